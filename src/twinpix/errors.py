@@ -1,0 +1,50 @@
+"""Every error twinpix raises on purpose, each with the exit code it becomes on the command line."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line."""
+
+    DONE = 0
+    SOME_FAILED = 1  # finished, but some images failed and --strict was given
+    USAGE = 2
+    REFUSED = 3  # an action, or writing a result, was refused or failed
+    FOUND = 10  # duplicates found and --fail-if-found was given
+    INTERRUPTED = 130
+
+
+class TwinpixError(Exception):
+    """Something the user can act on; its message says what, where and what to do next."""
+
+    exit_code: Exit = Exit.REFUSED
+
+
+class UsageError(TwinpixError):
+    """A wrong option, an unknown plugin, a path that is not there."""
+
+    exit_code = Exit.USAGE
+
+
+class MissingExtra(UsageError):
+    """An optional library is needed; the message names the command that installs it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional library: pip install 'twinpix[{extra}]'")
+
+
+class OutputError(TwinpixError):
+    """A result could not be written; what was there before is untouched."""
+
+
+class StoreError(TwinpixError):
+    """The store cannot be used at this place."""
+
+
+class ImageError(Exception):
+    """One image could not be read or coded. Becomes a failure row, never ends a run."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(reason)
+        self.stage = stage
+        self.reason = reason

@@ -1,0 +1,146 @@
+"""What every fingerprint offers, the eight orientations, and the measure of information."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, ClassVar, Literal, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import plugins
+from twinpix.errors import UsageError
+from twinpix.imaging import Picture, decoder_name
+from twinpix.model import Bytes2D, Decode, Relation, Strictness
+
+Array = NDArray[Any]
+
+TURNS = 8  # swap axes (4), then flip up-down (2), then flip left-right (1)
+_ROTATIONS = frozenset({0b011, 0b101, 0b110})
+MAX_SIZE = 64
+
+
+class Fingerprint(Protocol):
+    """A method: a picture becomes a small matrix, matrices become codes."""
+
+    metric: ClassVar[Literal["hamming", "identity"]]
+    version: ClassVar[int]  # raised whenever the same pixels get another code
+    square: ClassVar[bool]  # the matrix of a transposed picture is the transposed matrix
+
+    @property
+    def bits(self) -> int:
+        """The width of a code; a multiple of 8."""
+
+    @property
+    def radii(self) -> Mapping[Strictness, int]:
+        """Measured radii by strictness; see docs/benchmarks.md."""
+
+    def prepare(self, picture: Picture) -> Array:
+        """Reduce one picture to its small matrix."""
+
+    def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
+        """Codes `(n, bits / 8)` of `n` small matrices, most significant bit first, row-major."""
+
+
+def make(text: str) -> Fingerprint:
+    """The fingerprint that `text` describes; raises `UsageError` when there is none."""
+    return cast(Fingerprint, plugins.make("fingerprints", text))
+
+
+def spec_key(method: Fingerprint, decode: Decode, transforms: bool) -> str:
+    """Identifies codes that may be compared and reused: method, options, versions, decoder."""
+    turns = "/d4" if transforms else ""
+    return f"{plugins.describe(method)}/v{method.version}{turns}/{decoder_name(decode)}"
+
+
+def codes_of(method: Fingerprint, pictures: Sequence[Picture], transforms: bool = False) -> Bytes2D:
+    """Codes `(n, turns, bytes)` of pictures, with `turns` 1, or 8 when `transforms`."""
+    matrices = [matrix for picture in pictures for matrix in _orientations(method, picture, transforms)]
+    codes = method.compute(np.stack(matrices), pictures[0].decode)
+    return codes.reshape(len(pictures), TURNS if transforms else 1, -1)
+
+
+def relation_of_turn(turn: int) -> Relation | None:
+    """What a pair is called that matches in orientation `turn`."""
+    if turn == 0:
+        return None
+    return "rotated" if turn in _ROTATIONS else "mirrored"
+
+
+def turned(matrix: Array, transposed: Array, turn: int) -> Array:
+    """One of the eight orientations of a matrix whose transposed twin is given."""
+    out = transposed if turn & 4 else matrix
+    out = out[::-1] if turn & 2 else out
+    return out[:, ::-1] if turn & 1 else out
+
+
+def _orientations(method: Fingerprint, picture: Picture, transforms: bool) -> list[Array]:
+    matrix = method.prepare(picture)
+    if not transforms:
+        return [matrix]
+    if method.metric == "identity":
+        raise UsageError(f"{plugins.describe(method)} cannot be combined with --transforms")
+    transposed = matrix.T if method.square else method.prepare(picture.transposed())
+    return [turned(matrix, transposed, turn) for turn in range(TURNS)]
+
+
+def pack(bits: NDArray[np.bool_]) -> Bytes2D:
+    """Bits `(n, rows, columns)` to codes `(n, bytes)`, row-major, most significant bit first."""
+    return np.packbits(bits.reshape(len(bits), -1), axis=1)
+
+
+def check_size(size: int, *, least: int = 2, power_of_two: bool = False) -> None:
+    """Raise `ValueError` when `size` is not one that packs into whole bytes and makes sense."""
+    if size % 2 or not least <= size <= MAX_SIZE or (size * size) % 8:
+        raise ValueError(f"size must be an even number from {max(least, 4)} to {MAX_SIZE}")
+    if power_of_two and size & (size - 1):
+        raise ValueError("size must be a power of two (4, 8, 16, 32, 64)")
+
+
+def scaled_radii(size: int, measured: Mapping[int, tuple[int, int, int]]) -> Mapping[Strictness, int]:
+    """Radii of a size: as measured, or in proportion to the bits of the nearest size that was measured."""
+    nearest = min(measured, key=lambda known: (abs(known - size), known))
+    share = (size * size) / (nearest * nearest)
+    strict, normal, loose = (int(radius * share) for radius in measured[nearest])
+    return {"exact": 0, "strict": strict, "normal": normal, "loose": loose}
+
+
+@cache
+def cosines(size: int, keep: int) -> NDArray[np.float64]:
+    """The first `keep` rows of the unnormalised DCT-II of length `size` (2·Σ x·cos), as scipy defines it."""
+    k, n = np.arange(keep)[:, None], np.arange(size)[None]
+    return cast("NDArray[np.float64]", 2 * np.cos(np.pi * k * (2 * n + 1) / (2 * size)))
+
+
+def low_frequencies(batch: Array, keep: int, decode: Decode) -> NDArray[np.float64]:
+    """The top-left `keep`×`keep` DCT-II coefficients of each matrix, unnormalised.
+
+    A reference decode asks scipy, whose last digits decide ties the way the reference libraries do. A
+    fast one multiplies by cosines and drops the digits in which processors differ.
+    """
+    if decode == "reference":
+        from scipy.fft import dct
+
+        rows = dct(batch.astype(np.float64), axis=1)
+        return cast("NDArray[np.float64]", dct(rows, axis=2)[:, :keep, :keep])
+    matrix = cosines(batch.shape[1], keep)
+    return np.round(matrix @ batch.astype(np.float64) @ matrix.T, 3)
+
+
+# -- information -------------------------------------------------------------------------------------
+
+INFORMATION_SIZE = 64
+INFORMATION_FLOOR = 12
+_BLOCK = 16
+_NOISE = 16.0  # an orthonormal coefficient below this is noise, grain or compression
+
+
+def information_of(pictures: Sequence[Picture]) -> NDArray[np.int64]:
+    """How many low frequencies, beyond a slope and a bow, stand out of the noise: 0 to 250.
+
+    Blank, black and softly graded pictures have nearly none: their hashes are made of noise and match by
+    accident. Photos have a hundred or more.
+    """
+    batch = np.stack([p.luma(INFORMATION_SIZE, INFORMATION_SIZE) for p in pictures])
+    coefficients = low_frequencies(batch, _BLOCK, "fast") / (2 * INFORMATION_SIZE)
+    rough = np.add.outer(np.arange(_BLOCK), np.arange(_BLOCK)) > 2
+    return np.count_nonzero((np.abs(coefficients) > _NOISE) & rough, axis=(1, 2)).astype(np.int64)

@@ -1,0 +1,83 @@
+"""PDQ: 256 bits of the low frequencies of a picture that was smoothed as a whole, and its quality.
+
+Source: Meta, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm",
+https://github.com/facebook/ThreatExchange/blob/main/hashing/hashing.pdf
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.fingerprints.base import Array, pack
+from twinpix.imaging import Picture
+from twinpix.model import Bytes2D, Decode, Strictness
+
+_SIDE, _KEEP = 64, 16
+
+
+@dataclass(frozen=True, slots=True)
+class PDQ:
+    """256 bits; codes of pictures whose `quality` is below 50 are not to be trusted."""
+
+    metric: ClassVar[Literal["hamming", "identity"]] = "hamming"
+    version: ClassVar[int] = 1
+    square: ClassVar[bool] = True
+
+    @property
+    def bits(self) -> int:
+        return _KEEP * _KEEP
+
+    @property
+    def radii(self) -> Mapping[Strictness, int]:
+        return {"exact": 0, "strict": 40, "normal": 76, "loose": 84}
+
+    def prepare(self, picture: Picture) -> Array:
+        luma = picture.float_luma()
+        rows, columns = luma.shape
+        for _ in range(2):
+            luma = _smooth(luma, _window(columns))
+            luma = _smooth(luma.T, _window(rows)).T
+        return luma[np.ix_(_sample(rows), _sample(columns))]
+
+    def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
+        cosines = _cosines()
+        low = (cosines @ batch @ cosines.T).reshape(len(batch), -1)
+        median = np.sort(low, axis=1)[:, low.shape[1] // 2 - 1, None]  # the lower of the middle two
+        return pack((low > median)[:, ::-1])
+
+    def quality(self, matrix: Array) -> int:
+        """How much detail the picture has, 0 to 100, by the gradients of its small matrix."""
+        down = np.trunc((matrix[:-1] - matrix[1:]) * 100 / 255)
+        across = np.trunc((matrix[:, :-1] - matrix[:, 1:]) * 100 / 255)
+        return int(min(100, (np.abs(down).sum() + np.abs(across).sum()) // 90))
+
+
+def _window(length: int) -> int:
+    return (length + 2 * _SIDE - 1) // (2 * _SIDE)
+
+
+def _sample(length: int) -> NDArray[np.int64]:
+    return ((np.arange(_SIDE) + 0.5) * length / _SIDE).astype(np.int64)
+
+
+def _smooth(luma: Array, window: int) -> Array:
+    """The running mean over `window` columns, over fewer at the edges."""
+    if window == 1:
+        return luma
+    ahead = (window + 2) // 2
+    sums = np.cumsum(luma, axis=1, dtype=np.float64)
+    sums = np.concatenate([np.zeros((len(luma), 1)), sums], axis=1)
+    at = np.arange(luma.shape[1])
+    last = np.minimum(at + ahead, luma.shape[1])
+    first = np.maximum(at + ahead - window, 0)
+    return cast(Array, ((sums[:, last] - sums[:, first]) / (last - first)).astype(np.float32))
+
+
+@cache
+def _cosines() -> NDArray[np.float64]:
+    i, j = np.arange(1, _KEEP + 1)[:, None], np.arange(_SIDE)[None]
+    return cast("NDArray[np.float64]", np.sqrt(2 / _SIDE) * np.cos(np.pi / (2 * _SIDE) * i * (2 * j + 1)))

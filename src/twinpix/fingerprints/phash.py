@@ -1,0 +1,46 @@
+"""Perceptual hash: which low frequencies of a small copy are stronger than their median.
+
+Source: N. Krawetz, "Looks Like It", https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from twinpix.fingerprints.base import Array, check_size, low_frequencies, pack, scaled_radii
+from twinpix.imaging import Flavour, Picture
+from twinpix.model import Bytes2D, Decode, Strictness
+
+
+@dataclass(frozen=True, slots=True)
+class PHash:
+    """`size`² bits, of a picture four times as wide and high."""
+
+    metric: ClassVar[Literal["hamming", "identity"]] = "hamming"
+    version: ClassVar[int] = 1
+    square: ClassVar[bool] = True
+
+    size: int = 8
+    flavour: Flavour = "imagededup"
+
+    def __post_init__(self) -> None:
+        check_size(self.size)
+
+    @property
+    def bits(self) -> int:
+        return self.size * self.size
+
+    @property
+    def radii(self) -> Mapping[Strictness, int]:
+        return scaled_radii(self.size, {8: (2, 6, 10), 12: (16, 32, 38), 16: (40, 76, 84)})
+
+    def prepare(self, picture: Picture) -> Array:
+        return picture.luma(4 * self.size, 4 * self.size, self.flavour)
+
+    def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
+        low = low_frequencies(batch, self.size, decode).reshape(len(batch), -1)
+        if self.flavour == "imagededup":
+            return pack(low >= np.median(low[:, 1:], axis=1, keepdims=True))
+        return pack(low > np.median(low, axis=1, keepdims=True))

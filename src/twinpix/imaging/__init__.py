@@ -1,0 +1,16 @@
+"""Bytes to pixels: told by content, orientation applied, modes and depths scaled, damage measured."""
+
+from twinpix.imaging.decode import MAX_PIXELS, decode, decoder_name, pixel_digest
+from twinpix.imaging.picture import Flavour, Picture
+from twinpix.imaging.sniff import claims_image, sniff
+
+__all__ = [
+    "MAX_PIXELS",
+    "Flavour",
+    "Picture",
+    "claims_image",
+    "decode",
+    "decoder_name",
+    "pixel_digest",
+    "sniff",
+]

@@ -1,0 +1,75 @@
+"""One decoded image, and the small grey matrices that hashes are computed from."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+from PIL import Image
+
+from twinpix.model import Bytes2D, Decode
+
+Flavour = Literal["imagededup", "imagehash"]
+Float2D = NDArray[np.float32]
+
+BASE = 256  # a fast decode keeps at least this many pixels along the shorter side, where there are as many
+
+
+@dataclass
+class Picture:
+    """One decoded image: an upright 8-bit luma image (`fast`), or Pillow's own (`reference`)."""
+
+    image: Image.Image
+    width: int  # of the full picture, upright
+    height: int
+    format: str
+    decode: Decode
+    data: bytes  # of the file
+    name: str = ""
+    damaged: bool = False
+    _luma: dict[tuple[int, int, str], Bytes2D] = field(default_factory=dict)
+
+    def luma(self, width: int, height: int, flavour: Flavour = "imagehash") -> Bytes2D:
+        """The picture shrunk to `(height, width)` uint8 with Lanczos.
+
+        In a reference decode `imagededup` resizes RGB and then turns it to luma, `imagehash` the other
+        way round; in a fast decode there is only luma left to resize, so both are the same.
+        """
+        key = (width, height, flavour if self.decode == "reference" else "")
+        if key not in self._luma:
+            self._luma[key] = self._shrink(width, height, flavour)
+        return self._luma[key]
+
+    def _shrink(self, width: int, height: int, flavour: Flavour) -> Bytes2D:
+        size, lanczos = (width, height), Image.Resampling.LANCZOS
+        if self.decode == "fast":
+            return np.asarray(self.image.resize(size, lanczos, reducing_gap=2.0))
+        if flavour == "imagehash":
+            return np.asarray(self.image.convert("L").resize(size, lanczos))
+        rgb = self.image if self.image.mode == "RGB" else self.image.convert("RGBA").convert("RGB")
+        return np.asarray(rgb.resize(size, lanczos).convert("L"))
+
+    def float_luma(self) -> Float2D:
+        """The whole picture's luma as float32, by PDQ's weights when colours are at hand."""
+        if self.decode == "fast":
+            return np.asarray(self.image, dtype=np.float32)
+        rgb = np.asarray(self.image.convert("RGB"), dtype=np.float32)
+        r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+        weights = np.float32(0.299), np.float32(0.587), np.float32(0.114)
+        return weights[0] * r + weights[1] * g + weights[2] * b
+
+    def transposed(self) -> "Picture":
+        """The same picture with rows and columns swapped."""
+        turned = self.image.transpose(Image.Transpose.TRANSPOSE)
+        return replace(self, image=turned, width=self.height, height=self.width, _luma={})
+
+    def file_digest(self) -> bytes:
+        """16 bytes that name the file's content (xxh3-128)."""
+        return xxhash.xxh3_128_digest(self.data)
+
+    def pixel_digest(self) -> bytes:
+        """16 bytes that are equal exactly when upright size, depth and every visible pixel are equal."""
+        from twinpix.imaging.decode import pixel_digest
+
+        return pixel_digest(self.data, self.name)

@@ -1,0 +1,65 @@
+"""Tell an image by its first bytes, whatever its name says."""
+
+import re
+from pathlib import PurePath
+
+HEAD = 512  # bytes that `sniff` wants to see
+
+_MAGIC: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
+    (kind, re.compile(pattern, re.DOTALL))
+    for kind, pattern in (
+        ("JPEG", rb"\xff\xd8\xff"),
+        ("PNG", rb"\x89PNG\r\n\x1a\n"),
+        ("GIF", rb"GIF8[79]a"),
+        ("WEBP", rb"RIFF....WEBP"),
+        ("TIFF", rb"II\*\0|MM\0\*|II\+\0|MM\0\+"),
+        ("BMP", rb"BM.{4}\0\0\0\0.{4}[\x0c\x28\x38\x40\x6c\x7c\x10]\0\0\0|BM.{12}[\x28\x34\x38\x40\x6c\x7c\x10]\0\0\0"),
+        ("AVIF", rb"....ftyp(?:avi[fs]|(?:mif1|msf1).{4,40}avi[fs])"),
+        ("HEIF", rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1|heif)"),
+        ("RAW", rb"....ftypcrx |FUJIFILMCCD-RAW|IIR[OS]|IIU\0|MMOR"),
+        ("JXL", rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n"),
+        ("JPEG2000", rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51"),
+        ("ICO", rb"\0\0[\x01\x02]\0[\x01-\x40]\0...\0[\0\x01]\0"),
+        ("ICNS", rb"icns"),
+        ("PSD", rb"8BPS\0\x01"),
+        ("PPM", rb"P[1-6](?:\s|#)+[\s\d#]|P[7fF]\n|Pf\n|PF\n"),
+        ("QOI", rb"qoif"),
+        ("DDS", rb"DDS \x7c\0\0\0"),
+        ("SGI", rb"\x01\xda[\0\x01][\x01\x02]\0[\x01-\x03]"),
+        ("SUN", rb"\x59\xa6\x6a\x95"),
+        ("XBM", rb"\s*#define[ \t]+\S*_width[ \t]+\d+"),
+        ("XPM", rb"/\* XPM \*/"),
+    )
+)
+
+# Cameras write RAW as TIFF, whose first picture is a thumbnail: here the suffix decides.
+RAW_SUFFIXES = frozenset(
+    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f".split()
+)
+IMAGE_SUFFIXES = RAW_SUFFIXES | frozenset(
+    ".apng .avif .avifs .bmp .cur .dcx .dds .dib .fli .flc .gif .heic .heics .heif .heifs .hif .icns .ico .im .j2c .j2k"
+    " .jfif .jif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .jxl .mpo .msp .pbm .pcx .pfm .pgm .png .pnm .ppm .psd .qoi .ras"
+    " .rgb .rgba .sgi .bw .tga .icb .vda .vst .tif .tiff .webp .xbm .xpm".split()
+)
+
+
+def suffix(name: str) -> str:
+    """The lower-case suffix of a path, whatever bytes it holds."""
+    return PurePath(name).suffix.lower()
+
+
+def claims_image(name: str) -> bool:
+    """True when a file's name says that it is an image."""
+    return suffix(name) in IMAGE_SUFFIXES
+
+
+def sniff(head: bytes, name: str = "") -> str | None:
+    """The format that the first bytes speak of, or None.
+
+    `name` decides only between a TIFF and a camera's RAW file, which begin alike, and whether a file
+    whose format has no mark of its own (TGA, PCX) is worth a try: then the answer is `"?"`.
+    """
+    kind = next((kind for kind, pattern in _MAGIC if pattern.match(head)), None)
+    if kind in ("TIFF", None) and suffix(name) in RAW_SUFFIXES and head:
+        return "RAW"
+    return kind or ("?" if head and claims_image(name) else None)

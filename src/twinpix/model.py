@@ -1,0 +1,192 @@
+"""The types that every room shares. Imports nothing of twinpix."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA = "twinpix.report/1"
+
+Bytes2D = NDArray[np.uint8]  # codes, one row each
+Relation = Literal[
+    "identical-file",
+    "identical-pixels",
+    "re-encoded",
+    "resized",
+    "cropped",
+    "padded",
+    "rotated",
+    "mirrored",
+    "recoloured",
+    "edited",
+]
+Strictness = Literal["exact", "strict", "normal", "loose"]
+Decode = Literal["fast", "reference"]
+
+
+class Stamp(NamedTuple):
+    """What the file system says of a file; equal stamps mean that nobody wrote to it in between."""
+
+    device: int
+    inode: int
+    size: int  # bytes
+    mtime_ns: int
+    ctime_ns: int
+
+
+class ImageRef(NamedTuple):
+    """Where one image can be read: a path as its user wrote it, and the file's stamp when it was listed."""
+
+    uri: str
+    stamp: Stamp
+    root: int = 0  # index of the PATH argument that it was found below
+    reference: bool = False  # below --reference: read-only, never a discard
+    link: bool = False  # reached through a symbolic link: never a discard
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One image that could not be read or coded."""
+
+    path: str
+    stage: str  # list, read, decode, code
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Accepted pairs, columnar: indices i < j, their distance, and which turn of j lies on i (0 = none)."""
+
+    i: NDArray[np.int64]
+    j: NDArray[np.int64]
+    distance: NDArray[np.int32]
+    turn: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.i)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One image of a group, as the report shows it."""
+
+    path: str
+    size: int  # bytes
+    width: int
+    height: int
+    mtime_ns: int
+    digest: str
+    format: str = ""
+    damaged: bool = False
+    reference: bool = False
+    link: bool = False
+    root: int = 0
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @property
+    def protected(self) -> bool:
+        """True when this member may never be a discard."""
+        return self.reference or self.link
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Two members of a group, how far apart they are and how they are related."""
+
+    a: str
+    b: str
+    distance: int
+    relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who stays in a group, who may go, and why."""
+
+    keeper: str
+    discards: Sequence[str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Images that are the same picture: the keeper first, then the others from best to least."""
+
+    id: int
+    keeper: str
+    reason: str
+    members: list[Member]
+    matches: list[Match]
+    matches_left_out: int = 0  # pairs found but not listed, in groups of very many members
+
+    @property
+    def discards(self) -> list[Member]:
+        """The members that may go."""
+        return [m for m in self.members if m.path != self.keeper and not m.protected]
+
+    @property
+    def bytes_reclaimable(self) -> int:
+        return sum(m.size for m in self.discards)
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """An image with too little detail for its hash to mean anything: matched only by identity."""
+
+    path: str
+    information: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The totals of a report."""
+
+    images: int = 0  # readable images, other names of one file left out
+    unique: int = 0  # images in no group
+    groups: int = 0
+    discards: int = 0
+    failures: int = 0
+    damaged: int = 0
+    guarded: int = 0
+    other_files: int = 0  # neither an image nor named like one
+    links: int = 0  # further names of a file already counted (hard links, symbolic links)
+    bytes: int = 0  # of all readable images
+    bytes_reclaimable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything `find` found: the only contract between commands, front ends and pages."""
+
+    created: str
+    roots: list[str]
+    base: str  # the folder that relative paths start from
+    spec: str
+    radius: int
+    link: str
+    counts: Counts
+    groups: list[Group]
+    failures: list[Failure]
+    guarded: list[Guarded] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    keep: str = ""
+    decode: str = "fast"
+    transforms: bool = False
+    notes: list[str] = field(default_factory=list)
+    schema: str = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """Codes of many images: refs and one array `(n, width)`, or `(n, 8, width)` with the eight orientations."""
+
+    refs: list[ImageRef]
+    codes: NDArray[Any]
+    spec: str
+    failures: list[Failure]

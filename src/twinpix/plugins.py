@@ -1,0 +1,130 @@
+"""Plugins are found by their file's name; a frozen dataclass's fields are their options.
+
+`"phash:size=16,flavour=imagehash"` becomes `PHash(size=16, flavour="imagehash")`. A plugin package holds
+one public class per module; third parties add theirs through the entry point group `twinpix.<package>`.
+"""
+
+import dataclasses
+import importlib
+import pkgutil
+import typing
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any
+
+from twinpix.errors import UsageError
+
+SPECIAL = "base"  # the module of a plugin package that holds its protocol, not a plugin
+
+
+@cache
+def names(package: str) -> tuple[str, ...]:
+    """The plugins of a package (`"fingerprints"`), sorted: its own modules and third parties' entry points."""
+    module = importlib.import_module(f"twinpix.{package}")
+    own = {m.name for m in pkgutil.iter_modules(module.__path__) if m.name != SPECIAL and m.name[0] != "_"}
+    return tuple(sorted(own | {point.name for point in entry_points(group=f"twinpix.{package}")}))
+
+
+@cache
+def load(package: str, name: str) -> type[Any]:
+    """The plugin class called `name`.
+
+    Raises `UsageError` that lists the names there are when there is none so called.
+    """
+    kind = package.rstrip("s")
+    if name not in names(package):
+        raise UsageError(f"no {kind} is called {name!r}; there are: {', '.join(names(package))}")
+    for point in entry_points(group=f"twinpix.{package}", name=name):
+        return typing.cast(type[Any], point.load())
+    return _class_of(importlib.import_module(f"twinpix.{package}.{name}"))
+
+
+def parse(text: str) -> tuple[str, dict[str, str]]:
+    """Split `"name:key=value,flag"` into a name and its options as text; a bare flag reads as `true`."""
+    name, _, rest = text.strip().partition(":")
+    options: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in rest.split(","))):
+        key, equals, value = item.partition("=")
+        options[key.strip()] = value.strip() if equals else "true"
+    return name.strip(), options
+
+
+def make(package: str, text: str) -> Any:
+    """Build the plugin that `text` describes.
+
+    Raises `UsageError` for an unknown name or option, or for a value that does not fit its option.
+    """
+    name, given = parse(text)
+    cls = load(package, name)
+    fields = options(cls)
+    for key in given:
+        if key not in fields:
+            have = f"has: {', '.join(fields)}" if fields else "has no options"
+            raise UsageError(f"{name} has no option {key!r}; it {have}")
+    try:
+        return cls(**{key: _convert(name, key, value, fields[key].type) for key, value in given.items()})
+    except ValueError as error:
+        raise UsageError(f"{text!r}: {error}") from None
+
+
+def options(cls: type[Any]) -> Mapping[str, dataclasses.Field[Any]]:
+    """The options of a plugin class by name, with resolved types."""
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
+    for name, field in fields.items():
+        field.type = hints[name]
+    return fields
+
+
+def name_of(plugin: Any) -> str:
+    """The name that a plugin instance is found under: its module's."""
+    return type(plugin).__module__.rpartition(".")[2]
+
+
+def describe(plugin: Any) -> str:
+    """The text that `make` turns back into `plugin`; options at their default are left out."""
+    changed = [
+        f"{field.name}={_text(getattr(plugin, field.name))}"
+        for field in options(type(plugin)).values()
+        if getattr(plugin, field.name) != field.default
+    ]
+    return name_of(plugin) + (":" + ",".join(changed) if changed else "")
+
+
+def _class_of(module: ModuleType) -> type[Any]:
+    """The one dataclass that a plugin module defines."""
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__ and dataclasses.is_dataclass(value)
+    ]
+    if len(found) != 1:
+        raise TypeError(f"{module.__name__} defines {len(found)} dataclasses; a plugin module defines one")
+    return found[0]
+
+
+def _convert(name: str, key: str, value: str, kind: Any) -> Any:
+    """Turn an option's text into its type, or say what would fit."""
+    if typing.get_origin(kind) is typing.Literal:
+        allowed = typing.get_args(kind)
+        if value not in allowed:
+            raise UsageError(f"{name}:{key}={value}: choose one of {', '.join(map(str, allowed))}")
+        return value
+    if kind is bool:
+        if value.lower() not in ("true", "false", "yes", "no", "1", "0"):
+            raise UsageError(f"{name}:{key}={value}: give true or false")
+        return value.lower() in ("true", "yes", "1")
+    try:
+        return kind(value)
+    except ValueError:
+        raise UsageError(f"{name}:{key}={value}: give {_article(kind.__name__)}") from None
+
+
+def _article(type_name: str) -> str:
+    return {"int": "a whole number", "float": "a number", "str": "text"}.get(type_name, type_name)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
