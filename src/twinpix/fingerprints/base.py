@@ -54,9 +54,13 @@ def spec_key(method: Fingerprint, decode: Decode, transforms: bool) -> str:
 
 def codes_of(method: Fingerprint, pictures: Sequence[Picture], transforms: bool = False) -> Bytes2D:
     """Codes `(n, turns, bytes)` of pictures, with `turns` 1, or 8 when `transforms`."""
-    matrices = [matrix for picture in pictures for matrix in _orientations(method, picture, transforms)]
-    codes = method.compute(np.stack(matrices), pictures[0].decode)
-    return codes.reshape(len(pictures), TURNS if transforms else 1, -1)
+    return codes_from(method, [matrices(method, p, transforms) for p in pictures], pictures[0].decode)
+
+
+def codes_from(method: Fingerprint, prepared: Sequence[Sequence[Array]], decode: Decode) -> Bytes2D:
+    """Codes `(n, turns, bytes)` of the `matrices` of `n` pictures."""
+    batch = np.stack([matrix for each in prepared for matrix in each])
+    return method.compute(batch, decode).reshape(len(prepared), len(prepared[0]), -1)
 
 
 def relation_of_turn(turn: int) -> Relation | None:
@@ -73,7 +77,8 @@ def turned(matrix: Array, transposed: Array, turn: int) -> Array:
     return out[:, ::-1] if turn & 1 else out
 
 
-def _orientations(method: Fingerprint, picture: Picture, transforms: bool) -> list[Array]:
+def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Array]:
+    """The small matrix of a picture, or of its eight orientations, all from the one decode."""
     matrix = method.prepare(picture)
     if not transforms:
         return [matrix]
@@ -134,13 +139,14 @@ _BLOCK = 16
 _NOISE = 16.0  # an orthonormal coefficient below this is noise, grain or compression
 
 
-def information_of(pictures: Sequence[Picture]) -> NDArray[np.int64]:
+def information_of(picture: Picture) -> int:
     """How many low frequencies, beyond a slope and a bow, stand out of the noise: 0 to 250.
 
     Blank, black and softly graded pictures have nearly none: their hashes are made of noise and match by
     accident. Photos have a hundred or more.
     """
-    batch = np.stack([p.luma(INFORMATION_SIZE, INFORMATION_SIZE) for p in pictures])
-    coefficients = low_frequencies(batch, _BLOCK, "fast") / (2 * INFORMATION_SIZE)
+    luma = picture.luma(INFORMATION_SIZE, INFORMATION_SIZE)
+    matrix = cosines(INFORMATION_SIZE, _BLOCK)
+    coefficients = (matrix @ luma @ matrix.T) / (2 * INFORMATION_SIZE)
     rough = np.add.outer(np.arange(_BLOCK), np.arange(_BLOCK)) > 2
-    return np.count_nonzero((np.abs(coefficients) > _NOISE) & rough, axis=(1, 2)).astype(np.int64)
+    return int(np.count_nonzero((np.abs(coefficients) > _NOISE) & rough))

@@ -1,0 +1,23 @@
+"""twinpix finds images that are the same picture, keeps one of each group, and never loses one."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twinpix.model import Report
+    from twinpix.pipeline import Options, compare, encode, find, query
+
+__version__ = "0.1.0"
+__all__ = ["Options", "Report", "__version__", "compare", "encode", "find", "query"]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are loaded at first use, so that `import twinpix` costs nothing."""
+    if name == "Report":
+        from twinpix.model import Report
+
+        return Report
+    if name in __all__:
+        from twinpix import pipeline
+
+        return getattr(pipeline, name)
+    raise AttributeError(f"module 'twinpix' has no attribute {name!r}")

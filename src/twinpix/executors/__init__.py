@@ -1,0 +1,5 @@
+"""Where work runs: `local` maps a pure function over batches in processes of this machine."""
+
+from twinpix.executors.local import Ask, Begin, Local, Lost
+
+__all__ = ["Ask", "Begin", "Local", "Lost"]

@@ -1,0 +1,206 @@
+"""Map a pure function over batches in worker processes that may crash or hang without ending the run.
+
+A worker says which item it is at (`begin`), so that when its process dies, or is killed because the item
+took longer than the timeout, the item is known and the rest of the batch can be tried again. It may put
+one question to the parent (`ask`): that is how files with equal content are decoded once. Messages
+between parent and worker are Python objects on a private pipe; nothing of them is ever stored.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+Ask = Callable[[Any], Any]
+Begin = Callable[[int], None]
+Work = Callable[[Sequence[Any], Begin, Ask], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A batch that was not finished because its item `index` crashed or hung its worker."""
+
+    index: int
+    timed_out: bool
+    reason: str
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: Any
+    pipe: Connection
+    cell: Any  # shared: index of the item at work, when it was begun
+    batch: Sequence[Any] | None = None
+
+
+@dataclass(slots=True)
+class Local:
+    """A pool of `workers` processes (0: one a core); an item may take `timeout` seconds."""
+
+    workers: int = 0
+    timeout: float = 60.0
+    _pool: list[_Worker] = field(default_factory=list)
+
+    def run(
+        self, work: Work, batches: Iterable[Sequence[Any]], answer: Callable[[Any], Any]
+    ) -> Iterator[tuple[Sequence[Any], Any | Lost]]:
+        """Yield `(batch, result)` as batches finish, in no particular order; `Lost` for one that was not.
+
+        `work(batch, begin, ask)` runs in a worker and must be importable there; `answer` answers its
+        question here. All workers are gone when the iterator ends or is closed.
+        """
+        queue = iter(batches)
+        wanted = self.workers or os.cpu_count() or 1
+        try:
+            while True:
+                self._feed(queue, work, wanted)
+                busy = [worker for worker in self._pool if worker.batch is not None]
+                if not busy:
+                    return
+                for ready in wait([worker.pipe for worker in busy], timeout=self._patience(busy)):
+                    worker = next(w for w in busy if w.pipe is ready)
+                    outcome = self._hear(worker, answer)
+                    if outcome is not None:
+                        yield outcome
+                for worker in busy:
+                    if worker in self._pool and self._overdue(worker):
+                        yield self._bury(worker, timed_out=True)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End every worker now."""
+        for worker in self._pool:
+            worker.pipe.close()
+            if worker.batch is not None:
+                worker.process.kill()
+        for worker in self._pool:
+            worker.process.join()
+            worker.process.close()
+        self._pool.clear()
+
+    def _feed(self, queue: Iterator[Sequence[Any]], work: Work, wanted: int) -> None:
+        """Hand a batch to each worker that has none; start workers only while there is work for them."""
+        while True:
+            idle = next((w for w in self._pool if w.batch is None), None)
+            if idle is None and len(self._pool) >= wanted:
+                return
+            batch = next(queue, None)
+            if batch is None:
+                return
+            if idle is None:
+                idle = _start(work, [w.pipe for w in self._pool])
+                self._pool.append(idle)
+            idle.cell[0], idle.cell[1] = 0.0, time.monotonic()
+            idle.batch = batch
+            with contextlib.suppress(OSError):  # a worker that is gone is heard of in `_hear`
+                idle.pipe.send(batch)
+
+    def _hear(self, worker: _Worker, answer: Callable[[Any], Any]) -> tuple[Sequence[Any], Any | Lost] | None:
+        try:
+            kind, content = worker.pipe.recv()
+            if kind == "ask":
+                worker.pipe.send(answer(content))
+                return None
+        except (EOFError, OSError):
+            return self._bury(worker, timed_out=False)
+        batch, worker.batch = worker.batch, None
+        assert batch is not None
+        if kind == "error":
+            raise content
+        return batch, content
+
+    def _patience(self, busy: Sequence[_Worker]) -> float:
+        now = time.monotonic()
+        return max(0.01, min(worker.cell[1] + self.timeout - now for worker in busy))
+
+    def _overdue(self, worker: _Worker) -> bool:
+        return worker.batch is not None and time.monotonic() - float(worker.cell[1]) > self.timeout
+
+    def _bury(self, worker: _Worker, *, timed_out: bool) -> tuple[Sequence[Any], Lost]:
+        """Remove a dead or hanging worker; say which item it was at."""
+        self._pool.remove(worker)
+        if timed_out:
+            worker.process.kill()
+        worker.process.join()
+        code = worker.process.exitcode
+        worker.pipe.close()
+        worker.process.close()
+        batch = worker.batch
+        assert batch is not None
+        if timed_out:
+            reason = f"gave no answer within {self.timeout:g} s (--timeout)"
+        else:
+            reason = f"crashed its decoder ({_exit_text(code)})"
+        return batch, Lost(min(int(worker.cell[0]), len(batch) - 1), timed_out, reason)
+
+
+def _exit_text(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit status {code}"
+
+
+def _start(work: Work, others: Sequence[Connection]) -> _Worker:
+    """Start a worker: by fork where this process has one thread and the system forks safely, else by spawn."""
+    forks = sys.platform.startswith("linux") and threading.active_count() == 1
+    context: Any = multiprocessing.get_context("fork" if forks else "spawn")
+    ours, theirs = context.Pipe()
+    cell = context.RawArray("d", [0.0, time.monotonic()])
+    inherited = [*others, ours] if forks else []
+    process = context.Process(target=_serve, args=(work, theirs, cell, inherited), daemon=True)
+    with warnings.catch_warnings():
+        # Python counts the sleeping threads of a linear algebra library, which survive a fork.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    theirs.close()
+    return _Worker(process, ours, cell)
+
+
+def _serve(work: Work, pipe: Connection, cell: Any, inherited: Sequence[Connection]) -> None:
+    """A worker's life: take a batch, work, send the result; end when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for other in inherited:
+        other.close()  # else a worker would keep its siblings' pipes open after the parent's death
+    _reuse_memory()
+
+    def begin(index: int) -> None:
+        cell[1] = time.monotonic()
+        cell[0] = float(index)
+
+    def ask(question: Any) -> Any:
+        pipe.send(("ask", question))
+        return pipe.recv()
+
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            batch = pipe.recv()
+            try:
+                answer = ("done", work(batch, begin, ask))
+            except (EOFError, BrokenPipeError, ConnectionResetError):
+                raise
+            except Exception as error:  # noqa: BLE001 - a bug in the work is raised again in the parent
+                answer = ("error", error)
+            pipe.send(answer)
+
+
+def _reuse_memory() -> None:
+    """Ask glibc to keep large blocks for the next picture: fresh pages cost a third of a large decode."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):
+        libc = ctypes.CDLL(None)
+        mmap_threshold, trim_threshold = -3, -1
+        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(trim_threshold, 256 << 20)

@@ -1,0 +1,16 @@
+"""The largest file stays: of equal pictures, the least compressed."""
+
+from dataclasses import dataclass
+
+from twinpix.model import Member
+
+
+@dataclass(frozen=True, slots=True)
+class FileSize:
+    """Bytes."""
+
+    def key(self, member: Member) -> int:
+        return -member.size
+
+    def reason(self, member: Member) -> str:
+        return "largest file"

@@ -1,0 +1,29 @@
+"""Every member within the radius of every other."""
+
+from dataclasses import dataclass
+
+from twinpix.linking.base import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The strictest: a member joins only when it matches all that joined before it."""
+
+    def groups(self, graph: Graph) -> list[list[int]]:
+        rank = {file: place for place, file in enumerate(graph.order)}
+        out = []
+        for file in graph.order:
+            if graph.is_taken(file):
+                continue
+            graph.take(file)
+            group = [file]
+            sorts = {(graph.content[file], graph.kinds[file])}
+            for other in sorted(graph.free_neighbours(file), key=rank.__getitem__):
+                sort = (graph.content[other], graph.kinds[other])
+                if all(graph.paired(sort, member) for member in sorts):
+                    graph.take(other)
+                    group.append(other)
+                    sorts.add(sort)
+            if len(group) > 1:
+                out.append(group)
+        return out

@@ -1,0 +1,24 @@
+"""Everything that is connected, over however many steps."""
+
+from dataclasses import dataclass
+
+from twinpix.linking.base import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Finds most, and chains: two ends of a group may look nothing alike."""
+
+    def groups(self, graph: Graph) -> list[list[int]]:
+        out = []
+        for file in graph.order:
+            if graph.is_taken(file):
+                continue
+            graph.take(file)
+            group, at = [file], 0
+            while at < len(group):
+                group += graph.take_neighbours(group[at])
+                at += 1
+            if len(group) > 1:
+                out.append(group)
+        return out

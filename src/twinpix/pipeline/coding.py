@@ -1,0 +1,252 @@
+"""From files to digests and codes: read once, equal contents decoded once, what is stored not at all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from twinpix import fingerprints
+from twinpix.errors import ImageError
+from twinpix.executors import Ask, Begin, Local, Lost
+from twinpix.fingerprints import Fingerprint
+from twinpix.imaging import Picture, decode
+from twinpix.model import Decode, Failure, ImageRef, Stamp
+from twinpix.pipeline.progress import Progress
+from twinpix.sources import read
+from twinpix.store import NOT_AN_IMAGE, Result, Store
+
+_BATCH_FILES, _BATCH_BYTES = 24, 4 << 20
+
+
+class Outcome(NamedTuple):
+    """What a worker says of one file."""
+
+    digest: bytes  # of its content; NOT_AN_IMAGE, which is empty, also when it could not be read
+    stamp: Stamp | None
+    settled: bool
+    results: dict[int, Result]  # by number of the method; those asked for
+    error: tuple[str, str] | None = None  # stage and reason, when it could not be read
+
+
+class Question(NamedTuple):
+    """A worker's question: which of these contents, in which methods, shall I code?"""
+
+    batch: str
+    digests: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTask:
+    """Codes a batch of files in a worker: one read a file, one decode a content, all methods from it."""
+
+    methods: tuple[Fingerprint, ...]
+    decode: Decode
+    transforms: bool
+
+    def __call__(self, batch: Sequence[str], begin: Begin, ask: Ask) -> list[Outcome]:
+        import xxhash
+
+        outcomes: list[Outcome] = []
+        contents: list[bytes | None] = []
+        for index, uri in enumerate(batch):
+            begin(index)
+            try:
+                content = read(uri)
+            except ImageError as error:
+                contents.append(None)
+                outcomes.append(Outcome(NOT_AN_IMAGE, None, False, {}, (error.stage, error.reason)))
+                continue
+            digest = NOT_AN_IMAGE if content.data is None else xxhash.xxh3_128_digest(content.data)
+            contents.append(content.data)
+            outcomes.append(Outcome(digest, content.stamp, content.settled, {}))
+        wanted: list[list[int]] = ask(Question(batch[0], [outcome.digest for outcome in outcomes]))
+        self._code(batch, contents, wanted, outcomes, begin)
+        return outcomes
+
+    def _code(
+        self,
+        batch: Sequence[str],
+        contents: list[bytes | None],
+        wanted: list[list[int]],
+        outcomes: list[Outcome],
+        begin: Begin,
+    ) -> None:
+        prepared: dict[int, list[tuple[int, Result, list[fingerprints.base.Array]]]] = {}
+        for index, numbers in enumerate(wanted):
+            data = contents[index]
+            if not numbers or data is None:
+                continue
+            begin(index)
+            results = outcomes[index].results
+            try:
+                picture = decode(data, self.decode, batch[index])
+                facts = self._facts(picture)
+            except ImageError as error:
+                results.update(dict.fromkeys(numbers, Result(None, stage=error.stage, error=error.reason)))
+                continue
+            for number in numbers:
+                try:
+                    small = fingerprints.matrices(self.methods[number], picture, self.transforms)
+                except ImageError as error:
+                    results[number] = facts._replace(stage=error.stage, error=error.reason)
+                else:
+                    prepared.setdefault(number, []).append((index, facts, small))
+            contents[index] = None
+        for number, items in prepared.items():
+            codes = fingerprints.codes_from(self.methods[number], [small for _, _, small in items], self.decode)
+            for (index, facts, _), code in zip(items, codes, strict=True):
+                outcomes[index].results[number] = facts._replace(code=code.tobytes())
+
+    def _facts(self, picture: Picture) -> Result:
+        information = fingerprints.information_of(picture)
+        pixels = None
+        if information < fingerprints.INFORMATION_FLOOR and not picture.damaged:
+            pixels = picture.pixel_digest()  # its hash will not be trusted: identity is all it can match by
+        return Result(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels)
+
+
+@dataclass
+class Coder:
+    """Knows, or finds out, the digest of each file and the code of each content."""
+
+    store: Store
+    methods: tuple[Fingerprint, ...]
+    decode: Decode = "fast"
+    transforms: bool = False
+    workers: int = 0
+    timeout: float = 60.0
+    progress: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        self.specs = [fingerprints.spec_key(m, self.decode, self.transforms) for m in self.methods]
+        self.results: list[dict[bytes, Result]] = [{} for _ in self.methods]
+        self.failures: list[Failure] = []
+        self.decoded = 0  # contents decoded in this run
+        self._claims: dict[bytes, str] = {}
+        self._asked: dict[str, list[bytes]] = {}
+
+    def code(self, refs: Sequence[ImageRef]) -> list[bytes]:
+        """The digest of each file, `NOT_AN_IMAGE` for one that is none or failed; fills `results`."""
+        digests = self.store.digests([ref.stamp for ref in refs])
+        known = {digest for digest in digests if digest}
+        for spec, results in zip(self.specs, self.results, strict=True):
+            results.update(self.store.results(known, spec))
+        todo = self._todo(refs, digests)
+        if todo:
+            self._run(refs, digests, todo)
+        self.store.flush()
+        return [digest or NOT_AN_IMAGE for digest in digests]
+
+    def result(self, digest: bytes, method: int = 0) -> Result:
+        return self.results[method][digest]
+
+    def _todo(self, refs: Sequence[ImageRef], digests: list[bytes | None]) -> list[int]:
+        """Files to read: those never read, and one for each content that lacks a code."""
+        out, seen = [], set()
+        for index, digest in enumerate(digests):
+            if digest is None:
+                out.append(index)
+            elif digest and digest not in seen:
+                seen.add(digest)
+                if any(digest not in results for results in self.results):
+                    out.append(index)
+        return out
+
+    def _run(self, refs: Sequence[ImageRef], digests: list[bytes | None], todo: list[int]) -> None:
+        place = {refs[index].uri: index for index in todo}
+        task = CodeTask(self.methods, self.decode, self.transforms)
+        queue = _Queue([(refs[index].uri, refs[index].stamp.size) for index in todo])
+        self.progress.start("read", len(todo))
+        run = Local(self.workers, self.timeout).run(task, queue, self._answer)
+        try:
+            for batch, outcomes in run:
+                if isinstance(outcomes, Lost):
+                    self._lost(batch, outcomes, digests, place, queue)
+                    continue
+                for uri, outcome in zip(batch, outcomes, strict=True):
+                    digests[place[uri]] = outcome.digest
+                    self._keep(uri, outcome)
+                self._asked.pop(batch[0], None)
+                self.progress.advance(len(batch))
+        finally:
+            run.close()
+            self.store.flush()
+            self.progress.finish()
+
+    def _answer(self, question: Question) -> list[list[int]]:
+        """Which contents of a batch to code: those that no store knows and no other worker has claimed."""
+        self._asked[question.batch] = question.digests
+        fresh = {digest for digest in question.digests if digest and digest not in self._claims}
+        for spec, results in zip(self.specs, self.results, strict=True):
+            results.update(self.store.results((d for d in fresh if d not in results), spec))
+        wanted = []
+        for digest in question.digests:
+            numbers: list[int] = []
+            if digest in fresh:
+                fresh.discard(digest)
+                numbers = [n for n, results in enumerate(self.results) if digest not in results]
+                if numbers:
+                    self._claims[digest] = question.batch
+            wanted.append(numbers)
+        return wanted
+
+    def _keep(self, uri: str, outcome: Outcome) -> None:
+        if outcome.error:
+            self.failures.append(Failure(uri, *outcome.error))
+            return
+        if outcome.settled and outcome.stamp:
+            self.store.put_file(outcome.stamp, outcome.digest)
+        if outcome.results:
+            self.decoded += 1
+            self._claims.pop(outcome.digest, None)
+        for number, result in outcome.results.items():
+            self.results[number][outcome.digest] = result
+            self.store.put_result(outcome.digest, self.specs[number], result)
+
+    def _lost(
+        self, batch: Sequence[str], lost: Lost, digests: list[bytes | None], place: dict[str, int], queue: "_Queue"
+    ) -> None:
+        """One file crashed or hung its worker: note it, and let the rest of its batch be tried again."""
+        uri = batch[lost.index]
+        asked = self._asked.pop(batch[0], None)
+        for digest in [digest for digest, owner in self._claims.items() if owner == batch[0]]:
+            del self._claims[digest]
+        digest = asked[lost.index] if asked else NOT_AN_IMAGE
+        digests[place[uri]] = digest
+        if digest:
+            result = Result(None, stage="decode", error=lost.reason)
+            for spec, results in zip(self.specs, self.results, strict=True):
+                results[digest] = result
+                if not lost.timed_out:
+                    self.store.put_result(digest, spec, result)
+        else:
+            self.failures.append(Failure(uri, "read", lost.reason))
+        self.progress.advance(1)
+        queue.again([other for other in batch if other != uri])
+
+
+class _Queue:
+    """Batches of names, each small in files and bytes; names may come back to be tried alone."""
+
+    def __init__(self, files: Sequence[tuple[str, int]]) -> None:
+        self._files = iter(files)
+        self._next = next(self._files, None)
+        self._back: list[str] = []
+
+    def again(self, uris: Sequence[str]) -> None:
+        self._back += uris
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self
+
+    def __next__(self) -> list[str]:
+        if self._back:
+            return [self._back.pop()]
+        batch: list[str] = []
+        held = 0
+        while self._next and len(batch) < _BATCH_FILES and (not batch or held + self._next[1] <= _BATCH_BYTES):
+            batch.append(self._next[0])
+            held += self._next[1]
+            self._next = next(self._files, None)
+        if not batch:
+            raise StopIteration
+        return batch

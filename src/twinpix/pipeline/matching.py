@@ -1,0 +1,90 @@
+"""From codes to accepted pairs of contents."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import search
+from twinpix.model import Bytes2D, Matches
+
+_NONE = Matches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int8))
+
+
+def match(codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], radius: int, backend: str) -> Matches:
+    """Pairs within the radius among the rows `first`, and of a row in `first` with one in `second`.
+
+    `codes` is `(n, turns, bytes)`; with eight turns the distance is the least over the orientations.
+    """
+    found = [_within(codes, first, radius, backend), _between(codes, first, second, radius, backend)]
+    return Matches(
+        *(np.concatenate([getattr(m, name) for m in found]) for name in ("i", "j", "distance", "turn"))
+    )
+
+
+def _within(codes: Bytes2D, rows: NDArray[np.int64], radius: int, backend: str) -> Matches:
+    if len(rows) < 2:
+        return _NONE
+    if codes.shape[1] == 1:
+        i, j, distance = search.self_join(codes[rows, 0], radius, backend)
+        return Matches(rows[i], rows[j], distance, np.zeros(len(i), np.int8))
+    return _oriented(codes, rows, rows, radius, backend)
+
+
+def _between(
+    codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], radius: int, backend: str
+) -> Matches:
+    if not len(first) or not len(second):
+        return _NONE
+    return _oriented(codes, first, second, radius, backend)
+
+
+def _oriented(
+    codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], radius: int, backend: str
+) -> Matches:
+    """Each picture of `first` as it is against each of `second` in every orientation: the nearest counts."""
+    turns = codes.shape[1]
+    gallery = codes[second].reshape(len(second) * turns, -1)
+    i, at, distance = search.join(codes[first, 0], gallery, radius, backend)
+    a, b, turn = first[i], second[at // turns], (at % turns).astype(np.int8)
+    other = a != b
+    a, b, distance, turn = a[other], b[other], distance[other], turn[other]
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    order = np.lexsort((turn, distance, high, low))
+    low, high, distance, turn = low[order], high[order], distance[order], turn[order]
+    nearest = np.ones(len(low), dtype=bool)
+    nearest[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    return Matches(low[nearest], high[nearest], distance[nearest], turn[nearest])
+
+
+def equal(values: Sequence[bytes | None]) -> Matches:
+    """Rows whose values are equal, each paired with the first such row: all are one picture."""
+    first: dict[bytes, int] = {}
+    pairs = [(first.setdefault(v, n), n) for n, v in enumerate(values) if v is not None]
+    pairs = [(i, j) for i, j in pairs if i != j]
+    i, j = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
+    return Matches(i, j, np.zeros(len(pairs), np.int32), np.zeros(len(pairs), np.int8))
+
+
+class Neighbours:
+    """The matches as an adjacency list, both ways, in compressed rows."""
+
+    def __init__(self, matches: Matches, n: int) -> None:
+        ends = np.concatenate([matches.i, matches.j])
+        others = np.concatenate([matches.j, matches.i])
+        order = np.lexsort((others, ends))
+        self._others = others[order]
+        self._match = np.concatenate([np.arange(len(matches))] * 2)[order] if len(matches) else order
+        self._starts = np.searchsorted(ends[order], np.arange(n + 1))
+        self._matches = matches
+
+    def get(self, content: int, default: Sequence[int] = ()) -> Sequence[int]:
+        row: list[int] = self._others[self._starts[content] : self._starts[content + 1]].tolist()
+        return row or default
+
+    def edges(self, content: int) -> list[tuple[int, int, int]]:
+        """`(other, distance, turn)` of each match of a content, by other."""
+        span = slice(int(self._starts[content]), int(self._starts[content + 1]))
+        at = self._match[span]
+        columns = (self._others[span], self._matches.distance[at], self._matches.turn[at])
+        return list(zip(*(column.tolist() for column in columns), strict=True))

@@ -1,0 +1,101 @@
+"""What a listing holds, and how one file is read."""
+
+import os
+import stat
+import time
+from dataclasses import dataclass, field
+
+from twinpix.errors import ImageError
+from twinpix.imaging.sniff import HEAD, sniff
+from twinpix.model import Failure, ImageRef, Stamp
+
+MAX_BYTES = 2 << 30  # a larger file is not read into memory
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_COARSE_NS, _FINE_NS = 2_100_000_000, 50_000_000  # how long two writes may share one time stamp
+
+
+@dataclass
+class Listing:
+    """The files found, and what was met on the way."""
+
+    refs: list[ImageRef] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    other_files: int = 0
+    links: int = 0  # further names of a file already listed
+    folder_links: int = 0  # symbolic links to folders that were not followed
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """The stamp of a file; numbers that fit SQLite's 64 bits."""
+    mask = (1 << 63) - 1
+    return Stamp(status.st_dev & mask, status.st_ino & mask, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def special_kind(mode: int) -> str:
+    """What a thing that is no regular file is called."""
+    for test, name in (
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+        (stat.S_ISDIR, "a folder"),
+    ):
+        if test(mode):
+            return name
+    return "no regular file"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file's bytes as they were at one stamp; `data` is None when the file is no image."""
+
+    data: bytes | None
+    stamp: Stamp
+    settled: bool  # old enough that a later write must show in the stamp
+
+
+def read(uri: str) -> Content:
+    """Read a file once, whole, unless its first bytes say that it is no image.
+
+    Raises `ImageError` when it cannot be read, is no regular file, is empty, is too large, or changed
+    while it was read.
+    """
+    try:
+        handle = os.open(uri, _FLAGS)
+    except OSError as error:
+        raise ImageError("read", reason(error)) from None
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError("read", f"{special_kind(status.st_mode)}, not a regular file")
+        stamp, settled = stamp_of(status), _settled(status)
+        head = os.read(handle, HEAD)
+        if sniff(head, uri) is None:
+            if not head and sniff(b"\0", uri):
+                raise ImageError("read", "the file is empty")
+            return Content(None, stamp, settled)
+        if stamp.size > MAX_BYTES:
+            raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
+        parts = [head]
+        while part := os.read(handle, max(1 << 16, stamp.size)):
+            parts.append(part)
+        if stamp_of(os.fstat(handle)) != stamp:
+            raise ImageError("read", "changed while it was read; run again")
+        return Content(b"".join(parts), stamp, settled)
+    except OSError as error:
+        raise ImageError("read", reason(error)) from None
+    finally:
+        os.close(handle)
+
+
+def _settled(status: os.stat_result) -> bool:
+    """False while the file's time stamp is so fresh that another write could leave it the same."""
+    newest = max(status.st_mtime_ns, status.st_ctime_ns)
+    window = _COARSE_NS if status.st_mtime_ns % 1_000_000_000 == 0 else _FINE_NS
+    return time.time_ns() - newest > window
+
+
+def reason(error: OSError) -> str:
+    """An operating system's error in words, without the path that stands beside it anyway."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]

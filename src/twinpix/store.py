@@ -1,0 +1,232 @@
+"""What was computed before, in SQLite: file stamp -> digest, (digest, spec) -> code or failure.
+
+One table says which content a file had when it was last read, the other what a content's code is. Rows
+are written as the run goes, so a killed run loses seconds; several processes may use one store. A store
+that is damaged is set aside and begun anew. Nothing in it is executable or pickled.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from twinpix.errors import StoreError
+from twinpix.model import Stamp
+
+T = TypeVar("T")
+
+_LAYOUT = 1
+_FLUSH_SECONDS = 2.0
+_CHUNK = 20_000
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files(
+  device INTEGER, inode INTEGER, size INTEGER, mtime INTEGER, ctime INTEGER, digest BLOB,
+  PRIMARY KEY(device, inode)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS specs(id INTEGER PRIMARY KEY, spec TEXT UNIQUE);
+CREATE TABLE IF NOT EXISTS results(
+  digest BLOB, spec INTEGER, code BLOB, width INTEGER, height INTEGER, format TEXT, damaged INTEGER,
+  information INTEGER, pixels BLOB, stage TEXT, error TEXT,
+  PRIMARY KEY(digest, spec)) WITHOUT ROWID;
+"""
+NOT_AN_IMAGE = b""
+
+
+class Result(NamedTuple):
+    """What is known of one content under one spec: a code and its picture's facts, or a failure."""
+
+    code: bytes | None
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    damaged: bool = False
+    information: int = 0
+    pixels: bytes | None = None
+    stage: str = ""
+    error: str = ""
+
+
+class Info(NamedTuple):
+    """What a store holds."""
+
+    path: str
+    bytes: int
+    files: int
+    codes: int
+    failures: int
+    specs: dict[str, int]
+
+
+def default_path() -> Path:
+    """The store's place in the platform's cache folder."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("twinpix", appauthor=False)) / "store.sqlite"
+
+
+class Store:
+    """An open store; `path` None keeps everything in memory and nothing afterwards."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.notes: list[str] = []
+        self._files: list[tuple[int | bytes | None, ...]] = []
+        self._results: list[tuple[object, ...]] = []
+        self._flushed = time.monotonic()
+        self._specs: dict[str, int] = {}
+        self._db = self._open()
+
+    # -- reading
+
+    def digests(self, stamps: Sequence[Stamp]) -> list[bytes | None]:
+        """For each stamp the digest of the content that the file had, `NOT_AN_IMAGE`, or None if unknown."""
+        return self._try(lambda: self._digests(stamps))
+
+    def results(self, digests: Iterable[bytes], spec: str) -> dict[bytes, Result]:
+        """What is known of these contents under `spec`."""
+        return self._try(lambda: self._read_results(list(digests), spec))
+
+    # -- writing
+
+    def put_file(self, stamp: Stamp, digest: bytes) -> None:
+        self._files.append((*stamp, digest))
+        self._flush_if_due()
+
+    def put_result(self, digest: bytes, spec: str, result: Result) -> None:
+        self._results.append((digest, spec, *result))
+        self._flush_if_due()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        self._flushed = time.monotonic()
+        if self._files or self._results:
+            self._try(self._write)
+            self._files.clear()
+            self._results.clear()
+
+    def close(self) -> None:
+        self.flush()
+        self._db.close()
+
+    def info(self) -> Info:
+        count = self._db.execute
+        specs = dict(count("SELECT spec, (SELECT count(*) FROM results WHERE spec = id) FROM specs ORDER BY spec"))
+        size = sum(part.stat().st_size for part in self._parts() if part.exists())
+        files = count("SELECT count(*) FROM files").fetchone()[0]
+        codes = count("SELECT count(*) FROM results WHERE code IS NOT NULL").fetchone()[0]
+        failures = count("SELECT count(*) FROM results WHERE code IS NULL").fetchone()[0]
+        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._db:
+            for table in ("files", "results", "specs"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - three fixed names
+        self._specs.clear()
+        self._db.execute("VACUUM")
+
+    # -- inside
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"cannot use the store {self.path}: {error}") from None
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+            return self._connect()
+        except OSError as error:
+            raise StoreError(f"cannot make the store {self.path}: {error.strerror}") from None
+
+    def _connect(self) -> sqlite3.Connection:
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self.path or ":memory:", timeout=30, isolation_level="DEFERRED")
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.execute("PRAGMA temp_store=MEMORY")
+            if db.execute("PRAGMA user_version").fetchone()[0] not in (0, _LAYOUT):
+                for table in ("files", "specs", "results"):
+                    db.execute(f"DROP TABLE IF EXISTS {table}")
+            db.executescript(_SCHEMA)
+            db.execute(f"PRAGMA user_version={_LAYOUT}")
+            db.commit()
+        except sqlite3.Error:
+            db.close()
+            raise
+        return db
+
+    def _parts(self) -> list[Path]:
+        return [Path(f"{self.path}{end}") for end in ("", "-wal", "-shm")] if self.path else []
+
+    def _set_aside(self, error: Exception) -> None:
+        aside = Path(f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+        for part in self._parts():
+            if part.exists():
+                part.rename(f"{aside}{str(part)[len(str(self.path)) :]}")
+        self._specs.clear()
+        self.notes.append(f"the store was damaged ({error}); it was set aside as {aside} and begun anew")
+
+    def _try(self, work: Callable[[], T]) -> T:
+        """Run against the database; a damaged one is set aside and the work done on a new one."""
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"the store {self.path} cannot be used now: {error}") from None
+        except sqlite3.DatabaseError as error:
+            if self.path is None:
+                raise
+            self._db.close()
+            self._set_aside(error)
+            self._db = self._connect()
+            return work()
+
+    def _digests(self, stamps: Sequence[Stamp]) -> list[bytes | None]:
+        out: list[bytes | None] = []
+        db = self._db
+        db.execute("CREATE TEMP TABLE IF NOT EXISTS asked(n INTEGER PRIMARY KEY, d INT, i INT, s INT, m INT, c INT)")
+        query = (
+            "SELECT f.digest FROM asked a LEFT JOIN files f ON f.device=a.d AND f.inode=a.i AND f.size=a.s"
+            " AND f.mtime=a.m AND f.ctime=a.c ORDER BY a.n"
+        )
+        for start in range(0, len(stamps), _CHUNK):
+            db.execute("DELETE FROM asked")
+            rows = ((n, *stamp) for n, stamp in enumerate(stamps[start : start + _CHUNK]))
+            db.executemany("INSERT INTO asked VALUES(?,?,?,?,?,?)", rows)
+            out += [row[0] for row in db.execute(query)]
+        db.rollback()
+        return out
+
+    def _read_results(self, digests: list[bytes], spec: str) -> dict[bytes, Result]:
+        number = self._spec(spec)
+        out: dict[bytes, Result] = {}
+        for start in range(0, len(digests), 500):
+            part = digests[start : start + 500]
+            marks = ",".join("?" * len(part))
+            query = (
+                "SELECT digest, code, width, height, format, damaged, information, pixels, stage, error"
+                f" FROM results WHERE spec=? AND digest IN ({marks})"  # noqa: S608 - question marks only
+            )
+            for digest, code, w, h, form, damaged, *rest in self._db.execute(query, (number, *part)):
+                out[digest] = Result(code, w, h, form, bool(damaged), *rest)
+        return out
+
+    def _spec(self, spec: str) -> int:
+        if spec not in self._specs:
+            with self._db:
+                self._db.execute("INSERT OR IGNORE INTO specs(spec) VALUES(?)", (spec,))
+            found = self._db.execute("SELECT id FROM specs WHERE spec=?", (spec,)).fetchone()
+            self._specs[spec] = int(found[0])
+        return self._specs[spec]
+
+    def _write(self) -> None:
+        results = [(row[0], self._spec(str(row[1])), *row[2:]) for row in self._results]
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?)", self._files)
+            self._db.executemany(f"INSERT OR REPLACE INTO results VALUES({','.join('?' * 11)})", results)
+
+    def _flush_if_due(self) -> None:
+        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+            self.flush()
