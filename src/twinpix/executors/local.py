@@ -171,6 +171,7 @@ def _serve(work: Work, pipe: Connection, cell: Any, inherited: Sequence[Connecti
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     for other in inherited:
         other.close()  # else a worker would keep its siblings' pipes open after the parent's death
+    _silence()
     _reuse_memory()
 
     def begin(index: int) -> None:
@@ -191,6 +192,14 @@ def _serve(work: Work, pipe: Connection, cell: Any, inherited: Sequence[Connecti
             except Exception as error:  # noqa: BLE001 - a bug in the work is raised again in the parent
                 answer = ("error", error)
             pipe.send(answer)
+
+
+def _silence() -> None:
+    """Decoders write their doubts straight to stderr; what matters comes back as a failure or a mark."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (1, 2):
+        os.dup2(null, stream)
+    os.close(null)
 
 
 def _reuse_memory() -> None:

@@ -8,7 +8,7 @@ alpha dropped.
 import io
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -253,10 +253,15 @@ def _on_two_grounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Im
 
 
 def _load_over(data: bytes, name: str, ground: int, draft: int | None) -> Image.Image:
+    """Decode as far as it goes into an image that is all `ground` before."""
     image = _open(data, name)
     if draft:
         image.draft("L", (draft, draft))
     image.im = Image.core.fill(image.mode, image.size, _fill(image.mode, ground))
+    if image.format in ("JPEG", "MPO"):  # its tolerant way paints the missing part grey: break off instead
+        with suppress(OSError):
+            image.load()
+        return image._new(image.im)
     with _truncated_allowed():
         image.load()
     return image

@@ -31,7 +31,7 @@ class Chain:
         return (not member.reference, member.damaged, *ranks, len(member.path), member.path)
 
     def reason(self, keeper: Member, others: Sequence[Member]) -> str:
-        """The first rule that sets the keeper apart from every other member."""
+        """The first rule that sets the keeper apart from the second best, the first of `others`."""
         if keeper.reference:
             return "in the reference folder"
         rivals = [other for other in others if not other.damaged]
@@ -39,7 +39,7 @@ class Chain:
             return "the only one undamaged"
         for rule in self.rules:
             mine = rule.key(keeper)
-            if any(rule.key(other) != mine for other in rivals):
+            if rivals and rule.key(rivals[0]) != mine:
                 return rule.reason(keeper)
         return "first of equals by path"
 

@@ -60,12 +60,13 @@ def find(
     paths: Sequence[str | os.PathLike[str]],
     options: Options | None = None,
     *,
+    listed: bool = False,
     progress: Progress | None = None,
     **changes: Any,
 ) -> Report:
     """Find the groups of images that are the same picture below `paths` (folders and files).
 
-    `changes` are fields of `Options`. The same files give the same report, whatever their order and the
+    With `listed`, a path that is not there is a failure like any other. `changes` are fields of `Options`. The same files give the same report, whatever their order and the
     number of workers. An image that cannot be read is a failure in the report, never an exception.
     Raises `UsageError` for a path that is not there or an option that does not fit.
     """
@@ -74,7 +75,7 @@ def find(
     names = [os.fspath(path) for path in paths]
     method, linker, chain = options.fingerprint(), linking.make(options.link), keep.make_chain(options.keep)
     radius = options.radius_of(method)
-    _check_paths(names, options)
+    _check_paths(names, options, listed)
 
     progress.start("list", 0)
     listing = sources.scan(
@@ -140,10 +141,10 @@ def find(
 # -- stages, in order ----------------------------------------------------------------------------------
 
 
-def _check_paths(names: Sequence[str], options: Options) -> None:
+def _check_paths(names: Sequence[str], options: Options, listed: bool) -> None:
     if not names:
         raise UsageError("name at least one folder or image")
-    for name in (*names, *options.reference):
+    for name in (*(() if listed else names), *options.reference):
         if not os.path.lexists(name):
             raise UsageError(f"no such file or folder: {name}")
     if options.cross and len(names) < 2:

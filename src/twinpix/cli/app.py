@@ -1,0 +1,80 @@
+"""The commands by name, and what every one of them has in common: errors, exit codes, interruption."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from twinpix import __version__
+from twinpix.cli import compare, demo, encode, find, methods, query, store
+from twinpix.errors import Exit, TwinpixError
+
+EPILOG = (
+    "Exit codes: 0 done; 1 some images failed and --strict was given; 2 wrong use; "
+    "3 a result could not be written or an action was refused; "
+    "10 duplicates found and --fail-if-found was given; 130 stopped by Ctrl-C."
+)
+
+app = typer.Typer(
+    name="twinpix",
+    help="Find images that are the same picture, keep one of each group, and never lose one.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"twinpix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Find images that are the same picture, keep one of each group, and never lose one."""
+
+
+app.command("find")(find.find)
+app.command("query")(query.query)
+app.command("compare")(compare.compare)
+app.command("encode")(encode.encode)
+app.command("methods")(methods.methods)
+app.command("demo")(demo.demo)
+app.add_typer(store.app, name="store")
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; every failure is a line on stderr and an exit code, never a traceback."""
+    # Non-UTF-8 file names are printed as the bytes they are.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    try:
+        outcome = app(arguments, standalone_mode=False)
+        return int(outcome or 0)
+    except TwinpixError as error:
+        return _say(str(error), error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        return _say("stopped; what was computed is in the store, the same command goes on from there", Exit.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except typer.Exit as stop:
+        return stop.exit_code
+    except Exception as error:
+        usage = getattr(error, "format_message", None)  # the CLI library's own errors carry their text here
+        if usage is None:
+            raise
+        return _say(usage() or "wrong use; see twinpix --help", Exit.USAGE)
+
+
+def _say(text: str, code: int) -> int:
+    print(f"twinpix: {text}", file=sys.stderr)
+    return code

@@ -1,0 +1,62 @@
+"""Options that several commands share."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from twinpix.errors import UsageError
+
+
+class DecodeName(StrEnum):
+    fast = "fast"
+    reference = "reference"
+
+
+class StrictnessName(StrEnum):
+    exact = "exact"
+    strict = "strict"
+    normal = "normal"
+    loose = "loose"
+
+
+MethodOption = Annotated[
+    str, typer.Option("--method", "-m", metavar="SPEC", help="How images are coded, e.g. phash:size=8 (see methods).")
+]
+RadiusOption = Annotated[
+    int | None,
+    typer.Option("--radius", "-r", metavar="N", help="Largest distance in bits that still matches; overrides --strictness."),
+]
+StrictnessOption = Annotated[
+    StrictnessName, typer.Option("--strictness", "-s", help="Radius as measured for the method.")
+]
+TransformsOption = Annotated[
+    bool, typer.Option("--transforms", "-t", help="Also find rotated (by quarter turns) and mirrored copies.")
+]
+DecodeOption = Annotated[
+    DecodeName,
+    typer.Option("--decode", help="fast, or reference: bit for bit as imagededup and ImageHash see pictures."),
+]
+SearchOption = Annotated[str, typer.Option("--search", metavar="SPEC", help="auto, oracle or banded; all exact.")]
+RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Look into sub-folders.")]
+HiddenOption = Annotated[bool, typer.Option("--hidden", help="Also look into hidden and service folders.")]
+FollowOption = Annotated[bool, typer.Option("--follow-links", help="Follow symbolic links to folders, each folder once.")]
+WorkersOption = Annotated[int, typer.Option("--workers", "-j", min=0, metavar="N", help="Processes; 0: one a core.")]
+TimeoutOption = Annotated[
+    float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Give up on an image after this long.")
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", metavar="FILE", help="Where codes are kept between runs; default: the cache folder."),
+]
+NoStoreOption = Annotated[bool, typer.Option("--no-store", help="Keep nothing between runs.")]
+GuardOption = Annotated[
+    bool, typer.Option("--guard/--no-guard", help="Match blank and softly graded pictures by identity only.")
+]
+
+
+def store_of(store: str | None, no_store: bool) -> str | None:
+    """The store option as the library takes it."""
+    if store is not None and no_store:
+        raise UsageError("give --store or --no-store, not both")
+    return None if no_store else store or "default"

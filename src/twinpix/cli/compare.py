@@ -1,0 +1,30 @@
+"""`twinpix compare`."""
+
+from typing import Annotated
+
+import typer
+
+from twinpix.cli import common
+from twinpix.cli.common import DecodeName
+from twinpix.errors import Exit
+from twinpix.pipeline.options import DEFAULT_METHOD
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="One image.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    method: common.MethodOption = DEFAULT_METHOD,
+    decode: common.DecodeOption = DecodeName.fast,
+) -> int:
+    """Print how far apart two images are by every method, and a verdict."""
+    from twinpix import pipeline
+
+    result = pipeline.compare(a, b, method=method, decode=decode.value)
+    print(f"{'method':<24}{'bits':>6}{'distance':>10}{'turned':>8}{'radius':>8}")
+    for row in result.distances:
+        mark = "  match" if row.distance <= row.radius else "  match when turned" if row.turned <= row.radius else ""
+        print(f"{row.method:<24}{row.bits:>6}{row.distance:>10}{row.turned:>8}{row.radius:>8}{mark}")
+    print(f"\nPDQ quality {result.qualities[0]} and {result.qualities[1]}, ", end="")
+    print(f"information {result.information[0]} and {result.information[1]}")
+    print(f"verdict: {result.verdict}")
+    return Exit.DONE

@@ -1,0 +1,122 @@
+"""`twinpix encode`."""
+
+import io
+import sys
+from pathlib import PurePath
+from typing import Annotated
+
+import typer
+
+from twinpix.cli import common
+from twinpix.cli.common import DecodeName
+from twinpix.cli.show import progress
+from twinpix.errors import Exit, UsageError
+from twinpix.model import Bytes2D, Fingerprints
+from twinpix.pipeline.options import DEFAULT_METHOD
+
+
+def encode(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders and images.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Codes file: .npz, .json or .csv; - for JSON on stdout.")
+    ] = "-",
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", metavar="SPEC", help="May be repeated: one decode serves all methods."),
+    ] = None,
+    transforms: common.TransformsOption = False,
+    recursive: common.RecursiveOption = True,
+    hidden: common.HiddenOption = False,
+    follow_links: common.FollowOption = False,
+    decode: common.DecodeOption = DecodeName.fast,
+    workers: common.WorkersOption = 0,
+    timeout: common.TimeoutOption = 60.0,
+    store: common.StoreOption = None,
+    no_store: common.NoStoreOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when an image could not be used.")] = False,
+) -> int:
+    """Write the codes of images: hexadecimal in JSON and CSV, arrays in NPZ (names, and one array a method)."""
+    from twinpix import pipeline, report
+
+    kind = "json" if output == "-" else PurePath(output).suffix.lower().lstrip(".")
+    if kind not in ("json", "csv", "npz"):
+        raise UsageError(f"codes are written to .npz, .json or .csv, not to {output}")
+    coded = pipeline.encode(
+        paths,
+        method or [DEFAULT_METHOD],
+        pipeline.Options(
+            transforms=transforms,
+            recursive=recursive,
+            hidden=hidden,
+            follow_links=follow_links,
+            decode=decode.value,
+            workers=workers,
+            timeout=timeout,
+            store=common.store_of(store, no_store),
+        ),
+        progress=progress(),
+    )
+    data = {"json": _json, "csv": _csv, "npz": _npz}[kind](coded)
+    if output == "-":
+        sys.stdout.buffer.write(data)
+    else:
+        report.write_file(output, data)
+    first = next(iter(coded.values()))
+    what = f"{report.plural(len(first.refs), 'image')} coded"
+    failed = {failure.path for prints in coded.values() for failure in prints.failures}
+    if failed:
+        what += f", {report.plural(len(failed), 'file')} could not be used"
+    typer.echo(what if output == "-" else f"{what}: {output}", err=True)
+    for prints in coded.values():
+        for failure in prints.failures[:10]:
+            typer.echo(f"  {report.printable(failure.path)}: {failure.error}", err=True)
+        break
+    return Exit.SOME_FAILED if strict and failed else Exit.DONE
+
+
+def _json(coded: dict[str, Fingerprints]) -> bytes:
+    from twinpix.report.base import encoded
+    from twinpix.report.json import dumps
+
+    return encoded(
+        dumps(
+            {
+                spec: {ref.uri: _hex(code) for ref, code in zip(prints.refs, prints.codes, strict=True)}
+                for spec, prints in coded.items()
+            }
+        )
+    )
+
+
+def _csv(coded: dict[str, Fingerprints]) -> bytes:
+    import csv
+
+    from twinpix.report.base import encoded
+
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(["path", "method", "code"])
+    for spec, prints in coded.items():
+        for ref, code in zip(prints.refs, prints.codes, strict=True):
+            rows.writerow([ref.uri, spec, code.tobytes().hex()])
+    return encoded(out.getvalue())
+
+
+def _npz(coded: dict[str, Fingerprints]) -> bytes:
+    import os
+
+    import numpy as np
+
+    arrays = {}
+    for spec, prints in coded.items():
+        names = [os.fsencode(ref.uri) for ref in prints.refs]
+        arrays[f"{spec}/names"] = np.array(names, dtype=bytes)
+        arrays[f"{spec}/codes"] = prints.codes
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def _hex(code: Bytes2D) -> str | list[str]:
+    """One code in hexadecimal, or a list of the eight orientations'."""
+    return code.tobytes().hex() if code.ndim == 1 else [turn.tobytes().hex() for turn in code]

@@ -1,0 +1,54 @@
+"""`twinpix methods`."""
+
+import dataclasses
+import typing
+from typing import Any
+
+from twinpix.errors import Exit
+
+
+def methods() -> int:
+    """List the methods, their options and measured radii, and the other parts that have names."""
+    from twinpix import fingerprints, plugins
+
+    print("Methods (--method NAME:option=value,...); radii in bits by --strictness\n")
+    print(f"  {'name':<11}{'bits':>5}  {'strict':>6}{'normal':>8}{'loose':>7}  what it does")
+    for name in plugins.names("fingerprints"):
+        method = fingerprints.make(name)
+        radii = method.radii
+        line = f"  {name:<11}{method.bits:>5}  {radii['strict']:>6}{radii['normal']:>8}{radii['loose']:>7}  {_what(name)}"
+        print(line)
+        for option, text in _options("fingerprints", name):
+            print(f"  {'':<11}{'':>5}  {'':>6}{'':>8}{'':>7}    {option} {text}")
+    for title, package in (("Linking (--link)", "linking"), ("Keep rules (--keep)", "keep"), ("Search (--search)", "search")):
+        print(f"\n{title}\n")
+        for name in plugins.names(package):
+            print(f"  {name:<11}{_what(name, package)}")
+    return Exit.DONE
+
+
+def _what(name: str, package: str = "fingerprints") -> str:
+    """The first sentence of a plugin's module."""
+    import importlib
+
+    from twinpix import plugins
+
+    module = importlib.import_module(plugins.load(package, name).__module__)
+    return " ".join((module.__doc__ or "").split("\n\n")[0].split())
+
+
+def _options(package: str, name: str) -> list[tuple[str, str]]:
+    from twinpix import plugins
+
+    return [
+        (f"{option}={_default(field)}", _choices(field.type))
+        for option, field in plugins.options(plugins.load(package, name)).items()
+    ]
+
+
+def _default(field: "dataclasses.Field[Any]") -> str:
+    return "" if field.default is dataclasses.MISSING else str(field.default)
+
+
+def _choices(kind: Any) -> str:
+    return f"({' or '.join(typing.get_args(kind))})" if typing.get_origin(kind) is typing.Literal else ""

@@ -1,0 +1,68 @@
+"""`twinpix query`."""
+
+from typing import Annotated
+
+import typer
+
+from twinpix.cli import common
+from twinpix.cli.common import DecodeName, StrictnessName
+from twinpix.cli.show import progress
+from twinpix.errors import Exit
+from twinpix.pipeline.options import DEFAULT_METHOD
+
+
+def query(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture to look for.")],
+    paths: Annotated[list[str], typer.Option("--in", metavar="PATH", help="Folder or image to look in; may be repeated.")],
+    method: common.MethodOption = DEFAULT_METHOD,
+    radius: common.RadiusOption = None,
+    strictness: common.StrictnessOption = StrictnessName.normal,
+    transforms: common.TransformsOption = False,
+    search: common.SearchOption = "auto",
+    recursive: common.RecursiveOption = True,
+    hidden: common.HiddenOption = False,
+    follow_links: common.FollowOption = False,
+    guard: common.GuardOption = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    decode: common.DecodeOption = DecodeName.fast,
+    workers: common.WorkersOption = 0,
+    timeout: common.TimeoutOption = 60.0,
+    store: common.StoreOption = None,
+    no_store: common.NoStoreOption = False,
+    fail_if_found: Annotated[bool, typer.Option("--fail-if-found", help="Exit with 10 when there is one.")] = False,
+) -> int:
+    """Print the images that are the same picture as IMAGE, nearest first."""
+    from twinpix import pipeline
+    from twinpix.report import plural, printable
+    from twinpix.report.json import dumps
+
+    hits, failures = pipeline.query(
+        image,
+        paths,
+        pipeline.Options(
+            method=method,
+            radius=radius,
+            strictness=strictness.value,
+            transforms=transforms,
+            search=search,
+            recursive=recursive,
+            hidden=hidden,
+            follow_links=follow_links,
+            guard=guard,
+            decode=decode.value,
+            workers=workers,
+            timeout=timeout,
+            store=common.store_of(store, no_store),
+        ),
+        progress=progress(),
+    )
+    if as_json:
+        print(dumps({"query": image, "hits": [hit._asdict() for hit in hits]}), end="")
+    else:
+        for hit in hits:
+            print(f"{hit.distance:4}  {hit.relation:16}  {printable(hit.path)}")
+        if not hits:
+            print("no image there is the same picture")
+    if failures:
+        typer.echo(f"twinpix: {plural(len(failures), 'file')} could not be used", err=True)
+    return Exit.FOUND if fail_if_found and hits else Exit.DONE

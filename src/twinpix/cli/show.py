@@ -1,0 +1,71 @@
+"""Progress on a terminal: rate and time left; nothing when stderr is none."""
+
+import sys
+import time
+from typing import Any
+
+from twinpix.pipeline import Progress
+
+_LABELS = {"list": "Listing files", "read": "Reading images", "compare": "Comparing"}
+_QUIET_SECONDS = 0.4  # a stage that ends sooner is not worth a line
+
+
+class TerminalProgress(Progress):
+    """Draws the running stage on stderr; its library is loaded once a stage takes long enough to be watched."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._stage, self._total, self._done, self._since = "", 0, 0, 0.0
+
+    def start(self, stage: str, total: int) -> None:
+        self._stage, self._total, self._done, self._since = stage, total, 0, time.monotonic()
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+        if self._bar is not None:
+            self._bar.advance(0, steps)
+        elif time.monotonic() - self._since > _QUIET_SECONDS:
+            self._bar = self._make()
+
+    def finish(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def note(self, text: str) -> None:
+        print(f"twinpix: {text}", file=sys.stderr)
+
+    def _make(self) -> Any:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+        from rich.text import Text
+
+        class Rate(ProgressColumn):
+            def render(self, task: Any) -> Text:
+                return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
+
+        bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Rate(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left", style="dim"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        bar.start()
+        bar.add_task(_LABELS.get(self._stage, self._stage), total=self._total or None, completed=self._done)
+        return bar
+
+
+class NotesOnly(Progress):
+    """For pipes and files: only what the user should know."""
+
+    def note(self, text: str) -> None:
+        print(f"twinpix: {text}", file=sys.stderr)
+
+
+def progress() -> Progress:
+    return TerminalProgress() if sys.stderr.isatty() else NotesOnly()

@@ -1,0 +1,43 @@
+"""`twinpix store info|clear`."""
+
+from typing import Annotated
+
+import typer
+
+from twinpix.errors import Exit
+
+app = typer.Typer(help="Look at, or empty, the store of codes.", no_args_is_help=True, rich_markup_mode=None)
+
+_File = Annotated[str | None, typer.Option("--store", metavar="FILE", help="Another store than the default one.")]
+
+
+@app.command()
+def info(store: _File = None) -> int:
+    """Print where the store is and what it holds."""
+    from twinpix.pipeline import Options
+    from twinpix.report import bytes_text, plural
+
+    opened = Options(store=store or "default").open_store()
+    for note in opened.notes:
+        typer.echo(f"twinpix: {note}", err=True)
+    found = opened.info()
+    opened.close()
+    print(f"{found.path}: {bytes_text(found.bytes)}")
+    print(f"{plural(found.files, 'file')} known, {plural(found.codes, 'code')}, {plural(found.failures, 'failure')}")
+    for spec, count in found.specs.items():
+        print(f"  {count:>9,}  {spec}")
+    return Exit.DONE
+
+
+@app.command()
+def clear(store: _File = None) -> int:
+    """Forget every code; the next run computes them again."""
+    from twinpix.pipeline import Options
+    from twinpix.report import plural
+
+    opened = Options(store=store or "default").open_store()
+    held = opened.info()
+    opened.clear()
+    opened.close()
+    print(f"forgot {plural(held.codes, 'code')} and {plural(held.failures, 'failure')}: {held.path}")
+    return Exit.DONE

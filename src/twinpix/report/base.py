@@ -1,0 +1,79 @@
+"""What a writer offers, words for numbers, and a file that is replaced whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+from typing import Protocol, cast
+
+from twinpix import plugins
+from twinpix.errors import OutputError
+from twinpix.model import Report
+
+
+class Writer(Protocol):
+    """Turns a report into text."""
+
+    def text(self, report: Report) -> str:
+        """The whole text, with a line end at its end unless it is empty."""
+
+
+def writer(name: str) -> Writer:
+    return cast(Writer, plugins.make("report", name))
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8 in which a file name's undecodable bytes are what they are on disk."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Write a file whole: until all of it is on the disk, the old one stays.
+
+    Raises `OutputError` when that is not possible; the old file is untouched then.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".twinpix-", dir=folder)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(path):
+            os.chmod(temporary, os.stat(path).st_mode & 0o777)
+        else:
+            os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise OutputError(f"cannot write {path}: {error.strerror}; what was there before is untouched") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def printable(path: str) -> str:
+    """A path on one line: control characters and undecodable bytes escaped, the rest as it is."""
+    if path.isprintable():
+        return path
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
+
+
+def bytes_text(count: int) -> str:
+    """`1.2 MB`: a size in decimal units."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{count} {'byte' if count == 1 else unit}" if unit == "bytes" else f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 image`, `2 images`, `12,000 images`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,44 @@
+"""A row a member, for spreadsheets."""
+
+import csv as stdlib
+import io
+from dataclasses import dataclass
+
+from twinpix.model import Report
+
+COLUMNS = (
+    "group role path bytes width height format distance relation reason damaged modified_ns digest".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Csv:
+    """Distance and relation are to the keeper, where they are known."""
+
+    def text(self, report: Report) -> str:
+        out = io.StringIO()
+        rows = stdlib.writer(out, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for group in report.groups:
+            pairs = {match.b: match for match in group.matches if match.a == group.keeper}
+            for m in group.members:
+                pair = pairs.get(m.path)
+                keeps = m.path == group.keeper
+                rows.writerow(
+                    [
+                        group.id,
+                        "keep" if keeps else "protected" if m.protected else "discard",
+                        m.path,
+                        m.size,
+                        m.width,
+                        m.height,
+                        m.format,
+                        pair.distance if pair else "",
+                        pair.relation if pair else "",
+                        group.reason if keeps else "",
+                        "yes" if m.damaged else "",
+                        m.mtime_ns,
+                        m.digest,
+                    ]
+                )
+        return out.getvalue()

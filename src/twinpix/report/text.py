@@ -1,0 +1,77 @@
+"""The report for people: each group with its keeper, how the others differ, and what went wrong."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from twinpix.model import Group, Member, Report
+from twinpix.report.base import bytes_text, plural, printable
+
+_SHOWN = 10  # failures spelled out; the JSON report has them all
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Groups, then a summary."""
+
+    def text(self, report: Report) -> str:
+        groups = "\n".join(_group(group) for group in report.groups)
+        return groups + ("\n" if groups else "") + summary(report)
+
+
+def summary(report: Report) -> str:
+    """What was found, in a few lines."""
+    c = report.counts
+    lines = [
+        f"{plural(c.images, 'image')} ({bytes_text(c.bytes)}): "
+        + (
+            f"{plural(c.groups, 'group')} of the same picture, {plural(c.discards, 'duplicate')}, "
+            f"{bytes_text(c.bytes_reclaimable)} to reclaim"
+            if c.groups
+            else "no duplicates"
+        )
+    ]
+    if c.guarded:
+        lines.append(
+            f"{plural(c.guarded, 'image')} with too little detail for a hash (blank, flat, softly graded): "
+            "matched only when identical"
+        )
+    if c.damaged:
+        lines.append(f"{plural(c.damaged, 'image')} damaged: coded from what is there, kept only if nothing better is")
+    if c.links:
+        lines.append(f"{plural(c.links, 'further name')} of files already counted (hard or symbolic links)")
+    if c.other_files:
+        lines.append(f"{plural(c.other_files, 'other file')} (not images)")
+    lines += report.notes
+    if report.failures:
+        by_stage = Counter(failure.stage for failure in report.failures)
+        stages = ", ".join(f"{count} at {stage}" for stage, count in sorted(by_stage.items()))
+        lines.append(f"{plural(c.failures, 'file')} could not be used ({stages}):")
+        lines += [f"  {printable(f.path)}: {f.error}" for f in report.failures[:_SHOWN]]
+        if len(report.failures) > _SHOWN:
+            lines.append(f"  … and {len(report.failures) - _SHOWN} more; the JSON report (-o) lists them all")
+    return "\n".join(lines) + "\n"
+
+
+def _group(group: Group) -> str:
+    pairs = {match.b: match for match in group.matches if match.a == group.keeper}
+    head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
+    rows = [_row(group.members[0], "keep", group.reason)]
+    for member in group.members[1:]:
+        pair = pairs.get(member.path)
+        how = "linked through another" if pair is None else pair.relation
+        if pair is not None and not pair.relation.startswith("identical"):
+            how += f", {plural(pair.distance, 'bit')} apart"
+        rows.append(_row(member, "stay" if member.protected else "", how))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join([head, *("  ".join(["", *_aligned(row, widths)]) for row in rows)]) + "\n"
+
+
+def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:
+    what = f"{how}, damaged" if member.damaged else how
+    size = f"{member.width}×{member.height}"
+    return role or "·", size, bytes_text(member.size), what, printable(member.path)
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    role, size, weight, how, path = row
+    return [role.ljust(widths[0]), size.rjust(widths[1]), weight.rjust(widths[2]), how.ljust(widths[3]), path]
