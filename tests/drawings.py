@@ -158,9 +158,7 @@ def _portrait(rng: Rng, size: Size) -> Array:
     tall = float(rng.uniform(1.25, 1.7))
     _blend(canvas, _ellipse(size, at(0, -0.25), (1.2 * r, tall * r), tilt), _paint(rng, size, hair))
     _blend(canvas, _ellipse(size, at(0, 1.2), (0.5 * r, 0.7 * r), tilt), _flat(size, 0.85 * skin))
-    _blend(
-        canvas, _ellipse(size, at(0, 0.1), (0.9 * r, 1.25 * r), tilt), _paint(rng, size, skin, 6)
-    )
+    _blend(canvas, _ellipse(size, at(0, 0.1), (0.9 * r, 1.25 * r), tilt), _paint(rng, size, skin, 6))
     for side in (-1, 1):
         eye = _ellipse(size, at(0.38 * side, -0.1), (0.17 * r, 0.09 * r), tilt)
         _blend(canvas, eye, _flat(size, np.array([240.0, 240, 235])))
@@ -168,9 +166,7 @@ def _portrait(rng: Rng, size: Size) -> Array:
         _blend(canvas, iris, _flat(size, _colour(rng, 10, 110)))
         brow = _ellipse(size, at(0.38 * side, -0.32), (0.24 * r, 0.05 * r), tilt + 0.15 * side)
         _blend(canvas, brow, _flat(size, 0.6 * hair))
-    _blend(
-        canvas, _ellipse(size, at(0.05, 0.3), (0.1 * r, 0.26 * r), tilt), _flat(size, 0.8 * skin)
-    )
+    _blend(canvas, _ellipse(size, at(0.05, 0.3), (0.1 * r, 0.26 * r), tilt), _flat(size, 0.8 * skin))
     mouth = _ellipse(size, at(0, 0.75), (0.34 * r, float(rng.uniform(0.05, 0.15)) * r), tilt)
     _blend(canvas, mouth, _flat(size, np.array([160.0, 60, 60])))
     return canvas
@@ -199,9 +195,7 @@ def _landscape(rng: Rng, size: Size) -> Array:
         trunk = [(x - r / 9, y), (x + r / 9, y), (x + r / 12, y - 2 * r), (x - r / 12, y - 2 * r)]
         _blend(canvas, _polygon(size, trunk), _flat(size, np.array([70.0, 50, 35])))
         crown = _blob(rng, size, (x, y - 2.6 * r), 1.3 * r, 14)
-        _blend(
-            canvas, crown, _paint(rng, size, np.array([40.0, 95, 40]) * rng.uniform(0.4, 1.6), 22)
-        )
+        _blend(canvas, crown, _paint(rng, size, np.array([40.0, 95, 40]) * rng.uniform(0.4, 1.6), 22))
     return canvas
 
 

@@ -26,7 +26,7 @@ class UsageError(TwinpixError):
     exit_code = Exit.USAGE
 
 
-class MissingExtra(UsageError):
+class MissingExtraError(UsageError):
     """An optional library is needed; the message names the command that installs it."""
 
     def __init__(self, what: str, extra: str) -> None:

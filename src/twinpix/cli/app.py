@@ -36,7 +36,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _common(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Find images that are the same picture, keep one of each group, and never lose one."""
 
@@ -62,7 +64,10 @@ def run(arguments: list[str]) -> int:
     except TwinpixError as error:
         return _say(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
-        return _say("stopped; what was computed is in the store, the same command goes on from there", Exit.INTERRUPTED)
+        return _say(
+            "stopped; what was computed is in the store, the same command goes on from there",
+            Exit.INTERRUPTED,
+        )
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE

@@ -21,11 +21,17 @@ class StrictnessName(StrEnum):
 
 
 MethodOption = Annotated[
-    str, typer.Option("--method", "-m", metavar="SPEC", help="How images are coded, e.g. phash:size=8 (see methods).")
+    str,
+    typer.Option("--method", "-m", metavar="SPEC", help="How images are coded, e.g. phash:size=8 (see methods)."),
 ]
 RadiusOption = Annotated[
     int | None,
-    typer.Option("--radius", "-r", metavar="N", help="Largest distance in bits that still matches; overrides --strictness."),
+    typer.Option(
+        "--radius",
+        "-r",
+        metavar="N",
+        help="Largest distance in bits that still matches; overrides --strictness.",
+    ),
 ]
 StrictnessOption = Annotated[
     StrictnessName, typer.Option("--strictness", "-s", help="Radius as measured for the method.")
@@ -40,7 +46,9 @@ DecodeOption = Annotated[
 SearchOption = Annotated[str, typer.Option("--search", metavar="SPEC", help="auto, oracle or banded; all exact.")]
 RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Look into sub-folders.")]
 HiddenOption = Annotated[bool, typer.Option("--hidden", help="Also look into hidden and service folders.")]
-FollowOption = Annotated[bool, typer.Option("--follow-links", help="Follow symbolic links to folders, each folder once.")]
+FollowOption = Annotated[
+    bool, typer.Option("--follow-links", help="Follow symbolic links to folders, each folder once.")
+]
 WorkersOption = Annotated[int, typer.Option("--workers", "-j", min=0, metavar="N", help="Processes; 0: one a core.")]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Give up on an image after this long.")

@@ -18,7 +18,8 @@ from twinpix.pipeline.options import DEFAULT_METHOD
 def encode(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders and images.")],
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Codes file: .npz, .json or .csv; - for JSON on stdout.")
+        str,
+        typer.Option("--output", "-o", metavar="FILE", help="Codes file: .npz, .json or .csv; - for JSON on stdout."),
     ] = "-",
     method: Annotated[
         list[str] | None,

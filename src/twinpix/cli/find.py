@@ -29,7 +29,12 @@ def find(
     transforms: common.TransformsOption = False,
     search: common.SearchOption = "auto",
     link: Annotated[
-        str, typer.Option("--link", metavar="RULE", help="star: all match what stays; complete: all match all; components: chains.")
+        str,
+        typer.Option(
+            "--link",
+            metavar="RULE",
+            help="star: all match what stays; complete: all match all; components: chains.",
+        ),
     ] = "star",
     keep: Annotated[
         str,
@@ -43,25 +48,34 @@ def find(
         list[str] | None,
         typer.Option("--reference", metavar="DIR", help="Images to compare with that always stay; may be repeated."),
     ] = None,
-    cross: Annotated[bool, typer.Option("--cross", help="Only pairs between different PATHs (train/test leakage).")] = False,
+    cross: Annotated[
+        bool, typer.Option("--cross", help="Only pairs between different PATHs (train/test leakage).")
+    ] = False,
     files_from: Annotated[
-        str | None, typer.Option("--files-from", metavar="FILE|-", help="Also the files named there, one a line or NUL-separated.")
+        str | None,
+        typer.Option("--files-from", metavar="FILE|-", help="Also the files named there, one a line or NUL-separated."),
     ] = None,
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,
     guard: common.GuardOption = True,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report there (JSON unless --format says else).")
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write the report there (JSON unless --format says else)."),
     ] = None,
-    format: Annotated[FormatName | None, typer.Option("--format", "-f", help="Of the report; default: text, or json with -o.")] = None,
+    format: Annotated[
+        FormatName | None,
+        typer.Option("--format", "-f", help="Of the report; default: text, or json with -o."),
+    ] = None,
     decode: common.DecodeOption = DecodeName.fast,
     workers: common.WorkersOption = 0,
     timeout: common.TimeoutOption = 60.0,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when an image could not be used.")] = False,
-    fail_if_found: Annotated[bool, typer.Option("--fail-if-found", help="Exit with 10 when there are duplicates.")] = False,
+    fail_if_found: Annotated[
+        bool, typer.Option("--fail-if-found", help="Exit with 10 when there are duplicates.")
+    ] = False,
 ) -> int:
     """Find the groups of images that are the same picture, and report which to keep.
 

@@ -16,11 +16,15 @@ def methods() -> int:
     for name in plugins.names("fingerprints"):
         method = fingerprints.make(name)
         radii = method.radii
-        line = f"  {name:<11}{method.bits:>5}  {radii['strict']:>6}{radii['normal']:>8}{radii['loose']:>7}  {_what(name)}"
-        print(line)
+        numbers = f"{method.bits:>5}  {radii['strict']:>6}{radii['normal']:>8}{radii['loose']:>7}"
+        print(f"  {name:<11}{numbers}  {_what(name)}")
         for option, text in _options("fingerprints", name):
-            print(f"  {'':<11}{'':>5}  {'':>6}{'':>8}{'':>7}    {option} {text}")
-    for title, package in (("Linking (--link)", "linking"), ("Keep rules (--keep)", "keep"), ("Search (--search)", "search")):
+            print(f"{'':42}{option} {text}".rstrip())
+    for title, package in (
+        ("Linking (--link)", "linking"),
+        ("Keep rules (--keep)", "keep"),
+        ("Search (--search)", "search"),
+    ):
         print(f"\n{title}\n")
         for name in plugins.names(package):
             print(f"  {name:<11}{_what(name, package)}")

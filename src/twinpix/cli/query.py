@@ -13,7 +13,9 @@ from twinpix.pipeline.options import DEFAULT_METHOD
 
 def query(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture to look for.")],
-    paths: Annotated[list[str], typer.Option("--in", metavar="PATH", help="Folder or image to look in; may be repeated.")],
+    paths: Annotated[
+        list[str], typer.Option("--in", metavar="PATH", help="Folder or image to look in; may be repeated.")
+    ],
     method: common.MethodOption = DEFAULT_METHOD,
     radius: common.RadiusOption = None,
     strictness: common.StrictnessOption = StrictnessName.normal,

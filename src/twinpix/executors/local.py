@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -51,7 +51,7 @@ class Local:
 
     def run(
         self, work: Work, batches: Iterable[Sequence[Any]], answer: Callable[[Any], Any]
-    ) -> Iterator[tuple[Sequence[Any], Any | Lost]]:
+    ) -> Generator[tuple[Sequence[Any], Any | Lost], None, None]:
         """Yield `(batch, result)` as batches finish, in no particular order; `Lost` for one that was not.
 
         `work(batch, begin, ask)` runs in a worker and must be importable there; `answer` answers its
@@ -120,7 +120,7 @@ class Local:
 
     def _patience(self, busy: Sequence[_Worker]) -> float:
         now = time.monotonic()
-        return max(0.01, min(worker.cell[1] + self.timeout - now for worker in busy))
+        return max(0.01, min(float(worker.cell[1]) for worker in busy) + self.timeout - now)
 
     def _overdue(self, worker: _Worker) -> bool:
         return worker.batch is not None and time.monotonic() - float(worker.cell[1]) > self.timeout
@@ -151,7 +151,7 @@ def _exit_text(code: int | None) -> str:
 
 
 def _start(work: Work, others: Sequence[Connection]) -> _Worker:
-    """Start a worker: by fork where this process has one thread and the system forks safely, else by spawn."""
+    """Start a worker: by fork where the system forks safely and this process has one thread, else by spawn."""
     forks = sys.platform.startswith("linux") and threading.active_count() == 1
     context: Any = multiprocessing.get_context("fork" if forks else "spawn")
     ours, theirs = context.Pipe()

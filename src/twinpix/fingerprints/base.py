@@ -126,7 +126,7 @@ def low_frequencies(batch: Array, keep: int, decode: Decode) -> NDArray[np.float
         from scipy.fft import dct
 
         rows = dct(batch.astype(np.float64), axis=1)
-        return cast("NDArray[np.float64]", dct(rows, axis=2)[:, :keep, :keep])
+        return np.asarray(dct(rows, axis=2)[:, :keep, :keep])
     matrix = cosines(batch.shape[1], keep)
     return np.round(matrix @ batch.astype(np.float64) @ matrix.T, 3)
 

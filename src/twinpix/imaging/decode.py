@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from twinpix.imaging import jpeg
 from twinpix.imaging.picture import BASE, Picture
 from twinpix.imaging.sniff import sniff
 from twinpix.model import Decode
+
+T = TypeVar("T")
 
 VERSION = 1  # raised whenever the same bytes may decode to other pixels
 MAX_PIXELS = 1 << 28  # larger pictures are refused: a decompression bomb fills memory before it shows
@@ -117,7 +119,8 @@ def _open(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
         raise ImageError("decode", f"{image.format} files are not read")
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(
-            "decode", f"{image.width}×{image.height} pixels are more than the limit of {MAX_PIXELS // 10**6} million"
+            "decode",
+            f"{image.width}×{image.height} pixels are more than the limit of {MAX_PIXELS // 10**6} million",
         )
     if image.width < 1 or image.height < 1:
         raise ImageError("decode", "the picture has no pixels")
@@ -149,7 +152,9 @@ def _register(kind: str) -> None:
         else:
             raise ImportError(kind)
     except ImportError:
-        raise ImageError("decode", f"{_EXTRA[kind]} needs an optional library: pip install 'twinpix[formats]'") from None
+        raise ImageError(
+            "decode", f"{_EXTRA[kind]} needs an optional library: pip install 'twinpix[formats]'"
+        ) from None
 
 
 def _open_raw(data: bytes) -> Image.Image:
@@ -235,7 +240,7 @@ def _on_two_grounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Im
 
     Returns the picture with grey there, and the share of pixels missing; None when it cannot be opened.
     """
-    scan, progressive = jpeg.first_scan(data) if data[:2] == b"\xff\xd8" else (-1, False)
+    _, progressive = jpeg.first_scan(data) if data[:2] == b"\xff\xd8" else (-1, False)
     if progressive:  # decoded only as a whole: end it here, and let its first scan answer for the rest
         if jpeg.scans(data) < 2:
             return None
@@ -257,7 +262,9 @@ def _load_over(data: bytes, name: str, ground: int, draft: int | None) -> Image.
     image = _open(data, name)
     if draft:
         image.draft("L", (draft, draft))
-    image.im = Image.core.fill(image.mode, image.size, _fill(image.mode, ground))
+    image.im = Image.core.fill(  # type: ignore[attr-defined]
+        image.mode, image.size, _fill(image.mode, ground)
+    )
     if image.format in ("JPEG", "MPO"):  # its tolerant way paints the missing part grey: break off instead
         with suppress(OSError):
             image.load()
@@ -315,14 +322,14 @@ def _pixel_digest(data: bytes, name: str) -> bytes:
         rgba[rgba[..., 3] == 0] = 0  # colours that nobody can see
         pixels = rgba
     state = xxhash.xxh3_128(f"{pixels.dtype.str}{pixels.shape}".encode())
-    state.update(np.ascontiguousarray(pixels))
+    state.update(np.ascontiguousarray(pixels).data)
     return state.digest()
 
 
 # -- errors ------------------------------------------------------------------------------------------
 
 
-def _guard(work: Callable[[], Any]) -> Any:
+def _guard(work: Callable[[], T]) -> T:
     """Run a decoder; whatever it raises becomes an `ImageError` with a reason."""
     try:
         return work()
@@ -347,5 +354,3 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-

@@ -54,7 +54,11 @@ def coarse(data: bytes) -> bytes:
     if data[scan + 5 + 2 * count] != 0:  # Ss: the first scan starts with something else than the means
         return data
     second = entropy_end(data, scan)
-    while data[second : second + 1] == b"\xff" and data[second + 1 : second + 2] not in (b"\xda", b"\xd9", b""):
+    while data[second : second + 1] == b"\xff" and data[second + 1 : second + 2] not in (
+        b"\xda",
+        b"\xd9",
+        b"",
+    ):
         second += 2 + int.from_bytes(data[second + 2 : second + 4], "big")
     if data[second : second + 2] != SOS:
         return data

@@ -57,7 +57,8 @@ class Picture:
         rgb = np.asarray(self.image.convert("RGB"), dtype=np.float32)
         r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
         weights = np.float32(0.299), np.float32(0.587), np.float32(0.114)
-        return weights[0] * r + weights[1] * g + weights[2] * b
+        luma: Float2D = weights[0] * r + weights[1] * g + weights[2] * b
+        return luma
 
     def transposed(self) -> "Picture":
         """The same picture with rows and columns swapped."""

@@ -13,7 +13,10 @@ _MAGIC: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
         ("GIF", rb"GIF8[79]a"),
         ("WEBP", rb"RIFF....WEBP"),
         ("TIFF", rb"II\*\0|MM\0\*|II\+\0|MM\0\+"),
-        ("BMP", rb"BM.{4}\0\0\0\0.{4}[\x0c\x28\x38\x40\x6c\x7c\x10]\0\0\0|BM.{12}[\x28\x34\x38\x40\x6c\x7c\x10]\0\0\0"),
+        (
+            "BMP",
+            rb"BM.{4}\0\0\0\0.{4}[\x0c\x28\x38\x40\x6c\x7c\x10]\0\0\0|BM.{12}[\x28\x34\x38\x40\x6c\x7c\x10]\0\0\0",
+        ),
         ("AVIF", rb"....ftyp(?:avi[fs]|(?:mif1|msf1).{4,40}avi[fs])"),
         ("HEIF", rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1|heif)"),
         ("RAW", rb"....ftypcrx |FUJIFILMCCD-RAW|IIR[OS]|IIU\0|MMOR"),
@@ -34,12 +37,20 @@ _MAGIC: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
 
 # Cameras write RAW as TIFF, whose first picture is a thumbnail: here the suffix decides.
 RAW_SUFFIXES = frozenset(
-    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f".split()
+    f".{name}"
+    for name in (
+        *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "iiq", "kdc", "mef", "mos", "mrw", "nef", "nrw"),
+        *("orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f"),
+    )
 )
 IMAGE_SUFFIXES = RAW_SUFFIXES | frozenset(
-    ".apng .avif .avifs .bmp .cur .dcx .dds .dib .fli .flc .gif .heic .heics .heif .heifs .hif .icns .ico .im .j2c .j2k"
-    " .jfif .jif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .jxl .mpo .msp .pbm .pcx .pfm .pgm .png .pnm .ppm .psd .qoi .ras"
-    " .rgb .rgba .sgi .bw .tga .icb .vda .vst .tif .tiff .webp .xbm .xpm".split()
+    f".{name}"
+    for name in (
+        *("apng", "avif", "avifs", "bmp", "bw", "cur", "dcx", "dds", "dib", "flc", "fli", "gif", "heic", "heics"),
+        *("heif", "heifs", "hif", "icb", "icns", "ico", "im", "j2c", "j2k", "jfif", "jif", "jp2", "jpc", "jpe"),
+        *("jpeg", "jpf", "jpg", "jpx", "jxl", "mpo", "msp", "pbm", "pcx", "pfm", "pgm", "png", "pnm", "ppm", "psd"),
+        *("qoi", "ras", "rgb", "rgba", "sgi", "tga", "tif", "tiff", "vda", "vst", "webp", "xbm", "xpm"),
+    )
 )
 
 

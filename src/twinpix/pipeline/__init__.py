@@ -1,11 +1,11 @@
 """The use cases: find, query, compare, encode. Everything here only reads users' files."""
 
-from twinpix.pipeline.compare import Comparison, Distance, compare
-from twinpix.pipeline.encode import encode
-from twinpix.pipeline.find import find
+from twinpix.pipeline.comparing import Comparison, Distance, compare
+from twinpix.pipeline.encoding import encode
+from twinpix.pipeline.finding import find
 from twinpix.pipeline.options import DEFAULT_METHOD, Options
 from twinpix.pipeline.progress import Progress
-from twinpix.pipeline.query import Hit, query
+from twinpix.pipeline.querying import Hit, query
 
 __all__ = [
     "DEFAULT_METHOD",

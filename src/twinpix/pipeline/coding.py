@@ -203,7 +203,12 @@ class Coder:
             self.store.put_result(outcome.digest, self.specs[number], result)
 
     def _lost(
-        self, batch: Sequence[str], lost: Lost, digests: list[bytes | None], place: dict[str, int], queue: "_Queue"
+        self,
+        batch: Sequence[str],
+        lost: Lost,
+        digests: list[bytes | None],
+        place: dict[str, int],
+        queue: "_Queue",
     ) -> None:
         """One file crashed or hung its worker: note it, and let the rest of its batch be tried again."""
         uri = batch[lost.index]

@@ -17,9 +17,7 @@ def match(codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], r
     `codes` is `(n, turns, bytes)`; with eight turns the distance is the least over the orientations.
     """
     found = [_within(codes, first, radius, backend), _between(codes, first, second, radius, backend)]
-    return Matches(
-        *(np.concatenate([getattr(m, name) for m in found]) for name in ("i", "j", "distance", "turn"))
-    )
+    return Matches(*(np.concatenate([getattr(m, name) for m in found]) for name in ("i", "j", "distance", "turn")))
 
 
 def _within(codes: Bytes2D, rows: NDArray[np.int64], radius: int, backend: str) -> Matches:
@@ -31,9 +29,7 @@ def _within(codes: Bytes2D, rows: NDArray[np.int64], radius: int, backend: str) 
     return _oriented(codes, rows, rows, radius, backend)
 
 
-def _between(
-    codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], radius: int, backend: str
-) -> Matches:
+def _between(codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], radius: int, backend: str) -> Matches:
     if not len(first) or not len(second):
         return _NONE
     return _oriented(codes, first, second, radius, backend)

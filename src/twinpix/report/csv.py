@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from twinpix.model import Report
 
 COLUMNS = (
-    "group role path bytes width height format distance relation reason damaged modified_ns digest".split()
+    *("group", "role", "path", "bytes", "width", "height", "format"),
+    *("distance", "relation", "reason", "damaged", "modified_ns", "digest"),
 )
 
 

@@ -58,7 +58,7 @@ def _group(group: Group) -> str:
     rows = [_row(group.members[0], "keep", group.reason)]
     for member in group.members[1:]:
         pair = pairs.get(member.path)
-        how = "linked through another" if pair is None else pair.relation
+        how: str = "linked through another" if pair is None else pair.relation
         if pair is not None and not pair.relation.startswith("identical"):
             how += f", {plural(pair.distance, 'bit')} apart"
         rows.append(_row(member, "stay" if member.protected else "", how))

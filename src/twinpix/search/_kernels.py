@@ -28,7 +28,7 @@ def popcount(typingctx: Any, value: Any) -> Any:
 
 
 @njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
-def distance_of(a: Words, i: int, b: Words, j: int) -> int:
+def distance_of(a: Words, i: int, b: Words, j: int) -> np.uint64:
     total = np.uint64(0)
     for word in range(a.shape[0]):
         total += popcount(a[word, i] ^ b[word, j])
@@ -76,9 +76,7 @@ def gather(codes: Words, rows: NDArray[np.int32]) -> Words:
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def band_of_first(
-    a: Words, i: int, b: Words, j: int, firsts: Index, widths: Index, slacks: Index, until: int
-) -> bool:
+def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Index, slacks: Index, until: int) -> bool:
     """True when an earlier band than `until` admits the pair, which is then counted there."""
     for band in range(until):
         word, shift, bits = firsts[band] // 64, firsts[band] % 64, widths[band]

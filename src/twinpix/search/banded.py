@@ -24,7 +24,11 @@ from twinpix.search.base import Codes, Pairs, words
 _MAX_KEY_BITS = 22
 _SAMPLE = 2000
 _BUFFER = 1 << 16
-_BUCKET_COST, _PAIR_COST, _TILE_COST = 2.5, 1.0, 0.4  # of a look at a bucket, a comparison there, one in a tile
+_BUCKET_COST, _PAIR_COST, _TILE_COST = (
+    2.5,
+    1.0,
+    0.4,
+)  # of a look at a bucket, a comparison there, one in a tile
 _PARTS = 64  # pieces of work a thread pool shares
 
 
@@ -61,7 +65,9 @@ class Banded:
         radius = min(radius, 64 * left.shape[0])
         bands = choose_bands(left, other, radius)
         with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:
-            blocks = _by_tiles(left, right, radius, pool) if bands is None else _by_bands(left, right, radius, bands, pool)
+            blocks = (
+                _by_tiles(left, right, radius, pool) if bands is None else _by_bands(left, right, radius, bands, pool)
+            )
             return _gathered(blocks)
 
 
@@ -129,7 +135,10 @@ def choose_bands(left: NDArray[np.uint64], right: NDArray[np.uint64], radius: in
     from twinpix.search import _kernels
 
     bits = 64 * left.shape[0]
-    best, cheapest = None, _TILE_COST * left.shape[1] * right.shape[1] * left.shape[0] / (2 if left is right else 1)
+    best, cheapest = (
+        None,
+        _TILE_COST * left.shape[1] * right.shape[1] * left.shape[0] / (2 if left is right else 1),
+    )
     pick = np.linspace(0, left.shape[1] - 1, min(_SAMPLE, left.shape[1])).astype(np.int64)
     for count in range(max(1, -(-bits // _MAX_KEY_BITS)), min(radius + 1, bits // 4) + 1):
         bands = split(bits, radius, count)
@@ -185,7 +194,11 @@ Block = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int16]]
 
 
 def _by_bands(
-    left: NDArray[np.uint64], right: NDArray[np.uint64] | None, radius: int, bands: Bands, pool: ThreadPoolExecutor
+    left: NDArray[np.uint64],
+    right: NDArray[np.uint64] | None,
+    radius: int,
+    bands: Bands,
+    pool: ThreadPoolExecutor,
 ) -> Iterator[Block]:
     from twinpix.search import _kernels
 
@@ -226,7 +239,8 @@ def _by_tiles(
 
     def work(start: int, stop: int) -> list[Block]:
         return _drain(
-            lambda state, buffers: _kernels.blocked(left, other, right is None, radius, state, stop, *buffers), start
+            lambda state, buffers: _kernels.blocked(left, other, right is None, radius, state, stop, *buffers),
+            start,
         )
 
     edges = np.linspace(0, left.shape[1], _PARTS * 4 + 1).astype(np.int64).tolist()

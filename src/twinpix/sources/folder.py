@@ -9,7 +9,9 @@ from twinpix.model import Failure, ImageRef
 from twinpix.sources.base import Listing, reason, special_kind, stamp_of
 
 # Folders in which other programs keep thumbnails and waste.
-SKIPPED = frozenset({"@eaDir", "__MACOSX", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
+SKIPPED = frozenset(
+    {"@eaDir", "__MACOSX", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+)
 
 
 def scan(

@@ -11,7 +11,7 @@ from twinpix import fingerprints, plugins, sources
 from twinpix.errors import UsageError
 from twinpix.model import Failure, Fingerprints
 from twinpix.pipeline.coding import Coder
-from twinpix.pipeline.find import opened
+from twinpix.pipeline.finding import opened
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress
 
@@ -36,9 +36,7 @@ def encode(
         if not os.path.lexists(name):
             raise UsageError(f"no such file or folder: {name}")
     prints = tuple(fingerprints.make(text) for text in methods or [options.method])
-    listing = sources.scan(
-        names, recursive=options.recursive, hidden=options.hidden, follow_links=options.follow_links
-    )
+    listing = sources.scan(names, recursive=options.recursive, hidden=options.hidden, follow_links=options.follow_links)
     with opened(options, progress) as store:
         coder = Coder(store, prints, options.decode, options.transforms, options.workers, options.timeout, progress)
         digests = coder.code(listing.refs)

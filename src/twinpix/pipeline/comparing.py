@@ -43,7 +43,11 @@ class Comparison:
 
 
 def compare(
-    a: str | os.PathLike[str], b: str | os.PathLike[str], *, decode: Decode = "fast", method: str = DEFAULT_METHOD
+    a: str | os.PathLike[str],
+    b: str | os.PathLike[str],
+    *,
+    decode: Decode = "fast",
+    method: str = DEFAULT_METHOD,
 ) -> Comparison:
     """Compare two images by every method; `method` gives the verdict.
 
@@ -99,8 +103,14 @@ def _verdict(pictures: list[Picture], decisive: Distance, information: int) -> t
     if gap > decisive.radius:
         gap, turn = decisive.turned, decisive.turn
     if gap > decisive.radius:
-        return None, f"different pictures, by {decisive.method} ({decisive.distance} bits, radius {decisive.radius})"
+        return (
+            None,
+            f"different pictures, by {decisive.method} ({decisive.distance} bits, radius {decisive.radius})",
+        )
     results = [Result(None, p.width, p.height) for p in pictures]
     near = fingerprints.make(decisive.method).radii["strict"]
     relation = relate.relation(results[0], results[1], gap, turn, near, same_pixels=False)
-    return relation, f"the same picture, {relation}, by {decisive.method} ({gap} bits, radius {decisive.radius})"
+    return (
+        relation,
+        f"the same picture, {relation}, by {decisive.method} ({gap} bits, radius {decisive.radius})",
+    )

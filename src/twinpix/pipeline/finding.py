@@ -66,8 +66,8 @@ def find(
 ) -> Report:
     """Find the groups of images that are the same picture below `paths` (folders and files).
 
-    With `listed`, a path that is not there is a failure like any other. `changes` are fields of `Options`. The same files give the same report, whatever their order and the
-    number of workers. An image that cannot be read is a failure in the report, never an exception.
+    With `listed`, a path that is not there is a failure like any other. `changes` are fields of `Options`.
+    The same files give the same report, whatever their order and the number of workers. An image that cannot be read is a failure in the report, never an exception.
     Raises `UsageError` for a path that is not there or an option that does not fit.
     """
     options = replace(options or Options(), **changes)
@@ -79,13 +79,15 @@ def find(
 
     progress.start("list", 0)
     listing = sources.scan(
-        names, options.reference, recursive=options.recursive, hidden=options.hidden, follow_links=options.follow_links
+        names,
+        options.reference,
+        recursive=options.recursive,
+        hidden=options.hidden,
+        follow_links=options.follow_links,
     )
     progress.finish()
     with opened(options, progress) as store:
-        coder = Coder(
-            store, (method,), options.decode, options.transforms, options.workers, options.timeout, progress
-        )
+        coder = Coder(store, (method,), options.decode, options.transforms, options.workers, options.timeout, progress)
         images = gather(listing.refs, coder)
         progress.start("compare", 0)
         matches = _matches(images, method, radius, options)
@@ -202,10 +204,7 @@ def _matches(images: Images, method: Fingerprint, radius: int, options: Options)
     if not len(by_pixels):
         return by_code
     return Matches(
-        *(
-            np.concatenate([getattr(by_code, name), getattr(by_pixels, name)])
-            for name in ("i", "j", "distance", "turn")
-        )
+        *(np.concatenate([getattr(by_code, name), getattr(by_pixels, name)]) for name in ("i", "j", "distance", "turn"))
     )
 
 

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-
 from twinpix import search, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import INFORMATION_FLOOR
 from twinpix.model import Failure, Relation
 from twinpix.pipeline import relate
 from twinpix.pipeline.coding import Coder
-from twinpix.pipeline.find import gather, opened
+from twinpix.pipeline.finding import gather, opened
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress
 
@@ -43,7 +42,7 @@ def query(
     name = os.fspath(image)
     method = options.fingerprint()
     radius = options.radius_of(method)
-    for path in (name, *map(os.fspath, paths)):
+    for path in (name, *(os.fspath(path) for path in paths)):
         if not os.path.lexists(path):
             raise UsageError(f"no such file or folder: {path}")
     asked = sources.scan([name], recursive=False)
