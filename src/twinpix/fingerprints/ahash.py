@@ -34,7 +34,7 @@ class AHash:
 
     @property
     def radii(self) -> Mapping[Strictness, int]:
-        return scaled_radii(self.size, {8: (0, 1, 3), 16: (2, 8, 16)})
+        return scaled_radii(self.size, {8: (0, 0, 1), 16: (1, 3, 5)})
 
     def prepare(self, picture: Picture) -> Array:
         return picture.luma(self.size, self.size, self.flavour)

@@ -134,7 +134,7 @@ def low_frequencies(batch: Array, keep: int, decode: Decode) -> NDArray[np.float
 # -- information -------------------------------------------------------------------------------------
 
 INFORMATION_SIZE = 64
-INFORMATION_FLOOR = 12
+INFORMATION_FLOOR = 26
 _BLOCK = 16
 _NOISE = 16.0  # an orthonormal coefficient below this is noise, grain or compression
 
@@ -145,7 +145,7 @@ def information_of(picture: Picture) -> int:
     Blank, black and softly graded pictures have nearly none: their hashes are made of noise and match by
     accident. Photos have a hundred or more.
     """
-    luma = picture.luma(INFORMATION_SIZE, INFORMATION_SIZE)
+    luma = picture.luma(INFORMATION_SIZE, INFORMATION_SIZE, "imagededup")
     matrix = cosines(INFORMATION_SIZE, _BLOCK)
     coefficients = (matrix @ luma @ matrix.T) / (2 * INFORMATION_SIZE)
     rough = np.add.outer(np.arange(_BLOCK), np.arange(_BLOCK)) > 2

@@ -33,7 +33,7 @@ class DHash:
 
     @property
     def radii(self) -> Mapping[Strictness, int]:
-        return scaled_radii(self.size, {8: (1, 4, 8), 16: (8, 40, 56)})
+        return scaled_radii(self.size, {8: (1, 2, 4), 16: (12, 25, 29)})
 
     def prepare(self, picture: Picture) -> Array:
         return picture.luma(self.size + 1, self.size, self.flavour)

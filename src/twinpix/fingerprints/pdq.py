@@ -33,7 +33,7 @@ class PDQ:
 
     @property
     def radii(self) -> Mapping[Strictness, int]:
-        return {"exact": 0, "strict": 40, "normal": 76, "loose": 84}
+        return {"exact": 0, "strict": 31, "normal": 72, "loose": 80}
 
     def prepare(self, picture: Picture) -> Array:
         luma = picture.float_luma()

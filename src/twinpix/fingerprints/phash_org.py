@@ -33,7 +33,7 @@ class PHashOrg:
 
     @property
     def radii(self) -> Mapping[Strictness, int]:
-        return scaled_radii(self.size, {8: (2, 6, 10), 16: (40, 76, 84)})
+        return scaled_radii(self.size, {8: (4, 8, 10), 16: (36, 76, 82)})
 
     def prepare(self, picture: Picture) -> Array:
         return picture.luma(4 * self.size, 4 * self.size, "imagehash")

@@ -36,7 +36,7 @@ class WHash:
 
     @property
     def radii(self) -> Mapping[Strictness, int]:
-        return scaled_radii(self.size, {8: (0, 1, 3), 16: (2, 8, 16)})
+        return scaled_radii(self.size, {8: (0, 0, 1), 16: (0, 1, 4)})
 
     def prepare(self, picture: Picture) -> Array:
         import pywt

@@ -31,6 +31,7 @@ MOST = 0.5  # a truncated picture must still have this share of its pixels
 
 # Formats that start other programs, read other files or are mere stubs stay shut.
 _SHUT = frozenset({"EPS", "WMF", "GRIB", "BUFR", "HDF5", "FITS", "FPX", "MIC", "MPEG", "PDF", "WALIMAGE"})
+_LAST_ROWS = 16  # of pixels, in one row of a JPEG's blocks
 _GREY = 128  # what a JPEG decoder shows where data is missing
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -303,7 +304,10 @@ def _missing(data: bytes, name: str, grey: float) -> float:
     if progressive:
         return grey if jpeg.scans(data) < 2 else 0.0
     found = _on_two_grounds(data[: jpeg.entropy_end(data, scan)], name, BASE)
-    return found[1] if found else 0.0
+    if found is None:
+        return 0.0
+    image, missing = found
+    return max(0.0, missing - _LAST_ROWS / image.height)  # at most one row of blocks waits for the end marker
 
 
 # -- identity ----------------------------------------------------------------------------------------

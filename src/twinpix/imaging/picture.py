@@ -8,6 +8,7 @@ import xxhash
 from numpy.typing import NDArray
 from PIL import Image
 
+from twinpix.errors import ImageError
 from twinpix.model import Bytes2D, Decode
 
 Flavour = Literal["imagededup", "imagehash"]
@@ -38,7 +39,10 @@ class Picture:
         """
         key = (width, height, flavour if self.decode == "reference" else "")
         if key not in self._luma:
-            self._luma[key] = self._shrink(width, height, flavour)
+            try:
+                self._luma[key] = self._shrink(width, height, flavour)
+            except (ValueError, OSError, MemoryError) as error:  # a mode without a way to luma
+                raise ImageError("code", str(error) or type(error).__name__) from None
         return self._luma[key]
 
     def _shrink(self, width: int, height: int, flavour: Flavour) -> Bytes2D:
@@ -54,7 +58,10 @@ class Picture:
         """The whole picture's luma as float32, by PDQ's weights when colours are at hand."""
         if self.decode == "fast":
             return np.asarray(self.image, dtype=np.float32)
-        rgb = np.asarray(self.image.convert("RGB"), dtype=np.float32)
+        try:
+            rgb = np.asarray(self.image.convert("RGB"), dtype=np.float32)
+        except (ValueError, OSError, MemoryError) as error:
+            raise ImageError("code", str(error) or type(error).__name__) from None
         r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
         weights = np.float32(0.299), np.float32(0.587), np.float32(0.114)
         luma: Float2D = weights[0] * r + weights[1] * g + weights[2] * b

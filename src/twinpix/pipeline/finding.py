@@ -67,7 +67,8 @@ def find(
     """Find the groups of images that are the same picture below `paths` (folders and files).
 
     With `listed`, a path that is not there is a failure like any other. `changes` are fields of `Options`.
-    The same files give the same report, whatever their order and the number of workers. An image that cannot be read is a failure in the report, never an exception.
+    The same files give the same report, whatever their order and the number of workers. An image that
+    cannot be read is a failure in the report, never an exception.
     Raises `UsageError` for a path that is not there or an option that does not fit.
     """
     options = replace(options or Options(), **changes)
@@ -321,7 +322,7 @@ def _relation(images: Images, i: int, j: int, distance: int, turn: int, near: in
 
 
 def _guarded(images: Images) -> list[Guarded]:
-    why = f"below {INFORMATION_FLOOR} frequencies stand out: blank, flat or softly graded; matched only when identical"
+    why = "little stands out of it (blank, flat or softly graded): matched only when identical"
     return [
         Guarded(ref.uri, images.results[content].information, why)
         for ref, content in zip(images.refs, images.content, strict=True)

@@ -1,0 +1,49 @@
+"""Fixtures: drawn pictures, a store of the test's own, and the shared images where they are at hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from drawings import draw
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's store."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The shared images; the test is skipped where they are not."""
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared, which is not beside this checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., Image.Image]:
+    """`picture(seed)` draws a detailed picture, another one for each seed."""
+    kinds = ("scene", "landscape", "street", "table")
+
+    def drawn(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
+        return draw(kinds[seed % len(kinds)], seed, size)
+
+    return drawn
+
+
+@pytest.fixture
+def photos(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
+    """A folder: three pictures, and of the first an identical file, a smaller copy and another encoding."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(3):
+        picture(seed).save(folder / f"{seed}.png")
+    (folder / "0 same.png").write_bytes((folder / "0.png").read_bytes())
+    picture(0).resize((160, 120)).save(folder / "0 small.jpg", quality=85)
+    picture(0).save(folder / "0 encoded.jpg", quality=60)
+    return folder

@@ -1,0 +1,172 @@
+"""Hashes are bit for bit those of the libraries they are named after, and turn as pictures turn."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import imagehash
+import numpy as np
+import pdqhash
+import pytest
+from PIL import Image
+
+from drawings import KINDS, LOW_KINDS, draw, save_modes
+from twinpix import fingerprints, plugins
+from twinpix.errors import UsageError
+from twinpix.fingerprints import base
+from twinpix.imaging import Picture, decode
+
+GOLDEN = Path(__file__).parent / "golden" / "imagededup_generated.json"
+HASHES = ("ahash", "dhash", "phash", "whash")
+HAMMING = [n for n in plugins.names("fingerprints") if fingerprints.make(n).metric == "hamming"]
+IMAGEHASH: dict[str, Callable[..., imagehash.ImageHash]] = {
+    "ahash": imagehash.average_hash,
+    "dhash": imagehash.dhash,
+    "phash": imagehash.phash,
+    "whash": imagehash.whash,
+}
+
+
+def load(image: Image.Image, mode: str = "reference") -> Picture:
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    return decode(data.getvalue(), "reference" if mode == "reference" else "fast")
+
+
+def hexa(spec: str, picture: Picture) -> str:
+    return fingerprints.codes_of(fingerprints.make(spec), [picture])[0, 0].tobytes().hex()
+
+
+def test_imagededup_golden_codes_of_generated_pictures(tmp_path: Path) -> None:
+    save_modes(tmp_path / "modes")
+    (tmp_path / "drawn").mkdir()
+    golden = json.loads(GOLDEN.read_text())["items"]
+    compared = 0
+    for name, expected in golden.items():
+        if name.startswith("drawn/"):
+            kind, seed, size = Path(name).stem.split("-")
+            width, height = size.split("x")
+            draw(kind, int(seed), (int(width), int(height))).save(tmp_path / name)
+        data = (tmp_path / name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != expected["sha256"]:
+            continue  # another encoder version draws other bytes
+        compared += 1
+        picture = decode(data, "reference", name)
+        assert {h: hexa(h, picture) for h in HASHES} == {h: expected[h] for h in HASHES}, name
+    if not compared:
+        pytest.skip("this machine's encoders write other bytes than those recorded")
+
+
+def test_published_golden_codes(shared: Path) -> None:
+    picture = decode((shared / "images/compat/ukbench00120.jpg").read_bytes(), "reference")
+    assert [hexa(name, picture) for name in ("phash", "dhash", "ahash", "whash")] == [
+        "9fee256239984d71",
+        "2b69707551f1b87a",
+        "81b83c3c3c3c1e0a",
+        "89b8bc3c3c3c5e0e",
+    ]
+
+
+@pytest.mark.parametrize("size", [8, 16, 32])
+@pytest.mark.parametrize("name", HASHES)
+def test_imagehash_codes(name: str, size: int) -> None:
+    for seed, kind in enumerate((*KINDS, *LOW_KINDS)):
+        image = draw(kind, seed, (211, 150 + 13 * seed))
+        expected = str(IMAGEHASH[name](image, hash_size=size))
+        assert hexa(f"{name}:size={size},flavour=imagehash", load(image)) == expected, kind
+
+
+@pytest.mark.parametrize("size", [12, 20, 64])
+@pytest.mark.parametrize("name", ["ahash", "dhash", "phash"])
+def test_imagehash_codes_of_odd_sizes(name: str, size: int) -> None:
+    image = draw("scene", 5, (300, 260))
+    expected = str(IMAGEHASH[name](image, hash_size=size))
+    assert hexa(f"{name}:size={size},flavour=imagehash", load(image)) == expected
+
+
+def test_pdq_within_the_tolerance_of_its_authors() -> None:
+    for seed, kind in enumerate(KINDS):
+        image = draw(kind, seed, (400 + 31 * seed, 300))
+        expected, quality = pdqhash.compute(np.asarray(image))
+        method = fingerprints.make("pdq")
+        matrix = method.prepare(load(image))
+        code = np.unpackbits(method.compute(matrix[None], "reference")[0])
+        assert np.count_nonzero(code != expected) <= 10, kind
+        assert abs(method.quality(matrix) - quality) <= 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("spec", HAMMING)
+@pytest.mark.parametrize("kind", ["scene", "text"])
+def test_turned_codes_are_those_of_turned_pictures(spec: str, kind: str) -> None:
+    image = draw(kind, 3, (256, 256))
+    method = fingerprints.make(spec)
+    eight = fingerprints.codes_of(method, [load(image, "fast")], transforms=True)[0]
+    pixels = np.asarray(image.convert("L"))
+    for turn in range(8):
+        turned = Image.fromarray(np.ascontiguousarray(base.turned(pixels, pixels.T, turn)))
+        code = fingerprints.codes_of(method, [load(turned, "fast")])[0, 0]
+        gap = int(np.bitwise_count(code ^ eight[turn]).sum())
+        assert gap <= method.bits // 8, (turn, gap)
+
+
+def test_turns_are_named() -> None:
+    names = [fingerprints.relation_of_turn(turn) for turn in range(8)]
+    assert names == [None, "mirrored", "mirrored", "rotated", "mirrored", "rotated", "rotated", "mirrored"]
+
+
+@pytest.mark.parametrize("spec", HAMMING)
+def test_batches_code_as_single_pictures_do(spec: str) -> None:
+    method = fingerprints.make(spec)
+    pictures = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
+    together = fingerprints.codes_of(method, pictures)
+    alone = [fingerprints.codes_of(method, [picture])[0] for picture in pictures]
+    assert np.array_equal(together, np.stack(alone))
+    assert together.shape == (len(pictures), 1, method.bits // 8)
+
+
+@pytest.mark.parametrize("name", plugins.names("fingerprints"))
+def test_contract(name: str) -> None:
+    method = fingerprints.make(name)
+    assert method.bits % 8 == 0
+    radii = [method.radii[s] for s in ("exact", "strict", "normal", "loose")]
+    assert radii == sorted(radii)
+    assert radii[0] == 0
+    assert radii[-1] < method.bits / 2
+    assert fingerprints.make(plugins.describe(method)) == method
+    code = fingerprints.codes_of(method, [load(draw("scene", 1, (64, 48)), "fast")])
+    assert code.dtype == np.uint8
+    assert code.shape == (1, 1, method.bits // 8)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("fhash", "there are: ahash"),
+        ("phash:sice=8", "no option 'sice'; it has: size, flavour"),
+        ("phash:size=7", "even number from 4 to 64"),
+        ("phash:size=66", "even number from 4 to 64"),
+        ("phash:size=large", "give a whole number"),
+        ("ahash:flavour=pdq", "choose one of imagededup, imagehash"),
+        ("whash:size=12,flavour=imagehash", "power of two"),
+        ("pdq:size=8", "has no options"),
+    ],
+)
+def test_wrong_specs_say_what_would_be_right(spec: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        fingerprints.make(spec)
+
+
+@pytest.mark.parametrize("kind", LOW_KINDS)
+def test_pictures_of_little_information(kind: str) -> None:
+    for seed in range(6):
+        for size in ((640, 480), (120, 160)):
+            assert fingerprints.information_of(load(draw(kind, seed, size), "fast")) < fingerprints.INFORMATION_FLOOR
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_of_much_information(kind: str) -> None:
+    for seed in range(6):
+        information = fingerprints.information_of(load(draw(kind, seed, (200, 150)), "fast"))
+        assert information > 3 * fingerprints.INFORMATION_FLOOR

@@ -1,0 +1,111 @@
+"""Every back end finds the pairs that the oracle finds, and the oracle those of the definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from twinpix import plugins
+from twinpix.search import join, self_join
+from twinpix.search.banded import split
+
+BACKENDS = plugins.names("search")
+Codes = NDArray[np.uint8]
+
+
+def by_definition(codes: Codes, radius: int) -> list[tuple[int, int, int]]:
+    bits = [int.from_bytes(row.tobytes(), "big") for row in codes]
+    pairs = ((i, j, (bits[i] ^ bits[j]).bit_count()) for i in range(len(bits)) for j in range(i + 1, len(bits)))
+    return [pair for pair in pairs if pair[2] <= radius]
+
+
+def near_codes(rng: np.random.Generator, n: int, width: int, spread: int) -> Codes:
+    """Random codes, most of them a few flipped bits away from another, some equal."""
+    codes = rng.integers(0, 256, (n, width), dtype=np.uint8)
+    for row in range(1, n):
+        if rng.random() < 0.7:
+            codes[row] = codes[rng.integers(0, row)]
+            for bit in rng.integers(0, 8 * width, rng.integers(0, spread + 1)):
+                codes[row, bit // 8] ^= np.uint8(1 << (bit % 8))
+    return codes
+
+
+def listed(pairs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]) -> list[tuple[int, int, int]]:
+    return list(zip(*(column.tolist() for column in pairs), strict=True))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(0, 60),
+    width=st.sampled_from([1, 2, 8, 9, 16, 32, 40]),
+    share=st.floats(0, 0.35),
+)
+def test_self_join_is_the_definition(backend: str, seed: int, n: int, width: int, share: float) -> None:
+    radius = int(8 * width * share)
+    codes = near_codes(np.random.default_rng(seed), n, width, radius + 2)
+    assert listed(self_join(codes, radius, backend)) == by_definition(codes, radius)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 40), m=st.integers(0, 40), radius=st.integers(0, 30))
+def test_join_is_the_definition(backend: str, seed: int, n: int, m: int, radius: int) -> None:
+    codes = near_codes(np.random.default_rng(seed), n + m, 8, 12)
+    queries, gallery = codes[:n], codes[n:]
+    both = by_definition(codes, radius)
+    expected = [(i, j - n, d) for i, j, d in both if i < n <= j]
+    assert listed(join(queries, gallery, radius, backend)) == expected
+
+
+@pytest.mark.parametrize(
+    ("width", "radius", "n"), [(8, 10, 4000), (8, 0, 4000), (8, 3, 4000), (32, 31, 3000), (512, 200, 600)]
+)
+def test_banded_is_the_oracle_on_more_codes(width: int, radius: int, n: int) -> None:
+    codes = near_codes(np.random.default_rng(radius), n, width, radius)
+    assert listed(self_join(codes, radius, "banded")) == listed(self_join(codes, radius, "oracle"))
+
+
+def test_uniform_codes_use_bands_and_find_planted_neighbours() -> None:
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, 256, (60_000, 8), dtype=np.uint8)
+    codes[30_000:30_500] = codes[:500]
+    codes[30_000:30_500, 5] ^= 0b1011
+    assert listed(self_join(codes, 6, "banded")) == listed(self_join(codes, 6, "oracle"))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_radius_is_inclusive(backend: str) -> None:
+    codes = np.zeros((2, 8), np.uint8)
+    codes[1, 0] = 0b111
+    assert len(self_join(codes, 2, backend)[0]) == 0
+    assert listed(self_join(codes, 3, backend)) == [(0, 1, 3)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_equal_codes_do_not_make_quadratic_work_among_others(backend: str) -> None:
+    codes = np.zeros((300, 8), np.uint8)
+    codes[299] = 255
+    assert len(self_join(codes, 5, backend)[0]) == 299 * 298 // 2
+
+
+@pytest.mark.parametrize("codes", [np.zeros((2, 8), np.int64), np.zeros(8, np.uint8), np.zeros((2, 0), np.uint8)])
+def test_wrong_codes_are_refused(codes: Codes) -> None:
+    with pytest.raises(ValueError, match="codes must be"):
+        self_join(codes, 1)
+
+
+def test_widths_must_agree() -> None:
+    with pytest.raises(ValueError, match="widths must agree"):
+        join(np.zeros((1, 8), np.uint8), np.zeros((1, 16), np.uint8), 1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(bits=st.integers(16, 512), radius=st.integers(0, 150), count=st.integers(1, 40))
+def test_bands_keep_the_pigeonhole_promise(bits: int, radius: int, count: int) -> None:
+    bands = split(bits, radius, min(count, bits))
+    assert int((bands.slacks + 1).sum()) == radius + 1
+    assert (bands.widths > 0).all()
+    assert (bands.firsts[1:] >= bands.firsts[:-1] + bands.widths[:-1]).all()
