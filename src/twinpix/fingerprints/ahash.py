@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from twinpix.fingerprints.base import Array, check_size, pack, scaled_radii
+from twinpix.fingerprints.base import Array, Turns, check_size, pack, scaled_radii
 from twinpix.imaging import Flavour, Picture
 from twinpix.model import Bytes2D, Decode, Strictness
 
@@ -20,7 +20,7 @@ class AHash:
 
     metric: ClassVar[Literal["hamming", "identity"]] = "hamming"
     version: ClassVar[int] = 1
-    square: ClassVar[bool] = True
+    turns: ClassVar[Turns] = "matrix"
 
     size: int = 8
     flavour: Flavour = "imagededup"

@@ -14,6 +14,10 @@ from twinpix.model import Bytes2D, Decode, Relation, Strictness
 
 Array = NDArray[Any]
 
+Turns = Literal["matrix", "transposed", "picture"]
+"""Where the eight orientations come from: one matrix turned; that and the transposed picture's matrix, for
+matrices that are not square; or each turn of the decoded picture, for methods that do not commute."""
+
 TURNS = 8  # swap axes (4), then flip up-down (2), then flip left-right (1)
 _ROTATIONS = frozenset({0b011, 0b101, 0b110})
 MAX_SIZE = 64
@@ -24,7 +28,7 @@ class Fingerprint(Protocol):
 
     metric: ClassVar[Literal["hamming", "identity"]]
     version: ClassVar[int]  # raised whenever the same pixels get another code
-    square: ClassVar[bool]  # the matrix of a transposed picture is the transposed matrix
+    turns: ClassVar[Turns]
 
     @property
     def bits(self) -> int:
@@ -84,7 +88,9 @@ def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Ar
         return [matrix]
     if method.metric == "identity":
         raise UsageError(f"{plugins.describe(method)} cannot be combined with --transforms")
-    transposed = matrix.T if method.square else method.prepare(picture.transposed())
+    if method.turns == "picture":
+        return [method.prepare(picture.turned(turn)) for turn in range(TURNS)]
+    transposed = matrix.T if method.turns == "matrix" else method.prepare(picture.turned(0b100))
     return [turned(matrix, transposed, turn) for turn in range(TURNS)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from twinpix.fingerprints.base import Array, check_size, pack, scaled_radii
+from twinpix.fingerprints.base import Array, Turns, check_size, pack, scaled_radii
 from twinpix.imaging import Flavour, Picture
 from twinpix.model import Bytes2D, Decode, Strictness
 
@@ -19,7 +19,7 @@ class DHash:
 
     metric: ClassVar[Literal["hamming", "identity"]] = "hamming"
     version: ClassVar[int] = 1
-    square: ClassVar[bool] = False
+    turns: ClassVar[Turns] = "transposed"
 
     size: int = 8
     flavour: Flavour = "imagededup"

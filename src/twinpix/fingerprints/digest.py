@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from twinpix.fingerprints.base import Array
+from twinpix.fingerprints.base import Array, Turns
 from twinpix.imaging import Picture
 from twinpix.model import Bytes2D, Decode, Strictness
 
@@ -17,7 +17,7 @@ class Digest:
 
     metric: ClassVar[Literal["hamming", "identity"]] = "identity"
     version: ClassVar[int] = 1
-    square: ClassVar[bool] = False
+    turns: ClassVar[Turns] = "transposed"
 
     @property
     def bits(self) -> int:

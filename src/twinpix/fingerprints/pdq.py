@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.fingerprints.base import Array, pack
+from twinpix.fingerprints.base import Array, Turns, pack
 from twinpix.imaging import Picture
 from twinpix.model import Bytes2D, Decode, Strictness
 
@@ -25,7 +25,7 @@ class PDQ:
 
     metric: ClassVar[Literal["hamming", "identity"]] = "hamming"
     version: ClassVar[int] = 1
-    square: ClassVar[bool] = True
+    turns: ClassVar[Turns] = "picture"
 
     @property
     def bits(self) -> int:

@@ -96,7 +96,7 @@ def _decode_jpeg(data: bytes, name: str) -> Picture:
     try:
         image.load()
         luma = _to_luma(image)
-        if (grey := _grey_rows(luma)) > 0.1 and (missing := _missing(data, name, grey)) > 0.02:
+        if (grey := _grey_rows(luma)) > 0.1 and (missing := _missing(data, name, grey, full[1])) > 0.02:
             if missing > MOST:
                 raise ImageError("decode", f"only {1 - missing:.0%} of the picture is there")
             damaged = True
@@ -296,7 +296,7 @@ def _grey_rows(luma: Image.Image) -> float:
     return float(np.argmin(plain[::-1]) if not plain.all() else len(plain)) / len(plain)
 
 
-def _missing(data: bytes, name: str, grey: float) -> float:
+def _missing(data: bytes, name: str, grey: float, height: int) -> float:
     """Whether grey rows at the bottom were never there: decode only up to the first scan's real end."""
     scan, progressive = jpeg.first_scan(data)
     if scan < 0:
@@ -306,8 +306,7 @@ def _missing(data: bytes, name: str, grey: float) -> float:
     found = _on_two_grounds(data[: jpeg.entropy_end(data, scan)], name, BASE)
     if found is None:
         return 0.0
-    image, missing = found
-    return max(0.0, missing - _LAST_ROWS / image.height)  # at most one row of blocks waits for the end marker
+    return max(0.0, found[1] - _LAST_ROWS / height)  # at most one row of blocks waits for the end marker
 
 
 # -- identity ----------------------------------------------------------------------------------------
