@@ -108,9 +108,7 @@ def main() -> None:
             (asked.dst / name).mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as pool:
         work = [pool.map(partial(photo, asked.seed, paths, asked.dst / "photos"), range(asked.photos), chunksize=20)]
-        work.append(
-            pool.map(partial(large, asked.seed, paths, asked.dst / "large", asked.large), range(asked.large))
-        )
+        work.append(pool.map(partial(large, asked.seed, paths, asked.dst / "large", asked.large), range(asked.large)))
         counts = [min(FOLDER_FILES, asked.small - done) for done in range(0, asked.small, FOLDER_FILES)]
         work.append(pool.map(partial(small, asked.seed, asked.dst / "small"), range(len(counts)), counts))
         for each in work:

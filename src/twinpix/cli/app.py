@@ -59,8 +59,10 @@ def run(arguments: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
-        outcome = app(arguments, standalone_mode=False)
-        return int(outcome or 0)
+        code = int(app(arguments, standalone_mode=False) or 0)
+        if code == Exit.INTERRUPTED:  # the CLI library has caught Ctrl-C
+            raise KeyboardInterrupt
+        return code
     except TwinpixError as error:
         return _say(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):

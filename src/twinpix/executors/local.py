@@ -7,6 +7,7 @@ between parent and worker are Python objects on a private pipe; nothing of them 
 """
 
 import contextlib
+import mmap
 import multiprocessing
 import os
 import signal
@@ -155,7 +156,8 @@ def _start(work: Work, others: Sequence[Connection]) -> _Worker:
     forks = sys.platform.startswith("linux") and threading.active_count() == 1
     context: Any = multiprocessing.get_context("fork" if forks else "spawn")
     ours, theirs = context.Pipe()
-    cell = context.RawArray("d", [0.0, time.monotonic()])
+    # Two numbers that both sides see: which item is at work, and when it was begun.
+    cell = memoryview(mmap.mmap(-1, 16)).cast("d") if forks else context.RawArray("d", 2)
     inherited = [*others, ours] if forks else []
     process = context.Process(target=_serve, args=(work, theirs, cell, inherited), daemon=True)
     with warnings.catch_warnings():

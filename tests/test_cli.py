@@ -1,0 +1,201 @@
+"""The command line as a user meets it: output, exit codes, messages, interruption."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import twinpix
+
+HEAVY = ("numpy", "scipy", "numba", "PIL", "rich", "pywt", "torch", "onnxruntime", "faiss", "matplotlib", "msgspec")
+
+
+def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "twinpix", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, errors="surrogateescape", **options)  # type: ignore[call-overload, no-any-return]
+
+
+def test_text_report(photos: Path) -> None:
+    done = run("find", photos)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "Group 1: 4 images" in done.stdout
+    assert "identical-file" in done.stdout
+    assert "6 images" in done.stdout
+    assert "1 group of the same picture, 3 duplicates" in done.stdout
+
+
+def test_formats_and_output(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    done = run("find", photos, "-o", out)
+    assert done.returncode == 0
+    assert f"report: {out}" in done.stdout
+    assert json.loads(out.read_text())["counts"]["groups"] == 1
+    fdupes = run("find", photos, "--format", "fdupes").stdout
+    assert fdupes.splitlines()[0] == str(photos / "0 same.png")
+    assert len(fdupes.splitlines()) == 4
+    rows = run("find", photos, "--format", "csv").stdout.splitlines()
+    assert rows[0].startswith("group,role,path")
+    assert [row.split(",")[1] for row in rows[1:]] == ["keep", "discard", "discard", "discard"]
+    assert json.loads(run("find", photos, "--format", "json").stdout)["radius"] == 78
+
+
+def test_exit_codes(photos: Path, tmp_path: Path) -> None:
+    assert run("find", photos, "--fail-if-found").returncode == 10
+    assert run("find", photos / "1.png", "--fail-if-found").returncode == 0
+    (photos / "bad.jpg").write_text("no image")
+    assert run("find", photos).returncode == 0
+    assert run("find", photos, "--strict").returncode == 1
+    assert run("find").returncode == 2
+    assert run("find", photos, "--radius", "many").returncode == 2
+    assert run("nonsense").returncode == 2
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = run("find", empty)
+    assert (done.returncode, done.stdout) == (0, "0 images (0 bytes): no duplicates\n")
+    missing = run("find", tmp_path / "missing")
+    assert missing.returncode == 2
+    assert missing.stderr == f"twinpix: no such file or folder: {tmp_path / 'missing'}\n"
+
+
+def test_files_from(photos: Path) -> None:
+    names = "\0".join([str(photos / "0.png"), str(photos / "0 same.png"), str(photos / "gone.png")])
+    done = run("find", "--files-from", "-", input=names)
+    assert done.returncode == 0
+    assert "2 images" in done.stdout
+    assert "gone.png: no such file or directory" in done.stdout
+
+
+def test_a_full_disk_leaves_the_old_report(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "report.json"
+    out.parent.mkdir()
+    out.write_text("the old report")
+
+    def no_room() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    done = run("find", photos, "-o", out, "--no-store", preexec_fn=no_room)
+    assert done.returncode == 3
+    assert str(out) in done.stderr
+    assert "untouched" in done.stderr
+    assert out.read_text() == "the old report"
+    assert os.listdir(out.parent) == ["report.json"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_ctrl_c_keeps_the_work(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    folder, store = tmp_path / "many", tmp_path / "store"
+    folder.mkdir()
+    image = picture(1, (2400, 1800))
+    for number in range(60):
+        image.putpixel((number, 0), (255, 0, 255))
+        image.save(folder / f"{number}.png", compress_level=1)
+    time.sleep(0.1)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "twinpix", "find", str(folder), "--store", str(store), "-j", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(1.5)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, (out, err)
+    assert "Traceback" not in err
+    assert "goes on from there" in err
+    info = run("store", "info", "--store", store).stdout
+    assert int(re.findall(r"([\d,]+) codes?", info)[0]) > 0
+
+
+def test_a_decoder_that_crashes_or_hangs_is_a_failure(photos: Path, tmp_path: Path) -> None:
+    """A stand-in decoder in a worker of its own: one file ends its process, another never returns."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import os, time, sys
+import twinpix.pipeline.coding as coding
+real = coding.decode
+def decode(data, mode, name):
+    if name.endswith("1.png"): os.abort()
+    if name.endswith("2.png"): time.sleep(100)
+    return real(data, mode, name)
+coding.decode = decode
+import twinpix
+if __name__ == "__main__":
+    report = twinpix.find([sys.argv[1]], store=None, timeout=1.0, workers=1)
+    for failure in report.failures: print(os.path.basename(failure.path), failure.stage, failure.error)
+    print(report.counts.images, report.counts.groups)
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, str(program), str(photos)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "1.png decode crashed its decoder (SIGABRT)",
+        "2.png decode gave no answer within 1 s (--timeout)",
+        "4 1",
+    ]
+
+
+def test_query_compare_encode_store_methods_demo(photos: Path, tmp_path: Path) -> None:
+    assert "identical-file" in run("query", photos / "0.png", "--in", photos).stdout
+    nothing = run("query", photos / "1.png", "--in", photos)
+    assert nothing.stdout == "no image there is the same picture\n"
+    assert json.loads(run("query", photos / "0.png", "--in", photos, "--json").stdout)["hits"]
+    assert "verdict: the same picture, resized" in run("compare", photos / "0.png", photos / "0 small.jpg").stdout
+    assert "different pictures" in run("compare", photos / "0.png", photos / "1.png").stdout
+    codes = json.loads(run("encode", photos, "-m", "phash", "-m", "dhash").stdout)
+    assert {len(code) for code in codes["phash"].values()} == {16}
+    assert len(codes["dhash"]) == 6
+    for suffix in ("json", "csv", "npz"):
+        out = tmp_path / f"codes.{suffix}"
+        assert run("encode", photos, "-o", out).returncode == 0
+        assert out.stat().st_size > 100
+    assert run("encode", photos, "-o", "codes.txt").returncode == 2
+    assert "phash:size=16" in run("store", "info").stdout
+    assert "forgot" in run("store", "clear").stdout
+    assert "0 codes" in run("store", "info").stdout
+    assert "imagededup or imagehash" in run("methods").stdout
+    demo = tmp_path / "demo"
+    assert run("demo", demo).returncode == 0
+    assert run("demo", demo).returncode == 2
+    found = run("find", demo, "--transforms")
+    assert "mirrored" in found.stdout
+    assert "rotated" in found.stdout
+    assert "broken.jpg" in found.stdout
+
+
+def test_a_reader_that_stops_early_is_no_error(photos: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m twinpix methods | head -n 1", shell=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("statement", ["import twinpix", "import twinpix.cli.app"])
+def test_start_up_loads_nothing_heavy(statement: str) -> None:
+    program = f"{statement}\nimport sys\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    heavy = HEAVY if statement == "import twinpix" else [name for name in HEAVY if name not in ("numpy", "PIL", "rich")]
+    assert not set(loaded) & set(heavy)
+
+
+def test_a_small_run_never_loads_the_compiler(photos: Path) -> None:
+    program = f"import twinpix, sys\ntwinpix.find([{str(photos)!r}], store=None)\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"numba", "scipy", "rich", "msgspec"} & set(done.stdout.split())
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"twinpix {twinpix.__version__}\n"

@@ -1,0 +1,118 @@
+"""Linking rules on random graphs, against their definitions."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twinpix import linking
+from twinpix.keep import make_chain
+from twinpix.model import Member
+
+
+class Case:
+    """A random graph of files; `paired` is the definition of what may stand together."""
+
+    def __init__(
+        self, contents: Sequence[int], edges: set[tuple[int, int]], kinds: Sequence[tuple[int, bool]], cross: bool
+    ):
+        self.contents, self.kinds, self.cross = contents, kinds, cross
+        self.near: dict[int, list[int]] = {}
+        for a, b in edges:
+            if a != b:
+                self.near.setdefault(a, []).append(b)
+                self.near.setdefault(b, []).append(a)
+        self.near = {key: sorted(set(value)) for key, value in self.near.items()}
+
+    def allowed(self, a: tuple[int, bool], b: tuple[int, bool]) -> bool:
+        return not (a[1] and b[1]) and (not self.cross or a[0] != b[0])
+
+    def paired(self, a: int, b: int) -> bool:
+        x, y = self.contents[a], self.contents[b]
+        return self.allowed(self.kinds[a], self.kinds[b]) and (x == y or y in self.near.get(x, []))
+
+    def groups(self, rule: str) -> list[list[int]]:
+        order = list(range(len(self.contents)))
+        graph = linking.Graph(self.contents, self.kinds, self.near, self.allowed, order)
+        return linking.make(rule).groups(graph)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    files = draw(st.integers(0, 14))
+    contents = draw(st.lists(st.integers(0, 8), min_size=files, max_size=files))
+    edges = draw(st.sets(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=14))
+    kinds = draw(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=files, max_size=files))
+    return Case(contents, edges, kinds, draw(st.booleans()))
+
+
+@settings(max_examples=300, deadline=None)
+@given(cases())
+def test_star_is_the_greedy_definition(case: Case) -> None:
+    free, expected = set(range(len(case.contents))), []
+    for file in range(len(case.contents)):
+        if file in free:
+            free.discard(file)
+            claimed = {other for other in free if case.paired(file, other)}
+            free -= claimed
+            if claimed:
+                expected.append((file, claimed))
+    assert [(group[0], set(group[1:])) for group in case.groups("star")] == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(cases())
+def test_components_are_what_can_be_reached(case: Case) -> None:
+    expected: list[set[int]] = []
+    seen: set[int] = set()
+    for file in range(len(case.contents)):
+        reached, front = {file}, [file]
+        while front:
+            at = front.pop()
+            for other in range(len(case.contents)):
+                if other not in reached and case.paired(at, other):
+                    reached.add(other)
+                    front.append(other)
+        if len(reached) > 1 and not reached & seen:
+            expected.append(reached)
+        seen |= reached
+    assert [set(group) for group in case.groups("components")] == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(cases())
+def test_complete_groups_match_throughout_and_cannot_grow(case: Case) -> None:
+    groups = case.groups("complete")
+    taken = {file for group in groups for file in group}
+    assert sum(map(len, groups)) == len(taken)
+    for group in groups:
+        assert all(case.paired(a, b) for a in group for b in group if a != b)
+        for other in set(range(len(case.contents))) - taken:
+            assert not all(case.paired(other, member) for member in group)
+
+
+def member(path: str, **facts: int | bool | str) -> Member:
+    base: dict[str, object] = {"size": 1, "width": 1, "height": 1, "mtime_ns": 0, "digest": ""}
+    return Member(path, **{**base, **facts})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rules", "best", "other", "reason"),
+    [
+        ("resolution", member("b", width=2), member("a"), "largest picture"),
+        ("resolution,filesize", member("b", size=2), member("a"), "largest file"),
+        ("format", member("b", format="PNG", size=1), member("a", format="JPEG", size=9), "best format"),
+        ("oldest", member("b", mtime_ns=1), member("a", mtime_ns=2), "oldest"),
+        ("newest", member("b", mtime_ns=2), member("a", mtime_ns=1), "newest"),
+        ("shortest", member("z"), member("ab"), "shortest path"),
+        ("path", member("a"), member("b"), "by path"),
+        ("path:*/originals/*", member("x/originals/b"), member("x/a"), "matches"),
+        ("resolution", member("b", reference=True), member("a", width=9), "reference"),
+        ("resolution", member("b"), member("a", width=9, damaged=True), "undamaged"),
+    ],
+)
+def test_keep_rules(rules: str, best: Member, other: Member, reason: str) -> None:
+    chain = make_chain(rules)
+    assert sorted([other, best], key=chain.key)[0] == best
+    assert reason in chain.reason(best, [other])
