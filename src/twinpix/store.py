@@ -7,6 +7,7 @@ that is damaged is set aside and begun anew. Nothing in it is executable or pick
 
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -210,7 +211,7 @@ class Store:
                 f" FROM results WHERE spec=? AND digest IN ({marks})"
             )
             for digest, code, w, h, form, damaged, *rest in self._db.execute(query, (number, *part)):
-                out[digest] = Result(code, w, h, form, bool(damaged), *rest)
+                out[digest] = Result(code, w, h, sys.intern(form), bool(damaged), *rest)
         return out
 
     def _spec(self, spec: str) -> int:

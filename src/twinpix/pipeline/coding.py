@@ -139,6 +139,11 @@ class Coder:
     def result(self, digest: bytes, method: int = 0) -> Result:
         return self.results[method][digest]
 
+    def forget(self) -> None:
+        """Let go of the results, which the caller has taken."""
+        for results in self.results:
+            results.clear()
+
     def _todo(self, refs: Sequence[ImageRef], digests: list[bytes | None]) -> list[int]:
         """Files to read: those never read, and one for each content that lacks a code."""
         out, seen = [], set()

@@ -187,6 +187,7 @@ def gather(refs: list[ImageRef], coder: Coder) -> Images:
             images.first.append(len(images.refs))
         images.refs.append(ref)
         images.content.append(number)
+    coder.forget()
     return images
 
 

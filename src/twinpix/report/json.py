@@ -2,7 +2,8 @@
 
 import codecs
 import json as stdlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any
 
 from twinpix.errors import UsageError
 from twinpix.model import SCHEMA, Report
@@ -10,15 +11,31 @@ from twinpix.model import SCHEMA, Report
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """Indented, UTF-8; bytes of a file name that are no UTF-8 stand as lone surrogates, escaped."""
+    """A line a group; UTF-8; bytes of a file name that are no UTF-8 stand as lone surrogates, escaped."""
 
     def text(self, report: Report) -> str:
-        return dumps({"schema": report.schema, **asdict(report)})
+        names = ["schema", *(field.name for field in fields(report) if field.name != "schema")]
+        return escaped("{\n" + ",\n".join(f'"{name}": {_value(getattr(report, name))}' for name in names) + "\n}\n")
+
+
+def _value(value: object) -> str:
+    """One field; of a list of rows each on a line of its own."""
+    if isinstance(value, list) and value and is_dataclass(value[0]):
+        return "[\n" + ",\n".join(_line(row) for row in value) + "\n]"
+    return _line(value)
+
+
+def _line(value: Any) -> str:
+    return stdlib.dumps(asdict(value) if is_dataclass(value) else value, ensure_ascii=False)  # type: ignore[arg-type]
 
 
 def dumps(value: object) -> str:
     """Indented JSON with a line end, in which lone surrogates are escaped and all else is readable."""
-    text = stdlib.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    return escaped(stdlib.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def escaped(text: str) -> str:
+    """The same JSON with lone surrogates escaped."""
     return text.encode("utf-8", "twinpix-escape").decode("utf-8")
 
 

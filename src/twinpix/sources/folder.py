@@ -38,7 +38,8 @@ class _Walker:
         self.recursive, self.hidden, self.follow_links = recursive, hidden, follow_links
         self.listing = Listing()
         self.entered: set[tuple[int, int]] = set()
-        self.found: dict[tuple[int, int] | str, ImageRef] = {}
+        self.found: dict[int, dict[int | str, ImageRef]] = {}  # by device, by inode
+        self.devices: dict[int, int] = {}  # one object a number, not one a file
 
     def add(self, path: str, root: int, *, reference: bool) -> None:
         try:
@@ -100,17 +101,17 @@ class _Walker:
             else:
                 self.listing.other_files += 1
             return
-        ref = ImageRef(path, stamp_of(status), root, reference, link)
-        key = (status.st_dev, status.st_ino) if status.st_ino else path
-        other = self.found.get(key)
-        if other is None:
-            self.found[key] = ref
-        else:
+        stamp = stamp_of(status)
+        stamp = stamp._replace(device=self.devices.setdefault(stamp.device, stamp.device))
+        ref = ImageRef(path, stamp, root, reference, link)
+        found = self.found.setdefault(status.st_dev, {})
+        other = found.setdefault(status.st_ino or path, ref)
+        if other is not ref:
             self.listing.links += os.path.abspath(other.uri) != os.path.abspath(path)
-            self.found[key] = min(ref, other, key=_first_name)
+            found[status.st_ino or path] = min(ref, other, key=_first_name)
 
     def result(self) -> Listing:
-        self.listing.refs = sorted(self.found.values(), key=lambda ref: ref.uri)
+        self.listing.refs = sorted((r for found in self.found.values() for r in found.values()), key=lambda r: r.uri)
         self.listing.failures.sort(key=lambda failure: failure.path)
         return self.listing
 

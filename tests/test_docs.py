@@ -1,0 +1,58 @@
+"""The documents say what the code does."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from twinpix import fingerprints, plugins
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_command_line_is_documented_as_it_is() -> None:
+    spec = importlib.util.spec_from_file_location("write_cli", ROOT / "docs/write_cli.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs/cli.md").read_text(encoding="utf-8") == module.text(), "run: python docs/write_cli.py"
+
+
+def test_the_radii_in_the_docs_are_those_of_the_code() -> None:
+    text = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z_:=0-9]+)` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|", text, re.MULTILINE)
+    assert {row[0].split(":")[0] for row in rows} == {
+        name for name in plugins.names("fingerprints") if fingerprints.make(name).metric == "hamming"
+    }
+    for spec, bits, *radii in rows:
+        method = fingerprints.make(spec)
+        assert method.bits == int(bits)
+        assert [method.radii[s] for s in ("strict", "normal", "loose")] == [int(radius) for radius in radii]
+
+
+@pytest.mark.parametrize("package", ["fingerprints", "linking", "search", "report"])
+def test_the_names_of_plugins_stand_in_the_documents(package: str) -> None:
+    documents = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+    for name in plugins.names(package):
+        assert name in documents, name
+
+
+def test_the_readme_shows_what_the_demo_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from twinpix.cli.app import run
+
+    monkeypatch.chdir(tmp_path)
+    assert run(["demo", "demo"]) == 0
+    assert run(["find", "demo", "--transforms", "--no-store"]) == 0
+    printed = [shape(line) for line in capfd.readouterr().out.splitlines() if line.strip()]
+    readme = [shape(line) for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()]
+    missing = [line for line in printed if line not in readme]
+    assert not missing, "run make demo and put its output into the README"
+
+
+def shape(line: str) -> str:
+    """A line without the numbers that depend on the encoders' versions."""
+    return re.sub(r"[\d.]+ (kB|MB|bits?)", "N", " ".join(line.split()))
