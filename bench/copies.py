@@ -1,14 +1,18 @@
 """How many edited copies each method finds at fixed false-match rates, and at which radius.
 
-usage: copies.py FOLDER [--methods SPEC ...] [--decode fast|reference]
+usage: copies.py FOLDER [--methods SPEC ...] [--decode fast|reference] [--unrelated FOLDER]
 
 FOLDER holds `original/` and one folder an edit; files of one stem are copies of one picture. A positive is
 an original and its edited copy, a negative an original and another picture's edited copy. The radius is
 the largest at which the share of negatives within it stays at or below the rate. Prints Markdown.
+
+With --unrelated, all pairs of the pictures below that folder are the negatives, and a second table gives
+the share of them within each radius. Pictures that do occur twice there count as false matches.
 """
 
 import argparse
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 
 import numpy as np
@@ -23,29 +27,60 @@ METHODS = (
     "ahash", "ahash:size=16", "dhash", "dhash:size=16", "phash", "phash:size=12", "phash:size=16",
     "phash_org", "phash_org:size=16", "whash", "whash:size=16", "pdq",
 )  # fmt: skip
+STEPS = 13  # radii of the second table, each a 32nd of the bits further
+ROWS, COLUMNS = 16, 4096  # of a block that stays in the processor's cache
+
+Counts = NDArray[np.int64]
 
 
-def distances(originals: NDArray[np.uint8], codes: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """`(originals, images)`: bits between each original as it is and the nearest turn of each image."""
-    nearest = np.full((len(originals), len(codes)), 1 << 30, np.int32)
-    for turn in range(codes.shape[1]):
-        for row, code in enumerate(originals):
-            gap = np.bitwise_count(codes[:, turn] ^ code).sum(axis=1, dtype=np.int32)
-            np.minimum(nearest[row], gap, out=nearest[row])
-    return nearest
+def nearest(codes: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """`(n, m)`: bits between each code `(n, words)` and the nearest turn of each other `(m, turns, words)`."""
+    out = np.full((len(codes), len(others)), np.iinfo(np.uint16).max, np.uint16)
+    for turn in range(others.shape[1]):
+        gap = np.zeros(out.shape, np.uint16)
+        for word in range(codes.shape[1]):
+            gap += np.bitwise_count(codes[:, word, None] ^ others[:, turn, word])
+        np.minimum(out, gap, out=out)
+    return out
 
 
-def score(prints: Fingerprints, turns: int) -> list[str]:
+def words(codes: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Codes `(..., bytes)` as words of 64 bits, filled up with zeros."""
+    filled = np.pad(codes, [(0, 0)] * (codes.ndim - 1) + [(0, -codes.shape[-1] % 8)])
+    return np.ascontiguousarray(filled).view(np.uint64)
+
+
+def spread(prints: Fingerprints, turns: int) -> Counts:
+    """How many of all pairs lie at each distance."""
+    codes, bits = words(prints.codes[:, :turns]), prints.codes.shape[-1] * 8
+
+    def some(start: int) -> Counts:
+        counts = np.zeros(bits + 1, np.int64)
+        rows = codes[start : start + ROWS, 0]
+        for left in range(start, len(codes), COLUMNS):
+            gaps = nearest(rows, codes[left : left + COLUMNS])
+            if left == start:
+                gaps = gaps[np.triu_indices(len(rows), 1, gaps.shape[1])]
+            counts += np.bincount(gaps.ravel(), minlength=bits + 1)
+        return counts
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.sum(list(pool.map(some, range(0, len(codes), ROWS))), axis=0, dtype=np.int64)
+
+
+def score(prints: Fingerprints, turns: int, negative: Counts | None) -> list[str]:
     """A cell a rate: recall, and the radius in brackets."""
     names = [PurePath(os.fspath(ref.uri)) for ref in prints.refs]
     stems, edits = np.array([n.stem for n in names]), np.array([n.parent.name for n in names])
-    first = np.flatnonzero(edits == "original")
-    gaps = distances(prints.codes[first, 0], prints.codes[:, :turns])
-    same, edited = stems[first][:, None] == stems[None], (edits != "original")[None]
-    positive, negative = gaps[same & edited], np.sort(gaps[~same & edited])
+    first, edited = np.flatnonzero(edits == "original"), edits != "original"
+    gaps = nearest(words(prints.codes[first, 0]), words(prints.codes[edited, :turns]))
+    same = stems[first][:, None] == stems[edited][None]
+    if negative is None:
+        negative = np.bincount(gaps[~same], minlength=1)
+    within, positive = np.cumsum(negative), gaps[same]
     cells = []
     for rate in RATES:
-        radius = int(negative[int(rate * len(negative))]) - 1
+        radius = int(np.searchsorted(within, int(rate * within[-1]), side="right")) - 1
         cells.append(f"{(positive <= radius).mean():.3f} ({radius})")
     return cells
 
@@ -55,14 +90,31 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--decode", default="fast")
+    parser.add_argument("--unrelated", help="a folder of many pictures that are all different")
     asked = parser.parse_args()
-    coded = twinpix.encode([asked.folder], asked.methods, transforms=True, decode=asked.decode, store=None)
+
+    def coded(folder: str) -> dict[str, Fingerprints]:
+        return twinpix.encode([folder], asked.methods, transforms=True, decode=asked.decode, store=None)
+
+    copies, unrelated = coded(asked.folder), coded(asked.unrelated) if asked.unrelated else {}
+    shares = []
     print("| method | bits | orientations | " + " | ".join(f"{rate:g}" for rate in RATES) + " |")
     print("|---|---|---|" + "---|" * len(RATES))
-    for spec, prints in coded.items():
+    for spec, prints in copies.items():
+        bits = fingerprints.make(spec).bits
         for turns in (1, 8):
-            cells = " | ".join(score(prints, turns))
-            print(f"| {spec} | {fingerprints.make(spec).bits} | {turns} | {cells} |", flush=True)
+            negative = spread(unrelated[spec], turns) if unrelated else None
+            cells = " | ".join(score(prints, turns, negative))
+            print(f"| {spec} | {bits} | {turns} | {cells} |", flush=True)
+            if negative is not None:
+                share = np.cumsum(negative) / negative.sum()
+                row = " | ".join(f"{share[step * bits // 32]:.1e}" for step in range(STEPS))
+                shares.append(f"| {spec} | {turns} | {row} |")
+    if shares:
+        print(f"\nFalse matches by radius, in 32nds of the bits; {negative.sum():,} pairs\n")
+        print("| method | orientations | " + " | ".join(map(str, range(STEPS))) + " |")
+        print("|---|---|" + "---|" * STEPS)
+        print("\n".join(shares))
 
 
 if __name__ == "__main__":

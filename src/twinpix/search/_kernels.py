@@ -28,10 +28,13 @@ def popcount(typingctx: Any, value: Any) -> Any:
 
 
 @njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
-def distance_of(a: Words, i: int, b: Words, j: int) -> np.uint64:
+def distance_of(a: Words, i: int, b: Words, j: int, limit: np.uint64) -> np.uint64:
+    """The distance, or something above `limit` as soon as it is above."""
     total = np.uint64(0)
     for word in range(a.shape[0]):
         total += popcount(a[word, i] ^ b[word, j])
+        if total > limit:
+            break
     return total
 
 
@@ -139,9 +142,10 @@ def banded(
                     return count
                 if left.shape[0] == 1:
                     code = left[0, a]
+                    bucket = right[0, begin:b1]  # a slice, whose indices cannot wrap: this loop vectorises
                     any_hit = np.uint64(0)
-                    for b in range(begin, b1):
-                        any_hit += np.uint64(popcount(code ^ right[0, b]) <= limit)
+                    for k in range(len(bucket)):
+                        any_hit += np.uint64(popcount(code ^ bucket[k]) <= limit)
                     if any_hit:
                         for b in range(begin, b1):
                             d = popcount(code ^ right[0, b])
@@ -150,7 +154,7 @@ def banded(
                                 count += 1
                 else:
                     for b in range(begin, b1):
-                        d = distance_of(left, a, right, b)
+                        d = distance_of(left, a, right, b, limit)
                         if d <= limit and not band_of_first(left, a, right, b, firsts, widths, slacks, band):
                             out_i[count], out_j[count], out_d[count] = left_rows[a], right_rows[b], d
                             count += 1
@@ -163,6 +167,27 @@ def banded(
 
 
 TILE = 512
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def row_of_words(left: Words, a: int, right: Words, b0: int, b1: int, distance: Words) -> None:
+    """Distances of one code to codes `b0..b1`: four words at a time, so that sums stay in registers."""
+    width, size = left.shape[0], b1 - b0
+    for k in range(size):
+        distance[k] = 0
+    word = 0
+    while word + 4 <= width:
+        c0, c1, c2, c3 = left[word, a], left[word + 1, a], left[word + 2, a], left[word + 3, a]
+        r0, r1 = right[word, b0:b1], right[word + 1, b0:b1]
+        r2, r3 = right[word + 2, b0:b1], right[word + 3, b0:b1]
+        for k in range(size):
+            distance[k] += popcount(c0 ^ r0[k]) + popcount(c1 ^ r1[k]) + popcount(c2 ^ r2[k]) + popcount(c3 ^ r3[k])
+        word += 4
+    while word < width:
+        c0, r0 = left[word, a], right[word, b0:b1]
+        for k in range(size):
+            distance[k] += popcount(c0 ^ r0[k])
+        word += 1
 
 
 @njit(nogil=True, cache=True, fastmath=True)  # type: ignore[untyped-decorator]
@@ -181,8 +206,7 @@ def blocked(
 
     `state` is (next row, next tile of `right`, 0, 1 when done); returns as `banded` does.
     """
-    n, width = right.shape[1], left.shape[0]
-    room, count = len(out_i), 0
+    n, room, count = right.shape[1], len(out_i), 0
     row, tile = state[0], state[1]
     distance = np.empty(TILE, np.uint64)
     limit = np.uint64(radius)
@@ -197,13 +221,7 @@ def blocked(
                 return count
             for a in range(row, last):
                 size = b1 - b0
-                code = left[0, a]
-                for k in range(size):
-                    distance[k] = popcount(code ^ right[0, b0 + k])
-                for word in range(1, width):
-                    code = left[word, a]
-                    for k in range(size):
-                        distance[k] += popcount(code ^ right[word, b0 + k])
+                row_of_words(left, a, right, b0, b1, distance)
                 hits = np.uint64(0)
                 for k in range(size):
                     hits += np.uint64(distance[k] <= limit)

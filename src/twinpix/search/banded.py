@@ -24,11 +24,11 @@ from twinpix.search.base import Codes, Pairs, words
 _MAX_KEY_BITS = 22
 _SAMPLE = 2000
 _BUFFER = 1 << 16
-_BUCKET_COST, _PAIR_COST, _TILE_COST = (
-    2.5,
-    1.0,
-    0.4,
-)  # of a look at a bucket, a comparison there, one in a tile
+# Of a look at a bucket, a comparison there (of one word; of several), one in a tile, and sorting a code
+# into its bucket: in nanoseconds or so.
+_BUCKET_COST, _PAIR_COST, _WIDE_PAIR_COST, _TILE_COST, _SORT_COST = 2.5, 1.0, 6.0, 0.25, 20.0
+_STEPS = (1, 1.34, 1.67, 2, 2.5, 3, 4)  # numbers of bands that are tried, as multiples of the least
+_LOOKED_AT = 4  # bands of a split whose buckets are looked at
 _PARTS = 64  # pieces of work a thread pool shares
 
 
@@ -132,34 +132,39 @@ def _expand_two(found: Pairs, left: Equal, right: Equal) -> Pairs:
 
 def choose_bands(left: NDArray[np.uint64], right: NDArray[np.uint64], radius: int) -> Bands | None:
     """The cheapest split by a sample of the codes themselves; None when comparing everything is cheaper."""
-    from twinpix.search import _kernels
-
-    bits = 64 * left.shape[0]
-    best, cheapest = (
-        None,
-        _TILE_COST * left.shape[1] * right.shape[1] * left.shape[0] / (2 if left is right else 1),
-    )
-    pick = np.linspace(0, left.shape[1] - 1, min(_SAMPLE, left.shape[1])).astype(np.int64)
-    for count in range(max(1, -(-bits // _MAX_KEY_BITS)), min(radius + 1, bits // 4) + 1):
+    bits, mine, theirs = 64 * left.shape[0], left.shape[1], right.shape[1]
+    half = 2 if left is right else 1
+    best, cheapest = None, _TILE_COST * mine * theirs * left.shape[0] / half
+    sample = left[:, np.linspace(0, mine - 1, min(_SAMPLE, mine)).astype(np.int64)]
+    widest = min(_MAX_KEY_BITS, max(8, theirs.bit_length() + 2))
+    least = -(-bits // widest)
+    for count in sorted({min(int(least * step), radius + 1, bits // 4) for step in _STEPS} | {least}):
         bands = split(bits, radius, count)
         keys = sum(_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True))
-        if keys * left.shape[1] * _BUCKET_COST * 0.1 > cheapest * 4:
+        floor = keys * mine * _BUCKET_COST / half
+        if bands.widths.max() > widest or floor > cheapest:
             continue
-        cost = 0.0
-        for first, width, slack in zip(*bands, strict=True):
-            starts, _ = _kernels.bucket_sort(_kernels.bucket_keys(right, first, width), width)
-            mine = _kernels.bucket_keys(np.ascontiguousarray(left[:, pick]), first, width)
-            near = mine[:, None] ^ _masks(int(width), int(slack))[None, :4096]
-            sizes = starts[near + 1] - starts[near]
-            share = max(1.0, len(_masks(int(width), int(slack))) / near.shape[1])
-            cost += (sizes.sum() * _PAIR_COST * left.shape[0] + sizes.size * _BUCKET_COST) * share
-            cost += right.shape[1] / left.shape[1] * len(pick) * 10  # sorting into buckets
-            if cost * left.shape[1] / len(pick) > cheapest * 2:
-                break
-        cost *= left.shape[1] / len(pick) / (2 if left is right else 1)
+        looked = range(0, len(bands.firsts), -(-len(bands.firsts) // _LOOKED_AT))
+        costs = [_cost_of_band(sample, right, *(int(column[band]) for column in bands)) for band in looked]
+        cost = np.mean(costs) * len(bands.firsts) * mine / half
         if cost < cheapest:
             best, cheapest = bands, cost
     return best
+
+
+def _cost_of_band(sample: NDArray[np.uint64], right: NDArray[np.uint64], first: int, width: int, slack: int) -> float:
+    """What a code costs in one band, on average over a sample: buckets looked at, and codes compared there."""
+    from twinpix.search import _kernels
+
+    starts, _ = _kernels.bucket_sort(_kernels.bucket_keys(right, first, width), width)
+    keys = _kernels.bucket_keys(sample, first, width)
+    masks = _masks(width, slack)
+    some = masks[np.linspace(0, len(masks) - 1, min(len(masks), 512)).astype(np.int64)]
+    near = keys[:, None] ^ some[None]
+    sizes = starts[near + 1] - starts[near]
+    pair = _PAIR_COST if right.shape[0] == 1 else _WIDE_PAIR_COST
+    look: float = float(sizes.mean()) * pair + _BUCKET_COST
+    return look * len(masks) + _SORT_COST
 
 
 def split(bits: int, radius: int, count: int) -> Bands:
