@@ -64,8 +64,11 @@ def spread(prints: Fingerprints, turns: int) -> Counts:
             counts += np.bincount(gaps.ravel(), minlength=bits + 1)
         return counts
 
+    total = np.zeros(bits + 1, np.int64)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return np.sum(list(pool.map(some, range(0, len(codes), ROWS))), axis=0, dtype=np.int64)
+        for counts in pool.map(some, range(0, len(codes), ROWS)):
+            total += counts
+    return total
 
 
 def score(prints: Fingerprints, turns: int, negative: Counts | None) -> list[str]:
@@ -94,10 +97,13 @@ def main() -> None:
     asked = parser.parse_args()
 
     def coded(folder: str) -> dict[str, Fingerprints]:
-        return twinpix.encode([folder], asked.methods, transforms=True, decode=asked.decode, store=None)
+        found: dict[str, Fingerprints] = twinpix.encode(
+            [folder], asked.methods, transforms=True, decode=asked.decode, store=None
+        )
+        return found
 
     copies, unrelated = coded(asked.folder), coded(asked.unrelated) if asked.unrelated else {}
-    shares = []
+    shares: list[str] = []
     print("| method | bits | orientations | " + " | ".join(f"{rate:g}" for rate in RATES) + " |")
     print("|---|---|---|" + "---|" * len(RATES))
     for spec, prints in copies.items():
@@ -107,11 +113,12 @@ def main() -> None:
             cells = " | ".join(score(prints, turns, negative))
             print(f"| {spec} | {bits} | {turns} | {cells} |", flush=True)
             if negative is not None:
-                share = np.cumsum(negative) / negative.sum()
+                pairs = int(negative.sum())
+                share = np.cumsum(negative) / pairs
                 row = " | ".join(f"{share[step * bits // 32]:.1e}" for step in range(STEPS))
                 shares.append(f"| {spec} | {turns} | {row} |")
     if shares:
-        print(f"\nFalse matches by radius, in 32nds of the bits; {negative.sum():,} pairs\n")
+        print("\nShare of the unrelated pairs within each radius, in 32nds of the bits\n")
         print("| method | orientations | " + " | ".join(map(str, range(STEPS))) + " |")
         print("|---|---|" + "---|" * STEPS)
         print("\n".join(shares))

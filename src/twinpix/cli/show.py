@@ -7,6 +7,7 @@ from typing import Any
 from twinpix.pipeline import Progress
 
 _LABELS = {"list": "Listing files", "read": "Reading images", "compare": "Comparing"}
+_MANY = 20_000  # images, which take seconds to compare
 _QUIET_SECONDS = 0.4  # a stage that ends sooner is not worth a line
 
 
@@ -19,6 +20,9 @@ class TerminalProgress(Progress):
 
     def start(self, stage: str, total: int) -> None:
         self._stage, self._total, self._done, self._since = stage, total, 0, time.monotonic()
+        if stage == "compare" and total > _MANY:  # tells nothing of its way: show at least that it is on it
+            self._total = 0
+            self._bar = self._make(f"Comparing {total:,} images")
 
     def advance(self, steps: int = 1) -> None:
         self._done += steps
@@ -35,7 +39,7 @@ class TerminalProgress(Progress):
     def note(self, text: str) -> None:
         print(f"twinpix: {text}", file=sys.stderr)
 
-    def _make(self) -> Any:
+    def _make(self, label: str = "") -> Any:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -62,7 +66,7 @@ class TerminalProgress(Progress):
             transient=True,
         )
         bar.start()
-        bar.add_task(_LABELS.get(self._stage, self._stage), total=self._total or None, completed=self._done)
+        bar.add_task(label or _LABELS.get(self._stage, self._stage), total=self._total or None, completed=self._done)
         return bar
 
 

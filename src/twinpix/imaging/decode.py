@@ -42,6 +42,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_HALVED = "twinpix-halved"  # a camera's mosaic, decoded at half its size
 _EXTRA = {"HEIF": "HEIC", "AVIF": "AVIF", "JXL": "JPEG XL", "RAW": "camera RAW"}
 
 
@@ -73,7 +74,8 @@ def _decode(data: bytes, mode: Decode, name: str) -> Picture:
     if mode == "fast" and kind == "JPEG":
         return _decode_jpeg(data, name)
     image = _open(data, name)
-    full, damaged = image.size, False
+    scale = 2 if image.info.get(_HALVED) else 1
+    full, damaged = (scale * image.width, scale * image.height), False
     try:
         image.load()
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
@@ -167,6 +169,7 @@ def _open_raw(data: bytes) -> Image.Image:
     except rawpy.LibRawError as error:
         raise ImageError("decode", f"camera RAW: {error}") from None
     image.format = "RAW"
+    image.info[_HALVED] = True
     return image
 
 
@@ -291,6 +294,8 @@ def _truncated_allowed() -> Iterator[None]:
 
 def _grey_rows(luma: Image.Image) -> float:
     """The share of rows at the bottom that are one exact mid-grey, as decoders leave missing data."""
+    if luma.crop((0, luma.height - 1, *luma.size)).getextrema() != (_GREY, _GREY):
+        return 0.0
     values = np.asarray(luma)
     plain = (values == _GREY).all(axis=1)
     return float(np.argmin(plain[::-1]) if not plain.all() else len(plain)) / len(plain)

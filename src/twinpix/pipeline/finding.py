@@ -90,7 +90,7 @@ def find(
     with opened(options, progress) as store:
         coder = Coder(store, (method,), options.decode, options.transforms, options.workers, options.timeout, progress)
         images = gather(listing.refs, coder)
-        progress.start("compare", 0)
+        progress.start("compare", len(images.digests))
         matches = _matches(images, method, radius, options)
         progress.finish()
         _look_at_pixels(images, matches, method, store, options, progress)
