@@ -6,6 +6,9 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # Work is shared among processes and threads of our own; a linear algebra library that starts more only
+    # makes the start slower.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from twinpix.cli.app import run
 
     code = run(sys.argv[1:])

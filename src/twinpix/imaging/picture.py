@@ -14,7 +14,7 @@ from twinpix.model import Bytes2D, Decode
 Flavour = Literal["imagededup", "imagehash"]
 Float2D = NDArray[np.float32]
 
-BASE = 256  # a fast decode keeps at least this many pixels along the shorter side, where there are as many
+BASE = 160  # a fast decode keeps at least this many pixels along the shorter side, where there are as many
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Picture:
     def _shrink(self, width: int, height: int, flavour: Flavour) -> Bytes2D:
         size, lanczos = (width, height), Image.Resampling.LANCZOS
         if self.decode == "fast":
-            return np.asarray(self.image.resize(size, lanczos, reducing_gap=2.0))
+            return np.asarray(self.image.resize(size, lanczos, reducing_gap=1.2))
         if flavour == "imagehash":
             return np.asarray(self.image.convert("L").resize(size, lanczos))
         rgb = self.image if self.image.mode == "RGB" else self.image.convert("RGBA").convert("RGB")
