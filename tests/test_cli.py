@@ -46,7 +46,7 @@ def test_formats_and_output(photos: Path, tmp_path: Path) -> None:
     rows = run("find", photos, "--format", "csv").stdout.splitlines()
     assert rows[0].startswith("group,role,path")
     assert [row.split(",")[1] for row in rows[1:]] == ["keep", "discard", "discard", "discard"]
-    assert json.loads(run("find", photos, "--format", "json").stdout)["radius"] == 78
+    assert json.loads(run("find", photos, "--format", "json").stdout)["radius"] == 76
 
 
 def test_exit_codes(photos: Path, tmp_path: Path) -> None:

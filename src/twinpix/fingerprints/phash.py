@@ -34,7 +34,7 @@ class PHash:
 
     @property
     def radii(self) -> Mapping[Strictness, int]:
-        return scaled_radii(self.size, {8: (4, 8, 10), 12: (16, 34, 38), 16: (40, 78, 82)})
+        return scaled_radii(self.size, {8: (4, 8, 10), 12: (16, 34, 38), 16: (40, 76, 82)})
 
     def prepare(self, picture: Picture) -> Array:
         return picture.luma(4 * self.size, 4 * self.size, self.flavour)
