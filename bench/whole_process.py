@@ -6,7 +6,8 @@ usage: whole_process.py FOLDER [FOLDER ...] --twinpix-bin FILE [--czkawka-python
 Every run is cold: a home, a cache directory, a working directory and a store of its own, all new. Files
 are in the system's cache, after one run that is not counted. The tools run in turns: A B C A B C.
 Memory comes from that uncounted run: the most that the process and its children held at one time, as
-the sum of their proportional set sizes, sampled from /proc; the sampler would disturb the timed runs.
+the sum of their proportional set sizes, sampled from /proc, or the largest single process when that is
+more; the sampler would disturb the timed runs.
 """
 
 import argparse
