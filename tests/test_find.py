@@ -244,11 +244,11 @@ def test_encode_serves_all_methods_by_one_decode(photos: Path) -> None:
     [
         ({"radius": 300}, "between 0 and 256"),
         ({"radius": -1}, "between 0 and 256"),
-        ({"method": "nohash"}, "no fingerprint is called"),
+        ({"method": "nohash"}, "no method is called"),
         ({"method": "pixels", "transforms": True}, "cannot be combined"),
         ({"method": "digest", "radius": 1}, "only radius is 0"),
         ({"link": "chain"}, "there are: complete, components, star"),
-        ({"keep": "prettiest"}, "no keep is called|there are"),
+        ({"keep": "prettiest"}, "no keep rule is called 'prettiest'; there are"),
         ({"search": "quantum"}, "there are: banded, oracle"),
     ],
 )

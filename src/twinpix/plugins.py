@@ -16,6 +16,13 @@ from typing import Any
 
 from twinpix.errors import UsageError
 
+_KINDS = {
+    "fingerprints": "method",
+    "search": "search back end",
+    "linking": "linking rule",
+    "keep": "keep rule",
+    "report": "report format",
+}
 SPECIAL = "base"  # the module of a plugin package that holds its protocol, not a plugin
 
 
@@ -33,9 +40,10 @@ def load(package: str, name: str) -> type[Any]:
 
     Raises `UsageError` that lists the names there are when there is none so called.
     """
-    kind = package.rstrip("s")
     if name not in names(package):
-        raise UsageError(f"no {kind} is called {name!r}; there are: {', '.join(names(package))}")
+        raise UsageError(
+            f"no {_KINDS.get(package, package)} is called {name!r}; there are: {', '.join(names(package))}"
+        )
     for point in entry_points(group=f"twinpix.{package}", name=name):
         return typing.cast(type[Any], point.load())
     return _class_of(importlib.import_module(f"twinpix.{package}.{name}"))

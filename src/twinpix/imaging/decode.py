@@ -167,7 +167,9 @@ def _open_raw(data: bytes) -> Image.Image:
         with rawpy.imread(io.BytesIO(data)) as raw:
             image = Image.fromarray(raw.postprocess(use_camera_wb=True, half_size=True))
     except rawpy.LibRawError as error:
-        raise ImageError("decode", f"camera RAW: {error}") from None
+        text = error.args[0] if error.args else ""
+        text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+        raise ImageError("decode", f"camera RAW: {text.lower() or 'cannot be read'}") from None
     image.format = "RAW"
     image.info[_HALVED] = True
     return image
@@ -235,7 +237,8 @@ def _salvage(data: bytes, name: str, error: Exception, draft: int | None) -> Ima
         raise ImageError("decode", _reason(error)) from None
     image, missing = rows
     if missing > MOST:
-        raise ImageError("decode", f"truncated: only {1 - missing:.0%} of the picture is there")
+        there = f"only {1 - missing:.0%}" if missing < 0.995 else "nothing"
+        raise ImageError("decode", f"truncated: {there} of the picture is there")
     return image
 
 
@@ -353,7 +356,7 @@ def _guard(work: Callable[[], T]) -> T:
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
-    return text[:200]
+    return text.partition(". ")[0][:200]
 
 
 @contextmanager
