@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from twinpix.search.base import Codes, Pairs, words
 
 _BLOCK = 4_000_000  # distances held at once
+_ROWS = 256  # of a block, so that what lies before its first row is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Oracle:
 
     def _within(self, queries: Codes, gallery: Codes, radius: int, *, half: bool) -> Pairs:
         left, right = words(queries), words(gallery)
-        step = max(1, _BLOCK // max(1, len(right)))
+        step = min(_ROWS, max(1, _BLOCK // max(1, len(right))))
         found: list[Pairs] = []
         for start in range(0, len(left), step):
             skip = start if half else 0  # pairs i < j only: nothing before the block's first row
