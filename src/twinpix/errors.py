@@ -26,13 +26,6 @@ class UsageError(TwinpixError):
     exit_code = Exit.USAGE
 
 
-class MissingExtraError(UsageError):
-    """An optional library is needed; the message names the command that installs it."""
-
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs an optional library: pip install 'twinpix[{extra}]'")
-
-
 class OutputError(TwinpixError):
     """A result could not be written; what was there before is untouched."""
 

@@ -1,6 +1,5 @@
 """The types that every room shares. Imports nothing of twinpix."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -102,15 +101,6 @@ class Match:
     b: str
     distance: int
     relation: Relation
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Who stays in a group, who may go, and why."""
-
-    keeper: str
-    discards: Sequence[str]
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

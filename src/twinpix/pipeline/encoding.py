@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from twinpix import fingerprints, plugins, sources
-from twinpix.errors import UsageError
 from twinpix.model import Failure, Fingerprints
 from twinpix.pipeline.coding import Coder
 from twinpix.pipeline.finding import opened
@@ -32,9 +31,7 @@ def encode(
     options = replace(options or Options(), **changes)
     progress = progress or Progress()
     names = [os.fspath(path) for path in paths]
-    for name in names:
-        if not os.path.lexists(name):
-            raise UsageError(f"no such file or folder: {name}")
+    sources.require(names)
     prints = tuple(fingerprints.make(text) for text in methods or [options.method])
     listing = sources.scan(names, recursive=options.recursive, hidden=options.hidden, follow_links=options.follow_links)
     with opened(options, progress) as store:

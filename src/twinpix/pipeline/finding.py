@@ -147,9 +147,7 @@ def find(
 def _check_paths(names: Sequence[str], options: Options, listed: bool) -> None:
     if not names:
         raise UsageError("name at least one folder or image")
-    for name in (*(() if listed else names), *options.reference):
-        if not os.path.lexists(name):
-            raise UsageError(f"no such file or folder: {name}")
+    sources.require([*(() if listed else names), *options.reference])
     if options.cross and len(names) < 2:
         raise UsageError("--cross compares between PATHs: name at least two")
 

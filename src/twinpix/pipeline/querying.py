@@ -42,9 +42,7 @@ def query(
     name = os.fspath(image)
     method = options.fingerprint()
     radius = options.radius_of(method)
-    for path in (name, *(os.fspath(path) for path in paths)):
-        if not os.path.lexists(path):
-            raise UsageError(f"no such file or folder: {path}")
+    sources.require([name, *(os.fspath(path) for path in paths)])
     asked = sources.scan([name], recursive=False)
     listing = sources.scan(
         [os.fspath(path) for path in paths],

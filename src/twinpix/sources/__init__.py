@@ -1,7 +1,7 @@
 """Where images come from: folders, single files, lists of names."""
 
-from twinpix.sources.base import Listing, read
+from twinpix.sources.base import Listing, read, require
 from twinpix.sources.filelist import names_from
 from twinpix.sources.folder import scan
 
-__all__ = ["Listing", "names_from", "read", "scan"]
+__all__ = ["Listing", "names_from", "read", "require", "scan"]

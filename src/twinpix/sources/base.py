@@ -3,9 +3,10 @@
 import os
 import stat
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from twinpix.errors import ImageError
+from twinpix.errors import ImageError, UsageError
 from twinpix.imaging.sniff import HEAD, sniff
 from twinpix.model import Failure, ImageRef, Stamp
 
@@ -23,6 +24,13 @@ class Listing:
     other_files: int = 0
     links: int = 0  # further names of a file already listed
     folder_links: int = 0  # symbolic links to folders that were not followed
+
+
+def require(names: Iterable[str]) -> None:
+    """Raise `UsageError` for the first of these paths that is not there."""
+    for name in names:
+        if not os.path.lexists(name):
+            raise UsageError(f"no such file or folder: {name}")
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
