@@ -203,7 +203,7 @@ def test_names_survive_json(tmp_path: Path, picture: Draw) -> None:
             file.write((tmp_path / "a.png").read_bytes())
     report = twinpix.find([os.fsdecode(folder)], store=None)
     path = tmp_path / "report.json"
-    reports.write_file(str(path), reports.writer("json").text(report).encode())
+    reports.write_file(str(path), (part.encode() for part in reports.writer("json").parts(report)))
     assert "schön 写真.png" in path.read_text()
     again = reports.read(str(path))
     assert again == report

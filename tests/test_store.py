@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -77,7 +78,7 @@ def test_round_trip(tmp_path: Path) -> None:
     store.close()
     again = Store(tmp_path / "s")
     changed = stamps[0]._replace(mtime_ns=9)
-    assert again.digests([*stamps[:3], changed]) == [b"d" * 16, NOT_AN_IMAGE, None, None]
+    assert again.digests(np.array([*stamps[:3], changed])) == [b"d" * 16, NOT_AN_IMAGE, None, None]
     assert again.results([b"d" * 16, b"e" * 16, b"f" * 16], "spec") == {b"d" * 16: good, b"e" * 16: bad}
     assert again.results([b"d" * 16], "other") == {}
     info = again.info()

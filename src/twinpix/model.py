@@ -1,7 +1,8 @@
 """The types that every room shares. Imports nothing of twinpix."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,57 @@ class ImageRef(NamedTuple):
     root: int = 0  # index of the PATH argument that it was found below
     reference: bool = False  # below --reference: read-only, never a discard
     link: bool = False  # reached through a symbolic link: never a discard
+
+
+class Files(Sequence[ImageRef]):
+    """Listed files in columns; an `ImageRef` is made when one is asked for, since millions would fill the memory.
+
+    `uris` are the paths, `stamps` `(n, 5)` int64 with the fields of `Stamp`, `roots`, `references` and
+    `links` `(n,)` with the fields of `ImageRef` of that meaning.
+    """
+
+    __slots__ = ("links", "references", "roots", "stamps", "uris")
+
+    def __init__(
+        self,
+        uris: Sequence[str],
+        stamps: NDArray[np.int64],
+        roots: NDArray[np.int32],
+        references: NDArray[np.bool_],
+        links: NDArray[np.bool_],
+    ) -> None:
+        self.uris, self.stamps, self.roots, self.references, self.links = uris, stamps, roots, references, links
+
+    def __len__(self) -> int:
+        return len(self.uris)
+
+    @overload
+    def __getitem__(self, index: int) -> ImageRef: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Files": ...
+
+    def __getitem__(self, index: int | slice) -> "ImageRef | Files":
+        if isinstance(index, slice):
+            return self.take(range(len(self))[index])
+        return ImageRef(
+            self.uris[index],
+            Stamp(*self.stamps[index].tolist()),
+            int(self.roots[index]),
+            bool(self.references[index]),
+            bool(self.links[index]),
+        )
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Files":
+        """These files, in this order."""
+        at = np.asarray(rows, dtype=np.int64)
+        uris = [self.uris[row] for row in at.tolist()]
+        return Files(uris, self.stamps[at], self.roots[at], self.references[at], self.links[at])
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Bytes of each file."""
+        return self.stamps[:, Stamp._fields.index("size")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +228,7 @@ class Report:
 class Fingerprints:
     """Codes of many images: refs and one array `(n, width)`, or `(n, 8, width)` with the eight orientations."""
 
-    refs: list[ImageRef]
+    refs: Files
     codes: NDArray[Any]
     spec: str
     failures: list[Failure]

@@ -10,7 +10,6 @@ import pkgutil
 import typing
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
@@ -29,9 +28,15 @@ SPECIAL = "base"  # the module of a plugin package that holds its protocol, not 
 @cache
 def names(package: str) -> tuple[str, ...]:
     """The plugins of a package (`"fingerprints"`), sorted: its own modules and third parties' entry points."""
-    module = importlib.import_module(f"twinpix.{package}")
-    own = {m.name for m in pkgutil.iter_modules(module.__path__) if m.name != SPECIAL and m.name[0] != "_"}
-    return tuple(sorted(own | {point.name for point in entry_points(group=f"twinpix.{package}")}))
+    from importlib.metadata import entry_points
+
+    return tuple(sorted(_own(package) | {point.name for point in entry_points(group=f"twinpix.{package}")}))
+
+
+@cache
+def _own(package: str) -> frozenset[str]:
+    path = importlib.import_module(f"twinpix.{package}").__path__
+    return frozenset(m.name for m in pkgutil.iter_modules(path) if m.name != SPECIAL and m.name[0] != "_")
 
 
 @cache
@@ -40,13 +45,13 @@ def load(package: str, name: str) -> type[Any]:
 
     Raises `UsageError` that lists the names there are when there is none so called.
     """
-    if name not in names(package):
-        raise UsageError(
-            f"no {_KINDS.get(package, package)} is called {name!r}; there are: {', '.join(names(package))}"
-        )
+    if name in _own(package):  # asked first: looking through what is installed takes longer than a small run
+        return _class_of(importlib.import_module(f"twinpix.{package}.{name}"))
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=f"twinpix.{package}", name=name):
         return typing.cast(type[Any], point.load())
-    return _class_of(importlib.import_module(f"twinpix.{package}.{name}"))
+    raise UsageError(f"no {_KINDS.get(package, package)} is called {name!r}; there are: {', '.join(names(package))}")
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:

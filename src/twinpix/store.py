@@ -9,9 +9,12 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from twinpix.errors import StoreError
 from twinpix.model import Stamp
@@ -80,8 +83,8 @@ class Store:
 
     # -- reading
 
-    def digests(self, stamps: Sequence[Stamp]) -> list[bytes | None]:
-        """For each stamp the digest of the content that the file had, `NOT_AN_IMAGE`, or None if unknown."""
+    def digests(self, stamps: NDArray[np.int64]) -> list[bytes | None]:
+        """For each stamp, a row of `(n, 5)`, the digest of what the file held, `NOT_AN_IMAGE`, or None if unknown."""
         return self._try(lambda: self._digests(stamps))
 
     def results(self, digests: Iterable[bytes], spec: str) -> dict[bytes, Result]:
@@ -184,7 +187,7 @@ class Store:
             self._db = self._connect()
             return work()
 
-    def _digests(self, stamps: Sequence[Stamp]) -> list[bytes | None]:
+    def _digests(self, stamps: NDArray[np.int64]) -> list[bytes | None]:
         out: list[bytes | None] = []
         db = self._db
         db.execute("CREATE TEMP TABLE IF NOT EXISTS asked(n INTEGER PRIMARY KEY, d INT, i INT, s INT, m INT, c INT)")
@@ -194,7 +197,7 @@ class Store:
         )
         for start in range(0, len(stamps), _CHUNK):
             db.execute("DELETE FROM asked")
-            rows = ((n, *stamp) for n, stamp in enumerate(stamps[start : start + _CHUNK]))
+            rows = ((n, *stamp) for n, stamp in enumerate(stamps[start : start + _CHUNK].tolist()))
             db.executemany("INSERT INTO asked VALUES(?,?,?,?,?,?)", rows)
             out += [row[0] for row in db.execute(query)]
         db.rollback()

@@ -9,6 +9,7 @@ import typer
 from twinpix import __version__
 from twinpix.cli import compare, demo, encode, find, methods, query, store
 from twinpix.errors import Exit, TwinpixError
+from twinpix.report.base import printable
 
 EPILOG = (
     "Exit codes: 0 done; 1 some images failed and --strict was given; 2 wrong use; "
@@ -62,6 +63,7 @@ def run(arguments: list[str]) -> int:
         code = int(app(arguments, standalone_mode=False) or 0)
         if code == Exit.INTERRUPTED:  # the CLI library has caught Ctrl-C
             raise KeyboardInterrupt
+        sys.stdout.flush()
         return code
     except TwinpixError as error:
         return _say(str(error), error.exit_code)
@@ -71,8 +73,12 @@ def run(arguments: list[str]) -> int:
             Exit.INTERRUPTED,
         )
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
         return Exit.DONE
+    except OSError as error:
+        _mute()
+        where = f" ({printable(os.fsdecode(error.filename))})" if isinstance(error.filename, (str, bytes)) else ""
+        return _say(f"cannot go on: {(error.strerror or str(error)).lower()}{where}", Exit.REFUSED)
     except typer.Exit as stop:
         return stop.exit_code
     except Exception as error:
@@ -80,6 +86,11 @@ def run(arguments: list[str]) -> int:
         if usage is None:
             raise
         return _say(usage() or "wrong use; see twinpix --help", Exit.USAGE)
+
+
+def _mute() -> None:
+    """Nobody takes what is still to be printed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str, code: int) -> int:

@@ -61,7 +61,7 @@ def encode(
     if output == "-":
         sys.stdout.buffer.write(data)
     else:
-        report.write_file(output, data)
+        report.write_file(output, [data])
     first = next(iter(coded.values()))
     what = f"{report.plural(len(first.refs), 'image')} coded"
     failed = {failure.path for prints in coded.values() for failure in prints.failures}
@@ -79,12 +79,14 @@ def _json(coded: dict[str, Fingerprints]) -> bytes:
     from twinpix.report.base import encoded
     from twinpix.report.json import dumps
 
-    return encoded(
-        dumps(
-            {
-                spec: {ref.uri: _hex(code) for ref, code in zip(prints.refs, prints.codes, strict=True)}
-                for spec, prints in coded.items()
-            }
+    return b"".join(
+        encoded(
+            dumps(
+                {
+                    spec: {ref.uri: _hex(code) for ref, code in zip(prints.refs, prints.codes, strict=True)}
+                    for spec, prints in coded.items()
+                }
+            )
         )
     )
 
@@ -100,7 +102,7 @@ def _csv(coded: dict[str, Fingerprints]) -> bytes:
     for spec, prints in coded.items():
         for ref, code in zip(prints.refs, prints.codes, strict=True):
             rows.writerow([ref.uri, spec, code.tobytes().hex()])
-    return encoded(out.getvalue())
+    return b"".join(encoded([out.getvalue()]))
 
 
 def _npz(coded: dict[str, Fingerprints]) -> bytes:

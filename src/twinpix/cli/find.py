@@ -116,14 +116,14 @@ def find(
         progress=progress(),
     )
     chosen = format or (FormatName.json if output else FormatName.text)
-    data = encoded(report.writer(chosen.value).text(found))
+    parts = encoded(report.writer(chosen.value).parts(found))
     if output:
-        report.write_file(output, data)
+        report.write_file(output, parts)
         sys.stdout.write(summary(found))
         sys.stdout.write(f"report: {output}\n")
     else:
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.writelines(parts)
         if chosen not in (FormatName.text, FormatName.json):
             sys.stderr.write(summary(found))
     if strict and found.failures:

@@ -50,6 +50,11 @@ class Local:
     timeout: float = 60.0
     _pool: list[_Worker] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """How many processes there will be at most."""
+        return self.workers or os.cpu_count() or 1
+
     def run(
         self, work: Work, batches: Iterable[Sequence[Any]], answer: Callable[[Any], Any]
     ) -> Generator[tuple[Sequence[Any], Any | Lost], None, None]:
@@ -59,10 +64,9 @@ class Local:
         question here. All workers are gone when the iterator ends or is closed.
         """
         queue = iter(batches)
-        wanted = self.workers or os.cpu_count() or 1
         try:
             while True:
-                self._feed(queue, work, wanted)
+                self._feed(queue, work)
                 busy = [worker for worker in self._pool if worker.batch is not None]
                 if not busy:
                     return
@@ -88,11 +92,11 @@ class Local:
             worker.process.close()
         self._pool.clear()
 
-    def _feed(self, queue: Iterator[Sequence[Any]], work: Work, wanted: int) -> None:
+    def _feed(self, queue: Iterator[Sequence[Any]], work: Work) -> None:
         """Hand a batch to each worker that has none; start workers only while there is work for them."""
         while True:
             idle = next((w for w in self._pool if w.batch is None), None)
-            if idle is None and len(self._pool) >= wanted:
+            if idle is None and len(self._pool) >= self.size:
                 return
             batch = next(queue, None)
             if batch is None:

@@ -1,5 +1,6 @@
 """The graph of matches, in which files of equal content stand together, and what a linking rule offers."""
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, cast
 
@@ -19,7 +20,8 @@ class Graph:
     """Files, the content each holds, and which contents match.
 
     `content[f]` is the content of file `f`, `kinds[f]` its kind, `near[c]` the contents that match `c`.
-    `allowed` says which kinds of files may be paired.
+    `allowed` says which kinds of files may be paired. `order` names the files that can be in a group, from
+    the best to keep downwards.
     """
 
     def __init__(
@@ -30,42 +32,65 @@ class Graph:
         allowed: Allowed,
         order: Sequence[int],
     ) -> None:
-        self.content, self.kinds, self.near, self.allowed = content, kinds, near, allowed
-        self.order = order  # files from the best to keep downwards
-        self._free: dict[int, dict[Kind, list[int]]] = {}
-        for file in order:
-            self._free.setdefault(content[file], {}).setdefault(kinds[file], []).append(file)
-        self._taken: set[int] = set()
+        self.content, self.kinds, self.near, self.allowed, self.order = content, kinds, near, allowed, order
+        self._taken = bytearray(len(content))
+        # Files of one content and one kind stand together in a block, best first; a block holds the free ones
+        # and some that were taken since.
+        self._files = array("q", sorted(order, key=lambda file: (content[file], kinds[file])))
+        self._starts, self._stops, self._kinds = array("q"), array("q"), list[Kind]()
+        self._blocks = array("q", [0]) * (max(content, default=-1) + 2)  # of content c: from [c] to [c + 1]
+        previous: tuple[int, Kind] | None = None
+        for at, (number, kind) in enumerate((content[file], kinds[file]) for file in self._files):
+            if (number, kind) != previous:
+                self._starts.append(at)
+                self._stops.append(at)
+                self._kinds.append(kind)
+                self._blocks[number + 1] += 1
+            self._stops[-1] = at + 1
+            previous = number, kind
+        for number in range(1, len(self._blocks)):
+            self._blocks[number] += self._blocks[number - 1]
 
     def is_taken(self, file: int) -> bool:
-        return file in self._taken
+        return bool(self._taken[file])
 
     def take(self, file: int) -> None:
         """Claim one file."""
-        self._taken.add(file)
+        self._taken[file] = True
 
     def take_neighbours(self, file: int) -> list[int]:
         """Claim every free file that `file` may be paired with and whose content is the same or matches."""
-        out = []
-        for content in (self.content[file], *self.near.get(self.content[file], ())):
-            for kind, files in self._free.get(content, {}).items():
-                if files and self.allowed(self.kinds[file], kind):
-                    out += [other for other in files if other not in self._taken]
-                    files.clear()
-        self._taken.update(out)
+        out: list[int] = []
+        for block in self._blocks_near(file):
+            out += self._free(block)
+            self._stops[block] = self._starts[block]
+        for other in out:
+            self._taken[other] = True
         return out
 
     def free_neighbours(self, file: int) -> Iterator[int]:
         """The free files that `file` may be paired with, claiming none."""
-        for content in (self.content[file], *self.near.get(self.content[file], ())):
-            for kind, files in self._free.get(content, {}).items():
-                if self.allowed(self.kinds[file], kind):
-                    files[:] = [other for other in files if other not in self._taken]
-                    yield from files
+        for block in self._blocks_near(file):
+            yield from self._free(block)
 
     def paired(self, a: tuple[int, Kind], b: tuple[int, Kind]) -> bool:
         """True when files of these contents and kinds match."""
         return self.allowed(a[1], b[1]) and (a[0] == b[0] or b[0] in self.near.get(a[0], ()))
+
+    def _blocks_near(self, file: int) -> Iterator[int]:
+        for number in (self.content[file], *self.near.get(self.content[file], ())):
+            if number + 1 < len(self._blocks):
+                for block in range(self._blocks[number], self._blocks[number + 1]):
+                    if self.allowed(self.kinds[file], self._kinds[block]):
+                        yield block
+
+    def _free(self, block: int) -> "array[int]":
+        """The block's free files; those that were taken are not looked at again."""
+        start = self._starts[block]
+        free = array("q", (file for file in self._files[start : self._stops[block]] if not self._taken[file]))
+        self._files[start : start + len(free)] = free
+        self._stops[block] = start + len(free)
+        return free
 
 
 class Linking(Protocol):

@@ -4,17 +4,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from twinpix import fingerprints
 from twinpix.errors import ImageError
 from twinpix.executors import Ask, Begin, Local, Lost
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging import Picture, decode
-from twinpix.model import Decode, Failure, ImageRef, Stamp
+from twinpix.model import Decode, Failure, Files, Stamp
 from twinpix.pipeline.progress import Progress
 from twinpix.sources import read
 from twinpix.store import NOT_AN_IMAGE, Result, Store
 
 _BATCH_FILES, _BATCH_BYTES = 24, 4 << 20
+
+Item = tuple[int, str]  # a file's number and path
 
 
 class Outcome(NamedTuple):
@@ -30,7 +34,7 @@ class Outcome(NamedTuple):
 class Question(NamedTuple):
     """A worker's question: which of these contents, in which methods, shall I code?"""
 
-    batch: str
+    batch: int  # number of its first file
     digests: list[bytes]
 
 
@@ -42,12 +46,12 @@ class CodeTask:
     decode: Decode
     transforms: bool
 
-    def __call__(self, batch: Sequence[str], begin: Begin, ask: Ask) -> list[Outcome]:
+    def __call__(self, batch: Sequence[Item], begin: Begin, ask: Ask) -> list[Outcome]:
         import xxhash
 
         outcomes: list[Outcome] = []
         contents: list[bytes | None] = []
-        for index, uri in enumerate(batch):
+        for index, (_, uri) in enumerate(batch):
             begin(index)
             try:
                 content = read(uri)
@@ -58,13 +62,13 @@ class CodeTask:
             digest = NOT_AN_IMAGE if content.data is None else xxhash.xxh3_128_digest(content.data)
             contents.append(content.data)
             outcomes.append(Outcome(digest, content.stamp, content.settled, {}))
-        wanted: list[list[int]] = ask(Question(batch[0], [outcome.digest for outcome in outcomes]))
+        wanted: list[list[int]] = ask(Question(batch[0][0], [outcome.digest for outcome in outcomes]))
         self._code(batch, contents, wanted, outcomes, begin)
         return outcomes
 
     def _code(
         self,
-        batch: Sequence[str],
+        batch: Sequence[Item],
         contents: list[bytes | None],
         wanted: list[list[int]],
         outcomes: list[Outcome],
@@ -78,7 +82,7 @@ class CodeTask:
             begin(index)
             results = outcomes[index].results
             try:
-                picture = decode(data, self.decode, batch[index])
+                picture = decode(data, self.decode, batch[index][1])
                 facts = self._facts(picture)
             except ImageError as error:
                 results.update(dict.fromkeys(numbers, Result(None, stage=error.stage, error=error.reason)))
@@ -121,16 +125,16 @@ class Coder:
         self.results: list[dict[bytes, Result]] = [{} for _ in self.methods]
         self.failures: list[Failure] = []
         self.decoded = 0  # contents decoded in this run
-        self._claims: dict[bytes, str] = {}
-        self._asked: dict[str, list[bytes]] = {}
+        self._claims: dict[bytes, int] = {}  # contents being coded, by batch
+        self._asked: dict[int, list[bytes]] = {}  # what each batch holds
 
-    def code(self, refs: Sequence[ImageRef]) -> list[bytes]:
+    def code(self, refs: Files) -> list[bytes]:
         """The digest of each file, `NOT_AN_IMAGE` for one that is none or failed; fills `results`."""
-        digests = self.store.digests([ref.stamp for ref in refs])
+        digests = self.store.digests(refs.stamps)
         known = {digest for digest in digests if digest}
         for spec, results in zip(self.specs, self.results, strict=True):
             results.update(self.store.results(known, spec))
-        todo = self._todo(refs, digests)
+        todo = self._todo(digests)
         if todo:
             self._run(refs, digests, todo)
         self.store.flush()
@@ -139,12 +143,11 @@ class Coder:
     def result(self, digest: bytes, method: int = 0) -> Result:
         return self.results[method][digest]
 
-    def forget(self) -> None:
-        """Let go of the results, which the caller has taken."""
-        for results in self.results:
-            results.clear()
+    def take(self, digest: bytes, method: int = 0) -> Result:
+        """The result, which the coder forgets."""
+        return self.results[method].pop(digest)
 
-    def _todo(self, refs: Sequence[ImageRef], digests: list[bytes | None]) -> list[int]:
+    def _todo(self, digests: list[bytes | None]) -> list[int]:
         """Files to read: those never read, and one for each content that lacks a code."""
         out, seen = [], set()
         for index, digest in enumerate(digests):
@@ -156,21 +159,21 @@ class Coder:
                     out.append(index)
         return out
 
-    def _run(self, refs: Sequence[ImageRef], digests: list[bytes | None], todo: list[int]) -> None:
-        place = {refs[index].uri: index for index in todo}
+    def _run(self, refs: Files, digests: list[bytes | None], todo: list[int]) -> None:
         task = CodeTask(self.methods, self.decode, self.transforms)
-        queue = _Queue([(refs[index].uri, refs[index].stamp.size) for index in todo])
+        pool = Local(self.workers, self.timeout)
+        queue = _Queue(refs, todo, pool.size)
         self.progress.start("read", len(todo))
-        run = Local(self.workers, self.timeout).run(task, queue, self._answer)
+        run = pool.run(task, queue, self._answer)
         try:
             for batch, outcomes in run:
                 if isinstance(outcomes, Lost):
-                    self._lost(batch, outcomes, digests, place, queue)
+                    self._lost(batch, outcomes, digests, queue)
                     continue
-                for uri, outcome in zip(batch, outcomes, strict=True):
-                    digests[place[uri]] = outcome.digest
+                for (index, uri), outcome in zip(batch, outcomes, strict=True):
+                    digests[index] = outcome.digest
                     self._keep(uri, outcome)
-                self._asked.pop(batch[0], None)
+                self._asked.pop(batch[0][0], None)
                 self.progress.advance(len(batch))
         finally:
             run.close()
@@ -207,21 +210,15 @@ class Coder:
             self.results[number][outcome.digest] = result
             self.store.put_result(outcome.digest, self.specs[number], result)
 
-    def _lost(
-        self,
-        batch: Sequence[str],
-        lost: Lost,
-        digests: list[bytes | None],
-        place: dict[str, int],
-        queue: "_Queue",
-    ) -> None:
+    def _lost(self, batch: Sequence[Item], lost: Lost, digests: list[bytes | None], queue: "_Queue") -> None:
         """One file crashed or hung its worker: note it, and let the rest of its batch be tried again."""
-        uri = batch[lost.index]
-        asked = self._asked.pop(batch[0], None)
-        for digest in [digest for digest, owner in self._claims.items() if owner == batch[0]]:
+        index, uri = batch[lost.index]
+        number = batch[0][0]
+        asked = self._asked.pop(number, None)
+        for digest in [digest for digest, owner in self._claims.items() if owner == number]:
             del self._claims[digest]
         digest = asked[lost.index] if asked else NOT_AN_IMAGE
-        digests[place[uri]] = digest
+        digests[index] = digest
         if digest:
             result = Result(None, stage="decode", error=lost.reason)
             for spec, results in zip(self.specs, self.results, strict=True):
@@ -231,32 +228,32 @@ class Coder:
         else:
             self.failures.append(Failure(uri, "read", lost.reason))
         self.progress.advance(1)
-        queue.again([other for other in batch if other != uri])
+        queue.again([item for item in batch if item[0] != index])
 
 
 class _Queue:
-    """Batches of names, each small in files and bytes; names may come back to be tried alone."""
+    """Batches of files, each small in files and bytes; files may come back to be tried alone."""
 
-    def __init__(self, files: Sequence[tuple[str, int]]) -> None:
-        self._files = iter(files)
-        self._next = next(self._files, None)
-        self._back: list[str] = []
+    def __init__(self, refs: Files, todo: Sequence[int], workers: int) -> None:
+        self._uris, self._sizes, self._todo, self._workers = refs.uris, refs.sizes, todo, workers
+        self._at = 0
+        self._back: list[Item] = []
 
-    def again(self, uris: Sequence[str]) -> None:
-        self._back += uris
+    def again(self, items: Sequence[Item]) -> None:
+        self._back += items
 
-    def __iter__(self) -> Iterator[list[str]]:
+    def __iter__(self) -> Iterator[list[Item]]:
         return self
 
-    def __next__(self) -> list[str]:
+    def __next__(self) -> list[Item]:
         if self._back:
             return [self._back.pop()]
-        batch: list[str] = []
-        held = 0
-        while self._next and len(batch) < _BATCH_FILES and (not batch or held + self._next[1] <= _BATCH_BYTES):
-            batch.append(self._next[0])
-            held += self._next[1]
-            self._next = next(self._files, None)
-        if not batch:
+        left = len(self._todo) - self._at
+        if not left:
             raise StopIteration
+        wanted = min(_BATCH_FILES, max(1, left // (2 * self._workers)))  # smaller at the end: all end together
+        ahead = self._todo[self._at : self._at + wanted]
+        fit = int(np.searchsorted(np.cumsum(self._sizes[ahead]), _BATCH_BYTES, side="right"))
+        batch = [(index, self._uris[index]) for index in ahead[: max(1, fit)]]
+        self._at += len(batch)
         return batch

@@ -39,18 +39,18 @@ def encode(
         digests = coder.code(listing.refs)
     out = {}
     for number, method in enumerate(prints):
-        refs, codes, failures = [], [], [*listing.failures, *coder.failures]
-        for ref, digest in zip(listing.refs, digests, strict=True):
+        rows, codes, failures = [], [], [*listing.failures, *coder.failures]
+        for row, digest in enumerate(digests):
             if not digest:
                 continue
             result = coder.result(digest, number)
             if result.code is None:
-                failures.append(Failure(ref.uri, result.stage, result.error))
+                failures.append(Failure(listing.refs.uris[row], result.stage, result.error))
             else:
-                refs.append(ref)
+                rows.append(row)
                 codes.append(result.code)
-        shape = (len(refs), 8, method.bits // 8) if options.transforms else (len(refs), method.bits // 8)
+        shape = (len(rows), 8, method.bits // 8) if options.transforms else (len(rows), method.bits // 8)
         array = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(shape)
         spec = plugins.describe(method)
-        out[spec] = Fingerprints(refs, array, spec, sorted(failures, key=lambda f: f.path))
+        out[spec] = Fingerprints(listing.refs.take(rows), array, spec, sorted(failures, key=lambda f: f.path))
     return out

@@ -1,6 +1,7 @@
 """`find`: from paths to a report. Reads the user's files and touches none."""
 
 import os
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,30 +9,30 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinpix import fingerprints, keep, linking, plugins, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint
 from twinpix.linking.base import Kind
 from twinpix.model import (
-    Bytes2D,
     Counts,
     Failure,
+    Files,
     Group,
     Guarded,
-    ImageRef,
     Match,
     Matches,
     Member,
-    Relation,
     Report,
 )
 from twinpix.pipeline import relate
 from twinpix.pipeline.coding import Coder
+from twinpix.pipeline.contents import Contents
 from twinpix.pipeline.matching import Neighbours, equal, match
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress
-from twinpix.store import Result, Store
+from twinpix.store import Store
 
 MATCHES_LISTED = 10_000  # of one group, in the report
 
@@ -40,20 +41,15 @@ MATCHES_LISTED = 10_000  # of one group, in the report
 class Images:
     """The readable files and the distinct contents they hold."""
 
-    refs: list[ImageRef]
-    content: list[int]  # of each file
-    digests: list[bytes]  # of each content
-    results: list[Result]
-    first: list[int]  # a file that holds it
+    refs: Files
+    content: NDArray[np.int64]  # number of each file's content
+    contents: Contents
     failures: list[Failure]  # of files that were read, but not decoded or coded
-    other_files: int = 0  # that are no images
+    other_files: int  # that are no images
 
-    def codes(self, method: Fingerprint) -> Bytes2D:
-        """`(contents, turns, bytes)`."""
-        width = method.bits // 8
-        joined = b"".join(result.code or b"" for result in self.results)
-        flat = np.frombuffer(joined, dtype=np.uint8)
-        return flat.reshape(len(self.results), -1, width) if len(flat) else np.empty((0, 1, width), np.uint8)
+    def first(self) -> NDArray[np.int64]:
+        """The first file of each content."""
+        return np.unique(self.content, return_index=True)[1]
 
 
 def find(
@@ -90,24 +86,24 @@ def find(
     with opened(options, progress) as store:
         coder = Coder(store, (method,), options.decode, options.transforms, options.workers, options.timeout, progress)
         images = gather(listing.refs, coder)
-        progress.start("compare", len(images.digests))
+        progress.start("compare", len(images.contents))
         matches = _matches(images, method, radius, options)
         progress.finish()
         _look_at_pixels(images, matches, method, store, options, progress)
         notes = list(store.notes)
 
-    near = Neighbours(matches, len(images.digests))
+    near = Neighbours(matches, len(images.contents))
     members = _members(images, near)
     order = sorted(members, key=lambda file: chain.key(members[file]))
-    kinds = [_kind(ref, options.cross) for ref in images.refs]
-    graph = linking.Graph(images.content, kinds, near, lambda a, b: _allowed(a, b, options.cross), order)
+    kinds = _kinds(images.refs, options.cross)
+    graph = linking.Graph(images.content.tolist(), kinds, near, lambda a, b: _allowed(a, b, options.cross), order)
     groups = [
         _group(number, files, images, members, near, chain, method)
         for number, files in enumerate(_in_order(linker.groups(graph), images), start=1)
     ]
     failures = sorted([*listing.failures, *coder.failures, *images.failures], key=lambda f: (f.path, f.stage))
     guarded = _guarded(images) if options.guard else []
-    damaged = [ref.uri for ref, c in zip(images.refs, images.content, strict=True) if images.results[c].damaged]
+    damaged = [images.refs.uris[file] for file in _files_where(images, images.contents.column("damaged") > 0)]
     if listing.folder_links:
         notes.append(_links_note(listing.folder_links))
     return Report(
@@ -127,7 +123,7 @@ def find(
             guarded=len(guarded),
             other_files=listing.other_files + images.other_files,
             links=listing.links,
-            bytes=sum(ref.stamp.size for ref in images.refs),
+            bytes=int(images.refs.sizes.sum()),
             bytes_reclaimable=sum(group.bytes_reclaimable for group in groups),
         ),
         groups=groups,
@@ -164,43 +160,43 @@ def opened(options: Options, progress: Progress) -> Iterator[Store]:
         store.close()
 
 
-def gather(refs: list[ImageRef], coder: Coder) -> Images:
+def gather(refs: Files, coder: Coder) -> Images:
     """Code the files; gather those that are images, by content."""
     digests = coder.code(refs)
     failed = {failure.path for failure in coder.failures}
-    images = Images([], [], [], [], [], [])
+    rows, content = array("q"), array("q")
+    contents, failures, other_files = Contents(), [], 0
     place: dict[bytes, int] = {}
-    for ref, digest in zip(refs, digests, strict=True):
+    for row, digest in enumerate(digests):
         if not digest:
-            images.other_files += ref.uri not in failed
+            other_files += refs.uris[row] not in failed
             continue
-        result = coder.result(digest)
-        if result.code is None:
-            images.failures.append(Failure(ref.uri, result.stage, result.error))
-            continue
-        number = place.setdefault(digest, len(images.digests))
-        if number == len(images.digests):
-            images.digests.append(digest)
-            images.results.append(result)
-            images.first.append(len(images.refs))
-        images.refs.append(ref)
-        images.content.append(number)
-    coder.forget()
-    return images
+        number = place.get(digest)
+        if number is None:
+            result = coder.result(digest)
+            if result.code is None:
+                failures.append(Failure(refs.uris[row], result.stage, result.error))
+                continue
+            number = place[digest] = contents.add(digest, coder.take(digest))
+        rows.append(row)
+        content.append(number)
+    return Images(refs.take(rows), np.array(content, dtype=np.int64), contents, failures, other_files)
 
 
 def _matches(images: Images, method: Fingerprint, radius: int, options: Options) -> Matches:
     """Pairs of contents: by hash where it means something, by identity of pixels everywhere else."""
-    reference_only = np.ones(len(images.digests), dtype=bool)
-    for ref, content in zip(images.refs, images.content, strict=True):
-        reference_only[content] &= ref.reference
-    low = np.array([_is_low(result) and options.guard for result in images.results], dtype=bool)
+    contents = images.contents
+    n = len(contents)
+    low = _is_low(contents) if options.guard else np.zeros(n, dtype=bool)
     if method.metric == "identity":
-        by_code = equal([result.code for result in images.results])
+        codes = contents.codes(method.bits // 8)
+        by_code = equal([codes[number].tobytes() for number in range(n)])
     else:
-        first, second = np.flatnonzero(~low & ~reference_only), np.flatnonzero(~low & reference_only)
-        by_code = match(images.codes(method), first, second, radius, options.search)
-    by_pixels = equal([result.pixels if low[n] else None for n, result in enumerate(images.results)])
+        own = np.zeros(n, dtype=bool)
+        own[images.content[~images.refs.references]] = True
+        first, second = np.flatnonzero(~low & own), np.flatnonzero(~low & ~own)
+        by_code = match(contents.codes(method.bits // 8), first, second, radius, options.search)
+    by_pixels = equal([contents.pixels(number) if low[number] else None for number in range(n)])
     if not len(by_pixels):
         return by_code
     return Matches(
@@ -208,8 +204,9 @@ def _matches(images: Images, method: Fingerprint, radius: int, options: Options)
     )
 
 
-def _is_low(result: Result) -> bool:
-    return result.information < INFORMATION_FLOOR
+def _is_low(contents: Contents) -> NDArray[np.bool_]:
+    low: NDArray[np.bool_] = contents.column("information") < INFORMATION_FLOOR
+    return low
 
 
 def _look_at_pixels(
@@ -218,50 +215,56 @@ def _look_at_pixels(
     """Decode in full the few pairs whose pixels may well be identical, so that the report can say so."""
     if method.metric == "identity":
         return
-    results = images.results
-    wanted = set()
-    for i, j, distance, turn in zip(
-        matches.i.tolist(), matches.j.tolist(), matches.distance.tolist(), matches.turn.tolist(), strict=True
-    ):
-        a, b = results[i], results[j]
-        if turn == 0 and distance <= method.bits // 25 and (a.width, a.height) == (b.width, b.height):
-            wanted |= {c for c in (i, j) if results[c].pixels is None and not results[c].damaged}
-    if not wanted:
+    contents = images.contents
+    i, j = matches.i, matches.j
+    likely = (matches.turn == 0) & (matches.distance <= method.bits // 25)
+    for name in ("width", "height"):
+        likely &= contents.column(name)[i] == contents.column(name)[j]
+    damaged = contents.column("damaged")
+    wanted = np.unique(np.concatenate([i[likely], j[likely]])).tolist()
+    chosen = [number for number in wanted if contents.pixels(number) is None and not damaged[number]]
+    if not chosen:
         return
-    chosen = sorted(wanted)
     coder = Coder(store, (fingerprints.make("pixels"),), "fast", False, options.workers, options.timeout, progress)
-    digests = coder.code([images.refs[images.first[content]] for content in chosen])
-    for content, digest in zip(chosen, digests, strict=True):
-        if digest == images.digests[content]:  # else the file changed since: say nothing of its pixels
-            results[content] = results[content]._replace(pixels=coder.result(digest).code)
+    digests = coder.code(images.refs.take(images.first()[chosen]))
+    for number, digest in zip(chosen, digests, strict=True):
+        if digest == contents.digest(number):  # else the file changed since: say nothing of its pixels
+            contents.set_pixels(number, coder.result(digest).code)
 
 
 def _members(images: Images, near: Neighbours) -> dict[int, Member]:
     """The files that can be in a group: with a copy, or with a match."""
-    copies = np.bincount(np.array(images.content, dtype=np.int64), minlength=len(images.digests))
-    linked = [copies[c] > 1 or bool(near.get(c)) for c in range(len(images.digests))]
+    linked = (np.bincount(images.content, minlength=len(images.contents)) > 1) | near.has_any()
     out = {}
-    for file, (ref, content) in enumerate(zip(images.refs, images.content, strict=True)):
-        if linked[content]:
-            result = images.results[content]
-            out[file] = Member(
-                path=ref.uri,
-                size=ref.stamp.size,
-                width=result.width,
-                height=result.height,
-                mtime_ns=ref.stamp.mtime_ns,
-                digest=images.digests[content].hex(),
-                format=result.format,
-                damaged=result.damaged,
-                reference=ref.reference,
-                link=ref.link,
-                root=ref.root,
-            )
+    for file in _files_where(images, linked):
+        ref, number = images.refs[file], int(images.content[file])
+        result = images.contents[number]
+        out[file] = Member(
+            path=ref.uri,
+            size=ref.stamp.size,
+            width=result.width,
+            height=result.height,
+            mtime_ns=ref.stamp.mtime_ns,
+            digest=images.contents.digest(number).hex(),
+            format=result.format,
+            damaged=result.damaged,
+            reference=ref.reference,
+            link=ref.link,
+            root=ref.root,
+        )
     return out
 
 
-def _kind(ref: ImageRef, cross: bool) -> Kind:
-    return (ref.root if cross else 0), ref.reference
+def _files_where(images: Images, which: NDArray[np.bool_]) -> list[int]:
+    """The files whose content is one of those marked."""
+    files: list[int] = np.flatnonzero(which[images.content]).tolist()
+    return files
+
+
+def _kinds(refs: Files, cross: bool) -> list[Kind]:
+    seen: dict[Kind, Kind] = {}  # one object a kind, not one a file
+    pairs = zip(refs.roots.tolist() if cross else [0] * len(refs), refs.references.tolist(), strict=True)
+    return [seen.setdefault(kind, kind) for kind in pairs]
 
 
 def _allowed(a: Kind, b: Kind, cross: bool) -> bool:
@@ -270,7 +273,7 @@ def _allowed(a: Kind, b: Kind, cross: bool) -> bool:
 
 
 def _in_order(groups: list[list[int]], images: Images) -> list[list[int]]:
-    return sorted(groups, key=lambda files: images.refs[files[0]].uri)
+    return sorted(groups, key=lambda files: images.refs.uris[files[0]])
 
 
 def _group(
@@ -297,35 +300,32 @@ def _group(
 
 def _group_matches(files: list[int], images: Images, near: Neighbours, method: Fingerprint) -> list[Match]:
     """The pairs inside a group, the keeper's first: copies with the first of their kind, contents with each other."""
+    uris = images.refs.uris
     first: dict[int, int] = {}
     out = []
     for file in files:
-        content = images.content[file]
-        if content in first:
-            out.append(Match(images.refs[first[content]].uri, images.refs[file].uri, 0, "identical-file"))
+        number = int(images.content[file])
+        if number in first:
+            out.append(Match(uris[first[number]], uris[file], 0, "identical-file"))
         else:
-            first[content] = file
+            first[number] = file
     limit = method.radii["strict"] if method.metric == "hamming" else 0
-    place = {content: at for at, content in enumerate(first)}
-    for content in first:
-        for other, distance, turn in near.edges(content):
-            if place.get(other, -1) > place[content]:
-                name = _relation(images, content, other, distance, turn, limit)
-                out.append(Match(images.refs[first[content]].uri, images.refs[first[other]].uri, distance, name))
+    place = {number: at for at, number in enumerate(first)}
+    for number in first:
+        for other, distance, turn in near.edges(number):
+            if place.get(other, -1) > place[number]:
+                a, b = images.contents[number], images.contents[other]
+                name = relate.relation(a, b, distance, turn, limit, relate.same_pixels(a, b))
+                out.append(Match(uris[first[number]], uris[first[other]], distance, name))
     return out
-
-
-def _relation(images: Images, i: int, j: int, distance: int, turn: int, near: int) -> Relation:
-    a, b = images.results[i], images.results[j]
-    return relate.relation(a, b, distance, turn, near, relate.same_pixels(a, b))
 
 
 def _guarded(images: Images) -> list[Guarded]:
     why = "little stands out of it (blank, flat or softly graded): matched only when identical"
+    information = images.contents.column("information")
     return [
-        Guarded(ref.uri, images.results[content].information, why)
-        for ref, content in zip(images.refs, images.content, strict=True)
-        if _is_low(images.results[content])
+        Guarded(images.refs.uris[file], int(information[images.content[file]]), why)
+        for file in _files_where(images, _is_low(images.contents))
     ]
 
 

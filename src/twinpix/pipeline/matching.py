@@ -74,6 +74,10 @@ class Neighbours:
         self._starts = np.searchsorted(ends[order], np.arange(n + 1))
         self._matches = matches
 
+    def has_any(self) -> NDArray[np.bool_]:
+        """Which contents have a match at all."""
+        return np.diff(self._starts) > 0
+
     def get(self, content: int, default: Sequence[int] = ()) -> Sequence[int]:
         row: list[int] = self._others[self._starts[content] : self._starts[content + 1]].tolist()
         return row or default

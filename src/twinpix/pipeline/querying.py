@@ -53,30 +53,31 @@ def query(
     with opened(options, progress) as store:
         coder = Coder(store, (method,), options.decode, options.transforms, options.workers, options.timeout, progress)
         mine = gather(asked.refs, coder)
-        if not mine.refs:
+        if not len(mine.refs):
             failures = [*asked.failures, *coder.failures, *mine.failures]
             why = failures[0].error if failures else "not an image"
             raise UsageError(f"cannot use {name} as a query: {why}")
         images = gather(listing.refs, coder)
-    question, digest = mine.results[0], mine.digests[0]
+    question, digest = mine.contents[0], mine.contents.digest(0)
+    width = method.bits // 8
     near = method.radii["strict"]
     exact_only = options.guard and question.information < INFORMATION_FLOOR
     found: dict[int, tuple[int, int]] = {}
-    if images.digests:
-        codes = images.codes(method)
+    if len(images.contents):
+        codes = images.contents.codes(width)
         flat = codes.reshape(-1, codes.shape[2])
-        _, at, distance = search.join(mine.codes(method)[:1, 0], flat, radius, options.search)
+        _, at, distance = search.join(mine.contents.codes(width)[:1, 0], flat, radius, options.search)
         for row, gap in zip(at.tolist(), distance.tolist(), strict=True):
             content, turn = divmod(row, codes.shape[1])
             found[content] = min(found.get(content, (gap, turn)), (gap, turn))
     hits = []
     own = {(ref.stamp.device, ref.stamp.inode) for ref in mine.refs}
-    for ref, content in zip(images.refs, images.content, strict=True):
-        result = images.results[content]
+    for ref, content in zip(images.refs, images.content.tolist(), strict=True):
+        result = images.contents[content]
         if (ref.stamp.device, ref.stamp.inode) in own:
             continue
         same = relate.same_pixels(question, result)
-        if images.digests[content] == digest:
+        if images.contents.digest(content) == digest:
             hits.append(Hit(ref.uri, 0, "identical-file"))
         elif same:
             hits.append(Hit(ref.uri, 0, "identical-pixels"))

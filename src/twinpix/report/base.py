@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
 from typing import Protocol, cast
 
 from twinpix import plugins
@@ -13,20 +14,20 @@ from twinpix.model import Report
 class Writer(Protocol):
     """Turns a report into text."""
 
-    def text(self, report: Report) -> str:
-        """The whole text, with a line end at its end unless it is empty."""
+    def parts(self, report: Report) -> Iterator[str]:
+        """The text in parts that are made one by one: a report of a million images does not fill the memory."""
 
 
 def writer(name: str) -> Writer:
     return cast(Writer, plugins.make("report", name))
 
 
-def encoded(text: str) -> bytes:
+def encoded(parts: Iterable[str]) -> Iterator[bytes]:
     """UTF-8 in which a file name's undecodable bytes are what they are on disk."""
-    return text.encode("utf-8", "surrogateescape")
+    return (part.encode("utf-8", "surrogateescape") for part in parts)
 
 
-def write_file(path: str, data: bytes) -> None:
+def write_file(path: str, parts: Iterable[bytes]) -> None:
     """Write a file whole: until all of it is on the disk, the old one stays.
 
     Raises `OutputError` when that is not possible; the old file is untouched then.
@@ -36,7 +37,7 @@ def write_file(path: str, data: bytes) -> None:
     try:
         handle, temporary = tempfile.mkstemp(prefix=".twinpix-", dir=folder)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         if os.path.exists(path):
@@ -44,11 +45,13 @@ def write_file(path: str, data: bytes) -> None:
         else:
             os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+        temporary = None
     except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; what was there before is untouched") from None
+    finally:
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        raise OutputError(f"cannot write {path}: {error.strerror}; what was there before is untouched") from None
 
 
 def _umask() -> int:

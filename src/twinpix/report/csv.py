@@ -2,6 +2,7 @@
 
 import csv as stdlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twinpix.model import Report
@@ -16,7 +17,7 @@ COLUMNS = (
 class Csv:
     """Distance and relation are to the keeper, where they are known."""
 
-    def text(self, report: Report) -> str:
+    def parts(self, report: Report) -> Iterator[str]:
         out = io.StringIO()
         rows = stdlib.writer(out, lineterminator="\n")
         rows.writerow(COLUMNS)
@@ -42,4 +43,7 @@ class Csv:
                         m.digest,
                     ]
                 )
-        return out.getvalue()
+            yield out.getvalue()
+            out.seek(0)
+            out.truncate()
+        yield out.getvalue()

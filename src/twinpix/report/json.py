@@ -2,6 +2,7 @@
 
 import codecs
 import json as stdlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
@@ -13,20 +14,26 @@ from twinpix.model import SCHEMA, Report
 class Json:
     """A line a group; UTF-8; bytes of a file name that are no UTF-8 stand as lone surrogates, escaped."""
 
-    def text(self, report: Report) -> str:
+    def parts(self, report: Report) -> Iterator[str]:
         names = ["schema", *(field.name for field in fields(report) if field.name != "schema")]
-        return escaped("{\n" + ",\n".join(f'"{name}": {_value(getattr(report, name))}' for name in names) + "\n}\n")
+        for place, name in enumerate(names):
+            yield f'{"," if place else "{"}\n"{name}": '
+            yield from _value(getattr(report, name))
+        yield "\n}\n"
 
 
-def _value(value: object) -> str:
+def _value(value: object) -> Iterator[str]:
     """One field; of a list of rows each on a line of its own."""
     if isinstance(value, list) and value and is_dataclass(value[0]):
-        return "[\n" + ",\n".join(_line(row) for row in value) + "\n]"
-    return _line(value)
+        for place, row in enumerate(value):
+            yield f"{',' if place else '['}\n{_line(row)}"
+        yield "\n]"
+    else:
+        yield _line(value)
 
 
 def _line(value: Any) -> str:
-    return stdlib.dumps(asdict(value) if is_dataclass(value) else value, ensure_ascii=False)  # type: ignore[arg-type]
+    return escaped(stdlib.dumps(asdict(value) if is_dataclass(value) else value, ensure_ascii=False))  # type: ignore[arg-type]
 
 
 def dumps(value: object) -> str:

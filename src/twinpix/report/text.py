@@ -1,6 +1,7 @@
 """The report for people: each group with its keeper, how the others differ, and what went wrong."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twinpix.model import Group, Member, Report
@@ -13,9 +14,10 @@ _SHOWN = 10  # failures spelled out; the JSON report has them all
 class Text:
     """Groups, then a summary."""
 
-    def text(self, report: Report) -> str:
-        groups = "\n".join(_group(group) for group in report.groups)
-        return groups + ("\n" if groups else "") + summary(report)
+    def parts(self, report: Report) -> Iterator[str]:
+        for group in report.groups:
+            yield _group(group) + "\n"
+        yield summary(report)
 
 
 def summary(report: Report) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from twinpix.errors import ImageError, UsageError
 from twinpix.imaging.sniff import HEAD, sniff
-from twinpix.model import Failure, ImageRef, Stamp
+from twinpix.model import Failure, Files, Stamp
 
 MAX_BYTES = 2 << 30  # a larger file is not read into memory
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -19,7 +19,7 @@ _COARSE_NS, _FINE_NS = 2_100_000_000, 50_000_000  # how long two writes may shar
 class Listing:
     """The files found, and what was met on the way."""
 
-    refs: list[ImageRef] = field(default_factory=list)
+    refs: Files
     failures: list[Failure] = field(default_factory=list)
     other_files: int = 0
     links: int = 0  # further names of a file already listed

@@ -2,10 +2,14 @@
 
 import os
 import stat
+from array import array
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twinpix.imaging.sniff import claims_image
-from twinpix.model import Failure, ImageRef
+from twinpix.model import Failure, Files
 from twinpix.sources.base import Listing, reason, special_kind, stamp_of
 
 # Folders in which other programs keep thumbnails and waste.
@@ -36,16 +40,18 @@ def scan(
 class _Walker:
     def __init__(self, recursive: bool, hidden: bool, follow_links: bool) -> None:
         self.recursive, self.hidden, self.follow_links = recursive, hidden, follow_links
-        self.listing = Listing()
         self.entered: set[tuple[int, int]] = set()
-        self.found: dict[int, dict[int | str, ImageRef]] = {}  # by device, by inode
-        self.devices: dict[int, int] = {}  # one object a number, not one a file
+        self.failures: list[Failure] = []
+        self.other_files = self.folder_links = 0
+        # The files found, in columns.
+        self.uris: list[str] = []
+        self.stamps, self.roots, self.references, self.links = array("q"), array("i"), bytearray(), bytearray()
 
     def add(self, path: str, root: int, *, reference: bool) -> None:
         try:
             status = os.stat(path)
         except OSError as error:
-            self.listing.failures.append(Failure(path, "list", reason(error)))
+            self.failures.append(Failure(path, "list", reason(error)))
             return
         if stat.S_ISDIR(status.st_mode):
             self._folder(path, status, root, reference)
@@ -68,7 +74,7 @@ class _Walker:
             with os.scandir(folder) as entries:
                 yield from entries
         except OSError as error:
-            self.listing.failures.append(Failure(folder, "list", reason(error)))
+            self.failures.append(Failure(folder, "list", reason(error)))
 
     def _entry(self, entry: os.DirEntry[str], root: int, reference: bool) -> Iterator[tuple[str, os.stat_result]]:
         """Note a file; yield a folder to enter."""
@@ -78,7 +84,7 @@ class _Walker:
             link = entry.is_symlink()
             folder = entry.is_dir(follow_symlinks=True)
             if folder and link and not self.follow_links:
-                self.listing.folder_links += 1
+                self.folder_links += 1
             elif folder:
                 if self.recursive:
                     yield entry.path, os.stat(entry.path)
@@ -87,9 +93,9 @@ class _Walker:
                 self._file(entry.path, status, root, reference, link)
         except OSError as error:
             if claims_image(entry.name):
-                self.listing.failures.append(Failure(entry.path, "list", reason(error)))
+                self.failures.append(Failure(entry.path, "list", reason(error)))
             else:
-                self.listing.other_files += 1
+                self.other_files += 1
 
     def _file(
         self, path: str, status: os.stat_result, root: int, reference: bool, link: bool, given: bool = False
@@ -97,25 +103,64 @@ class _Walker:
         if not stat.S_ISREG(status.st_mode):
             if given or claims_image(path):
                 why = f"{special_kind(status.st_mode)}, not a regular file"
-                self.listing.failures.append(Failure(path, "list", why))
+                self.failures.append(Failure(path, "list", why))
             else:
-                self.listing.other_files += 1
+                self.other_files += 1
             return
-        stamp = stamp_of(status)
-        stamp = stamp._replace(device=self.devices.setdefault(stamp.device, stamp.device))
-        ref = ImageRef(path, stamp, root, reference, link)
-        found = self.found.setdefault(status.st_dev, {})
-        other = found.setdefault(status.st_ino or path, ref)
-        if other is not ref:
-            self.listing.links += os.path.abspath(other.uri) != os.path.abspath(path)
-            found[status.st_ino or path] = min(ref, other, key=_first_name)
+        self.uris.append(path)
+        self.stamps.extend(stamp_of(status))
+        self.roots.append(root)
+        self.references.append(reference)
+        self.links.append(link)
 
     def result(self) -> Listing:
-        self.listing.refs = sorted((r for found in self.found.values() for r in found.values()), key=lambda r: r.uri)
-        self.listing.failures.sort(key=lambda failure: failure.path)
-        return self.listing
+        n = len(self.uris)
+        found = Files(
+            self.uris,
+            np.frombuffer(self.stamps, dtype=np.int64).reshape(n, 5),
+            np.frombuffer(self.roots, dtype=np.int32),
+            np.frombuffer(self.references, dtype=np.bool_),
+            np.frombuffer(self.links, dtype=np.bool_),
+        )
+        left_out, links = _further_names(found)
+        rows = sorted(set(range(n)) - left_out if left_out else range(n), key=self.uris.__getitem__)
+        return Listing(
+            found.take(rows),
+            sorted(self.failures, key=lambda failure: failure.path),
+            self.other_files,
+            links,
+            self.folder_links,
+        )
 
 
-def _first_name(ref: ImageRef) -> tuple[bool, bool, int, str]:
+def _further_names(files: Files) -> tuple[set[int], int]:
+    """Rows that name a file which another row names better, and how many names of files they are."""
+    inodes = files.stamps[:, :2]
+    order = np.lexsort(inodes.T)
+    same = (inodes[order][1:] == inodes[order][:-1]).all(axis=1)
+    left_out: set[int] = set()
+    links = 0
+    for start, stop in _runs(same):
+        rows = order[start:stop].tolist()
+        by_name: dict[str, list[int]] = {}
+        for row in rows:
+            by_name.setdefault(os.path.abspath(files.uris[row]), []).append(row)
+        if files.stamps[rows[0], 1]:
+            kept = [min(rows, key=lambda row: _first_name(files, row))]
+            links += len(by_name) - 1
+        else:  # a file system without inodes: only an equal path is the same file
+            kept = [min(named, key=lambda row: _first_name(files, row)) for named in by_name.values()]
+        left_out.update(set(rows) - set(kept))
+    return left_out, links
+
+
+def _runs(same: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Stretches of equal neighbours, as `[start, stop)`, given which elements equal the one before."""
+    edges = np.diff(np.concatenate([[False], same, [False]]).astype(np.int8))
+    for start, end in zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True):
+        yield start, end + 1
+
+
+def _first_name(files: Files, row: int) -> tuple[bool, bool, int, str]:
     """Of several names of one file, a reference's counts first, then a real name before a link's."""
-    return not ref.reference, ref.link, ref.root, ref.uri
+    return not files.references[row], bool(files.links[row]), int(files.roots[row]), files.uris[row]

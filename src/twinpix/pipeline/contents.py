@@ -1,0 +1,73 @@
+"""What is known of each distinct content of a run, in columns."""
+
+from array import array
+from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.model import Bytes2D
+from twinpix.store import Result
+
+_FACTS = ("width", "height", "format", "damaged", "information")
+_DIGEST = 16
+
+
+class Contents(Sequence[Result]):
+    """Coded contents by number; a `Result` is made when one is asked for, since millions would fill the memory."""
+
+    def __init__(self) -> None:
+        self._digests, self._codes, self._facts = bytearray(), bytearray(), array("i")
+        self._formats: dict[str, int] = {}
+        self._pixels: dict[int, bytes] = {}
+
+    def add(self, digest: bytes, result: Result) -> int:
+        """Note a content and its code; returns its number."""
+        number = len(self)
+        self._digests += digest
+        self._codes += result.code or b""
+        form = self._formats.setdefault(result.format, len(self._formats))
+        self._facts.extend((result.width, result.height, form, result.damaged, result.information))
+        if result.pixels is not None:
+            self._pixels[number] = result.pixels
+        return number
+
+    def __len__(self) -> int:
+        return len(self._digests) // _DIGEST
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Result]: ...
+
+    def __getitem__(self, index: int | slice) -> Result | list[Result]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(len(self))[index]]
+        width, height, form, damaged, information = self._facts[5 * index : 5 * index + 5]
+        size = len(self._codes) // len(self)
+        code = bytes(self._codes[size * index : size * (index + 1)])
+        return Result(
+            code, width, height, list(self._formats)[form], bool(damaged), information, self._pixels.get(index)
+        )
+
+    def digest(self, number: int) -> bytes:
+        return bytes(self._digests[_DIGEST * number : _DIGEST * (number + 1)])
+
+    def pixels(self, number: int) -> bytes | None:
+        """The digest of its pixels, when they were looked at."""
+        return self._pixels.get(number)
+
+    def set_pixels(self, number: int, pixels: bytes | None) -> None:
+        if pixels is not None:
+            self._pixels[number] = pixels
+
+    def column(self, name: str) -> NDArray[Any]:
+        """`(n,)` int32: `width`, `height`, `damaged` or `information`."""
+        return np.array(self._facts, dtype=np.int32).reshape(-1, len(_FACTS))[:, _FACTS.index(name)]
+
+    def codes(self, width: int) -> Bytes2D:
+        """`(n, turns, width)`, with `width` in bytes."""
+        flat = np.frombuffer(bytes(self._codes), dtype=np.uint8)
+        return flat.reshape(len(self), -1, width) if len(flat) else np.empty((0, 1, width), np.uint8)
