@@ -54,7 +54,7 @@ def _row(parameter: Any) -> str:
 
 
 def _choices(parameter: Any) -> str:
-    return "/".join(getattr(getattr(parameter, "_bare_type", None), "__members__", ()))
+    return "/".join(getattr(parameter.type, "choices", ()))
 
 
 if __name__ == "__main__":

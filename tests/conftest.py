@@ -1,5 +1,6 @@
 """Fixtures: drawn pictures, a store of the test's own, and the shared images where they are at hand."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def picture() -> Callable[..., Image.Image]:
         return draw(kinds[seed % len(kinds)], seed, size)
 
     return drawn
+
+
+@pytest.fixture
+def many(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
+    """A folder of sixty large pictures, which take seconds to decode."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    image = picture(1, (2400, 1800))
+    for number in range(60):
+        image.putpixel((number, 0), (255, 0, 255))
+        image.save(folder / f"{number}.png", compress_level=1)
+    time.sleep(0.12)  # until the files' time stamps are old enough to be trusted
+    return folder
 
 
 @pytest.fixture

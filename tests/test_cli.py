@@ -8,11 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 import twinpix
 
@@ -92,30 +90,30 @@ def test_a_full_disk_leaves_the_old_report(photos: Path, tmp_path: Path) -> None
     assert os.listdir(out.parent) == ["report.json"]
 
 
+def held(store: Path) -> int:
+    """How many codes a store holds."""
+    info = run("store", "info", "--store", store).stdout if store.exists() else "0 codes"
+    return int(re.findall(r"([\d,]+) codes?", info)[0])
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-def test_ctrl_c_keeps_the_work(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    folder, store = tmp_path / "many", tmp_path / "store"
-    folder.mkdir()
-    image = picture(1, (2400, 1800))
-    for number in range(60):
-        image.putpixel((number, 0), (255, 0, 255))
-        image.save(folder / f"{number}.png", compress_level=1)
-    time.sleep(0.1)
+def test_ctrl_c_keeps_the_work(many: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
     process = subprocess.Popen(
-        [sys.executable, "-m", "twinpix", "find", str(folder), "--store", str(store), "-j", "1"],
+        [sys.executable, "-m", "twinpix", "find", str(many), "--store", str(store), "-j", "1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    time.sleep(1.5)
+    while process.poll() is None and held(store) < 10:
+        time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, (out, err)
     assert "Traceback" not in err
     assert "goes on from there" in err
-    info = run("store", "info", "--store", store).stdout
-    assert int(re.findall(r"([\d,]+) codes?", info)[0]) > 0
+    assert held(store) >= 10
 
 
 def test_a_decoder_that_crashes_or_hangs_is_a_failure(photos: Path, tmp_path: Path) -> None:
@@ -177,10 +175,43 @@ def test_query_compare_encode_store_methods_demo(photos: Path, tmp_path: Path) -
 
 
 def test_a_reader_that_stops_early_is_no_error(photos: Path) -> None:
-    done = subprocess.run(
-        f"{sys.executable} -m twinpix methods | head -n 1", shell=True, capture_output=True, text=True, timeout=60
-    )
-    assert done.stderr == ""
+    for number in range(400):  # more than a pipe holds
+        (photos / f"copy {'of a copy ' * 15}{number}.png").write_bytes((photos / "0.png").read_bytes())
+    command = f"{sys.executable} -m twinpix find {photos} --no-store | head -n 1"
+    done = subprocess.run(["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["find", "--help", "methods"])
+def test_what_cannot_be_printed_is_said(photos: Path, command: str) -> None:
+    arguments = [command, str(photos), "--no-store"] if command == "find" else [command]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "twinpix", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (3, "twinpix: cannot go on: no space left on device\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_no_file_is_written_to_and_a_link_stays_one(photos: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
+    assert run("find", photos, "-o", tmp_path / "pipe").returncode == 0
+    assert json.loads(reader.communicate()[0])["counts"]["groups"] == 1
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("real.json")
+    assert run("find", photos, "-o", tmp_path / "link.json").returncode == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text())["counts"]["groups"] == 1
+    shown = run("find", photos, "-o", "-", "--format", "json", cwd=tmp_path)
+    assert json.loads(shown.stdout)["counts"]["groups"] == 1
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_named_path_must_be_there_even_beside_a_list(photos: Path) -> None:
+    done = run("find", photos / "nothing", "--files-from", "-", input=str(photos / "0.png"))
+    assert (done.returncode, "no such file" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("statement", ["import twinpix", "import twinpix.cli.app"])

@@ -2,11 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from twinpix.executors import Ask, Begin, Local, Lost
 
@@ -61,10 +65,48 @@ def test_a_crash_names_its_item_and_the_rest_goes_on(item: str, words: str) -> N
     results = by_batch(treacherous, [["a", item, "b"], ["c"], ["d"]], workers=1)
     lost = results[("a", item, "b")]
     assert isinstance(lost, Lost)
-    assert (lost.index, lost.timed_out) == (1, False)
+    assert (lost.index, lost.lasting) == (1, item != "kill")
     assert words in lost.reason
     assert results[("c",)] == ["c"]
     assert results[("d",)] == ["d"]
+
+
+def slow_answer(number: int) -> int:
+    time.sleep(0.8)
+    return number + 1
+
+
+@posix
+def test_a_busy_parent_is_no_hang() -> None:
+    pool = Local(workers=2, timeout=0.5)
+    results = {batch[0]: result for batch, result in pool.run(asking, [[1], [2], [3]], slow_answer)}
+    assert results == {1: [2], 2: [3], 3: [4]}
+    got: list[Any] = []
+    for _, result in Local(workers=2, timeout=0.5).run(treacherous, [["a"], ["b"], ["c"], ["d"]], slow_answer):
+        time.sleep(0.8)
+        got.append(result)
+    assert sorted(got) == [["a"], ["b"], ["c"], ["d"]]
+
+
+@posix
+def test_an_error_in_the_parent_ends_the_run() -> None:
+    def fails(question: int) -> int:
+        raise OSError("the store is gone")
+
+    with pytest.raises(OSError, match="the store is gone"):
+        list(Local(workers=1).run(asking, [[1], [2]], fails))
+
+
+def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    script.write_text(
+        "import threading, twinpix\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        f"twinpix.find({str(tmp_path / 'a.png')!r}, store=None)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert 'if __name__ == "__main__"' in done.stderr
 
 
 @posix
@@ -74,7 +116,7 @@ def test_a_hang_is_ended_by_the_timeout() -> None:
     assert time.monotonic() - start < 20
     lost = results[("a", "hang")]
     assert isinstance(lost, Lost)
-    assert (lost.index, lost.timed_out) == (1, True)
+    assert (lost.index, lost.lasting) == (1, False)
     assert results[("c",)] == ["c"]
 
 

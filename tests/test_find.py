@@ -3,7 +3,10 @@
 import json
 import os
 import random
+import shutil
 import sys
+import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -169,11 +172,107 @@ def test_failures_are_rows_and_other_files_are_counted(photos: Path) -> None:
     assert report.counts.groups == 1
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(photos: Path) -> None:
-    (photos / "1.png").chmod(0)
-    report = twinpix.find([photos], store=None)
-    assert [f.error for f in report.failures] == ["permission denied"]
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
+def test_no_permission(picture: Draw) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for seed in (1, 2):
+            picture(seed).save(folder / f"{seed}.png")
+        (folder / "shut").mkdir(mode=0)
+        (folder / "1.png").chmod(0)
+        (folder / "2.png").chmod(0o644)
+        report = as_nobody(lambda: twinpix.find([folder], store=None))
+    assert [(os.path.basename(path), stage, error) for path, stage, error in report] == [
+        ("1.png", "read", "permission denied"),
+        ("shut", "list", "permission denied"),
+    ]
+
+
+def as_nobody(work: Callable[[], Report]) -> list[list[str]]:
+    """The failures of a run in a process that is not root."""
+    work()  # all modules are loaded now: where they lie, only root may look
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the test runner's threads do nothing that we need
+        child = os.fork()
+    if not child:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            found = [[f.path, f.stage, f.error] for f in work().failures]
+            os.write(writer, json.dumps(found).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as file:
+        told = file.read()
+    os.waitpid(child, 0)
+    return json.loads(told or "[]")  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("method", ["phash", "pixels"])
+@pytest.mark.parametrize("link", ["star", "complete", "components"])
+def test_all_of_many_equal_pictures_are_one_group(tmp_path: Path, picture: Draw, method: str, link: str) -> None:
+    for image, folder in ((Image.new("RGB", (64, 64), "white"), "blank"), (picture(1), "drawn")):
+        (tmp_path / folder).mkdir()
+        for name in ("a.png", "b.bmp", "c.tif", "d.ppm"):
+            image.save(tmp_path / folder / name)
+    report = twinpix.find([tmp_path], method=method, link=link, store=None)
+    assert [len(group.members) for group in report.groups] == [4, 4]
+    assert {match.relation for group in report.groups for match in group.matches} == {"identical-pixels"}
+    kept = [[m.a for m in group.matches].count(group.keeper) for group in report.groups]
+    assert kept == [3, 3]
+
+
+def test_a_copy_of_a_lesser_member_has_its_distance_to_the_keeper(photos: Path) -> None:
+    shutil.copy(photos / "0 small.jpg", photos / "0 small too.jpg")
+    found = relations(twinpix.find([photos], store=None))
+    assert found["0 small too.jpg"] == found["0 small.jpg"] == "resized"
+
+
+def test_a_damaged_reference_is_not_the_keeper_and_not_a_discard(tmp_path: Path, picture: Draw) -> None:
+    library, new = tmp_path / "library", tmp_path / "new"
+    library.mkdir()
+    new.mkdir()
+    picture(1).save(new / "intact.jpg", quality=95)
+    (library / "cut.jpg").write_bytes((new / "intact.jpg").read_bytes()[:-60])
+    report = twinpix.find([new], reference=library, store=None)
+    assert groups(report) == [["intact.jpg", "cut.jpg"]]
+    assert report.groups[0].discards == []
+    assert report.groups[0].reason == "the only one undamaged"
+
+
+def test_files_behind_followed_links_are_no_discards(tmp_path: Path, picture: Draw) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    picture(1).save(tmp_path / "in/a.png")
+    picture(1).resize((100, 75)).save(tmp_path / "out/b.png")
+    (tmp_path / "in/link").symlink_to(tmp_path / "out")
+    report = twinpix.find(tmp_path / "in", follow_links=True, store=None)
+    assert groups(report) == [["a.png", "b.png"]]
+    assert report.groups[0].discards == []
+
+
+def test_a_thousand_equal_codes_are_no_quadratic_report(tmp_path: Path, picture: Draw) -> None:
+    image = picture(1, (64, 48))
+    for number in range(300):  # other files, of nearly equal pixels
+        image.putpixel((number % 64, 0), (number, 0, 0))
+        image.save(tmp_path / f"{number:03}.png")
+    report = twinpix.find(tmp_path, store=None)
+    assert [len(group.members) for group in report.groups] == [300]
+    assert len(report.groups[0].matches) + report.groups[0].matches_left_out < 5000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts processes so")
+def test_paths_may_be_one_and_of_any_kind(photos: Path) -> None:
+    expected = undated(twinpix.find([photos], store=None))
+    for paths in (str(photos), photos, os.fsencode(photos), (path for path in [photos])):
+        assert undated(twinpix.find(paths, store=None)) == expected
+    with pytest.raises(UsageError, match="paths are"):
+        twinpix.find([7], store=None)  # type: ignore[list-item]
 
 
 def test_a_file_that_vanishes_during_the_run(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,11 +318,21 @@ def test_query(photos: Path) -> None:
     (photos / "bad.jpg").write_text("x")
     with pytest.raises(UsageError, match="as a query"):
         twinpix.query(photos / "bad.jpg", [photos], store=None)
+    with pytest.raises(UsageError, match="a folder"):
+        twinpix.query(photos, [photos], store=None)
+    Image.open(photos / "1.png").save(photos / "1 pixels.bmp")
+    for method in ("phash", "pixels"):
+        hits, _ = twinpix.query(photos / "1.png", photos, method=method, store=None)
+        assert [(os.path.basename(hit.path), hit.relation) for hit in hits] == [("1 pixels.bmp", "identical-pixels")]
 
 
 def test_compare(photos: Path) -> None:
     assert twinpix.compare(photos / "0.png", photos / "0 same.png").relation == "identical-file"
     assert twinpix.compare(photos / "0.png", photos / "0 small.jpg").relation == "resized"
+    cut = photos / "0 cut.jpg"
+    cut.write_bytes((photos / "0 encoded.jpg").read_bytes()[:-60])
+    assert twinpix.compare(cut, photos / "0 encoded.jpg").relation == "re-encoded"
+    assert twinpix.compare(photos / "0.png", photos / "0 same.png", method="pixels").relation == "identical-file"
     different = twinpix.compare(photos / "0.png", photos / "1.png")
     assert different.relation is None
     assert {"phash", "pdq", "ahash"} <= {row.method for row in different.distances}
@@ -250,6 +359,10 @@ def test_encode_serves_all_methods_by_one_decode(photos: Path) -> None:
         ({"link": "chain"}, "there are: complete, components, star"),
         ({"keep": "prettiest"}, "no keep rule is called 'prettiest'; there are"),
         ({"search": "quantum"}, "there are: banded, oracle"),
+        ({"search": "banded:threads=-1"}, "must not be negative"),
+        ({"workers": -1}, "number of processes"),
+        ({"timeout": float("nan")}, "number of seconds"),
+        ({"decode": "sharp"}, "fast, reference"),
     ],
 )
 def test_wrong_options(photos: Path, change: dict[str, Any], words: str) -> None:
@@ -261,6 +374,12 @@ def test_wrong_options(photos: Path, change: dict[str, Any], words: str) -> None
 def test_identity_methods(photos: Path, method: str) -> None:
     (photos / "0 pixels.bmp").unlink(missing_ok=True)
     Image.open(photos / "0.png").save(photos / "0 pixels.bmp")
-    found = groups(twinpix.find([photos], method=method, store=None))
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    (photos / "broken too.jpg").write_bytes(b"\xff\xd8\xff broken")
+    report = twinpix.find([photos], method=method, store=None)
+    found = groups(report)
+    if method == "digest":  # needs no decoder
+        assert set(found.pop()) == {"broken.jpg", "broken too.jpg"}
+    assert set(relations(report).values()) == {"identical-pixels" if method == "pixels" else "identical-file"}
     same = {"0 same.png", "0.png"} | ({"0 pixels.bmp"} if method == "pixels" else set())
     assert [set(group) for group in found] == [same]

@@ -38,6 +38,22 @@ class Case:
         return linking.make(rule).groups(graph)
 
 
+@pytest.mark.parametrize(
+    ("rules", "path", "stays"),
+    [("path:*/a=b/*", "x/a=b/y.png", True), ("path:*/a,b/*", "x/a,b/y.png", True), ("path:*/q/*", "x/a/y.png", False)],
+)
+def test_a_pattern_may_hold_commas_and_equals(rules: str, path: str, stays: bool) -> None:
+    here, there = Member(path, 9, 1, 1, 0, ""), Member("0.png", 9, 1, 1, 0, "")
+    chain = make_chain(f"oldest,{rules},newest")
+    assert len(chain.rules) == 3
+    assert (chain.key(here) < chain.key(there)) == stays
+
+
+def test_the_reason_names_the_rule_that_decided_among_damaged() -> None:
+    large, small = (Member(f"{side}.jpg", 9, side, side, 0, "", damaged=True) for side in (9, 5))
+    assert make_chain("resolution").reason(large, [small]) == "largest picture (9×9)"
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     files = draw(st.integers(0, 14))

@@ -53,7 +53,15 @@ def test_symbolic_links(tmp_path: Path) -> None:
     assert (plain.folder_links, plain.links) == (2, 1)
     assert [(os.path.basename(f.path), f.stage) for f in plain.failures] == [("gone.jpg", "list")]
     followed = scan([str(tmp_path / "in")], follow_links=True)
-    assert [os.path.basename(r.uri) for r in followed.refs] == ["a.jpg", "far.jpg"] or len(followed.refs) == 2
+    assert [(os.path.basename(r.uri), r.link) for r in followed.refs] == [("a.jpg", False), ("far.jpg", True)]
+    (tmp_path / "in/far.jpg").unlink()
+    reached = scan([str(tmp_path / "in")], follow_links=True).refs
+    assert [(os.path.relpath(r.uri, tmp_path), r.link) for r in reached] == [
+        ("in/a.jpg", False),
+        ("in/other/b.jpg", True),
+    ]
+    both = scan([str(tmp_path / "in"), str(tmp_path / "out")], follow_links=True).refs
+    assert [(os.path.relpath(r.uri, tmp_path), r.link) for r in both] == [("in/a.jpg", False), ("out/b.jpg", False)]
 
 
 @needs_posix

@@ -1,8 +1,10 @@
 """The store: what is not decoded again, what always is, and what a kill or damage costs."""
 
 import os
+import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -68,7 +70,7 @@ def test_a_file_written_this_instant_is_not_trusted_by_its_stamp(
 
 def test_round_trip(tmp_path: Path) -> None:
     store = Store(tmp_path / "s")
-    stamps = [Stamp(1, n, 2, 3, 4) for n in range(5)]
+    stamps = [Stamp(1, n, 2, 3, 4) for n in range(1, 6)]
     store.put_file(stamps[0], b"d" * 16)
     store.put_file(stamps[1], NOT_AN_IMAGE)
     good = Result(b"code", 3, 4, "PNG", True, 7, b"pixels")
@@ -122,15 +124,9 @@ def test_several_processes_at_once(photos: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-def test_a_killed_run_loses_seconds(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    folder, store = tmp_path / "many", tmp_path / "store.sqlite"
-    folder.mkdir()
-    image = picture(1, (2400, 1800))
-    for number in range(60):
-        image.putpixel((number, 0), (255, 0, 255))
-        image.save(folder / f"{number}.png", compress_level=1)
-    settle()
-    command = [sys.executable, "-m", "twinpix", "find", str(folder), "--store", str(store), "--workers", "1"]
+def test_a_killed_run_loses_seconds(many: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite"
+    command = [sys.executable, "-m", "twinpix", "find", str(many), "--store", str(store), "--workers", "1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None and held(store) < 20:
@@ -140,7 +136,93 @@ def test_a_killed_run_loses_seconds(tmp_path: Path, picture: Callable[..., Image
     process.wait()
     kept = held(store)
     assert kept >= 20
-    assert decoded(folder, store, "phash:size=16") <= 60 - kept
+    assert decoded(many, store, "phash:size=16") <= 60 - kept
+
+
+@pytest.mark.parametrize("kind", ["photo", "database", "notes"])
+def test_what_is_no_store_is_left_alone(photos: Path, tmp_path: Path, kind: str) -> None:
+    path = {"photo": photos / "1.png", "database": tmp_path / "other.sqlite", "notes": tmp_path / "notes.txt"}[kind]
+    if kind == "database":
+        other = sqlite3.connect(path)
+        other.executescript("CREATE TABLE files(name); INSERT INTO files VALUES('mine'); PRAGMA user_version=7")
+        other.close()
+    elif kind == "notes":
+        path.write_text("my notes")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="no twinpix store"):
+        twinpix.find([photos], store=path)
+    assert path.read_bytes() == before
+    assert [name for name in os.listdir(path.parent) if "damaged" in name] == []
+
+
+def test_a_cleared_store_does_not_mix_up_specs(tmp_path: Path) -> None:
+    ours, theirs = Store(tmp_path / "s"), Store(tmp_path / "s")
+    ours.results([b"d" * 16], "first")
+    theirs.clear()
+    theirs.put_result(b"d" * 16, "second", Result(b"second"))
+    theirs.flush()
+    ours.put_result(b"d" * 16, "first", Result(b"first"))
+    ours.flush()
+    assert theirs.results([b"d" * 16], "second")[b"d" * 16].code == b"second"
+    assert theirs.results([b"d" * 16], "first")[b"d" * 16].code == b"first"
+    ours.close()
+    theirs.close()
+
+
+def test_a_missing_library_is_not_remembered(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    pytest.importorskip("pillow_jxl")
+    picture(1).save(tmp_path / "a.jxl")
+    settle()
+    blocked = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.modules['pillow_jxl'] = None\n" + RUN.format(str(tmp_path))],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "pip install 'twinpix[formats]'" in blocked.stdout
+    allowed = subprocess.run(
+        [sys.executable, "-c", RUN.format(str(tmp_path))], capture_output=True, text=True, check=True
+    )
+    assert allowed.stdout == "1 []\n"
+
+
+RUN = """
+import twinpix
+found = twinpix.find({0!r}, store={0!r} + "/store")
+print(found.counts.images, [f.error for f in found.failures])
+"""
+
+
+def test_a_file_that_is_gone_lets_its_copy_be_read(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    picture(1).save(tmp_path / "a.png")
+    shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
+    settle()
+    store = Store(tmp_path / "store")
+    listing = sources.scan([str(tmp_path / "a.png"), str(tmp_path / "b.png")])
+    Coder(store, (fingerprints.make("phash"),), workers=1).code(listing.refs)
+    (tmp_path / "a.png").unlink()
+    coder = Coder(store, (fingerprints.make("dhash"),), workers=1)
+    gone, there = coder.code(listing.refs)
+    store.close()
+    assert gone == NOT_AN_IMAGE
+    assert coder.result(there).code is not None
+    assert [failure.path for failure in coder.failures] == [str(tmp_path / "a.png")]
+
+
+def test_a_store_that_cannot_be_written_does_not_end_the_run(photos: Path, tmp_path: Path) -> None:
+    settle()
+    path = tmp_path / "store"
+    Store(path).close()
+    reader = sqlite3.connect(path, isolation_level=None)
+
+    def no_room() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "twinpix", "find", str(photos), "--store", str(path)],
+        capture_output=True, text=True, preexec_fn=no_room, check=False,
+    )  # fmt: skip
+    reader.close()
+    assert (done.returncode, "1 group of the same picture" in done.stdout) == (0, True), done.stderr
 
 
 def held(store: Path) -> int:

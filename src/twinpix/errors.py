@@ -34,10 +34,16 @@ class StoreError(TwinpixError):
     """The store cannot be used at this place."""
 
 
-class ImageError(Exception):
-    """One image could not be read or coded. Becomes a failure row, never ends a run."""
+class WorkerError(TwinpixError):
+    """Processes to share the work among cannot be started."""
 
-    def __init__(self, stage: str, reason: str) -> None:
+
+class ImageError(Exception):
+    """One image could not be read or coded. Becomes a failure row, never ends a run.
+
+    `lasting` is False for what another run may do better: it lacked memory, or a library.
+    """
+
+    def __init__(self, stage: str, reason: str, *, lasting: bool = True) -> None:
         super().__init__(reason)
-        self.stage = stage
-        self.reason = reason
+        self.stage, self.reason, self.lasting = stage, reason, lasting

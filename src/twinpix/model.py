@@ -1,6 +1,6 @@
 """The types that every room shares. Imports nothing of twinpix."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, overload
 
@@ -117,6 +117,21 @@ class Matches:
 
     def __len__(self) -> int:
         return len(self.i)
+
+    @classmethod
+    def none(cls) -> "Matches":
+        """No pairs."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int8))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Matches"]) -> "Matches":
+        """The pairs of several."""
+        columns = zip(*((part.i, part.j, part.distance, part.turn) for part in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
+
+    def rows(self) -> Iterator[tuple[int, int, int, int]]:
+        """`i, j, distance, turn` of each pair."""
+        return zip(self.i.tolist(), self.j.tolist(), self.distance.tolist(), self.turn.tolist(), strict=True)
 
 
 @dataclass(frozen=True, slots=True)

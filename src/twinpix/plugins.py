@@ -22,6 +22,7 @@ _KINDS = {
     "keep": "keep rule",
     "report": "report format",
 }
+_names: dict[type[Any], str] = {}  # of third parties' plugins
 SPECIAL = "base"  # the module of a plugin package that holds its protocol, not a plugin
 
 
@@ -39,6 +40,11 @@ def _own(package: str) -> frozenset[str]:
     return frozenset(m.name for m in pkgutil.iter_modules(path) if m.name != SPECIAL and m.name[0] != "_")
 
 
+def exists(package: str, name: str) -> bool:
+    """True when a plugin is called that."""
+    return name in _own(package) or name in names(package)
+
+
 @cache
 def load(package: str, name: str) -> type[Any]:
     """The plugin class called `name`.
@@ -50,7 +56,9 @@ def load(package: str, name: str) -> type[Any]:
     from importlib.metadata import entry_points
 
     for point in entry_points(group=f"twinpix.{package}", name=name):
-        return typing.cast(type[Any], point.load())
+        cls = typing.cast(type[Any], point.load())
+        _names[cls] = name
+        return cls
     raise UsageError(f"no {_KINDS.get(package, package)} is called {name!r}; there are: {', '.join(names(package))}")
 
 
@@ -70,6 +78,11 @@ def make(package: str, text: str) -> Any:
     Raises `UsageError` for an unknown name or option, or for a value that does not fit its option.
     """
     name, given = parse(text)
+    return build(package, name, given)
+
+
+def build(package: str, name: str, given: Mapping[str, str]) -> Any:
+    """Build the plugin of that name with options given as text; raises `UsageError` like `make`."""
     cls = load(package, name)
     fields = options(cls)
     for key in given:
@@ -79,7 +92,7 @@ def make(package: str, text: str) -> Any:
     try:
         return cls(**{key: _convert(name, key, value, fields[key].type) for key, value in given.items()})
     except ValueError as error:
-        raise UsageError(f"{text!r}: {error}") from None
+        raise UsageError(f"{name}:{','.join(f'{key}={value}' for key, value in given.items())}: {error}") from None
 
 
 def options(cls: type[Any]) -> Mapping[str, dataclasses.Field[Any]]:
@@ -92,8 +105,8 @@ def options(cls: type[Any]) -> Mapping[str, dataclasses.Field[Any]]:
 
 
 def name_of(plugin: Any) -> str:
-    """The name that a plugin instance is found under: its module's."""
-    return type(plugin).__module__.rpartition(".")[2]
+    """The name that a plugin instance is found under: its entry point's, or its module's."""
+    return _names.get(type(plugin)) or type(plugin).__module__.rpartition(".")[2]
 
 
 def describe(plugin: Any) -> str:

@@ -17,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.errors import StoreError
+from twinpix.imaging.sniff import sniff
 from twinpix.model import Stamp
 
 T = TypeVar("T")
 
-_LAYOUT = 1
+_LAYOUT = 2
+_OURS = 0x74777078  # "twpx": marks a database as a store of twinpix
+_NAMED_LIKE_A_STORE = ("", ".sqlite", ".sqlite3", ".db", ".store")
 _FLUSH_SECONDS = 2.0
 _CHUNK = 20_000
 _SCHEMA = """
@@ -31,7 +34,7 @@ CREATE TABLE IF NOT EXISTS files(
 CREATE TABLE IF NOT EXISTS specs(id INTEGER PRIMARY KEY, spec TEXT UNIQUE);
 CREATE TABLE IF NOT EXISTS results(
   digest BLOB, spec INTEGER, code BLOB, width INTEGER, height INTEGER, format TEXT, damaged INTEGER,
-  information INTEGER, pixels BLOB, stage TEXT, error TEXT,
+  information INTEGER, pixels BLOB, stage TEXT, error TEXT, decoder TEXT,
   PRIMARY KEY(digest, spec)) WITHOUT ROWID;
 """
 NOT_AN_IMAGE = b""
@@ -49,6 +52,7 @@ class Result(NamedTuple):
     pixels: bytes | None = None
     stage: str = ""
     error: str = ""
+    decoder: str = ""  # name and version of the optional library that read it, where one did
 
 
 class Info(NamedTuple):
@@ -70,7 +74,12 @@ def default_path() -> Path:
 
 
 class Store:
-    """An open store; `path` None keeps everything in memory and nothing afterwards."""
+    """An open store; `path` None keeps everything in memory and nothing afterwards.
+
+    A store that cannot be used any more in the middle of a run is left alone, and the run goes on in
+    memory. What the user should know of that stands in `notes`. Raises `StoreError` when there is something
+    else at `path`, or no store can be made there.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -78,7 +87,6 @@ class Store:
         self._files: list[tuple[int | bytes | None, ...]] = []
         self._results: list[tuple[object, ...]] = []
         self._flushed = time.monotonic()
-        self._specs: dict[str, int] = {}
         self._db = self._open()
 
     # -- reading
@@ -89,15 +97,19 @@ class Store:
 
     def results(self, digests: Iterable[bytes], spec: str) -> dict[bytes, Result]:
         """What is known of these contents under `spec`."""
-        return self._try(lambda: self._read_results(list(digests), spec))
+        wanted = list(digests)
+        return self._try(lambda: self._read_results(wanted, spec))
 
     # -- writing
 
     def put_file(self, stamp: Stamp, digest: bytes) -> None:
-        self._files.append((*stamp, digest))
-        self._flush_if_due()
+        """Note which content a file holds; one on a file system without inodes cannot be told from others."""
+        if stamp.inode:
+            self._files.append((*stamp, digest))
+            self._flush_if_due()
 
     def put_result(self, digest: bytes, spec: str, result: Result) -> None:
+        """Note what is known of a content under a spec."""
         self._results.append((digest, spec, *result))
         self._flush_if_due()
 
@@ -110,44 +122,53 @@ class Store:
             self._results.clear()
 
     def close(self) -> None:
-        self.flush()
-        self._db.close()
+        """Write what is pending and let go of the file."""
+        try:
+            self.flush()
+        finally:
+            self._db.close()
 
     def info(self) -> Info:
-        count = self._db.execute
-        specs = dict(count("SELECT spec, (SELECT count(*) FROM results WHERE spec = id) FROM specs ORDER BY spec"))
-        size = sum(part.stat().st_size for part in self._parts() if part.exists())
-        files = count("SELECT count(*) FROM files").fetchone()[0]
-        codes = count("SELECT count(*) FROM results WHERE code IS NOT NULL").fetchone()[0]
-        failures = count("SELECT count(*) FROM results WHERE code IS NULL").fetchone()[0]
-        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs)
+        """What the store holds."""
+        return self._try(self._info)
 
     def clear(self) -> None:
-        """Forget everything."""
-        with self._db:
-            for table in ("files", "results", "specs"):
-                self._db.execute(f"DELETE FROM {table}")
-        self._specs.clear()
-        self._db.execute("VACUUM")
+        """Forget everything, for every process that uses the store."""
+        self._try(self._clear)
 
     # -- inside
 
     def _open(self) -> sqlite3.Connection:
         try:
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                if self._is_foreign(self.path):
+                    raise StoreError(f"{self.path} is no twinpix store; it is left as it is")
             return self._connect()
         except sqlite3.OperationalError as error:
             raise StoreError(f"cannot use the store {self.path}: {error}") from None
         except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-            return self._connect()
+            return self._begin_anew(error)
         except OSError as error:
-            raise StoreError(f"cannot make the store {self.path}: {error.strerror}") from None
+            raise StoreError(f"cannot make the store {self.path}: {(error.strerror or str(error)).lower()}") from None
+
+    def _is_foreign(self, path: Path) -> bool:
+        """True for a file that is somebody else's: what is set aside must have been a store."""
+        if not path.exists() or path == default_path():
+            return False
+        if not path.is_file():
+            return True
+        with path.open("rb") as file:
+            head = file.read(512)
+        if head.startswith(b"SQLite format 3\0"):
+            return int.from_bytes(head[68:72], "big") != _OURS
+        return bool(head) and (path.suffix not in _NAMED_LIKE_A_STORE or bool(sniff(head, path.name)))
 
     def _connect(self) -> sqlite3.Connection:
-        if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self.path or ":memory:", timeout=30, isolation_level="DEFERRED")
         try:
+            if db.execute("PRAGMA application_id").fetchone()[0] != _OURS:  # in the file itself, before there is a log
+                db.execute(f"PRAGMA application_id={_OURS}")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
             db.execute("PRAGMA temp_store=MEMORY")
@@ -165,27 +186,50 @@ class Store:
     def _parts(self) -> list[Path]:
         return [Path(f"{self.path}{end}") for end in ("", "-wal", "-shm")] if self.path else []
 
-    def _set_aside(self, error: Exception) -> None:
+    def _begin_anew(self, error: Exception) -> sqlite3.Connection:
+        """Set a damaged store aside and begin a new one."""
         aside = Path(f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
-        for part in self._parts():
-            if part.exists():
-                part.rename(f"{aside}{str(part)[len(str(self.path)) :]}")
-        self._specs.clear()
-        self.notes.append(f"the store was damaged ({error}); it was set aside as {aside} and begun anew")
+        try:
+            for part in self._parts():
+                if part.exists():
+                    part.rename(f"{aside}{str(part)[len(str(self.path)) :]}")
+            self.notes.append(f"the store was damaged ({error}); it was set aside as {aside} and begun anew")
+            return self._connect()
+        except (OSError, sqlite3.Error) as second:
+            raise StoreError(f"the store {self.path} is damaged and cannot be set aside: {second}") from None
 
     def _try(self, work: Callable[[], T]) -> T:
-        """Run against the database; a damaged one is set aside and the work done on a new one."""
+        """Run against the database; on a new one when it is damaged, in memory when it cannot be used."""
         try:
             return work()
         except sqlite3.OperationalError as error:
-            raise StoreError(f"the store {self.path} cannot be used now: {error}") from None
+            if self.path is None:
+                raise
+            self.notes.append(f"the store {self.path} cannot be used now ({error}); this run goes on without it")
+            self._db.close()
+            self.path = None
+            self._db = self._connect()
         except sqlite3.DatabaseError as error:
             if self.path is None:
                 raise
             self._db.close()
-            self._set_aside(error)
-            self._db = self._connect()
-            return work()
+            self._db = self._begin_anew(error)
+        return work()
+
+    def _info(self) -> Info:
+        count = self._db.execute
+        specs = dict(count("SELECT spec, (SELECT count(*) FROM results WHERE spec = id) FROM specs ORDER BY spec"))
+        size = sum(part.stat().st_size for part in self._parts() if part.exists())
+        files = count("SELECT count(*) FROM files").fetchone()[0]
+        codes = count("SELECT count(*) FROM results WHERE code IS NOT NULL").fetchone()[0]
+        failures = count("SELECT count(*) FROM results WHERE code IS NULL").fetchone()[0]
+        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs)
+
+    def _clear(self) -> None:
+        with self._db:  # specs keep their numbers: another process may be about to write under one
+            for table in ("files", "results"):
+                self._db.execute(f"DELETE FROM {table}")
+        self._db.execute("VACUUM")
 
     def _digests(self, stamps: NDArray[np.int64]) -> list[bytes | None]:
         out: list[bytes | None] = []
@@ -204,32 +248,30 @@ class Store:
         return out
 
     def _read_results(self, digests: list[bytes], spec: str) -> dict[bytes, Result]:
-        number = self._spec(spec)
+        number = self._number_of(spec)
         out: dict[bytes, Result] = {}
         for start in range(0, len(digests), 500):
             part = digests[start : start + 500]
             marks = ",".join("?" * len(part))
             query = (
-                "SELECT digest, code, width, height, format, damaged, information, pixels, stage, error"
+                "SELECT digest, code, width, height, format, damaged, information, pixels, stage, error, decoder"
                 f" FROM results WHERE spec=? AND digest IN ({marks})"
             )
             for digest, code, w, h, form, damaged, *rest in self._db.execute(query, (number, *part)):
                 out[digest] = Result(code, w, h, sys.intern(form), bool(damaged), *rest)
         return out
 
-    def _spec(self, spec: str) -> int:
-        if spec not in self._specs:
-            with self._db:
-                self._db.execute("INSERT OR IGNORE INTO specs(spec) VALUES(?)", (spec,))
-            found = self._db.execute("SELECT id FROM specs WHERE spec=?", (spec,)).fetchone()
-            self._specs[spec] = int(found[0])
-        return self._specs[spec]
+    def _number_of(self, spec: str) -> int:
+        self._db.execute("INSERT OR IGNORE INTO specs(spec) VALUES(?)", (spec,))
+        self._db.commit()
+        return int(self._db.execute("SELECT id FROM specs WHERE spec=?", (spec,)).fetchone()[0])
 
     def _write(self) -> None:
-        results = [(row[0], self._spec(str(row[1])), *row[2:]) for row in self._results]
+        numbers = {spec: self._number_of(spec) for spec in {str(row[1]) for row in self._results}}
+        results = [(row[0], numbers[str(row[1])], *row[2:]) for row in self._results]
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?)", self._files)
-            self._db.executemany(f"INSERT OR REPLACE INTO results VALUES({','.join('?' * 11)})", results)
+            self._db.executemany(f"INSERT OR REPLACE INTO results VALUES({','.join('?' * 12)})", results)
 
     def _flush_if_due(self) -> None:
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:

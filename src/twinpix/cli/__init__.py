@@ -16,6 +16,8 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     code = run(sys.argv[1:])
+    if sys.platform != "linux":
+        sys.exit(code)
     # Everything is written and every worker is gone. Tearing down the interpreter would take longer than a
     # small run takes.
     os._exit(code)

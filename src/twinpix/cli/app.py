@@ -68,13 +68,14 @@ def run(arguments: list[str]) -> int:
     except TwinpixError as error:
         return _say(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
-        return _say(
-            "stopped; what was computed is in the store, the same command goes on from there",
-            Exit.INTERRUPTED,
-        )
+        kept = "what was computed is in the store, the same command goes on from there"
+        return _say("stopped" if "--no-store" in arguments else f"stopped; {kept}", Exit.INTERRUPTED)
     except BrokenPipeError:
         _mute()
         return Exit.DONE
+    except SystemExit as stop:  # how the CLI library ends when the reader has seen enough
+        _mute()
+        return Exit.DONE if isinstance(stop.__context__, BrokenPipeError) else int(stop.code or 0)
     except OSError as error:
         _mute()
         where = f" ({printable(os.fsdecode(error.filename))})" if isinstance(error.filename, (str, bytes)) else ""

@@ -1,11 +1,16 @@
 """Options that several commands share."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from twinpix.errors import UsageError
+
+if TYPE_CHECKING:
+    from twinpix.pipeline import Options
 
 
 class DecodeName(StrEnum):
@@ -63,8 +68,13 @@ GuardOption = Annotated[
 ]
 
 
-def store_of(store: str | None, no_store: bool) -> str | None:
-    """The store option as the library takes it."""
-    if store is not None and no_store:
+def options(given: Mapping[str, Any]) -> "Options":
+    """A command's own arguments, by name, as the library takes them."""
+    from twinpix.pipeline import Options
+
+    if given["store"] is not None and given["no_store"]:
         raise UsageError("give --store or --no-store, not both")
-    return None if no_store else store or "default"
+    names = {field.name for field in fields(Options)} - {"store"}
+    values = {key: getattr(value, "value", value) for key, value in given.items() if key in names}
+    values = {key: value for key, value in values.items() if value is not None}
+    return Options(**values, store=None if given["no_store"] else given["store"] or "default")

@@ -37,6 +37,8 @@ def encode(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when an image could not be used.")] = False,
 ) -> int:
     """Write the codes of images: hexadecimal in JSON and CSV, arrays in NPZ (names, and one array a method)."""
+    specs, method = method or [DEFAULT_METHOD], None
+    chosen = common.options(locals())
     from twinpix import pipeline, report
 
     kind = "json" if output == "-" else PurePath(output).suffix.lower().lstrip(".")
@@ -44,17 +46,8 @@ def encode(
         raise UsageError(f"codes are written to .npz, .json or .csv, not to {output}")
     coded = pipeline.encode(
         paths,
-        method or [DEFAULT_METHOD],
-        pipeline.Options(
-            transforms=transforms,
-            recursive=recursive,
-            hidden=hidden,
-            follow_links=follow_links,
-            decode=decode.value,
-            workers=workers,
-            timeout=timeout,
-            store=common.store_of(store, no_store),
-        ),
+        specs,
+        chosen,
         progress=progress(),
     )
     data = {"json": _json, "csv": _csv, "npz": _npz}[kind](coded)

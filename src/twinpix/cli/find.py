@@ -1,7 +1,6 @@
 """`twinpix find`."""
 
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,13 +11,6 @@ from twinpix.cli.show import progress
 from twinpix.errors import Exit, UsageError
 from twinpix.keep import DEFAULT as DEFAULT_KEEP
 from twinpix.pipeline.options import DEFAULT_METHOD
-
-
-class FormatName(StrEnum):
-    text = "text"
-    json = "json"
-    csv = "csv"
-    fdupes = "fdupes"
 
 
 def find(
@@ -61,11 +53,18 @@ def find(
     guard: common.GuardOption = True,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write the report there (JSON unless --format says else)."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the report there (JSON unless --format says else); - is stdout.",
+        ),
     ] = None,
     format: Annotated[
-        FormatName | None,
-        typer.Option("--format", "-f", help="Of the report; default: text, or json with -o."),
+        str | None,
+        typer.Option(
+            "--format", "-f", metavar="NAME", help="text, json, csv or fdupes; default: text, or json with -o."
+        ),
     ] = None,
     decode: common.DecodeOption = DecodeName.fast,
     workers: common.WorkersOption = 0,
@@ -82,49 +81,27 @@ def find(
     Touches none of the images. Codes are kept in a store, so a second run, or one that was stopped, goes
     on from there.
     """
+    chosen = common.options(locals())
     from twinpix import pipeline, report, sources
     from twinpix.report.base import encoded
     from twinpix.report.text import summary
 
-    given = list(paths or [])
-    if files_from:
-        given += sources.names_from(files_from)
-        if not given:
-            raise UsageError(f"the list {files_from} names no file")
-    found = pipeline.find(
-        given,
-        pipeline.Options(
-            method=method,
-            radius=radius,
-            strictness=strictness.value,
-            transforms=transforms,
-            search=search,
-            link=link,
-            keep=keep,
-            reference=tuple(reference or ()),
-            cross=cross,
-            recursive=recursive,
-            hidden=hidden,
-            follow_links=follow_links,
-            guard=guard,
-            decode=decode.value,
-            workers=workers,
-            timeout=timeout,
-            store=common.store_of(store, no_store),
-        ),
-        listed=bool(files_from),
-        progress=progress(),
-    )
-    chosen = format or (FormatName.json if output else FormatName.text)
-    parts = encoded(report.writer(chosen.value).parts(found))
-    if output:
+    to_file = output is not None and output != "-"
+    name = format or ("json" if to_file else "text")
+    writer = report.writer(name)
+    listed = sources.names_from(files_from) if files_from else []
+    if files_from and not listed and not paths:
+        raise UsageError(f"the list {files_from} names no file")
+    found = pipeline.find(paths or [], chosen, listed=listed, progress=progress())
+    parts = encoded(writer.parts(found))
+    if output is not None and to_file:
         report.write_file(output, parts)
         sys.stdout.write(summary(found))
         sys.stdout.write(f"report: {output}\n")
     else:
         sys.stdout.flush()
         sys.stdout.buffer.writelines(parts)
-        if chosen not in (FormatName.text, FormatName.json):
+        if name not in ("text", "json"):
             sys.stderr.write(summary(found))
     if strict and found.failures:
         return Exit.SOME_FAILED

@@ -34,6 +34,7 @@ def query(
     fail_if_found: Annotated[bool, typer.Option("--fail-if-found", help="Exit with 10 when there is one.")] = False,
 ) -> int:
     """Print the images that are the same picture as IMAGE, nearest first."""
+    chosen = common.options(locals())
     from twinpix import pipeline
     from twinpix.report import plural, printable
     from twinpix.report.json import dumps
@@ -41,21 +42,7 @@ def query(
     hits, failures = pipeline.query(
         image,
         paths,
-        pipeline.Options(
-            method=method,
-            radius=radius,
-            strictness=strictness.value,
-            transforms=transforms,
-            search=search,
-            recursive=recursive,
-            hidden=hidden,
-            follow_links=follow_links,
-            guard=guard,
-            decode=decode.value,
-            workers=workers,
-            timeout=timeout,
-            store=common.store_of(store, no_store),
-        ),
+        chosen,
         progress=progress(),
     )
     if as_json:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from twinpix.cli.show import NotesOnly
 from twinpix.errors import Exit
 
 app = typer.Typer(help="Look at, or empty, the store of codes.", no_args_is_help=True, rich_markup_mode=None)
@@ -17,11 +18,8 @@ def info(store: _File = None) -> int:
     from twinpix.pipeline import Options
     from twinpix.report import bytes_text, plural
 
-    opened = Options(store=store or "default").open_store()
-    for note in opened.notes:
-        typer.echo(f"twinpix: {note}", err=True)
-    found = opened.info()
-    opened.close()
+    with Options(store=store or "default").opened(NotesOnly()) as opened:
+        found = opened.info()
     print(f"{found.path}: {bytes_text(found.bytes)}")
     print(f"{plural(found.files, 'file')} known, {plural(found.codes, 'code')}, {plural(found.failures, 'failure')}")
     for spec, count in found.specs.items():
@@ -35,9 +33,8 @@ def clear(store: _File = None) -> int:
     from twinpix.pipeline import Options
     from twinpix.report import plural
 
-    opened = Options(store=store or "default").open_store()
-    held = opened.info()
-    opened.clear()
-    opened.close()
+    with Options(store=store or "default").opened(NotesOnly()) as opened:
+        held = opened.info()
+        opened.clear()
     print(f"forgot {plural(held.codes, 'code')} and {plural(held.failures, 'failure')}: {held.path}")
     return Exit.DONE

@@ -20,9 +20,16 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from twinpix.errors import WorkerError
+from twinpix.machine import cores
+
 Ask = Callable[[Any], Any]
 Begin = Callable[[int], None]
 Work = Callable[[Sequence[Any], Begin, Ask], Any]
+
+_SIGKILL = -9  # the exit code of what was killed; also for want of memory
+_TICK = 1.0  # seconds after which the clocks are looked at again
+_START_SECONDS = 60.0  # that a process may take to start
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Lost:
     """A batch that was not finished because its item `index` crashed or hung its worker."""
 
     index: int
-    timed_out: bool
+    lasting: bool  # False when it may do better another time: it was killed, by us or for want of memory
     reason: str
 
 
@@ -40,6 +47,7 @@ class _Worker:
     pipe: Connection
     cell: Any  # shared: index of the item at work, when it was begun
     batch: Sequence[Any] | None = None
+    ready: bool = False  # it has said that it runs
 
 
 @dataclass(slots=True)
@@ -53,7 +61,7 @@ class Local:
     @property
     def size(self) -> int:
         """How many processes there will be at most."""
-        return self.workers or os.cpu_count() or 1
+        return self.workers or cores()
 
     def run(
         self, work: Work, batches: Iterable[Sequence[Any]], answer: Callable[[Any], Any]
@@ -61,7 +69,8 @@ class Local:
         """Yield `(batch, result)` as batches finish, in no particular order; `Lost` for one that was not.
 
         `work(batch, begin, ask)` runs in a worker and must be importable there; `answer` answers its
-        question here. All workers are gone when the iterator ends or is closed.
+        question here. All workers are gone when the iterator ends or is closed. Raises `WorkerError` when
+        processes cannot be started.
         """
         queue = iter(batches)
         try:
@@ -70,7 +79,7 @@ class Local:
                 busy = [worker for worker in self._pool if worker.batch is not None]
                 if not busy:
                     return
-                for ready in wait([worker.pipe for worker in busy], timeout=self._patience(busy)):
+                for ready in self._wait(busy):
                     worker = next(w for w in busy if w.pipe is ready)
                     outcome = self._hear(worker, answer)
                     if outcome is not None:
@@ -85,7 +94,7 @@ class Local:
         """End every worker now."""
         for worker in self._pool:
             worker.pipe.close()
-            if worker.batch is not None:
+            if worker.batch is not None or not worker.ready:
                 worker.process.kill()
         for worker in self._pool:
             worker.process.join()
@@ -109,14 +118,31 @@ class Local:
             with contextlib.suppress(OSError):  # a worker that is gone is heard of in `_hear`
                 idle.pipe.send(batch)
 
+    def _wait(self, busy: Sequence[_Worker]) -> list[Any]:
+        """The pipes in which something waits; time in which all of us stood still (Ctrl-Z, sleep) does not count."""
+        begun = time.monotonic()
+        ready = wait([worker.pipe for worker in busy], timeout=min(_TICK, self._patience(busy)))
+        stood_still = time.monotonic() - begun - _TICK
+        if stood_still > _TICK:
+            for worker in busy:
+                worker.cell[1] = float(worker.cell[1]) + stood_still
+        return ready
+
     def _hear(self, worker: _Worker, answer: Callable[[Any], Any]) -> tuple[Sequence[Any], Any | Lost] | None:
         try:
             kind, content = worker.pipe.recv()
-            if kind == "ask":
-                worker.pipe.send(answer(content))
-                return None
         except (EOFError, OSError):
             return self._bury(worker, timed_out=False)
+        if kind == "ready":
+            worker.ready = True
+            worker.cell[1] = time.monotonic()
+            return None
+        if kind == "ask":
+            reply = answer(content)
+            worker.cell[1] = time.monotonic()  # it waited for us, not for its decoder
+            with contextlib.suppress(OSError):  # a worker that is gone is heard of at the next turn
+                worker.pipe.send(reply)
+            return None
         batch, worker.batch = worker.batch, None
         assert batch is not None
         if kind == "error":
@@ -128,24 +154,34 @@ class Local:
         return max(0.01, min(float(worker.cell[1]) for worker in busy) + self.timeout - now)
 
     def _overdue(self, worker: _Worker) -> bool:
-        return worker.batch is not None and time.monotonic() - float(worker.cell[1]) > self.timeout
+        """True when it is too long at one item, and has not told us something that we did not yet hear."""
+        limit = self.timeout if worker.ready else max(self.timeout, _START_SECONDS)
+        late = worker.batch is not None and time.monotonic() - float(worker.cell[1]) > limit
+        return late and not worker.pipe.poll()
 
     def _bury(self, worker: _Worker, *, timed_out: bool) -> tuple[Sequence[Any], Lost]:
         """Remove a dead or hanging worker; say which item it was at."""
         self._pool.remove(worker)
-        if timed_out:
-            worker.process.kill()
+        if not timed_out:
+            worker.process.join(1)  # it has closed its pipe, so it is ending
+        worker.process.kill()
         worker.process.join()
         code = worker.process.exitcode
         worker.pipe.close()
         worker.process.close()
+        if not worker.ready:
+            raise WorkerError(
+                f"worker processes cannot start ({_exit_text(code)}); a script that is not guarded by "
+                'if __name__ == "__main__": starts itself again in each of them'
+            )
         batch = worker.batch
         assert batch is not None
         if timed_out:
             reason = f"gave no answer within {self.timeout:g} s (--timeout)"
         else:
             reason = f"crashed its decoder ({_exit_text(code)})"
-        return batch, Lost(min(int(worker.cell[0]), len(batch) - 1), timed_out, reason)
+        lasting = not timed_out and code != _SIGKILL
+        return batch, Lost(min(int(worker.cell[0]), len(batch) - 1), lasting, reason)
 
 
 def _exit_text(code: int | None) -> str:
@@ -179,6 +215,7 @@ def _serve(work: Work, pipe: Connection, cell: Any, inherited: Sequence[Connecti
         other.close()  # else a worker would keep its siblings' pipes open after the parent's death
     _silence()
     _reuse_memory()
+    pipe.send(("ready", None))
 
     def begin(index: int) -> None:
         cell[1] = time.monotonic()

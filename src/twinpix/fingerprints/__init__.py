@@ -6,11 +6,13 @@ from twinpix.fingerprints.base import (
     Fingerprint,
     codes_from,
     codes_of,
+    decodes,
     information_of,
     make,
     matrices,
     relation_of_turn,
     spec_key,
+    width_of,
 )
 
 __all__ = [
@@ -19,9 +21,11 @@ __all__ = [
     "Fingerprint",
     "codes_from",
     "codes_of",
+    "decodes",
     "information_of",
     "make",
     "matrices",
     "relation_of_turn",
     "spec_key",
+    "width_of",
 ]

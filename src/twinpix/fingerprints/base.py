@@ -1,6 +1,7 @@
 """What every fingerprint offers, the eight orientations, and the measure of information."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, Protocol, cast
 
@@ -14,9 +15,9 @@ from twinpix.model import Bytes2D, Decode, Relation, Strictness
 
 Array = NDArray[Any]
 
-Turns = Literal["matrix", "transposed", "picture"]
-"""Where the eight orientations come from: one matrix turned; that and the transposed picture's matrix, for
-matrices that are not square; or each turn of the decoded picture, for methods that do not commute."""
+Turns = Literal["matrix", "transposed"]
+"""Where the eight orientations come from: one matrix turned; or that and the transposed picture's matrix, for
+matrices that are not square."""
 
 TURNS = 8  # swap axes (4), then flip up-down (2), then flip left-right (1)
 _ROTATIONS = frozenset({0b011, 0b101, 0b110})
@@ -24,7 +25,10 @@ MAX_SIZE = 64
 
 
 class Fingerprint(Protocol):
-    """A method: a picture becomes a small matrix, matrices become codes."""
+    """A method: a picture becomes a small matrix, matrices become codes.
+
+    One that looks at a file's bytes alone says `decodes: ClassVar[bool] = False`.
+    """
 
     metric: ClassVar[Literal["hamming", "identity"]]
     version: ClassVar[int]  # raised whenever the same pixels get another code
@@ -32,7 +36,7 @@ class Fingerprint(Protocol):
 
     @property
     def bits(self) -> int:
-        """The width of a code; a multiple of 8."""
+        """The width of a code; it fills whole bytes, the last one up with zeros."""
 
     @property
     def radii(self) -> Mapping[Strictness, int]:
@@ -42,12 +46,42 @@ class Fingerprint(Protocol):
         """Reduce one picture to its small matrix."""
 
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
-        """Codes `(n, bits / 8)` of `n` small matrices, most significant bit first, row-major."""
+        """Codes `(n, bytes)` of `n` small matrices, most significant bit first, row-major."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What methods share whose 128 bits are compared for equality."""
+
+    metric: ClassVar[Literal["hamming", "identity"]] = "identity"
+    version: ClassVar[int] = 1
+    turns: ClassVar[Turns] = "transposed"
+
+    @property
+    def bits(self) -> int:
+        return 128
+
+    @property
+    def radii(self) -> Mapping[Strictness, int]:
+        return {"exact": 0, "strict": 0, "normal": 0, "loose": 0}
+
+    def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
+        return batch
 
 
 def make(text: str) -> Fingerprint:
     """The fingerprint that `text` describes; raises `UsageError` when there is none."""
     return cast(Fingerprint, plugins.make("fingerprints", text))
+
+
+def decodes(method: Fingerprint) -> bool:
+    """True when a method looks at pixels; False when the file's bytes are enough."""
+    return bool(getattr(method, "decodes", True))
+
+
+def width_of(method: Fingerprint) -> int:
+    """Bytes of a code."""
+    return (method.bits + 7) // 8
 
 
 def spec_key(method: Fingerprint, decode: Decode, transforms: bool) -> str:
@@ -88,9 +122,7 @@ def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Ar
         return [matrix]
     if method.metric == "identity":
         raise UsageError(f"{plugins.describe(method)} cannot be combined with --transforms")
-    if method.turns == "picture":
-        return [method.prepare(picture.turned(turn)) for turn in range(TURNS)]
-    transposed = matrix.T if method.turns == "matrix" else method.prepare(picture.turned(0b100))
+    transposed = matrix.T if method.turns == "matrix" else method.prepare(picture.transposed())
     return [turned(matrix, transposed, turn) for turn in range(TURNS)]
 
 
@@ -99,10 +131,10 @@ def pack(bits: NDArray[np.bool_]) -> Bytes2D:
     return np.packbits(bits.reshape(len(bits), -1), axis=1)
 
 
-def check_size(size: int, *, least: int = 2, power_of_two: bool = False) -> None:
-    """Raise `ValueError` when `size` is not one that packs into whole bytes and makes sense."""
-    if size % 2 or not least <= size <= MAX_SIZE or (size * size) % 8:
-        raise ValueError(f"size must be an even number from {max(least, 4)} to {MAX_SIZE}")
+def check_size(size: int, *, least: int = 4, power_of_two: bool = False) -> None:
+    """Raise `ValueError` when `size` is not one that makes sense."""
+    if size % 2 or not least <= size <= MAX_SIZE:
+        raise ValueError(f"size must be an even number from {least} to {MAX_SIZE}")
     if power_of_two and size & (size - 1):
         raise ValueError("size must be a power of two (4, 8, 16, 32, 64)")
 

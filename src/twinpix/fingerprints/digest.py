@@ -1,34 +1,20 @@
 """Identity of the file: the xxh3-128 digest of its bytes, with no decoding at all."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
-from twinpix.fingerprints.base import Array, Turns
+from twinpix.fingerprints.base import Array, Identity
 from twinpix.imaging import Picture
-from twinpix.model import Bytes2D, Decode, Strictness
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
-    """128 bits, compared for equality."""
+class Digest(Identity):
+    """128 bits, compared for equality; files that no decoder reads have one too."""
 
-    metric: ClassVar[Literal["hamming", "identity"]] = "identity"
-    version: ClassVar[int] = 1
-    turns: ClassVar[Turns] = "transposed"
-
-    @property
-    def bits(self) -> int:
-        return 128
-
-    @property
-    def radii(self) -> Mapping[Strictness, int]:
-        return {"exact": 0, "strict": 0, "normal": 0, "loose": 0}
+    decodes: ClassVar[bool] = False
 
     def prepare(self, picture: Picture) -> Array:
+        """The digest as 16 bytes."""
         return np.frombuffer(picture.file_digest(), dtype=np.uint8)
-
-    def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
-        return batch

@@ -21,11 +21,15 @@ _SIDE, _KEEP = 64, 16
 
 @dataclass(frozen=True, slots=True)
 class PDQ:
-    """256 bits; codes of pictures whose `quality` is below 50 are not to be trusted."""
+    """256 bits; codes of pictures whose `quality` is below 50 are not to be trusted.
+
+    A reference decode smooths and samples as the authors do. A fast one shrinks with Lanczos: the authors'
+    samples lie off centre, which in a turned picture costs twenty bits.
+    """
 
     metric: ClassVar[Literal["hamming", "identity"]] = "hamming"
-    version: ClassVar[int] = 1
-    turns: ClassVar[Turns] = "picture"
+    version: ClassVar[int] = 2
+    turns: ClassVar[Turns] = "matrix"
 
     @property
     def bits(self) -> int:
@@ -36,6 +40,8 @@ class PDQ:
         return {"exact": 0, "strict": 31, "normal": 72, "loose": 80}
 
     def prepare(self, picture: Picture) -> Array:
+        if picture.decode == "fast":
+            return picture.luma(_SIDE, _SIDE).astype(np.float32)
         luma = picture.float_luma()
         rows, columns = luma.shape
         for _ in range(2):

@@ -1,6 +1,14 @@
 """Bytes to pixels: told by content, orientation applied, modes and depths scaled, damage measured."""
 
-from twinpix.imaging.decode import MAX_PIXELS, decode, decoder_name, pixel_digest
+from twinpix.imaging.decode import (
+    MAX_PIXELS,
+    decode,
+    decoder_name,
+    extra_decoder,
+    is_installed,
+    pixel_digest,
+    undecoded,
+)
 from twinpix.imaging.picture import Flavour, Picture
 from twinpix.imaging.sniff import claims_image, sniff
 
@@ -11,6 +19,9 @@ __all__ = [
     "claims_image",
     "decode",
     "decoder_name",
+    "extra_decoder",
+    "is_installed",
     "pixel_digest",
     "sniff",
+    "undecoded",
 ]

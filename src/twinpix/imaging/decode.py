@@ -43,14 +43,59 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _HALVED = "twinpix-halved"  # a camera's mosaic, decoded at half its size
-_EXTRA = {"HEIF": "HEIC", "AVIF": "AVIF", "JXL": "JPEG XL", "RAW": "camera RAW"}
+_EXTRA = {  # what it is called, and the optional library that reads it
+    "HEIF": ("HEIC", "pillow-heif"),
+    "AVIF": ("AVIF", "pillow-heif"),
+    "JXL": ("JPEG XL", "pillow-jxl-plugin"),
+    "RAW": ("camera RAW", "rawpy"),
+}
 
 
 def decoder_name(mode: Decode) -> str:
     """Identifies a decode: codes from another one are never reused."""
     import PIL
 
-    return f"{mode}-{VERSION}/pillow-{PIL.__version__.partition('.')[0]}"
+    return f"{mode}-{VERSION}/pillow-{PIL.__version__}"
+
+
+def extra_decoder(data: bytes, name: str) -> str:
+    """Name and version of the optional library that reads these bytes; nothing when none is needed."""
+    kind = sniff(data[:512], name)
+    return _version_of(kind) if kind in _EXTRA else ""
+
+
+def is_installed(decoder: str) -> bool:
+    """True when what `extra_decoder` said is still so."""
+    return any(decoder == _version_of(kind) for kind in _EXTRA)
+
+
+@cache
+def _version_of(kind: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    package = _EXTRA[kind][1]
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return ""
+
+
+def undecoded(data: bytes, name: str = "") -> Picture:
+    """A picture of which only the header is looked at; its size is 0 where that cannot be read."""
+    blank = Image.new("L", (1, 1))
+    try:
+        with _quiet():
+            image = _guard(lambda: _open_header(data, name))
+    except ImageError:
+        return Picture(blank, 0, 0, "", "fast", data, name)
+    size = _upright(image.size, _orientation(image))
+    return Picture(blank, *size, _format(data, name, image), "fast", data, name)
+
+
+def _open_header(data: bytes, name: str) -> Image.Image:
+    if sniff(data[:512], name) == "RAW":  # its size is known once it is developed
+        raise ImageError("decode", "camera RAW has no header to look at")
+    return _open(data, name)
 
 
 def decode(data: bytes, mode: Decode = "fast", name: str = "") -> Picture:
@@ -116,7 +161,6 @@ def _open(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
         return _open_raw(data)
     if kind == "?":
         Image.init()
-    Image.MAX_IMAGE_PIXELS = None  # our own limit below; Pillow's warns at sizes that phones take
     image = Image.open(io.BytesIO(data), formats=None if kind != "?" else _allowed())
     if image.format in _SHUT:
         raise ImageError("decode", f"{image.format} files are not read")
@@ -156,7 +200,7 @@ def _register(kind: str) -> None:
             raise ImportError(kind)
     except ImportError:
         raise ImageError(
-            "decode", f"{_EXTRA[kind]} needs an optional library: pip install 'twinpix[formats]'"
+            "decode", f"{_EXTRA[kind][0]} needs an optional library: pip install 'twinpix[formats]'", lasting=False
         ) from None
 
 
@@ -288,11 +332,12 @@ def _fill(mode: str, ground: int) -> Any:
 
 @contextmanager
 def _truncated_allowed() -> Iterator[None]:
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
         yield
     finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _grey_rows(luma: Image.Image) -> float:
@@ -349,7 +394,7 @@ def _guard(work: Callable[[], T]) -> T:
     except UnidentifiedImageError:
         raise ImageError("decode", "not an image that can be read") from None
     except MemoryError:
-        raise ImageError("decode", "needs more memory than there is") from None
+        raise ImageError("decode", "needs more memory than there is", lasting=False) from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything for bad bytes; a failure is a row
         raise ImageError("decode", _reason(error)) from None
 
@@ -362,6 +407,11 @@ def _reason(error: Exception) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Decoders warn of odd metadata; what matters becomes a failure or a mark instead."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None  # our own limit holds; Pillow's warns at sizes that phones take
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before

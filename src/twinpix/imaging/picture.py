@@ -67,17 +67,10 @@ class Picture:
         luma: Float2D = weights[0] * r + weights[1] * g + weights[2] * b
         return luma
 
-    def turned(self, turn: int) -> "Picture":
-        """The same picture with its axes swapped (4), then flipped up-down (2), then left-right (1)."""
-        image = self.image
-        for bit, flip in (
-            (4, Image.Transpose.TRANSPOSE),
-            (2, Image.Transpose.FLIP_TOP_BOTTOM),
-            (1, Image.Transpose.FLIP_LEFT_RIGHT),
-        ):
-            image = image.transpose(flip) if turn & bit else image
-        width, height = (self.height, self.width) if turn & 4 else (self.width, self.height)
-        return replace(self, image=image, width=width, height=height, _luma={})
+    def transposed(self) -> "Picture":
+        """The same picture with its axes swapped."""
+        image = self.image.transpose(Image.Transpose.TRANSPOSE)
+        return replace(self, image=image, width=self.height, height=self.width, _luma={})
 
     def file_digest(self) -> bytes:
         """16 bytes that name the file's content (xxh3-128)."""

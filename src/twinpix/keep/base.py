@@ -22,37 +22,44 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Rules in order; before all of them, a reference stays and an intact picture stays before a damaged one."""
+    """Rules in order; before all of them, an intact picture stays before a damaged one, then a reference."""
 
     rules: Sequence[Rule]
 
     def key(self, member: Member) -> tuple[Any, ...]:
         ranks = tuple(rule.key(member) for rule in self.rules)
-        return (not member.reference, member.damaged, *ranks, len(member.path), member.path)
+        return (member.damaged, not member.reference, *ranks, len(member.path), member.path)
 
     def reason(self, keeper: Member, others: Sequence[Member]) -> str:
-        """The first rule that sets the keeper apart from the second best, the first of `others`."""
-        if keeper.reference:
-            return "in the reference folder"
-        rivals = [other for other in others if not other.damaged]
-        if not keeper.damaged and not rivals:
+        """What sets the keeper apart from the second best, the first of `others`."""
+        second = others[0]
+        if second.damaged and not keeper.damaged:
             return "the only one undamaged"
+        if keeper.reference and not second.reference:
+            return "in the reference folder"
         for rule in self.rules:
-            mine = rule.key(keeper)
-            if rivals and rule.key(rivals[0]) != mine:
+            if rule.key(second) != rule.key(keeper):
                 return rule.reason(keeper)
         return "first of equals by path"
 
 
 def make_chain(text: str) -> Chain:
-    """Rules by name, separated by commas; a rule's one option may follow a colon (`path:*/originals/*`)."""
-    return Chain([_rule(item.strip()) for item in text.split(",") if item.strip()])
+    """Rules by name, separated by commas; a rule's one option may follow a colon (`path:*/originals/*`).
+
+    A comma inside a pattern stays part of it unless a rule's name follows.
+    """
+    items: list[str] = []
+    for part in text.split(","):
+        if items and ":" in items[-1] and not plugins.exists("keep", part.strip().partition(":")[0]):
+            items[-1] += f",{part}"
+        elif part.strip():
+            items.append(part.strip())
+    return Chain([_rule(item) for item in items])
 
 
 def _rule(item: str) -> Rule:
     name, colon, value = item.partition(":")
-    if colon and "=" not in value:
-        fields = list(plugins.options(plugins.load("keep", name)))
-        if len(fields) == 1:
-            item = f"{name}:{fields[0]}={value}"
+    fields = list(plugins.options(plugins.load("keep", name)))
+    if colon and len(fields) == 1:
+        return cast(Rule, plugins.build("keep", name, {fields[0]: value.removeprefix(f"{fields[0]}=")}))
     return cast(Rule, plugins.make("keep", item))

@@ -1,6 +1,7 @@
 """From files to digests and codes: read once, equal contents decoded once, what is stored not at all."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from twinpix import fingerprints
 from twinpix.errors import ImageError
 from twinpix.executors import Ask, Begin, Local, Lost
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging import Picture, decode
+from twinpix.imaging import Picture, decode, extra_decoder, is_installed, undecoded
 from twinpix.model import Decode, Failure, Files, Stamp
 from twinpix.pipeline.progress import Progress
 from twinpix.sources import read
@@ -28,6 +29,7 @@ class Outcome(NamedTuple):
     stamp: Stamp | None
     settled: bool
     results: dict[int, Result]  # by number of the method; those asked for
+    passing: list[int]  # methods whose failure another run may not see
     error: tuple[str, str] | None = None  # stage and reason, when it could not be read
 
 
@@ -57,11 +59,11 @@ class CodeTask:
                 content = read(uri)
             except ImageError as error:
                 contents.append(None)
-                outcomes.append(Outcome(NOT_AN_IMAGE, None, False, {}, (error.stage, error.reason)))
+                outcomes.append(Outcome(NOT_AN_IMAGE, None, False, {}, [], (error.stage, error.reason)))
                 continue
             digest = NOT_AN_IMAGE if content.data is None else xxhash.xxh3_128_digest(content.data)
             contents.append(content.data)
-            outcomes.append(Outcome(digest, content.stamp, content.settled, {}))
+            outcomes.append(Outcome(digest, content.stamp, content.settled, {}, []))
         wanted: list[list[int]] = ask(Question(batch[0][0], [outcome.digest for outcome in outcomes]))
         self._code(batch, contents, wanted, outcomes, begin)
         return outcomes
@@ -80,32 +82,49 @@ class CodeTask:
             if not numbers or data is None:
                 continue
             begin(index)
-            results = outcomes[index].results
-            try:
-                picture = decode(data, self.decode, batch[index][1])
-                facts = self._facts(picture)
-            except ImageError as error:
-                results.update(dict.fromkeys(numbers, Result(None, stage=error.stage, error=error.reason)))
-                continue
-            for number in numbers:
-                try:
-                    small = fingerprints.matrices(self.methods[number], picture, self.transforms)
-                except ImageError as error:
-                    results[number] = facts._replace(stage=error.stage, error=error.reason)
+            outcome, name = outcomes[index], batch[index][1]
+            for number, item in self._prepare(data, name, numbers):
+                if isinstance(item, ImageError):
+                    failed = Result(None, stage=item.stage, error=item.reason, decoder=extra_decoder(data, name))
+                    outcome.results[number] = failed
+                    outcome.passing.extend([number] if not item.lasting else [])
                 else:
-                    prepared.setdefault(number, []).append((index, facts, small))
+                    prepared.setdefault(number, []).append((index, *item))
             contents[index] = None
         for number, items in prepared.items():
             codes = fingerprints.codes_from(self.methods[number], [small for _, _, small in items], self.decode)
             for (index, facts, _), code in zip(items, codes, strict=True):
                 outcomes[index].results[number] = facts._replace(code=code.tobytes())
 
-    def _facts(self, picture: Picture) -> Result:
+    def _prepare(
+        self, data: bytes, name: str, numbers: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[Result, list[fingerprints.base.Array]] | ImageError]]:
+        """Facts and small matrices for each of the methods `numbers`, or why there are none; decodes once."""
+        picture: Picture | None = None
+        for number in numbers:
+            method = self.methods[number]
+            try:
+                if not fingerprints.decodes(method):
+                    plain = undecoded(data, name)
+                    facts = Result(None, plain.width, plain.height, plain.format)
+                    yield number, (facts, fingerprints.matrices(method, plain, self.transforms))
+                    continue
+                if picture is None:
+                    picture = decode(data, self.decode, name)
+                    known = self._facts(picture, extra_decoder(data, name))
+                yield number, (known, fingerprints.matrices(method, picture, self.transforms))
+            except ImageError as error:
+                yield number, error
+
+    def _facts(self, picture: Picture, decoder: str) -> Result:
         information = fingerprints.information_of(picture)
         pixels = None
         if information < fingerprints.INFORMATION_FLOOR and not picture.damaged:
             pixels = picture.pixel_digest()  # its hash will not be trusted: identity is all it can match by
-        return Result(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels)
+        return Result(
+            *(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels),
+            decoder=decoder,
+        )
 
 
 @dataclass
@@ -131,11 +150,8 @@ class Coder:
     def code(self, refs: Files) -> list[bytes]:
         """The digest of each file, `NOT_AN_IMAGE` for one that is none or failed; fills `results`."""
         digests = self.store.digests(refs.stamps)
-        known = {digest for digest in digests if digest}
-        for spec, results in zip(self.specs, self.results, strict=True):
-            results.update(self.store.results(known, spec))
-        todo = self._todo(digests)
-        if todo:
+        self._look_up({digest for digest in digests if digest})
+        while todo := self._todo(digests):  # again when a file went that was to be read for all of its content
             self._run(refs, digests, todo)
         self.store.flush()
         return [digest or NOT_AN_IMAGE for digest in digests]
@@ -163,29 +179,25 @@ class Coder:
         task = CodeTask(self.methods, self.decode, self.transforms)
         pool = Local(self.workers, self.timeout)
         queue = _Queue(refs, todo, pool.size)
-        self.progress.start("read", len(todo))
-        run = pool.run(task, queue, self._answer)
-        try:
-            for batch, outcomes in run:
-                if isinstance(outcomes, Lost):
-                    self._lost(batch, outcomes, digests, queue)
-                    continue
-                for (index, uri), outcome in zip(batch, outcomes, strict=True):
-                    digests[index] = outcome.digest
-                    self._keep(uri, outcome)
-                self._asked.pop(batch[0][0], None)
-                self.progress.advance(len(batch))
-        finally:
-            run.close()
-            self.store.flush()
-            self.progress.finish()
+        with self.progress.stage("read", len(todo)), closing(pool.run(task, queue, self._answer)) as run:
+            try:
+                for batch, outcomes in run:
+                    if isinstance(outcomes, Lost):
+                        self._lost(batch, outcomes, digests, queue)
+                        continue
+                    for (index, uri), outcome in zip(batch, outcomes, strict=True):
+                        digests[index] = outcome.digest
+                        self._keep(uri, outcome)
+                    self._asked.pop(batch[0][0], None)
+                    self.progress.advance(len(batch))
+            finally:
+                self.store.flush()
 
     def _answer(self, question: Question) -> list[list[int]]:
         """Which contents of a batch to code: those that no store knows and no other worker has claimed."""
         self._asked[question.batch] = question.digests
         fresh = {digest for digest in question.digests if digest and digest not in self._claims}
-        for spec, results in zip(self.specs, self.results, strict=True):
-            results.update(self.store.results((d for d in fresh if d not in results), spec))
+        self._look_up(fresh)
         wanted = []
         for digest in question.digests:
             numbers: list[int] = []
@@ -196,6 +208,12 @@ class Coder:
                     self._claims[digest] = question.batch
             wanted.append(numbers)
         return wanted
+
+    def _look_up(self, digests: set[bytes]) -> None:
+        """Take from the store what it knows, unless an optional decoder has changed since."""
+        for spec, results in zip(self.specs, self.results, strict=True):
+            found = self.store.results((digest for digest in digests if digest not in results), spec)
+            results.update((d, r) for d, r in found.items() if not r.decoder or is_installed(r.decoder))
 
     def _keep(self, uri: str, outcome: Outcome) -> None:
         if outcome.error:
@@ -208,7 +226,8 @@ class Coder:
             self._claims.pop(outcome.digest, None)
         for number, result in outcome.results.items():
             self.results[number][outcome.digest] = result
-            self.store.put_result(outcome.digest, self.specs[number], result)
+            if number not in outcome.passing:
+                self.store.put_result(outcome.digest, self.specs[number], result)
 
     def _lost(self, batch: Sequence[Item], lost: Lost, digests: list[bytes | None], queue: "_Queue") -> None:
         """One file crashed or hung its worker: note it, and let the rest of its batch be tried again."""
@@ -223,7 +242,7 @@ class Coder:
             result = Result(None, stage="decode", error=lost.reason)
             for spec, results in zip(self.specs, self.results, strict=True):
                 results[digest] = result
-                if not lost.timed_out:
+                if lost.lasting:
                     self.store.put_result(digest, spec, result)
         else:
             self.failures.append(Failure(uri, "read", lost.reason))

@@ -84,7 +84,7 @@ def _picture(name: str, mode: Decode) -> Picture:
 
 def _distance(method: Fingerprint, pictures: list[Picture]) -> Distance:
     left = fingerprints.codes_of(method, pictures[:1])[0]
-    right = fingerprints.codes_of(method, pictures[1:], transforms=True)[0]
+    right = fingerprints.codes_of(method, pictures[1:], transforms=method.metric == "hamming")[0]
     gaps = np.bitwise_count(left ^ right).sum(axis=1)
     turn = int(np.argmin(gaps))
     spec = plugins.describe(method)
@@ -95,7 +95,7 @@ def _verdict(pictures: list[Picture], decisive: Distance, information: int) -> t
     a, b = pictures
     if a.data == b.data:
         return "identical-file", "the same file, byte for byte"
-    if a.pixel_digest() == b.pixel_digest():
+    if not (a.damaged or b.damaged) and a.pixel_digest() == b.pixel_digest():
         return "identical-pixels", "the same pixels in different files"
     if information < INFORMATION_FLOOR:
         return None, "too little detail to tell: blank, flat or softly graded"
@@ -108,8 +108,7 @@ def _verdict(pictures: list[Picture], decisive: Distance, information: int) -> t
             f"different pictures, by {decisive.method} ({decisive.distance} bits, radius {decisive.radius})",
         )
     results = [Result(None, p.width, p.height) for p in pictures]
-    near = fingerprints.make(decisive.method).radii["strict"]
-    relation = relate.relation(results[0], results[1], gap, turn, near, same_pixels=False)
+    relation = relate.relation(fingerprints.make(decisive.method), results[0], results[1], gap, turn)
     return (
         relation,
         f"the same picture, {relation}, by {decisive.method} ({gap} bits, radius {decisive.radius})",

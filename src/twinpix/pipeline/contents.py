@@ -1,8 +1,7 @@
 """What is known of each distinct content of a run, in columns."""
 
 from array import array
-from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ _FACTS = ("width", "height", "format", "damaged", "information")
 _DIGEST = 16
 
 
-class Contents(Sequence[Result]):
+class Contents:
     """Coded contents by number; a `Result` is made when one is asked for, since millions would fill the memory."""
 
     def __init__(self) -> None:
@@ -36,21 +35,13 @@ class Contents(Sequence[Result]):
     def __len__(self) -> int:
         return len(self._digests) // _DIGEST
 
-    @overload
-    def __getitem__(self, index: int) -> Result: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Result]: ...
-
-    def __getitem__(self, index: int | slice) -> Result | list[Result]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(len(self))[index]]
-        width, height, form, damaged, information = self._facts[5 * index : 5 * index + 5]
+    def __getitem__(self, number: int) -> Result:
+        number = range(len(self))[number]
+        width, height, form, damaged, information = self._facts[5 * number : 5 * number + 5]
         size = len(self._codes) // len(self)
-        code = bytes(self._codes[size * index : size * (index + 1)])
-        return Result(
-            code, width, height, list(self._formats)[form], bool(damaged), information, self._pixels.get(index)
-        )
+        code = bytes(self._codes[size * number : size * (number + 1)])
+        pixels = self._pixels.get(number)
+        return Result(code, width, height, list(self._formats)[form], bool(damaged), information, pixels)
 
     def digest(self, number: int) -> bytes:
         return bytes(self._digests[_DIGEST * number : _DIGEST * (number + 1)])

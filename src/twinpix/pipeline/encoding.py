@@ -1,22 +1,20 @@
 """`encode`: the codes of images, for use elsewhere."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from twinpix import fingerprints, plugins, sources
+from twinpix.fingerprints import width_of
 from twinpix.model import Failure, Fingerprints
-from twinpix.pipeline.coding import Coder
-from twinpix.pipeline.finding import opened
-from twinpix.pipeline.options import Options
+from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.progress import Progress
 
 
 def encode(
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Paths | Iterable[Paths],
     methods: Sequence[str] = (),
     options: Options | None = None,
     *,
@@ -30,12 +28,13 @@ def encode(
     """
     options = replace(options or Options(), **changes)
     progress = progress or Progress()
-    names = [os.fspath(path) for path in paths]
+    names = names_of(paths)
     sources.require(names)
     prints = tuple(fingerprints.make(text) for text in methods or [options.method])
-    listing = sources.scan(names, recursive=options.recursive, hidden=options.hidden, follow_links=options.follow_links)
-    with opened(options, progress) as store:
-        coder = Coder(store, prints, options.decode, options.transforms, options.workers, options.timeout, progress)
+    with progress.stage("list"):
+        listing = options.scan(names)
+    with options.opened(progress) as store:
+        coder = options.coder(store, prints, progress)
         digests = coder.code(listing.refs)
     out = {}
     for number, method in enumerate(prints):
@@ -49,7 +48,8 @@ def encode(
             else:
                 rows.append(row)
                 codes.append(result.code)
-        shape = (len(rows), 8, method.bits // 8) if options.transforms else (len(rows), method.bits // 8)
+        width = width_of(method)
+        shape = (len(rows), fingerprints.TURNS, width) if options.transforms else (len(rows), width)
         array = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(shape)
         spec = plugins.describe(method)
         out[spec] = Fingerprints(listing.refs.take(rows), array, spec, sorted(failures, key=lambda f: f.path))

@@ -1,4 +1,4 @@
-"""From codes to accepted pairs of contents."""
+"""From codes to accepted pairs of nodes."""
 
 from collections.abc import Sequence
 
@@ -8,21 +8,18 @@ from numpy.typing import NDArray
 from twinpix import search
 from twinpix.model import Bytes2D, Matches
 
-_NONE = Matches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int8))
-
 
 def match(codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], radius: int, backend: str) -> Matches:
     """Pairs within the radius among the rows `first`, and of a row in `first` with one in `second`.
 
     `codes` is `(n, turns, bytes)`; with eight turns the distance is the least over the orientations.
     """
-    found = [_within(codes, first, radius, backend), _between(codes, first, second, radius, backend)]
-    return Matches(*(np.concatenate([getattr(m, name) for m in found]) for name in ("i", "j", "distance", "turn")))
+    return Matches.joined([_within(codes, first, radius, backend), _between(codes, first, second, radius, backend)])
 
 
 def _within(codes: Bytes2D, rows: NDArray[np.int64], radius: int, backend: str) -> Matches:
     if len(rows) < 2:
-        return _NONE
+        return Matches.none()
     if codes.shape[1] == 1:
         i, j, distance = search.self_join(codes[rows, 0], radius, backend)
         return Matches(rows[i], rows[j], distance, np.zeros(len(i), np.int8))
@@ -31,7 +28,7 @@ def _within(codes: Bytes2D, rows: NDArray[np.int64], radius: int, backend: str) 
 
 def _between(codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], radius: int, backend: str) -> Matches:
     if not len(first) or not len(second):
-        return _NONE
+        return Matches.none()
     return _oriented(codes, first, second, radius, backend)
 
 
@@ -53,15 +50,6 @@ def _oriented(
     return Matches(low[nearest], high[nearest], distance[nearest], turn[nearest])
 
 
-def equal(values: Sequence[bytes | None]) -> Matches:
-    """Rows whose values are equal, each paired with the first such row: all are one picture."""
-    first: dict[bytes, int] = {}
-    pairs = [(first.setdefault(v, n), n) for n, v in enumerate(values) if v is not None]
-    pairs = [(i, j) for i, j in pairs if i != j]
-    i, j = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
-    return Matches(i, j, np.zeros(len(pairs), np.int32), np.zeros(len(pairs), np.int8))
-
-
 class Neighbours:
     """The matches as an adjacency list, both ways, in compressed rows."""
 
@@ -75,16 +63,16 @@ class Neighbours:
         self._matches = matches
 
     def has_any(self) -> NDArray[np.bool_]:
-        """Which contents have a match at all."""
+        """`(n,)`: which nodes have a match at all."""
         return np.diff(self._starts) > 0
 
-    def get(self, content: int, default: Sequence[int] = ()) -> Sequence[int]:
-        row: list[int] = self._others[self._starts[content] : self._starts[content + 1]].tolist()
+    def get(self, node: int, default: Sequence[int] = ()) -> Sequence[int]:
+        row: list[int] = self._others[self._starts[node] : self._starts[node + 1]].tolist()
         return row or default
 
-    def edges(self, content: int) -> list[tuple[int, int, int]]:
-        """`(other, distance, turn)` of each match of a content, by other."""
-        span = slice(int(self._starts[content]), int(self._starts[content + 1]))
+    def edges(self, node: int) -> list[tuple[int, int, int]]:
+        """`(other, distance, turn)` of each match of a node, by other."""
+        span = slice(int(self._starts[node]), int(self._starts[node + 1]))
         at = self._match[span]
         columns = (self._others[span], self._matches.distance[at], self._matches.turn[at])
         return list(zip(*(column.tolist() for column in columns), strict=True))

@@ -1,16 +1,35 @@
 """What may be asked of a run."""
 
+import math
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
-from twinpix import fingerprints, keep
-from twinpix.errors import UsageError
+from twinpix import fingerprints, keep, sources
+from twinpix.errors import StoreError, UsageError
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Decode, Strictness
+from twinpix.pipeline.coding import Coder
+from twinpix.pipeline.progress import Progress
 from twinpix.store import Store, default_path
 
 DEFAULT_METHOD = "phash:size=16"
+
+
+Paths = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+def names_of(paths: Paths | Iterable[Paths]) -> list[str]:
+    """Paths as text: one, or several."""
+    if isinstance(paths, str | bytes | os.PathLike):
+        paths = [paths]
+    try:
+        return [os.fsdecode(path) for path in paths]
+    except TypeError as error:
+        raise UsageError(f"paths are text or path objects: {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +44,7 @@ class Options:
     search: str = "auto"
     link: str = "star"
     keep: str = keep.DEFAULT
-    reference: tuple[str, ...] = ()
+    reference: Paths | Sequence[Paths] = ()
     cross: bool = False  # only pairs of different PATHs
     recursive: bool = True
     hidden: bool = False
@@ -34,6 +53,18 @@ class Options:
     workers: int = 0  # processes; 0: one a core
     timeout: float = 60.0  # seconds that one image may take
     store: str | os.PathLike[str] | None = "default"  # "default": the platform's cache folder; None: none
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise UsageError(f"workers is a number of processes, or 0 for one a core, not {self.workers}")
+        if not 0 < self.timeout < math.inf:
+            raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout:g}")
+        if self.decode not in get_args(Decode):
+            raise UsageError(f"decode is one of {', '.join(get_args(Decode))}, not {self.decode!r}")
+
+    def plain(self) -> "Options":
+        """The same without what only concerns hashes."""
+        return replace(self, decode="fast", transforms=False)
 
     def fingerprint(self) -> Fingerprint:
         method = fingerprints.make(self.method)
@@ -53,7 +84,38 @@ class Options:
             raise UsageError(f"{self.method} compares for equality: its only radius is 0")
         return self.radius
 
+    def scan(self, paths: Sequence[str], references: Sequence[str] = (), listed: Sequence[str] = ()) -> sources.Listing:
+        """List what lies below some paths."""
+        return sources.scan(
+            *(paths, references, listed), recursive=self.recursive, hidden=self.hidden, follow_links=self.follow_links
+        )
+
+    def coder(self, store: Store, methods: Sequence[Fingerprint], progress: Progress) -> Coder:
+        """What codes files by these methods."""
+        return Coder(store, tuple(methods), self.decode, self.transforms, self.workers, self.timeout, progress)
+
+    @contextmanager
+    def opened(self, progress: Progress) -> Iterator[Store]:
+        """The store for the time of a run: what it has to say is said, what was computed is kept."""
+        store = self.open_store()
+        try:
+            yield store
+        finally:
+            try:
+                store.close()
+            finally:
+                for note in store.notes:
+                    progress.note(note)
+
     def open_store(self) -> Store:
+        """The store asked for; without one when the default one cannot be made, which it says in its notes."""
         if self.store is None:
             return Store(None)
-        return Store(default_path() if self.store == "default" else Path(self.store))
+        if self.store != "default":
+            return Store(Path(self.store))
+        try:
+            return Store(default_path())
+        except StoreError as error:
+            store = Store(None)
+            store.notes.append(f"{error}; this run goes on without it")
+            return store

@@ -1,18 +1,20 @@
 """`query`: which images below some paths are the same picture as one given image."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from twinpix import search, sources
 from twinpix.errors import UsageError
-from twinpix.fingerprints import INFORMATION_FLOOR
+from twinpix.fingerprints import Fingerprint, width_of
 from twinpix.model import Failure, Relation
 from twinpix.pipeline import relate
-from twinpix.pipeline.coding import Coder
-from twinpix.pipeline.finding import gather, opened
-from twinpix.pipeline.options import Options
+from twinpix.pipeline.gathering import Images, gather, look_at_pixels
+from twinpix.pipeline.nodes import is_low
+from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.progress import Progress
 
 
@@ -25,8 +27,8 @@ class Hit(NamedTuple):
 
 
 def query(
-    image: str | os.PathLike[str],
-    paths: Sequence[str | os.PathLike[str]],
+    image: Paths,
+    paths: Paths | Iterable[Paths],
     options: Options | None = None,
     *,
     progress: Progress | None = None,
@@ -39,50 +41,61 @@ def query(
     """
     options = replace(options or Options(), **changes)
     progress = progress or Progress()
-    name = os.fspath(image)
+    name, names = names_of(image)[0], names_of(paths)
     method = options.fingerprint()
     radius = options.radius_of(method)
-    sources.require([name, *(os.fspath(path) for path in paths)])
-    asked = sources.scan([name], recursive=False)
-    listing = sources.scan(
-        [os.fspath(path) for path in paths],
-        recursive=options.recursive,
-        hidden=options.hidden,
-        follow_links=options.follow_links,
-    )
-    with opened(options, progress) as store:
-        coder = Coder(store, (method,), options.decode, options.transforms, options.workers, options.timeout, progress)
+    sources.require([name, *names])
+    if os.path.isdir(name):
+        raise UsageError(f"{name} is a folder: a query is one image")
+    with progress.stage("list"):
+        asked, listing = options.scan([name]), options.scan(names)
+    with options.opened(progress) as store:
+        coder = options.coder(store, [method], progress)
         mine = gather(asked.refs, coder)
         if not len(mine.refs):
             failures = [*asked.failures, *coder.failures, *mine.failures]
             why = failures[0].error if failures else "not an image"
             raise UsageError(f"cannot use {name} as a query: {why}")
         images = gather(listing.refs, coder)
-    question, digest = mine.contents[0], mine.contents.digest(0)
-    width = method.bits // 8
-    near = method.radii["strict"]
-    exact_only = options.guard and question.information < INFORMATION_FLOOR
-    found: dict[int, tuple[int, int]] = {}
-    if len(images.contents):
-        codes = images.contents.codes(width)
-        flat = codes.reshape(-1, codes.shape[2])
-        _, at, distance = search.join(mine.contents.codes(width)[:1, 0], flat, radius, options.search)
-        for row, gap in zip(at.tolist(), distance.tolist(), strict=True):
-            content, turn = divmod(row, codes.shape[1])
-            found[content] = min(found.get(content, (gap, turn)), (gap, turn))
+        near = _near(mine, images, method, radius, options)
+        alike = [number for number, (gap, turn) in near.items() if relate.may_be_identical(method, gap, turn)]
+        for group, numbers in ((images, alike), (mine, [0] if alike else [])):
+            look_at_pixels(group, numbers, options, store, progress)
+
+    question, own = mine.contents[0], mine.refs[0].stamp[:2]
     hits = []
-    own = {(ref.stamp.device, ref.stamp.inode) for ref in mine.refs}
-    for ref, content in zip(images.refs, images.content.tolist(), strict=True):
-        result = images.contents[content]
-        if (ref.stamp.device, ref.stamp.inode) in own:
-            continue
-        same = relate.same_pixels(question, result)
-        if images.contents.digest(content) == digest:
-            hits.append(Hit(ref.uri, 0, "identical-file"))
-        elif same:
-            hits.append(Hit(ref.uri, 0, "identical-pixels"))
-        elif content in found and not exact_only and not (options.guard and result.information < INFORMATION_FLOOR):
-            gap, turn = found[content]
-            hits.append(Hit(ref.uri, gap, relate.relation(question, result, gap, turn, near, same)))
+    for file in images.files_where(np.isin(np.arange(len(images.contents)), list(near))):
+        number = int(images.content[file])
+        if images.refs[file].stamp[:2] != own:
+            gap, turn = near[number]
+            same = images.contents.digest(number) == mine.contents.digest(0)
+            name = relate.relation(method, question, images.contents[number], gap, turn, same_file=same)
+            hits.append(Hit(images.refs.uris[file], gap, name))
     failures = sorted([*listing.failures, *coder.failures, *images.failures], key=lambda f: f.path)
     return sorted(hits, key=lambda hit: (hit.distance, hit.path)), failures
+
+
+def _near(
+    mine: Images, images: Images, method: Fingerprint, radius: int, options: Options
+) -> dict[int, tuple[int, int]]:
+    """Distance and turn of the contents that match the query: by code, or by identity where codes mean nothing."""
+    contents, width = images.contents, width_of(method)
+    if not len(contents):
+        return {}
+    near: dict[int, tuple[int, int]] = {}
+    guarded = options.guard and method.metric == "hamming"
+    low = is_low(contents) if guarded else np.zeros(len(contents), dtype=bool)
+    if not (guarded and is_low(mine.contents)[0]):
+        codes = contents.codes(width)
+        flat = codes.reshape(-1, width)
+        _, at, distance = search.join(mine.contents.codes(width)[:1, 0], flat, radius, options.search)
+        for row, gap in zip(at.tolist(), distance.tolist(), strict=True):
+            number, turn = divmod(row, codes.shape[1])
+            if not low[number]:
+                near[number] = min(near.get(number, (gap, turn)), (gap, turn))
+    pixels = mine.contents.pixels(0)
+    for number in range(len(contents)):
+        same_pixels = pixels is not None and contents.pixels(number) == pixels
+        if same_pixels or contents.digest(number) == mine.contents.digest(0):
+            near[number] = (0, 0)
+    return near

@@ -1,20 +1,25 @@
 """Name how two matched images differ, from what is known without opening them again."""
 
-from twinpix.fingerprints import relation_of_turn
+from twinpix.fingerprints import Fingerprint, decodes, relation_of_turn
 from twinpix.model import Relation
 from twinpix.store import Result
 
 _SAME_SHAPE = 0.02  # of the aspect ratio
+_SAME_PIXELS = 25  # identical pixels differ in no more than one bit in so many, whatever the decoder drops
 
 
-def relation(a: Result, b: Result, distance: int, turn: int, near: int, same_pixels: bool) -> Relation:
-    """The relation of two contents; `near` is the radius below which only encoding or size can differ."""
-    if same_pixels:
+def relation(
+    method: Fingerprint, a: Result, b: Result, distance: int, turn: int, *, same_file: bool = False
+) -> Relation:
+    """The relation of two images that match by `method` at this distance, in this turn."""
+    if same_file or not decodes(method):
+        return "identical-file"
+    if method.metric == "identity" or (a.pixels is not None and a.pixels == b.pixels):
         return "identical-pixels"
     turned = relation_of_turn(turn)
     if turned:
         return turned
-    if distance > near:
+    if distance > method.radii["strict"]:
         return "edited"
     if (a.width, a.height) == (b.width, b.height):
         return "re-encoded"
@@ -23,6 +28,6 @@ def relation(a: Result, b: Result, distance: int, turn: int, near: int, same_pix
     return "edited"
 
 
-def same_pixels(a: Result, b: Result) -> bool:
-    """True when both pictures' pixels were looked at and are equal."""
-    return a.pixels is not None and a.pixels == b.pixels
+def may_be_identical(method: Fingerprint, distance: int, turn: int) -> bool:
+    """True when two pictures of one size are near enough to have the same pixels."""
+    return method.metric == "hamming" and turn == 0 and distance <= method.bits // _SAME_PIXELS

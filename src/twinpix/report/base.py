@@ -28,23 +28,30 @@ def encoded(parts: Iterable[str]) -> Iterator[bytes]:
 
 
 def write_file(path: str, parts: Iterable[bytes]) -> None:
-    """Write a file whole: until all of it is on the disk, the old one stays.
+    """Write a file whole: until all of it is on the disk, the old one stays, and it is what a link leads to.
+
+    What is no regular file (a pipe, a device) is written to as it is.
 
     Raises `OutputError` when that is not possible; the old file is untouched then.
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    temporary = None
+    target, temporary = os.path.realpath(path), None
+    folder = os.path.dirname(target)
     try:
+        if os.path.exists(target) and not os.path.isfile(target):
+            with open(target, "wb", buffering=0) as file:
+                for part in parts:
+                    file.write(part)
+            return
         handle, temporary = tempfile.mkstemp(prefix=".twinpix-", dir=folder)
         with os.fdopen(handle, "wb") as file:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
-        if os.path.exists(path):
-            os.chmod(temporary, os.stat(path).st_mode & 0o777)
+        if os.path.exists(target):
+            os.chmod(temporary, os.stat(target).st_mode & 0o777)
         else:
             os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        os.replace(temporary, target)
         temporary = None
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}; what was there before is untouched") from None

@@ -4,6 +4,7 @@ Every kernel releases the GIL and works on a range of its input, so plain thread
 kernel that may find more pairs than its buffer holds returns how far it came.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,18 @@ from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]
 Index = NDArray[np.int64]
+
+
+def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile at the first call; what was compiled is kept where a folder for it can be written."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            return njit(nogil=True, cache=True, **options)(function)
+        except RuntimeError:  # no such folder
+            return njit(nogil=True, **options)(function)
+
+    return decorate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -27,7 +40,7 @@ def popcount(typingctx: Any, value: Any) -> Any:
     return types.uint64(types.uint64), codegen
 
 
-@njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
+@_compiled(inline="always")
 def distance_of(a: Words, i: int, b: Words, j: int, limit: np.uint64) -> np.uint64:
     """The distance, or something above `limit` as soon as it is above."""
     total = np.uint64(0)
@@ -38,7 +51,7 @@ def distance_of(a: Words, i: int, b: Words, j: int, limit: np.uint64) -> np.uint
     return total
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@_compiled()
 def bucket_keys(codes: Words, first_bit: int, bits: int) -> NDArray[np.int32]:
     """The `bits` bits (at most 24) from `first_bit` on of each code; codes `(words, n)`."""
     n = codes.shape[1]
@@ -53,7 +66,7 @@ def bucket_keys(codes: Words, first_bit: int, bits: int) -> NDArray[np.int32]:
     return keys
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@_compiled()
 def bucket_sort(keys: NDArray[np.int32], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Counting sort: where each bucket starts (one more entry at the end), and the rows in bucket order."""
     starts = np.zeros((1 << bits) + 1, np.int64)
@@ -69,7 +82,7 @@ def bucket_sort(keys: NDArray[np.int32], bits: int) -> tuple[NDArray[np.int64], 
     return starts, rows
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@_compiled()
 def gather(codes: Words, rows: NDArray[np.int32]) -> Words:
     out = np.empty((codes.shape[0], len(rows)), np.uint64)
     for word in range(codes.shape[0]):
@@ -78,7 +91,7 @@ def gather(codes: Words, rows: NDArray[np.int32]) -> Words:
     return out
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@_compiled()
 def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Index, slacks: Index, until: int) -> bool:
     """True when an earlier band than `until` admits the pair, which is then counted there."""
     for band in range(until):
@@ -92,7 +105,7 @@ def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Ind
     return False
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@_compiled()
 def banded(
     left: Words,
     left_starts: Index,
@@ -169,7 +182,7 @@ def banded(
 TILE = 512
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@_compiled()
 def row_of_words(left: Words, a: int, right: Words, b0: int, b1: int, distance: Words) -> None:
     """Distances of one code to codes `b0..b1`: four words at a time, so that sums stay in registers."""
     width, size = left.shape[0], b1 - b0
@@ -190,7 +203,7 @@ def row_of_words(left: Words, a: int, right: Words, b0: int, b1: int, distance: 
         word += 1
 
 
-@njit(nogil=True, cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@_compiled(fastmath=True)
 def blocked(
     left: Words,
     right: Words,

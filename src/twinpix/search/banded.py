@@ -8,7 +8,6 @@ Source: M. Norouzi, A. Punjani, D. J. Fleet, "Fast exact search in Hamming space
 hashing", https://arxiv.org/abs/1307.2982
 """
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.machine import cores
 from twinpix.search.base import Codes, Pairs, words
 
 _MAX_KEY_BITS = 22
@@ -48,6 +48,10 @@ class Banded:
 
     threads: int = 0  # 0: one a core
 
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ValueError("threads must not be negative")
+
     def pairs(self, codes: Codes, radius: int) -> Pairs:
         unique, group = _collapse(codes)
         found = self._join(unique, None, radius)
@@ -64,7 +68,7 @@ class Banded:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32)
         radius = min(radius, 64 * left.shape[0])
         bands = choose_bands(left, other, radius)
-        with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(self.threads or cores()) as pool:
             blocks = (
                 _by_tiles(left, right, radius, pool) if bands is None else _by_bands(left, right, radius, bands, pool)
             )

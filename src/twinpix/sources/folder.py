@@ -4,6 +4,7 @@ import os
 import stat
 from array import array
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +22,45 @@ SKIPPED = frozenset(
 def scan(
     paths: Sequence[str],
     references: Sequence[str] = (),
+    listed: Sequence[str] = (),
     *,
     recursive: bool = True,
     hidden: bool = False,
     follow_links: bool = False,
 ) -> Listing:
-    """List every file below `paths` and `references`, sorted by path; a file with several names once.
+    """List every file below `paths`, `references` and `listed`, sorted by path; a file with several names once.
 
-    Hidden and service folders are skipped unless `hidden`; symbolic links to folders are not followed
-    unless `follow_links`, and then no folder is entered twice.
+    A file's root is the number of its path in `paths`, `len(paths)` for all of `listed`, and below 0 for
+    references. Hidden and service folders are skipped unless `hidden`; symbolic links to folders are not
+    followed unless `follow_links`, and then after all others, so that no folder is entered twice and what
+    has a real name is listed by it.
     """
     walker = _Walker(recursive, hidden, follow_links)
-    for root, path in enumerate([*references, *paths]):
-        walker.add(path, root - len(references), reference=root < len(references))
+    for number, path in enumerate(references):
+        walker.add(path, number - len(references), reference=True)
+    for number, path in enumerate(paths):
+        walker.add(path, number, reference=False)
+    for path in listed:
+        walker.add(path, len(paths), reference=False)
+    walker.follow()
     return walker.result()
+
+
+class _Folder(NamedTuple):
+    """A folder to enter; `link` when a symbolic link leads there."""
+
+    path: str
+    status: os.stat_result
+    root: int
+    reference: bool
+    link: bool
 
 
 class _Walker:
     def __init__(self, recursive: bool, hidden: bool, follow_links: bool) -> None:
         self.recursive, self.hidden, self.follow_links = recursive, hidden, follow_links
         self.entered: set[tuple[int, int]] = set()
+        self.linked: list[_Folder] = []  # to be entered when all real folders were
         self.failures: list[Failure] = []
         self.other_files = self.folder_links = 0
         # The files found, in columns.
@@ -54,20 +74,26 @@ class _Walker:
             self.failures.append(Failure(path, "list", reason(error)))
             return
         if stat.S_ISDIR(status.st_mode):
-            self._folder(path, status, root, reference)
+            self._enter(_Folder(path, status, root, reference, link=False))
         else:
             self._file(path, status, root, reference, os.path.islink(path), given=True)
 
-    def _folder(self, path: str, status: os.stat_result, root: int, reference: bool) -> None:
-        pending = [(path, status)]
+    def follow(self) -> None:
+        """Enter the folders that links lead to, in the order of their names."""
+        while self.linked:
+            self.linked.sort(key=lambda folder: folder.path, reverse=True)
+            self._enter(self.linked.pop())
+
+    def _enter(self, folder: _Folder) -> None:
+        pending = [folder]
         while pending:
-            folder, status = pending.pop()
-            key = (status.st_dev, status.st_ino)
-            if key in self.entered and status.st_ino:
+            folder = pending.pop()
+            key = (folder.status.st_dev, folder.status.st_ino)
+            if key in self.entered and folder.status.st_ino:
                 continue
             self.entered.add(key)
-            for entry in self._entries(folder):
-                pending.extend(self._entry(entry, root, reference))
+            for entry in self._entries(folder.path):
+                self._entry(entry, folder, pending)
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
@@ -76,21 +102,20 @@ class _Walker:
         except OSError as error:
             self.failures.append(Failure(folder, "list", reason(error)))
 
-    def _entry(self, entry: os.DirEntry[str], root: int, reference: bool) -> Iterator[tuple[str, os.stat_result]]:
-        """Note a file; yield a folder to enter."""
+    def _entry(self, entry: os.DirEntry[str], parent: _Folder, pending: list[_Folder]) -> None:
+        """Note a file, or a folder to enter."""
         if not self.hidden and (entry.name.startswith(".") or entry.name in SKIPPED):
             return
         try:
             link = entry.is_symlink()
-            folder = entry.is_dir(follow_symlinks=True)
-            if folder and link and not self.follow_links:
-                self.folder_links += 1
-            elif folder:
-                if self.recursive:
-                    yield entry.path, os.stat(entry.path)
-            else:
+            if not entry.is_dir(follow_symlinks=True):
                 status = os.stat(entry.path) if link or os.name == "nt" else entry.stat()
-                self._file(entry.path, status, root, reference, link)
+                self._file(entry.path, status, parent.root, parent.reference, link or parent.link)
+            elif link and not self.follow_links:
+                self.folder_links += 1
+            elif self.recursive:
+                folder = parent._replace(path=entry.path, status=os.stat(entry.path), link=link or parent.link)
+                (self.linked if link else pending).append(folder)
         except OSError as error:
             if claims_image(entry.name):
                 self.failures.append(Failure(entry.path, "list", reason(error)))

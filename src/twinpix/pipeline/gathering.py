@@ -1,0 +1,75 @@
+"""From a listing to the readable images and their contents; looking at the pixels of a few of them."""
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import fingerprints
+from twinpix.model import Failure, Files
+from twinpix.pipeline.coding import Coder
+from twinpix.pipeline.contents import Contents
+from twinpix.pipeline.options import Options
+from twinpix.pipeline.progress import Progress
+from twinpix.store import Store
+
+
+@dataclass
+class Images:
+    """The readable files and the distinct contents they hold."""
+
+    refs: Files
+    content: NDArray[np.int64]  # number of each file's content
+    contents: Contents
+    failures: list[Failure]  # of files that were read, but not decoded or coded
+    other_files: int  # that are no images
+
+    def first(self) -> NDArray[np.int64]:
+        """The first file of each content."""
+        first: NDArray[np.int64] = np.unique(self.content, return_index=True)[1]
+        return first
+
+    def files_where(self, which: NDArray[np.bool_]) -> list[int]:
+        """The files whose content is one of those marked."""
+        files: list[int] = np.flatnonzero(which[self.content]).tolist()
+        return files
+
+
+def gather(refs: Files, coder: Coder) -> Images:
+    """Code the files; gather those that are images, by content."""
+    digests = coder.code(refs)
+    failed = {failure.path for failure in coder.failures}
+    rows, content = array("q"), array("q")
+    contents, failures, other_files = Contents(), list[Failure](), 0
+    place: dict[bytes, int] = {}
+    for row, digest in enumerate(digests):
+        if not digest:
+            other_files += refs.uris[row] not in failed
+            continue
+        number = place.get(digest)
+        if number is None:
+            result = coder.result(digest)
+            if result.code is None:
+                failures.append(Failure(refs.uris[row], result.stage, result.error))
+                continue
+            number = place[digest] = contents.add(digest, coder.take(digest))
+        rows.append(row)
+        content.append(number)
+    return Images(
+        refs.take(np.array(rows, dtype=np.int64)), np.array(content, dtype=np.int64), contents, failures, other_files
+    )
+
+
+def look_at_pixels(images: Images, numbers: Iterable[int], options: Options, store: Store, progress: Progress) -> None:
+    """Decode these contents in full, unless that was done, to know whether their pixels are identical."""
+    contents, damaged = images.contents, images.contents.column("damaged")
+    chosen = [number for number in sorted(numbers) if contents.pixels(number) is None and not damaged[number]]
+    if not chosen:
+        return
+    coder = options.plain().coder(store, [fingerprints.make("pixels")], progress)
+    digests = coder.code(images.refs.take(images.first()[chosen]))
+    for number, digest in zip(chosen, digests, strict=True):
+        if digest == contents.digest(number):  # else the file changed since: say nothing of its pixels
+            contents.set_pixels(number, coder.result(digest).code)

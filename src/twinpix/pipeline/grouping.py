@@ -1,0 +1,130 @@
+"""From matches to groups: who can be in one, who stays, and how every pair is related."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import keep, linking
+from twinpix.fingerprints import Fingerprint
+from twinpix.linking.base import Kind
+from twinpix.model import Files, Group, Match, Matches, Member
+from twinpix.pipeline import relate
+from twinpix.pipeline.gathering import Images
+from twinpix.pipeline.matching import Neighbours
+from twinpix.pipeline.nodes import Nodes
+from twinpix.pipeline.options import Options
+
+MATCHES_LISTED = 10_000  # of one group, in the report
+
+
+def group(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint, options: Options) -> list[Group]:
+    """The groups that the linking rule makes of the matches of nodes, each with its keeper first, by its path."""
+    linker, chain = linking.make(options.link), keep.make_chain(options.keep)
+    near = Neighbours(matches, len(nodes))
+    node = nodes.of[images.content]
+    members = _members(images, np.bincount(node, minlength=len(nodes))[node] > 1, near.has_any()[node])
+    order = sorted(members, key=lambda file: chain.key(members[file]))
+    kinds = _kinds(images.refs, options.cross)
+    graph = linking.Graph(node.tolist(), kinds, near, lambda a, b: _allowed(a, b, options.cross), order)
+    found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
+    writer = _Grouper(images, node.tolist(), members, near, chain, method)
+    return [writer.group(number, files) for number, files in enumerate(found, start=1)]
+
+
+def _members(images: Images, *linked: NDArray[np.bool_]) -> dict[int, Member]:
+    """The files that can be in a group: with an equal, or with a match."""
+    out = {}
+    for file in np.flatnonzero(np.logical_or(*linked)).tolist():
+        ref, number = images.refs[file], int(images.content[file])
+        result = images.contents[number]
+        out[file] = Member(
+            path=ref.uri,
+            size=ref.stamp.size,
+            width=result.width,
+            height=result.height,
+            mtime_ns=ref.stamp.mtime_ns,
+            digest=images.contents.digest(number).hex(),
+            format=result.format,
+            damaged=result.damaged,
+            reference=ref.reference,
+            link=ref.link,
+            root=ref.root,
+        )
+    return out
+
+
+def _kinds(refs: Files, cross: bool) -> list[Kind]:
+    seen: dict[Kind, Kind] = {}  # one object a kind, not one a file
+    pairs = zip(refs.roots.tolist() if cross else [0] * len(refs), refs.references.tolist(), strict=True)
+    return [seen.setdefault(kind, kind) for kind in pairs]
+
+
+def _allowed(a: Kind, b: Kind, cross: bool) -> bool:
+    """Two references are never paired; with `cross`, nor are two files of one PATH."""
+    return not (a[1] and b[1]) and (not cross or a[0] != b[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouper:
+    """Writes groups of files as the report shows them."""
+
+    images: Images
+    node: list[int]  # of each file
+    members: dict[int, Member]
+    near: Neighbours
+    chain: keep.Chain
+    method: Fingerprint
+
+    def group(self, number: int, files: list[int]) -> Group:
+        keeper, *others = files
+        others.sort(key=lambda file: self.chain.key(self.members[file]))
+        listed: list[Match] = []
+        left_out = 0
+        for pair in self._pairs(keeper, others):
+            if len(listed) < MATCHES_LISTED:
+                listed.append(self._match(*pair))
+            else:
+                left_out += 1
+        return Group(
+            id=number,
+            keeper=self.members[keeper].path,
+            reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
+            members=[self.members[file] for file in (keeper, *others)],
+            matches=listed,
+            matches_left_out=left_out,
+        )
+
+    def _pairs(self, keeper: int, others: list[int]) -> Iterator[tuple[int, int, int, int]]:
+        """Pairs of files with distance and turn: the keeper with each that it matches, then the others by node.
+
+        Of the others, files of one node are paired with the first of them, and nodes by their first files.
+        """
+        first = {self.node[keeper]: keeper}
+        edges = self._edges(keeper)
+        for file in others:
+            if self.node[file] in edges:
+                yield keeper, file, *edges[self.node[file]]
+            first.setdefault(self.node[file], file)
+        for file in others:
+            head = first[self.node[file]]
+            if head not in (file, keeper):
+                yield head, file, 0, 0
+        place = {node: at for at, node in enumerate(first)}
+        for node, file in first.items():
+            if file != keeper:
+                for other, (distance, turn) in self._edges(file).items():
+                    if place.get(other, -1) > place[node]:
+                        yield file, first[other], distance, turn
+
+    def _edges(self, file: int) -> dict[int, tuple[int, int]]:
+        """Distance and turn of the nodes that match a file, its own among them."""
+        node = self.node[file]
+        return {node: (0, 0), **{other: (gap, turn) for other, gap, turn in self.near.edges(node)}}
+
+    def _match(self, a: int, b: int, distance: int, turn: int) -> Match:
+        x, y = int(self.images.content[a]), int(self.images.content[b])
+        contents, uris = self.images.contents, self.images.refs.uris
+        name = relate.relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
+        return Match(uris[a], uris[b], distance, name)

@@ -1,0 +1,65 @@
+"""Contents that no search need tell apart: equal codes, or equal pixels where codes mean nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, width_of
+from twinpix.model import Bytes2D
+from twinpix.pipeline.contents import Contents
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """What the search and the linking work on, so that a thousand equal pictures are one and no quadratic bucket."""
+
+    of: NDArray[np.int64]  # the node of each content
+    codes: Bytes2D  # (nodes, turns, bytes)
+    guarded: NDArray[np.bool_]  # (nodes,): matched by identity alone
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def contents(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """`order` and `starts`: node `n` holds the contents `order[starts[n]:starts[n + 1]]`, ascending."""
+        order = np.argsort(self.of, kind="stable")
+        return order, np.searchsorted(self.of[order], np.arange(len(self) + 1))
+
+
+def nodes_of(contents: Contents, method: Fingerprint, guard: bool) -> Nodes:
+    """One node for each distinct code, or, of contents with too little detail, for each distinct picture."""
+    codes = contents.codes(width_of(method))
+    low = is_low(contents) if guard and method.metric == "hamming" else np.zeros(len(codes), dtype=bool)
+    keys = np.ascontiguousarray(codes.reshape(len(codes), codes.shape[1] * codes.shape[2]))
+    _, first, of = np.unique(_as_items(keys), return_index=True, return_inverse=True)
+    of = of.reshape(-1).astype(np.int64)
+    plain = np.flatnonzero(low).tolist()
+    firsts = _first_of_equals([contents.pixels(number) for number in plain])
+    for number, at in zip(plain, firsts, strict=True):
+        of[number] = len(first) + at  # all of a node are guarded, or none
+    used, of = np.unique(of, return_inverse=True)
+    of = of.reshape(-1).astype(np.int64)
+    members = np.zeros(len(used), dtype=np.int64)
+    members[of[::-1]] = np.arange(len(codes))[::-1]
+    return Nodes(of, codes[members], low[members])
+
+
+def is_low(contents: Contents) -> NDArray[np.bool_]:
+    """Which contents have too little detail for a hash to mean anything."""
+    low: NDArray[np.bool_] = contents.column("information") < INFORMATION_FLOOR
+    return low
+
+
+def _as_items(rows: Bytes2D) -> NDArray[np.void]:
+    """Each row as one value that compares by its bytes."""
+    if not rows.size:
+        return np.empty(0, dtype="V1")
+    return rows.view(f"V{rows.shape[1]}")[:, 0]
+
+
+def _first_of_equals(values: Sequence[bytes | None]) -> list[int]:
+    """For each value the place of the first that equals it; unknown ones equal nothing."""
+    first: dict[bytes, int] = {}
+    return [at if value is None else first.setdefault(value, at) for at, value in enumerate(values)]
