@@ -61,10 +61,8 @@ def encode(
     if failed:
         what += f", {report.plural(len(failed), 'file')} could not be used"
     typer.echo(what if output == "-" else f"{what}: {output}", err=True)
-    for prints in coded.values():
-        for failure in prints.failures[:10]:
-            typer.echo(f"  {report.printable(failure.path)}: {failure.error}", err=True)
-        break
+    for failure in first.failures[:10]:
+        typer.echo(f"  {report.printable(failure.path)}: {failure.error}", err=True)
     return Exit.SOME_FAILED if strict and failed else Exit.DONE
 
 

@@ -6,12 +6,19 @@ from typing import Any
 
 from twinpix.pipeline import Progress
 
-_LABELS = {"list": "Listing files", "read": "Reading images", "compare": "Comparing"}
+_LABELS = {"list": "Listing files", "read": "Reading images"}
 _MANY = 20_000  # images, which take seconds to compare
 _QUIET_SECONDS = 0.4  # a stage that ends sooner is not worth a line
 
 
-class TerminalProgress(Progress):
+class NotesOnly(Progress):
+    """For pipes and files: only what the user should know."""
+
+    def note(self, text: str) -> None:
+        print(f"twinpix: {text}", file=sys.stderr)
+
+
+class TerminalProgress(NotesOnly):
     """Draws the running stage on stderr; its library is loaded once a stage takes long enough to be watched."""
 
     def __init__(self) -> None:
@@ -35,9 +42,6 @@ class TerminalProgress(Progress):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-    def note(self, text: str) -> None:
-        print(f"twinpix: {text}", file=sys.stderr)
 
     def _make(self, label: str = "") -> Any:
         from rich.console import Console
@@ -68,13 +72,6 @@ class TerminalProgress(Progress):
         bar.start()
         bar.add_task(label or _LABELS.get(self._stage, self._stage), total=self._total or None, completed=self._done)
         return bar
-
-
-class NotesOnly(Progress):
-    """For pipes and files: only what the user should know."""
-
-    def note(self, text: str) -> None:
-        print(f"twinpix: {text}", file=sys.stderr)
 
 
 def progress() -> Progress:

@@ -1,7 +1,7 @@
 """The graph of matches, in which files of equal content stand together, and what a linking rule offers."""
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol, cast
 
 from twinpix import plugins
@@ -73,9 +73,11 @@ class Graph:
         for block in self._blocks_near(file):
             yield from self._free(block)
 
-    def paired(self, a: tuple[int, Kind], b: tuple[int, Kind]) -> bool:
-        """True when files of these contents and kinds match."""
-        return self.allowed(a[1], b[1]) and (a[0] == b[0] or b[0] in self.near.get(a[0], ()))
+    def paired_with_all(self, sort: tuple[int, Kind], others: Collection[tuple[int, Kind]]) -> bool:
+        """True when files of this content and kind match files of all those others."""
+        number, kind = sort
+        matching = {number, *self.near.get(number, ())} if len(others) > 1 else (number, *self.near.get(number, ()))
+        return all(other in matching and self.allowed(kind, its) for other, its in others)
 
     def _blocks_near(self, file: int) -> Iterator[int]:
         for number in (self.content[file], *self.near.get(self.content[file], ())):

@@ -20,7 +20,7 @@ class Complete:
             sorts = {(graph.content[file], graph.kinds[file])}
             for other in sorted(graph.free_neighbours(file), key=rank.__getitem__):
                 sort = (graph.content[other], graph.kinds[other])
-                if all(graph.paired(sort, member) for member in sorts):
+                if graph.paired_with_all(sort, sorts):
                     graph.take(other)
                     group.append(other)
                     sorts.add(sort)

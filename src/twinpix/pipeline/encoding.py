@@ -31,8 +31,7 @@ def encode(
     names = names_of(paths)
     sources.require(names)
     prints = tuple(fingerprints.make(text) for text in methods or [options.method])
-    with progress.stage("list"):
-        listing = options.scan(names)
+    listing = options.scan(progress, names)
     with options.opened(progress) as store:
         coder = options.coder(store, prints, progress)
         digests = coder.code(listing.refs)

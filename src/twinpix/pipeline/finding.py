@@ -44,8 +44,7 @@ def find(
     linking.make(options.link), keep.make_chain(options.keep)  # that they are wrong is said before the work
     _check_paths(names, names_listed, references, options)
 
-    with progress.stage("list"):
-        listing = options.scan(names, references, names_listed)
+    listing = options.scan(progress, names, references, names_listed)
     with options.opened(progress) as store:
         coder = options.coder(store, [method], progress)
         images = gather(listing.refs, coder)

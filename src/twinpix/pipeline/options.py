@@ -84,11 +84,24 @@ class Options:
             raise UsageError(f"{self.method} compares for equality: its only radius is 0")
         return self.radius
 
-    def scan(self, paths: Sequence[str], references: Sequence[str] = (), listed: Sequence[str] = ()) -> sources.Listing:
+    def scan(
+        self,
+        progress: Progress,
+        paths: Sequence[str],
+        references: Sequence[str] = (),
+        listed: Sequence[str] = (),
+    ) -> sources.Listing:
         """List what lies below some paths."""
-        return sources.scan(
-            *(paths, references, listed), recursive=self.recursive, hidden=self.hidden, follow_links=self.follow_links
-        )
+        with progress.stage("list"):
+            return sources.scan(
+                paths,
+                references,
+                listed,
+                recursive=self.recursive,
+                hidden=self.hidden,
+                follow_links=self.follow_links,
+                tell=progress.advance,
+            )
 
     def coder(self, store: Store, methods: Sequence[Fingerprint], progress: Progress) -> Coder:
         """What codes files by these methods."""

@@ -47,8 +47,7 @@ def query(
     sources.require([name, *names])
     if os.path.isdir(name):
         raise UsageError(f"{name} is a folder: a query is one image")
-    with progress.stage("list"):
-        asked, listing = options.scan([name]), options.scan(names)
+    asked, listing = options.scan(progress, [name]), options.scan(progress, names)
     with options.opened(progress) as store:
         coder = options.coder(store, [method], progress)
         mine = gather(asked.refs, coder)

@@ -3,7 +3,7 @@
 import os
 import stat
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,15 +27,16 @@ def scan(
     recursive: bool = True,
     hidden: bool = False,
     follow_links: bool = False,
+    tell: Callable[[int], object] = lambda count: None,
 ) -> Listing:
     """List every file below `paths`, `references` and `listed`, sorted by path; a file with several names once.
 
     A file's root is the number of its path in `paths`, `len(paths)` for all of `listed`, and below 0 for
     references. Hidden and service folders are skipped unless `hidden`; symbolic links to folders are not
     followed unless `follow_links`, and then after all others, so that no folder is entered twice and what
-    has a real name is listed by it.
+    has a real name is listed by it. `tell` is called with how many files each folder held.
     """
-    walker = _Walker(recursive, hidden, follow_links)
+    walker = _Walker(recursive, hidden, follow_links, tell)
     for number, path in enumerate(references):
         walker.add(path, number - len(references), reference=True)
     for number, path in enumerate(paths):
@@ -57,8 +58,8 @@ class _Folder(NamedTuple):
 
 
 class _Walker:
-    def __init__(self, recursive: bool, hidden: bool, follow_links: bool) -> None:
-        self.recursive, self.hidden, self.follow_links = recursive, hidden, follow_links
+    def __init__(self, recursive: bool, hidden: bool, follow_links: bool, tell: Callable[[int], object]) -> None:
+        self.recursive, self.hidden, self.follow_links, self.tell = recursive, hidden, follow_links, tell
         self.entered: set[tuple[int, int]] = set()
         self.linked: list[_Folder] = []  # to be entered when all real folders were
         self.failures: list[Failure] = []
@@ -92,8 +93,10 @@ class _Walker:
             if key in self.entered and folder.status.st_ino:
                 continue
             self.entered.add(key)
+            before = len(self.uris)
             for entry in self._entries(folder.path):
                 self._entry(entry, folder, pending)
+            self.tell(len(self.uris) - before)
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
