@@ -1,7 +1,6 @@
 """What every fingerprint offers, the eight orientations, and the measure of information."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, Protocol, cast
 
@@ -49,10 +48,10 @@ class Fingerprint(Protocol):
         """Codes `(n, bytes)` of `n` small matrices, most significant bit first, row-major."""
 
 
-@dataclass(frozen=True, slots=True)
 class Identity:
     """What methods share whose 128 bits are compared for equality."""
 
+    __slots__ = ()
     metric: ClassVar[Literal["hamming", "identity"]] = "identity"
     version: ClassVar[int] = 1
     turns: ClassVar[Turns] = "transposed"

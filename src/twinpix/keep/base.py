@@ -1,8 +1,7 @@
 """What a rule offers, and the chain of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from twinpix import plugins
 from twinpix.model import Member
@@ -20,8 +19,7 @@ class Rule(Protocol):
         """Why this member stays, when this rule decided."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """Rules in order; before all of them, an intact picture stays before a damaged one, then a reference."""
 
     rules: Sequence[Rule]

@@ -1,11 +1,15 @@
 """The use cases: find, query, compare, encode. Everything here only reads users' files."""
 
-from twinpix.pipeline.comparing import Comparison, Distance, compare
-from twinpix.pipeline.encoding import encode
-from twinpix.pipeline.finding import find
-from twinpix.pipeline.options import DEFAULT_METHOD, Options
-from twinpix.pipeline.progress import Progress
-from twinpix.pipeline.querying import Hit, query
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twinpix.pipeline.comparing import Comparison, Distance, compare
+    from twinpix.pipeline.encoding import encode
+    from twinpix.pipeline.finding import find
+    from twinpix.pipeline.options import DEFAULT_METHOD, Options
+    from twinpix.pipeline.progress import Progress
+    from twinpix.pipeline.querying import Hit, query
 
 __all__ = [
     "DEFAULT_METHOD",
@@ -19,3 +23,19 @@ __all__ = [
     "find",
     "query",
 ]
+_MODULES = {
+    "comparing": ("Comparison", "Distance", "compare"),
+    "encoding": ("encode",),
+    "finding": ("find",),
+    "options": ("DEFAULT_METHOD", "Options"),
+    "progress": ("Progress",),
+    "querying": ("Hit", "query"),
+}
+_PLACES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Each use case is loaded at its first use: a small run takes less time than loading all of them."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'twinpix.pipeline' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"twinpix.pipeline.{_PLACES[name]}"), name)

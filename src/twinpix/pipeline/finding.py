@@ -106,7 +106,7 @@ def _matches(images: Images, nodes: Nodes, method: Fingerprint, radius: int, opt
     """Pairs of nodes within the radius; where codes are compared for equality, the nodes are all there is."""
     if method.metric == "identity":
         return Matches.none()
-    own = np.zeros(len(nodes), dtype=bool)
+    own = np.zeros(len(nodes.codes), dtype=bool)
     own[nodes.of[images.content[~images.refs.references]]] = True
     first, second = np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
     return match(nodes.codes, first, second, radius, options.search)

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ from twinpix.pipeline.progress import Progress
 from twinpix.store import Store
 
 
-@dataclass
-class Images:
+class Images(NamedTuple):
     """The readable files and the distinct contents they hold."""
 
     refs: Files

@@ -1,7 +1,7 @@
 """From matches to groups: who can be in one, who stays, and how every pair is related."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,9 @@ MATCHES_LISTED = 10_000  # of one group, in the report
 def group(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint, options: Options) -> list[Group]:
     """The groups that the linking rule makes of the matches of nodes, each with its keeper first, by its path."""
     linker, chain = linking.make(options.link), keep.make_chain(options.keep)
-    near = Neighbours(matches, len(nodes))
+    near = Neighbours(matches, len(nodes.codes))
     node = nodes.of[images.content]
-    members = _members(images, np.bincount(node, minlength=len(nodes))[node] > 1, near.has_any()[node])
+    members = _members(images, np.bincount(node, minlength=len(nodes.codes))[node] > 1, near.has_any()[node])
     order = sorted(members, key=lambda file: chain.key(members[file]))
     kinds = _kinds(images.refs, options.cross)
     graph = linking.Graph(node.tolist(), kinds, near, lambda a, b: _allowed(a, b, options.cross), order)
@@ -66,8 +66,7 @@ def _allowed(a: Kind, b: Kind, cross: bool) -> bool:
     return not (a[1] and b[1]) and (not cross or a[0] != b[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Grouper:
+class _Grouper(NamedTuple):
     """Writes groups of files as the report shows them."""
 
     images: Images

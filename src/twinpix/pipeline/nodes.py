@@ -1,7 +1,7 @@
 """Contents that no search need tell apart: equal codes, or equal pixels where codes mean nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,21 +11,17 @@ from twinpix.model import Bytes2D
 from twinpix.pipeline.contents import Contents
 
 
-@dataclass(frozen=True, slots=True)
-class Nodes:
+class Nodes(NamedTuple):
     """What the search and the linking work on, so that a thousand equal pictures are one and no quadratic bucket."""
 
     of: NDArray[np.int64]  # the node of each content
     codes: Bytes2D  # (nodes, turns, bytes)
     guarded: NDArray[np.bool_]  # (nodes,): matched by identity alone
 
-    def __len__(self) -> int:
-        return len(self.codes)
-
     def contents(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """`order` and `starts`: node `n` holds the contents `order[starts[n]:starts[n + 1]]`, ascending."""
         order = np.argsort(self.of, kind="stable")
-        return order, np.searchsorted(self.of[order], np.arange(len(self) + 1))
+        return order, np.searchsorted(self.of[order], np.arange(len(self.codes) + 1))
 
 
 def nodes_of(contents: Contents, method: Fingerprint, guard: bool) -> Nodes:

@@ -4,7 +4,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from twinpix.errors import ImageError, UsageError
 from twinpix.imaging.sniff import HEAD, sniff
@@ -15,15 +15,14 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) 
 _COARSE_NS, _FINE_NS = 2_100_000_000, 50_000_000  # how long two writes may share one time stamp
 
 
-@dataclass
-class Listing:
+class Listing(NamedTuple):
     """The files found, and what was met on the way."""
 
     refs: Files
-    failures: list[Failure] = field(default_factory=list)
-    other_files: int = 0
-    links: int = 0  # further names of a file already listed
-    folder_links: int = 0  # symbolic links to folders that were not followed
+    failures: list[Failure]
+    other_files: int
+    links: int  # further names of a file already listed
+    folder_links: int  # symbolic links to folders that were not followed
 
 
 def require(names: Iterable[str]) -> None:
@@ -53,8 +52,7 @@ def special_kind(mode: int) -> str:
     return "no regular file"
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A file's bytes as they were at one stamp; `data` is None when the file is no image."""
 
     data: bytes | None
