@@ -25,7 +25,9 @@ def encode(
         list[str] | None,
         typer.Option("--method", "-m", metavar="SPEC", help="May be repeated: one decode serves all methods."),
     ] = None,
-    transforms: common.TransformsOption = False,
+    transforms: Annotated[
+        bool, typer.Option("--transforms", "-t", help="Eight codes an image: its rotations and mirrorings too.")
+    ] = False,
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,
@@ -85,6 +87,8 @@ def _json(coded: dict[str, Fingerprints]) -> bytes:
 def _csv(coded: dict[str, Fingerprints]) -> bytes:
     import csv
 
+    import numpy as np
+
     from twinpix.report.base import encoded
 
     out = io.StringIO()
@@ -92,7 +96,7 @@ def _csv(coded: dict[str, Fingerprints]) -> bytes:
     rows.writerow(["path", "method", "code"])
     for spec, prints in coded.items():
         for ref, code in zip(prints.refs, prints.codes, strict=True):
-            rows.writerow([ref.uri, spec, code.tobytes().hex()])
+            rows.writerow([ref.uri, spec, " ".join(turn.tobytes().hex() for turn in np.atleast_2d(code))])
     return b"".join(encoded([out.getvalue()]))
 
 
