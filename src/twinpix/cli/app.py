@@ -44,12 +44,12 @@ def _common(
     """Find images that are the same picture, keep one of each group, and never lose one."""
 
 
-app.command("find")(find.find)
-app.command("query")(query.query)
-app.command("compare")(compare.compare)
-app.command("encode")(encode.encode)
-app.command("methods")(methods.methods)
-app.command("demo")(demo.demo)
+app.command("find", short_help="Find the groups of images that are the same picture.")(find.find)
+app.command("query", short_help="Print the images that are the same picture as one.")(query.query)
+app.command("compare", short_help="Print how far apart two images are, and a verdict.")(compare.compare)
+app.command("encode", short_help="Write the codes of images to a file.")(encode.encode)
+app.command("methods", short_help="List the methods, their options and measured radii.")(methods.methods)
+app.command("demo", short_help="Draw a folder of pictures with edited copies.")(demo.demo)
 app.add_typer(store.app, name="store")
 
 
