@@ -167,17 +167,15 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path or ":memory:", timeout=30, isolation_level="DEFERRED")
         try:
-            if db.execute("PRAGMA application_id").fetchone()[0] != _OURS:  # in the file itself, before there is a log
-                db.execute(f"PRAGMA application_id={_OURS}")
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=NORMAL")
             db.execute("PRAGMA temp_store=MEMORY")
-            if db.execute("PRAGMA user_version").fetchone()[0] not in (0, _LAYOUT):
-                for table in ("files", "specs", "results"):
-                    db.execute(f"DROP TABLE IF EXISTS {table}")
-            db.executescript(_SCHEMA)
-            db.execute(f"PRAGMA user_version={_LAYOUT}")
-            db.commit()
+            if db.execute("PRAGMA application_id").fetchone()[0] != _OURS:
+                db.execute("PRAGMA synchronous=OFF")  # there is nothing to lose yet
+                db.execute(f"PRAGMA application_id={_OURS}")  # in the file itself, before there is a log
+            db.execute("PRAGMA journal_mode=WAL")
+            if (layout := db.execute("PRAGMA user_version").fetchone()[0]) != _LAYOUT:
+                old = "".join(f"DROP TABLE IF EXISTS {table};" for table in ("files", "specs", "results"))
+                db.executescript(f"BEGIN;{old if layout else ''}{_SCHEMA};PRAGMA user_version={_LAYOUT};COMMIT")
+            db.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.Error:
             db.close()
             raise

@@ -23,7 +23,7 @@ _SIDE, _KEEP = 64, 16
 class PDQ:
     """256 bits; codes of pictures whose `quality` is below 50 are not to be trusted.
 
-    A reference decode smooths and samples as the authors do. A fast one shrinks with Lanczos: the authors'
+    A reference decode smooths and samples as the authors do. A fast one shrinks evenly: the authors'
     samples lie off centre, which in a turned picture costs twenty bits.
     """
 

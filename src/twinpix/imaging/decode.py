@@ -24,7 +24,7 @@ from twinpix.model import Decode
 
 T = TypeVar("T")
 
-VERSION = 1  # raised whenever the same bytes may decode to other pixels
+VERSION = 2  # raised whenever the same bytes may decode to other pixels
 MAX_PIXELS = 1 << 28  # larger pictures are refused: a decompression bomb fills memory before it shows
 GROUND = (255, 255, 255)  # what lies under transparent pixels
 MOST = 0.5  # a truncated picture must still have this share of its pixels
