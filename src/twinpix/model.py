@@ -247,3 +247,5 @@ class Fingerprints:
     codes: NDArray[Any]
     spec: str
     failures: list[Failure]
+    formats: list[str] = field(default_factory=list)  # of each image
+    damaged: list[bool] = field(default_factory=list)  # whether part of it is missing

@@ -26,6 +26,7 @@ _LAYOUT = 2
 _OURS = 0x74777078  # "twpx": marks a database as a store of twinpix
 _NAMED_LIKE_A_STORE = ("", ".sqlite", ".sqlite3", ".db", ".store")
 _FLUSH_SECONDS = 2.0
+_PATIENCE = 30.0  # seconds to wait for another process
 _CHUNK = 20_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files(
@@ -165,7 +166,18 @@ class Store:
         return bool(head) and (path.suffix not in _NAMED_LIKE_A_STORE or bool(sniff(head, path.name)))
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path or ":memory:", timeout=30, isolation_level="DEFERRED")
+        """Open the database, and make it what it must be; waits while another process does the same."""
+        patience = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self._connect_now()
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > patience:
+                    raise
+            time.sleep(0.02)
+
+    def _connect_now(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path or ":memory:", timeout=_PATIENCE, isolation_level="DEFERRED")
         try:
             db.execute("PRAGMA temp_store=MEMORY")
             if db.execute("PRAGMA application_id").fetchone()[0] != _OURS:

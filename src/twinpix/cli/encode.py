@@ -9,10 +9,10 @@ import typer
 
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName
-from twinpix.cli.show import progress
 from twinpix.errors import Exit, UsageError
 from twinpix.model import Bytes2D, Fingerprints
 from twinpix.pipeline.options import DEFAULT_METHOD
+from twinpix.pipeline.terminal import progress
 
 
 def encode(

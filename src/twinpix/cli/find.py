@@ -7,10 +7,10 @@ import typer
 
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName, StrictnessName
-from twinpix.cli.show import progress
 from twinpix.errors import Exit, UsageError
 from twinpix.keep import DEFAULT as DEFAULT_KEEP
 from twinpix.pipeline.options import DEFAULT_METHOD
+from twinpix.pipeline.terminal import progress
 
 
 def find(

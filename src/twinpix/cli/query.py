@@ -6,9 +6,9 @@ import typer
 
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName, StrictnessName
-from twinpix.cli.show import progress
 from twinpix.errors import Exit
 from twinpix.pipeline.options import DEFAULT_METHOD
+from twinpix.pipeline.terminal import progress
 
 
 def query(

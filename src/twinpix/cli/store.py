@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from twinpix.cli.show import NotesOnly
 from twinpix.errors import Exit
+from twinpix.pipeline.terminal import NotesOnly
 
 app = typer.Typer(help="Look at, or empty, the store of codes.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from twinpix import fingerprints, plugins, sources
-from twinpix.fingerprints import width_of
+from twinpix.fingerprints import Fingerprint, width_of
 from twinpix.model import Failure, Fingerprints
 from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.progress import Progress
@@ -31,13 +31,32 @@ def encode(
     names = names_of(paths)
     sources.require(names)
     prints = tuple(fingerprints.make(text) for text in methods or [options.method])
-    listing = options.scan(progress, names)
+    return _coded(options.scan(progress, names), prints, options, progress)
+
+
+def encode_files(
+    names: Sequence[str],
+    methods: Sequence[str] = (),
+    options: Options | None = None,
+    *,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> dict[str, Fingerprints]:
+    """The codes of these files, a row for each that could be coded, in the order given; see `encode`."""
+    options = replace(options or Options(), **changes)
+    prints = tuple(fingerprints.make(text) for text in methods or [options.method])
+    return _coded(sources.named(names), prints, options, progress or Progress())
+
+
+def _coded(
+    listing: sources.Listing, prints: Sequence[Fingerprint], options: Options, progress: Progress
+) -> dict[str, Fingerprints]:
     with options.opened(progress) as store:
         coder = options.coder(store, prints, progress)
         digests = coder.code(listing.refs)
     out = {}
     for number, method in enumerate(prints):
-        rows, codes, failures = [], [], [*listing.failures, *coder.failures]
+        rows, codes, formats, damaged, failures = [], [], [], [], [*listing.failures, *coder.failures]
         for row, digest in enumerate(digests):
             if not digest:
                 continue
@@ -47,9 +66,12 @@ def encode(
             else:
                 rows.append(row)
                 codes.append(result.code)
+                formats.append(result.format)
+                damaged.append(result.damaged)
         width = width_of(method)
         shape = (len(rows), fingerprints.TURNS, width) if options.transforms else (len(rows), width)
         array = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(shape)
         spec = plugins.describe(method)
-        out[spec] = Fingerprints(listing.refs.take(rows), array, spec, sorted(failures, key=lambda f: f.path))
+        failures.sort(key=lambda failure: failure.path)
+        out[spec] = Fingerprints(listing.refs.take(rows), array, spec, failures, formats, damaged)
     return out

@@ -2,6 +2,6 @@
 
 from twinpix.sources.base import Listing, read, require
 from twinpix.sources.filelist import names_from
-from twinpix.sources.folder import scan
+from twinpix.sources.folder import named, scan
 
-__all__ = ["Listing", "names_from", "read", "require", "scan"]
+__all__ = ["Listing", "named", "names_from", "read", "require", "scan"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.sniff import claims_image
-from twinpix.model import Failure, Files
+from twinpix.model import Failure, Files, Stamp
 from twinpix.sources.base import Listing, reason, special_kind, stamp_of
 
 # Folders in which other programs keep thumbnails and waste.
@@ -47,6 +47,14 @@ def scan(
     return walker.result()
 
 
+def named(paths: Sequence[str]) -> Listing:
+    """These files, a row a name in the order given, whatever other names they have; folders are failures."""
+    walker = _Walker(False, True, False, lambda count: None)
+    for path in paths:
+        walker.add_file(path)
+    return Listing(walker.columns(), walker.failures, 0, 0, 0)
+
+
 class _Folder(NamedTuple):
     """A folder to enter; `link` when a symbolic link leads there."""
 
@@ -78,6 +86,23 @@ class _Walker:
             self._enter(_Folder(path, status, root, reference, link=False))
         else:
             self._file(path, status, root, reference, os.path.islink(path), given=True)
+
+    def add_file(self, path: str) -> None:
+        """Note one file under this name."""
+        try:
+            self._file(path, os.stat(path), 0, False, os.path.islink(path), given=True)
+        except OSError as error:
+            self.failures.append(Failure(path, "list", reason(error)))
+
+    def columns(self) -> Files:
+        """What was found, a row a name, in the order it was found."""
+        return Files(
+            self.uris,
+            np.frombuffer(self.stamps, dtype=np.int64).reshape(-1, len(Stamp._fields)),
+            np.frombuffer(self.roots, dtype=np.int32),
+            np.frombuffer(self.references, dtype=np.bool_),
+            np.frombuffer(self.links, dtype=np.bool_),
+        )
 
     def follow(self) -> None:
         """Enter the folders that links lead to, in the order of their names."""
@@ -142,14 +167,7 @@ class _Walker:
         self.links.append(link)
 
     def result(self) -> Listing:
-        n = len(self.uris)
-        found = Files(
-            self.uris,
-            np.frombuffer(self.stamps, dtype=np.int64).reshape(n, 5),
-            np.frombuffer(self.roots, dtype=np.int32),
-            np.frombuffer(self.references, dtype=np.bool_),
-            np.frombuffer(self.links, dtype=np.bool_),
-        )
+        n, found = len(self.uris), self.columns()
         left_out, links = _further_names(found)
         rows = sorted(set(range(n)) - left_out if left_out else range(n), key=self.uris.__getitem__)
         return Listing(

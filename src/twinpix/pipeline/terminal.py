@@ -4,7 +4,7 @@ import sys
 import time
 from typing import Any
 
-from twinpix.pipeline import Progress
+from twinpix.pipeline.progress import Progress
 
 _LABELS = {"list": "Listing files", "read": "Reading images"}
 _MANY = 20_000  # images, which take seconds to compare
@@ -74,5 +74,8 @@ class TerminalProgress(NotesOnly):
         return bar
 
 
-def progress() -> Progress:
+def progress(verbose: bool = True) -> Progress:
+    """Progress on a terminal, notes alone in a pipe, nothing at all when not `verbose`."""
+    if not verbose:
+        return Progress()
     return TerminalProgress() if sys.stderr.isatty() else NotesOnly()

@@ -1,0 +1,1 @@
+"""The interfaces of other tools over twinpix's own: translation only."""

@@ -1,0 +1,38 @@
+"""Hashes to codes, and pairs to a map from each name to its neighbours."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.model import Bytes2D
+
+
+def codes_of(encoding_map: Mapping[str, str]) -> Bytes2D:
+    """`(n, bytes)`: hexadecimal hashes as codes, shorter ones filled up with zeros in front.
+
+    Raises `TypeError` for a hash that is no text, `ValueError` for one that is not hexadecimal.
+    """
+    hashes = list(encoding_map.values())
+    width = max((len(text) for text in hashes if isinstance(text, str)), default=16)
+    width += width % 2
+    try:
+        data = bytes.fromhex("".join(text.zfill(width) for text in hashes))
+    except (ValueError, AttributeError):  # say which is wrong, as parsing one by one does
+        data = b"".join(int(text, 16).to_bytes(width // 2, "big") for text in hashes)
+    return np.frombuffer(data, dtype=np.uint8).reshape(len(hashes), width // 2)
+
+
+def neighbour_map(
+    names: Sequence[str], i: NDArray[np.int64], j: NDArray[np.int64], distance: NDArray[Any], *, scores: bool
+) -> dict[str, list[Any]]:
+    """Each name's neighbours by distance, then in the order of the names; pairs with the distance if `scores`."""
+    ends, others = np.concatenate([i, j]), np.concatenate([j, i])
+    gaps = np.concatenate([distance, distance])
+    order = np.lexsort((others, gaps, ends))
+    starts = np.searchsorted(ends[order], np.arange(len(names) + 1)).tolist()
+    near: list[Any] = [names[other] for other in others[order].tolist()]
+    if scores:
+        near = list(zip(near, gaps[order].tolist(), strict=True))
+    return {name: near[starts[at] : starts[at + 1]] for at, name in enumerate(names)}

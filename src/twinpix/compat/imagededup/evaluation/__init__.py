@@ -1,0 +1,5 @@
+"""How good a result is."""
+
+from twinpix.compat.imagededup.evaluation.evaluation import evaluate
+
+__all__ = ["evaluate"]

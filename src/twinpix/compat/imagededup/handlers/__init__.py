@@ -1,0 +1,1 @@
+"""imagededup's inner modules, for those who import from them."""

@@ -1,0 +1,12 @@
+"""Precision, recall and F1 of pairs by their old names."""
+
+from typing import Any
+
+from twinpix import evaluation
+from twinpix.evaluation import Map
+
+
+def classification_metrics(ground_truth: Map, retrieved: Map) -> dict[str, Any]:
+    """Arrays [not duplicate, duplicate] over all unordered pairs of keys."""
+    found = evaluation.classification(evaluation.names_only(ground_truth), evaluation.names_only(retrieved))
+    return {**found, "f1-score": found["f1_score"]}

@@ -1,0 +1,6 @@
+"""Plots, and models of one's own."""
+
+from twinpix.compat.imagededup.utils.models import CustomModel
+from twinpix.compat.imagededup.utils.plotter import plot_duplicates
+
+__all__ = ["CustomModel", "plot_duplicates"]

@@ -1,0 +1,42 @@
+"""imagededup's helpers for files and results."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twinpix import report
+
+
+def generate_files(image_dir: Any, recursive: bool) -> list[str]:
+    """The files in a folder whose names do not start with a dot, sorted; raises `ValueError` without a folder."""
+    if image_dir is None or not os.path.isdir(image_dir):
+        raise ValueError("Please provide a valid directory path!")
+    top = os.path.abspath(os.fspath(image_dir))
+    found = []
+    for folder, inside, files in os.walk(top):
+        found += [os.path.join(folder, name) for name in files if not name.startswith(".")]
+        if not recursive:
+            inside.clear()
+    return sorted(found)
+
+
+def generate_relative_names(image_dir: Any, files: Sequence[Any]) -> list[str]:
+    """The same files, named relative to the folder."""
+    top = os.path.abspath(os.fspath(image_dir))
+    return [os.path.relpath(os.path.abspath(os.fspath(name)), top) for name in files]
+
+
+def get_files_to_remove(duplicates: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Walk the map in order: every neighbour of a file that is not marked is marked; in the order of marking."""
+    marked: dict[str, None] = {}
+    for name, others in duplicates.items():
+        if name not in marked:
+            marked.update(dict.fromkeys(other[0] if isinstance(other, tuple | list) else other for other in others))
+    return list(marked)
+
+
+def save_json(results: Any, filename: str, float_scores: bool = False) -> None:
+    """Write a result as JSON, indented by 2, keys sorted; whole or not at all."""
+    text = json.dumps(results, indent=2, sort_keys=True, default=float)
+    report.write_file(os.fspath(filename), [text.encode("utf-8", "surrogatepass")])

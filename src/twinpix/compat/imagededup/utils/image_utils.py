@@ -1,0 +1,80 @@
+"""imagededup's way of reading an image: its first frame as RGB, not turned, alpha dropped."""
+
+import logging
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from twinpix.errors import ImageError
+from twinpix.imaging import Picture, decode
+from twinpix.sources import read
+
+IMG_FORMATS = ("JPEG", "PNG", "BMP", "MPO", "PPM", "TIFF", "GIF", "WEBP")
+_log = logging.getLogger("twinpix.compat.imagededup")
+
+
+def load_image(
+    image_file: Any,
+    target_size: tuple[int, int] | None = None,
+    grayscale: bool = False,
+    img_formats: Any = IMG_FORMATS,
+) -> NDArray[np.uint8] | None:
+    """An image file as an array `(rows, columns, 3)`, or None, with a warning in the log, when it cannot be read."""
+    name = os.fspath(image_file)
+    try:
+        data = read(name).data
+        if data is None:
+            raise ImageError("read", "not an image")
+        picture = decode(data, "reference", name)
+        if picture.format not in img_formats or picture.damaged:
+            raise ImageError("decode", "truncated" if picture.damaged else f"{picture.format} is not read here")
+    except ImageError as error:
+        _log.warning("Invalid image file %s:\n%s", name, error.reason)
+        return None
+    return preprocess_image(_rgb(picture.image), target_size, grayscale)
+
+
+def preprocess_image(
+    image: Any, target_size: tuple[int, int] | None = None, grayscale: bool = False
+) -> NDArray[np.uint8]:
+    """Resize with Lanczos, then turn to grey, as asked for; raises `ValueError` for what is no image."""
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image.astype(np.uint8))
+    elif not isinstance(image, Image.Image):
+        raise ValueError("Input is expected to be a numpy array or a pillow object!")
+    if target_size:
+        image = image.resize(target_size, Image.Resampling.LANCZOS)
+    return np.asarray(image.convert("L") if grayscale else image, dtype=np.uint8)
+
+
+def check_image_array_hash(image_arr: NDArray[Any]) -> None:
+    """Raise `AssertionError` or `ValueError` for an array that is no picture in grey or RGB."""
+    shape = image_arr.shape
+    if len(shape) == 3 and shape[2] != 3:
+        raise AssertionError(f"Received image array with shape: {shape}, expected image array shape is (x, y, 3)")
+    if len(shape) not in (2, 3):
+        raise ValueError(
+            f"Received image array with shape: {shape}, expected number of image array dimensions are 3 for "
+            "rgb image and 2 for grayscale image!"
+        )
+
+
+def is_image_array(image_array: Any) -> bool:
+    """True for an array of two or three dimensions; raises `AssertionError` for one that is not of RGB."""
+    if not isinstance(image_array, np.ndarray) or image_array.ndim not in (2, 3):
+        return False
+    check_image_array_hash(image_array)
+    return True
+
+
+def picture_of(image_array: NDArray[Any]) -> Picture:
+    """An array as the picture that hashes are computed from."""
+    image = Image.fromarray(np.asarray(image_array).astype(np.uint8))
+    return Picture(image, image.width, image.height, "", "reference", b"")
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGBA").convert("RGB")

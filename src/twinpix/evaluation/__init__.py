@@ -1,0 +1,31 @@
+"""How well a method does: metrics against a truth, curves over radii, copies made to measure with."""
+
+from twinpix.evaluation.curve import Curve, curve
+from twinpix.evaluation.groups import GroupScores, group_scores
+from twinpix.evaluation.maps import Map, check, names_only
+from twinpix.evaluation.pairs import PairScores, classification, pair_scores
+from twinpix.evaluation.retrieval import average_precision, jaccard, mean, ndcg, true_ndcg
+from twinpix.evaluation.scores import Scores, score
+from twinpix.evaluation.truth import read_map, read_truth
+
+__all__ = [
+    "Curve",
+    "GroupScores",
+    "Map",
+    "PairScores",
+    "Scores",
+    "average_precision",
+    "check",
+    "classification",
+    "curve",
+    "group_scores",
+    "jaccard",
+    "mean",
+    "names_only",
+    "ndcg",
+    "pair_scores",
+    "read_map",
+    "read_truth",
+    "score",
+    "true_ndcg",
+]

@@ -1,0 +1,32 @@
+"""Precision and recall over all radii, from one search."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Curve(NamedTuple):
+    """Precision, recall and F1 of pairs at each radius from 0; all `(radii,)`."""
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    recommended: int  # the smallest radius of the best F1
+
+
+def curve(true_distances: NDArray[np.int32], false_distances: NDArray[np.int32], missing: int, radius: int) -> Curve:
+    """The curve up to `radius`, given the distances within it of true pairs and of false ones.
+
+    `missing` true pairs lie further apart, or have no code. With nothing said, precision is 1; with nothing
+    to find, recall is.
+    """
+    true = np.cumsum(np.bincount(true_distances, minlength=radius + 1)[: radius + 1])
+    false = np.cumsum(np.bincount(false_distances, minlength=radius + 1)[: radius + 1])
+    every = len(true_distances) + missing
+    said = true + false
+    precision = np.where(said > 0, true / np.maximum(said, 1), 1.0)
+    recall = true / every if every else np.ones(radius + 1)
+    total = precision + recall
+    f1 = 2 * precision * recall / np.where(total > 0, total, 1)
+    return Curve(precision, recall, f1, int(np.argmax(f1)))

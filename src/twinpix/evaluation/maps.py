@@ -1,0 +1,62 @@
+"""Maps from each file to its duplicates: the shape in which truth and results are compared."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Map = Mapping[str, Sequence[Any]]
+"""Each file's duplicates, nearest first: names, or pairs of a name and a score. Every file is a key."""
+
+
+def names_only(found: Map) -> dict[str, list[str]]:
+    """The same map without scores; also of one that went through JSON, which turns pairs into lists."""
+    return {key: [_name(value) for value in values] for key, values in found.items()}
+
+
+def _name(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple | list) else value
+
+
+def check(truth: Mapping[str, Sequence[str]], retrieved: Mapping[str, Sequence[str]]) -> None:
+    """Raise what imagededup raises when two maps cannot be compared.
+
+    `AssertionError` for a name that is no key or a relation that holds one way only, `Exception` for keys
+    that differ, `ValueError` for empty maps.
+    """
+    _check_names(truth, "Ground truth map validation failed, Ground truth has")
+    _check_names(retrieved, "Retrieved map validation failed, Retrieved map has")
+    _check_symmetry(truth)
+    _check_symmetry(retrieved)
+    uncommon = truth.keys() ^ retrieved.keys()
+    if uncommon:
+        raise Exception(  # noqa: TRY002 - no narrower one was ever raised here
+            "Please ensure that ground truth and retrieved map have the same keys! "
+            f"Following keys uncommon between ground truth and retrieved maps:\n{uncommon}"
+        )
+    if not truth:
+        raise ValueError("both maps are empty: there is nothing to evaluate")
+
+
+def _check_names(found: Mapping[str, Sequence[str]], what: str) -> None:
+    if not all(name in found for names in found.values() for name in names):
+        raise AssertionError(f"{what} filenames that are not in the key filename of the map!")
+
+
+def _check_symmetry(found: Mapping[str, Sequence[str]]) -> None:
+    known = {key: set(names) for key, names in found.items()}
+    for key, names in found.items():
+        for name in names:
+            if key not in known[name]:
+                raise AssertionError(
+                    f"Transpose relationship violated, file {key} not present as a duplicate for file {name} "
+                    "in the provided mapping dictionary"
+                )
+
+
+def map_of_pairs(names: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The map of all these names in which each pair stands both ways, once, in the order given."""
+    found: dict[str, dict[str, None]] = {name: {} for name in names}
+    for a, b in pairs:
+        if a != b:
+            found.setdefault(a, {})[b] = None
+            found.setdefault(b, {})[a] = None
+    return {name: list(others) for name, others in found.items()}

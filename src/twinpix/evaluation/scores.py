@@ -1,0 +1,39 @@
+"""All metrics of one comparison."""
+
+from typing import NamedTuple
+
+from twinpix.evaluation.groups import group_scores
+from twinpix.evaluation.maps import Map, check, names_only
+from twinpix.evaluation.pairs import pair_scores
+from twinpix.evaluation.retrieval import average_precision, jaccard, mean, ndcg, true_ndcg
+
+
+class Scores(NamedTuple):
+    """Metrics of a retrieved map against the true one, each between 0 and 1 but for `adjusted_rand`, from -1."""
+
+    map: float
+    ndcg: float  # as imagededup has it
+    true_ndcg: float
+    jaccard: float
+    precision: float  # of pairs
+    recall: float
+    f1: float
+    b_cubed_precision: float
+    b_cubed_recall: float
+    b_cubed_f1: float
+    adjusted_rand: float
+
+
+def score(truth: Map, retrieved: Map) -> Scores:
+    """Compare two maps with the same keys; raises like `check`. Linear in the relations, not in the pairs."""
+    real, said = names_only(truth), names_only(retrieved)
+    check(real, said)
+    pairs, groups = pair_scores(real, said), group_scores(real, said)
+    return Scores(
+        map=mean(real, said, average_precision),
+        ndcg=mean(real, said, ndcg),
+        true_ndcg=mean(real, said, true_ndcg),
+        jaccard=mean(real, said, jaccard),
+        **pairs._asdict(),
+        **groups._asdict(),
+    )

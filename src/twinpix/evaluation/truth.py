@@ -1,0 +1,97 @@
+"""Read what is true, or what was found: a JSON map, pairs in CSV, a folder for each group, a report."""
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from itertools import combinations
+
+from twinpix import report as reports
+from twinpix.errors import UsageError
+from twinpix.evaluation.maps import map_of_pairs, names_only
+from twinpix.model import SCHEMA
+
+
+def read_truth(path: str) -> dict[str, list[str]]:
+    """The truth that a file or a folder tells.
+
+    A folder: files in one sub-folder are one group, named relative to the folder. Files as `read_map`.
+    Raises `UsageError` when it cannot be read.
+    """
+    return _from_folder(path) if os.path.isdir(path) else read_map(path)
+
+
+def read_map(path: str, base: str | None = None) -> dict[str, list[str]]:
+    """The map in a JSON file (`{"a.jpg": ["b.jpg"]}`, with or without scores), in CSV (two names a row), or in
+    a report of `twinpix find`, whose members are named relative to `base` or else to its one root.
+
+    Raises `UsageError` when it cannot be read or is none of these.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    if not text.lstrip().startswith(("{", "[")):
+        return _from_csv(path, text)
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{path} is no JSON: {error}") from None
+    if isinstance(value, dict) and value.get("schema") == SCHEMA:
+        return _from_report(path, base)
+    if not isinstance(value, dict) or not all(isinstance(names, list) for names in value.values()):
+        raise UsageError(f"{path} holds no map from each file to the list of its duplicates")
+    if not all(_is_relation(item) for names in value.values() for item in names):
+        raise UsageError(f"{path}: a duplicate is a name, or a name and a score")
+    return names_only(value)
+
+
+def _is_relation(item: object) -> bool:
+    return isinstance(item, str) or (isinstance(item, list) and len(item) == 2 and isinstance(item[0], str))
+
+
+def _from_folder(folder: str) -> dict[str, list[str]]:
+    names: list[str] = []
+    pairs: list[tuple[str, str]] = []
+    for group in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()):
+        inside = sorted(_files_below(os.path.join(folder, group)))
+        members = [os.path.relpath(name, folder).replace(os.sep, "/") for name in inside]
+        names += members
+        pairs += combinations(members, 2)
+    if not names:
+        raise UsageError(f"{folder} holds no sub-folders with files: each is to be one group")
+    return map_of_pairs(names, pairs)
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    for place, _, files in os.walk(folder):
+        yield from (os.path.join(place, name) for name in files if not name.startswith("."))
+
+
+def _from_csv(path: str, text: str) -> dict[str, list[str]]:
+    names: list[str] = []
+    pairs: list[tuple[str, str]] = []
+    for number, row in enumerate(csv.reader(text.splitlines()), start=1):
+        cells = [cell.strip() for cell in row if cell.strip()]
+        if number == 1 and [cell.lower() for cell in cells] in (["a", "b"], ["file", "duplicate"]):
+            continue
+        if len(cells) > 2 or (len(cells) == 2 and cells[0] == cells[1]):
+            raise UsageError(f"{path}, line {number}: give two names, or one that has no duplicate")
+        names += cells
+        if len(cells) == 2:
+            pairs.append((cells[0], cells[1]))
+    if not names:
+        raise UsageError(f"{path} is empty")
+    return map_of_pairs(names, pairs)
+
+
+def _from_report(path: str, base: str | None) -> dict[str, list[str]]:
+    report = reports.read(path)
+    start = os.path.join(report.base, base or (report.roots[0] if len(report.roots) == 1 else ""))
+
+    def named(member: str) -> str:
+        return os.path.relpath(os.path.join(report.base, member), start).replace(os.sep, "/")
+
+    names = [[named(member.path) for member in group.members] for group in report.groups]
+    return map_of_pairs([], (pair for members in names for pair in combinations(members, 2)))
