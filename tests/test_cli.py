@@ -193,6 +193,14 @@ def test_what_cannot_be_printed_is_said(photos: Path, command: str) -> None:
     assert (done.returncode, done.stderr) == (3, "twinpix: cannot go on: no space left on device\n")
 
 
+def test_a_folder_that_is_not_there_is_said_before_the_work(photos: Path, tmp_path: Path) -> None:
+    for command in ("find", "encode"):
+        done = run(command, photos, "-o", tmp_path / "nowhere" / "out.json")
+        assert (done.returncode, "there is no folder" in done.stderr) == (3, True)
+    assert run("encode", photos, "-m", "phash", "-m", "digest", "-t").returncode == 2
+    assert run("store", "info").stdout.count("codes, 0 failures") == 1
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_what_is_no_file_is_written_to_and_a_link_stays_one(photos: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -46,6 +46,8 @@ def encode(
     kind = "json" if output == "-" else PurePath(output).suffix.lower().lstrip(".")
     if kind not in ("json", "csv", "npz"):
         raise UsageError(f"codes are written to .npz, .json or .csv, not to {output}")
+    if output != "-":
+        report.require_folder(output)
     coded = pipeline.encode(
         paths,
         specs,

@@ -89,6 +89,8 @@ def find(
     to_file = output is not None and output != "-"
     name = format or ("json" if to_file else "text")
     writer = report.writer(name)
+    if output is not None and to_file:
+        report.require_folder(output)
     listed = sources.names_from(files_from) if files_from else []
     if files_from and not listed and not paths:
         raise UsageError(f"the list {files_from} names no file")

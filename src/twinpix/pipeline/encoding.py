@@ -30,7 +30,7 @@ def encode(
     progress = progress or Progress()
     names = names_of(paths)
     sources.require(names)
-    prints = tuple(fingerprints.make(text) for text in methods or [options.method])
+    prints = options.fingerprints(methods or [options.method])
     return _coded(options.scan(progress, names), prints, options, progress)
 
 
@@ -44,7 +44,7 @@ def encode_files(
 ) -> dict[str, Fingerprints]:
     """The codes of these files, a row for each that could be coded, in the order given; see `encode`."""
     options = replace(options or Options(), **changes)
-    prints = tuple(fingerprints.make(text) for text in methods or [options.method])
+    prints = options.fingerprints(methods or [options.method])
     return _coded(sources.named(names), prints, options, progress or Progress())
 
 

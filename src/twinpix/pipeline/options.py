@@ -67,10 +67,15 @@ class Options:
         return replace(self, decode="fast", transforms=False)
 
     def fingerprint(self) -> Fingerprint:
-        method = fingerprints.make(self.method)
-        if self.transforms and method.metric == "identity":
-            raise UsageError(f"{self.method} compares for equality: it cannot be combined with transforms")
-        return method
+        return self.fingerprints([self.method])[0]
+
+    def fingerprints(self, specs: Sequence[str]) -> tuple[Fingerprint, ...]:
+        """The methods described; raises `UsageError` for one that there is not, or that cannot be turned."""
+        methods = tuple(fingerprints.make(spec) for spec in specs)
+        for spec, method in zip(specs, methods, strict=True):
+            if self.transforms and method.metric == "identity":
+                raise UsageError(f"{spec} compares for equality: it cannot be combined with --transforms")
+        return methods
 
     def radius_of(self, method: Fingerprint) -> int:
         """The radius asked for, or the measured one for the strictness."""

@@ -27,6 +27,13 @@ def encoded(parts: Iterable[str]) -> Iterator[bytes]:
     return (part.encode("utf-8", "surrogateescape") for part in parts)
 
 
+def require_folder(path: str) -> None:
+    """Raise `OutputError` when there is no folder to write this file in: better said before the work than after."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise OutputError(f"cannot write {path}: there is no folder {folder}")
+
+
 def write_file(path: str, parts: Iterable[bytes]) -> None:
     """Write a file whole: until all of it is on the disk, the old one stays, and it is what a link leads to.
 
