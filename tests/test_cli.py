@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import resource
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import twinpix
+from stores import held
 
 HEAVY = ("numpy", "scipy", "numba", "PIL", "rich", "pywt", "torch", "onnxruntime", "faiss", "matplotlib", "msgspec")
 
@@ -88,12 +88,6 @@ def test_a_full_disk_leaves_the_old_report(photos: Path, tmp_path: Path) -> None
     assert "untouched" in done.stderr
     assert out.read_text() == "the old report"
     assert os.listdir(out.parent) == ["report.json"]
-
-
-def held(store: Path) -> int:
-    """How many codes a store holds."""
-    info = run("store", "info", "--store", store).stdout if store.exists() else "0 codes"
-    return int(re.findall(r"([\d,]+) codes?", info)[0])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")

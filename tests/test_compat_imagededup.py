@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from stores import held
 from twinpix.compat.imagededup import evaluation as compat_evaluation
 from twinpix.compat.imagededup.evaluation import evaluate
 from twinpix.compat.imagededup.methods import AHash, DHash, PHash, WHash
 from twinpix.compat.imagededup.utils import CustomModel
 from twinpix.compat.imagededup.utils.general_utils import get_files_to_remove
+from twinpix.store import default_path
 
 CLASSES = [PHash, AHash, DHash, WHash]
 GOLDEN = {
@@ -199,21 +202,11 @@ def test_a_killed_run_goes_on(many: Path) -> None:
         f"if __name__ == '__main__':\n    PHash().find_duplicates({str(many)!r}, num_enc_workers=1)"
     )
     process = subprocess.Popen([sys.executable, "-c", program])
-    from twinpix.store import Store, default_path
-
-    def held() -> int:
-        if not default_path().exists():
-            return 0
-        store = Store(default_path())
-        codes = store.info().codes
-        store.close()
-        return codes
-
-    while process.poll() is None and held() < 15:
-        pass
+    while process.poll() is None and held(default_path()) < 15:
+        time.sleep(0.05)
     process.kill()
     process.wait()
-    assert held() >= 15
+    assert held(default_path()) >= 15
     assert len(PHash(verbose=False).encode_images(many)) == 60
 
 

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import twinpix
+from stores import held
 from twinpix import fingerprints, sources
 from twinpix.errors import StoreError
 from twinpix.model import Stamp
@@ -223,13 +224,3 @@ def test_a_store_that_cannot_be_written_does_not_end_the_run(photos: Path, tmp_p
     )  # fmt: skip
     reader.close()
     assert (done.returncode, "1 group of the same picture" in done.stdout) == (0, True), done.stderr
-
-
-def held(store: Path) -> int:
-    if not store.exists():
-        return 0
-    opened = Store(store)
-    try:
-        return opened.info().codes
-    finally:
-        opened.close()

@@ -68,6 +68,19 @@ GuardOption = Annotated[
 ]
 
 
+def specs(text: str) -> list[str]:
+    """Methods separated by commas; an option of a method may follow a comma too (`phash:size=8,flavour=imagehash`)."""
+    out: list[str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if out and "=" in part and ":" not in part:
+            out[-1] += f",{part}"
+        else:
+            out.append(part)
+    if not out:
+        raise UsageError("name at least one method")
+    return out
+
+
 def options(given: Mapping[str, Any]) -> "Options":
     """A command's own arguments, by name, as the library takes them."""
     from twinpix.pipeline import Options

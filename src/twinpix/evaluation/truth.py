@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from itertools import combinations
 
 from twinpix import report as reports
@@ -21,9 +21,21 @@ def read_truth(path: str) -> dict[str, list[str]]:
     return _from_folder(path) if os.path.isdir(path) else read_map(path)
 
 
-def read_map(path: str, base: str | None = None) -> dict[str, list[str]]:
+def renamed(found: Mapping[str, list[str]], known: Container[str]) -> dict[str, list[str]]:
+    """The map with each name cut from the left, folder by folder, until it is a known one; else as it is."""
+
+    def fitted(name: str) -> str:
+        short = name
+        while short not in known and "/" in short:
+            short = short.partition("/")[2]
+        return short if short in known else name
+
+    return {fitted(name): [fitted(other) for other in others] for name, others in found.items()}
+
+
+def read_map(path: str) -> dict[str, list[str]]:
     """The map in a JSON file (`{"a.jpg": ["b.jpg"]}`, with or without scores), in CSV (two names a row), or in
-    a report of `twinpix find`, whose members are named relative to `base` or else to its one root.
+    a report of `twinpix find`.
 
     Raises `UsageError` when it cannot be read or is none of these.
     """
@@ -39,7 +51,7 @@ def read_map(path: str, base: str | None = None) -> dict[str, list[str]]:
     except ValueError as error:
         raise UsageError(f"{path} is no JSON: {error}") from None
     if isinstance(value, dict) and value.get("schema") == SCHEMA:
-        return _from_report(path, base)
+        return _from_report(path)
     if not isinstance(value, dict) or not all(isinstance(names, list) for names in value.values()):
         raise UsageError(f"{path} holds no map from each file to the list of its duplicates")
     if not all(_is_relation(item) for names in value.values() for item in names):
@@ -86,12 +98,7 @@ def _from_csv(path: str, text: str) -> dict[str, list[str]]:
     return map_of_pairs(names, pairs)
 
 
-def _from_report(path: str, base: str | None) -> dict[str, list[str]]:
-    report = reports.read(path)
-    start = os.path.join(report.base, base or (report.roots[0] if len(report.roots) == 1 else ""))
-
-    def named(member: str) -> str:
-        return os.path.relpath(os.path.join(report.base, member), start).replace(os.sep, "/")
-
-    names = [[named(member.path) for member in group.members] for group in report.groups]
+def _from_report(path: str) -> dict[str, list[str]]:
+    groups = reports.read(path).groups
+    names = [[member.path.replace(os.sep, "/") for member in group.members] for group in groups]
     return map_of_pairs([], (pair for members in names for pair in combinations(members, 2)))

@@ -1,0 +1,168 @@
+"""Which method and radius find edited copies of these images, and how seldom they call others the same?"""
+
+import os
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import fingerprints
+from twinpix.errors import ImageError, UsageError
+from twinpix.evaluation.edits import EDITS, edited
+from twinpix.evaluation.rates import Point, distances, points
+from twinpix.executors import Ask, Begin, Local, Lost
+from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, information_of
+from twinpix.imaging import decode
+from twinpix.model import Decode, Failure
+from twinpix.pipeline.options import Options, Paths, names_of
+from twinpix.pipeline.progress import Progress
+from twinpix.search import self_join
+from twinpix.sources import read
+
+RATES = (1e-4, 1e-5, 1e-6)
+_SIDE = 1024  # pixels that an original is shrunk to before it is edited
+
+
+class Finds(NamedTuple):
+    """How much one method finds, as the pictures lie or in eight orientations."""
+
+    spec: str
+    bits: int
+    turns: int
+    points: list[Point]
+    by_edit: dict[str, float]  # recall at the last point
+
+
+class CopiesFound(NamedTuple):
+    """What was measured, and on what."""
+
+    finds: list[Finds]
+    images: int
+    pairs: int  # false ones, that rates are shares of
+    plain: int  # left out: too little detail
+    alike: int  # left out: like another one
+    failures: list[Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class EditTask:
+    """Codes pictures and their edited copies in a worker."""
+
+    methods: tuple[Fingerprint, ...]
+    decode: Decode
+    seed: int
+
+    def __call__(self, batch: Sequence[str], begin: Begin, ask: Ask) -> list[Any]:
+        return [self._one(path) for path in batch]
+
+    def _one(self, path: str) -> list[NDArray[np.uint8]] | Failure | None:
+        """Codes `(1 + edits, 8, bytes)` of the original and its copies, by method; None when it is too plain."""
+        try:
+            data = read(path).data
+            if data is None:
+                return None
+            picture = decode(data, self.decode, path)
+            if information_of(picture) < INFORMATION_FLOOR:
+                return None
+            image = _upright(data, path)
+        except ImageError as error:
+            return Failure(path, error.stage, error.reason)
+        files = [edited(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
+        pictures = [picture, *(decode(file, self.decode) for file in files)]
+        return [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
+
+
+def find_copies(
+    paths: Paths | Iterable[Paths],
+    specs: Sequence[str],
+    *,
+    count: int = 300,
+    seed: int = 0,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> CopiesFound:
+    """Make edited copies of up to `count` images below `paths`, and measure what each method finds of them.
+
+    A true pair is an original and its copy, a false one an original and a copy of another. Images that are
+    too plain for a hash, or like another original, are left out: they would count as false matches.
+    The same seed gives the same copies. Raises `UsageError` when fewer than two images are left.
+    """
+    options, progress = options or Options(), progress or Progress()
+    methods = options.fingerprints(specs)
+    files = list(options.scan(progress, names_of(paths)).refs.uris)
+    random.Random(seed).shuffle(files)
+    task = EditTask(methods, options.decode, seed)
+    coded: list[list[NDArray[np.uint8]]] = []
+    failures: list[Failure] = []
+    plain = 0
+    pool = Local(options.workers, options.timeout * len(EDITS))
+    with progress.stage("read", min(count, len(files))):
+        for start in range(0, len(files), pool.size * 8):
+            if len(coded) >= count:
+                break
+            found: dict[str, Any] = {}
+            for batch, result in pool.run(task, [[path] for path in files[start : start + pool.size * 8]], _nothing):
+                found[batch[0]] = Failure(batch[0], "decode", result.reason) if isinstance(result, Lost) else result[0]
+                progress.advance(1)
+            for path in sorted(found, key=files.index):
+                if isinstance(found[path], Failure):
+                    failures.append(found[path])
+                elif found[path] is None:
+                    plain += 1
+                else:
+                    coded.append(found[path])
+    coded = coded[:count]
+    different = _different(methods, coded)
+    if len(different) < 2:
+        raise UsageError("at least two images with some detail, unlike each other, are needed")
+    finds = []
+    for number, method in enumerate(methods):
+        codes = np.stack([coded[at][number] for at in different])
+        finds += [_finds(specs[number], method, codes, turns) for turns in (1, fingerprints.TURNS)]
+    n = len(different)
+    return CopiesFound(finds, n, n * (n - 1) * len(EDITS), plain, len(coded) - n, failures)
+
+
+def _nothing(question: Any) -> None:
+    """Workers of this task ask nothing."""
+
+
+def _different(methods: Sequence[Fingerprint], coded: Sequence[Sequence[NDArray[np.uint8]]]) -> list[int]:
+    """Originals of which no earlier one is a copy, by the strictest word of any method."""
+    if not coded:
+        return []
+    judge = max(range(len(methods)), key=lambda number: methods[number].bits)
+    codes = np.stack([codes[judge][0, 0] for codes in coded])
+    _, later, _ = self_join(codes, methods[judge].radii["strict"])
+    return sorted(set(range(len(coded))) - set(later.tolist()))
+
+
+def _finds(spec: str, method: Fingerprint, codes: NDArray[np.uint8], turns: int) -> Finds:
+    """`codes` is `(n, 1 + edits, 8, bytes)`."""
+    n, edits = len(codes), len(EDITS)
+    copies = codes[:, 1:, :turns].reshape(n * edits, turns, -1)
+    gaps = distances(codes[:, 0, 0], copies)
+    same = np.arange(n)[:, None] == np.arange(n * edits)[None] // edits
+    found = points(gaps, same, RATES)
+    radius = found[-1].radius if found else -1
+    by_edit = (gaps[same].reshape(n, edits) <= radius).mean(axis=0).tolist()
+    return Finds(spec, method.bits, turns, found, dict(zip(EDITS, by_edit, strict=True)))
+
+
+def _upright(data: bytes, path: str) -> Any:
+    """The picture as RGB, upright, not larger than need be."""
+    import io
+
+    from PIL import Image, ImageOps
+
+    try:
+        opened = Image.open(io.BytesIO(data))
+        opened.draft("RGB", (_SIDE, _SIDE))
+        image = ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError("decode", str(error) or type(error).__name__) from None
+    image.thumbnail((_SIDE, _SIDE))
+    return image

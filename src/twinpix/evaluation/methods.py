@@ -1,0 +1,109 @@
+"""Measure methods on images whose truth is known: one decode for all methods, one search for all radii."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import fingerprints, pipeline
+from twinpix.evaluation.curve import Curve, curve
+from twinpix.evaluation.pairs import pairs_of
+from twinpix.model import Bytes2D, Failure, Fingerprints
+from twinpix.pipeline.encoding import encode_files
+from twinpix.pipeline.matching import match
+from twinpix.pipeline.options import Options
+from twinpix.pipeline.progress import Progress
+
+_MANY = 20_000  # images of which unlike pairs would fill the memory
+
+
+class Measured(NamedTuple):
+    """How one method does over its radii."""
+
+    spec: str
+    bits: int
+    normal: int  # its radius of normal strictness
+    curve: Curve
+
+
+class Measurement(NamedTuple):
+    """What was measured, and on what."""
+
+    methods: list[Measured]
+    images: int  # with a truth and a code
+    pairs: int  # true ones
+    without_code: list[str]  # names in the truth that are no readable image
+    failures: list[Failure]
+
+
+def measure(
+    truth: Mapping[str, Sequence[str]],
+    folder: str,
+    specs: Sequence[str],
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Measurement:
+    """The precision–recall curves of methods on the images below `folder` that the truth names.
+
+    Names are relative to the folder; a name alone will do where only one image has it. Pairs of images that
+    the truth does not name are left out.
+    """
+    options = options or Options()
+    coded = _coded(truth, folder, specs, options, progress)
+    numbers = {name: number for number, name in enumerate(truth)}
+    real = np.array(sorted(pairs_of(truth)), dtype=np.int64).reshape(-1, 2)
+    out, there = [], np.zeros(0, dtype=np.int64)
+    for spec, prints in coded.items():
+        method = fingerprints.make(spec)
+        rows, there = _rows_of(prints, folder, numbers)
+        codes = prints.codes[rows] if prints.codes.ndim == 3 else prints.codes[rows][:, None]
+        beyond = method.bits // (8 if len(codes) <= _MANY else 16)
+        far = min(method.bits, method.radii["loose"] + beyond)
+        out.append(Measured(spec, method.bits, method.radii["normal"], _curve(codes, there, real, far, options.search)))
+    known = set(there.tolist())
+    missing = [name for name, number in numbers.items() if number not in known]
+    failures = next(iter(coded.values())).failures
+    return Measurement(out, len(known), len(real), missing, failures)
+
+
+def _coded(
+    truth: Mapping[str, Sequence[str]],
+    folder: str,
+    specs: Sequence[str],
+    options: Options,
+    progress: Progress | None,
+) -> dict[str, Fingerprints]:
+    """The codes of the images named, or where a name does not say where it lies, of all there are."""
+    files = [os.path.join(folder, name) for name in truth]
+    if all(map(os.path.isfile, files)):
+        return encode_files(files, specs, options, progress=progress)
+    return pipeline.encode([folder], specs, options, progress=progress)
+
+
+def _rows_of(
+    prints: Fingerprints, folder: str, numbers: Mapping[str, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of images that the truth names, and their numbers there."""
+    names = [os.path.relpath(uri, folder).replace(os.sep, "/") for uri in prints.refs.uris]
+    short: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        short.setdefault(name.rpartition("/")[2], []).append(row)
+    place = {numbers[name]: row for row, name in enumerate(names) if name in numbers}
+    for name, number in numbers.items():
+        if number not in place and len(rows := short.get(name, [])) == 1:
+            place[number] = rows[0]
+    return np.array(list(place.values()), dtype=np.int64), np.array(list(place), dtype=np.int64)
+
+
+def _curve(codes: Bytes2D, numbers: NDArray[np.int64], real: NDArray[np.int64], radius: int, backend: str) -> Curve:
+    """The curve of codes `(n, turns, bytes)` of images `numbers` of the truth, whose pairs `real` are `(m, 2)`."""
+    row_of = np.full(max(int(numbers.max(initial=-1)), int(real.max(initial=-1))) + 1, -1, dtype=np.int64)
+    row_of[numbers] = np.arange(len(numbers))
+    rows = np.sort(row_of[real], axis=1)
+    rows = rows[rows[:, 0] >= 0]
+    n = len(codes)
+    found = match(codes, np.arange(n), np.empty(0, np.int64), radius, backend)
+    true = np.isin(found.i * n + found.j, rows[:, 0] * n + rows[:, 1])
+    return curve(found.distance[true], found.distance[~true], len(real) - int(true.sum()), radius)

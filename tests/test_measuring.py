@@ -1,0 +1,124 @@
+"""Methods measured on a truth, and on edited copies of one's own images."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from test_cli import run
+from twinpix import fingerprints
+from twinpix.errors import UsageError
+from twinpix.evaluation.copies import find_copies
+from twinpix.evaluation.edits import EDITS, edited
+from twinpix.evaluation.methods import measure
+from twinpix.evaluation.rates import distances, points
+from twinpix.fingerprints.base import codes_of
+from twinpix.imaging import decode
+from twinpix.pipeline import Options
+
+TRUTH = {
+    "0.png": ["0 same.png", "0 small.jpg", "0 encoded.jpg"],
+    "0 same.png": ["0.png", "0 small.jpg", "0 encoded.jpg"],
+    "0 small.jpg": ["0.png", "0 same.png", "0 encoded.jpg"],
+    "0 encoded.jpg": ["0.png", "0 same.png", "0 small.jpg"],
+    "1.png": [],
+    "2.png": [],
+}
+
+
+@pytest.mark.parametrize("transforms", [False, True])
+def test_the_curve_of_a_method_is_its_distances(photos: Path, transforms: bool) -> None:
+    found = measure(TRUTH, str(photos), ["phash", "ahash"], Options(store=None, transforms=transforms))
+    assert (found.images, found.pairs, found.without_code) == (6, 6, [])
+    for measured in found.methods:
+        method = fingerprints.make(measured.spec)
+        pictures = {name: decode((photos / name).read_bytes(), "fast", name) for name in TRUTH}
+        codes = {name: codes_of(method, [picture], transforms=True)[0] for name, picture in pictures.items()}
+        names = list(TRUTH)
+        for radius in range(len(measured.curve.recall)):
+            near = [
+                (a, b)
+                for at, a in enumerate(names)
+                for b in names[at + 1 :]
+                if gap(codes[a], codes[b], transforms) <= radius
+            ]
+            true = sum(b in TRUTH[a] for a, b in near)
+            assert measured.curve.recall[radius] == pytest.approx(true / 6)
+            assert measured.curve.precision[radius] == pytest.approx(true / len(near) if near else 1)
+
+
+def gap(a: np.ndarray, b: np.ndarray, transforms: bool) -> int:
+    turned = np.bitwise_count(a[0] ^ b).sum(axis=1)
+    return int(turned.min() if transforms else turned[0])
+
+
+def test_names_may_be_short_and_missing_ones_are_told(photos: Path) -> None:
+    found = measure({**TRUTH, "gone.png": []}, str(photos.parent), ["phash"], Options(store=None))
+    assert (found.images, found.without_code) == (6, ["gone.png"])
+
+
+def test_every_edit_is_a_picture_and_the_same_every_time(picture: Callable[..., Image.Image]) -> None:
+    assert len(EDITS) >= 30
+    image = picture(3, (300, 200))
+    for name in EDITS:
+        data = edited(image, name, "seed")
+        assert data == edited(image, name, "seed"), name
+        decode(data, "fast")
+    assert edited(image, "grain", "a") != edited(image, "grain", "b")
+
+
+def test_points_are_their_definition() -> None:
+    gaps = np.array([[0, 5, 9], [7, 2, 3]], np.uint16)
+    same = np.array([[True, False, False], [False, True, False]])
+    ((rate, radius, recall),) = points(gaps, same, (0.25, 0.1))
+    assert (rate, radius, recall) == (0.25, 4, 1.0)  # one of four false pairs, the one at 3
+    codes = np.random.default_rng(1).integers(0, 256, (5, 8, 9), dtype=np.uint8)
+    got = distances(codes[:, 0], codes)
+    assert got[2, 3] == min(int(np.bitwise_count(codes[2, 0] ^ codes[3, turn]).sum()) for turn in range(8))
+
+
+def test_copies_are_found(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    for seed in range(6):
+        picture(seed, (320, 240)).save(tmp_path / f"{seed}.jpg", quality=92)
+    picture(1, (320, 240)).save(tmp_path / "1 again.png")
+    Image.new("RGB", (50, 50)).save(tmp_path / "plain.png")
+    (tmp_path / "bad.jpg").write_text("no image")
+    found = find_copies(tmp_path, ["phash:size=16", "ahash"], options=Options(store=None))
+    assert (found.images, found.plain, found.alike, len(found.failures)) == (6, 1, 1, 1)
+    assert found.pairs == 6 * 5 * len(EDITS)
+    best = found.finds[1]
+    assert (best.spec, best.turns, [point.rate for point in best.points]) == ("phash:size=16", 8, [])
+    again = find_copies(tmp_path, ["phash:size=16", "ahash"], options=Options(store=None, workers=1))
+    assert again == found
+    with pytest.raises(UsageError, match="at least two images"):
+        find_copies(tmp_path / "plain.png", ["phash"], options=Options(store=None))
+
+
+def test_the_command_line(photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    truth, report = tmp_path / "truth.json", tmp_path / "report.json"
+    truth.write_text(json.dumps(TRUTH))
+    assert run("find", photos, "-o", report).returncode == 0
+    done = run("evaluate", truth, report)
+    assert done.returncode == 0, done.stderr
+    assert "adjusted rand      1.0000" in done.stdout
+    assert json.loads(run("evaluate", truth, report, "--json").stdout)["f1"] == 1
+    table = run("evaluate", truth, "--in", photos, "--methods", "phash,phash:size=16,flavour=imagehash").stdout
+    assert "6 images, 6 pairs of the same picture" in table
+    assert "phash:size=16,flavour=imagehash" in table
+    assert "for images like these: --method" in table
+    rows = json.loads(run("evaluate", truth, "--in", photos, "--json").stdout)["methods"]
+    assert rows[0]["method"] == "phash:size=16"
+    for arguments in ((truth,), (truth, report, "--in", photos)):
+        assert run("evaluate", *arguments).returncode == 2
+    many = tmp_path / "many"
+    many.mkdir()
+    for seed in range(20):
+        picture(seed, (160, 120)).save(many / f"{seed}.jpg")
+    shown = run("bench", "copies", many, "--methods", "phash,ahash", "--count", "20")
+    assert shown.returncode == 0, shown.stderr
+    assert "20 images, 40 edits each, 15,200 false pairs" in shown.stdout
+    assert "for images like these: --method phash" in shown.stdout
+    assert "-: so few pairs cannot tell" in shown.stdout
