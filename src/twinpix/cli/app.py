@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from twinpix import __version__
-from twinpix.cli import bench, compare, demo, encode, evaluate, find, methods, query, store
+from twinpix.cli import bench, compare, demo, encode, evaluate, find, methods, plot, query, store
 from twinpix.errors import Exit, TwinpixError
 from twinpix.report.base import printable
 
@@ -50,6 +50,7 @@ app.command("compare", short_help="Print how far apart two images are, and a ver
 app.command("encode", short_help="Write the codes of images to a file.")(encode.encode)
 app.command("evaluate", short_help="Say how good a result or a method is, given what is true.")(evaluate.evaluate)
 app.command("methods", short_help="List the methods, their options and measured radii.")(methods.methods)
+app.command("plot", short_help="Draw a report: a page, sheets, a histogram.")(plot.plot)
 app.command("demo", short_help="Draw a folder of pictures with edited copies.")(demo.demo)
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")

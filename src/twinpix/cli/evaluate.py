@@ -34,6 +34,9 @@ def evaluate(
     timeout: common.TimeoutOption = 60.0,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Draw precision against recall, with --in.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Say how good a result is, or which method and radius suit some images, given what is true.
@@ -50,7 +53,14 @@ def evaluate(
 
     specs = common.specs(methods)
     known = read_truth(truth)
-    _measured(measure(known, str(folder), specs, chosen, progress()), as_json)
+    found = measure(known, str(folder), specs, chosen, progress())
+    if plot:
+        from twinpix import plots
+
+        curves = {method.spec: (method.curve.precision, method.curve.recall) for method in found.methods}
+        marked = {method.spec: method.curve.recommended for method in found.methods}
+        plots.save(plots.precision_recall(curves, marked), plot)
+    _measured(found, as_json)
     return Exit.DONE
 
 

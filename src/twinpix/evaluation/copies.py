@@ -15,7 +15,7 @@ from twinpix.evaluation.edits import EDITS, edited
 from twinpix.evaluation.rates import Point, distances, points
 from twinpix.executors import Ask, Begin, Local, Lost
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, information_of
-from twinpix.imaging import decode
+from twinpix.imaging import decode, thumbnail
 from twinpix.model import Decode, Failure
 from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.progress import Progress
@@ -67,7 +67,7 @@ class EditTask:
             picture = decode(data, self.decode, path)
             if information_of(picture) < INFORMATION_FLOOR:
                 return None
-            image = _upright(data, path)
+            image = thumbnail(data, _SIDE, path)
         except ImageError as error:
             return Failure(path, error.stage, error.reason)
         files = [edited(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
@@ -150,19 +150,3 @@ def _finds(spec: str, method: Fingerprint, codes: NDArray[np.uint8], turns: int)
     radius = found[-1].radius if found else -1
     by_edit = (gaps[same].reshape(n, edits) <= radius).mean(axis=0).tolist()
     return Finds(spec, method.bits, turns, found, dict(zip(EDITS, by_edit, strict=True)))
-
-
-def _upright(data: bytes, path: str) -> Any:
-    """The picture as RGB, upright, not larger than need be."""
-    import io
-
-    from PIL import Image, ImageOps
-
-    try:
-        opened = Image.open(io.BytesIO(data))
-        opened.draft("RGB", (_SIDE, _SIDE))
-        image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ImageError("decode", str(error) or type(error).__name__) from None
-    image.thumbnail((_SIDE, _SIDE))
-    return image

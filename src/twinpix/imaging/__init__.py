@@ -7,6 +7,7 @@ from twinpix.imaging.decode import (
     extra_decoder,
     is_installed,
     pixel_digest,
+    thumbnail,
     undecoded,
 )
 from twinpix.imaging.picture import Flavour, Picture
@@ -23,5 +24,6 @@ __all__ = [
     "is_installed",
     "pixel_digest",
     "sniff",
+    "thumbnail",
     "undecoded",
 ]

@@ -114,6 +114,36 @@ def pixel_digest(data: bytes, name: str = "") -> bytes:
         return _guard(lambda: _pixel_digest(data, name))
 
 
+def thumbnail(data: bytes, side: int, name: str = "") -> Image.Image:
+    """The picture for people: RGB, upright, alpha on white, at most `side` pixels wide and high, damaged or not.
+
+    Raises `ImageError` like `decode`.
+    """
+    with _quiet():
+        return _guard(lambda: _thumbnail(data, side, name))
+
+
+def _thumbnail(data: bytes, side: int, name: str) -> Image.Image:
+    image = _open(data, name)
+    if isinstance(image, ImageFile.ImageFile):
+        image.draft("RGB", (side, side))
+    with _truncated_allowed():
+        image.load()
+    turn = _orientation(image)
+    out = _turned(_to_rgb(image), turn)
+    out.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return out
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _to_luma(image).convert("RGB")
+    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+        ground = Image.new("RGBA", image.size, (*GROUND, 255))
+        return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
 def _decode(data: bytes, mode: Decode, name: str) -> Picture:
     kind = sniff(data[:512], name)
     if mode == "fast" and kind == "JPEG":

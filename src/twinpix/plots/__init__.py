@@ -1,0 +1,10 @@
+"""Pictures of results: duplicates side by side, distances, curves, and one page of all groups."""
+
+from twinpix.plots.curve import precision_recall
+from twinpix.plots.duplicates import plot_duplicates
+from twinpix.plots.figure import save
+from twinpix.plots.histogram import distance_histogram
+from twinpix.plots.page import write_page
+from twinpix.plots.sheet import group_sheet
+
+__all__ = ["distance_histogram", "group_sheet", "plot_duplicates", "precision_recall", "save", "write_page"]

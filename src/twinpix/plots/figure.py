@@ -1,0 +1,57 @@
+"""Figures: one look for all plots, the library loaded when the first is drawn, files written whole or not at all."""
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+from twinpix import report
+from twinpix.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Colours that stay apart for every kind of colour vision: M. Okabe, K. Ito, https://jfly.uni-koeln.de/color/
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+KEPT = "#009E73"
+FORMATS = ("png", "svg", "pdf", "jpg", "webp")
+
+
+def new(width: float, height: float) -> "Figure":
+    """An empty figure of so many inches; raises `UsageError` when the plotting library is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UsageError("plots need an optional library: pip install 'twinpix[plot]'") from None
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def plain(axes: "Axes") -> None:
+    """The look of a chart: no box around it, quiet lines behind it."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#dddddd")
+    axes.set_axisbelow(True)
+
+
+def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
+    """Write a figure in the format that its suffix names; raises `UsageError` for another one."""
+    name = os.fspath(path)
+    form = os.path.splitext(name)[1].lower().lstrip(".")
+    if form not in FORMATS:
+        raise UsageError(f"plots are written as {', '.join(FORMATS)}, not to {name}")
+    from matplotlib import rc_context
+
+    out = io.BytesIO()
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
+    with rc_context({"svg.hashsalt": "twinpix"}):  # the same figure, the same file
+        figure.savefig(out, format=form, dpi=110, metadata=undated)
+    report.write_file(name, [out.getvalue()])
+
+
+def shortened(text: str, width: int) -> str:
+    """A text of at most so many characters, its middle left out."""
+    text = report.printable(text)
+    if len(text) <= width:
+        return text
+    left = (width - 1) // 2
+    return f"{text[:left]}…{text[len(text) - (width - 1 - left) :]}"

@@ -1,0 +1,104 @@
+"""One self-contained page of a report: every group with thumbnails, filters, failures; nothing is fetched.
+
+The page holds the facts of all groups as JSON and the thumbnails as text, a chunk of groups an element. The
+browser makes elements only for the groups in view, and splits a chunk of thumbnails when one of it comes
+into view.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.resources import files
+from itertools import islice
+from typing import Any
+
+from twinpix import report as reports
+from twinpix.executors import Local, Lost
+from twinpix.model import Group, Report
+from twinpix.plots.thumbnails import Missing, Thumbnails
+from twinpix.report import bytes_text, plural, printable
+from twinpix.report.text import summary
+
+_CHUNK = 50  # groups
+_SIDES = ((3_000, 160), (15_000, 112), (60_000, 80))  # pixels of a thumbnail, by number of members
+_LEAST = 64
+_SHOWN = 60  # members of a group with a thumbnail
+
+
+def write_page(report: Report, path: str, workers: int = 0) -> None:
+    """Write the page of a report; paths of images start from the report's `base`.
+
+    Raises `OutputError` when it cannot be written; what was there before stays then.
+    """
+    reports.write_file(path, (part.encode("utf-8", "replace") for part in _parts(report, workers)))
+
+
+def _parts(report: Report, workers: int) -> Iterator[str]:
+    template = files("twinpix.plots").joinpath("page.html").read_text(encoding="utf-8")
+    head, tail = template.split("<!--DATA-->")
+    count = sum(min(_SHOWN, len(group.members)) for group in report.groups)
+    side = next((side for most, side in _SIDES if count <= most), _LEAST)
+    yield head
+    yield _script("facts", {"chunk": _CHUNK, "side": side, **_facts(report)})
+    yield _script("groups", [_group(group) for group in report.groups])
+    groups = iter(report.groups)
+    number = 0
+    while chunk := list(islice(groups, _CHUNK)):
+        yield f'<script type="text/plain" id="thumbs-{number}">\n'
+        yield from _thumbs(chunk, report.base, side, workers)
+        yield "</script>\n"
+        number += 1
+    yield tail
+
+
+def _script(name: str, value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>\n'
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    return {
+        "title": " ".join(map(printable, report.roots[:3])) + (" …" if len(report.roots) > 3 else ""),
+        "summary": summary(report).splitlines()[0],
+        "how": f"{report.spec}, radius {report.radius}, {report.link}, {report.created}",
+        "radius": report.radius,
+        "failures": [[printable(f.path), f.stage, f.error] for f in report.failures],
+        "guarded": [printable(item.path) for item in report.guarded],
+        "damaged": [printable(name) for name in report.damaged],
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    """What the page shows of a group; members as arrays, which take half of what objects would."""
+    pairs = {match.b: match for match in group.matches if match.a == group.keeper}
+    members = []
+    for member in group.members:
+        pair = pairs.get(member.path)
+        keeps = member.path == group.keeper
+        how = "keep" if keeps else pair.relation if pair else "linked through another"
+        marks = [word for word, on in (("damaged", member.damaged), ("stays", member.protected and not keeps)) if on]
+        facts = f"{member.width}×{member.height}, {bytes_text(member.size)}"
+        members.append([printable(member.path), how, pair.distance if pair else -1, facts, marks])
+    head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
+    return {"head": head, "reason": group.reason, "members": members, "shown": min(_SHOWN, len(group.members))}
+
+
+def _thumbs(groups: list[Group], base: str, side: int, workers: int) -> Iterator[str]:
+    """A line a member: base64 of its JPEG, or `!` and why there is none."""
+    paths = [os.path.join(base, member.path) for group in groups for member in group.members[:_SHOWN]]
+    made: dict[str, bytes | Missing] = {}
+    batches = [paths[start : start + 8] for start in range(0, len(paths), 8)]
+    with closing(Local(workers, 60.0).run(Thumbnails(side), batches, lambda question: None)) as run:
+        for batch, result in run:
+            if isinstance(result, Lost):
+                made.update(dict.fromkeys(batch, Missing(result.reason)))
+            else:
+                made.update(zip(batch, result, strict=True))
+    for path in paths:
+        image = made[path]
+        if isinstance(image, Missing):
+            yield "!" + " ".join(image.reason.replace("<", "‹").split()) + "\n"
+        else:
+            yield base64.b64encode(image).decode() + "\n"
