@@ -4,10 +4,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twinpix.model import Report
-    from twinpix.pipeline import Options, compare, encode, find, query
+    from twinpix.pipeline import (
+        Options,
+        compare,
+        encode,
+        encode_files_as_stream,
+        encode_pictures,
+        find,
+        header_of,
+        query,
+        query_codes,
+        read_codes,
+        write_codes,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["Options", "Report", "__version__", "compare", "encode", "find", "query"]
+__all__ = [
+    "Options",
+    "Report",
+    "__version__",
+    "compare",
+    "encode",
+    "encode_files_as_stream",
+    "encode_pictures",
+    "find",
+    "header_of",
+    "query",
+    "query_codes",
+    "read_codes",
+    "write_codes",
+]
 
 
 def __getattr__(name: str) -> Any:

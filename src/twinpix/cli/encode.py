@@ -3,7 +3,7 @@
 import io
 import sys
 from pathlib import PurePath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,12 +14,22 @@ from twinpix.model import Bytes2D, Fingerprints
 from twinpix.pipeline.options import DEFAULT_METHOD
 from twinpix.pipeline.terminal import progress
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from twinpix.pipeline import Coded, Options
+
 
 def encode(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders and images.")],
     output: Annotated[
         str,
-        typer.Option("--output", "-o", metavar="FILE", help="Codes file: .npz, .json or .csv; - for JSON on stdout."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Codes file: .jsonl (as it goes), .json, .csv or .npz; - for JSON on stdout.",
+        ),
     ] = "-",
     method: Annotated[
         list[str] | None,
@@ -44,10 +54,12 @@ def encode(
     from twinpix import pipeline, report
 
     kind = "json" if output == "-" else PurePath(output).suffix.lower().lstrip(".")
-    if kind not in ("json", "csv", "npz"):
-        raise UsageError(f"codes are written to .npz, .json or .csv, not to {output}")
+    if kind not in ("jsonl", "json", "csv", "npz"):
+        raise UsageError(f"codes are written to .jsonl, .json, .csv or .npz, not to {output}")
     if output != "-":
         report.require_folder(output)
+    if kind == "jsonl":
+        return _stream(paths, specs, chosen, output, strict)
     coded = pipeline.encode(
         paths,
         specs,
@@ -67,6 +79,25 @@ def encode(
     typer.echo(what if output == "-" else f"{what}: {output}", err=True)
     for failure in first.failures[:10]:
         typer.echo(f"  {report.printable(failure.path)}: {failure.error}", err=True)
+    return Exit.SOME_FAILED if strict and failed else Exit.DONE
+
+
+def _stream(paths: list[str], specs: list[str], options: "Options", output: str, strict: bool) -> int:
+    """Write the codes as they are made."""
+    from twinpix import pipeline
+    from twinpix.report import plural, printable
+
+    failed: list[str] = []
+
+    def rows() -> "Iterator[Coded]":
+        for row in pipeline.encode_files_as_stream(paths, specs, options, progress=progress()):
+            if row.error:
+                failed.append(f"  {printable(row.path)}: {row.error}")
+            yield row
+
+    count = pipeline.write_codes(output, pipeline.header_of(specs, options), rows())
+    unused = f", {plural(len(failed), 'file')} could not be used" if failed else ""
+    typer.echo("\n".join([f"{plural(count, 'image')} coded{unused}: {output}", *failed[:10]]), err=True)
     return Exit.SOME_FAILED if strict and failed else Exit.DONE
 
 

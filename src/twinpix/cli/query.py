@@ -6,7 +6,8 @@ import typer
 
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName, StrictnessName
-from twinpix.errors import Exit
+from twinpix.errors import Exit, UsageError
+from twinpix.model import Failure
 from twinpix.pipeline.options import DEFAULT_METHOD
 from twinpix.pipeline.terminal import progress
 
@@ -14,9 +15,15 @@ from twinpix.pipeline.terminal import progress
 def query(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture to look for.")],
     paths: Annotated[
-        list[str], typer.Option("--in", metavar="PATH", help="Folder or image to look in; may be repeated.")
-    ],
-    method: common.MethodOption = DEFAULT_METHOD,
+        list[str] | None, typer.Option("--in", metavar="PATH", help="Folder or image to look in; may be repeated.")
+    ] = None,
+    codes: Annotated[
+        str | None, typer.Option("--codes", metavar="FILE", help="Look in a .jsonl file of encode instead.")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", "-m", metavar="SPEC", help=f"Default: {DEFAULT_METHOD}, or the codes file's first."),
+    ] = None,
     radius: common.RadiusOption = None,
     strictness: common.StrictnessOption = StrictnessName.normal,
     transforms: common.TransformsOption = False,
@@ -39,12 +46,15 @@ def query(
     from twinpix.report import plural, printable
     from twinpix.report.json import dumps
 
-    hits, failures = pipeline.query(
-        image,
-        paths,
-        chosen,
-        progress=progress(),
-    )
+    if bool(paths) == bool(codes):
+        raise UsageError("say where to look: --in PATH, or --codes FILE")
+    hits: list[pipeline.Hit]
+    failures: list[Failure] = []
+    if codes:
+        first = pipeline.read_codes(codes)[0].methods[0]
+        hits = pipeline.query_codes(image, codes, chosen, method=method or first)
+    else:
+        hits, failures = pipeline.query(image, paths or [], chosen, progress=progress())
     if as_json:
         print(dumps({"query": image, "hits": [hit._asdict() for hit in hits]}), end="")
     else:

@@ -114,6 +114,23 @@ def pixel_digest(data: bytes, name: str = "") -> bytes:
         return _guard(lambda: _pixel_digest(data, name))
 
 
+def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast") -> Picture:
+    """A picture in memory, as it lies: a Pillow image, or an array `(rows, columns[, 3 or 4])`.
+
+    Raises `ImageError` for an array of another shape or type.
+    """
+
+    def made() -> Picture:
+        given = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+        size = given.size
+        if not min(size):
+            raise ImageError("decode", "the picture has no pixels")
+        shown = given if mode == "reference" else _base(_to_luma(given))
+        return Picture(shown, *size, given.format or "", mode, b"")
+
+    return _guard(made)
+
+
 def thumbnail(data: bytes, side: int, name: str = "") -> Image.Image:
     """The picture for people: RGB, upright, alpha on white, at most `side` pixels wide and high, damaged or not.
 

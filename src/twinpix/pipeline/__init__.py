@@ -4,6 +4,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twinpix.pipeline.codes import (
+        Coded,
+        Header,
+        encode_files_as_stream,
+        encode_pictures,
+        header_of,
+        query_codes,
+        read_codes,
+        write_codes,
+    )
     from twinpix.pipeline.comparing import Comparison, Distance, compare
     from twinpix.pipeline.encoding import encode
     from twinpix.pipeline.finding import find
@@ -13,17 +23,29 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_METHOD",
+    "Coded",
     "Comparison",
     "Distance",
+    "Header",
     "Hit",
     "Options",
     "Progress",
     "compare",
     "encode",
+    "encode_files_as_stream",
+    "encode_pictures",
     "find",
+    "header_of",
     "query",
+    "query_codes",
+    "read_codes",
+    "write_codes",
 ]
 _MODULES = {
+    "codes": (
+        *("Coded", "Header", "encode_files_as_stream", "encode_pictures"),
+        *("header_of", "query_codes", "read_codes", "write_codes"),
+    ),
     "comparing": ("Comparison", "Distance", "compare"),
     "encoding": ("encode",),
     "finding": ("find",),

@@ -1,0 +1,222 @@
+"""Codes as a stream: made from files, or from pictures in memory, written as they come, read row by row.
+
+A codes file is JSON, a value a line: first what the codes are, then a row an image. What a run that was
+stopped has written can be read; the next run finds its codes in the store.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from twinpix import fingerprints, plugins, search, sources
+from twinpix.errors import ImageError, OutputError, UsageError
+from twinpix.fingerprints import INFORMATION_FLOOR, information_of, width_of
+from twinpix.imaging import decode, picture_of
+from twinpix.model import Decode, Files
+from twinpix.pipeline import relate
+from twinpix.pipeline.options import Options, Paths, names_of
+from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.querying import Hit
+from twinpix.report.json import escaped
+from twinpix.store import Result
+
+if TYPE_CHECKING:
+    pass
+
+SCHEMA = "twinpix.codes/1"
+CHUNK = 2_000  # files that are coded between two writes
+
+Pictures = "Image.Image | NDArray[Any] | bytes | os.PathLike[str] | str"
+
+
+class Header(NamedTuple):
+    """What the codes of a file are."""
+
+    methods: list[str]
+    decode: Decode
+    transforms: bool
+
+
+class Coded(NamedTuple):
+    """One image: its codes in the order of the header's methods, or why there are none."""
+
+    path: str
+    codes: list[bytes]  # of one orientation, or of eight on end
+    width: int = 0
+    height: int = 0
+    information: int = 0
+    digest: str = ""  # of the file; a picture in memory has none
+    error: str = ""
+
+
+def header_of(methods: Sequence[str] = (), options: Options | None = None) -> Header:
+    """The header of codes by these methods; raises `UsageError` for one that there is not."""
+    options = options or Options()
+    specs = [plugins.describe(method) for method in options.fingerprints(methods or [options.method])]
+    return Header(specs, options.decode, options.transforms)
+
+
+def encode_files_as_stream(
+    paths: Paths | Iterable[Paths],
+    methods: Sequence[str] = (),
+    options: Options | None = None,
+    *,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> Iterator[Coded]:
+    """The codes of every image below `paths`, sorted by path, as they are made; failures are rows with `error`."""
+    options, progress = replace(options or Options(), **changes), progress or Progress()
+    names = names_of(paths)
+    prints = options.fingerprints(methods or [options.method])
+    sources.require(names)
+    listing = options.scan(progress, names)
+    yield from (Coded(failure.path, [], error=failure.error) for failure in listing.failures)
+    with options.opened(progress) as store:
+        for start in range(0, len(listing.refs), CHUNK):
+            refs: Files = listing.refs[start : start + CHUNK]
+            coder = options.coder(store, prints, progress)
+            digests = coder.code(refs)
+            unread = {failure.path: failure.error for failure in coder.failures}
+            for uri, digest in zip(refs.uris, digests, strict=True):
+                if digest:
+                    yield _row(uri, digest.hex(), [coder.result(digest, at) for at in range(len(prints))])
+                elif uri in unread:
+                    yield Coded(uri, [], error=unread[uri])
+
+
+def encode_pictures(
+    pictures: Iterable[tuple[str, Any]], methods: Sequence[str] = (), options: Options | None = None, **changes: Any
+) -> Iterator[Coded]:
+    """The codes of named pictures as they come: Pillow images, arrays `(rows, columns[, 3 or 4])` uint8, the bytes
+    of files, or paths. Nothing but the one at hand is kept in memory."""
+    options = replace(options or Options(), **changes)
+    prints = options.fingerprints(methods or [options.method])
+    for name, item in pictures:
+        try:
+            if isinstance(item, str | os.PathLike):
+                item = sources.read(os.fspath(item)).data or b""
+            data = item if isinstance(item, bytes) else None
+            picture = picture_of(item, options.decode) if data is None else decode(data, options.decode, name)
+            codes = [fingerprints.codes_of(method, [picture], options.transforms)[0].tobytes() for method in prints]
+            digest = "" if data is None else picture.file_digest().hex()
+            yield Coded(name, codes, picture.width, picture.height, information_of(picture), digest)
+        except ImageError as error:
+            yield Coded(name, [], error=error.reason)
+
+
+def _row(uri: str, digest: str, results: Sequence[Result]) -> Coded:
+    failed = next((result for result in results if result.code is None), None)
+    if failed:
+        return Coded(uri, [], digest=digest, error=failed.error)
+    first = results[0]
+    codes = [result.code or b"" for result in results]
+    return Coded(uri, codes, first.width, first.height, first.information, digest)
+
+
+def write_codes(path: str, header: Header, rows: Iterable[Coded]) -> int:
+    """Write a codes file as its rows come, beside `path` until it is whole; returns how many images have codes.
+
+    Raises `OutputError` when that is not possible; what was at `path` before is there still.
+    """
+    partial, count = f"{path}.partial", 0
+    try:
+        with open(partial, "w", encoding="utf-8") as file:
+            file.write(_line({"schema": SCHEMA, **header._asdict()}))
+            for row in rows:
+                value = {key: item for key, item in row._asdict().items() if item and key != "codes"}
+                value["codes"] = [code.hex() for code in row.codes]
+                file.write(_line(value))
+                count += bool(row.codes)
+                if count % CHUNK == 0:
+                    file.flush()
+        os.replace(partial, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; what was there before is untouched") from None
+    return count
+
+
+def _line(value: dict[str, Any]) -> str:
+    return escaped(json.dumps(value, ensure_ascii=False)) + "\n"
+
+
+def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
+    """What the codes of a file are, and its rows, read as they are asked for.
+
+    The last line may be cut off, as a run that was killed leaves it. Raises `UsageError` for another file.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(path, encoding="utf-8"))
+            value = json.loads(file.readline())
+            header = Header(list(value["methods"]), value["decode"], bool(value["transforms"]))
+            if value["schema"] != SCHEMA:
+                raise ValueError(value["schema"])
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(f"{path} holds no codes of schema {SCHEMA}") from None
+        rows = _rows(path, file, stack.pop_all())
+    return header, rows
+
+
+def _rows(path: str, file: IO[str], stack: ExitStack) -> Iterator[Coded]:
+    with stack:
+        for number, line in enumerate(file, start=2):
+            if not line.endswith("\n"):
+                return
+            try:
+                value = json.loads(line)
+                codes = [bytes.fromhex(code) for code in value.pop("codes")]
+                yield Coded(codes=codes, **value)
+            except (ValueError, KeyError, TypeError):
+                raise UsageError(f"{path}, line {number}: not a row of codes") from None
+
+
+def query_codes(image: Any, path: str, options: Options | None = None, *, name: str = "", **changes: Any) -> list[Hit]:
+    """The images of a codes file that are the same picture as `image`, nearest first; see `encode_pictures`.
+
+    The file is read in a stream; its first method counts unless the options name another of its methods.
+    Raises `UsageError` when the image cannot be read or the codes are of another method.
+    """
+    header, rows = read_codes(path)
+    options = replace(options or Options(method=header.methods[0]), **changes)
+    method = options.fingerprint()
+    spec = plugins.describe(method)
+    if spec not in header.methods:
+        raise UsageError(f"{path} holds codes of {', '.join(header.methods)}, not of {spec}")
+    at, width, radius = header.methods.index(spec), width_of(method), options.radius_of(method)
+    shown = name or (os.fspath(image) if isinstance(image, str | os.PathLike) else "the picture")
+    options = replace(options, decode=header.decode, transforms=False)
+    (mine,) = encode_pictures([(shown, image)], [spec], options)
+    if mine.error:
+        raise UsageError(f"cannot use {shown} as a query: {mine.error}")
+    plain = options.guard and mine.information < INFORMATION_FLOOR
+    code = np.frombuffer(mine.codes[0], dtype=np.uint8)[None]
+    hits: list[Hit] = []
+    while block := [row for row, _ in zip(rows, range(10 * CHUNK), strict=False)]:
+        twins = {row.path for row in block if row.codes and row.digest and row.digest == mine.digest}
+        hits += [Hit(path, 0, "identical-file") for path in twins]
+        usable = [
+            row
+            for row in block
+            if row.codes and row.path not in twins and not (options.guard and row.information < INFORMATION_FLOOR)
+        ]
+        if plain or not usable:
+            continue
+        flat = np.frombuffer(b"".join(row.codes[at] for row in usable), dtype=np.uint8).reshape(-1, width)
+        turns = len(flat) // len(usable)
+        _, found, distance = search.join(code, flat, radius, options.search)
+        nearest: dict[int, tuple[int, int]] = {}
+        for place, gap in zip(found.tolist(), distance.tolist(), strict=True):
+            row, turn = divmod(place, turns)
+            nearest[row] = min(nearest.get(row, (gap, turn)), (gap, turn))
+        ours = Result(None, mine.width, mine.height)
+        for row, (gap, turn) in nearest.items():
+            theirs = Result(None, usable[row].width, usable[row].height)
+            hits.append(Hit(usable[row].path, gap, relate.relation(method, ours, theirs, gap, turn)))
+    return sorted(hits, key=lambda hit: (hit.distance, hit.path))

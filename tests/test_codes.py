@@ -1,0 +1,119 @@
+"""Codes as a stream: the same codes as in one go, rows that survive a kill, queries against them."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import twinpix
+from test_cli import run
+from twinpix.errors import OutputError, UsageError
+from twinpix.pipeline import Coded, Hit
+from twinpix.pipeline import codes as streams
+
+METHODS = ["phash", "dhash:size=16", "pdq"]
+
+
+@pytest.mark.parametrize("transforms", [False, True])
+def test_the_stream_is_the_encoding(photos: Path, transforms: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "CHUNK", 2)
+    (photos / "bad.jpg").write_text("no image")
+    (photos / "notes.txt").write_text("hello")
+    whole = twinpix.encode(photos, METHODS, transforms=transforms, store=None)
+    rows = list(twinpix.encode_files_as_stream(photos, METHODS, transforms=transforms, store=None))
+    assert [(os.path.basename(row.path), row.error) for row in rows if row.error] == [
+        ("bad.jpg", "not an image that can be read")
+    ]
+    good = [row for row in rows if row.codes]
+    for at, prints in enumerate(whole.values()):
+        assert [row.path for row in good] == list(prints.refs.uris)
+        assert [row.codes[at] for row in good] == [code.tobytes() for code in prints.codes]
+
+
+@pytest.mark.parametrize("decode", ["fast", "reference"])
+def test_pictures_in_memory_have_the_codes_of_their_files(photos: Path, decode: str) -> None:
+    path = photos / "1.png"
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+
+    def pictures() -> Iterator[tuple[str, object]]:
+        yield "path", path
+        yield "bytes", path.read_bytes()
+        yield "image", image
+        yield "array", np.asarray(image)
+        yield "broken", b"no image"
+        yield "empty", np.zeros((0, 4, 3), np.uint8)
+
+    rows = list(twinpix.encode_pictures(pictures(), METHODS, decode=decode))
+    assert [bool(row.error) for row in rows] == [False] * 4 + [True] * 2
+    expected = [
+        prints.codes[0].tobytes() for prints in twinpix.encode(path, METHODS, decode=decode, store=None).values()
+    ]
+    assert [row.codes for row in rows[:4]] == [expected] * 4
+
+
+def test_a_file_of_codes_and_what_a_kill_leaves(photos: Path, tmp_path: Path) -> None:
+    path = tmp_path / "codes.jsonl"
+    header = twinpix.header_of(METHODS)
+    rows = list(twinpix.encode_files_as_stream(photos, METHODS, store=None))
+    odd = Coded("line\nbreak \udcff.jpg", [b"\0" * 8] * 3)
+    assert twinpix.write_codes(str(path), header, [*rows, odd]) == 7
+    again, read = twinpix.read_codes(str(path))
+    assert (again, list(read)) == (header, [*rows, odd])
+    path.write_bytes(path.read_bytes()[:-20])
+    assert list(twinpix.read_codes(str(path))[1]) == rows
+
+    def dies() -> Iterator[Coded]:
+        yield rows[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        twinpix.write_codes(str(tmp_path / "new.jsonl"), header, dies())
+    assert not (tmp_path / "new.jsonl").exists()
+    assert list(twinpix.read_codes(str(tmp_path / "new.jsonl.partial"))[1]) == rows[:1]
+
+
+def names(hits: list[Hit]) -> dict[str, str]:
+    return {os.path.basename(hit.path): hit.relation for hit in hits}
+
+
+def test_queries_against_codes(photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    path = tmp_path / "codes.jsonl"
+    picture(0).transpose(Image.Transpose.ROTATE_90).save(photos / "0 turned.png")
+    Image.new("RGB", (50, 50)).save(photos / "blank.png")
+    done = run("encode", photos, "-o", path, "-m", "phash:size=16", "-m", "pdq", "-t")
+    assert "8 images coded" in done.stderr
+    expected = {
+        "0.png": "identical-file",
+        "0 same.png": "identical-file",
+        "0 encoded.jpg": "re-encoded",
+        "0 small.jpg": "resized",
+        "0 turned.png": "rotated",
+    }
+    assert names(twinpix.query_codes(photos / "0.png", str(path))) == expected
+    assert names(twinpix.query_codes(photos / "0.png", str(path), method="pdq")) == expected
+    assert set(names(twinpix.query_codes(picture(0), str(path)))) == set(expected)
+    assert names(twinpix.query_codes(photos / "blank.png", str(path))) == {"blank.png": "identical-file"}
+    assert names(twinpix.query_codes(Image.new("L", (9, 9)), str(path))) == {}
+    shown = run("query", photos / "0.png", "--codes", path)
+    assert shown.stdout.count("identical-file") == 2
+    for arguments in (("query", photos / "0.png"), ("query", photos / "0.png", "--codes", path, "-m", "ahash")):
+        assert run(*arguments).returncode == 2
+
+
+def test_files_that_hold_no_codes(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello\n")
+    (tmp_path / "other").write_text('{"schema": "else", "methods": [], "decode": "fast", "transforms": false}\n')
+    for name, words in (("text", "holds no codes"), ("other", "holds no codes"), ("none", "cannot read")):
+        with pytest.raises(UsageError, match=words):
+            twinpix.read_codes(str(tmp_path / name))
+    twinpix.write_codes(str(tmp_path / "codes"), twinpix.header_of(), [])
+    with (tmp_path / "codes").open("a") as file:
+        file.write("rubbish\n")
+    with pytest.raises(UsageError, match="line 2: not a row"):
+        list(twinpix.read_codes(str(tmp_path / "codes"))[1])
+    with pytest.raises(OutputError, match="untouched"):
+        twinpix.write_codes(str(tmp_path / "no" / "codes"), twinpix.header_of(), [])
