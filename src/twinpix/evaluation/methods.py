@@ -60,7 +60,7 @@ def measure(
         rows, there = _rows_of(prints, folder, numbers)
         codes = prints.codes[rows] if prints.codes.ndim == 3 else prints.codes[rows][:, None]
         beyond = method.bits // (8 if len(codes) <= _MANY else 16)
-        far = min(method.bits, method.radii["loose"] + beyond)
+        far = min(method.bits, max(method.radii["loose"] + beyond, method.bits // 6))  # 10 of 64 is what others take
         out.append(Measured(spec, method.bits, method.radii["normal"], _curve(codes, there, real, far, options.search)))
     known = set(there.tolist())
     missing = [name for name, number in numbers.items() if number not in known]
