@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 import twinpix
 from twinpix import fingerprints
+from twinpix.evaluation.rates import distances, nearest
 from twinpix.model import Fingerprints
+from twinpix.search.base import words
 
 RATES = (0.0, 1e-6, 1e-5, 1e-4)
 METHODS = (
@@ -31,23 +33,6 @@ STEPS = 13  # radii of the second table, each a 32nd of the bits further
 ROWS, COLUMNS = 16, 4096  # of a block that stays in the processor's cache
 
 Counts = NDArray[np.int64]
-
-
-def nearest(codes: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    """`(n, m)`: bits between each code `(n, words)` and the nearest turn of each other `(m, turns, words)`."""
-    out = np.full((len(codes), len(others)), np.iinfo(np.uint16).max, np.uint16)
-    for turn in range(others.shape[1]):
-        gap = np.zeros(out.shape, np.uint16)
-        for word in range(codes.shape[1]):
-            gap += np.bitwise_count(codes[:, word, None] ^ others[:, turn, word])
-        np.minimum(out, gap, out=out)
-    return out
-
-
-def words(codes: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Codes `(..., bytes)` as words of 64 bits, filled up with zeros."""
-    filled = np.pad(codes, [(0, 0)] * (codes.ndim - 1) + [(0, -codes.shape[-1] % 8)])
-    return np.ascontiguousarray(filled).view(np.uint64)
 
 
 def spread(prints: Fingerprints, turns: int) -> Counts:
@@ -76,7 +61,7 @@ def score(prints: Fingerprints, turns: int, negative: Counts | None) -> list[str
     names = [PurePath(os.fspath(ref.uri)) for ref in prints.refs]
     stems, edits = np.array([n.stem for n in names]), np.array([n.parent.name for n in names])
     first, edited = np.flatnonzero(edits == "original"), edits != "original"
-    gaps = nearest(words(prints.codes[first, 0]), words(prints.codes[edited, :turns]))
+    gaps = distances(prints.codes[first, 0], prints.codes[edited, :turns])
     same = stems[first][:, None] == stems[edited][None]
     if negative is None:
         negative = np.bincount(gaps[~same], minlength=1)

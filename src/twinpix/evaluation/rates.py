@@ -19,13 +19,16 @@ class Point(NamedTuple):
 
 def distances(originals: Bytes2D, copies: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """`(n, m)`: bits between each code `(n, bytes)` and the nearest turn of each copy `(m, turns, bytes)`."""
-    left = words(originals)
-    out = np.full((len(originals), len(copies)), np.iinfo(np.uint16).max, np.uint16)
-    for turn in range(copies.shape[1]):
-        right = words(copies[:, turn])
+    return nearest(words(originals), words(copies))
+
+
+def nearest(codes: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """`(n, m)`: bits between each code `(n, words)` and the nearest turn of each other `(m, turns, words)`."""
+    out = np.full((len(codes), len(others)), np.iinfo(np.uint16).max, np.uint16)
+    for turn in range(others.shape[1]):
         gap = np.zeros(out.shape, np.uint16)
-        for word in range(left.shape[1]):
-            gap += np.bitwise_count(left[:, word, None] ^ right[:, word])
+        for word in range(codes.shape[1]):
+            gap += np.bitwise_count(codes[:, word, None] ^ others[:, turn, word])
         np.minimum(out, gap, out=out)
     return out
 

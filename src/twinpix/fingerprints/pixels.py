@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twinpix.fingerprints.base import Array, Identity
-from twinpix.imaging import Picture
+from twinpix.imaging import Picture, pixel_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,4 +14,4 @@ class Pixels(Identity):
 
     def prepare(self, picture: Picture) -> Array:
         """The digest of upright size, depth and pixels as 16 bytes."""
-        return np.frombuffer(picture.pixel_digest(), dtype=np.uint8)
+        return np.frombuffer(pixel_digest(picture.data, picture.name), dtype=np.uint8)

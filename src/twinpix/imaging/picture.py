@@ -79,9 +79,3 @@ class Picture:
     def file_digest(self) -> bytes:
         """16 bytes that name the file's content (xxh3-128)."""
         return xxhash.xxh3_128_digest(self.data)
-
-    def pixel_digest(self) -> bytes:
-        """16 bytes that are equal exactly when upright size, depth and every visible pixel are equal."""
-        from twinpix.imaging.decode import pixel_digest
-
-        return pixel_digest(self.data, self.name)

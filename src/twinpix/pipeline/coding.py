@@ -11,7 +11,7 @@ from twinpix import fingerprints
 from twinpix.errors import ImageError
 from twinpix.executors import Ask, Begin, Local, Lost
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging import Picture, decode, extra_decoder, is_installed, undecoded
+from twinpix.imaging import Picture, decode, extra_decoder, is_installed, pixel_digest, undecoded
 from twinpix.model import Decode, Failure, Files, Stamp
 from twinpix.pipeline.progress import Progress
 from twinpix.sources import read
@@ -120,7 +120,9 @@ class CodeTask:
         information = fingerprints.information_of(picture)
         pixels = None
         if information < fingerprints.INFORMATION_FLOOR and not picture.damaged:
-            pixels = picture.pixel_digest()  # its hash will not be trusted: identity is all it can match by
+            pixels = pixel_digest(
+                picture.data, picture.name
+            )  # its hash will not be trusted: identity is all it can match by
         return Result(
             *(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels),
             decoder=decoder,

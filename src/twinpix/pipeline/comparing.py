@@ -9,7 +9,7 @@ from twinpix import fingerprints, plugins
 from twinpix.errors import ImageError, UsageError
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint
 from twinpix.fingerprints.pdq import PDQ
-from twinpix.imaging import Picture, decode
+from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.model import Decode, Relation
 from twinpix.pipeline import relate
 from twinpix.pipeline.options import DEFAULT_METHOD
@@ -95,7 +95,7 @@ def _verdict(pictures: list[Picture], decisive: Distance, information: int) -> t
     a, b = pictures
     if a.data == b.data:
         return "identical-file", "the same file, byte for byte"
-    if not (a.damaged or b.damaged) and a.pixel_digest() == b.pixel_digest():
+    if not (a.damaged or b.damaged) and pixel_digest(a.data, a.name) == pixel_digest(b.data, b.name):
         return "identical-pixels", "the same pixels in different files"
     if information < INFORMATION_FLOOR:
         return None, "too little detail to tell: blank, flat or softly graded"

@@ -59,10 +59,10 @@ def in_order(i: NDArray[np.int64], j: NDArray[np.int64], distance: NDArray[np.in
 
 
 def words(codes: Codes) -> NDArray[np.uint64]:
-    """Codes as `(n, words)` of 64 bits, filled up with zeros."""
-    missing = -codes.shape[1] % 8
+    """Codes `(..., bytes)` as `(..., words)` of 64 bits, filled up with zeros."""
+    missing = -codes.shape[-1] % 8
     if missing:
-        codes = np.pad(codes, ((0, 0), (0, missing)))
+        codes = np.pad(codes, [*[(0, 0)] * (codes.ndim - 1), (0, missing)])
     return np.ascontiguousarray(codes).view(np.uint64)
 
 
