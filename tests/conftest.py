@@ -39,10 +39,10 @@ def picture() -> Callable[..., Image.Image]:
 
 @pytest.fixture
 def many(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
-    """A folder of sixty large pictures, which take seconds to decode."""
+    """A folder of sixty pictures; `SLOW` in stores.py takes six seconds for them."""
     folder = tmp_path / "many"
     folder.mkdir()
-    image = picture(1, (2400, 1800))
+    image = picture(1, (120, 90))
     for number in range(60):
         image.putpixel((number, 0), (255, 0, 255))
         image.save(folder / f"{number}.png", compress_level=1)

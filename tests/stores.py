@@ -4,6 +4,25 @@ from pathlib import Path
 
 from twinpix.store import Store
 
+# Begins a program whose workers take a tenth of a second for each picture, so that it can be stopped in the middle.
+SLOW = """
+import time
+import twinpix.pipeline.coding as coding
+real = coding.decode
+def decode(*arguments):
+    time.sleep(0.1)
+    return real(*arguments)
+coding.decode = decode
+"""
+SLOW_COMMAND = (
+    SLOW
+    + """
+from twinpix.cli import main
+if __name__ == "__main__":
+    main()
+"""
+)
+
 
 def held(path: Path) -> int:
     """How many codes a store holds; 0 while there is none."""

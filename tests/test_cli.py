@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import twinpix
-from stores import held
+from stores import SLOW_COMMAND, held
 
 HEAVY = ("numpy", "scipy", "numba", "PIL", "rich", "pywt", "torch", "onnxruntime", "faiss", "matplotlib", "msgspec")
 
@@ -94,7 +94,7 @@ def test_a_full_disk_leaves_the_old_report(photos: Path, tmp_path: Path) -> None
 def test_ctrl_c_keeps_the_work(many: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     process = subprocess.Popen(
-        [sys.executable, "-m", "twinpix", "find", str(many), "--store", str(store), "-j", "1"],
+        [sys.executable, "-c", SLOW_COMMAND, "find", str(many), "--store", str(store), "-j", "1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -104,7 +104,9 @@ def test_the_command_line(photos: Path, tmp_path: Path) -> None:
     assert (tmp_path / "s" / "group-00001.png").exists()
     again = run("plot", report, "--sheet", tmp_path / "s")
     assert (again.returncode, "is there already" in again.stderr) == (3, True)
-    assert run("plot", report).returncode == 2
+    assert run("plot", report).stdout == (
+        f"histogram: {tmp_path / 'report-histogram.png'}\n1 sheet: {tmp_path / 'report-sheets'}\n"
+    )
     assert run("plot", report, "--sheet", tmp_path / "t", "--group", "7").returncode == 2
     truth = tmp_path / "truth.json"
     truth.write_text(json.dumps({"0.png": ["0 same.png"], "0 same.png": ["0.png"], "1.png": []}))

@@ -7,6 +7,8 @@ import typer
 
 from twinpix.errors import Exit, OutputError, UsageError
 
+_FIRST = 50  # groups that are drawn when nobody said how many
+
 
 def plot(
     report: Annotated[str, typer.Argument(metavar="REPORT", help="A JSON report of find.")],
@@ -23,13 +25,20 @@ def plot(
         str | None, typer.Option("--histogram", metavar="FILE", help="Distances of all matches (.png, .svg, .pdf).")
     ] = None,
 ) -> int:
-    """Draw a report: a page of all groups, a sheet for each group, a histogram of the distances."""
+    """Draw a report: a page of all groups, a sheet for each group, a histogram of the distances.
+
+    With no option, the histogram and the sheets of the first 50 groups are drawn beside the report.
+    """
     from twinpix import plots
     from twinpix import report as reports
 
-    if not (html or sheet or histogram):
-        raise UsageError("say what to draw: --html FILE, --sheet DIR or --histogram FILE")
     found = reports.read(report)
+    if not (html or sheet or histogram):
+        stem = str(Path(report).with_suffix(""))
+        sheet, histogram = f"{stem}-sheets", f"{stem}-histogram.png"
+        if len(found.groups) > _FIRST and not group:
+            group = [each.id for each in found.groups[:_FIRST]]
+            print(f"the first {_FIRST} of {len(found.groups):,} groups; --html FILE shows them all")
     if html:
         plots.write_page(found, html)
         print(f"page: {html}")

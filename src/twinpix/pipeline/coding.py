@@ -120,9 +120,8 @@ class CodeTask:
         information = fingerprints.information_of(picture)
         pixels = None
         if information < fingerprints.INFORMATION_FLOOR and not picture.damaged:
-            pixels = pixel_digest(
-                picture.data, picture.name
-            )  # its hash will not be trusted: identity is all it can match by
+            # Its hash will not be trusted: identity is all it can match by.
+            pixels = pixel_digest(picture.data, picture.name)
         return Result(
             *(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels),
             decoder=decoder,
