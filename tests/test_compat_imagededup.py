@@ -23,7 +23,7 @@ from stores import SLOW, held
 from twinpix.compat.imagededup import evaluation as compat_evaluation
 from twinpix.compat.imagededup.evaluation import evaluate
 from twinpix.compat.imagededup.methods import AHash, DHash, PHash, WHash
-from twinpix.compat.imagededup.utils import CustomModel
+from twinpix.compat.imagededup.utils import CustomModel, image_utils
 from twinpix.compat.imagededup.utils.general_utils import get_files_to_remove
 from twinpix.store import default_path
 
@@ -251,3 +251,16 @@ def test_evaluate_errors(truth: Any, retrieved: Any, error: type[Exception], wor
 def test_other_names() -> None:
     assert CustomModel()._asdict() == {"name": "default_model", "model": None, "transform": None}
     assert compat_evaluation.evaluate is evaluate
+
+
+def test_helpers_that_programs_import() -> None:
+    grey, colour = np.zeros((4, 5), np.uint8), np.zeros((4, 5, 3), np.uint8)
+    assert image_utils.expand_image_array_cnn(grey).shape == (4, 5, 3)
+    assert image_utils.expand_image_array_cnn(colour) is colour
+    assert image_utils.preprocess_image(colour, target_size=(8, 6), grayscale=True).shape == (6, 8)
+    with pytest.raises(AssertionError, match="expected image array shape is"):
+        image_utils.check_image_array_hash(np.zeros((4, 5, 2)))
+    with pytest.raises(ValueError, match="expected number of image array dimensions are 3 for rgb image and 2"):
+        image_utils.check_image_array_hash(np.zeros((2, 2, 2, 2)))
+    with pytest.raises(ValueError, match="Input is expected to be a numpy array or a pillow object!"):
+        image_utils.preprocess_image("text")

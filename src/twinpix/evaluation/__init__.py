@@ -2,7 +2,7 @@
 
 from twinpix.evaluation.curve import Curve, curve
 from twinpix.evaluation.groups import GroupScores, group_scores
-from twinpix.evaluation.maps import Map, check, names_only
+from twinpix.evaluation.maps import Map, check, check_symmetry, names_only
 from twinpix.evaluation.pairs import PairScores, classification, pair_scores
 from twinpix.evaluation.retrieval import average_precision, jaccard, mean, ndcg, true_ndcg
 from twinpix.evaluation.scores import Scores, score
@@ -16,6 +16,7 @@ __all__ = [
     "Scores",
     "average_precision",
     "check",
+    "check_symmetry",
     "classification",
     "curve",
     "group_scores",

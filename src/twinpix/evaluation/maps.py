@@ -24,8 +24,8 @@ def check(truth: Mapping[str, Sequence[str]], retrieved: Mapping[str, Sequence[s
     """
     _check_names(truth, "Ground truth map validation failed, Ground truth has")
     _check_names(retrieved, "Retrieved map validation failed, Retrieved map has")
-    _check_symmetry(truth)
-    _check_symmetry(retrieved)
+    check_symmetry(truth)
+    check_symmetry(retrieved)
     uncommon = truth.keys() ^ retrieved.keys()
     if uncommon:
         raise Exception(  # noqa: TRY002 - no narrower one was ever raised here
@@ -41,7 +41,8 @@ def _check_names(found: Mapping[str, Sequence[str]], what: str) -> None:
         raise AssertionError(f"{what} filenames that are not in the key filename of the map!")
 
 
-def _check_symmetry(found: Mapping[str, Sequence[str]]) -> None:
+def check_symmetry(found: Mapping[str, Sequence[str]]) -> None:
+    """Raise `AssertionError` for a relation that holds one way only."""
     known = {key: set(names) for key, names in found.items()}
     for key, names in found.items():
         for name in names:

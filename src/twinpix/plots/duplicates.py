@@ -21,8 +21,17 @@ def plot_duplicates(image_dir: Any, duplicate_map: Any, filename: Any, outfile: 
     Maps that went through JSON will do. Raises `AssertionError` without such a folder or without duplicates,
     `ValueError` for an empty map or a name that is no key.
     """
-    folder = os.fspath(image_dir)
-    if not os.path.isdir(folder):
+    check_arguments(image_dir, duplicate_map, filename)
+    drawn = draw(os.fspath(image_dir), str(filename), [_pair(item) for item in duplicate_map[filename]])
+    if outfile:
+        figure.save(drawn, outfile)
+    else:
+        _show(drawn)
+
+
+def check_arguments(image_dir: Any, duplicate_map: Any, filename: Any) -> None:
+    """Raise what `plot_duplicates` raises for what it cannot draw."""
+    if not os.path.isdir(image_dir):
         raise AssertionError(
             "Provided image directory does not exist! Please provide the image directory where all files are present!"
         )
@@ -30,11 +39,6 @@ def plot_duplicates(image_dir: Any, duplicate_map: Any, filename: Any, outfile: 
         raise ValueError("Please provide a valid filename present as a key in the duplicate_map!")
     if not duplicate_map[filename]:
         raise AssertionError("Provided filename has no duplicates!")
-    drawn = draw(folder, str(filename), [_pair(item) for item in duplicate_map[filename]])
-    if outfile:
-        figure.save(drawn, outfile)
-    else:
-        _show(drawn)
 
 
 def draw(folder: str, filename: str, duplicates: Sequence[tuple[str, str]]) -> "Figure":

@@ -8,6 +8,8 @@ from twinpix.compat.imagededup.handlers.metrics.classification import classifica
 from twinpix.compat.imagededup.handlers.metrics.information_retrieval import METRICS, get_all_metrics, mean_metric
 from twinpix.evaluation import Map
 
+_check_map_correctness = evaluation.check
+_transpose_checker = evaluation.check_symmetry
 _NAMES = (*METRICS, "classification", "all")
 
 

@@ -64,7 +64,7 @@ class Hashing:
         Codes are kept in twinpix's store, so that a run that was stopped goes on where it was. Raises
         `ValueError` when there is no such folder.
         """
-        files = generate_files(image_dir, recursive)
+        files = list(map(os.fspath, generate_files(image_dir, recursive)))
         found = encode_files(
             files,
             [self._spec],

@@ -3,12 +3,13 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from twinpix import report
 
 
-def generate_files(image_dir: Any, recursive: bool) -> list[str]:
+def generate_files(image_dir: Any, recursive: bool) -> list[Path]:
     """The files in a folder whose names do not start with a dot, sorted; raises `ValueError` without a folder."""
     if image_dir is None or not os.path.isdir(image_dir):
         raise ValueError("Please provide a valid directory path!")
@@ -18,7 +19,7 @@ def generate_files(image_dir: Any, recursive: bool) -> list[str]:
         found += [os.path.join(folder, name) for name in files if not name.startswith(".")]
         if not recursive:
             inside.clear()
-    return sorted(found)
+    return [Path(name) for name in sorted(found)]
 
 
 def generate_relative_names(image_dir: Any, files: Sequence[Any]) -> list[str]:

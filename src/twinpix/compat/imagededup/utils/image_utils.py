@@ -53,13 +53,34 @@ def preprocess_image(
 def check_image_array_hash(image_arr: NDArray[Any]) -> None:
     """Raise `AssertionError` or `ValueError` for an array that is no picture in grey or RGB."""
     shape = image_arr.shape
-    if len(shape) == 3 and shape[2] != 3:
-        raise AssertionError(f"Received image array with shape: {shape}, expected image array shape is (x, y, 3)")
-    if len(shape) not in (2, 3):
-        raise ValueError(
-            f"Received image array with shape: {shape}, expected number of image array dimensions are 3 for "
-            "rgb image and 2 for grayscale image!"
+    if len(shape) == 3:
+        _check_3_dim(shape)
+    elif len(shape) != 2:
+        _raise_wrong_dim_value_error(shape)
+
+
+def expand_image_array_cnn(image_arr: NDArray[Any]) -> NDArray[Any]:
+    """A grey array with its one channel three times; an RGB array as it is; raises like `check_image_array_hash`."""
+    check_image_array_hash(image_arr)
+    return _add_third_dim(image_arr) if image_arr.ndim == 2 else image_arr
+
+
+def _check_3_dim(image_arr_shape: tuple[int, ...]) -> None:
+    if image_arr_shape[2] != 3:
+        raise AssertionError(
+            f"Received image array with shape: {image_arr_shape}, expected image array shape is (x, y, 3)"
         )
+
+
+def _add_third_dim(image_arr_2dim: NDArray[Any]) -> NDArray[Any]:
+    return np.repeat(image_arr_2dim[..., None], 3, axis=2)
+
+
+def _raise_wrong_dim_value_error(image_arr_shape: tuple[int, ...]) -> None:
+    raise ValueError(
+        f"Received image array with shape: {image_arr_shape}, expected number of image array dimensions are 3 for "
+        "rgb image and 2 for grayscale image!"
+    )
 
 
 def is_image_array(image_array: Any) -> bool:
