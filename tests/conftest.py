@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from drawings import draw
+from stores import MANY
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -39,12 +40,12 @@ def picture() -> Callable[..., Image.Image]:
 
 @pytest.fixture
 def many(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
-    """A folder of sixty pictures; `SLOW` in stores.py takes six seconds for them."""
+    """A folder of two hundred different files of one small picture."""
     folder = tmp_path / "many"
     folder.mkdir()
     image = picture(1, (120, 90))
-    for number in range(60):
-        image.putpixel((number, 0), (255, 0, 255))
+    for number in range(MANY):
+        image.putpixel((number % 120, number // 120), (255, 0, 255))
         image.save(folder / f"{number}.png", compress_level=1)
     time.sleep(0.12)  # until the files' time stamps are old enough to be trusted
     return folder

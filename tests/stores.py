@@ -4,7 +4,9 @@ from pathlib import Path
 
 from twinpix.store import Store
 
-# Begins a program whose workers take a tenth of a second for each picture, so that it can be stopped in the middle.
+MANY = 200  # pictures in the folder `many`
+# Begins a program whose workers take a tenth of a second for each picture, so that it can be stopped in the middle:
+# twenty seconds for all of `many`, of which the first show in the store after three to five.
 SLOW = """
 import time
 import twinpix.pipeline.coding as coding
