@@ -230,5 +230,12 @@ def test_a_small_run_never_loads_the_compiler(photos: Path) -> None:
     assert not {"numba", "scipy", "rich", "msgspec"} & set(done.stdout.split())
 
 
+@pytest.mark.parametrize("command", [(), ("store",), ("bench",)])
+def test_a_command_alone_shows_its_help(command: tuple[str, ...]) -> None:
+    done = run(*command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: ")
+
+
 def test_version() -> None:
     assert run("--version").stdout == f"twinpix {twinpix.__version__}\n"

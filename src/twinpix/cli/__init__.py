@@ -1,5 +1,6 @@
 """The command line: parse, one pipeline call, one writer."""
 
+import contextlib
 import gc
 import os
 import sys
@@ -18,6 +19,8 @@ def main() -> None:
     code = run(sys.argv[1:])
     if sys.platform != "linux":
         sys.exit(code)
+    with contextlib.suppress(OSError):  # what can be said of that is said in `run`
+        sys.stdout.flush()
     # Everything is written and every worker is gone. Tearing down the interpreter would take longer than a
     # small run takes.
     os._exit(code)

@@ -89,7 +89,11 @@ def run(arguments: list[str]) -> int:
         usage = getattr(error, "format_message", None)  # the CLI library's own errors carry their text here
         if usage is None:
             raise
-        return _say(usage() or "wrong use; see twinpix --help", Exit.USAGE)
+        text = usage()
+        if text.startswith("Usage:"):  # a command alone, without what it is to do
+            print(text, file=sys.stderr)
+            return Exit.USAGE
+        return _say(text or "wrong use; see twinpix --help", Exit.USAGE)
 
 
 def _mute() -> None:
