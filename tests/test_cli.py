@@ -99,6 +99,7 @@ def test_ctrl_c_keeps_the_work(many: Path, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
     )
     while process.poll() is None and held(store) < 10:
         time.sleep(0.05)
