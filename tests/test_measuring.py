@@ -1,6 +1,7 @@
 """Methods measured on a truth, and on edited copies of one's own images."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,7 @@ def test_copies_are_found(tmp_path: Path, picture: Callable[..., Image.Image]) -
     picture(1, (320, 240)).save(tmp_path / "1 again.png")
     Image.new("RGB", (50, 50)).save(tmp_path / "plain.png")
     (tmp_path / "bad.jpg").write_text("no image")
+    (tmp_path / "0.jpg").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff 0.jpg"))
     found = find_copies(tmp_path, ["phash:size=16", "ahash"], options=Options(store=None))
     assert (found.images, found.plain, found.alike, len(found.failures)) == (6, 1, 1, 1)
     assert found.pairs == 6 * 5 * len(EDITS)
@@ -93,6 +95,8 @@ def test_copies_are_found(tmp_path: Path, picture: Callable[..., Image.Image]) -
     assert (best.spec, best.turns, [point.rate for point in best.points]) == ("phash:size=16", 8, [])
     again = find_copies(tmp_path, ["phash:size=16", "ahash"], options=Options(store=None, workers=1))
     assert again == found
+    with pytest.raises(UsageError, match="compares for equality"):
+        find_copies(tmp_path, ["digest"], options=Options(store=None))
     with pytest.raises(UsageError, match="at least two images"):
         find_copies(tmp_path / "plain.png", ["phash"], options=Options(store=None))
 
@@ -111,7 +115,16 @@ def test_the_command_line(photos: Path, tmp_path: Path, picture: Callable[..., I
     assert "for images like these: --method" in table
     rows = json.loads(run("evaluate", truth, "--in", photos, "--json").stdout)["methods"]
     assert rows[0]["method"] == "phash:size=16"
-    for arguments in ((truth,), (truth, report, "--in", photos)):
+    empty, foreign = tmp_path / "empty.json", tmp_path / "foreign.json"
+    empty.write_text("{}")
+    foreign.write_text('{"x.jpg": ["y.jpg"], "y.jpg": ["x.jpg"]}')
+    for arguments in (
+        (truth,),
+        (truth, report, "--in", photos),
+        (empty, empty),
+        (empty, "--in", photos),
+        (foreign, "--in", photos),
+    ):
         assert run("evaluate", *arguments).returncode == 2
     many = tmp_path / "many"
     many.mkdir()

@@ -68,12 +68,16 @@ def _table(found: "CopiesFound") -> None:
     width = max(len(row.spec) for row in found.finds)
     print(f"{'method':<{width}}  {'turned too':>10}" + "".join(f"{rate:>16g}" for rate in RATES))
     for row in found.finds:
-        cells = {point.rate: f"{point.recall:.3f} ({point.radius})" for point in row.points}
+        cells = {point.rate: f"{point.recall:.3f} ({_radius(point.radius)})" for point in row.points}
         turned = "yes" if row.turns > 1 else "no"
         print(f"{row.spec:<{width}}  {turned:>10}" + "".join(f"{cells.get(rate, '-'):>16}" for rate in RATES))
     if any(len(row.points) < len(RATES) for row in found.finds):
         print(f"\n-: so few pairs cannot tell; {_needed(len(EDITS))} images or more can")
     _advice(found)
+
+
+def _radius(radius: int) -> str:
+    return str(radius) if radius >= 0 else "none"
 
 
 def _needed(edits: int) -> int:
@@ -89,6 +93,10 @@ def _advice(found: "CopiesFound") -> None:
         rows = [row for row in measured if row.turns == turns]
         best = max(rows, key=lambda row: row.points[-1].recall)
         point = best.points[-1]
+        if point.radius < 0:
+            print("\nno radius keeps false matches that rare: some of these images are too alike", end="")
+            print(" when turned" if turns > 1 else "")
+            continue
         option = " --transforms" if turns > 1 else ""
         print(f"\nfor images like these: --method {best.spec} --radius {point.radius}{option}", end="")
         missed = [name for name, recall in best.by_edit.items() if recall < 0.5]

@@ -76,7 +76,7 @@ def _scores(truth: str, retrieved: str, as_json: bool) -> int:
     said = {name: [other for other in found.get(name, []) if other in known] for name in known}
     try:
         scores = score(known, said)
-    except AssertionError as error:
+    except (AssertionError, ValueError) as error:
         raise UsageError(f"cannot compare {truth} and {retrieved}: {error}") from None
     if as_json:
         print(dumps(scores._asdict()), end="")

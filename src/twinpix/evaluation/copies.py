@@ -68,11 +68,13 @@ class EditTask:
             if information_of(picture) < INFORMATION_FLOOR:
                 return None
             image = thumbnail(data, _SIDE, path)
+            files = [edited(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
+            pictures = [picture, *(decode(file, self.decode) for file in files)]
+            return [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
         except ImageError as error:
             return Failure(path, error.stage, error.reason)
-        files = [edited(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
-        pictures = [picture, *(decode(file, self.decode) for file in files)]
-        return [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
+        except (ValueError, OSError) as error:  # too small or too odd for an edit
+            return Failure(path, "edit", str(error))
 
 
 def find_copies(
@@ -92,6 +94,9 @@ def find_copies(
     """
     options, progress = options or Options(), progress or Progress()
     methods = options.fingerprints(specs)
+    for spec, method in zip(specs, methods, strict=True):
+        if method.metric == "identity":
+            raise UsageError(f"{spec} compares for equality: of edited copies it finds none")
     files = list(options.scan(progress, names_of(paths)).refs.uris)
     random.Random(seed).shuffle(files)
     task = EditTask(methods, options.decode, seed)

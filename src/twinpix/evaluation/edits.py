@@ -188,5 +188,6 @@ def edited(image: Image.Image, name: str, seed: str) -> bytes:
     edit = EDITS[name]
     out = io.BytesIO()
     options = {} if edit.format == "PNG" else {"quality": edit.quality}
-    edit.change(image, random.Random(f"{seed}/{name}")).save(out, edit.format, **options)
+    chance = random.Random(f"{seed}/{name}".encode("utf-8", "surrogateescape"))
+    edit.change(image, chance).save(out, edit.format, **options)
     return out.getvalue()

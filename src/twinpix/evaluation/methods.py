@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import fingerprints, pipeline
+from twinpix.errors import UsageError
 from twinpix.evaluation.curve import Curve, curve
 from twinpix.evaluation.pairs import pairs_of
 from twinpix.model import Bytes2D, Failure, Fingerprints
@@ -48,9 +49,12 @@ def measure(
     """The precision–recall curves of methods on the images below `folder` that the truth names.
 
     Names are relative to the folder; a name alone will do where only one image has it. Pairs of images that
-    the truth does not name are left out.
+    the truth does not name are left out. Raises `UsageError` for a truth that says of no two images that
+    they are the same picture, or of which there are no images.
     """
     options = options or Options()
+    if not pairs_of(truth):
+        raise UsageError("the truth says of no two images that they are the same picture")
     coded = _coded(truth, folder, specs, options, progress)
     numbers = {name: number for number, name in enumerate(truth)}
     real = np.array(sorted(pairs_of(truth)), dtype=np.int64).reshape(-1, 2)
@@ -63,6 +67,8 @@ def measure(
         far = min(method.bits, max(method.radii["loose"] + beyond, method.bits // 6))  # 10 of 64 is what others take
         out.append(Measured(spec, method.bits, method.radii["normal"], _curve(codes, there, real, far, options.search)))
     known = set(there.tolist())
+    if len(known) < 2:
+        raise UsageError(f"of the {len(truth)} images in the truth, {len(known)} can be read below {folder}")
     missing = [name for name, number in numbers.items() if number not in known]
     failures = next(iter(coded.values())).failures
     return Measurement(out, len(known), len(real), missing, failures)
