@@ -2,10 +2,11 @@
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from test_cli import run
 from twinpix import plots
 from twinpix.compat.imagededup.utils import plot_duplicates
 from twinpix.errors import UsageError
+from twinpix.executors import Ask, Begin
 from twinpix.model import Failure, Group, Match, Member, Report
+from twinpix.plots.duplicates import _pair
+from twinpix.plots.thumbnails import Missing, share
 
 pytest.importorskip("matplotlib")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -182,3 +186,60 @@ def test_ten_thousand_groups_scroll(photos: Path, tmp_path: Path) -> None:
     numbers = [int(number) for number in re.findall(r"<h2>Group (\d+):", shown)]
     assert 4_900 < min(numbers) <= max(numbers) < 5_100
     assert shown.count('src="data:image/jpeg;base64,/9j/') == 3 * len(numbers)
+
+
+def test_the_page_in_use(photos: Path, tmp_path: Path) -> None:
+    """Cards stand in reading order after scrolling up, a link to a filtered view is followed, folders are told."""
+    report = synthetic(photos, 300, lambda number, at: f"folder {at}/{number}.jpg")
+    plots.write_page(report, str(tmp_path / "page.html"))
+    shown = browse(tmp_path / "page.html", script="scrollTo(0, 9000); draw(); scrollTo(0, 8000); draw();")
+    numbers = [int(number) for number in re.findall(r"<h2>Group (\d+):", shown)]
+    assert len(numbers) > 4
+    assert numbers == sorted(numbers)
+    assert {f"folder {at}/" for at in range(3)} <= set(re.findall(r"<bdi[^>]*>([^<]*)</bdi>", shown))
+    moved = browse(tmp_path / "page.html", script="location.hash = 'relation=resized&max=9&text=folder+0';")
+    assert "40 of 300 groups" in moved  # of 77 distances ten, in four rounds
+
+
+def crashes_at_two(batch: Sequence[str], begin: Begin, ask: Ask) -> list[bytes | Missing]:
+    for at, path in enumerate(batch):
+        begin(at)
+        if path == "2":
+            os.abort()
+    return [path.encode() for path in batch]
+
+
+def test_a_crash_takes_one_thumbnail() -> None:
+    made = share(crashes_at_two, [str(number) for number in range(20)] * 2, 1)
+    assert [path for path, image in made.items() if isinstance(image, Missing)] == ["2"]
+    assert made["3"] == b"3"
+    assert len(made) == 20
+
+
+@pytest.mark.parametrize(
+    "name", ["zero \0.jpg", "no byte \ud800.jpg", "写真.jpg", "$a$ \\$.jpg", "new\nline \udcff.jpg"]
+)
+def test_any_name_is_shown(photos: Path, tmp_path: Path, name: str) -> None:
+    report = synthetic(photos, 1, lambda number, at: str(photos / "0.png") if at else name)
+    plots.write_page(report, str(tmp_path / "page.html"))
+    assert "!n" in (tmp_path / "page.html").read_text(encoding="utf-8")  # no such file, no name
+    plots.save(plots.group_sheet(report.groups[0]), tmp_path / "sheet.png")
+
+
+def test_wrong_outputs_are_said_before_the_work(photos: Path, tmp_path: Path) -> None:
+    report, page = tmp_path / "report.json", tmp_path / "page.html"
+    assert run("find", photos, "-o", report).returncode == 0
+    for wrong, code in (
+        (("--histogram", tmp_path / "h.docx"), 2),
+        (("--histogram", tmp_path / "no" / "h.png"), 3),
+        (("--sheet", tmp_path / "s", "--group", 99), 2),
+        (("--sheet", report), 3),
+        (("--group", 1), 2),
+    ):
+        assert run("plot", report, "--html", page, *wrong).returncode == code
+        assert not page.exists()
+
+
+def test_scores_as_they_are() -> None:
+    scores = [np.int64(3), 4, np.float32(0.5), 2.5, float("nan")]
+    assert [_pair(["x", score])[1] for score in scores] == ["3", "4", "0.500", "2.500", "nan"]

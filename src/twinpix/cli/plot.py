@@ -1,11 +1,14 @@
 """`twinpix plot`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twinpix.errors import Exit, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from twinpix.model import Group, Report
 
 _FIRST = 50  # groups that are drawn when nobody said how many
 
@@ -39,6 +42,10 @@ def plot(
         if len(found.groups) > _FIRST and not group:
             group = [each.id for each in found.groups[:_FIRST]]
             print(f"the first {_FIRST} of {len(found.groups):,} groups; --html FILE shows them all")
+    if group and not sheet:
+        raise UsageError("--group chooses sheets: give --sheet DIR too")
+    _require(html, histogram, sheet)
+    sheets = _sheets(found, sheet, group) if sheet else []
     if html:
         plots.write_page(found, html)
         print(f"page: {html}")
@@ -46,17 +53,36 @@ def plot(
         plots.save(plots.distance_histogram(found), histogram)
         print(f"histogram: {histogram}")
     if sheet:
-        known = {each.id: each for each in found.groups}
-        for number in group or ():
-            if number not in known:
-                raise UsageError(f"{report} has no group {number}")
-        chosen = [known[number] for number in sorted(set(group or known))]
-        names = {each.id: Path(sheet) / f"group-{each.id:05}.png" for each in chosen}
-        for name in names.values():
-            if name.exists():
-                raise OutputError(f"{name} is there already: name another folder")
         Path(sheet).mkdir(parents=True, exist_ok=True)
-        for each in chosen:
-            plots.save(plots.group_sheet(each, found.base), names[each.id])
-        print(f"{reports.plural(len(chosen), 'sheet')}: {sheet}")
+        for each, path in sheets:
+            plots.save(plots.group_sheet(each, found.base), path)
+        print(f"{reports.plural(len(sheets), 'sheet')}: {sheet}")
     return Exit.DONE
+
+
+def _require(html: str | None, histogram: str | None, sheet: str | None) -> None:
+    """Raise what would be raised after the work was done."""
+    from twinpix.plots import figure
+    from twinpix.report import require_folder
+
+    for path in filter(None, (html, histogram)):
+        require_folder(path)
+    if histogram:
+        figure.format_of(histogram)
+    if histogram or sheet:
+        figure.require_library()
+    if sheet and Path(sheet).exists() and not Path(sheet).is_dir():
+        raise OutputError(f"{sheet} is no folder: name another one")
+
+
+def _sheets(found: "Report", folder: str, asked: list[int] | None) -> "list[tuple[Group, Path]]":
+    """The groups to draw, all when none is asked for, each with the file it goes to; no such file is there yet."""
+    known = {each.id: each for each in found.groups}
+    for number in asked or ():
+        if number not in known:
+            raise UsageError(f"the report has no group {number}")
+    chosen = [(known[number], Path(folder) / f"group-{number:05}.png") for number in sorted(set(asked or known))]
+    for _, path in chosen:
+        if path.exists():
+            raise OutputError(f"{path} is there already: name another folder")
+    return chosen

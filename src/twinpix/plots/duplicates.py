@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from twinpix.plots import figure
@@ -59,7 +60,7 @@ def _pair(item: Any) -> tuple[str, str]:
     if not isinstance(item, tuple | list):
         return str(item), ""
     name, score = item
-    return str(name), f"{score:.3f}" if isinstance(score, float) or hasattr(score, "dtype") else str(score)
+    return str(name), f"{score:.3f}" if isinstance(score, Real) and not isinstance(score, Integral) else str(score)
 
 
 def _cell(axes: "Axes", path: str, title: str, side: int) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 from twinpix import report
@@ -19,11 +20,26 @@ FORMATS = ("png", "svg", "pdf", "jpg", "webp")
 
 def new(width: float, height: float) -> "Figure":
     """An empty figure of so many inches; raises `UsageError` when the plotting library is not installed."""
+    require_library()
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def require_library() -> None:
+    """Raise `UsageError` when the plotting library is not installed."""
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401
     except ImportError:
         raise UsageError("plots need an optional library: pip install 'twinpix[plot]'") from None
-    return Figure(figsize=(width, height), layout="constrained")
+
+
+def format_of(name: str) -> str:
+    """The format that a file's suffix names; raises `UsageError` for another one."""
+    form = os.path.splitext(name)[1].lower().lstrip(".")
+    if form not in FORMATS:
+        raise UsageError(f"plots are written as {', '.join(FORMATS)}, not to {name}")
+    return form
 
 
 def plain(axes: "Axes") -> None:
@@ -36,14 +52,13 @@ def plain(axes: "Axes") -> None:
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
     """Write a figure in the format that its suffix names; raises `UsageError` for another one."""
     name = os.fspath(path)
-    form = os.path.splitext(name)[1].lower().lstrip(".")
-    if form not in FORMATS:
-        raise UsageError(f"plots are written as {', '.join(FORMATS)}, not to {name}")
+    form = format_of(name)
     from matplotlib import rc_context
 
     out = io.BytesIO()
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
-    with rc_context({"svg.hashsalt": "twinpix"}):  # the same figure, the same file
+    with rc_context({"svg.hashsalt": "twinpix"}), warnings.catch_warnings():  # the same figure, the same file
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box stands for it
         figure.savefig(out, format=form, dpi=110, metadata=undated)
     report.write_file(name, [out.getvalue()])
 

@@ -8,20 +8,19 @@ into view.
 import base64
 import json
 import os
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from itertools import islice
 from typing import Any
 
 from twinpix import report as reports
-from twinpix.executors import Local, Lost
 from twinpix.model import Group, Report
-from twinpix.plots.thumbnails import Missing, Thumbnails
+from twinpix.plots.thumbnails import Missing, Thumbnails, share
 from twinpix.report import bytes_text, plural, printable
 from twinpix.report.text import summary
 
 _CHUNK = 50  # groups
+_AT_ONCE = 20 * _CHUNK  # whose thumbnails are in memory; processes are started once for so many
 _SIDES = ((3_000, 160), (15_000, 112), (60_000, 80))  # pixels of a thumbnail, by number of members
 _LEAST = 64
 _SHOWN = 60  # members of a group with a thumbnail
@@ -45,11 +44,13 @@ def _parts(report: Report, workers: int) -> Iterator[str]:
     yield _script("groups", [_group(group) for group in report.groups])
     groups = iter(report.groups)
     number = 0
-    while chunk := list(islice(groups, _CHUNK)):
-        yield f'<script type="text/plain" id="thumbs-{number}">\n'
-        yield from _thumbs(chunk, report.base, side, workers)
-        yield "</script>\n"
-        number += 1
+    while some := list(islice(groups, _AT_ONCE)):
+        made = share(Thumbnails(side), _paths(some, report.base), workers)
+        for start in range(0, len(some), _CHUNK):
+            yield f'<script type="text/plain" id="thumbs-{number}">\n'
+            yield from _thumbs(some[start : start + _CHUNK], report.base, made)
+            yield "</script>\n"
+            number += 1
     yield tail
 
 
@@ -85,20 +86,15 @@ def _group(group: Group) -> dict[str, Any]:
     return {"head": head, "reason": group.reason, "members": members, "shown": min(_SHOWN, len(group.members))}
 
 
-def _thumbs(groups: list[Group], base: str, side: int, workers: int) -> Iterator[str]:
+def _thumbs(groups: list[Group], base: str, made: Mapping[str, bytes | Missing]) -> Iterator[str]:
     """A line a member: base64 of its JPEG, or `!` and why there is none."""
-    paths = [os.path.join(base, member.path) for group in groups for member in group.members[:_SHOWN]]
-    made: dict[str, bytes | Missing] = {}
-    batches = [paths[start : start + 8] for start in range(0, len(paths), 8)]
-    with closing(Local(workers, 60.0).run(Thumbnails(side), batches, lambda question: None)) as run:
-        for batch, result in run:
-            if isinstance(result, Lost):
-                made.update(dict.fromkeys(batch, Missing(result.reason)))
-            else:
-                made.update(zip(batch, result, strict=True))
-    for path in paths:
+    for path in _paths(groups, base):
         image = made[path]
         if isinstance(image, Missing):
             yield "!" + " ".join(image.reason.replace("<", "‹").split()) + "\n"
         else:
             yield base64.b64encode(image).decode() + "\n"
+
+
+def _paths(groups: list[Group], base: str) -> Iterator[str]:
+    return (os.path.join(base, member.path) for group in groups for member in group.members[:_SHOWN])

@@ -1,17 +1,21 @@
 """Small upright copies of images for people to look at."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from twinpix.errors import ImageError
-from twinpix.executors import Ask, Begin
+from twinpix.executors import Ask, Begin, Local, Lost
+from twinpix.executors.local import Work
 from twinpix.imaging import thumbnail
 from twinpix.sources import read
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_BATCH = 8  # images
 
 
 class Missing(NamedTuple):
@@ -29,6 +33,8 @@ def look(path: str, side: int) -> "Image.Image | Missing":
         return thumbnail(data, side, path)
     except ImageError as error:
         return Missing(error.reason)
+    except ValueError:  # a report from elsewhere may hold any text: zero bytes, surrogates that stand for no byte
+        return Missing("no name that a file can have here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +55,21 @@ class Thumbnails:
                 image.save(data, "JPEG", quality=70)
                 out.append(data.getvalue())
         return out
+
+
+def share(work: Work, paths: Iterable[str], workers: int = 0) -> dict[str, bytes | Missing]:
+    """What `work` makes of each path, in processes; a file that crashes or hangs one is alone in missing."""
+    distinct = list(dict.fromkeys(paths))
+    batches = [distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH)]
+    made: dict[str, bytes | Missing] = {}
+    while batches:
+        again: list[list[str]] = []
+        with closing(Local(workers).run(work, batches, lambda question: None)) as run:
+            for batch, result in run:
+                if isinstance(result, Lost):
+                    made[batch[result.index]] = Missing(result.reason)
+                    again += [[path] for at, path in enumerate(batch) if at != result.index]
+                else:
+                    made.update(zip(batch, result, strict=True))
+        batches = again
+    return made
