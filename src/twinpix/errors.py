@@ -30,12 +30,28 @@ class OutputError(TwinpixError):
     """A result could not be written; what was there before is untouched."""
 
 
+class ReportError(TwinpixError):
+    """A report, or a journal, that cannot be trusted: of another schema, damaged, or contradicting itself."""
+
+
+class RefusedError(TwinpixError):
+    """An action that is not begun, because it could not be carried through safely; nothing was touched."""
+
+
 class StoreError(TwinpixError):
     """The store cannot be used at this place."""
 
 
 class WorkerError(TwinpixError):
     """Processes to share the work among cannot be started."""
+
+
+class StepError(Exception):
+    """One file is left alone, for this reason. Becomes a row, never ends a run."""
+
+    @property
+    def reason(self) -> str:
+        return str(self)
 
 
 class ImageError(Exception):

@@ -218,6 +218,17 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Unique:
+    """An image that is in no group."""
+
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+    digest: str
+    root: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything `find` found: the only contract between commands, front ends and pages."""
 
@@ -236,6 +247,9 @@ class Report:
     decode: str = "fast"
     transforms: bool = False
     notes: list[str] = field(default_factory=list)
+    references: list[str] = field(default_factory=list)  # folders that are read-only
+    cross: bool = False
+    unique: Sequence[Unique] = ()
     schema: str = SCHEMA
 
 
@@ -249,3 +263,86 @@ class Fingerprints:
     failures: list[Failure]
     formats: list[str] = field(default_factory=list)  # of each image
     damaged: list[bool] = field(default_factory=list)  # whether part of it is missing
+
+
+class Facts(NamedTuple):
+    """What a file is known by, and what it must have again when it is put back."""
+
+    device: int
+    inode: int
+    size: int  # bytes
+    mtime_ns: int
+    atime_ns: int
+    mode: int
+    uid: int
+    gid: int
+
+    def is_same_file(self, other: "Facts") -> bool:
+        """True when nobody wrote to it in between, as far as its stamp tells; a change of name does not count."""
+        return self[:4] == other[:4]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One act on one file, with all that is needed to check it and to take it back."""
+
+    number: int
+    path: str  # absolute: the file that is acted on
+    target: str  # where it, or its copy, goes; "" where the action knows of none
+    facts: Facts
+    digest: str  # of its bytes; "" when they are not known (a sidecar)
+    keeper: str = ""  # the file that stays in its place
+    aside: str = ""  # the start of the names, in its folder, that it may have for a moment; set when it is acted on
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """An image and what belongs to it: all of it goes, or nothing."""
+
+    group: int  # number of the group; 0: none
+    how: str  # how it differs from what stays
+    steps: list[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A file that an action leaves alone, and why."""
+
+    path: str
+    reason: str
+    group: int = 0
+    refused: bool = False  # it was to be acted on, and is not as it was or cannot be
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """A file of a group that stays, and why."""
+
+    group: int
+    path: str  # absolute
+    reason: str
+    facts: Facts
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an action would do with a report's files; nothing is done yet."""
+
+    action: str  # its name
+    options: dict[str, str]  # its options
+    report: str  # the file that the report was read from, or "" for none
+    roots: list[str]  # absolute
+    references: list[str]  # absolute
+    stays: list[Stays]
+    units: list[Unit]
+    left: list[Left]
+    already: int = 0  # files that an earlier run has dealt with
+
+    @property
+    def steps(self) -> list[Step]:
+        return [step for unit in self.units for step in unit.steps]
+
+    @property
+    def bytes(self) -> int:
+        return sum(step.facts.size for step in self.steps)

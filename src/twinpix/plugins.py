@@ -21,6 +21,7 @@ _KINDS = {
     "linking": "linking rule",
     "keep": "keep rule",
     "report": "report format",
+    "actions": "action",
 }
 _names: dict[type[Any], str] = {}  # of third parties' plugins
 SPECIAL = "base"  # the module of a plugin package that holds its protocol, not a plugin

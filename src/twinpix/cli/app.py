@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from twinpix import __version__
-from twinpix.cli import bench, compare, demo, encode, evaluate, find, methods, plot, query, store
+from twinpix.cli import bench, compare, demo, encode, evaluate, find, methods, plot, query, resolve, store, undo
 from twinpix.errors import Exit, TwinpixError
 from twinpix.report.base import printable
 
@@ -45,6 +45,8 @@ def _common(
 
 
 app.command("find", short_help="Find the groups of images that are the same picture.")(find.find)
+app.command("resolve", short_help="Move, trash, link or delete the duplicates of a report.")(resolve.resolve)
+app.command("undo", short_help="Put back what resolve did.")(undo.undo)
 app.command("query", short_help="Print the images that are the same picture as one.")(query.query)
 app.command("compare", short_help="Print how far apart two images are, and a verdict.")(compare.compare)
 app.command("encode", short_help="Write the codes of images to a file.")(encode.encode)

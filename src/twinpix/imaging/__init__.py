@@ -12,13 +12,14 @@ from twinpix.imaging.decode import (
     undecoded,
 )
 from twinpix.imaging.picture import Flavour, Picture
-from twinpix.imaging.sniff import claims_image, sniff
+from twinpix.imaging.sniff import claims_image, claims_raw, sniff
 
 __all__ = [
     "MAX_PIXELS",
     "Flavour",
     "Picture",
     "claims_image",
+    "claims_raw",
     "decode",
     "decoder_name",
     "extra_decoder",

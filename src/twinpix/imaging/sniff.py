@@ -64,6 +64,11 @@ def claims_image(name: str) -> bool:
     return suffix(name) in IMAGE_SUFFIXES
 
 
+def claims_raw(name: str) -> bool:
+    """True when a file's name says that it is a camera's RAW file."""
+    return suffix(name) in RAW_SUFFIXES
+
+
 def sniff(head: bytes, name: str = "") -> str | None:
     """The format that the first bytes speak of, or None.
 

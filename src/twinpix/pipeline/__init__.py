@@ -1,9 +1,10 @@
-"""The use cases: find, query, compare, encode. Everything here only reads users' files."""
+"""The use cases: find, query, compare, encode, plan, apply, undo. Only apply and undo touch users' files."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twinpix.pipeline.applying import Outcome, apply
     from twinpix.pipeline.codes import (
         Coded,
         Header,
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from twinpix.pipeline.encoding import encode
     from twinpix.pipeline.finding import find
     from twinpix.pipeline.options import DEFAULT_METHOD, Options
+    from twinpix.pipeline.planning import plan
     from twinpix.pipeline.progress import Progress
     from twinpix.pipeline.querying import Hit, query
+    from twinpix.pipeline.undoing import undo
 
 __all__ = [
     "DEFAULT_METHOD",
@@ -29,19 +32,24 @@ __all__ = [
     "Header",
     "Hit",
     "Options",
+    "Outcome",
     "Progress",
+    "apply",
     "compare",
     "encode",
     "encode_files_as_stream",
     "encode_pictures",
     "find",
     "header_of",
+    "plan",
     "query",
     "query_codes",
     "read_codes",
+    "undo",
     "write_codes",
 ]
 _MODULES = {
+    "applying": ("Outcome", "apply"),
     "codes": (
         *("Coded", "Header", "encode_files_as_stream", "encode_pictures"),
         *("header_of", "query_codes", "read_codes", "write_codes"),
@@ -50,8 +58,10 @@ _MODULES = {
     "encoding": ("encode",),
     "finding": ("find",),
     "options": ("DEFAULT_METHOD", "Options"),
+    "planning": ("plan",),
     "progress": ("Progress",),
     "querying": ("Hit", "query"),
+    "undoing": ("undo",),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 

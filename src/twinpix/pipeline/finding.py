@@ -1,17 +1,18 @@
 """`find`: from paths to a report. Reads the user's files and touches none."""
 
 import os
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from twinpix import keep, linking, plugins, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
-from twinpix.model import Counts, Guarded, Matches, Report
+from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
 from twinpix.pipeline import relate
 from twinpix.pipeline.gathering import Images, gather, look_at_pixels
 from twinpix.pipeline.grouping import group
@@ -19,6 +20,8 @@ from twinpix.pipeline.matching import match
 from twinpix.pipeline.nodes import Nodes, is_low, nodes_of
 from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.progress import Progress
+
+_SIZE, _MTIME = Stamp._fields.index("size"), Stamp._fields.index("mtime_ns")
 
 
 def find(
@@ -88,6 +91,9 @@ def find(
         decode=options.decode,
         transforms=options.transforms,
         notes=notes,
+        references=references,
+        cross=options.cross,
+        unique=_uniques(images, groups),
     )
 
 
@@ -137,6 +143,44 @@ def _guarded(images: Images) -> list[Guarded]:
         Guarded(images.refs.uris[file], int(information[images.content[file]]), why)
         for file in images.files_where(is_low(images.contents))
     ]
+
+
+def _uniques(images: Images, groups: Sequence[Group]) -> "Uniques":
+    """The images in no group, references left out."""
+    grouped = {member.path for group in groups for member in group.members}
+    references = images.refs.references.tolist()
+    rows = [row for row, uri in enumerate(images.refs.uris) if not references[row] and uri not in grouped]
+    return Uniques(images, rows)
+
+
+class Uniques(Sequence[Unique]):
+    """A row is made when it is asked for, since millions would fill the memory."""
+
+    def __init__(self, images: Images, rows: Sequence[int]) -> None:
+        self._images, self._rows = images, array("q", rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Unique: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Unique]: ...
+
+    def __getitem__(self, index: int | slice) -> Unique | Sequence[Unique]:
+        if isinstance(index, slice):
+            return Uniques(self._images, self._rows[index])
+        row = self._rows[index]
+        refs, number = self._images.refs, int(self._images.content[row])
+        stamp = refs.stamps[row]
+        return Unique(
+            refs.uris[row],
+            int(stamp[_SIZE]),
+            int(stamp[_MTIME]),
+            self._images.contents.digest(number).hex(),
+            int(refs.roots[row]),
+        )
 
 
 def _links_note(count: int) -> str:

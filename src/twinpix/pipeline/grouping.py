@@ -27,7 +27,7 @@ def group(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint, o
     members = _members(images, np.bincount(node, minlength=len(nodes.codes))[node] > 1, near.has_any()[node])
     order = sorted(members, key=lambda file: chain.key(members[file]))
     kinds = _kinds(images.refs, options.cross)
-    graph = linking.Graph(node.tolist(), kinds, near, lambda a, b: _allowed(a, b, options.cross), order)
+    graph = linking.Graph(node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order)
     found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
     writer = _Grouper(images, node.tolist(), members, near, chain, method)
     return [writer.group(number, files) for number, files in enumerate(found, start=1)]
@@ -61,7 +61,7 @@ def _kinds(refs: Files, cross: bool) -> list[Kind]:
     return [seen.setdefault(kind, kind) for kind in pairs]
 
 
-def _allowed(a: Kind, b: Kind, cross: bool) -> bool:
+def is_allowed(a: Kind, b: Kind, *, cross: bool) -> bool:
     """Two references are never paired; with `cross`, nor are two files of one PATH."""
     return not (a[1] and b[1]) and (not cross or a[0] != b[0])
 

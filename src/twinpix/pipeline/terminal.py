@@ -6,7 +6,18 @@ from typing import Any
 
 from twinpix.pipeline.progress import Progress
 
-_LABELS = {"list": "Listing files", "read": "Reading images"}
+_LABELS = {
+    "list": "Listing files",
+    "read": "Reading images",
+    "undo": "Putting back",
+    "move": "Moving",
+    "trash": "Putting in the trash",
+    "delete": "Deleting",
+    "copy": "Copying",
+    "hardlink": "Linking",
+    "symlink": "Linking",
+    "reflink": "Sharing bytes",
+}
 _MANY = 20_000  # images, which take seconds to compare
 _QUIET_SECONDS = 0.4  # a stage that ends sooner is not worth a line
 

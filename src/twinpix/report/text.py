@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from twinpix.model import Group, Member, Report
+from twinpix.model import Group, Match, Member, Report
 from twinpix.report.base import bytes_text, plural, printable
 
 _SHOWN = 10  # failures spelled out; the JSON report has them all
@@ -58,14 +58,20 @@ def _group(group: Group) -> str:
     pairs = {match.b: match for match in group.matches if match.a == group.keeper}
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     rows = [_row(group.members[0], "keep", group.reason)]
-    for member in group.members[1:]:
-        pair = pairs.get(member.path)
-        how: str = "linked through another" if pair is None else pair.relation
-        if pair is not None and not pair.relation.startswith("identical"):
-            how += f", {plural(pair.distance, 'bit')} apart"
-        rows.append(_row(member, "stay" if member.protected else "", how))
+    rows += [
+        _row(member, "stay" if member.protected else "", how(pairs.get(member.path))) for member in group.members[1:]
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join([head, *("  ".join(["", *_aligned(row, widths)]) for row in rows)]) + "\n"
+
+
+def how(pair: Match | None) -> str:
+    """How a member differs from the one that stays, given their match if they have one."""
+    if pair is None:
+        return "linked through another"
+    if pair.relation.startswith("identical"):
+        return pair.relation
+    return f"{pair.relation}, {plural(pair.distance, 'bit')} apart"
 
 
 def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:

@@ -1,0 +1,181 @@
+"""What an action offers, and what several of them share."""
+
+import os
+from collections.abc import Mapping
+from typing import ClassVar, Literal, NamedTuple, Protocol, cast
+
+from twinpix import files, plugins
+from twinpix.errors import RefusedError, StepError
+from twinpix.model import Facts, Plan, Step
+
+
+class Scope(NamedTuple):
+    """The folders that a report speaks of, absolute."""
+
+    roots: list[str]
+    references: list[str]
+
+
+class Action(Protocol):
+    """Acts on one file at a time and can take that back.
+
+    `verb` and `done` tell of it (`move`, `moved`), `on` says which files it acts on, `identical` that they must
+    have the same bytes as what stays, `sidecars` that what belongs to an image goes with it, `leaves` that a file
+    is not at its place afterwards, `frees` that its bytes are free.
+    """
+
+    verb: ClassVar[str]
+    done: ClassVar[str]
+    on: ClassVar[Literal["discards", "kept"]]
+    identical: ClassVar[bool]
+    sidecars: ClassVar[bool]
+    leaves: ClassVar[bool]
+    frees: ClassVar[bool]
+
+    def prepare(self, scope: Scope, *, apply: bool) -> None:
+        """Raise `RefusedError` when it cannot be done here; nothing is touched unless `apply`."""
+
+    def target(self, tree: str) -> str:
+        """The absolute path that a file goes to, given its path within the scanned folders; "" for none."""
+
+    def was_done(self, step: Step) -> bool:
+        """True when a step that a killed run began went to its end."""
+
+    def do(self, step: Step) -> None:
+        """Act. Raises `StepError` or `OSError`, and then the file is as it was; `FileExistsError` when the target's
+        name is taken by now."""
+
+    def undo(self, step: Step) -> bool:
+        """Take it back; False when there is nothing to take back. Raises like `do`, and with what was changed
+        since it touches nothing."""
+
+
+def make(spec: str, options: Mapping[str, str] | None = None) -> Action:
+    """The action that `"move:to=DIR"` describes, or of a name with its options apart, whatever is in them."""
+    made = plugins.make("actions", spec) if options is None else plugins.build("actions", spec, options)
+    return cast(Action, made)
+
+
+def options_of(action: Action) -> dict[str, str]:
+    """The options that make an action again."""
+    return {name: str(getattr(action, name)) for name in plugins.options(type(action))}
+
+
+def of(plan: Plan) -> Action:
+    return make(plan.action, plan.options)
+
+
+class Discarding:
+    """What most actions on discards have in common."""
+
+    verb: ClassVar[str]
+    done: ClassVar[str]
+    on: ClassVar[Literal["discards", "kept"]] = "discards"
+    identical: ClassVar[bool] = False
+    sidecars: ClassVar[bool] = True
+    leaves: ClassVar[bool] = True
+    frees: ClassVar[bool] = True
+
+    def prepare(self, scope: Scope, *, apply: bool) -> None:
+        return
+
+    def target(self, tree: str) -> str:
+        return ""
+
+    def was_done(self, step: Step) -> bool:
+        return not os.path.lexists(step.path)
+
+
+class Linking(Discarding):
+    """A link, of whatever kind, to the file that stays takes the place of one with the same bytes."""
+
+    identical: ClassVar[bool] = True
+    sidecars: ClassVar[bool] = False
+    leaves: ClassVar[bool] = False
+
+    def was_done(self, step: Step) -> bool:
+        return not is_untouched(step.path, step.facts) and self.is_link(step.path, step)
+
+    def link(self, step: Step, name: str) -> None:
+        """Make the link to `step.keeper` under this name."""
+        raise NotImplementedError
+
+    def is_link(self, name: str, step: Step) -> bool:
+        """True when what is there is the link that `link` made."""
+        raise NotImplementedError
+
+    def do(self, step: Step) -> None:
+        files.swap(
+            step.path,
+            lambda part: self.link(step, part),
+            lambda name: files.require_same(name, step.facts),
+            step.aside,
+        )
+
+    def undo(self, step: Step) -> bool:
+        if not os.path.lexists(step.path):
+            raise StepError("is not there any more")
+        if is_untouched(step.path, step.facts):
+            return False
+        if not self.is_link(step.path, step):
+            raise StepError("was replaced since; it is left as it is")
+        original = os.path.realpath(step.path)
+        if files.digest_of(original, files.look(original)) != step.digest:
+            raise StepError(f"what it was linked to, {original}, was edited since; the link is left as it is")
+        files.swap(step.path, lambda part: copy(original, part, step), lambda name: self._check(name, step), step.aside)
+        return True
+
+    def _check(self, name: str, step: Step) -> None:
+        if not self.is_link(name, step):
+            raise StepError("was replaced in this moment")
+
+
+def copy(original: str, name: str, step: Step) -> None:
+    """A file of its own with the bytes of another and the times and modes of the step's."""
+    files.copy_new(original, name, step.facts, step.digest, step.aside + files.COPY)
+
+
+def is_untouched(path: str, facts: Facts) -> bool:
+    """True when the file is there as it was before its step."""
+    try:
+        return files.look(path).is_same_file(facts)
+    except StepError:
+        return False
+
+
+def require_outside(folder: str, scope: Scope) -> None:
+    """Raise `RefusedError` for a folder that a later run would scan, or that is read-only by its user's word."""
+    real = os.path.realpath(folder)
+    for root in (*scope.roots, *scope.references):
+        what = "reference" if root in scope.references else "scanned"
+        if is_within(real, os.path.realpath(root)):
+            raise RefusedError(f"{folder} lies in the {what} folder {root}: name a folder outside of it")
+
+
+def is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def require_writable(folder: str, *, apply: bool) -> None:
+    """Raise `RefusedError` when no file can be made in a folder, or, while it is not there, in the one above it.
+
+    With `apply` that is tried.
+    """
+    above = folder
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if not os.path.isdir(above):
+        raise RefusedError(f"{above} is no folder: name another one than {folder}")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise RefusedError(f"cannot write in {above}: name another folder than {folder}")
+    if apply:
+        _try(above, folder)
+
+
+def _try(above: str, folder: str) -> None:
+    name = os.path.join(above, f".twinpix-try-{os.getpid()}")
+    try:
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        os.unlink(name)
+    except OSError as error:
+        raise RefusedError(f"cannot write in {folder}: {(error.strerror or str(error)).lower()}") from None

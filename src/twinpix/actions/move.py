@@ -1,0 +1,55 @@
+"""Discards are moved to another folder, each at its place in the tree."""
+
+import os
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twinpix import files
+from twinpix.actions.base import Discarding, Scope, require_outside, require_writable
+from twinpix.errors import StepError
+from twinpix.model import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Discarding):
+    """Renamed where that is possible; on another file system copied, compared and only then removed."""
+
+    verb: ClassVar[str] = "move"
+    done: ClassVar[str] = "moved"
+
+    to: str
+
+    def prepare(self, scope: Scope, *, apply: bool) -> None:
+        require_outside(self.to, scope)
+        require_writable(self.to, apply=apply)
+
+    def target(self, tree: str) -> str:
+        return os.path.join(self.to, tree)
+
+    def do(self, step: Step) -> None:
+        files.move_new(step.path, step.target, step.facts, step.digest, step.aside)
+
+    def undo(self, step: Step) -> bool:
+        if not os.path.lexists(step.target):
+            if os.path.lexists(step.path):
+                return False
+            raise StepError(f"is neither there nor at {step.target}")
+        now = files.look(step.target)
+        digest = files.digest_of(step.target, now)
+        if digest != step.digest if step.digest else now[2:4] != step.facts[2:4]:
+            raise StepError(f"was changed since; it is left at {step.target}")
+        if os.path.lexists(step.path):
+            return _drop_copy(step, digest)
+        files.make_room(step.path)
+        files.move_new(step.target, step.path, now, digest, files.beside(step.aside, step.target))
+        files.dress(step.path, step.facts)
+        return True
+
+
+def _drop_copy(step: Step, digest: str) -> bool:
+    """A run that was killed between copying and removing left both: the copy goes."""
+    here = files.look(step.path)
+    if here.is_same_file(step.facts) and files.digest_of(step.path, here) == digest:
+        os.unlink(step.target)
+        return False
+    raise StepError(f"another file has its name; it is left at {step.target}")

@@ -1,0 +1,97 @@
+"""A plan, and what became of it, in words."""
+
+import os
+from collections.abc import Iterator
+from itertools import groupby
+
+from twinpix import actions
+from twinpix.errors import Exit
+from twinpix.model import Left, Plan, Unit
+from twinpix.pipeline.applying import STOPPED, Outcome
+from twinpix.report import bytes_text, plural, printable
+
+_SHOWN = 20  # files left alone that are spelled out after an act
+
+
+def shown(path: str) -> str:
+    """A path as short as it can be written from here."""
+    here = os.getcwd() + os.sep
+    return printable(path.removeprefix(here))
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """The plan: of each group what stays and why, what goes and how it differs; then what is left alone, and a sum."""
+    action = actions.of(plan)
+    if action.on == "kept":
+        for unit in plan.units:
+            yield from _unit(unit, action.verb)
+    else:
+        yield from _groups(plan, action.verb)
+    loose = [left for left in plan.left if not left.group]
+    for left in loose:
+        yield f"left  {shown(left.path)}: {left.reason}"
+    yield _sum(plan, action)
+
+
+def _groups(plan: Plan, verb: str) -> Iterator[str]:
+    units = {number: list(these) for number, these in groupby(plan.units, key=lambda unit: unit.group)}
+    left: dict[int, list[Left]] = {}
+    for row in plan.left:
+        left.setdefault(row.group, []).append(row)
+    stays: dict[int, list[str]] = {}
+    for stay in plan.stays:
+        stays.setdefault(stay.group, []).append(f"  keep  {shown(stay.path)}  ({stay.reason})")
+    for number in sorted({*units, *left} - {0}):
+        yield f"Group {number}"
+        yield from stays.get(number, ())
+        for unit in units.get(number, ()):
+            yield from _unit(unit, verb)
+        for row in left.get(number, ()):
+            yield f"  left  {shown(row.path)}: {row.reason}"
+        yield ""
+
+
+def _unit(unit: Unit, verb: str) -> Iterator[str]:
+    first, *others = unit.steps
+    size = bytes_text(first.facts.size)
+    told = f"{size}, {unit.how}" if unit.how else size
+    where = f"  -> {shown(first.target)}" if first.target else ""
+    yield f"  {verb}  {shown(first.path)}  ({told}){where}"
+    for step in others:
+        yield f"  {' ' * len(verb)}  with {shown(step.path)}"
+
+
+def _sum(plan: Plan, action: actions.Action) -> str:
+    count, size = len(plan.steps), bytes_text(plan.bytes)
+    parts = [f"{plural(count, 'file')} to {action.verb}, {size}" + (" to free" if action.frees and count else "")]
+    if plan.already:
+        parts.append(f"{plural(plan.already, 'file')} dealt with before")
+    if plan.left:
+        parts.append(f"{plural(len(plan.left), 'file')} left alone")
+    return "; ".join(parts)
+
+
+def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
+    """What was done, what was not and why, and how to take it back."""
+    action = actions.of(plan)
+    yield (
+        f"{action.done} {plural(outcome.done, 'file')}, {bytes_text(outcome.bytes)}" if outcome.done else "nothing done"
+    )
+    yield from left_alone(outcome.left[len(plan.left) :])
+    if outcome.stopped:
+        yield outcome.stopped
+    if outcome.done and plan.action != "delete":
+        yield f"to undo: twinpix undo {shown(outcome.journal)}"
+
+
+def left_alone(rows: list[Left]) -> Iterator[str]:
+    for row in rows[:_SHOWN]:
+        yield f"left  {shown(row.path)}: {row.reason}"
+    if len(rows) > _SHOWN:
+        yield f"… and {len(rows) - _SHOWN:,} more"
+
+
+def exit_code(outcome: Outcome) -> Exit:
+    if outcome.stopped == STOPPED:
+        return Exit.INTERRUPTED
+    return Exit.REFUSED if outcome.stopped or any(left.refused for left in outcome.left) else Exit.DONE

@@ -1,0 +1,102 @@
+"""`twinpix resolve`."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twinpix.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from twinpix.actions import Action
+
+_CHOICES = "--trash, --move DIR, --copy-kept DIR, --delete, --hardlink, --symlink or --reflink"
+
+
+def resolve(
+    report: Annotated[str, typer.Argument(metavar="REPORT", help="A JSON report of find.")],
+    trash: Annotated[bool, typer.Option("--trash", help="Put what goes in the system's trash.")] = False,
+    move: Annotated[
+        str | None, typer.Option("--move", metavar="DIR", help="Move what goes there, in its tree.")
+    ] = None,
+    copy_kept: Annotated[
+        str | None,
+        typer.Option("--copy-kept", metavar="DIR", help="Copy one of each group and all that is unique there."),
+    ] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove what goes for good: there is no undo.")] = False,
+    hardlink: Annotated[bool, typer.Option("--hardlink", help="Make identical files names of one file.")] = False,
+    symlink: Annotated[
+        bool, typer.Option("--symlink", help="Make identical files links to the one that stays.")
+    ] = False,
+    reflink: Annotated[
+        bool, typer.Option("--reflink", help="Let identical files share their bytes (Btrfs, XFS, APFS).")
+    ] = False,
+    action: Annotated[
+        str | None, typer.Option("--action", metavar="SPEC", help="Another action, by the name of its plugin.")
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="RULES", help="Decide anew what stays, by rules as of find.")
+    ] = None,
+    stricter: Annotated[
+        int | None, typer.Option("--stricter", metavar="N", help="Only matches within this radius, below the report's.")
+    ] = None,
+    sidecars: Annotated[
+        bool,
+        typer.Option("--sidecars/--no-sidecars", help="What belongs to an image goes with it, all or none."),
+    ] = True,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; without, the plan is printed.")] = False,
+    journal: Annotated[
+        str | None, typer.Option("--journal", metavar="FILE", help="For undo; default: beside the report.")
+    ] = None,
+) -> int:
+    """Print what would be done with the duplicates of a report, and with --apply do it.
+
+    Every file is checked in the moment before: what changed since find is left alone. One of each group stays,
+    nothing is overwritten, and undo puts everything back.
+    """
+    act = _action(
+        {"trash": trash, "delete": delete, "hardlink": hardlink, "symlink": symlink, "reflink": reflink},
+        {"move": move, "copy": copy_kept},
+        action,
+    )
+    from twinpix import actions, pipeline, plugins
+    from twinpix import report as reports
+    from twinpix.cli import plans
+    from twinpix.pipeline import ground
+    from twinpix.pipeline.terminal import progress
+
+    found = reports.read(report)
+    with ground.on(report, plugins.name_of(act), actions.options_of(act), path=journal, apply=apply) as place:
+        plan = pipeline.plan(
+            found,
+            act,
+            keep=keep,
+            stricter=stricter,
+            sidecars=sidecars,
+            dealt_with=place.dealt_with,
+            source=os.path.abspath(report),
+        )
+        sys.stdout.writelines(f"{line}\n" for line in plans.lines(plan))
+        if not apply:
+            if plan.units:
+                print("nothing was touched; --apply does it")
+            return Exit.DONE
+        sys.stdout.flush()
+        outcome = pipeline.apply(plan, place.journal, progress())
+        outcome.left += place.left
+    sys.stdout.writelines(f"{line}\n" for line in plans.result(plan, outcome))
+    return plans.exit_code(outcome)
+
+
+def _action(plain: Mapping[str, bool], to: Mapping[str, str | None], spec: str | None) -> "Action":
+    """The one action that was asked for; raises `UsageError` for none, and for several."""
+    from twinpix import actions
+
+    chosen = [actions.make(name, {}) for name, on in plain.items() if on]
+    chosen += [actions.make(name, {"to": os.path.abspath(folder)}) for name, folder in to.items() if folder is not None]
+    chosen += [actions.make(spec)] if spec is not None else []
+    if len(chosen) != 1:
+        raise UsageError(f"say {'what to do' if not chosen else 'one thing to do'} with the duplicates: {_CHOICES}")
+    return chosen[0]

@@ -1,0 +1,27 @@
+"""`twinpix undo`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+
+def undo(
+    journal: Annotated[str, typer.Argument(metavar="JOURNAL", help="The journal that resolve --apply named.")],
+) -> int:
+    """Put back what a run of resolve moved, trashed, linked or copied; times and modes too.
+
+    A file that was changed since, or whose name is taken by now, is left where it is. May be run twice.
+    """
+    from twinpix import pipeline
+    from twinpix.cli import plans
+    from twinpix.pipeline.terminal import progress
+    from twinpix.report import bytes_text, plural
+
+    outcome = pipeline.undo(journal, progress())
+    if outcome.done:
+        print(f"put back {plural(outcome.done, 'file')}, {bytes_text(outcome.bytes)}")
+    elif not outcome.left:
+        print("nothing to put back")
+    sys.stdout.writelines(f"{line}\n" for line in plans.left_alone(outcome.left))
+    return plans.exit_code(outcome)

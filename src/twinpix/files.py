@@ -1,0 +1,342 @@
+"""The few acts on a user's files, each of which overwrites nothing and loses nothing when it is broken off.
+
+No other module renames, links, copies or removes a user's file. What an act meets and does not expect is
+a `StepError`, and leaves the files as they were.
+"""
+
+import contextlib
+import errno
+import itertools
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from twinpix.errors import StepError
+from twinpix.model import Facts
+
+PART, COPY, ASIDE = ".part", ".copy", ".aside"  # ends of the names that a file has while it is made, or before it goes
+_BLOCK = 1 << 20
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_NOREPLACE, _AT_FDCWD, _EXCL = 1, -100, 4
+_NOT_OFFERED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+# -- looking -------------------------------------------------------------------------------------------
+
+
+def facts_of(status: os.stat_result) -> Facts:
+    return Facts(
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_atime_ns,
+        stat.S_IMODE(status.st_mode),
+        getattr(status, "st_uid", 0),
+        getattr(status, "st_gid", 0),
+    )
+
+
+def look(path: str) -> Facts:
+    """The facts of a regular file; raises `StepError` when there is none by that name."""
+    try:
+        status = os.lstat(path)
+    except OSError as error:
+        raise StepError(_why(error)) from None
+    if stat.S_ISLNK(status.st_mode):
+        raise StepError("is a symbolic link now")
+    if not stat.S_ISREG(status.st_mode):
+        raise StepError("is no regular file now")
+    return facts_of(status)
+
+
+def digest_of(path: str, facts: Facts) -> str:
+    """The digest of a file's bytes, in hexadecimal; raises `StepError` when it is not the file of these facts."""
+    import xxhash
+
+    try:
+        handle = os.open(path, _READ | _NO_LINKS)
+        try:
+            if not facts_of(os.fstat(handle)).is_same_file(facts):
+                raise StepError("changed in this moment")
+            data = os.read(handle, _BLOCK)
+            if len(data) < _BLOCK and len(data) == facts.size:
+                return xxhash.xxh3_128_hexdigest(data)
+            state = xxhash.xxh3_128(data)
+            while data := os.read(handle, _BLOCK):
+                state.update(data)
+            if not facts_of(os.fstat(handle)).is_same_file(facts):
+                raise StepError("changed while it was read")
+            return state.hexdigest()
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise StepError(_why(error)) from None
+
+
+def require_same(path: str, expected: Facts) -> None:
+    """Raise `StepError` unless the file of that name is the one expected."""
+    if not look(path).is_same_file(expected):
+        raise StepError("was changed or replaced in this moment")
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.ENOENT:
+        return "is not there any more"
+    if error.errno == errno.ELOOP:
+        return "is a symbolic link now"
+    text = error.strerror or str(error)
+    return f"cannot be used: {text[:1].lower()}{text[1:]}"
+
+
+# -- names ---------------------------------------------------------------------------------------------
+
+
+def rename_new(source: str, target: str) -> None:
+    """Rename, in one step of the file system; raises `FileExistsError` when the new name is taken."""
+    rename = _renamer()
+    if rename is not None:
+        number = rename(os.fsencode(source), os.fsencode(target))
+        if not number:
+            return
+        if number not in _NOT_OFFERED:
+            raise OSError(number, os.strerror(number), source, None, target)
+    if sys.platform == "win32":
+        os.rename(source, target)  # refuses a name that is taken
+        return
+    _rename_to_reserved(source, target)
+
+
+def _rename_to_reserved(source: str, target: str) -> None:
+    """Where the file system cannot rename without overwriting: take the name first, with an empty file."""
+    os.lstat(source)
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        os.replace(source, target)
+    except OSError:
+        os.unlink(target)
+        raise
+
+
+@cache
+def _renamer() -> Callable[[bytes, bytes], int] | None:
+    """The system's rename that does not overwrite, as a function that returns an error number."""
+    import ctypes
+
+    if os.name != "posix":
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
+    if sys.platform.startswith("linux") and hasattr(library, "renameat2"):
+        renameat2 = library.renameat2
+        renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+
+        def on_linux(source: bytes, target: bytes) -> int:
+            failed = renameat2(_AT_FDCWD, source, _AT_FDCWD, target, _NOREPLACE)
+            return ctypes.get_errno() if failed else 0
+
+        return on_linux
+    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
+        renamex = library.renamex_np
+        renamex.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint)
+
+        def on_mac(source: bytes, target: bytes) -> int:
+            return ctypes.get_errno() if renamex(source, target, _EXCL) else 0
+
+        return on_mac
+    return None
+
+
+def free_name(path: str, is_taken: Callable[[str], bool] = os.path.lexists) -> str:
+    """The path itself, or with the first number that makes it free: `a.jpg`, `a (2).jpg`, `a (3).jpg`."""
+    stem, suffix = os.path.splitext(path)
+    name, number = path, 1
+    while is_taken(name):
+        number += 1
+        name = f"{stem} ({number}){suffix}"
+    return name
+
+
+def beside(aside: str, path: str) -> str:
+    """The name to set a file aside, in the folder of `path`."""
+    return os.path.join(os.path.dirname(path), os.path.basename(aside))
+
+
+def make_room(path: str) -> None:
+    """Make the folder that a file goes back to."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+
+
+def make_folders(path: str) -> Iterator[str]:
+    """Make a folder and those above it; yields each, before it is made, that was not there."""
+    missing = []
+    while path and not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
+        yield folder
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)
+
+
+# -- contents ------------------------------------------------------------------------------------------
+
+
+def move_new(source: str, target: str, facts: Facts, digest: str, aside: str) -> None:
+    """Give a file another name, on another file system too; raises `FileExistsError` when that is taken."""
+    try:
+        rename_new(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    else:
+        _take_back_unless(lambda name: require_same(name, facts), target, source)
+        return
+    copy_new(source, target, facts, digest, aside)
+    try:
+        remove(source, facts, aside)
+    except (OSError, StepError):
+        os.unlink(target)  # the copy just made
+        raise
+
+
+def _take_back_unless(check: Callable[[str], None], new: str, old: str) -> None:
+    """After a rename: rename back when it took another file than the one that was checked before."""
+    try:
+        check(new)
+    except StepError as error:
+        try:
+            rename_new(new, old)
+        except OSError:
+            raise StepError(f"{error}; what had its name is now {new}") from None
+        raise
+
+
+def copy_new(source: str, target: str, facts: Facts, digest: str, aside: str) -> None:
+    """Copy a file with its times and modes; the new name is there when the copy is whole, checked and on the disk.
+
+    `facts` are what the copy shall have. Raises `FileExistsError` when the new name is taken.
+    """
+    part = os.path.join(os.path.dirname(target), os.path.basename(aside) + PART)
+    with _made(part):
+        _copy_bytes(source, part)
+        _dress(source, part, facts)
+        check = digest or digest_of(source, look(source))
+        if digest_of(part, look(part)) != check:
+            raise StepError("its bytes changed while it was copied")
+        rename_new(part, target)
+    _sync_folder(os.path.dirname(target))
+
+
+def _copy_bytes(source: str, part: str) -> None:
+    with (
+        os.fdopen(os.open(source, _READ | _NO_LINKS), "rb") as file,
+        os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb") as new,
+    ):
+        shutil.copyfileobj(file, new, _BLOCK)
+        new.flush()
+        os.fsync(new.fileno())
+
+
+def _dress(source: str, part: str, facts: Facts) -> None:
+    """Give a copy what its original has: attributes as far as the file system takes them, owner, mode, times."""
+    with contextlib.suppress(OSError):
+        shutil.copystat(source, part, follow_symlinks=False)
+    dress(part, facts)
+
+
+def dress(path: str, facts: Facts) -> None:
+    """Give a file these times, this mode and this owner, as far as its file system and its owner allow."""
+    if hasattr(os, "chown"):
+        with contextlib.suppress(OSError):
+            os.chown(path, facts.uid, facts.gid)
+    with contextlib.suppress(OSError):
+        os.chmod(path, facts.mode)
+    with contextlib.suppress(OSError):
+        os.utime(path, ns=(facts.atime_ns, facts.mtime_ns))
+
+
+def _sync_folder(folder: str) -> None:
+    """A new name is on the disk, where the system offers that."""
+    if os.name == "posix":
+        with contextlib.suppress(OSError):
+            handle = os.open(folder or os.curdir, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def remove(path: str, expected: Facts, aside: str) -> None:
+    """Remove a file for good, if it is the one expected: it gets another name first, so nobody can swap it then."""
+    old = aside + ASIDE
+    rename_new(path, old)
+    _take_back_unless(lambda name: require_same(name, expected), old, path)
+    try:
+        os.unlink(old)
+    except OSError:
+        rename_new(old, path)
+        raise
+
+
+def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], aside: str) -> None:
+    """Put what `make` makes, in a name given to it, in the place of what `check`, given a name of it, accepts."""
+    part, old = aside + PART, aside + ASIDE
+    with _made(part):
+        make(part)
+        rename_new(path, old)
+        _take_back_unless(check, old, path)
+        try:
+            rename_new(part, path)
+        except OSError as error:
+            other = free_name(path)
+            rename_new(old, other)
+            lost = "another file took its name in this moment" if error.errno == errno.EEXIST else _why(error)
+            raise StepError(f"{lost}; it is {other}" if other != path else lost) from None
+        os.unlink(old)
+
+
+@contextlib.contextmanager
+def _made(part: str) -> Iterator[None]:
+    """Whatever happens, nothing is left under a name of our own."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(part)  # of a run that was killed
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+
+
+def recover(path: str, target: str, aside: str) -> None:
+    """Mend what a killed run left of one step: no half copies, and the file back under its name.
+
+    Raises `StepError` when the file cannot have its name back.
+    """
+    folders = {os.path.dirname(path), os.path.dirname(target or path)}
+    for folder, end in itertools.product(folders, (PART, COPY + PART)):
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(folder, os.path.basename(aside) + end))
+    old = aside + ASIDE
+    if not os.path.lexists(old):
+        return
+    try:
+        rename_new(old, path)
+    except FileExistsError:
+        _settle_pair(old, path)
+
+
+def _settle_pair(old: str, path: str) -> None:
+    """A file set aside whose name is taken: by its link, then it may go; else it gets a name beside it."""
+    real = os.path.realpath(path)
+    with contextlib.suppress(StepError):
+        before, now = look(old), look(real)
+        if now.size == before.size and digest_of(real, now) == digest_of(old, before):
+            os.unlink(old)
+            return
+    other = free_name(path)
+    rename_new(old, other)
+    raise StepError(f"another file has its name; it is {other}")

@@ -1,0 +1,230 @@
+"""What an action is about to do, on the disk before it is done: a line of JSON each.
+
+    {"journal": "twinpix.journal/1", "action": ..., "options": ..., "report": ..., "created": ...}   a session begins
+    {"unit": [[number, path, target, facts, digest, keeper, aside], ...]}   planned to go together, or not at all
+    {"target": number, "to": path}     the name was taken by then: it goes there
+    {"folder": path}                   is about to be made
+    {"done": number} {"failed": number, "why": ...} {"undone": number}
+    {"end": "done" | "stopped" | "recovered"}   how the session ended
+
+All units of a session are on the disk before its first step is taken. A file of several sessions is what runs
+leave that were killed and begun again; steps are numbered through all of them.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from twinpix.errors import OutputError, RefusedError, ReportError
+from twinpix.model import Facts, Step
+
+SCHEMA = "twinpix.journal/1"
+_AHEAD = 4096  # lines that are written at once
+
+
+@dataclass(slots=True)
+class Session:
+    """One run of an action, as far as it came."""
+
+    action: str
+    options: dict[str, str]  # of the action
+    report: str
+    created: str
+    steps: dict[int, Step] = field(default_factory=dict)
+    units: list[list[int]] = field(default_factory=list)  # numbers of steps
+    folders: list[str] = field(default_factory=list)
+    done: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+    undone: set[int] = field(default_factory=set)
+    ended: str = ""  # done, stopped, or recovered after it was killed
+
+
+@dataclass(slots=True)
+class Record:
+    """The sessions of a journal, and the numbers of lines that cannot be read."""
+
+    path: str
+    sessions: list[Session]
+    unread: list[int]
+
+    @property
+    def is_open(self) -> bool:
+        """True when a run was killed, and what it left is not mended."""
+        return not all(session.ended for session in self.sessions)
+
+    @property
+    def was_open(self) -> bool:
+        """True when the last run was killed, mended or not."""
+        return self.sessions[-1].ended != "done"
+
+    @property
+    def free_number(self) -> int:
+        """The first number that no step has."""
+        return max((number for session in self.sessions for number in session.steps), default=-1) + 1
+
+
+class Journal:
+    """A journal that is being written; every line is with the system before the call returns."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise OutputError(f"cannot write the journal {path}: {why}; name another with --journal") from None
+        if size := os.fstat(self._handle).st_size:
+            os.lseek(self._handle, size - 1, os.SEEK_SET)
+            if os.read(self._handle, 1) != b"\n":
+                os.write(self._handle, b"\n")  # after a line that was cut off
+
+    def begin(self, action: str, options: Mapping[str, str], report: str, units: Iterable[Sequence[Step]]) -> None:
+        """Write a session and all its steps, through to the disk."""
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        head = {"journal": SCHEMA, "action": action, "options": dict(options), "report": report, "created": created}
+        lines = [_line(head)]
+        for steps in units:
+            lines.append(_line({"unit": [_row(step) for step in steps]}))
+            if len(lines) == _AHEAD:
+                self._write(b"".join(lines))
+                lines.clear()
+        self._write(b"".join(lines))
+        self.sync()
+
+    def note(self, **entry: Any) -> None:
+        """Write one line."""
+        self._write(_line(entry))
+
+    def done(self, number: int) -> None:
+        self._write(b'{"done":%d}\n' % number)
+
+    def sync(self) -> None:
+        """What is written is on the disk."""
+        os.fsync(self._handle)
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._handle, data) :]
+
+
+def _row(step: Step) -> list[Any]:
+    return [step.number, step.path, step.target, list(step.facts), step.digest, step.keeper, step.aside]
+
+
+def _line(entry: object) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def read(path: str) -> Record:
+    """Read a journal; raises `ReportError` when it is none. A line that cannot be read is noted, and left out."""
+    sessions: list[Session] = []
+    unread: list[int] = []
+    try:
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    if not line.endswith(b"\n"):
+                        raise ValueError("cut off")
+                    _note(sessions, json.loads(line))
+                except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration):
+                    if not sessions:
+                        break
+                    unread.append(number)
+    except OSError as error:
+        raise ReportError(f"cannot read the journal {path}: {(error.strerror or str(error)).lower()}") from None
+    if not sessions:
+        raise ReportError(f"{path} is no journal of schema {SCHEMA}")
+    return Record(path, sessions, unread)
+
+
+def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
+    """Take up one line."""
+    if "journal" in entry:
+        if entry["journal"] != SCHEMA:
+            raise ValueError(entry["journal"])
+        options = {str(key): str(value) for key, value in entry["options"].items()}
+        sessions.append(Session(str(entry["action"]), options, str(entry["report"]), str(entry["created"])))
+    elif "unit" in entry:
+        steps = [_step(row) for row in entry["unit"]]
+        sessions[-1].steps.update((step.number, step) for step in steps)
+        sessions[-1].units.append([step.number for step in steps])
+    elif "target" in entry:
+        number = entry["target"]
+        sessions[-1].steps[number] = replace(sessions[-1].steps[number], target=str(entry["to"]))
+    elif "folder" in entry:
+        sessions[-1].folders.append(str(entry["folder"]))
+    elif "end" in entry:
+        sessions[-1].ended = str(entry["end"])
+    else:
+        kind = next(key for key in ("done", "failed", "undone") if key in entry)
+        number = entry[kind]
+        session = next(session for session in reversed(sessions) if number in session.steps)
+        getattr(session, kind).add(number)
+
+
+def _step(row: list[Any]) -> Step:
+    number, path, target, facts, digest, keeper, aside = row
+    texts = (path, target, digest, keeper, aside)
+    if not all(isinstance(text, str) and "\0" not in text for text in texts) or not os.path.isabs(path):
+        raise ValueError(row)
+    return Step(int(number), path, target, Facts(*map(int, facts)), digest, keeper, aside)
+
+
+@contextlib.contextmanager
+def alone(*paths: str) -> Iterator[None]:
+    """Nobody else acts meanwhile: a lock on these files, made where they are not.
+
+    Raises `RefusedError` at once when another process has one.
+    """
+    with contextlib.ExitStack() as stack:
+        for path in paths:
+            try:
+                os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
+                flags = os.O_RDONLY if os.path.exists(path) else os.O_RDWR | os.O_CREAT
+                handle = os.open(path, flags, 0o600)
+            except OSError as error:
+                why = (error.strerror or str(error)).lower()
+                raise RefusedError(f"cannot make sure that no other run acts ({path}: {why})") from None
+            stack.callback(os.close, handle)
+            if not _lock(handle):
+                raise RefusedError("another twinpix is acting on files now: wait for it to end, then run this again")
+        yield
+
+
+def _lock(handle: int) -> bool:
+    if os.name == "nt":
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def lock_path() -> str:
+    """The file that stands for all acting of this user."""
+    import tempfile
+
+    import platformdirs
+
+    folder = platformdirs.user_state_dir("twinpix", appauthor=False)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError:  # a user without a home
+        folder = tempfile.gettempdir()
+    return os.path.join(folder, f"twinpix-{getattr(os, 'getuid', int)()}.lock")

@@ -1,0 +1,187 @@
+"""Carry out a plan: check, write down, act, one unit after the other."""
+
+import contextlib
+import errno
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from twinpix import actions, files, journal
+from twinpix.actions import Scope
+from twinpix.errors import StepError
+from twinpix.model import Left, Plan, Stays, Step, Unit
+from twinpix.pipeline.progress import Progress
+from twinpix.report import printable
+
+_HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
+
+
+STOPPED = "stopped by Ctrl-C"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was done, and what was not."""
+
+    journal: str
+    done: int = 0  # files
+    bytes: int = 0
+    left: list[Left] = field(default_factory=list)
+    stopped: str = ""  # why it did not go to its end
+
+
+def apply(plan: Plan, path: str, progress: Progress | None = None) -> Outcome:
+    """Carry out a plan, with a journal at `path`; to be called while `acting`.
+
+    Every step is in the journal and on the disk before the first is taken. Each file, and what stays of its
+    group, is looked at and read again in the moment before; one that changed is left alone. What belongs
+    together goes whole or not at all. Raises `RefusedError` when nothing can be done, before anything is.
+    """
+    progress = progress or Progress()
+    if not plan.units:
+        return Outcome("", left=list(plan.left))
+    run = _Run(plan, Outcome(path, left=list(plan.left)))
+    run.action.prepare(Scope(plan.roots, plan.references), apply=True)
+    first = journal.read(path).free_number if os.path.lexists(path) else 0
+    units = list(_signed(plan.units, first))
+    log = journal.Journal(path)
+    try:
+        log.begin(plan.action, plan.options, plan.report, (unit.steps for unit in units))
+        with progress.stage(run.action.verb, len(units)), _patient() as asked:
+            run.all(units, log, progress, asked)
+        log.note(end="stopped" if run.outcome.stopped else "done")
+        log.sync()
+    finally:
+        log.close()
+    return run.outcome
+
+
+def _signed(units: Sequence[Unit], first: int) -> Iterator[Unit]:
+    """The units as a journal has them: steps numbered through it, each with names of its own to be set aside."""
+    token = secrets.token_hex(4)
+    number = first
+    for unit in units:
+        steps = []
+        for step in unit.steps:
+            aside = os.path.join(os.path.dirname(step.path), f".twinpix-{token}-{number}")
+            steps.append(replace(step, number=number, aside=aside))
+            number += 1
+        yield replace(unit, steps=steps)
+
+
+@contextlib.contextmanager
+def _patient() -> Iterator[Callable[[], bool]]:
+    """While this lasts Ctrl-C does not break off an act in the middle; what is given says whether it was asked for."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Run:
+    """A plan on its way."""
+
+    def __init__(self, plan: Plan, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.action = actions.of(plan)
+        self._stays = {stays.path: stays for stays in plan.stays}
+        self._read: set[str] = set()  # what stays and was read back
+        self._folders: set[str] = set()
+
+    def all(self, units: Sequence[Unit], log: journal.Journal, progress: Progress, asked: Callable[[], bool]) -> None:
+        for unit in units:
+            self._unit(unit, log)
+            progress.advance()
+            if asked():
+                self.outcome.stopped = STOPPED
+            if self.outcome.stopped:
+                return
+
+    def _unit(self, unit: Unit, log: journal.Journal) -> None:
+        done: list[Step] = []
+        try:
+            for step in unit.steps:
+                self._check(step)
+            for step in unit.steps:
+                taken = self._step(step, log)
+                done.append(taken)
+        except (StepError, OSError) as error:
+            self._give_up(unit, done, error, log)
+            return
+        self.outcome.done += len(done)
+        self.outcome.bytes += sum(step.facts.size for step in done)
+
+    def _check(self, step: Step) -> None:
+        """The file is the one that was planned for, and what stays in its place is alive and can be read."""
+        if step.keeper:
+            self._check_keeper(self._stays[step.keeper])
+        if step.digest:
+            if files.digest_of(step.path, step.facts) != step.digest:
+                raise StepError("was changed since it was scanned: its bytes are others")
+        else:
+            files.require_same(step.path, step.facts)
+
+    def _check_keeper(self, stays: Stays) -> None:
+        real = os.path.realpath(stays.path) if os.path.islink(stays.path) else stays.path
+        try:
+            if stays.path in self._read:
+                files.require_same(real, stays.facts)
+            elif files.digest_of(real, stays.facts) != stays.digest:
+                raise StepError("has other bytes than when it was scanned")
+        except StepError as error:
+            raise StepError(f"what would stay, {printable(stays.path)}, {error}") from None
+        self._read.add(stays.path)
+
+    def _step(self, step: Step, log: journal.Journal) -> Step:
+        """Act, under another number if the name is taken by now."""
+        while True:
+            try:
+                self._make_folder(step.target, log)
+                self.action.do(step)
+            except FileExistsError:
+                if not step.target or not os.path.lexists(step.target):
+                    raise
+                step = replace(step, target=files.free_name(step.target))
+                log.note(target=step.number, to=step.target)
+                log.sync()
+            else:
+                log.done(step.number)
+                return step
+
+    def _make_folder(self, target: str, log: journal.Journal) -> None:
+        folder = os.path.dirname(target)
+        if folder and folder not in self._folders:
+            for made in files.make_folders(folder):
+                log.note(folder=made)
+            self._folders.add(folder)
+
+    def _give_up(self, unit: Unit, done: Sequence[Step], error: Exception, log: journal.Journal) -> None:
+        """Take back what was done of a unit, and say why."""
+        why = reason_of(error)
+        for step in reversed(done):
+            try:
+                self.action.undo(step)
+                log.note(undone=step.number)
+            except (StepError, OSError) as second:
+                why += f"; {printable(os.path.basename(step.path))} could not be put back: {reason_of(second)}"
+        for step in unit.steps[len(done) :]:
+            log.note(failed=step.number, why=why)
+        self.outcome.left.append(Left(unit.steps[0].path, why, unit.group, refused=True))
+        if isinstance(error, OSError) and error.errno in _HOPELESS:
+            self.outcome.stopped = f"{why}: stopped at the first file that could not be {self.action.done}"
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file is left alone."""
+    if isinstance(error, OSError):
+        text = error.strerror or str(error)
+        return f"could not be dealt with: {text[:1].lower()}{text[1:]}"
+    return str(error)

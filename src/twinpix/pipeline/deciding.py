@@ -1,0 +1,111 @@
+"""Decide anew what stays, from the distances in a report: by other rules, or within a smaller radius."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from twinpix import keep, linking
+from twinpix.errors import UsageError
+from twinpix.linking.base import Kind
+from twinpix.model import Counts, Group, Match, Member, Report, Unique
+from twinpix.pipeline.grouping import is_allowed
+
+_TURNED = ("rotated", "mirrored")
+
+
+def decide_again(report: Report, rules: str | None = None, stricter: int | None = None) -> Report:
+    """The same images, linked and ordered anew: no image is read, so no group can grow.
+
+    `stricter` is a radius, at most the report's. Raises `UsageError` for a larger one, and for rules that
+    there are not.
+    """
+    radius = report.radius if stricter is None else stricter
+    if not 0 <= radius <= report.radius:
+        raise UsageError(f"--stricter is a radius between 0 and the report's, {report.radius}, not {radius}")
+    chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)
+    files = _Files(report, radius)
+    order = sorted(range(len(files.members)), key=lambda file: chain.key(files.members[file]))
+    graph = linking.Graph(files.node, files.kinds, files.near, lambda a, b: is_allowed(a, b, cross=report.cross), order)
+    found = sorted(linking.make(report.link).groups(graph), key=lambda group: files.members[group[0]].path)
+    groups = [files.group(number, group, chain) for number, group in enumerate(found, start=1)]
+    return replace(
+        report,
+        radius=radius,
+        keep=report.keep if rules is None else rules,
+        groups=groups,
+        unique=[*report.unique, *files.uniques(found)],
+        counts=_counts(report.counts, groups),
+    )
+
+
+def _counts(counts: Counts, groups: list[Group]) -> Counts:
+    return replace(
+        counts,
+        groups=len(groups),
+        unique=counts.images - sum(len(group.members) for group in groups),
+        discards=sum(len(group.discards) for group in groups),
+        bytes_reclaimable=sum(group.bytes_reclaimable for group in groups),
+    )
+
+
+class _Files:
+    """The members of all groups in a row, as the linking rules take them.
+
+    A report lists files of one code as pairs with the first of them, so they are one node here as they
+    were when it was made.
+    """
+
+    def __init__(self, report: Report, radius: int) -> None:
+        self.members: list[Member] = []
+        self.node: list[int] = []
+        self.near: dict[int, list[int]] = {}
+        self.pairs: dict[str, list[Match]] = defaultdict(list)
+        for group in report.groups:
+            self._add(group, radius)
+        self.kinds: list[Kind] = [(member.root if report.cross else 0, member.reference) for member in self.members]
+
+    def _add(self, group: Group, radius: int) -> None:
+        start = len(self.members)
+        place = {member.path: start + at for at, member in enumerate(group.members)}
+        self.members += group.members
+        self.node += range(start, len(self.members))
+        near = [match for match in group.matches if match.distance <= radius]
+        for match in near:
+            if match.distance == 0 and match.relation not in _TURNED:
+                a, b = self._first(place[match.a]), self._first(place[match.b])
+                self.node[max(a, b)] = min(a, b)
+        for file in range(start, len(self.members)):
+            self.node[file] = self._first(file)
+        links: dict[int, set[int]] = defaultdict(set)
+        for match in near:
+            a, b = self.node[place[match.a]], self.node[place[match.b]]
+            self.pairs[match.a].append(match)
+            if a != b:
+                links[a].add(b)
+                links[b].add(a)
+        self.near.update((node, sorted(others)) for node, others in links.items())
+
+    def _first(self, file: int) -> int:
+        while self.node[file] != file:
+            file = self.node[file]
+        return file
+
+    def group(self, number: int, files: list[int], chain: keep.Chain) -> Group:
+        keeper, *others = (self.members[file] for file in files)
+        others.sort(key=chain.key)
+        names = {keeper.path, *(member.path for member in others)}
+        reason = chain.reason(keeper, others)
+        return Group(number, keeper.path, reason, [keeper, *others], list(self._matches(keeper.path, names)))
+
+    def _matches(self, keeper: str, names: set[str]) -> Iterator[Match]:
+        """The pairs among these, the keeper's first and from it."""
+        inside = [match for name in names for match in self.pairs[name] if match.b in names]
+        for match in sorted(inside, key=lambda match: (keeper not in (match.a, match.b), match.a, match.b)):
+            yield replace(match, a=keeper, b=match.a) if match.b == keeper else match
+
+    def uniques(self, groups: Iterable[list[int]]) -> Iterator[Unique]:
+        """The files that are in no group any more."""
+        grouped = {file for group in groups for file in group}
+        for file, member in enumerate(self.members):
+            if file not in grouped and not member.reference:
+                yield Unique(member.path, member.size, member.mtime_ns, member.digest, member.root)

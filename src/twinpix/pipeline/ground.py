@@ -1,0 +1,78 @@
+"""Where an act takes place: alone, with a journal, and with what earlier runs on the same report have done."""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from twinpix import journal
+from twinpix.model import Left
+
+
+class Ground(NamedTuple):
+    """What a run on a report must know of the runs before."""
+
+    journal: str  # where it writes
+    dealt_with: set[str]  # files that were acted on already
+    left: list[Left]  # what a killed run left that could not be mended
+
+
+@contextlib.contextmanager
+def acting(*locked: str) -> Iterator[None]:
+    """The time of an act: nobody else of this user acts, on these files or any others."""
+    with journal.alone(journal.lock_path(), *locked):
+        yield
+
+
+@contextlib.contextmanager
+def on(
+    report: str, action: str, options: Mapping[str, str], *, path: str | None = None, apply: bool
+) -> Iterator[Ground]:
+    """The time of a run of an action on a report; with `apply` alone, and after mending what a killed run left.
+
+    `path` is the journal's; by default it lies beside the report. Raises `RefusedError` while another run acts,
+    `ReportError` for a file at `path` that is no journal.
+    """
+    from twinpix.pipeline.undoing import recover
+
+    with acting(report) if apply else contextlib.nullcontext():
+        known = dict.fromkeys([*journals_of(report), *([path] if path and os.path.exists(path) else [])])
+        records = [journal.read(name) for name in known]
+        left = [row for record in records if apply and record.is_open for row in recover(record)]
+        done = set[str]().union(*(dealt_with(record, action, options) for record in records))
+        yield Ground(path or _default_journal(report, records), done, left)
+
+
+def _default_journal(report: str, records: list[journal.Record]) -> str:
+    """On in what a killed run left, else a new file beside the report."""
+    for record in records:
+        if record.was_open:
+            return record.path
+    names = (f"{_stem(report)}.journal{number}.jsonl" for number in ("", *(f"-{n}" for n in itertools.count(2))))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _stem(report: str) -> str:
+    return os.path.splitext(os.path.abspath(report))[0]
+
+
+def journals_of(report: str) -> list[str]:
+    """The journals beside a report, the oldest first."""
+    folder, name = os.path.split(_stem(report))
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    found = [other for other in names if other.startswith(f"{name}.journal") and other.endswith(".jsonl")]
+    return [os.path.join(folder, other) for other in sorted(found, key=lambda other: (len(other), other))]
+
+
+def dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) -> set[str]:
+    """The files that a journal's runs have acted on, in the same way or so that they are gone, and did not put back."""
+    done: set[str] = set()
+    for session in record.sessions:
+        paths = (session.steps[number].path for number in session.done - session.undone)
+        same = (session.action, session.options) == (action, options)
+        done.update(path for path in paths if same or not os.path.lexists(path))
+    return done

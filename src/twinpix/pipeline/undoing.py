@@ -1,0 +1,100 @@
+"""Take back what runs of an action did, and mend what a killed one left half done."""
+
+import contextlib
+import os
+
+from twinpix import actions, files, journal
+from twinpix.errors import StepError
+from twinpix.model import Left
+from twinpix.pipeline.applying import Outcome, reason_of
+from twinpix.pipeline.ground import acting
+from twinpix.pipeline.progress import Progress
+
+
+def undo(path: str, progress: Progress | None = None) -> Outcome:
+    """Put back what the runs of a journal did, the last first; what was put back before is left out.
+
+    A file that was changed since, or whose name is taken, is left where it is, and said. Raises `ReportError`
+    when the journal cannot be read at all, `RefusedError` while another run acts.
+    """
+    progress = progress or Progress()
+    path = os.path.abspath(path)
+    with acting():
+        record = journal.read(path)
+        outcome = Outcome(path, left=recover(record))
+        why = "cannot be read: what it says is not put back"
+        outcome.left += [Left(path, f"line {number} {why}", refused=True) for number in record.unread]
+        log = journal.Journal(path)
+        try:
+            with progress.stage("undo", sum(len(session.steps) for session in record.sessions)):
+                for session in reversed(record.sessions):
+                    _undo_session(session, outcome, log, progress)
+            log.sync()
+        finally:
+            log.close()
+    return outcome
+
+
+def _undo_session(session: journal.Session, outcome: Outcome, log: journal.Journal, progress: Progress) -> None:
+    action = actions.make(session.action, session.options)
+    for number in sorted(session.steps, reverse=True):
+        progress.advance()
+        if number in session.done - session.undone and _take_back(session, number, action, log, outcome.left):
+            outcome.done += 1
+            outcome.bytes += session.steps[number].facts.size
+    for folder in reversed(session.folders):
+        with contextlib.suppress(OSError):  # others have put something there
+            os.rmdir(folder)
+
+
+def recover(record: journal.Record) -> list[Left]:
+    """Mend what a killed run left half done, in the files and in its journal.
+
+    Afterwards every file is where it was, or where it was to go, and what belongs together is at one place.
+    Returns the files that cannot have their names back.
+    """
+    left: list[Left] = []
+    log = journal.Journal(record.path)
+    try:
+        for session in record.sessions:
+            if not session.ended:
+                _recover_session(session, log, left)
+    finally:
+        log.close()
+    return left
+
+
+def _recover_session(session: journal.Session, log: journal.Journal, left: list[Left]) -> None:
+    action = actions.make(session.action, session.options)
+    for number, step in session.steps.items():
+        if number not in session.done | session.failed | session.undone:
+            try:
+                files.recover(step.path, step.target, step.aside)
+                if action.was_done(step):
+                    log.done(number)
+                    session.done.add(number)
+            except (StepError, OSError) as error:
+                left.append(Left(step.path, reason_of(error), refused=True))
+    for unit in session.units:
+        done = session.done.intersection(unit) - session.undone
+        if done and len(done) < len(unit):
+            for number in sorted(done, reverse=True):
+                _take_back(session, number, action, log, left)
+    log.note(end="recovered")
+    session.ended = "recovered"
+
+
+def _take_back(
+    session: journal.Session, number: int, action: actions.Action, log: journal.Journal, left: list[Left]
+) -> bool:
+    """Undo one step and write that down; what cannot be undone is left."""
+    step = session.steps[number]
+    try:
+        back = action.undo(step)
+    except (StepError, OSError) as error:
+        if number in session.done:
+            left.append(Left(step.path, reason_of(error), refused=True))
+        return False
+    log.note(undone=number)
+    session.undone.add(number)
+    return back
