@@ -1,6 +1,7 @@
 """A plan, and what became of it, in words."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -40,14 +41,14 @@ def _groups(plan: Plan, verb: str) -> Iterator[str]:
         left.setdefault(row.group, []).append(row)
     stays: dict[int, list[str]] = {}
     for stay in plan.stays:
-        stays.setdefault(stay.group, []).append(f"  keep  {shown(stay.path)}  ({stay.reason})")
+        stays.setdefault(stay.group, []).append(f"  {'keep':{len(verb)}}  {shown(stay.path)}  ({stay.reason})")
     for number in sorted({*units, *left} - {0}):
         yield f"Group {number}"
         yield from stays.get(number, ())
         for unit in units.get(number, ()):
             yield from _unit(unit, verb)
         for row in left.get(number, ()):
-            yield f"  left  {shown(row.path)}: {row.reason}"
+            yield f"  {'left':{len(verb)}}  {shown(row.path)}: {row.reason}"
         yield ""
 
 
@@ -56,9 +57,9 @@ def _unit(unit: Unit, verb: str) -> Iterator[str]:
     size = bytes_text(first.facts.size)
     told = f"{size}, {unit.how}" if unit.how else size
     where = f"  -> {shown(first.target)}" if first.target else ""
-    yield f"  {verb}  {shown(first.path)}  ({told}){where}"
+    yield f"  {verb:4}  {shown(first.path)}  ({told}){where}"
     for step in others:
-        yield f"  {' ' * len(verb)}  with {shown(step.path)}"
+        yield f"  {'':{max(4, len(verb))}}  with {shown(step.path)}"
 
 
 def _sum(plan: Plan, action: actions.Action) -> str:
@@ -74,14 +75,13 @@ def _sum(plan: Plan, action: actions.Action) -> str:
 def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
     """What was done, what was not and why, and how to take it back."""
     action = actions.of(plan)
-    yield (
-        f"{action.done} {plural(outcome.done, 'file')}, {bytes_text(outcome.bytes)}" if outcome.done else "nothing done"
-    )
+    told = f"{plural(outcome.done, 'file')} {action.done}, {bytes_text(outcome.bytes)}"
+    yield told if outcome.done else "nothing was done"
     yield from left_alone(outcome.left[len(plan.left) :])
     if outcome.stopped:
         yield outcome.stopped
     if outcome.done and plan.action != "delete":
-        yield f"to undo: twinpix undo {shown(outcome.journal)}"
+        yield f"to undo: twinpix undo {shlex.quote(shown(outcome.journal))}"
 
 
 def left_alone(rows: list[Left]) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """Where an act takes place: alone, with a journal, and with what earlier runs on the same report have done."""
 
 import contextlib
-import itertools
 import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -49,8 +48,11 @@ def _default_journal(report: str, records: list[journal.Record]) -> str:
     for record in records:
         if record.was_open:
             return record.path
-    names = (f"{_stem(report)}.journal{number}.jsonl" for number in ("", *(f"-{n}" for n in itertools.count(2))))
-    return next(name for name in names if not os.path.lexists(name))
+    name, number = f"{_stem(report)}.journal.jsonl", 1
+    while os.path.lexists(name):
+        number += 1
+        name = f"{_stem(report)}.journal-{number}.jsonl"
+    return name
 
 
 def _stem(report: str) -> str:
