@@ -6,32 +6,40 @@ if TYPE_CHECKING:
     from twinpix.model import Report
     from twinpix.pipeline import (
         Options,
+        Outcome,
+        apply,
         compare,
         encode,
         encode_files_as_stream,
         encode_pictures,
         find,
         header_of,
+        plan,
         query,
         query_codes,
         read_codes,
+        undo,
         write_codes,
     )
 
 __version__ = "0.1.0"
 __all__ = [
     "Options",
+    "Outcome",
     "Report",
     "__version__",
+    "apply",
     "compare",
     "encode",
     "encode_files_as_stream",
     "encode_pictures",
     "find",
     "header_of",
+    "plan",
     "query",
     "query_codes",
     "read_codes",
+    "undo",
     "write_codes",
 ]
 

@@ -23,6 +23,7 @@ from twinpix.errors import OutputError, RefusedError, ReportError
 from twinpix.model import Facts, Step
 
 SCHEMA = "twinpix.journal/1"
+_HEAD = b'{"journal":"' + SCHEMA.encode() + b'"'
 _AHEAD = 4096  # lines that are written at once
 
 
@@ -59,7 +60,7 @@ class Record:
     @property
     def was_open(self) -> bool:
         """True when the last run was killed, mended or not."""
-        return self.sessions[-1].ended != "done"
+        return not self.sessions or self.sessions[-1].ended not in ("done", "stopped")
 
     @property
     def free_number(self) -> int:
@@ -123,32 +124,38 @@ def _line(entry: object) -> bytes:
 
 
 def read(path: str) -> Record:
-    """Read a journal; raises `ReportError` when it is none. A line that cannot be read is noted, and left out."""
-    sessions: list[Session] = []
-    unread: list[int] = []
+    """Read a journal; raises `ReportError` when it is none. A line that cannot be read is noted, and left out.
+
+    An empty file is the journal of a run that was killed before it planned anything.
+    """
+    found = Record(path, [], [])
     try:
         with open(path, "rb") as file:
             for number, line in enumerate(file, start=1):
-                try:
-                    if not line.endswith(b"\n"):
-                        raise ValueError("cut off")
-                    _note(sessions, json.loads(line))
-                except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration):
-                    if not sessions:
-                        break
-                    unread.append(number)
+                if number == 1 and not line.startswith(_HEAD) and not _HEAD.startswith(line):
+                    raise ReportError(f"{path} is no journal of schema {SCHEMA}")
+                if not _take(found.sessions, line):
+                    found.unread.append(number)
     except OSError as error:
         raise ReportError(f"cannot read the journal {path}: {(error.strerror or str(error)).lower()}") from None
-    if not sessions:
-        raise ReportError(f"{path} is no journal of schema {SCHEMA}")
-    return Record(path, sessions, unread)
+    return found
+
+
+def _take(sessions: list[Session], line: bytes) -> bool:
+    """Take up one line; False when it cannot be read."""
+    try:
+        entry = json.loads(line)
+        if line.endswith(b"\n"):
+            _note(sessions, entry)
+            return True
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration):
+        return False
+    return False
 
 
 def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
     """Take up one line."""
     if "journal" in entry:
-        if entry["journal"] != SCHEMA:
-            raise ValueError(entry["journal"])
         options = {str(key): str(value) for key, value in entry["options"].items()}
         sessions.append(Session(str(entry["action"]), options, str(entry["report"]), str(entry["created"])))
     elif "unit" in entry:

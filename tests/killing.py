@@ -1,0 +1,171 @@
+"""A program for the tests: kills runs of an action at every line they execute, or at random instants.
+
+usage: python killing.py ACTION FOLDER (lines EVERY | random RUNS SEED) [--other FOLDER]
+Ends with an error when an image was lost, or when undo or another run did not put everything right.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from libraries import contents, library, save, tree
+
+import twinpix
+from twinpix import actions, plugins, report
+from twinpix.pipeline import ground
+
+WATCHED = ("twinpix/files.py", "twinpix/journal.py", "twinpix/actions/", "pipeline/applying.py", "send2trash/")
+
+
+class Place:
+    """A library in a folder of its own, and an action on it."""
+
+    def __init__(self, folder: Path, action: str, other: Path | None, groups: int) -> None:
+        self.folder, self.target = folder, (other or folder) / "target"
+        self.report = save(library(folder, groups, equal="link" in action), folder / "report.json")
+        (folder / "photos/0 copy.xmp").write_bytes(b"sidecar")
+        self.action = actions.make(action, {"to": str(self.target)} if action in ("move", "copy") else {})
+        self.before = tree(folder / "photos")
+        self.images = contents(folder / "photos")
+        os.environ["HOME"] = os.environ["XDG_STATE_HOME"] = str(folder / "home")
+        os.environ["XDG_DATA_HOME"] = str(folder / "home/data")
+        (folder / "home").mkdir()
+
+    def apply(self) -> None:
+        """One run, as the command does it; raises when a file is left for a reason."""
+        place = (plugins.name_of(self.action), actions.options_of(self.action))
+        with ground.on(str(self.report), *place, apply=True) as on:
+            plan = twinpix.plan(
+                report.read(str(self.report)), self.action, dealt_with=on.dealt_with, source=str(self.report)
+            )
+            outcome = twinpix.apply(plan, on.journal)
+        bad = [left for left in [*outcome.left, *on.left] if left.refused]
+        assert not bad, bad
+
+    def undo(self) -> None:
+        for name in reversed(ground.journals_of(str(self.report))):
+            outcome = twinpix.undo(name)
+            assert not outcome.left, outcome.left
+
+    def everywhere(self) -> set[bytes]:
+        return contents(self.folder / "photos", self.folder / "home", self.target)
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run in a process of its own; its signal, or its exit status."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        except BaseException as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def killed_at(line: int, work: Callable[[], None]) -> Callable[[], None]:
+    """The same work, by a process that kills itself before the n-th line it executes in what acts."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal count
+        if not any(part in frame.f_code.co_filename for part in WATCHED):
+            return None
+        if event == "line":
+            count += 1
+            if count == line:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    def traced() -> None:
+        sys.settrace(trace)
+        work()
+
+    return traced
+
+
+def check(place: Place, final: Any, *, again: bool) -> None:
+    """After a kill: nothing is lost; another run comes out as an undisturbed one; undo puts everything back."""
+    permanent = plugins.name_of(place.action) == "delete"
+    missing = place.images - place.everywhere()
+    kept = {data for name, (data, _, _) in place.before.items() if name.count(" ") == 0}
+    assert not (missing & kept if permanent else missing), "an image is lost"
+    if again:
+        place.apply()
+        assert {name for name in tree(place.folder / "photos")} == set(final[0]), "another run leaves other files"
+        assert set(tree(place.target)) == set(final[1]), "another run moves other files"
+    if not permanent:
+        place.undo()
+        after = tree(place.folder / "photos")
+        assert after == place.before, f"undo leaves {sorted(set(after) ^ set(place.before)) or 'other times or modes'}"
+        assert not place.target.exists(), "undo leaves the target"
+    rest = [name for name in os.listdir(place.folder / "photos") if name.startswith(".twinpix")]
+    assert not rest, f"left over: {rest}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("action")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("how", choices=("lines", "random"))
+    parser.add_argument("numbers", type=int, nargs="+")
+    parser.add_argument("--other", type=Path)
+    asked = parser.parse_args()
+    where = [*asked.folder.glob("*"), *(asked.other.glob("*") if asked.other else ())]
+    assert not where, where
+
+    def fresh(groups: int) -> Place:
+        for folder in filter(None, (asked.folder, asked.other)):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        return Place(asked.folder, asked.action, asked.other, groups)
+
+    groups = 2 if asked.how == "lines" else 12
+    place = fresh(groups)
+    place.apply()  # in this process, which loads all there is to load
+    final = (sorted(tree(place.folder / "photos")), sorted(tree(place.target)))
+    kills = runs = 0
+    if asked.how == "lines":
+        every, line = asked.numbers[0], 1
+        while True:
+            place = fresh(groups)
+            status = in_child(killed_at(line, place.apply))
+            assert status in (0, signal.SIGKILL), f"line {line}: status {status}"
+            check(place, final, again=runs % 2 == 0)
+            runs += 1
+            if status == 0:
+                break
+            kills += 1
+            line += every
+    else:
+        count, seed = asked.numbers
+        chance = random.Random(seed)
+        place = fresh(groups)
+        start = time.perf_counter()
+        assert in_child(place.apply) == 0
+        whole = time.perf_counter() - start
+        for runs in range(1, count + 1):
+            place = fresh(groups)
+            child = os.fork()
+            if not child:
+                place.apply()
+                os._exit(0)
+            time.sleep(chance.uniform(0, whole))
+            os.kill(child, signal.SIGKILL)
+            kills += os.waitpid(child, 0)[1] == signal.SIGKILL
+            check(place, final, again=runs % 2 == 0)
+    print(json.dumps({"runs": runs, "kills": kills}))
+
+
+if __name__ == "__main__":
+    main()

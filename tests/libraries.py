@@ -1,0 +1,100 @@
+"""Folders of files with a report on them, and what is left of them: for tests that act."""
+
+import os
+from pathlib import Path
+
+import xxhash
+
+from twinpix.model import Counts, Group, Match, Member, Report, Unique
+from twinpix.report import write_file, writer
+from twinpix.report.base import encoded
+
+Tree = dict[str, tuple[bytes, int, int]]  # content, time, mode of each file
+
+
+def content(number: int) -> bytes:
+    """The bytes of a file, others for each number."""
+    return b"%d " % number * 400
+
+
+def member(base: Path, path: str, **changes: object) -> Member:
+    """What a report says of a file that is there."""
+    data, status = (base / path).read_bytes(), (base / path).stat()
+    facts = {
+        **{"path": path, "size": len(data), "width": 8, "height": 8, "mtime_ns": status.st_mtime_ns},
+        **{"digest": xxhash.xxh3_128_hexdigest(data), "format": "PNG"},
+    }
+    return Member(**(facts | changes))  # type: ignore[arg-type]
+
+
+def write(base: Path, path: str, data: bytes, *, mtime: int = 1_600_000_000, mode: int = 0o644) -> None:
+    file = base / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    file.chmod(mode)
+    os.utime(file, ns=(mtime * 10**9 + 5, mtime * 10**9 + 7))
+
+
+def library(base: Path, groups: int = 3, *, equal: bool = False) -> Report:
+    """Groups of three files below `base/photos`, and one image that is alone; with `equal` of the same bytes."""
+    found = []
+    for number in range(groups):
+        names = [f"photos/{number}.png", f"photos/{number} copy.png", f"photos/sub/{number} small.png"]
+        for at, name in enumerate(names):
+            write(base, name, content(number if equal else 10 * number + at), mtime=1_600_000_000 + at, mode=0o640 + at)
+        found.append(group(base, number + 1, names))
+    write(base, "photos/alone.png", b"alone")
+    return report(base, found)
+
+
+def group(base: Path, number: int, names: list[str], distance: int = 2) -> Group:
+    """A group whose first member stays, and whose others match it and one another."""
+    members = [member(base, name) for name in names]
+    pairs = [(a, b) for at, a in enumerate(members) for b in members[at + 1 :]]
+    matches = [
+        Match(a.path, b.path, 0, "identical-file")
+        if a.digest == b.digest
+        else Match(a.path, b.path, distance, "re-encoded")
+        for a, b in pairs
+    ]
+    return Group(number, names[0], "largest file", members, matches)
+
+
+def report(base: Path, groups: list[Group], roots: tuple[str, ...] = ("photos",)) -> Report:
+    unique = []
+    if (base / "photos/alone.png").exists():
+        known = member(base, "photos/alone.png")
+        unique = [Unique(known.path, known.size, known.mtime_ns, known.digest)]
+    return Report(
+        created="2026-01-01T00:00:00+00:00",
+        roots=list(roots),
+        base=str(base),
+        spec="phash:size=16",
+        radius=76,
+        link="star",
+        counts=Counts(groups=len(groups), unique=len(unique)),
+        groups=groups,
+        failures=[],
+        unique=unique,
+    )
+
+
+def save(found: Report, path: Path) -> Path:
+    """Write a report."""
+    write_file(str(path), encoded(writer("json").parts(found)))
+    return path
+
+
+def tree(folder: Path) -> Tree:
+    """Every file below a folder, links followed, with what undo must restore."""
+    out = {}
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            status = file.stat()
+            out[str(file.relative_to(folder))] = (file.read_bytes(), status.st_mtime_ns, status.st_mode & 0o777)
+    return out
+
+
+def contents(*folders: Path) -> set[bytes]:
+    """Every distinct content below some folders."""
+    return {file.read_bytes() for folder in folders for file in folder.rglob("*") if file.is_file()}
