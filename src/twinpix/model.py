@@ -263,6 +263,7 @@ class Fingerprints:
     failures: list[Failure]
     formats: list[str] = field(default_factory=list)  # of each image
     damaged: list[bool] = field(default_factory=list)  # whether part of it is missing
+    sizes: list[tuple[int, int]] = field(default_factory=list)  # width and height
 
 
 class Facts(NamedTuple):

@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from twinpix import __version__
-from twinpix.cli import bench, compare, demo, encode, evaluate, find, methods, plot, query, resolve, store, undo
+from twinpix.cli import (
+    bench,
+    compare,
+    demo,
+    encode,
+    evaluate,
+    find,
+    imgdupes,
+    methods,
+    plot,
+    query,
+    resolve,
+    store,
+    undo,
+)
 from twinpix.errors import Exit, TwinpixError
 from twinpix.report.base import printable
 
@@ -53,6 +67,7 @@ app.command("encode", short_help="Write the codes of images to a file.")(encode.
 app.command("evaluate", short_help="Say how good a result or a method is, given what is true.")(evaluate.evaluate)
 app.command("methods", short_help="List the methods, their options and measured radii.")(methods.methods)
 app.command("plot", short_help="Draw a report: a page, sheets, a histogram.")(plot.plot)
+app.command("imgdupes", short_help="Find and delete near-duplicates as imgdupes does.")(imgdupes.imgdupes)
 app.command("demo", short_help="Draw a folder of pictures with edited copies.")(demo.demo)
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")
@@ -74,7 +89,8 @@ def run(arguments: list[str]) -> int:
         return _say(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         kept = "what was computed is in the store, the same command goes on from there"
-        return _say("stopped" if "--no-store" in arguments else f"stopped; {kept}", Exit.INTERRUPTED)
+        stored = not {"--no-store", "--no-cache"} & set(arguments)
+        return _say(f"stopped; {kept}" if stored else "stopped", Exit.INTERRUPTED)
     except BrokenPipeError:
         _mute()
         return Exit.DONE

@@ -26,7 +26,7 @@ class AHash:
     flavour: Flavour = "imagededup"
 
     def __post_init__(self) -> None:
-        check_size(self.size)
+        check_size(self.size, imagehash=self.flavour == "imagehash")
 
     @property
     def bits(self) -> int:

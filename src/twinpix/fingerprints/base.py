@@ -130,12 +130,14 @@ def pack(bits: NDArray[np.bool_]) -> Bytes2D:
     return np.packbits(bits.reshape(len(bits), -1), axis=1)
 
 
-def check_size(size: int, *, least: int = 4, power_of_two: bool = False) -> None:
-    """Raise `ValueError` when `size` is not one that makes sense."""
-    if size % 2 or not least <= size <= MAX_SIZE:
-        raise ValueError(f"size must be an even number from {least} to {MAX_SIZE}")
+def check_size(size: int, *, imagehash: bool = False, power_of_two: bool = False) -> None:
+    """Raise `ValueError` when `size` is not one that makes sense; ImageHash takes odd and smaller ones too."""
+    if imagehash and not 2 <= size <= MAX_SIZE:
+        raise ValueError(f"size must be a number from 2 to {MAX_SIZE}")
+    if not imagehash and (size % 2 or not 4 <= size <= MAX_SIZE):
+        raise ValueError(f"size must be an even number from 4 to {MAX_SIZE}")
     if power_of_two and size & (size - 1):
-        raise ValueError("size must be a power of two (4, 8, 16, 32, 64)")
+        raise ValueError("size must be a power of two (2, 4, 8, 16, 32, 64)")
 
 
 def scaled_radii(size: int, measured: Mapping[int, tuple[int, int, int]]) -> Mapping[Strictness, int]:

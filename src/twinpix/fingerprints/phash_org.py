@@ -25,7 +25,7 @@ class PHashOrg:
     size: int = 8
 
     def __post_init__(self) -> None:
-        check_size(self.size)
+        check_size(self.size, imagehash=True)
 
     @property
     def bits(self) -> int:

@@ -28,7 +28,8 @@ class WHash:
     flavour: Flavour = "imagededup"
 
     def __post_init__(self) -> None:
-        check_size(self.size, power_of_two=self.flavour == "imagehash")
+        imagehash = self.flavour == "imagehash"
+        check_size(self.size, imagehash=imagehash, power_of_two=imagehash)
 
     @property
     def bits(self) -> int:

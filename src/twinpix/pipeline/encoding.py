@@ -56,7 +56,7 @@ def _coded(
         digests = coder.code(listing.refs)
     out = {}
     for number, method in enumerate(prints):
-        rows, codes, formats, damaged, failures = [], [], [], [], [*listing.failures, *coder.failures]
+        rows, codes, formats, damaged, sizes, failures = [], [], [], [], [], [*listing.failures, *coder.failures]
         for row, digest in enumerate(digests):
             if not digest:
                 continue
@@ -68,10 +68,11 @@ def _coded(
                 codes.append(result.code)
                 formats.append(result.format)
                 damaged.append(result.damaged)
+                sizes.append((result.width, result.height))
         width = width_of(method)
         shape = (len(rows), fingerprints.TURNS, width) if options.transforms else (len(rows), width)
         array = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(shape)
         spec = plugins.describe(method)
         failures.sort(key=lambda failure: failure.path)
-        out[spec] = Fingerprints(listing.refs.take(rows), array, spec, failures, formats, damaged)
+        out[spec] = Fingerprints(listing.refs.take(rows), array, spec, failures, formats, damaged, sizes)
     return out

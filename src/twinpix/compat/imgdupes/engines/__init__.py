@@ -1,0 +1,1 @@
+"""Libraries that find candidates: a module each, with `LIBRARY`, `neighbours` and `candidates`."""

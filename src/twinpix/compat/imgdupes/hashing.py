@@ -1,0 +1,72 @@
+"""Hashes of images, by ImageHash's conventions; what cannot be read has none."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from twinpix import fingerprints
+from twinpix.compat.imgdupes import saying
+from twinpix.compat.imgdupes.options import Options
+from twinpix.errors import UsageError
+from twinpix.model import Bytes2D, Failure, Fingerprints
+from twinpix.pipeline.encoding import encode_files
+from twinpix.pipeline.terminal import progress
+
+
+class Image(NamedTuple):
+    """A file that has a hash."""
+
+    path: str
+    bytes: int
+    width: int
+    height: int
+    damaged: bool  # part of it is missing
+
+
+def check(options: Options) -> None:
+    """Raise `UsageError` when there is no such hash of so many bits."""
+    try:
+        fingerprints.make(options.spec)
+    except UsageError as error:
+        why = str(error).rpartition(": ")[2]
+        raise UsageError(
+            f"{options.hash_method} does not come in {options.bits} bits (size {options.side}): {why}"
+        ) from None
+
+
+def hashed(names: Sequence[str], options: Options) -> tuple[list[Image], Bytes2D, list[Failure]]:
+    """The images among these files, in that order, their hashes `(n, bytes)`, and what could not be read."""
+    prints = _encoded(names, options)
+    rows = zip(prints.refs.uris, prints.refs.sizes.tolist(), prints.sizes, prints.damaged, strict=True)
+    images = [Image(path, size, *shape, damaged) for path, size, shape, damaged in rows]
+    return images, prints.codes, prints.failures
+
+
+def hash_of_query(name: str, options: Options) -> Bytes2D:
+    """The hash `(1, bytes)` of one image; raises `UsageError` when there is none."""
+    prints = _encoded([name], options)
+    if not len(prints.codes):
+        why = prints.failures[0].error if prints.failures else "not an image"
+        raise UsageError(f"cannot use {name} as a query: {why}")
+    codes: Bytes2D = prints.codes
+    return codes
+
+
+def tell(images: Sequence[Image], failures: Sequence[Failure]) -> None:
+    """Say which files could not be used, and which are damaged."""
+    saying.name_files(
+        "these files could not be used; they are in no set",
+        [f"{failure.path}: {failure.error}" for failure in sorted(failures, key=lambda failure: failure.path)],
+    )
+    saying.name_files("part of these images is missing", [image.path for image in images if image.damaged])
+
+
+def _encoded(names: Sequence[str], options: Options) -> Fingerprints:
+    (prints,) = encode_files(
+        names,
+        [options.spec],
+        decode="reference",
+        workers=options.num_proc or 0,
+        store=None if options.no_cache else "default",
+        progress=progress(),
+    ).values()
+    return prints

@@ -1,0 +1,39 @@
+"""The logs of what was found and what was deleted, in the current folder."""
+
+import re
+import time
+from collections.abc import Sequence
+
+from twinpix import report
+from twinpix.compat.imgdupes import printing
+from twinpix.compat.imgdupes.grouping import Set
+from twinpix.compat.imgdupes.options import Options
+from twinpix.compat.imgdupes.searching import Engine
+from twinpix.report.base import encoded
+
+
+def write_found(sets: Sequence[Set], options: Options, by: Engine) -> None:
+    """Write the sets as they are printed; raises `OutputError` when that is not possible."""
+    body = "".join(printing.set_lines(images, options) for images in sets)
+    if not options.sameline:
+        body = body.removesuffix("\n")  # empty lines stand only between sets
+    _write("dup", printing.query_line(options) + body, options, by)
+
+
+def write_deleted(paths: Sequence[str], options: Options, by: Engine) -> None:
+    """Write what was deleted, a path a line; raises `OutputError` when that is not possible."""
+    _write("del", "".join(f"{path}\n" for path in paths), options, by)
+
+
+def _write(kind: str, text: str, options: Options, by: Engine) -> None:
+    what = f"{kind}_{by.name}_{_source(options)}_{options.hash_method}_{options.bits}_{options.hamming_distance}"
+    report.write_file(f"{time.strftime('%Y%m%d%H%M%S')}_{what}.log", encoded([text]))
+
+
+def _source(options: Options) -> str:
+    """The folder or the list in a file's name: blanks (and a list's dots) become `_`, other signs go."""
+    if options.files_from is not None:
+        text = options.files_from.strip().replace(".", "_")
+    else:
+        text = (options.target_dir or "").strip()
+    return re.sub(r"[^-\w.]", "", text.replace(" ", "_"))

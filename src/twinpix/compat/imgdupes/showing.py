@@ -1,0 +1,34 @@
+"""Pictures of a set in the terminal."""
+
+import sys
+from collections.abc import Sequence
+
+from twinpix.compat.imgdupes.options import Options
+
+
+def check(options: Options) -> None:
+    """Raise `UsageError` for a size that is none."""
+    if options.imgcat:
+        from twinpix.plots import inline
+
+        inline.parse_size(options.size)
+
+
+def show(paths: Sequence[str], options: Options) -> None:
+    """Print the images side by side, if that was asked for."""
+    if not options.imgcat:
+        return
+    from twinpix.plots import inline
+
+    sys.stdout.flush()
+    inline.show(
+        list(paths),
+        sys.stdout.buffer,
+        size=inline.parse_size(options.size),
+        space=options.space,
+        space_color=options.space_color,
+        columns=options.tile_num,
+        interpolation=options.interpolation,
+        keep_aspect=not options.no_keep_aspect,
+    )
+    sys.stdout.buffer.flush()

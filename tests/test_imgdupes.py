@@ -1,0 +1,387 @@
+"""imgdupes' command line: what it prints, to the byte as imgdupes 0.1.3 prints it where that is sound."""
+
+import io
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from imgdupes_cases import FOLDER, Case, cases, draw_folder, shape
+from test_cli import run as run_twinpix
+from twinpix.compat.imgdupes import Options, deleting, running
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "imgdupes.json").read_text(encoding="utf-8"))
+ENGINES = {  # a library's module, and all its settings
+    "ngtpy": "--ngt --ngt-k 9 --ngt-epsilon 0.2 --ngt-edges 8 --ngt-edges-for-search 20",
+    "hnswlib": "--hnsw --hnsw-k 9 --hnsw-ef-construction 50 --hnsw-m 8 --hnsw-ef 30",
+    "faiss": "--faiss-flat --faiss-flat-k 9 --faiss-cuda --cuda-device 0",
+}
+NAMES = {"ngtpy": "ngt", "hnswlib": "hnsw", "faiss": "faiss_flat"}
+
+
+def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    return run_twinpix("imgdupes", *args, **options)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder above the one that imgdupes' answers were recorded on."""
+    top = tmp_path_factory.mktemp("top")
+    draw_folder(top)
+    return top
+
+
+@pytest.fixture
+def copies(tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a folder `in`: of two pictures a large file, a small one and one below."""
+    folder = tmp_path / "in"
+    (folder / "below").mkdir(parents=True)
+    for seed in (0, 2):
+        picture(seed).save(folder / f"{seed}.png")
+        picture(seed).resize((160, 120)).save(folder / f"{seed} small.png")
+        picture(seed).resize((80, 60)).save(folder / "below" / f"{seed}.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.key)
+def test_prints_what_imgdupes_prints(case: Case, drawn: Path) -> None:
+    done = run(*case.arguments, cwd=drawn, input=case.typed)
+    assert "Traceback" not in done.stderr
+    assert shape(case, done.stdout) == GOLDEN[case.key]["stdout"]
+    assert done.returncode == GOLDEN[case.key]["exit"], done.stderr
+
+
+def test_phash_org_tells_pictures_apart(drawn: Path) -> None:
+    """The real one fails for every image with Pillow 10 and later, and all match."""
+    done = run("-r", FOLDER, "phash_org", "4", "--sameline", "--no-cache", cwd=drawn)
+    assert len(done.stdout.splitlines()) == 5
+    assert "alone" not in done.stdout
+
+
+# -- what is listed
+
+
+def test_images_are_told_by_content(copies: Path, picture: Callable[..., Image.Image]) -> None:
+    picture(0).save(copies / "in" / "zero.webp")
+    picture(0).convert("L").save(copies / "in" / "no suffix", format="PNG")
+    (copies / "in" / "words.jpg").write_text("words")
+    (copies / "in" / "empty.png").touch()
+    (copies / "in" / "words.txt").write_text("words")
+    done = run("in", "phash", "4", "--sort", "filepath")
+    assert done.stdout == "in/0 small.png\nin/0.png\nin/no suffix\nin/zero.webp\n\nin/2 small.png\nin/2.png\n\n"
+    assert done.stderr.splitlines() == [
+        "twinpix: these files could not be used; they are in no set",
+        "  in/empty.png: the file is empty",
+        "  in/words.jpg: not an image that can be read",
+    ]
+    assert done.returncode == 0
+
+
+def test_one_file_of_several_names_is_no_duplicate(copies: Path) -> None:
+    os.link("in/0.png", "in/hard.png")
+    os.symlink("0.png", "in/soft.png")
+    os.symlink("below", "in/again")
+    assert run("in", "-r", "phash", "0", "--sameline", "--sort", "filepath").stdout.splitlines() == [
+        "in/0 small.png in/0.png in/below/0.png",
+        "in/2 small.png in/2.png in/below/2.png",
+    ]
+    done = run("-T", "-", "phash", "0", input="in/0.png\nin/hard.png\nin/soft.png\n")
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_lists(copies: Path) -> None:
+    Path("names").write_text("in/2.png\nin/2 small.png\nin/gone.png\nin\nin/2.png\n")
+    done = run("-T", "names", "phash", "4", "--sort", "none")
+    assert done.stdout == "in/2.png\nin/2 small.png\n\n"
+    assert "in: a folder, not an image" in done.stderr
+    assert "in/gone.png: no such file" in done.stderr
+    both = run("in", "phash", "4", "-T", "names")
+    assert both.stdout == done.stdout
+    assert both.stderr.startswith("Both 'target_dir' and `--files-from` option are specified.")
+
+
+def test_nothing_to_look_at(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("words")
+    done = run(tmp_path, "phash", "4")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("Image not found. To search the directory recursively")
+    missing = run(tmp_path / "missing", "phash", "4")
+    assert missing.returncode == 2
+    assert missing.stderr == f"twinpix: no such file or folder: {tmp_path / 'missing'}\n"
+
+
+def test_unreadable_files_match_nothing(copies: Path) -> None:
+    for name in ("a", "b"):
+        (copies / "in" / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    done = run("in", "phash", "64", "-dN", "--dry-run")
+    assert "a.png" not in done.stdout
+    assert "in/a.png: " in done.stderr
+    query = run("in", "phash", "4", "--query", "in/a.png")
+    assert (query.returncode, query.stdout) == (2, "")
+    assert query.stderr.startswith("twinpix: cannot use in/a.png as a query: ")
+
+
+def test_an_edited_file_gets_a_new_hash(copies: Path, picture: Callable[..., Image.Image]) -> None:
+    assert run("in", "phash", "4", "--sameline").stdout == "in/0.png in/0 small.png\nin/2.png in/2 small.png\n"
+    picture(3).save(copies / "in" / "0.png")
+    assert run("in", "phash", "4", "--sameline").stdout == "in/2.png in/2 small.png\n"
+    assert sorted(os.listdir()) == ["in"]  # nothing is left in the current folder
+
+
+# -- options
+
+
+def test_radius_and_groups(copies: Path, picture: Callable[..., Image.Image]) -> None:
+    """More than twenty files make one set; what is not within the distance of the first is not in it."""
+    for number in range(30):
+        picture(0).resize((100 + number, 90)).save(copies / "in" / f"many {number:02d}.png")
+    lines = run("in", "phash", "4", "--sameline").stdout.splitlines()
+    assert [line.count("in/") for line in lines] == [32, 2]
+
+
+def test_bits(copies: Path) -> None:
+    for bits, message in (("70", "Use 64 as"), ("65", "Use 64 as"), ("81", ""), ("9", "")):
+        done = run("in", "phash", "4", "--hash-bits", bits, "-m")
+        assert done.returncode == 0, done.stderr
+        assert message in done.stderr
+        assert bool(message) == bool(done.stderr)
+        assert "\x1b" not in done.stderr
+    for method, bits, words in (("whash", "144", "power of two"), ("phash", "10000", "from 2 to 64")):
+        done = run("in", method, "4", "--hash-bits", bits)
+        assert done.returncode == 2
+        assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "in nohash 4",
+        "in phash",
+        "in phash 4.5",
+        "in phash many",
+        "a b phash 4",
+        "in phash 4 --sort size",
+        "in phash 4 --hash-bits few",
+        "in phash 4 --ngt-k 0",
+        "in phash 4 --num-proc 0",
+        "in phash 4 --nonsense",
+    ],
+)
+def test_wrong_use(arguments: str, copies: Path) -> None:
+    done = run(*arguments.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("twinpix: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_every_option_is_taken(copies: Path) -> None:
+    options = "--size 100x80 --space 2 --space-color red --tile-num 3 --interpolation INTER_AREA --no-keep-aspect"
+    done = run("-rdcN", "in", "phash", "4", "--dry-run", "--num-proc", "2", "--no-subdir-warning", *options.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("[-]") == 4
+
+
+def test_the_gpu_is_not_used(copies: Path) -> None:
+    done = run("in", "phash", "4", "--faiss-cuda")
+    assert done.returncode == 0
+    assert "the processor is used" in done.stderr
+
+
+def test_logs(copies: Path) -> None:
+    os.rename("in", "in put.d")
+    printed = run("in put.d/", "phash", "4", "--log", "--hash-bits", "70").stdout
+    (name,) = set(os.listdir()) - {"in put.d"}
+    assert re.fullmatch(r"\d{14}_dup_std_in_put.d_phash_64_4.log", name)
+    assert Path(name).read_text() + "\n" == printed
+    Path(name).unlink()
+    Path("a list.txt").write_text("in put.d/0.png\nin put.d/0 small.png\n")
+    printed = run("-T", "a list.txt", "dhash", "6", "--log", "--sameline", "--query", "in put.d/0.png").stdout
+    (name,) = set(os.listdir()) - {"in put.d", "a list.txt"}
+    assert re.fullmatch(r"\d{14}_dup_std_a_list_txt_dhash_64_6.log", name)
+    assert Path(name).read_text() == printed
+
+
+# -- deleting
+
+
+def decisions(options: Options, monkeypatch: pytest.MonkeyPatch, typed: str = "") -> list[tuple[list[str], list[str]]]:
+    """What the dialogue has deleted: what stays and what goes of each set."""
+    made: list[tuple[list[str], list[str]]] = []
+
+    def delete(base: str, kept: Sequence[str], gone: Sequence[str]) -> None:
+        assert base == "in"
+        made.append((list(kept), list(gone)))
+
+    monkeypatch.setattr(running, "delete", delete)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+    assert running.run(options) == 0
+    return made
+
+
+def asked(**options: object) -> Options:
+    return Options(target_dir="in", hash_method="phash", hamming_distance=4, delete=True, **options)  # type: ignore[arg-type]
+
+
+ZERO, TWO = ["in/0.png", "in/0 small.png"], ["in/2.png", "in/2 small.png"]
+
+
+def test_delete_without_asking(
+    copies: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decisions(asked(noprompt=True), monkeypatch) == [(ZERO[:1], ZERO[1:]), (TWO[:1], TWO[1:])]
+    assert "Set 2 of 2, \n   [+] in/2.png\n   [-] in/2 small.png\n\n" in capsys.readouterr().out
+    assert decisions(asked(noprompt=True, dry_run=True), monkeypatch) == []
+
+
+def test_answers(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert decisions(asked(), monkeypatch, "2\nall\n") == [(ZERO[1:], ZERO[:1])]
+    assert decisions(asked(), monkeypatch, "1,3\n0\n1\n\n1,2\n") == [(ZERO[:1], ZERO[1:])]
+
+
+@pytest.mark.parametrize("word", ["none", "n", "No"])
+def test_the_last_copy_goes_only_after_a_yes(word: str, copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = f"{word}\nyes\n{word}\ny\n"
+    assert decisions(asked(), monkeypatch, typed) == [([], ZERO), (TWO[:1], TWO[1:])]
+
+
+@pytest.mark.parametrize("typed", ["", "1\n", "1\nnone\n"])
+def test_when_nobody_answers_everything_stays(
+    typed: str, copies: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decisions(asked(), monkeypatch, typed) == ([(ZERO[:1], ZERO[1:])] if typed else [])
+    assert capsys.readouterr().out.endswith("\n   [+] in/2.png\n   [+] in/2 small.png\n\n")
+
+
+def test_end_of_input_in_the_program(copies: Path) -> None:
+    done = run("in", "phash", "4", "-d", input="")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("[+]") == 4
+    assert "[-]" not in done.stdout
+
+
+def test_a_damaged_image_alone_does_not_stay(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = (copies / "in" / "0.png").read_bytes()
+    (copies / "in" / "0 torn.png").write_bytes(data[: len(data) * 99 // 100])
+    ((kept, gone), _) = decisions(asked(noprompt=True, reverse=True, sort="filepath"), monkeypatch)
+    assert kept == ["in/0.png"]
+    os.rename("in/0 torn.png", "in/1 torn.png")
+    ((kept, gone), _) = decisions(asked(noprompt=True, reverse=True, sort="filepath"), monkeypatch)
+    assert (kept, gone) == (["in/1 torn.png", "in/0.png"], ["in/0 small.png"])
+
+
+def test_sets_across_folders_are_warned_of(copies: Path) -> None:
+    done = run("-rdN", "in", "phash", "4", "--dry-run")
+    warning = "WARNING! Found similar images in different subdirectories.\nin\nin/below\n"
+    assert done.stderr == 2 * warning
+    assert run("-rdN", "in", "phash", "4", "--dry-run", "--no-subdir-warning").stderr == ""
+
+
+def test_what_was_deleted_is_logged(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the run is stopped in between."""
+    decisions(asked(noprompt=True, log=True), monkeypatch)
+    (name,) = (name for name in os.listdir() if "_del_" in name)
+    assert re.fullmatch(r"\d{14}_del_std_in_phash_64_4.log", name)
+    assert Path(name).read_text() == "in/0 small.png\nin/2 small.png\n"
+    Path(name).unlink()
+
+    def delete(base: str, kept: Sequence[str], gone: Sequence[str]) -> None:
+        if "in/2.png" in kept:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "delete", delete)
+    with pytest.raises(KeyboardInterrupt):
+        running.run(asked(noprompt=True, log=True))
+    (name,) = (name for name in os.listdir() if "_del_" in name)
+    assert Path(name).read_text() == "in/0 small.png\n"
+
+
+def test_deleting_takes_what_the_dialogue_gives() -> None:
+    assert list(deleting.delete.__annotations__) == ["base", "kept", "gone", "return"]
+
+
+# -- the libraries
+
+
+@pytest.mark.parametrize("module", ENGINES)
+@pytest.mark.parametrize("query", ["", "table 2.png"])
+def test_libraries_find_the_same_sets(module: str, query: str, drawn: Path, tmp_path: Path) -> None:
+    pytest.importorskip(module)
+    asked = [*("-r", drawn / FOLDER, "phash", "8"), *(("--query", drawn / FOLDER / query) if query else ())]
+    logs, scratch = tmp_path / "logs", tmp_path / "scratch"
+    logs.mkdir()
+    scratch.mkdir()
+    env = {**os.environ, "TMPDIR": str(scratch)}
+    found = run(*asked, *ENGINES[module].split(), "--log", cwd=logs, env=env)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout == run(*asked, cwd=drawn).stdout
+    assert found.stdout.count("\n") > 3
+    assert os.listdir(scratch) == []
+    (name,) = os.listdir(logs)
+    assert f"_dup_{NAMES[module]}_" in name
+
+
+@pytest.mark.parametrize("module", ENGINES)
+def test_a_set_that_a_library_cuts_short_is_told(module: str, drawn: Path) -> None:
+    """With one neighbour asked for, a code finds itself alone."""
+    pytest.importorskip(module)
+    option = f"--{NAMES[module].replace('_', '-')}"
+    cut = run("-r", FOLDER, "ahash", "12", option, f"{option}-k", "1", cwd=drawn)
+    assert cut.returncode == 0
+    assert f"raise {option}-k" in cut.stderr
+    whole = run("-r", FOLDER, "ahash", "12", option, cwd=drawn)
+    assert whole.stderr == ""
+    assert cut.stdout != whole.stdout == run("-r", FOLDER, "ahash", "12", cwd=drawn).stdout
+
+
+def test_settings_reach_ngt(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ngtpy = pytest.importorskip("ngtpy")
+    seen: dict[str, object] = {}
+
+    class Index(ngtpy.Index):  # type: ignore[misc, name-defined]
+        def search(self, query: object, **given: object) -> object:
+            seen.update(given)
+            return super().search(query, **given)
+
+    create = ngtpy.create
+    monkeypatch.setattr(ngtpy, "create", lambda **given: (seen.update(given), create(**given)))
+    monkeypatch.setattr(ngtpy, "Index", Index)
+    running.run(asked(dry_run=True, noprompt=True, ngt=True, ngt_k=1, ngt_epsilon=0.4, ngt_edges=5))
+    assert (seen["edge_size_for_creation"], seen["edge_size_for_search"]) == (5, 40)
+    assert (seen["size"], seen["epsilon"]) == (1, 0.4)
+    assert not Path(str(seen["path"])).parent.exists()
+
+
+def test_settings_reach_hnswlib(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hnswlib = pytest.importorskip("hnswlib")
+    seen: dict[str, object] = {}
+
+    class Index(hnswlib.Index):  # type: ignore[misc, name-defined]
+        def init_index(self, **given: object) -> None:
+            seen.update(given)
+            super().init_index(**given)
+
+        def set_ef(self, ef: int) -> None:
+            seen["ef"] = ef
+            super().set_ef(ef)
+
+    monkeypatch.setattr(hnswlib, "Index", Index)
+    running.run(asked(dry_run=True, noprompt=True, hnsw=True, hnsw_ef_construction=70, hnsw_m=7, hnsw_ef=33))
+    assert (seen["ef_construction"], seen["M"], seen["ef"]) == (70, 7, 33)
+
+
+@pytest.mark.parametrize("module", ENGINES)
+def test_without_the_library_the_search_is_exact(module: str, copies: Path) -> None:
+    (copies / "broken").mkdir()
+    (copies / "broken" / f"{module}.py").write_text("raise ImportError")
+    path = os.pathsep.join([str(copies / "broken"), os.environ.get("PYTHONPATH", "")])
+    done = run("in", "phash", "4", *ENGINES[module].split()[:1], "--log", env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 0
+    assert done.stderr == f"twinpix: {module} cannot be loaded; the exact search is used instead\n"
+    assert done.stdout.count("in/") == 4
+    assert any("_dup_std_" in name for name in os.listdir())
