@@ -21,8 +21,13 @@ def member(base: Path, path: str, **changes: object) -> Member:
     """What a report says of a file that is there."""
     data, status = (base / path).read_bytes(), (base / path).stat()
     facts = {
-        **{"path": path, "size": len(data), "width": 8, "height": 8, "mtime_ns": status.st_mtime_ns},
-        **{"digest": xxhash.xxh3_128_hexdigest(data), "format": "PNG"},
+        "path": path,
+        "size": len(data),
+        "width": 8,
+        "height": 8,
+        "mtime_ns": status.st_mtime_ns,
+        "digest": xxhash.xxh3_128_hexdigest(data),
+        "format": "PNG",
     }
     return Member(**(facts | changes))  # type: ignore[arg-type]
 

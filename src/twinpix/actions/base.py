@@ -21,7 +21,7 @@ class Action(Protocol):
 
     `verb` and `done` tell of it (`move`, `moved`), `on` says which files it acts on, `identical` that they must
     have the same bytes as what stays, `sidecars` that what belongs to an image goes with it, `leaves` that a file
-    is not at its place afterwards, `frees` that its bytes are free.
+    is not at its place afterwards, `frees` that its bytes are free, `permanent` that there is no way back.
     """
 
     verb: ClassVar[str]
@@ -31,6 +31,7 @@ class Action(Protocol):
     sidecars: ClassVar[bool]
     leaves: ClassVar[bool]
     frees: ClassVar[bool]
+    permanent: ClassVar[bool]
 
     def prepare(self, scope: Scope, *, apply: bool) -> None:
         """Raise `RefusedError` when it cannot be done here; nothing is touched unless `apply`."""
@@ -38,8 +39,9 @@ class Action(Protocol):
     def target(self, tree: str) -> str:
         """The absolute path that a file goes to, given its path within the scanned folders; "" for none."""
 
-    def was_done(self, step: Step) -> bool:
-        """True when a step that a killed run began went to its end."""
+    def recover(self, step: Step) -> bool:
+        """Mend what a killed run left of a step; True when the step had gone to its end. Raises `StepError` when the
+        file cannot have its name back."""
 
     def do(self, step: Step) -> None:
         """Act. Raises `StepError` or `OSError`, and then the file is as it was; `FileExistsError` when the target's
@@ -75,6 +77,7 @@ class Discarding:
     sidecars: ClassVar[bool] = True
     leaves: ClassVar[bool] = True
     frees: ClassVar[bool] = True
+    permanent: ClassVar[bool] = False
 
     def prepare(self, scope: Scope, *, apply: bool) -> None:
         return
@@ -82,7 +85,8 @@ class Discarding:
     def target(self, tree: str) -> str:
         return ""
 
-    def was_done(self, step: Step) -> bool:
+    def recover(self, step: Step) -> bool:
+        files.recover(step.path, step.target, step.aside)
         return not os.path.lexists(step.path)
 
 
@@ -93,7 +97,8 @@ class Linking(Discarding):
     sidecars: ClassVar[bool] = False
     leaves: ClassVar[bool] = False
 
-    def was_done(self, step: Step) -> bool:
+    def recover(self, step: Step) -> bool:
+        files.recover(step.path, step.target, step.aside)
         return not is_untouched(step.path, step.facts) and self.is_link(step.path, step)
 
     def link(self, step: Step, name: str) -> None:

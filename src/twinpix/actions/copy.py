@@ -29,7 +29,8 @@ class Copy(Discarding):
     def target(self, tree: str) -> str:
         return os.path.join(self.to, tree)
 
-    def was_done(self, step: Step) -> bool:
+    def recover(self, step: Step) -> bool:
+        files.recover(step.path, step.target, step.aside)
         return os.path.lexists(step.target) and self._is_as_made(step)
 
     def do(self, step: Step) -> None:

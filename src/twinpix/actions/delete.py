@@ -16,6 +16,7 @@ class Delete(Discarding):
 
     verb: ClassVar[str] = "delete"
     done: ClassVar[str] = "deleted"
+    permanent: ClassVar[bool] = True
 
     def do(self, step: Step) -> None:
         files.remove(step.path, step.facts, step.aside)

@@ -29,6 +29,12 @@ class Move(Discarding):
     def do(self, step: Step) -> None:
         files.move_new(step.path, step.target, step.facts, step.digest, step.aside)
 
+    def recover(self, step: Step) -> bool:
+        files.recover(step.path, step.target, step.aside)
+        if os.path.lexists(step.path) and os.path.lexists(step.target):
+            _drop_copy(step)
+        return not os.path.lexists(step.path)
+
     def undo(self, step: Step) -> bool:
         if not os.path.lexists(step.target):
             if os.path.lexists(step.path):
@@ -39,17 +45,20 @@ class Move(Discarding):
         if digest != step.digest if step.digest else now[2:4] != step.facts[2:4]:
             raise StepError(f"was changed since; it is left at {step.target}")
         if os.path.lexists(step.path):
-            return _drop_copy(step, digest)
+            raise StepError(f"another file has its name; it is left at {step.target}")
         files.make_room(step.path)
         files.move_new(step.target, step.path, now, digest, files.beside(step.aside, step.target))
         files.dress(step.path, step.facts)
         return True
 
 
-def _drop_copy(step: Step, digest: str) -> bool:
-    """A run that was killed between copying and removing left both: the copy goes."""
-    here = files.look(step.path)
-    if here.is_same_file(step.facts) and files.digest_of(step.path, here) == digest:
+def _drop_copy(step: Step) -> None:
+    """A run that was killed between copying to another file system and removing left both: the copy goes."""
+    here, there = files.look(step.path), files.look(step.target)
+    made = there.device != step.facts.device and there[2:4] == step.facts[2:4]
+    if (
+        made
+        and here.is_same_file(step.facts)
+        and files.digest_of(step.target, there) == files.digest_of(step.path, here)
+    ):
         os.unlink(step.target)
-        return False
-    raise StepError(f"another file has its name; it is left at {step.target}")

@@ -80,7 +80,7 @@ def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
     yield from left_alone(outcome.left[len(plan.left) :])
     if outcome.stopped:
         yield outcome.stopped
-    if outcome.done and plan.action != "delete":
+    if outcome.done and not action.permanent:
         yield f"to undo: twinpix undo {shlex.quote(shown(outcome.journal))}"
 
 

@@ -38,7 +38,7 @@ def on(
     with acting(report) if apply else contextlib.nullcontext():
         known = dict.fromkeys([*journals_of(report), *([path] if path and os.path.exists(path) else [])])
         records = [journal.read(name) for name in known]
-        left = [row for record in records if apply and record.is_open for row in recover(record)]
+        left = [row for record in records if apply and record.is_open for row in recover(record, finish=True)]
         done = set[str]().union(*(dealt_with(record, action, options) for record in records))
         yield Ground(path or _default_journal(report, records), done, left)
 

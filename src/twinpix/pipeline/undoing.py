@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-from twinpix import actions, files, journal
+from twinpix import actions, journal
 from twinpix.errors import StepError
 from twinpix.model import Left
 from twinpix.pipeline.applying import Outcome, reason_of
@@ -47,41 +47,57 @@ def _undo_session(session: journal.Session, outcome: Outcome, log: journal.Journ
             os.rmdir(folder)
 
 
-def recover(record: journal.Record) -> list[Left]:
+def recover(record: journal.Record, *, finish: bool = False) -> list[Left]:
     """Mend what a killed run left half done, in the files and in its journal.
 
-    Afterwards every file is where it was, or where it was to go, and what belongs together is at one place.
-    Returns the files that cannot have their names back.
+    Afterwards every file is where it was, or where it was to go, and what belongs together is at one place; what
+    cannot be taken back is carried through with `finish`. Returns the files of which that is not so.
     """
     left: list[Left] = []
     log = journal.Journal(record.path)
     try:
         for session in record.sessions:
             if not session.ended:
-                _recover_session(session, log, left)
+                _recover_session(session, finish, log, left)
     finally:
         log.close()
     return left
 
 
-def _recover_session(session: journal.Session, log: journal.Journal, left: list[Left]) -> None:
+def _recover_session(session: journal.Session, finish: bool, log: journal.Journal, left: list[Left]) -> None:
     action = actions.make(session.action, session.options)
     for number, step in session.steps.items():
         if number not in session.done | session.failed | session.undone:
             try:
-                files.recover(step.path, step.target, step.aside)
-                if action.was_done(step):
+                if action.recover(step):
                     log.done(number)
                     session.done.add(number)
             except (StepError, OSError) as error:
                 left.append(Left(step.path, reason_of(error), refused=True))
     for unit in session.units:
         done = session.done.intersection(unit) - session.undone
-        if done and len(done) < len(unit):
+        if not done or len(done) == len(unit):
+            continue
+        if not action.permanent:
             for number in sorted(done, reverse=True):
                 _take_back(session, number, action, log, left)
+        elif finish:
+            for number in sorted(set(unit) - done):
+                _carry_through(session, number, action, log, left)
     log.note(end="recovered")
     session.ended = "recovered"
+
+
+def _carry_through(
+    session: journal.Session, number: int, action: actions.Action, log: journal.Journal, left: list[Left]
+) -> None:
+    step = session.steps[number]
+    try:
+        action.do(step)
+        log.done(number)
+        session.done.add(number)
+    except (StepError, OSError) as error:
+        left.append(Left(step.path, reason_of(error), refused=True))
 
 
 def _take_back(
