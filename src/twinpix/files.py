@@ -35,9 +35,9 @@ def facts_of(status: os.stat_result) -> Facts:
         status.st_size,
         status.st_mtime_ns,
         status.st_atime_ns,
-        stat.S_IMODE(status.st_mode),
-        getattr(status, "st_uid", 0),
-        getattr(status, "st_gid", 0),
+        status.st_mode & 0o7777,
+        status.st_uid,
+        status.st_gid,
     )
 
 
@@ -47,10 +47,8 @@ def look(path: str) -> Facts:
         status = os.lstat(path)
     except OSError as error:
         raise StepError(_why(error)) from None
-    if stat.S_ISLNK(status.st_mode):
-        raise StepError("is a symbolic link now")
     if not stat.S_ISREG(status.st_mode):
-        raise StepError("is no regular file now")
+        raise StepError("is a symbolic link now" if stat.S_ISLNK(status.st_mode) else "is no regular file now")
     return facts_of(status)
 
 

@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -164,7 +164,7 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
         sessions[-1].units.append([step.number for step in steps])
     elif "target" in entry:
         number = entry["target"]
-        sessions[-1].steps[number] = replace(sessions[-1].steps[number], target=str(entry["to"]))
+        sessions[-1].steps[number] = sessions[-1].steps[number]._replace(target=str(entry["to"]))
     elif "folder" in entry:
         sessions[-1].folders.append(str(entry["folder"]))
     elif "end" in entry:

@@ -283,8 +283,7 @@ class Facts(NamedTuple):
         return self[:4] == other[:4]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One act on one file, with all that is needed to check it and to take it back."""
 
     number: int
@@ -296,8 +295,7 @@ class Step:
     aside: str = ""  # the start of the names, in its folder, that it may have for a moment; set when it is acted on
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """An image and what belongs to it: all of it goes, or nothing."""
 
     group: int  # number of the group; 0: none
@@ -305,8 +303,7 @@ class Unit:
     steps: list[Step]
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(NamedTuple):
     """A file that an action leaves alone, and why."""
 
     path: str
@@ -315,8 +312,7 @@ class Left:
     refused: bool = False  # it was to be acted on, and is not as it was or cannot be
 
 
-@dataclass(frozen=True, slots=True)
-class Stays:
+class Stays(NamedTuple):
     """A file of a group that stays, and why."""
 
     group: int

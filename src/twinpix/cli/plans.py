@@ -2,8 +2,9 @@
 
 import os
 import shlex
+from collections import defaultdict
 from collections.abc import Iterator
-from itertools import groupby
+from functools import cache
 
 from twinpix import actions
 from twinpix.errors import Exit
@@ -16,8 +17,12 @@ _SHOWN = 20  # files left alone that are spelled out after an act
 
 def shown(path: str) -> str:
     """A path as short as it can be written from here."""
-    here = os.getcwd() + os.sep
-    return printable(path.removeprefix(here))
+    return printable(path.removeprefix(_here()))
+
+
+@cache
+def _here() -> str:
+    return os.getcwd() + os.sep
 
 
 def lines(plan: Plan) -> Iterator[str]:
@@ -35,20 +40,19 @@ def lines(plan: Plan) -> Iterator[str]:
 
 
 def _groups(plan: Plan, verb: str) -> Iterator[str]:
-    units = {number: list(these) for number, these in groupby(plan.units, key=lambda unit: unit.group)}
-    left: dict[int, list[Left]] = {}
-    for row in plan.left:
-        left.setdefault(row.group, []).append(row)
-    stays: dict[int, list[str]] = {}
+    rows: dict[int, list[str]] = defaultdict(list)
     for stay in plan.stays:
-        stays.setdefault(stay.group, []).append(f"  {'keep':{len(verb)}}  {shown(stay.path)}  ({stay.reason})")
-    for number in sorted({*units, *left} - {0}):
+        rows[stay.group].append(f"  {'keep':{len(verb)}}  {shown(stay.path)}  ({stay.reason})")
+    untouched = set(rows)
+    for unit in plan.units:
+        rows[unit.group] += _unit(unit, verb)
+        untouched.discard(unit.group)
+    for left in plan.left:
+        rows[left.group].append(f"  {'left':{len(verb)}}  {shown(left.path)}: {left.reason}")
+        untouched.discard(left.group)
+    for number in sorted(rows.keys() - untouched - {0}):
         yield f"Group {number}"
-        yield from stays.get(number, ())
-        for unit in units.get(number, ()):
-            yield from _unit(unit, verb)
-        for row in left.get(number, ()):
-            yield f"  {'left':{len(verb)}}  {shown(row.path)}: {row.reason}"
+        yield from rows[number]
         yield ""
 
 

@@ -64,6 +64,7 @@ def resolve(
     from twinpix import actions, pipeline, plugins
     from twinpix import report as reports
     from twinpix.cli import plans
+    from twinpix.machine import no_garbage_collection
     from twinpix.pipeline import ground
     from twinpix.pipeline.terminal import progress
 
@@ -78,7 +79,8 @@ def resolve(
             dealt_with=place.dealt_with,
             source=os.path.abspath(report),
         )
-        sys.stdout.writelines(f"{line}\n" for line in plans.lines(plan))
+        with no_garbage_collection():
+            sys.stdout.writelines(f"{line}\n" for line in plans.lines(plan))
         if not apply:
             if plan.units:
                 print("nothing was touched; --apply does it")

@@ -12,9 +12,10 @@ from twinpix.imaging.decode import (
     undecoded,
 )
 from twinpix.imaging.picture import Flavour, Picture
-from twinpix.imaging.sniff import claims_image, claims_raw, sniff
+from twinpix.imaging.sniff import IMAGE_SUFFIXES, claims_image, claims_raw, sniff
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "Flavour",
     "Picture",

@@ -7,7 +7,7 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from twinpix import actions, files, journal
 from twinpix.actions import Scope
@@ -67,9 +67,9 @@ def _signed(units: Sequence[Unit], first: int) -> Iterator[Unit]:
         steps = []
         for step in unit.steps:
             aside = os.path.join(os.path.dirname(step.path), f".twinpix-{token}-{number}")
-            steps.append(replace(step, number=number, aside=aside))
+            steps.append(step._replace(number=number, aside=aside))
             number += 1
-        yield replace(unit, steps=steps)
+        yield unit._replace(steps=steps)
 
 
 @contextlib.contextmanager
@@ -149,7 +149,7 @@ class _Run:
             except FileExistsError:
                 if not step.target or not os.path.lexists(step.target):
                     raise
-                step = replace(step, target=files.free_name(step.target))
+                step = step._replace(target=files.free_name(step.target))
                 log.note(target=step.number, to=step.target)
                 log.sync()
             else:

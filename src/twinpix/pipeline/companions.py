@@ -1,14 +1,12 @@
 """What belongs to an image: its sidecars, and the other half of a pair of camera RAW and JPEG."""
 
 import os
-from collections import defaultdict
-from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from twinpix.imaging import claims_image, claims_raw
+from twinpix.imaging import IMAGE_SUFFIXES, claims_raw
 
-SIDECARS = frozenset({".xmp", ".json", ".txt", ".xml", ".csv", ".yaml", ".yml"})
+SIDECARS = frozenset({"xmp", "json", "txt", "xml", "csv", "yaml", "yml"})
 FOLDERS = ("annotations", "labels", "annots")
 
 
@@ -23,58 +21,80 @@ class Folders:
     """Looks for companions; each folder is listed once."""
 
     def __init__(self) -> None:
-        self._listing = cache(_listing)
+        self._listing, self._beside, self._folders = cache(_listing), cache(_annotations), cache(_folders)
 
     def of(self, image: str) -> Companions:
         """What belongs to an image."""
-        folder, name = os.path.split(image)
-        stem = os.path.splitext(name)[0]
+        at = image.rfind(os.sep) + 1
+        folder, name = image[:at], image[at:]
+        stem = name[: name.rfind(".")]
+        here, beside = self._listing(folder), self._beside(folder)
+        if (
+            not beside
+            and stem not in here.sidecars
+            and name not in here.sidecars
+            and len(here.images.get(stem, ())) < 2
+        ):
+            return _ALONE
         twins = self._images(folder, stem) - {image}
         found: dict[str, list[str]] = {}
-        for place in (folder, *self._beside(folder)):
+        for place in (folder, *beside):
             listing = self._listing(place)
             others = twins if place == folder else self._around(place, stem) - {image}
             for side in listing.sidecars.get(stem, ()):  # photo.xmp
-                found[os.path.join(place, side)] = sorted(others)
+                found[place + side] = sorted(others)
             for side in listing.sidecars.get(name, ()):  # photo.jpg.xmp
-                found[os.path.join(place, side)] = []
+                found[place + side] = []
         return Companions(dict(sorted(found.items())), sorted(x for x in twins if claims_raw(x) != claims_raw(name)))
 
     def _images(self, folder: str, stem: str) -> set[str]:
-        return {os.path.join(folder, name) for name in self._listing(folder).images.get(stem, ())}
-
-    def _beside(self, folder: str) -> Iterator[str]:
-        """The folders of annotations in an image's folder and beside it."""
-        for above in (folder, os.path.dirname(folder)):
-            names = self._listing(above).folders
-            yield from (os.path.join(above, name) for name in names if name in FOLDERS)
+        return {folder + name for name in self._listing(folder).images.get(stem, ())}
 
     def _around(self, annotations: str, stem: str) -> set[str]:
-        """The images whose annotations may lie in a folder."""
-        above = os.path.dirname(annotations)
-        folders = [above, *(os.path.join(above, name) for name in self._listing(above).folders)]
-        return set().union(*(self._images(folder, stem) for folder in folders))
+        """The images whose annotations may lie in a folder: those above it, and in the folders beside it."""
+        above = _above(annotations)
+        return set().union(*(self._images(folder, stem) for folder in (above, *self._folders(above))))
 
 
 class _Listing(NamedTuple):
-    images: dict[str, list[str]]  # by stem
+    """The files of a folder by the start of their names, up to the last point."""
+
+    images: dict[str, list[str]]
     sidecars: dict[str, list[str]]
-    folders: list[str]
+
+
+_ALONE = Companions({}, [])
 
 
 def _listing(folder: str) -> _Listing:
-    found = _Listing(defaultdict(list), defaultdict(list), [])
+    found = _Listing({}, {})
     try:
-        with os.scandir(folder) as listed:
-            entries = sorted(listed, key=lambda entry: entry.name)
+        names = sorted(os.listdir(folder))
     except OSError:
         return found  # what cannot be listed holds nothing that could be moved
-    for entry in entries:
-        stem, suffix = os.path.splitext(entry.name)
-        if entry.is_dir(follow_symlinks=False):
-            found.folders.append(entry.name)
-        elif suffix.lower() in SIDECARS:
-            found.sidecars[stem].append(entry.name)
-        elif claims_image(entry.name):
-            found.images[stem].append(entry.name)
+    for name in names:
+        stem, _, suffix = name.rpartition(".")
+        suffix = suffix.lower()
+        if suffix in SIDECARS:
+            found.sidecars.setdefault(stem, []).append(name)
+        elif suffix in IMAGE_SUFFIXES:
+            found.images.setdefault(stem, []).append(name)
     return found
+
+
+def _annotations(folder: str) -> list[str]:
+    """The folders of annotations in a folder of images and beside it; like all here with a separator at the end."""
+    places = (above + name + os.sep for above in (folder, _above(folder)) for name in FOLDERS)
+    return [place for place in places if place != folder and os.path.isdir(place)]
+
+
+def _folders(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.path + os.sep for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def _above(folder: str) -> str:
+    return os.path.dirname(folder.rstrip(os.sep)).rstrip(os.sep) + os.sep

@@ -1,9 +1,12 @@
 """From a report to a plan: which file stays, which goes where, and which is left alone and why. Reads only."""
 
+import contextlib
 import os
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 from twinpix import actions, files, plugins
@@ -14,7 +17,7 @@ from twinpix.machine import no_garbage_collection
 from twinpix.model import Facts, Group, Left, Member, Plan, Report, Stays, Step, Unit
 from twinpix.pipeline.companions import Folders
 from twinpix.pipeline.deciding import decide_again
-from twinpix.pipeline.trusting import Places, absolute, require_sound, scope_of
+from twinpix.pipeline.trusting import absolute, scope_of, sound_places
 from twinpix.report import printable
 from twinpix.report.text import how
 
@@ -38,12 +41,12 @@ def plan(
     Raises `ReportError` for a report that cannot be trusted, `RefusedError` when the action cannot be done.
     """
     with no_garbage_collection():
-        require_sound(report)
+        places = sound_places(report)
         scope, act = scope_of(report), actions.make(action) if isinstance(action, str) else action
         act.prepare(scope, apply=False)
         if keep is not None or stricter is not None:
             report = decide_again(report, keep, stricter)
-        planner = _Planner(report, scope, act, sidecars, frozenset(dealt_with))
+        planner = _Planner(report, places, scope, act, sidecars, frozenset(dealt_with))
         if act.on == "kept":
             planner.keep_all(choices)
         else:
@@ -77,6 +80,7 @@ class _Item(NamedTuple):
 @dataclass
 class _Planner:
     report: Report
+    places: dict[str, str]
     scope: Scope
     action: Action
     sidecars: bool
@@ -87,11 +91,10 @@ class _Planner:
     items: dict[str, _Item] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.places = Places(self.report)
         self.folders = Folders()
         self._inodes: dict[tuple[int, ...], str] = {}
         self._real: dict[str, bool] = {}
-        self._references = [folder.rstrip(os.sep) + os.sep for folder in self.scope.references]
+        self._references = tuple(folder.rstrip(os.sep) + os.sep for folder in self.scope.references)
 
     # -- which files
 
@@ -114,7 +117,7 @@ class _Planner:
         """What stays of a group, when all of it is as it was."""
         out = []
         for member in kept:
-            path = self.places.of(member.path)
+            path = self.places[member.path]
             try:
                 facts = self._facts(member, path)
             except StepError as error:
@@ -138,7 +141,7 @@ class _Planner:
         hows = {match.b: match for match in group.matches if match.a == group.keeper}
         names = {stays.path for stays in keepers}
         for member in group.members:
-            path = self.places.of(member.path)
+            path = self.places[member.path]
             if path in names:
                 continue
             try:
@@ -148,10 +151,10 @@ class _Planner:
                 self.left.append(Left(path, str(error), group.id, refused=refused))
 
     def _take(self, group: int, member: Member, path: str, told: str, keepers: Sequence[Stays]) -> None:
-        if member.protected or path.startswith(tuple(self._references)):
+        if member.protected or path.startswith(self._references):
             raise _ByRuleError("is reached through a symbolic link" if member.link else "lies in a reference folder")
-        equal = [stays for stays in keepers if stays.digest == member.digest]
-        keeper = (equal or keepers)[0]
+        equal = next((stays for stays in keepers if stays.digest == member.digest), None)
+        keeper = equal or keepers[0]
         if path in self.dealt_with and not (self.action.leaves and os.path.lexists(path)):
             self.already += 1
         else:
@@ -168,7 +171,7 @@ class _Planner:
 
     def _require_inside(self, path: str) -> None:
         """Raise `StepError` when a symbolic link leads out of the scanned folders by now."""
-        folder = os.path.dirname(path)
+        folder = path[: path.rfind(os.sep) + 1]
         if folder not in self._real:
             real = os.path.realpath(folder)
             self._real[folder] = any(is_within(real, os.path.realpath(_folder_of(root))) for root in self.scope.roots)
@@ -185,7 +188,7 @@ class _Planner:
             self._keep(image.path, image.size, image.mtime_ns, image.digest, image.root, 0)
 
     def _keep(self, name: str, size: int, mtime_ns: int, digest: str, root: int, group: int) -> None:
-        path = self.places.of(name)
+        path = self.places[name]
         if path in self.dealt_with:
             self.already += 1
             return
@@ -203,52 +206,55 @@ class _Planner:
         """Each image with what belongs to it, in the report's order."""
         names = _Names(self.report, self.scope, self.action)
         out: list[Unit] = []
-        number, seen = 0, set[str]()
-        for item in list(self.items.values()):
-            if item.path in seen or item.path not in self.items:
+        steps: list[Step] = []
+        seen = set[str]()
+        for item in self.items.values():
+            if item.path in seen:
                 continue
-            together = self._together(item)
-            seen.update(part.path for part in together)
-            targets = names.of(together)
-            steps = []
-            for part, target in zip(together, targets, strict=True):
-                steps.append(Step(number, part.path, target, part.facts, part.digest, part.keeper))
-                number += 1
-            if steps:
-                out.append(Unit(item.group, item.how, steps))
+            try:
+                together = self._together(item, seen)
+            except StepError as error:
+                self.left.append(Left(item.path, str(error), item.group))
+                continue
+            for part, target in zip(together, names.of(together), strict=True):
+                steps.append(Step(len(steps), part.path, target, part.facts, part.digest, part.keeper))
+            out.append(Unit(item.group, item.how, steps[len(steps) - len(together) :]))
         return out
 
-    def _together(self, item: _Item) -> list[_Item]:
-        """An image, the other half of its pair, and their sidecars; nothing when the pair cannot go whole."""
+    def _together(self, item: _Item, seen: set[str]) -> list[_Item]:
+        """An image, the other half of its pair, and their sidecars; raises `StepError` when they cannot go whole."""
         if not (self.sidecars and self.action.sidecars):
             return [item]
         companions = self.folders.of(item.path)
-        images = [item]
-        for other in companions.pair:
-            if other in self.items:
-                images.append(self.items[other])
-            elif self.action.on == "discards":
-                self._leave(item, f"its other half, {printable(os.path.basename(other))}, stays")
-                return []
-        sides: dict[str, _Item] = {}
-        going = {image.path for image in images}
-        for image in images:
-            for side, owners in self.folders.of(image.path).sidecars.items():
-                if self.action.on == "discards" and any(owner not in going for owner in owners):
-                    continue
-                try:
-                    facts = files.look(side)
-                except StepError as error:
-                    if not os.path.islink(side):
-                        self._leave(item, f"its sidecar {printable(os.path.basename(side))} {error}")
-                        return []
-                    continue  # a link to a sidecar elsewhere belongs to that
-                if side not in self.items:
-                    sides[side] = item._replace(path=side, facts=facts, digest="", how="")
+        if not companions.pair and not companions.sidecars:
+            return [item]
+        images = [item, *(half for other in companions.pair if (half := self._half(other, item)))]
+        seen.update(image.path for image in images)
+        sides = {side.path: side for image in images for side in self._sides(image, {image.path for image in images})}
+        seen.update(sides)
         return [*images, *sides.values()]
 
-    def _leave(self, item: _Item, why: str) -> None:
-        self.left.append(Left(item.path, why, item.group))
+    def _half(self, other: str, item: _Item) -> _Item | None:
+        """The other half of a pair of RAW and JPEG, if it may go too: a member, or a copy of a half that stays."""
+        if other in self.items:
+            return self.items[other]
+        if self.action.on == "kept":
+            return None
+        twin = os.path.splitext(item.keeper)[0] + os.path.splitext(other)[1]
+        with contextlib.suppress(StepError):
+            mine, stays = files.look(other), files.look(twin)
+            digest = files.digest_of(other, mine)
+            if mine[:2] != stays[:2] and mine.size == stays.size and files.digest_of(twin, stays) == digest:
+                self.stays.append(Stays(item.group, twin, "other half", stays, digest))
+                return item._replace(path=other, facts=mine, digest=digest, keeper=twin, how="identical-file")
+        raise StepError(f"its other half, {printable(os.path.basename(other))}, stays")
+
+    def _sides(self, image: _Item, going: set[str]) -> Iterator[_Item]:
+        """The sidecars that go with an image, as no image that stays has a claim on them."""
+        for side, owners in self.folders.of(image.path).sidecars.items():
+            shared = self.action.on == "discards" and any(owner not in going for owner in owners)
+            if not shared and side not in self.items and not os.path.islink(side):
+                yield image._replace(path=side, facts=files.look(side), digest="", how="")
 
 
 class _ByRuleError(StepError):
@@ -259,34 +265,45 @@ class _Names:
     """Where files go: each at its place in the tree, under a name that no other has, on any file system."""
 
     def __init__(self, report: Report, scope: Scope, action: Action) -> None:
-        self._action = action
+        self._action, self._goes = action, bool(action.target(""))
         roots = dict.fromkeys(scope.roots)
         self._several = len(roots) > 1
         self._roots: dict[str, str] = {}
         for root in roots:
             name = os.path.basename(root) or "root"
             self._roots[root] = files.free_name(name, lambda n: n in self._roots.values()) if self._several else ""
-        self._taken: set[str] = set()
+        self._taken: dict[str, set[str]] = defaultdict(set)  # names by folder
+        self._listing = cache(_names_in)
         self._by_folder: dict[str, str] = {}
         self._given = [absolute(report, root) for root in report.roots]
 
     def of(self, items: Sequence[_Item]) -> list[str]:
         """The targets of files that belong together: if they must be numbered, by one number."""
-        plain = [self._action.target(self._tree(item)) for item in items]
-        if not plain or not plain[0]:
-            return plain
+        plain = [self._action.target(self._tree(item)) for item in items] if self._goes else [""] * len(items)
         number, targets = 1, plain
-        while any(_key(target) in self._taken or os.path.lexists(target) for target in targets):
+        while self._goes and any(map(self._is_taken, targets)):
             number += 1
             targets = [_numbered(target, number) for target in plain]
-        self._taken.update(map(_key, targets))
+        if self._goes:
+            for target in targets:
+                at = target.rfind(os.sep) + 1
+                self._taken[_key(target[:at])].add(_key(target[at:]))
         return targets
 
+    def _is_taken(self, target: str) -> bool:
+        at = target.rfind(os.sep) + 1
+        folder, name = target[:at], _key(target[at:])
+        return name in self._listing(folder) or name in self._taken[_key(folder)]
+
     def _tree(self, item: _Item) -> str:
-        folder, name = os.path.split(item.path)
-        if folder not in self._by_folder:
-            self._by_folder[folder] = self._place(folder, item)
-        return os.path.join(self._by_folder[folder], name)
+        """The path of a file below the folder that was scanned."""
+        path = item.path
+        at = path.rfind(os.sep) + 1
+        place = self._by_folder.get(path[:at])
+        if place is None:
+            found = self._place(os.path.dirname(path), item)
+            place = self._by_folder[path[:at]] = found + os.sep if found else ""
+        return place + path[at:]
 
     def _place(self, folder: str, item: _Item) -> str:
         own = self._given[item.root : item.root + 1] if item.root >= 0 else []
@@ -297,6 +314,14 @@ class _Names:
                 above = self._roots[root] if os.path.isdir(root) else ""
                 return os.path.normpath(os.path.join(above, way)) if (above or way != os.curdir) else ""
         return ""
+
+
+def _names_in(folder: str) -> frozenset[str]:
+    """The names that are taken in a folder."""
+    try:
+        return frozenset(_key(name) for name in os.listdir(folder))
+    except OSError:
+        return frozenset()  # it is not there yet
 
 
 def _numbered(path: str, number: int) -> str:

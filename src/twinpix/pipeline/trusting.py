@@ -27,34 +27,40 @@ def scope_of(report: Report) -> Scope:
     return scope
 
 
-def require_sound(report: Report) -> None:
-    """Raise `ReportError` when a report contradicts itself, or speaks of files outside the folders it names."""
-    faults = list(_faults(report))
+def sound_places(report: Report) -> dict[str, str]:
+    """The absolute path of each file of a report.
+
+    Raises `ReportError` when the report contradicts itself, or speaks of files outside the folders it names.
+    """
+    places: dict[str, str] = {}
+    faults = list(_faults(report, places))
     if faults:
         more = f"\n  … and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         listed = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
         count = plural(len(faults), "fault")
         raise ReportError(f"the report cannot be trusted ({count}); nothing was touched:{listed}{more}")
+    return places
 
 
-def _faults(report: Report) -> Iterator[str]:
+def _faults(report: Report, known: dict[str, str]) -> Iterator[str]:
     if not os.path.isabs(report.base):
         yield f"its base is no absolute path: {printable(report.base)}"
         return
     places = Places(report)
     seen: dict[str, int] = {}
     for group in report.groups:
-        yield from _of_group(group, places, seen)
+        yield from _of_group(group, places, seen, known)
     for image in report.unique:
-        if not places.of(image.path):
+        known[image.path] = place = places.of(image.path)
+        if not place:
             yield f"{printable(image.path)} is outside the folders that were scanned"
 
 
-def _of_group(group: Group, places: "Places", seen: dict[str, int]) -> Iterator[str]:
+def _of_group(group: Group, places: "Places", seen: dict[str, int], found: dict[str, str]) -> Iterator[str]:
     known = set()
     for member in group.members:
         known.add(member.path)
-        place = places.of(member.path)
+        found[member.path] = place = places.of(member.path)
         if not place:
             yield f"group {group.id}: {printable(member.path)} is outside the folders that were scanned"
         elif place in seen:
@@ -79,7 +85,8 @@ class Places:
 
     def of(self, path: str) -> str:
         """The absolute path, or "" for one outside."""
-        folder, name = os.path.split(path)
+        at = path.rfind(os.sep) + 1
+        folder, name = path[:at], path[at:]
         place = self._known.get(folder)
         if place is None:
             place = self._known[folder] = self._inside(folder)

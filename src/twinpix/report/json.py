@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 from twinpix.errors import ReportError, UsageError
+from twinpix.machine import no_garbage_collection
 from twinpix.model import SCHEMA, Report
 
 _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # as this module writes it
@@ -65,9 +66,10 @@ def read(path: str) -> Report:
             found = f"its schema is {schema}" if schema else "it names no schema"
             raise ReportError(f"{path} is no report of schema {SCHEMA} ({found}): run find again")
         # msgspec reads ten times as fast, but no lone surrogates, which stand for a file name's undecodable bytes.
-        if _SURROGATE.search(data):
-            return msgspec.convert(stdlib.loads(data), Report)
-        return msgspec.json.decode(data, type=Report)
+        with no_garbage_collection():
+            if _SURROGATE.search(data):
+                return msgspec.convert(stdlib.loads(data), Report)
+            return msgspec.json.decode(data, type=Report)
     except msgspec.ValidationError as error:
         raise ReportError(f"{path} is no valid report: {error}") from None
     except (ValueError, RecursionError) as error:

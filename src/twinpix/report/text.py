@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from twinpix.model import Group, Match, Member, Report
 from twinpix.report.base import bytes_text, plural, printable
@@ -67,11 +68,12 @@ def _group(group: Group) -> str:
 
 def how(pair: Match | None) -> str:
     """How a member differs from the one that stays, given their match if they have one."""
-    if pair is None:
-        return "linked through another"
-    if pair.relation.startswith("identical"):
-        return pair.relation
-    return f"{pair.relation}, {plural(pair.distance, 'bit')} apart"
+    return "linked through another" if pair is None else _how(pair.relation, pair.distance)
+
+
+@cache
+def _how(relation: str, distance: int) -> str:
+    return relation if relation.startswith("identical") else f"{relation}, {plural(distance, 'bit')} apart"
 
 
 def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:
