@@ -13,7 +13,7 @@ from PIL import Image
 
 from imgdupes_cases import FOLDER, Case, cases, draw_folder, shape
 from test_cli import run as run_twinpix
-from twinpix.compat.imgdupes import Options, deleting, running
+from twinpix.compat.imgdupes import Options, deleting, hashing, running
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "imgdupes.json").read_text(encoding="utf-8"))
 ENGINES = {  # a library's module, and all its settings
@@ -214,9 +214,9 @@ def decisions(options: Options, monkeypatch: pytest.MonkeyPatch, typed: str = ""
     """What the dialogue has deleted: what stays and what goes of each set."""
     made: list[tuple[list[str], list[str]]] = []
 
-    def delete(base: str, kept: Sequence[str], gone: Sequence[str]) -> None:
-        assert base == "in"
-        made.append((list(kept), list(gone)))
+    def delete(kept: Sequence[hashing.Image], gone: Sequence[hashing.Image]) -> dict[str, str]:
+        made.append(([image.path for image in kept], [image.path for image in gone]))
+        return {}
 
     monkeypatch.setattr(running, "delete", delete)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
@@ -290,9 +290,10 @@ def test_what_was_deleted_is_logged(copies: Path, monkeypatch: pytest.MonkeyPatc
     assert Path(name).read_text() == "in/0 small.png\nin/2 small.png\n"
     Path(name).unlink()
 
-    def delete(base: str, kept: Sequence[str], gone: Sequence[str]) -> None:
-        if "in/2.png" in kept:
+    def delete(kept: Sequence[hashing.Image], gone: Sequence[hashing.Image]) -> dict[str, str]:
+        if kept[0].path == "in/2.png":
             raise KeyboardInterrupt
+        return {}
 
     monkeypatch.setattr(running, "delete", delete)
     with pytest.raises(KeyboardInterrupt):
@@ -301,8 +302,36 @@ def test_what_was_deleted_is_logged(copies: Path, monkeypatch: pytest.MonkeyPatc
     assert Path(name).read_text() == "in/0 small.png\n"
 
 
-def test_deleting_takes_what_the_dialogue_gives() -> None:
-    assert list(deleting.delete.__annotations__) == ["base", "kept", "gone", "return"]
+def test_delete_deletes(copies: Path) -> None:
+    done = run("-rdN", "in", "phash", "4", "--no-subdir-warning")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (copies / "in" / "0 small.png").exists()
+    assert not (copies / "in" / "2 small.png").exists()
+    assert (copies / "in" / "0.png").exists()
+    assert run("-r", "in", "phash", "4").stdout == ""
+
+
+def test_none_and_yes_delete_the_last_copy_too(copies: Path) -> None:
+    run("in", "phash", "4", "-d", input="none\nyes\nnone\nno\n")
+    assert not (copies / "in" / "0.png").exists()
+    assert not (copies / "in" / "0 small.png").exists()
+    assert (copies / "in" / "2.png").exists()
+
+
+def test_what_changed_meanwhile_is_left(copies: Path) -> None:
+    status = (copies / "in/0.png").stat()
+    image = hashing.Image("in/0.png", status.st_size, status.st_mtime_ns, 8, 8, False)
+    other = image._replace(path="in/0 small.png")
+    assert deleting.delete([image], [other]) == {"in/0 small.png": "was changed since its hash was made"}
+    assert deleting.delete([other], [image]) == {
+        "in/0.png": "what would stay, in/0 small.png, was changed since its hash was made"
+    }
+    os.link("in/0.png", "in/again.png")
+    assert deleting.delete([image], [image._replace(path="in/again.png")]) == {
+        "in/again.png": "is another name of one that stays"
+    }
+    assert (copies / "in/0.png").exists()
+    assert (copies / "in/0 small.png").exists()
 
 
 # -- the libraries

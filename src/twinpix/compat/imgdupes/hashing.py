@@ -7,7 +7,7 @@ from twinpix import fingerprints
 from twinpix.compat.imgdupes import saying
 from twinpix.compat.imgdupes.options import Options
 from twinpix.errors import UsageError
-from twinpix.model import Bytes2D, Failure, Fingerprints
+from twinpix.model import Bytes2D, Failure, Fingerprints, Stamp
 from twinpix.pipeline.encoding import encode_files
 from twinpix.pipeline.terminal import progress
 
@@ -17,6 +17,7 @@ class Image(NamedTuple):
 
     path: str
     bytes: int
+    mtime_ns: int
     width: int
     height: int
     damaged: bool  # part of it is missing
@@ -36,8 +37,9 @@ def check(options: Options) -> None:
 def hashed(names: Sequence[str], options: Options) -> tuple[list[Image], Bytes2D, list[Failure]]:
     """The images among these files, in that order, their hashes `(n, bytes)`, and what could not be read."""
     prints = _encoded(names, options)
-    rows = zip(prints.refs.uris, prints.refs.sizes.tolist(), prints.sizes, prints.damaged, strict=True)
-    images = [Image(path, size, *shape, damaged) for path, size, shape, damaged in rows]
+    times = prints.refs.stamps[:, Stamp._fields.index("mtime_ns")].tolist()
+    rows = zip(prints.refs.uris, prints.refs.sizes.tolist(), times, prints.sizes, prints.damaged, strict=True)
+    images = [Image(path, size, mtime, *shape, damaged) for path, size, mtime, shape, damaged in rows]
     return images, prints.codes, prints.failures
 
 

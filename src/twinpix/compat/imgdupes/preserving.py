@@ -1,7 +1,7 @@
 """The dialogue of `--delete`: what stays of each set, and that the rest is deleted."""
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from twinpix.compat.imgdupes.hashing import Image
 from twinpix.compat.imgdupes.options import Options
 from twinpix.report import printable
 
-Delete = Callable[[str, Sequence[str], Sequence[str]], None]
+Delete = Callable[[Sequence[Image], Sequence[Image]], Mapping[str, str]]
 
 _ALL, _NONE = frozenset({"all", "a"}), frozenset({"none", "no", "n"})
 _HELP = "Please respond with comma-separated file numbers or all (a) or none (n).\n"
@@ -55,19 +55,18 @@ class Preserver(NamedTuple):
         sys.stdout.write(f"\nSet {number} of {total}, ")
 
     def _carry_out(self, images: Set, kept: Collection[int]) -> list[str]:
-        stays = [image.path for place, image in enumerate(images) if place in kept]
-        goes = [image.path for place, image in enumerate(images) if place not in kept]
+        stays = [image for place, image in enumerate(images) if place in kept]
+        goes = [image for place, image in enumerate(images) if place not in kept]
+        left: Mapping[str, str] = {}
         if goes and not self.options.dry_run:
             sys.stdout.flush()
-            self.delete(_base(self.options), stays, goes)
-        for place, image in enumerate(images):
-            sys.stdout.write(f"   [{'+' if place in kept else '-'}] {printable(image.path)}\n")
+            left = self.delete(stays, goes)
+        gone = [image.path for image in goes if image.path not in left]
+        for image in images:
+            sys.stdout.write(f"   [{'-' if image.path in gone else '+'}] {printable(image.path)}\n")
         sys.stdout.write("\n")
-        return [] if self.options.dry_run else goes
-
-
-def _base(options: Options) -> str:
-    return "." if options.files_from is not None else options.target_dir or "."
+        saying.name_files("these files are left as they are", [f"{path}: {why}" for path, why in left.items()])
+        return [] if self.options.dry_run else gone
 
 
 def _described(place: int, image: Image) -> str:
