@@ -66,7 +66,7 @@ def group(base: Path, number: int, names: list[str], distance: int = 2) -> Group
 
 
 def report(base: Path, groups: list[Group], roots: tuple[str, ...] = ("photos",)) -> Report:
-    unique = []
+    unique: list[Unique] = []
     if (base / "photos/alone.png").exists():
         known = member(base, "photos/alone.png")
         unique = [Unique(known.path, known.size, known.mtime_ns, known.digest)]

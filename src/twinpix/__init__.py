@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twinpix.model import Report
+    from twinpix.model import Plan, Report
     from twinpix.pipeline import (
         Options,
         Outcome,
@@ -26,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Options",
     "Outcome",
+    "Plan",
     "Report",
     "__version__",
     "apply",
@@ -46,10 +47,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Public names are loaded at first use, so that `import twinpix` costs nothing."""
-    if name == "Report":
-        from twinpix.model import Report
+    if name in ("Plan", "Report"):
+        from twinpix import model
 
-        return Report
+        return getattr(model, name)
     if name in __all__:
         from twinpix import pipeline
 

@@ -5,9 +5,10 @@
     {"target": number, "to": path}     the name was taken by then: it goes there
     {"folder": path}                   is about to be made
     {"done": number} {"failed": number, "why": ...} {"undone": number}
+    {"ready": true}                    all of it is on the disk, the first step may be taken
     {"end": "done" | "stopped" | "recovered"}   how the session ended
 
-All units of a session are on the disk before its first step is taken. A file of several sessions is what runs
+A file of several sessions is what runs
 leave that were killed and begun again; steps are numbered through all of them.
 """
 
@@ -41,12 +42,14 @@ class Session:
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
     undone: set[int] = field(default_factory=set)
+    unread: list[int] = field(default_factory=list)  # numbers of lines that cannot be read
+    ready: bool = False  # steps may have been taken
     ended: str = ""  # done, stopped, or recovered after it was killed
 
 
 @dataclass(slots=True)
 class Record:
-    """The sessions of a journal, and the numbers of lines that cannot be read."""
+    """The sessions of a journal; `unread` are the numbers of lines before the first that cannot be read."""
 
     path: str
     sessions: list[Session]
@@ -95,6 +98,7 @@ class Journal:
                 lines.clear()
         self._write(b"".join(lines))
         self.sync()
+        self.note(ready=True)
 
     def note(self, **entry: Any) -> None:
         """Write one line."""
@@ -135,7 +139,7 @@ def read(path: str) -> Record:
                 if number == 1 and not line.startswith(_HEAD) and not _HEAD.startswith(line):
                     raise ReportError(f"{path} is no journal of schema {SCHEMA}")
                 if not _take(found.sessions, line):
-                    found.unread.append(number)
+                    (found.sessions[-1].unread if found.sessions else found.unread).append(number)
     except OSError as error:
         raise ReportError(f"cannot read the journal {path}: {(error.strerror or str(error)).lower()}") from None
     return found
@@ -167,6 +171,8 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
         sessions[-1].steps[number] = sessions[-1].steps[number]._replace(target=str(entry["to"]))
     elif "folder" in entry:
         sessions[-1].folders.append(str(entry["folder"]))
+    elif "ready" in entry:
+        sessions[-1].ready = True
     elif "end" in entry:
         sessions[-1].ended = str(entry["end"])
     else:

@@ -249,7 +249,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     references: list[str] = field(default_factory=list)  # folders that are read-only
     cross: bool = False
-    unique: Sequence[Unique] = ()
+    unique: Sequence[Unique] | None = None  # None: not listed
     schema: str = SCHEMA
 
 

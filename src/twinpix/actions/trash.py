@@ -15,7 +15,7 @@ from typing import ClassVar
 from twinpix import files
 from twinpix.actions.base import Discarding, Scope
 from twinpix.errors import StepError, UsageError
-from twinpix.model import Facts, Step
+from twinpix.model import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Trash(Discarding):
     def do(self, step: Step) -> None:
         from send2trash import send2trash
 
+        before = set(_names(step))
         try:
             send2trash(step.path)
         except OSError as error:
@@ -39,19 +40,17 @@ class Trash(Discarding):
             raise StepError(f"the trash does not take it ({why}); --move DIR needs no trash") from None
         if os.path.lexists(step.path):
             raise StepError("is still there after it was put in the trash")
-        if _is_known() and not any(_is_it(place, step.facts) for place in _guesses(step)):
-            self._take_back(step)
+        self._require_it([place for place in _names(step) if place not in before], step)
 
-    def _take_back(self, step: Step) -> None:
-        """What was trashed is not the file that was checked: it goes back, unless it is found after all."""
-        if _find(step) is not None:
+    def _require_it(self, new: list[str], step: Step) -> None:
+        """When what was trashed is not the file that was checked, it goes back."""
+        if not _is_known() or any(_is_it(place, step) for place in new):
             return
-        for place in _guesses(step):
-            if os.path.lexists(place):
-                files.rename_new(place, step.path)
-                _forget(place)
-                raise StepError("was changed or replaced in this moment")
-        raise StepError("was put in the trash, but is not found there")
+        if not new:
+            raise StepError("was put in the trash, but is not found there")
+        files.rename_new(new[0], step.path)
+        _forget(new[0])
+        raise StepError("was changed or replaced in this moment")
 
     def undo(self, step: Step) -> bool:
         place = _find(step)
@@ -91,39 +90,36 @@ def _folders(path: str) -> list[str]:
     return [os.path.join(place, "files") for place in places]
 
 
-def _guesses(step: Step) -> Iterator[str]:
-    """The names that the trash may have given a file, the likeliest first."""
+def _names(step: Step) -> Iterator[str]:
+    """What the trash holds under the names that it may have given a file, the newest first."""
     stem, suffix = os.path.splitext(os.path.basename(step.path))
     for folder in _folders(step.path):
-        names = [os.path.join(folder, os.path.basename(step.path))]
-        while os.path.lexists(names[-1]):
-            names.append(os.path.join(folder, f"{stem} {len(names)}{suffix}"))
+        names: list[str] = []
+        name = os.path.join(folder, os.path.basename(step.path))
+        while os.path.lexists(name):
+            names.append(name)
+            name = os.path.join(folder, f"{stem} {len(names)}{suffix}")
         yield from reversed(names)
 
 
 def _find(step: Step) -> str | None:
-    """Where the trash has the file: by its inode, or, copied from another file system, by its size and time."""
+    """Where the trash has a file, whatever name it gave it."""
     if not _is_known():
         return None
-    for place in _guesses(step):
-        if _is_it(place, step.facts):
-            return place
-    for place in _guesses(step):
-        with contextlib.suppress(StepError):
-            now = files.look(place)
-            if now[2:4] == step.facts[2:4] and (not step.digest or files.digest_of(place, now) == step.digest):
-                return place
-    for folder in _folders(step.path):
+    same = [place for place in _names(step) if _is_it(place, step)]
+    for folder in _folders(step.path) if not same else ():
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.inode() == step.facts.inode and _is_it(entry.path, step.facts):
-                    return entry.path
-    return None
+            same += [entry.path for entry in entries if entry.inode() == step.facts.inode and _is_it(entry.path, step)]
+    return min(same, key=lambda place: files.look(place)[:2] != step.facts[:2], default=None)
 
 
-def _is_it(place: str, facts: Facts) -> bool:
+def _is_it(place: str, step: Step) -> bool:
+    """True for the file itself, and for a copy of it from another file system."""
     try:
-        return files.look(place).is_same_file(facts)
+        now = files.look(place)
+        if now.device == step.facts.device:
+            return now.is_same_file(step.facts)
+        return now[2:4] == step.facts[2:4] and (not step.digest or files.digest_of(place, now) == step.digest)
     except StepError:
         return False
 

@@ -4,7 +4,6 @@ import os
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 
 from twinpix import actions
 from twinpix.errors import Exit
@@ -15,40 +14,35 @@ from twinpix.report import bytes_text, plural, printable
 _SHOWN = 20  # files left alone that are spelled out after an act
 
 
-def shown(path: str) -> str:
+def shown(path: str, here: str = "") -> str:
     """A path as short as it can be written from here."""
-    return printable(path.removeprefix(_here()))
-
-
-@cache
-def _here() -> str:
-    return os.getcwd() + os.sep
+    return printable(path.removeprefix(here or f"{os.getcwd()}{os.sep}"))
 
 
 def lines(plan: Plan) -> Iterator[str]:
     """The plan: of each group what stays and why, what goes and how it differs; then what is left alone, and a sum."""
-    action = actions.of(plan)
+    action, here = actions.of(plan), f"{os.getcwd()}{os.sep}"
     if action.on == "kept":
         for unit in plan.units:
-            yield from _unit(unit, action.verb)
+            yield from _unit(unit, action.verb, here)
     else:
-        yield from _groups(plan, action.verb)
+        yield from _groups(plan, action.verb, here)
     loose = [left for left in plan.left if not left.group]
     for left in loose:
-        yield f"left  {shown(left.path)}: {left.reason}"
+        yield f"left  {shown(left.path, here)}: {left.reason}"
     yield _sum(plan, action)
 
 
-def _groups(plan: Plan, verb: str) -> Iterator[str]:
+def _groups(plan: Plan, verb: str, here: str) -> Iterator[str]:
     rows: dict[int, list[str]] = defaultdict(list)
     for stay in plan.stays:
-        rows[stay.group].append(f"  {'keep':{len(verb)}}  {shown(stay.path)}  ({stay.reason})")
+        rows[stay.group].append(f"  {'keep':{len(verb)}}  {shown(stay.path, here)}  ({stay.reason})")
     untouched = set(rows)
     for unit in plan.units:
-        rows[unit.group] += _unit(unit, verb)
+        rows[unit.group] += _unit(unit, verb, here)
         untouched.discard(unit.group)
     for left in plan.left:
-        rows[left.group].append(f"  {'left':{len(verb)}}  {shown(left.path)}: {left.reason}")
+        rows[left.group].append(f"  {'left':{len(verb)}}  {shown(left.path, here)}: {left.reason}")
         untouched.discard(left.group)
     for number in sorted(rows.keys() - untouched - {0}):
         yield f"Group {number}"
@@ -56,14 +50,14 @@ def _groups(plan: Plan, verb: str) -> Iterator[str]:
         yield ""
 
 
-def _unit(unit: Unit, verb: str) -> Iterator[str]:
+def _unit(unit: Unit, verb: str, here: str) -> Iterator[str]:
     first, *others = unit.steps
     size = bytes_text(first.facts.size)
     told = f"{size}, {unit.how}" if unit.how else size
-    where = f"  -> {shown(first.target)}" if first.target else ""
-    yield f"  {verb:4}  {shown(first.path)}  ({told}){where}"
+    where = f"  -> {shown(first.target, here)}" if first.target else ""
+    yield f"  {verb:4}  {shown(first.path, here)}  ({told}){where}"
     for step in others:
-        yield f"  {'':{max(4, len(verb))}}  with {shown(step.path)}"
+        yield f"  {'':{max(4, len(verb))}}  with {shown(step.path, here)}"
 
 
 def _sum(plan: Plan, action: actions.Action) -> str:

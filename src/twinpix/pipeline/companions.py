@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from twinpix.imaging import IMAGE_SUFFIXES, claims_raw
 
-SIDECARS = frozenset({"xmp", "json", "txt", "xml", "csv", "yaml", "yml"})
+SIDECARS = frozenset({".xmp", ".json", ".txt", ".xml", ".csv", ".yaml", ".yml"})
 FOLDERS = ("annotations", "labels", "annots")
 
 
@@ -74,7 +74,7 @@ def _listing(folder: str) -> _Listing:
         return found  # what cannot be listed holds nothing that could be moved
     for name in names:
         stem, _, suffix = name.rpartition(".")
-        suffix = suffix.lower()
+        suffix = "." + suffix.lower()
         if suffix in SIDECARS:
             found.sidecars.setdefault(stem, []).append(name)
         elif suffix in IMAGE_SUFFIXES:

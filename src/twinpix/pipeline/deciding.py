@@ -33,7 +33,7 @@ def decide_again(report: Report, rules: str | None = None, stricter: int | None 
         radius=radius,
         keep=report.keep if rules is None else rules,
         groups=groups,
-        unique=[*report.unique, *files.uniques(found)],
+        unique=None if report.unique is None else [*report.unique, *files.uniques(found)],
         counts=_counts(report.counts, groups),
     )
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from twinpix import actions, files, plugins
 from twinpix.actions import Action, Scope
 from twinpix.actions.base import is_within
-from twinpix.errors import StepError
+from twinpix.errors import ReportError, StepError
 from twinpix.machine import no_garbage_collection
 from twinpix.model import Facts, Group, Left, Member, Plan, Report, Stays, Step, Unit
 from twinpix.pipeline.companions import Folders
@@ -180,6 +180,8 @@ class _Planner:
 
     def keep_all(self, choices: Mapping[int, Collection[str]] | None) -> None:
         """Take up what stays of each group, and every image that is in none; what is a reference stays there."""
+        if self.report.unique is None:
+            raise ReportError("the report does not name the images that are in no group: run find again")
         for group in self.report.groups:
             for member in self._kept(group, choices):
                 if not member.reference:

@@ -50,7 +50,7 @@ def _faults(report: Report, known: dict[str, str]) -> Iterator[str]:
     seen: dict[str, int] = {}
     for group in report.groups:
         yield from _of_group(group, places, seen, known)
-    for image in report.unique:
+    for image in report.unique or ():
         known[image.path] = place = places.of(image.path)
         if not place:
             yield f"{printable(image.path)} is outside the folders that were scanned"

@@ -10,6 +10,8 @@ from twinpix.pipeline.applying import Outcome, reason_of
 from twinpix.pipeline.ground import acting
 from twinpix.pipeline.progress import Progress
 
+_UNREAD = "cannot be read: what it says is not put back"
+
 
 def undo(path: str, progress: Progress | None = None) -> Outcome:
     """Put back what the runs of a journal did, the last first; what was put back before is left out.
@@ -22,8 +24,7 @@ def undo(path: str, progress: Progress | None = None) -> Outcome:
     with acting():
         record = journal.read(path)
         outcome = Outcome(path, left=recover(record))
-        why = "cannot be read: what it says is not put back"
-        outcome.left += [Left(path, f"line {number} {why}", refused=True) for number in record.unread]
+        outcome.left += [Left(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
         log = journal.Journal(path)
         try:
             with progress.stage("undo", sum(len(session.steps) for session in record.sessions)):
@@ -33,6 +34,15 @@ def undo(path: str, progress: Progress | None = None) -> Outcome:
         finally:
             log.close()
     return outcome
+
+
+def _unread(record: journal.Record) -> list[int]:
+    """The lines that are missed; those of a run that was killed while it wrote what it was about to do are not."""
+    numbers = list(record.unread)
+    for session in record.sessions:
+        if session.ready or session.done:
+            numbers += session.unread
+    return numbers
 
 
 def _undo_session(session: journal.Session, outcome: Outcome, log: journal.Journal, progress: Progress) -> None:

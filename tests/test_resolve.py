@@ -1,0 +1,508 @@
+"""resolve and undo: what is planned, what is done, and that it can be taken back."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import twinpix
+from libraries import Tree, content, contents, group, library, report, save, tree, write
+from twinpix import actions
+from twinpix.cli.app import run
+from twinpix.errors import RefusedError, ReportError, UsageError
+from twinpix.model import Left, Match, Plan, Report
+from twinpix.pipeline import ground
+
+pytestmark = pytest.mark.usefixtures("_here")
+
+
+@pytest.fixture
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def plan(found: Report, action: str = "move:to=/nowhere/else", **options: object) -> Plan:
+    return twinpix.plan(found, action, **options)  # type: ignore[arg-type]
+
+
+def apply(made: Plan, journal: Path) -> twinpix.Outcome:
+    with ground.acting():
+        return twinpix.apply(made, str(journal))
+
+
+def reasons(rows: list[Left], base: Path) -> dict[str, str]:
+    return {os.path.relpath(row.path, base): row.reason for row in rows}
+
+
+def going(made: Plan, base: Path) -> list[str]:
+    return [os.path.relpath(step.path, base) for step in made.steps]
+
+
+# -- every action
+
+
+ACTIONS = {
+    "move": ["--move", "out"],
+    "trash": ["--trash"],
+    "copy": ["--copy-kept", "out"],
+    "hardlink": ["--hardlink"],
+    "symlink": ["--symlink"],
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_action_comes_back(action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The contract of all actions: a plan touches nothing, an act loses nothing, undo restores times and modes."""
+    path = str(save(library(tmp_path, 3, equal="link" in action), tmp_path / "r.json"))
+    before = tree(tmp_path)
+    assert run(["resolve", path, *ACTIONS[action]]) == 0
+    assert "nothing was touched; --apply does it" in capfd.readouterr().out
+    assert tree(tmp_path) == before
+    assert run(["resolve", path, *ACTIONS[action], "--apply"]) == 0
+    printed = capfd.readouterr().out
+    assert printed.endswith("to undo: twinpix undo r.journal.jsonl\n")
+    assert state(action, tmp_path)
+    assert contents(tmp_path / "photos") | contents(tmp_path, Path(os.environ["XDG_DATA_HOME"])) >= {
+        data for data, _, _ in before.values()
+    }
+    again = ["resolve", path, *ACTIONS[action], "--apply"]
+    assert run(again) == 0
+    assert "dealt with before" in capfd.readouterr().out
+    assert run(["undo", "r.journal.jsonl"]) == 0
+    assert "put back" in capfd.readouterr().out
+    os.unlink("r.journal.jsonl")
+    assert tree(tmp_path) == before
+    assert not (tmp_path / "out").exists()
+
+
+def state(action: str, base: Path) -> bool:
+    """Whether an action has done what it is for, on the library."""
+    photos, discards = base / "photos", ["photos/1 copy.png", "photos/sub/2 small.png"]
+    if action in ("move", "trash"):
+        return len(list(photos.rglob("*.png"))) == 4 and not any((base / name).exists() for name in discards)
+    if action == "copy":
+        return sorted(tree(base / "out")) == ["0.png", "1.png", "2.png", "alone.png"]
+    if action == "symlink":
+        return all(os.readlink(base / name) in ("1.png", "../2.png") for name in discards)
+    return all((base / name).stat().st_nlink == 3 for name in discards)
+
+
+def test_delete_is_for_good(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = str(save(library(tmp_path, 2), tmp_path / "r.json"))
+    assert run(["resolve", path, "--delete", "--apply"]) == 0
+    assert "undo" not in capfd.readouterr().out
+    assert sorted(tree(tmp_path / "photos")) == ["0.png", "1.png", "alone.png"]
+    assert run(["undo", "r.journal.jsonl"]) == 3
+    assert "was deleted for good" in capfd.readouterr().out
+
+
+def test_reflink_works_or_leaves_everything(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = str(save(library(tmp_path, 2, equal=True), tmp_path / "r.json"))
+    before = tree(tmp_path / "photos")
+    code = run(["resolve", path, "--reflink", "--apply"])
+    printed = capfd.readouterr().out
+    assert tree(tmp_path / "photos") == before
+    assert (code, "4 files made to share bytes" in printed) in ((0, True), (3, False))
+    assert code == 0 or "cannot share the bytes of two files" in printed
+
+
+def test_links_are_made_of_identical_files_only(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = str(save(library(tmp_path, 1), tmp_path / "r.json"))
+    for option in ("--hardlink", "--symlink", "--reflink"):
+        assert run(["resolve", path, option, "--apply"]) == 0
+        assert "is not the same bytes as what stays" in capfd.readouterr().out
+    assert not list(tmp_path.glob("*.jsonl"))
+
+
+def test_exactly_one_action(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = str(save(library(tmp_path), tmp_path / "r.json"))
+    assert run(["resolve", path]) == 2
+    assert "say what to do with the duplicates: --trash, --move DIR" in capfd.readouterr().err
+    assert run(["resolve", path, "--trash", "--delete"]) == 2
+    assert run(["resolve", path, "--action", "shred"]) == 2
+    assert "there are: copy, delete, hardlink, move" in capfd.readouterr().err
+    assert run(["resolve", path, "--action", "move:to=else,where"]) == 2
+    assert run(["resolve", path, "--action", "trash"]) == 0
+
+
+@pytest.mark.parametrize("name", ["a,b=c:d", "ünï", "with space", "x" * 200])
+def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
+    path = str(save(library(tmp_path, 1), tmp_path / "r.json"))
+    before = tree(tmp_path / "photos")
+    assert run(["resolve", path, "--move", name, "--apply"]) == 0
+    assert sorted(tree(tmp_path / name)) == ["0 copy.png", "sub/0 small.png"]
+    assert run(["undo", "r.journal.jsonl"]) == 0
+    assert tree(tmp_path / "photos") == before
+
+
+# -- what goes where
+
+
+def test_names_that_are_taken_are_numbered(tmp_path: Path) -> None:
+    for name in ("a/x.png", "a/y.png", "b/X.png", "b/y.png", "c/k.png"):
+        write(tmp_path, name, name.encode())
+    write(tmp_path, "out/a/y.png", b"was there before")
+    found = report(
+        tmp_path, [group(tmp_path, 1, ["c/k.png", "a/x.png", "a/y.png", "b/X.png", "b/y.png"])], ("a", "b", "c")
+    )
+    made = plan(found, f"move:to={tmp_path}/out")
+    targets = [os.path.relpath(step.target, tmp_path / "out") for step in made.steps]
+    assert targets == ["a/x.png", "a/y (2).png", "b/X.png", "b/y.png"]
+    assert not apply(made, tmp_path / "j.jsonl").left
+    assert (tmp_path / "out/a/y.png").read_bytes() == b"was there before"
+    assert (tmp_path / "out/a/y (2).png").read_bytes() == b"a/y.png"
+
+
+def test_names_that_differ_only_in_case_are_two_names_anywhere(tmp_path: Path) -> None:
+    for name in ("photos/k.png", "photos/x.png", "photos/X.png", "photos/x.PNG"):
+        write(tmp_path, name, name.encode())
+    if len(list((tmp_path / "photos").iterdir())) < 4:
+        pytest.skip("this file system does not tell such names apart")
+    names = ["photos/k.png", "photos/x.png", "photos/X.png", "photos/x.PNG"]
+    made = plan(report(tmp_path, [group(tmp_path, 1, names)]), f"move:to={tmp_path}/out")
+    assert [Path(step.target).name for step in made.steps] == ["x.png", "X (2).png", "x (3).PNG"]
+
+
+def test_roots_of_one_name_stay_apart(tmp_path: Path) -> None:
+    for name in ("p/images/1.png", "q/images/1.png", "p/images/k.png"):
+        write(tmp_path, name, name.encode())
+    found = report(tmp_path, [group(tmp_path, 1, ["p/images/k.png", "p/images/1.png", "q/images/1.png"])])
+    made = plan(replace(found, roots=["p/images", "q/images"]), f"move:to={tmp_path}/out")
+    assert [os.path.relpath(step.target, tmp_path / "out") for step in made.steps] == [
+        "images/1.png",
+        "images (2)/1.png",
+    ]
+
+
+# -- deciding anew
+
+
+def chain(base: Path) -> Report:
+    """Four files in a chain of distances 2, 4, 6 from the first; the last is the oldest."""
+    names = [f"photos/{name}.png" for name in "abcd"]
+    for at, name in enumerate(names):
+        write(base, name, content(at), mtime=1_600_000_000 - at)
+    found = group(base, 1, names)
+    gaps = {("a", "b"): 2, ("a", "c"): 4, ("a", "d"): 6, ("b", "c"): 2, ("c", "d"): 2}
+    pairs = [Match(f"photos/{a}.png", f"photos/{b}.png", gap, "re-encoded") for (a, b), gap in gaps.items()]
+    return report(base, [replace(found, matches=pairs)])
+
+
+def test_other_rules_choose_another_keeper(tmp_path: Path) -> None:
+    made = plan(chain(tmp_path), keep="oldest")
+    assert [Path(stay.path).name for stay in made.stays] == ["d.png"]
+    assert sorted(going(made, tmp_path)) == ["photos/a.png", "photos/c.png"]  # b is not within the radius of d
+    with pytest.raises(UsageError, match="no keep rule is called 'prettiest'"):
+        plan(chain(tmp_path), keep="prettiest")
+
+
+def test_stricter_than_the_report(tmp_path: Path) -> None:
+    assert going(plan(chain(tmp_path)), tmp_path) == ["photos/b.png", "photos/c.png", "photos/d.png"]
+    assert going(plan(chain(tmp_path), stricter=4), tmp_path) == ["photos/b.png", "photos/c.png"]
+    assert going(plan(chain(tmp_path), stricter=2), tmp_path) == ["photos/b.png", "photos/d.png"]
+    assert going(plan(chain(tmp_path), stricter=0), tmp_path) == []
+    assert {Path(s.path).name for s in plan(chain(tmp_path), "copy:to=/nowhere", stricter=4).steps} == {
+        "a.png",
+        "d.png",
+    }
+    with pytest.raises(UsageError, match="between 0 and the report's, 76, not 77"):
+        plan(chain(tmp_path), stricter=77)
+
+
+@pytest.mark.parametrize("link", ["star", "complete", "components"])
+def test_deciding_anew_is_what_find_does(link: str, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    """By other rules and a smaller radius, a report says what a new search with them says."""
+    (tmp_path / "photos").mkdir()
+    for seed in range(4):
+        image = picture(seed)
+        for at, quality in enumerate((95, 40, 12, 5)):
+            image.resize((320 - 20 * at, 240 - 15 * at)).save(tmp_path / f"photos/{seed}-{at}.jpg", quality=quality)
+            os.utime(tmp_path / f"photos/{seed}-{at}.jpg", (1e9 + 7 * at % 5, 1e9 + 7 * at % 5))
+    from twinpix.pipeline.deciding import decide_again
+
+    wide = twinpix.find("photos", radius=90, link=link, store=None)
+    for rules, radius in (("oldest", 90), ("filesize", 12), ("shortest", 4)):
+        fresh = twinpix.find("photos", radius=radius, link=link, keep=rules, store=None)
+        again = decide_again(wide, rules, radius)
+        assert [[m.path for m in g.members] for g in again.groups] == [
+            [m.path for m in g.members] for g in fresh.groups
+        ]
+        assert [g.reason for g in again.groups] == [g.reason for g in fresh.groups]
+        assert (again.counts.discards, again.counts.unique) == (fresh.counts.discards, fresh.counts.unique)
+        assert {one.path for one in again.unique or ()} == {one.path for one in fresh.unique or ()}
+
+
+def test_choices(tmp_path: Path) -> None:
+    """What an interactive user keeps; groups not named are left as they are."""
+    made = plan(library(tmp_path, 3), choices={2: ["photos/1 copy.png", "photos/sub/1 small.png"]})
+    assert going(made, tmp_path) == ["photos/1.png"]
+    assert [Path(stay.path).name for stay in made.stays] == ["1 copy.png", "1 small.png"]
+
+
+# -- what belongs to an image
+
+
+def with_sides(base: Path, *sides: str) -> Report:
+    for side in sides:
+        write(base, side, side.encode())
+    return library(base, 1)
+
+
+@pytest.mark.parametrize(
+    "side",
+    [
+        *("photos/0 copy.xmp", "photos/0 copy.json", "photos/0 copy.txt", "photos/0 copy.XML", "photos/0 copy.csv"),
+        *("photos/0 copy.yaml", "photos/0 copy.png.xmp", "photos/annotations/0 copy.xml", "photos/labels/0 copy.txt"),
+        *("annotations/0 copy.json", "labels/0 copy.txt"),
+    ],
+)
+def test_sidecars_go_along(side: str, tmp_path: Path) -> None:
+    found = replace(with_sides(tmp_path, side), roots=["."], base=str(tmp_path))
+    before = tree(tmp_path)
+    made = plan(replace(found, roots=[str(tmp_path)]), "move:to=/nowhere")
+    assert going(made, tmp_path) == ["photos/0 copy.png", side, "photos/sub/0 small.png"]
+    assert made.steps[1].target == f"/nowhere/{side}"
+    assert going(plan(found, sidecars=False), tmp_path) == ["photos/0 copy.png", "photos/sub/0 small.png"]
+    assert tree(tmp_path) == before
+
+
+def test_a_sidecar_stays_with_an_image_that_stays(tmp_path: Path) -> None:
+    found = with_sides(tmp_path, "photos/0 copy.xmp", "photos/0 copy.webp")
+    assert going(plan(found), tmp_path) == ["photos/0 copy.png", "photos/sub/0 small.png"]
+    found = with_sides(tmp_path, "annotations/0 copy.xml", "val/0 copy.jpg")
+    assert "annotations/0 copy.xml" not in going(plan(found), tmp_path)
+
+
+def test_kept_images_are_copied_with_their_sidecars(tmp_path: Path) -> None:
+    made = plan(with_sides(tmp_path, "photos/0.xmp", "photos/alone.json"), "copy:to=/nowhere")
+    assert [Path(step.path).name for step in made.steps] == ["0.png", "0.xmp", "alone.png", "alone.json"]
+
+
+def pairs(base: Path, *extra: str) -> Report:
+    """Two copies of a pair of RAW and JPEG: the JPEGs are a group, the RAWs are known only by their bytes."""
+    for folder in ("a", "b"):
+        write(base, f"photos/{folder}/1.jpg", b"jpeg")
+        write(base, f"photos/{folder}/1.CR2", b"raw" if folder == "a" or "equal" in extra else b"other")
+    return report(base, [group(base, 1, ["photos/a/1.jpg", "photos/b/1.jpg"])])
+
+
+def test_raw_and_jpeg_go_together_or_stay(tmp_path: Path) -> None:
+    made = plan(pairs(tmp_path))
+    assert reasons(made.left, tmp_path) == {"photos/b/1.jpg": "its other half, 1.CR2, stays"}
+    assert going(plan(pairs(tmp_path), sidecars=False), tmp_path) == ["photos/b/1.jpg"]
+    made = plan(pairs(tmp_path, "equal"))
+    assert going(made, tmp_path) == ["photos/b/1.jpg", "photos/b/1.CR2"]
+    assert made.steps[1].keeper == str(tmp_path / "photos/a/1.CR2")
+    own = report(tmp_path, [group(tmp_path, 1, ["photos/a/1.CR2", "photos/a/1.jpg"])])
+    assert reasons(plan(own).left, tmp_path) == {"photos/a/1.jpg": "its other half, 1.CR2, stays"}
+    both = [
+        group(tmp_path, 1, ["photos/a/1.jpg", "photos/b/1.jpg"]),
+        group(tmp_path, 2, ["photos/a/1.CR2", "photos/b/1.CR2"]),
+    ]
+    assert [len(unit.steps) for unit in plan(report(tmp_path, both)).units] == [2]
+
+
+def test_all_or_none(tmp_path: Path) -> None:
+    """A sidecar that is gone when its image is to go keeps both where they are."""
+    found = with_sides(tmp_path, "photos/0 copy.xmp")
+    made = plan(found, f"move:to={tmp_path}/out")
+    (tmp_path / "photos/0 copy.xmp").unlink()
+    outcome = apply(made, tmp_path / "j.jsonl")
+    assert reasons(outcome.left, tmp_path) == {"photos/0 copy.png": "is not there any more"}
+    assert (tmp_path / "photos/0 copy.png").exists()
+    assert sorted(tree(tmp_path / "out")) == ["sub/0 small.png"]
+
+
+def test_a_unit_is_taken_back_when_a_part_cannot_be_moved(tmp_path: Path) -> None:
+    found = with_sides(tmp_path, "photos/0 copy.xmp")
+    made = plan(found, f"move:to={tmp_path}/out")
+    before = tree(tmp_path / "photos")
+    image, side, other = made.steps
+    write(tmp_path, "out/blocked", b"a file where a folder is to be")
+    blocked = side._replace(target=str(tmp_path / "out/blocked/0 copy.xmp"))
+    units = [made.units[0]._replace(steps=[image, blocked]), made.units[1]]
+    outcome = apply(replace(made, units=units), tmp_path / "j.jsonl")
+    assert outcome.done == 1
+    assert len(outcome.left) == 1
+    assert other.path not in tree(tmp_path)
+    del before["sub/0 small.png"]
+    assert tree(tmp_path / "photos") == before
+    assert twinpix.undo(str(tmp_path / "j.jsonl")).done == 1
+
+
+# -- undo
+
+
+def moved(base: Path, groups: int = 2) -> tuple[Tree, Path]:
+    """A library after a move, and its journal."""
+    path = str(save(library(base, groups), base / "r.json"))
+    before = tree(base / "photos")
+    assert run(["resolve", path, "--move", "out", "--apply"]) == 0
+    return before, base / "r.journal.jsonl"
+
+
+def test_undo_twice(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before, journal = moved(tmp_path)
+    assert run(["undo", str(journal)]) == 0
+    assert "put back 4 files" in capfd.readouterr().out
+    assert run(["undo", str(journal)]) == 0
+    assert capfd.readouterr().out == "nothing to put back\n"
+    assert tree(tmp_path / "photos") == before
+
+
+def test_undo_says_what_it_cannot_put_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before, journal = moved(tmp_path)
+    (tmp_path / "photos/0 copy.png").write_bytes(b"new")
+    (tmp_path / "out/1 copy.png").write_bytes(b"edited")
+    (tmp_path / "out/sub/1 small.png").unlink()
+    assert run(["undo", str(journal)]) == 3
+    printed = capfd.readouterr().out
+    assert "put back 1 file," in printed
+    assert "photos/0 copy.png: another file has its name; it is left at" in printed
+    assert "photos/1 copy.png: was changed since; it is left at" in printed
+    assert "photos/sub/1 small.png: is neither there nor at" in printed
+    assert (tmp_path / "photos/0 copy.png").read_bytes() == b"new"
+    assert (tmp_path / "out/1 copy.png").read_bytes() == b"edited"
+    os.replace(tmp_path / "photos/0 copy.png", tmp_path / "elsewhere")
+    assert run(["undo", str(journal)]) == 3
+    assert (tmp_path / "photos/0 copy.png").read_bytes() == before["0 copy.png"][0]
+
+
+def test_undo_makes_folders_that_went(tmp_path: Path) -> None:
+    before, journal = moved(tmp_path)
+    (tmp_path / "photos/sub").rmdir()
+    assert run(["undo", str(journal)]) == 0
+    assert tree(tmp_path / "photos") == before
+
+
+def test_a_folder_with_other_files_stays(tmp_path: Path) -> None:
+    _, journal = moved(tmp_path)
+    write(tmp_path, "out/sub/mine.txt", b"mine")
+    assert run(["undo", str(journal)]) == 0
+    assert sorted(tree(tmp_path / "out")) == ["sub/mine.txt"]
+
+
+def test_an_edited_keeper_cannot_give_back_what_was_linked(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = str(save(library(tmp_path, 1, equal=True), tmp_path / "r.json"))
+    assert run(["resolve", path, "--hardlink", "--apply"]) == 0
+    (tmp_path / "photos/0.png").write_bytes(b"edited")
+    assert run(["undo", "r.journal.jsonl"]) == 3
+    assert "was edited since; the link is left as it is" in capfd.readouterr().out
+
+
+def test_journals_that_are_damaged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before, journal = moved(tmp_path)
+    whole = journal.read_bytes()
+    for text in (b"", b"no journal\n", b'{"journal":"twinpix.journal/2"}\n', b"[1,2]\n", b'{"schema":1}\n'):
+        (tmp_path / "bad.jsonl").write_bytes(text)
+        assert run(["undo", "bad.jsonl"]) == (3 if text else 0)
+    assert run(["undo", "missing.jsonl"]) == 3
+    assert "cannot read the journal" in capfd.readouterr().err
+    lines = whole.splitlines(keepends=True)
+    cut = b"".join(lines[:2]) + lines[2][:40]
+    journal.write_bytes(cut)
+    assert run(["undo", str(journal)]) == 3
+    assert "line 3 cannot be read: what it says is not put back" in capfd.readouterr().out
+    assert (tmp_path / "photos/0 copy.png").exists()
+    journal.write_bytes(whole.replace(lines[2], b'{"unit": "garbage"}\n'))
+    assert run(["undo", str(journal)]) == 3
+    assert "line 3 cannot be read" in capfd.readouterr().out
+    journal.write_bytes(whole)
+    assert run(["undo", str(journal)]) == 0
+    assert tree(tmp_path / "photos") == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *('{"unit":[[0,"relative","",[1,1,1,1,1,1,1,1],"","",""]]}', '{"unit":[[0,"/a\\u0000","",[1],"","",""]]}'),
+        *('{"done":7}', '{"undone":"x"}', '{"target":9,"to":"/x"}', "null", "[]", "{}", '{"unit":5}'),
+    ],
+)
+def test_a_hostile_line_is_left_out(line: str, tmp_path: Path) -> None:
+    before, journal = moved(tmp_path)
+    with journal.open("a") as file:
+        file.write(line + "\n")
+    outcome = twinpix.undo(str(journal))
+    assert (outcome.done, len(outcome.left)) == (4, 1)
+    assert tree(tmp_path / "photos") == before
+
+
+# -- reports that are wrong
+
+
+def test_reports_of_elsewhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    found = library(tmp_path, 1)
+    path = save(found, tmp_path / "r.json")
+    text = path.read_text()
+    for bad in (text.replace("report/1", "report/2"), "{", "[]", '{"schema": 5}', text.replace('"groups"', '"gruops"')):
+        path.write_text(bad)
+        assert run(["resolve", str(path), "--trash", "--apply"]) == 3, bad[:50]
+        assert capfd.readouterr().err.startswith("twinpix: ")
+    path.write_text(text.replace("report/1", "report/2"))
+    assert run(["resolve", str(path), "--trash"]) == 3
+    assert (
+        "is no report of schema twinpix.report/1 (its schema is twinpix.report/2): run find again"
+        in capfd.readouterr().err
+    )
+    save(replace(found, base="/other/machine"), path)
+    assert run(["resolve", str(path), "--trash", "--apply"]) == 3
+    assert "speaks of /other/machine/photos, which is not here" in capfd.readouterr().err
+    assert run(["resolve", "missing.json", "--trash"]) == 2
+    assert len(tree(tmp_path / "photos")) == 4
+
+
+def test_copying_needs_to_know_what_is_unique(tmp_path: Path) -> None:
+    found = library(tmp_path, 1)
+    with pytest.raises(ReportError, match="does not name the images that are in no group"):
+        plan(replace(found, unique=None), "copy:to=/nowhere")
+
+
+def test_the_target_may_not_lie_in_what_was_scanned(tmp_path: Path) -> None:
+    found = library(tmp_path, 1)
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+    for target in ("photos", "photos/out", "link/out"):
+        for action in ("move", "copy"):
+            with pytest.raises(RefusedError, match="lies in the scanned folder"):
+                plan(found, f"{action}:to={tmp_path / target}")
+    write(tmp_path, "lib/1.png", b"x")
+    with pytest.raises(RefusedError, match="lies in the reference folder"):
+        plan(replace(found, references=["lib"]), f"move:to={tmp_path}/lib/out")
+
+
+def test_a_reference_stays_whatever_its_flag_says(tmp_path: Path) -> None:
+    write(tmp_path, "lib/0.png", content(0))
+    found = library(tmp_path, 1)
+    shared = group(tmp_path, 1, ["photos/0.png", "lib/0.png", "photos/0 copy.png"])
+    made = plan(replace(found, groups=[shared], references=["lib"]))
+    assert going(made, tmp_path) == ["photos/0 copy.png"]
+    assert reasons(made.left, tmp_path) == {"lib/0.png": "lies in a reference folder"}
+
+
+def test_find_writes_what_resolve_needs(photos: Path, tmp_path: Path) -> None:
+    write(tmp_path, "lib/x.png", (photos / "1.png").read_bytes())
+    assert run(["find", str(photos), "--reference", "lib", "-o", "r.json", "--no-store"]) == 0
+    written = json.loads((tmp_path / "r.json").read_text())
+    assert [Path(row["path"]).name for row in written["unique"]] == ["2.png"]
+    assert (written["references"], written["cross"]) == (["lib"], False)
+    before = tree(photos)
+    assert run(["resolve", "r.json", "--move", "out", "--apply"]) == 0
+    assert sorted(tree(photos)) == ["0 same.png", "2.png"] or sorted(tree(photos)) == ["0.png", "2.png"]
+    assert run(["undo", "r.journal.jsonl"]) == 0
+    assert tree(photos) == before
+
+
+def test_every_action_can_be_made_again_from_its_options() -> None:
+    from twinpix import plugins
+
+    for name in plugins.names("actions"):
+        options = {"to": "/x"} if name in ("move", "copy") else {}
+        made = actions.make(name, options)
+        assert actions.options_of(made) == options
+        assert made.verb
+        assert made.done
+        assert made.on in ("discards", "kept")
