@@ -94,12 +94,10 @@ def _names(step: Step) -> Iterator[str]:
     """What the trash holds under the names that it may have given a file, the newest first."""
     stem, suffix = os.path.splitext(os.path.basename(step.path))
     for folder in _folders(step.path):
-        names: list[str] = []
-        name = os.path.join(folder, os.path.basename(step.path))
-        while os.path.lexists(name):
-            names.append(name)
-            name = os.path.join(folder, f"{stem} {len(names)}{suffix}")
-        yield from reversed(names)
+        names = [os.path.join(folder, os.path.basename(step.path))]
+        while os.path.lexists(names[-1]) or os.path.lexists(_note_of(names[-1])):
+            names.append(os.path.join(folder, f"{stem} {len(names)}{suffix}"))
+        yield from filter(os.path.lexists, reversed(names))
 
 
 def _find(step: Step) -> str | None:
@@ -124,8 +122,13 @@ def _is_it(place: str, step: Step) -> bool:
         return False
 
 
-def _forget(place: str) -> None:
-    """Remove the trash's note of a file that is not in it any more."""
+def _note_of(place: str) -> str:
+    """The trash's note of where a file came from."""
     folder, name = os.path.split(place)
+    return os.path.join(os.path.dirname(folder), "info", f"{name}.trashinfo")
+
+
+def _forget(place: str) -> None:
+    """Remove the note of a file that is not in the trash any more."""
     with contextlib.suppress(OSError):
-        os.unlink(os.path.join(os.path.dirname(folder), "info", f"{name}.trashinfo"))
+        os.unlink(_note_of(place))
