@@ -38,6 +38,12 @@ class RefusedError(TwinpixError):
     """An action that is not begun, because it could not be carried through safely; nothing was touched."""
 
 
+class StoppedError(TwinpixError):
+    """The user has stopped it; what is said tells what is kept."""
+
+    exit_code = Exit.INTERRUPTED
+
+
 class StoreError(TwinpixError):
     """The store cannot be used at this place."""
 

@@ -65,6 +65,7 @@ class Info(NamedTuple):
     codes: int
     failures: int
     specs: dict[str, int]
+    apart: int  # pairs that are not duplicates by their user's word
 
 
 def default_path() -> Path:
@@ -114,6 +115,15 @@ class Store:
         self._results.append((digest, spec, *result))
         self._flush_if_due()
 
+    def put_apart(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Remember pairs of contents that are not duplicates by their user's word."""
+        rows = list(pairs)
+        self._try(lambda: self._put_apart(rows))
+
+    def apart(self) -> list[tuple[bytes, bytes]]:
+        """The pairs that are not duplicates by their user's word."""
+        return self._try(lambda: list(self._db.execute("SELECT a, b FROM apart ORDER BY a, b")))
+
     def flush(self) -> None:
         """Write what is pending."""
         self._flushed = time.monotonic()
@@ -133,9 +143,9 @@ class Store:
         """What the store holds."""
         return self._try(self._info)
 
-    def clear(self) -> None:
-        """Forget everything, for every process that uses the store."""
-        self._try(self._clear)
+    def clear(self, *, apart: bool = False) -> None:
+        """Forget every code, for every process that uses the store; what users have said only with `apart`."""
+        self._try(lambda: self._clear(apart))
 
     # -- inside
 
@@ -187,6 +197,7 @@ class Store:
             if (layout := db.execute("PRAGMA user_version").fetchone()[0]) != _LAYOUT:
                 old = "".join(f"DROP TABLE IF EXISTS {table};" for table in ("files", "specs", "results"))
                 db.executescript(f"BEGIN;{old if layout else ''}{_SCHEMA};PRAGMA user_version={_LAYOUT};COMMIT")
+            db.execute("CREATE TABLE IF NOT EXISTS apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
             db.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.Error:
             db.close()
@@ -233,11 +244,16 @@ class Store:
         files = count("SELECT count(*) FROM files").fetchone()[0]
         codes = count("SELECT count(*) FROM results WHERE code IS NOT NULL").fetchone()[0]
         failures = count("SELECT count(*) FROM results WHERE code IS NULL").fetchone()[0]
-        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs)
+        apart = count("SELECT count(*) FROM apart").fetchone()[0]
+        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs, apart)
 
-    def _clear(self) -> None:
+    def _put_apart(self, rows: list[tuple[bytes, bytes]]) -> None:
+        with self._db:
+            self._db.executemany("INSERT OR IGNORE INTO apart VALUES(?,?)", rows)
+
+    def _clear(self, apart: bool) -> None:
         with self._db:  # specs keep their numbers: another process may be about to write under one
-            for table in ("files", "results"):
+            for table in ("files", "results", "apart")[: 3 if apart else 2]:
                 self._db.execute(f"DELETE FROM {table}")
         self._db.execute("VACUUM")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twinpix.cli import common
 from twinpix.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -46,10 +47,16 @@ def resolve(
         bool,
         typer.Option("--sidecars/--no-sidecars", help="What belongs to an image goes with it, all or none."),
     ] = True,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Choose what stays, group by group.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="With --interactive: draw each group in the terminal.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without, the plan is printed.")] = False,
     journal: Annotated[
         str | None, typer.Option("--journal", metavar="FILE", help="For undo; default: beside the report.")
     ] = None,
+    store: common.StoreOption = None,
+    no_store: common.NoStoreOption = False,
 ) -> int:
     """Print what would be done with the duplicates of a report, and with --apply do it.
 
@@ -63,19 +70,26 @@ def resolve(
     )
     from twinpix import actions, pipeline, plugins
     from twinpix import report as reports
-    from twinpix.cli import plans
+    from twinpix.cli import dialogue, plans
     from twinpix.machine import no_garbage_collection
     from twinpix.pipeline import ground
     from twinpix.pipeline.terminal import progress
 
+    if show and not interactive:
+        raise UsageError("--show draws what --interactive asks about: give both")
     found = reports.read(report)
+    if keep is not None or stricter is not None:
+        found = pipeline.decide_again(found, keep, stricter)
+    choices = None
+    if interactive:
+        options = common.options({"store": store, "no_store": no_store})
+        choices = dialogue.asked(found, report, options, show=show)
     with ground.on(report, plugins.name_of(act), actions.options_of(act), path=journal, apply=apply) as place:
         plan = pipeline.plan(
             found,
             act,
-            keep=keep,
-            stricter=stricter,
             sidecars=sidecars,
+            choices=choices,
             dealt_with=place.dealt_with,
             source=os.path.abspath(report),
         )

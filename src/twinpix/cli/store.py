@@ -24,17 +24,26 @@ def info(store: _File = None) -> int:
     print(f"{plural(found.files, 'file')} known, {plural(found.codes, 'code')}, {plural(found.failures, 'failure')}")
     for spec, count in found.specs.items():
         print(f"  {count:>9,}  {spec}")
+    if found.apart:
+        print(f"{plural(found.apart, 'pair')} marked as not duplicates")
     return Exit.DONE
 
 
 @app.command()
-def clear(store: _File = None) -> int:
-    """Forget every code; the next run computes them again."""
+def clear(
+    store: _File = None,
+    verdicts: Annotated[bool, typer.Option("--verdicts", help="Also what was marked as not duplicates.")] = False,
+) -> int:
+    """Forget every code; the next run computes them again. What was marked as not duplicates stays."""
     from twinpix.pipeline import Options
     from twinpix.report import plural
 
     with Options(store=store or "default").opened(NotesOnly()) as opened:
         held = opened.info()
-        opened.clear()
-    print(f"forgot {plural(held.codes, 'code')} and {plural(held.failures, 'failure')}: {held.path}")
+        opened.clear(apart=verdicts)
+    told = f"forgot {plural(held.codes, 'code')} and {plural(held.failures, 'failure')}: {held.path}"
+    if held.apart:
+        what = "forgotten too" if verdicts else "kept (--verdicts forgets them)"
+        told += f"\n{plural(held.apart, 'pair')} marked as not duplicates: {what}"
+    print(told)
     return Exit.DONE

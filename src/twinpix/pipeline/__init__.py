@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         write_codes,
     )
     from twinpix.pipeline.comparing import Comparison, Distance, compare
+    from twinpix.pipeline.deciding import decide_again
     from twinpix.pipeline.encoding import encode
     from twinpix.pipeline.finding import find
     from twinpix.pipeline.options import DEFAULT_METHOD, Options
@@ -36,6 +37,7 @@ __all__ = [
     "Progress",
     "apply",
     "compare",
+    "decide_again",
     "encode",
     "encode_files_as_stream",
     "encode_pictures",
@@ -55,6 +57,7 @@ _MODULES = {
         *("header_of", "query_codes", "read_codes", "write_codes"),
     ),
     "comparing": ("Comparison", "Distance", "compare"),
+    "deciding": ("decide_again",),
     "encoding": ("encode",),
     "finding": ("find",),
     "options": ("DEFAULT_METHOD", "Options"),

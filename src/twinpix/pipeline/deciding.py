@@ -9,6 +9,7 @@ from twinpix.errors import UsageError
 from twinpix.linking.base import Kind
 from twinpix.model import Counts, Group, Match, Member, Report, Unique
 from twinpix.pipeline.grouping import is_allowed
+from twinpix.pipeline.trusting import sound_places
 
 _TURNED = ("rotated", "mirrored")
 
@@ -17,11 +18,12 @@ def decide_again(report: Report, rules: str | None = None, stricter: int | None 
     """The same images, linked and ordered anew: no image is read, so no group can grow.
 
     `stricter` is a radius, at most the report's. Raises `UsageError` for a larger one, and for rules that
-    there are not.
+    there are not, `ReportError` for a report that cannot be trusted.
     """
     radius = report.radius if stricter is None else stricter
     if not 0 <= radius <= report.radius:
         raise UsageError(f"--stricter is a radius between 0 and the report's, {report.radius}, not {radius}")
+    sound_places(report)
     chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)
     files = _Files(report, radius)
     order = sorted(range(len(files.members)), key=lambda file: chain.key(files.members[file]))

@@ -14,13 +14,14 @@ from twinpix import keep, linking, plugins, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
-from twinpix.pipeline import relate
+from twinpix.pipeline import relate, verdicts
 from twinpix.pipeline.gathering import Images, gather, look_at_pixels
 from twinpix.pipeline.grouping import group
 from twinpix.pipeline.matching import match
 from twinpix.pipeline.nodes import Nodes, is_low, nodes_of
 from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.progress import Progress
+from twinpix.report import plural
 
 _SIZE, _MTIME = Stamp._fields.index("size"), Stamp._fields.index("mtime_ns")
 
@@ -53,10 +54,16 @@ def find(
         coder = options.coder(store, [method], progress)
         images = gather(listing.refs, coder)
         with progress.stage("compare", len(images.contents)):
-            nodes = nodes_of(images.contents, method, options.guard)
+            apart = verdicts.known_apart(images.contents, store)
+            nodes = nodes_of(images.contents, method, options.guard, verdicts.contents_of(apart))
             matches = _matches(images, nodes, method, radius, options)
+            if apart:
+                equal = verdicts.between_equals(nodes, all_of_them=method.metric == "identity")
+                matches = verdicts.without(Matches.joined([matches, equal]), nodes, apart)
         look_at_pixels(images, _alike(images, nodes, matches, method), options, store, progress)
         notes = list(store.notes)
+    if apart:
+        notes.append(f"{plural(len(apart), 'pair')} held apart: marked as not duplicates")
     groups = group(images, nodes, matches, method, options)
 
     failures = sorted([*listing.failures, *coder.failures, *images.failures], key=lambda f: (f.path, f.stage))

@@ -1,6 +1,6 @@
 """Contents that no search need tell apart: equal codes, or equal pixels where codes mean nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ class Nodes(NamedTuple):
     of: NDArray[np.int64]  # the node of each content
     codes: Bytes2D  # (nodes, turns, bytes)
     guarded: NDArray[np.bool_]  # (nodes,): matched by identity alone
+    origin: NDArray[np.int64]  # (nodes,): nodes of one origin would be one, had nobody said that they are apart
 
     def contents(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """`order` and `starts`: node `n` holds the contents `order[starts[n]:starts[n + 1]]`, ascending."""
@@ -24,8 +25,11 @@ class Nodes(NamedTuple):
         return order, np.searchsorted(self.of[order], np.arange(len(self.codes) + 1))
 
 
-def nodes_of(contents: Contents, method: Fingerprint, guard: bool) -> Nodes:
-    """One node for each distinct code, or, of contents with too little detail, for each distinct picture."""
+def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collection[int] = ()) -> Nodes:
+    """One node for each distinct code, or, of contents with too little detail, for each distinct picture.
+
+    Each content in `apart` has a node of its own.
+    """
     codes = contents.codes(width_of(method))
     low = is_low(contents) if guard and method.metric == "hamming" else np.zeros(len(codes), dtype=bool)
     keys = np.ascontiguousarray(codes.reshape(len(codes), codes.shape[1] * codes.shape[2]))
@@ -35,11 +39,14 @@ def nodes_of(contents: Contents, method: Fingerprint, guard: bool) -> Nodes:
     firsts = _first_of_equals([contents.pixels(number) for number in plain])
     for number, at in zip(plain, firsts, strict=True):
         of[number] = len(first) + at  # all of a node are guarded, or none
+    origin = of.copy()
+    for number in sorted(apart):
+        of[number] = of.max() + 1
     used, of = np.unique(of, return_inverse=True)
     of = of.reshape(-1).astype(np.int64)
     members = np.zeros(len(used), dtype=np.int64)
     members[of[::-1]] = np.arange(len(codes))[::-1]
-    return Nodes(of, codes[members], low[members])
+    return Nodes(of, codes[members], low[members], origin[members])
 
 
 def is_low(contents: Contents) -> NDArray[np.bool_]:

@@ -41,11 +41,11 @@ def plan(
     Raises `ReportError` for a report that cannot be trusted, `RefusedError` when the action cannot be done.
     """
     with no_garbage_collection():
+        if keep is not None or stricter is not None:
+            report = decide_again(report, keep, stricter)
         places = sound_places(report)
         scope, act = scope_of(report), actions.make(action) if isinstance(action, str) else action
         act.prepare(scope, apply=False)
-        if keep is not None or stricter is not None:
-            report = decide_again(report, keep, stricter)
         planner = _Planner(report, places, scope, act, sidecars, frozenset(dealt_with))
         if act.on == "kept":
             planner.keep_all(choices)

@@ -1,0 +1,70 @@
+"""What a user chose group by group, kept as it is chosen, so that a dialogue can be gone on with."""
+
+import json
+import os
+from typing import Any
+
+from twinpix.errors import OutputError
+from twinpix.model import Report
+
+SCHEMA = "twinpix.choices/1"
+
+
+class Choices:
+    """The paths that stay of each group that was decided; a line of JSON is written for each decision."""
+
+    def __init__(self, report: Report, path: str) -> None:
+        self.path = path
+        self.kept: dict[int, list[str]] = {}
+        self._head = {"schema": SCHEMA, "created": report.created, "spec": report.spec, "groups": len(report.groups)}
+        self._members = {group.id: {member.path for member in group.members} for group in report.groups}
+        self._written = self._read()
+
+    @classmethod
+    def beside(cls, report: Report, path: str) -> "Choices":
+        """The choices made on a report before, in a file beside it; those on an earlier report are left alone."""
+        stem = os.path.splitext(os.path.abspath(path))[0]
+        number = 1
+        while True:
+            found = cls(report, f"{stem}.choices{f'-{number}' if number > 1 else ''}.jsonl")
+            if found._written or not os.path.lexists(found.path):
+                return found
+            number += 1
+
+    def keep(self, group: int, paths: list[str]) -> None:
+        """Decide one group; raises `OutputError` when that cannot be written."""
+        self.kept[group] = paths
+        lines = [] if self._written else [self._head]
+        try:
+            with open(self.path, "a", encoding="ascii") as file:
+                file.writelines(json.dumps(line) + "\n" for line in (*lines, {"group": group, "keep": paths}))
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {(error.strerror or str(error)).lower()}") from None
+        self._written = True
+
+    def _read(self) -> bool:
+        """Take up what was chosen on this very report; False when the file is not there, or of another one."""
+        try:
+            with open(self.path, encoding="ascii") as file:
+                if _value(file.readline()) != self._head:
+                    return False
+                for line in file:
+                    self._take(_value(line))
+        except (OSError, UnicodeDecodeError):
+            return False
+        return True
+
+    def _take(self, row: Any) -> None:
+        if not isinstance(row, dict) or not isinstance(row.get("group"), int) or not isinstance(row.get("keep"), list):
+            return
+        number, paths = row["group"], list(map(str, row["keep"]))
+        if paths and self._members.get(number, set()).issuperset(paths):
+            self.kept[number] = paths
+
+
+def _value(line: str) -> Any:
+    """A line of JSON; None for one that is cut off."""
+    try:
+        return json.loads(line) if line.endswith("\n") else None
+    except ValueError:
+        return None

@@ -1,0 +1,60 @@
+"""Pairs of images that a user has said are not duplicates: remembered by content, whatever their files are called."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from itertools import combinations
+
+import numpy as np
+
+from twinpix.model import Matches
+from twinpix.pipeline.contents import Contents
+from twinpix.pipeline.nodes import Nodes
+from twinpix.store import Store
+
+Pairs = frozenset[tuple[int, int]]  # of numbers, the smaller first
+
+
+def remember(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> int:
+    """Remember that these contents are not duplicates of one another, or, if given, of the `others`.
+
+    Returns how many pairs that are; a content and itself are none.
+    """
+    first, second = sorted(set(digests)), sorted(set(others))
+    pairs = [(a, b) for a in first for b in second] if second else combinations(first, 2)
+    told = {(min(a, b), max(a, b)) for a, b in pairs if a != b}
+    store.put_apart((bytes.fromhex(a), bytes.fromhex(b)) for a, b in told)
+    return len(told)
+
+
+def known_apart(contents: Contents, store: Store) -> Pairs:
+    """The pairs of contents that are not duplicates by their user's word."""
+    told = store.apart()
+    if not told:
+        return frozenset()
+    place = {contents.digest(number): number for number in range(len(contents))}
+    pairs = ((place.get(a), place.get(b)) for a, b in told)
+    return frozenset((min(i, j), max(i, j)) for i, j in pairs if i is not None and j is not None)
+
+
+def contents_of(pairs: Pairs) -> Collection[int]:
+    return {number for pair in pairs for number in pair}
+
+
+def without(matches: Matches, nodes: Nodes, pairs: Pairs) -> Matches:
+    """The matches but for those pairs; each content that is in one of them has a node of its own."""
+    if not pairs:
+        return matches
+    between = {tuple(sorted((int(nodes.of[i]), int(nodes.of[j])))) for i, j in pairs}
+    kept = np.array([(i, j) not in between for i, j, _, _ in matches.rows()], dtype=bool)
+    return Matches(matches.i[kept], matches.j[kept], matches.distance[kept], matches.turn[kept])
+
+
+def between_equals(nodes: Nodes, *, all_of_them: bool) -> Matches:
+    """Pairs of nodes that would be one but for such contents, where no search compares codes."""
+    one: dict[int, list[int]] = defaultdict(list)
+    for node, origin in enumerate(nodes.origin.tolist()):
+        if all_of_them or nodes.guarded[node]:
+            one[origin].append(node)
+    pairs = [pair for equal in one.values() for pair in combinations(equal, 2)]
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return Matches(ends[:, 0], ends[:, 1], np.zeros(len(ends), np.int32), np.zeros(len(ends), np.int8))

@@ -1,0 +1,271 @@
+"""resolve --interactive, driven through a real terminal; and what is remembered of it."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import twinpix
+from libraries import library, save, tree
+from twinpix.cli.app import run
+from twinpix.pipeline.choices import Choices
+from twinpix.store import Store
+
+pexpect = pytest.importorskip("pexpect", reason="needs pexpect")
+pyte = pytest.importorskip("pyte", reason="needs pyte")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+
+COLUMNS, LINES = 110, 50
+
+
+class Terminal:
+    """A command in a terminal, and what is on its screen."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.screen = pyte.Screen(COLUMNS, LINES)
+        self._stream = pyte.ByteStream(self.screen)
+        self._child = pexpect.spawn(
+            sys.executable,
+            ["-W", "error", "-m", "twinpix", *arguments],
+            dimensions=(LINES, COLUMNS),
+            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **environment},
+            timeout=30,
+        )
+
+    def until(self, text: str) -> list[str]:
+        """The lines of the screen once the cursor's line, or for an ended command any line, holds a text."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if text in self.screen.display[self.screen.cursor.y] or not self._more():
+                break
+        lines = [line.rstrip() for line in self.screen.display]
+        assert any(text in line for line in lines), "\n".join(lines)
+        return lines
+
+    def _more(self) -> bool:
+        try:
+            self._stream.feed(self._child.read_nonblocking(65536, timeout=0.2))
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        return True
+
+    def type(self, text: str) -> None:
+        self._child.send(text)
+
+    def end(self) -> tuple[int, list[str]]:
+        """The exit code, and the last screen."""
+        while self._more():
+            pass
+        self._child.close()
+        return int(self._child.exitstatus), [line.rstrip() for line in self.screen.display if line.strip()]
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library of four groups, a report on it, and the current folder there."""
+    monkeypatch.chdir(tmp_path)
+    save(library(tmp_path, 4), tmp_path / "r.json")
+    return tmp_path
+
+
+MOVE = ("resolve", "r.json", "--interactive", "--move", "out", "--store", "store.sqlite")
+
+
+def test_a_session(asked: Path) -> None:
+    """Keep what is marked, keep another, go back, keep all, skip; then act, and go on with what was skipped."""
+    terminal = Terminal(*MOVE, "--apply")
+    screen = terminal.until("keep [1], other numbers, a)ll, n)ot duplicates, s)kip, b)ack, q)uit, ?:")
+    assert screen[1].startswith("Group 1 of 4: 3 images, ")
+    assert screen[3].split()[:4] == ["[1]", "keep", "8×8", "800"]
+    assert screen[4].endswith("photos/0 copy.png  (re-encoded, 2 bits apart)")
+    assert "2020-09-13" in screen[4]
+    terminal.type("\r")
+    terminal.until("Group 2 of 4")
+    terminal.type("2\r")
+    terminal.until("Group 3 of 4")
+    terminal.type("b\r")
+    screen = terminal.until("?:")
+    assert [line.split()[1] for line in screen if line.startswith("  [2]") and "1 copy" in line][-1] == "keep"
+    terminal.type("2-3\r")
+    terminal.until("?:")
+    terminal.type("a\r")
+    terminal.until("Group 4 of 4")
+    terminal.type("s\r")
+    code, screen = terminal.end()
+    assert code == 0
+    text = "\n".join(screen)
+    assert "no more groups" in text
+    assert "3 groups of 4 decided" in text
+    assert "3 files moved" in text
+    assert sorted(tree(asked / "out")) == ["0 copy.png", "1.png", "sub/0 small.png"]
+
+    terminal = Terminal(*MOVE, "--apply")
+    screen = terminal.until("?:")
+    assert screen[0].startswith("3 groups decided before (")
+    assert any(line.startswith("Group 4 of 4") for line in screen)
+    terminal.type("q\r")
+    code, screen = terminal.end()
+    assert code == 0
+    assert any("0 files to move" in line and "3 files dealt with before" in line for line in screen)
+
+
+def test_without_apply_nothing_is_touched(asked: Path) -> None:
+    before = tree(asked / "photos")
+    terminal = Terminal(*MOVE)
+    terminal.until("?:")
+    terminal.type("\rq\r")
+    code, screen = terminal.end()
+    assert code == 0
+    assert screen[-1] == "nothing was touched; --apply does it"
+    assert tree(asked / "photos") == before
+
+
+@pytest.mark.parametrize("answer", ["0", "4", "1,9", "x", "1-9", "3-1", "n 7", "1;2", "-1", "9" * 30])
+def test_what_is_not_understood_is_asked_again(answer: str, asked: Path) -> None:
+    terminal = Terminal(*MOVE)
+    terminal.until("?:")
+    terminal.type(answer + "\r")
+    terminal.until("?:")
+    screen = terminal.until("not understood: ")
+    assert any(line.startswith(f"not understood: {answer} (? for help)") for line in screen)
+    terminal.type("?\r")
+    terminal.until("they are not duplicates: keep all")
+    terminal.type("q\r")
+    assert terminal.end()[0] == 0
+    assert not list(asked.glob("*.choices*"))
+
+
+def test_ctrl_c_and_the_end_of_the_input(asked: Path) -> None:
+    terminal = Terminal(*MOVE, "--apply")
+    terminal.until("?:")
+    terminal.type("\r")
+    terminal.until("Group 2 of 4")
+    terminal.type("\x03")
+    code, screen = terminal.end()
+    assert code == 130
+    text = "".join(screen)
+    assert "twinpix: stopped; what was chosen is in" in text
+    assert not (asked / "out").exists()
+    terminal = Terminal(*MOVE)
+    terminal.until("1 group decided before")
+    terminal.until("?:")
+    terminal.type("\x04")
+    assert terminal.end()[0] == 0
+
+
+@pytest.mark.parametrize("protocol", ["blocks", "kitty", "iterm2", "sixel"])
+def test_groups_are_drawn(protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["find", str(photos), "-o", "r.json", "--no-store"]) == 0
+    terminal = Terminal("resolve", "r.json", "-i", "--show", "--trash", "--no-store", TWINPIX_TERMINAL=protocol)
+    terminal.until("?:")
+    if protocol == "blocks":
+        cells = [terminal.screen.buffer[line][column] for line in range(LINES) for column in range(COLUMNS)]
+        assert len({cell.bg for cell in cells if cell.data == "▀"}) > 50
+    terminal.type("q\r")
+    assert terminal.end()[0] == 0
+
+
+def test_show_needs_interactive(asked: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["resolve", "r.json", "--trash", "--show"]) == 2
+    assert "--show draws what --interactive asks about: give both" in capfd.readouterr().err
+
+
+# -- not duplicates
+
+
+def groups(folder: Path, store: Path, **options: object) -> list[set[str]]:
+    found = twinpix.find(folder, store=store, **options)  # type: ignore[arg-type]
+    return [{Path(member.path).name for member in each.members} for each in found.groups]
+
+
+def test_not_duplicates_are_not_found_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = tmp_path / "store.sqlite"
+    assert groups(photos, store) == [{"0.png", "0 same.png", "0 small.jpg", "0 encoded.jpg"}]
+    assert run(["find", str(photos), "-o", "r.json", "--store", str(store)]) == 0
+    terminal = Terminal("resolve", "r.json", "-i", "--move", "out", "--store", str(store))
+    screen = terminal.until("?:")
+    (number,) = [line.split("]")[0][-1] for line in screen if "0 small.jpg" in line]
+    terminal.type(f"n {number}\r")
+    code, screen = terminal.end()
+    assert code == 0
+    assert "  kept and remembered: 2 pairs will not be found together again" in screen
+    assert any(line.startswith("2 files to move") for line in screen)
+    assert groups(photos, store) == [{"0.png", "0 same.png", "0 encoded.jpg"}]
+    assert groups(photos, store, link="components") == [{"0.png", "0 same.png", "0 encoded.jpg"}]
+    (photos / "0 small.jpg").rename(photos / "renamed.jpg")
+    assert groups(photos, store) == [{"0.png", "0 same.png", "0 encoded.jpg"}]
+    found = twinpix.find(photos, store=store)
+    assert found.notes == ["2 pairs held apart: marked as not duplicates"]
+    assert groups(photos, tmp_path / "other.sqlite")[0] >= {"renamed.jpg"}
+
+
+def test_all_of_a_group_are_not_duplicates(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["find", str(photos), "-o", "r.json", "--store", "s.sqlite"]) == 0
+    terminal = Terminal("resolve", "r.json", "-i", "--move", "out", "--store", "s.sqlite")
+    terminal.until("?:")
+    terminal.type("n\r")
+    code, screen = terminal.end()
+    assert code == 0
+    assert "  kept and remembered: 3 pairs will not be found together again" in screen
+    assert groups(photos, tmp_path / "s.sqlite") == [{"0.png", "0 same.png"}]  # one and the same bytes
+
+
+def test_the_store_forgets_codes_and_not_what_was_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s.sqlite"
+    store = Store(path)
+    store.put_apart([(b"a" * 16, b"b" * 16), (b"a" * 16, b"b" * 16)])
+    store.close()
+    assert run(["store", "info", "--store", str(path)]) == 0
+    assert "1 pair marked as not duplicates" in capfd.readouterr().out
+    assert run(["store", "clear", "--store", str(path)]) == 0
+    assert "1 pair marked as not duplicates: kept (--verdicts forgets them)" in capfd.readouterr().out
+    assert run(["store", "clear", "--verdicts", "--store", str(path)]) == 0
+    store = Store(path)
+    assert store.apart() == []
+    store.close()
+
+
+@pytest.mark.parametrize("method", ["phash:size=16", "pixels"])
+def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    """Files of equal pixels, and blank pictures, match by identity and not by a search."""
+    folder, store = tmp_path / "p", tmp_path / "s.sqlite"
+    folder.mkdir()
+    for kind, image in (("photo", picture(1)), ("blank", Image.new("RGB", (64, 64), "white"))):
+        for level in (1, 5, 9):
+            image.save(folder / f"{kind}{level}.png", compress_level=level)
+    assert groups(folder, store, method=method) == [{f"{k}{n}.png" for n in (1, 5, 9)} for k in ("blank", "photo")]
+    found = twinpix.find(folder, store=store)
+    digests = {Path(m.path).name: bytes.fromhex(m.digest) for each in found.groups for m in each.members}
+    opened = Store(store)
+    for kind in ("photo", "blank"):
+        pair = sorted((digests[f"{kind}1.png"], digests[f"{kind}9.png"]))
+        opened.put_apart([(pair[0], pair[1])])
+    opened.close()
+    held = groups(folder, store, method=method)
+    assert all({f"{k}1.png", f"{k}9.png"} - group for group in held for k in ("photo", "blank")) or not held
+    assert len(held) == 2
+    assert all(len(group) == 2 for group in held)
+
+
+# -- choices
+
+
+def test_choices_are_of_one_report(asked: Path) -> None:
+    found = library(asked, 4)
+    first = Choices.beside(found, "r.json")
+    first.keep(2, ["photos/1.png"])
+    assert Choices.beside(found, "r.json").kept == {2: ["photos/1.png"]}
+    other = Choices.beside(library(asked, 3), "r.json")
+    assert (other.kept, Path(other.path).name) == ({}, "r.choices-2.jsonl")
+    with open(first.path, "a") as file:
+        file.write('{"group": 3, "keep": ["elsewhere.png"]}\n{"group": []}\n5\n{"group": 1, "keep": ["photos/0.p')
+    assert Choices.beside(found, "r.json").kept == {2: ["photos/1.png"]}
