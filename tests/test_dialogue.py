@@ -37,18 +37,21 @@ class Terminal:
         )
 
     def until(self, text: str) -> list[str]:
-        """The lines of the screen once the cursor's line, or for an ended command any line, holds a text."""
+        """The lines of the screen once a question is asked and a text stands somewhere above it."""
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if text in self.screen.display[self.screen.cursor.y] or not self._more():
+        while time.monotonic() < deadline and self._more():
+            if self._question().endswith("?:") and any(text in line for line in self.screen.display):
                 break
         lines = [line.rstrip() for line in self.screen.display]
         assert any(text in line for line in lines), "\n".join(lines)
         return lines
 
+    def _question(self) -> str:
+        return str(self.screen.display[self.screen.cursor.y]).rstrip()
+
     def _more(self) -> bool:
         try:
-            self._stream.feed(self._child.read_nonblocking(65536, timeout=0.2))
+            self._stream.feed(self._child.read_nonblocking(65536, timeout=0.05))
         except pexpect.TIMEOUT:
             return True
         except pexpect.EOF:
@@ -56,11 +59,16 @@ class Terminal:
         return True
 
     def type(self, text: str) -> None:
+        """Type, and wait until that shows."""
+        before, deadline = self._question(), time.monotonic() + 30
         self._child.send(text)
+        while self._question() == before and time.monotonic() < deadline and self._more():
+            pass
 
     def end(self) -> tuple[int, list[str]]:
         """The exit code, and the last screen."""
-        while self._more():
+        deadline = time.monotonic() + 30
+        while self._more() and time.monotonic() < deadline:
             pass
         self._child.close()
         return int(self._child.exitstatus), [line.rstrip() for line in self.screen.display if line.strip()]

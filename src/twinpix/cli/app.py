@@ -10,6 +10,7 @@ from twinpix import __version__
 from twinpix.cli import (
     bench,
     compare,
+    dedupe_dump,
     demo,
     encode,
     evaluate,
@@ -18,10 +19,12 @@ from twinpix.cli import (
     methods,
     plot,
     query,
+    remove_duplicates,
     resolve,
     store,
     undo,
 )
+from twinpix.cli.arguments import ScriptCommand
 from twinpix.errors import Exit, TwinpixError
 from twinpix.report.base import printable
 
@@ -68,6 +71,12 @@ app.command("evaluate", short_help="Say how good a result or a method is, given 
 app.command("methods", short_help="List the methods, their options and measured radii.")(methods.methods)
 app.command("plot", short_help="Draw a report: a page, sheets, a histogram.")(plot.plot)
 app.command("imgdupes", short_help="Find and delete near-duplicates as imgdupes does.")(imgdupes.imgdupes)
+app.command(
+    "remove-duplicates", cls=ScriptCommand, short_help="Move duplicates in data sets away as remove_duplicates.py does."
+)(remove_duplicates.remove_duplicates)
+app.command("dedupe-dump", cls=ScriptCommand, short_help="Count, list and copy the different images of a Nutch dump.")(
+    dedupe_dump.dedupe_dump
+)
 app.command("demo", short_help="Draw a folder of pictures with edited copies.")(demo.demo)
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")

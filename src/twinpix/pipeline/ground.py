@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from twinpix import journal
+from twinpix.errors import ReportError
 from twinpix.model import Left
 
 
@@ -43,15 +44,36 @@ def on(
         yield Ground(path or _default_journal(report, records), done, left)
 
 
+def mend(stem: str) -> list[Left]:
+    """Mend what killed runs left whose journals `new_journal` has named; returns what could not be mended.
+
+    Raises `RefusedError` while another run acts.
+    """
+    from twinpix.pipeline.undoing import recover
+
+    left: list[Left] = []
+    with acting():
+        for path in _journals(stem):
+            with contextlib.suppress(ReportError):  # another program's file of that name
+                record = journal.read(path)
+                left += recover(record, finish=True) if record.is_open else []
+    return left
+
+
 def _default_journal(report: str, records: list[journal.Record]) -> str:
     """On in what a killed run left, else a new file beside the report."""
     for record in records:
         if record.was_open:
             return record.path
-    name, number = f"{_stem(report)}.journal.jsonl", 1
+    return new_journal(_stem(report))
+
+
+def new_journal(stem: str) -> str:
+    """The name of a journal that is not there yet, numbered when the plain one is taken."""
+    name, number = f"{stem}.journal.jsonl", 1
     while os.path.lexists(name):
         number += 1
-        name = f"{_stem(report)}.journal-{number}.jsonl"
+        name = f"{stem}.journal-{number}.jsonl"
     return name
 
 
@@ -61,7 +83,11 @@ def _stem(report: str) -> str:
 
 def journals_of(report: str) -> list[str]:
     """The journals beside a report, the oldest first."""
-    folder, name = os.path.split(_stem(report))
+    return _journals(_stem(report))
+
+
+def _journals(stem: str) -> list[str]:
+    folder, name = os.path.split(stem)
     try:
         names = os.listdir(folder)
     except OSError:

@@ -2,9 +2,18 @@
 
 from twinpix.plots.curve import precision_recall
 from twinpix.plots.duplicates import plot_duplicates
-from twinpix.plots.figure import save
+from twinpix.plots.figure import has_window, save, show
 from twinpix.plots.histogram import distance_histogram
 from twinpix.plots.page import write_page
 from twinpix.plots.sheet import group_sheet
 
-__all__ = ["distance_histogram", "group_sheet", "plot_duplicates", "precision_recall", "save", "write_page"]
+__all__ = [
+    "distance_histogram",
+    "group_sheet",
+    "has_window",
+    "plot_duplicates",
+    "precision_recall",
+    "save",
+    "show",
+    "write_page",
+]

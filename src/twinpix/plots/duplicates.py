@@ -27,7 +27,7 @@ def plot_duplicates(image_dir: Any, duplicate_map: Any, filename: Any, outfile: 
     if outfile:
         figure.save(drawn, outfile)
     else:
-        _show(drawn)
+        figure.show(drawn)
 
 
 def check_arguments(image_dir: Any, duplicate_map: Any, filename: Any) -> None:
@@ -71,16 +71,3 @@ def _cell(axes: "Axes", path: str, title: str, side: int) -> None:
         axes.imshow(image)
     axes.set_title(title.replace("$", r"\$"), fontsize=9)
     axes.set_axis_off()
-
-
-def _show(drawn: "Figure") -> None:
-    """In a window, or where a notebook shows figures."""
-    from matplotlib import pyplot
-
-    shown = pyplot.figure()
-    manager = shown.canvas.manager
-    if manager is None:
-        return
-    drawn.set_canvas(manager.canvas)
-    manager.canvas.figure = drawn
-    pyplot.show()

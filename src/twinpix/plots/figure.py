@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import warnings
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,33 @@ def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box stands for it
         figure.savefig(out, format=form, dpi=110, metadata=undated)
     report.write_file(name, [out.getvalue()])
+
+
+def show(figure: "Figure") -> None:
+    """Show a figure in a window, or where a notebook shows figures; in a window until it is closed."""
+    from matplotlib import pyplot
+
+    shown = pyplot.figure()
+    manager = shown.canvas.manager
+    if manager is None:
+        return
+    figure.set_canvas(manager.canvas)
+    manager.canvas.figure = figure
+    pyplot.show()
+
+
+def has_window() -> bool:
+    """True when there is a display, and a library that draws windows on it."""
+    if not (sys.platform in ("win32", "darwin") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
+        return False
+    try:
+        from matplotlib import pyplot
+
+        tried = pyplot.figure()
+    except ImportError:  # the library of the back end that was asked for is missing
+        return False
+    pyplot.close(tried)
+    return getattr(tried.canvas, "required_interactive_framework", None) is not None
 
 
 def shortened(text: str, width: int) -> str:

@@ -1,0 +1,60 @@
+"""What commands share that find and act in one go: their journal beside the folder that files go to."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from twinpix.cli import plans
+from twinpix.errors import Exit, OutputError
+from twinpix.model import Plan
+from twinpix.report import printable
+
+
+def say(line: str) -> None:
+    """A line on stderr, after what was printed before."""
+    sys.stdout.flush()
+    print(f"twinpix: {line}", file=sys.stderr)
+
+
+def say_rows(what: str, rows: Sequence[str], shown: int | None = None) -> None:
+    """A line on things that something is wrong with, and the first `shown` of them; nothing when there are none."""
+    if rows:
+        more = [f"… and {len(rows) - shown:,} more"] if shown is not None and len(rows) > shown else []
+        say("\n  ".join([what, *rows[:shown], *more]))
+
+
+def mend(folder: str) -> None:
+    """Mend what killed runs left that were to fill a folder; so that what is found then is whole."""
+    from twinpix.pipeline import ground
+
+    for row in ground.mend(folder):
+        say(f"left by a run that was killed: {printable(row.path)} {row.reason}")
+
+
+def carry_out(folder: str, make: Callable[[], Plan]) -> Exit:
+    """Make a plan and carry it out, with a journal beside the folder that it fills; say what was done."""
+    from twinpix import pipeline
+    from twinpix.pipeline import ground
+    from twinpix.pipeline.terminal import progress
+
+    with ground.acting():
+        plan = make()
+        sys.stdout.flush()
+        journal = _journal(folder) if plan.units else ""
+        outcome = pipeline.apply(plan, journal, progress())
+    sys.stdout.writelines(f"{line}\n" for line in plans.result(plan, outcome))
+    if journal:
+        print(f"journal: {plans.shown(journal)}")
+    return plans.exit_code(outcome)
+
+
+def _journal(folder: str) -> str:
+    """A new journal's name, in a folder that is there."""
+    from twinpix.pipeline import ground
+
+    above = os.path.dirname(folder)
+    try:
+        os.makedirs(above, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {above}: {(error.strerror or str(error)).lower()}") from None
+    return ground.new_journal(folder)

@@ -1,0 +1,44 @@
+"""Arguments as scripts take them: options spelled with underscores, and several values after one option."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from typer.core import TyperCommand
+
+
+class ScriptCommand(TyperCommand):
+    """A command whose options may be spelled with `_` for `-`, and take all values that follow if they may be repeated.
+
+    `-d A B` is `-d A -d B`. A value that begins with a hyphen is given as `--dirs=-a`.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        names = {name for parameter in self.params for name in parameter.opts}
+        several = {
+            name for parameter in self.params if getattr(parameter, "multiple", False) for name in parameter.opts
+        }
+        return super().parse_args(ctx, list(_spread(_hyphened(args, names), several)))
+
+
+def _hyphened(args: Iterable[str], names: set[str]) -> Iterator[str]:
+    for arg in args:
+        name, equals, value = arg.partition("=")
+        known = name.replace("_", "-")
+        yield f"{known}{equals}{value}" if known in names and name.startswith("--") else arg
+
+
+def _spread(args: Iterable[str], several: set[str]) -> Iterator[str]:
+    """Every value after an option of several with the option before it."""
+    option, fresh = "", False
+    for arg in args:
+        if option and not _is_option(arg):
+            if not fresh:
+                yield option
+            fresh = False
+        else:
+            option, fresh = (arg, True) if arg in several else ("", False)
+        yield arg
+
+
+def _is_option(arg: str) -> bool:
+    return arg.startswith("-") and arg != "-"

@@ -1,0 +1,98 @@
+"""The deduplication script for Nutch dumps: every image of a dump once, and where its duplicates are."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from twinpix import actions, pipeline, report, sources
+from twinpix.actions import Scope
+from twinpix.errors import UsageError
+from twinpix.model import Member, Plan, Report, Step, Unique
+from twinpix.pipeline.encoding import encode_files
+from twinpix.pipeline.progress import Progress
+from twinpix.report.json import dumps
+
+EXACT, NEAR = "pixels", pipeline.DEFAULT_METHOD
+
+
+def check(dump: str, folder: str) -> None:
+    """Raise `UsageError` when there is no such dump, `RefusedError` when nothing can be copied to the folder."""
+    sources.require([dump])
+    if not os.path.isdir(dump):
+        raise UsageError(f"{dump} is not a folder")
+    if folder:
+        scope = Scope([os.path.abspath(dump)], [])
+        for to in (folder, beside(folder)):
+            actions.make("copy", {"to": to}).prepare(scope, apply=False)
+
+
+def beside(folder: str) -> str:
+    """The folder for the duplicates of what is copied to a folder."""
+    return f"{folder}_duplicates"
+
+
+def find(dump: str, *, exact: bool, progress: Progress) -> Report:
+    """The groups of images with identical pixels, or that are the same picture; hidden folders are looked into."""
+    return pipeline.find([os.path.abspath(dump)], method=EXACT if exact else NEAR, hidden=True, progress=progress)
+
+
+def kept(found: Report) -> int:
+    """How many images are left, with one of each group."""
+    return found.counts.images - sum(len(group.members) - 1 for group in found.groups)
+
+
+def write(found: Report, path: str, progress: Progress) -> None:
+    """Write a list of what stays, each with the method's hash, its location, and the same of its duplicates."""
+    names = [
+        *(member.path for group in found.groups for member in group.members),
+        *(each.path for each in found.unique or ()),
+    ]
+    (prints,) = encode_files(names, [found.spec], progress=progress).values()  # codes that the store holds
+    hashes = {uri: code.tobytes().hex() for uri, code in zip(prints.refs.uris, prints.codes, strict=True)}
+    rows = sorted(_rows(found, hashes), key=lambda row: str(row["location"]))
+    report.write_file(path, [dumps(rows).encode()])
+
+
+def _rows(found: Report, hashes: dict[str, str]) -> Iterator[dict[str, Any]]:
+    def row(path: str) -> dict[str, Any]:
+        return {"location": path, "hash": hashes.get(path, "")}
+
+    for group in found.groups:
+        others = [row(member.path) for member in group.members if member.path != group.keeper]
+        yield row(group.keeper) | {"duplicates": others}
+    for image in found.unique or ():
+        yield row(image.path) | {"duplicates": []}
+
+
+def plan(found: Report, folder: str, *, duplicates: bool) -> Plan:
+    """A plan to copy one of each group, and every image that is in none; and `duplicates` to the folder beside."""
+    kept = _copies(found, folder)
+    if not duplicates:
+        return kept
+    more = _repeats(found, beside(folder))
+    return replace(kept, units=[*kept.units, *more.units], left=[*kept.left, *more.left])
+
+
+def _copies(found: Report, folder: str) -> Plan:
+    return pipeline.plan(found, actions.make("copy", {"to": folder}), sidecars=False)
+
+
+def _repeats(found: Report, folder: str) -> Plan:
+    """The duplicates, in a folder for each image that they repeat."""
+    (dump,) = found.roots
+    pairs = [
+        (member, group.keeper) for group in found.groups for member in group.members if member.path != group.keeper
+    ]
+    repeated = {member.path: os.path.relpath(keeper, dump) for member, keeper in pairs}
+    plan = _copies(replace(found, groups=[], unique=[_unique(member) for member, _ in pairs]), folder)
+
+    def placed(step: Step) -> Step:
+        tree = os.path.relpath(step.target, folder)
+        return step._replace(target=os.path.join(folder, repeated[step.path], tree))
+
+    return replace(plan, units=[unit._replace(steps=list(map(placed, unit.steps))) for unit in plan.units])
+
+
+def _unique(member: Member) -> Unique:
+    return Unique(member.path, member.size, member.mtime_ns, member.digest, member.root)

@@ -1,0 +1,74 @@
+"""The images of data sets and of encodings, each with its code."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from twinpix.compat.remove_duplicates import encodings
+from twinpix.compat.remove_duplicates.datasets import DataSet, data_sets, listed
+from twinpix.compat.remove_duplicates.encodings import Map
+from twinpix.compat.remove_duplicates.options import BITS, METHOD, Options
+from twinpix.model import Bytes2D, Failure, Files, Fingerprints
+from twinpix.pipeline.encoding import encode_files
+from twinpix.pipeline.progress import Progress
+
+
+class Coded(NamedTuple):
+    """Images with their codes, and what was met on the way."""
+
+    sets: list[DataSet]
+    files: Files  # an image's root is the number of its data set; their count: it is known from encodings only
+    codes: Bytes2D  # (n, 8)
+    failures: list[Failure]
+    damaged: list[str]  # part of them is missing: they have no code, as with imagededup
+    missing: Map  # encodings of files that are not there
+    overruled: list[str]  # names for which encodings disagree
+
+    def hashes(self) -> Map:
+        """The codes as text, by path."""
+        return {uri: code.tobytes().hex() for uri, code in zip(self.files.uris, self.codes, strict=True)}
+
+
+def coded(options: Options, progress: Progress) -> Coded:
+    """The images that the options name; raises `UsageError` for a data set or encodings that cannot be used.
+
+    What encodings speak of is not coded again, and images that cannot be read have no code.
+    """
+    maps = [encodings.read(name) for name in options.encodings_in]
+    sets = data_sets(options)
+    known = encodings.locate(maps, list(_places(options, sets)), lambda paths: _hashes(_encoded(paths, progress)))
+    files, failures = listed(sets, list(known.hashes), progress)
+    prints = _encoded([uri for uri in files.uris if uri not in known.hashes], progress)
+    hashes = {**known.hashes, **_hashes(prints)}
+    rows = [row for row, uri in enumerate(files.uris) if uri in hashes]
+    data = bytes.fromhex("".join(hashes[files.uris[row]] for row in rows))
+    return Coded(
+        sets,
+        files.take(rows),
+        np.frombuffer(data, dtype=np.uint8).reshape(len(rows), BITS // 8),
+        [*failures, *prints.failures],
+        [uri for uri, damaged in zip(prints.refs.uris, prints.damaged, strict=True) if damaged],
+        known.missing,
+        known.overruled,
+    )
+
+
+def _places(options: Options, sets: Sequence[DataSet]) -> Iterator[str]:
+    """Where names in encodings may start from."""
+    yield os.curdir
+    for each in sets:
+        yield from (each.root, *each.folders)
+    if options.root is not None:
+        yield options.root
+
+
+def _encoded(paths: Sequence[str], progress: Progress) -> Fingerprints:
+    (prints,) = encode_files(paths, [METHOD], decode="reference", progress=progress).values()
+    return prints
+
+
+def _hashes(prints: Fingerprints) -> Map:
+    rows = zip(prints.refs.uris, prints.codes, prints.damaged, strict=True)
+    return {uri: code.tobytes().hex() for uri, code, damaged in rows if not damaged}

@@ -1,0 +1,158 @@
+"""From codes to a report: which images are near another, what these are now, and groups of them."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import search
+from twinpix.actions.base import is_within
+from twinpix.compat.remove_duplicates.coding import Coded
+from twinpix.compat.remove_duplicates.datasets import is_for_images
+from twinpix.compat.remove_duplicates.options import METHOD
+from twinpix.model import Bytes2D, Counts, Failure, Files, Group, Report
+from twinpix.pipeline.contents import Contents
+from twinpix.pipeline.encoding import encode_files
+from twinpix.pipeline.gathering import Images
+from twinpix.pipeline.grouping import group
+from twinpix.pipeline.matching import match
+from twinpix.pipeline.nodes import nodes_of
+from twinpix.pipeline.options import Options
+from twinpix.pipeline.progress import Progress
+from twinpix.store import Result
+
+
+class Found(NamedTuple):
+    """A report, and the folder that its duplicates go to."""
+
+    report: Report
+    to: str
+
+
+def found(coded: Coded, radius: int, duplicates: str, progress: Progress) -> Found:
+    """Groups of images within the radius of the one that stays, as a report whose files were just looked at.
+
+    `duplicates` is the folder to move them to, absolute; in it each data set has a folder of its name.
+    """
+    near = _near(coded.codes, radius)
+    images = _looked_at(coded.files.take(near), coded.codes[near], progress)
+    roots, numbers = _roots(images.refs, coded, duplicates)
+    refs = images.refs
+    images = images._replace(refs=Files(refs.uris, refs.stamps, numbers, refs.references, refs.links))
+    groups = _groups(images, radius)
+    failures = sorted([*coded.failures, *images.failures], key=lambda failure: failure.path)
+    report = Report(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        roots=roots,
+        base=os.getcwd(),
+        spec=METHOD,
+        radius=radius,
+        link="star",
+        counts=_counts(coded, groups, failures),
+        groups=groups,
+        failures=failures,
+        damaged=coded.damaged,
+        decode="reference",
+    )
+    alone = len(roots) == 1 and os.path.isdir(roots[0])  # several have folders of their names anyway
+    return Found(report, os.path.join(duplicates, os.path.basename(roots[0])) if alone else duplicates)
+
+
+def _near(codes: Bytes2D, radius: int) -> NDArray[np.int64]:
+    """The rows whose code is near another's."""
+    if not len(codes):
+        return np.empty(0, dtype=np.int64)
+    distinct, node, count = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
+    i, j, _ = search.self_join(distinct, radius)
+    near = count > 1
+    near[i] = near[j] = True
+    return np.flatnonzero(near[node.reshape(-1)])
+
+
+def _looked_at(files: Files, codes: Bytes2D, progress: Progress) -> Images:
+    """What these files hold now; those that cannot be read, or changed since they were listed, are failures."""
+    (now,) = encode_files(files.uris, ["digest"], progress=progress).values()
+    place = {uri: at for at, uri in enumerate(now.refs.uris)}
+    failed = {failure.path: failure for failure in now.failures}
+    contents, number = Contents(), dict[tuple[bytes, bytes], int]()
+    rows, content = [], []
+    for row, uri in enumerate(files.uris):
+        at = place.get(uri)
+        if at is None:
+            failed.setdefault(uri, Failure(uri, "read", "not an image that can be read"))
+        elif not np.array_equal(now.refs.stamps[at], files.stamps[row]):
+            failed[uri] = Failure(uri, "read", "changed while this ran; run again")
+        else:
+            key = digest, code = now.codes[at].tobytes(), codes[row].tobytes()
+            if key not in number:
+                number[key] = contents.add(digest, Result(code, *now.sizes[at], now.formats[at]))
+            rows.append(row)
+            content.append(number[key])
+    return Images(files.take(rows), np.array(content, dtype=np.int64), contents, list(failed.values()), 0)
+
+
+def _groups(images: Images, radius: int) -> list[Group]:
+    options = Options(method=METHOD, radius=radius, decode="reference", guard=False, store=None)
+    method = options.fingerprint()
+    nodes = nodes_of(images.contents, method, guard=False)
+    every = np.arange(len(nodes.codes))
+    matches = match(nodes.codes, every, every[:0], radius, options.search)
+    return group(images, nodes, matches, method, options)
+
+
+def _counts(coded: Coded, groups: Sequence[Group], failures: Sequence[Failure]) -> Counts:
+    images = len(coded.files)
+    return Counts(
+        images=images,
+        unique=images - sum(len(group.members) for group in groups),
+        groups=len(groups),
+        discards=sum(len(group.discards) for group in groups),
+        failures=len(failures),
+        damaged=len(coded.damaged),
+        bytes=int(coded.files.sizes.sum()),
+        bytes_reclaimable=sum(group.bytes_reclaimable for group in groups),
+    )
+
+
+# -- files that no data set was named for --------------------------------------------------------------
+
+
+def _roots(files: Files, coded: Coded, duplicates: str) -> tuple[list[str], NDArray[np.int32]]:
+    """The data sets, those added that files known from encodings only lie in, and the number of each file's."""
+    known = {each.root: number for number, each in enumerate(coded.sets)}
+    own = len(known)
+    numbers = files.roots.copy()
+    for row in np.flatnonzero(numbers == own).tolist():
+        root = _root_of(files.uris[row], [each.root for each in coded.sets], duplicates)
+        numbers[row] = known.setdefault(root, len(known))
+    return list(known), numbers
+
+
+def _root_of(path: str, sets: Sequence[str], duplicates: str) -> str:
+    """The folder that a file's tree starts from: nothing may be moved to a folder within it."""
+    real = os.path.realpath(duplicates)
+    folders = (*_holding(path, sets), *_data_set(path), *_below_here(path), os.path.dirname(path))
+    return next((folder for folder in folders if not is_within(real, os.path.realpath(folder))), path)
+
+
+def _holding(path: str, sets: Iterable[str]) -> Iterator[str]:
+    return (root for root in sets if is_within(path, root))
+
+
+def _data_set(path: str) -> Iterator[str]:
+    """The data set, by the names of a path's folders: ROOT of `ROOT/data/…images…`."""
+    parts = path.split(os.sep)
+    for at in range(len(parts) - 2, 1, -1):
+        if parts[at] == "data" and any(is_for_images(name) for name in parts[at + 1 : -1]):
+            yield os.sep.join(parts[:at])
+
+
+def _below_here(path: str) -> Iterator[str]:
+    """The folder in the current one that a file is below."""
+    here = os.path.join(os.getcwd(), "")
+    top, below, _ = path.removeprefix(here).partition(os.sep)
+    if path.startswith(here) and below:
+        yield here + top
