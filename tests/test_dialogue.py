@@ -60,9 +60,9 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """Type, and wait until that shows."""
-        before, deadline = self._question(), time.monotonic() + 30
+        before, deadline = self.screen.display, time.monotonic() + 30
         self._child.send(text)
-        while self._question() == before and time.monotonic() < deadline and self._more():
+        while self.screen.display == before and time.monotonic() < deadline and self._more():
             pass
 
     def end(self) -> tuple[int, list[str]]:
@@ -170,7 +170,7 @@ def test_ctrl_c_and_the_end_of_the_input(asked: Path) -> None:
 @pytest.mark.parametrize("protocol", ["blocks", "kitty", "iterm2", "sixel"])
 def test_groups_are_drawn(protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(["find", str(photos), "-o", "r.json", "--no-store"]) == 0
+    assert run(["find", "photos", "-o", "r.json", "--no-store"]) == 0
     terminal = Terminal("resolve", "r.json", "-i", "--show", "--trash", "--no-store", TWINPIX_TERMINAL=protocol)
     terminal.until("?:")
     if protocol == "blocks":
@@ -197,7 +197,7 @@ def test_not_duplicates_are_not_found_again(photos: Path, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     store = tmp_path / "store.sqlite"
     assert groups(photos, store) == [{"0.png", "0 same.png", "0 small.jpg", "0 encoded.jpg"}]
-    assert run(["find", str(photos), "-o", "r.json", "--store", str(store)]) == 0
+    assert run(["find", "photos", "-o", "r.json", "--store", str(store)]) == 0
     terminal = Terminal("resolve", "r.json", "-i", "--move", "out", "--store", str(store))
     screen = terminal.until("?:")
     (number,) = [line.split("]")[0][-1] for line in screen if "0 small.jpg" in line]
@@ -217,7 +217,7 @@ def test_not_duplicates_are_not_found_again(photos: Path, tmp_path: Path, monkey
 
 def test_all_of_a_group_are_not_duplicates(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(["find", str(photos), "-o", "r.json", "--store", "s.sqlite"]) == 0
+    assert run(["find", "photos", "-o", "r.json", "--store", "s.sqlite"]) == 0
     terminal = Terminal("resolve", "r.json", "-i", "--move", "out", "--store", "s.sqlite")
     terminal.until("?:")
     terminal.type("n\r")

@@ -138,8 +138,11 @@ class _Planner:
         return facts
 
     def _discard(self, group: Group, keepers: list[Stays]) -> None:
-        hows = {match.b: match for match in group.matches if match.a == group.keeper}
         names = {stays.path for stays in keepers}
+        first = next(member.path for member in group.members if self.places[member.path] == keepers[0].path)
+        hows = {
+            match.b if match.a == first else match.a: match for match in group.matches if first in (match.a, match.b)
+        }
         for member in group.members:
             path = self.places[member.path]
             if path in names:
