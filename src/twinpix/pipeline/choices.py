@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from twinpix.errors import OutputError
@@ -17,8 +18,7 @@ class Choices:
         self.path = path
         self.kept: dict[int, list[str]] = {}
         self._head = {"schema": SCHEMA, "created": report.created, "spec": report.spec, "groups": len(report.groups)}
-        self._members = {group.id: {member.path for member in group.members} for group in report.groups}
-        self._written = self._read()
+        self._written = self._read(report)
 
     @classmethod
     def beside(cls, report: Report, path: str) -> "Choices":
@@ -42,23 +42,24 @@ class Choices:
             raise OutputError(f"cannot write {self.path}: {(error.strerror or str(error)).lower()}") from None
         self._written = True
 
-    def _read(self) -> bool:
+    def _read(self, report: Report) -> bool:
         """Take up what was chosen on this very report; False when the file is not there, or of another one."""
         try:
             with open(self.path, encoding="ascii") as file:
                 if _value(file.readline()) != self._head:
                     return False
+                members = {group.id: {member.path for member in group.members} for group in report.groups}
                 for line in file:
-                    self._take(_value(line))
+                    self._take(_value(line), members)
         except (OSError, UnicodeDecodeError):
             return False
         return True
 
-    def _take(self, row: Any) -> None:
+    def _take(self, row: Any, members: Mapping[int, set[str]]) -> None:
         if not isinstance(row, dict) or not isinstance(row.get("group"), int) or not isinstance(row.get("keep"), list):
             return
         number, paths = row["group"], list(map(str, row["keep"]))
-        if paths and self._members.get(number, set()).issuperset(paths):
+        if paths and members.get(number, set()).issuperset(paths):
             self.kept[number] = paths
 
 
