@@ -19,6 +19,8 @@ from twinpix.model import Facts
 
 PART, COPY, ASIDE = ".part", ".copy", ".aside"  # ends of the names that a file has while it is made, or before it goes
 _BLOCK = 1 << 20
+_LONGEST_NAME = 255  # bytes
+_RESERVED = 0o600  # the mode of an empty file that holds a name
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _NOREPLACE, _AT_FDCWD, _EXCL = 1, -100, 4
@@ -91,6 +93,14 @@ def _why(error: OSError) -> str:
     return f"cannot be used: {text[:1].lower()}{text[1:]}"
 
 
+def is_name(path: str) -> bool:
+    """True when a file system can take this text for a path."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+        return False
+
+
 # -- names ---------------------------------------------------------------------------------------------
 
 
@@ -112,7 +122,7 @@ def rename_new(source: str, target: str) -> None:
 def _rename_to_reserved(source: str, target: str) -> None:
     """Where the file system cannot rename without overwriting: take the name first, with an empty file."""
     os.lstat(source)
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _RESERVED))
     try:
         os.replace(source, target)
     except OSError:
@@ -150,12 +160,21 @@ def _renamer() -> Callable[[bytes, bytes], int] | None:
 
 def free_name(path: str, is_taken: Callable[[str], bool] = os.path.lexists) -> str:
     """The path itself, or with the first number that makes it free: `a.jpg`, `a (2).jpg`, `a (3).jpg`."""
-    stem, suffix = os.path.splitext(path)
     name, number = path, 1
     while is_taken(name):
         number += 1
-        name = f"{stem} ({number}){suffix}"
+        name = numbered(path, number)
     return name
+
+
+def numbered(path: str, number: int) -> str:
+    """A path with a number, its name shortened where it would be longer than file systems take."""
+    folder, name = os.path.split(path)
+    stem, suffix = os.path.splitext(name)
+    end = f" ({number}){suffix}"
+    while len(stem) > 1 and len(os.fsencode(stem + end)) > _LONGEST_NAME:
+        stem = stem[:-1]
+    return os.path.join(folder, stem + end)
 
 
 def beside(aside: str, path: str) -> str:
@@ -319,6 +338,8 @@ def recover(path: str, target: str, aside: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(os.path.join(folder, os.path.basename(aside) + end))
     old = aside + ASIDE
+    for name, other in ((old, path), (path, old), (target, path), (path, target)):
+        _drop_reserved(name, other)
     if not os.path.lexists(old):
         return
     try:
@@ -327,12 +348,20 @@ def recover(path: str, target: str, aside: str) -> None:
         _settle_pair(old, path)
 
 
+def _drop_reserved(name: str, other: str) -> None:
+    """The empty file of a rename that was killed after it had taken the name, and before it had moved the other."""
+    with contextlib.suppress(StepError, OSError):
+        facts = look(name)
+        if (facts.size, facts.mode) == (0, _RESERVED) and os.stat(other).st_size:
+            os.unlink(name)
+
+
 def _settle_pair(old: str, path: str) -> None:
     """A file set aside whose name is taken: by its link, then it may go; else it gets a name beside it."""
-    real = os.path.realpath(path)
+    here, there = os.path.realpath(path), os.path.realpath(old)
     with contextlib.suppress(StepError):
-        before, now = look(old), look(real)
-        if now.size == before.size and digest_of(real, now) == digest_of(old, before):
+        before, now = look(there), look(here)
+        if now.size == before.size and digest_of(here, now) == digest_of(there, before):
             os.unlink(old)
             return
     other = free_name(path)

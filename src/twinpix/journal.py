@@ -15,16 +15,20 @@ leave that were killed and begun again; steps are numbered through all of them.
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from twinpix import files
 from twinpix.errors import OutputError, RefusedError, ReportError
 from twinpix.model import Facts, Step
 
 SCHEMA = "twinpix.journal/1"
 _HEAD = b'{"journal":"' + SCHEMA.encode() + b'"'
+_ASIDE = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, StopIteration, RecursionError)
 _AHEAD = 4096  # lines that are written at once
 
 
@@ -128,16 +132,23 @@ def _line(entry: object) -> bytes:
 
 
 def read(path: str) -> Record:
-    """Read a journal; raises `ReportError` when it is none. A line that cannot be read is noted, and left out.
+    """Read a journal; a line that cannot be read is noted, and left out.
+
+    Raises `ReportError` when it is none.
 
     An empty file is the journal of a run that was killed before it planned anything.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ReportError(f"{path} is no journal: it is no regular file")
     found = Record(path, [], [])
+    cut = 0  # lines of runs that did not come to write their heads whole
     try:
         with open(path, "rb") as file:
             for number, line in enumerate(file, start=1):
-                if number == 1 and not line.startswith(_HEAD) and not _HEAD.startswith(line):
-                    raise ReportError(f"{path} is no journal of schema {SCHEMA}")
+                if number == cut + 1 and not line.startswith(_HEAD):
+                    if not _HEAD.startswith(line.rstrip()):
+                        raise ReportError(f"{path} is no journal of schema {SCHEMA}")
+                    cut += 1
                 if not _take(found.sessions, line):
                     (found.sessions[-1].unread if found.sessions else found.unread).append(number)
     except OSError as error:
@@ -152,7 +163,7 @@ def _take(sessions: list[Session], line: bytes) -> bool:
         if line.endswith(b"\n"):
             _note(sessions, entry)
             return True
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration):
+    except _UNREADABLE:
         return False
     return False
 
@@ -168,9 +179,9 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
         sessions[-1].units.append([step.number for step in steps])
     elif "target" in entry:
         number = entry["target"]
-        sessions[-1].steps[number] = sessions[-1].steps[number]._replace(target=str(entry["to"]))
+        sessions[-1].steps[number] = sessions[-1].steps[number]._replace(target=_path(entry["to"]))
     elif "folder" in entry:
-        sessions[-1].folders.append(str(entry["folder"]))
+        sessions[-1].folders.append(_path(entry["folder"]))
     elif "ready" in entry:
         sessions[-1].ready = True
     elif "end" in entry:
@@ -184,10 +195,30 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
 
 def _step(row: list[Any]) -> Step:
     number, path, target, facts, digest, keeper, aside = row
-    texts = (path, target, digest, keeper, aside)
-    if not all(isinstance(text, str) and "\0" not in text for text in texts) or not os.path.isabs(path):
+    for text in (path, *filter(None, (target, keeper))):
+        _path(text)
+    beside = os.path.dirname(aside) == os.path.dirname(path) and _ASIDE.fullmatch(os.path.basename(aside))
+    if not beside or not isinstance(digest, str):  # what has such a name is renamed and removed
         raise ValueError(row)
-    return Step(int(number), path, target, Facts(*map(int, facts)), digest, keeper, aside)
+    return Step(int(number), path, target, _facts(facts), digest, keeper, aside)
+
+
+def _path(text: Any) -> str:
+    """An absolute path that a file can have; raises `ValueError` for anything else."""
+    if not isinstance(text, str) or not files.is_name(text) or not os.path.isabs(text):
+        raise ValueError(text)
+    return text
+
+
+def _facts(row: list[Any]) -> Facts:
+    """Facts that a file can be given; raises `ValueError` for others."""
+    facts = Facts(*map(int, row))
+    times = max(abs(facts.mtime_ns), abs(facts.atime_ns))
+    if not (0 <= facts.mode <= 0o7777 and 0 <= min(facts.uid, facts.gid) <= max(facts.uid, facts.gid) < 1 << 32):
+        raise ValueError(row)
+    if times >= 1 << 63:
+        raise ValueError(row)
+    return facts
 
 
 @contextlib.contextmanager
@@ -200,8 +231,7 @@ def alone(*paths: str) -> Iterator[None]:
         for path in paths:
             try:
                 os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
-                flags = os.O_RDONLY if os.path.exists(path) else os.O_RDWR | os.O_CREAT
-                handle = os.open(path, flags, 0o600)
+                handle = _opened(path)
             except OSError as error:
                 why = (error.strerror or str(error)).lower()
                 raise RefusedError(f"cannot make sure that no other run acts ({path}: {why})") from None
@@ -209,6 +239,14 @@ def alone(*paths: str) -> Iterator[None]:
             if not _lock(handle):
                 raise RefusedError("another twinpix is acting on files now: wait for it to end, then run this again")
         yield
+
+
+def _opened(path: str) -> int:
+    """For writing where that is allowed: some network file systems lock nothing else."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return os.open(path, os.O_RDONLY)
 
 
 def _lock(handle: int) -> bool:

@@ -90,6 +90,9 @@ def build(package: str, name: str, given: Mapping[str, str]) -> Any:
         if key not in fields:
             have = f"has: {', '.join(fields)}" if fields else "has no options"
             raise UsageError(f"{name} has no option {key!r}; it {have}")
+    for key, field in fields.items():
+        if key not in given and field.default is field.default_factory is dataclasses.MISSING:
+            raise UsageError(f"{name} needs its option {key!r}: {name}:{key}=VALUE")
     try:
         return cls(**{key: _convert(name, key, value, fields[key].type) for key, value in given.items()})
     except ValueError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from twinpix import files
-from twinpix.actions.base import Discarding, Scope, require_outside, require_writable
+from twinpix.actions.base import Discarding, Scope, folder_named, holds, require_outside, require_writable
 from twinpix.errors import StepError
 from twinpix.model import Step
 
@@ -22,6 +22,9 @@ class Copy(Discarding):
 
     to: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "to", folder_named(self.to))
+
     def prepare(self, scope: Scope, *, apply: bool) -> None:
         require_outside(self.to, scope)
         require_writable(self.to, apply=apply)
@@ -31,23 +34,20 @@ class Copy(Discarding):
 
     def recover(self, step: Step) -> bool:
         files.recover(step.path, step.target, step.aside)
-        return os.path.lexists(step.target) and self._is_as_made(step)
+        return os.path.lexists(step.target) and holds(step.target, step)
 
     def do(self, step: Step) -> None:
-        files.copy_new(step.path, step.target, step.facts, step.digest, step.aside)
+        files.copy_new(os.path.realpath(step.path), step.target, step.facts, step.digest, step.aside)
 
     def undo(self, step: Step) -> bool:
         if not os.path.lexists(step.target):
             return False
-        if not self._is_as_made(step):
+        made = files.look(step.target)
+        if not holds(step.target, step):
             raise StepError(f"its copy was changed since; it is left at {step.target}")
-        if not os.path.lexists(step.path):
+        if not os.path.exists(step.path):
             raise StepError(f"is not there any more; its copy is left at {step.target}")
-        files.remove(step.target, files.look(step.target), files.beside(step.aside, step.target))
+        if not holds(os.path.realpath(step.path), step):
+            raise StepError(f"was changed since; its copy is left at {step.target}")
+        files.remove(step.target, made, files.beside(step.aside, step.target))
         return True
-
-    def _is_as_made(self, step: Step) -> bool:
-        now = files.look(step.target)
-        if step.digest:
-            return files.digest_of(step.target, now) == step.digest
-        return now[2:4] == step.facts[2:4]

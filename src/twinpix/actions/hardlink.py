@@ -20,7 +20,7 @@ class Hardlink(Linking):
 
     def link(self, step: Step, name: str) -> None:
         try:
-            os.link(step.keeper, name, follow_symlinks=False)
+            os.link(os.path.realpath(step.keeper), name, follow_symlinks=False)
         except OSError as error:
             if error.errno == errno.EXDEV:
                 raise StepError("is on another file system than what stays") from None
@@ -31,6 +31,6 @@ class Hardlink(Linking):
 
     def is_link(self, name: str, step: Step) -> bool:
         try:
-            return files.look(name)[:2] == files.look(step.keeper)[:2]
+            return files.look(name)[:2] == files.look(os.path.realpath(step.keeper))[:2]
         except StepError:
             return False

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twinpix import files
-from twinpix.actions.base import Discarding, Scope, require_outside, require_writable
+from twinpix.actions.base import Discarding, Scope, folder_named, holds, is_alike, require_outside, require_writable
 from twinpix.errors import StepError
 from twinpix.model import Step
 
@@ -18,6 +18,9 @@ class Move(Discarding):
     done: ClassVar[str] = "moved"
 
     to: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "to", folder_named(self.to))
 
     def prepare(self, scope: Scope, *, apply: bool) -> None:
         require_outside(self.to, scope)
@@ -37,25 +40,37 @@ class Move(Discarding):
 
     def undo(self, step: Step) -> bool:
         if not os.path.lexists(step.target):
-            if os.path.lexists(step.path):
-                return False
-            raise StepError(f"is neither there nor at {step.target}")
+            if not os.path.lexists(step.path):
+                raise StepError(f"is neither there nor at {step.target}")
+            if not holds(step.path, step):
+                raise StepError(f"another file has its name, and it is not at {step.target} any more")
+            return False
         now = files.look(step.target)
-        digest = files.digest_of(step.target, now)
-        if digest != step.digest if step.digest else now[2:4] != step.facts[2:4]:
+        if not holds(step.target, step):
             raise StepError(f"was changed since; it is left at {step.target}")
         if os.path.lexists(step.path):
-            raise StepError(f"another file has its name; it is left at {step.target}")
+            _drop_rest(step)
+            return True
         files.make_room(step.path)
-        files.move_new(step.target, step.path, now, digest, files.beside(step.aside, step.target))
+        files.move_new(step.target, step.path, now, step.digest, files.beside(step.aside, step.target))
         files.dress(step.path, step.facts)
         return True
+
+
+def _drop_rest(step: Step) -> None:
+    """After an undo that was killed between copying from another file system and removing: the rest goes."""
+    here, there = files.look(step.path), files.look(step.target)
+    copied = here.device != there.device and is_alike(here, there)
+    if not copied or files.digest_of(step.path, here) != files.digest_of(step.target, there):
+        raise StepError(f"another file has its name; it is left at {step.target}")
+    files.remove(step.target, there, files.beside(step.aside, step.target))
+    files.dress(step.path, step.facts)
 
 
 def _drop_copy(step: Step) -> None:
     """A run that was killed between copying to another file system and removing left both: the copy goes."""
     here, there = files.look(step.path), files.look(step.target)
-    made = there.device != step.facts.device and there[2:4] == step.facts[2:4]
+    made = there.device != step.facts.device and is_alike(there, step.facts)
     if (
         made
         and here.is_same_file(step.facts)

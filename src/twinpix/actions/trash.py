@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twinpix import files
-from twinpix.actions.base import Discarding, Scope
+from twinpix.actions.base import Discarding, Scope, is_alike
 from twinpix.errors import StepError, UsageError
 from twinpix.model import Step
 
@@ -55,8 +55,11 @@ class Trash(Discarding):
     def undo(self, step: Step) -> bool:
         place = _find(step)
         if os.path.lexists(step.path):
-            if place is None or files.look(step.path)[:2] == step.facts[:2]:
+            now = files.look(step.path)
+            if now.is_same_file(step.facts) or (place is None and is_alike(now, step.facts)):
                 return False
+            if place is None:
+                raise StepError("another file has its name, and it is not found in the trash any more")
             raise StepError(f"another file has its name; it is left at {place}")
         if place is None:
             hint = "is not in the trash any more" if _is_known() else "put it back from the system's trash"

@@ -98,7 +98,7 @@ def run(arguments: list[str]) -> int:
         return _say(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         kept = "what was computed is in the store, the same command goes on from there"
-        stored = not {"--no-store", "--no-cache"} & set(arguments)
+        stored = not {"--no-store", "--no-cache"} & set(arguments) and arguments[0] not in ("resolve", "undo")
         return _say(f"stopped; {kept}" if stored else "stopped", Exit.INTERRUPTED)
     except BrokenPipeError:
         _mute()

@@ -79,7 +79,13 @@ def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
     if outcome.stopped:
         yield outcome.stopped
     if outcome.done and not action.permanent:
-        yield f"to undo: twinpix undo {shlex.quote(shown(outcome.journal))}"
+        yield f"to undo: twinpix undo {shlex.quote(_argument(outcome.journal))}"
+
+
+def _argument(path: str) -> str:
+    """A path as a command takes it."""
+    name = shown(path)
+    return os.path.join(os.curdir, name) if name.startswith("-") else name
 
 
 def left_alone(rows: list[Left]) -> Iterator[str]:

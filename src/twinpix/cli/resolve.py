@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twinpix.cli import common
-from twinpix.errors import Exit, UsageError
+from twinpix.errors import Exit, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from twinpix.actions import Action
@@ -93,13 +93,18 @@ def resolve(
             dealt_with=place.dealt_with,
             source=os.path.abspath(report),
         )
-        with no_garbage_collection():
-            sys.stdout.writelines(f"{line}\n" for line in plans.lines(plan))
+        try:
+            with no_garbage_collection():
+                sys.stdout.writelines(f"{line}\n" for line in plans.lines(plan))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if not apply:
+                raise
+            raise RefusedError("nobody reads the plan to its end: nothing was done") from None
         if not apply:
             if plan.units:
                 print("nothing was touched; --apply does it")
             return Exit.DONE
-        sys.stdout.flush()
         outcome = pipeline.apply(plan, place.journal, progress())
         outcome.left += place.left
     sys.stdout.writelines(f"{line}\n" for line in plans.result(plan, outcome))
@@ -111,7 +116,7 @@ def _action(plain: Mapping[str, bool], to: Mapping[str, str | None], spec: str |
     from twinpix import actions
 
     chosen = [actions.make(name, {}) for name, on in plain.items() if on]
-    chosen += [actions.make(name, {"to": os.path.abspath(folder)}) for name, folder in to.items() if folder is not None]
+    chosen += [actions.make(name, {"to": folder}) for name, folder in to.items() if folder is not None]
     chosen += [actions.make(spec)] if spec is not None else []
     if len(chosen) != 1:
         raise UsageError(f"say {'what to do' if not chosen else 'one thing to do'} with the duplicates: {_CHOICES}")

@@ -21,7 +21,9 @@ def undo(
     outcome = pipeline.undo(journal, progress())
     if outcome.done:
         print(f"put back {plural(outcome.done, 'file')}, {bytes_text(outcome.bytes)}")
-    elif not outcome.left:
+    elif not outcome.left and not outcome.stopped:
         print("nothing to put back")
     sys.stdout.writelines(f"{line}\n" for line in plans.left_alone(outcome.left))
+    if outcome.stopped:
+        print(outcome.stopped)
     return plans.exit_code(outcome)

@@ -50,7 +50,7 @@ def apply(plan: Plan, path: str, progress: Progress | None = None) -> Outcome:
     log = journal.Journal(path)
     try:
         log.begin(plan.action, plan.options, plan.report, (unit.steps for unit in units))
-        with progress.stage(run.action.verb, len(units)), _patient() as asked:
+        with progress.stage(run.action.verb, len(units)), patient() as asked:
             run.all(units, log, progress, asked)
         log.note(end="stopped" if run.outcome.stopped else "done")
         log.sync()
@@ -73,7 +73,7 @@ def _signed(units: Sequence[Unit], first: int) -> Iterator[Unit]:
 
 
 @contextlib.contextmanager
-def _patient() -> Iterator[Callable[[], bool]]:
+def patient() -> Iterator[Callable[[], bool]]:
     """While this lasts Ctrl-C does not break off an act in the middle; what is given says whether it was asked for."""
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -123,11 +123,12 @@ class _Run:
         """The file is the one that was planned for, and what stays in its place is alive and can be read."""
         if step.keeper:
             self._check_keeper(self._stays[step.keeper])
+        path = os.path.realpath(step.path) if self.action.on == "kept" else step.path  # what stays may be a link
         if step.digest:
-            if files.digest_of(step.path, step.facts) != step.digest:
+            if files.digest_of(path, step.facts) != step.digest:
                 raise StepError("was changed since it was scanned: its bytes are others")
         else:
-            files.require_same(step.path, step.facts)
+            files.require_same(path, step.facts)
 
     def _check_keeper(self, stays: Stays) -> None:
         real = os.path.realpath(stays.path) if os.path.islink(stays.path) else stays.path
@@ -172,6 +173,8 @@ class _Run:
                 log.note(undone=step.number)
             except (StepError, OSError) as second:
                 why += f"; {printable(os.path.basename(step.path))} could not be put back: {reason_of(second)}"
+                self.outcome.done += 1
+                self.outcome.bytes += step.facts.size
         for step in unit.steps[len(done) :]:
             log.note(failed=step.number, why=why)
         self.outcome.left.append(Left(unit.steps[0].path, why, unit.group, refused=True))

@@ -27,7 +27,7 @@ class Folders:
         """What belongs to an image."""
         at = image.rfind(os.sep) + 1
         folder, name = image[:at], image[at:]
-        stem = name[: name.rfind(".")]
+        stem = _stem(name)
         here, beside = self._listing(folder), self._beside(folder)
         if (
             not beside
@@ -40,20 +40,25 @@ class Folders:
         found: dict[str, list[str]] = {}
         for place in (folder, *beside):
             listing = self._listing(place)
-            others = twins if place == folder else self._around(place, stem) - {image}
-            for side in listing.sidecars.get(stem, ()):  # photo.xmp
-                found[place + side] = sorted(others)
-            for side in listing.sidecars.get(name, ()):  # photo.jpg.xmp
-                found[place + side] = []
+            images = [folder] if place == folder else self._around(place)
+            for start in dict.fromkeys((stem, name)):  # photo.xmp, photo.jpg.xmp
+                owners = {owner for where in images for owner in self._claiming(where, start)} - {image}
+                for side in listing.sidecars.get(start, ()):
+                    found[place + side] = sorted(owners)
         return Companions(dict(sorted(found.items())), sorted(x for x in twins if claims_raw(x) != claims_raw(name)))
 
     def _images(self, folder: str, stem: str) -> set[str]:
         return {folder + name for name in self._listing(folder).images.get(stem, ())}
 
-    def _around(self, annotations: str, stem: str) -> set[str]:
-        """The images whose annotations may lie in a folder: those above it, and in the folders beside it."""
+    def _claiming(self, folder: str, start: str) -> set[str]:
+        """The images of a folder that a sidecar whose name starts so may belong to."""
+        whole = {folder + start} if start in self._listing(folder).images.get(_stem(start), ()) else set()
+        return self._images(folder, start) | whole
+
+    def _around(self, annotations: str) -> list[str]:
+        """The folders whose annotations may lie in a folder: the one above it, and those beside it."""
         above = _above(annotations)
-        return set().union(*(self._images(folder, stem) for folder in (above, *self._folders(above))))
+        return [above, *self._folders(above)]
 
 
 class _Listing(NamedTuple):
@@ -73,13 +78,19 @@ def _listing(folder: str) -> _Listing:
     except OSError:
         return found  # what cannot be listed holds nothing that could be moved
     for name in names:
-        stem, _, suffix = name.rpartition(".")
-        suffix = "." + suffix.lower()
+        stem = _stem(name)
+        suffix = name[len(stem) :].lower()
         if suffix in SIDECARS:
             found.sidecars.setdefault(stem, []).append(name)
         elif suffix in IMAGE_SUFFIXES:
             found.images.setdefault(stem, []).append(name)
     return found
+
+
+def _stem(name: str) -> str:
+    """A name up to its last point; one without a suffix is its own stem."""
+    at = name.rfind(".")
+    return name[:at] if at > 0 else name
 
 
 def _annotations(folder: str) -> list[str]:

@@ -70,7 +70,8 @@ class _Files:
         start = len(self.members)
         place = {member.path: start + at for at, member in enumerate(group.members)}
         self.members += group.members
-        self.node += range(start, len(self.members))
+        equal: dict[str, int] = {}  # of a large group not all pairs are listed; equal files are known anyway
+        self.node += [equal.setdefault(member.digest, place[member.path]) for member in group.members]
         near = [match for match in group.matches if match.distance <= radius]
         for match in near:
             if match.distance == 0 and match.relation not in _TURNED:

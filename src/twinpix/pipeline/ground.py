@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from twinpix import journal
 from twinpix.errors import ReportError
-from twinpix.model import Left
+from twinpix.model import Left, Step
 
 
 class Ground(NamedTuple):
@@ -92,7 +93,8 @@ def _journals(stem: str) -> list[str]:
         names = os.listdir(folder)
     except OSError:
         return []
-    found = [other for other in names if other.startswith(f"{name}.journal") and other.endswith(".jsonl")]
+    pattern = re.compile(re.escape(name) + r"\.journal(-[0-9]+)?\.jsonl")
+    found = filter(pattern.fullmatch, names)
     return [os.path.join(folder, other) for other in sorted(found, key=lambda other: (len(other), other))]
 
 
@@ -100,7 +102,12 @@ def dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) 
     """The files that a journal's runs have acted on, in the same way or so that they are gone, and did not put back."""
     done: set[str] = set()
     for session in record.sessions:
-        paths = (session.steps[number].path for number in session.done - session.undone)
+        steps = (session.steps[number] for number in session.done - session.undone)
         same = (session.action, session.options) == (action, options)
-        done.update(path for path in paths if same or not os.path.lexists(path))
+        done.update(step.path for step in steps if (same and _lasts(step)) or not os.path.lexists(step.path))
     return done
+
+
+def _lasts(step: Step) -> bool:
+    """False when what went elsewhere is not there any more: a copy that its user removed is made again."""
+    return not step.target or os.path.lexists(step.target)

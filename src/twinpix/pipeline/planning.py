@@ -95,6 +95,8 @@ class _Planner:
         self._inodes: dict[tuple[int, ...], str] = {}
         self._real: dict[str, bool] = {}
         self._references = tuple(folder.rstrip(os.sep) + os.sep for folder in self.scope.references)
+        self._named = frozenset(self.places.values())
+        self._relied = set[str]()  # halves that stay, and that others were planned to go for
 
     # -- which files
 
@@ -169,17 +171,20 @@ class _Planner:
             other = self._inodes.setdefault(facts[:2], path)
             if other != path:
                 raise StepError(f"is another name of {printable(other)}")
-            self._require_inside(path)
+            if not self._is_inside(path):
+                raise StepError("lies behind a symbolic link that leads out of the scanned folders")
             self.items[path] = _Item(path, group, told, facts, member.digest, keeper.path, member.root)
 
-    def _require_inside(self, path: str) -> None:
-        """Raise `StepError` when a symbolic link leads out of the scanned folders by now."""
+    def _is_inside(self, path: str) -> bool:
+        """True when a file lies in the scanned folders and in no reference, wherever symbolic links lead by now."""
         folder = path[: path.rfind(os.sep) + 1]
         if folder not in self._real:
             real = os.path.realpath(folder)
-            self._real[folder] = any(is_within(real, os.path.realpath(_folder_of(root))) for root in self.scope.roots)
-        if not self._real[folder]:
-            raise StepError("lies behind a symbolic link that leads out of the scanned folders")
+            inside = any(is_within(real, os.path.realpath(_folder_of(root))) for root in self.scope.roots)
+            self._real[folder] = inside and not any(
+                is_within(real, os.path.realpath(reference)) for reference in self.scope.references
+            )
+        return self._real[folder] and path not in self.scope.references
 
     def keep_all(self, choices: Mapping[int, Collection[str]] | None) -> None:
         """Take up what stays of each group, and every image that is in none; what is a reference stays there."""
@@ -233,23 +238,26 @@ class _Planner:
         companions = self.folders.of(item.path)
         if not companions.pair and not companions.sidecars:
             return [item]
-        images = [item, *(half for other in companions.pair if (half := self._half(other, item)))]
+        images = [item, *(half for other in companions.pair if (half := self._half(other, item, seen)))]
         seen.update(image.path for image in images)
         sides = {side.path: side for image in images for side in self._sides(image, {image.path for image in images})}
         seen.update(sides)
         return [*images, *sides.values()]
 
-    def _half(self, other: str, item: _Item) -> _Item | None:
+    def _half(self, other: str, item: _Item, seen: Collection[str]) -> _Item | None:
         """The other half of a pair of RAW and JPEG, if it may go too: a member, or a copy of a half that stays."""
         if other in self.items:
             return self.items[other]
         if self.action.on == "kept":
             return None
         twin = os.path.splitext(item.keeper)[0] + os.path.splitext(other)[1]
+        free = other not in self._named and other not in self._relied and self._is_inside(other)
         with contextlib.suppress(StepError):
             mine, stays = files.look(other), files.look(twin)
-            digest = files.digest_of(other, mine)
-            if mine[:2] != stays[:2] and mine.size == stays.size and files.digest_of(twin, stays) == digest:
+            free = free and mine[:2] != stays[:2] and self._inodes.setdefault(mine[:2], other) == other
+            free = free and twin not in self.items and twin not in seen and mine.size == stays.size
+            if free and files.digest_of(twin, stays) == (digest := files.digest_of(other, mine)):
+                self._relied.add(twin)
                 self.stays.append(Stays(item.group, twin, "other half", stays, digest))
                 return item._replace(path=other, facts=mine, digest=digest, keeper=twin, how="identical-file")
         raise StepError(f"its other half, {printable(os.path.basename(other))}, stays")
@@ -258,7 +266,8 @@ class _Planner:
         """The sidecars that go with an image, as no image that stays has a claim on them."""
         for side, owners in self.folders.of(image.path).sidecars.items():
             shared = self.action.on == "discards" and any(owner not in going for owner in owners)
-            if not shared and side not in self.items and not os.path.islink(side):
+            plain = os.path.isfile(side) and not os.path.islink(side)
+            if plain and side not in self._named and not shared and (self.action.on == "kept" or self._is_inside(side)):
                 yield image._replace(path=side, facts=files.look(side), digest="", how="")
 
 
@@ -288,7 +297,7 @@ class _Names:
         number, targets = 1, plain
         while self._goes and any(map(self._is_taken, targets)):
             number += 1
-            targets = [_numbered(target, number) for target in plain]
+            targets = [files.numbered(target, number) for target in plain]
         if self._goes:
             for target in targets:
                 at = target.rfind(os.sep) + 1
@@ -327,11 +336,6 @@ def _names_in(folder: str) -> frozenset[str]:
         return frozenset(_key(name) for name in os.listdir(folder))
     except OSError:
         return frozenset()  # it is not there yet
-
-
-def _numbered(path: str, number: int) -> str:
-    stem, suffix = os.path.splitext(path)
-    return f"{stem} ({number}){suffix}"
 
 
 def _key(path: str) -> str:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 
+from twinpix import files
 from twinpix.actions.base import Scope, is_within
 from twinpix.errors import ReportError
 from twinpix.model import Group, Report
@@ -18,13 +19,19 @@ def scope_of(report: Report) -> Scope:
     scope = Scope(
         [absolute(report, root) for root in report.roots], [absolute(report, root) for root in report.references]
     )
-    for root in scope.roots:
-        if not os.path.exists(root):
+    for root, given in zip(scope.roots, report.roots, strict=True):
+        if not os.path.exists(root) and not _is_image(report, given):
             raise ReportError(
                 f"the report speaks of {printable(root)}, which is not here: it is of another machine or another time; "
                 "run find again"
             )
     return scope
+
+
+def _is_image(report: Report, root: str) -> bool:
+    """True for a root that was no folder but an image: an earlier run may have moved it."""
+    members = (member.path for group in report.groups for member in group.members)
+    return root in members or any(image.path == root for image in report.unique or ())
 
 
 def sound_places(report: Report) -> dict[str, str]:
@@ -46,6 +53,11 @@ def _faults(report: Report, known: dict[str, str]) -> Iterator[str]:
     if not os.path.isabs(report.base):
         yield f"its base is no absolute path: {printable(report.base)}"
         return
+    for folder in (report.base, *report.roots, *report.references):
+        if not files.is_name(folder):
+            yield f"no folder can be called {printable(folder)}"
+            return
+    yield from _numbers(report)
     places = Places(report)
     seen: dict[str, int] = {}
     for group in report.groups:
@@ -54,6 +66,15 @@ def _faults(report: Report, known: dict[str, str]) -> Iterator[str]:
         known[image.path] = place = places.of(image.path)
         if not place:
             yield f"{printable(image.path)} is outside the folders that were scanned"
+
+
+def _numbers(report: Report) -> Iterator[str]:
+    """Groups are spoken of by their numbers: each has one of its own, from 1 on."""
+    seen = set[int]()
+    for group in report.groups:
+        if group.id < 1 or group.id in seen:
+            yield f"group {group.id}: {'two groups have this number' if group.id in seen else 'numbers begin at 1'}"
+        seen.add(group.id)
 
 
 def _of_group(group: Group, places: "Places", seen: dict[str, int], found: dict[str, str]) -> Iterator[str]:
@@ -85,6 +106,10 @@ class Places:
 
     def of(self, path: str) -> str:
         """The absolute path, or "" for one outside."""
+        if os.altsep:  # Windows knows two
+            path = path.replace(os.altsep, os.sep)
+        if not path.isascii() and not files.is_name(path):
+            return ""
         at = path.rfind(os.sep) + 1
         folder, name = path[:at], path[at:]
         place = self._known.get(folder)

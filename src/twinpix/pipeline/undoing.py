@@ -2,11 +2,12 @@
 
 import contextlib
 import os
+from collections.abc import Callable
 
-from twinpix import actions, journal
+from twinpix import actions, files, journal
 from twinpix.errors import StepError
 from twinpix.model import Left
-from twinpix.pipeline.applying import Outcome, reason_of
+from twinpix.pipeline.applying import STOPPED, Outcome, patient, reason_of
 from twinpix.pipeline.ground import acting
 from twinpix.pipeline.progress import Progress
 
@@ -27,9 +28,9 @@ def undo(path: str, progress: Progress | None = None) -> Outcome:
         outcome.left += [Left(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
         log = journal.Journal(path)
         try:
-            with progress.stage("undo", sum(len(session.steps) for session in record.sessions)):
+            with progress.stage("undo", sum(len(session.steps) for session in record.sessions)), patient() as asked:
                 for session in reversed(record.sessions):
-                    _undo_session(session, outcome, log, progress)
+                    _undo_session(session, outcome, log, progress, asked)
             log.sync()
         finally:
             log.close()
@@ -45,9 +46,18 @@ def _unread(record: journal.Record) -> list[int]:
     return numbers
 
 
-def _undo_session(session: journal.Session, outcome: Outcome, log: journal.Journal, progress: Progress) -> None:
+def _undo_session(
+    session: journal.Session,
+    outcome: Outcome,
+    log: journal.Journal,
+    progress: Progress,
+    asked: Callable[[], bool],
+) -> None:
     action = actions.make(session.action, session.options)
     for number in sorted(session.steps, reverse=True):
+        if asked():
+            outcome.stopped = STOPPED
+            return
         progress.advance()
         if number in session.done - session.undone and _take_back(session, number, action, log, outcome.left):
             outcome.done += 1
@@ -116,6 +126,9 @@ def _take_back(
     """Undo one step and write that down; what cannot be undone is left."""
     step = session.steps[number]
     try:
+        files.recover(step.path, step.target, step.aside)  # of an undo that was killed
+        if step.target:
+            files.recover(step.target, "", files.beside(step.aside, step.target))
         back = action.undo(step)
     except (StepError, OSError) as error:
         if number in session.done:

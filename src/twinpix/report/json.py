@@ -33,6 +33,8 @@ def _value(value: object) -> Iterator[str]:
         for place, row in enumerate(value):
             yield f"{',' if place else '['}\n{_line(row)}"
         yield "\n]"
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        yield _line(list(value))  # of rows that are made when they are asked for there may be none
     else:
         yield _line(value)
 
