@@ -38,10 +38,10 @@ def undo(path: str, progress: Progress | None = None) -> Outcome:
 
 
 def _unread(record: journal.Record) -> list[int]:
-    """The lines that are missed; those of a run that was killed while it wrote what it was about to do are not."""
+    """The lines that are missed; the last of a run that was killed while it wrote what it was about to do is not."""
     numbers = list(record.unread)
     for session in record.sessions:
-        if session.ready or session.done:
+        if session.ready or session.done or len(session.unread) > 1:
             numbers += session.unread
     return numbers
 
