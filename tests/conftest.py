@@ -1,5 +1,7 @@
 """Fixtures: drawn pictures, a store of the test's own, and the shared images where they are at hand."""
 
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,8 @@ from PIL import Image
 from drawings import draw
 from stores import MANY
 
+# The trash's library looks for its place once, when it is loaded.
+DATA = os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="twinpix-data-")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -19,8 +23,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     home = tmp_path_factory.mktemp("home")
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(home if name == "HOME" else home / name.lower()))
-    # The trash's library looks at its place once.
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "data"))
+    monkeypatch.setenv("XDG_DATA_HOME", DATA)
 
 
 @pytest.fixture

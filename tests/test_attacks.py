@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("home")
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home of the test's own; relative paths start from the test's folder."""
-    for name in ("HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
+    for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     monkeypatch.chdir(tmp_path)

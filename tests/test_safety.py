@@ -58,7 +58,7 @@ def test_killed_at_every_line(action: str, every: int, tmp_path: Path) -> None:
 def test_killed_at_random_instants(action: str, tmp_path: Path) -> None:
     done = killing(action, tmp_path, "random", 200, 1)
     assert done["runs"] == 200
-    assert done["kills"] > 50
+    assert done["kills"] > 20
 
 
 def test_killed_between_two_file_systems(elsewhere: Path, tmp_path: Path) -> None:

@@ -44,10 +44,8 @@ class Trash(Discarding):
 
     def _require_it(self, new: list[str], step: Step) -> None:
         """When what was trashed is not the file that was checked, it goes back."""
-        if not _is_known() or any(_is_it(place, step) for place in new):
+        if not new or any(_is_it(place, step) for place in new):
             return
-        if not new:
-            raise StepError("was put in the trash, but is not found there")
         files.rename_new(new[0], step.path)
         _forget(new[0])
         raise StepError("was changed or replaced in this moment")
@@ -81,16 +79,25 @@ def _folders(path: str) -> list[str]:
     """The folders in which the trash may keep a file of this path."""
     if sys.platform == "darwin":
         return [os.path.expanduser("~/.Trash")]
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
     top = os.path.dirname(path)
     while not os.path.ismount(top) and top != os.path.dirname(top):
         top = os.path.dirname(top)
     places = [
-        f"{data}/Trash",
+        _home_trash(),
         os.path.join(top, f".Trash-{os.getuid()}"),
         os.path.join(top, ".Trash", str(os.getuid())),
     ]
     return [os.path.join(place, "files") for place in places]
+
+
+def _home_trash() -> str:
+    """Where the library has its place, which it looks for once."""
+    try:
+        from send2trash.plat_other import HOMETRASH
+
+        return str(HOMETRASH)
+    except ImportError:
+        return os.path.join(os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "Trash")
 
 
 def _names(step: Step) -> Iterator[str]:
