@@ -32,7 +32,7 @@ def test_the_radii_in_the_docs_are_those_of_the_code() -> None:
         assert [method.radii[s] for s in ("strict", "normal", "loose")] == [int(radius) for radius in radii]
 
 
-@pytest.mark.parametrize("package", ["fingerprints", "linking", "search", "report"])
+@pytest.mark.parametrize("package", ["fingerprints", "linking", "search", "report", "actions"])
 def test_the_names_of_plugins_stand_in_the_documents(package: str) -> None:
     documents = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
     for name in plugins.names(package):
