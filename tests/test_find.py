@@ -138,6 +138,7 @@ def test_the_same_report_whatever_the_order_and_the_workers(photos: Path, tmp_pa
             replace(
                 undated(report),
                 roots=[],
+                unique=[replace(image, root=0) for image in report.unique or ()],
                 groups=[replace(g, members=[replace(m, root=0) for m in g.members]) for g in report.groups],
             )
         )

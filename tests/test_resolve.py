@@ -270,6 +270,14 @@ def test_sidecars_go_along(side: str, tmp_path: Path) -> None:
     assert tree(tmp_path) == before
 
 
+def test_annotations_beside_what_was_scanned_go_along(tmp_path: Path) -> None:
+    """The folder of images alone was scanned, its labels lie beside it."""
+    found = with_sides(tmp_path, "labels/0 copy.txt")
+    made = plan(found, "move:to=/nowhere")
+    assert going(made, tmp_path) == ["photos/0 copy.png", "labels/0 copy.txt", "photos/sub/0 small.png"]
+    assert made.steps[1].target == "/nowhere/labels/0 copy.txt"
+
+
 def test_a_sidecar_stays_with_an_image_that_stays(tmp_path: Path) -> None:
     found = with_sides(tmp_path, "photos/0 copy.xmp", "photos/0 copy.webp")
     assert going(plan(found), tmp_path) == ["photos/0 copy.png", "photos/sub/0 small.png"]

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from twinpix import files
-from twinpix.errors import OutputError, RefusedError, ReportError
+from twinpix.errors import OutputError, RefusedError, ReportError, UsageError
 from twinpix.model import Facts, Step
 
 SCHEMA = "twinpix.journal/1"
@@ -151,6 +151,8 @@ def read(path: str) -> Record:
                     cut += 1
                 if not _take(found.sessions, line):
                     (found.sessions[-1].unread if found.sessions else found.unread).append(number)
+    except FileNotFoundError:
+        raise UsageError(f"there is no journal {path}") from None
     except OSError as error:
         raise ReportError(f"cannot read the journal {path}: {(error.strerror or str(error)).lower()}") from None
     return found

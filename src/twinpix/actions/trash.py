@@ -77,6 +77,8 @@ def _is_known() -> bool:
 
 def _folders(path: str) -> list[str]:
     """The folders in which the trash may keep a file of this path."""
+    if not _is_known():
+        return []
     if sys.platform == "darwin":
         return [os.path.expanduser("~/.Trash")]
     top = os.path.dirname(path)

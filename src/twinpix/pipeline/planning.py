@@ -267,8 +267,20 @@ class _Planner:
         for side, owners in self.folders.of(image.path).sidecars.items():
             shared = self.action.on == "discards" and any(owner not in going for owner in owners)
             plain = os.path.isfile(side) and not os.path.islink(side)
-            if plain and side not in self._named and not shared and (self.action.on == "kept" or self._is_inside(side)):
+            if plain and side not in self._named and not shared and self._is_near(side):
                 yield image._replace(path=side, facts=files.look(side), digest="", how="")
+
+    def _is_near(self, side: str) -> bool:
+        """True when a sidecar may go: it lies in the scanned folders, or really in a folder beside one of them."""
+        if self.action.on == "kept" or self._is_inside(side):
+            return True
+        folder = os.path.dirname(side)
+        real = os.path.realpath(folder)
+        if os.path.islink(folder):
+            return False
+        beside = {os.path.dirname(os.path.realpath(root)) for root in self.scope.roots}
+        references = [os.path.realpath(reference) for reference in self.scope.references]
+        return os.path.dirname(real) in beside and not any(is_within(real, reference) for reference in references)
 
 
 class _ByRuleError(StepError):
@@ -327,7 +339,7 @@ class _Names:
                 way = os.path.relpath(folder, top)
                 above = self._roots[root] if os.path.isdir(root) else ""
                 return os.path.normpath(os.path.join(above, way)) if (above or way != os.curdir) else ""
-        return ""
+        return os.path.basename(folder)  # of annotations, beside what was scanned
 
 
 def _names_in(folder: str) -> frozenset[str]:
