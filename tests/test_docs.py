@@ -32,6 +32,13 @@ def test_the_radii_in_the_docs_are_those_of_the_code() -> None:
         assert [method.radii[s] for s in ("strict", "normal", "loose")] == [int(radius) for radius in radii]
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/resolve.md", "docs/imgdupes.md", "docs/scripts.md"])
+def test_every_option_that_is_written_of_is_there(name: str) -> None:
+    known = set(re.findall(r"`(--?[a-zA-Z-]+)`", (ROOT / "docs/cli.md").read_text(encoding="utf-8")))
+    used = re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / name).read_text(encoding="utf-8"))
+    assert set(used) <= known, name
+
+
 @pytest.mark.parametrize("package", ["fingerprints", "linking", "search", "report", "actions"])
 def test_the_names_of_plugins_stand_in_the_documents(package: str) -> None:
     documents = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
