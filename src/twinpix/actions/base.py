@@ -92,6 +92,22 @@ class Discarding:
         return not os.path.lexists(step.path)
 
 
+class Placing(Discarding):
+    """Files go to the folder `to`, each at its place in the tree."""
+
+    to: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "to", folder_named(self.to))
+
+    def prepare(self, scope: Scope, *, apply: bool) -> None:
+        require_outside(self.to, scope)
+        require_writable(self.to, apply=apply)
+
+    def target(self, tree: str) -> str:
+        return os.path.join(self.to, tree)
+
+
 class Linking(Discarding):
     """A link, of whatever kind, to the file that stays takes the place of one with the same bytes."""
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from twinpix import files
-from twinpix.actions.base import Discarding, Scope, folder_named, holds, require_outside, require_writable
+from twinpix.actions.base import Placing, holds
 from twinpix.errors import StepError
 from twinpix.model import Step
 
 
 @dataclass(frozen=True, slots=True)
-class Copy(Discarding):
+class Copy(Placing):
     """Each at its place in the tree; the originals are only read."""
 
     verb: ClassVar[str] = "copy"
@@ -21,16 +21,6 @@ class Copy(Discarding):
     frees: ClassVar[bool] = False
 
     to: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "to", folder_named(self.to))
-
-    def prepare(self, scope: Scope, *, apply: bool) -> None:
-        require_outside(self.to, scope)
-        require_writable(self.to, apply=apply)
-
-    def target(self, tree: str) -> str:
-        return os.path.join(self.to, tree)
 
     def recover(self, step: Step) -> bool:
         files.recover(step.path, step.target, step.aside)

@@ -5,29 +5,19 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twinpix import files
-from twinpix.actions.base import Discarding, Scope, folder_named, holds, is_alike, require_outside, require_writable
+from twinpix.actions.base import Placing, holds, is_alike
 from twinpix.errors import StepError
 from twinpix.model import Step
 
 
 @dataclass(frozen=True, slots=True)
-class Move(Discarding):
+class Move(Placing):
     """Renamed where that is possible; on another file system copied, compared and only then removed."""
 
     verb: ClassVar[str] = "move"
     done: ClassVar[str] = "moved"
 
     to: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "to", folder_named(self.to))
-
-    def prepare(self, scope: Scope, *, apply: bool) -> None:
-        require_outside(self.to, scope)
-        require_writable(self.to, apply=apply)
-
-    def target(self, tree: str) -> str:
-        return os.path.join(self.to, tree)
 
     def do(self, step: Step) -> None:
         files.move_new(step.path, step.target, step.facts, step.digest, step.aside)
