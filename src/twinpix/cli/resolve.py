@@ -20,11 +20,11 @@ def resolve(
     report: Annotated[str, typer.Argument(metavar="REPORT", help="A JSON report of find.")],
     trash: Annotated[bool, typer.Option("--trash", help="Put what goes in the system's trash.")] = False,
     move: Annotated[
-        str | None, typer.Option("--move", metavar="DIR", help="Move what goes there, in its tree.")
+        str | None, typer.Option("--move", metavar="DIR", help="Move what goes to DIR, at its place in the tree.")
     ] = None,
     copy_kept: Annotated[
         str | None,
-        typer.Option("--copy-kept", metavar="DIR", help="Copy one of each group and all that is unique there."),
+        typer.Option("--copy-kept", metavar="DIR", help="Copy one of each group, and all that is unique, to DIR."),
     ] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Remove what goes for good: there is no undo.")] = False,
     hardlink: Annotated[bool, typer.Option("--hardlink", help="Make identical files names of one file.")] = False,
@@ -53,7 +53,10 @@ def resolve(
     show: Annotated[bool, typer.Option("--show", help="With --interactive: draw each group in the terminal.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without, the plan is printed.")] = False,
     journal: Annotated[
-        str | None, typer.Option("--journal", metavar="FILE", help="For undo; default: beside the report.")
+        str | None,
+        typer.Option(
+            "--journal", metavar="FILE", help="Where every step is written, for undo; default: beside the report."
+        ),
     ] = None,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
