@@ -1,6 +1,7 @@
 """Fixtures: drawn pictures, a store of the test's own, and the shared images where they are at hand."""
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +16,10 @@ from stores import MANY
 # The trash's library looks for its place once, when it is loaded.
 DATA = os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="twinpix-data-")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(DATA, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
