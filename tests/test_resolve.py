@@ -129,6 +129,22 @@ def test_exactly_one_action(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert run(["resolve", path, "--action", "trash"]) == 0
 
 
+def test_a_plan_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = str(save(library(tmp_path, 1), tmp_path / "r.json"))
+    assert run(["resolve", path, "--move", "out", "--json"]) == 0
+    plain = json.loads(capfd.readouterr().out)
+    assert (plain["action"], plain["files"], "done" in plain) == ("move", 2, False)
+    assert plain["keep"] == [{"group": 1, "path": str(tmp_path / "photos/0.png"), "reason": "largest file"}]
+    assert plain["units"][1]["files"][0]["target"] == str(tmp_path / "out/sub/0 small.png")
+    (tmp_path / "photos/0 copy.png").write_bytes(b"edited")
+    assert run(["resolve", path, "--move", "out", "--json", "--apply"]) == 3
+    done = json.loads(capfd.readouterr().out)
+    assert done["done"] == {"files": 1, "bytes": 800, "stopped": "", "journal": str(tmp_path / "r.journal.jsonl")}
+    assert [row["reason"] for row in done["left"]] == ["was changed since it was scanned"]
+    assert run(["resolve", path, "--trash", "--json", "-i"]) == 2
+    assert run(["resolve", path, "--trash", "--no-store"]) == 2
+
+
 @pytest.mark.parametrize("name", ["a,b=c:d", "ünï", "with space", "x" * 200])
 def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
     path = str(save(library(tmp_path, 1), tmp_path / "r.json"))

@@ -10,6 +10,7 @@ from twinpix.errors import Exit
 from twinpix.model import Left, Plan, Unit
 from twinpix.pipeline.applying import STOPPED, Outcome
 from twinpix.report import bytes_text, plural, printable
+from twinpix.report.json import dumps
 
 _SHOWN = 20  # files left alone that are spelled out after an act
 
@@ -93,6 +94,31 @@ def left_alone(rows: list[Left]) -> Iterator[str]:
         yield f"left  {shown(row.path)}: {row.reason}"
     if len(rows) > _SHOWN:
         yield f"… and {len(rows) - _SHOWN:,} more"
+
+
+def as_json(plan: Plan, outcome: Outcome | None = None) -> str:
+    """A plan, and what became of it, for programs; paths are absolute."""
+    value = {
+        "action": plan.action,
+        "options": plan.options,
+        "files": len(plan.steps),
+        "bytes": plan.bytes,
+        "dealt_with_before": plan.already,
+        "keep": [{"group": stay.group, "path": stay.path, "reason": stay.reason} for stay in plan.stays],
+        "units": [
+            {
+                "group": unit.group,
+                "how": unit.how,
+                "files": [{"path": step.path, "size": step.facts.size, "target": step.target} for step in unit.steps],
+            }
+            for unit in plan.units
+        ],
+        "left": [left._asdict() for left in (outcome or plan).left],
+    }
+    if outcome is not None:
+        done = {"files": outcome.done, "bytes": outcome.bytes, "stopped": outcome.stopped, "journal": outcome.journal}
+        value["done"] = done
+    return dumps(value)
 
 
 def exit_code(outcome: Outcome) -> Exit:

@@ -58,6 +58,7 @@ def resolve(
             "--journal", metavar="FILE", help="Where every step is written, for undo; default: beside the report."
         ),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
 ) -> int:
@@ -80,6 +81,10 @@ def resolve(
 
     if show and not interactive:
         raise UsageError("--show draws what --interactive asks about: give both")
+    if (store is not None or no_store) and not interactive:
+        raise UsageError("a store is only used by --interactive, which remembers there what is no duplicate")
+    if as_json and interactive:
+        raise UsageError("--json cannot be combined with --interactive, which prints for people")
     found = reports.read(report)
     if keep is not None or stricter is not None:
         found = pipeline.decide_again(found, keep, stricter)
@@ -98,19 +103,24 @@ def resolve(
         )
         try:
             with no_garbage_collection():
-                sys.stdout.writelines(f"{line}\n" for line in plans.lines(plan))
+                sys.stdout.writelines(f"{line}\n" for line in plans.lines(plan) if not as_json)
             sys.stdout.flush()
         except BrokenPipeError:
             if not apply:
                 raise
             raise RefusedError("nobody reads the plan to its end: nothing was done") from None
         if not apply:
-            if plan.units:
+            if as_json:
+                print(plans.as_json(plan), end="")
+            elif plan.units:
                 print("nothing was touched; --apply does it")
             return Exit.DONE
         outcome = pipeline.apply(plan, place.journal, progress())
         outcome.left += place.left
-    sys.stdout.writelines(f"{line}\n" for line in plans.result(plan, outcome))
+    if as_json:
+        print(plans.as_json(plan, outcome), end="")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in plans.result(plan, outcome))
     return plans.exit_code(outcome)
 
 
