@@ -18,7 +18,7 @@ import xxhash
 
 import twinpix
 from twinpix import report
-from twinpix.pipeline import ground
+from twinpix.locking import acting
 
 
 def write_library(folder: Path, groups: int, size: int) -> Path:
@@ -77,7 +77,7 @@ def rename_all(folder: Path, groups: int, *, sync: bool) -> None:
 
 def move_all(folder: Path, path: Path) -> None:
     plan = twinpix.plan(report.read(str(path)), f"move:to={folder}/moved", source=str(path))
-    with ground.acting():
+    with acting():
         outcome = twinpix.apply(plan, str(folder / "journal.jsonl"))
     assert not outcome.left, outcome.left[0]
 

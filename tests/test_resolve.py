@@ -14,8 +14,8 @@ from libraries import Tree, content, contents, group, library, report, save, tre
 from twinpix import actions
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, UsageError
+from twinpix.locking import acting
 from twinpix.model import Left, Match, Plan, Report
-from twinpix.pipeline import ground
 
 pytestmark = pytest.mark.usefixtures("_here")
 
@@ -30,7 +30,7 @@ def plan(found: Report, action: str = "move:to=/nowhere/else", **options: object
 
 
 def apply(made: Plan, journal: Path) -> twinpix.Outcome:
-    with ground.acting():
+    with acting():
         return twinpix.apply(made, str(journal))
 
 

@@ -19,8 +19,8 @@ from libraries import content, contents, group, library, member, report, save, t
 from twinpix import files, journal
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, StepError
+from twinpix.locking import acting
 from twinpix.model import Facts, Report
-from twinpix.pipeline import ground
 
 HERE = Path(__file__).parent
 OTHER = Path("/dev/shm")  # usually another file system than that of the tests' folder
@@ -218,7 +218,7 @@ def test_a_name_that_is_taken_in_the_last_moment(tmp_path: Path, monkeypatch: py
 
 
 def act(made: twinpix.Plan, folder: Path) -> twinpix.Outcome:
-    with ground.acting():
+    with acting():
         return twinpix.apply(made, str(folder / "j.jsonl"))
 
 
@@ -429,8 +429,8 @@ def test_nobody_acts_while_another_does(tmp_path: Path) -> None:
     path = save(library(tmp_path, 1), tmp_path / "r.json")
     made = twinpix.plan(library(tmp_path, 1), f"move:to={tmp_path}/out")
     code: list[int] = []
-    with ground.acting():
-        with pytest.raises(RefusedError, match="wait for it to end"), ground.acting():
+    with acting():
+        with pytest.raises(RefusedError, match="wait for it to end"), acting():
             pass
         other = threading.Thread(target=lambda: code.append(run(["resolve", str(path), "--trash", "--apply"])))
         other.start()

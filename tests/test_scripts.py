@@ -19,7 +19,7 @@ from twinpix import plots
 from twinpix.compat import remove_duplicates as front_end
 from twinpix.compat.imagededup.methods import DHash
 from twinpix.compat.imagededup.utils.general_utils import save_json
-from twinpix.pipeline import ground
+from twinpix.locking import acting
 
 Draw = Callable[..., Image.Image]
 Done = subprocess.CompletedProcess[str]
@@ -510,7 +510,7 @@ def test_nothing_is_moved_into_a_data_set(pictures: Path) -> None:
 
 
 def test_only_one_run_acts(pictures: Path) -> None:
-    with ground.acting():
+    with acting():
         done = remove("-d", "pictures", "--no_data_dir")
     assert done.returncode == 3
     assert "another twinpix is acting" in done.stderr

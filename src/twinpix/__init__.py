@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twinpix.locking import acting
     from twinpix.model import Plan, Report
     from twinpix.pipeline import (
         Options,
@@ -29,6 +30,7 @@ __all__ = [
     "Plan",
     "Report",
     "__version__",
+    "acting",
     "apply",
     "compare",
     "encode",
@@ -47,6 +49,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Public names are loaded at first use, so that `import twinpix` costs nothing."""
+    if name == "acting":
+        from twinpix.locking import acting
+
+        return acting
     if name in ("Plan", "Report"):
         from twinpix import model
 

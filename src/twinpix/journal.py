@@ -12,17 +12,16 @@ A file of several sessions is what runs
 leave that were killed and begun again; steps are numbered through all of them.
 """
 
-import contextlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from twinpix import files
-from twinpix.errors import OutputError, RefusedError, ReportError, UsageError
+from twinpix.errors import OutputError, ReportError, UsageError
 from twinpix.model import Facts, Step
 
 SCHEMA = "twinpix.journal/1"
@@ -221,63 +220,3 @@ def _facts(row: list[Any]) -> Facts:
     if times >= 1 << 63:
         raise ValueError(row)
     return facts
-
-
-@contextlib.contextmanager
-def alone(*paths: str) -> Iterator[None]:
-    """Nobody else acts meanwhile: a lock on these files, made where they are not.
-
-    Raises `RefusedError` at once when another process has one.
-    """
-    with contextlib.ExitStack() as stack:
-        for path in paths:
-            try:
-                os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
-                handle = _opened(path)
-            except OSError as error:
-                why = (error.strerror or str(error)).lower()
-                raise RefusedError(f"cannot make sure that no other run acts ({path}: {why})") from None
-            stack.callback(os.close, handle)
-            if not _lock(handle):
-                raise RefusedError("another twinpix is acting on files now: wait for it to end, then run this again")
-        yield
-
-
-def _opened(path: str) -> int:
-    """For writing where that is allowed: some network file systems lock nothing else."""
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
-        return os.open(path, os.O_RDONLY)
-
-
-def _lock(handle: int) -> bool:
-    if os.name == "nt":
-        import msvcrt
-
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def lock_path() -> str:
-    """The file that stands for all acting of this user."""
-    import tempfile
-
-    import platformdirs
-
-    folder = platformdirs.user_state_dir("twinpix", appauthor=False)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError:  # a user without a home
-        folder = tempfile.gettempdir()
-    return os.path.join(folder, f"twinpix-{getattr(os, 'getuid', int)()}.lock")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from twinpix.cli import plans
 from twinpix.errors import Exit, OutputError
+from twinpix.locking import acting
 from twinpix.model import Plan
 from twinpix.report import printable
 
@@ -34,10 +35,9 @@ def mend(folder: str) -> None:
 def carry_out(folder: str, make: Callable[[], Plan]) -> Exit:
     """Make a plan and carry it out, with a journal beside the folder that it fills; say what was done."""
     from twinpix import pipeline
-    from twinpix.pipeline import ground
     from twinpix.pipeline.terminal import progress
 
-    with ground.acting():
+    with acting():
         plan = make()
         sys.stdout.flush()
         journal = _journal(folder) if plan.units else ""

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from twinpix import journal
 from twinpix.errors import ReportError
+from twinpix.locking import acting
 from twinpix.model import Left, Step
+from twinpix.pipeline.undoing import recover
 
 
 class Ground(NamedTuple):
@@ -20,13 +22,6 @@ class Ground(NamedTuple):
 
 
 @contextlib.contextmanager
-def acting(*locked: str) -> Iterator[None]:
-    """The time of an act: nobody else of this user acts, on these files or any others."""
-    with journal.alone(journal.lock_path(), *locked):
-        yield
-
-
-@contextlib.contextmanager
 def on(
     report: str, action: str, options: Mapping[str, str], *, path: str | None = None, apply: bool
 ) -> Iterator[Ground]:
@@ -35,8 +30,6 @@ def on(
     `path` is the journal's; by default it lies beside the report. Raises `RefusedError` while another run acts,
     `ReportError` for a file at `path` that is no journal.
     """
-    from twinpix.pipeline.undoing import recover
-
     with acting(report) if apply else contextlib.nullcontext():
         known = dict.fromkeys([*journals_of(report), *([path] if path and os.path.exists(path) else [])])
         records = [journal.read(name) for name in known]
@@ -50,8 +43,6 @@ def mend(stem: str) -> list[Left]:
 
     Raises `RefusedError` while another run acts.
     """
-    from twinpix.pipeline.undoing import recover
-
     left: list[Left] = []
     with acting():
         for path in _journals(stem):

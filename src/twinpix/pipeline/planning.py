@@ -2,12 +2,8 @@
 
 import contextlib
 import os
-import unicodedata
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import NamedTuple
 
 from twinpix import actions, files, plugins
 from twinpix.actions import Action, Scope
@@ -17,7 +13,8 @@ from twinpix.machine import no_garbage_collection
 from twinpix.model import Facts, Group, Left, Member, Plan, Report, Stays, Step, Unit
 from twinpix.pipeline.companions import Folders
 from twinpix.pipeline.deciding import decide_again
-from twinpix.pipeline.trusting import absolute, scope_of, sound_places
+from twinpix.pipeline.placing import Item, Names, folder_of
+from twinpix.pipeline.trusting import scope_of, sound_places
 from twinpix.report import printable
 from twinpix.report.text import how
 
@@ -65,18 +62,6 @@ def plan(
     )
 
 
-class _Item(NamedTuple):
-    """A file that is to be acted on."""
-
-    path: str  # absolute
-    group: int
-    how: str
-    facts: Facts
-    digest: str
-    keeper: str
-    root: int
-
-
 @dataclass
 class _Planner:
     report: Report
@@ -88,7 +73,7 @@ class _Planner:
     stays: list[Stays] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     already: int = 0
-    items: dict[str, _Item] = field(default_factory=dict)
+    items: dict[str, Item] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folders = Folders()
@@ -173,14 +158,14 @@ class _Planner:
                 raise StepError(f"is another name of {printable(other)}")
             if not self._is_inside(path):
                 raise StepError("lies behind a symbolic link that leads out of the scanned folders")
-            self.items[path] = _Item(path, group, told, facts, member.digest, keeper.path, member.root)
+            self.items[path] = Item(path, group, told, facts, member.digest, keeper.path, member.root)
 
     def _is_inside(self, path: str) -> bool:
         """True when a file lies in the scanned folders and in no reference, wherever symbolic links lead by now."""
         folder = path[: path.rfind(os.sep) + 1]
         if folder not in self._real:
             real = os.path.realpath(folder)
-            inside = any(is_within(real, os.path.realpath(_folder_of(root))) for root in self.scope.roots)
+            inside = any(is_within(real, os.path.realpath(folder_of(root))) for root in self.scope.roots)
             self._real[folder] = inside and not any(
                 is_within(real, os.path.realpath(reference)) for reference in self.scope.references
             )
@@ -206,7 +191,7 @@ class _Planner:
             facts = files.look(os.path.realpath(path))
             if (facts.size, facts.mtime_ns) != (size, mtime_ns):
                 raise StepError("was changed since it was scanned")
-            self.items[path] = _Item(path, group, "", facts, digest, "", root)
+            self.items[path] = Item(path, group, "", facts, digest, "", root)
         except StepError as error:
             self.left.append(Left(path, str(error), group, refused=True))
 
@@ -214,7 +199,7 @@ class _Planner:
 
     def units(self) -> list[Unit]:
         """Each image with what belongs to it, in the report's order."""
-        names = _Names(self.report, self.scope, self.action)
+        names = Names(self.report, self.scope, self.action)
         out: list[Unit] = []
         steps: list[Step] = []
         seen = set[str]()
@@ -231,7 +216,7 @@ class _Planner:
             out.append(Unit(item.group, item.how, steps[len(steps) - len(together) :]))
         return out
 
-    def _together(self, item: _Item, seen: set[str]) -> list[_Item]:
+    def _together(self, item: Item, seen: set[str]) -> list[Item]:
         """An image, the other half of its pair, and their sidecars; raises `StepError` when they cannot go whole."""
         if not (self.sidecars and self.action.sidecars):
             return [item]
@@ -244,7 +229,7 @@ class _Planner:
         seen.update(sides)
         return [*images, *sides.values()]
 
-    def _half(self, other: str, item: _Item, seen: Collection[str]) -> _Item | None:
+    def _half(self, other: str, item: Item, seen: Collection[str]) -> Item | None:
         """The other half of a pair of RAW and JPEG, if it may go too: a member, or a copy of a half that stays."""
         if other in self.items:
             return self.items[other]
@@ -262,7 +247,7 @@ class _Planner:
                 return item._replace(path=other, facts=mine, digest=digest, keeper=twin, how="identical-file")
         raise StepError(f"its other half, {printable(os.path.basename(other))}, stays")
 
-    def _sides(self, image: _Item, going: set[str]) -> Iterator[_Item]:
+    def _sides(self, image: Item, going: set[str]) -> Iterator[Item]:
         """The sidecars that go with an image, as no image that stays has a claim on them."""
         for side, owners in self.folders.of(image.path).sidecars.items():
             shared = self.action.on == "discards" and any(owner not in going for owner in owners)
@@ -285,75 +270,3 @@ class _Planner:
 
 class _ByRuleError(StepError):
     """A file that is left alone as it should be, not because something went wrong."""
-
-
-class _Names:
-    """Where files go: each at its place in the tree, under a name that no other has, on any file system."""
-
-    def __init__(self, report: Report, scope: Scope, action: Action) -> None:
-        self._action, self._goes = action, bool(action.target(""))
-        roots = dict.fromkeys(scope.roots)
-        self._several = len(roots) > 1
-        self._roots: dict[str, str] = {}
-        for root in roots:
-            name = os.path.basename(root) or "root"
-            self._roots[root] = files.free_name(name, lambda n: n in self._roots.values()) if self._several else ""
-        self._taken: dict[str, set[str]] = defaultdict(set)  # names by folder
-        self._listing = cache(_names_in)
-        self._by_folder: dict[str, str] = {}
-        self._given = [absolute(report, root) for root in report.roots]
-
-    def of(self, items: Sequence[_Item]) -> list[str]:
-        """The targets of files that belong together: if they must be numbered, by one number."""
-        plain = [self._action.target(self._tree(item)) for item in items] if self._goes else [""] * len(items)
-        number, targets = 1, plain
-        while self._goes and any(map(self._is_taken, targets)):
-            number += 1
-            targets = [files.numbered(target, number) for target in plain]
-        if self._goes:
-            for target in targets:
-                at = target.rfind(os.sep) + 1
-                self._taken[_key(target[:at])].add(_key(target[at:]))
-        return targets
-
-    def _is_taken(self, target: str) -> bool:
-        at = target.rfind(os.sep) + 1
-        folder, name = target[:at], _key(target[at:])
-        return name in self._listing(folder) or name in self._taken[_key(folder)]
-
-    def _tree(self, item: _Item) -> str:
-        """The path of a file below the folder that was scanned."""
-        path = item.path
-        at = path.rfind(os.sep) + 1
-        place = self._by_folder.get(path[:at])
-        if place is None:
-            found = self._place(os.path.dirname(path), item)
-            place = self._by_folder[path[:at]] = found + os.sep if found else ""
-        return place + path[at:]
-
-    def _place(self, folder: str, item: _Item) -> str:
-        own = self._given[item.root : item.root + 1] if item.root >= 0 else []
-        for root in (*own, *sorted(self._roots, key=len, reverse=True)):
-            top = _folder_of(root)
-            if is_within(folder, top):
-                way = os.path.relpath(folder, top)
-                above = self._roots[root] if os.path.isdir(root) else ""
-                return os.path.normpath(os.path.join(above, way)) if (above or way != os.curdir) else ""
-        return os.path.basename(folder)  # of annotations, beside what was scanned
-
-
-def _names_in(folder: str) -> frozenset[str]:
-    """The names that are taken in a folder."""
-    try:
-        return frozenset(_key(name) for name in os.listdir(folder))
-    except OSError:
-        return frozenset()  # it is not there yet
-
-
-def _key(path: str) -> str:
-    """Two names with one key may be one name on some file system."""
-    return unicodedata.normalize("NFC", path).casefold() if not path.isascii() else path.lower()
-
-
-def _folder_of(root: str) -> str:
-    return root if os.path.isdir(root) else os.path.dirname(root)

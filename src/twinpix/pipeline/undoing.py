@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from twinpix import actions, files, journal
 from twinpix.errors import StepError
+from twinpix.locking import acting
 from twinpix.model import Left
 from twinpix.pipeline.applying import STOPPED, Outcome, patient, reason_of
-from twinpix.pipeline.ground import acting
 from twinpix.pipeline.progress import Progress
 
 _UNREAD = "cannot be read: what it says is not put back"

@@ -8,8 +8,8 @@ from functools import cache
 from twinpix import files, pipeline
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.errors import StepError
+from twinpix.locking import acting
 from twinpix.model import Facts, Plan, Stays, Step, Unit
-from twinpix.pipeline import ground
 from twinpix.report import printable
 
 
@@ -37,7 +37,7 @@ def delete(kept: Sequence[Image], gone: Sequence[Image]) -> dict[str, str]:
         except StepError as error:
             left[image.path] = str(error)
     plan = Plan("delete", {}, "", [], [], stays, units, [])
-    with ground.acting():
+    with acting():
         outcome = pipeline.apply(plan, _journal())
     left.update((shown[row.path], row.reason) for row in outcome.left)
     return left

@@ -1,0 +1,98 @@
+"""Where files go: each at its place in the tree, under a name that no other has."""
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from twinpix import files
+from twinpix.actions import Action, Scope
+from twinpix.actions.base import is_within
+from twinpix.model import Facts, Report
+from twinpix.pipeline.trusting import absolute
+
+
+class Item(NamedTuple):
+    """A file that is to be acted on."""
+
+    path: str  # absolute
+    group: int
+    how: str
+    facts: Facts
+    digest: str
+    keeper: str
+    root: int
+
+
+class Names:
+    """Where files go: each at its place in the tree, under a name that no other has, on any file system."""
+
+    def __init__(self, report: Report, scope: Scope, action: Action) -> None:
+        self._action, self._goes = action, bool(action.target(""))
+        roots = dict.fromkeys(scope.roots)
+        self._several = len(roots) > 1
+        self._roots: dict[str, str] = {}
+        for root in roots:
+            name = os.path.basename(root) or "root"
+            self._roots[root] = files.free_name(name, lambda n: n in self._roots.values()) if self._several else ""
+        self._taken: dict[str, set[str]] = defaultdict(set)  # names by folder
+        self._listing = cache(_names_in)
+        self._by_folder: dict[str, str] = {}
+        self._given = [absolute(report, root) for root in report.roots]
+
+    def of(self, items: Sequence[Item]) -> list[str]:
+        """The targets of files that belong together: if they must be numbered, by one number."""
+        plain = [self._action.target(self._tree(item)) for item in items] if self._goes else [""] * len(items)
+        number, targets = 1, plain
+        while self._goes and any(map(self._is_taken, targets)):
+            number += 1
+            targets = [files.numbered(target, number) for target in plain]
+        if self._goes:
+            for target in targets:
+                at = target.rfind(os.sep) + 1
+                self._taken[_key(target[:at])].add(_key(target[at:]))
+        return targets
+
+    def _is_taken(self, target: str) -> bool:
+        at = target.rfind(os.sep) + 1
+        folder, name = target[:at], _key(target[at:])
+        return name in self._listing(folder) or name in self._taken[_key(folder)]
+
+    def _tree(self, item: Item) -> str:
+        """The path of a file below the folder that was scanned."""
+        path = item.path
+        at = path.rfind(os.sep) + 1
+        place = self._by_folder.get(path[:at])
+        if place is None:
+            found = self._place(os.path.dirname(path), item)
+            place = self._by_folder[path[:at]] = found + os.sep if found else ""
+        return place + path[at:]
+
+    def _place(self, folder: str, item: Item) -> str:
+        own = self._given[item.root : item.root + 1] if item.root >= 0 else []
+        for root in (*own, *sorted(self._roots, key=len, reverse=True)):
+            top = folder_of(root)
+            if is_within(folder, top):
+                way = os.path.relpath(folder, top)
+                above = self._roots[root] if os.path.isdir(root) else ""
+                return os.path.normpath(os.path.join(above, way)) if (above or way != os.curdir) else ""
+        return os.path.basename(folder)  # of annotations, beside what was scanned
+
+
+def _names_in(folder: str) -> frozenset[str]:
+    """The names that are taken in a folder."""
+    try:
+        return frozenset(_key(name) for name in os.listdir(folder))
+    except OSError:
+        return frozenset()  # it is not there yet
+
+
+def _key(path: str) -> str:
+    """Two names with one key may be one name on some file system."""
+    return unicodedata.normalize("NFC", path).casefold() if not path.isascii() else path.lower()
+
+
+def folder_of(root: str) -> str:
+    return root if os.path.isdir(root) else os.path.dirname(root)
