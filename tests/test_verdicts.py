@@ -1,0 +1,91 @@
+"""What is marked as not duplicates, against a slow and obvious twin: a graph of all contents without those pairs."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twinpix import fingerprints, linking
+from twinpix.model import Matches
+from twinpix.pipeline import verdicts
+from twinpix.pipeline.contents import Contents
+from twinpix.pipeline.matching import Neighbours, match
+from twinpix.pipeline.nodes import nodes_of
+from twinpix.store import Result, Store
+
+RADIUS = 3
+PLAIN = 0  # information of a blank picture
+# A picture: which of three codes it has, the bits that differ, whether it is blank, and its pixels.
+PICTURES = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 7), st.booleans(), st.integers(0, 1)), min_size=2, max_size=9
+)
+
+
+def made(pictures: list[tuple[int, int, bool, int]], width: int) -> Contents:
+    contents = Contents()
+    for number, (base, bits, blank, pixels) in enumerate(pictures):
+        code = bytes([base * 85, bits, 0, 0, 0, 0, 0, base]).ljust(width, b"\0")
+        result = Result(code, 8, 8, "PNG", False, PLAIN if blank else 200, bytes([pixels]) if blank else None)
+        contents.add(number.to_bytes(16, "big"), result)
+    return contents
+
+
+def alike(a: tuple[int, int, bool, int], b: tuple[int, int, bool, int], method: str) -> bool:
+    """Whether two pictures match: blank ones by their pixels, others by their codes."""
+    if method == "pixels":
+        return a[:2] == b[:2]
+    if a[2] or b[2]:
+        return a[2] and b[2] and a[3] == b[3]
+    codes = [bytes([base * 85, bits, 0, 0, 0, 0, 0, base]) for base, bits, _, _ in (a, b)]
+    apart: int = sum((x ^ y).bit_count() for x, y in zip(*codes, strict=True))
+    return apart <= RADIUS
+
+
+@pytest.mark.parametrize("link", ["star", "complete", "components"])
+@pytest.mark.parametrize("method", ["phash", "pixels"])
+@settings(deadline=None, max_examples=150)
+@given(pictures=PICTURES, data=st.data())
+def test_groups_are_those_of_the_graph_without_the_pairs(
+    link: str, method: str, pictures: list[tuple[int, int, bool, int]], data: st.DataObject
+) -> None:
+    every = list(combinations(range(len(pictures)), 2))
+    pairs = frozenset(data.draw(st.lists(st.sampled_from(every), max_size=6)))
+    near: dict[int, list[int]] = {number: [] for number in range(len(pictures))}
+    for i, j in every:
+        if (i, j) not in pairs and alike(pictures[i], pictures[j], method):
+            near[i].append(j)
+            near[j].append(i)
+    slow = groups(link, list(range(len(pictures))), near)
+    assert found(link, method, pictures, pairs) == slow
+
+
+def found(link: str, method: str, pictures: list[tuple[int, int, bool, int]], pairs: verdicts.Pairs) -> list[list[int]]:
+    """The groups as `find` makes them."""
+    way = fingerprints.make(method)
+    contents = made(pictures, fingerprints.width_of(way))
+    nodes = nodes_of(contents, way, guard=True, apart=verdicts.contents_of(pairs))
+    searched = np.flatnonzero(~nodes.guarded)
+    none = np.empty(0, dtype=np.int64)
+    identity = way.metric == "identity"
+    matches = Matches.none() if identity else match(nodes.codes, searched, none, RADIUS, "auto")
+    equal = verdicts.between_equals(nodes, all_of_them=identity)
+    matches = verdicts.without(Matches.joined([matches, equal]), nodes, pairs)
+    return groups(link, nodes.of.tolist(), Neighbours(matches, len(nodes.codes)))
+
+
+def groups(link: str, node: list[int], near: linking.base.Near) -> list[list[int]]:
+    graph = linking.Graph(node, [(0, False)] * len(node), near, lambda a, b: True, range(len(node)))
+    return sorted(sorted(group) for group in linking.make(link).groups(graph))
+
+
+def test_what_is_remembered() -> None:
+    store = Store(None)
+    a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
+    assert verdicts.remember(store, [c.hex(), a.hex(), a.hex()], [b.hex(), a.hex()]) == 3
+    assert store.apart() == [(a, b), (a, c), (b, c)]
+    assert verdicts.remember(store, [a.hex()], [a.hex()]) == 0
+    assert verdicts.remember(store, [a.hex(), b.hex(), c.hex()]) == 3
+    assert len(store.apart()) == 3
+    store.close()
