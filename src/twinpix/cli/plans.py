@@ -9,6 +9,7 @@ from twinpix import actions
 from twinpix.errors import Exit
 from twinpix.model import Left, Plan, Unit
 from twinpix.pipeline.applying import STOPPED, Outcome
+from twinpix.pipeline.planning import OTHER_BYTES
 from twinpix.report import bytes_text, plural, printable
 from twinpix.report.json import dumps
 
@@ -31,6 +32,9 @@ def lines(plan: Plan) -> Iterator[str]:
     loose = [left for left in plan.left if not left.group]
     for left in loose:
         yield f"left  {shown(left.path, here)}: {left.reason}"
+    if others := len(plan.left) - len(_told(plan)):
+        what = "is" if others == 1 else "are"
+        yield f"{plural(others, 'duplicate')} {what} not the same bytes as what stays: --move and --trash take those"
     yield _sum(plan, action)
 
 
@@ -42,13 +46,18 @@ def _groups(plan: Plan, verb: str, here: str) -> Iterator[str]:
     for unit in plan.units:
         rows[unit.group] += _unit(unit, verb, here)
         untouched.discard(unit.group)
-    for left in plan.left:
+    for left in _told(plan):
         rows[left.group].append(f"  {'left':{len(verb)}}  {shown(left.path, here)}: {left.reason}")
         untouched.discard(left.group)
     for number in sorted(rows.keys() - untouched - {0}):
         yield f"Group {number}"
         yield from rows[number]
         yield ""
+
+
+def _told(plan: Plan) -> list[Left]:
+    """What is left alone for a reason of its own; that links are made of equal bytes only is said once."""
+    return [left for left in plan.left if left.reason != OTHER_BYTES]
 
 
 def _unit(unit: Unit, verb: str, here: str) -> Iterator[str]:

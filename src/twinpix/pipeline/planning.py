@@ -62,6 +62,9 @@ def plan(
     )
 
 
+OTHER_BYTES = "is not the same bytes as what stays, so a link would lose it"
+
+
 @dataclass
 class _Planner:
     report: Report
@@ -150,9 +153,7 @@ class _Planner:
         else:
             facts = self._facts(member, path)
             if self.action.identical and not equal:
-                raise _ByRuleError(
-                    "is not the same bytes as what stays: a link would lose it (--move and --trash take it)"
-                )
+                raise _ByRuleError(OTHER_BYTES)
             other = self._inodes.setdefault(facts[:2], path)
             if other != path:
                 raise StepError(f"is another name of {printable(other)}")
