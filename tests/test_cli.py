@@ -22,6 +22,15 @@ def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, timeout=120, errors="surrogateescape", **options)  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(closed: str, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    words = [sys.executable, "-m", "twinpix", "find", str(photos), "-o", str(out)]
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *words], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(json.loads(out.read_text())["groups"]) == 1
+
+
 def test_text_report(photos: Path) -> None:
     done = run("find", photos)
     assert done.returncode == 0, done.stderr

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -248,6 +249,27 @@ def test_answers(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_last_copy_goes_only_after_a_yes(word: str, copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     typed = f"{word}\nyes\n{word}\ny\n"
     assert decisions(asked(), monkeypatch, typed) == [([], ZERO), (TWO[:1], TWO[1:])]
+
+
+def test_what_stays_without_a_yes_is_said(copies: Path) -> None:
+    asked_for = run("in", "phash", "4", "-d", input="none\n").stdout
+    assert "preserve files [1 - 2, all, none]: Delete every image" in asked_for
+    assert "yes; anything else keeps the first: \n" in asked_for
+
+
+def test_closed_input_is_no_answer(copies: Path) -> None:
+    words = [sys.executable, "-m", "twinpix", "imgdupes", "in", "phash", "4", "-d"]
+    done = subprocess.run(["sh", "-c", '"$@" <&-', "sh", *words], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "[-]" not in done.stdout
+
+
+@pytest.mark.parametrize("wrong", ["--size=0x1", "--space-color=none", "--interpolation=INTER_NONE"])
+def test_wrong_tiles_are_told_before_the_work(wrong: str, copies: Path) -> None:
+    (copies / "in" / "broken.png").write_bytes(b"no image")
+    done = run("in", "phash", "4", "-c", wrong)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("typed", ["", "1\n", "1\nnone\n"])

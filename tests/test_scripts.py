@@ -509,6 +509,20 @@ def test_nothing_is_moved_into_a_data_set(pictures: Path) -> None:
     assert remove("-d", "pictures", "--no_data_dir", "--encodings_out", "gone/enc").returncode == 3
 
 
+@pytest.mark.parametrize("args", [("-d", "one"), ("-d", "one", "x/one"), ("--encodings_in", "enc")])
+def test_nothing_is_moved_from_a_data_set_to_itself(args: tuple[str, ...], data_set: Callable[..., Path]) -> None:
+    """The folder of a set's name in the folder beside the sets is the set."""
+    data_set("one", 0, 1)
+    data_set("x/one", 0)
+    shutil.copy("one/data/images/0.png", "one/data/images/copy.png")
+    remove("-d", "one", "x/one", "--encodings_out", "enc", "--encodings_only")
+    before = names(".")
+    done = remove(*args, "--duplicates_dir", ".")
+    assert done.returncode == 3
+    assert "--duplicates-dir" in done.stderr
+    assert names(".") == before
+
+
 def test_only_one_run_acts(pictures: Path) -> None:
     with acting():
         done = remove("-d", "pictures", "--no_data_dir")

@@ -8,6 +8,7 @@ import sys
 
 def main() -> None:
     """Run the command line and end the process with its code."""
+    _open_streams()
     # Work is shared among processes and threads of our own; a linear algebra library that starts more only
     # makes the start slower.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -24,3 +25,13 @@ def main() -> None:
     # Everything is written and every worker is gone. Tearing down the interpreter would take longer than a
     # small run takes.
     os._exit(code)
+
+
+def _open_streams() -> None:
+    """Nothing in the place of the standard streams that were closed: else the next file opened gets their number.
+
+    Then what a library says on stderr would end up in a journal, say.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the process lives

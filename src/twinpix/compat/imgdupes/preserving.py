@@ -15,6 +15,7 @@ Delete = Callable[[Sequence[Image], Sequence[Image]], Mapping[str, str]]
 
 _ALL, _NONE = frozenset({"all", "a"}), frozenset({"none", "no", "n"})
 _HELP = "Please respond with comma-separated file numbers or all (a) or none (n).\n"
+_SURE = "Delete every image of this set, the last one too? yes; anything else keeps the first: "
 
 
 class Closed(Exception):  # noqa: N818 - the end of the answers is no error
@@ -88,7 +89,7 @@ def _asked(count: int) -> Collection[int]:
         if answer in _ALL:
             return range(count)
         if answer in _NONE:
-            return set() if _answer("Delete every image of this set, the last one too? [yes/no]: ") == "yes" else {0}
+            return set() if _answer(_SURE) == "yes" else {0}
         kept = _numbers(answer)
         if kept and kept <= set(range(count)):
             return kept

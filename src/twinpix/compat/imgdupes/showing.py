@@ -1,5 +1,6 @@
 """Pictures of a set in the terminal."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -7,11 +8,13 @@ from twinpix.compat.imgdupes.options import Options
 
 
 def check(options: Options) -> None:
-    """Raise `UsageError` for a size that is none."""
+    """Raise `UsageError` for a size, a colour, an interpolation or a terminal that is none."""
     if options.imgcat:
         from twinpix.plots import inline
 
         inline.parse_size(options.size)
+        inline.check(options.space_color, options.interpolation)
+        inline.detect(os.environ)
 
 
 def show(paths: Sequence[str], options: Options) -> None:

@@ -1,5 +1,8 @@
 """What is better said before the work than after."""
 
+import os
+from collections.abc import Sequence
+
 from twinpix import actions, report
 from twinpix.actions import Scope
 from twinpix.compat.remove_duplicates import encodings
@@ -18,8 +21,17 @@ def check(options: Options) -> None:
         from twinpix.plots import figure
 
         figure.require_library()
-    scope = Scope([each.root for each in data_sets(options)], [])
-    try:
-        actions.make("move", {"to": options.duplicates}).prepare(scope, apply=False)
-    except RefusedError as error:
-        raise RefusedError(f"{error} (--duplicates-dir)") from None
+    check_target([each.root for each in data_sets(options)], options.duplicates)
+
+
+def check_target(roots: Sequence[str], duplicates: str) -> None:
+    """Raise `RefusedError` when the duplicates folder, or what a data set has in it, lies in a data set.
+
+    The folder beside the sets is such a one: a set's folder in it is the set itself.
+    """
+    scope = Scope(list(roots), [])
+    for to in dict.fromkeys([duplicates, *(os.path.join(duplicates, os.path.basename(root)) for root in roots)]):
+        try:
+            actions.make("move", {"to": to}).prepare(scope, apply=False)
+        except RefusedError as error:
+            raise RefusedError(f"{error} (--duplicates-dir)") from None

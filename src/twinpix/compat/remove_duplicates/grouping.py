@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from twinpix import search
 from twinpix.actions.base import is_within
+from twinpix.compat.remove_duplicates.checking import check_target
 from twinpix.compat.remove_duplicates.coding import Coded
 from twinpix.compat.remove_duplicates.datasets import is_for_images
 from twinpix.compat.remove_duplicates.options import METHOD
@@ -40,6 +41,7 @@ def found(coded: Coded, radius: int, duplicates: str, progress: Progress) -> Fou
     near = _near(coded.codes, radius)
     images = _looked_at(coded.files.take(near), coded.codes[near], progress)
     roots, numbers = _roots(images.refs, coded, duplicates)
+    check_target(roots, duplicates)  # encodings may have added some
     refs = images.refs
     images = images._replace(refs=Files(refs.uris, refs.stamps, numbers, refs.references, refs.links))
     groups = _groups(images, radius)

@@ -6,9 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Unpack
 
 from twinpix.plots.inline.protocols import PROTOCOLS, Protocol, detect, encode
-from twinpix.plots.inline.tiling import INTERPOLATIONS, Tiling, parse_size, tile
+from twinpix.plots.inline.tiling import INTERPOLATIONS, Tiling, check, parse_size, tile
 
-__all__ = ["INTERPOLATIONS", "PROTOCOLS", "Protocol", "Tiling", "detect", "encode", "parse_size", "show", "tile"]
+__all__ = [
+    "INTERPOLATIONS",
+    "PROTOCOLS",
+    "Protocol",
+    "Tiling",
+    "check",
+    "detect",
+    "encode",
+    "parse_size",
+    "show",
+    "tile",
+]
 
 
 def show(

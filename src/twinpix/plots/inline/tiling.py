@@ -41,6 +41,12 @@ def parse_size(text: str) -> tuple[int, int]:
     raise UsageError(f"{text!r} is no size: give width x height in pixels, like 256x256")
 
 
+def check(space_color: str, interpolation: str) -> None:
+    """Raise `UsageError` for names that `tile` does not know."""
+    _colour(space_color)
+    _resampling(interpolation)
+
+
 def tile(
     paths: Sequence[str],
     size: tuple[int, int] = (256, 256),
