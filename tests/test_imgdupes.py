@@ -356,6 +356,12 @@ def test_what_changed_meanwhile_is_left(copies: Path) -> None:
     assert (copies / "in/0 small.png").exists()
 
 
+def test_what_could_not_be_deleted_shows_in_the_exit_code(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "delete", lambda kept, gone: {gone[0].path: "permission denied"})
+    assert running.run(asked(noprompt=True)) == 3
+    assert running.run(asked(noprompt=True, dry_run=True)) == 0
+
+
 # -- the libraries
 
 

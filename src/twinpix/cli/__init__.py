@@ -34,4 +34,4 @@ def _open_streams() -> None:
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the process lives
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))

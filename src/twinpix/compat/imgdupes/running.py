@@ -1,11 +1,12 @@
 """One call, from its options to what it prints."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from twinpix.compat.imgdupes import files, grouping, hashing, logs, printing, saying, searching, showing
 from twinpix.compat.imgdupes.deleting import delete
 from twinpix.compat.imgdupes.grouping import Set
+from twinpix.compat.imgdupes.hashing import Image
 from twinpix.compat.imgdupes.options import Options
 from twinpix.compat.imgdupes.preserving import Preserver
 from twinpix.compat.imgdupes.searching import Engine
@@ -38,8 +39,7 @@ def run(options: Options) -> int:
         sets = grouping.sets_of(images, codes, options, by)
     else:
         sets = grouping.like(wanted, images, codes, options, by)
-    _present(sets, options, by)
-    return Exit.DONE
+    return _present(sets, options, by)
 
 
 def _refusal(options: Options) -> str:
@@ -61,29 +61,37 @@ def _check(options: Options) -> None:
         saying.warn(f"hash_bits must be the square of n. Use {options.bits} as hash_bits")
 
 
-def _present(sets: Sequence[Set], options: Options, by: Engine) -> None:
-    """Log and print the sets, or go through them with the user."""
+def _present(sets: Sequence[Set], options: Options, by: Engine) -> int:
+    """Log and print the sets, or go through them with the user; returns the exit code."""
     if options.log and sets:
         logs.write_found(sets, options, by)
     if options.query is not None:
         showing.show([options.query], options)
         sys.stdout.write(printing.query_line(options))
     if options.delete:
-        _delete(sets, options, by)
-        return
+        return _delete(sets, options, by)
     for images in sets:
         showing.show([image.path for image in images], options)
         sys.stdout.write(printing.set_lines(images, options))
     if options.summarize:
         sys.stdout.write(printing.summary(sets))
+    return Exit.DONE
 
 
-def _delete(sets: Sequence[Set], options: Options, by: Engine) -> None:
-    """Ask and delete; what was deleted is logged however the dialogue ends."""
+def _delete(sets: Sequence[Set], options: Options, by: Engine) -> int:
+    """Ask and delete; what was deleted is logged however the dialogue ends. Returns the exit code."""
     gone: list[str] = []
+    left: dict[str, str] = {}
+
+    def deleting(kept: Sequence[Image], images: Sequence[Image]) -> Mapping[str, str]:
+        why = delete(kept, images)
+        left.update(why)
+        return why
+
     try:
-        for paths in Preserver(options, delete).walk(sets):
+        for paths in Preserver(options, deleting).walk(sets):
             gone += paths
     finally:
         if options.log and gone:
             logs.write_deleted(gone, options, by)
+    return Exit.REFUSED if left else Exit.DONE
