@@ -22,6 +22,13 @@ def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, timeout=120, errors="surrogateescape", **options)  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs /dev/stdout")
+def test_a_report_to_a_pipe_without_a_name(photos: Path) -> None:
+    done = run("find", photos, "-o", "/dev/stdout")
+    assert done.returncode == 0, done.stderr
+    assert '"groups"' in done.stdout
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams(closed: str, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.json"

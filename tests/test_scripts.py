@@ -696,6 +696,7 @@ def test_names_that_are_no_text(picture: Draw) -> None:
         (("in", "-s"), 2, "--output-dir"),
         (("in", "-d"), 2, "-d"),
         (("in", "-o", "gone/out.json"), 3, "there is no folder"),
+        (("in", "-o", "in"), 3, "it is a folder"),
         (("in", "-d", "in/out"), 3, "outside"),
         (("in", "-d", "file/out"), 3, "is no folder"),
         (("in", "more"), 2, "more"),

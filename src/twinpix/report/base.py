@@ -28,10 +28,12 @@ def encoded(parts: Iterable[str]) -> Iterator[bytes]:
 
 
 def require_folder(path: str) -> None:
-    """Raise `OutputError` when there is no folder to write this file in: better said before the work than after."""
+    """Raise `OutputError` when this file cannot be one, or has no folder: better said before the work than after."""
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise OutputError(f"cannot write {path}: there is no folder {folder}")
+    if os.path.isdir(path):
+        raise OutputError(f"cannot write {path}: it is a folder")
 
 
 def write_file(path: str, parts: Iterable[bytes]) -> None:
@@ -44,8 +46,8 @@ def write_file(path: str, parts: Iterable[bytes]) -> None:
     target, temporary = os.path.realpath(path), None
     folder = os.path.dirname(target)
     try:
-        if os.path.exists(target) and not os.path.isfile(target):
-            with open(target, "wb", buffering=0) as file:
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "wb", buffering=0) as file:  # /dev/stdout may lead to a pipe, which has no other name
                 for part in parts:
                     file.write(part)
             return
