@@ -120,6 +120,11 @@ class Store:
         rows = list(pairs)
         self._try(lambda: self._put_apart(rows))
 
+    def drop_apart(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Forget such pairs."""
+        rows = list(pairs)
+        self._try(lambda: self._drop_apart(rows))
+
     def apart(self) -> list[tuple[bytes, bytes]]:
         """The pairs that are not duplicates by their user's word."""
         return self._try(lambda: list(self._db.execute("SELECT a, b FROM apart ORDER BY a, b")))
@@ -250,6 +255,10 @@ class Store:
     def _put_apart(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._db:
             self._db.executemany("INSERT OR IGNORE INTO apart VALUES(?,?)", rows)
+
+    def _drop_apart(self, rows: list[tuple[bytes, bytes]]) -> None:
+        with self._db:
+            self._db.executemany("DELETE FROM apart WHERE a=? AND b=?", rows)
 
     def _clear(self, apart: bool) -> None:
         with self._db:  # specs keep their numbers: another process may be about to write under one

@@ -1,7 +1,7 @@
 """What an action offers, and what several of them share."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 
 from twinpix import files, plugins
@@ -197,6 +197,19 @@ def require_outside(folder: str, scope: Scope) -> None:
 
 def is_within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def is_within_any(path: str, folders: Collection[str]) -> bool:
+    """`is_within` one of them, of which there may be as many as there are images."""
+    return any(folder in folders for folder in above(path))
+
+
+def above(path: str) -> Iterator[str]:
+    """An absolute path, and the folders that it lies in, from the nearest on."""
+    yield path
+    while (folder := os.path.dirname(path)) != path:
+        yield folder
+        path = folder
 
 
 def require_writable(folder: str, *, apply: bool) -> None:

@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from twinpix.errors import StoppedError
+from twinpix.errors import StoppedError, UsageError
 from twinpix.model import Group, Member, Report
 from twinpix.pipeline.choices import Choices
 from twinpix.pipeline.terminal import NotesOnly
@@ -24,10 +24,9 @@ _HELP = """  Enter      keep what is marked, the others go
   n 2,3      these are no duplicates of the others: keep them, and do not find them together again
   s          skip: decide later
   b          back to the group before
-  q          quit: what was chosen is kept, and can be gone on with
+  q          quit: on to the plan of what was decided; the same command asks on from there
 """
 _DRAWN = 12  # images of a group
-Remember = Callable[[Sequence[Member], Sequence[Member]], str]
 
 
 class Closed(Exception):  # noqa: N818 - the end of the answers is no error
@@ -35,11 +34,11 @@ class Closed(Exception):  # noqa: N818 - the end of the answers is no error
 
 
 class Answer(NamedTuple):
-    """What was chosen for a group: the places, from 0, of what stays; or a step to another group."""
+    """What was chosen for a group, by places from 0; without anything it is to be decided later."""
 
-    keep: list[int] | None = None
-    step: int = 1
-    apart: list[int] | None = None  # places of those that are no duplicates; all for all
+    keep: Sequence[int] = ()  # first the one that the others are duplicates of
+    apart: Sequence[int] = ()  # those that are no duplicates of the others; all: of one another
+    back: bool = False
 
 
 class Dialogue(NamedTuple):
@@ -48,33 +47,44 @@ class Dialogue(NamedTuple):
     report: Report
     choices: Choices
     show: Callable[[Sequence[str]], None] | None  # draws images
-    remember: Remember | None  # that images are not duplicates
+    memory: "Memory"
 
     def walk(self) -> None:
         """Ask from the first group that is not decided on; ends with the last, or when the user quits."""
         groups = self.report.groups
-        place = next((at for at, group in enumerate(groups) if group.id not in self.choices.kept), len(groups))
+        place = self._undecided(0)
         if self.choices.kept:
             print(f"{plural(len(self.choices.kept), 'group')} decided before ({self.choices.path})")
-        while 0 <= place < len(groups):
+        while place < len(groups):
             group = groups[place]
             sys.stdout.write("".join(f"{line}\n" for line in self._screen(group, place)))
             if self.show:
                 sys.stdout.flush()
                 self.show([member.path for member in group.members])
             try:
-                place = max(0, place + self._decide(group))
+                back = self._decide(group)
             except Closed:
                 return
+            place = max(0, place - 1) if back else self._undecided(place + 1)
         print("\nno more groups")
+
+    def _undecided(self, start: int) -> int:
+        """The place of the first group from `start` on that is not decided on."""
+        groups = self.report.groups
+        return next((at for at in range(start, len(groups)) if groups[at].id not in self.choices.kept), len(groups))
+
+    def _marked(self, group: Group) -> list[int]:
+        """The places of what stays, as chosen before, else of the keeper."""
+        place = {member.path: at for at, member in enumerate(group.members)}
+        return [place[path] for path in self.choices.kept.get(group.id, [group.keeper])]
 
     def _screen(self, group: Group, place: int) -> Iterator[str]:
         size = bytes_text(group.bytes_reclaimable)
         count = f"{place + 1:,} of {len(self.report.groups):,}"
         yield f"\nGroup {count}: {plural(len(group.members), 'image')}, {size} to reclaim\n"
         pairs = {match.b: match for match in group.matches if match.a == group.keeper}
-        kept = self.choices.kept.get(group.id, [group.keeper])
-        rows = [_cells(at, member, member.path in kept) for at, member in enumerate(group.members, start=1)]
+        kept = set(self._marked(group))
+        rows = [_cells(at, member, at in kept) for at, member in enumerate(group.members)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row, member in zip(rows, group.members, strict=True):
             told = group.reason if member.path == group.keeper else how(pairs.get(member.path))
@@ -83,52 +93,76 @@ class Dialogue(NamedTuple):
             yield f"  {cells}  {printable(member.path)}  ({told}{notes})"
         yield ""
 
-    def _decide(self, group: Group) -> int:
-        """Ask until there is an answer, and act on it; returns the way to the next group to be asked for."""
+    def _decide(self, group: Group) -> bool:
+        """Ask until there is an answer, and act on it; True for the way back."""
+        marked = self._marked(group)
         while True:
-            given = _asked(_prompt(group))
-            answer = _understood(given, group)
+            given = _asked(_prompt(marked))
+            answer = _understood(given, group, marked)
             if answer is None:
                 sys.stdout.write(_HELP if given == "?" else f"not understood: {printable(given)} (? for help)\n")
                 continue
-            if answer.apart is not None:
-                self._hold_apart(group, answer.apart)
-            if answer.keep is not None:
+            if answer.back:
+                return True
+            self.memory.let_go(group)
+            if answer.apart:
+                print(f"  {self.memory.hold_apart(group, answer.apart)}")
+            if answer.keep:
                 self.choices.keep(group.id, [group.members[at].path for at in answer.keep])
-            return answer.step
-
-    def _hold_apart(self, group: Group, places: Sequence[int]) -> None:
-        apart = [group.members[at] for at in places]
-        others = [member for member in group.members if member not in apart]
-        told = self.remember(apart, others) if self.remember else "kept; without a store this cannot be remembered"
-        print(f"  {told}")
+            else:
+                self.choices.drop(group.id)
+            return False
 
 
-def asked(report: Report, path: str, options: "Options", *, show: bool) -> Mapping[int, Collection[str]]:
+class Memory:
+    """Remembers in the store which images are not duplicates."""
+
+    def __init__(self, options: "Options") -> None:
+        self._options = options
+        self._held: dict[int, tuple[list[str], list[str]]] = {}  # what was remembered of a group just now
+
+    def hold_apart(self, group: Group, places: Sequence[int]) -> str:
+        """Remember that these are no duplicates of the others, or of one another when there are no others."""
+        from twinpix.pipeline import verdicts
+
+        if self._options.store is None:
+            return "kept; without a store this cannot be remembered"
+        apart = {group.members[at].digest for at in places}
+        others = {member.digest for at, member in enumerate(group.members) if at not in set(places)}
+        held = sorted(apart), sorted(others)
+        with self._options.opened(NotesOnly()) as store:
+            try:
+                count = verdicts.remember(store, *held)
+            except UsageError as error:
+                return f"kept, but not remembered: {error}"
+            if store.path is None:
+                return "kept; the store cannot be used, so this is not remembered"
+        self._held[group.id] = held
+        if not count:
+            return "kept; files of the same bytes are the same picture, that cannot be remembered otherwise"
+        return f"kept and remembered: {plural(count, 'pair')} will not be found together again"
+
+    def let_go(self, group: Group) -> None:
+        """Take back what was remembered of a group, as its user has come back to it."""
+        from twinpix.pipeline import verdicts
+
+        if held := self._held.pop(group.id, None):
+            with self._options.opened(NotesOnly()) as store:
+                verdicts.forget(store, *held)
+
+
+def asked(report: Report, path: str, options: "Options", *, show: bool) -> Mapping[int, Sequence[str]]:
     """Ask a user about the groups of a report; returns the paths that stay of each that was decided."""
     choices = Choices.beside(report, path)
     draw = partial(_draw, report) if show else None
-    keeps = options.store is not None
     try:
-        Dialogue(report, choices, draw, partial(_remember, options) if keeps else None).walk()
+        Dialogue(report, choices, draw, Memory(options)).walk()
     except KeyboardInterrupt:
-        raise StoppedError(
-            f"stopped; what was chosen is in {choices.path}, the same command goes on from there"
-        ) from None
+        kept = f"; what was chosen is in {choices.path}, the same command goes on from there" if choices.kept else ""
+        raise StoppedError(f"stopped{kept}") from None
     if choices.kept:
         print(f"{plural(len(choices.kept), 'group')} of {len(report.groups):,} decided\n")
     return choices.kept
-
-
-def _remember(options: "Options", apart: Sequence[Member], others: Sequence[Member]) -> str:
-    """Remember that images are no duplicates of the others, or of one another when there are no others."""
-    from twinpix.pipeline import verdicts
-
-    with options.opened(NotesOnly()) as store:
-        count = verdicts.remember(store, [m.digest for m in apart], [m.digest for m in others])
-    if not count:
-        return "kept; files of the same bytes are the same picture, that cannot be remembered otherwise"
-    return f"kept and remembered: {plural(count, 'pair')} will not be found together again"
 
 
 def _draw(report: Report, paths: Sequence[str]) -> None:
@@ -136,17 +170,29 @@ def _draw(report: Report, paths: Sequence[str]) -> None:
 
     places = [os.path.join(report.base, path) for path in paths[:_DRAWN]]
     inline.show(places, sys.stdout.buffer, size=(240, 180), space=4)
+    if len(paths) > _DRAWN:
+        print(f"drawn are the first {_DRAWN} of {len(paths):,}")
 
 
-def _cells(number: int, member: Member, kept: bool) -> tuple[str, ...]:
-    when = datetime.fromtimestamp(member.mtime_ns / 1e9).strftime("%Y-%m-%d %H:%M")
+def _cells(place: int, member: Member, kept: bool) -> tuple[str, ...]:
     mark = "keep" if kept else "stay" if member.protected else ""
-    return f"[{number}]", mark, f"{member.width}×{member.height}", bytes_text(member.size), when
+    size = f"{member.width}×{member.height}"
+    return f"[{place + 1}]", mark, size, bytes_text(member.size), _when(member.mtime_ns)
 
 
-def _prompt(group: Group) -> str:
-    marked = next((at for at, member in enumerate(group.members, start=1) if member.path == group.keeper), 1)
-    return f"keep [{marked}], other numbers, a)ll, n)ot duplicates, s)kip, b)ack, q)uit, ?: "
+def _when(mtime_ns: int) -> str:
+    try:
+        return (
+            (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=mtime_ns // 1000))
+            .astimezone()
+            .strftime("%Y-%m-%d %H:%M")
+        )
+    except (ValueError, OverflowError, OSError):
+        return "?"  # a time that no calendar has, or this system's none
+
+
+def _prompt(marked: Sequence[int]) -> str:
+    return f"keep [{_ranges(marked)}], other numbers, a)ll, n)ot duplicates, s)kip, b)ack, q)uit, ?: "
 
 
 def _asked(prompt: str) -> str:
@@ -159,38 +205,58 @@ def _asked(prompt: str) -> str:
     return line.strip().lower()
 
 
-def _understood(given: str, group: Group) -> Answer | None:
-    """What an answer means for a group; None for nothing."""
-    everything = list(range(len(group.members)))
+def _ranges(places: Sequence[int]) -> str:
+    """Places as they are typed: `1,3-5`."""
+    runs: list[list[int]] = []
+    for place in sorted(places):
+        if runs and place == runs[-1][-1] + 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    return ",".join(f"{run[0] + 1}-{run[-1] + 1}" if len(run) > 1 else f"{run[0] + 1}" for run in runs)
+
+
+def _understood(given: str, group: Group, marked: Sequence[int]) -> Answer | None:
+    """What an answer means for a group of which these are marked to stay; None for nothing."""
+    everything = range(len(group.members))
     word, _, rest = given.partition(" ")
     if given == "":
-        return Answer(keep=[at for at in everything if group.members[at].path == group.keeper])
+        return Answer(keep=marked)
     if given in ("a", "all"):
         return Answer(keep=everything)
     if word in ("n", "not", "no"):
         chosen = _places(rest, len(group.members)) if rest else everything
-        if not chosen:
-            return None
-        stay = sorted({*chosen, *(at for at in everything if group.members[at].path == group.keeper)})
-        return Answer(keep=stay, apart=chosen)
+        return Answer(keep=_stay(group, chosen, marked), apart=chosen) if chosen else None
     if given in ("s", "skip"):
         return Answer()
     if given in ("b", "back"):
-        return Answer(step=-1)
+        return Answer(back=True)
     if given in ("q", "quit"):
         raise Closed
     places = _places(given, len(group.members))
     return Answer(keep=places) if places else None
 
 
+def _stay(group: Group, apart: Sequence[int], marked: Sequence[int]) -> list[int]:
+    """What stays when some are no duplicates of the others: these, what is marked, and one of the others in any case.
+
+    That one goes first, as the others are its duplicates and of none that is held apart.
+    """
+    digests = {group.members[at].digest for at in apart}
+    others = [at for at, member in enumerate(group.members) if member.digest not in digests]
+    first = [at for at in marked if at in others] or others[:1]
+    return list(dict.fromkeys([*first, *apart, *marked]))
+
+
 def _places(text: str, count: int) -> list[int]:
     """The places, from 0, of `2`, `1,3` or `2-4`; none when one of them is not there."""
     found: set[int] = set()
     for part in text.replace(",", " ").split():
-        first, _, last = part.partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal() or len(part) > 20:
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not first.isdecimal() or not last.isdecimal() or len(part) > 20:
             return []
-        numbers = range(int(first), int(last or first) + 1)
+        numbers = range(int(first), int(last) + 1)
         if not numbers or numbers[0] < 1 or numbers[-1] > count:
             return []
         found.update(number - 1 for number in numbers)

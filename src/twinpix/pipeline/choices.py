@@ -17,7 +17,8 @@ class Choices:
     def __init__(self, report: Report, path: str) -> None:
         self.path = path
         self.kept: dict[int, list[str]] = {}
-        self._head = {"schema": SCHEMA, "created": report.created, "spec": report.spec, "groups": len(report.groups)}
+        self._head = {"schema": SCHEMA, "created": report.created, "spec": report.spec, "groups": _groups_id(report)}
+        self._whole = True  # the file's last line
         self._written = self._read(report)
 
     @classmethod
@@ -34,13 +35,25 @@ class Choices:
     def keep(self, group: int, paths: list[str]) -> None:
         """Decide one group; raises `OutputError` when that cannot be written."""
         self.kept[group] = paths
+        self._write(group, paths)
+
+    def drop(self, group: int) -> None:
+        """Leave one group undecided again."""
+        if self.kept.pop(group, None) is not None:
+            self._write(group, [])
+
+    def _write(self, group: int, paths: list[str]) -> None:
         lines = [] if self._written else [self._head]
         try:
             with open(self.path, "a", encoding="ascii") as file:
+                file.write("" if self._whole else "\n")  # after a line that was cut off
                 file.writelines(json.dumps(line) + "\n" for line in (*lines, {"group": group, "keep": paths}))
         except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {(error.strerror or str(error)).lower()}") from None
-        self._written = True
+            why = (error.strerror or str(error)).lower()
+            raise OutputError(
+                f"cannot write {self.path}: {why}; choices are kept beside the report: copy it to a folder of yours"
+            ) from None
+        self._written = self._whole = True
 
     def _read(self, report: Report) -> bool:
         """Take up what was chosen on this very report; False when the file is not there, or of another one."""
@@ -51,6 +64,7 @@ class Choices:
                 members = {group.id: {member.path for member in group.members} for group in report.groups}
                 for line in file:
                     self._take(_value(line), members)
+                    self._whole = line.endswith("\n")
         except (OSError, UnicodeDecodeError):
             return False
         return True
@@ -59,8 +73,21 @@ class Choices:
         if not isinstance(row, dict) or not isinstance(row.get("group"), int) or not isinstance(row.get("keep"), list):
             return
         number, paths = row["group"], list(map(str, row["keep"]))
-        if paths and members.get(number, set()).issuperset(paths):
+        if not paths:
+            self.kept.pop(number, None)
+        elif members.get(number, set()).issuperset(paths):
             self.kept[number] = paths
+
+
+def _groups_id(report: Report) -> str:
+    """What tells a report's groups from those that other rules, or a smaller radius, make of them."""
+    import xxhash
+
+    state = xxhash.xxh3_128()
+    for group in report.groups:
+        names = sorted(member.path for member in group.members)
+        state.update(json.dumps([group.id, names]).encode("ascii"))
+    return state.hexdigest()
 
 
 def _value(line: str) -> Any:

@@ -40,8 +40,8 @@ def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collec
     for number, at in zip(plain, firsts, strict=True):
         of[number] = len(first) + at  # all of a node are guarded, or none
     origin = of.copy()
-    for number in sorted(apart):
-        of[number] = of.max() + 1
+    alone = np.array(sorted(apart), dtype=np.int64)
+    of[alone] = of.max(initial=-1) + 1 + np.arange(len(alone))
     used, of = np.unique(of, return_inverse=True)
     of = of.reshape(-1).astype(np.int64)
     members = np.zeros(len(used), dtype=np.int64)

@@ -5,6 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from twinpix import files
@@ -31,12 +32,8 @@ class Names:
 
     def __init__(self, report: Report, scope: Scope, action: Action) -> None:
         self._action, self._goes = action, bool(action.target(""))
-        roots = dict.fromkeys(scope.roots)
-        self._several = len(roots) > 1
-        self._roots: dict[str, str] = {}
-        for root in roots:
-            name = os.path.basename(root) or "root"
-            self._roots[root] = files.free_name(name, lambda n: n in self._roots.values()) if self._several else ""
+        self._roots = _names_of(list(dict.fromkeys(scope.roots)))
+        self._longest_first = sorted(self._roots, key=len, reverse=True)
         self._taken: dict[str, set[str]] = defaultdict(set)  # names by folder
         self._listing = cache(_names_in)
         self._by_folder: dict[str, str] = {}
@@ -72,13 +69,30 @@ class Names:
 
     def _place(self, folder: str, item: Item) -> str:
         own = self._given[item.root : item.root + 1] if item.root >= 0 else []
-        for root in (*own, *sorted(self._roots, key=len, reverse=True)):
+        for root in chain(own, self._longest_first):
             top = folder_of(root)
             if is_within(folder, top):
                 way = os.path.relpath(folder, top)
                 above = self._roots[root] if os.path.isdir(root) else ""
                 return os.path.normpath(os.path.join(above, way)) if (above or way != os.curdir) else ""
         return os.path.basename(folder)  # of annotations, beside what was scanned
+
+
+def _names_of(roots: Sequence[str]) -> dict[str, str]:
+    """What the trees of several roots are called in the one folder they go to; one root needs no name."""
+    if len(roots) < 2:
+        return dict.fromkeys(roots, "")
+    names: dict[str, str] = {}
+    used, last = set[str](), dict[str, int]()  # of thousands of roots each may be called the same
+    for root in roots:
+        plain = name = os.path.basename(root) or "root"
+        number = last.get(plain, 1)
+        while name in used:
+            number += 1
+            name = files.numbered(plain, number)
+        names[root], last[plain] = name, number
+        used.add(name)
+    return names
 
 
 def _names_in(folder: str) -> frozenset[str]:

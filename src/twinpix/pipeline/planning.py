@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from twinpix import actions, files, plugins
 from twinpix.actions import Action, Scope
-from twinpix.actions.base import is_within
+from twinpix.actions.base import is_within_any
 from twinpix.errors import ReportError, StepError
 from twinpix.machine import no_garbage_collection
 from twinpix.model import Facts, Group, Left, Member, Plan, Report, Stays, Step, Unit
@@ -26,15 +26,16 @@ def plan(
     keep: str | None = None,
     stricter: int | None = None,
     sidecars: bool = True,
-    choices: Mapping[int, Collection[str]] | None = None,
+    choices: Mapping[int, Sequence[str]] | None = None,
     dealt_with: Collection[str] = (),
     source: str = "",
 ) -> Plan:
     """What `action` (`"move:to=DIR"`, `"trash"`) would do with the images of a report.
 
     `keep` and `stricter` decide anew from the report's distances. `choices` names by a group's number the
-    paths that stay; with it, groups that it does not name are left as they are. What belongs to an image
-    goes with it unless `sidecars` is False. `dealt_with` are paths that an earlier run has acted on.
+    paths that stay, the one first that the others are duplicates of; with it, groups that it does not name are
+    left as they are. What belongs to an image goes with it unless `sidecars` is False. `dealt_with` are paths that
+    an earlier run has acted on.
     Raises `ReportError` for a report that cannot be trusted, `RefusedError` when the action cannot be done.
     """
     with no_garbage_collection():
@@ -83,12 +84,15 @@ class _Planner:
         self._inodes: dict[tuple[int, ...], str] = {}
         self._real: dict[str, bool] = {}
         self._references = tuple(folder.rstrip(os.sep) + os.sep for folder in self.scope.references)
+        self._tops = frozenset(os.path.realpath(folder_of(root)) for root in self.scope.roots)
+        self._beside = frozenset(os.path.dirname(os.path.realpath(root)) for root in self.scope.roots)
+        self._read_only = frozenset(map(os.path.realpath, self.scope.references))
         self._named = frozenset(self.places.values())
         self._relied = set[str]()  # halves that stay, and that others were planned to go for
 
     # -- which files
 
-    def discard(self, choices: Mapping[int, Collection[str]] | None) -> None:
+    def discard(self, choices: Mapping[int, Sequence[str]] | None) -> None:
         """Take up the members that go, of groups whose keeper is as it was."""
         chosen = [(group, self._kept(group, choices)) for group in self.report.groups]
         known = [(group, self._keepers(group, kept)) for group, kept in chosen if kept]
@@ -96,12 +100,12 @@ class _Planner:
             if keepers:
                 self._discard(group, keepers)
 
-    def _kept(self, group: Group, choices: Mapping[int, Collection[str]] | None) -> list[Member]:
-        """The members that stay, the keeper first; none when the group is left as it is."""
+    def _kept(self, group: Group, choices: Mapping[int, Sequence[str]] | None) -> list[Member]:
+        """The members that stay, first the one that the others are duplicates of; none when the group is left."""
         if choices is None:
             return [member for member in group.members if member.path == group.keeper]
-        names = choices.get(group.id, ())
-        return sorted((m for m in group.members if m.path in names), key=lambda m: m.path != group.keeper)
+        members = {member.path: member for member in group.members}
+        return [members[name] for name in choices.get(group.id, ()) if name in members]
 
     def _keepers(self, group: Group, kept: Sequence[Member]) -> list[Stays]:
         """What stays of a group, when all of it is as it was."""
@@ -166,13 +170,10 @@ class _Planner:
         folder = path[: path.rfind(os.sep) + 1]
         if folder not in self._real:
             real = os.path.realpath(folder)
-            inside = any(is_within(real, os.path.realpath(folder_of(root))) for root in self.scope.roots)
-            self._real[folder] = inside and not any(
-                is_within(real, os.path.realpath(reference)) for reference in self.scope.references
-            )
+            self._real[folder] = is_within_any(real, self._tops) and not is_within_any(real, self._read_only)
         return self._real[folder] and path not in self.scope.references
 
-    def keep_all(self, choices: Mapping[int, Collection[str]] | None) -> None:
+    def keep_all(self, choices: Mapping[int, Sequence[str]] | None) -> None:
         """Take up what stays of each group, and every image that is in none; what is a reference stays there."""
         if self.report.unique is None:
             raise ReportError("the report does not name the images that are in no group: run find again")
@@ -264,9 +265,7 @@ class _Planner:
         real = os.path.realpath(folder)
         if os.path.islink(folder):
             return False
-        beside = {os.path.dirname(os.path.realpath(root)) for root in self.scope.roots}
-        references = [os.path.realpath(reference) for reference in self.scope.references]
-        return os.path.dirname(real) in beside and not any(is_within(real, reference) for reference in references)
+        return os.path.dirname(real) in self._beside and not is_within_any(real, self._read_only)
 
 
 class _ByRuleError(StepError):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from twinpix import files
-from twinpix.actions.base import Scope, is_within
+from twinpix.actions.base import Scope, above
 from twinpix.errors import ReportError
 from twinpix.model import Group, Report
 from twinpix.report import plural, printable
@@ -19,8 +19,10 @@ def scope_of(report: Report) -> Scope:
     scope = Scope(
         [absolute(report, root) for root in report.roots], [absolute(report, root) for root in report.references]
     )
-    for root, given in zip(scope.roots, report.roots, strict=True):
-        if not os.path.exists(root) and not _is_image(report, given):
+    missing = [place for place in zip(scope.roots, report.roots, strict=True) if not os.path.exists(place[0])]
+    images = _images(report) if missing else set()
+    for root, given in missing:
+        if given not in images:  # an image that was named by itself may have been moved by an earlier run
             raise ReportError(
                 f"the report speaks of {printable(root)}, which is not here: it is of another machine or another time; "
                 "run find again"
@@ -28,10 +30,9 @@ def scope_of(report: Report) -> Scope:
     return scope
 
 
-def _is_image(report: Report, root: str) -> bool:
-    """True for a root that was no folder but an image: an earlier run may have moved it."""
-    members = (member.path for group in report.groups for member in group.members)
-    return root in members or any(image.path == root for image in report.unique or ())
+def _images(report: Report) -> set[str]:
+    members = {member.path for group in report.groups for member in group.members}
+    return members | {image.path for image in report.unique or ()}
 
 
 def sound_places(report: Report) -> dict[str, str]:
@@ -124,8 +125,8 @@ class Places:
         if "\0" in folder:
             return ""
         place = os.path.normpath(os.path.join(self._base, folder))
-        for root, given in self._given.items():
-            if is_within(place, root):
+        for root in above(place):
+            if (given := self._given.get(root)) is not None:
                 rest = folder[len(given) :] if folder.startswith(given) else folder
                 if os.pardir not in rest.split(os.sep):
                     return place.rstrip(os.sep) + os.sep

@@ -2,28 +2,42 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
+from twinpix.errors import UsageError
 from twinpix.model import Matches
 from twinpix.pipeline.contents import Contents
 from twinpix.pipeline.nodes import Nodes
 from twinpix.store import Store
 
 Pairs = frozenset[tuple[int, int]]  # of numbers, the smaller first
+_MOST = 1_000_000  # pairs of one group; every run of `find` reads them all
 
 
 def remember(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> int:
     """Remember that these contents are not duplicates of one another, or, if given, of the `others`.
 
-    Returns how many pairs that are; a content and itself are none.
+    Returns how many pairs that are; a content and itself are none. Raises `UsageError` for too many of them.
     """
-    first, second = sorted(set(digests)), sorted(set(others))
-    pairs = [(a, b) for a in first for b in second] if second else combinations(first, 2)
-    told = {(min(a, b), max(a, b)) for a, b in pairs if a != b}
-    store.put_apart((bytes.fromhex(a), bytes.fromhex(b)) for a, b in told)
+    told = _pairs(digests, others)
+    store.put_apart(told)
     return len(told)
+
+
+def forget(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> None:
+    """Take back what `remember` was told with the same contents."""
+    store.drop_apart(_pairs(digests, others))
+
+
+def _pairs(digests: Iterable[str], others: Iterable[str]) -> set[tuple[bytes, bytes]]:
+    first, second = set(map(bytes.fromhex, digests)), set(map(bytes.fromhex, others))
+    count = len(first) * len(second) if second else len(first) * (len(first) - 1) // 2
+    if count > _MOST:
+        raise UsageError(f"{count:,} pairs are more than can be remembered ({_MOST:,})")
+    pairs = product(first, second) if second else combinations(first, 2)
+    return {(min(a, b), max(a, b)) for a, b in pairs if a != b}
 
 
 def known_apart(contents: Contents, store: Store) -> Pairs:
@@ -44,8 +58,9 @@ def without(matches: Matches, nodes: Nodes, pairs: Pairs) -> Matches:
     """The matches but for those pairs; each content that is in one of them has a node of its own."""
     if not pairs:
         return matches
-    between = {tuple(sorted((int(nodes.of[i]), int(nodes.of[j])))) for i, j in pairs}
-    kept = np.array([(i, j) not in between for i, j, _, _ in matches.rows()], dtype=bool)
+    ends = np.sort(nodes.of[np.array(list(pairs), dtype=np.int64)], axis=1)
+    one = len(nodes.codes)  # a pair of nodes as one number
+    kept = ~np.isin(matches.i.astype(np.int64) * one + matches.j, ends[:, 0] * one + ends[:, 1])
     return Matches(matches.i[kept], matches.j[kept], matches.distance[kept], matches.turn[kept])
 
 
