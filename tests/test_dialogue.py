@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,12 @@ from PIL import Image
 
 import twinpix
 from libraries import library, save, tree
+from twinpix.cli import dialogue
 from twinpix.cli.app import run
+from twinpix.model import Group, Member
+from twinpix.pipeline import verdicts
 from twinpix.pipeline.choices import Choices
+from twinpix.pipeline.deciding import decide_again
 from twinpix.store import Store
 
 pexpect = pytest.importorskip("pexpect", reason="needs pexpect")
@@ -265,6 +270,147 @@ def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, picture: Ca
 
 
 # -- choices
+
+
+@pytest.mark.parametrize("link", ["star", "complete"])
+def test_what_is_apart_stays_apart_when_it_is_decided_anew(
+    link: str, tmp_path: Path, picture: Callable[..., Image.Image]
+) -> None:
+    """Two pictures of equal codes that match a third, and not one another."""
+    folder, store = tmp_path / "p", tmp_path / "s.sqlite"
+    folder.mkdir()
+    for level in (1, 5, 9):
+        picture(1).save(folder / f"{level}.png", compress_level=level)
+    digests = {Path(member.path).name: member.digest for member in twinpix.find(folder, store=store).groups[0].members}
+    opened = Store(store)
+    verdicts.remember(opened, [digests["1.png"]], [digests["9.png"]])
+    opened.close()
+    found = twinpix.find(folder, store=store, link=link, keep="path:*5.png")
+    assert found.counts.apart == 1
+    again = decide_again(found, "path:*1.png")
+    assert [{Path(m.path).name for m in each.members} for each in again.groups] == [{"1.png", "5.png"}]
+    assert groups(folder, store, link=link, keep="path:*1.png") == [{"1.png", "5.png"}]
+
+
+def test_not_duplicates_is_taken_back_by_going_back(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in (7, 8):
+        (photos / f"{number}.png").write_bytes((photos / "1.png").read_bytes())
+    assert run(["find", "photos", "-o", "r.json", "--store", "s.sqlite"]) == 0
+    terminal = Terminal("resolve", "r.json", "-i", "--move", "out", "--store", "s.sqlite")
+    terminal.until("Group 1 of 2")
+    terminal.type("n\r")
+    terminal.until("Group 2 of 2")
+    terminal.type("b\r")
+    screen = terminal.until("Group 1 of 2")
+    terminal.until("keep [1-4]")
+    terminal.type("1\r")
+    terminal.until("Group 2 of 2")
+    terminal.type("s\r")
+    code, screen = terminal.end()
+    assert code == 0
+    assert any(line.startswith("3 files to move") for line in screen)
+    store = Store(tmp_path / "s.sqlite")
+    assert store.apart() == []
+    store.close()
+
+
+def a_group(*digests: str) -> Group:
+    members = [Member(f"{at}.png", 1, 1, 1, 0, digest) for at, digest in enumerate(digests, start=1)]
+    return Group(1, "1.png", "largest file", members, [])
+
+
+@pytest.mark.parametrize(
+    ("given", "digests", "keep"),
+    [
+        ("", "abc", ["2.png"]),  # what is marked, and not what was proposed first
+        ("n 3", "abc", ["2.png", "3.png"]),
+        ("n 2", "abc", ["1.png", "2.png"]),  # 3 goes as a duplicate of 1, which 2 is not
+        ("n 2", "aba", ["1.png", "2.png"]),
+        ("n 2", "bba", ["3.png", "2.png"]),  # 1 has the bytes of 2: 3 must stay too
+        ("n 2", "bbb", ["2.png"]),
+        ("n", "abc", ["1.png", "2.png", "3.png"]),
+        ("2-", "abc", None),
+        ("3-3", "abc", ["3.png"]),
+    ],
+)
+def test_what_an_answer_keeps_when_the_second_is_marked(given: str, digests: str, keep: list[str] | None) -> None:
+    asked = a_group(*digests)
+    answer = dialogue._understood(given, asked, [1])
+    assert keep == (answer and [asked.members[at].path for at in answer.keep])
+
+
+def test_what_is_no_duplicate_is_not_what_others_go_for(tmp_path: Path) -> None:
+    """`n 1` holds the keeper apart: another stays, and the rest goes for that one."""
+    found = library(tmp_path, 1)
+    answer = dialogue._understood("n 1", found.groups[0], [0])
+    assert answer is not None
+    names = [found.groups[0].members[at].path for at in answer.keep]
+    assert names == ["photos/0 copy.png", "photos/0.png"]
+    made = twinpix.plan(found, "delete", choices={1: names})
+    (step,) = made.steps
+    assert (Path(step.path).name, Path(step.keeper).name) == ("0 small.png", "0 copy.png")
+
+
+def test_a_step_forward_leads_to_what_is_not_decided(asked: Path) -> None:
+    made = Choices.beside(library(asked, 4), "r.json")
+    save(library(asked, 4), asked / "r.json")
+    for number, names in ((2, ["photos/1 copy.png"]), (3, ["photos/2.png"])):
+        made.keep(number, names)
+    terminal = Terminal(*MOVE)
+    terminal.until("Group 1 of 4")
+    terminal.type("s\r")
+    terminal.until("Group 4 of 4")
+    terminal.type("b\rb\r")
+    terminal.until("Group 2 of 4")
+    terminal.until("keep [2]")
+    terminal.type("s\r")
+    terminal.until("Group 4 of 4")
+    terminal.type("q\r")
+    assert terminal.end()[0] == 0
+    assert set(Choices.beside(library(asked, 4), "r.json").kept) == {3}
+
+
+def test_too_many_pairs_are_not_remembered(tmp_path: Path) -> None:
+    many = a_group(*(f"{number:032x}" for number in range(1500)))
+    memory = dialogue.Memory(twinpix.Options(store=str(tmp_path / "s.sqlite")))
+    told = memory.hold_apart(many, range(1500))
+    assert told == "kept, but not remembered: 1,124,250 pairs are more than can be remembered (1,000,000)"
+    assert dialogue.Memory(twinpix.Options(store=None)).hold_apart(many, [0]).startswith("kept; without a store")
+
+
+def test_places_are_written_as_they_are_typed() -> None:
+    assert dialogue._ranges([4, 0, 2, 3]) == "1,3-5"
+    assert dialogue._places("1,3-5", 5) == [0, 2, 3, 4]
+
+
+@pytest.mark.parametrize("mtime", [-(10**18), 10**30])
+def test_times_that_no_calendar_has_are_shown(mtime: int) -> None:
+    assert len(dialogue._when(mtime)) in (1, 16)
+
+
+def test_choices_are_of_the_groups_that_were_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other rules, or a smaller radius, make other groups of one report."""
+    monkeypatch.chdir(tmp_path)
+    found = library(tmp_path, 3)
+    Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
+    first = replace(found.groups[0], members=found.groups[0].members[:2])
+    other = replace(found, groups=[first, *found.groups[1:]])
+    assert Choices.beside(other, "r.json").kept == {}
+    assert Choices.beside(found, "r.json").kept == {1: ["photos/0.png"]}
+
+
+def test_a_choice_after_one_that_was_cut_off_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = library(tmp_path, 3)
+    first = Choices.beside(found, "r.json")
+    first.keep(1, ["photos/0.png"])
+    with open(first.path, "a") as file:
+        file.write('{"group": 2, "ke')
+    Choices.beside(found, "r.json").keep(3, ["photos/2.png"])
+    assert Choices.beside(found, "r.json").kept == {1: ["photos/0.png"], 3: ["photos/2.png"]}
 
 
 def test_choices_are_of_one_report(asked: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -257,6 +258,21 @@ def test_choices(tmp_path: Path) -> None:
     made = plan(library(tmp_path, 3), choices={2: ["photos/1 copy.png", "photos/sub/1 small.png"]})
     assert going(made, tmp_path) == ["photos/1.png"]
     assert [Path(stay.path).name for stay in made.stays] == ["1 copy.png", "1 small.png"]
+
+
+def test_a_plan_for_thousands_of_folders(tmp_path: Path) -> None:
+    """As --files-from makes them, all called the same; once that took a second for each fifty."""
+    names = [[f"{number}/images/{half}.png" for half in "ab"] for number in range(3000)]
+    for number, pair in enumerate(names):
+        for name in pair:
+            write(tmp_path, name, content(number))
+    found = report(tmp_path, [group(tmp_path, at, pair) for at, pair in enumerate(names, start=1)])
+    found = replace(found, roots=[os.path.dirname(pair[0]) for pair in names])
+    began = time.monotonic()
+    made = plan(found)
+    assert time.monotonic() - began < 20
+    assert len({step.target for step in made.steps}) == 3000
+    assert made.steps[-1].target == "/nowhere/else/images (3000)/b.png"
 
 
 # -- what belongs to an image

@@ -215,6 +215,7 @@ class Counts:
     links: int = 0  # further names of a file already counted (hard links, symbolic links)
     bytes: int = 0  # of all readable images
     bytes_reclaimable: int = 0
+    apart: int = 0  # pairs of contents that its user has said are not duplicates
 
 
 @dataclass(frozen=True, slots=True)

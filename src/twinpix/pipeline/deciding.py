@@ -54,7 +54,7 @@ class _Files:
     """The members of all groups in a row, as the linking rules take them.
 
     A report lists files of one code as pairs with the first of them, so they are one node here as they
-    were when it was made.
+    were when it was made; but not where a user held some of them apart, which looks the same.
     """
 
     def __init__(self, report: Report, radius: int) -> None:
@@ -63,10 +63,10 @@ class _Files:
         self.near: dict[int, list[int]] = {}
         self.pairs: dict[str, list[Match]] = defaultdict(list)
         for group in report.groups:
-            self._add(group, radius)
+            self._add(group, radius, merge=not report.counts.apart)
         self.kinds: list[Kind] = [(member.root if report.cross else 0, member.reference) for member in self.members]
 
-    def _add(self, group: Group, radius: int) -> None:
+    def _add(self, group: Group, radius: int, *, merge: bool) -> None:
         start = len(self.members)
         place = {member.path: start + at for at, member in enumerate(group.members)}
         self.members += group.members
@@ -74,7 +74,7 @@ class _Files:
         self.node += [equal.setdefault(member.digest, place[member.path]) for member in group.members]
         near = [match for match in group.matches if match.distance <= radius]
         for match in near:
-            if match.distance == 0 and match.relation not in _TURNED:
+            if merge and match.distance == 0 and match.relation not in _TURNED:
                 a, b = self._first(place[match.a]), self._first(place[match.b])
                 self.node[max(a, b)] = min(a, b)
         for file in range(start, len(self.members)):

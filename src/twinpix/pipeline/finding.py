@@ -90,6 +90,7 @@ def find(
             links=listing.links,
             bytes=int(images.refs.sizes.sum()),
             bytes_reclaimable=sum(group.bytes_reclaimable for group in groups),
+            apart=len(apart),
         ),
         groups=groups,
         failures=failures,
