@@ -20,7 +20,10 @@ def undo(
 
     outcome = pipeline.undo(journal, progress())
     if outcome.done:
-        print(f"put back {plural(outcome.done, 'file')}, {bytes_text(outcome.bytes)}")
+        copies, back = outcome.copies, outcome.done - outcome.copies
+        told = [f"put back {plural(back, 'file')}"] if back else []
+        told += [f"removed {plural(copies, 'copy', 'copies')}"] if copies else []
+        print(f"{', '.join(told)}, {bytes_text(outcome.bytes)}")
     elif not outcome.left and not outcome.stopped:
         print("nothing to put back")
     sys.stdout.writelines(f"{line}\n" for line in plans.left_alone(outcome.left))

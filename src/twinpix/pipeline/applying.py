@@ -31,6 +31,7 @@ class Outcome:
     bytes: int = 0
     left: list[Left] = field(default_factory=list)
     stopped: str = ""  # why it did not go to its end
+    copies: int = 0  # of `done`, files that undo has removed, being copies
 
 
 def apply(plan: Plan, path: str, progress: Progress | None = None) -> Outcome:

@@ -62,6 +62,7 @@ def _undo_session(
         if number in session.done - session.undone and _take_back(session, number, action, log, outcome.left):
             outcome.done += 1
             outcome.bytes += session.steps[number].facts.size
+            outcome.copies += action.on == "kept"
     for folder in reversed(session.folders):
         with contextlib.suppress(OSError):  # others have put something there
             os.rmdir(folder)
