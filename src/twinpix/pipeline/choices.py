@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from twinpix.errors import OutputError
@@ -17,7 +18,7 @@ class Choices:
     def __init__(self, report: Report, path: str) -> None:
         self.path = path
         self.kept: dict[int, list[str]] = {}
-        self._head = {"schema": SCHEMA, "created": report.created, "spec": report.spec, "groups": _groups_id(report)}
+        self._report = report
         self._whole = True  # the file's last line
         self._written = self._read(report)
 
@@ -32,6 +33,12 @@ class Choices:
                 return found
             number += 1
 
+    @cached_property
+    def _head(self) -> dict[str, str]:
+        """What tells one report from another; made when a file is read or begun, as it takes a while."""
+        report = self._report
+        return {"schema": SCHEMA, "created": report.created, "spec": report.spec, "groups": _groups_id(report)}
+
     def keep(self, group: int, paths: list[str]) -> None:
         """Decide one group; raises `OutputError` when that cannot be written."""
         self.kept[group] = paths
@@ -43,7 +50,7 @@ class Choices:
             self._write(group, [])
 
     def _write(self, group: int, paths: list[str]) -> None:
-        lines = [] if self._written else [self._head]
+        lines: list[object] = [] if self._written else [self._head]
         try:
             with open(self.path, "a", encoding="ascii") as file:
                 file.write("" if self._whole else "\n")  # after a line that was cut off
