@@ -14,6 +14,7 @@ import twinpix
 from libraries import library, save, tree
 from twinpix.cli import dialogue
 from twinpix.cli.app import run
+from twinpix.errors import OutputError
 from twinpix.model import Group, Member
 from twinpix.pipeline import verdicts
 from twinpix.pipeline.choices import Choices
@@ -411,6 +412,21 @@ def test_a_choice_after_one_that_was_cut_off_is_read(tmp_path: Path, monkeypatch
         file.write('{"group": 2, "ke')
     Choices.beside(found, "r.json").keep(3, ["photos/2.png"])
     assert Choices.beside(found, "r.json").kept == {1: ["photos/0.png"], 3: ["photos/2.png"]}
+
+
+def test_bytes_that_are_no_text_are_not_understood(asked: Path) -> None:
+    terminal = Terminal(*MOVE, PYTHONIOENCODING="utf-8:strict")
+    terminal.until("?:")
+    terminal._child.send(b"\xff\n")
+    terminal.until("not understood: ")
+    terminal.type("q\r")
+    assert terminal.end()[0] == 0
+
+
+def test_where_choices_cannot_be_written(tmp_path: Path) -> None:
+    choices = Choices.beside(library(tmp_path, 1), str(tmp_path / "not there" / "r.json"))
+    with pytest.raises(OutputError, match="choices are kept beside the report: copy it to a folder of yours"):
+        choices.keep(1, ["photos/0.png"])
 
 
 def test_choices_are_of_one_report(asked: Path) -> None:

@@ -1,5 +1,6 @@
 """Walk through the groups of a report in the terminal: what stays of each is chosen by number."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -153,6 +154,8 @@ class Memory:
 
 def asked(report: Report, path: str, options: "Options", *, show: bool) -> Mapping[int, Sequence[str]]:
     """Ask a user about the groups of a report; returns the paths that stay of each that was decided."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # a key that is no text is an answer not understood
     choices = Choices.beside(report, path)
     draw = partial(_draw, report) if show else None
     try:
