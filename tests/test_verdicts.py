@@ -1,18 +1,23 @@
 """What is marked as not duplicates, against a slow and obvious twin: a graph of all contents without those pairs."""
 
+from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
+import twinpix
 from twinpix import fingerprints, linking
 from twinpix.model import Matches
 from twinpix.pipeline import verdicts
 from twinpix.pipeline.contents import Contents
+from twinpix.pipeline.grouping import is_allowed
 from twinpix.pipeline.matching import Neighbours, match
-from twinpix.pipeline.nodes import nodes_of
+from twinpix.pipeline.nodes import Nodes, nodes_of
 from twinpix.store import Result, Store
 
 RADIUS = 3
@@ -52,31 +57,39 @@ def test_groups_are_those_of_the_graph_without_the_pairs(
 ) -> None:
     every = list(combinations(range(len(pictures)), 2))
     pairs = frozenset(data.draw(st.lists(st.sampled_from(every), max_size=6)))
+    kind = st.tuples(st.integers(0, 1), st.booleans())  # its PATH, and whether it is a reference
+    kinds = data.draw(st.lists(kind, min_size=len(pictures), max_size=len(pictures)))
+    cross = data.draw(st.booleans())
     near: dict[int, list[int]] = {number: [] for number in range(len(pictures))}
     for i, j in every:
         if (i, j) not in pairs and alike(pictures[i], pictures[j], method):
             near[i].append(j)
             near[j].append(i)
-    slow = groups(link, list(range(len(pictures))), near)
-    assert found(link, method, pictures, pairs) == slow
+    slow = groups(link, list(range(len(pictures))), near, kinds, cross)
+    nodes, matches = found(method, pictures, pairs, [reference for _, reference in kinds])
+    assert groups(link, nodes.of.tolist(), Neighbours(matches, len(nodes.codes)), kinds, cross) == slow
 
 
-def found(link: str, method: str, pictures: list[tuple[int, int, bool, int]], pairs: verdicts.Pairs) -> list[list[int]]:
-    """The groups as `find` makes them."""
+def found(
+    method: str, pictures: list[tuple[int, int, bool, int]], pairs: verdicts.Pairs, references: list[bool]
+) -> tuple[Nodes, Matches]:
+    """The nodes and matches as `find` makes them."""
     way = fingerprints.make(method)
     contents = made(pictures, fingerprints.width_of(way))
     nodes = nodes_of(contents, way, guard=True, apart=verdicts.contents_of(pairs))
-    searched = np.flatnonzero(~nodes.guarded)
-    none = np.empty(0, dtype=np.int64)
+    own = np.zeros(len(nodes.codes), dtype=bool)
+    own[nodes.of[~np.array(references)]] = True
+    first, second = np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
     identity = way.metric == "identity"
-    matches = Matches.none() if identity else match(nodes.codes, searched, none, RADIUS, "auto")
+    matches = Matches.none() if identity else match(nodes.codes, first, second, RADIUS, "auto")
     equal = verdicts.between_equals(nodes, all_of_them=identity)
-    matches = verdicts.without(Matches.joined([matches, equal]), nodes, pairs)
-    return groups(link, nodes.of.tolist(), Neighbours(matches, len(nodes.codes)))
+    return nodes, verdicts.without(Matches.joined([matches, equal]), nodes, pairs)
 
 
-def groups(link: str, node: list[int], near: linking.base.Near) -> list[list[int]]:
-    graph = linking.Graph(node, [(0, False)] * len(node), near, lambda a, b: True, range(len(node)))
+def groups(
+    link: str, node: list[int], near: linking.base.Near, kinds: list[tuple[int, bool]], cross: bool
+) -> list[list[int]]:
+    graph = linking.Graph(node, kinds, near, lambda a, b: is_allowed(a, b, cross=cross), range(len(node)))
     return sorted(sorted(group) for group in linking.make(link).groups(graph))
 
 
@@ -88,4 +101,31 @@ def test_what_is_remembered() -> None:
     assert verdicts.remember(store, [a.hex()], [a.hex()]) == 0
     assert verdicts.remember(store, [a.hex(), b.hex(), c.hex()]) == 3
     assert len(store.apart()) == 3
+    store.close()
+
+
+def test_with_orientations_what_is_apart_matches_in_none_of_them(
+    tmp_path: Path, picture: Callable[..., Image.Image]
+) -> None:
+    """Two mirrored copies of one picture, in two encodings, of which one is marked."""
+    folder, store = tmp_path / "p", tmp_path / "s.sqlite"
+    folder.mkdir()
+    picture(1).save(folder / "a.png")
+    for level in (1, 9):
+        ImageOps.mirror(picture(1)).save(folder / f"mirrored{level}.png", compress_level=level)
+    (group,) = twinpix.find(folder, store=store, transforms=True).groups
+    digests = {Path(member.path).name: member.digest for member in group.members}
+    opened = Store(store)
+    verdicts.remember(opened, [digests["a.png"]], [digests["mirrored9.png"]])
+    opened.close()
+    found = twinpix.find(folder, store=store, transforms=True, link="complete", keep="path:*a.png")
+    assert [{Path(m.path).name for m in each.members} for each in found.groups] == [{"a.png", "mirrored1.png"}]
+
+
+def test_what_is_forgotten_is_what_was_remembered() -> None:
+    store = Store(None)
+    a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
+    verdicts.remember(store, [a.hex(), b.hex(), c.hex()])
+    verdicts.forget(store, [c.hex()], [a.hex()])
+    assert store.apart() == [(a, b), (b, c)]
     store.close()
