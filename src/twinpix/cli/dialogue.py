@@ -185,11 +185,8 @@ def _cells(place: int, member: Member, kept: bool) -> tuple[str, ...]:
 
 def _when(mtime_ns: int) -> str:
     try:
-        return (
-            (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=mtime_ns // 1000))
-            .astimezone()
-            .strftime("%Y-%m-%d %H:%M")
-        )
+        when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=mtime_ns // 1000)
+        return when.astimezone().strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError, OSError):
         return "?"  # a time that no calendar has, or this system's none
 
