@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from twinpix import files
 from twinpix.actions import Action, Scope
-from twinpix.actions.base import is_within
+from twinpix.actions.base import above, is_within
 from twinpix.model import Facts, Report
 from twinpix.pipeline.trusting import absolute
 
@@ -33,7 +33,7 @@ class Names:
     def __init__(self, report: Report, scope: Scope, action: Action) -> None:
         self._action, self._goes = action, bool(action.target(""))
         self._roots = _names_of(list(dict.fromkeys(scope.roots)))
-        self._longest_first = sorted(self._roots, key=len, reverse=True)
+        self._tops = {folder_of(root): root for root in sorted(self._roots, key=len)}
         self._taken: dict[str, set[str]] = defaultdict(set)  # names by folder
         self._listing = cache(_names_in)
         self._by_folder: dict[str, str] = {}
@@ -69,12 +69,13 @@ class Names:
 
     def _place(self, folder: str, item: Item) -> str:
         own = self._given[item.root : item.root + 1] if item.root >= 0 else []
-        for root in chain(own, self._longest_first):
+        near = (self._tops[top] for top in above(folder) if top in self._tops)
+        for root in chain(own, near):
             top = folder_of(root)
             if is_within(folder, top):
                 way = os.path.relpath(folder, top)
-                above = self._roots[root] if os.path.isdir(root) else ""
-                return os.path.normpath(os.path.join(above, way)) if (above or way != os.curdir) else ""
+                tree = self._roots[root] if os.path.isdir(root) else ""
+                return os.path.normpath(os.path.join(tree, way)) if (tree or way != os.curdir) else ""
         return os.path.basename(folder)  # of annotations, beside what was scanned
 
 
