@@ -1,5 +1,6 @@
 """twinpix finds images that are the same picture, keeps one of each group, and never loses one."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,20 +46,11 @@ __all__ = [
     "undo",
     "write_codes",
 ]
+_PLACES = {"acting": "locking", "Plan": "model", "Report": "model"}  # all else is in the pipeline
 
 
 def __getattr__(name: str) -> Any:
     """Public names are loaded at first use, so that `import twinpix` costs nothing."""
-    if name == "acting":
-        from twinpix.locking import acting
-
-        return acting
-    if name in ("Plan", "Report"):
-        from twinpix import model
-
-        return getattr(model, name)
     if name in __all__:
-        from twinpix import pipeline
-
-        return getattr(pipeline, name)
+        return getattr(importlib.import_module(f"twinpix.{_PLACES.get(name, 'pipeline')}"), name)
     raise AttributeError(f"module 'twinpix' has no attribute {name!r}")

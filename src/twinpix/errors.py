@@ -60,6 +60,12 @@ class StepError(Exception):
         return str(self)
 
 
+def system_reason(error: OSError) -> str:
+    """An operating system's error in words, without the path that stands beside it anyway."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
+
+
 class ImageError(Exception):
     """One image could not be read or coded. Becomes a failure row, never ends a run.
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from twinpix.errors import StepError
+from twinpix.errors import StepError, system_reason
 from twinpix.model import Facts
 
 PART, COPY, ASIDE = ".part", ".copy", ".aside"  # ends of the names that a file has while it is made, or before it goes
@@ -89,8 +89,7 @@ def _why(error: OSError) -> str:
         return "is not there any more"
     if error.errno == errno.ELOOP:
         return "is a symbolic link now"
-    text = error.strerror or str(error)
-    return f"cannot be used: {text[:1].lower()}{text[1:]}"
+    return f"cannot be used: {system_reason(error)}"
 
 
 def is_name(path: str) -> bool:

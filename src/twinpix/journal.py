@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from twinpix import files
-from twinpix.errors import OutputError, ReportError, UsageError
+from twinpix.errors import OutputError, ReportError, UsageError, system_reason
 from twinpix.model import Facts, Step
 
 SCHEMA = "twinpix.journal/1"
@@ -82,7 +82,7 @@ class Journal:
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = system_reason(error)
             raise OutputError(f"cannot write the journal {path}: {why}; name another with --journal") from None
         if size := os.fstat(self._handle).st_size:
             os.lseek(self._handle, size - 1, os.SEEK_SET)
@@ -153,7 +153,7 @@ def read(path: str) -> Record:
     except FileNotFoundError:
         raise UsageError(f"there is no journal {path}") from None
     except OSError as error:
-        raise ReportError(f"cannot read the journal {path}: {(error.strerror or str(error)).lower()}") from None
+        raise ReportError(f"cannot read the journal {path}: {system_reason(error)}") from None
     return found
 
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from twinpix.errors import RefusedError
+from twinpix.errors import RefusedError, system_reason
 
 
 @contextlib.contextmanager
@@ -19,7 +19,7 @@ def acting(*paths: str) -> Iterator[None]:
                 os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
                 handle = _opened(path)
             except OSError as error:
-                why = (error.strerror or str(error)).lower()
+                why = system_reason(error)
                 raise RefusedError(f"cannot make sure that no other run acts ({path}: {why})") from None
             stack.callback(os.close, handle)
             if not _lock(handle):

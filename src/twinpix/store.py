@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.errors import StoreError
+from twinpix.errors import StoreError, system_reason
 from twinpix.imaging.sniff import sniff
 from twinpix.model import Stamp
 
@@ -166,7 +166,7 @@ class Store:
         except sqlite3.DatabaseError as error:
             return self._begin_anew(error)
         except OSError as error:
-            raise StoreError(f"cannot make the store {self.path}: {(error.strerror or str(error)).lower()}") from None
+            raise StoreError(f"cannot make the store {self.path}: {system_reason(error)}") from None
 
     def _is_foreign(self, path: Path) -> bool:
         """True for a file that is somebody else's: what is set aside must have been a store."""

@@ -1,11 +1,12 @@
 """What an action offers, and what several of them share."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 
 from twinpix import files, plugins
-from twinpix.errors import RefusedError, StepError
+from twinpix.errors import RefusedError, StepError, system_reason
 from twinpix.model import Facts, Plan, Step
 
 _COARSEST_NS = 2_000_000_000
@@ -108,7 +109,7 @@ class Placing(Discarding):
         return os.path.join(self.to, tree)
 
 
-class Linking(Discarding):
+class Linking(Discarding, ABC):
     """A link, of whatever kind, to the file that stays takes the place of one with the same bytes."""
 
     identical: ClassVar[bool] = True
@@ -119,13 +120,13 @@ class Linking(Discarding):
         files.recover(step.path, step.target, step.aside)
         return not is_untouched(step.path, step.facts) and self.is_link(step.path, step)
 
+    @abstractmethod
     def link(self, step: Step, name: str) -> None:
         """Make the link to `step.keeper` under this name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_link(self, name: str, step: Step) -> bool:
         """True when what is there is the link that `link` made."""
-        raise NotImplementedError
 
     def do(self, step: Step) -> None:
         files.swap(
@@ -217,21 +218,19 @@ def require_writable(folder: str, *, apply: bool) -> None:
 
     With `apply` that is tried.
     """
-    above = folder
-    while not os.path.lexists(above):
-        above = os.path.dirname(above)
-    if not os.path.isdir(above):
-        raise RefusedError(f"{above} is no folder: name another one than {folder}")
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise RefusedError(f"cannot write in {above}: name another folder than {folder}")
+    there = next(filter(os.path.lexists, above(folder)))
+    if not os.path.isdir(there):
+        raise RefusedError(f"{there} is no folder: name another one than {folder}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RefusedError(f"cannot write in {there}: name another folder than {folder}")
     if apply:
-        _try(above, folder)
+        _try(there, folder)
 
 
-def _try(above: str, folder: str) -> None:
-    name = os.path.join(above, f".twinpix-try-{os.getpid()}")
+def _try(there: str, folder: str) -> None:
+    name = os.path.join(there, f".twinpix-try-{os.getpid()}")
     try:
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         os.unlink(name)
     except OSError as error:
-        raise RefusedError(f"cannot write in {folder}: {(error.strerror or str(error)).lower()}") from None
+        raise RefusedError(f"cannot write in {folder}: {system_reason(error)}") from None

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from twinpix import files
 from twinpix.actions.base import Linking
-from twinpix.errors import StepError
+from twinpix.errors import StepError, system_reason
 from twinpix.model import Step
 
 _FICLONE = 0x40049409  # of linux/fs.h
@@ -24,7 +24,7 @@ class Reflink(Linking):
         try:
             _clone(step.keeper, name)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = system_reason(error)
             raise StepError(f"its file system cannot share the bytes of two files ({why})") from None
         files.dress(name, step.facts)
         if files.digest_of(name, files.look(name)) != step.digest:

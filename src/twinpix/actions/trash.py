@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from twinpix import files
 from twinpix.actions.base import Discarding, Scope, is_alike
-from twinpix.errors import StepError, UsageError
+from twinpix.errors import StepError, UsageError, system_reason
 from twinpix.model import Step
 
 
@@ -36,7 +36,7 @@ class Trash(Discarding):
         try:
             send2trash(step.path)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = system_reason(error)
             raise StepError(f"the trash does not take it ({why}); --move DIR needs no trash") from None
         if os.path.lexists(step.path):
             raise StepError("is still there after it was put in the trash")

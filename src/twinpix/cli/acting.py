@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from twinpix.cli import plans
-from twinpix.errors import Exit, OutputError
+from twinpix.errors import Exit, OutputError, system_reason
 from twinpix.locking import acting
 from twinpix.model import Plan
 from twinpix.report import printable
@@ -56,5 +56,5 @@ def _journal(folder: str) -> str:
     try:
         os.makedirs(above, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {above}: {(error.strerror or str(error)).lower()}") from None
+        raise OutputError(f"cannot make the folder {above}: {system_reason(error)}") from None
     return ground.new_journal(folder)

@@ -25,7 +25,7 @@ from twinpix.cli import (
     undo,
 )
 from twinpix.cli.arguments import ScriptCommand
-from twinpix.errors import Exit, TwinpixError
+from twinpix.errors import Exit, TwinpixError, system_reason
 from twinpix.report.base import printable
 
 EPILOG = (
@@ -109,7 +109,7 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         _mute()
         where = f" ({printable(os.fsdecode(error.filename))})" if isinstance(error.filename, (str, bytes)) else ""
-        return _say(f"cannot go on: {(error.strerror or str(error)).lower()}{where}", Exit.REFUSED)
+        return _say(f"cannot go on: {system_reason(error)}{where}", Exit.REFUSED)
     except typer.Exit as stop:
         return stop.exit_code
     except Exception as error:

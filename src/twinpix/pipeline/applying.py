@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from twinpix import actions, files, journal
 from twinpix.actions import Scope
-from twinpix.errors import StepError
+from twinpix.errors import StepError, system_reason
 from twinpix.model import Left, Plan, Stays, Step, Unit
 from twinpix.pipeline.progress import Progress
 from twinpix.report import printable
@@ -186,6 +186,5 @@ class _Run:
 def reason_of(error: Exception) -> str:
     """Why a file is left alone."""
     if isinstance(error, OSError):
-        text = error.strerror or str(error)
-        return f"could not be dealt with: {text[:1].lower()}{text[1:]}"
+        return f"could not be dealt with: {system_reason(error)}"
     return str(error)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from twinpix.errors import OutputError
+from twinpix.errors import OutputError, system_reason
 from twinpix.model import Report
 
 SCHEMA = "twinpix.choices/1"
@@ -56,7 +56,7 @@ class Choices:
                 file.write("" if self._whole else "\n")  # after a line that was cut off
                 file.writelines(json.dumps(line) + "\n" for line in (*lines, {"group": group, "keep": paths}))
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = system_reason(error)
             raise OutputError(
                 f"cannot write {self.path}: {why}; choices are kept beside the report: copy it to a folder of yours"
             ) from None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from twinpix.errors import ImageError, UsageError
+from twinpix.errors import ImageError, UsageError, system_reason
 from twinpix.imaging.sniff import HEAD, sniff
 from twinpix.model import Failure, Files, Stamp
 
@@ -69,7 +69,7 @@ def read(uri: str) -> Content:
     try:
         handle = os.open(uri, _FLAGS)
     except OSError as error:
-        raise ImageError("read", reason(error)) from None
+        raise ImageError("read", system_reason(error)) from None
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
@@ -89,7 +89,7 @@ def read(uri: str) -> Content:
             raise ImageError("read", "changed while it was read; run again")
         return Content(b"".join(parts), stamp, settled)
     except OSError as error:
-        raise ImageError("read", reason(error)) from None
+        raise ImageError("read", system_reason(error)) from None
     finally:
         os.close(handle)
 
@@ -99,9 +99,3 @@ def _settled(status: os.stat_result) -> bool:
     newest = max(status.st_mtime_ns, status.st_ctime_ns)
     window = _COARSE_NS if status.st_mtime_ns % 1_000_000_000 == 0 else _FINE_NS
     return time.time_ns() - newest > window
-
-
-def reason(error: OSError) -> str:
-    """An operating system's error in words, without the path that stands beside it anyway."""
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]

@@ -3,8 +3,7 @@
 import os
 import sys
 
-from twinpix.errors import UsageError
-from twinpix.sources.base import reason
+from twinpix.errors import UsageError, system_reason
 
 
 def names_from(path: str) -> list[str]:
@@ -19,6 +18,6 @@ def names_from(path: str) -> list[str]:
             with open(path, "rb") as file:
                 data = file.read()
     except OSError as error:
-        raise UsageError(f"cannot read the list {path}: {reason(error)}") from None
+        raise UsageError(f"cannot read the list {path}: {system_reason(error)}") from None
     parts = data.split(b"\0") if b"\0" in data else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     return [os.fsdecode(part) for part in parts if part]

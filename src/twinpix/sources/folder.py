@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.errors import system_reason
 from twinpix.imaging.sniff import claims_image
 from twinpix.model import Failure, Files, Stamp
-from twinpix.sources.base import Listing, reason, special_kind, stamp_of
+from twinpix.sources.base import Listing, special_kind, stamp_of
 
 # Folders in which other programs keep thumbnails and waste.
 SKIPPED = frozenset(
@@ -80,7 +81,7 @@ class _Walker:
         try:
             status = os.stat(path)
         except OSError as error:
-            self.failures.append(Failure(path, "list", reason(error)))
+            self.failures.append(Failure(path, "list", system_reason(error)))
             return
         if stat.S_ISDIR(status.st_mode):
             self._enter(_Folder(path, status, root, reference, link=False))
@@ -92,7 +93,7 @@ class _Walker:
         try:
             self._file(path, os.stat(path), 0, False, os.path.islink(path), given=True)
         except OSError as error:
-            self.failures.append(Failure(path, "list", reason(error)))
+            self.failures.append(Failure(path, "list", system_reason(error)))
 
     def columns(self) -> Files:
         """What was found, a row a name, in the order it was found."""
@@ -128,7 +129,7 @@ class _Walker:
             with os.scandir(folder) as entries:
                 yield from entries
         except OSError as error:
-            self.failures.append(Failure(folder, "list", reason(error)))
+            self.failures.append(Failure(folder, "list", system_reason(error)))
 
     def _entry(self, entry: os.DirEntry[str], parent: _Folder, pending: list[_Folder]) -> None:
         """Note a file, or a folder to enter."""
@@ -146,7 +147,7 @@ class _Walker:
                 (self.linked if link else pending).append(folder)
         except OSError as error:
             if claims_image(entry.name):
-                self.failures.append(Failure(entry.path, "list", reason(error)))
+                self.failures.append(Failure(entry.path, "list", system_reason(error)))
             else:
                 self.other_files += 1
 

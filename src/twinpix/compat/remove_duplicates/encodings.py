@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from twinpix.errors import UsageError
+from twinpix.errors import UsageError, system_reason
 from twinpix.report import printable
 
 _HASH = re.compile("[0-9a-fA-F]{16}")
@@ -32,7 +32,7 @@ def read(name: str) -> Map:
         with open(path, "rb") as file:
             found = json.loads(file.read())
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no JSON: {error}") from None
     if not isinstance(found, dict):
