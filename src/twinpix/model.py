@@ -112,7 +112,7 @@ class Matches:
 
     i: NDArray[np.int64]
     j: NDArray[np.int64]
-    distance: NDArray[np.int32]
+    distance: NDArray[Any]  # int32 bits, or float32 cosine distances
     turn: NDArray[np.int8]
 
     def __len__(self) -> int:
@@ -129,9 +129,20 @@ class Matches:
         columns = zip(*((part.i, part.j, part.distance, part.turn) for part in parts), strict=True)
         return cls(*(np.concatenate(column) for column in columns))
 
-    def rows(self) -> Iterator[tuple[int, int, int, int]]:
+    def rows(self) -> Iterator[tuple[int, int, float, int]]:
         """`i, j, distance, turn` of each pair."""
-        return zip(self.i.tolist(), self.j.tolist(), self.distance.tolist(), self.turn.tolist(), strict=True)
+        return zip(self.i.tolist(), self.j.tolist(), numbers(self.distance), self.turn.tolist(), strict=True)
+
+
+def numbers(distances: NDArray[Any]) -> list[float]:
+    """Distances as plain numbers: whole ones, or with the four decimals that they have."""
+    values: list[float] = distances.tolist()
+    return values if distances.dtype.kind == "i" else [round(value, 4) for value in values]
+
+
+def shown(distance: float) -> str:
+    """A distance or radius for people: bits as they are, others with their decimals."""
+    return f"{distance:.10g}" if distance == int(distance) else f"{distance:.4f}".rstrip("0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +177,7 @@ class Match:
 
     a: str
     b: str
-    distance: int
+    distance: int | float  # whole bits, or a cosine distance with four decimals; 0 between equal codes
     relation: Relation
 
 
@@ -237,7 +248,7 @@ class Report:
     roots: list[str]
     base: str  # the folder that relative paths start from
     spec: str
-    radius: int
+    radius: int | float
     link: str
     counts: Counts
     groups: list[Group]

@@ -114,13 +114,28 @@ def name_of(plugin: Any) -> str:
 
 
 def describe(plugin: Any) -> str:
-    """The text that `make` turns back into `plugin`; options at their default are left out."""
-    changed = [
+    """The text that `make` turns back into `plugin`; options at their default are left out.
+
+    So are options that say where something is computed, not what (a field with `metadata={"where": True}`).
+    """
+    given = [
         f"{field.name}={_text(getattr(plugin, field.name))}"
         for field in options(type(plugin)).values()
-        if getattr(plugin, field.name) != field.default
+        if getattr(plugin, field.name) != field.default and not field.metadata.get("where")
     ]
-    return name_of(plugin) + (":" + ",".join(changed) if changed else "")
+    return name_of(plugin) + (":" + ",".join(given) if given else "")
+
+
+def changed(plugin: Any, **values: str) -> Any:
+    """The same plugin with other options, given as text; raises `UsageError` like `make`."""
+    fields = options(type(plugin))
+    have = {key: getattr(plugin, key) for key in fields}
+    try:
+        return type(plugin)(
+            **have | {key: _convert(name_of(plugin), key, text, fields[key].type) for key, text in values.items()}
+        )
+    except ValueError as error:
+        raise UsageError(f"{name_of(plugin)}: {error}") from None
 
 
 def _class_of(module: ModuleType) -> type[Any]:

@@ -7,6 +7,7 @@ import typer
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName
 from twinpix.errors import Exit
+from twinpix.model import shown
 from twinpix.pipeline.terminal import progress
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def _table(found: "CopiesFound") -> None:
     _advice(found)
 
 
-def _radius(radius: int) -> str:
-    return str(radius) if radius >= 0 else "none"
+def _radius(radius: float) -> str:
+    return shown(radius) if radius >= 0 else "none"
 
 
 def _needed(edits: int) -> int:
@@ -98,6 +99,6 @@ def _advice(found: "CopiesFound") -> None:
             print(" when turned" if turns > 1 else "")
             continue
         option = " --transforms" if turns > 1 else ""
-        print(f"\nfor images like these: --method {best.spec} --radius {point.radius}{option}", end="")
+        print(f"\nfor images like these: --method {best.spec} --radius {shown(point.radius)}{option}", end="")
         missed = [name for name, recall in best.by_edit.items() if recall < 0.5]
         print(f"\n  finds {point.recall:.0%} of the copies, and less than half of: {', '.join(missed) or 'nothing'}")

@@ -30,13 +30,21 @@ MethodOption = Annotated[
     typer.Option("--method", "-m", metavar="SPEC", help="How images are coded, e.g. phash:size=8 (see methods)."),
 ]
 RadiusOption = Annotated[
-    int | None,
+    float | None,
     typer.Option(
         "--radius",
         "-r",
         metavar="N",
-        help="Largest distance in bits that still matches; overrides --strictness.",
+        help="Largest distance that still matches, in bits or in cosine distance; overrides --strictness.",
     ),
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option("--threshold", metavar="COS", help="Least cosine that still matches (cnn): the radius is 1 - COS."),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option("--device", metavar="NAME", help="Where a network computes: auto, cpu, cuda, coreml or directml."),
 ]
 StrictnessOption = Annotated[
     StrictnessName, typer.Option("--strictness", "-s", help="Radius as measured for the method.")
@@ -48,7 +56,9 @@ DecodeOption = Annotated[
     DecodeName,
     typer.Option("--decode", help="fast, or reference: bit for bit as imagededup and ImageHash see pictures."),
 ]
-SearchOption = Annotated[str, typer.Option("--search", metavar="SPEC", help="auto, oracle or banded; all exact.")]
+SearchOption = Annotated[
+    str, typer.Option("--search", metavar="SPEC", help="auto, oracle, banded (bits) or cosine (directions); all exact.")
+]
 RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Look into sub-folders.")]
 HiddenOption = Annotated[bool, typer.Option("--hidden", help="Also look into hidden and service folders.")]
 FollowOption = Annotated[

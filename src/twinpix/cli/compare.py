@@ -7,6 +7,7 @@ import typer
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName
 from twinpix.errors import Exit
+from twinpix.model import shown
 from twinpix.pipeline.options import DEFAULT_METHOD
 
 
@@ -23,7 +24,9 @@ def compare(
     print(f"{'method':<24}{'bits':>6}{'distance':>10}{'turned':>8}{'radius':>8}")
     for row in result.distances:
         mark = "  match" if row.distance <= row.radius else "  match when turned" if row.turned <= row.radius else ""
-        print(f"{row.method:<24}{row.bits:>6}{row.distance:>10}{row.turned:>8}{row.radius:>8}{mark}")
+        print(
+            f"{row.method:<24}{row.bits:>6}{shown(row.distance):>10}{shown(row.turned):>8}{shown(row.radius):>8}{mark}"
+        )
     print(f"\nPDQ quality {result.qualities[0]} and {result.qualities[1]}, ", end="")
     print(f"information {result.information[0]} and {result.information[1]}")
     print(f"verdict: {result.verdict}")

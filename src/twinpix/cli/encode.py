@@ -42,6 +42,7 @@ def encode(
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,
     decode: common.DecodeOption = DecodeName.fast,
+    device: common.DeviceOption = "",
     workers: common.WorkersOption = 0,
     timeout: common.TimeoutOption = 60.0,
     store: common.StoreOption = None,

@@ -7,6 +7,7 @@ import typer
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName
 from twinpix.errors import Exit, UsageError
+from twinpix.model import shown
 from twinpix.pipeline.options import DEFAULT_METHOD
 from twinpix.pipeline.terminal import progress
 
@@ -59,7 +60,8 @@ def evaluate(
 
         curves = {method.spec: (method.curve.precision, method.curve.recall) for method in found.methods}
         marked = {method.spec: method.curve.recommended for method in found.methods}
-        plots.save(plots.precision_recall(curves, marked), plot)
+        steps = {method.spec: method.step for method in found.methods}
+        plots.save(plots.precision_recall(curves, marked, steps), plot)
     _measured(found, as_json)
     return Exit.DONE
 
@@ -99,7 +101,8 @@ def _measured(found: "Measurement", as_json: bool) -> None:
                 "method": method.spec,
                 "bits": method.bits,
                 "normal": method.normal,
-                "recommended": method.curve.recommended,
+                "recommended": method.recommended,
+                "step": method.step,
                 "precision": method.curve.precision.tolist(),
                 "recall": method.curve.recall.tolist(),
                 "f1": method.curve.f1.tolist(),
@@ -114,12 +117,15 @@ def _measured(found: "Measurement", as_json: bool) -> None:
     print(f"{'method':<{width}}  {'radius':>6} {'precision':>9} {'recall':>7} {'F1':>7}  ", end="")
     print(f"{'radius':>8} {'precision':>9} {'recall':>7}")
     for method in found.methods:
-        at, usual = method.curve.recommended, method.normal
+        at = method.curve.recommended
         precision, recall, f1 = (column[at] for column in method.curve[:3])
-        print(f"{method.spec:<{width}}  {at:>6} {precision:>9.4f} {recall:>7.4f} {f1:>7.4f}  ", end="")
-        print(f"{usual:>8} {method.curve.precision[usual]:>9.4f} {method.curve.recall[usual]:>7.4f}")
+        print(
+            f"{method.spec:<{width}}  {shown(method.recommended):>6} {precision:>9.4f} {recall:>7.4f} {f1:>7.4f}  ",
+            end="",
+        )
+        print(f"{shown(method.normal):>8} {method.usual[0]:>9.4f} {method.usual[1]:>7.4f}")
     best = max(found.methods, key=lambda method: float(method.curve.f1[method.curve.recommended]))
-    print(f"\nfor images like these: --method {best.spec} --radius {best.curve.recommended}")
+    print(f"\nfor images like these: --method {best.spec} --radius {shown(best.recommended)}")
     if found.without_code:
         names = ", ".join(found.without_code[:3]) + (", …" if len(found.without_code) > 3 else "")
         what = plural(len(found.without_code), "name")

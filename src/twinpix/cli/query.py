@@ -7,7 +7,7 @@ import typer
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName, StrictnessName
 from twinpix.errors import Exit, UsageError
-from twinpix.model import Failure
+from twinpix.model import Failure, shown
 from twinpix.pipeline.options import DEFAULT_METHOD
 from twinpix.pipeline.terminal import progress
 
@@ -25,6 +25,7 @@ def query(
         typer.Option("--method", "-m", metavar="SPEC", help=f"Default: {DEFAULT_METHOD}, or the codes file's first."),
     ] = None,
     radius: common.RadiusOption = None,
+    threshold: common.ThresholdOption = None,
     strictness: common.StrictnessOption = StrictnessName.normal,
     transforms: common.TransformsOption = False,
     search: common.SearchOption = "auto",
@@ -34,6 +35,7 @@ def query(
     guard: common.GuardOption = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     decode: common.DecodeOption = DecodeName.fast,
+    device: common.DeviceOption = "",
     workers: common.WorkersOption = 0,
     timeout: common.TimeoutOption = 60.0,
     store: common.StoreOption = None,
@@ -59,7 +61,7 @@ def query(
         print(dumps({"query": image, "hits": [hit._asdict() for hit in hits]}), end="")
     else:
         for hit in hits:
-            print(f"{hit.distance:4}  {hit.relation:16}  {printable(hit.path)}")
+            print(f"{shown(hit.distance):>6}  {hit.relation:16}  {printable(hit.path)}")
         if not hits:
             print("no image there is the same picture")
     if failures:

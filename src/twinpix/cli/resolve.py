@@ -41,7 +41,8 @@ def resolve(
         str | None, typer.Option("--keep", metavar="RULES", help="Decide anew what stays, by rules as of find.")
     ] = None,
     stricter: Annotated[
-        int | None, typer.Option("--stricter", metavar="N", help="Only matches within this radius, below the report's.")
+        float | None,
+        typer.Option("--stricter", metavar="N", help="Only matches within this radius, below the report's."),
     ] = None,
     sidecars: Annotated[
         bool,

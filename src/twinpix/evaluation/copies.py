@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twinpix import fingerprints
 from twinpix.errors import ImageError, UsageError
 from twinpix.evaluation.edits import EDITS, edited
-from twinpix.evaluation.rates import Point, distances, points
+from twinpix.evaluation.rates import Point, distances, points, radius_of
 from twinpix.executors import Ask, Begin, Local, Lost
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, information_of
 from twinpix.imaging import decode, thumbnail
@@ -64,12 +64,13 @@ class EditTask:
             data = read(path).data
             if data is None:
                 return None
-            picture = decode(data, self.decode, path)
+            colour = fingerprints.colour_of(self.methods)
+            picture = decode(data, self.decode, path, colour)
             if information_of(picture) < INFORMATION_FLOOR:
                 return None
             image = thumbnail(data, _SIDE, path)
             files = [edited(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
-            pictures = [picture, *(decode(file, self.decode) for file in files)]
+            pictures = [picture, *(decode(file, self.decode, colour=colour) for file in files)]
             return [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
         except ImageError as error:
             return Failure(path, error.stage, error.reason)
@@ -141,7 +142,7 @@ def _different(methods: Sequence[Fingerprint], coded: Sequence[Sequence[NDArray[
         return []
     judge = max(range(len(methods)), key=lambda number: methods[number].bits)
     codes = np.stack([codes[judge][0, 0] for codes in coded])
-    _, later, _ = self_join(codes, methods[judge].radii["strict"])
+    _, later, _ = self_join(fingerprints.comparable(methods[judge], codes), methods[judge].radii["strict"])
     return sorted(set(range(len(coded))) - set(later.tolist()))
 
 
@@ -149,9 +150,10 @@ def _finds(spec: str, method: Fingerprint, codes: NDArray[np.uint8], turns: int)
     """`codes` is `(n, 1 + edits, 8, bytes)`."""
     n, edits = len(codes), len(EDITS)
     copies = codes[:, 1:, :turns].reshape(n * edits, turns, -1)
-    gaps = distances(codes[:, 0, 0], copies)
+    gaps = distances(method, codes[:, 0, 0], copies)
     same = np.arange(n)[:, None] == np.arange(n * edits)[None] // edits
     found = points(gaps, same, RATES)
-    radius = found[-1].radius if found else -1
-    by_edit = (gaps[same].reshape(n, edits) <= radius).mean(axis=0).tolist()
+    steps = found[-1].radius if found else -1
+    by_edit = (gaps[same].reshape(n, edits) <= steps).mean(axis=0).tolist()
+    found = [point._replace(radius=radius_of(method, int(point.radius))) for point in found]
     return Finds(spec, method.bits, turns, found, dict(zip(EDITS, by_edit, strict=True)))

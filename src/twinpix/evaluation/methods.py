@@ -11,6 +11,8 @@ from twinpix import fingerprints, pipeline
 from twinpix.errors import UsageError
 from twinpix.evaluation.curve import Curve, curve
 from twinpix.evaluation.pairs import pairs_of
+from twinpix.evaluation.rates import step_of, steps_of
+from twinpix.fingerprints import Fingerprint
 from twinpix.model import Bytes2D, Failure, Fingerprints
 from twinpix.pipeline.encoding import encode_files
 from twinpix.pipeline.matching import match
@@ -25,8 +27,20 @@ class Measured(NamedTuple):
 
     spec: str
     bits: int
-    normal: int  # its radius of normal strictness
-    curve: Curve
+    normal: float  # its radius of normal strictness
+    curve: Curve  # by radius in steps
+    step: float = 1  # bits, or cosine distance
+
+    @property
+    def recommended(self) -> float:
+        """The smallest radius of the best F1."""
+        return self.curve.recommended * self.step if self.step == 1 else round(self.curve.recommended * self.step, 3)
+
+    @property
+    def usual(self) -> tuple[float, float]:
+        """Precision and recall at normal strictness."""
+        at = int(self.normal / self.step + 1e-6)
+        return float(self.curve.precision[at]), float(self.curve.recall[at])
 
 
 class Measurement(NamedTuple):
@@ -63,9 +77,8 @@ def measure(
         method = fingerprints.make(spec)
         rows, there = _rows_of(prints, folder, numbers)
         codes = prints.codes[rows] if prints.codes.ndim == 3 else prints.codes[rows][:, None]
-        beyond = method.bits // (8 if len(codes) <= _MANY else 16)
-        far = min(method.bits, max(method.radii["loose"] + beyond, method.bits // 6))  # 10 of 64 is what others take
-        out.append(Measured(spec, method.bits, method.radii["normal"], _curve(codes, there, real, far, options.search)))
+        curve = _curve(method, codes, there, real, options.search)
+        out.append(Measured(spec, method.bits, method.radii["normal"], curve, step_of(method)))
     known = set(there.tolist())
     if len(known) < 2:
         raise UsageError(f"of the {len(truth)} images in the truth, {len(known)} can be read below {folder}")
@@ -103,13 +116,27 @@ def _rows_of(
     return np.array(list(place.values()), dtype=np.int64), np.array(list(place), dtype=np.int64)
 
 
-def _curve(codes: Bytes2D, numbers: NDArray[np.int64], real: NDArray[np.int64], radius: int, backend: str) -> Curve:
+def _far(method: Fingerprint, images: int) -> float:
+    """The largest radius that is looked at."""
+    loose = method.radii["loose"]
+    if method.metric == "cosine":
+        return min(2.0, loose + (0.2 if images <= _MANY else 0.1))
+    beyond = method.bits // (8 if images <= _MANY else 16)
+    return min(method.bits, max(int(loose) + beyond, method.bits // 6))  # 10 of 64 is what others take
+
+
+def _curve(
+    method: Fingerprint, codes: Bytes2D, numbers: NDArray[np.int64], real: NDArray[np.int64], backend: str
+) -> Curve:
     """The curve of codes `(n, turns, bytes)` of images `numbers` of the truth, whose pairs `real` are `(m, 2)`."""
     row_of = np.full(max(int(numbers.max(initial=-1)), int(real.max(initial=-1))) + 1, -1, dtype=np.int64)
     row_of[numbers] = np.arange(len(numbers))
     rows = np.sort(row_of[real], axis=1)
     rows = rows[rows[:, 0] >= 0]
     n = len(codes)
-    found = match(codes, np.arange(n), np.empty(0, np.int64), radius, backend)
+    radius = _far(method, n)
+    found = match(fingerprints.comparable(method, codes), np.arange(n), np.empty(0, np.int64), radius, backend)
     true = np.isin(found.i * n + found.j, rows[:, 0] * n + rows[:, 1])
-    return curve(found.distance[true], found.distance[~true], len(real) - int(true.sum()), radius)
+    steps = steps_of(method, found.distance)
+    missing = len(real) - int(true.sum())
+    return curve(steps[true], steps[~true], missing, round(radius / step_of(method)))

@@ -1,25 +1,58 @@
 """Recall at a fixed share of false matches, from all distances of originals to copies."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.fingerprints import Fingerprint, comparable
 from twinpix.model import Bytes2D
-from twinpix.search.base import words
+from twinpix.search.base import unit, words
 
 
 class Point(NamedTuple):
     """The largest radius whose share of false matches is at most the rate, and the recall there; -1 for none."""
 
     rate: float
-    radius: int
+    radius: float
     recall: float
 
 
-def distances(originals: Bytes2D, copies: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """`(n, m)`: bits between each code `(n, bytes)` and the nearest turn of each copy `(m, turns, bytes)`."""
+def distances(method: Fingerprint, originals: Bytes2D, copies: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """`(n, m)`: steps between each code `(n, bytes)` and the nearest turn of each copy `(m, turns, bytes)`.
+
+    A step is a bit, or `step_of` the method.
+    """
+    if method.metric == "cosine":
+        return nearest_directions(comparable(method, originals), comparable(method, copies))
     return nearest(words(originals), words(copies))
+
+
+def step_of(method: Fingerprint) -> float:
+    """What distances are counted in: bits, or thousandths of cosine distance."""
+    return 0.001 if method.metric == "cosine" else 1
+
+
+def radius_of(method: Fingerprint, steps: int) -> float:
+    """So many steps as a radius of the method."""
+    return round(steps * 0.001, 3) if method.metric == "cosine" else steps
+
+
+def steps_of(method: Fingerprint, distances: NDArray[Any]) -> NDArray[Any]:
+    """Distances in whole steps, rounded up, so that a radius of so many steps holds them."""
+    if method.metric != "cosine":
+        return distances
+    return np.ceil(distances.astype(np.float64) * 1000 - 1e-6).astype(np.int32)
+
+
+def nearest_directions(codes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.uint16]:
+    """`(n, m)`: thousandths of cosine distance between each direction `(n, d)` and the nearest turn of each other."""
+    best = np.full((len(codes), len(others)), -1, np.float32)
+    left = unit(codes)
+    for turn in range(others.shape[1]):
+        np.maximum(best, left @ unit(others[:, turn]).T, out=best)
+    steps: NDArray[np.uint16] = np.ceil(np.clip((1 - best) * 1000 - 1e-3, 0, 2000)).astype(np.uint16)
+    return steps
 
 
 def nearest(codes: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint16]:

@@ -1,6 +1,6 @@
 """What every fingerprint offers, the eight orientations, and the measure of information."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, Literal, Protocol, cast
 
@@ -8,15 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import plugins
-from twinpix.errors import UsageError
+from twinpix.errors import ImageError, UsageError
 from twinpix.imaging import Picture, decoder_name
 from twinpix.model import Bytes2D, Decode, Relation, Strictness
 
 Array = NDArray[Any]
 
+Metric = Literal["hamming", "cosine", "identity"]
+
 Turns = Literal["matrix", "transposed"]
 """Where the eight orientations come from: one matrix turned; or that and the transposed picture's matrix, for
 matrices that are not square."""
+
+NOTHING = "the network gave no finite numbers for it"
 
 TURNS = 8  # swap axes (4), then flip up-down (2), then flip left-right (1)
 _ROTATIONS = frozenset({0b011, 0b101, 0b110})
@@ -26,20 +30,22 @@ MAX_SIZE = 64
 class Fingerprint(Protocol):
     """A method: a picture becomes a small matrix, matrices become codes.
 
-    One that looks at a file's bytes alone says `decodes: ClassVar[bool] = False`.
+    One that looks at a file's bytes alone says `decodes: ClassVar[bool] = False`. One that needs colours has
+    `colour`, the pixels along the shorter side that it needs. One whose codes depend on a file that may change
+    has `variant`, which names its content. One that may not be usable here has `check()`, which raises `UsageError`.
     """
 
-    metric: ClassVar[Literal["hamming", "identity"]]
+    metric: ClassVar[Metric]
     version: ClassVar[int]  # raised whenever the same pixels get another code
     turns: ClassVar[Turns]
 
     @property
     def bits(self) -> int:
-        """The width of a code; it fills whole bytes, the last one up with zeros."""
+        """The width of a code; it fills whole bytes, the last one up with zeros. Numbers are float16."""
 
     @property
-    def radii(self) -> Mapping[Strictness, int]:
-        """Measured radii by strictness; see docs/benchmarks.md."""
+    def radii(self) -> Mapping[Strictness, float]:
+        """Measured radii by strictness, in bits or in cosine distance; see docs/benchmarks.md."""
 
     def prepare(self, picture: Picture) -> Array:
         """Reduce one picture to its small matrix."""
@@ -52,7 +58,7 @@ class Identity:
     """What methods share whose 128 bits are compared for equality."""
 
     __slots__ = ()
-    metric: ClassVar[Literal["hamming", "identity"]] = "identity"
+    metric: ClassVar[Metric] = "identity"
     version: ClassVar[int] = 1
     turns: ClassVar[Turns] = "transposed"
 
@@ -78,6 +84,37 @@ def decodes(method: Fingerprint) -> bool:
     return bool(getattr(method, "decodes", True))
 
 
+def colour_of(methods: Iterable[Fingerprint]) -> int:
+    """Pixels of colour along the shorter side that these methods need a picture decoded with; 0: none."""
+    return max((getattr(method, "colour", 0) for method in methods), default=0)
+
+
+def check(method: Fingerprint) -> None:
+    """Raise `UsageError` when a method cannot be used here."""
+    getattr(method, "check", lambda: None)()
+
+
+def placed(method: Fingerprint, device: str) -> Fingerprint:
+    """The method computing on `device`; raises `UsageError` for one that has no choice of it."""
+    if "device" not in plugins.options(type(method)):
+        raise UsageError(f"{plugins.describe(method)} computes on the processor only: --device does not fit")
+    return cast(Fingerprint, plugins.changed(method, device=device))
+
+
+def comparable(method: Fingerprint, codes: Bytes2D) -> Array:
+    """Codes `(..., bytes)` as `twinpix.search` compares them: bits as they are, directions as float16."""
+    return codes.view("<f2") if method.metric == "cosine" else codes
+
+
+def broken(method: Fingerprint, codes: Bytes2D) -> NDArray[np.bool_]:
+    """`(n,)`: which codes `(n, turns, bytes)` mean nothing, since a network gave no finite numbers, or only zeros."""
+    if method.metric != "cosine":
+        return np.zeros(len(codes), dtype=bool)
+    numbers = comparable(method, codes).astype(np.float32)
+    sound: NDArray[np.bool_] = ((numbers**2).sum(axis=-1) > 0).all(axis=1)
+    return ~sound
+
+
 def width_of(method: Fingerprint) -> int:
     """Bytes of a code."""
     return (method.bits + 7) // 8
@@ -86,7 +123,8 @@ def width_of(method: Fingerprint) -> int:
 def spec_key(method: Fingerprint, decode: Decode, transforms: bool) -> str:
     """Identifies codes that may be compared and reused: method, options, versions, decoder."""
     turns = "/d4" if transforms else ""
-    return f"{plugins.describe(method)}/v{method.version}{turns}/{decoder_name(decode)}"
+    variant = f"/{name}" if (name := getattr(method, "variant", "")) else ""
+    return f"{plugins.describe(method)}/v{method.version}{variant}{turns}/{decoder_name(decode)}"
 
 
 def codes_of(method: Fingerprint, pictures: Sequence[Picture], transforms: bool = False) -> Bytes2D:
@@ -98,6 +136,15 @@ def codes_from(method: Fingerprint, prepared: Sequence[Sequence[Array]], decode:
     """Codes `(n, turns, bytes)` of the `matrices` of `n` pictures."""
     batch = np.stack([matrix for each in prepared for matrix in each])
     return method.compute(batch, decode).reshape(len(prepared), len(prepared[0]), -1)
+
+
+def codes_of_one(method: Fingerprint, picture: Picture, transforms: bool = False) -> Bytes2D:
+    """The codes `(turns, bytes)` of a picture; raises `ImageError` when they mean nothing."""
+    codes = codes_of(method, [picture], transforms)
+    if broken(method, codes)[0]:
+        raise ImageError("code", NOTHING)
+    code: Bytes2D = codes[0]
+    return code
 
 
 def relation_of_turn(turn: int) -> Relation | None:
@@ -121,7 +168,7 @@ def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Ar
         return [matrix]
     if method.metric == "identity":
         raise UsageError(f"{plugins.describe(method)} cannot be combined with --transforms")
-    transposed = matrix.T if method.turns == "matrix" else method.prepare(picture.transposed())
+    transposed = matrix.swapaxes(0, 1) if method.turns == "matrix" else method.prepare(picture.transposed())
     return [turned(matrix, transposed, turn) for turn in range(TURNS)]
 
 

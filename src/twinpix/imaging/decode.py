@@ -98,14 +98,16 @@ def _open_header(data: bytes, name: str) -> Image.Image:
     return _open(data, name)
 
 
-def decode(data: bytes, mode: Decode = "fast", name: str = "") -> Picture:
-    """Decode an image.
+def decode(data: bytes, mode: Decode = "fast", name: str = "", colour: int = 0) -> Picture:
+    """Decode an image; with `colour`, a fast decode keeps its colours too, at so many pixels along the shorter side.
+
+    Its luma is the same with and without colours.
 
     Raises `ImageError` for bytes that are no image, that hold less than half of one, or that would need
     more than `MAX_PIXELS`. A picture of which part is missing comes back with `damaged` set.
     """
     with _quiet():
-        return _guard(lambda: _decode(data, mode, name))
+        return _guard(lambda: _decode(data, mode, name, colour))
 
 
 def pixel_digest(data: bytes, name: str = "") -> bytes:
@@ -114,8 +116,8 @@ def pixel_digest(data: bytes, name: str = "") -> bytes:
         return _guard(lambda: _pixel_digest(data, name))
 
 
-def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast") -> Picture:
-    """A picture in memory, as it lies: a Pillow image, or an array `(rows, columns[, 3 or 4])`.
+def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast", colour: int = 0) -> Picture:
+    """A picture in memory, as it lies: a Pillow image, or an array `(rows, columns[, 3 or 4])`; see `decode`.
 
     Raises `ImageError` for an array of another shape or type.
     """
@@ -125,8 +127,10 @@ def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast") -> Pict
         size = given.size
         if not min(size):
             raise ImageError("decode", "the picture has no pixels")
-        shown = given if mode == "reference" else _base(_to_luma(given))
-        return Picture(shown, *size, given.format or "", mode, b"")
+        if mode == "reference":
+            return Picture(given, *size, given.format or "", mode, b"")
+        colours = _reduced(_to_rgb(given), colour) if colour else None
+        return Picture(_reduced(_to_luma(given)), *size, given.format or "", mode, b"", colours=colours)
 
     return _guard(made)
 
@@ -161,10 +165,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _decode(data: bytes, mode: Decode, name: str) -> Picture:
+def _decode(data: bytes, mode: Decode, name: str, colour: int) -> Picture:
     kind = sniff(data[:512], name)
     if mode == "fast" and kind == "JPEG":
-        return _decode_jpeg(data, name)
+        return _decode_jpeg(data, name, colour)
     image = _open(data, name)
     scale = 2 if image.info.get(_HALVED) else 1
     full, damaged = (scale * image.width, scale * image.height), False
@@ -175,28 +179,53 @@ def _decode(data: bytes, mode: Decode, name: str) -> Picture:
     if mode == "reference":
         return Picture(image, *full, image.format or "", mode, data, name, damaged)
     turn = _orientation(image)
-    luma = _turned(_to_luma(image), turn)
-    return Picture(_base(luma), *_upright(full, turn), _format(data, name, image), mode, data, name, damaged)
+    luma = _reduced(_turned(_to_luma(image), turn))
+    colours = _reduced(_turned(_to_rgb(image), turn), colour) if colour else None
+    return Picture(luma, *_upright(full, turn), _format(data, name, image), mode, data, name, damaged, colours)
 
 
-def _decode_jpeg(data: bytes, name: str) -> Picture:
+def _decode_jpeg(data: bytes, name: str, colour: int) -> Picture:
     image = _open(data, name)
     full, turn, form = image.size, _orientation(image), image.format or "JPEG"
-    image.draft("L", (BASE, BASE))
+    both = 0 < colour <= BASE and _is_ycc(image)  # one decode gives luma and colours
+    channels = "YCbCr" if both else "L"
+    image.draft(channels, (BASE, BASE))
     if 8 * image.width <= full[0] + 7 and (short := jpeg.coarse(data)) is not data:
         image = _open(short, name)
-        image.draft("L", (BASE, BASE))
-    damaged = False
+        image.draft(channels, (BASE, BASE))
+    damaged, colours = False, None
     try:
         image.load()
-        luma = _to_luma(image)
+        if both:
+            colours, luma = image.convert("RGB"), image.getchannel(0)
+        else:
+            luma = _to_luma(image)
         if (grey := _grey_rows(luma)) > 0.1 and (missing := _missing(data, name, grey, full[1])) > 0.02:
             if missing > MOST:
                 raise ImageError("decode", f"only {1 - missing:.0%} of the picture is there")
             damaged = True
     except (OSError, SyntaxError, ValueError) as error:
-        luma, damaged = _to_luma(_salvage(data, name, error, BASE)), True
-    return Picture(_base(_turned(luma, turn)), *_upright(full, turn), form, "fast", data, name, damaged)
+        luma, damaged, colours = _to_luma(_salvage(data, name, error, BASE)), True, None
+    if colour:
+        colours = _reduced(_turned(colours, turn), colour) if colours else _colours(data, name, colour)
+    luma = _reduced(_turned(luma, turn))
+    return Picture(luma, *_upright(full, turn), form, "fast", data, name, damaged, colours)
+
+
+def _is_ycc(image: Image.Image) -> bool:
+    """True when a JPEG surely stores luma and two colour differences, so that its luma is at hand beside them."""
+    ids = [layer[0] for layer in getattr(image, "layer", [])]
+    stored_rgb = image.info.get("adobe_transform", 1) == 0 or ids == [82, 71, 66]
+    return image.mode == "RGB" and len(ids) == 3 and not stored_rgb
+
+
+def _colours(data: bytes, name: str, side: int) -> Image.Image:
+    """A JPEG in colour, whatever of it there is, upright, with `side` pixels or more along the shorter side."""
+    image = _open(data, name)
+    image.draft("RGB", (side, side))
+    with _truncated_allowed():
+        image.load()
+    return _reduced(_turned(_to_rgb(image), _orientation(image)), side)
 
 
 def _open(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
@@ -290,10 +319,10 @@ def _upright(size: tuple[int, int], turn: int) -> tuple[int, int]:
     return (size[1], size[0]) if turn >= 5 else size
 
 
-def _base(luma: Image.Image) -> Image.Image:
-    """Shrink by a whole factor so that `BASE` pixels or a little more are left along the shorter side."""
-    factor = min(luma.size) // BASE
-    return luma.reduce(factor) if factor > 1 else luma
+def _reduced(image: Image.Image, side: int = BASE) -> Image.Image:
+    """Shrink by a whole factor so that `side` pixels or a little more are left along the shorter side."""
+    factor = min(image.size) // side
+    return image.reduce(factor) if factor > 1 else image
 
 
 def _to_luma(image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""One decoded image, and the small grey matrices that hashes are computed from."""
+"""One decoded image, and the small matrices, grey or in colour, that codes are computed from."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -13,6 +13,7 @@ from twinpix.model import Bytes2D, Decode
 
 Flavour = Literal["imagededup", "imagehash"]
 Float2D = NDArray[np.float32]
+Colours = NDArray[np.uint8]  # (rows, columns, 3)
 
 _MANY = 32  # pixels a side
 BASE = 160  # a fast decode keeps at least this many pixels along the shorter side, where there are as many
@@ -30,6 +31,7 @@ class Picture:
     data: bytes  # of the file
     name: str = ""
     damaged: bool = False
+    colours: Image.Image | None = None  # RGB, upright; only of a fast decode that was asked for them
     _luma: dict[tuple[int, int, str], Bytes2D] = field(default_factory=dict)
 
     def luma(self, width: int, height: int, flavour: Flavour = "imagehash") -> Bytes2D:
@@ -58,6 +60,20 @@ class Picture:
         rgb = self.image if self.image.mode == "RGB" else self.image.convert("RGBA").convert("RGB")
         return np.asarray(rgb.resize(size, lanczos).convert("L"))
 
+    def rgb(self, width: int, height: int, filter: Image.Resampling = Image.Resampling.BILINEAR) -> Colours:
+        """The picture in colour, squashed to `(height, width, 3)` uint8.
+
+        A fast decode must have been asked for colours of that many pixels: see `decode`.
+        """
+        image = self.image if self.decode == "reference" else self.colours
+        if image is None:
+            raise ValueError("decoded without colours")
+        try:
+            rgb = image if image.mode == "RGB" else image.convert("RGBA").convert("RGB")
+            return np.asarray(rgb.resize((width, height), filter, reducing_gap=2.0))
+        except (ValueError, OSError, MemoryError) as error:
+            raise ImageError("code", str(error) or type(error).__name__) from None
+
     def float_luma(self) -> Float2D:
         """The whole picture's luma as float32, by PDQ's weights when colours are at hand."""
         if self.decode == "fast":
@@ -73,8 +89,10 @@ class Picture:
 
     def transposed(self) -> "Picture":
         """The same picture with its axes swapped."""
-        image = self.image.transpose(Image.Transpose.TRANSPOSE)
-        return replace(self, image=image, width=self.height, height=self.width, _luma={})
+        swap = Image.Transpose.TRANSPOSE
+        colours = self.colours.transpose(swap) if self.colours is not None else None
+        image = self.image.transpose(swap)
+        return replace(self, image=image, colours=colours, width=self.height, height=self.width, _luma={})
 
     def file_digest(self) -> bytes:
         """16 bytes that name the file's content (xxh3-128)."""

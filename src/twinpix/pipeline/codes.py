@@ -17,7 +17,7 @@ from twinpix import fingerprints, plugins, search, sources
 from twinpix.errors import ImageError, OutputError, UsageError
 from twinpix.fingerprints import INFORMATION_FLOOR, information_of, width_of
 from twinpix.imaging import decode, picture_of
-from twinpix.model import Decode, Files
+from twinpix.model import Decode, Files, numbers
 from twinpix.pipeline import relate
 from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.progress import Progress
@@ -101,8 +101,9 @@ def encode_pictures(
             if isinstance(item, str | os.PathLike):
                 item = sources.read(os.fspath(item)).data or b""
             data = item if isinstance(item, bytes) else None
-            picture = picture_of(item, options.decode) if data is None else decode(data, options.decode, name)
-            codes = [fingerprints.codes_of(method, [picture], options.transforms)[0].tobytes() for method in prints]
+            mode, colour = options.decode, fingerprints.colour_of(prints)
+            picture = picture_of(item, mode, colour) if data is None else decode(data, mode, name, colour)
+            codes = [fingerprints.codes_of_one(method, picture, options.transforms).tobytes() for method in prints]
             digest = "" if data is None else picture.file_digest().hex()
             yield Coded(name, codes, picture.width, picture.height, information_of(picture), digest)
         except ImageError as error:
@@ -210,9 +211,10 @@ def query_codes(image: Any, path: str, options: Options | None = None, *, name: 
             continue
         flat = np.frombuffer(b"".join(row.codes[at] for row in usable), dtype=np.uint8).reshape(-1, width)
         turns = len(flat) // len(usable)
-        _, found, distance = search.join(code, flat, radius, options.search)
-        nearest: dict[int, tuple[int, int]] = {}
-        for place, gap in zip(found.tolist(), distance.tolist(), strict=True):
+        theirs_ = fingerprints.comparable(method, flat)
+        _, found, distance = search.join(fingerprints.comparable(method, code), theirs_, radius, options.search)
+        nearest: dict[int, tuple[float, int]] = {}
+        for place, gap in zip(found.tolist(), numbers(distance), strict=True):
             row, turn = divmod(place, turns)
             nearest[row] = min(nearest.get(row, (gap, turn)), (gap, turn))
         ours = Result(None, mine.width, mine.height)

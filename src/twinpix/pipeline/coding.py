@@ -18,6 +18,7 @@ from twinpix.sources import read
 from twinpix.store import NOT_AN_IMAGE, Result, Store
 
 _BATCH_FILES, _BATCH_BYTES = 24, 4 << 20
+_CODED_AT_ONCE = 8  # pictures, after which the clock that a picture may take is set again
 
 Item = tuple[int, str]  # a file's number and path
 
@@ -92,9 +93,15 @@ class CodeTask:
                     prepared.setdefault(number, []).append((index, *item))
             contents[index] = None
         for number, items in prepared.items():
-            codes = fingerprints.codes_from(self.methods[number], [small for _, _, small in items], self.decode)
-            for (index, facts, _), code in zip(items, codes, strict=True):
-                outcomes[index].results[number] = facts._replace(code=code.tobytes())
+            method = self.methods[number]
+            for at in range(0, len(items), _CODED_AT_ONCE):
+                some = items[at : at + _CODED_AT_ONCE]
+                begin(some[0][0])
+                codes = fingerprints.codes_from(method, [small for _, _, small in some], self.decode)
+                broken = fingerprints.broken(method, codes).tolist()
+                for (index, facts, _), code, wrong in zip(some, codes, broken, strict=True):
+                    failed = Result(None, stage="code", error=fingerprints.NOTHING, decoder=facts.decoder)
+                    outcomes[index].results[number] = failed if wrong else facts._replace(code=code.tobytes())
 
     def _prepare(
         self, data: bytes, name: str, numbers: Sequence[int]
@@ -110,7 +117,7 @@ class CodeTask:
                     yield number, (facts, fingerprints.matrices(method, plain, self.transforms))
                     continue
                 if picture is None:
-                    picture = decode(data, self.decode, name)
+                    picture = decode(data, self.decode, name, fingerprints.colour_of(self.methods))
                     known = self._facts(picture, extra_decoder(data, name))
                 yield number, (known, fingerprints.matrices(method, picture, self.transforms))
             except ImageError as error:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twinpix import fingerprints, plugins
+from twinpix import fingerprints, plugins, search
 from twinpix.errors import ImageError, UsageError
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
-from twinpix.model import Decode, Relation
+from twinpix.model import Decode, Relation, numbers, shown
 from twinpix.pipeline import relate
 from twinpix.pipeline.options import DEFAULT_METHOD
 from twinpix.sources import read
@@ -23,10 +23,10 @@ class Distance:
 
     method: str
     bits: int
-    distance: int
-    turned: int
+    distance: float
+    turned: float
     turn: int
-    radius: int  # of normal strictness
+    radius: float  # of normal strictness
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,12 @@ def compare(
     Raises `UsageError` when one of them cannot be read.
     """
     names = os.fspath(a), os.fspath(b)
-    pictures = [_picture(name, decode) for name in names]
-    specs = [name for name in plugins.names("fingerprints") if fingerprints.make(name).metric == "hamming"]
+    specs = [name for name in plugins.names("fingerprints") if _is_usable(name)]
+    fingerprints.check(fingerprints.make(method))
     judge = plugins.describe(fingerprints.make(method))
-    distances = [_distance(fingerprints.make(spec), pictures) for spec in sorted({*specs, judge})]
+    methods = [fingerprints.make(spec) for spec in sorted({*specs, judge})]
+    pictures = [_picture(name, decode, fingerprints.colour_of(methods)) for name in names]
+    distances = [_distance(method, pictures) for method in methods]
     decisive = next(d for d in distances if d.method == judge)
     information = [fingerprints.information_of(picture) for picture in pictures]
     relation, verdict = _verdict(pictures, decisive, min(information))
@@ -72,23 +74,40 @@ def compare(
     )
 
 
-def _picture(name: str, mode: Decode) -> Picture:
+def _is_usable(name: str) -> bool:
+    """True for a method that tells near from far, and that is installed."""
+    method = fingerprints.make(name)
+    try:
+        fingerprints.check(method)
+    except UsageError:
+        return False
+    return method.metric != "identity"
+
+
+def _picture(name: str, mode: Decode, colour: int) -> Picture:
     try:
         data = read(name).data
         if data is None:
             raise ImageError("read", "not an image")
-        return decode(data, mode, name)
+        return decode(data, mode, name, colour)
     except ImageError as error:
         raise UsageError(f"cannot compare {name}: {error.reason}") from None
 
 
 def _distance(method: Fingerprint, pictures: list[Picture]) -> Distance:
     left = fingerprints.codes_of(method, pictures[:1])[0]
-    right = fingerprints.codes_of(method, pictures[1:], transforms=method.metric == "hamming")[0]
-    gaps = np.bitwise_count(left ^ right).sum(axis=1)
+    right = fingerprints.codes_of(method, pictures[1:], transforms=method.metric != "identity")[0]
+    most = 2 if method.metric == "cosine" else method.bits
+    _, _, distances = search.join(fingerprints.comparable(method, left), fingerprints.comparable(method, right), most)
+    gaps = numbers(distances)
     turn = int(np.argmin(gaps))
     spec = plugins.describe(method)
-    return Distance(spec, method.bits, int(gaps[0]), int(gaps[turn]), turn, method.radii["normal"])
+    return Distance(spec, method.bits, gaps[0], gaps[turn], turn, method.radii["normal"])
+
+
+def _apart(decisive: Distance, gap: float) -> str:
+    unit = "bits" if isinstance(decisive.radius, int) else "of cosine distance"
+    return f"{shown(gap)} {unit}, radius {shown(decisive.radius)}"
 
 
 def _verdict(pictures: list[Picture], decisive: Distance, information: int) -> tuple[Relation | None, str]:
@@ -105,11 +124,11 @@ def _verdict(pictures: list[Picture], decisive: Distance, information: int) -> t
     if gap > decisive.radius:
         return (
             None,
-            f"different pictures, by {decisive.method} ({decisive.distance} bits, radius {decisive.radius})",
+            f"different pictures, by {decisive.method} ({_apart(decisive, decisive.distance)})",
         )
     results = [Result(None, p.width, p.height) for p in pictures]
     relation = relate.relation(fingerprints.make(decisive.method), results[0], results[1], gap, turn)
     return (
         relation,
-        f"the same picture, {relation}, by {decisive.method} ({gap} bits, radius {decisive.radius})",
+        f"the same picture, {relation}, by {decisive.method} ({_apart(decisive, gap)})",
     )

@@ -7,14 +7,14 @@ from dataclasses import replace
 from twinpix import keep, linking
 from twinpix.errors import UsageError
 from twinpix.linking.base import Kind
-from twinpix.model import Counts, Group, Match, Member, Report, Unique
+from twinpix.model import Counts, Group, Match, Member, Report, Unique, shown
 from twinpix.pipeline.grouping import is_allowed
 from twinpix.pipeline.trusting import sound_places
 
 _TURNED = ("rotated", "mirrored")
 
 
-def decide_again(report: Report, rules: str | None = None, stricter: int | None = None) -> Report:
+def decide_again(report: Report, rules: str | None = None, stricter: float | None = None) -> Report:
     """The same images, linked and ordered anew: no image is read, so no group can grow.
 
     `stricter` is a radius, at most the report's. Raises `UsageError` for a larger one, and for rules that
@@ -22,7 +22,9 @@ def decide_again(report: Report, rules: str | None = None, stricter: int | None 
     """
     radius = report.radius if stricter is None else stricter
     if not 0 <= radius <= report.radius:
-        raise UsageError(f"--stricter is a radius between 0 and the report's, {report.radius}, not {radius}")
+        raise UsageError(
+            f"--stricter is a radius between 0 and the report's, {shown(report.radius)}, not {shown(radius)}"
+        )
     sound_places(report)
     chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)
     files = _Files(report, radius)
@@ -57,7 +59,7 @@ class _Files:
     were when it was made; but not where a user held some of them apart, which looks the same.
     """
 
-    def __init__(self, report: Report, radius: int) -> None:
+    def __init__(self, report: Report, radius: float) -> None:
         self.members: list[Member] = []
         self.node: list[int] = []
         self.near: dict[int, list[int]] = {}
@@ -66,7 +68,7 @@ class _Files:
             self._add(group, radius, merge=not report.counts.apart)
         self.kinds: list[Kind] = [(member.root if report.cross else 0, member.reference) for member in self.members]
 
-    def _add(self, group: Group, radius: int, *, merge: bool) -> None:
+    def _add(self, group: Group, radius: float, *, merge: bool) -> None:
         start = len(self.members)
         place = {member.path: start + at for at, member in enumerate(group.members)}
         self.members += group.members
@@ -74,7 +76,8 @@ class _Files:
         self.node += [equal.setdefault(member.digest, place[member.path]) for member in group.members]
         near = [match for match in group.matches if match.distance <= radius]
         for match in near:
-            if merge and match.distance == 0 and match.relation not in _TURNED:
+            equal_codes = isinstance(match.distance, int) and match.distance == 0  # 0.0 is merely near
+            if merge and equal_codes and match.relation not in _TURNED:
                 a, b = self._first(place[match.a]), self._first(place[match.b])
                 self.node[max(a, b)] = min(a, b)
         for file in range(start, len(self.members)):

@@ -10,7 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from twinpix import keep, linking, plugins, sources
+from twinpix import fingerprints, keep, linking, plugins, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
@@ -67,7 +67,7 @@ def find(
     groups = group(images, nodes, matches, method, options)
 
     failures = sorted([*listing.failures, *coder.failures, *images.failures], key=lambda f: (f.path, f.stage))
-    guarded = _guarded(images) if options.guard and method.metric == "hamming" else []
+    guarded = _guarded(images) if options.guard and method.metric != "identity" else []
     damaged = [images.refs.uris[file] for file in images.files_where(images.contents.column("damaged") > 0)]
     if listing.folder_links:
         notes.append(_links_note(listing.folder_links))
@@ -117,14 +117,14 @@ def _check_paths(names: Sequence[str], listed: Sequence[str], references: Sequen
         raise UsageError("--cross compares between PATHs: name at least two")
 
 
-def _matches(images: Images, nodes: Nodes, method: Fingerprint, radius: int, options: Options) -> Matches:
+def _matches(images: Images, nodes: Nodes, method: Fingerprint, radius: float, options: Options) -> Matches:
     """Pairs of nodes within the radius; where codes are compared for equality, the nodes are all there is."""
     if method.metric == "identity":
         return Matches.none()
     own = np.zeros(len(nodes.codes), dtype=bool)
     own[nodes.of[images.content[~images.refs.references]]] = True
     first, second = np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
-    return match(nodes.codes, first, second, radius, options.search)
+    return match(fingerprints.comparable(method, nodes.codes), first, second, radius, options.search)
 
 
 def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) -> set[int]:
@@ -133,7 +133,7 @@ def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) 
     width, height = contents.column("width"), contents.column("height")
     order, starts = nodes.contents()
     near = [(i, j) for i, j, distance, turn in matches.rows() if relate.may_be_identical(method, distance, turn)]
-    crowded = np.flatnonzero((np.diff(starts) > 1) & ~nodes.guarded).tolist() if method.metric == "hamming" else []
+    crowded = np.flatnonzero((np.diff(starts) > 1) & ~nodes.guarded).tolist() if method.metric != "identity" else []
     wanted: set[int] = set()
     for i, j in [*near, *((node, node) for node in crowded)]:
         by_size: dict[tuple[int, int], set[int]] = {}

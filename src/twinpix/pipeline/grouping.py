@@ -95,7 +95,7 @@ class _Grouper(NamedTuple):
             matches_left_out=left_out,
         )
 
-    def _pairs(self, keeper: int, others: list[int]) -> Iterator[tuple[int, int, int, int]]:
+    def _pairs(self, keeper: int, others: list[int]) -> Iterator[tuple[int, int, float, int]]:
         """Pairs of files with distance and turn: the keeper with each that it matches, then the others by node.
 
         Of the others, files of one node are paired with the first of them, and nodes by their first files.
@@ -117,12 +117,12 @@ class _Grouper(NamedTuple):
                     if place.get(other, -1) > place[node]:
                         yield file, first[other], distance, turn
 
-    def _edges(self, file: int) -> dict[int, tuple[int, int]]:
+    def _edges(self, file: int) -> dict[int, tuple[float, int]]:
         """Distance and turn of the nodes that match a file, its own among them."""
         node = self.node[file]
         return {node: (0, 0), **{other: (gap, turn) for other, gap, turn in self.near.edges(node)}}
 
-    def _match(self, a: int, b: int, distance: int, turn: int) -> Match:
+    def _match(self, a: int, b: int, distance: float, turn: int) -> Match:
         x, y = int(self.images.content[a]), int(self.images.content[b])
         contents, uris = self.images.contents, self.images.refs.uris
         name = relate.relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)

@@ -1,23 +1,26 @@
 """From codes to accepted pairs of nodes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import search
-from twinpix.model import Bytes2D, Matches
+from twinpix.model import Matches, numbers
 
 
-def match(codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], radius: int, backend: str) -> Matches:
+def match(
+    codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, backend: str
+) -> Matches:
     """Pairs within the radius among the rows `first`, and of a row in `first` with one in `second`.
 
-    `codes` is `(n, turns, bytes)`; with eight turns the distance is the least over the orientations.
+    `codes` is `(n, turns, width)`, of bits or floats; with eight turns the distance is the least over the orientations.
     """
     return Matches.joined([_within(codes, first, radius, backend), _between(codes, first, second, radius, backend)])
 
 
-def _within(codes: Bytes2D, rows: NDArray[np.int64], radius: int, backend: str) -> Matches:
+def _within(codes: NDArray[Any], rows: NDArray[np.int64], radius: float, backend: str) -> Matches:
     if len(rows) < 2:
         return Matches.none()
     if codes.shape[1] == 1:
@@ -26,14 +29,16 @@ def _within(codes: Bytes2D, rows: NDArray[np.int64], radius: int, backend: str) 
     return _oriented(codes, rows, rows, radius, backend)
 
 
-def _between(codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], radius: int, backend: str) -> Matches:
+def _between(
+    codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, backend: str
+) -> Matches:
     if not len(first) or not len(second):
         return Matches.none()
     return _oriented(codes, first, second, radius, backend)
 
 
 def _oriented(
-    codes: Bytes2D, first: NDArray[np.int64], second: NDArray[np.int64], radius: int, backend: str
+    codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, backend: str
 ) -> Matches:
     """Each picture of `first` as it is against each of `second` in every orientation: the nearest counts."""
     turns = codes.shape[1]
@@ -70,9 +75,9 @@ class Neighbours:
         row: list[int] = self._others[self._starts[node] : self._starts[node + 1]].tolist()
         return row or default
 
-    def edges(self, node: int) -> list[tuple[int, int, int]]:
+    def edges(self, node: int) -> list[tuple[int, float, int]]:
         """`(other, distance, turn)` of each match of a node, by other."""
         span = slice(int(self._starts[node]), int(self._starts[node + 1]))
         at = self._match[span]
-        columns = (self._others[span], self._matches.distance[at], self._matches.turn[at])
-        return list(zip(*(column.tolist() for column in columns), strict=True))
+        others, turns = self._others[span].tolist(), self._matches.turn[at].tolist()
+        return list(zip(others, numbers(self._matches.distance[at]), turns, strict=True))

@@ -31,7 +31,7 @@ def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collec
     Each content in `apart` has a node of its own.
     """
     codes = contents.codes(width_of(method))
-    low = is_low(contents) if guard and method.metric == "hamming" else np.zeros(len(codes), dtype=bool)
+    low = is_low(contents) if guard and method.metric != "identity" else np.zeros(len(codes), dtype=bool)
     keys = np.ascontiguousarray(codes.reshape(len(codes), codes.shape[1] * codes.shape[2]))
     _, first, of = np.unique(_as_items(keys), return_index=True, return_inverse=True)
     of = of.reshape(-1).astype(np.int64)

@@ -11,7 +11,7 @@ from typing import get_args
 from twinpix import fingerprints, keep, sources
 from twinpix.errors import StoreError, UsageError
 from twinpix.fingerprints import Fingerprint
-from twinpix.model import Decode, Strictness
+from twinpix.model import Decode, Strictness, shown
 from twinpix.pipeline.coding import Coder
 from twinpix.pipeline.progress import Progress
 from twinpix.store import Store, default_path
@@ -37,11 +37,13 @@ class Options:
     """Options of `find`, `query` and `encode`; every default is the measured or the harmless one."""
 
     method: str = DEFAULT_METHOD
-    radius: int | None = None  # inclusive; None: by strictness
+    threshold: float | None = None  # the least cosine that still matches; another way to say the radius
+    radius: float | None = None  # inclusive, in bits or in cosine distance; None: by strictness
     strictness: Strictness = "normal"
     transforms: bool = False  # also match the eight rotations and mirrorings
     decode: Decode = "fast"
     search: str = "auto"
+    device: str = ""  # where a network computes: auto, cpu, cuda, coreml, directml; "": as the method says
     link: str = "star"
     keep: str = keep.DEFAULT
     reference: Paths | Sequence[Paths] = ()
@@ -70,24 +72,46 @@ class Options:
         return self.fingerprints([self.method])[0]
 
     def fingerprints(self, specs: Sequence[str]) -> tuple[Fingerprint, ...]:
-        """The methods described; raises `UsageError` for one that there is not, or that cannot be turned."""
+        """The methods described; raises `UsageError` for one that there is not, cannot be turned or cannot be used."""
         methods = tuple(fingerprints.make(spec) for spec in specs)
+        if self.device:
+            methods = tuple(fingerprints.placed(method, self.device) for method in methods)
         for spec, method in zip(specs, methods, strict=True):
             if self.transforms and method.metric == "identity":
                 raise UsageError(f"{spec} compares for equality: it cannot be combined with --transforms")
+            fingerprints.check(method)
         return methods
 
-    def radius_of(self, method: Fingerprint) -> int:
+    def radius_of(self, method: Fingerprint) -> float:
         """The radius asked for, or the measured one for the strictness."""
+        if self.threshold is not None:
+            return self._radius_of_threshold(method, self.threshold)
         if self.radius is None:
             if self.strictness not in method.radii:
                 raise UsageError(f"strictness is one of {', '.join(method.radii)}, not {self.strictness!r}")
             return method.radii[self.strictness]
+        if method.metric == "cosine":
+            if not 0 <= self.radius <= 2:
+                raise UsageError(
+                    f"the radius of {self.method} is a cosine distance between 0 and 2, not {shown(self.radius)}"
+                )
+            return self.radius
         if not 0 <= self.radius <= method.bits:
-            raise UsageError(f"the radius of {self.method} is between 0 and {method.bits}, not {self.radius}")
+            raise UsageError(f"the radius of {self.method} is between 0 and {method.bits}, not {shown(self.radius)}")
+        if self.radius != int(self.radius):
+            raise UsageError(f"the radius of {self.method} is a whole number of bits, not {shown(self.radius)}")
         if method.metric == "identity" and self.radius:
             raise UsageError(f"{self.method} compares for equality: its only radius is 0")
-        return self.radius
+        return int(self.radius)
+
+    def _radius_of_threshold(self, method: Fingerprint, threshold: float) -> float:
+        if self.radius is not None:
+            raise UsageError("give a radius or a threshold, not both")
+        if method.metric != "cosine":
+            raise UsageError(f"a threshold is a cosine, and {self.method} counts bits: give a radius")
+        if not -1 <= threshold <= 1:
+            raise UsageError(f"the threshold is a cosine between -1 and 1, not {shown(threshold)}")
+        return round(1 - threshold, 4)
 
     def scan(
         self,

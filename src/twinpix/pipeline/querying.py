@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twinpix import search, sources
+from twinpix import fingerprints, search, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint, width_of
-from twinpix.model import Failure, Relation
+from twinpix.model import Failure, Relation, numbers
 from twinpix.pipeline import relate
 from twinpix.pipeline.gathering import Images, gather, look_at_pixels
 from twinpix.pipeline.nodes import is_low
@@ -22,7 +22,7 @@ class Hit(NamedTuple):
     """An image that is the same picture as the query."""
 
     path: str
-    distance: int
+    distance: float
     relation: Relation
 
 
@@ -75,20 +75,20 @@ def query(
 
 
 def _near(
-    mine: Images, images: Images, method: Fingerprint, radius: int, options: Options
-) -> dict[int, tuple[int, int]]:
+    mine: Images, images: Images, method: Fingerprint, radius: float, options: Options
+) -> dict[int, tuple[float, int]]:
     """Distance and turn of the contents that match the query: by code, or by identity where codes mean nothing."""
     contents, width = images.contents, width_of(method)
     if not len(contents):
         return {}
-    near: dict[int, tuple[int, int]] = {}
-    guarded = options.guard and method.metric == "hamming"
+    near: dict[int, tuple[float, int]] = {}
+    guarded = options.guard and method.metric != "identity"
     low = is_low(contents) if guarded else np.zeros(len(contents), dtype=bool)
     if not (guarded and is_low(mine.contents)[0]):
-        codes = contents.codes(width)
-        flat = codes.reshape(-1, width)
-        _, at, distance = search.join(mine.contents.codes(width)[:1, 0], flat, radius, options.search)
-        for row, gap in zip(at.tolist(), distance.tolist(), strict=True):
+        codes = fingerprints.comparable(method, contents.codes(width))
+        asked = fingerprints.comparable(method, mine.contents.codes(width))[:1, 0]
+        _, at, distance = search.join(asked, codes.reshape(-1, codes.shape[2]), radius, options.search)
+        for row, gap in zip(at.tolist(), numbers(distance), strict=True):
             number, turn = divmod(row, codes.shape[1])
             if not low[number]:
                 near[number] = min(near.get(number, (gap, turn)), (gap, turn))

@@ -6,10 +6,11 @@ from twinpix.store import Result
 
 _SAME_SHAPE = 0.02  # of the aspect ratio
 _SAME_PIXELS = 25  # identical pixels differ in no more than one bit in so many, whatever the decoder drops
+_SAME_DIRECTION = 0.02  # nor do their directions differ by more
 
 
 def relation(
-    method: Fingerprint, a: Result, b: Result, distance: int, turn: int, *, same_file: bool = False
+    method: Fingerprint, a: Result, b: Result, distance: float, turn: int, *, same_file: bool = False
 ) -> Relation:
     """The relation of two images that match by `method` at this distance, in this turn."""
     if same_file or not decodes(method):
@@ -19,8 +20,8 @@ def relation(
     turned = relation_of_turn(turn)
     if turned:
         return turned
-    if distance > method.radii["strict"]:
-        return "edited"
+    if method.metric == "cosine" or distance > method.radii["strict"]:
+        return "edited"  # a network that sees through edits cannot tell them apart either
     if (a.width, a.height) == (b.width, b.height):
         return "re-encoded"
     if abs(a.width * b.height - b.width * a.height) <= _SAME_SHAPE * a.width * b.height + max(a.width, b.width):
@@ -28,6 +29,7 @@ def relation(
     return "edited"
 
 
-def may_be_identical(method: Fingerprint, distance: int, turn: int) -> bool:
+def may_be_identical(method: Fingerprint, distance: float, turn: int) -> bool:
     """True when two pictures of one size are near enough to have the same pixels."""
-    return method.metric == "hamming" and turn == 0 and distance <= method.bits // _SAME_PIXELS
+    most = {"hamming": method.bits // _SAME_PIXELS, "cosine": _SAME_DIRECTION, "identity": -1}[method.metric]
+    return turn == 0 and distance <= most

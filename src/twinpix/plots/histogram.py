@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twinpix.model import Report
+from twinpix.model import Report, shown
 from twinpix.plots import figure
 from twinpix.report import plural
 
@@ -16,7 +16,7 @@ _BARS = 64
 
 def distance_histogram(report: Report) -> "Figure":
     """The matches of a report by distance, stacked by relation, with the radius marked."""
-    by_relation: dict[str, list[int]] = {}
+    by_relation: dict[str, list[float]] = {}
     for group in report.groups:
         for match in group.matches:
             by_relation.setdefault(match.relation, []).append(match.distance)
@@ -24,21 +24,23 @@ def distance_histogram(report: Report) -> "Figure":
     out = figure.new(8, 4.5)
     axes = out.add_subplot()
     figure.plain(axes)
-    step = max(1, -(-(report.radius + 1) // _BARS))
-    edges = np.arange(0, report.radius + 1 + step, step) - 0.5
+    bits = isinstance(report.radius, int)
+    unit = 1 if bits else max(report.radius, 0.01) / _BARS  # of which a bar holds whole numbers
+    step = max(unit, -(-(report.radius + unit) // (_BARS * unit)) * unit if bits else unit)
+    edges = np.arange(0, report.radius + unit + step, step) - unit / 2
     colours = [figure.COLOURS[at % len(figure.COLOURS)] for at in range(len(names))]
     if names:
         axes.hist([by_relation[name] for name in names], bins=edges.tolist(), stacked=True, color=colours, label=names)
-    axes.axvline(report.radius + 0.5, color="black", linestyle="--", linewidth=1)
+    axes.axvline(report.radius + unit / 2, color="black", linestyle="--", linewidth=1)
     axes.annotate(
-        f"radius {report.radius} ",
-        (report.radius + 0.5, 0.97),
+        f"radius {shown(report.radius)} ",
+        (report.radius + unit / 2, 0.97),
         xycoords=("data", "axes fraction"),
         ha="right",
         va="top",
     )
-    axes.set_xlim(-0.5 - step / 2, report.radius + 1 + step / 2)
-    axes.set_xlabel(f"distance in bits ({report.spec})")
+    axes.set_xlim(-(unit + step) / 2, report.radius + unit + step / 2)
+    axes.set_xlabel(f"{'distance in bits' if bits else 'cosine distance'} ({report.spec})")
     axes.set_ylabel("pairs")
     axes.set_title(plural(sum(map(len, by_relation.values())), "match", "matches"), loc="left")
     if names:

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from twinpix import report as reports
-from twinpix.model import Group, Report
+from twinpix.model import Group, Report, shown
 from twinpix.plots.thumbnails import Missing, Thumbnails, share
 from twinpix.report import bytes_text, plural, printable
 from twinpix.report.text import summary
@@ -63,8 +63,9 @@ def _facts(report: Report) -> dict[str, Any]:
     return {
         "title": " ".join(map(printable, report.roots[:3])) + (" …" if len(report.roots) > 3 else ""),
         "summary": summary(report).splitlines()[0],
-        "how": f"{report.spec}, radius {report.radius}, {report.link}, {report.created}",
+        "how": f"{report.spec}, radius {shown(report.radius)}, {report.link}, {report.created}",
         "radius": report.radius,
+        "whole": isinstance(report.radius, int),
         "failures": [[printable(f.path), f.stage, f.error] for f in report.failures],
         "guarded": [printable(item.path) for item in report.guarded],
         "damaged": [printable(name) for name in report.damaged],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twinpix.model import Group, Match, Member
 from twinpix.plots import figure
 from twinpix.plots.thumbnails import Missing, look
-from twinpix.report import bytes_text, plural
+from twinpix.report import apart, bytes_text, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,5 +52,5 @@ def _cell(axes: "Axes", member: Member, group: Group, pair: Match | None, base: 
 def _how(member: Member, pair: Match | None) -> str:
     how: str = pair.relation if pair else "linked through another"
     if pair and not pair.relation.startswith("identical"):
-        how += f", {plural(pair.distance, 'bit')} apart"
+        how += f", {apart(pair.distance)}"
     return how + (", stays" if member.protected else "") + (", damaged" if member.damaged else "")

@@ -93,6 +93,11 @@ def bytes_text(count: int) -> str:
     return f"{size:.3g} TB"
 
 
+def apart(distance: float) -> str:
+    """How far two pictures are from one another: `2 bits apart`, or `cosine 0.93`."""
+    return f"{plural(distance, 'bit')} apart" if isinstance(distance, int) else f"cosine {1 - distance:.2f}"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 image`, `2 images`, `12,000 images`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from twinpix.model import Group, Match, Member, Report
-from twinpix.report.base import bytes_text, plural, printable
+from twinpix.report.base import apart, bytes_text, plural, printable
 
 _SHOWN = 10  # failures spelled out; the JSON report has them all
 
@@ -72,8 +72,8 @@ def how(pair: Match | None) -> str:
 
 
 @cache
-def _how(relation: str, distance: int) -> str:
-    return relation if relation.startswith("identical") else f"{relation}, {plural(distance, 'bit')} apart"
+def _how(relation: str, distance: float) -> str:
+    return relation if relation.startswith("identical") else f"{relation}, {apart(distance)}"
 
 
 def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.machine import cores
-from twinpix.search.base import Codes, Pairs, words
+from twinpix.search.base import Codes, Pairs, no_pairs, words
 
 _MAX_KEY_BITS = 22
 _SAMPLE = 2000
@@ -65,7 +65,7 @@ class Banded:
     def _join(self, left: NDArray[np.uint64], right: NDArray[np.uint64] | None, radius: int) -> Pairs:
         other = left if right is None else right
         if left.shape[1] == 0 or other.shape[1] == 0:
-            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32)
+            return no_pairs()
         radius = min(radius, 64 * left.shape[0])
         bands = choose_bands(left, other, radius)
         with ThreadPoolExecutor(self.threads or cores()) as pool:
@@ -277,6 +277,6 @@ def _buffers(size: int) -> Block:
 def _gathered(blocks: Iterator[Block]) -> Pairs:
     found = list(blocks)
     if not found:
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32)
+        return no_pairs()
     i, j, d = (np.concatenate(column) for column in zip(*found, strict=True))
     return i.astype(np.int64), j.astype(np.int64), d.astype(np.int32)

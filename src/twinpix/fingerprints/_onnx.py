@@ -1,0 +1,239 @@
+"""Networks in ONNX files: what they want to see stands in a JSON file beside them; onnxruntime computes."""
+
+import os
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from twinpix.errors import ImageError, UsageError, system_reason
+from twinpix.imaging import Picture
+from twinpix.model import Strictness
+
+Vectors = NDArray[np.float32]
+
+BATCH = 8
+"""Pictures given to a network at once: more gain nothing on a processor, and on a device little."""
+
+_PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+DEVICES = ("auto", *_PROVIDERS)
+_BEST_FIRST = ("cuda", "coreml", "directml", "cpu")
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a network takes and gives.
+
+    A picture of `size` pixels on each side, as `layout` and `channels` say; of each channel
+    (value / `scale` - `mean`) / `std`. `fit`: the whole picture squashed to the square, or (`crop`) its
+    middle after its shorter side was brought to `shorter` pixels (0: `size`). An output with a third axis
+    is reduced by `pool`. `nested`: the first numbers of a descriptor are a descriptor too, and `dims` of
+    them are enough to search by (0: all). `radii`: cosine distances by strictness, where they were measured.
+    """
+
+    size: int
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    scale: float = 255.0
+    fit: Literal["squash", "crop"] = "squash"
+    shorter: int = 0
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    channels: Literal["rgb", "bgr"] = "rgb"
+    pool: Literal["", "first", "mean"] = ""
+    output: str = ""
+    nested: bool = False
+    dims: int = 0
+    radii: dict[Strictness, float] = {}
+
+    def prepared(self, picture: Picture) -> NDArray[np.uint8]:
+        """`(size, size, 3)` of a picture that was decoded with its colours."""
+        chosen = _FILTERS[self.interpolation]
+        if self.fit == "squash":
+            return picture.rgb(self.size, self.size, chosen)
+        shorter = self.shorter or self.size
+        scale = shorter / min(picture.width, picture.height)
+        width, height = (max(shorter, round(scale * side)) for side in (picture.width, picture.height))
+        left, top = (width - self.size) // 2, (height - self.size) // 2
+        return picture.rgb(width, height, chosen)[top : top + self.size, left : left + self.size]
+
+    def tensor(self, batch: NDArray[np.uint8], dtype: Any) -> NDArray[Any]:
+        """Prepared pictures `(n, size, size, 3)` as the network wants them."""
+        pictures: NDArray[Any] = batch[..., ::-1] if self.channels == "bgr" else batch
+        if dtype is not np.uint8:
+            factor = (1 / (self.scale * np.array(self.std))).astype(np.float32)
+            offset = (np.array(self.mean) / np.array(self.std)).astype(np.float32)
+            pictures = pictures * factor - offset
+        if self.layout == "nchw":
+            pictures = pictures.transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(pictures, dtype=dtype)
+
+    @property
+    def pixels(self) -> int:
+        """How many the shorter side of a picture should have before it is brought to size."""
+        return self.shorter or self.size
+
+
+def description_of(model: str) -> Description:
+    """What the JSON file beside a model says; raises `UsageError` when there is none, or nonsense."""
+    path = Path(model).with_suffix(".json")
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Description)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{model} needs its preprocessing beside it, in {path}: at least "
+            '{"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}'
+        ) from None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{path} does not describe a network: {error}") from None
+    wrong = _nonsense(found)
+    if wrong:
+        raise UsageError(f"{path} does not describe a network: {wrong}")
+    return found
+
+
+def _nonsense(found: Description) -> str:
+    if not 16 <= found.size <= 2048:
+        return f"size is a number of pixels from 16 to 2048, not {found.size}"
+    if found.shorter and not found.size <= found.shorter <= 4096:
+        return f"shorter is a number of pixels from size to 4096, not {found.shorter}"
+    numbers = [found.scale, *found.mean, *found.std, *found.radii.values()]
+    if not np.isfinite(numbers).all() or not found.scale or not all(found.std):
+        return "scale, mean, std and radii are numbers, and scale and std not 0"
+    return "" if found.dims >= 0 else f"dims is a number of numbers, not {found.dims}"
+
+
+def digest_of(model: str) -> str:
+    """Names the content of a model and of its description, so that another one's codes are never taken for its own."""
+    import xxhash
+
+    return xxhash.xxh3_128_hexdigest(_bytes_of(model) + Path(model).with_suffix(".json").read_bytes())[:16]
+
+
+def _bytes_of(model: str) -> bytes:
+    try:
+        return Path(model).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read the model {model}: {system_reason(error)}") from None
+
+
+class Network:
+    """A model that is ready to compute; of one thread, since there is a process a core."""
+
+    def __init__(self, model: str, digest: str, description: Description, device: str) -> None:
+        import onnxruntime
+
+        data = _bytes_of(model)
+        if digest_of(model) != digest:
+            raise ImageError("code", f"the model {model} was changed while it was used", lasting=False)
+        self.model, self.description = model, description
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            providers = list(dict.fromkeys((_PROVIDERS[device], _PROVIDERS["cpu"])))
+            self._session = onnxruntime.InferenceSession(data, options, providers=providers)
+        except Exception as error:  # noqa: BLE001 - the library's own kinds of errors have no common one
+            raise UsageError(f"{model} is no network that can be run: {_first_line(error)}") from None
+        self._input, self._output = self._check()
+        blank = np.zeros((1, description.size, description.size, 3), np.uint8)
+        self.width: int = self.vectors(blank).shape[1]
+
+    def _check(self) -> tuple[Any, str]:
+        inputs, outputs = self._session.get_inputs(), [output.name for output in self._session.get_outputs()]
+        size, name = self.description.size, self.model
+        if len(inputs) != 1:
+            names = ", ".join(i.name for i in inputs)
+            raise UsageError(f"{name} wants {len(inputs)} inputs ({names}), not one picture")
+        (only,) = inputs
+        square = (3, size, size) if self.description.layout == "nchw" else (size, size, 3)
+        fits = len(only.shape) == 4 and all(
+            not isinstance(have, int) or have == want for have, want in zip(only.shape[1:], square, strict=False)
+        )
+        if not fits or only.type not in _DTYPES:
+            wanted = " × ".join(str(part) for part in ("n", *square))
+            have = " × ".join(str(part) for part in only.shape)
+            raise UsageError(f"{name} takes {have} {only.type}; its JSON says {wanted}")
+        chosen = self.description.output or outputs[0]
+        if chosen not in outputs:
+            raise UsageError(f"{name} has no output {chosen!r}; it has: {', '.join(outputs)}")
+        return only, chosen
+
+    def vectors(self, batch: NDArray[np.uint8]) -> Vectors:
+        """Descriptors `(n, dims)`, as the network gives them, of prepared pictures `(n, size, size, 3)`."""
+        fixed = self._input.shape[0]
+        step = fixed if isinstance(fixed, int) else BATCH
+        return np.concatenate([self._some(batch[at : at + step], step) for at in range(0, len(batch), step)])
+
+    def _some(self, batch: NDArray[np.uint8], step: int) -> Vectors:
+        tensor = self.description.tensor(batch, _DTYPES[self._input.type])
+        if isinstance(self._input.shape[0], int) and len(tensor) < step:
+            tensor = np.concatenate([tensor, np.repeat(tensor[-1:], step - len(tensor), axis=0)])
+        try:
+            (found,) = self._session.run([self._output], {self._input.name: tensor})
+        except Exception as error:  # noqa: BLE001 - see above
+            raise ImageError("code", f"{self.model}: {_first_line(error)}") from None
+        out = np.asarray(found, dtype=np.float32)[: len(batch)]
+        if out.ndim == 3 and self.description.pool:
+            out = out[:, 0] if self.description.pool == "first" else out.mean(axis=1)
+        out = out.reshape(len(batch), -1) if out.ndim == 4 and out.shape[2:] == (1, 1) else out
+        if out.ndim != 2 or len(out) != len(batch):
+            shape = " × ".join(map(str, out.shape))
+            hint = ': its JSON can say "pool": "first" or "mean"' if out.ndim == 3 else ""
+            raise UsageError(f"{self.model} gives {shape} for {len(batch)} pictures, not a row of numbers each{hint}")
+        return out
+
+
+_ready: dict[tuple[Any, ...], Network] = {}
+_lock = threading.Lock()
+
+
+def network(model: str, digest: str, description: Description, device: str) -> Network:
+    """The network of a model on a device, made once in each process.
+
+    Raises `UsageError` when it cannot be run, or the device is not there.
+    """
+    key = (os.getpid(), digest, device_of(device))
+    with _lock:
+        if key not in _ready:
+            _ready[key] = Network(model, digest, description, device_of(device))
+        return _ready[key]
+
+
+@cache
+def device_of(wanted: str) -> str:
+    """The device itself: of `auto` the fastest that onnxruntime offers. Raises `UsageError` for one it does not."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UsageError("networks need onnxruntime: pip install 'twinpix[cnn]'") from None
+    there = cast("list[str]", onnxruntime.get_available_providers())
+    have = [name for name in _BEST_FIRST if _PROVIDERS[name] in there]
+    if wanted == "auto":
+        return have[0]
+    if wanted not in have:
+        raise UsageError(f"this onnxruntime cannot use the device {wanted}; it has: {', '.join(have)}")
+    return wanted
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0].rpartition(" : ")[2] or text[0] if text else type(error).__name__

@@ -1,0 +1,111 @@
+"""A network trained for copies, or one of your own in ONNX: directions that edits hardly turn, compared by cosine.
+
+The package's own network was trained by self-supervision on edited pictures (training/README.md in the
+repository; its model card lies beside it). Source: E. Pizzi et al., "A self-supervised descriptor for image
+copy detection", CVPR 2022, https://arxiv.org/abs/2202.10261; nested descriptors: A. Kusupati et al.,
+"Matryoshka representation learning", https://arxiv.org/abs/2205.13147
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from twinpix.errors import UsageError
+from twinpix.fingerprints import _onnx
+from twinpix.fingerprints.base import Array, Metric, Turns
+from twinpix.imaging import Picture
+from twinpix.model import Bytes2D, Decode, Strictness
+
+OWN = Path(__file__).parent / "models" / "cnn.onnx"
+_UNMEASURED: Mapping[Strictness, float] = {"strict": 0.05, "normal": 0.1, "loose": 0.2}
+
+
+@dataclass(frozen=True, slots=True)
+class CNN:
+    """Descriptors of `dims` numbers (0: as many as were measured to be enough), kept as float16.
+
+    `model` is the path of an ONNX file with a JSON file beside it (docs/cnn.md); without it, the package's own.
+    """
+
+    metric: ClassVar[Metric] = "cosine"
+    version: ClassVar[int] = 1
+    turns: ClassVar[Turns] = "matrix"
+
+    dims: int = 0
+    model: str = ""
+    device: str = field(default="auto", metadata={"where": True})  # where it is computed does not change the codes
+    description: _onnx.Description = field(init=False, repr=False)
+    digest: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.device not in _onnx.DEVICES:
+            raise ValueError(f"device is one of {', '.join(_onnx.DEVICES)}")
+        if self.model:
+            object.__setattr__(self, "model", os.path.abspath(self.model))  # noqa: PTH100 - as its user wrote it, links too
+        if self.dims < 0:
+            raise ValueError("dims is a number of numbers, or 0 for what is enough")
+        object.__setattr__(self, "description", _onnx.description_of(self.path))
+        object.__setattr__(self, "digest", _onnx.digest_of(self.path))
+
+    @property
+    def path(self) -> str:
+        """The model's file."""
+        return self.model or str(OWN)
+
+    @property
+    def colour(self) -> int:
+        """How many pixels of colour it needs along a picture's shorter side."""
+        return self.description.pixels
+
+    @property
+    def variant(self) -> str:
+        """Names the model: codes of another one are not comparable."""
+        return self.digest
+
+    @property
+    def width(self) -> int:
+        """Numbers of a descriptor."""
+        return self.dims or self.description.dims or self._all()
+
+    @property
+    def bits(self) -> int:
+        return 16 * self.width
+
+    @property
+    def radii(self) -> Mapping[Strictness, float]:
+        return {"exact": 0.0, **_UNMEASURED, **self.description.radii}
+
+    def check(self) -> None:
+        """Raise `UsageError` when the network cannot be run here, or does not give what it should."""
+        found = self._all()
+        if self.dims > found:
+            raise UsageError(f"{self.path} gives {found} numbers: dims={self.dims} is more")
+        if 0 < self.dims < found and not self.description.nested:
+            raise UsageError(
+                f"the first {self.dims} of the {found} numbers of {self.path} are no descriptor: "
+                'its JSON does not say "nested": true'
+            )
+
+    def prepare(self, picture: Picture) -> Array:
+        return self.description.prepared(picture)
+
+    def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
+        """Codes `(n, 2 × dims)`: float16, of length 1, little-endian; not numbers where the network gives none."""
+        vectors = self.vectors(batch)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.ascontiguousarray(unit, dtype="<f2").view(np.uint8)
+
+    def vectors(self, batch: Array) -> Array:
+        """Descriptors `(n, dims)` float32 as the network gives them, of prepared pictures."""
+        return self._network().vectors(batch)[:, : self.width]
+
+    def _network(self) -> _onnx.Network:
+        return _onnx.network(self.path, self.digest, self.description, self.device)
+
+    def _all(self) -> int:
+        return self._network().width

@@ -1,0 +1,80 @@
+"""Pictures to one array: tar files of squashed pictures, decoded once, copies of one another dropped."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SIDE = 176
+"""Pixels on a side of a packed picture; two coarser levels, 88 and 44, lie beside it."""
+LEVELS = 3
+COPY_RADIUS = 40
+"""Bits of 256 (phash) up to which two pictures are taken for one: a copy among the negatives teaches the wrong thing."""
+
+Bytes = NDArray[np.uint8]
+
+
+def pack(tars: list[Path], folder: Path) -> int:
+    """Write the pictures of `tars` as ``level0.npy`` (n, 176, 176, 3), ``level1.npy`` (n, 88, 88, 3), … into `folder`.
+
+    Returns how many pictures were kept. The order is that of the tars and of their members, so the same input
+    gives the same files.
+    """
+    pictures = np.stack(list(_pictures(tars)))
+    pictures = np.ascontiguousarray(pictures[_firsts(pictures)])
+    folder.mkdir(parents=True, exist_ok=True)
+    for level in range(LEVELS):
+        np.save(folder / f"level{level}.npy", pictures)
+        pictures = _halved(pictures)
+    return len(pictures)
+
+
+def load(folder: Path) -> list[Bytes]:
+    """The levels that `pack` wrote, finest first."""
+    return [np.load(folder / f"level{level}.npy") for level in range(LEVELS)]
+
+
+def _pictures(tars: list[Path]) -> Iterator[Bytes]:
+    for path in sorted(tars):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                held = tar.extractfile(member) if member.isfile() else None
+                if held is None:
+                    continue
+                with Image.open(io.BytesIO(held.read())) as image:
+                    yield np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+
+
+def _firsts(pictures: Bytes) -> NDArray[np.intp]:
+    """Which pictures are no copy of an earlier one, by phash of 256 bits, as they are and mirrored."""
+    from scipy.fft import dctn
+
+    from twinpix.search import join, self_join
+
+    def codes(turned: Bytes) -> Bytes:
+        grey = np.stack([np.asarray(Image.fromarray(p).convert("L").resize((64, 64))) for p in turned]).astype("f4")
+        low = dctn(grey, axes=(1, 2))[:, :16, :16].reshape(len(grey), 256)
+        return np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
+
+    plain, mirrored = codes(pictures), codes(pictures[:, :, ::-1])
+    first, second, _ = self_join(plain, COPY_RADIUS)
+    dropped = np.zeros(len(pictures), bool)
+    dropped[second] = True
+    first, second, _ = join(mirrored, plain, COPY_RADIUS)
+    dropped[second[first < second]] = True
+    return np.flatnonzero(~dropped)
+
+
+def _halved(pictures: Bytes) -> Bytes:
+    n, side = len(pictures), pictures.shape[1] // 2
+    out = np.empty((n, side, side, 3), np.uint8)
+    for k in range(0, n, 1000):
+        block = pictures[k : k + 1000].reshape(-1, side, 2, side, 2, 3).astype(np.uint16)
+        out[k : k + 1000] = (block.sum(axis=(2, 4)) + 2) // 4
+    return out
