@@ -17,8 +17,8 @@ test: check unit
 check: lint types imports
 
 lint: $(VENV)/dev
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench training
+	$(BIN)/ruff format --check src tests bench training
 
 types: $(VENV)/dev
 	$(BIN)/mypy

@@ -20,30 +20,38 @@ from numpy.typing import NDArray
 
 import twinpix
 from twinpix import fingerprints
-from twinpix.evaluation.rates import distances, nearest
-from twinpix.model import Fingerprints
+from twinpix.evaluation.rates import distances, nearest, nearest_directions, radius_of
+from twinpix.fingerprints import Fingerprint
+from twinpix.model import Fingerprints, shown
 from twinpix.search.base import words
 
 RATES = (0.0, 1e-6, 1e-5, 1e-4)
 METHODS = (
     "ahash", "ahash:size=16", "dhash", "dhash:size=16", "phash", "phash:size=12", "phash:size=16",
-    "phash_org", "phash_org:size=16", "whash", "whash:size=16", "pdq",
+    "phash_org", "phash_org:size=16", "whash", "whash:size=16", "pdq", "cnn",
 )  # fmt: skip
-STEPS = 13  # radii of the second table, each a 32nd of the bits further
+STEPS = 13  # radii of the second table, each a 32nd further of the bits, or of half a turn
 ROWS, COLUMNS = 16, 4096  # of a block that stays in the processor's cache
 
 Counts = NDArray[np.int64]
 
 
-def spread(prints: Fingerprints, turns: int) -> Counts:
+def most(method: Fingerprint) -> int:
+    """The largest distance in steps: bits, or thousandths of cosine distance."""
+    return 2000 if method.metric == "cosine" else method.bits
+
+
+def spread(method: Fingerprint, prints: Fingerprints, turns: int) -> Counts:
     """How many of all pairs lie at each distance."""
-    codes, bits = words(prints.codes[:, :turns]), prints.codes.shape[-1] * 8
+    bits, measured = most(method), nearest_directions if method.metric == "cosine" else nearest
+    codes = prints.codes[:, :turns]
+    codes = fingerprints.comparable(method, codes) if method.metric == "cosine" else words(codes)
 
     def some(start: int) -> Counts:
         counts = np.zeros(bits + 1, np.int64)
         rows = codes[start : start + ROWS, 0]
         for left in range(start, len(codes), COLUMNS):
-            gaps = nearest(rows, codes[left : left + COLUMNS])
+            gaps = measured(rows, codes[left : left + COLUMNS])
             if left == start:
                 gaps = gaps[np.triu_indices(len(rows), 1, gaps.shape[1])]
             counts += np.bincount(gaps.ravel(), minlength=bits + 1)
@@ -56,12 +64,12 @@ def spread(prints: Fingerprints, turns: int) -> Counts:
     return total
 
 
-def score(prints: Fingerprints, turns: int, negative: Counts | None) -> list[str]:
+def score(method: Fingerprint, prints: Fingerprints, turns: int, negative: Counts | None) -> list[str]:
     """A cell a rate: recall, and the radius in brackets."""
     names = [PurePath(os.fspath(ref.uri)) for ref in prints.refs]
     stems, edits = np.array([n.stem for n in names]), np.array([n.parent.name for n in names])
     first, edited = np.flatnonzero(edits == "original"), edits != "original"
-    gaps = distances(prints.codes[first, 0], prints.codes[edited, :turns])
+    gaps = distances(method, prints.codes[first, 0], prints.codes[edited, :turns])
     same = stems[first][:, None] == stems[edited][None]
     if negative is None:
         negative = np.bincount(gaps[~same], minlength=1)
@@ -69,7 +77,7 @@ def score(prints: Fingerprints, turns: int, negative: Counts | None) -> list[str
     cells = []
     for rate in RATES:
         radius = int(np.searchsorted(within, int(rate * within[-1]), side="right")) - 1
-        cells.append(f"{(positive <= radius).mean():.3f} ({radius})")
+        cells.append(f"{(positive <= radius).mean():.3f} ({shown(radius_of(method, radius))})")
     return cells
 
 
@@ -92,11 +100,12 @@ def main() -> None:
     print("| method | bits | orientations | " + " | ".join(f"{rate:g}" for rate in RATES) + " |")
     print("|---|---|---|" + "---|" * len(RATES))
     for spec, prints in copies.items():
-        bits = fingerprints.make(spec).bits
+        method = fingerprints.make(spec)
+        bits = most(method)
         for turns in (1, 8):
-            negative = spread(unrelated[spec], turns) if unrelated else None
-            cells = " | ".join(score(prints, turns, negative))
-            print(f"| {spec} | {bits} | {turns} | {cells} |", flush=True)
+            negative = spread(method, unrelated[spec], turns) if unrelated else None
+            cells = " | ".join(score(method, prints, turns, negative))
+            print(f"| {spec} | {method.bits} | {turns} | {cells} |", flush=True)
             if negative is not None:
                 pairs = int(negative.sum())
                 share = np.cumsum(negative) / pairs

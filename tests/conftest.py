@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from stores import MANY
 
 # The trash's library looks for its place once, when it is loaded.
 DATA = os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="twinpix-data-")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the training lies beside the package
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from PIL import Image
 from drawings import draw
 from twinpix import fingerprints
 from twinpix.errors import ImageError
-from twinpix.imaging import claims_image, decode, pixel_digest, sniff
+from twinpix.imaging import claims_image, decode, picture_of, pixel_digest, sniff, thumbnail
+from twinpix.model import Decode
 
 PHASH = fingerprints.make("phash:size=16")
 
@@ -258,3 +260,70 @@ def test_optional_formats_are_read_or_name_what_to_install(picture: Callable[...
             pillow_heif.register_heif_opener()
         assert gap(encoded(image, form, quality=90), encoded(image)) <= 10
     assert gap(encoded(image, "AVIF", quality=80), encoded(image)) <= 10
+
+
+# -- colours -------------------------------------------------------------------------------------------
+
+FILES = [
+    ("JPEG", {}),
+    ("JPEG", {"quality": 40, "subsampling": 2}),
+    ("JPEG", {"progressive": True}),
+    ("JPEG", {"keep_rgb": True}),  # stored as red, green and blue: there is no luma to be had beside them
+    ("PNG", {}),
+    ("WEBP", {}),
+    ("GIF", {}),
+    ("BMP", {}),
+]
+
+
+@pytest.mark.parametrize("colour", [128, 160, 300])
+@pytest.mark.parametrize(("form", "how"), FILES)
+@pytest.mark.parametrize("size", [(480, 360), (1700, 1300), (90, 60)])
+def test_colours_change_nothing_of_the_luma(form: str, how: dict[str, Any], size: tuple[int, int], colour: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    how = how | ({"exif": exif} if form in ("JPEG", "PNG", "WEBP") else {})
+    data = encoded(draw("scene", 7, size), form, **how)
+    plain, coloured = decode(data), decode(data, colour=colour)
+    assert np.array_equal(np.asarray(plain.image), np.asarray(coloured.image))
+    assert plain.colours is None
+    assert coloured.colours is not None
+    assert min(coloured.colours.size) >= min(colour, *size)
+    shown = np.asarray(thumbnail(data, 2000).resize((32, 32), Image.Resampling.BILINEAR), dtype=float)
+    assert np.abs(coloured.rgb(32, 32) - shown).mean() < 4
+    assert coloured.rgb(20, 30).shape == (30, 20, 3)
+
+
+def test_colours_of_what_is_grey_deep_transparent_or_for_print(scene: Image.Image) -> None:
+    grey = decode(encoded(scene.convert("L"), "JPEG"), colour=128).rgb(16, 16)
+    assert np.ptp(grey, axis=2).max() == 0
+    deep = Image.fromarray(np.asarray(scene.convert("L")).astype(np.uint16) * 257)
+    assert np.abs(decode(encoded(deep), colour=128).rgb(16, 16).astype(int) - grey).max() < 12
+    clear = scene.copy()
+    clear.putalpha(0)
+    assert decode(encoded(clear), colour=128).rgb(8, 8).min() == 255
+    printed = decode(encoded(scene.convert("CMYK"), "JPEG"), colour=128).rgb(16, 16)
+    assert np.abs(printed.astype(int) - decode(encoded(scene), colour=128).rgb(16, 16)).mean() < 6
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_damaged_picture_has_the_colours_that_are_there(scene: Image.Image, progressive: bool) -> None:
+    data = encoded(scene, "JPEG", progressive=progressive)
+    cut = decode(data[: len(data) * 3 // 4], colour=128)
+    assert cut.damaged
+    whole = decode(data, colour=128).rgb(64, 64).astype(int)
+    assert np.abs(cut.rgb(64, 64)[:24] - whole[:24]).mean() < (12 if progressive else 3)
+
+
+@pytest.mark.parametrize("mode", ["fast", "reference"])
+def test_pictures_in_memory_have_colours(scene: Image.Image, mode: Decode) -> None:
+    expected = decode(encoded(scene), mode, colour=128).rgb(32, 32)
+    assert np.array_equal(picture_of(scene, mode, 128).rgb(32, 32), expected)
+    assert np.array_equal(picture_of(np.asarray(scene), mode, 128).rgb(32, 32), expected)
+    turned = picture_of(scene, mode, 128).transposed().rgb(32, 32)
+    assert np.abs(turned - expected.swapaxes(0, 1).astype(int)).max() <= 1
+
+
+def test_colours_must_be_asked_for(scene: Image.Image) -> None:
+    with pytest.raises(ValueError, match="without colours"):
+        decode(encoded(scene)).rgb(8, 8)

@@ -1,6 +1,8 @@
 """Every back end finds the pairs that the oracle finds, and the oracle those of the definition."""
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,11 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from twinpix import plugins
+from twinpix.errors import UsageError
 from twinpix.search import banded, join, self_join
 from twinpix.search.banded import choose_bands, split
 from twinpix.search.base import words
 
-BACKENDS = plugins.names("search")
+BACKENDS = [name for name in plugins.names("search") if "hamming" in plugins.load("search", name).metrics]
+DIRECTIONS = [name for name in plugins.names("search") if "cosine" in plugins.load("search", name).metrics]
 Codes = NDArray[np.uint8]
 
 
@@ -34,7 +38,7 @@ def near_codes(rng: np.random.Generator, n: int, width: int, spread: int) -> Cod
     return codes
 
 
-def listed(pairs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]) -> list[tuple[int, int, int]]:
+def listed(pairs: tuple[NDArray[Any], ...]) -> list[tuple[Any, ...]]:
     return list(zip(*(column.tolist() for column in pairs), strict=True))
 
 
@@ -125,3 +129,112 @@ def test_bands_keep_the_pigeonhole_promise(bits: int, radius: int, count: int) -
     assert int((bands.slacks + 1).sum()) == radius + 1
     assert (bands.widths > 0).all()
     assert (bands.firsts[1:] >= bands.firsts[:-1] + bands.widths[:-1]).all()
+
+
+# -- directions ----------------------------------------------------------------------------------------
+
+
+def by_angle(vectors: NDArray[Any], radius: float) -> list[tuple[int, int, float]]:
+    rows = [[float(value) for value in row] for row in vectors]
+    out = []
+    for i in range(len(rows)):
+        for j in range(i + 1, len(rows)):
+            product = math.fsum(a * b for a, b in zip(rows[i], rows[j], strict=True))
+            lengths = math.hypot(*rows[i]) * math.hypot(*rows[j])
+            out.append((i, j, max(0.0, 1 - product / lengths)))
+    return [pair for pair in out if pair[2] <= radius]
+
+
+def near_vectors(rng: np.random.Generator, n: int, width: int, kind: str) -> NDArray[Any]:
+    """Random directions of random lengths, most of them near another, some equal, some opposite."""
+    vectors = rng.normal(size=(n, width))
+    for row in range(1, n):
+        if rng.random() < 0.7:
+            near = vectors[rng.integers(0, row)]
+            vectors[row] = near / np.abs(near).max()
+            vectors[row] += rng.choice([0, 0.05, 0.3, 1]) * rng.normal(size=width)
+            vectors[row] *= rng.choice([1, -1, 0.01, 30])
+    return vectors.astype(kind)
+
+
+@pytest.mark.parametrize("backend", DIRECTIONS)
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(0, 40),
+    width=st.sampled_from([1, 2, 16, 17, 64, 256]),
+    radius=st.floats(0, 2),
+    kind=st.sampled_from(["f2", "f4", "f8"]),
+)
+def test_self_join_of_directions_is_the_definition(
+    backend: str, seed: int, n: int, width: int, radius: float, kind: str
+) -> None:
+    vectors = near_vectors(np.random.default_rng(seed), n, width, kind)
+    found = listed(self_join(vectors, radius, backend))
+    # distances have four decimals: a pair within one of them of the edge may fall on either side
+    sure, possible = by_angle(vectors, radius - 1e-4), by_angle(vectors, radius + 1e-4)
+    pairs = [(i, j) for i, j, _ in found]
+    assert {(i, j) for i, j, _ in sure} <= set(pairs) <= {(i, j) for i, j, _ in possible}
+    assert pairs == sorted(pairs)
+    known = {(i, j): distance for i, j, distance in possible}
+    assert all(abs(known[i, j] - distance) <= 6e-5 for i, j, distance in found)
+
+
+@pytest.mark.parametrize("backend", DIRECTIONS)
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 60), m=st.integers(0, 60), radius=st.floats(0, 1.2))
+def test_directions_are_found_as_the_oracle_finds_them(backend: str, seed: int, n: int, m: int, radius: float) -> None:
+    vectors = near_vectors(np.random.default_rng(seed), n + m, 64, "f2")
+    assert listed(self_join(vectors, radius, backend)) == listed(self_join(vectors, radius, "oracle"))
+    found = listed(join(vectors[:n], vectors[n:], radius, backend))
+    assert found == listed(join(vectors[:n], vectors[n:], radius, "oracle"))
+
+
+@pytest.mark.parametrize("decay", [1.0, 0.9])
+@pytest.mark.parametrize("radius", [0.05, 0.4])
+def test_blocks_and_prefixes_lose_nothing(decay: float, radius: float) -> None:
+    """More rows than a block, with the length spread over all numbers, and gathered in the first."""
+    rng = np.random.default_rng(3)
+    vectors = (near_vectors(rng, 1500, 64, "f4") * decay ** np.arange(64)).astype("f2")
+    assert listed(self_join(vectors, radius, "cosine")) == listed(self_join(vectors, radius, "oracle"))
+    found = listed(join(vectors[:600], vectors[600:], radius, "cosine"))
+    assert found == listed(join(vectors[:600], vectors[600:], radius, "oracle"))
+
+
+@pytest.mark.parametrize("backend", DIRECTIONS)
+def test_the_radius_of_directions_is_inclusive(backend: str) -> None:
+    vectors = np.array([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0]])  # cosines 0.6, -0.6 and -1
+    assert listed(self_join(vectors, 0.3999, backend)) == []
+    assert listed(self_join(vectors, 0.4, backend)) == [(0, 1, pytest.approx(0.4))]
+    assert listed(self_join(vectors, 1 - -0.6, backend))[1:] == [(1, 2, pytest.approx(1.6))]
+    assert len(self_join(vectors, 2, backend)[0]) == 3
+
+
+@pytest.mark.parametrize("backend", DIRECTIONS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_are_refused(backend: str, bad: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        self_join(np.array([[1.0, bad], [1.0, 1.0]]), 0.1, backend)
+
+
+@pytest.mark.parametrize("backend", DIRECTIONS)
+def test_zeros_have_no_direction(backend: str) -> None:
+    with pytest.raises(ValueError, match="no direction"):
+        self_join(np.array([[0.0, 0.0], [1.0, 1.0]]), 0.1, backend)
+
+
+@pytest.mark.parametrize("backend", DIRECTIONS)
+def test_very_long_and_very_short_vectors_have_directions(backend: str) -> None:
+    vectors = np.array([[1e300, 1e300], [1e-300, 1e-300], [1e300, 0]])
+    assert listed(self_join(vectors, 0.1, backend)) == [(0, 1, 0.0)]
+
+
+def test_back_ends_refuse_what_they_cannot_compare() -> None:
+    with pytest.raises(UsageError, match="banded does not compare by cosine distance; these do: cosine, oracle"):
+        self_join(np.ones((2, 8)), 0.1, "banded")
+    with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):
+        self_join(np.zeros((2, 8), np.uint8), 1, "cosine")
+    with pytest.raises(ValueError, match="both"):
+        join(np.ones((2, 8)), np.zeros((2, 8), np.uint8), 1)
+    with pytest.raises(ValueError, match="whole number"):
+        self_join(np.zeros((2, 8), np.uint8), 1.5)

@@ -1,33 +1,85 @@
-"""``python -m training pack|train``."""
+"""``python -m training pack|train|score|export``; see README.md."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 
 def main() -> None:
+    """Run one of the commands."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    packing = commands.add_parser("pack", help="tar files of pictures to one array")
-    packing.add_argument("tars", type=Path, nargs="+")
-    packing.add_argument("--out", type=Path, required=True)
-    training = commands.add_parser("train", help="train, or go on with a run that was stopped")
-    training.add_argument("packed", type=Path)
-    training.add_argument("--out", type=Path, required=True)
-    from training.train import Recipe, train
-
-    settings = [f for f in fields(Recipe) if isinstance(f.default, int | float)]
-    for f in settings:
-        training.add_argument("--" + f.name.replace("_", "-"), type=type(f.default), default=f.default)
+    for add in (_pack, _train, _score, _export):
+        add(commands)
     args = parser.parse_args()
-    if args.command == "pack":
+    work: Callable[[argparse.Namespace], None] = args.work
+    work(args)
+
+
+def _pack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("pack", help="tar files of pictures to one array")
+    parser.add_argument("tars", type=Path, nargs="+", metavar="TAR")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+
+    def work(args: argparse.Namespace) -> None:
         from training.pack import pack
 
         print(f"{pack(args.tars, args.out):,} pictures packed into {args.out}")
-    elif args.command == "train":
+
+    parser.set_defaults(work=work)
+
+
+def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from training.train import Recipe, train
+
+    parser = commands.add_parser("train", help="train, or go on with a run that was stopped")
+    parser.add_argument("packed", type=Path, metavar="FOLDER")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    settings = [f for f in fields(Recipe) if isinstance(f.default, int | float)]
+    for f in settings:
+        parser.add_argument("--" + f.name.replace("_", "-"), type=type(f.default), default=f.default)
+
+    def work(args: argparse.Namespace) -> None:
         train(args.packed, args.out, Recipe(**{f.name: getattr(args, f.name) for f in settings}))
+
+    parser.set_defaults(work=work)
+
+
+def _score(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("score", help="recall of edited copies")
+    parser.add_argument("state", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
+    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--prefixes", type=int, nargs="+", default=[64, 128, 256, 512, 1024])
+    parser.add_argument("--turns", type=int, nargs="+", default=[1, 8], choices=[1, 8])
+
+    def work(args: argparse.Namespace) -> None:
+        from training.score import score
+
+        for folder in args.folders:
+            print(score(args.state, folder, args.side, tuple(args.prefixes), tuple(args.turns)), flush=True)
+
+    parser.set_defaults(work=work)
+
+
+def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("export", help="write the ONNX file and its JSON")
+    parser.add_argument("state", type=Path)
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx")
+    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--facts", type=json.loads, default={}, help='JSON: {"dims": …, "radii": {"strict": …, …}}')
+
+    def work(args: argparse.Namespace) -> None:
+        from training.export import export
+
+        export(args.state, args.model, args.side, args.facts)
+        print(f"{args.model.stat().st_size:,} bytes: {args.model}")
+
+    parser.set_defaults(work=work)
 
 
 if __name__ == "__main__":

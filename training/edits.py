@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import string
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from training.geometry import Views
 
 Bytes = NDArray[np.uint8]
 Rng = np.random.Generator
+Some = Callable[[float], NDArray[np.bool_]]
+"""Which pictures get an edit whose chance, at rate 1, is so much."""
 
 MASKS = 400
 """Lines of text drawn once, to be laid over pictures."""
@@ -48,7 +51,7 @@ class Editor:
         n = len(pictures)
         kind = rng.random(n)
         first = np.where(kind < 0.45, 0.0, np.where(kind < 0.7, 0.25, 0.8))
-        second = rng.choice([0.35, 0.7, 1.1], n, p=[0.4, 0.4, 0.2])
+        second = rng.choice([0.45, 0.8, 1.2], n, p=[0.35, 0.4, 0.25])
         left = self._views(pictures, first, rng)
         right = self._views(pictures, second, rng)
         guest, share = self._mixed(right, rng)
@@ -90,9 +93,9 @@ class Editor:
         others = rng.integers(0, len(self.levels[0]), (n, 2))
         seeds = rng.integers(0, 2**31, (n, 2))
 
-        coloured = some(0.6)
-        matrix = _matrices(n, some, rng)
-        gamma = np.where(some(0.2), np.exp(rng.normal(0, 0.4, n)), 1.0)
+        coloured = some(0.8)
+        matrix = _matrices(n, rng)
+        gamma = np.where(some(0.3), np.exp(rng.normal(0, 0.4, n)), 1.0)
         steps = np.where(some(0.06), rng.integers(3, 9, n), 0)
         dusk = np.where(some(0.1), rng.uniform(0.3, 1.6, n), 0)
         shapes = _shapes(n, some, rng)
@@ -130,8 +133,7 @@ class Editor:
         return out
 
 
-def _moved(n: int, some: object, rng: Rng) -> Views:
-    some_: _Some = some  # type: ignore[assignment]
+def _moved(n: int, some: Some, rng: Rng) -> Views:
     views = Views(np.exp(np.clip(rng.normal(0.15, 0.33, n), -0.9, 0.9)))
     area = np.exp(rng.uniform(np.log(0.22), 0, n))
     stretch = np.exp(rng.normal(0, 0.18, n))
@@ -139,24 +141,28 @@ def _moved(n: int, some: object, rng: Rng) -> Views:
     # half of the crops lie anywhere, the others take something off one or two sides
     left, top = rng.random(n) * (1 - width), rng.random(n) * (1 - height)
     corner = rng.random((2, n)) < 0.25
-    left, top = np.where(corner[0], np.round(rng.random(n)) * (1 - width), left), np.where(
-        corner[1], np.round(rng.random(n)) * (1 - height), top
+    left, top = (
+        np.where(corner[0], np.round(rng.random(n)) * (1 - width), left),
+        np.where(corner[1], np.round(rng.random(n)) * (1 - height), top),
     )
-    views.cut(some_(0.5), left, top, width, height)
-    views.mirror(some_(0.25))
-    quarters = np.where(some_(0.3), rng.choice([1, 2, 2, 3], n), 0)
+    views.cut(some(0.5), left, top, width, height)
+    views.mirror(some(0.25))
+    quarters = np.where(some(0.3), rng.choice([1, 2, 2, 3], n), 0)
     for k in (1, 2, 3):
         views.quarter(quarters >= k)
     free = rng.random(n)
-    angle = np.where(free < 0.5, rng.normal(0, 6, n), np.where(free < 0.9, rng.uniform(-45, 45, n), rng.uniform(-180, 180, n)))
-    grow = np.where(rng.random(n) < 0.45, 1.0, np.where(rng.random(n) < 0.6, 0.0, -0.35 * np.minimum(1, abs(angle) / 30)))
-    views.turn(some_(0.4), np.radians(angle), grow)
-    views.tilt(some_(0.14), rng.normal(0, 0.12, (n, 2)), rng.uniform(-0.4, 0.4, (n, 2)))
-    views.frame(some_(0.4), *_margins(n, rng))
+    angle = np.where(
+        free < 0.5, rng.normal(0, 6, n), np.where(free < 0.9, rng.uniform(-45, 45, n), rng.uniform(-180, 180, n))
+    )
+    grow = np.where(
+        rng.random(n) < 0.45, 1.0, np.where(rng.random(n) < 0.6, 0.0, -0.35 * np.minimum(1, abs(angle) / 30))
+    )
+    views.turn(some(0.45), np.radians(angle), grow)
+    views.tilt(some(0.14), rng.normal(0, 0.12, (n, 2)), rng.uniform(-0.4, 0.4, (n, 2)))
+    views.frame(some(0.45), *_margins(n, rng))
     return views
 
 
-_Some = object
 _SAME = np.eye(3, 4, dtype=np.float32)
 
 
@@ -192,7 +198,7 @@ def _bars(n: int, rng: Rng) -> NDArray[np.float64]:
     return np.concatenate([corner, corner + extent, _colours(rng, 5 * n).reshape(n, 5, 3)], axis=2)
 
 
-def _matrices(n: int, some: object, rng: Rng) -> NDArray[np.float32]:
+def _matrices(n: int, rng: Rng) -> NDArray[np.float32]:
     """(n, 3, 4): brightness, contrast, saturation, hue, tint, grey, negative, in one linear step."""
 
     def chosen(chance: float, values: NDArray[np.float64], else_: float) -> NDArray[np.float64]:
@@ -200,7 +206,7 @@ def _matrices(n: int, some: object, rng: Rng) -> NDArray[np.float32]:
 
     luma = np.array([0.299, 0.587, 0.114])
     saturation = chosen(0.4, np.exp(rng.normal(0, 0.6, n)), 1.0)
-    saturation = np.where(rng.random(n) < 0.2, 0.0, saturation)
+    saturation = np.where(rng.random(n) < 0.25, 0.0, saturation)
     hue = chosen(0.25, rng.normal(0, 0.5, n), 0.0)
     axis = np.full(3, 3**-0.5)
     cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
@@ -221,11 +227,10 @@ def _matrices(n: int, some: object, rng: Rng) -> NDArray[np.float32]:
     return np.concatenate([linear, np.repeat(lift[:, None, None], 3, axis=1)], axis=2).astype(np.float32)
 
 
-def _shapes(n: int, some: object, rng: Rng) -> NDArray[np.float32]:
+def _shapes(n: int, some: Some, rng: Rng) -> NDArray[np.float32]:
     """(n, 4, 13), see `render.cover`: boxes, discs, lines of text, patches of other pictures."""
-    some_: _Some = some  # type: ignore[assignment]
     out = np.zeros((n, 4, 13), np.float32)
-    any_ = some_(0.45)[:, None] & (rng.random((n, 4)) < [1.0, 0.45, 0.25, 0.15])
+    any_ = some(0.45)[:, None] & (rng.random((n, 4)) < [1.0, 0.45, 0.25, 0.15])
     kind = rng.choice([render.BOX, render.DISC, render.WORDS, render.PATCH], (n, 4), p=[0.2, 0.2, 0.45, 0.15])
     out[..., 0] = np.where(any_, kind, render.NOTHING)
     out[..., 1:3] = rng.uniform(0.02, 0.98, (n, 4, 2))

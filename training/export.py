@@ -1,4 +1,4 @@
-"""From a trained state to the file that is shipped: normalisation folded into the convolutions, ONNX, half precision."""
+"""From a trained state to the file that is shipped: normalisation folded into the convolutions, half precision."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from training.network import MEAN, SPREAD, Block, Network, Shape, Unit
 Weights = NDArray[np.float32]
 
 
-def export(state: Path, model: Path, side: int, facts: dict[str, object]) -> None:
+def export(state: Path, model: Path, side: int, facts: dict[str, object], shape: Shape | None = None) -> None:
     """Write the network of a training `state` as an ONNX file, and the JSON that describes it beside it.
 
     Weights are kept in half precision and computed with in single. `facts` go into the JSON (see
     `twinpix.fingerprints._onnx.Description`).
     """
-    net = Network(Shape())
+    net = Network(shape)
     net.load_state_dict(torch.load(state, weights_only=True)["net"])
     net.eval()
     graph = _Graph()
@@ -50,7 +50,7 @@ class _Graph:
     def network(self, net: Network) -> str:
         name = "pictures"
         for part in net.body:
-            name = self._block(part, name) if isinstance(part, Block) else self._unit(part, name)  # type: ignore[arg-type]
+            name = self._block(part, name) if isinstance(part, Block) else self._unit(part, name)
         power = float(net.shape.power)
         name = self._add("Clip", name, self._number(1e-6))
         name = self._add("Pow", name, self._number(power))

@@ -23,7 +23,7 @@ class Views:
         self.seen = np.tile([0.0, 0.0, 1.0, 1.0], (n, 1))
 
     def cut(self, who: NDArray[np.bool_], left: Floats, top: Floats, width: Floats, height: Floats) -> None:
-        """Keep only a rectangle of the canvas, given in shares of it. Only before any turn: the cut is of the original."""
+        """Keep only a rectangle of the canvas, given in shares of it. Before any turn: the cut is of the original."""
         origin = np.stack([left, top], axis=1) * self.size
         self._canvas(who, origin, self.size * np.stack([width, height], axis=1))
         span = self.seen[:, 2:] - self.seen[:, :2]
@@ -51,9 +51,7 @@ class Views:
         """Turn by `angle` (radians); the canvas goes from its old size (`grow` 0) to all that holds the picture (1)."""
         cos, sin = np.cos(angle), np.sin(angle)
         width, height = self.size.T
-        held = np.stack(
-            [width * abs(cos) + height * abs(sin), width * abs(sin) + height * abs(cos)], axis=1
-        )
+        held = np.stack([width * abs(cos) + height * abs(sin), width * abs(sin) + height * abs(cos)], axis=1)
         size = self.size + (held - self.size) * grow[:, None]
         turn = np.zeros((len(who), 3, 3))
         turn[:, 0, 0] = turn[:, 1, 1] = cos

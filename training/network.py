@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,9 +22,6 @@ class Shape:
     dims: int = 1024
     power: float = 3.0
     """The exponent of the generalised mean: 1 is the mean, large is the largest."""
-
-    def asdict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 class Unit(nn.Sequential):
@@ -46,7 +42,7 @@ class Block(nn.Module):
         super().__init__()
         self.first = Unit(width, width, 3)
         self.second = Unit(width, width, 3, active=False)
-        nn.init.zeros_(self.second[1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.second[1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.second(self.first(x)))

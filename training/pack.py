@@ -15,7 +15,7 @@ SIDE = 176
 """Pixels on a side of a packed picture; two coarser levels, 88 and 44, lie beside it."""
 LEVELS = 3
 COPY_RADIUS = 40
-"""Bits of 256 (phash) up to which two pictures are taken for one: a copy among the negatives teaches the wrong thing."""
+"""Bits of 256 (phash) up to which two pictures are one: a copy among the negatives teaches the wrong thing."""
 
 Bytes = NDArray[np.uint8]
 

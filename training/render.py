@@ -138,7 +138,7 @@ def cover(out: Floats, shapes: Floats, masks: Bytes, other: Bytes) -> None:
 
 @jit
 def smooth(out: Floats, across: float, down: float, sharper: float) -> None:
-    """Gaussian blur with sigmas `across` and `down` in pixels; or, with `sharper` > 0, that much of what it takes away added."""
+    """Gaussian blur with sigmas `across` and `down` in pixels; with `sharper` > 0, so much of what it takes is added."""
     side = out.shape[0]
     kept = out.copy()
     line = np.empty((side, 3), np.float32)
@@ -146,7 +146,7 @@ def smooth(out: Floats, across: float, down: float, sharper: float) -> None:
         sigma = across if axis == 0 else down
         if sigma <= 0.05:
             continue
-        reach = int(math.ceil(2.5 * sigma))
+        reach = math.ceil(2.5 * sigma)
         weights = np.empty(2 * reach + 1, np.float32)
         for k in range(-reach, reach + 1):
             weights[k + reach] = math.exp(-0.5 * (k / sigma) ** 2)

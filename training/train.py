@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,10 @@ from training.edits import Batch, Editor
 from training.losses import nested, partners
 from training.network import Network, Shape
 from training.pack import load
+from training.rounds import Rounds
+
+LOGGED_EVERY, KEPT_EVERY = 50, 250
+"""Steps between two lines of the log, and between two states on the disk."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,11 @@ class Recipe:
     warmup: int = 300
     weight_decay: float = 0.05
     temperature: float = 0.05
-    spread: float = 0.3
-    queue: int = 8192
-    queue_after: int = 9000
-    """Steps without the queue: while the network changes fast, old descriptors pull it into a cone."""
+    spread: float = 1.0
+    grouped_after: int = 2000
+    """Steps after which a batch is made of groups of pictures that are near one another, so that it holds hard
+    cases; before, nearness means nothing."""
+    group: int = 8
     prefixes: tuple[int, ...] = (64, 256, 1024)
     seed: int = 1
     shape: Shape = field(default_factory=Shape)
@@ -51,94 +55,107 @@ class Recipe:
     def rate_at(self, step: int) -> float:
         """Linear up, constant, then down as 1 - sqrt (Hägele et al., "Scaling laws beyond fixed durations", 2024)."""
         down = 1 - max(0.0, (step - (self.steps - self.decay_steps)) / self.decay_steps) ** 0.5
-        return self.rate * min(1.0, (step + 1) / self.warmup) * max(down, 0.0)
+        return float(self.rate * min(1.0, (step + 1) / self.warmup) * max(down, 0.0))
 
 
-def train(packed: Path, out: Path, recipe: Recipe, keep_every: int = 250) -> None:
-    """Train on the `packed` folder; ``out/state.pt`` holds all that is needed to go on, ``out/log.jsonl`` the curve."""
+class Run:
+    """A network in training, all that is needed to go on with it in ``out/state.pt``, the curve in ``out/log.jsonl``."""
+
+    def __init__(self, out: Path, recipe: Recipe, pictures: int) -> None:
+        self.out, self.recipe, self.step = out, recipe, 0
+        torch.manual_seed(recipe.seed)
+        self.net = Network(recipe.shape).to(memory_format=torch.channels_last)
+        self.optimiser = torch.optim.AdamW(self._groups(), lr=recipe.rate, betas=(0.9, 0.98))
+        self.rounds = Rounds(pictures, recipe.pairs, recipe.group, recipe.grouped_after, recipe.shape.dims, recipe.seed)
+        if self.state.exists():
+            held = torch.load(self.state, weights_only=True)
+            self.net.load_state_dict(held["net"])
+            self.optimiser.load_state_dict(held["optimiser"])
+            self.rounds.load_state_dict(held["rounds"])
+            self.step = held["step"]
+
+    @property
+    def state(self) -> Path:
+        return self.out / "state.pt"
+
+    def learn(self, batch: Batch) -> float:
+        """One step; returns the loss."""
+        recipe = self.recipe
+        for group in self.optimiser.param_groups:
+            group["lr"] = recipe.rate_at(self.step)
+        both = torch.from_numpy(np.concatenate([batch.first, batch.second])).permute(0, 3, 1, 2)
+        with torch.autocast("cpu", torch.bfloat16):
+            vectors = self.net(both.float()).float()
+        target, silent = partners(torch.from_numpy(batch.guest), torch.from_numpy(batch.share))
+        loss = nested(vectors, target, silent, recipe.prefixes, recipe.temperature, recipe.spread)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimiser.step()
+        self.rounds.learn(self.step, torch.from_numpy(batch.pictures), vectors[: recipe.pairs].detach())
+        self.step += 1
+        return float(loss.item())
+
+    def save(self) -> None:
+        """Keep the state, whole or not at all; the one before the learning rate falls is kept beside it."""
+        held = {"net": self.net.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step}
+        torch.save(held | {"rounds": self.rounds.state_dict()}, self.state.with_suffix(".part"))
+        self.state.with_suffix(".part").replace(self.state)
+        if self.step == self.recipe.steps - self.recipe.decay_steps:
+            (self.out / "before_decay.pt").write_bytes(self.state.read_bytes())
+
+    def is_due(self) -> bool:
+        """True when the state is to be kept now."""
+        ends = (self.recipe.steps, self.recipe.steps - self.recipe.decay_steps)
+        return self.step % KEPT_EVERY == 0 or self.step in ends
+
+    def _groups(self) -> list[dict[str, object]]:
+        plain = [p for p in self.net.parameters() if p.ndim < 2]
+        heavy = [p for p in self.net.parameters() if p.ndim >= 2]
+        return [
+            {"params": heavy, "weight_decay": self.recipe.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+
+
+def train(packed: Path, out: Path, recipe: Recipe) -> None:
+    """Train on the `packed` folder until `recipe.steps`, from where `out` was left."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n")
-    torch.manual_seed(recipe.seed)
-    net = Network(recipe.shape).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    plain = [p for p in net.parameters() if p.ndim < 2]
-    heavy = [p for p in net.parameters() if p.ndim >= 2]
-    groups = [{"params": heavy, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
-    queue, queued = torch.zeros(0, recipe.shape.dims), torch.zeros(0, dtype=torch.int64)
-    start = 0
-    state = out / "state.pt"
-    if state.exists():
-        held = torch.load(state, weights_only=True)
-        net.load_state_dict(held["net"])
-        optimiser.load_state_dict(held["optimiser"])
-        queue, queued, start = held["queue"], held["queued"], held["step"]
-
-    def save(step: int) -> None:
-        held = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "queue": queue, "queued": queued, "step": step}
-        torch.save(held, state.with_suffix(".part"))
-        os.replace(state.with_suffix(".part"), state)
-
-    began, seen, losses = time.monotonic(), 0, []
+    levels = load(packed)
+    run = Run(out, recipe, len(levels[0]))
+    began, first, losses = time.monotonic(), run.step, list[float]()
     with (out / "log.jsonl").open("a") as log:
-        for step, batch in _ahead(_batches(load(packed), recipe, start)):
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.rate_at(step)
-            both = torch.from_numpy(np.concatenate([batch.first, batch.second])).permute(0, 3, 1, 2)
-            with torch.autocast("cpu", torch.bfloat16):
-                vectors = net(both.float()).float()
-            first, second = vectors.chunk(2)
-            guest, share = torch.from_numpy(batch.guest), torch.from_numpy(batch.share)
-            pictures = torch.from_numpy(batch.pictures)
-            silent, target = partners(pictures, queued, guest, share)
-            loss = nested(
-                first, second, queue, silent, target, recipe.prefixes, recipe.temperature, recipe.spread
-            )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-            optimiser.step()
-            if step >= recipe.queue_after:
-                # mixtures stay out: their own pictures would count as their opposites
-                fresh = torch.cat([first.detach(), second.detach()[guest < 0]])
-                queue = torch.cat([fresh, queue])[: recipe.queue]
-                queued = torch.cat([pictures, pictures[guest < 0], queued])[: recipe.queue]
-            losses.append(loss.item())
-            seen += recipe.pairs
-            if (step + 1) % 50 == 0:
-                speed = seen / (time.monotonic() - began)
-                line = {"step": step + 1, "loss": round(sum(losses) / len(losses), 4), "pairs_per_s": round(speed, 1)}
-                log.write(json.dumps(line | {"side": recipe.side_at(step), "rate": recipe.rate_at(step)}) + "\n")
+        for batch in _ahead(_batches(levels, run)):
+            losses.append(run.learn(batch))
+            if run.is_due():
+                run.save()
+            if run.step % LOGGED_EVERY == 0:
+                speed = (run.step - first) * recipe.pairs / (time.monotonic() - began)
+                line = {"step": run.step, "loss": round(sum(losses) / len(losses), 4), "pairs_per_s": round(speed, 1)}
+                log.write(json.dumps(line) + "\n")
                 log.flush()
                 losses.clear()
-            if (step + 1) % keep_every == 0:
-                save(step + 1)
-            if step + 1 == recipe.steps - recipe.decay_steps:
-                save(step + 1)
-                (out / "before_decay.pt").write_bytes(state.read_bytes())
-        save(recipe.steps)
 
 
-def _batches(levels: list[NDArray[np.uint8]], recipe: Recipe, start: int) -> Iterator[tuple[int, Batch]]:
-    n = len(levels[0])
-    per_round = n // recipe.pairs
-    editors = {side: Editor(levels, side) for side in {recipe.side_at(start), recipe.side}}
-    for step in range(start, recipe.steps):
-        order = np.random.default_rng([recipe.seed, step // per_round]).permutation(n)
-        place = step % per_round * recipe.pairs
-        rng = np.random.default_rng([recipe.seed, step // per_round, step])
-        yield step, editors[recipe.side_at(step)].batch(order[place : place + recipe.pairs], rng)
+def _batches(levels: list[NDArray[np.uint8]], run: Run) -> Iterator[Batch]:
+    recipe, rounds = run.recipe, run.rounds
+    editors = {side: Editor(levels, side) for side in {recipe.side_at(run.step), recipe.side}}
+    for step in range(run.step, recipe.steps):
+        rng = np.random.default_rng([recipe.seed, step])
+        yield editors[recipe.side_at(step)].batch(rounds.pictures_of(step), rng)
 
 
-def _ahead(batches: Iterator[tuple[int, Batch]], depth: int = 4) -> Iterator[tuple[int, Batch]]:
+def _ahead(batches: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
     """The same batches, made in a thread while the network works."""
-    ready: Queue[tuple[int, Batch] | BaseException | None] = Queue(depth)
+    ready: Queue[Batch | BaseException | None] = Queue(depth)
 
     def fill() -> None:
         try:
             for batch in batches:
                 ready.put(batch)
             ready.put(None)
-        except BaseException as problem:
+        except BaseException as problem:  # noqa: BLE001 - raised again in the main thread
             ready.put(problem)
 
     threading.Thread(target=fill, daemon=True).start()

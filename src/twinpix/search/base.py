@@ -98,15 +98,21 @@ def words(codes: Codes) -> NDArray[np.uint64]:
 
 def unit(vectors: Vectors) -> NDArray[np.float32]:
     """The same directions with length 1, in single precision."""
-    real = np.ascontiguousarray(vectors, dtype=np.float32)
-    scaled = real / np.maximum(np.abs(real).max(axis=1, keepdims=True, initial=0), np.finfo(np.float32).tiny)
+    real = vectors if vectors.dtype == np.float64 else vectors.astype(np.float32)
+    scaled = np.ascontiguousarray(_sized(real), dtype=np.float32)
     directions: NDArray[np.float32] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
     return directions
 
 
+def _sized(vectors: Vectors) -> Vectors:
+    """The same directions with 1 as their largest number, so that squares neither vanish nor overflow."""
+    sized: Vectors = vectors / np.abs(vectors).max(axis=1, keepdims=True, initial=0)
+    return sized
+
+
 def cosine_distances(left: Vectors, right: Vectors) -> NDArray[np.float32]:
     """The distance of each row of `left` from the same row of `right`: 1 - cosine, at least 0, to four decimals."""
-    a, b = left.astype(np.float64), right.astype(np.float64)
+    a, b = _sized(left.astype(np.float64)), _sized(right.astype(np.float64))
     lengths = np.sqrt((a * a).sum(axis=1)) * np.sqrt((b * b).sum(axis=1))
     distances: NDArray[np.float64] = np.maximum(1 - (a * b).sum(axis=1) / lengths, 0)
     return np.round(distances, DIGITS).astype(np.float32)

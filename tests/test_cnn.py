@@ -1,0 +1,409 @@
+"""Networks: the package's own, and any in ONNX; what is wrong with them is said, and no code is taken for another's."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from drawings import draw
+from twinpix import fingerprints, pipeline, plugins
+from twinpix.errors import ImageError, UsageError
+from twinpix.fingerprints import _onnx
+from twinpix.imaging import decode, picture_of
+from twinpix.model import Decode
+from twinpix.pipeline import Options
+from twinpix.search import join
+
+pytest.importorskip("onnxruntime")
+
+SIZE = 32
+Shape = Sequence[int | str]
+
+
+def network(
+    path: Path,
+    *,
+    shape: Shape = ("n", 3, SIZE, SIZE),
+    cells: int = 4,
+    kind: int = TensorProto.FLOAT,
+    nodes: Sequence[onnx.NodeProto] | None = None,
+    inputs: int = 1,
+    gain: float = 1.0,
+    **described: Any,
+) -> str:
+    """An ONNX network that gives the means of `cells` × `cells` places of each channel, and its description."""
+    stride = SIZE // cells
+    taken = [helper.make_tensor_value_info(f"x{k}", kind, list(shape)) for k in range(inputs)]
+    given = helper.make_tensor_value_info("y", kind, None)
+    channels_last = shape[-1] == 3
+    before = [helper.make_node("Transpose", ["x0"], ["x"], perm=[0, 3, 1, 2])] if channels_last else []
+    default = [
+        *(before or [helper.make_node("Identity", ["x0"], ["x"])]),
+        helper.make_node("AveragePool", ["x"], ["p"], kernel_shape=[stride, stride], strides=[stride, stride]),
+        helper.make_node("Mul", ["p", "gain"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["y"]),
+    ]
+    dtype = np.float16 if kind == TensorProto.FLOAT16 else np.float32
+    weights = [numpy_helper.from_array(np.array(gain, dtype), "gain")]
+    graph = helper.make_graph(nodes or default, "test", taken, [given], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    path.write_bytes(model.SerializeToString())
+    path.with_suffix(".json").write_text(json.dumps({"size": SIZE, "mean": [0.5] * 3, **described}))
+    return str(path)
+
+
+def codes(spec: str, images: Sequence[Image.Image], mode: Decode = "fast") -> NDArray[Any]:
+    """Directions `(n, dims)` of pictures."""
+    method = fingerprints.make(spec)
+    fingerprints.check(method)
+    pictures = [picture_of(image, mode, fingerprints.colour_of([method])) for image in images]
+    return fingerprints.comparable(method, fingerprints.codes_of(method, pictures)[:, 0]).astype(np.float64)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
+    """Three pictures, of each a smaller copy of lower quality, one of them mirrored too."""
+    out = tmp_path / "pictures"
+    out.mkdir()
+    for seed in range(3):
+        image = picture(seed)
+        image.save(out / f"{seed}.png")
+        image.resize((160, 120)).save(out / f"{seed}-small.jpg", quality=60)
+    return out
+
+
+def groups_of(report: Any) -> list[list[str]]:
+    return sorted(sorted(Path(member.path).name for member in group.members) for group in report.groups)
+
+
+PAIRS = [[f"{seed}-small.jpg", f"{seed}.png"] for seed in range(3)]
+
+
+# -- the package's own ---------------------------------------------------------------------------------
+
+
+def test_copies_are_near_and_other_pictures_far(picture: Callable[..., Image.Image]) -> None:
+    images = [picture(seed) for seed in range(6)]
+    held = io.BytesIO()
+    edited = []
+    for image in images:
+        image.crop((10, 10, 300, 225)).save(held, "JPEG", quality=30)
+        edited.append(Image.open(io.BytesIO(held.getvalue())).copy())
+        held.seek(0)
+        held.truncate()
+    near = codes("cnn", images) @ codes("cnn", edited).T
+    assert (near.argmax(axis=1) == np.arange(6)).all()
+    method = fingerprints.make("cnn")
+    assert (1 - np.diag(near) <= method.radii["loose"]).all()
+
+
+def test_any_prefix_is_a_descriptor(picture: Callable[..., Image.Image]) -> None:
+    images = [picture(seed) for seed in range(3)]
+    whole = codes("cnn:dims=1024", images)
+    assert whole.shape == (3, 1024)
+    for dims in (1, 64, 256):
+        part = codes(f"cnn:dims={dims}", images)
+        expected = whole[:, :dims] / np.linalg.norm(whole[:, :dims], axis=1, keepdims=True)
+        np.testing.assert_allclose(part, expected, atol=0.002)
+    with pytest.raises(UsageError, match="gives 1024 numbers: dims=1025 is more"):
+        codes("cnn:dims=1025", images)
+
+
+def test_the_model_in_the_package_is_small_and_described() -> None:
+    from twinpix.fingerprints.cnn import OWN
+
+    assert OWN.stat().st_size <= 8_000_000
+    card = OWN.with_name("cnn.md").read_text(encoding="utf-8")
+    for word in ("Data", "Recipe", "Scores", "Limits", "Licence"):
+        assert f"## {word}" in card
+
+
+def test_find_and_query_and_compare(folder: Path) -> None:
+    report = pipeline.find([folder], method="cnn", strictness="loose", store=None)
+    assert groups_of(report) == PAIRS
+    assert isinstance(report.radius, float)
+    assert all(isinstance(match.distance, float) for group in report.groups for match in group.matches)
+    again = pipeline.find([folder], method="cnn", threshold=round(1 - report.radius, 4), store=None)
+    assert (groups_of(again), again.radius) == (PAIRS, report.radius)
+    hits, _ = pipeline.query(folder / "1.png", [folder], method="cnn", strictness="loose", store=None)
+    assert [Path(hit.path).name for hit in hits] == ["1-small.jpg"]
+    told = pipeline.compare(folder / "1.png", folder / "1-small.jpg", method="cnn")
+    assert told.relation == "edited"
+    assert "of cosine distance" in told.verdict
+
+
+def test_turned_copies_with_transforms(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    for seed in range(2):
+        picture(seed).save(tmp_path / f"{seed}.png")
+        picture(seed).transpose(Image.Transpose.ROTATE_90).save(tmp_path / f"{seed}-turned.png")
+    report = pipeline.find([tmp_path], method="cnn", transforms=True, radius=0.01, store=None)
+    assert groups_of(report) == [[f"{seed}-turned.png", f"{seed}.png"] for seed in range(2)]
+
+
+def test_blank_pictures_are_matched_by_identity_alone(tmp_path: Path) -> None:
+    for name, shade in (("white", 255), ("black", 0), ("grey", 128)):
+        Image.new("RGB", (200, 150), (shade,) * 3).save(tmp_path / f"{name}.png")
+    shutil.copy(tmp_path / "grey.png", tmp_path / "grey-too.png")
+    report = pipeline.find([tmp_path], method="cnn", strictness="loose", store=None)
+    assert groups_of(report) == [["grey-too.png", "grey.png"]]
+    assert len(report.guarded) == 4
+
+
+def test_it_is_quick_to_be_named_and_loads_nothing_heavy() -> None:
+    code = "import sys, twinpix; from twinpix import fingerprints; fingerprints.make('cnn'); "
+    code += "print(sorted({'onnxruntime', 'torch', 'onnx', 'numba'} & set(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+# -- any other -----------------------------------------------------------------------------------------
+
+
+def test_a_network_of_ones_own(tmp_path: Path, folder: Path) -> None:
+    model = network(tmp_path / "means.onnx")
+    report = pipeline.find([folder], method=f"cnn:model={model}", threshold=0.98, store=None)
+    assert groups_of(report) == PAIRS
+    assert report.spec == f"cnn:model={model}"
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16])
+@pytest.mark.parametrize("batch", ["n", 1, 4])
+def test_the_network_sees_what_its_description_says(
+    tmp_path: Path, layout: str, channels: str, kind: int, batch: int | str
+) -> None:
+    square = (3, SIZE, SIZE) if layout == "nchw" else (SIZE, SIZE, 3)
+    described: dict[str, Any] = {"layout": layout, "channels": channels, "mean": [0.1, 0.2, 0.3], "std": [0.5, 1.0, 2.0]}
+    model = network(tmp_path / "m.onnx", shape=(batch, *square), cells=1, kind=kind, **described)
+    colours = np.array([[200, 100, 50], [10, 250, 30], [90, 90, 91], [0, 0, 200], [255, 1, 1]], np.uint8)
+    images = [Image.new("RGB", (50, 40), tuple(map(int, colour))) for colour in colours]
+    seen = colours if channels == "rgb" else colours[:, ::-1]
+    wanted = (seen / 255 - [0.1, 0.2, 0.3]) / [0.5, 1.0, 2.0]
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    np.testing.assert_allclose(codes(f"cnn:model={model}", images), wanted, atol=0.004)
+
+
+def test_a_crop_of_the_middle(tmp_path: Path) -> None:
+    model = network(tmp_path / "m.onnx", cells=1, fit="crop", shorter=SIZE, mean=[0.0] * 3)
+    image = Image.new("RGB", (3 * SIZE, SIZE), (255, 0, 0))
+    image.paste((0, 255, 0), (SIZE, 0, 2 * SIZE, SIZE))
+    np.testing.assert_allclose(codes(f"cnn:model={model}", [image])[0], [0, 1, 0], atol=0.03)
+
+
+@pytest.mark.parametrize(("pool", "place"), [("first", 0), ("mean", None)])
+def test_rows_of_tokens_are_pooled(tmp_path: Path, pool: str, place: int | None) -> None:
+    tokens = [
+        helper.make_node("AveragePool", ["x0"], ["p"], kernel_shape=[16, 16], strides=[16, 16]),
+        helper.make_node("Constant", [], ["s"], value_ints=[0, 3, 4]),
+        helper.make_node("Reshape", ["p", "s"], ["f"]),
+        helper.make_node("Transpose", ["f"], ["y"], perm=[0, 2, 1]),  # (n, 4 places, 3 channels)
+    ]
+    image = draw("scene", 1, (SIZE, SIZE))
+    model = network(tmp_path / "m.onnx", nodes=tokens, pool=pool)
+    quarters = np.asarray(image).reshape(2, 16, 2, 16, 3).mean(axis=(1, 3)).reshape(4, 3) / 255 - 0.5
+    wanted = quarters[place] if place is not None else quarters.mean(axis=0)
+    found = codes(f"cnn:model={model}", [image], "reference")[0]
+    np.testing.assert_allclose(found, wanted / np.linalg.norm(wanted), atol=0.02)
+    network(tmp_path / "none.onnx", nodes=tokens)
+    with pytest.raises(UsageError, match='its JSON can say "pool"'):
+        codes(f"cnn:model={tmp_path / 'none.onnx'}", [image])
+
+
+def test_dims_only_where_they_are_nested(tmp_path: Path) -> None:
+    image = draw("scene", 1, (64, 64))
+    network(tmp_path / "flat.onnx")
+    with pytest.raises(UsageError, match="the first 8 of the 48 numbers"):
+        codes(f"cnn:model={tmp_path / 'flat.onnx'},dims=8", [image])
+    network(tmp_path / "nested.onnx", nested=True, dims=16)
+    assert codes(f"cnn:model={tmp_path / 'nested.onnx'},dims=8", [image]).shape == (1, 8)
+    assert codes(f"cnn:model={tmp_path / 'nested.onnx'}", [image]).shape == (1, 16)
+
+
+# -- what can be wrong ---------------------------------------------------------------------------------
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"needs its preprocessing beside it, in .*nothing\.json"):
+        fingerprints.make(f"cnn:model={tmp_path / 'nothing.onnx'}")
+    (tmp_path / "nothing.json").write_text('{"size": 32}')
+    with pytest.raises(UsageError, match="cannot read the model .*: no such file"):
+        fingerprints.make(f"cnn:model={tmp_path / 'nothing.onnx'}")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "does not describe a network"),
+        ("{", "does not describe a network"),
+        ("[]", "does not describe a network"),
+        ("{}", "missing required field `size`"),
+        ('{"size": "large"}', "does not describe a network"),
+        ('{"size": 4}', "from 16 to 2048, not 4"),
+        ('{"size": 32, "sise": 3}', "unknown field `sise`"),
+        ('{"size": 32, "std": [1, 0, 1]}', "std not 0"),
+        ('{"size": 32, "mean": [1, 1]}', "does not describe a network"),
+        ('{"size": 32, "fit": "stretch"}', "does not describe a network"),
+        ('{"size": 32, "shorter": 16}', "from size to 4096"),
+        ('{"size": 32, "dims": -1}', "not -1"),
+    ],
+)
+def test_a_description_that_is_wrong(tmp_path: Path, text: str, words: str) -> None:
+    model = network(tmp_path / "m.onnx")
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(UsageError, match=words):
+        fingerprints.make(f"cnn:model={model}")
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "noise", "text"])
+def test_a_damaged_model(tmp_path: Path, folder: Path, damage: str) -> None:
+    model = Path(network(tmp_path / "m.onnx"))
+    whole = model.read_bytes()
+    noise = np.random.default_rng(1).integers(0, 256, len(whole), dtype=np.uint8).tobytes()
+    model.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "noise": noise, "text": b"hello"}[damage])
+    with pytest.raises(UsageError, match="no network that can be run|wants 0 inputs|has no output"):
+        pipeline.find([folder], method=f"cnn:model={model}", store=None)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"shape": ("n", 3, 64, 64)}, r"takes n × 3 × 64 × 64 .*; its JSON says n × 3 × 32 × 32"),
+        ({"shape": ("n", 1, SIZE, SIZE)}, "its JSON says n × 3 × 32 × 32"),
+        ({"shape": ("n", SIZE, SIZE, 3)}, "its JSON says n × 3 × 32 × 32"),
+        ({"inputs": 2}, r"wants 2 inputs \(x0, x1\), not one picture"),
+        ({"output": "logits"}, "has no output 'logits'; it has: y"),
+    ],
+)
+def test_a_network_of_another_shape(tmp_path: Path, how: dict[str, Any], words: str) -> None:
+    model = network(tmp_path / "m.onnx", **how)
+    with pytest.raises(UsageError, match=words):
+        codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
+
+
+def test_an_output_that_is_no_row_of_numbers(tmp_path: Path) -> None:
+    maps = [helper.make_node("AveragePool", ["x0"], ["y"], kernel_shape=[8, 8], strides=[8, 8])]
+    model = network(tmp_path / "m.onnx", nodes=maps)
+    with pytest.raises(UsageError, match="gives 1 × 3 × 4 × 4 for 1 pictures"):
+        codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
+
+
+@pytest.mark.parametrize("gain", [np.nan, np.inf, 0.0])
+def test_numbers_that_are_none_become_failures(tmp_path: Path, folder: Path, gain: float) -> None:
+    model = network(tmp_path / "m.onnx", gain=gain)
+    report = pipeline.find([folder], method=f"cnn:model={model}", store=None)
+    assert {(failure.stage, failure.error) for failure in report.failures} == {("code", fingerprints.NOTHING)}
+    assert len(report.failures) == 6
+    (row, *_) = pipeline.encode_pictures([("a", draw("scene", 1, (64, 64)))], [f"cnn:model={model}"])
+    assert row.error == fingerprints.NOTHING
+
+
+def test_one_bad_picture_leaves_the_others_of_its_batch_alone(tmp_path: Path, folder: Path) -> None:
+    """A network that divides by what a black picture has none of."""
+    ratio = [
+        helper.make_node("GlobalAveragePool", ["x0"], ["m"]),
+        helper.make_node("AveragePool", ["x0"], ["p"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("Div", ["p", "m"], ["d"]),
+        helper.make_node("Flatten", ["d"], ["y"]),
+    ]
+    model = network(tmp_path / "m.onnx", nodes=ratio, mean=[0.0] * 3)
+    black = Image.new("RGB", (100, 100))
+    black.save(folder / "black.png")
+    report = pipeline.find([folder], method=f"cnn:model={model}", threshold=0.9, store=None)
+    assert [Path(failure.path).name for failure in report.failures] == ["black.png"]
+    assert report.counts.images == 6
+
+
+def test_a_folder_of_broken_images_alone(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
+    report = pipeline.find([tmp_path], method="cnn", store=None)
+    assert (report.counts.images, report.counts.failures) == (0, 5)
+
+
+def test_a_model_swapped_between_two_runs(tmp_path: Path, folder: Path) -> None:
+    """Codes of the one in the store are not taken for the other's."""
+    store, model = tmp_path / "store.sqlite", tmp_path / "m.onnx"
+    network(model, cells=4)
+    (before,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
+    network(model, cells=4, gain=-1.0)
+    (after,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
+    np.testing.assert_array_equal(after.codes.view("<f2"), -before.codes.view("<f2"))
+    described = json.loads(model.with_suffix(".json").read_text())
+    model.with_suffix(".json").write_text(json.dumps(described | {"mean": [0.0] * 3}))
+    (third,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
+    assert not np.array_equal(third.codes, after.codes)
+    network(model, cells=4)
+    (back,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
+    np.testing.assert_array_equal(back.codes, before.codes)
+
+
+def test_a_model_swapped_while_it_is_used(tmp_path: Path) -> None:
+    model = network(tmp_path / "m.onnx", gain=1.125)
+    method = fingerprints.make(f"cnn:model={model}")
+    network(tmp_path / "m.onnx", gain=2.125)
+    with pytest.raises(ImageError, match="was changed while it was used"):
+        fingerprints.codes_of(method, [picture_of(draw("scene", 1, (64, 64)), colour=SIZE)])
+
+
+def test_the_device_is_no_part_of_the_code(tmp_path: Path, folder: Path) -> None:
+    assert plugins.describe(fingerprints.make("cnn:device=cpu,dims=64")) == "cnn:dims=64"
+    report = pipeline.find([folder], method="cnn", device="cpu", strictness="loose", store=None)
+    assert (report.spec, groups_of(report)) == ("cnn", PAIRS)
+    with pytest.raises(UsageError, match="device is one of auto, cpu"):
+        Options(method="cnn", device="abacus").fingerprint()
+    if "CUDAExecutionProvider" not in __import__("onnxruntime").get_available_providers():
+        with pytest.raises(UsageError, match="cannot use the device cuda; it has: cpu"):
+            Options(method="cnn", device="cuda").fingerprint()
+
+
+def test_without_onnxruntime_it_says_what_to_install(tmp_path: Path, folder: Path) -> None:
+    code = "import sys; sys.modules['onnxruntime'] = None; from twinpix.cli import main; "
+    code += f"sys.argv = ['twinpix', 'find', {str(folder)!r}, '--method', 'cnn', '--no-store']; sys.exit(main())"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert out.returncode == 2
+    assert "pip install 'twinpix[cnn]'" in out.stderr
+
+
+def test_a_run_that_was_killed_loses_little(tmp_path: Path, folder: Path) -> None:
+    """What the store holds is not computed again: a second run decodes nothing."""
+    store = tmp_path / "store.sqlite"
+    first = pipeline.find([folder], method="cnn", strictness="loose", store=store)
+    for path in folder.iterdir():
+        data = path.read_bytes()
+        path.write_bytes(data)  # another stamp, the same content: read, and not coded again
+    options = Options(method="cnn", store=store)
+    with options.opened(pipeline.Progress()) as opened:
+        coder = options.coder(opened, [options.fingerprint()], pipeline.Progress())
+        coder.code(options.scan(pipeline.Progress(), [str(folder)]).refs)
+        assert coder.decoded == 0
+    again = pipeline.find([folder], method="cnn", strictness="loose", store=store)
+    assert groups_of(again) == groups_of(first)
+
+
+def test_join_of_codes_is_that_of_their_numbers(picture: Callable[..., Image.Image]) -> None:
+    method = fingerprints.make("cnn")
+    image = decode(_png(picture(1)), colour=method.colour)  # type: ignore[attr-defined]
+    code = fingerprints.codes_of(method, [image])[:, 0]
+    vector = fingerprints.comparable(method, code)
+    assert vector.dtype == np.float16
+    assert join(vector, -vector, 2)[2].tolist() == [2.0]
+    assert _onnx.BATCH >= 1
+
+
+def _png(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

@@ -1,0 +1,218 @@
+"""The training: edits are what they say, a run that was stopped goes on, and what is exported is what was trained."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from drawings import draw
+
+torch = pytest.importorskip("torch", reason="the training needs torch")
+
+from training import render
+from training.edits import Editor
+from training.geometry import Views
+from training.losses import contrast, partners
+from training.network import Network, Shape
+from training.pack import SIDE, load, pack
+from training.rounds import Rounds
+from training.train import Recipe, train
+
+Bytes = NDArray[np.uint8]
+TINY = Recipe(
+    steps=6,
+    coarse_steps=3,
+    decay_steps=2,
+    side=32,
+    coarse_side=24,
+    pairs=4,
+    warmup=2,
+    grouped_after=2,
+    group=2,
+    prefixes=(4, 8),
+    shape=Shape(stem=4, widths=(4, 8), blocks=(1, 1), pooled=8, dims=8),
+)
+ALL = np.ones(1, bool)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory, picture: Callable[..., Image.Image]) -> Path:
+    """Twelve packed pictures."""
+    folder = tmp_path_factory.mktemp("train")
+    with tarfile.open(folder / "a.tar", "w") as tar:
+        for seed in range(12):
+            out = io.BytesIO()
+            picture(seed, (SIDE, SIDE)).save(out, "WEBP", quality=90)
+            info = tarfile.TarInfo(f"{seed:03}.webp")
+            info.size = out.tell()
+            tar.addfile(info, io.BytesIO(out.getvalue()))
+    assert pack([folder / "a.tar"], folder / "packed") == 12
+    return folder / "packed"
+
+
+def drawn(views: Views, picture: Bytes, side: int) -> NDArray[np.float32]:
+    """One moved picture on black."""
+    out = np.empty((side, side, 3), np.float32)
+    colours, bars = np.zeros((2, 3), np.float32), np.zeros((1, 7), np.float32)
+    render.fetch(picture, picture, views.squashed()[0], views.seen[0], render.FLAT, colours, bars, 1, out)
+    return out
+
+
+def test_packing_drops_copies_and_halves(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    images = [picture(1, (SIDE, SIDE)), picture(2, (SIDE, SIDE))]
+    images += [images[0].transpose(Image.Transpose.FLIP_LEFT_RIGHT), images[1]]
+    with tarfile.open(tmp_path / "b.tar", "w") as tar:
+        for number, image in enumerate(images):
+            image.save(tmp_path / f"{number}.png")
+            tar.add(tmp_path / f"{number}.png", f"{number}.png")
+    assert pack([tmp_path / "b.tar"], tmp_path / "out") == 2
+    levels = load(tmp_path / "out")
+    assert [level.shape for level in levels] == [(2, 176, 176, 3), (2, 88, 88, 3), (2, 44, 44, 3)]
+    np.testing.assert_array_equal(levels[0][0], np.asarray(images[0]))
+    means = levels[0].reshape(2, 88, 2, 88, 2, 3).mean(axis=(2, 4))
+    assert np.abs(levels[1] - means).max() <= 0.5
+
+
+def test_moves_are_what_they_say() -> None:
+    picture = np.asarray(draw("scene", 1, (64, 64)))
+    whole = Views(np.ones(1))
+    np.testing.assert_allclose(drawn(whole, picture, 64), picture, atol=0.01)
+    mirrored = Views(np.ones(1))
+    mirrored.mirror(ALL)
+    np.testing.assert_allclose(drawn(mirrored, picture, 64), picture[:, ::-1], atol=0.01)
+    turned = Views(np.ones(1))
+    turned.quarter(ALL)
+    assert any(np.allclose(drawn(turned, picture, 64), np.rot90(picture, k), atol=0.01) for k in (1, 3))
+    by_angle = Views(np.ones(1))
+    by_angle.turn(ALL, np.array([np.pi]), np.ones(1))
+    np.testing.assert_allclose(drawn(by_angle, picture, 64), picture[::-1, ::-1], atol=0.01)
+    cut = Views(np.ones(1))
+    cut.cut(ALL, np.array([0.25]), np.array([0.5]), np.array([0.5]), np.array([0.25]))
+    part = Image.fromarray(picture[32:48, 16:48]).resize((64, 64), Image.Resampling.BILINEAR)
+    assert np.abs(drawn(cut, picture, 64) - np.asarray(part)).mean() < 2.5
+    framed = Views(np.ones(1))
+    framed.frame(ALL, *(np.full(1, share) for share in (0.5, 0.0, 0.5, 1.0)))
+    found = drawn(framed, picture, 128)
+    assert found[:, :32].max() == found[:, 96:].max() == found[64:].max() == 0
+    np.testing.assert_allclose(found[:64, 32:96], picture, atol=0.01)
+
+
+def test_a_free_turn_that_grows_shows_everything() -> None:
+    white = np.full((64, 64, 3), 255, np.uint8)
+    views = Views(np.full(1, 1.5))
+    views.turn(ALL, np.array([0.4]), np.ones(1))
+    shown = drawn(views, white, 200)[..., 0] > 128
+    share = 1.5 / float(np.prod(views.size[0]))
+    assert shown.mean() == pytest.approx(share, abs=0.01)
+    assert not (shown[0].sum() > 40 or shown[-1].sum() > 40)
+
+
+def test_the_same_seed_makes_the_same_views(packed: Path) -> None:
+    levels = load(packed)
+    editor = Editor(levels, 48)
+    one, two = (editor.batch(np.arange(12), np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(one.second, two.second)
+    np.testing.assert_array_equal(one.guest, two.guest)
+    other = editor.batch(np.arange(12), np.random.default_rng(4))
+    assert (one.second != other.second).any(axis=(1, 2, 3)).all()
+    # some first views are the pictures as they are
+    small = np.stack([np.asarray(Image.fromarray(p).resize((48, 48), Image.Resampling.BILINEAR)) for p in levels[0]])
+    gaps = np.abs(one.first.astype(int) - small).mean(axis=(1, 2, 3))
+    assert 2 <= (gaps < 12).sum() < 12
+
+
+def test_what_a_mixture_is_a_copy_of() -> None:
+    target, silent = partners(torch.tensor([-1, 2, -1]), torch.tensor([1.0, 0.6, 1.0]))
+    assert target[0].tolist() == [0, 0, 0, 1, 0, 0]
+    assert target[4].tolist() == pytest.approx([0, 0.6, 0.4, 0, 0, 0])
+    assert (target.sum(1) == 1).all()
+    assert silent.nonzero().tolist() == [[0, 0], [1, 1], [2, 2], [2, 4], [3, 3], [4, 4], [4, 5], [5, 4], [5, 5]]
+
+
+def test_the_loss_is_its_definition() -> None:
+    rng = np.random.default_rng(1)
+    views = rng.normal(size=(6, 5))
+    target, silent = partners(torch.tensor([-1, -1, -1]), torch.ones(3))
+    unit = views / np.linalg.norm(views, axis=1, keepdims=True)
+    expected = 0.0
+    for i in range(6):
+        mine = (i + 3) % 6
+        others = [k for k in range(6) if k != i]
+        expected -= np.log(np.exp(unit[i] @ unit[mine] / 0.1) / sum(np.exp(unit[i] @ unit[k] / 0.1) for k in others)) / 6
+        nearest = min(np.linalg.norm(unit[i] - unit[k]) for k in others if k != mine)
+        expected -= 0.5 * np.log(nearest) / 6
+    found = contrast(torch.tensor(views), target.double(), silent, 0.1, 0.5)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_later_rounds_hold_groups_of_near_pictures() -> None:
+    rng = np.random.default_rng(1)
+    centres, own = rng.normal(size=(40, 64)), rng.normal(size=(320, 64))
+    rounds = Rounds(pictures=320, pairs=8, group=4, grouped_after=40, dims=64, seed=1)
+    for step in range(80):
+        pictures = rounds.pictures_of(step)
+        vectors = centres[pictures // 8] + 0.4 * own[pictures]  # forty bundles of eight: near, and no copies
+        rounds.learn(step, torch.tensor(pictures), torch.tensor(vectors, dtype=torch.float32))
+    third = np.stack([rounds.pictures_of(step) for step in range(80, 120)])
+    assert sorted(third.ravel()) == list(range(320))
+    groups = third.reshape(80, 4) // 8
+    assert (groups == groups[:, :1]).all(axis=1).mean() > 0.9
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(packed: Path, tmp_path: Path) -> None:
+    train(packed, tmp_path / "whole", TINY)
+    whole, parts = (tmp_path / name for name in ("whole", "parts"))
+    parts.mkdir()
+    run_until(packed, parts, 3)
+    train(packed, parts, TINY)
+    one, two = (torch.load(folder / "state.pt", weights_only=True)["net"] for folder in (whole, parts))
+    for name, value in one.items():
+        torch.testing.assert_close(value, two[name], rtol=1e-3, atol=1e-4)
+    assert (whole / "before_decay.pt").exists()
+    assert json.loads((whole / "recipe.json").read_text())["steps"] == 6
+
+
+def run_until(packed: Path, out: Path, step: int) -> None:
+    """Train to a step of the whole recipe and stop there."""
+    from training.train import Run, _ahead, _batches
+
+    levels = load(packed)
+    run = Run(out, TINY, len(levels[0]))
+    for batch in _ahead(_batches(levels, run)):
+        run.learn(batch)
+        if run.step == step:
+            run.save()
+            return
+
+
+def test_what_is_exported_is_what_was_trained(packed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from training.export import export
+    from twinpix import fingerprints
+    from twinpix.imaging import picture_of
+
+    shape = Shape(stem=8, widths=(8, 16), blocks=(1, 1), pooled=16, dims=32)
+    torch.manual_seed(2)
+    net = Network(shape).train()
+    pixels = np.stack([np.asarray(draw("scene", seed, (32, 32))) for seed in range(4)])
+    for _ in range(3):
+        net(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+    net.eval()
+    torch.save({"net": net.state_dict()}, tmp_path / "state.pt")
+    export(tmp_path / "state.pt", tmp_path / "m.onnx", 32, {"dims": 16}, shape)
+    method = fingerprints.make(f"cnn:model={tmp_path / 'm.onnx'},dims=32")
+    fingerprints.check(method)
+    pictures = [picture_of(image, colour=32) for image in map(Image.fromarray, pixels)]
+    found = fingerprints.comparable(method, fingerprints.codes_of(method, pictures)[:, 0]).astype(float)
+    with torch.no_grad():
+        wanted = net(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    np.testing.assert_allclose(found, wanted, atol=0.004)
+    assert fingerprints.make(f"cnn:model={tmp_path / 'm.onnx'}").bits == 16 * 16
