@@ -1,7 +1,8 @@
 """Time and memory of whole runs over folders of images, beside other tools. Prints Markdown.
 
 usage: whole_process.py FOLDER [FOLDER ...] --twinpix-bin FILE [--czkawka-python FILE]
-       [--imagededup-python FILE] [--imgdupes-bin FILE] [--small FOLDER] [--runs N]
+       [--imagededup-python FILE] [--imgdupes-bin FILE] [--fastdup-python FILE] [--method SPEC]
+       [--small FOLDER] [--runs N]
 
 Every run is cold: a home, a cache directory, a working directory and a store of its own, all new. Files
 are in the system's cache, after one run that is not counted. The tools run in turns: A B C A B C.
@@ -37,6 +38,13 @@ if __name__ == "__main__":
     found = PHash(verbose=False).find_duplicates(image_dir=sys.argv[1], max_distance_threshold=10)
     print(sum(map(len, found.values())) // 2, "pairs")
 """
+FASTDUP = """
+import sys
+import fastdup
+fd = fastdup.create(work_dir="work", input_dir=sys.argv[1])
+fd.run(overwrite=True, print_summary=False)
+print(len(fd.similarity()), "pairs")
+"""
 
 
 @dataclass(frozen=True)
@@ -65,11 +73,13 @@ def contenders(asked: argparse.Namespace) -> list[Contender]:
     def groups(output: str) -> str:
         return f"{sum(line.startswith('Group ') for line in output.splitlines())} groups"
 
+    method = ("--method", asked.method) if asked.method else ()
     every = (
-        (asked.twinpix_bin, "twinpix", ("find", "{folder}", "--store", "{scratch}/store"), groups),
+        (asked.twinpix_bin, "twinpix", ("find", "{folder}", *method, "--store", "{scratch}/store"), groups),
         (asked.czkawka_python, "czkawka", ("-c", CZKAWKA, "{folder}"), last_line),
         (asked.imgdupes_bin, "imgdupes", ("{folder}", "phash", "10", "--recursive"), blocks),
         (asked.imagededup_python, "imagededup", ("-c", IMAGEDEDUP, "{folder}"), last_line),
+        (asked.fastdup_python, "fastdup", ("-c", FASTDUP, "{folder}"), last_line),
     )
     for program, name, _, _ in every:
         if program is None:
@@ -197,7 +207,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--twinpix-bin", required=True)
-    for option in ("--czkawka-python", "--imagededup-python", "--imgdupes-bin"):
+    parser.add_argument("--method")
+    for option in ("--czkawka-python", "--imagededup-python", "--imgdupes-bin", "--fastdup-python"):
         parser.add_argument(option)
     parser.add_argument("--small", type=Path, help="a folder of very many files, to measure memory on")
     parser.add_argument("--runs", type=int, default=5)

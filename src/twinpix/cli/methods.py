@@ -5,18 +5,20 @@ import typing
 from typing import Any
 
 from twinpix.errors import Exit
+from twinpix.model import shown
 
 
 def methods() -> int:
     """List the methods, their options and measured radii, and the other parts that have names."""
     from twinpix import fingerprints, plugins
 
-    print("Methods (--method NAME:option=value,...); radii in bits by --strictness\n")
+    print("Methods (--method NAME:option=value,...); radii by --strictness, in bits or in cosine distance\n")
     print(f"  {'name':<11}{'bits':>5}  {'strict':>6}{'normal':>8}{'loose':>7}  what it does")
     for name in plugins.names("fingerprints"):
         method = fingerprints.make(name)
         radii = method.radii
-        numbers = f"{method.bits:>5}  {radii['strict']:>6}{radii['normal']:>8}{radii['loose']:>7}"
+        numbers = f"{method.bits:>5}  "
+        numbers += "".join(f"{shown(radii[s]):>{w}}" for s, w in (("strict", 6), ("normal", 8), ("loose", 7)))
         print(f"  {name:<11}{numbers}  {_what(name)}")
         for option, text in _options("fingerprints", name):
             print(f"{'':42}{option} {text}".rstrip())
