@@ -15,6 +15,7 @@ Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]
 
 SMALL = 150_000_000  # words that numpy compares before a compiled kernel is worth its start
 DIGITS = 4  # of a cosine distance
+_AT_ONCE = 4096  # vectors that are brought to length 1 together
 
 
 class Backend(Protocol):
@@ -98,9 +99,11 @@ def words(codes: Codes) -> NDArray[np.uint64]:
 
 def unit(vectors: Vectors) -> NDArray[np.float32]:
     """The same directions with length 1, in single precision."""
-    real = vectors if vectors.dtype == np.float64 else vectors.astype(np.float32)
-    scaled = np.ascontiguousarray(_sized(real), dtype=np.float32)
-    directions: NDArray[np.float32] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    directions = np.empty(vectors.shape, dtype=np.float32)
+    for at in range(0, len(vectors), _AT_ONCE):
+        real = vectors[at : at + _AT_ONCE]
+        scaled = _sized(real if real.dtype == np.float64 else real.astype(np.float32)).astype(np.float32)
+        directions[at : at + _AT_ONCE] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
     return directions
 
 

@@ -6,9 +6,11 @@ computed again in double precision, and rounded to `DIGITS`, so that the result 
 in which a processor adds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ClassVar
+from itertools import chain
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +21,22 @@ _ROWS, _COLUMNS = 512, 4096
 _SLACK = 1e-4  # of a product in single precision, and of the rounding
 _SAMPLE = 400
 _SURVIVOR_COST = 40.0  # of a pair looked at again, in products of one number
+_AT_ONCE = 1 << 23  # numbers of pairs looked at again together: of a thousand equal pictures every pair is one
+
+_Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Cosine:
-    """Blocked products with a prefix bound."""
+    """Blocked products with a prefix bound, on so many threads (0: as many as numpy's own products take)."""
 
     metrics: ClassVar[tuple[str, ...]] = ("cosine",)
+
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ValueError("threads must not be negative")
 
     def pairs(self, codes: Vectors, radius: float) -> Pairs:
         return self._join(codes, codes, radius, half=True)
@@ -37,44 +48,75 @@ class Cosine:
         if not len(queries) or not len(gallery):
             return no_pairs(np.float32)
         left = unit(queries)
-        right = left if half else unit(gallery)
-        least = np.float32(1 - radius - _SLACK)
-        prefix = _prefix(left, right, least)
-        found = [
-            (i, j, distance)
-            for i, j in _candidates(left, right, prefix, least, half=half)
-            for distance in [cosine_distances(queries[i], gallery[j])]
-        ]
-        kept = [
-            (i[near], j[near], distance[near]) for i, j, distance in found for near in [distance <= np.float32(radius)]
-        ]
+        parts = _parts(left, left if half else unit(gallery), np.float32(1 - radius - _SLACK))
+
+        def near(starts: Sequence[int]) -> list[Pairs]:
+            found = []
+            for i, j in _candidates(parts, starts, half=half):
+                distance = cosine_distances(queries[i], gallery[j])
+                kept = distance <= np.float32(radius)
+                found.append((i[kept], j[kept], distance[kept]))
+            return found
+
+        bands = range(0, len(left), _ROWS)
+        if self.threads > 1:
+            with ThreadPoolExecutor(self.threads) as pool:
+                shares = [bands[at :: self.threads] for at in range(self.threads)]
+                kept = list(chain.from_iterable(pool.map(near, shares)))
+        else:
+            kept = near(bands)
         if not kept:
             return no_pairs(np.float32)
         return tuple(np.concatenate(column) for column in zip(*kept, strict=True))  # type: ignore[return-value]
 
 
-def _candidates(
-    left: Vectors, right: Vectors, prefix: int, least: np.float32, *, half: bool
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Blocks of pairs whose product may reach `least`; of a self-join, those with i < j."""
-    head, other = left[:, :prefix], np.ascontiguousarray(right[:, :prefix])
-    rest, other_rest = _rest(left, prefix), _rest(right, prefix)
-    for row in range(0, len(left), _ROWS):
-        rows = np.ascontiguousarray(head[row : row + _ROWS])
+class _Parts(NamedTuple):
+    """What is joined: unit vectors, how many of their numbers to multiply first, and the length of the rest."""
+
+    left: Vectors
+    right: Vectors
+    least: np.float32  # a pair's product
+    prefix: int
+    head: Vectors  # the first numbers of `right`, close together
+    left_rest: NDArray[np.float32]
+    right_rest: NDArray[np.float32]
+
+
+def _parts(left: Vectors, right: Vectors, least: np.float32) -> _Parts:
+    prefix = _prefix(left, right, least)
+    head = np.ascontiguousarray(right[:, :prefix])
+    return _Parts(left, right, least, prefix, head, _rest(left, prefix), _rest(right, prefix))
+
+
+def _candidates(parts: _Parts, starts: Sequence[int], *, half: bool) -> Iterator[tuple[_Rows, _Rows]]:
+    """Pairs whose product may reach the least, of the bands of rows at `starts`; of a self-join, those with i < j."""
+    left, right, least, prefix, head, left_rest, right_rest = parts
+    whole = prefix == left.shape[1]
+    for row in starts:
+        rows = np.ascontiguousarray(left[row : row + _ROWS, :prefix])
         for column in range(row if half else 0, len(right), _COLUMNS):
-            product = rows @ other[column : column + _COLUMNS].T
-            if prefix < left.shape[1]:
-                product += np.outer(rest[row : row + _ROWS], other_rest[column : column + _COLUMNS])
+            product = rows @ head[column : column + _COLUMNS].T
+            if not whole:
+                product += np.outer(left_rest[row : row + _ROWS], right_rest[column : column + _COLUMNS])
             at = np.flatnonzero(product >= least)
-            i, j = at // product.shape[1] + row, at % product.shape[1] + column
+            every_i, every_j = at // product.shape[1] + row, at % product.shape[1] + column
             if half and column < row + _ROWS:
-                later = j > i
-                i, j = i[later], j[later]
-            if prefix < left.shape[1] and len(i):
+                later = every_j > every_i
+                every_i, every_j = every_i[later], every_j[later]
+            for i, j in _portions(every_i, every_j, left.shape[1]):
+                if whole:
+                    yield i, j
+                    continue
                 full = np.einsum("nd,nd->n", left[i], right[j]) >= least
-                i, j = i[full], j[full]
-            if len(i):
-                yield i, j
+                if full.any():
+                    yield i[full], j[full]
+
+
+def _portions(i: _Rows, j: _Rows, dims: int) -> Iterator[tuple[_Rows, _Rows]]:
+    """The same pairs, no more at once than fit into memory with their numbers."""
+    step = max(1, _AT_ONCE // dims)
+    for at in range(0, len(i), step):
+        yield i[at : at + step], j[at : at + step]
 
 
 def _prefix(left: Vectors, right: Vectors, least: np.float32) -> int:
@@ -94,5 +136,6 @@ def _prefix(left: Vectors, right: Vectors, least: np.float32) -> int:
 
 def _rest(vectors: Vectors, prefix: int) -> NDArray[np.float32]:
     """The length of what follows the prefix."""
-    length: NDArray[np.float32] = np.linalg.norm(vectors[:, prefix:], axis=1)
+    rest = vectors[:, prefix:]
+    length: NDArray[np.float32] = np.sqrt(np.einsum("nd,nd->n", rest, rest))
     return length
