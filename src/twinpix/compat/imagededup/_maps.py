@@ -25,12 +25,21 @@ def codes_of(encoding_map: Mapping[str, str]) -> Bytes2D:
 
 
 def neighbour_map(
-    names: Sequence[str], i: NDArray[np.int64], j: NDArray[np.int64], distance: NDArray[Any], *, scores: bool
-) -> dict[str, list[Any]]:
-    """Each name's neighbours by distance, then in the order of the names; pairs with the distance if `scores`."""
+    names: Sequence[Any],
+    i: NDArray[np.int64],
+    j: NDArray[np.int64],
+    distance: NDArray[Any],
+    *,
+    scores: bool,
+    nearest_first: bool = True,
+) -> dict[Any, list[Any]]:
+    """Each name's neighbours by distance (or not), then in the order of the names; pairs with the distance if `scores`.
+
+    `i, j, distance` are pairs of rows, each once.
+    """
     ends, others = np.concatenate([i, j]), np.concatenate([j, i])
     gaps = np.concatenate([distance, distance])
-    order = np.lexsort((others, gaps, ends))
+    order = np.lexsort((others, gaps, ends) if nearest_first else (others, ends))
     starts = np.searchsorted(ends[order], np.arange(len(names) + 1)).tolist()
     near: list[Any] = [names[other] for other in others[order].tolist()]
     if scores:

@@ -1,7 +1,6 @@
 """imagededup's hash classes: 64 bits as 16 hexadecimal digits, row-major, most significant bit first."""
 
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
@@ -9,21 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import fingerprints, search
+from twinpix.compat.imagededup._encoding import UNSET, check_input, coded
 from twinpix.compat.imagededup._maps import codes_of, neighbour_map
-from twinpix.compat.imagededup.utils.general_utils import (
-    generate_files,
-    generate_relative_names,
-    get_files_to_remove,
-    save_json,
-)
-from twinpix.compat.imagededup.utils.image_utils import IMG_FORMATS, is_image_array, load_image, picture_of
-from twinpix.pipeline.encoding import encode_files
-from twinpix.pipeline.terminal import progress
+from twinpix.compat.imagededup.utils.general_utils import get_files_to_remove, save_json
+from twinpix.compat.imagededup.utils.image_utils import is_image_array, load_image, picture_of
 
 DEFAULT_SEARCH = "brute_force_cython"
 SEARCH_METHODS = (DEFAULT_SEARCH, "brute_force", "bktree")  # all find the same pairs, here by one exact join
 _BITS = 64
-_UNSET = -1  # a number of workers that nobody gave
 
 
 class Hashing:
@@ -57,26 +49,15 @@ class Hashing:
         raise ValueError("Please provide either image file path or image array!")
 
     def encode_images(
-        self, image_dir: Any = None, recursive: bool = False, num_enc_workers: int = _UNSET
+        self, image_dir: Any = None, recursive: bool = False, num_enc_workers: int = UNSET
     ) -> dict[str, str]:
         """The hash of each image in a folder, by name relative to it; what cannot be read has none.
 
         Codes are kept in twinpix's store, so that a run that was stopped goes on where it was. Raises
         `ValueError` when there is no such folder.
         """
-        files = list(map(os.fspath, generate_files(image_dir, recursive)))
-        found = encode_files(
-            files,
-            [self._spec],
-            decode="reference",
-            workers=0 if num_enc_workers == _UNSET else max(1, num_enc_workers),
-            progress=progress(self.verbose),
-        )
-        (prints,) = found.values()
-        names = generate_relative_names(image_dir, prints.refs.uris)
-        hashes = (code.tobytes().hex() for code in prints.codes)
-        rows = zip(names, hashes, prints.formats, prints.damaged, strict=True)
-        return {name: text for name, text, form, damaged in rows if form in IMG_FORMATS and not damaged}
+        found = coded(image_dir, self._spec, recursive=recursive, num_enc_workers=num_enc_workers, verbose=self.verbose)
+        return {name: code.tobytes().hex() for name, code in zip(found.names, found.codes, strict=True)}
 
     def find_duplicates(
         self,
@@ -87,8 +68,8 @@ class Hashing:
         outfile: str | None = None,
         search_method: str = DEFAULT_SEARCH,
         recursive: bool = False,
-        num_enc_workers: int = _UNSET,
-        num_dist_workers: int = _UNSET,
+        num_enc_workers: int = UNSET,
+        num_dist_workers: int = UNSET,
     ) -> dict[str, list[Any]]:
         """Each image's duplicates, nearest first, as names, or with `scores` as pairs of name and distance.
 
@@ -98,18 +79,11 @@ class Hashing:
         self._check_hamming_distance_bounds(max_distance_threshold)
         if search_method not in SEARCH_METHODS:
             raise ValueError(f"search_method is one of {', '.join(SEARCH_METHODS)}, not {search_method!r}")
+        check_input(image_dir, encoding_map, recursive=recursive, num_enc_workers=num_enc_workers)
         if image_dir:
             encoding_map = self.encode_images(image_dir, recursive, num_enc_workers)
-        elif not encoding_map:
-            raise ValueError("Provide either an image directory or encodings!")
-        elif num_enc_workers != _UNSET:
-            warnings.warn(
-                "Parameter num_enc_workers has no effect since encodings are already provided",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        threads = max(0, num_dist_workers) if num_dist_workers != _UNSET else 0
-        found = self._neighbours(encoding_map, max_distance_threshold, scores, threads)
+        threads = max(0, num_dist_workers) if num_dist_workers != UNSET else 0
+        found = self._neighbours(encoding_map or {}, max_distance_threshold, scores, threads)
         if outfile:
             save_json(found, outfile)
         return found
@@ -121,8 +95,8 @@ class Hashing:
         max_distance_threshold: int = 10,
         outfile: str | None = None,
         recursive: bool = False,
-        num_enc_workers: int = _UNSET,
-        num_dist_workers: int = _UNSET,
+        num_enc_workers: int = UNSET,
+        num_dist_workers: int = UNSET,
     ) -> list[str]:
         """Names of images that may go: walking the images in order, what is near one that stays goes.
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from twinpix.errors import ImageError
 from twinpix.imaging import Picture, decode
+from twinpix.report import printable
 from twinpix.sources import read
 
 IMG_FORMATS = ("JPEG", "PNG", "BMP", "MPO", "PPM", "TIFF", "GIF", "WEBP")
@@ -32,9 +33,14 @@ def load_image(
         if picture.format not in img_formats or picture.damaged:
             raise ImageError("decode", "truncated" if picture.damaged else f"{picture.format} is not read here")
     except ImageError as error:
-        _log.warning("Invalid image file %s:\n%s", name, error.reason)
+        invalid(name, error.reason)
         return None
     return preprocess_image(_rgb(picture.image), target_size, grayscale)
+
+
+def invalid(name: str, reason: str) -> None:
+    """Say in the log why a file has no encoding."""
+    _log.warning("Invalid image file %s:\n%s", printable(name), reason)
 
 
 def preprocess_image(

@@ -1,0 +1,85 @@
+"""Directions, and from each name to its neighbours by their cosine."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import search
+from twinpix.compat.imagededup._maps import neighbour_map
+from twinpix.search.base import DIGITS, Pairs
+
+
+class Encodings(NamedTuple):
+    """Images by name, and their numbers: `(n, d)`, or more axes where a model gives them."""
+
+    names: list[Any]
+    vectors: NDArray[Any]
+
+    def as_map(self) -> dict[Any, NDArray[np.float32]]:
+        """The numbers of each image, `(d,)` float32, by name."""
+        return dict(zip(self.names, self.vectors.astype(np.float32, copy=False), strict=True))
+
+
+def encodings_of(encoding_map: Mapping[Any, Any]) -> Encodings:
+    """Encodings by name as one array; each is a row of numbers `(d,)`, or `(1, d)` as of a single image.
+
+    Raises `ValueError`, which names the image, for one that is none, that is not finite, or of another length.
+    """
+    vectors: NDArray[np.float32] | None = None
+    for at, (name, value) in enumerate(encoding_map.items()):
+        row = _row(name, value)
+        if vectors is None:
+            vectors = np.empty((len(encoding_map), len(row)), dtype=np.float32)
+        if len(row) != vectors.shape[1]:
+            raise ValueError(f"the encoding of {name!r} has {len(row)} numbers, those before it {vectors.shape[1]}")
+        vectors[at] = row
+    return Encodings(list(encoding_map), np.empty((0, 1), np.float32) if vectors is None else vectors)
+
+
+def _row(name: Any, value: Any) -> NDArray[np.float32]:
+    try:
+        with np.errstate(over="ignore"):  # what is too large is not finite then
+            row = np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"the encoding of {name!r} is no row of numbers") from None
+    if row.ndim == 2 and len(row) == 1:
+        row = row[0]
+    if row.ndim != 1 or not len(row):
+        shape = " × ".join(map(str, row.shape)) or "a single number"
+        raise ValueError(f"the encoding of {name!r} is no row of numbers: it is {shape}")
+    if not np.isfinite(row).all():
+        raise ValueError(f"the encoding of {name!r} has numbers that are not finite")
+    return row
+
+
+def neighbours(encodings: Encodings, least: float, *, scores: bool, threads: int) -> dict[Any, list[Any]]:
+    """Each name's neighbours whose cosine is at least `least`, in the order of the names; pairs with it if `scores`.
+
+    Cosines are rounded to four decimals. One with a row of zeros, which has no direction, is 0.
+    """
+    names, vectors = encodings
+    if not names:
+        return {}
+    if vectors.ndim != 2:
+        shape = " × ".join(map(str, vectors.shape[1:]))
+        raise ValueError(f"encodings are rows of numbers, these are {shape}: let the model end with a pooling")
+    sound: NDArray[np.bool_] = np.any(vectors, axis=1)
+    rows = np.flatnonzero(sound)
+    radius = round(1 - least, DIGITS)
+    backend = f"cosine:threads={threads}" if threads > 1 else "auto"
+    i, j, distance = search.self_join(vectors if sound.all() else vectors[rows], radius, backend)
+    i, j, cosine = rows[i], rows[j], np.round(1 - distance.astype(np.float64), DIGITS)
+    if least <= 0 and not sound.all():
+        a, b, zeros = _with_zeros(sound)
+        i, j, cosine = np.concatenate([i, a]), np.concatenate([j, b]), np.concatenate([cosine, zeros])
+    return neighbour_map(names, i, j, cosine, scores=scores, nearest_first=False)
+
+
+def _with_zeros(sound: NDArray[np.bool_]) -> Pairs:
+    """Every pair of which one, or both, are zeros."""
+    zeros = np.flatnonzero(~sound)
+    i, j = np.repeat(zeros, len(sound)), np.tile(np.arange(len(sound)), len(zeros))
+    once = sound[j] | (j > i)
+    return i[once], j[once], np.zeros(np.count_nonzero(once))

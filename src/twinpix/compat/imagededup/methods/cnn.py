@@ -1,0 +1,150 @@
+"""imagededup's class for networks: rows of numbers, compared by cosine."""
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.compat.imagededup._cosines import Encodings, encodings_of, neighbours
+from twinpix.compat.imagededup._encoding import UNSET, check_input
+from twinpix.compat.imagededup._networks import Network, OwnNetwork, name_of
+from twinpix.compat.imagededup.utils.general_utils import get_files_to_remove, save_json
+from twinpix.compat.imagededup.utils.image_utils import expand_image_array_cnn, load_image, preprocess_image
+from twinpix.compat.imagededup.utils.models import DEFAULT_MODEL_NAME, CustomModel
+
+_THRESHOLD = "Threshold must be a float between -1.0 and 1.0"
+_BATCH = 64
+
+
+class CNN:
+    """Finds duplicates by the numbers that a network gives for each picture.
+
+    Args:
+        verbose: show progress on a terminal.
+        model_config: a PyTorch model of one's own; without it twinpix's network, which gives 1,024 numbers.
+
+    Raises `ValueError` for a `model_config` without model or transform, and warns of one without a name.
+    """
+
+    def __init__(self, verbose: bool = True, model_config: CustomModel | None = None) -> None:
+        self.verbose = verbose
+        self.model_config = model_config
+        self.batch_size = _BATCH  # pictures that a model of one's own is given at once
+        self._network = _network_of(model_config)
+
+    def apply_preprocess(self, im_arr: NDArray[Any]) -> Any:
+        """What the network sees of an array `(rows, columns, 3)`: a tensor, or an array for twinpix's network."""
+        return self._network.prepared(np.asarray(im_arr))
+
+    def encode_image(self, image_file: Any = None, image_array: NDArray[Any] | None = None) -> Any:
+        """`(1, d)` float32 of an image file or of an array `(rows, columns[, 3])`, or None when it cannot be read.
+
+        Raises `ValueError` when neither is given, `AssertionError` for an array of another number of channels.
+        """
+        if isinstance(image_file, str | os.PathLike):
+            if not os.path.isfile(image_file):
+                raise ValueError("Please provide either image file path or image array!")
+            image = load_image(image_file)
+        elif isinstance(image_array, np.ndarray):
+            image = preprocess_image(expand_image_array_cnn(image_array))
+        else:
+            raise ValueError("Please provide either image file path or image array!")
+        return None if image is None else self._network.vector(image, name_of(image_file))
+
+    def encode_images(
+        self, image_dir: Any = None, recursive: bool = False, num_enc_workers: int = UNSET
+    ) -> dict[str, NDArray[np.float32]]:
+        """`(d,)` float32 of each image in a folder, by name relative to it; what cannot be read has none.
+
+        The log says what has none, and why. What twinpix's network gives is kept in the store, so that a run
+        that was stopped goes on where it was. Raises `ValueError` when there is no such folder.
+        """
+        return self._encoded(image_dir, recursive, num_enc_workers).as_map()
+
+    def find_duplicates(
+        self,
+        image_dir: Any = None,
+        encoding_map: Mapping[str, Any] | None = None,
+        min_similarity_threshold: float = 0.9,
+        scores: bool = False,
+        outfile: str | None = None,
+        recursive: bool = False,
+        num_enc_workers: int = UNSET,
+        num_sim_workers: int = UNSET,
+    ) -> dict[str, list[Any]]:
+        """Each image's duplicates in the order of the names, or with `scores` as pairs of name and cosine.
+
+        Cosines are rounded to four decimals, and the threshold is inclusive. Raises `TypeError` or
+        `ValueError` for a threshold that is no float between -1 and 1, `ValueError` without images, without
+        such a folder, or for encodings that cannot be compared.
+        """
+        self._check_threshold_bounds(min_similarity_threshold)
+        check_input(image_dir, encoding_map, recursive=recursive, num_enc_workers=num_enc_workers)
+        if image_dir:
+            encodings = self._encoded(image_dir, recursive, num_enc_workers)
+        else:
+            encodings = encodings_of(encoding_map or {})
+        threads = max(0, num_sim_workers) if num_sim_workers != UNSET else 0
+        found = neighbours(encodings, min_similarity_threshold, scores=scores, threads=threads)
+        if outfile:
+            save_json(found, outfile)
+        return found
+
+    def find_duplicates_to_remove(
+        self,
+        image_dir: Any = None,
+        encoding_map: Mapping[str, Any] | None = None,
+        min_similarity_threshold: float = 0.9,
+        outfile: str | None = None,
+        recursive: bool = False,
+        num_enc_workers: int = UNSET,
+        num_sim_workers: int = UNSET,
+    ) -> list[str]:
+        """Names of images that may go: walking the images in order, what is near one that stays goes.
+
+        Each image that goes is near one that stays, and one of each family stays. Raises like
+        `find_duplicates`.
+        """
+        found = self.find_duplicates(
+            image_dir=image_dir,
+            encoding_map=encoding_map,
+            min_similarity_threshold=min_similarity_threshold,
+            recursive=recursive,
+            num_enc_workers=num_enc_workers,
+            num_sim_workers=num_sim_workers,
+        )
+        names = get_files_to_remove(found)
+        if outfile:
+            save_json(names, outfile)
+        return names
+
+    def _encoded(self, image_dir: Any, recursive: bool, num_enc_workers: int) -> Encodings:
+        return self._network.vectors(
+            image_dir,
+            recursive=recursive,
+            num_enc_workers=num_enc_workers,
+            batch_size=self.batch_size,
+            verbose=self.verbose,
+        )
+
+    @staticmethod
+    def _check_threshold_bounds(thresh: float) -> None:
+        if not isinstance(thresh, float):
+            raise TypeError(_THRESHOLD)
+        if not -1.0 <= thresh <= 1.0:
+            raise ValueError(_THRESHOLD)
+
+
+def _network_of(config: CustomModel | None) -> Network:
+    if config is None:
+        return OwnNetwork()
+    if config.model is None or config.transform is None:
+        raise ValueError("No value provided for model and/or transform in model_config ..")
+    if config.name == DEFAULT_MODEL_NAME:
+        warnings.warn("Consider setting a custom model name in model_config ..", SyntaxWarning, stacklevel=3)
+    from twinpix.compat.imagededup._torch import TorchNetwork
+
+    return TorchNetwork(config)
