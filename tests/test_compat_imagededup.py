@@ -177,7 +177,9 @@ def test_an_image_that_cannot_be_read_is_none(tmp_path: Path, caplog: pytest.Log
     (tmp_path / "bad.jpg").write_text("no image")
     assert PHash().encode_image(tmp_path / "bad.jpg") is None
     assert "Invalid image file" in caplog.text
+    caplog.clear()
     assert PHash().encode_images(tmp_path) == {}
+    assert "bad.jpg" in caplog.text
 
 
 def test_the_warning_for_a_parameter_without_effect() -> None:
@@ -185,6 +187,8 @@ def test_the_warning_for_a_parameter_without_effect() -> None:
         RuntimeWarning, match="Parameter num_enc_workers has no effect since encodings are already provided"
     ):
         PHash().find_duplicates(encoding_map={"a": A}, num_enc_workers=2)
+    with pytest.warns(SyntaxWarning, match="recursive parameter is irrelevant when using encodings."):
+        PHash().find_duplicates(encoding_map={"a": A}, recursive=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         PHash().find_duplicates(encoding_map={"a": A})

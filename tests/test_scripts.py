@@ -1,15 +1,20 @@
 """The two scripts' command lines: remove_duplicates.py over data sets, and the deduplication of a Nutch dump."""
 
 import json
+import math
 import os
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import twinpix
@@ -17,8 +22,11 @@ from libraries import contents, tree
 from test_cli import run
 from twinpix import plots
 from twinpix.compat import remove_duplicates as front_end
-from twinpix.compat.imagededup.methods import DHash
+from twinpix.compat.imagededup.methods import CNN, DHash
 from twinpix.compat.imagededup.utils.general_utils import save_json
+from twinpix.compat.remove_duplicates.encoders import ENCODERS
+from twinpix.compat.remove_duplicates.jsonmaps import members
+from twinpix.fingerprints import cnn
 from twinpix.locking import acting
 
 Draw = Callable[..., Image.Image]
@@ -490,13 +498,174 @@ def test_wrong_use(args: tuple[str, ...], said: str) -> None:
     assert said in done.stderr
 
 
-@pytest.mark.parametrize("args", [("-d", "in"), ("-d", "in", "--encoder", "cnn", "--threshold", "0.85")])
-def test_the_cnn_is_not_there_yet(args: tuple[str, ...]) -> None:
+# -- remove-duplicates: the network
+
+
+own = pytest.mark.skipif(not cnn.OWN.is_file(), reason="the package's own network is not in this checkout")
+
+
+def with_network(*args: str | Path) -> Done:
+    pytest.importorskip("onnxruntime")
     done = remove(*args, dhash=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def plane(degrees: float) -> list[float]:
+    """A direction of as many numbers as the network gives."""
+    return [math.cos(math.radians(degrees)), math.sin(math.radians(degrees)), *[0.0] * 1022]
+
+
+def write_plane(name: str, **degrees: float) -> None:
+    Path(name).write_text(json.dumps({f"in/{key}.png": plane(angle) for key, angle in degrees.items()}))
+
+
+@own
+def test_the_network_is_the_usual_encoder(data_set: Callable[..., Path], picture: Draw) -> None:
+    top = data_set("set", 0, 1)
+    picture(0).resize((160, 120)).save(top / "data/images/small.jpg")
+    (top / "data/annotations/small.json").write_text("{}")
+    before = tree(top)
+    done = with_network("-d", "set")
+    assert names("duplicates") == ["set/data/annotations/small.json", "set/data/images/small.jpg"]
+    assert run(*undo_line(done)).returncode == 0
+    assert tree(top) == before
+    assert "0 files to move" in with_network("-d", "set", "--threshold", "1", "--dry_run").stdout
+    assert "1 file to move" in with_network("-d", "set", "--encoder", "cnn", "--no_annot", "--dry_run").stdout
+
+
+@own
+def test_encodings_of_the_network_are_those_of_the_library(pictures: Path) -> None:
+    with_network("-d", "pictures", "--no_data_dir", "--encodings_out", "enc", "--encodings_only")
+    written = json.loads(Path("enc.json").read_text())
+    theirs = CNN(verbose=False).encode_images(str(pictures), recursive=True)
+    assert list(written) == [f"pictures/{name}" for name in theirs]
+    for name, row in theirs.items():
+        assert np.array_equal(np.array(written[f"pictures/{name}"], np.float16), row.astype(np.float16))
+    near = CNN().find_duplicates(encoding_map=written)
+    assert near["pictures/0.png"] == ["pictures/sub/small.png"]
+    Path("map.json").write_text(json.dumps({name: row.tolist() for name, row in theirs.items()}))
+    for again in (("--encodings_in", "enc"), ("--encodings_in", "map", "-d", "pictures", "--no_data_dir")):
+        done = with_network(*again, "--encodings_out", "again")
+        assert done.stderr == ""
+        assert Path("again.json").read_bytes() == Path("enc.json").read_bytes()
+        assert names("duplicates") == ["pictures/same.png", "pictures/sub/small.png"]
+        assert run(*undo_line(done)).returncode == 0
+
+
+@own
+def test_encodings_of_the_network_are_believed_and_merged(picture: Draw) -> None:
+    """By angles: 20 degrees are a cosine of 0.940, 40 of 0.766."""
+    Path("in").mkdir()
+    for name in "abc":
+        picture("abc".index(name)).save(f"in/{name}.png")
+    write_plane("one.json", a=0, b=90)
+    write_plane("two.json", b=20, c=40, gone=5)
+    done = with_network("--encodings_in", "one", "two.json", "--encodings_out", "both", "--threshold", "0.76")
+    assert "1 file of the encodings could not be found" in done.stderr
+    assert "in/gone.png" in done.stderr
+    assert "encodings disagree on these files; the last one counts:\n  in/b.png" in done.stderr
+    written = json.loads(Path("both.json").read_text())
+    assert sorted(written) == [f"in/{name}.png" for name in ("a", "b", "c", "gone")]
+    assert written["in/b.png"] == pytest.approx(plane(20), abs=1e-3)
+    assert len(names("duplicates")) == 2
+    assert run(*undo_line(done)).returncode == 0
+    for threshold, moved in (((), 1), (("--threshold", "0.95"), 0), (("--threshold", "-1"), 2)):
+        done = with_network("--encodings_in", "both", "--dry_run", *threshold)
+        assert f"{moved} file{'' if moved == 1 else 's'} to move" in done.stdout
+
+
+@own
+def test_display_of_what_the_network_finds(pictures: Path) -> None:
+    done = with_network("-d", "pictures", "--no_data_dir", "--display_duplicates", "--dry_run")
+    shown = [line.removeprefix("shown: ") for line in done.stdout.splitlines() if line.startswith("shown: ")]
+    assert shown == [f"duplicates-groups/group-0000{group}.png" for group in (1, 2)]
+    assert all(Path(path).is_file() for path in shown)
+
+
+@pytest.mark.parametrize("wrong", ["1.01", "-2", "10", "nan", "inf"])
+def test_the_threshold_of_the_network_is_a_cosine(wrong: str) -> None:
+    done = remove("-d", "in", "--threshold", wrong, dhash=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert f"a cosine from -1 to 1, not {wrong}" in done.stderr
+    assert ("--encoder DHash" in done.stderr) == (wrong in ("1.01", "10", "inf"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"0123456789abcdef"', "null", "[]", "[1.0, 2.0]", json.dumps([[1.0] * 1024]), json.dumps(["1"] * 1024)]
+    + [json.dumps([number] * 1024) for number in (0.0, float("nan"), float("inf"), True)],
+)
+def test_bad_encodings_of_the_network(value: str) -> None:
+    Path("bad.json").write_text(f'{{"a\\n.png": {value}}}')
+    done = remove("--encodings_in", "bad", "--encodings_out", "out", "--encodings_only", dhash=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert r"the encoding of a\n.png is not a list of 1024 numbers" in done.stderr
+
+
+def test_the_network_s_encodings_are_not_dhash_s() -> None:
+    write_plane("enc.json", a=0)
+    done = remove("--encodings_in", "enc")
     assert done.returncode == 2
-    assert "CNN is not there yet" in done.stderr
-    assert "--encoder DHash" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert "16 hexadecimal digits" in done.stderr
+
+
+def test_merging_numbers_needs_no_network() -> None:
+    write_plane("enc.json", a=0, b=30)
+    words = ["remove-duplicates", "--encodings-in", "enc", "--encodings-out", "out", "--encodings-only"]
+    program = (
+        f"import sys; from twinpix.cli import main\nsys.modules['onnxruntime'] = None; sys.argv[1:] = {words}\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "encodings: out.json\n"), done.stderr
+    assert json.loads(Path("out.json").read_text())["in/b.png"] == pytest.approx(plane(30), abs=1e-3)
+
+
+def test_numbers_in_files_are_exact_and_short() -> None:
+    encoder = ENCODERS["CNN"]
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    every = every[np.isfinite(every)].astype(np.float64)
+    words = encoder.text(every.astype("<f2").tobytes()).strip("[]").split(", ")
+    assert np.array_equal(np.array([float(word) for word in words]).astype(np.float16), every.astype(np.float16))
+    assert max(map(len, words)) <= 11
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        row = rng.normal(size=1024)
+        code = encoder.code(row.tolist())
+        assert code is not None
+        assert encoder.code(json.loads(encoder.text(code))) == code
+        assert encoder.same(code, encoder.code((1e9 * row).tolist()) or b"")
+        assert not encoder.same(code, encoder.code((row + rng.normal(size=1024) / 4).tolist()) or b"")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
+)
+
+
+@given(value=st.dictionaries(st.text(), json_values), indent=st.sampled_from([None, 0, 2]))
+def test_maps_are_read_member_by_member(value: dict[str, Any], indent: int | None) -> None:
+    assert list(members(json.dumps(value, indent=indent).encode())) == list(value.items())
+
+
+@given(text=st.text(alphabet='{}[]":,1a \n\\', max_size=12))
+def test_what_is_no_json_is_told_as_json_does(text: str) -> None:
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011 - its words are those of the library, or near them
+            dict(members(text.encode()))
+    else:
+        if isinstance(expected, dict):
+            assert dict(members(text.encode())) == expected
+        else:
+            with pytest.raises(TypeError):
+                dict(members(text.encode()))
+
+
+# -- remove-duplicates: what it refuses
 
 
 def test_nothing_is_moved_into_a_data_set(pictures: Path) -> None:

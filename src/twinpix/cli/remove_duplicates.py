@@ -35,7 +35,7 @@ def remove_duplicates(
     ] = EncoderName.CNN,
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", metavar="N", help="DHash: bits that may differ (default: 10); CNN: least cosine."),
+        typer.Option("--threshold", metavar="N", help="CNN: the least cosine (0.9); DHash: bits that may differ (10)."),
     ] = None,
     display_duplicates: Annotated[
         bool, typer.Option("--display-duplicates", help="Show each group: a window, or a file without a display.")
@@ -85,7 +85,7 @@ def remove_duplicates(
     coded = front_end.coded(options, progress())
     _tell(coded)
     if encodings_out is not None:
-        print(f"encodings: {front_end.write(encodings_out, coded.hashes(), coded.missing)}")
+        print(f"encodings: {front_end.write(encodings_out, coded.by_path(), coded.missing, coded.encoder)}")
     if encodings_only:
         return Exit.DONE
     found = front_end.found(coded, options.radius, options.duplicates, progress())

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from twinpix import sources
 from twinpix.compat.remove_duplicates import encodings
 from twinpix.compat.remove_duplicates.datasets import DataSet, data_sets, listed
+from twinpix.compat.remove_duplicates.encoders import Encoder
 from twinpix.compat.remove_duplicates.encodings import Map
-from twinpix.compat.remove_duplicates.options import BITS, METHOD, Options
+from twinpix.compat.remove_duplicates.options import Options
 from twinpix.model import Bytes2D, Failure, Files, Fingerprints
 from twinpix.pipeline.encoding import encode_files
 from twinpix.pipeline.progress import Progress
@@ -18,17 +20,18 @@ from twinpix.pipeline.progress import Progress
 class Coded(NamedTuple):
     """Images with their codes, and what was met on the way."""
 
+    encoder: Encoder
     sets: list[DataSet]
     files: Files  # an image's root is the number of its data set; their count: it is known from encodings only
-    codes: Bytes2D  # (n, 8)
+    codes: Bytes2D  # (n, bytes)
     failures: list[Failure]
     damaged: list[str]  # part of them is missing: they have no code, as with imagededup
     missing: Map  # encodings of files that are not there
     overruled: list[str]  # names for which encodings disagree
 
-    def hashes(self) -> Map:
-        """The codes as text, by path."""
-        return {uri: code.tobytes().hex() for uri, code in zip(self.files.uris, self.codes, strict=True)}
+    def by_path(self) -> Map:
+        """The codes by path."""
+        return {uri: code.tobytes() for uri, code in zip(self.files.uris, self.codes, strict=True)}
 
 
 def coded(options: Options, progress: Progress) -> Coded:
@@ -36,18 +39,21 @@ def coded(options: Options, progress: Progress) -> Coded:
 
     What encodings speak of is not coded again, and images that cannot be read have no code.
     """
-    maps = [encodings.read(name) for name in options.encodings_in]
+    encoder = options.encoding
+    maps = [encodings.read(name, encoder) for name in options.encodings_in]
     sets = data_sets(options)
-    known = encodings.locate(maps, list(_places(options, sets)), lambda paths: _hashes(_encoded(paths, progress)))
-    files, failures = listed(sets, list(known.hashes), progress)
-    prints = _encoded([uri for uri in files.uris if uri not in known.hashes], progress)
-    hashes = {**known.hashes, **_hashes(prints)}
-    rows = [row for row, uri in enumerate(files.uris) if uri in hashes]
-    data = bytes.fromhex("".join(hashes[files.uris[row]] for row in rows))
+    places = list(_places(options, sets))
+    known = encodings.locate(maps, places, lambda paths: _codes(_encoded(paths, encoder, progress)), encoder)
+    files, failures = listed(sets, list(known.codes), progress)
+    prints = _encoded([uri for uri in files.uris if uri not in known.codes], encoder, progress)
+    codes = {**known.codes, **_codes(prints)}
+    rows = [row for row, uri in enumerate(files.uris) if uri in codes]
+    data = b"".join(codes[files.uris[row]] for row in rows)
     return Coded(
+        encoder,
         sets,
         files.take(rows),
-        np.frombuffer(data, dtype=np.uint8).reshape(len(rows), BITS // 8),
+        np.frombuffer(data, dtype=np.uint8).reshape(len(rows), encoder.width),
         [*failures, *prints.failures],
         [uri for uri, damaged in zip(prints.refs.uris, prints.damaged, strict=True) if damaged],
         known.missing,
@@ -64,11 +70,13 @@ def _places(options: Options, sets: Sequence[DataSet]) -> Iterator[str]:
         yield options.root
 
 
-def _encoded(paths: Sequence[str], progress: Progress) -> Fingerprints:
-    (prints,) = encode_files(paths, [METHOD], decode="reference", progress=progress).values()
+def _encoded(paths: Sequence[str], encoder: Encoder, progress: Progress) -> Fingerprints:
+    if not paths:  # then nothing is needed of what codes pictures
+        return Fingerprints(sources.named([]).refs, np.empty((0, encoder.width), np.uint8), encoder.method, [])
+    (prints,) = encode_files(paths, [encoder.method], decode="reference", progress=progress).values()
     return prints
 
 
-def _hashes(prints: Fingerprints) -> Map:
+def _codes(prints: Fingerprints) -> Map:
     rows = zip(prints.refs.uris, prints.codes, prints.damaged, strict=True)
-    return {uri: code.tobytes().hex() for uri, code, damaged in rows if not damaged}
+    return {uri: code.tobytes() for uri, code, damaged in rows if not damaged}

@@ -1,48 +1,49 @@
-"""Encodings in files: JSON from names to hashes, as imagededup writes them."""
+"""Encodings in files: JSON from names to hashes, as imagededup writes them, or to lists of numbers."""
 
 import json
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from twinpix import report
+from twinpix.compat.remove_duplicates.encoders import Encoder
+from twinpix.compat.remove_duplicates.jsonmaps import members
 from twinpix.errors import UsageError, system_reason
 from twinpix.report import printable
 
-_HASH = re.compile("[0-9a-fA-F]{16}")
 _SUFFIX = ".json"
 
-Map = dict[str, str]
+Map = dict[str, bytes]  # codes by name
 
 
 class Located(NamedTuple):
     """What the files of several encodings say."""
 
-    hashes: Map  # by absolute path
+    codes: Map  # by absolute path
     missing: Map  # by name: there is no such file
     overruled: list[str]  # names for which files of encodings disagree; the last counts
 
 
-def read(name: str) -> Map:
+def read(name: str, encoder: Encoder) -> Map:
     """The encodings in a file, whose suffix may be left off; raises `UsageError` when it holds none."""
     path = next((path for path in (name, name + _SUFFIX) if os.path.isfile(path)), None)
     if path is None:
         raise UsageError(f"no such file: {name}" + ("" if name.endswith(_SUFFIX) else f" (nor {name}{_SUFFIX})"))
+    found: Map = {}
     try:
         with open(path, "rb") as file:
-            found = json.loads(file.read())
+            for key, value in members(file.read()):
+                code = encoder.code(value)
+                if code is None:
+                    raise UsageError(f"{path}: the encoding of {printable(key)} is not {encoder.encoding}")
+                found[key] = code
     except OSError as error:
         raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
+    except TypeError:
+        raise UsageError(f"{path} holds no encodings: they are a map from names to hashes or numbers") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise UsageError(f"{path} holds no encodings: they are a map from names to hashes")
-    for key, value in found.items():
-        if not isinstance(value, str) or not _HASH.fullmatch(value):
-            raise UsageError(
-                f"{path}: the encoding of {printable(key)} is no hash of DHash, which has 16 hexadecimal digits"
-            )
-    return {key: value.lower() for key, value in found.items()}
+    return found
 
 
 def target(name: str) -> str:
@@ -50,19 +51,27 @@ def target(name: str) -> str:
     return name if name.endswith(_SUFFIX) else name + _SUFFIX
 
 
-def write(name: str, hashes: Mapping[str, str], missing: Mapping[str, str]) -> str:
+def write(name: str, codes: Mapping[str, bytes], missing: Mapping[str, bytes], encoder: Encoder) -> str:
     """Write encodings by path, and those of files that were not found as they were named; returns the file's name."""
-    from twinpix.compat.imagededup.utils.general_utils import save_json
-
     here = os.path.join(os.getcwd(), "")
-    save_json({**missing, **{path.removeprefix(here): text for path, text in hashes.items()}}, target(name))
+    every = {**missing, **{path.removeprefix(here): code for path, code in codes.items()}}
+    report.write_file(target(name), _lines(every, encoder))
     return target(name)
 
 
-def locate(maps: Sequence[Map], places: Sequence[str], encode: Callable[[list[str]], Map]) -> Located:
+def _lines(codes: Mapping[str, bytes], encoder: Encoder) -> Iterator[bytes]:
+    """A map as imagededup's JSON has it, names sorted; made line by line, since numbers take ten times their room."""
+    start = "{\n"
+    for name in sorted(codes):
+        yield f"{start}  {json.dumps(name)}: {encoder.text(codes[name])}".encode()
+        start = ",\n"
+    yield b"\n}" if codes else b"{}"
+
+
+def locate(maps: Sequence[Map], places: Sequence[str], encode: Callable[[list[str]], Map], encoder: Encoder) -> Located:
     """Find the files that encodings speak of, below the first of `places` that has one of that name.
 
-    Where several have one it is told by its hash, for which `encode` is asked, and as far as that leaves open
+    Where several have one it is told by its code, for which `encode` is asked, and as far as that leaves open
     each of several maps has a file of its own.
     """
     found = {name: _files(name, places) for name in dict.fromkeys(name for each in maps for name in each)}
@@ -72,12 +81,12 @@ def locate(maps: Sequence[Map], places: Sequence[str], encode: Callable[[list[st
     taken: set[tuple[str, str]] = set()  # names with the files that maps have them for
     for each in maps:
         own = set()
-        for name, text in each.items():
-            path = _choose(name, text, found[name], real, taken)
-            known, key = (out.missing, name) if path is None else (out.hashes, path)
-            if known.setdefault(key, text) != text:
+        for name, code in each.items():
+            path = _choose(name, code, found[name], real, taken, encoder)
+            known, key = (out.missing, name) if path is None else (out.codes, path)
+            if not encoder.same(known.setdefault(key, code), code):
                 overruled[name] = None
-                known[key] = text
+                known[key] = code
             if path is not None:
                 own.add((name, path))
         taken |= own
@@ -91,6 +100,14 @@ def _files(name: str, places: Iterable[str]) -> list[str]:
 
 
 def _choose(
-    name: str, text: str, paths: Sequence[str], real: Mapping[str, str], taken: set[tuple[str, str]]
+    name: str,
+    code: bytes,
+    paths: Sequence[str],
+    real: Mapping[str, bytes],
+    taken: set[tuple[str, str]],
+    encoder: Encoder,
 ) -> str | None:
-    return min(paths, key=lambda path: (real.get(path, text) != text, (name, path) in taken), default=None)
+    def unlikely(path: str) -> tuple[bool, bool]:
+        return not encoder.same(real.get(path, code), code), (name, path) in taken
+
+    return min(paths, key=unlikely, default=None)

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import search
+from twinpix import fingerprints, plugins, search
 from twinpix.actions.base import is_within
 from twinpix.compat.remove_duplicates.checking import check_target
 from twinpix.compat.remove_duplicates.coding import Coded
 from twinpix.compat.remove_duplicates.datasets import is_for_images
-from twinpix.compat.remove_duplicates.options import METHOD
+from twinpix.fingerprints import Fingerprint
 from twinpix.model import Bytes2D, Counts, Failure, Files, Group, Report
 from twinpix.pipeline.contents import Contents
 from twinpix.pipeline.encoding import encode_files
@@ -33,24 +33,25 @@ class Found(NamedTuple):
     to: str
 
 
-def found(coded: Coded, radius: int, duplicates: str, progress: Progress) -> Found:
+def found(coded: Coded, radius: float, duplicates: str, progress: Progress) -> Found:
     """Groups of images within the radius of the one that stays, as a report whose files were just looked at.
 
     `duplicates` is the folder to move them to, absolute; in it each data set has a folder of its name.
     """
-    near = _near(coded.codes, radius)
+    method = fingerprints.make(coded.encoder.method)
+    near = _near(method, coded.codes, radius)
     images = _looked_at(coded.files.take(near), coded.codes[near], progress)
     roots, numbers = _roots(images.refs, coded, duplicates)
     check_target(roots, duplicates)  # encodings may have added some
     refs = images.refs
     images = images._replace(refs=Files(refs.uris, refs.stamps, numbers, refs.references, refs.links))
-    groups = _groups(images, radius)
+    groups = _groups(method, images, radius)
     failures = sorted([*coded.failures, *images.failures], key=lambda failure: failure.path)
     report = Report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         roots=roots,
         base=os.getcwd(),
-        spec=METHOD,
+        spec=plugins.describe(method),
         radius=radius,
         link="star",
         counts=_counts(coded, groups, failures),
@@ -63,12 +64,13 @@ def found(coded: Coded, radius: int, duplicates: str, progress: Progress) -> Fou
     return Found(report, os.path.join(duplicates, os.path.basename(roots[0])) if alone else duplicates)
 
 
-def _near(codes: Bytes2D, radius: int) -> NDArray[np.int64]:
+def _near(method: Fingerprint, codes: Bytes2D, radius: float) -> NDArray[np.int64]:
     """The rows whose code is near another's."""
     if not len(codes):
         return np.empty(0, dtype=np.int64)
-    distinct, node, count = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
-    i, j, _ = search.self_join(distinct, radius)
+    items = codes.view(f"V{codes.shape[1]}")[:, 0]  # compared whole, not number by number
+    _, first, node, count = np.unique(items, return_index=True, return_inverse=True, return_counts=True)
+    i, j, _ = search.self_join(fingerprints.comparable(method, codes[first]), radius)
     near = count > 1
     near[i] = near[j] = True
     return np.flatnonzero(near[node.reshape(-1)])
@@ -96,12 +98,11 @@ def _looked_at(files: Files, codes: Bytes2D, progress: Progress) -> Images:
     return Images(files.take(rows), np.array(content, dtype=np.int64), contents, list(failed.values()), 0)
 
 
-def _groups(images: Images, radius: int) -> list[Group]:
-    options = Options(method=METHOD, radius=radius, decode="reference", guard=False, store=None)
-    method = options.fingerprint()
+def _groups(method: Fingerprint, images: Images, radius: float) -> list[Group]:
+    options = Options(method=plugins.describe(method), radius=radius, decode="reference", guard=False, store=None)
     nodes = nodes_of(images.contents, method, guard=False)
     every = np.arange(len(nodes.codes))
-    matches = match(nodes.codes, every, every[:0], radius, options.search)
+    matches = match(fingerprints.comparable(method, nodes.codes), every, every[:0], radius, options.search)
     return group(images, nodes, matches, method, options)
 
 

@@ -3,12 +3,8 @@
 import os
 from dataclasses import dataclass
 
-from twinpix import plugins
+from twinpix.compat.remove_duplicates.encoders import ENCODERS, Encoder
 from twinpix.errors import UsageError
-
-METHOD = "dhash"  # 64 bits; decoded as a reference these are imagededup's codes
-BITS = 64
-_THRESHOLD = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +33,17 @@ class Options:
             raise UsageError("--encodings-only needs --encodings-out FILE: there would be nothing to do")
         if self.root is not None and not os.path.isdir(self.root):
             raise UsageError(f"no such folder: {self.root}")
-        self._check_encoder()
-
-    def _check_encoder(self) -> None:
-        if self.encoder == "CNN":
-            there = plugins.exists("fingerprints", "cnn")
-            raise UsageError(f"the CNN is not there yet{' for this command' if there else ''}: give --encoder DHash")
-        if self.threshold is not None and not (self.threshold.is_integer() and 0 <= self.threshold <= BITS):
-            raise UsageError(
-                f"the threshold of DHash is a whole number of bits from 0 to {BITS}, not {self.threshold:g}"
-            )
+        self.encoding.radius(self.threshold)
 
     @property
-    def radius(self) -> int:
-        """Bits in which the codes of duplicates differ at most."""
-        return _THRESHOLD if self.threshold is None else int(self.threshold)
+    def encoding(self) -> Encoder:
+        """What pictures are compared by."""
+        return ENCODERS[self.encoder]
+
+    @property
+    def radius(self) -> float:
+        """How far the codes of duplicates are apart at most."""
+        return self.encoding.radius(self.threshold)
 
     @property
     def duplicates(self) -> str:
