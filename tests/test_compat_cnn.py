@@ -101,6 +101,21 @@ def test_the_map_is_the_definition(rows: list[list[int]], threshold: int, thread
         assert [c for _, c in found[str(at)]] == pytest.approx([c for _, c in near], abs=1e-9)
 
 
+def test_rows_of_zeros_have_no_direction() -> None:
+    """Their cosine with anything is 0, as imagededup counts it."""
+    encodings = {"a": [0, 0], "b": [1, 0], "c": [0, 0], "d": [1, 1]}
+    for threshold in (0.0, -1.0):
+        found = CNN().find_duplicates(encoding_map=encodings, min_similarity_threshold=threshold, scores=True)
+        assert found == {
+            "a": [("b", 0.0), ("c", 0.0), ("d", 0.0)],
+            "b": [("a", 0.0), ("c", 0.0), ("d", 0.7071)],
+            "c": [("a", 0.0), ("b", 0.0), ("d", 0.0)],
+            "d": [("a", 0.0), ("b", 0.7071), ("c", 0.0)],
+        }
+    found = CNN().find_duplicates(encoding_map=encodings, min_similarity_threshold=0.1)
+    assert found == {"a": [], "b": ["d"], "c": [], "d": ["b"]}
+
+
 def test_scores_survive_the_trip_through_json(tmp_path: Path) -> None:
     out = tmp_path / "found.json"
     found = CNN().find_duplicates(
