@@ -186,7 +186,12 @@ def test_the_network_sees_what_its_description_says(
     tmp_path: Path, layout: str, channels: str, kind: int, batch: int | str
 ) -> None:
     square = (3, SIZE, SIZE) if layout == "nchw" else (SIZE, SIZE, 3)
-    described: dict[str, Any] = {"layout": layout, "channels": channels, "mean": [0.1, 0.2, 0.3], "std": [0.5, 1.0, 2.0]}
+    described: dict[str, Any] = {
+        "layout": layout,
+        "channels": channels,
+        "mean": [0.1, 0.2, 0.3],
+        "std": [0.5, 1.0, 2.0],
+    }
     model = network(tmp_path / "m.onnx", shape=(batch, *square), cells=1, kind=kind, **described)
     colours = np.array([[200, 100, 50], [10, 250, 30], [90, 90, 91], [0, 0, 200], [255, 1, 1]], np.uint8)
     images = [Image.new("RGB", (50, 40), tuple(map(int, colour))) for colour in colours]
@@ -239,7 +244,7 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"needs its preprocessing beside it, in .*nothing\.json"):
         fingerprints.make(f"cnn:model={tmp_path / 'nothing.onnx'}")
     (tmp_path / "nothing.json").write_text('{"size": 32}')
-    with pytest.raises(UsageError, match="cannot read the model .*: no such file"):
+    with pytest.raises(UsageError, match=r"cannot read the model .*: no such file"):
         fingerprints.make(f"cnn:model={tmp_path / 'nothing.onnx'}")
 
 
@@ -273,7 +278,7 @@ def test_a_damaged_model(tmp_path: Path, folder: Path, damage: str) -> None:
     whole = model.read_bytes()
     noise = np.random.default_rng(1).integers(0, 256, len(whole), dtype=np.uint8).tobytes()
     model.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "noise": noise, "text": b"hello"}[damage])
-    with pytest.raises(UsageError, match="no network that can be run|wants 0 inputs|has no output"):
+    with pytest.raises(UsageError, match=r"no network that can be run|wants 0 inputs|has no output"):
         pipeline.find([folder], method=f"cnn:model={model}", store=None)
 
 

@@ -77,7 +77,7 @@ def test_points_are_their_definition() -> None:
     ((rate, radius, recall),) = points(gaps, same, (0.25, 0.1))
     assert (rate, radius, recall) == (0.25, 4, 1.0)  # one of four false pairs, the one at 3
     codes = np.random.default_rng(1).integers(0, 256, (5, 8, 9), dtype=np.uint8)
-    got = distances(codes[:, 0], codes)
+    got = distances(fingerprints.make("phash"), codes[:, 0], codes)
     assert got[2, 3] == min(int(np.bitwise_count(codes[2, 0] ^ codes[3, turn]).sum()) for turn in range(8))
 
 

@@ -144,7 +144,9 @@ def test_the_loss_is_its_definition() -> None:
     for i in range(6):
         mine = (i + 3) % 6
         others = [k for k in range(6) if k != i]
-        expected -= np.log(np.exp(unit[i] @ unit[mine] / 0.1) / sum(np.exp(unit[i] @ unit[k] / 0.1) for k in others)) / 6
+        expected -= (
+            np.log(np.exp(unit[i] @ unit[mine] / 0.1) / sum(np.exp(unit[i] @ unit[k] / 0.1) for k in others)) / 6
+        )
         nearest = min(np.linalg.norm(unit[i] - unit[k]) for k in others if k != mine)
         expected -= 0.5 * np.log(nearest) / 6
     found = contrast(torch.tensor(views), target.double(), silent, 0.1, 0.5)

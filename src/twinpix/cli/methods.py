@@ -18,7 +18,7 @@ def methods() -> int:
         method = fingerprints.make(name)
         radii = method.radii
         numbers = f"{method.bits:>5}  "
-        numbers += "".join(f"{shown(radii[s]):>{w}}" for s, w in (("strict", 6), ("normal", 8), ("loose", 7)))
+        numbers += f"{shown(radii['strict']):>6}{shown(radii['normal']):>8}{shown(radii['loose']):>7}"
         print(f"  {name:<11}{numbers}  {_what(name)}")
         for option, text in _options("fingerprints", name):
             print(f"{'':42}{option} {text}".rstrip())
