@@ -32,7 +32,22 @@ def test_the_radii_in_the_docs_are_those_of_the_code() -> None:
         assert [method.radii[s] for s in ("strict", "normal", "loose")] == [int(radius) for radius in radii]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/resolve.md", "docs/imgdupes.md", "docs/scripts.md"])
+def test_the_radii_of_the_network_are_those_of_its_description() -> None:
+    text = (ROOT / "docs/cnn.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| `cnn` \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", text, re.MULTILINE)
+    radii = fingerprints.make("cnn").radii
+    assert [float(radius) for radius in row] == [radii[s] for s in ("strict", "normal", "loose")]
+
+
+def test_the_fields_of_a_description_stand_in_the_documents() -> None:
+    from twinpix.fingerprints._onnx import Description
+
+    text = (ROOT / "docs/cnn.md").read_text(encoding="utf-8")
+    named = [name for row in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", text, re.MULTILINE) for name in row.split(", ")]
+    assert sorted(name.strip("`") for name in named if name != "`cnn`") == sorted(Description.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/resolve.md", "docs/imgdupes.md", "docs/scripts.md", "docs/cnn.md"])
 def test_every_option_that_is_written_of_is_there(name: str) -> None:
     known = set(re.findall(r"`(--?[a-zA-Z-]+)`", (ROOT / "docs/cli.md").read_text(encoding="utf-8")))
     used = re.findall(r"(?<![\w-])--[a-z][a-z_-]+", (ROOT / name).read_text(encoding="utf-8"))

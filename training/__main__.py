@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
+LOOKED_AT = 4000
+"""Pictures that the export looks at to order the numbers."""
+
 
 def main() -> None:
     """Run one of the commands."""
@@ -71,12 +74,19 @@ def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("state", type=Path)
     parser.add_argument("model", type=Path, metavar="MODEL.onnx")
     parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--packed", type=Path, metavar="FOLDER", help="turn the numbers so that the first say most")
     parser.add_argument("--facts", type=json.loads, default={}, help='JSON: {"dims": …, "radii": {"strict": …, …}}')
 
     def work(args: argparse.Namespace) -> None:
+        import numpy as np
+
         from training.export import export
 
-        export(args.state, args.model, args.side, args.facts)
+        pictures = None
+        if args.packed:
+            every = np.load(args.packed / "level0.npy", mmap_mode="r")
+            pictures = every[:: max(1, len(every) // LOOKED_AT)]
+        export(args.state, args.model, args.side, args.facts, pictures)
         print(f"{args.model.stat().st_size:,} bytes: {args.model}")
 
     parser.set_defaults(work=work)

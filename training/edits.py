@@ -27,8 +27,8 @@ MASKS = 400
 class Batch:
     """`first` and `second`: two views (n, side, side, 3) of each picture.
 
-    `pictures` (n): which they are. `guest` (n): the place in the batch of the picture that is mixed into the second view, or -1; `share` (n): how much of the
-    second view is its own picture's, 1 without a guest.
+    `pictures` (n): which they are. `guest` (n): the place in the batch of the picture that is mixed into the second
+    view, or -1; `share` (n): how much of the second view is its own picture's, 1 without a guest.
     """
 
     pictures: NDArray[np.int64]

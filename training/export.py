@@ -10,21 +10,33 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+from torch.nn import functional
 
 from training.network import MEAN, SPREAD, Block, Network, Shape, Unit
 
 Weights = NDArray[np.float32]
 
 
-def export(state: Path, model: Path, side: int, facts: dict[str, object], shape: Shape | None = None) -> None:
+def export(
+    state: Path,
+    model: Path,
+    side: int,
+    facts: dict[str, object],
+    pictures: NDArray[np.uint8] | None = None,
+    shape: Shape | None = None,
+) -> None:
     """Write the network of a training `state` as an ONNX file, and the JSON that describes it beside it.
 
     Weights are kept in half precision and computed with in single. `facts` go into the JSON (see
-    `twinpix.fingerprints._onnx.Description`).
+    `twinpix.fingerprints._onnx.Description`). With some `pictures` (n, rows, columns, 3) the descriptors are turned
+    so that their first numbers hold as much of them as can be: no cosine of whole descriptors changes by that.
     """
     net = Network(shape)
     net.load_state_dict(torch.load(state, weights_only=True)["net"])
     net.eval()
+    if pictures is not None:
+        _turn(net, pictures, side)
     graph = _Graph()
     name = graph.network(net)
     picture = helper.make_tensor_value_info("pictures", TensorProto.FLOAT, ["n", 3, side, side])
@@ -37,6 +49,20 @@ def export(state: Path, model: Path, side: int, facts: dict[str, object], shape:
     mean, spread = MEAN / 255, SPREAD / 255
     described = {"size": side, "mean": [mean] * 3, "std": [spread] * 3, "nested": True, **facts}
     model.with_suffix(".json").write_text(json.dumps(described, indent=1) + "\n")
+
+
+def _turn(net: Network, pictures: NDArray[np.uint8], side: int) -> None:
+    """Turn the last layer to the principal axes of descriptors, the longest first."""
+    small = [np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BILINEAR)) for p in pictures]
+    seen = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        vectors = torch.cat([functional.normalize(net(part.float()), dim=1) for part in seen.split(100)]).double()
+        _, axes = torch.linalg.eigh(vectors.T @ vectors)
+        axes = axes.flip(1)
+        strongest = axes.abs().argmax(0)
+        axes *= axes[strongest, torch.arange(len(axes))].sign()  # else another machine might mirror them
+        net.head.weight.copy_((axes.T @ net.head.weight.double()).float())
+        net.head.bias.copy_((axes.T @ net.head.bias.double()).float())
 
 
 class _Graph:

@@ -138,7 +138,7 @@ def cover(out: Floats, shapes: Floats, masks: Bytes, other: Bytes) -> None:
 
 @jit
 def smooth(out: Floats, across: float, down: float, sharper: float) -> None:
-    """Gaussian blur with sigmas `across` and `down` in pixels; with `sharper` > 0, so much of what it takes is added."""
+    """Gaussian blur with sigmas `across` and `down` in pixels; with `sharper`, so much of what it takes is added."""
     side = out.shape[0]
     kept = out.copy()
     line = np.empty((side, 3), np.float32)

@@ -40,12 +40,12 @@ class Recipe:
     warmup: int = 300
     weight_decay: float = 0.05
     temperature: float = 0.05
-    spread: float = 1.0
+    spread: float = 10.0
     grouped_after: int = 2000
     """Steps after which a batch is made of groups of pictures that are near one another, so that it holds hard
     cases; before, nearness means nothing."""
     group: int = 8
-    prefixes: tuple[int, ...] = (64, 256, 1024)
+    prefixes: tuple[int, ...] = (256, 1024)
     seed: int = 1
     shape: Shape = field(default_factory=Shape)
 
@@ -59,7 +59,7 @@ class Recipe:
 
 
 class Run:
-    """A network in training, all that is needed to go on with it in ``out/state.pt``, the curve in ``out/log.jsonl``."""
+    """A network in training; all that is needed to go on with it is kept in ``out/state.pt``."""
 
     def __init__(self, out: Path, recipe: Recipe, pictures: int) -> None:
         self.out, self.recipe, self.step = out, recipe, 0
