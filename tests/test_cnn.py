@@ -363,6 +363,23 @@ def test_a_model_swapped_while_it_is_used(tmp_path: Path) -> None:
         fingerprints.codes_of(method, [picture_of(draw("scene", 1, (64, 64)), colour=SIZE)])
 
 
+def test_a_model_swapped_in_the_middle_of_a_run(tmp_path: Path, folder: Path) -> None:
+    """The pictures that are left are failures, which no store keeps; the run ends as any other."""
+    model, store, progress = tmp_path / "m.onnx", tmp_path / "store.sqlite", pipeline.Progress()
+    network(model, gain=1.375)
+    options = Options(method=f"cnn:model={model}", store=store)
+    method, refs = options.fingerprint(), options.scan(progress, [str(folder)]).refs
+    network(model, gain=2.375)
+    with options.opened(progress) as opened:
+        coder = options.coder(opened, [method], progress)
+        results = [coder.result(digest) for digest in coder.code(refs)]
+        assert [(result.code, result.stage) for result in results] == [(None, "code")] * 6
+        assert all("was changed while it was used" in result.error for result in results)
+        assert opened.info().failures == 0
+    network(model, gain=1.375)
+    assert pipeline.find([folder], options).counts.failures == 0
+
+
 def test_the_device_is_no_part_of_the_code(tmp_path: Path, folder: Path) -> None:
     assert plugins.describe(fingerprints.make("cnn:device=cpu,dims=64")) == "cnn:dims=64"
     report = pipeline.find([folder], method="cnn", device="cpu", strictness="loose", store=None)

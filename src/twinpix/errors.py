@@ -73,5 +73,8 @@ class ImageError(Exception):
     """
 
     def __init__(self, stage: str, reason: str, *, lasting: bool = True) -> None:
-        super().__init__(reason)
+        super().__init__(stage, reason)  # what it is made of again when a worker hands it over
         self.stage, self.reason, self.lasting = stage, reason, lasting
+
+    def __str__(self) -> str:
+        return self.reason

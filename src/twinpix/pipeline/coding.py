@@ -97,11 +97,26 @@ class CodeTask:
             for at in range(0, len(items), _CODED_AT_ONCE):
                 some = items[at : at + _CODED_AT_ONCE]
                 begin(some[0][0])
-                codes = fingerprints.codes_from(method, [small for _, _, small in some], self.decode)
-                broken = fingerprints.broken(method, codes).tolist()
-                for (index, facts, _), code, wrong in zip(some, codes, broken, strict=True):
-                    failed = Result(None, stage="code", error=fingerprints.NOTHING, decoder=facts.decoder)
-                    outcomes[index].results[number] = failed if wrong else facts._replace(code=code.tobytes())
+                codes = self._codes(method, [small for _, _, small in some])
+                for (index, facts, _), code in zip(some, codes, strict=True):
+                    if isinstance(code, ImageError):
+                        failed = Result(None, stage=code.stage, error=code.reason, decoder=facts.decoder)
+                        outcomes[index].results[number] = failed
+                        outcomes[index].passing.extend([number] if not code.lasting else [])
+                    else:
+                        outcomes[index].results[number] = facts._replace(code=code)
+
+    def _codes(
+        self, method: Fingerprint, prepared: Sequence[Sequence[fingerprints.base.Array]]
+    ) -> list[bytes | ImageError]:
+        """The code of each picture, or why it has none; when that fails of several at once, one after the other."""
+        try:
+            codes = fingerprints.codes_from(method, prepared, self.decode)
+        except ImageError as error:
+            return [error] if len(prepared) == 1 else [self._codes(method, [each])[0] for each in prepared]
+        broken = fingerprints.broken(method, codes).tolist()
+        nothing = ImageError("code", fingerprints.NOTHING)
+        return [nothing if wrong else code.tobytes() for code, wrong in zip(codes, broken, strict=True)]
 
     def _prepare(
         self, data: bytes, name: str, numbers: Sequence[int]
