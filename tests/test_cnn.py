@@ -305,6 +305,59 @@ def test_an_output_that_is_no_row_of_numbers(tmp_path: Path) -> None:
         codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
 
 
+_FLAT = [
+    helper.make_node("AveragePool", ["x0"], ["p"], kernel_shape=[8, 8], strides=[8, 8]),
+    helper.make_node("Flatten", ["p"], ["f"]),
+]
+
+
+def _shape(name: str, *numbers: int) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.array(numbers, np.int64)))
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ([helper.make_node("Transpose", ["f"], ["y"], perm=[1, 0])], "gives 48 × 1 for 1 pictures"),
+        ([helper.make_node("ReduceMean", ["f"], ["y"], keepdims=0)], "gives a single number for 1 pictures"),
+        ([_shape("s", -1, 3, 2, 2, 4), helper.make_node("Reshape", ["f", "s"], ["y"])], "gives 1 × 3 × 2 × 2 × 4"),
+        ([_shape("s", 7, 7), helper.make_node("Reshape", ["f", "s"], ["y"])], "m.onnx: "),
+        ([_shape("a", 0), _shape("b", 1), helper.make_node("Slice", list("faab"), ["y"])], "gives no numbers"),
+    ],
+)
+def test_an_output_of_another_shape(tmp_path: Path, last: list[onnx.NodeProto], words: str) -> None:
+    """Also where its first rows would look like descriptors: the batch comes first, or it is no row a picture."""
+    model = network(tmp_path / "m.onnx", nodes=[*_FLAT, *last])
+    with pytest.raises(UsageError, match=words):
+        codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
+
+
+def test_an_output_that_is_no_array(tmp_path: Path) -> None:
+    sequence = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)
+    model = network(tmp_path / "m.onnx", nodes=[*_FLAT, helper.make_node("SequenceConstruct", ["f", "p"], ["y"])])
+    loaded = onnx.load(model)
+    loaded.graph.output[0].CopyFrom(sequence)
+    onnx.save(loaded, model)
+    with pytest.raises(UsageError, match="gives list, not an array of numbers"):
+        codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
+
+
+def test_a_batch_of_none_is_refused(tmp_path: Path) -> None:
+    model = network(tmp_path / "m.onnx", shape=(0, 3, SIZE, SIZE))
+    with pytest.raises(UsageError, match="takes 0 × 3 × 32 × 32"):
+        codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
+
+
+@pytest.mark.parametrize("shape", [(1, 48), (1, -1)])
+def test_a_network_that_takes_one_picture_whatever_it_says(tmp_path: Path, shape: tuple[int, int]) -> None:
+    """Exporters write the batch of their example into the middle of a network whose batch is free by name."""
+    images = [draw("scene", seed, (64, 64)) for seed in range(11)]
+    last = [_shape("s", *shape), helper.make_node("Reshape", ["f", "s"], ["y"])]
+    one = network(tmp_path / "one.onnx", nodes=[*_FLAT, *last])
+    many = network(tmp_path / "many.onnx")
+    np.testing.assert_array_equal(codes(f"cnn:model={one}", images), codes(f"cnn:model={many}", images))
+
+
 @pytest.mark.parametrize("gain", [np.nan, np.inf, 0.0])
 def test_numbers_that_are_none_become_failures(tmp_path: Path, folder: Path, gain: float) -> None:
     model = network(tmp_path / "m.onnx", gain=gain)

@@ -154,8 +154,15 @@ class Network:
         except Exception as error:  # noqa: BLE001 - the library's own kinds of errors have no common one
             raise UsageError(f"{model} is no network that can be run: {_first_line(error)}") from None
         self._input, self._output = self._check()
+        self._is_fixed = isinstance(self._input.shape[0], int)
+        self._step: int = self._input.shape[0] if self._is_fixed else BATCH
         blank = np.zeros((1, description.size, description.size, 3), np.uint8)
-        self.width: int = self.vectors(blank).shape[1]
+        try:
+            self.width: int = self.vectors(blank).shape[1]
+        except ImageError as error:  # of a blank picture: it will be so of any
+            raise UsageError(error.reason) from None
+        if not self.width:
+            raise UsageError(f"{model} gives no numbers")
 
     def _check(self) -> tuple[Any, str]:
         inputs, outputs = self._session.get_inputs(), [output.name for output in self._session.get_outputs()]
@@ -168,7 +175,7 @@ class Network:
         fits = len(only.shape) == 4 and all(
             not isinstance(have, int) or have == want for have, want in zip(only.shape[1:], square, strict=False)
         )
-        if not fits or only.type not in _DTYPES:
+        if not fits or only.type not in _DTYPES or only.shape[0] == 0:
             wanted = " × ".join(str(part) for part in ("n", *square))
             have = " × ".join(str(part) for part in only.shape)
             raise UsageError(f"{name} takes {have} {only.type}; its JSON says {wanted}")
@@ -179,24 +186,34 @@ class Network:
 
     def vectors(self, batch: NDArray[np.uint8]) -> Vectors:
         """Descriptors `(n, dims)`, as the network gives them, of prepared pictures `(n, size, size, 3)`."""
-        fixed = self._input.shape[0]
-        step = fixed if isinstance(fixed, int) else BATCH
-        return np.concatenate([self._some(batch[at : at + step], step) for at in range(0, len(batch), step)])
+        step = self._step
+        try:
+            return np.concatenate([self._some(batch[at : at + step]) for at in range(0, len(batch), step)])
+        except (ImageError, UsageError):
+            if self._is_fixed or step == 1 or len(batch) == 1:
+                raise
+        self._step = 1  # its batch is called free, but an exporter wrote that of its example into it
+        return self.vectors(batch)
 
-    def _some(self, batch: NDArray[np.uint8], step: int) -> Vectors:
+    def _some(self, batch: NDArray[np.uint8]) -> Vectors:
         tensor = self.description.tensor(batch, _DTYPES[self._input.type])
-        if isinstance(self._input.shape[0], int) and len(tensor) < step:
-            tensor = np.concatenate([tensor, np.repeat(tensor[-1:], step - len(tensor), axis=0)])
+        if self._is_fixed and len(tensor) < self._step:
+            tensor = np.concatenate([tensor, np.repeat(tensor[-1:], self._step - len(tensor), axis=0)])
         try:
             (found,) = self._session.run([self._output], {self._input.name: tensor})
         except Exception as error:  # noqa: BLE001 - see above
             raise ImageError("code", f"{self.model}: {_first_line(error)}") from None
-        out = np.asarray(found, dtype=np.float32)[: len(batch)]
+        try:
+            out = np.asarray(found, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise UsageError(f"{self.model} gives {type(found).__name__}, not an array of numbers") from None
+        if out.ndim and len(out) == len(tensor):  # else it has no row for each picture, and none to leave out
+            out = out[: len(batch)]
         if out.ndim == 3 and self.description.pool:
             out = out[:, 0] if self.description.pool == "first" else out.mean(axis=1)
-        out = out.reshape(len(batch), -1) if out.ndim == 4 and out.shape[2:] == (1, 1) else out
+        out = out[:, :, 0, 0] if out.ndim == 4 and out.shape[2:] == (1, 1) else out
         if out.ndim != 2 or len(out) != len(batch):
-            shape = " × ".join(map(str, out.shape))
+            shape = " × ".join(map(str, out.shape)) or "a single number"
             hint = ': its JSON can say "pool": "first" or "mean"' if out.ndim == 3 else ""
             raise UsageError(f"{self.model} gives {shape} for {len(batch)} pictures, not a row of numbers each{hint}")
         return out
