@@ -21,8 +21,9 @@ from twinpix import fingerprints, pipeline, plugins
 from twinpix.errors import ImageError, UsageError
 from twinpix.fingerprints import _onnx
 from twinpix.imaging import decode, picture_of
-from twinpix.model import Decode
+from twinpix.model import Decode, Match
 from twinpix.pipeline import Options
+from twinpix.report.text import how
 from twinpix.search import join
 
 pytest.importorskip("onnxruntime")
@@ -142,6 +143,31 @@ def test_find_and_query_and_compare(folder: Path) -> None:
     told = pipeline.compare(folder / "1.png", folder / "1-small.jpg", method="cnn")
     assert told.relation == "edited"
     assert "of cosine distance" in told.verdict
+
+
+@pytest.mark.parametrize("wrong", ["nan", "inf", "-inf", "-0.1", "2.1"])
+def test_a_radius_or_a_threshold_that_is_none(wrong: str) -> None:
+    for options in (Options(method="cnn", radius=float(wrong)), Options(method="cnn", threshold=float(wrong) - 1)):
+        with pytest.raises(UsageError, match=f"not {wrong}|not {float(wrong) - 1:g}"):
+            options.radius_of(options.fingerprint())
+    with pytest.raises(UsageError, match="between 0 and 256"):
+        Options(radius=float(wrong) if wrong != "2.1" else 257).radius_of(fingerprints.make("phash:size=16"))
+
+
+def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> None:
+    """That is what tells a report of bits from one of directions."""
+    for option in ({"radius": 0}, {"threshold": 1}):
+        report = pipeline.find([folder], method="cnn", store=None, **option)
+        assert (report.radius, type(report.radius)) == (0, float)
+    bits = pipeline.decide_again(pipeline.find([folder], store=None), stricter=4.0)
+    assert (bits.radius, type(bits.radius)) == (4, int)
+    with pytest.raises(UsageError, match="not nan"):
+        pipeline.decide_again(bits, stricter=float("nan"))
+
+
+def test_equal_codes_are_not_said_as_near_ones_are() -> None:
+    assert how(Match("a", "b", 0, "mirrored")) == "mirrored, 0 bits apart"
+    assert how(Match("a", "b", 0.0, "mirrored")) == "mirrored, cosine 1.00"
 
 
 def test_turned_copies_with_transforms(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:

@@ -1,5 +1,6 @@
 """The types that every room shares. Imports nothing of twinpix."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, overload
@@ -142,7 +143,7 @@ def numbers(distances: NDArray[Any]) -> list[float]:
 
 def shown(distance: float) -> str:
     """A distance or radius for people: bits as they are, others with their decimals."""
-    return f"{distance:.10g}" if distance == int(distance) else f"{distance:.4f}".rstrip("0")
+    return f"{distance:.10g}" if distance % 1 == 0 or not math.isfinite(distance) else f"{distance:.4f}".rstrip("0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Options:
                 raise UsageError(
                     f"the radius of {self.method} is a cosine distance between 0 and 2, not {shown(self.radius)}"
                 )
-            return self.radius
+            return float(self.radius)
         if not 0 <= self.radius <= method.bits:
             raise UsageError(f"the radius of {self.method} is between 0 and {method.bits}, not {shown(self.radius)}")
         if self.radius != int(self.radius):
@@ -111,7 +111,7 @@ class Options:
             raise UsageError(f"a threshold is a cosine, and {self.method} counts bits: give a radius")
         if not -1 <= threshold <= 1:
             raise UsageError(f"the threshold is a cosine between -1 and 1, not {shown(threshold)}")
-        return round(1 - threshold, 4)
+        return round(1.0 - threshold, 4)
 
     def scan(
         self,

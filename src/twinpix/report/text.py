@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from twinpix.model import Group, Match, Member, Report
 from twinpix.report.base import apart, bytes_text, plural, printable
@@ -71,7 +71,7 @@ def how(pair: Match | None) -> str:
     return "linked through another" if pair is None else _how(pair.relation, pair.distance)
 
 
-@cache
+@lru_cache(maxsize=None, typed=True)  # 0 bits are not a cosine distance of 0
 def _how(relation: str, distance: float) -> str:
     return relation if relation.startswith("identical") else f"{relation}, {apart(distance)}"
 

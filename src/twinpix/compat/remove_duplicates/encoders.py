@@ -1,6 +1,5 @@
 """What pictures are compared by: how near is near, and what of a code stands in a file of encodings."""
 
-import math
 import re
 from functools import cache
 from typing import Any, ClassVar, Protocol
@@ -77,7 +76,7 @@ class CNN:
             threshold = self._usual
         if not -1 <= threshold <= 1:
             bits = ": bits are for --encoder DHash" if threshold > 1 else ""
-            raise UsageError(f"the threshold of CNN is a cosine from -1 to 1, not {shown_number(threshold)}{bits}")
+            raise UsageError(f"the threshold of CNN is a cosine from -1 to 1, not {shown(threshold)}{bits}")
         return round(1 - threshold, 4)
 
     def code(self, value: Any) -> bytes | None:
@@ -108,11 +107,6 @@ class CNN:
 
 
 ENCODERS: dict[str, Encoder] = {"CNN": CNN(), "DHash": DHash()}
-
-
-def shown_number(number: float) -> str:
-    """A number for people, if it is one."""
-    return shown(number) if math.isfinite(number) else str(number)
 
 
 @cache
