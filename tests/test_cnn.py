@@ -258,6 +258,12 @@ def test_dims_only_where_they_are_nested(tmp_path: Path) -> None:
     network(tmp_path / "flat.onnx")
     with pytest.raises(UsageError, match="the first 8 of the 48 numbers"):
         codes(f"cnn:model={tmp_path / 'flat.onnx'},dims=8", [image])
+    network(tmp_path / "flat.onnx", dims=8)
+    with pytest.raises(UsageError, match="the first 8 of the 48 numbers"):
+        codes(f"cnn:model={tmp_path / 'flat.onnx'}", [image])
+    network(tmp_path / "flat.onnx", nested=True, dims=49)
+    with pytest.raises(UsageError, match="gives 48 numbers: dims=49 is more"):
+        codes(f"cnn:model={tmp_path / 'flat.onnx'}", [image])
     network(tmp_path / "nested.onnx", nested=True, dims=16)
     assert codes(f"cnn:model={tmp_path / 'nested.onnx'},dims=8", [image]).shape == (1, 8)
     assert codes(f"cnn:model={tmp_path / 'nested.onnx'}", [image]).shape == (1, 16)
@@ -289,6 +295,8 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
         ('{"size": 32, "fit": "stretch"}', "does not describe a network"),
         ('{"size": 32, "shorter": 16}', "from size to 4096"),
         ('{"size": 32, "dims": -1}', "not -1"),
+        ('{"size": 32, "radii": {"normal": -0.1}}', "from 0 to 2"),
+        ('{"size": 32, "radii": {"normal": 2.1}}', "from 0 to 2"),
     ],
 )
 def test_a_description_that_is_wrong(tmp_path: Path, text: str, words: str) -> None:
@@ -432,6 +440,19 @@ def test_a_model_swapped_between_two_runs(tmp_path: Path, folder: Path) -> None:
     network(model, cells=4)
     (back,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
     np.testing.assert_array_equal(back.codes, before.codes)
+
+
+def test_weights_in_another_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From everywhere: the store would not notice that they were swapped."""
+    weights = numpy_helper.from_array(np.eye(48, dtype=np.float32), "w")
+    model = network(tmp_path / "m.onnx", nodes=[*_FLAT, helper.make_node("MatMul", ["f", "w"], ["y"])])
+    loaded = onnx.load(model)
+    loaded.graph.initializer.append(weights)
+    onnx.save(loaded, model, save_as_external_data=True, location="m.onnx.data", size_threshold=0)
+    for place in (Path.cwd(), tmp_path):  # onnxruntime looks into the current folder
+        monkeypatch.chdir(place)
+        with pytest.raises(UsageError, match="keeps its weights in another file: save it as one"):
+            codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
 
 
 def test_a_model_swapped_while_it_is_used(tmp_path: Path) -> None:

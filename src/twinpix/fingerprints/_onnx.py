@@ -118,14 +118,22 @@ def _nonsense(found: Description) -> str:
     numbers = [found.scale, *found.mean, *found.std, *found.radii.values()]
     if not np.isfinite(numbers).all() or not found.scale or not all(found.std):
         return "scale, mean, std and radii are numbers, and scale and std not 0"
+    if not all(0 <= radius <= 2 for radius in found.radii.values()):
+        return "radii are cosine distances, from 0 to 2"
     return "" if found.dims >= 0 else f"dims is a number of numbers, not {found.dims}"
 
 
 def digest_of(model: str) -> str:
     """Names the content of a model and of its description, so that another one's codes are never taken for its own."""
+    return _digest(model, _bytes_of(model))
+
+
+def _digest(model: str, data: bytes) -> str:
     import xxhash
 
-    return xxhash.xxh3_128_hexdigest(_bytes_of(model) + Path(model).with_suffix(".json").read_bytes())[:16]
+    digest = xxhash.xxh3_128(data)
+    digest.update(_bytes_of(str(Path(model).with_suffix(".json"))))
+    return digest.hexdigest()[:16]
 
 
 def _bytes_of(model: str) -> bytes:
@@ -142,16 +150,20 @@ class Network:
         import onnxruntime
 
         data = _bytes_of(model)
-        if digest_of(model) != digest:
+        if _digest(model, data) != digest:
             raise ImageError("code", f"the model {model} was changed while it was used", lasting=False)
         self.model, self.description = model, description
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        # The digest knows nothing of weights in another file, so there is none: nothing lies below a file.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", model)
         try:
             providers = list(dict.fromkeys((_PROVIDERS[device], _PROVIDERS["cpu"])))
             self._session = onnxruntime.InferenceSession(data, options, providers=providers)
         except Exception as error:  # noqa: BLE001 - the library's own kinds of errors have no common one
+            if "xternal data" in str(error):
+                raise UsageError(f"{model} keeps its weights in another file: save it as one") from None
             raise UsageError(f"{model} is no network that can be run: {_first_line(error)}") from None
         self._input, self._output = self._check()
         self._is_fixed = isinstance(self._input.shape[0], int)

@@ -82,11 +82,11 @@ class CNN:
     def check(self) -> None:
         """Raise `UsageError` when the network cannot be run here, or does not give what it should."""
         found = self._all()
-        if self.dims > found:
-            raise UsageError(f"{self.path} gives {found} numbers: dims={self.dims} is more")
-        if 0 < self.dims < found and not self.description.nested:
+        if self.width > found:
+            raise UsageError(f"{self.path} gives {found} numbers: dims={self.width} is more")
+        if self.width < found and not self.description.nested:
             raise UsageError(
-                f"the first {self.dims} of the {found} numbers of {self.path} are no descriptor: "
+                f"the first {self.width} of the {found} numbers of {self.path} are no descriptor: "
                 'its JSON does not say "nested": true'
             )
 
