@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,22 @@ def test_find_and_query_and_compare(folder: Path) -> None:
     told = pipeline.compare(folder / "1.png", folder / "1-small.jpg", method="cnn")
     assert told.relation == "edited"
     assert "of cosine distance" in told.verdict
+
+
+@pytest.mark.parametrize("size", [(40_000, 2), (2, 40_000)])
+def test_a_crop_of_a_strip_takes_little_memory(tmp_path: Path, size: tuple[int, int]) -> None:
+    """What is cut off again is not brought to size first: of this strip 50 million numbers."""
+    model = network(tmp_path / "m.onnx", fit="crop")
+    strip = Image.new("RGB", size, (200, 0, 0))
+    strip.paste((0, 0, 200), (size[0] // 2, 0, size[0], size[1]) if size[0] > 2 else (0, size[1] // 2, *size))
+    tracemalloc.start()
+    matrix = fingerprints.make(f"cnn:model={model}").prepare(picture_of(strip, colour=SIZE))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 5_000_000
+    matrix = matrix if size[0] > 2 else matrix.swapaxes(0, 1)
+    assert (matrix[:, 0] == (200, 0, 0)).all()
+    assert (matrix[:, -1] == (0, 0, 200)).all()
 
 
 @pytest.mark.parametrize("wrong", ["nan", "inf", "-inf", "-0.1", "2.1"])

@@ -20,6 +20,8 @@ Vectors = NDArray[np.float32]
 BATCH = 8
 """Pictures given to a network at once: more gain nothing on a processor, and on a device little."""
 
+_LONGEST = 8  # times its shorter side; of a longer strip the ends are cut off first, since in full it fills the memory
+
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -69,9 +71,11 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return picture.rgb(self.size, self.size, chosen)
         shorter = self.shorter or self.size
         scale = shorter / min(picture.width, picture.height)
-        width, height = (max(shorter, round(scale * side)) for side in (picture.width, picture.height))
+        sides = [max(shorter, round(scale * side)) for side in (picture.width, picture.height)]
+        width, height = (min(side, _LONGEST * shorter) for side in sides)
         left, top = (width - self.size) // 2, (height - self.size) // 2
-        return picture.rgb(width, height, chosen)[top : top + self.size, left : left + self.size]
+        part = (width / sides[0], height / sides[1])
+        return picture.rgb(width, height, chosen, part)[top : top + self.size, left : left + self.size]
 
     def tensor(self, batch: NDArray[np.uint8], dtype: Any) -> NDArray[Any]:
         """Prepared pictures `(n, size, size, 3)` as the network wants them."""

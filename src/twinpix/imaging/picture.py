@@ -60,8 +60,14 @@ class Picture:
         rgb = self.image if self.image.mode == "RGB" else self.image.convert("RGBA").convert("RGB")
         return np.asarray(rgb.resize(size, lanczos).convert("L"))
 
-    def rgb(self, width: int, height: int, filter: Image.Resampling = Image.Resampling.BILINEAR) -> Colours:
-        """The picture in colour, squashed to `(height, width, 3)` uint8.
+    def rgb(
+        self,
+        width: int,
+        height: int,
+        filter: Image.Resampling = Image.Resampling.BILINEAR,
+        part: tuple[float, float] = (1, 1),
+    ) -> Colours:
+        """The picture in colour, squashed to `(height, width, 3)` uint8; of its width and height this middle part.
 
         A fast decode must have been asked for colours of that many pixels: see `decode`.
         """
@@ -70,7 +76,8 @@ class Picture:
             raise ValueError("decoded without colours")
         try:
             rgb = image if image.mode == "RGB" else image.convert("RGBA").convert("RGB")
-            return np.asarray(rgb.resize((width, height), filter, reducing_gap=2.0))
+            x, y = ((1 - share) / 2 * side for share, side in zip(part, rgb.size, strict=True))
+            return np.asarray(rgb.resize((width, height), filter, (x, y, rgb.width - x, rgb.height - y), 2.0))
         except (ValueError, OSError, MemoryError) as error:
             raise ImageError("code", str(error) or type(error).__name__) from None
 
