@@ -459,6 +459,21 @@ def test_a_model_swapped_between_two_runs(tmp_path: Path, folder: Path) -> None:
     np.testing.assert_array_equal(back.codes, before.codes)
 
 
+def test_codes_in_a_file_are_of_one_model(tmp_path: Path, folder: Path) -> None:
+    model, path = tmp_path / "m.onnx", str(tmp_path / "codes.jsonl")
+    network(model)
+    options = Options(method=f"cnn:model={model}", store=None)
+    pipeline.write_codes(
+        path, pipeline.header_of(options=options), pipeline.encode_files_as_stream(folder, options=options)
+    )
+    hits = pipeline.query_codes(folder / "1.png", path, options)
+    assert [Path(hit.path).name for hit in hits] == ["1.png", "1-small.jpg"]
+    for cells in (8, 4):
+        network(model, cells=cells, mean=[0.25] * 3)
+        with pytest.raises(UsageError, match="holds codes of another network"):
+            pipeline.query_codes(folder / "1.png", path, options)
+
+
 def test_weights_in_another_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From everywhere: the store would not notice that they were swapped."""
     weights = numpy_helper.from_array(np.eye(48, dtype=np.float32), "w")

@@ -19,6 +19,7 @@ from twinpix.fingerprints.base import (
     placed,
     relation_of_turn,
     spec_key,
+    variant_of,
     width_of,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "placed",
     "relation_of_turn",
     "spec_key",
+    "variant_of",
     "width_of",
 ]

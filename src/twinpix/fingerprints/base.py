@@ -120,10 +120,15 @@ def width_of(method: Fingerprint) -> int:
     return (method.bits + 7) // 8
 
 
+def variant_of(method: Fingerprint) -> str:
+    """Names the content of the file that a method's codes depend on; "" for one that depends on none."""
+    return str(getattr(method, "variant", ""))
+
+
 def spec_key(method: Fingerprint, decode: Decode, transforms: bool) -> str:
     """Identifies codes that may be compared and reused: method, options, versions, decoder."""
     turns = "/d4" if transforms else ""
-    variant = f"/{name}" if (name := getattr(method, "variant", "")) else ""
+    variant = f"/{name}" if (name := variant_of(method)) else ""
     return f"{plugins.describe(method)}/v{method.version}{variant}{turns}/{decoder_name(decode)}"
 
 

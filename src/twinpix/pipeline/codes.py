@@ -7,9 +7,8 @@ stopped has written can be read; the next run finds its codes in the store.
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +39,7 @@ class Header(NamedTuple):
     methods: list[str]
     decode: Decode
     transforms: bool
+    variants: Sequence[str] = ()  # of each method: which network, where it is one
 
 
 class Coded(NamedTuple):
@@ -57,8 +57,9 @@ class Coded(NamedTuple):
 def header_of(methods: Sequence[str] = (), options: Options | None = None) -> Header:
     """The header of codes by these methods; raises `UsageError` for one that there is not."""
     options = options or Options()
-    specs = [plugins.describe(method) for method in options.fingerprints(methods or [options.method])]
-    return Header(specs, options.decode, options.transforms)
+    prints = options.fingerprints(methods or [options.method])
+    specs, variants = list(map(plugins.describe, prints)), list(map(fingerprints.variant_of, prints))
+    return Header(specs, options.decode, options.transforms, variants)
 
 
 def encode_files_as_stream(
@@ -150,23 +151,24 @@ def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
 
     The last line may be cut off, as a run that was killed leaves it. Raises `UsageError` for another file.
     """
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(open(path, encoding="utf-8"))
+    try:
+        with open(path, encoding="utf-8") as file:
             value = json.loads(file.readline())
-            header = Header(list(value["methods"]), value["decode"], bool(value["transforms"]))
-            if value["schema"] != SCHEMA:
-                raise ValueError(value["schema"])
-        except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError):
-            raise UsageError(f"{path} holds no codes of schema {SCHEMA}") from None
-        rows = _rows(path, file, stack.pop_all())
-    return header, rows
+        methods = list(value["methods"])
+        variants = list(value.get("variants", [""] * len(methods)))
+        header = Header(methods, value["decode"], bool(value["transforms"]), variants)
+        if value["schema"] != SCHEMA:
+            raise ValueError(value["schema"])
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{path} holds no codes of schema {SCHEMA}") from None
+    return header, _rows(path)
 
 
-def _rows(path: str, file: IO[str], stack: ExitStack) -> Iterator[Coded]:
-    with stack:
+def _rows(path: str) -> Iterator[Coded]:
+    with open(path, encoding="utf-8") as file:
+        file.readline()  # the header
         for number, line in enumerate(file, start=2):
             if not line.endswith("\n"):
                 return
@@ -191,6 +193,8 @@ def query_codes(image: Any, path: str, options: Options | None = None, *, name: 
     if spec not in header.methods:
         raise UsageError(f"{path} holds codes of {', '.join(header.methods)}, not of {spec}")
     at, width, radius = header.methods.index(spec), width_of(method), options.radius_of(method)
+    if header.variants[at : at + 1] != [fingerprints.variant_of(method)]:
+        raise UsageError(f"{path} holds codes of another network than {spec} is now: encode the images again")
     shown = name or (os.fspath(image) if isinstance(image, str | os.PathLike) else "the picture")
     options = replace(options, decode=header.decode, transforms=False)
     (mine,) = encode_pictures([(shown, image)], [spec], options)
