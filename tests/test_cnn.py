@@ -20,6 +20,9 @@ from PIL import Image
 from drawings import draw
 from twinpix import fingerprints, pipeline, plugins
 from twinpix.errors import ImageError, UsageError
+from twinpix.evaluation.copies import find_copies
+from twinpix.evaluation.methods import measure
+from twinpix.evaluation.rates import steps_of
 from twinpix.fingerprints import _onnx
 from twinpix.imaging import decode, picture_of
 from twinpix.model import Decode, Match
@@ -417,6 +420,28 @@ def test_numbers_that_are_none_become_failures(tmp_path: Path, folder: Path, gai
     assert len(report.failures) == 6
     (row, *_) = pipeline.encode_pictures([("a", draw("scene", 1, (64, 64)))], [f"cnn:model={model}"])
     assert row.error == fingerprints.NOTHING
+
+
+def test_numbers_that_are_none_are_not_compared(tmp_path: Path, folder: Path) -> None:
+    spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=np.nan)}"
+    with pytest.raises(UsageError, match="cannot compare them: the network gave no finite numbers"):
+        pipeline.compare(folder / "0.png", folder / "1.png", method=spec)
+    with pytest.raises(UsageError, match="at least two images"):
+        find_copies([folder], [spec], count=1, options=Options(store=None, workers=1))
+
+
+def test_the_curve_reaches_the_usual_radius(tmp_path: Path, folder: Path) -> None:
+    """Also where the description calls a far one usual."""
+    spec = f"cnn:model={network(tmp_path / 'm.onnx', radii={'normal': 1.0})}"
+    truth = {"0.png": ["0-small.jpg"], "0-small.jpg": [], "1.png": []}
+    found = measure(truth, str(folder), [spec], Options(store=None))
+    assert found.methods[0].usual[1] == 1
+
+
+def test_distances_in_thousandths() -> None:
+    """Whole ones are what they are, although a float of 32 bits is a little off; others count as the next."""
+    distances = np.round(np.arange(0, 2, 0.0001), 4).astype(np.float32)
+    assert steps_of(fingerprints.make("cnn"), distances).tolist() == (-(-np.arange(20_000) // 10)).tolist()
 
 
 def test_one_bad_picture_leaves_the_others_of_its_batch_alone(tmp_path: Path, folder: Path) -> None:

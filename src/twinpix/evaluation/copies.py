@@ -71,7 +71,10 @@ class EditTask:
             image = thumbnail(data, _SIDE, path)
             files = [edited(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
             pictures = [picture, *(decode(file, self.decode, colour=colour) for file in files)]
-            return [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
+            codes = [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
+            if any(fingerprints.broken(*both).any() for both in zip(self.methods, codes, strict=True)):
+                raise ImageError("code", fingerprints.NOTHING)
+            return codes
         except ImageError as error:
             return Failure(path, error.stage, error.reason)
         except (ValueError, OSError) as error:  # too small or too odd for an edit

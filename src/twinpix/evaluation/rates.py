@@ -42,7 +42,7 @@ def steps_of(method: Fingerprint, distances: NDArray[Any]) -> NDArray[Any]:
     """Distances in whole steps, rounded up, so that a radius of so many steps holds them."""
     if method.metric != "cosine":
         return distances
-    return np.ceil(distances.astype(np.float64) * 1000 - 1e-6).astype(np.int32)
+    return np.ceil(distances.astype(np.float64) * 1000 - 1e-3).astype(np.int32)  # they have four decimals
 
 
 def nearest_directions(codes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.uint16]:

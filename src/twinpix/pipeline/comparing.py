@@ -1,6 +1,7 @@
 """`compare`: two images, every method's distance, and a verdict."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +60,7 @@ def compare(
     judge = plugins.describe(fingerprints.make(method))
     methods = [fingerprints.make(spec) for spec in sorted({*specs, judge})]
     pictures = [_picture(name, decode, fingerprints.colour_of(methods)) for name in names]
-    distances = [_distance(method, pictures) for method in methods]
+    distances = list(_distances(methods, pictures, judge))
     decisive = next(d for d in distances if d.method == judge)
     information = [fingerprints.information_of(picture) for picture in pictures]
     relation, verdict = _verdict(pictures, decisive, min(information))
@@ -94,9 +95,19 @@ def _picture(name: str, mode: Decode, colour: int) -> Picture:
         raise UsageError(f"cannot compare {name}: {error.reason}") from None
 
 
+def _distances(methods: list[Fingerprint], pictures: list[Picture], judge: str) -> Iterator[Distance]:
+    """The word of each method that has one; that of the judge is needed."""
+    for method in methods:
+        try:
+            yield _distance(method, pictures)
+        except ImageError as error:
+            if plugins.describe(method) == judge:
+                raise UsageError(f"{judge} cannot compare them: {error.reason}") from None
+
+
 def _distance(method: Fingerprint, pictures: list[Picture]) -> Distance:
-    left = fingerprints.codes_of(method, pictures[:1])[0]
-    right = fingerprints.codes_of(method, pictures[1:], transforms=method.metric != "identity")[0]
+    left = fingerprints.codes_of_one(method, pictures[0])
+    right = fingerprints.codes_of_one(method, pictures[1], transforms=method.metric != "identity")
     most = 2 if method.metric == "cosine" else method.bits
     _, _, distances = search.join(fingerprints.comparable(method, left), fingerprints.comparable(method, right), most)
     gaps = numbers(distances)
