@@ -548,6 +548,40 @@ def test_the_device_is_no_part_of_the_code(tmp_path: Path, folder: Path) -> None
             Options(method="cnn", device="cuda").fingerprint()
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_device_that_is_offered_and_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime falls back to the processor in silence, which is right where nobody asked for the device."""
+    onnxruntime = __import__("onnxruntime")
+    offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("needs an onnxruntime without CUDA")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
+    spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=1.625)}"
+    _onnx.device_of.cache_clear()
+    try:
+        Options(method=spec).fingerprint()
+        with pytest.raises(UsageError, match="cannot start the device cuda here"):
+            Options(method=spec, device="cuda").fingerprint()
+    finally:
+        _onnx.device_of.cache_clear()
+
+
+@pytest.mark.parametrize("folder_of_model", ["a,b", "with space", "ünï", "back\\slash", "a=b", "a:b"])
+def test_where_a_model_may_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder_of_model: str) -> None:
+    """Its path stands in a report, in codes files and in the store, where it is read again as an option."""
+    if sys.platform == "win32" and set(folder_of_model) & set("\\:"):
+        pytest.skip("no name there")
+    (tmp_path / folder_of_model).mkdir()
+    network(tmp_path / folder_of_model / "m.onnx")
+    monkeypatch.chdir(tmp_path / folder_of_model)
+    if "," in folder_of_model:
+        with pytest.raises(UsageError, match=r"a comma in .*a,b.m\.onnx would end the option"):
+            fingerprints.make("cnn:model=m.onnx")
+    else:
+        method = fingerprints.make("cnn:model=m.onnx")
+        assert fingerprints.make(plugins.describe(method)) == method
+
+
 def test_without_onnxruntime_it_says_what_to_install(tmp_path: Path, folder: Path) -> None:
     code = "import sys; sys.modules['onnxruntime'] = None; from twinpix.cli import main; "
     code += f"sys.argv = ['twinpix', 'find', {str(folder)!r}, '--method', 'cnn', '--no-store']; sys.exit(main())"

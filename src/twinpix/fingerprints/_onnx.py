@@ -200,6 +200,10 @@ class Network:
             raise UsageError(f"{name} has no output {chosen!r}; it has: {', '.join(outputs)}")
         return only, chosen
 
+    def computes_on(self, device: str) -> bool:
+        """False where onnxruntime fell back to the processor, for want of a driver or a library."""
+        return _PROVIDERS[device] in self._session.get_providers()
+
     def vectors(self, batch: NDArray[np.uint8]) -> Vectors:
         """Descriptors `(n, dims)`, as the network gives them, of prepared pictures `(n, size, size, 3)`."""
         step = self._step
@@ -248,7 +252,10 @@ def network(model: str, digest: str, description: Description, device: str) -> N
     with _lock:
         if key not in _ready:
             _ready[key] = Network(model, digest, description, device_of(device))
-        return _ready[key]
+        found = _ready[key]
+    if device != "auto" and not found.computes_on(device):
+        raise UsageError(f"onnxruntime cannot start the device {device} here, and would compute on the processor")
+    return found
 
 
 @cache

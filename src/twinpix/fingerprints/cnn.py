@@ -46,6 +46,8 @@ class CNN:
             raise ValueError(f"device is one of {', '.join(_onnx.DEVICES)}")
         if self.model:
             object.__setattr__(self, "model", os.path.abspath(self.model))  # noqa: PTH100 - as its user wrote it, links too
+            if "," in self.model:
+                raise ValueError(f"a comma in {self.model} would end the option: rename what has it in its name")
         if self.dims < 0:
             raise ValueError("dims is a number of numbers, or 0 for what is enough")
         object.__setattr__(self, "description", _onnx.description_of(self.path))
