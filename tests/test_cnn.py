@@ -559,11 +559,29 @@ def test_a_device_that_is_offered_and_cannot_be_started(tmp_path: Path, monkeypa
     spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=1.625)}"
     _onnx.device_of.cache_clear()
     try:
-        Options(method=spec).fingerprint()
+        picture = picture_of(draw("scene", 1, (64, 64)), colour=SIZE)
+        fingerprints.codes_of(Options(method=spec).fingerprint(), [picture])
         with pytest.raises(UsageError, match="cannot start the device cuda here"):
-            Options(method=spec, device="cuda").fingerprint()
+            fingerprints.codes_of(Options(method=spec, device="cuda").fingerprint(), [picture])
     finally:
         _onnx.device_of.cache_clear()
+
+
+def test_a_run_is_begun_without_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started in the parent would be dead in workers that are forked from it."""
+    started = []
+    real = _onnx.Network
+
+    def network_(model: str, digest: str, description: Any, device: str) -> _onnx.Network:
+        started.append(device)
+        return real(model, digest, description, "cpu")
+
+    monkeypatch.setattr(_onnx, "Network", network_)
+    monkeypatch.setattr(_onnx, "device_of", lambda wanted: {"auto": "cuda"}.get(wanted, wanted))
+    method = Options(method=f"cnn:model={network(tmp_path / 'm.onnx', gain=1.875)}").fingerprint()
+    assert (fingerprints.width_of(method), started) == (96, ["cpu"])
+    fingerprints.codes_of(method, [picture_of(draw("scene", 1, (64, 64)), colour=SIZE)])
+    assert started == ["cpu", "cuda"]
 
 
 @pytest.mark.parametrize("folder_of_model", ["a,b", "with space", "ünï", "back\\slash", "a=b", "a:b"])

@@ -83,6 +83,7 @@ class CNN:
 
     def check(self) -> None:
         """Raise `UsageError` when the network cannot be run here, or does not give what it should."""
+        _onnx.device_of(self.device)
         found = self._all()
         if self.width > found:
             raise UsageError(f"{self.path} gives {found} numbers: dims={self.width} is more")
@@ -104,10 +105,9 @@ class CNN:
 
     def vectors(self, batch: Array) -> Array:
         """Descriptors `(n, dims)` float32 as the network gives them, of prepared pictures."""
-        return self._network().vectors(batch)[:, : self.width]
-
-    def _network(self) -> _onnx.Network:
-        return _onnx.network(self.path, self.digest, self.description, self.device)
+        found = _onnx.network(self.path, self.digest, self.description, self.device).vectors(batch)
+        return found[:, : self.dims or self.description.dims or found.shape[1]]
 
     def _all(self) -> int:
-        return self._network().width
+        """Numbers that the network gives, asked on the processor: workers are forked, which no other device survives."""
+        return _onnx.network(self.path, self.digest, self.description, "cpu").width
