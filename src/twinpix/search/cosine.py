@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from twinpix.search.base import Pairs, Vectors, cosine_distances, no_pairs, unit
 
 _ROWS, _COLUMNS = 512, 4096
+_GALLERY = 1 << 16  # rows whose unit vectors are held at once: in eight orientations they are many
 _SLACK = 1e-4  # of a product in single precision, and of the rounding
 _SAMPLE = 400
 _SURVIVOR_COST = 40.0  # of a pair looked at again, in products of one number
@@ -42,7 +43,11 @@ class Cosine:
         return self._join(codes, codes, radius, half=True)
 
     def between(self, queries: Vectors, gallery: Vectors, radius: float) -> Pairs:
-        return self._join(queries, gallery, radius, half=False)
+        found = []
+        for start in range(0, max(1, len(gallery)), _GALLERY):
+            i, j, distance = self._join(queries, gallery[start : start + _GALLERY], radius, half=False)
+            found.append((i, j + start, distance))
+        return tuple(np.concatenate(column) for column in zip(*found, strict=True))  # type: ignore[return-value]
 
     def _join(self, queries: Vectors, gallery: Vectors, radius: float, *, half: bool) -> Pairs:
         if not len(queries) or not len(gallery):
