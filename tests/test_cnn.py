@@ -567,17 +567,41 @@ def test_a_device_that_is_offered_and_cannot_be_started(tmp_path: Path, monkeypa
         _onnx.device_of.cache_clear()
 
 
-def test_a_run_is_begun_without_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is started in the parent would be dead in workers that are forked from it."""
-    started = []
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Devices that networks are made for, on a machine that seems to have one; but for the package's own network."""
+    out: list[str] = []
     real = _onnx.Network
 
-    def network_(model: str, digest: str, description: Any, device: str) -> _onnx.Network:
-        started.append(device)
+    def made(model: str, digest: str, description: Any, device: str) -> _onnx.Network:
+        if model.endswith("m.onnx"):
+            out.append(device)
         return real(model, digest, description, "cpu")
 
-    monkeypatch.setattr(_onnx, "Network", network_)
+    monkeypatch.setattr(_onnx, "Network", made)
     monkeypatch.setattr(_onnx, "device_of", lambda wanted: {"auto": "cuda"}.get(wanted, wanted))
+    return out
+
+
+def test_device_is_for_the_networks_of_a_run(tmp_path: Path) -> None:
+    methods = Options(device="cpu").fingerprints(["phash", "cnn", "dhash"])
+    assert [getattr(method, "device", "") for method in methods] == ["", "cpu", ""]
+    with pytest.raises(UsageError, match="does not fit phash, dhash: only networks"):
+        Options(device="cpu").fingerprints(["phash", "dhash"])
+
+
+def test_a_method_computes_where_it_says(tmp_path: Path, folder: Path, started: list[str]) -> None:
+    """Also where its description stands in for it, which leaves that out."""
+    spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=1.75)},device=cpu"
+    pipeline.compare(folder / "0.png", folder / "1.png", method=spec)
+    path, options = str(tmp_path / "codes"), Options(method=spec, store=None)
+    pipeline.write_codes(path, pipeline.header_of(options=options), [])
+    assert pipeline.query_codes(folder / "1.png", path, options) == []
+    assert started == ["cpu"]
+
+
+def test_a_run_is_begun_without_the_device(tmp_path: Path, started: list[str]) -> None:
+    """What is started in the parent would be dead in workers that are forked from it."""
     method = Options(method=f"cnn:model={network(tmp_path / 'm.onnx', gain=1.875)}").fingerprint()
     assert (fingerprints.width_of(method), started) == (96, ["cpu"])
     fingerprints.codes_of(method, [picture_of(draw("scene", 1, (64, 64)), colour=SIZE)])

@@ -94,11 +94,16 @@ def check(method: Fingerprint) -> None:
     getattr(method, "check", lambda: None)()
 
 
-def placed(method: Fingerprint, device: str) -> Fingerprint:
-    """The method computing on `device`; raises `UsageError` for one that has no choice of it."""
-    if "device" not in plugins.options(type(method)):
-        raise UsageError(f"{plugins.describe(method)} computes on the processor only: --device does not fit")
-    return cast(Fingerprint, plugins.changed(method, device=device))
+def placed(methods: Sequence[Fingerprint], device: str) -> tuple[Fingerprint, ...]:
+    """The methods, networks among them computing on `device`; raises `UsageError` when there is none."""
+    networks = ["device" in plugins.options(type(method)) for method in methods]
+    if not any(networks):
+        names = ", ".join(map(plugins.describe, methods))
+        raise UsageError(f"--device does not fit {names}: only networks have a choice of it")
+    return tuple(
+        cast(Fingerprint, plugins.changed(method, device=device)) if network else method
+        for method, network in zip(methods, networks, strict=True)
+    )
 
 
 def comparable(method: Fingerprint, codes: Bytes2D) -> Array:

@@ -197,7 +197,7 @@ def query_codes(image: Any, path: str, options: Options | None = None, *, name: 
         raise UsageError(f"{path} holds codes of another network than {spec} is now: encode the images again")
     shown = name or (os.fspath(image) if isinstance(image, str | os.PathLike) else "the picture")
     options = replace(options, decode=header.decode, transforms=False)
-    (mine,) = encode_pictures([(shown, image)], [spec], options)
+    (mine,) = encode_pictures([(shown, image)], [options.method], options)
     if mine.error:
         raise UsageError(f"cannot use {shown} as a query: {mine.error}")
     plain = options.guard and mine.information < INFORMATION_FLOOR

@@ -58,7 +58,7 @@ def compare(
     specs = [name for name in plugins.names("fingerprints") if _is_usable(name)]
     fingerprints.check(fingerprints.make(method))
     judge = plugins.describe(fingerprints.make(method))
-    methods = [fingerprints.make(spec) for spec in sorted({*specs, judge})]
+    methods = [fingerprints.make(method if spec == judge else spec) for spec in sorted({*specs, judge})]
     pictures = [_picture(name, decode, fingerprints.colour_of(methods)) for name in names]
     distances = list(_distances(methods, pictures, judge))
     decisive = next(d for d in distances if d.method == judge)

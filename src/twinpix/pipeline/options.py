@@ -75,7 +75,7 @@ class Options:
         """The methods described; raises `UsageError` for one that there is not, cannot be turned or cannot be used."""
         methods = tuple(fingerprints.make(spec) for spec in specs)
         if self.device:
-            methods = tuple(fingerprints.placed(method, self.device) for method in methods)
+            methods = fingerprints.placed(methods, self.device)
         for spec, method in zip(specs, methods, strict=True):
             if self.transforms and method.metric == "identity":
                 raise UsageError(f"{spec} compares for equality: it cannot be combined with --transforms")
