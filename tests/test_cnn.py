@@ -499,6 +499,15 @@ def test_codes_in_a_file_are_of_one_model(tmp_path: Path, folder: Path) -> None:
             pipeline.query_codes(folder / "1.png", path, options)
 
 
+@pytest.mark.parametrize("code", ["", "00", "00" * 96, "ff" * 96, "3c" * 192])
+def test_codes_in_a_file_that_are_none(tmp_path: Path, folder: Path, code: str) -> None:
+    path, options = str(tmp_path / "codes"), Options(method=f"cnn:model={network(tmp_path / 'm.onnx')}", store=None)
+    row = pipeline.Coded("x.png", [bytes.fromhex(code)], 9, 9, 99)
+    pipeline.write_codes(path, pipeline.header_of(options=options), [row])
+    with pytest.raises(UsageError, match="holds codes that are none of cnn:model="):
+        pipeline.query_codes(folder / "1.png", path, options)
+
+
 def test_weights_in_another_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From everywhere: the store would not notice that they were swapped."""
     weights = numpy_helper.from_array(np.eye(48, dtype=np.float32), "w")

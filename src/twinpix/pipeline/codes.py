@@ -213,8 +213,12 @@ def query_codes(image: Any, path: str, options: Options | None = None, *, name: 
         ]
         if plain or not usable:
             continue
+        turns = fingerprints.TURNS if header.transforms else 1
+        if any(len(row.codes[at : at + 1]) != 1 or len(row.codes[at]) != turns * width for row in usable):
+            raise UsageError(f"{path} holds codes that are none of {spec}")
         flat = np.frombuffer(b"".join(row.codes[at] for row in usable), dtype=np.uint8).reshape(-1, width)
-        turns = len(flat) // len(usable)
+        if fingerprints.broken(method, flat[:, None]).any():
+            raise UsageError(f"{path} holds codes that are none of {spec}")
         theirs_ = fingerprints.comparable(method, flat)
         _, found, distance = search.join(fingerprints.comparable(method, code), theirs_, radius, options.search)
         nearest: dict[int, tuple[float, int]] = {}
