@@ -176,8 +176,8 @@ def test_a_radius_or_a_threshold_that_is_none(wrong: str) -> None:
 
 def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> None:
     """That is what tells a report of bits from one of directions."""
-    for option in ({"radius": 0}, {"threshold": 1}):
-        report = pipeline.find([folder], method="cnn", store=None, **option)
+    for options in (Options(method="cnn", radius=0, store=None), Options(method="cnn", threshold=1, store=None)):
+        report = pipeline.find([folder], options)
         assert (report.radius, type(report.radius)) == (0, float)
     bits = pipeline.decide_again(pipeline.find([folder], store=None), stricter=4.0)
     assert (bits.radius, type(bits.radius)) == (4, int)

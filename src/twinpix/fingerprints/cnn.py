@@ -109,5 +109,5 @@ class CNN:
         return found[:, : self.dims or self.description.dims or found.shape[1]]
 
     def _all(self) -> int:
-        """Numbers that the network gives, asked on the processor: workers are forked, which no other device survives."""
+        """Numbers that the network gives, asked on the processor: no other device survives that workers are forked."""
         return _onnx.network(self.path, self.digest, self.description, "cpu").width
