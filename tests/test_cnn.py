@@ -27,6 +27,7 @@ from twinpix.fingerprints import _onnx
 from twinpix.imaging import decode, picture_of
 from twinpix.model import Decode, Match
 from twinpix.pipeline import Options
+from twinpix.pipeline.coding import CodeTask
 from twinpix.report.text import how
 from twinpix.search import join
 
@@ -442,6 +443,19 @@ def test_distances_in_thousandths() -> None:
     """Whole ones are what they are, although a float of 32 bits is a little off; others count as the next."""
     distances = np.round(np.arange(0, 2, 0.0001), 4).astype(np.float32)
     assert steps_of(fingerprints.make("cnn"), distances).tolist() == (-(-np.arange(20_000) // 10)).tolist()
+
+
+@pytest.mark.parametrize(("transforms", "clocks"), [(False, 1), (True, 6)])
+def test_the_clock_of_a_picture_is_not_that_of_eight_in_eight_orientations(
+    tmp_path: Path, folder: Path, transforms: bool, clocks: int
+) -> None:
+    """A large network takes seconds for each: the first of the pictures would be said to have taken too long."""
+    method = fingerprints.make(f"cnn:model={network(tmp_path / 'm.onnx')}")
+    batch = [(number, str(path)) for number, path in enumerate(sorted(folder.iterdir()))]
+    set_at: list[int] = []
+    outcomes = CodeTask((method,), "fast", transforms)(batch, set_at.append, lambda question: [[0]] * len(batch))
+    assert all(outcome.results[0].code for outcome in outcomes)
+    assert len(set_at) == 2 * len(batch) + clocks  # for reading, for decoding, and for these
 
 
 def test_one_bad_picture_leaves_the_others_of_its_batch_alone(tmp_path: Path, folder: Path) -> None:

@@ -18,7 +18,7 @@ from twinpix.sources import read
 from twinpix.store import NOT_AN_IMAGE, Result, Store
 
 _BATCH_FILES, _BATCH_BYTES = 24, 4 << 20
-_CODED_AT_ONCE = 8  # pictures, after which the clock that a picture may take is set again
+_CODED_AT_ONCE = 8  # orientations of pictures, after which the clock that a picture may take is set again
 
 Item = tuple[int, str]  # a file's number and path
 
@@ -94,8 +94,9 @@ class CodeTask:
             contents[index] = None
         for number, items in prepared.items():
             method = self.methods[number]
-            for at in range(0, len(items), _CODED_AT_ONCE):
-                some = items[at : at + _CODED_AT_ONCE]
+            step = _CODED_AT_ONCE // len(items[0][2])
+            for at in range(0, len(items), step):
+                some = items[at : at + step]
                 begin(some[0][0])
                 codes = self._codes(method, [small for _, _, small in some])
                 for (index, facts, _), code in zip(some, codes, strict=True):
