@@ -655,8 +655,7 @@ def test_without_onnxruntime_it_says_what_to_install(tmp_path: Path, folder: Pat
     assert "pip install 'twinpix[cnn]'" in out.stderr
 
 
-def test_a_run_that_was_killed_loses_little(tmp_path: Path, folder: Path) -> None:
-    """What the store holds is not computed again: a second run decodes nothing."""
+def test_what_the_store_holds_is_not_computed_again(tmp_path: Path, folder: Path) -> None:
     store = tmp_path / "store.sqlite"
     first = pipeline.find([folder], method="cnn", strictness="loose", store=store)
     for path in folder.iterdir():

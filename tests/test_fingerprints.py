@@ -165,6 +165,7 @@ def test_contract(name: str) -> None:
         ("ahash:flavour=pdq", "choose one of imagededup, imagehash"),
         ("whash:size=12,flavour=imagehash", "power of two"),
         ("pdq:size=8", "has no options"),
+        ("cnn:model=", "cnn:model= needs a value"),
         ("cnn:dims=-1", "dims is a number of numbers"),
         ("cnn:device=abacus", "device is one of auto, cpu, cuda"),
     ],

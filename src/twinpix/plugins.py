@@ -90,6 +90,8 @@ def build(package: str, name: str, given: Mapping[str, str]) -> Any:
         if key not in fields:
             have = f"has: {', '.join(fields)}" if fields else "has no options"
             raise UsageError(f"{name} has no option {key!r}; it {have}")
+        if not given[key]:  # an empty variable of a shell, most likely
+            raise UsageError(f"{name}:{key}= needs a value")
     for key, field in fields.items():
         if key not in given and field.default is field.default_factory is dataclasses.MISSING:
             raise UsageError(f"{name} needs its option {key!r}: {name}:{key}=VALUE")

@@ -45,7 +45,7 @@ class CNN:
         if self.device not in _onnx.DEVICES:
             raise ValueError(f"device is one of {', '.join(_onnx.DEVICES)}")
         if self.model:
-            object.__setattr__(self, "model", os.path.abspath(self.model))  # noqa: PTH100 - as its user wrote it, links too
+            object.__setattr__(self, "model", os.path.abspath(os.path.expanduser(self.model)))  # noqa: PTH100, PTH111
             if "," in self.model:
                 raise ValueError(f"a comma in {self.model} would end the option: rename what has it in its name")
         if self.dims < 0:

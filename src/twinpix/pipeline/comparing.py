@@ -77,8 +77,8 @@ def compare(
 
 def _is_usable(name: str) -> bool:
     """True for a method that tells near from far, and that is installed."""
-    method = fingerprints.make(name)
     try:
+        method = fingerprints.make(name)
         fingerprints.check(method)
     except UsageError:
         return False
