@@ -28,10 +28,10 @@ LOGGED_EVERY, KEPT_EVERY = 50, 250
 class Recipe:
     """All that shapes a run. `steps` counts batches; the sides and the learning rate follow from it."""
 
-    steps: int = 9000
-    coarse_steps: int = 5500
+    steps: int = 6800
+    coarse_steps: int = 4300
     """So many steps with pictures of `coarse_side` pixels, the rest with `side`."""
-    decay_steps: int = 2200
+    decay_steps: int = 2300
     """The last steps, over which the learning rate falls to nothing."""
     side: int = 128
     coarse_side: int = 96
@@ -41,7 +41,7 @@ class Recipe:
     weight_decay: float = 0.05
     temperature: float = 0.05
     spread: float = 10.0
-    grouped_after: int = 2000
+    grouped_after: int = 2200
     """Steps after which a batch is made of groups of pictures that are near one another, so that it holds hard
     cases; before, nearness means nothing."""
     group: int = 8
