@@ -135,10 +135,10 @@ def test_a_decoder_that_crashes_or_hangs_is_a_failure(photos: Path, tmp_path: Pa
 import os, time, sys
 import twinpix.pipeline.coding as coding
 real = coding.decode
-def decode(data, mode, name):
+def decode(data, mode, name, *rest):
     if name.endswith("1.png"): os.abort()
     if name.endswith("2.png"): time.sleep(100)
-    return real(data, mode, name)
+    return real(data, mode, name, *rest)
 coding.decode = decode
 import twinpix
 if __name__ == "__main__":
