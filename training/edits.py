@@ -64,11 +64,10 @@ class Editor:
         kept = views.copy()
         for k in np.flatnonzero(rng.random(n) < 0.12):
             j = int((k + rng.integers(1, n)) % n)
-            if rng.random() < 0.4:
-                part = rng.uniform(0.35, 0.65)
+            blended, part = rng.random() < 0.4, rng.uniform(0.35, 0.65)
+            if blended:
                 views[k] = (kept[k] * part + kept[j] * (1 - part)).astype(np.uint8)
             else:
-                part = rng.uniform(0.35, 0.65)
                 edge = int(side * part)
                 if rng.random() < 0.5:
                     views[k, :, edge:] = kept[j][:, edge:]

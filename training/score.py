@@ -10,7 +10,7 @@ import numpy as np
 import twinpix
 from training.export import export
 from twinpix import fingerprints
-from twinpix.evaluation.rates import distances, points
+from twinpix.evaluation.rates import distances, points, radius_of
 
 RATES = (1e-4, 1e-5, 1e-6)
 
@@ -42,7 +42,7 @@ def score(state: Path, folder: Path, side: int, prefixes: tuple[int, ...], turns
             part = np.ascontiguousarray(codes[..., : 2 * dims])
             gaps = distances(method, part[first, 0], part[edited, :count])
             found = points(gaps, same, RATES)
-            cells = [f"{point.recall:.3f} ({point.radius / 1000:.3f})" for point in found]
+            cells = [f"{point.recall:.3f} ({radius_of(method, int(point.radius)):.3f})" for point in found]
             near = (gaps <= found[-1].radius) & same
             shares = {edit: near[:, edits[edited] == edit].sum() / len(first) for edit in sorted(set(edits[edited]))}
             weak = ", ".join(f"{edit} {share:.2f}" for edit, share in shares.items() if share < 0.9)

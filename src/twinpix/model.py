@@ -27,6 +27,9 @@ Strictness = Literal["exact", "strict", "normal", "loose"]
 Decode = Literal["fast", "reference"]
 
 
+DIGITS = 4  # decimals of a cosine distance
+
+
 class Stamp(NamedTuple):
     """What the file system says of a file; equal stamps mean that nobody wrote to it in between."""
 
@@ -138,7 +141,7 @@ class Matches:
 def numbers(distances: NDArray[Any]) -> list[float]:
     """Distances as plain numbers: whole ones, or with the four decimals that they have."""
     values: list[float] = distances.tolist()
-    return values if distances.dtype.kind == "i" else [round(value, 4) for value in values]
+    return values if distances.dtype.kind == "i" else [round(value, DIGITS) for value in values]
 
 
 def shown(distance: float) -> str:

@@ -34,7 +34,7 @@ class Measured(NamedTuple):
     @property
     def recommended(self) -> float:
         """The smallest radius of the best F1."""
-        return self.curve.recommended * self.step if self.step == 1 else round(self.curve.recommended * self.step, 3)
+        return round(self.curve.recommended * self.step, 3)  # a whole number stays one
 
     @property
     def usual(self) -> tuple[float, float]:

@@ -9,6 +9,8 @@ from twinpix.fingerprints import Fingerprint, comparable
 from twinpix.model import Bytes2D
 from twinpix.search.base import unit, words
 
+_STEPS = 1000  # to a cosine distance of 1
+
 
 class Point(NamedTuple):
     """The largest radius whose share of false matches is at most the rate, and the recall there; -1 for none."""
@@ -30,19 +32,17 @@ def distances(method: Fingerprint, originals: Bytes2D, copies: NDArray[np.uint8]
 
 def step_of(method: Fingerprint) -> float:
     """What distances are counted in: bits, or thousandths of cosine distance."""
-    return 0.001 if method.metric == "cosine" else 1
+    return 1 / _STEPS if method.metric == "cosine" else 1
 
 
 def radius_of(method: Fingerprint, steps: int) -> float:
     """So many steps as a radius of the method."""
-    return round(steps * 0.001, 3) if method.metric == "cosine" else steps
+    return round(steps * step_of(method), 3)  # a whole number stays one
 
 
 def steps_of(method: Fingerprint, distances: NDArray[Any]) -> NDArray[Any]:
     """Distances in whole steps, rounded up, so that a radius of so many steps holds them."""
-    if method.metric != "cosine":
-        return distances
-    return np.ceil(distances.astype(np.float64) * 1000 - 1e-3).astype(np.int32)  # they have four decimals
+    return _in_steps(distances).astype(np.int32) if method.metric == "cosine" else distances
 
 
 def nearest_directions(codes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.uint16]:
@@ -51,7 +51,12 @@ def nearest_directions(codes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.
     left = unit(codes)
     for turn in range(others.shape[1]):
         np.maximum(best, left @ unit(others[:, turn]).T, out=best)
-    steps: NDArray[np.uint16] = np.ceil(np.clip((1 - best) * 1000 - 1e-3, 0, 2000)).astype(np.uint16)
+    return _in_steps(np.clip(1 - best, 0, 2)).astype(np.uint16)
+
+
+def _in_steps(distances: NDArray[Any]) -> NDArray[np.float64]:
+    """Cosine distances in thousandths, rounded up but for what single precision adds to a whole one."""
+    steps: NDArray[np.float64] = np.ceil(np.maximum(distances.astype(np.float64) * _STEPS - 1e-3, 0))
     return steps
 
 

@@ -145,15 +145,19 @@ def thumbnail(data: bytes, side: int, name: str = "") -> Image.Image:
 
 
 def _thumbnail(data: bytes, side: int, name: str) -> Image.Image:
+    out = _colours(data, name, side)
+    out.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return out
+
+
+def _colours(data: bytes, name: str, side: int) -> Image.Image:
+    """The picture in RGB, whatever of it there is, upright; of a JPEG no more than about `side` pixels a side."""
     image = _open(data, name)
     if isinstance(image, ImageFile.ImageFile):
         image.draft("RGB", (side, side))
     with _truncated_allowed():
         image.load()
-    turn = _orientation(image)
-    out = _turned(_to_rgb(image), turn)
-    out.thumbnail((side, side), Image.Resampling.BICUBIC)
-    return out
+    return _turned(_to_rgb(image), _orientation(image))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -207,7 +211,7 @@ def _decode_jpeg(data: bytes, name: str, colour: int) -> Picture:
     except (OSError, SyntaxError, ValueError) as error:
         luma, damaged, colours = _to_luma(_salvage(data, name, error, BASE)), True, None
     if colour:
-        colours = _reduced(_turned(colours, turn), colour) if colours else _colours(data, name, colour)
+        colours = _reduced(_turned(colours, turn) if colours else _colours(data, name, colour), colour)
     luma = _reduced(_turned(luma, turn))
     return Picture(luma, *_upright(full, turn), form, "fast", data, name, damaged, colours)
 
@@ -217,15 +221,6 @@ def _is_ycc(image: Image.Image) -> bool:
     ids = [layer[0] for layer in getattr(image, "layer", [])]
     stored_rgb = image.info.get("adobe_transform", 1) == 0 or ids == [82, 71, 66]
     return image.mode == "RGB" and len(ids) == 3 and not stored_rgb
-
-
-def _colours(data: bytes, name: str, side: int) -> Image.Image:
-    """A JPEG in colour, whatever of it there is, upright, with `side` pixels or more along the shorter side."""
-    image = _open(data, name)
-    image.draft("RGB", (side, side))
-    with _truncated_allowed():
-        image.load()
-    return _reduced(_turned(_to_rgb(image), _orientation(image)), side)
 
 
 def _open(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:

@@ -57,8 +57,7 @@ class Picture:
             return np.asarray(self.image.resize(size, lanczos if sharp else Image.Resampling.BICUBIC, reducing_gap=1.2))
         if flavour == "imagehash":
             return np.asarray(self.image.convert("L").resize(size, lanczos))
-        rgb = self.image if self.image.mode == "RGB" else self.image.convert("RGBA").convert("RGB")
-        return np.asarray(rgb.resize(size, lanczos).convert("L"))
+        return np.asarray(_without_alpha(self.image).resize(size, lanczos).convert("L"))
 
     def rgb(
         self,
@@ -75,7 +74,7 @@ class Picture:
         if image is None:
             raise ValueError("decoded without colours")
         try:
-            rgb = image if image.mode == "RGB" else image.convert("RGBA").convert("RGB")
+            rgb = _without_alpha(image)
             x, y = ((1 - share) / 2 * side for share, side in zip(part, rgb.size, strict=True))
             return np.asarray(rgb.resize((width, height), filter, (x, y, rgb.width - x, rgb.height - y), 2.0))
         except (ValueError, OSError, MemoryError) as error:
@@ -104,3 +103,8 @@ class Picture:
     def file_digest(self) -> bytes:
         """16 bytes that name the file's content (xxh3-128)."""
         return xxhash.xxh3_128_digest(self.data)
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    """RGB as the reference libraries make it: alpha dropped."""
+    return image if image.mode == "RGB" else image.convert("RGBA").convert("RGB")

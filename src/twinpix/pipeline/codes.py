@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from twinpix.pipeline.progress import Progress
 from twinpix.pipeline.querying import Hit
 from twinpix.report.json import escaped
 from twinpix.store import Result
-
-if TYPE_CHECKING:
-    pass
 
 SCHEMA = "twinpix.codes/1"
 CHUNK = 2_000  # files that are coded between two writes

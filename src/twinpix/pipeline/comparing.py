@@ -55,15 +55,16 @@ def compare(
     Raises `UsageError` when one of them cannot be read.
     """
     names = os.fspath(a), os.fspath(b)
-    specs = [name for name in plugins.names("fingerprints") if _is_usable(name)]
-    fingerprints.check(fingerprints.make(method))
-    judge = plugins.describe(fingerprints.make(method))
-    methods = [fingerprints.make(method if spec == judge else spec) for spec in sorted({*specs, judge})]
+    mine = fingerprints.make(method)
+    fingerprints.check(mine)
+    judge = plugins.describe(mine)
+    every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
+    methods = [every[spec] for spec in sorted(every)]
     pictures = [_picture(name, decode, fingerprints.colour_of(methods)) for name in names]
     distances = list(_distances(methods, pictures, judge))
     decisive = next(d for d in distances if d.method == judge)
     information = [fingerprints.information_of(picture) for picture in pictures]
-    relation, verdict = _verdict(pictures, decisive, min(information))
+    relation, verdict = _verdict(pictures, mine, decisive, min(information))
     matrices = [PDQ().prepare(picture) for picture in pictures]
     return Comparison(
         *names,
@@ -75,14 +76,16 @@ def compare(
     )
 
 
-def _is_usable(name: str) -> bool:
-    """True for a method that tells near from far, and that is installed."""
-    try:
-        method = fingerprints.make(name)
-        fingerprints.check(method)
-    except UsageError:
-        return False
-    return method.metric != "identity"
+def _usable() -> Iterator[Fingerprint]:
+    """The methods that tell near from far, and that are installed."""
+    for name in plugins.names("fingerprints"):
+        try:
+            method = fingerprints.make(name)
+            fingerprints.check(method)
+        except UsageError:
+            continue
+        if method.metric != "identity":
+            yield method
 
 
 def _picture(name: str, mode: Decode, colour: int) -> Picture:
@@ -121,7 +124,9 @@ def _apart(decisive: Distance, gap: float) -> str:
     return f"{shown(gap)} {unit}, radius {shown(decisive.radius)}"
 
 
-def _verdict(pictures: list[Picture], decisive: Distance, information: int) -> tuple[Relation | None, str]:
+def _verdict(
+    pictures: list[Picture], method: Fingerprint, decisive: Distance, information: int
+) -> tuple[Relation | None, str]:
     a, b = pictures
     if a.data == b.data:
         return "identical-file", "the same file, byte for byte"
@@ -138,7 +143,7 @@ def _verdict(pictures: list[Picture], decisive: Distance, information: int) -> t
             f"different pictures, by {decisive.method} ({_apart(decisive, decisive.distance)})",
         )
     results = [Result(None, p.width, p.height) for p in pictures]
-    relation = relate.relation(fingerprints.make(decisive.method), results[0], results[1], gap, turn)
+    relation = relate.relation(method, results[0], results[1], gap, turn)
     return (
         relation,
         f"the same picture, {relation}, by {decisive.method} ({_apart(decisive, gap)})",

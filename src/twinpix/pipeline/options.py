@@ -14,6 +14,7 @@ from twinpix.fingerprints import Fingerprint
 from twinpix.model import Decode, Strictness, shown
 from twinpix.pipeline.coding import Coder
 from twinpix.pipeline.progress import Progress
+from twinpix.search import radius_of_cosine
 from twinpix.store import Store, default_path
 
 DEFAULT_METHOD = "phash:size=16"
@@ -111,7 +112,7 @@ class Options:
             raise UsageError(f"a threshold is a cosine, and {self.method} counts bits: give a radius")
         if not -1 <= threshold <= 1:
             raise UsageError(f"the threshold is a cosine between -1 and 1, not {shown(threshold)}")
-        return round(1.0 - threshold, 4)
+        return radius_of_cosine(threshold)
 
     def scan(
         self,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix import plugins
 from twinpix.errors import UsageError
+from twinpix.model import DIGITS
 
 Codes = NDArray[np.uint8]
 Vectors = NDArray[Any]  # (n, d) of a kind of floats
@@ -14,7 +15,6 @@ Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]
 """Rows `i`, rows `j`, and how far apart: bits as int32, or cosine distances as float32."""
 
 SMALL = 150_000_000  # words that numpy compares before a compiled kernel is worth its start
-DIGITS = 4  # of a cosine distance
 _AT_ONCE = 4096  # vectors that are brought to length 1 together
 
 
@@ -105,6 +105,11 @@ def unit(vectors: Vectors) -> NDArray[np.float32]:
         scaled = _sized(real if real.dtype == np.float64 else real.astype(np.float32)).astype(np.float32)
         directions[at : at + _AT_ONCE] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
     return directions
+
+
+def radius_of_cosine(least: float) -> float:
+    """The radius within which cosines are at least so much."""
+    return round(1.0 - least, DIGITS)
 
 
 def _sized(vectors: Vectors) -> Vectors:

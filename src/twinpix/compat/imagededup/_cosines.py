@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from twinpix import search
 from twinpix.compat.imagededup._maps import neighbour_map
-from twinpix.search.base import DIGITS, Pairs
+from twinpix.model import DIGITS
+from twinpix.search.base import Pairs
 
 
 class Encodings(NamedTuple):
@@ -67,7 +68,7 @@ def neighbours(encodings: Encodings, least: float, *, scores: bool, threads: int
         raise ValueError(f"encodings are rows of numbers, these are {shape}: let the model end with a pooling")
     sound: NDArray[np.bool_] = np.any(vectors, axis=1)
     rows = np.flatnonzero(sound)
-    radius = round(1 - least, DIGITS)
+    radius = search.radius_of_cosine(least)
     backend = f"cosine:threads={threads}" if threads > 1 else "auto"
     i, j, distance = search.self_join(vectors if sound.all() else vectors[rows], radius, backend)
     i, j, cosine = rows[i], rows[j], np.round(1 - distance.astype(np.float64), DIGITS)

@@ -46,6 +46,11 @@ def coded(image_dir: Any, spec: str, *, recursive: bool, num_enc_workers: int, v
     return Coded(generate_relative_names(image_dir, [uris[row] for row in kept]), prints.codes[kept])
 
 
+def threads_of(workers: int) -> int:
+    """Threads for so many workers; 0, as many as the search takes by itself, when nobody gave a number."""
+    return 0 if workers == UNSET else max(0, workers)
+
+
 def check_input(image_dir: Any, encoding_map: Any, *, recursive: bool, num_enc_workers: int) -> None:
     """Raise `ValueError` without images and encodings; warn of what has no effect when there are encodings."""
     if image_dir:

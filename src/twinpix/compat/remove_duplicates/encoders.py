@@ -8,6 +8,7 @@ import numpy as np
 
 from twinpix.errors import UsageError
 from twinpix.model import shown
+from twinpix.search import radius_of_cosine
 
 
 class Encoder(Protocol):
@@ -77,7 +78,7 @@ class CNN:
         if not -1 <= threshold <= 1:
             bits = ": bits are for --encoder DHash" if threshold > 1 else ""
             raise UsageError(f"the threshold of CNN is a cosine from -1 to 1, not {shown(threshold)}{bits}")
-        return round(1 - threshold, 4)
+        return radius_of_cosine(threshold)
 
     def code(self, value: Any) -> bytes | None:
         if not isinstance(value, list) or len(value) != self.width // 2:

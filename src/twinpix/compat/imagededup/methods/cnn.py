@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.compat.imagededup._cosines import Encodings, encodings_of, neighbours
-from twinpix.compat.imagededup._encoding import UNSET, check_input
+from twinpix.compat.imagededup._encoding import UNSET, check_input, threads_of
 from twinpix.compat.imagededup._networks import Network, OwnNetwork, name_of
-from twinpix.compat.imagededup.utils.general_utils import get_files_to_remove, save_json
+from twinpix.compat.imagededup.utils.general_utils import get_files_to_remove, saved
 from twinpix.compat.imagededup.utils.image_utils import expand_image_array_cnn, load_image, preprocess_image
 from twinpix.compat.imagededup.utils.models import DEFAULT_MODEL_NAME, CustomModel
 
@@ -87,11 +87,9 @@ class CNN:
             encodings = self._encoded(image_dir, recursive, num_enc_workers)
         else:
             encodings = encodings_of(encoding_map or {})
-        threads = max(0, num_sim_workers) if num_sim_workers != UNSET else 0
+        threads = threads_of(num_sim_workers)
         found = neighbours(encodings, min_similarity_threshold, scores=scores, threads=threads)
-        if outfile:
-            save_json(found, outfile)
-        return found
+        return saved(found, outfile)
 
     def find_duplicates_to_remove(
         self,
@@ -116,10 +114,7 @@ class CNN:
             num_enc_workers=num_enc_workers,
             num_sim_workers=num_sim_workers,
         )
-        names = get_files_to_remove(found)
-        if outfile:
-            save_json(names, outfile)
-        return names
+        return saved(get_files_to_remove(found), outfile)
 
     def _encoded(self, image_dir: Any, recursive: bool, num_enc_workers: int) -> Encodings:
         return self._network.vectors(

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import fingerprints, search
-from twinpix.compat.imagededup._encoding import UNSET, check_input, coded
+from twinpix.compat.imagededup._encoding import UNSET, check_input, coded, threads_of
 from twinpix.compat.imagededup._maps import codes_of, neighbour_map
-from twinpix.compat.imagededup.utils.general_utils import get_files_to_remove, save_json
+from twinpix.compat.imagededup.utils.general_utils import get_files_to_remove, saved
 from twinpix.compat.imagededup.utils.image_utils import is_image_array, load_image, picture_of
 
 DEFAULT_SEARCH = "brute_force_cython"
@@ -82,11 +82,9 @@ class Hashing:
         check_input(image_dir, encoding_map, recursive=recursive, num_enc_workers=num_enc_workers)
         if image_dir:
             encoding_map = self.encode_images(image_dir, recursive, num_enc_workers)
-        threads = max(0, num_dist_workers) if num_dist_workers != UNSET else 0
+        threads = threads_of(num_dist_workers)
         found = self._neighbours(encoding_map or {}, max_distance_threshold, scores, threads)
-        if outfile:
-            save_json(found, outfile)
-        return found
+        return saved(found, outfile)
 
     def find_duplicates_to_remove(
         self,
@@ -111,10 +109,7 @@ class Hashing:
             num_enc_workers=num_enc_workers,
             num_dist_workers=num_dist_workers,
         )
-        names = get_files_to_remove(found)
-        if outfile:
-            save_json(names, outfile)
-        return names
+        return saved(get_files_to_remove(found), outfile)
 
     @staticmethod
     def _neighbours(encoding_map: Mapping[str, str], radius: int, scores: bool, threads: int) -> dict[str, list[Any]]:

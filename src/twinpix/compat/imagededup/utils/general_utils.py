@@ -4,9 +4,11 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from twinpix import report
+
+T = TypeVar("T")
 
 
 def generate_files(image_dir: Any, recursive: bool) -> list[Path]:
@@ -41,3 +43,10 @@ def save_json(results: Any, filename: str, float_scores: bool = False) -> None:
     """Write a result as JSON, indented by 2, keys sorted; whole or not at all."""
     text = json.dumps(results, indent=2, sort_keys=True, default=float)
     report.write_file(os.fspath(filename), [text.encode("utf-8", "surrogatepass")])
+
+
+def saved(results: T, outfile: str | None) -> T:
+    """The result, written to `outfile` where one was named."""
+    if outfile:
+        save_json(results, outfile)
+    return results
