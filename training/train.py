@@ -41,6 +41,10 @@ class Recipe:
     weight_decay: float = 0.05
     temperature: float = 0.05
     spread: float = 10.0
+    spread_first: float = 0.3
+    spread_steps: int = 3000
+    """The weight of KoLeo grows from the first to the last over so many steps, by equal factors: from the start it
+    would scatter descriptors that do not yet know a copy."""
     grouped_after: int = 2200
     """Steps after which a batch is made of groups of pictures that are near one another, so that it holds hard
     cases; before, nearness means nothing."""
@@ -51,6 +55,10 @@ class Recipe:
 
     def side_at(self, step: int) -> int:
         return self.coarse_side if step < self.coarse_steps else self.side
+
+    def spread_at(self, step: int) -> float:
+        grown = min(1.0, step / max(self.spread_steps, 1))
+        return float(self.spread_first ** (1 - grown) * self.spread**grown)
 
     def rate_at(self, step: int) -> float:
         """Linear up, constant, then down as 1 - sqrt (Hägele et al., "Scaling laws beyond fixed durations", 2024)."""
@@ -87,7 +95,7 @@ class Run:
         with torch.autocast("cpu", torch.bfloat16):
             vectors = self.net(both.float()).float()
         target, silent = partners(torch.from_numpy(batch.guest), torch.from_numpy(batch.share))
-        loss = nested(vectors, target, silent, recipe.prefixes, recipe.temperature, recipe.spread)
+        loss = nested(vectors, target, silent, recipe.prefixes, recipe.temperature, recipe.spread_at(self.step))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
