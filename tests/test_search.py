@@ -45,10 +45,11 @@ def listed(pairs: tuple[NDArray[Any], ...]) -> list[tuple[Any, ...]]:
 @pytest.fixture(scope="module", params=["as it chooses", "always bands"])
 def bands(request: pytest.FixtureRequest) -> Iterator[None]:
     """Small inputs never take bands by themselves: make every other way too dear."""
-    before = banded._TILE_COST
-    banded._TILE_COST = before if request.param == "as it chooses" else 1e12
+    before = banded._TILE_COST, banded._NEGLIGIBLE
+    if request.param == "always bands":
+        banded._TILE_COST, banded._NEGLIGIBLE = 1e12, 0.0
     yield
-    banded._TILE_COST = before
+    banded._TILE_COST, banded._NEGLIGIBLE = before
 
 
 @pytest.mark.usefixtures("bands")
@@ -92,7 +93,7 @@ def test_uniform_codes_use_bands_and_find_planted_neighbours() -> None:
     codes[30_000:30_500] = codes[:500]
     codes[30_000:30_500, 5] ^= 0b1011
     turned = np.ascontiguousarray(words(codes).T)
-    assert choose_bands(turned, turned, 6) is not None
+    assert choose_bands(turned, turned, 6)[0] is not None
     assert listed(self_join(codes, 6, "banded")) == listed(self_join(codes, 6, "oracle"))
 
 

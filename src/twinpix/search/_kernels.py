@@ -40,17 +40,6 @@ def popcount(typingctx: Any, value: Any) -> Any:
     return types.uint64(types.uint64), codegen
 
 
-@_compiled(inline="always")
-def distance_of(a: Words, i: int, b: Words, j: int, limit: np.uint64) -> np.uint64:
-    """The distance, or something above `limit` as soon as it is above."""
-    total = np.uint64(0)
-    for word in range(a.shape[0]):
-        total += popcount(a[word, i] ^ b[word, j])
-        if total > limit:
-            break
-    return total
-
-
 @_compiled()
 def bucket_keys(codes: Words, first_bit: int, bits: int) -> NDArray[np.int32]:
     """The `bits` bits (at most 24) from `first_bit` on of each code; codes `(words, n)`."""
@@ -105,6 +94,80 @@ def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Ind
     return False
 
 
+TILE = 2048
+"""Codes that rows are compared with at once: with their distances they fit into the nearest cache."""
+
+_TOGETHER = 4
+
+
+@_compiled(inline="always")
+def least_of_four(c0: Any, c1: Any, c2: Any, c3: Any, codes: NDArray[np.uint64]) -> Any:
+    """The least distance of any of four codes of one word to any of several."""
+    least = np.uint64(64)
+    for k in range(len(codes)):
+        code = codes[k]
+        one = min(popcount(c0 ^ code), popcount(c1 ^ code))
+        two = min(popcount(c2 ^ code), popcount(c3 ^ code))
+        least = min(least, min(one, two))
+    return least
+
+
+@_compiled(inline="always")
+def any_near(left: Words, a0: int, a1: int, right: Words, b0: int, b1: int, limit: np.uint64) -> Any:
+    """May any of the at most four codes `a0..a1` of one word be near any of the codes `b0..b1`?
+
+    Some codes behind `b1` are looked at too: a loop of whole vectors takes less time than one with a rest.
+    """
+    last = a1 - 1
+    bucket = right[0, b0 : min(b0 + (b1 - b0 + 15) // 16 * 16, right.shape[1])]  # a slice's indices cannot wrap
+    second, third = min(a0 + 1, last), min(a0 + 2, last)
+    return least_of_four(left[0, a0], left[0, second], left[0, third], left[0, last], bucket) <= limit
+
+
+@_compiled(inline="always")
+def distances_of(left: Words, a: int, right: Words, b0: int, b1: int, limit: np.uint64, out: Words) -> Any:
+    """Distances of one code to the codes `b0..b1`; False, with nothing said of them, when none is near.
+
+    Words are taken four at a time, so that sums stay in registers; after some it is looked whether any can
+    still be near.
+    """
+    width, size = left.shape[0], b1 - b0
+    to = out[:size]
+    least = np.uint64(0)
+    if width == 1:
+        code, bucket = left[0, a], right[0, b0:b1]
+        least = np.uint64(64)
+        for k in range(size):
+            d = popcount(code ^ bucket[k])
+            to[k] = d
+            least = min(least, d)
+        return least <= limit
+    to[:] = 0
+    word = 0
+    while word < width:
+        if word + 4 <= width:
+            c0, c1, c2, c3 = left[word, a], left[word + 1, a], left[word + 2, a], left[word + 3, a]
+            r0, r1 = right[word, b0:b1], right[word + 1, b0:b1]
+            r2, r3 = right[word + 2, b0:b1], right[word + 3, b0:b1]
+            least = np.uint64(1 << 30)
+            for k in range(size):
+                d = to[k] + popcount(c0 ^ r0[k]) + popcount(c1 ^ r1[k]) + popcount(c2 ^ r2[k]) + popcount(c3 ^ r3[k])
+                to[k] = d
+                least = min(least, d)
+            word += 4
+        else:
+            c0, r0 = left[word, a], right[word, b0:b1]
+            least = np.uint64(1 << 30)
+            for k in range(size):
+                d = to[k] + popcount(c0 ^ r0[k])
+                to[k] = d
+                least = min(least, d)
+            word += 1
+        if least > limit:
+            return False
+    return True
+
+
 @_compiled()
 def banded(
     left: Words,
@@ -124,86 +187,59 @@ def banded(
     stop: int,
     out_i: NDArray[np.int32],
     out_j: NDArray[np.int32],
-    out_d: NDArray[np.int16],
+    out_d: NDArray[np.int32],
 ) -> int:
     """Compare the buckets `state[0]..stop` of one band with the buckets whose key differs by a mask.
 
     `masks` holds the key differences, 0 first. When `same`, each pair of buckets is met once. `state` is
-    (next bucket, next mask, next row of the left bucket, 1 when done); returns the number of pairs written.
-    It returns early, to be called again, when the next row's pairs might not fit in the buffers.
+    (next bucket, next mask, next row of the left bucket, first of the right ones, 1 when done); returns the
+    number of pairs written. It returns early, to be called again, when the next pairs might not fit: the
+    buffers hold at least `_TOGETHER` × `TILE`.
     """
     count = 0
     limit = np.uint64(radius)
     room = len(out_i)
-    key, m = state[0], state[1]
+    distance = np.empty(TILE, np.uint64)
+    key, m, row, column = state[0], state[1], state[2], state[3]
     while key < stop:
         a0, a1 = left_starts[key], left_starts[key + 1]
         if a0 == a1:
-            key, m = key + 1, 0
-            continue
+            m = len(masks)
         while m < len(masks):
             other = key ^ masks[m]
             b0, b1 = right_starts[other], right_starts[other + 1]
             if b0 == b1 or (same and other < key):
                 m += 1
                 continue
-            a = max(state[2], a0)
-            while a < a1:
-                begin = a + 1 if same and other == key else b0
-                if count + (b1 - begin) > room:
-                    state[0], state[1], state[2] = key, m, a
-                    return count
-                if left.shape[0] == 1:
-                    code = left[0, a]
-                    bucket = right[0, begin:b1]  # a slice, whose indices cannot wrap: this loop vectorises
-                    any_hit = np.uint64(0)
-                    for k in range(len(bucket)):
-                        any_hit += np.uint64(popcount(code ^ bucket[k]) <= limit)
-                    if any_hit:
-                        for b in range(begin, b1):
-                            d = popcount(code ^ right[0, b])
-                            if d <= limit and not band_of_first(left, a, right, b, firsts, widths, slacks, band):
-                                out_i[count], out_j[count], out_d[count] = left_rows[a], right_rows[b], d
-                                count += 1
-                else:
-                    for b in range(begin, b1):
-                        d = distance_of(left, a, right, b, limit)
-                        if d <= limit and not band_of_first(left, a, right, b, firsts, widths, slacks, band):
-                            out_i[count], out_j[count], out_d[count] = left_rows[a], right_rows[b], d
-                            count += 1
-                a += 1
-            state[2] = 0
+            diagonal = same and other == key
+            row = max(row, a0)
+            while row < a1:
+                last = min(row + (1 if diagonal or left.shape[0] > 1 else _TOGETHER), a1)
+                column = max(column, row + 1 if diagonal else b0)
+                while column < b1:
+                    end = min(column + TILE, b1)
+                    if left.shape[0] > 1 or diagonal or any_near(left, row, last, right, column, end, limit):
+                        if count + (last - row) * (end - column) > room:
+                            state[0], state[1], state[2], state[3] = key, m, row, column
+                            return count
+                        for a in range(row, last):
+                            if not distances_of(left, a, right, column, end, limit, distance):
+                                continue
+                            for b in range(column, end):
+                                d = distance[b - column]
+                                if d <= limit and not band_of_first(left, a, right, b, firsts, widths, slacks, band):
+                                    out_i[count], out_j[count], out_d[count] = left_rows[a], right_rows[b], d
+                                    count += 1
+                    column = end
+                row, column = last, 0
             m += 1
+            row = 0
         key, m = key + 1, 0
-    state[3] = 1
+    state[4] = 1
     return count
 
 
-TILE = 512
-
-
 @_compiled()
-def row_of_words(left: Words, a: int, right: Words, b0: int, b1: int, distance: Words) -> None:
-    """Distances of one code to codes `b0..b1`: four words at a time, so that sums stay in registers."""
-    width, size = left.shape[0], b1 - b0
-    for k in range(size):
-        distance[k] = 0
-    word = 0
-    while word + 4 <= width:
-        c0, c1, c2, c3 = left[word, a], left[word + 1, a], left[word + 2, a], left[word + 3, a]
-        r0, r1 = right[word, b0:b1], right[word + 1, b0:b1]
-        r2, r3 = right[word + 2, b0:b1], right[word + 3, b0:b1]
-        for k in range(size):
-            distance[k] += popcount(c0 ^ r0[k]) + popcount(c1 ^ r1[k]) + popcount(c2 ^ r2[k]) + popcount(c3 ^ r3[k])
-        word += 4
-    while word < width:
-        c0, r0 = left[word, a], right[word, b0:b1]
-        for k in range(size):
-            distance[k] += popcount(c0 ^ r0[k])
-        word += 1
-
-
-@_compiled(fastmath=True)
 def blocked(
     left: Words,
     right: Words,
@@ -213,38 +249,65 @@ def blocked(
     stop: int,
     out_i: NDArray[np.int32],
     out_j: NDArray[np.int32],
-    out_d: NDArray[np.int16],
+    out_d: NDArray[np.int32],
 ) -> int:
     """Compare rows `state[0]..stop` of `left` with all of `right` (only later ones when `same`), by tiles.
 
-    `state` is (next row, next tile of `right`, 0, 1 when done); returns as `banded` does.
+    `state` is (next row of the chunk, where the tile begins, first row of the chunk, 0, 1 when done): each tile
+    is met by all rows of a chunk while it is in the cache. Returns as `banded` does.
     """
     n, room, count = right.shape[1], len(out_i), 0
-    row, tile = state[0], state[1]
-    distance = np.empty(TILE, np.uint64)
     limit = np.uint64(radius)
-    while row < stop:
-        last = min(row + 64, stop)
-        first_tile = (row + 1) // TILE if same else 0
-        tile = max(tile, first_tile)
-        while tile * TILE < n:
-            b0, b1 = tile * TILE, min(n, (tile + 1) * TILE)
-            if count + 64 * TILE > room:
-                state[0], state[1] = row, tile
-                return count
-            for a in range(row, last):
-                size = b1 - b0
-                row_of_words(left, a, right, b0, b1, distance)
-                hits = np.uint64(0)
-                for k in range(size):
-                    hits += np.uint64(distance[k] <= limit)
-                if hits:
-                    begin = max(0, a + 1 - b0) if same else 0
-                    for k in range(begin, size):
-                        if distance[k] <= limit:
-                            out_i[count], out_j[count], out_d[count] = a, b0 + k, distance[k]
-                            count += 1
-            tile += 1
-        row, tile = last, 0
-    state[3] = 1
+    together = 1 if left.shape[0] > 1 else _TOGETHER
+    distance = np.empty(TILE, np.uint64)
+    row, column, chunk = state[0], state[1], state[2]
+    while chunk < stop:
+        chunk_end = min(chunk + 256, stop)
+        while column < n:
+            end = min(column + TILE, n)
+            row = max(row, chunk)
+            while row < chunk_end:
+                last = min(row + together, chunk_end)
+                if same and end <= row + 1:
+                    break
+                if left.shape[0] > 1 or any_near(left, row, last, right, column, end, limit):
+                    if count + (last - row) * (end - column) > room:
+                        state[0], state[1], state[2] = row, column, chunk
+                        return count
+                    for a in range(row, last):
+                        if not distances_of(left, a, right, column, end, limit, distance):
+                            continue
+                        for b in range(max(column, a + 1) if same else column, end):
+                            d = distance[b - column]
+                            if d <= limit:
+                                out_i[count], out_j[count], out_d[count] = a, b, d
+                                count += 1
+                row = last
+            column, row = end, 0
+        chunk = chunk_end
+        row, column = 0, (chunk // TILE * TILE if same else 0)
+    state[4] = 1
     return count
+
+
+@_compiled()
+def order_of(i: NDArray[np.int32], j: NDArray[np.int32]) -> Index:
+    """The order by `i` then `j` of at least one pair: counted by `i`, then each row's pairs by `j`."""
+    low, high = i.min(), i.max()
+    starts = np.zeros(np.int64(high) - low + 2, np.int64)
+    for k in range(len(i)):
+        starts[i[k] - low + 1] += 1
+    for row in range(len(starts) - 1):
+        starts[row + 1] += starts[row]
+    place = starts[:-1].copy()
+    order = np.empty(len(i), np.int64)
+    for k in range(len(i)):
+        row = i[k] - low
+        order[place[row]] = k
+        place[row] += 1
+    for row in range(len(starts) - 1):
+        begin, end = starts[row], starts[row + 1]
+        if end - begin > 1:
+            mine = order[begin:end].copy()
+            order[begin:end] = mine[np.argsort(j[mine], kind="mergesort")]
+    return order

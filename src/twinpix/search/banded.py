@@ -8,10 +8,12 @@ Source: M. Norouzi, A. Punjani, D. J. Fleet, "Fast exact search in Hamming space
 hashing", https://arxiv.org/abs/1307.2982
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cache, partial
+from itertools import combinations, pairwise
 from math import comb
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,17 +21,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.machine import cores
-from twinpix.search.base import Codes, Pairs, no_pairs, words
+from twinpix.search.base import Codes, Pairs, Plan, Tell, words
 
 _MAX_KEY_BITS = 22
 _SAMPLE = 2000
-_BUFFER = 1 << 16
-# Of a look at a bucket, a comparison there (of one word; of several), one in a tile, and sorting a code
-# into its bucket: in nanoseconds or so.
-_BUCKET_COST, _PAIR_COST, _WIDE_PAIR_COST, _TILE_COST, _SORT_COST = 2.5, 1.0, 6.0, 0.25, 20.0
-_STEPS = (1, 1.34, 1.67, 2, 2.5, 3, 4)  # numbers of bands that are tried, as multiples of the least
+_BUFFER, _BUFFERS = 1 << 16, 16  # pairs of a buffer, and buffers that a task fills before others have their turn
+_BLOCK = 1 << 20  # pairs of equal codes that are listed together
+_MANY = 1000  # rows of one code whose pairs are listed row by row
+# In nanoseconds: four rows that meet a bucket and a code there (of one word, then of each word more), of a tile
+# a code for each word, sorting a code into its bucket.
+_BUCKET_COST, _PAIR_COST, _WORD_COST, _TILE_COST, _SORT_COST = 5.0, 0.11, 0.05, 0.04, 20.0
+_WIDE_BUCKET_COST = 6.0
+_KEY_COST = 1.0  # of a bucket whose key is met, however many rows it has
+_NEGLIGIBLE = 2e6  # nanoseconds of a search that is not worth a choice
+_MIN_KEY_BITS, _SKEWS, _TRIED = (
+    6,
+    (1.0, 10.0, 100.0),
+    3,
+)  # what is tried: the best few by each guess of how even codes are
+_THINNED = 400_000  # codes whose buckets are counted
 _LOOKED_AT = 4  # bands of a split whose buckets are looked at
-_PARTS = 64  # pieces of work a thread pool shares
+_PARTS = 64  # tasks that a band is cut into
 
 
 class Bands(NamedTuple):
@@ -52,27 +64,34 @@ class Banded:
         if self.threads < 0:
             raise ValueError("threads must not be negative")
 
-    def pairs(self, codes: Codes, radius: int) -> Pairs:
-        unique, group = _collapse(codes)
-        found = self._join(unique, None, radius)
-        return _expand_self(found, group)
-
-    def between(self, queries: Codes, gallery: Codes, radius: int) -> Pairs:
+    def plan(self, queries: Codes, gallery: Codes | None, radius: int) -> Plan:
         left, left_group = _collapse(queries)
-        right, right_group = _collapse(gallery)
-        return _expand_two(self._join(left, right, radius), left_group, right_group)
-
-    def _join(self, left: NDArray[np.uint64], right: NDArray[np.uint64] | None, radius: int) -> Pairs:
-        other = left if right is None else right
-        if left.shape[1] == 0 or other.shape[1] == 0:
-            return no_pairs()
+        right, right_group = (None, left_group) if gallery is None else _collapse(gallery)
         radius = min(radius, 64 * left.shape[0])
-        bands = choose_bands(left, other, radius)
-        with ThreadPoolExecutor(self.threads or cores()) as pool:
-            blocks = (
-                _by_tiles(left, right, radius, pool) if bands is None else _by_bands(left, right, radius, bands, pool)
-            )
-            return _gathered(blocks)
+        threads = self.threads or cores()
+        bands, nanoseconds = choose_bands(left, left if right is None else right, radius)
+
+        def blocks(tell: Tell) -> Iterator[Pairs]:
+            with ThreadPoolExecutor(threads) as pool:
+                try:
+                    tasks = _tasks(left, right, radius, bands)
+                    count = _PARTS * (1 if bands is None else len(bands.widths))
+                    for found in _shared(tasks, count, pool, threads, tell):
+                        yield from _expanded(found, left_group, right_group, half=right is None)
+                finally:
+                    pool.shutdown(cancel_futures=True)
+            if right is None:
+                yield from _equals(left_group)
+
+        return Plan(True, nanoseconds * 1e-9 / threads, _how(bands), blocks)
+
+
+def _how(bands: Bands | None) -> str:
+    if bands is None:
+        return "every code compared with every other"
+    widths = sorted(set(bands.widths.tolist()))
+    wide = f"{widths[0]} to {widths[-1]}" if len(widths) > 1 else str(widths[0])
+    return f"bands of {wide} bits, {len(bands.widths)} of them"
 
 
 # -- equal codes ---------------------------------------------------------------------------------------
@@ -87,6 +106,9 @@ class Equal(NamedTuple):
     def counts(self) -> NDArray[np.int64]:
         return np.diff(self.starts)
 
+    def rows(self, u: int) -> NDArray[np.int64]:
+        return self.order[self.starts[u] : self.starts[u + 1]]
+
 
 def _collapse(codes: Codes) -> tuple[NDArray[np.uint64], Equal]:
     """Unique codes as `(words, n)`, and the rows that hold each: equal codes would make quadratic buckets."""
@@ -100,90 +122,143 @@ def _collapse(codes: Codes) -> tuple[NDArray[np.uint64], Equal]:
     return unique, Equal(order, np.append(starts, len(ordered)))
 
 
-def _expand_self(found: Pairs, group: Equal) -> Pairs:
-    i, j, distance = _expand_two(found, group, group)
-    i, j = np.minimum(i, j), np.maximum(i, j)
-    a, b = [], []
-    counts = group.counts()
-    for u in np.flatnonzero(counts > 1):
-        rows = np.sort(group.order[group.starts[u] : group.starts[u + 1]])
-        first, second = np.triu_indices(len(rows), 1)
-        a.append(rows[first])
-        b.append(rows[second])
-    if not a:
-        return i, j, distance
-    equal_i, equal_j = np.concatenate(a), np.concatenate(b)
-    zeros = np.zeros(len(equal_i), np.int32)
-    return np.concatenate([i, equal_i]), np.concatenate([j, equal_j]), np.concatenate([distance, zeros])
-
-
-def _expand_two(found: Pairs, left: Equal, right: Equal) -> Pairs:
-    """Pairs of unique codes to pairs of rows: the product of the rows that hold them."""
+def _expanded(found: Pairs, left: Equal, right: Equal, *, half: bool) -> Iterator[Pairs]:
+    """Pairs of unique codes to pairs of rows, the product of the rows that hold them, no more than a block at once."""
     u, v, distance = found
     n, m = left.counts()[u], right.counts()[v]
     total = n * m
-    if len(total) and total.max() == 1:
-        return left.order[left.starts[u]], right.order[right.starts[v]], distance
-    at = np.arange(int(total.sum())) - np.repeat(np.cumsum(total) - total, total)
-    width = np.repeat(m, total)
-    i = left.order[np.repeat(left.starts[u], total) + at // np.maximum(width, 1)]
-    j = right.order[np.repeat(right.starts[v], total) + at % np.maximum(width, 1)]
-    return i, j, np.repeat(distance, total)
+    if total.max(initial=1) == 1:
+        yield _placed(left.order[left.starts[u]], right.order[right.starts[v]], distance, half=half)
+        return
+    ends = np.cumsum(total)
+    start = 0
+    while start < len(u):
+        stop = max(start + 1, int(np.searchsorted(ends, ends[start] - total[start] + _BLOCK, side="right")))
+        some = slice(start, stop)
+        if stop == start + 1:  # one pair may be very many
+            yield from _products(left.rows(u[start]), right.rows(v[start]), distance[start], half=half)
+        else:
+            at = np.arange(int(total[some].sum())) - np.repeat(np.cumsum(total[some]) - total[some], total[some])
+            width = np.repeat(m[some], total[some])
+            i = left.order[np.repeat(left.starts[u[some]], total[some]) + at // width]
+            j = right.order[np.repeat(right.starts[v[some]], total[some]) + at % width]
+            yield _placed(i, j, np.repeat(distance[some], total[some]), half=half)
+        start = stop
+
+
+def _products(a: NDArray[np.int64], b: NDArray[np.int64], distance: np.int32, *, half: bool) -> Iterator[Pairs]:
+    step = max(1, _BLOCK // len(b))
+    for at in range(0, len(a), step):
+        i = np.repeat(a[at : at + step], len(b))
+        j = np.tile(b, len(a[at : at + step]))
+        yield _placed(i, j, np.full(len(i), distance), half=half)
+
+
+def _placed(i: NDArray[np.int64], j: NDArray[np.int64], distance: NDArray[np.int32], *, half: bool) -> Pairs:
+    return (np.minimum(i, j), np.maximum(i, j), distance) if half else (i, j, distance)
+
+
+def _equals(group: Equal) -> Iterator[Pairs]:
+    """Every pair of rows with one code."""
+    counts = group.counts()
+    few = np.flatnonzero((counts > 1) & (counts <= _MANY))
+    for size in np.unique(counts[few]).tolist():
+        first, second = np.triu_indices(size, 1)
+        same = few[counts[few] == size]
+        step = max(1, _BLOCK // len(first))
+        for at in range(0, len(same), step):
+            rows = group.order[group.starts[same[at : at + step], None] + np.arange(size)]
+            i, j = rows[:, first].ravel(), rows[:, second].ravel()
+            yield i, j, np.zeros(len(i), np.int32)
+    for u in np.flatnonzero(counts > _MANY).tolist():
+        rows = group.rows(u)
+        for at, row in enumerate(rows[:-1].tolist()):
+            later = rows[at + 1 :]
+            yield np.full(len(later), row), later, np.zeros(len(later), np.int32)
 
 
 # -- the choice of bands -------------------------------------------------------------------------------
 
 
-def choose_bands(left: NDArray[np.uint64], right: NDArray[np.uint64], radius: int) -> Bands | None:
-    """The cheapest split by a sample of the codes themselves; None when comparing everything is cheaper."""
-    bits, mine, theirs = 64 * left.shape[0], left.shape[1], right.shape[1]
+def choose_bands(left: NDArray[np.uint64], right: NDArray[np.uint64], radius: int) -> tuple[Bands | None, float]:
+    """The cheapest split by a sample of the codes themselves, None when comparing everything is cheaper; its cost.
+
+    Costs are in nanoseconds of one thread.
+    """
+    width, mine, theirs = left.shape[0], left.shape[1], right.shape[1]
     half = 2 if left is right else 1
-    best, cheapest = None, _TILE_COST * mine * theirs * left.shape[0] / half
-    sample = left[:, np.linspace(0, mine - 1, min(_SAMPLE, mine)).astype(np.int64)]
-    widest = min(_MAX_KEY_BITS, max(8, theirs.bit_length() + 2))
-    least = -(-bits // widest)
-    for count in sorted({min(int(least * step), radius + 1, bits // 4) for step in _STEPS} | {least}):
-        bands = split(bits, radius, count)
-        keys = sum(_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True))
-        floor = keys * mine * _BUCKET_COST / half
-        if bands.widths.max() > widest or floor > cheapest:
-            continue
+    best, cheapest = None, _TILE_COST * mine * theirs * width / half
+    if cheapest < _NEGLIGIBLE:
+        return best, cheapest
+    some = left[:, np.linspace(0, mine - 1, min(_SAMPLE, mine)).astype(np.int64)]
+    thinned = right[:, :: max(1, theirs // _THINNED)]
+    scale = theirs / thinned.shape[1]
+    for bands in _promising(64 * width, theirs, radius, width):
         looked = range(0, len(bands.firsts), -(-len(bands.firsts) // _LOOKED_AT))
-        costs = [_cost_of_band(sample, right, *(int(column[band]) for column in bands)) for band in looked]
-        cost = np.mean(costs) * len(bands.firsts) * mine / half
+        costs = [_cost_of_band(some, thinned, scale, *(int(column[band]) for column in bands)) for band in looked]
+        cost = float(np.mean(costs)) * len(bands.firsts) * mine / half + _SORT_COST * len(bands.firsts) * theirs
         if cost < cheapest:
             best, cheapest = bands, cost
-    return best
+    return best, cheapest
 
 
-def _cost_of_band(sample: NDArray[np.uint64], right: NDArray[np.uint64], first: int, width: int, slack: int) -> float:
-    """What a code costs in one band, on average over a sample: buckets looked at, and codes compared there."""
+def _promising(bits: int, n: int, radius: int, words: int) -> list[Bands]:
+    """The splits that would be cheapest if codes were spread evenly, or less evenly: those are looked at."""
+    best: dict[tuple[int, int], Bands] = {}
+    splits = [
+        split(bits, radius, count, width)
+        for count in range(1, min(radius + 1, bits // _MIN_KEY_BITS) + 1)
+        for width in range(_MIN_KEY_BITS, min(_MAX_KEY_BITS, bits // count) + 1)
+    ]
+    for skew in _SKEWS:
+
+        def cost(bands: Bands, skew: float = skew) -> float:
+            sizes = n * skew / 2.0**bands.widths
+            keys = np.array([_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True)])
+            return float((keys * _look(sizes, sizes, words) + _SORT_COST).sum())
+
+        for bands in sorted(splits, key=cost)[:_TRIED]:
+            best[len(bands.firsts), int(bands.widths[0])] = bands
+    return [best[key] for key in sorted(best)]
+
+
+def _look(own: NDArray[Any], size: NDArray[Any], words: int) -> NDArray[np.float64]:
+    """What it costs a code, of a bucket of `own` codes, to be compared with a bucket of `size`."""
+    own = np.maximum(own, 1.0)
+    if words == 1:
+        groups, met = np.ceil(own / 4), np.ceil(size / 16) * 16
+        return np.asarray((_KEY_COST + groups * (_BUCKET_COST + met * _PAIR_COST)) / own)
+    return np.asarray(_KEY_COST / own + _WIDE_BUCKET_COST + size * min(words, 8) * _WORD_COST)
+
+
+def _cost_of_band(
+    sample: NDArray[np.uint64], right: NDArray[np.uint64], scale: float, first: int, width: int, slack: int
+) -> float:
+    """What a code costs in one band, on average over a sample: the buckets that it is compared with."""
     from twinpix.search import _kernels
 
-    starts, _ = _kernels.bucket_sort(_kernels.bucket_keys(right, first, width), width)
+    counts = np.bincount(_kernels.bucket_keys(right, first, width), minlength=1 << width) * scale
     keys = _kernels.bucket_keys(sample, first, width)
     masks = _masks(width, slack)
-    some = masks[np.linspace(0, len(masks) - 1, min(len(masks), 512)).astype(np.int64)]
-    near = keys[:, None] ^ some[None]
-    sizes = starts[near + 1] - starts[near]
-    pair = _PAIR_COST if right.shape[0] == 1 else _WIDE_PAIR_COST
-    look: float = float(sizes.mean()) * pair + _BUCKET_COST
-    return look * len(masks) + _SORT_COST
+    some = masks[np.linspace(0, len(masks) - 1, min(len(masks), 256)).astype(np.int64)]
+    sizes = counts[keys[:, None] ^ some[None]]
+    return float(_look(counts[keys][:, None], sizes, sample.shape[0]).mean()) * len(masks)
 
 
-def split(bits: int, radius: int, count: int) -> Bands:
-    """`count` bands of about equal width whose slacks tᵢ fulfil Σ(tᵢ + 1) = radius + 1.
+def split(bits: int, radius: int, count: int, widest: int = 64) -> Bands:
+    """At most `count` bands of no more than `widest` bits whose slacks tᵢ fulfil Σ(tᵢ + 1) = radius + 1.
 
     With fewer bits of radius than bands, only `radius + 1` bands are needed: the others cannot be the only
-    ones that agree.
+    ones that agree. Bits that fall into no band do no harm: they can only add to the distance.
     """
     edges = np.linspace(0, bits, count + 1).astype(np.int64)
     shares = np.full(count, (radius + 1) // count, dtype=np.int64)
     shares[: (radius + 1) % count] += 1
     used = shares > 0
-    return Bands(edges[:-1][used], np.diff(edges)[used], shares[used] - 1)
+    return Bands(edges[:-1][used], np.minimum(np.diff(edges), widest)[used], shares[used] - 1)
 
 
+@cache
 def _neighbours(width: int, slack: int) -> int:
     return sum(comb(width, k) for k in range(min(slack, width) + 1))
 
@@ -199,35 +274,38 @@ def _masks(width: int, slack: int) -> NDArray[np.int64]:
 # -- running the kernels -------------------------------------------------------------------------------
 
 
-Block = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int16]]
+class Task(NamedTuple):
+    """A range of buckets or rows for one thread."""
+
+    kernel: Callable[[NDArray[np.int64], Pairs], int]  # to be called until it has done its range
+    state: NDArray[np.int64]  # where the kernel begins and goes on; its last is 1 when it has done
 
 
-def _by_bands(
-    left: NDArray[np.uint64],
-    right: NDArray[np.uint64] | None,
-    radius: int,
-    bands: Bands,
-    pool: ThreadPoolExecutor,
-) -> Iterator[Block]:
+def _tasks(
+    left: NDArray[np.uint64], right: NDArray[np.uint64] | None, radius: int, bands: Bands | None
+) -> Iterator[Task]:
+    """`_PARTS` tasks for each band, or for every code against every other."""
     from twinpix.search import _kernels
 
+    other, same = left if right is None else right, right is None
+    if bands is None:
+        edges = np.linspace(0, left.shape[1], _PARTS + 1).astype(np.int64).tolist()
+        for start, stop in pairwise(edges):
+            column = start // _kernels.TILE * _kernels.TILE if same else 0
+            yield _task(partial(_kernels.blocked, left, other, same, radius), [start, column, start, 0, 0], stop)
+        return
     for band, (first, width, slack) in enumerate(zip(*bands, strict=True)):
         a = _bucketed(left, first, width)
-        b = a if right is None else _bucketed(right, first, width)
-        masks = _masks(int(width), int(slack))
-
-        def work(start: int, stop: int, a: Any = a, b: Any = b, masks: Any = masks, band: int = band) -> list[Block]:
-            return _drain(
-                lambda state, buffers: _kernels.banded(
-                    *a, *b, masks, right is None, radius, *bands, band, state, stop, *buffers
-                ),
-                start,
-            )
-
-        edges = np.searchsorted(a[1], np.linspace(0, left.shape[1], _PARTS + 1)).astype(np.int64)
+        b = a if same else _bucketed(other, first, width)
+        edges = np.searchsorted(a[1], np.linspace(0, left.shape[1], _PARTS + 1)).astype(np.int64).tolist()
         edges[0], edges[-1] = 0, 1 << int(width)
-        for blocks in pool.map(work, edges[:-1].tolist(), edges[1:].tolist()):
-            yield from blocks
+        kernel = partial(_kernels.banded, *a, *b, _masks(int(width), int(slack)), same, radius, *bands, band)
+        for start, stop in pairwise(edges):
+            yield _task(kernel, [start, 0, 0, 0, 0], stop)
+
+
+def _task(kernel: Callable[..., int], state: list[int], stop: int) -> Task:
+    return Task(lambda state, buffers: kernel(state, stop, *buffers), np.array(state, dtype=np.int64))
 
 
 def _bucketed(
@@ -239,44 +317,32 @@ def _bucketed(
     return _kernels.gather(codes, rows), starts, rows
 
 
-def _by_tiles(
-    left: NDArray[np.uint64], right: NDArray[np.uint64] | None, radius: int, pool: ThreadPoolExecutor
-) -> Iterator[Block]:
-    from twinpix.search import _kernels
+def _shared(tasks: Iterator[Task], count: int, pool: ThreadPoolExecutor, threads: int, tell: Tell) -> Iterator[Pairs]:
+    """What the tasks find. No more run, or wait with what they found, than keep the threads busy."""
+    running: deque[Future[tuple[list[Pairs], Task | None]]] = deque()
+    done = 0
+    while True:
+        while len(running) < 2 * threads and (task := next(tasks, None)) is not None:
+            running.append(pool.submit(_work, task))
+        if not running:
+            return
+        found, rest = running.popleft().result()
+        if rest is None:
+            done += 1
+        else:
+            running.appendleft(pool.submit(_work, rest))
+        yield from found
+        tell(done / count)
 
-    other = left if right is None else right
 
-    def work(start: int, stop: int) -> list[Block]:
-        return _drain(
-            lambda state, buffers: _kernels.blocked(left, other, right is None, radius, state, stop, *buffers),
-            start,
-        )
-
-    edges = np.linspace(0, left.shape[1], _PARTS * 4 + 1).astype(np.int64).tolist()
-    for blocks in pool.map(work, edges[:-1], edges[1:]):
-        yield from blocks
-
-
-def _drain(kernel: Callable[[NDArray[np.int64], Block], int], start: int) -> list[Block]:
-    """Call a kernel until it has done its range; the buffers grow when one row alone overfills them."""
-    state = np.array([start, 0, 0, 0], dtype=np.int64)
-    blocks, buffers = [], _buffers(_BUFFER)
-    while not state[3]:
-        count = kernel(state, buffers)
+def _work(task: Task) -> tuple[list[Pairs], Task | None]:
+    """What a task finds before it has filled some buffers, and what is left of it then."""
+    blocks = []
+    buffers = (np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32))
+    for _ in range(_BUFFERS):
+        count = task.kernel(task.state, buffers)
         if count:
             blocks.append((buffers[0][:count].copy(), buffers[1][:count].copy(), buffers[2][:count].copy()))
-        elif not state[3]:
-            buffers = _buffers(2 * len(buffers[0]))
-    return blocks
-
-
-def _buffers(size: int) -> Block:
-    return np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int16)
-
-
-def _gathered(blocks: Iterator[Block]) -> Pairs:
-    found = list(blocks)
-    if not found:
-        return no_pairs()
-    i, j, d = (np.concatenate(column) for column in zip(*found, strict=True))
-    return i.astype(np.int64), j.astype(np.int64), d.astype(np.int32)
+        if task.state[-1]:
+            return blocks, None
+    return blocks, task

@@ -9,19 +9,19 @@ in which a processor adds.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search.base import Pairs, Vectors, cosine_distances, no_pairs, unit
+from twinpix.search.base import Pairs, Plan, Tell, Vectors, cosine_distances, unit
 
 _ROWS, _COLUMNS = 512, 4096
 _GALLERY = 1 << 16  # rows whose unit vectors are held at once: in eight orientations they are many
 _SLACK = 1e-4  # of a product in single precision, and of the rounding
 _SAMPLE = 400
 _SURVIVOR_COST = 40.0  # of a pair looked at again, in products of one number
+_SECONDS = 1e-11  # of a product
 _AT_ONCE = 1 << 23  # numbers of pairs looked at again together: of a thousand equal pictures every pair is one
 
 _Rows = NDArray[np.int64]
@@ -39,19 +39,23 @@ class Cosine:
         if self.threads < 0:
             raise ValueError("threads must not be negative")
 
-    def pairs(self, codes: Vectors, radius: float) -> Pairs:
-        return self._join(codes, codes, radius, half=True)
+    def plan(self, queries: Vectors, gallery: Vectors | None, radius: float) -> Plan:
+        rows = len(queries) * (len(queries) / 2 if gallery is None else len(gallery))
+        seconds = rows * queries.shape[1] * _SECONDS
 
-    def between(self, queries: Vectors, gallery: Vectors, radius: float) -> Pairs:
-        found = []
-        for start in range(0, max(1, len(gallery)), _GALLERY):
-            i, j, distance = self._join(queries, gallery[start : start + _GALLERY], radius, half=False)
-            found.append((i, j + start, distance))
-        return tuple(np.concatenate(column) for column in zip(*found, strict=True))  # type: ignore[return-value]
+        def blocks(tell: Tell) -> Iterator[Pairs]:
+            if gallery is None:
+                yield from self._join(queries, queries, radius, tell, half=True)
+                return
+            for start in range(0, len(gallery), _GALLERY):
+                part = gallery[start : start + _GALLERY]
+                for i, j, distance in self._join(queries, part, radius, lambda share: None, half=False):
+                    yield i, j + start, distance
+                tell(min(1.0, (start + _GALLERY) / len(gallery)))
 
-    def _join(self, queries: Vectors, gallery: Vectors, radius: float, *, half: bool) -> Pairs:
-        if not len(queries) or not len(gallery):
-            return no_pairs(np.float32)
+        return Plan(True, seconds, "blocks of products", blocks)
+
+    def _join(self, queries: Vectors, gallery: Vectors, radius: float, tell: Tell, *, half: bool) -> Iterator[Pairs]:
         left = unit(queries)
         parts = _parts(left, left if half else unit(gallery), np.float32(1 - radius - _SLACK))
 
@@ -67,12 +71,12 @@ class Cosine:
         if self.threads > 1:
             with ThreadPoolExecutor(self.threads) as pool:
                 shares = [bands[at :: self.threads] for at in range(self.threads)]
-                kept = list(chain.from_iterable(pool.map(near, shares)))
-        else:
-            kept = near(bands)
-        if not kept:
-            return no_pairs(np.float32)
-        return tuple(np.concatenate(column) for column in zip(*kept, strict=True))  # type: ignore[return-value]
+                for found in pool.map(near, shares):
+                    yield from found
+            return
+        for band in bands:
+            yield from near([band])
+            tell(min(1.0, (band + _ROWS) / len(left)))
 
 
 class _Parts(NamedTuple):

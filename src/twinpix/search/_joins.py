@@ -1,0 +1,224 @@
+"""The joins: which back end runs, its pairs in order, and how much an approximate one has found."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import plugins
+from twinpix.errors import UsageError
+from twinpix.search._ordered import Ordered
+from twinpix.search.base import AT_ONCE, Backend, Pairs, Plan, Tell, metric_of, no_pairs, quiet
+
+SMALL = 150_000_000
+"""Words that numpy compares before a compiled kernel is worth its start."""
+
+PATIENCE = 60.0
+"""Seconds that an exact search may take before `auto` asks for an approximate one."""
+
+_SAMPLE = 200  # rows whose pairs are looked for exactly, to see what an approximate search has missed
+_APPROXIMATE = {"hamming": "faiss", "cosine": "hnsw"}
+_LIBRARY = {"faiss": "faiss", "hnsw": "hnswlib"}
+
+
+@dataclass(slots=True)
+class How:
+    """What ran: the back end's spec, what it did and why; for an approximate one what a sample says of its recall."""
+
+    backend: str
+    exact: bool
+    why: str
+    sampled: int = 0  # pairs that an exact search of a sample of rows has found
+    found: int = 0  # of these, found by the approximate one too
+
+    def __str__(self) -> str:
+        if self.exact:
+            return f"search: {self.backend}, exact: {self.why}"
+        if not self.sampled:
+            return f"search: {self.backend}, approximate: {self.why}; its recall is not known: a sample has no pairs"
+        share = f"{self.found:,} of {self.sampled:,} pairs of a sample found (recall {self.found / self.sampled:.3f})"
+        return f"search: {self.backend}, approximate: {self.why}; {share}"
+
+
+class Search:
+    """Joins by the back end that `spec` describes (`auto`: exact if that takes no more than `PATIENCE` seconds).
+
+    `tell` is called now and then with the share of the join that is done; what it raises ends the join. `hows`
+    says what ran.
+    """
+
+    def __init__(self, spec: str = "auto", tell: Tell = quiet) -> None:
+        self.spec, self.hows = spec, list[How]()
+        self._tell = tell
+
+    def self_join(self, codes: NDArray[Any], radius: float) -> Pairs:
+        """See the function of that name."""
+        with closing(self._ordered(_checked(codes, radius), None, radius)) as found:
+            return found.arrays()
+
+    def join(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> Pairs:
+        """See the function of that name."""
+        with closing(self._ordered(*_both(queries, gallery, radius), radius)) as found:
+            return found.arrays()
+
+    def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Iterator[Pairs]:
+        """See the function of that name."""
+        with closing(self._ordered(_checked(codes, radius), None, radius)) as found:
+            yield from found.blocks()
+
+    def join_blocks(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> Iterator[Pairs]:
+        """See the function of that name."""
+        with closing(self._ordered(*_both(queries, gallery, radius), radius)) as found:
+            yield from found.blocks()
+
+    def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Ordered:
+        metric = metric_of(queries)
+        kind = np.int32 if metric == "hamming" else np.float32
+        if not len(queries) or (gallery is not None and not len(gallery)):
+            return Ordered([no_pairs(kind)], kind)
+        plan, how = choose(self.spec, queries, gallery, radius)
+        self.hows.append(how)
+        with closing(cast(Any, plan.blocks(self._tell))) as blocks:
+            if plan.exact:
+                return Ordered(blocks, kind)
+            sample = _Sample(queries, gallery, radius)
+            found = Ordered(sample.watched(blocks), kind)
+        how.sampled, how.found = len(sample.pairs), sample.found
+        return found
+
+
+def self_join(codes: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet) -> Pairs:
+    """All pairs of codes at most `radius` apart.
+
+    `codes` is `(n, bytes)` uint8, compared by Hamming distance, or `(n, d)` floats, compared by cosine
+    distance (1 - cosine, rounded to four decimals; whatever their lengths). Returns arrays `i, j, distance`
+    with `i < j`, sorted by `i` then `j`; the radius is inclusive. `tell` is called with the share that is done,
+    and may raise to end it. Raises `ValueError` for codes of another type or shape, floats that are not finite or
+    all zero, or a negative radius.
+    """
+    return Search(backend, tell).self_join(codes, radius)
+
+
+def join(
+    queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
+) -> Pairs:
+    """All pairs of a query and a gallery code at most `radius` apart; see `self_join`."""
+    return Search(backend, tell).join(queries, gallery, radius)
+
+
+def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet) -> Iterator[Pairs]:
+    """The pairs of `self_join`, in the same order, in blocks that fit into memory however many there are.
+
+    What does not is kept in files in the folder for temporary ones; raises `OutputError` when they find no room.
+    """
+    return Search(backend, tell).self_join_blocks(codes, radius)
+
+
+def join_blocks(
+    queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
+) -> Iterator[Pairs]:
+    """The pairs of `join`, in the same order, in blocks; see `self_join_blocks`."""
+    return Search(backend, tell).join_blocks(queries, gallery, radius)
+
+
+def choose(spec: str, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> tuple[Plan, How]:
+    """The plan of the back end that `spec` describes, or of the one that suits; raises `UsageError` if none does."""
+    metric = metric_of(queries)
+    if spec != "auto":
+        backend = _made(spec, metric)
+        plan = backend.plan(queries, gallery, radius)
+        return plan, How(plugins.describe(backend), plan.exact, plan.how)
+    rows = len(queries) if gallery is None else len(gallery)
+    words = len(queries) * rows * queries.shape[1] // (16 if gallery is None else 8)
+    name = "cosine" if metric == "cosine" else "oracle" if words <= SMALL else "banded"
+    plan = _made(name, metric).plan(queries, gallery, radius)
+    how = How(name, True, f"{plan.how}, about {_time(plan.seconds)}")
+    if plan.seconds <= PATIENCE:
+        return plan, how
+    other = _APPROXIMATE[metric]
+    if not _is_there(_LIBRARY[other]):
+        how.why += " (pip install 'twinpix[search]' for an approximate search, which is faster)"
+        return plan, how
+    approximate = _made(other, metric).plan(queries, gallery, radius)
+    return approximate, How(
+        other, approximate.exact, f"{approximate.how}, since an exact search takes about {_time(plan.seconds)}"
+    )
+
+
+def _made(spec: str, metric: str) -> Backend:
+    backend = cast(Backend, plugins.make("search", spec))
+    if metric not in backend.metrics:
+        able = [name for name in plugins.names("search") if metric in plugins.load("search", name).metrics]
+        raise UsageError(f"{spec} does not compare by {metric} distance; these do: {', '.join(able)}")
+    return backend
+
+
+def _is_there(library: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(library) is not None
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class _Sample:
+    """Pairs that must be found, of rows drawn evenly; how many are is counted as they pass."""
+
+    def __init__(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> None:
+        self._rows = np.unique(np.linspace(0, len(queries) - 1, _SAMPLE).astype(np.int64))
+        self._self = gallery is None
+        i, j, _ = Search().join(queries[self._rows], queries if gallery is None else gallery, radius)
+        self.pairs = self._keys(self._rows[i], j)
+        self.found = 0
+
+    def watched(self, blocks: Iterator[Pairs]) -> Iterator[Pairs]:
+        for block in blocks:
+            i, j, _ = block
+            mine = np.isin(i, self._rows) | (np.isin(j, self._rows) if self._self else False)
+            self.found += int(np.isin(self._keys(i[mine], j[mine]), self.pairs).sum())
+            yield block
+
+    def _keys(self, i: NDArray[Any], j: NDArray[Any]) -> NDArray[np.int64]:
+        """Each pair as one number; of a self-join each once, and none of a row with itself."""
+        low, high = i.astype(np.int64), j.astype(np.int64)
+        if self._self:
+            other = low != high
+            low, high = np.minimum(i, j)[other].astype(np.int64), np.maximum(i, j)[other].astype(np.int64)
+        return np.unique((low << 32) | high)
+
+
+def _both(queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    queries, gallery = _checked(queries, radius), _checked(gallery, radius)
+    if metric_of(queries) != metric_of(gallery):
+        raise ValueError("queries and gallery are both bits, or both floats")
+    if queries.shape[1] != gallery.shape[1]:
+        unit = "bytes" if queries.dtype == np.uint8 else "numbers"
+        raise ValueError(f"queries of {queries.shape[1]} {unit}, gallery of {gallery.shape[1]}: widths must agree")
+    return queries, gallery
+
+
+def _checked(codes: NDArray[Any], radius: float) -> NDArray[Any]:
+    codes = np.asarray(codes)
+    floats = np.issubdtype(codes.dtype, np.floating)
+    if (codes.dtype != np.uint8 and not floats) or codes.ndim != 2 or codes.shape[1] == 0:
+        raise ValueError(f"codes must be (n, bytes) uint8 or (n, d) floats, not {codes.shape} {codes.dtype}")
+    if len(codes) >= 2**31:
+        raise ValueError(f"{len(codes):,} codes are too many: no more than {2**31 - 1:,} are compared at once")
+    if not radius >= 0:
+        raise ValueError(f"the radius must not be negative, it is {radius}")
+    if not floats and radius != int(radius):
+        raise ValueError(f"the radius of bits is a whole number, not {radius}")
+    for at in range(0, len(codes) if floats else 0, AT_ONCE):
+        some = codes[at : at + AT_ONCE]
+        if not np.isfinite(some).all():
+            raise ValueError("codes must be finite numbers")
+        if not some.any(axis=1).all():
+            raise ValueError("a code of zeros has no direction")
+    return codes
