@@ -97,31 +97,63 @@ def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Ind
 TILE = 2048
 """Codes that rows are compared with at once: with their distances they fit into the nearest cache."""
 
-_TOGETHER = 4
+TOGETHER = 4
+"""Rows that are looked at at once."""
 
 
 @_compiled(inline="always")
-def least_of_four(c0: Any, c1: Any, c2: Any, c3: Any, codes: NDArray[np.uint64]) -> Any:
-    """The least distance of any of four codes of one word to any of several."""
+def least_in_one(a0: Any, a1: Any, a2: Any, a3: Any, codes: NDArray[np.uint64]) -> Any:
+    """The least distance of any of four codes to any of several, of one word."""
     least = np.uint64(64)
     for k in range(len(codes)):
         code = codes[k]
-        one = min(popcount(c0 ^ code), popcount(c1 ^ code))
-        two = min(popcount(c2 ^ code), popcount(c3 ^ code))
+        one = min(popcount(a0 ^ code), popcount(a1 ^ code))
+        two = min(popcount(a2 ^ code), popcount(a3 ^ code))
         least = min(least, min(one, two))
     return least
 
 
 @_compiled(inline="always")
-def any_near(left: Words, a0: int, a1: int, right: Words, b0: int, b1: int, limit: np.uint64) -> Any:
-    """May any of the at most four codes `a0..a1` of one word be near any of the codes `b0..b1`?
+def least_in_two(a: Any, b: Any, c: Any, d: Any, x: NDArray[np.uint64], y: NDArray[np.uint64]) -> Any:
+    """The same in two words of each."""
+    least = np.uint64(128)
+    for k in range(len(x)):
+        one = min(popcount(a[0] ^ x[k]) + popcount(a[1] ^ y[k]), popcount(b[0] ^ x[k]) + popcount(b[1] ^ y[k]))
+        two = min(popcount(c[0] ^ x[k]) + popcount(c[1] ^ y[k]), popcount(d[0] ^ x[k]) + popcount(d[1] ^ y[k]))
+        least = min(least, min(one, two))
+    return least
+
+
+@_compiled(inline="always")
+def least_of(left: Words, a0: int, a1: int, right: Words, b0: int, b1: int, words: tuple[int, ...]) -> Any:
+    """The least distance of any of the at most four codes `a0..a1` to any of `b0..b1` in one word or two.
 
     Some codes behind `b1` are looked at too: a loop of whole vectors takes less time than one with a rest.
+    Of more words nothing is said. How many there are is part of the type, so each number has a loop of its own.
     """
-    last = a1 - 1
-    bucket = right[0, b0 : min(b0 + (b1 - b0 + 15) // 16 * 16, right.shape[1])]  # a slice's indices cannot wrap
-    second, third = min(a0 + 1, last), min(a0 + 2, last)
-    return least_of_four(left[0, a0], left[0, second], left[0, third], left[0, last], bucket) <= limit
+    a, d = a0, a1 - 1
+    b, c = min(a0 + 1, d), min(a0 + 2, d)
+    end = min(b0 + (b1 - b0 + 15) // 16 * 16, right.shape[1])
+    v, w = words[0], words[-1]
+    least = np.uint64(0)
+    if len(words) == 1:
+        least = least_in_one(left[v, a], left[v, b], left[v, c], left[v, d], right[v, b0:end])
+    elif len(words) == 2:
+        least = least_in_two(
+            (left[v, a], left[w, a]),
+            (left[v, b], left[w, b]),
+            (left[v, c], left[w, c]),
+            (left[v, d], left[w, d]),
+            right[v, b0:end],
+            right[w, b0:end],
+        )
+    return least
+
+
+def words_that_tell(width: int, limit: int, first: int = 0) -> tuple[int, ...]:
+    """Words, from one on, in which two codes drawn at random are hardly ever within the limit."""
+    enough = next((n for n in range(1, width) if 32 * n - 20 * n**0.5 > limit), width)
+    return tuple((first + n) % width for n in range(min(enough, 3)))
 
 
 @_compiled(inline="always")
@@ -183,6 +215,7 @@ def banded(
     widths: Index,
     slacks: Index,
     band: int,
+    words: tuple[int, ...],
     state: Index,
     stop: int,
     out_i: NDArray[np.int32],
@@ -194,7 +227,7 @@ def banded(
     `masks` holds the key differences, 0 first. When `same`, each pair of buckets is met once. `state` is
     (next bucket, next mask, next row of the left bucket, first of the right ones, 1 when done); returns the
     number of pairs written. It returns early, to be called again, when the next pairs might not fit: the
-    buffers hold at least `_TOGETHER` × `TILE`.
+    buffers hold at least `TOGETHER` × `TILE`.
     """
     count = 0
     limit = np.uint64(radius)
@@ -214,11 +247,11 @@ def banded(
             diagonal = same and other == key
             row = max(row, a0)
             while row < a1:
-                last = min(row + (1 if diagonal or left.shape[0] > 1 else _TOGETHER), a1)
+                last = min(row + (1 if diagonal or len(words) > 2 else TOGETHER), a1)
                 column = max(column, row + 1 if diagonal else b0)
                 while column < b1:
                     end = min(column + TILE, b1)
-                    if left.shape[0] > 1 or diagonal or any_near(left, row, last, right, column, end, limit):
+                    if diagonal or least_of(left, row, last, right, column, end, words) <= limit:
                         if count + (last - row) * (end - column) > room:
                             state[0], state[1], state[2], state[3] = key, m, row, column
                             return count
@@ -245,6 +278,7 @@ def blocked(
     right: Words,
     same: bool,
     radius: int,
+    words: tuple[int, ...],
     state: Index,
     stop: int,
     out_i: NDArray[np.int32],
@@ -258,7 +292,7 @@ def blocked(
     """
     n, room, count = right.shape[1], len(out_i), 0
     limit = np.uint64(radius)
-    together = 1 if left.shape[0] > 1 else _TOGETHER
+    together = 1 if len(words) > 2 else TOGETHER
     distance = np.empty(TILE, np.uint64)
     row, column, chunk = state[0], state[1], state[2]
     while chunk < stop:
@@ -270,7 +304,7 @@ def blocked(
                 last = min(row + together, chunk_end)
                 if same and end <= row + 1:
                     break
-                if left.shape[0] > 1 or any_near(left, row, last, right, column, end, limit):
+                if least_of(left, row, last, right, column, end, words) <= limit:
                     if count + (last - row) * (end - column) > room:
                         state[0], state[1], state[2] = row, column, chunk
                         return count

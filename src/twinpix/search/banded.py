@@ -113,11 +113,15 @@ class Equal(NamedTuple):
 def _collapse(codes: Codes) -> tuple[NDArray[np.uint64], Equal]:
     """Unique codes as `(words, n)`, and the rows that hold each: equal codes would make quadratic buckets."""
     rows = words(codes)
-    order = np.argsort(rows[:, 0], kind="stable") if rows.shape[1] == 1 else np.lexsort(rows.T[::-1])
+    order = np.argsort(rows[:, 0]) if rows.shape[1] == 1 else np.lexsort(rows.T[::-1])
     ordered = rows[order]
     new = np.ones(len(ordered), dtype=bool)
     new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
     starts = np.flatnonzero(new)
+    if rows.shape[1] == 1:  # what sorts fastest leaves equal ones in any order
+        group = np.cumsum(new)
+        several = np.flatnonzero(~new | np.append(~new[1:], False))
+        order[several] = order[several][np.lexsort((order[several], group[several]))]
     unique = np.ascontiguousarray(ordered[starts].T)
     return unique, Equal(order, np.append(starts, len(ordered)))
 
@@ -289,17 +293,23 @@ def _tasks(
 
     other, same = left if right is None else right, right is None
     if bands is None:
+        looked = _kernels.words_that_tell(left.shape[0], radius)
         edges = np.linspace(0, left.shape[1], _PARTS + 1).astype(np.int64).tolist()
         for start, stop in pairwise(edges):
             column = start // _kernels.TILE * _kernels.TILE if same else 0
-            yield _task(partial(_kernels.blocked, left, other, same, radius), [start, column, start, 0, 0], stop)
+            yield _task(
+                partial(_kernels.blocked, left, other, same, radius, looked), [start, column, start, 0, 0], stop
+            )
         return
     for band, (first, width, slack) in enumerate(zip(*bands, strict=True)):
         a = _bucketed(left, first, width)
         b = a if same else _bucketed(other, first, width)
         edges = np.searchsorted(a[1], np.linspace(0, left.shape[1], _PARTS + 1)).astype(np.int64).tolist()
         edges[0], edges[-1] = 0, 1 << int(width)
-        kernel = partial(_kernels.banded, *a, *b, _masks(int(width), int(slack)), same, radius, *bands, band)
+        last = int(first + width - 1) // 64
+        looked = _kernels.words_that_tell(left.shape[0], radius, last + 1)  # in these the band says nothing
+        masks = _masks(int(width), int(slack))
+        kernel = partial(_kernels.banded, *a, *b, masks, same, radius, *bands, band, looked)
         for start, stop in pairwise(edges):
             yield _task(kernel, [start, 0, 0, 0, 0], stop)
 
