@@ -21,13 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.machine import cores
-from twinpix.search.base import Codes, Pairs, Plan, Tell, words
+from twinpix.search._equal import collapse, equals, expanded
+from twinpix.search.base import Codes, Pairs, Plan, Tell
 
 _MAX_KEY_BITS = 22
 _SAMPLE = 2000
 _BUFFER, _BUFFERS = 1 << 16, 16  # pairs of a buffer, and buffers that a task fills before others have their turn
-_BLOCK = 1 << 20  # pairs of equal codes that are listed together
-_MANY = 1000  # rows of one code whose pairs are listed row by row
 # In nanoseconds: four rows that meet a bucket and a code there (of one word, then of each word more), of a tile
 # a code for each word, sorting a code into its bucket.
 _BUCKET_COST, _PAIR_COST, _WORD_COST, _TILE_COST, _SORT_COST = 5.0, 0.11, 0.05, 0.04, 20.0
@@ -65,8 +64,8 @@ class Banded:
             raise ValueError("threads must not be negative")
 
     def plan(self, queries: Codes, gallery: Codes | None, radius: int) -> Plan:
-        left, left_group = _collapse(queries)
-        right, right_group = (None, left_group) if gallery is None else _collapse(gallery)
+        left, left_group = collapse(queries)
+        right, right_group = (None, left_group) if gallery is None else collapse(gallery)
         radius = min(radius, 64 * left.shape[0])
         threads = self.threads or cores()
         bands, nanoseconds = choose_bands(left, left if right is None else right, radius)
@@ -77,11 +76,11 @@ class Banded:
                     tasks = _tasks(left, right, radius, bands)
                     count = _PARTS * (1 if bands is None else len(bands.widths))
                     for found in _shared(tasks, count, pool, threads, tell):
-                        yield from _expanded(found, left_group, right_group, half=right is None)
+                        yield from expanded(found, left_group, right_group, half=right is None)
                 finally:
                     pool.shutdown(cancel_futures=True)
             if right is None:
-                yield from _equals(left_group)
+                yield from equals(left_group)
 
         return Plan(True, nanoseconds * 1e-9 / threads, _how(bands), blocks)
 
@@ -92,93 +91,6 @@ def _how(bands: Bands | None) -> str:
     widths = sorted(set(bands.widths.tolist()))
     wide = f"{widths[0]} to {widths[-1]}" if len(widths) > 1 else str(widths[0])
     return f"bands of {wide} bits, {len(bands.widths)} of them"
-
-
-# -- equal codes ---------------------------------------------------------------------------------------
-
-
-class Equal(NamedTuple):
-    """Which rows hold each unique code: `order[starts[u]:starts[u + 1]]`, ascending."""
-
-    order: NDArray[np.int64]
-    starts: NDArray[np.int64]
-
-    def counts(self) -> NDArray[np.int64]:
-        return np.diff(self.starts)
-
-    def rows(self, u: int) -> NDArray[np.int64]:
-        return self.order[self.starts[u] : self.starts[u + 1]]
-
-
-def _collapse(codes: Codes) -> tuple[NDArray[np.uint64], Equal]:
-    """Unique codes as `(words, n)`, and the rows that hold each: equal codes would make quadratic buckets."""
-    rows = words(codes)
-    order = np.argsort(rows[:, 0]) if rows.shape[1] == 1 else np.lexsort(rows.T[::-1])
-    ordered = rows[order]
-    new = np.ones(len(ordered), dtype=bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    starts = np.flatnonzero(new)
-    if rows.shape[1] == 1:  # what sorts fastest leaves equal ones in any order
-        group = np.cumsum(new)
-        several = np.flatnonzero(~new | np.append(~new[1:], False))
-        order[several] = order[several][np.lexsort((order[several], group[several]))]
-    unique = np.ascontiguousarray(ordered[starts].T)
-    return unique, Equal(order, np.append(starts, len(ordered)))
-
-
-def _expanded(found: Pairs, left: Equal, right: Equal, *, half: bool) -> Iterator[Pairs]:
-    """Pairs of unique codes to pairs of rows, the product of the rows that hold them, no more than a block at once."""
-    u, v, distance = found
-    n, m = left.counts()[u], right.counts()[v]
-    total = n * m
-    if total.max(initial=1) == 1:
-        yield _placed(left.order[left.starts[u]], right.order[right.starts[v]], distance, half=half)
-        return
-    ends = np.cumsum(total)
-    start = 0
-    while start < len(u):
-        stop = max(start + 1, int(np.searchsorted(ends, ends[start] - total[start] + _BLOCK, side="right")))
-        some = slice(start, stop)
-        if stop == start + 1:  # one pair may be very many
-            yield from _products(left.rows(u[start]), right.rows(v[start]), distance[start], half=half)
-        else:
-            at = np.arange(int(total[some].sum())) - np.repeat(np.cumsum(total[some]) - total[some], total[some])
-            width = np.repeat(m[some], total[some])
-            i = left.order[np.repeat(left.starts[u[some]], total[some]) + at // width]
-            j = right.order[np.repeat(right.starts[v[some]], total[some]) + at % width]
-            yield _placed(i, j, np.repeat(distance[some], total[some]), half=half)
-        start = stop
-
-
-def _products(a: NDArray[np.int64], b: NDArray[np.int64], distance: np.int32, *, half: bool) -> Iterator[Pairs]:
-    step = max(1, _BLOCK // len(b))
-    for at in range(0, len(a), step):
-        i = np.repeat(a[at : at + step], len(b))
-        j = np.tile(b, len(a[at : at + step]))
-        yield _placed(i, j, np.full(len(i), distance), half=half)
-
-
-def _placed(i: NDArray[np.int64], j: NDArray[np.int64], distance: NDArray[np.int32], *, half: bool) -> Pairs:
-    return (np.minimum(i, j), np.maximum(i, j), distance) if half else (i, j, distance)
-
-
-def _equals(group: Equal) -> Iterator[Pairs]:
-    """Every pair of rows with one code."""
-    counts = group.counts()
-    few = np.flatnonzero((counts > 1) & (counts <= _MANY))
-    for size in np.unique(counts[few]).tolist():
-        first, second = np.triu_indices(size, 1)
-        same = few[counts[few] == size]
-        step = max(1, _BLOCK // len(first))
-        for at in range(0, len(same), step):
-            rows = group.order[group.starts[same[at : at + step], None] + np.arange(size)]
-            i, j = rows[:, first].ravel(), rows[:, second].ravel()
-            yield i, j, np.zeros(len(i), np.int32)
-    for u in np.flatnonzero(counts > _MANY).tolist():
-        rows = group.rows(u)
-        for at, row in enumerate(rows[:-1].tolist()):
-            later = rows[at + 1 :]
-            yield np.full(len(later), row), later, np.zeros(len(later), np.int32)
 
 
 # -- the choice of bands -------------------------------------------------------------------------------
