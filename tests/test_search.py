@@ -1,7 +1,9 @@
 """Every back end finds the pairs that the oracle finds, and the oracle those of the definition."""
 
 import math
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from twinpix import plugins
-from twinpix.errors import UsageError
-from twinpix.search import banded, join, self_join
+from twinpix import plugins, search
+from twinpix.errors import OutputError, StoppedError, UsageError
+from twinpix.search import _nearest, _ordered, banded, join, self_join
 from twinpix.search.banded import choose_bands, split
 from twinpix.search.base import words
 
@@ -239,3 +241,212 @@ def test_back_ends_refuse_what_they_cannot_compare() -> None:
         join(np.ones((2, 8)), np.zeros((2, 8), np.uint8), 1)
     with pytest.raises(ValueError, match="whole number"):
         self_join(np.zeros((2, 8), np.uint8), 1.5)
+
+
+# -- the k nearest, and an index -----------------------------------------------------------------------
+
+
+def nearest_by_definition(
+    queries: NDArray[Any], gallery: NDArray[Any] | None, k: int
+) -> list[list[tuple[int, int | float]]]:
+    """From all pairs at any distance."""
+    bits = queries.dtype == np.uint8
+    most = 8 * queries.shape[1] if bits else 2
+    other = queries if gallery is None else gallery
+    i, j, distance = join(queries, other, most, "oracle")
+    rows: list[list[tuple[int | float, int]]] = [[] for _ in queries]
+    for a, b, d in zip(i.tolist(), j.tolist(), distance.tolist(), strict=True):
+        if gallery is not None or a != b:
+            rows[a].append((d, b))
+    return [[(b, d) for d, b in sorted(row)[:k]] for row in rows]
+
+
+def listed_nearest(found: tuple[NDArray[Any], NDArray[Any]]) -> list[list[tuple[int, int | float]]]:
+    return [list(zip(*row, strict=True)) for row in zip(found[0].tolist(), found[1].tolist(), strict=True)]
+
+
+@pytest.fixture(scope="module", params=["in numpy", "compiled"])
+def compiled(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = _nearest.FEW
+    _nearest.FEW = before if request.param == "in numpy" else 0
+    yield
+    _nearest.FEW = before
+
+
+@pytest.mark.usefixtures("compiled")
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(0, 40),
+    m=st.integers(-1, 40),
+    width=st.sampled_from([1, 8, 16, 32, 40]),
+    k=st.integers(1, 50),
+)
+def test_the_nearest_bits_are_the_definition(seed: int, n: int, m: int, width: int, k: int) -> None:
+    codes = near_codes(np.random.default_rng(seed), n + max(m, 0), width, 6)
+    queries, gallery = codes[:n], codes[n:] if m >= 0 else None
+    assert listed_nearest(search.nearest(queries, gallery, k)) == nearest_by_definition(queries, gallery, k)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(0, 40),
+    m=st.integers(-1, 40),
+    k=st.integers(1, 50),
+    block=st.integers(1, 50),
+    kind=st.sampled_from(["f2", "f4", "f8"]),
+)
+def test_the_nearest_directions_are_the_definition(seed: int, n: int, m: int, k: int, block: int, kind: str) -> None:
+    vectors = near_vectors(np.random.default_rng(seed), n + max(m, 0), 16, kind)
+    queries, gallery = vectors[:n], vectors[n:] if m >= 0 else None
+    expected = nearest_by_definition(queries, gallery, k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_nearest, "_GALLERY", block)
+        patch.setattr(_nearest, "_QUERIES", 7)
+        assert listed_nearest(search.nearest(queries, gallery, k)) == expected
+
+
+@pytest.mark.parametrize(("n", "width"), [(5000, 8), (3000, 32)])
+def test_the_nearest_of_more_codes(n: int, width: int) -> None:
+    codes = near_codes(np.random.default_rng(n), n, width, 12)
+    found = search.nearest(codes, None, 3)
+    rows = words(codes)
+    slow = _nearest.slow(rows, None, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_nearest, "FEW", 0)
+        compiled_ = search.nearest(codes, None, 3)
+    for a, b, c in zip(found, slow, compiled_, strict=True):
+        assert np.array_equal(a, b)
+        assert np.array_equal(a, c)
+
+
+def test_k_is_a_number_of_codes() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        search.nearest(np.zeros((2, 8), np.uint8), None, 0)
+    rows, distance = search.nearest(np.zeros((1, 8), np.uint8), None, 3)
+    assert rows.shape == distance.shape == (1, 0)
+
+
+@pytest.mark.usefixtures("bands")
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(0, 30),
+    m=st.integers(0, 60),
+    width=st.sampled_from([1, 8, 16, 40]),
+    share=st.floats(0, 0.3),
+)
+def test_an_index_finds_what_join_finds(seed: int, n: int, m: int, width: int, share: float) -> None:
+    radius = int(8 * width * share)
+    codes = near_codes(np.random.default_rng(seed), n + m, width, radius + 2)
+    index = search.Index(codes[n:], radius)
+    assert len(index) == m
+    for asked in (radius, radius // 2):
+        assert listed(index.join(codes[:n], asked)) == listed(join(codes[:n], codes[n:], asked, "oracle"))
+
+
+def test_an_index_of_many_codes_looks_at_few() -> None:
+    codes = near_codes(np.random.default_rng(5), 60_000, 8, 12)
+    index = search.Index(codes, 8)
+    assert listed(index.join(codes[:50])) == listed(join(codes[:50], codes, 8, "oracle"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 80), m=st.integers(0, 40), radius=st.floats(0, 1))
+def test_an_index_of_directions_finds_what_join_finds(seed: int, n: int, m: int, radius: float) -> None:
+    vectors = near_vectors(np.random.default_rng(seed), n + m, 16, "f2")
+    found = search.Index(vectors[n:], radius).join(vectors[:n])
+    assert listed(found) == listed(join(vectors[:n], vectors[n:], radius, "oracle"))
+
+
+def test_an_index_finds_no_more_than_it_was_made_for() -> None:
+    with pytest.raises(ValueError, match="within 3, not 4"):
+        search.Index(np.zeros((2, 8), np.uint8), 3).join(np.zeros((1, 8), np.uint8), 4)
+
+
+# -- in blocks -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("held", [1, 1000, 10**9])
+@pytest.mark.parametrize("backend", ["oracle", "banded"])
+def test_pairs_in_blocks_are_the_pairs(backend: str, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory, through files, and through a file for nearly every block."""
+    codes = near_codes(np.random.default_rng(2), 3000, 8, 8)
+    codes[500:900] = codes[7]
+    expected = self_join(codes, 9, "oracle")
+    monkeypatch.setattr(_ordered, "HELD", held)
+    monkeypatch.setattr(_ordered, "_FEW", 100)
+    blocks = list(search.self_join_blocks(codes, 9, backend))
+    for column, together in zip(zip(*blocks, strict=True), expected, strict=True):
+        assert np.array_equal(np.concatenate(column), together)
+    assert len(blocks) > 10 or held == 10**9
+    assert listed(self_join(codes, 9, backend)) == listed(expected)
+    two = list(search.join_blocks(codes[:1000], codes[1000:], 9, backend))
+    expected = join(codes[:1000], codes[1000:], 9, "oracle")
+    assert listed(tuple(np.concatenate(column) for column in zip(*two, strict=True))) == listed(expected)
+
+
+def test_nothing_is_left_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(_ordered, "HELD", 10)
+    codes = np.zeros((200, 8), np.uint8)
+    blocks = search.self_join_blocks(codes, 1)
+    next(blocks)
+    assert list(tmp_path.iterdir())
+    blocks.close()
+    assert not list(tmp_path.iterdir())
+
+    def stop(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        self_join(codes, 1, "oracle", stop)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pairs_that_find_no_room_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource", reason="file sizes are limited by POSIX")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(_ordered, "HELD", 10)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OutputError, match="smaller radius"):
+            self_join(np.zeros((200, 8), np.uint8), 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("backend", ["oracle", "banded", "cosine"])
+def test_the_share_that_is_done_grows_to_one(backend: str) -> None:
+    rng = np.random.default_rng(4)
+    codes = rng.normal(size=(3000, 16)) if backend == "cosine" else near_codes(rng, 30_000, 8, 3)
+    codes = codes[:3000] if backend == "oracle" else codes
+    radius = 0.1 if backend == "cosine" else 3
+    for gallery in (None, codes[:1500]):
+        shares: list[float] = []
+        if gallery is None:
+            self_join(codes, radius, backend, shares.append)
+        else:
+            join(codes, gallery, radius, backend, shares.append)
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
+        assert len(shares) > 3 or backend == "cosine"
+
+
+@pytest.mark.usefixtures("bands")
+def test_a_search_ends_when_it_is_told_to() -> None:
+    def stop(share: float) -> None:
+        raise StoppedError("enough")
+
+    codes = near_codes(np.random.default_rng(4), 30_000, 8, 3)
+    with pytest.raises(StoppedError):
+        self_join(codes, 3, "banded", stop)
+
+
+def test_what_ran_is_said() -> None:
+    some = search.Search()
+    some.self_join(np.zeros((3, 8), np.uint8), 1)
+    assert str(some.hows[0]) == "search: oracle, exact: every code compared with every other, about 1 s"

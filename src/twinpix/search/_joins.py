@@ -1,6 +1,6 @@
 """The joins: which back end runs, its pairs in order, and how much an approximate one has found."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,6 +12,9 @@ from twinpix import plugins
 from twinpix.errors import UsageError
 from twinpix.search._ordered import Ordered
 from twinpix.search.base import AT_ONCE, Backend, Pairs, Plan, Tell, metric_of, no_pairs, quiet
+
+Blocks = Generator[Pairs, None, None]
+"""Pairs in order; what is left of them may be given up with `close()`."""
 
 SMALL = 150_000_000
 """Words that numpy compares before a compiled kernel is worth its start."""
@@ -56,22 +59,22 @@ class Search:
 
     def self_join(self, codes: NDArray[Any], radius: float) -> Pairs:
         """See the function of that name."""
-        with closing(self._ordered(_checked(codes, radius), None, radius)) as found:
+        with closing(self._ordered(checked(codes, radius), None, radius)) as found:
             return found.arrays()
 
     def join(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> Pairs:
         """See the function of that name."""
-        with closing(self._ordered(*_both(queries, gallery, radius), radius)) as found:
+        with closing(self._ordered(*both(queries, gallery, radius), radius)) as found:
             return found.arrays()
 
-    def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Iterator[Pairs]:
+    def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Blocks:
         """See the function of that name."""
-        with closing(self._ordered(_checked(codes, radius), None, radius)) as found:
+        with closing(self._ordered(checked(codes, radius), None, radius)) as found:
             yield from found.blocks()
 
-    def join_blocks(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> Iterator[Pairs]:
+    def join_blocks(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> Blocks:
         """See the function of that name."""
-        with closing(self._ordered(*_both(queries, gallery, radius), radius)) as found:
+        with closing(self._ordered(*both(queries, gallery, radius), radius)) as found:
             yield from found.blocks()
 
     def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Ordered:
@@ -109,7 +112,7 @@ def join(
     return Search(backend, tell).join(queries, gallery, radius)
 
 
-def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet) -> Iterator[Pairs]:
+def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet) -> Blocks:
     """The pairs of `self_join`, in the same order, in blocks that fit into memory however many there are.
 
     What does not is kept in files in the folder for temporary ones; raises `OutputError` when they find no room.
@@ -119,7 +122,7 @@ def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", 
 
 def join_blocks(
     queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
-) -> Iterator[Pairs]:
+) -> Blocks:
     """The pairs of `join`, in the same order, in blocks; see `self_join_blocks`."""
     return Search(backend, tell).join_blocks(queries, gallery, radius)
 
@@ -194,8 +197,8 @@ class _Sample:
         return np.unique((low << 32) | high)
 
 
-def _both(queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    queries, gallery = _checked(queries, radius), _checked(gallery, radius)
+def both(queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    queries, gallery = checked(queries, radius), checked(gallery, radius)
     if metric_of(queries) != metric_of(gallery):
         raise ValueError("queries and gallery are both bits, or both floats")
     if queries.shape[1] != gallery.shape[1]:
@@ -204,7 +207,7 @@ def _both(queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> tuple[
     return queries, gallery
 
 
-def _checked(codes: NDArray[Any], radius: float) -> NDArray[Any]:
+def checked(codes: NDArray[Any], radius: float) -> NDArray[Any]:
     codes = np.asarray(codes)
     floats = np.issubdtype(codes.dtype, np.floating)
     if (codes.dtype != np.uint8 and not floats) or codes.ndim != 2 or codes.shape[1] == 0:

@@ -345,3 +345,103 @@ def order_of(i: NDArray[np.int32], j: NDArray[np.int32]) -> Index:
             mine = order[begin:end].copy()
             order[begin:end] = mine[np.argsort(j[mine], kind="mergesort")]
     return order
+
+
+@_compiled(inline="always")
+def keep(found: Index, distances: NDArray[np.int32], row: int, distance: int) -> None:
+    """Put a row where it belongs among others, nearest first; the last goes."""
+    place = len(found) - 1
+    while place and distances[place - 1] > distance:
+        distances[place], found[place] = distances[place - 1], found[place - 1]
+        place -= 1
+    distances[place], found[place] = distance, row
+
+
+@_compiled()
+def nearest(
+    left: Words,
+    right: Words,
+    same: bool,
+    words: tuple[int, ...],
+    start: int,
+    stop: int,
+    found: Index,
+    distances: NDArray[np.int32],
+) -> None:
+    """Put the nearest codes of `right` into the rows `start..stop` of `found`, with their distances, nearest first.
+
+    `found` and `distances` `(n, k)` hold what is farther than any code at first. When `same`, a row is not
+    compared with itself. Of equally near ones the first stay. By `words` it is seen which rows have none near.
+    """
+    n, k = right.shape[1], found.shape[1]
+    distance = np.empty(TILE, np.uint64)
+    chunk = start
+    while chunk < stop:
+        chunk_end = min(chunk + 256, stop)
+        for column in range(0, n, 256):  # small, since tiles with something near are looked through
+            end = min(column + 256, n)
+            row = chunk
+            while row < chunk_end:
+                last = min(row + (1 if len(words) > 2 else TOGETHER), chunk_end)
+                worst = distances[row:last, k - 1].max()
+                if worst and least_of(left, row, last, right, column, end, words) < np.uint64(worst):
+                    for a in range(row, last):
+                        worst = distances[a, k - 1]
+                        if worst and distances_of(left, a, right, column, end, np.uint64(worst - 1), distance):
+                            for b in range(column, end):
+                                if distance[b - column] < np.uint64(distances[a, k - 1]) and not (same and b == a):
+                                    keep(found[a], distances[a], b, np.int32(distance[b - column]))
+                row = last
+        chunk = chunk_end
+
+
+@_compiled()
+def probe(
+    queries: Words,
+    codes: Words,
+    starts: Index,
+    rows: NDArray[np.int32],
+    masks: Index,
+    radius: int,
+    firsts: Index,
+    widths: Index,
+    slacks: Index,
+    band: int,
+    state: Index,
+    stop: int,
+    out_i: NDArray[np.int32],
+    out_j: NDArray[np.int32],
+    out_d: NDArray[np.int32],
+) -> int:
+    """Compare each query with the buckets of one band whose key differs from its own by a mask.
+
+    `state` is (next query, next mask, first code there, 0, 1 when done); returns as `banded` does.
+    """
+    count, room, limit = 0, len(out_i), np.uint64(radius)
+    distance = np.empty(TILE, np.uint64)
+    word, shift, bits = firsts[band] // 64, firsts[band] % 64, widths[band]
+    query, m, column = state[0], state[1], state[2]
+    while query < stop:
+        value = queries[word, query] >> np.uint64(shift)
+        if shift + bits > 64:
+            value |= queries[word + 1, query] << np.uint64(64 - shift)
+        key = np.int64(value & np.uint64((1 << bits) - 1))
+        while m < len(masks):
+            b1 = starts[(key ^ masks[m]) + 1]
+            column = max(column, starts[key ^ masks[m]])
+            while column < b1:
+                end = min(column + TILE, b1)
+                if count + end - column > room:
+                    state[0], state[1], state[2] = query, m, column
+                    return count
+                if distances_of(queries, query, codes, column, end, limit, distance):
+                    for b in range(column, end):
+                        d = distance[b - column]
+                        if d <= limit and not band_of_first(queries, query, codes, b, firsts, widths, slacks, band):
+                            out_i[count], out_j[count], out_d[count] = query, rows[b], d
+                            count += 1
+                column = end
+            m, column = m + 1, 0
+        query, m = query + 1, 0
+    state[4] = 1
+    return count

@@ -29,8 +29,8 @@ class Ordered:
     `i` and `j` are int64, distances as in the blocks. Raises `OutputError` when the disk cannot hold them.
     """
 
-    def __init__(self, blocks: Iterable[Pairs], kind: type[np.generic], held: int = HELD) -> None:
-        self._kind, self._limit = kind, max(held, 1)
+    def __init__(self, blocks: Iterable[Pairs], kind: type[np.generic]) -> None:
+        self._kind = kind
         self._held: list[NDArray[Any]] = []
         self._waiting = 0
         self._files: list[Path] = []
@@ -88,7 +88,7 @@ class Ordered:
         self._held.append(rows)
         self._waiting += len(rows)
         self.total += len(rows)
-        if self._waiting > self._limit:
+        if self._waiting > HELD:
             self._spill()
 
     def _take(self) -> NDArray[Any]:
@@ -123,7 +123,7 @@ class Ordered:
         for file, start, stop in zip(self._files, ends[:-1].tolist(), ends[1:].tolist(), strict=True):
             if stop > start:
                 with file.open("ab") as out:
-                    rows[start:stop].tofile(out)
+                    out.write(rows[start:stop].tobytes())  # tofile loses what a full disk refuses at the end
 
 
 def _sorted(rows: NDArray[Any]) -> Pairs:

@@ -96,11 +96,14 @@ def _how(bands: Bands | None) -> str:
 # -- the choice of bands -------------------------------------------------------------------------------
 
 
-def choose_bands(left: NDArray[np.uint64], right: NDArray[np.uint64], radius: int) -> tuple[Bands | None, float]:
+def choose_bands(
+    left: NDArray[np.uint64], right: NDArray[np.uint64], radius: int, *, ready: bool = False
+) -> tuple[Bands | None, float]:
     """The cheapest split by a sample of the codes themselves, None when comparing everything is cheaper; its cost.
 
-    Costs are in nanoseconds of one thread.
+    Costs are in nanoseconds of one thread. When `ready`, the codes of `right` lie in their buckets already.
     """
+    sort = 0.0 if ready else _SORT_COST
     width, mine, theirs = left.shape[0], left.shape[1], right.shape[1]
     half = 2 if left is right else 1
     best, cheapest = None, _TILE_COST * mine * theirs * width / half
@@ -109,16 +112,16 @@ def choose_bands(left: NDArray[np.uint64], right: NDArray[np.uint64], radius: in
     some = left[:, np.linspace(0, mine - 1, min(_SAMPLE, mine)).astype(np.int64)]
     thinned = right[:, :: max(1, theirs // _THINNED)]
     scale = theirs / thinned.shape[1]
-    for bands in _promising(64 * width, theirs, radius, width):
+    for bands in _promising(64 * width, theirs, radius, width, sort):
         looked = range(0, len(bands.firsts), -(-len(bands.firsts) // _LOOKED_AT))
         costs = [_cost_of_band(some, thinned, scale, *(int(column[band]) for column in bands)) for band in looked]
-        cost = float(np.mean(costs)) * len(bands.firsts) * mine / half + _SORT_COST * len(bands.firsts) * theirs
+        cost = float(np.mean(costs)) * len(bands.firsts) * mine / half + sort * len(bands.firsts) * theirs
         if cost < cheapest:
             best, cheapest = bands, cost
     return best, cheapest
 
 
-def _promising(bits: int, n: int, radius: int, words: int) -> list[Bands]:
+def _promising(bits: int, n: int, radius: int, words: int, sort: float) -> list[Bands]:
     """The splits that would be cheapest if codes were spread evenly, or less evenly: those are looked at."""
     best: dict[tuple[int, int], Bands] = {}
     splits = [
@@ -131,7 +134,7 @@ def _promising(bits: int, n: int, radius: int, words: int) -> list[Bands]:
         def cost(bands: Bands, skew: float = skew) -> float:
             sizes = n * skew / 2.0**bands.widths
             keys = np.array([_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True)])
-            return float((keys * _look(sizes, sizes, words) + _SORT_COST).sum())
+            return float((keys * _look(sizes, sizes, words) + sort).sum())
 
         for bands in sorted(splits, key=cost)[:_TRIED]:
             best[len(bands.firsts), int(bands.widths[0])] = bands
@@ -155,7 +158,7 @@ def _cost_of_band(
 
     counts = np.bincount(_kernels.bucket_keys(right, first, width), minlength=1 << width) * scale
     keys = _kernels.bucket_keys(sample, first, width)
-    masks = _masks(width, slack)
+    masks = masks_of(width, slack)
     some = masks[np.linspace(0, len(masks) - 1, min(len(masks), 256)).astype(np.int64)]
     sizes = counts[keys[:, None] ^ some[None]]
     return float(_look(counts[keys][:, None], sizes, sample.shape[0]).mean()) * len(masks)
@@ -179,7 +182,7 @@ def _neighbours(width: int, slack: int) -> int:
     return sum(comb(width, k) for k in range(min(slack, width) + 1))
 
 
-def _masks(width: int, slack: int) -> NDArray[np.int64]:
+def masks_of(width: int, slack: int) -> NDArray[np.int64]:
     """Every key difference of at most `slack` bits, fewest first, then in order."""
     out = [0]
     for k in range(1, min(slack, width) + 1):
@@ -214,23 +217,28 @@ def _tasks(
             )
         return
     for band, (first, width, slack) in enumerate(zip(*bands, strict=True)):
-        a = _bucketed(left, first, width)
-        b = a if same else _bucketed(other, first, width)
+        a = bucketed(left, first, width)
+        b = a if same else bucketed(other, first, width)
         edges = np.searchsorted(a[1], np.linspace(0, left.shape[1], _PARTS + 1)).astype(np.int64).tolist()
         edges[0], edges[-1] = 0, 1 << int(width)
         last = int(first + width - 1) // 64
         looked = _kernels.words_that_tell(left.shape[0], radius, last + 1)  # in these the band says nothing
-        masks = _masks(int(width), int(slack))
+        masks = masks_of(int(width), int(slack))
         kernel = partial(_kernels.banded, *a, *b, masks, same, radius, *bands, band, looked)
         for start, stop in pairwise(edges):
             yield _task(kernel, [start, 0, 0, 0, 0], stop)
 
 
 def _task(kernel: Callable[..., int], state: list[int], stop: int) -> Task:
-    return Task(lambda state, buffers: kernel(state, stop, *buffers), np.array(state, dtype=np.int64))
+    return Task(partial(called, kernel, stop), np.array(state, dtype=np.int64))
 
 
-def _bucketed(
+def called(kernel: Callable[..., int], stop: int, state: NDArray[np.int64], buffers: Pairs) -> int:
+    """Call a kernel as a task does."""
+    return kernel(state, stop, *buffers)
+
+
+def bucketed(
     codes: NDArray[np.uint64], first: int, width: int
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int32]]:
     from twinpix.search import _kernels
@@ -245,19 +253,19 @@ def _shared(tasks: Iterator[Task], count: int, pool: ThreadPoolExecutor, threads
     done = 0
     while True:
         while len(running) < 2 * threads and (task := next(tasks, None)) is not None:
-            running.append(pool.submit(_work, task))
+            running.append(pool.submit(work, task))
         if not running:
             return
         found, rest = running.popleft().result()
         if rest is None:
             done += 1
         else:
-            running.appendleft(pool.submit(_work, rest))
+            running.appendleft(pool.submit(work, rest))
         yield from found
         tell(done / count)
 
 
-def _work(task: Task) -> tuple[list[Pairs], Task | None]:
+def work(task: Task) -> tuple[list[Pairs], Task | None]:
     """What a task finds before it has filled some buffers, and what is left of it then."""
     blocks = []
     buffers = (np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32))

@@ -1,0 +1,99 @@
+"""Codes made ready for many small searches: each then looks at the few that may be near."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.search._equal import Equal, collapse, expanded
+from twinpix.search._joins import both, checked
+from twinpix.search._ordered import Ordered
+from twinpix.search.banded import Bands, Task, bucketed, called, choose_bands, masks_of, work
+from twinpix.search.base import Pairs, cosine_distances, metric_of, no_pairs, unit, words
+
+_SLACK = 1e-4  # of a product in single precision, and of the rounding
+_ROWS = 64  # queries multiplied together
+
+
+class Index:
+    """All pairs of a query and one of these codes within a radius; the same as `join` gives, without its preparations.
+
+    `codes` as for `join`; `radius` is the largest that will be asked for: a smaller one makes a smaller and faster
+    index. Of bits it holds a copy of the codes for each band, about 5 times what they take. Threads may share one.
+    """
+
+    def __init__(self, codes: NDArray[Any], radius: float) -> None:
+        self._codes = codes = checked(codes, radius)
+        self.radius = radius
+        self._ready = _Angles(codes) if metric_of(codes) == "cosine" else _Bits(codes, int(radius))
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def join(self, queries: NDArray[Any], radius: float | None = None) -> Pairs:
+        """Rows `i` of `queries`, rows `j` of the codes, and distances, sorted by `i` then `j`; see `join`.
+
+        Raises `ValueError` for a radius above that of the index.
+        """
+        radius = self.radius if radius is None else radius
+        if radius > self.radius:
+            raise ValueError(f"this index finds what is within {self.radius}, not {radius}")
+        queries, _ = both(queries, self._codes, radius)
+        kind = np.float32 if isinstance(self._ready, _Angles) else np.int32
+        if not len(queries) or not len(self._codes):
+            return no_pairs(kind)
+        with Ordered(self._ready.blocks(queries, radius), kind) as found:
+            return found.arrays()
+
+
+class _Bits:
+    """Each band's codes in the order of their keys. Source: as `banded`."""
+
+    def __init__(self, codes: NDArray[np.uint8], radius: int) -> None:
+        self._codes, self._equal = collapse(codes)
+        self._bands: Bands | None = None
+        self._tables = []
+        if self._codes.shape[1]:
+            radius = min(radius, 64 * self._codes.shape[0])
+            self._bands, _ = choose_bands(self._codes, self._codes, radius, ready=True)
+        if self._bands is not None:
+            for first, width, slack in zip(*self._bands, strict=True):
+                self._tables.append((*bucketed(self._codes, first, width), masks_of(int(width), int(slack))))
+
+    def blocks(self, queries: NDArray[np.uint8], radius: float) -> Iterator[Pairs]:
+        rows = np.ascontiguousarray(words(queries).T)
+        limit = min(int(radius), 64 * len(rows))
+        each = Equal(np.arange(len(queries)), np.arange(len(queries) + 1))  # queries are not collapsed
+        for kernel in self._kernels(rows, limit):
+            rest: Task | None = Task(partial(called, kernel, len(queries)), np.zeros(5, np.int64))
+            while rest is not None:
+                found, rest = work(rest)
+                for block in found:
+                    yield from expanded(block, each, self._equal, half=False)
+
+    def _kernels(self, queries: NDArray[np.uint64], limit: int) -> Iterator[Callable[..., int]]:
+        from twinpix.search import _kernels
+
+        if self._bands is None:
+            looked = _kernels.words_that_tell(len(queries), limit)
+            yield partial(_kernels.blocked, queries, self._codes, False, limit, looked)
+            return
+        for band, (codes, starts, at, masks) in enumerate(self._tables):
+            yield partial(_kernels.probe, queries, codes, starts, at, masks, limit, *self._bands, band)
+
+
+class _Angles:
+    """The codes at length 1, in single precision."""
+
+    def __init__(self, codes: NDArray[Any]) -> None:
+        self._codes, self._unit = codes, unit(codes)
+
+    def blocks(self, queries: NDArray[Any], radius: float) -> Iterator[Pairs]:
+        for at in range(0, len(queries), _ROWS):
+            product = unit(queries[at : at + _ROWS]) @ self._unit.T
+            i, j = np.nonzero(product >= np.float32(1 - radius - _SLACK))
+            distance = cosine_distances(queries[at + i], self._codes[j])
+            near = distance <= np.float32(radius)
+            yield at + i[near], j[near], distance[near]
