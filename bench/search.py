@@ -1,13 +1,14 @@
-"""Time and memory of `twinpix.search.self_join` on 64-bit codes, beside faiss. Prints Markdown.
+"""All pairs within a radius: twinpix beside faiss, hnswlib, NGT and usearch. Prints Markdown and draws a plot.
 
-usage: search.py [--twinpix-python FILE] [--faiss-python FILE] [--threads N] [--runs N]
+usage: search.py CASE... [--only NAME...] [--codes FOLDER] [--threads N] [--runs N] [--plot FILE.png] [--list]
 
-The codes are random, and one in a hundred lies 0 to radius + 2 bits from another, so that there is
-something to find on both sides of the radius. Each run is a process of its own, on as many threads as
-given, in turns. faiss is run on 100,000 codes; its other times are that one scaled by n². On these
-100,000 both must give exactly the same pairs. "First call" includes the import of the module and, where
-nothing compiled is in numba's cache, the compiler. Peak memory is the process's own high-water mark
-from /proc: what getrusage says of a child is never less than what its parent held.
+Every contender gets the same codes and runs in a process of its own, in turns with the others, on as many
+threads as given; what is imported and compiled is so before the clock starts, building an index is not.
+A contender too slow for all the codes gets the first of them, and its time, in brackets, is scaled by n².
+Recall and false pairs are those against the exact pairs of the codes it got. Peak memory is the process's
+own high-water mark, with the codes. CASEs that begin with `real` need `--codes`, a folder of `NAME.npy`
+with codes `(n, bytes)` or `(n, d)` of real pictures, which are enlarged by copies with some bits or
+directions changed.
 """
 
 import argparse
@@ -17,127 +18,361 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-MILLION = 1_000_000
-COMPARED = 100_000
-TWINPIX = """
-import json, sys, time
-import numpy as np
-codes, radius = np.load(sys.argv[1]), int(sys.argv[2])
-start = time.perf_counter()
-from twinpix import search
-search.self_join(codes[:2000], radius, "banded")
-first = time.perf_counter() - start
-start = time.perf_counter()
-i, j, distance = search.self_join(codes, radius, "banded")
-seconds = time.perf_counter() - start
-peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
-if sys.argv[3]:
-    np.save(sys.argv[3], np.stack([i, j, distance]))
-print(json.dumps({"seconds": seconds, "first": first, "peak": peak, "pairs": len(i)}))
-"""
-FAISS = """
-import json, sys, time
-import faiss, numpy as np
-faiss.omp_set_num_threads(int(sys.argv[4]))
-codes, radius = np.load(sys.argv[1]), int(sys.argv[2])
-start = time.perf_counter()
-index = faiss.IndexBinaryFlat(codes.shape[1] * 8)
-index.add(codes)
-ends, distance, j = index.range_search(codes, radius + 1)  # its bound is exclusive
-seconds = time.perf_counter() - start
-peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
-i = np.repeat(np.arange(len(codes)), np.diff(ends).astype(np.int64))
-once = i < j
-found = np.stack([i[once], j[once], distance[once].astype(np.int64)])
-if sys.argv[3]:
-    np.save(sys.argv[3], found[:, np.lexsort((found[1], found[0]))])
-print(json.dumps({"seconds": seconds, "peak": peak, "pairs": int(once.sum())}))
-"""
+Codes = NDArray[Any]
 
 
-def random_codes(n: int, radius: int, seed: int) -> NDArray[np.uint8]:
+class Case(NamedTuple):
+    """Codes, and the radius within which pairs are asked for."""
+
+    make: Callable[[Path], Codes]
+    radius: float
+    metric: str = "hamming"
+    task: str = "pairs"  # or "query": one code at a time, of codes that were made ready
+
+
+class Contender(NamedTuple):
+    """A way to find pairs, with its settings."""
+
+    run: str  # a function of this module
+    settings: dict[str, Any]
+    metrics: tuple[str, ...] = ("hamming", "cosine")
+    most: int = 1 << 40  # codes that it gets
+    task: str = "pairs"
+
+
+# -- codes ---------------------------------------------------------------------------------------------
+
+
+def bits(n: int, width: int, spread: int, seed: int) -> Codes:
+    """Random codes, of which one in a hundred lies 0 to `spread` + 2 bits from another."""
     rng = np.random.default_rng(seed)
-    codes = rng.integers(0, 256, (n, 8), dtype=np.uint8)
+    codes = rng.integers(0, 256, (n, width // 8), dtype=np.uint8)
     copies = rng.permutation(n)[: n // 100]
-    for code, original in zip(copies, rng.integers(0, n, len(copies)), strict=True):
-        bits = np.unpackbits(codes[original])
-        bits[rng.choice(64, int(rng.integers(0, radius + 3)), replace=False)] ^= 1
-        codes[code] = np.packbits(bits)
+    return flipped(codes, copies, rng.integers(0, n, len(copies)), spread + 2, rng)
+
+
+def flipped(codes: Codes, at: Codes, of: Codes, most: int, rng: np.random.Generator) -> Codes:
+    """Codes `at` become those `of` with 0 to `most` bits flipped."""
+    width = 8 * codes.shape[1]
+    for start in range(0, len(at), 100_000):
+        rows, origin = at[start : start + 100_000], of[start : start + 100_000]
+        order = rng.random((len(rows), width), dtype=np.float32).argsort(axis=1)
+        flips = order < rng.integers(0, most + 1, (len(rows), 1))
+        codes[rows] = codes[origin] ^ np.packbits(flips, axis=1)
     return codes
 
 
-def with_equal(codes: NDArray[np.uint8], equal: int, each: int) -> NDArray[np.uint8]:
+def with_equal(codes: Codes, equal: int, each: int) -> Codes:
     """The first `equal` codes replaced by groups of `each` equal ones, and all of them shuffled."""
     codes = codes.copy()
     codes[:equal] = np.repeat(codes[: equal // each], each, axis=0)
     return np.random.default_rng(len(codes)).permutation(codes)
 
 
-def run(python: str, script: str, codes: Path, radius: int, threads: int, pairs: str = "") -> dict[str, Any]:
+def enlarged(file: Path, n: int, most: int) -> Codes:
+    """Real codes, and copies of them with 0 to `most` bits flipped."""
+    real = np.unique(np.load(file), axis=0)
+    rng = np.random.default_rng(len(real))
+    codes = np.concatenate([rng.permutation(real), np.empty((max(n - len(real), 0), real.shape[1]), np.uint8)])[:n]
+    copies = np.arange(min(len(real), n), n)
+    return flipped(codes, copies, rng.integers(0, min(len(real), n), len(copies)), most, rng)
+
+
+def embeddings(n: int, dims: int, seed: int) -> Codes:
+    """Clustered directions: clusters of 1 to some hundreds around centres that share a few dozen directions."""
+    rng = np.random.default_rng(seed)
+    sizes = np.minimum(rng.zipf(1.6, n), 500)
+    sizes = sizes[: int(np.searchsorted(np.cumsum(sizes), n)) + 1]
+    of = np.repeat(np.arange(len(sizes)), sizes)[:n]
+    shared = rng.standard_normal((64, dims), dtype=np.float32)
+    centres = rng.standard_normal((len(sizes), 64), dtype=np.float32) @ shared / 8
+    centres += 0.5 * rng.standard_normal(centres.shape, dtype=np.float32)
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    codes = centres[of]
+    noise = rng.uniform(0.1, 0.5, (n, 1)).astype(np.float32) / np.sqrt(np.float32(dims))
+    for at in range(0, n, 50_000):
+        some = codes[at : at + 50_000]
+        some += noise[at : at + 50_000] * rng.standard_normal(some.shape, dtype=np.float32)
+    return rng.permutation(codes)
+
+
+MILLION = 1_000_000
+CASES = {
+    "100k-64": Case(lambda _: bits(100_000, 64, 10, 0), 10),
+    "1M-64": Case(lambda _: bits(MILLION, 64, 10, 1), 10),
+    "1M-64-equal": Case(lambda _: with_equal(bits(MILLION, 64, 10, 1), 200_000, 100), 10),
+    "10M-64-r4": Case(lambda _: bits(10 * MILLION, 64, 4, 2), 4),
+    "10M-64-r10": Case(lambda _: bits(10 * MILLION, 64, 10, 2), 10),
+    "1M-256": Case(lambda _: bits(MILLION, 256, 31, 3), 31),
+    "100k-1024": Case(lambda _: bits(100_000, 1024, 100, 4), 100),
+    "20k-4096": Case(lambda _: bits(20_000, 4096, 800, 5), 800),
+    "10M-64-query": Case(lambda _: bits(10 * MILLION, 64, 10, 2), 10, task="query"),
+    "100k-512": Case(lambda _: embeddings(100_000, 512, 6), 0.1, "cosine"),
+    "1M-512": Case(lambda _: embeddings(MILLION, 512, 7), 0.1, "cosine"),
+    "real-64": Case(lambda folder: enlarged(folder / "phash.npy", MILLION, 20), 10),
+    "real-256": Case(lambda folder: enlarged(folder / "pdq.npy", MILLION, 60), 31),
+    "real-cnn": Case(lambda folder: np.load(folder / "cnn.npy"), 0.25, "cosine"),
+}
+BITS, ANGLES, FEW = ("hamming",), ("cosine",), 100_000
+CONTENDERS = {
+    "twinpix": Contender("twinpix", {"spec": "auto"}),
+    "twinpix index": Contender("twinpix_index", {}, BITS, task="query"),
+    "faiss IndexBinaryFlat": Contender("faiss_flat", {"index": "IndexBinaryFlat"}, BITS, FEW),
+    "faiss IndexBinaryFlat, query": Contender("faiss_query", {}, BITS, task="query"),
+    "faiss IndexBinaryMultiHash": Contender("faiss_multihash", {"tables": 4, "key": 16, "flips": 2}, BITS, FEW),
+    "faiss IndexFlatIP": Contender("faiss_flat", {"index": "IndexFlatIP"}, ANGLES, FEW),
+    "faiss IndexHNSWFlat": Contender("faiss_hnsw", {"links": 32, "build": 80, "search": 64, "k": 64}, ANGLES, FEW),
+    "faiss IndexHNSWFlat, wide": Contender(
+        "faiss_hnsw", {"links": 32, "build": 80, "search": 256, "k": 128}, ANGLES, FEW
+    ),
+    "twinpix faiss": Contender("twinpix", {"spec": "faiss"}),
+    "twinpix hnsw": Contender("twinpix", {"spec": "hnsw"}, most=FEW),
+    "twinpix ngt": Contender("twinpix", {"spec": "ngt"}, most=FEW),
+    "twinpix usearch": Contender("twinpix", {"spec": "usearch"}, most=FEW),
+}
+
+
+# -- contenders, each in a process of its own ----------------------------------------------------------
+
+Found = tuple[float, Codes, Codes]
+"""Seconds, and the pairs `i < j`."""
+
+
+def twinpix(codes: Codes, radius: float, spec: str, threads: int) -> Found:
+    from twinpix import search
+
+    search.self_join(codes[:2000], radius, spec)
+    if codes.dtype == np.uint8 and spec == "auto":
+        search.self_join(codes[:2000], radius, "banded")
+        search.self_join(codes[:60_000], 3, "banded")
+    start = time.perf_counter()
+    i, j, _ = search.self_join(codes, radius, spec)
+    return time.perf_counter() - start, i, j
+
+
+def twinpix_index(codes: Codes, radius: float, threads: int) -> Found:
+    from twinpix import search
+
+    index = search.Index(codes, radius)
+    return queried(codes, lambda code: index.join(code, radius)[1])
+
+
+def queried(codes: Codes, near: Callable[[Codes], Codes]) -> Found:
+    """Median seconds of a query with one code, and whom it finds."""
+    seconds, i, j = [], [], []
+    for row in range(40):
+        start = time.perf_counter()
+        found = near(codes[row : row + 1])
+        seconds.append(time.perf_counter() - start)
+        others = found[found != row]
+        i.append(np.minimum(others, row))
+        j.append(np.maximum(others, row))
+    return statistics.median(seconds[20:]), np.concatenate(i), np.concatenate(j)
+
+
+def faiss_flat(codes: Codes, radius: float, index: str, threads: int) -> Found:
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    binary = index.startswith("IndexBinary")
+    codes = codes if binary else codes / np.linalg.norm(codes, axis=1, keepdims=True)
+    start = time.perf_counter()
+    made = getattr(faiss, index)(codes.shape[1] * (8 if binary else 1))
+    made.add(codes)
+    ends, _, j = made.range_search(codes, int(radius) + 1 if binary else 1 - radius)  # its bound is exclusive
+    return time.perf_counter() - start, *once(np.repeat(np.arange(len(codes)), np.diff(ends).astype(np.int64)), j)
+
+
+def faiss_query(codes: Codes, radius: float, threads: int) -> Found:
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    made = faiss.IndexBinaryFlat(codes.shape[1] * 8)
+    made.add(codes)
+    return queried(codes, lambda code: made.range_search(code, int(radius) + 1)[2])
+
+
+def faiss_multihash(codes: Codes, radius: float, tables: int, key: int, flips: int, threads: int) -> Found:
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    start = time.perf_counter()
+    made = faiss.IndexBinaryMultiHash(codes.shape[1] * 8, tables, key)
+    made.nflip = flips
+    made.add(codes)
+    ends, _, j = made.range_search(codes, int(radius) + 1)
+    return time.perf_counter() - start, *once(np.repeat(np.arange(len(codes)), np.diff(ends).astype(np.int64)), j)
+
+
+def faiss_hnsw(codes: Codes, radius: float, links: int, build: int, search: int, k: int, threads: int) -> Found:
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    codes = codes / np.linalg.norm(codes, axis=1, keepdims=True)
+    start = time.perf_counter()
+    made = faiss.IndexHNSWFlat(codes.shape[1], links, faiss.METRIC_INNER_PRODUCT)
+    made.hnsw.efConstruction, made.hnsw.efSearch = build, search
+    made.add(codes)
+    product, j = made.search(codes, k)
+    i, at = np.nonzero((product >= 1 - radius) & (j >= 0))
+    return time.perf_counter() - start, *once(i, j[i, at])
+
+
+def once(i: Codes, j: Codes) -> tuple[Codes, Codes]:
+    """Each pair of different rows one time, the smaller row first."""
+    low, high = np.minimum(i, j)[i != j].astype(np.int64), np.maximum(i, j)[i != j].astype(np.int64)
+    keys = np.unique(low << 32 | high)
+    return keys >> 32, keys & 0xFFFFFFFF
+
+
+def work(name: str, codes: str, radius: float, threads: int, pairs: str) -> None:
+    """What the process of a contender does."""
+    contender = CONTENDERS[name]
+    mine = np.load(codes, mmap_mode="r")[: contender.most].copy()
+    seconds, i, j = globals()[contender.run](mine, radius, threads=threads, **contender.settings)
+    np.save(pairs, np.sort(i.astype(np.int64) << 32 | j.astype(np.int64)))
+    peak = 0.0
+    if Path("/proc/self/status").exists():
+        lines = Path("/proc/self/status").read_text().splitlines()
+        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    print(json.dumps({"seconds": seconds, "peak": peak, "codes": len(mine)}))
+
+
+# -- the comparison ------------------------------------------------------------------------------------
+
+
+def run(name: str, codes: Path, radius: float, threads: int, pairs: Path) -> dict[str, Any]:
+    """One contender in a process of its own; `why` says what went wrong."""
     count = str(threads)
     env = os.environ | {"OMP_NUM_THREADS": count, "NUMBA_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
     if hasattr(os, "sched_setaffinity"):  # twinpix starts a thread a core; the child inherits the limit
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    argv = [python, "-c", script, str(codes), str(radius), pairs, count]
+    argv = [sys.executable, __file__, "--work", name, str(codes), str(radius), count, str(pairs)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     if done.returncode:
-        raise SystemExit(f"{python} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        return {"why": (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]}
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
-def median(runs: list[dict[str, Any]], key: str) -> float:
-    return float(statistics.median(run[key] for run in runs))
+def exact(codes: Codes, case: Case) -> Codes:
+    """The pairs that there are, as sorted keys; of queries, those of the first rows."""
+    from twinpix import search
+
+    if case.task == "query":
+        i, j, _ = search.join(codes[:40], codes, case.radius)
+        return np.sort(np.unique(np.minimum(i, j)[i != j] << 32 | np.maximum(i, j)[i != j]))
+    i, j, _ = search.self_join(codes, case.radius, "cosine" if case.metric == "cosine" else "banded")
+    return i << 32 | j
+
+
+def compared(name: str, case: Case, names: list[str], folder: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
+    """A row for each contender."""
+    codes = case.make(asked.codes)
+    file, pairs = folder / "codes.npy", folder / "pairs.npy"
+    np.save(file, codes)
+    runs: dict[str, list[dict[str, Any]]] = {each: [] for each in names}
+    truth = {most: exact(codes[:most], case) for most in {CONTENDERS[each].most for each in names}}
+    rows: dict[str, dict[str, Any]] = {}
+    for _ in range(asked.runs):
+        for each in names:
+            done = run(each, file, case.radius, asked.threads, pairs)
+            if "why" in done:
+                rows[each] = {"name": each} | done
+                continue
+            runs[each].append(done)
+            found, there = np.load(pairs), truth[CONTENDERS[each].most]
+            right = int(np.isin(found, there, assume_unique=True).sum())
+            rows[each] = {"name": each, "pairs": len(found), "false": len(found) - right, "codes": done["codes"]}
+            rows[each]["recall"] = right / max(1, len(there))
+    for each, done_runs in runs.items():
+        if done_runs:
+            rows[each]["seconds"] = statistics.median(done["seconds"] for done in done_runs)
+            rows[each]["peak"] = statistics.median(done["peak"] for done in done_runs)
+            scale = (len(codes) / rows[each]["codes"]) ** (1 if case.task == "query" else 2)
+            rows[each]["scaled"] = rows[each]["seconds"] * scale
+    return [rows[each] for each in names]
+
+
+def table(name: str, case: Case, rows: list[dict[str, Any]]) -> str:
+    out = [
+        f"\n### {name}, radius {case.radius:g}\n",
+        "| | codes | seconds | of twinpix | recall | false | peak MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    ours = next((row["scaled"] for row in rows if row["name"].startswith("twinpix") and "scaled" in row), None)
+    for row in rows:
+        if "why" in row:
+            out.append(f"| {row['name']} | {row['why']} | | | | | |")
+            continue
+        seconds = f"{row['seconds']:.3g}"
+        if row["scaled"] != row["seconds"]:
+            seconds += f" ({row['scaled']:,.0f})"
+        ratio = f"{row['scaled'] / ours:.3g}" if ours else ""
+        cells = [row["name"], f"{row['codes']:,}", seconds, ratio, f"{row['recall']:.4f}", f"{row['false']:,}"]
+        out.append("| " + " | ".join([*cells, f"{row['peak']:,.0f}"]) + " |")
+    return "\n".join(out)
+
+
+def plot(results: dict[str, list[dict[str, Any]]], file: Path) -> None:
+    """Recall against time, a panel a case."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, len(results), figsize=(5.5 * len(results), 4.2), squeeze=False)
+    for panel, (name, rows) in zip(panels[0], results.items(), strict=True):
+        for row in rows:
+            if "scaled" in row:
+                panel.plot(row["scaled"], row["recall"], "o", label=row["name"])
+        panel.set(xscale="log", xlabel="seconds", ylabel="recall", title=name, ylim=(-0.03, 1.05))
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=7, loc="lower right")
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["--work"]:
+        name, codes, radius, threads, pairs = sys.argv[2:]
+        work(name, codes, float(radius), int(threads), pairs)
+        return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--twinpix-python", default=sys.executable)
-    parser.add_argument("--faiss-python", default=sys.executable)
+    parser.add_argument("cases", nargs="*", metavar="CASE", choices=[*CASES, []])
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=list(CONTENDERS))
+    parser.add_argument("--codes", type=Path, default=Path())
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--list", action="store_true", help="list cases and contenders")
     asked = parser.parse_args()
-    million = random_codes(MILLION, 10, 1)
-    cases = (
-        ("100 k", random_codes(COMPARED, 10, 0), 10),
-        ("1 M", million, 10),
-        ("1 M, 200 k of them in groups of 100 equal", with_equal(million, 200_000, 100), 10),
-        ("10 M", random_codes(10 * MILLION, 4, 2), 4),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{number}.npy" for number in range(len(cases))]
-        for file, (_, codes, _) in zip(files, cases, strict=True):
-            np.save(file, codes)
-        ours: list[list[dict[str, Any]]] = [[] for _ in cases]
-        theirs: list[dict[str, Any]] = []
-        mine, other = f"{folder}/mine.npy", f"{folder}/other.npy"
-        for _ in range(asked.runs):
-            for runs, file, (_, _, radius) in zip(ours, files, cases, strict=True):
-                keep = mine if file is files[0] else ""
-                runs.append(run(asked.twinpix_python, TWINPIX, file, radius, asked.threads, keep))
-            theirs.append(run(asked.faiss_python, FAISS, files[0], cases[0][2], asked.threads, other))
-        same = np.array_equal(np.load(mine), np.load(other))
-    print(f"{asked.threads} threads, median of {asked.runs} runs, each in a process of its own\n")
-    print(
-        "| 64-bit codes | radius | pairs | seconds | peak MB | faiss, seconds | ratio |\n|---|---|---|---|---|---|---|"
-    )
-    for (name, codes, radius), runs in zip(cases, ours, strict=True):
-        scale = (len(codes) / COMPARED) ** 2
-        faiss, seconds = median(theirs, "seconds") * scale, median(runs, "seconds")
-        shown = f"{faiss:.2f}" if scale == 1 else f"({faiss:,.0f})"
-        cells = f"{runs[0]['pairs']:,} | {seconds:.3f} | {median(runs, 'peak'):.0f} | {shown} | {faiss / seconds:,.0f}"
-        print(f"| {name} | {radius} | {cells} |")
-    print(f"\nfaiss on 100 k: peak {median(theirs, 'peak'):.0f} MB; the same pairs: {'yes' if same else 'NO'}")
-    first = [runs[0]["first"] for runs in ours]
-    print(f"first call in a process, 2,000 codes: {first[0]:.2f} s, then {min(first[1:]):.2f} s")
-    if not same:
-        raise SystemExit(1)
+    if asked.list or not asked.cases:
+        print("cases:", ", ".join(CASES), "\ncontenders:", ", ".join(CONTENDERS))
+        return
+    results = {}
+    for name in asked.cases:
+        case = CASES[name]
+        fits = [
+            each
+            for each, contender in CONTENDERS.items()
+            if case.metric in contender.metrics and case.task == contender.task
+        ]
+        names = [each for each in fits if not asked.only or each in asked.only]
+        with tempfile.TemporaryDirectory() as folder:
+            results[name] = compared(name, case, names, Path(folder), asked)
+        print(table(name, case, results[name]), flush=True)
+    print(f"\n{asked.threads} threads, median of {asked.runs} runs, each in a process of its own")
+    if asked.plot:
+        plot(results, asked.plot)
 
 
 if __name__ == "__main__":

@@ -120,6 +120,20 @@ def test_wrong_codes_are_refused(codes: Codes) -> None:
         self_join(codes, 1)
 
 
+@pytest.mark.usefixtures("bands")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_whole_radius_may_be_a_float(backend: str) -> None:
+    codes = near_codes(np.random.default_rng(1), 50, 8, 5)
+    assert listed(self_join(codes, 4.0, backend)) == listed(self_join(codes, 4))
+    assert listed(search.Index(codes, 4.0).join(codes, 3.0)) == listed(join(codes, codes, 3))
+
+
+@pytest.mark.parametrize("radius", [-1, math.nan, math.inf, 1.5])
+def test_wrong_radii_are_refused(radius: float) -> None:
+    with pytest.raises(ValueError, match="radius"):
+        self_join(np.zeros((2, 8), np.uint8), radius)
+
+
 def test_widths_must_agree() -> None:
     with pytest.raises(ValueError, match="widths must agree"):
         join(np.zeros((1, 8), np.uint8), np.zeros((1, 16), np.uint8), 1)

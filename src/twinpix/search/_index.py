@@ -26,7 +26,7 @@ class Index:
 
     def __init__(self, codes: NDArray[Any], radius: float) -> None:
         self._codes = codes = checked(codes, radius)
-        self.radius = radius
+        self.radius = int(radius) if metric_of(codes) == "hamming" else radius
         self._ready = _Angles(codes) if metric_of(codes) == "cosine" else _Bits(codes, int(radius))
 
     def __len__(self) -> int:

@@ -79,6 +79,7 @@ class Search:
 
     def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Ordered:
         metric = metric_of(queries)
+        radius = int(radius) if metric == "hamming" else radius
         kind = np.int32 if metric == "hamming" else np.float32
         if not len(queries) or (gallery is not None and not len(gallery)):
             return Ordered([no_pairs(kind)], kind)
@@ -214,9 +215,9 @@ def checked(codes: NDArray[Any], radius: float) -> NDArray[Any]:
         raise ValueError(f"codes must be (n, bytes) uint8 or (n, d) floats, not {codes.shape} {codes.dtype}")
     if len(codes) >= 2**31:
         raise ValueError(f"{len(codes):,} codes are too many: no more than {2**31 - 1:,} are compared at once")
-    if not radius >= 0:
-        raise ValueError(f"the radius must not be negative, it is {radius}")
-    if not floats and radius != int(radius):
+    if not 0 <= radius < np.inf:
+        raise ValueError(f"the radius must not be negative, and is finite; it is {radius}")
+    if not floats and radius % 1:
         raise ValueError(f"the radius of bits is a whole number, not {radius}")
     for at in range(0, len(codes) if floats else 0, AT_ONCE):
         some = codes[at : at + AT_ONCE]
