@@ -1,7 +1,7 @@
 """The types that every room shares. Imports nothing of twinpix."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, overload
 
@@ -132,10 +132,6 @@ class Matches:
         """The pairs of several."""
         columns = zip(*((part.i, part.j, part.distance, part.turn) for part in parts), strict=True)
         return cls(*(np.concatenate(column) for column in columns))
-
-    def rows(self) -> Iterator[tuple[int, int, float, int]]:
-        """`i, j, distance, turn` of each pair."""
-        return zip(self.i.tolist(), self.j.tolist(), numbers(self.distance), self.turn.tolist(), strict=True)
 
 
 def numbers(distances: NDArray[Any]) -> list[float]:

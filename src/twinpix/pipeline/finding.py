@@ -132,7 +132,8 @@ def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) 
     contents = images.contents
     width, height = contents.column("width"), contents.column("height")
     order, starts = nodes.contents()
-    near = [(i, j) for i, j, distance, turn in matches.rows() if relate.may_be_identical(method, distance, turn)]
+    may = (matches.turn == 0) & (matches.distance <= relate.most_of_identical(method))
+    near = zip(matches.i[may].tolist(), matches.j[may].tolist(), strict=True)
     crowded = np.flatnonzero((np.diff(starts) > 1) & ~nodes.guarded).tolist() if method.metric != "identity" else []
     wanted: set[int] = set()
     for i, j in [*near, *((node, node) for node in crowded)]:

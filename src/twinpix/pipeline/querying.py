@@ -57,7 +57,8 @@ def query(
             raise UsageError(f"cannot use {name} as a query: {why}")
         images = gather(listing.refs, coder)
         near = _near(mine, images, method, radius, options)
-        alike = [number for number, (gap, turn) in near.items() if relate.may_be_identical(method, gap, turn)]
+        most = relate.most_of_identical(method)
+        alike = [number for number, (gap, turn) in near.items() if turn == 0 and gap <= most]
         for group, numbers in ((images, alike), (mine, [0] if alike else [])):
             look_at_pixels(group, numbers, options, store, progress)
 

@@ -29,7 +29,6 @@ def relation(
     return "edited"
 
 
-def may_be_identical(method: Fingerprint, distance: float, turn: int) -> bool:
-    """True when two pictures of one size are near enough to have the same pixels."""
-    most = {"hamming": method.bits // _SAME_PIXELS, "cosine": _SAME_DIRECTION, "identity": -1}[method.metric]
-    return turn == 0 and distance <= most
+def most_of_identical(method: Fingerprint) -> float:
+    """How far apart two pictures of one size can be that have the same pixels."""
+    return {"hamming": method.bits // _SAME_PIXELS, "cosine": _SAME_DIRECTION, "identity": -1}[method.metric]
