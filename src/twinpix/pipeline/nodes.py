@@ -11,6 +11,9 @@ from twinpix.model import Bytes2D
 from twinpix.pipeline.contents import Contents
 
 
+_AT_ONCE = 4096  # codes that are compared together
+
+
 class Nodes(NamedTuple):
     """What the search and the linking work on, so that a thousand equal pictures are one and no quadratic bucket."""
 
@@ -32,13 +35,12 @@ def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collec
     """
     codes = contents.codes(width_of(method))
     low = is_low(contents) if guard and method.metric != "identity" else np.zeros(len(codes), dtype=bool)
-    keys = np.ascontiguousarray(codes.reshape(len(codes), codes.shape[1] * codes.shape[2]))
-    _, first, of = np.unique(_as_items(keys), return_index=True, return_inverse=True)
-    of = of.reshape(-1).astype(np.int64)
+    of = _numbered(codes)
+    distinct = int(of.max(initial=-1)) + 1
     plain = np.flatnonzero(low).tolist()
     firsts = _first_of_equals([contents.pixels(number) for number in plain])
     for number, at in zip(plain, firsts, strict=True):
-        of[number] = len(first) + at  # all of a node are guarded, or none
+        of[number] = distinct + at  # all of a node are guarded, or none
     origin = of.copy()
     alone = np.array(sorted(apart), dtype=np.int64)
     of[alone] = of.max(initial=-1) + 1 + np.arange(len(alone))
@@ -46,13 +48,29 @@ def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collec
     of = of.reshape(-1).astype(np.int64)
     members = np.zeros(len(used), dtype=np.int64)
     members[of[::-1]] = np.arange(len(codes))[::-1]
-    return Nodes(of, codes[members], low[members], origin[members])
+    every = len(used) == len(codes) and bool((np.diff(members) > 0).all())
+    own = codes if every else codes[members]  # a second copy of eight orientations would fill the memory
+    return Nodes(of, own, low[members], origin[members])
 
 
 def is_low(contents: Contents) -> NDArray[np.bool_]:
     """Which contents have too little detail for a hash to mean anything."""
     low: NDArray[np.bool_] = contents.column("information") < INFORMATION_FLOOR
     return low
+
+
+def _numbered(codes: Bytes2D) -> NDArray[np.int64]:
+    """`(n,)`: equal codes have one number, counted in the order of their firsts. No copy of the codes is made."""
+    items = _as_items(np.ascontiguousarray(codes.reshape(len(codes), codes.shape[1] * codes.shape[2])))
+    order = np.argsort(items, kind="stable")
+    new = np.ones(len(items), dtype=bool)
+    for at in range(1, len(items), _AT_ONCE):
+        some = order[at - 1 : at + _AT_ONCE]
+        new[at : at + _AT_ONCE] = items[some[1:]] != items[some[:-1]]
+    firsts = order[new]
+    numbers = np.empty(len(items), dtype=np.int64)
+    numbers[order] = np.argsort(np.argsort(firsts))[np.cumsum(new) - 1]
+    return numbers
 
 
 def _as_items(rows: Bytes2D) -> NDArray[np.void]:
