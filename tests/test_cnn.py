@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from drawings import draw
-from twinpix import fingerprints, pipeline, plugins
+from twinpix import fingerprints, pipeline, plots, plugins
 from twinpix.errors import ImageError, UsageError
 from twinpix.evaluation.copies import find_copies
 from twinpix.evaluation.methods import measure
@@ -28,7 +28,8 @@ from twinpix.imaging import decode, picture_of
 from twinpix.model import Decode, Match
 from twinpix.pipeline import Options
 from twinpix.pipeline.coding import CodeTask
-from twinpix.report.text import how
+from twinpix.report.json import Json, read
+from twinpix.report.text import Text, how
 from twinpix.search import join
 
 pytest.importorskip("onnxruntime")
@@ -186,9 +187,33 @@ def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> N
         pipeline.decide_again(bits, stricter=float("nan"))
 
 
-def test_equal_codes_are_not_said_as_near_ones_are() -> None:
-    assert how(Match("a", "b", 0, "mirrored")) == "mirrored, 0 bits apart"
-    assert how(Match("a", "b", 0.0, "mirrored")) == "mirrored, cosine 1.00"
+def test_distances_are_said_in_what_the_report_counts() -> None:
+    """Equal codes are a whole 0 apart, whatever they are."""
+    assert how(Match("a", "b", 0, "mirrored"), in_bits=True) == "mirrored, 0 bits apart"
+    assert how(Match("a", "b", 0, "mirrored"), in_bits=False) == "mirrored, cosine 1.00"
+    assert how(Match("a", "b", 0.0, "mirrored"), in_bits=False) == "mirrored, cosine 1.00"
+
+
+def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    """They differ in the last bit of one pixel; said in the text, in a plan and on a sheet."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    image = picture(1)
+    image.save(photos / "a.png")
+    values = np.array(image)
+    values[0, 0, 0] ^= 1
+    Image.fromarray(values).save(photos / "b.png")
+    found = pipeline.find([photos], method="cnn", store=None)
+    (match,) = found.groups[0].matches
+    assert (match.distance, type(match.distance), match.relation) == (0, int, "edited")
+    saved = tmp_path / "report.json"
+    saved.write_text("".join(Json().parts(found)))
+    for told in (found, read(str(saved)), pipeline.decide_again(found, stricter=0)):
+        assert "edited, cosine 1.00" in "".join(Text().parts(told))
+        (unit,) = pipeline.plan(told, f"move:to={tmp_path / 'out'}").units
+        assert unit.how == "edited, cosine 1.00"
+        _, other = plots.group_sheet(told.groups[0], in_bits=told.in_bits).axes
+        assert "edited, cosine 1.00" in other.get_xlabel()
 
 
 def test_turned_copies_with_transforms(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:

@@ -264,6 +264,11 @@ class Report:
     unique: Sequence[Unique] | None = None  # None: not listed
     schema: str = SCHEMA
 
+    @property
+    def in_bits(self) -> bool:
+        """True when its distances count bits; else they are cosine distances, also the whole 0 of equal codes."""
+        return isinstance(self.radius, int)
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprints:

@@ -88,7 +88,8 @@ class Dialogue(NamedTuple):
         rows = [_cells(at, member, at in kept) for at, member in enumerate(group.members)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row, member in zip(rows, group.members, strict=True):
-            told = group.reason if member.path == group.keeper else how(pairs.get(member.path))
+            keeps = member.path == group.keeper
+            told = group.reason if keeps else how(pairs.get(member.path), in_bits=self.report.in_bits)
             cells = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             notes = "".join(f", {word}" for word in ("reference", "damaged") if getattr(member, word))
             yield f"  {cells}  {printable(member.path)}  ({told}{notes})"

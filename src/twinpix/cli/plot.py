@@ -55,7 +55,7 @@ def plot(
     if sheet:
         Path(sheet).mkdir(parents=True, exist_ok=True)
         for each, path in sheets:
-            plots.save(plots.group_sheet(each, found.base), path)
+            plots.save(plots.group_sheet(each, found.base, in_bits=found.in_bits), path)
         print(f"{reports.plural(len(sheets), 'sheet')}: {sheet}")
     return Exit.DONE
 

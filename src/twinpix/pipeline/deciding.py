@@ -25,8 +25,7 @@ def decide_again(report: Report, rules: str | None = None, stricter: float | Non
         raise UsageError(
             f"--stricter is a radius between 0 and the report's, {shown(report.radius)}, not {shown(radius)}"
         )
-    if isinstance(report.radius, int):
-        radius = int(radius)  # what lies between two numbers of bits is the lower one
+    radius = int(radius) if report.in_bits else float(radius)  # between two numbers of bits lies the lower one
     sound_places(report)
     chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)
     files = _Files(report, radius)

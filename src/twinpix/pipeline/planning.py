@@ -142,7 +142,8 @@ class _Planner:
             if path in names:
                 continue
             try:
-                self._take(group.id, member, path, how(hows.get(member.path)), keepers)
+                told = how(hows.get(member.path), in_bits=self.report.in_bits)
+                self._take(group.id, member, path, told, keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)
                 self.left.append(Left(path, str(error), group.id, refused=refused))

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 _COLUMNS, _SHOWN = 4, 40
 
 
-def group_sheet(group: Group, base: str = "") -> "Figure":
-    """All members of a group (the first forty), with name, relation, distance, size; paths start from `base`."""
+def group_sheet(group: Group, base: str = "", *, in_bits: bool = True) -> "Figure":
+    """All members of a group (the first forty), with name, relation, distance, size.
+
+    Paths start from `base`; a distance of 0, which bits and cosines have in common, is said as `in_bits` of the report.
+    """
     shown = group.members[:_SHOWN]
     columns = min(_COLUMNS, len(shown))
     rows = math.ceil(len(shown) / columns)
@@ -27,12 +30,12 @@ def group_sheet(group: Group, base: str = "") -> "Figure":
     out.suptitle(f"{title}{more}", x=0.01, ha="left", fontsize=12)
     pairs = {match.b: match for match in group.matches if match.a == group.keeper}
     for at, member in enumerate(shown):
-        _cell(out.add_subplot(rows, columns, at + 1), member, group, pairs.get(member.path), base)
+        how = f"keep: {group.reason}" if member.path == group.keeper else _how(member, pairs.get(member.path), in_bits)
+        _cell(out.add_subplot(rows, columns, at + 1), member, member.path == group.keeper, how, base)
     return out
 
 
-def _cell(axes: "Axes", member: Member, group: Group, pair: Match | None, base: str) -> None:
-    keeps = member.path == group.keeper
+def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> None:
     image = look(os.path.join(base, member.path), 360)
     if isinstance(image, Missing):
         axes.text(0.5, 0.5, f"cannot be shown:\n{image.reason}", ha="center", va="center", wrap=True, color="#666666")
@@ -43,14 +46,13 @@ def _cell(axes: "Axes", member: Member, group: Group, pair: Match | None, base: 
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set(visible=keeps, color=figure.KEPT, linewidth=4)
-    how = f"keep: {group.reason}" if keeps else _how(member, pair)
     size = f"{member.width}×{member.height}, {bytes_text(member.size)}"
     name = figure.shortened(os.path.basename(member.path), 34).replace("$", r"\$")
     axes.set_xlabel(f"{name}\n{figure.shortened(how, 38)}\n{size}", fontsize=9, color="black", loc="left")
 
 
-def _how(member: Member, pair: Match | None) -> str:
+def _how(member: Member, pair: Match | None, in_bits: bool) -> str:
     how: str = pair.relation if pair else "linked through another"
     if pair and not pair.relation.startswith("identical"):
-        how += f", {apart(pair.distance)}"
+        how += f", {apart(pair.distance, in_bits=in_bits)}"
     return how + (", stays" if member.protected else "") + (", damaged" if member.damaged else "")

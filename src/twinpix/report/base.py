@@ -93,9 +93,10 @@ def bytes_text(count: int) -> str:
     return f"{size:.3g} TB"
 
 
-def apart(distance: float) -> str:
-    """How far two pictures are from one another: `2 bits apart`, or `cosine 0.93`."""
-    return f"{plural(distance, 'bit')} apart" if isinstance(distance, int) else f"cosine {1 - distance:.2f}"
+def apart(distance: float, *, in_bits: bool) -> str:
+    """How far two pictures of a report are from one another: `2 bits apart`, or `cosine 0.93`."""
+    bits = in_bits and isinstance(distance, int)
+    return f"{plural(int(distance), 'bit')} apart" if bits else f"cosine {1 - distance:.2f}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:

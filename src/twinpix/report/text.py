@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from twinpix.model import Group, Match, Member, Report
 from twinpix.report.base import apart, bytes_text, plural, printable
@@ -17,7 +17,7 @@ class Text:
 
     def parts(self, report: Report) -> Iterator[str]:
         for group in report.groups:
-            yield _group(group) + "\n"
+            yield _group(group, report.in_bits) + "\n"
         yield summary(report)
 
 
@@ -55,25 +55,26 @@ def summary(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _group(group: Group) -> str:
+def _group(group: Group, in_bits: bool) -> str:
     pairs = {match.b: match for match in group.matches if match.a == group.keeper}
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     rows = [_row(group.members[0], "keep", group.reason)]
     rows += [
-        _row(member, "stay" if member.protected else "", how(pairs.get(member.path))) for member in group.members[1:]
+        _row(member, "stay" if member.protected else "", how(pairs.get(member.path), in_bits=in_bits))
+        for member in group.members[1:]
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join([head, *("  ".join(["", *_aligned(row, widths)]) for row in rows)]) + "\n"
 
 
-def how(pair: Match | None) -> str:
-    """How a member differs from the one that stays, given their match if they have one."""
-    return "linked through another" if pair is None else _how(pair.relation, pair.distance)
+def how(pair: Match | None, *, in_bits: bool) -> str:
+    """How a member differs from the one that stays, given their match if they have one; `in_bits` as of the report."""
+    return "linked through another" if pair is None else _how(pair.relation, pair.distance, in_bits)
 
 
-@lru_cache(maxsize=None, typed=True)  # 0 bits are not a cosine distance of 0
-def _how(relation: str, distance: float) -> str:
-    return relation if relation.startswith("identical") else f"{relation}, {apart(distance)}"
+@cache
+def _how(relation: str, distance: float, in_bits: bool) -> str:
+    return relation if relation.startswith("identical") else f"{relation}, {apart(distance, in_bits=in_bits)}"
 
 
 def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:

@@ -16,11 +16,11 @@ def show(report: Report, folder: str) -> Iterator[str]:
         return
     if plots.has_window():
         for group in report.groups:
-            plots.show(plots.group_sheet(group, report.base))
+            plots.show(plots.group_sheet(group, report.base, in_bits=report.in_bits))
         return
     folder = files.free_name(folder)
     os.makedirs(folder)
     for group in report.groups:
         path = os.path.join(folder, f"group-{group.id:05}.png")
-        plots.save(plots.group_sheet(group, report.base), path)
+        plots.save(plots.group_sheet(group, report.base, in_bits=report.in_bits), path)
         yield path
