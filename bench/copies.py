@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 import twinpix
 from twinpix import fingerprints
-from twinpix.evaluation.rates import distances, nearest, nearest_directions, radius_of
+from twinpix.evaluation.rates import distances, nearest, nearest_directions, radius_of, step_of
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Fingerprints, shown
 from twinpix.search.base import words
@@ -38,7 +38,7 @@ Counts = NDArray[np.int64]
 
 def most(method: Fingerprint) -> int:
     """The largest distance in steps: bits, or thousandths of cosine distance."""
-    return 2000 if method.metric == "cosine" else method.bits
+    return round(fingerprints.farthest(method) / step_of(method))
 
 
 def spread(method: Fingerprint, prints: Fingerprints, turns: int) -> Counts:

@@ -39,7 +39,7 @@ def load(image: Image.Image, mode: str = "reference") -> Picture:
 
 def apart(method: fingerprints.Fingerprint, left: Bytes2D, right: Bytes2D) -> float:
     """How far apart two codes are, as a share of how far they can be."""
-    most = 2 if method.metric == "cosine" else method.bits
+    most = fingerprints.farthest(method)
     codes = [fingerprints.comparable(method, code[None]) for code in (left, right)]
     return float(search.join(codes[0], codes[1], most)[2][0]) / most
 
@@ -137,6 +137,16 @@ def test_batches_code_as_single_pictures_do(spec: str) -> None:
     else:
         assert np.array_equal(together, alone)
     assert together.shape == (len(pictures), 1, method.bits // 8)
+
+
+@pytest.mark.parametrize("name", PERCEPTUAL)
+def test_opposite_codes_are_the_farthest(name: str) -> None:
+    method = fingerprints.make(name)
+    code = fingerprints.codes_of(method, [load(draw("scene", 1, (64, 48)), "fast")])[:, 0]
+    opposite = (-code.view("<f2")).view(np.uint8) if method.metric == "cosine" else ~code
+    far = fingerprints.farthest(method)
+    a, b = (fingerprints.comparable(method, each) for each in (code, opposite))
+    assert search.join(a, b, far)[2].tolist() == [far]
 
 
 @pytest.mark.parametrize("name", plugins.names("fingerprints"))

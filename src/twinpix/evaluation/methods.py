@@ -118,11 +118,11 @@ def _rows_of(
 
 def _far(method: Fingerprint, images: int) -> float:
     """The largest radius that is looked at."""
-    loose = method.radii["loose"]
+    loose, most = method.radii["loose"], fingerprints.farthest(method)
     if method.metric == "cosine":
-        return min(2.0, max(loose, method.radii["normal"]) + (0.2 if images <= _MANY else 0.1))
+        return min(most, max(loose, method.radii["normal"]) + (0.2 if images <= _MANY else 0.1))
     beyond = method.bits // (8 if images <= _MANY else 16)
-    return min(method.bits, max(int(loose) + beyond, method.bits // 6))  # 10 of 64 is what others take
+    return min(most, max(int(loose) + beyond, method.bits // 6))  # 10 of 64 is what others take
 
 
 def _curve(

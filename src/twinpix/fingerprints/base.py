@@ -120,6 +120,11 @@ def broken(method: Fingerprint, codes: Bytes2D) -> NDArray[np.bool_]:
     return ~sound
 
 
+def farthest(method: Fingerprint) -> int:
+    """The largest distance of two codes: all bits, or a cosine distance of 2."""
+    return 2 if method.metric == "cosine" else method.bits
+
+
 def width_of(method: Fingerprint) -> int:
     """Bytes of a code."""
     return (method.bits + 7) // 8

@@ -111,8 +111,8 @@ def _distances(methods: list[Fingerprint], pictures: list[Picture], judge: str) 
 def _distance(method: Fingerprint, pictures: list[Picture]) -> Distance:
     left = fingerprints.codes_of_one(method, pictures[0])
     right = fingerprints.codes_of_one(method, pictures[1], transforms=method.metric != "identity")
-    most = 2 if method.metric == "cosine" else method.bits
-    _, _, distances = search.join(fingerprints.comparable(method, left), fingerprints.comparable(method, right), most)
+    a, b = (fingerprints.comparable(method, code) for code in (left, right))
+    _, _, distances = search.join(a, b, fingerprints.farthest(method))
     gaps = numbers(distances)
     turn = int(np.argmin(gaps))
     spec = plugins.describe(method)

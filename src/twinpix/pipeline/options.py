@@ -91,14 +91,11 @@ class Options:
             if self.strictness not in method.radii:
                 raise UsageError(f"strictness is one of {', '.join(method.radii)}, not {self.strictness!r}")
             return method.radii[self.strictness]
+        most, what = fingerprints.farthest(method), "a cosine distance " if method.metric == "cosine" else ""
+        if not 0 <= self.radius <= most:
+            raise UsageError(f"the radius of {self.method} is {what}between 0 and {most}, not {shown(self.radius)}")
         if method.metric == "cosine":
-            if not 0 <= self.radius <= 2:
-                raise UsageError(
-                    f"the radius of {self.method} is a cosine distance between 0 and 2, not {shown(self.radius)}"
-                )
             return float(self.radius)
-        if not 0 <= self.radius <= method.bits:
-            raise UsageError(f"the radius of {self.method} is between 0 and {method.bits}, not {shown(self.radius)}")
         if self.radius != int(self.radius):
             raise UsageError(f"the radius of {self.method} is a whole number of bits, not {shown(self.radius)}")
         if method.metric == "identity" and self.radius:
