@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stores import held
+from twinpix import fingerprints
+from twinpix.compat import _own
 from twinpix.compat.imagededup.evaluation import evaluate
 from twinpix.compat.imagededup.methods import CNN
 from twinpix.compat.imagededup.utils import CustomModel
@@ -220,6 +222,13 @@ def test_readme_find_duplicates(photos: Path, tmp_path: Path) -> None:
     assert out.read_text() == json.dumps(duplicates, indent=2, sort_keys=True)
     spare = encoder.find_duplicates_to_remove(image_dir=str(photos))
     assert spare == ["0 same.png", "0 small.jpg", "0.png"]
+
+
+@own
+def test_its_numbers_are_all_that_the_network_gives() -> None:
+    assert f"cnn:dims={_own.NUMBERS}" == _own.SPEC
+    with pytest.raises(UsageError, match=f"gives {_own.NUMBERS} numbers"):
+        fingerprints.check(fingerprints.make(f"cnn:dims={_own.NUMBERS + 1}"))
 
 
 @own

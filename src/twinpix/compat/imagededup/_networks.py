@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import fingerprints
+from twinpix.compat import _own
 from twinpix.compat.imagededup._cosines import Encodings
 from twinpix.compat.imagededup._encoding import coded
 from twinpix.compat.imagededup.utils.image_utils import invalid, picture_of
@@ -33,7 +34,7 @@ class Network(Protocol):
 class OwnNetwork:
     """The package's own network with all of its numbers, of length 1, computed and kept as twinpix does."""
 
-    spec: ClassVar[str] = "cnn:dims=1024"
+    spec: ClassVar[str] = _own.SPEC
 
     @cached_property
     def method(self) -> Fingerprint:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from twinpix.compat import _own
 from twinpix.errors import UsageError
 from twinpix.model import shown
 from twinpix.search import radius_of_cosine
@@ -64,9 +65,9 @@ class DHash:
 class CNN:
     """The package's network with all of its numbers: what `twinpix.compat.imagededup` gives for a picture."""
 
-    method: ClassVar[str] = "cnn:dims=1024"
-    width: ClassVar[int] = 2048
-    encoding: ClassVar[str] = "a list of 1024 numbers, which twinpix's network gives"
+    method: ClassVar[str] = _own.SPEC
+    width: ClassVar[int] = 2 * _own.NUMBERS
+    encoding: ClassVar[str] = f"a list of {_own.NUMBERS} numbers, which twinpix's network gives"
 
     _usual: ClassVar[float] = 0.9
     _same: ClassVar[float] = 0.999  # the least cosine
@@ -81,7 +82,7 @@ class CNN:
         return radius_of_cosine(threshold)
 
     def code(self, value: Any) -> bytes | None:
-        if not isinstance(value, list) or len(value) != self.width // 2:
+        if not isinstance(value, list) or len(value) != _own.NUMBERS:
             return None
         try:
             numbers = np.array(value)
