@@ -137,6 +137,17 @@ def test_find_duplicates_to_remove(tmp_path: Path) -> None:
     assert CNN().find_duplicates_to_remove(encoding_map=encodings, min_similarity_threshold=0.9999) == []
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("end", ["max", "tiny"])
+def test_the_length_of_an_encoding_does_not_matter(dtype: Any, end: str) -> None:
+    """Numbers that single precision cannot hold, or only as zeros, have a direction too."""
+    most = getattr(np.finfo(dtype), end) * dtype(4 if end == "tiny" else 1 / 8)
+    rows = {name: row.astype(dtype) * most for name, row in at_angles(0, 30, 90, 180).items()}
+    found = CNN().find_duplicates(encoding_map=rows, min_similarity_threshold=-1.0, scores=True)
+    assert [name for name, _ in found["0"]] == ["1", "2", "3"]
+    assert [cosine for _, cosine in found["0"]] == pytest.approx([0.866, 0, -1], abs=2e-4)
+
+
 def test_encodings_as_they_may_come() -> None:
     """Lists, of a file; `(1, d)`, of a single image; other types of numbers; names that are no text."""
     row = [0.5, 0.25, -1]
@@ -169,9 +180,10 @@ def test_encodings_as_they_may_come() -> None:
         (lambda c: c.find_duplicates(encoding_map={"a": "ff"}), ValueError, "'a' is no row of numbers"),
         (lambda c: c.find_duplicates(encoding_map={"a": None}), ValueError, "'a' is no row of numbers"),
         (lambda c: c.find_duplicates(encoding_map={"a": []}), ValueError, "'a' is no row of numbers"),
+        (lambda c: c.find_duplicates(encoding_map={"a": [10**400]}), ValueError, "'a' is no row of numbers"),
         (lambda c: c.find_duplicates(encoding_map={"a": np.ones((2, 2))}), ValueError, "it is 2 × 2"),
         (lambda c: c.find_duplicates(encoding_map={"a": [1, 2], "b": [1]}), ValueError, "'b' has 1 numbers, those be"),
-        (lambda c: c.find_duplicates(encoding_map={"a": [1.0, 1e300]}), ValueError, "'a' has numbers that are not fin"),
+        (lambda c: c.find_duplicates(encoding_map={"a": [1, np.inf]}), ValueError, "'a' has numbers that are not fi"),
     ],
 )  # fmt: skip
 def test_errors(call: Callable[[CNN], Any], error: type[Exception], words: str) -> None:

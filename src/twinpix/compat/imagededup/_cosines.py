@@ -41,9 +41,8 @@ def encodings_of(encoding_map: Mapping[Any, Any]) -> Encodings:
 
 def _row(name: Any, value: Any) -> NDArray[np.float32]:
     try:
-        with np.errstate(over="ignore"):  # what is too large is not finite then
-            row = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError):
+        row = _single(np.asarray(value))
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"the encoding of {name!r} is no row of numbers") from None
     if row.ndim == 2 and len(row) == 1:
         row = row[0]
@@ -53,6 +52,14 @@ def _row(name: Any, value: Any) -> NDArray[np.float32]:
     if not np.isfinite(row).all():
         raise ValueError(f"the encoding of {name!r} has numbers that are not finite")
     return row
+
+
+def _single(row: NDArray[Any]) -> NDArray[np.float32]:
+    """In single precision; of wider numbers only the direction, since theirs may be too long or too short for it."""
+    if row.dtype.kind == "f" and row.dtype.itemsize > 4:
+        _, exponent = np.frexp(np.abs(row).max(initial=0))
+        row = np.ldexp(row, -exponent)  # a power of two changes no digit
+    return row.astype(np.float32, copy=False)
 
 
 def neighbours(encodings: Encodings, least: float, *, scores: bool, threads: int) -> dict[Any, list[Any]]:

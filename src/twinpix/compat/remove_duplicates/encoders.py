@@ -92,7 +92,9 @@ class CNN:
             return None
         direction = numbers / np.abs(numbers).max()
         direction /= np.linalg.norm(direction)
-        if abs(np.linalg.norm(numbers.astype(np.float64)) - 1) < self._rounding:
+        with np.errstate(over="ignore"):
+            length = np.linalg.norm(numbers.astype(np.float64))
+        if abs(length - 1) < self._rounding:
             direction = numbers  # a code already: rounded twice it would be another
         code: bytes = direction.astype("<f2").tobytes()
         return code
