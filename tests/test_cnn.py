@@ -23,7 +23,7 @@ from twinpix.errors import ImageError, UsageError
 from twinpix.evaluation.copies import find_copies
 from twinpix.evaluation.methods import measure
 from twinpix.evaluation.rates import steps_of
-from twinpix.fingerprints import _onnx
+from twinpix.fingerprints import _onnx, cnn
 from twinpix.imaging import decode, picture_of
 from twinpix.model import Decode, Match
 from twinpix.pipeline import Options
@@ -129,10 +129,8 @@ def test_any_prefix_is_a_descriptor(picture: Callable[..., Image.Image]) -> None
 
 
 def test_the_model_in_the_package_is_small_and_described() -> None:
-    from twinpix.fingerprints.cnn import OWN
-
-    assert OWN.stat().st_size <= 8_000_000
-    card = OWN.with_name("cnn.md").read_text(encoding="utf-8")
+    assert cnn.OWN.stat().st_size <= 8_000_000
+    card = cnn.OWN.with_name("cnn.md").read_text(encoding="utf-8")
     for word in ("Data", "Recipe", "Scores", "Limits", "Licence"):
         assert f"## {word}" in card
 
@@ -436,6 +434,37 @@ def test_a_network_that_takes_one_picture_whatever_it_says(tmp_path: Path, shape
     one = network(tmp_path / "one.onnx", nodes=[*_FLAT, *last])
     many = network(tmp_path / "many.onnx")
     np.testing.assert_array_equal(codes(f"cnn:model={one}", images), codes(f"cnn:model={many}", images))
+
+
+def quantised(path: Path, batch: int | str = "n") -> str:
+    """A network that scales its numbers to bytes while it runs, by the largest and least of a whole batch."""
+    nodes = [
+        *_FLAT,
+        helper.make_node("DynamicQuantizeLinear", ["f"], ["q", "scale", "zero"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
+    ]
+    return network(path, nodes=nodes, shape=(batch, 3, SIZE, SIZE))
+
+
+def test_a_code_does_not_depend_on_the_others_of_its_batch(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    """Bit for bit, whoever they are and however many: which they are depends on the order, the workers, the store."""
+    models = [quantised(tmp_path / f"q{batch}.onnx", batch) for batch in ("n", 1, 4)]
+    images = [picture(seed) for seed in range(9)]
+    for spec in ("cnn:dims=1024", *(f"cnn:model={model}" for model in models)):
+        alone = np.concatenate([codes(spec, [image]) for image in images])
+        for count in range(2, 10):
+            order = np.random.default_rng(count).permutation(9)
+            for some in (order[:count], order[-count:]):
+                np.testing.assert_array_equal(codes(spec, [images[at] for at in some]), alone[some], f"{spec} {count}")
+
+
+@pytest.mark.parametrize(("batch", "at_once"), [("n", _onnx.BATCH), (1, 1), (4, 4)])
+def test_pictures_go_together_where_none_minds(tmp_path: Path, batch: int | str, at_once: int) -> None:
+    plain = network(tmp_path / "m.onnx", shape=(batch, 3, SIZE, SIZE), gain=1.5)
+    for model, wanted in ((plain, at_once), (quantised(tmp_path / "q.onnx", batch), 1), (str(cnn.OWN), _onnx.BATCH)):
+        of = fingerprints.make(f"cnn:model={model}")
+        assert isinstance(of, cnn.CNN)
+        assert _onnx.network(of.path, of.digest, of.description, "cpu")._at_once == wanted
 
 
 @pytest.mark.parametrize("gain", [np.nan, np.inf, 0.0])

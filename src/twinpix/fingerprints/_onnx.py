@@ -2,7 +2,7 @@
 
 import os
 import threading
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -170,8 +170,7 @@ class Network:
                 raise UsageError(f"{model} keeps its weights in another file: save it as one") from None
             raise UsageError(f"{model} is no network that can be run: {_first_line(error)}") from None
         self._input, self._output = self._check()
-        self._is_fixed = isinstance(self._input.shape[0], int)
-        self._step: int = self._input.shape[0] if self._is_fixed else BATCH
+        self._fixed: int = self._input.shape[0] if isinstance(self._input.shape[0], int) else 0
         blank = np.zeros((1, description.size, description.size, 3), np.uint8)
         try:
             self.width: int = self.vectors(blank).shape[1]
@@ -206,19 +205,32 @@ class Network:
 
     def vectors(self, batch: NDArray[np.uint8]) -> Vectors:
         """Descriptors `(n, dims)`, as the network gives them, of prepared pictures `(n, size, size, 3)`."""
-        step = self._step
+        step = 1 if len(batch) == 1 else self._at_once
+        return np.concatenate([self._some(batch[at : at + step]) for at in range(0, len(batch), step)])
+
+    @cached_property
+    def _at_once(self) -> int:
+        """How many pictures to give it together: one, unless two get the numbers that each gets alone.
+
+        They do not where an exporter wrote the batch of its example into a network that calls it free, or where a
+        network has scales of the whole batch, as one that is quantised while it runs: a code would depend on the
+        order. A device may add in another order for each size of a batch, and need only be able to.
+        """
+        size = self.description.size
+        pair = np.random.default_rng(1).integers(0, 256, (2, size, size, 3), np.uint8)
         try:
-            return np.concatenate([self._some(batch[at : at + step]) for at in range(0, len(batch), step)])
+            together, alone = self._some(pair), [self._some(one) for one in (pair[:1], pair[1:])]
         except (ImageError, UsageError):
-            if self._is_fixed or step == 1 or len(batch) == 1:
-                raise
-        self._step = 1  # its batch is called free, but an exporter wrote that of its example into it
-        return self.vectors(batch)
+            return 1
+        is_exact = self._session.get_providers()[0] == _PROVIDERS["cpu"]
+        if is_exact and not np.array_equal(together, np.concatenate(alone), equal_nan=True):
+            return 1
+        return self._fixed or BATCH
 
     def _some(self, batch: NDArray[np.uint8]) -> Vectors:
         tensor = self.description.tensor(batch, _DTYPES[self._input.type])
-        if self._is_fixed and len(tensor) < self._step:
-            tensor = np.concatenate([tensor, np.repeat(tensor[-1:], self._step - len(tensor), axis=0)])
+        if len(tensor) < self._fixed:
+            tensor = np.concatenate([tensor, np.repeat(tensor[-1:], self._fixed - len(tensor), axis=0)])
         try:
             (found,) = self._session.run([self._output], {self._input.name: tensor})
         except Exception as error:  # noqa: BLE001 - see above
