@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinpix.errors import ImageError, UsageError, system_reason
+from twinpix.fingerprints import _weights
 from twinpix.imaging import Picture
 from twinpix.model import Strictness
 
@@ -20,6 +21,7 @@ Vectors = NDArray[np.float32]
 BATCH = 8
 """Pictures given to a network at once: more gain nothing on a processor, and on a device little."""
 
+_READ = 1 << 20  # bytes of weights at once
 _LONGEST = 8  # times its shorter side; of a longer strip the ends are cut off first, since in full it fills the memory
 
 _PROVIDERS = {
@@ -128,7 +130,10 @@ def _nonsense(found: Description) -> str:
 
 
 def digest_of(model: str) -> str:
-    """Names the content of a model and of its description, so that another one's codes are never taken for its own."""
+    """Names the content of a model, of its description and of the files that its weights are in.
+
+    So another one's codes are never taken for its own. Raises `UsageError` for what cannot be read.
+    """
     return _digest(model, _bytes_of(model))
 
 
@@ -137,6 +142,13 @@ def _digest(model: str, data: bytes) -> str:
 
     digest = xxhash.xxh3_128(data)
     digest.update(_bytes_of(str(Path(model).with_suffix(".json"))))
+    for path in filter(Path.is_file, _weights.files(model, data)):  # that one is missing, the session says
+        try:
+            with path.open("rb") as file:
+                while some := file.read(_READ):
+                    digest.update(some)
+        except OSError as error:
+            raise UsageError(f"cannot read the weights of {model} in {path}: {system_reason(error)}") from None
     return digest.hexdigest()[:16]
 
 
@@ -154,21 +166,24 @@ class Network:
         import onnxruntime
 
         data = _bytes_of(model)
+        changed = ImageError("code", f"the model {model} was changed while it was used", lasting=False)
         if _digest(model, data) != digest:
-            raise ImageError("code", f"the model {model} was changed while it was used", lasting=False)
+            raise changed
         self.model, self.description = model, description
+        weights = _weights.files(model, data)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        # The digest knows nothing of weights in another file, so there is none: nothing lies below a file.
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", model)
+        if not weights:  # that the digest knows of: others are not found, since nothing lies below a file
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", model)
         try:
             providers = list(dict.fromkeys((_PROVIDERS[device], _PROVIDERS["cpu"])))
-            self._session = onnxruntime.InferenceSession(data, options, providers=providers)
+            # Only from its path does every version of onnxruntime find weights beside a model.
+            self._session = onnxruntime.InferenceSession(model if weights else data, options, providers=providers)
         except Exception as error:  # noqa: BLE001 - the library's own kinds of errors have no common one
-            if "xternal data" in str(error):
-                raise UsageError(f"{model} keeps its weights in another file: save it as one") from None
-            raise UsageError(f"{model} is no network that can be run: {_first_line(error)}") from None
+            raise UsageError(_why_not(model, weights, error)) from None
+        if weights and digest_of(model) != digest:  # onnxruntime has read them again
+            raise changed
         self._input, self._output = self._check()
         self._fixed: int = self._input.shape[0] if isinstance(self._input.shape[0], int) else 0
         blank = np.zeros((1, description.size, description.size, 3), np.uint8)
@@ -284,6 +299,17 @@ def device_of(wanted: str) -> str:
     if wanted not in have:
         raise UsageError(f"this onnxruntime cannot use the device {wanted}; it has: {', '.join(have)}")
     return wanted
+
+
+def _why_not(model: str, weights: list[Path], error: Exception) -> str:
+    missing = [str(path) for path in weights if not path.is_file()]
+    if missing:
+        return f"{model} keeps weights in {missing[0]}, and there is no such file"
+    if weights:
+        return f"{model} cannot be run with the weights beside it: {_first_line(error)}"
+    if "xternal data" in str(error):
+        return f"{model} keeps its weights in another file, which cannot be found: save it as one"
+    return f"{model} is no network that can be run: {_first_line(error)}"
 
 
 def _first_line(error: Exception) -> str:
