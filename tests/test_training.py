@@ -2,9 +2,13 @@
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +19,7 @@ from drawings import draw
 
 torch = pytest.importorskip("torch", reason="the training needs torch")
 
+import training
 from training import render
 from training.edits import Editor
 from training.geometry import Views
@@ -22,7 +27,7 @@ from training.losses import contrast, partners
 from training.network import Network, Shape
 from training.pack import SIDE, load, pack
 from training.rounds import Rounds
-from training.train import Recipe, train
+from training.train import OtherRecipeError, Recipe, train
 
 Bytes = NDArray[np.uint8]
 TINY = Recipe(
@@ -178,6 +183,63 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(packed: Path, tmp_
         torch.testing.assert_close(value, two[name], rtol=1e-3, atol=1e-4)
     assert (whole / "before_decay.pt").exists()
     assert json.loads((whole / "recipe.json").read_text())["steps"] == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rate": 1e-3}, r"at step 3: rate 0.002 \(asked for: 0.001\)"),
+        ({"prefixes": (8,)}, r"prefixes \[4, 8\] \(asked for: \[8\]\)"),
+        ({"shape": Shape(stem=8, widths=(4, 8), blocks=(1, 1), pooled=8, dims=8)}, "shape {'stem': 4, "),
+        ({"steps": 3}, r"steps 6 \(asked for: 3\)"),
+        ({"decay_steps": 5}, "decay_steps 2"),
+        ({"steps": 8, "seed": 2}, r"steps 6 \(asked for: 8\), seed 1 \(asked for: 2\)"),
+    ],
+)
+def test_a_run_of_another_recipe_is_not_gone_on_with(
+    packed: Path, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    (tmp_path / "recipe.json").write_text(json.dumps(asdict(TINY)))
+    run_until(packed, tmp_path, 3)
+    held = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(OtherRecipeError, match=words):
+        train(packed, tmp_path, replace(TINY, **change))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == held
+
+
+def test_a_recipe_may_be_changed_on_purpose(packed: Path, tmp_path: Path) -> None:
+    run_until(packed, tmp_path, 3)
+    assert not (tmp_path / "recipe.json").exists()
+    train(packed, tmp_path, replace(TINY, rate=1e-3))
+    assert json.loads((tmp_path / "recipe.json").read_text())["rate"] == 1e-3
+
+
+def test_the_end_may_be_moved_until_the_rate_falls(packed: Path, tmp_path: Path) -> None:
+    """The whole run is the same as if it had been asked for so; `before_decay.pt` can be made longer too."""
+    whole, parts, again = (tmp_path / name for name in ("whole", "parts", "again"))
+    longer = replace(TINY, steps=8)
+    train(packed, whole, longer)
+    train(packed, parts, TINY)
+    with pytest.raises(OtherRecipeError, match=r"at step 6: steps 6 \(asked for: 8\)\."):
+        train(packed, parts, longer)
+    again.mkdir()
+    for source, name in (("recipe.json", "recipe.json"), ("before_decay.pt", "state.pt")):
+        (again / name).write_bytes((parts / source).read_bytes())
+    train(packed, again, longer)
+    one, two = (torch.load(folder / "state.pt", weights_only=True) for folder in (whole, again))
+    assert one["step"] == two["step"] == 8
+    for name, value in one["net"].items():
+        torch.testing.assert_close(value, two["net"][name], rtol=1e-3, atol=1e-4)
+
+
+def test_a_refused_recipe_is_said_on_the_command_line(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text(json.dumps(asdict(TINY)))
+    run_until(packed, tmp_path, 3)
+    command = [sys.executable, "-m", "training", "train", str(packed), "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(training.__file__).parents[1])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{tmp_path} holds a run of another recipe, at step 3: steps 6 (asked for: ")
+    assert done.stderr.count("\n") == 1
 
 
 def run_until(packed: Path, out: Path, step: int) -> None:

@@ -37,7 +37,7 @@ def _pack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from training.train import Recipe, train
+    from training.train import OtherRecipeError, Recipe, train
 
     parser = commands.add_parser("train", help="train, or go on with a run that was stopped")
     parser.add_argument("packed", type=Path, metavar="FOLDER")
@@ -47,7 +47,10 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         parser.add_argument("--" + f.name.replace("_", "-"), type=type(f.default), default=f.default)
 
     def work(args: argparse.Namespace) -> None:
-        train(args.packed, args.out, Recipe(**{f.name: getattr(args, f.name) for f in settings}))
+        try:
+            train(args.packed, args.out, Recipe(**{f.name: getattr(args, f.name) for f in settings}))
+        except OtherRecipeError as error:
+            parser.exit(2, f"{error}\n")
 
     parser.set_defaults(work=work)
 

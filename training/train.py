@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from queue import Queue
 
@@ -66,8 +66,15 @@ class Recipe:
         return float(self.rate * min(1.0, (step + 1) / self.warmup) * max(down, 0.0))
 
 
+class OtherRecipeError(ValueError):
+    """The folder holds a run of another recipe."""
+
+
 class Run:
-    """A network in training; all that is needed to go on with it is kept in ``out/state.pt``."""
+    """A network in training; all that is needed to go on with it is kept in ``out/state.pt``.
+
+    Raises `OtherRecipeError` where ``out/recipe.json`` says that the state there was made in another way.
+    """
 
     def __init__(self, out: Path, recipe: Recipe, pictures: int) -> None:
         self.out, self.recipe, self.step = out, recipe, 0
@@ -77,6 +84,7 @@ class Run:
         self.rounds = Rounds(pictures, recipe.pairs, recipe.group, recipe.grouped_after, recipe.shape.dims, recipe.seed)
         if self.state.exists():
             held = torch.load(self.state, weights_only=True)
+            self._require_same_recipe(held["step"])
             self.net.load_state_dict(held["net"])
             self.optimiser.load_state_dict(held["optimiser"])
             self.rounds.load_state_dict(held["rounds"])
@@ -117,6 +125,24 @@ class Run:
         ends = (self.recipe.steps, self.recipe.steps - self.recipe.decay_steps)
         return self.step % KEPT_EVERY == 0 or self.step in ends
 
+    def _require_same_recipe(self, step: int) -> None:
+        """The end may be moved while the learning rate of every step so far stays what it was: nothing else may."""
+        kept = self.out / "recipe.json"
+        if not kept.exists():
+            return
+        there, asked = json.loads(kept.read_text()), json.loads(json.dumps(asdict(self.recipe)))
+        other = [name for name in {**there, **asked} if there.get(name) != asked.get(name)]
+        if other and set(other) <= {"steps", "decay_steps"}:
+            before = replace(self.recipe, **{name: there[name] for name in other})
+            if all(before.rate_at(done) == self.recipe.rate_at(done) for done in range(step)):
+                return
+        if other:
+            told = ", ".join(f"{name} {there.get(name, 'unknown')} (asked for: {asked.get(name)})" for name in other)
+            raise OtherRecipeError(
+                f"{self.out} holds a run of another recipe, at step {step}: {told}. "
+                f"Take another folder; or, to go on in the new way all the same, remove {kept}"
+            )
+
     def _groups(self) -> list[dict[str, object]]:
         plain = [p for p in self.net.parameters() if p.ndim < 2]
         heavy = [p for p in self.net.parameters() if p.ndim >= 2]
@@ -127,11 +153,11 @@ class Run:
 
 
 def train(packed: Path, out: Path, recipe: Recipe) -> None:
-    """Train on the `packed` folder until `recipe.steps`, from where `out` was left."""
+    """Train on the `packed` folder until `recipe.steps`, from where `out` was left; raises `OtherRecipeError`."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n")
     levels = load(packed)
     run = Run(out, recipe, len(levels[0]))
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n")
     began, first, losses = time.monotonic(), run.step, list[float]()
     with (out / "log.jsonl").open("a") as log:
         for batch in _ahead(_batches(levels, run)):
