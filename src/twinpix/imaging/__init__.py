@@ -1,16 +1,8 @@
 """Bytes to pixels: told by content, orientation applied, modes and depths scaled, damage measured."""
 
-from twinpix.imaging.decode import (
-    MAX_PIXELS,
-    decode,
-    decoder_name,
-    extra_decoder,
-    is_installed,
-    picture_of,
-    pixel_digest,
-    thumbnail,
-    undecoded,
-)
+from twinpix.imaging.decode import decode, decoder_name, picture_of, thumbnail, undecoded
+from twinpix.imaging.identity import pixel_digest
+from twinpix.imaging.opening import MAX_PIXELS, extra_decoder, is_installed
 from twinpix.imaging.picture import Flavour, Picture
 from twinpix.imaging.sniff import IMAGE_SUFFIXES, claims_image, claims_raw, sniff
 

@@ -1,0 +1,119 @@
+"""From bytes to an image that is not decoded yet, by Pillow or by an optional library."""
+
+import io
+from functools import cache
+
+from PIL import Image, ImageFile
+
+from twinpix.errors import ImageError
+from twinpix.imaging.sniff import sniff
+
+MAX_PIXELS = 1 << 28  # larger pictures are refused: a decompression bomb fills memory before it shows
+HALVED = "twinpix-halved"  # a camera's mosaic, decoded at half its size
+
+# Formats that start other programs, read other files or are mere stubs stay shut.
+_SHUT = frozenset({"EPS", "WMF", "GRIB", "BUFR", "HDF5", "FITS", "FPX", "MIC", "MPEG", "PDF", "WALIMAGE"})
+_EXTRA = {  # what it is called, and the optional library that reads it
+    "HEIF": ("HEIC", "pillow-heif"),
+    "AVIF": ("AVIF", "pillow-heif"),
+    "JXL": ("JPEG XL", "pillow-jxl-plugin"),
+    "RAW": ("camera RAW", "rawpy"),
+}
+
+
+def open_image(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
+    """Open without decoding: the header's word on format, mode and size; a camera's RAW is developed.
+
+    Raises `ImageError` for formats that stay shut, too many pixels, or an optional library that is missing, and
+    whatever its decoder raises.
+    """
+    kind = sniff(data[:512], name)
+    if kind in _EXTRA:
+        _register(kind)
+    if kind == "RAW":
+        return _open_raw(data)
+    if kind == "?":
+        Image.init()
+    image = Image.open(io.BytesIO(data), formats=None if kind != "?" else _allowed())
+    if image.format in _SHUT:
+        raise ImageError("decode", f"{image.format} files are not read")
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(
+            "decode",
+            f"{image.width}×{image.height} pixels are more than the limit of {MAX_PIXELS // 10**6} million",
+        )
+    if image.width < 1 or image.height < 1:
+        raise ImageError("decode", "the picture has no pixels")
+    return image
+
+
+@cache
+def _allowed() -> tuple[str, ...]:
+    return tuple(sorted(set(Image.ID) - _SHUT))
+
+
+def format_of(data: bytes, name: str, image: Image.Image) -> str:
+    """What the image was stored as, also where an optional library has lost its word; "" when nobody knows."""
+    return image.format or (sniff(data[:512], name) or "").strip("?")
+
+
+def extra_decoder(data: bytes, name: str) -> str:
+    """Name and version of the optional library that reads these bytes; nothing when none is needed."""
+    kind = sniff(data[:512], name)
+    return _version_of(kind) if kind in _EXTRA else ""
+
+
+def is_installed(decoder: str) -> bool:
+    """True when what `extra_decoder` said is still so."""
+    return any(decoder == _version_of(kind) for kind in _EXTRA)
+
+
+@cache
+def _version_of(kind: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    package = _EXTRA[kind][1]
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return ""
+
+
+@cache
+def _register(kind: str) -> None:
+    """Load the optional library that reads `kind`."""
+    if kind == "AVIF":
+        from PIL import features
+
+        if features.check("avif"):
+            return
+    try:
+        if kind == "HEIF":
+            from pillow_heif import register_heif_opener
+
+            register_heif_opener()
+        elif kind == "JXL":
+            import pillow_jxl  # noqa: F401
+        elif kind == "RAW":
+            import rawpy  # noqa: F401
+        else:
+            raise ImportError(kind)
+    except ImportError:
+        raise ImageError(
+            "decode", f"{_EXTRA[kind][0]} needs an optional library: pip install 'twinpix[formats]'", lasting=False
+        ) from None
+
+
+def _open_raw(data: bytes) -> Image.Image:
+    import rawpy
+
+    try:
+        with rawpy.imread(io.BytesIO(data)) as raw:
+            image = Image.fromarray(raw.postprocess(use_camera_wb=True, half_size=True))
+    except rawpy.LibRawError as error:
+        text = error.args[0] if error.args else ""
+        text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+        raise ImageError("decode", f"camera RAW: {text.lower() or 'cannot be read'}") from None
+    image.format = "RAW"
+    image.info[HALVED] = True
+    return image
