@@ -10,7 +10,6 @@ from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, width_of
 from twinpix.model import Bytes2D
 from twinpix.pipeline.contents import Contents
 
-
 _AT_ONCE = 4096  # codes that are compared together
 
 
