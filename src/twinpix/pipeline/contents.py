@@ -59,6 +59,7 @@ class Contents:
         return np.array(self._facts, dtype=np.int32).reshape(-1, len(_FACTS))[:, _FACTS.index(name)]
 
     def codes(self, width: int) -> Bytes2D:
-        """`(n, turns, width)`, with `width` in bytes."""
-        flat = np.frombuffer(bytes(self._codes), dtype=np.uint8)
+        """`(n, turns, width)`, with `width` in bytes. A view: while it is in use, nothing can be added."""
+        flat = np.frombuffer(self._codes, dtype=np.uint8)
+        flat.flags.writeable = False
         return flat.reshape(len(self), -1, width) if len(flat) else np.empty((0, 1, width), np.uint8)
