@@ -1,0 +1,160 @@
+"""Indexes kept on the disk: a folder with the library's index, and `settings.json`, which says what it is of.
+
+A folder appears whole or not at all. What the library wrote is digested, and looked at before the library is
+given it again: some end the process when they read a damaged file.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import xxhash
+
+from twinpix import plugins
+from twinpix.errors import OutputError, UsageError, system_reason
+from twinpix.search._approximate import Index, Options, Side, ask, version_of
+from twinpix.search.base import Tell
+
+_INDEX, _SETTINGS = "index", "settings.json"
+_CHUNK = 1 << 20
+_ADDED = 1 << 14  # codes that are added together
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an index is of, and how it was built. An index is taken up when all but `files` is the same."""
+
+    backend: str
+    library: str
+    version: str  # of the library
+    metric: str
+    width: int  # bits, or numbers
+    count: int  # different codes
+    options: dict[str, int | str]  # by which it was built
+    codes: str  # digest of the codes
+    files: dict[str, str] = {}  # digests of the index's files, by their names
+
+    def differences(self, wanted: "Settings") -> list[str]:
+        """In words, what is not as it should be."""
+        out = []
+        for name in ("backend", "library", "version", "metric", "width", "count"):
+            have, want = getattr(self, name), getattr(wanted, name)
+            if have != want:
+                out.append(f"{name} {have}, not {want}")
+        for name in sorted(self.options.keys() | wanted.options.keys()):
+            have, want = self.options.get(name, "none"), wanted.options.get(name, "none")
+            if have != want:
+                out.append(f"{name}={have}, not {want}")
+        if not out and self.codes != wanted.codes:
+            out.append("other codes")
+        return out
+
+
+def ready(index: Index, side: Side, backend: Options, tell: Tell) -> None:
+    """Fill an index: from the back end's folder if it is there, else from the codes, and then keep it there.
+
+    Raises `UsageError` when what is there is the index of something else, or damaged; `OutputError` when the
+    folder cannot be written.
+    """
+    if not backend.path:
+        _build(index, side, backend, tell)
+        return
+    folder, wanted = Path(backend.path).expanduser(), _wanted(index, side, backend)
+    if _is_taken(folder):
+        _require(folder, wanted)
+        ask(backend.package, index.load, str(folder / _INDEX))
+        tell(1.0)
+        return
+    with _new(folder) as place:
+        _build(index, side, backend, tell)
+        ask(backend.package, index.save, str(place / _INDEX))
+        settings = msgspec.structs.replace(wanted, files=_digests(place / _INDEX))
+        (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
+
+
+def _build(index: Index, side: Side, backend: Options, tell: Tell) -> None:
+    ask(backend.package, index.start, len(side), side.sample)
+    for first in range(0, len(side), _ADDED):
+        ask(backend.package, index.add, side.codes(slice(first, first + _ADDED)), first)
+        tell(min(1.0, (first + _ADDED) / len(side)))
+    ask(backend.package, index.finish)
+
+
+def _wanted(index: Index, side: Side, backend: Options) -> Settings:
+    return Settings(
+        backend=plugins.name_of(backend),
+        library=backend.package,
+        version=version_of(backend),
+        metric=side.metric,
+        width=side.width,
+        count=len(side),
+        options=index.built(len(side)),
+        codes=side.digest,
+    )
+
+
+def _is_taken(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be the folder of an index: {system_reason(error)}") from None
+
+
+def _require(folder: Path, wanted: Settings) -> None:
+    """Raise `UsageError` unless the index there is the wanted one, whole."""
+    try:
+        settings = msgspec.json.decode((folder / _SETTINGS).read_bytes(), type=Settings)
+    except FileNotFoundError:
+        raise UsageError(f"{folder} holds other things than an index: name a new folder") from None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        raise _damaged(folder, _SETTINGS) from None
+    if differences := settings.differences(wanted):
+        raise UsageError(
+            f"{folder} holds another index ({'; '.join(differences)}): remove the folder, or name another one"
+        )
+    try:
+        files = _digests(folder / _INDEX)
+    except OSError:
+        files = {}
+    for name in sorted(settings.files.keys() | files.keys() | (set() if files else {_INDEX})):
+        if settings.files.get(name) is None or settings.files[name] != files.get(name):
+            raise _damaged(folder, name)
+
+
+def _damaged(folder: Path, name: str) -> UsageError:
+    return UsageError(f"the index in {folder} is damaged ({name}): remove the folder, and it will be built again")
+
+
+def _digests(place: Path) -> dict[str, str]:
+    """Of a file, or of the files of a folder."""
+    return {
+        file.relative_to(place.parent).as_posix(): _digest(file)
+        for file in ([place] if place.is_file() else sorted(place.iterdir()))
+    }
+
+
+def _digest(file: Path) -> str:
+    hashed = xxhash.xxh3_128()
+    with file.open("rb") as source:
+        while chunk := source.read(_CHUNK):
+            hashed.update(chunk)
+    return hashed.hexdigest()
+
+
+@contextmanager
+def _new(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which then gets that name; whatever interrupts it, nothing half stands there."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".twinpix-", dir=folder.parent, ignore_cleanup_errors=True) as there:
+            place = Path(there) / "new"
+            place.mkdir()
+            yield place
+            if folder.exists():
+                folder.rmdir()  # it was empty
+            place.rename(folder)
+    except OSError as error:
+        raise OutputError(f"cannot keep the index in {folder}: {system_reason(error)}") from None

@@ -1,0 +1,95 @@
+"""hnswlib: layers of graphs that lead to near neighbours; approximate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.search._approximate import Kind, beam_seconds, blocks_of, by_neighbours, check_options, kind_of, rows_of
+from twinpix.search.base import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Hnsw:
+    """A graph of `m` links a code; `ef` candidates are kept while one is asked for, at least as many as neighbours.
+
+    With more than one thread the graph depends on which of them is first, and so may a few pairs.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("hamming", "cosine")
+    library: ClassVar[str] = "hnswlib"
+    package: ClassVar[str] = "hnswlib"
+
+    m: int = 16
+    ef_construction: int = 64
+    ef: int = 64
+    k: int = 8  # neighbours asked for at first
+    threads: int = field(default=0, metadata={"where": True})  # 0: one a core
+    path: str = field(default="", metadata={"where": True})  # a folder in which the index is kept
+
+    def __post_init__(self) -> None:
+        check_options(self, m=2, ef_construction=1, ef=1, k=1)
+
+    def plan(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Plan:
+        kind = kind_of(self, queries)
+        seconds = beam_seconds(*rows_of(queries, gallery), kind, self.ef_construction, self.ef)
+        how = f"a graph of {self.m} links a code, {self.ef} candidates"
+        blocks = blocks_of(self, lambda: _Index(self, kind), by_neighbours(self.k), queries, gallery, radius)
+        return Plan(False, seconds, how, blocks)
+
+
+class _Index:
+    """Bits as numbers 0 and 1: squared L2 is the Hamming distance there, which the library does not have."""
+
+    def __init__(self, options: Hnsw, kind: Kind) -> None:
+        import hnswlib
+
+        self._options, self._kind, self._count = options, kind, 0
+        self._graph = hnswlib.Index(space="l2" if kind.metric == "hamming" else "ip", dim=kind.width)
+
+    def built(self, count: int) -> dict[str, int | str]:
+        return {"m": self._options.m, "ef_construction": self._options.ef_construction}
+
+    def start(self, count: int, sample: Callable[[int], NDArray[Any]]) -> None:
+        self._graph.init_index(
+            max_elements=count, M=self._options.m, ef_construction=self._options.ef_construction, random_seed=1
+        )
+
+    def add(self, codes: NDArray[Any], first: int) -> None:
+        self._graph.add_items(self._numbers(codes), np.arange(first, first + len(codes)), self._kind.threads)
+
+    def finish(self) -> None:
+        pass
+
+    def save(self, place: str) -> None:
+        self._graph.save_index(place)
+
+    def load(self, place: str) -> None:
+        self._graph.load_index(place)
+
+    def close(self) -> None:
+        pass
+
+    def nearest(self, queries: NDArray[Any], k: int) -> NDArray[Any]:
+        self._graph.set_ef(max(self._options.ef, k))
+        numbers = self._numbers(queries)
+        try:
+            return np.asarray(self._graph.knn_query(numbers, k=k, num_threads=self._kind.threads)[0], np.int64)
+        except RuntimeError:  # fewer are within reach of one of them
+            return np.stack([self._all_there_are(row[None], k) for row in numbers])
+
+    def _all_there_are(self, query: NDArray[Any], k: int) -> NDArray[Any]:
+        out, wanted = np.full(k, -1), k
+        while wanted:
+            try:
+                out[:wanted] = self._graph.knn_query(query, k=wanted, num_threads=1)[0][0]
+            except RuntimeError:
+                wanted //= 2
+            else:
+                break
+        return out
+
+    def _numbers(self, codes: NDArray[Any]) -> NDArray[Any]:
+        return np.unpackbits(codes, axis=1).astype(np.float32) if self._kind.metric == "hamming" else codes

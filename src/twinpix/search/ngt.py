@@ -1,0 +1,105 @@
+"""NGT: a graph of neighbours, entered through a tree; approximate."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.search._approximate import Kind, beam_seconds, blocks_of, by_neighbours, check_options, kind_of, rows_of
+from twinpix.search.base import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Ngt:
+    """A graph of at least `edges` edges a code; `search_edges` are followed, as far as `epsilon` beyond what was found."""
+
+    metrics: ClassVar[tuple[str, ...]] = ("hamming", "cosine")
+    library: ClassVar[str] = "ngtpy"
+    package: ClassVar[str] = "ngt"
+
+    edges: int = 10
+    search_edges: int = 40
+    epsilon: float = 0.1
+    k: int = 8  # neighbours asked for at first
+    threads: int = field(default=0, metadata={"where": True})  # 0: one a core
+    path: str = field(default="", metadata={"where": True})  # a folder in which the index is kept
+
+    def __post_init__(self) -> None:
+        check_options(self, edges=2, search_edges=1, epsilon=0, k=1)
+
+    def plan(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Plan:
+        kind = kind_of(self, queries)
+        seconds = beam_seconds(*rows_of(queries, gallery), kind, 200, 200)
+        how = f"a graph of {self.edges} edges a code, epsilon {self.epsilon:g}"
+        blocks = blocks_of(self, lambda: _Index(self, kind), by_neighbours(self.k), queries, gallery, radius)
+        return Plan(False, seconds, how, blocks)
+
+
+class _Index:
+    """The library keeps an index in a folder: until it is saved, in one for the time of the search."""
+
+    def __init__(self, options: Ngt, kind: Kind) -> None:
+        self._options, self._kind = options, kind
+        self._folder = tempfile.TemporaryDirectory(prefix="twinpix-ngt-")
+        self._graph: Any = None
+        self._pool = ThreadPoolExecutor(kind.threads)
+
+    def built(self, count: int) -> dict[str, int | str]:
+        return {"edges": self._options.edges}
+
+    def start(self, count: int, sample: Callable[[int], NDArray[Any]]) -> None:
+        import ngtpy
+
+        place, bits = str(Path(self._folder.name) / "index"), self._kind.metric == "hamming"
+        ngtpy.create(
+            path=place,
+            dimension=self._kind.width // 8 if bits else self._kind.width,
+            edge_size_for_creation=self._options.edges,
+            edge_size_for_search=self._options.search_edges,
+            object_type="Byte" if bits else "Float",
+            distance_type="Hamming" if bits else "Cosine",
+        )
+        self._graph = ngtpy.Index(place, log_disabled=True)
+
+    def add(self, codes: NDArray[Any], first: int) -> None:
+        self._graph.batch_insert(codes, self._kind.threads)
+
+    def finish(self) -> None:
+        pass
+
+    def save(self, place: str) -> None:
+        self._graph.save()
+        shutil.copytree(Path(self._folder.name) / "index", place)
+
+    def load(self, place: str) -> None:
+        import ngtpy
+
+        self._graph = ngtpy.Index(place, read_only=True, log_disabled=True)
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        if self._graph is not None:
+            self._graph.close()
+        self._folder.cleanup()
+
+    def nearest(self, queries: NDArray[Any], k: int) -> NDArray[Any]:
+        out = np.full((len(queries), k), -1)
+
+        def one(row: int) -> None:
+            found = self._graph.search(
+                queries[row],
+                size=k,
+                epsilon=self._options.epsilon,
+                edge_size=self._options.search_edges,
+                with_distance=False,
+            )
+            out[row, : len(found)] = found
+
+        list(self._pool.map(one, range(len(queries))))
+        return out

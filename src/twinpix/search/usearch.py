@@ -1,0 +1,85 @@
+"""usearch: layers of graphs that lead to near neighbours, held in few bytes; approximate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.search._approximate import Kind, beam_seconds, blocks_of, by_neighbours, check_options, kind_of, rows_of
+from twinpix.search.base import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Usearch:
+    """A graph of `connectivity` links a code; `expansion_search` candidates are kept while one is asked for.
+
+    With more than one thread the graph depends on which of them is first, and so may a few pairs.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("hamming", "cosine")
+    library: ClassVar[str] = "usearch"
+    package: ClassVar[str] = "usearch"
+
+    connectivity: int = 16
+    expansion_add: int = 64
+    expansion_search: int = 64
+    k: int = 8  # neighbours asked for at first
+    threads: int = field(default=0, metadata={"where": True})  # 0: one a core
+    path: str = field(default="", metadata={"where": True})  # a folder in which the index is kept
+
+    def __post_init__(self) -> None:
+        check_options(self, connectivity=2, expansion_add=1, expansion_search=1, k=1)
+
+    def plan(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Plan:
+        kind = kind_of(self, queries)
+        seconds = beam_seconds(*rows_of(queries, gallery), kind, self.expansion_add, self.expansion_search)
+        how = f"a graph of {self.connectivity} links a code, {self.expansion_search} candidates"
+        blocks = blocks_of(self, lambda: _Index(self, kind), by_neighbours(self.k), queries, gallery, radius)
+        return Plan(False, seconds, how, blocks)
+
+
+class _Index:
+    def __init__(self, options: Usearch, kind: Kind) -> None:
+        from usearch.index import Index
+
+        self._options, self._kind = options, kind
+        bits = kind.metric == "hamming"
+        self._graph = Index(
+            ndim=kind.width,
+            metric="hamming" if bits else "ip",  # of length 1: as the cosine
+            dtype="b1" if bits else "f16",
+            connectivity=options.connectivity,
+            expansion_add=options.expansion_add,
+            expansion_search=options.expansion_search,
+            enable_key_lookups=False,
+        )
+
+    def built(self, count: int) -> dict[str, int | str]:
+        return {"connectivity": self._options.connectivity, "expansion_add": self._options.expansion_add}
+
+    def start(self, count: int, sample: Callable[[int], NDArray[Any]]) -> None:
+        pass
+
+    def add(self, codes: NDArray[Any], first: int) -> None:
+        self._graph.add(np.arange(first, first + len(codes)), codes, threads=self._kind.threads)
+
+    def finish(self) -> None:
+        pass
+
+    def save(self, place: str) -> None:
+        self._graph.save(place)
+
+    def load(self, place: str) -> None:
+        self._graph.load(place)
+
+    def close(self) -> None:
+        self._graph.reset()
+
+    def nearest(self, queries: NDArray[Any], k: int) -> NDArray[Any]:
+        self._graph.expansion_search = max(self._options.expansion_search, k)
+        found = self._graph.search(queries, k, threads=self._kind.threads)
+        rows = np.asarray(found.keys).astype(np.int64).reshape(len(queries), k)
+        counts = np.asarray(found.counts).reshape(-1, 1) if len(queries) > 1 else np.array([[len(found)]])
+        return np.where(np.arange(k) < counts, rows, -1)
