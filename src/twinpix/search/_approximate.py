@@ -1,8 +1,9 @@
 """What the back ends that ask a library share: blocks of queries, neighbours until they are too far, the exact check.
 
 A library's index holds the different codes of the gallery, in an order that depends on nothing but the codes.
-It is asked for candidates; its word on their distances is only used to ask on. A query whose furthest candidate
-is still within the radius is asked again for twice as many.
+It is asked for candidates; by its word on their distances only those far beyond the radius are left out, and what
+remains is computed exactly. A query whose furthest candidate is not beyond the radius is asked again for twice as
+many.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ EDGE = {"hamming": 0.0, "cosine": 1e-3}
 
 Rows = NDArray[np.int64]
 Candidates = tuple[Rows, Rows]  # rows of the queries asked, rows of the index
+Neighbours = tuple[NDArray[Any], NDArray[Any]]  # `(n, k)` rows of the index, -1 where it finds no more; distances
 
 
 class Kind(NamedTuple):
@@ -86,8 +88,8 @@ class Index(Protocol):
 class Nearest(Index, Protocol):
     """One that finds so many neighbours."""
 
-    def nearest(self, queries: NDArray[Any], k: int) -> NDArray[Any]:
-        """`(n, k)` rows of the index, nearest first; -1 where it finds no more."""
+    def nearest(self, queries: NDArray[Any], k: int) -> Neighbours:
+        """Rows of the index, nearest first."""
 
 
 class Within(Index, Protocol):
@@ -251,7 +253,7 @@ def by_radius(index: Within, left: Side, right: Side, radius: float, package: st
     while start < len(left):
         stop = min(start + step, len(left))
         i, j = ask(package, index.within, left.codes(slice(start, stop)), edge)
-        yield _checked(left, right, i + start, j, radius)
+        yield _exact(left, right, i + start, j, radius)
         step = max(1, min(2 * step, _ASKED, (stop - start) * _FOUND // max(len(i), 1)))
         start = stop
         tell(start / len(left))
@@ -272,34 +274,19 @@ def _by_neighbours(
             step, again = max(1, _FOUND // wanted), []
             for at in range(0, len(waiting), step):
                 rows = waiting[at : at + step]
-                found = np.asarray(ask(package, index.nearest, left.codes(rows), wanted), np.int64)
-                pairs, more = _near(left, right, rows, found, radius)
+                found, apart = ask(package, index.nearest, left.codes(rows), wanted)
+                near = (found >= 0) & (apart <= radius + EDGE[left.metric])
+                more = near[:, -1] & (wanted < len(right))
                 again.append(rows[more])
-                yield pairs
-            waiting = np.concatenate(again) if wanted < len(right) else waiting[:0]
+                of, column = np.nonzero(near & ~more[:, None])
+                yield _exact(left, right, rows[of], found[of, column].astype(np.int64), radius)
+            waiting = np.concatenate(again)
             wanted = min(2 * wanted, len(right))
         tell(min(1.0, (start + _ASKED) / len(left)))
 
 
-def _near(left: Side, right: Side, rows: Rows, found: Rows, radius: float) -> tuple[Pairs, NDArray[np.bool_]]:
-    """The pairs within the radius, and which rows are to be asked again, because the last found may not be the last.
-
-    Of these rows nothing is among the pairs: they will be found once more.
-    """
-    width = found.shape[1]
-    at, column = np.nonzero(found >= 0)
-    i, j = rows[at], found[at, column]
-    apart = left.apart(right, i, j)
-    last = column == width - 1
-    more = np.zeros(len(rows), dtype=bool)
-    more[at[last]] = apart[last] <= np.float32(radius + EDGE[left.metric])
-    if width == len(right):
-        more[:] = False
-    kept = (apart <= np.float32(radius)) & ~more[at]
-    return (i[kept], j[kept], apart[kept]), more
-
-
-def _checked(left: Side, right: Side, i: Rows, j: Rows, radius: float) -> Pairs:
+def _exact(left: Side, right: Side, i: Rows, j: Rows, radius: float) -> Pairs:
+    """Those that are within the radius."""
     apart = left.apart(right, i, j)
     kept = apart <= np.float32(radius)
     return i[kept], j[kept], apart[kept]

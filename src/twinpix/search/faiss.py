@@ -14,6 +14,7 @@ from twinpix.errors import UsageError
 from twinpix.search._approximate import (
     Candidates,
     Kind,
+    Neighbours,
     beam_seconds,
     blocks_of,
     by_neighbours,
@@ -239,10 +240,11 @@ class _Graph(_Index):
         index.hnsw.efConstruction = self._options.ef_construction
         return index
 
-    def nearest(self, queries: NDArray[Any], k: int) -> NDArray[Any]:
+    def nearest(self, queries: NDArray[Any], k: int) -> Neighbours:
+        self._index.hnsw.efSearch = max(self._options.ef, k)
         with _limited(self._kind.threads):
-            self._index.hnsw.efSearch = max(self._options.ef, k)
-            return np.asarray(self._index.search(queries, k)[1])
+            found, rows = self._index.search(queries, k)
+        return rows, found if self._kind.metric == "hamming" else 1 - found
 
 
 _INDEXES = {kind.name: kind for kind in (_Flat, _Multihash, _Ivf, _Graph)}

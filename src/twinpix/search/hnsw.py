@@ -7,7 +7,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search._approximate import Kind, beam_seconds, blocks_of, by_neighbours, check_options, kind_of, rows_of
+from twinpix.search._approximate import (
+    Kind,
+    Neighbours,
+    beam_seconds,
+    blocks_of,
+    by_neighbours,
+    check_options,
+    kind_of,
+    rows_of,
+)
 from twinpix.search.base import Plan
 
 
@@ -72,24 +81,26 @@ class _Index:
     def close(self) -> None:
         pass
 
-    def nearest(self, queries: NDArray[Any], k: int) -> NDArray[Any]:
+    def nearest(self, queries: NDArray[Any], k: int) -> Neighbours:
         self._graph.set_ef(max(self._options.ef, k))
         numbers = self._numbers(queries)
         try:
-            return np.asarray(self._graph.knn_query(numbers, k=k, num_threads=self._kind.threads)[0], np.int64)
-        except RuntimeError:  # fewer are within reach of one of them
-            return np.stack([self._all_there_are(row[None], k) for row in numbers])
+            rows, distances = self._graph.knn_query(numbers, k=k, num_threads=self._kind.threads)
+        except RuntimeError:  # from one of them fewer are within reach
+            each = [self._within_reach(row[None], k) for row in numbers]
+            return np.concatenate([rows for rows, _ in each]), np.concatenate([distances for _, distances in each])
+        return rows.astype(np.int64), distances
 
-    def _all_there_are(self, query: NDArray[Any], k: int) -> NDArray[Any]:
-        out, wanted = np.full(k, -1), k
+    def _within_reach(self, query: NDArray[Any], k: int) -> Neighbours:
+        rows, distances, wanted = np.full((1, k), -1), np.zeros((1, k), np.float32), k
         while wanted:
             try:
-                out[:wanted] = self._graph.knn_query(query, k=wanted, num_threads=1)[0][0]
+                rows[:, :wanted], distances[:, :wanted] = self._graph.knn_query(query, k=wanted, num_threads=1)
             except RuntimeError:
                 wanted //= 2
             else:
                 break
-        return out
+        return rows, distances
 
     def _numbers(self, codes: NDArray[Any]) -> NDArray[Any]:
         return np.unpackbits(codes, axis=1).astype(np.float32) if self._kind.metric == "hamming" else codes

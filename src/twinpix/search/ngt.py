@@ -11,13 +11,22 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search._approximate import Kind, beam_seconds, blocks_of, by_neighbours, check_options, kind_of, rows_of
+from twinpix.search._approximate import (
+    Kind,
+    Neighbours,
+    beam_seconds,
+    blocks_of,
+    by_neighbours,
+    check_options,
+    kind_of,
+    rows_of,
+)
 from twinpix.search.base import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Ngt:
-    """A graph of at least `edges` edges a code; `search_edges` are followed, as far as `epsilon` beyond what was found."""
+    """A graph of at least `edges` edges a code; `search_edges` are followed, to `epsilon` beyond what was found."""
 
     metrics: ClassVar[tuple[str, ...]] = ("hamming", "cosine")
     library: ClassVar[str] = "ngtpy"
@@ -63,7 +72,7 @@ class _Index:
             edge_size_for_creation=self._options.edges,
             edge_size_for_search=self._options.search_edges,
             object_type="Byte" if bits else "Float",
-            distance_type="Hamming" if bits else "Cosine",
+            distance_type="Hamming" if bits else "Normalized Cosine",
         )
         self._graph = ngtpy.Index(place, log_disabled=True)
 
@@ -88,18 +97,14 @@ class _Index:
             self._graph.close()
         self._folder.cleanup()
 
-    def nearest(self, queries: NDArray[Any], k: int) -> NDArray[Any]:
-        out = np.full((len(queries), k), -1)
+    def nearest(self, queries: NDArray[Any], k: int) -> Neighbours:
+        rows, distances = np.full((len(queries), k), -1), np.zeros((len(queries), k))
 
         def one(row: int) -> None:
-            found = self._graph.search(
-                queries[row],
-                size=k,
-                epsilon=self._options.epsilon,
-                edge_size=self._options.search_edges,
-                with_distance=False,
-            )
-            out[row, : len(found)] = found
+            options = self._options
+            found = self._graph.search(queries[row], size=k, epsilon=options.epsilon, edge_size=options.search_edges)
+            if found:
+                rows[row, : len(found)], distances[row, : len(found)] = zip(*found, strict=True)
 
         list(self._pool.map(one, range(len(queries))))
-        return out
+        return rows, distances

@@ -7,7 +7,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search._approximate import Kind, beam_seconds, blocks_of, by_neighbours, check_options, kind_of, rows_of
+from twinpix.search._approximate import (
+    Kind,
+    Neighbours,
+    beam_seconds,
+    blocks_of,
+    by_neighbours,
+    check_options,
+    kind_of,
+    rows_of,
+)
 from twinpix.search.base import Plan
 
 
@@ -77,9 +86,9 @@ class _Index:
     def close(self) -> None:
         self._graph.reset()
 
-    def nearest(self, queries: NDArray[Any], k: int) -> NDArray[Any]:
+    def nearest(self, queries: NDArray[Any], k: int) -> Neighbours:
         self._graph.expansion_search = max(self._options.expansion_search, k)
         found = self._graph.search(queries, k, threads=self._kind.threads)
         rows = np.asarray(found.keys).astype(np.int64).reshape(len(queries), k)
         counts = np.asarray(found.counts).reshape(-1, 1) if len(queries) > 1 else np.array([[len(found)]])
-        return np.where(np.arange(k) < counts, rows, -1)
+        return np.where(np.arange(k) < counts, rows, -1), np.asarray(found.distances).reshape(len(queries), k)
