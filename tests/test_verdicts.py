@@ -18,6 +18,7 @@ from twinpix.pipeline.contents import Contents
 from twinpix.pipeline.grouping import is_allowed
 from twinpix.pipeline.matching import Neighbours, match
 from twinpix.pipeline.nodes import Nodes, nodes_of
+from twinpix.search import Search
 from twinpix.store import Result, Store
 
 RADIUS = 3
@@ -81,7 +82,7 @@ def found(
     own[nodes.of[~np.array(references)]] = True
     first, second = np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
     identity = way.metric == "identity"
-    matches = Matches.none() if identity else match(nodes.codes, first, second, RADIUS, "auto")
+    matches = Matches.none() if identity else match(nodes.codes, first, second, RADIUS, Search())
     equal = verdicts.between_equals(nodes, all_of_them=identity)
     return nodes, verdicts.without(Matches.joined([matches, equal]), nodes, pairs)
 

@@ -57,7 +57,12 @@ DecodeOption = Annotated[
     typer.Option("--decode", help="fast, or reference: bit for bit as imagededup and ImageHash see pictures."),
 ]
 SearchOption = Annotated[
-    str, typer.Option("--search", metavar="SPEC", help="auto, oracle, banded (bits) or cosine (directions); all exact.")
+    str,
+    typer.Option(
+        "--search",
+        metavar="SPEC",
+        help="auto; exact: oracle, banded (bits), cosine (directions); approximate: faiss, hnsw, ngt, usearch.",
+    ),
 ]
 RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Look into sub-folders.")]
 HiddenOption = Annotated[bool, typer.Option("--hidden", help="Also look into hidden and service folders.")]

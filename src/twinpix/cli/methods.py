@@ -29,8 +29,32 @@ def methods() -> int:
     ):
         print(f"\n{title}\n")
         for name in plugins.names(package):
-            print(f"  {name:<11}{_what(name, package)}")
+            print(f"  {name:<11}{_what(name, package)}{_missing(package, name)}")
+            if package == "search":
+                _print_options(_options(package, name))
     return Exit.DONE
+
+
+def _missing(package: str, name: str) -> str:
+    """What to do for a search whose library is not installed."""
+    from twinpix import plugins
+    from twinpix.errors import UsageError
+    from twinpix.search._approximate import require
+
+    try:
+        require(plugins.load(package, name))
+    except UsageError as error:
+        return f" ({error})"
+    return ""
+
+
+def _print_options(options: list[tuple[str, str]]) -> None:
+    """As many as fit on a line of a terminal."""
+    import textwrap
+
+    texts = [f"{option} {text}".strip().replace(" ", "\N{NO-BREAK SPACE}") for option, text in options]
+    for line in textwrap.wrap("  ".join(texts), 100, break_long_words=False, break_on_hyphens=False):
+        print(f"{'':13}{line}".replace("\N{NO-BREAK SPACE}", " "))
 
 
 def _what(name: str, package: str = "fingerprints") -> str:

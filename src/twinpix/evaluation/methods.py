@@ -18,6 +18,7 @@ from twinpix.pipeline.encoding import encode_files
 from twinpix.pipeline.matching import match
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress
+from twinpix.search import Search
 
 _MANY = 20_000  # images of which unlike pairs would fill the memory
 
@@ -135,7 +136,7 @@ def _curve(
     rows = rows[rows[:, 0] >= 0]
     n = len(codes)
     radius = _far(method, n)
-    found = match(fingerprints.comparable(method, codes), np.arange(n), np.empty(0, np.int64), radius, backend)
+    found = match(fingerprints.comparable(method, codes), np.arange(n), np.empty(0, np.int64), radius, Search(backend))
     true = np.isin(found.i * n + found.j, rows[:, 0] * n + rows[:, 1])
     steps = steps_of(method, found.distance)
     missing = len(real) - int(true.sum())

@@ -1,6 +1,7 @@
 """`find`: from paths to a report. Reads the user's files and touches none."""
 
 import os
+import time
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,11 +18,12 @@ from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
 from twinpix.pipeline import relate, verdicts
 from twinpix.pipeline.gathering import Images, gather, look_at_pixels
 from twinpix.pipeline.grouping import group
-from twinpix.pipeline.matching import match
+from twinpix.pipeline.matching import match, notes_of
 from twinpix.pipeline.nodes import Nodes, is_low, nodes_of
 from twinpix.pipeline.options import Options, Paths, names_of
-from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.progress import Progress, Shares
 from twinpix.report import plural
+from twinpix.search import Search, check
 
 _SIZE, _MTIME = Stamp._fields.index("size"), Stamp._fields.index("mtime_ns")
 
@@ -47,6 +49,8 @@ def find(
     method = options.fingerprint()
     radius = options.radius_of(method)
     linking.make(options.link), keep.make_chain(options.keep)  # that they are wrong is said before the work
+    if method.metric != "identity":
+        check(options.search, method.metric)
     _check_paths(names, names_listed, references, options)
 
     listing = options.scan(progress, names, references, names_listed)
@@ -56,12 +60,15 @@ def find(
         with progress.stage("compare", len(images.contents)):
             apart = verdicts.known_apart(images.contents, store)
             nodes = nodes_of(images.contents, method, options.guard, verdicts.contents_of(apart))
-            matches = _matches(images, nodes, method, radius, options)
+            search = Search(options.search, Shares(progress, len(images.contents), 2 if references else 1))
+            begun = time.monotonic()
+            matches = _matches(images, nodes, method, radius, search)
+            notes = notes_of(search, time.monotonic() - begun)
             if apart:
                 equal = verdicts.between_equals(nodes, all_of_them=method.metric == "identity")
                 matches = verdicts.without(Matches.joined([matches, equal]), nodes, apart)
         look_at_pixels(images, _alike(images, nodes, matches, method), options, store, progress)
-        notes = list(store.notes)
+        notes += store.notes
     if apart:
         notes.append(f"{plural(len(apart), 'pair')} held apart: marked as not duplicates")
     groups = group(images, nodes, matches, method, options)
@@ -117,14 +124,14 @@ def _check_paths(names: Sequence[str], listed: Sequence[str], references: Sequen
         raise UsageError("--cross compares between PATHs: name at least two")
 
 
-def _matches(images: Images, nodes: Nodes, method: Fingerprint, radius: float, options: Options) -> Matches:
+def _matches(images: Images, nodes: Nodes, method: Fingerprint, radius: float, search: Search) -> Matches:
     """Pairs of nodes within the radius; where codes are compared for equality, the nodes are all there is."""
     if method.metric == "identity":
         return Matches.none()
     own = np.zeros(len(nodes.codes), dtype=bool)
     own[nodes.of[images.content[~images.refs.references]]] = True
     first, second = np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
-    return match(fingerprints.comparable(method, nodes.codes), first, second, radius, options.search)
+    return match(fingerprints.comparable(method, nodes.codes), first, second, radius, search)
 
 
 def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) -> set[int]:

@@ -6,44 +6,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import search
 from twinpix.model import Matches, numbers
+from twinpix.search import Search
+
+_LONG = 60.0  # seconds of a search of which is said what it did
 
 
 def match(
-    codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, backend: str
+    codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, search: Search
 ) -> Matches:
     """Pairs within the radius among the rows `first`, and of a row in `first` with one in `second`.
 
     `codes` is `(n, turns, width)`, of bits or floats; with eight turns the distance is the least over the orientations.
     """
-    return Matches.joined([_within(codes, first, radius, backend), _between(codes, first, second, radius, backend)])
+    return Matches.joined([_within(codes, first, radius, search), _between(codes, first, second, radius, search)])
 
 
-def _within(codes: NDArray[Any], rows: NDArray[np.int64], radius: float, backend: str) -> Matches:
+def notes_of(search: Search, seconds: float) -> list[str]:
+    """What to say of searches that took so long: of one that may have missed pairs always, else where it took long."""
+    return [str(how) for how in search.hows if not how.exact or (search.spec == "auto" and seconds > _LONG)]
+
+
+def _within(codes: NDArray[Any], rows: NDArray[np.int64], radius: float, search: Search) -> Matches:
     if len(rows) < 2:
         return Matches.none()
     if codes.shape[1] == 1:
-        i, j, distance = search.self_join(codes[rows, 0], radius, backend)
+        i, j, distance = search.self_join(codes[rows, 0], radius)
         return Matches(rows[i], rows[j], distance, np.zeros(len(i), np.int8))
-    return _oriented(codes, rows, rows, radius, backend)
+    return _oriented(codes, rows, rows, radius, search)
 
 
 def _between(
-    codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, backend: str
+    codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, search: Search
 ) -> Matches:
     if not len(first) or not len(second):
         return Matches.none()
-    return _oriented(codes, first, second, radius, backend)
+    return _oriented(codes, first, second, radius, search)
 
 
 def _oriented(
-    codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, backend: str
+    codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, search: Search
 ) -> Matches:
     """Each picture of `first` as it is against each of `second` in every orientation: the nearest counts."""
     turns = codes.shape[1]
     gallery = codes[second].reshape(len(second) * turns, -1)
-    i, at, distance = search.join(codes[first, 0], gallery, radius, backend)
+    i, at, distance = search.join(codes[first, 0], gallery, radius)
     a, b, turn = first[i], second[at // turns], (at % turns).astype(np.int8)
     other = a != b
     a, b, distance, turn = a[other], b[other], distance[other], turn[other]

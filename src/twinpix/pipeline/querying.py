@@ -7,15 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twinpix import fingerprints, search, sources
+from twinpix import fingerprints, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint, width_of
 from twinpix.model import Failure, Relation, numbers
 from twinpix.pipeline import relate
 from twinpix.pipeline.gathering import Images, gather, look_at_pixels
+from twinpix.pipeline.matching import notes_of
 from twinpix.pipeline.nodes import is_low
 from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.progress import Progress
+from twinpix.search import Search, check
 
 
 class Hit(NamedTuple):
@@ -44,6 +46,8 @@ def query(
     name, names = names_of(image)[0], names_of(paths)
     method = options.fingerprint()
     radius = options.radius_of(method)
+    if method.metric != "identity":
+        check(options.search, method.metric)
     sources.require([name, *names])
     if os.path.isdir(name):
         raise UsageError(f"{name} is a folder: a query is one image")
@@ -56,7 +60,10 @@ def query(
             why = failures[0].error if failures else "not an image"
             raise UsageError(f"cannot use {name} as a query: {why}")
         images = gather(listing.refs, coder)
-        near = _near(mine, images, method, radius, options)
+        search = Search(options.search)
+        near = _near(mine, images, method, radius, options.guard, search)
+        for note in notes_of(search, 0.0):
+            progress.note(note)
         most = relate.most_of_identical(method)
         alike = [number for number, (gap, turn) in near.items() if turn == 0 and gap <= most]
         for group, numbers in ((images, alike), (mine, [0] if alike else [])):
@@ -76,19 +83,19 @@ def query(
 
 
 def _near(
-    mine: Images, images: Images, method: Fingerprint, radius: float, options: Options
+    mine: Images, images: Images, method: Fingerprint, radius: float, guard: bool, search: Search
 ) -> dict[int, tuple[float, int]]:
     """Distance and turn of the contents that match the query: by code, or by identity where codes mean nothing."""
     contents, width = images.contents, width_of(method)
     if not len(contents):
         return {}
     near: dict[int, tuple[float, int]] = {}
-    guarded = options.guard and method.metric != "identity"
+    guarded = guard and method.metric != "identity"
     low = is_low(contents) if guarded else np.zeros(len(contents), dtype=bool)
     if not (guarded and is_low(mine.contents)[0]):
         codes = fingerprints.comparable(method, contents.codes(width))
         asked = fingerprints.comparable(method, mine.contents.codes(width))[:1, 0]
-        _, at, distance = search.join(asked, codes.reshape(-1, codes.shape[2]), radius, options.search)
+        _, at, distance = search.join(asked, codes.reshape(-1, codes.shape[2]), radius)
         for row, gap in zip(at.tolist(), numbers(distance), strict=True):
             number, turn = divmod(row, codes.shape[1])
             if not low[number]:

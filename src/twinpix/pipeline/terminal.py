@@ -9,6 +9,7 @@ from twinpix.pipeline.progress import Progress
 _LABELS = {
     "list": "Listing files",
     "read": "Reading images",
+    "compare": "Comparing images",
     "undo": "Putting back",
     "move": "Moving",
     "trash": "Putting in the trash",
@@ -38,9 +39,8 @@ class TerminalProgress(NotesOnly):
 
     def start(self, stage: str, total: int) -> None:
         self._stage, self._total, self._done, self._since = stage, total, 0, time.monotonic()
-        if stage == "compare" and total > _MANY:  # tells nothing of its way: show at least that it is on it
-            self._total = 0
-            self._bar = self._make(f"Comparing {total:,} images")
+        if stage == "compare" and total > _MANY:  # it may be long before it tells anything: show that it is on it
+            self._bar = self._make()
 
     def advance(self, steps: int = 1) -> None:
         self._done += steps
@@ -54,7 +54,7 @@ class TerminalProgress(NotesOnly):
             self._bar.stop()
             self._bar = None
 
-    def _make(self, label: str = "") -> Any:
+    def _make(self) -> Any:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -81,7 +81,7 @@ class TerminalProgress(NotesOnly):
             transient=True,
         )
         bar.start()
-        bar.add_task(label or _LABELS.get(self._stage, self._stage), total=self._total or None, completed=self._done)
+        bar.add_task(_LABELS.get(self._stage, self._stage), total=self._total or None, completed=self._done)
         return bar
 
 

@@ -9,7 +9,6 @@ many.
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from math import log2
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -107,8 +106,16 @@ def is_there(library: str) -> bool:
     return find_spec(library) is not None
 
 
+def require(backend: Any) -> None:
+    """Raise `UsageError` when a back end needs a library that is not installed."""
+    if hasattr(backend, "library") and not is_there(backend.library):
+        raise UsageError(f"{backend.package} is not installed: pip install 'twinpix[search]'")
+
+
 def version_of(backend: Options) -> str:
     """Of the back end's library."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(backend.package)
     except PackageNotFoundError:  # the module comes with another package
@@ -130,8 +137,7 @@ def rows_of(queries: NDArray[Any], gallery: NDArray[Any] | None) -> tuple[int, i
 
 def kind_of(backend: Options, codes: NDArray[Any]) -> Kind:
     """What an index of such codes is of; raises `UsageError` when the back end's library is not installed."""
-    if not is_there(backend.library):
-        raise UsageError(f"{backend.package} is not installed: pip install 'twinpix[search]'")
+    require(backend)
     metric = metric_of(codes)
     return Kind(metric, codes.shape[1] * (8 if metric == "hamming" else 1), backend.threads or cores())
 

@@ -23,8 +23,7 @@ PATIENCE = 60.0
 """Seconds that an exact search may take before `auto` asks for an approximate one."""
 
 _SAMPLE = 200  # rows whose pairs are looked for exactly, to see what an approximate search has missed
-_APPROXIMATE = {"hamming": "faiss", "cosine": "hnsw"}
-_LIBRARY = {"faiss": "faiss", "hnsw": "hnswlib"}
+_APPROXIMATE = {"hamming": "faiss", "cosine": "hnsw"}  # the fastest for a recall above 0.95, see docs/search.md
 
 
 @dataclass(slots=True)
@@ -128,6 +127,14 @@ def join_blocks(
     return Search(backend, tell).join_blocks(queries, gallery, radius)
 
 
+def check(spec: str, metric: str) -> None:
+    """Raise `UsageError` for a back end that there is not, that is not installed or that compares otherwise."""
+    if spec != "auto":
+        from twinpix.search._approximate import require
+
+        require(_made(spec, metric))
+
+
 def choose(spec: str, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> tuple[Plan, How]:
     """The plan of the back end that `spec` describes, or of the one that suits; raises `UsageError` if none does."""
     metric = metric_of(queries)
@@ -142,14 +149,17 @@ def choose(spec: str, queries: NDArray[Any], gallery: NDArray[Any] | None, radiu
     how = How(name, True, f"{plan.how}, about {_time(plan.seconds)}")
     if plan.seconds <= PATIENCE:
         return plan, how
-    other = _APPROXIMATE[metric]
-    if not _is_there(_LIBRARY[other]):
-        how.why += " (pip install 'twinpix[search]' for an approximate search, which is faster)"
+    from twinpix.search._approximate import is_there
+
+    other = _made(_APPROXIMATE[metric], metric)
+    if not is_there(cast(Any, other).library):
+        how.why += " (pip install 'twinpix[search]' for an approximate search, which may be faster)"
         return plan, how
-    approximate = _made(other, metric).plan(queries, gallery, radius)
-    return approximate, How(
-        other, approximate.exact, f"{approximate.how}, since an exact search takes about {_time(plan.seconds)}"
-    )
+    approximate = other.plan(queries, gallery, radius)
+    if approximate.seconds >= plan.seconds:
+        return plan, how
+    why = f"{approximate.how}, about {_time(approximate.seconds)}, where an exact search takes {_time(plan.seconds)}"
+    return approximate, How(plugins.describe(other), approximate.exact, why)
 
 
 def _made(spec: str, metric: str) -> Backend:
@@ -158,12 +168,6 @@ def _made(spec: str, metric: str) -> Backend:
         able = [name for name in plugins.names("search") if metric in plugins.load("search", name).metrics]
         raise UsageError(f"{spec} does not compare by {metric} distance; these do: {', '.join(able)}")
     return backend
-
-
-def _is_there(library: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(library) is not None
 
 
 def _time(seconds: float) -> str:

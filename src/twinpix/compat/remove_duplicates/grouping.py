@@ -102,7 +102,9 @@ def _groups(method: Fingerprint, images: Images, radius: float) -> list[Group]:
     options = Options(method=plugins.describe(method), radius=radius, decode="reference", guard=False, store=None)
     nodes = nodes_of(images.contents, method, guard=False)
     every = np.arange(len(nodes.codes))
-    matches = match(fingerprints.comparable(method, nodes.codes), every, every[:0], radius, options.search)
+    matches = match(
+        fingerprints.comparable(method, nodes.codes), every, every[:0], radius, search.Search(options.search)
+    )
     return group(images, nodes, matches, method, options)
 
 
