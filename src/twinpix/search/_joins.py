@@ -182,7 +182,8 @@ class _Sample:
     def __init__(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> None:
         self._rows = np.unique(np.linspace(0, len(queries) - 1, _SAMPLE).astype(np.int64))
         self._self = gallery is None
-        i, j, _ = Search().join(queries[self._rows], queries if gallery is None else gallery, radius)
+        exact = Search("cosine" if metric_of(queries) == "cosine" else "banded")
+        i, j, _ = exact.join(queries[self._rows], queries if gallery is None else gallery, radius)
         self.pairs = self._keys(self._rows[i], j)
         self.found = 0
 

@@ -26,7 +26,7 @@ from twinpix.search._approximate import (
 from twinpix.search.base import Plan
 
 _KINDS = {"hamming": ("multihash", "flat", "hnsw"), "cosine": ("ivf", "flat", "hnsw")}  # the default first
-_EDGE_RECALL = 0.9  # of pairs as far apart as the radius, by keys that are chosen; of nearer ones it is higher
+_RECALL = 0.95  # that keys are chosen for, on average over the distances up to the radius
 _SKEW = 10  # codes that share a key, for each that would if codes were spread evenly
 _LOOK, _MET = 3e-7, 6e-8  # seconds of a key that is looked up, of a code that it holds
 _KEPT = 7e-7  # seconds of a code that is put under a key
@@ -258,9 +258,13 @@ class Keys(NamedTuple):
     flips: int
 
     def recall(self, width: int, radius: int) -> float:
-        """Of pairs that differ in as many bits as the radius allows, spread by chance: one key finds them."""
-        few = sum(comb(self.bits, n) * comb(width - self.bits, radius - n) for n in range(min(self.flips, radius) + 1))
-        return 1 - (1 - few / comb(width, radius)) ** self.number
+        """Of pairs at every distance up to the radius, their bits spread by chance: one key is enough to find them."""
+        return sum(1 - (1 - self._share(width, apart)) ** self.number for apart in range(radius + 1)) / (radius + 1)
+
+    def _share(self, width: int, apart: int) -> float:
+        """Of pairs that differ in so many bits, those of which a key differs in no more than may be flipped."""
+        few = sum(comb(self.bits, n) * comb(width - self.bits, apart - n) for n in range(min(self.flips, apart) + 1))
+        return float(few / comb(width, apart))
 
     def seconds(self, gallery: int) -> float:
         """Of a query, on one thread."""
@@ -270,14 +274,14 @@ class Keys(NamedTuple):
 
 @cache
 def keys_for(width: int, radius: int, count: int, bits: int, flips: int) -> Keys:
-    """The fastest keys that find pairs at the radius often enough, else those that find most; 0 and -1 are free."""
+    """The fastest keys that find enough, else those that find most; 0 and -1 are free."""
     radius = min(radius, width)
     tried = [
         Keys(width // b, b, f)
         for b in ([bits] if bits else range(min(width, 8), min(width, 24) + 1))
         for f in ([min(flips, b)] if flips >= 0 else range(min(b, 3)))
     ]
-    enough = [keys for keys in tried if keys.recall(width, radius) >= _EDGE_RECALL]
+    enough = [keys for keys in tried if keys.recall(width, radius) >= _RECALL]
     if enough:
         return min(enough, key=lambda keys: keys.seconds(count))
     return max(tried, key=lambda keys: (keys.recall(width, radius), -keys.seconds(count)))

@@ -1,0 +1,483 @@
+"""What every back end keeps, exact or approximate, and what those that ask a library keep besides."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from twinpix import plugins, search
+from twinpix.errors import OutputError, UsageError
+from twinpix.search import Search, self_join
+from twinpix.search._approximate import is_there
+from twinpix.search.base import quiet
+
+NAMES = plugins.names("search")
+LIBRARIES = [name for name in NAMES if hasattr(plugins.load("search", name), "library")]
+FAISS = ("faiss:index=flat", "faiss:index=hnsw")
+SPECS = [*NAMES, *FAISS]
+BITS = [spec for spec in SPECS if "hamming" in plugins.load("search", spec.split(":")[0]).metrics]
+DIRECTIONS = [spec for spec in SPECS if "cosine" in plugins.load("search", spec.split(":")[0]).metrics]
+BOTH = [*((spec, "hamming") for spec in BITS), *((spec, "cosine") for spec in DIRECTIONS)]
+ASKING = [pair for pair in BOTH if pair[0].split(":")[0] in LIBRARIES]
+
+
+@pytest.fixture(autouse=True)
+def _installed(request: pytest.FixtureRequest) -> None:
+    """Skips what needs a library that is not installed."""
+    spec = getattr(request.node, "callspec", None)
+    name = str(spec.params.get("spec", "")).split(":")[0] if spec else ""
+    if name in LIBRARIES and not is_there(plugins.load("search", name).library):
+        pytest.skip(f"needs {plugins.load('search', name).library}")
+
+
+def with_option(spec: str, option: str) -> str:
+    return f"{spec}{',' if ':' in spec else ':'}{option}"
+
+
+def near(metric: str, n: int, seed: int = 5) -> tuple[NDArray[Any], float]:
+    """Codes of which a third lies near another, and a radius."""
+    rng = np.random.default_rng(seed)
+    copies, originals = np.arange(2 * n // 3, n), rng.integers(0, 2 * n // 3, n - 2 * n // 3)
+    if metric == "hamming":
+        codes = rng.integers(0, 256, (n, 8), dtype=np.uint8)
+        codes[copies] = codes[originals]
+        for row in copies:
+            for bit in rng.integers(0, 64, rng.integers(0, 8)):
+                codes[row, bit // 8] ^= np.uint8(1 << bit % 8)
+        return codes, 6
+    vectors = rng.normal(size=(n, 32)) / np.sqrt(np.arange(1, 33))
+    noise = rng.normal(size=(len(copies), 32)) * rng.choice([0, 0.02, 0.1], (len(copies), 1))
+    vectors[copies] = vectors[originals] + noise
+    return vectors.astype(np.float16), 0.05
+
+
+def one_at(metric: str, distance: float) -> NDArray[Any]:
+    """Two codes so far apart."""
+    if metric == "hamming":
+        codes = np.zeros((2, 8), np.uint8)
+        codes[1] = np.packbits(np.arange(64) < distance)
+        return codes
+    return np.array([[1.0, 0.0], [1 - distance, np.sqrt(1 - (1 - distance) ** 2)]])
+
+
+def listed(pairs: tuple[NDArray[Any], ...]) -> list[tuple[Any, ...]]:
+    return list(zip(*(column.tolist() for column in pairs), strict=True))
+
+
+@cache
+def truth(metric: str) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """The oracle's pairs of two thousand codes, and of a thousand of them with the others."""
+    codes, radius = near(metric, 2000)
+    within = listed(self_join(codes, radius, "oracle"))
+    between = listed(search.join(codes[:1000], codes[1000:], radius, "oracle"))
+    assert min(len(within), len(between)) > 200
+    return within, between
+
+
+# -- every back end ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("spec", "metric"), BOTH)
+def test_the_radius_is_inclusive_to_its_edge(spec: str, metric: str) -> None:
+    codes, edge, less = one_at(metric, 5 if metric == "hamming" else 0.4), (5, 0.4), (4, 0.3999)
+    at = metric == "cosine"
+    assert listed(self_join(codes, edge[at], spec)) == [(0, 1, pytest.approx(edge[at]))]
+    assert listed(self_join(codes, less[at], spec)) == []
+    assert listed(search.join(codes[:1], codes[1:], edge[at], spec)) == [(0, 0, pytest.approx(edge[at]))]
+    assert listed(search.join(codes[:1], codes[1:], less[at], spec)) == []
+
+
+@pytest.mark.parametrize(("spec", "metric"), BOTH)
+def test_nothing_and_one_code_have_no_pairs(spec: str, metric: str) -> None:
+    codes, radius = near(metric, 9)
+    for pairs in (
+        self_join(codes[:0], radius, spec),
+        self_join(codes[:1], radius, spec),
+        search.join(codes[:0], codes, radius, spec),
+        search.join(codes, codes[:0], radius, spec),
+    ):
+        assert listed(pairs) == []
+        assert pairs[2].dtype == (np.int32 if metric == "hamming" else np.float32)
+    assert listed(search.join(codes[:1], codes[:1], radius, spec)) == [(0, 0, 0)]
+
+
+@pytest.mark.parametrize(("spec", "metric"), BOTH)
+def test_equal_codes_are_all_pairs_of_one_another(spec: str, metric: str) -> None:
+    codes, radius = near(metric, 40)
+    codes = np.concatenate([codes[:20], np.repeat(codes[20:21], 300, axis=0), codes[21:]])
+    rows = range(20, 320)
+    found = listed(self_join(codes, radius, spec))
+    assert {(i, j, 0) for i in rows for j in rows if i < j} <= set(found)
+    assert len(found) == len(set(found))
+    twice = listed(search.join(codes[:30], codes, radius, spec))
+    assert {(i, j, 0) for i in range(20, 30) for j in rows} <= set(twice)
+    assert len(twice) == len(set(twice))
+
+
+@pytest.mark.parametrize(("spec", "metric"), BOTH)
+def test_what_is_found_is_true_and_almost_all(spec: str, metric: str) -> None:
+    """Each pair once, i < j, at its exact distance; of the oracle's, on easy codes, nine in ten at least."""
+    codes, radius = near(metric, 2000)
+    within, between = truth(metric)
+    asked = Search(spec)
+    for found, true in (
+        (listed(asked.self_join(codes, radius)), within),
+        (listed(asked.join(codes[:1000], codes[1000:], radius)), between),
+    ):
+        assert found == sorted(set(found))
+        assert set(found) <= set(true)
+        assert len(found) >= (len(true) if asked.hows[0].exact else 0.9 * len(true))
+
+
+@pytest.mark.parametrize(("spec", "metric"), BOTH)
+def test_one_thread_finds_the_same_twice(spec: str, metric: str) -> None:
+    codes, radius = near(metric, 1000)
+    if spec != "oracle":
+        spec = with_option(spec, "threads=1")
+    assert listed(self_join(codes, radius, spec)) == listed(self_join(codes, radius, spec))
+
+
+@pytest.mark.parametrize(("spec", "metric"), BOTH)
+def test_wrong_codes_are_refused(spec: str, metric: str) -> None:
+    codes, radius = near(metric, 9)
+    with pytest.raises(ValueError, match="widths must agree"):
+        search.join(codes, codes[:, :4], radius, spec)
+    if metric == "cosine":
+        codes[3, 3] = np.nan
+        with pytest.raises(ValueError, match="finite"):
+            self_join(codes, radius, spec)
+        codes[3] = 0
+        with pytest.raises(ValueError, match="no direction"):
+            self_join(codes, radius, spec)
+
+
+@pytest.mark.parametrize(("spec", "metric"), BOTH)
+@pytest.mark.parametrize("halves", [False, True])
+def test_it_tells_how_far_it_is(spec: str, metric: str, halves: bool) -> None:
+    codes, radius = near(metric, 600)
+    shares = list[float]()
+    asked = Search(spec, shares.append)
+    asked.join(codes[:200], codes, radius) if halves else asked.self_join(codes, radius)
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] <= shares[-1] == 1
+
+
+@pytest.mark.parametrize(("spec", "metric"), BOTH)
+def test_who_is_told_may_end_it(spec: str, metric: str) -> None:
+    def stop(_: float) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        self_join(*near(metric, 600), spec, stop)
+
+
+@pytest.mark.parametrize(("spec", "metric"), BOTH)
+def test_blocks_may_be_left_half_way(spec: str, metric: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    codes, radius = near(metric, 600)
+    blocks: Any = plugins.make("search", spec).plan(codes, None, radius).blocks(quiet)
+    next(blocks)
+    blocks.close()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("spec", "metric"), [pair for pair in BOTH if pair[0] != "oracle"])
+def test_threads_are_any_number_but_no_negative_one(spec: str, metric: str) -> None:
+    codes, radius = near(metric, 300)
+    expected = set(listed(self_join(codes, radius, "oracle")))
+    for threads in (1, 3):
+        found = set(listed(self_join(codes, radius, with_option(spec, f"threads={threads}"))))
+        assert found <= expected
+        assert len(found) >= 0.9 * len(expected)
+    with pytest.raises(UsageError, match="threads"):
+        self_join(codes, radius, with_option(spec, "threads=-1"))
+
+
+# -- those that ask a library --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("spec", "metric"), ASKING)
+def test_neighbours_are_asked_for_until_they_are_too_far(spec: str, metric: str) -> None:
+    """Three hundred different codes within the radius of one another are all found, whatever k is at first."""
+    rng = np.random.default_rng(2)
+    if metric == "hamming":
+        crowd = np.zeros((300, 8), np.uint8)
+        for row in range(1, 300):
+            crowd[row] = np.packbits(np.isin(np.arange(64), rng.choice(20, 4, replace=False)))
+        crowd, radius = np.unique(crowd, axis=0), 8.0
+        codes = np.concatenate([crowd, rng.integers(0, 256, (1000, 8), dtype=np.uint8) | np.uint8(1)])
+    else:
+        crowd, radius = rng.normal(size=(300, 32)) * 0.03 + np.eye(32)[0], 0.1
+        codes = np.concatenate([crowd, rng.normal(size=(1000, 32))])
+    spec = with_option(spec, "threads=1")  # two that build a graph may lose a code between them
+    found = search.join(codes[:1], codes, radius, spec)
+    assert set(range(len(crowd))) <= set(found[1].tolist())
+    i, j, _ = self_join(codes, radius, spec)
+    inside = (i < len(crowd)) & (j < len(crowd))
+    assert int(inside.sum()) >= 0.99 * len(crowd) * (len(crowd) - 1) / 2
+
+
+@pytest.mark.parametrize(("spec", "metric"), ASKING)
+def test_all_of_a_small_gallery_may_be_near(spec: str, metric: str) -> None:
+    codes, _ = near(metric, 50)
+    spec = with_option(spec, "bits=1,flips=1") if spec == "faiss" and metric == "hamming" else spec
+    assert len(self_join(codes, 64 if metric == "hamming" else 2, spec)[0]) == 50 * 49 // 2
+
+
+@pytest.mark.parametrize(("spec", "metric"), ASKING)
+def test_nothing_is_printed(spec: str, metric: str, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for _ in range(2):
+        self_join(*near(metric, 300), with_option(spec, f"path={tmp_path / 'index'}"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_faiss_refuses_an_index_of_the_other_metric() -> None:
+    pytest.importorskip("faiss")
+    with pytest.raises(UsageError, match=r"index=ivf does not compare by hamming distance; these do: multihash, flat"):
+        self_join(near("hamming", 9)[0], 1, "faiss:index=ivf")
+    with pytest.raises(UsageError, match=r"index=multihash does not compare by cosine distance"):
+        self_join(near("cosine", 9)[0], 0.1, "faiss:index=multihash")
+
+
+@pytest.mark.parametrize(
+    ("spec", "option"),
+    [
+        ("faiss", "m=1"),
+        ("faiss", "bits=33"),
+        ("faiss", "k=0"),
+        ("faiss", "nprobe=0"),
+        ("hnsw", "ef=0"),
+        ("hnsw", "m=99999999"),
+        ("ngt", "edges=1"),
+        ("ngt", "epsilon=nan"),
+        ("usearch", "connectivity=0"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(spec: str, option: str) -> None:
+    with pytest.raises(UsageError, match=option.split("=")[0]):
+        plugins.make("search", f"{spec}:{option}")
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_library_that_is_not_installed_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twinpix.search._approximate.is_there", lambda library: False)
+    with pytest.raises(UsageError, match=r"not installed: pip install 'twinpix\[search\]'"):
+        self_join(near("hamming", 9)[0], 1, name)
+
+
+# -- indexes that are kept -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "kept" / "index"
+
+
+@pytest.mark.parametrize(("spec", "metric"), ASKING)
+def test_a_kept_index_is_taken_up_again(spec: str, metric: str, folder: Path) -> None:
+    codes, radius = near(metric, 500)
+    kept = with_option(spec, f"path={folder}")
+    first = listed(self_join(codes, radius, kept))
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert listed(self_join(codes, radius, kept)) == first
+    assert listed(search.join(codes, codes, radius, kept))  # of the same codes, in whatever order and number
+    assert listed(search.join(codes[:9], codes[::-1], radius, kept))
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == stamps
+    assert sorted(os.listdir(folder.parent)) == ["index"]
+    settings = json.loads((folder / "settings.json").read_text())
+    assert (settings["metric"], settings["count"]) == (metric, len(np.unique(codes, axis=0)))
+
+
+@pytest.mark.parametrize(("spec", "metric"), ASKING)
+def test_what_a_kept_index_holds_is_what_is_found(spec: str, metric: str, folder: Path) -> None:
+    """Without what the index holds a second run finds nothing: it did not build one of its own."""
+    codes, radius = near(metric, 500)
+    other = near(metric, 500, seed=6)[0]
+    kept = with_option(spec, f"path={folder}")
+    assert len(self_join(codes, radius, kept)[0])
+    settings = json.loads((folder / "settings.json").read_text())
+    self_join(other, radius, with_option(spec, f"path={folder.parent / 'other'}"))
+    theirs = json.loads((folder.parent / "other" / "settings.json").read_text())
+    (folder.parent / "other" / "settings.json").write_text(
+        json.dumps(settings | {"files": theirs["files"]})  # says that it were of the first codes
+    )
+    assert len(search.join(codes, codes, radius, with_option(spec, f"path={folder.parent / 'other'}"))[0]) < 50
+
+
+@pytest.mark.parametrize(("spec", "metric"), ASKING)
+def test_an_index_of_something_else_is_refused(spec: str, metric: str, folder: Path) -> None:
+    codes, radius = near(metric, 200)
+    kept = with_option(spec, f"path={folder}")
+    self_join(codes, radius, kept)
+    with pytest.raises(UsageError, match=r"count .*, not .*remove the folder, or name another"):
+        self_join(codes[:100], radius, kept)
+    with pytest.raises(UsageError, match=r"another index \(other codes\)"):
+        self_join(codes[:, ::-1], radius, kept)
+    with pytest.raises(UsageError, match="width"):
+        self_join(np.concatenate([codes, codes], axis=1), radius, kept)
+    other, far = near("cosine" if metric == "hamming" else "hamming", 200)
+    with pytest.raises(UsageError, match="metric"):
+        self_join(other, far, with_option(spec.split(":")[0], f"path={folder}"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "option"),
+    [
+        ("hnsw", "m=17"),
+        ("usearch", "expansion_add=65"),
+        ("ngt", "edges=11"),
+        ("faiss", "bits=9"),
+        ("faiss:index=hnsw", "m=17"),
+    ],
+)
+def test_an_index_built_by_other_options_is_refused(spec: str, option: str, folder: Path) -> None:
+    codes, radius = near("hamming", 200)
+    self_join(codes, radius, with_option(spec, f"path={folder}"))
+    with pytest.raises(UsageError, match=option.split("=")[0]):
+        self_join(codes, radius, with_option(spec, f"path={folder},{option}"))
+
+
+def test_options_of_a_question_leave_a_kept_index_as_it_is(folder: Path) -> None:
+    pytest.importorskip("hnswlib")
+    codes, radius = near("hamming", 200)
+    for options in ("", ",ef=100", ",k=3", ",threads=1"):
+        self_join(codes, radius, f"hnsw:path={folder}{options}")
+
+
+def test_an_index_of_another_back_end_is_refused(folder: Path) -> None:
+    pytest.importorskip("hnswlib")
+    pytest.importorskip("usearch")
+    codes, radius = near("hamming", 200)
+    self_join(codes, radius, f"hnsw:path={folder}")
+    with pytest.raises(UsageError, match="backend hnsw, not usearch"):
+        self_join(codes, radius, f"usearch:path={folder}")
+
+
+def _damage(folder: Path) -> Iterator[str]:
+    """Ways to damage each file of an index, one after the other; each is mended before the next."""
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        whole = file.read_bytes()
+        for name, now in (("cut", whole[: len(whole) // 2]), ("empty", b""), ("other", bytes(len(whole)) or b"x")):
+            file.write_bytes(now)
+            if now != whole:
+                yield f"{file.name} {name}"
+            file.write_bytes(whole)
+        file.unlink()
+        yield f"{file.name} missing"
+        file.write_bytes(whole)
+
+
+@pytest.mark.parametrize(("spec", "metric"), ASKING)
+def test_a_damaged_index_is_refused(spec: str, metric: str, folder: Path) -> None:
+    codes, radius = near(metric, 100)
+    kept = with_option(spec, f"path={folder}")
+    first = listed(self_join(codes, radius, kept))
+    for _ in _damage(folder):
+        with pytest.raises(UsageError, match=r"is damaged .*remove the folder|holds other things"):
+            self_join(codes, radius, kept)
+    assert listed(self_join(codes, radius, kept)) == first
+
+
+@pytest.mark.parametrize("spec", LIBRARIES)
+def test_a_folder_of_other_things_is_left_alone(spec: str, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    with pytest.raises(UsageError, match="holds other things than an index"):
+        self_join(*near("hamming", 9), f"{spec}:path={tmp_path}")
+    with pytest.raises(UsageError, match="cannot be the folder of an index"):
+        self_join(*near("hamming", 9), f"{spec}:path={tmp_path / 'photo.jpg'}")
+    assert os.listdir(tmp_path) == ["photo.jpg"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a place where root cannot write")
+@pytest.mark.parametrize("spec", LIBRARIES)
+def test_a_folder_that_cannot_be_written_is_said(spec: str) -> None:
+    with pytest.raises(OutputError, match="cannot keep the index in /proc/nix/index"):
+        self_join(*near("hamming", 9), f"{spec}:path=/proc/nix/index")
+
+
+@pytest.mark.parametrize("spec", LIBRARIES)
+def test_a_run_that_ends_early_leaves_no_index(spec: str, folder: Path) -> None:
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        self_join(*near("hamming", 100), f"{spec}:path={folder}", stop)
+    assert os.listdir(folder.parent) == []
+    folder.mkdir()  # an empty one will do
+    self_join(*near("hamming", 100), f"{spec}:path={folder}")
+    assert "settings.json" in os.listdir(folder)
+
+
+# -- auto, and what the user is told -------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twinpix.search._joins.PATIENCE", -1.0)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("spec", "metric"), [("faiss", "hamming"), ("hnsw", "cosine")])
+def test_auto_takes_an_approximate_search_only_where_it_is_faster(
+    spec: str, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes, radius = near(metric, 300)
+    asked = Search()
+    asked.self_join(codes, radius)
+    assert asked.hows[0].exact
+    cls = plugins.load("search", spec)
+    plan = cls.plan
+    monkeypatch.setattr(cls, "plan", lambda *given: plan(*given)._replace(seconds=-1.0))
+    asked.self_join(codes, radius)
+    assert (asked.hows[1].backend, asked.hows[1].exact) == (spec, False)
+    assert asked.hows[1].sampled > 0
+    monkeypatch.setattr("twinpix.search._approximate.is_there", lambda library: False)
+    asked.self_join(codes, radius)
+    assert asked.hows[2].exact
+    assert "pip install 'twinpix[search]'" in asked.hows[2].why
+
+
+def test_find_says_that_pairs_may_be_missing(photos: Path) -> None:
+    pytest.importorskip("hnswlib")
+    import twinpix
+
+    assert twinpix.find(photos, store=None).notes == []
+    exact, found = twinpix.find(photos, store=None), twinpix.find(photos, store=None, search="hnsw:k=2")
+    assert [group.members for group in found.groups] == [group.members for group in exact.groups]
+    (note,) = found.notes
+    assert note.startswith("search: hnsw:k=2, approximate: a graph of 16 links")
+    assert "recall 1.000" in note
+
+
+def test_find_refuses_a_back_end_before_it_reads(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import twinpix
+
+    with pytest.raises(UsageError, match="no search back end is called 'nix'"):
+        twinpix.find(photos, store=None, search="nix")
+    with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):
+        twinpix.find(photos, store=None, search="cosine")
+
+
+def test_methods_lists_libraries_that_are_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twinpix.cli.app import run
+
+    monkeypatch.setattr("twinpix.search._approximate.is_there", lambda library: library != "ngtpy")
+    assert run(["methods"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ngt ")]
+    assert line.endswith("(ngt is not installed: pip install 'twinpix[search]')")
+
+
+def test_libraries_are_loaded_by_no_other_search() -> None:
+    code = "import sys; from twinpix import plugins; [plugins.load('search', n) for n in plugins.names('search')]; "
+    code += "print([m for m in ('faiss', 'hnswlib', 'ngtpy', 'usearch') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
