@@ -425,7 +425,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize(("spec", "metric"), [("faiss", "hamming"), ("hnsw", "cosine")])
+@pytest.mark.parametrize(("spec", "metric"), [("faiss", "hamming"), ("faiss", "cosine")])
 def test_auto_takes_an_approximate_search_only_where_it_is_faster(
     spec: str, metric: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -481,3 +481,48 @@ def test_libraries_are_loaded_by_no_other_search() -> None:
     code = "import sys; from twinpix import plugins; [plugins.load('search', n) for n in plugins.names('search')]; "
     code += "print([m for m in ('faiss', 'hnswlib', 'ngtpy', 'usearch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_bar_goes_as_far_as_the_work() -> None:
+    from twinpix.pipeline.progress import Progress, Shares
+
+    class Steps(Progress):
+        done = 0
+
+        def advance(self, steps: int = 1) -> None:
+            self.done += steps
+
+    steps = Steps()
+    shares = Shares(steps, 1000, parts=2)
+    seen = []
+    for share in (0.0, 0.5, 1.0, 0.2, 0.2, 1.0, 0.1):  # a third part that nobody has spoken of
+        shares(share)
+        seen.append(steps.done)
+    assert seen == [0, 250, 500, 600, 600, 1000, 1000]
+
+
+def test_a_comparison_of_many_is_told_of(photos: Path) -> None:
+    import twinpix
+    from twinpix.pipeline.progress import Progress
+
+    class Steps(Progress):
+        stage_, done = "", 0
+
+        def start(self, stage: str, total: int) -> None:
+            self.stage_, self.total = stage, total
+
+        def advance(self, steps: int = 1) -> None:
+            self.done += steps * (self.stage_ == "compare")
+
+        def finish(self) -> None:
+            if self.stage_ == "compare":
+                assert self.done == self.total
+
+    twinpix.find(photos, store=None, progress=Steps())
+
+
+def test_faiss_has_its_threads_back() -> None:
+    faiss: Any = pytest.importorskip("faiss")
+    before = faiss.omp_get_max_threads()
+    self_join(*near("cosine", 100), f"faiss:threads={before + 1}")
+    assert faiss.omp_get_max_threads() == before

@@ -47,7 +47,10 @@ def test_the_fields_of_a_description_stand_in_the_documents() -> None:
     assert sorted(name.strip("`") for name in named if name != "`cnn`") == sorted(Description.__struct_fields__)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/resolve.md", "docs/imgdupes.md", "docs/scripts.md", "docs/cnn.md"])
+DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in ("resolve", "imgdupes", "scripts", "cnn", "search"))]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_option_that_is_written_of_is_there(name: str) -> None:
     known = set(re.findall(r"`(--?[a-zA-Z-]+)`", (ROOT / "docs/cli.md").read_text(encoding="utf-8")))
     used = re.findall(r"(?<![\w-])--[a-z][a-z_-]+", (ROOT / name).read_text(encoding="utf-8"))

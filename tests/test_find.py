@@ -362,7 +362,7 @@ def test_encode_serves_all_methods_by_one_decode(photos: Path) -> None:
         ({"method": "digest", "radius": 1}, "only radius is 0"),
         ({"link": "chain"}, "there are: complete, components, star"),
         ({"keep": "prettiest"}, "no keep rule is called 'prettiest'; there are"),
-        ({"search": "quantum"}, "there are: banded, cosine, oracle"),
+        ({"search": "quantum"}, "there are: banded, cosine, faiss"),
         ({"search": "banded:threads=-1"}, "must not be negative"),
         ({"workers": -1}, "number of processes"),
         ({"timeout": float("nan")}, "number of seconds"),

@@ -159,7 +159,7 @@ def beam_seconds(queries: int, gallery: int, kind: Kind, built: int, asked: int)
     For each of them some codes are looked at, which are in no cache.
     """
     numbers = kind.width / 64 if kind.metric == "hamming" else kind.width
-    look = 10 * (1e-7 + numbers * 2e-10) * log2(gallery + 2) / 16
+    look = 15 * (1e-7 + numbers * 2e-10) * log2(gallery + 2) / 16
     return look * (gallery * built + queries * asked) / kind.threads
 
 

@@ -23,7 +23,7 @@ PATIENCE = 60.0
 """Seconds that an exact search may take before `auto` asks for an approximate one."""
 
 _SAMPLE = 200  # rows whose pairs are looked for exactly, to see what an approximate search has missed
-_APPROXIMATE = {"hamming": "faiss", "cosine": "hnsw"}  # the fastest for a recall above 0.95, see docs/search.md
+_APPROXIMATE = "faiss"  # for either metric the fastest of a recall above 0.95 (docs/search.md)
 
 
 @dataclass(slots=True)
@@ -151,7 +151,7 @@ def choose(spec: str, queries: NDArray[Any], gallery: NDArray[Any] | None, radiu
         return plan, how
     from twinpix.search._approximate import is_there
 
-    other = _made(_APPROXIMATE[metric], metric)
+    other = _made(_APPROXIMATE, metric)
     if not is_there(cast(Any, other).library):
         how.why += " (pip install 'twinpix[search]' for an approximate search, which may be faster)"
         return plan, how

@@ -36,9 +36,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, str] = {}  # digests of the index's files, by their names
 
     def differences(self, wanted: "Settings") -> list[str]:
-        """In words, what is not as it should be."""
+        """In words, what is not as it should be; of another kind of index no more than that."""
+        for name in ("backend", "metric"):
+            if getattr(self, name) != getattr(wanted, name):
+                return [f"{name} {getattr(self, name)}, not {getattr(wanted, name)}"]
+        if self.options.get("index") != wanted.options.get("index"):
+            return [f"index={self.options.get('index')}, not {wanted.options.get('index')}"]
         out = []
-        for name in ("backend", "library", "version", "metric", "width", "count"):
+        for name in ("version", "width", "count"):
             have, want = getattr(self, name), getattr(wanted, name)
             if have != want:
                 out.append(f"{name} {have}, not {want}")
@@ -63,14 +68,22 @@ def ready(index: Index, side: Side, backend: Options, tell: Tell) -> None:
     folder, wanted = Path(backend.path).expanduser(), _wanted(index, side, backend)
     if _is_taken(folder):
         _require(folder, wanted)
-        ask(backend.package, index.load, str(folder / _INDEX))
+        try:
+            ask(backend.package, index.load, str(folder / _INDEX))
+        except UsageError:
+            raise _damaged(folder, _INDEX) from None
         tell(1.0)
         return
-    with _new(folder) as place:
+    with _beside(folder) as place:
         _build(index, side, backend, tell)
-        ask(backend.package, index.save, str(place / _INDEX))
-        settings = msgspec.structs.replace(wanted, files=_digests(place / _INDEX))
-        (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
+        with _written(folder):
+            index.save(str(place / _INDEX))
+            settings = msgspec.structs.replace(wanted, files=_digests(place / _INDEX))
+            (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
+            if not _is_taken(folder):  # by another run, which was faster
+                if folder.exists():
+                    folder.rmdir()
+                place.rename(folder)
 
 
 def _build(index: Index, side: Side, backend: Options, tell: Tell) -> None:
@@ -145,16 +158,21 @@ def _digest(file: Path) -> str:
 
 
 @contextmanager
-def _new(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which then gets that name; whatever interrupts it, nothing half stands there."""
-    try:
+def _beside(folder: Path) -> Iterator[Path]:
+    """A folder to fill, on the same disk; what is left of it is removed, whatever interrupts the run."""
+    with _written(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".twinpix-", dir=folder.parent, ignore_cleanup_errors=True) as there:
-            place = Path(there) / "new"
-            place.mkdir()
-            yield place
-            if folder.exists():
-                folder.rmdir()  # it was empty
-            place.rename(folder)
-    except OSError as error:
-        raise OutputError(f"cannot keep the index in {folder}: {system_reason(error)}") from None
+        there = tempfile.TemporaryDirectory(prefix=".twinpix-", dir=folder.parent, ignore_cleanup_errors=True)
+    with there as name:
+        place = Path(name) / "index"
+        place.mkdir()
+        yield place
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # the latter of a library
+        why = system_reason(error) if isinstance(error, OSError) else error
+        raise OutputError(f"cannot keep the index in {folder}: {why}") from None

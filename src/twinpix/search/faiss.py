@@ -30,7 +30,7 @@ _RECALL = 0.95  # that keys are chosen for, on average over the distances up to 
 _SKEW = 10  # codes that share a key, for each that would if codes were spread evenly
 _LOOK, _MET = 3e-7, 6e-8  # seconds of a key that is looked up, of a code that it holds
 _KEPT = 7e-7  # seconds of a code that is put under a key
-_PRODUCT, _SCANNED = 2e-11, 6e-11  # seconds of a product of two numbers: of many codes with many, within a cell
+_PRODUCT, _SCANNED = 2e-11, 2e-10  # seconds of a product of two numbers: of many codes with many, within a cell
 _ROUNDS, _PER_CELL = 6, 50  # of the search for cells; codes that it looks at for each
 
 
@@ -52,7 +52,7 @@ class Faiss:
     bits: int = 0
     flips: int = -1
     nlist: int = 0
-    nprobe: int = 16
+    nprobe: int = 16  # 8 takes two thirds of the time for a recall 0.01 lower
     m: int = 16
     ef_construction: int = 64
     ef: int = 64

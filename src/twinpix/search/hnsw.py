@@ -1,7 +1,10 @@
 """hnswlib: layers of graphs that lead to near neighbours; approximate."""
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,6 +77,8 @@ class _Index:
 
     def save(self, place: str) -> None:
         self._graph.save_index(place)
+        if Path(place).stat().st_size != self._graph.index_file_size():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # it does not look whether it could write
 
     def load(self, place: str) -> None:
         self._graph.load_index(place)

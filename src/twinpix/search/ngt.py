@@ -84,7 +84,9 @@ class _Index:
 
     def save(self, place: str) -> None:
         self._graph.save()
-        shutil.copytree(Path(self._folder.name) / "index", place)
+        Path(place).mkdir()
+        for file in (Path(self._folder.name) / "index").iterdir():
+            shutil.copyfile(file, Path(place) / file.name)
 
     def load(self, place: str) -> None:
         import ngtpy
