@@ -49,7 +49,8 @@ def _oriented(
 ) -> Matches:
     """Each picture of `first` as it is against each of `second` in every orientation: the nearest counts."""
     turns = codes.shape[1]
-    gallery = codes[second].reshape(len(second) * turns, -1)
+    oriented = codes if len(second) == len(codes) else codes[second]  # a copy of eight orientations fills the memory
+    gallery = oriented.reshape(len(second) * turns, -1)
     i, at, distance = search.join(codes[first, 0], gallery, radius)
     a, b, turn = first[i], second[at // turns], (at % turns).astype(np.int8)
     other = a != b
