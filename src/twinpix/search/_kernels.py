@@ -17,7 +17,7 @@ Words = NDArray[np.uint64]
 Index = NDArray[np.int64]
 
 
-def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile at the first call; what was compiled is kept where a folder for it can be written."""
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -40,7 +40,7 @@ def popcount(typingctx: Any, value: Any) -> Any:
     return types.uint64(types.uint64), codegen
 
 
-@_compiled()
+@compiled()
 def bucket_keys(codes: Words, first_bit: int, bits: int) -> NDArray[np.int32]:
     """The `bits` bits (at most 24) from `first_bit` on of each code; codes `(words, n)`."""
     n = codes.shape[1]
@@ -55,7 +55,7 @@ def bucket_keys(codes: Words, first_bit: int, bits: int) -> NDArray[np.int32]:
     return keys
 
 
-@_compiled()
+@compiled()
 def bucket_sort(keys: NDArray[np.int32], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Counting sort: where each bucket starts (one more entry at the end), and the rows in bucket order."""
     starts = np.zeros((1 << bits) + 1, np.int64)
@@ -71,7 +71,7 @@ def bucket_sort(keys: NDArray[np.int32], bits: int) -> tuple[NDArray[np.int64], 
     return starts, rows
 
 
-@_compiled()
+@compiled()
 def gather(codes: Words, rows: NDArray[np.int32]) -> Words:
     out = np.empty((codes.shape[0], len(rows)), np.uint64)
     for word in range(codes.shape[0]):
@@ -80,7 +80,7 @@ def gather(codes: Words, rows: NDArray[np.int32]) -> Words:
     return out
 
 
-@_compiled()
+@compiled()
 def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Index, slacks: Index, until: int) -> bool:
     """True when an earlier band than `until` admits the pair, which is then counted there."""
     for band in range(until):
@@ -101,7 +101,7 @@ TOGETHER = 4
 """Rows that are looked at at once."""
 
 
-@_compiled(inline="always")
+@compiled(inline="always")
 def least_in_one(a0: Any, a1: Any, a2: Any, a3: Any, codes: NDArray[np.uint64]) -> Any:
     """The least distance of any of four codes to any of several, of one word."""
     least = np.uint64(64)
@@ -113,7 +113,7 @@ def least_in_one(a0: Any, a1: Any, a2: Any, a3: Any, codes: NDArray[np.uint64]) 
     return least
 
 
-@_compiled(inline="always")
+@compiled(inline="always")
 def least_in_two(a: Any, b: Any, c: Any, d: Any, x: NDArray[np.uint64], y: NDArray[np.uint64]) -> Any:
     """The same in two words of each."""
     least = np.uint64(128)
@@ -124,7 +124,7 @@ def least_in_two(a: Any, b: Any, c: Any, d: Any, x: NDArray[np.uint64], y: NDArr
     return least
 
 
-@_compiled(inline="always")
+@compiled(inline="always")
 def least_of(left: Words, a0: int, a1: int, right: Words, b0: int, b1: int, words: tuple[int, ...]) -> Any:
     """The least distance of any of the at most four codes `a0..a1` to any of `b0..b1` in one word or two.
 
@@ -156,7 +156,7 @@ def words_that_tell(width: int, limit: int, first: int = 0) -> tuple[int, ...]:
     return tuple((first + n) % width for n in range(min(enough, 3)))
 
 
-@_compiled(inline="always")
+@compiled(inline="always")
 def distances_of(left: Words, a: int, right: Words, b0: int, b1: int, limit: np.uint64, out: Words) -> Any:
     """Distances of one code to the codes `b0..b1`; False, with nothing said of them, when none is near.
 
@@ -200,7 +200,7 @@ def distances_of(left: Words, a: int, right: Words, b0: int, b1: int, limit: np.
     return True
 
 
-@_compiled()
+@compiled()
 def banded(
     left: Words,
     left_starts: Index,
@@ -272,7 +272,7 @@ def banded(
     return count
 
 
-@_compiled()
+@compiled()
 def blocked(
     left: Words,
     right: Words,
@@ -324,7 +324,7 @@ def blocked(
     return count
 
 
-@_compiled()
+@compiled()
 def order_of(i: NDArray[np.int32], j: NDArray[np.int32]) -> Index:
     """The order by `i` then `j` of at least one pair: counted by `i`, then each row's pairs by `j`."""
     low, high = i.min(), i.max()
@@ -347,7 +347,7 @@ def order_of(i: NDArray[np.int32], j: NDArray[np.int32]) -> Index:
     return order
 
 
-@_compiled(inline="always")
+@compiled(inline="always")
 def keep(found: Index, distances: NDArray[np.int32], row: int, distance: int) -> None:
     """Put a row where it belongs among others, nearest first; the last goes."""
     place = len(found) - 1
@@ -357,7 +357,7 @@ def keep(found: Index, distances: NDArray[np.int32], row: int, distance: int) ->
     distances[place], found[place] = distance, row
 
 
-@_compiled()
+@compiled()
 def nearest(
     left: Words,
     right: Words,
@@ -395,7 +395,7 @@ def nearest(
         chunk = chunk_end
 
 
-@_compiled()
+@compiled()
 def probe(
     queries: Words,
     codes: Words,

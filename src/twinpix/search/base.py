@@ -77,7 +77,7 @@ def unit(vectors: Vectors) -> NDArray[np.float32]:
     directions = np.empty(vectors.shape, dtype=np.float32)
     for at in range(0, len(vectors), AT_ONCE):
         real = vectors[at : at + AT_ONCE]
-        scaled = _sized(real if real.dtype == np.float64 else real.astype(np.float32)).astype(np.float32)
+        scaled = sized(real if real.dtype == np.float64 else real.astype(np.float32)).astype(np.float32)
         directions[at : at + AT_ONCE] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
     return directions
 
@@ -87,7 +87,7 @@ def radius_of_cosine(least: float) -> float:
     return round(1.0 - least, DIGITS)
 
 
-def _sized(vectors: Vectors) -> Vectors:
+def sized(vectors: Vectors) -> Vectors:
     """The same directions with 1 as their largest number, so that squares neither vanish nor overflow."""
     sized: Vectors = vectors / np.abs(vectors).max(axis=1, keepdims=True, initial=0)
     return sized
@@ -95,7 +95,7 @@ def _sized(vectors: Vectors) -> Vectors:
 
 def cosine_distances(left: Vectors, right: Vectors) -> NDArray[np.float32]:
     """The distance of each row of `left` from the same row of `right`: 1 - cosine, at least 0, to four decimals."""
-    a, b = _sized(left.astype(np.float64)), _sized(right.astype(np.float64))
+    a, b = sized(left.astype(np.float64)), sized(right.astype(np.float64))
     lengths = np.sqrt((a * a).sum(axis=1)) * np.sqrt((b * b).sum(axis=1))
     distances: NDArray[np.float64] = np.maximum(1 - (a * b).sum(axis=1) / lengths, 0)
     return np.round(distances, DIGITS).astype(np.float32)

@@ -1,35 +1,37 @@
-"""Exact join of directions: blocks of products, on a prefix of the numbers where that is enough to rule pairs out.
+"""Exact join of directions: products of short heads rule nearly all pairs out, the others are computed in full.
 
-For unit vectors cut in two parts, a·b ≤ a₁·b₁ + |a₂||b₂|, so a pair whose prefixes and lengths of the rest
-cannot reach the threshold is never multiplied in full. The whole matrix is never held. What remains is
-computed again in double precision, and rounded to `DIGITS`, so that the result does not depend on the order
-in which a processor adds.
+Heads are such that no pair's product is less than its cosine (`_heads`); where none reaches the least cosine
+that matches, nothing is written down (`_tiles`). The whole matrix is never held. What remains is computed again
+in double precision, and rounded to `DIGITS`, so that the result does not depend on the order in which a
+processor adds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search.base import Pairs, Plan, Tell, Vectors, cosine_distances, unit
+from twinpix.machine import cores
+from twinpix.model import DIGITS
+from twinpix.search import _heads
+from twinpix.search._products import SMALL, measured, multiplied
+from twinpix.search._turns import Turns
+from twinpix.search.base import Pairs, Plan, Tell, Vectors, cosine_distances
 
-_ROWS, _COLUMNS = 512, 4096
-_GALLERY = 1 << 16  # rows whose unit vectors are held at once: in eight orientations they are many
-_SLACK = 1e-4  # of a product in single precision, and of the rounding
-_SAMPLE = 400
-_SURVIVOR_COST = 40.0  # of a pair looked at again, in products of one number
-_SECONDS = 1e-11  # of a product
-_AT_ONCE = 1 << 23  # numbers of pairs looked at again together: of a thousand equal pictures every pair is one
-
-_Rows = NDArray[np.int64]
+_GALLERY = 1 << 17  # rows whose heads are held at once: in eight orientations they are many
+_TASK = 16  # panels of the left side that a task takes
+_STEP = 1 << 12  # panels of the right side that it meets before others have their turn
+_BUFFER = 1 << 17  # pairs that are computed in full together
+_EDGE = 1e-6  # of a last decimal: nearer to the edge between two the order of adding may decide
 
 
 @dataclass(frozen=True, slots=True)
 class Cosine:
-    """Blocked products with a prefix bound, on so many threads (0: as many as numpy's own products take)."""
+    """Products of heads, in tiles that stay in registers, on so many threads (0: one a core)."""
 
     metrics: ClassVar[tuple[str, ...]] = ("cosine",)
 
@@ -40,111 +42,95 @@ class Cosine:
             raise ValueError("threads must not be negative")
 
     def plan(self, queries: Vectors, gallery: Vectors | None, radius: float) -> Plan:
-        rows = len(queries) * (len(queries) / 2 if gallery is None else len(gallery))
-        seconds = rows * queries.shape[1] * _SECONDS
+        pairs = len(queries) * (len(queries) / 2 if gallery is None else len(gallery))
+        if pairs * queries.shape[1] <= SMALL:
+            return multiplied(queries, gallery, radius)
+        threads = self.threads or cores()
+        least = _heads.least_of(radius, queries.shape[1])
+        frame, cost = _heads.frame(queries, queries if gallery is None else gallery, least)
+        rows = len(queries) + (0 if gallery is None else len(gallery))
+        seconds = (pairs * cost / threads + rows * _heads.cost_of_row(queries.shape[1], frame)) * 1e-9
+        how = f"bounds of {frame.numbers(queries.shape[1])} of {queries.shape[1]} numbers"
+        return Plan(True, seconds, how, partial(_blocks, queries, gallery, radius, least, frame, threads))
 
-        def blocks(tell: Tell) -> Iterator[Pairs]:
-            if gallery is None:
-                yield from self._join(queries, queries, radius, tell, half=True)
-                return
-            for start in range(0, len(gallery), _GALLERY):
-                part = gallery[start : start + _GALLERY]
-                for i, j, distance in self._join(queries, part, radius, lambda share: None, half=False):
-                    yield i, j + start, distance
-                tell(min(1.0, (start + _GALLERY) / len(gallery)))
 
-        return Plan(True, seconds, "blocks of products", blocks)
-
-    def _join(self, queries: Vectors, gallery: Vectors, radius: float, tell: Tell, *, half: bool) -> Iterator[Pairs]:
-        left = unit(queries)
-        parts = _parts(left, left if half else unit(gallery), np.float32(1 - radius - _SLACK))
-
-        def near(starts: Sequence[int]) -> list[Pairs]:
-            found = []
-            for i, j in _candidates(parts, starts, half=half):
-                distance = cosine_distances(queries[i], gallery[j])
-                kept = distance <= np.float32(radius)
-                found.append((i[kept], j[kept], distance[kept]))
-            return found
-
-        bands = range(0, len(left), _ROWS)
-        if self.threads > 1:
-            with ThreadPoolExecutor(self.threads) as pool:
-                shares = [bands[at :: self.threads] for at in range(self.threads)]
-                for found in pool.map(near, shares):
-                    yield from found
+def _blocks(
+    queries: Vectors,
+    gallery: Vectors | None,
+    radius: float,
+    least: float,
+    frame: _heads.Frame,
+    threads: int,
+    tell: Tell,
+) -> Iterator[Pairs]:
+    with ThreadPoolExecutor(threads) as pool:
+        left = _Side(queries, _heads.panels(queries, frame, pool))
+        if gallery is None:
+            yield from _near(left, left, radius, least, Turns(pool, threads, tell, 0.0, 1.0))
             return
-        for band in bands:
-            yield from near([band])
-            tell(min(1.0, (band + _ROWS) / len(left)))
+        for start in range(0, len(gallery), _GALLERY):
+            stop = min(start + _GALLERY, len(gallery))
+            right = _Side(gallery[start:stop], _heads.panels(gallery[start:stop], frame, pool))
+            turns = Turns(pool, threads, tell, start / len(gallery), stop / len(gallery))
+            for i, j, distance in _near(left, right, radius, least, turns):
+                yield i, j + np.int32(start), distance
 
 
-class _Parts(NamedTuple):
-    """What is joined: unit vectors, how many of their numbers to multiply first, and the length of the rest."""
+class _Side(NamedTuple):
+    """One side of a join: the vectors, and their heads in panels."""
 
-    left: Vectors
-    right: Vectors
-    least: np.float32  # a pair's product
-    prefix: int
-    head: Vectors  # the first numbers of `right`, close together
-    left_rest: NDArray[np.float32]
-    right_rest: NDArray[np.float32]
+    vectors: Vectors
+    panels: NDArray[np.float32]
 
 
-def _parts(left: Vectors, right: Vectors, least: np.float32) -> _Parts:
-    prefix = _prefix(left, right, least)
-    head = np.ascontiguousarray(right[:, :prefix])
-    return _Parts(left, right, least, prefix, head, _rest(left, prefix), _rest(right, prefix))
+def _near(left: _Side, right: _Side, radius: float, least: float, turns: Turns) -> Iterator[Pairs]:
+    """The pairs of two sides, or of one."""
+    panels = len(left.panels)
+    firsts = range(0, panels, _TASK)
+
+    def tasks() -> Iterator[tuple[float, Iterator[Pairs]]]:
+        for first in firsts:
+            last = min(first + _TASK, panels)
+            share = last / panels
+            if left is right:
+                share = 1 - (1 - share) ** 2
+            yield share, _task(left, right, first, last, radius, least)
+
+    yield from turns.of(tasks())
 
 
-def _candidates(parts: _Parts, starts: Sequence[int], *, half: bool) -> Iterator[tuple[_Rows, _Rows]]:
-    """Pairs whose product may reach the least, of the bands of rows at `starts`; of a self-join, those with i < j."""
-    left, right, least, prefix, head, left_rest, right_rest = parts
-    whole = prefix == left.shape[1]
-    for row in starts:
-        rows = np.ascontiguousarray(left[row : row + _ROWS, :prefix])
-        for column in range(row if half else 0, len(right), _COLUMNS):
-            product = rows @ head[column : column + _COLUMNS].T
-            if not whole:
-                product += np.outer(left_rest[row : row + _ROWS], right_rest[column : column + _COLUMNS])
-            at = np.flatnonzero(product >= least)
-            every_i, every_j = at // product.shape[1] + row, at % product.shape[1] + column
-            if half and column < row + _ROWS:
-                later = every_j > every_i
-                every_i, every_j = every_i[later], every_j[later]
-            for i, j in _portions(every_i, every_j, left.shape[1]):
-                if whole:
-                    yield i, j
-                    continue
-                full = np.einsum("nd,nd->n", left[i], right[j]) >= least
-                if full.any():
-                    yield i[full], j[full]
+def _task(left: _Side, right: _Side, first: int, last: int, radius: float, least: float) -> Iterator[Pairs]:
+    from twinpix.search import _tiles
+
+    same = left is right
+    state = np.array([first if same else 0, first])
+    i, j = np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32)
+    while state[0] < len(right.panels):
+        stop = min(int(state[0]) + _STEP, len(right.panels))
+        rows = len(left.vectors), len(right.vectors)
+        count = _tiles.screen(
+            left.panels, rows[0], right.panels, rows[1], same, np.float32(least), first, last, state, stop, i, j
+        )
+        yield from _measured(left.vectors, i[:count], right.vectors, j[:count], radius)
 
 
-def _portions(i: _Rows, j: _Rows, dims: int) -> Iterator[tuple[_Rows, _Rows]]:
-    """The same pairs, no more at once than fit into memory with their numbers."""
-    step = max(1, _AT_ONCE // dims)
-    for at in range(0, len(i), step):
-        yield i[at : at + step], j[at : at + step]
+def _measured(
+    left: Vectors, i: NDArray[np.int32], right: Vectors, j: NDArray[np.int32], radius: float
+) -> Iterator[Pairs]:
+    """Those of the pairs that are within the radius, with their distances."""
+    from twinpix.search import _tiles
 
-
-def _prefix(left: Vectors, right: Vectors, least: np.float32) -> int:
-    """How many numbers to multiply first: measured on a sample, so that what survives costs less than is saved."""
-    dims = left.shape[1]
-    a = left[:: max(1, len(left) // _SAMPLE)]
-    b = right[len(right) // 3 % 7 :: max(1, len(right) // _SAMPLE)]
-    best, cost = int(dims), float(dims)
-    for prefix in (dims // 8, dims // 4, dims // 2, 3 * dims // 4):
-        if prefix >= 16:
-            bound = a[:, :prefix] @ b[:, :prefix].T + np.outer(_rest(a, prefix), _rest(b, prefix))
-            now = prefix + float((bound >= least).mean()) * _SURVIVOR_COST * dims
-            if now < cost:
-                best, cost = prefix, now
-    return best
-
-
-def _rest(vectors: Vectors, prefix: int) -> NDArray[np.float32]:
-    """The length of what follows the prefix."""
-    rest = vectors[:, prefix:]
-    length: NDArray[np.float32] = np.sqrt(np.einsum("nd,nd->n", rest, rest))
-    return length
+    kind = {np.dtype(np.float16): np.uint16, np.dtype(np.float32): np.float32}.get(left.dtype)
+    if kind is None or left.dtype != right.dtype:
+        yield from measured(left, i, right, j, radius)
+        return
+    cosine = np.empty(len(i))
+    _tiles.cosines(left.view(kind), i, right.view(kind), j, cosine)
+    exact = np.maximum(1 - cosine, 0)
+    distance = np.round(exact, DIGITS).astype(np.float32)
+    decimals = exact * 10**DIGITS
+    unsure = np.flatnonzero(np.abs(decimals - np.floor(decimals) - 0.5) < _EDGE)
+    if len(unsure):
+        distance[unsure] = cosine_distances(left[i[unsure]], right[j[unsure]])
+    near = np.flatnonzero(distance <= np.float32(radius))
+    yield i[near], j[near], distance[near]

@@ -1,0 +1,54 @@
+"""The join of few directions, by numpy alone: it is done before a compiler would have begun."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.search.base import Pairs, Plan, Tell, Vectors, cosine_distances, unit
+
+SMALL = 4e10
+"""Products of two numbers that numpy makes before compiled loops are worth their start."""
+
+_ROWS, _COLUMNS = 256, 8192
+_SLACK = 3e-4  # of a product in single precision, and of the rounding
+_SECONDS = 1e-11  # of a product of two numbers
+_AT_ONCE = 1 << 21  # numbers of pairs looked at again together: of a thousand equal pictures every pair is one
+
+Rows = NDArray[np.int64] | NDArray[np.int32]
+
+
+def multiplied(queries: Vectors, gallery: Vectors | None, radius: float) -> Plan:
+    """The plan that multiplies everything in single precision, and looks again at what is near."""
+    pairs = len(queries) * (len(queries) / 2 if gallery is None else len(gallery))
+
+    def blocks(tell: Tell) -> Iterator[Pairs]:
+        for i, j in _candidates(queries, gallery, np.float32(1 - radius - _SLACK), tell):
+            yield from measured(queries, i, queries if gallery is None else gallery, j, radius)
+
+    return Plan(True, pairs * queries.shape[1] * _SECONDS, "blocks of products", blocks)
+
+
+def measured(left: Vectors, i: Rows, right: Vectors, j: Rows, radius: float) -> Iterator[Pairs]:
+    """Those of the pairs that are within the radius, with their distances."""
+    step = max(1, _AT_ONCE // left.shape[1])
+    for at in range(0, len(i), step):
+        some = slice(at, at + step)
+        distance = cosine_distances(left[i[some]], right[j[some]])
+        near = distance <= np.float32(radius)
+        yield i[some][near], j[some][near], distance[near]
+
+
+def _candidates(
+    queries: Vectors, gallery: Vectors | None, least: np.float32, tell: Tell
+) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs whose product may reach the least; without a gallery those with i < j."""
+    right = queries if gallery is None else gallery
+    for column in range(0, len(right), _COLUMNS):
+        columns = unit(right[column : column + _COLUMNS])
+        for row in range(0, len(queries) if gallery is not None else column + len(columns), _ROWS):
+            i, j = np.nonzero(unit(queries[row : row + _ROWS]) @ columns.T >= least)
+            i, j = i + row, j + column
+            later = slice(None) if gallery is not None else i < j
+            yield i[later], j[later]
+            tell((column + min(1.0, (row + _ROWS) / len(queries)) * len(columns)) / len(right))

@@ -1,0 +1,231 @@
+"""Compiled loops of the join of directions. Imported only when there is enough to compare.
+
+A tile is a few rows times a panel of rows. Its products stay in registers and are compared there with the least
+that counts, so most of them are never written: a library's product of short vectors spends its time on
+writing what is read once and thrown away. Every loop releases the GIL and works on a range, so plain threads
+share the work without those of a library.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from twinpix.search._kernels import compiled
+
+PANEL = 64
+"""Vectors of a panel: number by number, so that one number of all of them lies together."""
+
+_LANES = 16  # numbers that are multiplied by one instruction, or by a few where vectors are shorter
+_ROWS = 4
+_WIDE = "avx512f" in binding.get_host_cpu_features() and binding.get_host_cpu_features()["avx512f"]
+_COLUMNS = PANEL if _WIDE else _LANES  # of a tile: what the registers hold
+_NOTHING = 1e-9  # of a row's length, in double precision
+_UP = 1e-12  # more than the error of a squared length in double precision
+_FAST = {"reassoc", "contract", "nsz"}  # sums may be taken in any order
+
+Panels = NDArray[np.float32]  # (panels, numbers, PANEL)
+Rows = NDArray[np.int32]
+Index = NDArray[np.int64]
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def tile(typingctx: Any, left: Any, row: Any, right: Any, column: Any, least: Any, out: Any) -> Any:
+    """Does a product of the `_ROWS` vectors of a panel from `row` on with the `_COLUMNS` of another from
+    `column` on reach the least? Only then all of them are written to `out`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        arrays = {at: context.make_array(signature.args[at])(context, builder, args[at]) for at in (0, 2, 5)}
+        word, real, vector = ir.IntType(64), ir.FloatType(), ir.VectorType(ir.FloatType(), _LANES)
+        numbers = builder.extract_value(arrays[0].shape, 0)
+        before, loop = builder.block, builder.append_basic_block("numbers")
+        after = builder.append_basic_block("compare")
+        first, second = builder.gep(arrays[0].data, [args[1]]), builder.gep(arrays[2].data, [args[3]])
+        builder.branch(loop)
+
+        builder.position_at_end(loop)
+        number = builder.phi(word)
+        sums = [[builder.phi(vector) for _ in range(_COLUMNS // _LANES)] for _ in range(_ROWS)]
+        at = builder.mul(number, ir.Constant(word, PANEL))
+        columns = [
+            builder.load(_vector_at(builder, second, builder.add(at, ir.Constant(word, lane)), vector), align=4)
+            for lane in range(0, _COLUMNS, _LANES)
+        ]
+        added = []
+        for r in range(_ROWS):
+            one = builder.load(builder.gep(first, [builder.add(at, ir.Constant(word, r))]))
+            factor = _everywhere(builder, one, real)
+            added.append(
+                [
+                    builder.fadd(total, builder.fmul(factor, column, flags=("contract",)), flags=("contract",))
+                    for total, column in zip(sums[r], columns, strict=True)
+                ]
+            )
+        following = builder.add(number, ir.Constant(word, 1))
+        number.add_incoming(ir.Constant(word, 0), before)
+        number.add_incoming(following, loop)
+        for phis, values in zip(sums, added, strict=True):
+            for phi, value in zip(phis, values, strict=True):
+                phi.add_incoming(ir.Constant(vector, [0.0] * _LANES), before)
+                phi.add_incoming(value, loop)
+        builder.cbranch(builder.icmp_signed("<", following, numbers), loop, after)
+
+        builder.position_at_end(after)
+        products = [value for values in added for value in values]
+        greatest = products[0]
+        for value in products[1:]:
+            greatest = builder.select(builder.fcmp_ordered(">", value, greatest), value, greatest)
+        reached = builder.fcmp_ordered(">=", greatest, _everywhere(builder, args[4], real))
+        bits = ir.IntType(_LANES)
+        some = builder.icmp_unsigned("!=", builder.bitcast(reached, bits), ir.Constant(bits, 0))
+        with builder.if_then(some, likely=False):
+            for k, value in enumerate(products):
+                place = _vector_at(builder, arrays[5].data, ir.Constant(word, k * _LANES), vector)
+                builder.store(value, place, align=4)
+        return some
+
+    return types.boolean(left, types.int64, right, types.int64, types.float32, out), codegen
+
+
+def _vector_at(builder: Any, data: Any, at: Any, vector: Any) -> Any:
+    return builder.bitcast(builder.gep(data, [at]), vector.as_pointer())
+
+
+def _everywhere(builder: Any, value: Any, real: Any) -> Any:
+    """A vector of one number."""
+    nothing, lanes = ir.Constant(ir.VectorType(real, _LANES), ir.Undefined), ir.VectorType(ir.IntType(32), _LANES)
+    first = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(lanes, [0] * _LANES))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def doubled(typingctx: Any, value: Any) -> Any:
+    """In double precision: a number of double or single precision, or the bits of one of half precision."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if signature.args[0] == types.float64:
+            return args[0]
+        half = signature.args[0] == types.uint16
+        return builder.fpext(builder.bitcast(args[0], ir.HalfType()) if half else args[0], ir.DoubleType())
+
+    return types.float64(value), codegen
+
+
+@compiled()
+def screen(
+    left: Panels,
+    left_rows: int,
+    right: Panels,
+    right_rows: int,
+    same: bool,
+    least: np.float32,
+    first: int,
+    last: int,
+    state: Index,
+    stop: int,
+    out_i: Rows,
+    out_j: Rows,
+) -> int:
+    """Pairs whose product reaches the least, of the panels `first..last` of `left` with `state[0]..stop` of `right`.
+
+    When `same`, each pair of vectors is met once. `state` is (next panel of `right`, next of `left`); returns the
+    number of pairs written. It returns early, to be called again, when those of the next two panels might not
+    fit: there is room for `PANEL`² at least.
+    """
+    products = np.empty(_ROWS * _COLUMNS, np.float32)
+    count, room = 0, len(out_i)
+    q, p = state[0], state[1]
+    while q < stop:
+        while p < (min(last, q + 1) if same else last):
+            if count + PANEL * PANEL > room:
+                state[0], state[1] = q, p
+                return count
+            for row in range(0, PANEL, _ROWS):
+                for column in range(0, PANEL, _COLUMNS):
+                    if not tile(left[p], row, right[q], column, least, products):
+                        continue
+                    for k in range(_ROWS * _COLUMNS):
+                        if products[k] >= least:
+                            i, j = p * PANEL + row + k // _COLUMNS, q * PANEL + column + k % _COLUMNS
+                            if i < left_rows and j < right_rows and (not same or i < j):
+                                out_i[count], out_j[count] = i, j
+                                count += 1
+            p += 1
+        q, p = q + 1, first
+    state[0], state[1] = q, p
+    return count
+
+
+@compiled(fastmath=_FAST)
+def orthogonal(rows: NDArray[np.float64]) -> None:
+    """Make rows orthonormal, one after the other (Gram and Schmidt, twice); a row of which nothing is left is 0."""
+    for i in range(len(rows)):
+        row = rows[i]
+        before = np.sqrt((row * row).sum())
+        for _ in range(2):
+            for k in range(i):
+                product = 0.0
+                for at in range(len(row)):
+                    product += row[at] * rows[k, at]
+                for at in range(len(row)):
+                    row[at] -= product * rows[k, at]
+        length = np.sqrt((row * row).sum())
+        row *= 1 / length if length > before * _NOTHING else 0.0
+
+
+@compiled(fastmath=_FAST)
+def fill(vectors: NDArray[Any], axes: NDArray[np.float64], first: int, last: int, panels: Panels) -> None:
+    """The heads of the vectors of the panels `first..last`: products with the axes and the length of the rest.
+
+    Without axes, whole vectors. Panels are zeros before; those of vectors that there are none of stay so.
+    """
+    dims, count = axes.shape
+    unit, head = np.empty(dims), np.empty(count)
+    for row in range(first * PANEL, min(last * PANEL, len(vectors))):
+        to = panels[row // PANEL, :, row % PANEL]
+        greatest, squares = 0.0, 0.0
+        for k in range(dims):
+            unit[k] = doubled(vectors[row, k])
+            greatest = max(greatest, abs(unit[k]))
+        for k in range(dims):
+            unit[k] /= greatest  # squares neither vanish nor overflow
+            squares += unit[k] * unit[k]
+        scale = 1 / np.sqrt(squares)
+        if count == 0:
+            for k in range(dims):
+                to[k] = unit[k] * scale
+            continue
+        head[:] = 0
+        for k in range(0, dims - 3, 4):
+            x0, x1, x2, x3 = unit[k], unit[k + 1], unit[k + 2], unit[k + 3]
+            for c in range(count):
+                head[c] += x0 * axes[k, c] + x1 * axes[k + 1, c] + x2 * axes[k + 2, c] + x3 * axes[k + 3, c]
+        for k in range(dims - dims % 4, dims):
+            for c in range(count):
+                head[c] += unit[k] * axes[k, c]
+        rest = 1.0 + _UP
+        for c in range(count):
+            to[c] = head[c] * scale
+            rest -= (head[c] * scale) ** 2
+        to[count] = np.sqrt(max(rest, 0.0))
+
+
+@compiled(fastmath=_FAST)
+def cosines(left: NDArray[Any], i: Rows, right: NDArray[Any], j: Rows, out: NDArray[np.float64]) -> None:
+    """The cosine of each pair of rows, in double precision; pairs of one row `i` come together."""
+    before, squares = -1, 0.0
+    for pair in range(len(i)):
+        a, b = left[i[pair]], right[j[pair]]
+        if i[pair] != before:
+            before, squares = i[pair], 0.0
+            for k in range(len(a)):
+                squares += doubled(a[k]) * doubled(a[k])
+        product, other = 0.0, 0.0
+        for k in range(len(a)):
+            x, y = doubled(a[k]), doubled(b[k])
+            product += x * y
+            other += y * y
+        out[pair] = product / (np.sqrt(squares) * np.sqrt(other))
