@@ -1,26 +1,34 @@
 """The join of directions: what it finds on several threads, and what memory it takes."""
 
+import threading
+import time
 import tracemalloc
 
 import numpy as np
 import pytest
 
 from twinpix import search
+from twinpix.search import cosine
+from twinpix.search.base import quiet
 
 
 @pytest.mark.parametrize("radius", [0.0, 0.05, 0.3, 1.0, 2.0])
-def test_directions_on_several_threads_are_the_definition(radius: float) -> None:
+def test_directions_on_several_threads_are_the_definition(radius: float, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(700, 64)).astype(np.float16)
     codes[500:] = codes[:200] + rng.normal(size=(200, 64)) * 0.1
     expected = search.self_join(codes, radius, "oracle")
-    for backend in ("cosine", "cosine:threads=3"):
-        found = search.self_join(codes, radius, backend)
-        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True)), backend
+    for small in (cosine._SMALL, 0):
+        monkeypatch.setattr(cosine, "_SMALL", small)
+        for backend in ("cosine", "cosine:threads=1", "cosine:threads=3"):
+            found = search.self_join(codes, radius, backend)
+            assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True)), backend
 
 
-def test_a_large_gallery_is_not_held_in_single_precision() -> None:
+@pytest.mark.parametrize("small", [cosine._SMALL, 0])
+def test_a_large_gallery_is_not_held_in_single_precision(small: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice what it takes itself: of 100,000 pictures in eight orientations 800 MB."""
+    monkeypatch.setattr(cosine, "_SMALL", small)
     rng = np.random.default_rng(1)
     gallery = rng.standard_normal((200_000, 32), dtype=np.float32).astype(np.float16)
     tracemalloc.start()
@@ -33,8 +41,10 @@ def test_a_large_gallery_is_not_held_in_single_precision() -> None:
     assert peak < 2.5 * gallery.nbytes
 
 
-def test_equal_directions_do_not_fill_the_memory() -> None:
+@pytest.mark.parametrize("small", [cosine._SMALL, 0])
+def test_equal_directions_do_not_fill_the_memory(small: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every pair of them is one: their numbers, all at once, would take 2 GB."""
+    monkeypatch.setattr(cosine, "_SMALL", small)
     codes = np.ones((500, 1024), dtype=np.float16)
     tracemalloc.start()
     try:
@@ -44,3 +54,43 @@ def test_equal_directions_do_not_fill_the_memory() -> None:
         tracemalloc.stop()
     assert len(found[0]) == 500 * 499 // 2
     assert peak < 600 << 20
+
+
+def test_where_everything_is_near_everything_blocks_stay_small() -> None:
+    codes = np.ones((20_000, 128), dtype=np.float16)
+    blocks = cosine.Cosine(threads=2).plan(codes, None, 0.1).blocks(quiet)
+    assert all(len(next(blocks)[0]) <= 1 << 20 for _ in range(50))
+
+
+def test_a_join_that_is_given_up_ends_soon() -> None:
+    """By whoever no longer asks, or by what is told how far it is."""
+    codes = np.random.default_rng(0).normal(size=(40_000, 256)).astype(np.float16)
+    plan = cosine.Cosine(threads=2).plan(codes, None, 1.1)  # half of all pairs: minutes
+    before = threading.active_count()
+    blocks = plan.blocks(quiet)
+    next(blocks)
+    start = time.monotonic()
+    blocks.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - start < 5
+    assert threading.active_count() == before
+
+    def enough(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(plan.blocks(enough))
+    assert time.monotonic() - start < 10
+    assert threading.active_count() == before
+
+
+def test_the_share_that_is_done_grows_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(5000, 64)).astype(np.float16)
+    for small in (cosine._SMALL, 0):
+        monkeypatch.setattr(cosine, "_SMALL", small)
+        monkeypatch.setattr(cosine, "_GALLERY", 1500)
+        for queries, gallery in ((codes, None), (codes[:3000], codes)):
+            told = list[float]()
+            list(cosine.Cosine(threads=2).plan(queries, gallery, 0.1).blocks(told.append))
+            assert told == sorted(told)
+            assert 0 <= told[0] < 1 == told[-1]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from twinpix import plugins, search
 from twinpix.errors import OutputError, StoppedError, UsageError
-from twinpix.search import _nearest, _ordered, banded, join, self_join
+from twinpix.search import _heads, _nearest, _ordered, banded, cosine, join, self_join
 from twinpix.search.banded import choose_bands, split
 from twinpix.search.base import words
 
@@ -175,6 +175,21 @@ def near_vectors(rng: np.random.Generator, n: int, width: int, kind: str) -> NDA
     return vectors.astype(kind)
 
 
+@pytest.fixture(scope="module", params=["as it chooses", "tiles", "tiles of short heads", "tiles of whole vectors"])
+def tiles(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Small inputs never take tiles by themselves, nor bounds that leave much or nothing over."""
+    before = cosine._SMALL, _heads._NUMBER_COST, _heads._PAIR_COST
+    if request.param != "as it chooses":
+        cosine._SMALL = 0
+    if request.param == "tiles of short heads":
+        _heads._NUMBER_COST = 1e12
+    if request.param == "tiles of whole vectors":
+        _heads._NUMBER_COST, _heads._PAIR_COST = 0.0, 1e12
+    yield
+    cosine._SMALL, _heads._NUMBER_COST, _heads._PAIR_COST = before
+
+
+@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
 @settings(max_examples=60, deadline=None)
 @given(
@@ -198,6 +213,7 @@ def test_self_join_of_directions_is_the_definition(
     assert all(abs(known[i, j] - distance) <= 6e-5 for i, j, distance in found)
 
 
+@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 60), m=st.integers(0, 60), radius=st.floats(0, 1.2))
@@ -208,6 +224,7 @@ def test_directions_are_found_as_the_oracle_finds_them(backend: str, seed: int, 
     assert found == listed(join(vectors[:n], vectors[n:], radius, "oracle"))
 
 
+@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("decay", [1.0, 0.9])
 @pytest.mark.parametrize("radius", [0.05, 0.4])
 def test_blocks_and_prefixes_lose_nothing(decay: float, radius: float) -> None:
@@ -219,6 +236,63 @@ def test_blocks_and_prefixes_lose_nothing(decay: float, radius: float) -> None:
     assert found == listed(join(vectors[:600], vectors[600:], radius, "oracle"))
 
 
+KINDS = ["clustered", "isotropic", "of low rank", "many equal", "opposite", "one"]
+
+
+def directions(rng: np.random.Generator, n: int, width: int, kind: str) -> NDArray[Any]:
+    """As embeddings may lie: near some centres, everywhere, in a few dimensions, on few points, on a line."""
+    if kind == "clustered":
+        centres = rng.normal(size=(1 + n // 20, width))
+        noise = rng.normal(size=(n, width)) * rng.uniform(0.1, 0.6, (n, 1))
+        return np.asarray(centres[rng.integers(0, len(centres), n)] + noise)
+    if kind == "of low rank":
+        return np.asarray(rng.normal(size=(n, 3)) @ rng.normal(size=(3, width)))
+    if kind == "many equal":
+        return np.asarray(rng.integers(-1, 2, (5, width))[rng.integers(0, 5, n)] + np.eye(width)[0] * 3.0)
+    vectors = rng.normal(size=(n if kind != "one" else 1, width))
+    if kind == "opposite":
+        vectors[n // 2 :] = -vectors[: n - n // 2]
+    return np.asarray(
+        np.resize(vectors, (n, width)) * (np.ones((n, 1)) if kind != "one" else rng.uniform(0.1, 9, (n, 1)))
+    )
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(2, 150),
+    width=st.sampled_from([1, 5, 32, 80, 130]),
+    radius=st.one_of(st.floats(0, 2), st.sampled_from([0.0, 0.1, 1.0, 2.0])),
+    stored=st.sampled_from(["f2", "f4", ">f4", "f8"]),
+)
+def test_directions_of_all_kinds_are_found(
+    kind: str, seed: int, n: int, width: int, radius: float, stored: str
+) -> None:
+    vectors = directions(np.random.default_rng(seed), n, width, kind).astype(stored)
+    assert listed(self_join(vectors, radius, "cosine")) == listed(self_join(vectors, radius, "oracle"))
+    found = listed(join(vectors[1::2], vectors[::2], radius, "cosine"))
+    assert found == listed(join(vectors[1::2], vectors[::2], radius, "oracle"))
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_directions_than_a_task_takes_are_found(kind: str) -> None:
+    vectors = directions(np.random.default_rng(0), 1300, 70, kind).astype("f2")
+    assert listed(self_join(vectors, 0.1, "cosine:threads=2")) == listed(self_join(vectors, 0.1, "oracle"))
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("backend", DIRECTIONS)
+def test_distances_on_the_edge_between_two_decimals_are_those_of_the_oracle(backend: str) -> None:
+    """Cosines of 31/32 and the like: their distances end in a 5 that the order of adding may push either way."""
+    rows = np.array([[1 if at != k else -1 for at in range(64)] for k in range(40)], dtype="f4") * np.float32(1 / 3)
+    for radius in (0.0624, 0.0625, 0.2):
+        assert listed(self_join(rows, radius, backend)) == listed(self_join(rows, radius, "oracle"))
+
+
+@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
 def test_the_radius_of_directions_is_inclusive(backend: str) -> None:
     vectors = np.array([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0]])  # cosines 0.6, -0.6 and -1
@@ -241,6 +315,7 @@ def test_zeros_have_no_direction(backend: str) -> None:
         self_join(np.array([[0.0, 0.0], [1.0, 1.0]]), 0.1, backend)
 
 
+@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
 def test_very_long_and_very_short_vectors_have_directions(backend: str) -> None:
     vectors = np.array([[1e300, 1e300], [1e-300, 1e-300], [1e300, 0]])

@@ -25,7 +25,7 @@ _ROUNDING = 6e-5  # of a distance to four decimals
 _UNIT = 2.0**-24  # of single precision: an error in each sum, and in each number of a head
 # In nanoseconds of one thread: a pair for each number of its heads, a tile of pairs of which one is left, such a
 # pair; a row for each of its numbers, and for each product of these with the frame.
-_NUMBER_COST, _TILE_COST, _PAIR_COST, _ROW_COST, _TURN_COST = 0.0075, 150.0, 100.0, 1.5, 0.04
+_NUMBER_COST, _TILE_COST, _PAIR_COST, _ROW_COST, _TURN_COST = 0.0075, 20.0, 80.0, 1.5, 0.04
 _TILE = 256
 
 
@@ -71,24 +71,32 @@ def _shares(a: NDArray[np.float64], b: NDArray[np.float64], least: float) -> Ite
         yield numbers, float((products >= least - np.outer(*rests)).mean())
 
 
-def panels(vectors: Vectors, frame: Frame, pool: Executor) -> NDArray[np.float32]:
-    """The heads of vectors, in panels; whole vectors are scaled to length 1. Rounded once, from double precision."""
+class Side(NamedTuple):
+    """One side of a join."""
+
+    vectors: Vectors
+    numbers: NDArray[Any]  # the same as compiled loops take them, which know half precision by its bits only
+    lengths: NDArray[np.float64]
+    panels: NDArray[np.float32]  # their heads
+
+
+def side(vectors: Vectors, frame: Frame, pool: Executor) -> Side:
+    """The heads of vectors; whole vectors are scaled to length 1. Rounded once, from double precision."""
     from twinpix.search import _tiles
 
     rows, dims = vectors.shape
     axes = np.empty((dims, 0)) if frame.axes is None else frame.axes
-    out = np.zeros((-(-rows // _tiles.PANEL), frame.numbers(dims), _tiles.PANEL), np.float32)
-    numbers = numbers_of(vectors)
+    panels = np.zeros((-(-rows // _tiles.PANEL), frame.numbers(dims), _tiles.PANEL), np.float32)
+    numbers, lengths = _numbers(vectors), np.empty(rows)
     for done in [
-        pool.submit(_tiles.fill, numbers, axes, first, min(first + _AT_ONCE, len(out)), out)
-        for first in range(0, len(out), _AT_ONCE)
+        pool.submit(_tiles.fill, numbers, axes, first, min(first + _AT_ONCE, len(panels)), panels, lengths)
+        for first in range(0, len(panels), _AT_ONCE)
     ]:
         done.result()
-    return out
+    return Side(vectors, numbers, lengths, panels)
 
 
-def numbers_of(vectors: Vectors) -> NDArray[Any]:
-    """The vectors as compiled loops take them, which know half precision by its bits only."""
+def _numbers(vectors: Vectors) -> NDArray[Any]:
     if vectors.dtype not in (np.float16, np.float32):
         return np.ascontiguousarray(vectors, np.float64)
     vectors = np.ascontiguousarray(vectors, vectors.dtype.newbyteorder("="))

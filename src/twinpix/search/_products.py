@@ -7,9 +7,6 @@ from numpy.typing import NDArray
 
 from twinpix.search.base import Pairs, Plan, Tell, Vectors, cosine_distances, unit
 
-SMALL = 4e10
-"""Products of two numbers that numpy makes before compiled loops are worth their start."""
-
 _ROWS, _COLUMNS = 256, 8192
 _SLACK = 3e-4  # of a product in single precision, and of the rounding
 _SECONDS = 1e-11  # of a product of two numbers

@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from twinpix.search._kernels import compiled
+from twinpix.search._kernels import compiled, popcount
 
 PANEL = 64
 """Vectors of a panel: number by number, so that one number of all of them lies together."""
@@ -35,7 +35,7 @@ Index = NDArray[np.int64]
 @intrinsic  # type: ignore[untyped-decorator]
 def tile(typingctx: Any, left: Any, row: Any, right: Any, column: Any, least: Any, out: Any) -> Any:
     """Does a product of the `_ROWS` vectors of a panel from `row` on with the `_COLUMNS` of another from
-    `column` on reach the least? Only then all of them are written to `out`."""
+    `column` on reach the least? Only then `out` is written: a bit for each that does, `_LANES` of a row a number."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         arrays = {at: context.make_array(signature.args[at])(context, builder, args[at]) for at in (0, 2, 5)}
@@ -74,18 +74,17 @@ def tile(typingctx: Any, left: Any, row: Any, right: Any, column: Any, least: An
         builder.cbranch(builder.icmp_signed("<", following, numbers), loop, after)
 
         builder.position_at_end(after)
-        products = [value for values in added for value in values]
-        greatest = products[0]
-        for value in products[1:]:
-            greatest = builder.select(builder.fcmp_ordered(">", value, greatest), value, greatest)
-        reached = builder.fcmp_ordered(">=", greatest, _everywhere(builder, args[4], real))
-        bits = ir.IntType(_LANES)
-        some = builder.icmp_unsigned("!=", builder.bitcast(reached, bits), ir.Constant(bits, 0))
-        with builder.if_then(some, likely=False):
-            for k, value in enumerate(products):
-                place = _vector_at(builder, arrays[5].data, ir.Constant(word, k * _LANES), vector)
-                builder.store(value, place, align=4)
-        return some
+        bits, every = ir.IntType(_LANES), _everywhere(builder, args[4], real)
+        marks = [builder.fcmp_ordered(">=", value, every) for values in added for value in values]
+        some = marks[0]
+        for mark in marks[1:]:
+            some = builder.or_(some, mark)
+        reached = builder.icmp_unsigned("!=", builder.bitcast(some, bits), ir.Constant(bits, 0))
+        with builder.if_then(reached, likely=False):
+            for k, mark in enumerate(marks):
+                place = builder.bitcast(arrays[5].data, bits.as_pointer())
+                builder.store(builder.bitcast(mark, bits), builder.gep(place, [ir.Constant(word, k)]))
+        return reached
 
     return types.boolean(left, types.int64, right, types.int64, types.float32, out), codegen
 
@@ -135,7 +134,7 @@ def screen(
     number of pairs written. It returns early, to be called again, when those of the next two panels might not
     fit: there is room for `PANEL`² at least.
     """
-    products = np.empty(_ROWS * _COLUMNS, np.float32)
+    marks = np.empty(_ROWS * _COLUMNS // _LANES, np.uint16)
     count, room = 0, len(out_i)
     q, p = state[0], state[1]
     while q < stop:
@@ -145,11 +144,15 @@ def screen(
                 return count
             for row in range(0, PANEL, _ROWS):
                 for column in range(0, PANEL, _COLUMNS):
-                    if not tile(left[p], row, right[q], column, least, products):
+                    if not tile(left[p], row, right[q], column, least, marks):
                         continue
-                    for k in range(_ROWS * _COLUMNS):
-                        if products[k] >= least:
-                            i, j = p * PANEL + row + k // _COLUMNS, q * PANEL + column + k % _COLUMNS
+                    for k in range(len(marks)):
+                        mark = np.uint64(marks[k])
+                        while mark:
+                            lane = np.int64(popcount((mark & (~mark + np.uint64(1))) - np.uint64(1)))
+                            mark &= mark - np.uint64(1)
+                            at = k * _LANES + lane
+                            i, j = p * PANEL + row + at // _COLUMNS, q * PANEL + column + at % _COLUMNS
                             if i < left_rows and j < right_rows and (not same or i < j):
                                 out_i[count], out_j[count] = i, j
                                 count += 1
@@ -177,10 +180,18 @@ def orthogonal(rows: NDArray[np.float64]) -> None:
 
 
 @compiled(fastmath=_FAST)
-def fill(vectors: NDArray[Any], axes: NDArray[np.float64], first: int, last: int, panels: Panels) -> None:
+def fill(
+    vectors: NDArray[Any],
+    axes: NDArray[np.float64],
+    first: int,
+    last: int,
+    panels: Panels,
+    lengths: NDArray[np.float64],
+) -> None:
     """The heads of the vectors of the panels `first..last`: products with the axes and the length of the rest.
 
-    Without axes, whole vectors. Panels are zeros before; those of vectors that there are none of stay so.
+    Without axes, whole vectors. Their lengths are written too. Panels are zeros before, and stay so where there
+    is no vector.
     """
     dims, count = axes.shape
     unit, head = np.empty(dims), np.empty(count)
@@ -194,6 +205,7 @@ def fill(vectors: NDArray[Any], axes: NDArray[np.float64], first: int, last: int
             unit[k] /= greatest  # squares neither vanish nor overflow
             squares += unit[k] * unit[k]
         scale = 1 / np.sqrt(squares)
+        lengths[row] = np.sqrt(squares) * greatest
         if count == 0:
             for k in range(dims):
                 to[k] = unit[k] * scale
@@ -214,18 +226,11 @@ def fill(vectors: NDArray[Any], axes: NDArray[np.float64], first: int, last: int
 
 
 @compiled(fastmath=_FAST)
-def cosines(left: NDArray[Any], i: Rows, right: NDArray[Any], j: Rows, out: NDArray[np.float64]) -> None:
-    """The cosine of each pair of rows, in double precision; pairs of one row `i` come together."""
-    before, squares = -1, 0.0
+def products(left: NDArray[Any], i: Rows, right: NDArray[Any], j: Rows, out: NDArray[np.float64]) -> None:
+    """The product of each pair of rows, in double precision."""
     for pair in range(len(i)):
         a, b = left[i[pair]], right[j[pair]]
-        if i[pair] != before:
-            before, squares = i[pair], 0.0
-            for k in range(len(a)):
-                squares += doubled(a[k]) * doubled(a[k])
-        product, other = 0.0, 0.0
+        total = 0.0
         for k in range(len(a)):
-            x, y = doubled(a[k]), doubled(b[k])
-            product += x * y
-            other += y * y
-        out[pair] = product / (np.sqrt(squares) * np.sqrt(other))
+            total += doubled(a[k]) * doubled(b[k])
+        out[pair] = total

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from twinpix.machine import cores
 from twinpix.model import DIGITS
 from twinpix.search import _heads
-from twinpix.search._products import SMALL, measured, multiplied
+from twinpix.search._heads import Side
+from twinpix.search._products import measured, multiplied
 from twinpix.search._turns import Turns
 from twinpix.search.base import Pairs, Plan, Tell, Vectors, cosine_distances
 
+_SMALL = 4e10  # products of two numbers that numpy makes before compiled loops are worth their start
 _GALLERY = 1 << 17  # rows whose heads are held at once: in eight orientations they are many
 _TASK = 16  # panels of the left side that a task takes
-_STEP = 1 << 12  # panels of the right side that it meets before others have their turn
+_STEP = 1 << 17  # numbers of panels of the right side that it meets before others have their turn
 _BUFFER = 1 << 17  # pairs that are computed in full together
 _EDGE = 1e-6  # of a last decimal: nearer to the edge between two the order of adding may decide
 
@@ -43,7 +45,7 @@ class Cosine:
 
     def plan(self, queries: Vectors, gallery: Vectors | None, radius: float) -> Plan:
         pairs = len(queries) * (len(queries) / 2 if gallery is None else len(gallery))
-        if pairs * queries.shape[1] <= SMALL:
+        if pairs * queries.shape[1] <= _SMALL:
             return multiplied(queries, gallery, radius)
         threads = self.threads or cores()
         least = _heads.least_of(radius, queries.shape[1])
@@ -64,26 +66,19 @@ def _blocks(
     tell: Tell,
 ) -> Iterator[Pairs]:
     with ThreadPoolExecutor(threads) as pool:
-        left = _Side(queries, _heads.panels(queries, frame, pool))
+        left = _heads.side(queries, frame, pool)
         if gallery is None:
             yield from _near(left, left, radius, least, Turns(pool, threads, tell, 0.0, 1.0))
             return
         for start in range(0, len(gallery), _GALLERY):
             stop = min(start + _GALLERY, len(gallery))
-            right = _Side(gallery[start:stop], _heads.panels(gallery[start:stop], frame, pool))
+            right = _heads.side(gallery[start:stop], frame, pool)
             turns = Turns(pool, threads, tell, start / len(gallery), stop / len(gallery))
             for i, j, distance in _near(left, right, radius, least, turns):
                 yield i, j + np.int32(start), distance
 
 
-class _Side(NamedTuple):
-    """One side of a join: the vectors, and their heads in panels."""
-
-    vectors: Vectors
-    panels: NDArray[np.float32]
-
-
-def _near(left: _Side, right: _Side, radius: float, least: float, turns: Turns) -> Iterator[Pairs]:
+def _near(left: Side, right: Side, radius: float, least: float, turns: Turns) -> Iterator[Pairs]:
     """The pairs of two sides, or of one."""
     panels = len(left.panels)
     firsts = range(0, panels, _TASK)
@@ -99,38 +94,37 @@ def _near(left: _Side, right: _Side, radius: float, least: float, turns: Turns) 
     yield from turns.of(tasks())
 
 
-def _task(left: _Side, right: _Side, first: int, last: int, radius: float, least: float) -> Iterator[Pairs]:
+def _task(left: Side, right: Side, first: int, last: int, radius: float, least: float) -> Iterator[Pairs]:
     from twinpix.search import _tiles
 
     same = left is right
     state = np.array([first if same else 0, first])
+    step = max(1, _STEP // right.panels.shape[1])
     i, j = np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32)
     while state[0] < len(right.panels):
-        stop = min(int(state[0]) + _STEP, len(right.panels))
+        stop = min(int(state[0]) + step, len(right.panels))
         rows = len(left.vectors), len(right.vectors)
         count = _tiles.screen(
             left.panels, rows[0], right.panels, rows[1], same, np.float32(least), first, last, state, stop, i, j
         )
-        yield from _measured(left.vectors, i[:count], right.vectors, j[:count], radius)
+        yield from _measured(left, i[:count], right, j[:count], radius)
 
 
-def _measured(
-    left: Vectors, i: NDArray[np.int32], right: Vectors, j: NDArray[np.int32], radius: float
-) -> Iterator[Pairs]:
+def _measured(left: Side, i: NDArray[np.int32], right: Side, j: NDArray[np.int32], radius: float) -> Iterator[Pairs]:
     """Those of the pairs that are within the radius, with their distances."""
     from twinpix.search import _tiles
 
-    kind = {np.dtype(np.float16): np.uint16, np.dtype(np.float32): np.float32}.get(left.dtype)
-    if kind is None or left.dtype != right.dtype:
-        yield from measured(left, i, right, j, radius)
+    if np.float64 in (left.numbers.dtype, right.numbers.dtype):  # their squares may vanish or overflow
+        yield from measured(left.vectors, i, right.vectors, j, radius)
         return
     cosine = np.empty(len(i))
-    _tiles.cosines(left.view(kind), i, right.view(kind), j, cosine)
+    _tiles.products(left.numbers, i, right.numbers, j, cosine)
+    cosine /= left.lengths[i] * right.lengths[j]
     exact = np.maximum(1 - cosine, 0)
     distance = np.round(exact, DIGITS).astype(np.float32)
     decimals = exact * 10**DIGITS
     unsure = np.flatnonzero(np.abs(decimals - np.floor(decimals) - 0.5) < _EDGE)
     if len(unsure):
-        distance[unsure] = cosine_distances(left[i[unsure]], right[j[unsure]])
+        distance[unsure] = cosine_distances(left.vectors[i[unsure]], right.vectors[j[unsure]])
     near = np.flatnonzero(distance <= np.float32(radius))
     yield i[near], j[near], distance[near]
