@@ -1,8 +1,7 @@
 """Tasks that take turns on a few threads, each a generator, so that none finds more than there is room for."""
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import NamedTuple, TypeVar
 
 from twinpix.search.base import Tell
@@ -20,27 +19,27 @@ class Turns(NamedTuple):
     end: float
 
     def of(self, tasks: Iterator[tuple[float, Iterator[Found]]]) -> Iterator[Found]:
-        """What the tasks yield; each comes with the share of all of them that is done after it.
+        """What the tasks yield, in any order; each comes with its share of the work.
 
         No more run, or wait with what they found, than keep the threads busy. Whoever stops asking, or whose
         `tell` raises, waits for no more than a step of those that run.
         """
-        running: deque[tuple[Future[Found | None], float, Iterator[Found]]] = deque()
+        running: dict[Future[Found | None], tuple[float, Iterator[Found]]] = {}
         done = 0.0
         try:
             while True:
                 while len(running) < 2 * self.threads and (task := next(tasks, None)) is not None:
-                    running.append((self.pool.submit(next, task[1], None), *task))
+                    running[self.pool.submit(next, task[1], None)] = task
                 if not running:
                     return
-                step, share, task_itself = running.popleft()
-                found = step.result()
-                if found is None:
-                    done = share
-                else:
-                    running.appendleft((self.pool.submit(next, task_itself, None), share, task_itself))
-                    yield found
-                self.tell(self.begin + done * (self.end - self.begin))
+                for step in wait(running, return_when=FIRST_COMPLETED).done:
+                    task, found = running.pop(step), step.result()
+                    if found is None:
+                        done += task[0] * (self.end - self.begin)
+                    else:
+                        running[self.pool.submit(next, task[1], None)] = task
+                        yield found
+                self.tell(min(1.0, self.begin + done))
         finally:
-            for step, _, _ in running:
+            for step in running:
                 step.cancel()

@@ -81,14 +81,13 @@ def _blocks(
 def _near(left: Side, right: Side, radius: float, least: float, turns: Turns) -> Iterator[Pairs]:
     """The pairs of two sides, or of one."""
     panels = len(left.panels)
-    firsts = range(0, panels, _TASK)
 
     def tasks() -> Iterator[tuple[float, Iterator[Pairs]]]:
-        for first in firsts:
+        for first in range(0, panels, _TASK):
             last = min(first + _TASK, panels)
-            share = last / panels
-            if left is right:
-                share = 1 - (1 - share) ** 2
+            share = (last - first) / panels
+            if left is right:  # the later, the less there is to meet
+                share *= 2 - (first + last) / panels
             yield share, _task(left, right, first, last, radius, least)
 
     yield from turns.of(tasks())
