@@ -24,6 +24,8 @@ _ROWS = 4
 _WIDE = "avx512f" in binding.get_host_cpu_features() and binding.get_host_cpu_features()["avx512f"]
 _COLUMNS = PANEL if _WIDE else _LANES  # of a tile: what the registers hold
 _NOTHING = 1e-9  # of a row's length, in double precision
+_TURNED = 16  # vectors that are turned together
+_SMALLEST = 1e-200  # squared length of which nothing is lost
 _UP = 1e-12  # more than the error of a squared length in double precision
 _FAST = {"reassoc", "contract", "nsz"}  # sums may be taken in any order
 
@@ -180,6 +182,39 @@ def orthogonal(rows: NDArray[np.float64]) -> None:
 
 
 @compiled(fastmath=_FAST)
+def lengthened(vector: NDArray[Any], out: NDArray[np.float64]) -> float:
+    """Write the vector scaled to length 1, and return its length."""
+    squares = 0.0
+    for k in range(len(vector)):
+        out[k] = doubled(vector[k])
+        squares += out[k] * out[k]
+    length = np.sqrt(squares)
+    if not _SMALLEST < squares < 1 / _SMALLEST:  # they vanish or overflow
+        out /= np.abs(out).max()
+        squares = (out * out).sum()
+    out *= 1 / np.sqrt(squares)
+    return length
+
+
+@compiled(fastmath=_FAST)
+def project(vectors: NDArray[np.float64], axes: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """The products of each vector with each axis; some axes' numbers are met by all vectors while they are near."""
+    dims, count = axes.shape
+    out[:] = 0
+    for k in range(0, dims - 3, 4):
+        a0, a1, a2, a3 = axes[k], axes[k + 1], axes[k + 2], axes[k + 3]
+        for row in range(len(vectors)):
+            x0, x1, x2, x3 = vectors[row, k], vectors[row, k + 1], vectors[row, k + 2], vectors[row, k + 3]
+            to = out[row]
+            for c in range(count):
+                to[c] += x0 * a0[c] + x1 * a1[c] + x2 * a2[c] + x3 * a3[c]
+    for k in range(dims - dims % 4, dims):
+        for row in range(len(vectors)):
+            for c in range(count):
+                out[row, c] += vectors[row, k] * axes[k, c]
+
+
+@compiled(fastmath=_FAST)
 def fill(
     vectors: NDArray[Any],
     axes: NDArray[np.float64],
@@ -194,35 +229,24 @@ def fill(
     is no vector.
     """
     dims, count = axes.shape
-    unit, head = np.empty(dims), np.empty(count)
-    for row in range(first * PANEL, min(last * PANEL, len(vectors))):
-        to = panels[row // PANEL, :, row % PANEL]
-        greatest, squares = 0.0, 0.0
-        for k in range(dims):
-            unit[k] = doubled(vectors[row, k])
-            greatest = max(greatest, abs(unit[k]))
-        for k in range(dims):
-            unit[k] /= greatest  # squares neither vanish nor overflow
-            squares += unit[k] * unit[k]
-        scale = 1 / np.sqrt(squares)
-        lengths[row] = np.sqrt(squares) * greatest
-        if count == 0:
-            for k in range(dims):
-                to[k] = unit[k] * scale
-            continue
-        head[:] = 0
-        for k in range(0, dims - 3, 4):
-            x0, x1, x2, x3 = unit[k], unit[k + 1], unit[k + 2], unit[k + 3]
-            for c in range(count):
-                head[c] += x0 * axes[k, c] + x1 * axes[k + 1, c] + x2 * axes[k + 2, c] + x3 * axes[k + 3, c]
-        for k in range(dims - dims % 4, dims):
-            for c in range(count):
-                head[c] += unit[k] * axes[k, c]
-        rest = 1.0 + _UP
-        for c in range(count):
-            to[c] = head[c] * scale
-            rest -= (head[c] * scale) ** 2
-        to[count] = np.sqrt(max(rest, 0.0))
+    unit, heads = np.empty((_TURNED, dims)), np.empty((_TURNED, count))
+    for panel in range(first, last):
+        for start in range(0, PANEL, _TURNED):
+            some = min(_TURNED, len(vectors) - panel * PANEL - start)
+            for at in range(some):
+                row = panel * PANEL + start + at
+                lengths[row] = lengthened(vectors[row], unit[at])
+            if count == 0:
+                for at in range(some):
+                    panels[panel, :, start + at] = unit[at]
+                continue
+            project(unit[: max(some, 0)], axes, heads)
+            for at in range(some):
+                rest = 1.0 + _UP
+                for c in range(count):
+                    panels[panel, c, start + at] = heads[at, c]
+                    rest -= heads[at, c] ** 2
+                panels[panel, count, start + at] = np.sqrt(max(rest, 0.0))
 
 
 @compiled(fastmath=_FAST)
