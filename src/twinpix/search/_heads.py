@@ -25,7 +25,7 @@ _ROUNDING = 6e-5  # of a distance to four decimals
 _UNIT = 2.0**-24  # of single precision: an error in each sum, and in each number of a head
 # In nanoseconds of one thread: a pair for each number of its heads, a tile of pairs of which one is left, such a
 # pair; a row for each of its numbers, and for each product of these with the frame.
-_NUMBER_COST, _TILE_COST, _PAIR_COST, _ROW_COST, _TURN_COST = 0.0075, 20.0, 80.0, 1.5, 0.04
+_NUMBER_COST, _TILE_COST, _PAIR_COST, _ROW_COST, _TURN_COST = 0.0075, 40.0, 100.0, 1.5, 0.04
 _TILE = 256
 
 

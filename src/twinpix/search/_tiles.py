@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -21,9 +22,19 @@ PANEL = 64
 
 _LANES = 16  # numbers that are multiplied by one instruction, or by a few where vectors are shorter
 _ROWS = 4
-_WIDE = "avx512f" in binding.get_host_cpu_features() and binding.get_host_cpu_features()["avx512f"]
-_COLUMNS = PANEL if _WIDE else _LANES  # of a tile: what the registers hold
+
+
+def _columns() -> int:
+    """Of a tile: what the registers hold."""
+    try:
+        return PANEL if binding.get_host_cpu_features().get("avx512f") else _LANES
+    except RuntimeError:  # a processor that it cannot ask
+        return _LANES
+
+
+_COLUMNS = _columns()
 _NOTHING = 1e-9  # of a row's length, in double precision
+_LINE, _AHEAD = 64, 4  # bytes of a cache's line; pairs whose rows are on their way
 _TURNED = 16  # vectors that are turned together
 _SMALLEST = 1e-200  # squared length of which nothing is lost
 _UP = 1e-12  # more than the error of a squared length in double precision
@@ -115,6 +126,25 @@ def doubled(typingctx: Any, value: Any) -> Any:
     return types.float64(value), codegen
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def fetch(typingctx: Any, rows: Any, row: Any) -> Any:
+    """Ask the memory for a row that is wanted soon; without, most of the time is spent on waiting for it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        word, byte, flag = ir.IntType(64), ir.IntType(8).as_pointer(), ir.IntType(32)
+        size = builder.mul(builder.extract_value(array.shape, 1), array.itemsize)
+        start = builder.gep(builder.bitcast(array.data, byte), [builder.mul(args[1], size)])
+        hint = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        )
+        with cgutils.for_range_slice(builder, ir.Constant(word, 0), size, ir.Constant(word, _LINE)) as (at, _):
+            builder.call(hint, [builder.gep(start, [at]), *(ir.Constant(flag, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(rows, types.int64), codegen
+
+
 @compiled()
 def screen(
     left: Panels,
@@ -193,7 +223,7 @@ def lengthened(vector: NDArray[Any], out: NDArray[np.float64]) -> float:
         out /= np.abs(out).max()
         squares = (out * out).sum()
     out *= 1 / np.sqrt(squares)
-    return length
+    return float(length)
 
 
 @compiled(fastmath=_FAST)
@@ -253,6 +283,7 @@ def fill(
 def products(left: NDArray[Any], i: Rows, right: NDArray[Any], j: Rows, out: NDArray[np.float64]) -> None:
     """The product of each pair of rows, in double precision."""
     for pair in range(len(i)):
+        fetch(right, j[min(pair + _AHEAD, len(j) - 1)])
         a, b = left[i[pair]], right[j[pair]]
         total = 0.0
         for k in range(len(a)):
