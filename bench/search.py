@@ -143,7 +143,7 @@ CONTENDERS = {
     "faiss IndexFlatIP": Contender("faiss_flat", {"index": "IndexFlatIP"}, ANGLES, FEW),
     "faiss IndexHNSWFlat 16, 40, 64": Contender("faiss_hnsw", {"links": 16, "build": 40, "search": 64}, ANGLES, FEW),
     "faiss IndexHNSWFlat 32, 40, 128": Contender("faiss_hnsw", {"links": 32, "build": 40, "search": 128}, ANGLES, FEW),
-    "faiss IndexHNSWFlat 32, 80, 256": Contender("faiss_hnsw", {"links": 32, "build": 80, "search": 256}, ANGLES, FEW),
+    "faiss IndexHNSWFlat 8, 40, 32": Contender("faiss_hnsw", {"links": 8, "build": 40, "search": 32}, ANGLES, FEW),
     "twinpix faiss": Contender("twinpix", {"spec": "faiss"}),
     "twinpix hnsw": Contender("twinpix", {"spec": "hnsw"}, most=FEW),
     "twinpix ngt": Contender("twinpix", {"spec": "ngt"}, most=FEW),

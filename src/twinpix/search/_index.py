@@ -1,6 +1,6 @@
 """Codes made ready for many small searches: each then looks at the few that may be near."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from twinpix.search._equal import Equal, collapse, expanded
 from twinpix.search._joins import both, checked
 from twinpix.search._ordered import Ordered
-from twinpix.search.banded import Bands, Task, bucketed, called, choose_bands, masks_of, work
+from twinpix.search.banded import Bands, Kernel, bucketed, choose_bands, masks_of, steps
 from twinpix.search.base import Pairs, cosine_distances, metric_of, no_pairs, unit, words
 
 _SLACK = 1e-4  # of a product in single precision, and of the rounding
@@ -67,13 +67,11 @@ class _Bits:
         limit = min(int(radius), 64 * len(rows))
         each = Equal(np.arange(len(queries)), np.arange(len(queries) + 1))  # queries are not collapsed
         for kernel in self._kernels(rows, limit):
-            rest: Task | None = Task(partial(called, kernel, len(queries)), np.zeros(5, np.int64))
-            while rest is not None:
-                found, rest = work(rest)
+            for found in steps(kernel, [0] * 5, len(queries)):
                 for block in found:
                     yield from expanded(block, each, self._equal, half=False)
 
-    def _kernels(self, queries: NDArray[np.uint64], limit: int) -> Iterator[Callable[..., int]]:
+    def _kernels(self, queries: NDArray[np.uint64], limit: int) -> Iterator[Kernel]:
         from twinpix.search import _kernels
 
         if self._bands is None:

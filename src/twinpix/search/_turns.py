@@ -31,6 +31,7 @@ class Turns(NamedTuple):
                 while len(running) < 2 * self.threads and (task := next(tasks, None)) is not None:
                     running[self.pool.submit(next, task[1], None)] = task
                 if not running:
+                    self.tell(self.end)
                     return
                 for step in wait(running, return_when=FIRST_COMPLETED).done:
                     task, found = running.pop(step), step.result()

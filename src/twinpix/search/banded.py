@@ -8,9 +8,8 @@ Source: M. Norouzi, A. Punjani, D. J. Fleet, "Fast exact search in Hamming space
 hashing", https://arxiv.org/abs/1307.2982
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import combinations, pairwise
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from twinpix.machine import cores
 from twinpix.search._equal import collapse, equals, expanded
+from twinpix.search._turns import Turns
 from twinpix.search.base import Codes, Pairs, Plan, Tell
 
 _MAX_KEY_BITS = 22
@@ -72,13 +72,10 @@ class Banded:
 
         def blocks(tell: Tell) -> Iterator[Pairs]:
             with ThreadPoolExecutor(threads) as pool:
-                try:
-                    tasks = _tasks(left, right, radius, bands)
-                    count = _PARTS * (1 if bands is None else len(bands.widths))
-                    for found in _shared(tasks, count, pool, threads, tell):
-                        yield from expanded(found, left_group, right_group, half=right is None)
-                finally:
-                    pool.shutdown(cancel_futures=True)
+                tasks = _tasks(left, right, radius, bands)
+                for found in Turns(pool, threads, tell, 0.0, 1.0).of(tasks):
+                    for block in found:
+                        yield from expanded(block, left_group, right_group, half=right is None)
             if right is None:
                 yield from equals(left_group)
 
@@ -193,28 +190,23 @@ def masks_of(width: int, slack: int) -> NDArray[np.int64]:
 # -- running the kernels -------------------------------------------------------------------------------
 
 
-class Task(NamedTuple):
-    """A range of buckets or rows for one thread."""
-
-    kernel: Callable[[NDArray[np.int64], Pairs], int]  # to be called until it has done its range
-    state: NDArray[np.int64]  # where the kernel begins and goes on; its last is 1 when it has done
+Kernel = Callable[..., int]
 
 
 def _tasks(
     left: NDArray[np.uint64], right: NDArray[np.uint64] | None, radius: int, bands: Bands | None
-) -> Iterator[Task]:
-    """`_PARTS` tasks for each band, or for every code against every other."""
+) -> Iterator[tuple[float, Iterator[list[Pairs]]]]:
+    """`_PARTS` tasks for each band, or for every code against every other; each with its share of the work."""
     from twinpix.search import _kernels
 
     other, same = left if right is None else right, right is None
     if bands is None:
         looked = _kernels.words_that_tell(left.shape[0], radius)
+        kernel = partial(_kernels.blocked, left, other, same, radius, looked)
         edges = np.linspace(0, left.shape[1], _PARTS + 1).astype(np.int64).tolist()
         for start, stop in pairwise(edges):
             column = start // _kernels.TILE * _kernels.TILE if same else 0
-            yield _task(
-                partial(_kernels.blocked, left, other, same, radius, looked), [start, column, start, 0, 0], stop
-            )
+            yield 1 / _PARTS, steps(kernel, [start, column, start, 0, 0], stop)
         return
     for band, (first, width, slack) in enumerate(zip(*bands, strict=True)):
         a = bucketed(left, first, width)
@@ -226,53 +218,26 @@ def _tasks(
         masks = masks_of(int(width), int(slack))
         kernel = partial(_kernels.banded, *a, *b, masks, same, radius, *bands, band, looked)
         for start, stop in pairwise(edges):
-            yield _task(kernel, [start, 0, 0, 0, 0], stop)
+            yield 1 / _PARTS / len(bands.firsts), steps(kernel, [start, 0, 0, 0, 0], stop)
 
 
-def _task(kernel: Callable[..., int], state: list[int], stop: int) -> Task:
-    return Task(partial(called, kernel, stop), np.array(state, dtype=np.int64))
-
-
-def called(kernel: Callable[..., int], stop: int, state: NDArray[np.int64], buffers: Pairs) -> int:
-    """Call a kernel as a task does."""
-    return kernel(state, stop, *buffers)
+def steps(kernel: Kernel, begin: list[int], stop: int) -> Iterator[list[Pairs]]:
+    """What a kernel finds in its range, some buffers at a time. It goes on from its state until that ends with a 1."""
+    state = np.array(begin, dtype=np.int64)
+    while not state[-1]:
+        blocks = list[Pairs]()
+        buffers = (np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32))
+        while not state[-1] and len(blocks) < _BUFFERS:
+            count = kernel(state, stop, *buffers)
+            blocks.append((buffers[0][:count].copy(), buffers[1][:count].copy(), buffers[2][:count].copy()))
+        yield blocks
 
 
 def bucketed(
     codes: NDArray[np.uint64], first: int, width: int
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int32]]:
+    """Codes in the order of a band's keys, where each bucket starts, and the rows that they were."""
     from twinpix.search import _kernels
 
     starts, rows = _kernels.bucket_sort(_kernels.bucket_keys(codes, first, width), width)
     return _kernels.gather(codes, rows), starts, rows
-
-
-def _shared(tasks: Iterator[Task], count: int, pool: ThreadPoolExecutor, threads: int, tell: Tell) -> Iterator[Pairs]:
-    """What the tasks find. No more run, or wait with what they found, than keep the threads busy."""
-    running: deque[Future[tuple[list[Pairs], Task | None]]] = deque()
-    done = 0
-    while True:
-        while len(running) < 2 * threads and (task := next(tasks, None)) is not None:
-            running.append(pool.submit(work, task))
-        if not running:
-            return
-        found, rest = running.popleft().result()
-        if rest is None:
-            done += 1
-        else:
-            running.appendleft(pool.submit(work, rest))
-        yield from found
-        tell(done / count)
-
-
-def work(task: Task) -> tuple[list[Pairs], Task | None]:
-    """What a task finds before it has filled some buffers, and what is left of it then."""
-    blocks = []
-    buffers = (np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32))
-    for _ in range(_BUFFERS):
-        count = task.kernel(task.state, buffers)
-        if count:
-            blocks.append((buffers[0][:count].copy(), buffers[1][:count].copy(), buffers[2][:count].copy()))
-        if task.state[-1]:
-            return blocks, None
-    return blocks, task
