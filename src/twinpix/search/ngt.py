@@ -34,7 +34,7 @@ class Ngt:
 
     edges: int = 10
     search_edges: int = 40
-    epsilon: float = 0.1
+    epsilon: float = 0.2  # 0.1 misses one pair of bits in ten
     k: int = 8  # neighbours asked for at first
     threads: int = field(default=0, metadata={"where": True})  # 0: one a core
     path: str = field(default="", metadata={"where": True})  # a folder in which the index is kept
