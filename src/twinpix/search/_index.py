@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from twinpix.search._equal import Equal, collapse, expanded
 from twinpix.search._joins import both, checked
-from twinpix.search._ordered import Ordered
 from twinpix.search.banded import Bands, Kernel, bucketed, choose_bands, masks_of, steps
-from twinpix.search.base import Pairs, cosine_distances, metric_of, no_pairs, unit, words
+from twinpix.search.base import Pairs, cosine_distances, in_order, metric_of, no_pairs, unit, words
 
 _SLACK = 1e-4  # of a product in single precision, and of the rounding
+_ROOM = 1 << 13  # pairs of a buffer: larger ones take longer to get than a query
 _ROWS = 64  # queries multiplied together
 
 
@@ -40,12 +40,13 @@ class Index:
         radius = self.radius if radius is None else radius
         if radius > self.radius:
             raise ValueError(f"this index finds what is within {self.radius}, not {radius}")
-        queries, _ = both(queries, self._codes, radius)
+        queries, _ = both(queries, self._codes[:1], radius)
         kind = np.float32 if isinstance(self._ready, _Angles) else np.int32
         if not len(queries) or not len(self._codes):
             return no_pairs(kind)
-        with Ordered(self._ready.blocks(queries, radius), kind) as found:
-            return found.arrays()
+        parts = [no_pairs(kind), *self._ready.blocks(queries, radius)]
+        i, j, distance = parts[1] if len(parts) == 2 else map(np.concatenate, zip(*parts, strict=True))
+        return in_order(i.astype(np.int64, copy=False), j.astype(np.int64, copy=False), distance)
 
 
 class _Bits:
@@ -67,7 +68,7 @@ class _Bits:
         limit = min(int(radius), 64 * len(rows))
         each = Equal(np.arange(len(queries)), np.arange(len(queries) + 1))  # queries are not collapsed
         for kernel in self._kernels(rows, limit):
-            for found in steps(kernel, [0] * 5, len(queries)):
+            for found in steps(kernel, [0] * 5, len(queries), _ROOM):
                 for block in found:
                     yield from expanded(block, each, self._equal, half=False)
 

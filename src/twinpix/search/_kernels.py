@@ -40,44 +40,58 @@ def popcount(typingctx: Any, value: Any) -> Any:
     return types.uint64(types.uint64), codegen
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def fetch(typingctx: Any, array: Any, at: Any) -> Any:
+    """Ask for the cache line of an element of `(n,)` before it is needed. The index is not checked."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = context.make_array(signature.args[0])(context, builder, args[0])
+        byte, flag = ir.PointerType(ir.IntType(8)), ir.IntType(32)
+        hint = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        )
+        place = builder.bitcast(builder.gep(words.data, [args[1]]), byte)
+        builder.call(hint, [place, *(ir.Constant(flag, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), codegen
+
+
+# What these fill comes from numpy, which takes large pages for large arrays: looks into millions of codes depend on it.
+
+
 @compiled()
-def bucket_keys(codes: Words, first_bit: int, bits: int) -> NDArray[np.int32]:
+def bucket_keys(codes: Words, first_bit: int, bits: int, keys: NDArray[np.int32]) -> None:
     """The `bits` bits (at most 24) from `first_bit` on of each code; codes `(words, n)`."""
-    n = codes.shape[1]
-    keys = np.empty(n, np.int32)
     word, shift = first_bit // 64, first_bit % 64
     mask = np.uint64((1 << bits) - 1)
-    for i in range(n):
+    for i in range(len(keys)):
         value = codes[word, i] >> np.uint64(shift)
         if shift + bits > 64:
             value |= codes[word + 1, i] << np.uint64(64 - shift)
         keys[i] = np.int32(value & mask)
-    return keys
 
 
 @compiled()
-def bucket_sort(keys: NDArray[np.int32], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Counting sort: where each bucket starts (one more entry at the end), and the rows in bucket order."""
-    starts = np.zeros((1 << bits) + 1, np.int64)
+def bucket_sort(keys: NDArray[np.int32], starts: Index, rows: NDArray[np.int32]) -> None:
+    """Counting sort: where each bucket starts, one more entry at the end, and the rows in bucket order."""
+    starts[:] = 0
     for i in range(len(keys)):
         starts[keys[i] + 1] += 1
-    for k in range(1 << bits):
+    for k in range(len(starts) - 1):
         starts[k + 1] += starts[k]
     place = starts[:-1].copy()
-    rows = np.empty(len(keys), np.int32)
     for i in range(len(keys)):
         rows[place[keys[i]]] = i
         place[keys[i]] += 1
-    return starts, rows
 
 
 @compiled()
-def gather(codes: Words, rows: NDArray[np.int32]) -> Words:
-    out = np.empty((codes.shape[0], len(rows)), np.uint64)
+def gather(codes: Words, rows: NDArray[np.int32], out: Words) -> None:
+    """The codes of some rows."""
     for word in range(codes.shape[0]):
         for i in range(len(rows)):
             out[word, i] = codes[word, rows[i]]
-    return out
 
 
 @compiled()
@@ -96,6 +110,9 @@ def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Ind
 
 TILE = 2048
 """Codes that rows are compared with at once: with their distances they fit into the nearest cache."""
+
+AHEAD = 3
+"""Buckets that are asked for before they are needed."""
 
 TOGETHER = 4
 """Rows that are looked at at once."""
@@ -427,6 +444,10 @@ def probe(
             value |= queries[word + 1, query] << np.uint64(64 - shift)
         key = np.int64(value & np.uint64((1 << bits) - 1))
         while m < len(masks):
+            fetch(starts, key ^ masks[min(m + 2 * AHEAD, len(masks) - 1)])
+            ahead = key ^ masks[min(m + AHEAD, len(masks) - 1)]
+            for b in range(starts[ahead], min(starts[ahead + 1], starts[ahead] + TILE), 8):
+                fetch(codes[0], b)
             b1 = starts[(key ^ masks[m]) + 1]
             column = max(column, starts[key ^ masks[m]])
             while column < b1:

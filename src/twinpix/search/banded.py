@@ -151,10 +151,9 @@ def _cost_of_band(
     sample: NDArray[np.uint64], right: NDArray[np.uint64], scale: float, first: int, width: int, slack: int
 ) -> float:
     """What a code costs in one band, on average over a sample: the buckets that it is compared with."""
-    from twinpix.search import _kernels
 
-    counts = np.bincount(_kernels.bucket_keys(right, first, width), minlength=1 << width) * scale
-    keys = _kernels.bucket_keys(sample, first, width)
+    counts = np.bincount(_keys(right, first, width), minlength=1 << width) * scale
+    keys = _keys(sample, first, width)
     masks = masks_of(width, slack)
     some = masks[np.linspace(0, len(masks) - 1, min(len(masks), 256)).astype(np.int64)]
     sizes = counts[keys[:, None] ^ some[None]]
@@ -221,15 +220,16 @@ def _tasks(
             yield 1 / _PARTS / len(bands.firsts), steps(kernel, [start, 0, 0, 0, 0], stop)
 
 
-def steps(kernel: Kernel, begin: list[int], stop: int) -> Iterator[list[Pairs]]:
+def steps(kernel: Kernel, begin: list[int], stop: int, room: int = _BUFFER) -> Iterator[list[Pairs]]:
     """What a kernel finds in its range, some buffers at a time. It goes on from its state until that ends with a 1."""
     state = np.array(begin, dtype=np.int64)
     while not state[-1]:
         blocks = list[Pairs]()
-        buffers = (np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32))
+        buffers = (np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32))
         while not state[-1] and len(blocks) < _BUFFERS:
             count = kernel(state, stop, *buffers)
-            blocks.append((buffers[0][:count].copy(), buffers[1][:count].copy(), buffers[2][:count].copy()))
+            if count:
+                blocks.append((buffers[0][:count].copy(), buffers[1][:count].copy(), buffers[2][:count].copy()))
         yield blocks
 
 
@@ -239,5 +239,16 @@ def bucketed(
     """Codes in the order of a band's keys, where each bucket starts, and the rows that they were."""
     from twinpix.search import _kernels
 
-    starts, rows = _kernels.bucket_sort(_kernels.bucket_keys(codes, first, width), width)
-    return _kernels.gather(codes, rows), starts, rows
+    starts, rows = np.empty((1 << int(width)) + 1, np.int64), np.empty(codes.shape[1], np.int32)
+    _kernels.bucket_sort(_keys(codes, first, width), starts, rows)
+    out = np.empty_like(codes)
+    _kernels.gather(codes, rows, out)
+    return out, starts, rows
+
+
+def _keys(codes: NDArray[np.uint64], first: int, width: int) -> NDArray[np.int32]:
+    from twinpix.search import _kernels
+
+    keys = np.empty(codes.shape[1], np.int32)
+    _kernels.bucket_keys(codes, first, width, keys)
+    return keys
