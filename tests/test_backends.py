@@ -483,6 +483,18 @@ def test_libraries_are_loaded_by_no_other_search() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.parametrize("second", [name for name in LIBRARIES if name != "usearch"])
+def test_usearch_first_breaks_no_other_library(second: str) -> None:
+    """Its own copy of the C++ library must not be the first that a process loads."""
+    for name in ("usearch", second):
+        if not is_there(plugins.load("search", name).library):
+            pytest.skip(f"needs {name}")
+    code = "import numpy as np; from twinpix.search import self_join; "
+    code += "codes = np.random.default_rng(0).integers(0, 256, (2000, 8), dtype=np.uint8); "
+    code += f"self_join(codes[:9].astype('f4') + 1, 0.1, 'usearch'); self_join(codes, 3, '{second}'); print('well')"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "well\n"
+
+
 def test_the_bar_goes_as_far_as_the_work() -> None:
     from twinpix.pipeline.progress import Progress, Shares
 

@@ -1,6 +1,8 @@
 """usearch: layers of graphs that lead to near neighbours, held in few bytes; approximate."""
 
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -49,8 +51,22 @@ class Usearch:
         return Plan(False, seconds, how, blocks)
 
 
+def _load_cpp_library() -> None:
+    """Load the system's C++ library first.
+
+    usearch brings its own inside its module. Where that is the first in a process, NGT and onnxruntime, when they are
+    loaded later, take parts of it for parts of theirs, and fail or crash.
+    """
+    import ctypes
+
+    with suppress(OSError):
+        ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
+
+
 class _Index:
     def __init__(self, options: Usearch, kind: Kind) -> None:
+        if sys.platform == "linux":
+            _load_cpp_library()
         from usearch.index import Index
 
         self._options, self._kind = options, kind
