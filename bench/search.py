@@ -136,6 +136,7 @@ CASES = {
 BITS, ANGLES, FEW = ("hamming",), ("cosine",), 100_000
 CONTENDERS = {
     "twinpix": Contender("twinpix", {"spec": "auto"}),
+    "twinpix cosine": Contender("twinpix", {"spec": "cosine"}, ANGLES),
     "twinpix index": Contender("twinpix_index", {}, BITS, task="query"),
     "faiss IndexBinaryFlat": Contender("faiss_flat", {"index": "IndexBinaryFlat"}, BITS, FEW),
     "faiss IndexBinaryFlat, query": Contender("faiss_query", {}, BITS, task="query"),
