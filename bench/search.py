@@ -140,7 +140,7 @@ CONTENDERS = {
     "twinpix index": Contender("twinpix_index", {}, BITS, task="query"),
     "faiss IndexBinaryFlat": Contender("faiss_flat", {"index": "IndexBinaryFlat"}, BITS, FEW),
     "faiss IndexBinaryFlat, query": Contender("faiss_query", {}, BITS, task="query"),
-    "faiss IndexBinaryMultiHash": Contender("faiss_multihash", {"tables": 4, "key": 16, "flips": 2}, BITS, FEW),
+    "faiss IndexBinaryMultiHash": Contender("faiss_multihash", {"tables": 4, "key": 16, "flips": 2}, BITS, MILLION),
     "faiss IndexFlatIP": Contender("faiss_flat", {"index": "IndexFlatIP"}, ANGLES, FEW),
     "faiss IndexHNSWFlat 16, 40, 64": Contender("faiss_hnsw", {"links": 16, "build": 40, "search": 64}, ANGLES, FEW),
     "faiss IndexHNSWFlat 32, 40, 128": Contender("faiss_hnsw", {"links": 32, "build": 40, "search": 128}, ANGLES, FEW),

@@ -142,8 +142,25 @@ def least_in_two(a: Any, b: Any, c: Any, d: Any, x: NDArray[np.uint64], y: NDArr
 
 
 @compiled(inline="always")
+def distance_in_four(a: Any, v: Any, w: Any, x: Any, y: Any) -> Any:
+    """The distance of four words."""
+    return popcount(a[0] ^ v) + popcount(a[1] ^ w) + popcount(a[2] ^ x) + popcount(a[3] ^ y)
+
+
+@compiled(inline="always")
+def least_in_four(a: Any, b: Any, c: Any, d: Any, v: Any, w: Any, x: Any, y: Any) -> Any:
+    """The same in four words of each."""
+    least = np.uint64(256)
+    for k in range(len(v)):
+        one = min(distance_in_four(a, v[k], w[k], x[k], y[k]), distance_in_four(b, v[k], w[k], x[k], y[k]))
+        two = min(distance_in_four(c, v[k], w[k], x[k], y[k]), distance_in_four(d, v[k], w[k], x[k], y[k]))
+        least = min(least, min(one, two))
+    return least
+
+
+@compiled(inline="always")
 def least_of(left: Words, a0: int, a1: int, right: Words, b0: int, b1: int, words: tuple[int, ...]) -> Any:
-    """The least distance of any of the at most four codes `a0..a1` to any of `b0..b1` in one word or two.
+    """The least distance of any of the at most four codes `a0..a1` to any of `b0..b1` in one, two or four words.
 
     Some codes behind `b1` are looked at too: a loop of whole vectors takes less time than one with a rest.
     Of more words nothing is said. How many there are is part of the type, so each number has a loop of its own.
@@ -164,13 +181,29 @@ def least_of(left: Words, a0: int, a1: int, right: Words, b0: int, b1: int, word
             right[v, b0:end],
             right[w, b0:end],
         )
+    elif len(words) == 4:
+        x, y = words[len(words) // 3], words[len(words) // 2]
+        least = least_in_four(
+            (left[v, a], left[x, a], left[y, a], left[w, a]),
+            (left[v, b], left[x, b], left[y, b], left[w, b]),
+            (left[v, c], left[x, c], left[y, c], left[w, c]),
+            (left[v, d], left[x, d], left[y, d], left[w, d]),
+            right[v, b0:end],
+            right[x, b0:end],
+            right[y, b0:end],
+            right[w, b0:end],
+        )
     return least
 
 
+_ALL = 5
+
+
 def words_that_tell(width: int, limit: int, first: int = 0) -> tuple[int, ...]:
-    """Words, from one on, in which two codes drawn at random are hardly ever within the limit."""
+    """Words, from one on, in which codes drawn at random are hardly ever near: 1, 2, 4, or 5 that stand for more."""
     enough = next((n for n in range(1, width) if 32 * n - 20 * n**0.5 > limit), width)
-    return tuple((first + n) % width for n in range(min(enough, 3)))
+    count = enough if enough < 3 else 4 if enough < 5 and width > 3 else _ALL
+    return tuple((first + n) % width for n in range(count))
 
 
 @compiled(inline="always")
@@ -264,7 +297,7 @@ def banded(
             diagonal = same and other == key
             row = max(row, a0)
             while row < a1:
-                last = min(row + (1 if diagonal or len(words) > 2 else TOGETHER), a1)
+                last = min(row + (1 if diagonal or len(words) > 4 else TOGETHER), a1)
                 column = max(column, row + 1 if diagonal else b0)
                 while column < b1:
                     end = min(column + TILE, b1)
@@ -309,7 +342,7 @@ def blocked(
     """
     n, room, count = right.shape[1], len(out_i), 0
     limit = np.uint64(radius)
-    together = 1 if len(words) > 2 else TOGETHER
+    together = 1 if len(words) > 4 else TOGETHER
     distance = np.empty(TILE, np.uint64)
     row, column, chunk = state[0], state[1], state[2]
     while chunk < stop:
@@ -399,7 +432,7 @@ def nearest(
             end = min(column + 256, n)
             row = chunk
             while row < chunk_end:
-                last = min(row + (1 if len(words) > 2 else TOGETHER), chunk_end)
+                last = min(row + (1 if len(words) > 4 else TOGETHER), chunk_end)
                 worst = distances[row:last, k - 1].max()
                 if worst and least_of(left, row, last, right, column, end, words) < np.uint64(worst):
                     for a in range(row, last):

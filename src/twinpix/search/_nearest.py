@@ -72,7 +72,7 @@ def _bits(left: NDArray[np.uint64], right: NDArray[np.uint64] | None, k: int) ->
     b = a if right is None else np.ascontiguousarray(right.T)
     found = np.full((len(left), k), -1, np.int64)
     distances = np.full((len(left), k), 64 * left.shape[1] + 1, np.int32)
-    looked = (0,) if len(a) == 1 else (0, 0, 0)  # of more words, two say nothing of neighbours that are far
+    looked = {1: (0,), 4: (0, 1, 2, 3)}.get(len(a), (0,) * 5)  # some words say nothing of neighbours that are far
     edges = np.linspace(0, len(left), min(_PARTS, len(left)) + 1).astype(np.int64)
     with ThreadPoolExecutor(cores()) as pool:
         parts = pool.map(
