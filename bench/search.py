@@ -357,13 +357,18 @@ def plot(results: dict[str, list[dict[str, Any]]], file: Path) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
     figure, panels = plt.subplots(1, len(results), figsize=(5.5 * len(results), 4.2), squeeze=False)
     for panel, (name, rows) in zip(panels[0], results.items(), strict=True):
         for row in rows:
             if "scaled" in row:
                 panel.plot(row["scaled"], row["recall"], "o", label=row["name"])
-        panel.set(xscale="log", xlabel="seconds", ylabel="recall", title=name, ylim=(-0.03, 1.05))
+        least = min((row["recall"] for row in rows if "scaled" in row), default=0)
+        panel.set(xscale="log", xlabel="seconds", ylabel="recall", title=name, ylim=(least - 0.02, 1.01))
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.grid(alpha=0.3)
         panel.legend(fontsize=7, loc="lower right")
     figure.tight_layout()
