@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.model import Matches, numbers
-from twinpix.search import Search
-
-_LONG = 60.0  # seconds of a search of which is said what it did
+from twinpix.search import PATIENCE, Search
 
 
 def match(
@@ -24,7 +22,7 @@ def match(
 
 def notes_of(search: Search, seconds: float) -> list[str]:
     """What to say of searches that took so long: of one that may have missed pairs always, else where it took long."""
-    return [str(how) for how in search.hows if not how.exact or (search.spec == "auto" and seconds > _LONG)]
+    return [str(how) for how in search.hows if not how.exact or (search.spec == "auto" and seconds > PATIENCE)]
 
 
 def _within(codes: NDArray[Any], rows: NDArray[np.int64], radius: float, search: Search) -> Matches:

@@ -21,7 +21,7 @@ from twinpix.errors import UsageError
 from twinpix.machine import cores
 from twinpix.search._equal import collapse, equals, expanded
 from twinpix.search._ordered import Ordered
-from twinpix.search.base import Pairs, Tell, cosine_distances, metric_of, unit, words
+from twinpix.search.base import Pairs, Plan, Tell, cosine_distances, metric_of, unit, words
 
 _ASKED = 1 << 13  # queries that are asked together
 _FOUND = 1 << 21  # candidates that they should find, at most
@@ -56,6 +56,13 @@ class Options(Protocol):
     def path(self) -> str: ...  # the folder in which the index is kept; "": it is not
 
 
+class Graph(Options, Protocol):
+    """Of those whose index is a graph."""
+
+    @property
+    def k(self) -> int: ...  # neighbours asked for at first
+
+
 class Index(Protocol):
     """A library's index of codes: uint8 rows of bits, or float32 rows of length 1.
 
@@ -71,14 +78,11 @@ class Index(Protocol):
     def add(self, codes: NDArray[Any], first: int) -> None:
         """Take up codes as the rows from `first` on."""
 
-    def finish(self) -> None:
-        """All codes are there."""
-
     def save(self, place: str) -> None:
         """Write the index, as a file or a folder of that name."""
 
     def load(self, place: str) -> None:
-        """Take up what `save` wrote, instead of `start`, `add` and `finish`."""
+        """Take up what `save` wrote, instead of `start` and `add`."""
 
     def close(self) -> None:
         """Give up what is held outside of the memory."""
@@ -247,6 +251,22 @@ def _once(found: Iterator[Pairs], side: Side) -> Iterator[Pairs]:
             new = np.ones(len(i), dtype=bool)
             new[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
             yield from expanded((i[new], j[new], apart[new]), side.equal, side.equal, half=True)
+
+
+def graph_plan(
+    backend: Graph,
+    index: Callable[[Any, Kind], Index],
+    how: str,
+    beams: tuple[int, int],
+    queries: NDArray[Any],
+    gallery: NDArray[Any] | None,
+    radius: float,
+) -> Plan:
+    """The plan of a back end whose index is a graph; `beams`: how many candidates while it is built, and asked."""
+    kind = kind_of(backend, queries)
+    seconds = beam_seconds(*rows_of(queries, gallery), kind, *beams)
+    blocks = blocks_of(backend, lambda: index(backend, kind), by_neighbours(backend.k), queries, gallery, radius)
+    return Plan(False, seconds, how, blocks)
 
 
 def by_radius(index: Within, left: Side, right: Side, radius: float, package: str, tell: Tell) -> Iterator[Pairs]:

@@ -91,7 +91,6 @@ def _build(index: Index, side: Side, backend: Options, tell: Tell) -> None:
     for first in range(0, len(side), _ADDED):
         ask(backend.package, index.add, side.codes(slice(first, first + _ADDED)), first)
         tell(min(1.0, (first + _ADDED) / len(side)))
-    ask(backend.package, index.finish)
 
 
 def _wanted(index: Index, side: Side, backend: Options) -> Settings:

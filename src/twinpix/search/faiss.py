@@ -1,5 +1,6 @@
 """faiss: keys of some bits, cells of directions, graphs, or every code with every other; approximate but for `flat`."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class Faiss:
         return Plan(name == "flat", index.seconds(*counts), index.how(), blocks)
 
 
-class _Index:
+class _Index(ABC):
     """What its indexes have in common. Its own threads are limited while it is called, and only then."""
 
     name: ClassVar[str]
@@ -90,32 +91,37 @@ class _Index:
         self._count = count  # of codes, before it is known which are equal
         self._index: Any = None
 
+    @abstractmethod
     def how(self) -> str:
-        raise NotImplementedError
+        """For people: what it does."""
 
+    @abstractmethod
     def seconds(self, queries: int, gallery: int) -> float:
-        raise NotImplementedError
+        """That a search is reckoned to take."""
 
+    @abstractmethod
     def _made(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
-        raise NotImplementedError
+        """The library's own index, empty."""
 
-    def _loaded(self) -> None:
-        """Set what is not part of the index but of a question."""
+    def _asked(self) -> dict[str, int]:
+        """What is not part of the index but of a question, as the library calls it."""
+        return {}
+
+    def _ready(self, index: Any) -> None:
+        for name, value in self._asked().items():
+            setattr(index, name, value)
+        self._index = index
 
     def built(self, count: int) -> dict[str, int | str]:
         return {"index": self.name}
 
     def start(self, count: int, sample: Callable[[int], NDArray[Any]]) -> None:
         with _limited(self._kind.threads):
-            self._index = self._made(count, sample)
-        self._loaded()
+            self._ready(self._made(count, sample))
 
     def add(self, codes: NDArray[Any], first: int) -> None:
         with _limited(self._kind.threads):
             self._index.add(codes)
-
-    def finish(self) -> None:
-        pass
 
     def save(self, place: str) -> None:
         import faiss
@@ -125,8 +131,7 @@ class _Index:
     def load(self, place: str) -> None:
         import faiss
 
-        self._index = (faiss.read_index_binary if self._kind.metric == "hamming" else faiss.read_index)(place)
-        self._loaded()
+        self._ready((faiss.read_index_binary if self._kind.metric == "hamming" else faiss.read_index)(place))
 
     def close(self) -> None:
         self._index = None
@@ -177,8 +182,8 @@ class _Multihash(_Index):
 
         return faiss.IndexBinaryMultiHash(self._kind.width, self._keys.number, self._keys.bits)
 
-    def _loaded(self) -> None:
-        self._index.nflip = self._keys.flips
+    def _asked(self) -> dict[str, int]:
+        return {"nflip": self._keys.flips}
 
 
 class _Ivf(_Index):
@@ -213,8 +218,8 @@ class _Ivf(_Index):
         index.train(sample(cells * _PER_CELL))
         return index
 
-    def _loaded(self) -> None:
-        self._index.nprobe = self._options.nprobe
+    def _asked(self) -> dict[str, int]:
+        return {"nprobe": self._options.nprobe}
 
 
 class _Graph(_Index):

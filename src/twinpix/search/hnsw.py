@@ -10,16 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search._approximate import (
-    Kind,
-    Neighbours,
-    beam_seconds,
-    blocks_of,
-    by_neighbours,
-    check_options,
-    kind_of,
-    rows_of,
-)
+from twinpix.search._approximate import Kind, Neighbours, check_options, graph_plan
 from twinpix.search.base import Plan
 
 
@@ -45,11 +36,8 @@ class Hnsw:
         check_options(self, m=2, ef_construction=1, ef=1, k=1)
 
     def plan(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Plan:
-        kind = kind_of(self, queries)
-        seconds = beam_seconds(*rows_of(queries, gallery), kind, self.ef_construction, self.ef)
         how = f"a graph of {self.m} links a code, {self.ef} candidates"
-        blocks = blocks_of(self, lambda: _Index(self, kind), by_neighbours(self.k), queries, gallery, radius)
-        return Plan(False, seconds, how, blocks)
+        return graph_plan(self, _Index, how, (self.ef_construction, self.ef), queries, gallery, radius)
 
 
 class _Index:
@@ -71,9 +59,6 @@ class _Index:
 
     def add(self, codes: NDArray[Any], first: int) -> None:
         self._graph.add_items(self._numbers(codes), np.arange(first, first + len(codes)), self._kind.threads)
-
-    def finish(self) -> None:
-        pass
 
     def save(self, place: str) -> None:
         self._graph.save_index(place)

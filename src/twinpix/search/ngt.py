@@ -11,16 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search._approximate import (
-    Kind,
-    Neighbours,
-    beam_seconds,
-    blocks_of,
-    by_neighbours,
-    check_options,
-    kind_of,
-    rows_of,
-)
+from twinpix.search._approximate import Kind, Neighbours, check_options, graph_plan
 from twinpix.search.base import Plan
 
 
@@ -43,11 +34,8 @@ class Ngt:
         check_options(self, edges=2, search_edges=1, epsilon=0, k=1)
 
     def plan(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Plan:
-        kind = kind_of(self, queries)
-        seconds = beam_seconds(*rows_of(queries, gallery), kind, 200, 200)
         how = f"a graph of {self.edges} edges a code, epsilon {self.epsilon:g}"
-        blocks = blocks_of(self, lambda: _Index(self, kind), by_neighbours(self.k), queries, gallery, radius)
-        return Plan(False, seconds, how, blocks)
+        return graph_plan(self, _Index, how, (200, 200), queries, gallery, radius)
 
 
 class _Index:
@@ -78,9 +66,6 @@ class _Index:
 
     def add(self, codes: NDArray[Any], first: int) -> None:
         self._graph.batch_insert(codes, self._kind.threads)
-
-    def finish(self) -> None:
-        pass
 
     def save(self, place: str) -> None:
         self._graph.save()

@@ -9,16 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search._approximate import (
-    Kind,
-    Neighbours,
-    beam_seconds,
-    blocks_of,
-    by_neighbours,
-    check_options,
-    kind_of,
-    rows_of,
-)
+from twinpix.search._approximate import Kind, Neighbours, check_options, graph_plan
 from twinpix.search.base import Plan
 
 
@@ -44,11 +35,8 @@ class Usearch:
         check_options(self, connectivity=2, expansion_add=1, expansion_search=1, k=1)
 
     def plan(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Plan:
-        kind = kind_of(self, queries)
-        seconds = beam_seconds(*rows_of(queries, gallery), kind, self.expansion_add, self.expansion_search)
         how = f"a graph of {self.connectivity} links a code, {self.expansion_search} candidates"
-        blocks = blocks_of(self, lambda: _Index(self, kind), by_neighbours(self.k), queries, gallery, radius)
-        return Plan(False, seconds, how, blocks)
+        return graph_plan(self, _Index, how, (self.expansion_add, self.expansion_search), queries, gallery, radius)
 
 
 def _load_cpp_library() -> None:
@@ -89,9 +77,6 @@ class _Index:
 
     def add(self, codes: NDArray[Any], first: int) -> None:
         self._graph.add(np.arange(first, first + len(codes)), codes, threads=self._kind.threads)
-
-    def finish(self) -> None:
-        pass
 
     def save(self, place: str) -> None:
         self._graph.save(place)
