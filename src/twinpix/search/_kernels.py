@@ -4,72 +4,35 @@ Every kernel releases the GIL and works on a range of its input, so plain thread
 kernel that may find more pairs than its buffer holds returns how far it came.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from twinpix.search._compiling import compiled, fetch, popcount
 
 Words = NDArray[np.uint64]
 Index = NDArray[np.int64]
 
 
-def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile at the first call; what was compiled is kept where a folder for it can be written."""
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        try:
-            return njit(nogil=True, cache=True, **options)(function)
-        except RuntimeError:  # no such folder
-            return njit(nogil=True, **options)(function)
-
-    return decorate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def popcount(typingctx: Any, value: Any) -> Any:
-    """The number of set bits of 64, by LLVM's ctpop, which vectorises."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        function = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
-        return builder.call(function, args)
-
-    return types.uint64(types.uint64), codegen
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def fetch(typingctx: Any, array: Any, at: Any) -> Any:
-    """Ask for the cache line of an element of `(n,)` before it is needed. The index is not checked."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        words = context.make_array(signature.args[0])(context, builder, args[0])
-        byte, flag = ir.PointerType(ir.IntType(8)), ir.IntType(32)
-        hint = builder.module.declare_intrinsic(
-            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        )
-        place = builder.bitcast(builder.gep(words.data, [args[1]]), byte)
-        builder.call(hint, [place, *(ir.Constant(flag, value) for value in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64), codegen
-
-
 # What these fill comes from numpy, which takes large pages for large arrays: looks into millions of codes depend on it.
 
 
+@compiled(inline="always")
+def bits_of(codes: Words, i: int, first: int, bits: int) -> Any:
+    """The `bits` bits from `first` on of a code."""
+    word, shift = first // 64, first % 64
+    value = codes[word, i] >> np.uint64(shift)
+    if shift + bits > 64:
+        value |= codes[word + 1, i] << np.uint64(64 - shift)
+    return value & np.uint64((1 << bits) - 1)
+
+
 @compiled()
-def bucket_keys(codes: Words, first_bit: int, bits: int, keys: NDArray[np.int32]) -> None:
-    """The `bits` bits (at most 24) from `first_bit` on of each code; codes `(words, n)`."""
-    word, shift = first_bit // 64, first_bit % 64
-    mask = np.uint64((1 << bits) - 1)
+def bucket_keys(codes: Words, first: int, bits: int, keys: NDArray[np.int32]) -> None:
+    """The `bits` bits (at most 24) from `first` on of each code; codes `(words, n)`."""
     for i in range(len(keys)):
-        value = codes[word, i] >> np.uint64(shift)
-        if shift + bits > 64:
-            value |= codes[word + 1, i] << np.uint64(64 - shift)
-        keys[i] = np.int32(value & mask)
+        keys[i] = np.int32(bits_of(codes, i, first, bits))
 
 
 @compiled()
@@ -98,12 +61,8 @@ def gather(codes: Words, rows: NDArray[np.int32], out: Words) -> None:
 def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Index, slacks: Index, until: int) -> bool:
     """True when an earlier band than `until` admits the pair, which is then counted there."""
     for band in range(until):
-        word, shift, bits = firsts[band] // 64, firsts[band] % 64, widths[band]
-        value = (a[word, i] ^ b[word, j]) >> np.uint64(shift)
-        if shift + bits > 64:
-            value |= (a[word + 1, i] ^ b[word + 1, j]) << np.uint64(64 - shift)
-        value &= np.uint64((1 << bits) - 1)
-        if popcount(value) <= np.uint64(slacks[band]):
+        mine, theirs = bits_of(a, i, firsts[band], widths[band]), bits_of(b, j, firsts[band], widths[band])
+        if popcount(mine ^ theirs) <= np.uint64(slacks[band]):
             return True
     return False
 
@@ -375,20 +334,11 @@ def blocked(
 
 
 @compiled()
-def order_of(i: NDArray[np.int32], j: NDArray[np.int32]) -> Index:
+def order_of(i: NDArray[np.int32], j: NDArray[np.int32]) -> NDArray[np.int32]:
     """The order by `i` then `j` of at least one pair: counted by `i`, then each row's pairs by `j`."""
-    low, high = i.min(), i.max()
-    starts = np.zeros(np.int64(high) - low + 2, np.int64)
-    for k in range(len(i)):
-        starts[i[k] - low + 1] += 1
-    for row in range(len(starts) - 1):
-        starts[row + 1] += starts[row]
-    place = starts[:-1].copy()
-    order = np.empty(len(i), np.int64)
-    for k in range(len(i)):
-        row = i[k] - low
-        order[place[row]] = k
-        place[row] += 1
+    low = i.min()
+    starts, order = np.empty(np.int64(i.max()) - low + 2, np.int64), np.empty(len(i), np.int32)
+    bucket_sort(i - low, starts, order)
     for row in range(len(starts) - 1):
         begin, end = starts[row], starts[row + 1]
         if end - begin > 1:
@@ -469,13 +419,9 @@ def probe(
     """
     count, room, limit = 0, len(out_i), np.uint64(radius)
     distance = np.empty(TILE, np.uint64)
-    word, shift, bits = firsts[band] // 64, firsts[band] % 64, widths[band]
     query, m, column = state[0], state[1], state[2]
     while query < stop:
-        value = queries[word, query] >> np.uint64(shift)
-        if shift + bits > 64:
-            value |= queries[word + 1, query] << np.uint64(64 - shift)
-        key = np.int64(value & np.uint64((1 << bits) - 1))
+        key = np.int64(bits_of(queries, query, firsts[band], widths[band]))
         while m < len(masks):
             fetch(starts, key ^ masks[min(m + 2 * AHEAD, len(masks) - 1)])
             ahead = key ^ masks[min(m + AHEAD, len(masks) - 1)]

@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from twinpix.search._kernels import compiled, popcount
+from twinpix.search._compiling import compiled, popcount, prefetch
 
 PANEL = 64
 """Vectors of a panel: number by number, so that one number of all of them lies together."""
@@ -132,14 +132,11 @@ def fetch(typingctx: Any, rows: Any, row: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, args[0])
-        word, byte, flag = ir.IntType(64), ir.IntType(8).as_pointer(), ir.IntType(32)
+        word, byte = ir.IntType(64), ir.IntType(8).as_pointer()
         size = builder.mul(builder.extract_value(array.shape, 1), array.itemsize)
         start = builder.gep(builder.bitcast(array.data, byte), [builder.mul(args[1], size)])
-        hint = builder.module.declare_intrinsic(
-            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        )
         with cgutils.for_range_slice(builder, ir.Constant(word, 0), size, ir.Constant(word, _LINE)) as (at, _):
-            builder.call(hint, [builder.gep(start, [at]), *(ir.Constant(flag, value) for value in (0, 3, 1))])
+            prefetch(builder, builder.gep(start, [at]))
         return context.get_dummy_value()
 
     return types.void(rows, types.int64), codegen
