@@ -21,7 +21,7 @@ from twinpix.errors import UsageError
 from twinpix.machine import cores
 from twinpix.search._equal import collapse, equals, expanded
 from twinpix.search._ordered import Ordered
-from twinpix.search.base import Pairs, Plan, Tell, cosine_distances, metric_of, unit, words
+from twinpix.search.base import Pairs, Plan, Tell, cosine_distances, kind_of_distances, metric_of, unit, words
 
 _ASKED = 1 << 13  # queries that are asked together
 _FOUND = 1 << 21  # candidates that they should find, at most
@@ -175,7 +175,7 @@ class Side:
 
     def __init__(self, codes: NDArray[Any]) -> None:
         self.metric = metric_of(codes)
-        self.kind: type[np.generic] = np.int32 if self.metric == "hamming" else np.float32  # of distances
+        self.kind = kind_of_distances(codes)
         self.width = codes.shape[1] * (8 if self.metric == "hamming" else 1)  # bits, or numbers
         self._codes = codes
         hashed = b"".join(xxhash.xxh3_128_digest(row.data) for row in np.ascontiguousarray(codes))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from twinpix.search._equal import Equal, collapse, expanded
 from twinpix.search._joins import both, checked
 from twinpix.search.banded import Bands, Kernel, bucketed, choose_bands, masks_of, steps
-from twinpix.search.base import Pairs, cosine_distances, in_order, metric_of, no_pairs, unit, words
+from twinpix.search.base import Pairs, cosine_distances, in_order, kind_of_distances, metric_of, no_pairs, unit, words
 
 _SLACK = 1e-4  # of a product in single precision, and of the rounding
 _ROOM = 1 << 13  # pairs of a buffer: larger ones take longer to get than a query
@@ -41,7 +41,7 @@ class Index:
         if radius > self.radius:
             raise ValueError(f"this index finds what is within {self.radius}, not {radius}")
         queries, _ = both(queries, self._codes[:1], radius)
-        kind = np.float32 if isinstance(self._ready, _Angles) else np.int32
+        kind = kind_of_distances(queries)
         if not len(queries) or not len(self._codes):
             return no_pairs(kind)
         parts = [no_pairs(kind), *self._ready.blocks(queries, radius)]

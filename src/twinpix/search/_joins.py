@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from twinpix import plugins
 from twinpix.errors import UsageError
 from twinpix.search._ordered import Ordered
-from twinpix.search.base import AT_ONCE, Backend, Pairs, Plan, Tell, metric_of, no_pairs, quiet
+from twinpix.search.base import AT_ONCE, Backend, Pairs, Plan, Tell, kind_of_distances, metric_of, no_pairs, quiet
 
 Blocks = Generator[Pairs, None, None]
 """Pairs in order; what is left of them may be given up with `close()`."""
@@ -77,9 +77,8 @@ class Search:
             yield from found.blocks()
 
     def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Ordered:
-        metric = metric_of(queries)
-        radius = int(radius) if metric == "hamming" else radius
-        kind = np.int32 if metric == "hamming" else np.float32
+        radius = int(radius) if metric_of(queries) == "hamming" else radius
+        kind = kind_of_distances(queries)
         if not len(queries) or (gallery is not None and not len(gallery)):
             return Ordered([no_pairs(kind)], kind)
         plan, how = choose(self.spec, queries, gallery, radius)

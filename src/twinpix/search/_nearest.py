@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twinpix.machine import cores
 from twinpix.search._joins import SMALL, both, checked
-from twinpix.search.base import Vectors, cosine_distances, metric_of, unit, words
+from twinpix.search.base import Vectors, cosine_distances, kind_of_distances, metric_of, unit, words
 
 Nearest = tuple[NDArray[np.int64], NDArray[Any]]
 """Rows of the gallery `(n, k)`, nearest first, and their distances."""
@@ -39,10 +39,9 @@ def nearest(queries: NDArray[Any], gallery: NDArray[Any] | None = None, k: int =
     else:
         queries, gallery = both(queries, gallery, 0)
         k = min(k, len(gallery))
-    bits = metric_of(queries) == "hamming"
     if not len(queries) or not k:
-        return np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.int32 if bits else np.float32)
-    if not bits:
+        return np.empty((len(queries), k), np.int64), np.empty((len(queries), k), kind_of_distances(queries))
+    if metric_of(queries) == "cosine":
         return _angles(queries, gallery, k)
     left, right = words(queries), None if gallery is None else words(gallery)
     work = left.size * len(left if right is None else right)

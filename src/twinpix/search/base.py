@@ -53,6 +53,11 @@ def metric_of(codes: NDArray[Any]) -> str:
     return "hamming" if codes.dtype == np.uint8 else "cosine"
 
 
+def kind_of_distances(codes: NDArray[Any]) -> type[np.generic]:
+    """How distances of codes are held: bits, or cosine distances."""
+    return np.int32 if metric_of(codes) == "hamming" else np.float32
+
+
 def in_order(i: NDArray[np.int64], j: NDArray[np.int64], distance: NDArray[Any]) -> Pairs:
     """The same pairs sorted by `i`, then `j`."""
     order = np.lexsort((j, i))
