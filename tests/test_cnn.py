@@ -75,7 +75,7 @@ def codes(spec: str, images: Sequence[Image.Image], mode: Decode = "fast") -> ND
     """Directions `(n, dims)` of pictures."""
     method = fingerprints.make(spec)
     fingerprints.check(method)
-    pictures = [picture_of(image, mode, fingerprints.colour_of([method])) for image in images]
+    pictures = [picture_of(image, mode, *fingerprints.wanted([method])) for image in images]
     return fingerprints.comparable(method, fingerprints.codes_of(method, pictures)[:, 0]).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""``python -m training pack|train|score|export``; see README.md."""
+"""``python -m training pack|train|score|export|codes``; see README.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_pack, _train, _score, _export):
+    for add in (_pack, _train, _score, _export, _codes):
         add(commands)
     args = parser.parse_args()
     work: Callable[[argparse.Namespace], None] = args.work
@@ -91,6 +91,22 @@ def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             pictures = every[:: max(1, len(every) // LOOKED_AT)]
         export(args.state, args.model, args.side, args.facts, pictures)
         print(f"{args.model.stat().st_size:,} bytes: {args.model}")
+
+    parser.set_defaults(work=work)
+
+
+def _codes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("codes", help="learn how points of pictures become 64 bits")
+    parser.add_argument("packed", type=Path, metavar="FOLDER")
+    parser.add_argument("out", type=Path, metavar="CODES.npz")
+    parser.add_argument("--pictures", type=int, default=4000)
+    parser.add_argument("--seed", type=int, default=1)
+
+    def work(args: argparse.Namespace) -> None:
+        from training.codes import learn
+
+        for name, value in learn(args.packed, args.out, args.pictures, args.seed).items():
+            print(f"{name}: {value:,.6g}")
 
     parser.set_defaults(work=work)
 

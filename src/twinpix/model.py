@@ -22,7 +22,10 @@ Relation = Literal[
     "mirrored",
     "recoloured",
     "edited",
+    "similar-scene",
 ]
+"""How two pictures are related; those of one scene are no copies, and in no group."""
+
 Strictness = Literal["exact", "strict", "normal", "loose"]
 Decode = Literal["fast", "reference"]
 
@@ -177,8 +180,12 @@ class Match:
 
     a: str
     b: str
-    distance: int | float  # whole bits, or a cosine distance with four decimals; 0 between equal codes
+    distance: int | float  # whole bits, or with four decimals a cosine distance, or a share of what both show
     relation: Relation
+    detail: str = ""  # the relation with its numbers, where the pixels were looked at
+    tier: str = ""  # the method that proposed the pair, where there are several
+    agrees: float | None = None  # share of what both show on which the pixels agree; None: not looked at
+    points: int = 0  # that lie on each other, where they were needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +269,8 @@ class Report:
     references: list[str] = field(default_factory=list)  # folders that are read-only
     cross: bool = False
     unique: Sequence[Unique] | None = None  # None: not listed
+    verified: bool = False  # whether pixels decided
+    similar: list[Match] = field(default_factory=list)  # pairs of one scene, no copies, and in no group for it
     schema: str = SCHEMA
 
     @property

@@ -78,6 +78,10 @@ StoreOption = Annotated[
     typer.Option("--store", metavar="FILE", help="Where codes are kept between runs; default: the cache folder."),
 ]
 NoStoreOption = Annotated[bool, typer.Option("--no-store", help="Keep nothing between runs.")]
+VerifyOption = Annotated[
+    bool | None,
+    typer.Option("--verify/--no-verify", help="Look at the pixels of each pair again; local and cascade always do."),
+]
 GuardOption = Annotated[
     bool, typer.Option("--guard/--no-guard", help="Match blank and softly graded pictures by identity only.")
 ]

@@ -51,6 +51,7 @@ def find(
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,
+    verify: common.VerifyOption = None,
     guard: common.GuardOption = True,
     output: Annotated[
         str | None,

@@ -32,6 +32,7 @@ def query(
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,
+    verify: common.VerifyOption = None,
     guard: common.GuardOption = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     decode: common.DecodeOption = DecodeName.fast,
@@ -61,7 +62,8 @@ def query(
         print(dumps({"query": image, "hits": [hit._asdict() for hit in hits]}), end="")
     else:
         for hit in hits:
-            print(f"{shown(hit.distance):>6}  {hit.relation:16}  {printable(hit.path)}")
+            alike = f", {hit.agrees:.0%} alike" if hit.agrees is not None else ""
+            print(f"{shown(hit.distance):>6}  {(hit.detail or hit.relation) + alike:16}  {printable(hit.path)}")
         if not hits:
             print("no image there is the same picture")
     if failures:

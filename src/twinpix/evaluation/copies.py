@@ -64,13 +64,13 @@ class EditTask:
             data = read(path).data
             if data is None:
                 return None
-            colour = fingerprints.colour_of(self.methods)
-            picture = decode(data, self.decode, path, colour)
+            wanted = fingerprints.wanted(self.methods)
+            picture = decode(data, self.decode, path, *wanted)
             if information_of(picture) < INFORMATION_FLOOR:
                 return None
             image = thumbnail(data, _SIDE, path)
             files = [edited(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
-            pictures = [picture, *(decode(file, self.decode, colour=colour) for file in files)]
+            pictures = [picture, *(decode(file, self.decode, "", *wanted) for file in files)]
             codes = [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
             if any(fingerprints.broken(*both).any() for both in zip(self.methods, codes, strict=True)):
                 raise ImageError("code", fingerprints.NOTHING)

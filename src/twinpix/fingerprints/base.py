@@ -1,8 +1,8 @@
 """What every fingerprint offers, the eight orientations, and the measure of information."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from twinpix.model import Bytes2D, Decode, Relation, Strictness
 
 Array = NDArray[Any]
 
-Metric = Literal["hamming", "cosine", "identity"]
+Metric = Literal["hamming", "cosine", "identity", "points", "tiers"]
+"""How codes are compared. Sets of points, and several methods in tiers, propose pairs of which the pixels decide."""
 
 Turns = Literal["matrix", "transposed"]
 """Where the eight orientations come from: one matrix turned; or that and the transposed picture's matrix, for
@@ -31,7 +32,8 @@ class Fingerprint(Protocol):
     """A method: a picture becomes a small matrix, matrices become codes.
 
     One that looks at a file's bytes alone says `decodes: ClassVar[bool] = False`. One that needs colours has
-    `colour`, the pixels along the shorter side that it needs. One whose codes depend on a file that may change
+    `colour`, the pixels along the shorter side that it needs; one that needs fine luma has `detail`, the pixels along
+    the longer side. One whose codes depend on a file that may change
     has `variant`, which names its content. One that may not be usable here has `check()`, which raises `UsageError`.
     """
 
@@ -84,9 +86,17 @@ def decodes(method: Fingerprint) -> bool:
     return bool(getattr(method, "decodes", True))
 
 
-def colour_of(methods: Iterable[Fingerprint]) -> int:
-    """Pixels of colour along the shorter side that these methods need a picture decoded with; 0: none."""
-    return max((getattr(method, "colour", 0) for method in methods), default=0)
+class Wanted(NamedTuple):
+    """What methods need a picture decoded with, in pixels; 0: nothing. See `twinpix.imaging.decode`."""
+
+    colour: int  # along the shorter side
+    detail: int  # of luma, along the longer side
+
+
+def wanted(methods: Sequence[Fingerprint]) -> Wanted:
+    """What a picture must be decoded with so that each of these methods can code it."""
+    colour, detail = (max((getattr(method, name, 0) for method in methods), default=0) for name in ("colour", "detail"))
+    return Wanted(colour, detail)
 
 
 def check(method: Fingerprint) -> None:
@@ -121,8 +131,13 @@ def broken(method: Fingerprint, codes: Bytes2D) -> NDArray[np.bool_]:
 
 
 def farthest(method: Fingerprint) -> int:
-    """The largest distance of two codes: all bits, or a cosine distance of 2."""
-    return 2 if method.metric == "cosine" else method.bits
+    """The largest distance: all bits of a code, a cosine distance of 2, or all of what two pictures have in common."""
+    return 1 if by_pixels(method) else 2 if method.metric == "cosine" else method.bits
+
+
+def by_pixels(method: Fingerprint) -> bool:
+    """True when codes only propose pairs, and the distance is the share of the common pixels that differs."""
+    return method.metric in ("points", "tiers")
 
 
 def width_of(method: Fingerprint) -> int:
@@ -137,7 +152,7 @@ def variant_of(method: Fingerprint) -> str:
 
 def spec_key(method: Fingerprint, decode: Decode, transforms: bool) -> str:
     """Identifies codes that may be compared and reused: method, options, versions, decoder."""
-    turns = "/d4" if transforms else ""
+    turns = "/d4" if transforms and not by_pixels(method) else ""
     variant = f"/{name}" if (name := variant_of(method)) else ""
     return f"{plugins.describe(method)}/v{method.version}{variant}{turns}/{decoder_name(decode)}"
 
@@ -179,7 +194,7 @@ def turned(matrix: Array, transposed: Array, turn: int) -> Array:
 def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Array]:
     """The small matrix of a picture, or of its eight orientations, all from the one decode."""
     matrix = method.prepare(picture)
-    if not transforms:
+    if not transforms or by_pixels(method):  # points are found whichever way a picture lies
         return [matrix]
     if method.metric == "identity":
         raise UsageError(f"{plugins.describe(method)} cannot be combined with --transforms")

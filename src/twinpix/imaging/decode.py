@@ -31,22 +31,23 @@ def decoder_name(mode: Decode) -> str:
     return f"{mode}-{VERSION}/pillow-{PIL.__version__}"
 
 
-def decode(data: bytes, mode: Decode = "fast", name: str = "", colour: int = 0) -> Picture:
-    """Decode an image; with `colour`, a fast decode keeps its colours too, at so many pixels along the shorter side.
+def decode(data: bytes, mode: Decode = "fast", name: str = "", colour: int = 0, detail: int = 0) -> Picture:
+    """Decode an image; a fast decode drops what nobody asks for.
 
-    Its luma is the same with and without colours.
+    With `colour` it keeps the colours too, at so many pixels along the shorter side; with `detail` luma of so many
+    along the longer side, where there are as many. What else is in the picture is the same with and without.
 
     Raises `ImageError` for bytes that are no image, that hold less than half of one, or that would need
     more than `MAX_PIXELS`. A picture of which part is missing comes back with `damaged` set.
     """
     with quiet():
-        return guarded(lambda: _decode(data, mode, name, colour))
+        return guarded(lambda: _decode(data, mode, name, colour, detail))
 
 
-def _decode(data: bytes, mode: Decode, name: str, colour: int) -> Picture:
+def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> Picture:
     kind = sniff(data[:512], name)
     if mode == "fast" and kind == "JPEG":
-        return _decode_jpeg(data, name, colour)
+        return _decode_jpeg(data, name, colour, detail)
     image = open_image(data, name)
     scale = 2 if image.info.get(HALVED) else 1
     full, damaged = (scale * image.width, scale * image.height), False
@@ -57,12 +58,14 @@ def _decode(data: bytes, mode: Decode, name: str, colour: int) -> Picture:
     if mode == "reference":
         return Picture(image, *full, image.format or "", mode, data, name, damaged)
     turn = orientation(image)
-    luma = reduced(turned(to_luma(image), turn))
+    whole = turned(to_luma(image), turn)
     colours = reduced(turned(to_rgb(image), turn), colour) if colour else None
-    return Picture(luma, *upright(full, turn), format_of(data, name, image), mode, data, name, damaged, colours)
+    fine = _longer(whole, detail) if detail else None
+    form = format_of(data, name, image)
+    return Picture(reduced(whole), *upright(full, turn), form, mode, data, name, damaged, colours, fine)
 
 
-def _decode_jpeg(data: bytes, name: str, colour: int) -> Picture:
+def _decode_jpeg(data: bytes, name: str, colour: int, detail: int) -> Picture:
     image = open_image(data, name)
     full, turn, form = image.size, orientation(image), image.format or "JPEG"
     both = 0 < colour <= BASE and _is_ycc(image)  # one decode gives luma and colours
@@ -86,8 +89,28 @@ def _decode_jpeg(data: bytes, name: str, colour: int) -> Picture:
         luma, damaged, colours = to_luma(salvage(data, name, error, BASE)), True, None
     if colour:
         colours = reduced(turned(colours, turn) if colours else _colours(data, name, colour), colour)
-    luma = reduced(turned(luma, turn))
-    return Picture(luma, *upright(full, turn), form, "fast", data, name, damaged, colours)
+    luma = turned(luma, turn)
+    fine = None
+    if detail:
+        enough = max(luma.size) >= min(detail, max(full)) or damaged
+        fine = _longer(luma if enough else turned(_detail(data, name, detail), turn), detail)
+    return Picture(reduced(luma), *upright(full, turn), form, "fast", data, name, damaged, colours, fine)
+
+
+def _detail(data: bytes, name: str, side: int) -> Image.Image:
+    """Luma of a JPEG that was decoded before with less detail, `side` pixels or more along the longer side."""
+    image = open_image(data, name)
+    share = side / max(image.size)
+    image.draft("L", (round(image.width * share), round(image.height * share)))
+    with truncated_allowed():
+        image.load()
+    return to_luma(image)
+
+
+def _longer(image: Image.Image, side: int) -> Image.Image:
+    """Shrunk by a whole factor so that `side` pixels or a little more are left along the longer side."""
+    factor = max(image.size) // side
+    return image.reduce(factor) if factor > 1 else image
 
 
 def _is_ycc(image: Image.Image) -> bool:
@@ -115,7 +138,7 @@ def _open_header(data: bytes, name: str) -> Image.Image:
     return open_image(data, name)
 
 
-def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast", colour: int = 0) -> Picture:
+def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast", colour: int = 0, detail: int = 0) -> Picture:
     """A picture in memory, as it lies: a Pillow image, or an array `(rows, columns[, 3 or 4])`; see `decode`.
 
     Raises `ImageError` for an array of another shape or type.
@@ -129,7 +152,9 @@ def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast", colour:
         if mode == "reference":
             return Picture(given, *size, given.format or "", mode, b"")
         colours = reduced(to_rgb(given), colour) if colour else None
-        return Picture(reduced(to_luma(given)), *size, given.format or "", mode, b"", colours=colours)
+        luma = to_luma(given)
+        fine = _longer(luma, detail) if detail else None
+        return Picture(reduced(luma), *size, given.format or "", mode, b"", colours=colours, detail=fine)
 
     return guarded(made)
 

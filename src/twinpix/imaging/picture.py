@@ -32,6 +32,7 @@ class Picture:
     name: str = ""
     damaged: bool = False
     colours: Image.Image | None = None  # RGB, upright; only of a fast decode that was asked for them
+    detail: Image.Image | None = None  # luma, upright, of more pixels; only of a fast decode that was asked for it
     _luma: dict[tuple[int, int, str], Bytes2D] = field(default_factory=dict)
 
     def luma(self, width: int, height: int, flavour: Flavour = "imagehash") -> Bytes2D:
@@ -80,6 +81,24 @@ class Picture:
         except (ValueError, OSError, MemoryError) as error:
             raise ImageError("code", str(error) or type(error).__name__) from None
 
+    def grey(self, side: int) -> Bytes2D:
+        """The picture's luma, its longer side shrunk to `side` pixels; a smaller one stays as it is.
+
+        A fast decode must have been asked for that much detail: see `decode`.
+        """
+        image = self.detail if self.decode == "fast" else self.image
+        if image is None:
+            raise ValueError("decoded without detail")
+        try:
+            grey = image if image.mode == "L" else image.convert("L")
+            longer = max(grey.size)
+            if longer <= side:
+                return np.asarray(grey)
+            size = (max(1, round(grey.width * side / longer)), max(1, round(grey.height * side / longer)))
+            return np.asarray(grey.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+        except (ValueError, OSError, MemoryError) as error:
+            raise ImageError("code", str(error) or type(error).__name__) from None
+
     def float_luma(self) -> Float2D:
         """The whole picture's luma as float32, by PDQ's weights when colours are at hand."""
         if self.decode == "fast":
@@ -97,8 +116,11 @@ class Picture:
         """The same picture with its axes swapped."""
         swap = Image.Transpose.TRANSPOSE
         colours = self.colours.transpose(swap) if self.colours is not None else None
+        detail = self.detail.transpose(swap) if self.detail is not None else None
         image = self.image.transpose(swap)
-        return replace(self, image=image, colours=colours, width=self.height, height=self.width, _luma={})
+        return replace(
+            self, image=image, colours=colours, detail=detail, width=self.height, height=self.width, _luma={}
+        )
 
     def file_digest(self) -> bytes:
         """16 bytes that name the file's content (xxh3-128)."""

@@ -99,8 +99,8 @@ def encode_pictures(
             if isinstance(item, str | os.PathLike):
                 item = sources.read(os.fspath(item)).data or b""
             data = item if isinstance(item, bytes) else None
-            mode, colour = options.decode, fingerprints.colour_of(prints)
-            picture = picture_of(item, mode, colour) if data is None else decode(data, mode, name, colour)
+            mode, wanted = options.decode, fingerprints.wanted(prints)
+            picture = picture_of(item, mode, *wanted) if data is None else decode(data, mode, name, *wanted)
             codes = [fingerprints.codes_of_one(method, picture, options.transforms).tobytes() for method in prints]
             digest = "" if data is None else picture.file_digest().hex()
             yield Coded(name, codes, picture.width, picture.height, information_of(picture), digest)

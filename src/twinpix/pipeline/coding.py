@@ -12,6 +12,7 @@ from twinpix.errors import ImageError
 from twinpix.executors import Ask, Begin, Local, Lost
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging import Picture, decode, extra_decoder, is_installed, pixel_digest, undecoded
+from twinpix.imaging.opencv import forkable
 from twinpix.model import Decode, Failure, Files, Stamp
 from twinpix.pipeline.progress import Progress
 from twinpix.sources import read
@@ -133,7 +134,7 @@ class CodeTask:
                     yield number, (facts, fingerprints.matrices(method, plain, self.transforms))
                     continue
                 if picture is None:
-                    picture = decode(data, self.decode, name, fingerprints.colour_of(self.methods))
+                    picture = decode(data, self.decode, name, *fingerprints.wanted(self.methods))
                     known = self._facts(picture, extra_decoder(data, name))
                 yield number, (known, fingerprints.matrices(method, picture, self.transforms))
             except ImageError as error:
@@ -203,7 +204,7 @@ class Coder:
         task = CodeTask(self.methods, self.decode, self.transforms)
         pool = Local(self.workers, self.timeout)
         queue = _Queue(refs, todo, pool.size)
-        with self.progress.stage("read", len(todo)), closing(pool.run(task, queue, self._answer)) as run:
+        with self.progress.stage("read", len(todo)), forkable(), closing(pool.run(task, queue, self._answer)) as run:
             try:
                 for batch, outcomes in run:
                     if isinstance(outcomes, Lost):

@@ -8,7 +8,7 @@ import numpy as np
 
 from twinpix import fingerprints, plugins, search
 from twinpix.errors import ImageError, UsageError
-from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint
+from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.model import Decode, Relation, numbers, shown
@@ -60,7 +60,7 @@ def compare(
     judge = plugins.describe(mine)
     every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
     methods = [every[spec] for spec in sorted(every)]
-    pictures = [_picture(name, decode, fingerprints.colour_of(methods)) for name in names]
+    pictures = [_picture(name, decode, fingerprints.wanted(methods)) for name in names]
     distances = list(_distances(methods, pictures, judge))
     decisive = next(d for d in distances if d.method == judge)
     information = [fingerprints.information_of(picture) for picture in pictures]
@@ -88,12 +88,12 @@ def _usable() -> Iterator[Fingerprint]:
             yield method
 
 
-def _picture(name: str, mode: Decode, colour: int) -> Picture:
+def _picture(name: str, mode: Decode, wanted: Wanted) -> Picture:
     try:
         data = read(name).data
         if data is None:
             raise ImageError("read", "not an image")
-        return decode(data, mode, name, colour)
+        return decode(data, mode, name, *wanted)
     except ImageError as error:
         raise UsageError(f"cannot compare {name}: {error.reason}") from None
 

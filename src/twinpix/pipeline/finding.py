@@ -1,7 +1,6 @@
 """`find`: from paths to a report. Reads the user's files and touches none."""
 
 import os
-import time
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,19 +10,18 @@ from typing import Any, overload
 
 import numpy as np
 
-from twinpix import fingerprints, keep, linking, plugins, sources
+from twinpix import keep, linking, plugins, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
 from twinpix.pipeline import relate, verdicts
 from twinpix.pipeline.gathering import Images, gather, look_at_pixels
-from twinpix.pipeline.grouping import group
-from twinpix.pipeline.matching import match, notes_of
-from twinpix.pipeline.nodes import Nodes, is_low, nodes_of
+from twinpix.pipeline.grouping import group, scenes
+from twinpix.pipeline.nodes import Nodes, is_low
 from twinpix.pipeline.options import Options, Paths, names_of
-from twinpix.pipeline.progress import Progress, Shares
+from twinpix.pipeline.pairing import paired
+from twinpix.pipeline.progress import Progress
 from twinpix.report import plural
-from twinpix.search import Search, check
 
 _SIZE, _MTIME = Stamp._fields.index("size"), Stamp._fields.index("mtime_ns")
 
@@ -49,31 +47,26 @@ def find(
     method = options.fingerprint()
     radius = options.radius_of(method)
     linking.make(options.link), keep.make_chain(options.keep)  # that they are wrong is said before the work
-    if method.metric != "identity":
-        check(options.search, method.metric)
+    options.check_search(method)
+    options.looks_at_pixels(method)
     _check_paths(names, names_listed, references, options)
 
     listing = options.scan(progress, names, references, names_listed)
     with options.opened(progress) as store:
         coder = options.coder(store, [method], progress)
         images = gather(listing.refs, coder)
-        with progress.stage("compare", len(images.contents)):
-            apart = verdicts.known_apart(images.contents, store)
-            nodes = nodes_of(images.contents, method, options.guard, verdicts.contents_of(apart))
-            search = Search(options.search, Shares(progress, len(images.contents), 2 if references else 1))
-            begun = time.monotonic()
-            matches = _matches(images, nodes, method, radius, search)
-            notes = notes_of(search, time.monotonic() - begun)
-            if apart:
-                equal = verdicts.between_equals(nodes, all_of_them=method.metric == "identity")
-                matches = verdicts.without(Matches.joined([matches, equal]), nodes, apart)
+        apart = verdicts.known_apart(images.contents, store)
+        pairs = paired(images, method, radius, apart, options, progress)
+        nodes, matches = pairs.nodes, pairs.matches
         look_at_pixels(images, _alike(images, nodes, matches, method), options, store, progress)
-        notes += store.notes
+        notes = [*pairs.notes, *store.notes]
     if apart:
         notes.append(f"{plural(len(apart), 'pair')} held apart: marked as not duplicates")
-    groups = group(images, nodes, matches, method, options)
+    groups = group(images, pairs, method, options)
 
-    failures = sorted([*listing.failures, *coder.failures, *images.failures], key=lambda f: (f.path, f.stage))
+    failures = sorted(
+        [*listing.failures, *coder.failures, *images.failures, *pairs.failures], key=lambda f: (f.path, f.stage)
+    )
     guarded = _guarded(images) if options.guard and method.metric != "identity" else []
     damaged = [images.refs.uris[file] for file in images.files_where(images.contents.column("damaged") > 0)]
     if listing.folder_links:
@@ -110,6 +103,8 @@ def find(
         references=references,
         cross=options.cross,
         unique=_uniques(images, groups),
+        verified=options.looks_at_pixels(method),
+        similar=scenes(images, pairs),
     )
 
 
@@ -122,16 +117,6 @@ def _check_paths(names: Sequence[str], listed: Sequence[str], references: Sequen
     sources.require([*names, *references])
     if options.cross and len(names) + bool(listed) < 2:
         raise UsageError("--cross compares between PATHs: name at least two")
-
-
-def _matches(images: Images, nodes: Nodes, method: Fingerprint, radius: float, search: Search) -> Matches:
-    """Pairs of nodes within the radius; where codes are compared for equality, the nodes are all there is."""
-    if method.metric == "identity":
-        return Matches.none()
-    own = np.zeros(len(nodes.codes), dtype=bool)
-    own[nodes.of[images.content[~images.refs.references]]] = True
-    first, second = np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
-    return match(fingerprints.comparable(method, nodes.codes), first, second, radius, search)
 
 
 def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) -> set[int]:

@@ -1,6 +1,6 @@
 """From matches to groups: who can be in one, who stays, and how every pair is related."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -9,27 +9,30 @@ from numpy.typing import NDArray
 from twinpix import keep, linking
 from twinpix.fingerprints import Fingerprint
 from twinpix.linking.base import Kind
-from twinpix.model import Files, Group, Match, Matches, Member
+from twinpix.model import DIGITS, Files, Group, Match, Member
 from twinpix.pipeline import relate
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.matching import Neighbours
-from twinpix.pipeline.nodes import Nodes
 from twinpix.pipeline.options import Options
+from twinpix.pipeline.pairing import Paired
+from twinpix.pipeline.verifying import Seen
+from twinpix.verify import Look
 
 MATCHES_LISTED = 10_000  # of one group, in the report
 
 
-def group(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint, options: Options) -> list[Group]:
+def group(images: Images, pairs: Paired, method: Fingerprint, options: Options) -> list[Group]:
     """The groups that the linking rule makes of the matches of nodes, each with its keeper first, by its path."""
     linker, chain = linking.make(options.link), keep.make_chain(options.keep)
-    near = Neighbours(matches, len(nodes.codes))
+    nodes = pairs.nodes
+    near = Neighbours(pairs.matches, len(nodes.codes))
     node = nodes.of[images.content]
     members = _members(images, np.bincount(node, minlength=len(nodes.codes))[node] > 1, near.has_any()[node])
     order = sorted(members, key=lambda file: chain.key(members[file]))
     kinds = _kinds(images.refs, options.cross)
     graph = linking.Graph(node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order)
     found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
-    writer = _Grouper(images, node.tolist(), members, near, chain, method)
+    writer = _Grouper(images, node.tolist(), members, near, chain, method, pairs.seen, nodes.first())
     return [writer.group(number, files) for number, files in enumerate(found, start=1)]
 
 
@@ -75,6 +78,8 @@ class _Grouper(NamedTuple):
     near: Neighbours
     chain: keep.Chain
     method: Fingerprint
+    seen: Mapping[tuple[int, int], Seen]
+    first: list[int]  # the content that stands for each node
 
     def group(self, number: int, files: list[int]) -> Group:
         keeper, *others = files
@@ -126,4 +131,26 @@ class _Grouper(NamedTuple):
         x, y = int(self.images.content[a]), int(self.images.content[b])
         contents, uris = self.images.contents, self.images.refs.uris
         name = relate.relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
-        return Match(uris[a], uris[b], distance, name)
+        if self.node[a] != self.node[b]:
+            x, y = self.first[self.node[a]], self.first[self.node[b]]
+        seen = self.seen.get((min(x, y), max(x, y)))
+        if seen is None or name.startswith("identical"):
+            return Match(uris[a], uris[b], distance, name)
+        look = seen.look if x < y else seen.look.turned()
+        return _match(uris[a], uris[b], distance, look, seen.tier)
+
+
+def _match(a: str, b: str, distance: float, look: Look, tier: str) -> Match:
+    """A pair whose pixels were looked at."""
+    relation = look.relation or "edited"
+    return Match(a, b, distance, relation, look.detail, tier, round(look.agrees, DIGITS), look.points)
+
+
+def scenes(images: Images, pairs: Paired) -> list[Match]:
+    """Pairs of pictures of one scene that are no copies, by their first files."""
+    first, out = images.first(), []
+    for (i, j), seen in sorted(pairs.seen.items()):
+        if seen.look.relation == "similar-scene":
+            a, b = images.refs.uris[first[i]], images.refs.uris[first[j]]
+            out.append(_match(a, b, round(1 - seen.look.agrees, DIGITS), seen.look, seen.tier))
+    return sorted(out, key=lambda match: (match.a, match.b))

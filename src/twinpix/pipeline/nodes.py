@@ -26,6 +26,12 @@ class Nodes(NamedTuple):
         order = np.argsort(self.of, kind="stable")
         return order, np.searchsorted(self.of[order], np.arange(len(self.codes) + 1))
 
+    def first(self) -> list[int]:
+        """The content that stands for each node."""
+        order, starts = self.contents()
+        first: list[int] = order[starts[:-1]].tolist()
+        return first
+
 
 def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collection[int] = ()) -> Nodes:
     """One node for each distinct code, or, of contents with too little detail, for each distinct picture.

@@ -14,12 +14,17 @@ from twinpix.fingerprints import Fingerprint
 from twinpix.model import Decode, Strictness, shown
 from twinpix.pipeline.coding import Coder
 from twinpix.pipeline.progress import Progress
-from twinpix.search import radius_of_cosine
+from twinpix.search import check, radius_of_cosine
 from twinpix.store import Store, default_path
 
 DEFAULT_METHOD = "phash:size=16"
 
 
+_RADIUS = {
+    "cosine": "a cosine distance ",
+    "points": "the share of what two pictures have in common that may differ, ",
+    "tiers": "the share of what two pictures have in common that may differ, ",
+}
 Paths = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
@@ -52,6 +57,7 @@ class Options:
     recursive: bool = True
     hidden: bool = False
     follow_links: bool = False
+    verify: bool | None = None  # whether pixels decide; None: where codes alone would not do
     guard: bool = True  # pictures with too little detail match by identity only
     workers: int = 0  # processes; 0: one a core
     timeout: float = 60.0  # seconds that one image may take
@@ -83,6 +89,21 @@ class Options:
             fingerprints.check(method)
         return methods
 
+    def check_search(self, method: Fingerprint) -> None:
+        """Raise `UsageError` when the search asked for does not fit the method's codes."""
+        if method.metric in ("hamming", "cosine"):
+            check(self.search, method.metric)
+        elif self.search != "auto" and fingerprints.by_pixels(method):
+            raise UsageError(f"{self.method} has no choice of search back ends: leave --search out")
+
+    def looks_at_pixels(self, method: Fingerprint) -> bool:
+        """Whether pairs that `method` proposes are looked at again; raises `UsageError` where they must be."""
+        if fingerprints.by_pixels(method):
+            if self.verify is False:
+                raise UsageError(f"{self.method} only proposes pairs: without a second look it finds nothing")
+            return True
+        return bool(self.verify) and method.metric != "identity"
+
     def radius_of(self, method: Fingerprint) -> float:
         """The radius asked for, or the measured one for the strictness."""
         if self.threshold is not None:
@@ -91,10 +112,10 @@ class Options:
             if self.strictness not in method.radii:
                 raise UsageError(f"strictness is one of {', '.join(method.radii)}, not {self.strictness!r}")
             return method.radii[self.strictness]
-        most, what = fingerprints.farthest(method), "a cosine distance " if method.metric == "cosine" else ""
+        most, what = fingerprints.farthest(method), _RADIUS.get(method.metric, "")
         if not 0 <= self.radius <= most:
             raise UsageError(f"the radius of {self.method} is {what}between 0 and {most}, not {shown(self.radius)}")
-        if method.metric == "cosine":
+        if what:
             return float(self.radius)
         if self.radius != int(self.radius):
             raise UsageError(f"the radius of {self.method} is a whole number of bits, not {shown(self.radius)}")

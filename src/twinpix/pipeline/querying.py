@@ -17,7 +17,10 @@ from twinpix.pipeline.matching import notes_of
 from twinpix.pipeline.nodes import is_low
 from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.progress import Progress
-from twinpix.search import Search, check
+from twinpix.pipeline.tiers import tiers_of, verified
+from twinpix.pipeline.verifying import Seen, Verifier
+from twinpix.search import Search
+from twinpix.verify import AGREE
 
 
 class Hit(NamedTuple):
@@ -26,6 +29,8 @@ class Hit(NamedTuple):
     path: str
     distance: float
     relation: Relation
+    detail: str = ""  # the relation with its numbers, where the pixels were looked at
+    agrees: float | None = None  # share of what both show on which the pixels agree
 
 
 def query(
@@ -46,8 +51,7 @@ def query(
     name, names = names_of(image)[0], names_of(paths)
     method = options.fingerprint()
     radius = options.radius_of(method)
-    if method.metric != "identity":
-        check(options.search, method.metric)
+    options.check_search(method)
     sources.require([name, *names])
     if os.path.isdir(name):
         raise UsageError(f"{name} is a folder: a query is one image")
@@ -60,10 +64,16 @@ def query(
             why = failures[0].error if failures else "not an image"
             raise UsageError(f"cannot use {name} as a query: {why}")
         images = gather(listing.refs, coder)
-        search = Search(options.search)
-        near = _near(mine, images, method, radius, options.guard, search)
-        for note in notes_of(search, 0.0):
-            progress.note(note)
+        seen: dict[tuple[int, int], Seen] = {}
+        lost: list[Failure] = []
+        if options.looks_at_pixels(method):
+            near, eye = _near_by_pixels(mine, images, method, radius, options, progress)
+            seen, lost = eye.seen, eye.failures
+        else:
+            search = Search(options.search)
+            near = _near(mine, images, method, radius, options.guard, search)
+            for note in notes_of(search, 0.0):
+                progress.note(note)
         most = relate.most_of_identical(method)
         alike = [number for number, (gap, turn) in near.items() if turn == 0 and gap <= most]
         for group, numbers in ((images, alike), (mine, [0] if alike else [])):
@@ -76,10 +86,46 @@ def query(
         if images.refs[file].stamp[:2] != own:
             gap, turn = near[number]
             same = images.contents.digest(number) == mine.contents.digest(0)
-            name = relate.relation(method, question, images.contents[number], gap, turn, same_file=same)
-            hits.append(Hit(images.refs.uris[file], gap, name))
-    failures = sorted([*listing.failures, *coder.failures, *images.failures], key=lambda f: f.path)
+            relation = relate.relation(method, question, images.contents[number], gap, turn, same_file=same)
+            look = seen[0, number + 1].look if (0, number + 1) in seen else None
+            if look and look.relation and not relation.startswith("identical"):
+                hits.append(Hit(images.refs.uris[file], gap, look.relation, look.detail, look.agrees))
+            else:
+                hits.append(Hit(images.refs.uris[file], gap, relation))
+    failures = sorted([*listing.failures, *coder.failures, *images.failures, *lost], key=lambda f: f.path)
     return sorted(hits, key=lambda hit: (hit.distance, hit.path)), failures
+
+
+def _near_by_pixels(
+    mine: Images, images: Images, method: Fingerprint, radius: float, options: Options, progress: Progress
+) -> tuple[dict[int, tuple[float, int]], Verifier]:
+    """Distance of the contents whose pixels agree with the query's, which is content 0 for the eye."""
+    contents, width = images.contents, width_of(method)
+    paths = [mine.refs.uris[0], *(images.refs.uris[file] for file in images.first().tolist())]
+    differing = radius if fingerprints.by_pixels(method) else 1 - AGREE
+    eye = Verifier(paths, differing, options.workers, options.timeout, progress)
+    near = _same(mine, images)
+    low = is_low(contents) if options.guard else np.zeros(len(contents), dtype=bool)
+    if len(contents) and not (options.guard and is_low(mine.contents)[0]):
+        codes = np.concatenate([mine.contents.codes(width)[:1], contents.codes(width)])
+        sides = np.zeros(1, np.int64), np.flatnonzero(~low) + 1
+        tiers = tiers_of(method, codes, radius)
+        matches, notes = verified(range(len(codes)), tiers, sides, options.search, eye)
+        for note in notes:
+            progress.note(note)
+        for number, gap in zip((matches.j - 1).tolist(), numbers(matches.distance), strict=True):
+            near.setdefault(number, (gap, 0))
+    return near, eye
+
+
+def _same(mine: Images, images: Images) -> dict[int, tuple[float, int]]:
+    """The contents that are the query's, byte for byte or pixel for pixel, as far as is known."""
+    pixels, digest = mine.contents.pixels(0), mine.contents.digest(0)
+    return {
+        number: (0, 0)
+        for number in range(len(images.contents))
+        if images.contents.digest(number) == digest or (pixels and images.contents.pixels(number) == pixels)
+    }
 
 
 def _near(
@@ -100,9 +146,4 @@ def _near(
             number, turn = divmod(row, codes.shape[1])
             if not low[number]:
                 near[number] = min(near.get(number, (gap, turn)), (gap, turn))
-    pixels = mine.contents.pixels(0)
-    for number in range(len(contents)):
-        same_pixels = pixels is not None and contents.pixels(number) == pixels
-        if same_pixels or contents.digest(number) == mine.contents.digest(0):
-            near[number] = (0, 0)
-    return near
+    return near | _same(mine, images)

@@ -1,5 +1,6 @@
 """Name how two matched images differ, from what is known without opening them again."""
 
+from twinpix import fingerprints
 from twinpix.fingerprints import Fingerprint, decodes, relation_of_turn
 from twinpix.model import Relation
 from twinpix.store import Result
@@ -20,7 +21,7 @@ def relation(
     turned = relation_of_turn(turn)
     if turned:
         return turned
-    if method.metric == "cosine" or distance > method.radii["strict"]:
+    if method.metric == "cosine" or fingerprints.by_pixels(method) or distance > method.radii["strict"]:
         return "edited"  # a network that sees through edits cannot tell them apart either
     if (a.width, a.height) == (b.width, b.height):
         return "re-encoded"
@@ -31,4 +32,5 @@ def relation(
 
 def most_of_identical(method: Fingerprint) -> float:
     """How far apart two pictures of one size can be that have the same pixels."""
-    return {"hamming": method.bits // _SAME_PIXELS, "cosine": _SAME_DIRECTION, "identity": -1}[method.metric]
+    share = _SAME_DIRECTION if fingerprints.by_pixels(method) else -1
+    return {"hamming": method.bits // _SAME_PIXELS, "cosine": _SAME_DIRECTION}.get(method.metric, share)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twinpix.model import Group, Match, Member
 from twinpix.plots import figure
 from twinpix.plots.thumbnails import Missing, look
-from twinpix.report import apart, bytes_text, plural
+from twinpix.report import bytes_text, differs, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,5 @@ def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> Non
 
 
 def _how(member: Member, pair: Match | None, in_bits: bool) -> str:
-    how: str = pair.relation if pair else "linked through another"
-    if pair and not pair.relation.startswith("identical"):
-        how += f", {apart(pair.distance, in_bits=in_bits)}"
+    how = differs(pair, in_bits=in_bits) if pair else "linked through another"
     return how + (", stays" if member.protected else "") + (", damaged" if member.damaged else "")

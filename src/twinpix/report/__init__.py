@@ -1,6 +1,27 @@
 """Reports read and written: `json` is the contract, the others are for people and spreadsheets."""
 
-from twinpix.report.base import Writer, apart, bytes_text, plural, printable, require_folder, write_file, writer
+from twinpix.report.base import (
+    Writer,
+    apart,
+    bytes_text,
+    differs,
+    plural,
+    printable,
+    require_folder,
+    write_file,
+    writer,
+)
 from twinpix.report.json import read
 
-__all__ = ["Writer", "apart", "bytes_text", "plural", "printable", "read", "require_folder", "write_file", "writer"]
+__all__ = [
+    "Writer",
+    "apart",
+    "bytes_text",
+    "differs",
+    "plural",
+    "printable",
+    "read",
+    "require_folder",
+    "write_file",
+    "writer",
+]

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from twinpix import plugins
 from twinpix.errors import OutputError
-from twinpix.model import Report
+from twinpix.model import Match, Report
 
 
 class Writer(Protocol):
@@ -91,6 +91,15 @@ def bytes_text(count: int) -> str:
             return f"{count} {'byte' if count == 1 else unit}" if unit == "bytes" else f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"
+
+
+def differs(pair: Match, *, in_bits: bool) -> str:
+    """How the second of a pair differs from the first, in words; `in_bits` as of the report."""
+    if pair.relation.startswith("identical"):
+        return pair.relation
+    if pair.agrees is not None:
+        return f"{pair.detail or pair.relation}, {pair.agrees:.0%} alike"
+    return f"{pair.relation}, {apart(pair.distance, in_bits=in_bits)}"
 
 
 def apart(distance: float, *, in_bits: bool) -> str:

@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from twinpix.model import Group, Match, Member, Report
-from twinpix.report.base import apart, bytes_text, plural, printable
+from twinpix.report.base import bytes_text, differs, plural, printable
 
 _SHOWN = 10  # failures spelled out; the JSON report has them all
 
@@ -18,6 +17,8 @@ class Text:
     def parts(self, report: Report) -> Iterator[str]:
         for group in report.groups:
             yield _group(group, report.in_bits) + "\n"
+        if report.similar:
+            yield _scenes(report) + "\n"
         yield summary(report)
 
 
@@ -44,6 +45,8 @@ def summary(report: Report) -> str:
         lines.append(f"{plural(c.links, 'further name')} of files already counted (hard or symbolic links)")
     if c.other_files:
         lines.append(f"{plural(c.other_files, 'other file')} (not images)")
+    if report.similar:
+        lines.append(f"{plural(len(report.similar), 'pair')} of one scene, no copies: in no group for it")
     lines += report.notes
     if report.failures:
         by_stage = Counter(failure.stage for failure in report.failures)
@@ -67,14 +70,18 @@ def _group(group: Group, in_bits: bool) -> str:
     return "\n".join([head, *("  ".join(["", *_aligned(row, widths)]) for row in rows)]) + "\n"
 
 
+def _scenes(report: Report) -> str:
+    """Pairs that look alike, and are not the same picture."""
+    lines = ["Similar scenes, not copies:"]
+    lines += [f"  {printable(pair.a)}  {printable(pair.b)}" for pair in report.similar[:_SHOWN]]
+    if len(report.similar) > _SHOWN:
+        lines.append(f"  … and {len(report.similar) - _SHOWN} more; the JSON report (-o) lists them all")
+    return "\n".join(lines) + "\n"
+
+
 def how(pair: Match | None, *, in_bits: bool) -> str:
     """How a member differs from the one that stays, given their match if they have one; `in_bits` as of the report."""
-    return "linked through another" if pair is None else _how(pair.relation, pair.distance, in_bits)
-
-
-@cache
-def _how(relation: str, distance: float, in_bits: bool) -> str:
-    return relation if relation.startswith("identical") else f"{relation}, {apart(distance, in_bits=in_bits)}"
+    return "linked through another" if pair is None else differs(pair, in_bits=in_bits)
 
 
 def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:

@@ -19,9 +19,8 @@ from twinpix.pipeline.contents import Contents
 from twinpix.pipeline.encoding import encode_files
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.grouping import group
-from twinpix.pipeline.matching import match
-from twinpix.pipeline.nodes import nodes_of
 from twinpix.pipeline.options import Options
+from twinpix.pipeline.pairing import paired
 from twinpix.pipeline.progress import Progress
 from twinpix.store import Result
 
@@ -100,12 +99,8 @@ def _looked_at(files: Files, codes: Bytes2D, progress: Progress) -> Images:
 
 def _groups(method: Fingerprint, images: Images, radius: float) -> list[Group]:
     options = Options(method=plugins.describe(method), radius=radius, decode="reference", guard=False, store=None)
-    nodes = nodes_of(images.contents, method, guard=False)
-    every = np.arange(len(nodes.codes))
-    matches = match(
-        fingerprints.comparable(method, nodes.codes), every, every[:0], radius, search.Search(options.search)
-    )
-    return group(images, nodes, matches, method, options)
+    pairs = paired(images, method, radius, frozenset(), options, Progress())
+    return group(images, pairs, method, options)
 
 
 def _counts(coded: Coded, groups: Sequence[Group], failures: Sequence[Failure]) -> Counts:

@@ -1,0 +1,108 @@
+"""Several methods one after the other: a hash, local features and, if asked for, the network; pixels decide.
+
+Each finds what the cheaper ones before it have left open; what any of them proposes is looked at again
+(`twinpix.verify`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from twinpix import plugins
+from twinpix.fingerprints.base import Array, Fingerprint, Metric, Turns, check, make, variant_of, wanted, width_of
+from twinpix.imaging import Picture, picture_of
+from twinpix.model import Bytes2D, Decode, Strictness
+
+
+class Tier(NamedTuple):
+    """One of the methods, and where its matrix and its code lie among those of all."""
+
+    name: str
+    method: Fingerprint
+    matrix: slice
+    shape: tuple[int, ...]
+    kind: np.dtype[Any]
+    code: slice
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """`hash`, then `local`, then, with `cnn`, the network; identical files and pixels need none of them."""
+
+    metric: ClassVar[Metric] = "tiers"
+    version: ClassVar[int] = 1
+    turns: ClassVar[Turns] = "matrix"
+
+    hash: str = "phash:size=16"
+    cnn: bool = False
+
+    def __post_init__(self) -> None:
+        if make(self.hash).metric != "hamming":
+            raise ValueError(f"{self.hash} is no hash of bits")
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The methods, the cheapest first."""
+        return _tiers(self.hash, self.cnn)
+
+    @property
+    def bits(self) -> int:
+        return 8 * int(self.tiers[-1].code.stop)
+
+    @property
+    def colour(self) -> int:
+        """Pixels of colour that it needs along a picture's shorter side."""
+        return wanted([tier.method for tier in self.tiers]).colour
+
+    @property
+    def detail(self) -> int:
+        """Pixels of luma that it needs along a picture's longer side."""
+        return wanted([tier.method for tier in self.tiers]).detail
+
+    @property
+    def variant(self) -> str:
+        """Names what its methods depend on."""
+        return ",".join(filter(None, (variant_of(tier.method) for tier in self.tiers)))
+
+    @property
+    def radii(self) -> Mapping[Strictness, float]:
+        """The share of what two pictures have in common that may differ."""
+        return make("local").radii
+
+    def check(self) -> None:
+        """Raise `UsageError` when one of its methods cannot be used here."""
+        for tier in self.tiers:
+            check(tier.method)
+
+    def prepare(self, picture: Picture) -> Array:
+        """The matrices of all methods, as bytes."""
+        matrices = (np.ascontiguousarray(tier.method.prepare(picture)) for tier in self.tiers)
+        return np.concatenate([matrix.reshape(-1).view(np.uint8) for matrix in matrices])
+
+    def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
+        codes = []
+        for tier in self.tiers:
+            part = np.ascontiguousarray(batch[:, tier.matrix]).view(tier.kind)
+            codes.append(tier.method.compute(part.reshape(len(batch), *tier.shape), decode))
+        return np.concatenate(codes, axis=1)
+
+
+@cache
+def _tiers(hash: str, cnn: bool) -> tuple[Tier, ...]:
+    specs = [hash, "local", *(["cnn"] if cnn else [])]
+    return _laid_out([(plugins.parse(spec)[0], make(spec)) for spec in specs])
+
+
+def _laid_out(named: Sequence[tuple[str, Fingerprint]]) -> tuple[Tier, ...]:
+    blank = picture_of(np.zeros((16, 16, 3), np.uint8), "fast", *wanted([method for _, method in named]))
+    out, matrix, code = [], 0, 0
+    for name, method in named:
+        width = width_of(method)
+        probe = np.empty(width, np.uint8) if method.metric == "points" else method.prepare(blank)
+        end = matrix + probe.nbytes
+        out.append(Tier(name, method, slice(matrix, end), probe.shape, probe.dtype, slice(code, code + width)))
+        matrix, code = end, code + width
+    return tuple(out)

@@ -1,0 +1,71 @@
+"""Points of a picture that are found again when it is cropped, turned, shrunk or recoloured, and what surrounds each.
+
+Source: D. Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004,
+https://doi.org/10.1023/B:VISI.0000029664.99615.94; descriptors by their square roots: R. Arandjelović, A. Zisserman,
+"Three things everyone should know to improve object retrieval", CVPR 2012.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.imaging.opencv import opencv
+from twinpix.model import Bytes2D
+
+DESCRIPTOR = 128
+_CONTRAST = (0.04, 0.012)  # what stands out of a picture; of one where little does, what stands out less
+_FEW = 0.6  # of the points asked for: fewer, and the lower contrast counts
+_SIDE, _BINS = 4, 8  # a descriptor is 4 rows × 4 columns × 8 directions, rows along its own direction
+
+
+class Points(NamedTuple):
+    """Points, the strongest first."""
+
+    place: NDArray[np.float32]  # (n, 2): x and y in pixels; the middle of the first pixel is 0, 0
+    size: NDArray[np.float32]  # (n,): diameter in pixels
+    angle: NDArray[np.float32]  # (n,): radians, from the x axis to the y axis
+    around: NDArray[np.float32]  # (n, 128): what surrounds each, of length 1
+
+
+def points_of(grey: Bytes2D, most: int) -> Points:
+    """The `most` strongest points of a grey picture `(rows, columns)`; there may be fewer, or none."""
+    for contrast in _CONTRAST:
+        found, around = _detector(most, contrast).detectAndCompute(np.ascontiguousarray(grey), None)
+        if len(found) >= _FEW * most:
+            break
+    if not len(found):
+        empty = np.empty(0, np.float32)
+        return Points(np.empty((0, 2), np.float32), empty, empty, np.empty((0, DESCRIPTOR), np.float32))
+    facts = np.array([(*p.pt, p.size, np.deg2rad(p.angle), p.response) for p in found], dtype=np.float32)
+    order = np.lexsort((facts[:, 3], facts[:, 2], facts[:, 1], facts[:, 0], -facts[:, 4]))[:most]
+    facts = facts[order]
+    return Points(facts[:, :2], facts[:, 2], facts[:, 3], _rooted(around[order]))
+
+
+def mirrored(points: Points, width: int) -> Points:
+    """The points of the mirrored picture (left is right), of which the picture as it is was `width` pixels wide."""
+    place = points.place * np.array([-1, 1], np.float32) + np.array([width - 1, 0], np.float32)
+    angle = np.mod(np.float32(np.pi) - points.angle, np.float32(2 * np.pi))
+    return Points(place, points.size, angle, points.around[:, MIRROR])
+
+
+def _mirror() -> NDArray[np.int64]:
+    """Where each number of a descriptor comes from in that of the mirrored picture: rows and directions run back."""
+    at = np.arange(DESCRIPTOR).reshape(_SIDE, _SIDE, _BINS)
+    return np.asarray(at[::-1][..., -np.arange(_BINS) % _BINS]).reshape(-1)
+
+
+MIRROR = _mirror()
+
+
+def _rooted(around: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Square roots of the shares, so that a product of two descriptors is their Hellinger kernel."""
+    rooted: NDArray[np.float32] = np.sqrt(around / np.maximum(around.sum(axis=1, keepdims=True), 1e-9))
+    return rooted
+
+
+@cache
+def _detector(most: int, contrast: float) -> Any:
+    return opencv().SIFT_create(nfeatures=most, contrastThreshold=contrast)

@@ -1,0 +1,88 @@
+"""From contents to nodes and the pairs of them that match: by their codes alone, or by their pixels too."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import fingerprints, verify
+from twinpix.fingerprints import Fingerprint
+from twinpix.model import Failure, Matches
+from twinpix.pipeline import tiers, verdicts
+from twinpix.pipeline.gathering import Images
+from twinpix.pipeline.matching import match, notes_of
+from twinpix.pipeline.nodes import Nodes, nodes_of
+from twinpix.pipeline.options import Options
+from twinpix.pipeline.progress import Progress, Shares
+from twinpix.pipeline.verifying import Seen, Verifier
+from twinpix.search import Search
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Nodes and their matches."""
+
+    nodes: Nodes
+    matches: Matches
+    seen: Mapping[tuple[int, int], Seen]  # pairs of contents whose pixels were looked at, copies or not
+    notes: list[str]
+    failures: list[Failure] = field(default_factory=list)  # of files that could not be looked at
+
+
+def paired(
+    images: Images, method: Fingerprint, radius: float, apart: verdicts.Pairs, options: Options, progress: Progress
+) -> Paired:
+    """The matches of all contents but the pairs in `apart`, of which each content has a node of its own."""
+    if options.looks_at_pixels(method):
+        found = _by_pixels(images, method, radius, apart, options, progress)
+    else:
+        found = _by_codes(images, method, radius, apart, options, progress)
+    if not apart:
+        return found
+    nodes = found.nodes
+    equal = verdicts.between_equals(nodes, all_of_them=method.metric == "identity")
+    matches = verdicts.without(Matches.joined([found.matches, equal]), nodes, apart)
+    return Paired(nodes, matches, found.seen, found.notes, found.failures)
+
+
+def _by_codes(
+    images: Images, method: Fingerprint, radius: float, apart: verdicts.Pairs, options: Options, progress: Progress
+) -> Paired:
+    contents = images.contents
+    with progress.stage("compare", len(contents)):
+        nodes = nodes_of(contents, method, options.guard, verdicts.contents_of(apart))
+        if method.metric == "identity":  # the nodes are all there is
+            return Paired(nodes, Matches.none(), {}, [])
+        first, second = _sides(images, nodes)
+        engine = Search(options.search, Shares(progress, len(contents), 2 if len(second) else 1))
+        begun = time.monotonic()
+        matches = match(fingerprints.comparable(method, nodes.codes), first, second, radius, engine)
+        return Paired(nodes, matches, {}, notes_of(engine, time.monotonic() - begun))
+
+
+def _by_pixels(
+    images: Images, method: Fingerprint, radius: float, apart: verdicts.Pairs, options: Options, progress: Progress
+) -> Paired:
+    differing = radius if fingerprints.by_pixels(method) else 1 - verify.AGREE
+    eye = Verifier(_paths(images), differing, options.workers, options.timeout, progress)
+    alone = set(verdicts.contents_of(apart))
+    nodes = nodes_of(images.contents, method, options.guard, alone)
+    if unlike := tiers.unlike_equals(nodes, eye):
+        nodes = nodes_of(images.contents, method, options.guard, alone | unlike)
+    proposing = tiers.tiers_of(method, nodes.codes, radius)
+    matches, notes = tiers.verified(nodes.first(), proposing, _sides(images, nodes), options.search, eye)
+    return Paired(nodes, matches, eye.seen, notes, eye.failures)
+
+
+def _paths(images: Images) -> list[str]:
+    """A file of each content."""
+    return [images.refs.uris[file] for file in images.first().tolist()]
+
+
+def _sides(images: Images, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The nodes that are compared with each other and with the second ones, which are of references alone."""
+    own = np.zeros(len(nodes.codes), dtype=bool)
+    own[nodes.of[images.content[~images.refs.references]]] = True
+    return np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)

@@ -1,0 +1,181 @@
+"""The second look at pairs of contents, shared among processes."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import verify
+from twinpix.errors import ImageError
+from twinpix.executors import Ask, Begin, Local, Lost
+from twinpix.imaging import decode
+from twinpix.imaging.opencv import forkable
+from twinpix.model import Failure
+from twinpix.pipeline.progress import Progress
+from twinpix.sources import read
+from twinpix.verify import Look, View
+
+_BATCH = 24  # pairs
+_HELD = 96  # views that a process keeps, for the pairs to come
+UNIT = (1.0, 1.0)  # guesses are maps between pictures of these sides
+
+Guess = tuple[float, ...]  # the six numbers of a map between pictures of sides 1; () for none
+
+
+class Pair(NamedTuple):
+    """Two contents to look at, and how they may lie on each other."""
+
+    a: int
+    b: int
+    guess: Guess
+
+
+class Seen(NamedTuple):
+    """What was seen of a pair, and the method that had proposed it where there are several."""
+
+    look: Look
+    tier: str
+
+
+class _Item(NamedTuple):
+    number: int
+    a: str
+    b: str
+    guess: Guess
+
+
+class _Unread(NamedTuple):
+    """A file that could not be looked at."""
+
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookTask:
+    """Looks at a batch of pairs in a worker."""
+
+    least: float
+
+    def __call__(self, batch: Sequence[_Item], begin: Begin, ask: Ask) -> list[Look | _Unread]:
+        out = []
+        for index, item in enumerate(batch):
+            begin(index)
+            out.append(self._look(item))
+        return out
+
+    def _look(self, item: _Item) -> Look | _Unread:
+        views = []
+        for path in (item.a, item.b):
+            try:
+                views.append(_view(path))
+            except ImageError as error:
+                return _Unread(path, error.reason)
+        a, b = views
+        guesses = []
+        if item.guess:
+            guess = np.array(item.guess, dtype=np.float64).reshape(2, 3)
+            guesses.append(verify.rescaled(guess, (UNIT, a.sides), (UNIT, b.sides)))
+        return verify.look(a, b, guesses, self.least)
+
+
+@lru_cache(_HELD)
+def _view(path: str) -> View:
+    data = read(path).data
+    if data is None:
+        raise ImageError("verify", "it is no image any more")
+    return verify.view_of(decode(data, "fast", path, verify.COLOUR, verify.DETAIL))
+
+
+@dataclass
+class Verifier:
+    """Looks at pairs of contents; remembers what it saw."""
+
+    paths: Sequence[str]  # of a file of each content
+    radius: float  # the share of what two pictures have in common that may differ
+    workers: int = 0
+    timeout: float = 60.0
+    progress: Progress = field(default_factory=Progress)
+    seen: dict[tuple[int, int], Seen] = field(default_factory=dict)  # by contents, the smaller number first
+    failures: list[Failure] = field(default_factory=list)
+
+    def of(self, a: int, b: int) -> Look | None:
+        """What was seen of two contents; None when one of their files could not be read again."""
+        seen = self.seen.get((min(a, b), max(a, b)))
+        if seen is None:
+            return None
+        return seen.look if a < b else seen.look.turned()
+
+    def look(self, pairs: Sequence[Pair], tier: str = "") -> None:
+        """Look at the pairs, which `tier` proposes, that were not seen before."""
+        fresh = [pair for pair in pairs if (pair.a, pair.b) not in self.seen]
+        if not fresh:
+            return
+        queue = _Queue([_Item(at, self.paths[a], self.paths[b], guess) for at, (a, b, guess) in enumerate(fresh)])
+        failed: dict[str, str] = {}
+        pool = Local(self.workers, self.timeout)
+        run = pool.run(LookTask(1 - self.radius), queue, _nothing)
+        with self.progress.stage("verify", len(fresh)), forkable(), closing(run):
+            for batch, looks in run:
+                if isinstance(looks, Lost):
+                    item = batch[looks.index]
+                    failed[item.b] = looks.reason
+                    queue.again([other for other in batch if other.number != item.number])
+                    self.progress.advance(1)
+                    continue
+                for item, seen in zip(batch, looks, strict=True):
+                    if isinstance(seen, _Unread):
+                        failed[seen.path] = seen.error
+                    else:
+                        self.seen[fresh[item.number][:2]] = Seen(seen, tier)
+                self.progress.advance(len(batch))
+        self.failures += [Failure(path, "verify", why) for path, why in sorted(failed.items())]
+
+
+def guess_of_turn(turn: int) -> Guess:
+    """One picture filling the other, in an orientation."""
+    return tuple(verify.turning(turn, UNIT, UNIT).ravel().tolist())
+
+
+def turned(guess: Guess) -> Guess:
+    """The guess from the other side."""
+    return tuple(verify.inverse(np.array(guess, dtype=np.float64).reshape(2, 3)).ravel().tolist())
+
+
+def guesses_of(changes: NDArray[np.float32], a: NDArray[np.float32], b: NDArray[np.float32]) -> list[Guess]:
+    """Maps `(n, 2, 3)` between pictures of sides `a` and `b` `(n, 2)` as guesses."""
+    return [
+        tuple(verify.rescaled(change, (tuple(left), UNIT), (tuple(right), UNIT)).ravel().tolist())
+        for change, left, right in zip(changes.astype(np.float64), a.tolist(), b.tolist(), strict=True)
+    ]
+
+
+def _nothing(question: object) -> None:
+    """No worker asks anything."""
+
+
+class _Queue:
+    """Batches of pairs; pairs may come back to be tried alone."""
+
+    def __init__(self, items: Sequence[_Item]) -> None:
+        self._items, self._at, self._back = items, 0, list[_Item]()
+
+    def again(self, items: Sequence[_Item]) -> None:
+        self._back += items
+
+    def __iter__(self) -> Iterator[list[_Item]]:
+        return self
+
+    def __next__(self) -> list[_Item]:
+        if self._back:
+            return [self._back.pop()]
+        if self._at >= len(self._items):
+            raise StopIteration
+        wanted = max(1, min(_BATCH, (len(self._items) - self._at) // 4))
+        batch = list(self._items[self._at : self._at + wanted])
+        self._at += len(batch)
+        return batch

@@ -1,0 +1,20 @@
+"""The second look at a pair: do its pixels agree where the pictures overlap, and how do they differ?"""
+
+from twinpix.verify.looking import AGREE, SCENE, Look, look
+from twinpix.verify.maps import Map, inverse, rescaled, turning
+from twinpix.verify.views import COLOUR, DETAIL, View, view_of
+
+__all__ = [
+    "AGREE",
+    "COLOUR",
+    "DETAIL",
+    "SCENE",
+    "Look",
+    "Map",
+    "View",
+    "inverse",
+    "look",
+    "rescaled",
+    "turning",
+    "view_of",
+]

@@ -1,0 +1,109 @@
+"""From a pair of views to a verdict: the cheapest map that explains the pixels, else the points, else none."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from twinpix.model import Relation
+from twinpix.verify.agreement import Agreement, agreement, laid, refined
+from twinpix.verify.maps import Map, inverse, overlap
+from twinpix.verify.matching import Found, found
+from twinpix.verify.naming import name_of
+from twinpix.verify.views import View
+
+AGREE = 0.5
+"""The share of the overlap that must agree in copies."""
+
+SCENE = 12
+"""Points that agree, without the pixels, in pictures of one scene."""
+
+_SURE = 0.97  # of the overlap: no other map is tried
+_FEW = 6  # blocks with something to see: fewer prove nothing by themselves
+_OVERLAP = 0.3  # of the picture of which more is in the overlap
+_PART = 0.03  # of the picture of which less is
+
+
+class Look(NamedTuple):
+    """What a second look says of a pair."""
+
+    relation: Relation | None  # None: different pictures
+    detail: str  # the relation with its numbers: what was done to a to make b
+    back: str  # and what was done to b to make a
+    agrees: float  # share of the overlap, where there is something to see
+    overlap: tuple[float, float]  # share of either picture that both show
+    points: int  # that agree with the map; 0 where none were needed
+    there: Map | None  # from places in view a to those in view b
+
+    def turned(self) -> "Look":
+        """The same look from the other side."""
+        there = None if self.there is None else inverse(self.there)
+        return self._replace(detail=self.back, back=self.detail, overlap=self.overlap[::-1], there=there)
+
+    @property
+    def same(self) -> bool:
+        """True for one picture, however edited."""
+        return self.relation is not None and self.relation != "similar-scene"
+
+
+def look(a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE) -> Look:
+    """Whether `a` and `b` are one picture: on at least a share `least` of what they have in common.
+
+    `guesses` are maps from places in `a` to places in `b`, the likeliest first.
+    """
+    tried = list(_tried(a, b, guesses))
+    best = max(tried, key=lambda one: (one.accepted(least), one.agrees.share, one.agrees.blocks), default=None)
+    points = max((one.points for one in tried), default=0)
+    if best is not None and best.accepted(least):
+        name = name_of(a, b, best.there)
+        return Look(name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.points, best.there)
+    if best is not None and points >= SCENE:
+        seen = max(tried, key=lambda one: one.points)
+        return Look("similar-scene", "", "", seen.agrees.share, seen.overlap, points, seen.there)
+    return Look(None, "", "", best.agrees.share if best else 0.0, best.overlap if best else (0, 0), points, None)
+
+
+class _Tried(NamedTuple):
+    """A map, and how well the pixels agree on it."""
+
+    there: Map
+    agrees: Agreement
+    overlap: tuple[float, float]
+    points: int
+
+    def accepted(self, least: float) -> bool:
+        enough = self.agrees.blocks >= _FEW and max(self.overlap) >= _OVERLAP and min(self.overlap) >= _PART
+        return enough and self.agrees.share >= least
+
+
+def _tried(a: View, b: View, guesses: Iterable[Map]) -> Iterator[_Tried]:
+    """Maps, until one leaves nothing to explain."""
+    best: _Tried | None = None
+    for there in guesses:
+        one = _weighed(a, b, there, 0)
+        yield one
+        if one.accepted(_SURE):
+            return
+        best = one if best is None or one.agrees.share > best.agrees.share else best
+    by_points = found(a, b)
+    if by_points is not None and _fits(by_points, a, b):
+        one = _weighed(a, b, by_points.there, len(by_points.a))
+        yield one
+        if one.accepted(_SURE):
+            return
+        best = one if best is None or one.agrees.share > best.agrees.share else best
+    if best is not None and best.agrees.share > 0.2:
+        fine = refined(a.grey, b.grey, best.there)
+        if fine is not None:
+            yield _weighed(a, b, fine, best.points)
+
+
+def _weighed(a: View, b: View, there: Map, points: int) -> _Tried:
+    return _Tried(there, agreement(laid(a.grey, b.grey, there)), overlap(there, a.sides, b.sides), points)
+
+
+def _fits(by_points: Found, a: View, b: View) -> bool:
+    """True for a map that leaves the pictures on each other, and neither squeezed to nothing."""
+    return (
+        abs(float(np.linalg.det(by_points.there[:, :2]))) > 1e-3 and max(overlap(by_points.there, a.sides, b.sides)) > 0
+    )

@@ -1,0 +1,268 @@
+"""The name of what was done to a picture, with its numbers."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.imaging.opencv import opencv
+from twinpix.model import Relation
+from twinpix.verify.agreement import Laid, laid
+from twinpix.verify.maps import Change, Map, change_of, inverse, overlap, placed, rescaled
+from twinpix.verify.views import COLOUR, View
+
+_WHOLE = 0.975  # of a picture: what is missing may be an error of the map
+_TURNED = 0.75  # degrees
+_SAME_SIZE = 0.012  # by which a scale may differ from 1
+_SAME_SHAPE = 0.03  # by which a picture's two scales may differ
+_TONE = 5.0  # grey levels, on average, by which light and dark may differ
+_COLOUR = 5.0  # levels, on average, by which colours may differ
+_SOFT, _SHARP = 0.62, 1.45  # times the steepness: less is blurred, more is sharpened or noisy
+_STANDS_OUT = 24.0  # grey levels beyond all that lies around
+_SPOT = 0.0025  # of the overlap: less that stands out is none
+_EVERYWHERE = 0.5  # of the blocks: what stands out in more of them is no place
+_PLAIN = 0.72  # of the pixels outside the overlap: so many of three grey levels are a border, else a picture
+_LEVEL = 6  # grey levels that count as one
+
+Floats = NDArray[np.float32]
+
+
+class Difference(NamedTuple):
+    """What differs where two pictures overlap."""
+
+    tone: float  # grey levels, on average, between the one's light and dark and the other's
+    colour: float  # levels, on average, between their colours
+    steepness: float  # of edges in b to those in a
+    outside: float  # share of the overlap that stands out of what the other picture has around it
+    spread: float  # share of the blocks in which something does
+    box: tuple[float, float, float, float]  # where, in shares of picture b: left, top, right, bottom
+
+    def turned(self, there: Map, a: View, b: View) -> "Difference":
+        """The same from the other side: where `there` leads from places in `a`."""
+        left, top, right, bottom = self.box
+        ends = np.array([[left, top], [right, bottom], [left, bottom], [right, top]]) * b.sides - 0.5
+        shares = (placed(inverse(there), ends) + 0.5) / a.sides
+        low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
+        box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        return self._replace(steepness=1 / max(self.steepness, 1e-6), box=box)
+
+
+class Part(NamedTuple):
+    """One of the things that were done to a picture, and what people read of it."""
+
+    relation: Relation
+    detail: str
+
+
+class Name(NamedTuple):
+    """The relation of a pair, and all that was done: to a to make b, and to b to make a."""
+
+    relation: Relation
+    detail: str
+    back: str
+
+
+def name_of(a: View, b: View, there: Map) -> Name:
+    """How picture `b` differs from picture `a`, given where the places of `a` lie in it."""
+    differs = difference(a, b, there)
+    parts = _parts(a, b, there, differs)
+    back = _parts(b, a, inverse(there), differs.turned(there, a, b))
+    relation: Relation = parts[0].relation if parts else "re-encoded"
+    return Name(relation, *(", ".join(part.detail for part in each) for each in (parts, back)))
+
+
+def _parts(a: View, b: View, there: Map, differs: Difference) -> list[Part]:
+    full = rescaled(there, (a.sides, (a.width, a.height)), (b.sides, (b.width, b.height)))
+    change = change_of(full)
+    return [*_turned(change), *_cut(a, b, there, full), *_changed(differs, b), *_sized(a, b, change)]
+
+
+def _turned(change: Change) -> list[Part]:
+    angle = change.angle
+    out = []
+    if change.mirrored:
+        upside_down = abs(abs(angle) - 180) < _TURNED
+        out.append(Part("mirrored", "mirrored top to bottom" if upside_down else "mirrored"))
+        if upside_down:
+            return out
+    if abs(angle) >= _TURNED:
+        quarter = round(angle / 90) * 90
+        shown = f"{quarter}" if abs(angle - quarter) < _TURNED else f"{angle:.1f}".removesuffix(".0")
+        out.append(Part("rotated", f"rotated {'180' if shown == '-180' else shown}°"))
+    return out
+
+
+def _cut(a: View, b: View, there: Map, full: Map) -> list[Part]:
+    """Whether one of the pictures shows only a part of the other, or has a border."""
+    of_a, of_b = overlap(there, a.sides, b.sides)
+    out = []
+    if of_a < _WHOLE:
+        relation: Relation = "padded" if _is_border(a, b, there) else "cropped"
+        x, y = _corner(inverse(full), (b.width, b.height), (a.width, a.height))
+        what = "its border cut off" if relation == "padded" else f"cropped {of_a:.0%} at ({x}, {y})"
+        out.append(Part(relation, what))
+    if of_b < _WHOLE:
+        relation = "padded" if _is_border(b, a, inverse(there)) else "cropped"
+        x, y = _corner(full, (a.width, a.height), (b.width, b.height))
+        what = (
+            f"padded to {1 / max(of_b, 1e-6):.0%}" if relation == "padded" else f"shows more: {of_b:.0%} at ({x}, {y})"
+        )
+        out.append(Part(relation, what))
+    turned = abs(change_of(full).angle) % 90
+    if out and min(turned, 90 - turned) >= _TURNED:
+        return out if min(of_a, of_b) < 0.8 else []  # the corners that a turn cuts off, or fills
+    return out
+
+
+def _corner(there: Map, inner: tuple[int, int], outer: tuple[int, int]) -> tuple[int, int]:
+    """Where the top left of what one picture shows lies in the other, in its pixels."""
+    ends = placed(there, np.array([[0.0, 0], [inner[0] - 1, inner[1] - 1]]))
+    x, y = ends.min(axis=0)
+    return max(0, min(outer[0], round(float(x)))), max(0, min(outer[1], round(float(y))))
+
+
+def _is_border(a: View, b: View, there: Map) -> bool:
+    """True when what picture `a` has and picture `b` has not is plain: a border, a band, a window's ground."""
+    cv2 = opencv()
+    shown = cv2.warpAffine(
+        np.ones(b.grey.shape, np.uint8), inverse(there), a.sides, flags=cv2.INTER_NEAREST, borderValue=0
+    )
+    alone = cv2.dilate(shown, np.ones((3, 3), np.uint8)) == 0
+    if not alone.any():
+        return False
+    levels = np.bincount(a.grey[alone] // _LEVEL, minlength=256 // _LEVEL + 1)
+    pairs = levels[:-1] + levels[1:]  # a level may lie on the edge of two
+    total, found = int(levels.sum()), 0
+    for _ in range(3):
+        best = int(pairs.argmax())
+        found += int(pairs[best])
+        pairs[max(0, best - 1) : best + 2] = 0
+    return found >= _PLAIN * total
+
+
+def _changed(differs: Difference, b: View) -> list[Part]:
+    out = []
+    if differs.outside > _SPOT and differs.spread < _EVERYWHERE:
+        left, top, right, bottom = differs.box
+        x, y, w, h = left * b.width, top * b.height, (right - left) * b.width, (bottom - top) * b.height
+        out.append(Part("edited", f"edited: region {w:.0f}×{h:.0f} at ({x:.0f}, {y:.0f})"))
+    if differs.steepness < _SOFT:
+        out.append(Part("edited", "edited: blurred"))
+    elif differs.steepness > _SHARP:
+        out.append(Part("edited", "edited: sharpened or noisy"))
+    if differs.tone > _TONE or differs.colour > _COLOUR:
+        what = "recoloured" if differs.colour > _COLOUR else "lightened or darkened"
+        out.append(Part("recoloured", what))
+    return out
+
+
+def _sized(a: View, b: View, change: Change) -> list[Part]:
+    if (a.width, a.height) == (b.width, b.height) or not (change.across and change.down):
+        return []
+    across, down = change.across, change.down
+    if max(abs(across - 1), abs(down - 1)) <= _SAME_SIZE:
+        return []
+    if abs(across / down - 1) > _SAME_SHAPE:
+        return [Part("resized", f"resized {across:.3g} × {down:.3g}")]
+    return [Part("resized", f"resized {(across * down) ** 0.5:.3g}")]
+
+
+# -- what differs ---------------------------------------------------------------------------------------
+
+
+def difference(a: View, b: View, there: Map) -> Difference:
+    """What differs where picture `a` lies on picture `b`."""
+    cv2 = opencv()
+    pair = laid(a.grey, b.grey, there)
+    inner = cv2.erode(pair.common.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(bool)
+    if inner.sum() < 64:
+        return Difference(0, 0, 1, 0, 0, (0, 0, 0, 0))
+    mapped, tone = _toned(pair, inner)
+    outside = np.maximum(_beyond(mapped, pair.b), _beyond(pair.b, mapped))
+    marked = (outside > _STANDS_OUT) & inner
+    side = 16
+    rows, columns = (max(1, length // side) for length in marked.shape)
+    blocks = cv2.resize(marked.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) > 4 / side**2
+    valid = cv2.resize(inner.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) > 0.5
+    spread = float((blocks & valid).sum() / max(1, valid.sum()))
+    box = (0.0, 0.0, 0.0, 0.0)
+    if marked.any():
+        box = _box(marked, pair, there, b)
+    return Difference(
+        tone, _colour(a, b, there), _steepness(mapped, pair.b, inner), float(marked.sum() / inner.sum()), spread, box
+    )
+
+
+def _toned(pair: Laid, inner: NDArray[np.bool_]) -> tuple[Floats, float]:
+    """Picture `a` with the light and dark of picture `b`, and how far the two were apart, in levels on average."""
+    cv2 = opencv()
+    a, b = (cv2.GaussianBlur(grey, (0, 0), 1.0) for grey in (pair.a, pair.b))
+    x, y = a[inner], b[inner]
+    order = np.argsort(x, kind="stable")
+    cuts = np.array_split(order, 24)
+    at = np.array([np.median(x[cut]) for cut in cuts if len(cut)])
+    to = np.maximum.accumulate(np.array([np.median(y[cut]) for cut in cuts if len(cut)]))
+    at, keep = np.unique(at, return_index=True)
+    to = to[keep]
+    curve = np.interp(np.arange(256), at, to)
+    # Beyond the darkest and the lightest the curve goes on as steeply as between them.
+    slope = (to[-1] - to[0]) / max(at[-1] - at[0], 1.0)
+    levels = np.arange(256.0)
+    curve = np.where(levels < at[0], to[0] + slope * (levels - at[0]), curve)
+    curve = np.clip(np.where(levels > at[-1], to[-1] + slope * (levels - at[-1]), curve), 0, 255)
+    mapped = np.interp(pair.a, levels, curve).astype(np.float32)
+    return mapped, float(np.abs(to - at).mean())
+
+
+def _beyond(values: Floats, other: Floats) -> Floats:
+    """By how much values lie above, or below, everything that the other picture has around there."""
+    cv2 = opencv()
+    around = np.ones((5, 5), np.uint8)
+    smooth = cv2.GaussianBlur(values, (0, 0), 0.8)
+    over, under = smooth - cv2.dilate(other, around), cv2.erode(other, around) - smooth
+    out: Floats = np.maximum(np.maximum(over, under), 0)
+    return out
+
+
+def _steepness(mapped: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
+    """How steep neighbouring pixels of `b` are to those of `a` with the same light and dark."""
+
+    def energy(values: Floats) -> float:
+        across, down = np.diff(values, axis=1)[:-1], np.diff(values, axis=0)[:, :-1]
+        where = inner[:-1, :-1]
+        return float((across[where] ** 2).mean() + (down[where] ** 2).mean())
+
+    return float(np.sqrt((energy(b) + 1) / (energy(mapped) + 1)))
+
+
+def _colour(a: View, b: View, there: Map) -> float:
+    """How far the colours are apart, in levels of two colour differences, on average."""
+    cv2 = opencv()
+    square = (COLOUR, COLOUR)
+    small = rescaled(there, (a.sides, square), (b.sides, square))
+    moved = cv2.warpAffine(a.colours, small, square, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    common = cv2.warpAffine(np.ones(square, np.uint8), small, square, flags=cv2.INTER_NEAREST, borderValue=0) > 0
+    if not common.any():
+        return 0.0
+    first, second = (_chroma(colours) for colours in (moved, b.colours))
+    return float(np.abs(first - second)[common].mean())
+
+
+def _chroma(colours: NDArray[np.uint8]) -> Floats:
+    cv2 = opencv()
+    smooth = cv2.GaussianBlur(colours.astype(np.float32), (0, 0), 2.0)
+    red, green, blue = smooth[..., 0], smooth[..., 1], smooth[..., 2]
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return np.stack([blue - luma, red - luma], axis=-1)
+
+
+def _box(marked: NDArray[np.bool_], pair: Laid, there: Map, b: View) -> tuple[float, float, float, float]:
+    """The box, in shares of picture b, round most of the marked pixels."""
+    rows, columns = np.nonzero(marked)
+    ends = [np.quantile(columns, 0.02), np.quantile(rows, 0.02), np.quantile(columns, 0.98), np.quantile(rows, 0.98)]
+    places = np.array([[ends[0], ends[1]], [ends[2], ends[3]], [ends[0], ends[3]], [ends[2], ends[1]]])
+    if pair.there is not there:  # the pixels are those of a
+        places = placed(there, places)
+    shares = (places + 0.5) / np.array(b.sides)
+    low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])

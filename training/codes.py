@@ -1,0 +1,137 @@
+"""Learn how the descriptors of points become 64 bits: an embedding in which pairs stay, a rotation, a threshold.
+
+Pairs of descriptors come from pictures and edited copies of them, whose geometry is known. The embedding is the
+linear one in which all descriptors spread and those of a pair do not (Fisher's). A mirrored picture's descriptors
+are a permutation of the picture's; the embedding is made of directions that this permutation keeps and of ones that
+it negates, 32 of each, so that a mirrored code is the code with 32 of its bits turned over.
+
+Source: Y. Gong, S. Lazebnik, "Iterative quantization", CVPR 2011, https://doi.org/10.1109/CVPR.2011.5995432;
+H. Jégou, M. Douze, C. Schmid, "Hamming embedding and weak geometric consistency", ECCV 2008.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageFilter
+
+from twinpix.imaging.points import MIRROR, Points, points_of
+
+BITS, HALF = 64, 32
+MOST = 150
+SIDE = 256
+NEAR = 2.0  # pixels between a point and where its copy's should be
+ALIKE = 1.3  # times that their sizes may differ
+ROUNDS = 60
+
+Floats = NDArray[np.float64]
+
+
+def learn(packed: Path, out: Path, pictures: int = 4000, seed: int = 1) -> dict[str, float]:
+    """Learn from `pictures` of the packed ones and write `out`, a NumPy archive; says how well pairs agree."""
+    left, right, every = _pairs(packed, pictures, np.random.default_rng(seed))
+    mean = (every.mean(axis=0) + every.mean(axis=0)[MIRROR]) / 2
+    within = _symmetric(np.cov((left - right).T) / 2)
+    total = _symmetric(np.cov(every.T))
+    parts = [_half(sign, within, total, every - mean) for sign in (1, -1)]
+    matrix = np.concatenate(parts, axis=1)
+    threshold = mean @ matrix
+    np.savez(out, matrix=matrix.astype(np.float32), threshold=threshold.astype(np.float32))
+    bits = [(one @ matrix > threshold) for one in (left, right, every)]
+    gaps = (bits[0] != bits[1]).sum(axis=1)
+    others = (bits[2] != np.roll(bits[2], 1000, axis=0)).sum(axis=1)
+    facts = {"pairs": len(left), "descriptors": len(every), "balance": float(bits[2].mean(axis=0).std())}
+    for most in (4, 6, 8, 10, 12):
+        facts[f"pairs within {most}"] = float((gaps <= most).mean())
+        facts[f"others within {most}"] = float((others <= most).mean())
+    return facts
+
+
+def _symmetric(matrix: Floats) -> Floats:
+    """The mean of a covariance and that of mirrored descriptors."""
+    return (matrix + matrix[np.ix_(MIRROR, MIRROR)]) / 2
+
+
+def _half(sign: int, within: Floats, total: Floats, centred: Floats) -> Floats:
+    """Directions `(128, 32)` that mirroring keeps (1) or negates (-1), turned so that signs tell most."""
+    swap = np.eye(128)[MIRROR]
+    _, vectors = np.linalg.eigh(np.eye(128) + sign * swap)
+    basis = vectors[:, np.linalg.eigvalsh(np.eye(128) + sign * swap) > 1]  # of the descriptors of that symmetry
+    inside, spread = basis.T @ within @ basis, basis.T @ total @ basis
+    inside += np.eye(len(inside)) * 0.05 * np.trace(inside) / len(inside)
+    values, white = np.linalg.eigh(inside)
+    white = white / np.sqrt(values)
+    gains, turned = np.linalg.eigh(white.T @ spread @ white)
+    chosen = basis @ white @ turned[:, np.argsort(-gains)[:HALF]]
+    return np.asarray(chosen @ _rotation(centred @ chosen))
+
+
+def _rotation(values: Floats) -> Floats:
+    """The rotation after which the values lie nearest to their signs (ITQ)."""
+    rng = np.random.default_rng(0)
+    rotation = np.linalg.qr(rng.normal(size=(HALF, HALF)))[0]
+    for _ in range(ROUNDS):
+        signs = np.sign(values @ rotation)
+        u, _, v = np.linalg.svd(signs.T @ values)
+        rotation = (u @ v).T
+    return rotation
+
+
+def _pairs(packed: Path, pictures: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    """Descriptors of points and of the same points in edited copies, and of all points."""
+    stored = np.load(packed / "level0.npy", mmap_mode="r")
+    left, right, every = [], [], []
+    for number in rng.permutation(len(stored))[:pictures]:
+        image = Image.fromarray(np.asarray(stored[number])).convert("L")
+        image = image.resize((SIDE, round(SIDE * rng.uniform(0.6, 1))), Image.Resampling.BICUBIC)
+        copy, there = _edited(image, rng)
+        a, b = points_of(np.asarray(image), MOST), points_of(np.asarray(copy), MOST)
+        i, j = _same(a, b, there)
+        left.append(a.around[i])
+        right.append(b.around[j])
+        every.append(a.around)
+    return tuple(np.concatenate(each).astype(np.float64) for each in (left, right, every))  # type: ignore[return-value]
+
+
+def _edited(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, Floats]:
+    """A cropped, turned, scaled, recoloured copy of a picture, and where a place of it lies there: `(2, 3)`."""
+    scale, angle = np.exp(rng.uniform(np.log(0.5), np.log(1.6))), rng.choice([0.0, rng.normal(0, 0.5)])
+    stretch = np.exp(rng.choice([0.0, rng.normal(0, 0.15)]))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = turn @ np.diag([scale * stretch, scale / stretch])
+    w, h = image.size
+    size = (max(96, min(SIDE, round(w * scale))), max(96, min(SIDE, round(h * scale))))
+    middle = np.array([w - 1, h - 1]) * rng.uniform(0.35, 0.65, 2)
+    there = np.column_stack([linear, (np.array(size) - 1) / 2 - linear @ middle])
+    back = np.linalg.inv(linear)
+    offset = -back @ there[:, 2]
+    if scale < 1:
+        image = image.filter(ImageFilter.GaussianBlur(float(0.4 / scale)))
+    copy = image.transform(
+        size, Image.Transform.AFFINE, (*back[0], offset[0], *back[1], offset[1]), Image.Resampling.BICUBIC
+    )
+    copy = ImageEnhance.Brightness(copy).enhance(rng.uniform(0.6, 1.4))
+    copy = ImageEnhance.Contrast(copy).enhance(rng.uniform(0.6, 1.6))
+    if rng.random() < 0.3:
+        copy = copy.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
+    noisy = np.asarray(copy) + rng.normal(0, rng.choice([0, 0, 6.0]), copy.size[::-1])
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)), there
+
+
+def _same(a: Points, b: Points, there: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Points of `b` that lie where points of `a` have gone, are as large and look the same way."""
+    empty = np.empty(0, np.int64)
+    if not len(a.size) or not len(b.size):
+        return empty, empty
+    placed = a.place @ there[:, :2].T + there[:, 2]
+    scale = np.sqrt(abs(np.linalg.det(there[:, :2])))
+    angle = np.arctan2(there[1, 0], there[0, 0])
+    far = np.linalg.norm(placed[:, None] - b.place[None], axis=2)
+    larger = np.abs(np.log((a.size * scale)[:, None] / b.size[None]))
+    aside = np.abs(np.mod(a.angle[:, None] + angle - b.angle[None] + np.pi, 2 * np.pi) - np.pi)
+    fits = (far < NEAR) & (larger < np.log(ALIKE)) & (aside < 0.35)
+    cost = np.where(fits, far + larger + aside, np.inf)
+    i = np.flatnonzero(fits.any(axis=1))
+    return i, cost[i].argmin(axis=1)
