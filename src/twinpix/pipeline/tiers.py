@@ -1,7 +1,9 @@
 """Matches by pixels: what each method proposes, the cheapest first, is looked at again."""
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +17,16 @@ from twinpix.model import DIGITS, Bytes2D, Matches
 from twinpix.pipeline.matching import match, notes_of
 from twinpix.pipeline.nodes import Nodes
 from twinpix.pipeline.progress import Shares
-from twinpix.pipeline.verifying import Guess, Pair, Verifier, guess_of_turn, guesses_of, turned
+from twinpix.pipeline.verifying import Guess, Pair, Verifier, guess_of, guess_of_turn, guesses_of, through, turned
 from twinpix.search import Search
 from twinpix.verify import Look
 
 Sides = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Nodes that are compared with each other, and nodes that only these are compared with."""
+
+
+_ROUNDS = 2  # in which pairs are looked at that a third picture joins
+_CROWD = 64  # pictures that one matches, of which all pairs are looked at
 
 
 class Tier(NamedTuple):
@@ -32,20 +38,20 @@ class Tier(NamedTuple):
     radius: float
 
 
-class Proposed(NamedTuple):
-    """Pairs of nodes `i < j` that one method proposes."""
+class Proposal(NamedTuple):
+    """A pair of nodes `i < j` that a method proposes."""
 
-    i: list[int]
-    j: list[int]
-    distance: list[float]
-    guesses: list[Guess]
+    i: int
+    j: int
+    distance: float
+    guess: Guess
 
 
 def tiers_of(method: Fingerprint, codes: Bytes2D, radius: float) -> list[Tier]:
-    """The methods that propose pairs: those of a cascade at their loosest, else the method itself at the radius."""
+    """The methods that propose pairs: those of a cascade as measured, else the method itself at the radius."""
     if isinstance(method, Cascade):
         return [
-            Tier(tier.name, tier.method, codes[..., tier.code], tier.method.radii["loose"]) for tier in method.tiers
+            Tier(tier.name, tier.method, codes[..., tier.code], tier.method.radii["normal"]) for tier in method.tiers
         ]
     return [Tier("", method, codes, radius)]
 
@@ -57,22 +63,57 @@ def verified(
 
     `first` is the content that stands for each node. Comes with what is to be said of the searches.
     """
-    known: set[tuple[int, int]] = set()
-    found: list[tuple[int, int, float]] = []
+    settled: set[tuple[int, int]] = set()
+    left: dict[tuple[int, int], Proposal] = {}
+    found: dict[tuple[int, int], float] = {}
     notes: list[str] = []
+
+    def look(tier: Tier, proposed: Sequence[Proposal], *, glance: bool = False) -> None:
+        eye.look([_pair(first[one.i], first[one.j], one.guess) for one in proposed], tier.name, glance=glance)
+        for one in proposed:
+            seen = eye.of(first[one.i], first[one.j])
+            if glance and seen is None:
+                left[one[:2]] = one
+                continue
+            settled.add(one[:2])
+            if seen and seen.same:
+                by_share = tier.name or fingerprints.by_pixels(tier.method)
+                found[one[:2]] = apart(seen) if by_share else one.distance
+
     for tier in tiers:
-        proposed = _proposed(tier, rows, engine, eye, notes)
-        fresh = [pair for pair in zip(*proposed, strict=True) if pair[:2] not in known]
-        eye.look([_pair(first[i], first[j], guess) for i, j, _, guess in fresh], tier.name)
-        for i, j, distance, _ in fresh:
-            known.add((i, j))
-            if (look := eye.of(first[i], first[j])) and look.same:
-                found.append((i, j, apart(look) if tier.name or fingerprints.by_pixels(tier.method) else distance))
-    found.sort()
-    ends = np.array([pair[:2] for pair in found], dtype=np.int64).reshape(-1, 2)
+        fresh = [one for one in _proposed(tier, rows, engine, eye, notes) if one[:2] not in settled]
+        # A hash says little of how two pictures lie: what is not clear at a glance waits for a method that says more.
+        look(tier, fresh, glance=tier is not tiers[-1] and tier.method.metric == "hamming")
+    look(tiers[0], [one for pair, one in sorted(left.items()) if pair not in settled])
+    for _ in range(_ROUNDS):
+        look(tiers[-1], _closing(first, found, eye))
+    pairs = sorted(found)
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     in_bits = tiers[0].method.metric == "hamming" and not tiers[0].name
-    gaps = np.array([pair[2] for pair in found], dtype=np.int32 if in_bits else np.float32)
-    return Matches(ends[:, 0], ends[:, 1], gaps, np.zeros(len(found), np.int8)), notes
+    gaps = np.array([found[pair] for pair in pairs], dtype=np.int32 if in_bits else np.float32)
+    return Matches(ends[:, 0], ends[:, 1], gaps, np.zeros(len(pairs), np.int8)), notes
+
+
+def _closing(first: Sequence[int], found: Collection[tuple[int, int]], eye: Verifier) -> list[Proposal]:
+    """Pairs that both match a third picture, which says how they lie on each other."""
+    near: dict[int, set[int]] = defaultdict(set)
+    for i, j in found:
+        near[i].add(j)
+        near[j].add(i)
+    out: dict[tuple[int, int], Proposal] = {}
+    for middle, others in sorted(near.items()):
+        for i, j in combinations(sorted(others)[:_CROWD], 2):
+            if (i, j) in found or (i, j) in out:
+                continue
+            out[i, j] = Proposal(i, j, 0.0, through(_seen(first, i, middle, eye), _seen(first, middle, j, eye)))
+    return list(out.values())
+
+
+def _seen(first: Sequence[int], i: int, j: int, eye: Verifier) -> Guess:
+    """How two nodes that match were seen to lie."""
+    look = eye.of(first[i], first[j])
+    assert look is not None
+    return guess_of(look)
 
 
 def unlike_equals(nodes: Nodes, eye: Verifier) -> set[int]:
@@ -97,7 +138,7 @@ def _pair(a: int, b: int, guess: Guess) -> Pair:
     return Pair(a, b, guess) if a < b else Pair(b, a, turned(guess))
 
 
-def _proposed(tier: Tier, rows: Sides, engine: str, eye: Verifier, notes: list[str]) -> Proposed:
+def _proposed(tier: Tier, rows: Sides, engine: str, eye: Verifier, notes: list[str]) -> list[Proposal]:
     total = sum(map(len, rows))
     with eye.progress.stage("compare", total):
         tell = Shares(eye.progress, total, 2 if len(rows[1]) else 1)
@@ -106,21 +147,15 @@ def _proposed(tier: Tier, rows: Sides, engine: str, eye: Verifier, notes: list[s
         made, begun = Search(engine, tell), time.monotonic()
         found = match(fingerprints.comparable(tier.method, tier.codes), *rows, tier.radius, made)
         notes += notes_of(made, time.monotonic() - begun)
-    guesses = [guess_of_turn(turn) for turn in found.turn.tolist()]
-    return Proposed(found.i.tolist(), found.j.tolist(), found.distance.tolist(), guesses)
+    columns = found.i.tolist(), found.j.tolist(), found.distance.tolist(), map(guess_of_turn, found.turn.tolist())
+    return list(map(Proposal, *columns))
 
 
-def _by_points(tier: Tier, rows: Sides, tell: Shares) -> Proposed:
+def _by_points(tier: Tier, rows: Sides, tell: Shares) -> list[Proposal]:
     every = np.concatenate(rows)
     sets = unpacked(tier.codes[every, 0])
     points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
     found = search.alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=len(rows[0]), tell=tell)
     guesses = guesses_of(found.change, sets.sides[found.i], sets.sides[found.j])
-    i, j = every[found.i].tolist(), every[found.j].tolist()
-    swapped = [a > b for a, b in zip(i, j, strict=True)]
-    return Proposed(
-        [min(pair) for pair in zip(i, j, strict=True)],
-        [max(pair) for pair in zip(i, j, strict=True)],
-        [0.0] * len(i),
-        [turned(guess) if swap else guess for guess, swap in zip(guesses, swapped, strict=True)],
-    )
+    ends = zip(every[found.i].tolist(), every[found.j].tolist(), guesses, strict=True)
+    return [Proposal(i, j, 0.0, guess) if i < j else Proposal(j, i, 0.0, turned(guess)) for i, j, guess in ends]

@@ -35,7 +35,10 @@ class Pair(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What was seen of a pair, and the method that had proposed it where there are several."""
+    """What was seen of a pair, and the method that had proposed it where there are several.
+
+    Its map is one between pictures of sides 1.
+    """
 
     look: Look
     tier: str
@@ -60,15 +63,16 @@ class LookTask:
     """Looks at a batch of pairs in a worker."""
 
     least: float
+    glance: bool
 
-    def __call__(self, batch: Sequence[_Item], begin: Begin, ask: Ask) -> list[Look | _Unread]:
-        out = []
+    def __call__(self, batch: Sequence[_Item], begin: Begin, ask: Ask) -> list[Look | _Unread | None]:
+        out = list[Look | _Unread | None]()
         for index, item in enumerate(batch):
             begin(index)
             out.append(self._look(item))
         return out
 
-    def _look(self, item: _Item) -> Look | _Unread:
+    def _look(self, item: _Item) -> Look | _Unread | None:
         views = []
         for path in (item.a, item.b):
             try:
@@ -80,7 +84,11 @@ class LookTask:
         if item.guess:
             guess = np.array(item.guess, dtype=np.float64).reshape(2, 3)
             guesses.append(verify.rescaled(guess, (UNIT, a.sides), (UNIT, b.sides)))
-        return verify.look(a, b, guesses, self.least)
+        look = verify.glance if self.glance else verify.look
+        seen = look(a, b, guesses, self.least)
+        if seen is None or seen.there is None:
+            return seen
+        return seen._replace(there=verify.rescaled(seen.there, (a.sides, UNIT), (b.sides, UNIT)))
 
 
 @lru_cache(_HELD)
@@ -110,15 +118,18 @@ class Verifier:
             return None
         return seen.look if a < b else seen.look.turned()
 
-    def look(self, pairs: Sequence[Pair], tier: str = "") -> None:
-        """Look at the pairs, which `tier` proposes, that were not seen before."""
-        fresh = [pair for pair in pairs if (pair.a, pair.b) not in self.seen]
+    def look(self, pairs: Sequence[Pair], tier: str = "", *, glance: bool = False) -> None:
+        """Look at the pairs that `tier` proposes and that are not known to be one picture.
+
+        At a glance, what is not clear is left open.
+        """
+        fresh = [pair for pair in pairs if not ((look := self.of(pair.a, pair.b)) and look.same)]
         if not fresh:
             return
         queue = _Queue([_Item(at, self.paths[a], self.paths[b], guess) for at, (a, b, guess) in enumerate(fresh)])
         failed: dict[str, str] = {}
         pool = Local(self.workers, self.timeout)
-        run = pool.run(LookTask(1 - self.radius), queue, _nothing)
+        run = pool.run(LookTask(1 - self.radius, glance), queue, _nothing)
         with self.progress.stage("verify", len(fresh)), forkable(), closing(run):
             for batch, looks in run:
                 if isinstance(looks, Lost):
@@ -130,7 +141,7 @@ class Verifier:
                 for item, seen in zip(batch, looks, strict=True):
                     if isinstance(seen, _Unread):
                         failed[seen.path] = seen.error
-                    else:
+                    elif seen is not None and (seen.same or fresh[item.number][:2] not in self.seen):
                         self.seen[fresh[item.number][:2]] = Seen(seen, tier)
                 self.progress.advance(len(batch))
         self.failures += [Failure(path, "verify", why) for path, why in sorted(failed.items())]
@@ -139,6 +150,17 @@ class Verifier:
 def guess_of_turn(turn: int) -> Guess:
     """One picture filling the other, in an orientation."""
     return tuple(verify.turning(turn, UNIT, UNIT).ravel().tolist())
+
+
+def guess_of(look: Look) -> Guess:
+    """How two pictures were seen to lie."""
+    return () if look.there is None else tuple(look.there.ravel().tolist())
+
+
+def through(first: Guess, second: Guess) -> Guess:
+    """The guess of one picture on a third, from those of the one on another, and of that on the third."""
+    one, two = (np.vstack([np.reshape(guess, (2, 3)), [0, 0, 1]]) for guess in (first, second))
+    return tuple((two @ one)[:2].ravel().tolist())
 
 
 def turned(guess: Guess) -> Guess:

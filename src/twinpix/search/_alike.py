@@ -14,8 +14,11 @@ from twinpix.search.base import Tell, quiet
 RADIUS = 6
 """Bits by which the codes of two points that show the same may differ."""
 
-ENOUGH = 3.0
-"""Points that agree, each of a code that few points have, before two pictures are candidates."""
+PROPOSING = 2.0
+"""Points whose codes agree, and that agree in place, before more are looked for; of a code that many have more."""
+
+ENOUGH = 6
+"""Points that must lie where these put them before two pictures are candidates."""
 
 _PAIRS = 100_000_000  # of codes, above which a smaller radius must do
 _LOOKED_AT = 1000  # codes whose pairs are counted to know
@@ -39,7 +42,7 @@ class Alike(NamedTuple):
 
 
 def alike(
-    sets: Sets, mirror: int, *, of: int | None = None, radius: int = RADIUS, enough: float = ENOUGH, tell: Tell = quiet
+    sets: Sets, mirror: int, *, of: int | None = None, radius: int = RADIUS, enough: int = ENOUGH, tell: Tell = quiet
 ) -> Alike:
     """Pairs of pictures of which points agree in code, and among each other in scale, angle and place.
 
@@ -58,9 +61,10 @@ def alike(
     reached = np.concatenate([[0], np.cumsum(np.diff(posts)[linked >> 1])])
     common = np.maximum(np.diff(reached[links]), 1).astype(np.float32)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-    laid = starts, owner, code.astype(np.int32).reshape(-1), np.ascontiguousarray(points), np.ascontiguousarray(sides)
+    shape = np.ascontiguousarray(points), np.ascontiguousarray(sides), codes, np.uint64(mirror)
+    laid = starts, owner, code.astype(np.int32).reshape(-1), *shape
     likes = links, linked, posts, post, common
-    parts = list(_votes(laid, likes, of, np.float32(enough), tell))
+    parts = list(_votes(laid, likes, of, (np.float32(PROPOSING - 0.01), enough), tell))
     whole = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     i, j, agreeing, mirrored = whole[0].T
     order = np.lexsort((j, i))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from twinpix.search._compiling import compiled
+from twinpix.search._compiling import compiled, popcount
 
 MOST = 512  # pairs of points of two pictures that are looked at
 _TRIED = 48  # of them, as guesses of how the pictures lie
@@ -18,6 +18,7 @@ _OCTAVES, _TURN = 0.6, 0.4  # by which the change of a pair of points may differ
 _ROUGH, _FINE = 0.09, 0.04  # of the longer side: how far a point may lie from where one pair, or all of them, put it
 _APART = 2.0  # pixels: points of one picture that are nearer to each other count as one
 _COMMON = 48.0  # points that look like one before it counts less
+_BITS = 14  # by which the codes of two points may differ that lie where one change puts them
 _STRETCH = 2.0  # by which a change may widen a picture more than it heightens it
 
 
@@ -39,9 +40,9 @@ def reach(first: Any, last: Any, starts: Any, code: Any, links: Any, linked: Any
 def vote(
     first: Any,
     last: Any,
-    sets: Any,  # starts, owner, code, points (n, 4) of x, y, octaves, radians; sides (pictures, 2)
+    sets: Any,  # starts, owner, code, points (n, 4) of x, y, octaves, radians; sides (pictures, 2); bits, mirror
     likes: Any,  # links, linked (code << 1 | mirrored), posts, post, common: points that look like a code
-    least: Any,  # weight that is enough
+    least: Any,  # weight of the points that propose a change; how many must agree with it
     work: Any,  # (3, pairs) int32, (pairs,) int32
     out: Any,  # (most, 4) int32: i, j, points that agree, mirrored; (most, 7) float32: weight, change
 ) -> Any:
@@ -49,7 +50,7 @@ def vote(
 
     Stops before a picture whose pairs may not fit into `out`, which has room for those of one.
     """
-    starts, owner, code, _, _ = sets
+    starts, owner, code, _, _, _, _ = sets
     links, linked, posts, post, common = likes
     pairs, order = work
     found = 0
@@ -106,10 +107,11 @@ def vote(
 @compiled()
 def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # type: ignore[no-untyped-def]
     """Write the change that most of the pairs of points of two pictures agree with, if enough do; 1 if so."""
-    starts, _, code, points, sides = sets
+    starts, _, code, points, sides, _, _ = sets
     rows, weight, fits = room
+    propose, enough = least
     change, trial = np.empty(6, np.float32), np.empty(6, np.float32)
-    best, wide = np.float32(0), sides[b, 0]
+    best, wide = 0, sides[b, 0]
     longer = max(sides[b, 0], sides[b, 1])
     for mirrored in range(2):
         m = 0
@@ -135,15 +137,19 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
                 top = total
                 change[:] = trial
                 octaves, turn = rows[k, 4], rows[k, 5]
-        if top < least or top <= best:
+        if top < propose:
             continue
         total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _ROUGH * longer, seen)
-        for _ in range(3):
+        _fit(rows, fits, m, change)
+        for _ in range(2):
+            m = _paired(a, b, mirrored, sets, change, octaves, turn, _ROUGH * longer, rows, weight)
+            total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _ROUGH * longer, seen)
             _fit(rows, fits, m, change)
             total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _FINE * longer, seen)
-        if total < least or total <= best:
+            _fit(rows, fits, m, change)
+        if agreeing < enough or agreeing <= best:
             continue
-        best = total
+        best = agreeing
         out[0][at, 0], out[0][at, 1], out[0][at, 2], out[0][at, 3] = a, b, agreeing, mirrored
         out[1][at, 0] = total
         sign = np.float32(-1) if mirrored else np.float32(1)
@@ -152,6 +158,43 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
         if mirrored:
             out[1][at, 3] += wide - 1
     return 1 if best > 0 else 0
+
+
+@compiled()
+def _paired(a, b, mirrored, sets, change, octaves, turn, far, rows, weight):  # type: ignore[no-untyped-def]
+    """Pair each point of `a` with the one most like it of those where a change puts it; how many pairs there are."""
+    starts, _, _, points, sides, bits, mirror = sets
+    flip = mirror if mirrored else np.uint64(0)
+    m = 0
+    for p in range(starts[a], starts[a + 1]):
+        x, y = points[p, 0], points[p, 1]
+        u, v = change[0] * x + change[1] * y + change[2], change[3] * x + change[4] * y + change[5]
+        nearest = _BITS + 1
+        for q in range(starts[b], starts[b + 1]):
+            down = points[q, 1] - v
+            if abs(down) > far:
+                continue
+            across, angle = points[q, 0], points[q, 3]
+            if mirrored:
+                across, angle = sides[b, 0] - 1 - across, np.float32(np.pi) - angle
+            if (across - u) ** 2 + down * down > far * far:
+                continue
+            gap = int(popcount(bits[p] ^ bits[q] ^ flip))
+            if gap >= nearest or abs(points[q, 2] - points[p, 2] - octaves) > _OCTAVES:
+                continue
+            aside = abs(angle - points[p, 3] - turn) % np.float32(2 * np.pi)
+            if min(aside, np.float32(2 * np.pi) - aside) > _TURN:
+                continue
+            nearest = gap
+            rows[m, 0], rows[m, 1], rows[m, 2], rows[m, 3] = x, y, across, points[q, 1]
+            rows[m, 4], rows[m, 5] = points[q, 2] - points[p, 2], angle - points[p, 3]
+            rows[m, 6], rows[m, 7] = p - starts[a], q - starts[b]
+        if nearest <= _BITS:
+            weight[m] = np.float32(1)
+            m += 1
+            if m == MOST:
+                break
+    return m
 
 
 @compiled()

@@ -6,13 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.model import Bytes2D
 from twinpix.verify.maps import Map, inverse
+from twinpix.verify.views import View
 
 BLOCK = 16  # pixels
 _BLUR = 1.5  # pixels: what a shift of a pixel would make disagree is smoothed away
 _CONTRAST = 4.0  # of a block's grey levels, as a standard deviation, below which there is nothing to compare
 _ALIKE = 0.6  # normalised correlation of two blocks that show the same
+_BORDER = 0.9  # of a block: so much border in one picture says nothing of the other
+_CELLS = 4  # parts of equal area that the overlap has along either side
+_COARSE = 0.5  # of the pixels a side, at which maps are refined
+_ROUNDS = 25
 _SMALL = 96  # pixels: of pictures with a shorter side the blocks are smaller
 
 Floats = NDArray[np.float32]
@@ -24,6 +28,7 @@ class Laid(NamedTuple):
     a: Floats  # grey levels; only those marked by `common` mean something
     b: Floats
     common: NDArray[np.bool_]
+    border: NDArray[np.bool_]  # of either
     there: Map  # from places of picture a to these pixels
 
 
@@ -31,32 +36,35 @@ class Agreement(NamedTuple):
     """How much of the overlap agrees."""
 
     share: float  # of the blocks in which there is something to see
-    blocks: int  # how many these are
+    area: float  # of the parts of equal area: many small letters, or a caption's band, would outvote a smooth picture
+    blocks: int  # with something to see
     fits: NDArray[np.int8]  # (rows, columns) of blocks: 1 agrees, 0 does not, -1 nothing to see there
 
 
-def laid(a: Bytes2D, b: Bytes2D, there: Map) -> Laid:
+def laid(a: View, b: View, there: Map) -> Laid:
     """Lay picture `a` on picture `b`, given where its places lie there."""
     scale = float(np.sqrt(abs(np.linalg.det(there[:, :2]))))
     if scale <= 1:
-        moved, common = _moved(a, there, scale, b.shape)
-        return Laid(moved, b.astype(np.float32), common, there)
+        moved, common, border = _moved(a, there, scale, b.grey.shape)
+        return Laid(moved, b.grey.astype(np.float32), common, border | b.border, there)
     back = inverse(there)
-    moved, common = _moved(b, back, 1 / scale, a.shape)
-    return Laid(a.astype(np.float32), moved, common, np.eye(2, 3))
+    moved, common, border = _moved(b, back, 1 / scale, a.grey.shape)
+    return Laid(a.grey.astype(np.float32), moved, common, border | a.border, np.eye(2, 3))
 
 
-def _moved(grey: Bytes2D, there: Map, scale: float, shape: tuple[int, ...]) -> tuple[Floats, NDArray[np.bool_]]:
-    """A picture moved into another's pixels, `scale` times as large, and which of them it covers."""
+def _moved(
+    view: View, there: Map, scale: float, shape: tuple[int, ...]
+) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    """A picture moved into another's pixels, `scale` times as large; which of them it covers, and its border."""
     cv2 = opencv()
-    source = grey.astype(np.float32)
+    source = view.grey.astype(np.float32)
     if scale < 0.9:
         source = cv2.GaussianBlur(source, (0, 0), 0.5 * float(np.sqrt(1 / scale**2 - 1)) + 0.1)
     size = (shape[1], shape[0])
     moved = cv2.warpAffine(source, there, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    full = np.ones(grey.shape, np.uint8)
-    common = cv2.warpAffine(full, there, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return moved, common.astype(bool)
+    kinds = np.where(view.border, 2, 1).astype(np.uint8)
+    laid = cv2.warpAffine(kinds, there, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return moved, laid > 0, laid == 2
 
 
 def agreement(pair: Laid) -> Agreement:
@@ -79,14 +87,35 @@ def agreement(pair: Laid) -> Agreement:
     var_a = mean(a * a * weight) / filled - mean_a**2
     var_b = mean(b * b * weight) / filled - mean_b**2
     product = mean(a * b * weight) / filled - mean_a * mean_b
-    seen = (covered > 0.7) & (np.maximum(var_a, var_b) > _CONTRAST**2)
+    plain = mean(pair.border.astype(np.float32)) > _BORDER
+    seen = (covered > 0.7) & ~plain & (np.maximum(var_a, var_b) > _CONTRAST**2)
     fits = product > _ALIKE * np.sqrt(np.maximum(var_a, 0.25) * np.maximum(var_b, 0.25))
     blocks = int(seen.sum())
-    share = float((fits & seen).sum()) / blocks if blocks else 0.0
-    return Agreement(share, blocks, np.where(seen, fits, -1).astype(np.int8))
+    if not blocks:
+        return Agreement(0.0, 0.0, 0, np.full(seen.shape, -1, np.int8))
+    return Agreement(
+        float(fits[seen].mean()),
+        _area(fits, seen, (covered > 0.7) & ~plain),
+        blocks,
+        np.where(seen, fits, -1).astype(np.int8),
+    )
 
 
-def refined(a: Bytes2D, b: Bytes2D, there: Map) -> Map | None:
+def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:
+    """The share of the area that agrees, of the parts in which there is something to see."""
+    rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
+    cells = [
+        (_CELLS * (np.arange(length) - kept[0]) // (kept[-1] - kept[0] + 1)).clip(0, _CELLS - 1)
+        for length, kept in zip(covered.shape, (rows, columns), strict=True)
+    ]
+    cell = (_CELLS * cells[0][:, None] + cells[1][None])[seen]
+    counts = np.bincount(cell, minlength=_CELLS**2)
+    agreeing = np.bincount(cell, weights=fits[seen], minlength=_CELLS**2)
+    there = counts > 0
+    return float((agreeing[there] / counts[there]).mean())
+
+
+def refined(a: View, b: View, there: Map) -> Map | None:
     """A map near `there` on which the pixels agree better (enhanced correlation); None when there is none.
 
     Source: G. Evangelidis, E. Psarakis, "Parametric image alignment using enhanced correlation coefficient
@@ -95,13 +124,19 @@ def refined(a: Bytes2D, b: Bytes2D, there: Map) -> Map | None:
     cv2 = opencv()
     pair = laid(a, b, there)
     warp = np.eye(2, 3, dtype=np.float32)
-    steps = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
+    steps = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ROUNDS, 1e-3)
+    size = tuple(max(1, round(length * _COARSE)) for length in pair.a.shape[::-1])
+    small = [cv2.resize(grey, size, interpolation=cv2.INTER_AREA) for grey in (pair.a, pair.b)]
+    common = cv2.resize(pair.common.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     try:
-        cv2.findTransformECC(pair.a, pair.b, warp, cv2.MOTION_AFFINE, steps, pair.common.astype(np.uint8), 5)
+        cv2.findTransformECC(*small, warp, cv2.MOTION_AFFINE, steps, common, 5)
     except cv2.error:  # it says so when it finds nothing
         return None
+    shares = [length / whole for length, whole in zip(size, pair.a.shape[::-1], strict=True)]
+    to_small = np.diag([*shares, 1.0])
+    to_small[:2, 2] = [(share - 1) / 2 for share in shares]
     # `warp` leads from the pixels as they are laid to those that picture b has there.
-    fine = np.vstack([warp.astype(np.float64), [0, 0, 1]])
+    fine = np.linalg.inv(to_small) @ np.vstack([warp.astype(np.float64), [0, 0, 1]]) @ to_small
     first = np.vstack([pair.there, [0, 0, 1]])  # from a to the pixels
     second = np.vstack([there, [0, 0, 1]]) @ np.linalg.inv(first)  # from the pixels to b
     return np.asarray((second @ fine @ first)[:2])

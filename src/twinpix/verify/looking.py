@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
 from twinpix.verify.agreement import Agreement, agreement, laid, refined
 from twinpix.verify.maps import Map, inverse, overlap
@@ -18,9 +19,12 @@ AGREE = 0.5
 SCENE = 12
 """Points that agree, without the pixels, in pictures of one scene."""
 
-_SURE = 0.97  # of the overlap: no other map is tried
+_SURE = 0.8  # of the overlap: no other map is tried
+_WORTH = 0.25  # of the overlap: with less, a map is none that could be made to fit better
 _FEW = 6  # blocks with something to see: fewer prove nothing by themselves
 _OVERLAP = 0.3  # of the picture of which more is in the overlap
+_AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
+_SPREAD = 0.3  # of the overlap, that points of one scene enclose
 _PART = 0.03  # of the picture of which less is
 
 
@@ -46,21 +50,34 @@ class Look(NamedTuple):
         return self.relation is not None and self.relation != "similar-scene"
 
 
+def glance(a: View, b: View, guesses: Iterable[Map], least: float = AGREE) -> Look | None:
+    """What `look` says where one of the guesses leaves nothing to explain; else None: look closer."""
+    for there in guesses:
+        one = _weighed(a, b, there, 0)
+        if one.accepted(max(least, _SURE)):
+            return _named(a, b, one)
+    return None
+
+
 def look(a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE) -> Look:
     """Whether `a` and `b` are one picture: on at least a share `least` of what they have in common.
 
     `guesses` are maps from places in `a` to places in `b`, the likeliest first.
     """
-    tried = list(_tried(a, b, guesses))
+    tried = list(_tried(a, b, guesses, max(least, _SURE)))
     best = max(tried, key=lambda one: (one.accepted(least), one.agrees.share, one.agrees.blocks), default=None)
     points = max((one.points for one in tried), default=0)
     if best is not None and best.accepted(least):
-        name = name_of(a, b, best.there)
-        return Look(name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.points, best.there)
-    if best is not None and points >= SCENE:
-        seen = max(tried, key=lambda one: one.points)
-        return Look("similar-scene", "", "", seen.agrees.share, seen.overlap, points, seen.there)
+        return _named(a, b, best)
+    seen = max(tried, key=lambda one: one.points, default=None)
+    if seen is not None and seen.points >= SCENE and seen.spread >= _SPREAD:
+        return Look("similar-scene", "", "", seen.agrees.share, seen.overlap, seen.points, seen.there)
     return Look(None, "", "", best.agrees.share if best else 0.0, best.overlap if best else (0, 0), points, None)
+
+
+def _named(a: View, b: View, best: "_Tried") -> Look:
+    name = name_of(a, b, best.there)
+    return Look(name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.points, best.there)
 
 
 class _Tried(NamedTuple):
@@ -70,36 +87,45 @@ class _Tried(NamedTuple):
     agrees: Agreement
     overlap: tuple[float, float]
     points: int
+    spread: float = 0.0  # of the overlap's area, the part that the points enclose
 
     def accepted(self, least: float) -> bool:
         enough = self.agrees.blocks >= _FEW and max(self.overlap) >= _OVERLAP and min(self.overlap) >= _PART
-        return enough and self.agrees.share >= least
+        return enough and self.agrees.share >= least and self.agrees.area >= _AREA * least
 
 
-def _tried(a: View, b: View, guesses: Iterable[Map]) -> Iterator[_Tried]:
+def _tried(a: View, b: View, guesses: Iterable[Map], sure: float) -> Iterator[_Tried]:
     """Maps, until one leaves nothing to explain."""
     best: _Tried | None = None
     for there in guesses:
         one = _weighed(a, b, there, 0)
         yield one
-        if one.accepted(_SURE):
+        if one.accepted(sure):
             return
         best = one if best is None or one.agrees.share > best.agrees.share else best
     by_points = found(a, b)
     if by_points is not None and _fits(by_points, a, b):
-        one = _weighed(a, b, by_points.there, len(by_points.a))
+        one = _weighed(a, b, by_points.there, len(by_points.a))._replace(spread=_spread(by_points, a, b))
         yield one
-        if one.accepted(_SURE):
+        if one.accepted(sure):
             return
         best = one if best is None or one.agrees.share > best.agrees.share else best
-    if best is not None and best.agrees.share > 0.2:
-        fine = refined(a.grey, b.grey, best.there)
+    if best is not None and best.agrees.share > _WORTH:
+        fine = refined(a, b, best.there)
         if fine is not None:
             yield _weighed(a, b, fine, best.points)
 
 
 def _weighed(a: View, b: View, there: Map, points: int) -> _Tried:
-    return _Tried(there, agreement(laid(a.grey, b.grey, there)), overlap(there, a.sides, b.sides), points)
+    return _Tried(there, agreement(laid(a, b, there)), overlap(there, a.sides, b.sides), points)
+
+
+def _spread(by_points: Found, a: View, b: View) -> float:
+    """How much of what both pictures show lies between the points: a caption or a logo is a small part of it."""
+    cv2 = opencv()
+    hull = cv2.convexHull(by_points.a.astype(np.float32))
+    shared = overlap(by_points.there, a.sides, b.sides)[0] * a.sides[0] * a.sides[1]
+    return float(cv2.contourArea(hull)) / max(shared, 1.0)
 
 
 def _fits(by_points: Found, a: View, b: View) -> bool:

@@ -173,7 +173,7 @@ def _sized(a: View, b: View, change: Change) -> list[Part]:
 def difference(a: View, b: View, there: Map) -> Difference:
     """What differs where picture `a` lies on picture `b`."""
     cv2 = opencv()
-    pair = laid(a.grey, b.grey, there)
+    pair = laid(a, b, there)
     inner = cv2.erode(pair.common.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(bool)
     if inner.sum() < 64:
         return Difference(0, 0, 1, 0, 0, (0, 0, 0, 0))

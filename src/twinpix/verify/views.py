@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinpix.imaging import Picture
+from twinpix.imaging.opencv import opencv
 from twinpix.imaging.picture import Colours
 from twinpix.imaging.points import Points, points_of
 from twinpix.model import Bytes2D
@@ -13,6 +15,12 @@ from twinpix.model import Bytes2D
 DETAIL = 320  # pixels along the longer side
 COLOUR = 96  # pixels of colour along the shorter side
 _POINTS = 400
+_PLAIN = 8  # grey levels by which a plain colour varies
+
+
+def _along(length: int) -> list[int]:
+    """Places along an edge from which a border is looked for."""
+    return [round(share * (length - 1)) for share in (0, 0.25, 0.5, 0.75, 1)]
 
 
 @dataclass
@@ -29,6 +37,20 @@ class View:
     def sides(self) -> tuple[int, int]:
         """Width and height of `grey`."""
         return self.grey.shape[1], self.grey.shape[0]
+
+    @cached_property
+    def border(self) -> NDArray[np.bool_]:
+        """Which pixels of `grey` are of a plain colour that reaches the edge: a border, a band, a page's ground."""
+        cv2 = opencv()
+        height, width = self.grey.shape
+        grey, filled = self.grey.copy(), np.zeros((height + 2, width + 2), np.uint8)
+        seeds = [(x, y) for x in _along(width) for y in (0, height - 1)]
+        seeds += [(x, y) for x in (0, width - 1) for y in _along(height)]
+        how = 4 | (1 << 8) | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY
+        for x, y in seeds:
+            if not filled[y + 1, x + 1]:
+                cv2.floodFill(grey, filled, (x, y), 0, _PLAIN, _PLAIN, how)
+        return filled[1:-1, 1:-1].astype(bool)
 
     @cached_property
     def points(self) -> Points:
