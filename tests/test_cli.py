@@ -14,7 +14,7 @@ import pytest
 import twinpix
 from stores import SLOW_COMMAND, held
 
-HEAVY = ("numpy", "scipy", "numba", "PIL", "rich", "pywt", "torch", "onnxruntime", "faiss", "matplotlib", "msgspec")
+HEAVY = ("numpy", "scipy", "numba", "PIL", "rich", "pywt", "torch", "onnxruntime", "faiss", "matplotlib", "msgspec", "cv2")
 
 
 def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:

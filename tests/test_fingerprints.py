@@ -22,7 +22,8 @@ from twinpix.model import Bytes2D
 GOLDEN = Path(__file__).parent / "golden" / "imagededup_generated.json"
 HASHES = ("ahash", "dhash", "phash", "whash")
 HAMMING = [n for n in plugins.names("fingerprints") if fingerprints.make(n).metric == "hamming"]
-PERCEPTUAL = [n for n in plugins.names("fingerprints") if fingerprints.make(n).metric != "identity"]
+PERCEPTUAL = [n for n in plugins.names("fingerprints") if fingerprints.make(n).metric in ("hamming", "cosine")]
+BY_PIXELS = [n for n in plugins.names("fingerprints") if fingerprints.by_pixels(fingerprints.make(n))]
 IMAGEHASH: dict[str, Callable[..., imagehash.ImageHash]] = {
     "ahash": imagehash.average_hash,
     "dhash": imagehash.dhash,
@@ -34,7 +35,7 @@ IMAGEHASH: dict[str, Callable[..., imagehash.ImageHash]] = {
 def load(image: Image.Image, mode: str = "reference") -> Picture:
     data = io.BytesIO()
     image.save(data, "PNG")
-    return decode(data.getvalue(), "reference" if mode == "reference" else "fast", colour=128)
+    return decode(data.getvalue(), "reference" if mode == "reference" else "fast", colour=128, detail=320)
 
 
 def apart(method: fingerprints.Fingerprint, left: Bytes2D, right: Bytes2D) -> float:
@@ -156,12 +157,22 @@ def test_contract(name: str) -> None:
     radii = [method.radii[s] for s in ("exact", "strict", "normal", "loose")]
     assert radii == sorted(radii)
     assert radii[0] == 0
-    assert radii[-1] < (1 if method.metric == "cosine" else method.bits / 2)
-    assert method.metric == "cosine" or all(isinstance(radius, int) for radius in radii)
+    of_floats = method.metric not in ("hamming", "identity")
+    assert radii[-1] < (1 if of_floats else method.bits / 2)
+    assert of_floats or all(isinstance(radius, int) for radius in radii)
     assert fingerprints.make(plugins.describe(method)) == method
     code = fingerprints.codes_of(method, [load(draw("scene", 1, (64, 48)), "fast")])
     assert code.dtype == np.uint8
     assert code.shape == (1, 1, method.bits // 8)
+
+
+@pytest.mark.parametrize("name", BY_PIXELS)
+def test_pictures_coded_together_have_the_codes_that_each_has_alone(name: str) -> None:
+    method = fingerprints.make(name)
+    pictures = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
+    together = fingerprints.codes_of(method, pictures, transforms=True)
+    assert together.shape == (len(pictures), 1, method.bits // 8)
+    assert np.array_equal(together, np.stack([fingerprints.codes_of(method, [picture])[0] for picture in pictures]))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,14 @@ def find(
     radius: common.RadiusOption = None,
     threshold: common.ThresholdOption = None,
     strictness: common.StrictnessOption = StrictnessName.normal,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            "--precision",
+            metavar="SHARE",
+            help="Find the radius of which this share of the matches is right (0.999), by a look at some of them.",
+        ),
+    ] = None,
     transforms: common.TransformsOption = False,
     search: common.SearchOption = "auto",
     link: Annotated[

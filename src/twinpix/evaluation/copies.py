@@ -101,6 +101,8 @@ def find_copies(
     for spec, method in zip(specs, methods, strict=True):
         if method.metric == "identity":
             raise UsageError(f"{spec} compares for equality: of edited copies it finds none")
+        if fingerprints.by_pixels(method):
+            raise UsageError(f"{spec} has no distances to measure: its pairs are copies or not, by their pixels")
     files = list(options.scan(progress, names_of(paths)).refs.uris)
     random.Random(seed).shuffle(files)
     task = EditTask(methods, options.decode, seed)

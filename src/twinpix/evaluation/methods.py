@@ -70,6 +70,9 @@ def measure(
     options = options or Options()
     if not pairs_of(truth):
         raise UsageError("the truth says of no two images that they are the same picture")
+    for spec in specs:
+        if fingerprints.by_pixels(fingerprints.make(spec)):
+            raise UsageError(f"{spec} has no radii to draw a curve of: evaluate what find reports with it")
     coded = _coded(truth, folder, specs, options, progress)
     numbers = {name: number for number, name in enumerate(truth)}
     real = np.array(sorted(pairs_of(truth)), dtype=np.int64).reshape(-1, 2)

@@ -116,6 +116,11 @@ def placed(methods: Sequence[Fingerprint], device: str) -> tuple[Fingerprint, ..
     )
 
 
+def turns_of(method: Fingerprint, transforms: bool) -> int:
+    """Codes of a picture: one, or one of each orientation; points are found whichever way a picture lies."""
+    return TURNS if transforms and not by_pixels(method) else 1
+
+
 def comparable(method: Fingerprint, codes: Bytes2D) -> Array:
     """Codes `(..., bytes)` as `twinpix.search` compares them: bits as they are, directions as float16."""
     return codes.view("<f2") if method.metric == "cosine" else codes
@@ -152,7 +157,7 @@ def variant_of(method: Fingerprint) -> str:
 
 def spec_key(method: Fingerprint, decode: Decode, transforms: bool) -> str:
     """Identifies codes that may be compared and reused: method, options, versions, decoder."""
-    turns = "/d4" if transforms and not by_pixels(method) else ""
+    turns = "/d4" if turns_of(method, transforms) > 1 else ""
     variant = f"/{name}" if (name := variant_of(method)) else ""
     return f"{plugins.describe(method)}/v{method.version}{variant}{turns}/{decoder_name(decode)}"
 
@@ -194,7 +199,7 @@ def turned(matrix: Array, transposed: Array, turn: int) -> Array:
 def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Array]:
     """The small matrix of a picture, or of its eight orientations, all from the one decode."""
     matrix = method.prepare(picture)
-    if not transforms or by_pixels(method):  # points are found whichever way a picture lies
+    if turns_of(method, transforms) == 1:
         return [matrix]
     if method.metric == "identity":
         raise UsageError(f"{plugins.describe(method)} cannot be combined with --transforms")

@@ -189,6 +189,8 @@ def query_codes(image: Any, path: str, options: Options | None = None, *, name: 
     spec = plugins.describe(method)
     if spec not in header.methods:
         raise UsageError(f"{path} holds codes of {', '.join(header.methods)}, not of {spec}")
+    if fingerprints.by_pixels(method):
+        raise UsageError(f"codes of {spec} only propose pairs: query the images themselves (--in PATH)")
     at, width, radius = header.methods.index(spec), width_of(method), options.radius_of(method)
     if header.variants[at : at + 1] != [fingerprints.variant_of(method)]:
         raise UsageError(f"{path} holds codes of another network than {spec} is now: encode the images again")
@@ -210,7 +212,7 @@ def query_codes(image: Any, path: str, options: Options | None = None, *, name: 
         ]
         if plain or not usable:
             continue
-        turns = fingerprints.TURNS if header.transforms else 1
+        turns = fingerprints.turns_of(method, header.transforms)
         if any(len(row.codes[at : at + 1]) != 1 or len(row.codes[at]) != turns * width for row in usable):
             raise UsageError(f"{path} holds codes that are none of {spec}")
         flat = np.frombuffer(b"".join(row.codes[at] for row in usable), dtype=np.uint8).reshape(-1, width)

@@ -76,7 +76,7 @@ def find(
         roots=[*names, *sorted({os.path.dirname(name) or os.curdir for name in names_listed})],
         base=os.getcwd(),
         spec=plugins.describe(method),
-        radius=radius,
+        radius=pairs.radius,
         link=options.link,
         counts=Counts(
             images=len(images.refs),

@@ -46,6 +46,7 @@ class Options:
     threshold: float | None = None  # the least cosine that still matches; another way to say the radius
     radius: float | None = None  # inclusive, in bits or in cosine distance; None: by strictness
     strictness: Strictness = "normal"
+    precision: float | None = None  # the share of matches that are to be right: the radius is found by looking
     transforms: bool = False  # also match the eight rotations and mirrorings
     decode: Decode = "fast"
     search: str = "auto"
@@ -106,6 +107,8 @@ class Options:
 
     def radius_of(self, method: Fingerprint) -> float:
         """The radius asked for, or the measured one for the strictness."""
+        if self.precision is not None:
+            self._check_precision(method, self.precision)
         if self.threshold is not None:
             return self._radius_of_threshold(method, self.threshold)
         if self.radius is None:
@@ -122,6 +125,14 @@ class Options:
         if method.metric == "identity" and self.radius:
             raise UsageError(f"{self.method} compares for equality: its only radius is 0")
         return int(self.radius)
+
+    def _check_precision(self, method: Fingerprint, precision: float) -> None:
+        if self.radius is not None or self.threshold is not None:
+            raise UsageError("a precision finds the radius: give one of them, not both")
+        if method.metric not in ("hamming", "cosine"):
+            raise UsageError(f"{self.method} has no radius to find: leave --precision out")
+        if not 0 < precision <= 1:
+            raise UsageError(f"the precision is a share of the matches, above 0 and at most 1, not {shown(precision)}")
 
     def _radius_of_threshold(self, method: Fingerprint, threshold: float) -> float:
         if self.radius is not None:

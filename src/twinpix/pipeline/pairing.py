@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from twinpix import fingerprints, verify
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Failure, Matches
 from twinpix.pipeline import tiers, verdicts
+from twinpix.pipeline.calibrating import calibrated
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.matching import match, notes_of
 from twinpix.pipeline.nodes import Nodes, nodes_of
@@ -28,6 +29,7 @@ class Paired:
     matches: Matches
     seen: Mapping[tuple[int, int], Seen]  # pairs of contents whose pixels were looked at, copies or not
     notes: list[str]
+    radius: float
     failures: list[Failure] = field(default_factory=list)  # of files that could not be looked at
 
 
@@ -35,7 +37,9 @@ def paired(
     images: Images, method: Fingerprint, radius: float, apart: verdicts.Pairs, options: Options, progress: Progress
 ) -> Paired:
     """The matches of all contents but the pairs in `apart`, of which each content has a node of its own."""
-    if options.looks_at_pixels(method):
+    if options.precision is not None:
+        found = _calibrated(images, method, options.precision, apart, options, progress)
+    elif options.looks_at_pixels(method):
         found = _by_pixels(images, method, radius, apart, options, progress)
     else:
         found = _by_codes(images, method, radius, apart, options, progress)
@@ -44,7 +48,7 @@ def paired(
     nodes = found.nodes
     equal = verdicts.between_equals(nodes, all_of_them=method.metric == "identity")
     matches = verdicts.without(Matches.joined([found.matches, equal]), nodes, apart)
-    return Paired(nodes, matches, found.seen, found.notes, found.failures)
+    return replace(found, matches=matches)
 
 
 def _by_codes(
@@ -54,12 +58,12 @@ def _by_codes(
     with progress.stage("compare", len(contents)):
         nodes = nodes_of(contents, method, options.guard, verdicts.contents_of(apart))
         if method.metric == "identity":  # the nodes are all there is
-            return Paired(nodes, Matches.none(), {}, [])
+            return Paired(nodes, Matches.none(), {}, [], radius)
         first, second = _sides(images, nodes)
         engine = Search(options.search, Shares(progress, len(contents), 2 if len(second) else 1))
         begun = time.monotonic()
         matches = match(fingerprints.comparable(method, nodes.codes), first, second, radius, engine)
-        return Paired(nodes, matches, {}, notes_of(engine, time.monotonic() - begun))
+        return Paired(nodes, matches, {}, notes_of(engine, time.monotonic() - begun), radius)
 
 
 def _by_pixels(
@@ -73,7 +77,19 @@ def _by_pixels(
         nodes = nodes_of(images.contents, method, options.guard, alone | unlike)
     proposing = tiers.tiers_of(method, nodes.codes, radius)
     matches, notes = tiers.verified(nodes.first(), proposing, _sides(images, nodes), options.search, eye)
-    return Paired(nodes, matches, eye.seen, notes, eye.failures)
+    return Paired(nodes, matches, eye.seen, notes, radius, eye.failures)
+
+
+def _calibrated(
+    images: Images, method: Fingerprint, precision: float, apart: verdicts.Pairs, options: Options, progress: Progress
+) -> Paired:
+    """The matches within the radius of which such a share is right, as far as a look at some of them tells."""
+    eye = Verifier(_paths(images), 1 - verify.AGREE, options.workers, options.timeout, progress)
+    nodes = nodes_of(images.contents, method, options.guard, verdicts.contents_of(apart))
+    found = calibrated(nodes, method, _sides(images, nodes), precision, options.search, eye)
+    paired = _by_pixels if options.looks_at_pixels(method) else _by_codes
+    out = paired(images, method, found.radius, apart, options, progress)
+    return replace(out, notes=[str(found), *out.notes], failures=[*out.failures, *eye.failures])
 
 
 def _paths(images: Images) -> list[str]:

@@ -1,0 +1,311 @@
+"""Local features: points and their codes, pictures that agree in them, and what is found with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageOps
+
+import twinpix
+from drawings import draw
+from twinpix import fingerprints, search
+from twinpix.errors import UsageError
+from twinpix.fingerprints.local import MIRROR, PointSets, codes_of_points, packed, unpacked
+from twinpix.imaging.points import MIRROR as SWAPPED
+from twinpix.imaging.points import Points, mirrored, points_of
+from twinpix.model import Report
+
+SIDES = (256, 192)
+
+
+def grey(kind: str, seed: int, size: tuple[int, int] = SIDES) -> NDArray[np.uint8]:
+    return np.asarray(draw(kind, seed, size).convert("L"))
+
+
+# -- points and codes -----------------------------------------------------------------------------------
+
+
+def test_points_of_a_mirrored_picture_are_the_mirrored_points() -> None:
+    picture = grey("street", 1)
+    there = mirrored(points_of(picture, 100), picture.shape[1])
+    real = points_of(np.ascontiguousarray(picture[:, ::-1]), 100)
+    far = np.linalg.norm(there.place[:, None] - real.place[None], axis=2)
+    aside = np.abs(np.mod(there.angle[:, None] - real.angle[None] + np.pi, 2 * np.pi) - np.pi)
+    same = (far < 1) & (aside < 0.1)
+    assert same.any(axis=1).mean() > 0.8
+    i = np.flatnonzero(same.any(axis=1))
+    j = same[i].argmax(axis=1)
+    assert np.median((there.around[i] * real.around[j]).sum(axis=1)) > 0.99
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=50, deadline=None)
+def test_a_mirrored_code_is_the_code_with_half_its_bits_turned_over(seed: int) -> None:
+    around = np.random.default_rng(seed).random((20, 128), dtype=np.float32)
+    around /= np.linalg.norm(around, axis=1, keepdims=True)
+    assert np.array_equal(codes_of_points(around[:, SWAPPED]), codes_of_points(around) ^ MIRROR)
+
+
+def test_points_come_back_from_their_code() -> None:
+    points = points_of(grey("scene", 2), 80)
+    both = np.stack([packed(points, SIDES, 100), packed(Points(*(part[:0] for part in points)), (9, 7), 100)])
+    sets = unpacked(both)
+    count = len(points.size)
+    assert sets.starts.tolist() == [0, count, count]
+    assert sets.sides.tolist() == [list(SIDES), [9, 7]]
+    np.testing.assert_allclose(sets.place, np.maximum(points.place, 0), atol=1 / 64)
+    np.testing.assert_allclose(2**sets.size, points.size, rtol=0.03)
+    assert np.abs(np.mod(sets.angle - points.angle + np.pi, 2 * np.pi) - np.pi).max() < 0.02
+    assert np.array_equal(sets.codes, codes_of_points(points.around))
+
+
+def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
+    picture = draw("street", 4, (400, 300)).convert("L")
+    smaller = picture.resize((200, 150), Image.Resampling.BILINEAR)
+    a, b = points_of(np.asarray(picture), 150), points_of(np.asarray(smaller), 150)
+    far = np.linalg.norm((a.place / 2)[:, None] - b.place[None], axis=2)
+    near = (far < 1.5) & (np.abs(np.log2(a.size / 2)[:, None] - np.log2(b.size)[None]) < 0.3)
+    gaps = np.bitwise_count(codes_of_points(a.around)[:, None] ^ codes_of_points(b.around)[None])
+    assert near.sum() > 30
+    assert np.median(gaps[near]) < 10
+    assert np.median(gaps[~near]) > 26
+
+
+# -- pictures that agree --------------------------------------------------------------------------------
+
+
+def planted(
+    seed: int, pictures: int, pairs: list[tuple[int, int, bool]]
+) -> tuple[PointSets, dict[tuple[int, int], NDArray[np.float64]]]:
+    """Pictures of random points, of which some hold the points of another, moved; and how those were moved."""
+    rng = np.random.default_rng(seed)
+    codes = [rng.integers(0, 2**64, 60, dtype=np.uint64) for _ in range(pictures)]
+    place = [rng.uniform(0, 200, (60, 2)) for _ in range(pictures)]
+    size = [rng.uniform(1, 4, 60) for _ in range(pictures)]
+    angle = [rng.uniform(0, 2 * np.pi, 60) for _ in range(pictures)]
+    moves = {}
+    for i, j, flip in pairs:
+        turn, scale, shift = rng.uniform(-3, 3), rng.uniform(0.5, 2), rng.uniform(-20, 20, 2)
+        linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        some = rng.permutation(60)[:25]
+        flips = sum((np.uint64(1) << rng.integers(0, 64, 25, dtype=np.uint64) for _ in range(3)), np.uint64(0))
+        codes[j][:25] = codes[i][some] ^ np.where(flip, MIRROR, np.uint64(0)) ^ flips * np.uint64(0)
+        place[j][:25] = place[i][some] @ linear.T + shift
+        size[j][:25] = size[i][some] + np.log2(scale)
+        angle[j][:25] = angle[i][some] + turn
+        move = np.column_stack([linear, shift])
+        if flip:
+            place[j][:25, 0] = 199 - place[j][:25, 0]
+            angle[j][:25] = np.pi - angle[j][:25]
+            move[0] = -move[0]
+            move[0, 2] += 199
+        moves[i, j] = move
+    starts = np.arange(pictures + 1, dtype=np.int64) * 60
+    sides = np.full((pictures, 2), 200, np.float32)
+    flat = [np.concatenate(part) for part in (codes, place, size, angle)]
+    return PointSets(starts, sides, flat[0], *(part.astype(np.float32) for part in flat[1:])), moves
+
+
+def agreeing(sets: PointSets, of: int | None = None) -> search.Alike:
+    points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
+    return search.alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of)
+
+
+@given(st.integers(0, 2**32 - 1), st.sets(st.tuples(st.integers(0, 4), st.integers(5, 9)), max_size=4), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_what_was_moved_as_a_whole_is_found_and_nothing_else(seed: int, ends: set[tuple[int, int]], flip: bool) -> None:
+    first: dict[int, tuple[int, int, bool]] = {j: (i, j, flip) for i, j in sorted(ends)}  # one move into a picture
+    sets, moves = planted(seed, 10, list(first.values()))
+    found = agreeing(sets)
+    pairs = list(zip(found.i.tolist(), found.j.tolist(), strict=True))
+    direct = {pair: at for at, pair in enumerate(pairs) if pair in moves}
+    assert set(direct) == set(moves)
+    for pair, at in direct.items():
+        np.testing.assert_allclose(found.change[at], moves[pair], atol=0.6)
+        assert found.points[at] >= 23
+        assert found.mirrored[at] == flip
+    sources = {j: i for i, j in moves}
+    assert all(sources.get(i) == sources.get(j, -1) for i, j in pairs if (i, j) not in moves)  # copies of one picture
+
+
+def test_points_that_agree_in_code_alone_are_not_enough() -> None:
+    sets, _ = planted(3, 6, [(0, 5, False)])
+    rng = np.random.default_rng(1)
+    sets.place[:] = rng.uniform(0, 200, sets.place.shape)
+    assert not len(agreeing(sets).i)
+
+
+def test_only_pairs_of_the_first_are_looked_for_when_asked() -> None:
+    sets, _ = planted(5, 8, [(0, 4, False), (1, 5, True), (2, 6, False)])
+    assert list(zip(*(x.tolist() for x in agreeing(sets, of=2)[:2]), strict=True)) == [(0, 4), (1, 5)]
+
+
+def test_no_pictures_no_points_no_pairs() -> None:
+    empty = np.zeros((3, 100), np.uint8)
+    method = fingerprints.make("local:points=16")
+    assert not len(agreeing(unpacked(np.zeros((0, method.bits // 8), np.uint8))).i)
+    assert not len(agreeing(unpacked(np.zeros((3, method.bits // 8), np.uint8))).i)
+    assert len(points_of(empty, 50).size) == 0
+
+
+def test_a_code_that_thousands_have_neither_takes_for_ever_nor_hides_copies() -> None:
+    sets, moves = planted(7, 400, [(10, 300, False), (20, 301, True)])
+    sets.codes.reshape(400, 60)[:, 40:] = np.uint64(12345)  # type: ignore[call-overload]
+    found = agreeing(sets)
+    assert set(moves) <= set(zip(found.i.tolist(), found.j.tolist(), strict=True))
+    assert len(found.i) < 400
+
+
+# -- find -----------------------------------------------------------------------------------------------
+
+
+def saved(folder: Path, **pictures: Image.Image) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, picture in pictures.items():
+        picture.convert("RGB").save(folder / f"{name}.jpg", quality=90)
+    return folder
+
+
+def groups(report: Report) -> list[list[str]]:
+    return sorted(sorted(Path(member.path).stem for member in group.members) for group in report.groups)
+
+
+def relations(report: Report) -> dict[tuple[str, str], str]:
+    return {
+        (Path(match.a).stem, Path(match.b).stem): match.relation for group in report.groups for match in group.matches
+    }
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    street = draw("street", 1, (480, 360)).convert("RGB")
+    scene = draw("scene", 2, (500, 380)).convert("RGB")
+    framed = Image.new("RGB", (760, 620), (230, 232, 236))
+    framed.paste(street, (140, 160))
+    captioned = Image.new("RGB", (480, 460), "white")
+    captioned.paste(street, (0, 100))
+    ImageDraw.Draw(captioned).text((10, 10), "WHEN THE STREET IS EMPTY", fill="black", font_size=28)
+    patched = scene.copy()
+    ImageDraw.Draw(patched).rectangle((60, 60, 180, 150), fill=(250, 240, 30))
+    return saved(
+        tmp_path_factory.mktemp("album") / "a",
+        street=street,
+        cropped=street.crop((60, 40, 420, 330)),
+        turned=street.rotate(20, Image.Resampling.BICUBIC, expand=True),
+        mirrored=ImageOps.mirror(street),
+        framed=framed,
+        captioned=captioned,
+        scene=scene,
+        small=scene.resize((200, 152)),
+        dark=scene.point([int(255 * (x / 255) ** 1.7) for x in range(256)] * 3),
+        patched=patched,
+        other=draw("street", 9, (480, 360)),
+        another=draw("scene", 8, (500, 380)),
+    )
+
+
+@pytest.mark.parametrize("method", ["local", "cascade"])
+def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: str) -> None:
+    report = twinpix.find(album, method=method, store=None)
+    street = ["captioned", "cropped", "framed", "mirrored", "street", "turned"]
+    assert groups(report) == [["dark", "patched", "scene", "small"], street]
+    assert report.verified
+    for group in report.groups:
+        for match in group.matches:
+            assert match.agrees is not None
+            assert match.agrees >= 0.5
+            assert match.distance == pytest.approx(1 - match.agrees, abs=1e-4)
+            assert match.detail or match.relation == "re-encoded"
+    if method == "cascade":
+        assert {match.tier for group in report.groups for match in group.matches} <= {"phash", "local"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "relation", "detail"),
+    [
+        ("street", "cropped", "cropped", "cropped 60% at (60, 40)"),
+        ("street", "turned", "rotated", "rotated -20°"),
+        ("street", "mirrored", "mirrored", "mirrored"),
+        ("street", "framed", "padded", "padded to 273%"),
+        ("street", "captioned", "padded", "padded to 128%"),
+        ("scene", "small", "resized", "resized 0.4"),
+        ("scene", "dark", "recoloured", "lightened or darkened"),
+        ("scene", "patched", "edited", "edited: region"),
+    ],
+)
+def test_a_match_says_what_was_done(album: Path, a: str, b: str, relation: str, detail: str) -> None:
+    (hit,) = [
+        hit
+        for hit in twinpix.query(album / f"{a}.jpg", album, method="local", store=None)[0]
+        if Path(hit.path).stem == b
+    ]
+    assert hit.relation == relation
+    words, numbers = detail.rstrip("0123456789%°() ,.-"), detail[len(detail.rstrip("0123456789%°() ,.-")) :]
+    assert words.strip("(- ") in hit.detail
+    assert numbers == "" or hit.detail.startswith(detail[:11]), hit.detail
+
+
+def test_the_same_pictures_give_the_same_report_whatever_the_workers(album: Path) -> None:
+    reports = [twinpix.find(album, method="cascade", store=None, workers=workers) for workers in (1, 3)]
+    assert reports[0].groups == reports[1].groups
+    assert reports[0].similar == reports[1].similar
+
+
+def test_a_hash_whose_pairs_are_looked_at_drops_the_wrong_ones(tmp_path: Path) -> None:
+    pictures = {f"p{seed}": draw("scene", seed, (320, 240)) for seed in range(6)}
+    folder = saved(tmp_path / "x", copy=draw("scene", 0, (160, 120)), **pictures)
+    loose = twinpix.find(folder, method="ahash", radius=28, store=None)
+    assert loose.counts.discards > 1
+    report = twinpix.find(folder, method="ahash", radius=28, verify=True, store=None)
+    assert groups(report) == [["copy", "p0"]]
+    assert isinstance(report.groups[0].matches[0].distance, int)
+    assert report.groups[0].matches[0].relation == "resized"
+
+
+def test_a_common_caption_does_not_make_two_pictures_one(tmp_path: Path) -> None:
+    def captioned(kind: str, seed: int) -> Image.Image:
+        out = Image.new("RGB", (420, 420), "white")
+        out.paste(draw(kind, seed, (420, 300)).convert("RGB"), (0, 120))
+        ImageDraw.Draw(out).multiline_text((10, 10), "WHEN YOU FIND\nA DUPLICATE", fill="black", font_size=44)
+        return out
+
+    folder = saved(
+        tmp_path / "x", **{f"{kind}{seed}": captioned(kind, seed) for kind in ("scene", "street") for seed in (1, 2)}
+    )
+    assert twinpix.find(folder, method="cascade", store=None).groups == []
+
+
+def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
+    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twinpix.pipeline import verifying
+
+    first = verifying.Verifier([str(tmp_path / "gone.jpg"), str(album / "street.jpg")], 0.5, workers=1)
+    first.look([verifying.Pair(0, 1, ())])
+    assert [(Path(failure.path).name, failure.stage) for failure in first.failures] == [("gone.jpg", "verify")]
+    assert first.of(0, 1) is None
+
+
+def test_what_proposes_only_cannot_do_without_the_pixels(album: Path) -> None:
+    with pytest.raises(UsageError, match="only proposes pairs"):
+        twinpix.find(album, method="local", verify=False, store=None)
+    with pytest.raises(UsageError, match="no choice of search"):
+        twinpix.find(album, method="cascade", search="banded", store=None)
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        twinpix.find(album, method="local", radius=3, store=None)
+
+
+def test_a_report_with_what_was_seen_is_read_again(album: Path, tmp_path: Path) -> None:
+    from twinpix import report as reports
+
+    found = twinpix.find(album, method="local", store=None)
+    path = tmp_path / "report.json"
+    path.write_text("".join(reports.writer("json").parts(found)), encoding="utf-8")
+    assert reports.read(str(path)).groups == found.groups
+    assert json.loads(path.read_text(encoding="utf-8"))["verified"] is True
