@@ -14,7 +14,20 @@ import pytest
 import twinpix
 from stores import SLOW_COMMAND, held
 
-HEAVY = ("numpy", "scipy", "numba", "PIL", "rich", "pywt", "torch", "onnxruntime", "faiss", "matplotlib", "msgspec", "cv2")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "numba",
+    "PIL",
+    "rich",
+    "pywt",
+    "torch",
+    "onnxruntime",
+    "faiss",
+    "matplotlib",
+    "msgspec",
+    "cv2",
+)
 
 
 def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_points_come_back_from_their_code() -> None:
 
 
 def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
-    picture = draw("street", 4, (400, 300)).convert("L")
+    picture = draw("scene", 4, (400, 300)).convert("L")
     smaller = picture.resize((200, 150), Image.Resampling.BILINEAR)
     a, b = points_of(np.asarray(picture), 150), points_of(np.asarray(smaller), 150)
     far = np.linalg.norm((a.place / 2)[:, None] - b.place[None], axis=2)
@@ -94,8 +95,8 @@ def planted(
         turn, scale, shift = rng.uniform(-3, 3), rng.uniform(0.5, 2), rng.uniform(-20, 20, 2)
         linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         some = rng.permutation(60)[:25]
-        flips = sum((np.uint64(1) << rng.integers(0, 64, 25, dtype=np.uint64) for _ in range(3)), np.uint64(0))
-        codes[j][:25] = codes[i][some] ^ np.where(flip, MIRROR, np.uint64(0)) ^ flips * np.uint64(0)
+        noise = np.uint64(1) << rng.integers(0, 64, (3, 25), dtype=np.uint64)  # bits of each that an edit has changed
+        codes[j][:25] = codes[i][some] ^ np.where(flip, MIRROR, np.uint64(0)) ^ noise[0] ^ noise[1] ^ noise[2]
         place[j][:25] = place[i][some] @ linear.T + shift
         size[j][:25] = size[i][some] + np.log2(scale)
         angle[j][:25] = angle[i][some] + turn
@@ -109,7 +110,8 @@ def planted(
     starts = np.arange(pictures + 1, dtype=np.int64) * 60
     sides = np.full((pictures, 2), 200, np.float32)
     flat = [np.concatenate(part) for part in (codes, place, size, angle)]
-    return PointSets(starts, sides, flat[0], *(part.astype(np.float32) for part in flat[1:])), moves
+    floats = [part.astype(np.float32) for part in flat[1:]]
+    return PointSets(starts, sides, flat[0].astype(np.uint64), floats[0], floats[1], floats[2]), moves
 
 
 def agreeing(sets: PointSets, of: int | None = None) -> search.Alike:
@@ -156,7 +158,7 @@ def test_no_pictures_no_points_no_pairs() -> None:
 
 def test_a_code_that_thousands_have_neither_takes_for_ever_nor_hides_copies() -> None:
     sets, moves = planted(7, 400, [(10, 300, False), (20, 301, True)])
-    sets.codes.reshape(400, 60)[:, 40:] = np.uint64(12345)  # type: ignore[call-overload]
+    sets.codes.reshape(400, 60)[:, 40:] = np.uint64(12345)
     found = agreeing(sets)
     assert set(moves) <= set(zip(found.i.tolist(), found.j.tolist(), strict=True))
     assert len(found.i) < 400
@@ -214,7 +216,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: str) -> None:
     report = twinpix.find(album, method=method, store=None)
     street = ["captioned", "cropped", "framed", "mirrored", "street", "turned"]
-    assert groups(report) == [["dark", "patched", "scene", "small"], street]
+    assert groups(report) == [street, ["dark", "patched", "scene", "small"]]
     assert report.verified
     for group in report.groups:
         for match in group.matches:
@@ -229,14 +231,14 @@ def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: 
 @pytest.mark.parametrize(
     ("a", "b", "relation", "detail"),
     [
-        ("street", "cropped", "cropped", "cropped 60% at (60, 40)"),
-        ("street", "turned", "rotated", "rotated -20°"),
+        ("street", "cropped", "cropped", r"cropped 6[01]% at \((59|60|61), (39|40|41)\)"),
+        ("street", "turned", "rotated", r"rotated -(20|19\.9|20\.1)°, padded to 1\d\d%"),
         ("street", "mirrored", "mirrored", "mirrored"),
-        ("street", "framed", "padded", "padded to 273%"),
-        ("street", "captioned", "padded", "padded to 128%"),
-        ("scene", "small", "resized", "resized 0.4"),
-        ("scene", "dark", "recoloured", "lightened or darkened"),
-        ("scene", "patched", "edited", "edited: region"),
+        ("street", "framed", "padded", r"padded to 27\d%"),
+        ("street", "captioned", "padded", r"padded to 12[789]%"),
+        ("scene", "small", "resized", r"resized 0\.(4|399|401)"),
+        ("scene", "dark", "recoloured", "recoloured|lightened or darkened"),
+        ("scene", "patched", "edited", r"edited: region 1[12]\d×(8|9)\d at \(\d\d, \d\d\)"),
     ],
 )
 def test_a_match_says_what_was_done(album: Path, a: str, b: str, relation: str, detail: str) -> None:
@@ -246,9 +248,7 @@ def test_a_match_says_what_was_done(album: Path, a: str, b: str, relation: str, 
         if Path(hit.path).stem == b
     ]
     assert hit.relation == relation
-    words, numbers = detail.rstrip("0123456789%°() ,.-"), detail[len(detail.rstrip("0123456789%°() ,.-")) :]
-    assert words.strip("(- ") in hit.detail
-    assert numbers == "" or hit.detail.startswith(detail[:11]), hit.detail
+    assert re.fullmatch(detail, hit.detail), hit.detail
 
 
 def test_the_same_pictures_give_the_same_report_whatever_the_workers(album: Path) -> None:

@@ -68,4 +68,4 @@ def _rooted(around: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _detector(most: int, contrast: float) -> Any:
-    return opencv().SIFT_create(nfeatures=most, contrastThreshold=contrast)
+    return opencv().SIFT_create(nfeatures=most, contrastThreshold=contrast, enable_precise_upscale=True)

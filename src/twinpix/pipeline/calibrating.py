@@ -48,21 +48,25 @@ class Calibration:
             return f"calibrated: radius {shown(self.radius)}: no pairs within it"
         interval = f"{SURE:.0%} interval {self.low:.4f} to {self.high:.4f}"
         seen = f"{self.wrong:,} of {plural(self.looked_at, 'pair')} looked at are different pictures"
-        return f"calibrated: radius {shown(self.radius)}: {self.share:.4f} of its matches are right ({interval}; {seen})"
+        return (
+            f"calibrated: radius {shown(self.radius)}: {self.share:.4f} of its matches are right ({interval}; {seen})"
+        )
 
 
 def calibrated(
     nodes: Nodes, method: Fingerprint, rows: Sides, precision: float, engine: str, eye: Verifier
 ) -> Calibration:
     """The largest radius of which a share `precision` of the matches is right, as far as a sample tells."""
-    first, loosest, total = nodes.first(), loosest_of(method), sum(map(len, rows))
+    first, loosest, total = nodes.first(), loosest_of(method), len(rows[0]) + len(rows[1])
     with eye.progress.stage("compare", total):
         search = Search(engine, Shares(eye.progress, total, 2 if len(rows[1]) else 1))
         pairs = match(fingerprints.comparable(method, nodes.codes), *rows, loosest, search)
     step = np.minimum((pairs.distance / loosest * _STEPS).astype(np.int64), _STEPS - 1) if len(pairs) else pairs.i
     chosen = _drawn(step)
     eye.look([_pair(first, pairs, at) for at in chosen.tolist()])
-    looks = [eye.of(first[i], first[j]) for i, j in zip(pairs.i[chosen].tolist(), pairs.j[chosen].tolist(), strict=True)]
+    looks = [
+        eye.of(first[i], first[j]) for i, j in zip(pairs.i[chosen].tolist(), pairs.j[chosen].tolist(), strict=True)
+    ]
     known = np.array([look is not None for look in looks], dtype=bool)
     wrong = np.array([look is not None and not look.same for look in looks], dtype=bool)
     best = Calibration(0 if isinstance(loosest, int) else 0.0, 1.0, 0.0, 1.0, 0, 0, 0)
@@ -76,8 +80,8 @@ def calibrated(
 
 def loosest_of(method: Fingerprint) -> float:
     """The largest radius that is looked into: a little beyond what is loose."""
-    loose = method.radii["loose"]
-    return loose + loose // 4 if method.metric == "hamming" else round(1.25 * loose, 4)
+    loose = 1.25 * method.radii["loose"]
+    return int(loose) if method.metric == "hamming" else round(loose, 4)
 
 
 def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -89,9 +93,9 @@ def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:
     starts = np.searchsorted(step[order], np.arange(_STEPS + 1))
     counts, room = np.diff(starts), LOOKED_AT
     taken = np.zeros(_STEPS, np.int64)
-    for place in np.argsort(counts, kind="stable").tolist():  # steps with few pairs leave room for the others
-        left = _STEPS - np.count_nonzero(taken) - np.count_nonzero(counts == 0)
-        taken[place] = min(counts[place], room // max(1, left)) if counts[place] else 0
+    fewest_first = [place for place in np.argsort(counts, kind="stable").tolist() if counts[place]]
+    for done, place in enumerate(fewest_first):  # steps with few pairs leave room for the others
+        taken[place] = min(int(counts[place]), room // (len(fewest_first) - done))
         room -= int(taken[place])
     return np.sort(np.concatenate([order[start : start + count] for start, count in zip(starts, taken, strict=False)]))
 

@@ -10,7 +10,7 @@ from twinpix.model import Relation
 from twinpix.verify.agreement import Agreement, agreement, laid, refined
 from twinpix.verify.maps import Map, inverse, overlap
 from twinpix.verify.matching import Found, found
-from twinpix.verify.naming import name_of
+from twinpix.verify.naming import Difference, difference, name_of
 from twinpix.verify.views import View
 
 AGREE = 0.5
@@ -53,9 +53,9 @@ class Look(NamedTuple):
 def glance(a: View, b: View, guesses: Iterable[Map], least: float = AGREE) -> Look | None:
     """What `look` says where one of the guesses leaves nothing to explain; else None: look closer."""
     for there in guesses:
-        one = _weighed(a, b, there, 0)
-        if one.accepted(max(least, _SURE)):
-            return _named(a, b, one)
+        one = _weighed(a, b, there, least)
+        if one.differs is not None and one.clear:
+            return _named(a, b, one, one.differs)
     return None
 
 
@@ -64,20 +64,15 @@ def look(a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE) ->
 
     `guesses` are maps from places in `a` to places in `b`, the likeliest first.
     """
-    tried = list(_tried(a, b, guesses, max(least, _SURE)))
-    best = max(tried, key=lambda one: (one.accepted(least), one.agrees.share, one.agrees.blocks), default=None)
-    points = max((one.points for one in tried), default=0)
-    if best is not None and best.accepted(least):
-        return _named(a, b, best)
+    tried = list(_tried(a, b, guesses, least))
+    best = max(tried, key=lambda one: one.worth, default=None)
+    if best is not None and best.differs is not None:
+        return _named(a, b, best, best.differs)
     seen = max(tried, key=lambda one: one.points, default=None)
     if seen is not None and seen.points >= SCENE and seen.spread >= _SPREAD:
         return Look("similar-scene", "", "", seen.agrees.share, seen.overlap, seen.points, seen.there)
-    return Look(None, "", "", best.agrees.share if best else 0.0, best.overlap if best else (0, 0), points, None)
-
-
-def _named(a: View, b: View, best: "_Tried") -> Look:
-    name = name_of(a, b, best.there)
-    return Look(name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.points, best.there)
+    share, shared = (best.agrees.share, best.overlap) if best else (0.0, (0.0, 0.0))
+    return Look(None, "", "", share, shared, seen.points if seen else 0, None)
 
 
 class _Tried(NamedTuple):
@@ -86,38 +81,56 @@ class _Tried(NamedTuple):
     there: Map
     agrees: Agreement
     overlap: tuple[float, float]
-    points: int
+    differs: Difference | None  # of a map on which the pictures are one
+    points: int = 0
     spread: float = 0.0  # of the overlap's area, the part that the points enclose
 
-    def accepted(self, least: float) -> bool:
-        enough = self.agrees.blocks >= _FEW and max(self.overlap) >= _OVERLAP and min(self.overlap) >= _PART
-        return enough and self.agrees.share >= least and self.agrees.area >= _AREA * least
+    @property
+    def clear(self) -> bool:
+        """True when no other map need be tried: what still differs is light and colour."""
+        return self.differs is not None and self.agrees.share >= _SURE and self.differs.plain
+
+    @property
+    def worth(self) -> tuple[bool, float, int]:
+        """The more, the better the map."""
+        beyond = self.differs.outside if self.differs else 0.0
+        return self.differs is not None, self.agrees.share - 2 * beyond, self.agrees.blocks
 
 
-def _tried(a: View, b: View, guesses: Iterable[Map], sure: float) -> Iterator[_Tried]:
-    """Maps, until one leaves nothing to explain."""
+def _tried(a: View, b: View, guesses: Iterable[Map], least: float) -> Iterator[_Tried]:
+    """Maps, the cheapest first, until one leaves nothing to explain."""
     best: _Tried | None = None
     for there in guesses:
-        one = _weighed(a, b, there, 0)
+        one = _weighed(a, b, there, least)
         yield one
-        if one.accepted(sure):
+        if one.clear:
             return
-        best = one if best is None or one.agrees.share > best.agrees.share else best
+        best = one if best is None or one.worth > best.worth else best
     by_points = found(a, b)
     if by_points is not None and _fits(by_points, a, b):
-        one = _weighed(a, b, by_points.there, len(by_points.a))._replace(spread=_spread(by_points, a, b))
+        one = _weighed(a, b, by_points.there, least)
+        one = one._replace(points=len(by_points.a), spread=_spread(by_points, a, b))
         yield one
-        if one.accepted(sure):
+        if one.differs is not None and one.agrees.share >= _SURE:
             return
-        best = one if best is None or one.agrees.share > best.agrees.share else best
+        best = one if best is None or one.worth > best.worth else best
     if best is not None and best.agrees.share > _WORTH:
         fine = refined(a, b, best.there)
         if fine is not None:
-            yield _weighed(a, b, fine, best.points)
+            yield _weighed(a, b, fine, least)._replace(points=best.points, spread=best.spread)
 
 
-def _weighed(a: View, b: View, there: Map, points: int) -> _Tried:
-    return _Tried(there, agreement(laid(a, b, there)), overlap(there, a.sides, b.sides), points)
+def _weighed(a: View, b: View, there: Map, least: float) -> _Tried:
+    pair = laid(a, b, there)
+    agrees, shared = agreement(pair), overlap(there, a.sides, b.sides)
+    same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
+    same = same and agrees.share >= least and agrees.area >= _AREA * least
+    return _Tried(there, agrees, shared, difference(pair, a, b, there) if same else None)
+
+
+def _named(a: View, b: View, best: _Tried, differs: Difference) -> Look:
+    name = name_of(a, b, best.there, differs)
+    return Look(name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.points, best.there)
 
 
 def _spread(by_points: Found, a: View, b: View) -> float:
@@ -130,6 +143,5 @@ def _spread(by_points: Found, a: View, b: View) -> float:
 
 def _fits(by_points: Found, a: View, b: View) -> bool:
     """True for a map that leaves the pictures on each other, and neither squeezed to nothing."""
-    return (
-        abs(float(np.linalg.det(by_points.there[:, :2]))) > 1e-3 and max(overlap(by_points.there, a.sides, b.sides)) > 0
-    )
+    there = by_points.there
+    return abs(float(np.linalg.det(there[:, :2]))) > 1e-3 and max(overlap(there, a.sides, b.sides)) > 0

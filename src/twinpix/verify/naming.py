@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import Laid, laid
+from twinpix.verify.agreement import Laid
 from twinpix.verify.maps import Change, Map, change_of, inverse, overlap, placed, rescaled
 from twinpix.verify.views import COLOUR, View
 
@@ -16,13 +16,19 @@ _TURNED = 0.75  # degrees
 _SAME_SIZE = 0.012  # by which a scale may differ from 1
 _SAME_SHAPE = 0.03  # by which a picture's two scales may differ
 _TONE = 5.0  # grey levels, on average, by which light and dark may differ
-_COLOUR = 5.0  # levels, on average, by which colours may differ
-_SOFT, _SHARP = 0.62, 1.45  # times the steepness: less is blurred, more is sharpened or noisy
+_COLOUR = 8.0  # levels by which colours may differ, the two differences of either together
+_SOFT, _SHARP, _SHARP_SCALED = 0.76, 1.22, 1.9  # times the steepness: less is blurred, more is sharpened
+_AS_LARGE = 0.06  # by which a picture may be scaled before its edges are not as steep for that
+_GRAINY = 2.0  # grey levels by which flat places vary more
+_SAMPLE = 6000  # pixels that tell how light and dark were changed
+_CUTS = 24  # levels at which they tell it
+_FLAT = 8  # pixels a side of blocks that are looked through for flat ones
 _STANDS_OUT = 24.0  # grey levels beyond all that lies around
 _SPOT = 0.0025  # of the overlap: less that stands out is none
 _EVERYWHERE = 0.5  # of the blocks: what stands out in more of them is no place
 _PLAIN = 0.72  # of the pixels outside the overlap: so many of three grey levels are a border, else a picture
-_LEVEL = 6  # grey levels that count as one
+_GOES_ON = 0.5  # of the pixels along the edge: so many of that level, and the border is part of the picture
+_LEVEL = 4  # grey levels on either side that count as one
 
 Floats = NDArray[np.float32]
 
@@ -31,11 +37,17 @@ class Difference(NamedTuple):
     """What differs where two pictures overlap."""
 
     tone: float  # grey levels, on average, between the one's light and dark and the other's
-    colour: float  # levels, on average, between their colours
+    colour: float  # levels between their colours, in the middle of all places
     steepness: float  # of edges in b to those in a
+    grain: float  # grey levels by which b varies more from pixel to pixel, where either is flat
     outside: float  # share of the overlap that stands out of what the other picture has around it
     spread: float  # share of the blocks in which something does
     box: tuple[float, float, float, float]  # where, in shares of picture b: left, top, right, bottom
+
+    @property
+    def plain(self) -> bool:
+        """True when nothing but light and colour differs."""
+        return self.outside <= _SPOT and _SOFT < self.steepness < 1 / _SOFT
 
     def turned(self, there: Map, a: View, b: View) -> "Difference":
         """The same from the other side: where `there` leads from places in `a`."""
@@ -44,7 +56,7 @@ class Difference(NamedTuple):
         shares = (placed(inverse(there), ends) + 0.5) / a.sides
         low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-        return self._replace(steepness=1 / max(self.steepness, 1e-6), box=box)
+        return self._replace(steepness=1 / max(self.steepness, 1e-6), grain=-self.grain, box=box)
 
 
 class Part(NamedTuple):
@@ -62,9 +74,8 @@ class Name(NamedTuple):
     back: str
 
 
-def name_of(a: View, b: View, there: Map) -> Name:
+def name_of(a: View, b: View, there: Map, differs: Difference) -> Name:
     """How picture `b` differs from picture `a`, given where the places of `a` lie in it."""
-    differs = difference(a, b, there)
     parts = _parts(a, b, there, differs)
     back = _parts(b, a, inverse(there), differs.turned(there, a, b))
     relation: Relation = parts[0].relation if parts else "re-encoded"
@@ -74,7 +85,7 @@ def name_of(a: View, b: View, there: Map) -> Name:
 def _parts(a: View, b: View, there: Map, differs: Difference) -> list[Part]:
     full = rescaled(there, (a.sides, (a.width, a.height)), (b.sides, (b.width, b.height)))
     change = change_of(full)
-    return [*_turned(change), *_cut(a, b, there, full), *_changed(differs, b), *_sized(a, b, change)]
+    return [*_turned(change), *_cut(a, b, there, full), *_changed(differs, change, b), *_sized(a, b, change)]
 
 
 def _turned(change: Change) -> list[Part]:
@@ -130,26 +141,43 @@ def _is_border(a: View, b: View, there: Map) -> bool:
     alone = cv2.dilate(shown, np.ones((3, 3), np.uint8)) == 0
     if not alone.any():
         return False
-    levels = np.bincount(a.grey[alone] // _LEVEL, minlength=256 // _LEVEL + 1)
-    pairs = levels[:-1] + levels[1:]  # a level may lie on the edge of two
-    total, found = int(levels.sum()), 0
+    plain, level, exact = _plain(a.grey[alone])
+    if plain < _PLAIN:
+        return False
+    # Right inside the edge of what both show: does the plain colour go on there? Then it was part of the picture.
+    inside = (cv2.dilate(alone.astype(np.uint8), np.ones((15, 15), np.uint8)) == 1) & ~alone & (shown == 1)
+    inside &= cv2.dilate(alone.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
+    goes_on = np.abs(a.grey[inside].astype(np.int16) - level) <= _LEVEL
+    return not inside.any() or exact >= _PLAIN or float(goes_on.mean()) < _GOES_ON
+
+
+def _plain(pixels: NDArray[np.uint8]) -> tuple[float, int, float]:
+    """The share of pixels of three grey levels, the commonest level, and the share of pixels that is that exactly."""
+    counts = np.bincount(pixels, minlength=256)
+    common = int(counts.argmax())
+    wide = np.convolve(counts, np.ones(2 * _LEVEL + 1, np.int64), "same")
+    found = 0
     for _ in range(3):
-        best = int(pairs.argmax())
-        found += int(pairs[best])
-        pairs[max(0, best - 1) : best + 2] = 0
-    return found >= _PLAIN * total
+        best = int(wide.argmax())
+        found += int(wide[best])
+        wide[max(0, best - 2 * _LEVEL) : best + 2 * _LEVEL + 1] = 0
+    near = int(counts[max(0, common - 1) : common + 2].sum())
+    return found / len(pixels), common, near / len(pixels)
 
 
-def _changed(differs: Difference, b: View) -> list[Part]:
+def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
     out = []
+    as_large = max(abs(change.across - 1), abs(change.down - 1), abs(change.angle) / 90) < _AS_LARGE
     if differs.outside > _SPOT and differs.spread < _EVERYWHERE:
         left, top, right, bottom = differs.box
         x, y, w, h = left * b.width, top * b.height, (right - left) * b.width, (bottom - top) * b.height
         out.append(Part("edited", f"edited: region {w:.0f}×{h:.0f} at ({x:.0f}, {y:.0f})"))
     if differs.steepness < _SOFT:
         out.append(Part("edited", "edited: blurred"))
-    elif differs.steepness > _SHARP:
-        out.append(Part("edited", "edited: sharpened or noisy"))
+    elif abs(differs.grain) > _GRAINY:
+        out.append(Part("edited", "edited: noisy" if differs.grain > 0 else "edited: smoothed"))
+    elif differs.steepness > (_SHARP if as_large else _SHARP_SCALED):
+        out.append(Part("edited", "edited: sharpened"))
     if differs.tone > _TONE or differs.colour > _COLOUR:
         what = "recoloured" if differs.colour > _COLOUR else "lightened or darkened"
         out.append(Part("recoloured", what))
@@ -170,13 +198,12 @@ def _sized(a: View, b: View, change: Change) -> list[Part]:
 # -- what differs ---------------------------------------------------------------------------------------
 
 
-def difference(a: View, b: View, there: Map) -> Difference:
+def difference(pair: Laid, a: View, b: View, there: Map) -> Difference:
     """What differs where picture `a` lies on picture `b`."""
     cv2 = opencv()
-    pair = laid(a, b, there)
     inner = cv2.erode(pair.common.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(bool)
     if inner.sum() < 64:
-        return Difference(0, 0, 1, 0, 0, (0, 0, 0, 0))
+        return Difference(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
     mapped, tone = _toned(pair, inner)
     outside = np.maximum(_beyond(mapped, pair.b), _beyond(pair.b, mapped))
     marked = (outside > _STANDS_OUT) & inner
@@ -189,7 +216,13 @@ def difference(a: View, b: View, there: Map) -> Difference:
     if marked.any():
         box = _box(marked, pair, there, b)
     return Difference(
-        tone, _colour(a, b, there), _steepness(mapped, pair.b, inner), float(marked.sum() / inner.sum()), spread, box
+        tone,
+        _colour(a, b, there),
+        _steepness(mapped, pair.b, inner),
+        _grain(pair.a, pair.b, inner),
+        float(marked.sum() / inner.sum()),
+        spread,
+        box,
     )
 
 
@@ -198,20 +231,20 @@ def _toned(pair: Laid, inner: NDArray[np.bool_]) -> tuple[Floats, float]:
     cv2 = opencv()
     a, b = (cv2.GaussianBlur(grey, (0, 0), 1.0) for grey in (pair.a, pair.b))
     x, y = a[inner], b[inner]
-    order = np.argsort(x, kind="stable")
-    cuts = np.array_split(order, 24)
-    at = np.array([np.median(x[cut]) for cut in cuts if len(cut)])
-    to = np.maximum.accumulate(np.array([np.median(y[cut]) for cut in cuts if len(cut)]))
+    some = np.arange(0, len(x), max(1, len(x) // _SAMPLE))
+    some = some[np.argsort(x[some], kind="stable")]
+    some = some[: len(some) // _CUTS * _CUTS].reshape(_CUTS, -1)  # as many pixels of each range of levels
+    at, to = np.median(x[some], axis=1), np.median(y[some], axis=1)
+    to = np.maximum.accumulate(to)
+    tone = float(np.abs(to - at).mean())
     at, keep = np.unique(at, return_index=True)
     to = to[keep]
-    curve = np.interp(np.arange(256), at, to)
     # Beyond the darkest and the lightest the curve goes on as steeply as between them.
     slope = (to[-1] - to[0]) / max(at[-1] - at[0], 1.0)
     levels = np.arange(256.0)
-    curve = np.where(levels < at[0], to[0] + slope * (levels - at[0]), curve)
-    curve = np.clip(np.where(levels > at[-1], to[-1] + slope * (levels - at[-1]), curve), 0, 255)
-    mapped = np.interp(pair.a, levels, curve).astype(np.float32)
-    return mapped, float(np.abs(to - at).mean())
+    curve = np.interp(levels, at, to) + slope * (np.minimum(levels - at[0], 0) + np.maximum(levels - at[-1], 0))
+    mapped = cv2.LUT(np.clip(pair.a + 0.5, 0, 255).astype(np.uint8), np.clip(curve, 0, 255).astype(np.float32))
+    return mapped, tone
 
 
 def _beyond(values: Floats, other: Floats) -> Floats:
@@ -222,6 +255,25 @@ def _beyond(values: Floats, other: Floats) -> Floats:
     over, under = smooth - cv2.dilate(other, around), cv2.erode(other, around) - smooth
     out: Floats = np.maximum(np.maximum(over, under), 0)
     return out
+
+
+def _grain(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
+    """How much more neighbouring pixels of `b` vary than those of `a` where either is flat, in grey levels."""
+    cv2 = opencv()
+    size = tuple(max(1, length // _FLAT) for length in a.shape[::-1])
+
+    def mean(values: Floats) -> Floats:
+        out: Floats = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+        return out
+
+    first, second = (np.sqrt(mean((grey - cv2.GaussianBlur(grey, (0, 0), 1.0)) ** 2)) for grey in (a, b))
+    usable = inner & (np.minimum(a, b) > 2) & (np.maximum(a, b) < 253)
+    blocks = mean(usable.astype(np.float32)) > 0.95
+    if blocks.sum() < 8:
+        return 0.0
+    flat = np.minimum(first, second)[blocks]
+    more = (second - first)[blocks]
+    return float(np.median(more[flat <= np.quantile(flat, 0.3)]))
 
 
 def _steepness(mapped: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
@@ -245,7 +297,7 @@ def _colour(a: View, b: View, there: Map) -> float:
     if not common.any():
         return 0.0
     first, second = (_chroma(colours) for colours in (moved, b.colours))
-    return float(np.abs(first - second)[common].mean())
+    return float(np.median(np.abs(first - second).sum(axis=-1)[common]))
 
 
 def _chroma(colours: NDArray[np.uint8]) -> Floats:
