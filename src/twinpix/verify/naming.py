@@ -233,8 +233,8 @@ def _toned(pair: Laid, inner: NDArray[np.bool_]) -> tuple[Floats, float]:
     x, y = a[inner], b[inner]
     some = np.arange(0, len(x), max(1, len(x) // _SAMPLE))
     some = some[np.argsort(x[some], kind="stable")]
-    some = some[: len(some) // _CUTS * _CUTS].reshape(_CUTS, -1)  # as many pixels of each range of levels
-    at, to = np.median(x[some], axis=1), np.median(y[some], axis=1)
+    cuts = some[: len(some) // _CUTS * _CUTS].reshape(_CUTS, -1)  # as many pixels of each range of levels
+    at, to = np.median(x[cuts], axis=1), np.median(y[cuts], axis=1)
     to = np.maximum.accumulate(to)
     tone = float(np.abs(to - at).mean())
     at, keep = np.unique(at, return_index=True)
