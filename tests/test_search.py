@@ -2,7 +2,8 @@
 
 import math
 import tempfile
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,27 @@ def test_equal_codes_do_not_make_quadratic_work_among_others(backend: str) -> No
     assert listed(self_join(codes, 5, backend)) == [(i, j, 0) for i in range(299) for j in range(i + 1, 299)]
 
 
-@pytest.mark.parametrize("codes", [np.zeros((2, 8), np.int64), np.zeros(8, np.uint8), np.zeros((2, 0), np.uint8)])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_more_bits_than_sixteen_can_count(backend: str) -> None:
+    codes = np.zeros((2, 1 << 13), np.uint8)
+    codes[1] = 255
+    assert listed(self_join(codes, 0, backend)) == []
+    assert listed(self_join(codes, 1 << 16, backend)) == [(0, 1, 1 << 16)]
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        np.zeros((2, 8), np.int64),
+        np.zeros(8, np.uint8),
+        np.zeros((2, 0), np.uint8),
+        np.zeros((2, 8), bool),
+        pytest.param(
+            np.ones((2, 8), np.longdouble),
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="no floats of more than 64 bits"),
+        ),
+    ],
+)
 def test_wrong_codes_are_refused(codes: Codes) -> None:
     with pytest.raises(ValueError, match="codes must be"):
         self_join(codes, 1)
@@ -317,9 +338,21 @@ def test_zeros_have_no_direction(backend: str) -> None:
 
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
-def test_very_long_and_very_short_vectors_have_directions(backend: str) -> None:
-    vectors = np.array([[1e300, 1e300], [1e-300, 1e-300], [1e300, 0]])
+@pytest.mark.parametrize("order", "<>")
+def test_very_long_and_very_short_vectors_have_directions(backend: str, order: str) -> None:
+    vectors = np.array([[1e300, 1e300], [1e-300, 1e-300], [1e300, 0]], order + "f8")
     assert listed(self_join(vectors, 0.1, backend)) == [(0, 1, 0.0)]
+    assert listed(search.Index(vectors[1:], 0.1).join(vectors[:1])) == [(0, 0, 0.0)]
+    assert listed_nearest(search.nearest(vectors[:1], vectors[1:])) == [[(0, 0.0)]]
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("backend", DIRECTIONS)
+@pytest.mark.parametrize("radius", [3, 1e39, 1e300, 10**400])
+def test_no_directions_are_farther_apart_than_two(backend: str, radius: float) -> None:
+    vectors = np.array([[1.0, 0], [-1, 0], [0, 1]])
+    assert len(self_join(vectors, radius, backend)[0]) == 3
+    assert len(search.Index(vectors, radius).join(vectors[:1], radius)[0]) == 3
 
 
 def test_back_ends_refuse_what_they_cannot_compare() -> None:
@@ -409,6 +442,30 @@ def test_the_nearest_of_more_codes(n: int, width: int) -> None:
     for a, b, c in zip(found, slow, compiled_, strict=True):
         assert np.array_equal(a, b)
         assert np.array_equal(a, c)
+
+
+def most_held(work: Callable[[], object]) -> int:
+    """Bytes that were held at once while something was done."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_few_of_the_pairs_that_may_be_nearest_are_held_at_once() -> None:
+    vectors = np.random.default_rng(0).normal(size=(181, 2048)).astype("f4")
+    assert most_held(lambda: search.nearest(vectors, None, 181)) < 6e8
+
+
+def test_an_index_holds_few_products_at_once() -> None:
+    vectors = np.random.default_rng(0).normal(size=(400_000, 4)).astype("f4")
+    index = search.Index(vectors, 1e-4)
+    expected = listed(join(vectors[:64], vectors, 1e-4))
+    found = list[Any]()
+    assert most_held(lambda: found.extend(listed(index.join(vectors[:64])))) < 5e7
+    assert found == expected
 
 
 def test_k_is_a_number_of_codes() -> None:

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.search._equal import Equal, collapse, expanded
-from twinpix.search._joins import both, checked
+from twinpix.search._joins import both, checked, limit
+from twinpix.search._products import measured
 from twinpix.search.banded import Bands, Kernel, bucketed, choose_bands, masks_of, steps
-from twinpix.search.base import Pairs, cosine_distances, in_order, kind_of_distances, metric_of, no_pairs, unit, words
+from twinpix.search.base import Pairs, in_order, kind_of_distances, metric_of, no_pairs, unit, words
 
 _SLACK = 1e-4  # of a product in single precision, and of the rounding
 _ROOM = 1 << 13  # pairs of a buffer: larger ones take longer to get than a query
-_ROWS = 64  # queries multiplied together
+_ROWS, _COLUMNS = 64, 1 << 16  # of the products that are held at once
 
 
 class Index:
@@ -26,7 +27,7 @@ class Index:
 
     def __init__(self, codes: NDArray[Any], radius: float) -> None:
         self._codes = codes = checked(codes, radius)
-        self.radius = int(radius) if metric_of(codes) == "hamming" else radius
+        self.radius = limit(codes, radius)
         self._ready = _Angles(codes) if metric_of(codes) == "cosine" else _Bits(codes, int(radius))
 
     def __len__(self) -> int:
@@ -38,9 +39,10 @@ class Index:
         Raises `ValueError` for a radius above that of the index.
         """
         radius = self.radius if radius is None else radius
+        queries, _ = both(queries, self._codes[:1], radius)
+        radius = limit(queries, radius)
         if radius > self.radius:
             raise ValueError(f"this index finds what is within {self.radius}, not {radius}")
-        queries, _ = both(queries, self._codes[:1], radius)
         kind = kind_of_distances(queries)
         if not len(queries) or not len(self._codes):
             return no_pairs(kind)
@@ -90,9 +92,9 @@ class _Angles:
         self._codes, self._unit = codes, unit(codes)
 
     def blocks(self, queries: NDArray[Any], radius: float) -> Iterator[Pairs]:
-        for at in range(0, len(queries), _ROWS):
-            product = unit(queries[at : at + _ROWS]) @ self._unit.T
-            i, j = np.nonzero(product >= np.float32(1 - radius - _SLACK))
-            distance = cosine_distances(queries[at + i], self._codes[j])
-            near = distance <= np.float32(radius)
-            yield at + i[near], j[near], distance[near]
+        for row in range(0, len(queries), _ROWS):
+            rows = unit(queries[row : row + _ROWS])
+            for column in range(0, len(self._unit), _COLUMNS):
+                product = rows @ self._unit[column : column + _COLUMNS].T
+                i, j = np.nonzero(product >= np.float32(1 - radius - _SLACK))
+                yield from measured(queries, row + i, self._codes, column + j, radius)

@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 from twinpix import plugins
 from twinpix.errors import UsageError
 from twinpix.search._ordered import Ordered
-from twinpix.search.base import AT_ONCE, Backend, Pairs, Plan, Tell, kind_of_distances, metric_of, no_pairs, quiet
+from twinpix.search.base import (
+    AT_ONCE,
+    FARTHEST,
+    Backend,
+    Pairs,
+    Plan,
+    Tell,
+    kind_of_distances,
+    metric_of,
+    no_pairs,
+    quiet,
+)
 
 Blocks = Generator[Pairs, None, None]
 """Pairs in order; what is left of them may be given up with `close()`."""
@@ -77,7 +88,7 @@ class Search:
             yield from found.blocks()
 
     def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Ordered:
-        radius = int(radius) if metric_of(queries) == "hamming" else radius
+        radius = limit(queries, radius)
         kind = kind_of_distances(queries)
         if not len(queries) or (gallery is not None and not len(gallery)):
             return Ordered([no_pairs(kind)], kind)
@@ -212,11 +223,18 @@ def both(queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> tuple[N
     return queries, gallery
 
 
+def limit(codes: NDArray[Any], radius: float) -> float:
+    """The radius as back ends take it: of bits a whole number, else no more than there is."""
+    return int(radius) if metric_of(codes) == "hamming" else float(min(radius, FARTHEST))
+
+
 def checked(codes: NDArray[Any], radius: float) -> NDArray[Any]:
     codes = np.asarray(codes)
-    floats = np.issubdtype(codes.dtype, np.floating)
+    floats = np.issubdtype(codes.dtype, np.floating) and codes.dtype.itemsize <= 8
     if (codes.dtype != np.uint8 and not floats) or codes.ndim != 2 or codes.shape[1] == 0:
-        raise ValueError(f"codes must be (n, bytes) uint8 or (n, d) floats, not {codes.shape} {codes.dtype}")
+        raise ValueError(
+            f"codes must be (n, bytes) uint8 or (n, d) floats of at most 64 bits, not {codes.shape} {codes.dtype}"
+        )
     if len(codes) >= 2**31:
         raise ValueError(f"{len(codes):,} codes are too many: no more than {2**31 - 1:,} are compared at once")
     if not 0 <= radius < np.inf:

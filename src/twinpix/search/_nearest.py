@@ -97,14 +97,14 @@ def _angles(queries: Vectors, gallery: Vectors | None, k: int) -> Nearest:
                 own = np.arange(at, at + len(product)) - start
                 inside = np.flatnonzero((own >= 0) & (own < len(block)))
                 product[inside, own[inside]] = -np.inf
-            for i, j in _hopeful(product, distances[rows], k):
+            for i, j in _hopeful(product, distances[rows], k, queries.shape[1]):
                 gaps = cosine_distances(queries[rows][i], other[start + j])
                 _merge(found[rows], distances[rows], i, start + j, gaps)
     return found, distances
 
 
 def _hopeful(
-    product: NDArray[np.float32], distances: NDArray[np.float32], k: int
+    product: NDArray[np.float32], distances: NDArray[np.float32], k: int, dims: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Pairs that may be among the best of a row: those of this block, unless better ones are known."""
     least = 1 - distances[:, -1]
@@ -113,9 +113,9 @@ def _hopeful(
         least = np.maximum(least, np.partition(product, best, axis=1)[:, best])
     least -= np.float32(_SLACK)
     i, j = np.nonzero((product >= least[:, None]) & np.isfinite(product))
-    step = _NUMBERS // max(1, product.shape[1])
-    for at in range(0, len(i), max(1, step)):
-        yield i[at : at + max(1, step)], j[at : at + max(1, step)]
+    step = max(1, _NUMBERS // dims)
+    for at in range(0, len(i), step):
+        yield i[at : at + step], j[at : at + step]
 
 
 def _merge(

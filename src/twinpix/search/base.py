@@ -17,6 +17,7 @@ Tell = Callable[[float], None]
 """Is told now and then, by the thread that asks for the next block, which share of a search is done."""
 
 AT_ONCE = 4096  # vectors that are looked at together
+FARTHEST = 2.0  # of cosine distances: a larger radius finds no more
 
 
 class Plan(NamedTuple):
@@ -82,7 +83,8 @@ def unit(vectors: Vectors) -> NDArray[np.float32]:
     directions = np.empty(vectors.shape, dtype=np.float32)
     for at in range(0, len(vectors), AT_ONCE):
         real = vectors[at : at + AT_ONCE]
-        scaled = sized(real if real.dtype == np.float64 else real.astype(np.float32)).astype(np.float32)
+        wide = real.dtype.itemsize > 4  # in whatever order its bytes are: its numbers may be too large for less
+        scaled = sized(real if wide else real.astype(np.float32)).astype(np.float32)
         directions[at : at + AT_ONCE] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
     return directions
 

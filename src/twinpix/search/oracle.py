@@ -56,8 +56,9 @@ def _bits(queries: Codes, gallery: Codes, radius: float, tell: Tell, *, half: bo
         tell(min(1.0, (start + step) / len(left)))
 
 
-def _distances(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    total = np.zeros((len(left), len(right)), dtype=np.uint16)
+def _distances(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    width = 64 * left.shape[1]
+    total = np.zeros((len(left), len(right)), dtype=np.uint16 if width < 1 << 16 else np.uint32)
     for word in range(left.shape[1]):
         total += np.bitwise_count(left[:, word, None] ^ right[None, :, word])
     return total
