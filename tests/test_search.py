@@ -534,6 +534,29 @@ def test_pairs_in_blocks_are_the_pairs(backend: str, held: int, monkeypatch: pyt
     assert listed(tuple(np.concatenate(column) for column in zip(*two, strict=True))) == listed(expected)
 
 
+@pytest.mark.parametrize("kind", ["in order", "most of one row", "first one row, then others"])
+def test_blocks_are_small_however_pairs_come(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ranges of the files come from the first pairs; those that follow need not lie in them."""
+    rng = np.random.default_rng(0)
+    i = np.arange(200_000) // 50
+    if kind == "most of one row":
+        i = np.where(rng.random(len(i)) < 0.5, 7, i)
+    if kind == "first one row, then others":
+        i[:5000] = 3000
+    j = rng.permutation(len(i)) + 5000
+    monkeypatch.setattr(_ordered, "HELD", 1000)
+    given = (
+        (i[at : at + 300], j[at : at + 300], (j[at : at + 300] % 9).astype(np.int32)) for at in range(0, len(i), 300)
+    )
+    with _ordered.Ordered(given, np.int32) as ordered:
+        blocks = list(ordered.blocks())
+    order = np.lexsort((j, i))
+    for column, whole in zip(zip(*blocks, strict=True), (i, j, j % 9), strict=True):
+        assert np.array_equal(np.concatenate(column), whole[order])
+    assert all(len(rows) <= 1000 or rows[0] == rows[-1] for rows, _, _ in blocks)
+    assert len(blocks) < 2000
+
+
 def test_nothing_is_left_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(_ordered, "HELD", 10)
