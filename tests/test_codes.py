@@ -104,6 +104,18 @@ def test_queries_against_codes(photos: Path, tmp_path: Path, picture: Callable[.
         assert run(*arguments).returncode == 2
 
 
+@pytest.mark.parametrize("together", [1, 2, 3])
+def test_a_file_of_codes_is_looked_in_to_its_last_row(
+    together: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = str(tmp_path / "codes.jsonl")
+    twinpix.write_codes(file, twinpix.header_of(), twinpix.encode_files_as_stream(photos, store=None))
+    hits = twinpix.query_codes(photos / "0.png", file)
+    assert len(hits) == 4
+    monkeypatch.setattr("twinpix.pipeline.codes._TOGETHER", together)
+    assert twinpix.query_codes(photos / "0.png", file) == hits
+
+
 def test_files_that_hold_no_codes(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello\n")
     (tmp_path / "other").write_text('{"schema": "else", "methods": [], "decode": "fast", "transforms": false}\n')

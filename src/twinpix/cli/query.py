@@ -55,7 +55,7 @@ def query(
     failures: list[Failure] = []
     if codes:
         first = pipeline.read_codes(codes)[0].methods[0]
-        hits = pipeline.query_codes(image, codes, chosen, method=method or first)
+        hits = pipeline.query_codes(image, codes, chosen, method=method or first, progress=progress())
     else:
         hits, failures = pipeline.query(image, paths or [], chosen, progress=progress())
     if as_json:

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from twinpix.store import Result
 
 SCHEMA = "twinpix.codes/1"
 CHUNK = 2_000  # files that are coded between two writes
+_TOGETHER = 20_000  # rows that are looked in at once
 
 Pictures = "Image.Image | NDArray[Any] | bytes | os.PathLike[str] | str"
 
@@ -177,11 +179,20 @@ def _rows(path: str) -> Iterator[Coded]:
                 raise UsageError(f"{path}, line {number}: not a row of codes") from None
 
 
-def query_codes(image: Any, path: str, options: Options | None = None, *, name: str = "", **changes: Any) -> list[Hit]:
+def query_codes(
+    image: Any,
+    path: str,
+    options: Options | None = None,
+    *,
+    name: str = "",
+    progress: Progress | None = None,
+    **changes: Any,
+) -> list[Hit]:
     """The images of a codes file that are the same picture as `image`, nearest first; see `encode_pictures`.
 
     The file is read in a stream; its first method counts unless the options name another of its methods.
-    Raises `UsageError` when the image cannot be read or the codes are of another method.
+    `progress` is told when the search may have missed some. Raises `UsageError` when the image cannot be read or the
+    codes are of another method.
     """
     header, rows = read_codes(path)
     options = replace(options or Options(method=header.methods[0]), **changes)
@@ -202,7 +213,8 @@ def query_codes(image: Any, path: str, options: Options | None = None, *, name: 
     plain = options.guard and mine.information < INFORMATION_FLOOR
     code = np.frombuffer(mine.codes[0], dtype=np.uint8)[None]
     hits: list[Hit] = []
-    while block := [row for row, _ in zip(rows, range(10 * CHUNK), strict=False)]:
+    searching = search.Search(options.search)
+    while block := list(islice(rows, _TOGETHER)):
         twins = {row.path for row in block if row.codes and row.digest and row.digest == mine.digest}
         hits += [Hit(path, 0, "identical-file") for path in twins]
         usable = [
@@ -219,7 +231,7 @@ def query_codes(image: Any, path: str, options: Options | None = None, *, name: 
         if fingerprints.broken(method, flat[:, None]).any():
             raise UsageError(f"{path} holds codes that are none of {spec}")
         theirs_ = fingerprints.comparable(method, flat)
-        _, found, distance = search.join(fingerprints.comparable(method, code), theirs_, radius, options.search)
+        _, found, distance = searching.join(fingerprints.comparable(method, code), theirs_, radius)
         nearest: dict[int, tuple[float, int]] = {}
         for place, gap in zip(found.tolist(), numbers(distance), strict=True):
             row, turn = divmod(place, turns)
@@ -228,4 +240,8 @@ def query_codes(image: Any, path: str, options: Options | None = None, *, name: 
         for row, (gap, turn) in nearest.items():
             theirs = Result(None, usable[row].width, usable[row].height)
             hits.append(Hit(usable[row].path, gap, relate.relation(method, ours, theirs, gap, turn)))
+    unsure = [how for how in searching.hows if not how.exact]
+    if progress and unsure:  # of all blocks together
+        sampled, there = sum(how.sampled for how in unsure), sum(how.found for how in unsure)
+        progress.note(str(replace(unsure[0], sampled=sampled, found=there)))
     return sorted(hits, key=lambda hit: (hit.distance, hit.path))
