@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from twinpix import plugins, search
 from twinpix.errors import OutputError, UsageError
+from twinpix.pipeline.progress import Progress
 from twinpix.search import Search, self_join
 from twinpix.search._approximate import is_there
 from twinpix.search.base import quiet
@@ -457,6 +458,77 @@ def test_find_says_that_pairs_may_be_missing(photos: Path) -> None:
     assert "recall 1.000" in note
 
 
+@pytest.mark.usefixtures("impatient")
+def test_who_asks_for_no_approximate_search_is_warned_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("faiss")
+    codes, radius = near("hamming", 300)
+    cls = plugins.load("search", "faiss")
+    plan = cls.plan
+    self_join(codes, radius, "faiss")
+    monkeypatch.setattr(cls, "plan", lambda *given: plan(*given)._replace(seconds=-1.0))
+    with pytest.warns(UserWarning, match=r"search: faiss, approximate: .* pairs of a sample found .*exact"):
+        self_join(codes, radius)
+    with pytest.warns(UserWarning, match=r"search: faiss, approximate"):
+        search.join(codes, codes, radius)
+    with pytest.warns(UserWarning, match=r"search: faiss, approximate"):
+        list(search.self_join_blocks(codes, radius))
+
+
+class Notes(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_a_report_says_what_compared_the_codes(photos: Path, tmp_path: Path) -> None:
+    import twinpix
+    from twinpix.report import json as reports
+
+    found = twinpix.find(photos, store=None)
+    assert found.search == ["oracle, exact: every code compared with every other, about 1 s"]
+    (tmp_path / "report.json").write_text("".join(reports.Json().parts(found)))
+    assert reports.read(str(tmp_path / "report.json")).search == found.search
+    banded = twinpix.find(photos, store=None, search="banded").search
+    assert banded == ["banded, exact: every code compared with every other"]
+    assert twinpix.find(photos, store=None, method="digest").search == []
+
+
+def test_a_question_to_a_file_of_codes_tells_the_recall(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hnswlib")
+    import twinpix
+
+    file = str(tmp_path / "codes.jsonl")
+    twinpix.write_codes(file, twinpix.header_of(), twinpix.pipeline.encode_files_as_stream(photos, store=None))
+    exact, asked = Notes(), Notes()
+    hits = twinpix.query_codes(photos / "0.png", file, progress=exact)
+    assert exact.said == []
+    monkeypatch.setattr("twinpix.pipeline.codes._TOGETHER", 2)
+    assert twinpix.query_codes(photos / "0.png", file, search="hnsw", progress=asked) == hits
+    (note,) = asked.said
+    assert note.startswith("search: hnsw, approximate")
+    assert "2 of 2 pairs of a sample found" in note
+
+
+def test_a_measurement_by_an_approximate_search_says_so(photos: Path) -> None:
+    pytest.importorskip("hnswlib")
+    from twinpix.evaluation.methods import measure
+    from twinpix.pipeline import Options
+
+    truth = {"0.png": ["0 small.jpg"], "0 small.jpg": ["0.png"]}
+    notes = Notes()
+    measure(truth, str(photos), ["dhash"], Options(store=None, search="hnsw"), notes)
+    (note,) = notes.said
+    assert note.startswith("dhash: search: hnsw, approximate")
+    with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):
+        measure(truth, "nowhere", ["dhash"], Options(store=None, search="cosine"))
+
+
 def test_find_refuses_a_back_end_before_it_reads(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import twinpix
 
@@ -496,7 +568,7 @@ def test_usearch_first_breaks_no_other_library(second: str) -> None:
 
 
 def test_the_bar_goes_as_far_as_the_work() -> None:
-    from twinpix.pipeline.progress import Progress, Shares
+    from twinpix.pipeline.progress import Shares
 
     class Steps(Progress):
         done = 0
@@ -515,7 +587,6 @@ def test_the_bar_goes_as_far_as_the_work() -> None:
 
 def test_a_comparison_of_many_is_told_of(photos: Path) -> None:
     import twinpix
-    from twinpix.pipeline.progress import Progress
 
     class Steps(Progress):
         stage_, done = "", 0

@@ -17,7 +17,7 @@ from twinpix import plugins, search
 from twinpix.errors import OutputError, StoppedError, UsageError
 from twinpix.search import _heads, _nearest, _ordered, banded, cosine, join, self_join
 from twinpix.search.banded import choose_bands, split
-from twinpix.search.base import words
+from twinpix.search.base import Pairs, words
 
 EXACT = ("oracle", "banded", "cosine")  # the others: test_backends.py
 BACKENDS = [name for name in EXACT if "hamming" in plugins.load("search", name).metrics]
@@ -614,6 +614,38 @@ def test_a_search_ends_when_it_is_told_to() -> None:
     codes = near_codes(np.random.default_rng(4), 30_000, 8, 3)
     with pytest.raises(StoppedError):
         self_join(codes, 3, "banded", stop)
+
+
+@pytest.mark.usefixtures("bands")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_search_ends_among_the_pairs_of_equal_codes(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = list[float]()
+
+    def stop(share: float) -> None:
+        shares.append(share)
+        if len(shares) > 5:
+            raise StoppedError("enough")
+
+    codes = np.repeat(near_codes(np.random.default_rng(0), 2, 8, 3), 3000, axis=0)
+    pairs = list[int]()
+
+    def counted(self: _ordered.Ordered, block: Pairs) -> None:
+        pairs.append(len(block[0]))
+        add(self, block)
+
+    add = _ordered.Ordered._add
+    monkeypatch.setattr(_ordered.Ordered, "_add", counted)
+    with pytest.raises(StoppedError):
+        self_join(codes, 3, backend, stop)
+    assert shares == sorted(shares)
+    assert sum(pairs) < 8_000_000  # of eighteen million, or nine where the two are farther apart
+
+
+def test_what_is_wrong_is_said_before_the_first_block() -> None:
+    with pytest.raises(ValueError, match="codes must be"):
+        search.self_join_blocks(np.zeros((2, 8), np.int64), 1)
+    with pytest.raises(ValueError, match="widths must agree"):
+        search.join_blocks(np.zeros((2, 8), np.uint8), np.zeros((2, 9), np.uint8), 1)
 
 
 def test_what_ran_is_said() -> None:

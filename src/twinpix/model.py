@@ -268,6 +268,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     references: list[str] = field(default_factory=list)  # folders that are read-only
     cross: bool = False
+    search: list[str] = field(default_factory=list)  # what compared the codes, and why
     unique: Sequence[Unique] | None = None  # None: not listed
     verified: bool = False  # whether pixels decided
     similar: list[Match] = field(default_factory=list)  # pairs of one scene, no copies, and in no group for it

@@ -15,10 +15,10 @@ from twinpix.evaluation.rates import step_of, steps_of
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Bytes2D, Failure, Fingerprints
 from twinpix.pipeline.encoding import encode_files
-from twinpix.pipeline.matching import match
+from twinpix.pipeline.matching import match, notes_of
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress
-from twinpix.search import Search
+from twinpix.search import Search, check
 
 _MANY = 20_000  # images of which unlike pairs would fill the memory
 
@@ -64,15 +64,17 @@ def measure(
     """The precision–recall curves of methods on the images below `folder` that the truth names.
 
     Names are relative to the folder; a name alone will do where only one image has it. Pairs of images that
-    the truth does not name are left out. Raises `UsageError` for a truth that says of no two images that
-    they are the same picture, or of which there are no images.
+    the truth does not name are left out. `progress` is told of a search that may miss pairs. Raises `UsageError`
+    for a truth that says of no two images that they are the same picture, or of which there are no images.
     """
-    options = options or Options()
+    options, progress = options or Options(), progress or Progress()
     if not pairs_of(truth):
         raise UsageError("the truth says of no two images that they are the same picture")
     for spec in specs:
         if fingerprints.by_pixels(fingerprints.make(spec)):
             raise UsageError(f"{spec} has no radii to draw a curve of: evaluate what find reports with it")
+        if (metric := fingerprints.make(spec).metric) != "identity":
+            check(options.search, metric)
     coded = _coded(truth, folder, specs, options, progress)
     numbers = {name: number for number, name in enumerate(truth)}
     real = np.array(sorted(pairs_of(truth)), dtype=np.int64).reshape(-1, 2)
@@ -81,7 +83,10 @@ def measure(
         method = fingerprints.make(spec)
         rows, there = _rows_of(prints, folder, numbers)
         codes = prints.codes[rows] if prints.codes.ndim == 3 else prints.codes[rows][:, None]
-        curve = _curve(method, codes, there, real, options.search)
+        search = Search(options.search)
+        curve = _curve(method, codes, there, real, search)
+        for note in notes_of(search, 0.0):
+            progress.note(f"{spec}: {note}")
         out.append(Measured(spec, method.bits, method.radii["normal"], curve, step_of(method)))
     known = set(there.tolist())
     if len(known) < 2:
@@ -96,7 +101,7 @@ def _coded(
     folder: str,
     specs: Sequence[str],
     options: Options,
-    progress: Progress | None,
+    progress: Progress,
 ) -> dict[str, Fingerprints]:
     """The codes of the images named, or where a name does not say where it lies, of all there are."""
     files = [os.path.join(folder, name) for name in truth]
@@ -130,7 +135,7 @@ def _far(method: Fingerprint, images: int) -> float:
 
 
 def _curve(
-    method: Fingerprint, codes: Bytes2D, numbers: NDArray[np.int64], real: NDArray[np.int64], backend: str
+    method: Fingerprint, codes: Bytes2D, numbers: NDArray[np.int64], real: NDArray[np.int64], search: Search
 ) -> Curve:
     """The curve of codes `(n, turns, bytes)` of images `numbers` of the truth, whose pairs `real` are `(m, 2)`."""
     row_of = np.full(max(int(numbers.max(initial=-1)), int(real.max(initial=-1))) + 1, -1, dtype=np.int64)
@@ -139,7 +144,7 @@ def _curve(
     rows = rows[rows[:, 0] >= 0]
     n = len(codes)
     radius = _far(method, n)
-    found = match(fingerprints.comparable(method, codes), np.arange(n), np.empty(0, np.int64), radius, Search(backend))
+    found = match(fingerprints.comparable(method, codes), np.arange(n), np.empty(0, np.int64), radius, search)
     true = np.isin(found.i * n + found.j, rows[:, 0] * n + rows[:, 1])
     steps = steps_of(method, found.distance)
     missing = len(real) - int(true.sum())

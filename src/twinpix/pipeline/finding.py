@@ -59,7 +59,7 @@ def find(
         pairs = paired(images, method, radius, apart, options, progress)
         nodes, matches = pairs.nodes, pairs.matches
         look_at_pixels(images, _alike(images, nodes, matches, method), options, store, progress)
-        notes = [*pairs.notes, *store.notes]
+        notes = [*pairs.said.notes, *store.notes]
     if apart:
         notes.append(f"{plural(len(apart), 'pair')} held apart: marked as not duplicates")
     groups = group(images, pairs, method, options)
@@ -102,6 +102,7 @@ def find(
         notes=notes,
         references=references,
         cross=options.cross,
+        search=pairs.said.searches,
         unique=_uniques(images, groups),
         verified=options.looks_at_pixels(method),
         similar=scenes(images, pairs),

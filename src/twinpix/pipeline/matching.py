@@ -1,7 +1,7 @@
 """From codes to accepted pairs of nodes."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,18 @@ def match(
     `codes` is `(n, turns, width)`, of bits or floats; with eight turns the distance is the least over the orientations.
     """
     return Matches.joined([_within(codes, first, radius, search), _between(codes, first, second, radius, search)])
+
+
+class Said(NamedTuple):
+    """What is to be said of the searches of a run."""
+
+    notes: list[str]  # for everybody
+    searches: list[str]  # what compared the codes, and why
+
+    def of(self, search: Search, seconds: float) -> None:
+        """Note what there is to be said of a search that took so long."""
+        self.notes.extend(notes_of(search, seconds))
+        self.searches.extend(how.in_words() for how in search.hows)
 
 
 def notes_of(search: Search, seconds: float) -> list[str]:

@@ -13,7 +13,7 @@ from twinpix.model import Failure, Matches
 from twinpix.pipeline import tiers, verdicts
 from twinpix.pipeline.calibrating import calibrated
 from twinpix.pipeline.gathering import Images
-from twinpix.pipeline.matching import match, notes_of
+from twinpix.pipeline.matching import Said, match
 from twinpix.pipeline.nodes import Nodes, nodes_of
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress, Shares
@@ -28,7 +28,7 @@ class Paired:
     nodes: Nodes
     matches: Matches
     seen: Mapping[tuple[int, int], Seen]  # pairs of contents whose pixels were looked at, copies or not
-    notes: list[str]
+    said: Said
     radius: float
     failures: list[Failure] = field(default_factory=list)  # of files that could not be looked at
 
@@ -58,12 +58,14 @@ def _by_codes(
     with progress.stage("compare", len(contents)):
         nodes = nodes_of(contents, method, options.guard, verdicts.contents_of(apart))
         if method.metric == "identity":  # the nodes are all there is
-            return Paired(nodes, Matches.none(), {}, [], radius)
+            return Paired(nodes, Matches.none(), {}, Said([], []), radius)
         first, second = _sides(images, nodes)
         engine = Search(options.search, Shares(progress, len(contents), 2 if len(second) else 1))
         begun = time.monotonic()
         matches = match(fingerprints.comparable(method, nodes.codes), first, second, radius, engine)
-        return Paired(nodes, matches, {}, notes_of(engine, time.monotonic() - begun), radius)
+        said = Said([], [])
+        said.of(engine, time.monotonic() - begun)
+        return Paired(nodes, matches, {}, said, radius)
 
 
 def _by_pixels(
@@ -76,8 +78,8 @@ def _by_pixels(
     if unlike := tiers.unlike_equals(nodes, eye):
         nodes = nodes_of(images.contents, method, options.guard, alone | unlike)
     proposing = tiers.tiers_of(method, nodes.codes, radius)
-    matches, notes = tiers.verified(nodes.first(), proposing, _sides(images, nodes), options.search, eye)
-    return Paired(nodes, matches, eye.seen, notes, radius, eye.failures)
+    matches, said = tiers.verified(nodes.first(), proposing, _sides(images, nodes), options.search, eye)
+    return Paired(nodes, matches, eye.seen, said, radius, eye.failures)
 
 
 def _calibrated(
@@ -89,7 +91,8 @@ def _calibrated(
     found = calibrated(nodes, method, _sides(images, nodes), precision, options.search, eye)
     paired = _by_pixels if options.looks_at_pixels(method) else _by_codes
     out = paired(images, method, found.radius, apart, options, progress)
-    return replace(out, notes=[str(found), *out.notes], failures=[*out.failures, *eye.failures])
+    out.said.notes.insert(0, str(found))
+    return replace(out, failures=[*out.failures, *eye.failures])
 
 
 def _paths(images: Images) -> list[str]:

@@ -110,8 +110,8 @@ def _near_by_pixels(
         codes = np.concatenate([mine.contents.codes(width)[:1], contents.codes(width)])
         sides = np.zeros(1, np.int64), np.flatnonzero(~low) + 1
         tiers = tiers_of(method, codes, radius)
-        matches, notes = verified(range(len(codes)), tiers, sides, options.search, eye)
-        for note in notes:
+        matches, said = verified(range(len(codes)), tiers, sides, options.search, eye)
+        for note in said.notes:
             progress.note(note)
         for number, gap in zip((matches.j - 1).tolist(), numbers(matches.distance), strict=True):
             near.setdefault(number, (gap, 0))

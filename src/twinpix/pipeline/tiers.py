@@ -14,7 +14,7 @@ from twinpix.fingerprints import Fingerprint
 from twinpix.fingerprints.cascade import Cascade
 from twinpix.fingerprints.local import MIRROR, unpacked
 from twinpix.model import DIGITS, Bytes2D, Matches
-from twinpix.pipeline.matching import match, notes_of
+from twinpix.pipeline.matching import Said, match
 from twinpix.pipeline.nodes import Nodes
 from twinpix.pipeline.progress import Shares
 from twinpix.pipeline.verifying import Guess, Pair, Verifier, guess_of, guess_of_turn, guesses_of, through, turned
@@ -58,7 +58,7 @@ def tiers_of(method: Fingerprint, codes: Bytes2D, radius: float) -> list[Tier]:
 
 def verified(
     first: Sequence[int], tiers: Sequence[Tier], rows: Sides, engine: str, eye: Verifier
-) -> tuple[Matches, list[str]]:
+) -> tuple[Matches, Said]:
     """The pairs that a tier proposes, and that are one picture: of the nodes `rows`.
 
     `first` is the content that stands for each node. Comes with what is to be said of the searches.
@@ -66,7 +66,7 @@ def verified(
     settled: set[tuple[int, int]] = set()
     left: dict[tuple[int, int], Proposal] = {}
     found: dict[tuple[int, int], float] = {}
-    notes: list[str] = []
+    said = Said([], [])
 
     def look(tier: Tier, proposed: Sequence[Proposal], *, glance: bool = False) -> None:
         eye.look([_pair(first[one.i], first[one.j], one.guess) for one in proposed], tier.name, glance=glance)
@@ -81,7 +81,7 @@ def verified(
                 found[one[:2]] = apart(seen) if by_share else one.distance
 
     for tier in tiers:
-        fresh = [one for one in _proposed(tier, rows, engine, eye, notes) if one[:2] not in settled]
+        fresh = [one for one in _proposed(tier, rows, engine, eye, said) if one[:2] not in settled]
         # A hash says little of how two pictures lie: what is not clear at a glance waits for a method that says more.
         look(tier, fresh, glance=tier is not tiers[-1] and tier.method.metric == "hamming")
     look(tiers[0], [one for pair, one in sorted(left.items()) if pair not in settled])
@@ -91,7 +91,7 @@ def verified(
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     in_bits = tiers[0].method.metric == "hamming" and not tiers[0].name
     gaps = np.array([found[pair] for pair in pairs], dtype=np.int32 if in_bits else np.float32)
-    return Matches(ends[:, 0], ends[:, 1], gaps, np.zeros(len(pairs), np.int8)), notes
+    return Matches(ends[:, 0], ends[:, 1], gaps, np.zeros(len(pairs), np.int8)), said
 
 
 def _closing(first: Sequence[int], found: Collection[tuple[int, int]], eye: Verifier) -> list[Proposal]:
@@ -138,7 +138,7 @@ def _pair(a: int, b: int, guess: Guess) -> Pair:
     return Pair(a, b, guess) if a < b else Pair(b, a, turned(guess))
 
 
-def _proposed(tier: Tier, rows: Sides, engine: str, eye: Verifier, notes: list[str]) -> list[Proposal]:
+def _proposed(tier: Tier, rows: Sides, engine: str, eye: Verifier, said: Said) -> list[Proposal]:
     total = sum(map(len, rows))
     with eye.progress.stage("compare", total):
         tell = Shares(eye.progress, total, 2 if len(rows[1]) else 1)
@@ -146,7 +146,7 @@ def _proposed(tier: Tier, rows: Sides, engine: str, eye: Verifier, notes: list[s
             return _by_points(tier, rows, tell)
         made, begun = Search(engine, tell), time.monotonic()
         found = match(fingerprints.comparable(tier.method, tier.codes), *rows, tier.radius, made)
-        notes += notes_of(made, time.monotonic() - begun)
+        said.of(made, time.monotonic() - begun)
     columns = found.i.tolist(), found.j.tolist(), found.distance.tolist(), map(guess_of_turn, found.turn.tolist())
     return list(map(Proposal, *columns))
 

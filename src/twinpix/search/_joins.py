@@ -1,5 +1,6 @@
 """The joins: which back end runs, its pairs in order, and how much an approximate one has found."""
 
+import warnings
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -48,12 +49,16 @@ class How:
     found: int = 0  # of these, found by the approximate one too
 
     def __str__(self) -> str:
+        return f"search: {self.in_words()}"
+
+    def in_words(self) -> str:
+        """The same without what it is about."""
         if self.exact:
-            return f"search: {self.backend}, exact: {self.why}"
+            return f"{self.backend}, exact: {self.why}"
         if not self.sampled:
-            return f"search: {self.backend}, approximate: {self.why}; its recall is not known: a sample has no pairs"
+            return f"{self.backend}, approximate: {self.why}; its recall is not known: a sample has no pairs"
         share = f"{self.found:,} of {self.sampled:,} pairs of a sample found (recall {self.found / self.sampled:.3f})"
-        return f"search: {self.backend}, approximate: {self.why}; {share}"
+        return f"{self.backend}, approximate: {self.why}; {share}"
 
 
 class Search:
@@ -79,12 +84,14 @@ class Search:
 
     def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Blocks:
         """See the function of that name."""
-        with closing(self._ordered(checked(codes, radius), None, radius)) as found:
-            yield from found.blocks()
+        return self._blocks(checked(codes, radius), None, radius)
 
     def join_blocks(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> Blocks:
         """See the function of that name."""
-        with closing(self._ordered(*both(queries, gallery, radius), radius)) as found:
+        return self._blocks(*both(queries, gallery, radius), radius)
+
+    def _blocks(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Blocks:
+        with closing(self._ordered(queries, gallery, radius)) as found:
             yield from found.blocks()
 
     def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Ordered:
@@ -94,11 +101,12 @@ class Search:
             return Ordered([no_pairs(kind)], kind)
         plan, how = choose(self.spec, queries, gallery, radius)
         self.hows.append(how)
-        with closing(cast(Any, plan.blocks(self._tell))) as blocks:
+        told = _Told(self._tell)
+        with closing(cast(Any, plan.blocks(told))) as blocks:
             if plan.exact:
-                return Ordered(blocks, kind)
+                return Ordered(told.again(blocks), kind)
             sample = _Sample(queries, gallery, radius)
-            found = Ordered(sample.watched(blocks), kind)
+            found = Ordered(sample.watched(told.again(blocks)), kind)
         how.sampled, how.found = len(sample.pairs), sample.found
         return found
 
@@ -109,17 +117,23 @@ def self_join(codes: NDArray[Any], radius: float, backend: str = "auto", tell: T
     `codes` is `(n, bytes)` uint8, compared by Hamming distance, or `(n, d)` floats, compared by cosine
     distance (1 - cosine, rounded to four decimals; whatever their lengths). Returns arrays `i, j, distance`
     with `i < j`, sorted by `i` then `j`; the radius is inclusive. `tell` is called with the share that is done,
-    and may raise to end it. Raises `ValueError` for codes of another type or shape, floats that are not finite or
-    all zero, or a negative radius.
+    and may raise to end it. Warns when `auto` took an approximate search, which may miss pairs. Raises `ValueError`
+    for codes of another type or shape, floats that are not finite or all zero, or a negative radius.
     """
-    return Search(backend, tell).self_join(codes, radius)
+    search = Search(backend, tell)
+    found = search.self_join(codes, radius)
+    _warn(search)
+    return found
 
 
 def join(
     queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
 ) -> Pairs:
     """All pairs of a query and a gallery code at most `radius` apart; see `self_join`."""
-    return Search(backend, tell).join(queries, gallery, radius)
+    search = Search(backend, tell)
+    found = search.join(queries, gallery, radius)
+    _warn(search)
+    return found
 
 
 def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet) -> Blocks:
@@ -127,14 +141,31 @@ def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", 
 
     What does not is kept in files in the folder for temporary ones; raises `OutputError` when they find no room.
     """
-    return Search(backend, tell).self_join_blocks(codes, radius)
+    search = Search(backend, tell)
+    return _warned(search, search.self_join_blocks(codes, radius))
 
 
 def join_blocks(
     queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
 ) -> Blocks:
     """The pairs of `join`, in the same order, in blocks; see `self_join_blocks`."""
-    return Search(backend, tell).join_blocks(queries, gallery, radius)
+    search = Search(backend, tell)
+    return _warned(search, search.join_blocks(queries, gallery, radius))
+
+
+def _warn(search: Search) -> None:
+    """Who has not asked for an approximate search is told that it was one."""
+    for how in search.hows if search.spec == "auto" else []:
+        if not how.exact:
+            warnings.warn(f"{how} (backend='banded' or 'cosine' is exact)", stacklevel=3)
+
+
+def _warned(search: Search, blocks: Blocks) -> Blocks:
+    with closing(blocks):
+        for number, block in enumerate(blocks):
+            if number == 0:  # all is found by then
+                _warn(search)
+            yield block
 
 
 def check(spec: str, metric: str) -> None:
@@ -184,6 +215,22 @@ def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class _Told:
+    """Tells at each block what was told last: equal codes make very many of them at the end, and it may be enough."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell, self._share = tell, 0.0
+
+    def __call__(self, share: float) -> None:
+        self._share = share
+        self._tell(share)
+
+    def again(self, blocks: Iterator[Pairs]) -> Iterator[Pairs]:
+        for block in blocks:
+            yield block
+            self._tell(self._share)
 
 
 class _Sample:
