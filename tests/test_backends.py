@@ -417,6 +417,57 @@ def test_a_run_that_ends_early_leaves_no_index(spec: str, folder: Path) -> None:
     assert "settings.json" in os.listdir(folder)
 
 
+def test_what_a_killed_run_has_left_goes_with_the_next(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("hnswlib")
+    code = "import os, sys, numpy as np; from twinpix.search import hnsw, self_join; save = hnsw._Index.save; "
+    code += "hnsw._Index.save = lambda *given: (save(*given), os._exit(9)); "
+    code += "self_join(np.eye(9, dtype='f4') + 1, 0.1, f'hnsw:path={sys.argv[1]}')"
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", code, str(folder)], check=False).returncode == 9
+    left, fresh = sorted(folder.parent.iterdir())
+    assert sorted(path.name for path in left.rglob("*")) == ["index", "index"]
+
+    def age(*paths: Path) -> None:
+        for path in (place for top in paths for place in (*top.rglob("*"), top)):
+            os.utime(path, (0, 0))
+
+    others = [folder.parent / f".twinpix-index-{name}" for name in ("photos", "inside", "file", "link")]
+    (others[0] / "photos").mkdir(parents=True)
+    (others[1] / "index").mkdir(parents=True)
+    (others[1] / "index" / "photo.jpg").write_bytes(b"")
+    others[2].write_bytes(b"")
+    elsewhere = tmp_path / "elsewhere" / "index"
+    elsewhere.mkdir(parents=True)
+    if sys.platform != "win32":
+        others[3].symlink_to(elsewhere.parent, target_is_directory=True)
+        os.utime(others[3], (0, 0), follow_symlinks=False)
+    age(left, elsewhere.parent, *others[:3])
+    self_join(*near("cosine", 50), f"hnsw:path={folder}")
+    assert sorted(folder.parent.iterdir()) == sorted([folder, fresh, *filter(Path.exists, others)])
+    assert all(path.exists() for path in others[:3])
+    assert elsewhere.is_dir()
+
+
+def test_an_index_that_another_run_has_kept_meanwhile_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("hnswlib")
+    from twinpix.search import hnsw
+
+    codes, radius = near("hamming", 100)
+    self_join(codes, radius, f"hnsw:path={folder}")
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    folder.rename(folder.with_name("first"))
+    save = hnsw._Index.save
+
+    def late(self: Any, place: str) -> None:
+        save(self, place)
+        folder.with_name("first").rename(folder)
+
+    monkeypatch.setattr(hnsw._Index, "save", late)
+    self_join(codes, radius, f"hnsw:path={folder}")
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == stamps
+    assert os.listdir(folder.parent) == ["index"]
+
+
 # -- auto, and what the user is told -------------------------------------------------------------------
 
 

@@ -1,10 +1,12 @@
 """Indexes kept on the disk: a folder with the library's index, and `settings.json`, which says what it is of.
 
-A folder appears whole or not at all. What the library wrote is digested, and looked at before the library is
-given it again: some end the process when they read a damaged file.
+A folder appears whole or not at all: it is filled beside its place, under another name. What the library wrote is
+digested, and looked at before the library is given it again: some end the process when they read a damaged file.
 """
 
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,8 @@ from twinpix.search._approximate import Index, Options, Side, ask, version_of
 from twinpix.search.base import Tell
 
 _INDEX, _SETTINGS = "index", "settings.json"
+_PREFIX = ".twinpix-index-"
+_LONG = 24 * 3600.0  # seconds: an index is saved in a few, or minutes where the disk is far
 _CHUNK = 1 << 20
 _ADDED = 1 << 14  # codes that are added together
 
@@ -74,16 +78,20 @@ def ready(index: Index, side: Side, backend: Options, tell: Tell) -> None:
             raise _damaged(folder, _INDEX) from None
         tell(1.0)
         return
-    with _beside(folder) as place:
-        _build(index, side, backend, tell)
-        with _written(folder):
-            index.save(str(place / _INDEX))
-            settings = msgspec.structs.replace(wanted, files=_digests(place / _INDEX))
-            (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
+    with _beside(folder):  # that it cannot be written is better said before the work
+        pass
+    _build(index, side, backend, tell)
+    with _beside(folder) as place, _written(folder):
+        index.save(str(place / _INDEX))
+        settings = msgspec.structs.replace(wanted, files=_digests(place / _INDEX))
+        (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
+        try:
+            if folder.exists():
+                folder.rmdir()
+            place.rename(folder)
+        except OSError:
             if not _is_taken(folder):  # by another run, which was faster
-                if folder.exists():
-                    folder.rmdir()
-                place.rename(folder)
+                raise
 
 
 def _build(index: Index, side: Side, backend: Options, tell: Tell) -> None:
@@ -158,14 +166,34 @@ def _digest(file: Path) -> str:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    """A folder to fill, on the same disk; what is left of it is removed, whatever interrupts the run."""
+    """A folder to fill, on the same disk; what is left of it is removed, whatever interrupts the run.
+
+    Of a run that is killed it is left: then the next one removes it.
+    """
     with _written(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        there = tempfile.TemporaryDirectory(prefix=".twinpix-", dir=folder.parent, ignore_cleanup_errors=True)
+        there = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder.parent, ignore_cleanup_errors=True)
     with there as name:
-        place = Path(name) / "index"
+        for other in sorted(folder.parent.glob(f"{_PREFIX}*")):
+            if _is_left_over(other):
+                shutil.rmtree(other, ignore_errors=True)
+        place = Path(name) / _INDEX
         place.mkdir()
         yield place
+
+
+def _is_left_over(folder: Path) -> bool:
+    """True for what `_beside` made, holds nothing else than it puts there, and has not been written to for long."""
+    try:
+        if folder.is_symlink() or not folder.is_dir():
+            return False
+        top = {path.name for path in folder.iterdir()}
+        made = {path.name for path in (folder / _INDEX).iterdir()} if top else set()
+        if top - {_INDEX} or made - {_INDEX, _SETTINGS}:
+            return False
+        return all(path.lstat().st_mtime < time.time() - _LONG for path in (folder, *folder.rglob("*")))
+    except OSError:  # it is not ours, or goes in this moment
+        return False
 
 
 @contextmanager
