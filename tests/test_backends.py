@@ -240,6 +240,17 @@ def test_nothing_is_printed(spec: str, metric: str, capfd: pytest.CaptureFixture
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_failure_of_hnswlib_is_no_empty_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    hnswlib: Any = pytest.importorskip("hnswlib")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(hnswlib.Index, "knn_query", fail)
+    with pytest.raises(UsageError, match="hnswlib cannot do this: out of luck"):
+        self_join(*near("hamming", 50), "hnsw")
+
+
 def test_faiss_refuses_an_index_of_the_other_metric() -> None:
     pytest.importorskip("faiss")
     with pytest.raises(UsageError, match=r"index=ivf does not compare by hamming distance; these do: multihash, flat"):

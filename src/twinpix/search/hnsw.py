@@ -83,14 +83,15 @@ class _Index:
 
     def _within_reach(self, query: NDArray[Any], k: int) -> Neighbours:
         rows, distances, wanted = np.full((1, k), -1), np.zeros((1, k), np.float32), k
-        while wanted:
+        while True:
             try:
                 rows[:, :wanted], distances[:, :wanted] = self._graph.knn_query(query, k=wanted, num_threads=1)
             except RuntimeError:
+                if wanted == 1:  # one is always within reach: something else is wrong
+                    raise
                 wanted //= 2
             else:
-                break
-        return rows, distances
+                return rows, distances
 
     def _numbers(self, codes: NDArray[Any]) -> NDArray[Any]:
         return np.unpackbits(codes, axis=1).astype(np.float32) if self._kind.metric == "hamming" else codes
