@@ -3,7 +3,7 @@
 import math
 import tempfile
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,22 @@ def test_bands_keep_the_pigeonhole_promise(bits: int, radius: int, count: int) -
     assert int((bands.slacks + 1).sum()) == radius + 1
     assert (bands.widths > 0).all()
     assert (bands.firsts[1:] >= bands.firsts[:-1] + bands.widths[:-1]).all()
+
+
+@pytest.mark.parametrize("n", [3000, 10**6])
+@pytest.mark.parametrize(("bits", "radius"), [(64, 10), (256, 60), (1024, 100), (1024, 300), (4096, 307), (4096, 410)])
+def test_the_best_of_a_few_numbers_of_bands_is_the_best_of_all(bits: int, radius: int, n: int) -> None:
+    few = banded._counts(bits, radius)
+    every = range(1, min(radius + 1, bits // 6) + 1)
+    assert len(few) <= 100
+
+    def best(counts: Iterable[int], skew: float) -> float:
+        widths = range(6, 23)
+        splits = (split(bits, radius, count, width) for count in counts for width in widths if width * count <= bits)
+        return min(banded._reckoned(bands, n * skew, bits // 64, 20.0) for bands in splits)
+
+    for skew in (1.0, 100.0):
+        assert best(few, skew) <= 1.001 * best(every, skew)
 
 
 # -- directions ----------------------------------------------------------------------------------------

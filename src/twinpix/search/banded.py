@@ -33,11 +33,8 @@ _BUCKET_COST, _PAIR_COST, _WORD_COST, _TILE_COST, _SORT_COST = 5.0, 0.11, 0.05, 
 _WIDE_BUCKET_COST = 6.0
 _KEY_COST = 1.0  # of a bucket whose key is met, however many rows it has
 _NEGLIGIBLE = 2e6  # nanoseconds of a search that is not worth a choice
-_MIN_KEY_BITS, _SKEWS, _TRIED = (
-    6,
-    (1.0, 10.0, 100.0),
-    3,
-)  # what is tried: the best few by each guess of how even codes are
+_MIN_KEY_BITS, _ALL_COUNTS = 6, 64  # up to so many bands every number of them is looked at
+_SKEWS, _TRIED = (1.0, 10.0, 100.0), 3  # what is tried: the best few by each guess of how even codes are
 _THINNED = 400_000  # codes whose buckets are counted
 _LOOKED_AT = 4  # bands of a split whose buckets are looked at
 _PARTS = 64  # tasks that a band is cut into
@@ -123,19 +120,28 @@ def _promising(bits: int, n: int, radius: int, words: int, sort: float) -> list[
     best: dict[tuple[int, int], Bands] = {}
     splits = [
         split(bits, radius, count, width)
-        for count in range(1, min(radius + 1, bits // _MIN_KEY_BITS) + 1)
+        for count in _counts(bits, radius)
         for width in range(_MIN_KEY_BITS, min(_MAX_KEY_BITS, bits // count) + 1)
     ]
     for skew in _SKEWS:
-
-        def cost(bands: Bands, skew: float = skew) -> float:
-            sizes = n * skew / 2.0**bands.widths
-            keys = np.array([_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True)])
-            return float((keys * _look(sizes, sizes, words) + sort).sum())
-
-        for bands in sorted(splits, key=cost)[:_TRIED]:
+        for bands in sorted(splits, key=lambda bands: _reckoned(bands, n * skew, words, sort))[:_TRIED]:
             best[len(bands.firsts), int(bands.widths[0])] = bands
     return [best[key] for key in sorted(best)]
+
+
+def _counts(bits: int, radius: int) -> list[int]:
+    """How many bands are worth a look: of many, those where each may differ in one bit less, or be a bit wider."""
+    most = min(radius + 1, bits // _MIN_KEY_BITS)
+    narrower = (-(-(radius + 1) // slack) for slack in range(1, radius + 2))
+    wider = (bits // width for width in range(_MIN_KEY_BITS, _MAX_KEY_BITS + 1))
+    return sorted(count for count in {*range(1, _ALL_COUNTS + 1), *narrower, *wider} if 1 <= count <= most)
+
+
+def _reckoned(bands: Bands, n: float, words: int, sort: float) -> float:
+    """What a code costs, of so many that are spread evenly."""
+    sizes = n / 2.0**bands.widths
+    keys = np.array([_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True)])
+    return float((keys * _look(sizes, sizes, words) + sort).sum())
 
 
 def _look(own: NDArray[Any], size: NDArray[Any], words: int) -> NDArray[np.float64]:
