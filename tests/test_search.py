@@ -4,6 +4,7 @@ import math
 import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from twinpix import plugins, search
 from twinpix.errors import OutputError, StoppedError, UsageError
 from twinpix.search import _heads, _nearest, _ordered, banded, cosine, join, self_join
+from twinpix.search._turns import Turns
 from twinpix.search.banded import choose_bands, split
 from twinpix.search.base import Pairs, words
 
@@ -620,6 +622,15 @@ def test_the_share_that_is_done_grows_to_one(backend: str) -> None:
         assert shares == sorted(shares)
         assert shares[-1] == 1
         assert len(shares) > 3 or backend == "cosine"
+
+
+@pytest.mark.parametrize("tasks", [9, 49])
+def test_shares_that_add_up_to_more_than_one_are_no_step_back(tasks: int) -> None:
+    shares = list[float]()
+    with ThreadPoolExecutor(1) as pool:
+        list(Turns(pool, 1, shares.append, 0.0, 0.5).of((1 / tasks, iter(list[int]())) for _ in range(tasks)))
+    assert shares == sorted(shares)
+    assert shares[-1] == 0.5
 
 
 @pytest.mark.usefixtures("bands")

@@ -40,7 +40,7 @@ class Turns(NamedTuple):
                     else:
                         running[self.pool.submit(next, task[1], None)] = task
                         yield found
-                self.tell(min(1.0, self.begin + done))
+                self.tell(min(self.end, self.begin + done))
         finally:
             for step in running:
                 step.cancel()
