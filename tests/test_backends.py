@@ -594,6 +594,10 @@ def test_a_measurement_by_an_approximate_search_says_so(photos: Path) -> None:
 def test_find_refuses_a_back_end_before_it_reads(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import twinpix
 
+    def read(*_: Any) -> None:
+        raise AssertionError("it reads")
+
+    monkeypatch.setattr("twinpix.pipeline.options.Options.scan", read)
     with pytest.raises(UsageError, match="no search back end is called 'nix'"):
         twinpix.find(photos, store=None, search="nix")
     with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):

@@ -112,7 +112,7 @@ def test_the_radius_is_inclusive(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_equal_codes_do_not_make_quadratic_work_among_others(backend: str) -> None:
+def test_equal_codes_are_pairs_of_one_another_and_of_no_other(backend: str) -> None:
     codes = np.zeros((300, 8), np.uint8)
     codes[299] = 255
     assert listed(self_join(codes, 5, backend)) == [(i, j, 0) for i in range(299) for j in range(i + 1, 299)]
