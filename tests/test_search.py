@@ -1,6 +1,9 @@
 """Every back end finds the pairs that the oracle finds, and the oracle those of the definition."""
 
 import math
+import os
+import subprocess
+import sys
 import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
@@ -320,6 +323,25 @@ def test_directions_of_all_kinds_are_found(
 def test_more_directions_than_a_task_takes_are_found(kind: str) -> None:
     vectors = directions(np.random.default_rng(0), 1300, 70, kind).astype("f2")
     assert listed(self_join(vectors, 0.1, "cosine:threads=2")) == listed(self_join(vectors, 0.1, "oracle"))
+
+
+def test_a_simple_processor_finds_the_same(tmp_path: Path) -> None:
+    """One without instructions for half precision, for many numbers at once, or for counting bits."""
+    code = """
+import numpy as np
+from twinpix.search import banded, cosine, self_join
+cosine._SMALL, banded._NEGLIGIBLE, banded._TILE_COST = 0, 0.0, 1e12
+rng = np.random.default_rng(0)
+vectors = (rng.normal(size=(20, 70))[np.arange(300) % 20] + 0.2 * rng.normal(size=(300, 70))).astype("f2")
+codes = rng.integers(0, 256, (300, 8), dtype=np.uint8) & rng.integers(0, 2, (300, 8), dtype=np.uint8)
+for given, radius, backend in ((vectors, 0.05, "cosine"), (codes, 4, "banded")):
+    found, expected = self_join(given, radius, backend), self_join(given, radius, "oracle")
+    assert len(expected[0]) > 100
+    assert all(np.array_equal(*columns) for columns in zip(found, expected, strict=True))
+"""
+    env = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.usefixtures("tiles")

@@ -1,10 +1,12 @@
 """What compiled loops are made with: the compiler, and the instructions that Python has no word for."""
 
+import platform
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 
@@ -18,6 +20,18 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             return njit(nogil=True, **options)(function)
 
     return decorate
+
+
+def reads_halves() -> bool:
+    """Whether compiled loops may read numbers of half precision.
+
+    Where a processor has no instruction for it (of the usual ones those before 2012, and simple virtual ones), the
+    compiler asks for a function that is not there, and ends the process.
+    """
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        return True
+    features = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    return {"+f16c", "+avx"} <= set(features.split(","))
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -97,8 +97,12 @@ def side(vectors: Vectors, frame: Frame, pool: Executor) -> Side:
 
 
 def _numbers(vectors: Vectors) -> NDArray[Any]:
+    from twinpix.search._compiling import reads_halves
+
     if vectors.dtype not in (np.float16, np.float32):
         return np.ascontiguousarray(vectors, np.float64)
+    if vectors.dtype == np.float16 and not reads_halves():
+        return np.ascontiguousarray(vectors, np.float32)
     vectors = np.ascontiguousarray(vectors, vectors.dtype.newbyteorder("="))
     return vectors.view(np.uint16) if vectors.dtype == np.float16 else vectors
 
