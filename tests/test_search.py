@@ -22,7 +22,7 @@ from twinpix.errors import OutputError, StoppedError, UsageError
 from twinpix.search import _heads, _nearest, _ordered, banded, cosine, join, self_join
 from twinpix.search._turns import Turns
 from twinpix.search.banded import choose_bands, split
-from twinpix.search.base import Pairs, words
+from twinpix.search.base import Pairs, cosine_distances, words
 
 EXACT = ("oracle", "banded", "cosine")  # the others: test_backends.py
 BACKENDS = [name for name in EXACT if "hamming" in plugins.load("search", name).metrics]
@@ -468,6 +468,32 @@ def test_the_nearest_directions_are_the_definition(seed: int, n: int, m: int, k:
         patch.setattr(_nearest, "_GALLERY", block)
         patch.setattr(_nearest, "_QUERIES", 7)
         assert listed_nearest(search.nearest(queries, gallery, k)) == expected
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 60), m=st.integers(-1, 30), k=st.integers(1, 40))
+def test_the_nearest_of_equal_directions_are_the_first(seed: int, n: int, m: int, k: int) -> None:
+    vectors = directions(np.random.default_rng(seed), n + max(m, 0), 5, "many equal").astype("f2")
+    queries, gallery = vectors[:n], vectors[n:] if m >= 0 else None
+    expected = nearest_by_definition(queries, gallery, k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_nearest, "_GALLERY", 6)
+        assert listed_nearest(search.nearest(queries, gallery, k)) == expected
+
+
+def test_equal_directions_are_not_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, compared = np.ones((1000, 8)), list[int]()
+
+    def counted(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float32]:
+        compared.append(len(left))
+        return cosine_distances(left, right)
+
+    monkeypatch.setattr(_nearest, "cosine_distances", counted)
+    rows, distances = search.nearest(vectors, None, 2)
+    assert rows[:3].tolist() == [[1, 2], [0, 2], [0, 1]]
+    assert (rows[3:] == [0, 1]).all()
+    assert not distances.any()
+    assert sum(compared) <= 3 * len(vectors)
 
 
 @pytest.mark.parametrize(("n", "width"), [(5000, 8), (3000, 32)])

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from twinpix.errors import UsageError
 from twinpix.machine import cores
-from twinpix.search._equal import collapse, equals, expanded
+from twinpix.search._equal import digested, equals, expanded
 from twinpix.search._ordered import Ordered
 from twinpix.search.base import Pairs, Plan, Tell, cosine_distances, kind_of_distances, metric_of, unit, words
 
@@ -178,8 +178,7 @@ class Side:
         self.kind = kind_of_distances(codes)
         self.width = codes.shape[1] * (8 if self.metric == "hamming" else 1)  # bits, or numbers
         self._codes = codes
-        hashed = b"".join(xxhash.xxh3_128_digest(row.data) for row in np.ascontiguousarray(codes))
-        unique, self.equal = collapse(np.frombuffer(hashed, np.uint8).reshape(len(codes), 16))
+        unique, self.equal = digested(codes)
         self._rows = self.equal.order[self.equal.starts[:-1]]
         self.digest = xxhash.xxh3_128_hexdigest(unique.data)
 

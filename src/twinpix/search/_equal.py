@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from twinpix.search.base import Codes, Pairs, words
@@ -39,6 +40,12 @@ def collapse(codes: Codes) -> tuple[NDArray[np.uint64], Equal]:
         order[several] = order[several][np.lexsort((order[several], group[several]))]
     unique = np.ascontiguousarray(ordered[starts].T)
     return unique, Equal(order, np.append(starts, len(ordered)))
+
+
+def digested(codes: NDArray[Any]) -> tuple[NDArray[np.uint64], Equal]:
+    """The same of digests of codes, which may be long, or of floats."""
+    hashed = b"".join(xxhash.xxh3_128_digest(row.data) for row in np.ascontiguousarray(codes))
+    return collapse(np.frombuffer(hashed, np.uint8).reshape(len(codes), 16))
 
 
 def expanded(found: Pairs, left: Equal, right: Equal, *, half: bool) -> Iterator[Pairs]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.machine import cores
+from twinpix.search._equal import digested
 from twinpix.search._joins import SMALL, both, checked
 from twinpix.search.base import Vectors, cosine_distances, kind_of_distances, metric_of, unit, words
 
@@ -86,21 +87,31 @@ def _bits(left: NDArray[np.uint64], right: NDArray[np.uint64] | None, k: int) ->
 def _angles(queries: Vectors, gallery: Vectors | None, k: int) -> Nearest:
     """A block of the gallery at a time: what may be among a query's best so far is compared exactly with them."""
     other = queries if gallery is None else gallery
+    first = _first_of_equal(other, k + (gallery is None))
     found = np.full((len(queries), k), -1, np.int64)
     distances = np.full((len(queries), k), np.inf, np.float32)
-    for start in range(0, len(other), _GALLERY):
-        block = unit(other[start : start + _GALLERY])
+    for start in range(0, len(first), _GALLERY):
+        there = first[start : start + _GALLERY]
+        block = unit(other[there])
         for at in range(0, len(queries), _QUERIES):
             rows = slice(at, at + _QUERIES)
             product = unit(queries[rows]) @ block.T
             if gallery is None:
-                own = np.arange(at, at + len(product)) - start
-                inside = np.flatnonzero((own >= 0) & (own < len(block)))
-                product[inside, own[inside]] = -np.inf
+                own = np.arange(at, at + len(product))
+                column = np.minimum(np.searchsorted(there, own), len(there) - 1)
+                inside = np.flatnonzero(there[column] == own)
+                product[inside, column[inside]] = -np.inf
             for i, j in _hopeful(product, distances[rows], k, queries.shape[1]):
-                gaps = cosine_distances(queries[rows][i], other[start + j])
-                _merge(found[rows], distances[rows], i, start + j, gaps)
+                gaps = cosine_distances(queries[rows][i], other[there[j]])
+                _merge(found[rows], distances[rows], i, there[j], gaps)
     return found, distances
+
+
+def _first_of_equal(codes: Vectors, count: int) -> NDArray[np.int64]:
+    """Rows but those that so many equal ones come before: they are nobody's nearest, and may be very many."""
+    _, equal = digested(codes)
+    rank = np.arange(len(codes)) - np.repeat(equal.starts[:-1], equal.counts())
+    return np.sort(equal.order[rank < count])
 
 
 def _hopeful(
