@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from twinpix import plugins, search
 from twinpix.errors import OutputError, UsageError
@@ -589,6 +590,21 @@ def test_a_measurement_by_an_approximate_search_says_so(photos: Path) -> None:
     assert note.startswith("dhash: search: hnsw, approximate")
     with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):
         measure(truth, "nowhere", ["dhash"], Options(store=None, search="cosine"))
+
+
+def test_a_picture_that_finds_itself_says_nothing_of_the_recall(
+    tmp_path: Path, picture: Callable[..., Image.Image]
+) -> None:
+    pytest.importorskip("hnswlib")
+    import twinpix
+
+    for seed in (1, 2):
+        picture(seed).save(tmp_path / f"{seed}.png")
+    (said,) = twinpix.find(tmp_path, store=None, transforms=True, search="hnsw").search
+    assert said.endswith("its recall is not known: a sample has no pairs")
+    picture(2).resize((100, 90)).save(tmp_path / "small.png")
+    (said,) = twinpix.find(tmp_path, store=None, transforms=True, search="hnsw").search
+    assert said.endswith("2 of 2 pairs of a sample found (recall 1.000)")
 
 
 def test_find_refuses_a_back_end_before_it_reads(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

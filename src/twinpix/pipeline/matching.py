@@ -61,7 +61,7 @@ def _oriented(
     turns = codes.shape[1]
     oriented = codes if len(second) == len(codes) else codes[second]  # a copy of eight orientations fills the memory
     gallery = oriented.reshape(len(second) * turns, -1)
-    i, at, distance = search.join(codes[first, 0], gallery, radius)
+    i, at, distance = search.join(codes[first, 0], gallery, radius, own=turns if first is second else 0)
     a, b, turn = first[i], second[at // turns], (at % turns).astype(np.int8)
     other = a != b
     a, b, distance, turn = a[other], b[other], distance[other], turn[other]

@@ -77,9 +77,9 @@ class Search:
         with closing(self._ordered(checked(codes, radius), None, radius)) as found:
             return found.arrays()
 
-    def join(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> Pairs:
-        """See the function of that name."""
-        with closing(self._ordered(*both(queries, gallery, radius), radius)) as found:
+    def join(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float, own: int = 0) -> Pairs:
+        """See the function of that name; in a gallery of `own` rows for each query these say nothing of the recall."""
+        with closing(self._ordered(*both(queries, gallery, radius), radius, own)) as found:
             return found.arrays()
 
     def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Blocks:
@@ -94,7 +94,7 @@ class Search:
         with closing(self._ordered(queries, gallery, radius)) as found:
             yield from found.blocks()
 
-    def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Ordered:
+    def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int = 0) -> Ordered:
         radius = limit(queries, radius)
         kind = kind_of_distances(queries)
         if not len(queries) or (gallery is not None and not len(gallery)):
@@ -105,7 +105,7 @@ class Search:
         with closing(cast(Any, plan.blocks(told))) as blocks:
             if plan.exact:
                 return Ordered(told.again(blocks), kind)
-            sample = _Sample(queries, gallery, radius)
+            sample = _Sample(queries, gallery, radius, own)
             found = Ordered(sample.watched(told.again(blocks)), kind)
         how.sampled, how.found = len(sample.pairs), sample.found
         return found
@@ -236,7 +236,8 @@ class _Told:
 class _Sample:
     """Pairs that must be found, of rows drawn evenly; how many are is counted as they pass."""
 
-    def __init__(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> None:
+    def __init__(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int) -> None:
+        self._own = own
         self._rows = np.unique(np.linspace(0, len(queries) - 1, _SAMPLE).astype(np.int64))
         self._self = gallery is None
         exact = Search("cosine" if metric_of(queries) == "cosine" else "banded")
@@ -255,8 +256,10 @@ class _Sample:
         """Each pair as one number; of a self-join each once, and none of a row with itself."""
         low, high = i.astype(np.int64), j.astype(np.int64)
         if self._self:
-            other = low != high
-            low, high = np.minimum(i, j)[other].astype(np.int64), np.maximum(i, j)[other].astype(np.int64)
+            low, high = np.minimum(low, high), np.maximum(low, high)
+        if self._self or self._own:
+            other = low != high // (self._own or 1)
+            low, high = low[other], high[other]
         return np.unique((low << 32) | high)
 
 
