@@ -85,7 +85,7 @@ def _linked(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """`links` `(n + 1,)` and `linked`: what each code asked is near to, itself among it: `code << 1 | mirrored`."""
     radius = _affordable(distinct, radius)
-    search = Search("auto", lambda share: tell(0.5 * share))
+    search = Search("banded", lambda share: tell(0.5 * share))
     flipped = distinct ^ np.uint64(mirror)
     queries = _bytes(distinct[asked])
     a, b, _ = search.join(queries, _bytes(flipped), radius)
@@ -104,7 +104,7 @@ def _linked(
 def _affordable(distinct: NDArray[np.uint64], radius: int) -> int:
     """The largest radius, no larger than asked for, within which there are not too many pairs."""
     some = distinct[:: max(1, len(distinct) // _LOOKED_AT)]
-    _, _, distance = Search("auto").join(_bytes(some), _bytes(distinct), radius)
+    _, _, distance = Search("banded").join(_bytes(some), _bytes(distinct), radius)
     share = len(distinct) / len(some)
     while radius and np.count_nonzero(distance <= radius) * share > _PAIRS:
         radius -= 1
