@@ -10,7 +10,8 @@ report. Prints Markdown. Time is that of the whole process; memory the most that
 
 edits      FOLDER holds `original/` and one folder an edit; files of one stem are copies of one picture. A
            copy is matched when the pair of it and its original is listed, grouped when both are in one
-           group. Which names of an edit are right, and why, stands in ACCEPTED. A match of two stems is false.
+           group. Which names of an edit are right, and why, stands in ACCEPTED. A match of two stems is false;
+           false by group are all pairs of two stems that stand in one group, matched or not.
            In a run over all edits a copy may be listed with another copy in place of its original: then it is
            grouped and not matched, and its name is not judged. With --each, every edit is a run of its own,
            with the originals only: no copy helps another, and nearly every name is judged.
@@ -267,7 +268,8 @@ def edits(asked: argparse.Namespace) -> None:
         parts = [(kind,) for kind in kinds] if asked.each else [tuple(kinds)]
         finds[options] = _edits_found(folder, options, parts, truths)
     originals = sum(path.is_file() for path in (folder / "original").iterdir())
-    print(f"{folder.name}: {originals:,} originals, {len(kinds)} edits" + (", each in a run of its own\n" * asked.each))
+    way = ", each in a run of its own with the originals" if asked.each else ""
+    print(f"{folder.name}: {originals:,} originals, {len(kinds)} edits{way}\n")
     _edit_tables(finds)
     for options, found in finds.items():
         if found.false:

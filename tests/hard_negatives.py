@@ -4,7 +4,7 @@ The answers: `different` (no match, no mention), `similar-scene` (not a match; m
 `edited` (one picture in which something was put in, taken out or painted over: it may match, but never as
 if nothing but encoding, size or colours differed; calling it similar is right too). `right(pair, relation)`
 judges. Most pairs are `different`: what they share is a frame, a form or a pattern, and a user who lost one
-of them would lose a picture.
+of them would lose a picture. Several pairs are made of the same photos, so look at each pair alone.
 """
 
 from __future__ import annotations
