@@ -393,7 +393,8 @@ def _icon(rng: Rng, number: int, photos: Photos) -> Image.Image:
     fill = _colour(rng, 0, 190)
     if number % 3 == 2:
         pen.ellipse((140, 140, 884, 884), fill=fill)
-        letters = chr(65 + number // 3 % 26) + chr(65 + (number // 3 * 7 + 3) % 26)
+        at = number // 3  # no two letters come twice
+        letters = chr(65 + at % 26) + chr(65 + (at * 7 + at // 26 + 3) % 26)
         pen.text((512, 500), letters, fill="white", font=_font(360), anchor="mm")
         return image.resize((256, 256), Image.Resampling.LANCZOS)
 
