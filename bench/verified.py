@@ -2,7 +2,7 @@
 
 usage: verified.py edits FOLDER [--find OPTIONS ...] [--each] [--same FILE] [--sheets DIR]
        verified.py negatives FOLDER ... [--find OPTIONS ...] [--same FILE] [--sheets DIR]
-       verified.py growth SRC INTO [--counts N ...] [--find OPTIONS ...] [--seed S]
+       verified.py growth SRC INTO [--counts N ...] [--find OPTIONS ...] [--seed S] [--workers N]
 
 Runs `python -m twinpix find PATHS OPTIONS --no-store -o report.json` once for each `--find`, which may be
 repeated (`--find '--method cnn' --find '--method phash -t'`; one option alone: `--find=-t`), and reads the
@@ -499,7 +499,7 @@ def growth(asked: argparse.Namespace) -> None:
     if len(sources) < needed:
         raise SystemExit(f"{most:,} pictures need {needed:,} below {asked.src}, there are {len(sources):,}")
     into: Path = asked.into.resolve()
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(asked.workers) as pool:
         for part in range(-(-most // PART)):
             (into / f"{part:03d}").mkdir(parents=True, exist_ok=True)
         originals = [number for number in range(most) if number % EACH != EACH - 1]
@@ -615,6 +615,7 @@ def main() -> None:
     three.add_argument("into", type=Path)
     three.add_argument("--counts", nargs="+", type=int, default=[5000, 10000, 20000])
     three.add_argument("--seed", type=int, default=0)
+    three.add_argument("--workers", type=int, help="processes that make the pictures")
     asked = parser.parse_args()
     asked.find = asked.find or ["--method phash:size=16"]
     asked.work(asked)
