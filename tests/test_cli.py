@@ -175,7 +175,11 @@ def test_query_compare_encode_store_methods_demo(photos: Path, tmp_path: Path) -
     nothing = run("query", photos / "1.png", "--in", photos)
     assert nothing.stdout == "no image there is the same picture\n"
     assert json.loads(run("query", photos / "0.png", "--in", photos, "--json").stdout)["hits"]
-    assert "verdict: the same picture, resized" in run("compare", photos / "0.png", photos / "0 small.jpg").stdout
+    told = run("compare", photos / "0.png", photos / "0 small.jpg").stdout
+    assert "verdict: the same picture: resized 0.5" in told  # the pixels say how much
+    told = run("compare", photos / "0.png", photos / "0 small.jpg", "-m", "phash").stdout
+    assert "\nsecond look: the same picture: resized 0.5" in told
+    assert "\nverdict: the same picture, resized, by phash (" in told
     assert "different pictures" in run("compare", photos / "0.png", photos / "1.png").stdout
     codes = json.loads(run("encode", photos, "-m", "phash", "-m", "dhash").stdout)
     assert {len(code) for code in codes["phash"].values()} == {16}

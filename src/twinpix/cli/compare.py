@@ -8,16 +8,23 @@ from twinpix.cli import common
 from twinpix.cli.common import DecodeName
 from twinpix.errors import Exit
 from twinpix.model import shown
-from twinpix.pipeline.options import DEFAULT_METHOD
 
 
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="One image.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
-    method: common.MethodOption = DEFAULT_METHOD,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            "-m",
+            metavar="SPEC",
+            help="What gives the verdict: cascade, the pixels; or a hash or a network, by its distance (see methods).",
+        ),
+    ] = "cascade",
     decode: common.DecodeOption = DecodeName.fast,
 ) -> int:
-    """Print how far apart two images are by every method, and a verdict."""
+    """Print how far apart two images are by every method, what their pixels say, and a verdict."""
     from twinpix import pipeline
 
     result = pipeline.compare(a, b, method=method, decode=decode.value)
@@ -29,5 +36,7 @@ def compare(
         )
     print(f"\nPDQ quality {result.qualities[0]} and {result.qualities[1]}, ", end="")
     print(f"information {result.information[0]} and {result.information[1]}")
+    if result.seen and not result.by_pixels:
+        print(f"second look: {result.seen}")
     print(f"verdict: {result.verdict}")
     return Exit.DONE

@@ -1,21 +1,25 @@
-"""`compare`: two images, every method's distance, and a verdict."""
+"""`compare`: two images, every method's distance, a second look at the pixels, and a verdict."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from twinpix import fingerprints, plugins, search
+from twinpix import fingerprints, plugins, search, verify
 from twinpix.errors import ImageError, UsageError
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.model import Decode, Relation, numbers, shown
 from twinpix.pipeline import relate
-from twinpix.pipeline.options import DEFAULT_METHOD
+from twinpix.report import plural
 from twinpix.sources import read
 from twinpix.store import Result
+from twinpix.verify import Look, Map, View
+from twinpix.verify.agreement import Agreement, agreement, laid
+from twinpix.verify.maps import overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +36,28 @@ class Distance:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two images have in common; `relation` is None when they are not the same picture."""
+    """What two images have in common.
+
+    `relation` is None for different pictures, and for those of one scene it is `similar-scene`: neither are `same`.
+    """
 
     a: str
     b: str
     relation: Relation | None
     verdict: str
-    distances: list[Distance]
+    distances: list[Distance]  # of the methods that have one
     qualities: tuple[int, int]  # PDQ's, 0 to 100
     information: tuple[int, int]
+    seen: str  # what the second look says, in words; "" where there was nothing to look at
+    by_pixels: bool  # whether that is the verdict
+    look: Look = field(compare=False)  # its map is there in any case: where most agrees, however little that is
+    views: tuple[View, View] = field(compare=False, repr=False)
+    pictures: tuple[Picture, Picture] = field(compare=False, repr=False)  # by the fast decode
+
+    @property
+    def same(self) -> bool:
+        """True for one picture, however edited."""
+        return self.relation is not None and self.relation != "similar-scene"
 
 
 def compare(
@@ -48,10 +65,11 @@ def compare(
     b: str | os.PathLike[str],
     *,
     decode: Decode = "fast",
-    method: str = DEFAULT_METHOD,
+    method: str = "cascade",
 ) -> Comparison:
-    """Compare two images by every method; `method` gives the verdict.
+    """Compare two images by every method, and by their pixels.
 
+    `method` gives the verdict: a hash or a network by its distance, `cascade` and `local` by the pixels.
     Raises `UsageError` when one of them cannot be read.
     """
     names = os.fspath(a), os.fspath(b)
@@ -59,12 +77,18 @@ def compare(
     fingerprints.check(mine)
     judge = plugins.describe(mine)
     every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
-    methods = [every[spec] for spec in sorted(every)]
-    pictures = [_picture(name, decode, fingerprints.wanted(methods)) for name in names]
+    methods = [every[spec] for spec in sorted(every) if not fingerprints.by_pixels(every[spec])]
+    wanted = _and_a_look(fingerprints.wanted(methods))
+    pairs = [_decoded(name, decode, wanted) for name in names]
+    pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
-    decisive = next(d for d in distances if d.method == judge)
     information = [fingerprints.information_of(picture) for picture in pictures]
-    relation, verdict = _verdict(pictures, mine, decisive, min(information))
+    seen = _seen(pairs, mine, min(information))
+    decisive = next((d for d in distances if d.method == judge), None)
+    if decisive is None or seen.settled:
+        relation, verdict = seen.relation, seen.words
+    else:
+        relation, verdict = _verdict(pictures, mine, decisive)
     matrices = [PDQ().prepare(picture) for picture in pictures]
     return Comparison(
         *names,
@@ -73,7 +97,29 @@ def compare(
         distances,
         (PDQ().quality(matrices[0]), PDQ().quality(matrices[1])),
         (information[0], information[1]),
+        "" if seen.settled else seen.words,
+        decisive is None,
+        seen.look,
+        (pairs[0].view, pairs[1].view),
+        (pairs[0].fast, pairs[1].fast),
     )
+
+
+class _Decoded(NamedTuple):
+    """One of the two images."""
+
+    picture: Picture  # as the methods see it
+    fast: Picture  # as people and the second look see it
+    view: View
+
+
+class _Seen(NamedTuple):
+    """What the second look says; it is settled where no method is asked any more."""
+
+    relation: Relation | None
+    words: str
+    look: Look
+    settled: bool
 
 
 def _usable() -> Iterator[Fingerprint]:
@@ -88,12 +134,19 @@ def _usable() -> Iterator[Fingerprint]:
             yield method
 
 
-def _picture(name: str, mode: Decode, wanted: Wanted) -> Picture:
+def _and_a_look(wanted: Wanted) -> Wanted:
+    """What methods need, and what a second look needs."""
+    return Wanted(max(wanted.colour, verify.COLOUR), max(wanted.detail, verify.DETAIL))
+
+
+def _decoded(name: str, mode: Decode, wanted: Wanted) -> _Decoded:
     try:
         data = read(name).data
         if data is None:
             raise ImageError("read", "not an image")
-        return decode(data, mode, name, *wanted)
+        fast = decode(data, "fast", name, *wanted)
+        picture = fast if mode == "fast" else decode(data, mode, name)
+        return _Decoded(picture, fast, verify.view_of(fast))
     except ImageError as error:
         raise UsageError(f"cannot compare {name}: {error.reason}") from None
 
@@ -124,16 +177,8 @@ def _apart(decisive: Distance, gap: float) -> str:
     return f"{shown(gap)} {unit}, radius {shown(decisive.radius)}"
 
 
-def _verdict(
-    pictures: list[Picture], method: Fingerprint, decisive: Distance, information: int
-) -> tuple[Relation | None, str]:
-    a, b = pictures
-    if a.data == b.data:
-        return "identical-file", "the same file, byte for byte"
-    if not (a.damaged or b.damaged) and pixel_digest(a.data, a.name) == pixel_digest(b.data, b.name):
-        return "identical-pixels", "the same pixels in different files"
-    if information < INFORMATION_FLOOR:
-        return None, "too little detail to tell: blank, flat or softly graded"
+def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, str]:
+    """What a method says by its distance."""
     gap, turn = decisive.distance, 0
     if gap > decisive.radius:
         gap, turn = decisive.turned, decisive.turn
@@ -148,3 +193,59 @@ def _verdict(
         relation,
         f"the same picture, {relation}, by {decisive.method} ({_apart(decisive, gap)})",
     )
+
+
+# -- the second look ------------------------------------------------------------------------------------
+
+
+def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _Seen:
+    """What the pixels say."""
+    a, b = (pair.view for pair in pairs)
+    maps = [verify.turning(turn, a.sides, b.sides) for turn in range(fingerprints.TURNS)]
+    first, second = (pair.fast for pair in pairs)
+    if first.data == second.data:
+        return _identical("identical-file", "the same file, byte for byte", maps[0])
+    whole = not (first.damaged or second.damaged)
+    if whole and pixel_digest(first.data, first.name) == pixel_digest(second.data, second.name):
+        return _identical("identical-pixels", "the same pixels in different files", maps[0])
+    least = 1 - method.radii["normal"] if fingerprints.by_pixels(method) else verify.AGREE
+    look = verify.look(a, b, maps, least)
+    if look.there is None:
+        look = _laid_at_best(look, a, b, maps)
+    if information < INFORMATION_FLOOR:
+        nothing = "too little detail to tell: blank, flat or softly graded"
+        return _Seen(None, nothing, look._replace(relation=None, detail="", back=""), True)
+    return _Seen(look.relation, _words(look, least), look, False)
+
+
+def _identical(relation: Relation, words: str, there: Map) -> _Seen:
+    return _Seen(relation, words, Look(relation, "", "", 1.0, (1.0, 1.0), 0, there), True)
+
+
+def _laid_at_best(look: Look, a: View, b: View, maps: Sequence[Map]) -> Look:
+    """A look at different pictures, with the map on which most of one filling the other agrees."""
+
+    def agrees(there: Map) -> Agreement:
+        return agreement(laid(a.grey, b.grey, there))
+
+    tried = [agrees(there) for there in maps]
+    best = max(range(len(maps)), key=lambda at: tried[at].share * tried[at].blocks)
+    there = maps[best]
+    return look._replace(agrees=tried[best].share, overlap=overlap(there, a.sides, b.sides), there=there)
+
+
+def lying(points: int) -> str:
+    """How many points two pictures have in common, in words."""
+    return f"{plural(points, 'point') if points else 'no points'} {'lies' if points == 1 else 'lie'} on each other"
+
+
+def _words(look: Look, least: float) -> str:
+    share, points = f"{look.agrees:.0%}", lying(look.points)
+    if look.same:
+        needed = f", {points}" if look.points else ""
+        return f"the same picture: {look.detail or look.relation}; {share} of what both show agrees{needed}"
+    if look.relation == "similar-scene":
+        return f"no copies, but one scene: {points}, the pixels agree on only {share} of what both show"
+    if look.agrees >= least:
+        return f"different pictures: there is too little to see in what agrees, {points}"
+    return f"different pictures: however they are laid on each other, at most {share} agrees, {points}"
