@@ -23,8 +23,21 @@ def compare(
         ),
     ] = "cascade",
     decode: common.DecodeOption = DecodeName.fast,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="FILE",
+            help="Also draw why, in one picture: the points that lie on each other, what both show, "
+            "what differs (.png, .jpg, .webp).",
+        ),
+    ] = None,
 ) -> int:
     """Print how far apart two images are by every method, what their pixels say, and a verdict."""
+    if explain:
+        from twinpix.plots import explain as drawing
+
+        drawing.require_writable(explain, (a, b))
     from twinpix import pipeline
 
     result = pipeline.compare(a, b, method=method, decode=decode.value)
@@ -39,4 +52,7 @@ def compare(
     if result.seen and not result.by_pixels:
         print(f"second look: {result.seen}")
     print(f"verdict: {result.verdict}")
+    if explain:
+        drawing.write_explanation(result, explain)
+        print(f"explained: {explain}")
     return Exit.DONE

@@ -1,0 +1,360 @@
+"""Comparisons as they are said and drawn: the verdict of the pixels, and where things stand in the picture of it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from drawings import draw
+from test_cli import run
+from twinpix import pipeline, plots
+from twinpix.errors import OutputError, UsageError
+from twinpix.pipeline import Comparison
+from twinpix.plots import explain
+
+SIZE = (480, 360)
+SCALE = 640 / 480  # of pictures of that size as they are drawn
+HOLE = (300, 90, 400, 170)  # the part of a picture that is edited
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+def original() -> Image.Image:
+    return draw("table", 5, SIZE)
+
+
+def edited(image: Image.Image) -> Image.Image:
+    image = image.copy()
+    ImageDraw.Draw(image).ellipse(HOLE, fill="white", outline="black", width=6)
+    return image
+
+
+def pasted(kind: str, at: tuple[int, int]) -> Image.Image:
+    """One and the same page lies in another picture."""
+    image = draw(kind, 2, SIZE)
+    image.paste(draw("text", 3, (160, 120)), at)
+    return image
+
+
+EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "crop": lambda image: image.crop((60, 40, 420, 330)),
+    "rotation": lambda image: image.rotate(-8, Image.Resampling.BICUBIC, fillcolor="white"),
+    "quarter": lambda image: image.transpose(Image.Transpose.ROTATE_270),
+    "mirror": ImageOps.mirror,
+    "pad": lambda image: ImageOps.expand(image, (0, 80), "white"),
+    "edited": edited,
+    "same pixels": lambda image: image,
+    "small": lambda image: image.resize((240, 180), Image.Resampling.LANCZOS),
+    "dark": lambda image: image.point(lambda level: level * 0.6),
+    "different": lambda image: draw("street", 7, SIZE),
+}
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Callable[..., Comparison]:
+    """`pair(edit)` compares the original with what an edit makes of it."""
+
+    def compared(edit: str, **options: Any) -> Comparison:
+        original().save(tmp_path / "a.png")
+        EDITS[edit](original()).save(tmp_path / "b.bmp")
+        return pipeline.compare(tmp_path / "a.png", tmp_path / "b.bmp", **options)
+
+    return compared
+
+
+def drawn(comparison: Comparison) -> Pixels:
+    return np.asarray(plots.explanation(comparison))
+
+
+def near(pixels: Pixels, colour: tuple[int, int, int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    return np.asarray(np.abs(pixels.astype(int) - colour).max(axis=-1) < 12)
+
+
+def frame_of(pixels: Pixels, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the frame in a part of the picture."""
+    inked = near(pixels, colour)
+    rows, columns = (np.flatnonzero(inked.sum(axis=axis) > 100) for axis in (1, 0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def halves(pixels: Pixels) -> tuple[Pixels, Pixels]:
+    """The columns of the one image and of the other."""
+    width = (pixels.shape[1] - 2 * explain.MARGIN - explain.GAP) // 2
+    right = explain.MARGIN + width + explain.GAP
+    return pixels[100:, explain.MARGIN : explain.MARGIN + width], pixels[100:, right : right + width]
+
+
+def difference_of(pixels: Pixels) -> Pixels:
+    """The difference as it is drawn, on the right below."""
+    width = (pixels.shape[1] - 2 * explain.MARGIN - 2 * explain.GAP) // 3
+    left = explain.MARGIN + 2 * (width + explain.GAP)
+    column = pixels[:, left : left + width]
+    rows = np.flatnonzero(near(column, (255, 255, 255)).mean(axis=1) < 0.3)
+    runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+    part = max((run for run in runs if run[0] > 500), key=len)  # above it the other image
+    return column[part[0] : part[-1] + 1]
+
+
+# -- what is said ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("edit", "relation", "words"),
+    [
+        ("crop", "cropped", "the same picture: cropped 60% at (60, 40); "),
+        ("rotation", "rotated", "the same picture: rotated 8"),
+        ("quarter", "rotated", "the same picture: rotated 90°; 100% of what both show agrees"),
+        ("mirror", "mirrored", "the same picture: mirrored; 100% of what both show agrees"),
+        ("pad", "padded", "the same picture: padded to 14"),
+        ("edited", "edited", "the same picture: edited: region "),
+        ("same pixels", "identical-pixels", "the same pixels in different files"),
+        ("small", "resized", "the same picture: resized 0.5; "),
+        ("dark", "recoloured", "the same picture: recoloured; 100% of what both show agrees"),
+        ("different", None, "different pictures: however they are laid on each other, at most "),
+    ],
+)
+def test_what_is_said(pair: Callable[..., Comparison], edit: str, relation: str | None, words: str) -> None:
+    told = pair(edit)
+    assert (told.relation, told.verdict[: len(words)]) == (relation, words)
+    assert told.same == (relation is not None)
+    assert told.look.there is not None
+    assert {"phash", "dhash"} <= {row.method for row in told.distances}
+    assert not {"local", "cascade"} & {row.method for row in told.distances}
+
+
+def test_one_scene_is_no_copy(tmp_path: Path) -> None:
+    pasted("landscape", (40, 60)).save(tmp_path / "a.png")
+    pasted("street", (240, 150)).save(tmp_path / "b.png")
+    told = pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")
+    assert (told.relation, told.same) == ("similar-scene", False)
+    assert told.verdict.startswith("no copies, but one scene: ")
+    assert told.look.points >= 12
+    pixels = drawn(told)
+    assert near(pixels, explain.UNSURE).mean() > 0.005
+    assert not near(pixels, explain.SAME).any()
+
+
+def test_a_hash_that_is_named_decides(pair: Callable[..., Comparison]) -> None:
+    told = pair("crop", method="phash")
+    assert (told.relation, told.by_pixels) == (None, False)
+    assert told.verdict.startswith("different pictures, by phash (")
+    assert told.seen.startswith("the same picture: cropped 60%")
+    assert pair("crop", method="local").verdict == told.seen
+
+
+def test_little_detail_proves_nothing(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        draw("sky", seed, SIZE).save(tmp_path / f"{seed}.png")
+    for method in ("cascade", "phash"):
+        told = pipeline.compare(tmp_path / "1.png", tmp_path / "2.png", method=method)
+        assert told.verdict == "too little detail to tell: blank, flat or softly graded"
+        assert (told.relation, told.look.relation, told.seen) == (None, None, "")
+        assert near(drawn(told)[:80], explain.UNSURE).sum() > 5000
+    assert pipeline.compare(tmp_path / "1.png", tmp_path / "1.png").relation == "identical-file"
+
+
+def test_the_look_is_upright_in_any_decode(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    original().save(tmp_path / "a.jpg", quality=95)
+    original().transpose(Image.Transpose.ROTATE_90).save(tmp_path / "b.jpg", quality=80, exif=exif)
+    told = pipeline.compare(tmp_path / "a.jpg", tmp_path / "b.jpg", decode="reference")
+    assert told.relation == "re-encoded"
+    assert next(row for row in told.distances if row.method == "phash").distance > 10  # as the hash sees it
+    assert (told.views[1].width, told.views[1].height) == SIZE
+
+
+# -- what is drawn --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_any_pair_is_drawn_within_white_margins(pair: Callable[..., Comparison], edit: str) -> None:
+    pixels = drawn(pair(edit))
+    assert pixels.shape[1] == 2 * 640 + explain.GAP + 2 * explain.MARGIN
+    assert 600 < pixels.shape[0] < 1800
+    edge = explain.MARGIN - 1  # beside which a quiet line may run round an image
+    for part in (pixels[:edge], pixels[-edge:], pixels[:, :edge], pixels[:, -edge:]):
+        assert (part == 255).all()
+    colour, other = (explain.OTHER, explain.SAME) if edit == "different" else (explain.SAME, explain.OTHER)
+    assert near(pixels, colour).mean() > 0.005
+    assert not near(pixels[:100], other).any()
+
+
+def test_the_same_pair_gives_the_same_picture(pair: Callable[..., Comparison]) -> None:
+    assert (drawn(pair("rotation")) == drawn(pair("rotation"))).all()
+
+
+def test_the_frame_is_round_what_both_show(pair: Callable[..., Comparison]) -> None:
+    left, right = halves(drawn(pair("crop")))
+    part, all_of_it = (np.array(frame_of(half, explain.SAME)) for half in (left, right))
+    there = np.array([60, 40, 420, 330]) * SCALE
+    assert abs(part[0] - there[0]) <= 3  # the image fills its column
+    assert np.abs((part[2:] - part[:2]) - (there[2:] - there[:2])).max() <= 3
+    assert np.abs((all_of_it[2:] - all_of_it[:2]) - [640, 290 * 640 / 360]).max() <= 2
+    top = part[1] - round(there[1])
+    faded, plain = left[top + 3 : top + 40, 3:200], np.asarray(original().resize((640, 480)))[3:40, 3:200]
+    assert faded.mean() > plain.mean() + 40  # what the other has not
+    assert faded.min() >= 165
+    inside = (slice(part[1] + 9, part[1] + 60), slice(part[0] + 9, part[0] + 60))
+    assert left[inside].min() < 165
+
+
+def test_what_differs_is_bright_and_all_else_is_dark(pair: Callable[..., Comparison]) -> None:
+    heat = difference_of(drawn(pair("edited")))
+    scale = heat.shape[1] / SIZE[0]
+    x0, y0, x1, y1 = (round(scale * side) for side in HOLE)
+    inside = heat[y0 + 8 : y1 - 8, x0 + 8 : x1 - 8].max(axis=2)
+    far = np.ones(heat.shape[:2], np.bool_)
+    margin = round(20 * scale)
+    far[y0 - margin : y1 + margin, x0 - margin : x1 + margin] = False
+    assert np.median(inside) > 200
+    assert np.quantile(heat[far].max(axis=1), 0.98) < 60
+    outlined = near(heat, explain.MARK)
+    assert outlined.sum() > 100
+    ys, xs = np.nonzero(outlined)
+    assert np.abs(np.array([xs.mean(), ys.mean()]) - [(x0 + x1) / 2, (y0 + y1) / 2]).max() < 40
+    dark = difference_of(drawn(pair("dark")))
+    assert np.quantile(dark.max(axis=2), 0.99) < 60  # light and dark do not count
+    assert not near(dark, explain.MARK).any()
+
+
+def test_lines_join_what_lies_on_each_other(pair: Callable[..., Comparison]) -> None:
+    def between(edit: str) -> Pixels:
+        pixels = drawn(pair(edit))
+        middle = pixels.shape[1] // 2
+        return pixels[150:600, middle - explain.GAP // 2 + 3 : middle + explain.GAP // 2 - 3]
+
+    def lines(edit: str) -> int:
+        coloured = np.ptp(between(edit).astype(int), axis=2) > 40
+        return int((np.diff(coloured[:, 0].astype(int)) == 1).sum())
+
+    assert 10 <= lines("mirror") <= 60
+    assert 10 <= lines("crop") <= 60
+    assert lines("different") == 0
+
+
+def test_lines_are_spread_over_the_picture() -> None:
+    rng = np.random.default_rng(1)
+    places = np.concatenate([rng.normal(50, 1, (500, 2)), rng.uniform(0, 300, (40, 2))])
+    chosen = explain._spread(places, 60)
+    assert len(chosen) == 60
+    assert set(range(500, 540)) <= chosen  # those that stand alone
+    assert explain._spread(np.zeros((9, 2)), 60) == {0}
+    colours = explain._hues(places)
+    assert len(set(colours)) > 300
+    assert len(explain._hues(places[:1])) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{'a very long name ' * 12}.png",
+        "写真 Käse.png",
+        "new\nline.png",
+        os.fsdecode(b"no text \xff.png"),
+        "w" * 240 + ".png",
+    ],
+)
+def test_any_name_is_drawn(tmp_path: Path, name: str) -> None:
+    original().save(tmp_path / "a.png")
+    with open(os.path.join(tmp_path, name), "wb") as file:
+        edited(original()).save(file, "PNG")
+    told = pipeline.compare(tmp_path / "a.png", os.path.join(tmp_path, name))
+    assert drawn(told).shape[1] == 2 * 640 + explain.GAP + 2 * explain.MARGIN
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((4000, 6), (1000, 2)), ((1, 1), (1, 1)), ((30, 900), SIZE), ((30, 20), (60, 40)), ((7, 5), (5, 7))]
+)
+def test_any_size_is_drawn(tmp_path: Path, a: tuple[int, int], b: tuple[int, int]) -> None:
+    for name, size in (("a.png", a), ("b.png", b)):
+        original().resize(size).save(tmp_path / name)
+    told = pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")
+    pixels = drawn(told)
+    assert pixels.shape[1] >= 2 * 440 + explain.GAP + 2 * explain.MARGIN
+    assert pixels.shape[0] < 1800
+    widest = max(min(640, 640 * size[0] / size[1], 2 * size[0]) for size in (a, b))
+    assert pixels.shape[1] - 2 * explain.MARGIN - explain.GAP <= 2 * max(440, widest) + 1  # twice as large at most
+
+
+def test_a_damaged_picture_is_drawn(tmp_path: Path) -> None:
+    original().save(tmp_path / "a.jpg", quality=90)
+    whole = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "b.jpg").write_bytes(whole[: len(whole) * 4 // 5])
+    told = pipeline.compare(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    assert told.same
+    assert told.views[1].damaged
+    assert drawn(told).std() > 20
+
+
+# -- the command ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("o.png", "PNG"), ("o.JPG", "JPEG"), ("o.jpeg", "JPEG"), ("o.webp", "WEBP")]
+)
+def test_the_file_that_is_asked_for(tmp_path: Path, name: str, form: str) -> None:
+    original().save(tmp_path / "a.png")
+    original().crop((60, 40, 420, 330)).save(tmp_path / "b.png")
+    (tmp_path / name).write_bytes(b"an older one")
+    done = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--explain", tmp_path / name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-2].startswith("verdict: the same picture: cropped 60% at (60, 40); ")
+    assert done.stdout.splitlines()[-1] == f"explained: {tmp_path / name}"
+    with Image.open(tmp_path / name) as image:
+        assert image.format == form
+        assert near(np.asarray(image.convert("RGB"))[:80], explain.SAME).sum() > 1000
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.png", "b.png", name])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("o.svg", "is drawn as .png, .jpg or .webp"),
+        ("o", "is drawn as .png, .jpg or .webp"),
+        ("no/o.png", "there is no folder"),
+        ("folder.png", "it is a folder"),
+        ("a.png", "is one of the images that are compared"),
+        ("link.png", "is one of the images that are compared"),
+    ],
+)
+def test_where_nothing_can_be_drawn_is_said_first(tmp_path: Path, name: str, words: str) -> None:
+    original().save(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "b.png").write_text("no image")
+    done = run("compare", tmp_path / "b.png", tmp_path / "a.png", "--explain", tmp_path / name)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert words in done.stderr
+    assert (tmp_path / "a.png").read_bytes() == before
+    with pytest.raises(OutputError):
+        plots.write_explanation(pipeline.compare(tmp_path / "a.png", tmp_path / "a.png"), str(tmp_path / name))
+
+
+@pytest.mark.parametrize("broken", ["no image", "", None])
+def test_what_cannot_be_read_is_not_drawn(tmp_path: Path, broken: str | None) -> None:
+    original().save(tmp_path / "a.png")
+    if broken is not None:
+        (tmp_path / "b.png").write_text(broken)
+    done = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--explain", tmp_path / "o.png")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"cannot compare {tmp_path / 'b.png'}" in done.stderr
+    assert not (tmp_path / "o.png").exists()
+    with pytest.raises(UsageError):
+        pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")
+
+
+def test_no_plotting_library_is_needed(tmp_path: Path) -> None:
+    original().save(tmp_path / "a.png")
+    words = ["compare", *[str(tmp_path / "a.png")] * 2, "--explain", str(tmp_path / "o.png")]
+    code = f"import sys\nsys.modules['matplotlib'] = None\nfrom twinpix.cli.app import run\nsys.exit(run({words!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "verdict: the same file, byte for byte" in done.stdout
+    assert (tmp_path / "o.png").stat().st_size > 10_000
