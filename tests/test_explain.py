@@ -16,7 +16,7 @@ from test_cli import run
 from twinpix import pipeline, plots
 from twinpix.errors import OutputError, UsageError
 from twinpix.pipeline import Comparison
-from twinpix.plots import explain
+from twinpix.plots import explain, lettering
 
 SIZE = (480, 360)
 SCALE = 640 / 480  # of pictures of that size as they are drawn
@@ -97,7 +97,7 @@ def difference_of(pixels: Pixels) -> Pixels:
     rows = np.flatnonzero(near(column, (255, 255, 255)).mean(axis=1) < 0.3)
     runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
     part = max((run for run in runs if run[0] > 500), key=len)  # above it the other image
-    return column[part[0] : part[-1] + 1]
+    return column[part[0] + 1 : part[-1], 1:-1]  # without the line round it
 
 
 # -- what is said ---------------------------------------------------------------------------------------
@@ -248,6 +248,19 @@ def test_lines_are_spread_over_the_picture() -> None:
     colours = explain._hues(places)
     assert len(set(colours)) > 300
     assert len(explain._hues(places[:1])) == 1
+
+
+def test_words_keep_to_their_width() -> None:
+    name = "one folder/another folder/" + "a very long name " * 9 + "and its end.png"
+    short = lettering.fitting(name, 300, 18)
+    assert (short.startswith("one folder"), "…" in short, short.endswith("its end.png")) == (True, True, True)
+    assert lettering.words(short, 9999, 18, explain.INK).width <= 302
+    assert lettering.fitting("short.png", 300, 18) == "short.png"
+    one, many = (lettering.words(text, 300, 18, explain.INK) for text in ("short", "some words " * 20))
+    assert many.width <= 300
+    assert many.height >= 5 * one.height
+    signs = np.asarray(lettering.words("4 × 3", 300, 18, explain.INK)), lettering.words("4 x 3", 300, 18, explain.INK)
+    assert (signs[0] == np.asarray(signs[1])).all()  # no box in its place
 
 
 @pytest.mark.parametrize(

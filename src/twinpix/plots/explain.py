@@ -312,6 +312,7 @@ def _parts(pair: _Pair, width: int) -> list[Image.Image]:
         pixels[~common] = GROUND
         if outlined:
             pixels[_rim(unlike & common, 2)] = MARK
+        pixels[[0, -1]], pixels[:, [0, -1]] = LINE, LINE
         columns.append([lettering.words(head, column, 16, INK), Image.fromarray(pixels)])
     columns[-1] += _legend(agrees, column, outlined=outlined)
     images = [lettering.stacked(rows, column, 8) for rows in columns]
