@@ -226,7 +226,7 @@ def _laid_at_best(look: Look, a: View, b: View, maps: Sequence[Map]) -> Look:
     """A look at different pictures, with the map on which most of one filling the other agrees."""
 
     def agrees(there: Map) -> Agreement:
-        return agreement(laid(a.grey, b.grey, there))
+        return agreement(laid(a, b, there))
 
     tried = [agrees(there) for there in maps]
     best = max(range(len(maps)), key=lambda at: tried[at].share * tried[at].blocks)

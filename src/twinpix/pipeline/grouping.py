@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinpix import keep, linking
 from twinpix.fingerprints import Fingerprint
@@ -13,6 +12,7 @@ from twinpix.model import DIGITS, Files, Group, Match, Member
 from twinpix.pipeline import relate
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.matching import Neighbours
+from twinpix.pipeline.members import members_of
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.pairing import Paired
 from twinpix.pipeline.verifying import Seen
@@ -27,35 +27,14 @@ def group(images: Images, pairs: Paired, method: Fingerprint, options: Options) 
     nodes = pairs.nodes
     near = Neighbours(pairs.matches, len(nodes.codes))
     node = nodes.of[images.content]
-    members = _members(images, np.bincount(node, minlength=len(nodes.codes))[node] > 1, near.has_any()[node])
+    linked = (np.bincount(node, minlength=len(nodes.codes))[node] > 1) | near.has_any()[node]
+    members = members_of(images, np.flatnonzero(linked).tolist())  # what can be in a group
     order = sorted(members, key=lambda file: chain.key(members[file]))
     kinds = _kinds(images.refs, options.cross)
     graph = linking.Graph(node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order)
     found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
     writer = _Grouper(images, node.tolist(), members, near, chain, method, pairs.seen, nodes.first())
     return [writer.group(number, files) for number, files in enumerate(found, start=1)]
-
-
-def _members(images: Images, *linked: NDArray[np.bool_]) -> dict[int, Member]:
-    """The files that can be in a group: with an equal, or with a match."""
-    out = {}
-    for file in np.flatnonzero(np.logical_or(*linked)).tolist():
-        ref, number = images.refs[file], int(images.content[file])
-        result = images.contents[number]
-        out[file] = Member(
-            path=ref.uri,
-            size=ref.stamp.size,
-            width=result.width,
-            height=result.height,
-            mtime_ns=ref.stamp.mtime_ns,
-            digest=images.contents.digest(number).hex(),
-            format=result.format,
-            damaged=result.damaged,
-            reference=ref.reference,
-            link=ref.link,
-            root=ref.root,
-        )
-    return out
 
 
 def _kinds(refs: Files, cross: bool) -> list[Kind]:

@@ -3,17 +3,20 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import fingerprints, verify
+from twinpix import fingerprints, keep, verify
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Failure, Matches
 from twinpix.pipeline import tiers, verdicts
 from twinpix.pipeline.calibrating import calibrated
+from twinpix.pipeline.covering import Rank
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.matching import Said, match
+from twinpix.pipeline.members import ranks_of
 from twinpix.pipeline.nodes import Nodes, nodes_of
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress, Shares
@@ -78,7 +81,9 @@ def _by_pixels(
     if unlike := tiers.unlike_equals(nodes, eye):
         nodes = nodes_of(images.contents, method, options.guard, alone | unlike)
     proposing = tiers.tiers_of(method, nodes.codes, radius)
-    matches, said = tiers.verified(nodes.first(), proposing, _sides(images, nodes), options.search, eye)
+    matches, said = tiers.verified(
+        nodes.first(), proposing, _sides(images, nodes), options.search, eye, _rank(images, nodes, options)
+    )
     return Paired(nodes, matches, eye.seen, said, radius, eye.failures)
 
 
@@ -93,6 +98,13 @@ def _calibrated(
     out = paired(images, method, found.radius, apart, options, progress)
     out.said.notes.insert(0, str(found))
     return replace(out, failures=[*out.failures, *eye.failures])
+
+
+def _rank(images: Images, nodes: Nodes, options: Options) -> Rank | None:
+    """What is better to keep, where a group is what its best member matches, and any may be in any."""
+    if options.link == "complete" or options.cross or images.refs.references.any():
+        return None
+    return partial(ranks_of, images, nodes, keep.make_chain(options.keep))
 
 
 def _paths(images: Images) -> list[str]:

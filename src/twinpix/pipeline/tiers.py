@@ -1,9 +1,7 @@
 """Matches by pixels: what each method proposes, the cheapest first, is looked at again."""
 
 import time
-from collections import defaultdict
-from collections.abc import Collection, Sequence
-from itertools import combinations
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,20 +11,16 @@ from twinpix import fingerprints, search
 from twinpix.fingerprints import Fingerprint
 from twinpix.fingerprints.cascade import Cascade
 from twinpix.fingerprints.local import MIRROR, unpacked
-from twinpix.model import DIGITS, Bytes2D, Matches
+from twinpix.model import Bytes2D, Matches
+from twinpix.pipeline.covering import Covering, Proposal, Rank
 from twinpix.pipeline.matching import Said, match
 from twinpix.pipeline.nodes import Nodes
 from twinpix.pipeline.progress import Shares
-from twinpix.pipeline.verifying import Guess, Pair, Verifier, guess_of, guess_of_turn, guesses_of, through, turned
+from twinpix.pipeline.verifying import Pair, Verifier, guess_of_turn, guesses_of, turned
 from twinpix.search import Search
-from twinpix.verify import Look
 
 Sides = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Nodes that are compared with each other, and nodes that only these are compared with."""
-
-
-_ROUNDS = 2  # in which pairs are looked at that a third picture joins
-_CROWD = 64  # pictures that one matches, of which all pairs are looked at
 
 
 class Tier(NamedTuple):
@@ -37,14 +31,10 @@ class Tier(NamedTuple):
     codes: Bytes2D  # (nodes, turns, bytes)
     radius: float
 
-
-class Proposal(NamedTuple):
-    """A pair of nodes `i < j` that a method proposes."""
-
-    i: int
-    j: int
-    distance: float
-    guess: Guess
+    @property
+    def by_distance(self) -> bool:
+        """True where codes have distances, and orientations."""
+        return self.method.metric in ("hamming", "cosine")
 
 
 def tiers_of(method: Fingerprint, codes: Bytes2D, radius: float) -> list[Tier]:
@@ -57,63 +47,24 @@ def tiers_of(method: Fingerprint, codes: Bytes2D, radius: float) -> list[Tier]:
 
 
 def verified(
-    first: Sequence[int], tiers: Sequence[Tier], rows: Sides, engine: str, eye: Verifier
+    first: Sequence[int], tiers: Sequence[Tier], rows: Sides, engine: str, eye: Verifier, rank: Rank | None = None
 ) -> tuple[Matches, Said]:
     """The pairs that a tier proposes, and that are one picture: of the nodes `rows`.
 
-    `first` is the content that stands for each node. Comes with what is to be said of the searches.
+    `first` is the content that stands for each node. With a `rank`, only pairs that decide what stays are looked at.
+    Comes with what is to be said of the searches.
     """
-    settled: set[tuple[int, int]] = set()
-    left: dict[tuple[int, int], Proposal] = {}
-    found: dict[tuple[int, int], float] = {}
-    said = Said([], [])
-
-    def look(tier: Tier, proposed: Sequence[Proposal], *, glance: bool = False) -> None:
-        eye.look([_pair(first[one.i], first[one.j], one.guess) for one in proposed], tier.name, glance=glance)
-        for one in proposed:
-            seen = eye.of(first[one.i], first[one.j])
-            if glance and seen is None:
-                left[one[:2]] = one
-                continue
-            settled.add(one[:2])
-            if seen and seen.same:
-                by_share = tier.name or fingerprints.by_pixels(tier.method)
-                found[one[:2]] = apart(seen) if by_share else one.distance
-
+    covering, said = Covering(first, eye, rank), Said([], [])
     for tier in tiers:
-        fresh = [one for one in _proposed(tier, rows, engine, eye, said) if one[:2] not in settled]
         # A hash says little of how two pictures lie: what is not clear at a glance waits for a method that says more.
-        look(tier, fresh, glance=tier is not tiers[-1] and tier.method.metric == "hamming")
-    look(tiers[0], [one for pair, one in sorted(left.items()) if pair not in settled])
-    for _ in range(_ROUNDS):
-        look(tiers[-1], _closing(first, found, eye))
-    pairs = sorted(found)
+        covering.add(_proposed(tier, rows, engine, eye, said), glance=tier is not tiers[-1] and tier.by_distance)
+    covering.close()
+    pairs = sorted(covering.found)
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     in_bits = tiers[0].method.metric == "hamming" and not tiers[0].name
-    gaps = np.array([found[pair] for pair in pairs], dtype=np.int32 if in_bits else np.float32)
-    return Matches(ends[:, 0], ends[:, 1], gaps, np.zeros(len(pairs), np.int8)), said
-
-
-def _closing(first: Sequence[int], found: Collection[tuple[int, int]], eye: Verifier) -> list[Proposal]:
-    """Pairs that both match a third picture, which says how they lie on each other."""
-    near: dict[int, set[int]] = defaultdict(set)
-    for i, j in found:
-        near[i].add(j)
-        near[j].add(i)
-    out: dict[tuple[int, int], Proposal] = {}
-    for middle, others in sorted(near.items()):
-        for i, j in combinations(sorted(others)[:_CROWD], 2):
-            if (i, j) in found or (i, j) in out:
-                continue
-            out[i, j] = Proposal(i, j, 0.0, through(_seen(first, i, middle, eye), _seen(first, middle, j, eye)))
-    return list(out.values())
-
-
-def _seen(first: Sequence[int], i: int, j: int, eye: Verifier) -> Guess:
-    """How two nodes that match were seen to lie."""
-    look = eye.of(first[i], first[j])
-    assert look is not None
-    return guess_of(look)
+    gaps = np.array([covering.found[pair] for pair in pairs])
+    kind = np.int32 if in_bits else np.float32
+    return Matches(ends[:, 0], ends[:, 1], gaps.astype(kind), np.zeros(len(pairs), np.int8)), said
 
 
 def unlike_equals(nodes: Nodes, eye: Verifier) -> set[int]:
@@ -124,18 +75,8 @@ def unlike_equals(nodes: Nodes, eye: Verifier) -> set[int]:
     for node in np.flatnonzero((sizes > 1) & ~nodes.guarded).tolist():
         head, *others = order[starts[node] : starts[node + 1]].tolist()
         pairs += [(head, other) for other in others]
-    eye.look([_pair(a, b, guess_of_turn(0)) for a, b in pairs])
+    eye.look([Pair(min(a, b), max(a, b), guess_of_turn(0)) for a, b in pairs])
     return {b for a, b in pairs if not ((look := eye.of(a, b)) and look.same)}
-
-
-def apart(look: Look) -> float:
-    """The share of what two pictures have in common on which they differ."""
-    return round(1 - look.agrees, DIGITS)
-
-
-def _pair(a: int, b: int, guess: Guess) -> Pair:
-    """A pair of contents, the smaller number first."""
-    return Pair(a, b, guess) if a < b else Pair(b, a, turned(guess))
 
 
 def _proposed(tier: Tier, rows: Sides, engine: str, eye: Verifier, said: Said) -> list[Proposal]:
@@ -147,8 +88,8 @@ def _proposed(tier: Tier, rows: Sides, engine: str, eye: Verifier, said: Said) -
         made, begun = Search(engine, tell), time.monotonic()
         found = match(fingerprints.comparable(tier.method, tier.codes), *rows, tier.radius, made)
         said.of(made, time.monotonic() - begun)
-    columns = found.i.tolist(), found.j.tolist(), found.distance.tolist(), map(guess_of_turn, found.turn.tolist())
-    return list(map(Proposal, *columns))
+    ends = zip(found.i.tolist(), found.j.tolist(), found.distance.tolist(), found.turn.tolist(), strict=True)
+    return [Proposal(i, j, None if tier.name else gap, guess_of_turn(turn), tier.name) for i, j, gap, turn in ends]
 
 
 def _by_points(tier: Tier, rows: Sides, tell: Shares) -> list[Proposal]:
@@ -158,4 +99,7 @@ def _by_points(tier: Tier, rows: Sides, tell: Shares) -> list[Proposal]:
     found = search.alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=len(rows[0]), tell=tell)
     guesses = guesses_of(found.change, sets.sides[found.i], sets.sides[found.j])
     ends = zip(every[found.i].tolist(), every[found.j].tolist(), guesses, strict=True)
-    return [Proposal(i, j, 0.0, guess) if i < j else Proposal(j, i, 0.0, turned(guess)) for i, j, guess in ends]
+    return [
+        Proposal(i, j, None, guess, tier.name, True) if i < j else Proposal(j, i, None, turned(guess), tier.name, True)
+        for i, j, guess in ends
+    ]

@@ -13,7 +13,7 @@ from twinpix import verify
 from twinpix.errors import ImageError
 from twinpix.executors import Ask, Begin, Local, Lost
 from twinpix.imaging import decode
-from twinpix.imaging.opencv import forkable
+from twinpix.imaging.opencv import forkable, opencv
 from twinpix.model import Failure
 from twinpix.pipeline.progress import Progress
 from twinpix.sources import read
@@ -32,6 +32,7 @@ class Pair(NamedTuple):
     a: int
     b: int
     guess: Guess
+    exact: bool = False  # whether the guess is as exact as points make it
 
 
 class Seen(NamedTuple):
@@ -49,6 +50,7 @@ class _Item(NamedTuple):
     a: str
     b: str
     guess: Guess
+    exact: bool
 
 
 class _Unread(NamedTuple):
@@ -84,8 +86,10 @@ class LookTask:
         if item.guess:
             guess = np.array(item.guess, dtype=np.float64).reshape(2, 3)
             guesses.append(verify.rescaled(guess, (UNIT, a.sides), (UNIT, b.sides)))
-        look = verify.glance if self.glance else verify.look
-        seen = look(a, b, guesses, self.least)
+        if self.glance:
+            seen = verify.glance(a, b, guesses, self.least)
+        else:
+            seen = verify.look(a, b, guesses, self.least, exact=item.exact)
         if seen is None or seen.there is None:
             return seen
         return seen._replace(there=verify.rescaled(seen.there, (a.sides, UNIT), (b.sides, UNIT)))
@@ -118,6 +122,10 @@ class Verifier:
             return None
         return seen.look if a < b else seen.look.turned()
 
+    def tier_of(self, a: int, b: int) -> str:
+        """Which method had proposed two contents that were looked at."""
+        return self.seen[min(a, b), max(a, b)].tier
+
     def look(self, pairs: Sequence[Pair], tier: str = "", *, glance: bool = False) -> None:
         """Look at the pairs that `tier` proposes and that are not known to be one picture.
 
@@ -126,8 +134,9 @@ class Verifier:
         fresh = [pair for pair in pairs if not ((look := self.of(pair.a, pair.b)) and look.same)]
         if not fresh:
             return
-        queue = _Queue([_Item(at, self.paths[a], self.paths[b], guess) for at, (a, b, guess) in enumerate(fresh)])
+        queue = _Queue([_Item(at, self.paths[one.a], self.paths[one.b], *one[2:]) for at, one in enumerate(fresh)])
         failed: dict[str, str] = {}
+        opencv()  # loaded once, not by every process
         pool = Local(self.workers, self.timeout)
         run = pool.run(LookTask(1 - self.radius, glance), queue, _nothing)
         with self.progress.stage("verify", len(fresh)), forkable(), closing(run):

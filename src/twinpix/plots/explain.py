@@ -26,7 +26,7 @@ from twinpix.verify import Look, Map, View
 from twinpix.verify.agreement import BLOCK, Agreement, Laid, agreement, laid
 from twinpix.verify.maps import Side, corners, inverse, placed, rescaled
 from twinpix.verify.matching import found
-from twinpix.verify.naming import _toned
+from twinpix.verify.tones import toned
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
 MARGIN, GAP = 32, 24  # pixels, as all that follows
@@ -348,9 +348,9 @@ def _chain(first: Map, second: Map) -> Map:
 def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, Agreement]:
     """How far the two are apart, in colours; where blocks do not agree; and how many do."""
     cv2 = opencv()
-    on = laid(pair.a.view.grey, pair.b.view.grey, pair.there)
+    on = laid(pair.a.view, pair.b.view, pair.there)
     agrees = agreement(on)
-    mapped = _toned(on, on.common)[0] if on.common.sum() >= _FEW else on.a
+    mapped = toned(on, on.common)[0] if on.common.sum() >= _FEW else on.a
     first, second = (cv2.GaussianBlur(grey, (0, 0), _SMOOTH) for grey in (mapped, on.b))
     sides = (on.a.shape[1], on.a.shape[0])
     to_b = _chain(inverse(on.there), pair.there)

@@ -1,6 +1,6 @@
 """Do the pixels agree where one picture lies on another?"""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ _BLUR = 1.5  # pixels: what a shift of a pixel would make disagree is smoothed a
 _CONTRAST = 4.0  # of a block's grey levels, as a standard deviation, below which there is nothing to compare
 _ALIKE = 0.6  # normalised correlation of two blocks that show the same
 _BORDER = 0.9  # of a block: so much border in one picture says nothing of the other
+_STRONG = 0.05  # of a correlation: with less, a shift means nothing
+_SHIFT = 0.7  # pixels
 _CELLS = 4  # parts of equal area that the overlap has along either side
 _COARSE = 0.5  # of the pixels a side, at which maps are refined
 _ROUNDS = 25
@@ -38,6 +40,7 @@ class Agreement(NamedTuple):
     share: float  # of the blocks in which there is something to see
     area: float  # of the parts of equal area: many small letters, or a caption's band, would outvote a smooth picture
     blocks: int  # with something to see
+    coarse: float  # correlation of the blocks' own light and dark; 1 where there is next to none
     fits: NDArray[np.int8]  # (rows, columns) of blocks: 1 agrees, 0 does not, -1 nothing to see there
 
 
@@ -73,7 +76,8 @@ def agreement(pair: Laid) -> Agreement:
     side = BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
     a, b = (cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b))
     rows, columns = (max(1, length // side) for length in a.shape)
-    weight = pair.common.astype(np.float32)
+    # Near the edge of the overlap the smoothing has mixed in what lies beyond.
+    weight = cv2.erode(pair.common.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(np.float32)
 
     def mean(values: Floats) -> Floats:
         part = values[: rows * side, : columns * side]
@@ -87,18 +91,16 @@ def agreement(pair: Laid) -> Agreement:
     var_a = mean(a * a * weight) / filled - mean_a**2
     var_b = mean(b * b * weight) / filled - mean_b**2
     product = mean(a * b * weight) / filled - mean_a * mean_b
-    plain = mean(pair.border.astype(np.float32)) > _BORDER
+    border = mean(pair.border.astype(np.float32))
+    plain = border > _BORDER
     seen = (covered > 0.7) & ~plain & (np.maximum(var_a, var_b) > _CONTRAST**2)
     fits = product > _ALIKE * np.sqrt(np.maximum(var_a, 0.25) * np.maximum(var_b, 0.25))
     blocks = int(seen.sum())
     if not blocks:
-        return Agreement(0.0, 0.0, 0, np.full(seen.shape, -1, np.int8))
-    return Agreement(
-        float(fits[seen].mean()),
-        _area(fits, seen, (covered > 0.7) & ~plain),
-        blocks,
-        np.where(seen, fits, -1).astype(np.int8),
-    )
+        return Agreement(0.0, 0.0, 0, 1.0, np.full(seen.shape, -1, np.int8))
+    share, area = float(fits[seen].mean()), _area(fits, seen, (covered > 0.7) & ~plain)
+    shown = np.where(seen, fits, -1).astype(np.int8)
+    return Agreement(share, area, blocks, _coarse(mean_a, mean_b, (covered > 0.7) & (border < 1 - _BORDER)), shown)
 
 
 def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:
@@ -113,6 +115,42 @@ def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.
     agreeing = np.bincount(cell, weights=fits[seen], minlength=_CELLS**2)
     there = counts > 0
     return float((agreeing[there] / counts[there]).mean())
+
+
+def _coarse(a: NDArray[Any], b: NDArray[Any], covered: NDArray[np.bool_]) -> float:
+    """How well light and dark places lie together: of one fabric's weave all blocks agree, whatever lies on it."""
+    first, second = a[covered], b[covered]
+    if len(first) < 2 or max(first.std(), second.std()) < 2 * _CONTRAST:
+        return 1.0
+    product = ((first - first.mean()) * (second - second.mean())).mean()
+    return float(product / max(first.std() * second.std(), 1.0))
+
+
+def between(fits: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """The blocks between those that agree: their convex hull."""
+    cv2 = opencv()
+    rows, columns = np.nonzero(fits == 1)
+    out = np.zeros(fits.shape, np.uint8)
+    if len(rows):
+        hull = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32))
+        cv2.fillConvexPoly(out, hull, 1)
+    return np.asarray(out, dtype=bool)
+
+
+def is_exact(pair: Laid) -> bool:
+    """True when no part of the one picture would lie better on the other if it were shifted by a pixel."""
+    cv2 = opencv()
+    height, width = (length // 2 for length in pair.a.shape)
+    if min(height, width) < BLOCK:
+        return False
+    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+    for y in (0, pair.a.shape[0] - height):
+        for x in (0, pair.a.shape[1] - width):
+            parts = (grey[y : y + height, x : x + width].copy() for grey in (pair.a, pair.b))
+            (right, down), strength = cv2.phaseCorrelate(*parts, window)
+            if strength > _STRONG and max(abs(right), abs(down)) > _SHIFT:
+                return False
+    return True
 
 
 def refined(a: View, b: View, there: Map) -> Map | None:

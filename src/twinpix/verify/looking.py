@@ -7,7 +7,8 @@ import numpy as np
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import Agreement, agreement, laid, refined
+from twinpix.verify.agreement import Agreement, agreement, between, is_exact, laid, refined
+from twinpix.verify.conflict import CONFLICT, conflict
 from twinpix.verify.maps import Map, inverse, overlap
 from twinpix.verify.matching import Found, found
 from twinpix.verify.naming import Difference, difference, name_of
@@ -20,9 +21,12 @@ SCENE = 12
 """Points that agree, without the pixels, in pictures of one scene."""
 
 _SURE = 0.8  # of the overlap: no other map is tried
+_EXACT = 0.95  # of the overlap: the map is as good as can be
+_GAIN = 0.02  # of the overlap: so much more must agree for another map to be better
 _WORTH = 0.25  # of the overlap: with less, a map is none that could be made to fit better
 _FEW = 6  # blocks with something to see: fewer prove nothing by themselves
-_OVERLAP = 0.3  # of the picture of which more is in the overlap
+_OVERLAP = 0.5  # of the picture of which more is in the overlap
+_COARSE = 0.52  # by which light and dark places must correlate
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
 _SPREAD = 0.3  # of the overlap, that points of one scene enclose
 _PART = 0.03  # of the picture of which less is
@@ -59,16 +63,16 @@ def glance(a: View, b: View, guesses: Iterable[Map], least: float = AGREE) -> Lo
     return None
 
 
-def look(a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE) -> Look:
+def look(a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE, *, exact: bool = False) -> Look:
     """Whether `a` and `b` are one picture: on at least a share `least` of what they have in common.
 
-    `guesses` are maps from places in `a` to places in `b`, the likeliest first.
+    `guesses` are maps from places in `a` to places in `b`, the likeliest first; `exact` ones were made from points.
     """
-    tried = list(_tried(a, b, guesses, least))
+    tried = list(_tried(a, b, guesses, least, exact))
     best = max(tried, key=lambda one: one.worth, default=None)
     if best is not None and best.differs is not None:
         return _named(a, b, best, best.differs)
-    seen = max(tried, key=lambda one: one.points, default=None)
+    seen = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
     if seen is not None and seen.points >= SCENE and seen.spread >= _SPREAD:
         return Look("similar-scene", "", "", seen.agrees.share, seen.overlap, seen.points, seen.there)
     share, shared = (best.agrees.share, best.overlap) if best else (0.0, (0.0, 0.0))
@@ -82,6 +86,7 @@ class _Tried(NamedTuple):
     agrees: Agreement
     overlap: tuple[float, float]
     differs: Difference | None  # of a map on which the pictures are one
+    contrary: bool = False  # as far as the pixels agree they do so very well, and yet they tell of two pictures
     points: int = 0
     spread: float = 0.0  # of the overlap's area, the part that the points enclose
 
@@ -91,19 +96,26 @@ class _Tried(NamedTuple):
         return self.differs is not None and self.agrees.share >= _SURE and self.differs.plain
 
     @property
-    def worth(self) -> tuple[bool, float, int]:
-        """The more, the better the map."""
+    def decided(self) -> bool:
+        """True when a map that is exact need not be made more so."""
+        return (self.differs is not None or self.contrary) and self.agrees.share >= _SURE
+
+    @property
+    def worth(self) -> tuple[bool, int]:
+        """The more, the better the map; a small gain is none, so that the simpler map stays."""
         beyond = self.differs.outside if self.differs else 0.0
-        return self.differs is not None, self.agrees.share - 2 * beyond, self.agrees.blocks
+        return self.differs is not None, round((self.agrees.share - 2 * beyond) / _GAIN)
 
 
-def _tried(a: View, b: View, guesses: Iterable[Map], least: float) -> Iterator[_Tried]:
+def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) -> Iterator[_Tried]:
     """Maps, the cheapest first, until one leaves nothing to explain."""
     best: _Tried | None = None
     for there in guesses:
         one = _weighed(a, b, there, least)
         yield one
-        if one.clear:
+        if exact and one.decided:
+            return
+        if one.clear or (one.contrary and one.agrees.share >= _EXACT and is_exact(laid(a, b, there))):
             return
         best = one if best is None or one.worth > best.worth else best
     by_points = found(a, b)
@@ -111,7 +123,7 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float) -> Iterator[_
         one = _weighed(a, b, by_points.there, least)
         one = one._replace(points=len(by_points.a), spread=_spread(by_points, a, b))
         yield one
-        if one.differs is not None and one.agrees.share >= _SURE:
+        if one.decided:
             return
         best = one if best is None or one.worth > best.worth else best
     if best is not None and best.agrees.share > _WORTH:
@@ -124,8 +136,10 @@ def _weighed(a: View, b: View, there: Map, least: float) -> _Tried:
     pair = laid(a, b, there)
     agrees, shared = agreement(pair), overlap(there, a.sides, b.sides)
     same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
-    same = same and agrees.share >= least and agrees.area >= _AREA * least
-    return _Tried(there, agrees, shared, difference(pair, a, b, there) if same else None)
+    same = same and agrees.share >= least and agrees.area >= _AREA * least and agrees.coarse >= _COARSE
+    differs = difference(pair, a, b, there) if same else None
+    contrary = differs is not None and differs.own and conflict(a, b, there, between(agrees.fits)) > CONFLICT
+    return _Tried(there, agrees, shared, None if contrary else differs, contrary)
 
 
 def _named(a: View, b: View, best: _Tried, differs: Difference) -> Look:

@@ -9,6 +9,7 @@ from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
 from twinpix.verify.agreement import Laid
 from twinpix.verify.maps import Change, Map, change_of, inverse, overlap, placed, rescaled
+from twinpix.verify.tones import toned
 from twinpix.verify.views import COLOUR, View
 
 _WHOLE = 0.975  # of a picture: what is missing may be an error of the map
@@ -17,11 +18,9 @@ _SAME_SIZE = 0.012  # by which a scale may differ from 1
 _SAME_SHAPE = 0.03  # by which a picture's two scales may differ
 _TONE = 5.0  # grey levels, on average, by which light and dark may differ
 _COLOUR = 8.0  # levels by which colours may differ, the two differences of either together
-_SOFT, _SHARP, _SHARP_SCALED = 0.76, 1.22, 1.9  # times the steepness: less is blurred, more is sharpened
+_SOFT, _SHARP, _SHARP_SCALED = 0.76, 1.3, 1.9  # times the steepness: less is blurred, more is sharpened
 _AS_LARGE = 0.06  # by which a picture may be scaled before its edges are not as steep for that
 _GRAINY = 2.0  # grey levels by which flat places vary more
-_SAMPLE = 6000  # pixels that tell how light and dark were changed
-_CUTS = 24  # levels at which they tell it
 _FLAT = 8  # pixels a side of blocks that are looked through for flat ones
 _STANDS_OUT = 24.0  # grey levels beyond all that lies around
 _SPOT = 0.0025  # of the overlap: less that stands out is none
@@ -42,6 +41,7 @@ class Difference(NamedTuple):
     grain: float  # grey levels by which b varies more from pixel to pixel, where either is flat
     outside: float  # share of the overlap that stands out of what the other picture has around it
     spread: float  # share of the blocks in which something does
+    own: bool  # whether anything at all stands out
     box: tuple[float, float, float, float]  # where, in shares of picture b: left, top, right, bottom
 
     @property
@@ -141,18 +141,18 @@ def _is_border(a: View, b: View, there: Map) -> bool:
     alone = cv2.dilate(shown, np.ones((3, 3), np.uint8)) == 0
     if not alone.any():
         return False
-    plain, level, exact = _plain(a.grey[alone])
+    plain, level = _plain(a.grey[alone])
     if plain < _PLAIN:
         return False
     # Right inside the edge of what both show: does the plain colour go on there? Then it was part of the picture.
     inside = (cv2.dilate(alone.astype(np.uint8), np.ones((15, 15), np.uint8)) == 1) & ~alone & (shown == 1)
     inside &= cv2.dilate(alone.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
     goes_on = np.abs(a.grey[inside].astype(np.int16) - level) <= _LEVEL
-    return not inside.any() or exact >= _PLAIN or float(goes_on.mean()) < _GOES_ON
+    return not inside.any() or float(goes_on.mean()) < _GOES_ON
 
 
-def _plain(pixels: NDArray[np.uint8]) -> tuple[float, int, float]:
-    """The share of pixels of three grey levels, the commonest level, and the share of pixels that is that exactly."""
+def _plain(pixels: NDArray[np.uint8]) -> tuple[float, int]:
+    """The share of pixels of three grey levels, and the commonest level."""
     counts = np.bincount(pixels, minlength=256)
     common = int(counts.argmax())
     wide = np.convolve(counts, np.ones(2 * _LEVEL + 1, np.int64), "same")
@@ -161,8 +161,7 @@ def _plain(pixels: NDArray[np.uint8]) -> tuple[float, int, float]:
         best = int(wide.argmax())
         found += int(wide[best])
         wide[max(0, best - 2 * _LEVEL) : best + 2 * _LEVEL + 1] = 0
-    near = int(counts[max(0, common - 1) : common + 2].sum())
-    return found / len(pixels), common, near / len(pixels)
+    return found / len(pixels), common
 
 
 def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
@@ -202,11 +201,13 @@ def difference(pair: Laid, a: View, b: View, there: Map) -> Difference:
     """What differs where picture `a` lies on picture `b`."""
     cv2 = opencv()
     inner = cv2.erode(pair.common.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(bool)
-    if inner.sum() < 64:
-        return Difference(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
-    mapped, tone = _toned(pair, inner)
+    if inner.sum() < 64 or min(inner.shape) < 8:
+        return Difference(0, 0, 1, 0, 0, 0, False, (0, 0, 0, 0))
+    mapped, tone = toned(pair, inner)
     outside = np.maximum(_beyond(mapped, pair.b), _beyond(pair.b, mapped))
     marked = (outside > _STANDS_OUT) & inner
+    rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
+    rest = rest if rest.sum() > inner.sum() // 4 else inner
     side = 16
     rows, columns = (max(1, length // side) for length in marked.shape)
     blocks = cv2.resize(marked.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) > 4 / side**2
@@ -218,33 +219,13 @@ def difference(pair: Laid, a: View, b: View, there: Map) -> Difference:
     return Difference(
         tone,
         _colour(a, b, there),
-        _steepness(mapped, pair.b, inner),
-        _grain(pair.a, pair.b, inner),
+        _steepness(mapped, pair.b, rest),
+        _grain(pair.a, pair.b, rest),
         float(marked.sum() / inner.sum()),
         spread,
+        bool(((outside > _STANDS_OUT / 2) & inner).any()),
         box,
     )
-
-
-def _toned(pair: Laid, inner: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Picture `a` with the light and dark of picture `b`, and how far the two were apart, in levels on average."""
-    cv2 = opencv()
-    a, b = (cv2.GaussianBlur(grey, (0, 0), 1.0) for grey in (pair.a, pair.b))
-    x, y = a[inner], b[inner]
-    some = np.arange(0, len(x), max(1, len(x) // _SAMPLE))
-    some = some[np.argsort(x[some], kind="stable")]
-    cuts = some[: len(some) // _CUTS * _CUTS].reshape(_CUTS, -1)  # as many pixels of each range of levels
-    at, to = np.median(x[cuts], axis=1), np.median(y[cuts], axis=1)
-    to = np.maximum.accumulate(to)
-    tone = float(np.abs(to - at).mean())
-    at, keep = np.unique(at, return_index=True)
-    to = to[keep]
-    # Beyond the darkest and the lightest the curve goes on as steeply as between them.
-    slope = (to[-1] - to[0]) / max(at[-1] - at[0], 1.0)
-    levels = np.arange(256.0)
-    curve = np.interp(levels, at, to) + slope * (np.minimum(levels - at[0], 0) + np.maximum(levels - at[-1], 0))
-    mapped = cv2.LUT(np.clip(pair.a + 0.5, 0, 255).astype(np.uint8), np.clip(curve, 0, 255).astype(np.float32))
-    return mapped, tone
 
 
 def _beyond(values: Floats, other: Floats) -> Floats:

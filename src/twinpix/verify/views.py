@@ -1,6 +1,6 @@
 """What a second look sees of one picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,8 @@ from twinpix.imaging.picture import Colours
 from twinpix.imaging.points import Points, points_of
 from twinpix.model import Bytes2D
 
-DETAIL = 320  # pixels along the longer side
+DETAIL = 640  # pixels along the longer side, where there are as many
+_SEEN = 320  # of them, with which most is seen
 COLOUR = 96  # pixels of colour along the shorter side
 _POINTS = 400
 _PLAIN = 8  # grey levels by which a plain colour varies
@@ -27,7 +28,8 @@ def _along(length: int) -> list[int]:
 class View:
     """A picture small enough to be looked at many times."""
 
-    grey: Bytes2D  # its longer side DETAIL pixels, or fewer
+    grey: Bytes2D  # its longer side 320 pixels, or fewer
+    fine: Bytes2D  # its longer side DETAIL pixels, or fewer
     colours: Colours  # squashed to COLOUR × COLOUR pixels
     width: int  # of the full picture
     height: int
@@ -37,6 +39,11 @@ class View:
     def sides(self) -> tuple[int, int]:
         """Width and height of `grey`."""
         return self.grey.shape[1], self.grey.shape[0]
+
+    @cached_property
+    def closer(self) -> "View":
+        """The same in all its detail."""
+        return replace(self, grey=self.fine)
 
     @cached_property
     def border(self) -> NDArray[np.bool_]:
@@ -60,5 +67,5 @@ class View:
 
 def view_of(picture: Picture) -> View:
     """A view of a picture that was decoded with `colour=COLOUR` and `detail=DETAIL`; raises `ImageError`."""
-    grey = np.ascontiguousarray(picture.grey(DETAIL))
-    return View(grey, picture.rgb(COLOUR, COLOUR), picture.width, picture.height, picture.damaged)
+    grey, fine = (np.ascontiguousarray(picture.grey(side)) for side in (_SEEN, DETAIL))
+    return View(grey, fine, picture.rgb(COLOUR, COLOUR), picture.width, picture.height, picture.damaged)

@@ -1,0 +1,189 @@
+"""Which of the proposed pairs are looked at: all of them, or only those that decide what stays.
+
+A thousand copies of one picture make half a million pairs, of which a thousand decide: those with the copy that
+stays. So the best of each neighbourhood is compared with the others, what it matches is its own, and what is left
+goes on among itself, as the linking rule `star` does it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from twinpix.model import DIGITS
+from twinpix.pipeline.verifying import Guess, Pair, Verifier, guess_of, through, turned
+from twinpix.verify import Look
+
+Rank = Callable[[Collection[int]], Mapping[int, Any]]
+"""Of nodes, what sorts them from the best to keep downwards."""
+
+Ends = tuple[int, int]
+
+_JOINTS = 3  # pictures through which a third is tried
+_ROUNDS = 2  # in which pairs are looked at that a third picture joins
+_CROWD = 64  # pictures that one matches, of which all pairs are looked at
+
+
+class Proposal(NamedTuple):
+    """A pair of nodes `i < j` that a method proposes."""
+
+    i: int
+    j: int
+    distance: float | None  # of the codes; None where the pixels say how far two pictures are apart
+    guess: Guess
+    tier: str  # the method, where there are several
+    exact: bool = False  # whether the guess is as exact as points make it
+
+    @property
+    def ends(self) -> Ends:
+        return self.i, self.j
+
+
+class Covering:
+    """Looks at proposed pairs; `found` are those that are one picture, and how far apart they are.
+
+    `first` is the content that stands for each node; without a `rank`, every pair is looked at.
+    """
+
+    def __init__(self, first: Sequence[int], eye: Verifier, rank: Rank | None) -> None:
+        self.found: dict[Ends, float] = {}
+        self._first, self._eye, self._rank = first, eye, rank
+        self._ranks: dict[int, Any] = {}
+        self._settled: set[Ends] = set()
+        self._open: dict[int, dict[int, Proposal]] = defaultdict(dict)  # both ways
+        self._later: dict[Ends, Proposal] = {}  # what was not clear at a glance
+        self._hub: dict[int, int] = {}  # of each node that matches a better one, that one, which has none itself
+        self._own: dict[int, set[int]] = defaultdict(set)  # of each hub, the nodes that it is the hub of
+
+    def add(self, proposed: Iterable[Proposal], *, glance: bool = False) -> None:
+        """Look at what is proposed; at a glance, leave open what is not clear."""
+        fresh = [one for one in proposed if one.ends not in self._settled]
+        if self._rank is None:
+            self._look(fresh, glance=glance)
+            return
+        for one in fresh:
+            self._later.pop(one.ends, None)
+            self._open[one.i][one.j] = self._open[one.j][one.i] = one
+        unknown = {end for one in fresh for end in one.ends} - self._ranks.keys()
+        self._ranks.update(self._rank(unknown))
+        self._cover(glance=glance)
+
+    def close(self) -> None:
+        """Look at what was left open, and at what a third picture joins."""
+        left = [one for _, one in sorted(self._later.items()) if one.ends not in self._settled]
+        self._later.clear()
+        self.add(left)
+        for _ in range(_ROUNDS):
+            if not (self._join_all() if self._rank is None else self._join_hubs()):
+                return
+
+    def _look(self, proposed: Sequence[Proposal], *, glance: bool = False) -> None:
+        for tier in sorted({one.tier for one in proposed}):
+            pairs = [self._pair(one) for one in proposed if one.tier == tier]
+            self._eye.look(pairs, tier, glance=glance)
+        for one in proposed:
+            seen = self._eye.of(self._first[one.i], self._first[one.j])
+            if glance and seen is None:
+                self._later[one.ends] = one
+                continue
+            self._settled.add(one.ends)
+            if seen and seen.same:
+                self.found[one.ends] = apart(seen) if one.distance is None else one.distance
+
+    def _pair(self, one: Proposal) -> Pair:
+        a, b = self._first[one.i], self._first[one.j]
+        guess = one.guess if a < b else turned(one.guess)
+        return Pair(min(a, b), max(a, b), guess, one.exact)
+
+    # -- hubs
+
+    def _cover(self, *, glance: bool = False) -> None:
+        while edges := list(self._edges()):
+            self._look([one for _, one in edges], glance=glance)
+            for hub, one in edges:
+                other = one.j if one.i == hub else one.i
+                del self._open[hub][other], self._open[other][hub]
+            self._claim((hub, one.j if one.i == hub else one.i) for hub, one in edges if one.ends in self.found)
+
+    def _edges(self) -> Iterator[tuple[int, Proposal]]:
+        """The pairs to look at next: of each free node that is the best of its free neighbours, with them."""
+        for node in sorted(self._open):
+            if node in self._hub:
+                continue
+            free = {other: one for other, one in self._open[node].items() if other not in self._hub}
+            if free and all(self._key(node) < self._key(other) for other in free):
+                yield from ((node, one) for _, one in sorted(free.items()))
+
+    def _key(self, node: int) -> tuple[Any, int]:
+        return self._ranks[node], node
+
+    def _claim(self, pairs: Iterable[Ends]) -> None:
+        """Make nodes a hub's own, and with each, where they match, those that were the node's."""
+        handed: list[tuple[int, int, Proposal]] = []
+        for hub, other in pairs:
+            if other in self._hub or hub in self._hub:
+                continue
+            self._hub[other] = hub
+            self._own[hub].add(other)
+            for orphan in sorted(self._own.pop(other, ())):
+                del self._hub[orphan]
+                handed.append((hub, orphan, self._through(hub, other, orphan)))
+        self._look([one for _, _, one in handed if one.ends not in self.found])
+        if handed:
+            self._claim((hub, orphan) for hub, orphan, one in handed if one.ends in self.found)
+
+    def _join_hubs(self) -> bool:
+        """Try each node that no hub has against the hubs of those that it may match; True when some did."""
+        count = len(self._hub)
+        tried: dict[Ends, tuple[int, int, Proposal]] = {}
+        for node in sorted(self._open):
+            if node in self._hub:
+                continue
+            joints = [other for other in sorted(self._open[node]) if self._hub.get(other, node) != node]
+            for joint in joints[:_JOINTS]:
+                one = self._open[node].pop(joint)
+                self._open[joint].pop(node, None)
+                tried[one.ends] = node, joint, one
+        self._look([one for _, _, one in tried.values()])
+        closing = {
+            (node, hub): self._through(hub, joint, node)
+            for node, joint, one in tried.values()
+            if one.ends in self.found and (hub := self._hub.get(joint, node)) != node
+        }
+        self._look([one for one in closing.values() if one.ends not in self.found])
+        ends = (tuple(sorted(pair, key=self._key)) for pair, one in closing.items() if one.ends in self.found)
+        self._claim((better, worse) for better, worse in ends)
+        self._cover()
+        return len(self._hub) > count
+
+    # -- pairs that a third picture joins
+
+    def _join_all(self) -> bool:
+        near: dict[int, set[int]] = defaultdict(set)
+        for i, j in self.found:
+            near[i].add(j)
+            near[j].add(i)
+        joined: dict[Ends, Proposal] = {}
+        for middle, others in sorted(near.items()):
+            for i, j in combinations(sorted(others)[:_CROWD], 2):
+                if (i, j) not in self.found and (i, j) not in joined:
+                    joined[i, j] = self._through(i, middle, j)
+        count = len(self.found)
+        self._look(list(joined.values()))
+        return len(self.found) > count
+
+    def _through(self, a: int, middle: int, b: int) -> Proposal:
+        """The pair of two nodes that both match a third, as that says they lie."""
+        guess = through(self._seen(a, middle), self._seen(middle, b))
+        tier = self._eye.tier_of(self._first[a], self._first[middle])
+        return Proposal(a, b, None, guess, tier, True) if a < b else Proposal(b, a, None, turned(guess), tier, True)
+
+    def _seen(self, a: int, b: int) -> Guess:
+        look = self._eye.of(self._first[a], self._first[b])
+        assert look is not None
+        return guess_of(look)
+
+
+def apart(look: Look) -> float:
+    """The share of what two pictures have in common on which they differ."""
+    return round(1 - look.agrees, DIGITS)
