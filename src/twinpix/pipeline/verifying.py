@@ -20,7 +20,7 @@ from twinpix.sources import read
 from twinpix.verify import Look, View
 
 _BATCH = 24  # pairs
-_HELD = 96  # views that a process keeps, for the pairs to come
+_HELD = 256  # views that a process keeps, for the pairs to come
 UNIT = (1.0, 1.0)  # guesses are maps between pictures of these sides
 
 Guess = tuple[float, ...]  # the six numbers of a map between pictures of sides 1; () for none

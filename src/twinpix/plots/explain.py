@@ -23,7 +23,7 @@ from twinpix.plots import lettering
 from twinpix.plots.lettering import Colour
 from twinpix.report import plural
 from twinpix.verify import Look, Map, View
-from twinpix.verify.agreement import BLOCK, Agreement, Laid, agreement, laid
+from twinpix.verify.agreement import BLOCK, Agreement, Laid, agreement, laid, pixels_of
 from twinpix.verify.maps import Side, corners, inverse, placed, rescaled
 from twinpix.verify.matching import found
 from twinpix.verify.tones import toned
@@ -350,7 +350,7 @@ def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, Agreement]:
     cv2 = opencv()
     on = laid(pair.a.view, pair.b.view, pair.there)
     agrees = agreement(on)
-    mapped = toned(on, on.common)[0] if on.common.sum() >= _FEW else on.a
+    mapped = toned(on, on.common & pixels_of(agrees.fits == 1, on.common.shape))[0] if on.common.sum() >= _FEW else on.a
     first, second = (cv2.GaussianBlur(grey, (0, 0), _SMOOTH) for grey in (mapped, on.b))
     sides = (on.a.shape[1], on.a.shape[0])
     to_b = _chain(inverse(on.there), pair.there)

@@ -40,7 +40,7 @@ class Agreement(NamedTuple):
     share: float  # of the blocks in which there is something to see
     area: float  # of the parts of equal area: many small letters, or a caption's band, would outvote a smooth picture
     blocks: int  # with something to see
-    coarse: float  # correlation of the blocks' own light and dark; 1 where there is next to none
+    coarse: float  # correlation of the light and dark of blocks that agree; 1 where there is next to none
     fits: NDArray[np.int8]  # (rows, columns) of blocks: 1 agrees, 0 does not, -1 nothing to see there
 
 
@@ -100,7 +100,7 @@ def agreement(pair: Laid) -> Agreement:
         return Agreement(0.0, 0.0, 0, 1.0, np.full(seen.shape, -1, np.int8))
     share, area = float(fits[seen].mean()), _area(fits, seen, (covered > 0.7) & ~plain)
     shown = np.where(seen, fits, -1).astype(np.int8)
-    return Agreement(share, area, blocks, _coarse(mean_a, mean_b, (covered > 0.7) & (border < 1 - _BORDER)), shown)
+    return Agreement(share, area, blocks, _coarse(mean_a, mean_b, seen & fits & (border < 1 - _BORDER)), shown)
 
 
 def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:
@@ -117,13 +117,19 @@ def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.
     return float((agreeing[there] / counts[there]).mean())
 
 
-def _coarse(a: NDArray[Any], b: NDArray[Any], covered: NDArray[np.bool_]) -> float:
+def _coarse(a: NDArray[Any], b: NDArray[Any], chosen: NDArray[np.bool_]) -> float:
     """How well light and dark places lie together: of one fabric's weave all blocks agree, whatever lies on it."""
-    first, second = a[covered], b[covered]
+    first, second = a[chosen], b[chosen]
     if len(first) < 2 or max(first.std(), second.std()) < 2 * _CONTRAST:
         return 1.0
     product = ((first - first.mean()) * (second - second.mean())).mean()
     return float(product / max(first.std() * second.std(), 1.0))
+
+
+def pixels_of(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The pixels of marked blocks."""
+    cv2 = opencv()
+    return np.asarray(cv2.resize(blocks.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST), dtype=bool)
 
 
 def between(fits: NDArray[np.int8]) -> NDArray[np.bool_]:

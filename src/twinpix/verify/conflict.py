@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.agreement import Floats, laid
+from twinpix.verify.agreement import Agreement, Floats, Laid, between, laid, pixels_of
 from twinpix.verify.maps import Map, rescaled
 from twinpix.verify.tones import toned
 from twinpix.verify.views import View
@@ -18,29 +18,37 @@ _GROUND = 14.0  # grey levels between the grounds of two pictures that have the 
 _AROUND, _NEAR = 5, 9  # pixels a side of what lies around a pixel, and of where its ground is looked for
 _JOINED = 15  # pixels: what stands out no further apart is one thing
 _ONE = 0.12  # of the overlap: one thing no larger may have been put there
+_MANY, _WEIGHT = 6, 3  # things are more than an edit puts on a picture: they weigh so much more
+_SPECK = 8  # pixels: less is no thing
 
 
-def conflict(a: View, b: View, there: Map, within: NDArray[np.bool_]) -> float:
+def conflict(a: View, b: View, there: Map, agrees: Agreement) -> float:
     """The share of the overlap on which each picture has something of its own, where the other has plain ground.
 
     An edit puts something on a picture, or takes it away: one of the two has it. Where both have things that the
     other lacks, all over the place, they are two pictures of one design. One thing, however much it differs, may be
-    an edit and does not count.
+    an edit and does not count. What lies beyond all blocks that agree is a border.
     """
+    found = _conflict(laid(a, b, there), agrees)
+    if found > CONFLICT or max(a.fine.size, b.fine.size) == max(a.grey.size, b.grey.size):
+        return found
+    near = rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
+    return max(found, _conflict(laid(a.closer, b.closer, near), agrees))
+
+
+def _conflict(pair: Laid, agrees: Agreement) -> float:
     cv2 = opencv()
-    close = a.closer, b.closer
-    there = rescaled(there, (a.sides, close[0].sides), (b.sides, close[1].sides))
-    pair = laid(*close, there)
-    between = cv2.resize(within.astype(np.uint8), pair.a.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
-    inner = cv2.erode((pair.common & between).astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(bool)
+    within = pixels_of(between(agrees.fits), pair.a.shape)
+    inner = cv2.erode((pair.common & within).astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(bool)
     if inner.sum() < 64 or min(inner.shape) < 8:
         return 0.0
-    mapped, _ = toned(pair, inner)
+    mapped, _ = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))
     mine, theirs = _own(mapped, pair.b) & inner, _own(pair.b, mapped) & inner
     if not mine.any() or not theirs.any():
         return 0.0
-    other = ~_largest(mine | theirs, inner)
-    return float(min((mine & other).sum(), (theirs & other).sum()) / inner.sum())
+    largest, things = _things(mine | theirs, inner)
+    share = float(min((mine & ~largest).sum(), (theirs & ~largest).sum()) / inner.sum())
+    return share * (_WEIGHT if things >= _MANY else 1)
 
 
 def _own(values: Floats, other: Floats) -> NDArray[np.bool_]:
@@ -57,15 +65,17 @@ def _own(values: Floats, other: Floats) -> NDArray[np.bool_]:
     return np.asarray(stands_out & (high - low < _FLAT) & same_ground, dtype=bool)
 
 
-def _largest(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest thing among what is marked, unless it is too large to be one."""
+def _things(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
+    """The largest thing among what is marked, unless it is too large to be one; and how many things there are."""
     cv2 = opencv()
     joined = cv2.dilate(marked.astype(np.uint8), np.ones((_JOINED, _JOINED), np.uint8))
     count, labels, facts, _ = cv2.connectedComponentsWithStats(joined)
     if count < 2:
-        return np.zeros_like(marked)
+        return np.zeros_like(marked), 0
     areas = facts[1:, cv2.CC_STAT_AREA]
     largest = int(areas.argmax())
+    sizes = np.bincount(labels[marked], minlength=count)
+    things = int((sizes[1:] >= _SPECK).sum())
     if areas[largest] > _ONE * inner.sum():
-        return np.zeros_like(marked)
-    return np.asarray(labels == largest + 1, dtype=bool)
+        return np.zeros_like(marked), things
+    return np.asarray(labels == largest + 1, dtype=bool), things

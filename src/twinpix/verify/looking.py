@@ -7,7 +7,7 @@ import numpy as np
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import Agreement, agreement, between, is_exact, laid, refined
+from twinpix.verify.agreement import Agreement, agreement, is_exact, laid, refined
 from twinpix.verify.conflict import CONFLICT, conflict
 from twinpix.verify.maps import Map, inverse, overlap
 from twinpix.verify.matching import Found, found
@@ -28,7 +28,7 @@ _FEW = 6  # blocks with something to see: fewer prove nothing by themselves
 _OVERLAP = 0.5  # of the picture of which more is in the overlap
 _COARSE = 0.52  # by which light and dark places must correlate
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
-_SPREAD = 0.3  # of the overlap, that points of one scene enclose
+_SPREAD = 0.18  # of the overlap, that points of one scene enclose
 _PART = 0.03  # of the picture of which less is
 
 
@@ -60,6 +60,8 @@ def glance(a: View, b: View, guesses: Iterable[Map], least: float = AGREE) -> Lo
         one = _weighed(a, b, there, least)
         if one.differs is not None and one.clear:
             return _named(a, b, one, one.differs)
+        if one.contrary and _is_as_good_as_can_be(a, b, one):
+            return _different(one)
     return None
 
 
@@ -75,8 +77,17 @@ def look(a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE, *,
     seen = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
     if seen is not None and seen.points >= SCENE and seen.spread >= _SPREAD:
         return Look("similar-scene", "", "", seen.agrees.share, seen.overlap, seen.points, seen.there)
-    share, shared = (best.agrees.share, best.overlap) if best else (0.0, (0.0, 0.0))
-    return Look(None, "", "", share, shared, seen.points if seen else 0, None)
+    return _different(best)
+
+
+def _different(best: "_Tried | None") -> Look:
+    if best is None:
+        return Look(None, "", "", 0.0, (0.0, 0.0), 0, None)
+    return Look(None, "", "", best.agrees.share, best.overlap, best.points, best.there)
+
+
+def _is_as_good_as_can_be(a: View, b: View, one: "_Tried") -> bool:
+    return one.agrees.share >= _EXACT and is_exact(laid(a, b, one.there))
 
 
 class _Tried(NamedTuple):
@@ -115,7 +126,7 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
         yield one
         if exact and one.decided:
             return
-        if one.clear or (one.contrary and one.agrees.share >= _EXACT and is_exact(laid(a, b, there))):
+        if one.clear or (one.contrary and _is_as_good_as_can_be(a, b, one)):
             return
         best = one if best is None or one.worth > best.worth else best
     by_points = found(a, b)
@@ -137,9 +148,10 @@ def _weighed(a: View, b: View, there: Map, least: float) -> _Tried:
     agrees, shared = agreement(pair), overlap(there, a.sides, b.sides)
     same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
     same = same and agrees.share >= least and agrees.area >= _AREA * least and agrees.coarse >= _COARSE
-    differs = difference(pair, a, b, there) if same else None
-    contrary = differs is not None and differs.own and conflict(a, b, there, between(agrees.fits)) > CONFLICT
-    return _Tried(there, agrees, shared, None if contrary else differs, contrary)
+    contrary = same and not (a.damaged or b.damaged) and conflict(a, b, there, agrees) > CONFLICT
+    return _Tried(
+        there, agrees, shared, difference(pair, agrees, a, b, there) if same and not contrary else None, contrary
+    )
 
 
 def _named(a: View, b: View, best: _Tried, differs: Difference) -> Look:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import Laid
+from twinpix.verify.agreement import Agreement, Laid, pixels_of
 from twinpix.verify.maps import Change, Map, change_of, inverse, overlap, placed, rescaled
 from twinpix.verify.tones import toned
 from twinpix.verify.views import COLOUR, View
@@ -41,7 +41,6 @@ class Difference(NamedTuple):
     grain: float  # grey levels by which b varies more from pixel to pixel, where either is flat
     outside: float  # share of the overlap that stands out of what the other picture has around it
     spread: float  # share of the blocks in which something does
-    own: bool  # whether anything at all stands out
     box: tuple[float, float, float, float]  # where, in shares of picture b: left, top, right, bottom
 
     @property
@@ -197,13 +196,13 @@ def _sized(a: View, b: View, change: Change) -> list[Part]:
 # -- what differs ---------------------------------------------------------------------------------------
 
 
-def difference(pair: Laid, a: View, b: View, there: Map) -> Difference:
-    """What differs where picture `a` lies on picture `b`."""
+def difference(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> Difference:
+    """What differs where picture `a` lies on picture `b`, as far as the pixels agree."""
     cv2 = opencv()
     inner = cv2.erode(pair.common.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(bool)
     if inner.sum() < 64 or min(inner.shape) < 8:
-        return Difference(0, 0, 1, 0, 0, 0, False, (0, 0, 0, 0))
-    mapped, tone = toned(pair, inner)
+        return Difference(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
+    mapped, tone = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))
     outside = np.maximum(_beyond(mapped, pair.b), _beyond(pair.b, mapped))
     marked = (outside > _STANDS_OUT) & inner
     rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
@@ -223,7 +222,6 @@ def difference(pair: Laid, a: View, b: View, there: Map) -> Difference:
         _grain(pair.a, pair.b, rest),
         float(marked.sum() / inner.sum()),
         spread,
-        bool(((outside > _STANDS_OUT / 2) & inner).any()),
         box,
     )
 

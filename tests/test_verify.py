@@ -1,0 +1,239 @@
+"""The second look: maps, agreement, names; pictures that share a lot are told apart."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFilter
+
+import twinpix
+from drawings import draw
+from hard_negatives import PAIRS, Pair, right
+from twinpix import verify
+from twinpix.errors import UsageError
+from twinpix.fingerprints import base
+from twinpix.imaging import picture_of
+from twinpix.verify import COLOUR, DETAIL, View, look, turning, view_of
+from twinpix.verify.agreement import agreement, laid
+from twinpix.verify.maps import Map, change_of, inverse, overlap, placed, rescaled
+
+
+def view(image: Image.Image) -> View:
+    return view_of(picture_of(image.convert("RGB"), "fast", COLOUR, DETAIL))
+
+
+def seen(a: Image.Image, b: Image.Image) -> verify.Look:
+    first, second = view(a), view(b)
+    return look(first, second, [turning(0, first.sides, second.sides)])
+
+
+maps = st.builds(
+    lambda angle, across, down, mirror, x, y: np.array(
+        [
+            [math.cos(angle) * across * mirror, -math.sin(angle) * down, x],
+            [math.sin(angle) * across * mirror, math.cos(angle) * down, y],
+        ]
+    ),
+    st.floats(-3.1, 3.1),
+    st.floats(0.3, 3),
+    st.floats(0.3, 3),
+    st.sampled_from([1, -1]),
+    st.floats(-80, 80),
+    st.floats(-80, 80),
+)
+
+
+# -- maps -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_the_map_of_an_orientation_leads_to_the_same_pixel(turn: int) -> None:
+    b = np.arange(35 * 3).reshape(7, 5, 3)
+    oriented = base.turned(b, b.swapaxes(0, 1), turn)
+    there = turning(turn, (oriented.shape[1], oriented.shape[0]), (5, 7))
+    for y in range(oriented.shape[0]):
+        for x in range(oriented.shape[1]):
+            u, v = np.rint(placed(there, np.array([[x, y]], float))[0]).astype(int)
+            assert np.array_equal(oriented[y, x], b[v, u])
+
+
+@given(maps)
+@settings(max_examples=100, deadline=None)
+def test_a_map_taken_apart_says_what_it_was_made_of(there: Map) -> None:
+    change = change_of(there)
+    mirror = np.diag([-1.0, 1.0]) if change.mirrored else np.eye(2)
+    angle = math.radians(change.angle)
+    turned = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    np.testing.assert_allclose(turned @ np.diag([change.across, change.down]) @ mirror, there[:, :2], atol=1e-6)
+    np.testing.assert_allclose(inverse(inverse(there)), there, atol=1e-6)
+
+
+@given(maps)
+@settings(max_examples=60, deadline=None)
+def test_the_overlap_is_the_share_of_pixels_that_land_inside(there: Map) -> None:
+    a, b = (60, 40), (50, 70)
+    x, y = np.meshgrid(np.linspace(-0.5, a[0] - 0.5, 240), np.linspace(-0.5, a[1] - 0.5, 160))
+    places = placed(there, np.stack([x.ravel(), y.ravel()], axis=1))
+    inside = ((places > -0.5) & (places < np.array(b) - 0.5)).all(axis=1).mean()
+    of_a, of_b = overlap(there, a, b)
+    assert of_a == pytest.approx(inside, abs=0.03)
+    area = abs(np.linalg.det(there[:, :2])) * a[0] * a[1]
+    assert of_b == pytest.approx(min(1, of_a * area / (b[0] * b[1])), abs=0.01)
+
+
+@given(maps)
+@settings(max_examples=50, deadline=None)
+def test_a_map_between_smaller_pictures_leads_to_the_same_places(there: Map) -> None:
+    small = rescaled(there, ((60, 40), (30, 20)), ((50, 70), (100, 140)))
+    corner, far = (
+        placed(there, np.array([[-0.5, -0.5], [59.5, 39.5]])),
+        placed(small, np.array([[-0.5, -0.5], [29.5, 19.5]])),
+    )
+    np.testing.assert_allclose((far + 0.5) / [100, 140], (corner + 0.5) / [50, 70], atol=1e-9)
+
+
+# -- agreement ------------------------------------------------------------------------------------------
+
+
+def test_a_picture_agrees_with_itself_and_not_with_another() -> None:
+    a, b = view(draw("scene", 1, (320, 240))), view(draw("scene", 2, (320, 240)))
+    whole = turning(0, a.sides, b.sides)
+    assert agreement(laid(a, a, whole)).share == 1
+    other = agreement(laid(a, b, whole))
+    assert other.share < 0.2
+    assert other.blocks > 50
+
+
+@pytest.mark.parametrize("make", PAIRS, ids=lambda make: make.__name__)
+def test_pictures_that_share_a_lot_are_no_copies(make: object) -> None:
+    pair: Pair = make()  # type: ignore[operator]
+    for a, b in ((pair.a, pair.b), (pair.b, pair.a)):
+        found = seen(a, b)
+        relation = None if pair.answer == "different" and found.relation == "similar-scene" else found.relation
+        assert right(pair, relation), f"{pair.name}: {pair.reason}; got {found.relation} {found.detail}"
+
+
+def test_one_page_scanned_twice_is_one_picture() -> None:
+    def page(seed: int) -> Image.Image:
+        out = Image.new("RGB", (700, 990), (250, 249, 246))
+        rng = np.random.default_rng(seed)
+        for line in range(40):
+            words = " ".join("".join(rng.choice(list("abcdefghimnorstu"), rng.integers(3, 9))) for _ in range(9))
+            ImageDraw.Draw(out).text((60, 60 + 22 * line), words, fill=(30, 30, 34), font_size=15)
+        return out
+
+    first = page(1)
+    noise = np.random.default_rng(0).normal(0, 5, (990, 700, 3))
+    again = Image.fromarray(
+        np.clip(np.asarray(first.rotate(0.6, Image.Resampling.BICUBIC, fillcolor="white")) + noise, 0, 255).astype(
+            np.uint8
+        )
+    )
+    assert seen(first, again.filter(ImageFilter.GaussianBlur(0.6))).same
+    assert seen(first, first.resize((350, 495), Image.Resampling.LANCZOS)).same
+    assert seen(first, page(2)).relation is None
+
+
+def test_a_look_from_the_other_side_says_the_other_way_round() -> None:
+    whole = draw("street", 3, (400, 300))
+    found = seen(whole, whole.crop((40, 30, 360, 270)))
+    back = found.turned()
+    assert found.relation == back.relation == "cropped"
+    assert found.detail.startswith("cropped 64% at (")
+    assert back.detail.startswith("shows more: 64% at (")
+    assert back.overlap == found.overlap[::-1]
+
+
+def test_a_burst_is_a_scene_and_no_copy(tmp_path: Path) -> None:
+    near, far = draw("scene", 3, (640, 480)), draw("street", 4, (640, 480)).resize((250, 200))
+    pictures = []
+    for shift in (0, 140):  # what stands in front moves against what lies behind
+        moment = near.copy()
+        moment.paste(far, (60 + shift, 140 + shift // 3))
+        moment.paste(far.rotate(90, expand=True), (380 - shift, 40))
+        pictures.append(moment.convert("RGB"))
+    for number, moment in enumerate(pictures):
+        moment.save(tmp_path / f"{number}.png")
+    report = twinpix.find(tmp_path, method="local", store=None, radius=0.2)
+    assert report.groups == []
+    assert [match.relation for match in report.similar] in ([], ["similar-scene"])
+
+
+# -- what decides what stays ----------------------------------------------------------------------------
+
+
+def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twinpix.pipeline import verifying
+
+    picture = draw("street", 5, (600, 450)).convert("RGB")
+    for number in range(24):
+        side = 600 - 12 * number
+        picture.resize((side, side * 3 // 4), Image.Resampling.LANCZOS).save(tmp_path / f"{number:02d}.jpg", quality=80)
+    looked: list[int] = []
+    real = verifying.Verifier.look
+
+    def counted(self: verifying.Verifier, pairs: list[verifying.Pair], tier: str = "", *, glance: bool = False) -> None:
+        looked.append(len(pairs))
+        real(self, pairs, tier, glance=glance)
+
+    monkeypatch.setattr(verifying.Verifier, "look", counted)
+    star = twinpix.find(tmp_path, method="local", store=None)
+    few = sum(looked)
+    looked.clear()
+    complete = twinpix.find(tmp_path, method="local", store=None, link="complete")
+    assert [len(group.members) for group in star.groups] == [24]
+    assert [member.path for member in star.groups[0].members] == [member.path for member in complete.groups[0].members]
+    assert few < 60
+    assert sum(looked) >= 24 * 23 // 2
+
+
+# -- calibration ----------------------------------------------------------------------------------------
+
+
+def test_the_radius_is_found_for_a_share_of_right_matches(tmp_path: Path) -> None:
+    for seed in range(12):
+        picture = draw("scene", seed, (320, 240)).convert("RGB")
+        picture.save(tmp_path / f"{seed}.png")
+        picture.filter(ImageFilter.GaussianBlur(1)).resize((200, 150)).save(tmp_path / f"{seed}-small.jpg", quality=60)
+    strict = twinpix.find(tmp_path, method="ahash", precision=1.0, store=None)
+    loose = twinpix.find(tmp_path, method="ahash", precision=0.05, store=None)
+    assert strict.radius <= loose.radius
+    stems = [{Path(m.path).stem.removesuffix("-small") for m in group.members} for group in strict.groups]
+    assert all(len(names) == 1 for names in stems)
+    assert len(stems) >= 3
+    assert any(note.startswith("calibrated: radius ") and "interval" in note for note in strict.notes)
+
+
+def test_a_sample_estimates_the_share_and_its_interval() -> None:
+    from twinpix.pipeline.calibrating import _drawn, _estimate
+
+    rng = np.random.default_rng(1)
+    step = np.sort(rng.integers(0, 64, 50_000))
+    wrong_all = rng.random(50_000) < step / 200
+    chosen = _drawn(step)
+    assert len(chosen) == len(set(chosen.tolist())) <= 2000
+    found = _estimate(5, step, step[chosen], wrong_all[chosen])
+    assert found.low < 1 - wrong_all.mean() < found.high
+    assert found.share == pytest.approx(1 - wrong_all.mean(), abs=0.03)
+    whole = _estimate(5, step[:100], step[:100], wrong_all[:100])
+    assert whole.low == whole.share == whole.high == pytest.approx(1 - wrong_all[:100].mean())
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"precision": 2}, "above 0 and at most 1"),
+        ({"precision": 0.9, "radius": 3}, "not both"),
+        ({"precision": 0.9, "method": "local"}, "no radius to find"),
+    ],
+)
+def test_a_precision_that_does_not_fit_is_refused(given: dict[str, object], words: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=words):
+        twinpix.find(tmp_path, store=None, **given)  # type: ignore[arg-type]
