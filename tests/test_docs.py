@@ -47,7 +47,7 @@ def test_the_fields_of_a_description_stand_in_the_documents() -> None:
     assert sorted(name.strip("`") for name in named if name != "`cnn`") == sorted(Description.__struct_fields__)
 
 
-DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in ("resolve", "imgdupes", "scripts", "cnn", "search"))]
+DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in ("resolve", "imgdupes", "scripts", "cnn", "search", "local"))]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
