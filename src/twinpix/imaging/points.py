@@ -15,8 +15,7 @@ from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
 
 DESCRIPTOR = 128
-_CONTRAST = (0.04, 0.012)  # what stands out of a picture; of one where little does, what stands out less
-_FEW = 0.6  # of the points asked for: fewer, and the lower contrast counts
+_CONTRAST = 0.012  # of a point: low, since the strongest are kept anyway and soft pictures have no others
 _SIDE, _BINS = 4, 8  # a descriptor is 4 rows × 4 columns × 8 directions, rows along its own direction
 
 
@@ -31,10 +30,7 @@ class Points(NamedTuple):
 
 def points_of(grey: Bytes2D, most: int) -> Points:
     """The `most` strongest points of a grey picture `(rows, columns)`; there may be fewer, or none."""
-    for contrast in _CONTRAST:
-        found, around = _detector(most, contrast).detectAndCompute(np.ascontiguousarray(grey), None)
-        if len(found) >= _FEW * most:
-            break
+    found, around = _detector(most).detectAndCompute(np.ascontiguousarray(grey), None)
     if not len(found):
         empty = np.empty(0, np.float32)
         return Points(np.empty((0, 2), np.float32), empty, empty, np.empty((0, DESCRIPTOR), np.float32))
@@ -67,5 +63,5 @@ def _rooted(around: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @cache
-def _detector(most: int, contrast: float) -> Any:
-    return opencv().SIFT_create(nfeatures=most, contrastThreshold=contrast, enable_precise_upscale=True)
+def _detector(most: int) -> Any:
+    return opencv().SIFT_create(nfeatures=most, contrastThreshold=_CONTRAST, enable_precise_upscale=True)

@@ -11,7 +11,8 @@ from twinpix.verify.views import View
 
 BLOCK = 16  # pixels
 _BLUR = 1.5  # pixels: what a shift of a pixel would make disagree is smoothed away
-_CONTRAST = 4.0  # of a block's grey levels, as a standard deviation, below which there is nothing to compare
+_SLOPE = 25  # pixels: what varies no faster is light, not structure
+_CONTRAST = 3.0  # of a block's grey levels, as a standard deviation, below which there is nothing to compare
 _ALIKE = 0.6  # normalised correlation of two blocks that show the same
 _BORDER = 0.9  # of a block: so much border in one picture says nothing of the other
 _STRONG = 0.05  # of a correlation: with less, a shift means nothing
@@ -39,6 +40,7 @@ class Agreement(NamedTuple):
 
     share: float  # of the blocks in which there is something to see
     area: float  # of the parts of equal area: many small letters, or a caption's band, would outvote a smooth picture
+    whole: float  # as `share`, borders counted too
     blocks: int  # with something to see
     coarse: float  # correlation of the light and dark of blocks that agree; 1 where there is next to none
     fits: NDArray[np.int8]  # (rows, columns) of blocks: 1 agrees, 0 does not, -1 nothing to see there
@@ -74,7 +76,8 @@ def agreement(pair: Laid) -> Agreement:
     """Compare two pictures that lie on each other, block by block."""
     cv2 = opencv()
     side = BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
-    a, b = (cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b))
+    smooth = [cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b)]
+    a, b = (grey - cv2.blur(grey, (_SLOPE, _SLOPE)) for grey in smooth)  # any two slopes would agree
     rows, columns = (max(1, length // side) for length in a.shape)
     # Near the edge of the overlap the smoothing has mixed in what lies beyond.
     weight = cv2.erode(pair.common.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(np.float32)
@@ -87,20 +90,23 @@ def agreement(pair: Laid) -> Agreement:
 
     covered = mean(weight)
     filled = np.maximum(covered, 1e-6)
+    light_a, light_b = (mean(grey * weight) / filled for grey in smooth)
     mean_a, mean_b = mean(a * weight) / filled, mean(b * weight) / filled
     var_a = mean(a * a * weight) / filled - mean_a**2
     var_b = mean(b * b * weight) / filled - mean_b**2
     product = mean(a * b * weight) / filled - mean_a * mean_b
     border = mean(pair.border.astype(np.float32))
     plain = border > _BORDER
-    seen = (covered > 0.7) & ~plain & (np.maximum(var_a, var_b) > _CONTRAST**2)
+    there = (covered > 0.7) & (np.maximum(var_a, var_b) > _CONTRAST**2)
     fits = product > _ALIKE * np.sqrt(np.maximum(var_a, 0.25) * np.maximum(var_b, 0.25))
+    seen = there & ~plain
     blocks = int(seen.sum())
     if not blocks:
-        return Agreement(0.0, 0.0, 0, 1.0, np.full(seen.shape, -1, np.int8))
+        return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(seen.shape, -1, np.int8))
     share, area = float(fits[seen].mean()), _area(fits, seen, (covered > 0.7) & ~plain)
     shown = np.where(seen, fits, -1).astype(np.int8)
-    return Agreement(share, area, blocks, _coarse(mean_a, mean_b, seen & fits & (border < 1 - _BORDER)), shown)
+    whole = float((fits & there).sum() / there.sum())
+    return Agreement(share, area, whole, blocks, _coarse(light_a, light_b, seen & fits & (border < 1 - _BORDER)), shown)
 
 
 def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:

@@ -9,7 +9,7 @@ from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
 from twinpix.verify.agreement import Agreement, agreement, is_exact, laid, refined
 from twinpix.verify.conflict import CONFLICT, conflict
-from twinpix.verify.maps import Map, inverse, overlap
+from twinpix.verify.maps import Map, corners, inverse, overlap, placed, turning
 from twinpix.verify.matching import Found, found
 from twinpix.verify.naming import Difference, difference, name_of
 from twinpix.verify.views import View
@@ -22,11 +22,14 @@ SCENE = 12
 
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
+_STRAIGHT = 0.015  # of the longer side: how far a map's corners may lie from where an orientation puts them
+_LESS = 0.05  # of the overlap: so much less may agree on the orientation itself
 _GAIN = 0.02  # of the overlap: so much more must agree for another map to be better
 _WORTH = 0.25  # of the overlap: with less, a map is none that could be made to fit better
 _FEW = 6  # blocks with something to see: fewer prove nothing by themselves
 _OVERLAP = 0.5  # of the picture of which more is in the overlap
 _COARSE = 0.52  # by which light and dark places must correlate
+_WHOLE = 0.6  # of the share of blocks that must agree, that of all, those on a border of the other picture too
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
 _SPREAD = 0.18  # of the overlap, that points of one scene enclose
 _PART = 0.03  # of the picture of which less is
@@ -72,12 +75,25 @@ def look(a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE, *,
     """
     tried = list(_tried(a, b, guesses, least, exact))
     best = max(tried, key=lambda one: one.worth, default=None)
+    best = best and _straightened(a, b, best, least)
     if best is not None and best.differs is not None:
         return _named(a, b, best, best.differs)
     seen = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
     if seen is not None and seen.points >= SCENE and seen.spread >= _SPREAD:
         return Look("similar-scene", "", "", seen.agrees.share, seen.overlap, seen.points, seen.there)
     return _different(best)
+
+
+def _straightened(a: View, b: View, best: "_Tried", least: float) -> "_Tried":
+    """The same on the orientation that a map all but is, unless the pixels say that it is not: points are not exact."""
+    at = corners(a.sides)
+    for turn in range(8):
+        there = turning(turn, a.sides, b.sides)
+        if np.abs(placed(there, at) - placed(best.there, at)).max() < _STRAIGHT * max(b.sides):
+            straight = _weighed(a, b, there, least)
+            if straight.differs is not None and straight.agrees.share >= best.agrees.share - _LESS:
+                return straight._replace(points=best.points, spread=best.spread)
+    return best
 
 
 def _different(best: "_Tried | None") -> Look:
@@ -148,6 +164,7 @@ def _weighed(a: View, b: View, there: Map, least: float) -> _Tried:
     agrees, shared = agreement(pair), overlap(there, a.sides, b.sides)
     same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
     same = same and agrees.share >= least and agrees.area >= _AREA * least and agrees.coarse >= _COARSE
+    same = same and agrees.whole >= _WHOLE * least
     contrary = same and not (a.damaged or b.damaged) and conflict(a, b, there, agrees) > CONFLICT
     return _Tried(
         there, agrees, shared, difference(pair, agrees, a, b, there) if same and not contrary else None, contrary
