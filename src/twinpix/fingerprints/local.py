@@ -73,7 +73,7 @@ class Local:
     @property
     def radii(self) -> Mapping[Strictness, float]:
         """The share of what two pictures have in common that may differ."""
-        return {"exact": 0.0, "strict": 0.3, "normal": 0.5, "loose": 0.6}
+        return {"exact": 0.0, "strict": 0.2, "normal": 0.35, "loose": 0.5}
 
     def prepare(self, picture: Picture) -> Array:
         """The code of one picture `(bytes,)`."""

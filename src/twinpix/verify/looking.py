@@ -14,7 +14,7 @@ from twinpix.verify.matching import Found, found
 from twinpix.verify.naming import Difference, difference, name_of
 from twinpix.verify.views import View
 
-AGREE = 0.5
+AGREE = 0.65
 """The share of the overlap that must agree in copies."""
 
 SCENE = 12
@@ -22,6 +22,8 @@ SCENE = 12
 
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
+_MANY, _WIDE = 40, 0.3  # points, and the part of the overlap that they enclose, with which less need agree
+_ENOUGH = 0.77  # of the share that must agree otherwise
 _STRAIGHT = 0.015  # of the longer side: how far a map's corners may lie from where an orientation puts them
 _LESS = 0.05  # of the overlap: so much less may agree on the orientation itself
 _GAIN = 0.02  # of the overlap: so much more must agree for another map to be better
@@ -147,8 +149,10 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
         best = one if best is None or one.worth > best.worth else best
     by_points = found(a, b)
     if by_points is not None and _fits(by_points, a, b):
-        one = _weighed(a, b, by_points.there, least)
-        one = one._replace(points=len(by_points.a), spread=_spread(by_points, a, b))
+        spread = _spread(by_points, a, b)
+        if len(by_points.a) >= _MANY and spread >= _WIDE:
+            least *= _ENOUGH
+        one = _weighed(a, b, by_points.there, least)._replace(points=len(by_points.a), spread=spread)
         yield one
         if one.decided:
             return
