@@ -275,6 +275,13 @@ class Report:
     schema: str = SCHEMA
 
     @property
+    def unit(self) -> Literal["bits", "cosine", "share"]:
+        """What its distances are: bits, cosine distances, or shares of what two pictures have in common."""
+        if self.in_bits:
+            return "bits"
+        return "share" if self.spec.partition(":")[0] in ("local", "cascade") else "cosine"
+
+    @property
     def in_bits(self) -> bool:
         """True when its distances count bits; else they are cosine distances, also the whole 0 of equal codes."""
         return isinstance(self.radius, int)

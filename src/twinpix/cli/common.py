@@ -35,7 +35,7 @@ RadiusOption = Annotated[
         "--radius",
         "-r",
         metavar="N",
-        help="Largest distance that still matches, in bits or in cosine distance; overrides --strictness.",
+        help="Largest distance that still matches: bits, a cosine distance, or the share of the pixels that differs.",
     ),
 ]
 ThresholdOption = Annotated[

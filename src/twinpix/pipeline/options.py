@@ -44,7 +44,7 @@ class Options:
 
     method: str = DEFAULT_METHOD
     threshold: float | None = None  # the least cosine that still matches; another way to say the radius
-    radius: float | None = None  # inclusive, in bits or in cosine distance; None: by strictness
+    radius: float | None = None  # inclusive: bits, a cosine distance, or a share; None: by strictness
     strictness: Strictness = "normal"
     precision: float | None = None  # the share of matches that are to be right: the radius is found by looking
     transforms: bool = False  # also match the eight rotations and mirrorings

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BARS = 64
+_UNITS = {"bits": "distance in bits", "cosine": "cosine distance", "share": "share that differs"}
 
 
 def distance_histogram(report: Report) -> "Figure":
@@ -40,7 +41,7 @@ def distance_histogram(report: Report) -> "Figure":
         va="top",
     )
     axes.set_xlim(-(unit + step) / 2, report.radius + unit + step / 2)
-    axes.set_xlabel(f"{'distance in bits' if bits else 'cosine distance'} ({report.spec})")
+    axes.set_xlabel(f"{_UNITS[report.unit]} ({report.spec})")
     axes.set_ylabel("pairs")
     axes.set_title(plural(sum(map(len, by_relation.values())), "match", "matches"), loc="left")
     if names:

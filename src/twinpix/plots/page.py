@@ -65,7 +65,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "summary": summary(report).splitlines()[0],
         "how": f"{report.spec}, radius {shown(report.radius)}, {report.link}, {report.created}",
         "radius": report.radius,
-        "whole": report.in_bits,
+        "unit": report.unit,
         "failures": [[printable(f.path), f.stage, f.error] for f in report.failures],
         "guarded": [printable(item.path) for item in report.guarded],
         "damaged": [printable(name) for name in report.damaged],
