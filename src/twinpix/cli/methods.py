@@ -12,9 +12,8 @@ def methods() -> int:
     """List the methods, their options and measured radii, and the other parts that have names."""
     from twinpix import fingerprints, plugins
 
-    print(
-        "Methods (--method NAME:option=value,...); radii by --strictness, in bits,\nin cosine distance (cnn), or in the share of the common pixels that may differ (local, cascade)\n"
-    )
+    print("Methods (--method NAME:option=value,...); radii by --strictness, in bits, in cosine distance (cnn),")
+    print("or in the share of what two pictures have in common that may differ (local, cascade)\n")
     print(f"  {'name':<11}{'bits':>5}  {'strict':>6}{'normal':>8}{'loose':>7}  what it does")
     for name in plugins.names("fingerprints"):
         method = fingerprints.make(name)
