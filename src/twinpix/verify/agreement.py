@@ -14,7 +14,8 @@ _BLUR = 1.5  # pixels: what a shift of a pixel would make disagree is smoothed a
 _SLOPE = 25  # pixels: what varies no faster is light, not structure
 _CONTRAST = 3.0  # of a block's grey levels, as a standard deviation, below which there is nothing to compare
 _ALIKE = 0.6  # normalised correlation of two blocks that show the same
-_BORDER = 0.9  # of a block: so much border in one picture says nothing of the other
+_THIN = 15  # pixels: no plain border is as thin
+_COVERED = 0.6  # of a block that both pictures must show
 _STRONG = 0.05  # of a correlation: with less, a shift means nothing
 _SHIFT = 0.7  # pixels
 _CELLS = 4  # parts of equal area that the overlap has along either side
@@ -31,7 +32,7 @@ class Laid(NamedTuple):
     a: Floats  # grey levels; only those marked by `common` mean something
     b: Floats
     common: NDArray[np.bool_]
-    border: NDArray[np.bool_]  # of either
+    border: NDArray[np.bool_]  # of one of them or of both, where there is a whole area of it
     there: Map  # from places of picture a to these pixels
 
 
@@ -51,10 +52,23 @@ def laid(a: View, b: View, there: Map) -> Laid:
     scale = float(np.sqrt(abs(np.linalg.det(there[:, :2]))))
     if scale <= 1:
         moved, common, border = _moved(a, there, scale, b.grey.shape)
-        return Laid(moved, b.grey.astype(np.float32), common, border | b.border, there)
+        return Laid(moved, b.grey.astype(np.float32), common, _areas(border, b.border, common), there)
     back = inverse(there)
     moved, common, border = _moved(b, back, 1 / scale, a.grey.shape)
-    return Laid(a.grey.astype(np.float32), moved, common, border | a.border, np.eye(2, 3))
+    return Laid(a.grey.astype(np.float32), moved, common, _areas(border, a.border, common), np.eye(2, 3))
+
+
+def _areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The areas that are a border of one of them, or of both, with the edge round them.
+
+    Letters on a page's ground, where only one has them, are thin and stay.
+    """
+    cv2 = opencv()
+    kernel, out = np.ones((_THIN, _THIN), np.uint8), np.zeros(a.shape, bool)
+    for marked in ((a ^ b) & common, a & b & common):
+        opened = cv2.morphologyEx(marked.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+        out |= cv2.dilate(opened, np.ones((7, 7), np.uint8)).astype(bool)
+    return out
 
 
 def _moved(
@@ -77,10 +91,12 @@ def agreement(pair: Laid) -> Agreement:
     cv2 = opencv()
     side = BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
     smooth = [cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b)]
-    a, b = (grey - cv2.blur(grey, (_SLOPE, _SLOPE)) for grey in smooth)  # any two slopes would agree
+    a, b = smooth
     rows, columns = (max(1, length // side) for length in a.shape)
     # Near the edge of the overlap the smoothing has mixed in what lies beyond.
     weight = cv2.erode(pair.common.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(np.float32)
+    whole = weight
+    weight = weight * ~pair.border
 
     def mean(values: Floats) -> Floats:
         part = values[: rows * side, : columns * side]
@@ -88,25 +104,36 @@ def agreement(pair: Laid) -> Agreement:
         out: Floats = part[: shape[0] * shape[1], : shape[2] * shape[3]].reshape(shape).mean(axis=(1, 3))
         return out
 
-    covered = mean(weight)
-    filled = np.maximum(covered, 1e-6)
-    light_a, light_b = (mean(grey * weight) / filled for grey in smooth)
-    mean_a, mean_b = mean(a * weight) / filled, mean(b * weight) / filled
-    var_a = mean(a * a * weight) / filled - mean_a**2
-    var_b = mean(b * b * weight) / filled - mean_b**2
-    product = mean(a * b * weight) / filled - mean_a * mean_b
-    border = mean(pair.border.astype(np.float32))
-    plain = border > _BORDER
-    there = (covered > 0.7) & (np.maximum(var_a, var_b) > _CONTRAST**2)
-    fits = product > _ALIKE * np.sqrt(np.maximum(var_a, 0.25) * np.maximum(var_b, 0.25))
-    seen = there & ~plain
-    blocks = int(seen.sum())
-    if not blocks:
+    def compared(weight: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], list[NDArray[Any]]]:
+        """Which blocks agree, in which there is something to see, how much of each counts, and their light and dark."""
+        covered = mean(weight)
+        filled = np.maximum(covered, 1e-6)
+        mean_a, mean_b = mean(a * weight) / filled, mean(b * weight) / filled
+        var_a = mean(a * a * weight) / filled - mean_a**2
+        var_b = mean(b * b * weight) / filled - mean_b**2
+        product = mean(a * b * weight) / filled - mean_a * mean_b
+        # Any two slopes would agree: there is something to see where something stands out of what lies around.
+        stand_out = [mean(other * weight) / filled for other in rough]
+        seen = (covered > _COVERED) & (np.maximum(*stand_out) > _CONTRAST**2)
+        fits = product > _ALIKE * np.sqrt(np.maximum(var_a, 0.25) * np.maximum(var_b, 0.25))
+        return fits, seen, covered, [mean_a, mean_b]
+
+    rough = [(grey - cv2.blur(grey, (_SLOPE, _SLOPE))) ** 2 for grey in (a, b)]
+    fits, seen, covered, light = compared(weight)
+    if not seen.any():
         return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(seen.shape, -1, np.int8))
-    share, area = float(fits[seen].mean()), _area(fits, seen, (covered > 0.7) & ~plain)
-    shown = np.where(seen, fits, -1).astype(np.int8)
-    whole = float((fits & there).sum() / there.sum())
-    return Agreement(share, area, whole, blocks, _coarse(light_a, light_b, seen & fits & (border < 1 - _BORDER)), shown)
+    share = of_all = float(fits[seen].mean())
+    if pair.border.any():
+        every = compared(whole)
+        of_all = float(every[0][every[1]].mean()) if every[1].any() else 0.0
+    return Agreement(
+        share,
+        _area(fits, seen, covered > _COVERED),
+        of_all,
+        int(seen.sum()),
+        _coarse(light[0], light[1], seen & fits),
+        np.where(seen, fits, -1).astype(np.int8),
+    )
 
 
 def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:

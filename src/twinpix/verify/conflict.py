@@ -39,7 +39,9 @@ def conflict(a: View, b: View, there: Map, agrees: Agreement) -> float:
 def _conflict(pair: Laid, agrees: Agreement) -> float:
     cv2 = opencv()
     within = pixels_of(between(agrees.fits), pair.a.shape)
-    inner = cv2.erode((pair.common & within).astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(bool)
+    inner = cv2.erode(
+        (pair.common & within & ~pair.border).astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1
+    ).astype(bool)
     if inner.sum() < 64 or min(inner.shape) < 8:
         return 0.0
     mapped, _ = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))
