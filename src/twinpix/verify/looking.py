@@ -24,6 +24,7 @@ _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
 _MANY, _WIDE = 40, 0.3  # points, and the part of the overlap that they enclose, with which less need agree
 _ENOUGH = 0.77  # of the share that must agree otherwise
+_INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
 _STRAIGHT = 0.015  # of the longer side: how far a map's corners may lie from where an orientation puts them
 _LESS = 0.05  # of the overlap: so much less may agree on the orientation itself
 _GAIN = 0.02  # of the overlap: so much more must agree for another map to be better
@@ -150,9 +151,9 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
     by_points = found(a, b)
     if by_points is not None and _fits(by_points, a, b):
         spread = _spread(by_points, a, b)
-        if len(by_points.a) >= _MANY and spread >= _WIDE:
-            least *= _ENOUGH
-        one = _weighed(a, b, by_points.there, least)._replace(points=len(by_points.a), spread=spread)
+        sure = len(by_points.a) >= _MANY and spread >= _WIDE
+        least *= _ENOUGH if sure else 1
+        one = _weighed(a, b, by_points.there, least, sure=sure)._replace(points=len(by_points.a), spread=spread)
         yield one
         if one.decided:
             return
@@ -163,16 +164,17 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
             yield _weighed(a, b, fine, least)._replace(points=best.points, spread=best.spread)
 
 
-def _weighed(a: View, b: View, there: Map, least: float) -> _Tried:
+def _weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -> _Tried:
     pair = laid(a, b, there)
     agrees, shared = agreement(pair), overlap(there, a.sides, b.sides)
     same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
     same = same and agrees.share >= least and agrees.area >= _AREA * least and agrees.coarse >= _COARSE
     same = same and agrees.whole >= _WHOLE * least
     contrary = same and not (a.damaged or b.damaged) and conflict(a, b, there, agrees) > CONFLICT
-    return _Tried(
-        there, agrees, shared, difference(pair, agrees, a, b, there) if same and not contrary else None, contrary
-    )
+    differs = difference(pair, agrees, a, b, there) if same and not contrary else None
+    if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
+        differs = None  # of two walls of one brick some part always agrees
+    return _Tried(there, agrees, shared, differs, contrary)
 
 
 def _named(a: View, b: View, best: _Tried, differs: Difference) -> Look:
