@@ -11,7 +11,7 @@ from twinpix.machine import cores
 from twinpix.search._joins import Search
 from twinpix.search.base import Tell, quiet
 
-RADIUS = 6
+RADIUS = 4
 """Bits by which the codes of two points that show the same may differ."""
 
 PROPOSING = 2.0
