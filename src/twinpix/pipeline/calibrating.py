@@ -5,7 +5,6 @@ which are one picture. The interval of a share is Clopper's and Pearson's (Biome
 https://doi.org/10.1093/biomet/26.4.404).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +12,12 @@ from numpy.typing import NDArray
 
 from twinpix import fingerprints
 from twinpix.fingerprints import Fingerprint
-from twinpix.model import Matches, shown
+from twinpix.model import shown
 from twinpix.pipeline.matching import match
 from twinpix.pipeline.nodes import Nodes
 from twinpix.pipeline.progress import Shares
 from twinpix.pipeline.tiers import Sides
-from twinpix.pipeline.verifying import Pair, Verifier, guess_of_turn
+from twinpix.pipeline.verifying import Verifier, guess_of_turn, pair_of
 from twinpix.report import plural
 from twinpix.search import Search
 
@@ -63,10 +62,10 @@ def calibrated(
         pairs = match(fingerprints.comparable(method, nodes.codes), *rows, loosest, search)
     step = np.minimum((pairs.distance / loosest * _STEPS).astype(np.int64), _STEPS - 1) if len(pairs) else pairs.i
     chosen = _drawn(step)
-    eye.look([_pair(first, pairs, at) for at in chosen.tolist()])
-    looks = [
-        eye.of(first[i], first[j]) for i, j in zip(pairs.i[chosen].tolist(), pairs.j[chosen].tolist(), strict=True)
-    ]
+    columns = (column[chosen].tolist() for column in (pairs.i, pairs.j, pairs.turn))
+    drawn = [(first[i], first[j], guess_of_turn(turn)) for i, j, turn in zip(*columns, strict=True)]
+    eye.look([pair_of(a, b, guess) for a, b, guess in drawn])
+    looks = [eye.of(a, b) for a, b, _ in drawn]
     known = np.array([look is not None for look in looks], dtype=bool)
     wrong = np.array([look is not None and not look.same for look in looks], dtype=bool)
     best = Calibration(0 if isinstance(loosest, int) else 0.0, 1.0, 0.0, 1.0, 0, 0, 0)
@@ -98,11 +97,6 @@ def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:
         taken[place] = min(int(counts[place]), room // (len(fewest_first) - done))
         room -= int(taken[place])
     return np.sort(np.concatenate([order[start : start + count] for start, count in zip(starts, taken, strict=False)]))
-
-
-def _pair(first: Sequence[int], pairs: Matches, at: int) -> Pair:
-    i, j, guess = first[int(pairs.i[at])], first[int(pairs.j[at])], guess_of_turn(int(pairs.turn[at]))
-    return Pair(i, j, guess) if i < j else Pair(j, i, ())
 
 
 def _estimate(

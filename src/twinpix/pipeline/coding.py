@@ -9,7 +9,7 @@ import numpy as np
 
 from twinpix import fingerprints
 from twinpix.errors import ImageError
-from twinpix.executors import Ask, Begin, Local, Lost
+from twinpix.executors import Ask, Batches, Begin, Local, Lost
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging import Picture, decode, extra_decoder, is_installed, pixel_digest, undecoded
 from twinpix.imaging.opencv import forkable
@@ -203,7 +203,7 @@ class Coder:
     def _run(self, refs: Files, digests: list[bytes | None], todo: list[int]) -> None:
         task = CodeTask(self.methods, self.decode, self.transforms)
         pool = Local(self.workers, self.timeout)
-        queue = _Queue(refs, todo, pool.size)
+        queue = Batches(_batches(refs, todo, pool.size))
         with self.progress.stage("read", len(todo)), forkable(), closing(pool.run(task, queue, self._answer)) as run:
             try:
                 for batch, outcomes in run:
@@ -254,7 +254,7 @@ class Coder:
             if number not in outcome.passing:
                 self.store.put_result(outcome.digest, self.specs[number], result)
 
-    def _lost(self, batch: Sequence[Item], lost: Lost, digests: list[bytes | None], queue: "_Queue") -> None:
+    def _lost(self, batch: Sequence[Item], lost: Lost, digests: list[bytes | None], queue: Batches[Item]) -> None:
         """One file crashed or hung its worker: note it, and let the rest of its batch be tried again."""
         index, uri = batch[lost.index]
         number = batch[0][0]
@@ -275,29 +275,13 @@ class Coder:
         queue.again([item for item in batch if item[0] != index])
 
 
-class _Queue:
-    """Batches of files, each small in files and bytes; files may come back to be tried alone."""
-
-    def __init__(self, refs: Files, todo: Sequence[int], workers: int) -> None:
-        self._uris, self._sizes, self._todo, self._workers = refs.uris, refs.sizes, todo, workers
-        self._at = 0
-        self._back: list[Item] = []
-
-    def again(self, items: Sequence[Item]) -> None:
-        self._back += items
-
-    def __iter__(self) -> Iterator[list[Item]]:
-        return self
-
-    def __next__(self) -> list[Item]:
-        if self._back:
-            return [self._back.pop()]
-        left = len(self._todo) - self._at
-        if not left:
-            raise StopIteration
-        wanted = min(_BATCH_FILES, max(1, left // (2 * self._workers)))  # smaller at the end: all end together
-        ahead = self._todo[self._at : self._at + wanted]
-        fit = int(np.searchsorted(np.cumsum(self._sizes[ahead]), _BATCH_BYTES, side="right"))
-        batch = [(index, self._uris[index]) for index in ahead[: max(1, fit)]]
-        self._at += len(batch)
-        return batch
+def _batches(refs: Files, todo: Sequence[int], workers: int) -> Iterator[list[Item]]:
+    """Files in batches, each small in files and bytes."""
+    at, sizes = 0, refs.sizes
+    while left := len(todo) - at:
+        wanted = min(_BATCH_FILES, max(1, left // (2 * workers)))  # smaller at the end: all end together
+        ahead = todo[at : at + wanted]
+        fit = int(np.searchsorted(np.cumsum(sizes[ahead]), _BATCH_BYTES, side="right"))
+        batch = [(index, refs.uris[index]) for index in ahead[: max(1, fit)]]
+        at += len(batch)
+        yield batch

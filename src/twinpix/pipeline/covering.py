@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from twinpix.model import DIGITS
-from twinpix.pipeline.verifying import Guess, Pair, Verifier, guess_of, through, turned
+from twinpix.pipeline.verifying import Guess, Pair, Verifier, guess_of, pair_of, through, turned
 from twinpix.verify import Look
 
 Rank = Callable[[Collection[int]], Mapping[int, Any]]
@@ -91,9 +91,7 @@ class Covering:
                 self.found[one.ends] = apart(seen) if one.distance is None else one.distance
 
     def _pair(self, one: Proposal) -> Pair:
-        a, b = self._first[one.i], self._first[one.j]
-        guess = one.guess if a < b else turned(one.guess)
-        return Pair(min(a, b), max(a, b), guess, one.exact)
+        return pair_of(self._first[one.i], self._first[one.j], one.guess, exact=one.exact)
 
     # -- hubs
 

@@ -40,12 +40,15 @@ def paired(
     images: Images, method: Fingerprint, radius: float, apart: verdicts.Pairs, options: Options, progress: Progress
 ) -> Paired:
     """The matches of all contents but the pairs in `apart`, of which each content has a node of its own."""
-    if options.precision is not None:
-        found = _calibrated(images, method, options.precision, apart, options, progress)
-    elif options.looks_at_pixels(method):
-        found = _by_pixels(images, method, radius, apart, options, progress)
-    else:
+    if options.precision is None and not options.looks_at_pixels(method):
         found = _by_codes(images, method, radius, apart, options, progress)
+    else:
+        differing = radius if fingerprints.by_pixels(method) else 1 - verify.AGREE
+        eye = Verifier(_paths(images), differing, options.workers, options.timeout, progress)
+        if options.precision is None:
+            found = _by_pixels(images, method, radius, apart, options, eye)
+        else:
+            found = _calibrated(images, method, options.precision, apart, options, eye)
     if not apart:
         return found
     nodes = found.nodes
@@ -72,10 +75,8 @@ def _by_codes(
 
 
 def _by_pixels(
-    images: Images, method: Fingerprint, radius: float, apart: verdicts.Pairs, options: Options, progress: Progress
+    images: Images, method: Fingerprint, radius: float, apart: verdicts.Pairs, options: Options, eye: Verifier
 ) -> Paired:
-    differing = radius if fingerprints.by_pixels(method) else 1 - verify.AGREE
-    eye = Verifier(_paths(images), differing, options.workers, options.timeout, progress)
     alone = set(verdicts.contents_of(apart))
     nodes = nodes_of(images.contents, method, options.guard, alone)
     if unlike := tiers.unlike_equals(nodes, eye):
@@ -88,16 +89,17 @@ def _by_pixels(
 
 
 def _calibrated(
-    images: Images, method: Fingerprint, precision: float, apart: verdicts.Pairs, options: Options, progress: Progress
+    images: Images, method: Fingerprint, precision: float, apart: verdicts.Pairs, options: Options, eye: Verifier
 ) -> Paired:
     """The matches within the radius of which such a share is right, as far as a look at some of them tells."""
-    eye = Verifier(_paths(images), 1 - verify.AGREE, options.workers, options.timeout, progress)
     nodes = nodes_of(images.contents, method, options.guard, verdicts.contents_of(apart))
     found = calibrated(nodes, method, _sides(images, nodes), precision, options.search, eye)
-    paired = _by_pixels if options.looks_at_pixels(method) else _by_codes
-    out = paired(images, method, found.radius, apart, options, progress)
+    if options.looks_at_pixels(method):  # what was seen already is not looked at again
+        out = _by_pixels(images, method, found.radius, apart, options, eye)
+    else:
+        out = _by_codes(images, method, found.radius, apart, options, eye.progress)
     out.said.notes.insert(0, str(found))
-    return replace(out, failures=[*out.failures, *eye.failures])
+    return replace(out, failures=eye.failures)
 
 
 def _rank(images: Images, nodes: Nodes, options: Options) -> Rank | None:

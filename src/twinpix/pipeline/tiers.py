@@ -16,7 +16,7 @@ from twinpix.pipeline.covering import Covering, Proposal, Rank
 from twinpix.pipeline.matching import Said, match
 from twinpix.pipeline.nodes import Nodes
 from twinpix.pipeline.progress import Shares
-from twinpix.pipeline.verifying import Pair, Verifier, guess_of_turn, guesses_of, turned
+from twinpix.pipeline.verifying import Verifier, guess_of_turn, guesses_of, pair_of, turned
 from twinpix.search import Search
 
 Sides = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -75,7 +75,7 @@ def unlike_equals(nodes: Nodes, eye: Verifier) -> set[int]:
     for node in np.flatnonzero((sizes > 1) & ~nodes.guarded).tolist():
         head, *others = order[starts[node] : starts[node + 1]].tolist()
         pairs += [(head, other) for other in others]
-    eye.look([Pair(min(a, b), max(a, b), guess_of_turn(0)) for a, b in pairs])
+    eye.look([pair_of(a, b, guess_of_turn(0)) for a, b in pairs])
     return {b for a, b in pairs if not ((look := eye.of(a, b)) and look.same)}
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twinpix import verify
 from twinpix.errors import ImageError
-from twinpix.executors import Ask, Begin, Local, Lost
+from twinpix.executors import Ask, Batches, Begin, Local, Lost
 from twinpix.imaging import decode
 from twinpix.imaging.opencv import forkable, opencv
 from twinpix.model import Failure
@@ -33,6 +33,11 @@ class Pair(NamedTuple):
     b: int
     guess: Guess
     exact: bool = False  # whether the guess is as exact as points make it
+
+
+def pair_of(a: int, b: int, guess: Guess, *, exact: bool = False) -> Pair:
+    """A pair with its smaller number first."""
+    return Pair(a, b, guess, exact) if a < b else Pair(b, a, turned(guess), exact)
 
 
 class Seen(NamedTuple):
@@ -134,7 +139,8 @@ class Verifier:
         fresh = [pair for pair in pairs if not ((look := self.of(pair.a, pair.b)) and look.same)]
         if not fresh:
             return
-        queue = _Queue([_Item(at, self.paths[one.a], self.paths[one.b], *one[2:]) for at, one in enumerate(fresh)])
+        items = [_Item(at, self.paths[one.a], self.paths[one.b], *one[2:]) for at, one in enumerate(fresh)]
+        queue = Batches(_batches(items))
         failed: dict[str, str] = {}
         opencv()  # loaded once, not by every process
         pool = Local(self.workers, self.timeout)
@@ -189,24 +195,9 @@ def _nothing(question: object) -> None:
     """No worker asks anything."""
 
 
-class _Queue:
-    """Batches of pairs; pairs may come back to be tried alone."""
-
-    def __init__(self, items: Sequence[_Item]) -> None:
-        self._items, self._at, self._back = items, 0, list[_Item]()
-
-    def again(self, items: Sequence[_Item]) -> None:
-        self._back += items
-
-    def __iter__(self) -> Iterator[list[_Item]]:
-        return self
-
-    def __next__(self) -> list[_Item]:
-        if self._back:
-            return [self._back.pop()]
-        if self._at >= len(self._items):
-            raise StopIteration
-        wanted = max(1, min(_BATCH, (len(self._items) - self._at) // 4))
-        batch = list(self._items[self._at : self._at + wanted])
-        self._at += len(batch)
-        return batch
+def _batches(items: Sequence[_Item]) -> Iterator[list[_Item]]:
+    at = 0
+    while left := len(items) - at:
+        batch = list(items[at : at + max(1, min(_BATCH, left // 4))])
+        at += len(batch)
+        yield batch

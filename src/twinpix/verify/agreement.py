@@ -86,17 +86,19 @@ def _moved(
     return moved, laid > 0, laid == 2
 
 
+def inside(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is marked, less its edge, where smoothing mixes in what lies beyond."""
+    cv2 = opencv()
+    return np.asarray(cv2.erode(marked.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1), dtype=bool)
+
+
 def agreement(pair: Laid) -> Agreement:
     """Compare two pictures that lie on each other, block by block."""
     cv2 = opencv()
     side = BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
-    smooth = [cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b)]
-    a, b = smooth
+    a, b = (cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b))
     rows, columns = (max(1, length // side) for length in a.shape)
-    # Near the edge of the overlap the smoothing has mixed in what lies beyond.
-    weight = cv2.erode(pair.common.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(np.float32)
-    whole = weight
-    weight = weight * ~pair.border
+    whole = inside(pair.common).astype(np.float32)
 
     def mean(values: Floats) -> Floats:
         part = values[: rows * side, : columns * side]
@@ -119,7 +121,7 @@ def agreement(pair: Laid) -> Agreement:
         return fits, seen, covered, [mean_a, mean_b]
 
     rough = [(grey - cv2.blur(grey, (_SLOPE, _SLOPE))) ** 2 for grey in (a, b)]
-    fits, seen, covered, light = compared(weight)
+    fits, seen, covered, light = compared(whole * ~pair.border)
     if not seen.any():
         return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(seen.shape, -1, np.int8))
     share = of_all = float(fits[seen].mean())

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.agreement import Agreement, Floats, Laid, between, laid, pixels_of
+from twinpix.verify.agreement import Agreement, Floats, Laid, between, inside, laid, pixels_of
 from twinpix.verify.maps import Map, rescaled
 from twinpix.verify.tones import toned
 from twinpix.verify.views import View
@@ -22,14 +22,14 @@ _MANY, _WEIGHT = 6, 3  # things are more than an edit puts on a picture: they we
 _SPECK = 8  # pixels: less is no thing
 
 
-def conflict(a: View, b: View, there: Map, agrees: Agreement) -> float:
+def conflict(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> float:
     """The share of the overlap on which each picture has something of its own, where the other has plain ground.
 
     An edit puts something on a picture, or takes it away: one of the two has it. Where both have things that the
     other lacks, all over the place, they are two pictures of one design. One thing, however much it differs, may be
     an edit and does not count. What lies beyond all blocks that agree is a border.
     """
-    found = _conflict(laid(a, b, there), agrees)
+    found = _conflict(pair, agrees)
     if found > CONFLICT or max(a.fine.size, b.fine.size) == max(a.grey.size, b.grey.size):
         return found
     near = rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
@@ -37,11 +37,8 @@ def conflict(a: View, b: View, there: Map, agrees: Agreement) -> float:
 
 
 def _conflict(pair: Laid, agrees: Agreement) -> float:
-    cv2 = opencv()
     within = pixels_of(between(agrees.fits), pair.a.shape)
-    inner = cv2.erode(
-        (pair.common & within & ~pair.border).astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1
-    ).astype(bool)
+    inner = inside(pair.common & within & ~pair.border)
     if inner.sum() < 64 or min(inner.shape) < 8:
         return 0.0
     mapped, _ = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))

@@ -7,7 +7,7 @@ import numpy as np
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import Agreement, agreement, is_exact, laid, refined
+from twinpix.verify.agreement import Agreement, Laid, agreement, is_exact, laid, refined
 from twinpix.verify.conflict import CONFLICT, conflict
 from twinpix.verify.maps import Map, corners, inverse, overlap, placed, turning
 from twinpix.verify.matching import Found, found
@@ -66,7 +66,7 @@ def glance(a: View, b: View, guesses: Iterable[Map], least: float = AGREE) -> Lo
         one = _weighed(a, b, there, least)
         if one.differs is not None and one.clear:
             return _named(a, b, one, one.differs)
-        if one.contrary and _is_as_good_as_can_be(a, b, one):
+        if one.refuted:
             return _different(one)
     return None
 
@@ -92,7 +92,10 @@ def _straightened(a: View, b: View, best: "_Tried", least: float) -> "_Tried":
     at = corners(a.sides)
     for turn in range(8):
         there = turning(turn, a.sides, b.sides)
-        if np.abs(placed(there, at) - placed(best.there, at)).max() < _STRAIGHT * max(b.sides):
+        far = np.abs(placed(there, at) - placed(best.there, at)).max()
+        if far < 1e-6:  # it is that orientation
+            return best
+        if far < _STRAIGHT * max(b.sides):
             straight = _weighed(a, b, there, least)
             if straight.differs is not None and straight.agrees.share >= best.agrees.share - _LESS:
                 return straight._replace(points=best.points, spread=best.spread)
@@ -105,14 +108,11 @@ def _different(best: "_Tried | None") -> Look:
     return Look(None, "", "", best.agrees.share, best.overlap, best.points, best.there)
 
 
-def _is_as_good_as_can_be(a: View, b: View, one: "_Tried") -> bool:
-    return one.agrees.share >= _EXACT and is_exact(laid(a, b, one.there))
-
-
 class _Tried(NamedTuple):
     """A map, and how well the pixels agree on it."""
 
     there: Map
+    pair: Laid
     agrees: Agreement
     overlap: tuple[float, float]
     differs: Difference | None  # of a map on which the pictures are one
@@ -131,6 +131,11 @@ class _Tried(NamedTuple):
         return (self.differs is not None or self.contrary) and self.agrees.share >= _SURE
 
     @property
+    def refuted(self) -> bool:
+        """True when the pictures lie on each other as well as can be, and are two."""
+        return self.contrary and self.agrees.share >= _EXACT and is_exact(self.pair)
+
+    @property
     def worth(self) -> tuple[bool, int]:
         """The more, the better the map; a small gain is none, so that the simpler map stays."""
         beyond = self.differs.outside if self.differs else 0.0
@@ -145,7 +150,7 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
         yield one
         if exact and one.decided:
             return
-        if one.clear or (one.contrary and _is_as_good_as_can_be(a, b, one)):
+        if one.clear or one.refuted:
             return
         best = one if best is None or one.worth > best.worth else best
     by_points = found(a, b)
@@ -170,11 +175,11 @@ def _weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) 
     same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
     same = same and agrees.share >= least and agrees.area >= _AREA * least and agrees.coarse >= _COARSE
     same = same and agrees.whole >= _WHOLE * least
-    contrary = same and not (a.damaged or b.damaged) and conflict(a, b, there, agrees) > CONFLICT
+    contrary = same and not (a.damaged or b.damaged) and conflict(pair, agrees, a, b, there) > CONFLICT
     differs = difference(pair, agrees, a, b, there) if same and not contrary else None
     if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
         differs = None  # of two walls of one brick some part always agrees
-    return _Tried(there, agrees, shared, differs, contrary)
+    return _Tried(there, pair, agrees, shared, differs, contrary)
 
 
 def _named(a: View, b: View, best: _Tried, differs: Difference) -> Look:

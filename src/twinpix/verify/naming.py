@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import Agreement, Laid, pixels_of
+from twinpix.verify.agreement import BLOCK, Agreement, Laid, inside, pixels_of
 from twinpix.verify.maps import Change, Map, change_of, inverse, overlap, placed, rescaled
 from twinpix.verify.tones import toned
 from twinpix.verify.views import COLOUR, View
@@ -199,7 +199,7 @@ def _sized(a: View, b: View, change: Change) -> list[Part]:
 def difference(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> Difference:
     """What differs where picture `a` lies on picture `b`, as far as the pixels agree."""
     cv2 = opencv()
-    inner = cv2.erode(pair.common.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(bool)
+    inner = inside(pair.common)
     if inner.sum() < 64 or min(inner.shape) < 8:
         return Difference(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
     mapped, tone = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))
@@ -207,9 +207,8 @@ def difference(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> D
     marked = (outside > _STANDS_OUT) & inner
     rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
     rest = rest if rest.sum() > inner.sum() // 4 else inner
-    side = 16
-    rows, columns = (max(1, length // side) for length in marked.shape)
-    blocks = cv2.resize(marked.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) > 4 / side**2
+    rows, columns = (max(1, length // BLOCK) for length in marked.shape)
+    blocks = cv2.resize(marked.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) > 4 / BLOCK**2
     valid = cv2.resize(inner.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) > 0.5
     spread = float((blocks & valid).sum() / max(1, valid.sum()))
     box = (0.0, 0.0, 0.0, 0.0)
