@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -21,6 +23,8 @@ from twinpix.fingerprints.local import MIRROR, PointSets, codes_of_points, packe
 from twinpix.imaging.points import MIRROR as SWAPPED
 from twinpix.imaging.points import Points, mirrored, points_of
 from twinpix.model import Report
+from twinpix.pipeline.progress import Progress
+from twinpix.store import Store
 
 SIDES = (256, 192)
 
@@ -286,10 +290,47 @@ def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
 ) -> None:
     from twinpix.pipeline import verifying
 
-    first = verifying.Verifier([str(tmp_path / "gone.jpg"), str(album / "street.jpg")], 0.5, workers=1)
+    sound = album / "street.jpg"
+    files = [(tmp_path / "gone.jpg", b""), (sound, xxhash.xxh3_128_digest(sound.read_bytes()))]
+    first = verifying.Verifier([verifying.File(str(path), digest) for path, digest in files], 0.5, Store(None), 1)
     first.look([verifying.Pair(0, 1, ())])
     assert [(Path(failure.path).name, failure.stage) for failure in first.failures] == [("gone.jpg", "verify")]
     assert first.of(0, 1) is None
+
+
+def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) -> None:
+    from twinpix.pipeline import verifying
+
+    files = [verifying.File(str(album / name), b"of something else") for name in ("street.jpg", "street50.jpg")]
+    eye = verifying.Verifier(files, 0.5, Store(None), 1)
+    eye.look([verifying.Pair(0, 1, ())])
+    assert [failure.error for failure in eye.failures] == ["changed since it was read; run again"]
+
+
+@pytest.mark.parametrize("method", ["local", "phash"])
+def test_what_was_seen_is_not_looked_at_again(album: Path, tmp_path: Path, method: str) -> None:
+    class Looking(Progress):
+        looked = 0
+
+        def start(self, stage: str, total: int) -> None:
+            self.looked += total if stage == "verify" else 0
+
+    def found(store: str | None) -> tuple[Report, int]:
+        progress = Looking()
+        report = twinpix.find(album, method=method, verify=True, store=store, progress=progress)
+        return replace(report, created=""), progress.looked
+
+    path = str(tmp_path / "s.sqlite")
+    fresh, first, second = found(None), found(path), found(path)
+    assert fresh[0] == first[0] == second[0]
+    assert fresh[1] == first[1] > 0
+    assert second[1] == 0
+    store = Store(Path(path))
+    assert store.info().looks > 0
+    store.clear()
+    assert store.info().looks == 0
+    store.close()
+    assert found(path) == first
 
 
 def test_what_proposes_only_cannot_do_without_the_pixels(album: Path) -> None:

@@ -1,8 +1,9 @@
 """What was computed before, in SQLite: file stamp -> digest, (digest, spec) -> code or failure.
 
-One table says which content a file had when it was last read, the other what a content's code is. Rows
-are written as the run goes, so a killed run loses seconds; several processes may use one store. A store
-that is damaged is set aside and begun anew. Nothing in it is executable or pickled.
+One table says which content a file had when it was last read, another what a content's code is, a third
+what was seen of two contents laid on each other. Rows are written as the run goes, so a killed run loses
+seconds; several processes may use one store. A store that is damaged is set aside and begun anew. Nothing
+in it is executable or pickled.
 """
 
 import os
@@ -38,6 +39,7 @@ CREATE TABLE IF NOT EXISTS results(
   information INTEGER, pixels BLOB, stage TEXT, error TEXT, decoder TEXT,
   PRIMARY KEY(digest, spec)) WITHOUT ROWID;
 """
+_LOOKS = "CREATE TABLE IF NOT EXISTS looks(key BLOB PRIMARY KEY, look TEXT) WITHOUT ROWID"
 NOT_AN_IMAGE = b""
 
 
@@ -65,6 +67,7 @@ class Info(NamedTuple):
     codes: int
     failures: int
     specs: dict[str, int]
+    looks: int  # pairs whose pixels were looked at
     apart: int  # pairs that are not duplicates by their user's word
 
 
@@ -88,6 +91,7 @@ class Store:
         self.notes: list[str] = []
         self._files: list[tuple[int | bytes | None, ...]] = []
         self._results: list[tuple[object, ...]] = []
+        self._looks: list[tuple[bytes, str]] = []
         self._flushed = time.monotonic()
         self._db = self._open()
 
@@ -102,6 +106,11 @@ class Store:
         wanted = list(digests)
         return self._try(lambda: self._read_results(wanted, spec))
 
+    def looks(self, keys: Iterable[bytes]) -> dict[bytes, str]:
+        """What was noted of looks at pairs of contents."""
+        wanted = list(keys)
+        return self._try(lambda: self._read_looks(wanted))
+
     # -- writing
 
     def put_file(self, stamp: Stamp, digest: bytes) -> None:
@@ -113,6 +122,11 @@ class Store:
     def put_result(self, digest: bytes, spec: str, result: Result) -> None:
         """Note what is known of a content under a spec."""
         self._results.append((digest, spec, *result))
+        self._flush_if_due()
+
+    def put_look(self, key: bytes, look: str) -> None:
+        """Note what a look at a pair of contents said."""
+        self._looks.append((key, look))
         self._flush_if_due()
 
     def put_apart(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
@@ -132,10 +146,10 @@ class Store:
     def flush(self) -> None:
         """Write what is pending."""
         self._flushed = time.monotonic()
-        if self._files or self._results:
+        if self._files or self._results or self._looks:
             self._try(self._write)
-            self._files.clear()
-            self._results.clear()
+            for pending in (self._files, self._results, self._looks):
+                pending.clear()
 
     def close(self) -> None:
         """Write what is pending and let go of the file."""
@@ -149,7 +163,7 @@ class Store:
         return self._try(self._info)
 
     def clear(self, *, apart: bool = False) -> None:
-        """Forget every code, for every process that uses the store; what users have said only with `apart`."""
+        """Forget every code and look, for all processes that use the store; what users have said only with `apart`."""
         self._try(lambda: self._clear(apart))
 
     # -- inside
@@ -203,6 +217,7 @@ class Store:
                 old = "".join(f"DROP TABLE IF EXISTS {table};" for table in ("files", "specs", "results"))
                 db.executescript(f"BEGIN;{old if layout else ''}{_SCHEMA};PRAGMA user_version={_LAYOUT};COMMIT")
             db.execute("CREATE TABLE IF NOT EXISTS apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
+            db.execute(_LOOKS)
             db.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.Error:
             db.close()
@@ -249,8 +264,8 @@ class Store:
         files = count("SELECT count(*) FROM files").fetchone()[0]
         codes = count("SELECT count(*) FROM results WHERE code IS NOT NULL").fetchone()[0]
         failures = count("SELECT count(*) FROM results WHERE code IS NULL").fetchone()[0]
-        apart = count("SELECT count(*) FROM apart").fetchone()[0]
-        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs, apart)
+        looks, apart = (count(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("looks", "apart"))
+        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs, looks, apart)
 
     def _put_apart(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._db:
@@ -262,7 +277,7 @@ class Store:
 
     def _clear(self, apart: bool) -> None:
         with self._db:  # specs keep their numbers: another process may be about to write under one
-            for table in ("files", "results", "apart")[: 3 if apart else 2]:
+            for table in ("files", "results", "looks", "apart")[: 4 if apart else 3]:
                 self._db.execute(f"DELETE FROM {table}")
         self._db.execute("VACUUM")
 
@@ -296,6 +311,14 @@ class Store:
                 out[digest] = Result(code, w, h, sys.intern(form), bool(damaged), *rest)
         return out
 
+    def _read_looks(self, keys: list[bytes]) -> dict[bytes, str]:
+        out: dict[bytes, str] = {}
+        for start in range(0, len(keys), 500):
+            part = keys[start : start + 500]
+            marks = ",".join("?" * len(part))
+            out |= dict(self._db.execute(f"SELECT key, look FROM looks WHERE key IN ({marks})", part))
+        return out
+
     def _number_of(self, spec: str) -> int:
         self._db.execute("INSERT OR IGNORE INTO specs(spec) VALUES(?)", (spec,))
         self._db.commit()
@@ -307,6 +330,7 @@ class Store:
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?)", self._files)
             self._db.executemany(f"INSERT OR REPLACE INTO results VALUES({','.join('?' * 12)})", results)
+            self._db.executemany("INSERT OR REPLACE INTO looks VALUES(?,?)", self._looks)
 
     def _flush_if_due(self) -> None:
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:

@@ -22,6 +22,8 @@ def info(store: _File = None) -> int:
         found = opened.info()
     print(f"{found.path}: {bytes_text(found.bytes)}")
     print(f"{plural(found.files, 'file')} known, {plural(found.codes, 'code')}, {plural(found.failures, 'failure')}")
+    if found.looks:
+        print(f"{plural(found.looks, 'look')} at the pixels of a pair")
     for spec, count in found.specs.items():
         print(f"  {count:>9,}  {spec}")
     if found.apart:
@@ -34,14 +36,15 @@ def clear(
     store: _File = None,
     verdicts: Annotated[bool, typer.Option("--verdicts", help="Also what was marked as not duplicates.")] = False,
 ) -> int:
-    """Forget every code; the next run computes them again. What was marked as not duplicates stays."""
+    """Forget every code and look; the next run computes them again. What was marked as not duplicates stays."""
     from twinpix.pipeline import Options
     from twinpix.report import plural
 
     with Options(store=store or "default").opened(NotesOnly()) as opened:
         held = opened.info()
         opened.clear(apart=verdicts)
-    told = f"forgot {plural(held.codes, 'code')} and {plural(held.failures, 'failure')}: {held.path}"
+    counts = plural(held.codes, "code"), plural(held.looks, "look"), plural(held.failures, "failure")
+    told = f"forgot {counts[0]}, {counts[1]} and {counts[2]}: {held.path}"
     if held.apart:
         what = "forgotten too" if verdicts else "kept (--verdicts forgets them)"
         told += f"\n{plural(held.apart, 'pair')} marked as not duplicates: {what}"

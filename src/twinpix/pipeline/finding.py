@@ -56,7 +56,7 @@ def find(
         coder = options.coder(store, [method], progress)
         images = gather(listing.refs, coder)
         apart = verdicts.known_apart(images.contents, store)
-        pairs = paired(images, method, radius, apart, options, progress)
+        pairs = paired(images, method, radius, apart, options, store, progress)
         nodes, matches = pairs.nodes, pairs.matches
         look_at_pixels(images, _alike(images, nodes, matches, method), options, store, progress)
         notes = [*pairs.said.notes, *store.notes]

@@ -13,6 +13,7 @@ from twinpix.pipeline.coding import Coder
 from twinpix.pipeline.contents import Contents
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.verifying import File
 from twinpix.store import Store
 
 
@@ -29,6 +30,10 @@ class Images(NamedTuple):
         """The first file of each content."""
         first: NDArray[np.int64] = np.unique(self.content, return_index=True)[1]
         return first
+
+    def of_each(self) -> list[File]:
+        """A file of each content."""
+        return [File(self.refs.uris[row], self.contents.digest(at)) for at, row in enumerate(self.first().tolist())]
 
     def files_where(self, which: NDArray[np.bool_]) -> list[int]:
         """The files whose content is one of those marked."""

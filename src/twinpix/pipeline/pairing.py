@@ -22,6 +22,7 @@ from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress, Shares
 from twinpix.pipeline.verifying import Seen, Verifier
 from twinpix.search import Search
+from twinpix.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,20 @@ class Paired:
 
 
 def paired(
-    images: Images, method: Fingerprint, radius: float, apart: verdicts.Pairs, options: Options, progress: Progress
+    images: Images,
+    method: Fingerprint,
+    radius: float,
+    apart: verdicts.Pairs,
+    options: Options,
+    store: Store,
+    progress: Progress,
 ) -> Paired:
     """The matches of all contents but the pairs in `apart`, of which each content has a node of its own."""
     if options.precision is None and not options.looks_at_pixels(method):
         found = _by_codes(images, method, radius, apart, options, progress)
     else:
         differing = radius if fingerprints.by_pixels(method) else 1 - verify.AGREE
-        eye = Verifier(_paths(images), differing, options.workers, options.timeout, progress)
+        eye = Verifier(images.of_each(), differing, store, options.workers, options.timeout, progress)
         if options.precision is None:
             found = _by_pixels(images, method, radius, apart, options, eye)
         else:
@@ -107,11 +114,6 @@ def _rank(images: Images, nodes: Nodes, options: Options) -> Rank | None:
     if options.link == "complete" or options.cross or images.refs.references.any():
         return None
     return partial(ranks_of, images, nodes, keep.make_chain(options.keep))
-
-
-def _paths(images: Images) -> list[str]:
-    """A file of each content."""
-    return [images.refs.uris[file] for file in images.first().tolist()]
 
 
 def _sides(images: Images, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

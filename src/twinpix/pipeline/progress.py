@@ -8,7 +8,7 @@ class Progress:
     """Override to show progress; every method may be called often."""
 
     def start(self, stage: str, total: int) -> None:
-        """A stage begins that has `total` steps (0: not known): `list`, `read` or `compare`."""
+        """A stage begins that has `total` steps (0: not known): `list`, `read`, `compare` or `verify`."""
 
     def advance(self, steps: int = 1) -> None:
         """Some steps of the stage are done."""

@@ -20,6 +20,7 @@ from twinpix.pipeline.progress import Progress
 from twinpix.pipeline.tiers import tiers_of, verified
 from twinpix.pipeline.verifying import Seen, Verifier
 from twinpix.search import Search
+from twinpix.store import Store
 from twinpix.verify import AGREE
 
 
@@ -67,7 +68,7 @@ def query(
         seen: dict[tuple[int, int], Seen] = {}
         lost: list[Failure] = []
         if options.looks_at_pixels(method):
-            near, eye = _near_by_pixels(mine, images, method, radius, options, progress)
+            near, eye = _near_by_pixels(mine, images, method, radius, options, store, progress)
             seen, lost = eye.seen, eye.failures
         else:
             search = Search(options.search)
@@ -97,13 +98,19 @@ def query(
 
 
 def _near_by_pixels(
-    mine: Images, images: Images, method: Fingerprint, radius: float, options: Options, progress: Progress
+    mine: Images,
+    images: Images,
+    method: Fingerprint,
+    radius: float,
+    options: Options,
+    store: Store,
+    progress: Progress,
 ) -> tuple[dict[int, tuple[float, int]], Verifier]:
     """Distance of the contents whose pixels agree with the query's, which is content 0 for the eye."""
     contents, width = images.contents, width_of(method)
-    paths = [mine.refs.uris[0], *(images.refs.uris[file] for file in images.first().tolist())]
+    files = [mine.of_each()[0], *images.of_each()]
     differing = radius if fingerprints.by_pixels(method) else 1 - AGREE
-    eye = Verifier(paths, differing, options.workers, options.timeout, progress)
+    eye = Verifier(files, differing, store, options.workers, options.timeout, progress)
     near = _same(mine, images)
     low = is_low(contents) if options.guard else np.zeros(len(contents), dtype=bool)
     if len(contents) and not (options.guard and is_low(mine.contents)[0]):

@@ -1,12 +1,13 @@
 """The second look at pairs of contents, shared among processes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from twinpix import verify
@@ -15,8 +16,10 @@ from twinpix.executors import Ask, Batches, Begin, Local, Lost
 from twinpix.imaging import decode
 from twinpix.imaging.opencv import forkable, opencv
 from twinpix.model import Failure
+from twinpix.pipeline.looks import Looks, key_of
 from twinpix.pipeline.progress import Progress
 from twinpix.sources import read
+from twinpix.store import Store
 from twinpix.verify import Look, View
 
 _BATCH = 24  # pairs
@@ -24,6 +27,13 @@ _HELD = 256  # views that a process keeps, for the pairs to come
 UNIT = (1.0, 1.0)  # guesses are maps between pictures of these sides
 
 Guess = tuple[float, ...]  # the six numbers of a map between pictures of sides 1; () for none
+
+
+class File(NamedTuple):
+    """A file of a content, and the digest of it."""
+
+    path: str
+    digest: bytes
 
 
 class Pair(NamedTuple):
@@ -51,9 +61,9 @@ class Seen(NamedTuple):
 
 
 class _Item(NamedTuple):
-    number: int
-    a: str
-    b: str
+    key: bytes
+    a: File
+    b: File
     guess: Guess
     exact: bool
 
@@ -81,11 +91,11 @@ class LookTask:
 
     def _look(self, item: _Item) -> Look | _Unread | None:
         views = []
-        for path in (item.a, item.b):
+        for file in (item.a, item.b):
             try:
-                views.append(_view(path))
+                views.append(_view(file))
             except ImageError as error:
-                return _Unread(path, error.reason)
+                return _Unread(file.path, error.reason)
         a, b = views
         guesses = []
         if item.guess:
@@ -101,19 +111,20 @@ class LookTask:
 
 
 @lru_cache(_HELD)
-def _view(path: str) -> View:
-    data = read(path).data
-    if data is None:
-        raise ImageError("verify", "it is no image any more")
-    return verify.view_of(decode(data, "fast", path, verify.COLOUR, verify.DETAIL))
+def _view(file: File) -> View:
+    data = read(file.path).data
+    if data is None or xxhash.xxh3_128_digest(data) != file.digest:
+        raise ImageError("verify", "changed since it was read; run again")
+    return verify.view_of(decode(data, "fast", file.path, verify.COLOUR, verify.DETAIL))
 
 
 @dataclass
 class Verifier:
-    """Looks at pairs of contents; remembers what it saw."""
+    """Looks at pairs of contents; remembers what it saw, and what was seen in earlier runs."""
 
-    paths: Sequence[str]  # of a file of each content
+    files: Sequence[File]  # of each content one
     radius: float  # the share of what two pictures have in common that may differ
+    store: Store
     workers: int = 0
     timeout: float = 60.0
     progress: Progress = field(default_factory=Progress)
@@ -136,28 +147,49 @@ class Verifier:
 
         At a glance, what is not clear is left open.
         """
-        fresh = [pair for pair in pairs if not ((look := self.of(pair.a, pair.b)) and look.same)]
-        if not fresh:
+        wanted = [pair for pair in pairs if not ((look := self.of(pair.a, pair.b)) and look.same)]
+        keys = [self._key(pair, glance=glance) for pair in wanted]
+        looks = Looks(self.store)
+        known = looks.of(keys)
+        for pair, key in zip(wanted, keys, strict=True):
+            if key in known:
+                self._note(pair, known[key], tier)
+        fresh = {key: pair for pair, key in zip(wanted, keys, strict=True) if key not in known}
+        for key, look in self._looked(fresh, glance=glance):
+            looks.put(key, look)
+            self._note(fresh[key], look, tier)
+
+    def _key(self, pair: Pair, *, glance: bool) -> bytes:
+        a, b = self.files[pair.a].digest, self.files[pair.b].digest
+        return key_of(a, b, pair.guess, self.radius, glance, pair.exact)
+
+    def _note(self, pair: Pair, look: Look | None, tier: str) -> None:
+        if look is not None and (look.same or pair[:2] not in self.seen):
+            self.seen[pair[:2]] = Seen(look, tier)
+
+    def _looked(self, wanted: Mapping[bytes, Pair], *, glance: bool) -> Iterator[tuple[bytes, Look | None]]:
+        """What the pixels of these pairs say, in any order; of those that cannot be read, failures are noted."""
+        if not wanted:
             return
-        items = [_Item(at, self.paths[one.a], self.paths[one.b], *one[2:]) for at, one in enumerate(fresh)]
+        items = [_Item(key, self.files[one.a], self.files[one.b], *one[2:]) for key, one in wanted.items()]
         queue = Batches(_batches(items))
         failed: dict[str, str] = {}
         opencv()  # loaded once, not by every process
         pool = Local(self.workers, self.timeout)
         run = pool.run(LookTask(1 - self.radius, glance), queue, _nothing)
-        with self.progress.stage("verify", len(fresh)), forkable(), closing(run):
+        with self.progress.stage("verify", len(items)), forkable(), closing(run):
             for batch, looks in run:
                 if isinstance(looks, Lost):
                     item = batch[looks.index]
-                    failed[item.b] = looks.reason
-                    queue.again([other for other in batch if other.number != item.number])
+                    failed[item.b.path] = looks.reason
+                    queue.again([other for other in batch if other.key != item.key])
                     self.progress.advance(1)
                     continue
                 for item, seen in zip(batch, looks, strict=True):
                     if isinstance(seen, _Unread):
                         failed[seen.path] = seen.error
-                    elif seen is not None and (seen.same or fresh[item.number][:2] not in self.seen):
-                        self.seen[fresh[item.number][:2]] = Seen(seen, tier)
+                    else:
+                        yield item.key, seen
                 self.progress.advance(len(batch))
         self.failures += [Failure(path, "verify", why) for path, why in sorted(failed.items())]
 

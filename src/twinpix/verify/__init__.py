@@ -1,6 +1,6 @@
 """The second look at a pair: do its pixels agree where the pictures overlap, and how do they differ?"""
 
-from twinpix.verify.looking import AGREE, SCENE, Look, glance, look
+from twinpix.verify.looking import AGREE, SCENE, VERSION, Look, glance, look
 from twinpix.verify.maps import Map, inverse, rescaled, turning
 from twinpix.verify.views import COLOUR, DETAIL, View, view_of
 
@@ -9,6 +9,7 @@ __all__ = [
     "COLOUR",
     "DETAIL",
     "SCENE",
+    "VERSION",
     "Look",
     "Map",
     "View",

@@ -14,6 +14,9 @@ from twinpix.verify.matching import Found, found
 from twinpix.verify.naming import Difference, difference, name_of
 from twinpix.verify.views import View
 
+VERSION = 1
+"""Of what a look says of a pair: another for other verdicts, names or numbers; what stores remember is its own."""
+
 AGREE = 0.65
 """The share of the overlap that must agree in copies."""
 

@@ -99,7 +99,8 @@ def _looked_at(files: Files, codes: Bytes2D, progress: Progress) -> Images:
 
 def _groups(method: Fingerprint, images: Images, radius: float) -> list[Group]:
     options = Options(method=plugins.describe(method), radius=radius, decode="reference", guard=False, store=None)
-    pairs = paired(images, method, radius, frozenset(), options, Progress())
+    with options.opened(Progress()) as store:
+        pairs = paired(images, method, radius, frozenset(), options, store, Progress())
     return group(images, pairs, method, options)
 
 

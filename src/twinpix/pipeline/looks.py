@@ -1,0 +1,50 @@
+"""What second looks said before, in the store: the same look at the same contents says the same."""
+
+import json
+from collections.abc import Iterable
+
+import numpy as np
+import xxhash
+
+from twinpix.store import Store
+from twinpix.verify import VERSION, Look
+
+Known = Look | None
+"""What a look said; None: not clear at a glance."""
+
+
+class Looks:
+    """The looks that a store remembers. All that a look depends on is in its key, so it does not matter who looked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def of(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
+        """What is known under these keys."""
+        return {key: _read(text) for key, text in self._store.looks(keys).items()}
+
+    def put(self, key: bytes, look: Known) -> None:
+        """Remember what a look said."""
+        self._store.put_look(key, _text(look))
+
+
+def key_of(a: bytes, b: bytes, guess: tuple[float, ...], *how: float) -> bytes:
+    """The key of a look at the contents with these digests, beginning with a guess, `how` else it is told to look."""
+    numbers = np.array([VERSION, *how, *guess], dtype="<f8")
+    return xxhash.xxh3_128_digest(a + b + numbers.tobytes())
+
+
+def _text(look: Known) -> str:
+    if look is None:
+        return "null"
+    there = None if look.there is None else look.there.ravel().tolist()
+    return json.dumps([*look[:-1], there], separators=(",", ":"))
+
+
+def _read(text: str) -> Known:
+    fields = json.loads(text)
+    if fields is None:
+        return None
+    relation, detail, back, agrees, (of_a, of_b), points, there = fields
+    laid = None if there is None else np.array(there, dtype=np.float64).reshape(2, 3)
+    return Look(relation, detail, back, agrees, (of_a, of_b), points, laid)
