@@ -115,10 +115,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Accepted pairs, columnar: indices i < j, their distance, and which turn of j lies on i (0 = none)."""
+    """Accepted pairs, columnar: indices i < j, their distance, and which turn of j lies on i (0 = none).
 
-    i: NDArray[np.int64]
-    j: NDArray[np.int64]
+    There may be tens of millions: of 13 bytes each.
+    """
+
+    i: NDArray[np.int32]
+    j: NDArray[np.int32]
     distance: NDArray[Any]  # int32 bits, or float32 cosine distances
     turn: NDArray[np.int8]
 
@@ -128,11 +131,20 @@ class Matches:
     @classmethod
     def none(cls) -> "Matches":
         """No pairs."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int8))
+        return cls.between(np.empty((0, 2), np.int64), np.empty(0, np.int32))
+
+    @classmethod
+    def between(cls, ends: NDArray[Any], distance: NDArray[Any]) -> "Matches":
+        """Pairs `(n, 2)` that lie on each other as they are."""
+        i, j = ends.astype(np.int32).T
+        return cls(i, j, distance, np.zeros(len(ends), np.int8))
 
     @classmethod
     def joined(cls, parts: Sequence["Matches"]) -> "Matches":
-        """The pairs of several."""
+        """The pairs of several; no copy where only one has any."""
+        parts = [part for part in parts if len(part)] or list(parts[:1])
+        if len(parts) == 1:
+            return parts[0]
         columns = zip(*((part.i, part.j, part.distance, part.turn) for part in parts), strict=True)
         return cls(*(np.concatenate(column) for column in columns))
 

@@ -60,7 +60,7 @@ def calibrated(
     with eye.progress.stage("compare", total):
         search = Search(engine, Shares(eye.progress, total, 2 if len(rows[1]) else 1))
         pairs = match(fingerprints.comparable(method, nodes.codes), *rows, loosest, search)
-    step = np.minimum((pairs.distance / loosest * _STEPS).astype(np.int64), _STEPS - 1) if len(pairs) else pairs.i
+    step = np.minimum((pairs.distance / loosest * _STEPS).astype(np.int64), _STEPS - 1)
     chosen = _drawn(step)
     columns = (column[chosen].tolist() for column in (pairs.i, pairs.j, pairs.turn))
     drawn = [(first[i], first[j], guess_of_turn(turn)) for i, j, turn in zip(*columns, strict=True)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinpix import keep, linking
 from twinpix.fingerprints import Fingerprint
@@ -20,6 +21,9 @@ from twinpix.verify import Look
 
 MATCHES_LISTED = 10_000  # of one group, in the report
 
+Pair = tuple[int, int, float, int]
+"""Two files, their distance, and which turn of the second lies on the first."""
+
 
 def group(images: Images, pairs: Paired, method: Fingerprint, options: Options) -> list[Group]:
     """The groups that the linking rule makes of the matches of nodes, each with its keeper first, by its path."""
@@ -33,7 +37,8 @@ def group(images: Images, pairs: Paired, method: Fingerprint, options: Options) 
     kinds = _kinds(images.refs, options.cross)
     graph = linking.Graph(node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order)
     found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
-    writer = _Grouper(images, node.tolist(), members, near, chain, method, pairs.seen, nodes.first())
+    places = np.full(len(nodes.codes), -1, np.int32)
+    writer = _Grouper(images, node.tolist(), members, near, places, chain, method, pairs.seen, nodes.first())
     return [writer.group(number, files) for number, files in enumerate(found, start=1)]
 
 
@@ -55,6 +60,7 @@ class _Grouper(NamedTuple):
     node: list[int]  # of each file
     members: dict[int, Member]
     near: Neighbours
+    places: NDArray[np.int32]  # of each node in the group that is being written; -1: not in it
     chain: keep.Chain
     method: Fingerprint
     seen: Mapping[tuple[int, int], Seen]
@@ -63,48 +69,53 @@ class _Grouper(NamedTuple):
     def group(self, number: int, files: list[int]) -> Group:
         keeper, *others = files
         others.sort(key=lambda file: self.chain.key(self.members[file]))
-        listed: list[Match] = []
-        left_out = 0
-        for pair in self._pairs(keeper, others):
-            if len(listed) < MATCHES_LISTED:
-                listed.append(self._match(*pair))
-            else:
-                left_out += 1
+        pairs, left_out = self._pairs(keeper, others)
         return Group(
             id=number,
             keeper=self.members[keeper].path,
             reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
             members=[self.members[file] for file in (keeper, *others)],
-            matches=listed,
+            matches=[self._match(*pair) for pair in pairs],
             matches_left_out=left_out,
         )
 
-    def _pairs(self, keeper: int, others: list[int]) -> Iterator[tuple[int, int, float, int]]:
-        """Pairs of files with distance and turn: the keeper with each that it matches, then the others by node.
+    def _pairs(self, keeper: int, others: list[int]) -> tuple[list[Pair], int]:
+        """Pairs of files: the keeper with each that it matches, then the others; and how many more there are.
 
         Of the others, files of one node are paired with the first of them, and nodes by their first files.
         """
         first = {self.node[keeper]: keeper}
-        edges = self._edges(keeper)
+        for file in others:
+            first.setdefault(self.node[file], file)
+        pairs = [*self._with_keeper(keeper, others), *self._of_equals(first, keeper, others)]
+        nodes = list(first)
+        self.places[nodes] = np.arange(len(nodes))
+        left_out = 0
+        for node, file in first.items():
+            if file == keeper:
+                continue
+            near, at = self.near.row(node)
+            later = self.places[near] > self.places[node]
+            if len(pairs) < MATCHES_LISTED:
+                edges = self.near.told(near[later], at[later])
+                pairs += [(file, first[other], distance, turn) for other, distance, turn in edges]
+            else:
+                left_out += int(np.count_nonzero(later))
+        self.places[nodes] = -1
+        return pairs[:MATCHES_LISTED], left_out + len(pairs[MATCHES_LISTED:])
+
+    def _with_keeper(self, keeper: int, others: list[int]) -> Iterator[Pair]:
+        own = self.node[keeper]
+        edges = {own: (0, 0), **{other: (gap, turn) for other, gap, turn in self.near.edges(own)}}
         for file in others:
             if self.node[file] in edges:
                 yield keeper, file, *edges[self.node[file]]
-            first.setdefault(self.node[file], file)
+
+    def _of_equals(self, first: Mapping[int, int], keeper: int, others: list[int]) -> Iterator[Pair]:
         for file in others:
             head = first[self.node[file]]
             if head not in (file, keeper):
                 yield head, file, 0, 0
-        place = {node: at for at, node in enumerate(first)}
-        for node, file in first.items():
-            if file != keeper:
-                for other, (distance, turn) in self._edges(file).items():
-                    if place.get(other, -1) > place[node]:
-                        yield file, first[other], distance, turn
-
-    def _edges(self, file: int) -> dict[int, tuple[float, int]]:
-        """Distance and turn of the nodes that match a file, its own among them."""
-        node = self.node[file]
-        return {node: (0, 0), **{other: (gap, turn) for other, gap, turn in self.near.edges(node)}}
 
     def _match(self, a: int, b: int, distance: float, turn: int) -> Match:
         x, y = int(self.images.content[a]), int(self.images.content[b])

@@ -1,6 +1,7 @@
 """From codes to accepted pairs of nodes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,8 +42,9 @@ def _within(codes: NDArray[Any], rows: NDArray[np.int64], radius: float, search:
     if len(rows) < 2:
         return Matches.none()
     if codes.shape[1] == 1:
-        i, j, distance = search.self_join(codes[rows, 0], radius)
-        return Matches(rows[i], rows[j], distance, np.zeros(len(i), np.int8))
+        with closing(search.self_join_blocks(codes[rows, 0], radius)) as blocks:
+            i, j, distance = _columns((rows[i], rows[j], distance) for i, j, distance in blocks)
+        return Matches(i, j, distance, np.zeros(len(i), np.int8))
     return _oriented(codes, rows, rows, radius, search)
 
 
@@ -62,7 +64,8 @@ def _oriented(
     oriented = codes if len(second) == len(codes) else codes[second]  # a copy of eight orientations fills the memory
     gallery = oriented.reshape(len(second) * turns, -1)
     i, at, distance = search.join(codes[first, 0], gallery, radius, own=turns if first is second else 0)
-    a, b, turn = first[i], second[at // turns], (at % turns).astype(np.int8)
+    a, b, turn = first[i].astype(np.int32), second[at // turns].astype(np.int32), (at % turns).astype(np.int8)
+    del i, at
     other = a != b
     a, b, distance, turn = a[other], b[other], distance[other], turn[other]
     low, high = np.minimum(a, b), np.maximum(a, b)
@@ -73,29 +76,58 @@ def _oriented(
     return Matches(low[nearest], high[nearest], distance[nearest], turn[nearest])
 
 
+def _columns(parts: Iterable[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]) -> list[NDArray[Any]]:
+    """Blocks of pairs as columns, of which there is never more than one twice in memory."""
+    columns: list[list[NDArray[Any]]] = [[], [], []]
+    for i, j, distance in parts:
+        for column, values in zip(columns, (i.astype(np.int32), j.astype(np.int32), distance), strict=True):
+            column.append(values)
+    out = []
+    while columns:
+        out.append(np.concatenate(columns.pop(0)))
+    return out
+
+
 class Neighbours:
-    """The matches as an adjacency list, both ways, in compressed rows."""
+    """The matches as an adjacency list, both ways: beside them, 4 bytes a match."""
 
     def __init__(self, matches: Matches, n: int) -> None:
-        ends = np.concatenate([matches.i, matches.j])
-        others = np.concatenate([matches.j, matches.i])
-        order = np.lexsort((others, ends))
-        self._others = others[order]
-        self._match = np.concatenate([np.arange(len(matches))] * 2)[order] if len(matches) else order
-        self._starts = np.searchsorted(ends[order], np.arange(n + 1))
-        self._matches = matches
+        self._matches = matches = _in_order(matches)
+        rows = np.arange(n + 1)
+        # Ahead of a node are those that it stands first in, which lie together; behind it the others.
+        self._ahead = np.searchsorted(matches.i, rows)
+        self._back = np.argsort(matches.j, kind="stable").astype(np.int32)
+        self._behind = np.concatenate([[0], np.cumsum(np.bincount(matches.j, minlength=n))])
 
     def has_any(self) -> NDArray[np.bool_]:
         """`(n,)`: which nodes have a match at all."""
-        return np.diff(self._starts) > 0
+        return (np.diff(self._ahead) > 0) | (np.diff(self._behind) > 0)
+
+    def row(self, node: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
+        """The nodes that match a node, ascending, and the places of these matches."""
+        behind = self._back[self._behind[node] : self._behind[node + 1]]
+        ahead = slice(self._ahead[node], self._ahead[node + 1])
+        others = np.concatenate([self._matches.i[behind], self._matches.j[ahead]])
+        return others, np.concatenate([behind, np.arange(ahead.start, ahead.stop)])
 
     def get(self, node: int, default: Sequence[int] = ()) -> Sequence[int]:
-        row: list[int] = self._others[self._starts[node] : self._starts[node + 1]].tolist()
+        row: list[int] = self.row(node)[0].tolist()
         return row or default
 
     def edges(self, node: int) -> list[tuple[int, float, int]]:
         """`(other, distance, turn)` of each match of a node, by other."""
-        span = slice(int(self._starts[node]), int(self._starts[node + 1]))
-        at = self._match[span]
-        others, turns = self._others[span].tolist(), self._matches.turn[at].tolist()
-        return list(zip(others, numbers(self._matches.distance[at]), turns, strict=True))
+        return self.told(*self.row(node))
+
+    def told(self, others: NDArray[np.int32], at: NDArray[Any]) -> list[tuple[int, float, int]]:
+        """The same of some of a row's matches."""
+        turns = self._matches.turn[at].tolist()
+        return list(zip(others.tolist(), numbers(self._matches.distance[at]), turns, strict=True))
+
+
+def _in_order(matches: Matches) -> Matches:
+    """The matches sorted by `i`, then `j`."""
+    i, j = matches.i, matches.j
+    if bool(((i[1:] > i[:-1]) | ((i[1:] == i[:-1]) & (j[1:] > j[:-1]))).all()):
+        return matches
+    order = np.lexsort((j, i))
+    return Matches(i[order], j[order], matches.distance[order], matches.turn[order])

@@ -64,7 +64,7 @@ def verified(
     in_bits = tiers[0].method.metric == "hamming" and not tiers[0].name
     gaps = np.array([covering.found[pair] for pair in pairs])
     kind = np.int32 if in_bits else np.float32
-    return Matches(ends[:, 0], ends[:, 1], gaps.astype(kind), np.zeros(len(pairs), np.int8)), said
+    return Matches.between(ends, gaps.astype(kind)), said
 
 
 def unlike_equals(nodes: Nodes, eye: Verifier) -> set[int]:

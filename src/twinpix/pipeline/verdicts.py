@@ -72,4 +72,4 @@ def between_equals(nodes: Nodes, *, all_of_them: bool) -> Matches:
             one[origin].append(node)
     pairs = [pair for equal in one.values() for pair in combinations(equal, 2)]
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return Matches(ends[:, 0], ends[:, 1], np.zeros(len(ends), np.int32), np.zeros(len(ends), np.int8))
+    return Matches.between(ends, np.zeros(len(ends), np.int32))

@@ -20,7 +20,7 @@ def sets_of(images: Sequence[Image], codes: Bytes2D, options: Options, by: Engin
     """Sets of at least two images, in imgdupes' order; every image of a set is near the one that claimed it."""
     distinct, content = _distinct(codes)
     i, j, distance = searching.self_join(distinct, options, by)
-    near = Neighbours(Matches(i, j, distance, np.zeros(len(i), np.int8)), len(distinct))
+    near = Neighbours(Matches.between(np.stack([i, j], axis=1), distance), len(distinct))
     graph = linking.Graph(content.tolist(), [(0, False)] * len(images), near, lambda a, b: True, range(len(images)))
     found = [_nearest_first(rows, codes) for rows in linking.make("star").groups(graph)]
     return _in_order([[images[row] for row in rows] for rows in found], options)
