@@ -57,7 +57,9 @@ def alike(
     post = np.argsort(code, kind="stable").astype(np.int32)
     posts = np.searchsorted(code[post], np.arange(len(distinct) + 1))
     of = len(starts) - 1 if of is None else of
-    links, linked = _linked(distinct, np.unique(code[: starts[of]]), mirror, radius, tell)
+    asked = np.zeros(len(distinct), bool)
+    asked[code[: starts[of]]] = True
+    links, linked = _linked(distinct, np.flatnonzero(asked), mirror, radius, tell)
     reached = np.concatenate([[0], np.cumsum(np.diff(posts)[linked >> 1])])
     common = np.maximum(np.diff(reached[links]), 1).astype(np.float32)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))

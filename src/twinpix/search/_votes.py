@@ -98,10 +98,23 @@ def vote(
             b = touched[k]
             end = counts[b]
             counts[b] = 0
-            if end - at >= 2:
+            if _may_agree(order[at:end], pairs, code, common, least[0]):
                 found += _agree(a, b, order[at:end], pairs, sets, common, least, room, seen, out, found)
             at = end
     return last, found
+
+
+@compiled()
+def _may_agree(chosen, pairs, code, common, propose):  # type: ignore[no-untyped-def]
+    """True when the pairs of points of two pictures would propose a change, if all of one sort agreed."""
+    plain = mirrored = np.float32(0)
+    for t in chosen:
+        weight = min(np.float32(1), np.float32(_COMMON) / common[code[pairs[1, t]]])
+        if pairs[2, t] & 1:
+            mirrored += weight
+        else:
+            plain += weight
+    return max(plain, mirrored) >= propose
 
 
 @compiled()
