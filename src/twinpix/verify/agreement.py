@@ -152,6 +152,15 @@ def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.
     return float((agreeing[there] / counts[there]).mean())
 
 
+def coarse(a: Floats, b: Floats, fits: NDArray[np.int8]) -> float:
+    """How well light and dark places of two pictures lie together where their blocks agree, as in `Agreement`."""
+    cv2 = opencv()
+    side = a.shape[0] // fits.shape[0], a.shape[1] // fits.shape[1]
+    first, second = (grey[: side[0] * fits.shape[0], : side[1] * fits.shape[1]] for grey in (a, b))
+    small = [cv2.resize(grey, fits.shape[::-1], interpolation=cv2.INTER_AREA) for grey in (first, second)]
+    return _coarse(small[0], small[1], fits == 1)
+
+
 def _coarse(a: NDArray[Any], b: NDArray[Any], chosen: NDArray[np.bool_]) -> float:
     """How well light and dark places lie together: of one fabric's weave all blocks agree, whatever lies on it."""
     first, second = a[chosen], b[chosen]

@@ -19,6 +19,10 @@ _AROUND, _NEAR = 5, 9  # pixels a side of what lies around a pixel, and of where
 _JOINED = 15  # pixels: what stands out no further apart is one thing
 _ONE = 0.12  # of the overlap: one thing no larger may have been put there
 _MANY, _WEIGHT = 6, 3  # things are more than an edit puts on a picture: they weigh so much more
+_FILLED = 0.3  # of the blocks: with so much that agrees, what is solid was laid over
+_STICKERS = 6  # places at most
+_UNLIKE = 12.0  # grey levels
+_SOLID = 36  # part of the longer side: what is thinner than this everywhere is not solid
 _SPECK = 8  # pixels: less is no thing
 
 
@@ -41,16 +45,38 @@ def _conflict(pair: Laid, agrees: Agreement) -> float:
     inner = inside(pair.common & within & ~pair.border)
     if inner.sum() < 64 or min(inner.shape) < 8:
         return 0.0
-    mapped, _ = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))
-    mine, theirs = _own(mapped, pair.b) & inner, _own(pair.b, mapped) & inner
+    a, b, *_ = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))
+    mine, theirs = _own(a, b, pair.a) & inner, _own(b, a, pair.b) & inner
     if not mine.any() or not theirs.any():
         return 0.0
+    over = _laid_over(a, b, inner) if _filled(agrees) >= _FILLED else np.zeros_like(inner)
+    mine, theirs = mine & ~over, theirs & ~over
     largest, things = _things(mine | theirs, inner)
     share = float(min((mine & ~largest).sum(), (theirs & ~largest).sum()) / inner.sum())
     return share * (_WEIGHT if things >= _MANY else 1)
 
 
-def _own(values: Floats, other: Floats) -> NDArray[np.bool_]:
+def _filled(agrees: Agreement) -> float:
+    """The share of all blocks in which there is something that agrees: of pages and charts most is plain ground."""
+    return float((agrees.fits == 1).mean())
+
+
+def _laid_over(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where something solid was laid over a picture, at a few places: a sticker, a logo, a face made unknown."""
+    cv2 = opencv()
+    out = np.zeros(inner.shape, np.uint8)
+    differs = (np.abs(cv2.GaussianBlur(a - b, (0, 0), 1.0)) > _UNLIKE) & inner
+    side = max(inner.shape) // _SOLID
+    solid = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((2 * side, 2 * side), np.uint8))
+    count, _, facts, _ = cv2.connectedComponentsWithStats(solid)
+    areas = facts[1:, cv2.CC_STAT_AREA]
+    if 0 < count - 1 <= _STICKERS and areas.max() <= _ONE * inner.sum():
+        out = cv2.dilate(solid, np.ones((2 * side, 2 * side), np.uint8))
+    return np.asarray(out, dtype=bool)
+
+
+def _own(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
     """Where a picture has something that stands out of its ground, and the other has that ground alone."""
     cv2 = opencv()
     around, near = np.ones((_AROUND, _AROUND), np.uint8), np.ones((_NEAR, _NEAR), np.uint8)
@@ -61,7 +87,9 @@ def _own(values: Floats, other: Floats) -> NDArray[np.bool_]:
         return stands_out
     brightest, darkest = cv2.dilate(values, near), cv2.erode(values, near)
     same_ground = (np.abs(brightest - other) < _GROUND) | (np.abs(darkest - other) < _GROUND)
-    return np.asarray(stands_out & (high - low < _FLAT) & same_ground, dtype=bool)
+    # A curve that spreads a few levels over many makes things of what is none.
+    own = cv2.dilate(untoned, near) - cv2.erode(untoned, near) > _STANDS_OUT
+    return np.asarray(stands_out & (high - low < _FLAT) & same_ground & own, dtype=bool)
 
 
 def _things(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:

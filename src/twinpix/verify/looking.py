@@ -7,11 +7,13 @@ import numpy as np
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import Agreement, Laid, agreement, is_exact, laid, refined
+from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, inside, is_exact, laid, pixels_of, refined
 from twinpix.verify.conflict import CONFLICT, conflict
+from twinpix.verify.levels import is_level
 from twinpix.verify.maps import Map, corners, inverse, overlap, placed, turning
 from twinpix.verify.matching import Found, found
 from twinpix.verify.naming import Difference, difference, name_of
+from twinpix.verify.tones import Toned, toned
 from twinpix.verify.views import View
 
 VERSION = 1
@@ -37,6 +39,7 @@ _OVERLAP = 0.5  # of the picture of which more is in the overlap
 _COARSE = 0.52  # by which light and dark places must correlate
 _WHOLE = 0.6  # of the share of blocks that must agree, that of all, those on a border of the other picture too
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
+_PART_OF = 0.4  # of the share that must agree: with so much it is seen whether one is shaded
 _SPREAD = 0.18  # of the overlap, that points of one scene enclose
 _PART = 0.03  # of the picture of which less is
 
@@ -174,15 +177,37 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
 
 def _weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -> _Tried:
     pair = laid(a, b, there)
-    agrees, shared = agreement(pair), overlap(there, a.sides, b.sides)
+    agrees, shared = _agreement(pair, least), overlap(there, a.sides, b.sides)
+    if (agrees.share < least or agrees.blocks < _FEW) and is_level(a, b, pair, there):
+        return _Tried(there, pair, agrees._replace(share=1.0), shared, difference(pair, agrees, a, b, there))
     same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
-    same = same and agrees.share >= least and agrees.area >= _AREA * least and agrees.coarse >= _COARSE
-    same = same and agrees.whole >= _WHOLE * least
+    same = same and agrees.share >= least and agrees.area >= _AREA * least and agrees.whole >= _WHOLE * least
+    same = same and (agrees.coarse >= _COARSE or _coarse(pair, agrees) >= _COARSE)
     contrary = same and not (a.damaged or b.damaged) and conflict(pair, agrees, a, b, there) > CONFLICT
     differs = difference(pair, agrees, a, b, there) if same and not contrary else None
     if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
         differs = None  # of two walls of one brick some part always agrees
     return _Tried(there, pair, agrees, shared, differs, contrary)
+
+
+def _agreement(pair: Laid, least: float) -> Agreement:
+    """How much agrees; where that is a part, and tells that one picture is shaded, once the other is shaded alike."""
+    agrees = agreement(pair)
+    if not _PART_OF * least < agrees.share < least or agrees.blocks < _FEW:
+        return agrees
+    tones = _evened(pair, agrees)
+    again = agreement(pair._replace(a=tones.a, b=tones.b)) if tones.shaded else agrees
+    return again if again.share > agrees.share else agrees
+
+
+def _evened(pair: Laid, agrees: Agreement) -> Toned:
+    return toned(pair, inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape))
+
+
+def _coarse(pair: Laid, agrees: Agreement) -> float:
+    """How well light and dark places lie together once one picture is shaded as the other is."""
+    tones = _evened(pair, agrees)
+    return coarse(tones.a, tones.b, agrees.fits)
 
 
 def _named(a: View, b: View, best: _Tried, differs: Difference) -> Look:

@@ -202,8 +202,8 @@ def difference(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> D
     inner = inside(pair.common)
     if inner.sum() < 64 or min(inner.shape) < 8:
         return Difference(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
-    mapped, tone = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))
-    outside = np.maximum(_beyond(mapped, pair.b), _beyond(pair.b, mapped))
+    mapped, theirs, tone, _ = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))
+    outside = np.maximum(_beyond(mapped, theirs), _beyond(theirs, mapped))
     marked = (outside > _STANDS_OUT) & inner
     rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
     rest = rest if rest.sum() > inner.sum() // 4 else inner
@@ -217,7 +217,7 @@ def difference(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> D
     return Difference(
         tone,
         _colour(a, b, there),
-        _steepness(mapped, pair.b, rest),
+        _steepness(mapped, theirs, rest),
         _grain(pair.a, pair.b, rest),
         float(marked.sum() / inner.sum()),
         spread,
