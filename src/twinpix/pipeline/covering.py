@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from twinpix.model import DIGITS
-from twinpix.pipeline.verifying import Guess, Pair, Verifier, guess_of, pair_of, through, turned
+from twinpix.pipeline.verifying import Guess, Pair, Verifier, guess_of, pair_of, shown_by_all, through, turned
 from twinpix.verify import Look
 
 Rank = Callable[[Collection[int]], Mapping[int, Any]]
@@ -21,6 +21,7 @@ Ends = tuple[int, int]
 
 _JOINTS = 3  # pictures through which a third is tried
 _ROUNDS = 2  # in which pairs are looked at that a third picture joins
+_JOINED = 0.5  # of what two pictures both show, that the third shows which joins them
 _CROWD = 64  # pictures that one matches, of which all pairs are looked at
 
 
@@ -33,6 +34,7 @@ class Proposal(NamedTuple):
     guess: Guess
     tier: str  # the method, where there are several
     exact: bool = False  # whether the guess is as exact as points make it
+    joined: bool = False  # whether a third picture matches both, and shows nearly all that both of them show
 
     @property
     def ends(self) -> Ends:
@@ -91,7 +93,7 @@ class Covering:
                 self.found[one.ends] = apart(seen) if one.distance is None else one.distance
 
     def _pair(self, one: Proposal) -> Pair:
-        return pair_of(self._first[one.i], self._first[one.j], one.guess, exact=one.exact)
+        return pair_of(self._first[one.i], self._first[one.j], one.guess, exact=one.exact, joined=one.joined)
 
     # -- hubs
 
@@ -143,11 +145,12 @@ class Covering:
                 self._open[joint].pop(node, None)
                 tried[one.ends] = node, joint, one
         self._look([one for _, _, one in tried.values()])
-        closing = {
-            (node, hub): self._through(hub, joint, node)
-            for node, joint, one in tried.values()
-            if one.ends in self.found and (hub := self._hub.get(joint, node)) != node
-        }
+        closing: dict[Ends, Proposal] = {}
+        for node, joint, one in tried.values():
+            if one.ends in self.found and (hub := self._hub.get(joint, node)) != node:
+                through_joint = self._through(hub, joint, node)
+                if through_joint.joined or (node, hub) not in closing:
+                    closing[node, hub] = through_joint
         self._look([one for one in closing.values() if one.ends not in self.found])
         ends = (tuple(sorted(pair, key=self._key)) for pair, one in closing.items() if one.ends in self.found)
         self._claim((better, worse) for better, worse in ends)
@@ -172,9 +175,12 @@ class Covering:
 
     def _through(self, a: int, middle: int, b: int) -> Proposal:
         """The pair of two nodes that both match a third, as that says they lie."""
-        guess = through(self._seen(a, middle), self._seen(middle, b))
+        first, second = self._seen(a, middle), self._seen(middle, b)
+        guess, joined = through(first, second), shown_by_all(first, second) >= _JOINED
         tier = self._eye.tier_of(self._first[a], self._first[middle])
-        return Proposal(a, b, None, guess, tier, True) if a < b else Proposal(b, a, None, turned(guess), tier, True)
+        if a > b:
+            a, b, guess = b, a, turned(guess)
+        return Proposal(a, b, None, guess, tier, exact=True, joined=joined)
 
     def _seen(self, a: int, b: int) -> Guess:
         look = self._eye.of(self._first[a], self._first[b])

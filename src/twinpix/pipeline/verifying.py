@@ -24,6 +24,7 @@ from twinpix.verify import Look, View
 
 _BATCH = 24  # pairs
 _HELD = 256  # views that a process keeps, for the pairs to come
+_STEPS = 24  # places along a side, of which it is asked who shows them
 UNIT = (1.0, 1.0)  # guesses are maps between pictures of these sides
 
 Guess = tuple[float, ...]  # the six numbers of a map between pictures of sides 1; () for none
@@ -43,11 +44,12 @@ class Pair(NamedTuple):
     b: int
     guess: Guess
     exact: bool = False  # whether the guess is as exact as points make it
+    joined: bool = False  # whether a third picture matches both, and shows nearly all that both of them show
 
 
-def pair_of(a: int, b: int, guess: Guess, *, exact: bool = False) -> Pair:
+def pair_of(a: int, b: int, guess: Guess, *, exact: bool = False, joined: bool = False) -> Pair:
     """A pair with its smaller number first."""
-    return Pair(a, b, guess, exact) if a < b else Pair(b, a, turned(guess), exact)
+    return Pair(a, b, guess, exact, joined) if a < b else Pair(b, a, turned(guess), exact, joined)
 
 
 class Seen(NamedTuple):
@@ -66,6 +68,7 @@ class _Item(NamedTuple):
     b: File
     guess: Guess
     exact: bool
+    joined: bool
 
 
 class _Unread(NamedTuple):
@@ -104,7 +107,7 @@ class LookTask:
         if self.glance:
             seen = verify.glance(a, b, guesses, self.least)
         else:
-            seen = verify.look(a, b, guesses, self.least, exact=item.exact)
+            seen = verify.look(a, b, guesses, self.least, exact=item.exact, joined=item.joined)
         if seen is None or seen.there is None:
             return seen
         return seen._replace(there=verify.rescaled(seen.there, (a.sides, UNIT), (b.sides, UNIT)))
@@ -161,7 +164,7 @@ class Verifier:
 
     def _key(self, pair: Pair, *, glance: bool) -> bytes:
         a, b = self.files[pair.a].digest, self.files[pair.b].digest
-        return key_of(a, b, pair.guess, self.radius, glance, pair.exact)
+        return key_of(a, b, pair.guess, self.radius, glance, pair.exact, pair.joined)
 
     def _note(self, pair: Pair, look: Look | None, tier: str) -> None:
         if look is not None and (look.same or pair[:2] not in self.seen):
@@ -208,6 +211,17 @@ def through(first: Guess, second: Guess) -> Guess:
     """The guess of one picture on a third, from those of the one on another, and of that on the third."""
     one, two = (np.vstack([np.reshape(guess, (2, 3)), [0, 0, 1]]) for guess in (first, second))
     return tuple((two @ one)[:2].ravel().tolist())
+
+
+def shown_by_all(first: Guess, second: Guess) -> float:
+    """The share of what one picture and a third both show that the second shows too; guesses as for `through`."""
+    steps = (np.arange(_STEPS) + 0.5) / _STEPS - 0.5
+    places = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+    between = verify.placed(np.reshape(first, (2, 3)), places)
+    inside, shown = (
+        np.abs(at).max(axis=1) <= 0.5 for at in (between, verify.placed(np.reshape(second, (2, 3)), between))
+    )
+    return float((inside & shown).sum() / max(1, shown.sum()))
 
 
 def turned(guess: Guess) -> Guess:

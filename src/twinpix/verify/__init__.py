@@ -1,7 +1,7 @@
 """The second look at a pair: do its pixels agree where the pictures overlap, and how do they differ?"""
 
 from twinpix.verify.looking import AGREE, SCENE, VERSION, Look, glance, look
-from twinpix.verify.maps import Map, inverse, rescaled, turning
+from twinpix.verify.maps import Map, inverse, placed, rescaled, turning
 from twinpix.verify.views import COLOUR, DETAIL, View, view_of
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "glance",
     "inverse",
     "look",
+    "placed",
     "rescaled",
     "turning",
     "view_of",

@@ -25,6 +25,7 @@ AGREE = 0.65
 SCENE = 12
 """Points that agree, without the pixels, in pictures of one scene."""
 
+_ENOUGH_JOINED = 0.6  # of the share that must agree otherwise
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
 _MANY, _WIDE = 40, 0.3  # points, and the part of the overlap that they enclose, with which less need agree
@@ -77,11 +78,18 @@ def glance(a: View, b: View, guesses: Iterable[Map], least: float = AGREE) -> Lo
     return None
 
 
-def look(a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE, *, exact: bool = False) -> Look:
+def look(
+    a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE, *, exact: bool = False, joined: bool = False
+) -> Look:
     """Whether `a` and `b` are one picture: on at least a share `least` of what they have in common.
 
     `guesses` are maps from places in `a` to places in `b`, the likeliest first; `exact` ones were made from points.
+    Where a third picture, which shows what both show, was seen to be one with either, they are `joined`: then what
+    agrees need only be enough that the guess is right. Edits of two kinds may leave little more.
     """
+    guesses = list(guesses)
+    if joined and (one := _joined(a, b, guesses, least)):
+        return one
     tried = list(_tried(a, b, guesses, least, exact))
     best = max(tried, key=lambda one: one.worth, default=None)
     best = best and _straightened(a, b, best, least)
@@ -91,6 +99,16 @@ def look(a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE, *,
     if seen is not None and seen.points >= SCENE and seen.spread >= _SPREAD:
         return Look("similar-scene", "", "", seen.agrees.share, seen.overlap, seen.points, seen.there)
     return _different(best)
+
+
+def _joined(a: View, b: View, guesses: Iterable[Map], least: float) -> Look | None:
+    for there in guesses:
+        pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
+        agrees = _agreement(pair, least)
+        if agrees.blocks >= _FEW and agrees.share >= _ENOUGH_JOINED * least and min(shared) >= _PART:
+            one = _Tried(there, pair, agrees, shared, difference(pair, agrees, a, b, there))
+            return _named(a, b, one, one.differs) if one.differs else None
+    return None
 
 
 def _straightened(a: View, b: View, best: "_Tried", least: float) -> "_Tried":
