@@ -10,7 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from twinpix import keep, linking, plugins, sources
+from twinpix import fingerprints, keep, linking, plugins, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
@@ -67,7 +67,7 @@ def find(
     failures = sorted(
         [*listing.failures, *coder.failures, *images.failures, *pairs.failures], key=lambda f: (f.path, f.stage)
     )
-    guarded = _guarded(images) if options.guard and method.metric != "identity" else []
+    guarded = _guarded(images, method) if options.guard and method.metric != "identity" else []
     damaged = [images.refs.uris[file] for file in images.files_where(images.contents.column("damaged") > 0)]
     if listing.folder_links:
         notes.append(_links_note(listing.folder_links))
@@ -139,8 +139,9 @@ def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) 
     return wanted
 
 
-def _guarded(images: Images) -> list[Guarded]:
-    why = "little stands out of it (blank, flat or softly graded): matched only when identical"
+def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
+    how = "identical, or by its points" if fingerprints.by_pixels(method) else "identical"
+    why = f"little stands out of it (blank, flat or softly graded): matched only when {how}"
     information = images.contents.column("information")
     return [
         Guarded(images.refs.uris[file], int(information[images.content[file]]), why)

@@ -72,7 +72,7 @@ def _by_codes(
         nodes = nodes_of(contents, method, options.guard, verdicts.contents_of(apart))
         if method.metric == "identity":  # the nodes are all there is
             return Paired(nodes, Matches.none(), {}, Said([], []), radius)
-        first, second = _sides(images, nodes)
+        first, second = _detailed(images, nodes)
         engine = Search(options.search, Shares(progress, len(contents), 2 if len(second) else 1))
         begun = time.monotonic()
         matches = match(fingerprints.comparable(method, nodes.codes), first, second, radius, engine)
@@ -88,10 +88,8 @@ def _by_pixels(
     nodes = nodes_of(images.contents, method, options.guard, alone)
     if unlike := tiers.unlike_equals(nodes, eye):
         nodes = nodes_of(images.contents, method, options.guard, alone | unlike)
-    proposing = tiers.tiers_of(method, nodes.codes, radius)
-    matches, said = tiers.verified(
-        nodes.first(), proposing, _sides(images, nodes), options.search, eye, _rank(images, nodes, options)
-    )
+    proposing = tiers.tiers_of(method, nodes.codes, radius, _sides(images, nodes), nodes.guarded)
+    matches, said = tiers.verified(nodes.first(), proposing, options.search, eye, _rank(images, nodes, options))
     return Paired(nodes, matches, eye.seen, said, radius, eye.failures)
 
 
@@ -100,7 +98,7 @@ def _calibrated(
 ) -> Paired:
     """The matches within the radius of which such a share is right, as far as a look at some of them tells."""
     nodes = nodes_of(images.contents, method, options.guard, verdicts.contents_of(apart))
-    found = calibrated(nodes, method, _sides(images, nodes), precision, options.search, eye)
+    found = calibrated(nodes, method, _detailed(images, nodes), precision, options.search, eye)
     if options.looks_at_pixels(method):  # what was seen already is not looked at again
         out = _by_pixels(images, method, found.radius, apart, options, eye)
     else:
@@ -120,4 +118,10 @@ def _sides(images: Images, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.
     """The nodes that are compared with each other and with the second ones, which are of references alone."""
     own = np.zeros(len(nodes.codes), dtype=bool)
     own[nodes.of[images.content[~images.refs.references]]] = True
-    return np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
+    return np.flatnonzero(own), np.flatnonzero(~own)
+
+
+def _detailed(images: Images, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Those of them that a hash can tell apart."""
+    first, second = _sides(images, nodes)
+    return first[~nodes.guarded[first]], second[~nodes.guarded[second]]

@@ -113,11 +113,12 @@ def _near_by_pixels(
     eye = Verifier(files, differing, store, options.workers, options.timeout, progress)
     near = _same(mine, images)
     low = is_low(contents) if options.guard else np.zeros(len(contents), dtype=bool)
-    if len(contents) and not (options.guard and is_low(mine.contents)[0]):
+    if len(contents):
         codes = np.concatenate([mine.contents.codes(width)[:1], contents.codes(width)])
-        sides = np.zeros(1, np.int64), np.flatnonzero(~low) + 1
-        tiers = tiers_of(method, codes, radius)
-        matches, said = verified(range(len(codes)), tiers, sides, options.search, eye)
+        sides = np.zeros(1, np.int64), np.arange(1, len(codes))
+        plain = np.concatenate([is_low(mine.contents)[:1] & options.guard, low])
+        tiers = tiers_of(method, codes, radius, sides, plain)
+        matches, said = verified(range(len(codes)), tiers, options.search, eye)
         for note in said.notes:
             progress.note(note)
         for number, gap in zip((matches.j - 1).tolist(), numbers(matches.distance), strict=True):

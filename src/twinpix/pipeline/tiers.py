@@ -30,6 +30,7 @@ class Tier(NamedTuple):
     method: Fingerprint
     codes: Bytes2D  # (nodes, turns, bytes)
     radius: float
+    rows: Sides  # of the nodes that it looks at
 
     @property
     def by_distance(self) -> bool:
@@ -37,19 +38,26 @@ class Tier(NamedTuple):
         return self.method.metric in ("hamming", "cosine")
 
 
-def tiers_of(method: Fingerprint, codes: Bytes2D, radius: float) -> list[Tier]:
-    """The methods that propose pairs: those of a cascade as measured, else the method itself at the radius."""
+def tiers_of(method: Fingerprint, codes: Bytes2D, radius: float, every: Sides, plain: NDArray[np.bool_]) -> list[Tier]:
+    """The methods that propose pairs of `every` node: those of a cascade as measured, else the method at the radius.
+
+    For a hash nodes with too little detail, which are marked as `plain`, look alike; their points, if any, do not.
+    """
+
+    def tier(name: str, method: Fingerprint, codes: Bytes2D, radius: float) -> Tier:
+        by_points = method.metric == "points"
+        rows = every if by_points else (every[0][~plain[every[0]]], every[1][~plain[every[1]]])
+        return Tier(name, method, codes, radius, rows)
+
     if isinstance(method, Cascade):
-        return [
-            Tier(tier.name, tier.method, codes[..., tier.code], tier.method.radii["normal"]) for tier in method.tiers
-        ]
-    return [Tier("", method, codes, radius)]
+        return [tier(one.name, one.method, codes[..., one.code], one.method.radii["normal"]) for one in method.tiers]
+    return [tier("", method, codes, radius)]
 
 
 def verified(
-    first: Sequence[int], tiers: Sequence[Tier], rows: Sides, engine: str, eye: Verifier, rank: Rank | None = None
+    first: Sequence[int], tiers: Sequence[Tier], engine: str, eye: Verifier, rank: Rank | None = None
 ) -> tuple[Matches, Said]:
-    """The pairs that a tier proposes, and that are one picture: of the nodes `rows`.
+    """The pairs that a tier proposes, and that are one picture.
 
     `first` is the content that stands for each node. With a `rank`, only pairs that decide what stays are looked at.
     Comes with what is to be said of the searches.
@@ -57,7 +65,7 @@ def verified(
     covering, said = Covering(first, eye, rank), Said([], [])
     for tier in tiers:
         # A hash says little of how two pictures lie: what is not clear at a glance waits for a method that says more.
-        covering.add(_proposed(tier, rows, engine, eye, said), glance=tier is not tiers[-1] and tier.by_distance)
+        covering.add(_proposed(tier, engine, eye, said), glance=tier is not tiers[-1] and tier.by_distance)
     covering.close()
     pairs = sorted(covering.found)
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
@@ -79,12 +87,12 @@ def unlike_equals(nodes: Nodes, eye: Verifier) -> set[int]:
     return {b for a, b in pairs if not ((look := eye.of(a, b)) and look.same)}
 
 
-def _proposed(tier: Tier, rows: Sides, engine: str, eye: Verifier, said: Said) -> list[Proposal]:
-    total = sum(map(len, rows))
+def _proposed(tier: Tier, engine: str, eye: Verifier, said: Said) -> list[Proposal]:
+    rows, total = tier.rows, sum(map(len, tier.rows))
     with eye.progress.stage("compare", total):
         tell = Shares(eye.progress, total, 2 if len(rows[1]) else 1)
         if tier.method.metric == "points":
-            return _by_points(tier, rows, tell)
+            return _by_points(tier, tell)
         made, begun = Search(engine, tell), time.monotonic()
         found = match(fingerprints.comparable(tier.method, tier.codes), *rows, tier.radius, made)
         said.of(made, time.monotonic() - begun)
@@ -92,11 +100,11 @@ def _proposed(tier: Tier, rows: Sides, engine: str, eye: Verifier, said: Said) -
     return [Proposal(i, j, None if tier.name else gap, guess_of_turn(turn), tier.name) for i, j, gap, turn in ends]
 
 
-def _by_points(tier: Tier, rows: Sides, tell: Shares) -> list[Proposal]:
-    every = np.concatenate(rows)
+def _by_points(tier: Tier, tell: Shares) -> list[Proposal]:
+    every = np.concatenate(tier.rows)
     sets = unpacked(tier.codes[every, 0])
     points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-    found = search.alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=len(rows[0]), tell=tell)
+    found = search.alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=len(tier.rows[0]), tell=tell)
     guesses = guesses_of(found.change, sets.sides[found.i], sets.sides[found.j])
     ends = zip(every[found.i].tolist(), every[found.j].tolist(), guesses, strict=True)
     return [

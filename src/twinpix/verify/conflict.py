@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.agreement import Agreement, Floats, Laid, between, inside, laid, pixels_of
 from twinpix.verify.maps import Map, rescaled
-from twinpix.verify.tones import toned
+from twinpix.verify.tones import Toned, evened
 from twinpix.verify.views import View
 
 CONFLICT = 0.0003
@@ -26,26 +26,27 @@ _SOLID = 36  # part of the longer side: what is thinner than this everywhere is 
 _SPECK = 8  # pixels: less is no thing
 
 
-def conflict(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> float:
+def conflict(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, there: Map) -> float:
     """The share of the overlap on which each picture has something of its own, where the other has plain ground.
 
     An edit puts something on a picture, or takes it away: one of the two has it. Where both have things that the
     other lacks, all over the place, they are two pictures of one design. One thing, however much it differs, may be
     an edit and does not count. What lies beyond all blocks that agree is a border.
     """
-    found = _conflict(pair, agrees)
+    found = _conflict(pair, tones, agrees)
     if found > CONFLICT or max(a.fine.size, b.fine.size) == max(a.grey.size, b.grey.size):
         return found
     near = rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
-    return max(found, _conflict(laid(a.closer, b.closer, near), agrees))
+    closer = laid(a.closer, b.closer, near)
+    return max(found, _conflict(closer, evened(closer, agrees), agrees))
 
 
-def _conflict(pair: Laid, agrees: Agreement) -> float:
+def _conflict(pair: Laid, tones: Toned, agrees: Agreement) -> float:
     within = pixels_of(between(agrees.fits), pair.a.shape)
     inner = inside(pair.common & within & ~pair.border)
     if inner.sum() < 64 or min(inner.shape) < 8:
         return 0.0
-    a, b, *_ = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))
+    a, b = tones.a, tones.b
     mine, theirs = _own(a, b, pair.a) & inner, _own(b, a, pair.b) & inner
     if not mine.any() or not theirs.any():
         return 0.0

@@ -7,13 +7,13 @@ import numpy as np
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, inside, is_exact, laid, pixels_of, refined
+from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, is_exact, laid, refined
 from twinpix.verify.conflict import CONFLICT, conflict
 from twinpix.verify.levels import is_level
 from twinpix.verify.maps import Map, corners, inverse, overlap, placed, turning
 from twinpix.verify.matching import Found, found
 from twinpix.verify.naming import Difference, difference, name_of
-from twinpix.verify.tones import Toned, toned
+from twinpix.verify.tones import beside, evened
 from twinpix.verify.views import View
 
 VERSION = 1
@@ -40,6 +40,7 @@ _OVERLAP = 0.5  # of the picture of which more is in the overlap
 _COARSE = 0.52  # by which light and dark places must correlate
 _WHOLE = 0.6  # of the share of blocks that must agree, that of all, those on a border of the other picture too
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
+_BESIDE = 0.4  # of the plain places, which may be of another light
 _PART_OF = 0.4  # of the share that must agree: with so much it is seen whether one is shaded
 _SPREAD = 0.18  # of the overlap, that points of one scene enclose
 _PART = 0.03  # of the picture of which less is
@@ -106,7 +107,7 @@ def _joined(a: View, b: View, guesses: Iterable[Map], least: float) -> Look | No
         pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
         agrees = _agreement(pair, least)
         if agrees.blocks >= _FEW and agrees.share >= _ENOUGH_JOINED * least and min(shared) >= _PART:
-            one = _Tried(there, pair, agrees, shared, difference(pair, agrees, a, b, there))
+            one = _Tried(there, pair, agrees, shared, _difference(pair, agrees, a, b, there))
             return _named(a, b, one, one.differs) if one.differs else None
     return None
 
@@ -197,12 +198,16 @@ def _weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) 
     pair = laid(a, b, there)
     agrees, shared = _agreement(pair, least), overlap(there, a.sides, b.sides)
     if (agrees.share < least or agrees.blocks < _FEW) and is_level(a, b, pair, there):
-        return _Tried(there, pair, agrees._replace(share=1.0), shared, difference(pair, agrees, a, b, there))
+        return _Tried(there, pair, agrees._replace(share=1.0), shared, _difference(pair, agrees, a, b, there))
     same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
     same = same and agrees.share >= least and agrees.area >= _AREA * least and agrees.whole >= _WHOLE * least
-    same = same and (agrees.coarse >= _COARSE or _coarse(pair, agrees) >= _COARSE)
-    contrary = same and not (a.damaged or b.damaged) and conflict(pair, agrees, a, b, there) > CONFLICT
-    differs = difference(pair, agrees, a, b, there) if same and not contrary else None
+    if not same:
+        return _Tried(there, pair, agrees, shared, None)
+    tones = evened(pair, agrees)
+    same = agrees.coarse >= _COARSE or coarse(tones.a, tones.b, agrees.fits) >= _COARSE
+    same = same and beside(pair, tones, agrees) <= _BESIDE
+    contrary = same and not (a.damaged or b.damaged) and conflict(pair, tones, agrees, a, b, there) > CONFLICT
+    differs = difference(pair, tones, agrees, a, b, there) if same and not contrary else None
     if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
         differs = None  # of two walls of one brick some part always agrees
     return _Tried(there, pair, agrees, shared, differs, contrary)
@@ -213,19 +218,13 @@ def _agreement(pair: Laid, least: float) -> Agreement:
     agrees = agreement(pair)
     if not _PART_OF * least < agrees.share < least or agrees.blocks < _FEW:
         return agrees
-    tones = _evened(pair, agrees)
+    tones = evened(pair, agrees)
     again = agreement(pair._replace(a=tones.a, b=tones.b)) if tones.shaded else agrees
     return again if again.share > agrees.share else agrees
 
 
-def _evened(pair: Laid, agrees: Agreement) -> Toned:
-    return toned(pair, inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape))
-
-
-def _coarse(pair: Laid, agrees: Agreement) -> float:
-    """How well light and dark places lie together once one picture is shaded as the other is."""
-    tones = _evened(pair, agrees)
-    return coarse(tones.a, tones.b, agrees.fits)
+def _difference(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> Difference:
+    return difference(pair, evened(pair, agrees), agrees, a, b, there)
 
 
 def _named(a: View, b: View, best: _Tried, differs: Difference) -> Look:

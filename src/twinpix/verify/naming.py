@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import BLOCK, Agreement, Laid, inside, pixels_of
+from twinpix.verify.agreement import BLOCK, Agreement, Laid, inside
 from twinpix.verify.maps import Change, Map, change_of, inverse, overlap, placed, rescaled
-from twinpix.verify.tones import toned
+from twinpix.verify.tones import Toned
 from twinpix.verify.views import COLOUR, View
 
 _WHOLE = 0.975  # of a picture: what is missing may be an error of the map
@@ -196,13 +196,13 @@ def _sized(a: View, b: View, change: Change) -> list[Part]:
 # -- what differs ---------------------------------------------------------------------------------------
 
 
-def difference(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> Difference:
-    """What differs where picture `a` lies on picture `b`, as far as the pixels agree."""
+def difference(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, there: Map) -> Difference:
+    """What differs where picture `a` lies on picture `b`, once the two have the same light and dark."""
     cv2 = opencv()
     inner = inside(pair.common)
     if inner.sum() < 64 or min(inner.shape) < 8:
         return Difference(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
-    mapped, theirs, tone, _ = toned(pair, inner & pixels_of(agrees.fits == 1, inner.shape))
+    mapped, theirs = tones.a, tones.b
     outside = np.maximum(_beyond(mapped, theirs), _beyond(theirs, mapped))
     marked = (outside > _STANDS_OUT) & inner
     rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
@@ -215,7 +215,7 @@ def difference(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> D
     if marked.any():
         box = _box(marked, pair, there, b)
     return Difference(
-        tone,
+        tones.apart,
         _colour(a, b, there),
         _steepness(mapped, theirs, rest),
         _grain(pair.a, pair.b, rest),

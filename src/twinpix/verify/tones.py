@@ -6,13 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.agreement import Floats, Laid
+from twinpix.verify.agreement import Agreement, Floats, Laid, inside, pixels_of
 
 _SAMPLE = 6000  # pixels that tell how light and dark were changed
 _CUTS = 24  # levels at which they tell it
 _ROUNDS = 3  # in which pixels that do not follow a shade are left out
 _BETTER = 0.75  # of what a curve alone leaves unexplained: with no more left, there is a shade
 _WORTH = 1.5  # grey levels that a shade must explain
+_COVERED = 0.95  # of a block that both pictures show
+_MOST = 0.5  # of these blocks
+_UNLIKE = 20.0  # levels
+_ACROSS = 0.5  # of what both show, that pixels must be spread over to tell of a shade
 _STRONGEST = 8.0  # times: nothing is made lighter
 
 
@@ -23,6 +27,27 @@ class Toned(NamedTuple):
     b: Floats
     apart: float  # levels, on average, that the two were apart
     shaded: bool = False  # one of them was, and the other now is
+
+
+def evened(pair: Laid, agrees: Agreement) -> Toned:
+    """Both pictures as `toned` gives them by what agrees."""
+    return toned(pair, inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape))
+
+
+def beside(pair: Laid, tones: Toned, agrees: Agreement) -> float:
+    """The share of plain places that are of another light, where most places are plain; else 0.
+
+    Of two skies, or two walls, with the same words on them all that can be compared agrees.
+    """
+    cv2 = opencv()
+    whole = (inside(pair.common) & ~pair.border).astype(np.float32)
+    size = agrees.fits.shape[::-1]
+    a, b, covered = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (tones.a, tones.b, whole))
+    covered = covered > _COVERED
+    plain = covered & (agrees.fits < 0)
+    if plain.sum() <= _MOST * covered.sum():
+        return 0.0
+    return float((np.abs(a - b)[plain] > _UNLIKE).mean())
 
 
 def toned(pair: Laid, inner: NDArray[np.bool_]) -> Toned:
@@ -39,7 +64,7 @@ def toned(pair: Laid, inner: NDArray[np.bool_]) -> Toned:
     x, y = a.ravel()[at], b.ravel()[at]
     levels, apart = _curve(x, y)
     best, left = Toned(_through(pair.a, levels), pair.b, apart), _left(x, y, levels)
-    if left < _WORTH:
+    if left < _WORTH or not _all_over(at, pair.common):
         return best
     places = _places(at, inner.shape)
     for first, second, of_a in ((x, y, True), (y, x, False)):
@@ -86,6 +111,16 @@ def _left(x: Floats, y: Floats, curve: NDArray[np.float64]) -> float:
 
 
 # -- a shade: darker towards an edge or a corner, as of a lens or a lamp -----------------------------------
+
+
+def _all_over(at: NDArray[np.int64], common: NDArray[np.bool_]) -> bool:
+    """True when the pixels lie all over what both pictures show: elsewhere they tell nothing of a shade."""
+    every = np.flatnonzero(common)
+    for part, whole in zip(np.divmod(at, common.shape[1]), np.divmod(every, common.shape[1]), strict=True):
+        low, high = np.quantile(part, (0.05, 0.95))
+        if high - low < _ACROSS * (whole.max() - whole.min()):
+            return False
+    return True
 
 
 def _places(at: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
