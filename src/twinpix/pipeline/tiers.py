@@ -17,7 +17,9 @@ from twinpix.pipeline.matching import Said, match
 from twinpix.pipeline.nodes import Nodes
 from twinpix.pipeline.progress import Shares
 from twinpix.pipeline.verifying import Verifier, guess_of_turn, guesses_of, pair_of, turned
-from twinpix.search import Search
+from twinpix.search import Alike, Search
+
+_CANDIDATES = 100  # that a picture has by its points, unless it is one of the other's
 
 Sides = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Nodes that are compared with each other, and nodes that only these are compared with."""
@@ -100,13 +102,29 @@ def _proposed(tier: Tier, engine: str, eye: Verifier, said: Said) -> list[Propos
     return [Proposal(i, j, None if tier.name else gap, guess_of_turn(turn), tier.name) for i, j, gap, turn in ends]
 
 
+def _best_of_each(found: Alike) -> NDArray[np.int64]:
+    """The places of the pairs that are among the best of one of their pictures.
+
+    A thousand windows of one program look alike in pairs, half a million of them; the copies of one look most alike.
+    """
+    kept = np.zeros(len(found.i), dtype=bool)
+    by_points = np.argsort(-found.points, kind="stable")
+    for ends in (found.i, found.j):
+        order = by_points[np.argsort(ends[by_points], kind="stable")]
+        starts = np.searchsorted(ends[order], ends[order])
+        kept[order[np.arange(len(order)) - starts < _CANDIDATES]] = True
+    return np.flatnonzero(kept)
+
+
 def _by_points(tier: Tier, tell: Shares) -> list[Proposal]:
     every = np.concatenate(tier.rows)
     sets = unpacked(tier.codes[every, 0])
     points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
     found = search.alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=len(tier.rows[0]), tell=tell)
-    guesses = guesses_of(found.change, sets.sides[found.i], sets.sides[found.j])
-    ends = zip(every[found.i].tolist(), every[found.j].tolist(), guesses, strict=True)
+    best = _best_of_each(found)
+    i, j = found.i[best], found.j[best]
+    guesses = guesses_of(found.change[best], sets.sides[i], sets.sides[j])
+    ends = zip(every[i].tolist(), every[j].tolist(), guesses, strict=True)
     return [
         Proposal(i, j, None, guess, tier.name, True) if i < j else Proposal(j, i, None, turned(guess), tier.name, True)
         for i, j, guess in ends

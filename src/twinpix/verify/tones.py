@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.agreement import Agreement, Floats, Laid, inside, pixels_of
 
-_SAMPLE = 6000  # pixels that tell how light and dark were changed
+_SAMPLE = 4000  # pixels that tell how light and dark were changed
 _CUTS = 24  # levels at which they tell it
 _ROUNDS = 3  # in which pixels that do not follow a shade are left out
 _BETTER = 0.75  # of what a curve alone leaves unexplained: with no more left, there is a shade
@@ -17,6 +17,7 @@ _COVERED = 0.95  # of a block that both pictures show
 _MOST = 0.5  # of these blocks
 _UNLIKE = 20.0  # levels
 _ACROSS = 0.5  # of what both show, that pixels must be spread over to tell of a shade
+_RIDGE = 1.0  # beside sums of squares of levels: nothing, and yet never singular
 _STRONGEST = 8.0  # times: nothing is made lighter
 
 
@@ -134,8 +135,9 @@ def _shade(places: Floats, x: Floats, y: Floats) -> Floats:
     """By what the one picture is to be multiplied, as a polynomial of the place: what most pixels say."""
     kept = np.ones(len(x), dtype=bool)
     for _ in range(_ROUNDS):
-        known = places[kept] * x[kept, None]
-        shade: Floats = np.linalg.lstsq(known, y[kept], rcond=None)[0].astype(np.float32)
+        known = (places[kept] * x[kept, None]).astype(np.float64)
+        squares = known.T @ known + _RIDGE * np.eye(known.shape[1])
+        shade: Floats = np.linalg.solve(squares, known.T @ y[kept]).astype(np.float32)
         off = np.abs(x * (places @ shade) - y)
         kept = off <= 3 * np.median(off) + 1
     return shade
