@@ -109,6 +109,20 @@ def same_caption() -> Pair:
     return Pair("same caption", "different", why, captioned(a), captioned(b))
 
 
+def same_words_on_plain_pictures() -> Pair:
+    def announced(ground: Image.Image) -> Image.Image:
+        pen = ImageDraw.Draw(ground)
+        for text, y in (("BREAKING", 20), ("NEWS TODAY", 80)):
+            pen.text((16, y), text, "yellow", _font(52), stroke_fill="black", stroke_width=4)
+        return ground
+
+    a, b = (announced(draw("radial", seed, _SIZE)) for seed in (31, 36))
+    why = (
+        "the same words over two soft grounds: all that can be compared is the words, and beside them is another light"
+    )
+    return Pair("same words", "different", why, a, b)
+
+
 def same_logo() -> Pair:
     def signed(photo: Image.Image) -> Image.Image:
         pen = ImageDraw.Draw(photo)
@@ -479,6 +493,7 @@ def dialog_over_a_screen() -> Pair:
 PAIRS: tuple[Callable[[], Pair], ...] = (
     same_frame,
     same_caption,
+    same_words_on_plain_pictures,
     same_logo,
     same_watermark,
     same_inset,

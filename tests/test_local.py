@@ -24,6 +24,7 @@ from twinpix.imaging.points import MIRROR as SWAPPED
 from twinpix.imaging.points import Points, mirrored, points_of
 from twinpix.model import Report
 from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.tiers import best_of_each
 from twinpix.store import Store
 
 SIDES = (256, 192)
@@ -331,6 +332,23 @@ def test_what_was_seen_is_not_looked_at_again(album: Path, tmp_path: Path, metho
     assert store.info().looks == 0
     store.close()
     assert found(path) == first
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=50, deadline=None)
+def test_the_best_candidates_of_each_picture_are_kept(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ends = [(i, j) for i in range(12) for j in range(i + 1, 12) if rng.random() < 0.8]
+    i, j = np.array(ends, dtype=np.int64).reshape(-1, 2).T
+    points = rng.integers(6, 40, len(i)).astype(np.int32)
+    change = np.zeros((len(i), 2, 3), np.float32)
+    found = search.Alike(i, j, points, points.astype(np.float32), np.zeros(len(i), bool), change)
+    kept = set(best_of_each(found, 3).tolist())
+    for ends_of in (i, j):
+        for picture in range(12):
+            mine = sorted(np.flatnonzero(ends_of == picture).tolist(), key=lambda at: (-points[at], at))
+            assert kept.issuperset(mine[:3])
+    assert len(kept) <= 2 * 12 * 3
 
 
 def test_what_proposes_only_cannot_do_without_the_pixels(album: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from twinpix import verify
 from twinpix.errors import UsageError
 from twinpix.fingerprints import base
 from twinpix.imaging import picture_of
+from twinpix.pipeline.verifying import shown_by_all
 from twinpix.verify import COLOUR, DETAIL, View, look, turning, view_of
 from twinpix.verify.agreement import agreement, laid
 from twinpix.verify.maps import Map, change_of, inverse, overlap, placed, rescaled
+from twinpix.verify.tones import evened
 
 
 def view(image: Image.Image) -> View:
@@ -116,6 +119,96 @@ def test_pictures_that_share_a_lot_are_no_copies(make: object) -> None:
         found = seen(a, b)
         relation = None if pair.answer == "different" and found.relation == "similar-scene" else found.relation
         assert right(pair, relation), f"{pair.name}: {pair.reason}; got {found.relation} {found.detail}"
+
+
+def shaded(image: Image.Image, strength: float) -> Image.Image:
+    """Darker towards the corners, as by a lens."""
+    y, x = np.mgrid[-1 : 1 : image.height * 1j, -1 : 1 : image.width * 1j]
+    shade = np.clip(1.1 - strength * (x**2 + y**2), 0, 1)[..., None]
+    return Image.fromarray((np.asarray(image) * shade).astype(np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["scene", "street", "portrait", "table"])
+def test_a_shaded_picture_is_the_picture(kind: str) -> None:
+    picture = draw(kind, 5, (480, 360))
+    found = seen(picture, shaded(picture, 0.5))
+    assert found.relation == "recoloured", found
+    assert seen(shaded(picture, 0.5), picture).relation == "recoloured"
+    assert not seen(picture, shaded(draw(kind, 6, (480, 360)), 0.5)).same
+
+
+def test_a_shade_is_undone() -> None:
+    picture = draw("street", 5, (320, 240))
+    a, b = view(picture), view(shaded(picture, 0.5))
+    pair = laid(a, b, turning(0, a.sides, b.sides))
+    before = float(np.abs(pair.a - pair.b).mean())
+    tones = evened(pair, agreement(pair))
+    assert tones.shaded
+    assert float(np.abs(tones.a - tones.b).mean()) < before / 5
+
+
+def test_stickers_on_a_picture_are_an_edit() -> None:
+    picture = draw("scene", 7, (480, 360))
+    stuck = picture.copy()
+    pen = ImageDraw.Draw(stuck)
+    for x, y in ((40, 60), (220, 200), (360, 40)):
+        pen.ellipse((x, y, x + 80, y + 80), fill=(250, 210, 40), outline=(60, 40, 0), width=3)
+        for eye in (24, 50):
+            pen.ellipse((x + eye, y + 26, x + eye + 10, y + 36), fill=(60, 40, 0))
+        pen.arc((x + 20, y + 30, x + 60, y + 62), 20, 160, fill=(60, 40, 0), width=4)
+    found = seen(picture, stuck)
+    assert found.relation == "edited", found
+
+
+@pytest.mark.parametrize("kind", ["linear", "radial", "sigmoid", "sky"])
+def test_soft_pictures_are_one_only_where_all_levels_are_the_same(kind: str) -> None:
+    picture = draw(kind, 3, (480, 360))
+    file = io.BytesIO()
+    picture.resize((240, 180), Image.Resampling.BICUBIC).save(file, "JPEG", quality=60)
+    assert seen(picture, Image.open(file)).same
+    assert not seen(picture, draw(kind, 4, (480, 360))).same
+    red, green, blue = picture.split()
+    assert not seen(picture, Image.merge("RGB", (blue, green, red))).same
+    assert not seen(Image.new("RGB", (320, 240), (90, 80, 70)), Image.new("RGB", (320, 240), (90, 80, 70))).same
+
+
+def patched(picture: Image.Image, seed: int) -> Image.Image:
+    """With an eighth of it covered by black patches."""
+    rng, out = np.random.default_rng(seed), picture.copy()
+    for x, y in rng.permutation([(x, y) for x in range(0, 480, 60) for y in range(0, 360, 60)])[:6].tolist():
+        ImageDraw.Draw(out).rectangle((x, y, x + 60, y + 60), fill="black")
+    return out
+
+
+def test_two_edits_of_one_picture_are_joined_by_it() -> None:
+    picture = draw("scene", 3, (480, 360))
+    a, b, whole = view(patched(picture, 1)), view(patched(picture, 2)), view(picture)
+    there = turning(0, a.sides, b.sides)
+    assert look(a, whole, [there]).same
+    assert look(whole, b, [there]).same
+    assert not look(a, b, [there], 0.99).same
+    assert look(a, b, [there], 0.99, joined=True).same
+    assert not look(a, view(draw("scene", 4, (480, 360))), [there], joined=True).same
+
+
+def test_pages_are_not_joined_by_what_they_have_alike() -> None:
+    page = draw("chart", 3, (600, 450))
+    notes = []
+    for seed in (1, 2):
+        rng, note = np.random.default_rng(seed), page.copy()
+        for _ in range(7):
+            at = (int(rng.integers(20, 420)), int(rng.integers(20, 410)))
+            ImageDraw.Draw(note).text(at, "".join(rng.choice(list("abcdefgh"), 9)), fill="black", font_size=26)
+        notes.append(view(note))
+    there = turning(0, notes[0].sides, notes[1].sides)
+    assert not look(notes[0], notes[1], [there], joined=True).same
+
+
+@pytest.mark.parametrize(("shift", "shown"), [(0.0, 1.0), (0.5, 0.5)])
+def test_what_a_third_picture_shows_of_two(shift: float, shown: float) -> None:
+    first = (0.5, 0, shift, 0, 0.5, 0)  # a fills half the sides of the middle one, or lies half beyond it
+    second = (0.5, 0, 0, 0, 0.5, 0)
+    assert abs(shown_by_all(first, second) - shown) < 0.05
 
 
 def test_one_page_scanned_twice_is_one_picture() -> None:

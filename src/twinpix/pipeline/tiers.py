@@ -102,8 +102,8 @@ def _proposed(tier: Tier, engine: str, eye: Verifier, said: Said) -> list[Propos
     return [Proposal(i, j, None if tier.name else gap, guess_of_turn(turn), tier.name) for i, j, gap, turn in ends]
 
 
-def _best_of_each(found: Alike) -> NDArray[np.int64]:
-    """The places of the pairs that are among the best of one of their pictures.
+def best_of_each(found: Alike, count: int) -> NDArray[np.int64]:
+    """The places of the pairs that are among the best, so many, of one of their pictures.
 
     A thousand windows of one program look alike in pairs, half a million of them; the copies of one look most alike.
     """
@@ -112,7 +112,7 @@ def _best_of_each(found: Alike) -> NDArray[np.int64]:
     for ends in (found.i, found.j):
         order = by_points[np.argsort(ends[by_points], kind="stable")]
         starts = np.searchsorted(ends[order], ends[order])
-        kept[order[np.arange(len(order)) - starts < _CANDIDATES]] = True
+        kept[order[np.arange(len(order)) - starts < count]] = True
     return np.flatnonzero(kept)
 
 
@@ -121,7 +121,7 @@ def _by_points(tier: Tier, tell: Shares) -> list[Proposal]:
     sets = unpacked(tier.codes[every, 0])
     points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
     found = search.alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=len(tier.rows[0]), tell=tell)
-    best = _best_of_each(found)
+    best = best_of_each(found, _CANDIDATES)
     i, j = found.i[best], found.j[best]
     guesses = guesses_of(found.change[best], sets.sides[i], sets.sides[j])
     ends = zip(every[i].tolist(), every[j].tolist(), guesses, strict=True)

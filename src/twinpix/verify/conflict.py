@@ -19,7 +19,7 @@ _AROUND, _NEAR = 5, 9  # pixels a side of what lies around a pixel, and of where
 _JOINED = 15  # pixels: what stands out no further apart is one thing
 _ONE = 0.12  # of the overlap: one thing no larger may have been put there
 _MANY, _WEIGHT = 6, 3  # things are more than an edit puts on a picture: they weigh so much more
-_FILLED = 0.3  # of the blocks: with so much that agrees, what is solid was laid over
+_FILLED = 0.33  # of the blocks: with so much that agrees, what is solid was laid over
 _STICKERS = 6  # places at most
 _UNLIKE = 12.0  # grey levels
 _SOLID = 36  # part of the longer side: what is thinner than this everywhere is not solid
@@ -50,14 +50,14 @@ def _conflict(pair: Laid, tones: Toned, agrees: Agreement) -> float:
     mine, theirs = _own(a, b, pair.a) & inner, _own(b, a, pair.b) & inner
     if not mine.any() or not theirs.any():
         return 0.0
-    over = _laid_over(a, b, inner) if _filled(agrees) >= _FILLED else np.zeros_like(inner)
+    over = _laid_over(a, b, inner) if filled(agrees) >= _FILLED else np.zeros_like(inner)
     mine, theirs = mine & ~over, theirs & ~over
     largest, things = _things(mine | theirs, inner)
     share = float(min((mine & ~largest).sum(), (theirs & ~largest).sum()) / inner.sum())
     return share * (_WEIGHT if things >= _MANY else 1)
 
 
-def _filled(agrees: Agreement) -> float:
+def filled(agrees: Agreement) -> float:
     """The share of all blocks in which there is something that agrees: of pages and charts most is plain ground."""
     return float((agrees.fits == 1).mean())
 

@@ -20,7 +20,7 @@ def is_level(a: View, b: View, pair: Laid, there: Map) -> bool:
     """
     if min(overlap(there, a.sides, b.sides)) < _ALL or not pair.common.any():
         return False
-    varied = float(pair.b[pair.common].std())
+    varied = max(float(channel.std()) for channel in (pair.b[pair.common], *np.moveaxis(b.colours, -1, 0)))
     return varied > _VARIED and _near(pair.a - pair.b, BLOCK) and _near(_colours_apart(a, b, there), BLOCK // 4)
 
 

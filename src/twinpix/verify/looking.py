@@ -8,7 +8,7 @@ import numpy as np
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
 from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, is_exact, laid, refined
-from twinpix.verify.conflict import CONFLICT, conflict
+from twinpix.verify.conflict import CONFLICT, conflict, filled
 from twinpix.verify.levels import is_level
 from twinpix.verify.maps import Map, corners, inverse, overlap, placed, turning
 from twinpix.verify.matching import Found, found
@@ -26,12 +26,13 @@ SCENE = 12
 """Points that agree, without the pixels, in pictures of one scene."""
 
 _ENOUGH_JOINED = 0.6  # of the share that must agree otherwise
+_FILLED = 0.4  # of the blocks: with so much that agrees, a picture is no page, chart or window
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
 _MANY, _WIDE = 40, 0.3  # points, and the part of the overlap that they enclose, with which less need agree
 _ENOUGH = 0.77  # of the share that must agree otherwise
 _INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
-_STRAIGHT = 0.015  # of the longer side: how far a map's corners may lie from where an orientation puts them
+_STRAIGHT = 0.025  # of the longer side: how far a map's corners may lie from where an orientation puts them
 _LESS = 0.05  # of the overlap: so much less may agree on the orientation itself
 _GAIN = 0.02  # of the overlap: so much more must agree for another map to be better
 _WORTH = 0.25  # of the overlap: with less, a map is none that could be made to fit better
@@ -40,7 +41,7 @@ _OVERLAP = 0.5  # of the picture of which more is in the overlap
 _COARSE = 0.52  # by which light and dark places must correlate
 _WHOLE = 0.6  # of the share of blocks that must agree, that of all, those on a border of the other picture too
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
-_BESIDE = 0.4  # of the plain places, which may be of another light
+_BESIDE = 0.2  # by which light and dark plain places must correlate
 _PART_OF = 0.4  # of the share that must agree: with so much it is seen whether one is shaded
 _SPREAD = 0.18  # of the overlap, that points of one scene enclose
 _PART = 0.03  # of the picture of which less is
@@ -103,10 +104,11 @@ def look(
 
 
 def _joined(a: View, b: View, guesses: Iterable[Map], least: float) -> Look | None:
+    """What is said of two that a third joins; None where that is not to be believed: of pages much always agrees."""
     for there in guesses:
         pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
         agrees = _agreement(pair, least)
-        if agrees.blocks >= _FEW and agrees.share >= _ENOUGH_JOINED * least and min(shared) >= _PART:
+        if filled(agrees) >= _FILLED and agrees.share >= _ENOUGH_JOINED * least and min(shared) >= _PART:
             one = _Tried(there, pair, agrees, shared, _difference(pair, agrees, a, b, there))
             return _named(a, b, one, one.differs) if one.differs else None
     return None
@@ -122,7 +124,8 @@ def _straightened(a: View, b: View, best: "_Tried", least: float) -> "_Tried":
             return best
         if far < _STRAIGHT * max(b.sides):
             straight = _weighed(a, b, there, least)
-            if straight.differs is not None and straight.agrees.share >= best.agrees.share - _LESS:
+            known = straight.differs is not None or straight.contrary
+            if known and straight.agrees.share >= best.agrees.share - _LESS:
                 return straight._replace(points=best.points, spread=best.spread)
     return best
 
@@ -205,7 +208,7 @@ def _weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) 
         return _Tried(there, pair, agrees, shared, None)
     tones = evened(pair, agrees)
     same = agrees.coarse >= _COARSE or coarse(tones.a, tones.b, agrees.fits) >= _COARSE
-    same = same and beside(pair, tones, agrees) <= _BESIDE
+    same = same and beside(pair, tones, agrees) >= _BESIDE
     contrary = same and not (a.damaged or b.damaged) and conflict(pair, tones, agrees, a, b, there) > CONFLICT
     differs = difference(pair, tones, agrees, a, b, there) if same and not contrary else None
     if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:

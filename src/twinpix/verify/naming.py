@@ -24,6 +24,7 @@ _GRAINY = 2.0  # grey levels by which flat places vary more
 _FLAT = 8  # pixels a side of blocks that are looked through for flat ones
 _STANDS_OUT = 24.0  # grey levels beyond all that lies around
 _SPOT = 0.0025  # of the overlap: less that stands out is none
+_MUCH = 0.06  # of the overlap: what encoders do all over a picture is less
 _EVERYWHERE = 0.5  # of the blocks: what stands out in more of them is no place
 _PLAIN = 0.72  # of the pixels outside the overlap: so many of three grey levels are a border, else a picture
 _GOES_ON = 0.5  # of the pixels along the edge: so many of that level, and the border is part of the picture
@@ -170,6 +171,8 @@ def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
         left, top, right, bottom = differs.box
         x, y, w, h = left * b.width, top * b.height, (right - left) * b.width, (bottom - top) * b.height
         out.append(Part("edited", f"edited: region {w:.0f}×{h:.0f} at ({x:.0f}, {y:.0f})"))
+    elif differs.outside > _MUCH:
+        out.append(Part("edited", "edited all over"))
     if differs.steepness < _SOFT:
         out.append(Part("edited", "edited: blurred"))
     elif abs(differs.grain) > _GRAINY:

@@ -15,7 +15,7 @@ _BETTER = 0.75  # of what a curve alone leaves unexplained: with no more left, t
 _WORTH = 1.5  # grey levels that a shade must explain
 _COVERED = 0.95  # of a block that both pictures show
 _MOST = 0.5  # of these blocks
-_UNLIKE = 20.0  # levels
+_ONE_LIGHT = 8.0  # levels by which it varies
 _ACROSS = 0.5  # of what both show, that pixels must be spread over to tell of a shade
 _RIDGE = 1.0  # beside sums of squares of levels: nothing, and yet never singular
 _STRONGEST = 8.0  # times: nothing is made lighter
@@ -36,19 +36,22 @@ def evened(pair: Laid, agrees: Agreement) -> Toned:
 
 
 def beside(pair: Laid, tones: Toned, agrees: Agreement) -> float:
-    """The share of plain places that are of another light, where most places are plain; else 0.
+    """How well light and dark plain places lie together, where most places are plain and not all of one light; else 1.
 
-    Of two skies, or two walls, with the same words on them all that can be compared agrees.
+    Of two skies with the same words on them all that can be compared block by block agrees.
     """
     cv2 = opencv()
-    whole = (inside(pair.common) & ~pair.border).astype(np.float32)
+    whole = inside(pair.common).astype(np.float32)
     size = agrees.fits.shape[::-1]
     a, b, covered = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (tones.a, tones.b, whole))
     covered = covered > _COVERED
     plain = covered & (agrees.fits < 0)
     if plain.sum() <= _MOST * covered.sum():
-        return 0.0
-    return float((np.abs(a - b)[plain] > _UNLIKE).mean())
+        return 1.0
+    a, b = a[plain], b[plain]
+    if max(a.std(), b.std()) < _ONE_LIGHT:
+        return 1.0
+    return float(((a - a.mean()) * (b - b.mean())).mean() / max(a.std() * b.std(), 1.0))
 
 
 def toned(pair: Laid, inner: NDArray[np.bool_]) -> Toned:
