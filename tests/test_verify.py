@@ -186,7 +186,6 @@ def test_two_edits_of_one_picture_are_joined_by_it() -> None:
     there = turning(0, a.sides, b.sides)
     assert look(a, whole, [there]).same
     assert look(whole, b, [there]).same
-    assert not look(a, b, [there], 0.99).same
     assert look(a, b, [there], 0.99, joined=True).same
     assert not look(a, view(draw("scene", 4, (480, 360))), [there], joined=True).same
 

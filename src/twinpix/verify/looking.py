@@ -39,7 +39,7 @@ _WORTH = 0.25  # of the overlap: with less, a map is none that could be made to 
 _FEW = 6  # blocks with something to see: fewer prove nothing by themselves
 _OVERLAP = 0.5  # of the picture of which more is in the overlap
 _COARSE = 0.52  # by which light and dark places must correlate
-_WHOLE = 0.6  # of the share of blocks that must agree, that of all, those on a border of the other picture too
+_WHOLE, _WHOLE_EXACT = 0.55, 0.35  # of all blocks, those on a border too: fewer where all others agree
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
 _BESIDE = 0.2  # by which light and dark plain places must correlate
 _PART_OF = 0.4  # of the share that must agree: with so much it is seen whether one is shaded
@@ -203,7 +203,8 @@ def _weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) 
     if (agrees.share < least or agrees.blocks < _FEW) and is_level(a, b, pair, there):
         return _Tried(there, pair, agrees._replace(share=1.0), shared, _difference(pair, agrees, a, b, there))
     same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
-    same = same and agrees.share >= least and agrees.area >= _AREA * least and agrees.whole >= _WHOLE * least
+    same = same and agrees.share >= least and agrees.area >= _AREA * least
+    same = same and agrees.whole >= (_WHOLE_EXACT if agrees.share >= _EXACT else _WHOLE)
     if not same:
         return _Tried(there, pair, agrees, shared, None)
     tones = evened(pair, agrees)
