@@ -12,12 +12,15 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from drawings import draw
-from hard_negatives import two_steps_aside
+from hard_negatives import squared_paper, two_steps_aside
 from test_cli import run
 from twinpix import pipeline, plots
 from twinpix.errors import OutputError, UsageError
 from twinpix.pipeline import Comparison
+from twinpix.pipeline.comparing import common_points
 from twinpix.plots import explain, lettering
+from twinpix.verify import AGREE
+from twinpix.verify.agreement import agreement, laid
 
 SIZE = (480, 360)
 SCALE = 640 / 480  # of pictures of that size as they are drawn
@@ -116,7 +119,7 @@ def difference_of(pixels: Pixels) -> Pixels:
         ("same pixels", "identical-pixels", "the same pixels in different files"),
         ("small", "resized", "the same picture: resized 0.5; "),
         ("dark", "recoloured", "the same picture: recoloured; 100% of what both show agrees"),
-        ("different", None, "different pictures: however they are laid on each other, at most "),
+        ("different", None, "different pictures: where they fit best only "),
     ],
 )
 def test_what_is_said(pair: Callable[..., Comparison], edit: str, relation: str | None, words: str) -> None:
@@ -136,8 +139,50 @@ def test_one_scene_is_no_copy(tmp_path: Path) -> None:
     assert (told.relation, told.same) == ("similar-scene", False)
     assert told.verdict.startswith("no copies, but one scene: ")
     assert told.look.points >= 12
+    assert told.verdict.endswith(f", the pixels agree on only {told.look.agrees:.0%} of what both show")
+    assert told.look.agrees < AGREE
     pixels = drawn(told)
     assert near(pixels, explain.UNSURE).mean() > 0.005
+
+
+def test_what_agrees_and_yet_is_not_the_same_is_not_called_little(tmp_path: Path) -> None:
+    pair = squared_paper()
+    pair.a.save(tmp_path / "a.png")
+    pair.b.save(tmp_path / "b.png")
+    told = pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")
+    assert (told.relation, told.undecided) == (None, False)
+    assert told.look.agrees > AGREE
+    assert told.verdict.startswith(
+        f"different pictures: where they fit best {told.look.agrees:.0%} agrees, but not what stands out, "
+    )
+
+
+def test_pictures_of_next_to_no_detail_are_not_called_different(tmp_path: Path) -> None:
+    original().save(tmp_path / "a.png")
+    original().resize((16, 12), Image.Resampling.BOX).save(tmp_path / "b.png")
+    told = pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")
+    assert (told.relation, told.undecided) == (None, True)
+    assert told.verdict.startswith("too little detail to tell: next to nothing stands out where they lie on each other")
+    pixels = drawn(told)
+    assert near(pixels[100:], explain.UNSURE).sum() > 5000  # the frames, too
+    assert not near(pixels, explain.OTHER).any()
+
+
+def test_different_pictures_are_not_turned_for_a_few_blocks(pair: Callable[..., Comparison]) -> None:
+    told = pair("different")
+    assert told.look.there is not None
+    assert np.allclose(told.look.there, np.eye(2, 3))
+    heat = agreement(laid(*told.views, told.look.there))
+    assert told.look.agrees == heat.share  # what is said is what is drawn
+
+
+@pytest.mark.parametrize("edit", ["crop", "rotation", "mirror", "different"])
+def test_the_points_that_are_counted_are_those_that_are_drawn(pair: Callable[..., Comparison], edit: str) -> None:
+    told = pair(edit, method="local")
+    assert told.look.there is not None
+    points = len(common_points(*told.views, told.look.there)[0])
+    assert told.look.points in {points, 0}
+    assert (told.look.points == 0) == ("points lie" not in told.verdict or "no points lie" in told.verdict)
 
 
 def test_a_hash_that_is_named_decides(pair: Callable[..., Comparison]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinpix import fingerprints, plugins, search, verify
 from twinpix.errors import ImageError, UsageError
@@ -19,7 +20,19 @@ from twinpix.sources import read
 from twinpix.store import Result
 from twinpix.verify import Look, Map, View
 from twinpix.verify.agreement import Agreement, agreement, laid
-from twinpix.verify.maps import overlap
+from twinpix.verify.maps import overlap, placed
+from twinpix.verify.matching import found
+
+UNDECIDED = "too little detail to tell"
+"""With this a verdict begins where there is next to nothing to see: such pictures are not said to be different."""
+
+_NEAR = 8.0  # in a view, between where a point should be and where it is
+_FEW = 6  # blocks with something to see: fewer tell nothing, as for the second look
+_HALF = 0.5  # of the picture of which more is in the other, that copies have in common, as for the second look
+_SQUEEZED = 1e-3  # times the area of the one picture on the other
+_BETTER = 1.5  # times as many blocks must agree before a picture is turned or mirrored that is another one anyway
+
+Places = NDArray[np.float64]  # (n, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,11 @@ class Comparison:
     def same(self) -> bool:
         """True for one picture, however edited."""
         return self.relation is not None and self.relation != "similar-scene"
+
+    @property
+    def undecided(self) -> bool:
+        """True where there is too little to see to tell."""
+        return self.relation is None and self.verdict.startswith(UNDECIDED)
 
 
 def compare(
@@ -209,29 +227,75 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _
     if whole and pixel_digest(first.data, first.name) == pixel_digest(second.data, second.name):
         return _identical("identical-pixels", "the same pixels in different files", maps[0])
     least = 1 - method.radii["normal"] if fingerprints.by_pixels(method) else verify.AGREE
-    look = verify.look(a, b, maps, least)
-    if look.there is None:
-        look = _laid_at_best(look, a, b, maps)
+    look, on = _drawable(verify.look(a, b, maps, least), a, b, maps)
     if information < INFORMATION_FLOOR:
-        nothing = "too little detail to tell: blank, flat or softly graded"
+        nothing = f"{UNDECIDED}: blank, flat or softly graded"
         return _Seen(None, nothing, look._replace(relation=None, detail="", back=""), True)
-    return _Seen(look.relation, _words(look, least), look, False)
+    return _Seen(look.relation, _words(look, on, least), look, False)
 
 
 def _identical(relation: Relation, words: str, there: Map) -> _Seen:
     return _Seen(relation, words, Look(relation, "", "", 1.0, (1.0, 1.0), 0, there), True)
 
 
-def _laid_at_best(look: Look, a: View, b: View, maps: Sequence[Map]) -> Look:
-    """A look at different pictures, with the map on which most of one filling the other agrees."""
+class _On(NamedTuple):
+    """A map, and what agrees on it."""
 
-    def agrees(there: Map) -> Agreement:
-        return agreement(laid(a, b, there))
+    there: Map
+    agrees: Agreement
 
-    tried = [agrees(there) for there in maps]
-    best = max(range(len(maps)), key=lambda at: tried[at].share * tried[at].blocks)
-    there = maps[best]
-    return look._replace(agrees=tried[best].share, overlap=overlap(there, a.sides, b.sides), there=there)
+    @property
+    def agreeing(self) -> float:
+        """How many blocks agree."""
+        return self.agrees.share * self.agrees.blocks
+
+
+def _on(a: View, b: View, there: Map) -> _On:
+    return _On(there, agreement(laid(a, b, there)))
+
+
+def _drawable(look: Look, a: View, b: View, maps: Sequence[Map]) -> tuple[Look, Agreement]:
+    """The look with a map in any case and the points that lie on each other by it, and what agrees on that map."""
+    if look.same and look.there is not None:
+        points = len(common_points(a, b, look.there)[0]) if look.points else 0
+        return look._replace(points=points), _on(a, b, look.there).agrees
+    best = _laid_by_points(a, b)
+    if best is None or not look.relation:
+        best = _laid_at_best(look.there, best, a, b, maps)
+    there, on = best
+    shared, points = overlap(there, a.sides, b.sides), len(common_points(a, b, there)[0])
+    return look._replace(agrees=on.share, overlap=shared, points=points, there=there), on
+
+
+def _laid_by_points(a: View, b: View) -> _On | None:
+    """How one picture is laid on another by the points that both have; None where they do not tell."""
+    by_points = found(a, b)
+    if by_points is None or abs(float(np.linalg.det(by_points.there[:, :2]))) < _SQUEEZED:
+        return None
+    return _on(a, b, by_points.there) if max(overlap(by_points.there, a.sides, b.sides)) > 0 else None
+
+
+def _laid_at_best(there: Map | None, by_points: _On | None, a: View, b: View, maps: Sequence[Map]) -> _On:
+    """How one of two different pictures is laid on the other: where they have most in common.
+
+    `there` is where the largest share agrees, often of a small part and by chance: for that no picture is turned.
+    """
+    upright, *turned = (_on(a, b, each) for each in maps)
+    least = min(_FEW, upright.agrees.blocks)
+    if by_points is not None and by_points.agrees.blocks >= least and by_points.agreeing >= upright.agreeing:
+        return by_points
+    others = turned if there is None else [_on(a, b, there), *turned]
+    best = max((one for one in others if one.agrees.blocks >= least), key=lambda one: one.agreeing, default=upright)
+    return best if best.agreeing > _BETTER * upright.agreeing else upright
+
+
+def common_points(a: View, b: View, there: Map) -> tuple[Places, Places]:
+    """Places in the one view and in the other that look alike, and agree with each other and with the map."""
+    by_points = found(a, b)
+    if by_points is None:
+        return np.empty((0, 2)), np.empty((0, 2))
+    on = np.linalg.norm(placed(there, by_points.a) - by_points.b, axis=1) <= _NEAR
+    return by_points.a[on], by_points.b[on]
 
 
 def lying(points: int) -> str:
@@ -239,13 +303,29 @@ def lying(points: int) -> str:
     return f"{plural(points, 'point') if points else 'no points'} {'lies' if points == 1 else 'lie'} on each other"
 
 
-def _words(look: Look, least: float) -> str:
+def _words(look: Look, on: Agreement, least: float) -> str:
     share, points = f"{look.agrees:.0%}", lying(look.points)
     if look.same:
         needed = f", {points}" if look.points else ""
         return f"the same picture: {look.detail or look.relation}; {share} of what both show agrees{needed}"
     if look.relation == "similar-scene":
-        return f"no copies, but one scene: {points}, the pixels agree on only {share} of what both show"
-    if look.agrees >= least:
-        return f"different pictures: there is too little to see in what agrees, {points}"
-    return f"different pictures: however they are laid on each other, at most {share} agrees, {points}"
+        return f"no copies, but one scene: {points}, {_unlike(look, on, least)}"
+    if on.blocks < _FEW:
+        return f"{UNDECIDED}: next to nothing stands out where they lie on each other, {points}"
+    if look.agrees < least:
+        return f"different pictures: where they fit best only {share} agrees, {points}"
+    return f"different pictures: where they fit best {share} agrees, {_but(look)}, {points}"
+
+
+def _unlike(look: Look, on: Agreement, least: float) -> str:
+    """Why two pictures of one scene are no copies."""
+    if on.blocks < _FEW:
+        return "but too little stands out in what both show"
+    if look.agrees < least:
+        return f"the pixels agree on only {look.agrees:.0%} of what both show"
+    return f"{look.agrees:.0%} of what both show agrees, {_but(look)}"
+
+
+def _but(look: Look) -> str:
+    """Why pictures that agree, as far as that goes, are no copies."""
+    return "but that is a small part of either" if max(look.overlap) < _HALF else "but not what stands out"

@@ -18,14 +18,13 @@ from twinpix.errors import ImageError, OutputError
 from twinpix.imaging import thumbnail
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.pipeline.comparing import Comparison, lying
+from twinpix.pipeline.comparing import Comparison, Places, common_points, lying
 from twinpix.plots import lettering
 from twinpix.plots.lettering import Colour
 from twinpix.report import plural
 from twinpix.verify import Look, Map, View
 from twinpix.verify.agreement import BLOCK, Agreement, Laid, agreement, laid, pixels_of
 from twinpix.verify.maps import Side, corners, inverse, placed, rescaled
-from twinpix.verify.matching import found
 from twinpix.verify.tones import toned
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
@@ -34,7 +33,6 @@ _SIDE, _LEAST, _TALL = 640, 440, 480  # the most an image takes, the least a col
 _LARGER = 2.0  # times: no image is enlarged more
 _SOURCE = 1280  # of the images that parts are taken from
 _LINES = 60  # that join points
-_NEAR = 8.0  # in a view, between where a point should be and where it is
 _LEVELS = 64  # of grey, by which pixels differ that are drawn brightest
 _SMOOTH = 1.0  # the difference is that of pictures smoothed by so much, as their tones are
 _EDGE = 2  # of the overlap, along which what lies beyond shines through
@@ -49,7 +47,6 @@ MARK = (70, 200, 255)
 _HEAT = ((0, 0, 0), (70, 10, 100), (190, 50, 85), (245, 130, 30), (255, 225, 90), (255, 255, 255))
 
 Mask = NDArray[np.bool_]
-Places = NDArray[np.float64]  # (n, 2)
 RGB = NDArray[np.uint8]  # (rows, columns, 3)
 
 
@@ -82,7 +79,8 @@ def explanation(comparison: Comparison) -> Image.Image:
     pair = _pair_of(comparison)
     column = max(_LEAST, pair.a.shown.width, pair.b.shown.width)
     width = 2 * column + GAP
-    rows = [_head(comparison, width), _images(pair, _points_of(pair), column), *_parts(pair, width)]
+    points = common_points(pair.a.view, pair.b.view, pair.there)
+    rows = [_head(comparison, width), _images(pair, points, column), *_parts(pair, width)]
     return ImageOps.expand(lettering.stacked(rows, width, GAP), MARGIN, "white")
 
 
@@ -105,6 +103,7 @@ class _Pair(NamedTuple):
     b: _Drawn
     look: Look
     there: Map  # between their views
+    colour: Colour  # of the frame round what both show
 
     def between(self, a: Side, b: Side) -> Map:
         """The map between the images of other sizes."""
@@ -124,22 +123,13 @@ def _pair_of(comparison: Comparison) -> _Pair:
     there = comparison.look.there
     if there is None:
         raise ValueError("a comparison has a map in any case")
-    return _Pair(drawn[0], drawn[1], comparison.look, there)
+    look = comparison.look
+    return _Pair(drawn[0], drawn[1], look, there, _colour(look.relation, undecided=comparison.undecided))
 
 
-def _colour(relation: Relation | None, *, known: bool = True) -> Colour:
+def _colour(relation: Relation | None, *, undecided: bool) -> Colour:
     """The colour of a verdict."""
-    return UNSURE if relation == "similar-scene" or not known else SAME if relation else OTHER
-
-
-def _points_of(pair: _Pair) -> tuple[Places, Places]:
-    """Places in the one view and in the other that look alike, and agree with each other and with the map."""
-    by_points = found(pair.a.view, pair.b.view)
-    if by_points is None:
-        return np.empty((0, 2)), np.empty((0, 2))
-    off = np.linalg.norm(placed(pair.there, by_points.a) - by_points.b, axis=1)
-    on = off <= (_NEAR if pair.look.relation else np.inf)
-    return by_points.a[on], by_points.b[on]
+    return SAME if relation and relation != "similar-scene" else UNSURE if relation or undecided else OTHER
 
 
 # -- what is said ---------------------------------------------------------------------------------------
@@ -147,8 +137,8 @@ def _points_of(pair: _Pair) -> tuple[Places, Places]:
 
 def _head(comparison: Comparison, width: int) -> Image.Image:
     said, _, numbers = comparison.verdict.partition(": ")
-    known = comparison.relation is not None or comparison.seen != ""
-    parts = [lettering.badge(said[:1].upper() + said[1:], _colour(comparison.relation, known=known))]
+    colour = _colour(comparison.relation, undecided=comparison.undecided)
+    parts = [lettering.badge(said[:1].upper() + said[1:], colour)]
     if numbers:
         parts.append(lettering.words(numbers[:1].upper() + numbers[1:], width, 19, INK))
     if comparison.seen and not comparison.by_pixels:
@@ -193,7 +183,7 @@ def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Im
         out.paste(captions[at], (left, 0))
         corner = (left + (column - drawn.shown.width) // 2, top + (height - drawn.shown.height) // 2)
         ImageDraw.Draw(out).rectangle((*(np.array(corner) - 1), *(np.array(corner) + drawn.shown.size)), outline=LINE)
-        out.paste(_framed(drawn.shown, mask, _colour(pair.look.relation)), corner)
+        out.paste(_framed(drawn.shown, mask, pair.colour), corner)
         scale = np.array(drawn.shown.size) / np.array(drawn.view.sides)
         ends.append((points[at] + 0.5) * scale - 0.5 + np.array(corner))
     joined = _joined(out, *ends)
@@ -383,9 +373,8 @@ def _legend(agrees: Agreement, width: int, *, outlined: bool) -> list[Image.Imag
     ends = (lettering.words(words, width, 14, QUIET) for words in ("equal", f"{_LEVELS} levels or more"))
     apart = agrees.blocks - round(agrees.share * agrees.blocks)
     blocks = plural(agrees.blocks, "block")
-    told = (
-        f"{apart} of {blocks} do not agree" if apart else f"all {blocks} agree" if agrees.blocks else "nothing to see"
-    )
+    none = f"all {blocks} agree" if agrees.blocks else "nothing stands out"
+    told = f"{apart} of {blocks} do not agree" if apart else none
     words = [lettering.words(told, width, 14, QUIET)]
     if outlined:
         words.insert(0, Image.new("RGB", (14, 14), MARK))
