@@ -341,6 +341,22 @@ def test_any_size_is_drawn(tmp_path: Path, a: tuple[int, int], b: tuple[int, int
     assert pixels.shape[1] - 2 * explain.MARGIN - explain.GAP <= 2 * max(440, widest) + 1  # twice as large at most
 
 
+def test_icons_are_drawn_large_enough_to_be_seen(tmp_path: Path) -> None:
+    original().resize((40, 30), Image.Resampling.BOX).save(tmp_path / "a.png")
+    original().resize((32, 24), Image.Resampling.BOX).save(tmp_path / "b.png")
+    original().save(tmp_path / "c.png")
+    pair = explain._pair_of(pipeline.compare(tmp_path / "a.png", tmp_path / "b.png"))
+    assert (pair.a.shown.size, pair.b.shown.size) == ((200, 150), (200, 150))
+    part = explain._part_of(pair, 420)
+    assert part is not None
+    assert part.size == (200, 150)
+    for names in ("ac", "ca"):  # what both show is as large as the better of them allows, whichever is named first
+        files = [tmp_path / f"{name}.png" for name in names]
+        part = explain._part_of(explain._pair_of(pipeline.compare(*files)), 420)
+        assert part is not None
+        assert part.size == (420, 315)
+
+
 def test_a_damaged_picture_is_drawn(tmp_path: Path) -> None:
     original().save(tmp_path / "a.jpg", quality=90)
     whole = (tmp_path / "a.jpg").read_bytes()

@@ -31,6 +31,7 @@ FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
 MARGIN, GAP = 32, 24  # pixels, as all that follows
 _SIDE, _LEAST, _TALL = 640, 440, 480  # the most an image takes, the least a column has for its text, a part's height
 _LARGER = 2.0  # times: no image is enlarged more
+_ICON = 200  # but for one that would even so be smaller than this
 _SOURCE = 1280  # of the images that parts are taken from
 _LINES = 60  # that join points
 _LEVELS = 64  # of grey, by which pixels differ that are drawn brightest
@@ -117,7 +118,7 @@ def _pair_of(comparison: Comparison) -> _Pair:
             source = thumbnail(picture.data, _SOURCE, picture.name)
         except ImageError as error:
             raise OutputError(f"cannot draw {name}: {error.reason}") from None
-        scale = min(_SIDE / view.width, _SIDE / view.height, _LARGER)
+        scale = min(_SIDE / view.width, _SIDE / view.height, _larger(view.width, view.height))
         size = (max(1, round(view.width * scale)), max(1, round(view.height * scale)))
         drawn.append(_Drawn(name, view, source, source.resize(size, Image.Resampling.LANCZOS)))
     there = comparison.look.there
@@ -125,6 +126,11 @@ def _pair_of(comparison: Comparison) -> _Pair:
         raise ValueError("a comparison has a map in any case")
     look = comparison.look
     return _Pair(drawn[0], drawn[1], look, there, _colour(look.relation, undecided=comparison.undecided))
+
+
+def _larger(width: float, height: float) -> float:
+    """How many times an image of so many pixels may be enlarged."""
+    return max(_LARGER, _ICON / max(width, height))
 
 
 def _colour(relation: Relation | None, *, undecided: bool) -> Colour:
@@ -281,7 +287,10 @@ def _part_of(pair: _Pair, width: int) -> _Part | None:
         return None
     ys, xs = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
     left, top, wide, tall = int(xs[0]), int(ys[0]), int(xs[-1] - xs[0]) + 1, int(ys[-1] - ys[0]) + 1
-    scale = min(width / wide, _TALL / tall, _LARGER * pair.b.view.width / pair.b.source.width)
+    full = pair.between((pair.a.view.width, pair.a.view.height), (pair.b.view.width, pair.b.view.height))
+    finer = max(1, 1 / float(np.sqrt(abs(np.linalg.det(full[:, :2])))))  # pixels of A's on one of B's, a side
+    pixels = finer * pair.b.view.width / pair.b.source.width
+    scale = min(width / wide, _TALL / tall, pixels * _larger(pixels * wide, pixels * tall))
     cut = np.array([[scale, 0, scale * (0.5 - left) - 0.5], [0, scale, scale * (0.5 - top) - 0.5]])
     return _Part((max(1, round(scale * wide)), max(1, round(scale * tall))), _chain(there, cut), cut)
 
