@@ -269,6 +269,21 @@ def test_what_differs_is_bright_and_all_else_is_dark(pair: Callable[..., Compari
     assert not near(dark, explain.MARK).any()
 
 
+def test_all_of_a_flat_thing_is_outlined(tmp_path: Path) -> None:
+    original().save(tmp_path / "a.png")
+    image = original()
+    ImageDraw.Draw(image).rectangle(HOLE, fill="white")
+    image.save(tmp_path / "b.png")
+    heat = difference_of(drawn(pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")))
+    ys, xs = np.nonzero(near(heat, explain.MARK))
+    x0, y0, x1, y1 = (round(heat.shape[1] / SIZE[0] * side) for side in HOLE)
+    around = np.array([x0 - xs.min(), y0 - ys.min(), xs.max() - x1, ys.max() - y1])
+    assert around.min() >= -4
+    assert around.max() < 40
+    within = near(heat[y0 + 8 : y1 - 8, x0 + 8 : x1 - 8], explain.MARK)
+    assert not within.any()  # one outline round all of it
+
+
 def test_lines_join_what_lies_on_each_other(pair: Callable[..., Comparison]) -> None:
     def between(edit: str) -> Pixels:
         pixels = drawn(pair(edit))

@@ -35,6 +35,7 @@ _ICON = 200  # but for one that would even so be smaller than this
 _SOURCE = 1280  # of the images that parts are taken from
 _LINES = 60  # that join points
 _LEVELS = 64  # of grey, by which pixels differ that are drawn brightest
+_FAR, _MUCH = 24.0, 0.15  # levels apart, and the part of a block that must be, to be outlined
 _SMOOTH = 1.0  # the difference is that of pictures smoothed by so much, as their tones are
 _EDGE = 2  # of the overlap, along which what lies beyond shines through
 _WHOLE = 0.975  # of an image: so much is all of it, since a map is no more exact
@@ -44,7 +45,7 @@ INK, QUIET, LINE, GROUND = (26, 26, 26), (105, 105, 105), (205, 205, 205), (240,
 SAME, UNSURE, OTHER = (0, 140, 100), (190, 115, 0), (200, 70, 10)
 """The colours of a verdict, and of the frame round what both show."""
 MARK = (70, 200, 255)
-"""Round blocks that do not agree."""
+"""Round places that differ."""
 _HEAT = ((0, 0, 0), (70, 10, 100), (190, 50, 85), (245, 130, 30), (255, 225, 90), (255, 255, 255))
 
 Mask = NDArray[np.bool_]
@@ -345,7 +346,7 @@ def _chain(first: Map, second: Map) -> Map:
 
 
 def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, Agreement]:
-    """How far the two are apart, in colours; where blocks do not agree; and how many do."""
+    """How far the two are apart, in colours; where they do not agree; and how many blocks do."""
     cv2 = opencv()
     on = laid(pair.a.view, pair.b.view, pair.there)
     agrees = agreement(on)
@@ -356,8 +357,9 @@ def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, Agreement]:
     out = _chain(rescaled(to_b, (sides, sides), (pair.b.view.sides, pair.b.source.size)), part.b)
     apart = np.abs(first - second)
     apart[cv2.erode(on.common.astype(np.uint8), np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)) == 0] = 0
+    unlike = _unlike(on, agrees, apart)
     apart = cv2.warpAffine(apart, out, part.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _heated(apart), _flat(_unlike(on, agrees), out, part.size), agrees
+    return _heated(apart), _flat(unlike, out, part.size), agrees
 
 
 def _heated(apart: NDArray[np.float32]) -> RGB:
@@ -367,12 +369,16 @@ def _heated(apart: NDArray[np.float32]) -> RGB:
     return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
-def _unlike(on: Laid, agrees: Agreement) -> Mask:
-    """Which pixels lie in blocks that do not agree."""
+def _unlike(on: Laid, agrees: Agreement, apart: NDArray[np.float32]) -> Mask:
+    """Which pixels lie in blocks that do not agree, or are far apart: of a flat thing only the edge would not agree."""
+    cv2 = opencv()
     side = next((side for side in (BLOCK, BLOCK // 2) if on.a.shape[0] // side == agrees.fits.shape[0]), BLOCK)
-    blocks = np.kron(agrees.fits == 0, np.ones((side, side), np.bool_))[: on.a.shape[0], : on.a.shape[1]]
+    rows, columns = agrees.fits.shape
+    far = (apart > _FAR).astype(np.float32)[: side * rows, : side * columns]
+    blocks = (agrees.fits == 0) | (cv2.resize(far, (columns, rows), interpolation=cv2.INTER_AREA) > _MUCH)
+    marked = np.kron(blocks, np.ones((side, side), np.bool_))[: on.a.shape[0], : on.a.shape[1]]
     out = np.zeros(on.a.shape, np.bool_)
-    out[: blocks.shape[0], : blocks.shape[1]] = blocks
+    out[: marked.shape[0], : marked.shape[1]] = marked
     return out & on.common
 
 
@@ -384,9 +390,13 @@ def _legend(agrees: Agreement, width: int, *, outlined: bool) -> list[Image.Imag
     blocks = plural(agrees.blocks, "block")
     none = f"all {blocks} agree" if agrees.blocks else "nothing stands out"
     told = f"{apart} of {blocks} do not agree" if apart else none
-    words = [lettering.words(told, width, 14, QUIET)]
+    lines = [
+        [lettering.words("in grey, light and dark evened out", width, 14, QUIET)],
+        [next(ends), bar, next(ends)],
+        [lettering.words(told, width, 14, QUIET)],
+    ]
     if outlined:
-        words.insert(0, Image.new("RGB", (14, 14), MARK))
-        ImageDraw.Draw(words[0]).rectangle((2, 2, 11, 11), fill="white")
-    even = lettering.words("in grey, light and dark evened out", width, 14, QUIET)
-    return [even, lettering.beside([next(ends), bar, next(ends)], 8), lettering.beside(words, 8)]
+        mark = Image.new("RGB", (14, 14), MARK)
+        ImageDraw.Draw(mark).rectangle((2, 2, 11, 11), fill="white")
+        lines.append([mark, lettering.words("where they differ", width, 14, QUIET)])
+    return [lettering.beside(line, 8) for line in lines]
