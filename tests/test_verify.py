@@ -186,8 +186,8 @@ def test_two_edits_of_one_picture_are_joined_by_it() -> None:
     there = turning(0, a.sides, b.sides)
     assert look(a, whole, [there]).same
     assert look(whole, b, [there]).same
-    assert look(a, b, [there], 0.99, joined=True).same
-    assert not look(a, view(draw("scene", 4, (480, 360))), [there], joined=True).same
+    assert look(a, b, [there], 0.99, joined=0.8).same
+    assert not look(a, view(draw("scene", 4, (480, 360))), [there], joined=0.8).same
 
 
 def test_pages_are_not_joined_by_what_they_have_alike() -> None:
@@ -200,7 +200,7 @@ def test_pages_are_not_joined_by_what_they_have_alike() -> None:
             ImageDraw.Draw(note).text(at, "".join(rng.choice(list("abcdefgh"), 9)), fill="black", font_size=26)
         notes.append(view(note))
     there = turning(0, notes[0].sides, notes[1].sides)
-    assert not look(notes[0], notes[1], [there], joined=True).same
+    assert not look(notes[0], notes[1], [there], joined=0.8).same
 
 
 @pytest.mark.parametrize(("shift", "shown"), [(0.0, 1.0), (0.5, 0.5)])

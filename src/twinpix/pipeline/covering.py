@@ -34,7 +34,7 @@ class Proposal(NamedTuple):
     guess: Guess
     tier: str  # the method, where there are several
     exact: bool = False  # whether the guess is as exact as points make it
-    joined: bool = False  # whether a third picture matches both, and shows nearly all that both of them show
+    joined: float = 0.0  # what agrees with a third picture, the less of both, where it shows most of what both show
 
     @property
     def ends(self) -> Ends:
@@ -149,7 +149,7 @@ class Covering:
         for node, joint, one in tried.values():
             if one.ends in self.found and (hub := self._hub.get(joint, node)) != node:
                 through_joint = self._through(hub, joint, node)
-                if through_joint.joined or (node, hub) not in closing:
+                if (node, hub) not in closing or through_joint.joined > closing[node, hub].joined:
                     closing[node, hub] = through_joint
         self._look([one for one in closing.values() if one.ends not in self.found])
         ends = (tuple(sorted(pair, key=self._key)) for pair, one in closing.items() if one.ends in self.found)
@@ -176,16 +176,18 @@ class Covering:
     def _through(self, a: int, middle: int, b: int) -> Proposal:
         """The pair of two nodes that both match a third, as that says they lie."""
         first, second = self._seen(a, middle), self._seen(middle, b)
-        guess, joined = through(first, second), shown_by_all(first, second) >= _JOINED
+        guess, joined = through(guess_of(first), guess_of(second)), 0.0
+        if shown_by_all(guess_of(first), guess_of(second)) >= _JOINED:
+            joined = min(first.agrees, second.agrees)
         tier = self._eye.tier_of(self._first[a], self._first[middle])
         if a > b:
             a, b, guess = b, a, turned(guess)
         return Proposal(a, b, None, guess, tier, exact=True, joined=joined)
 
-    def _seen(self, a: int, b: int) -> Guess:
+    def _seen(self, a: int, b: int) -> Look:
         look = self._eye.of(self._first[a], self._first[b])
         assert look is not None
-        return guess_of(look)
+        return look
 
 
 def apart(look: Look) -> float:

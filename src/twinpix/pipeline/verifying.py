@@ -44,10 +44,10 @@ class Pair(NamedTuple):
     b: int
     guess: Guess
     exact: bool = False  # whether the guess is as exact as points make it
-    joined: bool = False  # whether a third picture matches both, and shows nearly all that both of them show
+    joined: float = 0.0  # what agrees with a third picture, the less of both, where it shows most of what both show
 
 
-def pair_of(a: int, b: int, guess: Guess, *, exact: bool = False, joined: bool = False) -> Pair:
+def pair_of(a: int, b: int, guess: Guess, *, exact: bool = False, joined: float = 0.0) -> Pair:
     """A pair with its smaller number first."""
     return Pair(a, b, guess, exact, joined) if a < b else Pair(b, a, turned(guess), exact, joined)
 
@@ -68,7 +68,7 @@ class _Item(NamedTuple):
     b: File
     guess: Guess
     exact: bool
-    joined: bool
+    joined: float
 
 
 class _Unread(NamedTuple):

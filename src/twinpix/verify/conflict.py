@@ -20,6 +20,7 @@ _JOINED = 15  # pixels: what stands out no further apart is one thing
 _ONE = 0.12  # of the overlap: one thing no larger may have been put there
 _MANY, _WEIGHT = 6, 3  # things are more than an edit puts on a picture: they weigh so much more
 _FILLED = 0.33  # of the blocks: with so much that agrees, what is solid was laid over
+_OFF, _OFF_AT_MOST = 2.5, 0.03  # levels on average, and the share of pixels that are unlike, beside them
 _STICKERS = 6  # places at most
 _UNLIKE = 12.0  # grey levels
 _SOLID = 36  # part of the longer side: what is thinner than this everywhere is not solid
@@ -63,18 +64,25 @@ def filled(agrees: Agreement) -> float:
 
 
 def _laid_over(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where something solid was laid over a picture, at a few places: a sticker, a logo, a face made unknown."""
+    """Where something solid was laid over a picture, at a few places: a sticker, a logo, a face made unknown.
+
+    Beside it nearly every pixel must be the same: one who stands before another ground was not laid over it.
+    """
     cv2 = opencv()
-    out = np.zeros(inner.shape, np.uint8)
-    differs = (np.abs(cv2.GaussianBlur(a - b, (0, 0), 1.0)) > _UNLIKE) & inner
+    nothing = np.zeros(inner.shape, dtype=bool)
+    apart = np.abs(cv2.GaussianBlur(a - b, (0, 0), 1.0))
+    differs = (apart > _UNLIKE) & inner
     side = max(inner.shape) // _SOLID
     solid = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((2 * side, 2 * side), np.uint8))
     count, _, facts, _ = cv2.connectedComponentsWithStats(solid)
     areas = facts[1:, cv2.CC_STAT_AREA]
-    if 0 < count - 1 <= _STICKERS and areas.max() <= _ONE * inner.sum():
-        out = cv2.dilate(solid, np.ones((2 * side, 2 * side), np.uint8))
-    return np.asarray(out, dtype=bool)
+    if not 0 < count - 1 <= _STICKERS or areas.max() > _ONE * inner.sum():
+        return nothing
+    over = np.asarray(cv2.dilate(solid, np.ones((4 * side, 4 * side), np.uint8)), dtype=bool)
+    beside = inner & ~over
+    same = beside.any() and apart[beside].mean() <= _OFF and differs[beside].mean() <= _OFF_AT_MOST
+    return over if same else nothing
 
 
 def _own(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:

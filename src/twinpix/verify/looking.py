@@ -26,6 +26,7 @@ SCENE = 12
 """Points that agree, without the pixels, in pictures of one scene."""
 
 _ENOUGH_JOINED = 0.6  # of the share that must agree otherwise
+_LINK = 0.9  # of what pictures and a third that joins them show: pages of one design agree less
 _FILLED = 0.4  # of the blocks: with so much that agrees, a picture is no page, chart or window
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
@@ -81,16 +82,16 @@ def glance(a: View, b: View, guesses: Iterable[Map], least: float = AGREE) -> Lo
 
 
 def look(
-    a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE, *, exact: bool = False, joined: bool = False
+    a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE, *, exact: bool = False, joined: float = 0.0
 ) -> Look:
     """Whether `a` and `b` are one picture: on at least a share `least` of what they have in common.
 
     `guesses` are maps from places in `a` to places in `b`, the likeliest first; `exact` ones were made from points.
-    Where a third picture, which shows what both show, was seen to be one with either, they are `joined`: then what
-    agrees need only be enough that the guess is right. Edits of two kinds may leave little more.
+    Where a third picture, which shows what both show, was seen to be one with either, they are `joined` by so much as
+    agreed with it: then what agrees need only be enough that the guess is right. Two edits may leave little more.
     """
     guesses = list(guesses)
-    if joined and (one := _joined(a, b, guesses, least)):
+    if joined and (one := _joined(a, b, guesses, least, joined)):
         return one
     tried = list(_tried(a, b, guesses, least, exact))
     best = max(tried, key=lambda one: one.worth, default=None)
@@ -103,12 +104,13 @@ def look(
     return _different(best)
 
 
-def _joined(a: View, b: View, guesses: Iterable[Map], least: float) -> Look | None:
+def _joined(a: View, b: View, guesses: Iterable[Map], least: float, joined: float) -> Look | None:
     """What is said of two that a third joins; None where that is not to be believed: of pages much always agrees."""
     for there in guesses:
         pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
         agrees = _agreement(pair, least)
-        if filled(agrees) >= _FILLED and agrees.share >= _ENOUGH_JOINED * least and min(shared) >= _PART:
+        sure = filled(agrees) >= _FILLED or (joined >= _LINK and agrees.blocks >= _FEW)
+        if sure and agrees.share >= _ENOUGH_JOINED * least and min(shared) >= _PART:
             one = _Tried(there, pair, agrees, shared, _difference(pair, agrees, a, b, there))
             return _named(a, b, one, one.differs) if one.differs else None
     return None
