@@ -169,7 +169,8 @@ def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
     as_large = max(abs(change.across - 1), abs(change.down - 1), abs(change.angle) / 90) < _AS_LARGE
     if differs.outside > _SPOT and differs.spread < _EVERYWHERE:
         left, top, right, bottom = differs.box
-        x, y, w, h = left * b.width, top * b.height, (right - left) * b.width, (bottom - top) * b.height
+        x, y = left * b.width, top * b.height
+        w, h = max(1.0, (right - left) * b.width), max(1.0, (bottom - top) * b.height)
         out.append(Part("edited", f"edited: region {w:.0f}×{h:.0f} at ({x:.0f}, {y:.0f})"))
     elif differs.outside > _MUCH:
         out.append(Part("edited", "edited all over"))

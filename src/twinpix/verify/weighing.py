@@ -1,0 +1,105 @@
+"""A map weighed: how well the pixels of two pictures agree on it, and whether they are one picture for that."""
+
+from typing import NamedTuple
+
+from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, is_exact, laid
+from twinpix.verify.conflict import CONFLICT, conflict, filled
+from twinpix.verify.levels import is_level
+from twinpix.verify.maps import Map, overlap
+from twinpix.verify.naming import Difference, difference
+from twinpix.verify.tones import beside, evened
+from twinpix.verify.views import View
+
+_FEW = 6  # blocks with something to see: fewer prove nothing by themselves
+_OVERLAP = 0.5  # of the picture of which more is in the overlap
+_PART = 0.03  # of the picture of which less is
+_AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
+_WHOLE, _WHOLE_EXACT = 0.55, 0.35  # of all blocks, those on a border too: fewer where all others agree
+_COARSE = 0.52  # by which light and dark places must correlate
+_BESIDE = 0.2  # by which light and dark plain places must correlate
+_INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
+_SURE = 0.8  # of the overlap: no other map is tried
+_EXACT = 0.95  # of the overlap: the map is as good as can be
+_GAIN = 0.02  # of the overlap: so much more must agree for another map to be better
+_PART_OF = 0.4  # of the share that must agree: with so much it is seen whether one is shaded
+_ENOUGH_JOINED = 0.6  # of the share that must agree otherwise
+_LINK = 0.9  # of what pictures and a third that joins them show: pages of one design agree less
+_FILLED = 0.4  # of the blocks: with so much that agrees, a picture is no page, chart or window
+
+
+class Weighed(NamedTuple):
+    """A map, and how well the pixels agree on it."""
+
+    there: Map
+    pair: Laid
+    agrees: Agreement
+    overlap: tuple[float, float]
+    differs: Difference | None  # of a map on which the pictures are one
+    contrary: bool = False  # as far as the pixels agree they do so very well, and yet they tell of two pictures
+    points: int = 0
+    spread: float = 0.0  # of the overlap's area, the part that the points enclose
+
+    @property
+    def clear(self) -> bool:
+        """True when no other map need be tried: what still differs is light and colour."""
+        return self.differs is not None and self.agrees.share >= _SURE and self.differs.plain
+
+    @property
+    def decided(self) -> bool:
+        """True when a map that is exact need not be made more so."""
+        return (self.differs is not None or self.contrary) and self.agrees.share >= _SURE
+
+    @property
+    def refuted(self) -> bool:
+        """True when the pictures lie on each other as well as can be, and are two."""
+        return self.contrary and self.agrees.share >= _EXACT and is_exact(self.pair)
+
+    @property
+    def worth(self) -> tuple[bool, int]:
+        """The more, the better the map; a small gain is none, so that the simpler map stays."""
+        beyond = self.differs.outside if self.differs else 0.0
+        return self.differs is not None, round((self.agrees.share - 2 * beyond) / _GAIN)
+
+
+def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -> Weighed:
+    """How well `b` agrees with `a` on a map, and whether they are one picture for that; `sure`: many points say so."""
+    pair = laid(a, b, there)
+    agrees, shared = _agreement(pair, least), overlap(there, a.sides, b.sides)
+    if (agrees.share < least or agrees.blocks < _FEW) and is_level(a, b, pair, there):
+        return Weighed(there, pair, agrees._replace(share=1.0), shared, _difference(pair, agrees, a, b, there))
+    same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
+    same = same and agrees.share >= least and agrees.area >= _AREA * least
+    same = same and agrees.whole >= (_WHOLE_EXACT if agrees.share >= _EXACT else _WHOLE)
+    if not same:
+        return Weighed(there, pair, agrees, shared, None)
+    tones = evened(pair, agrees)
+    same = agrees.coarse >= _COARSE or coarse(tones.a, tones.b, agrees.fits) >= _COARSE
+    same = same and beside(pair, tones, agrees) >= _BESIDE
+    contrary = same and not (a.damaged or b.damaged) and conflict(pair, tones, agrees, a, b, there) > CONFLICT
+    differs = difference(pair, tones, agrees, a, b, there) if same and not contrary else None
+    if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
+        differs = None  # of two walls of one brick some part always agrees
+    return Weighed(there, pair, agrees, shared, differs, contrary)
+
+
+def weighed_joined(a: View, b: View, there: Map, least: float, joined: float) -> Weighed:
+    """The same of two that a third joins, by so much; where that is to be believed: of pages much always agrees."""
+    pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
+    agrees = _agreement(pair, least)
+    sure = filled(agrees) >= _FILLED or (joined >= _LINK and agrees.blocks >= _FEW)
+    same = sure and agrees.share >= _ENOUGH_JOINED * least and min(shared) >= _PART
+    return Weighed(there, pair, agrees, shared, _difference(pair, agrees, a, b, there) if same else None)
+
+
+def _agreement(pair: Laid, least: float) -> Agreement:
+    """How much agrees; where that is a part, and tells that one picture is shaded, once the other is shaded alike."""
+    agrees = agreement(pair)
+    if not _PART_OF * least < agrees.share < least or agrees.blocks < _FEW:
+        return agrees
+    tones = evened(pair, agrees)
+    again = agreement(pair._replace(a=tones.a, b=tones.b)) if tones.shaded else agrees
+    return again if again.share > agrees.share else agrees
+
+
+def _difference(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> Difference:
+    return difference(pair, evened(pair, agrees), agrees, a, b, there)
