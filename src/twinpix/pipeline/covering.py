@@ -21,7 +21,7 @@ Ends = tuple[int, int]
 
 _JOINTS = 3  # pictures through which a third is tried
 _ROUNDS = 2  # in which pairs are looked at that a third picture joins
-_JOINED = 0.5  # of what two pictures both show, that the third shows which joins them
+_JOINED = 0.4  # of what two pictures both show, that the third shows which joins them
 _CROWD = 64  # pictures that one matches, of which all pairs are looked at
 
 

@@ -51,16 +51,16 @@ def _conflict(pair: Laid, tones: Toned, agrees: Agreement) -> float:
     mine, theirs = _own(a, b, pair.a) & inner, _own(b, a, pair.b) & inner
     if not mine.any() or not theirs.any():
         return 0.0
-    over = _laid_over(a, b, inner) if filled(agrees) >= _FILLED else np.zeros_like(inner)
+    over = _laid_over(a, b, inner) if filled(pair, agrees) >= _FILLED else np.zeros_like(inner)
     mine, theirs = mine & ~over, theirs & ~over
     largest, things = _things(mine | theirs, inner)
     share = float(min((mine & ~largest).sum(), (theirs & ~largest).sum()) / inner.sum())
     return share * (_WEIGHT if things >= _MANY else 1)
 
 
-def filled(agrees: Agreement) -> float:
-    """The share of all blocks in which there is something that agrees: of pages and charts most is plain ground."""
-    return float((agrees.fits == 1).mean())
+def filled(pair: Laid, agrees: Agreement) -> float:
+    """The share of what both show in which there is something that agrees: of pages and charts most is plain ground."""
+    return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), 1e-6))
 
 
 def _laid_over(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:

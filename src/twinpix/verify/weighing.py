@@ -86,7 +86,7 @@ def weighed_joined(a: View, b: View, there: Map, least: float, joined: float) ->
     """The same of two that a third joins, by so much; where that is to be believed: of pages much always agrees."""
     pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
     agrees = _agreement(pair, least)
-    sure = filled(agrees) >= _FILLED or (joined >= _LINK and agrees.blocks >= _FEW)
+    sure = filled(pair, agrees) >= _FILLED or (joined >= _LINK and agrees.blocks >= _FEW)
     same = sure and agrees.share >= _ENOUGH_JOINED * least and min(shared) >= _PART
     return Weighed(there, pair, agrees, shared, _difference(pair, agrees, a, b, there) if same else None)
 
