@@ -317,11 +317,16 @@ def test_dims_only_where_they_are_nested(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"needs its preprocessing beside it, in .*nothing\.json"):
-        fingerprints.make(f"cnn:model={tmp_path / 'nothing.onnx'}")
+    missing = f"cnn:model={tmp_path / 'nothing.onnx'}"
+    with pytest.raises(UsageError, match=r"cannot read the model .*: no such file"):
+        fingerprints.make(missing)
     (tmp_path / "nothing.json").write_text('{"size": 32}')
     with pytest.raises(UsageError, match=r"cannot read the model .*: no such file"):
-        fingerprints.make(f"cnn:model={tmp_path / 'nothing.onnx'}")
+        fingerprints.make(missing)
+    (tmp_path / "nothing.onnx").write_bytes(b"junk")
+    (tmp_path / "nothing.json").unlink()
+    with pytest.raises(UsageError, match=r"needs its preprocessing beside it, in .*nothing\.json"):
+        fingerprints.make(missing)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,8 @@ def description_of(model: str) -> Description:
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Description)
     except FileNotFoundError:
+        if not Path(model).exists():
+            raise UsageError(f"cannot read the model {model}: no such file") from None
         raise UsageError(
             f"{model} needs its preprocessing beside it, in {path}: at least "
             '{"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}'
