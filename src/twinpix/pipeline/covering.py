@@ -22,6 +22,7 @@ Ends = tuple[int, int]
 _JOINTS = 3  # pictures through which a third is tried
 _ROUNDS = 2  # in which pairs are looked at that a third picture joins
 _JOINED = 0.4  # of what two pictures both show, that the third shows which joins them
+_WORTH, _COVERING = 60, 0.2  # pairs looked at together, and the share of them that must match to go on so
 _CROWD = 64  # pictures that one matches, of which all pairs are looked at
 
 
@@ -98,21 +99,27 @@ class Covering:
     # -- hubs
 
     def _cover(self, *, glance: bool = False) -> None:
-        while edges := list(self._edges()):
-            self._look([one for _, one in edges], glance=glance)
-            for hub, one in edges:
-                other = one.j if one.i == hub else one.i
-                del self._open[hub][other], self._open[other][hub]
-            self._claim((hub, one.j if one.i == hub else one.i) for hub, one in edges if one.ends in self.found)
+        covers = True
+        while edges := list(self._edges(every=not covers)):
+            self._look([one for *_, one in edges], glance=glance)
+            matching = [(hub, other) for hub, other, one in edges if one.ends in self.found]
+            self._claim(matching)
+            for hub, other, one in edges:
+                if one.ends not in self.found or self._hub.get(other) == hub:
+                    del self._open[hub][other], self._open[other][hub]
+            covers = len(edges) < _WORTH or len(matching) > _COVERING * len(edges)
 
-    def _edges(self) -> Iterator[tuple[int, Proposal]]:
-        """The pairs to look at next: of each free node that is the best of its free neighbours, with them."""
-        for node in sorted(self._open):
-            if node in self._hub:
-                continue
-            free = {other: one for other, one in self._open[node].items() if other not in self._hub}
-            if free and all(self._key(node) < self._key(other) for other in free):
-                yield from ((node, one) for _, one in sorted(free.items()))
+    def _edges(self, *, every: bool) -> Iterator[tuple[int, int, Proposal]]:
+        """The pairs to look at next: of each free node that is the best of its free neighbours, with them.
+
+        Where that leads to little, since pictures look alike and are no copies, `every` pair of free nodes.
+        """
+        free = [node for node in self._open if node not in self._hub]
+        for node in sorted(free, key=self._key):
+            near = {other: one for other, one in self._open[node].items() if other not in self._hub}
+            worse = {other: one for other, one in near.items() if self._key(node) < self._key(other)}
+            if every or len(worse) == len(near):
+                yield from ((node, other, one) for other, one in sorted(worse.items()))
 
     def _key(self, node: int) -> tuple[Any, int]:
         return self._ranks[node], node
