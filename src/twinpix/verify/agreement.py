@@ -101,9 +101,7 @@ def agreement(pair: Laid) -> Agreement:
     whole = inside(pair.common).astype(np.float32)
 
     def mean(values: Floats) -> Floats:
-        part = values[: rows * side, : columns * side]
-        shape = (rows, part.shape[0] // rows, columns, part.shape[1] // columns)
-        out: Floats = part[: shape[0] * shape[1], : shape[2] * shape[3]].reshape(shape).mean(axis=(1, 3))
+        out: Floats = cv2.resize(values[: rows * side, : columns * side], (columns, rows), interpolation=cv2.INTER_AREA)
         return out
 
     def compared(weight: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], list[NDArray[Any]]]:
