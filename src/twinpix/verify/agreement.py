@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.maps import Map, inverse
-from twinpix.verify.views import View
+from twinpix.verify.maps import Map, inverse, rescaled
+from twinpix.verify.views import COLOUR, View
 
 BLOCK = 16  # pixels
 _BLUR = 1.5  # pixels: what a shift of a pixel would make disagree is smoothed away
@@ -84,6 +84,16 @@ def _moved(
     kinds = np.where(view.border, 2, 1).astype(np.uint8)
     laid = cv2.warpAffine(kinds, there, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return moved, laid > 0, laid == 2
+
+
+def laid_colours(a: View, b: View, there: Map) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The colours of picture `a` in the pixels of those of picture `b`, and which of them it covers."""
+    cv2 = opencv()
+    square = (COLOUR, COLOUR)
+    small = rescaled(there, (a.sides, square), (b.sides, square))
+    moved = cv2.warpAffine(a.colours, small, square, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    common = cv2.warpAffine(np.ones(square, np.uint8), small, square, flags=cv2.INTER_NEAREST, borderValue=0) > 0
+    return moved, common
 
 
 def inside(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.agreement import BLOCK, Floats, Laid
-from twinpix.verify.maps import Map, overlap, rescaled
-from twinpix.verify.views import COLOUR, View
+from twinpix.verify.agreement import BLOCK, Floats, Laid, laid_colours
+from twinpix.verify.maps import Map, overlap
+from twinpix.verify.views import View
 
 _ALL = 0.97  # of either picture, that both show
 _OFF, _OFF_SOMEWHERE = 2.5, 8.0  # levels between them: on average everywhere, and of any block
@@ -34,9 +34,6 @@ def _near(apart: Floats, side: int) -> bool:
 
 
 def _colours_apart(a: View, b: View, there: Map) -> Floats:
-    cv2 = opencv()
-    square = (COLOUR, COLOUR)
-    small = rescaled(there, (a.sides, square), (b.sides, square))
-    moved = cv2.warpAffine(a.colours, small, square, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    moved, _ = laid_colours(a, b, there)
     out: Floats = np.abs(moved.astype(np.float32) - b.colours).max(axis=-1)
     return out

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import BLOCK, Agreement, Laid, inside
+from twinpix.verify.agreement import BLOCK, Agreement, Laid, inside, laid_colours
 from twinpix.verify.maps import Change, Map, change_of, inverse, overlap, placed, rescaled
 from twinpix.verify.tones import Toned
-from twinpix.verify.views import COLOUR, View
+from twinpix.verify.views import View
 
 _WHOLE = 0.975  # of a picture: what is missing may be an error of the map
 _TURNED = 0.75  # degrees
@@ -271,11 +271,7 @@ def _steepness(mapped: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
 
 def _colour(a: View, b: View, there: Map) -> float:
     """How far the colours are apart, in levels of two colour differences, on average."""
-    cv2 = opencv()
-    square = (COLOUR, COLOUR)
-    small = rescaled(there, (a.sides, square), (b.sides, square))
-    moved = cv2.warpAffine(a.colours, small, square, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    common = cv2.warpAffine(np.ones(square, np.uint8), small, square, flags=cv2.INTER_NEAREST, borderValue=0) > 0
+    moved, common = laid_colours(a, b, there)
     if not common.any():
         return 0.0
     first, second = (_chroma(colours) for colours in (moved, b.colours))
