@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import twinpix
+from drawings import draw
 from test_cli import run
 from twinpix import plots
 from twinpix.compat.imagededup.utils import plot_duplicates
@@ -186,6 +187,14 @@ def test_ten_thousand_groups_scroll(photos: Path, tmp_path: Path) -> None:
     numbers = [int(number) for number in re.findall(r"<h2>Group (\d+):", shown)]
     assert 4_900 < min(numbers) <= max(numbers) < 5_100
     assert shown.count('src="data:image/jpeg;base64,/9j/') == 3 * len(numbers)
+
+
+def test_the_page_tells_what_was_done_to_a_copy(tmp_path: Path) -> None:
+    picture = draw("street", 3, (400, 300))
+    picture.save(tmp_path / "whole.png")
+    picture.crop((40, 30, 360, 270)).save(tmp_path / "part.png")
+    plots.write_page(twinpix.find(tmp_path, method="local", store=None), str(tmp_path / "page.html"))
+    assert re.search(r'<b title="cropped 64% at \(\d+, \d+\)">cropped, \d+% alike</b>', browse(tmp_path / "page.html"))
 
 
 def test_the_page_in_use(photos: Path, tmp_path: Path) -> None:
