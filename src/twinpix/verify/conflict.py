@@ -9,7 +9,7 @@ from twinpix.verify.maps import Map, rescaled
 from twinpix.verify.tones import Toned, evened
 from twinpix.verify.views import View
 
-CONFLICT = 0.0003
+CONFLICT = 0.0001
 """Share of the overlap that either picture has written on a ground on which the other has nothing: they differ."""
 
 _STANDS_OUT = 24.0  # grey levels beyond all that lies around

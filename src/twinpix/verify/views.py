@@ -16,7 +16,19 @@ DETAIL = 640  # pixels along the longer side, where there are as many
 _SEEN = 320  # of them, with which most is seen
 COLOUR = 96  # pixels of colour along the shorter side
 _POINTS = 400
+_GROUND = 0.3  # of what lies between things: with more of it plain they stand on a ground
 _PLAIN = 8  # grey levels by which a plain colour varies
+
+
+def _around(things: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The convex hull of what is marked; everything where nothing is."""
+    cv2 = opencv()
+    rows, columns = np.nonzero(things)
+    out = np.zeros(things.shape, np.uint8)
+    if not len(rows):
+        return np.ones(things.shape, dtype=bool)
+    cv2.fillConvexPoly(out, cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32)), 1)
+    return np.asarray(out, dtype=bool)
 
 
 def _along(length: int) -> list[int]:
@@ -47,7 +59,10 @@ class View:
 
     @cached_property
     def border(self) -> NDArray[np.bool_]:
-        """Which pixels of `grey` are of a plain colour that reaches the edge: a border, a band, a page's ground."""
+        """Which pixels of `grey` are of a plain colour that reaches the edge: a border, a band, what a turn left empty.
+
+        Of a plain ground on which things stand all over, as on a page, only what lies round them all is a border.
+        """
         cv2 = opencv()
         height, width = self.grey.shape
         grey, filled = self.grey.copy(), np.zeros((height + 2, width + 2), np.uint8)
@@ -57,7 +72,9 @@ class View:
         for x, y in seeds:
             if not filled[y + 1, x + 1]:
                 cv2.floodFill(grey, filled, (x, y), 0, _PLAIN, _PLAIN, how)
-        return filled[1:-1, 1:-1].astype(bool)
+        plain = filled[1:-1, 1:-1].astype(bool)
+        around = _around(~plain)
+        return plain & ~around if plain[around].mean() > _GROUND else plain
 
     @cached_property
     def points(self) -> Points:

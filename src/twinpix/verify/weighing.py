@@ -16,7 +16,7 @@ _PART = 0.03  # of the picture of which less is
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
 _WHOLE, _WHOLE_EXACT = 0.55, 0.35  # of all blocks, those on a border too: fewer where all others agree
 _COARSE = 0.52  # by which light and dark places must correlate
-_BESIDE = 0.2  # by which light and dark plain places must correlate
+_BESIDE = 0.3  # by which light and dark plain places must correlate
 _INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
@@ -24,7 +24,7 @@ _GAIN = 0.02  # of the overlap: so much more must agree for another map to be be
 _PART_OF = 0.4  # of the share that must agree: with so much it is seen whether one is shaded
 _ENOUGH_JOINED = 0.6  # of the share that must agree otherwise
 _LINK = 0.9  # of what pictures and a third that joins them show: pages of one design agree less
-_FILLED = 0.4  # of the blocks: with so much that agrees, a picture is no page, chart or window
+_FILLED = 0.5  # of the blocks: with so much that agrees, a picture is no page, chart or window
 
 
 class Weighed(NamedTuple):
