@@ -21,15 +21,13 @@ from twinpix.store import Result
 from twinpix.verify import Look, Map, View
 from twinpix.verify.agreement import Agreement, agreement, laid
 from twinpix.verify.maps import overlap, placed
-from twinpix.verify.matching import found
+from twinpix.verify.matching import fits, found
+from twinpix.verify.weighing import FEW, OVERLAP
 
 UNDECIDED = "too little detail to tell"
 """With this a verdict begins where there is next to nothing to see: such pictures are not said to be different."""
 
 _NEAR = 8.0  # in a view, between where a point should be and where it is
-_FEW = 6  # blocks with something to see: fewer tell nothing, as for the second look
-_HALF = 0.5  # of the picture of which more is in the other, that copies have in common, as for the second look
-_SQUEEZED = 1e-3  # times the area of the one picture on the other
 _BETTER = 1.5  # times as many blocks must agree before a picture is turned or mirrored that is another one anyway
 
 Places = NDArray[np.float64]  # (n, 2)
@@ -270,9 +268,7 @@ def _drawable(look: Look, a: View, b: View, maps: Sequence[Map]) -> tuple[Look, 
 def _laid_by_points(a: View, b: View) -> _On | None:
     """How one picture is laid on another by the points that both have; None where they do not tell."""
     by_points = found(a, b)
-    if by_points is None or abs(float(np.linalg.det(by_points.there[:, :2]))) < _SQUEEZED:
-        return None
-    return _on(a, b, by_points.there) if max(overlap(by_points.there, a.sides, b.sides)) > 0 else None
+    return None if by_points is None or not fits(by_points, a, b) else _on(a, b, by_points.there)
 
 
 def _laid_at_best(there: Map | None, by_points: _On | None, a: View, b: View, maps: Sequence[Map]) -> _On:
@@ -281,7 +277,7 @@ def _laid_at_best(there: Map | None, by_points: _On | None, a: View, b: View, ma
     `there` is where the largest share agrees, often of a small part and by chance: for that no picture is turned.
     """
     upright, *turned = (_on(a, b, each) for each in maps)
-    least = min(_FEW, upright.agrees.blocks)
+    least = min(FEW, upright.agrees.blocks)
     if by_points is not None and by_points.agrees.blocks >= least and by_points.agreeing >= upright.agreeing:
         return by_points
     others = turned if there is None else [_on(a, b, there), *turned]
@@ -310,7 +306,7 @@ def _words(look: Look, on: Agreement, least: float) -> str:
         return f"the same picture: {look.detail or look.relation}; {share} of what both show agrees{needed}"
     if look.relation == "similar-scene":
         return f"no copies, but one scene: {points}, {_unlike(look, on, least)}"
-    if on.blocks < _FEW:
+    if on.blocks < FEW:
         return f"{UNDECIDED}: next to nothing stands out where they lie on each other, {points}"
     if look.agrees < least:
         return f"different pictures: where they fit best only {share} agrees, {points}"
@@ -319,7 +315,7 @@ def _words(look: Look, on: Agreement, least: float) -> str:
 
 def _unlike(look: Look, on: Agreement, least: float) -> str:
     """Why two pictures of one scene are no copies."""
-    if on.blocks < _FEW:
+    if on.blocks < FEW:
         return "but too little stands out in what both show"
     if look.agrees < least:
         return f"the pixels agree on only {look.agrees:.0%} of what both show"
@@ -328,4 +324,4 @@ def _unlike(look: Look, on: Agreement, least: float) -> str:
 
 def _but(look: Look) -> str:
     """Why pictures that agree, as far as that goes, are no copies."""
-    return "but that is a small part of either" if max(look.overlap) < _HALF else "but not what stands out"
+    return "but that is a small part of either" if max(look.overlap) < OVERLAP else "but not what stands out"

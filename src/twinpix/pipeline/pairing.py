@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import fingerprints, keep, verify
+from twinpix import fingerprints, keep
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Failure, Matches
 from twinpix.pipeline import tiers, verdicts
@@ -20,7 +20,7 @@ from twinpix.pipeline.members import ranks_of
 from twinpix.pipeline.nodes import Nodes, nodes_of
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress, Shares
-from twinpix.pipeline.verifying import Seen, Verifier
+from twinpix.pipeline.verifying import Seen, Verifier, eye_of
 from twinpix.search import Search
 from twinpix.store import Store
 
@@ -50,8 +50,7 @@ def paired(
     if options.precision is None and not options.looks_at_pixels(method):
         found = _by_codes(images, method, radius, apart, options, progress)
     else:
-        differing = radius if fingerprints.by_pixels(method) else 1 - verify.AGREE
-        eye = Verifier(images.of_each(), differing, store, options.workers, options.timeout, progress)
+        eye = eye_of(images.of_each(), method, radius, options, store, progress)
         if options.precision is None:
             found = _by_pixels(images, method, radius, apart, options, eye)
         else:
@@ -72,7 +71,7 @@ def _by_codes(
         nodes = nodes_of(contents, method, options.guard, verdicts.contents_of(apart))
         if method.metric == "identity":  # the nodes are all there is
             return Paired(nodes, Matches.none(), {}, Said([], []), radius)
-        first, second = _detailed(images, nodes)
+        first, second = tiers.detailed(_sides(images, nodes), nodes.guarded)
         engine = Search(options.search, Shares(progress, len(contents), 2 if len(second) else 1))
         begun = time.monotonic()
         matches = match(fingerprints.comparable(method, nodes.codes), first, second, radius, engine)
@@ -98,7 +97,9 @@ def _calibrated(
 ) -> Paired:
     """The matches within the radius of which such a share is right, as far as a look at some of them tells."""
     nodes = nodes_of(images.contents, method, options.guard, verdicts.contents_of(apart))
-    found = calibrated(nodes, method, _detailed(images, nodes), precision, options.search, eye)
+    found = calibrated(
+        nodes, method, tiers.detailed(_sides(images, nodes), nodes.guarded), precision, options.search, eye
+    )
     if options.looks_at_pixels(method):  # what was seen already is not looked at again
         out = _by_pixels(images, method, found.radius, apart, options, eye)
     else:
@@ -119,9 +120,3 @@ def _sides(images: Images, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.
     own = np.zeros(len(nodes.codes), dtype=bool)
     own[nodes.of[images.content[~images.refs.references]]] = True
     return np.flatnonzero(own), np.flatnonzero(~own)
-
-
-def _detailed(images: Images, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Those of them that a hash can tell apart."""
-    first, second = _sides(images, nodes)
-    return first[~nodes.guarded[first]], second[~nodes.guarded[second]]

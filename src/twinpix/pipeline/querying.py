@@ -18,10 +18,9 @@ from twinpix.pipeline.nodes import is_low
 from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.progress import Progress
 from twinpix.pipeline.tiers import tiers_of, verified
-from twinpix.pipeline.verifying import Seen, Verifier
+from twinpix.pipeline.verifying import Seen, Verifier, eye_of
 from twinpix.search import Search
 from twinpix.store import Store
-from twinpix.verify import AGREE
 
 
 class Hit(NamedTuple):
@@ -109,8 +108,7 @@ def _near_by_pixels(
     """Distance of the contents whose pixels agree with the query's, which is content 0 for the eye."""
     contents, width = images.contents, width_of(method)
     files = [mine.of_each()[0], *images.of_each()]
-    differing = radius if fingerprints.by_pixels(method) else 1 - AGREE
-    eye = Verifier(files, differing, store, options.workers, options.timeout, progress)
+    eye = eye_of(files, method, radius, options, store, progress)
     near = _same(mine, images)
     low = is_low(contents) if options.guard else np.zeros(len(contents), dtype=bool)
     if len(contents):

@@ -48,12 +48,17 @@ def tiers_of(method: Fingerprint, codes: Bytes2D, radius: float, every: Sides, p
 
     def tier(name: str, method: Fingerprint, codes: Bytes2D, radius: float) -> Tier:
         by_points = method.metric == "points"
-        rows = every if by_points else (every[0][~plain[every[0]]], every[1][~plain[every[1]]])
-        return Tier(name, method, codes, radius, rows)
+        return Tier(name, method, codes, radius, every if by_points else detailed(every, plain))
 
     if isinstance(method, Cascade):
         return [tier(one.name, one.method, codes[..., one.code], one.method.radii["normal"]) for one in method.tiers]
     return [tier("", method, codes, radius)]
+
+
+def detailed(sides: Sides, plain: NDArray[np.bool_]) -> Sides:
+    """Those nodes that a hash can tell apart: not `plain` ones, `(nodes,)`."""
+    first, second = sides
+    return first[~plain[first]], second[~plain[second]]
 
 
 def verified(

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from twinpix import verify
 from twinpix.errors import ImageError
 from twinpix.executors import Ask, Batches, Begin, Local, Lost
+from twinpix.fingerprints import Fingerprint, by_pixels
 from twinpix.imaging import decode
 from twinpix.imaging.opencv import forkable, opencv
 from twinpix.model import Failure
 from twinpix.pipeline.looks import Looks, key_of
+from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress
 from twinpix.sources import read
 from twinpix.store import Store
@@ -195,6 +197,14 @@ class Verifier:
                         yield item.key, seen
                 self.progress.advance(len(batch))
         self.failures += [Failure(path, "verify", why) for path, why in sorted(failed.items())]
+
+
+def eye_of(
+    files: Sequence[File], method: Fingerprint, radius: float, options: Options, store: Store, progress: Progress
+) -> Verifier:
+    """What looks at these files; `radius` is that of the method, and says how much may differ where it is a share."""
+    differing = radius if by_pixels(method) else 1 - verify.AGREE
+    return Verifier(files, differing, store, options.workers, options.timeout, progress)
 
 
 def guess_of_turn(turn: int) -> Guess:

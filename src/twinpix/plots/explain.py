@@ -23,9 +23,9 @@ from twinpix.plots import lettering
 from twinpix.plots.lettering import Colour
 from twinpix.report import plural
 from twinpix.verify import Look, Map, View
-from twinpix.verify.agreement import BLOCK, Agreement, Laid, agreement, laid, pixels_of
+from twinpix.verify.agreement import BLOCK, Agreement, Laid, agreement, laid
 from twinpix.verify.maps import Side, corners, inverse, placed, rescaled
-from twinpix.verify.tones import toned
+from twinpix.verify.tones import evened
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
 MARGIN, GAP = 32, 24  # pixels, as all that follows
@@ -39,7 +39,6 @@ _FAR, _MUCH = 24.0, 0.15  # levels apart, and the part of a block that must be, 
 _SMOOTH = 1.0  # the difference is that of pictures smoothed by so much, as their tones are
 _EDGE = 2  # of the overlap, along which what lies beyond shines through
 _WHOLE = 0.975  # of an image: so much is all of it, since a map is no more exact
-_FEW = 64  # of a smaller overlap the light and dark is not mapped
 
 INK, QUIET, LINE, GROUND = (26, 26, 26), (105, 105, 105), (205, 205, 205), (240, 240, 240)
 SAME, UNSURE, OTHER = (0, 140, 100), (190, 115, 0), (200, 70, 10)
@@ -350,8 +349,8 @@ def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, Agreement]:
     cv2 = opencv()
     on = laid(pair.a.view, pair.b.view, pair.there)
     agrees = agreement(on)
-    mapped = toned(on, on.common & pixels_of(agrees.fits == 1, on.common.shape))[0] if on.common.sum() >= _FEW else on.a
-    first, second = (cv2.GaussianBlur(grey, (0, 0), _SMOOTH) for grey in (mapped, on.b))
+    tones = evened(on, agrees)
+    first, second = (cv2.GaussianBlur(grey, (0, 0), _SMOOTH) for grey in (tones.a, tones.b))
     sides = (on.a.shape[1], on.a.shape[0])
     to_b = _chain(inverse(on.there), pair.there)
     out = _chain(rescaled(to_b, (sides, sides), (pair.b.view.sides, pair.b.source.size)), part.b)

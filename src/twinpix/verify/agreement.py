@@ -171,11 +171,15 @@ def coarse(a: Floats, b: Floats, fits: NDArray[np.int8]) -> float:
 
 def _coarse(a: NDArray[Any], b: NDArray[Any], chosen: NDArray[np.bool_]) -> float:
     """How well light and dark places lie together: of one fabric's weave all blocks agree, whatever lies on it."""
-    first, second = a[chosen], b[chosen]
-    if len(first) < 2 or max(first.std(), second.std()) < 2 * _CONTRAST:
+    return correlated(a[chosen], b[chosen], 2 * _CONTRAST)
+
+
+def correlated(a: NDArray[Any], b: NDArray[Any], least: float) -> float:
+    """How well levels `(n,)` correlate; 1 where neither varies by the least."""
+    if len(a) < 2 or max(a.std(), b.std()) < least:
         return 1.0
-    product = ((first - first.mean()) * (second - second.mean())).mean()
-    return float(product / max(first.std() * second.std(), 1.0))
+    product = ((a - a.mean()) * (b - b.mean())).mean()
+    return float(product / max(a.std() * b.std(), 1.0))
 
 
 def pixels_of(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:

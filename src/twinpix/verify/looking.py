@@ -9,7 +9,7 @@ from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
 from twinpix.verify.agreement import refined
 from twinpix.verify.maps import Map, corners, inverse, overlap, placed, turning
-from twinpix.verify.matching import Found, found
+from twinpix.verify.matching import Found, fits, found
 from twinpix.verify.naming import Difference, name_of
 from twinpix.verify.views import View
 from twinpix.verify.weighing import Weighed, weighed, weighed_joined
@@ -123,7 +123,7 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
             return
         best = one if best is None or one.worth > best.worth else best
     by_points = found(a, b)
-    if by_points is not None and _fits(by_points, a, b):
+    if by_points is not None and fits(by_points, a, b):
         spread = _spread(by_points, a, b)
         sure = len(by_points.a) >= _MANY and spread >= _WIDE
         least *= _ENOUGH if sure else 1
@@ -149,9 +149,3 @@ def _spread(by_points: Found, a: View, b: View) -> float:
     hull = cv2.convexHull(by_points.a.astype(np.float32))
     shared = overlap(by_points.there, a.sides, b.sides)[0] * a.sides[0] * a.sides[1]
     return float(cv2.contourArea(hull)) / max(shared, 1.0)
-
-
-def _fits(by_points: Found, a: View, b: View) -> bool:
-    """True for a map that leaves the pictures on each other, and neither squeezed to nothing."""
-    there = by_points.there
-    return abs(float(np.linalg.det(there[:, :2]))) > 1e-3 and max(overlap(there, a.sides, b.sides)) > 0

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.imaging.points import Points, mirrored
-from twinpix.verify.maps import Map
+from twinpix.verify.maps import Map, overlap
 from twinpix.verify.views import View
 
 _RATIO = 0.8  # nearest to second nearest descriptor: the nearest is unlike all others
 _NEAR = 4.0  # pixels between where a point should be and where it is
+_SQUEEZED = 1e-3  # times the area of the one picture on the other
 _LEAST = 4  # pairs of points that a map is made of
 
 
@@ -33,6 +34,12 @@ def found(a: View, b: View) -> Found | None:
         there = np.asarray((np.vstack([back, [0, 0, 1]]) @ np.vstack([other.there, [0, 0, 1]]))[:2])
         return Found(there, other.a, other.b * np.array([-1.0, 1]) + np.array([width - 1, 0]))
     return plain
+
+
+def fits(by_points: Found, a: View, b: View) -> bool:
+    """True for a map that leaves the pictures on each other, and neither squeezed to nothing."""
+    there = by_points.there
+    return abs(float(np.linalg.det(there[:, :2]))) > _SQUEEZED and max(overlap(there, a.sides, b.sides)) > 0
 
 
 def _found(a: Points, b: Points) -> Found | None:

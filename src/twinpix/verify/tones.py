@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.agreement import Agreement, Floats, Laid, inside, pixels_of
+from twinpix.verify.agreement import Agreement, Floats, Laid, correlated, inside, pixels_of
 
 _SAMPLE = 4000  # pixels that tell how light and dark were changed
 _CUTS = 24  # levels at which they tell it
@@ -48,10 +48,7 @@ def beside(pair: Laid, tones: Toned, agrees: Agreement) -> float:
     plain = covered & (agrees.fits < 0)
     if plain.sum() <= _MOST * covered.sum():
         return 1.0
-    a, b = a[plain], b[plain]
-    if max(a.std(), b.std()) < _ONE_LIGHT:
-        return 1.0
-    return float(((a - a.mean()) * (b - b.mean())).mean() / max(a.std() * b.std(), 1.0))
+    return correlated(a[plain], b[plain], _ONE_LIGHT)
 
 
 def toned(pair: Laid, inner: NDArray[np.bool_]) -> Toned:

@@ -10,8 +10,12 @@ from twinpix.verify.naming import Difference, difference
 from twinpix.verify.tones import beside, evened
 from twinpix.verify.views import View
 
-_FEW = 6  # blocks with something to see: fewer prove nothing by themselves
-_OVERLAP = 0.5  # of the picture of which more is in the overlap
+FEW = 6
+"""Blocks with something to see: fewer prove nothing by themselves."""
+
+OVERLAP = 0.5
+"""Of the picture of which more is in the overlap, what copies have in common."""
+
 _PART = 0.03  # of the picture of which less is
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
 _WHOLE, _WHOLE_EXACT = 0.55, 0.35  # of all blocks, those on a border too: fewer where all others agree
@@ -65,9 +69,9 @@ def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -
     """How well `b` agrees with `a` on a map, and whether they are one picture for that; `sure`: many points say so."""
     pair = laid(a, b, there)
     agrees, shared = _agreement(pair, least), overlap(there, a.sides, b.sides)
-    if (agrees.share < least or agrees.blocks < _FEW) and is_level(a, b, pair, there):
+    if (agrees.share < least or agrees.blocks < FEW) and is_level(a, b, pair, there):
         return Weighed(there, pair, agrees._replace(share=1.0), shared, _difference(pair, agrees, a, b, there))
-    same = agrees.blocks >= _FEW and max(shared) >= _OVERLAP and min(shared) >= _PART
+    same = agrees.blocks >= FEW and max(shared) >= OVERLAP and min(shared) >= _PART
     same = same and agrees.share >= least and agrees.area >= _AREA * least
     same = same and agrees.whole >= (_WHOLE_EXACT if agrees.share >= _EXACT else _WHOLE)
     if not same:
@@ -86,7 +90,7 @@ def weighed_joined(a: View, b: View, there: Map, least: float, joined: float) ->
     """The same of two that a third joins, by so much; where that is to be believed: of pages much always agrees."""
     pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
     agrees = _agreement(pair, least)
-    sure = filled(pair, agrees) >= _FILLED or (joined >= _LINK and agrees.blocks >= _FEW)
+    sure = filled(pair, agrees) >= _FILLED or (joined >= _LINK and agrees.blocks >= FEW)
     same = sure and agrees.share >= _ENOUGH_JOINED * least and min(shared) >= _PART
     return Weighed(there, pair, agrees, shared, _difference(pair, agrees, a, b, there) if same else None)
 
@@ -94,7 +98,7 @@ def weighed_joined(a: View, b: View, there: Map, least: float, joined: float) ->
 def _agreement(pair: Laid, least: float) -> Agreement:
     """How much agrees; where that is a part, and tells that one picture is shaded, once the other is shaded alike."""
     agrees = agreement(pair)
-    if not _PART_OF * least < agrees.share < least or agrees.blocks < _FEW:
+    if not _PART_OF * least < agrees.share < least or agrees.blocks < FEW:
         return agrees
     tones = evened(pair, agrees)
     again = agreement(pair._replace(a=tones.a, b=tones.b)) if tones.shaded else agrees
