@@ -19,8 +19,7 @@ from twinpix import verify
 from twinpix.errors import UsageError
 from twinpix.fingerprints import base
 from twinpix.imaging import picture_of
-from twinpix.pipeline.verifying import shown_by_all
-from twinpix.verify import COLOUR, DETAIL, View, look, turning, view_of
+from twinpix.verify import COLOUR, DETAIL, Joint, View, look, turning, view_of
 from twinpix.verify.agreement import agreement, laid
 from twinpix.verify.maps import Map, change_of, inverse, overlap, placed, rescaled
 from twinpix.verify.tones import evened
@@ -184,10 +183,11 @@ def test_two_edits_of_one_picture_are_joined_by_it() -> None:
     picture = draw("scene", 3, (480, 360))
     a, b, whole = view(patched(picture, 1)), view(patched(picture, 2)), view(picture)
     there = turning(0, a.sides, b.sides)
+    joint = Joint(0.8, there, whole.sides)
     assert look(a, whole, [there]).same
     assert look(whole, b, [there]).same
-    assert look(a, b, [there], 0.99, joined=0.8).same
-    assert not look(a, view(draw("scene", 4, (480, 360))), [there], joined=0.8).same
+    assert look(a, b, [there], 0.99, joint=joint).same
+    assert not look(a, view(draw("scene", 4, (480, 360))), [there], joint=joint).same
 
 
 def test_pages_are_not_joined_by_what_they_have_alike() -> None:
@@ -200,14 +200,26 @@ def test_pages_are_not_joined_by_what_they_have_alike() -> None:
             ImageDraw.Draw(note).text(at, "".join(rng.choice(list("abcdefgh"), 9)), fill="black", font_size=26)
         notes.append(view(note))
     there = turning(0, notes[0].sides, notes[1].sides)
-    assert not look(notes[0], notes[1], [there], joined=0.8).same
+    assert not look(notes[0], notes[1], [there], joint=Joint(0.8, there, notes[0].sides)).same
 
 
-@pytest.mark.parametrize(("shift", "shown"), [(0.0, 1.0), (0.5, 0.5)])
-def test_what_a_third_picture_shows_of_two(shift: float, shown: float) -> None:
-    first = (0.5, 0, shift, 0, 0.5, 0)  # a fills half the sides of the middle one, or lies half beyond it
-    second = (0.5, 0, 0, 0, 0.5, 0)
-    assert abs(shown_by_all(first, second) - shown) < 0.05
+def beside(picture: Image.Image, seed: int, width: int) -> Image.Image:
+    """The picture with so much of another to the right of it."""
+    out = Image.new("RGB", (picture.width + width, picture.height))
+    out.paste(picture, (0, 0))
+    out.paste(draw("scene", seed, (width, picture.height)), (picture.width, 0))
+    return out
+
+
+@pytest.mark.parametrize(("width", "same"), [(240, True), (900, False)])
+def test_what_a_third_picture_shows_decides_unless_it_is_a_small_part(width: int, same: bool) -> None:
+    picture = draw("scene", 3, (480, 360))
+    a, b, whole = view(beside(picture, 5, width)), view(beside(picture, 6, width)), view(picture)
+    there = turning(0, a.sides, b.sides)
+    scale = a.sides[0] / (480 + width) * 480 / whole.sides[0]
+    joint = Joint(0.95, inverse(np.array([[scale, 0, 0], [0, scale, 0]])), whole.sides)
+    assert not look(a, b, [there], exact=True).same
+    assert look(a, b, [there], exact=True, joint=joint).same == same
 
 
 def test_one_page_scanned_twice_is_one_picture() -> None:

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from twinpix.model import DIGITS
-from twinpix.pipeline.verifying import Guess, Pair, Verifier, guess_of, pair_of, shown_by_all, through, turned
+from twinpix.pipeline.verifying import Guess, Joined, Pair, Verifier, guess_of, pair_of, through
 from twinpix.verify import Look
 
 Rank = Callable[[Collection[int]], Mapping[int, Any]]
@@ -21,7 +21,6 @@ Ends = tuple[int, int]
 
 _JOINTS = 3  # pictures through which a third is tried
 _ROUNDS = 2  # in which pairs are looked at that a third picture joins
-_JOINED = 0.4  # of what two pictures both show, that the third shows which joins them
 _WORTH, _COVERING = 60, 0.2  # pairs looked at together, and the share of them that must match to go on so
 _CROWD = 64  # pictures that one matches, of which all pairs are looked at
 
@@ -35,7 +34,7 @@ class Proposal(NamedTuple):
     guess: Guess
     tier: str  # the method, where there are several
     exact: bool = False  # whether the guess is as exact as points make it
-    joined: float = 0.0  # what agrees with a third picture, the less of both, where it shows most of what both show
+    joined: Joined | None = None
 
     @property
     def ends(self) -> Ends:
@@ -146,8 +145,8 @@ class Covering:
         for node in sorted(self._open):
             if node in self._hub:
                 continue
-            joints = [other for other in sorted(self._open[node]) if self._hub.get(other, node) != node]
-            for joint in joints[:_JOINTS]:
+            joints = [other for other in self._open[node] if self._hub.get(other, node) != node]
+            for joint in sorted(joints, key=self._shows)[:_JOINTS]:
                 one = self._open[node].pop(joint)
                 self._open[joint].pop(node, None)
                 tried[one.ends] = node, joint, one
@@ -156,13 +155,18 @@ class Covering:
         for node, joint, one in tried.values():
             if one.ends in self.found and (hub := self._hub.get(joint, node)) != node:
                 through_joint = self._through(hub, joint, node)
-                if (node, hub) not in closing or through_joint.joined > closing[node, hub].joined:
+                if (node, hub) not in closing or _surer(through_joint, closing[node, hub]):
                     closing[node, hub] = through_joint
         self._look([one for one in closing.values() if one.ends not in self.found])
         ends = (tuple(sorted(pair, key=self._key)) for pair, one in closing.items() if one.ends in self.found)
         self._claim((better, worse) for better, worse in ends)
         self._cover()
         return len(self._hub) > count
+
+    def _shows(self, joint: int) -> tuple[float, int]:
+        """What sorts joints: the more of its hub one shows that agrees, the sooner."""
+        seen = self._seen(self._hub[joint], joint)
+        return -seen.agrees * seen.overlap[0], joint
 
     # -- pairs that a third picture joins
 
@@ -182,19 +186,22 @@ class Covering:
 
     def _through(self, a: int, middle: int, b: int) -> Proposal:
         """The pair of two nodes that both match a third, as that says they lie."""
-        first, second = self._seen(a, middle), self._seen(middle, b)
-        guess, joined = through(guess_of(first), guess_of(second)), 0.0
-        if shown_by_all(guess_of(first), guess_of(second)) >= _JOINED:
-            joined = min(first.agrees, second.agrees)
-        tier = self._eye.tier_of(self._first[a], self._first[middle])
         if a > b:
-            a, b, guess = b, a, turned(guess)
+            a, b = b, a
+        first, second = self._seen(a, middle), self._seen(middle, b)
+        joined = Joined(min(first.agrees, second.agrees), guess_of(first))
+        guess = through(guess_of(first), guess_of(second))
+        tier = self._eye.tier_of(self._first[a], self._first[middle])
         return Proposal(a, b, None, guess, tier, exact=True, joined=joined)
 
     def _seen(self, a: int, b: int) -> Look:
         look = self._eye.of(self._first[a], self._first[b])
         assert look is not None
         return look
+
+
+def _surer(one: Proposal, other: Proposal) -> bool:
+    return bool(one.joined and other.joined and one.joined.agrees > other.joined.agrees)
 
 
 def apart(look: Look) -> float:

@@ -26,7 +26,6 @@ from twinpix.verify import Look, View
 
 _BATCH = 24  # pairs
 _HELD = 256  # views that a process keeps, for the pairs to come
-_STEPS = 24  # places along a side, of which it is asked who shows them
 UNIT = (1.0, 1.0)  # guesses are maps between pictures of these sides
 
 Guess = tuple[float, ...]  # the six numbers of a map between pictures of sides 1; () for none
@@ -39,6 +38,13 @@ class File(NamedTuple):
     digest: bytes
 
 
+class Joined(NamedTuple):
+    """A third picture that is one with either of a pair."""
+
+    agrees: float  # of what it and they show, the less of both
+    guess: Guess  # of the first of the pair on it
+
+
 class Pair(NamedTuple):
     """Two contents to look at, and how they may lie on each other."""
 
@@ -46,12 +52,19 @@ class Pair(NamedTuple):
     b: int
     guess: Guess
     exact: bool = False  # whether the guess is as exact as points make it
-    joined: float = 0.0  # what agrees with a third picture, the less of both, where it shows most of what both show
+    joined: Joined | None = None
+
+    def turned(self) -> "Pair":
+        """The same pair from the other side."""
+        back = turned(self.guess)
+        joined = self.joined and self.joined._replace(guess=through(back, self.joined.guess))
+        return Pair(self.b, self.a, back, self.exact, joined)
 
 
-def pair_of(a: int, b: int, guess: Guess, *, exact: bool = False, joined: float = 0.0) -> Pair:
+def pair_of(a: int, b: int, guess: Guess, *, exact: bool = False, joined: Joined | None = None) -> Pair:
     """A pair with its smaller number first."""
-    return Pair(a, b, guess, exact, joined) if a < b else Pair(b, a, turned(guess), exact, joined)
+    pair = Pair(a, b, guess, exact, joined)
+    return pair if a < b else pair.turned()
 
 
 class Seen(NamedTuple):
@@ -70,7 +83,7 @@ class _Item(NamedTuple):
     b: File
     guess: Guess
     exact: bool
-    joined: float
+    joined: Joined | None
 
 
 class _Unread(NamedTuple):
@@ -102,17 +115,20 @@ class LookTask:
             except ImageError as error:
                 return _Unread(file.path, error.reason)
         a, b = views
-        guesses = []
-        if item.guess:
-            guess = np.array(item.guess, dtype=np.float64).reshape(2, 3)
-            guesses.append(verify.rescaled(guess, (UNIT, a.sides), (UNIT, b.sides)))
+        guesses = [_map_of(item.guess, a.sides, b.sides)] if item.guess else []
+        joint = item.joined and verify.Joint(item.joined.agrees, _map_of(item.joined.guess, a.sides, UNIT), UNIT)
         if self.glance:
             seen = verify.glance(a, b, guesses, self.least)
         else:
-            seen = verify.look(a, b, guesses, self.least, exact=item.exact, joined=item.joined)
+            seen = verify.look(a, b, guesses, self.least, exact=item.exact, joint=joint)
         if seen is None or seen.there is None:
             return seen
         return seen._replace(there=verify.rescaled(seen.there, (a.sides, UNIT), (b.sides, UNIT)))
+
+
+def _map_of(guess: Guess, a: verify.Side, b: verify.Side) -> verify.Map:
+    """A guess as a map between pictures of these sides."""
+    return verify.rescaled(np.reshape(guess, (2, 3)).astype(np.float64), (UNIT, a), (UNIT, b))
 
 
 @lru_cache(_HELD)
@@ -166,7 +182,8 @@ class Verifier:
 
     def _key(self, pair: Pair, *, glance: bool) -> bytes:
         a, b = self.files[pair.a].digest, self.files[pair.b].digest
-        return key_of(a, b, pair.guess, self.radius, glance, pair.exact, pair.joined)
+        joined = () if pair.joined is None else (pair.joined.agrees, *pair.joined.guess)
+        return key_of(a, b, pair.guess, self.radius, glance, pair.exact, *joined)
 
     def _note(self, pair: Pair, look: Look | None, tier: str) -> None:
         if look is not None and (look.same or pair[:2] not in self.seen):
@@ -221,17 +238,6 @@ def through(first: Guess, second: Guess) -> Guess:
     """The guess of one picture on a third, from those of the one on another, and of that on the third."""
     one, two = (np.vstack([np.reshape(guess, (2, 3)), [0, 0, 1]]) for guess in (first, second))
     return tuple((two @ one)[:2].ravel().tolist())
-
-
-def shown_by_all(first: Guess, second: Guess) -> float:
-    """The share of what one picture and a third both show that the second shows too; guesses as for `through`."""
-    steps = (np.arange(_STEPS) + 0.5) / _STEPS - 0.5
-    places = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-    between = verify.placed(np.reshape(first, (2, 3)), places)
-    inside, shown = (
-        np.abs(at).max(axis=1) <= 0.5 for at in (between, verify.placed(np.reshape(second, (2, 3)), between))
-    )
-    return float((inside & shown).sum() / max(1, shown.sum()))
 
 
 def turned(guess: Guess) -> Guess:

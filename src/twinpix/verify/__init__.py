@@ -1,8 +1,9 @@
 """The second look at a pair: do its pixels agree where the pictures overlap, and how do they differ?"""
 
 from twinpix.verify.looking import AGREE, SCENE, VERSION, Look, glance, look
-from twinpix.verify.maps import Map, inverse, placed, rescaled, turning
+from twinpix.verify.maps import Map, Side, inverse, placed, rescaled, turning
 from twinpix.verify.views import COLOUR, DETAIL, View, view_of
+from twinpix.verify.weighing import Joint
 
 __all__ = [
     "AGREE",
@@ -10,8 +11,10 @@ __all__ = [
     "DETAIL",
     "SCENE",
     "VERSION",
+    "Joint",
     "Look",
     "Map",
+    "Side",
     "View",
     "glance",
     "inverse",

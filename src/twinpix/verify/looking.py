@@ -12,9 +12,9 @@ from twinpix.verify.maps import Map, corners, inverse, overlap, placed, turning
 from twinpix.verify.matching import Found, fits, found
 from twinpix.verify.naming import Difference, name_of
 from twinpix.verify.views import View
-from twinpix.verify.weighing import Weighed, weighed, weighed_joined
+from twinpix.verify.weighing import Joint, Weighed, weighed, weighed_joined
 
-VERSION = 1
+VERSION = 2
 """Of what a look says of a pair: another for other verdicts, names or numbers; what stores remember is its own."""
 
 AGREE = 0.65
@@ -65,17 +65,23 @@ def glance(a: View, b: View, guesses: Iterable[Map], least: float = AGREE) -> Lo
 
 
 def look(
-    a: View, b: View, guesses: Iterable[Map] = (), least: float = AGREE, *, exact: bool = False, joined: float = 0.0
+    a: View,
+    b: View,
+    guesses: Iterable[Map] = (),
+    least: float = AGREE,
+    *,
+    exact: bool = False,
+    joint: Joint | None = None,
 ) -> Look:
     """Whether `a` and `b` are one picture: on at least a share `least` of what they have in common.
 
     `guesses` are maps from places in `a` to places in `b`, the likeliest first; `exact` ones were made from points.
-    Where a third picture, which shows what both show, was seen to be one with either, they are `joined` by so much as
-    agreed with it: then what agrees need only be enough that the guess is right. Two edits may leave little more.
+    Where a third picture was seen to be one with either, what all three show need only agree so much that the guess is
+    right: two edits may leave little more of what they have in common.
     """
     guesses = list(guesses)
-    for there in guesses if joined else ():
-        one = weighed_joined(a, b, there, least, joined)
+    joined = [weighed_joined(a, b, there, least, joint) for there in guesses] if joint else []
+    for one in joined:
         if one.differs is not None:
             return _named(a, b, one, one.differs)
     tried = list(_tried(a, b, guesses, least, exact))

@@ -79,12 +79,12 @@ def placed(there: Map, places: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def overlap(there: Map, a: Side, b: Side) -> tuple[float, float]:
     """The shares of picture `a` and of picture `b` that both of them show."""
-    area = _area(_clipped(placed(there, corners(a)), b))
+    area = _area(clipped(placed(there, corners(a)), b))
     scale = abs(float(np.linalg.det(there[:, :2])))
     return min(1.0, area / max(scale * a[0] * a[1], 1e-9)), min(1.0, area / (b[0] * b[1]))
 
 
-def _clipped(polygon: NDArray[np.float64], sides: Side) -> NDArray[np.float64]:
+def clipped(polygon: NDArray[np.float64], sides: Side) -> NDArray[np.float64]:
     """The part of a convex polygon that lies in a picture (Sutherland, Hodgman)."""
     for axis, sign, limit in ((0, 1, -0.5), (0, -1, sides[0] - 0.5), (1, 1, -0.5), (1, -1, sides[1] - 0.5)):
         out = []

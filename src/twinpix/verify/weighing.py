@@ -2,10 +2,14 @@
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.imaging.opencv import opencv
 from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, is_exact, laid
 from twinpix.verify.conflict import CONFLICT, conflict, filled
 from twinpix.verify.levels import is_level
-from twinpix.verify.maps import Map, overlap
+from twinpix.verify.maps import Map, Side, clipped, corners, inverse, overlap, placed
 from twinpix.verify.naming import Difference, difference
 from twinpix.verify.tones import beside, evened
 from twinpix.verify.views import View
@@ -28,7 +32,16 @@ _GAIN = 0.02  # of the overlap: so much more must agree for another map to be be
 _PART_OF = 0.4  # of the share that must agree: with so much it is seen whether one is shaded
 _ENOUGH_JOINED = 0.6  # of the share that must agree otherwise
 _LINK = 0.9  # of what pictures and a third that joins them show: pages of one design agree less
+_SHOWN = 0.4  # of what two pictures both show, their borders aside, that the third shows which joins them
 _FILLED = 0.5  # of the blocks: with so much that agrees, a picture is no page, chart or window
+
+
+class Joint(NamedTuple):
+    """A third picture, which was seen to be one with either of two."""
+
+    agrees: float  # of what it and they show, the less of both
+    there: Map  # from places of picture a to those of the third
+    sides: Side  # of the third
 
 
 class Weighed(NamedTuple):
@@ -86,13 +99,34 @@ def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -
     return Weighed(there, pair, agrees, shared, differs, contrary)
 
 
-def weighed_joined(a: View, b: View, there: Map, least: float, joined: float) -> Weighed:
-    """The same of two that a third joins, by so much; where that is to be believed: of pages much always agrees."""
+def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> Weighed:
+    """The same of two that a third joins, by what all three show: less need agree, unless it is a page.
+
+    What lies beside that is what was put round a copy: a frame, a window, blurred edges. Of pages much always agrees.
+    """
     pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
-    agrees = _agreement(pair, least)
-    sure = filled(pair, agrees) >= _FILLED or (joined >= _LINK and agrees.blocks >= FEW)
-    same = sure and agrees.share >= _ENOUGH_JOINED * least and min(shared) >= _PART
+    shown = _shown(pair, joint)
+    of_all = pair._replace(common=pair.common & shown)
+    agrees = _agreement(of_all, least)
+    sure = filled(of_all, agrees) >= _FILLED or (joint.agrees >= _LINK and agrees.blocks >= FEW)
+    same = sure and agrees.share >= _ENOUGH_JOINED * least
+    same = same and min(shared) >= _PART and _share(shown, pair.common & ~pair.border) >= _SHOWN
     return Weighed(there, pair, agrees, shared, _difference(pair, agrees, a, b, there) if same else None)
+
+
+def _shown(pair: Laid, joint: Joint) -> NDArray[np.bool_]:
+    """Which pixels of a pair the third picture shows."""
+    cv2 = opencv()
+    at = placed(pair.there, placed(inverse(joint.there), corners(joint.sides)))
+    inside = clipped(at, pair.common.shape[::-1])
+    out = np.zeros(pair.common.shape, np.uint8)
+    if len(inside):
+        cv2.fillConvexPoly(out, np.rint(inside).astype(np.int32), 1)
+    return out.astype(bool)
+
+
+def _share(marked: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
+    return float((marked & of).sum() / max(1, of.sum()))
 
 
 def _agreement(pair: Laid, least: float) -> Agreement:
