@@ -56,6 +56,7 @@ class Covering:
         self._later: dict[Ends, Proposal] = {}  # what was not clear at a glance
         self._hub: dict[int, int] = {}  # of each node that matches a better one, that one, which has none itself
         self._own: dict[int, set[int]] = defaultdict(set)  # of each hub, the nodes that it is the hub of
+        self._bridged: set[Ends] = set()  # hubs, the better one first, of which one's own matches the other
 
     def add(self, proposed: Iterable[Proposal], *, glance: bool = False) -> None:
         """Look at what is proposed; at a glance, leave open what is not clear."""
@@ -127,8 +128,11 @@ class Covering:
         """Make nodes a hub's own, and with each, where they match, those that were the node's."""
         handed: list[tuple[int, int, Proposal]] = []
         for hub, other in pairs:
-            if other in self._hub or hub in self._hub:
+            old = self._hub.get(other)
+            if hub in self._hub or (old is not None and not self._is_better(hub, old)):
                 continue
+            if old is not None:
+                self._own[old].remove(other)
             self._hub[other] = hub
             self._own[hub].add(other)
             for orphan in sorted(self._own.pop(other, ())):
@@ -139,34 +143,65 @@ class Covering:
             self._claim((hub, orphan) for hub, orphan, one in handed if one.ends in self.found)
 
     def _join_hubs(self) -> bool:
-        """Try each node that no hub has against the hubs of those that it may match; True when some did."""
-        count = len(self._hub)
+        """Try nodes against the hubs of those that they may match; True when some did.
+
+        Each node that no hub has is tried; of those of a hub some, against better hubs, and all once one did match.
+        """
+        count = len(self.found)
         tried: dict[Ends, tuple[int, int, Proposal]] = {}
-        for node in sorted(self._open):
-            if node in self._hub:
-                continue
-            joints = [other for other in self._open[node] if self._hub.get(other, node) != node]
-            for joint in sorted(joints, key=self._shows)[:_JOINTS]:
-                one = self._open[node].pop(joint)
-                self._open[joint].pop(node, None)
-                tried[one.ends] = node, joint, one
+        for node, joint in [*self._joints_of_free(), *self._bridges()]:
+            one = self._open[node].pop(joint)
+            self._open[joint].pop(node, None)
+            tried[one.ends] = node, joint, one
         self._look([one for _, _, one in tried.values()])
-        closing: dict[Ends, Proposal] = {}
-        for node, joint, one in tried.values():
-            if one.ends in self.found and (hub := self._hub.get(joint, node)) != node:
-                through_joint = self._through(hub, joint, node)
-                if (node, hub) not in closing or _surer(through_joint, closing[node, hub]):
-                    closing[node, hub] = through_joint
-        self._look([one for one in closing.values() if one.ends not in self.found])
-        ends = (tuple(sorted(pair, key=self._key)) for pair, one in closing.items() if one.ends in self.found)
+        links = [(node, joint) for node, joint, one in tried.values() if one.ends in self.found]
+        joined = self._close((self._hub[joint], joint, node) for node, joint in links)
+        self._bridged |= {(hub, self._hub[node]) for hub, node in joined if node in self._hub}
+        joined += self._close((hub, node, self._hub[node]) for hub, node in joined if node in self._hub)
+        ends = (sorted(pair, key=self._key) for pair in joined)
         self._claim((better, worse) for better, worse in ends)
         self._cover()
-        return len(self._hub) > count
+        return len(self.found) > count
+
+    def _joints_of_free(self) -> Iterator[Ends]:
+        """Each node that no hub has, with some that it may match and that a hub has."""
+        for node in sorted(self._open):
+            if node not in self._hub:
+                joints = [other for other in self._open[node] if self._hub.get(other, node) != node]
+                yield from ((node, joint) for joint in sorted(joints, key=self._shows)[:_JOINTS])
+
+    def _bridges(self) -> Iterator[Ends]:
+        """Of each hub some of its own, with those that they may match and that a better hub has."""
+        for hub in sorted(self._own):
+            every, some = list[Ends](), list[Ends]()
+            for node in sorted(self._own[hub]):
+                others = [other for other in self._open[node] if self._is_better(self._hub.get(other, hub), hub)]
+                joints = [(node, joint) for joint in sorted(others, key=self._shows)[:_JOINTS]]
+                every += [ends for ends in joints if (self._hub[ends[1]], hub) in self._bridged]
+                some += [ends for ends in joints if (self._hub[ends[1]], hub) not in self._bridged]
+            yield from every
+            yield from sorted(some, key=lambda ends: (self._shows(ends[0])[0] + self._shows(ends[1])[0], ends))[
+                :_JOINTS
+            ]
+
+    def _is_better(self, hub: int, other: int) -> bool:
+        return hub != other and self._key(hub) < self._key(other)
+
+    def _close(self, chains: Iterable[tuple[int, int, int]]) -> list[Ends]:
+        """The first and the last of chains of three that match, looked at as the surest of the middle ones says."""
+        closing: dict[Ends, Proposal] = {}
+        for first, middle, last in chains:
+            one = self._through(first, middle, last)
+            if (first, last) not in closing or _surer(one, closing[first, last]):
+                closing[first, last] = one
+        self._look([one for one in closing.values() if one.ends not in self.found])
+        return [ends for ends, one in closing.items() if one.ends in self.found]
 
     def _shows(self, joint: int) -> tuple[float, int]:
-        """What sorts joints: the more of its hub one shows that agrees, the sooner."""
+        """What sorts joints: the more of its hub that agrees one shows, and the less beside, the sooner."""
         seen = self._seen(self._hub[joint], joint)
-        return -seen.agrees * seen.overlap[0], joint
+        of_hub, of_joint = seen.overlap
+        return -seen.agrees * of_hub * of_joint**2, joint
 
     # -- pairs that a third picture joins
 

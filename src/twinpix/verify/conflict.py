@@ -35,7 +35,7 @@ def conflict(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, ther
     an edit and does not count. What lies beyond all blocks that agree is a border.
     """
     found = _conflict(pair, tones, agrees)
-    if found > CONFLICT or max(a.fine.size, b.fine.size) == max(a.grey.size, b.grey.size):
+    if found > CONFLICT or not (a.has_more or b.has_more):
         return found
     near = rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
     closer = laid(a.closer, b.closer, near)

@@ -52,6 +52,11 @@ class View:
         """Width and height of `grey`."""
         return self.grey.shape[1], self.grey.shape[0]
 
+    @property
+    def has_more(self) -> bool:
+        """True when it has more detail than `grey` shows."""
+        return self.fine.size > self.grey.size
+
     @cached_property
     def closer(self) -> "View":
         """The same in all its detail."""

@@ -9,7 +9,7 @@ from twinpix.imaging.opencv import opencv
 from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, is_exact, laid
 from twinpix.verify.conflict import CONFLICT, conflict, filled
 from twinpix.verify.levels import is_level
-from twinpix.verify.maps import Map, Side, clipped, corners, inverse, overlap, placed
+from twinpix.verify.maps import Map, Side, clipped, corners, inverse, overlap, placed, rescaled
 from twinpix.verify.naming import Difference, difference
 from twinpix.verify.tones import beside, evened
 from twinpix.verify.views import View
@@ -84,6 +84,9 @@ def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -
     agrees, shared = _agreement(pair, least), overlap(there, a.sides, b.sides)
     if (agrees.share < least or agrees.blocks < FEW) and is_level(a, b, pair, there):
         return Weighed(there, pair, agrees._replace(share=1.0), shared, _difference(pair, agrees, a, b, there))
+    if 0 < agrees.blocks < FEW and agrees.share >= _EXACT and (a.has_more or b.has_more):
+        near = rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
+        return weighed(a.closer, b.closer, near, least, sure=sure)._replace(there=there)
     same = agrees.blocks >= FEW and max(shared) >= OVERLAP and min(shared) >= _PART
     same = same and agrees.share >= least and agrees.area >= _AREA * least
     same = same and agrees.whole >= (_WHOLE_EXACT if agrees.share >= _EXACT else _WHOLE)
@@ -108,7 +111,8 @@ def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> 
     shown = _shown(pair, joint)
     of_all = pair._replace(common=pair.common & shown)
     agrees = _agreement(of_all, least)
-    sure = filled(of_all, agrees) >= _FILLED or (joint.agrees >= _LINK and agrees.blocks >= FEW)
+    enough = agrees.blocks >= FEW or agrees.share >= _EXACT
+    sure = filled(of_all, agrees) >= _FILLED or (joint.agrees >= _LINK and enough)
     same = sure and agrees.share >= _ENOUGH_JOINED * least
     same = same and min(shared) >= _PART and _share(shown, pair.common & ~pair.border) >= _SHOWN
     return Weighed(there, pair, agrees, shared, _difference(pair, agrees, a, b, there) if same else None)
