@@ -21,6 +21,11 @@ _ONE = 0.12  # of the overlap: one thing no larger may have been put there
 _MANY, _WEIGHT = 6, 3  # things are more than an edit puts on a picture: they weigh so much more
 _FILLED = 0.33  # of the blocks: with so much that agrees, what is solid was laid over
 _OFF, _OFF_AT_MOST = 2.5, 0.03  # levels on average, and the share of pixels that are unlike, beside them
+_SAME, _SAME_AT_MOST = 1.0, 0.001  # the same beside what was put on plain ground, where all that tells is beside it
+
+
+_VARIED = 3.0  # levels by which places vary in which there is something to see
+_MORE = 0.1  # of what was covered, in which there may be more to see than beside it
 _STICKERS = 6  # places at most
 _UNLIKE = 12.0  # grey levels
 _SOLID = 36  # part of the longer side: what is thinner than this everywhere is not solid
@@ -63,7 +68,29 @@ def filled(pair: Laid, agrees: Agreement) -> float:
     return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), 1e-6))
 
 
-def _laid_over(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def stuck_on(pair: Laid) -> NDArray[np.bool_]:
+    """Where something solid was put on ground of one of the pictures, all of it by the other; else nothing.
+
+    Beside it every pixel must be the same, and show no less than was covered.
+    """
+    inner = inside(pair.common)
+    over = _laid_over(pair.a, pair.b, inner, _SAME, _SAME_AT_MOST)
+    if over.any() and not any(_is_ground(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
+        return np.zeros_like(over)
+    return over
+
+
+def _is_ground(grey: Floats, over: NDArray[np.bool_], beside: NDArray[np.bool_]) -> bool:
+    """True when there is hardly more to see in a part of a picture than beside it."""
+    cv2 = opencv()
+    mean, square = (cv2.blur(values, (_AROUND, _AROUND)) for values in (grey, grey * grey))
+    varied = square - mean * mean > _VARIED**2
+    return float(varied[over].mean()) <= float(varied[beside].mean()) + _MORE
+
+
+def _laid_over(
+    a: Floats, b: Floats, inner: NDArray[np.bool_], off: float = _OFF, off_at_most: float = _OFF_AT_MOST
+) -> NDArray[np.bool_]:
     """Where something solid was laid over a picture, at a few places: a sticker, a logo, a face made unknown.
 
     Beside it nearly every pixel must be the same: one who stands before another ground was not laid over it.
@@ -72,6 +99,8 @@ def _laid_over(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> NDArray[np.boo
     nothing = np.zeros(inner.shape, dtype=bool)
     apart = np.abs(cv2.GaussianBlur(a - b, (0, 0), 1.0))
     differs = (apart > _UNLIKE) & inner
+    if differs.sum() > _STICKERS * _ONE * inner.sum():
+        return nothing
     side = max(inner.shape) // _SOLID
     solid = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((2 * side, 2 * side), np.uint8))
@@ -81,7 +110,7 @@ def _laid_over(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> NDArray[np.boo
         return nothing
     over = np.asarray(cv2.dilate(solid, np.ones((4 * side, 4 * side), np.uint8)), dtype=bool)
     beside = inner & ~over
-    same = beside.any() and apart[beside].mean() <= _OFF and differs[beside].mean() <= _OFF_AT_MOST
+    same = beside.any() and apart[beside].mean() <= off and differs[beside].mean() <= off_at_most
     return over if same else nothing
 
 

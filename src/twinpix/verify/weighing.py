@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, is_exact, laid
-from twinpix.verify.conflict import CONFLICT, conflict, filled
+from twinpix.verify.conflict import CONFLICT, conflict, filled, stuck_on
 from twinpix.verify.levels import is_level
 from twinpix.verify.maps import Map, Side, clipped, corners, inverse, overlap, placed, rescaled
 from twinpix.verify.naming import Difference, difference
@@ -81,6 +81,19 @@ class Weighed(NamedTuple):
 def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -> Weighed:
     """How well `b` agrees with `a` on a map, and whether they are one picture for that; `sure`: many points say so."""
     pair = laid(a, b, there)
+    seen = _weighed(a, b, pair, there, least, sure=sure)
+    if seen.differs is not None or seen.contrary or not seen.agrees.blocks:
+        return seen
+    stuck = stuck_on(pair)
+    if not stuck.any():
+        return seen
+    beside = _weighed(a, b, pair._replace(common=pair.common & ~stuck), there, least, sure=sure)
+    if beside.differs is None:
+        return seen
+    return beside._replace(pair=pair, differs=_difference(pair, beside.agrees, a, b, there))
+
+
+def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bool) -> Weighed:
     agrees, shared = _agreement(pair, least), overlap(there, a.sides, b.sides)
     if (agrees.share < least or agrees.blocks < FEW) and is_level(a, b, pair, there):
         return Weighed(there, pair, agrees._replace(share=1.0), shared, _difference(pair, agrees, a, b, there))
