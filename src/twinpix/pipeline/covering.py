@@ -20,7 +20,7 @@ Rank = Callable[[Collection[int]], Mapping[int, Any]]
 Ends = tuple[int, int]
 
 _JOINTS = 3  # pictures through which a third is tried
-_ROUNDS = 2  # in which pairs are looked at that a third picture joins
+_ROUNDS = 4  # in which pairs are looked at that a third picture joins
 _WORTH, _COVERING = 60, 0.2  # pairs looked at together, and the share of them that must match to go on so
 _CROWD = 64  # pictures that one matches, of which all pairs are looked at
 
@@ -224,7 +224,7 @@ class Covering:
         if a > b:
             a, b = b, a
         first, second = self._seen(a, middle), self._seen(middle, b)
-        joined = Joined(min(first.agrees, second.agrees), guess_of(first))
+        joined = Joined(min(first.agrees, second.agrees), guess_of(first), first.alike or second.alike)
         guess = through(guess_of(first), guess_of(second))
         tier = self._eye.tier_of(self._first[a], self._first[middle])
         return Proposal(a, b, None, guess, tier, exact=True, joined=joined)
@@ -236,7 +236,9 @@ class Covering:
 
 
 def _surer(one: Proposal, other: Proposal) -> bool:
-    return bool(one.joined and other.joined and one.joined.agrees > other.joined.agrees)
+    if not one.joined or not other.joined:
+        return bool(one.joined)
+    return (one.joined.alike, one.joined.agrees) > (other.joined.alike, other.joined.agrees)
 
 
 def apart(look: Look) -> float:

@@ -37,14 +37,14 @@ def key_of(a: bytes, b: bytes, guess: tuple[float, ...], *how: float) -> bytes:
 def _text(look: Known) -> str:
     if look is None:
         return "null"
-    there = None if look.there is None else look.there.ravel().tolist()
-    return json.dumps([*look[:-1], there], separators=(",", ":"))
+    fields = {**look._asdict(), "there": None if look.there is None else look.there.ravel().tolist()}
+    return json.dumps(list(fields.values()), separators=(",", ":"))
 
 
 def _read(text: str) -> Known:
     fields = json.loads(text)
     if fields is None:
         return None
-    relation, detail, back, agrees, (of_a, of_b), points, there = fields
+    relation, detail, back, agrees, (of_a, of_b), points, there, alike = fields
     laid = None if there is None else np.array(there, dtype=np.float64).reshape(2, 3)
-    return Look(relation, detail, back, agrees, (of_a, of_b), points, laid)
+    return Look(relation, detail, back, agrees, (of_a, of_b), points, laid, alike)

@@ -43,6 +43,7 @@ class Joined(NamedTuple):
 
     agrees: float  # of what it and they show, the less of both
     guess: Guess  # of the first of the pair on it
+    alike: bool  # it is the same as one of them in every place
 
 
 class Pair(NamedTuple):
@@ -116,7 +117,7 @@ class LookTask:
                 return _Unread(file.path, error.reason)
         a, b = views
         guesses = [_map_of(item.guess, a.sides, b.sides)] if item.guess else []
-        joint = item.joined and verify.Joint(item.joined.agrees, _map_of(item.joined.guess, a.sides, UNIT), UNIT)
+        joint = item.joined and _joint_of(item.joined, a.sides)
         if self.glance:
             seen = verify.glance(a, b, guesses, self.least)
         else:
@@ -129,6 +130,10 @@ class LookTask:
 def _map_of(guess: Guess, a: verify.Side, b: verify.Side) -> verify.Map:
     """A guess as a map between pictures of these sides."""
     return verify.rescaled(np.reshape(guess, (2, 3)).astype(np.float64), (UNIT, a), (UNIT, b))
+
+
+def _joint_of(joined: Joined, a: verify.Side) -> verify.Joint:
+    return verify.Joint(joined.agrees, _map_of(joined.guess, a, UNIT), UNIT, joined.alike)
 
 
 @lru_cache(_HELD)
@@ -182,7 +187,7 @@ class Verifier:
 
     def _key(self, pair: Pair, *, glance: bool) -> bytes:
         a, b = self.files[pair.a].digest, self.files[pair.b].digest
-        joined = () if pair.joined is None else (pair.joined.agrees, *pair.joined.guess)
+        joined = () if pair.joined is None else (pair.joined.agrees, pair.joined.alike, *pair.joined.guess)
         return key_of(a, b, pair.guess, self.radius, glance, pair.exact, *joined)
 
     def _note(self, pair: Pair, look: Look | None, tier: str) -> None:

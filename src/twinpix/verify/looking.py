@@ -41,6 +41,7 @@ class Look(NamedTuple):
     overlap: tuple[float, float]  # share of either picture that both show
     points: int  # that agree with the map; 0 where none were needed
     there: Map | None  # from places in view a to those in view b
+    alike: bool = False  # the same in every place, but for light and colour
 
     def turned(self) -> "Look":
         """The same look from the other side."""
@@ -77,7 +78,8 @@ def look(
 
     `guesses` are maps from places in `a` to places in `b`, the likeliest first; `exact` ones were made from points.
     Where a third picture was seen to be one with either, what all three show need only agree so much that the guess is
-    right: two edits may leave little more of what they have in common.
+    right: two edits may leave little more of what they have in common. If it is the same as one of them in every place,
+    it stands for that one.
     """
     guesses = list(guesses)
     joined = [weighed_joined(a, b, there, least, joint) for there in guesses] if joint else []
@@ -146,7 +148,8 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
 
 def _named(a: View, b: View, best: Weighed, differs: Difference) -> Look:
     name = name_of(a, b, best.there, differs)
-    return Look(name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.points, best.there)
+    agrees = best.agrees.share
+    return Look(name.relation, name.detail, name.back, agrees, best.overlap, best.points, best.there, best.alike)
 
 
 def _spread(by_points: Found, a: View, b: View) -> float:

@@ -45,9 +45,14 @@ class Difference(NamedTuple):
     box: tuple[float, float, float, float]  # where, in shares of picture b: left, top, right, bottom
 
     @property
+    def clean(self) -> bool:
+        """True when nothing stands out."""
+        return self.outside <= _SPOT
+
+    @property
     def plain(self) -> bool:
         """True when nothing but light and colour differs."""
-        return self.outside <= _SPOT and _SOFT < self.steepness < 1 / _SOFT
+        return self.clean and _SOFT < self.steepness < 1 / _SOFT
 
     def turned(self, there: Map, a: View, b: View) -> "Difference":
         """The same from the other side: where `there` leads from places in `a`."""

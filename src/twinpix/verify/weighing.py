@@ -28,6 +28,7 @@ _BESIDE = 0.3  # by which light and dark plain places must correlate
 _INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
+_ALL = 0.97  # of either picture: they show the same
 _GAIN = 0.02  # of the overlap: so much more must agree for another map to be better
 _PART_OF = 0.4  # of the share that must agree: with so much it is seen whether one is shaded
 _ENOUGH_JOINED = 0.6  # of the share that must agree otherwise
@@ -42,6 +43,7 @@ class Joint(NamedTuple):
     agrees: float  # of what it and they show, the less of both
     there: Map  # from places of picture a to those of the third
     sides: Side  # of the third
+    alike: bool = False  # it is the same as one of them in every place
 
 
 class Weighed(NamedTuple):
@@ -65,6 +67,12 @@ class Weighed(NamedTuple):
     def decided(self) -> bool:
         """True when a map that is exact need not be made more so."""
         return (self.differs is not None or self.contrary) and self.agrees.share >= _SURE
+
+    @property
+    def alike(self) -> bool:
+        """True when the pictures are the same in every place, but for light and colour."""
+        whole = min(self.overlap) >= _ALL and self.agrees.share >= _SURE
+        return whole and self.differs is not None and self.differs.clean
 
     @property
     def refuted(self) -> bool:
@@ -128,6 +136,7 @@ def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> 
     sure = filled(of_all, agrees) >= _FILLED or (joint.agrees >= _LINK and enough)
     same = sure and agrees.share >= _ENOUGH_JOINED * least
     same = same and min(shared) >= _PART and _share(shown, pair.common & ~pair.border) >= _SHOWN
+    same = same or joint.alike
     return Weighed(there, pair, agrees, shared, _difference(pair, agrees, a, b, there) if same else None)
 
 
