@@ -42,7 +42,7 @@ class Local:
     """Up to `points` points of a picture looked at with `side` pixels along its longer side."""
 
     metric: ClassVar[Metric] = "points"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     turns: ClassVar[Turns] = "matrix"
 
     points: int = 150

@@ -16,6 +16,9 @@ from twinpix.model import Bytes2D
 
 DESCRIPTOR = 128
 _CONTRAST = 0.012  # of a point: low, since the strongest are kept anyway and soft pictures have no others
+_EDGE = 10  # times as steep across it as along it: more is an edge, on which a point may lie anywhere
+_FEW = 24  # points: with fewer, those that hardly stand out are looked for, as in gradients
+_FAINT, _FAINT_EDGE = 0.002, 20
 _SIDE, _BINS = 4, 8  # a descriptor is 4 rows × 4 columns × 8 directions, rows along its own direction
 
 
@@ -30,7 +33,10 @@ class Points(NamedTuple):
 
 def points_of(grey: Bytes2D, most: int) -> Points:
     """The `most` strongest points of a grey picture `(rows, columns)`; there may be fewer, or none."""
-    found, around = _detector(most).detectAndCompute(np.ascontiguousarray(grey), None)
+    grey = np.ascontiguousarray(grey)
+    found, around = _detector(most, _CONTRAST, _EDGE).detectAndCompute(grey, None)
+    if len(found) < _FEW:
+        found, around = _detector(most, _FAINT, _FAINT_EDGE).detectAndCompute(grey, None)
     if not len(found):
         empty = np.empty(0, np.float32)
         return Points(np.empty((0, 2), np.float32), empty, empty, np.empty((0, DESCRIPTOR), np.float32))
@@ -63,5 +69,7 @@ def _rooted(around: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @cache
-def _detector(most: int) -> Any:
-    return opencv().SIFT_create(nfeatures=most, contrastThreshold=_CONTRAST, enable_precise_upscale=True)
+def _detector(most: int, contrast: float, edge: float) -> Any:
+    return opencv().SIFT_create(
+        nfeatures=most, contrastThreshold=contrast, edgeThreshold=edge, enable_precise_upscale=True
+    )

@@ -18,7 +18,7 @@ PROPOSING = 2.0
 """Points whose codes agree, and that agree in place, before more are looked for; of a code that many have more."""
 
 ENOUGH = 6
-"""Points that must lie where these put them before two pictures are candidates."""
+"""Points that must lie where these put them before two pictures are candidates; fewer where a picture has few."""
 
 _PAIRS = 100_000_000  # of codes, above which a smaller radius must do
 _LOOKED_AT = 1000  # codes whose pairs are counted to know

@@ -19,6 +19,7 @@ _ROUGH, _FINE = 0.09, 0.04  # of the longer side: how far a point may lie from w
 _APART = 2.0  # pixels: points of one picture that are nearer to each other count as one
 _COMMON = 48.0  # points that look like one before it counts less
 _BITS = 14  # by which the codes of two points may differ that lie where one change puts them
+_LEAST, _OF = 3, 3  # points, and the part of those of the picture with fewer, that are enough where there are few
 _STRETCH = 2.0  # by which a change may widen a picture more than it heightens it
 
 
@@ -125,6 +126,8 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
     propose, enough = least
     change, trial = np.empty(6, np.float32), np.empty(6, np.float32)
     best, wide = 0, sides[b, 0]
+    fewer = min(starts[a + 1] - starts[a], starts[b + 1] - starts[b])
+    enough = min(enough, max(_LEAST, (fewer + _OF - 1) // _OF))
     longer = max(sides[b, 0], sides[b, 1])
     for mirrored in range(2):
         m = 0
