@@ -182,6 +182,20 @@ def correlated(a: NDArray[Any], b: NDArray[Any], least: float) -> float:
     return float(product / max(a.std() * b.std(), 1.0))
 
 
+def directions(pair: Laid, agrees: Agreement) -> float:
+    """How much what agrees rises and falls along any direction, of how much along that in which it does so most.
+
+    0 where all of it is straight edges that run one way: those of any two pictures agree.
+    """
+    cv2 = opencv()
+    where = inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape)
+    smooth = cv2.GaussianBlur(pair.b, (0, 0), _BLUR)
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, *along)[where].astype(np.float64) for along in ((1, 0), (0, 1)))
+    total = (across**2).sum() + (down**2).sum()
+    apart = np.hypot((across**2).sum() - (down**2).sum(), 2 * (across * down).sum())
+    return float((total - apart) / max(total + apart, 1e-9))
+
+
 def pixels_of(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """The pixels of marked blocks."""
     cv2 = opencv()

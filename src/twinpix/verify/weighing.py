@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, is_exact, laid
+from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, directions, is_exact, laid
 from twinpix.verify.conflict import CONFLICT, conflict, filled, stuck_on
 from twinpix.verify.levels import is_level
 from twinpix.verify.maps import Map, Side, clipped, corners, inverse, overlap, placed, rescaled
@@ -25,6 +25,7 @@ _AREA = 0.8  # of the share of blocks that must agree, the share of the area tha
 _WHOLE, _WHOLE_EXACT = 0.55, 0.35  # of all blocks, those on a border too: fewer where all others agree
 _COARSE = 0.52  # by which light and dark places must correlate
 _BESIDE = 0.3  # by which light and dark plain places must correlate
+_ONE_WAY = 0.01  # of the most that what agrees rises and falls along a direction: so much along any, or it is an edge
 _INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
@@ -115,7 +116,7 @@ def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bo
         return Weighed(there, pair, agrees, shared, None)
     tones = evened(pair, agrees)
     same = agrees.coarse >= _COARSE or coarse(tones.a, tones.b, agrees.fits) >= _COARSE
-    same = same and beside(pair, tones, agrees) >= _BESIDE
+    same = same and beside(pair, tones, agrees) >= _BESIDE and directions(pair, agrees) >= _ONE_WAY
     contrary = same and not (a.damaged or b.damaged) and conflict(pair, tones, agrees, a, b, there) > CONFLICT
     differs = difference(pair, tones, agrees, a, b, there) if same and not contrary else None
     if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
