@@ -45,6 +45,11 @@ class Difference(NamedTuple):
     box: tuple[float, float, float, float]  # where, in shares of picture b: left, top, right, bottom
 
     @property
+    def toned(self) -> bool:
+        """True when light or colour differs."""
+        return self.tone > _TONE or self.colour > _COLOUR
+
+    @property
     def clean(self) -> bool:
         """True when nothing stands out."""
         return self.outside <= _SPOT
@@ -185,7 +190,7 @@ def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
         out.append(Part("edited", "edited: noisy" if differs.grain > 0 else "edited: smoothed"))
     elif differs.steepness > (_SHARP if as_large else _SHARP_SCALED):
         out.append(Part("edited", "edited: sharpened"))
-    if differs.tone > _TONE or differs.colour > _COLOUR:
+    if differs.toned:
         what = "recoloured" if differs.colour > _COLOUR else "lightened or darkened"
         out.append(Part("recoloured", what))
     return out

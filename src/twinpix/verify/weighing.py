@@ -26,6 +26,7 @@ _WHOLE, _WHOLE_EXACT = 0.55, 0.35  # of all blocks, those on a border too: fewer
 _COARSE = 0.52  # by which light and dark places must correlate
 _BESIDE = 0.3  # by which light and dark plain places must correlate
 _ONE_WAY = 0.01  # of the most that what agrees rises and falls along a direction: so much along any, or it is an edge
+_FEW_WAYS = 0.05  # with less, light and colour must be the same too
 _INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
@@ -116,11 +117,14 @@ def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bo
         return Weighed(there, pair, agrees, shared, None)
     tones = evened(pair, agrees)
     same = agrees.coarse >= _COARSE or coarse(tones.a, tones.b, agrees.fits) >= _COARSE
-    same = same and beside(pair, tones, agrees) >= _BESIDE and directions(pair, agrees) >= _ONE_WAY
+    ways = directions(pair, agrees) if same else 0.0
+    same = same and beside(pair, tones, agrees) >= _BESIDE and ways >= _ONE_WAY
     contrary = same and not (a.damaged or b.damaged) and conflict(pair, tones, agrees, a, b, there) > CONFLICT
     differs = difference(pair, tones, agrees, a, b, there) if same and not contrary else None
     if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
         differs = None  # of two walls of one brick some part always agrees
+    if differs and ways < _FEW_WAYS and differs.toned:
+        differs = None  # and so do two horizons
     return Weighed(there, pair, agrees, shared, differs, contrary)
 
 
