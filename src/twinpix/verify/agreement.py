@@ -190,10 +190,13 @@ def directions(pair: Laid, agrees: Agreement) -> float:
     cv2 = opencv()
     where = inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape)
     smooth = cv2.GaussianBlur(pair.b, (0, 0), _BLUR)
-    across, down = (cv2.Sobel(smooth, cv2.CV_32F, *along)[where].astype(np.float64) for along in ((1, 0), (0, 1)))
-    total = (across**2).sum() + (down**2).sum()
-    apart = np.hypot((across**2).sum() - (down**2).sum(), 2 * (across * down).sum())
-    return float((total - apart) / max(total + apart, 1e-9))
+    out = 1.0
+    for grey in (smooth, smooth - cv2.blur(smooth, (_SLOPE, _SLOPE))):  # a vignette is light, not structure
+        across, down = (cv2.Sobel(grey, cv2.CV_32F, *along)[where].astype(np.float64) for along in ((1, 0), (0, 1)))
+        total = (across**2).sum() + (down**2).sum()
+        apart = np.hypot((across**2).sum() - (down**2).sum(), 2 * (across * down).sum())
+        out = min(out, float((total - apart) / max(total + apart, 1e-9)))
+    return out
 
 
 def pixels_of(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
