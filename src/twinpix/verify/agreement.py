@@ -189,9 +189,10 @@ def directions(pair: Laid, agrees: Agreement) -> float:
     """
     cv2 = opencv()
     where = inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape)
-    smooth = cv2.GaussianBlur(pair.b, (0, 0), _BLUR)
+    smooth = [cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b)]
+    rough = [grey - cv2.blur(grey, (_SLOPE, _SLOPE)) for grey in smooth]  # a vignette is light, not structure
     out = 1.0
-    for grey in (smooth, smooth - cv2.blur(smooth, (_SLOPE, _SLOPE))):  # a vignette is light, not structure
+    for grey in (*smooth, *rough):
         across, down = (cv2.Sobel(grey, cv2.CV_32F, *along)[where].astype(np.float64) for along in ((1, 0), (0, 1)))
         total = (across**2).sum() + (down**2).sum()
         apart = np.hypot((across**2).sum() - (down**2).sum(), 2 * (across * down).sum())
