@@ -13,7 +13,7 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import twinpix
 from drawings import draw
@@ -277,6 +277,71 @@ def test_a_hash_whose_pairs_are_looked_at_drops_the_wrong_ones(tmp_path: Path) -
     assert groups(report) == [["copy", "p0"]]
     assert isinstance(report.groups[0].matches[0].distance, int)
     assert report.groups[0].matches[0].relation == "resized"
+
+
+def soft(seed: int) -> Image.Image:
+    """Clouds of colour, in which hardly anything stands out."""
+    rng = np.random.default_rng(seed)
+    few = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    return few.resize((600, 450), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(10))
+
+
+def test_copies_of_pictures_in_which_hardly_anything_stands_out_are_found(tmp_path: Path) -> None:
+    first = soft(1)
+    album = saved(
+        tmp_path / "a",
+        first=first,
+        mirrored=ImageOps.mirror(first),
+        cropped=first.crop((50, 40, 520, 400)),
+        upright=first.transpose(Image.Transpose.ROTATE_90),
+        second=soft(2),
+        third=soft(3),
+    )
+    report = twinpix.find(album, method="local", store=None)
+    assert groups(report) == [["cropped", "first", "mirrored", "upright"]]
+
+
+def test_copies_of_a_small_thing_on_a_plain_ground_are_found(tmp_path: Path) -> None:
+    def mark(seed: int) -> Image.Image:
+        out = Image.new("RGB", (900, 700), (214, 212, 196))
+        out.paste(draw("scene", seed, (120, 120)), (400, 240))
+        return out
+
+    first = mark(3)
+    album = saved(
+        tmp_path / "a",
+        first=first,
+        turned=first.rotate(10, Image.Resampling.BICUBIC, fillcolor=(214, 212, 196)),
+        mirrored=ImageOps.mirror(first),
+        second=mark(4),
+    )
+    report = twinpix.find(album, method="local", store=None)
+    assert groups(report) == [["first", "mirrored", "turned"]]
+
+
+def test_copies_that_differ_in_what_was_put_round_them_are_one_group(tmp_path: Path) -> None:
+    """What stays is larger than the picture, and has a ground of its own; so have others: the picture joins them."""
+    picture = draw("table", 5, (480, 360)).convert("RGB")
+    page = Image.new("RGB", (1000, 900), (60, 64, 72))
+    page.paste(picture, (260, 270))
+    story = picture.resize((528, 939)).filter(ImageFilter.GaussianBlur(20))
+    story.paste(picture, (24, 290))
+    frame = ImageOps.expand(picture, 110, (250, 250, 250))
+    album = saved(
+        tmp_path / "a",
+        page=page,
+        story=story,
+        frame=frame,
+        turned=picture.rotate(45, Image.Resampling.BICUBIC, expand=True, fillcolor=(128, 128, 128)),
+        picture=picture,
+        small=picture.resize((360, 270)),
+        dark=picture.point([int(level * 0.7) for level in range(256)] * 3),
+        upright=picture.transpose(Image.Transpose.ROTATE_90),
+        cropped=picture.crop((40, 30, 400, 330)),
+        other=draw("table", 6, (480, 360)),
+    )
+    report = twinpix.find(album, method="local", store=None)
+    assert groups(report) == [["cropped", "dark", "frame", "page", "picture", "small", "story", "turned", "upright"]]
 
 
 def test_a_common_caption_does_not_make_two_pictures_one(tmp_path: Path) -> None:

@@ -222,6 +222,94 @@ def test_what_a_third_picture_shows_decides_unless_it_is_a_small_part(width: int
     assert look(a, b, [there], exact=True, joint=joint).same == same
 
 
+def gradient(seed: int, size: tuple[int, int] = (480, 360)) -> Image.Image:
+    """Soft clouds of colour: nothing in it stands out."""
+    rng, small = np.random.default_rng(seed), (5, 4)
+    soft = Image.fromarray(rng.integers(0, 256, (*small[::-1], 3), dtype=np.uint8)).resize(
+        size, Image.Resampling.BICUBIC
+    )
+    return soft.filter(ImageFilter.GaussianBlur(20))
+
+
+def test_a_part_of_a_soft_picture_is_told_by_its_levels() -> None:
+    whole = gradient(1)
+    a, b = view(whole), view(whole.crop((60, 40, 400, 320)))
+    scale = b.sides[0] / 340
+    there = np.array([[scale * 480 / a.sides[0], 0, -60 * scale], [0, scale * 360 / a.sides[1], -40 * scale]])
+    assert look(a, b, [there], exact=True).same
+    assert not look(view(gradient(2)), b, [there], exact=True).same
+
+
+def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -> Image.Image:
+    out = Image.new("RGB", (480, 360), above)
+    ImageDraw.Draw(out).rectangle((0, at, 480, 360), fill=below)
+    return out.filter(ImageFilter.GaussianBlur(1))
+
+
+def test_of_two_horizons_all_blocks_agree_and_tell_nothing() -> None:
+    first = horizon(150, (40, 90, 160), (120, 190, 90))
+    assert not seen(first, horizon(150, (90, 40, 60), (200, 150, 240))).same
+    assert seen(first, first.resize((300, 225))).same
+
+
+def stuck(picture: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
+    out = picture.copy()
+    for x, y in places:
+        ImageDraw.Draw(out).ellipse((x, y, x + 70, y + 70), fill=(250, 210, 40), outline=(60, 40, 0), width=3)
+        ImageDraw.Draw(out).arc((x + 15, y + 15, x + 55, y + 55), 20, 160, fill=(60, 40, 0), width=5)
+    return out
+
+
+def sign(seed: int) -> Image.Image:
+    """A small thing on a plain ground."""
+    out = Image.new("RGB", (480, 360), (28, 32, 34))
+    out.paste(draw("scene", seed, (110, 90)), (70, 60))
+    return out
+
+
+def test_what_is_stuck_on_a_plain_ground_is_an_edit() -> None:
+    there = seen(sign(1), stuck(sign(1), [(250, 30), (380, 200), (230, 260)]))
+    assert there.same
+    assert "edited" in there.detail
+    assert not seen(sign(1), stuck(sign(2), [(250, 30), (380, 200), (230, 260)])).same
+
+
+def bars(heights: list[int]) -> Image.Image:
+    out = Image.new("RGB", (480, 360), "white")
+    pen = ImageDraw.Draw(out)
+    for y in range(40, 340, 50):
+        pen.line((60, y, 460, y), fill=(210, 210, 210), width=2)
+        pen.text((20, y - 8), str(y), fill="black", font_size=16)
+    for k, height in enumerate(heights):
+        pen.rectangle((90 + 70 * k, 330 - height, 130 + 70 * k, 330), fill=(60, 100, 180))
+    return out
+
+
+def test_bars_of_two_charts_are_no_stickers() -> None:
+    assert not seen(bars([120, 200, 60, 240, 90]), bars([220, 80, 180, 70, 230])).same
+
+
+def test_a_small_thing_is_looked_at_more_closely() -> None:
+    mark = Image.new("RGB", (900, 700), (214, 212, 196))
+    mark.paste(draw("scene", 3, (110, 110)), (400, 240))
+    other = Image.new("RGB", (900, 700), (214, 212, 196))
+    other.paste(draw("scene", 4, (110, 110)), (400, 240))
+    assert seen(mark, mark.resize((720, 560))).same
+    assert not seen(mark, other).same
+
+
+def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
+    picture = draw("chart", 3, (600, 450))
+    plain, darker = view(picture), view(picture.point([int(level * 0.8) for level in range(256)] * 3))
+    there = turning(0, plain.sides, plain.sides)
+    link = look(plain, darker, [there])
+    assert link.alike
+    assert not look(plain, view(stuck(picture, [(300, 200)])), [there]).alike
+    far = view(draw("chart", 4, (600, 450)))
+    assert not look(far, darker, [there], joint=Joint(0.9, there, plain.sides)).same
+    assert look(far, darker, [there], joint=Joint(0.9, there, plain.sides, alike=True)).same
+
+
 def test_one_page_scanned_twice_is_one_picture() -> None:
     def page(seed: int) -> Image.Image:
         out = Image.new("RGB", (700, 990), (250, 249, 246))

@@ -18,7 +18,7 @@ DESCRIPTOR = 128
 _CONTRAST = 0.012  # of a point: low, since the strongest are kept anyway and soft pictures have no others
 _EDGE = 10  # times as steep across it as along it: more is an edge, on which a point may lie anywhere
 _FEW = 24  # points: with fewer, those that hardly stand out are looked for, as in gradients
-_FAINT, _FAINT_EDGE = 0.002, 20
+_FAINT, _FAINT_EDGE = 0.0005, 20
 _SIDE, _BINS = 4, 8  # a descriptor is 4 rows × 4 columns × 8 directions, rows along its own direction
 
 
