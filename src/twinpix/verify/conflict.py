@@ -21,6 +21,7 @@ _ONE = 0.12  # of the overlap: one thing no larger may have been put there
 _MANY, _WEIGHT = 6, 3  # things are more than an edit puts on a picture: they weigh so much more
 _FILLED = 0.33  # of the blocks: with so much that agrees, what is solid was laid over
 _OFF, _OFF_AT_MOST = 2.5, 0.03  # levels on average, and the share of pixels that are unlike, beside them
+_BOTH = 0.01  # of the overlap, on which either has something of its own under what was laid over
 _SAME, _SAME_AT_MOST = 1.0, 0.001  # the same beside what was put on plain ground, where all that tells is beside it
 
 
@@ -57,7 +58,8 @@ def _conflict(pair: Laid, tones: Toned, agrees: Agreement) -> float:
     if not mine.any() or not theirs.any():
         return 0.0
     over = _laid_over(a, b, inner) if filled(pair, agrees) >= _FILLED else np.zeros_like(inner)
-    mine, theirs = mine & ~over, theirs & ~over
+    if min((mine & over).sum(), (theirs & over).sum()) <= _BOTH * inner.sum():  # else they are bars, not stickers
+        mine, theirs = mine & ~over, theirs & ~over
     largest, things = _things(mine | theirs, inner)
     share = float(min((mine & ~largest).sum(), (theirs & ~largest).sum()) / inner.sum())
     return share * (_WEIGHT if things >= _MANY else 1)
