@@ -193,9 +193,9 @@ def directions(pair: Laid, agrees: Agreement) -> float:
     rough = [grey - cv2.blur(grey, (_SLOPE, _SLOPE)) for grey in smooth]  # a vignette is light, not structure
     out = 1.0
     for grey in (*smooth, *rough):
-        across, down = (cv2.Sobel(grey, cv2.CV_32F, *along)[where].astype(np.float64) for along in ((1, 0), (0, 1)))
-        total = (across**2).sum() + (down**2).sum()
-        apart = np.hypot((across**2).sum() - (down**2).sum(), 2 * (across * down).sum())
+        across, down = (cv2.Sobel(grey, cv2.CV_32F, *along)[where] for along in ((1, 0), (0, 1)))
+        rises, falls, both = (float(np.dot(*each)) for each in ((across, across), (down, down), (across, down)))
+        total, apart = rises + falls, np.hypot(rises - falls, 2 * both)
         out = min(out, float((total - apart) / max(total + apart, 1e-9)))
     return out
 

@@ -106,14 +106,14 @@ def _laid_over(
     side = max(inner.shape) // _SOLID
     solid = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((2 * side, 2 * side), np.uint8))
-    count, _, facts, _ = cv2.connectedComponentsWithStats(solid)
-    areas = facts[1:, cv2.CC_STAT_AREA]
-    if not 0 < count - 1 <= _STICKERS or areas.max() > _ONE * inner.sum():
-        return nothing
     over = np.asarray(cv2.dilate(solid, np.ones((4 * side, 4 * side), np.uint8)), dtype=bool)
     beside = inner & ~over
     same = beside.any() and apart[beside].mean() <= off and differs[beside].mean() <= off_at_most
-    return over if same else nothing
+    if not same or not over.any():
+        return nothing
+    count, _, facts, _ = cv2.connectedComponentsWithStats(solid)
+    areas = facts[1:, cv2.CC_STAT_AREA]
+    return over if count - 1 <= _STICKERS and areas.max() <= _ONE * inner.sum() else nothing
 
 
 def _own(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:

@@ -66,10 +66,10 @@ def _pairs(a: Points, b: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if len(a.size) < _LEAST or len(b.size) < _LEAST:
         return empty, empty
     likeness = a.around @ b.around.T
-    order = np.argpartition(-likeness, 1, axis=1)[:, :2]
-    pair = np.take_along_axis(likeness, order, axis=1)
-    best, second = pair.max(axis=1), pair.min(axis=1)
-    j = np.where(pair[:, 0] >= pair[:, 1], order[:, 0], order[:, 1])
+    rows, j = np.arange(len(a.size)), likeness.argmax(axis=1)
+    best = likeness[rows, j]
+    likeness[rows, j] = -1
+    second = likeness.max(axis=1)
     # Two points of one place, which look two ways, are no rival for each other.
     alone = (2 - 2 * best) < _RATIO**2 * (2 - 2 * second)
     i = np.flatnonzero(alone)
