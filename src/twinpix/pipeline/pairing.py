@@ -13,8 +13,8 @@ from twinpix.fingerprints import Fingerprint
 from twinpix.model import Failure, Matches
 from twinpix.pipeline import tiers, verdicts
 from twinpix.pipeline.calibrating import calibrated
-from twinpix.pipeline.covering import Rank
 from twinpix.pipeline.gathering import Images
+from twinpix.pipeline.hubs import Rank
 from twinpix.pipeline.matching import Said, match
 from twinpix.pipeline.members import ranks_of
 from twinpix.pipeline.nodes import Nodes, nodes_of

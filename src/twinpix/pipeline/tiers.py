@@ -12,10 +12,12 @@ from twinpix.fingerprints import Fingerprint
 from twinpix.fingerprints.cascade import Cascade
 from twinpix.fingerprints.local import MIRROR, unpacked
 from twinpix.model import Bytes2D, Matches
-from twinpix.pipeline.covering import Covering, Proposal, Rank
+from twinpix.pipeline.covering import covered
+from twinpix.pipeline.hubs import Rank
 from twinpix.pipeline.matching import Said, match
 from twinpix.pipeline.nodes import Nodes
 from twinpix.pipeline.progress import Shares
+from twinpix.pipeline.sight import Proposal
 from twinpix.pipeline.verifying import Verifier, guess_of_turn, guesses_of, pair_of, turned
 from twinpix.search import Alike, Search
 
@@ -69,15 +71,14 @@ def verified(
     `first` is the content that stands for each node. With a `rank`, only pairs that decide what stays are looked at.
     Comes with what is to be said of the searches.
     """
-    covering, said = Covering(first, eye, rank), Said([], [])
-    for tier in tiers:
-        # A hash says little of how two pictures lie: what is not clear at a glance waits for a method that says more.
-        covering.add(_proposed(tier, engine, eye, said), glance=tier is not tiers[-1] and tier.by_distance)
-    covering.close()
-    pairs = sorted(covering.found)
+    said = Said([], [])
+    # A hash says little of how two pictures lie: what is not clear at a glance waits for a method that says more.
+    proposed = ((_proposed(tier, engine, eye, said), tier is not tiers[-1] and tier.by_distance) for tier in tiers)
+    found = covered(proposed, first, eye, rank)
+    pairs = sorted(found)
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     in_bits = tiers[0].method.metric == "hamming" and not tiers[0].name
-    gaps = np.array([covering.found[pair] for pair in pairs])
+    gaps = np.array([found[pair] for pair in pairs])
     kind = np.int32 if in_bits else np.float32
     return Matches.between(ends, gaps.astype(kind)), said
 
