@@ -1,5 +1,7 @@
 """Pages, forms and windows of one design: what is written in the same places of two pictures is not the same."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,21 +72,31 @@ def filled(pair: Laid, agrees: Agreement) -> float:
     return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), 1e-6))
 
 
-def stuck_on(pair: Laid) -> NDArray[np.bool_]:
-    """Where something solid was put on ground of one of the pictures, all of it by the other; else nothing.
+class Stuck(NamedTuple):
+    """What was put on a picture."""
+
+    around: NDArray[np.bool_]  # the pixels of it, and some around
+    share: float  # of the overlap, that it covers
+
+
+def stuck_on(pair: Laid) -> Stuck | None:
+    """What is solid and was put on ground of one of the pictures; None where there is nothing of the kind.
 
     Beside it every pixel must be the same, and show no less than was covered.
     """
     inner = inside(pair.common)
     over = _laid_over(pair.a, pair.b, inner, _SAME, _SAME_AT_MOST)
-    if over.any() and not any(_is_ground(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
-        return np.zeros_like(over)
-    return over
+    if not any(_is_ground(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
+        return None
+    differs = (np.abs(pair.a - pair.b) > _UNLIKE) & inner & over
+    return Stuck(over, float(differs.sum() / max(1, inner.sum())))
 
 
 def _is_ground(grey: Floats, over: NDArray[np.bool_], beside: NDArray[np.bool_]) -> bool:
     """True when there is hardly more to see in a part of a picture than beside it."""
     cv2 = opencv()
+    if not over.any():
+        return False
     mean, square = (cv2.blur(values, (_AROUND, _AROUND)) for values in (grey, grey * grey))
     varied = square - mean * mean > _VARIED**2
     return float(varied[over].mean()) <= float(varied[beside].mean()) + _MORE

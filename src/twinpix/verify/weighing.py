@@ -96,12 +96,14 @@ def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -
     if seen.differs is not None or seen.contrary or not seen.agrees.blocks:
         return seen
     stuck = stuck_on(pair)
-    if not stuck.any():
+    if stuck is None:
         return seen
-    beside = _weighed(a, b, pair._replace(common=pair.common & ~stuck), there, least, sure=sure)
-    if beside.differs is None:
+    beside = _weighed(a, b, pair._replace(common=pair.common & ~stuck.around), there, least, sure=sure)
+    share = beside.agrees.share * (1 - stuck.share)
+    if beside.differs is None or share < least:
         return seen
-    return beside._replace(pair=pair, differs=_difference(pair, beside.agrees, a, b, there))
+    agrees = beside.agrees._replace(share=share)
+    return beside._replace(pair=pair, agrees=agrees, differs=_difference(pair, agrees, a, b, there))
 
 
 def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bool) -> Weighed:
