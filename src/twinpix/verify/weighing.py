@@ -27,7 +27,8 @@ _COARSE = 0.52  # by which light and dark places must correlate
 _HELD, _COARSE_BESIDE = 0.95, 0.8  # where neither shows all of the other, as of two walls of one brick: more
 _BESIDE = 0.3  # by which light and dark plain places must correlate
 _ONE_WAY = 0.01  # of the most that what agrees rises and falls along a direction: so much along any, or it is an edge
-_FEW_WAYS = 0.05  # with less, light and colour must be the same too
+_FEW_WAYS = 0.05  # with less light and colour must be the same too
+_LINE = 60  # blocks: no more lie along a line or two
 _INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
@@ -127,7 +128,7 @@ def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bo
     differs = difference(pair, tones, agrees, a, b, there) if same and not contrary else None
     if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
         differs = None  # of two walls of one brick some part always agrees
-    if differs and ways < _FEW_WAYS and differs.toned:
+    if differs and ways < _FEW_WAYS and agrees.blocks < _LINE and differs.toned:
         differs = None  # and so do two horizons
     return Weighed(there, pair, agrees, shared, differs, contrary)
 
