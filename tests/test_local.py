@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,9 @@ from twinpix.fingerprints.local import LEARNED, MIRROR, PointSets, codes_of_poin
 from twinpix.imaging.points import MIRROR as SWAPPED
 from twinpix.imaging.points import Points, mirrored, points_of
 from twinpix.model import Report
+from twinpix.pipeline.hubs import Hubs
 from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.sight import Proposal
 from twinpix.pipeline.tiers import best_of_each
 from twinpix.store import Store
 
@@ -439,3 +442,23 @@ def test_a_report_with_what_was_seen_is_read_again(album: Path, tmp_path: Path) 
     path.write_text("".join(reports.writer("json").parts(found)), encoding="utf-8")
     assert reports.read(str(path)).groups == found.groups
     assert json.loads(path.read_text(encoding="utf-8"))["verified"] is True
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40))
+def test_a_node_has_one_hub_which_has_none_and_gets_better_ones_only(claims: list[tuple[int, int]]) -> None:
+    hubs = Hubs(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 1.0)
+    hubs.propose([Proposal(i, j, None, (), "") for i, j in combinations(range(13), 2)])
+    for better, node in claims:
+        if better >= node:
+            continue
+        before = {each: hubs.hub_of(each) for each in range(13)}
+        freed = hubs.claim(better, node)
+        assert freed == sorted(each for each, hub in before.items() if hub == node and hubs.hub_of(node) == better)
+        now = {each: hubs.hub_of(each) for each in range(13)}
+        assert all(now[each] is None for each in freed)
+        assert all(hub is None or (now[hub] is None and hub < each) for each, hub in now.items())
+        assert all(now[each] == before[each] for each in range(13) if each != node and each not in freed)
+        old = before[node]
+        assert old is None or now[node] is None or now[node] <= old
+    free = {each for each in range(13) if hubs.hub_of(each) is None}
+    assert set(hubs.edges(every=True)) == {(i, j) for i, j in combinations(sorted(free), 2)}
