@@ -458,7 +458,7 @@ def test_a_node_has_one_hub_which_has_none_and_gets_better_ones_only(claims: lis
         assert all(now[each] is None for each in freed)
         assert all(hub is None or (now[hub] is None and hub < each) for each, hub in now.items())
         assert all(now[each] == before[each] for each in range(13) if each != node and each not in freed)
-        old = before[node]
-        assert old is None or now[node] is None or now[node] <= old
+        old, new = before[node], now[node]
+        assert old is None or (new is not None and new <= old)
     free = {each for each in range(13) if hubs.hub_of(each) is None}
     assert set(hubs.edges(every=True)) == {(i, j) for i, j in combinations(sorted(free), 2)}

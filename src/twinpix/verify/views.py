@@ -17,6 +17,7 @@ _SEEN = 320  # of them, with which most is seen
 COLOUR = 96  # pixels of colour along the shorter side
 _POINTS = 400
 _GROUND = 0.3  # of what lies between things: with more of it plain they stand on a ground
+_AROUND = 9  # pixels a side of what lies around a pixel
 _PLAIN = 8  # grey levels by which a plain colour varies
 
 
@@ -80,6 +81,13 @@ class View:
         plain = filled[1:-1, 1:-1].astype(bool)
         around = _around(~plain)
         return plain & ~around if plain[around].mean() > _GROUND else plain
+
+    @cached_property
+    def plain(self) -> float:
+        """The share of its pixels around which there is but one level."""
+        cv2 = opencv()
+        around = np.ones((_AROUND, _AROUND), np.uint8)
+        return float((cv2.dilate(self.grey, around) - cv2.erode(self.grey, around) < _PLAIN).mean())
 
     @cached_property
     def points(self) -> Points:

@@ -32,6 +32,7 @@ _LINE = 60  # blocks: no more lie along a line or two
 _INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
+_GROUND = 0.15  # of a picture, that is plain: pages, forms, charts and windows have twice as much
 _ALL = 0.97  # of either picture: they show the same
 _GAIN = 0.02  # of the overlap: so much more must agree for another map to be better
 _PART_OF = 0.4  # of the share that must agree: with so much it is seen whether one is shaded
@@ -124,7 +125,8 @@ def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bo
     same = agrees.coarse >= least_coarse or coarse(tones.a, tones.b, agrees.fits) >= least_coarse
     ways = directions(pair, agrees) if same else 0.0
     same = same and beside(pair, tones, agrees) >= _BESIDE and ways >= _ONE_WAY
-    contrary = same and not (a.damaged or b.damaged) and conflict(pair, tones, agrees, a, b, there) > CONFLICT
+    may_conflict = same and not (a.damaged or b.damaged) and not _is_photo(agrees, a, b)
+    contrary = may_conflict and conflict(pair, tones, agrees, a, b, there) > CONFLICT
     differs = difference(pair, tones, agrees, a, b, there) if same and not contrary else None
     if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
         differs = None  # of two walls of one brick some part always agrees
@@ -159,6 +161,11 @@ def _shown(pair: Laid, joint: Joint) -> NDArray[np.bool_]:
     if len(inside):
         cv2.fillConvexPoly(out, np.rint(inside).astype(np.int32), 1)
     return out.astype(bool)
+
+
+def _is_photo(agrees: Agreement, a: View, b: View) -> bool:
+    """True where nearly all agrees of two pictures that have hardly any plain ground: they are no pages or windows."""
+    return agrees.share >= _EXACT and max(a.plain, b.plain) < _GROUND
 
 
 def _share(marked: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
