@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.agreement import Agreement, Floats, Laid, correlated, inside, pixels_of
 
-_SAMPLE = 2000  # pixels that tell how light and dark were changed
+_SAMPLE = 4000  # pixels that tell how light and dark were changed
 _CUTS = 24  # levels at which they tell it
 _ROUNDS = 3  # in which pixels that do not follow a shade are left out
 _BETTER = 0.75  # of what a curve alone leaves unexplained: with no more left, there is a shade
