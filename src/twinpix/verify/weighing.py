@@ -24,7 +24,7 @@ _PART = 0.03  # of the picture of which less is
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
 _WHOLE, _WHOLE_EXACT = 0.55, 0.35  # of all blocks, those on a border too: fewer where all others agree
 _COARSE = 0.52  # by which light and dark places must correlate
-_HELD, _COARSE_BESIDE = 0.95, 0.8  # where neither shows all of the other, as of two walls of one brick: more
+_HELD, _COARSE_BESIDE = 0.95, 0.8  # of one, that the other shows: where less, as of two walls of one brick, more
 _BESIDE = 0.3  # by which light and dark plain places must correlate
 _ONE_WAY = 0.01  # of the most that what agrees rises and falls along a direction: so much along any, or it is an edge
 _FEW_WAYS = 0.05  # with less light and colour must be the same too
@@ -121,11 +121,12 @@ def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bo
     if not same:
         return Weighed(there, pair, agrees, shared, None)
     tones = evened(pair, agrees)
-    least_coarse = _COARSE if max(shared) >= _HELD else _COARSE_BESIDE
+    held = max(shared) >= _HELD
+    least_coarse = _COARSE if held else _COARSE_BESIDE
     same = agrees.coarse >= least_coarse or coarse(tones.a, tones.b, agrees.fits) >= least_coarse
     ways = directions(pair, agrees) if same else 0.0
     same = same and beside(pair, tones, agrees) >= _BESIDE and ways >= _ONE_WAY
-    may_conflict = same and not (a.damaged or b.damaged) and not _is_photo(agrees, a, b)
+    may_conflict = same and not (a.damaged or b.damaged) and not (held and _is_photo(agrees, a, b))
     contrary = may_conflict and conflict(pair, tones, agrees, a, b, there) > CONFLICT
     differs = difference(pair, tones, agrees, a, b, there) if same and not contrary else None
     if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
