@@ -11,7 +11,7 @@ from twinpix.verify.conflict import CONFLICT, conflict, filled, stuck_on
 from twinpix.verify.levels import is_level
 from twinpix.verify.maps import Map, Side, clipped, corners, inverse, overlap, placed, rescaled
 from twinpix.verify.naming import Difference, difference
-from twinpix.verify.tones import beside, evened
+from twinpix.verify.tones import Toned, beside, evened
 from twinpix.verify.views import View
 
 FEW = 6
@@ -115,25 +115,40 @@ def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bo
     if 0 < agrees.blocks < FEW and agrees.share >= _EXACT and (a.has_more or b.has_more):
         near = rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
         return weighed(a.closer, b.closer, near, least, sure=sure)._replace(there=there)
-    same = agrees.blocks >= FEW and max(shared) >= OVERLAP and min(shared) >= _PART
-    same = same and agrees.share >= least and agrees.area >= _AREA * least
-    same = same and agrees.whole >= (_WHOLE_EXACT if agrees.share >= _EXACT else _WHOLE)
-    if not same:
-        return Weighed(there, pair, agrees, shared, None)
-    tones = evened(pair, agrees)
-    held = max(shared) >= _HELD
-    least_coarse = _COARSE if held else _COARSE_BESIDE
-    same = agrees.coarse >= least_coarse or coarse(tones.a, tones.b, agrees.fits) >= least_coarse
-    ways = directions(pair, agrees) if same else 0.0
-    same = same and beside(pair, tones, agrees) >= _BESIDE and ways >= _ONE_WAY
-    may_conflict = same and not (a.damaged or b.damaged) and not (held and _is_photo(agrees, a, b))
-    contrary = may_conflict and conflict(pair, tones, agrees, a, b, there) > CONFLICT
-    differs = difference(pair, tones, agrees, a, b, there) if same and not contrary else None
-    if differs and not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
-        differs = None  # of two walls of one brick some part always agrees
-    if differs and ways < _FEW_WAYS and agrees.blocks < _LINE and differs.toned:
-        differs = None  # and so do two horizons
-    return Weighed(there, pair, agrees, shared, differs, contrary)
+    no = Weighed(there, pair, agrees, shared, None)
+    if not _enough_agrees(agrees, shared, least):
+        return no
+    tones, ways = evened(pair, agrees), directions(pair, agrees)
+    if ways < _ONE_WAY or not _light_agrees(pair, tones, agrees, shared):
+        return no
+    if _may_conflict(agrees, shared, a, b) and conflict(pair, tones, agrees, a, b, there) > CONFLICT:
+        return no._replace(contrary=True)
+    differs = difference(pair, tones, agrees, a, b, there)
+    if not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
+        return no  # of two walls of one brick some part always agrees
+    if ways < _FEW_WAYS and agrees.blocks < _LINE and differs.toned:
+        return no  # and so do two horizons
+    return no._replace(differs=differs)
+
+
+def _enough_agrees(agrees: Agreement, shared: tuple[float, float], least: float) -> bool:
+    if agrees.blocks < FEW or max(shared) < OVERLAP or min(shared) < _PART:
+        return False
+    whole = _WHOLE_EXACT if agrees.share >= _EXACT else _WHOLE
+    return agrees.share >= least and agrees.area >= _AREA * least and agrees.whole >= whole
+
+
+def _light_agrees(pair: Laid, tones: Toned, agrees: Agreement, shared: tuple[float, float]) -> bool:
+    """True when light and dark lie together, of what agrees and of plain places."""
+    least = _COARSE if max(shared) >= _HELD else _COARSE_BESIDE
+    together = agrees.coarse >= least or coarse(tones.a, tones.b, agrees.fits) >= least
+    return together and beside(pair, tones, agrees) >= _BESIDE
+
+
+def _may_conflict(agrees: Agreement, shared: tuple[float, float], a: View, b: View) -> bool:
+    """False where nearly all agrees of two pictures with hardly any plain ground: they are no pages or windows."""
+    photo = max(shared) >= _HELD and agrees.share >= _EXACT and max(a.plain, b.plain) < _GROUND
+    return not photo and not (a.damaged or b.damaged)
 
 
 def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> Weighed:
@@ -162,11 +177,6 @@ def _shown(pair: Laid, joint: Joint) -> NDArray[np.bool_]:
     if len(inside):
         cv2.fillConvexPoly(out, np.rint(inside).astype(np.int32), 1)
     return out.astype(bool)
-
-
-def _is_photo(agrees: Agreement, a: View, b: View) -> bool:
-    """True where nearly all agrees of two pictures that have hardly any plain ground: they are no pages or windows."""
-    return agrees.share >= _EXACT and max(a.plain, b.plain) < _GROUND
 
 
 def _share(marked: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
