@@ -17,7 +17,9 @@ _TURNED = 0.75  # degrees
 _SAME_SIZE = 0.012  # by which a scale may differ from 1
 _SAME_SHAPE = 0.03  # by which a picture's two scales may differ
 _TONE = 5.0  # grey levels, on average, by which light and dark may differ
+_DARKEST, _LIGHTEST = 4, 251  # grey levels: beyond, light and dark are lost when a picture is made lighter or darker
 _COLOUR = 8.0  # levels by which colours may differ, the two differences of either together
+_MOST_PLACES = 0.75  # of all: grey ground stays grey
 _SOFT, _SHARP, _SHARP_SCALED = 0.76, 1.3, 1.9  # times the steepness: less is blurred, more is sharpened
 _AS_LARGE = 0.06  # by which a picture may be scaled before its edges are not as steep for that
 _GRAINY = 2.0  # grey levels by which flat places vary more
@@ -27,7 +29,8 @@ _SPOT = 0.0025  # of the overlap: less that stands out is none
 _MUCH = 0.06  # of the overlap: what encoders do all over a picture is less
 _EVERYWHERE = 0.5  # of the blocks: what stands out in more of them is no place
 _PLAIN = 0.72  # of the pixels outside the overlap: so many of three grey levels are a border, else a picture
-_GOES_ON = 0.5  # of the pixels along the edge: so many of that level, and the border is part of the picture
+_GOES_ON = 0.5  # of the pixels along the edge: so many of the level beyond it, and that is part of the picture
+_NEAR, _STEP = 31, 8  # pixels a side of what lies near, and grey levels that are no step
 _LEVEL = 4  # grey levels on either side that count as one
 
 Floats = NDArray[np.float32]
@@ -37,7 +40,7 @@ class Difference(NamedTuple):
     """What differs where two pictures overlap."""
 
     tone: float  # grey levels, on average, between the one's light and dark and the other's
-    colour: float  # levels between their colours, in the middle of all places
+    colour: float  # levels between their colours, with no more in most places
     steepness: float  # of edges in b to those in a
     grain: float  # grey levels by which b varies more from pixel to pixel, where either is flat
     outside: float  # share of the overlap that stands out of what the other picture has around it
@@ -151,27 +154,27 @@ def _is_border(a: View, b: View, there: Map) -> bool:
     alone = cv2.dilate(shown, np.ones((3, 3), np.uint8)) == 0
     if not alone.any():
         return False
-    plain, level = _plain(a.grey[alone])
-    if plain < _PLAIN:
+    if _plain(a.grey[alone]) < _PLAIN:
         return False
-    # Right inside the edge of what both show: does the plain colour go on there? Then it was part of the picture.
+    # Right inside the edge of what both show: does what lies beyond go on there? Then it was part of the picture.
     inside = (cv2.dilate(alone.astype(np.uint8), np.ones((15, 15), np.uint8)) == 1) & ~alone & (shown == 1)
     inside &= cv2.dilate(alone.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
-    goes_on = np.abs(a.grey[inside].astype(np.int16) - level) <= _LEVEL
+    beyond = alone.astype(np.float32)
+    sums, weight = (cv2.blur(values, (_NEAR, _NEAR)) for values in (a.grey * beyond, beyond))
+    goes_on = np.abs(a.grey[inside] - sums[inside] / np.maximum(weight[inside], 1e-6)) <= _STEP
     return not inside.any() or float(goes_on.mean()) < _GOES_ON
 
 
-def _plain(pixels: NDArray[np.uint8]) -> tuple[float, int]:
-    """The share of pixels of three grey levels, and the commonest level."""
+def _plain(pixels: NDArray[np.uint8]) -> float:
+    """The share of pixels of three grey levels."""
     counts = np.bincount(pixels, minlength=256)
-    common = int(counts.argmax())
     wide = np.convolve(counts, np.ones(2 * _LEVEL + 1, np.int64), "same")
     found = 0
     for _ in range(3):
         best = int(wide.argmax())
         found += int(wide[best])
         wide[max(0, best - 2 * _LEVEL) : best + 2 * _LEVEL + 1] = 0
-    return found / len(pixels), common
+    return found / len(pixels)
 
 
 def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
@@ -219,6 +222,8 @@ def difference(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, th
     mapped, theirs = tones.a, tones.b
     outside = np.maximum(_beyond(mapped, theirs), _beyond(theirs, mapped))
     marked = (outside > _STANDS_OUT) & inner
+    if tones.apart > _TONE:
+        marked &= ~_blown(pair)
     rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
     rest = rest if rest.sum() > inner.sum() // 4 else inner
     rows, columns = (max(1, length // BLOCK) for length in marked.shape)
@@ -237,6 +242,14 @@ def difference(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, th
         spread,
         box,
     )
+
+
+def _blown(pair: Laid) -> NDArray[np.bool_]:
+    """Where one of the pictures is as light or as dark as can be: what was there is lost, and nothing was put on it."""
+    cv2 = opencv()
+    low, high = np.minimum(pair.a, pair.b), np.maximum(pair.a, pair.b)
+    out = ((low < _DARKEST) | (high > _LIGHTEST)).astype(np.uint8)
+    return np.asarray(cv2.dilate(out, np.ones((5, 5), np.uint8)), dtype=bool)
 
 
 def _beyond(values: Floats, other: Floats) -> Floats:
@@ -280,12 +293,12 @@ def _steepness(mapped: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
 
 
 def _colour(a: View, b: View, there: Map) -> float:
-    """How far the colours are apart, in levels of two colour differences, on average."""
+    """How far the colours are apart in most places, in levels of two colour differences: a sticker is no new colour."""
     moved, common = laid_colours(a, b, there)
     if not common.any():
         return 0.0
     first, second = (_chroma(colours) for colours in (moved, b.colours))
-    return float(np.median(np.abs(first - second).sum(axis=-1)[common]))
+    return float(np.quantile(np.abs(first - second).sum(axis=-1)[common], _MOST_PLACES))
 
 
 def _chroma(colours: NDArray[np.uint8]) -> Floats:
