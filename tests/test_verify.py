@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import twinpix
 from drawings import draw
@@ -308,6 +308,33 @@ def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
     far = view(draw("chart", 4, (600, 450)))
     assert not look(far, darker, [there], joint=Joint(0.9, there, plain.sides)).same
     assert look(far, darker, [there], joint=Joint(0.9, there, plain.sides, alike=True)).same
+
+
+def on_soft_ground(seed: int) -> Image.Image:
+    """A thing before a wall that gets darker to one side, hardly."""
+    wall = np.linspace(205, 170, 480)[None, :, None] * np.ones((360, 1, 3))
+    out = Image.fromarray(wall.astype(np.uint8))
+    out.paste(draw("scene", seed, (200, 160)), (140, 100))
+    return out
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_what_is_lost_in_light_is_no_edit(swap: bool) -> None:
+    dark = ImageOps.grayscale(draw("street", 2, (480, 360))).convert("RGB")
+    light = dark.point([min(255, 2 * level) for level in range(256)] * 3)
+    assert (seen(light, dark) if swap else seen(dark, light)).relation == "recoloured"
+
+
+def test_a_ground_that_goes_on_where_it_was_cut_is_no_border() -> None:
+    whole = on_soft_ground(4)
+    assert seen(whole, whole.crop((40, 30, 440, 330))).relation == "cropped"
+    assert seen(whole, ImageOps.expand(whole, 30, (20, 20, 20))).relation == "padded"
+
+
+def test_colours_of_a_part_that_are_gone_are_named() -> None:
+    page = Image.new("RGB", (480, 360), (190, 190, 190))
+    page.paste(draw("scene", 5, (300, 300)), (20, 30))
+    assert seen(page, page.convert("L").convert("RGB")).relation == "recoloured"
 
 
 def test_one_page_scanned_twice_is_one_picture() -> None:
