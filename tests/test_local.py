@@ -28,6 +28,7 @@ from twinpix.pipeline.hubs import Hubs
 from twinpix.pipeline.progress import Progress
 from twinpix.pipeline.sight import Proposal
 from twinpix.pipeline.tiers import best_of_each
+from twinpix.report.text import summary
 from twinpix.store import Store
 
 SIDES = (256, 192)
@@ -299,9 +300,11 @@ def test_copies_of_pictures_in_which_hardly_anything_stands_out_are_found(tmp_pa
         upright=first.transpose(Image.Transpose.ROTATE_90),
         second=soft(2),
         third=soft(3),
+        blank=Image.new("RGB", (600, 450), "white"),
     )
     report = twinpix.find(album, method="local", store=None)
     assert groups(report) == [["cropped", "first", "mirrored", "upright"]]
+    assert "matched only when identical, or by its points" in summary(report)
 
 
 def test_copies_of_a_small_thing_on_a_plain_ground_are_found(tmp_path: Path) -> None:

@@ -34,10 +34,10 @@ def summary(report: Report) -> str:
             else "no duplicates"
         )
     ]
-    if c.guarded:
+    if report.guarded:
         lines.append(
             f"{plural(c.guarded, 'image')} with too little detail for a hash (blank, flat, softly graded): "
-            "matched only when identical"
+            + report.guarded[0].reason.rpartition(": ")[2]
         )
     if c.damaged:
         lines.append(f"{plural(c.damaged, 'image')} damaged: coded from what is there, kept only if nothing better is")
