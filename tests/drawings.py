@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -483,6 +483,20 @@ def draw(kind: str, seed: int, size: Size) -> Image.Image:
 
 
 # -- files -----------------------------------------------------------------------------------
+
+
+def clouds(seed: int, size: Size, cells: Size, blur: float) -> Image.Image:
+    """Soft clouds of colour, in which hardly anything stands out."""
+    rng = np.random.default_rng(seed)
+    few = Image.fromarray(rng.integers(0, 256, (cells[1], cells[0], 3), dtype=np.uint8))
+    return few.resize(size, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(blur))
+
+
+def on_plain_ground(seed: int, size: Size, thing: Size, at: Size, ground: tuple[int, int, int]) -> Image.Image:
+    """A small thing on a plain ground."""
+    out = Image.new("RGB", size, ground)
+    out.paste(draw("scene", seed, thing), at)
+    return out
 
 
 def save_modes(folder: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import twinpix
-from drawings import draw
+from drawings import clouds, draw, on_plain_ground
 from twinpix import fingerprints, search
 from twinpix.errors import UsageError
 from twinpix.fingerprints.local import LEARNED, MIRROR, PointSets, codes_of_points, packed, unpacked
@@ -283,23 +283,16 @@ def test_a_hash_whose_pairs_are_looked_at_drops_the_wrong_ones(tmp_path: Path) -
     assert report.groups[0].matches[0].relation == "resized"
 
 
-def soft(seed: int) -> Image.Image:
-    """Clouds of colour, in which hardly anything stands out."""
-    rng = np.random.default_rng(seed)
-    few = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
-    return few.resize((600, 450), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(10))
-
-
 def test_copies_of_pictures_in_which_hardly_anything_stands_out_are_found(tmp_path: Path) -> None:
-    first = soft(1)
+    first, second, third = (clouds(seed, (600, 450), (8, 6), 10) for seed in (1, 2, 3))
     album = saved(
         tmp_path / "a",
         first=first,
         mirrored=ImageOps.mirror(first),
         cropped=first.crop((50, 40, 520, 400)),
         upright=first.transpose(Image.Transpose.ROTATE_90),
-        second=soft(2),
-        third=soft(3),
+        second=second,
+        third=third,
         blank=Image.new("RGB", (600, 450), "white"),
     )
     report = twinpix.find(album, method="local", store=None)
@@ -308,18 +301,14 @@ def test_copies_of_pictures_in_which_hardly_anything_stands_out_are_found(tmp_pa
 
 
 def test_copies_of_a_small_thing_on_a_plain_ground_are_found(tmp_path: Path) -> None:
-    def mark(seed: int) -> Image.Image:
-        out = Image.new("RGB", (900, 700), (214, 212, 196))
-        out.paste(draw("scene", seed, (120, 120)), (400, 240))
-        return out
-
-    first = mark(3)
+    ground = (214, 212, 196)
+    first, second = (on_plain_ground(seed, (900, 700), (120, 120), (400, 240), ground) for seed in (3, 4))
     album = saved(
         tmp_path / "a",
         first=first,
-        turned=first.rotate(10, Image.Resampling.BICUBIC, fillcolor=(214, 212, 196)),
+        turned=first.rotate(10, Image.Resampling.BICUBIC, fillcolor=ground),
         mirrored=ImageOps.mirror(first),
-        second=mark(4),
+        second=second,
     )
     report = twinpix.find(album, method="local", store=None)
     assert groups(report) == [["first", "mirrored", "turned"]]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import twinpix
-from drawings import draw
+from drawings import clouds, draw, on_plain_ground
 from hard_negatives import PAIRS, Pair, right
 from twinpix import verify
 from twinpix.errors import UsageError
@@ -222,22 +222,13 @@ def test_what_a_third_picture_shows_decides_unless_it_is_a_small_part(width: int
     assert look(a, b, [there], exact=True, joint=joint).same == same
 
 
-def gradient(seed: int, size: tuple[int, int] = (480, 360)) -> Image.Image:
-    """Soft clouds of colour: nothing in it stands out."""
-    rng, small = np.random.default_rng(seed), (5, 4)
-    soft = Image.fromarray(rng.integers(0, 256, (*small[::-1], 3), dtype=np.uint8)).resize(
-        size, Image.Resampling.BICUBIC
-    )
-    return soft.filter(ImageFilter.GaussianBlur(20))
-
-
 def test_a_part_of_a_soft_picture_is_told_by_its_levels() -> None:
-    whole = gradient(1)
+    whole, other = (clouds(seed, (480, 360), (5, 4), 20) for seed in (1, 2))
     a, b = view(whole), view(whole.crop((60, 40, 400, 320)))
     scale = b.sides[0] / 340
     there = np.array([[scale * 480 / a.sides[0], 0, -60 * scale], [0, scale * 360 / a.sides[1], -40 * scale]])
     assert look(a, b, [there], exact=True).same
-    assert not look(view(gradient(2)), b, [there], exact=True).same
+    assert not look(view(other), b, [there], exact=True).same
 
 
 def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -> Image.Image:
@@ -260,18 +251,12 @@ def stuck(picture: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
     return out
 
 
-def sign(seed: int) -> Image.Image:
-    """A small thing on a plain ground."""
-    out = Image.new("RGB", (480, 360), (28, 32, 34))
-    out.paste(draw("scene", seed, (110, 90)), (70, 60))
-    return out
-
-
 def test_what_is_stuck_on_a_plain_ground_is_an_edit() -> None:
-    there = seen(sign(1), stuck(sign(1), [(250, 30), (380, 200), (230, 260)]))
+    sign, other = (on_plain_ground(seed, (480, 360), (110, 90), (70, 60), (28, 32, 34)) for seed in (1, 2))
+    there = seen(sign, stuck(sign, [(250, 30), (380, 200), (230, 260)]))
     assert there.same
     assert "edited" in there.detail
-    assert not seen(sign(1), stuck(sign(2), [(250, 30), (380, 200), (230, 260)])).same
+    assert not seen(sign, stuck(other, [(250, 30), (380, 200), (230, 260)])).same
 
 
 def bars(heights: list[int]) -> Image.Image:
@@ -290,10 +275,7 @@ def test_bars_of_two_charts_are_no_stickers() -> None:
 
 
 def test_a_small_thing_is_looked_at_more_closely() -> None:
-    mark = Image.new("RGB", (900, 700), (214, 212, 196))
-    mark.paste(draw("scene", 3, (110, 110)), (400, 240))
-    other = Image.new("RGB", (900, 700), (214, 212, 196))
-    other.paste(draw("scene", 4, (110, 110)), (400, 240))
+    mark, other = (on_plain_ground(seed, (900, 700), (110, 110), (400, 240), (214, 212, 196)) for seed in (3, 4))
     assert seen(mark, mark.resize((720, 560))).same
     assert not seen(mark, other).same
 

@@ -241,8 +241,8 @@ def guess_of(look: Look) -> Guess:
 
 def through(first: Guess, second: Guess) -> Guess:
     """The guess of one picture on a third, from those of the one on another, and of that on the third."""
-    one, two = (np.vstack([np.reshape(guess, (2, 3)), [0, 0, 1]]) for guess in (first, second))
-    return tuple((two @ one)[:2].ravel().tolist())
+    one, two = (np.reshape(guess, (2, 3)) for guess in (first, second))
+    return tuple(verify.chained(one, two).ravel().tolist())
 
 
 def turned(guess: Guess) -> Guess:

@@ -24,7 +24,7 @@ from twinpix.plots.lettering import Colour
 from twinpix.report import plural
 from twinpix.verify import Look, Map, View
 from twinpix.verify.agreement import BLOCK, Agreement, Laid, agreement, laid
-from twinpix.verify.maps import Side, corners, inverse, placed, rescaled
+from twinpix.verify.maps import Side, chained, corners, inverse, placed, rescaled
 from twinpix.verify.tones import evened
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
@@ -292,7 +292,7 @@ def _part_of(pair: _Pair, width: int) -> _Part | None:
     pixels = finer * pair.b.view.width / pair.b.source.width
     scale = min(width / wide, _TALL / tall, pixels * _larger(pixels * wide, pixels * tall))
     cut = np.array([[scale, 0, scale * (0.5 - left) - 0.5], [0, scale, scale * (0.5 - top) - 0.5]])
-    return _Part((max(1, round(scale * wide)), max(1, round(scale * tall))), _chain(there, cut), cut)
+    return _Part((max(1, round(scale * wide)), max(1, round(scale * tall))), chained(there, cut), cut)
 
 
 def _parts(pair: _Pair, width: int) -> list[Image.Image]:
@@ -339,11 +339,6 @@ def _flat(mask: Mask, there: Map, size: tuple[int, int]) -> Mask:
     return np.asarray(cv2.warpAffine(mask.astype(np.uint8), there, size, flags=cv2.INTER_NEAREST, borderValue=0) > 0)
 
 
-def _chain(first: Map, second: Map) -> Map:
-    """One map after the other."""
-    return np.asarray((np.vstack([second, [0, 0, 1]]) @ np.vstack([first, [0, 0, 1]]))[:2])
-
-
 def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, Agreement]:
     """How far the two are apart, in colours; where they do not agree; and how many blocks do."""
     cv2 = opencv()
@@ -352,8 +347,8 @@ def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, Agreement]:
     tones = evened(on, agrees)
     first, second = (cv2.GaussianBlur(grey, (0, 0), _SMOOTH) for grey in (tones.a, tones.b))
     sides = (on.a.shape[1], on.a.shape[0])
-    to_b = _chain(inverse(on.there), pair.there)
-    out = _chain(rescaled(to_b, (sides, sides), (pair.b.view.sides, pair.b.source.size)), part.b)
+    to_b = chained(inverse(on.there), pair.there)
+    out = chained(rescaled(to_b, (sides, sides), (pair.b.view.sides, pair.b.source.size)), part.b)
     apart = np.abs(first - second)
     apart[cv2.erode(on.common.astype(np.uint8), np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)) == 0] = 0
     unlike = _unlike(on, agrees, apart)

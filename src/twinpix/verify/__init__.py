@@ -1,7 +1,7 @@
 """The second look at a pair: do its pixels agree where the pictures overlap, and how do they differ?"""
 
 from twinpix.verify.looking import AGREE, SCENE, VERSION, Look, glance, look
-from twinpix.verify.maps import Map, Side, inverse, placed, rescaled, turning
+from twinpix.verify.maps import Map, Side, chained, inverse, rescaled, turning
 from twinpix.verify.views import COLOUR, DETAIL, View, view_of
 from twinpix.verify.weighing import Joint
 
@@ -16,10 +16,10 @@ __all__ = [
     "Map",
     "Side",
     "View",
+    "chained",
     "glance",
     "inverse",
     "look",
-    "placed",
     "rescaled",
     "turning",
     "view_of",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.maps import Map, inverse, rescaled
-from twinpix.verify.views import COLOUR, View
+from twinpix.verify.views import COLOUR, View, hull
 
 BLOCK = 16  # pixels
 _BLUR = 1.5  # pixels: what a shift of a pixel would make disagree is smoothed away
@@ -84,6 +84,13 @@ def _moved(
     kinds = np.where(view.border, 2, 1).astype(np.uint8)
     laid = cv2.warpAffine(kinds, there, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return moved, laid > 0, laid == 2
+
+
+def closer(a: View, b: View, there: Map) -> tuple[View, View, Map] | None:
+    """Both pictures in all their detail, and the map between them; None where neither has more."""
+    if not (a.has_more or b.has_more):
+        return None
+    return a.closer, b.closer, rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
 
 
 def laid_colours(a: View, b: View, there: Map) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -207,14 +214,8 @@ def pixels_of(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.b
 
 
 def between(fits: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """The blocks between those that agree: their convex hull."""
-    cv2 = opencv()
-    rows, columns = np.nonzero(fits == 1)
-    out = np.zeros(fits.shape, np.uint8)
-    if len(rows):
-        hull = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32))
-        cv2.fillConvexPoly(out, hull, 1)
-    return np.asarray(out, dtype=bool)
+    """The blocks between those that agree."""
+    return hull(fits == 1)
 
 
 def is_exact(pair: Laid) -> bool:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.agreement import Agreement, Floats, Laid, between, inside, laid, pixels_of
-from twinpix.verify.maps import Map, rescaled
+from twinpix.verify.agreement import Agreement, Floats, Laid, between, closer, inside, laid, pixels_of
+from twinpix.verify.maps import Map
 from twinpix.verify.tones import Toned, evened
 from twinpix.verify.views import View
 
@@ -24,9 +24,7 @@ _MANY, _WEIGHT = 6, 3  # things are more than an edit puts on a picture: they we
 _FILLED = 0.33  # of the blocks: with so much that agrees, what is solid was laid over
 _OFF, _OFF_AT_MOST = 2.5, 0.03  # levels on average, and the share of pixels that are unlike, beside them
 _BOTH = 0.01  # of the overlap, on which either has something of its own under what was laid over
-_SAME, _SAME_AT_MOST = 1.0, 0.001  # the same beside what was put on plain ground, where all that tells is beside it
-
-
+_SAME, _SAME_AT_MOST = 1.0, 0.001  # beside what was put on plain ground, where that is all that tells
 _VARIED = 3.0  # levels by which places vary in which there is something to see
 _MORE = 0.1  # of what was covered, in which there may be more to see than beside it
 _STICKERS = 6  # places at most
@@ -43,11 +41,11 @@ def conflict(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, ther
     an edit and does not count. What lies beyond all blocks that agree is a border.
     """
     found = _conflict(pair, tones, agrees)
-    if found > CONFLICT or not (a.has_more or b.has_more):
+    nearer = closer(a, b, there)
+    if found > CONFLICT or nearer is None:
         return found
-    near = rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
-    closer = laid(a.closer, b.closer, near)
-    return max(found, _conflict(closer, evened(closer, agrees), agrees))
+    again = laid(*nearer)
+    return max(found, _conflict(again, evened(again, agrees), agrees))
 
 
 def _conflict(pair: Laid, tones: Toned, agrees: Agreement) -> float:
@@ -86,7 +84,7 @@ def stuck_on(pair: Laid) -> Stuck | None:
     """
     inner = inside(pair.common)
     over = _laid_over(pair.a, pair.b, inner, _SAME, _SAME_AT_MOST)
-    if not any(_is_ground(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
+    if not over.any() or not any(_is_ground(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
         return None
     differs = (np.abs(pair.a - pair.b) > _UNLIKE) & inner & over
     return Stuck(over, float(differs.sum() / max(1, inner.sum())))
@@ -95,8 +93,6 @@ def stuck_on(pair: Laid) -> Stuck | None:
 def _is_ground(grey: Floats, over: NDArray[np.bool_], beside: NDArray[np.bool_]) -> bool:
     """True when there is hardly more to see in a part of a picture than beside it."""
     cv2 = opencv()
-    if not over.any():
-        return False
     mean, square = (cv2.blur(values, (_AROUND, _AROUND)) for values in (grey, grey * grey))
     varied = square - mean * mean > _VARIED**2
     return float(varied[over].mean()) <= float(varied[beside].mean()) + _MORE

@@ -47,6 +47,11 @@ def inverse(there: Map) -> Map:
     return np.column_stack([back, -back @ there[:, 2]])
 
 
+def chained(first: Map, second: Map) -> Map:
+    """One map after the other."""
+    return np.asarray((np.vstack([second, [0, 0, 1]]) @ np.vstack([first, [0, 0, 1]]))[:2])
+
+
 def rescaled(there: Map, a: tuple[Side, Side], b: tuple[Side, Side]) -> Map:
     """The same map between the same pictures of other sizes: `a` and `b` say from which sides to which."""
     pads = [_pixels(new) @ np.linalg.inv(_pixels(old)) for old, new in (a, b)]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.imaging.points import Points, mirrored
-from twinpix.verify.maps import Map, overlap
+from twinpix.verify.maps import Map, chained, overlap
 from twinpix.verify.views import View
 
 _RATIO = 0.8  # nearest to second nearest descriptor: the nearest is unlike all others
@@ -31,8 +31,7 @@ def found(a: View, b: View) -> Found | None:
     other = _found(a.points, mirrored(b.points, width))
     if other is not None and (plain is None or len(other.a) > len(plain.a)):
         back = np.array([[-1.0, 0, width - 1], [0, 1, 0]])  # what was mirrored, mirrored again
-        there = np.asarray((np.vstack([back, [0, 0, 1]]) @ np.vstack([other.there, [0, 0, 1]]))[:2])
-        return Found(there, other.a, other.b * np.array([-1.0, 1]) + np.array([width - 1, 0]))
+        return Found(chained(other.there, back), other.a, other.b * np.array([-1.0, 1]) + np.array([width - 1, 0]))
     return plain
 
 

@@ -21,14 +21,13 @@ _AROUND = 9  # pixels a side of what lies around a pixel
 _PLAIN = 8  # grey levels by which a plain colour varies
 
 
-def _around(things: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The convex hull of what is marked; everything where nothing is."""
+def hull(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The convex hull of what is marked."""
     cv2 = opencv()
-    rows, columns = np.nonzero(things)
-    out = np.zeros(things.shape, np.uint8)
-    if not len(rows):
-        return np.ones(things.shape, dtype=bool)
-    cv2.fillConvexPoly(out, cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32)), 1)
+    rows, columns = np.nonzero(marked)
+    out = np.zeros(marked.shape, np.uint8)
+    if len(rows):
+        cv2.fillConvexPoly(out, cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32)), 1)
     return np.asarray(out, dtype=bool)
 
 
@@ -79,7 +78,7 @@ class View:
             if not filled[y + 1, x + 1]:
                 cv2.floodFill(grey, filled, (x, y), 0, _PLAIN, _PLAIN, how)
         plain = filled[1:-1, 1:-1].astype(bool)
-        around = _around(~plain)
+        around = np.ones_like(plain) if plain.all() else hull(~plain)
         return plain & ~around if plain[around].mean() > _GROUND else plain
 
     @cached_property

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.agreement import Agreement, Laid, agreement, coarse, directions, is_exact, laid
+from twinpix.verify.agreement import Agreement, Laid, agreement, closer, coarse, directions, is_exact, laid
 from twinpix.verify.conflict import CONFLICT, conflict, filled, stuck_on
 from twinpix.verify.levels import is_level
-from twinpix.verify.maps import Map, Side, clipped, corners, inverse, overlap, placed, rescaled
+from twinpix.verify.maps import Map, Side, clipped, corners, inverse, overlap, placed
 from twinpix.verify.naming import Difference, difference
 from twinpix.verify.tones import Toned, beside, evened
 from twinpix.verify.views import View
@@ -112,9 +112,8 @@ def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bo
     agrees, shared = _agreement(pair, least), overlap(there, a.sides, b.sides)
     if (agrees.share < least or agrees.blocks < FEW) and is_level(a, b, pair, there):
         return Weighed(there, pair, agrees._replace(share=1.0), shared, _difference(pair, agrees, a, b, there))
-    if 0 < agrees.blocks < FEW and agrees.share >= _EXACT and (a.has_more or b.has_more):
-        near = rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
-        return weighed(a.closer, b.closer, near, least, sure=sure)._replace(there=there)
+    if 0 < agrees.blocks < FEW and agrees.share >= _EXACT and (nearer := closer(a, b, there)) is not None:
+        return weighed(*nearer, least, sure=sure)._replace(there=there)
     no = Weighed(there, pair, agrees, shared, None)
     if not _enough_agrees(agrees, shared, least):
         return no
