@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ from twinpix.fingerprints import base
 from twinpix.imaging import picture_of
 from twinpix.verify import COLOUR, DETAIL, Joint, View, look, turning, view_of
 from twinpix.verify.agreement import agreement, laid
+from twinpix.verify.alike import apart, as_bent, as_light, as_sharp
 from twinpix.verify.maps import Map, change_of, inverse, overlap, placed, rescaled
+from twinpix.verify.stickers import inked
 from twinpix.verify.tones import evened
 
 
@@ -338,6 +341,102 @@ def test_one_page_scanned_twice_is_one_picture() -> None:
     assert seen(first, again.filter(ImageFilter.GaussianBlur(0.6))).same
     assert seen(first, first.resize((350, 495), Image.Resampling.LANCZOS)).same
     assert seen(first, page(2)).relation is None
+
+
+# -- what no writer does: sharpness, light, a lens; and what hides a part -------------------------------------
+
+
+def plain_photo(seed: int) -> Image.Image:
+    """A photo of which a part is plain ground, with small bright things on it."""
+    out = draw("street", seed, (480, 360))
+    pencil, rng = ImageDraw.Draw(out), np.random.default_rng(seed)
+    pencil.rectangle((0, 0, 480, 120), fill=(30, 32, 36))
+    for x, y in rng.integers((10, 10), (465, 105), (30, 2)):
+        pencil.rectangle((x, y, x + 4, y + 4), fill=(230, 228, 220))
+    return out
+
+
+def veiled(image: Image.Image) -> Image.Image:
+    """Light that falls on a part of it."""
+    y, x = np.mgrid[: image.height, : image.width]
+    glow = 130 * np.exp(-((x - 120) ** 2 + (y - 60) ** 2) / (2 * 110**2))
+    return Image.fromarray(np.clip(np.asarray(image) + glow[..., None], 0, 255).astype(np.uint8))
+
+
+def waved(image: Image.Image) -> Image.Image:
+    """Rows shifted by up to five pixels."""
+    y, x = np.mgrid[: image.height, : image.width]
+    at = np.clip(x + 5 * np.sin(y / image.height * 4 * np.pi), 0, image.width - 1).astype(int)
+    return Image.fromarray(np.asarray(image)[y, at])
+
+
+def striped(image: Image.Image) -> Image.Image:
+    """Lines of one colour all over it."""
+    out = image.copy()
+    pencil = ImageDraw.Draw(out)
+    for left in range(-out.height, out.width, 60):
+        pencil.line((left, 0, left + out.height, out.height), fill=(200, 200, 200), width=7)
+    return out
+
+
+def banded(image: Image.Image) -> Image.Image:
+    """A band with words along the lower edge."""
+    out = image.copy()
+    pencil = ImageDraw.Draw(out)
+    pencil.rectangle((0, 0.8 * out.height, out.width, out.height), fill=(20, 20, 120))
+    pencil.text((20, 0.84 * out.height), "LATE NEWS FROM TOWN", fill="white", font_size=30)
+    return out
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda image: image.filter(ImageFilter.GaussianBlur(5)), id="blurred"),
+        pytest.param(lambda image: image.resize((80, 60), Image.Resampling.BOX).resize(image.size, 0), id="pixels"),
+        pytest.param(lambda image: Image.blend(image, clouds(7, image.size, (5, 4), 20), 0.35), id="veiled"),
+        pytest.param(veiled, id="lit"),
+        pytest.param(striped, id="striped"),
+        pytest.param(banded, id="banded"),
+    ],
+)
+def test_what_no_writer_does_is_no_conflict(edit: Callable[[Image.Image], Image.Image], seed: int) -> None:
+    assert seen(plain_photo(seed), edit(plain_photo(seed))).same
+    assert not seen(plain_photo(seed), edit(plain_photo(seed + 10))).same
+
+
+def test_a_photo_may_be_bent_as_no_map_does() -> None:
+    photo, other = (draw("street", seed, (480, 360)) for seed in (1, 2))
+    assert seen(photo, waved(photo)).same
+    assert not seen(photo, waved(other)).same
+
+
+def test_what_is_made_alike_is_what_was_made_unlike() -> None:
+    grey = np.asarray(draw("street", 3, (320, 240)).convert("L")).astype(np.float32)
+    every = np.ones(grey.shape, dtype=bool)
+    blurred = np.asarray(Image.fromarray(grey.astype(np.uint8)).filter(ImageFilter.GaussianBlur(3)), dtype=np.float32)
+    lit = grey + np.linspace(0, 80, grey.shape[1], dtype=np.float32)
+    bent = np.asarray(waved(Image.fromarray(grey.astype(np.uint8))), dtype=np.float32)
+    inner = every.copy()
+    inner[:, :20] = inner[:, -20:] = False  # where what was bent goes beyond the edge, and light is not evened
+    assert apart(*as_sharp(grey, blurred, every), every) < 0.2 * apart(grey, blurred, every)
+    assert apart(*as_light(grey, lit, every), inner) < 0.1 * apart(grey, lit, inner)
+    assert apart(as_bent(grey, bent), bent, inner) < 0.6 * apart(grey, bent, inner)
+    assert all(np.array_equal(*both) for both in zip(as_sharp(grey, grey, every), (grey, grey), strict=True))
+
+
+def test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it() -> None:
+    def lines(seed: int) -> Image.Image:
+        out, rng = draw("table", 1, (480, 360)), np.random.default_rng(seed)
+        for ends in rng.integers((0, 0, 0, 0), (480, 360, 480, 360), (9, 4)):
+            ImageDraw.Draw(out).line([int(end) for end in ends], fill=(250, 250, 250), width=7)
+        return out
+
+    plain = view(draw("table", 1, (480, 360)))
+    there = turning(0, plain.sides, plain.sides)
+    assert inked(laid(plain, view(lines(1)), there)) is not None
+    assert inked(laid(view(lines(1)), plain, there)) is not None
+    assert inked(laid(view(lines(1)), view(lines(2)), there)) is None
 
 
 def test_a_look_from_the_other_side_says_the_other_way_round() -> None:

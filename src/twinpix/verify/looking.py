@@ -14,7 +14,7 @@ from twinpix.verify.naming import Difference, name_of
 from twinpix.verify.views import View
 from twinpix.verify.weighing import Joint, Weighed, weighed, weighed_joined
 
-VERSION = 2
+VERSION = 3
 """Of what a look says of a pair: another for other verdicts, names or numbers; what stores remember is its own."""
 
 AGREE = 0.65

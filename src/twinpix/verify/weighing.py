@@ -1,5 +1,6 @@
 """A map weighed: how well the pixels of two pictures agree on it, and whether they are one picture for that."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -7,10 +8,11 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.agreement import Agreement, Laid, agreement, closer, coarse, directions, is_exact, laid
-from twinpix.verify.conflict import CONFLICT, conflict, filled, stuck_on
+from twinpix.verify.conflict import filled, in_conflict
 from twinpix.verify.levels import is_level
 from twinpix.verify.maps import Map, Side, clipped, corners, inverse, overlap, placed
 from twinpix.verify.naming import Difference, difference
+from twinpix.verify.stickers import inked, stuck_on
 from twinpix.verify.tones import Toned, beside, evened
 from twinpix.verify.views import View
 
@@ -97,15 +99,23 @@ def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -
     seen = _weighed(a, b, pair, there, least, sure=sure)
     if seen.differs is not None or seen.contrary or not seen.agrees.blocks:
         return seen
+    for without, covered in _uncovered(pair):
+        beside = _weighed(a, b, without, there, least, sure=sure)
+        share = beside.agrees.share * (1 - covered)
+        if beside.differs is not None and share >= least:
+            agrees = beside.agrees._replace(share=share)
+            return beside._replace(pair=pair, agrees=agrees, differs=_difference(pair, agrees, a, b, there))
+    return seen
+
+
+def _uncovered(pair: Laid) -> Iterator[tuple[Laid, float]]:
+    """The pictures without what may have been put on one of them, and how much of what both show that covers."""
     stuck = stuck_on(pair)
-    if stuck is None:
-        return seen
-    beside = _weighed(a, b, pair._replace(common=pair.common & ~stuck.around), there, least, sure=sure)
-    share = beside.agrees.share * (1 - stuck.share)
-    if beside.differs is None or share < least:
-        return seen
-    agrees = beside.agrees._replace(share=share)
-    return beside._replace(pair=pair, agrees=agrees, differs=_difference(pair, agrees, a, b, there))
+    if stuck is not None:
+        yield pair._replace(common=pair.common & ~stuck.around), stuck.share
+    ink = inked(pair)
+    if ink is not None:
+        yield ink
 
 
 def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bool) -> Weighed:
@@ -120,7 +130,7 @@ def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bo
     tones, ways = evened(pair, agrees), directions(pair, agrees)
     if ways < _ONE_WAY or not _light_agrees(pair, tones, agrees, shared):
         return no
-    if _may_conflict(agrees, shared, a, b) and conflict(pair, tones, agrees, a, b, there) > CONFLICT:
+    if _may_conflict(agrees, shared, a, b) and in_conflict(pair, tones, agrees, a, b, there):
         return no._replace(contrary=True)
     differs = difference(pair, tones, agrees, a, b, there)
     if not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
