@@ -11,9 +11,10 @@ from twinpix.verify.stickers import ONE, inked, laid_over, laid_over_ground
 from twinpix.verify.tones import Toned, evened
 from twinpix.verify.views import View
 
-_CONFLICT, _IN_PHOTOS = 0.0001, 0.001  # of the overlap, that is more than chance; and in pictures without plain ground
+_CONFLICT = 0.0001  # of the overlap: less is chance
 _PAGE = 0.2  # of a picture, that is plain ground: pages, forms, charts and windows have more
-_LESS, _LESS_BENT = 0.7, 0.45  # of what is apart, that is left once pages are as sharp and light; and as bent
+_LESS = 0.8  # of what is apart, that is left of photos once they are made alike
+_LESS_LIGHT, _LESS_BENT = 0.7, 0.45  # and of pages, once they are as sharp and light, and as bent
 _HARDLY = 0.02  # of the overlap: with more in conflict pages are not made alike
 _STANDS_OUT = 24.0  # grey levels beyond all that lies around
 _FLAT = 14.0  # grey levels that a plain ground varies by
@@ -51,17 +52,16 @@ def _in_conflict(pair: Laid, tones: Toned, agrees: Agreement, *, pages: bool) ->
     inner = inside(pair.common & within & ~pair.border)
     if inner.sum() < 64 or min(inner.shape) < 8:
         return False
-    most = _CONFLICT if pages else _IN_PHOTOS
     found = _conflict(tones.a, tones.b, pair, agrees, inner)
-    if found <= most:
+    if found <= _CONFLICT:
         return False
     if pages and found > _HARDLY:
         return True
     before = apart(tones.a, tones.b, inner)
     a, b = as_light(*as_sharp(tones.a, tones.b, inner), pair.common)
-    for made, left in ((a, _LESS), (as_bent(a, b), _LESS_BENT)):
-        alike = not pages or apart(made, b, inner) <= left * before
-        if alike and _conflict(made, b, pair, agrees, inner) <= most:
+    for made, left in ((a, _LESS_LIGHT), (as_bent(a, b), _LESS_BENT)):
+        alike = apart(made, b, inner) <= (left if pages else _LESS) * before
+        if alike and _conflict(made, b, pair, agrees, inner) <= _CONFLICT:
             return False
     return True
 
