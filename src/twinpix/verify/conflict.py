@@ -1,21 +1,21 @@
 """Pages, forms and windows of one design: what is written in the same places of two pictures is not the same."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.agreement import Agreement, Floats, Laid, between, closer, inside, laid, pixels_of
 from twinpix.verify.alike import apart, as_bent, as_light, as_sharp
-from twinpix.verify.maps import Map
+from twinpix.verify.maps import Map, overlap
 from twinpix.verify.stickers import ONE, inked, laid_over, laid_over_ground
 from twinpix.verify.tones import Toned, evened
 from twinpix.verify.views import View
 
 _CONFLICT = 0.0001  # of the overlap: less is chance
 _PAGE = 0.2  # of a picture, that is plain ground: pages, forms, charts and windows have more
-_LESS = 0.8  # of what is apart, that is left of photos once they are made alike
-_LESS_LIGHT, _LESS_BENT = 0.7, 0.45  # and of pages, once they are as sharp and light, and as bent
-_HARDLY = 0.02  # of the overlap: with more in conflict pages are not made alike
+_HELD = 0.95  # of one, that the other shows: where less, they are no more made alike
 _STANDS_OUT = 24.0  # grey levels beyond all that lies around
 _FLAT = 14.0  # grey levels that a plain ground varies by
 _GROUND = 14.0  # grey levels between the grounds of two pictures that have the same
@@ -28,6 +28,17 @@ _BOTH = 0.01  # of the overlap, on which either has something of its own under w
 _SPECK = 8  # pixels: less is no thing
 
 
+class Left(NamedTuple):
+    """What may be left between two pictures in conflict once they are made alike, for them to be in none."""
+
+    light: float  # of what is apart, where they are as sharp and light
+    bent: float  # and where they are as bent too
+    found: float  # of the overlap, that is in conflict before
+
+
+_OF_PHOTOS, _OF_PAGES, _OF_PARTS = Left(0.8, 0.8, 1.0), Left(0.7, 0.45, 0.02), Left(0.0, 0.0, 0.0)
+
+
 def in_conflict(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, there: Map) -> bool:
     """True where each picture has something of its own on ground on which the other has nothing: they are two.
 
@@ -35,8 +46,8 @@ def in_conflict(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, t
     other lacks, all over the place, they are two pictures of one design. One thing, however much it differs, may be
     an edit and does not count. What lies beyond all blocks that agree is a border.
     """
-    pages = min(a.plain, b.plain) >= _PAGE
-    if _in_conflict(pair, tones, agrees, pages=pages):
+    left = _left(a, b, there)
+    if _in_conflict(pair, tones, agrees, left):
         return True
     nearer = closer(a, b, there)
     if nearer is None:
@@ -44,10 +55,17 @@ def in_conflict(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, t
     again = laid(*nearer)
     ink = inked(again)
     again = again if ink is None else ink.pair
-    return _in_conflict(again, evened(again, agrees), agrees, pages=pages)
+    return _in_conflict(again, evened(again, agrees), agrees, left)
 
 
-def _in_conflict(pair: Laid, tones: Toned, agrees: Agreement, *, pages: bool) -> bool:
+def _left(a: View, b: View, there: Map) -> Left:
+    """How much may be left between two pictures once they are as sharp and light, and as bent; nothing of two walls."""
+    if max(overlap(there, a.sides, b.sides)) < _HELD:
+        return _OF_PARTS
+    return _OF_PAGES if min(a.plain, b.plain) >= _PAGE else _OF_PHOTOS
+
+
+def _in_conflict(pair: Laid, tones: Toned, agrees: Agreement, left: Left) -> bool:
     within = pixels_of(between(agrees.fits), pair.a.shape)
     inner = inside(pair.common & within & ~pair.border)
     if inner.sum() < 64 or min(inner.shape) < 8:
@@ -55,13 +73,12 @@ def _in_conflict(pair: Laid, tones: Toned, agrees: Agreement, *, pages: bool) ->
     found = _conflict(tones.a, tones.b, pair, agrees, inner)
     if found <= _CONFLICT:
         return False
-    if pages and found > _HARDLY:
+    if found > left.found:
         return True
     before = apart(tones.a, tones.b, inner)
     a, b = as_light(*as_sharp(tones.a, tones.b, inner), pair.common)
-    for made, left in ((a, _LESS_LIGHT), (as_bent(a, b), _LESS_BENT)):
-        alike = apart(made, b, inner) <= (left if pages else _LESS) * before
-        if alike and _conflict(made, b, pair, agrees, inner) <= _CONFLICT:
+    for made, most in ((a, left.light), (as_bent(a, b), left.bent)):
+        if apart(made, b, inner) <= most * before and _conflict(made, b, pair, agrees, inner) <= _CONFLICT:
             return False
     return True
 

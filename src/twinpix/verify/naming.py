@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
 from twinpix.verify.agreement import BLOCK, Agreement, Laid, inside, laid_colours
+from twinpix.verify.alike import apart, as_bent
 from twinpix.verify.maps import Change, Map, change_of, inverse, overlap, placed, rescaled
 from twinpix.verify.tones import Toned
 from twinpix.verify.views import View
@@ -31,6 +32,7 @@ _EVERYWHERE = 0.5  # of the blocks: what stands out in more of them is no place
 _PLAIN = 0.72  # of the pixels outside the overlap: so many of three grey levels are a border, else a picture
 _GOES_ON = 0.5  # of the pixels along the edge: so many of the level beyond it, and that is part of the picture
 _NEAR, _STEP = 31, 8  # pixels a side of what lies near, and grey levels that are no step
+_OFF, _BENT = 3.0, 0.75  # grey levels that two pictures are apart; of which no more is left once one is bent
 _LEVEL = 4  # grey levels on either side that count as one
 
 Floats = NDArray[np.float32]
@@ -46,6 +48,7 @@ class Difference(NamedTuple):
     outside: float  # share of the overlap that stands out of what the other picture has around it
     spread: float  # share of the blocks in which something does
     box: tuple[float, float, float, float]  # where, in shares of picture b: left, top, right, bottom
+    bent: bool = False  # places of b do not lie as a map of straight lines puts them
 
     @property
     def toned(self) -> bool:
@@ -193,6 +196,8 @@ def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
         out.append(Part("edited", "edited: noisy" if differs.grain > 0 else "edited: smoothed"))
     elif differs.steepness > (_SHARP if as_large else _SHARP_SCALED):
         out.append(Part("edited", "edited: sharpened"))
+    elif differs.bent:
+        out.append(Part("edited", "edited: bent"))
     if differs.toned:
         what = "recoloured" if differs.colour > _COLOUR else "lightened or darkened"
         out.append(Part("recoloured", what))
@@ -241,7 +246,14 @@ def difference(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, th
         float(marked.sum() / inner.sum()),
         spread,
         box,
+        _is_bent(mapped, theirs, rest),
     )
+
+
+def _is_bent(a: Floats, b: Floats, rest: NDArray[np.bool_]) -> bool:
+    """True when far less is left between two pictures once one is bent to lie on the other."""
+    off = apart(a, b, rest)
+    return off > _OFF and apart(as_bent(a, b), b, rest) < _BENT * off
 
 
 def _blown(pair: Laid) -> NDArray[np.bool_]:

@@ -31,6 +31,7 @@ _BESIDE = 0.3  # by which light and dark plain places must correlate
 _ONE_WAY = 0.01  # of the most that what agrees rises and falls along a direction: so much along any, or it is an edge
 _FEW_WAYS = 0.05  # with less light and colour must be the same too
 _LINE = 60  # blocks: no more lie along a line or two
+_LITTLE = 24  # blocks: so few are no proof that a part of another colour is a part
 _INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
 _SURE = 0.8  # of the overlap: no other map is tried
 _EXACT = 0.95  # of the overlap: the map is as good as can be
@@ -137,6 +138,8 @@ def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bo
         return no  # of two walls of one brick some part always agrees
     if ways < _FEW_WAYS and agrees.blocks < _LINE and differs.toned:
         return no  # and so do two horizons
+    if min(shared) < _INSIDE and agrees.blocks < _LITTLE and differs.toned:
+        return no  # and a soft blot of one colour, and a part of one of another
     return no._replace(differs=differs)
 
 
