@@ -109,6 +109,11 @@ def inside(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(cv2.erode(marked.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1), dtype=bool)
 
 
+def part_of(marked: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
+    """The share of the whole that is marked."""
+    return float((marked & whole).sum() / max(1, whole.sum()))
+
+
 def agreement(pair: Laid) -> Agreement:
     """Compare two pictures that lie on each other, block by block."""
     cv2 = opencv()

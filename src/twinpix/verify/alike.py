@@ -16,6 +16,15 @@ def apart(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
     return float(np.abs(a - b)[inner].mean())
 
 
+def around(values: Floats, known: NDArray[np.bool_], sigma: float) -> Floats:
+    """The mean of the known values around each pixel; its own value far from all of them."""
+    cv2 = opencv()
+    weight = known.astype(np.float32)
+    shares, sums = (cv2.GaussianBlur(each, (0, 0), sigma) for each in (weight, values * weight))
+    out: Floats = np.divide(sums, shares, out=values.copy(), where=shares > 0)
+    return out
+
+
 def as_sharp(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Both pictures as sharp as the less sharp one, if one is: blurred, or of large pixels."""
     cv2 = opencv()
@@ -29,16 +38,14 @@ def as_sharp(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> tuple[Floats, Fl
 
 def as_light(a: Floats, b: Floats, common: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Picture `a` as light as `b` in every place: light that falls on one of them, or a veil, is no thing."""
-    cv2 = opencv()
-    weight = cv2.GaussianBlur(common.astype(np.float32), (0, 0), _VEIL)
-    off = cv2.GaussianBlur(np.where(common, b - a, 0).astype(np.float32), (0, 0), _VEIL)
-    return a + off / np.maximum(weight, 1e-3), b
+    return a + around(b - a, common, _VEIL), b
 
 
 def as_bent(a: Floats, b: Floats) -> Floats:
     """Picture `a` bent to lie on `b` as no map of straight lines does: seen at an angle, or through a lens.
 
-    It gives way so softly that what is written cannot become something else.
+    It gives way so softly that what is written cannot become something else. The shifts are those of dense inverse
+    search (T. Kroeger and others, "Fast optical flow using dense inverse search", ECCV 2016), smoothed.
     """
     cv2 = opencv()
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)

@@ -13,9 +13,11 @@ from twinpix.verify.stickers import ONE, inked, laid_over, laid_over_ground
 from twinpix.verify.tones import Toned, evened
 from twinpix.verify.views import View
 
+HELD = 0.95
+"""Of one of two pictures, that the other shows: with less they may be two walls of one brick."""
+
 _CONFLICT = 0.0001  # of the overlap: less is chance
 _PAGE = 0.2  # of a picture, that is plain ground: pages, forms, charts and windows have more
-_HELD = 0.95  # of one, that the other shows: where less, they are no more made alike
 _STANDS_OUT = 24.0  # grey levels beyond all that lies around
 _FLAT = 14.0  # grey levels that a plain ground varies by
 _GROUND = 14.0  # grey levels between the grounds of two pictures that have the same
@@ -53,14 +55,14 @@ def in_conflict(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, t
     if nearer is None:
         return False
     again = laid(*nearer)
-    ink = inked(again)
-    again = again if ink is None else ink.pair
+    bare = inked(again)
+    again = again if bare is None else bare.pair
     return _in_conflict(again, evened(again, agrees), agrees, left)
 
 
 def _left(a: View, b: View, there: Map) -> Left:
     """How much may be left between two pictures once they are as sharp and light, and as bent; nothing of two walls."""
-    if max(overlap(there, a.sides, b.sides)) < _HELD:
+    if max(overlap(there, a.sides, b.sides)) < HELD:
         return _OF_PARTS
     return _OF_PAGES if min(a.plain, b.plain) >= _PAGE else _OF_PHOTOS
 
@@ -77,10 +79,11 @@ def _in_conflict(pair: Laid, tones: Toned, agrees: Agreement, left: Left) -> boo
         return True
     before = apart(tones.a, tones.b, inner)
     a, b = as_light(*as_sharp(tones.a, tones.b, inner), pair.common)
-    for made, most in ((a, left.light), (as_bent(a, b), left.bent)):
-        if apart(made, b, inner) <= most * before and _conflict(made, b, pair, agrees, inner) <= _CONFLICT:
-            return False
-    return True
+
+    def alike(made: Floats, most: float) -> bool:
+        return apart(made, b, inner) <= most * before and _conflict(made, b, pair, agrees, inner) <= _CONFLICT
+
+    return not (alike(a, left.light) or alike(as_bent(a, b), left.bent))
 
 
 def _conflict(a: Floats, b: Floats, pair: Laid, agrees: Agreement, inner: NDArray[np.bool_]) -> float:

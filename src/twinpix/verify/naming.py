@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import BLOCK, Agreement, Laid, inside, laid_colours
+from twinpix.verify.agreement import BLOCK, Agreement, Laid, inside, laid_colours, part_of
 from twinpix.verify.alike import apart, as_bent
 from twinpix.verify.maps import Change, Map, change_of, inverse, overlap, placed, rescaled
 from twinpix.verify.tones import Toned
@@ -234,7 +234,7 @@ def difference(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, th
     rows, columns = (max(1, length // BLOCK) for length in marked.shape)
     blocks = cv2.resize(marked.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) > 4 / BLOCK**2
     valid = cv2.resize(inner.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) > 0.5
-    spread = float((blocks & valid).sum() / max(1, valid.sum()))
+    spread = part_of(blocks, valid)
     box = (0.0, 0.0, 0.0, 0.0)
     if marked.any():
         box = _box(marked, pair, there, b)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.agreement import Floats, Laid, inside
+from twinpix.verify.agreement import Floats, Laid, inside, part_of
+from twinpix.verify.alike import around
 
 ONE = 0.12  # of the overlap: one thing no larger may have been put there
 _BAND, _SPAN = 0.3, 0.95  # of the overlap: a band along an edge; and of that edge, and of its own box, that it fills
@@ -26,22 +27,15 @@ _EDGE, _FILL = 3, 3.0  # pixels: how wide the edge of what was drawn is, and fro
 _ROUNDS, _EXACT = 4, 6.0  # in which the colour of ink is found; levels that a pixel of it may be off
 
 
-class Stuck(NamedTuple):
-    """What was put on a picture."""
-
-    around: NDArray[np.bool_]  # the pixels of it, and some around
-    share: float  # of the overlap, that it covers
-
-
-class Inked(NamedTuple):
-    """Two pictures without the ink on one of them."""
+class Bare(NamedTuple):
+    """Two pictures without what was put on one of them."""
 
     pair: Laid
-    share: float  # of the overlap, that it covers
+    covered: float  # of the overlap
 
 
-def stuck_on(pair: Laid) -> Stuck | None:
-    """What is solid and was put on ground of one of the pictures; None where there is nothing of the kind.
+def stuck_on(pair: Laid) -> Bare | None:
+    """Without what is solid and was put on ground of one of the pictures; None where there is nothing of the kind.
 
     Beside it every pixel must be the same, and show no less than was covered.
     """
@@ -49,35 +43,28 @@ def stuck_on(pair: Laid) -> Stuck | None:
     over = laid_over_ground(pair, inner)
     if not over.any() or not any(_is_ground(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
         return None
-    differs = (np.abs(pair.a - pair.b) > _UNLIKE) & inner & over
-    return Stuck(over, float(differs.sum() / max(1, inner.sum())))
+    differs = np.abs(pair.a - pair.b) > _UNLIKE
+    return Bare(pair._replace(common=pair.common & ~over), part_of(differs & over, inner))
 
 
-def inked(pair: Laid) -> Inked | None:
-    """Lines or letters of one colour all over one of the pictures, which may shine through; None where there are none.
+def inked(pair: Laid) -> Bare | None:
+    """Without lines or letters of one colour all over one of the pictures, which may shine through; None without any.
 
     What is unlike lies between what the picture is elsewhere and what the ink makes of it; of two drawings in one
     colour either has some that the other has not.
     """
     inner = inside(pair.common)
     apart = np.abs(pair.a - pair.b) * inner
-    drawn = apart > _DRAWN
-    share = float((apart > _UNLIKE).sum() / max(1, inner.sum()))
-    if not drawn.any() or share > _INKED:
+    unlike, drawn = apart > _UNLIKE, apart > _DRAWN
+    covered = part_of(unlike, inner)
+    if not drawn.any() or covered > _INKED:
         return None
     if not any(_is_ink(under[drawn], over[drawn]) for under, over in ((pair.a, pair.b), (pair.b, pair.a))):
         return None
     cv2 = opencv()
-    ink = cv2.dilate((apart > _UNLIKE).astype(np.uint8), np.ones((_EDGE, _EDGE), np.uint8)) > 0
-    return Inked(pair._replace(a=_without(pair.a, ink), b=_without(pair.b, ink)), share)
-
-
-def _without(grey: Floats, ink: NDArray[np.bool_]) -> Floats:
-    """A picture with what lies round the ink in its place."""
-    cv2 = opencv()
-    clear = (~ink).astype(np.float32)
-    weight, levels = (cv2.GaussianBlur(each, (0, 0), _FILL) for each in (clear, grey * clear))
-    return np.where(ink & (weight > 0), levels / np.maximum(weight, 1e-6), grey).astype(np.float32)
+    ink = cv2.dilate(unlike.astype(np.uint8), np.ones((_EDGE, _EDGE), np.uint8)) > 0
+    a, b = (np.where(ink, around(grey, ~ink, _FILL), grey) for grey in (pair.a, pair.b))
+    return Bare(pair._replace(a=a, b=b), covered)
 
 
 def _is_ink(under: Floats, over: Floats) -> bool:

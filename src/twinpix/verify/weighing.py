@@ -1,14 +1,13 @@
 """A map weighed: how well the pixels of two pictures agree on it, and whether they are one picture for that."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.agreement import Agreement, Laid, agreement, closer, coarse, directions, is_exact, laid
-from twinpix.verify.conflict import filled, in_conflict
+from twinpix.verify.agreement import Agreement, Laid, agreement, closer, coarse, directions, is_exact, laid, part_of
+from twinpix.verify.conflict import HELD, filled, in_conflict
 from twinpix.verify.levels import is_level
 from twinpix.verify.maps import Map, Side, clipped, corners, inverse, overlap, placed
 from twinpix.verify.naming import Difference, difference
@@ -26,7 +25,7 @@ _PART = 0.03  # of the picture of which less is
 _AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
 _WHOLE, _WHOLE_EXACT = 0.55, 0.35  # of all blocks, those on a border too: fewer where all others agree
 _COARSE = 0.52  # by which light and dark places must correlate
-_HELD, _COARSE_BESIDE = 0.95, 0.8  # of one, that the other shows: where less, as of two walls of one brick, more
+_COARSE_BESIDE = 0.8  # and of two that each show more than the other, as two walls of one brick do
 _BESIDE = 0.3  # by which light and dark plain places must correlate
 _ONE_WAY = 0.01  # of the most that what agrees rises and falls along a direction: so much along any, or it is an edge
 _FEW_WAYS = 0.05  # with less light and colour must be the same too
@@ -100,23 +99,13 @@ def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -
     seen = _weighed(a, b, pair, there, least, sure=sure)
     if seen.differs is not None or seen.contrary or not seen.agrees.blocks:
         return seen
-    for without, covered in _uncovered(pair):
-        beside = _weighed(a, b, without, there, least, sure=sure)
-        share = beside.agrees.share * (1 - covered)
-        if beside.differs is not None and share >= least:
-            agrees = beside.agrees._replace(share=share)
-            return beside._replace(pair=pair, agrees=agrees, differs=_difference(pair, agrees, a, b, there))
+    for bare in filter(None, (find(pair) for find in (stuck_on, inked))):
+        rest = _weighed(a, b, bare.pair, there, least, sure=sure)
+        share = rest.agrees.share * (1 - bare.covered)
+        if rest.differs is not None and share >= least:
+            agrees = rest.agrees._replace(share=share)
+            return rest._replace(pair=pair, agrees=agrees, differs=_difference(pair, agrees, a, b, there))
     return seen
-
-
-def _uncovered(pair: Laid) -> Iterator[tuple[Laid, float]]:
-    """The pictures without what may have been put on one of them, and how much of what both show that covers."""
-    stuck = stuck_on(pair)
-    if stuck is not None:
-        yield pair._replace(common=pair.common & ~stuck.around), stuck.share
-    ink = inked(pair)
-    if ink is not None:
-        yield ink
 
 
 def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bool) -> Weighed:
@@ -152,14 +141,14 @@ def _enough_agrees(agrees: Agreement, shared: tuple[float, float], least: float)
 
 def _light_agrees(pair: Laid, tones: Toned, agrees: Agreement, shared: tuple[float, float]) -> bool:
     """True when light and dark lie together, of what agrees and of plain places."""
-    least = _COARSE if max(shared) >= _HELD else _COARSE_BESIDE
+    least = _COARSE if max(shared) >= HELD else _COARSE_BESIDE
     together = agrees.coarse >= least or coarse(tones.a, tones.b, agrees.fits) >= least
     return together and beside(pair, tones, agrees) >= _BESIDE
 
 
 def _may_conflict(agrees: Agreement, shared: tuple[float, float], a: View, b: View) -> bool:
     """False where nearly all agrees of two pictures with hardly any plain ground: they are no pages or windows."""
-    photo = max(shared) >= _HELD and agrees.share >= _EXACT and max(a.plain, b.plain) < _GROUND
+    photo = max(shared) >= HELD and agrees.share >= _EXACT and max(a.plain, b.plain) < _GROUND
     return not photo and not (a.damaged or b.damaged)
 
 
@@ -175,7 +164,7 @@ def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> 
     enough = agrees.blocks >= FEW or agrees.share >= _EXACT
     sure = filled(of_all, agrees) >= _FILLED or (joint.agrees >= _LINK and enough)
     same = sure and agrees.share >= _ENOUGH_JOINED * least
-    same = same and min(shared) >= _PART and _share(shown, pair.common & ~pair.border) >= _SHOWN
+    same = same and min(shared) >= _PART and part_of(shown, pair.common & ~pair.border) >= _SHOWN
     same = same or joint.alike
     return Weighed(there, pair, agrees, shared, _difference(pair, agrees, a, b, there) if same else None)
 
@@ -189,10 +178,6 @@ def _shown(pair: Laid, joint: Joint) -> NDArray[np.bool_]:
     if len(inside):
         cv2.fillConvexPoly(out, np.rint(inside).astype(np.int32), 1)
     return out.astype(bool)
-
-
-def _share(marked: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
-    return float((marked & of).sum() / max(1, of.sum()))
 
 
 def _agreement(pair: Laid, least: float) -> Agreement:
