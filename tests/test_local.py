@@ -454,3 +454,13 @@ def test_a_node_has_one_hub_which_has_none_and_gets_better_ones_only(claims: lis
         assert old is None or (new is not None and new <= old)
     free = {each for each in range(13) if hubs.hub_of(each) is None}
     assert set(hubs.edges(every=True)) == {(i, j) for i, j in combinations(sorted(free), 2)}
+
+
+def test_what_may_match_many_of_a_hub_is_tried_against_that_first() -> None:
+    hubs = Hubs(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 0.9 if hub else 0.5)
+    alone, one, many = 40, {hub: [10 + hub] for hub in range(1, 8)}, list(range(20, 26))
+    claims = [(hub, node) for hub, nodes in {**one, 0: many}.items() for node in nodes]
+    hubs.propose([Proposal(node, alone, None, (), "") for _, node in claims])
+    for hub, node in claims:
+        hubs.claim(hub, node)
+    assert list(hubs.joints()) == [(alone, node) for node in many[:3]]

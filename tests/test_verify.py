@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,12 +21,13 @@ from twinpix import verify
 from twinpix.errors import UsageError
 from twinpix.fingerprints import base
 from twinpix.imaging import picture_of
-from twinpix.verify import COLOUR, DETAIL, Joint, View, look, turning, view_of
+from twinpix.verify import COLOUR, DETAIL, Joint, View, glance, look, turning, view_of
 from twinpix.verify.agreement import agreement, laid
 from twinpix.verify.alike import apart, as_bent, as_light, as_sharp
 from twinpix.verify.maps import Map, change_of, inverse, overlap, placed, rescaled
 from twinpix.verify.stickers import inked
 from twinpix.verify.tones import evened
+from twinpix.verify.views import hull
 
 
 def view(image: Image.Image) -> View:
@@ -51,6 +53,21 @@ maps = st.builds(
     st.floats(-80, 80),
     st.floats(-80, 80),
 )
+
+
+def hull_of_all(marked: np.ndarray) -> np.ndarray:
+    """The hull, from every marked pixel."""
+    out = np.zeros(marked.shape, np.uint8)
+    rows, columns = np.nonzero(marked)
+    if len(rows):
+        cv2.fillConvexPoly(out, cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32)), 1)
+    return out.astype(bool)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 60), st.sampled_from([0, 0.002, 0.05, 0.9]))
+def test_the_ends_of_the_rows_have_the_hull_of_all(seed: int, width: int, height: int, share: float) -> None:
+    marked = np.random.default_rng(seed).random((height, width)) < share
+    assert np.array_equal(hull(marked), hull_of_all(marked))
 
 
 # -- maps -----------------------------------------------------------------------------------------------
@@ -232,6 +249,23 @@ def test_a_part_of_a_soft_picture_is_told_by_its_levels() -> None:
     there = np.array([[scale * 480 / a.sides[0], 0, -60 * scale], [0, scale * 360 / a.sides[1], -40 * scale]])
     assert look(a, b, [there], exact=True).same
     assert not look(view(other), b, [there], exact=True).same
+
+
+def test_a_soft_blot_of_one_colour_is_no_part_of_one_of_another() -> None:
+    few = Image.fromarray(np.random.default_rng(4).integers(0, 256, (4, 5), dtype=np.uint8))
+    soft = few.resize((500, 400), Image.Resampling.BICUBIC)
+    warm, cold = ImageOps.colorize(soft, "#201008", "#f8e0a0"), ImageOps.colorize(soft, "#081020", "#90c0ff")
+    a, box = view(warm), (100, 80, 420, 340)
+
+    def same(part: Image.Image) -> bool:
+        b = view(part)
+        scale = b.sides[0] / 320
+        there = np.array([[scale * 500 / a.sides[0], 0, -100 * scale], [0, scale * 400 / a.sides[1], -80 * scale]])
+        return look(a, b, [there], exact=True).same
+
+    assert same(warm.crop(box))
+    assert not same(cold.crop(box))
+    assert seen(warm, cold).same  # as a whole it is
 
 
 def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -> Image.Image:
@@ -437,6 +471,30 @@ def test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it() -> 
     assert inked(laid(plain, view(lines(1)), there)) is not None
     assert inked(laid(view(lines(1)), plain, there)) is not None
     assert inked(laid(view(lines(1)), view(lines(2)), there)) is None
+
+
+@pytest.mark.parametrize("kind", ["scene", "text", "portrait"])
+def test_a_glance_says_what_a_look_says_or_nothing(kind: str) -> None:
+    picture, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
+    edits = [
+        picture.resize((300, 229)),
+        ImageOps.posterize(picture, 3),
+        stuck(picture, [(40, 50)]),
+        stuck(picture, [(40, 50), (200, 160), (300, 20)]).filter(ImageFilter.GaussianBlur(2)),
+        picture.crop((0, 0, 380, 300)),
+        picture.rotate(3),
+        ImageOps.expand(picture, 30, "white"),
+        ImageOps.invert(picture),
+        other,
+    ]
+    a, said = view(picture), 0
+    for edit in edits:
+        b = view(edit)
+        guesses = [turning(0, a.sides, b.sides)]
+        glanced, looked = glance(a, b, guesses), look(a, b, guesses)
+        said += glanced is not None
+        assert glanced is None or repr(glanced) == repr(looked)
+    assert said >= 2
 
 
 def test_a_look_from_the_other_side_says_the_other_way_round() -> None:

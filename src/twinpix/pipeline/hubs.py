@@ -1,6 +1,6 @@
 """Who has whom, where of each neighbourhood the best is to stay. Nothing is looked at here."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -82,7 +82,7 @@ class Hubs:
         for node in sorted(self._open):
             if node not in self._hub:
                 joints = [other for other in self._open[node] if self._hub.get(other, node) != node]
-                yield from ((node, joint) for joint in sorted(joints, key=self._worth)[:_JOINTS])
+                yield from ((node, joint) for joint in self._likeliest(joints))
 
     def bridges(self) -> Iterator[Ends]:
         """Of each hub some of its own, with those that they may match and that a better hub has.
@@ -93,12 +93,17 @@ class Hubs:
             every, some = list[Ends](), list[Ends]()
             for node in sorted(self._own[hub]):
                 others = [other for other in self._open[node] if self._is_better(self._hub.get(other, hub), hub)]
-                for joint in sorted(others, key=self._worth)[:_JOINTS]:
+                for joint in self._likeliest(others):
                     bridged = (self._hub[joint], hub) in self._bridged
                     (every if bridged else some).append((node, joint))
             some.sort(key=lambda ends: (self._worth(ends[0])[0] + self._worth(ends[1])[0], ends))
             yield from every
             yield from some[:_JOINTS]
+
+    def _likeliest(self, joints: Collection[int]) -> list[int]:
+        """The best joints of the hubs that have most of them: a banner joins a picture with a few of each other one."""
+        of_hub = Counter(self._hub[joint] for joint in joints)
+        return sorted(joints, key=lambda joint: (self._worth(joint)[0] * of_hub[self._hub[joint]], joint))[:_JOINTS]
 
     def _key(self, node: int) -> tuple[Any, int]:
         return self._ranks[node], node

@@ -14,7 +14,7 @@ from twinpix.verify.naming import Difference, name_of
 from twinpix.verify.views import View
 from twinpix.verify.weighing import Joint, Weighed, weighed, weighed_joined
 
-VERSION = 3
+VERSION = 4
 """Of what a look says of a pair: another for other verdicts, names or numbers; what stores remember is its own."""
 
 AGREE = 0.65
@@ -55,11 +55,12 @@ class Look(NamedTuple):
 
 
 def glance(a: View, b: View, guesses: Iterable[Map], least: float = AGREE) -> Look | None:
-    """What `look` says where one of the guesses leaves nothing to explain; else None: look closer."""
+    """What `look` says where one of the guesses is enough to say it; else None: look closer."""
+    guesses = list(guesses)
     for there in guesses:
         one = weighed(a, b, there, least)
-        if one.differs is not None and one.clear:
-            return _named(a, b, one, one.differs)
+        if one.differs is not None:  # what was done may be told better on another map
+            return _named(a, b, one, one.differs) if one.clear else look(a, b, guesses, least)
         if one.refuted:
             return _different(one)
     return None

@@ -24,10 +24,13 @@ _PLAIN = 8  # grey levels by which a plain colour varies
 def hull(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The convex hull of what is marked."""
     cv2 = opencv()
-    rows, columns = np.nonzero(marked)
     out = np.zeros(marked.shape, np.uint8)
-    if len(rows):
-        cv2.fillConvexPoly(out, cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32)), 1)
+    rows = np.flatnonzero(marked.any(axis=1))
+    if len(rows):  # the ends of each row: what lies between them is in their hull
+        left, right = (each[rows].argmax(axis=1) for each in (marked, marked[:, ::-1]))
+        columns = np.concatenate([left, marked.shape[1] - 1 - right])
+        ends = np.column_stack([columns, np.tile(rows, 2)])
+        cv2.fillConvexPoly(out, cv2.convexHull(ends.astype(np.int32)), 1)
     return np.asarray(out, dtype=bool)
 
 
