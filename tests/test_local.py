@@ -243,6 +243,13 @@ def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: 
         assert {match.tier for group in report.groups for match in group.matches} <= {"phash", "local"}
 
 
+def test_a_negative_is_found_by_a_hash_turned_over(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        picture = draw("scene", seed, (480, 360))
+        saved(tmp_path, **{f"a{seed}": picture, f"b{seed}": ImageOps.invert(picture).resize((320, 240))})
+    assert groups(twinpix.find(tmp_path, method="cascade", store=None)) == [["a1", "b1"], ["a2", "b2"]]
+
+
 @pytest.mark.parametrize(
     ("a", "b", "relation", "detail"),
     [

@@ -25,6 +25,7 @@ from twinpix.verify import COLOUR, DETAIL, Joint, View, glance, look, turning, v
 from twinpix.verify.agreement import agreement, laid
 from twinpix.verify.alike import apart, as_bent, as_light, as_sharp
 from twinpix.verify.maps import Map, change_of, inverse, overlap, placed, rescaled
+from twinpix.verify.relit import relit
 from twinpix.verify.stickers import inked
 from twinpix.verify.tones import evened
 from twinpix.verify.views import hull
@@ -471,6 +472,63 @@ def test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it() -> 
     assert inked(laid(plain, view(lines(1)), there)) is not None
     assert inked(laid(view(lines(1)), plain, there)) is not None
     assert inked(laid(view(lines(1)), view(lines(2)), there)) is None
+
+
+def solarized(picture: Image.Image) -> Image.Image:
+    return ImageOps.solarize(picture.convert("L"), 128)
+
+
+@pytest.mark.parametrize(
+    ("kind", "turn_over"),
+    [*((kind, ImageOps.invert) for kind in ("scene", "portrait", "landscape", "table")), ("scene", solarized)],
+)
+def test_a_negative_is_the_picture_and_of_no_other(kind: str, turn_over: Callable[[Image.Image], Image.Image]) -> None:
+    picture, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
+    found = seen(picture, turn_over(picture).resize((300, 229)))
+    assert found.relation in ("recoloured", "edited")
+    assert "light and dark turned over" in found.detail
+    assert "light and dark turned over" in found.back
+    assert not seen(other, turn_over(picture)).same
+    a, b = (view(image) for image in (picture, turn_over(picture)))
+    back = verify.as_seen(look(a, b, [turning(0, a.sides, b.sides)]), a, b)
+    assert agreement(laid(*back, turning(0, a.sides, b.sides))).share > 0.9
+
+
+def test_a_part_of_a_negative_is_found_by_what_both_show() -> None:
+    picture = draw("scene", 3, (420, 320))
+    found = seen(picture, ImageOps.invert(picture).crop((12, 8, 420, 320)))
+    assert found.detail.startswith("cropped")
+    assert found.detail.endswith("light and dark turned over")
+
+
+def test_two_flags_of_one_design_are_no_negatives() -> None:
+    def flag(ground: str, cross: str) -> Image.Image:
+        out = Image.new("RGB", (420, 300), ground)
+        ImageDraw.Draw(out).rectangle((130, 0, 180, 300), fill=cross)
+        ImageDraw.Draw(out).rectangle((0, 125, 420, 175), fill=cross)
+        ImageDraw.Draw(out).ellipse((250, 20, 340, 100), fill=cross)
+        return out
+
+    assert not seen(flag("#c8102e", "white"), flag("white", "#002f6c")).same
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 255), min_size=6, max_size=6))
+@settings(max_examples=40, deadline=None)
+def test_levels_that_any_curve_made_are_made_again(seed: int, knots: list[int]) -> None:
+    levels = np.interp(np.arange(256), np.linspace(0, 255, len(knots)), knots)
+    picture = clouds(seed, (360, 270), (24, 18), 2).convert("L")
+    made = picture.point(levels.round().astype(int).tolist())
+    a, b = view(picture), view(made)
+    pair = laid(a, b, turning(0, a.sides, b.sides))
+    low, high = np.quantile(a.grey, (0.02, 0.98)).astype(int)
+    steps = np.diff(levels[low:high])
+    falls = -np.minimum(steps, 0).sum()
+    views = relit(a, b, pair)
+    assert -np.minimum(np.diff(knots), 0).sum() >= 32 or views is None
+    if falls >= 64 and falls >= 0.5 * np.abs(steps).sum() and b.grey.std() > 20:
+        assert views is not None
+        apart_now = [np.abs(one.grey.astype(float) - two.grey).mean() for one, two in ((a, b), views)]
+        assert apart_now[1] < max(6.0, 0.25 * apart_now[0])
 
 
 @pytest.mark.parametrize("kind", ["scene", "text", "portrait"])

@@ -62,7 +62,7 @@ class Comparison:
     seen: str  # what the second look says, in words; "" where there was nothing to look at
     by_pixels: bool  # whether that is the verdict
     look: Look = field(compare=False)  # its map is there in any case: where most agrees, however little that is
-    views: tuple[View, View] = field(compare=False, repr=False)
+    views: tuple[View, View] = field(compare=False, repr=False)  # as the second look compared them
     pictures: tuple[Picture, Picture] = field(compare=False, repr=False)  # by the fast decode
 
     @property
@@ -116,7 +116,7 @@ def compare(
         "" if seen.settled else seen.words,
         decisive is None,
         seen.look,
-        (pairs[0].view, pairs[1].view),
+        seen.views,
         (pairs[0].fast, pairs[1].fast),
     )
 
@@ -135,6 +135,7 @@ class _Seen(NamedTuple):
     relation: Relation | None
     words: str
     look: Look
+    views: tuple[View, View]  # as it compared them
     settled: bool
 
 
@@ -220,20 +221,22 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _
     maps = [verify.turning(turn, a.sides, b.sides) for turn in range(fingerprints.TURNS)]
     first, second = (pair.fast for pair in pairs)
     if first.data == second.data:
-        return _identical("identical-file", "the same file, byte for byte", maps[0])
+        return _identical("identical-file", "the same file, byte for byte", maps[0], (a, b))
     whole = not (first.damaged or second.damaged)
     if whole and pixel_digest(first.data, first.name) == pixel_digest(second.data, second.name):
-        return _identical("identical-pixels", "the same pixels in different files", maps[0])
+        return _identical("identical-pixels", "the same pixels in different files", maps[0], (a, b))
     least = 1 - method.radii["normal"] if fingerprints.by_pixels(method) else verify.AGREE
-    look, on = _drawable(verify.look(a, b, maps, least), a, b, maps)
+    look = verify.look(a, b, maps, least)
+    views = a, b = verify.as_seen(look, a, b)
+    look, on = _drawable(look, a, b, maps)
     if information < INFORMATION_FLOOR:
         nothing = f"{UNDECIDED}: blank, flat or softly graded"
-        return _Seen(None, nothing, look._replace(relation=None, detail="", back=""), True)
-    return _Seen(look.relation, _words(look, on, least), look, False)
+        return _Seen(None, nothing, look._replace(relation=None, detail="", back=""), views, True)
+    return _Seen(look.relation, _words(look, on, least), look, views, False)
 
 
-def _identical(relation: Relation, words: str, there: Map) -> _Seen:
-    return _Seen(relation, words, Look(relation, "", "", 1.0, (1.0, 1.0), 0, there), True)
+def _identical(relation: Relation, words: str, there: Map, views: tuple[View, View]) -> _Seen:
+    return _Seen(relation, words, Look(relation, "", "", 1.0, (1.0, 1.0), 0, there), views, True)
 
 
 class _On(NamedTuple):

@@ -17,7 +17,7 @@ from twinpix.pipeline.hubs import Rank
 from twinpix.pipeline.matching import Said, match
 from twinpix.pipeline.nodes import Nodes
 from twinpix.pipeline.progress import Shares
-from twinpix.pipeline.sight import Proposal
+from twinpix.pipeline.sight import Ends, Proposal
 from twinpix.pipeline.verifying import Verifier, guess_of_turn, guesses_of, pair_of, turned
 from twinpix.search import Alike, Search
 
@@ -98,14 +98,28 @@ def unlike_equals(nodes: Nodes, eye: Verifier) -> set[int]:
 def _proposed(tier: Tier, engine: str, eye: Verifier, said: Said) -> list[Proposal]:
     rows, total = tier.rows, sum(map(len, tier.rows))
     with eye.progress.stage("compare", total):
-        tell = Shares(eye.progress, total, 2 if len(rows[1]) else 1)
+        inverted = bool(tier.name) and tier.method.metric == "hamming"
+        tell = Shares(eye.progress, total, (2 if len(rows[1]) else 1) + inverted)
         if tier.method.metric == "points":
             return _by_points(tier, tell)
         made, begun = Search(engine, tell), time.monotonic()
         found = match(fingerprints.comparable(tier.method, tier.codes), *rows, tier.radius, made)
+        negatives = _negatives(tier, made) if inverted else []
         said.of(made, time.monotonic() - begun)
     ends = zip(found.i.tolist(), found.j.tolist(), found.distance.tolist(), found.turn.tolist(), strict=True)
-    return [Proposal(i, j, None if tier.name else gap, guess_of_turn(turn), tier.name) for i, j, gap, turn in ends]
+    alike = [Proposal(i, j, None if tier.name else gap, guess_of_turn(turn), tier.name) for i, j, gap, turn in ends]
+    known = {one.ends for one in alike}
+    return alike + [Proposal(*ends, None, guess_of_turn(0), tier.name) for ends in negatives if ends not in known]
+
+
+def _negatives(tier: Tier, search: Search) -> list[Ends]:
+    """Pairs of which one may be the negative of the other: of those nearly all bits of a hash are turned over."""
+    first, every = tier.rows[0], np.concatenate(tier.rows)
+    if not len(first):
+        return []
+    i, j, _ = search.join(tier.codes[first, 0], ~tier.codes[every, 0], tier.radius)
+    ends = np.sort(np.column_stack([first[i], every[j]]), axis=1)
+    return [(a, b) for a, b in np.unique(ends, axis=0).tolist() if a != b]
 
 
 def best_of_each(found: Alike, count: int) -> NDArray[np.int64]:

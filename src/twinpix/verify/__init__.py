@@ -1,6 +1,6 @@
 """The second look at a pair: do its pixels agree where the pictures overlap, and how do they differ?"""
 
-from twinpix.verify.looking import AGREE, SCENE, VERSION, Look, glance, look
+from twinpix.verify.looking import AGREE, SCENE, VERSION, Look, as_seen, glance, look
 from twinpix.verify.maps import Map, Side, chained, inverse, rescaled, turning
 from twinpix.verify.views import COLOUR, DETAIL, View, view_of
 from twinpix.verify.weighing import Joint
@@ -16,6 +16,7 @@ __all__ = [
     "Map",
     "Side",
     "View",
+    "as_seen",
     "chained",
     "glance",
     "inverse",

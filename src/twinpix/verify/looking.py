@@ -7,14 +7,15 @@ import numpy as np
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.agreement import refined
+from twinpix.verify.agreement import laid, refined
 from twinpix.verify.maps import Map, corners, inverse, overlap, placed, turning
 from twinpix.verify.matching import Found, fits, found
 from twinpix.verify.naming import Difference, name_of
+from twinpix.verify.relit import relit
 from twinpix.verify.views import View
 from twinpix.verify.weighing import Joint, Weighed, weighed, weighed_joined
 
-VERSION = 4
+VERSION = 5
 """Of what a look says of a pair: another for other verdicts, names or numbers; what stores remember is its own."""
 
 AGREE = 0.65
@@ -28,6 +29,10 @@ _ENOUGH = 0.77  # of the share that must agree otherwise
 _STRAIGHT = 0.025  # of the longer side: how far a map's corners may lie from where an orientation puts them
 _LESS = 0.05  # of the overlap: so much less may agree on the orientation itself
 _WORTH = 0.25  # of the overlap: with less, a map is none that could be made to fit better
+_MAYBE_RELIT = (
+    0.3  # of how one picture varies, by the levels of the other: with less light and dark are not turned over
+)
+_SURE_RELIT, _BLOCKS_RELIT = 0.8, 24  # of the overlap, and blocks, that agree once they are turned back
 _SPREAD = 0.18  # of the overlap, that points of one scene enclose
 
 
@@ -42,6 +47,7 @@ class Look(NamedTuple):
     points: int  # that agree with the map; 0 where none were needed
     there: Map | None  # from places in view a to those in view b
     alike: bool = False  # the same in every place, but for light and colour
+    relit: bool = False  # light and dark are turned over; what agrees does so once they are turned back
 
     def turned(self) -> "Look":
         """The same look from the other side."""
@@ -92,10 +98,20 @@ def look(
     best = best and _straightened(a, b, best, least)
     if best is not None and best.differs is not None:
         return _named(a, b, best, best.differs)
+    turned_back = next(_turned_back(a, b, tried, least), None)
+    if turned_back is not None:
+        return turned_back
     seen = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
     if seen is not None and seen.points >= SCENE and seen.spread >= _SPREAD:
         return Look("similar-scene", "", "", seen.agrees.share, seen.overlap, seen.points, seen.there)
     return _different(best)
+
+
+def as_seen(look: Look, a: View, b: View) -> tuple[View, View]:
+    """Both views as the look compared them: of two that are turned over in light and dark, one is turned back."""
+    if not look.relit or look.there is None:
+        return a, b
+    return relit(a, b, laid(a, b, look.there)) or (a, b)
 
 
 def _straightened(a: View, b: View, best: "Weighed", least: float) -> "Weighed":
@@ -145,6 +161,20 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
         fine = refined(a, b, best.there)
         if fine is not None:
             yield weighed(a, b, fine, least)._replace(points=best.points, spread=best.spread)
+
+
+def _turned_back(a: View, b: View, tried: Iterable[Weighed], least: float) -> Iterator[Look]:
+    """What is seen on maps on which two pictures are one once light and dark of one of them are turned over."""
+    for one in tried:
+        rough = None if one.contrary else relit(a, b, one.pair, _MAYBE_RELIT)
+        if rough is None:
+            continue
+        seen = max(_tried(*rough, [one.there], max(least, _SURE_RELIT), exact=False), key=lambda each: each.worth)
+        differs = seen.differs and seen.differs._replace(relit=True, grain=0.0)  # a curve makes grain, too
+        if differs is None or seen.agrees.blocks < _BLOCKS_RELIT:
+            continue
+        if relit(a, b, laid(a, b, seen.there)) is not None:
+            yield _named(a, b, seen, differs)._replace(relit=True)
 
 
 def _named(a: View, b: View, best: Weighed, differs: Difference) -> Look:

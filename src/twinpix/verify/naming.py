@@ -49,11 +49,12 @@ class Difference(NamedTuple):
     spread: float  # share of the blocks in which something does
     box: tuple[float, float, float, float]  # where, in shares of picture b: left, top, right, bottom
     bent: bool = False  # places of b do not lie as a map of straight lines puts them
+    relit: bool = False  # light and dark are turned over
 
     @property
     def toned(self) -> bool:
         """True when light or colour differs."""
-        return self.tone > _TONE or self.colour > _COLOUR
+        return self.relit or self.tone > _TONE or self.colour > _COLOUR
 
     @property
     def clean(self) -> bool:
@@ -198,7 +199,9 @@ def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
         out.append(Part("edited", "edited: sharpened"))
     elif differs.bent:
         out.append(Part("edited", "edited: bent"))
-    if differs.toned:
+    if differs.relit:
+        out.append(Part("recoloured", "light and dark turned over"))
+    elif differs.toned:
         what = "recoloured" if differs.colour > _COLOUR else "lightened or darkened"
         out.append(Part("recoloured", what))
     return out
