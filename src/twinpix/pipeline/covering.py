@@ -98,14 +98,15 @@ class Best:
         return len(self._sight.found) > count
 
     def _cover(self, *, glance: bool = False) -> None:
-        covers, hubs = True, self._hubs
-        while edges := list(hubs.edges(every=not covers)):
+        depth, hubs = 0, self._hubs
+        while edges := list(hubs.edges(depth)):
             looked = {hubs.take(*ends): ends for ends in edges}
             matching = self._sight.look(list(looked), glance=glance)
             self._claim(looked[one] for one in matching)
             # What matches and has another hub may join that to this one.
             hubs.propose([one for one in matching if hubs.hub_of(looked[one][1]) != looked[one][0]])
             covers = len(edges) < _WORTH or len(matching) > _COVERING * len(edges)
+            depth = 0 if covers else 2 * depth + 1
 
     def _claim(self, pairs: Iterable[Ends]) -> None:
         """Make nodes a hub's own, and with each, where they match, those that were the node's."""

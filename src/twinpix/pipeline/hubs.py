@@ -65,16 +65,17 @@ class Hubs:
         """Note that one of a hub's own matches a better hub: the others may be tried too."""
         self._bridged.add((better, worse))
 
-    def edges(self, *, every: bool) -> Iterator[Ends]:
+    def edges(self, depth: int) -> Iterator[Ends]:
         """The pairs to look at next: of each free node that is the best of its free neighbours, with them.
 
-        Where that leads to little, since pictures look alike and are no copies, `every` pair of free nodes.
+        Where that leads to little, since the best look like others and are no copies: of each than which no more than
+        `depth` are better.
         """
         free = [node for node in self._open if node not in self._hub]
         for node in sorted(free, key=self._key):
             near = [other for other in self._open[node] if other not in self._hub]
             worse = [other for other in near if self._is_better(node, other)]
-            if every or len(worse) == len(near):
+            if len(near) - len(worse) <= depth:
                 yield from ((node, other) for other in sorted(worse))
 
     def joints(self) -> Iterator[Ends]:

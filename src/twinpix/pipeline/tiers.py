@@ -108,7 +108,7 @@ def _proposed(tier: Tier, engine: str, eye: Verifier, said: Said) -> list[Propos
         said.of(made, time.monotonic() - begun)
     ends = zip(found.i.tolist(), found.j.tolist(), found.distance.tolist(), found.turn.tolist(), strict=True)
     alike = [Proposal(i, j, None if tier.name else gap, guess_of_turn(turn), tier.name) for i, j, gap, turn in ends]
-    known = {one.ends for one in alike}
+    known = {one.ends for one in alike} if negatives else ()
     return alike + [Proposal(*ends, None, guess_of_turn(0), tier.name) for ends in negatives if ends not in known]
 
 

@@ -29,9 +29,7 @@ _ENOUGH = 0.77  # of the share that must agree otherwise
 _STRAIGHT = 0.025  # of the longer side: how far a map's corners may lie from where an orientation puts them
 _LESS = 0.05  # of the overlap: so much less may agree on the orientation itself
 _WORTH = 0.25  # of the overlap: with less, a map is none that could be made to fit better
-_MAYBE_RELIT = (
-    0.3  # of how one picture varies, by the levels of the other: with less light and dark are not turned over
-)
+_MAYBE_RELIT = 0.3  # of how one picture varies, by the levels of the other: with less it is another one
 _SURE_RELIT, _BLOCKS_RELIT = 0.8, 24  # of the overlap, and blocks, that agree once they are turned back
 _SPREAD = 0.18  # of the overlap, that points of one scene enclose
 
