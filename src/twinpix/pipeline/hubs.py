@@ -97,14 +97,14 @@ class Hubs:
                 for joint in self._likeliest(others):
                     bridged = (self._hub[joint], hub) in self._bridged
                     (every if bridged else some).append((node, joint))
-            some.sort(key=lambda ends: (self._worth(ends[0])[0] + self._worth(ends[1])[0], ends))
+            some.sort(key=lambda ends: (-self._worth(ends[0]) - self._worth(ends[1]), ends))
             yield from every
             yield from some[:_JOINTS]
 
     def _likeliest(self, joints: Collection[int]) -> list[int]:
         """The best joints of the hubs that have most of them: a banner joins a picture with a few of each other one."""
         of_hub = Counter(self._hub[joint] for joint in joints)
-        return sorted(joints, key=lambda joint: (self._worth(joint)[0] * of_hub[self._hub[joint]], joint))[:_JOINTS]
+        return sorted(joints, key=lambda joint: (-self._worth(joint) * of_hub[self._hub[joint]], joint))[:_JOINTS]
 
     def _key(self, node: int) -> tuple[Any, int]:
         return self._ranks[node], node
@@ -112,5 +112,5 @@ class Hubs:
     def _is_better(self, node: int, other: int) -> bool:
         return node != other and self._key(node) < self._key(other)
 
-    def _worth(self, joint: int) -> tuple[float, int]:
-        return -self._shows(self._hub[joint], joint), joint
+    def _worth(self, joint: int) -> float:
+        return self._shows(self._hub[joint], joint)

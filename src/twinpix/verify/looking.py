@@ -96,7 +96,7 @@ def look(
     best = best and _straightened(a, b, best, least)
     if best is not None and best.differs is not None:
         return _named(a, b, best, best.differs)
-    turned_back = next(_turned_back(a, b, tried, least), None)
+    turned_back = _turned_back(a, b, tried, least)
     if turned_back is not None:
         return turned_back
     seen = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
@@ -161,8 +161,8 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
             yield weighed(a, b, fine, least)._replace(points=best.points, spread=best.spread)
 
 
-def _turned_back(a: View, b: View, tried: Iterable[Weighed], least: float) -> Iterator[Look]:
-    """What is seen on maps on which two pictures are one once light and dark of one of them are turned over."""
+def _turned_back(a: View, b: View, tried: Iterable[Weighed], least: float) -> Look | None:
+    """What is seen on the first map on which two pictures are one once light and dark of one are turned over."""
     for one in tried:
         rough = None if one.contrary else relit(a, b, one.pair, _MAYBE_RELIT)
         if rough is None:
@@ -172,7 +172,8 @@ def _turned_back(a: View, b: View, tried: Iterable[Weighed], least: float) -> It
         if differs is None or seen.agrees.blocks < _BLOCKS_RELIT:
             continue
         if relit(a, b, laid(a, b, seen.there)) is not None:
-            yield _named(a, b, seen, differs)._replace(relit=True)
+            return _named(a, b, seen, differs)._replace(relit=True)
+    return None
 
 
 def _named(a: View, b: View, best: Weighed, differs: Difference) -> Look:
