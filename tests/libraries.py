@@ -5,8 +5,9 @@ from pathlib import Path
 
 import xxhash
 
+from twinpix import outputs
 from twinpix.model import Counts, Group, Match, Member, Report, Unique
-from twinpix.report import write_file, writer
+from twinpix.report import writer
 from twinpix.report.base import encoded
 
 Tree = dict[str, tuple[bytes, int, int]]  # content, time, mode of each file
@@ -86,7 +87,7 @@ def report(base: Path, groups: list[Group], roots: tuple[str, ...] = ("photos",)
 
 def save(found: Report, path: Path) -> Path:
     """Write a report."""
-    write_file(str(path), encoded(writer("json").parts(found)))
+    outputs.write(str(path), encoded(writer("json").parts(found)), writer("json").kind)
     return path
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 import twinpix
 from drawings import LOW_KINDS, draw
+from twinpix import outputs
 from twinpix import report as reports
 from twinpix.errors import UsageError
 from twinpix.model import Report
@@ -303,7 +304,8 @@ def test_names_survive_json(tmp_path: Path, picture: Draw) -> None:
             file.write((tmp_path / "a.png").read_bytes())
     report = twinpix.find([os.fsdecode(folder)], store=None)
     path = tmp_path / "report.json"
-    reports.write_file(str(path), (part.encode() for part in reports.writer("json").parts(report)))
+    writer = reports.writer("json")
+    outputs.write(str(path), (part.encode() for part in writer.parts(report)), writer.kind)
     assert "schön 写真.png" in path.read_text()
     again = reports.read(str(path))
     assert again == report

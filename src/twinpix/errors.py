@@ -10,7 +10,8 @@ class Exit(IntEnum):
     SOME_FAILED = 1  # finished, but some images failed and --strict was given
     USAGE = 2
     REFUSED = 3  # an action, or writing a result, was refused or failed
-    FOUND = 10  # duplicates found and --fail-if-found was given
+    FOUND = 10  # duplicates found and --fail-if-found was given, also when images failed
+    NOTHING_COMPARED = 11  # a gate (--fail-if-found, --strict) was asked for, and there was no image to compare
     INTERRUPTED = 130
 
 

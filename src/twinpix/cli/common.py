@@ -86,6 +86,8 @@ GuardOption = Annotated[
     bool, typer.Option("--guard/--no-guard", help="Match blank and softly graded pictures by identity only.")
 ]
 
+ForceOption = Annotated[bool, typer.Option("--force", help="Let an output replace a file that twinpix did not write.")]
+
 
 def specs(text: str) -> list[str]:
     """Methods separated by commas; an option of a method may follow a comma too (`phash:size=8,flavour=imagehash`)."""

@@ -32,12 +32,13 @@ def compare(
             "what differs (.png, .jpg, .webp).",
         ),
     ] = None,
+    force: common.ForceOption = False,
 ) -> int:
     """Print how far apart two images are by every method, what their pixels say, and a verdict."""
     if explain:
         from twinpix.plots import explain as drawing
 
-        drawing.require_writable(explain, (a, b))
+        drawing.require_writable(explain, (a, b), force=force)
     from twinpix import pipeline
 
     result = pipeline.compare(a, b, method=method, decode=decode.value)
@@ -53,6 +54,6 @@ def compare(
         print(f"second look: {result.seen}")
     print(f"verdict: {result.verdict}")
     if explain:
-        drawing.write_explanation(result, explain)
+        drawing.write_explanation(result, explain, force=force)
         print(f"explained: {explain}")
     return Exit.DONE

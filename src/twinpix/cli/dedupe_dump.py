@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twinpix.cli import common
 from twinpix.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def dedupe_dump(
     show_duplicates: Annotated[
         bool, typer.Option("--show-duplicates", "-s", help="Copy duplicates to DIR_duplicates, by what they repeat.")
     ] = False,
+    force: common.ForceOption = False,
 ) -> int:
     """Count, list and copy the different images of a dump, as the deduplication script for Nutch dumps does.
 
@@ -40,14 +42,14 @@ def dedupe_dump(
         raise UsageError("--show-duplicates copies to a folder beside --output-dir: give --output-dir DIR too")
     if "" in (dump_dir, output_dir, output_json):
         raise UsageError("a name is empty")
-    from twinpix import report as reports
+    from twinpix import outputs
     from twinpix.cli import acting
     from twinpix.compat import dedupe_dump as front_end
     from twinpix.pipeline.terminal import progress
 
     folder = os.path.abspath(output_dir) if output_dir else ""
     if output_json is not None:
-        reports.require_folder(output_json)
+        outputs.require(output_json, front_end.LIST, force=force)
     front_end.check(dump_dir, folder)
     if folder:
         acting.mend(folder)
@@ -56,7 +58,7 @@ def dedupe_dump(
     print(f"Initial_Image_Count: {found.counts.images}")
     print(f"Final_Image_Count: {front_end.kept(found)}")
     if output_json is not None:
-        front_end.write(found, output_json, progress())
+        front_end.write(found, output_json, progress(), force=force)
     if not folder:
         return Exit.DONE
     return acting.carry_out(folder, lambda: front_end.plan(found, folder, duplicates=show_duplicates))

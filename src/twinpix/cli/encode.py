@@ -1,6 +1,7 @@
 """`twinpix encode`."""
 
 import io
+import re
 import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from twinpix.cli import common
 from twinpix.cli.common import DecodeName
 from twinpix.errors import Exit, UsageError
 from twinpix.model import Bytes2D, Fingerprints
+from twinpix.outputs import Kind, starts
 from twinpix.pipeline.options import DEFAULT_METHOD
 from twinpix.pipeline.terminal import progress
 
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from twinpix.pipeline import Coded, Options
+
+_SPEC = re.compile(rb'\{\s*"[a-z_]+[^"]*":\s*\{')  # JSON of encode: method, then path, then code
+_KINDS = {
+    "jsonl": starts("codes file of twinpix", b'{"schema": "twinpix.codes/'),
+    "json": Kind("codes file of twinpix", lambda file: _SPEC.match(file.read(512)) is not None),
+    "csv": starts("codes file of twinpix", b"path,method,code\n"),
+    "npz": Kind("codes file of twinpix", lambda file: file.read(4) == b"PK\3\4" and b"/names.npy" in file.read(256)),
+}
 
 
 def encode(
@@ -41,6 +51,7 @@ def encode(
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,
+    force: common.ForceOption = False,
     decode: common.DecodeOption = DecodeName.fast,
     device: common.DeviceOption = "",
     workers: common.WorkersOption = 0,
@@ -52,15 +63,15 @@ def encode(
     """Write the codes of images: hexadecimal in JSON and CSV, arrays in NPZ (names, and one array a method)."""
     specs, method = method or [DEFAULT_METHOD], None
     chosen = common.options(locals())
-    from twinpix import pipeline, report
+    from twinpix import outputs, pipeline, report
 
     kind = "json" if output == "-" else PurePath(output).suffix.lower().lstrip(".")
     if kind not in ("jsonl", "json", "csv", "npz"):
         raise UsageError(f"codes are written to .jsonl, .json, .csv or .npz, not to {output}")
     if output != "-":
-        report.require_folder(output)
+        outputs.require(output, _KINDS[kind], force=force)
     if kind == "jsonl":
-        return _stream(paths, specs, chosen, output, strict)
+        return _stream(paths, specs, chosen, output, strict=strict, force=force)
     coded = pipeline.encode(
         paths,
         specs,
@@ -71,7 +82,7 @@ def encode(
     if output == "-":
         sys.stdout.buffer.write(data)
     else:
-        report.write_file(output, [data])
+        outputs.write(output, [data], _KINDS[kind], force=force)
     first = next(iter(coded.values()))
     what = f"{report.plural(len(first.refs), 'image')} coded"
     failed = {failure.path for prints in coded.values() for failure in prints.failures}
@@ -83,7 +94,7 @@ def encode(
     return Exit.SOME_FAILED if strict and failed else Exit.DONE
 
 
-def _stream(paths: list[str], specs: list[str], options: "Options", output: str, strict: bool) -> int:
+def _stream(paths: list[str], specs: list[str], options: "Options", output: str, *, strict: bool, force: bool) -> int:
     """Write the codes as they are made."""
     from twinpix import pipeline
     from twinpix.report import plural, printable
@@ -96,7 +107,7 @@ def _stream(paths: list[str], specs: list[str], options: "Options", output: str,
                 failed.append(f"  {printable(row.path)}: {row.error}")
             yield row
 
-    count = pipeline.write_codes(output, pipeline.header_of(specs, options), rows())
+    count = pipeline.write_codes(output, pipeline.header_of(specs, options), rows(), force=force)
     unused = f", {plural(len(failed), 'file')} could not be used" if failed else ""
     typer.echo("\n".join([f"{plural(count, 'image')} coded{unused}: {output}", *failed[:10]]), err=True)
     return Exit.SOME_FAILED if strict and failed else Exit.DONE

@@ -38,6 +38,7 @@ def evaluate(
     plot: Annotated[
         str | None, typer.Option("--plot", metavar="FILE", help="Draw precision against recall, with --in.")
     ] = None,
+    force: common.ForceOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Say how good a result is, or which method and radius suit some images, given what is true.
@@ -53,6 +54,10 @@ def evaluate(
     from twinpix.evaluation.methods import measure
 
     specs = common.specs(methods)
+    if plot:
+        from twinpix.plots import figure
+
+        figure.require(plot, force=force)
     known = read_truth(truth)
     found = measure(known, str(folder), specs, chosen, progress())
     if plot:
@@ -61,7 +66,7 @@ def evaluate(
         curves = {method.spec: (method.curve.precision, method.curve.recall) for method in found.methods}
         marked = {method.spec: method.curve.recommended for method in found.methods}
         steps = {method.spec: method.step for method in found.methods}
-        plots.save(plots.precision_recall(curves, marked, steps), plot)
+        plots.save(plots.precision_recall(curves, marked, steps), plot, force=force)
     _measured(found, as_json)
     return Exit.DONE
 

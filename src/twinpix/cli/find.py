@@ -1,7 +1,7 @@
 """`twinpix find`."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -11,6 +11,10 @@ from twinpix.errors import Exit, UsageError
 from twinpix.keep import DEFAULT as DEFAULT_KEEP
 from twinpix.pipeline.options import DEFAULT_METHOD
 from twinpix.pipeline.terminal import progress
+
+if TYPE_CHECKING:
+    from twinpix.model import Report
+    from twinpix.outputs import Kind
 
 
 def find(
@@ -67,15 +71,17 @@ def find(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write the report there (JSON unless --format says else); - is stdout.",
+            help="Write the report there; the suffix names the format (.json, .csv, .txt, .html); - is JSON on stdout.",
         ),
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option(
-            "--format", "-f", metavar="NAME", help="text, json, csv or fdupes; default: text, or json with -o."
-        ),
+        typer.Option("--format", "-f", metavar="NAME", help="text, json, csv or fdupes; default: text, or as -o says."),
     ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="With -f fdupes: end each path with a NUL byte, not a line end.")
+    ] = False,
+    force: common.ForceOption = False,
     decode: common.DecodeOption = DecodeName.fast,
     device: common.DeviceOption = "",
     workers: common.WorkersOption = 0,
@@ -93,31 +99,82 @@ def find(
     on from there.
     """
     chosen = common.options(locals())
-    from twinpix import pipeline, report, sources
-    from twinpix.report.base import encoded
-    from twinpix.report.text import summary
+    from twinpix import pipeline, sources
 
-    to_file = output is not None and output != "-"
-    name = format or ("json" if to_file else "text")
-    writer = report.writer(name)
-    if output is not None and to_file:
-        report.require_folder(output)
+    target = _Target.of(output, format, null=null, force=force)
     listed = sources.names_from(files_from) if files_from else []
     if files_from and not listed and not paths:
         raise UsageError(f"the list {files_from} names no file")
     found = pipeline.find(paths or [], chosen, listed=listed, progress=progress())
-    parts = encoded(writer.parts(found))
-    if output is not None and to_file:
-        report.write_file(output, parts)
-        sys.stdout.write(summary(found))
-        sys.stdout.write(f"report: {output}\n")
-    else:
-        sys.stdout.flush()
-        sys.stdout.buffer.writelines(parts)
-        if name not in ("text", "json"):
-            sys.stderr.write(summary(found))
-    if strict and found.failures:
-        return Exit.SOME_FAILED
+    target.write(found)
     if fail_if_found and found.groups:
         return Exit.FOUND
+    if (fail_if_found or strict) and not found.counts.images:
+        print("twinpix: no image was compared", file=sys.stderr)
+        return Exit.NOTHING_COMPARED
+    if strict and found.failures:
+        return Exit.SOME_FAILED
     return Exit.DONE
+
+
+class _Target(NamedTuple):
+    """Where a report is written, and how."""
+
+    path: str  # "" for stdout
+    format: str
+    force: bool
+    null: bool
+
+    @classmethod
+    def of(cls, output: str | None, format: str | None, *, null: bool, force: bool) -> "_Target":
+        """Raises `UsageError` or `OutputError` for what could not be written after the work."""
+        from twinpix import outputs, report
+
+        path = output if output not in (None, "-") else ""
+        name = format or (_format_of(path) if path else "json" if output == "-" else "text")
+        if null and name != "fdupes":
+            raise UsageError("-0 separates the paths of -f fdupes: give both")
+        if name == "html" and not path:
+            raise UsageError("a page is written to a file: give -o FILE.html")
+        if path:
+            outputs.require(path, _kind_of(name), force=force)
+        else:
+            report.writer(name)
+        return cls(path or "", name, force, null)
+
+    def write(self, found: "Report") -> None:
+        from twinpix import outputs, report
+        from twinpix.report.base import encoded
+        from twinpix.report.text import summary
+
+        if self.format == "html":
+            from twinpix import plots
+
+            plots.write_page(found, self.path, force=self.force)
+        else:
+            writer = report.writer(f"{self.format}:null" if self.null else self.format)
+            if self.path:
+                outputs.write(self.path, encoded(writer.parts(found)), writer.kind, force=self.force)
+            else:
+                sys.stdout.flush()
+                sys.stdout.buffer.writelines(encoded(writer.parts(found)))
+        if self.path:
+            sys.stdout.write(f"{summary(found)}{self.format if self.format == 'html' else 'report'}: {self.path}\n")
+        elif self.format not in ("text", "json"):
+            sys.stderr.write(summary(found))
+
+
+def _kind_of(format: str) -> "Kind":
+    if format == "html":
+        from twinpix.plots.page import PAGE
+
+        return PAGE
+    from twinpix import report
+
+    return report.writer(format).kind
+
+
+def _format_of(path: str) -> str:
+    from twinpix import report
+
+    return "html" if path.lower().endswith((".html", ".htm")) else report.format_of(path)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twinpix.cli import common
 from twinpix.errors import Exit, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def plot(
     histogram: Annotated[
         str | None, typer.Option("--histogram", metavar="FILE", help="Distances of all matches (.png, .svg, .pdf).")
     ] = None,
+    force: common.ForceOption = False,
 ) -> int:
     """Draw a report: a page of all groups, a sheet for each group, a histogram of the distances.
 
@@ -44,13 +46,13 @@ def plot(
             print(f"the first {_FIRST} of {len(found.groups):,} groups; --html FILE shows them all")
     if group and not sheet:
         raise UsageError("--group chooses sheets: give --sheet DIR too")
-    _require(html, histogram, sheet)
+    _require(html, histogram, sheet, force=force)
     sheets = _sheets(found, sheet, group) if sheet else []
     if html:
-        plots.write_page(found, html)
+        plots.write_page(found, html, force=force)
         print(f"page: {html}")
     if histogram:
-        plots.save(plots.distance_histogram(found), histogram)
+        plots.save(plots.distance_histogram(found), histogram, force=force)
         print(f"histogram: {histogram}")
     if sheet:
         Path(sheet).mkdir(parents=True, exist_ok=True)
@@ -60,16 +62,17 @@ def plot(
     return Exit.DONE
 
 
-def _require(html: str | None, histogram: str | None, sheet: str | None) -> None:
+def _require(html: str | None, histogram: str | None, sheet: str | None, *, force: bool) -> None:
     """Raise what would be raised after the work was done."""
+    from twinpix import outputs
     from twinpix.plots import figure
-    from twinpix.report import require_folder
+    from twinpix.plots.page import PAGE
 
-    for path in filter(None, (html, histogram)):
-        require_folder(path)
+    if html:
+        outputs.require(html, PAGE, force=force)
     if histogram:
-        figure.format_of(histogram)
-    if histogram or sheet:
+        figure.require(histogram, force=force)
+    if sheet:
         figure.require_library()
     if sheet and Path(sheet).exists() and not Path(sheet).is_dir():
         raise OutputError(f"{sheet} is no folder: name another one")

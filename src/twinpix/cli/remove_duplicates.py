@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twinpix.cli import common
 from twinpix.errors import Exit
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def remove_duplicates(
         bool, typer.Option("--no-data-dir", help="Images lie anywhere in DIR, not in DIR/data/…images….")
     ] = False,
     no_annot: Annotated[bool, typer.Option("--no-annot", help="Leave annotations where they are.")] = False,
+    force: common.ForceOption = False,
 ) -> int:
     """Find duplicates within and between data sets and move them away, as remove_duplicates.py does.
 
@@ -78,6 +80,7 @@ def remove_duplicates(
         dry_run=dry_run,
         no_data_dir=no_data_dir,
         no_annot=no_annot,
+        force=force,
     )
     front_end.check(options)
     if not dry_run and not encodings_only:
@@ -85,7 +88,9 @@ def remove_duplicates(
     coded = front_end.coded(options, progress())
     _tell(coded)
     if encodings_out is not None:
-        print(f"encodings: {front_end.write(encodings_out, coded.by_path(), coded.missing, coded.encoder)}")
+        print(
+            f"encodings: {front_end.write(encodings_out, coded.by_path(), coded.missing, coded.encoder, force=force)}"
+        )
     if encodings_only:
         return Exit.DONE
     found = front_end.found(coded, options.radius, options.duplicates, progress())

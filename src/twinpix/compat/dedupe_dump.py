@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from twinpix import actions, pipeline, report, sources
+from twinpix import actions, outputs, pipeline, sources
 from twinpix.actions import Scope
 from twinpix.errors import UsageError
 from twinpix.model import Member, Plan, Report, Step, Unique
@@ -42,7 +42,10 @@ def kept(found: Report) -> int:
     return found.counts.images - sum(len(group.members) - 1 for group in found.groups)
 
 
-def write(found: Report, path: str, progress: Progress) -> None:
+LIST = outputs.starts("list of dedupe-dump", b'[\n {\n  "location": ', b"[]\n")
+
+
+def write(found: Report, path: str, progress: Progress, *, force: bool = False) -> None:
     """Write a list of what stays, each with the method's hash, its location, and the same of its duplicates."""
     names = [
         *(member.path for group in found.groups for member in group.members),
@@ -51,7 +54,7 @@ def write(found: Report, path: str, progress: Progress) -> None:
     (prints,) = encode_files(names, [found.spec], progress=progress).values()  # codes that the store holds
     hashes = {uri: code.tobytes().hex() for uri, code in zip(prints.refs.uris, prints.codes, strict=True)}
     rows = sorted(_rows(found, hashes), key=lambda row: str(row["location"]))
-    report.write_file(path, [dumps(rows).encode()])
+    outputs.write(path, [dumps(rows).encode()], LIST, force=force)
 
 
 def _rows(found: Report, hashes: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Codes as a stream: made from files, or from pictures in memory, written as they come, read row by row.
 
-A codes file is JSON, a value a line: first what the codes are, then a row an image. What a run that was
-stopped has written can be read; the next run finds its codes in the store.
+A codes file is JSON, a value a line: a header that names the methods, then a row an image. A run that is stopped
+leaves no codes file; the next run finds its codes in the store.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twinpix import fingerprints, plugins, search, sources
-from twinpix.errors import ImageError, OutputError, UsageError
+from twinpix import fingerprints, outputs, plugins, search, sources
+from twinpix.errors import ImageError, UsageError
 from twinpix.fingerprints import INFORMATION_FLOOR, information_of, width_of
 from twinpix.imaging import decode, picture_of
 from twinpix.model import Decode, Files, numbers
@@ -26,6 +26,7 @@ from twinpix.report.json import escaped
 from twinpix.store import Result
 
 SCHEMA = "twinpix.codes/1"
+CODES = outputs.starts("codes file of twinpix", b'{"schema": "twinpix.codes/')
 CHUNK = 2_000  # files that are coded between two writes
 _TOGETHER = 20_000  # rows that are looked in at once
 
@@ -119,30 +120,27 @@ def _row(uri: str, digest: str, results: Sequence[Result]) -> Coded:
     return Coded(uri, codes, first.width, first.height, first.information, digest)
 
 
-def write_codes(path: str, header: Header, rows: Iterable[Coded]) -> int:
+def write_codes(path: str, header: Header, rows: Iterable[Coded], *, force: bool = False) -> int:
     """Write a codes file as its rows come, beside `path` until it is whole; returns how many images have codes.
 
-    Raises `OutputError` when that is not possible; what was at `path` before is there still.
+    Raises `OutputError` when that is not possible, `UsageError` for a file that holds no codes unless `force` is
+    given; the file that was at `path` before is there still.
     """
-    partial, count = f"{path}.partial", 0
-    try:
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write(_line({"schema": SCHEMA, **header._asdict()}))
-            for row in rows:
-                value = {key: item for key, item in row._asdict().items() if item and key != "codes"}
-                value["codes"] = [code.hex() for code in row.codes]
-                file.write(_line(value))
-                count += bool(row.codes)
-                if count % CHUNK == 0:
-                    file.flush()
-        os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; what was there before is untouched") from None
+    count = 0
+    with outputs.writing(path, CODES, force=force) as file:
+        file.write(_line({"schema": SCHEMA, **header._asdict()}))
+        for row in rows:
+            value = {key: item for key, item in row._asdict().items() if item and key != "codes"}
+            value["codes"] = [code.hex() for code in row.codes]
+            file.write(_line(value))
+            count += bool(row.codes)
+            if count % CHUNK == 0:
+                file.flush()
     return count
 
 
-def _line(value: dict[str, Any]) -> str:
-    return escaped(json.dumps(value, ensure_ascii=False)) + "\n"
+def _line(value: dict[str, Any]) -> bytes:
+    return (escaped(json.dumps(value, ensure_ascii=False)) + "\n").encode()
 
 
 def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:

@@ -7,19 +7,21 @@ import colorsys
 import io
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps, features
+from PIL.PngImagePlugin import PngInfo
 
-from twinpix import report
+from twinpix import outputs
 from twinpix.errors import ImageError, OutputError
 from twinpix.imaging import thumbnail
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
 from twinpix.pipeline.comparing import Comparison, Places, common_points, lying
 from twinpix.plots import lettering
+from twinpix.plots.figure import exif_mark
 from twinpix.plots.lettering import Colour
 from twinpix.report import plural
 from twinpix.verify import Look, Map, View
@@ -51,18 +53,31 @@ Mask = NDArray[np.bool_]
 RGB = NDArray[np.uint8]  # (rows, columns, 3)
 
 
-def write_explanation(comparison: Comparison, path: str) -> None:
-    """Draw a comparison in the format that the file's suffix names; raises `OutputError`."""
-    require_writable(path, (comparison.a, comparison.b))
+def write_explanation(comparison: Comparison, path: str, *, force: bool = False) -> None:
+    """Draw a comparison in the format that the file's suffix names.
+
+    Raises `OutputError` when it cannot be written, `UsageError` for a file that twinpix did not draw unless `force`
+    is given; one of the two images is never replaced.
+    """
+    require_writable(path, (comparison.a, comparison.b), force=force)
     form, out = _format_of(path), io.BytesIO()
-    explanation(comparison).save(out, form, **({} if form == "PNG" else {"quality": 92}))
-    report.write_file(path, [out.getvalue()])
+    explanation(comparison).save(out, form, **_options(form))
+    outputs.write(path, [out.getvalue()], outputs.PICTURE, force=force)
 
 
-def require_writable(path: str, images: Sequence[str] = ()) -> None:
-    """Raise `OutputError` where no picture can be written, or where it would take the place of one of the images."""
+def _options(form: str) -> dict[str, Any]:
+    """How a picture is saved, with a mark that says who drew it."""
+    if form == "PNG":
+        marks = PngInfo()
+        marks.add_text("Software", outputs.MARK.decode())
+        return {"pnginfo": marks}
+    return {"quality": 92, **({"comment": outputs.MARK} if form == "JPEG" else {"exif": exif_mark()})}
+
+
+def require_writable(path: str, images: Sequence[str] = (), *, force: bool = False) -> None:
+    """Raise what `write_explanation` would raise, before the work."""
     _format_of(path)
-    report.require_folder(path)
+    outputs.require(path, outputs.PICTURE, force=force)
     for image in images:
         if os.path.exists(path) and os.path.exists(image) and os.path.samefile(path, image):
             raise OutputError(f"cannot write {path}: it is one of the images that are compared")

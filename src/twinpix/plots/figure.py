@@ -4,9 +4,9 @@ import io
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from twinpix import report
+from twinpix import outputs, report
 from twinpix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,18 +50,50 @@ def plain(axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
-def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
-    """Write a figure in the format that its suffix names; raises `UsageError` for another one."""
+def require(path: str, *, force: bool = False) -> None:
+    """Raise before the work what `save` would raise after it."""
+    require_library()
+    format_of(path)
+    outputs.require(path, outputs.PICTURE, force=force)
+
+
+def save(figure: "Figure", path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Write a figure in the format that its suffix names.
+
+    Raises `UsageError` for a suffix of no format, and for a file that twinpix did not draw unless `force` is given.
+    """
     name = os.fspath(path)
     form = format_of(name)
     from matplotlib import rc_context
 
     out = io.BytesIO()
-    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
+    marks = _marks(form)
     with rc_context({"svg.hashsalt": "twinpix"}), warnings.catch_warnings():  # the same figure, the same file
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box stands for it
-        figure.savefig(out, format=form, dpi=110, metadata=undated)
-    report.write_file(name, [out.getvalue()])
+        figure.savefig(out, format=form, dpi=110, **marks)
+    outputs.write(name, [out.getvalue()], outputs.PICTURE, force=force)
+
+
+def _marks(form: str) -> dict[str, Any]:
+    """Options of saving a figure: metadata that says who drew it, and not when."""
+    mark = outputs.MARK.decode()
+    marks: dict[str, dict[str, Any]] = {
+        "svg": {"metadata": {"Date": None, "Creator": mark}},
+        "pdf": {"metadata": {"CreationDate": None, "Creator": mark}},
+        "png": {"metadata": {"Software": mark}},
+        "jpg": {"pil_kwargs": {"comment": mark}},
+        "webp": {"pil_kwargs": {"exif": exif_mark()}},
+    }
+    return marks[form]
+
+
+def exif_mark() -> bytes:
+    """EXIF data of one tag, Software: who drew the picture."""
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0131] = outputs.MARK.decode()
+    return exif.tobytes()
 
 
 def show(figure: "Figure") -> None:

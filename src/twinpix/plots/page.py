@@ -13,7 +13,7 @@ from importlib.resources import files
 from itertools import islice
 from typing import Any
 
-from twinpix import report as reports
+from twinpix import outputs
 from twinpix.model import Group, Report, shown
 from twinpix.plots.thumbnails import Missing, Thumbnails, share
 from twinpix.report import bytes_text, plural, printable
@@ -26,12 +26,16 @@ _LEAST = 64
 _SHOWN = 60  # members of a group with a thumbnail
 
 
-def write_page(report: Report, path: str, workers: int = 0) -> None:
+PAGE = outputs.Kind("page of twinpix", lambda file: b'<meta name="generator" content="twinpix">' in file.read(1 << 10))
+
+
+def write_page(report: Report, path: str, workers: int = 0, *, force: bool = False) -> None:
     """Write the page of a report; paths of images start from the report's `base`.
 
-    Raises `OutputError` when it cannot be written; what was there before stays then.
+    Raises `OutputError` when it cannot be written, `UsageError` for a file that is no page of twinpix unless `force`
+    is given; the file that was there before stays then.
     """
-    reports.write_file(path, (part.encode("utf-8", "replace") for part in _parts(report, workers)))
+    outputs.write(path, (part.encode("utf-8", "replace") for part in _parts(report, workers)), PAGE, force=force)
 
 
 def _parts(report: Report, workers: int) -> Iterator[str]:

@@ -5,10 +5,9 @@ from twinpix.report.base import (
     apart,
     bytes_text,
     differs,
+    format_of,
     plural,
     printable,
-    require_folder,
-    write_file,
     writer,
 )
 from twinpix.report.json import read
@@ -18,10 +17,9 @@ __all__ = [
     "apart",
     "bytes_text",
     "differs",
+    "format_of",
     "plural",
     "printable",
     "read",
-    "require_folder",
-    "write_file",
     "writer",
 ]

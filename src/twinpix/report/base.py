@@ -1,18 +1,20 @@
-"""What a writer offers, words for numbers, and a file that is replaced whole or not at all."""
+"""What a writer offers, and words for numbers."""
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 from twinpix import plugins
-from twinpix.errors import OutputError
+from twinpix.errors import UsageError
 from twinpix.model import Match, Report
+from twinpix.outputs import Kind
 
 
 class Writer(Protocol):
     """Turns a report into text."""
+
+    kind: ClassVar[Kind]  # how an earlier file of this writer is known, which a new one may replace
+    suffixes: ClassVar[tuple[str, ...]]  # of the files that are written this way unless --format says else
 
     def parts(self, report: Report) -> Iterator[str]:
         """The text in parts that are made one by one: a report of a million images does not fill the memory."""
@@ -22,58 +24,21 @@ def writer(name: str) -> Writer:
     return cast(Writer, plugins.make("report", name))
 
 
+def format_of(path: str) -> str:
+    """The format that a file's suffix names, JSON without a suffix; raises `UsageError` for a suffix of no format."""
+    suffix = os.path.splitext(path)[1].lower()
+    known = {suffix: name for name in plugins.names("report") for suffix in plugins.load("report", name).suffixes}
+    if suffix and suffix not in known:
+        raise UsageError(
+            f"no format is written to files that end in {suffix} ({', '.join(sorted(known))} are known): "
+            "name another file, or say --format"
+        )
+    return known.get(suffix, "json")
+
+
 def encoded(parts: Iterable[str]) -> Iterator[bytes]:
     """UTF-8 in which a file name's undecodable bytes are what they are on disk."""
     return (part.encode("utf-8", "surrogateescape") for part in parts)
-
-
-def require_folder(path: str) -> None:
-    """Raise `OutputError` when this file cannot be one, or has no folder: better said before the work than after."""
-    folder = os.path.dirname(os.path.realpath(path))
-    if not os.path.isdir(folder):
-        raise OutputError(f"cannot write {path}: there is no folder {folder}")
-    if os.path.isdir(path):
-        raise OutputError(f"cannot write {path}: it is a folder")
-
-
-def write_file(path: str, parts: Iterable[bytes]) -> None:
-    """Write a file whole: until all of it is on the disk, the old one stays, and it is what a link leads to.
-
-    What is no regular file (a pipe, a device) is written to as it is.
-
-    Raises `OutputError` when that is not possible; the old file is untouched then.
-    """
-    target, temporary = os.path.realpath(path), None
-    folder = os.path.dirname(target)
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            with open(path, "wb", buffering=0) as file:  # /dev/stdout may lead to a pipe, which has no other name
-                for part in parts:
-                    file.write(part)
-            return
-        handle, temporary = tempfile.mkstemp(prefix=".twinpix-", dir=folder)
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(target):
-            os.chmod(temporary, os.stat(target).st_mode & 0o777)
-        else:
-            os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-        temporary = None
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; what was there before is untouched") from None
-    finally:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def printable(path: str) -> str:

@@ -4,8 +4,11 @@ import csv as stdlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from twinpix.model import Report
+from twinpix.outputs import Kind, starts
+from twinpix.report.base import printable
 
 COLUMNS = (
     *("group", "role", "path", "bytes", "width", "height", "format"),
@@ -15,7 +18,14 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Csv:
-    """Distance and relation are to the keeper, where they are known."""
+    """Distance and relation are to the keeper, where they are known.
+
+    The file is valid UTF-8 whatever the names of files are: bytes that are no UTF-8, and control characters, are
+    written as escapes (`\\xff`, `\\n`). The JSON report has the exact names.
+    """
+
+    kind: ClassVar[Kind] = starts("CSV report of twinpix", b"group,role,path,")
+    suffixes: ClassVar[tuple[str, ...]] = (".csv",)
 
     def parts(self, report: Report) -> Iterator[str]:
         out = io.StringIO()
@@ -30,7 +40,7 @@ class Csv:
                     [
                         group.id,
                         "keep" if keeps else "protected" if m.protected else "discard",
-                        m.path,
+                        printable(m.path),
                         m.size,
                         m.width,
                         m.height,

@@ -2,14 +2,41 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
+from twinpix.errors import OutputError
 from twinpix.model import Report
+from twinpix.outputs import UNMARKED, Kind
+from twinpix.report.base import plural, printable
 
 
 @dataclass(frozen=True, slots=True)
 class Fdupes:
-    """For scripts; paths stand as they are."""
+    """For scripts: paths stand as they are.
+
+    With `null` each path ends with a NUL byte instead of a line end, and each group with one more. Without it a name
+    that holds a control character is refused: a line end in a name would make one path look like two.
+    """
+
+    null: bool = False
+
+    kind: ClassVar[Kind] = UNMARKED
+    suffixes: ClassVar[tuple[str, ...]] = ()
 
     def parts(self, report: Report) -> Iterator[str]:
+        if self.null:
+            for group in report.groups:
+                yield "".join(f"{member.path}\0" for member in group.members) + "\0"
+            return
+        unsafe = [m.path for group in report.groups for m in group.members if any(map(_is_control, m.path))]
+        if unsafe:
+            raise OutputError(
+                f"{plural(len(unsafe), 'name')} with control characters cannot be written a line each "
+                f"({printable(unsafe[0])}): use -f fdupes -0, or -f json"
+            )
         for place, group in enumerate(report.groups):
             yield "\n" * (place > 0) + "".join(f"{member.path}\n" for member in group.members)
+
+
+def _is_control(char: str) -> bool:
+    return char < " " or "\x7f" <= char <= "\x9f"

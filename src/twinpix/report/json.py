@@ -5,13 +5,15 @@ import json as stdlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from twinpix.errors import ReportError, UsageError
 from twinpix.machine import no_garbage_collection
 from twinpix.model import SCHEMA, Report
+from twinpix.outputs import Kind
 
 _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # as this module writes it
+_HEAD = 256  # bytes, in which a report names its schema
 _SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
 
 
@@ -19,12 +21,21 @@ _SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
 class Json:
     """A line a group; UTF-8; bytes of a file name that are no UTF-8 stand as lone surrogates, escaped."""
 
+    kind: ClassVar[Kind] = Kind("report of twinpix", lambda file: _names_schema(file.read(_HEAD)))
+    suffixes: ClassVar[tuple[str, ...]] = (".json",)
+
     def parts(self, report: Report) -> Iterator[str]:
         names = ["schema", *(field.name for field in fields(report) if field.name != "schema")]
         for place, name in enumerate(names):
             yield f'{"," if place else "{"}\n"{name}": '
             yield from _value(getattr(report, name))
         yield "\n}\n"
+
+
+def _names_schema(head: bytes) -> bool:
+    """True for the first bytes of a report, of this schema or another."""
+    match = _SCHEMA_FIRST.match(head)
+    return match is not None and match[1].startswith(b"twinpix.report/")
 
 
 def _value(value: object) -> Iterator[str]:

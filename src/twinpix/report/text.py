@@ -1,18 +1,25 @@
 """The report for people: each group with its keeper, how the others differ, and what went wrong."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from twinpix.model import Group, Match, Member, Report
+from twinpix.outputs import Kind
 from twinpix.report.base import bytes_text, differs, plural, printable
 
+_HEAD = re.compile(rb"Group \d+: \d|[\d,]+ images? \(|Similar scenes, not copies:")
 _SHOWN = 10  # failures spelled out; the JSON report has them all
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
     """Groups, then a summary."""
+
+    kind: ClassVar[Kind] = Kind("text report of twinpix", lambda file: _HEAD.match(file.read(64)) is not None)
+    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
 
     def parts(self, report: Report) -> Iterator[str]:
         for group in report.groups:

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Sequence
 
-from twinpix import report
+from twinpix import files, outputs
 from twinpix.compat.imgdupes import printing
 from twinpix.compat.imgdupes.grouping import Set
 from twinpix.compat.imgdupes.options import Options
@@ -27,7 +27,8 @@ def write_deleted(paths: Sequence[str], options: Options, by: Engine) -> None:
 
 def _write(kind: str, text: str, options: Options, by: Engine) -> None:
     what = f"{kind}_{by.name}_{_source(options)}_{options.hash_method}_{options.bits}_{options.hamming_distance}"
-    report.write_file(f"{time.strftime('%Y%m%d%H%M%S')}_{what}.log", encoded([text]))
+    name = files.free_name(f"{time.strftime('%Y%m%d%H%M%S')}_{what}.log")
+    outputs.write(name, encoded([text]), outputs.UNMARKED)
 
 
 def _source(options: Options) -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from twinpix import actions, report
+from twinpix import actions, outputs
 from twinpix.actions import Scope
 from twinpix.compat.remove_duplicates import encodings
 from twinpix.compat.remove_duplicates.datasets import data_sets
@@ -14,7 +14,8 @@ from twinpix.errors import RefusedError
 def check(options: Options) -> None:
     """Raise what the work would raise at its end: that nothing can be moved, shown or written where it is to go."""
     if options.encodings_out is not None:
-        report.require_folder(encodings.target(options.encodings_out))
+        kind = encodings.kind(options.encoding)
+        outputs.require(encodings.target(options.encodings_out), kind, force=options.force)
     if options.encodings_only:
         return
     if options.display_duplicates:

@@ -3,9 +3,9 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
-from twinpix import report
+from twinpix import outputs
 from twinpix.compat.remove_duplicates.encoders import Encoder
 from twinpix.compat.remove_duplicates.jsonmaps import members
 from twinpix.errors import UsageError, system_reason
@@ -51,11 +51,30 @@ def target(name: str) -> str:
     return name if name.endswith(_SUFFIX) else name + _SUFFIX
 
 
-def write(name: str, codes: Mapping[str, bytes], missing: Mapping[str, bytes], encoder: Encoder) -> str:
+def kind(encoder: Encoder) -> outputs.Kind:
+    """Encodings of an encoder, as a kind of output that a new one may replace."""
+
+    def is_ours(file: IO[bytes]) -> bool:
+        try:
+            return all(encoder.code(value) is not None for _, value in members(file.read()))
+        except (TypeError, ValueError, RecursionError):
+            return False
+
+    return outputs.Kind("file of such encodings", is_ours)
+
+
+def write(
+    name: str,
+    codes: Mapping[str, bytes],
+    missing: Mapping[str, bytes],
+    encoder: Encoder,
+    *,
+    force: bool = False,
+) -> str:
     """Write encodings by path, and those of files that were not found as they were named; returns the file's name."""
     here = os.path.join(os.getcwd(), "")
     every = {**missing, **{path.removeprefix(here): code for path, code in codes.items()}}
-    report.write_file(target(name), _lines(every, encoder))
+    outputs.write(target(name), _lines(every, encoder), kind(encoder), force=force)
     return target(name)
 
 

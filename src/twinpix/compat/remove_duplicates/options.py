@@ -23,6 +23,7 @@ class Options:
     dry_run: bool = False
     no_data_dir: bool = False
     no_annot: bool = False
+    force: bool = False  # whether the encodings may replace a file that twinpix did not write
 
     def __post_init__(self) -> None:
         if not self.dirs and not self.encodings_in:

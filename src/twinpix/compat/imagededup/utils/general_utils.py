@@ -4,11 +4,27 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
-from twinpix import report
+from twinpix import outputs
 
 T = TypeVar("T")
+
+
+def _is_result(file: IO[bytes]) -> bool:
+    """True for JSON that maps names to lists or to hashes."""
+    try:
+        found = json.load(file)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and all(isinstance(value, list) or _is_hash(value) for value in found.values())
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and len(value) >= 16 and not set(value) - set("0123456789abcdef")
+
+
+_RESULT = outputs.Kind("result of find_duplicates or encode_images", _is_result)
 
 
 def generate_files(image_dir: Any, recursive: bool) -> list[Path]:
@@ -40,9 +56,12 @@ def get_files_to_remove(duplicates: Mapping[str, Sequence[Any]]) -> list[str]:
 
 
 def save_json(results: Any, filename: str, float_scores: bool = False) -> None:
-    """Write a result as JSON, indented by 2, keys sorted; whole or not at all."""
+    """Write a result as JSON, indented by 2, keys sorted; whole or not at all.
+
+    An earlier result is replaced; raises `UsageError` for any other file.
+    """
     text = json.dumps(results, indent=2, sort_keys=True, default=float)
-    report.write_file(os.fspath(filename), [text.encode("utf-8", "surrogatepass")])
+    outputs.write(os.fspath(filename), [text.encode("utf-8", "surrogatepass")], _RESULT)
 
 
 def saved(results: T, outfile: str | None) -> T:
