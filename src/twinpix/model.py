@@ -161,6 +161,28 @@ def shown(distance: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """Facts of an image that are known once it is decoded; the keep rules compare them."""
+
+    frames: int = 1  # frames or pages
+    depth: int = 8  # bits a channel, as stored
+    mode: str = ""  # the channels as stored, by Pillow's names
+    colour: bool | None = None  # False: grey, or grey in one tone; None: not looked at
+    palette: int = 0  # how many colours there are, where they are 256 or fewer and not lossily compressed; else 0
+    alpha: bool = False  # some pixel is not opaque
+    lossless: bool = False  # the file stores its pixels exactly
+    icc: str = ""  # the name of the colour profile
+    captured: str = ""  # when it was taken, by EXIF: 2019-07-01T12:30:00.25
+    exposure: str = ""  # by EXIF: 1/250 f/2.8 ISO100
+    camera: str = ""  # maker and model, by EXIF
+    gps: bool = False  # EXIF says where it was taken
+    software: str = ""  # by EXIF
+    exif: int = 0  # tags that describe the picture
+    quality: int = 0  # of a JPEG, 1 to 100, estimated by its tables; 0: not known
+    subsampling: str = ""  # of a JPEG: 4:4:4, 4:2:2 or 4:2:0
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One image of a group, as the report shows it."""
 
@@ -175,6 +197,9 @@ class Member:
     reference: bool = False
     link: bool = False
     root: int = 0
+    traits: Traits | None = None  # None: not decoded, or written by an earlier version
+    relation: Relation | None = None  # to the keeper; None: it is the keeper, or linked through another
+    distance: int | float | None = None  # to the keeper; None: as above
 
     @property
     def pixels(self) -> int:

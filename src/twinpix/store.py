@@ -23,7 +23,7 @@ from twinpix.model import Stamp
 
 T = TypeVar("T")
 
-_LAYOUT = 2
+_LAYOUT = 3
 _OURS = 0x74777078  # "twpx": marks a database as a store of twinpix
 _NAMED_LIKE_A_STORE = ("", ".sqlite", ".sqlite3", ".db", ".store")
 _FLUSH_SECONDS = 2.0
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS files(
 CREATE TABLE IF NOT EXISTS specs(id INTEGER PRIMARY KEY, spec TEXT UNIQUE);
 CREATE TABLE IF NOT EXISTS results(
   digest BLOB, spec INTEGER, code BLOB, width INTEGER, height INTEGER, format TEXT, damaged INTEGER,
-  information INTEGER, pixels BLOB, stage TEXT, error TEXT, decoder TEXT,
+  information INTEGER, pixels BLOB, stage TEXT, error TEXT, decoder TEXT, traits TEXT,
   PRIMARY KEY(digest, spec)) WITHOUT ROWID;
 """
 _LOOKS = "CREATE TABLE IF NOT EXISTS looks(key BLOB PRIMARY KEY, look TEXT) WITHOUT ROWID"
@@ -56,6 +56,7 @@ class Result(NamedTuple):
     stage: str = ""
     error: str = ""
     decoder: str = ""  # name and version of the optional library that read it, where one did
+    traits: str = ""  # what `imaging.traits` says of it, as text
 
 
 class Info(NamedTuple):
@@ -214,6 +215,11 @@ class Store:
                 db.execute(f"PRAGMA application_id={_OURS}")  # in the file itself, before there is a log
             db.execute("PRAGMA journal_mode=WAL")
             if (layout := db.execute("PRAGMA user_version").fetchone()[0]) != _LAYOUT:
+                if layout:
+                    self.notes.append(
+                        f"the store {self.path} was made by another version of twinpix: images are read anew; "
+                        "what was marked as not duplicates is kept"
+                    )
                 old = "".join(f"DROP TABLE IF EXISTS {table};" for table in ("files", "specs", "results"))
                 db.executescript(f"BEGIN;{old if layout else ''}{_SCHEMA};PRAGMA user_version={_LAYOUT};COMMIT")
             db.execute("CREATE TABLE IF NOT EXISTS apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
@@ -303,10 +309,7 @@ class Store:
         for start in range(0, len(digests), 500):
             part = digests[start : start + 500]
             marks = ",".join("?" * len(part))
-            query = (
-                "SELECT digest, code, width, height, format, damaged, information, pixels, stage, error, decoder"
-                f" FROM results WHERE spec=? AND digest IN ({marks})"
-            )
+            query = f"SELECT digest, {','.join(Result._fields)} FROM results WHERE spec=? AND digest IN ({marks})"
             for digest, code, w, h, form, damaged, *rest in self._db.execute(query, (number, *part)):
                 out[digest] = Result(code, w, h, sys.intern(form), bool(damaged), *rest)
         return out
@@ -329,7 +332,9 @@ class Store:
         results = [(row[0], numbers[str(row[1])], *row[2:]) for row in self._results]
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?)", self._files)
-            self._db.executemany(f"INSERT OR REPLACE INTO results VALUES({','.join('?' * 12)})", results)
+            self._db.executemany(
+                f"INSERT OR REPLACE INTO results VALUES({','.join('?' * (2 + len(Result._fields)))})", results
+            )
             self._db.executemany("INSERT OR REPLACE INTO looks VALUES(?,?)", self._looks)
 
     def _flush_if_due(self) -> None:

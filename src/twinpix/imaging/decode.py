@@ -19,6 +19,7 @@ from twinpix.imaging.guard import guarded, quiet
 from twinpix.imaging.opening import HALVED, format_of, open_image
 from twinpix.imaging.picture import BASE, Picture
 from twinpix.imaging.sniff import sniff
+from twinpix.imaging.traits import traits_of
 from twinpix.model import Decode
 
 VERSION = 2  # raised whenever the same bytes may decode to other pixels
@@ -56,17 +57,19 @@ def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> P
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
         image, damaged = salvage(data, name, error, None), True
     if mode == "reference":
-        return Picture(image, *full, image.format or "", mode, data, name, damaged)
+        traits = traits_of(image, data, format_of(data, name, image))
+        return Picture(image, *full, image.format or "", mode, data, name, damaged, traits=traits)
     turn = orientation(image)
     whole = turned(to_luma(image), turn)
     colours = reduced(turned(to_rgb(image), turn), colour) if colour else None
     fine = _longer(whole, detail) if detail else None
     form = format_of(data, name, image)
-    return Picture(reduced(whole), *upright(full, turn), form, mode, data, name, damaged, colours, fine)
+    traits = traits_of(image, data, form)
+    return Picture(reduced(whole), *upright(full, turn), form, mode, data, name, damaged, colours, fine, traits)
 
 
 def _decode_jpeg(data: bytes, name: str, colour: int, detail: int) -> Picture:
-    image = open_image(data, name)
+    image = opened = open_image(data, name)
     full, turn, form = image.size, orientation(image), image.format or "JPEG"
     both = 0 < colour <= BASE and _is_ycc(image)  # one decode gives luma and colours
     channels = "YCbCr" if both else "L"
@@ -94,7 +97,8 @@ def _decode_jpeg(data: bytes, name: str, colour: int, detail: int) -> Picture:
     if detail:
         enough = max(luma.size) >= min(detail, max(full)) or damaged
         fine = _longer(luma if enough else turned(_detail(data, name, detail), turn), detail)
-    return Picture(reduced(luma), *upright(full, turn), form, "fast", data, name, damaged, colours, fine)
+    traits = traits_of(opened, data, form, colours)
+    return Picture(reduced(luma), *upright(full, turn), form, "fast", data, name, damaged, colours, fine, traits)
 
 
 def _detail(data: bytes, name: str, side: int) -> Image.Image:

@@ -33,6 +33,7 @@ class Picture:
     damaged: bool = False
     colours: Image.Image | None = None  # RGB, upright; only of a fast decode that was asked for them
     detail: Image.Image | None = None  # luma, upright, of more pixels; only of a fast decode that was asked for it
+    traits: str = ""  # of what was decoded from a file, as `imaging.traits` writes them
     _luma: dict[tuple[int, int, str], Bytes2D] = field(default_factory=dict)
 
     def luma(self, width: int, height: int, flavour: Flavour = "imagehash") -> Bytes2D:

@@ -149,6 +149,7 @@ class CodeTask:
         return Result(
             *(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels),
             decoder=decoder,
+            traits=picture.traits,
         )
 
 

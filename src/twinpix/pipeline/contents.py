@@ -20,6 +20,7 @@ class Contents:
         self._digests, self._codes, self._facts = bytearray(), bytearray(), array("i")
         self._formats: dict[str, int] = {}
         self._pixels: dict[int, bytes] = {}
+        self._traits, self._traits_end = bytearray(), array("q")  # ASCII, one after the other, and where each ends
 
     def add(self, digest: bytes, result: Result) -> int:
         """Note a content and its code; returns its number."""
@@ -30,6 +31,8 @@ class Contents:
         self._facts.extend((result.width, result.height, form, result.damaged, result.information))
         if result.pixels is not None:
             self._pixels[number] = result.pixels
+        self._traits += result.traits.encode("ascii", "replace")
+        self._traits_end.append(len(self._traits))
         return number
 
     def __len__(self) -> int:
@@ -41,10 +44,16 @@ class Contents:
         size = len(self._codes) // len(self)
         code = bytes(self._codes[size * number : size * (number + 1)])
         pixels = self._pixels.get(number)
-        return Result(code, width, height, list(self._formats)[form], bool(damaged), information, pixels)
+        known = code, width, height, list(self._formats)[form], bool(damaged), information, pixels
+        return Result(*known, traits=self.traits(number))
 
     def digest(self, number: int) -> bytes:
         return bytes(self._digests[_DIGEST * number : _DIGEST * (number + 1)])
+
+    def traits(self, number: int) -> str:
+        """What `imaging.traits` said of it, as text."""
+        start = self._traits_end[number - 1] if number else 0
+        return self._traits[start : self._traits_end[number]].decode("ascii")
 
     def pixels(self, number: int) -> bytes | None:
         """The digest of its pixels, when they were looked at."""

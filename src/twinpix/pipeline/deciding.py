@@ -9,6 +9,7 @@ from twinpix.errors import UsageError
 from twinpix.linking.base import Kind
 from twinpix.model import Counts, Group, Match, Member, Report, Unique, shown
 from twinpix.pipeline.grouping import is_allowed
+from twinpix.pipeline.members import related
 from twinpix.pipeline.trusting import sound_places
 
 _TURNED = ("rotated", "mirrored")
@@ -102,7 +103,8 @@ class _Files:
         others.sort(key=chain.key)
         names = {keeper.path, *(member.path for member in others)}
         reason = chain.reason(keeper, others)
-        return Group(number, keeper.path, reason, [keeper, *others], list(self._matches(keeper.path, names)))
+        matches = list(self._matches(keeper.path, names))
+        return Group(number, keeper.path, reason, related([keeper, *others], matches), matches)
 
     def _matches(self, keeper: str, names: set[str]) -> Iterator[Match]:
         """The pairs among these, the keeper's first and from it."""

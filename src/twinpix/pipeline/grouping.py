@@ -13,7 +13,7 @@ from twinpix.model import DIGITS, Files, Group, Match, Member
 from twinpix.pipeline import relate
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.matching import Neighbours
-from twinpix.pipeline.members import members_of
+from twinpix.pipeline.members import members_of, related
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.pairing import Paired
 from twinpix.pipeline.verifying import Seen
@@ -69,17 +69,19 @@ class _Grouper(NamedTuple):
     def group(self, number: int, files: list[int]) -> Group:
         keeper, *others = files
         others.sort(key=lambda file: self.chain.key(self.members[file]))
-        pairs, left_out = self._pairs(keeper, others)
+        direct = list(self._with_keeper(keeper, others))
+        pairs, left_out = self._pairs(keeper, others, direct)
+        told = [self._match(*pair) for pair in direct]
         return Group(
             id=number,
             keeper=self.members[keeper].path,
             reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
-            members=[self.members[file] for file in (keeper, *others)],
-            matches=[self._match(*pair) for pair in pairs],
+            members=related([self.members[file] for file in (keeper, *others)], told),
+            matches=[*told, *(self._match(*pair) for pair in pairs[len(direct) :])][: len(pairs)],
             matches_left_out=left_out,
         )
 
-    def _pairs(self, keeper: int, others: list[int]) -> tuple[list[Pair], int]:
+    def _pairs(self, keeper: int, others: list[int], direct: list[Pair]) -> tuple[list[Pair], int]:
         """Pairs of files: the keeper with each that it matches, then the others; and how many more there are.
 
         Of the others, files of one node are paired with the first of them, and nodes by their first files.
@@ -87,7 +89,7 @@ class _Grouper(NamedTuple):
         first = {self.node[keeper]: keeper}
         for file in others:
             first.setdefault(self.node[file], file)
-        pairs = [*self._with_keeper(keeper, others), *self._of_equals(first, keeper, others)]
+        pairs = [*direct, *self._of_equals(first, keeper, others)]
         nodes = list(first)
         self.places[nodes] = np.arange(len(nodes))
         left_out = 0

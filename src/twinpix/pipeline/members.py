@@ -1,12 +1,14 @@
 """Files as the members of groups, and which of them are better to keep."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from twinpix import keep
-from twinpix.model import Member
+from twinpix.imaging.traits import from_text
+from twinpix.model import Match, Member
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.nodes import Nodes
 
@@ -29,7 +31,20 @@ def members_of(images: Images, files: Iterable[int]) -> dict[int, Member]:
             reference=ref.reference,
             link=ref.link,
             root=ref.root,
+            traits=from_text(result.traits),
         )
+    return out
+
+
+def related(members: Sequence[Member], matches: Iterable[Match]) -> list[Member]:
+    """The members of a group, the keeper first, with the relation and distance to it, where they match it directly."""
+    keeper, *others = members
+    pairs = {match.b: match for match in matches if match.a == keeper.path}
+    out = [replace(keeper, relation=None, distance=None)]
+    for member in others:
+        pair = pairs.get(member.path)
+        relation, distance = (pair.relation, pair.distance) if pair else (None, None)
+        out.append(replace(member, relation=relation, distance=distance))
     return out
 
 

@@ -4,12 +4,12 @@ import codecs
 import json as stdlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
 from twinpix.errors import ReportError, UsageError
 from twinpix.machine import no_garbage_collection
-from twinpix.model import SCHEMA, Report
+from twinpix.model import SCHEMA, Report, Traits
 from twinpix.outputs import Kind
 
 _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # as this module writes it
@@ -51,7 +51,19 @@ def _value(value: object) -> Iterator[str]:
 
 
 def _line(value: Any) -> str:
-    return escaped(stdlib.dumps(asdict(value) if is_dataclass(value) else value, ensure_ascii=False))  # type: ignore[arg-type]
+    return escaped(stdlib.dumps(plain(value), ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """A report or a part of it as what JSON has: objects and lists; traits without those at their defaults."""
+    if isinstance(value, Traits):
+        known = {field.name: field.default for field in fields(Traits)}
+        return {name: given for name in known if (given := getattr(value, name)) != known[name]}
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(each) for each in value]
+    return value
 
 
 def dumps(value: object) -> str:
