@@ -35,6 +35,10 @@ class ReportError(TwinpixError):
     """A report, or a journal, that cannot be trusted: of another schema, damaged, or contradicting itself."""
 
 
+class CompareError(TwinpixError):
+    """Two images that can be read cannot be compared."""
+
+
 class RefusedError(TwinpixError):
     """An action that is not begun, because it could not be carried through safely; nothing was touched."""
 

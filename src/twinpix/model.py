@@ -226,6 +226,15 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Unverified:
+    """Two images that a method proposed as a match and that verification could not compare: they are not joined."""
+
+    a: str
+    b: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Images that are the same picture: the keeper first, then the others from best to least."""
 
@@ -309,6 +318,7 @@ class Report:
     unique: Sequence[Unique] | None = None  # None: not listed
     verified: bool = False  # whether pixels decided
     similar: list[Match] = field(default_factory=list)  # pairs of one scene, no copies, and in no group for it
+    unverified: list[Unverified] = field(default_factory=list)  # pairs that verification could not compare
     schema: str = SCHEMA
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import fingerprints, plugins, search, verify
-from twinpix.errors import ImageError, UsageError
+from twinpix.errors import CompareError, ImageError, UsageError
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
@@ -86,7 +86,7 @@ def compare(
     """Compare two images by every method, and by their pixels.
 
     `method` gives the verdict: a hash or a network by its distance, `cascade` and `local` by the pixels.
-    Raises `UsageError` when one of them cannot be read.
+    Raises `UsageError` when one of them cannot be read, `CompareError` when their pixels cannot be compared.
     """
     names = os.fspath(a), os.fspath(b)
     mine = fingerprints.make(method)
@@ -99,7 +99,10 @@ def compare(
     pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
     information = [fingerprints.information_of(picture) for picture in pictures]
-    seen = _seen(pairs, mine, min(information))
+    try:
+        seen = _seen(pairs, mine, min(information))
+    except verify.faults() as error:
+        raise CompareError(f"cannot compare {names[0]} and {names[1]}: {verify.reason_of(error)}") from error
     decisive = next((d for d in distances if d.method == judge), None)
     if decisive is None or seen.settled:
         relation, verdict = seen.relation, seen.words

@@ -106,6 +106,7 @@ def find(
         unique=_uniques(images, groups),
         verified=options.looks_at_pixels(method),
         similar=scenes(images, pairs),
+        unverified=pairs.unverified,
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from twinpix import fingerprints, keep
 from twinpix.fingerprints import Fingerprint
-from twinpix.model import Failure, Matches
+from twinpix.model import Failure, Matches, Unverified
 from twinpix.pipeline import tiers, verdicts
 from twinpix.pipeline.calibrating import calibrated
 from twinpix.pipeline.gathering import Images
@@ -35,6 +35,7 @@ class Paired:
     said: Said
     radius: float
     failures: list[Failure] = field(default_factory=list)  # of files that could not be looked at
+    unverified: list[Unverified] = field(default_factory=list)
 
 
 def paired(
@@ -89,7 +90,7 @@ def _by_pixels(
         nodes = nodes_of(images.contents, method, options.guard, alone | unlike)
     proposing = tiers.tiers_of(method, nodes.codes, radius, _sides(images, nodes), nodes.guarded)
     matches, said = tiers.verified(nodes.first(), proposing, options.search, eye, _rank(images, nodes, options))
-    return Paired(nodes, matches, eye.seen, said, radius, eye.failures)
+    return Paired(nodes, matches, eye.seen, said, radius, eye.failures, eye.unverified)
 
 
 def _calibrated(
@@ -105,7 +106,7 @@ def _calibrated(
     else:
         out = _by_codes(images, method, found.radius, apart, options, eye.progress)
     out.said.notes.insert(0, str(found))
-    return replace(out, failures=eye.failures)
+    return replace(out, failures=eye.failures, unverified=eye.unverified)
 
 
 def _rank(images: Images, nodes: Nodes, options: Options) -> Rank | None:

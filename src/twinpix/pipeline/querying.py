@@ -68,7 +68,8 @@ def query(
         lost: list[Failure] = []
         if options.looks_at_pixels(method):
             near, eye = _near_by_pixels(mine, images, method, radius, options, store, progress)
-            seen, lost = eye.seen, eye.failures
+            seen = eye.seen
+            lost = [*eye.failures, *(Failure(pair.b, "verify", pair.reason) for pair in eye.unverified)]
         else:
             search = Search(options.search)
             near = _near(mine, images, method, radius, options.guard, search)

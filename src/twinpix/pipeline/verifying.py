@@ -16,7 +16,7 @@ from twinpix.executors import Ask, Batches, Begin, Local, Lost
 from twinpix.fingerprints import Fingerprint, by_pixels
 from twinpix.imaging import decode
 from twinpix.imaging.opencv import forkable, opencv
-from twinpix.model import Failure
+from twinpix.model import Failure, Unverified
 from twinpix.pipeline.looks import Looks, key_of
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress
@@ -94,6 +94,15 @@ class _Unread(NamedTuple):
     error: str
 
 
+class _Fault(NamedTuple):
+    """Verification of a pair ended with an exception."""
+
+    reason: str
+
+
+_Verdict = Look | _Unread | _Fault | None
+
+
 @dataclass(frozen=True, slots=True)
 class LookTask:
     """Looks at a batch of pairs in a worker."""
@@ -101,14 +110,17 @@ class LookTask:
     least: float
     glance: bool
 
-    def __call__(self, batch: Sequence[_Item], begin: Begin, ask: Ask) -> list[Look | _Unread | None]:
-        out = list[Look | _Unread | None]()
+    def __call__(self, batch: Sequence[_Item], begin: Begin, ask: Ask) -> list[_Verdict]:
+        out = list[_Verdict]()
         for index, item in enumerate(batch):
             begin(index)
-            out.append(self._look(item))
+            try:
+                out.append(self._look(item))
+            except verify.faults() as error:
+                out.append(_Fault(verify.reason_of(error)))
         return out
 
-    def _look(self, item: _Item) -> Look | _Unread | None:
+    def _look(self, item: _Item) -> _Verdict:
         views = []
         for file in (item.a, item.b):
             try:
@@ -156,9 +168,16 @@ class Verifier:
     progress: Progress = field(default_factory=Progress)
     seen: dict[tuple[int, int], Seen] = field(default_factory=dict)  # by contents, the smaller number first
     failures: list[Failure] = field(default_factory=list)
+    faults: dict[tuple[int, int], str] = field(default_factory=dict)  # why pairs could not be verified
+
+    @property
+    def unverified(self) -> list[Unverified]:
+        """The pairs that could not be verified."""
+        rows = [(self.files[a].path, self.files[b].path, why) for (a, b), why in self.faults.items()]
+        return [Unverified(*row) for row in sorted(rows)]
 
     def of(self, a: int, b: int) -> Look | None:
-        """What was seen of two contents; None when one of their files could not be read again."""
+        """What was seen of two contents; None when they could not be read again or verified."""
         seen = self.seen.get((min(a, b), max(a, b)))
         if seen is None:
             return None
@@ -171,9 +190,10 @@ class Verifier:
     def look(self, pairs: Sequence[Pair], tier: str = "", *, glance: bool = False) -> None:
         """Look at the pairs that `tier` proposes and that are not known to be one picture.
 
-        At a glance, what is not clear is left open.
+        At a glance, what is not clear is left open. A pair that could not be verified is not tried again.
         """
         wanted = [pair for pair in pairs if not ((look := self.of(pair.a, pair.b)) and look.same)]
+        wanted = [pair for pair in wanted if pair[:2] not in self.faults]
         keys = [self._key(pair, glance=glance) for pair in wanted]
         looks = Looks(self.store)
         known = looks.of(keys)
@@ -181,9 +201,12 @@ class Verifier:
             if key in known:
                 self._note(pair, known[key], tier)
         fresh = {key: pair for pair, key in zip(wanted, keys, strict=True) if key not in known}
-        for key, look in self._looked(fresh, glance=glance):
-            looks.put(key, look)
-            self._note(fresh[key], look, tier)
+        for key, verdict in self._looked(fresh, glance=glance):
+            if isinstance(verdict, _Fault):
+                self.faults[fresh[key][:2]] = verdict.reason
+            else:
+                looks.put(key, verdict)
+                self._note(fresh[key], verdict, tier)
 
     def _key(self, pair: Pair, *, glance: bool) -> bytes:
         a, b = self.files[pair.a].digest, self.files[pair.b].digest
@@ -194,8 +217,8 @@ class Verifier:
         if look is not None and (look.same or pair[:2] not in self.seen):
             self.seen[pair[:2]] = Seen(look, tier)
 
-    def _looked(self, wanted: Mapping[bytes, Pair], *, glance: bool) -> Iterator[tuple[bytes, Look | None]]:
-        """What the pixels of these pairs say, in any order; of those that cannot be read, failures are noted."""
+    def _looked(self, wanted: Mapping[bytes, Pair], *, glance: bool) -> Iterator[tuple[bytes, Look | _Fault | None]]:
+        """What the pixels of these pairs say, in any order; of files that cannot be read, failures are noted."""
         if not wanted:
             return
         items = [_Item(key, self.files[one.a], self.files[one.b], *one[2:]) for key, one in wanted.items()]
@@ -208,7 +231,7 @@ class Verifier:
             for batch, looks in run:
                 if isinstance(looks, Lost):
                     item = batch[looks.index]
-                    failed[item.b.path] = looks.reason
+                    yield item.key, _Fault(looks.reason)
                     queue.again([other for other in batch if other.key != item.key])
                     self.progress.advance(1)
                     continue

@@ -54,6 +54,14 @@ def summary(report: Report) -> str:
         lines.append(f"{plural(c.other_files, 'other file')} (not images)")
     if report.similar:
         lines.append(f"{plural(len(report.similar), 'pair')} of one scene, no copies: in no group for it")
+    if report.unverified:
+        lines.append(f"{plural(len(report.unverified), 'pair')} could not be verified and are not joined:")
+        lines += [
+            f"  {printable(pair.a)}  {printable(pair.b)}: {printable(pair.reason)}"
+            for pair in report.unverified[:_SHOWN]
+        ]
+        if len(report.unverified) > _SHOWN:
+            lines.append(f"  … and {len(report.unverified) - _SHOWN} more; the JSON report (-o) lists them all")
     lines += report.notes
     if report.failures:
         by_stage = Counter(failure.stage for failure in report.failures)

@@ -1,5 +1,6 @@
 """The second look at a pair: do its pixels agree where the pictures overlap, and how do they differ?"""
 
+from twinpix.verify.faults import faults, reason_of
 from twinpix.verify.looking import AGREE, SCENE, VERSION, Look, as_seen, glance, look
 from twinpix.verify.maps import Map, Side, chained, inverse, rescaled, turning
 from twinpix.verify.views import COLOUR, DETAIL, View, view_of
@@ -18,9 +19,11 @@ __all__ = [
     "View",
     "as_seen",
     "chained",
+    "faults",
     "glance",
     "inverse",
     "look",
+    "reason_of",
     "rescaled",
     "turning",
     "view_of",

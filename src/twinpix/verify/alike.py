@@ -9,6 +9,7 @@ from twinpix.verify.agreement import Floats
 _BLURS, _SHARPER = (1.0, 1.5, 2.0, 3.0, 4.0), 0.8  # pixels; of what is apart, with no more left one was blurred
 _VEIL = 16.0  # pixels: what is wider is light, no thing
 _SOFT, _FAR = 12.0, 6.0  # pixels: how softly a picture gives way, and how far
+FLOW_LEAST = 32  # pixels of the shorter side: four times the 8 of a patch, as optical flow halves the sides twice
 
 
 def apart(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
@@ -45,8 +46,11 @@ def as_bent(a: Floats, b: Floats) -> Floats:
     """Picture `a` bent to lie on `b` as no map of straight lines does: seen at an angle, or through a lens.
 
     It gives way so softly that what is written cannot become something else. The shifts are those of dense inverse
-    search (T. Kroeger and others, "Fast optical flow using dense inverse search", ECCV 2016), smoothed.
+    search (T. Kroeger and others, "Fast optical flow using dense inverse search", ECCV 2016), smoothed. Images with a
+    shorter side are returned as they are: OpenCV raises an error or reads outside its buffers on them.
     """
+    if min(a.shape) < FLOW_LEAST:
+        return a
     cv2 = opencv()
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     one, other = (np.clip(grey + 0.5, 0, 255).astype(np.uint8) for grey in (b, a))
