@@ -294,7 +294,8 @@ def remove(path: str, expected: Facts, aside: str) -> None:
     try:
         os.unlink(old)
     except OSError:
-        rename_new(old, path)
+        with contextlib.suppress(FileNotFoundError):  # the system may answer with an error to what it has done
+            rename_new(old, path)
         raise
 
 

@@ -12,6 +12,7 @@ A file of several sessions is what runs
 leave that were killed and begun again; steps are numbered through all of them.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from twinpix.errors import OutputError, ReportError, UsageError, system_reason
 from twinpix.model import Facts, Step
 
 SCHEMA = "twinpix.journal/1"
+SYSTEM = "could not be dealt with"  # how the reason begins of a step that the system gave an error for
 _HEAD = b'{"journal":"' + SCHEMA.encode() + b'"'
 _ASIDE = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, StopIteration, RecursionError)
@@ -45,6 +47,7 @@ class Session:
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
     undone: set[int] = field(default_factory=set)
+    doubtful: set[int] = field(default_factory=set)  # of `failed`, those that the system gave an error for
     unread: list[int] = field(default_factory=list)  # numbers of lines that cannot be read
     ready: bool = False  # steps may have been taken
     ended: str = ""  # done, stopped, or recovered after it was killed
@@ -74,11 +77,20 @@ class Record:
         return max((number for session in self.sessions for number in session.steps), default=-1) + 1
 
 
+class WriteError(OSError):
+    """A line of a journal could not be written; it is kept, and written before the next one."""
+
+
 class Journal:
-    """A journal that is being written; every line is with the system before the call returns."""
+    """A journal that is being written; every line is with the system before the call returns.
+
+    What cannot be written is kept and goes before the next line, so the file is in order and whole again as soon as
+    writing works.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._pending = b""  # what could not be written yet
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         except OSError as error:
@@ -104,22 +116,37 @@ class Journal:
         self.note(ready=True)
 
     def note(self, **entry: Any) -> None:
-        """Write one line."""
+        """Write one line; raises `WriteError` when that is not possible now."""
         self._write(_line(entry))
 
     def done(self, number: int) -> None:
         self._write(b'{"done":%d}\n' % number)
 
+    def note_soon(self, **entry: Any) -> None:
+        """Write one line, now or as soon as writing works: what it tells of the files is true already."""
+        with contextlib.suppress(WriteError):
+            self.note(**entry)
+
     def sync(self) -> None:
-        """What is written is on the disk."""
-        os.fsync(self._handle)
+        """Have everything on the disk; raises `WriteError` when that is not possible now."""
+        self._write(b"")
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            raise WriteError(error.errno, error.strerror) from None
 
     def close(self) -> None:
         os.close(self._handle)
 
     def _write(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._handle, data) :]
+        data = self._pending + data
+        try:
+            while data:
+                data = data[os.write(self._handle, data) :]
+        except OSError as error:
+            raise WriteError(error.errno, error.strerror) from None
+        finally:
+            self._pending = data
 
 
 def _row(step: Step) -> list[Any]:
@@ -192,6 +219,8 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
         number = entry[kind]
         session = next(session for session in reversed(sessions) if number in session.steps)
         getattr(session, kind).add(number)
+        if kind == "failed" and str(entry.get("why", "")).startswith(SYSTEM):
+            session.doubtful.add(number)
 
 
 def _step(row: list[Any]) -> Step:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from twinpix import actions, files, journal
 from twinpix.actions import Scope
-from twinpix.errors import StepError, system_reason
+from twinpix.errors import OutputError, StepError, system_reason
 from twinpix.model import Left, Plan, Stays, Step, Unit
 from twinpix.pipeline.progress import Progress
 from twinpix.report import printable
@@ -50,14 +50,25 @@ def apply(plan: Plan, path: str, progress: Progress | None = None) -> Outcome:
     units = list(_signed(plan.units, first))
     log = journal.Journal(path)
     try:
-        log.begin(plan.action, plan.options, plan.report, (unit.steps for unit in units))
+        _begin(plan, units, log)
         with progress.stage(run.action.verb, len(units)), patient() as asked:
             run.all(units, log, progress, asked)
-        log.note(end="stopped" if run.outcome.stopped else "done")
+        if not run.unsettled:  # else the session stays open: the next run looks at the files again
+            log.note_soon(end="stopped" if run.outcome.stopped else "done")
         log.sync()
+    except journal.WriteError as error:
+        run.outcome.stopped = run.outcome.stopped or f"{reason_of(error)}: the next run looks at the files and mends it"
     finally:
         log.close()
     return run.outcome
+
+
+def _begin(plan: Plan, units: Sequence[Unit], log: journal.Journal) -> None:
+    try:
+        log.begin(plan.action, plan.options, plan.report, (unit.steps for unit in units))
+    except journal.WriteError as error:
+        why = f"cannot write the journal {log.path}: {system_reason(error)}"
+        raise OutputError(f"{why}; nothing was done. Make room, or name another with --journal") from None
 
 
 def _signed(units: Sequence[Unit], first: int) -> Iterator[Unit]:
@@ -96,6 +107,7 @@ class _Run:
         self._stays = {stays.path: stays for stays in plan.stays}
         self._read: set[str] = set()  # what stays and was read back
         self._folders: set[str] = set()
+        self.unsettled: set[int] = set()  # numbers of steps that are half done
 
     def all(self, units: Sequence[Unit], log: journal.Journal, progress: Progress, asked: Callable[[], bool]) -> None:
         for unit in units:
@@ -112,8 +124,7 @@ class _Run:
             for step in unit.steps:
                 self._check(step)
             for step in unit.steps:
-                taken = self._step(step, log)
-                done.append(taken)
+                self._step(step, log, done)
         except (StepError, OSError) as error:
             self._give_up(unit, done, error, log)
             return
@@ -142,8 +153,8 @@ class _Run:
             raise StepError(f"what would stay, {printable(stays.path)}, {error}") from None
         self._read.add(stays.path)
 
-    def _step(self, step: Step, log: journal.Journal) -> Step:
-        """Act, under another number if the name is taken by now."""
+    def _step(self, step: Step, log: journal.Journal, done: list[Step]) -> None:
+        """Act, under another number if the name is taken by now; what was acted on is in `done`, even with an error."""
         while True:
             try:
                 self._make_folder(step.target, log)
@@ -154,9 +165,28 @@ class _Run:
                 step = step._replace(target=files.free_name(step.target))
                 log.note(target=step.number, to=step.target)
                 log.sync()
+            except (StepError, OSError) as error:
+                if self._took_place(step, error):
+                    done.append(step)
+                    log.note_soon(done=step.number)
+                raise
             else:
+                done.append(step)
                 log.done(step.number)
-                return step
+                return
+
+    def _took_place(self, step: Step, error: Exception) -> bool:
+        """After an error: mend what is half done of a step; True when the files say that it went to its end.
+
+        Network file systems answer with an error to what they have done.
+        """
+        try:
+            if not self.action.recover(step):
+                return False
+        except (StepError, OSError):
+            self.unsettled.add(step.number)
+            return False
+        return os.path.lexists(step.target) if step.target else not isinstance(error, FileNotFoundError)
 
     def _make_folder(self, target: str, log: journal.Journal) -> None:
         folder = os.path.dirname(target)
@@ -171,20 +201,25 @@ class _Run:
         for step in reversed(done):
             try:
                 self.action.undo(step)
-                log.note(undone=step.number)
+                log.note_soon(undone=step.number)
             except (StepError, OSError) as second:
                 why += f"; {printable(os.path.basename(step.path))} could not be put back: {reason_of(second)}"
                 self.outcome.done += 1
                 self.outcome.bytes += step.facts.size
         for step in unit.steps[len(done) :]:
-            log.note(failed=step.number, why=why)
+            if step.number not in self.unsettled:
+                log.note_soon(failed=step.number, why=why)
+            elif os.path.lexists(step.aside + files.ASIDE):
+                why += f"; its old bytes are at {printable(step.aside + files.ASIDE)}, which the next run mends"
         self.outcome.left.append(Left(unit.steps[0].path, why, unit.group, refused=True))
-        if isinstance(error, OSError) and error.errno in _HOPELESS:
+        if isinstance(error, journal.WriteError) or (isinstance(error, OSError) and error.errno in _HOPELESS):
             self.outcome.stopped = f"{why}: stopped at the first file that could not be {self.action.done}"
 
 
 def reason_of(error: Exception) -> str:
     """Why a file is left alone."""
+    if isinstance(error, journal.WriteError):
+        return f"the journal could not be written: {system_reason(error)}"
     if isinstance(error, OSError):
-        return f"could not be dealt with: {system_reason(error)}"
+        return f"{journal.SYSTEM}: {system_reason(error)}"
     return str(error)

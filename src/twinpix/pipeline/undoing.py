@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twinpix import actions, files, journal
 from twinpix.errors import StepError
 from twinpix.locking import acting
-from twinpix.model import Left
+from twinpix.model import Left, Step
 from twinpix.pipeline.applying import STOPPED, Outcome, patient, reason_of
 from twinpix.pipeline.progress import Progress
 
@@ -32,6 +32,8 @@ def undo(path: str, progress: Progress | None = None) -> Outcome:
                 for session in reversed(record.sessions):
                     _undo_session(session, outcome, log, progress, asked)
             log.sync()
+        except journal.WriteError as error:  # what is put back is seen in the files
+            outcome.stopped = outcome.stopped or reason_of(error)
         finally:
             log.close()
     return outcome
@@ -54,18 +56,32 @@ def _undo_session(
     asked: Callable[[], bool],
 ) -> None:
     action = actions.make(session.action, session.options)
+    for number in session.doubtful - session.done - session.undone:
+        if _took_place(session.steps[number], action):
+            session.done.add(number)
+    done = session.done - session.undone
     for number in sorted(session.steps, reverse=True):
         if asked():
             outcome.stopped = STOPPED
             return
         progress.advance()
-        if number in session.done - session.undone and _take_back(session, number, action, log, outcome.left):
+        if number in done and _take_back(session, number, action, log, outcome.left):
             outcome.done += 1
             outcome.bytes += session.steps[number].facts.size
             outcome.copies += action.on == "kept"
     for folder in reversed(session.folders):
         with contextlib.suppress(OSError):  # others have put something there
             os.rmdir(folder)
+
+
+def _took_place(step: Step, action: actions.Action) -> bool:
+    """True when the files say that a step went to its end whose journal says that the system gave an error for it.
+
+    The error may have been one of writing the journal. Mends what was left half done of it.
+    """
+    with contextlib.suppress(StepError, OSError):
+        return action.recover(step) and os.path.lexists(step.target or step.path)
+    return False
 
 
 def recover(record: journal.Record, *, finish: bool = False) -> list[Left]:
@@ -87,14 +103,17 @@ def recover(record: journal.Record, *, finish: bool = False) -> list[Left]:
 
 def _recover_session(session: journal.Session, finish: bool, log: journal.Journal, left: list[Left]) -> None:
     action = actions.make(session.action, session.options)
+    settled = True
+    known = session.done | session.failed | session.undone
     for number, step in session.steps.items():
-        if number not in session.done | session.failed | session.undone:
+        if number not in known:
             try:
                 if action.recover(step):
-                    log.done(number)
+                    log.note_soon(done=number)
                     session.done.add(number)
             except (StepError, OSError) as error:
                 left.append(Left(step.path, reason_of(error), refused=True))
+                settled = settled and not isinstance(error, OSError)
     for unit in session.units:
         done = session.done.intersection(unit) - session.undone
         if not done or len(done) == len(unit):
@@ -105,8 +124,9 @@ def _recover_session(session: journal.Session, finish: bool, log: journal.Journa
         elif finish:
             for number in sorted(set(unit) - done):
                 _carry_through(session, number, action, log, left)
-    log.note(end="recovered")
-    session.ended = "recovered"
+    if settled:  # else the next run tries again
+        log.note_soon(end="recovered")
+        session.ended = "recovered"
 
 
 def _carry_through(
@@ -115,7 +135,7 @@ def _carry_through(
     step = session.steps[number]
     try:
         action.do(step)
-        log.done(number)
+        log.note_soon(done=number)
         session.done.add(number)
     except (StepError, OSError) as error:
         left.append(Left(step.path, reason_of(error), refused=True))
@@ -135,6 +155,6 @@ def _take_back(
         if number in session.done:
             left.append(Left(step.path, reason_of(error), refused=True))
         return False
-    log.note(undone=number)
+    log.note_soon(undone=number)
     session.undone.add(number)
     return back
