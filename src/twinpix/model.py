@@ -197,6 +197,7 @@ class Member:
     reference: bool = False
     link: bool = False
     root: int = 0
+    frames: int = 1  # frames or pages
     traits: Traits | None = None  # None: not decoded, or written by an earlier version
     relation: Relation | None = None  # to the keeper; None: it is the keeper, or linked through another
     distance: int | float | None = None  # to the keeper; None: as above

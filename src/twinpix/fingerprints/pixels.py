@@ -1,6 +1,7 @@
-"""Identity of the visible pixels: equal codes mean equal upright pictures, whatever file they came in."""
+"""Identity of what is shown: equal codes mean equal frames, to the pixel, whatever file they came in."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from twinpix.imaging import Picture, pixel_digest
 class Pixels(Identity):
     """128 bits, compared for equality."""
 
+    version: ClassVar[int] = 2
+
     def prepare(self, picture: Picture) -> Array:
-        """The digest of upright size, depth and pixels as 16 bytes."""
+        """The digest of all frames, upright, at full depth, with their colour profile, as 16 bytes."""
         return np.frombuffer(pixel_digest(picture.data, picture.name), dtype=np.uint8)

@@ -21,7 +21,13 @@ _TURNS = {
 
 
 def orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none or EXIF cannot be read."""
+    """The EXIF orientation, 1 to 8; 1 where there is none, EXIF cannot be read, or the decoder has applied its own.
+
+    JPEG XL has an orientation of its own, which decides and which its decoder applies; only where the file is a JPEG in
+    another coding does the EXIF of that JPEG count.
+    """
+    if image.format == "JXL" and not getattr(image, "jpeg", False):
+        return 1
     try:
         value = image.getexif().get(0x0112, 1)
     except (SyntaxError, ValueError, OSError, KeyError, TypeError, EOFError, OverflowError):
@@ -32,6 +38,17 @@ def orientation(image: Image.Image) -> int:
 def turned(image: Image.Image, turn: int) -> Image.Image:
     """The image upright, by its EXIF orientation."""
     return image.transpose(_TURNS[turn]) if turn in _TURNS else image
+
+
+def turned_array(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
+    """The same for an array `(rows, columns[, channels])`."""
+    if turn in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if turn in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if turn in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
 
 
 def upright(size: tuple[int, int], turn: int) -> tuple[int, int]:

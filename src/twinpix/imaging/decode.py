@@ -22,7 +22,7 @@ from twinpix.imaging.sniff import sniff
 from twinpix.imaging.traits import traits_of
 from twinpix.model import Decode
 
-VERSION = 2  # raised whenever the same bytes may decode to other pixels
+VERSION = 3  # raised whenever the same bytes may decode to other pixels
 
 
 def decoder_name(mode: Decode) -> str:

@@ -1,33 +1,176 @@
-"""Whether two pictures are the same to the pixel."""
+"""Whether two images are the same to the pixel, in every frame, at their full depth, in the same colours."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
 
-from twinpix.imaging.channels import orientation, turned
+from twinpix.imaging.channels import orientation, turned, turned_array
+from twinpix.imaging.depth import TooDeepError, deep_frame, deep_heif, loses_depth, stored_depth
 from twinpix.imaging.guard import guarded, quiet
-from twinpix.imaging.opening import open_image
+from twinpix.imaging.opening import MAX_PIXELS, format_of, open_image
+from twinpix.imaging.profiles import nclx_key, profile_key, profile_of
+from twinpix.imaging.seconds import frames_of, seconds_of
+
+VERSION = 2  # raised whenever an image gets another digest
+_MOST_PIXELS = 64 * MAX_PIXELS  # of all frames: more are not looked at
+_RAW_CHANNELS = frozenset({"CMYK", "LAB", "HSV", "YCbCr"})  # compared as they are stored, since many look alike in RGB
+_EIGHT_BITS = "|u1"
+
+Frame = tuple[str, NDArray[Any]]  # what its channels are, and its pixels
 
 
 def pixel_digest(data: bytes, name: str = "") -> bytes:
-    """16 bytes that are equal exactly when upright size, depth and every visible pixel are equal."""
+    """16 bytes that are equal where two files show the same: every frame or page, upright, to the pixel.
+
+    Compared are: the number of frames; size, depth and pixels of each, with transparency; the colour profile, where
+    sRGB is the same as none; and second images, such as gain maps and depth maps. How long a frame is shown, how a
+    file is compressed, palettes and metadata do not matter, nor do the colours of pixels that are fully transparent.
+    CMYK and Lab values count as they are stored. A file of which some part cannot be compared in full equals only
+    itself.
+    """
     with quiet():
         return guarded(lambda: _pixel_digest(data, name))
 
 
 def _pixel_digest(data: bytes, name: str) -> bytes:
-    import xxhash
-
     image = open_image(data, name)
-    image.load()
-    turn = orientation(image)
-    if image.mode.startswith(("I", "F")):
-        pixels: NDArray[Any] = np.asarray(turned(image, turn))
-    else:
-        rgba = np.array(turned(image.convert("RGBA"), turn))
-        rgba[rgba[..., 3] == 0] = 0  # colours that nobody can see
-        pixels = rgba
-    state = xxhash.xxh3_128(f"{pixels.dtype.str}{pixels.shape}".encode())
-    state.update(np.ascontiguousarray(pixels).data)
+    kind = format_of(data, name, image)
+    state = xxhash.xxh3_128(f"{VERSION}".encode())
+    try:
+        for tag, pixels in _frames(image, data, kind):
+            state.update(f"{tag}{pixels.dtype.str}{pixels.shape}".encode())
+            state.update(np.ascontiguousarray(pixels).data)
+        for part in _seconds(image, data, kind):
+            state.update(xxhash.xxh3_128_digest(part))
+    except TooDeepError:
+        state.update(xxhash.xxh3_128_digest(data))
     return state.digest()
+
+
+def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
+    """Each frame or page. Raises `TooDeepError` after the first when the rest cannot be read."""
+    if kind == "HEIF":
+        yield from _heif_frames(data)
+        return
+    count = _shown(image, data, kind)
+    deep = loses_depth(image, stored_depth(image, data, kind))
+    profile = b""
+    for number in range(count):
+        try:
+            if number:
+                image.seek(number)
+            image.load()
+        except (OSError, SyntaxError, ValueError, EOFError, IndexError):
+            if number:
+                raise TooDeepError from None
+            raise
+        turn = orientation(image)
+        if number == 0:
+            profile = profile_of(image, data, kind)
+        if _holds_more(image):
+            raise TooDeepError
+        if deep or (number and loses_depth(image, stored_depth(image, data, kind))):
+            tag, pixels = _deep(turned_array(deep_frame(data, kind, number), turn), image)
+        else:
+            tag, pixels = visible(turned(image, turn))
+        yield f"{tag}{profile.hex()}", pixels
+    if count < frames_of(image, data, kind) or kind == "RAW":  # there is more than was seen
+        raise TooDeepError
+
+
+def _holds_more(image: Image.Image) -> bool:
+    """True for a TIFF page with more channels than Pillow reads."""
+    samples = getattr(image, "tag_v2", {}).get(TiffImagePlugin.SAMPLESPERPIXEL, 1)
+    return bool(samples > len(image.getbands()))
+
+
+def _shown(image: Image.Image, data: bytes, kind: str) -> int:
+    """How many frames are to be decoded here: one, where the others are compared by their bytes."""
+    if kind in ("JPEG", "MPO", "PSD"):
+        return 1
+    count = int(getattr(image, "n_frames", 1))
+    if count * image.width * image.height > _MOST_PIXELS:
+        raise TooDeepError
+    return count
+
+
+def visible(image: Image.Image) -> Frame:
+    """The pixels of an image as everybody sees them: grey, palette and colour alike, hidden colours left out."""
+    if image.mode in _RAW_CHANNELS:
+        return image.mode, np.asarray(image)
+    if image.mode.startswith(("I", "F")):
+        return "", _integers(np.asarray(image))
+    if not image.has_transparency_data:
+        return "", np.asarray(image.convert("RGB"))
+    rgba = np.array(image.convert("RGBA"))
+    alpha = rgba[..., 3]
+    if alpha.min(initial=255) == 255:
+        return "", np.ascontiguousarray(rgba[..., :3])
+    rgba[alpha == 0] = 0
+    return "", rgba
+
+
+def _integers(values: NDArray[Any]) -> NDArray[Any]:
+    """Deep grey, the same whichever type and order of bytes it was read in."""
+    if values.dtype.kind in "iu" and values.min(initial=0) >= 0 and values.max(initial=0) <= 65535:
+        return values.astype("<u2")
+    return values.astype(values.dtype.newbyteorder("<"))
+
+
+def _deep(values: NDArray[Any], image: Image.Image) -> Frame:
+    """Colours of more than 8 bits: as grey where they are, without alpha where all is opaque."""
+    bands = len(image.getbands())
+    channels = values.shape[2] if values.ndim == 3 else 1
+    if image.mode in _RAW_CHANNELS or channels not in (1, 3, 4) or (bands == 4) != (channels == 4):
+        raise TooDeepError
+    return "", _plain(values.astype("<u2"))
+
+
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
+    if values.ndim == 3 and values.shape[2] == 4:
+        alpha = values[..., 3]
+        if alpha.min(initial=65535) < np.iinfo(values.dtype).max:
+            values = values.copy()
+            values[alpha == 0] = 0
+            return values
+        values = values[..., :3]
+    if values.dtype.itemsize > 1 and values.ndim == 3 and values.shape[2] == 3:
+        red = values[..., 0]
+        if np.array_equal(red, values[..., 1]) and np.array_equal(red, values[..., 2]):
+            return np.ascontiguousarray(red)
+    return np.ascontiguousarray(values)
+
+
+def _heif_frames(data: bytes) -> Iterator[Frame]:
+    """Of HEIC, whose library turns the pixels upright itself; auxiliary images after each."""
+    for image, pixels in deep_heif(data):
+        info = image.info
+        nclx = info.get("nclx_profile") or {}
+        profile = profile_key({"icc_profile": info.get("icc_profile")}) or nclx_key(
+            nclx.get("color_primaries", 2), nclx.get("transfer_characteristics", 2)
+        )
+        values = pixels if pixels.ndim == 3 or pixels.dtype.itemsize > 1 else np.repeat(pixels[..., None], 3, axis=2)
+        yield profile.hex(), _plain(values if values.dtype.str == _EIGHT_BITS else values.astype("<u2"))
+        for kind, numbers in sorted((info.get("aux") or {}).items()):
+            for number in numbers:
+                yield kind, _second(lambda number=number, image=image: image.get_aux_image(number))
+        for depth in info.get("depth_images") or ():
+            yield "depth", _second(lambda depth=depth: depth)
+
+
+def _second(made: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(made())
+    except (OSError, ValueError, SyntaxError, RuntimeError, EOFError, TypeError):
+        raise TooDeepError from None
+
+
+def _seconds(image: Image.Image, data: bytes, kind: str) -> Iterator[bytes]:
+    try:
+        yield from seconds_of(data, kind)
+    except (ValueError, IndexError, KeyError):
+        raise TooDeepError from None

@@ -4,6 +4,11 @@ Source: ITU-T T.81 (https://www.w3.org/Graphics/JPEG/itu-t81.pdf), sections B an
 """
 
 import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 SOS, EOI = b"\xff\xda", b"\xff\xd9"
 _SOF = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]")
@@ -68,3 +73,179 @@ def coarse(data: bytes) -> bytes:
 def scans(data: bytes) -> int:
     """How many scans have begun."""
     return data.count(SOS)
+
+
+# -- the layout of a whole file ----------------------------------------------------------------------------
+
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+_BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE})
+
+
+class Scan(NamedTuple):
+    """One scan: where its entropy-coded bytes are, and what they hold."""
+
+    start: int
+    end: int  # of the marker behind it
+    components: tuple[tuple[int, int, int], ...]  # blocks in a unit, number of the DC table, of the AC table
+    first: int  # of the coefficients it holds: 0 is the mean of a block
+    last: int
+    refines: bool  # adds bits to coefficients that an earlier scan began
+    tables: dict[int, bytes]  # Huffman tables by class and number, as DHT has them
+    units: int  # of interleaved blocks
+    restart: int  # units between restart markers; 0: there are none
+
+
+class Layout(NamedTuple):
+    """A JPEG file by its markers."""
+
+    huffman: bool  # coded by Huffman tables, 8 bits a sample, sequential or progressive
+    scans: list[Scan]
+    end: int  # behind the end marker, or the end of the data
+    complete: bool  # there is an end marker
+    odd: int  # a marker stands here that no encoder writes; -1: none does
+
+
+def segments(data: bytes, marker: int) -> Iterator[tuple[int, int]]:
+    """Where the content of each segment with this marker starts and ends, before the first scan."""
+    at = 2
+    for _ in range(_MAX_HEADER):
+        while data[at : at + 2] == b"\xff\xff":
+            at += 1
+        if data[at : at + 1] != b"\xff" or at + 4 > len(data) or data[at + 1] in (SOS[1], EOI[1]):
+            return
+        if data[at + 1] in _STANDALONE:
+            at += 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if data[at + 1] == marker:
+            yield at + 4, min(end, len(data))
+        at = end
+
+
+def end_of(data: bytes) -> int:
+    """Where the first image ends: behind its end marker, or with the data."""
+    return layout_of(data).end
+
+
+def layout_of(data: bytes) -> Layout:
+    """Walk a file from marker to marker; nothing is decoded."""
+    markers = _markers(np.frombuffer(data, np.uint8))
+    tables, scans, frame, restart, at = dict[int, bytes](), list[Scan](), None, 0, 2
+    huffman = False
+    while True:
+        while data[at : at + 2] == b"\xff\xff":
+            at += 1
+        if at + 4 > len(data):
+            complete = data[at : at + 2] == EOI
+            return Layout(huffman, scans, at + 2 if complete else len(data), complete, -1)
+        kind = data[at + 1]
+        if data[at] != 0xFF or (scans and kind not in _BETWEEN_SCANS):
+            return Layout(huffman, scans, len(data), False, at)
+        if kind == EOI[1]:
+            return Layout(huffman, scans, at + 2, True, -1)
+        if kind in _STANDALONE:
+            at += 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        body = data[at + 4 : end]
+        at = end
+        if kind == 0xC4:
+            tables = {**tables, **_huffman_tables(body)}
+        elif kind == 0xDD:
+            restart = int.from_bytes(body[:2], "big")
+        elif _SOF.match(bytes((0xFF, kind))) and frame is None:
+            frame, huffman = _frame(body), kind in (0xC0, 0xC1, 0xC2) and body[:1] == b"\x08"
+        elif kind == SOS[1] and frame is not None:
+            later = np.searchsorted(markers, end)
+            at = int(markers[later]) if later < len(markers) else len(data)
+            if scan := _scan(body, frame, tables, restart, end, at):
+                scans.append(scan)
+
+
+class _Frame(NamedTuple):
+    width: int
+    height: int
+    sampling: dict[int, tuple[int, int]]  # across and down, by component
+
+
+def _markers(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Where markers stand, without those of restarts and stuffed bytes."""
+    at = np.flatnonzero(values[:-1] == 0xFF)
+    kind = values[at + 1]
+    plain = (kind == 0) | (kind == 0xFF) | ((kind >= 0xD0) & (kind <= 0xD7))
+    found: NDArray[np.int64] = at[~plain]
+    return found
+
+
+def _frame(body: bytes) -> _Frame:
+    height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+    parts = (body[at : at + 3] for at in range(6, 6 + 3 * min(body[5] if len(body) > 5 else 0, 4), 3))
+    sampling = {part[0]: (max(1, part[1] >> 4), max(1, part[1] & 15)) for part in parts if len(part) == 3}
+    return _Frame(width, height, sampling)
+
+
+def _huffman_tables(body: bytes) -> dict[int, bytes]:
+    out, at = {}, 0
+    while at + 17 <= len(body):
+        end = at + 17 + sum(body[at + 1 : at + 17])
+        out[body[at]] = body[at + 1 : end]
+        at = end
+    return out
+
+
+def _scan(body: bytes, frame: _Frame, tables: dict[int, bytes], restart: int, start: int, end: int) -> Scan | None:
+    count = body[0] if body else 0
+    if len(body) < 4 + 2 * count or not 1 <= count <= 4:
+        return None
+    ids = [(body[at], body[at + 1]) for at in range(1, 1 + 2 * count, 2)]
+    if not frame.sampling or any(one not in frame.sampling for one, _ in ids):
+        return None
+    across, down = (max(each[axis] for each in frame.sampling.values()) for axis in (0, 1))
+    if count == 1:  # its units are its own blocks
+        h, v = frame.sampling[ids[0][0]]
+        columns, rows = -(-frame.width * h // (8 * across)), -(-frame.height * v // (8 * down))
+        blocks = [1]
+    else:
+        columns, rows = -(-frame.width // (8 * across)), -(-frame.height // (8 * down))
+        blocks = [frame.sampling[one][0] * frame.sampling[one][1] for one, _ in ids]
+    components = tuple((n, table >> 4, table & 15) for n, (_, table) in zip(blocks, ids, strict=True))
+    first, last, bits = body[1 + 2 * count : 4 + 2 * count]
+    return Scan(start, end, components, first, last, bits >> 4 > 0, tables, columns * rows, restart)
+
+
+def code_of(table: bytes, symbol: int) -> str:
+    """The bits that a Huffman table has for a symbol; "" for none."""
+    counts, symbols = table[:16], table[16:]
+    code = at = 0
+    for length, count in enumerate(counts, start=1):
+        for each in symbols[at : at + count]:
+            if each == symbol:
+                return format(code, f"0{length}b")
+            code += 1
+        at += count
+        code <<= 1
+    return ""
+
+
+def flat_bits(scan: Scan) -> str:
+    """What a unit of a flat area takes: blocks that differ in nothing from those before; "" where none can be so."""
+    out = ""
+    for blocks, dc, ac in scan.components:
+        mean = "" if scan.first else code_of(scan.tables.get(dc, b""), 0)
+        rest = code_of(scan.tables.get(0x10 | ac, b""), 0) if scan.last else ""
+        if (not scan.first and not mean) or (scan.last and not rest):
+            return ""
+        out += blocks * (mean + rest)
+    return out
+
+
+def restarts_in_order(data: bytes, scan: Scan) -> bool:
+    """Whether a scan has its restart markers, all of them and in their order."""
+    if not scan.restart:
+        return True
+    values = np.frombuffer(data, np.uint8)[scan.start : scan.end]
+    at = np.flatnonzero(values[:-1] == 0xFF)
+    kind = values[at + 1]
+    found = kind[(kind >= 0xD0) & (kind <= 0xD7)]
+    expected = -(-scan.units // scan.restart) - 1
+    return len(found) >= expected and bool((found[:expected] == 0xD0 + np.arange(expected) % 8).all())

@@ -10,10 +10,12 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from PIL import Image, JpegImagePlugin, TiffImagePlugin
+from PIL import Image, JpegImagePlugin
 
 from twinpix.errors import ImageError
+from twinpix.imaging.depth import stored_depth
 from twinpix.imaging.guard import guarded
+from twinpix.imaging.seconds import frames_of
 from twinpix.model import Traits
 
 _EXIF, _GPS = 0x8769, 0x8825
@@ -32,10 +34,7 @@ _FAULTS = (SyntaxError, ValueError, OSError, KeyError, TypeError, EOFError, Over
 _LOSSLESS = frozenset(
     {"PNG", "BMP", "DIB", "GIF", "PPM", "QOI", "TGA", "SGI", "PSD", "PCX", "RAW", "ICO", "SUN", "XBM", "XPM", "ICNS"}
 )
-_STILL = frozenset({"PSD", "ICO", "ICNS", "CUR"})  # their further images are layers, or the same one in other sizes
-_WALKED = frozenset({"GIF", "TIFF"})  # the frames are counted by walking through the file, which moves the reader
 _LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "old_jpeg", "webp"})
-_DEPTHS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F": 32}
 _TEXT = 80  # characters of a name, at most
 _COLOURS = 256  # more is no palette
 _GREY_LEVELS = 4  # of 255: by how much red, green and blue may differ in a grey image, after lossy compression
@@ -75,8 +74,8 @@ def from_text(text: str) -> Traits | None:
 def _traits(image: Image.Image, data: bytes, kind: str, colours: Image.Image | None) -> dict[str, Any]:
     is_jpeg = kind in ("JPEG", "MPO")
     out = {
-        "frames": _frames(image, data, kind),
-        "depth": _depth(image, data, kind),
+        "frames": frames_of(image, data, kind),
+        "depth": stored_depth(image, data, kind),
         "mode": _mode(image, kind),
         "lossless": _is_lossless(image, data, kind),
         **_exif_of(image, data, kind),
@@ -193,41 +192,6 @@ def _text(value: object) -> str:
 
 
 # -- the container ---------------------------------------------------------------------------------------
-
-
-def _frames(image: Image.Image, data: bytes, kind: str) -> int:
-    if kind in _STILL:
-        return 1
-    with suppress(*_FAULTS):
-        if kind in _WALKED:
-            import io
-
-            with Image.open(io.BytesIO(data), formats=[kind]) as walked:
-                return max(1, int(getattr(walked, "n_frames", 1)))
-        return max(1, int(getattr(image, "n_frames", 1)))
-    return 1
-
-
-def _depth(image: Image.Image, data: bytes, kind: str) -> int:
-    """Bits a channel as stored; Pillow's own mode is 8 bits for most deep files."""
-    with suppress(*_FAULTS):
-        if kind == "PNG" and len(data) > 24:
-            return 8 if data[25] == 3 else data[24]  # a palette's colours have 8 bits each
-        if kind == "TIFF" and (bits := getattr(image, "tag_v2", {}).get(TiffImagePlugin.BITSPERSAMPLE)):
-            return max(int(count) for count in (bits if isinstance(bits, tuple) else (bits,)))
-        if kind in ("JPEG", "MPO"):
-            return int(getattr(image, "bits", 8))
-        if kind == "JPEG2000":
-            start = data.index(b"\xff\x4f\xff\x51")  # start of the codestream, and its SIZ marker
-            return (data[start + 42] & 0x7F) + 1
-        if depth := image.info.get("bit_depth"):
-            return int(depth)
-        if kind == "AVIF" and (at := data.find(b"av1C", 0, 4096)) > 0:  # high bitdepth, twelve bit
-            flags = data[at + 6]
-            return 12 if flags & 0x60 == 0x60 else 10 if flags & 0x40 else 8
-        if kind == "HEIF" and (at := data.find(b"hvcC", 0, 8192)) > 0:
-            return (data[at + 4 + 17] & 0x07) + 8
-    return _DEPTHS.get(image.mode, 8)
 
 
 def _mode(image: Image.Image, kind: str) -> str:

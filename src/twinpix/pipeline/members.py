@@ -19,6 +19,7 @@ def members_of(images: Images, files: Iterable[int]) -> dict[int, Member]:
     for file in files:
         ref, number = images.refs[file], int(images.content[file])
         result = images.contents[number]
+        traits = from_text(result.traits)
         out[file] = Member(
             path=ref.uri,
             size=ref.stamp.size,
@@ -31,7 +32,8 @@ def members_of(images: Images, files: Iterable[int]) -> dict[int, Member]:
             reference=ref.reference,
             link=ref.link,
             root=ref.root,
-            traits=from_text(result.traits),
+            frames=traits.frames if traits else 1,
+            traits=traits,
         )
     return out
 

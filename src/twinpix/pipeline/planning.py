@@ -10,7 +10,7 @@ from twinpix.actions import Action, Scope
 from twinpix.actions.base import is_within_any
 from twinpix.errors import ReportError, StepError
 from twinpix.machine import no_garbage_collection
-from twinpix.model import Facts, Group, Left, Member, Plan, Report, Stays, Step, Unit
+from twinpix.model import Facts, Group, Left, Match, Member, Plan, Report, Stays, Step, Unit
 from twinpix.pipeline.companions import Folders
 from twinpix.pipeline.deciding import decide_again
 from twinpix.pipeline.placing import Item, Names, folder_of
@@ -64,6 +64,9 @@ def plan(
 
 
 OTHER_BYTES = "is not the same bytes as what stays, so a link would lose it"
+
+
+_IDENTICAL = ("identical-file", "identical-pixels")
 
 
 @dataclass
@@ -133,7 +136,8 @@ class _Planner:
 
     def _discard(self, group: Group, keepers: list[Stays]) -> None:
         names = {stays.path for stays in keepers}
-        first = next(member.path for member in group.members if self.places[member.path] == keepers[0].path)
+        keeper = next(member for member in group.members if self.places[member.path] == keepers[0].path)
+        first = keeper.path
         hows = {
             match.b if match.a == first else match.a: match for match in group.matches if first in (match.a, match.b)
         }
@@ -143,6 +147,8 @@ class _Planner:
                 continue
             try:
                 told = how(hows.get(member.path), in_bits=self.report.in_bits)
+                if why := unlike_in_part(member, keeper, hows.get(member.path), permanent=self.action.permanent):
+                    raise _ByRuleError(why)
                 self._take(group.id, member, path, told, keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)
@@ -267,6 +273,21 @@ class _Planner:
         if os.path.islink(folder):
             return False
         return os.path.dirname(real) in self._beside and not is_within_any(real, self._read_only)
+
+
+def unlike_in_part(member: Member, keeper: Member, match: Match | None, *, permanent: bool) -> str:
+    """Why a duplicate is left alone, since not all of it was compared with what stays; "" where it may go.
+
+    An image with several frames or pages goes only if all of them are identical; one with a single frame goes for a
+    keeper with several, but not where there is no way back.
+    """
+    if member.digest == keeper.digest or (match is not None and match.relation in _IDENTICAL):
+        return ""
+    if member.frames > 1:
+        return f"has {member.frames} frames or pages, of which only the first was compared"
+    if keeper.frames > 1 and permanent:
+        return f"only the first of {keeper.frames} frames or pages of the one that stays was compared"
+    return ""
 
 
 class _ByRuleError(StepError):

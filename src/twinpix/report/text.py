@@ -101,6 +101,8 @@ def how(pair: Match | None, *, in_bits: bool) -> str:
 
 def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:
     what = f"{how}, damaged" if member.damaged else how
+    if member.frames > 1:
+        what += f", {member.frames} {'pages' if member.format == 'TIFF' else 'frames'}"
     size = f"{member.width}×{member.height}"
     return role or "·", size, bytes_text(member.size), what, printable(member.path)
 
