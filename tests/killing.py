@@ -31,7 +31,8 @@ class Place:
     def __init__(self, folder: Path, action: str, other: Path | None, groups: int) -> None:
         self.folder, self.target = folder, (other or folder) / "target"
         self.report = save(library(folder, groups, equal="link" in action), folder / "report.json")
-        (folder / "photos/0 copy.xmp").write_bytes(b"sidecar")
+        for name in ("0", "0 copy"):  # it goes along, as what stays has the same
+            (folder / f"photos/{name}.xmp").write_bytes(b"sidecar")
         self.action = actions.make(action, {"to": str(self.target)} if action in ("move", "copy") else {})
         self.before = tree(folder / "photos")
         self.images = contents(folder / "photos")

@@ -51,9 +51,9 @@ def goes(found: Report, action: str = "move:to=out") -> set[str]:
 
 def test_a_sidecar_that_an_image_that_stays_may_claim_stays(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/x.png", "photos/x.jpg", "photos/y.jpg")
-    for name in ("x.xmp", "x.jpg.xmp", "y.json"):
+    for name in ("x.xmp", "x.jpg.xmp", "y.xmp"):
         write(tmp_path, f"photos/{name}", b"side")
-    assert goes(found) == {"x.jpg", "x.jpg.xmp", "y.jpg", "y.json"}
+    assert goes(found) == {"x.jpg", "x.jpg.xmp", "y.jpg", "y.xmp"}
 
 
 def test_annotations_that_two_folders_of_images_share_stay(tmp_path: Path) -> None:
@@ -99,6 +99,7 @@ def test_a_name_without_a_suffix_is_its_own_stem(tmp_path: Path) -> None:
 
 def test_what_lies_outside_or_in_a_reference_is_nobodys_sidecar(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a/x.png", "photos/b/x.png")
+    write(tmp_path, "photos/a/labels/x.txt", b"side")
     write(tmp_path, "photos/b/labels/x.txt", b"side")
     write(tmp_path, "elsewhere/x.txt", b"side")
     os.symlink("../../elsewhere", tmp_path / "photos/b/annots")
@@ -238,6 +239,7 @@ def test_undo_says_when_another_file_stands_where_one_is_to_go(tmp_path: Path) -
 
 def test_undo_takes_sidecars_from_file_systems_that_round_times(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a.png", "photos/b.png")
+    write(tmp_path, "photos/a.xmp", b"side")
     write(tmp_path, "photos/b.xmp", b"side", mtime=1_600_000_001)
     before = tree(tmp_path / "photos")
     twinpix.apply(twinpix.plan(found, "move:to=out"), str(tmp_path / "j.jsonl"))

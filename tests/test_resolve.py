@@ -284,17 +284,19 @@ def test_a_plan_for_many_folders_looks_at_each_a_few_times(tmp_path: Path, monke
 
 
 def with_sides(base: Path, *sides: str) -> Report:
+    """A library of one group, `photos/0.png` stays; companions of `0 copy.png` lie beside that one too."""
     for side in sides:
-        write(base, side, side.encode())
+        for name in (side, side.replace("0 copy", "0")):
+            write(base, name, side.encode())
     return library(base, 1)
 
 
 @pytest.mark.parametrize(
     "side",
     [
-        *("photos/0 copy.xmp", "photos/0 copy.json", "photos/0 copy.txt", "photos/0 copy.XML", "photos/0 copy.csv"),
-        *("photos/0 copy.yaml", "photos/0 copy.png.xmp", "photos/annotations/0 copy.xml", "photos/labels/0 copy.txt"),
-        *("annotations/0 copy.json", "labels/0 copy.txt"),
+        *("photos/0 copy.xmp", "photos/0 copy.XMP", "photos/0 copy.png.xmp", "photos/0 copy.png.json"),
+        *("photos/annotations/0 copy.xml", "photos/labels/0 copy.txt", "annotations/0 copy.json", "labels/0 copy.txt"),
+        *("labels/0 copy.csv", "labels/0 copy.yaml"),
     ],
 )
 def test_sidecars_go_along(side: str, tmp_path: Path) -> None:
@@ -323,8 +325,8 @@ def test_a_sidecar_stays_with_an_image_that_stays(tmp_path: Path) -> None:
 
 
 def test_kept_images_are_copied_with_their_sidecars(tmp_path: Path) -> None:
-    made = plan(with_sides(tmp_path, "photos/0.xmp", "photos/alone.json"), "copy:to=/nowhere")
-    assert [Path(step.path).name for step in made.steps] == ["0.png", "0.xmp", "alone.png", "alone.json"]
+    made = plan(with_sides(tmp_path, "photos/0.xmp", "photos/alone.png.json"), "copy:to=/nowhere")
+    assert [Path(step.path).name for step in made.steps] == ["0.png", "0.xmp", "alone.png", "alone.png.json"]
 
 
 def pairs(base: Path, *extra: str) -> Report:

@@ -24,7 +24,7 @@ from twinpix.cli import (
     store,
     undo,
 )
-from twinpix.cli.arguments import ScriptCommand
+from twinpix.cli.arguments import ResolveCommand, ScriptCommand
 from twinpix.errors import Exit, TwinpixError, system_reason
 from twinpix.report.base import printable
 
@@ -63,7 +63,9 @@ def _common(
 
 
 app.command("find", short_help="Find the groups of images that are the same picture.")(find.find)
-app.command("resolve", short_help="Move, trash, link or delete the duplicates of a report.")(resolve.resolve)
+app.command("resolve", cls=ResolveCommand, short_help="Move, trash, link or delete the duplicates of a report.")(
+    resolve.resolve
+)
 app.command("undo", short_help="Put back what resolve did.")(undo.undo)
 app.command("query", short_help="Print the images that are the same picture as one.")(query.query)
 app.command("compare", short_help="Print how far apart two images are, and a verdict.")(compare.compare)

@@ -1,6 +1,7 @@
 """Arguments as scripts take them: options spelled with underscores, and several values after one option."""
 
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from typer.core import TyperCommand
@@ -18,6 +19,21 @@ class ScriptCommand(TyperCommand):
             name for parameter in self.params if getattr(parameter, "multiple", False) for name in parameter.opts
         }
         return super().parse_args(ctx, list(_spread(_hyphened(args, names), several)))
+
+
+class ResolveCommand(TyperCommand):
+    """A command whose `--sidecars` may stand without a value, and be spelled `--no-sidecars`, as it once was."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_with_value(args)))
+
+
+def _with_value(args: list[str]) -> Iterator[str]:
+    for arg, following in zip_longest(args, args[1:], fillvalue=""):
+        if arg == "--no-sidecars":
+            yield "--sidecars=keep"
+        else:
+            yield "--sidecars=same" if arg == "--sidecars" and following not in ("keep", "same", "all") else arg
 
 
 def _hyphened(args: Iterable[str], names: set[str]) -> Iterator[str]:

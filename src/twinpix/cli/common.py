@@ -25,6 +25,12 @@ class StrictnessName(StrEnum):
     loose = "loose"
 
 
+class Sidecars(StrEnum):
+    keep = "keep"
+    same = "same"
+    all = "all"
+
+
 MethodOption = Annotated[
     str,
     typer.Option("--method", "-m", metavar="SPEC", help="How images are coded, e.g. phash:size=8 (see methods)."),

@@ -9,6 +9,7 @@ from twinpix import actions
 from twinpix.errors import Exit
 from twinpix.model import Left, Plan, Unit
 from twinpix.pipeline.applying import STOPPED, Outcome
+from twinpix.pipeline.bundling import COMPANION, STAYS_WITH
 from twinpix.pipeline.planning import OTHER_BYTES
 from twinpix.report import bytes_text, plural, printable
 from twinpix.report.json import dumps
@@ -35,12 +36,15 @@ def lines(plan: Plan) -> Iterator[str]:
     if others := len(plan.left) - len(_told(plan)):
         what = "is" if others == 1 else "are"
         yield f"{plural(others, 'duplicate')} {what} not the same bytes as what stays: --move and --trash take those"
+    if held := sum(left.reason.startswith(STAYS_WITH) for left in plan.left):
+        what = "stays for its companion files" if held == 1 else "stay for their companion files"
+        yield f"{plural(held, 'duplicate')} {what}: --sidecars all takes both, --sidecars keep the image alone"
     yield _sum(plan, action)
 
 
 def _groups(plan: Plan, verb: str, here: str) -> Iterator[str]:
     rows: dict[int, list[str]] = defaultdict(list)
-    for stay in plan.stays:
+    for stay in (stay for stay in plan.stays if stay.reason != COMPANION):
         rows[stay.group].append(f"  {'keep':{len(verb)}}  {shown(stay.path, here)}  ({stay.reason})")
     untouched = set(rows)
     for unit in plan.units:

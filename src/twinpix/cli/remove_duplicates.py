@@ -97,7 +97,8 @@ def remove_duplicates(
     _show(found, options)
 
     def planned() -> "Plan":
-        plan = pipeline.plan(found.report, actions.make("move", {"to": found.to}), sidecars=not no_annot)
+        move = actions.make("move", {"to": found.to})
+        plan = pipeline.plan(found.report, move, sidecars="keep" if no_annot else "all", by_stem=True)
         with no_garbage_collection():
             sys.stdout.writelines(f"{line}\n" for line in plans.lines(plan))
         return plan

@@ -45,9 +45,13 @@ def resolve(
         typer.Option("--stricter", metavar="N", help="Only matches within this radius, below the report's."),
     ] = None,
     sidecars: Annotated[
-        bool,
-        typer.Option("--sidecars/--no-sidecars", help="What belongs to an image goes with it, all or none."),
-    ] = True,
+        common.Sidecars,
+        typer.Option(
+            "--sidecars",
+            help="Companion files (XMP, edits, live photo videos): same go with their image if what stays has the "
+            "same, else both stay; all go with it; keep: images go alone.",
+        ),
+    ] = common.Sidecars.same,
     interactive: Annotated[
         bool, typer.Option("--interactive", "-i", help="Choose what stays, group by group.")
     ] = False,
@@ -97,7 +101,7 @@ def resolve(
         plan = pipeline.plan(
             found,
             act,
-            sidecars=sidecars,
+            sidecars=sidecars.value,
             choices=choices,
             dealt_with=place.dealt_with,
             source=os.path.abspath(report),

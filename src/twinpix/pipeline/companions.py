@@ -1,111 +1,290 @@
-"""What belongs to an image: its sidecars, and the other half of a pair of camera RAW and JPEG."""
+"""What belongs to an image: its companion files, and the other half of a pair of camera RAW and JPEG."""
 
+import itertools
+import json
 import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-from twinpix.imaging import IMAGE_SUFFIXES, claims_raw
+from twinpix.imaging import claims_raw
+from twinpix.pipeline import companion_kinds as kinds
+from twinpix.pipeline.companion_kinds import key, stem_of
 
-SIDECARS = frozenset({".xmp", ".json", ".txt", ".xml", ".csv", ".yaml", ".yml"})
-FOLDERS = ("annotations", "labels", "annots")
+_LEVELS = 2  # folders above an image's in which a folder of annotations is looked for
+_CAPTIONED = 2  # images that a folder of images with captions has at least
+_READ = 1 << 23  # bytes of a data file that are searched for an image's name
 
 
 class Companions(NamedTuple):
     """The files that belong to an image, absolute and sorted."""
 
-    sidecars: dict[str, list[str]]  # each with the other images that it may belong to
+    sidecars: dict[str, list[str]]  # companion files, each with the other files that it may belong to
     pair: list[str]  # images of the same stem, of which some are RAW and some are not
 
 
 class Folders:
-    """Looks for companions; each folder is listed once."""
+    """Looks for companions; each folder is listed once.
 
-    def __init__(self) -> None:
-        self._listing, self._beside, self._folders = cache(_listing), cache(_annotations), cache(_folders)
+    With `by_stem` data files (`.txt`, `.json` and the like) belong to the image beside them of the same stem, as
+    tools for data sets take them; else only where their folder, name or text says so.
+    """
+
+    def __init__(self, *, by_stem: bool = False) -> None:
+        self._by_stem = by_stem
+        self._listing, self._places, self._owners = cache(_listing), cache(self._find_places), cache(self._find_owners)
+        self._names, self._captioned = cache(_names), cache(self._find_captioned)
 
     def of(self, image: str) -> Companions:
         """What belongs to an image."""
-        at = image.rfind(os.sep) + 1
-        folder, name = image[:at], image[at:]
-        stem = _stem(name)
-        here, beside = self._listing(folder), self._beside(folder)
-        if (
-            not beside
-            and stem not in here.sidecars
-            and name not in here.sidecars
-            and len(here.images.get(stem, ())) < 2
-        ):
+        folder, name = _parted(image)
+        here, places = self._listing(folder), self._places(folder)
+        known = key(name)
+        stem = stem_of(known)
+        twins = here.images.get(stem, ())
+        if not (places or here.has_companions or len(twins) > 1):
             return _ALONE
-        twins = self._images(folder, stem) - {image}
         found: dict[str, list[str]] = {}
-        for place in (folder, *beside):
-            listing = self._listing(place)
-            images = [folder] if place == folder else self._around(place)
-            for start in dict.fromkeys((stem, name)):  # photo.xmp, photo.jpg.xmp
-                owners = {owner for where in images for owner in self._claiming(where, start)} - {image}
-                for side in listing.sidecars.get(start, ()):
-                    found[place + side] = sorted(owners)
-        return Companions(dict(sorted(found.items())), sorted(x for x in twins if claims_raw(x) != claims_raw(name)))
+        is_image = kinds.is_image(known[len(stem) :])
+        for place in (folder, *places):
+            for side in self._sides(place, known, stem, beside=place == folder):
+                claiming = self._claiming(place, side)
+                if image in claiming or not is_image:
+                    found[place + side] = sorted(claiming - {image})
+        for side in list(found):
+            found |= self._of_video(side, found)
+        raw = claims_raw(name)
+        pair = sorted(folder + twin for twin in twins if twin != name and claims_raw(twin) != raw)
+        return Companions(dict(sorted(found.items())), pair)
 
-    def _images(self, folder: str, stem: str) -> set[str]:
-        return {folder + name for name in self._listing(folder).images.get(stem, ())}
+    def owners_of_mask(self, path: str) -> list[str]:
+        """The images that an image in a folder of annotations (masks, thumbnails, depth) belongs to."""
+        folder, name = _parted(path)
+        stem = stem_of(key(name))
+        if _annotations_in(folder):
+            owners = self._owners(folder)
+            return sorted({*owners.get(stem, ()), *owners.get(kinds.mask_of(stem, beside=False), ())})
+        whole = kinds.mask_of(stem, beside=True)
+        return sorted(folder + image for image in self._listing(folder).images.get(whole, ())) if whole else []
 
-    def _claiming(self, folder: str, start: str) -> set[str]:
-        """The images of a folder that a sidecar whose name starts so may belong to."""
-        whole = {folder + start} if start in self._listing(folder).images.get(_stem(start), ()) else set()
-        return self._images(folder, start) | whole
+    # -- from an image to its companions
 
-    def _around(self, annotations: str) -> list[str]:
-        """The folders whose annotations may lie in a folder: the one above it, and those beside it."""
-        above = _above(annotations)
-        return [above, *self._folders(above)]
+    def _of_video(self, side: str, found: Collection[str]) -> dict[str, list[str]]:
+        """The companions of an image's video: IMG_1.MOV.xmp."""
+        place, name = _parted(side)
+        known = key(name)
+        if known[len(stem_of(known)) :] not in kinds.VIDEOS:
+            return {}
+        listing = self._listing(place)
+        names = [*listing.sides.get(known, ()), *listing.data.get(known, ())]
+        return {place + name: sorted(self._claiming(place, name)) for name in names if place + name not in found}
+
+    def _sides(self, place: str, name: str, stem: str, *, beside: bool) -> Iterator[str]:
+        """The names of the companions in a folder of an image with this name and stem."""
+        listing = self._listing(place)
+        sides = [*listing.sides.get(stem, ()), *(listing.sides.get(name, ()) if name != stem else ())]
+        data = [*listing.data.get(name, ())]
+        for other in kinds.names_for_data(name) if listing.data else ():
+            data += listing.data.get(other, ())
+        loose = listing.data.get(stem, ()) if name != stem else ()
+        if not beside:
+            images = [*listing.images.get(stem, ()), *listing.masks.get(stem, ())]
+        else:
+            images = [mask for mask in listing.masks.get(stem, ()) if kinds.mask_of(stem_of(key(mask)), beside=True)]
+            loose = [side for side in loose if self._is_of_stem(place, side, name)]
+        yield from dict.fromkeys((*sides, *data, *loose, *images))
+
+    def _is_of_stem(self, folder: str, side: str, name: str) -> bool:
+        """True when a data file beside an image of its stem belongs to it: by its text, or as captions do."""
+        suffix = os.path.splitext(side)[1].lower()
+        if self._by_stem or (suffix == kinds.CAPTION and self._captioned(folder)):
+            return True
+        return suffix in kinds.NAMING and name in self._names(folder + side)
+
+    def _find_captioned(self, folder: str) -> bool:
+        """True for a folder in which more than half of the images have a text of their stem, as training sets have."""
+        listing = self._listing(folder)
+        texts = {stem for stem, names in listing.data.items() if any(key(n).endswith(kinds.CAPTION) for n in names)}
+        with_text = sum(stem in texts for stem in listing.images)
+        return len(listing.images) >= _CAPTIONED and 2 * with_text > len(listing.images)
+
+    def _find_places(self, folder: str) -> list[str]:
+        """The folders in which an image's companions may lie besides its own, each with a separator at its end."""
+        parts = folder.rstrip(os.sep).split(os.sep)
+        found: list[str] = []
+        for level in range(min(_LEVELS + 1, len(parts))):
+            above = os.sep.join(parts[: len(parts) - level]) + os.sep
+            rest = parts[len(parts) - level :]
+            for name in self._listing(above).annotations:
+                nested = (os.path.join(name, other) for other in self._listing(above + name + os.sep).annotations)
+                for place, way in itertools.product((name, *nested), (rest, rest[1:]) if rest else (rest,)):
+                    found.append(os.path.join(above, place, *way, ""))
+        for pattern in kinds.FOLDERS_OF_PROGRAMS:
+            found += self._matching(folder, pattern.split("/"))
+        return [place for place in dict.fromkeys(found) if place != folder and os.path.isdir(place)]
+
+    def _matching(self, folder: str, patterns: list[str]) -> list[str]:
+        """The folders below one whose names match patterns, one a level."""
+        found = [folder]
+        for pattern in patterns:
+            found = [
+                place + name + os.sep
+                for place in found
+                for name in self._listing(place).folders
+                if re.fullmatch(pattern, key(name))
+            ]
+        return found
+
+    # -- from a companion to the files that it may belong to
+
+    def _claiming(self, place: str, side: str) -> set[str]:
+        """The files that a companion may belong to."""
+        name = key(side)
+        suffix = name[len(stem_of(name)) :]
+        owners = self._owners(place)
+        if kinds.is_image(suffix):
+            return set(self.owners_of_mask(place + side))
+        found: set[str] = set()
+        if suffix in kinds.DATA:
+            found.update(owners.get(stem_of(name), ()))
+            for whole in kinds.named_in_data(name):
+                found.update(owners.get(whole, ()))
+        else:
+            for base in _precise(kinds.bases(name), owners):
+                found.update(owners.get(base, ()))
+        if suffix not in kinds.OWNED_BY_IMAGES:
+            found.update(place + other for other in self._listing(place).others.get(stem_of(name), ()))
+        return found
+
+    def _find_owners(self, place: str) -> dict[str, list[str]]:
+        """The images by stem, and by name, that the files in a folder may belong to."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for folder in self._around(place):
+            for stem, names in self._listing(folder).images.items():
+                for name in names:
+                    path, known = folder + name, key(name)
+                    for each in {stem, known, *kinds.names_for_data(known)}:
+                        found[each].append(path)
+        return dict(found)
+
+    def _around(self, place: str) -> Iterable[str]:
+        """The folders of the images that the files in a folder may belong to."""
+        parts = place.rstrip(os.sep).split(os.sep)
+        for pattern in kinds.FOLDERS_OF_PROGRAMS:
+            levels = pattern.count("/") + 1
+            if re.fullmatch(pattern, key("/".join(parts[-levels:]))):
+                return [os.sep.join(parts[:-levels]) + os.sep]
+        found = [folder for at in _annotations_in(place) for folder in self._beside(parts, at)]
+        return dict.fromkeys(found) if found else [place]
+
+    def _beside(self, parts: list[str], at: int) -> Iterator[str]:
+        """The folder that holds a folder of annotations, those in it, and of all the same folder within."""
+        above = os.sep.join(parts[:at]) + os.sep
+        rest = [part for part in parts[at + 1 :] if not kinds.is_annotations(key(part))]
+        listing = self._listing(above)
+        for name in ("", *(folder for folder in listing.folders if folder not in listing.annotations)):
+            yield os.path.join(above, name, *rest, "")
 
 
 class _Listing(NamedTuple):
-    """The files of a folder by the start of their names, up to the last point."""
+    """The files of a folder by the keys of their stems, and the names of the folders in it."""
 
     images: dict[str, list[str]]
-    sidecars: dict[str, list[str]]
+    masks: dict[str, list[str]]  # by the stems of the images that they may belong to
+    sides: dict[str, list[str]]  # companions, by the stems and names of images
+    data: dict[str, list[str]]
+    others: dict[str, list[str]]  # by stem and by name: what may own a companion and is no image
+    folders: list[str]
+    annotations: list[str]  # of the folders, those that are called so
+
+    @property
+    def has_companions(self) -> bool:
+        return bool(self.sides or self.data or self.masks)
 
 
 _ALONE = Companions({}, [])
 
 
 def _listing(folder: str) -> _Listing:
-    found = _Listing({}, {})
+    found = _Listing({}, {}, {}, {}, {}, [], [])
     try:
-        names = sorted(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
     except OSError:
         return found  # what cannot be listed holds nothing that could be moved
-    for name in names:
-        stem = _stem(name)
-        suffix = name[len(stem) :].lower()
-        if suffix in SIDECARS:
-            found.sidecars.setdefault(stem, []).append(name)
-        elif suffix in IMAGE_SUFFIXES:
-            found.images.setdefault(stem, []).append(name)
+    for name, is_folder in names:
+        if is_folder:
+            found.folders.append(name)
+            if kinds.is_annotations(key(name)):
+                found.annotations.append(name)
+        else:
+            _note(found, name)
     return found
 
 
-def _stem(name: str) -> str:
-    """A name up to its last point; one without a suffix is its own stem."""
-    at = name.rfind(".")
-    return name[:at] if at > 0 else name
+def _note(found: _Listing, name: str) -> None:
+    known = key(name)
+    stem = stem_of(known)
+    suffix = known[len(stem) :]
+    if kinds.is_image(suffix):
+        found.images.setdefault(stem, []).append(name)
+        if whole := kinds.mask_of(stem, beside=False):
+            found.masks.setdefault(whole, []).append(name)
+    elif suffix in kinds.DATA:
+        for base in dict.fromkeys((stem, *kinds.named_in_data(known))):
+            found.data.setdefault(base, []).append(name)
+    elif suffix in kinds.COMPANIONS:
+        for base in kinds.bases(known):
+            found.sides.setdefault(base, []).append(name)
+    if suffix in kinds.OTHER_OWNERS:
+        for base in (stem, known):
+            found.others.setdefault(base, []).append(name)
 
 
-def _annotations(folder: str) -> list[str]:
-    """The folders of annotations in a folder of images and beside it; like all here with a separator at the end."""
-    places = (above + name + os.sep for above in (folder, _above(folder)) for name in FOLDERS)
-    return [place for place in places if place != folder and os.path.isdir(place)]
+def _precise(bases: Iterator[str], owners: dict[str, list[str]]) -> Iterator[str]:
+    """The plainest base where an image is called so, and else all of them: photo_01.jpg.xmp is of photo_01.jpg."""
+    plain = next(bases)
+    yield plain
+    if plain not in owners or stem_of(plain) == plain:
+        yield from bases
 
 
-def _folders(folder: str) -> list[str]:
+@cache
+def _annotations_in(folder: str) -> list[int]:
+    """The places, in the parts of a path, of the nearest folder of annotations, and of such folders right above it."""
+    parts = [kinds.is_annotations(key(part)) for part in folder.rstrip(os.sep).split(os.sep)]
+    found: list[int] = []
+    for at in range(len(parts) - 1, max(0, len(parts) - _LEVELS - 3), -1):
+        if parts[at]:
+            found.append(at)
+        elif found:
+            break
+    return found
+
+
+def _names(path: str) -> frozenset[str]:
+    """The names of files, as `key` gives them, that a data file's text holds as whole values."""
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.path + os.sep for entry in entries if entry.is_dir(follow_symlinks=False))
+        with open(path, "rb") as file:
+            text = file.read(_READ).decode("utf-8", "replace")
     except OSError:
-        return []
+        return frozenset()
+    values = re.findall(r'"((?:[^"\\]|\\.){1,400})"', text) + re.findall(r">\s*([^<>]{1,400}?)\s*<", text)
+    return frozenset(key(re.split(r"[\\/]", _unescaped(value))[-1]) for value in values)
 
 
-def _above(folder: str) -> str:
-    return os.path.dirname(folder.rstrip(os.sep)).rstrip(os.sep) + os.sep
+def _unescaped(value: str) -> str:
+    if "\\" in value:
+        try:
+            return str(json.loads(f'"{value}"'))
+        except ValueError:
+            return value
+    return value
+
+
+def _parted(path: str) -> tuple[str, str]:
+    """A path's folder, with a separator at its end, and its name."""
+    at = path.rfind(os.sep) + 1
+    return path[:at], path[at:]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,8 +10,10 @@ from twinpix import actions, files, plugins
 from twinpix.actions import Action, Scope
 from twinpix.actions.base import is_within_any
 from twinpix.errors import ReportError, StepError
+from twinpix.imaging import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.model import Facts, Group, Left, Match, Member, Plan, Report, Stays, Step, Unit
+from twinpix.pipeline.bundling import Bundler, Sidecars
 from twinpix.pipeline.companions import Folders
 from twinpix.pipeline.deciding import decide_again
 from twinpix.pipeline.placing import Item, Names, folder_of
@@ -25,17 +28,20 @@ def plan(
     *,
     keep: str | None = None,
     stricter: int | None = None,
-    sidecars: bool = True,
+    sidecars: Sidecars | bool = "same",
     choices: Mapping[int, Sequence[str]] | None = None,
     dealt_with: Collection[str] = (),
     source: str = "",
+    by_stem: bool = False,
 ) -> Plan:
     """What `action` (`"move:to=DIR"`, `"trash"`) would do with the images of a report.
 
     `keep` and `stricter` decide anew from the report's distances. `choices` names by a group's number the
     paths that stay, the one first that the others are duplicates of; with it, groups that it does not name are
-    left as they are. What belongs to an image goes with it unless `sidecars` is False. `dealt_with` are paths that
-    an earlier run has acted on.
+    left as they are. Of companion files (XMP and the like) `sidecars` says: `"same"` (or True), they go with their
+    image if what stays has them with the same bytes, else both stay; `"all"`, they go with it whatever they hold;
+    `"keep"` (or False), images go alone. `dealt_with` are paths that an earlier run has acted on. With `by_stem` each
+    `.txt`, `.json` and the like of an image's stem belongs to it, as tools for data sets take them.
     Raises `ReportError` for a report that cannot be trusted, `RefusedError` when the action cannot be done.
     """
     with no_garbage_collection():
@@ -44,7 +50,8 @@ def plan(
         places = sound_places(report)
         scope, act = scope_of(report), actions.make(action) if isinstance(action, str) else action
         act.prepare(scope, apply=False)
-        planner = _Planner(report, places, scope, act, sidecars, frozenset(dealt_with))
+        mode = sidecars if isinstance(sidecars, str) else "same" if sidecars else "keep"
+        planner = _Planner(report, places, scope, act, mode, frozenset(dealt_with), source, Folders(by_stem=by_stem))
         if act.on == "kept":
             planner.keep_all(choices)
         else:
@@ -75,15 +82,16 @@ class _Planner:
     places: dict[str, str]
     scope: Scope
     action: Action
-    sidecars: bool
+    sidecars: Sidecars
     dealt_with: frozenset[str]
+    source: str
+    folders: Folders
     stays: list[Stays] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     already: int = 0
     items: dict[str, Item] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.folders = Folders()
         self._inodes: dict[tuple[int, ...], str] = {}
         self._real: dict[str, bool] = {}
         self._references = tuple(folder.rstrip(os.sep) + os.sep for folder in self.scope.references)
@@ -211,39 +219,51 @@ class _Planner:
         names = Names(self.report, self.scope, self.action)
         out: list[Unit] = []
         steps: list[Step] = []
+        for together in self._bundles():
+            for part, target in zip(together, names.of(together), strict=True):
+                steps.append(Step(len(steps), part.path, target, part.facts, part.digest, part.keeper))
+            out.append(Unit(together[0].group, together[0].how, steps[len(steps) - len(together) :]))
+        gone = {step.path for step in steps}
+        self.stays = [stays for stays in self.stays if self.action.on == "kept" or stays.path not in gone]
+        return out
+
+    def _bundles(self) -> Iterator[list[Item]]:
+        """The files that go, those that belong together in one list."""
+        if self.sidecars == "keep" or not self.action.sidecars:
+            yield from ([item] for item in self.items.values())
+        elif self.action.on == "kept":
+            yield from self._copies()
+        else:
+            kept: dict[int, list[str]] = defaultdict(list)
+            for stays in self.stays:
+                kept[stays.group].append(stays.path)
+            every = self.sidecars == "all"
+            bundler = Bundler(self.items, kept, self.folders, self._may_go, self._half, every, self.left)
+            yield from bundler.bundles()
+            self.stays += bundler.stays.values()
+
+    def _copies(self) -> Iterator[list[Item]]:
+        """The images that are copied, each with what belongs to it: nothing is lost by that, so all of it goes."""
         seen = set[str]()
         for item in self.items.values():
             if item.path in seen:
                 continue
+            companions = self.folders.of(item.path)
+            paths = [path for path in companions.sidecars if path not in self.items and self._may_go(path)]
+            images = [item, *(self.items[other] for other in companions.pair if other in self.items)]
             try:
-                together = self._together(item, seen)
+                sides = [item._replace(path=path, facts=files.look(path), digest="", how="") for path in paths]
             except StepError as error:
                 self.left.append(Left(item.path, str(error), item.group))
                 continue
-            for part, target in zip(together, names.of(together), strict=True):
-                steps.append(Step(len(steps), part.path, target, part.facts, part.digest, part.keeper))
-            out.append(Unit(item.group, item.how, steps[len(steps) - len(together) :]))
-        return out
+            together = [part for part in (*images, *sides) if part.path not in seen]
+            seen.update(part.path for part in together)
+            yield together
 
-    def _together(self, item: Item, seen: set[str]) -> list[Item]:
-        """An image, the other half of its pair, and their sidecars; raises `StepError` when they cannot go whole."""
-        if not (self.sidecars and self.action.sidecars):
-            return [item]
-        companions = self.folders.of(item.path)
-        if not companions.pair and not companions.sidecars:
-            return [item]
-        images = [item, *(half for other in companions.pair if (half := self._half(other, item, seen)))]
-        seen.update(image.path for image in images)
-        sides = {side.path: side for image in images for side in self._sides(image, {image.path for image in images})}
-        seen.update(sides)
-        return [*images, *sides.values()]
-
-    def _half(self, other: str, item: Item, seen: Collection[str]) -> Item | None:
+    def _half(self, other: str, item: Item, seen: Collection[str]) -> Item:
         """The other half of a pair of RAW and JPEG, if it may go too: a member, or a copy of a half that stays."""
         if other in self.items:
             return self.items[other]
-        if self.action.on == "kept":
-            return None
         twin = os.path.splitext(item.keeper)[0] + os.path.splitext(other)[1]
         free = other not in self._named and other not in self._relied and self._is_inside(other)
         with contextlib.suppress(StepError):
@@ -256,13 +276,11 @@ class _Planner:
                 return item._replace(path=other, facts=mine, digest=digest, keeper=twin, how="identical-file")
         raise StepError(f"its other half, {printable(os.path.basename(other))}, stays")
 
-    def _sides(self, image: Item, going: set[str]) -> Iterator[Item]:
-        """The sidecars that go with an image, as no image that stays has a claim on them."""
-        for side, owners in self.folders.of(image.path).sidecars.items():
-            shared = self.action.on == "discards" and any(owner not in going for owner in owners)
-            plain = os.path.isfile(side) and not os.path.islink(side)
-            if plain and side not in self._named and not shared and self._is_near(side):
-                yield image._replace(path=side, facts=files.look(side), digest="", how="")
+    def _may_go(self, side: str) -> bool:
+        """True when a companion file lies where files are acted on, and is not known as an image of its own."""
+        plain = os.path.isfile(side) and not os.path.islink(side)
+        known = side in self._named and not claims_image(side)  # an image under another file's name
+        return plain and not known and side != self.source and self._is_near(side)
 
     def _is_near(self, side: str) -> bool:
         """True when a sidecar may go: it lies in the scanned folders, or really in a folder beside one of them."""

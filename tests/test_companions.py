@@ -1,0 +1,332 @@
+"""Companion files: which belong to an image, when they go with it, and when both stay."""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import twinpix
+from libraries import content, group, member, report, save, tree, write
+from twinpix.cli.app import run
+from twinpix.model import Report, Unique
+from twinpix.pipeline import companion_kinds as kinds
+from twinpix.pipeline.companions import Folders
+
+pytestmark = pytest.mark.usefixtures("home")
+CASES = Path(__file__).resolve().parents[2] / "shared/cases/companions"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+
+def twins(base: Path, first: str, *others: str, data: bytes | None = None) -> Report:
+    """Equal images, of which the first stays, below `photos`."""
+    for name in (first, *others):
+        write(base, f"photos/{name}", content(1) if data is None else data)
+    return report(base, [group(base, 1, [f"photos/{name}" for name in (first, *others)])])
+
+
+def goes(found: Report, action: str = "move:to=out", **options: object) -> set[str]:
+    plan = twinpix.plan(found, action, **options)  # type: ignore[arg-type]
+    return {step.path.removeprefix(f"{found.base}/photos/") for step in plan.steps}
+
+
+def why(found: Report, action: str = "delete", **options: object) -> dict[str, str]:
+    plan = twinpix.plan(found, action, **options)  # type: ignore[arg-type]
+    return {left.path.removeprefix(f"{found.base}/photos/"): left.reason for left in plan.left}
+
+
+def known(found: Report, base: Path, *names: str) -> Report:
+    """The report with further images that are in no group."""
+    rows = [member(base, f"photos/{name}") for name in names]
+    return replace(found, unique=[Unique(row.path, row.size, row.mtime_ns, row.digest) for row in rows])
+
+
+# -- by name
+
+
+@pytest.mark.parametrize(
+    ("image", "side"),
+    [
+        *(("IMG_1.jpg", f"IMG_1{suffix}") for suffix in sorted(kinds.COMPANIONS - {".mp", ".mv"})),
+        *(("IMG_1.jpg", f"IMG_1.jpg{suffix}") for suffix in sorted(kinds.COMPANIONS | kinds.DATA)),
+        ("IMG_1.HEIC", "img_1.mov"),
+        ("IMG_1.HEIC", "IMG_1_HEIC.MOV"),
+        ("IMG_E1234.jpg", "IMG_1234.AAE"),
+        ("IMG_1234.jpg", "IMG_O1234.AAE"),
+        ("IMG_1.jpg", "IMG_1_01.jpg.xmp"),
+        ("PXL_1.MP.jpg", "PXL_1.MP"),
+        ("IMG_1.jpg", "IMG_1.jpg.supplemental-metadata.json"),
+        ("IMG_1.jpg", "IMG_1.jpg.supplemental-me.json"),
+        ("IMG_1.jpg", "IMG_1.jpg.s.json"),
+        ("IMG_1(1).jpg", "IMG_1.jpg(1).json"),
+        ("IMG_1(12).jpg", "IMG_1.jpg.supplemental-metadata(12).json"),
+        ("IMG_1(1).jpg", "IMG_1.jpg.supplemental-meta(1).json"),
+        ("IMG_1-edited.jpg", "IMG_1.jpg.json"),
+        (
+            "a name of which Takeout has cut off the end it has.jpg",
+            "a name of which Takeout has cut off the end it.json",
+        ),
+        (
+            "a name of which Takeout has cut off the end it(2).jpg",
+            "a name of which Takeout has cut off the end it(2).json",
+        ),
+        ("IMG_1.jpg", "CaptureOne/Settings131/IMG_1.jpg.cos"),
+        ("IMG_1.jpg", "NKSC_PARAM/IMG_1.jpg.nksc"),
+        ("IMG_1.jpg", "SILKYPIX_DS/IMG_1.jpg.spd"),
+        ("IMG_1.jpg", "Exposure Software/Exposure X6/IMG_1.jpg.exposurex6"),
+        ("IMG_1.jpg", "Annotations/IMG_1.xml"),
+        ("images/IMG_1.jpg", "labels/IMG_1.txt"),
+        ("images/train/IMG_1.jpg", "labels/train/IMG_1.txt"),
+        ("images/IMG_1.jpg", "annotations/xmls/IMG_1.xml"),
+        ("images/IMG_1.jpg", "annotations/trimaps/IMG_1.png"),
+        ("JPEGImages/IMG_1.jpg", "SegmentationClass/IMG_1.png"),
+        ("images/IMG_1.jpg", "masks/IMG_1_mask.png"),
+        ("train/IMG_1.jpg", "train_masks/IMG_1.png"),
+        ("IMG_1.jpg", "IMG_1_mask.png"),
+        ("IMG_1.jpg", "thumbs/IMG_1.jpg"),
+    ],
+)
+def test_a_companion_goes_when_what_stays_has_the_same(image: str, side: str, tmp_path: Path) -> None:
+    found = twins(tmp_path, f"a/{image}", f"b/{image}")
+    write(tmp_path, f"photos/a/{side}", b"side")
+    write(tmp_path, f"photos/b/{side}", b"side")
+    assert goes(found) == {f"b/{image}", f"b/{side}"}
+    (step,) = (step for step in twinpix.plan(found, "delete").steps if step.path.endswith(side))
+    assert step.keeper == f"{tmp_path}/photos/a/{side}"
+    write(tmp_path, f"photos/a/{side}", b"SIDE")  # of one size
+    assert not goes(found)
+    assert f"{tmp_path}/photos/a/{side} has other bytes" in why(found)[f"b/{image}"]
+    (tmp_path / f"photos/a/{side}").unlink()
+    assert not goes(found)
+    assert "the image that stays has none of that kind" in why(found)[f"b/{image}"]
+    assert goes(found, sidecars="all") == {f"b/{image}", f"b/{side}"}
+    assert goes(found, sidecars="keep") == {f"b/{image}"}
+    assert goes(found, "hardlink") == {f"b/{image}"}  # its name and its companions stay
+
+
+@pytest.mark.parametrize("suffix", sorted(kinds.DATA))
+def test_data_never_goes_by_its_stem_alone(suffix: str, tmp_path: Path) -> None:
+    found = twins(tmp_path, "a/plot.jpg", "b/plot.jpg", "b/clip.jpg")
+    for name in (f"a/plot{suffix}", f"b/plot{suffix}"):
+        write(tmp_path, f"photos/{name}", b"1,2,3 measured on Monday")
+    assert goes(found, "delete", sidecars="all") == {"b/plot.jpg", "b/clip.jpg"}
+    assert goes(found, "delete") == {"b/plot.jpg", "b/clip.jpg"}
+
+
+def test_what_may_belong_to_a_film_stays(tmp_path: Path) -> None:
+    found = twins(tmp_path, "a/still.jpg", "b/clip.jpg")
+    for name in ("clip.mkv", "clip.xmp", "clip.txt", "clip.json"):
+        write(tmp_path, f"photos/b/{name}", b"of the film")
+    assert goes(found, "delete") == {"b/clip.jpg"}
+    write(tmp_path, "photos/b/clip.mp4", b"a film that may be a live photo's")
+    assert goes(found, "delete") == set()
+
+
+@pytest.mark.parametrize("text", ['{"shapes": [], "imagePath": "../b/x.jpg"}', "<a><filename> x.jpg </filename></a>"])
+def test_data_that_names_its_image_goes_along(text: str, tmp_path: Path) -> None:
+    found = twins(tmp_path, "a/x.jpg", "b/x.jpg")
+    suffix = "json" if text.startswith("{") else "xml"
+    for folder in "ab":
+        write(tmp_path, f"photos/{folder}/x.{suffix}", text.encode())
+    assert goes(found) == {"b/x.jpg", f"b/x.{suffix}"}
+
+
+def test_captions_of_a_training_set_go_along(tmp_path: Path) -> None:
+    found = twins(tmp_path, "a/x.jpg", "b/x.jpg")
+    for name in ("a/x.txt", "b/x.txt", "a/y.txt", "b/y.txt"):
+        write(tmp_path, f"photos/{name}", b"a dog")
+    for name in ("a/y.jpg", "b/y.jpg", "b/z.jpg"):
+        write(tmp_path, f"photos/{name}", content(len(name)))
+    assert goes(found, "delete") == {"b/x.jpg", "b/x.txt"}
+    write(tmp_path, "photos/a/x.txt", b"a cat")
+    assert goes(found, "delete") == set()
+
+
+# -- owners
+
+
+def test_a_label_goes_when_all_that_may_own_it_go(tmp_path: Path) -> None:
+    """Owners are asked for in the whole plan: two images of one stem in different groups share an XMP."""
+    found = twins(tmp_path, "a/x.jpg", "b/x.jpg")
+    for name in ("a/x.png", "b/x.png"):
+        write(tmp_path, f"photos/{name}", content(2))
+    write(tmp_path, "photos/a/x.xmp", b"side")
+    write(tmp_path, "photos/b/x.xmp", b"side")
+    assert goes(found) == {"b/x.jpg"}
+    found = replace(found, groups=[*found.groups, group(tmp_path, 2, ["photos/a/x.png", "photos/b/x.png"])])
+    assert goes(found) == {"b/x.jpg", "b/x.png", "b/x.xmp"}
+    assert [len(unit.steps) for unit in twinpix.plan(found, "delete").units] == [3]
+    write(tmp_path, "photos/b/x.xmp", b"another")
+    assert goes(found) == set()
+    assert set(why(found)) == {"b/x.jpg", "b/x.png"}
+
+
+def test_a_second_version_belongs_to_the_image_of_its_name(tmp_path: Path) -> None:
+    found = twins(tmp_path, "a/x.jpg", "b/x.jpg")
+    write(tmp_path, "photos/b/x_01.jpg", content(3))
+    write(tmp_path, "photos/b/x_01.jpg.xmp", b"of x_01.jpg")
+    assert goes(found, "delete") == {"b/x.jpg"}
+
+
+# -- masks
+
+
+def masks(base: Path) -> Report:
+    """Two images in two folders, the masks of all four are blank; images/1 is a duplicate, images/2 is not."""
+    for folder in ("a", "b"):
+        for number in "12":
+            write(base, f"photos/{folder}/images/{number}.jpg", content(1 if number == "1" else ord(folder)))
+            write(base, f"photos/{folder}/masks/{number}.png", b"blank")
+    blank = [f"photos/{folder}/masks/{number}.png" for folder in "ba" for number in "12"]
+    groups = [group(base, 1, ["photos/a/images/1.jpg", "photos/b/images/1.jpg"]), group(base, 2, blank)]
+    return known(report(base, groups), base, "a/images/2.jpg", "b/images/2.jpg")
+
+
+def test_a_mask_is_no_duplicate_while_its_image_stays(tmp_path: Path) -> None:
+    found = masks(tmp_path)
+    for action in ("move:to=out", "delete"):
+        assert goes(found, action) == {"b/images/1.jpg", "b/masks/1.png"}  # a group's keeper goes with its image
+    assert why(found)["b/masks/2.png"] == f"belongs to {tmp_path}/photos/b/images/2.jpg, which stays"
+    assert f"{tmp_path}/photos/b/masks/1.png" not in [stays.path for stays in twinpix.plan(found, "delete").stays]
+    write(tmp_path, "photos/a/masks/1.png", b"drawn")
+    assert goes(found) == set()
+
+
+def test_masks_are_copied_with_what_is_kept(tmp_path: Path) -> None:
+    kept = goes(masks(tmp_path), "copy:to=out")
+    images = {"a/images/1.jpg", "a/images/2.jpg", "b/images/2.jpg"}
+    assert kept >= images | {name.replace("images", "masks").replace("jpg", "png") for name in images}
+
+
+def test_masks_without_images_are_images(tmp_path: Path) -> None:
+    assert goes(twins(tmp_path, "masks/1.png", "masks/2.png")) == {"masks/2.png"}
+
+
+# -- acts
+
+
+ACTIONS = (["--move", "out"], ["--trash"], ["--delete"], ["--hardlink"])
+
+
+def everything(folder: Path) -> Iterable[bytes]:
+    return {data for data, _, _ in tree(folder).values()}
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action[0])
+def test_nothing_is_lost_and_undo_restores(action: list[str], tmp_path: Path) -> None:
+    found = twins(tmp_path, "a/1.jpg", "b/1.jpg", "c/1.jpg", "d/1.jpg")
+    for name, data in {"a/1.xmp": b"one", "b/1.xmp": b"one", "c/1.xmp": b"two", "d/1.aae": b"three"}.items():
+        write(tmp_path, f"photos/{name}", data)
+    before, path = tree(tmp_path / "photos"), save(found, tmp_path / "r.json")
+    assert run(["resolve", str(path), *action, "--apply"]) == 0
+    after = set(tree(tmp_path / "photos"))
+    assert everything(tmp_path / "photos") == {data for data, _, _ in before.values()}
+    if action != ["--hardlink"]:
+        assert set(before) - after == {"b/1.jpg", "b/1.xmp"}
+    if action != ["--delete"]:
+        assert run(["undo", str(tmp_path / "r.journal.jsonl")]) == 0
+        assert tree(tmp_path / "photos") == before
+
+
+def test_a_companion_is_read_again_before_it_goes(tmp_path: Path) -> None:
+    found = twins(tmp_path, "a/1.jpg", "b/1.jpg")
+    write(tmp_path, "photos/a/1.xmp", b"one")
+    write(tmp_path, "photos/b/1.xmp", b"one")
+    plan = twinpix.plan(found, "delete")
+    write(tmp_path, "photos/a/1.xmp", b"two")  # of one size and time
+    before = tree(tmp_path / "photos")
+    assert twinpix.apply(plan, str(tmp_path / "j.jsonl")).done == 0
+    assert tree(tmp_path / "photos") == before
+
+
+def test_the_report_is_no_companion(tmp_path: Path) -> None:
+    found = twins(tmp_path, "a/1.jpg", "b/1.jpg")
+    write(tmp_path, "photos/a/1.jpg.json", b"")
+    path = save(found, tmp_path / "photos/b/1.jpg.json")
+    assert run(["resolve", str(path), "--move", "out", "--apply"]) == 0
+    assert path.exists()
+    assert not (tmp_path / "photos/b/1.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("spelling", "files"),
+    [
+        ([], 0),
+        (["--sidecars"], 0),
+        (["--sidecars", "same"], 0),
+        (["--sidecars=all"], 2),
+        (["--sidecars", "keep"], 1),
+        (["--no-sidecars"], 1),
+    ],
+)
+def test_spellings(spelling: list[str], files: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    found = twins(tmp_path, "a/1.jpg", "b/1.jpg")
+    write(tmp_path, "photos/b/1.xmp", b"one")
+    path = save(found, tmp_path / "r.json")
+    assert run(["resolve", str(path), *spelling, "--move", "out", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["files"] == files
+    assert run(["resolve", str(path), *spelling, "--move", "out"]) == 0
+    told = capfd.readouterr().out
+    assert ("left  photos/b/1.jpg: stays with its companion file 1.xmp" in told) == (files == 0)
+    assert ("--sidecars all takes both" in told) == (files == 0)
+
+
+# -- the shared cases
+
+
+def copied(name: str, into: Path) -> Path:
+    source = CASES / name
+    if not source.is_dir():
+        pytest.skip("needs the shared cases beside the checkout")
+    for path, (data, _, _) in tree(source).items():
+        write(into, f"case/{path}", data)
+    return into / "case"
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action[0])
+@pytest.mark.parametrize(
+    ("name", "folder"), [("live_photo", "b"), ("raw_developers", "b"), ("label_left_behind", "val")]
+)
+def test_cases(name: str, folder: str, action: list[str], tmp_path: Path) -> None:
+    case = copied(name, tmp_path)
+    before = tree(case)
+    assert run(["find", "case", "--no-store", "-m", "phash", "--keep", "path", "-o", "r.json"]) == 0
+    if not json.loads(Path("r.json").read_text())["groups"]:
+        pytest.skip("needs a decoder for HEIC")
+    assert run(["resolve", "r.json", *action, "--apply"]) == 0
+    after = tree(case)
+    if action == ["--hardlink"]:
+        assert set(after) == set(before)
+    else:
+        assert set(before) - set(after) == {path for path in before if path.startswith(f"{folder}/")}
+    if action != ["--delete"]:
+        assert run(["undo", "r.journal.jsonl"]) == 0
+        assert tree(case) == before
+
+
+def test_listing_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(50):
+        write(tmp_path, f"photos/images/{number}.jpg", b"x")
+        write(tmp_path, f"photos/labels/{number}.txt", b"x")
+    listed: list[str] = []
+    scandir: Callable[..., object] = os.scandir
+
+    def counting(path: str) -> object:
+        listed.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counting)
+    folders = Folders()
+    for number in range(50):
+        assert list(folders.of(f"{tmp_path}/photos/images/{number}.jpg").sidecars) == [
+            f"{tmp_path}/photos/labels/{number}.txt"
+        ]
+    assert len(listed) == len(set(listed))
