@@ -19,6 +19,7 @@ from libraries import content, contents, group, library, member, report, save, t
 from twinpix import files, journal
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, StepError
+from twinpix.keepers import Keeper
 from twinpix.locking import acting
 from twinpix.model import Facts, Report
 
@@ -184,15 +185,14 @@ def test_a_change_after_the_last_look(
 def test_a_trashed_file_that_was_swapped_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = library(tmp_path, 1)
     victim = tmp_path / "photos/0 copy.png"
-    look = files.digest_of
+    check = Keeper.check
 
-    def digest(path: str, facts: Facts) -> str:
-        told = look(path, facts)
+    def checked(keeper: Keeper, path: str, facts: Facts, digest: str, *, same: bool) -> None:
+        check(keeper, path, facts, digest, same=same)
         if path == str(victim):
             replace_by_another(victim)
-        return told
 
-    monkeypatch.setattr(files, "digest_of", digest)
+    monkeypatch.setattr(Keeper, "check", checked)
     outcome = act(twinpix.plan(found, "trash"), tmp_path)
     assert [row.reason for row in outcome.left] == ["was changed or replaced in this moment"]
     assert victim.read_bytes() == b"another"

@@ -13,6 +13,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Protocol
 
 from twinpix.errors import StepError, system_reason
 from twinpix.model import Facts
@@ -25,6 +26,36 @@ _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) |
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _NOREPLACE, _AT_FDCWD, _EXCL = 1, -100, 4
 _NOT_OFFERED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+class Guard(Protocol):
+    """Watches over the file that stays while a duplicate of it goes (`twinpix.keepers`)."""
+
+    def note(self) -> None:
+        """Called immediately before the duplicate is renamed."""
+
+    def require(self, path: str, now: str) -> None:
+        """Called while the duplicate is named `now` instead of `path`; raises `StepError` unless the file that stays
+        is unchanged and readable under its own name."""
+
+    def is_doubtful(self, path: str, facts: Facts) -> bool:
+        """True when the duplicate may be the file that stays, reached through another mount."""
+
+
+class _Nothing:
+    """The guard where no file has to stay."""
+
+    def note(self) -> None:
+        return
+
+    def require(self, path: str, now: str) -> None:
+        return
+
+    def is_doubtful(self, path: str, facts: Facts) -> bool:
+        return False
+
+
+NOTHING: Guard = _Nothing()
 
 
 # -- looking -------------------------------------------------------------------------------------------
@@ -48,7 +79,7 @@ def look(path: str) -> Facts:
     try:
         status = os.lstat(path)
     except OSError as error:
-        raise StepError(_why(error)) from None
+        raise StepError(why(error)) from None
     if not stat.S_ISREG(status.st_mode):
         raise StepError("is a symbolic link now" if stat.S_ISLNK(status.st_mode) else "is no regular file now")
     return facts_of(status)
@@ -56,26 +87,78 @@ def look(path: str) -> Facts:
 
 def digest_of(path: str, facts: Facts) -> str:
     """The digest of a file's bytes, in hexadecimal; raises `StepError` when it is not the file of these facts."""
+    handle = open_same(path, facts)
+    try:
+        return read_digest(handle, facts)
+    finally:
+        os.close(handle)
+
+
+def open_same(path: str, facts: Facts) -> int:
+    """A handle to read a file; raises `StepError` when it is not the file of these facts."""
+    try:
+        handle = os.open(path, _READ | _NO_LINKS)
+    except OSError as error:
+        raise StepError(why(error)) from None
+    if facts_of(os.fstat(handle)).is_same_file(facts):
+        return handle
+    os.close(handle)
+    raise StepError("changed in this moment")
+
+
+def read_digest(handle: int, facts: Facts, twin: int | None = None) -> str:
+    """The digest of an open file's bytes, read once; those of the handle `twin` must be the same.
+
+    Equal digests prove nothing against files that were made to have them, so the bytes are compared where a file
+    goes because another has the same. Raises `StepError` when the file changes meanwhile, or the bytes differ.
+    """
     import xxhash
 
     try:
-        handle = os.open(path, _READ | _NO_LINKS)
-        try:
-            if not facts_of(os.fstat(handle)).is_same_file(facts):
-                raise StepError("changed in this moment")
-            data = os.read(handle, _BLOCK)
-            if len(data) < _BLOCK and len(data) == facts.size:
-                return xxhash.xxh3_128_hexdigest(data)
-            state = xxhash.xxh3_128(data)
-            while data := os.read(handle, _BLOCK):
-                state.update(data)
-            if not facts_of(os.fstat(handle)).is_same_file(facts):
-                raise StepError("changed while it was read")
-            return state.hexdigest()
-        finally:
-            os.close(handle)
+        if twin is not None:
+            os.lseek(twin, 0, os.SEEK_SET)
+        data = os.read(handle, min(facts.size + 1, _BLOCK))  # one more byte than there are: the end is seen
+        _require_equal(data, twin)
+        if len(data) < _BLOCK and len(data) == facts.size:
+            return xxhash.xxh3_128_hexdigest(data)
+        state = xxhash.xxh3_128(data)
+        while data := os.read(handle, _BLOCK):
+            _require_equal(data, twin)
+            state.update(data)
+        if not facts_of(os.fstat(handle)).is_same_file(facts):
+            raise StepError("changed while it was read")
+        return state.hexdigest()
     except OSError as error:
-        raise StepError(_why(error)) from None
+        raise StepError(why(error)) from None
+
+
+def _require_equal(data: bytes, twin: int | None) -> None:
+    """Raise `StepError` unless the next bytes of `twin` are these."""
+    if twin is None:
+        return
+    other = os.read(twin, len(data))
+    while len(other) < len(data) and (more := os.read(twin, len(data) - len(other))):
+        other += more
+    if other != data:
+        raise StepError("has other bytes than what would stay")
+
+
+def lock(handle: int, *, shared: bool) -> bool:
+    """Lock an open file until its handle is closed; False when another process holds a lock against that.
+
+    True also where the file system or the system has no such locks.
+    """
+    if os.name == "nt":  # locks of Windows keep others from reading
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def require_same(path: str, expected: Facts) -> None:
@@ -84,12 +167,24 @@ def require_same(path: str, expected: Facts) -> None:
         raise StepError("was changed or replaced in this moment")
 
 
-def _why(error: OSError) -> str:
+def why(error: OSError) -> str:
+    """Why a file cannot be used, as the end of a sentence on it."""
     if error.errno == errno.ENOENT:
         return "is not there any more"
     if error.errno == errno.ELOOP:
         return "is a symbolic link now"
     return f"cannot be used: {system_reason(error)}"
+
+
+def is_gone(path: str) -> bool:
+    """True when there is no file of that name; False also when the file system does not answer."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def is_name(path: str) -> bool:
@@ -125,7 +220,9 @@ def _rename_to_reserved(source: str, target: str) -> None:
     try:
         os.replace(source, target)
     except OSError:
-        os.unlink(target)
+        with contextlib.suppress(OSError):  # unless the error is the answer to a rename that was done
+            if os.lstat(source) and not os.lstat(target).st_size:
+                os.unlink(target)
         raise
 
 
@@ -201,31 +298,81 @@ def make_folders(path: str) -> Iterator[str]:
 # -- contents ------------------------------------------------------------------------------------------
 
 
-def move_new(source: str, target: str, facts: Facts, digest: str, aside: str) -> None:
+def move_new(source: str, target: str, facts: Facts, digest: str, aside: str, guard: Guard) -> None:
     """Give a file another name, on another file system too; raises `FileExistsError` when that is taken."""
+    if guard.is_doubtful(source, facts):
+        prove(source, facts, aside, guard)
+
+    def check(name: str) -> None:
+        require_same(name, facts)
+
     try:
-        rename_new(source, target)
+        _rename_checked(source, target, check, guard)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
     else:
-        _take_back_unless(lambda name: require_same(name, facts), target, source)
         return
     copy_new(source, target, facts, digest, aside)
     try:
-        remove(source, facts, aside)
-    except (OSError, StepError):
-        os.unlink(target)  # the copy just made
+        remove(source, facts, aside, guard)
+    except (OSError, StepError) as error:
+        _drop_copy(source, target, facts, digest, aside, error)
         raise
 
 
-def _take_back_unless(check: Callable[[str], None], new: str, old: str) -> None:
-    """After a rename: rename back when it took another file than the one that was checked before."""
+def prove(path: str, facts: Facts, aside: str, guard: Guard) -> None:
+    """Raise `StepError` when a file is the one that stays: it gets another name for a moment."""
+    old = aside + ASIDE
+    _rename_checked(path, old, lambda name: require_same(name, facts), guard)
+    rename_new(old, path)
+
+
+def _drop_copy(source: str, target: str, facts: Facts, digest: str, aside: str, error: Exception) -> None:
+    """After a file was copied and not removed: remove the copy, if the file is proven to be there, whole.
+
+    An error does not prove that: network file systems may answer with one to what they have done.
+    """
+    try:
+        if digest_of(source, facts) != (digest or digest_of(target, look(target))):
+            raise StepError("its bytes changed")
+        made = look(target)
+        remove(target, made, beside(aside, target), _Source(source, facts))
+    except (OSError, StepError):
+        told = why(error) if isinstance(error, OSError) else str(error)
+        raise StepError(f"{told}; a copy of it is at {target}") from None
+
+
+class _Source(_Nothing):
+    """The guard of the file that a copy was made of."""
+
+    def __init__(self, path: str, facts: Facts) -> None:
+        self._path, self._facts = path, facts
+
+    def require(self, path: str, now: str) -> None:
+        os.close(open_same(self._path, self._facts))
+
+
+def _rename_checked(path: str, new: str, check: Callable[[str], None], guard: Guard) -> None:
+    """Rename a file that `check` accepts under its new name; rename it back when that or `guard` refuses."""
+    guard.note()
+    try:
+        rename_new(path, new)
+    except FileExistsError:
+        raise
+    except OSError as error:  # network file systems may answer so to what they have done
+        if not is_gone(path) or is_gone(new):
+            raise
+        try:
+            check(new)
+        except StepError:
+            raise error from None
     try:
         check(new)
+        guard.require(path, new)
     except StepError as error:
         try:
-            rename_new(new, old)
+            rename_new(new, path)
         except OSError:
             raise StepError(f"{error}; what had its name is now {new}") from None
         raise
@@ -286,34 +433,43 @@ def _sync_folder(folder: str) -> None:
                 os.close(handle)
 
 
-def remove(path: str, expected: Facts, aside: str) -> None:
-    """Remove a file for good, if it is the one expected: it gets another name first, so nobody can swap it then."""
+def remove(path: str, expected: Facts, aside: str, guard: Guard) -> None:
+    """Remove a file for good, if it is the one expected and `guard` agrees: it gets another name first, so nobody can
+    swap it then, and whoever looks at the file that stays sees whether that was another."""
     old = aside + ASIDE
-    rename_new(path, old)
-    _take_back_unless(lambda name: require_same(name, expected), old, path)
+    _rename_checked(path, old, lambda name: require_same(name, expected), guard)
+    _unlink(old, path)
+
+
+def _unlink(old: str, path: str) -> None:
+    """Remove a file that was set aside; when that fails it has its name again."""
     try:
         os.unlink(old)
     except OSError:
-        with contextlib.suppress(FileNotFoundError):  # the system may answer with an error to what it has done
-            rename_new(old, path)
+        if is_gone(old):  # network file systems may answer with an error to what they have done
+            return
+        rename_new(old, path)
         raise
 
 
-def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], aside: str) -> None:
+def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], aside: str, guard: Guard) -> None:
     """Put what `make` makes, in a name given to it, in the place of what `check`, given a name of it, accepts."""
     part, old = aside + PART, aside + ASIDE
     with _made(part):
         make(part)
-        rename_new(path, old)
-        _take_back_unless(check, old, path)
+        _rename_checked(path, old, check, guard)
         try:
             rename_new(part, path)
         except OSError as error:
             other = free_name(path)
             rename_new(old, other)
-            lost = "another file took its name in this moment" if error.errno == errno.EEXIST else _why(error)
+            lost = "another file took its name in this moment" if error.errno == errno.EEXIST else why(error)
             raise StepError(f"{lost}; it is {other}" if other != path else lost) from None
-        os.unlink(old)
+        try:
+            os.unlink(old)
+        except OSError:
+            if not is_gone(old):
+                raise
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What an action is about to do, on the disk before it is done: a line of JSON each.
 
     {"journal": "twinpix.journal/1", "action": ..., "options": ..., "report": ..., "created": ...}   a session begins
+    {"keep": [path, facts, digest]}    stays, of an action without a way back: a run that goes on checks it again
     {"unit": [[number, path, target, facts, digest, keeper, aside], ...]}   planned to go together, or not at all
     {"target": number, "to": path}     the name was taken by then: it goes there
     {"folder": path}                   is about to be made
@@ -23,7 +24,7 @@ from typing import Any
 
 from twinpix import files
 from twinpix.errors import OutputError, ReportError, UsageError, system_reason
-from twinpix.model import Facts, Step
+from twinpix.model import Facts, Stays, Step
 
 SCHEMA = "twinpix.journal/1"
 SYSTEM = "could not be dealt with"  # how the reason begins of a step that the system gave an error for
@@ -43,6 +44,7 @@ class Session:
     created: str
     steps: dict[int, Step] = field(default_factory=dict)
     units: list[list[int]] = field(default_factory=list)  # numbers of steps
+    stays: dict[str, Stays] = field(default_factory=dict)  # by path
     folders: list[str] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
@@ -101,14 +103,21 @@ class Journal:
             if os.read(self._handle, 1) != b"\n":
                 os.write(self._handle, b"\n")  # after a line that was cut off
 
-    def begin(self, action: str, options: Mapping[str, str], report: str, units: Iterable[Sequence[Step]]) -> None:
+    def begin(
+        self,
+        action: str,
+        options: Mapping[str, str],
+        report: str,
+        units: Iterable[Sequence[Step]],
+        stays: Iterable[Stays] = (),
+    ) -> None:
         """Write a session and all its steps, through to the disk."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         head = {"journal": SCHEMA, "action": action, "options": dict(options), "report": report, "created": created}
-        lines = [_line(head)]
+        lines = [_line(head), *(_line({"keep": [each.path, list(each.facts), each.digest]}) for each in stays)]
         for steps in units:
             lines.append(_line({"unit": [_row(step) for step in steps]}))
-            if len(lines) == _AHEAD:
+            if len(lines) >= _AHEAD:
                 self._write(b"".join(lines))
                 lines.clear()
         self._write(b"".join(lines))
@@ -205,6 +214,9 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
         steps = [_step(row) for row in entry["unit"]]
         sessions[-1].steps.update((step.number, step) for step in steps)
         sessions[-1].units.append([step.number for step in steps])
+    elif "keep" in entry:
+        path, facts, digest = entry["keep"]
+        sessions[-1].stays[_path(path)] = Stays(0, path, "", _facts(facts), str(digest))
     elif "target" in entry:
         number = entry["target"]
         sessions[-1].steps[number] = sessions[-1].steps[number]._replace(target=_path(entry["to"]))

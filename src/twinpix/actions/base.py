@@ -46,9 +46,9 @@ class Action(Protocol):
         """Mend what a killed run left of a step; True when the step had gone to its end. Raises `StepError` when the
         file cannot have its name back."""
 
-    def do(self, step: Step) -> None:
-        """Act. Raises `StepError` or `OSError`, and then the file is as it was; `FileExistsError` when the target's
-        name is taken by now."""
+    def do(self, step: Step, guard: files.Guard) -> None:
+        """Act, and ask `guard` before the file is gone for good. Raises `StepError` or `OSError`, and then the file is
+        as it was; `FileExistsError` when the target's name is taken by now."""
 
     def undo(self, step: Step) -> bool:
         """Take it back; False when there is nothing to take back. Raises like `do`, and with what was changed
@@ -128,12 +128,13 @@ class Linking(Discarding, ABC):
     def is_link(self, name: str, step: Step) -> bool:
         """True when what is there is the link that `link` made."""
 
-    def do(self, step: Step) -> None:
+    def do(self, step: Step, guard: files.Guard) -> None:
         files.swap(
             step.path,
             lambda part: self.link(step, part),
             lambda name: files.require_same(name, step.facts),
             step.aside,
+            guard,
         )
 
     def undo(self, step: Step) -> bool:
@@ -148,7 +149,13 @@ class Linking(Discarding, ABC):
         original = os.path.realpath(step.path)
         if files.digest_of(original, files.look(original)) != step.digest:
             raise StepError(f"what it was linked to, {original}, was edited since; the link is left as it is")
-        files.swap(step.path, lambda part: copy(original, part, step), lambda name: self._check(name, step), step.aside)
+        files.swap(
+            step.path,
+            lambda part: copy(original, part, step),
+            lambda name: self._check(name, step),
+            step.aside,
+            files.NOTHING,
+        )
         return True
 
     def _check(self, name: str, step: Step) -> None:

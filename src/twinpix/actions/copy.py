@@ -1,5 +1,6 @@
 """What stays is copied to another folder: one image of each group, and every image that is in none."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -7,6 +8,7 @@ from typing import ClassVar, Literal
 from twinpix import files
 from twinpix.actions.base import Placing, holds
 from twinpix.errors import StepError
+from twinpix.keepers import Keeper
 from twinpix.model import Step
 
 
@@ -26,7 +28,7 @@ class Copy(Placing):
         files.recover(step.path, step.target, step.aside)
         return os.path.lexists(step.target) and holds(step.target, step)
 
-    def do(self, step: Step) -> None:
+    def do(self, step: Step, guard: files.Guard) -> None:
         files.copy_new(os.path.realpath(step.path), step.target, step.facts, step.digest, step.aside)
 
     def undo(self, step: Step) -> bool:
@@ -35,9 +37,15 @@ class Copy(Placing):
         made = files.look(step.target)
         if not holds(step.target, step):
             raise StepError(f"its copy was changed since; it is left at {step.target}")
-        if not os.path.exists(step.path):
-            raise StepError(f"is not there any more; its copy is left at {step.target}")
-        if not holds(os.path.realpath(step.path), step):
-            raise StepError(f"was changed since; its copy is left at {step.target}")
-        files.remove(step.target, made, files.beside(step.aside, step.target))
+        try:
+            original = files.look(os.path.realpath(step.path))
+            if original[:2] == made[:2]:
+                raise StepError("is one file with its copy now")
+            if not holds(os.path.realpath(step.path), step):
+                raise StepError("was changed since")
+            with contextlib.closing(Keeper(step.path, original, step.path)) as keeper:
+                keeper.check(step.target, made, "", same=True)
+                files.remove(step.target, made, files.beside(step.aside, step.target), keeper)
+        except StepError as error:
+            raise StepError(f"{error}; its copy is left at {step.target}") from None
         return True

@@ -18,8 +18,8 @@ class Delete(Discarding):
     done: ClassVar[str] = "deleted"
     permanent: ClassVar[bool] = True
 
-    def do(self, step: Step) -> None:
-        files.remove(step.path, step.facts, step.aside)
+    def do(self, step: Step, guard: files.Guard) -> None:
+        files.remove(step.path, step.facts, step.aside, guard)
 
     def undo(self, step: Step) -> bool:
         if os.path.lexists(step.path):

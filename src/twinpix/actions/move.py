@@ -1,5 +1,6 @@
 """Discards are moved to another folder, each at its place in the tree."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,7 +8,8 @@ from typing import ClassVar
 from twinpix import files
 from twinpix.actions.base import Placing, holds, is_alike
 from twinpix.errors import StepError
-from twinpix.model import Step
+from twinpix.keepers import Keeper
+from twinpix.model import Facts, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,8 @@ class Move(Placing):
 
     to: str
 
-    def do(self, step: Step) -> None:
-        files.move_new(step.path, step.target, step.facts, step.digest, step.aside)
+    def do(self, step: Step, guard: files.Guard) -> None:
+        files.move_new(step.path, step.target, step.facts, step.digest, step.aside, guard)
 
     def recover(self, step: Step) -> bool:
         files.recover(step.path, step.target, step.aside)
@@ -42,7 +44,8 @@ class Move(Placing):
             _drop_rest(step)
             return True
         files.make_room(step.path)
-        files.move_new(step.target, step.path, now, step.digest, files.beside(step.aside, step.target))
+        aside = files.beside(step.aside, step.target)
+        files.move_new(step.target, step.path, now, step.digest, aside, files.NOTHING)
         files.dress(step.path, step.facts)
         return True
 
@@ -50,10 +53,12 @@ class Move(Placing):
 def _drop_rest(step: Step) -> None:
     """After an undo that was killed between copying from another file system and removing: the rest goes."""
     here, there = files.look(step.path), files.look(step.target)
-    copied = here.device != there.device and is_alike(here, there)
-    if not copied or files.digest_of(step.path, here) != files.digest_of(step.target, there):
+    if here.device == there.device or not is_alike(here, there):
         raise StepError(f"another file has its name; it is left at {step.target}")
-    files.remove(step.target, there, files.beside(step.aside, step.target))
+    try:
+        _remove_second(step.target, there, step.path, here, files.beside(step.aside, step.target))
+    except StepError as error:
+        raise StepError(f"another file has its name; it is left at {step.target} ({error})") from None
     files.dress(step.path, step.facts)
 
 
@@ -61,9 +66,13 @@ def _drop_copy(step: Step) -> None:
     """A run that was killed between copying to another file system and removing left both: the copy goes."""
     here, there = files.look(step.path), files.look(step.target)
     made = there.device != step.facts.device and is_alike(there, step.facts)
-    if (
-        made
-        and here.is_same_file(step.facts)
-        and files.digest_of(step.target, there) == files.digest_of(step.path, here)
-    ):
-        os.unlink(step.target)
+    if made and here.is_same_file(step.facts):
+        with contextlib.suppress(StepError):
+            _remove_second(step.target, there, step.path, here, files.beside(step.aside, step.target))
+
+
+def _remove_second(path: str, facts: Facts, first: str, stays: Facts, aside: str) -> None:
+    """Remove the second of two files with the same bytes, if the first is proven to be another one."""
+    with contextlib.closing(Keeper(first, stays, first)) as keeper:
+        keeper.check(path, facts, "", same=True)
+        files.remove(path, facts, aside, keeper)

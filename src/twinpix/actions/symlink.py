@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twinpix.actions.base import Linking
+from twinpix.errors import StepError
 from twinpix.model import Step
 
 
@@ -17,6 +18,12 @@ class Symlink(Linking):
 
     def link(self, step: Step, name: str) -> None:
         os.symlink(_way(step), name)
+        try:
+            leads = os.path.samefile(name, step.keeper)
+        except OSError:
+            leads = False
+        if not leads:
+            raise StepError("a symbolic link from its folder does not lead to what stays")
 
     def is_link(self, name: str, step: Step) -> bool:
         return os.path.islink(name) and os.readlink(name) == _way(step)

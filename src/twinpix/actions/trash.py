@@ -29,10 +29,13 @@ class Trash(Discarding):
         if importlib.util.find_spec("send2trash") is None:
             raise UsageError("the trash needs the library Send2Trash: pip install 'twinpix[trash]'")
 
-    def do(self, step: Step) -> None:
+    def do(self, step: Step, guard: files.Guard) -> None:
         from send2trash import send2trash
 
+        if guard.is_doubtful(step.path, step.facts) or not _is_known():
+            files.prove(step.path, step.facts, step.aside, guard)
         before = set(_names(step))
+        guard.note()
         try:
             send2trash(step.path)
         except OSError as error:
@@ -40,15 +43,25 @@ class Trash(Discarding):
             raise StepError(f"the trash does not take it ({why}); --move DIR needs no trash") from None
         if os.path.lexists(step.path):
             raise StepError("is still there after it was put in the trash")
-        self._require_it([place for place in _names(step) if place not in before], step)
+        new = [place for place in _names(step) if place not in before]
+        try:
+            if new and not any(_is_it(place, step) for place in new):
+                raise StepError("was changed or replaced in this moment")
+            guard.require(step.path, "")
+        except StepError as error:
+            self._put_back(new, step, error)
+            raise
 
-    def _require_it(self, new: list[str], step: Step) -> None:
-        """When what was trashed is not the file that was checked, it goes back."""
-        if not new or any(_is_it(place, step) for place in new):
-            return
-        files.rename_new(new[0], step.path)
-        _forget(new[0])
-        raise StepError("was changed or replaced in this moment")
+    def _put_back(self, new: list[str], step: Step, error: StepError) -> None:
+        """Take out of the trash what must not be there; it may be another file than the step's."""
+        try:
+            place = new[0]
+            now = files.look(place)
+            aside = files.beside(step.aside, place)
+            files.move_new(place, step.path, now, files.digest_of(place, now), aside, files.NOTHING)
+        except (StepError, OSError, LookupError):
+            raise StepError(f"{error}; put it back from the system's trash") from None
+        _forget(place)
 
     def undo(self, step: Step) -> bool:
         place = _find(step)
@@ -64,7 +77,8 @@ class Trash(Discarding):
             raise StepError(hint)
         now = files.look(place)
         files.make_room(step.path)
-        files.move_new(place, step.path, now, files.digest_of(place, now), files.beside(step.aside, place))
+        aside = files.beside(step.aside, place)
+        files.move_new(place, step.path, now, files.digest_of(place, now), aside, files.NOTHING)
         files.dress(step.path, step.facts)
         _forget(place)
         return True

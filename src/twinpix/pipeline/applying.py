@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from twinpix import actions, files, journal
 from twinpix.actions import Scope
 from twinpix.errors import OutputError, StepError, system_reason
-from twinpix.model import Left, Plan, Stays, Step, Unit
+from twinpix.model import Left, Plan, Step, Unit
+from twinpix.pipeline.checking import Checks
 from twinpix.pipeline.progress import Progress
 from twinpix.report import printable
 
@@ -50,7 +51,7 @@ def apply(plan: Plan, path: str, progress: Progress | None = None) -> Outcome:
     units = list(_signed(plan.units, first))
     log = journal.Journal(path)
     try:
-        _begin(plan, units, log)
+        _begin(plan, units, log, run.action)
         with progress.stage(run.action.verb, len(units)), patient() as asked:
             run.all(units, log, progress, asked)
         if not run.unsettled:  # else the session stays open: the next run looks at the files again
@@ -63,9 +64,10 @@ def apply(plan: Plan, path: str, progress: Progress | None = None) -> Outcome:
     return run.outcome
 
 
-def _begin(plan: Plan, units: Sequence[Unit], log: journal.Journal) -> None:
+def _begin(plan: Plan, units: Sequence[Unit], log: journal.Journal, action: actions.Action) -> None:
+    stays = plan.stays if action.permanent else ()
     try:
-        log.begin(plan.action, plan.options, plan.report, (unit.steps for unit in units))
+        log.begin(plan.action, plan.options, plan.report, (unit.steps for unit in units), stays)
     except journal.WriteError as error:
         why = f"cannot write the journal {log.path}: {system_reason(error)}"
         raise OutputError(f"{why}; nothing was done. Make room, or name another with --journal") from None
@@ -104,8 +106,7 @@ class _Run:
     def __init__(self, plan: Plan, outcome: Outcome) -> None:
         self.outcome = outcome
         self.action = actions.of(plan)
-        self._stays = {stays.path: stays for stays in plan.stays}
-        self._read: set[str] = set()  # what stays and was read back
+        self._checks = Checks(self.action, plan.stays)
         self._folders: set[str] = set()
         self.unsettled: set[int] = set()  # numbers of steps that are half done
 
@@ -121,44 +122,23 @@ class _Run:
     def _unit(self, unit: Unit, log: journal.Journal) -> None:
         done: list[Step] = []
         try:
-            for step in unit.steps:
-                self._check(step)
+            self._checks.begin(unit.steps)
             for step in unit.steps:
                 self._step(step, log, done)
         except (StepError, OSError) as error:
             self._give_up(unit, done, error, log)
             return
+        finally:
+            self._checks.end()
         self.outcome.done += len(done)
         self.outcome.bytes += sum(step.facts.size for step in done)
-
-    def _check(self, step: Step) -> None:
-        """The file is the one that was planned for, and what stays in its place is alive and can be read."""
-        if step.keeper:
-            self._check_keeper(self._stays[step.keeper])
-        path = os.path.realpath(step.path) if self.action.on == "kept" else step.path  # what stays may be a link
-        if step.digest:
-            if files.digest_of(path, step.facts) != step.digest:
-                raise StepError("was changed since it was scanned: its bytes are others")
-        else:
-            files.require_same(path, step.facts)
-
-    def _check_keeper(self, stays: Stays) -> None:
-        real = os.path.realpath(stays.path) if os.path.islink(stays.path) else stays.path
-        try:
-            if stays.path in self._read:
-                files.require_same(real, stays.facts)
-            elif files.digest_of(real, stays.facts) != stays.digest:
-                raise StepError("has other bytes than when it was scanned")
-        except StepError as error:
-            raise StepError(f"what would stay, {printable(stays.path)}, {error}") from None
-        self._read.add(stays.path)
 
     def _step(self, step: Step, log: journal.Journal, done: list[Step]) -> None:
         """Act, under another number if the name is taken by now; what was acted on is in `done`, even with an error."""
         while True:
             try:
                 self._make_folder(step.target, log)
-                self.action.do(step)
+                self.action.do(step, self._checks.guard(step))
             except FileExistsError:
                 if not step.target or not os.path.lexists(step.target):
                     raise

@@ -9,6 +9,7 @@ from twinpix.errors import StepError
 from twinpix.locking import acting
 from twinpix.model import Left, Step
 from twinpix.pipeline.applying import STOPPED, Outcome, patient, reason_of
+from twinpix.pipeline.checking import Checks
 from twinpix.pipeline.progress import Progress
 
 _UNREAD = "cannot be read: what it says is not put back"
@@ -122,23 +123,29 @@ def _recover_session(session: journal.Session, finish: bool, log: journal.Journa
             for number in sorted(done, reverse=True):
                 _take_back(session, number, action, log, left)
         elif finish:
-            for number in sorted(set(unit) - done):
-                _carry_through(session, number, action, log, left)
+            _carry_through(session, sorted(set(unit) - done), action, log, left)
     if settled:  # else the next run tries again
         log.note_soon(end="recovered")
         session.ended = "recovered"
 
 
 def _carry_through(
-    session: journal.Session, number: int, action: actions.Action, log: journal.Journal, left: list[Left]
+    session: journal.Session, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Left]
 ) -> None:
-    step = session.steps[number]
+    """Take the steps of a unit that a killed run did not come to, after all checks of a first run."""
+    checks = Checks(action, session.stays.values())
+    steps = [session.steps[number] for number in numbers]
     try:
-        action.do(step)
-        log.note_soon(done=number)
-        session.done.add(number)
+        checks.begin(steps)
+        for step in steps:
+            action.do(step, checks.guard(step))
+            log.note_soon(done=step.number)
+            session.done.add(step.number)
     except (StepError, OSError) as error:
-        left.append(Left(step.path, reason_of(error), refused=True))
+        why = f"{reason_of(error)}; what belongs with it was {action.done} by a run that was killed"
+        left += [Left(step.path, why, refused=True) for step in steps if step.number not in session.done]
+    finally:
+        checks.end()
 
 
 def _take_back(
