@@ -11,6 +11,8 @@ demo: $(VENV)/installed
 	rm -rf demo
 	$(BIN)/twinpix demo demo
 	$(BIN)/twinpix find demo --transforms --no-store
+	@echo
+	@echo "next: $(BIN)/twinpix find demo --transforms -o report.json && $(BIN)/twinpix resolve report.json --move moved"
 
 test: check unit
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -489,24 +490,24 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize(("spec", "metric"), [("faiss", "hamming"), ("faiss", "cosine")])
-def test_auto_takes_an_approximate_search_only_where_it_is_faster(
-    spec: str, metric: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("metric", ["hamming", "cosine"])
+def test_auto_is_exact_and_names_a_faster_search(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("faiss")
     codes, radius = near(metric, 300)
     asked = Search()
     asked.self_join(codes, radius)
-    assert asked.hows[0].exact
-    cls = plugins.load("search", spec)
+    assert "--search" not in asked.hows[0].why
+    cls = plugins.load("search", "faiss")
     plan = cls.plan
     monkeypatch.setattr(cls, "plan", lambda *given: plan(*given)._replace(seconds=-1.0))
-    asked.self_join(codes, radius)
-    assert (asked.hows[1].backend, asked.hows[1].exact) == (spec, False)
-    assert asked.hows[1].sampled > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asked.self_join(codes, radius)
+    assert "the approximate --search faiss would take" in asked.hows[1].why
     monkeypatch.setattr("twinpix.search._approximate.is_there", lambda library: False)
     asked.self_join(codes, radius)
-    assert asked.hows[2].exact
     assert "pip install 'twinpix[search]'" in asked.hows[2].why
+    assert all(how.exact for how in asked.hows)
 
 
 def test_find_says_that_pairs_may_be_missing(photos: Path) -> None:
@@ -519,22 +520,6 @@ def test_find_says_that_pairs_may_be_missing(photos: Path) -> None:
     (note,) = found.notes
     assert note.startswith("search: hnsw:k=2, approximate: a graph of 16 links")
     assert "recall 1.000" in note
-
-
-@pytest.mark.usefixtures("impatient")
-def test_who_asks_for_no_approximate_search_is_warned_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("faiss")
-    codes, radius = near("hamming", 300)
-    cls = plugins.load("search", "faiss")
-    plan = cls.plan
-    self_join(codes, radius, "faiss")
-    monkeypatch.setattr(cls, "plan", lambda *given: plan(*given)._replace(seconds=-1.0))
-    with pytest.warns(UserWarning, match=r"search: faiss, approximate: .* pairs of a sample found .*exact"):
-        self_join(codes, radius)
-    with pytest.warns(UserWarning, match=r"search: faiss, approximate"):
-        search.join(codes, codes, radius)
-    with pytest.warns(UserWarning, match=r"search: faiss, approximate"):
-        list(search.self_join_blocks(codes, radius))
 
 
 class Notes(Progress):

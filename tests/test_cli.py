@@ -105,7 +105,7 @@ def test_files_from(photos: Path) -> None:
 def test_a_full_disk_leaves_the_old_report(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "report.json"
     out.parent.mkdir()
-    out.write_text("the old report")
+    out.write_text(old := '{\n"schema": "twinpix.report/1", "an": "old report"}')
 
     def no_room() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -115,7 +115,7 @@ def test_a_full_disk_leaves_the_old_report(photos: Path, tmp_path: Path) -> None
     assert done.returncode == 3
     assert str(out) in done.stderr
     assert "untouched" in done.stderr
-    assert out.read_text() == "the old report"
+    assert out.read_text() == old
     assert os.listdir(out.parent) == ["report.json"]
 
 
@@ -235,7 +235,7 @@ def test_what_is_no_file_is_written_to_and_a_link_stays_one(photos: Path, tmp_pa
     reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
     assert run("find", photos, "-o", tmp_path / "pipe").returncode == 0
     assert json.loads(reader.communicate()[0])["counts"]["groups"] == 1
-    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "real.json").write_text('{"schema": "twinpix.report/1", "an": "old one"}')
     (tmp_path / "link.json").symlink_to("real.json")
     assert run("find", photos, "-o", tmp_path / "link.json").returncode == 0
     assert (tmp_path / "link.json").is_symlink()

@@ -74,6 +74,7 @@ def test_the_readme_shows_what_the_demo_prints(
     assert run(["find", "demo", "--transforms", "--no-store"]) == 0
     printed = [shape(line) for line in capfd.readouterr().out.splitlines() if line.strip()]
     readme = [shape(line) for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()]
+    printed = [line.replace("python -m twinpix", "twinpix") for line in printed]
     missing = [line for line in printed if line not in readme]
     assert not missing, "run make demo and put its output into the README"
 

@@ -25,6 +25,7 @@ from twinpix.cli import (
     undo,
 )
 from twinpix.cli.arguments import ResolveCommand, ScriptCommand
+from twinpix.cli.command import Command
 from twinpix.errors import Exit, TwinpixError, system_reason
 from twinpix.report.base import printable
 
@@ -62,17 +63,19 @@ def _common(
     """Find images that are the same picture, keep one of each group, and never lose one."""
 
 
-app.command("find", short_help="Find the groups of images that are the same picture.")(find.find)
+app.command("find", cls=Command, short_help="Find the groups of images that are the same picture.")(find.find)
 app.command("resolve", cls=ResolveCommand, short_help="Move, trash, link or delete the duplicates of a report.")(
     resolve.resolve
 )
-app.command("undo", short_help="Put back what resolve did.")(undo.undo)
-app.command("query", short_help="Print the images that are the same picture as one.")(query.query)
-app.command("compare", short_help="Print how far apart two images are, and a verdict.")(compare.compare)
-app.command("encode", short_help="Write the codes of images to a file.")(encode.encode)
-app.command("evaluate", short_help="Say how good a result or a method is, given what is true.")(evaluate.evaluate)
-app.command("methods", short_help="List the methods, their options and measured radii.")(methods.methods)
-app.command("plot", short_help="Draw a report: a page, sheets, a histogram.")(plot.plot)
+app.command("undo", cls=Command, short_help="Put back what resolve did.")(undo.undo)
+app.command("query", cls=Command, short_help="Print the images that are the same picture as one.")(query.query)
+app.command("compare", cls=Command, short_help="Print how far apart two images are, and a verdict.")(compare.compare)
+app.command("encode", cls=Command, short_help="Write the codes of images to a file.")(encode.encode)
+app.command("evaluate", cls=Command, short_help="Say how good a result or a method is, given what is true.")(
+    evaluate.evaluate
+)
+app.command("methods", cls=Command, short_help="List the methods, their options and measured radii.")(methods.methods)
+app.command("plot", cls=Command, short_help="Draw a report: a page, sheets, a histogram.")(plot.plot)
 app.command("imgdupes", short_help="Find and delete near-duplicates as imgdupes does.")(imgdupes.imgdupes)
 app.command(
     "remove-duplicates", cls=ScriptCommand, short_help="Move duplicates in data sets away as remove_duplicates.py does."
@@ -80,7 +83,7 @@ app.command(
 app.command("dedupe-dump", cls=ScriptCommand, short_help="Count, list and copy the different images of a Nutch dump.")(
     dedupe_dump.dedupe_dump
 )
-app.command("demo", short_help="Draw a folder of pictures with edited copies.")(demo.demo)
+app.command("demo", cls=Command, short_help="Draw a folder of pictures with edited copies.")(demo.demo)
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")
 

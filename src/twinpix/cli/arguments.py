@@ -6,6 +6,8 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from twinpix.cli.command import Command
+
 
 class ScriptCommand(TyperCommand):
     """A command whose options may be spelled with `_` for `-`, and take all values that follow if they may be repeated.
@@ -21,7 +23,7 @@ class ScriptCommand(TyperCommand):
         return super().parse_args(ctx, list(_spread(_hyphened(args, names), several)))
 
 
-class ResolveCommand(TyperCommand):
+class ResolveCommand(Command):
     """A command whose `--sidecars` may stand without a value, and be spelled `--no-sidecars`, as it once was."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

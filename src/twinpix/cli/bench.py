@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twinpix.cli import common
+from twinpix.cli.command import Command
 from twinpix.cli.common import DecodeName
 from twinpix.errors import Exit
 from twinpix.model import shown
@@ -22,7 +23,7 @@ def _group() -> None:
     """Measure methods on your own images."""
 
 
-@app.command()
+@app.command(cls=Command)
 def copies(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders and images.")],
     methods: Annotated[str, typer.Option("--methods", metavar="SPEC,...", help="Methods to measure.")] = METHODS,

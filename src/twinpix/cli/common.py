@@ -56,7 +56,12 @@ StrictnessOption = Annotated[
     StrictnessName, typer.Option("--strictness", "-s", help="Radius as measured for the method.")
 ]
 TransformsOption = Annotated[
-    bool, typer.Option("--transforms", "-t", help="Also find rotated (by quarter turns) and mirrored copies.")
+    bool | None,
+    typer.Option(
+        "--transforms/--no-transforms",
+        "-t",
+        help="Also find rotated (by quarter turns) and mirrored copies; local and cascade do unless told not to.",
+    ),
 ]
 DecodeOption = Annotated[
     DecodeName,
@@ -74,6 +79,16 @@ RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", hel
 HiddenOption = Annotated[bool, typer.Option("--hidden", help="Also look into hidden and service folders.")]
 FollowOption = Annotated[
     bool, typer.Option("--follow-links", help="Follow symbolic links to folders, each folder once.")
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude", metavar="GLOB", help="Leave out names, or paths if it has a slash, that match; may be repeated."
+    ),
+]
+MinSizeOption = Annotated[int, typer.Option("--min-size", min=0, metavar="BYTES", help="Leave out smaller files.")]
+MinPixelsOption = Annotated[
+    int, typer.Option("--min-pixels", min=0, metavar="N", help="Leave out images of fewer pixels (width times height).")
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", "-j", min=0, metavar="N", help="Processes; 0: one a core.")]
 TimeoutOption = Annotated[

@@ -1,6 +1,6 @@
 """`twinpix compare`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +8,9 @@ from twinpix.cli import common
 from twinpix.cli.common import DecodeName
 from twinpix.errors import Exit
 from twinpix.model import shown
+
+if TYPE_CHECKING:
+    from twinpix.pipeline.comparing import Comparison
 
 
 def compare(
@@ -33,6 +36,10 @@ def compare(
         ),
     ] = None,
     force: common.ForceOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    fail_if_found: Annotated[
+        bool, typer.Option("--fail-if-found", help="Exit with 10 when they are copies of each other.")
+    ] = False,
 ) -> int:
     """Print how far apart two images are by every method, what their pixels say, and a verdict."""
     if explain:
@@ -42,6 +49,13 @@ def compare(
     from twinpix import pipeline
 
     result = pipeline.compare(a, b, method=method, decode=decode.value)
+    if explain:
+        drawing.write_explanation(result, explain, force=force)
+    _print_json(result) if as_json else _print(result, explain)
+    return Exit.FOUND if fail_if_found and result.same else Exit.DONE
+
+
+def _print(result: "Comparison", explain: str | None) -> None:
     print(f"{'method':<24}{'bits':>6}{'distance':>10}{'turned':>8}{'radius':>8}")
     for row in result.distances:
         mark = "  match" if row.distance <= row.radius else "  match when turned" if row.turned <= row.radius else ""
@@ -54,6 +68,16 @@ def compare(
         print(f"second look: {result.seen}")
     print(f"verdict: {result.verdict}")
     if explain:
-        drawing.write_explanation(result, explain, force=force)
         print(f"explained: {explain}")
-    return Exit.DONE
+
+
+def _print_json(result: "Comparison") -> None:
+    from dataclasses import asdict
+
+    from twinpix.report.json import dumps
+
+    names = ("a", "b", "relation", "verdict", "same", "undecided", "by_pixels", "seen", "qualities", "information")
+    value = {name: getattr(result, name) for name in names}
+    look = result.look if result.by_pixels or result.same else None
+    value["agreement"] = look.agrees if look else None
+    print(dumps({**value, "distances": [asdict(row) for row in result.distances]}), end="")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from twinpix.cli.command import program
 from twinpix.errors import Exit, UsageError
 
 
@@ -17,5 +18,5 @@ def demo(folder: Annotated[str, typer.Argument(metavar="DIR", help="A new folder
         raise UsageError(f"{folder} is there already: name a new folder") from None
     except OSError as error:
         raise UsageError(f"cannot make {folder}: {error.strerror}") from None
-    print(f"{count} files drawn in {folder}\nnow try: twinpix find {folder} --transforms")
+    print(f"{count} files drawn in {folder}\nnext: {program()} find {folder} --transforms")
     return Exit.DONE

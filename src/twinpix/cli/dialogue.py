@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from twinpix.errors import StoppedError, UsageError
 from twinpix.model import Group, Member, Report
 from twinpix.pipeline.choices import Choices
-from twinpix.pipeline.terminal import NotesOnly
+from twinpix.pipeline.terminal import LineProgress
 from twinpix.report import bytes_text, plural, printable
 from twinpix.report.text import how
 
@@ -132,7 +132,7 @@ class Memory:
         apart = {group.members[at].digest for at in places}
         others = {member.digest for at, member in enumerate(group.members) if at not in set(places)}
         held = sorted(apart), sorted(others)
-        with self._options.opened(NotesOnly()) as store:
+        with self._options.opened(LineProgress()) as store:
             try:
                 count = verdicts.remember(store, *held)
             except UsageError as error:
@@ -149,7 +149,7 @@ class Memory:
         from twinpix.pipeline import verdicts
 
         if held := self._held.pop(group.id, None):
-            with self._options.opened(NotesOnly()) as store:
+            with self._options.opened(LineProgress()) as store:
                 verdicts.forget(store, *held)
 
 

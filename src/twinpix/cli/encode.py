@@ -65,6 +65,7 @@ def encode(
     chosen = common.options(locals())
     from twinpix import outputs, pipeline, report
 
+    _refuse_pixels(specs)
     kind = "json" if output == "-" else PurePath(output).suffix.lower().lstrip(".")
     if kind not in ("jsonl", "json", "csv", "npz"):
         raise UsageError(f"codes are written to .jsonl, .json, .csv or .npz, not to {output}")
@@ -92,6 +93,15 @@ def encode(
     for failure in first.failures[:10]:
         typer.echo(f"  {report.printable(failure.path)}: {failure.error}", err=True)
     return Exit.SOME_FAILED if strict and failed else Exit.DONE
+
+
+def _refuse_pixels(specs: list[str]) -> None:
+    """Raise `UsageError` for a method whose codes alone match nothing: its pairs are decided on the pixels."""
+    from twinpix import fingerprints
+
+    for spec in specs:
+        if fingerprints.by_pixels(fingerprints.make(spec)):
+            raise UsageError(f"{spec} compares pixels: its codes alone match nothing. Encode by a hash or by cnn")
 
 
 def _stream(paths: list[str], specs: list[str], options: "Options", output: str, *, strict: bool, force: bool) -> int:

@@ -28,7 +28,7 @@ def evaluate(
     methods: Annotated[
         str, typer.Option("--methods", metavar="SPEC,...", help="Methods to measure, with --in.")
     ] = DEFAULT_METHOD,
-    transforms: common.TransformsOption = False,
+    transforms: common.TransformsOption = None,
     decode: common.DecodeOption = DecodeName.fast,
     search: common.SearchOption = "auto",
     workers: common.WorkersOption = 0,

@@ -1,11 +1,14 @@
 """`twinpix find`."""
 
+import shlex
+import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from twinpix.cli import common
+from twinpix.cli.command import program
 from twinpix.cli.common import DecodeName, StrictnessName
 from twinpix.errors import Exit, UsageError
 from twinpix.keep import DEFAULT as DEFAULT_KEEP
@@ -31,7 +34,7 @@ def find(
             help="Find the radius of which this share of the matches is right (0.999), by a look at some of them.",
         ),
     ] = None,
-    transforms: common.TransformsOption = False,
+    transforms: common.TransformsOption = None,
     search: common.SearchOption = "auto",
     link: Annotated[
         str,
@@ -63,6 +66,9 @@ def find(
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,
+    exclude: common.ExcludeOption = None,
+    min_size: common.MinSizeOption = 0,
+    min_pixels: common.MinPixelsOption = 0,
     verify: common.VerifyOption = None,
     guard: common.GuardOption = True,
     output: Annotated[
@@ -142,6 +148,13 @@ class _Target(NamedTuple):
             report.writer(name)
         return cls(path or "", name, force, null)
 
+    def _options(self) -> str:
+        if self.null:
+            return ":null"
+        if self.format == "text" and not self.path and sys.stdout.isatty():
+            return f":width={shutil.get_terminal_size().columns}"
+        return ""
+
     def write(self, found: "Report") -> None:
         from twinpix import outputs, report
         from twinpix.report.base import encoded
@@ -152,7 +165,7 @@ class _Target(NamedTuple):
 
             plots.write_page(found, self.path, force=self.force)
         else:
-            writer = report.writer(f"{self.format}:null" if self.null else self.format)
+            writer = report.writer(self.format + self._options())
             if self.path:
                 outputs.write(self.path, encoded(writer.parts(found)), writer.kind, force=self.force)
             else:
@@ -160,8 +173,14 @@ class _Target(NamedTuple):
                 sys.stdout.buffer.writelines(encoded(writer.parts(found)))
         if self.path:
             sys.stdout.write(f"{summary(found)}{self.format if self.format == 'html' else 'report'}: {self.path}\n")
+            if self.format == "json" and found.groups:
+                print(
+                    f"next: {program()} resolve {shlex.quote(self.path)} --move DIR  (prints the plan; --apply does it)"
+                )
         elif self.format not in ("text", "json"):
             sys.stderr.write(summary(found))
+        elif self.format == "text" and found.groups and sys.stdout.isatty():
+            print("next: add -o report.json, then: twinpix resolve report.json --move DIR", file=sys.stderr)
 
 
 def _kind_of(format: str) -> "Kind":

@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from twinpix import actions
+from twinpix.cli.command import program
 from twinpix.errors import Exit
+from twinpix.imaging import claims_image
 from twinpix.model import Left, Plan, Unit
 from twinpix.pipeline.applying import STOPPED, Outcome
 from twinpix.pipeline.bundling import COMPANION, STAYS_WITH
@@ -32,7 +34,7 @@ def lines(plan: Plan) -> Iterator[str]:
         yield from _groups(plan, action.verb, here)
     loose = [left for left in plan.left if not left.group]
     for left in loose:
-        yield f"left  {shown(left.path, here)}: {left.reason}"
+        yield f"left  {shown(left.path, here)}: {printable(left.reason)}"
     if others := len(plan.left) - len(_told(plan)):
         what = "is" if others == 1 else "are"
         yield f"{plural(others, 'duplicate')} {what} not the same bytes as what stays: --move and --trash take those"
@@ -45,13 +47,13 @@ def lines(plan: Plan) -> Iterator[str]:
 def _groups(plan: Plan, verb: str, here: str) -> Iterator[str]:
     rows: dict[int, list[str]] = defaultdict(list)
     for stay in (stay for stay in plan.stays if stay.reason != COMPANION):
-        rows[stay.group].append(f"  {'keep':{len(verb)}}  {shown(stay.path, here)}  ({stay.reason})")
+        rows[stay.group].append(f"  {'keep':{len(verb)}}  {shown(stay.path, here)}  ({printable(stay.reason)})")
     untouched = set(rows)
     for unit in plan.units:
         rows[unit.group] += _unit(unit, verb, here)
         untouched.discard(unit.group)
     for left in _told(plan):
-        rows[left.group].append(f"  {'left':{len(verb)}}  {shown(left.path, here)}: {left.reason}")
+        rows[left.group].append(f"  {'left':{len(verb)}}  {shown(left.path, here)}: {printable(left.reason)}")
         untouched.discard(left.group)
     for number in sorted(rows.keys() - untouched - {0}):
         yield f"Group {number}"
@@ -67,7 +69,7 @@ def _told(plan: Plan) -> list[Left]:
 def _unit(unit: Unit, verb: str, here: str) -> Iterator[str]:
     first, *others = unit.steps
     size = bytes_text(first.facts.size)
-    told = f"{size}, {unit.how}" if unit.how else size
+    told = f"{size}, {printable(unit.how)}" if unit.how else size
     where = f"  -> {shown(first.target, here)}" if first.target else ""
     yield f"  {verb:4}  {shown(first.path, here)}  ({told}){where}"
     for step in others:
@@ -76,24 +78,33 @@ def _unit(unit: Unit, verb: str, here: str) -> Iterator[str]:
 
 def _sum(plan: Plan, action: actions.Action) -> str:
     count, size = len(plan.steps), bytes_text(plan.bytes)
-    parts = [f"{plural(count, 'file')} to {action.verb}, {size}" + (" to free" if action.frees and count else "")]
+    what = plural(count, "file") + (f" ({_parts(plan)})" if _parts(plan) else "")
+    parts = [f"{what} to {action.verb}, {size}" + (" to free" if action.frees and count else "")]
     if plan.already:
-        parts.append(f"{plural(plan.already, 'file')} dealt with before")
+        parts.append(f"{plural(plan.already, 'image')} dealt with before")
     if plan.left:
         parts.append(f"{plural(len(plan.left), 'file')} left alone")
     return "; ".join(parts)
 
 
+def _parts(plan: Plan) -> str:
+    """How many of the files are images and how many go along with one; "" when all are images."""
+    images = sum(claims_image(step.path) for step in plan.steps)
+    others = len(plan.steps) - images
+    return f"{plural(images, 'image')} and {plural(others, 'companion file')}" if others else ""
+
+
 def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
     """What was done, what was not and why, and how to take it back."""
     action = actions.of(plan)
-    told = f"{plural(outcome.done, 'file')} {action.done}, {bytes_text(outcome.bytes)}"
+    parts = f" ({_parts(plan)})" if outcome.done == len(plan.steps) and _parts(plan) else ""
+    told = f"{plural(outcome.done, 'file')} {action.done}{parts}, {bytes_text(outcome.bytes)}"
     yield told if outcome.done else "nothing was done"
     yield from left_alone(outcome.left[len(plan.left) :])
     if outcome.stopped:
         yield outcome.stopped
     if outcome.done and not action.permanent:
-        yield f"to undo: twinpix undo {shlex.quote(_argument(outcome.journal))}"
+        yield f"to undo: {program()} undo {shlex.quote(_argument(outcome.journal))}"
 
 
 def _argument(path: str) -> str:
@@ -104,7 +115,7 @@ def _argument(path: str) -> str:
 
 def left_alone(rows: list[Left]) -> Iterator[str]:
     for row in rows[:_SHOWN]:
-        yield f"left  {shown(row.path)}: {row.reason}"
+        yield f"left  {shown(row.path)}: {printable(row.reason)}"
     if len(rows) > _SHOWN:
         yield f"… and {len(rows) - _SHOWN:,} more"
 

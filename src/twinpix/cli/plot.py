@@ -36,8 +36,10 @@ def plot(
     """
     from twinpix import plots
     from twinpix import report as reports
+    from twinpix.pipeline.trusting import sound_places
 
     found = reports.read(report)
+    sound_places(found)  # images outside the report's folders are not shown
     if not (html or sheet or histogram):
         stem = str(Path(report).with_suffix(""))
         sheet, histogram = f"{stem}-sheets", f"{stem}-histogram.png"

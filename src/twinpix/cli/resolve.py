@@ -12,6 +12,7 @@ from twinpix.errors import Exit, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from twinpix.actions import Action
+    from twinpix.model import Relation
 
 _CHOICES = "--trash, --move DIR, --copy-kept DIR, --delete, --hardlink, --symlink or --reflink"
 
@@ -43,6 +44,15 @@ def resolve(
     stricter: Annotated[
         float | None,
         typer.Option("--stricter", metavar="N", help="Only matches within this radius, below the report's."),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--only",
+            metavar="RELATIONS",
+            help="Only duplicates so related to what stays, comma-separated: identical-file, identical-pixels, "
+            "re-encoded, resized, cropped, ...",
+        ),
     ] = None,
     sidecars: Annotated[
         common.Sidecars,
@@ -102,6 +112,7 @@ def resolve(
             found,
             act,
             sidecars=sidecars.value,
+            only=_relations(only),
             choices=choices,
             dealt_with=place.dealt_with,
             source=os.path.abspath(report),
@@ -127,6 +138,22 @@ def resolve(
     else:
         sys.stdout.writelines(f"{line}\n" for line in plans.result(plan, outcome))
     return plans.exit_code(outcome)
+
+
+def _relations(text: str | None) -> "list[Relation]":
+    """Relations by name; raises `UsageError` for a word that is none of a duplicate."""
+    from typing import cast, get_args
+
+    from twinpix.model import Relation
+
+    known = [name for name in get_args(Relation) if name != "similar-scene"]
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not names:
+        raise UsageError("--only needs at least one relation")
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no relation is called {name!r}; there are: {', '.join(known)}")
+    return cast("list[Relation]", names)
 
 
 def _action(plain: Mapping[str, bool], to: Mapping[str, str | None], spec: str | None) -> "Action":

@@ -4,21 +4,22 @@ from typing import Annotated
 
 import typer
 
+from twinpix.cli.command import Command
 from twinpix.errors import Exit
-from twinpix.pipeline.terminal import NotesOnly
+from twinpix.pipeline.terminal import LineProgress
 
 app = typer.Typer(help="Look at, or empty, the store of codes.", no_args_is_help=True, rich_markup_mode=None)
 
 _File = Annotated[str | None, typer.Option("--store", metavar="FILE", help="Another store than the default one.")]
 
 
-@app.command()
+@app.command(cls=Command)
 def info(store: _File = None) -> int:
     """Print where the store is and what it holds."""
     from twinpix.pipeline import Options
     from twinpix.report import bytes_text, plural
 
-    with Options(store=store or "default").opened(NotesOnly()) as opened:
+    with Options(store=store or "default").opened(LineProgress()) as opened:
         found = opened.info()
     print(f"{found.path}: {bytes_text(found.bytes)}")
     print(f"{plural(found.files, 'file')} known, {plural(found.codes, 'code')}, {plural(found.failures, 'failure')}")
@@ -31,7 +32,7 @@ def info(store: _File = None) -> int:
     return Exit.DONE
 
 
-@app.command()
+@app.command(cls=Command)
 def clear(
     store: _File = None,
     verdicts: Annotated[bool, typer.Option("--verdicts", help="Also what was marked as not duplicates.")] = False,
@@ -40,7 +41,7 @@ def clear(
     from twinpix.pipeline import Options
     from twinpix.report import plural
 
-    with Options(store=store or "default").opened(NotesOnly()) as opened:
+    with Options(store=store or "default").opened(LineProgress()) as opened:
         held = opened.info()
         opened.clear(apart=verdicts)
     counts = plural(held.codes, "code"), plural(held.looks, "look"), plural(held.failures, "failure")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import fingerprints
+from twinpix import fingerprints, pipeline
 from twinpix.errors import ImageError, UsageError
 from twinpix.evaluation.edits import EDITS, edited
 from twinpix.evaluation.rates import Point, distances, points, radius_of
@@ -93,7 +93,8 @@ def find_copies(
     """Make edited copies of up to `count` images below `paths`, and measure what each method finds of them.
 
     A true pair is an original and its copy, a false one an original and a copy of another. Images that are
-    too plain for a hash, or like another original, are left out: they would count as false matches.
+    too plain for a hash, and copies of another original (found by a cascade first), are left out: they would count
+    as false matches.
     The same seed gives the same copies. Raises `UsageError` when fewer than two images are left.
     """
     options, progress = options or Options(), progress or Progress()
@@ -107,6 +108,7 @@ def find_copies(
     random.Random(seed).shuffle(files)
     task = EditTask(methods, options.decode, seed)
     coded: list[list[NDArray[np.uint8]]] = []
+    names: list[str] = []
     failures: list[Failure] = []
     plain = 0
     pool = Local(options.workers, options.timeout * len(EDITS))
@@ -125,8 +127,10 @@ def find_copies(
                     plain += 1
                 else:
                     coded.append(found[path])
-    coded = coded[:count]
-    different = _different(methods, coded)
+                    names.append(path)
+    coded, names = coded[:count], names[:count]
+    copies = _copies_among(names, options, progress)
+    different = [at for at in _different(methods, coded) if names[at] not in copies]
     if len(different) < 2:
         raise UsageError("at least two images with some detail, unlike each other, are needed")
     finds = []
@@ -135,6 +139,14 @@ def find_copies(
         finds += [_finds(specs[number], method, codes, turns) for turns in (1, fingerprints.TURNS)]
     n = len(different)
     return CopiesFound(finds, n, n * (n - 1) * len(EDITS), plain, len(coded) - n, failures)
+
+
+def _copies_among(names: Sequence[str], options: Options, progress: Progress) -> set[str]:
+    """All but one of each group of copies among the originals."""
+    if len(names) < 2:
+        return set()
+    found = pipeline.find(names, options, method="cascade", decode="fast", radius=None, hidden=True, progress=progress)
+    return {member.path for group in found.groups for member in group.members if member.path != group.keeper}
 
 
 def _nothing(question: Any) -> None:

@@ -115,6 +115,7 @@ def _rows_of(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of images that the truth names, and their numbers there."""
     names = [os.path.relpath(uri, folder).replace(os.sep, "/") for uri in prints.refs.uris]
+    numbers = {_relative(name, folder): number for name, number in numbers.items()}
     short: dict[str, list[int]] = {}
     for row, name in enumerate(names):
         short.setdefault(name.rpartition("/")[2], []).append(row)
@@ -123,6 +124,11 @@ def _rows_of(
         if number not in place and len(rows := short.get(name, [])) == 1:
             place[number] = rows[0]
     return np.array(list(place.values()), dtype=np.int64), np.array(list(place), dtype=np.int64)
+
+
+def _relative(name: str, folder: str) -> str:
+    """A name of the truth relative to the folder; it may be an absolute path."""
+    return os.path.relpath(name, folder).replace(os.sep, "/") if os.path.isabs(name) else name
 
 
 def _far(method: Fingerprint, images: int) -> float:

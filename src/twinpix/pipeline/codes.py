@@ -59,7 +59,7 @@ def header_of(methods: Sequence[str] = (), options: Options | None = None) -> He
     options = options or Options()
     prints = options.fingerprints(methods or [options.method])
     specs, variants = list(map(plugins.describe, prints)), list(map(fingerprints.variant_of, prints))
-    return Header(specs, options.decode, options.transforms, variants)
+    return Header(specs, options.decode, bool(options.transforms), variants)
 
 
 def encode_files_as_stream(
@@ -104,7 +104,9 @@ def encode_pictures(
             data = item if isinstance(item, bytes) else None
             mode, wanted = options.decode, fingerprints.wanted(prints)
             picture = picture_of(item, mode, *wanted) if data is None else decode(data, mode, name, *wanted)
-            codes = [fingerprints.codes_of_one(method, picture, options.transforms).tobytes() for method in prints]
+            codes = [
+                fingerprints.codes_of_one(method, picture, bool(options.transforms)).tobytes() for method in prints
+            ]
             digest = "" if data is None else picture.file_digest().hex()
             yield Coded(name, codes, picture.width, picture.height, information_of(picture), digest)
         except ImageError as error:

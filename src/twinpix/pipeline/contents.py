@@ -1,6 +1,7 @@
 """What is known of each distinct content of a run, in columns."""
 
 from array import array
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,13 @@ class Contents:
         pixels = self._pixels.get(number)
         known = code, width, height, list(self._formats)[form], bool(damaged), information, pixels
         return Result(*known, traits=self.traits(number))
+
+    def take(self, numbers: Iterable[int]) -> "Contents":
+        """These contents, numbered from 0 in this order."""
+        out = Contents()
+        for number in numbers:
+            out.add(self.digest(number), self[number])
+        return out
 
     def digest(self, number: int) -> bytes:
         return bytes(self._digests[_DIGEST * number : _DIGEST * (number + 1)])

@@ -70,7 +70,7 @@ def _coded(
                 damaged.append(result.damaged)
                 sizes.append((result.width, result.height))
         width = width_of(method)
-        turns = fingerprints.turns_of(method, options.transforms)
+        turns = fingerprints.turns_of(method, bool(options.transforms))
         shape = (len(rows), turns, width) if turns > 1 else (len(rows), width)
         array = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(shape)
         spec = plugins.describe(method)

@@ -54,7 +54,7 @@ def find(
     listing = options.scan(progress, names, references, names_listed)
     with options.opened(progress) as store:
         coder = options.coder(store, [method], progress)
-        images = gather(listing.refs, coder)
+        images, small = gather(listing.refs, coder).without_small(options.min_pixels)
         apart = verdicts.known_apart(images.contents, store)
         pairs = paired(images, method, radius, apart, options, store, progress)
         nodes, matches = pairs.nodes, pairs.matches
@@ -69,6 +69,7 @@ def find(
     )
     guarded = _guarded(images, method) if options.guard and method.metric != "identity" else []
     damaged = [images.refs.uris[file] for file in images.files_where(images.contents.column("damaged") > 0)]
+    notes += left_out_notes(listing.left_out, small)
     if listing.folder_links:
         notes.append(_links_note(listing.folder_links))
     return Report(
@@ -98,7 +99,7 @@ def find(
         damaged=damaged,
         keep=options.keep,
         decode=options.decode,
-        transforms=options.transforms,
+        transforms=bool(options.transforms),
         notes=notes,
         references=references,
         cross=options.cross,
@@ -191,6 +192,14 @@ class Uniques(Sequence[Unique]):
             self._images.contents.digest(number).hex(),
             int(refs.roots[row]),
         )
+
+
+def left_out_notes(excluded: int, small: int) -> list[str]:
+    """What the user chose to leave out, counted."""
+    notes = [f"{plural(excluded, 'file or folder', 'files and folders')} left out (--exclude, --min-size)"] * bool(
+        excluded
+    )
+    return notes + [f"{plural(small, 'image')} left out (--min-pixels)"] * bool(small)
 
 
 def _links_note(count: int) -> str:

@@ -26,6 +26,19 @@ class Images(NamedTuple):
     failures: list[Failure]  # of files that were read, but not decoded or coded
     other_files: int  # that are no images
 
+    def without_small(self, pixels: int) -> "tuple[Images, int]":
+        """The images of at least so many pixels, and how many files are left out; sizes are width times height."""
+        contents = self.contents
+        width, height = contents.column("width").astype(np.int64), contents.column("height").astype(np.int64)
+        keeps = (width * height >= pixels)[self.content] if len(contents) else np.ones(0, dtype=bool)
+        if keeps.all():
+            return self, 0
+        rows = np.flatnonzero(keeps)
+        kept, content = np.unique(self.content[rows], return_inverse=True)
+        return self._replace(refs=self.refs.take(rows), content=content, contents=contents.take(kept.tolist())), int(
+            len(keeps) - len(rows)
+        )
+
     def first(self) -> NDArray[np.int64]:
         """The first file of each content."""
         first: NDArray[np.int64] = np.unique(self.content, return_index=True)[1]

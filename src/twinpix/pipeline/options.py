@@ -47,7 +47,7 @@ class Options:
     radius: float | None = None  # inclusive: bits, a cosine distance, or a share; None: by strictness
     strictness: Strictness = "normal"
     precision: float | None = None  # the share of matches that are to be right: the radius is found by looking
-    transforms: bool = False  # also match the eight rotations and mirrorings
+    transforms: bool | None = None  # match rotated and mirrored copies too; None: where pixels are compared
     decode: Decode = "fast"
     search: str = "auto"
     device: str = ""  # where a network computes: auto, cpu, cuda, coreml, directml; "": as the method says
@@ -62,6 +62,9 @@ class Options:
     guard: bool = True  # pictures with too little detail match by identity only
     workers: int = 0  # processes; 0: one a core
     timeout: float = 60.0  # seconds that one image may take
+    exclude: Paths | Sequence[Paths] = ()  # patterns of names and paths that are left out
+    min_size: int = 0  # bytes; smaller files are left out
+    min_pixels: int = 0  # width times height; smaller images are left out
     store: str | os.PathLike[str] | None = "default"  # "default": the platform's cache folder; None: none
 
     def __post_init__(self) -> None:
@@ -69,6 +72,8 @@ class Options:
             raise UsageError(f"workers is a number of processes, or 0 for one a core, not {self.workers}")
         if not 0 < self.timeout < math.inf:
             raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout:g}")
+        if min(self.min_size, self.min_pixels) < 0:
+            raise UsageError("min_size and min_pixels are 0 or more")
         if self.decode not in get_args(Decode):
             raise UsageError(f"decode is one of {', '.join(get_args(Decode))}, not {self.decode!r}")
 
@@ -159,12 +164,14 @@ class Options:
                 recursive=self.recursive,
                 hidden=self.hidden,
                 follow_links=self.follow_links,
+                exclude=names_of(self.exclude),
+                min_size=self.min_size,
                 tell=progress.advance,
             )
 
     def coder(self, store: Store, methods: Sequence[Fingerprint], progress: Progress) -> Coder:
         """What codes files by these methods."""
-        return Coder(store, tuple(methods), self.decode, self.transforms, self.workers, self.timeout, progress)
+        return Coder(store, tuple(methods), self.decode, bool(self.transforms), self.workers, self.timeout, progress)
 
     @contextmanager
     def opened(self, progress: Progress) -> Iterator[Store]:

@@ -12,7 +12,7 @@ from twinpix.actions.base import is_within_any
 from twinpix.errors import ReportError, StepError
 from twinpix.imaging import claims_image
 from twinpix.machine import no_garbage_collection
-from twinpix.model import Facts, Group, Left, Match, Member, Plan, Report, Stays, Step, Unit
+from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Report, Stays, Step, Unit
 from twinpix.pipeline.bundling import Bundler, Sidecars
 from twinpix.pipeline.companions import Folders
 from twinpix.pipeline.deciding import decide_again
@@ -29,6 +29,7 @@ def plan(
     keep: str | None = None,
     stricter: int | None = None,
     sidecars: Sidecars | bool = "same",
+    only: Collection[Relation] = (),
     choices: Mapping[int, Sequence[str]] | None = None,
     dealt_with: Collection[str] = (),
     source: str = "",
@@ -38,7 +39,8 @@ def plan(
 
     `keep` and `stricter` decide anew from the report's distances. `choices` names by a group's number the
     paths that stay, the one first that the others are duplicates of; with it, groups that it does not name are
-    left as they are. Of companion files (XMP and the like) `sidecars` says: `"same"` (or True), they go with their
+    left as they are. `only` names relations: other duplicates are left alone.
+    Of companion files (XMP and the like) `sidecars` says: `"same"` (or True), they go with their
     image if what stays has them with the same bytes, else both stay; `"all"`, they go with it whatever they hold;
     `"keep"` (or False), images go alone. `dealt_with` are paths that an earlier run has acted on. With `by_stem` each
     `.txt`, `.json` and the like of an image's stem belongs to it, as tools for data sets take them.
@@ -51,7 +53,9 @@ def plan(
         scope, act = scope_of(report), actions.make(action) if isinstance(action, str) else action
         act.prepare(scope, apply=False)
         mode = sidecars if isinstance(sidecars, str) else "same" if sidecars else "keep"
-        planner = _Planner(report, places, scope, act, mode, frozenset(dealt_with), source, Folders(by_stem=by_stem))
+        planner = _Planner(
+            report, places, scope, act, mode, frozenset(dealt_with), source, Folders(by_stem=by_stem), frozenset(only)
+        )
         if act.on == "kept":
             planner.keep_all(choices)
         else:
@@ -86,6 +90,7 @@ class _Planner:
     dealt_with: frozenset[str]
     source: str
     folders: Folders
+    only: frozenset[Relation]
     stays: list[Stays] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     already: int = 0
@@ -154,13 +159,21 @@ class _Planner:
             if path in names:
                 continue
             try:
-                told = how(hows.get(member.path), in_bits=self.report.in_bits)
-                if why := unlike_in_part(member, keeper, hows.get(member.path), permanent=self.action.permanent):
+                match = hows.get(member.path)
+                self._check_relation(match)
+                told = how(match, in_bits=self.report.in_bits)
+                if why := unlike_in_part(member, keeper, match, permanent=self.action.permanent):
                     raise _ByRuleError(why)
                 self._take(group.id, member, path, told, keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)
                 self.left.append(Left(path, str(error), group.id, refused=refused))
+
+    def _check_relation(self, match: Match | None) -> None:
+        """Raise for a duplicate whose relation to the image that stays is none of those asked for."""
+        if self.only and (match is None or match.relation not in self.only):
+            relation = "related to the image that stays only through a third" if match is None else match.relation
+            raise _ByRuleError(f"is {relation}: only {', '.join(sorted(self.only))} was asked for")
 
     def _take(self, group: int, member: Member, path: str, told: str, keepers: Sequence[Stays]) -> None:
         if member.protected or path.startswith(self._references):

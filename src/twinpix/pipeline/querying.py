@@ -55,7 +55,8 @@ def query(
     sources.require([name, *names])
     if os.path.isdir(name):
         raise UsageError(f"{name} is a folder: a query is one image")
-    asked, listing = options.scan(progress, [name]), options.scan(progress, names)
+    asked = replace(options, exclude=(), min_size=0).scan(progress, [name])
+    listing = options.scan(progress, names)
     with options.opened(progress) as store:
         coder = options.coder(store, [method], progress)
         mine = gather(asked.refs, coder)
@@ -63,7 +64,7 @@ def query(
             failures = [*asked.failures, *coder.failures, *mine.failures]
             why = failures[0].error if failures else "not an image"
             raise UsageError(f"cannot use {name} as a query: {why}")
-        images = gather(listing.refs, coder)
+        images, _ = gather(listing.refs, coder).without_small(options.min_pixels)
         seen: dict[tuple[int, int], Seen] = {}
         lost: list[Failure] = []
         if options.looks_at_pixels(method):

@@ -166,6 +166,7 @@ class Verifier:
     workers: int = 0
     timeout: float = 60.0
     progress: Progress = field(default_factory=Progress)
+    turned: bool = True  # whether a rotated or mirrored copy is a copy
     seen: dict[tuple[int, int], Seen] = field(default_factory=dict)  # by contents, the smaller number first
     failures: list[Failure] = field(default_factory=list)
     faults: dict[tuple[int, int], str] = field(default_factory=dict)  # why pairs could not be verified
@@ -214,6 +215,8 @@ class Verifier:
         return key_of(a, b, pair.guess, self.radius, glance, pair.exact, *joined)
 
     def _note(self, pair: Pair, look: Look | None, tier: str) -> None:
+        if look is not None and not self.turned and look.same and not _is_upright(look):
+            look = look._replace(relation=None, detail="", back="")
         if look is not None and (look.same or pair[:2] not in self.seen):
             self.seen[pair[:2]] = Seen(look, tier)
 
@@ -249,7 +252,23 @@ def eye_of(
 ) -> Verifier:
     """What looks at these files; `radius` is that of the method, and says how much may differ where it is a share."""
     differing = radius if by_pixels(method) else 1 - verify.AGREE
-    return Verifier(files, differing, store, options.workers, options.timeout, progress)
+    return Verifier(
+        files,
+        differing,
+        store,
+        options.workers,
+        options.timeout,
+        progress,
+        options.transforms is not False,
+    )
+
+
+def _is_upright(look: Look) -> bool:
+    """True when the transform keeps left, right, up and down: turned by less than 45 degrees and not mirrored."""
+    if look.there is None:
+        return look.relation not in ("rotated", "mirrored")
+    (a, b), (c, d) = look.there[:, :2].tolist()
+    return bool(a > 0 and d > 0 and a * d > abs(b * c))
 
 
 def guess_of_turn(turn: int) -> Guess:

@@ -7,7 +7,6 @@ into view.
 
 import base64
 import json
-import os
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from itertools import islice
@@ -15,6 +14,7 @@ from typing import Any
 
 from twinpix import outputs
 from twinpix.model import Group, Report, shown
+from twinpix.pipeline.trusting import Places
 from twinpix.plots.thumbnails import Missing, Thumbnails, share
 from twinpix.report import bytes_text, plural, printable
 from twinpix.report.text import summary
@@ -23,6 +23,7 @@ _CHUNK = 50  # groups
 _AT_ONCE = 20 * _CHUNK  # whose thumbnails are in memory; processes are started once for so many
 _SIDES = ((3_000, 160), (15_000, 112), (60_000, 80))  # pixels of a thumbnail, by number of members
 _LEAST = 64
+_OUTSIDE = Missing("outside the folders that were scanned")
 _SHOWN = 60  # members of a group with a thumbnail
 
 
@@ -33,7 +34,7 @@ def write_page(report: Report, path: str, workers: int = 0, *, force: bool = Fal
     """Write the page of a report; paths of images start from the report's `base`.
 
     Raises `OutputError` when it cannot be written, `UsageError` for a file that is no page of twinpix unless `force`
-    is given; the file that was there before stays then.
+    is given; the file that was there before stays then. An image outside the folders of the report is not shown.
     """
     outputs.write(path, (part.encode("utf-8", "replace") for part in _parts(report, workers)), PAGE, force=force)
 
@@ -43,16 +44,17 @@ def _parts(report: Report, workers: int) -> Iterator[str]:
     head, tail = template.split("<!--DATA-->")
     count = sum(min(_SHOWN, len(group.members)) for group in report.groups)
     side = next((side for most, side in _SIDES if count <= most), _LEAST)
+    places = Places(report)
     yield head
     yield _script("facts", {"chunk": _CHUNK, "side": side, **_facts(report)})
     yield _script("groups", [_group(group) for group in report.groups])
     groups = iter(report.groups)
     number = 0
     while some := list(islice(groups, _AT_ONCE)):
-        made = share(Thumbnails(side), _paths(some, report.base), workers)
+        made = share(Thumbnails(side), filter(None, _paths(some, places)), workers) | {"": _OUTSIDE}
         for start in range(0, len(some), _CHUNK):
             yield f'<script type="text/plain" id="thumbs-{number}">\n'
-            yield from _thumbs(some[start : start + _CHUNK], report.base, made)
+            yield from _thumbs(some[start : start + _CHUNK], places, made)
             yield "</script>\n"
             number += 1
     yield tail
@@ -73,6 +75,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "failures": [[printable(f.path), f.stage, f.error] for f in report.failures],
         "guarded": [printable(item.path) for item in report.guarded],
         "damaged": [printable(name) for name in report.damaged],
+        "similar": [[printable(pair.a), printable(pair.b)] for pair in report.similar],
     }
 
 
@@ -92,9 +95,9 @@ def _group(group: Group) -> dict[str, Any]:
     return {"head": head, "reason": group.reason, "members": members, "shown": min(_SHOWN, len(group.members))}
 
 
-def _thumbs(groups: list[Group], base: str, made: Mapping[str, bytes | Missing]) -> Iterator[str]:
+def _thumbs(groups: list[Group], places: Places, made: Mapping[str, bytes | Missing]) -> Iterator[str]:
     """A line a member: base64 of its JPEG, or `!` and why there is none."""
-    for path in _paths(groups, base):
+    for path in _paths(groups, places):
         image = made[path]
         if isinstance(image, Missing):
             yield "!" + " ".join(image.reason.replace("<", "‹").split()) + "\n"
@@ -102,5 +105,6 @@ def _thumbs(groups: list[Group], base: str, made: Mapping[str, bytes | Missing])
             yield base64.b64encode(image).decode() + "\n"
 
 
-def _paths(groups: list[Group], base: str) -> Iterator[str]:
-    return (os.path.join(base, member.path) for group in groups for member in group.members[:_SHOWN])
+def _paths(groups: list[Group], places: Places) -> Iterator[str]:
+    """The absolute path of each member that is shown, "" for one outside the report's folders."""
+    return (places.of(member.path) for group in groups for member in group.members[:_SHOWN])

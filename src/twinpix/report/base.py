@@ -48,6 +48,13 @@ def printable(path: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
 
 
+def without_controls(text: str) -> str:
+    """A text for a terminal: control characters escaped, undecodable bytes as they are."""
+    if text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if c < " " or "\x7f" <= c <= "\x9f" else c for c in text)
+
+
 def bytes_text(count: int) -> str:
     """`1.2 MB`: a size in decimal units."""
     size = float(count)

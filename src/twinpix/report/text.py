@@ -16,14 +16,16 @@ _SHOWN = 10  # failures spelled out; the JSON report has them all
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Groups, then a summary."""
+    """Groups, then a summary; a row that is wider than `width` columns (0: no limit) has its path on a line alone."""
+
+    width: int = 0
 
     kind: ClassVar[Kind] = Kind("text report of twinpix", lambda file: _HEAD.match(file.read(64)) is not None)
     suffixes: ClassVar[tuple[str, ...]] = (".txt",)
 
     def parts(self, report: Report) -> Iterator[str]:
         for group in report.groups:
-            yield _group(group, report.in_bits) + "\n"
+            yield _group(group, report.in_bits, self.width) + "\n"
         if report.similar:
             yield _scenes(report) + "\n"
         yield summary(report)
@@ -44,7 +46,7 @@ def summary(report: Report) -> str:
     if report.guarded:
         lines.append(
             f"{plural(c.guarded, 'image')} with too little detail for a hash (blank, flat, softly graded): "
-            + report.guarded[0].reason.rpartition(": ")[2]
+            + printable(report.guarded[0].reason.rpartition(": ")[2])
         )
     if c.damaged:
         lines.append(f"{plural(c.damaged, 'image')} damaged: coded from what is there, kept only if nothing better is")
@@ -62,18 +64,18 @@ def summary(report: Report) -> str:
         ]
         if len(report.unverified) > _SHOWN:
             lines.append(f"  … and {len(report.unverified) - _SHOWN} more; the JSON report (-o) lists them all")
-    lines += report.notes
+    lines += map(printable, report.notes)
     if report.failures:
         by_stage = Counter(failure.stage for failure in report.failures)
-        stages = ", ".join(f"{count} at {stage}" for stage, count in sorted(by_stage.items()))
+        stages = ", ".join(f"{count} at {printable(stage)}" for stage, count in sorted(by_stage.items()))
         lines.append(f"{plural(c.failures, 'file')} could not be used ({stages}):")
-        lines += [f"  {printable(f.path)}: {f.error}" for f in report.failures[:_SHOWN]]
+        lines += [f"  {printable(f.path)}: {printable(f.error)}" for f in report.failures[:_SHOWN]]
         if len(report.failures) > _SHOWN:
             lines.append(f"  … and {len(report.failures) - _SHOWN} more; the JSON report (-o) lists them all")
     return "\n".join(lines) + "\n"
 
 
-def _group(group: Group, in_bits: bool) -> str:
+def _group(group: Group, in_bits: bool, width: int) -> str:
     pairs = {match.b: match for match in group.matches if match.a == group.keeper}
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     rows = [_row(group.members[0], "keep", group.reason)]
@@ -82,7 +84,15 @@ def _group(group: Group, in_bits: bool) -> str:
         for member in group.members[1:]
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join([head, *("  ".join(["", *_aligned(row, widths)]) for row in rows)]) + "\n"
+    return "\n".join([head, *(_folded(_aligned(row, widths), width) for row in rows)]) + "\n"
+
+
+def _folded(cells: list[str], width: int) -> str:
+    """A row, its path on a line of its own where the row would be wider than a terminal."""
+    line = "  ".join(["", *cells])
+    if not width or len(line) <= width:
+        return line
+    return f"{'  '.join(['', *cells[:-1]]).rstrip()}\n        {cells[-1]}"
 
 
 def _scenes(report: Report) -> str:
@@ -103,7 +113,7 @@ def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:
     what = f"{how}, damaged" if member.damaged else how
     if member.frames > 1:
         what += f", {member.frames} {'pages' if member.format == 'TIFF' else 'frames'}"
-    size = f"{member.width}×{member.height}"
+    what, size = printable(what), f"{member.width}×{member.height}"
     return role or "·", size, bytes_text(member.size), what, printable(member.path)
 
 

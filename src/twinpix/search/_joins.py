@@ -1,6 +1,5 @@
 """The joins: which back end runs, its pairs in order, and how much an approximate one has found."""
 
-import warnings
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ SMALL = 150_000_000
 """Words that numpy compares before a compiled kernel is worth its start."""
 
 PATIENCE = 60.0
-"""Seconds that an exact search may take before `auto` asks for an approximate one."""
+"""Seconds that an exact search may take before `auto` names an approximate search that would take less."""
 
 _SAMPLE = 200  # rows whose pairs are looked for exactly, to see what an approximate search has missed
 _APPROXIMATE = "faiss"  # for either metric the fastest of a recall above 0.95 (docs/search.md)
@@ -117,23 +116,17 @@ def self_join(codes: NDArray[Any], radius: float, backend: str = "auto", tell: T
     `codes` is `(n, bytes)` uint8, compared by Hamming distance, or `(n, d)` floats, compared by cosine
     distance (1 - cosine, rounded to four decimals; whatever their lengths). Returns arrays `i, j, distance`
     with `i < j`, sorted by `i` then `j`; the radius is inclusive. `tell` is called with the share that is done,
-    and may raise to end it. Warns when `auto` took an approximate search, which may miss pairs. Raises `ValueError`
+    and may raise to end it. Raises `ValueError`
     for codes of another type or shape, floats that are not finite or all zero, or a negative radius.
     """
-    search = Search(backend, tell)
-    found = search.self_join(codes, radius)
-    _warn(search)
-    return found
+    return Search(backend, tell).self_join(codes, radius)
 
 
 def join(
     queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
 ) -> Pairs:
     """All pairs of a query and a gallery code at most `radius` apart; see `self_join`."""
-    search = Search(backend, tell)
-    found = search.join(queries, gallery, radius)
-    _warn(search)
-    return found
+    return Search(backend, tell).join(queries, gallery, radius)
 
 
 def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet) -> Blocks:
@@ -141,31 +134,14 @@ def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", 
 
     What does not is kept in files in the folder for temporary ones; raises `OutputError` when they find no room.
     """
-    search = Search(backend, tell)
-    return _warned(search, search.self_join_blocks(codes, radius))
+    return Search(backend, tell).self_join_blocks(codes, radius)
 
 
 def join_blocks(
     queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
 ) -> Blocks:
     """The pairs of `join`, in the same order, in blocks; see `self_join_blocks`."""
-    search = Search(backend, tell)
-    return _warned(search, search.join_blocks(queries, gallery, radius))
-
-
-def _warn(search: Search) -> None:
-    """Who has not asked for an approximate search is told that it was one."""
-    for how in search.hows if search.spec == "auto" else []:
-        if not how.exact:
-            warnings.warn(f"{how} (backend='banded' or 'cosine' is exact)", stacklevel=3)
-
-
-def _warned(search: Search, blocks: Blocks) -> Blocks:
-    with closing(blocks):
-        for number, block in enumerate(blocks):
-            if number == 0:  # all is found by then
-                _warn(search)
-            yield block
+    return Search(backend, tell).join_blocks(queries, gallery, radius)
 
 
 def check(spec: str, metric: str) -> None:
@@ -188,19 +164,22 @@ def choose(spec: str, queries: NDArray[Any], gallery: NDArray[Any] | None, radiu
     name = "cosine" if metric == "cosine" else "oracle" if words <= SMALL else "banded"
     plan = _made(name, metric).plan(queries, gallery, radius)
     how = How(name, True, f"{plan.how}, about {_time(plan.seconds)}")
-    if plan.seconds <= PATIENCE:
-        return plan, how
+    if plan.seconds > PATIENCE:
+        how.why += _faster(queries, gallery, radius, plan.seconds)
+    return plan, how
+
+
+def _faster(queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, seconds: float) -> str:
+    """Words that name an approximate search which would take less time; it runs only where it is asked for."""
     from twinpix.search._approximate import is_there
 
-    other = _made(_APPROXIMATE, metric)
+    other = _made(_APPROXIMATE, metric_of(queries))
     if not is_there(cast(Any, other).library):
-        how.why += " (pip install 'twinpix[search]' for an approximate search, which may be faster)"
-        return plan, how
-    approximate = other.plan(queries, gallery, radius)
-    if approximate.seconds >= plan.seconds:
-        return plan, how
-    why = f"{approximate.how}, about {_time(approximate.seconds)}, where an exact search takes {_time(plan.seconds)}"
-    return approximate, How(plugins.describe(other), approximate.exact, why)
+        return " (pip install 'twinpix[search]' for an approximate search, which may be faster)"
+    needed = other.plan(queries, gallery, radius).seconds
+    if needed >= seconds:
+        return ""
+    return f" (the approximate --search {plugins.describe(other)} would take about {_time(needed)}, and may miss pairs)"
 
 
 def _made(spec: str, metric: str) -> Backend:

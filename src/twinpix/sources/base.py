@@ -23,6 +23,7 @@ class Listing(NamedTuple):
     other_files: int
     links: int  # further names of a file already listed
     folder_links: int  # symbolic links to folders that were not followed
+    left_out: int = 0  # files and folders that the user chose to leave out
 
 
 def require(names: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from twinpix.errors import system_reason
 from twinpix.imaging.sniff import claims_image
 from twinpix.model import Failure, Files, Stamp
 from twinpix.sources.base import Listing, special_kind, stamp_of
+from twinpix.sources.filters import Filter
 
 # Folders in which other programs keep thumbnails and waste.
 SKIPPED = frozenset(
@@ -28,6 +29,8 @@ def scan(
     recursive: bool = True,
     hidden: bool = False,
     follow_links: bool = False,
+    exclude: Sequence[str] = (),
+    min_size: int = 0,
     tell: Callable[[int], object] = lambda count: None,
 ) -> Listing:
     """List every file below `paths`, `references` and `listed`, sorted by path; a file with several names once.
@@ -35,9 +38,10 @@ def scan(
     A file's root is the number of its path in `paths`, `len(paths)` for all of `listed`, and below 0 for
     references. Hidden and service folders are skipped unless `hidden`; symbolic links to folders are not
     followed unless `follow_links`, and then after all others, so that no folder is entered twice and what
-    has a real name is listed by it. `tell` is called with how many files each folder held.
+    has a real name is listed by it. What `exclude` matches (see `Filter`) and files of fewer bytes than `min_size`
+    are left out. `tell` is called with how many files each folder held.
     """
-    walker = _Walker(recursive, hidden, follow_links, tell)
+    walker = _Walker(recursive, hidden, follow_links, tell, Filter.of(exclude, min_size))
     for number, path in enumerate(references):
         walker.add(path, number - len(references), reference=True)
     for number, path in enumerate(paths):
@@ -50,7 +54,7 @@ def scan(
 
 def named(paths: Sequence[str]) -> Listing:
     """These files, a row a name in the order given, whatever other names they have; folders are failures."""
-    walker = _Walker(False, True, False, lambda count: None)
+    walker = _Walker(False, True, False, lambda count: None, Filter())
     for path in paths:
         walker.add_file(path)
     return Listing(walker.columns(), walker.failures, 0, 0, 0)
@@ -67,12 +71,15 @@ class _Folder(NamedTuple):
 
 
 class _Walker:
-    def __init__(self, recursive: bool, hidden: bool, follow_links: bool, tell: Callable[[int], object]) -> None:
+    def __init__(
+        self, recursive: bool, hidden: bool, follow_links: bool, tell: Callable[[int], object], filter: Filter
+    ) -> None:
         self.recursive, self.hidden, self.follow_links, self.tell = recursive, hidden, follow_links, tell
+        self.filter = filter
         self.entered: set[tuple[int, int]] = set()
         self.linked: list[_Folder] = []  # to be entered when all real folders were
         self.failures: list[Failure] = []
-        self.other_files = self.folder_links = 0
+        self.other_files = self.folder_links = self.left_out = 0
         # The files found, in columns.
         self.uris: list[str] = []
         self.stamps, self.roots, self.references, self.links = array("q"), array("i"), bytearray(), bytearray()
@@ -135,6 +142,9 @@ class _Walker:
         """Note a file, or a folder to enter."""
         if not self.hidden and (entry.name.startswith(".") or entry.name in SKIPPED):
             return
+        if self.filter.leaves_out(entry.path):
+            self.left_out += 1
+            return
         try:
             link = entry.is_symlink()
             if not entry.is_dir(follow_symlinks=True):
@@ -161,6 +171,9 @@ class _Walker:
             else:
                 self.other_files += 1
             return
+        if status.st_size < self.filter.min_size or (given and self.filter.leaves_out(path)):
+            self.left_out += 1
+            return
         self.uris.append(path)
         self.stamps.extend(stamp_of(status))
         self.roots.append(root)
@@ -177,6 +190,7 @@ class _Walker:
             self.other_files,
             links,
             self.folder_links,
+            self.left_out,
         )
 
 

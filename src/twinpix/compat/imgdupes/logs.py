@@ -9,7 +9,7 @@ from twinpix.compat.imgdupes import printing
 from twinpix.compat.imgdupes.grouping import Set
 from twinpix.compat.imgdupes.options import Options
 from twinpix.compat.imgdupes.searching import Engine
-from twinpix.report.base import encoded
+from twinpix.report.base import encoded, without_controls
 
 
 def write_found(sets: Sequence[Set], options: Options, by: Engine) -> None:
@@ -22,7 +22,7 @@ def write_found(sets: Sequence[Set], options: Options, by: Engine) -> None:
 
 def write_deleted(paths: Sequence[str], options: Options, by: Engine) -> None:
     """Write what was deleted, a path a line; raises `OutputError` when that is not possible."""
-    _write("del", "".join(f"{path}\n" for path in paths), options, by)
+    _write("del", "".join(f"{without_controls(path)}\n" for path in paths), options, by)
 
 
 def _write(kind: str, text: str, options: Options, by: Engine) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from twinpix.compat.imgdupes.grouping import Set
 from twinpix.compat.imgdupes.options import Options
+from twinpix.report.base import without_controls
 
 
 def query_line(options: Options) -> str:
@@ -12,8 +13,8 @@ def query_line(options: Options) -> str:
 
 
 def set_lines(images: Set, options: Options) -> str:
-    """A path a line and an empty line, or all on one line."""
-    paths = [image.path for image in images]
+    """A path a line and an empty line, or all on one line; control characters in a name are escaped."""
+    paths = [without_controls(image.path) for image in images]
     return " ".join(paths) + "\n" if options.sameline else "\n".join(paths) + "\n\n"
 
 

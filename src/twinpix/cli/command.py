@@ -1,0 +1,79 @@
+"""What every command has: -q and -v, no option twice, and the words that start this program."""
+
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from typer.core import TyperCommand, TyperOption
+
+from twinpix.errors import UsageError
+from twinpix.pipeline import terminal
+
+
+class Command(TyperCommand):
+    """A command that refuses an option given twice, of which one value would be lost without a word."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += [_flag("-q", "--quiet", "Print results and errors only.", _be_quiet), _verbose()]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        parser: Any = self.make_parser(ctx)
+        if args:
+            _, _, order = parser.parse_args(args=list(args))
+            _refuse_repeated(order)
+        return super().parse_args(ctx, args)
+
+
+def _refuse_repeated(order: list[Any]) -> None:
+    seen = set()
+    for parameter in order:
+        if parameter.param_type_name != "option" or parameter.multiple or parameter.is_flag or parameter.count:
+            continue
+        if parameter.name in seen:
+            raise UsageError(f"{parameter.opts[0]} is given twice: it takes one value")
+        seen.add(parameter.name)
+
+
+def _flag(short: str, long: str, help: str, callback: Any) -> TyperOption:
+    return TyperOption(
+        param_decls=[short, long], is_flag=True, default=False, expose_value=False, help=help, callback=callback
+    )
+
+
+def _verbose() -> TyperOption:
+    return TyperOption(
+        param_decls=["-v", "--verbose"],
+        count=True,
+        default=0,
+        expose_value=False,
+        help="Print what the run does; -vv: in detail.",
+        callback=_be_verbose,
+    )
+
+
+def _be_quiet(ctx: Any, parameter: Any, value: bool) -> None:
+    terminal.quiet = bool(value)
+
+
+def _be_verbose(ctx: Any, parameter: Any, value: int) -> None:
+    if not value:
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("twinpix")
+    logger.handlers = [each for each in logger.handlers if not isinstance(each, logging.StreamHandler)] + [handler]
+    logger.setLevel(logging.INFO if value == 1 else logging.DEBUG)
+
+
+def program() -> str:
+    """How this program was started, as a user would type it again."""
+    started = sys.argv[0] if sys.argv else ""
+    if not Path(started).name.startswith("twinpix"):
+        return "python -m twinpix"
+    if shutil.which("twinpix"):
+        return "twinpix"
+    return os.path.relpath(started) if Path(started).is_absolute() else started

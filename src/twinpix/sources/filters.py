@@ -1,0 +1,46 @@
+"""Which files a user leaves out of a listing: by name or path, and by size."""
+
+import os
+import re
+from collections.abc import Sequence
+from fnmatch import translate
+from typing import NamedTuple
+
+
+class Filter(NamedTuple):
+    """Files and folders to leave out."""
+
+    names: re.Pattern[str] | None = None  # matched against a name
+    paths: re.Pattern[str] | None = None  # matched against a path as it is listed
+    min_size: int = 0  # bytes
+
+    @classmethod
+    def of(cls, exclude: Sequence[str] = (), min_size: int = 0) -> "Filter":
+        """A pattern without a slash is matched against names, another against the end of paths.
+
+        `*` stands for any characters, `?` for one, `[abc]` for one of these, as in a shell; on Windows the case of
+        letters does not count.
+        """
+        plain = [os.path.normcase(pattern) for pattern in exclude]
+        return cls(
+            _any([translate(pattern) for pattern in plain if os.sep not in pattern]),
+            _any([translate(_anywhere(pattern)) for pattern in plain if os.sep in pattern]),
+            min_size,
+        )
+
+    def leaves_out(self, path: str) -> bool:
+        """True for a file or folder that a pattern matches."""
+        path = os.path.normcase(path)
+        if self.names is not None and self.names.match(os.path.basename(path)):
+            return True
+        return self.paths is not None and self.paths.match(path) is not None
+
+
+def _anywhere(pattern: str) -> str:
+    """A pattern of a path that may begin at any folder."""
+    pattern = pattern.rstrip(os.sep)
+    return pattern if pattern.startswith((os.sep, "*")) or os.path.isabs(pattern) else f"*{os.sep}{pattern}"
+
+
+def _any(patterns: list[str]) -> re.Pattern[str] | None:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None
