@@ -1,6 +1,7 @@
 """Journals: what a failed write, a failed answer of the system, or a stranger does to them."""
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 
 import twinpix
-from libraries import contents, library, save, tree
-from twinpix import journal
+from libraries import contents, library, save, tree, write
+from twinpix import journal, owners
 from twinpix.cli.app import run
+from twinpix.pipeline import ground
+from twinpix.pipeline.choices import Choices
 
 ACTIONS = ["move", "copy", "hardlink", "symlink"]
 
@@ -194,3 +197,175 @@ def test_undo_goes_through_what_is_done_a_few_times_only(tmp_path: Path, monkeyp
     monkeypatch.setattr(journal, "read", counted)
     assert twinpix.undo("r.journal.jsonl").done == 40
     assert len(passes) < 10
+
+
+# -- F5: journals that another user could have written -----------------------------------------------------
+
+
+def planted(path: Path, action: str, files: list[Path], to: str = "", **head: object) -> None:
+    """A journal of a run that was killed in the middle of a unit, as anyone can write it."""
+    rows = []
+    for number, file in enumerate(files):
+        status = file.stat()
+        facts = [
+            *(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_atime_ns),
+            *(0o6755, status.st_uid, status.st_gid),
+        ]
+        target = f"{to}/{file.name}" if to else ""
+        rows.append([number, str(file), target, facts, "", "", f"{file.parent}/.twinpix-ab-{number}"])
+    options = {"to": to} if to else {}
+    first = {"journal": journal.SCHEMA, "action": action, "options": options, "report": "x", "created": "x", **head}
+    lines: list[object] = [first, {"unit": rows}, {"ready": True}, {"done": 0}]
+    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+
+
+def own(base: Path) -> list[Path]:
+    """Files of a user that no report speaks of."""
+    found = []
+    for name in ("gone.jpg", "only1.jpg", "only2.jpg"):
+        write(base, f"wedding/{name}", name.encode())
+        found.append(base / "wedding" / name)
+    return found
+
+
+def given_away(path: Path) -> None:
+    try:
+        os.chown(path, 2002, 2002)
+    except OSError:
+        pytest.skip("only root can give a file away")
+
+
+@pytest.mark.parametrize("how", ["other owner", "all can write", "group can write", "link"])
+@pytest.mark.parametrize("action", ["delete", "move"])
+def test_a_planted_journal_is_refused(how: str, action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    report = fresh(tmp_path / "a", "move")
+    path = Path("r.journal.jsonl")
+    planted(
+        tmp_path / "elsewhere.jsonl" if how == "link" else path, action, own(tmp_path), "/out"[: 4 * (action == "move")]
+    )
+    if how == "other owner":
+        given_away(path)
+    elif how == "link":
+        path.symlink_to(tmp_path / "elsewhere.jsonl")
+    else:
+        os.chown(path, -1, 2002 if os.geteuid() == 0 else -1)
+        path.chmod(0o606 if how == "all can write" else 0o660)
+        if how == "group can write" and os.geteuid():
+            pytest.skip("the group may be this user's alone")
+    before = tree(tmp_path)
+    for arguments in ([*options("move"), "--apply"], ["--trash", "--apply"], options("move")):
+        assert run(["resolve", report, *arguments]) == 3
+        said = capfd.readouterr().err
+        assert "r.journal.jsonl" in said
+        assert "remove it" in said
+    if how != "link":
+        assert run(["undo", str(path)]) == 3
+        assert "copy it to a folder that only you can write" in capfd.readouterr().err
+        assert run(["resolve", report, *options("move"), "--apply", "--journal", str(path)]) == 3
+    assert {name: file for name, file in tree(tmp_path).items() if ".state" not in name} == before
+
+
+def test_an_open_journal_of_another_report_is_not_mended(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Anyone who may rename files in a folder can give a user's own journal the name that another report's has."""
+    files = own(tmp_path)
+    report = fresh(tmp_path / "a", "move")
+    planted(Path("r.journal.jsonl"), "delete", files, digest="0" * 32)
+    assert run(["resolve", report, *options("move"), "--apply"]) == 3
+    assert "twinpix undo" in capfd.readouterr().err
+    assert all(file.exists() for file in files)
+
+
+def test_a_journal_names_files_of_its_roots_only(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    files = own(tmp_path)
+    report = fresh(tmp_path / "a", "move")
+    roots = [str(tmp_path / "a/photos")]
+    planted(Path("r.journal.jsonl"), "delete", files, digest=journal.digest_of(report), roots=roots)
+    assert run(["resolve", report, *options("move"), "--apply"]) == 3
+    assert run(["undo", "r.journal.jsonl"]) == 3
+    assert "outside of the folders of its report" in capfd.readouterr().err
+    assert all(file.exists() for file in files)
+
+
+def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
+    """Its own journal, of this version and of one that knew no digest, is mended and written on."""
+    for at, old in enumerate((False, True)):
+        report = fresh(tmp_path / str(at), "move", groups=2)
+        before = tree(Path("photos"))
+        assert run(["resolve", report, *options("move"), "--apply"]) == 0
+        path = Path("r.journal.jsonl")
+        lines = path.read_text().replace('{"done":3}\n', "").replace('{"end":"done"}\n', "").splitlines(keepends=True)
+        if old:
+            head = json.loads(lines[0])
+            lines[0] = json.dumps({key: head[key] for key in list(head)[:5]}, separators=(",", ":")) + "\n"
+        path.write_text("".join(lines))
+        assert run(["resolve", report, *options("move"), "--apply"]) == 0
+        assert '"recovered"' in path.read_text()
+        assert run(["undo", str(path)]) == 0
+        assert tree(Path("photos")) == before
+
+
+def test_undo_sets_no_bit_that_changes_who_a_program_runs_as(tmp_path: Path) -> None:
+    report = fresh(tmp_path / "a", "move")
+    assert run(["resolve", report, *options("move"), "--apply"]) == 0
+    path = Path("r.journal.jsonl")
+    (step, *_) = journal.read(str(path)).sessions[0].steps.values()
+    path.write_text(path.read_text().replace(f",{step.facts.mode},", f",{0o6755},", 1))
+    assert run(["undo", str(path)]) == 0
+    assert os.stat(step.path).st_mode & 0o7777 == 0o755
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+def test_a_journal_lies_in_the_users_folder_where_no_file_can_be_made(tmp_path: Path) -> None:
+    report = fresh(tmp_path / "a", "move")
+    before = tree(Path("photos"))
+    os.chmod(".", 0o555)
+    try:
+        assert run(["resolve", report, "--move", str(tmp_path / "out"), "--apply"]) == 0
+        (path,) = ground.journals_of(report)
+        assert run(["undo", path]) == 0
+        assert tree(Path("photos")) == before
+    finally:
+        os.chmod(".", 0o755)
+
+
+def test_a_journal_lies_in_the_users_folder_where_others_could_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on file systems without owners and modes, where every new file is everybody's."""
+    report = fresh(tmp_path / "a", "move")
+    before = tree(Path("photos"))
+    inode = os.stat(".").st_ino
+    real = owners.stranger
+    monkeypatch.setattr(
+        owners,
+        "stranger",
+        lambda status: "it is everybody's" if status.st_ino in [*map(_inode, os.listdir(".")), inode] else real(status),
+    )
+    assert run(["resolve", report, *options("move"), "--apply"]) == 0
+    assert not list(Path().glob("*.jsonl"))
+    (path,) = ground.journals_of(report)
+    assert not os.path.basename(os.path.dirname(path)).startswith(".")
+    assert run(["resolve", report, *options("move"), "--apply"]) == 0  # finds it again
+    assert run(["undo", path]) == 0
+    assert tree(Path("photos")) == before
+
+
+def _inode(name: str) -> int:
+    return os.lstat(name).st_ino
+
+
+@pytest.mark.parametrize("how", ["all can write", "link"])
+def test_planted_choices_are_not_taken_up(how: str, tmp_path: Path) -> None:
+    found = library(tmp_path, 2)
+    Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
+    path = tmp_path / "r.choices.jsonl"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert Choices.beside(found, "r.json").kept
+    if how == "link":
+        path.rename(tmp_path / "elsewhere.jsonl")
+        path.symlink_to(tmp_path / "elsewhere.jsonl")
+    else:
+        path.chmod(0o666)
+    choices = Choices.beside(found, "r.json")
+    assert (choices.kept, Path(choices.path).name) == ({}, "r.choices-2.jsonl")
+    assert ("r.choices.jsonl" in choices.refused) == (how == "all can write")

@@ -417,7 +417,7 @@ def dress(path: str, facts: Facts) -> None:
         with contextlib.suppress(OSError):
             os.chown(path, facts.uid, facts.gid)
     with contextlib.suppress(OSError):
-        os.chmod(path, facts.mode)
+        os.chmod(path, facts.mode & ~(stat.S_ISUID | stat.S_ISGID))  # no text decides who a program runs as
     with contextlib.suppress(OSError):
         os.utime(path, ns=(facts.atime_ns, facts.mtime_ns))
 

@@ -1,6 +1,7 @@
 """What an action is about to do, on the disk before it is done: a line of JSON each.
 
-    {"journal": "twinpix.journal/1", "action": ..., "options": ..., "report": ..., "created": ...}   a session begins
+    {"journal": "twinpix.journal/1", "action": ..., "options": ..., "report": ..., "created": ...,
+     "digest": of the report's bytes, "roots": [path, ...]}   a session begins
     {"keep": [path, facts, digest]}    stays, of an action without a way back: a run that goes on checks it again
     {"unit": [[number, path, target, facts, digest, keeper, aside], ...]}   planned to go together, or not at all
     {"target": number, "to": path}     the name was taken by then: it goes there
@@ -11,6 +12,9 @@
 
 A file of several sessions is what runs
 leave that were killed and begun again; steps are numbered through all of them.
+
+Whoever writes a journal decides what undo does: it is only read when nobody but the user who runs could have
+written it. Journals of older versions have no digest and no roots.
 """
 
 import contextlib
@@ -22,7 +26,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from twinpix import files
+from twinpix import files, owners
 from twinpix.errors import OutputError, ReportError, UsageError, system_reason
 from twinpix.model import Facts, Stays, Step
 
@@ -42,6 +46,8 @@ class Session:
     options: dict[str, str]  # of the action
     report: str
     created: str
+    digest: str = ""  # of the report's bytes; "" in journals of older versions, and where there was no report
+    roots: list[str] = field(default_factory=list)  # absolute; what its steps act on lies in or beside them
     steps: dict[int, Step] = field(default_factory=dict)
     units: list[list[int]] = field(default_factory=list)  # numbers of steps
     stays: dict[str, Stays] = field(default_factory=dict)  # by path
@@ -94,10 +100,13 @@ class Journal:
         self.path = path
         self._pending = b""  # what could not be written yet
         try:
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+            self._handle = _opened(path)
         except OSError as error:
             why = system_reason(error)
             raise OutputError(f"cannot write the journal {path}: {why}; name another with --journal") from None
+        if why := owners.stranger(os.fstat(self._handle)):
+            os.close(self._handle)
+            raise _untrusted(path, why)
         if size := os.fstat(self._handle).st_size:
             os.lseek(self._handle, size - 1, os.SEEK_SET)
             if os.read(self._handle, 1) != b"\n":
@@ -110,10 +119,13 @@ class Journal:
         report: str,
         units: Iterable[Sequence[Step]],
         stays: Iterable[Stays] = (),
+        *,
+        roots: Sequence[str] = (),
     ) -> None:
         """Write a session and all its steps, through to the disk."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         head = {"journal": SCHEMA, "action": action, "options": dict(options), "report": report, "created": created}
+        head |= {"digest": digest_of(report) if report else "", "roots": list(roots)}
         lines = [_line(head), *(_line({"keep": [each.path, list(each.facts), each.digest]}) for each in stays)]
         for steps in units:
             lines.append(_line({"unit": [_row(step) for step in steps]}))
@@ -158,6 +170,33 @@ class Journal:
             self._pending = data
 
 
+def _opened(path: str) -> int:
+    """A new file that only its user can write, or one that was there before; never what a link leads to."""
+    flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, flags)
+
+
+def _untrusted(path: str, why: str) -> ReportError:
+    return ReportError(
+        f"the journal {path} is not used: {why}, and who writes a journal decides which files are moved or removed. "
+        "If it is yours, copy it to a folder that only you can write and undo with the copy; else remove it"
+    )
+
+
+def digest_of(report: str) -> str:
+    """What tells a report from every other, also from one made to be taken for it; "" when it cannot be read."""
+    import hashlib
+
+    try:
+        with open(report, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return ""
+
+
 def _row(step: Step) -> list[Any]:
     return [step.number, step.path, step.target, list(step.facts), step.digest, step.keeper, step.aside]
 
@@ -169,7 +208,7 @@ def _line(entry: object) -> bytes:
 def read(path: str) -> Record:
     """Read a journal; a line that cannot be read is noted, and left out.
 
-    Raises `ReportError` when it is none.
+    Raises `ReportError` when it is none, and when another user could have written it.
 
     An empty file is the journal of a run that was killed before it planned anything.
     """
@@ -179,6 +218,8 @@ def read(path: str) -> Record:
     cut = 0  # lines of runs that did not come to write their heads whole
     try:
         with open(path, "rb") as file:
+            if why := owners.stranger(os.fstat(file.fileno())):
+                raise _untrusted(path, why)
             for number, line in enumerate(file, start=1):
                 if number == cut + 1 and not line.startswith(_HEAD):
                     if not _HEAD.startswith(line.rstrip()):
@@ -191,6 +232,18 @@ def read(path: str) -> Record:
     except OSError as error:
         raise ReportError(f"cannot read the journal {path}: {system_reason(error)}") from None
     return found
+
+
+def is_one(path: str) -> bool:
+    """True for a journal, whole or cut off, and for a file that cannot be looked into."""
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            line = file.readline(len(_HEAD))
+        return line.startswith(_HEAD) or _HEAD.startswith(line.rstrip())
+    except OSError:
+        return True
 
 
 def _take(sessions: list[Session], line: bytes) -> bool:
@@ -209,7 +262,9 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
     """Take up one line."""
     if "journal" in entry:
         options = {str(key): str(value) for key, value in entry["options"].items()}
-        sessions.append(Session(str(entry["action"]), options, str(entry["report"]), str(entry["created"])))
+        action, report, created = str(entry["action"]), str(entry["report"]), str(entry["created"])
+        roots = [_path(root) for root in entry.get("roots", [])]
+        sessions.append(Session(action, options, report, created, str(entry.get("digest", "")), roots))
     elif "unit" in entry:
         steps = [_step(row) for row in entry["unit"]]
         sessions[-1].steps.update((step.number, step) for step in steps)

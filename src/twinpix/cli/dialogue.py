@@ -158,6 +158,8 @@ def asked(report: Report, path: str, options: "Options", *, show: bool) -> Mappi
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # a key that is no text is an answer not understood
     choices = Choices.beside(report, path)
+    if choices.refused:
+        print(f"{printable(choices.refused)}; this begins without it")
     draw = partial(_draw, report) if show else None
     try:
         Dialogue(report, choices, draw, Memory(options)).walk()

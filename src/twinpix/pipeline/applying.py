@@ -67,7 +67,7 @@ def apply(plan: Plan, path: str, progress: Progress | None = None) -> Outcome:
 def _begin(plan: Plan, units: Sequence[Unit], log: journal.Journal, action: actions.Action) -> None:
     stays = plan.stays if action.permanent else ()
     try:
-        log.begin(plan.action, plan.options, plan.report, (unit.steps for unit in units), stays)
+        log.begin(plan.action, plan.options, plan.report, (unit.steps for unit in units), stays, roots=plan.roots)
     except journal.WriteError as error:
         why = f"cannot write the journal {log.path}: {system_reason(error)}"
         raise OutputError(f"{why}; nothing was done. Make room, or name another with --journal") from None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from twinpix import owners
 from twinpix.errors import OutputError, system_reason
 from twinpix.model import Report
 
@@ -13,10 +14,14 @@ SCHEMA = "twinpix.choices/1"
 
 
 class Choices:
-    """The paths that stay of each group that was decided; a line of JSON is written for each decision."""
+    """The paths that stay of each group that was decided; a line of JSON is written for each decision.
+
+    A file that another user could have written is not taken up; `refused` says why.
+    """
 
     def __init__(self, report: Report, path: str) -> None:
         self.path = path
+        self.refused = ""
         self.kept: dict[int, list[str]] = {}
         self._report = report
         self._whole = True  # the file's last line
@@ -26,10 +31,12 @@ class Choices:
     def beside(cls, report: Report, path: str) -> "Choices":
         """The choices made on a report before, in a file beside it; those on an earlier report are left alone."""
         stem = os.path.splitext(os.path.abspath(path))[0]
-        number = 1
+        number, refused = 1, []
         while True:
             found = cls(report, f"{stem}.choices{f'-{number}' if number > 1 else ''}.jsonl")
+            refused += [f"{found.path} is not used: {found.refused}"] if found.refused else []
             if found._written or not os.path.lexists(found.path):
+                found.refused = "; ".join(refused)
                 return found
             number += 1
 
@@ -52,7 +59,9 @@ class Choices:
     def _write(self, group: int, paths: list[str]) -> None:
         lines: list[object] = [] if self._written else [self._head]
         try:
-            with open(self.path, "a", encoding="ascii") as file:
+            new = 0 if self._written else os.O_EXCL
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | new | getattr(os, "O_NOFOLLOW", 0)
+            with os.fdopen(os.open(self.path, flags, 0o600), "a", encoding="ascii") as file:
                 file.write("" if self._whole else "\n")  # after a line that was cut off
                 file.writelines(json.dumps(line) + "\n" for line in (*lines, {"group": group, "keep": paths}))
         except OSError as error:
@@ -65,7 +74,10 @@ class Choices:
     def _read(self, report: Report) -> bool:
         """Take up what was chosen on this very report; False when the file is not there, or of another one."""
         try:
-            with open(self.path, encoding="ascii") as file:
+            with open(self.path, encoding="ascii", opener=_plain) as file:
+                if why := owners.stranger(os.fstat(file.fileno())):
+                    self.refused = why
+                    return False
                 if _value(file.readline()) != self._head:
                     return False
                 members = {group.id: {member.path for member in group.members} for group in report.groups}
@@ -84,6 +96,11 @@ class Choices:
             self.kept.pop(number, None)
         elif members.get(number, set()).issuperset(paths):
             self.kept[number] = paths
+
+
+def _plain(path: str, flags: int) -> int:
+    """Open a file, not what a link leads to, and without waiting for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def _groups_id(report: Report) -> str:

@@ -3,14 +3,16 @@
 import contextlib
 import os
 import re
+import secrets
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from twinpix import journal
+from twinpix import journal, owners
 from twinpix.errors import ReportError
 from twinpix.locking import acting
 from twinpix.model import Left, Step
-from twinpix.pipeline.undoing import recover
+from twinpix.pipeline.undoing import recover, require_near
 
 
 class Ground(NamedTuple):
@@ -27,15 +29,38 @@ def on(
 ) -> Iterator[Ground]:
     """The time of a run of an action on a report; with `apply` alone, and after mending what a killed run left.
 
-    `path` is the journal's; by default it lies beside the report. Raises `RefusedError` while another run acts,
-    `ReportError` for a file at `path` that is no journal.
+    `path` is the journal's; by default it lies beside the report, or, where no file can be kept from other users,
+    in the user's own folder. Raises `RefusedError` while another run acts, `ReportError` for a journal that is none,
+    that another user could have written, or that is open and of another report.
     """
     with acting(report) if apply else contextlib.nullcontext():
-        known = dict.fromkeys([*journals_of(report), *([path] if path and os.path.exists(path) else [])])
+        known = dict.fromkeys([*journals_of(report), *([path] if path and os.path.lexists(path) else [])])
+        for name in known:
+            _require_plain(name)
         records = [journal.read(name) for name in known]
-        left = [row for record in records if apply and record.is_open for row in recover(record, finish=True)]
+        opened = [record for record in records if record.is_open]
+        for record in opened if apply else ():
+            _require_of(record, report)
+            require_near(record)
+        left = [row for record in opened if apply for row in recover(record, finish=True)]
         done = set[str]().union(*(dealt_with(record, action, options) for record in records))
         yield Ground(path or _default_journal(report, records), done, left)
+
+
+def _require_plain(path: str) -> None:
+    """Raise `ReportError` for a link: it may lead to the journal of another run."""
+    if os.path.islink(path):
+        raise ReportError(f"the journal {path} is a symbolic link, which no run makes: remove it, then run this again")
+
+
+def _require_of(record: journal.Record, report: str) -> None:
+    """Raise `ReportError` when a run that was stopped in the middle was on another report than this one."""
+    digest = journal.digest_of(report)
+    if any(session.digest not in ("", digest) for session in record.sessions if not session.ended):
+        raise ReportError(
+            f"{record.path} is the journal of a run that was stopped in the middle, on another report than {report} is "
+            f"now: take that run back first (twinpix undo {shlex.quote(record.path)}), or move the journal elsewhere"
+        )
 
 
 def mend(stem: str) -> list[Left]:
@@ -46,8 +71,10 @@ def mend(stem: str) -> list[Left]:
     left: list[Left] = []
     with acting():
         for path in _journals(stem):
-            with contextlib.suppress(ReportError):  # another program's file of that name
+            _require_plain(path)
+            if journal.is_one(path):  # else another program's file of that name
                 record = journal.read(path)
+                require_near(record)
                 left += recover(record, finish=True) if record.is_open else []
     return left
 
@@ -61,12 +88,43 @@ def _default_journal(report: str, records: list[journal.Record]) -> str:
 
 
 def new_journal(stem: str) -> str:
-    """The name of a journal that is not there yet, numbered when the plain one is taken."""
+    """The name of a journal that is not there yet, numbered when the plain one is taken.
+
+    It lies beside `stem`, or in the user's own folder where other users could write to it there.
+    """
+    stem = stem if _is_private(os.path.dirname(stem)) else _own_stem(stem)
     name, number = f"{stem}.journal.jsonl", 1
     while os.path.lexists(name):
         number += 1
         name = f"{stem}.journal-{number}.jsonl"
     return name
+
+
+def _is_private(folder: str) -> bool:
+    """True when a new file in a folder can be kept from other users, which not every file system offers."""
+    name = os.path.join(folder, f".twinpix-{secrets.token_hex(8)}")
+    try:
+        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        return not os.path.isdir(folder)  # a folder that is still to be made; in any other no file can be made
+    try:
+        return not owners.stranger(os.fstat(handle))
+    finally:
+        os.close(handle)
+        os.unlink(name)
+
+
+def _own_stem(stem: str) -> str:
+    """Where journals lie that cannot lie beside `stem`; the folder is made when it is asked for first."""
+    import hashlib
+
+    import platformdirs
+
+    folder = os.path.join(platformdirs.user_state_dir("twinpix", appauthor=False), "journals")
+    with contextlib.suppress(OSError):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    mark = hashlib.blake2b(os.fsencode(stem), digest_size=8).hexdigest()
+    return os.path.join(folder, f"{os.path.basename(stem)[:100]}-{mark}")
 
 
 def _stem(report: str) -> str:
@@ -79,6 +137,10 @@ def journals_of(report: str) -> list[str]:
 
 
 def _journals(stem: str) -> list[str]:
+    return [*_journals_at(stem), *_journals_at(_own_stem(stem))]
+
+
+def _journals_at(stem: str) -> list[str]:
     folder, name = os.path.split(stem)
     try:
         names = os.listdir(folder)

@@ -5,12 +5,14 @@ import os
 from collections.abc import Callable
 
 from twinpix import actions, files, journal
-from twinpix.errors import StepError
+from twinpix.actions.base import is_within_any
+from twinpix.errors import ReportError, StepError
 from twinpix.locking import acting
 from twinpix.model import Left, Step
 from twinpix.pipeline.applying import STOPPED, Outcome, patient, reason_of
 from twinpix.pipeline.checking import Checks
 from twinpix.pipeline.progress import Progress
+from twinpix.report import printable
 
 _UNREAD = "cannot be read: what it says is not put back"
 
@@ -19,12 +21,14 @@ def undo(path: str, progress: Progress | None = None) -> Outcome:
     """Put back what the runs of a journal did, the last first; what was put back before is left out.
 
     A file that was changed since, or whose name is taken, is left where it is, and said. Raises `ReportError`
-    when the journal cannot be read at all, `RefusedError` while another run acts.
+    when the journal cannot be read at all, or another user could have written it, `RefusedError` while another run
+    acts.
     """
     progress = progress or Progress()
-    path = os.path.abspath(path)
+    path = os.path.realpath(path)
     with acting():
         record = journal.read(path)
+        require_near(record)
         outcome = Outcome(path, left=recover(record))
         outcome.left += [Left(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
         log = journal.Journal(path)
@@ -38,6 +42,20 @@ def undo(path: str, progress: Progress | None = None) -> Outcome:
         finally:
             log.close()
     return outcome
+
+
+def require_near(record: journal.Record) -> None:
+    """Raise `ReportError` when a journal names files that are not in the folders that its run was about."""
+    for session in record.sessions:
+        if session.roots:
+            roots, near = set(session.roots), set(map(os.path.dirname, session.roots))
+            for step in session.steps.values():
+                folder = os.path.dirname(step.path)  # of a sidecar: beside an image, or in a folder beside its folder
+                if not is_within_any(step.path, roots) and not near & {folder, os.path.dirname(folder)}:
+                    raise ReportError(
+                        f"the journal {record.path} is not used: it names {printable(step.path)}, which lies outside "
+                        "of the folders of its report. Nothing was touched"
+                    )
 
 
 def _unread(record: journal.Record) -> list[int]:
