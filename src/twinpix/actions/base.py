@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 
 from twinpix import files, plugins
 from twinpix.errors import RefusedError, StepError, system_reason
+from twinpix.managed import in_library
 from twinpix.model import Facts, Plan, Step
 
 _COARSEST_NS = 2_000_000_000
@@ -197,6 +198,8 @@ def folder_named(name: str) -> str:
 def require_outside(folder: str, scope: Scope) -> None:
     """Raise `RefusedError` for a folder that a later run would scan, or that is read-only by its user's word."""
     real = os.path.realpath(folder)
+    if in_library(real):
+        raise RefusedError(f"{folder} lies in a library of another program: name a folder outside of it")
     for root in (*scope.roots, *scope.references):
         what = "reference" if root in scope.references else "scanned"
         if is_within(real, os.path.realpath(root)):

@@ -72,6 +72,8 @@ def find(
     notes += left_out_notes(listing.left_out, small)
     if listing.folder_links:
         notes.append(_links_note(listing.folder_links))
+    if listing.libraries:
+        notes.append(_libraries_note(listing.libraries))
     return Report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         roots=[*names, *sorted({os.path.dirname(name) or os.curdir for name in names_listed})],
@@ -205,3 +207,8 @@ def left_out_notes(excluded: int, small: int) -> list[str]:
 def _links_note(count: int) -> str:
     what = "1 symbolic link to a folder was" if count == 1 else f"{count} symbolic links to folders were"
     return f"{what} not followed (--follow-links)"
+
+
+def _libraries_note(count: int) -> str:
+    what = "1 library of another program was" if count == 1 else f"{count} libraries of other programs were"
+    return f"{what} not entered (name it to read it; its files are never changed)"

@@ -8,6 +8,7 @@ import numpy as np
 
 from twinpix import keep
 from twinpix.imaging.traits import from_text
+from twinpix.managed import in_library
 from twinpix.model import Match, Member
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.nodes import Nodes
@@ -29,7 +30,7 @@ def members_of(images: Images, files: Iterable[int]) -> dict[int, Member]:
             digest=images.contents.digest(number).hex(),
             format=result.format,
             damaged=result.damaged,
-            reference=ref.reference,
+            reference=ref.reference or in_library(ref.uri),
             link=ref.link,
             root=ref.root,
             frames=traits.frames if traits else 1,

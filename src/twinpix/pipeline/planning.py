@@ -12,6 +12,7 @@ from twinpix.actions.base import is_within_any
 from twinpix.errors import ReportError, StepError
 from twinpix.imaging import claims_image
 from twinpix.machine import no_garbage_collection
+from twinpix.managed import in_library
 from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Report, Stays, Step, Unit
 from twinpix.pipeline.bundling import Bundler, Sidecars
 from twinpix.pipeline.companions import Folders
@@ -74,6 +75,7 @@ def plan(
     )
 
 
+IN_LIBRARY = "lies in a library of another program, whose files are never changed"
 OTHER_BYTES = "is not the same bytes as what stays, so a link would lose it"
 
 
@@ -176,6 +178,10 @@ class _Planner:
             raise _ByRuleError(f"is {relation}: only {', '.join(sorted(self.only))} was asked for")
 
     def _take(self, group: int, member: Member, path: str, told: str, keepers: Sequence[Stays]) -> None:
+        if in_library(path):
+            if member.protected:
+                raise _ByRuleError(IN_LIBRARY)
+            raise StepError(IN_LIBRARY)  # the report is old, or was edited
         if member.protected or path.startswith(self._references):
             raise _ByRuleError("is reached through a symbolic link" if member.link else "lies in a reference folder")
         equal = next((stays for stays in keepers if stays.digest == member.digest), None)
@@ -198,7 +204,8 @@ class _Planner:
         folder = path[: path.rfind(os.sep) + 1]
         if folder not in self._real:
             real = os.path.realpath(folder)
-            self._real[folder] = is_within_any(real, self._tops) and not is_within_any(real, self._read_only)
+            apart = is_within_any(real, self._read_only) or in_library(real)
+            self._real[folder] = is_within_any(real, self._tops) and not apart
         return self._real[folder] and path not in self.scope.references
 
     def keep_all(self, choices: Mapping[int, Sequence[str]] | None) -> None:
@@ -207,7 +214,7 @@ class _Planner:
             raise ReportError("the report does not name the images that are in no group: run find again")
         for group in self.report.groups:
             for member in self._kept(group, choices):
-                if not member.reference:
+                if not member.reference or in_library(self.places[member.path]):  # reading a library is no harm
                     self._keep(member.path, member.size, member.mtime_ns, member.digest, member.root, group.id)
         for image in self.report.unique:
             self._keep(image.path, image.size, image.mtime_ns, image.digest, image.root, 0)
@@ -301,7 +308,7 @@ class _Planner:
             return True
         folder = os.path.dirname(side)
         real = os.path.realpath(folder)
-        if os.path.islink(folder):
+        if os.path.islink(folder) or in_library(real):
             return False
         return os.path.dirname(real) in self._beside and not is_within_any(real, self._read_only)
 

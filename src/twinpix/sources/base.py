@@ -24,6 +24,7 @@ class Listing(NamedTuple):
     links: int  # further names of a file already listed
     folder_links: int  # symbolic links to folders that were not followed
     left_out: int = 0  # files and folders that the user chose to leave out
+    libraries: int = 0  # of other programs, that were not entered
 
 
 def require(names: Iterable[str]) -> None:

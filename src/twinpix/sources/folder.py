@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from twinpix.errors import system_reason
 from twinpix.imaging.sniff import claims_image
+from twinpix.managed import in_library, is_library
 from twinpix.model import Failure, Files, Stamp
 from twinpix.sources.base import Listing, special_kind, stamp_of
 from twinpix.sources.filters import Filter
@@ -38,8 +39,9 @@ def scan(
     A file's root is the number of its path in `paths`, `len(paths)` for all of `listed`, and below 0 for
     references. Hidden and service folders are skipped unless `hidden`; symbolic links to folders are not
     followed unless `follow_links`, and then after all others, so that no folder is entered twice and what
-    has a real name is listed by it. What `exclude` matches (see `Filter`) and files of fewer bytes than `min_size`
-    are left out. `tell` is called with how many files each folder held.
+    has a real name is listed by it. Libraries of other programs (Apple Photos, Lightroom's previews) are entered
+    only when a path names one or lies in one. What `exclude` matches (see `Filter`) and files of fewer bytes than
+    `min_size` are left out. `tell` is called with how many files each folder held.
     """
     walker = _Walker(recursive, hidden, follow_links, tell, Filter.of(exclude, min_size))
     for number, path in enumerate(references):
@@ -79,7 +81,7 @@ class _Walker:
         self.entered: set[tuple[int, int]] = set()
         self.linked: list[_Folder] = []  # to be entered when all real folders were
         self.failures: list[Failure] = []
-        self.other_files = self.folder_links = self.left_out = 0
+        self.other_files = self.folder_links = self.left_out = self.libraries = 0
         # The files found, in columns.
         self.uris: list[str] = []
         self.stamps, self.roots, self.references, self.links = array("q"), array("i"), bytearray(), bytearray()
@@ -152,6 +154,8 @@ class _Walker:
                 self._file(entry.path, status, parent.root, parent.reference, link or parent.link)
             elif link and not self.follow_links:
                 self.folder_links += 1
+            elif self.recursive and (is_library(entry.name) or (link and in_library(f"{entry.path}{os.sep}"))):
+                self.libraries += 1
             elif self.recursive:
                 folder = parent._replace(path=entry.path, status=os.stat(entry.path), link=link or parent.link)
                 (self.linked if link else pending).append(folder)
@@ -191,6 +195,7 @@ class _Walker:
             links,
             self.folder_links,
             self.left_out,
+            self.libraries,
         )
 
 

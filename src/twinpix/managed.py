@@ -1,0 +1,33 @@
+"""Libraries that other programs manage: folders whose files are entered in a database, and must not change by hand."""
+
+import os
+from functools import lru_cache
+
+# In lower case. Apple Photos, iPhoto and Aperture, Photo Booth, and their migrated forms; Lightroom's previews, data
+# and library; Capture One's catalogues; iMovie and Final Cut.
+_SUFFIXES = (
+    *(".photoslibrary", ".aplibrary", ".photolibrary", ".photoboothlibrary"),
+    *(".migratedphotolibrary", ".migratedaplibrary", ".migratedaperturelibrary"),
+    *(".lrdata", ".lrcat-data", ".lrlibrary"),
+    *(".cocatalog", ".imovielibrary", ".fcpbundle"),
+)
+_REMEMBERED = 1 << 16  # folders
+
+
+def is_library(name: str) -> bool:
+    """True when a folder's name says that it is such a library."""
+    return name.lower().endswith(_SUFFIXES)
+
+
+def in_library(path: str) -> bool:
+    """True for such a library, and for what lies in one, wherever symbolic links on the way to its folder lead."""
+    return _is_named_so(path) or _is_really(os.path.abspath(os.path.dirname(path)))
+
+
+@lru_cache(_REMEMBERED)
+def _is_really(folder: str) -> bool:
+    return _is_named_so(os.path.realpath(folder))
+
+
+def _is_named_so(path: str) -> bool:
+    return any(is_library(part) for part in path.replace("\\", "/").split("/"))
