@@ -7,7 +7,7 @@ class Exit(IntEnum):
     """Exit codes of the command line."""
 
     DONE = 0
-    SOME_FAILED = 1  # finished, but some images failed and --strict was given
+    SOME_FAILED = 1  # finished, but some images failed and --strict was given, or --copy-kept left files behind
     USAGE = 2
     REFUSED = 3  # an action, or writing a result, was refused or failed
     FOUND = 10  # duplicates found and --fail-if-found was given, also when images failed

@@ -12,6 +12,7 @@ from twinpix.imaging import claims_image
 from twinpix.model import Left, Plan, Unit
 from twinpix.pipeline.applying import STOPPED, Outcome
 from twinpix.pipeline.bundling import COMPANION, STAYS_WITH
+from twinpix.pipeline.leftovers import NOT_COPIED
 from twinpix.pipeline.planning import OTHER_BYTES
 from twinpix.report import bytes_text, plural, printable
 from twinpix.report.json import dumps
@@ -41,6 +42,7 @@ def lines(plan: Plan) -> Iterator[str]:
     if held := sum(left.reason.startswith(STAYS_WITH) for left in plan.left):
         what = "stays for its companion files" if held == 1 else "stay for their companion files"
         yield f"{plural(held, 'duplicate')} {what}: --sidecars all takes both, --sidecars keep the image alone"
+    yield from _uncopied(plan)
     yield _sum(plan, action)
 
 
@@ -76,6 +78,12 @@ def _unit(unit: Unit, verb: str, here: str) -> Iterator[str]:
         yield f"  {'':{max(4, len(verb))}}  with {shown(step.path, here)}"
 
 
+def _uncopied(plan: Plan) -> Iterator[str]:
+    if count := sum(left.reason.startswith(NOT_COPIED) for left in plan.left):
+        what = "is" if count == 1 else "are"
+        yield f"{plural(count, 'file')} {what} not copied: see to them before you remove what was scanned"
+
+
 def _sum(plan: Plan, action: actions.Action) -> str:
     count, size = len(plan.steps), bytes_text(plan.bytes)
     what = plural(count, "file") + (f" ({_parts(plan)})" if _parts(plan) else "")
@@ -101,6 +109,7 @@ def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
     told = f"{plural(outcome.done, 'file')} {action.done}{parts}, {bytes_text(outcome.bytes)}"
     yield told if outcome.done else "nothing was done"
     yield from left_alone(outcome.left[len(plan.left) :])
+    yield from _uncopied(plan)
     if outcome.stopped:
         yield outcome.stopped
     if outcome.done and not action.permanent:
@@ -148,4 +157,7 @@ def as_json(plan: Plan, outcome: Outcome | None = None) -> str:
 def exit_code(outcome: Outcome) -> Exit:
     if outcome.stopped == STOPPED:
         return Exit.INTERRUPTED
-    return Exit.REFUSED if outcome.stopped or any(left.refused for left in outcome.left) else Exit.DONE
+    if outcome.stopped or any(left.refused for left in outcome.left):
+        return Exit.REFUSED
+    uncopied = any(left.reason.startswith(NOT_COPIED) for left in outcome.left)
+    return Exit.SOME_FAILED if uncopied else Exit.DONE

@@ -78,7 +78,7 @@ def plan(found: Report, folder: str, *, duplicates: bool) -> Plan:
 
 
 def _copies(found: Report, folder: str) -> Plan:
-    return pipeline.plan(found, actions.make("copy", {"to": folder}), sidecars=False)
+    return pipeline.plan(found, actions.make("copy", {"to": folder}), sidecars=False, whole=False)
 
 
 def _repeats(found: Report, folder: str) -> Plan:

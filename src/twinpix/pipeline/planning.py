@@ -17,8 +17,9 @@ from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Rep
 from twinpix.pipeline.bundling import Bundler, Sidecars
 from twinpix.pipeline.companions import Folders
 from twinpix.pipeline.deciding import decide_again
+from twinpix.pipeline.leftovers import uncopied
 from twinpix.pipeline.placing import Item, Names, folder_of
-from twinpix.pipeline.trusting import scope_of, sound_places
+from twinpix.pipeline.trusting import Places, scope_of, sound_places
 from twinpix.report import printable
 from twinpix.report.text import how
 
@@ -35,6 +36,7 @@ def plan(
     dealt_with: Collection[str] = (),
     source: str = "",
     by_stem: bool = False,
+    whole: bool = True,
 ) -> Plan:
     """What `action` (`"move:to=DIR"`, `"trash"`) would do with the images of a report.
 
@@ -44,7 +46,8 @@ def plan(
     Of companion files (XMP and the like) `sidecars` says: `"same"` (or True), they go with their
     image if what stays has them with the same bytes, else both stay; `"all"`, they go with it whatever they hold;
     `"keep"` (or False), images go alone. `dealt_with` are paths that an earlier run has acted on. With `by_stem` each
-    `.txt`, `.json` and the like of an image's stem belongs to it, as tools for data sets take them.
+    `.txt`, `.json` and the like of an image's stem belongs to it, as tools for data sets take them. When
+    what stays is copied, `whole` copies the images that could not be read too, and `left` lists what else there is.
     Raises `ReportError` for a report that cannot be trusted, `RefusedError` when the action cannot be done.
     """
     with no_garbage_collection():
@@ -59,9 +62,16 @@ def plan(
         )
         if act.on == "kept":
             planner.keep_all(choices)
+            if whole:
+                planner.keep_unread()
         else:
             planner.discard(choices)
         units = planner.units()
+        if act.on == "kept" and whole:
+            steps = [step for unit in units for step in unit.steps]
+            own = os.path.abspath(source) if source else ""
+            done = planner.dealt_with.union(left.path for left in planner.left)
+            planner.left += uncopied(scope, steps, planner.spare, done, own, planner.folders)
     return Plan(
         action=plugins.name_of(act),
         options=actions.options_of(act),
@@ -76,6 +86,7 @@ def plan(
 
 
 IN_LIBRARY = "lies in a library of another program, whose files are never changed"
+UNREAD = "could not be read as an image"
 OTHER_BYTES = "is not the same bytes as what stays, so a link would lose it"
 
 
@@ -106,6 +117,7 @@ class _Planner:
         self._beside = frozenset(os.path.dirname(os.path.realpath(root)) for root in self.scope.roots)
         self._read_only = frozenset(map(os.path.realpath, self.scope.references))
         self._named = frozenset(self.places.values())
+        self.spare = set[str]()  # duplicates of what is copied
         self._relied = set[str]()  # halves that stay, and that others were planned to go for
 
     # -- which files
@@ -213,11 +225,27 @@ class _Planner:
         if self.report.unique is None:
             raise ReportError("the report does not name the images that are in no group: run find again")
         for group in self.report.groups:
-            for member in self._kept(group, choices):
+            kept = self._kept(group, choices)
+            if kept:
+                self.spare.update(self.places[member.path] for member in group.members if member not in kept)
+            for member in kept:
                 if not member.reference or in_library(self.places[member.path]):  # reading a library is no harm
                     self._keep(member.path, member.size, member.mtime_ns, member.digest, member.root, group.id)
         for image in self.report.unique:
             self._keep(image.path, image.size, image.mtime_ns, image.digest, image.root, 0)
+
+    def keep_unread(self) -> None:
+        """Take up the images that could not be read: they are their user's all the same."""
+        places = Places(self.report)
+        for name in dict.fromkeys(failure.path for failure in self.report.failures):
+            path = places.of(name)
+            if not path or path in self.items or path.startswith(self._references) or not os.path.isfile(path):
+                continue
+            if path in self.dealt_with:
+                self.already += 1
+                continue
+            with contextlib.suppress(StepError):
+                self.items[path] = Item(path, 0, UNREAD, files.look(os.path.realpath(path)), "", "", -1)
 
     def _keep(self, name: str, size: int, mtime_ns: int, digest: str, root: int, group: int) -> None:
         path = self.places[name]
