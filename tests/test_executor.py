@@ -4,15 +4,26 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+import zipapp
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from twinpix.executors import Ask, Begin, Local, Lost
+from drawings import draw
+from twinpix.executors import Ask, Batches, Begin, Local, Lost
+from twinpix.fingerprints.base import Identity
+from twinpix.imaging import Picture
+from twinpix.pipeline.coding import Coder
+from twinpix.sources import scan
+from twinpix.store import Store
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 
@@ -60,12 +71,12 @@ def test_questions_are_answered() -> None:
 
 
 @posix
-@pytest.mark.parametrize(("item", "words"), [("crash", "SIGSEGV"), ("exit", "exit status 7")])
-def test_a_crash_names_its_item_and_the_rest_goes_on(item: str, words: str) -> None:
+@pytest.mark.parametrize(("item", "words", "fault"), [("crash", "SIGSEGV", True), ("exit", "exit status 7", False)])
+def test_a_crash_names_its_item_and_the_rest_goes_on(item: str, words: str, fault: bool) -> None:
     results = by_batch(treacherous, [["a", item, "b"], ["c"], ["d"]], workers=1)
     lost = results[("a", item, "b")]
     assert isinstance(lost, Lost)
-    assert (lost.index, lost.lasting) == (1, item != "kill")
+    assert (lost.index, lost.fault, lost.again) == (1, fault, True)
     assert words in lost.reason
     assert results[("c",)] == ["c"]
     assert results[("d",)] == ["d"]
@@ -97,16 +108,86 @@ def test_an_error_in_the_parent_ends_the_run() -> None:
         list(Local(workers=1).run(asking, [[1], [2]], fails))
 
 
-def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    Image.new("L", (8, 8)).save(tmp_path / "a.png")
-    script.write_text(
-        "import threading, twinpix\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-        f"twinpix.find({str(tmp_path / 'a.png')!r}, store=None)\n"
+# A program without a guard; another thread lives, so that no process can be forked from it.
+PROGRAM = """
+import threading
+with open({mark!r}, "a") as file:
+    file.write("ran")
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+import twinpix
+report = twinpix.find({folder!r}, store=None, workers=2)
+print(len(report.groups), len(report.failures))
+"""
+
+
+def package(folder: Path, program: str) -> list[str]:
+    (folder / "package").mkdir()
+    (folder / "package" / "__init__.py").touch()
+    (folder / "package" / "__main__.py").write_text(program)
+    return ["-m", "package"]
+
+
+def archive(folder: Path, program: str) -> list[str]:
+    (folder / "app").mkdir()
+    (folder / "app" / "__main__.py").write_text(program)
+    zipapp.create_archive(folder / "app", folder / "app.pyz")
+    return [str(folder / "app.pyz")]
+
+
+def script(folder: Path, program: str) -> list[str]:
+    (folder / "script.py").write_text(program)
+    return ["script.py"]
+
+
+@pytest.mark.parametrize("how", ["script", "package", "archive", "-c", "-"])
+def test_a_program_without_a_guard_runs_once(tmp_path: Path, photos: Path, how: str) -> None:
+    mark = tmp_path / "mark"
+    program = PROGRAM.format(mark=str(mark), folder=str(photos))
+    makers = {"script": script, "package": package, "archive": archive}
+    command = makers[how](tmp_path, program) if how in makers else [how, program] if how == "-c" else [how]
+    done = subprocess.run(
+        [sys.executable, *command], input=program, capture_output=True, text=True, timeout=120, cwd=tmp_path
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
-    assert done.returncode != 0
-    assert 'if __name__ == "__main__"' in done.stderr
+    assert (done.stdout, done.stderr, done.returncode) == ("1 0\n", "", 0)
+    assert mark.read_text() == "ran"
+
+
+POOL = """
+import multiprocessing, sys, twinpix
+
+def groups(folder):
+    return len(twinpix.find(folder, store=None, workers=2).groups)
+
+if __name__ == "__main__":
+    with multiprocessing.get_context({context!r}).Pool(2) as pool:
+        print(pool.map(groups, [{folder!r}] * 3))
+"""
+
+
+@posix
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_it_works_in_daemonic_processes(tmp_path: Path, photos: Path, context: str) -> None:
+    (tmp_path / "script.py").write_text(POOL.format(context=context, folder=str(photos)))
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == ("[1, 1, 1]\n", "", 0)
+
+
+LOCAL_CLASS = """
+import threading, warnings
+from twinpix.executors import Local
+class Work:
+    def __call__(self, batch, begin, ask):
+        return [ask(item) for item in batch]
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+print(list(Local(2, note=print).run(Work(), [[1], [2]], lambda number: number + 1)))
+"""
+
+
+def test_work_that_no_other_process_can_import_is_done_in_this_one(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LOCAL_CLASS], capture_output=True, text=True, timeout=120)
+    note, result = done.stdout.splitlines()
+    assert "no worker processes can be started" in note
+    assert sorted(eval(result)) == [([1], [2]), ([2], [3])]
 
 
 @posix
@@ -116,7 +197,7 @@ def test_a_hang_is_ended_by_the_timeout() -> None:
     assert time.monotonic() - start < 20
     lost = results[("a", "hang")]
     assert isinstance(lost, Lost)
-    assert (lost.index, lost.lasting) == (1, False)
+    assert (lost.index, lost.fault, lost.again) == (1, False, False)
     assert results[("c",)] == ["c"]
 
 
@@ -128,3 +209,191 @@ def test_a_bug_in_the_work_is_raised_not_hidden() -> None:
 def test_spawned_workers_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
     assert sorted(result for _, result in run(square, [[2], [3]], workers=1)) == [[4], [9]]
+
+
+@dataclass(frozen=True)
+class Deadly(Identity):
+    """A method during which the worker gets a signal, until the file `spared` is there."""
+
+    signal: int
+    spared: str
+
+    @property
+    def variant(self) -> str:
+        return str(self.signal)
+
+    def prepare(self, picture: Picture) -> Any:
+        if not Path(self.spared).exists():
+            os.kill(os.getpid(), self.signal)
+        return np.zeros(16, np.uint8)
+
+
+def coded(folder: Path, signal: int) -> list[bool]:
+    """Which of the contents have a code."""
+    with closing(Store(folder / "store")) as store:
+        coder = Coder(store, (Deadly(signal, str(folder / "spared")),), workers=1)
+        digests = coder.code(scan([str(folder / "images")]).refs)
+        return [coder.result(digest).code is not None for digest in digests]
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGXCPU", "SIGABRT", "SIGKILL", "SIGSEGV", "SIGBUS", "SIGFPE"])
+def test_only_a_decoder_that_crashes_twice_is_remembered(tmp_path: Path, name: str) -> None:
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (40, 40), (200, 30, 40)).save(tmp_path / "images" / "a.png")
+    os.utime(tmp_path / "images" / "a.png", (10**9, 10**9))
+    number = signal.Signals[name]
+    assert coded(tmp_path, number) == [False]
+    (tmp_path / "spared").touch()
+    assert coded(tmp_path, number) == [name not in ("SIGSEGV", "SIGBUS", "SIGFPE")]
+
+
+def first_time(batch: Sequence[str], begin: Begin, ask: Ask) -> list[str]:
+    """Ends its worker at each item that is the name of a file which is not there yet."""
+    for index, item in enumerate(batch):
+        begin(index)
+        if not Path(item).exists():
+            Path(item).touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+    return list(batch)
+
+
+@posix
+def test_what_a_signal_has_ended_is_tried_again(tmp_path: Path) -> None:
+    names = [str(tmp_path / str(number)) for number in range(3)]
+    queue = Batches(iter([names]))
+    done: list[str] = []
+    for batch, result in Local(workers=1).run(first_time, queue, lambda question: None):
+        if isinstance(result, Lost):
+            assert queue.lost(batch, result) is None
+        else:
+            done += result
+    assert sorted(done) == names
+
+
+def hungry(batch: Sequence[int], begin: Begin, ask: Ask) -> list[int]:
+    for index, size in enumerate(batch):
+        begin(index)
+        held = bytearray(size)
+        time.sleep(0.5 if size > 100 << 20 else 0)
+        del held
+    return list(batch)
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_worker_has_a_memory_limit(threads: bool) -> None:
+    with living_thread() if threads else nullcontext():
+        results = by_batch(hungry, [[1000, 400 << 20], [2000]], workers=1, memory=200 << 20)
+    lost = results[(1000, 400 << 20)]
+    assert isinstance(lost, Lost)
+    assert (lost.index, lost.fault, lost.again) == (1, False, False)
+    assert lost.reason == "needs more memory than the limit of 0.195 GB for one worker process"
+    assert results[(2000,)] == [2000]
+
+
+def refused(batch: Sequence[int], begin: Begin, ask: Ask) -> list[int]:
+    begin(0)
+    raise MemoryError
+
+
+def test_refused_memory_is_no_bug_of_the_work() -> None:
+    ((_, lost),) = run(refused, [[1]], workers=1)
+    assert lost == Lost(0, "needs more memory than there is")
+
+
+# With a limit of address space that leaves little for a decode, once everything is loaded.
+LITTLE_MEMORY = """
+import resource, sys, twinpix
+folder, small, store, limited = sys.argv[1:]
+twinpix.find(small, store=None, workers=1)
+if limited == "limited":
+    pages = int(open("/proc/self/statm").read().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (12 << 20), -1))
+print(len(twinpix.find(folder, store=store, workers=1).failures))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS does not hold to RLIMIT_AS")
+def test_failures_for_want_of_memory_are_not_remembered(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (40, 40)).save(tmp_path / "small.png")
+    image = draw("scene", 1, (400, 300)).resize((2400, 1800))
+    for suffix in ("webp", "png", "tif"):
+        image.save(tmp_path / "images" / f"a.{suffix}")
+        os.utime(tmp_path / "images" / f"a.{suffix}", (10**9, 10**9))
+    arguments = [sys.executable, "-c", LITTLE_MEMORY, *(str(tmp_path / n) for n in ("images", "small.png", "store"))]
+    failures = [
+        int(subprocess.run([*arguments, how], capture_output=True, text=True, timeout=120, check=True).stdout)
+        for how in ("limited", "free")
+    ]
+    assert failures[0] > 0
+    assert failures[1] == 0
+
+
+@contextmanager
+def living_thread() -> Iterator[None]:
+    """For a time in which this process has another thread, so that it cannot be forked."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+# Two workers that never come back: one sleeps, one keeps the interpreter busy.
+ORPHANS = """
+import os, sys, threading, time
+sys.path.insert(0, {tests!r})
+from twinpix.executors import Local
+from test_executor import endless
+if {threads}:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+def run():
+    list(Local(2).run(endless, [["sleep"], ["work"]], lambda pid: print(pid, flush=True)))
+if {inside}:
+    threading.Thread(target=run).start()
+else:
+    run()
+"""
+
+
+def endless(batch: Sequence[str], begin: Begin, ask: Ask) -> None:
+    ask(os.getpid())
+    while True:
+        if batch[0] == "sleep":
+            time.sleep(600)
+
+
+@posix
+@pytest.mark.parametrize(("threads", "inside"), [(False, False), (True, False), (True, True)])
+def test_workers_end_with_their_parent(threads: bool, inside: bool) -> None:
+    program = ORPHANS.format(tests=str(Path(__file__).parent), threads=threads, inside=inside)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        parent.kill()
+        parent.wait()
+        end = time.monotonic() + 2
+        while time.monotonic() < end and any(map(runs, workers)):
+            time.sleep(0.02)
+        left = [pid for pid in workers if runs(pid)]
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert not left
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs that is no child of this one."""
+    state = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self/stat").exists():  # a process that has ended may wait for somebody to ask for its exit code
+        with suppress(OSError):
+            return state.read_text().rpartition(")")[2].split()[0] != "Z"
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,9 +1,19 @@
 """Batches of work of which some comes back."""
 
 from collections.abc import Iterator, Sequence
-from typing import Generic, TypeVar
+from dataclasses import replace
+from typing import Generic, NamedTuple, TypeVar
+
+from twinpix.executors.lost import Lost
 
 Item = TypeVar("Item")
+
+
+class Given(NamedTuple, Generic[Item]):
+    """An item that is given up, and why."""
+
+    item: Item
+    lost: Lost
 
 
 class Batches(Generic[Item]):
@@ -11,10 +21,20 @@ class Batches(Generic[Item]):
 
     def __init__(self, ahead: Iterator[list[Item]]) -> None:
         self._ahead, self._back = ahead, list[Item]()
+        self._first = dict[Item, Lost]()  # how items were lost that are tried once more
 
-    def again(self, items: Sequence[Item]) -> None:
-        """Try these once more."""
-        self._back += items
+    def lost(self, batch: Sequence[Item], lost: Lost) -> Given[Item] | None:
+        """Try the rest of a lost batch again, and its item once; None unless the item is given up.
+
+        What is given up has a `fault` only if both tries had.
+        """
+        item = batch[lost.index]
+        self._back += [other for at, other in enumerate(batch) if at != lost.index]
+        first = self._first.setdefault(item, lost)
+        if first is lost and lost.again:
+            self._back.append(item)
+            return None
+        return Given(item, replace(lost, fault=lost.fault and first.fault))
 
     def __iter__(self) -> Iterator[list[Item]]:
         return self

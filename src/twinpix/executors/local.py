@@ -1,81 +1,94 @@
 """Map a pure function over batches in worker processes that may crash or hang without ending the run.
 
 A worker says which item it is at (`begin`), so that when its process dies, or is killed because the item
-took longer than the timeout, the item is known and the rest of the batch can be tried again. It may put
-one question to the parent (`ask`): that is how files with equal content are decoded once. Messages
+took longer than the timeout or more memory than the limit, the item is known and the rest of the batch can be tried
+again. It may put one question to the parent (`ask`): that is how files with equal content are decoded once. Messages
 between parent and worker are Python objects on a private pipe; nothing of them is ever stored.
 """
 
 import contextlib
-import mmap
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 import time
-import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from twinpix import machine
 from twinpix.errors import WorkerError
+from twinpix.executors import lost, processes
+from twinpix.executors.lost import Lost
+from twinpix.executors.worker import Work
 from twinpix.machine import cores
 
-Ask = Callable[[Any], Any]
-Begin = Callable[[int], None]
-Work = Callable[[Sequence[Any], Begin, Ask], Any]
-
-_SIGKILL = -9  # the exit code of what was killed; also for want of memory
 _TICK = 1.0  # seconds after which the clocks are looked at again
+_MEMORY_TICK = 0.1  # seconds after which memory is looked at again: a decoder fills some hundred MB in that time
 _START_SECONDS = 60.0  # that a process may take to start
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A batch that was not finished because its item `index` crashed or hung its worker."""
-
-    index: int
-    lasting: bool  # False when it may do better another time: it was killed, by us or for want of memory
-    reason: str
+_END_SECONDS = 5.0  # that a process may take to end once its pipe is closed
+_MISSES = 3  # workers that do not start, one after the other, before no more are started
+_SHARE = 0.75  # of the machine's memory that all workers together may take
+_LEAST_MEMORY = 2 << 30  # bytes that a worker may take on any machine: what the largest image that is read needs
 
 
 @dataclass(slots=True)
 class _Worker:
-    process: Any
+    process: processes.Process
     pipe: Connection
     cell: Any  # shared: index of the item at work, when it was begun
     batch: Sequence[Any] | None = None
     ready: bool = False  # it has said that it runs
+    memory: int = 0  # bytes it had when it was ready
 
 
 @dataclass(slots=True)
 class Local:
-    """A pool of `workers` processes (0: one a core); an item may take `timeout` seconds."""
+    """A pool of `workers` processes (0: one a core); an item may take `timeout` seconds and `memory` bytes.
+
+    With a `memory` of 0 the workers share three quarters of the machine's, and each may take 2 GB at least. `note`
+    is told when no process can be started: the work is done in this one then, without these limits.
+    """
 
     workers: int = 0
     timeout: float = 60.0
+    memory: int = 0
+    note: Callable[[str], None] = lambda text: None
     _pool: list[_Worker] = field(default_factory=list)
+    _most: int = 0  # processes that can be started
+    _back: list[Sequence[Any]] = field(default_factory=list)  # batches of workers that did not start
+    _was_ready: bool = False
+    _misses: int = 0  # workers that did not start, one after the other
+    _why: str = ""
+    _looked: float = 0.0  # when memory was looked at last
 
     @property
     def size(self) -> int:
         """How many processes there will be at most."""
         return self.workers or cores()
 
+    @property
+    def limit(self) -> int:
+        """Bytes of memory that one worker may take."""
+        return self.memory or max(_LEAST_MEMORY, int(_SHARE * machine.memory()) // self.size)
+
     def run(
         self, work: Work, batches: Iterable[Sequence[Any]], answer: Callable[[Any], Any]
     ) -> Generator[tuple[Sequence[Any], Any | Lost], None, None]:
         """Yield `(batch, result)` as batches finish, in no particular order; `Lost` for one that was not.
 
-        `work(batch, begin, ask)` runs in a worker and must be importable there; `answer` answers its
-        question here. All workers are gone when the iterator ends or is closed. Raises `WorkerError` when
-        processes cannot be started.
+        `work(batch, begin, ask)` runs in a worker; `answer` answers its question here. Where it cannot be sent to a
+        worker (its class is in `__main__`, say), or no process can be started, it runs in this process. All workers
+        are gone when the iterator ends or is closed. Raises `WorkerError` when workers could be started, and later
+        cannot.
         """
         queue = iter(batches)
+        self._most, self._misses, self._was_ready = self.size, 0, False
         try:
             while True:
-                self._feed(queue, work)
+                try:
+                    self._feed(queue, work)
+                except processes.CannotStartError as error:
+                    self._give_up(str(error))
+                    yield from self._here(queue, work, answer)
+                    return
                 busy = [worker for worker in self._pool if worker.batch is not None]
                 if not busy:
                     return
@@ -86,7 +99,11 @@ class Local:
                         yield outcome
                 for worker in busy:
                     if worker in self._pool and self._overdue(worker):
-                        yield self._bury(worker, timed_out=True)
+                        outcome = self._end(worker, self._slow)
+                        if outcome is not None:
+                            yield outcome
+                if (greedy := self._greedy(busy)) and (outcome := self._end(greedy, self._over)):
+                    yield outcome
         finally:
             self.close()
 
@@ -97,31 +114,59 @@ class Local:
             if worker.batch is not None or not worker.ready:
                 worker.process.kill()
         for worker in self._pool:
-            worker.process.join()
-            worker.process.close()
+            _reap(worker.process, _END_SECONDS)
         self._pool.clear()
+        self._back.clear()
 
     def _feed(self, queue: Iterator[Sequence[Any]], work: Work) -> None:
         """Hand a batch to each worker that has none; start workers only while there is work for them."""
         while True:
             idle = next((w for w in self._pool if w.batch is None), None)
-            if idle is None and len(self._pool) >= self.size:
+            if idle is None and len(self._pool) >= self._most > 0:
                 return
-            batch = next(queue, None)
+            batch = self._back.pop() if self._back else next(queue, None)
             if batch is None:
                 return
-            if idle is None:
-                idle = _start(work, [w.pipe for w in self._pool])
-                self._pool.append(idle)
+            if idle is None and (idle := self._start(work, batch)) is None:
+                return
             idle.cell[0], idle.cell[1] = 0.0, time.monotonic()
             idle.batch = batch
             with contextlib.suppress(OSError):  # a worker that is gone is heard of in `_hear`
                 idle.pipe.send(batch)
 
+    def _start(self, work: Work, batch: Sequence[Any]) -> _Worker | None:
+        """A new worker for this batch; None when that fails and others run; else raises `CannotStartError`."""
+        try:
+            if not self._most:
+                raise processes.CannotStartError(self._why)
+            worker = _Worker(*processes.start(work, [w.pipe for w in self._pool], self.limit))
+        except processes.CannotStartError:
+            self._back.append(batch)
+            self._most = len(self._pool)
+            if self._pool:
+                return None
+            raise
+        self._pool.append(worker)
+        return worker
+
+    def _give_up(self, why: str) -> None:
+        """Raise `WorkerError` when workers have run before: what ended them must not run in this process."""
+        if self._was_ready:
+            raise WorkerError(f"no more worker processes can be started: {why}")
+        self.note(f"no worker processes can be started ({why}); images are read in this process, without a time limit")
+
+    def _here(
+        self, queue: Iterator[Sequence[Any]], work: Work, answer: Callable[[Any], Any]
+    ) -> Iterator[tuple[Sequence[Any], Any]]:
+        """The same without other processes."""
+        while (batch := self._back.pop() if self._back else next(queue, None)) is not None:
+            yield batch, work(batch, lambda index: None, answer)
+
     def _wait(self, busy: Sequence[_Worker]) -> list[Any]:
         """The pipes in which something waits; time in which all of us stood still (Ctrl-Z, sleep) does not count."""
         begun = time.monotonic()
-        ready = wait([worker.pipe for worker in busy], timeout=min(_TICK, self._patience(busy)))
+        tick = _MEMORY_TICK if machine.SEES_MEMORY else _TICK
+        ready = wait([worker.pipe for worker in busy], timeout=min(tick, self._patience(busy)))
         stood_still = time.monotonic() - begun - _TICK
         if stood_still > _TICK:
             for worker in busy:
@@ -132,9 +177,11 @@ class Local:
         try:
             kind, content = worker.pipe.recv()
         except (EOFError, OSError):
-            return self._bury(worker, timed_out=False)
+            return self._end(worker)
         if kind == "ready":
-            worker.ready = True
+            worker.ready = self._was_ready = True
+            self._misses = 0
+            worker.memory = machine.memory_of(worker.process.pid)
             worker.cell[1] = time.monotonic()
             return None
         if kind == "ask":
@@ -142,6 +189,12 @@ class Local:
             worker.cell[1] = time.monotonic()  # it waited for us, not for its decoder
             with contextlib.suppress(OSError):  # a worker that is gone is heard of at the next turn
                 worker.pipe.send(reply)
+            return None
+        if kind == "cannot":
+            self._pool.remove(worker)
+            worker.pipe.close()
+            _reap(worker.process, 1)
+            self._not_started(worker, content, forever=True)
             return None
         batch, worker.batch = worker.batch, None
         assert batch is not None
@@ -159,100 +212,62 @@ class Local:
         late = worker.batch is not None and time.monotonic() - float(worker.cell[1]) > limit
         return late and not worker.pipe.poll()
 
-    def _bury(self, worker: _Worker, *, timed_out: bool) -> tuple[Sequence[Any], Lost]:
-        """Remove a dead or hanging worker; say which item it was at."""
+    def _greedy(self, busy: Sequence[_Worker]) -> _Worker | None:
+        """The worker that has taken more memory than it may, or the largest when all together have."""
+        now = time.monotonic()
+        if not machine.SEES_MEMORY or now - self._looked < _MEMORY_TICK:
+            return None
+        self._looked = now
+        # What a fork shares with this process is not its own.
+        taken = [
+            (machine.memory_of(worker.process.pid) - worker.memory, at)
+            for at, worker in enumerate(busy)
+            if worker.ready and worker.batch is not None and worker in self._pool
+        ]
+        most, at = max(taken, default=(0, 0))
+        over = most > self.limit or sum(size for size, _ in taken) > max(self.limit, _SHARE * machine.memory())
+        return busy[at] if taken and over else None
+
+    def _slow(self, index: int) -> Lost:
+        return lost.slow(index, self.timeout)
+
+    def _over(self, index: int) -> Lost:
+        return lost.greedy(index, self.limit)
+
+    def _end(self, worker: _Worker, why: Callable[[int], Lost] | None = None) -> tuple[Sequence[Any], Lost] | None:
+        """Remove a worker that has ended, or kill it for a reason; say which item it was at."""
         self._pool.remove(worker)
-        if not timed_out:
-            worker.process.join(1)  # it has closed its pipe, so it is ending
-        worker.process.kill()
-        worker.process.join()
-        code = worker.process.exitcode
+        if why is not None:
+            worker.process.kill()
+        code = _reap(worker.process, 1)  # it has closed its pipe, so it is ending
         worker.pipe.close()
-        worker.process.close()
         if not worker.ready:
-            raise WorkerError(
-                f"worker processes cannot start ({_exit_text(code)}); a script that is not guarded by "
-                'if __name__ == "__main__": starts itself again in each of them'
-            )
+            self._not_started(worker, lost.exit_text(code) if why is None else "it did not start in time")
+            return None
         batch = worker.batch
-        assert batch is not None
-        if timed_out:
-            reason = f"gave no answer within {self.timeout:g} s (--timeout)"
-        else:
-            reason = f"crashed its decoder ({_exit_text(code)})"
-        lasting = not timed_out and code != _SIGKILL
-        return batch, Lost(min(int(worker.cell[0]), len(batch) - 1), lasting, reason)
+        if batch is None:
+            return None
+        index = min(int(worker.cell[0]), len(batch) - 1)
+        if why is not None:
+            return batch, why(index)
+        if code == lost.OUT_OF_MEMORY:
+            return batch, lost.greedy(index, self.limit)
+        return batch, lost.ended(index, code)
+
+    def _not_started(self, worker: _Worker, why: str, *, forever: bool = False) -> None:
+        """Give its batch to another worker; after some that have not started, start none any more."""
+        self._why = why
+        self._misses += 1
+        if worker.batch is not None:
+            self._back.append(worker.batch)
+        if forever or self._misses >= _MISSES:
+            self._most = len(self._pool)
 
 
-def _exit_text(code: int | None) -> str:
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
-    return f"exit status {code}"
-
-
-def _start(work: Work, others: Sequence[Connection]) -> _Worker:
-    """Start a worker: by fork where the system forks safely and this process has one thread, else by spawn."""
-    forks = sys.platform.startswith("linux") and threading.active_count() == 1
-    context: Any = multiprocessing.get_context("fork" if forks else "spawn")
-    ours, theirs = context.Pipe()
-    # Two numbers that both sides see: which item is at work, and when it was begun.
-    cell = memoryview(mmap.mmap(-1, 16)).cast("d") if forks else context.RawArray("d", 2)
-    inherited = [*others, ours] if forks else []
-    process = context.Process(target=_serve, args=(work, theirs, cell, inherited), daemon=True)
-    with warnings.catch_warnings():
-        # Python counts the sleeping threads of a linear algebra library, which survive a fork.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        process.start()
-    theirs.close()
-    return _Worker(process, ours, cell)
-
-
-def _serve(work: Work, pipe: Connection, cell: Any, inherited: Sequence[Connection]) -> None:
-    """A worker's life: take a batch, work, send the result; end when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    for other in inherited:
-        other.close()  # else a worker would keep its siblings' pipes open after the parent's death
-    _silence()
-    _reuse_memory()
-    pipe.send(("ready", None))
-
-    def begin(index: int) -> None:
-        cell[1] = time.monotonic()
-        cell[0] = float(index)
-
-    def ask(question: Any) -> Any:
-        pipe.send(("ask", question))
-        return pipe.recv()
-
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while True:
-            batch = pipe.recv()
-            try:
-                answer = ("done", work(batch, begin, ask))
-            except (EOFError, BrokenPipeError, ConnectionResetError):
-                raise
-            except Exception as error:  # noqa: BLE001 - a bug in the work is raised again in the parent
-                answer = ("error", error)
-            pipe.send(answer)
-
-
-def _silence() -> None:
-    """Decoders write their doubts straight to stderr; what matters comes back as a failure or a mark."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (1, 2):
-        os.dup2(null, stream)
-    os.close(null)
-
-
-def _reuse_memory() -> None:
-    """Ask glibc to keep large blocks for the next picture: fresh pages cost a third of a large decode."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    with contextlib.suppress(AttributeError, OSError):
-        libc = ctypes.CDLL(None)
-        mmap_threshold, trim_threshold = -3, -1
-        libc.mallopt(mmap_threshold, 1 << 30)
-        libc.mallopt(trim_threshold, 256 << 20)
+def _reap(process: processes.Process, seconds: float) -> int | None:
+    """The exit code of a process that is to end by itself, and is killed when it does not."""
+    code = process.code(seconds)
+    if code is None:
+        process.kill()
+        code = process.code(None)
+    return code

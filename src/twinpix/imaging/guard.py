@@ -8,6 +8,7 @@ from typing import TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from twinpix.errors import ImageError
+from twinpix.machine import lacks_memory
 
 T = TypeVar("T")
 
@@ -20,9 +21,9 @@ def guarded(work: Callable[[], T]) -> T:
         raise
     except UnidentifiedImageError:
         raise ImageError("decode", "not an image that can be read") from None
-    except MemoryError:
-        raise ImageError("decode", "needs more memory than there is", lasting=False) from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything for bad bytes; a failure is a row
+        if lacks_memory(error):
+            raise ImageError("decode", "needs more memory than there is", lasting=False) from None
         raise ImageError("decode", reason(error)) from None
 
 

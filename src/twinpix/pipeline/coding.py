@@ -13,6 +13,7 @@ from twinpix.executors import Ask, Batches, Begin, Local, Lost
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging import Picture, decode, extra_decoder, is_installed, pixel_digest, undecoded
 from twinpix.imaging.opencv import forkable
+from twinpix.machine import memory_is_limited
 from twinpix.model import Decode, Failure, Files, Stamp
 from twinpix.pipeline.progress import Progress
 from twinpix.sources import read
@@ -68,6 +69,9 @@ class CodeTask:
             outcomes.append(Outcome(digest, content.stamp, content.settled, {}, []))
         wanted: list[list[int]] = ask(Question(batch[0][0], [outcome.digest for outcome in outcomes]))
         self._code(batch, contents, wanted, outcomes, begin)
+        if memory_is_limited():  # decoders that are refused memory say that the image is damaged, or worse
+            for outcome in outcomes:
+                outcome.passing.extend(n for n, found in outcome.results.items() if found.damaged or found.code is None)
         return outcomes
 
     def _code(
@@ -203,7 +207,7 @@ class Coder:
 
     def _run(self, refs: Files, digests: list[bytes | None], todo: list[int]) -> None:
         task = CodeTask(self.methods, self.decode, self.transforms)
-        pool = Local(self.workers, self.timeout)
+        pool = Local(self.workers, self.timeout, note=self.progress.note)
         queue = Batches(_batches(refs, todo, pool.size))
         with self.progress.stage("read", len(todo)), forkable(), closing(pool.run(task, queue, self._answer)) as run:
             try:
@@ -256,24 +260,25 @@ class Coder:
                 self.store.put_result(outcome.digest, self.specs[number], result)
 
     def _lost(self, batch: Sequence[Item], lost: Lost, digests: list[bytes | None], queue: Batches[Item]) -> None:
-        """One file crashed or hung its worker: note it, and let the rest of its batch be tried again."""
-        index, uri = batch[lost.index]
+        """One file crashed or hung its worker: try it once more, or note it; try the rest of its batch again."""
         number = batch[0][0]
         asked = self._asked.pop(number, None)
         for digest in [digest for digest, owner in self._claims.items() if owner == number]:
             del self._claims[digest]
+        if (given := queue.lost(batch, lost)) is None:
+            return
+        index, uri = given.item
         digest = asked[lost.index] if asked else NOT_AN_IMAGE
         digests[index] = digest
         if digest:
             result = Result(None, stage="decode", error=lost.reason)
             for spec, results in zip(self.specs, self.results, strict=True):
                 results[digest] = result
-                if lost.lasting:
+                if lost.fault and not memory_is_limited():  # twice; all else may be the machine's doing
                     self.store.put_result(digest, spec, result)
         else:
             self.failures.append(Failure(uri, "read", lost.reason))
         self.progress.advance(1)
-        queue.again([item for item in batch if item[0] != index])
 
 
 def _batches(refs: Files, todo: Sequence[int], workers: int) -> Iterator[list[Item]]:

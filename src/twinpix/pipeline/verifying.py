@@ -228,15 +228,14 @@ class Verifier:
         queue = Batches(_batches(items))
         failed: dict[str, str] = {}
         opencv()  # loaded once, not by every process
-        pool = Local(self.workers, self.timeout)
+        pool = Local(self.workers, self.timeout, note=self.progress.note)
         run = pool.run(LookTask(1 - self.radius, glance), queue, _nothing)
         with self.progress.stage("verify", len(items)), forkable(), closing(run):
             for batch, looks in run:
                 if isinstance(looks, Lost):
-                    item = batch[looks.index]
-                    yield item.key, _Fault(looks.reason)
-                    queue.again([other for other in batch if other.key != item.key])
-                    self.progress.advance(1)
+                    if given := queue.lost(batch, looks):
+                        yield given.item.key, _Fault(looks.reason)
+                        self.progress.advance(1)
                     continue
                 for item, seen in zip(batch, looks, strict=True):
                     if isinstance(seen, _Unread):

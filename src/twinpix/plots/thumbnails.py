@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from twinpix.errors import ImageError
-from twinpix.executors import Ask, Begin, Local, Lost
-from twinpix.executors.local import Work
+from twinpix.executors import Ask, Batches, Begin, Local, Lost, Work
 from twinpix.imaging import thumbnail
 from twinpix.sources import read
 
@@ -60,16 +59,12 @@ class Thumbnails:
 def share(work: Work, paths: Iterable[str], workers: int = 0) -> dict[str, bytes | Missing]:
     """What `work` makes of each path, in processes; a file that crashes or hangs one is alone in missing."""
     distinct = list(dict.fromkeys(paths))
-    batches = [distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH)]
+    queue = Batches(distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH))
     made: dict[str, bytes | Missing] = {}
-    while batches:
-        again: list[list[str]] = []
-        with closing(Local(workers).run(work, batches, lambda question: None)) as run:
-            for batch, result in run:
-                if isinstance(result, Lost):
-                    made[batch[result.index]] = Missing(result.reason)
-                    again += [[path] for at, path in enumerate(batch) if at != result.index]
-                else:
-                    made.update(zip(batch, result, strict=True))
-        batches = again
+    with closing(Local(workers).run(work, queue, lambda question: None)) as run:
+        for batch, result in run:
+            if not isinstance(result, Lost):
+                made.update(zip(batch, result, strict=True))
+            elif given := queue.lost(batch, result):
+                made[given.item] = Missing(result.reason)
     return made

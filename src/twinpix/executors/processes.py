@@ -1,0 +1,220 @@
+"""Start worker processes that never run the user's program again, and end them.
+
+On Linux a process with one thread is forked. Everywhere else a new interpreter is started, which is told where
+modules are and imports what the work needs, never `__main__`: that may be a script without a guard, a notebook or
+standard input. No process is one of `multiprocessing`'s children, which daemonic processes may not have.
+"""
+
+import contextlib
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, Pipe
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from typing import Any, Protocol
+
+from twinpix.executors import worker
+from twinpix.executors.worker import Work
+
+# The first modules are the interpreter's own: `-P` keeps those of the working directory out.
+_BOOT = """
+import sys
+from multiprocessing import connection
+kind = connection.PipeConnection if sys.platform == "win32" else connection.Connection
+pipe = kind(int(sys.argv[1]))
+try:
+    sys.path[:], arguments = pipe.recv()
+    from twinpix.executors.worker import started
+except Exception as error:
+    pipe.send(("cannot", f"{type(error).__name__}: {error}"))
+else:
+    started(pipe, *arguments)
+"""
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class CannotStartError(Exception):
+    """Worker processes cannot be started here, for this reason."""
+
+
+class Process(Protocol):
+    """A worker process."""
+
+    pid: int
+
+    def kill(self) -> None:
+        """Kill it, if it still runs."""
+
+    def code(self, seconds: float | None) -> int | None:
+        """Its exit code (negative: the signal that ended it), after so many seconds (None: when it ends).
+
+        None while it runs, or where something else has taken its code.
+        """
+
+
+class Started:
+    """A new interpreter."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process, self.pid = process, process.pid
+
+    def kill(self) -> None:
+        with contextlib.suppress(OSError):
+            self._process.kill()
+
+    def code(self, seconds: float | None) -> int | None:
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+class Forked:
+    """A fork of this process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._code: int | None = None
+        self._reaped = False
+
+    def kill(self) -> None:
+        if not self._reaped and self.code(0) is None and not self._reaped:
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def code(self, seconds: float | None) -> int | None:
+        end = None if seconds is None else time.monotonic() + seconds
+        pause = 0.0005
+        while not self._reaped:
+            self._reap(block=end is None)
+            if self._reaped or (end is not None and time.monotonic() >= end):
+                break
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+        return self._code
+
+    def _reap(self, *, block: bool) -> None:
+        try:
+            pid, status = os.waitpid(self.pid, 0 if block else os.WNOHANG)
+        except ChildProcessError:  # somebody else has waited for all children
+            self._reaped = True
+            return
+        if pid:
+            self._reaped, self._code = True, os.waitstatus_to_exitcode(status)
+
+
+def start(work: Work, others: Sequence[Connection], memory: int) -> tuple[Process, Connection, Any]:
+    """A worker process, the pipe to it, and two numbers shared with it; `others` are the pipes to its siblings.
+
+    Raises `CannotStartError`.
+    """
+    if sys.platform.startswith("linux") and threading.active_count() == 1:
+        return _fork(work, others, memory)
+    return _spawn(work, memory)
+
+
+def _fork(work: Work, others: Sequence[Connection], memory: int) -> tuple[Process, Connection, Any]:
+    parent = os.getpid()
+    ours, theirs = Pipe()
+    cell = memoryview(mmap.mmap(-1, worker.CELL_BYTES)).cast("d")
+    try:
+        with warnings.catch_warnings():
+            # Python counts the sleeping threads of a linear algebra library, which survive a fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+    except OSError as error:
+        ours.close()
+        theirs.close()
+        raise CannotStartError(str(error)) from None
+    if pid == 0:
+        try:
+            for other in (*others, ours):
+                other.close()  # else a worker would keep its siblings' pipes open after the parent's death
+            worker.forked(work, theirs, cell, parent, memory)
+        finally:
+            os._exit(1)
+    theirs.close()
+    return Forked(pid), ours, cell
+
+
+def _spawn(work: Work, memory: int) -> tuple[Process, Connection, Any]:
+    command = [*_interpreter(), "-P", *_flags(), "-c", _BOOT]
+    try:
+        task = ForkingPickler.dumps(work)
+    except Exception as error:  # noqa: BLE001 - any class may refuse to be sent, in its own way
+        raise CannotStartError(f"the work cannot be sent to another process: {error}") from None
+    environment = dict.fromkeys(_THREADS, "1") | os.environ  # there is a process a core
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    ours, theirs = Pipe()
+    try:
+        if sys.platform == "win32":
+            process, cell, shared = _launch_on_windows(command, theirs, environment)
+        else:
+            process, cell, shared = _launch(command, theirs, environment)
+    except OSError as error:
+        ours.close()
+        raise CannotStartError(str(error)) from None
+    finally:
+        theirs.close()
+    with contextlib.suppress(OSError):  # a worker that has ended already is noticed when it is heard
+        ours.send(([*sys.path, _home()], (cell, os.getpid(), memory, is_main_thread)))
+        ours.send_bytes(task)
+    return Started(process), ours, memoryview(shared).cast("d")
+
+
+def _launch(command: list[str], pipe: Connection, environment: dict[str, str]) -> tuple[Any, int, mmap.mmap]:
+    with tempfile.TemporaryFile() as file:
+        file.truncate(worker.CELL_BYTES)
+        process = subprocess.Popen(
+            [*command, str(pipe.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            pass_fds=(pipe.fileno(), file.fileno()),
+        )
+        return process, file.fileno(), mmap.mmap(file.fileno(), worker.CELL_BYTES)
+
+
+def _launch_on_windows(command: list[str], pipe: Any, environment: dict[str, str]) -> tuple[Any, str, mmap.mmap]:
+    if sys.platform == "win32":
+        name = f"twinpix-{os.urandom(16).hex()}"
+        shared = mmap.mmap(-1, worker.CELL_BYTES, tagname=name)
+        os.set_handle_inheritable(pipe.fileno(), True)
+        process = subprocess.Popen(
+            [*command, str(pipe.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            startupinfo=subprocess.STARTUPINFO(lpAttributeList={"handle_list": [pipe.fileno()]}),
+            creationflags=subprocess.CREATE_NO_WINDOW,
+        )
+        return process, name, shared
+    raise CannotStartError("this is not Windows")
+
+
+def _interpreter() -> list[str]:
+    """The command that starts this Python."""
+    if getattr(sys, "frozen", False) or not sys.executable:
+        raise CannotStartError("this program has no Python interpreter beside it")
+    return [sys.executable]
+
+
+def _home() -> str:
+    """The folder, or the archive, that this package lies in; relative ones on the path may lead elsewhere by now."""
+    return str(Path(__file__).absolute().parents[2])
+
+
+def _flags() -> list[str]:
+    """Flags that decide how names of files are read and how modules are found."""
+    flags = [f"-Xutf8={sys.flags.utf8_mode}"]
+    return [*flags, "-s"] if sys.flags.no_user_site else flags
