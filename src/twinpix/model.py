@@ -180,6 +180,7 @@ class Traits:
     exif: int = 0  # tags that describe the picture
     quality: int = 0  # of a JPEG, 1 to 100, estimated by its tables; 0: not known
     subsampling: str = ""  # of a JPEG: 4:4:4, 4:2:2 or 4:2:0
+    fault: str = ""  # what is wrong with the file, though it can be read; "" for nothing
 
 
 @dataclass(frozen=True, slots=True)

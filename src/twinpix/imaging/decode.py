@@ -16,6 +16,7 @@ from twinpix.imaging import jpeg
 from twinpix.imaging.channels import orientation, reduced, to_luma, to_rgb, turned, upright
 from twinpix.imaging.damage import MOST, grey_rows, missing_of, salvage, truncated_allowed
 from twinpix.imaging.guard import guarded, quiet
+from twinpix.imaging.lost import lost_part
 from twinpix.imaging.opening import HALVED, format_of, open_image
 from twinpix.imaging.picture import BASE, Picture
 from twinpix.imaging.sniff import sniff
@@ -23,6 +24,8 @@ from twinpix.imaging.traits import traits_of
 from twinpix.model import Decode
 
 VERSION = 3  # raised whenever the same bytes may decode to other pixels
+
+_MISSING = "part of the data is missing or broken"
 
 
 def decoder_name(mode: Decode) -> str:
@@ -56,15 +59,17 @@ def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> P
         image.load()
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
         image, damaged = salvage(data, name, error, None), True
+    fault = _MISSING if damaged else lost_part(data, format_of(data, name, image), image)
+    damaged = damaged or bool(fault)
     if mode == "reference":
-        traits = traits_of(image, data, format_of(data, name, image))
+        traits = traits_of(image, data, format_of(data, name, image), fault=fault)
         return Picture(image, *full, image.format or "", mode, data, name, damaged, traits=traits)
     turn = orientation(image)
     whole = turned(to_luma(image), turn)
     colours = reduced(turned(to_rgb(image), turn), colour) if colour else None
     fine = _longer(whole, detail) if detail else None
     form = format_of(data, name, image)
-    traits = traits_of(image, data, form)
+    traits = traits_of(image, data, form, fault=fault)
     return Picture(reduced(whole), *upright(full, turn), form, mode, data, name, damaged, colours, fine, traits)
 
 
@@ -97,7 +102,8 @@ def _decode_jpeg(data: bytes, name: str, colour: int, detail: int) -> Picture:
     if detail:
         enough = max(luma.size) >= min(detail, max(full)) or damaged
         fine = _longer(luma if enough else turned(_detail(data, name, detail), turn), detail)
-    traits = traits_of(opened, data, form, colours)
+    fault = _MISSING if damaged else lost_part(data, form, opened)
+    traits, damaged = traits_of(opened, data, form, colours, fault), damaged or bool(fault)
     return Picture(reduced(luma), *upright(full, turn), form, "fast", data, name, damaged, colours, fine, traits)
 
 

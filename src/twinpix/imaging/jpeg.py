@@ -78,7 +78,9 @@ def scans(data: bytes) -> int:
 # -- the layout of a whole file ----------------------------------------------------------------------------
 
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-_BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE})
+BETWEEN_SCANS = bytes((0xC4, 0xCC, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE))
+
+_IS_MARKER = np.array([kind not in (0, 0xFF, *range(0xD0, 0xD8)) for kind in range(256)])
 
 
 class Scan(NamedTuple):
@@ -139,7 +141,7 @@ def layout_of(data: bytes) -> Layout:
             complete = data[at : at + 2] == EOI
             return Layout(huffman, scans, at + 2 if complete else len(data), complete, -1)
         kind = data[at + 1]
-        if data[at] != 0xFF or (scans and kind not in _BETWEEN_SCANS):
+        if data[at] != 0xFF or (scans and kind not in BETWEEN_SCANS):
             return Layout(huffman, scans, len(data), False, at)
         if kind == EOI[1]:
             return Layout(huffman, scans, at + 2, True, -1)
@@ -162,6 +164,12 @@ def layout_of(data: bytes) -> Layout:
                 scans.append(scan)
 
 
+def markers_from(data: bytes, start: int) -> bytes:
+    """The second byte of each marker from `start` on, without those of restarts."""
+    values = np.frombuffer(data, np.uint8)[start:]
+    return values[_markers(values) + 1].tobytes()
+
+
 class _Frame(NamedTuple):
     width: int
     height: int
@@ -171,9 +179,7 @@ class _Frame(NamedTuple):
 def _markers(values: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Where markers stand, without those of restarts and stuffed bytes."""
     at = np.flatnonzero(values[:-1] == 0xFF)
-    kind = values[at + 1]
-    plain = (kind == 0) | (kind == 0xFF) | ((kind >= 0xD0) & (kind <= 0xD7))
-    found: NDArray[np.int64] = at[~plain]
+    found: NDArray[np.int64] = at[_IS_MARKER[values[at + 1]]]
     return found
 
 

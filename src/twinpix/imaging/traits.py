@@ -47,16 +47,18 @@ _DEFAULTS = {name: getattr(Traits(), name) for name in Traits.__slots__}
 Tags = dict[int, Any]
 
 
-def traits_of(image: Image.Image, data: bytes, kind: str, colours: Image.Image | None = None) -> str:
-    """The traits of an opened image, as compact JSON without those at their defaults; "" when that fails.
+def traits_of(image: Image.Image, data: bytes, kind: str, colours: Image.Image | None = None, fault: str = "") -> str:
+    """The traits of an opened image, as compact JSON without those at their defaults.
 
     `kind` is its format; `colours` an RGB image of it, where the decode made one. Of a JPEG that was decoded to luma
-    alone, the colour is not known. A trait that the file states wrongly is left out; nothing is raised.
+    alone, the colour is not known. `fault` says what is wrong with the file. A trait that the file states wrongly is
+    left out; nothing is raised.
     """
     try:
         traits = guarded(lambda: _traits(image, data, kind, colours))
     except ImageError:
-        return ""
+        traits = {}
+    traits["fault"] = fault
     given = {name: value for name, value in traits.items() if value != _DEFAULTS[name]}
     return json.dumps(given, separators=(",", ":"))
 

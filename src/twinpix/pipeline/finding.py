@@ -14,7 +14,7 @@ from twinpix import fingerprints, keep, linking, plugins, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
-from twinpix.pipeline import relate, verdicts
+from twinpix.pipeline import relate, rot, verdicts
 from twinpix.pipeline.gathering import Images, gather, look_at_pixels
 from twinpix.pipeline.grouping import group, scenes
 from twinpix.pipeline.nodes import Nodes, is_low
@@ -62,7 +62,7 @@ def find(
         notes = [*pairs.said.notes, *store.notes]
     if apart:
         notes.append(f"{plural(len(apart), 'pair')} held apart: marked as not duplicates")
-    groups = group(images, pairs, method, options)
+    groups = rot.noted(group(images, pairs, method, options))
 
     failures = sorted(
         [*listing.failures, *coder.failures, *images.failures, *pairs.failures], key=lambda f: (f.path, f.stage)

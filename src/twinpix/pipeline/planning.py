@@ -19,6 +19,7 @@ from twinpix.pipeline.companions import Folders
 from twinpix.pipeline.deciding import decide_again
 from twinpix.pipeline.leftovers import uncopied
 from twinpix.pipeline.placing import Item, Names, folder_of
+from twinpix.pipeline.rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.pipeline.trusting import Places, scope_of, sound_places
 from twinpix.report import printable
 from twinpix.report.text import how
@@ -178,6 +179,8 @@ class _Planner:
                 told = how(match, in_bits=self.report.in_bits)
                 if why := unlike_in_part(member, keeper, match, permanent=self.action.permanent):
                     raise _ByRuleError(why)
+                if may_be_damaged(keeper, member, match) and differ_in_part(keepers[0].path, path, member.size):
+                    raise _ByRuleError(f"has the size of the one that stays and differs in one part: {DAMAGED}")
                 self._take(group.id, member, path, told, keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)

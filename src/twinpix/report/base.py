@@ -71,7 +71,7 @@ def differs(pair: Match, *, in_bits: bool) -> str:
         return pair.relation
     if pair.agrees is not None:
         return f"{pair.detail or pair.relation}, {pair.agrees:.0%} alike"
-    return f"{pair.relation}, {apart(pair.distance, in_bits=in_bits)}"
+    return f"{pair.detail or pair.relation}, {apart(pair.distance, in_bits=in_bits)}"
 
 
 def apart(distance: float, *, in_bits: bool) -> str:

@@ -1,0 +1,87 @@
+"""Two files of one size that differ in one part only: one of them is a damaged copy of the other.
+
+A disk that lost a sector keeps the file's size, and decoders read on over it. Where neither file shows the damage
+itself, nobody can say which of the two is whole.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import BinaryIO
+
+import numpy as np
+
+from twinpix.model import Group, Match, Member
+
+DAMAGED = "one of the two is damaged"
+
+_BLOCK = 512  # bytes: a disk's sector
+_CHUNK = 1 << 20  # bytes that are read at once
+_SAMPLES, _SAMPLE = 15, 64  # places, and bytes at each, that are compared before a large file is read
+_MOST = 2 / 3  # of the blocks: files that differ in more are not copies of each other
+_IDENTICAL = ("identical-file", "identical-pixels")
+
+
+def may_be_damaged(a: Member, b: Member, match: Match | None) -> bool:
+    """Whether it is worth reading two files: of one size, other bytes, shown as the same image, and none damaged."""
+    if match is not None and match.relation in _IDENTICAL:
+        return False
+    return a.size == b.size > 0 and a.digest != b.digest and not (a.damaged or b.damaged)
+
+
+def differ_in_part(a: str, b: str, size: int) -> bool:
+    """True for two files of `size` bytes of which a third of the blocks or more are equal; False if unreadable."""
+    try:
+        with open(a, "rb") as first, open(b, "rb") as second:
+            if size > 2 * _CHUNK and not _are_like(first, second, size):
+                return False
+            first.seek(0)
+            second.seek(0)
+            return 0 < _other_blocks(first, second) <= max(1, _MOST * size / _BLOCK)
+    except OSError:
+        return False
+
+
+def _are_like(first: BinaryIO, second: BinaryIO, size: int) -> bool:
+    """False for large files that differ nearly everywhere, which need not be read to the end."""
+    equal = 0
+    for number in range(1, _SAMPLES + 1):
+        for file in (first, second):
+            file.seek(size * number // (_SAMPLES + 1))
+        equal += first.read(_SAMPLE) == second.read(_SAMPLE)
+    return equal > _SAMPLES // 4
+
+
+def _other_blocks(first: BinaryIO, second: BinaryIO) -> int:
+    """How many blocks differ; all of them where one file is longer."""
+    other = 0
+    while (x := first.read(_CHUNK)) and (y := second.read(_CHUNK)):
+        if x != y:
+            values = (np.frombuffer(part, np.uint8, min(len(x), len(y))) for part in (x, y))
+            other += len(np.unique(np.flatnonzero(np.not_equal(*values)) // _BLOCK))
+    return other
+
+
+def noted(groups: Sequence[Group]) -> list[Group]:
+    """The groups, where matches with the keeper say so of pairs that differ in part only."""
+    return [_noted(group) for group in groups]
+
+
+def _noted(group: Group) -> Group:
+    sizes = Counter(member.size for member in group.members)
+    keeper = next(member for member in group.members if member.path == group.keeper)
+    if sizes[keeper.size] < 2:
+        return group
+    members = {member.path: member for member in group.members}
+    matches = [
+        _match(match, keeper, members[match.b if match.a == keeper.path else match.a]) for match in group.matches
+    ]
+    return group if matches == group.matches else replace(group, matches=matches)
+
+
+def _match(match: Match, keeper: Member, other: Member) -> Match:
+    if keeper.path not in (match.a, match.b) or not may_be_damaged(keeper, other, match):
+        return match
+    if not differ_in_part(keeper.path, other.path, keeper.size):
+        return match
+    return replace(match, detail=f"{match.relation}; {DAMAGED}" if not match.detail else f"{match.detail}; {DAMAGED}")
