@@ -1,5 +1,6 @@
 """Attacks on what acts: whatever happens, every distinct image is readable somewhere afterwards."""
 
+import errno
 import json
 import os
 import resource
@@ -48,7 +49,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize(
     ("action", "every"),
-    [("move", 1), ("hardlink", 1), ("trash", 2), ("symlink", 3), ("copy", 3), ("delete", 3)],
+    [("move", 2), ("hardlink", 2), ("trash", 3), ("symlink", 3), ("copy", 3), ("delete", 3)],
 )
 def test_killed_at_every_line(action: str, every: int, tmp_path: Path) -> None:
     done = killing(action, tmp_path, "lines", every)
@@ -235,6 +236,59 @@ def test_to_another_file_system_and_back(elsewhere: Path, tmp_path: Path) -> Non
     assert not twinpix.undo(outcome.journal).left
     assert tree(tmp_path / "photos") == before
     assert not (elsewhere / "out").exists()
+
+
+@pytest.mark.parametrize("act_of", ["unlink", "rename"])
+def test_an_answer_that_is_an_error_to_what_was_done(
+    act_of: str, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of sshfs and NFS, where a reply is lost: the source of a move to another file system is gone all the same."""
+    found = library(tmp_path, 2)
+    before = tree(tmp_path / "photos")
+    unlink, rename_new = os.unlink, files.rename_new
+
+    def lost(path: str) -> None:
+        unlink(path)
+        if path.endswith(".aside"):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+
+    def lost_rename(source: str, target: str) -> None:
+        rename_new(source, target)
+        if target.endswith(".aside"):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), source)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "unlink", lost) if act_of == "unlink" else patch.setattr(files, "rename_new", lost_rename)
+        outcome = act(twinpix.plan(found, f"move:to={elsewhere}/out"), tmp_path)
+    assert (outcome.done, outcome.left) == (4, [])
+    assert len(tree(elsewhere / "out")) == 4
+    assert not twinpix.undo(outcome.journal).left
+    assert tree(tmp_path / "photos") == before
+
+
+@pytest.mark.parametrize("becomes", ["edited", "away", "as it was"])
+def test_a_copy_is_removed_only_if_its_source_is_there(becomes: str, elsewhere: Path, tmp_path: Path) -> None:
+    """The removal of the source fails; by then it was edited, or moved away, or nothing happened to it."""
+    found = library(tmp_path, 1)
+    victim = tmp_path / "photos/0 copy.png"
+    unlink = os.unlink
+
+    def fails(path: str) -> None:
+        if path.endswith(".aside") and path.startswith(str(tmp_path)):
+            if becomes == "edited":
+                edit_in_secret(Path(path))
+            elif becomes == "away":
+                os.rename(path, tmp_path / "away")
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        unlink(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "unlink", fails)
+        outcome = act(twinpix.plan(found, f"move:to={elsewhere}/out"), tmp_path)
+    assert content(1) in contents(tmp_path, elsewhere)
+    assert (elsewhere / "out/0 copy.png").exists() == (becomes != "as it was")
+    assert victim.exists() == (becomes != "away")
+    assert outcome.done == (2 if becomes == "away" else 0)
 
 
 def test_links_do_not_reach_another_file_system(elsewhere: Path, tmp_path: Path) -> None:

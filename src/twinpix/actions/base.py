@@ -1,11 +1,12 @@
 """What an action offers, and what several of them share."""
 
 import os
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 
-from twinpix import files, plugins
+from twinpix import files, mounts, plugins
 from twinpix.errors import RefusedError, StepError, system_reason
 from twinpix.managed import in_library
 from twinpix.model import Facts, Plan, Step
@@ -103,7 +104,7 @@ class Placing(Discarding):
         object.__setattr__(self, "to", folder_named(self.to))
 
     def prepare(self, scope: Scope, *, apply: bool) -> None:
-        require_outside(self.to, scope)
+        Outside(scope).require(self.to)
         require_writable(self.to, apply=apply)
 
     def target(self, tree: str) -> str:
@@ -195,15 +196,48 @@ def folder_named(name: str) -> str:
     return os.path.abspath(name)
 
 
-def require_outside(folder: str, scope: Scope) -> None:
-    """Raise `RefusedError` for a folder that a later run would scan, or that is read-only by its user's word."""
-    real = os.path.realpath(folder)
-    if in_library(real):
-        raise RefusedError(f"{folder} lies in a library of another program: name a folder outside of it")
-    for root in (*scope.roots, *scope.references):
-        what = "reference" if root in scope.references else "scanned"
-        if is_within(real, os.path.realpath(root)):
-            raise RefusedError(f"{folder} lies in the {what} folder {root}: name a folder outside of it")
+class Outside:
+    """Tells folders that a later run would scan, or that are read-only by their user's word, wherever links and mounts
+    lead."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._mounts = mounts.read()
+        self._places: dict[str, str] = {}  # real paths
+        self._identities: dict[tuple[int, int], str] = {}  # device and inode: a bind mount has another path
+        self._in_file_systems: dict[tuple[str, str], str] = {}
+        for root in (*scope.roots, *scope.references):
+            told = f"the {'reference' if root in scope.references else 'scanned'} folder {root}"
+            real = os.path.realpath(root)
+            self._places[real] = self._in_file_systems[mounts.place(real, self._mounts)] = told
+            if identity := _identity(real):
+                self._identities[identity] = told
+
+    def require(self, folder: str) -> None:
+        """Raise `RefusedError` unless files that go to a folder get out of what is scanned."""
+        real = os.path.realpath(folder)
+        if in_library(real):
+            raise RefusedError(f"{folder} lies in a library of another program: name a folder outside of it")
+        device, within = mounts.place(real, self._mounts)
+        found = next(filter(None, map(self._at, above(real))), None) or next(
+            (told for at in above(within) if (told := self._in_file_systems.get((device, at)))), None
+        )
+        if found:
+            raise RefusedError(f"{folder} lies in {found}: name a folder outside of it")
+
+    def _at(self, path: str) -> str | None:
+        if told := self._places.get(path):
+            return told
+        identity = _identity(path)
+        return self._identities.get(identity) if identity else None
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """A folder's device and inode; None where there is no folder, or no inode."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status.st_ino and stat.S_ISDIR(status.st_mode) else None
 
 
 def is_within(path: str, folder: str) -> bool:

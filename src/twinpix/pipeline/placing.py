@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from twinpix import files
 from twinpix.actions import Action, Scope
-from twinpix.actions.base import above, is_within
+from twinpix.actions.base import Outside, above, is_within
 from twinpix.model import Facts, Report
 from twinpix.pipeline.trusting import absolute
 
@@ -32,6 +32,7 @@ class Names:
 
     def __init__(self, report: Report, scope: Scope, action: Action) -> None:
         self._action, self._goes = action, bool(action.target(""))
+        self._outside = Outside(scope) if self._goes else None
         self._roots = _names_of(list(dict.fromkeys(scope.roots)))
         self._tops = {folder_of(root): root for root in sorted(self._roots, key=len)}
         self._taken: dict[str, set[str]] = defaultdict(set)  # names by folder
@@ -64,6 +65,8 @@ class Names:
         place = self._by_folder.get(path[:at])
         if place is None:
             found = self._place(os.path.dirname(path), item)
+            if self._outside:
+                self._outside.require(os.path.normpath(self._action.target(found)))
             place = self._by_folder[path[:at]] = found + os.sep if found else ""
         return place + path[at:]
 

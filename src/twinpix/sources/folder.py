@@ -201,7 +201,7 @@ class _Walker:
 
 def _further_names(files: Files) -> tuple[set[int], int]:
     """Rows that name a file which another row names better, and how many names of files they are."""
-    inodes = files.stamps[:, :2]
+    inodes = _files_of(files.stamps)
     order = np.lexsort(inodes.T)
     same = (inodes[order][1:] == inodes[order][:-1]).all(axis=1)
     left_out: set[int] = set()
@@ -218,6 +218,23 @@ def _further_names(files: Files) -> tuple[set[int], int]:
             kept = [min(named, key=lambda row: _first_name(files, row)) for named in by_name.values()]
         left_out.update(set(rows) - set(kept))
     return left_out, links
+
+
+def _files_of(stamps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`(n, 2)`: a device and an inode, equal for names of one file.
+
+    One file that is seen through two mounts (an overlay and its upper folder, one export mounted twice) has two
+    devices, and the same inode, size, time of writing and time of change: it gets the smaller of the devices.
+    """
+    inodes = stamps[:, :2].copy()
+    if not len(inodes) or inodes[:, 0].min() == inodes[:, 0].max():
+        return inodes
+    order = np.lexsort(stamps.T)  # by time of change, time of writing, size, inode; then by device
+    rest = stamps[order][:, 1:]
+    for start, stop in _runs((rest[1:] == rest[:-1]).all(axis=1)):
+        if rest[start, 0]:
+            inodes[order[start:stop], 0] = inodes[order[start], 0]
+    return inodes
 
 
 def _runs(same: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,42 @@
+"""Where in its file system a path lies, so that two mounts of one folder are known."""
+
+import os
+import re
+from typing import NamedTuple
+
+_TABLE = "/proc/self/mountinfo"  # Linux; elsewhere nothing is known of mounts
+_ESCAPED = re.compile(rb"\\([0-7]{3})")
+
+
+class Mount(NamedTuple):
+    """One line of the table of mounts."""
+
+    point: str  # the path that it is mounted at
+    device: str  # "major:minor"
+    root: str  # what is mounted, as a path in its file system
+
+
+def read() -> list[Mount]:
+    """The mounts that this process sees, the longest path first, and of one path the last first; none where unknown."""
+    try:
+        with open(_TABLE, "rb") as file:
+            rows = [line.split(b" ", 5) for line in file]
+    except OSError:
+        return []
+    found = [Mount(_text(row[4]), row[2].decode(), _text(row[3])) for row in rows if len(row) == 6]
+    found.reverse()
+    return sorted(found, key=lambda mount: -len(mount.point))
+
+
+def place(real: str, known: list[Mount]) -> tuple[str, str]:
+    """The device of a real path, and its path in that file system; the path itself where mounts are not known."""
+    for point, device, root in known:
+        if real == point or real.startswith(point.rstrip("/") + "/"):
+            rest = real[len(point) :].strip("/")
+            return device, os.path.normpath(os.path.join(root, rest))
+    return "", real
+
+
+def _text(name: bytes) -> str:
+    """A path of the table, in which blanks and the like are octal numbers."""
+    return os.fsdecode(_ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), name))
