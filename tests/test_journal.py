@@ -3,17 +3,20 @@
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import twinpix
-from libraries import contents, library, save, tree, write
+from libraries import Tree, content, contents, group, library, save, tree, write
+from libraries import report as make_report
 from twinpix import journal, owners
 from twinpix.cli.app import run
 from twinpix.pipeline import ground
 from twinpix.pipeline.choices import Choices
+from twinpix.report import writer
 
 ACTIONS = ["move", "copy", "hardlink", "symlink"]
 
@@ -369,3 +372,105 @@ def test_planted_choices_are_not_taken_up(how: str, tmp_path: Path) -> None:
     choices = Choices.beside(found, "r.json")
     assert (choices.kept, Path(choices.path).name) == ({}, "r.choices-2.jsonl")
     assert ("r.choices.jsonl" in choices.refused) == (how == "all can write")
+
+
+# -- F10, F16: what stays has another name by now ----------------------------------------------------------
+
+
+def linked(base: Path, action: str) -> tuple[Tree, Path]:
+    """A library of equal files in two folders, of which one has links to the other; how it was, and the journal."""
+    base.mkdir()
+    os.chdir(base)
+    found = []
+    for number in range(3):
+        names = [f"photos/keep/{number}.png", f"photos/dup/{number}.png"]
+        for at, name in enumerate(names):
+            # times of the same second, as copies made by cp -p have them
+            write(base, name, content(number), mtime=1_600_000_000 + (at if number else 0), mode=0o640 + at)
+        found.append(group(base, number + 1, names))
+    path = save(make_report(base, found), base / "r.json")
+    before = tree(Path("photos/dup"))
+    assert run(["resolve", str(path), f"--{action}", "--apply"]) == 0
+    return before, base / "r.journal.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("action", "new"), [("hardlink", "photos/kept"), ("symlink", "photos/a/b"), ("hardlink", "elsewhere")]
+)
+def test_undo_of_links_whose_other_folder_was_renamed(action: str, new: str, tmp_path: Path) -> None:
+    before, path = linked(tmp_path / "a", action)
+    os.makedirs(os.path.dirname(new) or ".", exist_ok=True)
+    os.rename("photos/keep", new)
+    assert run(["undo", str(path)]) == 0
+    assert tree(Path("photos/dup")) == before
+    assert not any(file.is_symlink() or file.stat().st_nlink > 1 for file in Path("photos/dup").iterdir())
+    assert run(["undo", str(path)]) == 0
+
+
+def test_links_to_what_is_gone_are_listed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before, path = linked(tmp_path / "a", "symlink")
+    for number in (0, 1):
+        os.rename(f"photos/keep/{number}.png", tmp_path / f"far away {number}")
+    os.rename("photos/keep", "photos/other")
+    capfd.readouterr()
+    assert run(["undo", str(path)]) == 3
+    said = capfd.readouterr().out
+    assert "put back 1 file," in said
+    assert said.count("no file with its bytes is found in") == 2
+    assert str(tmp_path / "a/photos") in said
+    for number in (0, 1):
+        os.rename(tmp_path / f"far away {number}", f"photos/{number}.png")
+    assert run(["undo", str(path)]) == 0
+    assert tree(Path("photos/dup")) == before
+
+
+def test_the_last_name_of_a_hard_link_gets_its_own_times_back(tmp_path: Path) -> None:
+    before, path = linked(tmp_path / "a", "hardlink")
+    shutil.rmtree("photos/keep")
+    assert run(["undo", str(path)]) == 0
+    assert tree(Path("photos/dup")) == before
+
+
+def test_links_of_a_journal_without_roots_are_put_back(tmp_path: Path) -> None:
+    """As of an older version: the report names the folders, and where it is gone too, the links' own do."""
+    for at, gone in enumerate((False, True)):
+        before, path = linked(tmp_path / str(at), "symlink")
+        lines = path.read_text().splitlines(keepends=True)
+        head = json.loads(lines[0])
+        lines[0] = json.dumps({key: head[key] for key in list(head)[:5]}, separators=(",", ":")) + "\n"
+        path.write_text("".join(lines))
+        os.rename("photos/keep", "photos/kept")
+        if gone:
+            os.unlink("r.json")
+        assert run(["undo", str(path)]) == 0
+        assert tree(Path("photos/dup")) == before
+
+
+def test_undo_of_a_move_says_where_the_bytes_are(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    report = fresh(tmp_path / "a", "move")
+    before = tree(Path("photos"))
+    assert run(["resolve", report, *options("move"), "--apply"]) == 0
+    os.rename("out", "renamed")
+    assert run(["undo", "r.journal.jsonl"]) == 3
+    assert "a file with its bytes is" in capfd.readouterr().out
+    os.rename("renamed", "out")
+    assert run(["undo", "r.journal.jsonl"]) == 0
+    assert tree(Path("photos")) == before
+
+
+@pytest.mark.parametrize("kind", ["json", "csv", "text", "codes", "caption"])
+def test_no_output_of_twinpix_is_a_companion(kind: str, tmp_path: Path) -> None:
+    """A report beside photos, named like one of them, stays where it is, whichever images it is about."""
+    found = library(tmp_path, 2)
+    names = {"json": "0 copy.png.json", "csv": "0 copy.png.csv", "text": "0 copy.txt", "codes": "0 copy.png.csv"}
+    side = tmp_path / "photos" / names.get(kind, "0 copy.txt")
+    for name in ("0", "1", "1 copy", "alone"):
+        (tmp_path / f"photos/{name}.txt").write_text("a caption")  # as sets for training have them
+    if kind == "codes":
+        side.write_text("path,method,code\n")
+    elif kind == "caption":
+        side.write_text("a caption")
+    else:
+        side.write_bytes("".join(writer(kind).parts(found)).encode())
+    twinpix.apply(twinpix.plan(found, "move:to=out"), "r.journal.jsonl")
+    assert side.exists() == (kind != "caption")

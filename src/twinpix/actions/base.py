@@ -14,6 +14,13 @@ from twinpix.model import Facts, Plan, Step
 _COARSEST_NS = 2_000_000_000
 
 
+GONE = "is not there any more: if its folder was renamed, give it its old name, then run undo again"
+
+
+class LostError(StepError):
+    """A link leads to nothing that has its bytes; a file that has them can be given to `Linking.put_back`."""
+
+
 class Scope(NamedTuple):
     """The folders that a report speaks of, absolute."""
 
@@ -141,7 +148,7 @@ class Linking(Discarding, ABC):
 
     def undo(self, step: Step) -> bool:
         if not os.path.lexists(step.path):
-            raise StepError("is not there any more")
+            raise StepError(GONE)
         if is_untouched(step.path, step.facts):
             return False
         if not self.is_link(step.path, step):
@@ -149,8 +156,17 @@ class Linking(Discarding, ABC):
                 return False  # an undo that was killed had come so far
             raise StepError("was replaced since; it is left as it is")
         original = os.path.realpath(step.path)
-        if files.digest_of(original, files.look(original)) != step.digest:
-            raise StepError(f"what it was linked to, {original}, was edited since; the link is left as it is")
+        try:
+            edited = files.digest_of(original, files.look(original)) != step.digest
+        except StepError as error:
+            raise LostError(f"what it was linked to, {original}, {error}") from None
+        if edited:
+            raise LostError(f"what it was linked to, {original}, was edited since; the link is left as it is")
+        self.put_back(step, original)
+        return True
+
+    def put_back(self, step: Step, original: str) -> None:
+        """Replace the link by a file of its own with the bytes of another, which are those of the step's."""
         files.swap(
             step.path,
             lambda part: copy(original, part, step),
@@ -158,7 +174,6 @@ class Linking(Discarding, ABC):
             step.aside,
             files.NOTHING,
         )
-        return True
 
     def _check(self, name: str, step: Step) -> None:
         if not self.is_link(name, step):

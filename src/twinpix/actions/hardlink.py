@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twinpix import files
-from twinpix.actions.base import Linking
+from twinpix.actions.base import GONE, Linking, LostError, holds, is_alike, is_untouched
 from twinpix.errors import StepError
 from twinpix.model import Step
 
@@ -30,6 +30,33 @@ class Hardlink(Linking):
 
     def is_link(self, name: str, step: Step) -> bool:
         try:
-            return files.look(name)[:2] == files.look(os.path.realpath(step.keeper))[:2]
+            now = files.look(name)
         except StepError:
             return False
+        try:
+            return now[:2] == files.look(os.path.realpath(step.keeper))[:2]
+        except StepError:  # what stays has another name by now
+            return os.lstat(name).st_nlink > 1 and holds(name, step)
+
+    def undo(self, step: Step) -> bool:
+        """Needs no file but the link: it has the bytes, whatever the other names of the file are by now."""
+        if not os.path.lexists(step.path):
+            raise StepError(GONE)
+        if is_untouched(step.path, step.facts):
+            return False
+        now = files.look(step.path)
+        if files.digest_of(step.path, now) != step.digest:
+            if self.is_link(step.path, step):
+                raise LostError(f"what it was linked to, {step.keeper}, was edited since; the link is left as it is")
+            raise StepError("was replaced since; it is left as it is")
+        if os.lstat(step.path).st_nlink > 1:
+            self.put_back(step, step.path)
+        elif is_alike(now, step.facts) and now.mode == step.facts.mode:
+            return False  # an undo that was killed had come so far
+        else:
+            files.dress(step.path, step.facts)
+        return True
+
+    def _check(self, name: str, step: Step) -> None:
+        if not self.is_link(name, step) and not holds(name, step):
+            raise StepError("was replaced in this moment")

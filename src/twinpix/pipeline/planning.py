@@ -18,6 +18,7 @@ from twinpix.pipeline.bundling import Bundler, Sidecars
 from twinpix.pipeline.companions import Folders
 from twinpix.pipeline.deciding import decide_again
 from twinpix.pipeline.leftovers import uncopied
+from twinpix.pipeline.own import is_output
 from twinpix.pipeline.placing import Item, Names, folder_of
 from twinpix.pipeline.rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.pipeline.trusting import Places, scope_of, sound_places
@@ -331,7 +332,7 @@ class _Planner:
         """True when a companion file lies where files are acted on, and is not known as an image of its own."""
         plain = os.path.isfile(side) and not os.path.islink(side)
         known = side in self._named and not claims_image(side)  # an image under another file's name
-        return plain and not known and side != self.source and self._is_near(side)
+        return plain and not known and side != self.source and self._is_near(side) and not is_output(side)
 
     def _is_near(self, side: str) -> bool:
         """True when a sidecar may go: it lies in the scanned folders, or really in a folder beside one of them."""

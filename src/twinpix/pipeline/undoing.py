@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable
 
 from twinpix import actions, files, journal
-from twinpix.actions.base import is_within_any
+from twinpix.actions.base import Linking, LostError, is_within_any
 from twinpix.errors import ReportError, StepError
 from twinpix.locking import acting
 from twinpix.model import Left, Step
 from twinpix.pipeline.applying import STOPPED, Outcome, patient, reason_of
 from twinpix.pipeline.checking import Checks
 from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.seeking import Seeker
 from twinpix.report import printable
 
 _UNREAD = "cannot be read: what it says is not put back"
@@ -47,7 +48,7 @@ def undo(path: str, progress: Progress | None = None) -> Outcome:
 def require_near(record: journal.Record) -> None:
     """Raise `ReportError` when a journal names files that are not in the folders that its run was about."""
     for session in record.sessions:
-        if session.roots:
+        if session.roots and actions.make(session.action, session.options).on == "discards":
             roots, near = set(session.roots), set(map(os.path.dirname, session.roots))
             for step in session.steps.values():
                 folder = os.path.dirname(step.path)  # of a sidecar: beside an image, or in a folder beside its folder
@@ -79,12 +80,13 @@ def _undo_session(
         if _took_place(session.steps[number], action):
             session.done.add(number)
     done = session.done - session.undone
+    seeker = Seeker(session)
     for number in sorted(session.steps, reverse=True):
         if asked():
             outcome.stopped = STOPPED
             return
         progress.advance()
-        if number in done and _take_back(session, number, action, log, outcome.left):
+        if number in done and _take_back(session, number, action, log, outcome.left, seeker):
             outcome.done += 1
             outcome.bytes += session.steps[number].facts.size
             outcome.copies += action.on == "kept"
@@ -167,7 +169,12 @@ def _carry_through(
 
 
 def _take_back(
-    session: journal.Session, number: int, action: actions.Action, log: journal.Journal, left: list[Left]
+    session: journal.Session,
+    number: int,
+    action: actions.Action,
+    log: journal.Journal,
+    left: list[Left],
+    seeker: Seeker | None = None,
 ) -> bool:
     """Undo one step and write that down; what cannot be undone is left."""
     step = session.steps[number]
@@ -177,9 +184,30 @@ def _take_back(
             files.recover(step.target, "", files.beside(step.aside, step.target))
         back = action.undo(step)
     except (StepError, OSError) as error:
-        if number in session.done:
-            left.append(Left(step.path, reason_of(error), refused=True))
-        return False
+        if number not in session.done:
+            return False
+        if told := _by_other_bytes(step, action, error, seeker or Seeker(session)):
+            left.append(Left(step.path, told, refused=True))
+            return False
+        back = True
     log.note_soon(undone=number)
     session.undone.add(number)
     return back
+
+
+def _by_other_bytes(step: Step, action: actions.Action, error: Exception, seeker: Seeker) -> str:
+    """Put back what a link stood for from another file with its bytes; "" when that is done, else why it is not."""
+    why = reason_of(error)
+    if isinstance(error, LostError) and isinstance(action, Linking):
+        found = seeker.find(step)
+        if not found:
+            where = ", ".join(map(printable, seeker.folders)) or "its report's folders, which are gone"
+            return f"{why}; no file with its bytes is found in {where}: put what stays back, then run undo again"
+        try:
+            action.put_back(step, found)
+        except (StepError, OSError) as second:
+            return f"{why}; its bytes are at {printable(found)}, but {reason_of(second)}"
+        return ""
+    if step.target and not os.path.lexists(step.target) and (found := seeker.find(step)):
+        return f"{why}; a file with its bytes is {printable(found)}"
+    return why

@@ -1,0 +1,29 @@
+"""Tell what twinpix wrote from what belongs to an image: a report beside photos is no image's companion file."""
+
+import io
+import re
+from functools import cache
+
+from twinpix import plugins
+from twinpix.outputs import Kind
+from twinpix.report import writer
+
+# Reports, journals, choices and codes name their schema first; codes as CSV begin with these columns.
+_MARK = re.compile(rb'\s*[{\[]\s*"(?:schema|journal)"\s*:\s*"twinpix\.|path,method,code\r?\n')
+_HEAD = 4096  # bytes that tell
+
+
+def is_output(path: str) -> bool:
+    """True for a file that twinpix wrote; also for one that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return True
+    return any(kind.is_ours(io.BytesIO(head)) for kind in _kinds())
+
+
+@cache
+def _kinds() -> tuple[Kind, ...]:
+    marked = Kind("file of twinpix", lambda file: _MARK.match(file.read(_HEAD)) is not None)
+    return (marked, *(writer(name).kind for name in plugins.names("report")))
