@@ -140,6 +140,64 @@ def test_without_apply_nothing_is_touched(asked: Path) -> None:
     assert tree(asked / "photos") == before
 
 
+def test_keep_all_is_remembered_by_later_reports(asked: Path) -> None:
+    """After another run of find the group is not asked about again, until a file has come to it."""
+    terminal = Terminal(*MOVE)
+    terminal.until("Group 1 of 4")
+    terminal.type("a\r")
+    terminal.until("Group 2 of 4")
+    terminal.type("q\r")
+    assert terminal.end()[0] == 0
+    again = replace(library(asked, 4), created="2027-01-01T00:00:00+00:00")
+    save(again, asked / "r.json")
+    terminal = Terminal(*MOVE)
+    screen = terminal.until("Group 2 of 4")
+    assert screen[0] == "1 group kept whole before, on an earlier report"
+    terminal.type("b\r")
+    screen = terminal.until("Group 1 of 4")
+    assert [line.split()[1] for line in screen if line.startswith("  [") and "/0" in line] == ["keep"] * 3
+    terminal.type("1\r")  # another answer takes it back
+    terminal.until("Group 2 of 4")
+    terminal.type("q\r")
+    assert terminal.end()[0] == 0
+    terminal = Terminal(*MOVE)
+    screen = terminal.until("Group 2 of 4")
+    assert screen[0].startswith("1 group decided before (")
+    terminal.type("q\r")
+    terminal.end()
+
+
+def test_what_was_kept_whole_is_asked_about_when_a_file_comes_to_it(tmp_path: Path) -> None:
+    found = library(tmp_path, 2, equal=True)
+    path = str(tmp_path / "r.json")
+    first = Choices.beside(found, path)
+    first.keep(1, [member.path for member in found.groups[0].members])
+    first.keep(2, [found.groups[1].keeper])
+    later = replace(found, created="later")
+    assert Choices.beside(later, path).recalled == {1}
+    fewer = replace(found.groups[0], members=found.groups[0].members[:2])
+    assert Choices.beside(replace(later, groups=[fewer]), path).recalled == {1}
+    more = [*found.groups[0].members, replace(found.groups[0].members[0], path="photos/one more.png")]
+    other = replace(later, groups=[replace(found.groups[0], members=more)])
+    assert Choices.beside(other, path).kept == {}
+    first.keep(1, [found.groups[0].keeper])
+    assert Choices.beside(later, path).kept == {}
+
+
+def test_companion_files_are_shown(asked: Path) -> None:
+    sides = {"0.xmp": b"one", "0.aae": b"one", "0 copy.xmp": b"two", "0 copy.aae": b"one", "0 copy.mov": b"film"}
+    for name, data in sides.items():
+        (asked / "photos" / name).write_bytes(data)
+    (asked / "photos/0 copy.CR2").write_bytes(b"raw")
+    terminal = Terminal(*MOVE)
+    screen = terminal.until("Group 1 of 4")
+    lines = [line.strip() for line in screen]
+    assert "with 0.aae, 0.xmp" in lines
+    assert "with 0 copy.CR2, 0 copy.aae, 0 copy.mov (only here), 0 copy.xmp (other bytes)" in lines
+    terminal.type("q\r")
+    terminal.end()
+
+
 @pytest.mark.parametrize("answer", ["0", "4", "1,9", "x", "1-9", "3-1", "n 7", "1;2", "-1", "9" * 30])
 def test_what_is_not_understood_is_asked_again(answer: str, asked: Path) -> None:
     terminal = Terminal(*MOVE)

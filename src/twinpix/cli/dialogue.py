@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from twinpix.errors import StoppedError, UsageError
 from twinpix.model import Group, Member, Report
 from twinpix.pipeline.choices import Choices
+from twinpix.pipeline.companion_notes import CompanionNotes
 from twinpix.pipeline.terminal import LineProgress
 from twinpix.report import bytes_text, plural, printable
 from twinpix.report.text import how
@@ -49,13 +50,16 @@ class Dialogue(NamedTuple):
     choices: Choices
     show: Callable[[Sequence[str]], None] | None  # draws images
     memory: "Memory"
+    companions: CompanionNotes
 
     def walk(self) -> None:
         """Ask from the first group that is not decided on; ends with the last, or when the user quits."""
         groups = self.report.groups
         place = self._undecided(0)
-        if self.choices.kept:
-            print(f"{plural(len(self.choices.kept), 'group')} decided before ({self.choices.path})")
+        if decided := len(self.choices.kept) - len(self.choices.recalled):
+            print(f"{plural(decided, 'group')} decided before ({self.choices.path})")
+        if recalled := len(self.choices.recalled):
+            print(f"{plural(recalled, 'group')} kept whole before, on an earlier report")
         while place < len(groups):
             group = groups[place]
             sys.stdout.write("".join(f"{line}\n" for line in self._screen(group, place)))
@@ -85,6 +89,7 @@ class Dialogue(NamedTuple):
         yield f"\nGroup {count}: {plural(len(group.members), 'image')}, {size} to reclaim\n"
         pairs = {match.b: match for match in group.matches if match.a == group.keeper}
         kept = set(self._marked(group))
+        stay = [member.path for at, member in enumerate(group.members) if at in kept]
         rows = [_cells(at, member, at in kept) for at, member in enumerate(group.members)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row, member in zip(rows, group.members, strict=True):
@@ -93,6 +98,8 @@ class Dialogue(NamedTuple):
             cells = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             notes = "".join(f", {word}" for word in ("reference", "damaged") if getattr(member, word))
             yield f"  {cells}  {printable(member.path)}  ({told}{notes})"
+            if with_it := self.companions.of(member.path, stay):
+                yield f"  {'':{widths[0]}}  with {', '.join(map(printable, with_it))}"
         yield ""
 
     def _decide(self, group: Group) -> bool:
@@ -162,7 +169,7 @@ def asked(report: Report, path: str, options: "Options", *, show: bool) -> Mappi
         print(f"{printable(choices.refused)}; this begins without it")
     draw = partial(_draw, report) if show else None
     try:
-        Dialogue(report, choices, draw, Memory(options)).walk()
+        Dialogue(report, choices, draw, Memory(options), CompanionNotes(report.base)).walk()
     except KeyboardInterrupt:
         kept = f"; what was chosen is in {choices.path}, the same command goes on from there" if choices.kept else ""
         raise StoppedError(f"stopped{kept}") from None

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from twinpix import owners
 from twinpix.errors import OutputError, system_reason
-from twinpix.model import Report
+from twinpix.model import Member, Report
 
 SCHEMA = "twinpix.choices/1"
 
@@ -23,21 +24,31 @@ class Choices:
         self.path = path
         self.refused = ""
         self.kept: dict[int, list[str]] = {}
+        self.recalled = set[int]()  # groups that were kept whole on an earlier report, and were not decided since
+        self._told = set[int]()  # groups that the file speaks of
         self._report = report
         self._whole = True  # the file's last line
         self._written = self._read(report)
 
     @classmethod
     def beside(cls, report: Report, path: str) -> "Choices":
-        """The choices made on a report before, in a file beside it; those on an earlier report are left alone."""
+        """The choices made on a report before, in a file beside it.
+
+        Of those on an earlier report beside it one is taken up: a group of which all was kept is kept again, while
+        no file has come to it.
+        """
         stem = os.path.splitext(os.path.abspath(path))[0]
         number, refused = 1, []
+        whole: list[Counter[str]] = []
         while True:
             found = cls(report, f"{stem}.choices{f'-{number}' if number > 1 else ''}.jsonl")
             refused += [f"{found.path} is not used: {found.refused}"] if found.refused else []
             if found._written or not os.path.lexists(found.path):
                 found.refused = "; ".join(refused)
+                found._recall(whole)
                 return found
+            if not found.refused:
+                whole += _kept_whole(found.path)
             number += 1
 
     @cached_property
@@ -46,15 +57,40 @@ class Choices:
         report = self._report
         return {"schema": SCHEMA, "created": report.created, "spec": report.spec, "groups": _groups_id(report)}
 
+    @cached_property
+    def _members(self) -> dict[int, list[Member]]:
+        return {group.id: group.members for group in self._report.groups}
+
     def keep(self, group: int, paths: list[str]) -> None:
         """Decide one group; raises `OutputError` when that cannot be written."""
         self.kept[group] = paths
+        self.recalled.discard(group)
         self._write(group, paths)
 
     def drop(self, group: int) -> None:
         """Leave one group undecided again."""
         if self.kept.pop(group, None) is not None:
+            self.recalled.discard(group)
             self._write(group, [])
+
+    def _recall(self, whole: Sequence[Counter[str]]) -> None:
+        """Keep all of the groups that hold nothing but what was kept whole before."""
+        having: dict[str, list[Counter[str]]] = defaultdict(list)
+        for before in whole:
+            for digest in before:
+                having[digest].append(before)
+        for group in self._report.groups if whole else ():
+            digests = Counter(member.digest for member in group.members)
+            known = having.get(group.members[0].digest, ())
+            if group.id not in self._told and any(digests <= before for before in known):
+                self.kept[group.id] = [member.path for member in group.members]
+                self.recalled.add(group.id)
+
+    def _line(self, group: int, paths: list[str]) -> dict[str, object]:
+        """A decision; with the contents of a group of which all stays, by which it is known in later reports."""
+        members = self._members.get(group, [])
+        whole = sorted(member.digest for member in members) if paths and len(paths) == len(members) else []
+        return {"group": group, "keep": paths, **({"whole": whole} if whole else {})}
 
     def _write(self, group: int, paths: list[str]) -> None:
         lines: list[object] = [] if self._written else [self._head]
@@ -63,7 +99,7 @@ class Choices:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | new | getattr(os, "O_NOFOLLOW", 0)
             with os.fdopen(os.open(self.path, flags, 0o600), "a", encoding="ascii") as file:
                 file.write("" if self._whole else "\n")  # after a line that was cut off
-                file.writelines(json.dumps(line) + "\n" for line in (*lines, {"group": group, "keep": paths}))
+                file.writelines(json.dumps(line) + "\n" for line in (*lines, self._line(group, paths)))
         except OSError as error:
             why = system_reason(error)
             raise OutputError(
@@ -92,6 +128,7 @@ class Choices:
         if not isinstance(row, dict) or not isinstance(row.get("group"), int) or not isinstance(row.get("keep"), list):
             return
         number, paths = row["group"], list(map(str, row["keep"]))
+        self._told.add(number)
         if not paths:
             self.kept.pop(number, None)
         elif members.get(number, set()).issuperset(paths):
@@ -101,6 +138,20 @@ class Choices:
 def _plain(path: str, flags: int) -> int:
     """Open a file, not what a link leads to, and without waiting for the other end of a pipe."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+
+
+def _kept_whole(path: str) -> list[Counter[str]]:
+    """The contents of each group that was kept whole, by a file of choices."""
+    found: dict[int, Counter[str]] = {}
+    try:
+        with open(path, encoding="ascii") as file:
+            for row in map(_value, file):
+                if isinstance(row, dict) and isinstance(row.get("group"), int):
+                    whole = row.get("whole")
+                    found[row["group"]] = Counter(map(str, whole)) if isinstance(whole, list) else Counter()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [contents for contents in found.values() if contents]
 
 
 def _groups_id(report: Report) -> str:
