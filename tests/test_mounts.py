@@ -50,6 +50,22 @@ def test_no_action_removes_the_last_name(kind: str, tmp_path: Path) -> None:
             assert ".twinpix" not in line, printed
 
 
+CACHED = """
+from twinpix.keepers import Keeper
+Keeper._require_there = lambda keeper: None
+"""
+
+
+@pytest.mark.parametrize("kind", ["overlay", "mergerfs, numbers of paths"])
+def test_a_cache_that_still_holds_the_name_does_not_matter(kind: str, tmp_path: Path) -> None:
+    """As of a network file system: the file that stays seems to be there though it was renamed a moment ago."""
+    printed = mounted.run(kind, tmp_path, f"OPTIONS = {OPTIONS!r}\n{CACHED}{ACTIONS}")
+    results = [line for line in printed.splitlines() if line.startswith("RESULT")]
+    assert len(results) == 2 * len(OPTIONS), printed
+    assert all(line.endswith(": 3 True") for line in results), printed
+    assert "is one file with what would stay" in printed
+
+
 FIND = """
 import os
 from PIL import Image

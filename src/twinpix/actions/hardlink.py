@@ -26,7 +26,7 @@ class Hardlink(Linking):
                 raise StepError("is on another file system than what stays") from None
             raise
         if files.look(name)[:2] != files.look(os.path.realpath(step.keeper))[:2]:
-            raise StepError("what stays was replaced in this moment")
+            raise StepError("a hard link to what stays is not seen as the same file on this file system")
 
     def is_link(self, name: str, step: Step) -> bool:
         try:
