@@ -1,8 +1,10 @@
 """Companion files: which belong to an image, when they go with it, and when both stay."""
 
+import itertools
 import json
 import os
-from collections.abc import Callable, Iterable
+import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,6 +178,71 @@ def test_a_second_version_belongs_to_the_image_of_its_name(tmp_path: Path) -> No
     assert goes(found, "delete") == {"b/x.jpg"}
 
 
+@pytest.mark.parametrize(
+    ("root", "label"),
+    [("images", "labels/train/x.txt"), ("images/train", "labels/train/x.txt"), ("images", "masks/train/x.png")],
+)
+def test_labels_outside_of_what_was_scanned(root: str, label: str, tmp_path: Path) -> None:
+    """Labels beside the folder of images that was scanned, at the same place in their own."""
+    for folder in ("first", "second"):
+        write(tmp_path, f"{folder}/images/train/x.jpg", content(1))
+        write(tmp_path, f"{folder}/{label}", b"label")
+    names = ["first/images/train/x.jpg", "second/images/train/x.jpg"]
+    found = report(tmp_path, [group(tmp_path, 1, names)], (f"first/{root}", f"second/{root}"))
+    plan = twinpix.plan(found, "move:to=out")
+    assert [step.path for step in plan.steps] == [f"{tmp_path}/second/images/train/x.jpg", f"{tmp_path}/second/{label}"]
+    assert plan.steps[1].target == f"{tmp_path}/out/{label}"
+
+
+def drawn(base: Path, seed: int) -> Report:
+    """Images with companion files in three folders, some equal and some not, by chance."""
+    chance = random.Random(seed)
+    forms = ("{d}/{s}.xmp", "{d}/{n}.xmp", "{d}/{s}.mov", "{d}/{s}.aae", "{d}/{n}.json", "{d}/{s}.txt", "{d}/{s}.wav")
+    places = (
+        "{d}/labels/{s}.txt",
+        "{d}/masks/{s}.png",
+        "{d}/thumbs/{n}",
+        "{d}/{s}_mask.png",
+        "{d}/{s}.mkv",
+        "{d}/{s}.pdf",
+    )
+    chosen = chance.choices((*forms, *places), k=chance.randrange(1, 5))
+    by_data: dict[bytes, list[str]] = {}
+    for folder, stem, suffix in itertools.product("abc", "xy", (".jpg", ".png", ".cr2")):
+        if chance.random() < 0.5:
+            name = f"photos/{folder}/{stem}{suffix}"
+            write(base, name, content(chance.randrange(3) if chance.random() < 0.3 else ord(stem) + len(suffix)))
+            for form in chosen:
+                side = form.format(d=f"photos/{folder}", s=stem, n=f"{stem}{suffix}")
+                if chance.random() < 0.85 and not (base / side).exists():
+                    write(base, side, b"one" if chance.random() < 0.85 else b"two")
+    for file in sorted((base / "photos").rglob("*")):
+        if file.suffix in (".jpg", ".png", ".cr2"):
+            by_data.setdefault(file.read_bytes(), []).append(str(file.relative_to(base)))
+    groups = [chance.sample(names, len(names)) for names in by_data.values() if len(names) > 1]
+    return report(base, [group(base, number, names) for number, names in enumerate(groups, 1)])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_nothing_is_lost_nor_left_alone(seed: int, tmp_path: Path) -> None:
+    """Of all that is drawn by chance: no bytes are lost, and no companion goes or stays without its images."""
+    found = drawn(tmp_path, seed)
+    before, folders = tree(tmp_path / "photos"), Folders()
+    owners: dict[str, set[str]] = {}
+    for name in filter(lambda name: name.endswith((".jpg", ".png", ".cr2")), before):
+        image = f"{tmp_path}/photos/{name}"
+        for side, others in folders.of(image).sidecars.items():
+            owners.setdefault(side, set()).update([image, *others])
+    plan = twinpix.plan(found, "delete")
+    gone, stays = {step.path for step in plan.steps}, {each.path for each in plan.stays}
+    for side, images in owners.items():
+        assert (images <= gone) == (side in gone), side
+    assert all(step.keeper in stays - gone for step in plan.steps)
+    outcome = twinpix.apply(plan, str(tmp_path / "j.jsonl"))
+    assert outcome.done == len(gone)
+    assert everything(tmp_path / "photos") == {data for data, _, _ in before.values()}
+
+
 # -- masks
 
 
@@ -216,7 +283,7 @@ def test_masks_without_images_are_images(tmp_path: Path) -> None:
 ACTIONS = (["--move", "out"], ["--trash"], ["--delete"], ["--hardlink"])
 
 
-def everything(folder: Path) -> Iterable[bytes]:
+def everything(folder: Path) -> set[bytes]:
     return {data for data, _, _ in tree(folder).values()}
 
 

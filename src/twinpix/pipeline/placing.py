@@ -12,6 +12,7 @@ from twinpix import files
 from twinpix.actions import Action, Scope
 from twinpix.actions.base import Outside, above, is_within
 from twinpix.model import Facts, Report
+from twinpix.pipeline.companion_kinds import is_annotations, key
 from twinpix.pipeline.trusting import absolute
 
 
@@ -79,7 +80,14 @@ class Names:
                 way = os.path.relpath(folder, top)
                 tree = self._roots[root] if os.path.isdir(root) else ""
                 return os.path.normpath(os.path.join(tree, way)) if (tree or way != os.curdir) else ""
-        return os.path.basename(folder)  # of annotations, beside what was scanned
+        return _from_annotations(folder)  # beside what was scanned
+
+
+def _from_annotations(folder: str) -> str:
+    """The end of a path from its folder of annotations on: `labels/train`."""
+    parts = folder.split(os.sep)
+    at = next((at for at in range(len(parts) - 1, 0, -1) if is_annotations(key(parts[at]))), len(parts) - 1)
+    return os.path.join(*parts[at:])
 
 
 def _names_of(roots: Sequence[str]) -> dict[str, str]:

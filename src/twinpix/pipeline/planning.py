@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from twinpix import actions, files, plugins
 from twinpix.actions import Action, Scope
-from twinpix.actions.base import is_within_any
+from twinpix.actions.base import above, is_within_any
 from twinpix.errors import ReportError, StepError
 from twinpix.imaging import claims_image
 from twinpix.machine import no_garbage_collection
-from twinpix.managed import in_library
+from twinpix.managed import IN_LIBRARY, in_library
 from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Report, Stays, Step, Unit
 from twinpix.pipeline.bundling import Bundler, Sidecars
+from twinpix.pipeline.companion_kinds import is_annotations, key
 from twinpix.pipeline.companions import Folders
 from twinpix.pipeline.deciding import decide_again
 from twinpix.pipeline.leftovers import uncopied
@@ -87,7 +88,6 @@ def plan(
     )
 
 
-IN_LIBRARY = "lies in a library of another program, whose files are never changed"
 UNREAD = "could not be read as an image"
 OTHER_BYTES = "is not the same bytes as what stays, so a link would lose it"
 
@@ -117,6 +117,7 @@ class _Planner:
         self._references = tuple(folder.rstrip(os.sep) + os.sep for folder in self.scope.references)
         self._tops = frozenset(os.path.realpath(folder_of(root)) for root in self.scope.roots)
         self._beside = frozenset(os.path.dirname(os.path.realpath(root)) for root in self.scope.roots)
+        self._mirrored = frozenset((os.path.dirname(os.path.dirname(top)), os.path.basename(top)) for top in self._tops)
         self._read_only = frozenset(map(os.path.realpath, self.scope.references))
         self._named = frozenset(self.places.values())
         self.spare = set[str]()  # duplicates of what is copied
@@ -335,14 +336,21 @@ class _Planner:
         return plain and not known and side != self.source and self._is_near(side) and not is_output(side)
 
     def _is_near(self, side: str) -> bool:
-        """True when a sidecar may go: it lies in the scanned folders, or really in a folder beside one of them."""
+        """True when a sidecar may go: it lies in the scanned folders, or really in annotations beside one of them."""
         if self.action.on == "kept" or self._is_inside(side):
             return True
         folder = os.path.dirname(side)
         real = os.path.realpath(folder)
-        if os.path.islink(folder) or in_library(real):
+        if os.path.islink(folder) or in_library(real) or is_within_any(real, self._read_only):
             return False
-        return os.path.dirname(real) in self._beside and not is_within_any(real, self._read_only)
+        return any(self._is_beside(place) for place in above(real))
+
+    def _is_beside(self, place: str) -> bool:
+        """True for `labels` beside a scanned folder, and for `labels/train` when `images/train` was scanned."""
+        parent, name = os.path.split(place)
+        if is_annotations(key(name)) and parent in self._beside:
+            return True
+        return is_annotations(key(os.path.basename(parent))) and (os.path.dirname(parent), name) in self._mirrored
 
 
 def unlike_in_part(member: Member, keeper: Member, match: Match | None, *, permanent: bool) -> str:

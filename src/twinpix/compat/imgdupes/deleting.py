@@ -9,6 +9,7 @@ from twinpix import files, pipeline
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.errors import StepError
 from twinpix.locking import acting
+from twinpix.managed import IN_LIBRARY, in_library
 from twinpix.model import Facts, Plan, Stays, Step, Unit
 from twinpix.report import printable
 
@@ -31,6 +32,8 @@ def delete(kept: Sequence[Image], gone: Sequence[Image]) -> dict[str, str]:
         shown[path] = image.path
         try:
             facts = _facts(image)
+            if in_library(path):
+                raise StepError(IN_LIBRARY)
             if facts[:2] in alive:
                 raise StepError("is another name of one that stays")
             units.append(Unit(0, "", [Step(number, path, "", facts, "", stays[0].path if stays else "")]))
