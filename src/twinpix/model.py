@@ -202,6 +202,7 @@ class Member:
     traits: Traits | None = None  # None: not decoded, or written by an earlier version
     relation: Relation | None = None  # to the keeper; None: it is the keeper, or linked through another
     distance: int | float | None = None  # to the keeper; None: as above
+    altered: str = ""  # what was done to it, as the group shows: padded, overlaid, blurred, enlarged, converted, …
 
     @property
     def pixels(self) -> int:

@@ -35,6 +35,11 @@ def names(package: str) -> tuple[str, ...]:
     return tuple(sorted(_own(package) | {point.name for point in entry_points(group=f"twinpix.{package}")}))
 
 
+def own(package: str) -> list[str]:
+    """The plugins that come with twinpix, sorted: for help texts, since third parties' take long to look up."""
+    return sorted(_own(package))
+
+
 @cache
 def _own(package: str) -> frozenset[str]:
     path = importlib.import_module(f"twinpix.{package}").__path__

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from twinpix import plugins
 from twinpix.cli import common
 from twinpix.cli.command import program
 from twinpix.cli.common import DecodeName, StrictnessName
@@ -49,7 +50,7 @@ def find(
         typer.Option(
             "--keep",
             metavar="RULES",
-            help="Tie-breakers, comma-separated: resolution, filesize, format, oldest, newest, shortest, path[:GLOB].",
+            help=f"Rules for what stays; the first that tells two apart decides: {', '.join(plugins.own('keep'))}.",
         ),
     ] = DEFAULT_KEEP,
     reference: Annotated[

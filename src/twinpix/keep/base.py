@@ -6,17 +6,21 @@ from typing import Any, NamedTuple, Protocol, cast
 from twinpix import plugins
 from twinpix.model import Member
 
-DEFAULT = "resolution,filesize,path"
+DEFAULT = "frames,thumbnail,unaltered,colour,palette,depth,alpha,original,camera,place,resolution,plain,filesize,path"
+"""First what an image shows that another does not, then what its file says of it, then its size and name."""
 
 
 class Rule(Protocol):
-    """Orders members: the one with the smallest key stays."""
+    """Orders members: the one with the smallest key stays.
+
+    One that reads what the pixels show (`Member.altered`, the colour of a JPEG) says `looks: ClassVar[bool] = True`.
+    """
 
     def key(self, member: Member) -> Any:
         """A value that sorts before another's when this member is rather kept."""
 
-    def reason(self, member: Member) -> str:
-        """Why this member stays, when this rule decided."""
+    def reason(self, member: Member, other: Member) -> str:
+        """Why this member stays and not the other, when this rule decided."""
 
 
 class Chain(NamedTuple):
@@ -28,6 +32,11 @@ class Chain(NamedTuple):
         ranks = tuple(rule.key(member) for rule in self.rules)
         return (member.damaged, not member.reference, *ranks, len(member.path), member.path)
 
+    @property
+    def looks(self) -> bool:
+        """Whether a rule reads what the pixels show, so that they must be looked at."""
+        return any(getattr(rule, "looks", False) for rule in self.rules)
+
     def reason(self, keeper: Member, others: Sequence[Member]) -> str:
         """What sets the keeper apart from the second best, the first of `others`."""
         second = others[0]
@@ -37,7 +46,7 @@ class Chain(NamedTuple):
             return "in the reference folder"
         for rule in self.rules:
             if rule.key(second) != rule.key(keeper):
-                return rule.reason(keeper)
+                return rule.reason(keeper, second)
         return "first of equals by path"
 
 

@@ -12,5 +12,5 @@ class FileSize:
     def key(self, member: Member) -> int:
         return -member.size
 
-    def reason(self, member: Member) -> str:
+    def reason(self, member: Member, other: Member) -> str:
         return "largest file"

@@ -21,5 +21,5 @@ class Format:
             return 2
         return {"JPEG": 3, "MPO": 3, "WEBP": 4}.get(member.format, 5)
 
-    def reason(self, member: Member) -> str:
+    def reason(self, member: Member, other: Member) -> str:
         return f"best format ({member.format})"

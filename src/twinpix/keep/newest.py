@@ -12,5 +12,5 @@ class Newest:
     def key(self, member: Member) -> int:
         return -member.mtime_ns
 
-    def reason(self, member: Member) -> str:
+    def reason(self, member: Member, other: Member) -> str:
         return "newest file"

@@ -17,5 +17,5 @@ class Path:
             return not fnmatchcase(member.path, self.pattern), ""
         return False, member.path
 
-    def reason(self, member: Member) -> str:
+    def reason(self, member: Member, other: Member) -> str:
         return f"path matches {self.pattern}" if self.pattern else "first of equals by path"

@@ -12,5 +12,5 @@ class Resolution:
     def key(self, member: Member) -> int:
         return -member.pixels
 
-    def reason(self, member: Member) -> str:
+    def reason(self, member: Member, other: Member) -> str:
         return f"largest picture ({member.width}×{member.height})"

@@ -12,5 +12,5 @@ class Shortest:
     def key(self, member: Member) -> int:
         return len(member.path)
 
-    def reason(self, member: Member) -> str:
+    def reason(self, member: Member, other: Member) -> str:
         return "shortest path"

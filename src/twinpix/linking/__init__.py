@@ -1,5 +1,5 @@
 """From pairs to groups: one file a rule."""
 
-from twinpix.linking.base import Graph, Linking, make
+from twinpix.linking.base import Graph, Linking, chains, make
 
-__all__ = ["Graph", "Linking", "make"]
+__all__ = ["Graph", "Linking", "chains", "make"]

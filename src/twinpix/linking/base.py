@@ -96,7 +96,10 @@ class Graph:
 
 
 class Linking(Protocol):
-    """A rule that makes groups of matches."""
+    """A rule that makes groups of matches.
+
+    One whose members need not match what stays says `chains: ClassVar[bool] = True`.
+    """
 
     def groups(self, graph: Graph) -> list[list[int]]:
         """Groups of at least two files, each file in one at most, the best to keep first."""
@@ -104,3 +107,8 @@ class Linking(Protocol):
 
 def make(text: str) -> Linking:
     return cast(Linking, plugins.make("linking", text))
+
+
+def chains(rule: Linking) -> bool:
+    """Whether the members of a group need not match what stays."""
+    return bool(getattr(rule, "chains", False))

@@ -1,6 +1,7 @@
 """Everything that is connected, over however many steps."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from twinpix.linking.base import Graph
 
@@ -8,6 +9,8 @@ from twinpix.linking.base import Graph
 @dataclass(frozen=True, slots=True)
 class Components:
     """Finds most, and chains: two ends of a group may look nothing alike."""
+
+    chains: ClassVar[bool] = True
 
     def groups(self, graph: Graph) -> list[list[int]]:
         out = []

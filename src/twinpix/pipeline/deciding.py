@@ -30,9 +30,15 @@ def decide_again(report: Report, rules: str | None = None, stricter: float | Non
     sound_places(report)
     chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)
     files = _Files(report, radius)
-    order = sorted(range(len(files.members)), key=lambda file: chain.key(files.members[file]))
+    alone = [replace(member, altered="") for member in files.members]  # linked by what is known of each by itself
+    order = sorted(range(len(files.members)), key=lambda file: chain.key(alone[file]))
     graph = linking.Graph(files.node, files.kinds, files.near, lambda a, b: is_allowed(a, b, cross=report.cross), order)
-    found = sorted(linking.make(report.link).groups(graph), key=lambda group: files.members[group[0]].path)
+    linker = linking.make(report.link)
+    chosen = [
+        files.best_first(group, chain, chains=linking.chains(linker), cross=report.cross)
+        for group in linker.groups(graph)
+    ]
+    found = sorted(chosen, key=lambda group: files.members[group[0]].path)
     groups = [files.group(number, group, chain) for number, group in enumerate(found, start=1)]
     return replace(
         report,
@@ -97,6 +103,19 @@ class _Files:
         while self.node[file] != file:
             file = self.node[file]
         return file
+
+    def best_first(self, files: list[int], chain: keep.Chain, *, chains: bool, cross: bool) -> list[int]:
+        """The files of a group, the first the best of those that match all others."""
+        ordered = sorted(files, key=lambda file: chain.key(self.members[file]))
+        head = next((file for file in ordered if chains or self._matches_all(file, files, cross)), files[0])
+        return [head, *(file for file in ordered if file != head)]
+
+    def _matches_all(self, file: int, files: list[int], cross: bool) -> bool:
+        near = {self.node[file], *self.near.get(self.node[file], ())}
+        return all(
+            other == file or (self.node[other] in near and is_allowed(self.kinds[file], self.kinds[other], cross=cross))
+            for other in files
+        )
 
     def group(self, number: int, files: list[int], chain: keep.Chain) -> Group:
         keeper, *others = (self.members[file] for file in files)

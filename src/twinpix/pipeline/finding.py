@@ -15,6 +15,7 @@ from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
 from twinpix.pipeline import relate, rot, verdicts
+from twinpix.pipeline.alterations import looking
 from twinpix.pipeline.gathering import Images, gather, look_at_pixels
 from twinpix.pipeline.grouping import group, scenes
 from twinpix.pipeline.nodes import Nodes, is_low
@@ -59,10 +60,10 @@ def find(
         pairs = paired(images, method, radius, apart, options, store, progress)
         nodes, matches = pairs.nodes, pairs.matches
         look_at_pixels(images, _alike(images, nodes, matches, method), options, store, progress)
+        groups = rot.noted(group(images, pairs, method, options, looking(images, options, store, progress)))
         notes = [*pairs.said.notes, *store.notes]
     if apart:
         notes.append(f"{plural(len(apart), 'pair')} held apart: marked as not duplicates")
-    groups = rot.noted(group(images, pairs, method, options))
 
     failures = sorted(
         [*listing.failures, *coder.failures, *images.failures, *pairs.failures], key=lambda f: (f.path, f.stage)

@@ -1,16 +1,19 @@
 """From matches to groups: who can be in one, who stays, and how every pair is related."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import keep, linking
+from twinpix import fingerprints, keep, linking
 from twinpix.fingerprints import Fingerprint
+from twinpix.imaging.evidence import Evidence
 from twinpix.linking.base import Kind
 from twinpix.model import DIGITS, Files, Group, Match, Member
 from twinpix.pipeline import relate
+from twinpix.pipeline.alterations import Looking, altered
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.matching import Neighbours
 from twinpix.pipeline.members import members_of, related
@@ -20,13 +23,20 @@ from twinpix.pipeline.verifying import Seen
 from twinpix.verify import Look
 
 MATCHES_LISTED = 10_000  # of one group, in the report
+_READ_AT_ONCE = 512  # contents whose pixels are looked at together: of 17 kB each
 
 Pair = tuple[int, int, float, int]
 """Two files, their distance, and which turn of the second lies on the first."""
 
 
-def group(images: Images, pairs: Paired, method: Fingerprint, options: Options) -> list[Group]:
-    """The groups that the linking rule makes of the matches of nodes, each with its keeper first, by its path."""
+def group(
+    images: Images, pairs: Paired, method: Fingerprint, options: Options, look: Looking | None = None
+) -> list[Group]:
+    """The groups that the linking rule makes of the matches of nodes, each with its keeper first, by its path.
+
+    Groups are linked in the order of what is known of each image alone. Within each, the keep rules decide again with
+    what its pairs and, by `look`, the pixels show; what stays then must match all others, unless the rule chains.
+    """
     linker, chain = linking.make(options.link), keep.make_chain(options.keep)
     nodes = pairs.nodes
     near = Neighbours(pairs.matches, len(nodes.codes))
@@ -38,8 +48,36 @@ def group(images: Images, pairs: Paired, method: Fingerprint, options: Options) 
     graph = linking.Graph(node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order)
     found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
     places = np.full(len(nodes.codes), -1, np.int32)
-    writer = _Grouper(images, node.tolist(), members, near, places, chain, method, pairs.seen, nodes.first())
-    return [writer.group(number, files) for number, files in enumerate(found, start=1)]
+    writer = _Grouper(
+        *(images, node.tolist(), members, near, places, chain, method, pairs.seen, nodes.first(), kinds, options.cross),
+        chains=linking.chains(linker),
+    )
+    looks = look if chain.looks and fingerprints.decodes(method) and method.metric != "identity" else None
+    groups = [writer.group(files, seen) for files, seen in _with_evidence(found, images, looks)]
+    groups.sort(key=lambda group: group.keeper)
+    return [replace(group, id=number) for number, group in enumerate(groups, start=1)]
+
+
+def _with_evidence(
+    found: Sequence[list[int]], images: Images, look: Looking | None
+) -> Iterator[tuple[list[int], Mapping[int, Evidence]]]:
+    """Groups of files with what the pixels of their contents show, where they differ; some groups are read at once."""
+    waiting: list[list[int]] = []
+    wanted: set[int] = set()
+    for at, files in enumerate(found, start=1):
+        waiting.append(files)
+        wanted |= _unlike(images, files) if look else set()
+        if len(wanted) >= _READ_AT_ONCE or at == len(found):
+            seen = look(wanted) if look and wanted else {}
+            yield from ((each, seen) for each in waiting)
+            waiting, wanted = [], set()
+
+
+def _unlike(images: Images, files: Sequence[int]) -> set[int]:
+    """The contents of these files, unless all have the same pixels."""
+    contents = set(images.content[files].tolist())
+    pixels = {images.contents.pixels(number) for number in contents}
+    return set() if len(contents) == 1 or (len(pixels) == 1 and None not in pixels) else contents
 
 
 def _kinds(refs: Files, cross: bool) -> list[Kind]:
@@ -65,15 +103,44 @@ class _Grouper(NamedTuple):
     method: Fingerprint
     seen: Mapping[tuple[int, int], Seen]
     first: list[int]  # the content that stands for each node
+    kinds: list[Kind]  # of each file
+    cross: bool
+    chains: bool  # whether members need not match what stays
 
-    def group(self, number: int, files: list[int]) -> Group:
+    def group(self, files: list[int], evidence: Mapping[int, Evidence]) -> Group:
+        """The group of these files, of which the first matches all others; its number is not given yet."""
+        made = self._written(files)
+        content = self.images.content[files].tolist()
+        if len(set(content)) == 1:  # one and the same file in several places
+            return made
+        place = {self.members[file].path: file for file in files}
+        listed = [place[member.path] for member in made.members]
+        changed = altered(made.members, made.matches, self.images.content[listed].tolist(), evidence)
+        self.members.update(zip(listed, changed, strict=True))
+        ordered = sorted(listed, key=lambda file: self.chain.key(self.members[file]))
+        head = next((file for file in ordered if self.chains or self._matches_all(file, ordered)), listed[0])
+        ordered = [head, *(file for file in ordered if file != head)]
+        if ordered != listed:
+            return self._written(ordered)
+        keeper, *others = changed
+        return replace(made, members=changed, reason=self.chain.reason(keeper, others))
+
+    def _matches_all(self, file: int, files: Sequence[int]) -> bool:
+        near = {self.node[file], *self.near.row(self.node[file])[0].tolist()}
+        return all(
+            other == file
+            or (self.node[other] in near and is_allowed(self.kinds[file], self.kinds[other], cross=self.cross))
+            for other in files
+        )
+
+    def _written(self, files: list[int]) -> Group:
         keeper, *others = files
         others.sort(key=lambda file: self.chain.key(self.members[file]))
         direct = list(self._with_keeper(keeper, others))
         pairs, left_out = self._pairs(keeper, others, direct)
         told = [self._match(*pair) for pair in direct]
         return Group(
-            id=number,
+            id=0,
             keeper=self.members[keeper].path,
             reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
             members=related([self.members[file] for file in (keeper, *others)], told),

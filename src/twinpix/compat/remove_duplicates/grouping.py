@@ -24,6 +24,8 @@ from twinpix.pipeline.pairing import paired
 from twinpix.pipeline.progress import Progress
 from twinpix.store import Result
 
+_KEEP = "resolution,filesize,path"  # this front end's own order, as documented
+
 
 class Found(NamedTuple):
     """A report, and the folder that its duplicates go to."""
@@ -98,7 +100,9 @@ def _looked_at(files: Files, codes: Bytes2D, progress: Progress) -> Images:
 
 
 def _groups(method: Fingerprint, images: Images, radius: float) -> list[Group]:
-    options = Options(method=plugins.describe(method), radius=radius, decode="reference", guard=False, store=None)
+    options = Options(
+        method=plugins.describe(method), radius=radius, decode="reference", guard=False, store=None, keep=_KEEP
+    )
     with options.opened(Progress()) as store:
         pairs = paired(images, method, radius, frozenset(), options, store, Progress())
     return group(images, pairs, method, options)

@@ -1,0 +1,25 @@
+"""What the pixels show beside the picture, as a code, so that the store remembers it; no method to find copies by."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from twinpix.fingerprints.base import Array, Identity
+from twinpix.imaging import Picture
+from twinpix.imaging.evidence import SIZE, VERSION, evidence_of
+
+
+@dataclass(frozen=True, slots=True)
+class PixelEvidence(Identity):
+    """See `twinpix.imaging.evidence`."""
+
+    version: ClassVar[int] = VERSION
+    decodes: ClassVar[bool] = False  # it decodes by itself, at full size
+
+    @property
+    def bits(self) -> int:
+        return 8 * SIZE
+
+    def prepare(self, picture: Picture) -> Array:
+        return np.frombuffer(evidence_of(picture.data, picture.name), dtype=np.uint8)

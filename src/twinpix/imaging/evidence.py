@@ -1,0 +1,128 @@
+"""What the pixels of one image show that decides which of several copies is the best one.
+
+Read only of images that are in a group together, at full size: whether they have colours, how much fine detail they
+hold at each frequency, whether they lie in a frame, and a small version for comparing two of them place by place.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from twinpix.imaging.channels import orientation, to_luma, to_rgb, turned
+from twinpix.imaging.damage import truncated_allowed
+from twinpix.imaging.guard import guarded, quiet
+from twinpix.imaging.opening import open_image
+
+VERSION = 1
+TILE = 128  # pixels a side of the parts whose frequencies are measured
+BANDS = TILE // 2 + 1
+FINE = 0.2  # cycles a pixel from which on detail is fine
+SMALL = 128  # pixels a side of the small version
+_PLACES = (0.0, 0.5, 1.0)  # where the parts lie along either side, as shares of what is free
+_UNIFORM = 14  # grey levels within which a line of pixels is of one colour, after lossy compression
+_MOST_FRAME = 0.4  # of a side: more is no frame
+_RINGS = 3  # a line, a mat, and a line again
+
+Floats = NDArray[np.float32]
+
+
+class Evidence(NamedTuple):
+    """What was seen of one image."""
+
+    chroma: float  # mean distance of the pixels from grey, in levels
+    frame: tuple[float, float, float, float]  # lines of one colour at the top, bottom, left and right: share of a side
+    power: Floats  # (BANDS,): mean power of the frequencies from 0 to half a cycle a pixel
+    fine: Floats  # (9,): power of the frequencies from `FINE` on, in as many parts of the image
+    small: NDArray[np.uint8]  # (SMALL, SMALL): luma, squashed
+
+
+_NUMBERS = 1 + 4 + BANDS + len(_PLACES) ** 2
+SIZE = 4 * _NUMBERS + SMALL * SMALL
+"""Bytes of one, packed."""
+
+
+def evidence_of(data: bytes, name: str = "") -> bytes:
+    """What the pixels show, packed; raises `ImageError` for what cannot be decoded."""
+    with quiet():
+        return guarded(lambda: _evidence(data, name))
+
+
+def unpacked(packed: bytes) -> Evidence:
+    """What `evidence_of` packed."""
+    numbers = np.frombuffer(packed, dtype="<f4", count=_NUMBERS).astype(np.float32)
+    chroma, top, bottom, left, right = numbers[:5].tolist()
+    small = np.frombuffer(packed, dtype=np.uint8, offset=4 * _NUMBERS).reshape(SMALL, SMALL)
+    return Evidence(chroma, (top, bottom, left, right), numbers[5 : 5 + BANDS], numbers[5 + BANDS :], small)
+
+
+def _evidence(data: bytes, name: str) -> bytes:
+    image = open_image(data, name)
+    with truncated_allowed():
+        image.load()
+    turn = orientation(image)
+    luma = turned(to_luma(image), turn)
+    values = np.asarray(luma)
+    power, fine = power_of(values)
+    numbers = np.array([chroma_of(to_rgb(image)), *frame_of(values), *power, *fine], dtype="<f4")
+    small = np.asarray(luma.resize((SMALL, SMALL), reducing_gap=3.0))
+    return numbers.tobytes() + small.tobytes()
+
+
+def chroma_of(image: Image.Image) -> float:
+    """How far the pixels of an RGB image are from grey on average: the largest of three less the smallest."""
+    rgb = np.asarray(image.resize((SMALL, SMALL), reducing_gap=2.0), dtype=np.int16)
+    return float((rgb.max(axis=2) - rgb.min(axis=2)).mean())
+
+
+def power_of(luma: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """Mean power of each frequency, 0 to half a cycle a pixel, over parts of an image; and of the fine ones, of each.
+
+    Zeros for a tiny image. The frequency of a two-dimensional wave is its larger component, since enlarging cuts off
+    either alone.
+    """
+    height, width = luma.shape
+    if min(height, width) < 16:
+        return np.zeros(BANDS, np.float32), np.zeros(len(_PLACES) ** 2, np.float32)
+    window = np.hanning(TILE + 2)[1:-1].astype(np.float32)
+    down, across = np.abs(np.fft.fftfreq(TILE))[:, None], np.abs(np.fft.rfftfreq(TILE))[None]
+    band = np.rint(np.maximum(down, across) * TILE).astype(np.int64).ravel()
+    count = np.bincount(band, minlength=BANDS)
+    parts = []
+    for top in (round(max(0, height - TILE) * place) for place in _PLACES):
+        for left in (round(max(0, width - TILE) * place) for place in _PLACES):
+            part = luma[top : top + TILE, left : left + TILE].astype(np.float32)
+            missing = TILE - part.shape[0], TILE - part.shape[1]
+            if any(missing):
+                part = np.pad(part, ((0, missing[0]), (0, missing[1])), mode="symmetric")
+            part = (part - part.mean()) * window[:, None] * window[None]
+            power = np.abs(np.fft.rfft2(part)).ravel() ** 2
+            parts.append(np.bincount(band, power, BANDS) / count)
+    every = np.array(parts, dtype=np.float32)
+    return every.mean(axis=0), every[:, round(FINE * TILE) :].mean(axis=1)
+
+
+def frame_of(luma: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    """How much of the height lies in lines of one colour at the top and bottom, and of the width left and right."""
+    height, width = luma.shape
+    top, bottom, left, right = 0, height, 0, width
+    for _ in range(_RINGS):
+        before = top, bottom, left, right
+        top += _lines(luma[top:bottom, left:right])
+        bottom -= _lines(luma[top:bottom, left:right][::-1])
+        left += _lines(luma[top:bottom, left:right].T)
+        right -= _lines(luma[top:bottom, left:right].T[::-1])
+        if before == (top, bottom, left, right) or bottom - top < 8 or right - left < 8:
+            break
+    shares = top / height, 1 - bottom / height, left / width, 1 - right / width
+    return shares if max(shares) <= _MOST_FRAME else (0.0, 0.0, 0.0, 0.0)
+
+
+def _lines(luma: NDArray[np.uint8]) -> int:
+    """How many rows from the first on are of one colour, and of the same one."""
+    if not luma.size:
+        return 0
+    low, high = luma.min(axis=1).astype(np.int16), luma.max(axis=1).astype(np.int16)
+    alike = (high - low <= _UNIFORM) & (np.abs(low - low[0]) <= _UNIFORM)
+    return len(alike) if alike.all() else int(np.argmin(alike))

@@ -1,0 +1,16 @@
+"""The image with its transparency stays, not one laid on a background."""
+
+from dataclasses import dataclass
+
+from twinpix.model import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Alpha:
+    """Only transparency that some pixel uses counts."""
+
+    def key(self, member: Member) -> bool:
+        return not (member.traits is not None and member.traits.alpha)
+
+    def reason(self, member: Member, other: Member) -> str:
+        return "with its transparency"

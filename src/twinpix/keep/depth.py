@@ -1,0 +1,16 @@
+"""The image with the most bits a channel stays."""
+
+from dataclasses import dataclass
+
+from twinpix.model import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """16 bits hold what 8 do not."""
+
+    def key(self, member: Member) -> int:
+        return -member.traits.depth if member.traits else -8
+
+    def reason(self, member: Member, other: Member) -> str:
+        return f"most bits a channel ({member.traits.depth if member.traits else 8})"

@@ -1,0 +1,16 @@
+"""The file stays that the other was converted from: the JPEG of a PNG with its pixels, the HEIC of an exported JPEG."""
+
+from dataclasses import dataclass
+
+from twinpix.model import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A conversion is larger and holds no more; it often loses the metadata too."""
+
+    def key(self, member: Member) -> bool:
+        return "converted" in member.altered
+
+    def reason(self, member: Member, other: Member) -> str:
+        return f"the original file (the {other.format or 'other'} was converted from it)"

@@ -1,0 +1,16 @@
+"""The image that says where it was taken stays."""
+
+from dataclasses import dataclass
+
+from twinpix.model import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """GPS in EXIF; many programs take it off when an image is shared."""
+
+    def key(self, member: Member) -> bool:
+        return not (member.traits is not None and member.traits.gps)
+
+    def reason(self, member: Member, other: Member) -> str:
+        return "says where it was taken (GPS)"

@@ -1,0 +1,21 @@
+"""The image stays that nothing was done to: not framed, captioned, watermarked, blurred or enlarged."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twinpix.model import Member
+
+_WORDS = ("padded", "overlaid", "blurred", "enlarged")
+
+
+@dataclass(frozen=True, slots=True)
+class Unaltered:
+    """As the relations within the group and the pixels show it."""
+
+    looks: ClassVar[bool] = True
+
+    def key(self, member: Member) -> bool:
+        return bool(member.altered) and any(word in member.altered for word in _WORDS)
+
+    def reason(self, member: Member, other: Member) -> str:
+        return f"unedited (the next best is {' and '.join(word for word in _WORDS if word in other.altered)})"

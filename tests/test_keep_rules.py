@@ -1,0 +1,298 @@
+"""What stays of a group: the image that shows most, is least edited, and has its metadata."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+
+import twinpix
+from drawings import draw
+from test_traits import camera_exif
+from twinpix import keep
+from twinpix.keep.plain import is_named_like_a_copy
+from twinpix.model import Group, Member, Traits
+from twinpix.pipeline import decide_again
+
+METHODS = ("phash:size=16", "cascade")
+
+
+def member(path: str, altered: str = "", **facts: Any) -> Member:
+    traits = Traits(**{name: facts.pop(name) for name in list(facts) if name in Traits.__slots__ and name != "frames"})
+    base = {"size": 100_000, "width": 100, "height": 100, "mtime_ns": 0, "digest": ""}
+    return Member(path, **{**base, **facts}, traits=traits, altered=altered)
+
+
+PAIRS = [
+    (member("b", frames=3), member("a", size=200_000), "most frames or pages (3)"),
+    (member("b", width=300), member("a", "thumbnail", camera="Maker"), "far larger picture (300×100)"),
+    (member("b"), member("a", "padded", width=300), "unedited (the next best is padded)"),
+    (member("b"), member("a", "enlarged", width=300), "unedited (the next best is enlarged)"),
+    (member("b"), member("a", "blurred, overlaid", size=200_000), "unedited (the next best is overlaid and blurred)"),
+    (member("b"), member("a", "grey", size=200_000), "in colour"),
+    (member("b", format="JPEG"), member("a", format="PNG", palette=256), "all colours (the next best has 256)"),
+    (member("b", depth=16), member("a", size=200_000), "most bits a channel (16)"),
+    (member("b", alpha=True), member("a", size=200_000), "with its transparency"),
+    (
+        member("b", format="JPEG"),
+        member("a", "converted", format="PNG", size=200_000),
+        "the original file (the PNG was converted from it)",
+    ),
+    (member("b", camera="Maker"), member("a", size=200_000), "has the camera's EXIF"),
+    (member("b", captured="2019-05-05T10:00:00"), member("a", size=200_000), "says when it was taken (EXIF)"),
+    (member("b", gps=True), member("a", size=200_000), "says where it was taken (GPS)"),
+    (member("b", width=101), member("a"), "largest picture (101×100)"),
+    (member("IMG_1.jpg"), member("Copy of IMG_1.jpg", size=200_000), "plain name (the next best is named like a copy)"),
+    (member("b", size=100_001), member("a"), "largest file"),
+    (member("a"), member("b"), "first of equals by path"),
+]
+
+
+@pytest.mark.parametrize(("best", "other", "reason"), PAIRS, ids=[reason for *_, reason in PAIRS])
+def test_each_rule_of_the_default_decides_and_says_so(best: Member, other: Member, reason: str) -> None:
+    chain = keep.make_chain(keep.DEFAULT)
+    assert chain.key(best) < chain.key(other)
+    assert chain.reason(best, [other]) == reason
+
+
+def test_a_drawing_of_few_colours_stays_before_its_jpeg() -> None:
+    chain = keep.make_chain(keep.DEFAULT)
+    drawing, jpeg = member("b.png", format="PNG", palette=40, size=300), member("a.jpg", format="JPEG", size=200)
+    assert chain.key(drawing) < chain.key(jpeg)
+
+
+def test_damaged_is_last_and_a_reference_first_whatever_the_rules() -> None:
+    chain = keep.make_chain(keep.DEFAULT)
+    damaged = member("a", damaged=True, frames=9, camera="Maker", size=9**9)
+    reference = member("b", "padded", reference=True)
+    ranked = sorted([damaged, member("c"), reference], key=chain.key)
+    assert [one.path for one in ranked] == ["b", "c", "a"]
+
+
+def test_the_order_is_total_and_that_of_the_files_does_not_matter() -> None:
+    chain = keep.make_chain(keep.DEFAULT)
+    members = [one for at, pair in enumerate(PAIRS) for one in (member_at(pair[0], at, 0), member_at(pair[1], at, 1))]
+    keys = [chain.key(one) for one in members]
+    assert len(set(keys)) == len(keys)
+    ranked = sorted(members, key=chain.key)
+    for seed in range(5):
+        shuffled = members[:]
+        random.Random(seed).shuffle(shuffled)
+        assert sorted(shuffled, key=chain.key) == ranked
+
+
+def member_at(one: Member, *place: int) -> Member:
+    return replace(one, path=f"{one.path}-{'-'.join(map(str, place))}")
+
+
+def test_rules_take_members_of_old_reports() -> None:
+    old = [Member("b.jpg", 10, 8, 8, 5, ""), Member("a.jpg", 9, 8, 8, 4, "")]
+    for rule in ("oldest", keep.DEFAULT):
+        chain = keep.make_chain(rule)
+        assert [one.path for one in sorted(old, key=chain.key)] == [["a.jpg", "b.jpg"], ["b.jpg", "a.jpg"]][
+            rule != "oldest"
+        ]
+
+
+def test_the_oldest_is_the_one_taken_first_whatever_the_dates_of_the_files() -> None:
+    chain = keep.make_chain("oldest")
+    camera = member("b", captured="2019-05-05T10:00:00", mtime_ns=9)
+    chat, later = member("a", mtime_ns=1), member("a", captured="2020-05-05T10:00:00", mtime_ns=1)
+    assert chain.key(camera) < chain.key(chat)
+    assert chain.key(camera) < chain.key(later)
+    assert chain.reason(camera, [later]) == "taken first (2019-05-05)"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Copy of IMG_1.jpg", "IMG_1 copy.jpg", "IMG_1 copy 2.jpg", "IMG_1 - Copy.jpg", "IMG_1 - Copy (2).jpg"),
+        *("IMG_1 (1).jpg", "IMG_1(2).jpg", "IMG_1 (copy).jpg", "IMG_1 - Kopie.jpg", "Kopie von IMG_1.jpg"),
+        *("IMG_1 - Copie.jpg", "Copie de IMG_1.jpg", "IMG_1 - copia.jpg", "Copia di IMG_1.jpg", "Cópia de IMG_1.jpg"),
+        *("IMG_1 — копия.jpg", "Копия IMG_1.jpg", "IMG_1 - コピー.jpg", "IMG_1のコピー.jpg", "IMG_1 - 副本.jpg"),
+        *(
+            "IMG_1的副本.jpg",
+            "IMG_1 - 복사본.jpg",
+            "IMG_1_copy.jpg",
+            "IMG_1~2.jpg",
+            "Kopia IMG_1.jpg",
+            "IMG_1 kopi.jpg",
+        ),
+    ],
+)
+def test_names_that_programs_give_to_copies(name: str) -> None:
+    assert is_named_like_a_copy(f"some (1)/folder copy/{name}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("IMG_1.jpg", "copyright.jpg", "Copyshop.jpg", "photocopy machine.jpg", "xcopy.jpg", "IMG-2019 (Berlin).jpg"),
+        *("copier 3.jpg", "2019-05-05 10.00.00.jpg", "IMG_1 2.jpg", "a~b.jpg", "Copiapó.jpg", "kopieerapparaat.jpg"),
+    ],
+)
+def test_names_that_are_none_of_a_copy(name: str) -> None:
+    assert not is_named_like_a_copy(f"Copy of pictures/{name}")
+
+
+# -- images ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_shared_cases(shared: Path, method: str) -> None:
+    cases = shared / "cases" / "keeper"
+    if not cases.is_dir():
+        pytest.skip("needs the cases of keepers")
+    right = {
+        "black_and_white": "colour.jpg",
+        "gps_lost": "z_with_place.jpg",
+        "oldest": "camera_exif2019.jpg",
+        "png_of_the_jpeg": "camera.jpg",
+        "resaved": "camera.jpg",
+        "screenshot": "camera.jpg",
+        "upscaled": "camera.jpg",
+    }
+    found = [twinpix.find(cases / name, method=method, store=None) for name in right]
+    kept = {
+        name: [Path(group.keeper).name for group in report.groups] for name, report in zip(right, found, strict=True)
+    }
+    assert kept == {name: [best] if method == "cascade" or name != "screenshot" else [] for name, best in right.items()}
+    oldest = twinpix.find(cases / "oldest", method=method, store=None, keep="oldest")
+    assert Path(oldest.groups[0].keeper).name == right["oldest"]
+    assert oldest.groups[0].reason == "taken first (2019-05-05)"
+
+
+def text(image: Image.Image, words: str, at: tuple[float, float], size: int, alpha: int = 255) -> Image.Image:
+    layer = Image.new("RGBA", image.size, (255, 255, 255, 0))
+    place = at[0] * image.width, at[1] * image.height
+    ImageDraw.Draw(layer).text(
+        place,
+        words,
+        font=ImageFont.load_default(size),
+        fill=(255, 255, 255, alpha),
+        stroke_width=1,
+        stroke_fill=(0, 0, 0, alpha),
+    )
+    return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
+
+
+def twice(image: Image.Image) -> Image.Image:
+    return image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC)
+
+
+EDITS: dict[str, tuple[Callable[[Image.Image], Image.Image], str]] = {
+    "padded": (lambda image: ImageOps.expand(image, 6, (250, 250, 245)), "png"),
+    "overlaid": (
+        lambda image: text(text(image, "WHEN YOU FIND IT", (0.1, 0.03), 34), "AT LAST", (0.3, 0.84), 34),
+        "png",
+    ),
+    "overlaid, faint": (lambda image: text(image, "(c) stock 2024", (0.5, 0.88), 24, 190), "png"),
+    "blurred": (lambda image: image.filter(ImageFilter.GaussianBlur(1.5)), "png"),
+    "enlarged": (twice, "png"),
+    "grey": (lambda image: image.convert("L"), "png"),
+    "palette": (lambda image: image.quantize(256), "png"),
+    "converted": (lambda image: image, "png"),
+}
+
+
+def photo(seed: int) -> Image.Image:
+    """A drawn photo with fine detail everywhere, as a JPEG decoder gives it."""
+    image = draw("landscape", seed, (400, 300))
+    noise = np.random.default_rng(seed).normal(0, 9, (300, 400, 1))
+    grainy = Image.fromarray(np.clip(np.asarray(image, dtype=np.float64) + noise, 0, 255).astype(np.uint8))
+    return Image.open(io.BytesIO(jpeg(grainy))).convert("RGB")
+
+
+def jpeg(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=88)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def siblings(tmp_path_factory: pytest.TempPathFactory) -> twinpix.Report:
+    """A group of each edit: a JPEG without any metadata, and a larger file made of it whose name comes first."""
+    folder = tmp_path_factory.mktemp("siblings")
+    for seed, (name, (edit, form)) in enumerate(EDITS.items()):
+        (folder / f"{name} z original.jpg").write_bytes(jpeg(photo(seed)))
+        edit(Image.open(folder / f"{name} z original.jpg").convert("RGB")).save(folder / f"{name} a.{form}")
+    return twinpix.find(folder, store=None, strictness="loose", workers=1)
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_the_original_stays_before_what_was_made_of_it(siblings: twinpix.Report, name: str) -> None:
+    groups = [group for group in siblings.groups if Path(group.keeper).name.startswith(f"{name} ")]
+    assert [Path(group.keeper).name for group in groups] == [f"{name} z original.jpg"]
+    (other,) = groups[0].members[1:]
+    if name == "palette":
+        assert groups[0].reason.startswith("all colours")
+    else:
+        assert name.partition(",")[0] in other.altered
+
+
+def test_decided_again_nothing_changes(siblings: twinpix.Report) -> None:
+    again = decide_again(siblings)
+    assert [plain_of(group) for group in again.groups] == [plain_of(group) for group in siblings.groups]
+
+
+def plain_of(group: Group) -> tuple[str, str, list[Member]]:
+    return group.keeper, group.reason, group.members
+
+
+def test_alpha_stays_before_a_flattened_copy(tmp_path: Path) -> None:
+    image = draw("scene", 3, (300, 200)).convert("RGBA")
+    image.putalpha(Image.fromarray((np.indices((200, 300)).sum(axis=0) > 90).astype(np.uint8) * 255))
+    image.save(tmp_path / "z.png")
+    flat = Image.new("RGB", image.size, "white")
+    flat.paste(image, mask=image)
+    flat.save(tmp_path / "a.tif")
+    group = twinpix.find(tmp_path, store=None, workers=1).groups[0]
+    assert (Path(group.keeper).name, group.reason) == ("z.png", "with its transparency")
+
+
+def test_a_heic_stays_before_its_export(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    image, exif = photo(5).convert("RGB"), camera_exif(place=True).tobytes()
+    image.save(tmp_path / "z.heic", quality=60, exif=exif)
+    image.save(tmp_path / "a.jpg", quality=95, exif=exif)
+    group = twinpix.find(tmp_path, store=None, workers=1).groups[0]
+    assert Path(group.keeper).name == "z.heic"
+    assert group.reason == "the original file (the JPEG was converted from it)"
+
+
+def test_a_copy_is_told_by_its_name_where_all_else_is_equal(tmp_path: Path) -> None:
+    data = jpeg(photo(6))
+    for name in ("Copy of x.jpg", "x (1).jpg", "x.jpg"):
+        (tmp_path / name).write_bytes(data)
+        os.utime(tmp_path / name, (1, 1))
+    group = twinpix.find(tmp_path, store=None, workers=1).groups[0]
+    assert (Path(group.keeper).name, group.reason) == ("x.jpg", "plain name (the next best is named like a copy)")
+
+
+def test_what_stays_does_not_depend_on_the_names(tmp_path: Path) -> None:
+    image = photo(7).convert("RGB")
+    versions = {
+        "camera": lambda path: image.save(path, "JPEG", quality=80, exif=camera_exif()),
+        "chat": lambda path: image.resize((200, 150)).save(path, "JPEG", quality=60),
+        "saved": lambda path: image.save(path, "JPEG", quality=98),
+    }
+    kept = set()
+    for number, names in enumerate(itertools.permutations("abc")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        place = dict(zip(names, versions, strict=True))
+        for name, version in place.items():
+            versions[version](folder / f"{name}.jpg")
+        group = twinpix.find(folder, store=None, workers=1).groups[0]
+        kept.add(place[Path(group.keeper).stem])
+    assert kept == {"camera"}
