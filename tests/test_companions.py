@@ -293,7 +293,7 @@ def test_nothing_is_lost_and_undo_restores(action: list[str], tmp_path: Path) ->
     for name, data in {"a/1.xmp": b"one", "b/1.xmp": b"one", "c/1.xmp": b"two", "d/1.aae": b"three"}.items():
         write(tmp_path, f"photos/{name}", data)
     before, path = tree(tmp_path / "photos"), save(found, tmp_path / "r.json")
-    assert run(["resolve", str(path), *action, "--apply"]) == 0
+    assert run(["resolve", str(path), *action, "--yes", "--apply"]) == 0
     after = set(tree(tmp_path / "photos"))
     assert everything(tmp_path / "photos") == {data for data, _, _ in before.values()}
     if action != ["--hardlink"]:
@@ -368,7 +368,7 @@ def test_cases(name: str, folder: str, action: list[str], tmp_path: Path) -> Non
     assert run(["find", "case", "--no-store", "-m", "phash", "--keep", "path", "-o", "r.json"]) == 0
     if not json.loads(Path("r.json").read_text())["groups"]:
         pytest.skip("needs a decoder for HEIC")
-    assert run(["resolve", "r.json", *action, "--apply"]) == 0
+    assert run(["resolve", "r.json", *action, "--yes", "--apply"]) == 0
     after = tree(case)
     if action == ["--hardlink"]:
         assert set(after) == set(before)

@@ -1,6 +1,7 @@
 """resolve --interactive, driven through a real terminal; and what is remembered of it."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -126,7 +127,7 @@ def test_a_session(asked: Path) -> None:
     terminal.type("q\r")
     code, screen = terminal.end()
     assert code == 0
-    assert any("0 files to move" in line and "3 files dealt with before" in line for line in screen)
+    assert any("0 files to move" in line and "3 images dealt with before" in line for line in screen)
 
 
 def test_without_apply_nothing_is_touched(asked: Path) -> None:
@@ -229,6 +230,80 @@ def test_ctrl_c_and_the_end_of_the_input(asked: Path) -> None:
     terminal.until("?:")
     terminal.type("\x04")
     assert terminal.end()[0] == 0
+
+
+DELETE = ("resolve", "r.json", "--delete", "--apply")
+
+
+@pytest.mark.parametrize(("leave", "what"), [("q\r", "quit"), ("\x04", "end")])
+def test_leaving_a_dialogue_deletes_nothing(leave: str, what: str, asked: Path) -> None:
+    before = tree(asked / "photos")
+    terminal = Terminal(*DELETE, "-i", "--no-store")
+    terminal.until("?:")
+    terminal.type("\r")
+    terminal.until("Group 2 of 4")
+    terminal.type(leave)
+    if what == "quit":
+        terminal.until("Type delete to go on:")
+        terminal.type("y\r")
+    code, screen = terminal.end()
+    assert code == 3
+    assert "nothing was done" in "".join(screen)
+    assert tree(asked / "photos") == before
+
+
+def test_the_word_deletes(asked: Path) -> None:
+    terminal = Terminal(*DELETE)
+    screen = terminal.until("Type delete to go on:")
+    assert any(
+        line.startswith("8 files (") and "would be deleted for good: there is no undo." in line for line in screen
+    )
+    terminal.type("delete\r")
+    code, screen = terminal.end()
+    assert code == 0
+    assert "8 files deleted" in "\n".join(screen)
+    assert len(tree(asked / "photos")) == 5
+
+
+@pytest.mark.parametrize("answer", ["y", "n", "end"])
+def test_who_quits_is_asked_whether_to_act(answer: str, asked: Path) -> None:
+    terminal = Terminal(*MOVE, "--apply")
+    terminal.until("?:")
+    terminal.type("\r")
+    terminal.until("Group 2 of 4")
+    terminal.type("q\r")
+    terminal.until("do that now? [y/N]")
+    terminal.type("\x04" if answer == "end" else f"{answer}\r")
+    assert terminal.end()[0] == 0
+    assert (asked / "out").exists() == (answer == "y")
+
+
+@pytest.mark.parametrize("options", [[], ["-i", "--no-store"], ["--json"]])
+def test_nothing_is_deleted_for_good_unasked(options: list[str], asked: Path) -> None:
+    """Answers from a pipe, whatever they are, do not stand for a word on a terminal."""
+    before = tree(asked / "photos")
+    command = [sys.executable, "-m", "twinpix", *DELETE, *options]
+    for text in ("", "\n" * 4, "\n" * 4 + "delete\nyes\ny\n"):
+        done = subprocess.run(command, input=text, capture_output=True, text=True)
+        decided = bool(text) or "-i" not in options
+        assert done.returncode == (3 if decided else 0)
+        assert ("nothing was done" in done.stderr) == decided
+        assert tree(asked / "photos") == before
+    done = subprocess.run([*command, "--yes"], input="\n" * 4, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(tree(asked / "photos")) == 5
+
+
+def test_the_end_of_the_input_is_no_yes(asked: Path) -> None:
+    before = tree(asked / "photos")
+    for option in ("--yes", "--no-store"):
+        for action in (["--delete"], ["--move", "out"]):
+            command = [sys.executable, "-m", "twinpix", "resolve", "r.json", "-i", *action, "--apply", option]
+            done = subprocess.run(command, input="\n\n", capture_output=True, text=True)
+            assert done.returncode == 3
+            assert "the input ended before the last group: nothing was done; what was chosen is in" in done.stderr
+            assert tree(asked / "photos") == before
+            (asked / "r.choices.jsonl").unlink()
 
 
 @pytest.mark.parametrize("protocol", ["blocks", "kitty", "iterm2", "sixel"])

@@ -85,7 +85,7 @@ def test_a_delete_whose_line_is_not_written_is_known_to_be_done(
     report = fresh(tmp_path / "a", "delete", groups=2)
     with pytest.MonkeyPatch.context() as patch:
         failing(patch, 3, last=3)  # the head and its units, then "ready", then the first that was deleted
-        assert run(["resolve", report, "--delete", "--apply"]) == 3
+        assert run(["resolve", report, "--delete", "--yes", "--apply"]) == 3
     assert "1 file deleted" in capfd.readouterr().out
     (session,) = journal.read("r.journal.jsonl").sessions
     gone = {number for number, step in session.steps.items() if not os.path.exists(step.path)}
@@ -167,7 +167,7 @@ def test_a_removal_whose_answer_is_an_error(after: bool, tmp_path: Path) -> None
     report = fresh(tmp_path / "a", "delete", groups=2)
     with pytest.MonkeyPatch.context() as patch:
         once(patch, lambda path: path.endswith(".aside"), "unlink", after=after)
-        assert run(["resolve", report, "--delete", "--apply"]) == (0 if after else 3)
+        assert run(["resolve", report, "--delete", "--yes", "--apply"]) == (0 if after else 3)
     sessions = journal.read("r.journal.jsonl").sessions
     gone = {number for number, step in sessions[0].steps.items() if not os.path.exists(step.path)}
     assert gone == sessions[0].done

@@ -108,7 +108,7 @@ def killed_after_one_file(base: Path) -> Path:
             os.kill(os.getpid(), signal.SIGKILL)
 
         journal.Journal.done = killed  # type: ignore[method-assign, assignment]
-        run(["resolve", str(path), "--delete", "--apply"])
+        run(["resolve", str(path), "--delete", "--yes", "--apply"])
 
     assert in_child(work) == signal.SIGKILL
     assert len(os.listdir(base / "dup")) == 1
@@ -143,14 +143,14 @@ def test_a_run_that_goes_on_checks_like_a_first_one(
     path = killed_after_one_file(tmp_path)
     change(tmp_path)
     before = tree(tmp_path / "dup")
-    assert run(["resolve", str(path), "--delete", "--apply"]) == 3
+    assert run(["resolve", str(path), "--delete", "--yes", "--apply"]) == 3
     assert tree(tmp_path / "dup") == before
     assert "by a run that was killed" in capfd.readouterr().out
 
 
 def test_a_run_goes_on(tmp_path: Path) -> None:
     path = killed_after_one_file(tmp_path)
-    assert run(["resolve", str(path), "--delete", "--apply"]) == 0
+    assert run(["resolve", str(path), "--delete", "--yes", "--apply"]) == 0
     assert not os.listdir(tmp_path / "dup")
     assert len(os.listdir(tmp_path / "keep")) == 2
 
@@ -159,7 +159,7 @@ def test_a_journal_that_does_not_say_what_stayed_goes_no_further(tmp_path: Path)
     path = killed_after_one_file(tmp_path)
     lines = (tmp_path / "r.journal.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "r.journal.jsonl").write_bytes(b"".join(line for line in lines if not line.startswith(b'{"keep"')))
-    assert run(["resolve", str(path), "--delete", "--apply"]) == 3
+    assert run(["resolve", str(path), "--delete", "--yes", "--apply"]) == 3
     assert len(os.listdir(tmp_path / "dup")) == 1
 
 
@@ -221,7 +221,7 @@ def test_two_users_do_not_delete_both_copies(tmp_path: Path) -> None:
         save(report(tmp_path, groups, ("a", "b")), tmp_path / f"{name}.json")
     runs = [
         subprocess.Popen(
-            [sys.executable, "-m", "twinpix", "resolve", f"{name}.json", "--delete", "--apply"],
+            [sys.executable, "-m", "twinpix", "resolve", f"{name}.json", "--delete", "--yes", "--apply"],
             env={**os.environ, "HOME": str(tmp_path / name), "XDG_STATE_HOME": str(tmp_path / name)},
             stdout=subprocess.DEVNULL,
         )

@@ -57,7 +57,7 @@ def test_a_library_that_is_named_is_read_and_never_acted_in(paths: list[str], ac
     (group,) = json.loads(Path("r.json").read_text())["groups"]
     assert group["keeper"].startswith("photos/L.photoslibrary/")
     assert len(group["members"]) == (3 if len(paths[0]) < 25 else 2)
-    assert run(["resolve", "r.json", *action, "--apply"]) == 0
+    assert run(["resolve", "r.json", *action, "--yes", "--apply"]) == 0
     assert tree(photos / "L.photoslibrary") == before
     assert (photos / "Exports/IMG_1.png").exists() == (action == ["--hardlink"])
 
@@ -72,7 +72,7 @@ def test_an_edited_report_does_not_change_that(through: str, photos: Path, capfd
     edited = replace(found, groups=[replace(group, members=members)], references=[])
     save(edited, Path("r.json"))
     assert not any(member.protected for member in reports.read("r.json").groups[0].members)
-    assert run(["resolve", "r.json", "--delete", "--apply"]) == 3
+    assert run(["resolve", "r.json", "--delete", "--yes", "--apply"]) == 3
     assert "lies in a library of another program" in capfd.readouterr().out
     assert tree(photos / "L.photoslibrary") == before
 

@@ -30,7 +30,7 @@ for number, option in enumerate(sys.argv[1:] or OPTIONS):
         names = [f"{at}/{folder}/{name}" for name in ("0.png", "1.png") for at in (first, second)]
         groups = [group(base, 1, [*names[:2], f"{first}/{folder}/true copy.png"]), group(base, 2, names[2:])]
         path = save(report(base, groups, ("branch", "merged")), base / f"{folder}.json")
-        code = run(["resolve", str(path), *option.split("="), "--apply"])
+        code = run(["resolve", str(path), *option.split("="), "--yes", "--apply"])
         left = contents(base / "branch" / folder) & contents(base / "merged" / folder)
         print(f"RESULT {folder}: {code} {left == {content(3), content(4)}}")
         print(f"NAMES {sorted(os.listdir(base / 'branch' / folder))}")

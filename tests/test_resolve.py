@@ -93,7 +93,7 @@ def state(action: str, base: Path) -> bool:
 
 def test_delete_is_for_good(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = str(save(library(tmp_path, 2), tmp_path / "r.json"))
-    assert run(["resolve", path, "--delete", "--apply"]) == 0
+    assert run(["resolve", path, "--delete", "--yes", "--apply"]) == 0
     assert "undo" not in capfd.readouterr().out
     assert sorted(tree(tmp_path / "photos")) == ["0.png", "1.png", "alone.png"]
     assert run(["undo", "r.journal.jsonl"]) == 3

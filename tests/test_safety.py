@@ -128,7 +128,7 @@ def test_a_discard_that_changed_is_left(
     path = save(library(tmp_path, 2, equal=action == "hardlink"), tmp_path / "r.json")
     change(tmp_path / "photos/sub/0 small.png")
     before = contents(tmp_path)
-    assert run(["resolve", str(path), *OPTIONS[action], "--apply"]) == 3
+    assert run(["resolve", str(path), *OPTIONS[action], "--yes", "--apply"]) == 3
     assert "left" in capfd.readouterr().out
     gone = {content(10 * n + at) for n in (0, 1) for at in (1, 2)} if action == "delete" else set()
     assert before - gone <= contents(tmp_path, Path(os.environ["XDG_DATA_HOME"]))
@@ -142,7 +142,7 @@ def test_nothing_goes_when_what_stays_changed(
 ) -> None:
     path = save(library(tmp_path, 2, equal=action == "hardlink"), tmp_path / "r.json")
     change(tmp_path / "photos/0.png")
-    assert run(["resolve", str(path), *OPTIONS[action], "--apply"]) == 3
+    assert run(["resolve", str(path), *OPTIONS[action], "--yes", "--apply"]) == 3
     assert "what would stay" in capfd.readouterr().out or change is not edit_in_secret
     assert (tmp_path / "photos/0 copy.png").stat().st_nlink == 1
     assert (tmp_path / "photos/sub/0 small.png").stat().st_nlink == 1
@@ -418,7 +418,7 @@ def test_a_lying_report_is_refused_whole(lie: str, tmp_path: Path, capfd: pytest
     path = save(lying(tmp_path, lie), tmp_path / "r.json")
     before = tree(tmp_path)
     for options in OPTIONS.values():
-        assert run(["resolve", str(path), *options, "--apply"]) == 3
+        assert run(["resolve", str(path), *options, "--yes", "--apply"]) == 3
         assert "the report cannot be trusted" in capfd.readouterr().err
     assert tree(tmp_path) == before
 
@@ -437,7 +437,7 @@ def test_one_file_under_two_names(
     names = ["photos/k.png", "photos/again.png", *(["photos/d.png"] if how.endswith("discards") else [])]
     path = save(report(tmp_path, [group(tmp_path, 1, names)]), tmp_path / "r.json")
     before = contents(tmp_path / "photos")
-    assert run(["resolve", str(path), *option, "--apply"]) == 3
+    assert run(["resolve", str(path), *option, "--yes", "--apply"]) == 3
     printed = capfd.readouterr().out
     assert "is another name of" in printed or "is a symbolic link now" in printed
     assert (tmp_path / "photos/k.png").exists()
@@ -453,7 +453,7 @@ def test_a_bind_mount_is_another_name(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "photos/a", tmp_path / "photos/b", dirs_exist_ok=True)
     path = save(report(tmp_path, [group(tmp_path, 1, ["photos/a/k.png", "photos/b/k.png"])]), tmp_path / "r.json")
     script = f"""mount --bind {tmp_path}/photos/a {tmp_path}/photos/b || exit 77
-{sys.executable} -m twinpix resolve {path} --delete --apply; echo "code $?" """
+{sys.executable} -m twinpix resolve {path} --delete --yes --apply; echo "code $?" """
     done = subprocess.run([unshare, "-rm", "sh", "-c", script], capture_output=True, text=True)
     if "code" not in done.stdout:
         pytest.skip("may not mount here")

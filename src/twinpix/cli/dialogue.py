@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from twinpix.cli.confirming import Left
 from twinpix.errors import StoppedError, UsageError
 from twinpix.model import Group, Member, Report
 from twinpix.pipeline.choices import Choices
@@ -26,13 +27,17 @@ _HELP = """  Enter      keep what is marked, the others go
   n 2,3      these are no duplicates of the others: keep them, and do not find them together again
   s          skip: decide later
   b          back to the group before
-  q          quit: on to the plan of what was decided; the same command asks on from there
+  q          quit: the plan of what was decided is shown, and asked about; the same command goes on from there
 """
 _DRAWN = 12  # images of a group
 
 
 class Closed(Exception):  # noqa: N818 - the end of the answers is no error
-    """Nobody answers any more, or nobody wants to."""
+    """Nobody answers any more."""
+
+
+class Quit(Closed):
+    """The user wants to answer no more."""
 
 
 class Answer(NamedTuple):
@@ -52,7 +57,7 @@ class Dialogue(NamedTuple):
     memory: "Memory"
     companions: CompanionNotes
 
-    def walk(self) -> None:
+    def walk(self) -> Left:
         """Ask from the first group that is not decided on; ends with the last, or when the user quits."""
         groups = self.report.groups
         place = self._undecided(0)
@@ -68,10 +73,11 @@ class Dialogue(NamedTuple):
                 self.show([member.path for member in group.members])
             try:
                 back = self._decide(group)
-            except Closed:
-                return
+            except Closed as end:
+                return Left.quit if isinstance(end, Quit) else Left.closed
             place = max(0, place - 1) if back else self._undecided(place + 1)
         print("\nno more groups")
+        return Left.decided
 
     def _undecided(self, start: int) -> int:
         """The place of the first group from `start` on that is not decided on."""
@@ -160,8 +166,16 @@ class Memory:
                 verdicts.forget(store, *held)
 
 
-def asked(report: Report, path: str, options: "Options", *, show: bool) -> Mapping[int, Sequence[str]]:
-    """Ask a user about the groups of a report; returns the paths that stay of each that was decided."""
+class Decided(NamedTuple):
+    """What a user decided."""
+
+    kept: Mapping[int, Sequence[str]]  # by a group's number the paths that stay
+    left: Left
+    path: str  # where it was written
+
+
+def asked(report: Report, path: str, options: "Options", *, show: bool) -> Decided:
+    """Ask a user about the groups of a report."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # a key that is no text is an answer not understood
     choices = Choices.beside(report, path)
@@ -169,13 +183,13 @@ def asked(report: Report, path: str, options: "Options", *, show: bool) -> Mappi
         print(f"{printable(choices.refused)}; this begins without it")
     draw = partial(_draw, report) if show else None
     try:
-        Dialogue(report, choices, draw, Memory(options), CompanionNotes(report.base)).walk()
+        left = Dialogue(report, choices, draw, Memory(options), CompanionNotes(report.base)).walk()
     except KeyboardInterrupt:
         kept = f"; what was chosen is in {choices.path}, the same command goes on from there" if choices.kept else ""
         raise StoppedError(f"stopped{kept}") from None
     if choices.kept:
         print(f"{plural(len(choices.kept), 'group')} of {len(report.groups):,} decided\n")
-    return choices.kept
+    return Decided(choices.kept, left, choices.path)
 
 
 def _draw(report: Report, paths: Sequence[str]) -> None:
@@ -242,7 +256,7 @@ def _understood(given: str, group: Group, marked: Sequence[int]) -> Answer | Non
     if given in ("b", "back"):
         return Answer(back=True)
     if given in ("q", "quit"):
-        raise Closed
+        raise Quit
     places = _places(given, len(group.members))
     return Answer(keep=places) if places else None
 

@@ -27,7 +27,9 @@ def resolve(
         str | None,
         typer.Option("--copy-kept", metavar="DIR", help="Copy one of each group, and all that is unique, to DIR."),
     ] = None,
-    delete: Annotated[bool, typer.Option("--delete", help="Remove what goes for good: there is no undo.")] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove what goes for good: there is no undo; asks first.")
+    ] = False,
     hardlink: Annotated[bool, typer.Option("--hardlink", help="Make identical files names of one file.")] = False,
     symlink: Annotated[
         bool, typer.Option("--symlink", help="Make identical files links to the one that stays.")
@@ -67,6 +69,9 @@ def resolve(
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="With --interactive: draw each group in the terminal.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without, the plan is printed.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask: needed by --delete --apply without a terminal.")
+    ] = False,
     journal: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +94,7 @@ def resolve(
     )
     from twinpix import actions, pipeline, plugins
     from twinpix import report as reports
-    from twinpix.cli import dialogue, plans
+    from twinpix.cli import confirming, dialogue, plans
     from twinpix.machine import no_garbage_collection
     from twinpix.pipeline import ground
     from twinpix.pipeline.terminal import progress
@@ -103,17 +108,17 @@ def resolve(
     found = reports.read(report)
     if keep is not None or stricter is not None:
         found = pipeline.decide_again(found, keep, stricter)
-    choices = None
+    decided = None
     if interactive:
         options = common.options({"store": store, "no_store": no_store})
-        choices = dialogue.asked(found, report, options, show=show)
+        decided = dialogue.asked(found, report, options, show=show)
     with ground.on(report, plugins.name_of(act), actions.options_of(act), path=journal, apply=apply) as place:
         plan = pipeline.plan(
             found,
             act,
             sidecars=sidecars.value,
             only=_relations(only),
-            choices=choices,
+            choices=decided.kept if decided else None,
             dealt_with=place.dealt_with,
             source=os.path.abspath(report),
         )
@@ -131,6 +136,10 @@ def resolve(
             elif plan.units:
                 print("nothing was touched; --apply does it")
             return Exit.DONE
+        left, kept = (decided.left, decided.path) if decided else (confirming.Left.decided, "")
+        if not confirming.agreed(plan, act, left, yes=yes, kept=kept):
+            print("nothing was done")
+            return Exit.REFUSED if act.permanent else Exit.DONE
         outcome = pipeline.apply(plan, place.journal, progress())
         outcome.left += place.left
     if as_json:
