@@ -219,13 +219,12 @@ def test_evaluate_as_documented() -> None:
     found = evaluate(truth, truth)
     assert {key: float(found[key]) for key in ("map", "ndcg", "jaccard")} == {"map": 1, "ndcg": 1, "jaccard": 1}
     assert found["support"].tolist() == [4, 6]
-    assert set(found) == {"map", "ndcg", "jaccard", "precision", "recall", "f1_score", "f1-score", "support"}
+    assert set(found) == {"map", "ndcg", "jaccard", "precision", "recall", "f1_score", "support"}
     assert set(evaluate(truth, truth, metric="map")) == {"map"}
     assert set(evaluate(truth, truth, metric="Classification")) == {
         "precision",
         "recall",
         "f1_score",
-        "f1-score",
         "support",
     }
     halves = evaluate({"1": ["2"], "2": ["1"], "3": []}, {"1": ["2", "3"], "2": ["1"], "3": ["1"]}, "classification")

@@ -42,11 +42,16 @@ def check_arguments(image_dir: Any, duplicate_map: Any, filename: Any) -> None:
         raise AssertionError("Provided filename has no duplicates!")
 
 
-def draw(folder: str, filename: str, duplicates: Sequence[tuple[str, str]]) -> "Figure":
-    """The figure: the image on top, its duplicates, pairs of name and score, in rows below."""
+def draw(
+    folder: str, filename: str, duplicates: Sequence[tuple[str, str]], size: tuple[float, float] | None = None
+) -> "Figure":
+    """The figure: the image on top, its duplicates, pairs of name and score, in rows below.
+
+    `size` is its width and height in inches; by default as large as the images need.
+    """
     columns = min(_COLUMNS, max(2, len(duplicates)))
     rows = math.ceil(len(duplicates) / columns)
-    out = figure.new(2.4 * columns, 3.2 + 2.4 * rows)
+    out = figure.new(*(size or (2.4 * columns, 3.2 + 2.4 * rows)))
     grid = out.add_gridspec(rows + 1, columns, height_ratios=[1.4, *[1.0] * rows])
     top = out.add_subplot(grid[0, :])
     _cell(top, os.path.join(folder, filename), f"Original image: {figure.shortened(filename, 22 * columns)}", 640)

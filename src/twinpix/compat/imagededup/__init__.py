@@ -2,3 +2,7 @@
 
 Where imagededup fails for no reason, this does not; docs/imagededup.md lists what differs.
 """
+
+from twinpix import __version__
+
+__all__ = ["__version__"]

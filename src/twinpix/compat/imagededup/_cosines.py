@@ -11,6 +11,8 @@ from twinpix.compat.imagededup._maps import neighbour_map
 from twinpix.model import DIGITS
 from twinpix.search.base import Pairs
 
+_PAIRS = 4096  # whose vectors are in memory at once
+
 
 class Encodings(NamedTuple):
     """Images by name, and their numbers: `(n, d)`, or more axes where a model gives them."""
@@ -65,7 +67,8 @@ def _single(row: NDArray[Any]) -> NDArray[np.float32]:
 def neighbours(encodings: Encodings, least: float, *, scores: bool, threads: int) -> dict[Any, list[Any]]:
     """Each name's neighbours whose cosine is at least `least`, in the order of the names; pairs with it if `scores`.
 
-    Cosines are rounded to four decimals. One with a row of zeros, which has no direction, is 0.
+    The threshold is compared with the cosine in full, which is then rounded to four decimals. One with a row of
+    zeros, which has no direction, is 0.
     """
     names, vectors = encodings
     if not names:
@@ -75,14 +78,27 @@ def neighbours(encodings: Encodings, least: float, *, scores: bool, threads: int
         raise ValueError(f"encodings are rows of numbers, these are {shape}: let the model end with a pooling")
     sound: NDArray[np.bool_] = np.any(vectors, axis=1)
     rows = np.flatnonzero(sound)
-    radius = search.radius_of_cosine(least)
+    radius = search.radius_of_cosine(max(-1.0, least - 10**-DIGITS))  # the search rounds, the threshold does not
     backend = f"cosine:threads={threads}" if threads > 1 else "auto"
-    i, j, distance = search.self_join(vectors if sound.all() else vectors[rows], radius, backend)
-    i, j, cosine = rows[i], rows[j], np.round(1 - distance.astype(np.float64), DIGITS)
+    i, j, _ = search.self_join(vectors if sound.all() else vectors[rows], radius, backend)
+    i, j = rows[i], rows[j]
+    cosine = _cosines(vectors, i, j)
+    enough = cosine >= least
+    i, j, cosine = i[enough], j[enough], np.round(cosine[enough], DIGITS)
     if least <= 0 and not sound.all():
         a, b, zeros = _with_zeros(sound)
         i, j, cosine = np.concatenate([i, a]), np.concatenate([j, b]), np.concatenate([cosine, zeros])
     return neighbour_map(names, i, j, cosine, scores=scores, nearest_first=False)
+
+
+def _cosines(vectors: NDArray[Any], i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The cosines `(m,)` of pairs of rows, in double precision."""
+    out = np.empty(len(i))
+    for start in range(0, len(i), _PAIRS):
+        a, b = (vectors[rows[start : start + _PAIRS]].astype(np.float64) for rows in (i, j))
+        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        out[start : start + _PAIRS] = np.clip(np.einsum("nd,nd->n", a, b) / lengths, -1, 1)
+    return out
 
 
 def _with_zeros(sound: NDArray[np.bool_]) -> Pairs:

@@ -1,16 +1,14 @@
-"""A folder's images to codes, seen as imagededup sees a folder, and what it says of arguments."""
+"""A folder's images to codes, seen as imagededup sees a folder."""
 
 import os
-import warnings
 from typing import Any, NamedTuple
 
+from twinpix.compat.imagededup._arguments import is_given
+from twinpix.compat.imagededup._progress import progress
 from twinpix.compat.imagededup.utils.general_utils import generate_files, generate_relative_names
 from twinpix.compat.imagededup.utils.image_utils import IMG_FORMATS, invalid
 from twinpix.model import Bytes2D
 from twinpix.pipeline.encoding import encode_files
-from twinpix.pipeline.terminal import progress
-
-UNSET = -1  # a number of workers that nobody gave
 
 
 class Coded(NamedTuple):
@@ -27,13 +25,15 @@ def coded(image_dir: Any, spec: str, *, recursive: bool, num_enc_workers: int, v
     `ValueError` when there is no such folder.
     """
     files = list(map(os.fspath, generate_files(image_dir, recursive)))
+    seen = progress(verbose)
     found = encode_files(
         files,
         [spec],
         decode="reference",
-        workers=0 if num_enc_workers == UNSET else max(1, num_enc_workers),
-        progress=progress(verbose),
+        workers=max(1, num_enc_workers) if is_given(num_enc_workers) else 0,
+        progress=seen,
     )
+    seen.settle("read", len(files))
     (prints,) = found.values()
     for failure in prints.failures:
         invalid(failure.path, failure.error)
@@ -44,24 +44,3 @@ def coded(image_dir: Any, spec: str, *, recursive: bool, num_enc_workers: int, v
         else:
             invalid(uris[row], "truncated" if damaged else f"{form} is not read here")
     return Coded(generate_relative_names(image_dir, [uris[row] for row in kept]), prints.codes[kept])
-
-
-def threads_of(workers: int) -> int:
-    """Threads for so many workers; 0, as many as the search takes by itself, when nobody gave a number."""
-    return 0 if workers == UNSET else max(0, workers)
-
-
-def check_input(image_dir: Any, encoding_map: Any, *, recursive: bool, num_enc_workers: int) -> None:
-    """Raise `ValueError` without images and encodings; warn of what has no effect when there are encodings."""
-    if image_dir:
-        return
-    if not encoding_map:
-        raise ValueError("Provide either an image directory or encodings!")
-    if recursive:
-        warnings.warn("recursive parameter is irrelevant when using encodings.", SyntaxWarning, stacklevel=3)
-    if num_enc_workers != UNSET:
-        warnings.warn(
-            "Parameter num_enc_workers has no effect since encodings are already provided",
-            RuntimeWarning,
-            stacklevel=3,
-        )

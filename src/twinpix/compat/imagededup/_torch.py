@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinpix.compat.imagededup._cosines import Encodings
+from twinpix.compat.imagededup._progress import progress
 from twinpix.compat.imagededup.utils.general_utils import generate_files, generate_relative_names
 from twinpix.compat.imagededup.utils.image_utils import invalid, load_image
 from twinpix.compat.imagededup.utils.models import CustomModel, pytorch
-from twinpix.pipeline.terminal import progress
 
 _NOTHING = "the model gave no finite numbers for it"
 

@@ -19,15 +19,27 @@ def evaluate(
     """Metrics of a retrieved map against the true one: `map`, `ndcg`, `jaccard`, `classification` or `all`.
 
     Precision, recall, F1 (as `f1_score` and `f1-score`) and support are arrays [not duplicate, duplicate].
-    Raises `ValueError` for another metric or empty maps, and what `twinpix.evaluation.check` raises.
+    Raises `ValueError` for another metric or empty maps, `AttributeError` without maps, and what
+    `twinpix.evaluation.check` raises.
     """
     name = metric.lower()
     if name not in _NAMES:
         raise ValueError("Acceptable metrics are: " + ", ".join(repr(known) for known in _NAMES))
-    truth, retrieved = evaluation.names_only(ground_truth_map or {}), evaluation.names_only(retrieved_map or {})
+    if ground_truth_map is None or retrieved_map is None:
+        raise AttributeError("evaluate needs two maps: ground_truth_map and retrieved_map")
+    truth, retrieved = evaluation.names_only(ground_truth_map), evaluation.names_only(retrieved_map)
     evaluation.check(truth, retrieved)
     if name == "classification":
-        return classification_metrics(truth, retrieved)
+        return _Scores(classification_metrics(truth, retrieved))
     if name == "all":
-        return {**get_all_metrics(truth, retrieved), **classification_metrics(truth, retrieved)}
-    return {name: mean_metric(truth, retrieved, name)}
+        return _Scores({**get_all_metrics(truth, retrieved), **classification_metrics(truth, retrieved)})
+    return {name: mean_metric(truth, retrieved, metric=name)}
+
+
+class _Scores(dict[str, Any]):
+    """Scores by name; F1 answers to `f1_score` and, as imagededup's README has it, to `f1-score`."""
+
+    def __missing__(self, key: str) -> Any:
+        if key == "f1-score":
+            return self["f1_score"]
+        raise KeyError(key)

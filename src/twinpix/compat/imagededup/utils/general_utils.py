@@ -2,11 +2,13 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from twinpix import outputs
+from twinpix.compat.imagededup._progress import progress
 
 T = TypeVar("T")
 
@@ -62,6 +64,19 @@ def save_json(results: Any, filename: str, float_scores: bool = False) -> None:
     """
     text = json.dumps(results, indent=2, sort_keys=True, default=float)
     outputs.write(os.fspath(filename), [text.encode("utf-8", "surrogatepass")], _RESULT)
+
+
+def parallelise(function: Callable[[Any], T], data: Sequence[Any], verbose: bool, num_workers: int) -> list[T]:
+    """What `function` gives for each of `data`, in their order; computed in so many threads.
+
+    Threads, not processes: a script that is no importable module needs no guard, and what it holds stays as it is.
+    """
+    seen, found = progress(verbose), list[T]()
+    with seen.stage("read", len(data)), ThreadPoolExecutor(max(1, num_workers)) as threads:
+        for value in threads.map(function, data):
+            found.append(value)
+            seen.advance()
+    return found
 
 
 def saved(results: T, outfile: str | None) -> T:

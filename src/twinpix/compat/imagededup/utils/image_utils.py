@@ -35,7 +35,7 @@ def load_image(
     except ImageError as error:
         invalid(name, error.reason)
         return None
-    return preprocess_image(_rgb(picture.image), target_size, grayscale)
+    return preprocess_image(_rgb(picture.image), target_size=target_size, grayscale=grayscale)
 
 
 def invalid(name: str, reason: str) -> None:
@@ -48,7 +48,10 @@ def preprocess_image(
 ) -> NDArray[np.uint8]:
     """Resize with Lanczos, then turn to grey, as asked for; raises `ValueError` for what is no image."""
     if isinstance(image, np.ndarray):
-        image = Image.fromarray(image.astype(np.uint8))
+        try:
+            image = Image.fromarray(image.astype(np.uint8))
+        except TypeError:
+            raise ValueError(f"Received image array with shape: {image.shape}, which is no image") from None
     elif not isinstance(image, Image.Image):
         raise ValueError("Input is expected to be a numpy array or a pillow object!")
     if target_size:

@@ -122,7 +122,7 @@ class _Pretrained:
         return network.avgpool(network.features(x)).flatten(1)
 
 
-class MobilenetV3(_Pretrained):
+class _MobilenetV3(_Pretrained):
     """MobileNetV3-small: 576 numbers, imagededup's default."""
 
     name = "mobilenet_v3_small"
@@ -130,7 +130,7 @@ class MobilenetV3(_Pretrained):
     transform: ClassVar[_Transform] = _SquashAndCrop(weights)
 
 
-class ViT(_Pretrained):
+class _ViT(_Pretrained):
     """ViT-B/16: 768 numbers, the mean of all that its encoder gives."""
 
     name = "vit_b_16"
@@ -143,9 +143,52 @@ class ViT(_Pretrained):
         return network.encoder(pytorch().cat([first, patches], dim=1)).mean(dim=1)
 
 
-class EfficientNet(_Pretrained):
+class _EfficientNet(_Pretrained):
     """EfficientNet-B4: 1,792 numbers."""
 
     name = "efficientnet_b4"
     weights = "EfficientNet_B4_Weights.IMAGENET1K_V1"
     transform: ClassVar[_Transform] = _Transform(weights)
+
+
+_NETWORKS = {"MobilenetV3": _MobilenetV3, "ViT": _ViT, "EfficientNet": _EfficientNet}
+
+
+def __getattr__(name: str) -> Any:
+    """A network by imagededup's name: a `torch.nn.Module` where PyTorch is installed, made when it is asked for."""
+    if name not in _NETWORKS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    made = _as_module(name, _NETWORKS[name])
+    globals()[name] = made
+    return made
+
+
+def _as_module(name: str, network: type[_Pretrained]) -> type[Any]:
+    """The class of a network; one that is a module of PyTorch loads its weights before it names its parts."""
+    try:
+        from torch import nn
+    except ImportError:
+        return type(name, (network,), {"__module__": __name__, "__doc__": network.__doc__})
+
+    class Module(network, nn.Module):  # type: ignore[valid-type, misc]
+        def __init__(self) -> None:
+            nn.Module.__init__(self)
+            network.__init__(self)
+
+        __call__ = nn.Module.__call__
+
+        def named_parameters(self, *given: Any, **named: Any) -> Any:
+            self._network()
+            return nn.Module.named_parameters(self, *given, **named)
+
+        def named_modules(self, *given: Any, **named: Any) -> Any:
+            self._network()
+            return nn.Module.named_modules(self, *given, **named)
+
+        def state_dict(self, *given: Any, **named: Any) -> Any:
+            self._network()
+            return nn.Module.state_dict(self, *given, **named)
+
+    Module.__name__ = Module.__qualname__ = name
+    Module.__doc__ = network.__doc__
+    return Module

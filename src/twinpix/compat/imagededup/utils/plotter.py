@@ -1,21 +1,71 @@
 """Plot an image and its duplicates."""
 
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from twinpix.evaluation.maps import Map
-
-
-def _validate_args(image_dir: Any, duplicate_map: Map, filename: str) -> None:
-    from twinpix.plots.duplicates import check_arguments
-
-    check_arguments(image_dir, duplicate_map, filename)
 
 
 def plot_duplicates(image_dir: Any, duplicate_map: Map, filename: str, outfile: str | None = None) -> None:
     """Draw `filename` and its duplicates below it, with scores where the map has them; show or save it.
 
-    Raises `AssertionError` without such a folder or without duplicates, `ValueError` for a name that is no key.
+    The figure is as large as matplotlib's `figure.figsize` says where that was changed. Maps that went through JSON
+    will do. Raises `AssertionError` without such a folder or without duplicates, `ValueError` for what is no map and
+    for a name that is no key, `UsageError` for an `outfile` that twinpix did not draw.
     """
-    from twinpix import plots
+    folder = _validate_args(image_dir=image_dir, duplicate_map=duplicate_map, filename=filename)
+    found = duplicate_map[filename]
+    if not found:
+        raise AssertionError("Provided filename has no duplicates!")
+    scores = isinstance(found[0], tuple | list)
+    _plot_images(image_dir=folder, orig=filename, image_list=found, scores=scores, outfile=outfile)
 
-    plots.plot_duplicates(image_dir, duplicate_map, filename, outfile)
+
+def _validate_args(image_dir: Any, duplicate_map: Any, filename: Any) -> Path:
+    """The folder as a path; raises for arguments that cannot be drawn."""
+    folder = Path(os.fspath(image_dir))
+    if not folder.is_dir():
+        raise AssertionError(
+            "Provided image directory does not exist! Please provide the image directory where all files are present!"
+        )
+    if not isinstance(duplicate_map, Mapping):
+        raise ValueError("Please provide a valid Duplicate map!")
+    if filename not in duplicate_map:
+        raise ValueError("Please provide a valid filename present as a key in the duplicate_map!")
+    return folder
+
+
+def _plot_images(
+    image_dir: Path, orig: str, image_list: Sequence[Any], scores: bool = False, outfile: str | None = None
+) -> None:
+    from twinpix.plots import duplicates, figure
+
+    pairs = [(item[0], _score(item[1])) if scores else (str(item), "") for item in image_list]
+    drawn = duplicates.draw(str(image_dir), orig, pairs, _chosen_size())
+    if outfile:
+        figure.save(drawn, outfile)
+    else:
+        figure.show(drawn)
+
+
+def _formatter(val: Any) -> Any:
+    """A cosine with three decimals, a distance as it is."""
+    return f"{val:.3f}" if isinstance(val, np.float32) else val
+
+
+def _score(value: Any) -> str:
+    return str(_formatter(np.float32(value) if isinstance(value, float) else value))
+
+
+def _chosen_size() -> tuple[float, float] | None:
+    """The size of figures in inches that the program has set; None where it left matplotlib's own."""
+    try:
+        from matplotlib import rcParams, rcParamsDefault
+    except ImportError:
+        return None  # said when the figure is made
+    width, height = rcParams["figure.figsize"]
+    return None if [width, height] == list(rcParamsDefault["figure.figsize"]) else (width, height)

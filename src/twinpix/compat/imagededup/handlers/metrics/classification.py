@@ -8,5 +8,4 @@ from twinpix.evaluation import Map
 
 def classification_metrics(ground_truth: Map, retrieved: Map) -> dict[str, Any]:
     """Arrays [not duplicate, duplicate] over all unordered pairs of keys."""
-    found = evaluation.classification(evaluation.names_only(ground_truth), evaluation.names_only(retrieved))
-    return {**found, "f1-score": found["f1_score"]}
+    return evaluation.classification(evaluation.names_only(ground_truth), evaluation.names_only(retrieved))

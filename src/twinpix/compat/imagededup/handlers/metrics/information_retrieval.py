@@ -4,13 +4,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twinpix import evaluation
-from twinpix.evaluation import Map, ndcg
-from twinpix.evaluation import average_precision as avg_prec
-from twinpix.evaluation import jaccard as jaccard_similarity
+from twinpix.evaluation import Map
+
+
+def avg_prec(correct_duplicates: Sequence[Any], retrieved_duplicates: Sequence[Any]) -> float:
+    """The average precision of a ranked list, 0 to 1; 1 when both are empty, 0 when one is."""
+    return evaluation.average_precision(correct_duplicates, retrieved_duplicates)
+
+
+def ndcg(correct_duplicates: Sequence[Any], retrieved_duplicates: Sequence[Any]) -> float:
+    """The normalised discounted cumulative gain of a ranked list, 0 to 1; see `avg_prec` for empty lists."""
+    return evaluation.ndcg(correct_duplicates, retrieved_duplicates)
+
+
+def jaccard_similarity(correct_duplicates: Sequence[Any], retrieved_duplicates: Sequence[Any]) -> float:
+    """The share that both lists have of what either has; see `avg_prec` for empty lists."""
+    return evaluation.jaccard(correct_duplicates, retrieved_duplicates)
+
 
 METRICS = {"map": avg_prec, "ndcg": ndcg, "jaccard": jaccard_similarity}
-
-__all__ = ["METRICS", "avg_prec", "get_all_metrics", "jaccard_similarity", "mean_metric", "ndcg"]
 
 
 def mean_metric(ground_truth: Mapping[str, Sequence[Any]], retrieved: Map, metric: str = "map") -> float:

@@ -1,0 +1,60 @@
+"""Progress in per cent on stderr, in a terminal, a notebook and a log file alike."""
+
+import sys
+
+from twinpix.pipeline.progress import Progress
+
+_LABELS = {"read": "Encoding images", "compare": "Comparing images"}
+
+
+class Percent(Progress):
+    """One line a stage that is written again whenever the share that is done has another whole number of per cent."""
+
+    def __init__(self) -> None:
+        self._stage, self._total, self._done, self._shown = "", 0, 0, -1
+
+    def start(self, stage: str, total: int) -> None:
+        self._stage, self._total, self._done, self._shown = stage, total, 0, -1
+        self._show()
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+        self._show()
+
+    def finish(self) -> None:
+        _write("\n")
+
+    def settle(self, stage: str, total: int) -> None:
+        """Say that all is done where nothing was left to do: what a store holds is not computed again."""
+        if self._shown < 0:
+            self.start(stage, total)
+            self.advance(total)
+            self.finish()
+
+    def note(self, text: str) -> None:
+        _write(f"\ntwinpix: {text}\n")
+
+    def _show(self) -> None:
+        share = 100 * self._done // self._total if self._total else 100  # nothing is left to do
+        if share != self._shown:
+            self._shown = share
+            label = _LABELS.get(self._stage, self._stage)
+            _write(f"\r{label}: {share}% {self._done:,}/{self._total:,}")
+
+
+def _write(text: str) -> None:
+    if sys.stderr is not None:  # a program without a console
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+class Silent(Progress):
+    """No progress, for `verbose=False`."""
+
+    def settle(self, stage: str, total: int) -> None:
+        """Say nothing."""
+
+
+def progress(verbose: object) -> Percent | Silent:
+    """Progress for `verbose=True`, none at all without."""
+    return Percent() if verbose else Silent()

@@ -1,0 +1,17 @@
+"""Every hash compared with the query by a function of the caller's."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+class BruteForce:
+    """Compares a query with every hash of `hash_dict`, a map from names to hashes, by `distance_function`."""
+
+    def __init__(self, hash_dict: Mapping[str, str], distance_function: Callable[[str, str], Any]) -> None:
+        self.hash_dict = hash_dict
+        self.distance_function = distance_function
+
+    def search(self, query: str, tol: int = 10) -> list[tuple[str, Any]]:
+        """Names and distances of the hashes at most `tol` from the query, in the order of the map."""
+        found = ((name, self.distance_function(query, value)) for name, value in self.hash_dict.items())
+        return [(name, distance) for name, distance in found if distance <= tol]
