@@ -2,7 +2,8 @@
 
 from twinpix.imaging.decode import decode, decoder_name, picture_of, thumbnail, undecoded
 from twinpix.imaging.identity import pixel_digest
-from twinpix.imaging.opening import MAX_PIXELS, extra_decoder, is_installed
+from twinpix.imaging.limits import MAX_PIXELS
+from twinpix.imaging.opening import extra_decoder, is_installed
 from twinpix.imaging.picture import Flavour, Picture
 from twinpix.imaging.sniff import IMAGE_SUFFIXES, claims_image, claims_raw, sniff
 

@@ -14,12 +14,16 @@ from twinpix.imaging.opening import open_image
 from twinpix.imaging.picture import BASE
 
 MOST = 0.5  # a truncated picture must still have this share of its pixels
+_LARGEST = 1 << 26  # pixels of a truncated picture, which is decoded twice
 _LAST_ROWS = 16  # of pixels, in one row of a JPEG's blocks
 _GREY = 128  # what a JPEG decoder shows where data is missing
 
 
 def salvage(data: bytes, name: str, error: Exception, draft: int | None) -> Image.Image:
     """What can be decoded of a truncated file: the missing part grey, at least `MOST` of it there."""
+    image = open_image(data, name)
+    if not draft and image.width * image.height > _LARGEST:
+        raise ImageError("decode", reason(error)) from None
     rows = _on_two_grounds(data, name, draft)
     if rows is None:
         raise ImageError("decode", reason(error)) from None

@@ -13,8 +13,9 @@ from PIL import Image, ImageFile
 
 from twinpix.errors import ImageError
 from twinpix.imaging import jpeg
-from twinpix.imaging.channels import orientation, reduced, to_luma, to_rgb, turned, upright
+from twinpix.imaging.channels import deep_rgb, orientation, reduced, reduced_rgb, to_luma, to_rgb, turned, upright
 from twinpix.imaging.damage import MOST, grey_rows, missing_of, salvage, truncated_allowed
+from twinpix.imaging.depth import TooDeepError, deep_frame, loses_depth, stored_depth
 from twinpix.imaging.guard import guarded, quiet
 from twinpix.imaging.lost import lost_part
 from twinpix.imaging.opening import HALVED, format_of, open_image
@@ -25,6 +26,7 @@ from twinpix.model import Decode
 
 VERSION = 3  # raised whenever the same bytes may decode to other pixels
 
+_DARK = 64  # of 255: no image of 16 bits is as dark all over, but for one that has fewer bits in use
 _MISSING = "part of the data is missing or broken"
 
 
@@ -65,12 +67,30 @@ def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> P
         traits = traits_of(image, data, format_of(data, name, image), fault=fault)
         return Picture(image, *full, image.format or "", mode, data, name, damaged, traits=traits)
     turn = orientation(image)
+    image = _brightened(image, data, format_of(data, name, image))
     whole = turned(to_luma(image), turn)
-    colours = reduced(turned(to_rgb(image), turn), colour) if colour else None
+    colours = reduced_rgb(image, turn, colour) if colour else None
     fine = _longer(whole, detail) if detail else None
     form = format_of(data, name, image)
     traits = traits_of(image, data, form, fault=fault)
     return Picture(reduced(whole), *upright(full, turn), form, mode, data, name, damaged, colours, fine, traits)
+
+
+def _brightened(image: Image.Image, data: bytes, kind: str) -> Image.Image:
+    """Colours of 10, 12 or 14 bits in a file of 16, of which Pillow reads the upper 8; any other image as it is."""
+    if image.mode not in ("RGB", "RGBA") or not loses_depth(image, stored_depth(image, data, kind)):
+        return image
+    if max(high for _, high in image.getextrema()[:3]) >= _DARK:  # type: ignore[misc]
+        return image
+    try:
+        values = deep_frame(data, kind, 0)
+    except TooDeepError:
+        return image
+    if values.shape != (image.height, image.width, len(image.getbands())):
+        return image
+    out = deep_rgb(values)
+    out.info, out.format = image.info, image.format
+    return out
 
 
 def _decode_jpeg(data: bytes, name: str, colour: int, detail: int) -> Picture:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from twinpix.errors import ImageError
+from twinpix.imaging.limits import MAX_PIXELS
 from twinpix.machine import lacks_memory
 
 T = TypeVar("T")
@@ -21,6 +22,8 @@ def guarded(work: Callable[[], T]) -> T:
         raise
     except UnidentifiedImageError:
         raise ImageError("decode", "not an image that can be read") from None
+    except Image.DecompressionBombError:
+        raise ImageError("decode", f"its pixels are more than the limit of {MAX_PIXELS // 10**6} million") from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything for bad bytes; a failure is a row
         if lacks_memory(error):
             raise ImageError("decode", "needs more memory than there is", lasting=False) from None
@@ -37,7 +40,7 @@ def reason(error: Exception) -> str:
 def quiet() -> Iterator[None]:
     """Decoders warn of odd metadata; what matters becomes a failure or a mark instead."""
     before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None  # our own limit holds; Pillow's warns at sizes that phones take
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses twice as many, also of images within others
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,17 +1,18 @@
 """Whether two images are the same to the pixel, in every frame, at their full depth, in the same colours."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from twinpix.imaging.channels import orientation, turned, turned_array
+from twinpix.imaging.channels import bands, orientation, turned, turned_array
 from twinpix.imaging.depth import TooDeepError, deep_frame, deep_heif, loses_depth, stored_depth
 from twinpix.imaging.guard import guarded, quiet
-from twinpix.imaging.opening import MAX_PIXELS, format_of, open_image
+from twinpix.imaging.limits import MAX_PIXELS
+from twinpix.imaging.opening import format_of, open_image
 from twinpix.imaging.profiles import nclx_key, profile_key, profile_of
 from twinpix.imaging.seconds import frames_of, seconds_of
 
@@ -20,7 +21,14 @@ _MOST_PIXELS = 64 * MAX_PIXELS  # of all frames: more are not looked at
 _RAW_CHANNELS = frozenset({"CMYK", "LAB", "HSV", "YCbCr"})  # compared as they are stored, since many look alike in RGB
 _EIGHT_BITS = "|u1"
 
-Frame = tuple[str, NDArray[Any]]  # what its channels are, and its pixels
+
+class Frame(NamedTuple):
+    """One frame or page."""
+
+    tag: str  # what its channels are, and its colour profile
+    type: str  # of its numbers, as NumPy has it
+    shape: tuple[int, ...]
+    pixels: Iterable[NDArray[Any]]  # in pieces, from the top
 
 
 def pixel_digest(data: bytes, name: str = "") -> bytes:
@@ -41,9 +49,10 @@ def _pixel_digest(data: bytes, name: str) -> bytes:
     kind = format_of(data, name, image)
     state = xxhash.xxh3_128(f"{VERSION}".encode())
     try:
-        for tag, pixels in _frames(image, data, kind):
-            state.update(f"{tag}{pixels.dtype.str}{pixels.shape}".encode())
-            state.update(np.ascontiguousarray(pixels).data)
+        for frame in _frames(image, data, kind):
+            state.update(f"{frame.tag}{frame.type}{frame.shape}".encode())
+            for pixels in frame.pixels:
+                state.update(np.ascontiguousarray(pixels).data)
         for part in _seconds(image, data, kind):
             state.update(xxhash.xxh3_128_digest(part))
     except TooDeepError:
@@ -74,10 +83,10 @@ def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
         if _holds_more(image):
             raise TooDeepError
         if deep or (number and loses_depth(image, stored_depth(image, data, kind))):
-            tag, pixels = _deep(turned_array(deep_frame(data, kind, number), turn), image)
+            frame = _deep(turned_array(deep_frame(data, kind, number), turn), image)
         else:
-            tag, pixels = visible(turned(image, turn))
-        yield f"{tag}{profile.hex()}", pixels
+            frame = _visible(turned(image, turn))
+        yield frame._replace(tag=f"{frame.tag}{profile.hex()}")
     if count < frames_of(image, data, kind) or kind == "RAW":  # there is more than was seen
         raise TooDeepError
 
@@ -98,20 +107,33 @@ def _shown(image: Image.Image, data: bytes, kind: str) -> int:
     return count
 
 
-def visible(image: Image.Image) -> Frame:
+def _visible(image: Image.Image) -> Frame:
     """The pixels of an image as everybody sees them: grey, palette and colour alike, hidden colours left out."""
     if image.mode in _RAW_CHANNELS:
-        return image.mode, np.asarray(image)
+        return _whole(np.asarray(image), image.mode)
     if image.mode.startswith(("I", "F")):
-        return "", _integers(np.asarray(image))
+        return _whole(_integers(np.asarray(image)))
+    size = image.height, image.width
+    if not _is_transparent(image):
+        return Frame("", _EIGHT_BITS, (*size, 3), (np.asarray(band.convert("RGB")) for band in bands(image)))
+    return Frame("", _EIGHT_BITS, (*size, 4), map(_without_hidden, bands(image)))
+
+
+def _whole(pixels: NDArray[Any], tag: str = "") -> Frame:
+    return Frame(tag, pixels.dtype.str, pixels.shape, (pixels,))
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """True when some pixel is not opaque."""
     if not image.has_transparency_data:
-        return "", np.asarray(image.convert("RGB"))
-    rgba = np.array(image.convert("RGBA"))
-    alpha = rgba[..., 3]
-    if alpha.min(initial=255) == 255:
-        return "", np.ascontiguousarray(rgba[..., :3])
-    rgba[alpha == 0] = 0
-    return "", rgba
+        return False
+    return any(np.asarray(band.convert("RGBA").getchannel("A")).min() < 255 for band in bands(image))
+
+
+def _without_hidden(band: Image.Image) -> NDArray[np.uint8]:
+    rgba = np.array(band.convert("RGBA"))
+    rgba[rgba[..., 3] == 0] = 0
+    return rgba
 
 
 def _integers(values: NDArray[Any]) -> NDArray[Any]:
@@ -127,7 +149,7 @@ def _deep(values: NDArray[Any], image: Image.Image) -> Frame:
     channels = values.shape[2] if values.ndim == 3 else 1
     if image.mode in _RAW_CHANNELS or channels not in (1, 3, 4) or (bands == 4) != (channels == 4):
         raise TooDeepError
-    return "", _plain(values.astype("<u2"))
+    return _whole(_plain(values.astype("<u2")))
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
@@ -154,12 +176,12 @@ def _heif_frames(data: bytes) -> Iterator[Frame]:
             nclx.get("color_primaries", 2), nclx.get("transfer_characteristics", 2)
         )
         values = pixels if pixels.ndim == 3 or pixels.dtype.itemsize > 1 else np.repeat(pixels[..., None], 3, axis=2)
-        yield profile.hex(), _plain(values if values.dtype.str == _EIGHT_BITS else values.astype("<u2"))
+        yield _whole(_plain(values if values.dtype.str == _EIGHT_BITS else values.astype("<u2")), profile.hex())
         for kind, numbers in sorted((info.get("aux") or {}).items()):
             for number in numbers:
-                yield kind, _second(lambda number=number, image=image: image.get_aux_image(number))
+                yield _whole(_second(lambda number=number, image=image: image.get_aux_image(number)), kind)
         for depth in info.get("depth_images") or ():
-            yield "depth", _second(lambda depth=depth: depth)
+            yield _whole(_second(lambda depth=depth: depth), "depth")
 
 
 def _second(made: Any) -> NDArray[Any]:

@@ -6,9 +6,9 @@ from functools import cache
 from PIL import Image, ImageFile
 
 from twinpix.errors import ImageError
+from twinpix.imaging.limits import check_head, check_opened
 from twinpix.imaging.sniff import sniff
 
-MAX_PIXELS = 1 << 28  # larger pictures are refused: a decompression bomb fills memory before it shows
 HALVED = "twinpix-halved"  # a camera's mosaic, decoded at half its size
 
 # Formats that start other programs, read other files or are mere stubs stay shut.
@@ -24,26 +24,21 @@ _EXTRA = {  # what it is called, and the optional library that reads it
 def open_image(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
     """Open without decoding: the header's word on format, mode and size; a camera's RAW is developed.
 
-    Raises `ImageError` for formats that stay shut, too many pixels, or an optional library that is missing, and
-    whatever its decoder raises.
+    Raises `ImageError` for formats that stay shut, more pixels or bytes than `limits` allows, or an optional library
+    that is missing, and whatever its decoder raises.
     """
     kind = sniff(data[:512], name)
     if kind in _EXTRA:
         _register(kind)
     if kind == "RAW":
         return _open_raw(data)
+    check_head(data, kind)
     if kind == "?":
         Image.init()
     image = Image.open(io.BytesIO(data), formats=None if kind != "?" else _allowed())
     if image.format in _SHUT:
         raise ImageError("decode", f"{image.format} files are not read")
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(
-            "decode",
-            f"{image.width}×{image.height} pixels are more than the limit of {MAX_PIXELS // 10**6} million",
-        )
-    if image.width < 1 or image.height < 1:
-        raise ImageError("decode", "the picture has no pixels")
+    check_opened(image, data, image.format or kind or "")
     return image
 
 
