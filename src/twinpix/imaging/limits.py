@@ -35,6 +35,8 @@ _SAVING = {
     "dds_rgb": 1,
     "gif": 4096,
 }
+# Formats whose pixels Pillow decodes from the file itself; those of AVIF, say, have been decoded before.
+_READ_IN_PLACE = frozenset({"PNG", "BMP", "DIB", "TGA", "PPM", "SGI", "SUN", "PCX", "QOI", "DDS", "GIF", "PSD", "TIFF"})
 _SAVING_TIFF = {1: 1, 5: 4096, 8: 1032, 32946: 1032, 32773: 64}  # by compression
 _PIXELS_OF_JPEG = 512  # that one byte can stand for: one bit a block of 64, where nothing changes
 _BLOCKS_OF_EIGHT = (1, 4)  # DDS: these block compressions take 8 bytes for 16 pixels, others 16
@@ -91,7 +93,7 @@ def _share_there(image: Image.Image, data: bytes, kind: str) -> float:
     if kind in ("JPEG", "MPO"):
         return size * _PIXELS_OF_JPEG / pixels
     tiles: list[Any] = getattr(image, "tile", [])
-    if not tiles:
+    if not tiles or kind not in _READ_IN_PLACE:
         return 1.0
     codec, args = tiles[0][0], tiles[0][3]
     pixels = sum((box[2] - box[0]) * (box[3] - box[1]) for _, box, *_ in tiles)  # of this frame, not of its canvas
