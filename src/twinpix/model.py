@@ -1,6 +1,8 @@
 """The types that every room shares. Imports nothing of twinpix."""
 
+import importlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, overload
@@ -296,6 +298,11 @@ class Unique:
     root: int = 0
 
 
+def _files() -> Any:
+    """Reports as files: loaded at its first use, like all public names, since the types import nothing of twinpix."""
+    return importlib.import_module("twinpix.report")
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """Everything `find` found: the only contract between commands, front ends and pages."""
@@ -323,6 +330,25 @@ class Report:
     similar: list[Match] = field(default_factory=list)  # pairs of one scene, no copies, and in no group for it
     unverified: list[Unverified] = field(default_factory=list)  # pairs that verification could not compare
     schema: str = SCHEMA
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write it, as JSON or in the format that the file's suffix names (.csv, .txt).
+
+        Raises `UsageError` when the path holds a file that is no report and `force` is not given, `OutputError` when
+        it cannot be written.
+        """
+        _files().save(self, os.fspath(path), force=force)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Report":
+        """Read one that was saved as JSON; raises `UsageError` when there is none, `ReportError` for what is none."""
+        found: Report = _files().read(os.fspath(path))
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the JSON holds: objects, lists, texts and numbers."""
+        plain: dict[str, Any] = _files().plain(self)
+        return plain
 
     @property
     def unit(self) -> Literal["bits", "cosine", "share"]:

@@ -14,7 +14,7 @@ from twinpix.actions import Scope
 from twinpix.errors import OutputError, StepError, system_reason
 from twinpix.model import Left, Plan, Step, Unit
 from twinpix.pipeline.checking import Checks
-from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.progress import Progress, ProgressLike, progress_of
 from twinpix.report import printable
 
 _HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
@@ -35,14 +35,14 @@ class Outcome:
     copies: int = 0  # of `done`, files that undo has removed, being copies
 
 
-def apply(plan: Plan, path: str, progress: Progress | None = None) -> Outcome:
+def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
     """Carry out a plan, with a journal at `path`; to be called while `acting`.
 
     Every step is in the journal and on the disk before the first is taken. Each file, and what stays of its
     group, is looked at and read again in the moment before; one that changed is left alone. What belongs
     together goes whole or not at all. Raises `RefusedError` when nothing can be done, before anything is.
     """
-    progress = progress or Progress()
+    progress = progress_of(progress)
     if not plan.units:
         return Outcome("", left=list(plan.left))
     run = _Run(plan, Outcome(path, left=list(plan.left)))

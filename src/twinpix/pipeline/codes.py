@@ -20,7 +20,7 @@ from twinpix.imaging import decode, picture_of
 from twinpix.model import Decode, Files, numbers
 from twinpix.pipeline import relate
 from twinpix.pipeline.options import Options, Paths, names_of
-from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.progress import ProgressLike, progress_of
 from twinpix.pipeline.querying import Hit
 from twinpix.report.json import escaped
 from twinpix.store import Result
@@ -67,11 +67,11 @@ def encode_files_as_stream(
     methods: Sequence[str] = (),
     options: Options | None = None,
     *,
-    progress: Progress | None = None,
+    progress: ProgressLike = None,
     **changes: Any,
 ) -> Iterator[Coded]:
     """The codes of every image below `paths`, sorted by path, as they are made; failures are rows with `error`."""
-    options, progress = replace(options or Options(), **changes), progress or Progress()
+    options, progress = Options.of(options, changes), progress_of(progress)
     names = names_of(paths)
     prints = options.fingerprints(methods or [options.method])
     sources.require(names)
@@ -95,7 +95,7 @@ def encode_pictures(
 ) -> Iterator[Coded]:
     """The codes of named pictures as they come: Pillow images, arrays `(rows, columns[, 3 or 4])` uint8, the bytes
     of files, or paths. Nothing but the one at hand is kept in memory."""
-    options = replace(options or Options(), **changes)
+    options = Options.of(options, changes)
     prints = options.fingerprints(methods or [options.method])
     for name, item in pictures:
         try:
@@ -185,7 +185,7 @@ def query_codes(
     options: Options | None = None,
     *,
     name: str = "",
-    progress: Progress | None = None,
+    progress: ProgressLike = None,
     **changes: Any,
 ) -> list[Hit]:
     """The images of a codes file that are the same picture as `image`, nearest first; see `encode_pictures`.
@@ -195,7 +195,7 @@ def query_codes(
     codes are of another method.
     """
     header, rows = read_codes(path)
-    options = replace(options or Options(method=header.methods[0]), **changes)
+    options = Options.of(options or Options(method=header.methods[0]), changes)
     method = options.fingerprint()
     spec = plugins.describe(method)
     if spec not in header.methods:
@@ -241,7 +241,7 @@ def query_codes(
             theirs = Result(None, usable[row].width, usable[row].height)
             hits.append(Hit(usable[row].path, gap, relate.relation(method, ours, theirs, gap, turn)))
     unsure = [how for how in searching.hows if not how.exact]
-    if progress and unsure:  # of all blocks together
+    if unsure:  # of all blocks together
         sampled, there = sum(how.sampled for how in unsure), sum(how.found for how in unsure)
-        progress.note(str(replace(unsure[0], sampled=sampled, found=there)))
+        progress_of(progress).note(str(replace(unsure[0], sampled=sampled, found=there)))
     return sorted(hits, key=lambda hit: (hit.distance, hit.path))

@@ -1,7 +1,6 @@
 """`encode`: the codes of images, for use elsewhere."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from twinpix import fingerprints, plugins, sources
 from twinpix.fingerprints import Fingerprint, width_of
 from twinpix.model import Failure, Fingerprints
 from twinpix.pipeline.options import Options, Paths, names_of
-from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.progress import Progress, ProgressLike, progress_of
 
 
 def encode(
@@ -18,7 +17,7 @@ def encode(
     methods: Sequence[str] = (),
     options: Options | None = None,
     *,
-    progress: Progress | None = None,
+    progress: ProgressLike = None,
     **changes: Any,
 ) -> dict[str, Fingerprints]:
     """The codes of every image below `paths` by each of `methods` (default: the options' one), by spec.
@@ -26,8 +25,8 @@ def encode(
     Each file is read and decoded once, whatever the number of methods. Codes are `(n, bytes)` uint8, most
     significant bit first, or `(n, 8, bytes)` with transforms.
     """
-    options = replace(options or Options(), **changes)
-    progress = progress or Progress()
+    options = Options.of(options, changes)
+    progress = progress_of(progress)
     names = names_of(paths)
     sources.require(names)
     prints = options.fingerprints(methods or [options.method])
@@ -39,13 +38,13 @@ def encode_files(
     methods: Sequence[str] = (),
     options: Options | None = None,
     *,
-    progress: Progress | None = None,
+    progress: ProgressLike = None,
     **changes: Any,
 ) -> dict[str, Fingerprints]:
     """The codes of these files, a row for each that could be coded, in the order given; see `encode`."""
-    options = replace(options or Options(), **changes)
+    options = Options.of(options, changes)
     prints = options.fingerprints(methods or [options.method])
-    return _coded(sources.named(names), prints, options, progress or Progress())
+    return _coded(sources.named(names), prints, options, progress_of(progress))
 
 
 def _coded(

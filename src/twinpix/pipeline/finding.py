@@ -3,7 +3,6 @@
 import os
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from operator import eq
 from typing import Any, overload
@@ -13,6 +12,7 @@ import numpy as np
 from twinpix import fingerprints, keep, linking, plugins, sources
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
+from twinpix.logs import logger
 from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
 from twinpix.pipeline import relate, rot, verdicts
 from twinpix.pipeline.alterations import looking
@@ -21,8 +21,8 @@ from twinpix.pipeline.grouping import group, scenes
 from twinpix.pipeline.nodes import Nodes, is_low
 from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.pairing import paired
-from twinpix.pipeline.progress import Progress
-from twinpix.report import plural
+from twinpix.pipeline.progress import ProgressLike, progress_of
+from twinpix.report import plural, printable
 
 _SIZE, _MTIME = Stamp._fields.index("size"), Stamp._fields.index("mtime_ns")
 
@@ -32,7 +32,7 @@ def find(
     options: Options | None = None,
     *,
     listed: Paths | Iterable[Paths] = (),
-    progress: Progress | None = None,
+    progress: ProgressLike = None,
     **changes: Any,
 ) -> Report:
     """Find the groups of images that are the same picture below `paths` (folders and files) and among `listed`.
@@ -42,8 +42,8 @@ def find(
     cannot be read is a failure in the report, never an exception.
     Raises `UsageError` for a path that is not there or an option that does not fit.
     """
-    options = replace(options or Options(), **changes)
-    progress = progress or Progress()
+    options = Options.of(options, changes)
+    progress = progress_of(progress)
     names, names_listed, references = names_of(paths), names_of(listed), names_of(options.reference)
     method = options.fingerprint()
     radius = options.radius_of(method)
@@ -68,6 +68,9 @@ def find(
     failures = sorted(
         [*listing.failures, *coder.failures, *images.failures, *pairs.failures], key=lambda f: (f.path, f.stage)
     )
+    for failure in failures:
+        logger.warning("%s: cannot %s: %s", printable(failure.path), failure.stage, failure.error)
+    logger.info("found: %s in %s", plural(len(groups), "group"), plural(len(images.refs), "image"))
     guarded = _guarded(images, method) if options.guard and method.metric != "identity" else []
     damaged = [images.refs.uris[file] for file in images.files_where(images.contents.column("damaged") > 0)]
     notes += left_out_notes(listing.left_out, small)

@@ -2,11 +2,12 @@
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from twinpix import fingerprints, keep, sources
 from twinpix.errors import StoreError, UsageError
@@ -76,6 +77,19 @@ class Options:
             raise UsageError("min_size and min_pixels are 0 or more")
         if self.decode not in get_args(Decode):
             raise UsageError(f"decode is one of {', '.join(get_args(Decode))}, not {self.decode!r}")
+
+    @classmethod
+    def of(cls, given: "Options | None", changes: Mapping[str, Any]) -> "Options":
+        """The options given, or the default ones, with some changed; raises `UsageError` for one that there is not."""
+        if given is not None and not isinstance(given, Options):
+            raise UsageError(f"options are twinpix.Options(...), or single ones by name, not {given!r}")
+        names = [field.name for field in fields(cls)]
+        for name in changes:
+            if name not in names:
+                near = get_close_matches(name, names, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(names)}"
+                raise UsageError(f"there is no option {name!r}{hint}")
+        return replace(given or cls(), **changes)
 
     def plain(self) -> "Options":
         """The same without what only concerns hashes."""

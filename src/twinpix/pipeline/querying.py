@@ -16,7 +16,7 @@ from twinpix.pipeline.gathering import Images, gather, look_at_pixels
 from twinpix.pipeline.matching import notes_of
 from twinpix.pipeline.nodes import is_low
 from twinpix.pipeline.options import Options, Paths, names_of
-from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.progress import Progress, ProgressLike, progress_of
 from twinpix.pipeline.tiers import tiers_of, verified
 from twinpix.pipeline.verifying import Seen, Verifier, eye_of
 from twinpix.search import Search
@@ -38,7 +38,7 @@ def query(
     paths: Paths | Iterable[Paths],
     options: Options | None = None,
     *,
-    progress: Progress | None = None,
+    progress: ProgressLike = None,
     **changes: Any,
 ) -> tuple[list[Hit], list[Failure]]:
     """The images below `paths` within the radius of `image`, nearest first, and what could not be read.
@@ -46,8 +46,8 @@ def query(
     `image` itself, if it lies below `paths`, is not among them. Raises `UsageError` when `image` cannot
     be read.
     """
-    options = replace(options or Options(), **changes)
-    progress = progress or Progress()
+    options = Options.of(options, changes)
+    progress = progress_of(progress)
     name, names = names_of(image)[0], names_of(paths)
     method = options.fingerprint()
     radius = options.radius_of(method)

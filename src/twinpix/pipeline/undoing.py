@@ -11,21 +11,21 @@ from twinpix.locking import acting
 from twinpix.model import Left, Step
 from twinpix.pipeline.applying import STOPPED, Outcome, patient, reason_of
 from twinpix.pipeline.checking import Checks
-from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.progress import Progress, ProgressLike, progress_of
 from twinpix.pipeline.seeking import Seeker
 from twinpix.report import printable
 
 _UNREAD = "cannot be read: what it says is not put back"
 
 
-def undo(path: str, progress: Progress | None = None) -> Outcome:
+def undo(path: str, progress: ProgressLike = None) -> Outcome:
     """Put back what the runs of a journal did, the last first; what was put back before is left out.
 
     A file that was changed since, or whose name is taken, is left where it is, and said. Raises `ReportError`
     when the journal cannot be read at all, or another user could have written it, `RefusedError` while another run
     acts.
     """
-    progress = progress or Progress()
+    progress = progress_of(progress)
     path = os.path.realpath(path)
     with acting():
         record = journal.read(path)

@@ -8,9 +8,10 @@ from twinpix.report.base import (
     format_of,
     plural,
     printable,
+    save,
     writer,
 )
-from twinpix.report.json import read
+from twinpix.report.json import plain, read
 
 __all__ = [
     "Writer",
@@ -18,8 +19,10 @@ __all__ = [
     "bytes_text",
     "differs",
     "format_of",
+    "plain",
     "plural",
     "printable",
     "read",
+    "save",
     "writer",
 ]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Protocol, cast
 
-from twinpix import plugins
+from twinpix import outputs, plugins
 from twinpix.errors import UsageError
 from twinpix.model import Match, Report
 from twinpix.outputs import Kind
@@ -34,6 +34,12 @@ def format_of(path: str) -> str:
             "name another file, or say --format"
         )
     return known.get(suffix, "json")
+
+
+def save(report: Report, path: str, *, force: bool = False) -> None:
+    """Write a report in the format that the suffix names; raises as `twinpix.outputs.write` does."""
+    chosen = writer(format_of(path))
+    outputs.write(path, encoded(chosen.parts(report)), chosen.kind, force=force)
 
 
 def encoded(parts: Iterable[str]) -> Iterator[bytes]:
