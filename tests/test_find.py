@@ -310,7 +310,7 @@ def test_names_survive_json(tmp_path: Path, picture: Draw) -> None:
     again = reports.read(str(path))
     assert again == report
     assert {os.fsencode(os.path.basename(m.path)) for m in again.groups[0].members} == set(names)
-    assert json.loads(path.read_text())["schema"] == "twinpix.report/1"
+    assert json.loads(path.read_text())["schema"] == "twinpix.report/2"
 
 
 def test_query(photos: Path) -> None:

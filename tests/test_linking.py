@@ -108,6 +108,29 @@ def test_complete_groups_match_throughout_and_cannot_grow(case: Case) -> None:
             assert not all(case.paired(other, member) for member in group)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    cases(),
+    st.sets(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=12),
+    st.sampled_from(["star", "components"]),
+)
+def test_no_group_holds_two_contents_in_conflict(case: Case, pairs: set[tuple[int, int]], rule: str) -> None:
+    apart = {(a, b) for a, b in pairs | {(b, a) for a, b in pairs} if a != b and b not in case.near.get(a, [])}
+    conflicts: dict[int, set[int]] = {}
+    for a, b in apart:
+        conflicts.setdefault(a, set()).add(b)
+    graph = linking.Graph(case.contents, case.kinds, case.near, case.allowed, range(len(case.contents)), conflicts)
+    taken = set[int]()
+    for group in linking.make(rule).groups(graph):
+        held = {case.contents[file] for file in group}
+        assert not any((a, b) in apart for a in held for b in held)
+        assert taken.isdisjoint(group)
+        taken |= set(group)
+        if rule == "star":  # all that is left out beside a group was taken before, or is in conflict with it
+            left = [other for other in range(len(case.contents)) if other not in taken and case.paired(group[0], other)]
+            assert all(not held.isdisjoint(conflicts.get(case.contents[other], ())) for other in left)
+
+
 def member(path: str, **facts: int | bool | str) -> Member:
     base: dict[str, object] = {"size": 1, "width": 1, "height": 1, "mtime_ns": 0, "digest": ""}
     return Member(path, **{**base, **facts})  # type: ignore[arg-type]

@@ -486,14 +486,14 @@ def test_reports_of_elsewhere(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     found = library(tmp_path, 1)
     path = save(found, tmp_path / "r.json")
     text = path.read_text()
-    for bad in (text.replace("report/1", "report/2"), "{", "[]", '{"schema": 5}', text.replace('"groups"', '"gruops"')):
+    for bad in (text.replace("report/2", "report/3"), "{", "[]", '{"schema": 5}', text.replace('"groups"', '"gruops"')):
         path.write_text(bad)
         assert run(["resolve", str(path), "--trash", "--apply"]) == 3, bad[:50]
         assert capfd.readouterr().err.startswith("twinpix: ")
-    path.write_text(text.replace("report/1", "report/2"))
+    path.write_text(text.replace("report/2", "report/3"))
     assert run(["resolve", str(path), "--trash"]) == 3
     assert (
-        "is no report of schema twinpix.report/1 (its schema is twinpix.report/2): run find again"
+        "is no report of schema twinpix.report/2 (its schema is twinpix.report/3): run find again"
         in capfd.readouterr().err
     )
     save(replace(found, base="/other/machine"), path)

@@ -10,7 +10,9 @@ from typing import Any, Literal, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA = "twinpix.report/1"
+SCHEMA = "twinpix.report/2"
+SCHEMAS = ("twinpix.report/1", SCHEMA)
+"""The schemas that can be read. The first says neither `unit` nor `same_code`: see `Report` and `Match`."""
 
 Bytes2D = NDArray[np.uint8]  # codes, one row each
 Relation = Literal[
@@ -30,6 +32,8 @@ Relation = Literal[
 
 Strictness = Literal["exact", "strict", "normal", "loose"]
 Decode = Literal["fast", "reference"]
+DistanceUnit = Literal["bits", "cosine", "share"]
+"""What a distance counts: bits, a cosine distance, or the share of what two images have in common that differs."""
 
 
 DIGITS = 4  # decimals of a cosine distance
@@ -124,11 +128,15 @@ class Matches:
 
     i: NDArray[np.int32]
     j: NDArray[np.int32]
-    distance: NDArray[Any]  # int32 bits, or float32 cosine distances
+    distance: NDArray[Any]  # int32 bits, or float32 cosine distances; UNKNOWN where the codes say nothing of a pair
     turn: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.i)
+
+    def where(self, chosen: NDArray[Any]) -> "Matches":
+        """Some of them: those marked, or those at these places in this order."""
+        return Matches(self.i[chosen], self.j[chosen], self.distance[chosen], self.turn[chosen])
 
     @classmethod
     def none(cls) -> "Matches":
@@ -155,6 +163,16 @@ def numbers(distances: NDArray[Any]) -> list[float]:
     """Distances as plain numbers: whole ones, or with the four decimals that they have."""
     values: list[float] = distances.tolist()
     return values if distances.dtype.kind == "i" else [round(value, DIGITS) for value in values]
+
+
+UNKNOWN = -1
+"""The distance, in `Matches`, of a pair that matches by its pixels and not by its codes: None in a `Match`."""
+
+
+def known(distances: NDArray[Any]) -> list[float | None]:
+    """The same as `numbers`, with None for those that are unknown."""
+    values = numbers(distances)
+    return [None if value < 0 else value for value in values] if (distances < 0).any() else list(values)
 
 
 def shown(distance: float) -> str:
@@ -222,12 +240,18 @@ class Match:
 
     a: str
     b: str
-    distance: int | float  # whole bits, or with four decimals a cosine distance, or a share of what both show
+    distance: int | float | None  # in the report's unit; shares and cosines with four decimals; None: not by codes
     relation: Relation
     detail: str = ""  # the relation with its numbers, where the pixels were looked at
     tier: str = ""  # the method that proposed the pair, where there are several
     agrees: float | None = None  # share of what both show on which the pixels agree; None: not looked at
     points: int = 0  # that lie on each other, where they were needed
+    same_code: bool | None = None  # no search need tell them apart; as given, never by the type of `distance`
+
+    def __post_init__(self) -> None:
+        if self.same_code is None:  # as reports of the first schema said it: 0 for equal codes, 0.0 for near ones
+            same = isinstance(self.distance, int) and self.distance == 0
+            object.__setattr__(self, "same_code", same and self.relation not in ("rotated", "mirrored"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +322,9 @@ class Unique:
     root: int = 0
 
 
+_NOT_SAID: Any = ""  # the unit in reports of the first schema
+
+
 def _files() -> Any:
     """Reports as files: loaded at its first use, like all public names, since the types import nothing of twinpix."""
     return importlib.import_module("twinpix.report")
@@ -329,7 +356,16 @@ class Report:
     verified: bool = False  # whether pixels decided
     similar: list[Match] = field(default_factory=list)  # pairs of one scene, no copies, and in no group for it
     unverified: list[Unverified] = field(default_factory=list)  # pairs that verification could not compare
+    unit: DistanceUnit = _NOT_SAID  # of its distances and its radius
     schema: str = SCHEMA
+
+    def __post_init__(self) -> None:
+        if self.unit == _NOT_SAID:  # as reports of the first schema said it: a whole radius counts bits
+            by_pixels = self.spec.partition(":")[0] in ("local", "cascade")
+            unit = "bits" if isinstance(self.radius, int) else "share" if by_pixels else "cosine"
+            object.__setattr__(self, "unit", unit)
+        if self.unit == "bits":  # programs that know one type of number write 10.0
+            object.__setattr__(self, "radius", int(self.radius))
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write it, as JSON or in the format that the file's suffix names (.csv, .txt).
@@ -351,16 +387,9 @@ class Report:
         return plain
 
     @property
-    def unit(self) -> Literal["bits", "cosine", "share"]:
-        """What its distances are: bits, cosine distances, or shares of what two pictures have in common."""
-        if self.in_bits:
-            return "bits"
-        return "share" if self.spec.partition(":")[0] in ("local", "cascade") else "cosine"
-
-    @property
     def in_bits(self) -> bool:
-        """True when its distances count bits; else they are cosine distances, also the whole 0 of equal codes."""
-        return isinstance(self.radius, int)
+        """True when its distances count bits."""
+        return self.unit == "bits"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ EPILOG = (
     "11 no image was compared and --fail-if-found or --strict was given; 130 stopped by Ctrl-C."
 )
 
+_KEPT = "what was computed is in the store, the same command goes on from there"
+
 app = typer.Typer(
     name="twinpix",
     help="Find images that are the same picture, keep one of each group, and never lose one.",
@@ -103,15 +105,16 @@ def run(arguments: list[str]) -> int:
     except TwinpixError as error:
         return _say(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
-        kept = "what was computed is in the store, the same command goes on from there"
         stored = not {"--no-store", "--no-cache"} & set(arguments) and arguments[0] not in ("resolve", "undo")
-        return _say(f"stopped; {kept}" if stored else "stopped", Exit.INTERRUPTED)
+        return _say(f"stopped; {_KEPT}" if stored else "stopped", Exit.INTERRUPTED)
     except BrokenPipeError:
         _mute()
         return Exit.DONE
     except SystemExit as stop:  # how the CLI library ends when the reader has seen enough
         _mute()
         return Exit.DONE if isinstance(stop.__context__, BrokenPipeError) else int(stop.code or 0)
+    except MemoryError:
+        return _say(f"not enough memory; {_KEPT}", Exit.REFUSED)
     except OSError as error:
         _mute()
         where = f" ({printable(os.fsdecode(error.filename))})" if isinstance(error.filename, (str, bytes)) else ""

@@ -9,7 +9,7 @@ from itertools import combinations
 from twinpix import report as reports
 from twinpix.errors import UsageError
 from twinpix.evaluation.maps import map_of_pairs, names_only
-from twinpix.model import SCHEMA
+from twinpix.model import SCHEMAS
 
 
 def read_truth(path: str) -> dict[str, list[str]]:
@@ -50,7 +50,7 @@ def read_map(path: str) -> dict[str, list[str]]:
         value = json.loads(text)
     except ValueError as error:
         raise UsageError(f"{path} is no JSON: {error}") from None
-    if isinstance(value, dict) and value.get("schema") == SCHEMA:
+    if isinstance(value, dict) and value.get("schema") in SCHEMAS:
         return _from_report(path)
     if not isinstance(value, dict) or not all(isinstance(names, list) for names in value.values()):
         raise UsageError(f"{path} holds no map from each file to the list of its duplicates")

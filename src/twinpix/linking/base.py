@@ -1,7 +1,7 @@
 """The graph of matches, in which files of equal content stand together, and what a linking rule offers."""
 
 from array import array
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 from twinpix import plugins
@@ -21,7 +21,7 @@ class Graph:
 
     `content[f]` is the content of file `f`, `kinds[f]` its kind, `near[c]` the contents that match `c`.
     `allowed` says which kinds of files may be paired. `order` names the files that can be in a group, from
-    the best to keep downwards.
+    the best to keep downwards. `conflicts[c]` are contents that are never in one group with `c`, whatever links them.
     """
 
     def __init__(
@@ -31,8 +31,11 @@ class Graph:
         near: Near,
         allowed: Allowed,
         order: Sequence[int],
+        conflicts: Mapping[int, Collection[int]] | None = None,
     ) -> None:
         self.content, self.kinds, self.near, self.allowed, self.order = content, kinds, near, allowed, order
+        self._conflicts = conflicts or {}
+        self._rank = {file: place for place, file in enumerate(order)} if conflicts else {}
         self._taken = bytearray(len(content))
         # Files of one content and one kind stand together in a block, best first; a block holds the free ones
         # and some that were taken since.
@@ -58,14 +61,31 @@ class Graph:
         """Claim one file."""
         self._taken[file] = True
 
-    def take_neighbours(self, file: int) -> list[int]:
-        """Claim every free file that `file` may be paired with and whose content is the same or matches."""
+    def take_neighbours(self, file: int, group: set[int]) -> list[int]:
+        """Claim every free file that `file` may be paired with and whose content is the same or matches.
+
+        `group` holds the contents of the group so far, and gets those that are claimed; what is in conflict with one
+        of them stays free.
+        """
+        if self._conflicts:
+            return self._take_agreeing(file, group)
         out: list[int] = []
         for block in self._blocks_near(file):
             out += self._free(block)
             self._stops[block] = self._starts[block]
         for other in out:
             self._taken[other] = True
+        return out
+
+    def _take_agreeing(self, file: int, group: set[int]) -> list[int]:
+        """The same where some contents are in conflict: better files first."""
+        group.add(self.content[file])
+        out = []
+        for other in sorted(self.free_neighbours(file), key=self._rank.__getitem__):
+            if group.isdisjoint(self._conflicts.get(self.content[other], ())):
+                group.add(self.content[other])
+                self.take(other)
+                out.append(other)
         return out
 
     def free_neighbours(self, file: int) -> Iterator[int]:

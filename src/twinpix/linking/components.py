@@ -18,9 +18,9 @@ class Components:
             if graph.is_taken(file):
                 continue
             graph.take(file)
-            group, at = [file], 0
+            group, at, contents = [file], 0, set[int]()
             while at < len(group):
-                group += graph.take_neighbours(group[at])
+                group += graph.take_neighbours(group[at], contents)
                 at += 1
             if len(group) > 1:
                 out.append(group)

@@ -15,7 +15,7 @@ class Star:
             if graph.is_taken(file):
                 continue
             graph.take(file)
-            claimed = graph.take_neighbours(file)
+            claimed = graph.take_neighbours(file, set())
             if claimed:
                 out.append([file, *claimed])
         return out

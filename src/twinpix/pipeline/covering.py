@@ -30,13 +30,19 @@ class Covering(Protocol):
 
 
 def covered(
-    tiers: Iterable[tuple[Sequence[Proposal], bool]], first: Sequence[int], eye: Verifier, rank: Rank | None
-) -> dict[Ends, float]:
+    tiers: Iterable[tuple[Sequence[Proposal], bool]],
+    first: Sequence[int],
+    eye: Verifier,
+    rank: Rank | None,
+    *,
+    by_codes: bool,
+) -> dict[Ends, float | None]:
     """The pairs that are one picture among those proposed, tier by tier, some of them at a glance; how far apart.
 
-    `first` is the content that stands for each node; without a `rank`, every pair is looked at.
+    `first` is the content that stands for each node; `by_codes`: distances are those of the codes. Without a `rank`,
+    every pair is looked at.
     """
-    sight = Sight(first, eye)
+    sight = Sight(first, eye, by_codes=by_codes)
     covering: Covering = Every(sight) if rank is None else Best(sight, rank)
     for proposed, glance in tiers:
         covering.add(sight.fresh(proposed), glance=glance)

@@ -1,5 +1,6 @@
 """Decide anew what stays, from the distances in a report: by other rules, or within a smaller radius."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -7,12 +8,10 @@ from dataclasses import replace
 from twinpix import keep, linking
 from twinpix.errors import UsageError
 from twinpix.linking.base import Kind
-from twinpix.model import Counts, Group, Match, Member, Report, Unique, shown
+from twinpix.model import SCHEMA, Counts, Group, Match, Member, Report, Unique, shown
 from twinpix.pipeline.grouping import is_allowed
 from twinpix.pipeline.members import related
 from twinpix.pipeline.trusting import sound_places
-
-_TURNED = ("rotated", "mirrored")
 
 
 def decide_again(report: Report, rules: str | None = None, stricter: float | None = None) -> Report:
@@ -63,8 +62,10 @@ def _counts(counts: Counts, groups: list[Group]) -> Counts:
 class _Files:
     """The members of all groups in a row, as the linking rules take them.
 
-    A report lists files of one code as pairs with the first of them, so they are one node here as they
-    were when it was made; but not where a user held some of them apart, which looks the same.
+    A report lists files of one code as pairs with the first of them (`same_code`), so they are one node here as they
+    were when it was made. Reports of the first schema do not say so of pairs that their user held apart.
+
+    With the radius of the report all its matches count; within a smaller one those of a known distance.
     """
 
     def __init__(self, report: Report, radius: float) -> None:
@@ -72,8 +73,9 @@ class _Files:
         self.node: list[int] = []
         self.near: dict[int, list[int]] = {}
         self.pairs: dict[str, list[Match]] = defaultdict(list)
+        merge = report.schema == SCHEMA or not report.counts.apart
         for group in report.groups:
-            self._add(group, radius, merge=not report.counts.apart)
+            self._add(group, radius if radius < report.radius else math.inf, merge=merge)
         self.kinds: list[Kind] = [(member.root if report.cross else 0, member.reference) for member in self.members]
 
     def _add(self, group: Group, radius: float, *, merge: bool) -> None:
@@ -82,10 +84,9 @@ class _Files:
         self.members += group.members
         equal: dict[str, int] = {}  # of a large group not all pairs are listed; equal files are known anyway
         self.node += [equal.setdefault(member.digest, place[member.path]) for member in group.members]
-        near = [match for match in group.matches if match.distance <= radius]
+        near = [match for match in group.matches if (math.inf if match.distance is None else match.distance) <= radius]
         for match in near:
-            equal_codes = isinstance(match.distance, int) and match.distance == 0  # 0.0 is merely near
-            if merge and equal_codes and match.relation not in _TURNED:
+            if merge and match.same_code:
                 a, b = self._first(place[match.a]), self._first(place[match.b])
                 self.node[max(a, b)] = min(a, b)
         for file in range(start, len(self.members)):

@@ -112,8 +112,9 @@ def find(
         search=pairs.said.searches,
         unique=_uniques(images, groups),
         verified=options.looks_at_pixels(method),
-        similar=scenes(images, pairs),
+        similar=scenes(images, pairs, method),
         unverified=pairs.unverified,
+        unit=options.unit_of(method),
     )
 
 
@@ -133,7 +134,7 @@ def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) 
     contents = images.contents
     width, height = contents.column("width"), contents.column("height")
     order, starts = nodes.contents()
-    may = (matches.turn == 0) & (matches.distance <= relate.most_of_identical(method))
+    may = (matches.turn == 0) & (matches.distance >= 0) & (matches.distance <= relate.most_of_identical(method))
     near = zip(matches.i[may].tolist(), matches.j[may].tolist(), strict=True)
     crowded = np.flatnonzero((np.diff(starts) > 1) & ~nodes.guarded).tolist() if method.metric != "identity" else []
     wanted: set[int] = set()

@@ -19,13 +19,13 @@ from twinpix.pipeline.matching import Neighbours
 from twinpix.pipeline.members import members_of, related
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.pairing import Paired
+from twinpix.pipeline.representatives import MATCHES_LISTED
 from twinpix.pipeline.verifying import Seen
 from twinpix.verify import Look
 
-MATCHES_LISTED = 10_000  # of one group, in the report
 _READ_AT_ONCE = 512  # contents whose pixels are looked at together: of 17 kB each
 
-Pair = tuple[int, int, float, int]
+Pair = tuple[int, int, float | None, int]
 """Two files, their distance, and which turn of the second lies on the first."""
 
 
@@ -45,12 +45,16 @@ def group(
     members = members_of(images, np.flatnonzero(linked).tolist())  # what can be in a group
     order = sorted(members, key=lambda file: chain.key(members[file]))
     kinds = _kinds(images.refs, options.cross)
-    graph = linking.Graph(node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order)
+    conflicts = _conflicts(pairs) if options.looks_at_pixels(method) else {}
+    graph = linking.Graph(
+        node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order, conflicts
+    )
     found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
     places = np.full(len(nodes.codes), -1, np.int32)
     writer = _Grouper(
         *(images, node.tolist(), members, near, places, chain, method, pairs.seen, nodes.first(), kinds, options.cross),
         chains=linking.chains(linker),
+        left_out=pairs.left_out or {},
     )
     looks = look if chain.looks and fingerprints.decodes(method) and method.metric != "identity" else None
     groups = [writer.group(files, seen) for files, seen in _with_evidence(found, images, looks)]
@@ -80,6 +84,17 @@ def _unlike(images: Images, files: Sequence[int]) -> set[int]:
     return set() if len(contents) == 1 or (len(pixels) == 1 and None not in pixels) else contents
 
 
+def _conflicts(pairs: Paired) -> dict[int, set[int]]:
+    """Of each node the nodes that verification, without a third image, found to be different images of one design."""
+    out: dict[int, set[int]] = {}
+    of = pairs.nodes.of.tolist()
+    for (a, b), seen in pairs.seen.items():
+        if seen.look.conflict and of[a] != of[b]:
+            out.setdefault(of[a], set()).add(of[b])
+            out.setdefault(of[b], set()).add(of[a])
+    return out
+
+
 def _kinds(refs: Files, cross: bool) -> list[Kind]:
     seen: dict[Kind, Kind] = {}  # one object a kind, not one a file
     pairs = zip(refs.roots.tolist() if cross else [0] * len(refs), refs.references.tolist(), strict=True)
@@ -106,6 +121,7 @@ class _Grouper(NamedTuple):
     kinds: list[Kind]  # of each file
     cross: bool
     chains: bool  # whether members need not match what stays
+    left_out: Mapping[int, int]  # of nodes that stay, how many matches of their group nobody keeps
 
     def group(self, files: list[int], evidence: Mapping[int, Evidence]) -> Group:
         """The group of these files, of which the first matches all others; its number is not given yet."""
@@ -145,7 +161,7 @@ class _Grouper(NamedTuple):
             reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
             members=related([self.members[file] for file in (keeper, *others)], told),
             matches=[*told, *(self._match(*pair) for pair in pairs[len(direct) :])][: len(pairs)],
-            matches_left_out=left_out,
+            matches_left_out=left_out + sum(self.left_out.get(node, 0) for node in {self.node[file] for file in files}),
         )
 
     def _pairs(self, keeper: int, others: list[int], direct: list[Pair]) -> tuple[list[Pair], int]:
@@ -175,7 +191,10 @@ class _Grouper(NamedTuple):
 
     def _with_keeper(self, keeper: int, others: list[int]) -> Iterator[Pair]:
         own = self.node[keeper]
-        edges = {own: (0, 0), **{other: (gap, turn) for other, gap, turn in self.near.edges(own)}}
+        edges: dict[int, tuple[float | None, int]] = {
+            own: (0, 0),
+            **{other: (gap, turn) for other, gap, turn in self.near.edges(own)},
+        }
         for file in others:
             if self.node[file] in edges:
                 yield keeper, file, *edges[self.node[file]]
@@ -186,7 +205,7 @@ class _Grouper(NamedTuple):
             if head not in (file, keeper):
                 yield head, file, 0, 0
 
-    def _match(self, a: int, b: int, distance: float, turn: int) -> Match:
+    def _match(self, a: int, b: int, distance: float | None, turn: int) -> Match:
         x, y = int(self.images.content[a]), int(self.images.content[b])
         contents, uris = self.images.contents, self.images.refs.uris
         name = relate.relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
@@ -194,22 +213,23 @@ class _Grouper(NamedTuple):
             x, y = self.first[self.node[a]], self.first[self.node[b]]
         seen = self.seen.get((min(x, y), max(x, y)))
         if seen is None or name.startswith("identical"):
-            return Match(uris[a], uris[b], distance, name)
+            return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
         look = seen.look if x < y else seen.look.turned()
-        return _match(uris[a], uris[b], distance, look, seen.tier)
+        return _match(uris[a], uris[b], distance, look, seen.tier, same_code=self.node[a] == self.node[b])
 
 
-def _match(a: str, b: str, distance: float, look: Look, tier: str) -> Match:
+def _match(a: str, b: str, distance: float | None, look: Look, tier: str, *, same_code: bool) -> Match:
     """A pair whose pixels were looked at."""
-    relation = look.relation or "edited"
-    return Match(a, b, distance, relation, look.detail, tier, round(look.agrees, DIGITS), look.points)
+    relation, agrees = look.relation or "edited", round(look.agrees, DIGITS)
+    return Match(a, b, distance, relation, look.detail, tier, agrees, look.points, same_code)
 
 
-def scenes(images: Images, pairs: Paired) -> list[Match]:
-    """Pairs of pictures of one scene that are no copies, by their first files."""
+def scenes(images: Images, pairs: Paired, method: Fingerprint) -> list[Match]:
+    """Pairs of pictures of one scene that are no copies, by their first files; their distance is a share or unknown."""
     first, out = images.first(), []
     for (i, j), seen in sorted(pairs.seen.items()):
         if seen.look.relation == "similar-scene":
             a, b = images.refs.uris[first[i]], images.refs.uris[first[j]]
-            out.append(_match(a, b, round(1 - seen.look.agrees, DIGITS), seen.look, seen.tier))
+            gap = round(1 - seen.look.agrees, DIGITS) if fingerprints.by_pixels(method) else None
+            out.append(_match(a, b, gap, seen.look, seen.tier, same_code=False))
     return sorted(out, key=lambda match: (match.a, match.b))

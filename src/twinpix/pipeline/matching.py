@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.model import Matches, numbers
+from twinpix.model import Matches, known
 from twinpix.search import PATIENCE, Search
 
 
@@ -19,6 +19,21 @@ def match(
     `codes` is `(n, turns, width)`, of bits or floats; with eight turns the distance is the least over the orientations.
     """
     return Matches.joined([_within(codes, first, radius, search), _between(codes, first, second, radius, search)])
+
+
+def between(
+    codes: NDArray[Any], rows: NDArray[np.int64], others: NDArray[np.int64], radius: float, search: Search
+) -> Matches:
+    """Pairs within the radius of one of `rows` and one of `others`, each once, in any order."""
+    if not len(rows) or not len(others):
+        return Matches.none()
+    found = _turned(codes, rows, others, radius, search)
+    if codes.shape[1] > 1:  # every orientation of either
+        return _nearest(Matches.joined([found, _turned(codes, others, rows, radius, search)]))
+    mine, theirs = (np.isin(np.arange(len(codes)), some) for some in (rows, others))
+    once = (found.i < found.j) | ~(mine[found.j] & theirs[found.i])  # of what is on both sides every pair comes twice
+    found = found.where(once)
+    return Matches(np.minimum(found.i, found.j), np.maximum(found.i, found.j), found.distance, found.turn)
 
 
 class Said(NamedTuple):
@@ -60,15 +75,34 @@ def _oriented(
     codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, search: Search
 ) -> Matches:
     """Each picture of `first` as it is against each of `second` in every orientation: the nearest counts."""
+    return _nearest(_turned(codes, first, second, radius, search, own=first is second))
+
+
+def _turned(
+    codes: NDArray[Any],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    radius: float,
+    search: Search,
+    *,
+    own: bool = False,
+) -> Matches:
+    """Each picture of `first` as it is against each of `second` in every orientation; `own`: they are the same."""
     turns = codes.shape[1]
-    oriented = codes if len(second) == len(codes) else codes[second]  # a copy of eight orientations fills the memory
+    every = len(second) == len(codes) and bool((second == np.arange(len(codes))).all())
+    oriented = codes if every else codes[second]  # a copy of eight orientations fills the memory
     gallery = oriented.reshape(len(second) * turns, -1)
-    i, at, distance = search.join(codes[first, 0], gallery, radius, own=turns if first is second else 0)
+    i, at, distance = search.join(codes[first, 0], gallery, radius, own=turns if own else 0)
     a, b, turn = first[i].astype(np.int32), second[at // turns].astype(np.int32), (at % turns).astype(np.int8)
     del i, at
     other = a != b
-    a, b, distance, turn = a[other], b[other], distance[other], turn[other]
-    low, high = np.minimum(a, b), np.maximum(a, b)
+    return Matches(a[other], b[other], distance[other], turn[other])
+
+
+def _nearest(found: Matches) -> Matches:
+    """Each pair once, in its nearest orientation, sorted by `i` then `j`."""
+    low, high = np.minimum(found.i, found.j), np.maximum(found.i, found.j)
+    distance, turn = found.distance, found.turn
     order = np.lexsort((turn, distance, high, low))
     low, high, distance, turn = low[order], high[order], distance[order], turn[order]
     nearest = np.ones(len(low), dtype=bool)
@@ -114,14 +148,14 @@ class Neighbours:
         row: list[int] = self.row(node)[0].tolist()
         return row or default
 
-    def edges(self, node: int) -> list[tuple[int, float, int]]:
+    def edges(self, node: int) -> list[tuple[int, float | None, int]]:
         """`(other, distance, turn)` of each match of a node, by other."""
         return self.told(*self.row(node))
 
-    def told(self, others: NDArray[np.int32], at: NDArray[Any]) -> list[tuple[int, float, int]]:
+    def told(self, others: NDArray[np.int32], at: NDArray[Any]) -> list[tuple[int, float | None, int]]:
         """The same of some of a row's matches."""
         turns = self._matches.turn[at].tolist()
-        return list(zip(others.tolist(), numbers(self._matches.distance[at]), turns, strict=True))
+        return list(zip(others.tolist(), known(self._matches.distance[at]), turns, strict=True))
 
 
 def _in_order(matches: Matches) -> Matches:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from twinpix import fingerprints, keep, sources
 from twinpix.errors import StoreError, UsageError
 from twinpix.fingerprints import Fingerprint
-from twinpix.model import Decode, Strictness, shown
+from twinpix.model import Decode, DistanceUnit, Strictness, shown
 from twinpix.pipeline.coding import Coder
 from twinpix.pipeline.progress import Progress
 from twinpix.search import check, radius_of_cosine
@@ -123,6 +123,12 @@ class Options:
                 raise UsageError(f"{self.method} only proposes pairs: without a second look it finds nothing")
             return True
         return bool(self.verify) and method.metric != "identity"
+
+    def unit_of(self, method: Fingerprint) -> DistanceUnit:
+        """What the radius of a method counts."""
+        if fingerprints.by_pixels(method):
+            return "share"
+        return "cosine" if method.metric == "cosine" else "bits"
 
     def radius_of(self, method: Fingerprint) -> float:
         """The radius asked for, or the measured one for the strictness."""

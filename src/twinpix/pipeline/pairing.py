@@ -1,9 +1,11 @@
 """From contents to nodes and the pairs of them that match: by their codes alone, or by their pixels too."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +22,12 @@ from twinpix.pipeline.members import ranks_of
 from twinpix.pipeline.nodes import Nodes, nodes_of
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress, Shares
+from twinpix.pipeline.representatives import MATCHES_LISTED, MOST, Without, clusters
 from twinpix.pipeline.verifying import Seen, Verifier, eye_of
-from twinpix.search import Search
+from twinpix.search import Search, TooManyError
 from twinpix.store import Store
+
+_RANKED = 50_000  # nodes whose files are described together
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Paired:
     radius: float
     failures: list[Failure] = field(default_factory=list)  # of files that could not be looked at
     unverified: list[Unverified] = field(default_factory=list)
+    left_out: Mapping[int, int] | None = None  # None: `matches` are all there are; else see `Clusters`
 
 
 def paired(
@@ -56,7 +62,7 @@ def paired(
             found = _by_pixels(images, method, radius, apart, options, eye)
         else:
             found = _calibrated(images, method, options.precision, apart, options, eye)
-    if not apart:
+    if not apart or found.left_out is not None:
         return found
     nodes = found.nodes
     equal = verdicts.between_equals(nodes, all_of_them=method.metric == "identity")
@@ -73,12 +79,38 @@ def _by_codes(
         if method.metric == "identity":  # the nodes are all there is
             return Paired(nodes, Matches.none(), {}, Said([], []), radius)
         first, second = tiers.detailed(_sides(images, nodes), nodes.guarded)
-        engine = Search(options.search, Shares(progress, len(contents), 2 if len(second) else 1))
-        begun = time.monotonic()
-        matches = match(fingerprints.comparable(method, nodes.codes), first, second, radius, engine)
-        said = Said([], [])
+        codes = fingerprints.comparable(method, nodes.codes)
+        rank = _rank(images, nodes, options) if options.link == "star" else None
+        most = math.inf if rank is None else MOST
+        engine = Search(options.search, Shares(progress, len(contents), 2 if len(second) else 1), most)
+        said, begun, left_out = Said([], []), time.monotonic(), None
+        try:
+            matches = match(codes, first, second, radius, engine)
+        except TooManyError:
+            assert rank is not None
+            order = sorted(first.tolist(), key=_best_first(rank, first).__getitem__)
+            matches, left_out = clusters(
+                codes, order, radius, options.search, MATCHES_LISTED, *_ruled_out(nodes, apart)
+            )
         said.of(engine, time.monotonic() - begun)
-        return Paired(nodes, matches, {}, said, radius)
+        return Paired(nodes, matches, {}, said, radius, left_out=left_out)
+
+
+def _best_first(rank: Rank, nodes: NDArray[np.int64]) -> dict[int, Any]:
+    """What sorts nodes from the best to keep downwards."""
+    keys: dict[int, Any] = {}
+    for at in range(0, len(nodes), _RANKED):
+        keys.update(rank(nodes[at : at + _RANKED].tolist()))
+    return keys
+
+
+def _ruled_out(nodes: Nodes, apart: verdicts.Pairs) -> tuple[Without, Matches]:
+    """What leaves out the pairs that the user holds apart, and the matches of equals that no code tells."""
+
+    def without(matches: Matches) -> Matches:
+        return verdicts.without(matches, nodes, apart)
+
+    return without, verdicts.between_equals(nodes, all_of_them=False) if apart else Matches.none()
 
 
 def _by_pixels(

@@ -11,7 +11,7 @@ _SAME_DIRECTION = 0.02  # nor do their directions differ by more
 
 
 def relation(
-    method: Fingerprint, a: Result, b: Result, distance: float, turn: int, *, same_file: bool = False
+    method: Fingerprint, a: Result, b: Result, distance: float | None, turn: int, *, same_file: bool = False
 ) -> Relation:
     """The relation of two images that match by `method` at this distance, in this turn."""
     if same_file or not decodes(method):
@@ -21,7 +21,9 @@ def relation(
     turned = relation_of_turn(turn)
     if turned:
         return turned
-    if method.metric == "cosine" or fingerprints.by_pixels(method) or distance > method.radii["strict"]:
+    if method.metric == "cosine" or fingerprints.by_pixels(method):
+        return "edited"
+    if distance is None or distance > method.radii["strict"]:
         return "edited"  # a network that sees through edits cannot tell them apart either
     if (a.width, a.height) == (b.width, b.height):
         return "re-encoded"

@@ -15,7 +15,7 @@ class Proposal(NamedTuple):
 
     i: int
     j: int
-    distance: float | None  # of the codes; None where the pixels say how far two pictures are apart
+    distance: float | None  # of the codes; None where they say nothing of the pair
     guess: Guess
     tier: str  # the method, where there are several
     exact: bool = False  # whether the guess is as exact as points make it
@@ -29,12 +29,13 @@ class Proposal(NamedTuple):
 class Sight:
     """Looks at pairs of nodes; `found` are those that are one picture, and how far apart they are.
 
-    `first` is the content that stands for each node.
+    `first` is the content that stands for each node. Distances are those of the codes, where `by_codes`, and None for
+    pairs that only a third node joins; else the share of what two images have in common that differs.
     """
 
-    def __init__(self, first: Sequence[int], eye: Verifier) -> None:
-        self.found: dict[Ends, float] = {}
-        self._first, self._eye = first, eye
+    def __init__(self, first: Sequence[int], eye: Verifier, *, by_codes: bool) -> None:
+        self.found: dict[Ends, float | None] = {}
+        self._first, self._eye, self._by_codes = first, eye, by_codes
         self._settled: set[Ends] = set()
         self._later: dict[Ends, Proposal] = {}  # what was not clear at a glance
 
@@ -62,7 +63,7 @@ class Sight:
                 continue
             self._settled.add(one.ends)
             if seen and seen.same:
-                self.found[one.ends] = apart(seen) if one.distance is None else one.distance
+                self.found[one.ends] = one.distance if self._by_codes else apart(seen)
         return [one for one in proposed if one.ends in self.found]
 
     def left_open(self) -> list[Proposal]:

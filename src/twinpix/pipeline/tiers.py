@@ -11,7 +11,7 @@ from twinpix import fingerprints, search
 from twinpix.fingerprints import Fingerprint
 from twinpix.fingerprints.cascade import Cascade
 from twinpix.fingerprints.local import MIRROR, unpacked
-from twinpix.model import Bytes2D, Matches
+from twinpix.model import UNKNOWN, Bytes2D, Matches
 from twinpix.pipeline.covering import covered
 from twinpix.pipeline.hubs import Rank
 from twinpix.pipeline.matching import Said, match
@@ -74,11 +74,12 @@ def verified(
     said = Said([], [])
     # A hash says little of how two pictures lie: what is not clear at a glance waits for a method that says more.
     proposed = ((_proposed(tier, engine, eye, said), tier is not tiers[-1] and tier.by_distance) for tier in tiers)
-    found = covered(proposed, first, eye, rank)
+    by_codes = tiers[0].by_distance and not tiers[0].name
+    found = covered(proposed, first, eye, rank, by_codes=by_codes)
     pairs = sorted(found)
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    in_bits = tiers[0].method.metric == "hamming" and not tiers[0].name
-    gaps = np.array([found[pair] for pair in pairs])
+    in_bits = by_codes and tiers[0].method.metric == "hamming"
+    gaps = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in pairs])
     kind = np.int32 if in_bits else np.float32
     return Matches.between(ends, gaps.astype(kind)), said
 

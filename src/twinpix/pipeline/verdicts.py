@@ -61,7 +61,7 @@ def without(matches: Matches, nodes: Nodes, pairs: Pairs) -> Matches:
     ends = np.sort(nodes.of[np.array(list(pairs), dtype=np.int64)], axis=1)
     one = len(nodes.codes)  # a pair of nodes as one number
     kept = ~np.isin(matches.i.astype(np.int64) * one + matches.j, ends[:, 0] * one + ends[:, 1])
-    return Matches(matches.i[kept], matches.j[kept], matches.distance[kept], matches.turn[kept])
+    return matches.where(kept)
 
 
 def between_equals(nodes: Nodes, *, all_of_them: bool) -> Matches:

@@ -189,12 +189,11 @@ class Verifier:
         return self.seen[min(a, b), max(a, b)].tier
 
     def look(self, pairs: Sequence[Pair], tier: str = "", *, glance: bool = False) -> None:
-        """Look at the pairs that `tier` proposes and that are not known to be one picture.
+        """Look at the pairs that `tier` proposes and of which no verdict is final.
 
         At a glance, what is not clear is left open. A pair that could not be verified is not tried again.
         """
-        wanted = [pair for pair in pairs if not ((look := self.of(pair.a, pair.b)) and look.same)]
-        wanted = [pair for pair in wanted if pair[:2] not in self.faults]
+        wanted = [pair for pair in pairs if not self._is_final(pair.a, pair.b)]
         keys = [self._key(pair, glance=glance) for pair in wanted]
         looks = Looks(self.store)
         known = looks.of(keys)
@@ -208,6 +207,11 @@ class Verifier:
             else:
                 looks.put(key, verdict)
                 self._note(fresh[key], verdict, tier)
+
+    def _is_final(self, a: int, b: int) -> bool:
+        """True for a pair that no further look changes: one image, or one that could not be verified."""
+        look = self.of(a, b)
+        return (look is not None and look.same) or (min(a, b), max(a, b)) in self.faults
 
     def _key(self, pair: Pair, *, glance: bool) -> bytes:
         a, b = self.files[pair.a].digest, self.files[pair.b].digest

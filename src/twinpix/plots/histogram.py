@@ -20,7 +20,8 @@ def distance_histogram(report: Report) -> "Figure":
     by_relation: dict[str, list[float]] = {}
     for group in report.groups:
         for match in group.matches:
-            by_relation.setdefault(match.relation, []).append(match.distance)
+            if match.distance is not None:
+                by_relation.setdefault(match.relation, []).append(match.distance)
     names = sorted(by_relation, key=lambda name: (-len(by_relation[name]), name))
     out = figure.new(8, 4.5)
     axes = out.add_subplot()

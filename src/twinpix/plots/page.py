@@ -89,7 +89,7 @@ def _group(group: Group) -> dict[str, Any]:
         how = "keep" if keeps else pair.relation if pair else "linked through another"
         marks = [word for word, on in (("damaged", member.damaged), ("stays", member.protected and not keeps)) if on]
         facts = f"{member.width}×{member.height}, {bytes_text(member.size)}"
-        row = [printable(member.path), how, pair.distance if pair else -1, facts, marks]
+        row = [printable(member.path), how, pair.distance if pair and pair.distance is not None else -1, facts, marks]
         members.append([*row, pair.detail] if pair and pair.detail else row)
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     return {"head": head, "reason": group.reason, "members": members, "shown": min(_SHOWN, len(group.members))}

@@ -77,13 +77,14 @@ def differs(pair: Match, *, in_bits: bool) -> str:
         return pair.relation
     if pair.agrees is not None:
         return f"{pair.detail or pair.relation}, {pair.agrees:.0%} alike"
+    if pair.distance is None:
+        return pair.detail or pair.relation
     return f"{pair.detail or pair.relation}, {apart(pair.distance, in_bits=in_bits)}"
 
 
 def apart(distance: float, *, in_bits: bool) -> str:
     """How far two pictures of a report are from one another: `2 bits apart`, or `cosine 0.93`."""
-    bits = in_bits and isinstance(distance, int)
-    return f"{plural(int(distance), 'bit')} apart" if bits else f"cosine {1 - distance:.2f}"
+    return f"{plural(int(distance), 'bit')} apart" if in_bits else f"cosine {1 - distance:.2f}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The report as JSON, schema `twinpix.report/1`: everything, and readable again."""
+"""The report as JSON, schema `twinpix.report/2`: everything, and readable again."""
 
 import codecs
 import json as stdlib
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from twinpix.errors import ReportError, UsageError
 from twinpix.machine import no_garbage_collection
-from twinpix.model import SCHEMA, Report, Traits
+from twinpix.model import SCHEMA, SCHEMAS, Report, Traits
 from twinpix.outputs import Kind
 
 _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # as this module writes it
@@ -87,7 +87,7 @@ def read(path: str) -> Report:
         raise UsageError(f"cannot read the report {path}: {error.strerror}") from None
     try:
         schema = _schema_of(data)
-        if schema != SCHEMA:
+        if schema not in SCHEMAS:
             found = f"its schema is {schema}" if schema else "it names no schema"
             raise ReportError(f"{path} is no report of schema {SCHEMA} ({found}): run find again")
         # msgspec reads ten times as fast, but no lone surrogates, which stand for a file name's undecodable bytes.

@@ -4,6 +4,7 @@ from twinpix.search._alike import Alike, alike
 from twinpix.search._index import Index
 from twinpix.search._joins import PATIENCE, How, Search, check, join, join_blocks, self_join, self_join_blocks
 from twinpix.search._nearest import nearest
+from twinpix.search._ordered import TooManyError
 from twinpix.search.base import Backend, Plan, radius_of_cosine
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Index",
     "Plan",
     "Search",
+    "TooManyError",
     "alike",
     "check",
     "join",

@@ -1,5 +1,6 @@
 """The joins: which back end runs, its pairs in order, and how much an approximate one has found."""
 
+import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -64,12 +65,12 @@ class Search:
     """Joins by the back end that `spec` describes (`auto`: exact if that takes no more than `PATIENCE` seconds).
 
     `tell` is called now and then with the share of the join that is done; what it raises ends the join. `hows`
-    says what ran.
+    says what ran. Raises `TooManyError` for a join of more than `most` pairs.
     """
 
-    def __init__(self, spec: str = "auto", tell: Tell = quiet) -> None:
+    def __init__(self, spec: str = "auto", tell: Tell = quiet, most: float = math.inf) -> None:
         self.spec, self.hows = spec, list[How]()
-        self._tell = tell
+        self._tell, self._most = tell, most
 
     def self_join(self, codes: NDArray[Any], radius: float) -> Pairs:
         """See the function of that name."""
@@ -103,9 +104,9 @@ class Search:
         told = _Told(self._tell)
         with closing(cast(Any, plan.blocks(told))) as blocks:
             if plan.exact:
-                return Ordered(told.again(blocks), kind)
+                return Ordered(told.again(blocks), kind, self._most)
             sample = _Sample(queries, gallery, radius, own)
-            found = Ordered(sample.watched(told.again(blocks)), kind)
+            found = Ordered(sample.watched(told.again(blocks)), kind, self._most)
         how.sampled, how.found = len(sample.pairs), sample.found
         return found
 

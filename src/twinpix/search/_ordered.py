@@ -5,6 +5,7 @@ comes later may lie otherwise: a file that has become too large to put in order 
 left of them when the search is over, however it ends.
 """
 
+import math
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,13 +27,18 @@ _LOOKED_AT = 4096  # of its pairs, to see how they lie
 _FEW = 200_000  # pairs that numpy sorts before a compiled kernel is worth its start
 
 
+class TooManyError(Exception):
+    """A search has more pairs than whoever asked for it can use."""
+
+
 class Ordered:
     """The pairs of some blocks, sorted by `i` then `j`; `close` it, or use it in a `with`.
 
-    `i` and `j` are int64, distances as in the blocks. Raises `OutputError` when the disk cannot hold them.
+    `i` and `j` are int64, distances as in the blocks. Raises `OutputError` when the disk cannot hold them,
+    `TooManyError` as soon as there are more than `most`.
     """
 
-    def __init__(self, blocks: Iterable[Pairs], kind: type[np.generic]) -> None:
+    def __init__(self, blocks: Iterable[Pairs], kind: type[np.generic], most: float = math.inf) -> None:
         self._kind = kind
         self._held: list[NDArray[Any]] = []
         self._waiting = 0
@@ -42,6 +48,8 @@ class Ordered:
         try:
             for block in blocks:
                 self._add(block)
+                if self.total > most:
+                    raise TooManyError
         except BaseException:
             self.close()
             raise

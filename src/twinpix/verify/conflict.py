@@ -41,12 +41,21 @@ class Left(NamedTuple):
 _OF_PHOTOS, _OF_PAGES, _OF_PARTS = Left(0.8, 0.8, 1.0), Left(0.7, 0.45, 0.02), Left(0.0, 0.0, 0.0)
 
 
-def in_conflict(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, there: Map) -> bool:
+def in_conflict(
+    pair: Laid,
+    tones: Toned,
+    agrees: Agreement,
+    a: View,
+    b: View,
+    there: Map,
+    only: NDArray[np.bool_] | None = None,
+) -> bool:
     """True where each picture has something of its own on ground on which the other has nothing: they are two.
 
     An edit puts something on a picture, or takes it away: one of the two has it. Where both have things that the
     other lacks, all over the place, they are two pictures of one design. One thing, however much it differs, may be
-    an edit and does not count. What lies beyond all blocks that agree is a border.
+    an edit and does not count. What lies beyond all blocks that agree is a border. `only` marks the pixels of the pair
+    that count, where those are not all.
     """
     left = _left(a, b, there)
     if _in_conflict(pair, tones, agrees, left):
@@ -55,6 +64,8 @@ def in_conflict(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, t
     if nearer is None:
         return False
     again = laid(*nearer)
+    if only is not None:
+        again = again._replace(common=again.common & pixels_of(only, again.common.shape))
     bare = inked(again)
     again = again if bare is None else bare.pair
     return _in_conflict(again, evened(again, agrees), agrees, left)

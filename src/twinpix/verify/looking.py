@@ -15,7 +15,7 @@ from twinpix.verify.relit import relit
 from twinpix.verify.views import View
 from twinpix.verify.weighing import Joint, Weighed, weighed, weighed_joined
 
-VERSION = 5
+VERSION = 6
 """Of what a look says of a pair: another for other verdicts, names or numbers; what stores remember is its own."""
 
 AGREE = 0.65
@@ -46,6 +46,7 @@ class Look(NamedTuple):
     there: Map | None  # from places in view a to those in view b
     alike: bool = False  # the same in every place, but for light and colour
     relit: bool = False  # light and dark are turned over; what agrees does so once they are turned back
+    conflict: bool = False  # they lie on each other, and each has something of its own: they are two of one design
 
     def turned(self) -> "Look":
         """The same look from the other side."""
@@ -91,6 +92,8 @@ def look(
     for one in joined:
         if one.differs is not None:
             return _named(a, b, one, one.differs)
+        if one.contrary:
+            return _different(one)
     tried = list(_tried(a, b, guesses, least, exact))
     best = max(tried, key=lambda one: one.worth, default=None)
     best = best and _straightened(a, b, best, least)
@@ -101,8 +104,10 @@ def look(
         return turned_back
     seen = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
     if seen is not None and seen.points >= SCENE and seen.spread >= _SPREAD:
-        return Look("similar-scene", "", "", seen.agrees.share, seen.overlap, seen.points, seen.there)
-    return _different(best)
+        conflict = any(one.contrary for one in tried)
+        share = seen.agrees.share
+        return Look("similar-scene", "", "", share, seen.overlap, seen.points, seen.there, conflict=conflict)
+    return _different(best)._replace(conflict=any(one.contrary for one in tried))
 
 
 def as_seen(look: Look, a: View, b: View) -> tuple[View, View]:
@@ -131,7 +136,7 @@ def _straightened(a: View, b: View, best: "Weighed", least: float) -> "Weighed":
 def _different(best: "Weighed | None") -> Look:
     if best is None:
         return Look(None, "", "", 0.0, (0.0, 0.0), 0, None)
-    return Look(None, "", "", best.agrees.share, best.overlap, best.points, best.there)
+    return Look(None, "", "", best.agrees.share, best.overlap, best.points, best.there, conflict=best.contrary)
 
 
 def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) -> Iterator[Weighed]:

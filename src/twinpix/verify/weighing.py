@@ -156,6 +156,8 @@ def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> 
     """The same of two that a third joins, by what all three show: less need agree, unless it is a page.
 
     What lies beside that is what was put round a copy: a frame, a window, blurred edges. Of pages much always agrees.
+    Where the two are in conflict within what all three show, the third joins them not: it is an empty form, of which
+    both are filled in.
     """
     pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
     shown = _shown(pair, joint)
@@ -166,7 +168,12 @@ def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> 
     same = sure and agrees.share >= _ENOUGH_JOINED * least
     same = same and min(shared) >= _PART and part_of(shown, pair.common & ~pair.border) >= _SHOWN
     same = same or joint.alike
-    return Weighed(there, pair, agrees, shared, _difference(pair, agrees, a, b, there) if same else None)
+    if not same:
+        return Weighed(there, pair, agrees, shared, None)
+    tones, compared = evened(of_all, agrees), agrees.share >= least and _may_conflict(agrees, shared, a, b)
+    if compared and in_conflict(of_all, tones, agrees, a, b, there, shown):
+        return Weighed(there, pair, agrees, shared, None, contrary=True)
+    return Weighed(there, pair, agrees, shared, _difference(pair, agrees, a, b, there))
 
 
 def _shown(pair: Laid, joint: Joint) -> NDArray[np.bool_]:

@@ -1,0 +1,132 @@
+"""What verification called different stays apart, whoever else is in the folder; distances say what they count."""
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+import twinpix
+from libraries import group, report, save, write
+from twinpix.model import Match, Report
+from twinpix.pipeline import decide_again
+from twinpix.pipeline.options import Options
+from twinpix.report import read
+
+
+def form(seed: int | None) -> Image.Image:
+    """A form with eight fields, empty or with numbers that the seed chooses."""
+    image = Image.new("RGB", (640, 800), "white")
+    pen, rng = ImageDraw.Draw(image), random.Random(seed)
+    pen.text((40, 30), "Application for a permit", fill="black", font=ImageFont.load_default(size=34))
+    for at in range(8):
+        top = 110 + at * 80
+        pen.text((40, top), f"{at + 1}. Field and its reason", fill="black", font=ImageFont.load_default(size=22))
+        pen.rectangle((380, top - 6, 600, top + 40), outline="black", width=2)
+        if seed is not None:
+            number = str(rng.randint(10**7, 10**8))
+            pen.text((392, top), number, fill="black", font=ImageFont.load_default(size=26))
+    return image
+
+
+@pytest.mark.parametrize("link", ["star", "components"])
+@pytest.mark.parametrize("options", [{"method": "cascade"}, {"verify": True, "radius": 100}])
+def test_an_empty_form_joins_no_two_filled_ones(link: str, options: dict[str, Any], tmp_path: Path) -> None:
+    form(1).save(tmp_path / "a.jpg", quality=90)
+    form(2).save(tmp_path / "b.jpg", quality=90)
+    assert twinpix.find(tmp_path, store=None, link=link, **options).groups == []
+    form(None).save(tmp_path / "empty.jpg", quality=92)
+    found = twinpix.find(tmp_path, store=None, link=link, **options)
+    for each in found.groups:
+        assert {Path(member.path).name for member in each.members} != {"a.jpg", "b.jpg"}
+        assert len(each.members) == 2
+        for match in each.matches:
+            assert match.distance
+            assert not match.same_code
+
+
+def test_a_pair_that_only_a_third_image_joins_has_no_distance_of_codes(tmp_path: Path) -> None:
+    """Such a distance was 0, which reads as equal codes within any radius."""
+    names = [f"photos/{name}.png" for name in "abc"]
+    for at, name in enumerate(names):
+        write(tmp_path, name, bytes([at]) * 9)
+    pairs = [Match(names[0], names[1], None, "edited", agrees=0.7), Match(names[0], names[2], 8, "re-encoded")]
+    found = report(tmp_path, [replace(group(tmp_path, 1, names), matches=pairs)])
+    again = read(str(save(found, tmp_path / "r.json")))
+    assert again.groups[0].matches[0].distance is None
+    assert [len(each.members) for each in decide_again(again).groups] == [3]
+    assert [len(each.members) for each in decide_again(again, stricter=8).groups] == [2]
+    assert decide_again(again, stricter=0).groups == []
+    for name in ("text", "csv"):
+        assert "".join(twinpix.report.writer(name).parts(again))
+
+
+# -- units --------------------------------------------------------------------------------------------
+
+
+def near_ones(base: Path) -> Report:
+    """Three images by a network: a and b so near that their distance is 0.0, c beside b."""
+    names = [f"photos/{name}.png" for name in "abc"]
+    for at, name in enumerate(names):
+        write(base, name, bytes([at]) * (9 - at))
+    gaps = {(0, 1): 0.0, (1, 2): 0.2, (0, 2): 0.3}
+    pairs = [Match(names[a], names[b], gap, "edited") for (a, b), gap in gaps.items()]
+    made = report(base, [replace(group(base, 1, names), matches=pairs)])
+    return replace(made, spec="cnn", radius=1.0, unit="cosine")
+
+
+def as_other_programs(value: Any) -> Any:
+    """JSON as programs write it that know one type of number: 0.0 is 0."""
+    if isinstance(value, dict):
+        return {key: as_other_programs(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [as_other_programs(each) for each in value]
+    return int(value) if isinstance(value, float) and value == int(value) else value
+
+
+def members(found: Report) -> list[list[str]]:
+    return [[Path(member.path).name for member in each.members] for each in found.groups]
+
+
+@pytest.mark.parametrize("stricter", [None, 0.0, 0.25])
+def test_the_type_of_a_number_decides_nothing(stricter: float | None, tmp_path: Path) -> None:
+    found = near_ones(tmp_path)
+    path = save(found, tmp_path / "r.json")
+    path.write_text(json.dumps(as_other_programs(json.loads(path.read_text()))))
+    again = read(str(path))
+    assert (again.unit, again.in_bits) == ("cosine", False)
+    expected = members(decide_again(found, stricter=stricter))
+    assert members(decide_again(again, stricter=stricter)) == expected
+    assert expected == [["a.png", "b.png"] if stricter is not None else ["a.png", "b.png", "c.png"]]
+
+
+def test_reports_of_the_first_schema_read_as_before(tmp_path: Path) -> None:
+    path = save(near_ones(tmp_path), tmp_path / "r.json")
+    old = json.loads(path.read_text())
+    old["schema"] = "twinpix.report/1"
+    del old["unit"], old["unverified"]
+    for match in old["groups"][0]["matches"]:
+        del match["same_code"]
+    path.write_text(json.dumps(old))
+    again = read(str(path))
+    assert (again.unit, [match.same_code for match in again.groups[0].matches]) == ("cosine", [False, False, False])
+    old["groups"][0]["matches"][0]["distance"] = 0  # equal codes, in words of the first schema
+    old["radius"], old["spec"] = 1.0, "cascade"
+    path.write_text(json.dumps(old))
+    again = read(str(path))
+    assert (again.unit, again.groups[0].matches[0].same_code) == ("share", True)
+    old["radius"] = 10
+    path.write_text(json.dumps(old))
+    assert read(str(path)).unit == "bits"
+
+
+@pytest.mark.parametrize(("method", "unit"), [("phash", "bits"), ("digest", "bits"), ("local", "share")])
+def test_a_report_says_what_its_distances_count(method: str, unit: str, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        form(1).save(tmp_path / f"{name}.png")
+    found = twinpix.find(tmp_path, store=None, method=method)
+    assert found.unit == unit == Options().unit_of(Options(method=method).fingerprint())
+    assert [match.same_code for match in found.groups[0].matches] == [True]
