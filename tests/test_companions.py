@@ -94,6 +94,8 @@ def known(found: Report, base: Path, *names: str) -> Report:
         ("train/IMG_1.jpg", "train_masks/IMG_1.png"),
         ("IMG_1.jpg", "IMG_1_mask.png"),
         ("IMG_1.jpg", "thumbs/IMG_1.jpg"),
+        ("masks/IMG_1.jpg", "masks/IMG_1.xmp"),  # photos of carnival
+        ("thumbs/IMG_1.jpg", "thumbs/IMG_1.jpg.pp3"),
     ],
 )
 def test_a_companion_goes_when_what_stays_has_the_same(image: str, side: str, tmp_path: Path) -> None:
@@ -271,6 +273,16 @@ def test_masks_are_copied_with_what_is_kept(tmp_path: Path) -> None:
     kept = goes(masks(tmp_path), "copy:to=out")
     images = {"a/images/1.jpg", "a/images/2.jpg", "b/images/2.jpg"}
     assert kept >= images | {name.replace("images", "masks").replace("jpg", "png") for name in images}
+
+
+@pytest.mark.parametrize("suffix", [".THM", ".ORI"])
+def test_an_image_that_belongs_to_another_by_its_suffix_is_no_duplicate(suffix: str, tmp_path: Path) -> None:
+    """Cameras write thumbnails as JPEG: find sees a small copy of the image beside it."""
+    found = twins(tmp_path, "a/1.jpg", "b/1.jpg", f"a/1{suffix}", f"b/1{suffix}", f"b/film{suffix}")
+    write(tmp_path, "photos/b/film.avi", b"film")
+    assert goes(found) == {"b/1.jpg", f"b/1{suffix}"}
+    assert why(found)[f"a/1{suffix}"] == f"belongs to {tmp_path}/photos/a/1.jpg, which stays"
+    assert why(found)[f"b/film{suffix}"] == f"belongs to {tmp_path}/photos/b/film.avi, which stays"
 
 
 def test_masks_without_images_are_images(tmp_path: Path) -> None:

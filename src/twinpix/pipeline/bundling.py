@@ -103,7 +103,10 @@ class Bundler:
                 owners[side].update(others)
                 takers[side].append(image)
         going = {side for side in takers if side not in self._images and self.may_go(side)}
-        while staying := {side for side in going if not owners[side] <= going | self._images.keys()}:
+        staying = going
+        while staying:
+            gone = going | self._images.keys()
+            staying = {side for side in going if not owners[side] <= gone}
             going -= staying
         return {side: images for side, images in takers.items() if side in going}
 

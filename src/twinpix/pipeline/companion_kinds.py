@@ -46,6 +46,8 @@ KINDS = (
 COMPANIONS = frozenset(suffix for kind in KINDS for suffix in kind.suffixes)
 FOLDERS_OF_PROGRAMS = tuple(kind.folder for kind in KINDS if kind.folder)
 
+PICTURES = frozenset({".thm", ".ori"})  # companion files that are images by their bytes, and found as such
+
 # Data files belong to an image when their name holds the image's whole name (`photo.jpg.json`), when their text names
 # it, or when they lie in a folder of annotations; never by their stem alone.
 DATA = frozenset({".json", ".txt", ".xml", ".csv", ".yaml", ".yml"})
@@ -60,7 +62,7 @@ OTHER_OWNERS = VIDEOS | frozenset(
     f".{name}"
     for name in ("pdf", "ai", "eps", "indd", "psb", "mp3", "m4a", "flac", "doc", "docx", "odt", "htm", "html")
 )
-OWNED_BY_IMAGES = frozenset({".mov", ".mp4", ".mp", ".mv", ".wav", ".ori"})  # never another file's companion
+OWNED_BY_IMAGES = frozenset({".mov", ".mp4", ".mp", ".mv", ".wav"})  # never another file's companion
 
 _NOTES = "annotations?|annots?|anns?|labels?|labeltxt|bbox(?:es)?|captions?|xmls?|jsons?"
 _DRAWN = (

@@ -1,7 +1,6 @@
 """What belongs to an image: its companion files, and the other half of a pair of camera RAW and JPEG."""
 
 import itertools
-import json
 import os
 import re
 from collections import defaultdict
@@ -12,10 +11,10 @@ from typing import NamedTuple
 from twinpix.imaging import claims_raw
 from twinpix.pipeline import companion_kinds as kinds
 from twinpix.pipeline.companion_kinds import key, stem_of
+from twinpix.pipeline.companion_listing import listing_of, names_in
 
 _LEVELS = 2  # folders above an image's in which a folder of annotations is looked for
 _CAPTIONED = 2  # images that a folder of images with captions has at least
-_READ = 1 << 23  # bytes of a data file that are searched for an image's name
 
 
 class Companions(NamedTuple):
@@ -34,8 +33,9 @@ class Folders:
 
     def __init__(self, *, by_stem: bool = False) -> None:
         self._by_stem = by_stem
-        self._listing, self._places, self._owners = cache(_listing), cache(self._find_places), cache(self._find_owners)
-        self._names, self._captioned = cache(_names), cache(self._find_captioned)
+        self._listing, self._names = cache(listing_of), cache(names_in)
+        self._places, self._owners = cache(self._find_places), cache(self._find_owners)
+        self._captioned = cache(self._find_captioned)
 
     def of(self, image: str) -> Companions:
         """What belongs to an image."""
@@ -60,12 +60,15 @@ class Folders:
         return Companions(dict(sorted(found.items())), pair)
 
     def owners_of_mask(self, path: str) -> list[str]:
-        """The images that an image in a folder of annotations (masks, thumbnails, depth) belongs to."""
+        """The images that an image in a folder of annotations (masks, thumbnails, depth) belongs to, or a .THM."""
         folder, name = _parted(path)
         stem = stem_of(key(name))
+        if key(name)[len(stem) :] in kinds.PICTURES:
+            return sorted(self._claiming(folder, name) - {path})
         if _annotations_in(folder):
             owners = self._owners(folder)
-            return sorted({*owners.get(stem, ()), *owners.get(kinds.mask_of(stem, beside=False), ())})
+            found = {*owners.get(stem, ()), *owners.get(kinds.mask_of(stem, beside=False), ())}
+            return sorted(owner for owner in found if _parted(owner)[0] != folder)
         whole = kinds.mask_of(stem, beside=True)
         return sorted(folder + image for image in self._listing(folder).images.get(whole, ())) if whole else []
 
@@ -161,7 +164,7 @@ class Folders:
     def _find_owners(self, place: str) -> dict[str, list[str]]:
         """The images by stem, and by name, that the files in a folder may belong to."""
         found: dict[str, list[str]] = defaultdict(list)
-        for folder in self._around(place):
+        for folder in dict.fromkeys((place, *self._around(place))):
             for stem, names in self._listing(folder).images.items():
                 for name in names:
                     path, known = folder + name, key(name)
@@ -170,14 +173,14 @@ class Folders:
         return dict(found)
 
     def _around(self, place: str) -> Iterable[str]:
-        """The folders of the images that the files in a folder may belong to."""
+        """The folders, besides its own, of the images that the files in a folder may belong to."""
         parts = place.rstrip(os.sep).split(os.sep)
         for pattern in kinds.FOLDERS_OF_PROGRAMS:
             levels = pattern.count("/") + 1
             if re.fullmatch(pattern, key("/".join(parts[-levels:]))):
                 return [os.sep.join(parts[:-levels]) + os.sep]
         found = [folder for at in _annotations_in(place) for folder in self._beside(parts, at)]
-        return dict.fromkeys(found) if found else [place]
+        return dict.fromkeys(found)
 
     def _beside(self, parts: list[str], at: int) -> Iterator[str]:
         """The folder that holds a folder of annotations, those in it, and of all the same folder within."""
@@ -188,59 +191,7 @@ class Folders:
             yield os.path.join(above, name, *rest, "")
 
 
-class _Listing(NamedTuple):
-    """The files of a folder by the keys of their stems, and the names of the folders in it."""
-
-    images: dict[str, list[str]]
-    masks: dict[str, list[str]]  # by the stems of the images that they may belong to
-    sides: dict[str, list[str]]  # companions, by the stems and names of images
-    data: dict[str, list[str]]
-    others: dict[str, list[str]]  # by stem and by name: what may own a companion and is no image
-    folders: list[str]
-    annotations: list[str]  # of the folders, those that are called so
-
-    @property
-    def has_companions(self) -> bool:
-        return bool(self.sides or self.data or self.masks)
-
-
 _ALONE = Companions({}, [])
-
-
-def _listing(folder: str) -> _Listing:
-    found = _Listing({}, {}, {}, {}, {}, [], [])
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
-    except OSError:
-        return found  # what cannot be listed holds nothing that could be moved
-    for name, is_folder in names:
-        if is_folder:
-            found.folders.append(name)
-            if kinds.is_annotations(key(name)):
-                found.annotations.append(name)
-        else:
-            _note(found, name)
-    return found
-
-
-def _note(found: _Listing, name: str) -> None:
-    known = key(name)
-    stem = stem_of(known)
-    suffix = known[len(stem) :]
-    if kinds.is_image(suffix):
-        found.images.setdefault(stem, []).append(name)
-        if whole := kinds.mask_of(stem, beside=False):
-            found.masks.setdefault(whole, []).append(name)
-    elif suffix in kinds.DATA:
-        for base in dict.fromkeys((stem, *kinds.named_in_data(known))):
-            found.data.setdefault(base, []).append(name)
-    elif suffix in kinds.COMPANIONS:
-        for base in kinds.bases(known):
-            found.sides.setdefault(base, []).append(name)
-    if suffix in kinds.OTHER_OWNERS:
-        for base in (stem, known):
-            found.others.setdefault(base, []).append(name)
 
 
 def _precise(bases: Iterator[str], owners: dict[str, list[str]]) -> Iterator[str]:
@@ -262,26 +213,6 @@ def _annotations_in(folder: str) -> list[int]:
         elif found:
             break
     return found
-
-
-def _names(path: str) -> frozenset[str]:
-    """The names of files, as `key` gives them, that a data file's text holds as whole values."""
-    try:
-        with open(path, "rb") as file:
-            text = file.read(_READ).decode("utf-8", "replace")
-    except OSError:
-        return frozenset()
-    values = re.findall(r'"((?:[^"\\]|\\.){1,400})"', text) + re.findall(r">\s*([^<>]{1,400}?)\s*<", text)
-    return frozenset(key(re.split(r"[\\/]", _unescaped(value))[-1]) for value in values)
-
-
-def _unescaped(value: str) -> str:
-    if "\\" in value:
-        try:
-            return str(json.loads(f'"{value}"'))
-        except ValueError:
-            return value
-    return value
 
 
 def _parted(path: str) -> tuple[str, str]:

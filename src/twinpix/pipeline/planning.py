@@ -15,7 +15,7 @@ from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
 from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Report, Stays, Step, Unit
 from twinpix.pipeline.bundling import Bundler, Sidecars
-from twinpix.pipeline.companion_kinds import is_annotations, key
+from twinpix.pipeline.companion_kinds import PICTURES, is_annotations, key
 from twinpix.pipeline.companions import Folders
 from twinpix.pipeline.deciding import decide_again
 from twinpix.pipeline.leftovers import uncopied
@@ -332,7 +332,8 @@ class _Planner:
     def _may_go(self, side: str) -> bool:
         """True when a companion file lies where files are acted on, and is not known as an image of its own."""
         plain = os.path.isfile(side) and not os.path.islink(side)
-        known = side in self._named and not claims_image(side)  # an image under another file's name
+        is_one = claims_image(side) or os.path.splitext(side)[1].lower() in PICTURES
+        known = side in self._named and not is_one  # an image under another file's name
         return plain and not known and side != self.source and self._is_near(side) and not is_output(side)
 
     def _is_near(self, side: str) -> bool:
