@@ -18,7 +18,7 @@ from twinpix.imaging.damage import MOST, grey_rows, missing_of, salvage, truncat
 from twinpix.imaging.depth import TooDeepError, deep_frame, loses_depth, stored_depth
 from twinpix.imaging.guard import guarded, quiet
 from twinpix.imaging.lost import lost_part
-from twinpix.imaging.opening import HALVED, format_of, open_image
+from twinpix.imaging.opening import FAULT, HALVED, format_of, loaded, open_image
 from twinpix.imaging.picture import BASE, Picture
 from twinpix.imaging.sniff import sniff
 from twinpix.imaging.traits import traits_of
@@ -58,11 +58,12 @@ def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> P
     scale = 2 if image.info.get(HALVED) else 1
     full, damaged = (scale * image.width, scale * image.height), False
     try:
-        image.load()
+        image = loaded(image, data, name)
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
         image, damaged = salvage(data, name, error, None), True
     fault = _MISSING if damaged else lost_part(data, format_of(data, name, image), image)
     damaged = damaged or bool(fault)
+    fault = fault or str(image.info.get(FAULT, ""))
     if mode == "reference":
         traits = traits_of(image, data, format_of(data, name, image), fault=fault)
         return Picture(image, *full, image.format or "", mode, data, name, damaged, traits=traits)

@@ -12,7 +12,7 @@ from twinpix.imaging.channels import bands, orientation, turned, turned_array
 from twinpix.imaging.depth import TooDeepError, deep_frame, deep_heif, loses_depth, stored_depth
 from twinpix.imaging.guard import guarded, quiet
 from twinpix.imaging.limits import MAX_PIXELS
-from twinpix.imaging.opening import format_of, open_image
+from twinpix.imaging.opening import format_of, loaded, open_image
 from twinpix.imaging.profiles import nclx_key, profile_key, profile_of
 from twinpix.imaging.seconds import frames_of, seconds_of
 
@@ -65,6 +65,7 @@ def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
     if kind == "HEIF":
         yield from _heif_frames(data)
         return
+    image = loaded(image, data, "")
     count = _shown(image, data, kind)
     deep = loses_depth(image, stored_depth(image, data, kind))
     profile = b""
@@ -72,11 +73,9 @@ def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
         try:
             if number:
                 image.seek(number)
-            image.load()
+                image.load()
         except (OSError, SyntaxError, ValueError, EOFError, IndexError):
-            if number:
-                raise TooDeepError from None
-            raise
+            raise TooDeepError from None
         turn = orientation(image)
         if number == 0:
             profile = profile_of(image, data, kind)

@@ -6,9 +6,12 @@ from functools import cache
 from PIL import Image, ImageFile
 
 from twinpix.errors import ImageError
+from twinpix.imaging import png
 from twinpix.imaging.limits import check_head, check_opened
 from twinpix.imaging.sniff import sniff
 
+FAULT = "twinpix-fault"  # what is wrong with a file whose pixels are whole
+METADATA = "metadata or further frames that cannot be read"
 HALVED = "twinpix-halved"  # a camera's mosaic, decoded at half its size
 
 # Formats that start other programs, read other files or are mere stubs stay shut.
@@ -35,16 +38,47 @@ def open_image(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
     check_head(data, kind)
     if kind == "?":
         Image.init()
-    image = Image.open(io.BytesIO(data), formats=None if kind != "?" else _allowed())
+    image = (
+        _open_png(data) if kind == "PNG" else Image.open(io.BytesIO(data), formats=_allowed() if kind == "?" else None)
+    )
     if image.format in _SHUT:
         raise ImageError("decode", f"{image.format} files are not read")
     check_opened(image, data, image.format or kind or "")
     return image
 
 
+def _open_png(data: bytes) -> ImageFile.ImageFile:
+    """Without optional chunks that are broken, as viewers show it; `FAULT` says so."""
+    whole, fault = png.mended(data)
+    try:
+        image = Image.open(io.BytesIO(whole), formats=["PNG"])
+    except (OSError, SyntaxError, ValueError):  # what a chunk says makes no sense
+        image, fault = Image.open(io.BytesIO(png.bare(data)), formats=["PNG"]), METADATA
+    if fault:
+        image.info[FAULT] = fault
+    return image
+
+
 @cache
 def _allowed() -> tuple[str, ...]:
     return tuple(sorted(set(Image.ID) - _SHUT))
+
+
+def loaded(image: Image.Image, data: bytes, name: str) -> Image.Image:
+    """The image with its pixels; of a PNG whose metadata or further frames are broken, without them.
+
+    Raises whatever its decoder raises.
+    """
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError):
+        if image.format != "PNG":
+            raise
+        again = open_image(png.bare(data), name)
+        again.load()
+        again.info[FAULT] = METADATA
+        return again
+    return image
 
 
 def format_of(data: bytes, name: str, image: Image.Image) -> str:

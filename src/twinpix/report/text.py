@@ -111,6 +111,8 @@ def how(pair: Match | None, *, in_bits: bool) -> str:
 
 def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:
     what = f"{how}, damaged" if member.damaged else how
+    if member.traits and member.traits.fault and not member.damaged:
+        what += f", {member.traits.fault}"
     if member.frames > 1:
         what += f", {member.frames} {'pages' if member.format == 'TIFF' else 'frames'}"
     what, size = printable(what), f"{member.width}×{member.height}"
