@@ -536,6 +536,19 @@ def test_choices_are_of_the_groups_that_were_shown(tmp_path: Path, monkeypatch: 
     assert Choices.beside(found, "r.json").kept == {1: ["photos/0.png"]}
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_place_of_choices_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = library(tmp_path, 4)
+    os.mkfifo("r.choices.jsonl")
+    writer = os.open("r.choices.jsonl", os.O_RDWR)  # who never writes
+    try:
+        Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
+    finally:
+        os.close(writer)
+    assert sorted(name for name in os.listdir() if "choices" in name) == ["r.choices-2.jsonl", "r.choices.jsonl"]
+
+
 def test_a_choice_after_one_that_was_cut_off_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = library(tmp_path, 3)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,48 @@ def test_lists_of_names(tmp_path: Path) -> None:
     assert names_from(str(nul)) == ["a.jpg", "line\nbreak.jpg"]
     with pytest.raises(UsageError, match="no such file"):
         names_from(str(tmp_path / "missing"))
+
+
+def test_a_list_that_is_none_is_refused(tmp_path: Path) -> None:
+    long, empty = tmp_path / "long", tmp_path / "empty"
+    long.write_bytes(b"a.jpg\n" + (1 << 21) * b"x")
+    empty.write_bytes((3 << 20) * b"\0")
+    for path, words in ((long, "line of more than 64 kB"), (empty, "no names")):
+        with pytest.raises(UsageError, match=words):
+            names_from(str(path))
+    names = tmp_path / "names"
+    names.write_bytes(b"".join(b"%d.jpg\n" % n for n in range(300_000)))  # more than is read at once
+    assert names_from(str(names)) == [f"{n}.jpg" for n in range(300_000)]
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_a_list_that_never_ends_is_refused() -> None:
+    assert names_from("/dev/null") == []
+    with pytest.raises(UsageError, match="/dev/zero is a device, not a list"):
+        names_from("/dev/zero")
+    command = [sys.executable, "-m", "twinpix", "find", "--no-store", "--files-from", "-"]
+    with open("/dev/zero", "rb") as zeros, subprocess.Popen(["cat"], stdin=zeros, stdout=subprocess.PIPE) as cat:
+        done = subprocess.run(command, stdin=cat.stdout, capture_output=True, text=True, timeout=60)
+        cat.kill()
+    assert (done.returncode, "has no names" in done.stderr) == (2, True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="another program appends while the file is read")
+def test_a_file_that_grows_is_not_read_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(1 << 20))
+    grow = "import sys\nwith open(sys.argv[1], 'ab', 0) as file:\n    for _ in range(2000): file.write(bytes(1 << 20))"
+    with subprocess.Popen([sys.executable, "-c", grow, str(path)]) as writer:
+        while path.stat().st_size < 4 << 20:
+            pass
+        said = ""
+        while not said and writer.poll() is None:
+            try:
+                read(str(path))
+            except ImageError as error:
+                said = error.reason
+        writer.kill()
+    assert said == "grew while it was read; run again"
 
 
 def test_read_stops_at_the_first_bytes_of_what_is_no_image(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -111,7 +112,10 @@ class Choices:
         """Take up what was chosen on this very report; False when the file is not there, or of another one."""
         try:
             with open(self.path, encoding="ascii", opener=_plain) as file:
-                if why := owners.stranger(os.fstat(file.fileno())):
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):  # a pipe may never say anything
+                    return False
+                if why := owners.stranger(status):
                     self.refused = why
                     return False
                 if _value(file.readline()) != self._head:

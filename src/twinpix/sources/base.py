@@ -12,6 +12,7 @@ from twinpix.model import Failure, Files, Stamp
 
 MAX_BYTES = 2 << 30  # a larger file is not read into memory
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_READ_BYTES = 64 << 20  # at once
 _COARSE_NS, _FINE_NS = 2_100_000_000, 50_000_000  # how long two writes may share one time stamp
 
 
@@ -66,7 +67,7 @@ def read(uri: str) -> Content:
     """Read a file once, whole, unless its first bytes say that it is no image.
 
     Raises `ImageError` when it cannot be read, is no regular file, is empty, is too large, or changed
-    while it was read.
+    while it was read; no more is read than a little beyond the size that it had at first.
     """
     try:
         handle = os.open(uri, _FLAGS)
@@ -84,9 +85,12 @@ def read(uri: str) -> Content:
             return Content(None, stamp, settled)
         if stamp.size > MAX_BYTES:
             raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
-        parts = [head]
-        while part := os.read(handle, max(1 << 16, stamp.size)):
+        parts, left = [head], stamp.size - len(head)
+        while part := os.read(handle, max(1 << 16, min(left, _READ_BYTES))):
             parts.append(part)
+            left -= len(part)
+            if left < 0:  # another program may write as fast as it is read
+                raise ImageError("read", "grew while it was read; run again")
         if stamp_of(os.fstat(handle)) != stamp:
             raise ImageError("read", "changed while it was read; run again")
         return Content(b"".join(parts), stamp, settled)

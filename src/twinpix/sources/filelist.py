@@ -1,23 +1,65 @@
 """Read names of files from a list: one a line, or separated by NUL when the list holds one."""
 
 import os
+import stat
 import sys
+from typing import IO
 
 from twinpix.errors import UsageError, system_reason
+
+_MOST_BYTES = 1 << 30  # of a list: ten million names of a hundred bytes
+_LONGEST_NAME = 1 << 16  # bytes; no system takes longer ones
+_MOST_EMPTY = 1 << 20  # bytes of line ends, or of NUL, without a name between them
+_READ_BYTES = 1 << 20  # at once
 
 
 def names_from(path: str) -> list[str]:
     """The names in the file `path`, or on standard input for `-`; empty lines are left out.
 
-    Raises `UsageError` when the list cannot be read.
+    Raises `UsageError` when the list cannot be read, or what it holds, endless or not, is no list of names.
     """
     try:
         if path == "-":
-            data = sys.stdin.buffer.read()
+            data = _bounded(sys.stdin.buffer, "on standard input")
         else:
             with open(path, "rb") as file:
-                data = file.read()
+                data = _bounded(file, path)
     except OSError as error:
         raise UsageError(f"cannot read the list {path}: {system_reason(error)}") from None
     parts = data.split(b"\0") if b"\0" in data else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     return [os.fsdecode(part) for part in parts if part]
+
+
+def _bounded(file: IO[bytes], name: str) -> bytes:
+    """All of the list, as long as it looks like one."""
+    if _is_endless(file):
+        raise UsageError(f"{name} is a device, not a list of file names")
+    parts, size, empty, tail = list[bytes](), 0, 0, 0
+    while part := file.read(_READ_BYTES):
+        parts.append(part)
+        size += len(part)
+        lines = part.replace(b"\n", b"\0").split(b"\0")
+        longest = max(tail + len(lines[0]), *map(len, lines))
+        tail = len(lines[-1]) if len(lines) > 1 else longest
+        empty = 0 if any(lines) else empty + len(part)
+        if longest > _LONGEST_NAME:
+            raise UsageError(
+                f"the list {name} has a line of more than {_LONGEST_NAME >> 10} kB, which is no file name: "
+                "give one name a line, or separate them by NUL"
+            )
+        if empty > _MOST_EMPTY:
+            raise UsageError(f"the list {name} has no names, only line ends or NUL, in {_MOST_EMPTY >> 20} MB")
+        if size > _MOST_BYTES:
+            raise UsageError(f"the list {name} is longer than {_MOST_BYTES >> 30} GB: divide it")
+    return b"".join(parts)
+
+
+def _is_endless(file: IO[bytes]) -> bool:
+    """True for a device that is neither a terminal nor the empty one."""
+    try:
+        status = os.fstat(file.fileno())
+    except (OSError, AttributeError):  # a stand-in for standard input
+        return False
+    if not stat.S_ISCHR(status.st_mode) or file.isatty():
+        return False
+    return not os.path.samestat(status, os.stat(os.devnull))
