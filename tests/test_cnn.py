@@ -25,6 +25,7 @@ from twinpix.evaluation.methods import measure
 from twinpix.evaluation.rates import steps_of
 from twinpix.fingerprints import _onnx, cnn
 from twinpix.imaging import decode, picture_of
+from twinpix.machine import memory
 from twinpix.model import Decode, Match
 from twinpix.pipeline import Options
 from twinpix.pipeline.coding import CodeTask
@@ -776,9 +777,9 @@ def test_a_method_computes_where_it_says(tmp_path: Path, folder: Path, started: 
 def test_a_run_is_begun_without_the_device(tmp_path: Path, started: list[str]) -> None:
     """What is started in the parent would be dead in workers that are forked from it."""
     method = Options(method=f"cnn:model={network(tmp_path / 'm.onnx', gain=1.875)}").fingerprint()
-    assert (fingerprints.width_of(method), started) == (96, ["cpu"])
+    assert (fingerprints.width_of(method), started) == (96, [])  # a worker was asked
     fingerprints.codes_of(method, [picture_of(draw("scene", 1, (64, 64)), colour=SIZE)])
-    assert started == ["cpu", "cuda"]
+    assert started == ["cuda"]
 
 
 @pytest.mark.parametrize("folder_of_model", ["a,b", "with space", "ünï", "back\\slash", "a=b", "a:b"])
@@ -834,3 +835,42 @@ def _png(image: Image.Image) -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a thread that looks at its own memory needs no test of its own")
+@pytest.mark.parametrize(("greedy", "words"), [(False, "gave no answer within 2 s"), (True, "needs more memory than")])
+def test_a_model_that_never_ends_or_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, greedy: bool, words: str
+) -> None:
+    """It runs in a worker, never in the user's process."""
+    monkeypatch.setattr(_onnx, "_MEASURE_SECONDS", 30.0 if greedy else 2.0)
+    if greedy:
+        monkeypatch.setattr("twinpix.executors.local._SHARE", (300 << 20) / memory())
+    state = helper.make_tensor_value_info("v", TensorProto.FLOAT, [1])
+    held = helper.make_tensor_value_info("w", TensorProto.FLOAT, [1])
+    count = helper.make_tensor_value_info("i", TensorProto.INT64, [])
+    before, after = (helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("c", "d"))
+    size = _shape("s", (1 << 28) if greedy else 16)
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["c"], ["d"]),
+            size,
+            helper.make_node("ConstantOfShape", ["s"], ["z"]),
+            helper.make_node("ReduceSum", ["z"], ["r"], keepdims=1),
+            helper.make_node("Add", ["v", "r"], ["w"]),
+        ],
+        "body",
+        [count, before, state],
+        [after, held],
+    )
+    nodes = [
+        helper.make_node("AveragePool", ["x0"], ["p"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("Constant", [], ["t"], value=numpy_helper.from_array(np.array(True))),
+        helper.make_node("Constant", [], ["one"], value=numpy_helper.from_array(np.zeros(1, np.float32))),
+        helper.make_node("Loop", ["", "t", "one"], ["l"], body=body),
+        helper.make_node("Add", ["f", "l"], ["y"]),
+    ]
+    model = network(tmp_path / "m.onnx", nodes=nodes)
+    with pytest.raises(UsageError, match=words):
+        fingerprints.check(fingerprints.make(f"cnn:model={model}"))

@@ -448,3 +448,22 @@ def test_no_plotting_library_is_needed(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "verdict: the same file, byte for byte" in done.stdout
     assert (tmp_path / "o.png").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="signals are POSIX")
+def test_a_comparison_that_crashes_or_takes_too_long_is_told(tmp_path: Path) -> None:
+    """It runs in a worker, here with a stand-in for the decoder."""
+    original().save(tmp_path / "a.png")
+    original().save(tmp_path / "b.png")
+    program = """
+import os, sys, time
+import twinpix.pipeline.comparing as comparing
+comparing.decode = {"abort": lambda *rest: os.abort(), "sleep": lambda *rest: time.sleep(100)}[sys.argv[1]]
+from twinpix.cli.app import run
+sys.exit(run(["compare", *sys.argv[2:], "--timeout", "1"]))
+"""
+    for how, reason in (("abort", "crashed its decoder (SIGABRT)"), ("sleep", "gave no answer within 1 s (--timeout)")):
+        command = [sys.executable, "-c", program, how, str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 3
+        assert done.stderr.endswith(f"b.png: {reason}\n")

@@ -35,6 +35,7 @@ def compare(
             "what differs (.png, .jpg, .webp).",
         ),
     ] = None,
+    timeout: common.TimeoutOption = 60.0,
     force: common.ForceOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     fail_if_found: Annotated[
@@ -48,7 +49,7 @@ def compare(
         drawing.require_writable(explain, (a, b), force=force)
     from twinpix import pipeline
 
-    result = pipeline.compare(a, b, method=method, decode=decode.value)
+    result = pipeline.compare(a, b, method=method, decode=decode.value, timeout=timeout)
     if explain:
         drawing.write_explanation(result, explain, force=force)
     _print_json(result) if as_json else _print(result, explain)

@@ -26,7 +26,7 @@ _START_SECONDS = 60.0  # that a process may take to start
 _END_SECONDS = 5.0  # that a process may take to end once its pipe is closed
 _MISSES = 3  # workers that do not start, one after the other, before no more are started
 _SHARE = 0.75  # of the machine's memory that all workers together may take
-_LEAST_MEMORY = 2 << 30  # bytes that a worker may take on any machine: what the largest image that is read needs
+_LEAST_MEMORY = 6 << 30  # bytes that a worker may take where there are as many: the largest images need 4 GB
 
 
 @dataclass(slots=True)
@@ -43,7 +43,8 @@ class _Worker:
 class Local:
     """A pool of `workers` processes (0: one a core); an item may take `timeout` seconds and `memory` bytes.
 
-    With a `memory` of 0 the workers share three quarters of the machine's, and each may take 2 GB at least. `note`
+    With a `memory` of 0 an item may take a core's share of three quarters of the machine's, and 6 GB at least; all
+    workers together may take three quarters. `note`
     is told when no process can be started: the work is done in this one then, without these limits.
     """
 
@@ -67,7 +68,8 @@ class Local:
     @property
     def limit(self) -> int:
         """Bytes of memory that one worker may take."""
-        return self.memory or max(_LEAST_MEMORY, int(_SHARE * machine.memory()) // self.size)
+        most = int(_SHARE * machine.memory())
+        return self.memory or min(most, max(_LEAST_MEMORY, most // cores()))
 
     def run(
         self, work: Work, batches: Iterable[Sequence[Any]], answer: Callable[[Any], Any]

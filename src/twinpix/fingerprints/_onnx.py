@@ -1,7 +1,9 @@
 """Networks in ONNX files: what they want to see stands in a JSON file beside them; onnxruntime computes."""
 
 import os
+import stat
 import threading
+from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinpix.errors import ImageError, UsageError, system_reason
+from twinpix.executors import Ask, Begin, Local, Lost
 from twinpix.fingerprints import _weights
 from twinpix.imaging import Picture
 from twinpix.model import Strictness
@@ -22,6 +25,7 @@ BATCH = 8
 """Pictures given to a network at once: more gain nothing on a processor, and on a device little."""
 
 _READ = 1 << 20  # bytes of weights at once
+_MEASURE_SECONDS = 60.0  # that a model may take to be loaded and to compute one picture
 _LONGEST = 8  # times its shorter side; of a longer strip the ends are cut off first, since in full it fills the memory
 
 _PROVIDERS = {
@@ -156,6 +160,8 @@ def _digest(model: str, data: bytes) -> str:
 
 def _bytes_of(model: str) -> bytes:
     try:
+        if not stat.S_ISREG(Path(model).stat().st_mode):  # a pipe or a device may never end
+            raise UsageError(f"cannot read the model {model}: not a regular file")
         return Path(model).read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the model {model}: {system_reason(error)}") from None
@@ -285,6 +291,33 @@ def network(model: str, digest: str, description: Description, device: str) -> N
     if device != "auto" and not found.computes_on(device):
         raise UsageError(f"onnxruntime cannot start the device {device} here, and would compute on the processor")
     return found
+
+
+def measure(model: str, digest: str, description: Description) -> int:
+    """How many numbers a model gives for a picture; it is loaded and run once, on the processor, in a worker process.
+
+    Raises `UsageError` when it cannot be run, does not end, or needs too much memory.
+    """
+    if digest not in _widths:  # without the lock, which a fork would inherit
+        _widths[digest] = _measured(model, digest, description)
+    return _widths[digest]
+
+
+_widths: dict[str, int] = {}
+
+
+def _measured(model: str, digest: str, description: Description) -> int:
+    run = Local(1, _MEASURE_SECONDS).run(_width_of, [[(model, digest, description)]], lambda question: None)
+    ((_, found),) = run
+    if isinstance(found, Lost):
+        raise UsageError(f"{model} cannot be run on a blank picture: {found.reason}")
+    return int(found)
+
+
+def _width_of(batch: Sequence[tuple[str, str, Description]], begin: Begin, ask: Ask) -> int:
+    begin(0)
+    ((model, digest, description),) = batch
+    return network(model, digest, description, "cpu").width
 
 
 @cache

@@ -18,6 +18,7 @@ from twinpix.errors import UsageError
 from twinpix.fingerprints import _onnx
 from twinpix.fingerprints.base import Array, Metric, Turns
 from twinpix.imaging import Picture
+from twinpix.machine import is_worker
 from twinpix.model import Bytes2D, Decode, Strictness
 
 OWN = Path(__file__).parent / "models" / "cnn.onnx"
@@ -109,5 +110,10 @@ class CNN:
         return found[:, : self.dims or self.description.dims or found.shape[1]]
 
     def _all(self) -> int:
-        """Numbers that the network gives, asked on the processor: no other device survives that workers are forked."""
+        """Numbers that the network gives, asked on the processor: no other device survives that workers are forked.
+
+        Somebody else's model may never end or fill the memory, so it runs in workers only.
+        """
+        if self.model and not is_worker():
+            return _onnx.measure(self.path, self.digest, self.description)
         return _onnx.network(self.path, self.digest, self.description, "cpu").width

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 
 from twinpix import fingerprints, plugins, search, verify
 from twinpix.errors import CompareError, ImageError, UsageError
+from twinpix.executors import Ask, Batches, Begin, Local
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
+from twinpix.imaging.opencv import forkable, opencv
 from twinpix.model import Decode, Relation, numbers, shown
 from twinpix.pipeline import relate
 from twinpix.report import plural
@@ -82,15 +85,42 @@ def compare(
     *,
     decode: Decode = "fast",
     method: str = "cascade",
+    timeout: float = 60.0,
 ) -> Comparison:
     """Compare two images by every method, and by their pixels.
 
     `method` gives the verdict: a hash or a network by its distance, `cascade` and `local` by the pixels.
-    Raises `UsageError` when one of them cannot be read, `CompareError` when their pixels cannot be compared.
+    Raises `UsageError` when one of them cannot be read, `CompareError` when they cannot be compared, or not in
+    `timeout` seconds.
     """
     names = os.fspath(a), os.fspath(b)
     mine = fingerprints.make(method)
     fingerprints.check(mine)
+    opencv()  # loaded here too, for who draws what was found
+    queue = Batches(iter([[names]]))
+    with forkable(), closing(Local(1, timeout).run(CompareTask(mine, decode), queue, lambda question: None)) as run:
+        for batch, found in run:
+            if isinstance(found, Comparison):
+                return found
+            if given := queue.lost(batch, found):
+                break
+    raise CompareError(f"cannot compare {names[0]} and {names[1]}: {given.lost.reason if given else 'no answer'}")
+
+
+@dataclass(frozen=True, slots=True)
+class CompareTask:
+    """Compares two files in a worker, which may crash or need too long as any other."""
+
+    method: Fingerprint
+    decode: Decode
+
+    def __call__(self, batch: Sequence[tuple[str, str]], begin: Begin, ask: Ask) -> Comparison:
+        begin(0)
+        (names,) = batch
+        return _compared(names, self.method, self.decode)
+
+
+def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comparison:
     judge = plugins.describe(mine)
     every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
     methods = [every[spec] for spec in sorted(every) if not fingerprints.by_pixels(every[spec])]
