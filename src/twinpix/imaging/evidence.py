@@ -1,7 +1,8 @@
 """What the pixels of one image show that decides which of several copies is the best one.
 
 Read only of images that are in a group together, at full size: whether they have colours, how much fine detail they
-hold at each frequency, whether they lie in a frame, and a small version for comparing two of them place by place.
+hold at each frequency, whether they lie in a frame, and small versions of their light and of their colours for
+comparing two of them place by place.
 """
 
 from typing import NamedTuple
@@ -15,11 +16,14 @@ from twinpix.imaging.damage import truncated_allowed
 from twinpix.imaging.guard import guarded, quiet
 from twinpix.imaging.opening import open_image
 
-VERSION = 1
+VERSION = 2
 TILE = 128  # pixels a side of the parts whose frequencies are measured
 BANDS = TILE // 2 + 1
 FINE = 0.2  # cycles a pixel from which on detail is fine
 SMALL = 128  # pixels a side of the small version
+COLOURS = 16  # pixels a side of the version that holds colours
+_OTHER_COLOUR = 30  # levels of both colour differences together; what encoders change, averaged over a place, is less
+_OTHER_PLACES = 0.04  # of all places
 _PLACES = (0.0, 0.5, 1.0)  # where the parts lie along either side, as shares of what is free
 _UNIFORM = 14  # grey levels within which a line of pixels is of one colour, after lossy compression
 _MOST_FRAME = 0.4  # of a side: more is no frame
@@ -37,10 +41,11 @@ class Evidence(NamedTuple):
     power: Floats  # (BANDS,): mean power of the frequencies from 0 to half a cycle a pixel
     fine: Floats  # (9,): power of the frequencies from `FINE` on, in as many parts of the image
     small: NDArray[np.uint8]  # (SMALL, SMALL): luma, squashed
+    colours: NDArray[np.uint8]  # (COLOURS, COLOURS, 2): Cb and Cr, squashed
 
 
 _NUMBERS = 1 + 4 + BANDS + len(_PLACES) ** 2
-SIZE = 4 * _NUMBERS + SMALL * SMALL
+SIZE = 4 * _NUMBERS + SMALL * SMALL + 2 * COLOURS * COLOURS
 """Bytes of one, packed."""
 
 
@@ -54,8 +59,10 @@ def unpacked(packed: bytes) -> Evidence:
     """What `evidence_of` packed."""
     numbers = np.frombuffer(packed, dtype="<f4", count=_NUMBERS).astype(np.float32)
     chroma, top, bottom, left, right = numbers[:5].tolist()
-    small = np.frombuffer(packed, dtype=np.uint8, offset=4 * _NUMBERS).reshape(SMALL, SMALL)
-    return Evidence(chroma, (top, bottom, left, right), numbers[5 : 5 + BANDS], numbers[5 + BANDS :], small)
+    planes = np.frombuffer(packed, dtype=np.uint8, offset=4 * _NUMBERS)
+    small = planes[: SMALL * SMALL].reshape(SMALL, SMALL)
+    colours = planes[SMALL * SMALL :].reshape(COLOURS, COLOURS, 2)
+    return Evidence(chroma, (top, bottom, left, right), numbers[5 : 5 + BANDS], numbers[5 + BANDS :], small, colours)
 
 
 def _evidence(data: bytes, name: str) -> bytes:
@@ -66,10 +73,23 @@ def _evidence(data: bytes, name: str) -> bytes:
     luma = turned(to_luma(image), turn)
     values = np.asarray(luma)
     power, fine = power_of(values)
-    numbers = np.array([chroma_of(to_rgb(image)), *frame_of(values), *power, *fine], dtype="<f4")
+    rgb = turned(to_rgb(image), turn)
+    numbers = np.array([chroma_of(rgb), *frame_of(values), *power, *fine], dtype="<f4")
     factors = max(1, luma.width // SMALL), max(1, luma.height // SMALL)
     small = np.asarray(luma.reduce(factors).resize((SMALL, SMALL), Image.Resampling.BILINEAR))
-    return numbers.tobytes() + small.tobytes()
+    return numbers.tobytes() + small.tobytes() + _colours(rgb).tobytes()
+
+
+def _colours(rgb: Image.Image) -> NDArray[np.uint8]:
+    """The two colour differences of an RGB image `(COLOURS, COLOURS, 2)`, averaged over places."""
+    small = rgb.resize((COLOURS, COLOURS), Image.Resampling.BOX, reducing_gap=4.0)
+    return np.ascontiguousarray(np.asarray(small.convert("YCbCr"))[..., 1:])
+
+
+def has_other_colours(a: Evidence, b: Evidence) -> bool:
+    """True when some places of two images, laid on each other as they are, have colours that no encoder makes."""
+    apart = np.abs(a.colours.astype(np.int16) - b.colours).sum(axis=2)
+    return float((apart > _OTHER_COLOUR).mean()) >= _OTHER_PLACES
 
 
 def chroma_of(image: Image.Image) -> float:

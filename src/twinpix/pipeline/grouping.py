@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twinpix import fingerprints, keep, linking
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging.evidence import Evidence
+from twinpix.imaging.evidence import Evidence, has_other_colours
 from twinpix.linking.base import Kind
 from twinpix.model import DIGITS, Files, Group, Match, Member
 from twinpix.pipeline import relate
@@ -56,10 +56,24 @@ def group(
         chains=linking.chains(linker),
         left_out=pairs.left_out or {},
     )
-    looks = look if chain.looks and fingerprints.decodes(method) and method.metric != "identity" else None
-    groups = [writer.group(files, seen) for files, seen in _with_evidence(found, images, looks)]
+    by_codes = not options.looks_at_pixels(method)  # else verification has named the pairs
+    looks = look if fingerprints.decodes(method) and method.metric != "identity" and (chain.looks or by_codes) else None
+    parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole
+    groups = [
+        writer.group(part, seen) for files, seen in _with_evidence(found, images, looks) for part in parts(files, seen)
+    ]
     groups.sort(key=lambda group: group.keeper)
     return [replace(group, id=number) for number, group in enumerate(groups, start=1)]
+
+
+def _is_strict(options: Options) -> bool:
+    """True where copies are asked for that differ in nothing but their encoding."""
+    asked = options.radius is None and options.threshold is None and options.precision is None
+    return asked and options.strictness in ("exact", "strict")
+
+
+def _whole(files: list[int], seen: Mapping[int, Evidence]) -> list[list[int]]:
+    return [files]
 
 
 def _with_evidence(
@@ -123,9 +137,33 @@ class _Grouper(NamedTuple):
     chains: bool  # whether members need not match what stays
     left_out: Mapping[int, int]  # of nodes that stay, how many matches of their group nobody keeps
 
+    def of_one_colour(self, files: list[int], evidence: Mapping[int, Evidence]) -> list[list[int]]:
+        """A group of files, the best first, without what has other colours than it; groups of what is left, likewise.
+
+        Every member of such a group matches its first one.
+        """
+        out, left = [], files
+        while len(left) > 1:
+            head, *others = left
+            near = {self.node[head], *self.near.row(self.node[head])[0].tolist()}
+            fits = [
+                file
+                for file in others
+                if (self.chains or self.node[file] in near) and not self._has_other_colours(head, file, evidence)
+            ]
+            if fits:
+                out.append([head, *fits])
+            taken = set(fits)
+            left = [file for file in others if file not in taken]
+        return out
+
+    def _has_other_colours(self, a: int, b: int, evidence: Mapping[int, Evidence]) -> bool:
+        x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
+        return x is not None and y is not None and has_other_colours(x, y)
+
     def group(self, files: list[int], evidence: Mapping[int, Evidence]) -> Group:
         """The group of these files, of which the first matches all others; its number is not given yet."""
-        made = self._written(files)
+        made = self._written(files, evidence)
         content = self.images.content[files].tolist()
         if len(set(content)) == 1:  # one and the same file in several places
             return made
@@ -137,7 +175,7 @@ class _Grouper(NamedTuple):
         head = next((file for file in ordered if self.chains or self._matches_all(file, ordered)), listed[0])
         ordered = [head, *(file for file in ordered if file != head)]
         if ordered != listed:
-            return self._written(ordered)
+            return self._written(ordered, evidence)
         keeper, *others = changed
         return replace(made, members=changed, reason=self.chain.reason(keeper, others))
 
@@ -149,18 +187,18 @@ class _Grouper(NamedTuple):
             for other in files
         )
 
-    def _written(self, files: list[int]) -> Group:
+    def _written(self, files: list[int], evidence: Mapping[int, Evidence]) -> Group:
         keeper, *others = files
         others.sort(key=lambda file: self.chain.key(self.members[file]))
         direct = list(self._with_keeper(keeper, others))
         pairs, left_out = self._pairs(keeper, others, direct)
-        told = [self._match(*pair) for pair in direct]
+        told = [self._match(*pair, evidence) for pair in direct]
         return Group(
             id=0,
             keeper=self.members[keeper].path,
             reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
             members=related([self.members[file] for file in (keeper, *others)], told),
-            matches=[*told, *(self._match(*pair) for pair in pairs[len(direct) :])][: len(pairs)],
+            matches=[*told, *(self._match(*pair, evidence) for pair in pairs[len(direct) :])][: len(pairs)],
             matches_left_out=left_out + sum(self.left_out.get(node, 0) for node in {self.node[file] for file in files}),
         )
 
@@ -205,13 +243,15 @@ class _Grouper(NamedTuple):
             if head not in (file, keeper):
                 yield head, file, 0, 0
 
-    def _match(self, a: int, b: int, distance: float | None, turn: int) -> Match:
+    def _match(self, a: int, b: int, distance: float | None, turn: int, evidence: Mapping[int, Evidence]) -> Match:
         x, y = int(self.images.content[a]), int(self.images.content[b])
         contents, uris = self.images.contents, self.images.refs.uris
         name = relate.relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
         if self.node[a] != self.node[b]:
             x, y = self.first[self.node[a]], self.first[self.node[b]]
         seen = self.seen.get((min(x, y), max(x, y)))
+        if seen is None and name in ("re-encoded", "resized") and self._has_other_colours(a, b, evidence):
+            name = "recoloured"
         if seen is None or name.startswith("identical"):
             return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
         look = seen.look if x < y else seen.look.turned()

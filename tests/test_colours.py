@@ -1,0 +1,63 @@
+"""Copies by a hash of light alone: images with other colours are named so, and are no copies at strict and exact."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import twinpix
+from drawings import draw
+
+
+def variants(folder: Path) -> None:
+    """One picture, its re-encoding, its half, in grey, in sepia, and with red and blue exchanged."""
+    picture = draw("portrait", 4, (400, 300)).convert("RGB")
+    grey = picture.convert("L")
+    sepia = Image.merge("RGB", [grey.point([int(level * share) for level in range(256)]) for share in (1, 0.85, 0.6)])
+    picture.save(folder / "a_picture.png")
+    picture.save(folder / "encoded.jpg", quality=30)
+    picture.resize((200, 150)).save(folder / "half.jpg", quality=60)
+    grey.save(folder / "grey.jpg", quality=90)
+    sepia.save(folder / "sepia.jpg", quality=90)
+    ycc = np.asarray(picture.convert("YCbCr")).copy()
+    ycc[..., 1:] = ycc[..., :0:-1]
+    Image.fromarray(ycc, "YCbCr").convert("RGB").save(folder / "exchanged.jpg", quality=90)
+
+
+@pytest.mark.parametrize("options", [{}, {"keep": "path"}])
+def test_other_colours_are_named(options: dict[str, Any], tmp_path: Path) -> None:
+    variants(tmp_path)
+    (found,) = twinpix.find(tmp_path, store=None, workers=1, **options).groups
+    assert {Path(member.path).stem: member.relation for member in found.members} == {
+        "a_picture": None,
+        "encoded": "re-encoded",
+        "half": "resized",
+        "grey": "recoloured",
+        "sepia": "recoloured",
+        "exchanged": "recoloured",
+    }
+
+
+@pytest.mark.parametrize("strictness", ["exact", "strict"])
+def test_other_colours_are_no_copies_where_only_encodings_may_differ(strictness: Any, tmp_path: Path) -> None:
+    variants(tmp_path)
+    found = twinpix.find(tmp_path, store=None, workers=1, strictness=strictness)
+    together = [{Path(member.path).stem for member in group.members} for group in found.groups]
+    assert strictness == "exact" or any({"a_picture", "encoded"} <= names for names in together)
+    for names in together:
+        assert len(names & {"a_picture", "grey", "exchanged"}) <= 1
+        assert len(names & {"a_picture", "sepia"}) <= 1
+
+
+def test_encoders_make_no_other_colours(tmp_path: Path) -> None:
+    for seed in range(4):
+        picture = draw("street", seed, (400, 300)).convert("RGB")
+        picture.save(tmp_path / f"{seed}.png")
+        for quality in (90, 20, 8):
+            picture.save(tmp_path / f"{seed}-{quality}.jpg", quality=quality)
+        picture.save(tmp_path / f"{seed}-{quality}.webp", quality=30)
+    found = twinpix.find(tmp_path, store=None, workers=1)
+    assert [len(group.members) for group in found.groups] == [5] * 4
+    assert {match.relation for group in found.groups for match in group.matches} <= {"re-encoded", "edited"}
