@@ -98,7 +98,7 @@ def test_a_damaged_store_is_set_aside_and_rebuilt(photos: Path, tmp_path: Path, 
     before = twinpix.find([photos], store=path)
     data = bytearray(path.read_bytes())
     if damage == "rubbish":
-        data = bytearray(b"this is no database" * 500)
+        data[100:] = b"this is no database" * 500  # after the header, which has the mark
     else:
         data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)

@@ -292,7 +292,7 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
 
 def _step(row: list[Any]) -> Step:
     number, path, target, facts, digest, keeper, aside = row
-    for text in (path, *filter(None, (target, keeper))):
+    for text in (path, *(text for text in (target, keeper) if text != "")):
         _path(text)
     beside = os.path.dirname(aside) == os.path.dirname(path) and _ASIDE.fullmatch(os.path.basename(aside))
     if not beside or not isinstance(digest, str):  # what has such a name is renamed and removed

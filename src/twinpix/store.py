@@ -17,15 +17,23 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix import owners
 from twinpix.errors import StoreError, system_reason
-from twinpix.imaging.sniff import sniff
 from twinpix.model import Stamp
 
 T = TypeVar("T")
 
 _LAYOUT = 3
 _OURS = 0x74777078  # "twpx": marks a database as a store of twinpix
-_NAMED_LIKE_A_STORE = ("", ".sqlite", ".sqlite3", ".db", ".store")
+# What SQLite says of the machine (no room, no permission, another process) and not of the file.
+_OF_THE_MACHINE = frozenset(
+    {
+        *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
+        *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL),
+        *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH),
+    }
+)
+_SQLITE, _HEADER, _MARK = b"SQLite format 3\0", 100, slice(68, 72)  # start and size of a database's header; its mark
 _FLUSH_SECONDS = 2.0
 _PATIENCE = 30.0  # seconds to wait for another process
 _CHUNK = 20_000
@@ -79,6 +87,18 @@ def default_path() -> Path:
     return Path(platformdirs.user_cache_dir("twinpix", appauthor=False)) / "store.sqlite"
 
 
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """True when an error tells of the file's content; programming errors are none of the file's."""
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.NotSupportedError):
+        return False
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_THE_MACHINE
+
+
+def _is_row(code: object, width: object, height: object, form: object) -> bool:
+    sizes = all(isinstance(size, int) and size >= 0 for size in (width, height))
+    return sizes and isinstance(form, str) and (code is None or isinstance(code, bytes))
+
+
 class Store:
     """An open store; `path` None keeps everything in memory and nothing afterwards.
 
@@ -94,6 +114,7 @@ class Store:
         self._results: list[tuple[object, ...]] = []
         self._looks: list[tuple[bytes, str]] = []
         self._flushed = time.monotonic()
+        self._anew = False  # begun anew in this run: once is enough
         self._db = self._open()
 
     # -- reading
@@ -174,26 +195,33 @@ class Store:
             if self.path is not None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 if self._is_foreign(self.path):
-                    raise StoreError(f"{self.path} is no twinpix store; it is left as it is")
+                    raise StoreError(
+                        f"{self.path} is no twinpix store; it is left as it is. Name another with --store, or remove it"
+                    )
+                if why := self._stranger(self.path):
+                    raise StoreError(f"the store {self.path} is not used: {why}. Name another with --store")
             return self._connect()
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"cannot use the store {self.path}: {error}") from None
         except sqlite3.DatabaseError as error:
-            return self._begin_anew(error)
+            if _is_damage(error):
+                return self._begin_anew(error)
+            raise StoreError(f"cannot use the store {self.path}: {error}") from None
         except OSError as error:
             raise StoreError(f"cannot make the store {self.path}: {system_reason(error)}") from None
 
     def _is_foreign(self, path: Path) -> bool:
-        """True for a file that is somebody else's: what is set aside must have been a store."""
+        """True for a file without the mark of a store, unless it is empty; the default place is twinpix's own."""
         if not path.exists() or path == default_path():
             return False
         if not path.is_file():
             return True
         with path.open("rb") as file:
-            head = file.read(512)
-        if head.startswith(b"SQLite format 3\0"):
-            return int.from_bytes(head[68:72], "big") != _OURS
-        return bool(head) and (path.suffix not in _NAMED_LIKE_A_STORE or bool(sniff(head, path.name)))
+            head = file.read(_HEADER)
+        return bool(head) and not (head.startswith(_SQLITE) and head[_MARK] == _OURS.to_bytes(4, "big"))
+
+    @staticmethod
+    def _stranger(path: Path) -> str:
+        """Why another user could have written what is in a store."""
+        return owners.stranger(path.stat()) if path.exists() else ""
 
     def _connect(self) -> sqlite3.Connection:
         """Open the database, and make it what it must be; waits while another process does the same."""
@@ -235,6 +263,7 @@ class Store:
 
     def _begin_anew(self, error: Exception) -> sqlite3.Connection:
         """Set a damaged store aside and begin a new one."""
+        self._anew = True
         aside = Path(f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
         try:
             for part in self._parts():
@@ -249,18 +278,16 @@ class Store:
         """Run against the database; on a new one when it is damaged, in memory when it cannot be used."""
         try:
             return work()
-        except sqlite3.OperationalError as error:
-            if self.path is None:
-                raise
-            self.notes.append(f"the store {self.path} cannot be used now ({error}); this run goes on without it")
-            self._db.close()
-            self.path = None
-            self._db = self._connect()
         except sqlite3.DatabaseError as error:
             if self.path is None:
                 raise
             self._db.close()
-            self._db = self._begin_anew(error)
+            if _is_damage(error) and not self._anew:
+                self._db = self._begin_anew(error)
+            else:
+                self.notes.append(f"the store {self.path} cannot be used now ({error}); this run goes on without it")
+                self.path = None
+                self._db = self._connect()
         return work()
 
     def _info(self) -> Info:
@@ -311,6 +338,8 @@ class Store:
             marks = ",".join("?" * len(part))
             query = f"SELECT digest, {','.join(Result._fields)} FROM results WHERE spec=? AND digest IN ({marks})"
             for digest, code, w, h, form, damaged, *rest in self._db.execute(query, (number, *part)):
+                if not _is_row(code, w, h, form):
+                    raise sqlite3.DatabaseError("a row of it holds what twinpix does not write")
                 out[digest] = Result(code, w, h, sys.intern(form), bool(damaged), *rest)
         return out
 

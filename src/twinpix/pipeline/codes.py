@@ -8,13 +8,13 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from twinpix import fingerprints, outputs, plugins, search, sources
-from twinpix.errors import ImageError, UsageError
+from twinpix.errors import ImageError, UsageError, system_reason
 from twinpix.fingerprints import INFORMATION_FLOOR, information_of, width_of
 from twinpix.imaging import decode, picture_of
 from twinpix.model import Decode, Files, numbers
@@ -150,33 +150,38 @@ def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
 
     The last line may be cut off, as a run that was killed leaves it. Raises `UsageError` for another file.
     """
+    from twinpix.pipeline.codesfile import LONGEST, Head, parsed
+
     try:
-        with open(path, encoding="utf-8") as file:
-            value = json.loads(file.readline())
-        methods = list(value["methods"])
-        variants = list(value.get("variants", [""] * len(methods)))
-        header = Header(methods, value["decode"], bool(value["transforms"]), variants)
-        if value["schema"] != SCHEMA:
-            raise ValueError(value["schema"])
+        with open(path, "rb") as file:
+            head = parsed(file.readline(LONGEST), Head)
+        variants = head.variants or [""] * len(head.methods)
+        if head.schema != SCHEMA or len(variants) != len(head.methods):
+            raise ValueError(head.schema)
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
+    except ValueError:
         raise UsageError(f"{path} holds no codes of schema {SCHEMA}") from None
-    return header, _rows(path)
+    return Header(head.methods, head.decode, head.transforms, variants), _rows(path, len(head.methods))
 
 
-def _rows(path: str) -> Iterator[Coded]:
-    with open(path, encoding="utf-8") as file:
-        file.readline()  # the header
-        for number, line in enumerate(file, start=2):
-            if not line.endswith("\n"):
+def _rows(path: str, methods: int) -> Iterator[Coded]:
+    from twinpix.pipeline.codesfile import LONGEST, Row, parsed
+
+    with open(path, "rb") as file:
+        file.readline(LONGEST)  # the header
+        for number in count(2):
+            line = file.readline(LONGEST)
+            if not line.endswith(b"\n") and len(line) < LONGEST:
                 return
             try:
-                value = json.loads(line)
-                codes = [bytes.fromhex(code) for code in value.pop("codes")]
-                yield Coded(codes=codes, **value)
-            except (ValueError, KeyError, TypeError):
-                raise UsageError(f"{path}, line {number}: not a row of codes") from None
+                row = parsed(line, Row)
+                if len(row.codes) not in (0, methods):
+                    raise ValueError(f"{len(row.codes)} codes")
+            except ValueError:
+                raise UsageError(f"{path}, line {number}: not a row of codes; encode the images again") from None
+            codes = list(map(bytes.fromhex, row.codes))
+            yield Coded(row.path, codes, row.width, row.height, row.information, row.digest, row.error)
 
 
 def query_codes(

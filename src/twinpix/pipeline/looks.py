@@ -1,5 +1,6 @@
 """What second looks said before, in the store: the same look at the same contents says the same."""
 
+import contextlib
 import json
 from collections.abc import Iterable
 
@@ -21,7 +22,11 @@ class Looks:
 
     def of(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
         """What is known under these keys."""
-        return {key: _read(text) for key, text in self._store.looks(keys).items()}
+        found = {}
+        for key, text in self._store.looks(keys).items():
+            with contextlib.suppress(ValueError, TypeError):  # of a damaged store: as if it were not there
+                found[key] = _read(text)
+        return found
 
     def put(self, key: bytes, look: Known) -> None:
         """Remember what a look said."""

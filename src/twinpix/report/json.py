@@ -2,6 +2,7 @@
 
 import codecs
 import json as stdlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -11,9 +12,11 @@ from twinpix.errors import ReportError, UsageError
 from twinpix.machine import no_garbage_collection
 from twinpix.model import SCHEMA, SCHEMAS, Report, Traits
 from twinpix.outputs import Kind
+from twinpix.report.base import printable
 
 _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # as this module writes it
 _HEAD = 256  # bytes, in which a report names its schema
+_NAMES = "surrogatepass" if os.name == "nt" else "surrogateescape"  # how the system's names stand as text
 _SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
 
 
@@ -93,12 +96,33 @@ def read(path: str) -> Report:
         # msgspec reads ten times as fast, but no lone surrogates, which stand for a file name's undecodable bytes.
         with no_garbage_collection():
             if _SURROGATE.search(data):
-                return msgspec.convert(stdlib.loads(data), Report)
-            return msgspec.json.decode(data, type=Report)
+                value = stdlib.loads(data)
+                stdlib.dumps(value, ensure_ascii=False).encode("utf-8", _NAMES)
+                report = msgspec.convert(value, Report)
+            else:
+                report = msgspec.json.decode(data, type=Report)
+    except UnicodeEncodeError:
+        raise ReportError(f"{path}: the report cannot be trusted: it holds a name that no file can have") from None
     except msgspec.ValidationError as error:
         raise ReportError(f"{path} is no valid report: {error}") from None
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path} is no report: {error}") from None
+    if wrong := _contradiction(report):
+        raise ReportError(f"{path}: the report cannot be trusted: {wrong}; run find again")
+    return report
+
+
+def _contradiction(found: Report) -> str:
+    """What contradicts itself within a group; "" when nothing does. All that reads a report relies on this."""
+    for group in found.groups:
+        known = {member.path for member in group.members}
+        if group.keeper not in known:
+            return f"group {group.id}: the one that stays, {printable(group.keeper)}, is none of its members"
+        if not known.issuperset(match.a for match in group.matches) or not known.issuperset(
+            match.b for match in group.matches
+        ):
+            return f"group {group.id}: a match names a file that is none of its members"
+    return ""
 
 
 def _schema_of(data: bytes) -> str:
