@@ -305,3 +305,15 @@ def test_the_lock_of_a_user_without_a_home_is_nobody_elses(tmp_path: Path, monke
     with pytest.raises(RefusedError), acting():
         pass
     assert not list(precious.iterdir())
+
+
+# -- what is said of a file that changed -------------------------------------------------------------------
+
+
+def test_an_edited_file_is_not_called_damaged(tmp_path: Path) -> None:
+    """One block of many differs after the edit, as in a file of which a sector was lost."""
+    data = os.urandom(4096)
+    found = pair(tmp_path, data, data[:-1] + b"x")
+    write(tmp_path, "photos/second.png", data[:-1] + b"y", mtime=1_700_000_000)
+    (left,) = twinpix.plan(found, "delete").left
+    assert (left.reason, left.refused) == ("was changed since it was scanned", True)

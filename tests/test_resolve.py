@@ -64,7 +64,7 @@ def test_every_action_comes_back(action: str, tmp_path: Path, capfd: pytest.Capt
     assert tree(tmp_path) == before
     assert run(["resolve", path, *ACTIONS[action], "--apply"]) == 0
     printed = capfd.readouterr().out
-    assert printed.endswith("to undo: twinpix undo r.journal.jsonl\n")
+    assert printed.endswith("twinpix undo r.journal.jsonl\n")  # `python -m twinpix` where it was started so
     assert state(action, tmp_path)
     assert contents(tmp_path / "photos") | contents(tmp_path, Path(os.environ["XDG_DATA_HOME"])) >= {
         data for data, _, _ in before.values()

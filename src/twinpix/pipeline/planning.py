@@ -182,6 +182,7 @@ class _Planner:
                 if why := unlike_in_part(member, keeper, match, permanent=self.action.permanent):
                     raise _ByRuleError(why)
                 if may_be_damaged(keeper, member, match) and differ_in_part(keepers[0].path, path, member.size):
+                    self._facts(member, path)  # one that was edited since it was scanned is not called damaged
                     raise _ByRuleError(f"has the size of the one that stays and differs in one part: {DAMAGED}")
                 self._take(group.id, member, path, told, keepers)
             except StepError as error:

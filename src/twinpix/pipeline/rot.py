@@ -37,7 +37,8 @@ def differ_in_part(a: str, b: str, size: int) -> bool:
                 return False
             first.seek(0)
             second.seek(0)
-            return 0 < _other_blocks(first, second) <= max(1, _MOST * size / _BLOCK)
+            blocks = -(-size // _BLOCK)  # a file of a single block that differs does so everywhere
+            return 0 < _other_blocks(first, second) <= min(blocks - 1, max(1, _MOST * size / _BLOCK))
     except OSError:
         return False
 
