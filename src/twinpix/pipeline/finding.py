@@ -14,7 +14,7 @@ from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
 from twinpix.logs import logger
 from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
-from twinpix.pipeline import relate, rot, verdicts
+from twinpix.pipeline import relate, rot, undecoded, verdicts
 from twinpix.pipeline.alterations import looking
 from twinpix.pipeline.gathering import Images, gather, look_at_pixels
 from twinpix.pipeline.grouping import group, scenes
@@ -62,6 +62,10 @@ def find(
         look_at_pixels(images, _alike(images, nodes, matches, method), options, store, progress)
         groups = rot.noted(group(images, pairs, method, options, looking(images, options, store, progress)))
         notes = [*pairs.said.notes, *store.notes]
+    unique = len(images.refs) - sum(len(group.members) for group in groups)
+    if not options.min_pixels:  # the size of what cannot be decoded is not known
+        chain = keep.make_chain(options.keep)
+        groups += undecoded.identical(listing.refs, images.undecoded, chain, cross=options.cross, after=len(groups))
     if apart:
         notes.append(f"{plural(len(apart), 'pair')} held apart: marked as not duplicates")
 
@@ -87,7 +91,7 @@ def find(
         link=options.link,
         counts=Counts(
             images=len(images.refs),
-            unique=len(images.refs) - sum(len(group.members) for group in groups),
+            unique=unique,
             groups=len(groups),
             discards=sum(len(group.discards) for group in groups),
             failures=len(failures),

@@ -1,7 +1,8 @@
 """From a listing to the readable images and their contents; looking at the pixels of a few of them."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,9 @@ class Images(NamedTuple):
     contents: Contents
     failures: list[Failure]  # of files that were read, but not decoded or coded
     other_files: int  # that are no images
+    undecoded: Mapping[bytes, list[int]] = MappingProxyType(
+        {}
+    )  # rows of the listing by content, of those in `failures`
 
     def without_small(self, pixels: int) -> "tuple[Images, int]":
         """The images of at least so many pixels, and how many files are left out; sizes are width times height."""
@@ -61,6 +65,7 @@ def gather(refs: Files, coder: Coder) -> Images:
     rows, content = array("q"), array("q")
     contents, failures, other_files = Contents(), list[Failure](), 0
     place: dict[bytes, int] = {}
+    undecoded: dict[bytes, list[int]] = {}
     for row, digest in enumerate(digests):
         if not digest:
             other_files += refs.uris[row] not in failed
@@ -70,13 +75,13 @@ def gather(refs: Files, coder: Coder) -> Images:
             result = coder.result(digest)
             if result.code is None:
                 failures.append(Failure(refs.uris[row], result.stage, result.error))
+                undecoded.setdefault(digest, []).append(row)
                 continue
             number = place[digest] = contents.add(digest, coder.take(digest))
         rows.append(row)
         content.append(number)
-    return Images(
-        refs.take(np.array(rows, dtype=np.int64)), np.array(content, dtype=np.int64), contents, failures, other_files
-    )
+    files, numbers = refs.take(np.array(rows, dtype=np.int64)), np.array(content, dtype=np.int64)
+    return Images(files, numbers, contents, failures, other_files, undecoded)
 
 
 def look_at_pixels(images: Images, numbers: Iterable[int], options: Options, store: Store, progress: Progress) -> None:

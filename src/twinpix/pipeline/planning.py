@@ -245,7 +245,9 @@ class _Planner:
         places = Places(self.report)
         for name in dict.fromkeys(failure.path for failure in self.report.failures):
             path = places.of(name)
-            if not path or path in self.items or path.startswith(self._references) or not os.path.isfile(path):
+            if not path or path in self.items or path in self.spare:
+                continue
+            if path.startswith(self._references) or not os.path.isfile(path):
                 continue
             if path in self.dealt_with:
                 self.already += 1
