@@ -296,3 +296,18 @@ def test_what_stays_does_not_depend_on_the_names(tmp_path: Path) -> None:
         group = twinpix.find(folder, store=None, workers=1).groups[0]
         kept.add(place[Path(group.keeper).stem])
     assert kept == {"camera"}
+
+
+def test_a_smaller_copy_of_a_picture_with_a_border_of_its_own_goes(tmp_path: Path) -> None:
+    """The border is part of the original; in a small copy of low quality it is no line of one colour any more."""
+    picture = draw("scene", 3, (600, 450))
+    framed = Image.new("RGB", (640, 490), (240, 232, 220))
+    framed.paste(picture, (20, 20))
+    framed.save(tmp_path / "original.jpg", quality=93)
+    for share, name in ((2, "half.jpg"), (5, "fifth.jpg")):
+        framed.resize((640 // share, 490 // share)).save(tmp_path / name, quality=55)
+    small = draw("portrait", 4, (128, 128))
+    small.save(tmp_path / "icon.jpg", quality=93)
+    small.resize((64, 64)).save(tmp_path / "icon small.jpg", quality=60)
+    report = twinpix.find(tmp_path, store=None)
+    assert {os.path.basename(group.keeper) for group in report.groups} == {"original.jpg", "icon.jpg"}

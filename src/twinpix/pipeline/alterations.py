@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.fingerprints._evidence import PixelEvidence
-from twinpix.imaging.evidence import BANDS, TILE, Evidence, unpacked
+from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, unpacked
 from twinpix.model import Match, Member
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.options import Options
@@ -31,6 +31,8 @@ _DEAD = 0.12  # power right above the old limit of frequencies to that right bel
 _LIGHTER = 1.1  # times the bits a pixel of the smaller one: an enlarged image compresses better
 _BLURRED = 0.4  # of the power of fine detail that the other image has
 _FRAME, _FRAME_SIDE = 0.02, 0.008  # shares of a side: of a frame in all, and of one of its sides
+_INSIDE = 0.1  # by which the image inside a frame may be larger than the other, as a share
+_SMALLEST = 2 * SMALL  # pixels a side: smaller images are enlarged for a comparison, and blurred by that
 _MARK, _NOISE = 20.0, 6.0  # grey levels that an overlay differs by, and times the median difference elsewhere
 _LEAST_MARKED, _MOST_MARKED = 0.003, 0.5  # of the image
 _MORE_EDGES, _SURELY_MORE_EDGES = 1.2, 2.0  # times: what lies on an image has more edges than what it covers
@@ -98,11 +100,11 @@ def _compare(
         words_a.add("grey")
     elif _is_grey_of(b, a, seen_b, seen_a):
         words_b.add("grey")
-    if seen_a is None or seen_b is None:
+    if seen_a is None or seen_b is None or min(_side(a), _side(b)) < _SMALLEST:
         return
     if (framed := sum(seen_a.frame) - sum(seen_b.frame)) and abs(framed) > _FRAME:
-        seen, words = (seen_a, words_a) if framed > 0 else (seen_b, words_b)
-        if sum(side > _FRAME_SIDE for side in seen.frame) >= 2:
+        large, seen, words, other = (a, seen_a, words_a, b) if framed > 0 else (b, seen_b, words_b, a)
+        if sum(side > _FRAME_SIDE for side in seen.frame) >= 2 and _fits_inside(large, seen, other):
             words.add("padded")
             return
     if abs(a.width * b.height - b.width * a.height) > _SAME_SHAPE * a.width * b.height:
@@ -118,6 +120,16 @@ def _compare(
         if _has_side_of(a, b) and (_is_blurred(seen_a, seen_b) or _is_blurred(seen_b, seen_a)):
             (words_a if _is_blurred(seen_a, seen_b) else words_b).add("blurred")
             return
+
+
+def _fits_inside(framed: Member, seen: Evidence, other: Member) -> bool:
+    """True when the image inside a frame is no larger than the other image.
+
+    Else the other is a smaller copy, in which a border of the image itself was blurred away: the larger one stays.
+    """
+    top, bottom, left, right = seen.frame
+    width, height = framed.width * (1 - left - right), framed.height * (1 - top - bottom)
+    return max(width, height) <= (1 + _INSIDE) * _side(other)
 
 
 def _is_grey_of(a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None) -> bool:

@@ -179,7 +179,7 @@ class _Planner:
                 match = hows.get(member.path)
                 self._check_relation(match)
                 told = how(match, in_bits=self.report.in_bits)
-                if why := unlike_in_part(member, keeper, match, permanent=self.action.permanent):
+                if why := unlike_in_part(member, keeper, match):
                     raise _ByRuleError(why)
                 if may_be_damaged(keeper, member, match) and differ_in_part(keepers[0].path, path, member.size):
                     self._facts(member, path)  # one that was edited since it was scanned is not called damaged
@@ -357,17 +357,17 @@ class _Planner:
         return is_annotations(key(os.path.basename(parent))) and (os.path.dirname(parent), name) in self._mirrored
 
 
-def unlike_in_part(member: Member, keeper: Member, match: Match | None, *, permanent: bool) -> str:
+def unlike_in_part(member: Member, keeper: Member, match: Match | None) -> str:
     """Why a duplicate is left alone, since not all of it was compared with what stays; "" where it may go.
 
-    An image with several frames or pages goes only if all of them are identical; one with a single frame goes for a
-    keeper with several, but not where there is no way back.
+    An image with several frames or pages goes only if all of them are identical. One with a single frame does not go
+    for a keeper with several: a photo is more than the first frame of an animation that was made of it.
     """
     if member.digest == keeper.digest or (match is not None and match.relation in _IDENTICAL):
         return ""
     if member.frames > 1:
         return f"has {member.frames} frames or pages, of which only the first was compared"
-    if keeper.frames > 1 and permanent:
+    if keeper.frames > 1:
         return f"only the first of {keeper.frames} frames or pages of the one that stays was compared"
     return ""
 
