@@ -237,3 +237,10 @@ def test_shared_cases_are_not_identical(shared: Path, name: str, method: str) ->
     for pair in CASES[name]:
         assert told.get(frozenset(pair)) != "identical-pixels"
     assert method != "pixels" or not report.groups
+
+
+def test_pages_that_were_not_compared_are_not_called_re_encoded(documents: Path) -> None:
+    report = find([str(documents)], store=None)
+    (found,) = report.groups
+    other = next(match for match in found.matches if {Path(match.a).name, Path(match.b).name} == {"a.tif", "b.tif"})
+    assert other.relation == "edited"

@@ -2,6 +2,7 @@
 
 from twinpix import fingerprints
 from twinpix.fingerprints import Fingerprint, decodes, relation_of_turn
+from twinpix.imaging.traits import from_text
 from twinpix.model import Relation
 from twinpix.store import Result
 
@@ -23,6 +24,8 @@ def relation(
         return turned
     if method.metric == "cosine" or fingerprints.by_pixels(method):
         return "edited"
+    if max(_frames(a), _frames(b)) > 1:
+        return "edited"  # only the first frames were compared, and what is not identical differs somewhere
     if distance is None or distance > method.radii["strict"]:
         return "edited"  # a network that sees through edits cannot tell them apart either
     if (a.width, a.height) == (b.width, b.height):
@@ -30,6 +33,11 @@ def relation(
     if abs(a.width * b.height - b.width * a.height) <= _SAME_SHAPE * a.width * b.height + max(a.width, b.width):
         return "resized"
     return "edited"
+
+
+def _frames(result: Result) -> int:
+    traits = from_text(result.traits)
+    return traits.frames if traits else 1
 
 
 def most_of_identical(method: Fingerprint) -> float:
