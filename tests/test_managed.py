@@ -25,7 +25,7 @@ NAMES = [
 @pytest.fixture
 def photos(tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two equal images in a library, and an export of them beside it."""
-    for name in ("HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
+    for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "photos"
