@@ -17,11 +17,12 @@ from PIL import Image
 
 import twinpix
 from stores import MANY, SLOW_COMMAND, held
-from twinpix import fingerprints, sources
+from twinpix import fingerprints, mounts, sources
+from twinpix.cli.app import run
 from twinpix.errors import StoreError
 from twinpix.model import Stamp
 from twinpix.pipeline.coding import Coder
-from twinpix.store import NOT_AN_IMAGE, Result, Store
+from twinpix.store import NOT_AN_IMAGE, Result, Store, default_path
 
 
 def decoded(folder: Path, store: Path, method: str = "phash", decode: str = "fast") -> int:
@@ -224,3 +225,95 @@ def test_a_store_that_cannot_be_written_does_not_end_the_run(photos: Path, tmp_p
     )  # fmt: skip
     reader.close()
     assert (done.returncode, "1 group of the same picture" in done.stdout) == (0, True), done.stderr
+
+
+# -- what users have said
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the test's own: the default store and the data folder lie in it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+PAIR = (b"a" * 16, b"b" * 16)
+
+
+def test_not_duplicates_outlive_the_cache(places: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    store = Store(default_path())
+    store.put_apart([PAIR])
+    store.close()
+    shutil.rmtree(places / "cache")
+    assert run(["store", "info"]) == 0
+    assert "1 pair marked as not duplicates" in capfd.readouterr().out
+    assert run(["store", "clear"]) == 0
+    store = Store(default_path())
+    assert store.apart() == [PAIR]
+    store.clear(apart=True)
+    assert (store.apart(), store.notes) == ([], [])
+    store.close()
+
+
+def test_what_an_older_version_kept_in_the_cache_moves(places: Path) -> None:
+    (places / "cache/twinpix").mkdir(parents=True)
+    older = Store(places / "s")
+    older.put_apart([PAIR])
+    older.close()
+    shutil.copy(places / "s", default_path())
+    Store(default_path()).close()
+    shutil.rmtree(places / "cache")
+    store = Store(default_path())
+    assert store.apart() == [PAIR]
+    store.close()
+
+
+def test_not_duplicates_are_carried_to_another_machine(places: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    first = Store(places / "first")
+    first.put_apart([PAIR])
+    first.close()
+    out, other = str(places / "pairs.json"), str(places / "other")
+    assert run(["store", "export", out, "--store", str(places / "first")]) == 0
+    assert run(["store", "import", out, "--store", other]) == 0
+    assert run(["store", "import", out, "--store", other]) == 0
+    capfd.readouterr()
+    assert run(["store", "export", "-", "--store", other]) == 0
+    assert capfd.readouterr().out == (places / "pairs.json").read_text()
+    for text in ("", "[]", "{}", '{"schema": "twinpix.not-duplicates/1", "pairs": [["zz", "00"]]}', "\xff"):
+        (places / "bad.json").write_text(text)
+        assert run(["store", "import", str(places / "bad.json"), "--store", other]) == 2
+    (places / "photo.json").write_text("mine")
+    assert run(["store", "export", str(places / "photo.json"), "--store", other]) == 2
+    assert (places / "photo.json").read_text() == "mine"
+
+
+def test_file_systems_that_make_inode_numbers_up() -> None:
+    table = b"""36 35 0:52 / /mnt/a rw,nosuid shared:1 - fuse.archivemount archivemount rw,user_id=0
+37 35 0:53 / /mnt/b rw - fuse.mergerfs a:b rw
+38 35 8:1 / / rw - ext4 /dev/sda1 rw
+39 35 0:54 / /mnt/c rw - cifs //a/b rw,vers=3,noserverino
+40 35 8:2 / /mnt/d rw - fuseblk /dev/sdb1 rw
+41 35 0:55 / /mnt/e\\040f rw - fuse ratarmount rw
+"""
+    assert set(mounts._fleeting(table)) == {os.makedev(0, minor) for minor in (52, 54, 55)}
+
+
+def test_stamps_are_not_trusted_where_inode_numbers_do_not_last(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle()
+    twinpix.find([photos], store=tmp_path / "s")
+    settle()
+    monkeypatch.setattr(mounts, "fleeting_devices", lambda: frozenset({photos.stat().st_dev}))
+    path = photos / "1.png"
+    old, store = path.stat(), Store(tmp_path / "s")
+    (known,) = store.digests(np.array([sources.read(str(path)).stamp]))
+    assert known
+    store.put_file(sources.read(str(path)).stamp, b"x" * 16)  # of another archive
+    store.close()
+    found = twinpix.find([photos], store=tmp_path / "s")
+    assert old.st_ino == path.stat().st_ino
+    digests = {m.digest for g in found.groups for m in g.members} | {u.digest for u in found.unique or ()}
+    assert known.hex() in digests
+    assert (b"x" * 16).hex() not in digests

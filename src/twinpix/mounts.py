@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _TABLE = "/proc/self/mountinfo"  # Linux; elsewhere nothing is known of mounts
@@ -40,3 +41,33 @@ def place(real: str, known: list[Mount]) -> tuple[str, str]:
 def _text(name: bytes) -> str:
     """A path of the table, in which blanks and the like are octal numbers."""
     return os.fsdecode(_ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), name))
+
+
+# FUSE file systems whose inode numbers are those of what they show, or are kept on the disk. Others make numbers up
+# when a file is first looked at (libfuse's own counter, archive mounts): after the next mount they are other files'.
+_LASTING = frozenset(
+    {"fuseblk", *(f"fuse.{name}" for name in ("mergerfs", "shfs", "glusterfs", "ceph-fuse", "bindfs"))}
+)
+
+
+def fleeting_devices() -> frozenset[int]:
+    """The device numbers of file systems whose inode numbers do not last; none where mounts are not known.
+
+    FAT and exFAT make numbers up too, but are not among these: a wrong number would have to meet a file of the same
+    size with the same times of change and creation, which archives (all files of one time) have and cards do not.
+    """
+    try:
+        with open(_TABLE, "rb") as file:
+            return frozenset(_fleeting(file.read()))
+    except OSError:
+        return frozenset()
+
+
+def _fleeting(table: bytes) -> Iterator[int]:
+    for line in table.splitlines():
+        head, _, tail = line.partition(b" - ")
+        kind, _, rest = tail.decode("utf-8", "replace").partition(" ")
+        numbered = "noserverino" in rest.rpartition(" ")[2].split(",")  # SMB with numbers of the client's own
+        if numbered or (kind.startswith("fuse") and kind not in _LASTING):
+            major, _, minor = head.split(b" ")[2].partition(b":")
+            yield os.makedev(int(major), int(minor))

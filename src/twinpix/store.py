@@ -99,6 +99,16 @@ def _is_row(code: object, width: object, height: object, form: object) -> bool:
     return sizes and isinstance(form, str) and (code is None or isinstance(code, bytes))
 
 
+def said_path() -> Path:
+    """Where the pairs that are not duplicates by their user's word are kept with the default store.
+
+    The platform's data folder: a cache folder may be emptied by anyone, and nobody could compute them again.
+    """
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("twinpix", appauthor=False)) / "not-duplicates.sqlite"
+
+
 class Store:
     """An open store; `path` None keeps everything in memory and nothing afterwards.
 
@@ -163,7 +173,7 @@ class Store:
 
     def apart(self) -> list[tuple[bytes, bytes]]:
         """The pairs that are not duplicates by their user's word."""
-        return self._try(lambda: list(self._db.execute("SELECT a, b FROM apart ORDER BY a, b")))
+        return self._try(lambda: list(self._db.execute(f"SELECT a, b FROM {self._apart} ORDER BY a, b")))
 
     def flush(self) -> None:
         """Write what is pending."""
@@ -252,11 +262,34 @@ class Store:
                 db.executescript(f"BEGIN;{old if layout else ''}{_SCHEMA};PRAGMA user_version={_LAYOUT};COMMIT")
             db.execute("CREATE TABLE IF NOT EXISTS apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
             db.execute(_LOOKS)
+            self._attach_said(db)
             db.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.Error:
             db.close()
             raise
         return db
+
+    def _attach_said(self, db: sqlite3.Connection) -> None:
+        """Keep what the user has said apart from the cache; what an older version kept in the cache moves there."""
+        self._apart = "main.apart"
+        if self.path != default_path():
+            return
+        place = said_path()
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if place.exists() and (why := owners.stranger(place.stat())):
+                raise OSError(None, why)
+            db.execute("ATTACH DATABASE ? AS said", (str(place),))
+            db.execute(f"PRAGMA said.application_id={_OURS}")
+            db.execute("CREATE TABLE IF NOT EXISTS said.apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
+            with db:
+                db.execute("INSERT OR IGNORE INTO said.apart SELECT a, b FROM main.apart")
+            with db:  # only now: a crash in between loses nothing
+                db.execute("DELETE FROM main.apart")
+            self._apart = "said.apart"
+        except (OSError, sqlite3.DatabaseError) as error:
+            why = system_reason(error) if isinstance(error, OSError) else str(error)
+            self.notes.append(f"{place}, which pairs are not duplicates, cannot be used ({why}): it is left as it is")
 
     def _parts(self) -> list[Path]:
         return [Path(f"{self.path}{end}") for end in ("", "-wal", "-shm")] if self.path else []
@@ -297,20 +330,20 @@ class Store:
         files = count("SELECT count(*) FROM files").fetchone()[0]
         codes = count("SELECT count(*) FROM results WHERE code IS NOT NULL").fetchone()[0]
         failures = count("SELECT count(*) FROM results WHERE code IS NULL").fetchone()[0]
-        looks, apart = (count(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("looks", "apart"))
+        looks, apart = (count(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("looks", self._apart))
         return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs, looks, apart)
 
     def _put_apart(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._db:
-            self._db.executemany("INSERT OR IGNORE INTO apart VALUES(?,?)", rows)
+            self._db.executemany(f"INSERT OR IGNORE INTO {self._apart} VALUES(?,?)", rows)
 
     def _drop_apart(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._db:
-            self._db.executemany("DELETE FROM apart WHERE a=? AND b=?", rows)
+            self._db.executemany(f"DELETE FROM {self._apart} WHERE a=? AND b=?", rows)
 
     def _clear(self, apart: bool) -> None:
         with self._db:  # specs keep their numbers: another process may be about to write under one
-            for table in ("files", "results", "looks", "apart")[: 4 if apart else 3]:
+            for table in ("files", "results", "looks", self._apart)[: 4 if apart else 3]:
                 self._db.execute(f"DELETE FROM {table}")
         self._db.execute("VACUUM")
 

@@ -1,4 +1,4 @@
-"""`twinpix store info|clear`."""
+"""`twinpix store info|clear|export|import`."""
 
 from typing import Annotated
 
@@ -8,7 +8,9 @@ from twinpix.cli.command import Command
 from twinpix.errors import Exit
 from twinpix.pipeline.terminal import LineProgress
 
-app = typer.Typer(help="Look at, or empty, the store of codes.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Look at, empty, or carry along what is kept between runs.", no_args_is_help=True, rich_markup_mode=None
+)
 
 _File = Annotated[str | None, typer.Option("--store", metavar="FILE", help="Another store than the default one.")]
 
@@ -50,4 +52,39 @@ def clear(
         what = "forgotten too" if verdicts else "kept (--verdicts forgets them)"
         told += f"\n{plural(held.apart, 'pair')} marked as not duplicates: {what}"
     print(told)
+    return Exit.DONE
+
+
+@app.command("export", cls=Command)
+def export(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write; - is stdout.")],
+    store: _File = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is no earlier export.")] = False,
+) -> int:
+    """Write the pairs marked as not duplicates to a JSON file, by the digests of their bytes."""
+    import sys
+
+    from twinpix import outputs
+    from twinpix.pipeline import Options, verdicts
+
+    with Options(store=store or "default").opened(LineProgress()) as opened:
+        text = verdicts.exported(opened)
+    if file == "-":
+        sys.stdout.write(text)
+    else:
+        outputs.write(file, [text.encode()], verdicts.PAIRS, force=force)
+    return Exit.DONE
+
+
+@app.command("import", cls=Command)
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file that export wrote.")], store: _File = None
+) -> int:
+    """Take up pairs marked as not duplicates that export wrote, besides those that are known."""
+    from twinpix.pipeline import Options, verdicts
+    from twinpix.report import plural
+
+    with Options(store=store or "default").opened(LineProgress()) as opened:
+        count = verdicts.imported(opened, file)
+    print(f"took up {plural(count, 'pair')}")
     return Exit.DONE

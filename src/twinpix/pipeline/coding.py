@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinpix import fingerprints
+from twinpix import fingerprints, mounts
 from twinpix.errors import ImageError
 from twinpix.executors import Ask, Batches, Begin, Local, Lost
 from twinpix.fingerprints import Fingerprint
@@ -180,6 +180,10 @@ class Coder:
     def code(self, refs: Files) -> list[bytes]:
         """The digest of each file, `NOT_AN_IMAGE` for one that is none or failed; fills `results`."""
         digests = self.store.digests(refs.stamps)
+        self._fleeting = mounts.fleeting_devices()
+        if self._fleeting:  # a stamp may be another file's by now: these files are read again
+            for at in np.flatnonzero(np.isin(refs.stamps[:, 0], list(self._fleeting))).tolist():
+                digests[at] = None
         self._look_up({digest for digest in digests if digest})
         while todo := self._todo(digests):  # again when a file went that was to be read for all of its content
             self._run(refs, digests, todo)
@@ -249,7 +253,7 @@ class Coder:
         if outcome.error:
             self.failures.append(Failure(uri, *outcome.error))
             return
-        if outcome.settled and outcome.stamp:
+        if outcome.settled and outcome.stamp and outcome.stamp.device not in self._fleeting:
             self.store.put_file(outcome.stamp, outcome.digest)
         if outcome.results:
             self.decoded += 1

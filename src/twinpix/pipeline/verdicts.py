@@ -1,18 +1,23 @@
 """Pairs of images that a user has said are not duplicates: remembered by content, whatever their files are called."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from itertools import combinations, product
 
 import numpy as np
 
-from twinpix.errors import UsageError
+from twinpix import outputs
+from twinpix.errors import UsageError, system_reason
 from twinpix.model import Matches
 from twinpix.pipeline.contents import Contents
 from twinpix.pipeline.nodes import Nodes
 from twinpix.store import Store
 
 Pairs = frozenset[tuple[int, int]]  # of numbers, the smaller first
+SCHEMA = "twinpix.not-duplicates/1"
+PAIRS = outputs.starts("list of pairs that are not duplicates", b'{"schema": "twinpix.not-duplicates/')
+_DIGEST = 16  # bytes
 _MOST = 1_000_000  # pairs of one group; every run of `find` reads them all
 
 
@@ -29,6 +34,40 @@ def remember(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -
 def forget(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> None:
     """Take back what `remember` was told with the same contents."""
     store.drop_apart(_pairs(digests, others))
+
+
+def exported(store: Store) -> str:
+    """All that is remembered as JSON; contents go by their digests, so it means the same on every machine."""
+    pairs = ",\n".join(json.dumps([a.hex(), b.hex()]) for a, b in store.apart())
+    return f'{{"schema": "{SCHEMA}", "pairs": [\n{pairs}\n]}}\n'
+
+
+def imported(store: Store, path: str) -> int:
+    """Remember what `exported` wrote to a file, besides what is known; returns how many pairs that are.
+
+    Raises `UsageError` for a file that is none of these.
+    """
+    import msgspec
+
+    try:
+        with open(path, "rb") as file:
+            found = msgspec.json.decode(file.read(), type=dict[str, str | list[tuple[str, str]]])
+        pairs = found["pairs"]
+        if found["schema"] != SCHEMA or isinstance(pairs, str):
+            raise ValueError(path)
+        told = {_pair(bytes.fromhex(a), bytes.fromhex(b)) for a, b in pairs if a != b}
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
+    except (ValueError, KeyError, msgspec.MsgspecError):
+        raise UsageError(f"{path} holds no pairs of schema {SCHEMA}: give a file of twinpix store export") from None
+    store.put_apart(told)
+    return len(told)
+
+
+def _pair(a: bytes, b: bytes) -> tuple[bytes, bytes]:
+    if len(a) != _DIGEST or len(b) != _DIGEST:
+        raise ValueError(a, b)
+    return min(a, b), max(a, b)
 
 
 def _pairs(digests: Iterable[str], others: Iterable[str]) -> set[tuple[bytes, bytes]]:
