@@ -20,7 +20,7 @@ from twinpix.pipeline.gathering import Images, gather, look_at_pixels
 from twinpix.pipeline.grouping import group, scenes
 from twinpix.pipeline.nodes import Nodes, is_low
 from twinpix.pipeline.options import Options, Paths, names_of
-from twinpix.pipeline.pairing import paired
+from twinpix.pipeline.pairing import Paired, paired
 from twinpix.pipeline.progress import ProgressLike, progress_of
 from twinpix.report import plural, printable
 
@@ -59,7 +59,8 @@ def find(
         apart = verdicts.known_apart(images.contents, store)
         pairs = paired(images, method, radius, apart, options, store, progress)
         nodes, matches = pairs.nodes, pairs.matches
-        look_at_pixels(images, _alike(images, nodes, matches, method), options, store, progress)
+        maybe = _alike(images, nodes, matches, method) | _named_re_encoded(images, pairs)
+        look_at_pixels(images, maybe, options, store, progress)
         groups = rot.noted(group(images, pairs, method, options, looking(images, options, store, progress)))
         notes = [*pairs.said.notes, *store.notes]
     unique = len(images.refs) - sum(len(group.members) for group in groups)
@@ -150,6 +151,16 @@ def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) 
         for numbers in by_size.values():
             wanted |= numbers if len(numbers) > 1 else set()
     return wanted
+
+
+def _named_re_encoded(images: Images, pairs: Paired) -> set[int]:
+    """Contents of one size between which verification saw nothing but encoding: identical pixels are named so.
+
+    However much of two images with the same pixels agrees: fast decodes of two formats differ.
+    """
+    width, height = images.contents.column("width"), images.contents.column("height")
+    found = [ends for ends, seen in pairs.seen.items() if seen.look.relation == "re-encoded"]
+    return {end for a, b in found if width[a] == width[b] and height[a] == height[b] for end in (a, b)}
 
 
 def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
