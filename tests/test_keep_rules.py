@@ -311,3 +311,17 @@ def test_a_smaller_copy_of_a_picture_with_a_border_of_its_own_goes(tmp_path: Pat
     small.resize((64, 64)).save(tmp_path / "icon small.jpg", quality=60)
     report = twinpix.find(tmp_path, store=None)
     assert {os.path.basename(group.keeper) for group in report.groups} == {"original.jpg", "icon.jpg"}
+
+
+def test_of_a_group_of_very_many_only_the_best_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twinpix.pipeline.grouping._READ_OF_ONE", 3)
+    image = photo(8).resize((160, 120))
+    for number in range(9):
+        image.save(tmp_path / f"{number}.jpg", quality=70 + number)
+    image.resize((320, 240)).save(tmp_path / "9.jpg", quality=90, exif=camera_exif())
+    told: list[tuple[str, int, int]] = []
+    report = twinpix.find(
+        tmp_path, store=tmp_path / "s.sqlite", verify=True, progress=lambda *state: told.append(state)
+    )
+    assert [total for stage, done, total in told if stage == "read" and not done][-1] == 3
+    assert Path(report.groups[0].keeper).name == "9.jpg"

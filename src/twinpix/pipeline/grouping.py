@@ -24,6 +24,7 @@ from twinpix.pipeline.verifying import Seen
 from twinpix.verify import Look
 
 _READ_AT_ONCE = 512  # contents whose pixels are looked at together: of 17 kB each
+_READ_OF_ONE = 64  # contents of one group, the best by what is known of each alone: a camera may have seen nothing move
 
 Pair = tuple[int, int, float | None, int]
 """Two files, their distance, and which turn of the second lies on the first."""
@@ -59,8 +60,13 @@ def group(
     by_codes = not options.looks_at_pixels(method)  # else verification has named the pairs
     looks = look if fingerprints.decodes(method) and method.metric != "identity" and (chain.looks or by_codes) else None
     parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole
+    place = {file: at for at, file in enumerate(order)}
+    found = [[files[0], *sorted(files[1:], key=place.__getitem__)] for files in found]
+    most = None if by_codes else _READ_OF_ONE  # colours name the pairs: all must be read
     groups = [
-        writer.group(part, seen) for files, seen in _with_evidence(found, images, looks) for part in parts(files, seen)
+        writer.group(part, seen)
+        for files, seen in _with_evidence(found, images, looks, most)
+        for part in parts(files, seen)
     ]
     groups.sort(key=lambda group: group.keeper)
     return [replace(group, id=number) for number, group in enumerate(groups, start=1)]
@@ -77,25 +83,26 @@ def _whole(files: list[int], seen: Mapping[int, Evidence]) -> list[list[int]]:
 
 
 def _with_evidence(
-    found: Sequence[list[int]], images: Images, look: Looking | None
+    found: Sequence[list[int]], images: Images, look: Looking | None, most: int | None
 ) -> Iterator[tuple[list[int], Mapping[int, Evidence]]]:
     """Groups of files with what the pixels of their contents show, where they differ; some groups are read at once."""
     waiting: list[list[int]] = []
     wanted: set[int] = set()
     for at, files in enumerate(found, start=1):
         waiting.append(files)
-        wanted |= _unlike(images, files) if look else set()
+        wanted |= _unlike(images, files, most) if look else set()
         if len(wanted) >= _READ_AT_ONCE or at == len(found):
             seen = look(wanted) if look and wanted else {}
             yield from ((each, seen) for each in waiting)
             waiting, wanted = [], set()
 
 
-def _unlike(images: Images, files: Sequence[int]) -> set[int]:
-    """The contents of these files, unless all have the same pixels."""
-    contents = set(images.content[files].tolist())
+def _unlike(images: Images, files: Sequence[int], most: int | None) -> set[int]:
+    """The contents of the best of these files, at most so many, unless all have the same pixels."""
+    contents = list(dict.fromkeys(images.content[files].tolist()))
     pixels = {images.contents.pixels(number) for number in contents}
-    return set() if len(contents) == 1 or (len(pixels) == 1 and None not in pixels) else contents
+    same = len(contents) == 1 or (len(pixels) == 1 and None not in pixels)
+    return set() if same else set(contents[:most])
 
 
 def _conflicts(pairs: Paired) -> dict[int, set[int]]:
