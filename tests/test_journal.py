@@ -474,3 +474,11 @@ def test_no_output_of_twinpix_is_a_companion(kind: str, tmp_path: Path) -> None:
         side.write_bytes("".join(writer(kind).parts(found)).encode())
     twinpix.apply(twinpix.plan(found, "move:to=out"), "r.journal.jsonl")
     assert side.exists() == (kind != "caption")
+
+
+def test_a_plan_alone_writes_nothing(tmp_path: Path) -> None:
+    report = fresh(tmp_path / "a", "move")
+    before = os.stat(".").st_mtime_ns
+    assert run(["resolve", report, *options("move")]) == 0
+    assert os.stat(".").st_mtime_ns == before
+    assert not os.path.exists(os.path.join(os.environ["XDG_STATE_HOME"], "twinpix"))

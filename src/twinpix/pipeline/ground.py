@@ -18,7 +18,7 @@ from twinpix.pipeline.undoing import recover, require_near
 class Ground(NamedTuple):
     """What a run on a report must know of the runs before."""
 
-    journal: str  # where it writes
+    journal: str  # where it writes; "" when it does not act
     dealt_with: set[str]  # files that were acted on already
     left: list[Left]  # what a killed run left that could not be mended
 
@@ -44,7 +44,7 @@ def on(
             require_near(record)
         left = [row for record in opened if apply for row in recover(record, finish=True)]
         done = set[str]().union(*(dealt_with(record, action, options) for record in records))
-        yield Ground(path or _default_journal(report, records), done, left)
+        yield Ground(path or (_default_journal(report, records) if apply else ""), done, left)
 
 
 def _require_plain(path: str) -> None:
@@ -92,7 +92,10 @@ def new_journal(stem: str) -> str:
 
     It lies beside `stem`, or in the user's own folder where other users could write to it there.
     """
-    stem = stem if _is_private(os.path.dirname(stem)) else _own_stem(stem)
+    if not _is_private(os.path.dirname(stem)):
+        stem = _own_stem(stem)
+        with contextlib.suppress(OSError):  # said when the journal cannot be made
+            os.makedirs(os.path.dirname(stem), mode=0o700, exist_ok=True)
     name, number = f"{stem}.journal.jsonl", 1
     while os.path.lexists(name):
         number += 1
@@ -115,14 +118,12 @@ def _is_private(folder: str) -> bool:
 
 
 def _own_stem(stem: str) -> str:
-    """Where journals lie that cannot lie beside `stem`; the folder is made when it is asked for first."""
+    """Where journals lie that cannot lie beside `stem`."""
     import hashlib
 
     import platformdirs
 
     folder = os.path.join(platformdirs.user_state_dir("twinpix", appauthor=False), "journals")
-    with contextlib.suppress(OSError):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
     mark = hashlib.blake2b(os.fsencode(stem), digest_size=8).hexdigest()
     return os.path.join(folder, f"{os.path.basename(stem)[:100]}-{mark}")
 
