@@ -229,6 +229,7 @@ def test_two_users_do_not_delete_both_copies(tmp_path: Path) -> None:
     ]
     assert all(process.wait(timeout=120) in (0, 3) for process in runs)
     assert contents(tmp_path / "a", tmp_path / "b") == {content(number) for number in range(count)}
+    assert len(tree(tmp_path / "a")) + len(tree(tmp_path / "b")) < 2 * count
     assert not [path for folder in "ab" for path in (tmp_path / folder).iterdir() if path.name.startswith(".")]
 
 

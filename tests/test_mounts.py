@@ -34,6 +34,7 @@ for number, option in enumerate(sys.argv[1:] or OPTIONS):
         left = contents(base / "branch" / folder) & contents(base / "merged" / folder)
         print(f"RESULT {folder}: {code} {left == {content(3), content(4)}}")
         print(f"NAMES {sorted(os.listdir(base / 'branch' / folder))}")
+        assert (base / "branch" / folder / "true copy.png").exists() == ("link" in option), "the true copy stays"
 """
 OPTIONS = ["--delete", "--move=out", "--move=/dev/shm/twinpix-out", "--symlink", "--hardlink", "--trash"]
 
