@@ -110,6 +110,14 @@ def test_deep_heic_and_its_second_images() -> None:
     assert pixel_digest(first) == pixel_digest(first + b"\0\0\0\x08free")
 
 
+def test_heic_with_transparency() -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    clear, opaque = noise(1, (64, 64)).convert("RGBA"), noise(1, (64, 64)).convert("RGBA")
+    clear.putpixel((3, 3), (0, 0, 0, 0))
+    digests = [pixel_digest(encoded(image, "HEIF", quality=-1)) for image in (clear, opaque)]
+    assert digests[0] != digests[1]
+
+
 def test_cmyk_counts_as_it_is_stored() -> None:
     black = Image.new("CMYK", SIZE, (0, 0, 0, 255))
     rich = Image.new("CMYK", SIZE, (60, 40, 40, 255))

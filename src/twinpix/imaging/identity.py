@@ -154,7 +154,7 @@ def _deep(values: NDArray[Any], image: Image.Image) -> Frame:
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
     if values.ndim == 3 and values.shape[2] == 4:
         alpha = values[..., 3]
-        if alpha.min(initial=65535) < np.iinfo(values.dtype).max:
+        if alpha.min() < np.iinfo(values.dtype).max:
             values = values.copy()
             values[alpha == 0] = 0
             return values

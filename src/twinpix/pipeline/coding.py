@@ -1,7 +1,7 @@
 """From files to digests and codes: read once, equal contents decoded once, what is stored not at all."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -149,7 +149,8 @@ class CodeTask:
         pixels = None
         if information < fingerprints.INFORMATION_FLOOR and not picture.damaged:
             # Its hash will not be trusted: identity is all it can match by.
-            pixels = pixel_digest(picture.data, picture.name)
+            with suppress(ImageError):  # it is not compared then, but it is an image
+                pixels = pixel_digest(picture.data, picture.name)
         return Result(
             *(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels),
             decoder=decoder,
