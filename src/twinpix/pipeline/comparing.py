@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.imaging.opencv import forkable, opencv
-from twinpix.model import Decode, Relation, numbers, shown
+from twinpix.model import Bytes2D, Decode, Relation, numbers, shown
 from twinpix.pipeline import relate
 from twinpix.report import plural
 from twinpix.sources import read
@@ -196,9 +197,13 @@ def _decoded(name: str, mode: Decode, wanted: Wanted) -> _Decoded:
             raise ImageError("read", "not an image")
         fast = decode(data, "fast", name, *wanted)
         picture = fast if mode == "fast" else decode(data, mode, name)
-        return _Decoded(picture, fast, verify.view_of(fast))
+        return _Decoded(picture, fast, verify.view_of(fast, partial(_full, data, name)))
     except ImageError as error:
         raise UsageError(f"cannot compare {name}: {error.reason}") from None
+
+
+def _full(data: bytes, name: str) -> Bytes2D:
+    return np.ascontiguousarray(decode(data, "fast", name, 0, verify.FULL).grey(verify.FULL))
 
 
 def _distances(methods: list[Fingerprint], pictures: list[Picture], judge: str) -> Iterator[Distance]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from twinpix.executors import Ask, Batches, Begin, Local, Lost
 from twinpix.fingerprints import Fingerprint, by_pixels
 from twinpix.imaging import decode
 from twinpix.imaging.opencv import forkable, opencv
-from twinpix.model import Failure, Unverified
+from twinpix.model import Bytes2D, Failure, Unverified
 from twinpix.pipeline.looks import Looks, key_of
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress
@@ -25,7 +25,7 @@ from twinpix.store import Store
 from twinpix.verify import Look, View
 
 _BATCH = 24  # pairs
-_HELD = 256  # views that a process keeps, for the pairs to come
+_HELD, _HELD_FULL = 256, 16  # views, and full pages of 2 MB, that a process keeps, for the pairs to come
 UNIT = (1.0, 1.0)  # guesses are maps between pictures of these sides
 
 Guess = tuple[float, ...]  # the six numbers of a map between pictures of sides 1; () for none
@@ -130,10 +130,13 @@ class LookTask:
         a, b = views
         guesses = [_map_of(item.guess, a.sides, b.sides)] if item.guess else []
         joint = item.joined and _joint_of(item.joined, a.sides)
-        if self.glance:
-            seen = verify.glance(a, b, guesses, self.least)
-        else:
-            seen = verify.look(a, b, guesses, self.least, exact=item.exact, joint=joint)
+        try:
+            if self.glance:
+                seen = verify.glance(a, b, guesses, self.least)
+            else:
+                seen = verify.look(a, b, guesses, self.least, exact=item.exact, joint=joint)
+        except ImageError as error:  # pages are decoded once more
+            return _Unread(item.a.path, error.reason)
         if seen is None or seen.there is None:
             return seen
         return seen._replace(there=verify.rescaled(seen.there, (a.sides, UNIT), (b.sides, UNIT)))
@@ -150,10 +153,20 @@ def _joint_of(joined: Joined, a: verify.Side) -> verify.Joint:
 
 @lru_cache(_HELD)
 def _view(file: File) -> View:
+    picture = decode(_read(file), "fast", file.path, verify.COLOUR, verify.DETAIL)
+    return verify.view_of(picture, partial(_full, file))
+
+
+@lru_cache(_HELD_FULL)
+def _full(file: File) -> Bytes2D:
+    return np.ascontiguousarray(decode(_read(file), "fast", file.path, 0, verify.FULL).grey(verify.FULL))
+
+
+def _read(file: File) -> bytes:
     data = read(file.path).data
     if data is None or xxhash.xxh3_128_digest(data) != file.digest:
         raise ImageError("verify", "changed since it was read; run again")
-    return verify.view_of(decode(data, "fast", file.path, verify.COLOUR, verify.DETAIL))
+    return data
 
 
 @dataclass

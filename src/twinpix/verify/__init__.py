@@ -3,13 +3,14 @@
 from twinpix.verify.faults import faults, reason_of
 from twinpix.verify.looking import AGREE, SCENE, VERSION, Look, as_seen, glance, look
 from twinpix.verify.maps import Map, Side, chained, inverse, rescaled, turning
-from twinpix.verify.views import COLOUR, DETAIL, View, view_of
+from twinpix.verify.views import COLOUR, DETAIL, FULL, View, view_of
 from twinpix.verify.weighing import Joint
 
 __all__ = [
     "AGREE",
     "COLOUR",
     "DETAIL",
+    "FULL",
     "SCENE",
     "VERSION",
     "Joint",

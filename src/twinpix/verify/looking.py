@@ -11,6 +11,7 @@ from twinpix.verify.agreement import laid, refined
 from twinpix.verify.maps import Map, corners, inverse, overlap, placed, turning
 from twinpix.verify.matching import Found, fits, found
 from twinpix.verify.naming import Difference, name_of
+from twinpix.verify.pages import read
 from twinpix.verify.relit import relit
 from twinpix.verify.views import View
 from twinpix.verify.weighing import Joint, Weighed, weighed, weighed_joined
@@ -182,6 +183,12 @@ def _turned_back(a: View, b: View, tried: Iterable[Weighed], least: float) -> Lo
 
 
 def _named(a: View, b: View, best: Weighed, differs: Difference) -> Look:
+    if not differs.relit:
+        seen = read(a, b, best.there, spots=differs.spots or best.agrees.share < 1, clean=differs.clean)
+        if seen.different:
+            return _different(best)
+        if seen.box is not None and differs.clean:
+            differs = differs.edited_at(seen.box)
     name = name_of(a, b, best.there, differs)
     agrees = best.agrees.share
     return Look(name.relation, name.detail, name.back, agrees, best.overlap, best.points, best.there, best.alike)

@@ -62,6 +62,15 @@ class Difference(NamedTuple):
         return self.outside <= _SPOT
 
     @property
+    def spots(self) -> bool:
+        """True when so little stands out that it may be nothing."""
+        return 0 < self.outside <= _SPOT
+
+    def edited_at(self, box: tuple[float, float, float, float]) -> "Difference":
+        """The same where something small was changed in this box."""
+        return self._replace(outside=2 * _SPOT, spread=0.0, box=box)
+
+    @property
     def plain(self) -> bool:
         """True when nothing but light and colour differs."""
         return self.clean and _SOFT < self.steepness < 1 / _SOFT

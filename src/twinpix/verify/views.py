@@ -1,6 +1,7 @@
 """What a second look sees of one picture."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,15 +11,27 @@ from twinpix.imaging import Picture
 from twinpix.imaging.opencv import opencv
 from twinpix.imaging.picture import Colours
 from twinpix.imaging.points import Points, points_of
+from twinpix.imaging.printed import SIDE, is_printed
 from twinpix.model import Bytes2D
 
 DETAIL = 640  # pixels along the longer side, where there are as many
+FULL = 1600
+"""Pixels along the longer side at which pages are read, where there are as many: 10 point print is 20 of them high."""
+
 _SEEN = 320  # of them, with which most is seen
 COLOUR = 96  # pixels of colour along the shorter side
 _POINTS = 400
 _GROUND = 0.3  # of what lies between things: with more of it plain they stand on a ground
 _AROUND = 9  # pixels a side of what lies around a pixel
 _PLAIN = 8  # grey levels by which a plain colour varies
+_ONE_LEVEL, _SOME_GROUND = 9, 0.18  # grey levels that count as one; of a picture, that is of one
+_LETTERS = 30  # number plates, time stamps and captions have fewer
+_THICK, _TALL = 13, 28  # pixels: the strokes of letters are thinner, letters are no taller
+_DARK, _ON_PLAIN, _FILLED = (
+    40,
+    0.8,
+    0.85,
+)  # levels off the ground; of a letter, that is on it; of its box, that it fills
 
 
 def hull(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -49,6 +62,7 @@ class View:
     width: int  # of the full picture
     height: int
     damaged: bool = False
+    full: Callable[[], Bytes2D] | None = field(default=None, repr=False)  # decodes it once more, up to FULL pixels
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -91,13 +105,56 @@ class View:
         around = np.ones((_AROUND, _AROUND), np.uint8)
         return float((cv2.dilate(self.grey, around) - cv2.erode(self.grey, around) < _PLAIN).mean())
 
+    @property
+    def finest(self) -> Bytes2D:
+        """Its luma at up to FULL pixels along the longer side, if it can be decoded again."""
+        more = self.full is not None and max(self.width, self.height) > max(self.fine.shape)
+        return self.full() if self.full is not None and more else self.fine
+
+    @cached_property
+    def is_printed(self) -> bool:
+        """True for pages, forms, tables, charts and windows: ink all over a plain ground."""
+        cv2 = opencv()
+        share = min(1.0, SIDE / min(self.grey.shape))
+        size = tuple(max(1, round(length * share)) for length in self.sides)
+        return is_printed(cv2.resize(self.grey, size, interpolation=cv2.INTER_AREA))
+
+    @cached_property
+    def is_page(self) -> bool:
+        """True for these, and for cards, comics and other pictures with many letters on plain ground."""
+        if self.is_printed:
+            return True
+        levels = np.bincount(self.grey.ravel(), minlength=256)
+        ground = float(np.convolve(levels, np.ones(_ONE_LEVEL), "same").max()) / self.grey.size
+        return ground > _SOME_GROUND and _letters(self.fine) >= _LETTERS
+
     @cached_property
     def points(self) -> Points:
         """Its points, in pixels of `grey`."""
         return points_of(self.grey, _POINTS)
 
 
-def view_of(picture: Picture) -> View:
-    """A view of a picture that was decoded with `colour=COLOUR` and `detail=DETAIL`; raises `ImageError`."""
+def _letters(grey: Bytes2D) -> int:
+    """How many things there are as small and dark, or light, as letters on plain ground."""
+    cv2 = opencv()
+    smooth, found = cv2.GaussianBlur(grey, (0, 0), 0.7), 0
+    for values in (smooth, 255 - smooth):
+        ground = cv2.morphologyEx(values, cv2.MORPH_CLOSE, np.ones((_THICK, _THICK), np.uint8))
+        around = np.ones((_AROUND, _AROUND), np.uint8)
+        plain = cv2.dilate(ground, around) - cv2.erode(ground, around) < 2 * _PLAIN
+        marked = (ground - values > _DARK).astype(np.uint8)
+        count, labels, facts, _ = cv2.connectedComponentsWithStats(marked)
+        width, height, area = (facts[1:, at] for at in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
+        on_plain = np.bincount(labels[plain], minlength=count)[1:] > _ON_PLAIN * area
+        small = (height >= 3) & (height <= _TALL) & (width <= 2 * _TALL) & (area >= 6)
+        found += int((on_plain & small & (area < _FILLED * width * height + 6)).sum())
+    return found
+
+
+def view_of(picture: Picture, full: Callable[[], Bytes2D] | None = None) -> View:
+    """A view of a picture that was decoded with `colour=COLOUR` and `detail=DETAIL`; raises `ImageError`.
+
+    `full` decodes its luma once more, at up to FULL pixels along the longer side.
+    """
     grey, fine = (np.ascontiguousarray(picture.grey(side)) for side in (_SEEN, DETAIL))
-    return View(grey, fine, picture.rgb(COLOUR, COLOUR), picture.width, picture.height, picture.damaged)
+    return View(grey, fine, picture.rgb(COLOUR, COLOUR), picture.width, picture.height, picture.damaged, full)
