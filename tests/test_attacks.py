@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import twinpix
-from libraries import content, group, library, member, report, save, tree, write
+from libraries import content, contents, group, library, member, report, save, tree, write
 from twinpix import journal
 from twinpix.cli.app import run
 from twinpix.errors import ReportError
@@ -372,6 +372,25 @@ class Interrupting(Progress):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links need a right there")
+def test_a_link_to_what_was_set_aside_is_no_reason_to_remove_that(tmp_path: Path) -> None:
+    """Somebody finds the hidden file of a run that was killed, and makes a link to it under the old name."""
+    save(library(tmp_path, groups=1, equal=True), tmp_path / "r.json")
+    before = contents(tmp_path / "photos")
+    killed = """import os, sys
+from twinpix import files
+from twinpix.cli.app import run
+files._unlink = lambda old, path: os._exit(9)
+run(["resolve", "r.json", "--delete", "--yes", "--apply"])"""
+    assert subprocess.run([sys.executable, "-c", killed], cwd=tmp_path, check=False).returncode == 9
+    (aside,) = tmp_path.glob("photos/.twinpix-*")
+    (tmp_path / "photos/0 copy.png").symlink_to(aside.name)
+    for name in ("0.png", "sub/0 small.png"):
+        (tmp_path / "photos" / name).unlink()
+    assert run(["undo", "r.journal.jsonl"]) == 3
+    assert contents(tmp_path / "photos") == before
+
+
 def test_ctrl_c_ends_an_undo_between_two_files(tmp_path: Path) -> None:
     found = library(tmp_path)
     before = tree(tmp_path / "photos")
@@ -411,6 +430,18 @@ def test_a_report_of_single_files_is_acted_on_twice(tmp_path: Path) -> None:
     path = save(replace(found, roots=[f"photos/{name}.png" for name in "abc"]), tmp_path / "r.json")
     assert run(["resolve", str(path), "--move", "out", "--apply"]) == 0
     assert run(["resolve", str(path), "--move", "out", "--apply"]) == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links need a right there")
+def test_other_images_under_names_that_were_linked_before_are_linked(tmp_path: Path) -> None:
+    for number in (1, 2):
+        for name in ("photos/x.jpg", "photos/y.jpg"):
+            (tmp_path / name).unlink(missing_ok=True)
+            write(tmp_path, name, content(number))
+        save(report(tmp_path, [group(tmp_path, 1, ["photos/x.jpg", "photos/y.jpg"])]), tmp_path / "r.json")
+        assert run(["resolve", "r.json", "--symlink", "--apply"]) == 0
+        assert (tmp_path / "photos/y.jpg").is_symlink()
+        assert run(["resolve", "r.json", "--symlink", "--apply"]) == 0
 
 
 def test_equal_files_whose_pairs_are_not_listed_are_decided_anew(tmp_path: Path) -> None:

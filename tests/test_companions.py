@@ -269,6 +269,10 @@ def test_a_mask_is_no_duplicate_while_its_image_stays(tmp_path: Path) -> None:
     assert goes(found) == set()
 
 
+def test_masks_stay_when_images_go_alone(tmp_path: Path) -> None:
+    assert goes(masks(tmp_path), "delete", sidecars="keep") == {"b/images/1.jpg"}
+
+
 def test_masks_are_copied_with_what_is_kept(tmp_path: Path) -> None:
     kept = goes(masks(tmp_path), "copy:to=out")
     images = {"a/images/1.jpg", "a/images/2.jpg", "b/images/2.jpg"}

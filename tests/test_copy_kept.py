@@ -1,15 +1,16 @@
 """--copy-kept: whoever removes the scanned folder afterwards loses duplicates only, or was told what else."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import twinpix
-from libraries import content, group, report, save, tree, write
+from libraries import content, contents, group, member, report, save, tree, write
 from twinpix.cli.app import run
-from twinpix.model import Failure, Report
+from twinpix.model import Failure, Report, Unique
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +108,103 @@ def test_failures_outside_the_scanned_folders_are_not_copied(tmp_path: Path) -> 
         found, failures=[*found.failures, Failure("secret/key.cr2", "decode", ""), Failure("..", "list", "")]
     )
     assert copied(found, tmp_path) == (0, {"a/1.jpg", "raw/x.cr2"})
+
+
+# -- what an earlier run has copied -----------------------------------------------------------------------
+
+
+def alone(base: Path, name: str, data: bytes) -> Unique:
+    write(base, name, data)
+    known = member(base, name)
+    return Unique(known.path, known.size, known.mtime_ns, known.digest)
+
+
+def test_other_images_under_names_that_were_copied_before_are_copied(tmp_path: Path) -> None:
+    """A camera begins again at IMG_0001, and the report of its second card has the name of that of the first."""
+    for number in (1, 2):
+        shutil.rmtree(tmp_path / "photos", ignore_errors=True)
+        card = photos(
+            tmp_path, **{"a/1.jpg": content(number), "b/1.jpg": content(number), "raw/x.cr2": b"raw" * number}
+        )
+        card = replace(card, unique=[alone(tmp_path, "photos/2.jpg", content(10 + number))])
+        assert copied(card, tmp_path)[0] == 0
+    assert contents(tmp_path / "out") == {content(1), content(2), content(11), content(12), b"raw", b"rawraw"}
+    assert run(["resolve", "r.json", "--copy-kept", "out", "--apply"]) == 0
+    assert len(tree(tmp_path / "out")) == 6
+
+
+def test_an_image_that_was_edited_after_it_was_copied_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = replace(report(tmp_path, []), unique=[alone(tmp_path, "photos/2.jpg", content(1))])
+    assert copied(found, tmp_path) == (0, {"2.jpg"})
+    write(tmp_path, "photos/2.jpg", b"edited")
+    assert copied(found, tmp_path)[0] == 3
+    assert "photos/2.jpg: was changed since it was scanned" in capfd.readouterr().out
+
+
+def test_a_copy_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
+    found = replace(report(tmp_path, []), unique=[alone(tmp_path, "photos/2.jpg", content(1))])
+    assert copied(found, tmp_path) == (0, {"2.jpg"})
+    (tmp_path / "out/2.jpg").write_bytes(b"")
+    assert copied(found, tmp_path) == (0, {"2.jpg", "2 (2).jpg"})
+    (tmp_path / "photos/2.jpg").unlink()
+    assert copied(found, tmp_path)[0] == 0  # what is copied may go
+
+
+# -- what one image of a group does not stand for -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["gone", "edited"])
+@pytest.mark.parametrize("reference", [False, True])
+def test_the_next_best_is_copied_when_what_stays_is_not_as_it_was(
+    change: str, *, reference: bool, tmp_path: Path
+) -> None:
+    first = "ref/1.jpg" if reference else "photos/a/1.jpg"
+    for name in (first, "photos/b/1.jpg", "photos/c/1.jpg"):
+        write(tmp_path, name, content(1))
+    made = group(tmp_path, 1, [first, "photos/b/1.jpg", "photos/c/1.jpg"])
+    made = replace(made, members=[replace(made.members[0], reference=reference), *made.members[1:]])
+    (tmp_path / "ref").mkdir(exist_ok=True)
+    found = replace(report(tmp_path, [made]), references=["ref"])
+    if change == "gone":
+        (tmp_path / first).unlink()
+    else:
+        write(tmp_path, first, b"edited")
+    assert copied(found, tmp_path) == (3, {"b/1.jpg"})
+
+
+def test_a_reference_that_is_there_needs_no_copy(tmp_path: Path) -> None:
+    for name in ("ref/1.jpg", "photos/1.jpg"):
+        write(tmp_path, name, content(1))
+    made = group(tmp_path, 1, ["ref/1.jpg", "photos/1.jpg"])
+    made = replace(made, members=[replace(made.members[0], reference=True), made.members[1]])
+    assert copied(replace(report(tmp_path, [made]), references=["ref"]), tmp_path) == (0, set())
+
+
+@pytest.mark.parametrize("frames", [(5, 1), (1, 3)])
+def test_images_of_which_only_first_frames_were_compared_are_both_copied(
+    frames: tuple[int, int], tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        write(tmp_path, f"photos/{number}.gif", content(number))
+    made = group(tmp_path, 1, ["photos/1.gif", "photos/2.gif"])
+    members = [replace(each, frames=count) for each, count in zip(made.members, frames, strict=True)]
+    assert copied(report(tmp_path, [replace(made, members=members)]), tmp_path) == (0, {"1.gif", "2.gif"})
+
+
+def test_where_nobody_can_tell_the_damaged_one_both_are_copied(tmp_path: Path) -> None:
+    whole = b"".join(content(number) for number in range(25))
+    write(tmp_path, "photos/1.jpg", whole[:4096] + bytes(512) + whole[4608:])
+    write(tmp_path, "photos/2.jpg", whole)
+    found = report(tmp_path, [group(tmp_path, 1, ["photos/1.jpg", "photos/2.jpg"])])
+    assert copied(found, tmp_path) == (0, {"1.jpg", "2.jpg"})
+
+
+def test_duplicates_that_were_not_asked_for_are_copied(tmp_path: Path) -> None:
+    for number, name in enumerate(("1", "2", "3")):
+        write(tmp_path, f"photos/{name}.jpg", content(number // 2))
+    made = group(tmp_path, 1, ["photos/1.jpg", "photos/2.jpg", "photos/3.jpg"])
+    save(report(tmp_path, [made]), tmp_path / "r.json")
+    assert run(["resolve", "r.json", "--copy-kept", "out", "--only", "identical-file", "--apply"]) == 0
+    assert set(tree(tmp_path / "out")) == {"1.jpg", "3.jpg"}

@@ -513,11 +513,12 @@ def _drop_reserved(name: str, other: str) -> None:
 
 
 def _settle_pair(old: str, path: str) -> None:
-    """A file set aside whose name is taken: by its link, then it may go; else it gets a name beside it."""
+    """A file set aside whose name is taken: by its link, then it may go; else it gets a name beside it. A link to the
+    file set aside itself is none that takes its place."""
     here, there = os.path.realpath(path), os.path.realpath(old)
     with contextlib.suppress(StepError):
         before, now = look(there), look(here)
-        if now.size == before.size and digest_of(here, now) == digest_of(there, before):
+        if here != there and now.size == before.size and digest_of(here, now) == digest_of(there, before):
             os.unlink(old)
             return
     other = free_name(path)

@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from twinpix import journal, owners
-from twinpix.errors import ReportError
+from twinpix import files, journal, owners
+from twinpix.errors import ReportError, StepError
 from twinpix.locking import acting
 from twinpix.model import Left, Step
 from twinpix.pipeline.undoing import recover, require_near
@@ -19,7 +19,7 @@ class Ground(NamedTuple):
     """What a run on a report must know of the runs before."""
 
     journal: str  # where it writes; "" when it does not act
-    dealt_with: set[str]  # files that were acted on already
+    dealt_with: dict[str, Step]  # what was acted on already, by path
     left: list[Left]  # what a killed run left that could not be mended
 
 
@@ -43,7 +43,9 @@ def on(
             _require_of(record, report)
             require_near(record)
         left = [row for record in opened if apply for row in recover(record, finish=True)]
-        done = set[str]().union(*(dealt_with(record, action, options) for record in records))
+        done: dict[str, Step] = {}
+        for record in records:
+            done |= dealt_with(record, action, options)
         yield Ground(path or (_default_journal(report, records) if apply else ""), done, left)
 
 
@@ -152,16 +154,19 @@ def _journals_at(stem: str) -> list[str]:
     return [os.path.join(folder, other) for other in sorted(found, key=lambda other: (len(other), other))]
 
 
-def dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) -> set[str]:
-    """The files that a journal's runs have acted on, in the same way or so that they are gone, and did not put back."""
-    done: set[str] = set()
+def dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) -> dict[str, Step]:
+    """What a journal's runs have acted on, in the same way or so that it is gone, and did not put back."""
+    done: dict[str, Step] = {}
     for session in record.sessions:
         steps = (session.steps[number] for number in session.done - session.undone)
         same = (session.action, session.options) == (action, options)
-        done.update(step.path for step in steps if (same and _lasts(step)) or not os.path.lexists(step.path))
+        done.update((step.path, step) for step in steps if (same and _lasts(step)) or not os.path.lexists(step.path))
     return done
 
 
 def _lasts(step: Step) -> bool:
-    """False when what went elsewhere is not there any more: a copy that its user removed is made again."""
-    return not step.target or os.path.lexists(step.target)
+    """False when what went elsewhere is not there whole any more: a copy that its user removed is made again."""
+    try:
+        return not step.target or files.look(step.target).size == step.facts.size
+    except StepError:
+        return False

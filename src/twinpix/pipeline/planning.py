@@ -13,7 +13,7 @@ from twinpix.errors import ReportError, StepError
 from twinpix.imaging import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Report, Stays, Step, Unit
+from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Report, Stays, Step, Unique, Unit
 from twinpix.pipeline.bundling import Bundler, Sidecars
 from twinpix.pipeline.companion_kinds import PICTURES, is_annotations, key
 from twinpix.pipeline.companions import Folders
@@ -36,7 +36,7 @@ def plan(
     sidecars: Sidecars | bool = "same",
     only: Collection[Relation] = (),
     choices: Mapping[int, Sequence[str]] | None = None,
-    dealt_with: Collection[str] = (),
+    dealt_with: Mapping[str, Step] | None = None,
     source: str = "",
     by_stem: bool = False,
     whole: bool = True,
@@ -48,7 +48,8 @@ def plan(
     left as they are. `only` names relations: other duplicates are left alone.
     Of companion files (XMP and the like) `sidecars` says: `"same"` (or True), they go with their
     image if what stays has them with the same bytes, else both stay; `"all"`, they go with it whatever they hold;
-    `"keep"` (or False), images go alone. `dealt_with` are paths that an earlier run has acted on. With `by_stem` each
+    `"keep"` (or False), images go alone. `dealt_with` is by path what an earlier run has acted on; another file that
+    has such a path by now is none of these. With `by_stem` each
     `.txt`, `.json` and the like of an image's stem belongs to it, as tools for data sets take them. When
     what stays is copied, `whole` copies the images that could not be read too, and `left` lists what else there is.
     Raises `ReportError` for a report that cannot be trusted, `RefusedError` when the action cannot be done.
@@ -61,7 +62,7 @@ def plan(
         act.prepare(scope, apply=False)
         mode = sidecars if isinstance(sidecars, str) else "same" if sidecars else "keep"
         planner = _Planner(
-            report, places, scope, act, mode, frozenset(dealt_with), source, Folders(by_stem=by_stem), frozenset(only)
+            report, places, scope, act, mode, dealt_with or {}, source, Folders(by_stem=by_stem), frozenset(only)
         )
         if act.on == "kept":
             planner.keep_all(choices)
@@ -73,7 +74,7 @@ def plan(
         if act.on == "kept" and whole:
             steps = [step for unit in units for step in unit.steps]
             own = os.path.abspath(source) if source else ""
-            done = planner.dealt_with.union(left.path for left in planner.left)
+            done = planner.unchanged().union(left.path for left in planner.left)
             planner.left += uncopied(scope, steps, planner.spare, done, own, planner.folders)
     return Plan(
         action=plugins.name_of(act),
@@ -102,7 +103,7 @@ class _Planner:
     scope: Scope
     action: Action
     sidecars: Sidecars
-    dealt_with: frozenset[str]
+    dealt_with: Mapping[str, Step]
     source: str
     folders: Folders
     only: frozenset[Relation]
@@ -167,27 +168,28 @@ class _Planner:
     def _discard(self, group: Group, keepers: list[Stays]) -> None:
         names = {stays.path for stays in keepers}
         keeper = next(member for member in group.members if self.places[member.path] == keepers[0].path)
-        first = keeper.path
-        hows = {
-            match.b if match.a == first else match.a: match for match in group.matches if first in (match.a, match.b)
-        }
+        hows = _matches_with(group, keeper)
         for member in group.members:
             path = self.places[member.path]
             if path in names:
                 continue
             try:
                 match = hows.get(member.path)
-                self._check_relation(match)
-                told = how(match, in_bits=self.report.in_bits)
-                if why := unlike_in_part(member, keeper, match):
-                    raise _ByRuleError(why)
-                if may_be_damaged(keeper, member, match) and differ_in_part(keepers[0].path, path, member.size):
-                    self._facts(member, path)  # one that was edited since it was scanned is not called damaged
-                    raise _ByRuleError(f"has the size of the one that stays and differs in one part: {DAMAGED}")
-                self._take(group.id, member, path, told, keepers)
+                self._check_pair(keeper, member, match)
+                self._take(group.id, member, path, how(match, in_bits=self.report.in_bits), keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)
                 self.left.append(Left(path, str(error), group.id, refused=refused))
+
+    def _check_pair(self, keeper: Member, member: Member, match: Match | None) -> None:
+        """Raise for a duplicate that is none of those asked for, or that what stays may not replace."""
+        self._check_relation(match)
+        if why := unlike_in_part(member, keeper, match):
+            raise _ByRuleError(why)
+        first, second = self.places[keeper.path], self.places[member.path]
+        if may_be_damaged(keeper, member, match) and differ_in_part(first, second, member.size):
+            self._facts(member, second)  # one that was edited since it was scanned is not called damaged
+            raise _ByRuleError(f"has the size of the one that stays and differs in one part: {DAMAGED}")
 
     def _check_relation(self, match: Match | None) -> None:
         """Raise for a duplicate whose relation to the image that stays is none of those asked for."""
@@ -204,7 +206,7 @@ class _Planner:
             raise _ByRuleError("is reached through a symbolic link" if member.link else "lies in a reference folder")
         equal = next((stays for stays in keepers if stays.digest == member.digest), None)
         keeper = equal or keepers[0]
-        if path in self.dealt_with and not (self.action.leaves and os.path.lexists(path)):
+        if self._was_dealt_with(path, member) and not (self.action.leaves and os.path.lexists(path)):
             self.already += 1
         else:
             facts = self._facts(member, path)
@@ -216,6 +218,15 @@ class _Planner:
             if not self._is_inside(path):
                 raise StepError("lies behind a symbolic link that leads out of the scanned folders")
             self.items[path] = Item(path, group, told, facts, member.digest, keeper.path, member.root)
+
+    def _was_dealt_with(self, path: str, file: Member | Unique) -> bool:
+        """True when an earlier run has acted on this very file: cameras give their names again and again."""
+        step = self.dealt_with.get(path)
+        return step is not None and step.digest == file.digest
+
+    def unchanged(self) -> set[str]:
+        """What was dealt with and is as it was then."""
+        return {path for path, step in self.dealt_with.items() if _is_as_in(path, step)}
 
     def _is_inside(self, path: str) -> bool:
         """True when a file lies in the scanned folders and in no reference, wherever symbolic links lead by now."""
@@ -231,14 +242,31 @@ class _Planner:
         if self.report.unique is None:
             raise ReportError("the report does not name the images that are in no group: run find again")
         for group in self.report.groups:
-            kept = self._kept(group, choices)
-            if kept:
-                self.spare.update(self.places[member.path] for member in group.members if member not in kept)
-            for member in kept:
-                if not member.reference or in_library(self.places[member.path]):  # reading a library is no harm
-                    self._keep(member.path, member.size, member.mtime_ns, member.digest, member.root, group.id)
+            if kept := self._kept(group, choices):
+                self._keep_group(group, kept)
         for image in self.report.unique:
-            self._keep(image.path, image.size, image.mtime_ns, image.digest, image.root, 0)
+            self._keep(image, 0)
+
+    def _keep_group(self, group: Group, kept: Sequence[Member]) -> None:
+        """Take up what stays of a group, and of its duplicates those that this cannot stand for: one that was compared
+        in part only, or was not asked for; and the next best one in the place of an image that is not as it was."""
+        stays = [member for member in kept if self._keep(member, group.id)]
+        for member in group.members:
+            if member in kept:
+                continue
+            why = self._why_apart(group, stays[0], member) if stays else "in the place of the one that stays"
+            if not why:
+                self.spare.add(self.places[member.path])
+            elif self._keep(member, group.id, why) and not stays:
+                stays.append(member)
+
+    def _why_apart(self, group: Group, keeper: Member, member: Member) -> str:
+        """Why one image does not stand for another of its group; "" where it does."""
+        try:
+            self._check_pair(keeper, member, _matches_with(group, keeper).get(member.path))
+        except StepError as error:
+            return str(error)
+        return ""
 
     def keep_unread(self) -> None:
         """Take up the images that could not be read: they are their user's all the same."""
@@ -249,24 +277,32 @@ class _Planner:
                 continue
             if path.startswith(self._references) or not os.path.isfile(path):
                 continue
-            if path in self.dealt_with:
+            if (step := self.dealt_with.get(path)) and _is_as_in(path, step):
                 self.already += 1
                 continue
             with contextlib.suppress(StepError):
                 self.items[path] = Item(path, 0, UNREAD, files.look(os.path.realpath(path)), "", "", -1)
 
-    def _keep(self, name: str, size: int, mtime_ns: int, digest: str, root: int, group: int) -> None:
-        path = self.places[name]
-        if path in self.dealt_with:
+    def _keep(self, image: Member | Unique, group: int, why: str = "") -> bool:
+        """Take up an image to be copied; False for one that is not as it was. A reference is only looked at, since it
+        stays; one in a library of another program is copied, as reading does no harm."""
+        path = self.places[image.path]
+        dealt_with = self._was_dealt_with(path, image)
+        if dealt_with and not os.path.lexists(path):
             self.already += 1
-            return
+            return True
         try:
             facts = files.look(os.path.realpath(path))
-            if (facts.size, facts.mtime_ns) != (size, mtime_ns):
+            if (facts.size, facts.mtime_ns) != (image.size, image.mtime_ns):
                 raise StepError("was changed since it was scanned")
-            self.items[path] = Item(path, group, "", facts, digest, "", root)
         except StepError as error:
             self.left.append(Left(path, str(error), group, refused=True))
+            return False
+        if dealt_with:
+            self.already += 1
+        elif not (isinstance(image, Member) and image.reference) or in_library(path):
+            self.items[path] = Item(path, group, why, facts, image.digest, "", image.root)
+        return True
 
     # -- what goes together, and where
 
@@ -285,6 +321,8 @@ class _Planner:
 
     def _bundles(self) -> Iterator[list[Item]]:
         """The files that go, those that belong together in one list."""
+        if self.sidecars == "keep" and self.action.on == "discards" and self.action.sidecars:
+            self._leave_masks()
         if self.sidecars == "keep" or not self.action.sidecars:
             yield from ([item] for item in self.items.values())
         elif self.action.on == "kept":
@@ -297,6 +335,13 @@ class _Planner:
             bundler = Bundler(self.items, kept, self.folders, self._may_go, self._half, every, self.left)
             yield from bundler.bundles()
             self.stays += bundler.stays.values()
+
+    def _leave_masks(self) -> None:
+        """Masks, thumbnails and the like are companion files, though they are images."""
+        for path, item in list(self.items.items()):
+            if owners := self.folders.owners_of_mask(path):
+                del self.items[path]
+                self.left.append(Left(path, f"belongs to {printable(owners[0])}", item.group))
 
     def _copies(self) -> Iterator[list[Item]]:
         """The images that are copied, each with what belongs to it: nothing is lost by that, so all of it goes."""
@@ -355,6 +400,21 @@ class _Planner:
         if is_annotations(key(name)) and parent in self._beside:
             return True
         return is_annotations(key(os.path.basename(parent))) and (os.path.dirname(parent), name) in self._mirrored
+
+
+def _matches_with(group: Group, member: Member) -> dict[str, Match]:
+    """The matches of a member with others of its group, by their paths."""
+    first = member.path
+    return {match.b if match.a == first else match.a: match for match in group.matches if first in (match.a, match.b)}
+
+
+def _is_as_in(path: str, step: Step) -> bool:
+    """True for a file that has the size and the time that it had when it was acted on."""
+    try:
+        now = files.look(os.path.realpath(path))
+    except StepError:
+        return False
+    return (now.size, now.mtime_ns) == (step.facts.size, step.facts.mtime_ns)
 
 
 def unlike_in_part(member: Member, keeper: Member, match: Match | None) -> str:
