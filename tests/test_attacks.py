@@ -432,6 +432,40 @@ def test_a_report_of_single_files_is_acted_on_twice(tmp_path: Path) -> None:
     assert run(["resolve", str(path), "--move", "out", "--apply"]) == 0
 
 
+@pytest.mark.parametrize(
+    "folder",
+    [".Trash-1000/files", "Trash/files", "$RECYCLE.BIN/S-1", "@Recycle", "#snapshot/daily", ".stversions", ".cache/x"],
+)
+def test_nothing_goes_for_what_lies_in_a_trash(folder: str, tmp_path: Path) -> None:
+    """Whoever looks into hidden folders finds there what is removed without a question some day."""
+    first, second = f"photos/{folder}/x.jpg", f"photos/{folder}/y.jpg"
+    found = pair(tmp_path, first, "photos/y.jpg")
+    assert goes(found, "delete") == set()
+    assert [(left.reason, left.refused) for left in twinpix.plan(found, "delete").left] == [
+        ("the one that stays lies in a trash, a snapshot or a cache, which may be emptied", False)
+    ]
+    assert goes(pair(tmp_path, "photos/y.jpg", first)) == {f"{folder}/x.jpg"}
+    assert goes(pair(tmp_path, first, second)) == {f"{folder}/y.jpg"}
+    assert goes(pair(tmp_path, "photos/Trash/x.jpg", "photos/y.jpg")) == {"y.jpg"}  # anybody's folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links need a right there")
+def test_a_path_that_leads_back_from_behind_a_link_is_refused(tmp_path: Path) -> None:
+    """`link/../photos` is beside the folder that the link leads to, and looks like `photos` here."""
+    for base in (tmp_path, tmp_path / "else"):
+        pair(base, "photos/x.jpg", "photos/y.jpg")
+    (tmp_path / "else/in").mkdir()
+    (tmp_path / "link").symlink_to("else/in")
+    group_ = replace(group(tmp_path, 1, ["photos/x.jpg", "photos/y.jpg"]), keeper="link/../photos/x.jpg")
+    members = [replace(each, path=f"link/../{each.path}") for each in group_.members]
+    found = replace(report(tmp_path, [replace(group_, members=members, matches=[])]), roots=["link/../photos"])
+    with pytest.raises(ReportError, match="leads back from behind a symbolic link"):
+        twinpix.plan(found, "delete")
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").mkdir()
+    assert goes(found, "delete") == {"y.jpg"}
+
+
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need a right there")
 def test_other_images_under_names_that_were_linked_before_are_linked(tmp_path: Path) -> None:
     for number in (1, 2):

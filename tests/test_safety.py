@@ -18,6 +18,7 @@ import pytest
 import twinpix
 from libraries import content, contents, group, library, member, report, save, tree, write
 from twinpix import files, journal
+from twinpix.actions import trash
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, StepError
 from twinpix.keepers import Keeper
@@ -197,6 +198,15 @@ def test_a_trashed_file_that_was_swapped_comes_back(tmp_path: Path, monkeypatch:
     outcome = act(twinpix.plan(found, "trash"), tmp_path)
     assert [row.reason for row in outcome.left] == ["was changed or replaced in this moment"]
     assert victim.read_bytes() == b"another"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is one trash for all file systems")
+def test_the_trash_is_looked_for_where_a_link_leads(elsewhere: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").symlink_to(elsewhere)
+    top = elsewhere
+    while not os.path.ismount(top):
+        top = top.parent
+    assert f"{top}/.Trash-{os.getuid()}/files" in trash._folders(f"{tmp_path}/photos/1.jpg")
 
 
 def test_a_name_that_is_taken_in_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def _folders(path: str) -> list[str]:
         return []
     if sys.platform == "darwin":
         return [os.path.expanduser("~/.Trash")]
-    top = os.path.dirname(path)
+    top = os.path.realpath(os.path.dirname(path))  # a symbolic link may lead to another file system
     while not os.path.ismount(top) and top != os.path.dirname(top):
         top = os.path.dirname(top)
     places = [

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from twinpix import actions, files, plugins
 from twinpix.actions import Action, Scope
 from twinpix.actions.base import above, is_within_any
+from twinpix.emptied import IN_EMPTIED, in_emptied
 from twinpix.errors import ReportError, StepError
 from twinpix.imaging import claims_image
 from twinpix.machine import no_garbage_collection
@@ -176,6 +177,8 @@ class _Planner:
             try:
                 match = hows.get(member.path)
                 self._check_pair(keeper, member, match)
+                if in_emptied(keepers[0].path) and not in_emptied(path):
+                    raise _ByRuleError(f"the one that stays {IN_EMPTIED}")
                 self._take(group.id, member, path, how(match, in_bits=self.report.in_bits), keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)

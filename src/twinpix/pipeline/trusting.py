@@ -58,6 +58,9 @@ def _faults(report: Report, known: dict[str, str]) -> Iterator[str]:
         if not files.is_name(folder):
             yield f"no folder can be called {printable(folder)}"
             return
+        if os.pardir in folder.split(os.sep) and not _is_plain(report, folder):
+            yield f"{printable(folder)} leads back from behind a symbolic link: run find on its plain path"
+            return
     yield from _numbers(report)
     places = Places(report)
     seen: dict[str, int] = {}
@@ -94,6 +97,11 @@ def _of_group(group: Group, places: "Places", seen: dict[str, int], found: dict[
         yield f"group {group.id}: the one that stays, {printable(group.keeper)}, is none of its members"
     if any(match.a not in known or match.b not in known for match in group.matches):
         yield f"group {group.id}: a match names a file that is none of its members"
+
+
+def _is_plain(report: Report, folder: str) -> bool:
+    """True when a path with `..` leads where it seems to: behind a symbolic link to a folder it does not."""
+    return os.path.realpath(os.path.join(report.base, folder)) == os.path.realpath(absolute(report, folder))
 
 
 class Places:

@@ -18,7 +18,10 @@ from twinpix.sources.filters import Filter
 
 # Folders in which other programs keep thumbnails and waste.
 SKIPPED = frozenset(
-    {"@eaDir", "__MACOSX", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+    {
+        *("@eaDir", "__MACOSX", "#recycle", "@Recycle", "$RECYCLE.BIN", "#snapshot", "@Recently-Snapshot"),
+        *("System Volume Information", "lost+found"),
+    }
 )
 
 
