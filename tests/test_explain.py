@@ -391,7 +391,11 @@ def test_a_damaged_picture_is_drawn(tmp_path: Path) -> None:
 def test_the_file_that_is_asked_for(tmp_path: Path, name: str, form: str) -> None:
     original().save(tmp_path / "a.png")
     original().crop((60, 40, 420, 330)).save(tmp_path / "b.png")
-    (tmp_path / name).write_bytes(b"an older one")
+    image = Image.new("RGB", (9, 9))
+    image.save(tmp_path / name, form)
+    refused = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--explain", tmp_path / name)
+    assert (refused.returncode, "--force" in refused.stderr) == (2, True)
+    (tmp_path / name).unlink()
     done = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--explain", tmp_path / name)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-2].startswith("verdict: the same picture: cropped 60% at (60, 40); ")

@@ -50,6 +50,7 @@ class CodeTask:
     methods: tuple[Fingerprint, ...]
     decode: Decode
     transforms: bool
+    limited: bool = False  # whether a limit may refuse memory: asked before the processes start, once
 
     def __call__(self, batch: Sequence[Item], begin: Begin, ask: Ask) -> list[Outcome]:
         import xxhash
@@ -69,7 +70,7 @@ class CodeTask:
             outcomes.append(Outcome(digest, content.stamp, content.settled, {}, []))
         wanted: list[list[int]] = ask(Question(batch[0][0], [outcome.digest for outcome in outcomes]))
         self._code(batch, contents, wanted, outcomes, begin)
-        if memory_is_limited():  # decoders that are refused memory say that the image is damaged, or worse
+        if self.limited:  # decoders that are refused memory say that the image is damaged, or worse
             for outcome in outcomes:
                 outcome.passing.extend(n for n, found in outcome.results.items() if found.damaged or found.code is None)
         return outcomes
@@ -211,7 +212,7 @@ class Coder:
         return out
 
     def _run(self, refs: Files, digests: list[bytes | None], todo: list[int]) -> None:
-        task = CodeTask(self.methods, self.decode, self.transforms)
+        task = CodeTask(self.methods, self.decode, self.transforms, memory_is_limited())
         pool = Local(self.workers, self.timeout, note=self.progress.note)
         queue = Batches(_batches(refs, todo, pool.size))
         with self.progress.stage("read", len(todo)), forkable(), closing(pool.run(task, queue, self._answer)) as run:

@@ -57,11 +57,12 @@ def find(
         coder = options.coder(store, [method], progress)
         images, small = gather(listing.refs, coder).without_small(options.min_pixels)
         apart = verdicts.known_apart(images.contents, store)
-        pairs = paired(images, method, radius, apart, options, store, progress)
+        look = looking(images, options, store, progress)
+        pairs = paired(images, method, radius, apart, options, store, progress, look)
         nodes, matches = pairs.nodes, pairs.matches
         maybe = _alike(images, nodes, matches, method) | _named_re_encoded(images, pairs)
         look_at_pixels(images, maybe, options, store, progress)
-        groups = rot.noted(group(images, pairs, method, options, looking(images, options, store, progress)))
+        groups = rot.noted(group(images, pairs, method, options, look))
         notes = [*pairs.said.notes, *store.notes]
     unique = len(images.refs) - sum(len(group.members) for group in groups)
     if not options.min_pixels:  # the size of what cannot be decoded is not known

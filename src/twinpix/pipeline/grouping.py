@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from twinpix import fingerprints, keep, linking
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging.evidence import Evidence, has_other_colours
+from twinpix.imaging.evidence import Evidence, has_other_colours, has_other_place
 from twinpix.linking.base import Kind
-from twinpix.model import DIGITS, Files, Group, Match, Member
+from twinpix.model import DIGITS, Files, Group, Match, Member, Relation
 from twinpix.pipeline import relate
 from twinpix.pipeline.alterations import Looking, altered
 from twinpix.pipeline.gathering import Images
@@ -46,7 +46,7 @@ def group(
     members = members_of(images, np.flatnonzero(linked).tolist())  # what can be in a group
     order = sorted(members, key=lambda file: chain.key(members[file]))
     kinds = _kinds(images.refs, options.cross)
-    conflicts = _conflicts(pairs) if options.looks_at_pixels(method) else {}
+    conflicts = _conflicts(pairs)
     graph = linking.Graph(
         node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order, conflicts
     )
@@ -164,6 +164,15 @@ class _Grouper(NamedTuple):
             left = [file for file in others if file not in taken]
         return out
 
+    def _by_evidence(self, a: int, b: int, evidence: Mapping[int, Evidence], *, same_size: bool) -> Relation | None:
+        """What the pixels of two images show that no encoder does; None for nothing."""
+        x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
+        if x is None or y is None:
+            return None
+        if has_other_colours(x, y):
+            return "recoloured"
+        return "edited" if same_size and has_other_place(x, y) else None
+
     def _has_other_colours(self, a: int, b: int, evidence: Mapping[int, Evidence]) -> bool:
         x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
         return x is not None and y is not None and has_other_colours(x, y)
@@ -257,8 +266,8 @@ class _Grouper(NamedTuple):
         if self.node[a] != self.node[b]:
             x, y = self.first[self.node[a]], self.first[self.node[b]]
         seen = self.seen.get((min(x, y), max(x, y)))
-        if seen is None and name in ("re-encoded", "resized") and self._has_other_colours(a, b, evidence):
-            name = "recoloured"
+        if seen is None and name in ("re-encoded", "resized"):
+            name = self._by_evidence(a, b, evidence, same_size=name == "re-encoded") or name
         if seen is None or name.startswith("identical"):
             return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
         look = seen.look if x < y else seen.look.turned()

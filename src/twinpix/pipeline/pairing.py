@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from twinpix import fingerprints, keep
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Failure, Matches, Unverified
-from twinpix.pipeline import tiers, verdicts
+from twinpix.pipeline import documents, tiers, verdicts
+from twinpix.pipeline.alterations import Looking
 from twinpix.pipeline.calibrating import calibrated
 from twinpix.pipeline.gathering import Images
 from twinpix.pipeline.hubs import Rank
@@ -52,10 +53,17 @@ def paired(
     options: Options,
     store: Store,
     progress: Progress,
+    look: Looking | None = None,
 ) -> Paired:
-    """The matches of all contents but the pairs in `apart`, of which each content has a node of its own."""
+    """The matches of all contents but the pairs in `apart`, of which each content has a node of its own.
+
+    `look` tells printed pages, which are verified unless the user wants none verified.
+    """
     if options.precision is None and not options.looks_at_pixels(method):
         found = _by_codes(images, method, radius, apart, options, progress)
+        if look and options.verify is None and method.metric != "identity":
+            eye = eye_of(images.of_each(), method, radius, options, store, progress)
+            found = _with_pages_verified(found, images, method, radius, apart, options, eye, look)
     else:
         eye = eye_of(images.of_each(), method, radius, options, store, progress)
         if options.precision is None:
@@ -71,11 +79,18 @@ def paired(
 
 
 def _by_codes(
-    images: Images, method: Fingerprint, radius: float, apart: verdicts.Pairs, options: Options, progress: Progress
+    images: Images,
+    method: Fingerprint,
+    radius: float,
+    apart: verdicts.Pairs,
+    options: Options,
+    progress: Progress,
+    alone: Collection[int] = (),
 ) -> Paired:
+    """The pairs whose codes are near; each content of those in `alone` and in `apart` has a node of its own."""
     contents = images.contents
     with progress.stage("compare", len(contents)):
-        nodes = nodes_of(contents, method, options.guard, verdicts.contents_of(apart))
+        nodes = nodes_of(contents, method, options.guard, {*alone, *verdicts.contents_of(apart)})
         if method.metric == "identity":  # the nodes are all there is
             return Paired(nodes, Matches.none(), {}, Said([], []), radius)
         first, second = tiers.detailed(_sides(images, nodes), nodes.guarded)
@@ -94,6 +109,26 @@ def _by_codes(
             )
         said.of(engine, time.monotonic() - begun)
         return Paired(nodes, matches, {}, said, radius, left_out=left_out)
+
+
+def _with_pages_verified(
+    found: Paired,
+    images: Images,
+    method: Fingerprint,
+    radius: float,
+    apart: verdicts.Pairs,
+    options: Options,
+    eye: Verifier,
+    look: Looking,
+) -> Paired:
+    pages = documents.printed(images, found.nodes, found.matches, look)
+    if not pages.any():
+        return found
+    if unlike := documents.unlike_equals(found.nodes, pages, eye):
+        found = _by_codes(images, method, radius, apart, options, eye.progress, alone=unlike)
+    rank = _rank(images, found.nodes, options) if found.left_out is None else None
+    matches = documents.verified(found.nodes, found.matches, pages, eye, rank)
+    return replace(found, matches=matches, seen=eye.seen, failures=eye.failures, unverified=eye.unverified)
 
 
 def _best_first(rank: Rank, nodes: NDArray[np.int64]) -> dict[int, Any]:

@@ -19,6 +19,7 @@ _BLOCK = 512  # bytes: a disk's sector
 _CHUNK = 1 << 20  # bytes that are read at once
 _SAMPLES, _SAMPLE = 15, 64  # places, and bytes at each, that are compared before a large file is read
 _MOST = 2 / 3  # of the blocks: files that differ in more are not copies of each other
+_CHECKED = ("PNG",)  # formats whose decoder checks a sum of all pixels (Adler-32 of the deflate stream)
 _IDENTICAL = ("identical-file", "identical-pixels")
 
 
@@ -26,7 +27,8 @@ def may_be_damaged(a: Member, b: Member, match: Match | None) -> bool:
     """Whether it is worth reading two files: of one size, other bytes, shown as the same image, and none damaged."""
     if match is not None and match.relation in _IDENTICAL:
         return False
-    return a.size == b.size > 0 and a.digest != b.digest and not (a.damaged or b.damaged)
+    checked = a.format in _CHECKED and b.format in _CHECKED  # then both are whole, and one was edited
+    return a.size == b.size > 0 and a.digest != b.digest and not (a.damaged or b.damaged or checked)
 
 
 def differ_in_part(a: str, b: str, size: int) -> bool:

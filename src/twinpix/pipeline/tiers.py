@@ -84,14 +84,14 @@ def verified(
     return Matches.between(ends, gaps.astype(kind)), said
 
 
-def unlike_equals(nodes: Nodes, eye: Verifier) -> set[int]:
-    """Contents whose code equals that of another's, and whose pixels do not agree."""
+def unlike_equals(nodes: Nodes, eye: Verifier, only: NDArray[np.bool_] | None = None) -> set[int]:
+    """Contents whose code equals that of another's, and whose pixels do not agree; of those marked in `only`."""
     order, starts = nodes.contents()
     sizes = np.diff(starts)
     pairs = []
     for node in np.flatnonzero((sizes > 1) & ~nodes.guarded).tolist():
         head, *others = order[starts[node] : starts[node + 1]].tolist()
-        pairs += [(head, other) for other in others]
+        pairs += [(head, other) for other in others if only is None or (only[head] and only[other])]
     eye.look([pair_of(a, b, guess_of_turn(0)) for a, b in pairs])
     return {b for a, b in pairs if not ((look := eye.of(a, b)) and look.same)}
 

@@ -11,6 +11,7 @@ from twinpix.compat.imagededup._maps import neighbour_map
 from twinpix.model import DIGITS
 from twinpix.search.base import Pairs
 
+_PRECISION = 1e-7  # of float32: equal vectors have a cosine of 1, whatever their sums are rounded to
 _PAIRS = 4096  # whose vectors are in memory at once
 
 
@@ -83,7 +84,7 @@ def neighbours(encodings: Encodings, least: float, *, scores: bool, threads: int
     i, j, _ = search.self_join(vectors if sound.all() else vectors[rows], radius, backend)
     i, j = rows[i], rows[j]
     cosine = _cosines(vectors, i, j)
-    enough = cosine >= least
+    enough = cosine >= least - _PRECISION
     i, j, cosine = i[enough], j[enough], np.round(cosine[enough], DIGITS)
     if least <= 0 and not sound.all():
         a, b, zeros = _with_zeros(sound)
