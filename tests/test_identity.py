@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from drawings import draw
 from twinpix import find, plan
@@ -252,3 +252,44 @@ def test_pages_that_were_not_compared_are_not_called_re_encoded(documents: Path)
     (found,) = report.groups
     other = next(match for match in found.matches if {Path(match.a).name, Path(match.b).name} == {"a.tif", "b.tif"})
     assert other.relation == "edited"
+
+
+@pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
+def test_contracts_with_one_cover_are_edited_for_every_method(shared: Path, method: str) -> None:
+    folder = shared / "cases/identical_pixels/multipage_tiff"
+    report = find([str(folder)], method=method, store=None)
+    assert {match.relation for group in report.groups for match in group.matches} <= {"edited", "identical-pixels"}
+    names = {"contract_A.tif", "contract_B.tif"}
+    (pair,) = (m for group in report.groups for m in group.matches if {Path(m.a).name, Path(m.b).name} == names)
+    assert pair.relation == "edited"
+    if method == "cascade":
+        assert pair.detail == "edited: only the first frames or pages were compared"
+
+
+def exif(second: str = "10", part: str = "", time: tuple[int, int] | None = (1, 250)) -> bytes:
+    made = Image.Exif()
+    details = {0x9003: f"2019:05:05 10:00:{second}", 0x8827: 100}
+    more: dict[int, Any] = {0x9291: part} if part else {}
+    if time:
+        more[0x829A] = TiffImagePlugin.IFDRational(*time)
+    made[0x8769] = details | more
+    return made.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("other", "name", "method"),
+    [
+        (exif(part="00"), "re-encoded", "phash:size=16"),  # other programs drop the parts of a second
+        (exif(time=None), "re-encoded", "phash:size=16"),
+        (exif("11"), "edited", "phash:size=16"),
+        (exif(part="75"), "edited", "phash:size=16"),
+        (exif(time=(1, 30)), "edited", "cascade"),
+    ],
+)
+def test_two_shots_are_no_encodings_of_one_another(method: str, other: bytes, name: str, tmp_path: Path) -> None:
+    picture = draw("scene", 1, (320, 240))
+    part = "25" if b"75" in other else ""
+    picture.save(tmp_path / "a.jpg", quality=90, exif=exif(part=part))
+    picture.save(tmp_path / "b.jpg", quality=60, exif=other)
+    report = find([str(tmp_path)], method=method, store=None, workers=1)
+    assert [match.relation for group in report.groups for match in group.matches] == [name]

@@ -262,6 +262,7 @@ class _Grouper(NamedTuple):
     def _match(self, a: int, b: int, distance: float | None, turn: int, evidence: Mapping[int, Evidence]) -> Match:
         x, y = int(self.images.content[a]), int(self.images.content[b])
         contents, uris = self.images.contents, self.images.refs.uris
+        why = relate.only_alike(contents[x], contents[y])
         name = relate.relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
         if self.node[a] != self.node[b]:
             x, y = self.first[self.node[a]], self.first[self.node[b]]
@@ -271,6 +272,8 @@ class _Grouper(NamedTuple):
         if seen is None or name.startswith("identical"):
             return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
         look = seen.look if x < y else seen.look.turned()
+        if why and look.relation in ("re-encoded", "resized"):
+            look = look._replace(relation="edited", detail=", ".join(filter(None, (f"edited: {why}", look.detail))))
         return _match(uris[a], uris[b], distance, look, seen.tier, same_code=self.node[a] == self.node[b])
 
 

@@ -27,8 +27,11 @@ class Hubs:
         self._bridged: set[Ends] = set()  # hubs, the better one first, of which one's own matches the other
 
     def propose(self, proposed: Collection[Proposal]) -> None:
-        """Note pairs to look at."""
+        """Note pairs to look at; what was noted of one before and not looked at is kept as its other guess."""
         for one in proposed:
+            earlier = self._open[one.i].get(one.j)
+            if earlier is not None and not one.before and earlier.guess != one.guess:
+                one = one._replace(before=earlier.guess)
             self._open[one.i][one.j] = self._open[one.j][one.i] = one
         unknown = {end for one in proposed for end in one.ends} - self._ranks.keys()
         if unknown:

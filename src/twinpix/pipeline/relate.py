@@ -3,7 +3,7 @@
 from twinpix import fingerprints
 from twinpix.fingerprints import Fingerprint, decodes, relation_of_turn
 from twinpix.imaging.traits import from_text
-from twinpix.model import Relation
+from twinpix.model import Relation, Traits
 from twinpix.store import Result
 
 _SAME_SHAPE = 0.02  # of the aspect ratio
@@ -24,8 +24,8 @@ def relation(
         return turned
     if method.metric == "cosine" or fingerprints.by_pixels(method):
         return "edited"
-    if max(_frames(a), _frames(b)) > 1:
-        return "edited"  # only the first frames were compared, and what is not identical differs somewhere
+    if only_alike(a, b):
+        return "edited"
     if distance is None or distance > method.radii["strict"]:
         return "edited"  # a network that sees through edits cannot tell them apart either
     if (a.width, a.height) == (b.width, b.height):
@@ -35,9 +35,41 @@ def relation(
     return "edited"
 
 
-def _frames(result: Result) -> int:
-    traits = from_text(result.traits)
-    return traits.frames if traits else 1
+def only_alike(a: Result, b: Result) -> str:
+    """Why two images that are not identical are no encodings of one another, however alike; "" if they may be.
+
+    Of files with several frames or pages only the first ones were compared; shots of one scene have their own times.
+    """
+    x, y = from_text(a.traits), from_text(b.traits)
+    if max((traits.frames for traits in (x, y) if traits), default=1) > 1:
+        return "only the first frames or pages were compared"
+    if x and y and _two_shots(x, y):
+        return "two shots, by EXIF"
+    return ""
+
+
+def _two_shots(a: Traits, b: Traits) -> bool:
+    """True when both say when or how they were exposed, and not the same."""
+    return _unlike_times(a.captured, b.captured) or _unlike_exposures(a.exposure, b.exposure)
+
+
+def _unlike_times(a: str, b: str) -> bool:
+    (day, _, part), (other_day, _, other_part) = a.partition("."), b.partition(".")
+    if not (day and other_day):
+        return False
+    unlike_parts = bool(part and other_part) and float(f"0.{part}") != float(f"0.{other_part}")
+    return day != other_day or unlike_parts
+
+
+def _unlike_exposures(a: str, b: str) -> bool:
+    """True when two exposures, such as `1/250 f/2.8 ISO100`, differ in what both note."""
+    first, second = ({_kind(part): part for part in text.split()} for text in (a, b))
+    return any(first[kind] != second[kind] for kind in first.keys() & second.keys())
+
+
+def _kind(part: str) -> str:
+    """What a part of an exposure tells: an aperture, a sensitivity, or else the time."""
+    return next((start for start in ("f/", "ISO") if part.startswith(start)), "time")
 
 
 def most_of_identical(method: Fingerprint) -> float:

@@ -20,6 +20,7 @@ class Proposal(NamedTuple):
     tier: str  # the method, where there are several
     exact: bool = False  # whether the guess is as exact as points make it
     joined: Joined | None = None
+    before: Guess = ()  # of an earlier tier, on which the pair was not clear at a glance
 
     @property
     def ends(self) -> Ends:
@@ -40,10 +41,12 @@ class Sight:
         self._later: dict[Ends, Proposal] = {}  # what was not clear at a glance
 
     def fresh(self, proposed: Iterable[Proposal]) -> list[Proposal]:
-        """Those that were not looked at; what was not clear at a glance is theirs from now on."""
-        out = [one for one in proposed if one.ends not in self._settled]
-        for one in out:
-            self._later.pop(one.ends, None)
+        """Those that were not looked at; what was not clear at a glance is theirs from now on, with its guess."""
+        out = []
+        for one in proposed:
+            if one.ends not in self._settled:
+                earlier = self._later.pop(one.ends, None)
+                out.append(one if earlier is None else one._replace(before=earlier.guess))
         return out
 
     def look(self, proposed: Sequence[Proposal], *, glance: bool = False) -> list[Proposal]:
@@ -51,7 +54,7 @@ class Sight:
         wanted = [one for one in proposed if one.ends not in self.found]
         for tier in sorted({one.tier for one in wanted}):
             pairs = [
-                pair_of(self._first[one.i], self._first[one.j], one.guess, exact=one.exact, joined=one.joined)
+                pair_of(self._first[one.i], self._first[one.j], one.guess, one.exact, one.joined, one.before)
                 for one in wanted
                 if one.tier == tier
             ]

@@ -54,17 +54,20 @@ class Pair(NamedTuple):
     guess: Guess
     exact: bool = False  # whether the guess is as exact as points make it
     joined: Joined | None = None
+    before: Guess = ()  # another guess, which is tried where the first decides nothing
 
     def turned(self) -> "Pair":
         """The same pair from the other side."""
         back = turned(self.guess)
         joined = self.joined and self.joined._replace(guess=through(back, self.joined.guess))
-        return Pair(self.b, self.a, back, self.exact, joined)
+        return Pair(self.b, self.a, back, self.exact, joined, turned(self.before) if self.before else ())
 
 
-def pair_of(a: int, b: int, guess: Guess, *, exact: bool = False, joined: Joined | None = None) -> Pair:
+def pair_of(
+    a: int, b: int, guess: Guess, exact: bool = False, joined: Joined | None = None, before: Guess = ()
+) -> Pair:
     """A pair with its smaller number first."""
-    pair = Pair(a, b, guess, exact, joined)
+    pair = Pair(a, b, guess, exact, joined, before)
     return pair if a < b else pair.turned()
 
 
@@ -85,6 +88,7 @@ class _Item(NamedTuple):
     guess: Guess
     exact: bool
     joined: Joined | None
+    before: Guess
 
 
 class _Unread(NamedTuple):
@@ -128,7 +132,7 @@ class LookTask:
             except ImageError as error:
                 return _Unread(file.path, error.reason)
         a, b = views
-        guesses = [_map_of(item.guess, a.sides, b.sides)] if item.guess else []
+        guesses = [_map_of(guess, a.sides, b.sides) for guess in (item.guess, item.before) if guess]
         joint = item.joined and _joint_of(item.joined, a.sides)
         try:
             if self.glance:
@@ -229,7 +233,7 @@ class Verifier:
     def _key(self, pair: Pair, *, glance: bool) -> bytes:
         a, b = self.files[pair.a].digest, self.files[pair.b].digest
         joined = () if pair.joined is None else (pair.joined.agrees, pair.joined.alike, *pair.joined.guess)
-        return key_of(a, b, pair.guess, self.radius, glance, pair.exact, *joined)
+        return key_of(a, b, (*pair.guess, *pair.before), self.radius, glance, pair.exact, *joined)
 
     def _note(self, pair: Pair, look: Look | None, tier: str) -> None:
         if look is not None and not self.turned and look.same and not _is_upright(look):

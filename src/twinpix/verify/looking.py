@@ -13,10 +13,10 @@ from twinpix.verify.matching import Found, fits, found
 from twinpix.verify.naming import Difference, name_of
 from twinpix.verify.pages import read
 from twinpix.verify.relit import relit
-from twinpix.verify.views import View
+from twinpix.verify.views import View, dark
 from twinpix.verify.weighing import Joint, Weighed, weighed, weighed_joined
 
-VERSION = 6
+VERSION = 7
 """Of what a look says of a pair: another for other verdicts, names or numbers; what stores remember is its own."""
 
 AGREE = 0.65
@@ -83,12 +83,20 @@ def look(
 ) -> Look:
     """Whether `a` and `b` are one picture: on at least a share `least` of what they have in common.
 
-    `guesses` are maps from places in `a` to places in `b`, the likeliest first; `exact` ones were made from points.
-    Where a third picture was seen to be one with either, what all three show need only agree so much that the guess is
-    right: two edits may leave little more of what they have in common. If it is the same as one of them in every place,
-    it stands for that one.
+    `guesses` are maps from places in `a` to places in `b`, the likeliest first; an `exact` first one was made from
+    points. Where a third picture was seen to be one with either, what all three show need only agree so much that the
+    guess is right: two edits may leave little more of what they have in common. If it is the same as one of them in
+    every place, it stands for that one. Two dark pictures are looked at brighter where as they are they are not one.
     """
     guesses = list(guesses)
+    seen = _look(a, b, guesses, least, exact, joint)
+    if seen.same or seen.conflict or (times := dark(a, b)) == 1:
+        return seen
+    brighter = _look(a.brighter(times), b.brighter(times), guesses, least, exact, joint)
+    return brighter if brighter.same or brighter.conflict else seen
+
+
+def _look(a: View, b: View, guesses: list[Map], least: float, exact: bool, joint: Joint | None) -> Look:
     joined = [weighed_joined(a, b, there, least, joint) for there in guesses] if joint else []
     for one in joined:
         if one.differs is not None:
@@ -146,7 +154,7 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
     for there in guesses:
         one = weighed(a, b, there, least)
         yield one
-        if exact and one.decided:
+        if exact and best is None and one.decided:  # only the first is exact
             return
         if one.clear or one.refuted:
             return

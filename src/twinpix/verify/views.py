@@ -25,6 +25,8 @@ _GROUND = 0.3  # of what lies between things: with more of it plain they stand o
 _AROUND = 9  # pixels a side of what lies around a pixel
 _PLAIN = 8  # grey levels by which a plain colour varies
 _ONE_LEVEL, _SOME_GROUND = 9, 0.18  # grey levels that count as one; of a picture, that is of one
+_BRIGHTER = (8, 4, 2)  # times
+_FAINT, _LIGHT, _NEARLY_ALL = 8, 200, 0.995  # grey levels of the lightest places of a dark picture, and where they are
 _LETTERS = 30  # number plates, time stamps and captions have fewer
 _THICK, _TALL = 13, 28  # pixels: the strokes of letters are thinner, letters are no taller
 _DARK, _ON_PLAIN, _FILLED = (
@@ -47,6 +49,10 @@ def hull(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(out, dtype=bool)
 
 
+def _times(levels: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    return np.minimum(levels.astype(np.uint16) * times, 255).astype(np.uint8)
+
+
 def _along(length: int) -> list[int]:
     """Places along an edge from which a border is looked for."""
     return [round(share * (length - 1)) for share in (0, 0.25, 0.5, 0.75, 1)]
@@ -63,6 +69,7 @@ class View:
     height: int
     damaged: bool = False
     full: Callable[[], Bytes2D] | None = field(default=None, repr=False)  # decodes it once more, up to FULL pixels
+    _brighter: dict[int, "View"] = field(default_factory=dict, repr=False, compare=False)  # by how many times
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -78,6 +85,20 @@ class View:
     def closer(self) -> "View":
         """The same in all its detail."""
         return replace(self, grey=self.fine)
+
+    def brighter(self, times: int) -> "View":
+        """The same, so many times as bright."""
+        if times not in self._brighter:
+            full = self.full
+            self._brighter[times] = replace(
+                self,
+                grey=_times(self.grey, times),
+                fine=_times(self.fine, times),
+                colours=_times(self.colours, times),
+                full=None if full is None else lambda: _times(full(), times),
+                _brighter={},
+            )
+        return self._brighter[times]
 
     @cached_property
     def border(self) -> NDArray[np.bool_]:
@@ -132,6 +153,12 @@ class View:
     def points(self) -> Points:
         """Its points, in pixels of `grey`."""
         return points_of(self.grey, _POINTS)
+
+
+def dark(a: View, b: View) -> int:
+    """How many times brighter two pictures can both be made; 1 where one of them has light places."""
+    lightest = max(1.0, *(float(np.quantile(view.grey, _NEARLY_ALL)) for view in (a, b)))
+    return next((times for times in _BRIGHTER if _FAINT <= lightest <= _LIGHT / times), 1)
 
 
 def _letters(grey: Bytes2D) -> int:

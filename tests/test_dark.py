@@ -1,0 +1,58 @@
+"""Copies of dark pictures are found by their pixels; a cascade finds what its first method with verification does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xxhash
+from PIL import Image
+
+import twinpix
+from drawings import draw
+from twinpix.pipeline import verifying
+from twinpix.pipeline.hubs import Hubs
+from twinpix.pipeline.sight import Proposal
+from twinpix.store import Store
+
+SIDES = (640, 480)
+
+
+def dark(kind: str, seed: int, light: float) -> Image.Image:
+    levels = np.asarray(draw(kind, seed, SIDES), np.float32)
+    grain = np.random.default_rng(seed).normal(0, 0.5, levels.shape)
+    return Image.fromarray((levels * light + grain).round().clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("light", [0.06, 0.12])
+def test_half_size_copies_of_dark_pictures_are_found_and_others_are_not(light: float, tmp_path: Path) -> None:
+    for kind in ("scene", "street", "landscape"):
+        image = dark(kind, 1, light)
+        image.save(tmp_path / f"{kind}.png")
+        image.resize((320, 240), Image.Resampling.LANCZOS).save(tmp_path / f"{kind}-half.png")
+        dark(kind, 2, light).save(tmp_path / f"{kind}-other.png")
+    report = twinpix.find(tmp_path, method="cascade", store=None, workers=1)
+    found = {tuple(sorted(Path(member.path).stem for member in group.members)) for group in report.groups}
+    assert found == {(kind, f"{kind}-half") for kind in ("scene", "street", "landscape")}
+
+
+def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_path: Path) -> None:
+    picture = draw("landscape", 3, SIDES)
+    files = []
+    for name, image in (("a.png", picture), ("b.png", picture.resize((320, 240)))):
+        image.save(tmp_path / name)
+        files.append(verifying.File(str(tmp_path / name), xxhash.xxh3_128_digest((tmp_path / name).read_bytes())))
+    wrong = (0.2, 0.0, 0.7, 0.0, 0.2, 0.1)
+    eye = verifying.Verifier(files, 0.65, Store(None), 1)
+    eye.look([verifying.pair_of(1, 0, wrong, True, before=verifying.guess_of_turn(0))])
+    seen = eye.of(0, 1)
+    assert seen is not None
+    assert (seen.relation, seen.agrees > 0.9) == ("resized", True)
+
+
+def test_a_pair_that_two_methods_propose_keeps_both_guesses() -> None:
+    hubs = Hubs(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 1.0)
+    by_hash, by_points = verifying.guess_of_turn(0), (0.5, 0.0, 0.1, 0.0, 0.5, 0.2)
+    hubs.propose([Proposal(0, 1, None, by_hash, "phash")])
+    hubs.propose([Proposal(0, 1, None, by_points, "local", exact=True)])
+    taken = hubs.take(0, 1)
+    assert (taken.guess, taken.before) == (by_points, by_hash)
