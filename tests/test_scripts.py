@@ -61,7 +61,7 @@ def names(folder: str | Path) -> list[str]:
 
 def undo_line(done: Done) -> list[str]:
     (line,) = {line for line in done.stdout.splitlines() if line.startswith("to undo: ")}
-    return shlex.split(line.removeprefix("to undo: twinpix "))
+    return shlex.split(line.partition("twinpix undo ")[1] + line.partition("twinpix undo ")[2])[1:]
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from twinpix.imaging.jxl import header_of
 from twinpix.imaging.opencv import opencv
+
+_BITS_PER_SAMPLE = 258  # a TIFF tag
 
 _HEADER = 65536  # bytes in which the boxes of AVIF, HEIC and JPEG 2000 say how deep they are
 _NOT_FOUND = (ValueError, IndexError, TypeError)
@@ -26,7 +28,7 @@ def stored_depth(image: Image.Image, data: bytes, kind: str) -> int:
         if kind == "PNG":
             return 8 if data[25] == 3 else data[24]  # a palette's colours have 8 bits each
         if kind == "TIFF":
-            bits = getattr(image, "tag_v2", {}).get(TiffImagePlugin.BITSPERSAMPLE, 8)
+            bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, 8)
             return max(int(each) for each in (bits if isinstance(bits, tuple) else (bits,)))
         if kind in ("JPEG", "MPO"):
             return int(getattr(image, "bits", 8))

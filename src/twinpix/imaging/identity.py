@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from twinpix.imaging.channels import bands, orientation, turned, turned_array
 from twinpix.imaging.depth import TooDeepError, deep_frame, deep_heif, loses_depth, stored_depth
@@ -15,6 +15,8 @@ from twinpix.imaging.limits import MAX_PIXELS
 from twinpix.imaging.opening import format_of, loaded, open_image
 from twinpix.imaging.profiles import nclx_key, profile_key, profile_of
 from twinpix.imaging.seconds import frames_of, seconds_of
+
+_SAMPLES_PER_PIXEL = 277  # a TIFF tag
 
 VERSION = 2  # raised whenever an image gets another digest
 _MOST_PIXELS = 64 * MAX_PIXELS  # of all frames: more are not looked at
@@ -92,7 +94,7 @@ def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
 
 def _holds_more(image: Image.Image) -> bool:
     """True for a TIFF page with more channels than Pillow reads."""
-    samples = getattr(image, "tag_v2", {}).get(TiffImagePlugin.SAMPLESPERPIXEL, 1)
+    samples = getattr(image, "tag_v2", {}).get(_SAMPLES_PER_PIXEL, 1)
     return bool(samples > len(image.getbands()))
 
 

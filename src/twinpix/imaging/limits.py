@@ -7,10 +7,12 @@ file is long enough to hold at least half of what it says, given how much its co
 import struct
 from typing import Any
 
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from twinpix.errors import ImageError
 from twinpix.imaging import jxl
+
+_COMPRESSION, _TILE_WIDTH, _TILE_LENGTH = 259, 322, 323  # TIFF tags
 
 MAX_PIXELS = 1 << 28  # larger pictures are refused: a decompression bomb fills memory before it shows
 MAX_BYTES = 1 << 31  # of pixels as their decoder holds them, copies included
@@ -82,7 +84,7 @@ def _check_size(width: int, height: int, mode: str, kind: str) -> None:
 
 def _check_tiles(image: Image.Image) -> None:
     tags = getattr(image, "tag_v2", {})
-    tile = int(tags.get(TiffImagePlugin.TILEWIDTH, 1)) * int(tags.get(TiffImagePlugin.TILELENGTH, 1))
+    tile = int(tags.get(_TILE_WIDTH, 1)) * int(tags.get(_TILE_LENGTH, 1))
     if tile > max(_MAX_TILE, 4 * image.width * image.height) or tile > MAX_PIXELS:
         raise ImageError("decode", f"a tile of {tile} pixels is more than the limit of {_MAX_TILE // 10**6} million")
 
@@ -102,7 +104,7 @@ def _share_there(image: Image.Image, data: bytes, kind: str) -> float:
         return size / (block * -(-image.width // 4) * -(-image.height // 4))
     if kind == "TIFF":
         tags = getattr(image, "tag_v2", {})
-        saving = _SAVING_TIFF.get(int(tags.get(TiffImagePlugin.COMPRESSION, 1)))
+        saving = _SAVING_TIFF.get(int(tags.get(_COMPRESSION, 1)))
     else:
         saving = _SAVING.get(codec)
     if saving is None:

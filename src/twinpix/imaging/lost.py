@@ -12,10 +12,11 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
-from PIL import TiffImagePlugin
 from PIL.Image import Image
 
 from twinpix.imaging import bmff, jpeg
+
+_COMPRESSION, _STRIP_OFFSETS, _STRIP_BYTES = 259, 273, 279  # TIFF tags
 
 _LEAST = 64  # equal bytes in a row
 _CERTAIN = 512  # bytes, a disk's sector: where fewer may be there by right
@@ -168,9 +169,9 @@ def _in_items(data: bytes) -> Iterator[tuple[int, int]]:
 
 def _strips(data: bytes, image: Image) -> Iterator[tuple[int, int]]:
     tags = getattr(image, "tag_v2", {})
-    if tags.get(TiffImagePlugin.COMPRESSION) not in (_LZW, _OLD_JPEG, _JPEG):
+    if tags.get(_COMPRESSION) not in (_LZW, _OLD_JPEG, _JPEG):
         return
-    for starts, sizes in ((TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.STRIPBYTECOUNTS), (324, 325)):
+    for starts, sizes in ((_STRIP_OFFSETS, _STRIP_BYTES), (324, 325)):
         for start, size in list(zip(_many(tags.get(starts)), _many(tags.get(sizes)), strict=False))[:_MOST_STRIPS]:
             if 0 <= start < len(data):
                 yield start, start + size

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from PIL import Image, JpegImagePlugin
+from PIL import Image
 
 from twinpix.errors import ImageError
 from twinpix.imaging.depth import stored_depth
@@ -262,6 +262,8 @@ def _quality(image: Image.Image) -> int:
 
 
 def _subsampling(image: Image.Image) -> str:
+    from PIL import JpegImagePlugin
+
     if not isinstance(image, JpegImagePlugin.JpegImageFile) or getattr(image, "layers", 0) != 3:
         return ""
     return {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}.get(JpegImagePlugin.get_sampling(image), "")
