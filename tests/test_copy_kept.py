@@ -197,7 +197,9 @@ def test_where_nobody_can_tell_the_damaged_one_both_are_copied(tmp_path: Path) -
     whole = b"".join(content(number) for number in range(25))
     write(tmp_path, "photos/1.jpg", whole[:4096] + bytes(512) + whole[4608:])
     write(tmp_path, "photos/2.jpg", whole)
-    found = report(tmp_path, [group(tmp_path, 1, ["photos/1.jpg", "photos/2.jpg"])])
+    both = group(tmp_path, 1, ["photos/1.jpg", "photos/2.jpg"])
+    both = replace(both, members=[replace(each, format="JPEG") for each in both.members])
+    found = report(tmp_path, [both])
     assert copied(found, tmp_path) == (0, {"1.jpg", "2.jpg"})
 
 
