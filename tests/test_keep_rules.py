@@ -325,3 +325,16 @@ def test_of_a_group_of_very_many_only_the_best_are_read_again(tmp_path: Path, mo
     )
     assert [total for stage, done, total in told if stage == "read" and not done][-1] == 3
     assert Path(report.groups[0].keeper).name == "9.jpg"
+
+
+@pytest.mark.parametrize("method", ["phash:size=16", "local", "cascade"])
+def test_the_whole_picture_stays_before_a_crop_of_the_same_shape(method: str, tmp_path: Path) -> None:
+    """Squashed to one size, a crop differs from the whole in places, as if something lay on one of them."""
+    for seed, kind in enumerate(("street", "scene", "portrait")):
+        picture = draw(kind, 3 + seed, (400, 300))
+        picture.save(tmp_path / f"{seed} whole.png")
+        picture.crop((40, 30, 360, 270)).save(tmp_path / f"{seed} part.png")
+        picture.crop((6, 4, 396, 297)).save(tmp_path / f"{seed} nearly.png")
+    report = twinpix.find(tmp_path, store=None, method=method)
+    assert report.groups
+    assert {os.path.basename(group.keeper)[2:] for group in report.groups} == {"whole.png"}

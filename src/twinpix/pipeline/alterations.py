@@ -28,6 +28,8 @@ _LARGER = 1.2  # times the side: less is no enlargement that anyone would make
 _SAME_SHAPE = 0.03  # by which the aspect ratios of an image and its copy may differ
 _THUMBNAIL = 2.5  # times the side of another: at which its detail outweighs what the camera wrote
 _DEAD = 0.12  # power right above the old limit of frequencies to that right below it: 0.03 to 0.13 in enlarged images
+_OTHER_FRAMING = ("cropped", "padded", "rotated", "mirrored")  # relations of images that do not show the same part
+_ALIGNED = 5.0  # grey levels of median difference: of more, two images do not show the same part of a scene
 _LIGHTER = 1.1  # times the bits a pixel of the smaller one: an enlarged image compresses better
 _BLURRED = 0.4  # of the power of fine detail that the other image has
 _FRAME, _FRAME_SIDE = 0.02, 0.008  # shares of a side: of a frame in all, and of one of its sides
@@ -57,7 +59,7 @@ def looking(images: Images, options: Options, store: Store, progress: Progress) 
 
 
 def altered(
-    members: Sequence[Member], matches: Iterable[Match], content: Sequence[int], evidence: Mapping[int, Evidence]
+    members: Sequence[Member], matches: Sequence[Match], content: Sequence[int], evidence: Mapping[int, Evidence]
 ) -> list[Member]:
     """The members with what was done to each; `content` is the number of each one's content."""
     place = {member.path: at for at, member in enumerate(members)}
@@ -68,10 +70,15 @@ def altered(
             _note_padded(match.detail, words[a], words[b])
         elif match.relation == "identical-pixels":
             _note_converted(members[a], members[b], words[a], words[b])
+    other_framing = {frozenset((match.a, match.b)) for match in matches if match.relation in _OTHER_FRAMING}
     few = len(members) <= _ALL_PAIRS
     for a, b in combinations(range(len(members)), 2) if few else ((0, at) for at in range(1, len(members))):
         if content[a] != content[b]:
-            _compare(members[a], members[b], evidence.get(content[a]), evidence.get(content[b]), words[a], words[b])
+            one, two = members[a], members[b]
+            seen_a, seen_b = evidence.get(content[a]), evidence.get(content[b])
+            _compare_alone(one, two, seen_a, seen_b, words[a], words[b])
+            if frozenset((one.path, two.path)) not in other_framing:
+                _compare_places(one, two, seen_a, seen_b, words[a], words[b])
     _note_thumbnails(members, words)
     return [replace(member, altered=", ".join(sorted(found))) for member, found in zip(members, words, strict=True)]
 
@@ -89,9 +96,10 @@ def _note_converted(a: Member, b: Member, words_a: set[str], words_b: set[str]) 
         (words_a if a.traits.lossless else words_b).add("converted")
 
 
-def _compare(
+def _compare_alone(
     a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, words_a: set[str], words_b: set[str]
 ) -> None:
+    """What can be said of two images however one lies on the other."""
     if _is_export(a, b):
         words_a.add("converted")
     elif _is_export(b, a):
@@ -100,6 +108,12 @@ def _compare(
         words_a.add("grey")
     elif _is_grey_of(b, a, seen_b, seen_a):
         words_b.add("grey")
+
+
+def _compare_places(
+    a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, words_a: set[str], words_b: set[str]
+) -> None:
+    """What can be said of two images that show the same part of a scene, place by place."""
     if seen_a is None or seen_b is None or min(_side(a), _side(b)) < _SMALLEST:
         return
     if (framed := sum(seen_a.frame) - sum(seen_b.frame)) and abs(framed) > _FRAME:
@@ -191,6 +205,8 @@ def overlaid(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tuple[
     apart = one - two
     apart -= np.median(apart)
     size = np.abs(apart)
+    if float(np.median(size)) > _ALIGNED:
+        return False, False
     marked = size > max(_MARK, _NOISE * float(np.median(size)))
     if not _LEAST_MARKED <= marked.mean() <= _MOST_MARKED:
         return False, False
