@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -129,8 +129,7 @@ def find_copies(
                     coded.append(found[path])
                     names.append(path)
     coded, names = coded[:count], names[:count]
-    copies = _copies_among(names, options, progress)
-    different = [at for at in _different(methods, coded) if names[at] not in copies]
+    different = _first_of_each(_groups_among(names, options, progress), _different(methods, coded), names)
     if len(different) < 2:
         raise UsageError("at least two images with some detail, unlike each other, are needed")
     finds = []
@@ -141,12 +140,23 @@ def find_copies(
     return CopiesFound(finds, n, n * (n - 1) * len(EDITS), plain, len(coded) - n, failures)
 
 
-def _copies_among(names: Sequence[str], options: Options, progress: Progress) -> set[str]:
-    """All but one of each group of copies among the originals."""
+def _first_of_each(groups: Mapping[str, int], rows: Sequence[int], names: Sequence[str]) -> list[int]:
+    """The rows without those of a group of which an earlier row is."""
+    kept, seen = [], set()
+    for row in rows:
+        group = groups.get(names[row])
+        if group is None or group not in seen:
+            kept.append(row)
+            seen.add(group)
+    return kept
+
+
+def _groups_among(names: Sequence[str], options: Options, progress: Progress) -> dict[str, int]:
+    """The group of copies that each of the originals is in, by a cascade."""
     if len(names) < 2:
-        return set()
+        return {}
     found = pipeline.find(names, options, method="cascade", decode="fast", radius=None, hidden=True, progress=progress)
-    return {member.path for group in found.groups for member in group.members if member.path != group.keeper}
+    return {member.path: group.id for group in found.groups for member in group.members}
 
 
 def _nothing(question: Any) -> None:
