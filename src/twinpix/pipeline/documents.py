@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.model import UNKNOWN, Matches
-from twinpix.pipeline import tiers
 from twinpix.pipeline.alterations import Looking
 from twinpix.pipeline.covering import covered
 from twinpix.pipeline.gathering import Images
@@ -33,11 +32,6 @@ def printed(images: Images, nodes: Nodes, matches: Matches, look: Looking) -> ND
         for number, evidence in look(wanted[at : at + _READ_AT_ONCE]).items():
             out[number] = evidence.printed
     return out
-
-
-def unlike_equals(nodes: Nodes, pages: NDArray[np.bool_], eye: Verifier) -> set[int]:
-    """Pages whose code equals that of another page, and which are other pages."""
-    return tiers.unlike_equals(nodes, eye, pages)
 
 
 def verified(nodes: Nodes, matches: Matches, pages: NDArray[np.bool_], eye: Verifier, rank: Rank | None) -> Matches:

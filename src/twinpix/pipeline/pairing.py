@@ -124,7 +124,7 @@ def _with_pages_verified(
     pages = documents.printed(images, found.nodes, found.matches, look)
     if not pages.any():
         return found
-    if unlike := documents.unlike_equals(found.nodes, pages, eye):
+    if unlike := tiers.unlike_equals(found.nodes, eye, pages):
         found = _by_codes(images, method, radius, apart, options, eye.progress, alone=unlike)
     rank = _rank(images, found.nodes, options) if found.left_out is None else None
     matches = documents.verified(found.nodes, found.matches, pages, eye, rank)

@@ -77,10 +77,3 @@ def parallelise(function: Callable[[Any], T], data: Sequence[Any], verbose: bool
             found.append(value)
             seen.advance()
     return found
-
-
-def saved(results: T, outfile: str | None) -> T:
-    """The result, written to `outfile` where one was named."""
-    if outfile:
-        save_json(results, outfile)
-    return results

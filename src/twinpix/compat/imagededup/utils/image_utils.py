@@ -92,14 +92,6 @@ def _raise_wrong_dim_value_error(image_arr_shape: tuple[int, ...]) -> None:
     )
 
 
-def is_image_array(image_array: Any) -> bool:
-    """True for an array of two or three dimensions; raises `AssertionError` for one that is not of RGB."""
-    if not isinstance(image_array, np.ndarray) or image_array.ndim not in (2, 3):
-        return False
-    check_image_array_hash(image_array)
-    return True
-
-
 def picture_of(image_array: NDArray[Any]) -> Picture:
     """An array as the picture that hashes are computed from."""
     image = Image.fromarray(np.asarray(image_array).astype(np.uint8))
