@@ -148,7 +148,9 @@ def _kept_whole(path: str) -> list[Counter[str]]:
     """The contents of each group that was kept whole, by a file of choices."""
     found: dict[int, Counter[str]] = {}
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="ascii", opener=_plain) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return []
             for row in map(_value, file):
                 if isinstance(row, dict) and isinstance(row.get("group"), int):
                     whole = row.get("whole")
