@@ -413,3 +413,12 @@ def test_listing_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             f"{tmp_path}/photos/labels/{number}.txt"
         ]
     assert len(listed) == len(set(listed))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_with_the_name_of_a_companion_is_none(tmp_path: Path) -> None:
+    found = twins(tmp_path, "a.jpg", "b.jpg")
+    for name in ("b.json", "b.xmp", "b.jpg.xmp", "b.txt", "b.mov"):
+        os.mkfifo(tmp_path / "photos" / name)
+    (tmp_path / "photos/b.xml").symlink_to("b.json")
+    assert goes(found) == {"b.jpg"}

@@ -31,7 +31,7 @@ def listing_of(folder: str) -> Listing:
     found = Listing({}, {}, {}, {}, {}, [], [])
     try:
         with os.scandir(folder) as entries:
-            names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+            names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if _may_hold(entry))
     except OSError:
         return found  # what cannot be listed holds nothing that could be moved
     for name, is_folder in names:
@@ -42,6 +42,11 @@ def listing_of(folder: str) -> Listing:
         else:
             _note(found, name)
     return found
+
+
+def _may_hold(entry: os.DirEntry[str]) -> bool:
+    """False for pipes, devices and sockets, and for links to them: to read them may never end."""
+    return entry.is_dir() or entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
 
 
 def _note(found: Listing, name: str) -> None:
