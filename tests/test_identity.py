@@ -221,6 +221,38 @@ def test_a_document_of_which_only_the_first_page_was_compared_stays(documents: P
     assert "3 frames or pages of the one that stays" in left["cover.bmp"]
 
 
+XMP = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description GCamera:MotionPhoto='1'/></x:xmpmeta>"
+
+
+def motion(still: bytes, video: bytes, *, samsung: bool = False) -> bytes:
+    """A still with a video behind it, as phones write them."""
+    film = b"\0\0\0\x18ftypmp42" + video
+    if samsung:
+        return still + film + b"SEFH" + bytes(8) + b"SEFT"
+    return still[:2] + b"\xff\xe1" + struct.pack(">H", len(XMP) + 2) + XMP + still[2:] + film
+
+
+@pytest.mark.parametrize("samsung", [False, True])
+@pytest.mark.parametrize("keep", ["path", ""])
+def test_a_motion_photo_does_not_go_for_its_still(keep: str, samsung: bool, tmp_path: Path) -> None:
+    photo = draw("scene", 4, (320, 240))
+    still = encoded(photo, "JPEG")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a_still.jpg").write_bytes(encoded(photo, "JPEG", quality=95))
+    (tmp_path / "photos/b_motion.jpg").write_bytes(motion(still, bytes(400), samsung=samsung))
+    (tmp_path / "photos/c_motion.jpg").write_bytes(motion(still, bytes(range(200)) * 2, samsung=samsung))
+    report = find([str(tmp_path / "photos")], store=None, **({"keep": keep} if keep else {}))
+    (group,) = report.groups
+    assert [member.traits.video for member in sorted(group.members, key=lambda m: m.path) if member.traits] == [
+        False,
+        True,
+        True,
+    ]
+    planned = plan(report, "delete")
+    going = {Path(step.path).name for step in planned.steps}
+    assert going == (set() if keep else {"a_still.jpg"})
+
+
 def test_all_pages_identical_may_go(documents: Path) -> None:
     for name in ("b.tif", "cover.bmp"):
         (documents / name).unlink()

@@ -185,6 +185,7 @@ class Traits:
     """Facts of an image that are known once it is decoded; the keep rules compare them."""
 
     frames: int = 1  # frames or pages
+    video: bool = False  # a motion photo: the file holds a video too
     depth: int = 8  # bits a channel, as stored
     mode: str = ""  # the channels as stored, by Pillow's names
     colour: bool | None = None  # False: grey, or grey in one tone; None: not looked at

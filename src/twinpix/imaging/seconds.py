@@ -12,20 +12,22 @@ from contextlib import suppress
 from PIL import Image
 
 from twinpix.imaging import jpeg, jxl
+from twinpix.imaging.bmff import boxes
 
 _FAULTS = (SyntaxError, ValueError, OSError, KeyError, TypeError, EOFError, IndexError, struct.error, AttributeError)
 _MPF, _EXTENDED_XMP = b"MPF\0", b"http://ns.adobe.com/xmp/extension/\0"
 _MP_ENTRIES = 0xB002
 _LARGE_THUMBNAILS = (0x010001, 0x010002)  # the same picture, smaller
 _REDUCED, _SUBFILE = 1, 254  # a TIFF page that is another one in fewer pixels says so in this tag
-_VIDEO, _SAMSUNG = b"ftyp", b"SEFT"
+_VIDEO, _SAMSUNG, _VIDEO_BOX = b"ftyp", b"SEFT", b"mpvd"
+_MOTION = (b"MotionPhoto", b"MicroVideo")  # https://developer.android.com/media/platform/motion-photo-format
+_XMP = 1 << 18  # bytes in which a motion photo's XMP is: thumbnails and other EXIF may come before it
 _MOST_PAGES = 1 << 16
 _CUBE_OR_VOLUME = 0x200 | 0x200000  # caps2 of a DDS file
 
 
 def frames_of(image: Image.Image, data: bytes, kind: str) -> int:
     """Frames, pages, layers or sizes of an opened image, each of which may show something else; at least 1.
-
     What is only the same picture in fewer pixels (pages and large thumbnails marked as such) does not count.
     """
     with suppress(*_FAULTS):
@@ -44,6 +46,18 @@ def frames_of(image: Image.Image, data: bytes, kind: str) -> int:
                 return max(1, int(getattr(walked, "n_frames", 1)))
         return max(1, int(getattr(image, "n_frames", 1)))
     return 1
+
+
+def has_video(data: bytes, kind: str) -> bool:
+    """True for a motion photo: the file of a still holds a video too."""
+    if kind in ("HEIF", "AVIF"):
+        return any(name == _VIDEO_BOX for name, _, _ in boxes(data))
+    if kind not in ("JPEG", "MPO"):
+        return False
+    # Looking for the video itself would read the whole of every JPEG: a phone says that there is one.
+    if not (data.endswith(_SAMSUNG) or any(mark in data[:_XMP] for mark in _MOTION)):
+        return False
+    return _VIDEO in data[jpeg.end_of(data) :]
 
 
 def _pages(data: bytes) -> int:

@@ -15,7 +15,7 @@ from PIL import Image
 from twinpix.errors import ImageError
 from twinpix.imaging.depth import stored_depth
 from twinpix.imaging.guard import guarded
-from twinpix.imaging.seconds import frames_of
+from twinpix.imaging.seconds import frames_of, has_video
 from twinpix.model import Traits
 
 _EXIF, _GPS = 0x8769, 0x8825
@@ -77,6 +77,7 @@ def _traits(image: Image.Image, data: bytes, kind: str, colours: Image.Image | N
     is_jpeg = kind in ("JPEG", "MPO")
     out = {
         "frames": frames_of(image, data, kind),
+        "video": has_video(data, kind),
         "depth": stored_depth(image, data, kind),
         "mode": _mode(image, kind),
         "lossless": _is_lossless(image, data, kind),

@@ -1,4 +1,4 @@
-"""The image with the most frames or pages stays."""
+"""The image with the most frames or pages stays; a video in the file counts as one."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,16 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """A still of an animation, or the first page of a document, is less than the whole."""
+    """A still of an animation or of a motion photo, or the first page of a document, is less than the whole."""
 
     def key(self, member: Member) -> int:
-        return -member.frames
+        return -member.frames - _has_video(member)
 
     def reason(self, member: Member, other: Member) -> str:
+        if _has_video(member) and member.frames == other.frames:
+            return "holds a video"
         return f"most frames or pages ({member.frames})"
+
+
+def _has_video(member: Member) -> bool:
+    return member.traits is not None and member.traits.video

@@ -423,13 +423,15 @@ def _is_as_in(path: str, step: Step) -> bool:
 def unlike_in_part(member: Member, keeper: Member, match: Match | None) -> str:
     """Why a duplicate is left alone, since not all of it was compared with what stays; "" where it may go.
 
-    An image with several frames or pages goes only if all of them are identical. One with a single frame does not go
-    for a keeper with several: a photo is more than the first frame of an animation that was made of it.
+    An image with several frames or pages, or with a video, goes only if all of it is identical. One with a single frame
+    does not go for a keeper with several: a photo is more than the first frame of an animation that was made of it.
     """
     if member.digest == keeper.digest or (match is not None and match.relation in _IDENTICAL):
         return ""
     if member.frames > 1:
         return f"has {member.frames} frames or pages, of which only the first was compared"
+    if member.traits and member.traits.video:
+        return "holds a video, which was not compared"
     if keeper.frames > 1:
         return f"only the first of {keeper.frames} frames or pages of the one that stays was compared"
     return ""

@@ -115,6 +115,8 @@ def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:
         what += f", {member.traits.fault}"
     if member.frames > 1:
         what += f", {member.frames} {'pages' if member.format == 'TIFF' else 'frames'}"
+    if member.traits and member.traits.video:
+        what += ", with a video"
     what, size = printable(what), f"{member.width}×{member.height}"
     return role or "·", size, bytes_text(member.size), what, printable(member.path)
 
