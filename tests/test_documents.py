@@ -18,6 +18,7 @@ from twinpix import verify
 from twinpix.imaging import decode
 from twinpix.model import Bytes2D
 from twinpix.verify import COLOUR, DETAIL, FULL, Look, View, look, turning, view_of
+from twinpix.verify.spots import spot
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "cases"
 
@@ -117,6 +118,63 @@ def test_by_default_pages_of_near_hashes_are_verified(family: str, tmp_path: Pat
     assert found == [[f"{number} half.jpg", f"{number}.png"] for number in range(3)]
     unverified = twinpix.find(tmp_path, store=None, verify=False, radius=82)
     assert len(unverified.groups) == 1
+
+
+@pytest.mark.parametrize(("size", "height"), [((640, 480), 14), ((1200, 900), 26)])
+def test_a_time_stamp_with_one_other_digit_is_a_named_edit(size: tuple[int, int], height: int) -> None:
+    photo = draw("street", 6, size)
+    stamped = []
+    for minute in ("03", "01"):
+        image = photo.copy()
+        at = (round(0.6 * size[0]), round(0.92 * size[1]))
+        ImageDraw.Draw(image).text(at, f"2026 11 28 14:{minute}", fill=(255, 150, 20), font_size=height)
+        stamped.append(image)
+    found = seen(written(stamped[0], "JPEG", 90), written(stamped[1], "JPEG", 70))
+    assert found.relation == "edited"
+    words, place = found.detail.removeprefix("edited: region ").split(" at ")
+    wide, _ = (int(number) for number in words.split("×"))
+    assert wide < 0.1 * size[0]
+    assert int(place.strip("()").split(", ")[1]) > 0.85 * size[1]
+    assert seen(written(stamped[0], "JPEG", 90), written(stamped[0], "JPEG", 40)).relation == "re-encoded"
+
+
+def test_a_spot_is_one_whatever_the_light() -> None:
+    photo = np.asarray(draw("landscape", 6, (320, 240)).convert("L"))
+    other = photo.copy()
+    other[100:104, 200:206] = 255 - other[100:104, 200:206] // 2
+    assert spot(photo, photo) is None
+    found = spot((photo * 0.7 + 20).astype(np.uint8), other)
+    assert found is not None
+    assert np.allclose(np.array(found) * (320, 240, 320, 240), (200, 100, 206, 104), atol=2)
+
+
+@pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
+def test_cards_of_one_design_are_in_no_group(method: str, tmp_path: Path) -> None:
+    """Other art in one frame: a hash finds them near."""
+    for number in range(6):
+        card(number).save(tmp_path / f"{number}.jpg", quality=90)
+        card(number).resize((250, 350)).save(tmp_path / f"{number} half.jpg", quality=70)
+    groups = twinpix.find(tmp_path, method=method, store=None).groups
+    found = sorted(sorted(Path(member.path).name for member in group.members) for group in groups)
+    assert found == [[f"{number} half.jpg", f"{number}.jpg"] for number in range(6)]
+
+
+def card(number: int) -> Image.Image:
+    """A trading card."""
+    rng = np.random.default_rng([7, number])
+    image = Image.new("RGB", (500, 700), (240, 200, 60))
+    pen = ImageDraw.Draw(image)
+    pen.rounded_rectangle((18, 18, 482, 682), 20, fill=(250, 240, 200), outline=(90, 60, 10), width=4)
+    pen.text((40, 30), "".join(rng.choice(list("abcdeghikln"), 8)).title(), fill="black", font_size=36)
+    art = Image.fromarray(rng.integers(0, 255, (7, 10, 3), dtype=np.uint8)).resize((420, 280), Image.Resampling.BICUBIC)
+    image.paste(art, (40, 90))
+    pen.rectangle((40, 90, 460, 370), outline="black", width=4)
+    for row in range(3):
+        pen.ellipse((45, 410 + row * 80, 85, 450 + row * 80), fill=(220, 60, 30))
+        pen.text((100, 410 + row * 80), "Attack name", fill="black", font_size=30)
+        pen.text((410, 410 + row * 80), str(10 * int(rng.integers(1, 9))), fill="black", font_size=34)
+    pen.text((60, 650), "Illus. by Studio   2026   Game Company", fill="black", font_size=16)
+    return image
 
 
 def test_by_default_another_number_plate_is_an_edit(tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ from twinpix.imaging.points import MIRROR as SWAPPED
 from twinpix.imaging.points import Points, mirrored, points_of
 from twinpix.model import Report
 from twinpix.pipeline.hubs import Hubs
+from twinpix.pipeline.matching import best_of_each
 from twinpix.pipeline.progress import Progress
 from twinpix.pipeline.sight import Proposal
-from twinpix.pipeline.tiers import best_of_each
 from twinpix.report.text import summary
 from twinpix.store import Store
 
@@ -416,7 +416,7 @@ def test_the_best_candidates_of_each_picture_are_kept(seed: int) -> None:
     points = rng.integers(6, 40, len(i)).astype(np.int32)
     change = np.zeros((len(i), 2, 3), np.float32)
     found = search.Alike(i, j, points, points.astype(np.float32), np.zeros(len(i), bool), change)
-    kept = set(best_of_each(found, 3).tolist())
+    kept = set(best_of_each(found.i, found.j, found.points, 3).tolist())
     for ends_of in (i, j):
         for picture in range(12):
             mine = sorted(np.flatnonzero(ends_of == picture).tolist(), key=lambda at: (-points[at], at))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twinpix import fingerprints, keep, linking
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging.evidence import Evidence, has_other_colours, has_other_place
+from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_other_place
 from twinpix.linking.base import Kind
 from twinpix.model import DIGITS, Files, Group, Match, Member, Relation
 from twinpix.pipeline import relate
@@ -24,6 +24,7 @@ from twinpix.pipeline.verifying import Seen
 from twinpix.verify import Look
 
 _READ_AT_ONCE = 512  # contents whose pixels are looked at together: of 17 kB each
+_COMPARABLE = SMALL * 3 // 2  # pixels along a side of images of two sizes, from which their places are comparable
 _READ_OF_ONE = 64  # contents of one group, the best by what is known of each alone: a camera may have seen nothing move
 
 Pair = tuple[int, int, float | None, int]
@@ -164,14 +165,17 @@ class _Grouper(NamedTuple):
             left = [file for file in others if file not in taken]
         return out
 
-    def _by_evidence(self, a: int, b: int, evidence: Mapping[int, Evidence], *, same_size: bool) -> Relation | None:
+    def _by_evidence(self, a: int, b: int, evidence: Mapping[int, Evidence]) -> Relation | None:
         """What the pixels of two images show that no encoder does; None for nothing."""
         x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
         if x is None or y is None:
             return None
         if has_other_colours(x, y):
             return "recoloured"
-        return "edited" if same_size and has_other_place(x, y) else None
+        one, two = self.members[a], self.members[b]
+        same_size = (one.width, one.height) == (two.width, two.height)
+        comparable = same_size or min(one.width, one.height, two.width, two.height) >= _COMPARABLE
+        return "edited" if comparable and has_other_place(x, y) else None
 
     def _has_other_colours(self, a: int, b: int, evidence: Mapping[int, Evidence]) -> bool:
         x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
@@ -268,7 +272,7 @@ class _Grouper(NamedTuple):
             x, y = self.first[self.node[a]], self.first[self.node[b]]
         seen = self.seen.get((min(x, y), max(x, y)))
         if seen is None and name in ("re-encoded", "resized"):
-            name = self._by_evidence(a, b, evidence, same_size=name == "re-encoded") or name
+            name = self._by_evidence(a, b, evidence) or name
         if seen is None or name.startswith("identical"):
             return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
         look = seen.look if x < y else seen.look.turned()

@@ -36,6 +36,20 @@ def between(
     return Matches(np.minimum(found.i, found.j), np.maximum(found.i, found.j), found.distance, found.turn)
 
 
+def best_of_each(i: NDArray[Any], j: NDArray[Any], worth: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """The places of the pairs that are among the worthiest, so many, of one of their images; ascending.
+
+    A thousand windows of one program look alike in pairs, half a million of them; the copies of one look most alike.
+    """
+    kept = np.zeros(len(i), dtype=bool)
+    by_worth = np.argsort(-worth, kind="stable")
+    for ends in (i, j):
+        order = by_worth[np.argsort(ends[by_worth], kind="stable")]
+        starts = np.searchsorted(ends[order], ends[order])
+        kept[order[np.arange(len(order)) - starts < count]] = True
+    return np.flatnonzero(kept)
+
+
 class Said(NamedTuple):
     """What is to be said of the searches of a run."""
 

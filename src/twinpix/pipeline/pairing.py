@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from twinpix import fingerprints, keep
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import Failure, Matches, Unverified
-from twinpix.pipeline import documents, tiers, verdicts
+from twinpix.pipeline import candidates, tiers, verdicts
 from twinpix.pipeline.alterations import Looking
 from twinpix.pipeline.calibrating import calibrated
 from twinpix.pipeline.gathering import Images
@@ -25,6 +25,7 @@ from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress, Shares
 from twinpix.pipeline.representatives import MATCHES_LISTED, MOST, Without, clusters
 from twinpix.pipeline.verifying import Seen, Verifier, eye_of
+from twinpix.report import plural
 from twinpix.search import Search, TooManyError
 from twinpix.store import Store
 
@@ -57,13 +58,13 @@ def paired(
 ) -> Paired:
     """The matches of all contents but the pairs in `apart`, of which each content has a node of its own.
 
-    `look` tells printed pages, which are verified unless the user wants none verified.
+    By `look`, pairs that codes do not prove are told, which are verified unless the user wants none verified.
     """
     if options.precision is None and not options.looks_at_pixels(method):
         found = _by_codes(images, method, radius, apart, options, progress)
         if look and options.verify is None and method.metric != "identity":
             eye = eye_of(images.of_each(), method, radius, options, store, progress)
-            found = _with_pages_verified(found, images, method, radius, apart, options, eye, look)
+            found = _with_candidates_verified(found, images, method, radius, apart, options, eye, look)
     else:
         eye = eye_of(images.of_each(), method, radius, options, store, progress)
         if options.precision is None:
@@ -111,7 +112,7 @@ def _by_codes(
         return Paired(nodes, matches, {}, said, radius, left_out=left_out)
 
 
-def _with_pages_verified(
+def _with_candidates_verified(
     found: Paired,
     images: Images,
     method: Fingerprint,
@@ -121,13 +122,16 @@ def _with_pages_verified(
     eye: Verifier,
     look: Looking,
 ) -> Paired:
-    pages = documents.printed(images, found.nodes, found.matches, look)
-    if not pages.any():
-        return found
-    if unlike := tiers.unlike_equals(found.nodes, eye, pages):
+    pixels = candidates.shown(images, found.nodes, found.matches, look)
+    if unlike := tiers.unlike_equals(found.nodes, eye, pixels.unlike):
         found = _by_codes(images, method, radius, apart, options, eye.progress, alone=unlike)
-    rank = _rank(images, found.nodes, options) if found.left_out is None else None
-    matches = documents.verified(found.nodes, found.matches, pages, eye, rank)
+    nodes, which = found.nodes, candidates.candidates(found.nodes, found.matches, pixels, method)
+    rank = _rank(images, nodes, options) if found.left_out is None else None
+    matches, left = candidates.verified(nodes, found.matches, which, eye, rank)
+    if left:
+        found.said.notes.append(
+            f"{plural(left, 'pair')} of look-alikes not verified, and not matched: most nearer ones were no copies"
+        )
     return replace(found, matches=matches, seen=eye.seen, failures=eye.failures, unverified=eye.unverified)
 
 

@@ -1,7 +1,7 @@
 """Matches by pixels: what each method proposes, the cheapest first, is looked at again."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,14 +14,17 @@ from twinpix.fingerprints.local import MIRROR, unpacked
 from twinpix.model import UNKNOWN, Bytes2D, Matches
 from twinpix.pipeline.covering import covered
 from twinpix.pipeline.hubs import Rank
-from twinpix.pipeline.matching import Said, match
+from twinpix.pipeline.matching import Said, best_of_each, match
 from twinpix.pipeline.nodes import Nodes
 from twinpix.pipeline.progress import Shares
 from twinpix.pipeline.sight import Ends, Proposal
 from twinpix.pipeline.verifying import Verifier, guess_of_turn, guesses_of, pair_of, turned
-from twinpix.search import Alike, Search
+from twinpix.search import Search
 
 _CANDIDATES = 100  # that a picture has by its points, unless it is one of the other's
+
+Doubt = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
+"""Which pairs of contents are to be looked at."""
 
 Sides = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Nodes that are compared with each other, and nodes that only these are compared with."""
@@ -84,14 +87,17 @@ def verified(
     return Matches.between(ends, gaps.astype(kind)), said
 
 
-def unlike_equals(nodes: Nodes, eye: Verifier, only: NDArray[np.bool_] | None = None) -> set[int]:
-    """Contents whose code equals that of another's, and whose pixels do not agree; of those marked in `only`."""
+def unlike_equals(nodes: Nodes, eye: Verifier, doubtful: Doubt | None = None) -> set[int]:
+    """Contents whose code equals that of another's, and whose pixels do not agree; of pairs that are `doubtful`."""
     order, starts = nodes.contents()
     sizes = np.diff(starts)
     pairs = []
     for node in np.flatnonzero((sizes > 1) & ~nodes.guarded).tolist():
         head, *others = order[starts[node] : starts[node + 1]].tolist()
-        pairs += [(head, other) for other in others if only is None or (only[head] and only[other])]
+        pairs += [(head, other) for other in others]
+    if doubtful is not None:
+        ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        pairs = [tuple(pair) for pair in ends[doubtful(ends[:, 0], ends[:, 1])].tolist()]
     eye.look([pair_of(a, b, guess_of_turn(0)) for a, b in pairs])
     return {b for a, b in pairs if not ((look := eye.of(a, b)) and look.same)}
 
@@ -123,26 +129,12 @@ def _negatives(tier: Tier, search: Search) -> list[Ends]:
     return [(a, b) for a, b in np.unique(ends, axis=0).tolist() if a != b]
 
 
-def best_of_each(found: Alike, count: int) -> NDArray[np.int64]:
-    """The places of the pairs that are among the best, so many, of one of their pictures.
-
-    A thousand windows of one program look alike in pairs, half a million of them; the copies of one look most alike.
-    """
-    kept = np.zeros(len(found.i), dtype=bool)
-    by_points = np.argsort(-found.points, kind="stable")
-    for ends in (found.i, found.j):
-        order = by_points[np.argsort(ends[by_points], kind="stable")]
-        starts = np.searchsorted(ends[order], ends[order])
-        kept[order[np.arange(len(order)) - starts < count]] = True
-    return np.flatnonzero(kept)
-
-
 def _by_points(tier: Tier, tell: Shares) -> list[Proposal]:
     every = np.concatenate(tier.rows)
     sets = unpacked(tier.codes[every, 0])
     points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
     found = search.alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=len(tier.rows[0]), tell=tell)
-    best = best_of_each(found, _CANDIDATES)
+    best = best_of_each(found.i, found.j, found.points, _CANDIDATES)
     i, j = found.i[best], found.j[best]
     guesses = guesses_of(found.change[best], sets.sides[i], sets.sides[j])
     ends = zip(every[i].tolist(), every[j].tolist(), guesses, strict=True)

@@ -6,8 +6,9 @@ import numpy as np
 
 from twinpix.model import Bytes2D
 from twinpix.verify.ink import Compared, Place, compared, contradict, places
-from twinpix.verify.maps import Map, placed, rescaled
+from twinpix.verify.maps import Map, corners, placed, rescaled
 from twinpix.verify.registration import Close, laid_finely, registered
+from twinpix.verify.spots import spot
 from twinpix.verify.views import View
 
 Box = tuple[float, float, float, float]
@@ -16,6 +17,7 @@ Box = tuple[float, float, float, float]
 _NARROW = 32  # pixels: pictures with a shorter side, where they overlap, have no print
 _PERHAPS = 0.2  # of a clash at the pixels that a view has: with no more, nothing is read more closely
 _LIKELY, _SURE = 0.35, 0.6  # of a clash, in pictures that are no pages: at few pixels, and at more
+_SAME_PLACE = 0.5  # pixels of a view
 
 
 class Reading(NamedTuple):
@@ -32,11 +34,18 @@ def read(a: View, b: View, there: Map, *, spots: bool, clean: bool) -> Reading:
     """Read two pictures that lie on each other; `spots`: in some place they may differ, `clean`: as little as can be.
 
     Two pages are read at full resolution where they may differ at the pixels that views have. Two other pictures are
-    read if there are spots, first at fewer pixels, and are never two for it.
+    read if there are spots, first at fewer pixels, and are never two for it; without spots, if they are of one size.
     """
-    printed = a.is_printed and b.is_printed
-    if not (printed or spots) or a.damaged or b.damaged:
+    if a.damaged or b.damaged:
         return ALIKE
+    printed = a.is_printed and b.is_printed
+    seen = _read(a, b, there, printed=printed, clean=clean) if printed or spots else ALIKE
+    if printed or not clean or seen.different or seen.box:
+        return seen
+    return Reading(False, _spot(a, b, there))
+
+
+def _read(a: View, b: View, there: Map, *, printed: bool, clean: bool) -> Reading:
     first = _laid(a, b, there, a.fine, b.fine) if printed else _laid(a, b, there, a.grey, b.grey)
     if min(first.a.shape) < _NARROW:
         return ALIKE
@@ -53,6 +62,15 @@ def read(a: View, b: View, there: Map, *, spots: bool, clean: bool) -> Reading:
         return Reading(True)
     strong = [place for place in found if place.strongest >= _SURE]
     return Reading(False, _box(strong, pair, a, b, there)) if strong else ALIKE
+
+
+def _spot(a: View, b: View, there: Map) -> Box | None:
+    """Where one small place differs of two pictures of one size, each place of which lies on the same of the other."""
+    upright = np.abs(placed(there, corners(a.sides)) - corners(b.sides)).max() < _SAME_PLACE
+    if (a.width, a.height) != (b.width, b.height) or not upright:
+        return None
+    first, second = a.finest, b.finest
+    return spot(first, second) if first.shape == second.shape else None
 
 
 def _differing(seen: Compared) -> tuple[float, bool]:
