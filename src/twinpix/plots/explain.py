@@ -77,10 +77,10 @@ def _options(form: str) -> dict[str, Any]:
 def require_writable(path: str, images: Sequence[str] = (), *, force: bool = False) -> None:
     """Raise what `write_explanation` would raise, before the work."""
     _format_of(path)
-    outputs.require(path, outputs.PICTURE, force=force)
     for image in images:
         if os.path.exists(path) and os.path.exists(image) and os.path.samefile(path, image):
             raise OutputError(f"cannot write {path}: it is one of the images that are compared")
+    outputs.require(path, outputs.PICTURE, force=force)
 
 
 def _format_of(path: str) -> str:
