@@ -44,10 +44,11 @@ class Terminal:
         )
 
     def until(self, text: str) -> list[str]:
-        """The lines of the screen once a question is asked and a text stands somewhere above it."""
+        """The lines of the screen once a question is asked and a text is its end, or stands somewhere above it."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._more():
-            if self._question().endswith("?:") and any(text in line for line in self.screen.display):
+            asked = self._question()
+            if asked.endswith(text) or (asked.endswith("?:") and any(text in line for line in self.screen.display)):
                 break
         lines = [line.rstrip() for line in self.screen.display]
         assert any(text in line for line in lines), "\n".join(lines)
