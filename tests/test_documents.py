@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,37 @@ def card(number: int) -> Image.Image:
         pen.text((410, 410 + row * 80), str(10 * int(rng.integers(1, 9))), fill="black", font_size=34)
     pen.text((60, 650), "Illus. by Studio   2026   Game Company", fill="black", font_size=16)
     return image
+
+
+def test_crops_and_small_turns_are_alike_once_aligned() -> None:
+    """And other photos are not."""
+    photos = [draw(kind, seed, (400, 300)) for seed, kind in enumerate(("street", "landscape", "portrait"))]
+    small = [np.asarray(photo.convert("L").resize((128, 128))) for photo in photos]
+    for photo, whole in zip(photos, small, strict=True):
+        edited = (
+            photo.crop((20, 15, 385, 290)),
+            photo.rotate(3, Image.Resampling.BICUBIC),
+            ImageEnhance.Contrast(photo).enhance(1.5),
+        )
+        for other in edited:
+            view = np.asarray(other.convert("L").resize((128, 128)))
+            assert verify.differing_places(whole, view) <= 0.1
+        assert verify.differing_places(whole, whole) == 0
+    assert min(verify.differing_places(a, b) for a, b in permutations(small, 2)) > 0.17
+    flat = np.full((128, 128), 90, np.uint8)
+    assert verify.differing_places(flat, flat) == verify.differing_places(flat, small[0]) == 1
+
+
+def test_of_a_crowd_only_the_nearest_candidates_are_looked_at(tmp_path: Path) -> None:
+    """Cards of one game match in pairs; the copies among them are found all the same, and what was left out is said."""
+    for number in range(14):
+        card(number).save(tmp_path / f"{number}.jpg", quality=90)
+        if number < 3:
+            card(number).resize((250, 350)).save(tmp_path / f"{number} half.jpg", quality=70)
+    report = twinpix.find(tmp_path, radius=110, store=None)
+    found = sorted(sorted(Path(member.path).name for member in group.members) for group in report.groups)
+    assert found == [[f"{number} half.jpg", f"{number}.jpg"] for number in range(3)]
+    assert any("not verified" in note for note in report.notes)
 
 
 def test_by_default_another_number_plate_is_an_edit(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from drawings import draw
-from twinpix import find, plan
+from twinpix import Options, find, plan
 from twinpix.imaging import pixel_digest
 from twinpix.imaging.profiles import is_srgb
 
@@ -241,7 +241,8 @@ def test_a_motion_photo_does_not_go_for_its_still(keep: str, samsung: bool, tmp_
     (tmp_path / "photos/a_still.jpg").write_bytes(encoded(photo, "JPEG", quality=95))
     (tmp_path / "photos/b_motion.jpg").write_bytes(motion(still, bytes(400), samsung=samsung))
     (tmp_path / "photos/c_motion.jpg").write_bytes(motion(still, bytes(range(200)) * 2, samsung=samsung))
-    report = find([str(tmp_path / "photos")], store=None, **({"keep": keep} if keep else {}))
+    options = Options(store=None, keep=keep or Options().keep)
+    report = find([str(tmp_path / "photos")], options)
     (group,) = report.groups
     assert [member.traits.video for member in sorted(group.members, key=lambda m: m.path) if member.traits] == [
         False,

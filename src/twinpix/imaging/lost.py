@@ -105,14 +105,19 @@ def _is_suspicious(data: bytes) -> bool:
     scan = jpeg.first_scan(data)[0]
     if scan < 0:
         return True
-    kinds = jpeg.markers_from(data, scan)
-    end = kinds.find(jpeg.EOI[1:])
+    markers = data.count(b"\xff", scan) - data.count(b"\xff\0", scan)
+    one_scan = markers == 2 and data.endswith(jpeg.EOI)  # the scan's own and the end
     return (
-        end < 0
-        or bool(kinds[:end].strip(jpeg.BETWEEN_SCANS))
+        not (one_scan or _is_in_order(jpeg.markers_from(data, scan)))
         or data.find(b"\xff\xdd", 0, scan) >= 0
         or next(runs(data, scan, len(data), _LEAST), None) is not None
     )
+
+
+def _is_in_order(markers: bytes) -> bool:
+    """True when only what encoders write stands before the end, by the second bytes of markers."""
+    end = markers.find(jpeg.EOI[1:])
+    return end >= 0 and not markers[:end].strip(jpeg.BETWEEN_SCANS)
 
 
 def _may_be(scan: jpeg.Scan, run: Run) -> bool:

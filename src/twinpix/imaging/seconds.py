@@ -21,7 +21,6 @@ _LARGE_THUMBNAILS = (0x010001, 0x010002)  # the same picture, smaller
 _REDUCED, _SUBFILE = 1, 254  # a TIFF page that is another one in fewer pixels says so in this tag
 _VIDEO, _SAMSUNG, _VIDEO_BOX = b"ftyp", b"SEFT", b"mpvd"
 _MOTION = (b"MotionPhoto", b"MicroVideo")  # https://developer.android.com/media/platform/motion-photo-format
-_XMP = 1 << 18  # bytes in which a motion photo's XMP is: thumbnails and other EXIF may come before it
 _MOST_PAGES = 1 << 16
 _CUBE_OR_VOLUME = 0x200 | 0x200000  # caps2 of a DDS file
 
@@ -48,14 +47,15 @@ def frames_of(image: Image.Image, data: bytes, kind: str) -> int:
     return 1
 
 
-def has_video(data: bytes, kind: str) -> bool:
+def has_video(image: Image.Image, data: bytes, kind: str) -> bool:
     """True for a motion photo: the file of a still holds a video too."""
     if kind in ("HEIF", "AVIF"):
         return any(name == _VIDEO_BOX for name, _, _ in boxes(data))
     if kind not in ("JPEG", "MPO"):
         return False
     # Looking for the video itself would read the whole of every JPEG: a phone says that there is one.
-    if not (data.endswith(_SAMSUNG) or any(mark in data[:_XMP] for mark in _MOTION)):
+    told = image.info.get("xmp", b"")
+    if not (data.endswith(_SAMSUNG) or (isinstance(told, bytes) and any(mark in told for mark in _MOTION))):
         return False
     return _VIDEO in data[jpeg.end_of(data) :]
 

@@ -77,7 +77,7 @@ def _traits(image: Image.Image, data: bytes, kind: str, colours: Image.Image | N
     is_jpeg = kind in ("JPEG", "MPO")
     out = {
         "frames": frames_of(image, data, kind),
-        "video": has_video(data, kind),
+        "video": has_video(image, data, kind),
         "depth": stored_depth(image, data, kind),
         "mode": _mode(image, kind),
         "lossless": _is_lossless(image, data, kind),

@@ -50,6 +50,6 @@ def _read(text: str) -> Known:
     fields = json.loads(text)
     if fields is None:
         return None
-    relation, detail, back, agrees, (of_a, of_b), points, there, alike, relit, conflict = fields
+    relation, detail, back, agrees, (of_a, of_b), points, there, *flags = fields
     laid = None if there is None else np.array(there, dtype=np.float64).reshape(2, 3)
-    return Look(relation, detail, back, agrees, (of_a, of_b), points, laid, alike, relit, conflict)
+    return Look(relation, detail, back, agrees, (of_a, of_b), points, laid, *flags)

@@ -127,7 +127,7 @@ def _with_candidates_verified(
         found = _by_codes(images, method, radius, apart, options, eye.progress, alone=unlike)
     nodes, which = found.nodes, candidates.candidates(found.nodes, found.matches, pixels, method)
     rank = _rank(images, nodes, options) if found.left_out is None else None
-    matches, left = candidates.verified(nodes, found.matches, which, eye, rank)
+    matches, left = candidates.verified(nodes, found.matches, which, pixels, look, eye, rank)
     if left:
         found.said.notes.append(
             f"{plural(left, 'pair')} of look-alikes not verified, and not matched: most nearer ones were no copies"

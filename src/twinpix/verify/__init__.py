@@ -1,13 +1,15 @@
 """The second look at a pair: do its pixels agree where the pictures overlap, and how do they differ?"""
 
+from twinpix.verify.coarse import differing_places
 from twinpix.verify.faults import faults, reason_of
-from twinpix.verify.looking import AGREE, SCENE, VERSION, Look, as_seen, glance, look
+from twinpix.verify.looking import AGREE, ALL_OVER, SCENE, VERSION, Look, as_seen, glance, look
 from twinpix.verify.maps import Map, Side, chained, inverse, rescaled, turning
 from twinpix.verify.views import COLOUR, DETAIL, FULL, View, view_of
 from twinpix.verify.weighing import Joint
 
 __all__ = [
     "AGREE",
+    "ALL_OVER",
     "COLOUR",
     "DETAIL",
     "FULL",
@@ -20,6 +22,7 @@ __all__ = [
     "View",
     "as_seen",
     "chained",
+    "differing_places",
     "faults",
     "glance",
     "inverse",

@@ -25,6 +25,9 @@ AGREE = 0.65
 SCENE = 12
 """Points that agree, without the pixels, in pictures of one scene."""
 
+ALL_OVER = 60
+"""Points that agree in two pictures of which one is the other with things drawn all over it."""
+
 _MANY, _WIDE = 40, 0.3  # points, and the part of the overlap that they enclose, with which less need agree
 _ENOUGH = 0.77  # of the share that must agree otherwise
 _STRAIGHT = 0.025  # of the longer side: how far a map's corners may lie from where an orientation puts them
@@ -48,6 +51,7 @@ class Look(NamedTuple):
     alike: bool = False  # the same in every place, but for light and colour
     relit: bool = False  # light and dark are turned over; what agrees does so once they are turned back
     conflict: bool = False  # they lie on each other, and each has something of its own: they are two of one design
+    lettered: bool = False  # different ones of many points that agree: both have print, as pages and cards do
 
     def turned(self) -> "Look":
         """The same look from the other side."""
@@ -90,6 +94,8 @@ def look(
     """
     guesses = list(guesses)
     seen = _look(a, b, guesses, least, exact, joint)
+    if not seen.same and seen.points >= ALL_OVER:
+        seen = seen._replace(lettered=a.is_page and b.is_page)
     if seen.same or seen.conflict or (times := dark(a, b)) == 1:
         return seen
     brighter = _look(a.brighter(times), b.brighter(times), guesses, least, exact, joint)
