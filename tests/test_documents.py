@@ -223,6 +223,18 @@ def test_by_default_another_number_plate_is_an_edit(tmp_path: Path) -> None:
     assert {relation for a, b, relation in same if a != b} == {"edited"}
 
 
+def test_by_default_another_face_at_half_the_size_is_an_edit(tmp_path: Path) -> None:
+    photo = draw("street", 5, (640, 480))
+    photo.resize((320, 240), Image.Resampling.LANCZOS).save(tmp_path / "same half.jpg", quality=80)
+    photo.save(tmp_path / "photo.png")
+    other = photo.copy()
+    other.paste(draw("portrait", 2, (90, 110)), (280, 150))
+    other.resize((320, 240), Image.Resampling.LANCZOS).save(tmp_path / "other half.jpg", quality=80)
+    (group,) = twinpix.find(tmp_path, store=None).groups
+    told = {Path(member.path).name: member.relation for member in group.members}
+    assert told == {"photo.png": None, "same half.jpg": "resized", "other half.jpg": "edited"}
+
+
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
 @pytest.mark.parametrize("case", ["forms_other_numbers", "calendars"])
 def test_cases_of_other_documents_are_in_no_group(case: str, method: str) -> None:

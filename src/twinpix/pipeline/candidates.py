@@ -38,17 +38,18 @@ _NEAREST = 8  # candidates of an image that are looked at; the others only where
 class Shown(NamedTuple):
     """What the pixels of contents show, as far as candidates are told by it."""
 
-    known: NDArray[np.bool_]  # (contents,)
+    row: NDArray[np.int32]  # (contents,): of each in `layout`; -1: nothing is known
     printed: NDArray[np.bool_]  # (contents,): pages
-    layout: NDArray[np.uint8]  # (contents, LAYOUT): light of places
+    layout: NDArray[np.uint8]  # (rows, LAYOUT): light of places
 
     def unlike(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which pairs of contents, each laid upright on the other, are two pages or differ in many places."""
         out = self.printed[a] & self.printed[b]
-        rest = np.flatnonzero(~out & self.known[a] & self.known[b])
+        rest = np.flatnonzero(~out & (self.row[a] >= 0) & (self.row[b] >= 0))
         for at in range(0, len(rest), _COMPARED_AT_ONCE):
             some = rest[at : at + _COMPARED_AT_ONCE]
-            out[some] = differing_share(self.layout[a[some]], self.layout[b[some]]) > _DIFFERS
+            one, two = (self.layout[self.row[ends[some]]] for ends in (a, b))
+            out[some] = differing_share(one, two) > _DIFFERS
         return out
 
 
@@ -59,10 +60,14 @@ def shown(images: Images, nodes: Nodes, matches: Matches, look: Looking) -> Show
     linked[matches.i] = linked[matches.j] = True
     wanted = np.flatnonzero((linked & ~nodes.guarded)[nodes.of]).tolist()
     count = len(images.contents)
-    out = Shown(np.zeros(count, dtype=bool), np.zeros(count, dtype=bool), np.zeros((count, LAYOUT), dtype=np.uint8))
+    layout = np.zeros((len(wanted), LAYOUT), dtype=np.uint8)
+    out = Shown(np.full(count, -1, dtype=np.int32), np.zeros(count, dtype=bool), layout)
     for at in range(0, len(wanted), _READ_AT_ONCE):
-        for number, evidence in look(wanted[at : at + _READ_AT_ONCE]).items():
-            out.known[number], out.printed[number], out.layout[number] = True, evidence.printed, layout_of(evidence)
+        some = wanted[at : at + _READ_AT_ONCE]
+        seen = look(some)
+        for row, number in enumerate(some, start=at):
+            if evidence := seen.get(number):
+                out.row[number], out.printed[number], layout[row] = row, evidence.printed, layout_of(evidence)
     return out
 
 
@@ -100,15 +105,15 @@ def verified(
     alike = _alike_once_aligned(asked.where(near), np.array(first, dtype=np.int64), pixels, look)
     believed = np.zeros(len(asked), dtype=bool)
     believed[near] = alike
-    farther, left = _proposals(asked.where(~near)), 0
+    farther, left = asked.where(~near), 0
 
     def tiers() -> Iterator[tuple[list[Proposal], bool]]:
         nonlocal left
         yield _proposals(asked.where(near & ~believed)), False
-        crowded = _crowded(eye)
-        wanted = [one for one in farther if not {first[one.i], first[one.j]} & crowded]
+        crowded = np.isin(first, sorted(_crowded(eye)))
+        wanted = farther.where(~(crowded[farther.i] | crowded[farther.j]))
         left = len(farther) - len(wanted)
-        yield wanted, False
+        yield _proposals(wanted), False
 
     found = covered(tiers(), first, eye, rank, by_codes=True)
     found |= _drawn_over(asked, first, eye)
@@ -134,7 +139,7 @@ def _alike_once_aligned(matches: Matches, first: NDArray[np.int64], pixels: Show
     """
     out = np.zeros(len(matches), dtype=bool)
     i, j = first[matches.i], first[matches.j]
-    wanted = np.flatnonzero(pixels.known[i] & pixels.known[j] & ~(pixels.printed[i] & pixels.printed[j]))
+    wanted = np.flatnonzero((pixels.row[i] >= 0) & (pixels.row[j] >= 0) & ~(pixels.printed[i] & pixels.printed[j]))
     for at in range(0, len(wanted), _READ_AT_ONCE):
         some = wanted[at : at + _READ_AT_ONCE]
         seen = look({*i[some].tolist(), *j[some].tolist()})
