@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 from drawings import draw
+from twinpix.errors import ImageError
 from twinpix.executors import Ask, Batches, Begin, Local, Lost
 from twinpix.fingerprints.base import Identity
-from twinpix.imaging import Picture
+from twinpix.imaging import Picture, decode
 from twinpix.pipeline.coding import Coder
 from twinpix.sources import scan
 from twinpix.store import Store
@@ -397,3 +398,40 @@ def runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork")
+def test_raw_files_are_decoded_where_torch_has_computed(shared: Path, tmp_path: Path) -> None:
+    """An OpenMP library waits for ever for threads that did not survive the fork."""
+    pytest.importorskip("torch")
+    pytest.importorskip("rawpy")
+    raw = next((path for path in sorted((shared / "images/dev/nasty").rglob("*")) if is_raw(path)), None)
+    if raw is None:
+        pytest.skip("the shared images hold no RAW file")
+    script = (
+        "import sys, torch, twinpix\n"
+        "torch.rand(2000, 2000) @ torch.rand(2000, 2000)\n"
+        "report = twinpix.find(sys.argv[1:], store=None, workers=2, timeout=20.0)\n"
+        "print(len(report.failures), report.counts.images)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, raw, *drawn(tmp_path)], capture_output=True, text=True)
+    assert done.stdout.split() == ["0", "41"], done.stderr
+
+
+def is_raw(path: Path) -> bool:
+    """True for a RAW file that can be decoded."""
+    if path.suffix.lower() not in (".cr2", ".nef", ".dng", ".arw", ".rw2", ".raf"):
+        return False
+    try:
+        decode(path.read_bytes(), "fast", str(path))
+    except ImageError:
+        return False
+    return True
+
+
+def drawn(folder: Path) -> list[str]:
+    """Enough images that they are shared among processes."""
+    paths = [folder / f"{number}.png" for number in range(40)]
+    for number, path in enumerate(paths):
+        Image.fromarray(np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
+    return list(map(str, paths))

@@ -4,12 +4,14 @@ import contextlib
 import gc
 import mmap
 import os
+import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from twinpix import machine
@@ -22,6 +24,7 @@ Work = Callable[[Sequence[Any], Begin, Ask], Any]
 
 CELL_BYTES = 16  # two numbers that both sides see: which item is at work, and when it was begun
 _LOOK_SECONDS = 0.2  # between two looks whether the parent is there and how much memory this process has
+_OPENMP = re.compile(r"/lib(?:gomp|iomp5|omp)[-.][^/]*$", re.MULTILINE)  # of GCC, of Intel, of LLVM
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 
 
@@ -39,10 +42,29 @@ def forked(work: Work, pipe: Connection, cell: Any, parent: int, memory: int) ->
         signal.set_wakeup_fd(-1)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _prepare(pipe, parent, memory, is_main_thread=True)
+        _leave_openmp_alone()
         _serve(work, pipe, cell)
         code = 0
     finally:
         os._exit(code)
+
+
+def _leave_openmp_alone() -> None:
+    """Let every OpenMP library that the parent had loaded use one thread.
+
+    Its other threads do not survive a fork, and it waits for them for ever: where PyTorch had computed something, no
+    RAW file was decoded any more (LibRaw uses OpenMP).
+    """
+    try:
+        with Path("/proc/self/maps").open(encoding="utf-8", errors="surrogateescape") as file:
+            paths = {line.split(maxsplit=5)[5].strip() for line in file if _OPENMP.search(line)}
+    except OSError:
+        return
+    for path in sorted(paths):
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(path).omp_set_num_threads(1)
 
 
 def started(pipe: Connection, cell: int | str, parent: int, memory: int, is_main_thread: bool) -> None:
