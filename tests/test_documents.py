@@ -223,6 +223,15 @@ def test_by_default_another_number_plate_is_an_edit(tmp_path: Path) -> None:
     assert {relation for a, b, relation in same if a != b} == {"edited"}
 
 
+def test_by_default_a_damaged_copy_is_found(tmp_path: Path) -> None:
+    """What is lost of it, half of the picture, is no reason to call it another one."""
+    if not (SHARED / "bit_rot").is_dir():
+        pytest.skip("the shared cases are not here")
+    (group,) = twinpix.find(SHARED / "bit_rot", store=None).groups
+    assert Path(group.keeper).name == "z_backup_good.jpg"
+    assert [member.damaged for member in group.members] == [False, True]
+
+
 def test_by_default_another_face_at_half_the_size_is_an_edit(tmp_path: Path) -> None:
     photo = draw("street", 5, (640, 480))
     photo.resize((320, 240), Image.Resampling.LANCZOS).save(tmp_path / "same half.jpg", quality=80)

@@ -38,7 +38,7 @@ _NEAREST = 8  # candidates of an image that are looked at; the others only where
 class Shown(NamedTuple):
     """What the pixels of contents show, as far as candidates are told by it."""
 
-    row: NDArray[np.int32]  # (contents,): of each in `layout`; -1: nothing is known
+    row: NDArray[np.int32]  # (contents,): of each in `layout`; -1: nothing is known, or the image is damaged
     printed: NDArray[np.bool_]  # (contents,): pages
     layout: NDArray[np.uint8]  # (rows, LAYOUT): light of places
 
@@ -60,6 +60,7 @@ def shown(images: Images, nodes: Nodes, matches: Matches, look: Looking) -> Show
     linked[matches.i] = linked[matches.j] = True
     wanted = np.flatnonzero((linked & ~nodes.guarded)[nodes.of]).tolist()
     count = len(images.contents)
+    damaged = images.contents.column("damaged") > 0  # what is lost of an image differs from its copies
     layout = np.zeros((len(wanted), LAYOUT), dtype=np.uint8)
     out = Shown(np.full(count, -1, dtype=np.int32), np.zeros(count, dtype=bool), layout)
     for at in range(0, len(wanted), _READ_AT_ONCE):
@@ -67,7 +68,8 @@ def shown(images: Images, nodes: Nodes, matches: Matches, look: Looking) -> Show
         seen = look(some)
         for row, number in enumerate(some, start=at):
             if evidence := seen.get(number):
-                out.row[number], out.printed[number], layout[row] = row, evidence.printed, layout_of(evidence)
+                out.printed[number], layout[row] = evidence.printed, layout_of(evidence)
+                out.row[number] = -1 if damaged[number] else row
     return out
 
 
