@@ -1,5 +1,6 @@
 """The name of what was done to a picture, with its numbers."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,9 @@ class Difference(NamedTuple):
         return self._replace(steepness=1 / max(self.steepness, 1e-6), grain=-self.grain, box=box)
 
 
+_OF_SIZE = frozenset({"edited: blurred", "edited: noisy", "edited: smoothed", "edited: sharpened"})
+
+
 class Part(NamedTuple):
     """One of the things that were done to a picture, and what people read of it."""
 
@@ -104,8 +108,25 @@ def name_of(a: View, b: View, there: Map, differs: Difference) -> Name:
     """How picture `b` differs from picture `a`, given where the places of `a` lie in it."""
     parts = _parts(a, b, there, differs)
     back = _parts(b, a, inverse(there), differs.turned(there, a, b))
+    if _is_only_resized(back):
+        parts = _without_sharpness(parts)
+    elif _is_only_resized(parts):
+        back = _without_sharpness(back)
     relation: Relation = parts[0].relation if parts else "re-encoded"
     return Name(relation, *(", ".join(part.detail for part in each) for each in (parts, back)))
+
+
+def _is_only_resized(parts: Sequence[Part]) -> bool:
+    return bool(parts) and all(part.relation == "resized" for part in parts)
+
+
+def _without_sharpness(parts: list[Part]) -> list[Part]:
+    """The parts without what a change of size does to sharpness and grain, if nothing else was edited.
+
+    Seen from the smaller picture the larger one is blurred, or has grain: that is no edit.
+    """
+    rest = [part for part in parts if part.detail not in _OF_SIZE]
+    return rest if _is_only_resized(rest) else parts
 
 
 def _parts(a: View, b: View, there: Map, differs: Difference) -> list[Part]:
