@@ -17,6 +17,7 @@ from documents import FAMILIES, HELD_OUT, document, scanned, taken
 from drawings import draw
 from twinpix import verify
 from twinpix.imaging import decode
+from twinpix.imaging.evidence import differing_share, may_differ
 from twinpix.model import Bytes2D
 from twinpix.verify import COLOUR, DETAIL, FULL, Look, View, look, turning, view_of
 from twinpix.verify.spots import spot
@@ -195,6 +196,18 @@ def test_crops_and_small_turns_are_alike_once_aligned() -> None:
     assert min(verify.differing_places(a, b) for a, b in permutations(small, 2)) > 0.17
     flat = np.full((128, 128), 90, np.uint8)
     assert verify.differing_places(flat, flat) == verify.differing_places(flat, small[0]) == 1
+
+
+def test_pairs_that_cannot_differ_do_not() -> None:
+    rng = np.random.default_rng(8)
+    first = rng.integers(0, 256, (40, 256))
+    others = first * rng.uniform(0.3, 1, (40, 1)) + rng.normal(0, 1, (40, 256)) * rng.uniform(0, 40, (40, 1))
+    layouts = np.concatenate([first, others, np.full((2, 256), 7)]).clip(0, 255).astype(np.uint8)
+    i, j = (each.ravel() for each in np.indices((len(layouts), len(layouts))))
+    share = differing_share(layouts[i], layouts[j])
+    may = may_differ(layouts, i, j, 0.1)
+    assert not (share > 0.1)[~may].any()
+    assert 40 < np.count_nonzero(~may) < 0.9 * len(i)
 
 
 def test_of_a_crowd_only_the_nearest_candidates_are_looked_at(tmp_path: Path) -> None:

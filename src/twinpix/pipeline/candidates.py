@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from twinpix import verify
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging.evidence import LAYOUT, differing_share, layout_of
+from twinpix.imaging.evidence import LAYOUT, differing_share, layout_of, may_differ
 from twinpix.model import UNKNOWN, Matches
 from twinpix.pipeline.alterations import Looking
 from twinpix.pipeline.covering import covered
@@ -48,8 +48,9 @@ class Shown(NamedTuple):
         rest = np.flatnonzero(~out & (self.row[a] >= 0) & (self.row[b] >= 0))
         for at in range(0, len(rest), _COMPARED_AT_ONCE):
             some = rest[at : at + _COMPARED_AT_ONCE]
-            one, two = (self.layout[self.row[ends[some]]] for ends in (a, b))
-            out[some] = differing_share(one, two) > _DIFFERS
+            one, two = (self.row[ends[some]] for ends in (a, b))
+            may = may_differ(self.layout, one, two, _DIFFERS)
+            out[some[may]] = differing_share(self.layout[one[may]], self.layout[two[may]]) > _DIFFERS
         return out
 
 
