@@ -422,3 +422,11 @@ def test_a_pipe_with_the_name_of_a_companion_is_none(tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "photos" / name)
     (tmp_path / "photos/b.xml").symlink_to("b.json")
     assert goes(found) == {"b.jpg"}
+
+
+def test_a_link_to_itself_hides_no_companions(tmp_path: Path) -> None:
+    found = twins(tmp_path, "a.jpg", "b.jpg")
+    for name in ("a.xmp", "b.xmp"):
+        write(tmp_path, f"photos/{name}", b"<x:xmpmeta/>")
+    (tmp_path / "photos/loop").symlink_to("loop")
+    assert goes(found) == {"b.jpg", "b.xmp"}

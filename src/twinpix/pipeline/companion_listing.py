@@ -45,8 +45,12 @@ def listing_of(folder: str) -> Listing:
 
 
 def _may_hold(entry: os.DirEntry[str]) -> bool:
-    """False for pipes, devices and sockets, and for links to them: to read them may never end."""
-    return entry.is_dir() or entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
+    """Return False for pipes, devices and sockets, and for links to them: reading them may never end.
+
+    Links that lead nowhere or to themselves are kept: they are files that can be moved.
+    """
+    path = entry.path
+    return os.path.isdir(path) or os.path.isfile(path) or not os.path.exists(path)
 
 
 def _note(found: Listing, name: str) -> None:
