@@ -24,7 +24,7 @@ Work = Callable[[Sequence[Any], Begin, Ask], Any]
 
 CELL_BYTES = 16  # two numbers that both sides see: which item is at work, and when it was begun
 _LOOK_SECONDS = 0.2  # between two looks whether the parent is there and how much memory this process has
-_OPENMP = re.compile(r"/lib(?:gomp|iomp5|omp)[-.][^/]*$", re.MULTILINE)  # of GCC, of Intel, of LLVM
+_OPENMP = re.compile(r"/lib(?:gomp|iomp5|omp)[-.][^/]*$")  # of GCC, of Intel, of LLVM
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 
 

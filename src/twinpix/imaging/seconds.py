@@ -27,6 +27,7 @@ _CUBE_OR_VOLUME = 0x200 | 0x200000  # caps2 of a DDS file
 
 def frames_of(image: Image.Image, data: bytes, kind: str) -> int:
     """Frames, pages, layers or sizes of an opened image, each of which may show something else; at least 1.
+
     What is only the same picture in fewer pixels (pages and large thumbnails marked as such) does not count.
     """
     with suppress(*_FAULTS):

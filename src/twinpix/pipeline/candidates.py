@@ -125,14 +125,14 @@ def verified(
     gaps: NDArray[Any] = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in ends])
     pairs = Matches.between(np.array(ends, dtype=np.int64).reshape(-1, 2), gaps.astype(matches.distance.dtype))
     pairs = replace(pairs, turn=np.array([turns.get(pair, 0) for pair in ends], dtype=np.int8))
-    pairs = pairs.where(~_are_among(pairs, asked.where(believed)))  # a third picture may have joined them too
-    return _sorted(Matches.joined([matches.where(~which), asked.where(believed), pairs])), left
+    accepted = Matches.joined([matches.where(~which), asked.where(believed)])
+    pairs = pairs.where(~_are_among(pairs, accepted, len(first)))  # a third image may have joined an accepted pair too
+    return _sorted(Matches.joined([accepted, pairs])), left
 
 
-def _are_among(pairs: Matches, others: Matches) -> NDArray[np.bool_]:
-    known = set(zip(others.i.tolist(), others.j.tolist(), strict=True))
-    ends = zip(pairs.i.tolist(), pairs.j.tolist(), strict=True)
-    return np.fromiter((pair in known for pair in ends), dtype=bool, count=len(pairs))
+def _are_among(pairs: Matches, others: Matches, nodes: int) -> NDArray[np.bool_]:
+    numbers, known = (each.i.astype(np.int64) * nodes + each.j for each in (pairs, others))
+    return np.isin(numbers, known)
 
 
 def _alike_once_aligned(matches: Matches, first: NDArray[np.int64], pixels: Shown, look: Looking) -> NDArray[np.bool_]:
@@ -167,10 +167,10 @@ def _crowded(eye: Verifier) -> set[int]:
 
 
 def _drawn_over(asked: Matches, first: Sequence[int], eye: Verifier) -> dict[Ends, float | None]:
-    """The pairs of photos, and how far apart their codes are, of which so many points agree that the hash is believed.
+    """Return pairs of photos to accept although verification rejected them, with the distances of their hashes.
 
-    One was annotated or decorated all over, which leaves too little that agrees for a verdict by pixels alone. Of pages
-    and cards the points of their common design agree.
+    Many keypoints agree: one photo was annotated or decorated in so many places that too few blocks agree. Pages and
+    cards are excluded, because the keypoints of their common design agree.
     """
     out: dict[Ends, float | None] = {}
     for i, j, gap in zip(asked.i.tolist(), asked.j.tolist(), asked.distance.tolist(), strict=True):

@@ -1,5 +1,6 @@
 """What a user chose group by group, kept as it is chosen, so that a dialogue can be gone on with."""
 
+import errno
 import json
 import os
 import stat
@@ -112,10 +113,7 @@ class Choices:
         """Take up what was chosen on this very report; False when the file is not there, or of another one."""
         try:
             with open(self.path, encoding="ascii", opener=_plain) as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode):  # a pipe may never say anything
-                    return False
-                if why := owners.stranger(status):
+                if why := owners.stranger(os.fstat(file.fileno())):
                     self.refused = why
                     return False
                 if _value(file.readline()) != self._head:
@@ -140,8 +138,12 @@ class Choices:
 
 
 def _plain(path: str, flags: int) -> int:
-    """Open a file, not what a link leads to, and without waiting for the other end of a pipe."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    """Open a regular file; raises `OSError` for links and for pipes, which may never say anything."""
+    handle = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return handle
 
 
 def _kept_whole(path: str) -> list[Counter[str]]:
@@ -149,8 +151,6 @@ def _kept_whole(path: str) -> list[Counter[str]]:
     found: dict[int, Counter[str]] = {}
     try:
         with open(path, encoding="ascii", opener=_plain) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return []
             for row in map(_value, file):
                 if isinstance(row, dict) and isinstance(row.get("group"), int):
                     whole = row.get("whole")

@@ -1,4 +1,4 @@
-"""How much of two small versions differs where they lie on each other best: a cheap first answer.
+"""Compare two small images after an affine alignment: a cheap test before verification.
 
 Alignment: G. Evangelidis, E. Psarakis, "Parametric image alignment using enhanced correlation coefficient
 maximization", IEEE PAMI 30 (10), 2008, by OpenCV's `findTransformECC`, with an affine map.
@@ -18,10 +18,11 @@ _LEAST = 0.3  # of the pixels that both must show
 
 
 def differing_places(a: Bytes2D, b: Bytes2D) -> float:
-    """The share of places, of those that both show, in which two square images differ once one has the other's light.
+    """Return the share of the overlap, in 16×16 blocks, in which two aligned square images differ.
 
-    0 for equal images, 1 where they cannot be aligned. Copies with crops up to half, borders, captions or turned by a
-    few degrees: half of them below 0.04, two thirds below 0.1. Different images of near hashes: all above 0.17.
+    Gain and bias are compensated. The result is 0 for equal images, and 1 for images that cannot be aligned. For copies
+    that were cropped, padded, captioned or rotated by a few degrees, the median is 0.04 and two thirds are below 0.1.
+    For 49 pairs of different images with near hashes, the least is 0.17.
     """
     cv2 = opencv()
     first, second = (cv2.resize(each, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for each in (a, b))

@@ -8,11 +8,8 @@ from twinpix.model import Bytes2D
 from twinpix.verify.ink import Compared, Place, compared, contradict, places
 from twinpix.verify.maps import Map, corners, placed, rescaled
 from twinpix.verify.registration import Close, laid_finely, registered
-from twinpix.verify.spots import spot
+from twinpix.verify.spots import Box, spot
 from twinpix.verify.views import View
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, in shares of a picture."""
 
 _NARROW = 32  # pixels: pictures with a shorter side, where they overlap, have no print
 _PERHAPS = 0.2  # of a clash at the pixels that a view has: with no more, nothing is read more closely

@@ -16,6 +16,7 @@ _AREA = 4  # pixels that touch
 _EVERY, _ROWS = 37, 3  # pixels of which one tells of the light, and rows and columns of which one tells of the noise
 
 Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, as shares of an image."""
 
 
 def spot(a: Bytes2D, b: Bytes2D) -> Box | None:
