@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -236,11 +237,12 @@ def test_by_default_another_number_plate_is_an_edit(tmp_path: Path) -> None:
     assert {relation for a, b, relation in same if a != b} == {"edited"}
 
 
-def test_by_default_a_damaged_copy_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{}, {"verify": True}, {"method": "local"}, {"method": "cascade"}], ids=str)
+def test_a_damaged_copy_is_found(options: dict[str, Any]) -> None:
     """What is lost of it, half of the picture, is no reason to call it another one."""
     if not (SHARED / "bit_rot").is_dir():
         pytest.skip("the shared cases are not here")
-    (group,) = twinpix.find(SHARED / "bit_rot", store=None).groups
+    (group,) = twinpix.find(SHARED / "bit_rot", store=None, **options).groups
     assert Path(group.keeper).name == "z_backup_good.jpg"
     assert [member.damaged for member in group.members] == [False, True]
 

@@ -1,7 +1,8 @@
 """The second look at pairs of contents, shared among processes."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -20,12 +21,15 @@ from twinpix.model import Bytes2D, Failure, Unverified
 from twinpix.pipeline.looks import Looks, key_of
 from twinpix.pipeline.options import Options
 from twinpix.pipeline.progress import Progress
+from twinpix.pipeline.rot import DAMAGED, differ_in_part
 from twinpix.sources import read
 from twinpix.store import Store
 from twinpix.verify import Look, View
 
 _BATCH = 24  # pairs
 _HELD, _HELD_FULL = 256, 16  # views, and full pages of 2 MB, that a process keeps, for the pairs to come
+# A damaged file and its whole copy: most of their bytes are equal, whatever a decoder makes of the rest.
+_DAMAGED_COPY = f"edited; {DAMAGED}"
 UNIT = (1.0, 1.0)  # guesses are maps between pictures of these sides
 
 Guess = tuple[float, ...]  # the six numbers of a map between pictures of sides 1; () for none
@@ -125,12 +129,14 @@ class LookTask:
         return out
 
     def _look(self, item: _Item) -> _Verdict:
-        views = []
+        views, damaged = [], False
         for file in (item.a, item.b):
             try:
-                views.append(_view(file))
+                view, lost = _view(file)
             except ImageError as error:
                 return _Unread(file.path, error.reason)
+            views.append(view)
+            damaged = damaged or lost
         a, b = views
         guesses = [_map_of(guess, a.sides, b.sides) for guess in (item.guess, item.before) if guess]
         joint = item.joined and _joint_of(item.joined, a.sides)
@@ -141,6 +147,8 @@ class LookTask:
                 seen = verify.look(a, b, guesses, self.least, exact=item.exact, joint=joint)
         except ImageError as error:  # pages are decoded once more
             return _Unread(item.a.path, error.reason)
+        if damaged and seen and not seen.same and _are_one_file(item.a.path, item.b.path):
+            seen = seen._replace(relation="edited", detail=_DAMAGED_COPY, back=_DAMAGED_COPY, conflict=False)
         if seen is None or seen.there is None:
             return seen
         return seen._replace(there=verify.rescaled(seen.there, (a.sides, UNIT), (b.sides, UNIT)))
@@ -155,10 +163,19 @@ def _joint_of(joined: Joined, a: verify.Side) -> verify.Joint:
     return verify.Joint(joined.agrees, _map_of(joined.guess, a, UNIT), UNIT, joined.alike)
 
 
+def _are_one_file(a: str, b: str) -> bool:
+    """True for two files of one size that differ in part only; False where one of them is gone."""
+    with suppress(OSError):
+        size = os.path.getsize(a)
+        return size == os.path.getsize(b) and differ_in_part(a, b, size)
+    return False
+
+
 @lru_cache(_HELD)
-def _view(file: File) -> View:
+def _view(file: File) -> tuple[View, bool]:
+    """What is verified of a file, and whether it is damaged."""
     picture = decode(_read(file), "fast", file.path, verify.COLOUR, verify.DETAIL)
-    return verify.view_of(picture, partial(_full, file))
+    return verify.view_of(picture, partial(_full, file)), picture.damaged
 
 
 @lru_cache(_HELD_FULL)

@@ -16,7 +16,7 @@ from twinpix.verify.relit import relit
 from twinpix.verify.views import View, dark
 from twinpix.verify.weighing import Joint, Weighed, weighed, weighed_joined
 
-VERSION = 8
+VERSION = 9
 """Of what a look says of a pair: another for other verdicts, names or numbers; what stores remember is its own."""
 
 AGREE = 0.65
