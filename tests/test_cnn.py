@@ -29,6 +29,7 @@ from twinpix.machine import memory
 from twinpix.model import Decode, Match
 from twinpix.pipeline import Options
 from twinpix.pipeline.coding import CodeTask
+from twinpix.report import differs
 from twinpix.report.json import Json, read
 from twinpix.report.text import Text, how
 from twinpix.search import join
@@ -210,7 +211,8 @@ def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: 
     for told in (found, read(str(saved)), pipeline.decide_again(found, stricter=0)):
         assert "edited, cosine 1.00" in "".join(Text().parts(told))
         (unit,) = pipeline.plan(told, f"move:to={tmp_path / 'out'}").units
-        assert unit.how == "edited, cosine 1.00"
+        assert unit.match
+        assert differs(unit.match, in_bits=False) == "edited, cosine 1.00"
         _, other = plots.group_sheet(told.groups[0], in_bits=told.in_bits).axes
         assert "edited, cosine 1.00" in other.get_xlabel()
 

@@ -1,5 +1,6 @@
 """`find` as a whole: groups, relations, guard, references, the same answer every time."""
 
+import importlib.resources
 import json
 import os
 import random
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from PIL import Image
 
@@ -311,6 +313,26 @@ def test_names_survive_json(tmp_path: Path, picture: Draw) -> None:
     assert again == report
     assert {os.fsencode(os.path.basename(m.path)) for m in again.groups[0].members} == set(names)
     assert json.loads(path.read_text())["schema"] == "twinpix.report/2"
+
+
+def test_reports_have_the_schema_that_the_package_holds(photos: Path, tmp_path: Path) -> None:
+    """Whatever a run finds: groups, similar scenes, failures, images guarded, and what each of them is known by."""
+    file = importlib.resources.files("twinpix.report") / "report-2.schema.json"
+    schema = json.loads(file.read_text(encoding="utf-8"))
+    assert schema == reports.json.schema(), "run docs/write_schema.py"
+    valid = jsonschema.Draft202012Validator(schema)
+    (photos / "bad.jpg").write_text("x")
+    Image.new("RGB", (64, 64), "white").save(photos / "blank.png")
+    for method in ("digest", "cascade", "cnn", "phash"):
+        value = twinpix.find(photos, store=None, method=method).to_dict()
+        assert value["groups"]
+        valid.validate(value)
+    assert value["failures"]
+    changes: list[dict[str, Any]] = [{"unit": "metres"}, {"groups": {}}, {"schema": "twinpix.report/1"}]
+    for change in changes:
+        assert not valid.is_valid(value | change)
+    del value["unit"]
+    assert not valid.is_valid(value)
 
 
 def test_query(photos: Path) -> None:

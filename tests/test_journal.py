@@ -52,6 +52,24 @@ def failing(monkeypatch: pytest.MonkeyPatch, first: int, *, last: int) -> list[i
     return count
 
 
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_journal_says_why_each_file_went(action: str, tmp_path: Path) -> None:
+    found = fresh(tmp_path / "library", action, groups=2)
+    assert run(["resolve", found, *options(action), "--apply"]) == 0
+    (session,) = journal.read("r.journal.jsonl").sessions
+    groups = {group.id: group for group in twinpix.Report.load(found).groups}
+    assert set(session.why) == set(session.steps)
+    for number, step in session.steps.items():
+        why = session.why[number]
+        if action == "copy":
+            assert why.relation == ""
+            continue
+        matches = {match.b: match for match in groups[why.group].matches}
+        if match := matches.get(step.path):
+            assert (why.relation, why.distance) == (match.relation, match.distance)
+    assert {why.group for why in session.why.values()} - {0} == set(groups)
+
+
 # -- F6: a line cannot be written ------------------------------------------------------------------------
 
 

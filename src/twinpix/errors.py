@@ -1,6 +1,6 @@
 """Every error twinpix raises on purpose, each with the exit code it becomes on the command line."""
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class Exit(IntEnum):
@@ -15,6 +15,15 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+class SkipKind(StrEnum):
+    """Why an action leaves a file alone, as far as programs decide by it; the words are in the row's `reason`."""
+
+    OTHER = "other"
+    OTHER_BYTES = "other-bytes"  # the action takes files of the keeper's bytes only
+    WITH_COMPANION = "with-companion"  # a companion file of it would be lost, or separated from it
+    NOT_COPIED = "not-copied"  # no image and no companion file of one
+
+
 class TwinpixError(Exception):
     """Something the user can act on; its message says what, where and what to do next."""
 
@@ -22,9 +31,13 @@ class TwinpixError(Exception):
 
 
 class UsageError(TwinpixError):
-    """A wrong option, an unknown plugin, a path that is not there."""
+    """A wrong option, an unknown plugin, a path that is not there; `reason` is the last part of its message."""
 
     exit_code = Exit.USAGE
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class OutputError(TwinpixError):
@@ -59,6 +72,10 @@ class WorkerError(TwinpixError):
 
 class StepError(Exception):
     """One file is left alone, for this reason. Becomes a row, never ends a run."""
+
+    def __init__(self, message: str, kind: SkipKind = SkipKind.OTHER) -> None:
+        super().__init__(message)
+        self.kind = kind
 
     @property
     def reason(self) -> str:

@@ -3,10 +3,11 @@
     {"journal": "twinpix.journal/1", "action": ..., "options": ..., "report": ..., "created": ...,
      "digest": of the report's bytes, "roots": [path, ...]}   a session begins
     {"keep": [path, facts, digest]}    stays, of an action without a way back: a run that goes on checks it again
-    {"unit": [[number, path, target, facts, digest, keeper, aside], ...]}   planned to go together, or not at all
+    {"unit": [[number, path, target, facts, digest, keeper, aside], ...],   planned to go together, or not at all
+     "group": number in the report, "relation": to the keeper, "distance": from it}   why they go, where that is known
     {"target": number, "to": path}     the name was taken by then: it goes there
     {"folder": path}                   is about to be made
-    {"done": number} {"failed": number, "why": ...} {"undone": number}
+    {"done": number} {"failed": number, "why": ..., "system": true for an error of the system} {"undone": number}
     {"ready": true}                    all of it is on the disk, the first step may be taken
     {"end": "done" | "stopped" | "recovered"}   how the session ended
 
@@ -24,18 +25,26 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from twinpix import files, owners
 from twinpix.errors import OutputError, ReportError, UsageError, system_reason
-from twinpix.model import Facts, Stays, Step
+from twinpix.model import Facts, Stays, Step, Unit
 
 SCHEMA = "twinpix.journal/1"
-SYSTEM = "could not be dealt with"  # how the reason begins of a step that the system gave an error for
+_OLD_SYSTEM = "could not be dealt with"  # how `why` begins, in journals without "system"
 _HEAD = b'{"journal":"' + SCHEMA.encode() + b'"'
 _ASIDE = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, StopIteration, RecursionError)
 _AHEAD = 4096  # lines that are written at once
+
+
+class Why(NamedTuple):
+    """Why a file was acted on; journals of older versions do not say."""
+
+    group: int  # in the report; 0: none, or not said
+    relation: str  # to the keeper; "" where it has no match with it, or not said
+    distance: float | None  # from the keeper
 
 
 @dataclass(slots=True)
@@ -50,6 +59,7 @@ class Session:
     roots: list[str] = field(default_factory=list)  # absolute; what its steps act on lies in or beside them
     steps: dict[int, Step] = field(default_factory=dict)
     units: list[list[int]] = field(default_factory=list)  # numbers of steps
+    why: dict[int, Why] = field(default_factory=dict)  # of each step
     stays: dict[str, Stays] = field(default_factory=dict)  # by path
     folders: list[str] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
@@ -117,7 +127,7 @@ class Journal:
         action: str,
         options: Mapping[str, str],
         report: str,
-        units: Iterable[Sequence[Step]],
+        units: Iterable[Unit],
         stays: Iterable[Stays] = (),
         *,
         roots: Sequence[str] = (),
@@ -127,8 +137,8 @@ class Journal:
         head = {"journal": SCHEMA, "action": action, "options": dict(options), "report": report, "created": created}
         head |= {"digest": digest_of(report) if report else "", "roots": list(roots)}
         lines = [_line(head), *(_line({"keep": [each.path, list(each.facts), each.digest]}) for each in stays)]
-        for steps in units:
-            lines.append(_line({"unit": [_row(step) for step in steps]}))
+        for unit in units:
+            lines.append(_line({"unit": [_row(step) for step in unit.steps], **_why(unit)}))
             if len(lines) >= _AHEAD:
                 self._write(b"".join(lines))
                 lines.clear()
@@ -195,6 +205,14 @@ def digest_of(report: str) -> str:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError:
         return ""
+
+
+def _why(unit: Unit) -> dict[str, Any]:
+    """The group of a duplicate, and how it is related to the keeper."""
+    why: dict[str, Any] = {"group": unit.group} if unit.group else {}
+    if unit.match:
+        why |= {"relation": unit.match.relation, "distance": unit.match.distance}
+    return why
 
 
 def _row(step: Step) -> list[Any]:
@@ -269,6 +287,8 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
         steps = [_step(row) for row in entry["unit"]]
         sessions[-1].steps.update((step.number, step) for step in steps)
         sessions[-1].units.append([step.number for step in steps])
+        why = Why(int(entry.get("group", 0)), str(entry.get("relation", "")), entry.get("distance"))
+        sessions[-1].why.update((step.number, why) for step in steps)
     elif "keep" in entry:
         path, facts, digest = entry["keep"]
         sessions[-1].stays[_path(path)] = Stays(0, path, "", _facts(facts), str(digest))
@@ -286,7 +306,7 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
         number = entry[kind]
         session = next(session for session in reversed(sessions) if number in session.steps)
         getattr(session, kind).add(number)
-        if kind == "failed" and str(entry.get("why", "")).startswith(SYSTEM):
+        if kind == "failed" and entry.get("system", str(entry.get("why", "")).startswith(_OLD_SYSTEM)):
             session.doubtful.add(number)
 
 

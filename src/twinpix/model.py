@@ -1,4 +1,4 @@
-"""The types that every room shares. Imports nothing of twinpix."""
+"""The types that all packages share. Imports nothing of twinpix but its errors."""
 
 import importlib
 import math
@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from twinpix.errors import SkipKind
 
 SCHEMA = "twinpix.report/2"
 SCHEMAS = ("twinpix.report/1", SCHEMA)
@@ -292,6 +294,7 @@ class Guarded:
     path: str
     information: int
     reason: str
+    by_keypoints: bool = False  # matched by its keypoints too
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,8 +442,9 @@ class Unit(NamedTuple):
     """An image and what belongs to it: all of it goes, or nothing."""
 
     group: int  # number of the group; 0: none
-    how: str  # how it differs from what stays
     steps: list[Step]
+    match: Match | None = None  # with the keeper; None: matched through another image, or no duplicate
+    reason: str = ""  # why an image that is no keeper is copied with the keepers; "" where that needs no reason
 
 
 class Left(NamedTuple):
@@ -450,6 +454,7 @@ class Left(NamedTuple):
     reason: str
     group: int = 0
     refused: bool = False  # it was to be acted on, and is not as it was or cannot be
+    kind: SkipKind = SkipKind.OTHER
 
 
 class Stays(NamedTuple):
@@ -460,6 +465,7 @@ class Stays(NamedTuple):
     reason: str
     facts: Facts
     digest: str
+    companion: bool = False  # a companion file of a keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,6 +481,7 @@ class Plan:
     units: list[Unit]
     left: list[Left]
     already: int = 0  # files that an earlier run has dealt with
+    unit: DistanceUnit = "bits"  # of the distances in `Unit.match`
 
     @property
     def steps(self) -> list[Step]:

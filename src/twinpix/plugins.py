@@ -103,7 +103,8 @@ def build(package: str, name: str, given: Mapping[str, str]) -> Any:
     try:
         return cls(**{key: _convert(name, key, value, fields[key].type) for key, value in given.items()})
     except ValueError as error:
-        raise UsageError(f"{name}:{','.join(f'{key}={value}' for key, value in given.items())}: {error}") from None
+        text = ",".join(f"{key}={value}" for key, value in given.items())
+        raise UsageError(f"{name}:{text}: {error}", reason=str(error)) from None
 
 
 def options(cls: type[Any]) -> Mapping[str, dataclasses.Field[Any]]:

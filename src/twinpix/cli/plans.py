@@ -7,15 +7,13 @@ from collections.abc import Iterator
 
 from twinpix import actions
 from twinpix.cli.command import program
-from twinpix.errors import Exit
+from twinpix.errors import Exit, SkipKind
 from twinpix.imaging import claims_image
 from twinpix.model import Left, Plan, Unit
 from twinpix.pipeline.applying import STOPPED, Outcome
-from twinpix.pipeline.bundling import COMPANION, STAYS_WITH
-from twinpix.pipeline.leftovers import NOT_COPIED
-from twinpix.pipeline.planning import OTHER_BYTES
 from twinpix.report import bytes_text, plural, printable
 from twinpix.report.json import dumps
+from twinpix.report.text import how
 
 _SHOWN = 20  # files left alone that are spelled out after an act
 
@@ -30,29 +28,30 @@ def lines(plan: Plan) -> Iterator[str]:
     action, here = actions.of(plan), f"{os.getcwd()}{os.sep}"
     if action.on == "kept":
         for unit in plan.units:
-            yield from _unit(unit, action.verb, here)
+            yield from _unit(unit, plan, action, here)
     else:
-        yield from _groups(plan, action.verb, here)
+        yield from _groups(plan, action, here)
     loose = [left for left in plan.left if not left.group]
     for left in loose:
         yield f"left  {shown(left.path, here)}: {printable(left.reason)}"
     if others := len(plan.left) - len(_told(plan)):
         what = "is" if others == 1 else "are"
         yield f"{plural(others, 'duplicate')} {what} not the same bytes as what stays: --move and --trash take those"
-    if held := sum(left.reason.startswith(STAYS_WITH) for left in plan.left):
+    if held := sum(left.kind is SkipKind.WITH_COMPANION for left in plan.left):
         what = "stays for its companion files" if held == 1 else "stay for their companion files"
         yield f"{plural(held, 'duplicate')} {what}: --sidecars all takes both, --sidecars keep the image alone"
     yield from _uncopied(plan)
     yield _sum(plan, action)
 
 
-def _groups(plan: Plan, verb: str, here: str) -> Iterator[str]:
+def _groups(plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
+    verb = action.verb
     rows: dict[int, list[str]] = defaultdict(list)
-    for stay in (stay for stay in plan.stays if stay.reason != COMPANION):
+    for stay in (stay for stay in plan.stays if not stay.companion):
         rows[stay.group].append(f"  {'keep':{len(verb)}}  {shown(stay.path, here)}  ({printable(stay.reason)})")
     untouched = set(rows)
     for unit in plan.units:
-        rows[unit.group] += _unit(unit, verb, here)
+        rows[unit.group] += _unit(unit, plan, action, here)
         untouched.discard(unit.group)
     for left in _told(plan):
         rows[left.group].append(f"  {'left':{len(verb)}}  {shown(left.path, here)}: {printable(left.reason)}")
@@ -65,21 +64,28 @@ def _groups(plan: Plan, verb: str, here: str) -> Iterator[str]:
 
 def _told(plan: Plan) -> list[Left]:
     """What is left alone for a reason of its own; that links are made of equal bytes only is said once."""
-    return [left for left in plan.left if left.reason != OTHER_BYTES]
+    return [left for left in plan.left if left.kind is not SkipKind.OTHER_BYTES]
 
 
-def _unit(unit: Unit, verb: str, here: str) -> Iterator[str]:
+def _unit(unit: Unit, plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
     first, *others = unit.steps
-    size = bytes_text(first.facts.size)
-    told = f"{size}, {printable(unit.how)}" if unit.how else size
+    verb, size, words = action.verb, bytes_text(first.facts.size), _how(unit, plan, action)
+    told = f"{size}, {printable(words)}" if words else size
     where = f"  -> {shown(first.target, here)}" if first.target else ""
     yield f"  {verb:4}  {shown(first.path, here)}  ({told}){where}"
     for step in others:
         yield f"  {'':{max(4, len(verb))}}  with {shown(step.path, here)}"
 
 
+def _how(unit: Unit, plan: Plan, action: actions.Action) -> str:
+    """How a duplicate differs from the keeper, or why an image is copied though it is no keeper; in words."""
+    if action.on == "kept" or not unit.group:
+        return unit.reason
+    return how(unit.match, in_bits=plan.unit == "bits")
+
+
 def _uncopied(plan: Plan) -> Iterator[str]:
-    if count := sum(left.reason.startswith(NOT_COPIED) for left in plan.left):
+    if count := sum(left.kind is SkipKind.NOT_COPIED for left in plan.left):
         what = "is" if count == 1 else "are"
         yield f"{plural(count, 'file')} {what} not copied: see to them before you remove what was scanned"
 
@@ -131,6 +137,7 @@ def left_alone(rows: list[Left]) -> Iterator[str]:
 
 def as_json(plan: Plan, outcome: Outcome | None = None) -> str:
     """A plan, and what became of it, for programs; paths are absolute."""
+    action = actions.of(plan)
     value = {
         "action": plan.action,
         "options": plan.options,
@@ -141,7 +148,9 @@ def as_json(plan: Plan, outcome: Outcome | None = None) -> str:
         "units": [
             {
                 "group": unit.group,
-                "how": unit.how,
+                "how": _how(unit, plan, action),
+                "relation": unit.match.relation if unit.match else None,
+                "distance": unit.match.distance if unit.match else None,
                 "files": [{"path": step.path, "size": step.facts.size, "target": step.target} for step in unit.steps],
             }
             for unit in plan.units
@@ -159,5 +168,5 @@ def exit_code(outcome: Outcome) -> Exit:
         return Exit.INTERRUPTED
     if outcome.stopped or any(left.refused for left in outcome.left):
         return Exit.REFUSED
-    uncopied = any(left.reason.startswith(NOT_COPIED) for left in outcome.left)
+    uncopied = any(left.kind is SkipKind.NOT_COPIED for left in outcome.left)
     return Exit.SOME_FAILED if uncopied else Exit.DONE

@@ -67,7 +67,7 @@ def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
 def _begin(plan: Plan, units: Sequence[Unit], log: journal.Journal, action: actions.Action) -> None:
     stays = plan.stays if action.permanent else ()
     try:
-        log.begin(plan.action, plan.options, plan.report, (unit.steps for unit in units), stays, roots=plan.roots)
+        log.begin(plan.action, plan.options, plan.report, units, stays, roots=plan.roots)
     except journal.WriteError as error:
         why = f"cannot write the journal {log.path}: {system_reason(error)}"
         raise OutputError(f"{why}; nothing was done. Make room, or name another with --journal") from None
@@ -188,7 +188,7 @@ class _Run:
                 self.outcome.bytes += step.facts.size
         for step in unit.steps[len(done) :]:
             if step.number not in self.unsettled:
-                log.note_soon(failed=step.number, why=why)
+                log.note_soon(failed=step.number, why=why, system=_is_of_system(error))
             elif os.path.lexists(step.aside + files.ASIDE):
                 why += f"; its old bytes are at {printable(step.aside + files.ASIDE)}, which the next run mends"
         self.outcome.left.append(Left(unit.steps[0].path, why, unit.group, refused=True))
@@ -201,5 +201,10 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, journal.WriteError):
         return f"the journal could not be written: {system_reason(error)}"
     if isinstance(error, OSError):
-        return f"{journal.SYSTEM}: {system_reason(error)}"
+        return f"could not be dealt with: {system_reason(error)}"
     return str(error)
+
+
+def _is_of_system(error: Exception) -> bool:
+    """True where the system gave an error for a file, which may hide that the step went to its end."""
+    return isinstance(error, OSError) and not isinstance(error, journal.WriteError)

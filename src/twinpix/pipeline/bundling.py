@@ -12,7 +12,7 @@ from functools import cache
 from typing import Literal
 
 from twinpix import files
-from twinpix.errors import StepError
+from twinpix.errors import SkipKind, StepError
 from twinpix.model import Left, Stays
 from twinpix.pipeline.companion_kinds import key, stem_of
 from twinpix.pipeline.companions import Folders
@@ -21,8 +21,7 @@ from twinpix.report import printable
 
 Sidecars = Literal["keep", "same", "all"]
 SIDECARS: tuple[Sidecars, ...] = ("keep", "same", "all")
-COMPANION = "companion file"  # the reason for which a companion of what stays is in a plan
-STAYS_WITH = "stays with its companion file"
+_STAYS_WITH = "stays with its companion file"
 
 
 @dataclass
@@ -65,7 +64,11 @@ class Bundler:
             try:
                 sides = [self._side(path, takers[path], takers) for path in paths if path in takers]
             except StepError as error:
-                self.left += [Left(image.path, str(error), image.group) for image in going if image.path in self.items]
+                self.left += [
+                    Left(image.path, str(error), image.group, kind=error.kind)
+                    for image in going
+                    if image.path in self.items
+                ]
                 continue
             gone.update(paths)
             yield [*going, *sides]
@@ -115,7 +118,7 @@ class Bundler:
         first = self._images[images[0]]
         name = printable(os.path.basename(side))
         if side in self._relied:
-            raise StepError(f"{STAYS_WITH} {name}, which other images are duplicates of")
+            raise StepError(f"{_STAYS_WITH} {name}, which other images are duplicates of", SkipKind.WITH_COMPANION)
         facts = files.look(side)
         others = [
             other
@@ -127,12 +130,12 @@ class Bundler:
             there = files.look(other)
             if there.size == facts.size and there[:2] != facts[:2] and self._digest(side) == self._digest(other):
                 if other not in self.stays:
-                    self.stays[other] = Stays(first.group, other, COMPANION, there, self._digest(other))
-                return first._replace(path=side, how="", facts=facts, digest=self._digest(side), keeper=other)
+                    self.stays[other] = Stays(first.group, other, "companion file", there, self._digest(other), True)
+                return first._replace(path=side, match=None, facts=facts, digest=self._digest(side), keeper=other)
         if not self.everything:
             has = f"{printable(others[0])} has other bytes" if others else "the image that stays has none of that kind"
-            raise StepError(f"{STAYS_WITH} {name}: {has}")
-        return first._replace(path=side, how="", facts=facts, digest=self._digest(side))
+            raise StepError(f"{_STAYS_WITH} {name}: {has}", SkipKind.WITH_COMPANION)
+        return first._replace(path=side, match=None, facts=facts, digest=self._digest(side))
 
     def _beside_kept(self, item: Item) -> list[str]:
         """The companion files of what stays of an image's group."""

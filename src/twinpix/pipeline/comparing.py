@@ -28,7 +28,7 @@ from twinpix.verify.maps import overlap, placed
 from twinpix.verify.matching import fits, found
 from twinpix.verify.weighing import FEW, OVERLAP
 
-UNDECIDED = "too little detail to tell"
+_UNDECIDED = "too little detail to tell"
 """With this a verdict begins where there is next to nothing to see: such pictures are not said to be different."""
 
 _NEAR = 8.0  # in a view, between where a point should be and where it is
@@ -59,7 +59,9 @@ class Comparison:
     a: str
     b: str
     relation: Relation | None
-    verdict: str
+    conclusion: str  # in words
+    numbers: str  # what it rests on, in words; "" where the conclusion says it
+    undecided: bool  # there is too little to see to tell
     distances: list[Distance]  # of the methods that have one
     qualities: tuple[int, int]  # PDQ's, 0 to 100
     information: tuple[int, int]
@@ -75,9 +77,9 @@ class Comparison:
         return self.relation is not None and self.relation != "similar-scene"
 
     @property
-    def undecided(self) -> bool:
-        """True where there is too little to see to tell."""
-        return self.relation is None and self.verdict.startswith(UNDECIDED)
+    def verdict(self) -> str:
+        """The conclusion and what it rests on, in words."""
+        return str(Words(self.conclusion, self.numbers))
 
 
 def compare(
@@ -136,18 +138,19 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
         raise CompareError(f"cannot compare {names[0]} and {names[1]}: {verify.reason_of(error)}") from error
     decisive = next((d for d in distances if d.method == judge), None)
     if decisive is None or seen.settled:
-        relation, verdict = seen.relation, seen.words
+        relation, words, undecided = seen.relation, seen.words, seen.undecided
     else:
-        relation, verdict = _verdict(pictures, mine, decisive)
+        (relation, words), undecided = _verdict(pictures, mine, decisive), False
     matrices = [PDQ().prepare(picture) for picture in pictures]
     return Comparison(
         *names,
         relation,
-        verdict,
+        *words,
+        undecided,
         distances,
         (PDQ().quality(matrices[0]), PDQ().quality(matrices[1])),
         (information[0], information[1]),
-        "" if seen.settled else seen.words,
+        "" if seen.settled else str(seen.words),
         decisive is None,
         seen.look,
         seen.views,
@@ -163,14 +166,25 @@ class _Decoded(NamedTuple):
     view: View
 
 
+class Words(NamedTuple):
+    """A conclusion and what it rests on."""
+
+    conclusion: str
+    numbers: str = ""
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, self))
+
+
 class _Seen(NamedTuple):
     """What the second look says; it is settled where no method is asked any more."""
 
     relation: Relation | None
-    words: str
+    words: Words
     look: Look
     views: tuple[View, View]  # as it compared them
     settled: bool
+    undecided: bool = False
 
 
 def _usable() -> Iterator[Fingerprint]:
@@ -232,7 +246,7 @@ def _apart(decisive: Distance, gap: float) -> str:
     return f"{shown(gap)} {unit}, radius {shown(decisive.radius)}"
 
 
-def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, str]:
+def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, Words]:
     """What a method says by its distance."""
     gap, turn = decisive.distance, 0
     if gap > decisive.radius:
@@ -240,13 +254,13 @@ def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -
     if gap > decisive.radius:
         return (
             None,
-            f"different pictures, by {decisive.method} ({_apart(decisive, decisive.distance)})",
+            Words(f"different pictures, by {decisive.method} ({_apart(decisive, decisive.distance)})"),
         )
     results = [Result(None, p.width, p.height) for p in pictures]
     relation = relate.relation(method, results[0], results[1], gap, turn)
     return (
         relation,
-        f"the same picture, {relation}, by {decisive.method} ({_apart(decisive, gap)})",
+        Words(f"the same picture, {relation}, by {decisive.method} ({_apart(decisive, gap)})"),
     )
 
 
@@ -268,13 +282,13 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _
     views = a, b = verify.as_seen(look, a, b)
     look, on = _drawable(look, a, b, maps)
     if information < INFORMATION_FLOOR:
-        nothing = f"{UNDECIDED}: blank, flat or softly graded"
-        return _Seen(None, nothing, look._replace(relation=None, detail="", back=""), views, True)
-    return _Seen(look.relation, _words(look, on, least), look, views, False)
+        nothing = Words(_UNDECIDED, "blank, flat or softly graded")
+        return _Seen(None, nothing, look._replace(relation=None, detail="", back=""), views, True, True)
+    return _Seen(look.relation, _words(look, on, least), look, views, False, not look.relation and on.blocks < FEW)
 
 
 def _identical(relation: Relation, words: str, there: Map, views: tuple[View, View]) -> _Seen:
-    return _Seen(relation, words, Look(relation, "", "", 1.0, (1.0, 1.0), 0, there), views, True)
+    return _Seen(relation, Words(words), Look(relation, "", "", 1.0, (1.0, 1.0), 0, there), views, True)
 
 
 class _On(NamedTuple):
@@ -340,18 +354,18 @@ def lying(points: int) -> str:
     return f"{plural(points, 'point') if points else 'no points'} {'lies' if points == 1 else 'lie'} on each other"
 
 
-def _words(look: Look, on: Agreement, least: float) -> str:
+def _words(look: Look, on: Agreement, least: float) -> Words:
     share, points = f"{look.agrees:.0%}", lying(look.points)
     if look.same:
         needed = f", {points}" if look.points else ""
-        return f"the same picture: {look.detail or look.relation}; {share} of what both show agrees{needed}"
+        return Words("the same picture", f"{look.detail or look.relation}; {share} of what both show agrees{needed}")
     if look.relation == "similar-scene":
-        return f"no copies, but one scene: {points}, {_unlike(look, on, least)}"
+        return Words("no copies, but one scene", f"{points}, {_unlike(look, on, least)}")
     if on.blocks < FEW:
-        return f"{UNDECIDED}: next to nothing stands out where they lie on each other, {points}"
+        return Words(_UNDECIDED, f"next to nothing stands out where they lie on each other, {points}")
     if look.agrees < least:
-        return f"different pictures: where they fit best only {share} agrees, {points}"
-    return f"different pictures: where they fit best {share} agrees, {_but(look)}, {points}"
+        return Words("different pictures", f"where they fit best only {share} agrees, {points}")
+    return Words("different pictures", f"where they fit best {share} agrees, {_but(look)}, {points}")
 
 
 def _unlike(look: Look, on: Agreement, least: float) -> str:

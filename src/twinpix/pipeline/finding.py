@@ -22,7 +22,7 @@ from twinpix.pipeline.nodes import Nodes, is_low
 from twinpix.pipeline.options import Options, Paths, names_of
 from twinpix.pipeline.pairing import Paired, paired
 from twinpix.pipeline.progress import ProgressLike, progress_of
-from twinpix.report import plural, printable
+from twinpix.report import matched_only, plural, printable
 
 _SIZE, _MTIME = Stamp._fields.index("size"), Stamp._fields.index("mtime_ns")
 
@@ -165,11 +165,11 @@ def _named_re_encoded(images: Images, pairs: Paired) -> set[int]:
 
 
 def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
-    how = "identical, or by its points" if fingerprints.by_pixels(method) else "identical"
-    why = f"little stands out of it (blank, flat or softly graded): matched only when {how}"
+    by_keypoints = fingerprints.by_pixels(method)
+    why = f"little stands out of it (blank, flat or softly graded): {matched_only(by_keypoints)}"
     information = images.contents.column("information")
     return [
-        Guarded(images.refs.uris[file], int(information[images.content[file]]), why)
+        Guarded(images.refs.uris[file], int(information[images.content[file]]), why, by_keypoints)
         for file in images.files_where(is_low(images.contents))
     ]
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from twinpix import files
 from twinpix.actions import Scope
-from twinpix.errors import StepError
+from twinpix.errors import SkipKind, StepError
 from twinpix.imaging import claims_image
 from twinpix.managed import is_library
 from twinpix.model import Left, Step
 from twinpix.pipeline.companions import Folders
 
-NOT_COPIED = "is not copied"
+_NOT_COPIED = "is not copied"
 _WASTE = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", ".localized"})  # made anew by systems
 _WASTE_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
 
@@ -33,7 +33,7 @@ def uncopied(
         if path in copied or path in discards or path in done or _is_own(path, own):
             continue
         if why:
-            yield Left(path, f"{NOT_COPIED}: {why}")
+            yield Left(path, f"{_NOT_COPIED}: {why}", kind=SkipKind.NOT_COPIED)
             continue
         try:
             facts = files.look(path)
@@ -42,7 +42,7 @@ def uncopied(
         if facts[:2] in inodes or (path in spare and _is_among(path, alike)):
             continue
         what = "it was not scanned" if claims_image(path) else "it is no image, nor a companion file of one"
-        yield Left(path, f"{NOT_COPIED}: {what}")
+        yield Left(path, f"{_NOT_COPIED}: {what}", kind=SkipKind.NOT_COPIED)
 
 
 def _files(scope: Scope) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from twinpix import files
 from twinpix.actions import Action, Scope
 from twinpix.actions.base import Outside, above, is_within
-from twinpix.model import Facts, Report
+from twinpix.model import Facts, Match, Report
 from twinpix.pipeline.companion_kinds import is_annotations, key
 from twinpix.pipeline.trusting import absolute
 
@@ -21,11 +21,12 @@ class Item(NamedTuple):
 
     path: str  # absolute
     group: int
-    how: str
+    match: Match | None  # with the keeper; None: matched through another image, or no duplicate
     facts: Facts
     digest: str
     keeper: str
     root: int
+    reason: str = ""  # why an image that is no keeper is copied with the keepers
 
 
 class Names:

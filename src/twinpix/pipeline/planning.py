@@ -10,7 +10,7 @@ from twinpix import actions, files, plugins
 from twinpix.actions import Action, Scope
 from twinpix.actions.base import above, is_within_any
 from twinpix.emptied import IN_EMPTIED, in_emptied
-from twinpix.errors import ReportError, StepError
+from twinpix.errors import ReportError, SkipKind, StepError
 from twinpix.imaging import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
@@ -25,7 +25,6 @@ from twinpix.pipeline.placing import Item, Names, folder_of
 from twinpix.pipeline.rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.pipeline.trusting import Places, scope_of, sound_places
 from twinpix.report import printable
-from twinpix.report.text import how
 
 
 def plan(
@@ -87,13 +86,12 @@ def plan(
         units=units,
         left=planner.left,
         already=planner.already,
+        unit=report.unit,
     )
 
 
-UNREAD = "could not be read as an image"
-OTHER_BYTES = "is not the same bytes as what stays, so a link would lose it"
-
-
+_UNREAD = "could not be read as an image"
+_OTHER_BYTES = "is not the same bytes as what stays, so a link would lose it"
 _IDENTICAL = ("identical-file", "identical-pixels")
 
 
@@ -179,10 +177,10 @@ class _Planner:
                 self._check_pair(keeper, member, match)
                 if in_emptied(keepers[0].path) and not in_emptied(path):
                     raise _ByRuleError(f"the one that stays {IN_EMPTIED}")
-                self._take(group.id, member, path, how(match, in_bits=self.report.in_bits), keepers)
+                self._take(group.id, member, path, match, keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)
-                self.left.append(Left(path, str(error), group.id, refused=refused))
+                self.left.append(Left(path, str(error), group.id, refused, error.kind))
 
     def _check_pair(self, keeper: Member, member: Member, match: Match | None) -> None:
         """Raise for a duplicate that is none of those asked for, or that what stays may not replace."""
@@ -200,7 +198,7 @@ class _Planner:
             relation = "related to the image that stays only through a third" if match is None else match.relation
             raise _ByRuleError(f"is {relation}: only {', '.join(sorted(self.only))} was asked for")
 
-    def _take(self, group: int, member: Member, path: str, told: str, keepers: Sequence[Stays]) -> None:
+    def _take(self, group: int, member: Member, path: str, match: Match | None, keepers: Sequence[Stays]) -> None:
         if in_library(path):
             if member.protected:
                 raise _ByRuleError(IN_LIBRARY)
@@ -214,13 +212,13 @@ class _Planner:
         else:
             facts = self._facts(member, path)
             if self.action.identical and not equal:
-                raise _ByRuleError(OTHER_BYTES)
+                raise _ByRuleError(_OTHER_BYTES, SkipKind.OTHER_BYTES)
             other = self._inodes.setdefault(facts[:2], path)
             if other != path:
                 raise StepError(f"is another name of {printable(other)}")
             if not self._is_inside(path):
                 raise StepError("lies behind a symbolic link that leads out of the scanned folders")
-            self.items[path] = Item(path, group, told, facts, member.digest, keeper.path, member.root)
+            self.items[path] = Item(path, group, match, facts, member.digest, keeper.path, member.root)
 
     def _was_dealt_with(self, path: str, file: Member | Unique) -> bool:
         """True when an earlier run has acted on this very file: cameras give their names again and again."""
@@ -284,7 +282,7 @@ class _Planner:
                 self.already += 1
                 continue
             with contextlib.suppress(StepError):
-                self.items[path] = Item(path, 0, UNREAD, files.look(os.path.realpath(path)), "", "", -1)
+                self.items[path] = Item(path, 0, None, files.look(os.path.realpath(path)), "", "", -1, _UNREAD)
 
     def _keep(self, image: Member | Unique, group: int, why: str = "") -> bool:
         """Take up an image to be copied; False for one that is not as it was. A reference is only looked at, since it
@@ -304,7 +302,7 @@ class _Planner:
         if dealt_with:
             self.already += 1
         elif not (isinstance(image, Member) and image.reference) or in_library(path):
-            self.items[path] = Item(path, group, why, facts, image.digest, "", image.root)
+            self.items[path] = Item(path, group, None, facts, image.digest, "", image.root, why)
         return True
 
     # -- what goes together, and where
@@ -317,7 +315,8 @@ class _Planner:
         for together in self._bundles():
             for part, target in zip(together, names.of(together), strict=True):
                 steps.append(Step(len(steps), part.path, target, part.facts, part.digest, part.keeper))
-            out.append(Unit(together[0].group, together[0].how, steps[len(steps) - len(together) :]))
+            first = together[0]
+            out.append(Unit(first.group, steps[len(steps) - len(together) :], first.match, first.reason))
         gone = {step.path for step in steps}
         self.stays = [stays for stays in self.stays if self.action.on == "kept" or stays.path not in gone]
         return out
@@ -356,7 +355,7 @@ class _Planner:
             paths = [path for path in companions.sidecars if path not in self.items and self._may_go(path)]
             images = [item, *(self.items[other] for other in companions.pair if other in self.items)]
             try:
-                sides = [item._replace(path=path, facts=files.look(path), digest="", how="") for path in paths]
+                sides = [item._replace(path=path, facts=files.look(path), digest="", match=None) for path in paths]
             except StepError as error:
                 self.left.append(Left(item.path, str(error), item.group))
                 continue
@@ -377,7 +376,7 @@ class _Planner:
             if free and files.digest_of(twin, stays) == (digest := files.digest_of(other, mine)):
                 self._relied.add(twin)
                 self.stays.append(Stays(item.group, twin, "other half", stays, digest))
-                return item._replace(path=other, facts=mine, digest=digest, keeper=twin, how="identical-file")
+                return item._replace(path=other, facts=mine, digest=digest, keeper=twin, match=None)
         raise StepError(f"its other half, {printable(os.path.basename(other))}, stays")
 
     def _may_go(self, side: str) -> bool:

@@ -157,7 +157,7 @@ def _colour(relation: Relation | None, *, undecided: bool) -> Colour:
 
 
 def _head(comparison: Comparison, width: int) -> Image.Image:
-    said, _, numbers = comparison.verdict.partition(": ")
+    said, numbers = comparison.conclusion, comparison.numbers
     colour = _colour(comparison.relation, undecided=comparison.undecided)
     parts = [lettering.badge(said[:1].upper() + said[1:], colour)]
     if numbers:

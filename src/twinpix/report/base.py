@@ -87,6 +87,11 @@ def apart(distance: float, *, in_bits: bool) -> str:
     return f"{plural(int(distance), 'bit')} apart" if in_bits else f"cosine {1 - distance:.2f}"
 
 
+def matched_only(by_keypoints: bool) -> str:
+    """How an image with too little detail for its hash is matched."""
+    return f"matched only when identical{', or by its points' if by_keypoints else ''}"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 image`, `2 images`, `12,000 images`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

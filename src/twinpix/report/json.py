@@ -135,6 +135,18 @@ def _schema_of(data: bytes) -> str:
     return str(value.get("schema", "")) if isinstance(value, dict) else ""
 
 
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a report, draft 2020-12; `report/report-2.schema.json` holds it."""
+    import msgspec
+
+    out = msgspec.json.schema(Report)
+    definition = out["$defs"]["Report"]
+    definition["properties"]["schema"] = {"const": SCHEMA}
+    definition["required"] = [*definition["required"], "unit", "schema"]
+    identifier = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA}
+    return {**identifier, "title": "A report of twinpix", **out}
+
+
 def _escape(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from twinpix.model import Group, Match, Member, Report
 from twinpix.outputs import Kind
-from twinpix.report.base import bytes_text, differs, plural, printable
+from twinpix.report.base import bytes_text, differs, matched_only, plural, printable
 
 _HEAD = re.compile(rb"Group \d+: \d|[\d,]+ images? \(|Similar scenes, not copies:")
 _SHOWN = 10  # failures spelled out; the JSON report has them all
@@ -46,7 +46,7 @@ def summary(report: Report) -> str:
     if report.guarded:
         lines.append(
             f"{plural(c.guarded, 'image')} with too little detail for a hash (blank, flat, softly graded): "
-            + printable(report.guarded[0].reason.rpartition(": ")[2])
+            + matched_only(report.guarded[0].by_keypoints)
         )
     if c.damaged:
         lines.append(f"{plural(c.damaged, 'image')} damaged: coded from what is there, kept only if nothing better is")

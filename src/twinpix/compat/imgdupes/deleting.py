@@ -36,7 +36,7 @@ def delete(kept: Sequence[Image], gone: Sequence[Image]) -> dict[str, str]:
                 raise StepError(IN_LIBRARY)
             if facts[:2] in alive:
                 raise StepError("is another name of one that stays")
-            units.append(Unit(0, "", [Step(number, path, "", facts, "", stays[0].path if stays else "")]))
+            units.append(Unit(0, [Step(number, path, "", facts, "", stays[0].path if stays else "")]))
         except StepError as error:
             left[image.path] = str(error)
     plan = Plan("delete", {}, "", [], [], stays, units, [])

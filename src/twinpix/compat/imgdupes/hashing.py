@@ -28,9 +28,8 @@ def check(options: Options) -> None:
     try:
         fingerprints.make(options.spec)
     except UsageError as error:
-        why = str(error).rpartition(": ")[2]
         raise UsageError(
-            f"{options.hash_method} does not come in {options.bits} bits (size {options.side}): {why}"
+            f"{options.hash_method} does not come in {options.bits} bits (size {options.side}): {error.reason}"
         ) from None
 
 
