@@ -18,7 +18,7 @@ import xxhash
 
 import twinpix
 from twinpix import report
-from twinpix.locking import acting
+from twinpix.act.lock import acting
 
 
 def write_library(folder: Path, groups: int, size: int) -> Path:

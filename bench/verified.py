@@ -54,7 +54,7 @@ LISTED = 40  # false matches whose paths are printed; the sheets show more
 SHOWN = 400  # false matches on the sheets of one folder
 STAGED = """
 import sys, time
-from twinpix.pipeline import terminal
+from twinpix.progress import terminal
 class Stages(terminal.NotesOnly):
     def start(self, stage, total):
         self.stage_name, self.since = stage, time.monotonic()

@@ -19,10 +19,17 @@ from typing import Any
 
 import twinpix
 from libraries import contents, library, save, tree
-from twinpix import actions, plugins, report
-from twinpix.pipeline import ground
+from twinpix import plugins, report
+from twinpix.act import actions, session
 
-WATCHED = ("twinpix/files.py", "twinpix/journal.py", "twinpix/actions/", "pipeline/applying.py", "send2trash/")
+WATCHED = (
+    "twinpix/act/filesystem.py",
+    "twinpix/rename.py",
+    "twinpix/act/journal.py",
+    "twinpix/act/actions/",
+    "twinpix/act/apply.py",
+    "send2trash/",
+)
 
 
 class Place:
@@ -43,7 +50,7 @@ class Place:
     def apply(self) -> None:
         """One run, as the command does it; raises when a file is left for a reason."""
         place = (plugins.name_of(self.action), actions.options_of(self.action))
-        with ground.on(str(self.report), *place, apply=True) as on:
+        with session.on(str(self.report), *place, apply=True) as on:
             plan = twinpix.plan(
                 report.read(str(self.report)), self.action, dealt_with=on.dealt_with, source=str(self.report)
             )
@@ -52,7 +59,7 @@ class Place:
         assert not bad, bad
 
     def undo(self, *, complete: bool = True) -> None:
-        for name in reversed(ground.journals_of(str(self.report))):
+        for name in reversed(session.journals_of(str(self.report))):
             outcome = twinpix.undo(name)
             assert not (complete and outcome.left), outcome.left
 

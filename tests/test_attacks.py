@@ -14,12 +14,12 @@ from PIL import Image
 
 import twinpix
 from libraries import content, contents, group, library, member, report, save, tree, write
-from twinpix import journal
+from twinpix.act import journal
+from twinpix.act import session as ground
 from twinpix.cli.app import run
 from twinpix.errors import ReportError
 from twinpix.model import Report, Unique
-from twinpix.pipeline import ground
-from twinpix.pipeline.progress import Progress
+from twinpix.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -303,7 +303,7 @@ def test_a_line_that_no_run_wrote_is_said_and_left_out(tmp_path: Path, line: obj
     if isinstance(line, dict) and not line.keys() & {"folder", "done", "end", "to"}:
         line = {"unit": [_row(tmp_path, **line)]}
     text = line if isinstance(line, str) else json.dumps(line)
-    head = '{"journal":"twinpix.journal/1","action":"move","options":{"to":"/o"},"report":"","created":""}'
+    head = '{"journal":"twinpix.act.journal/1","action":"move","options":{"to":"/o"},"report":"","created":""}'
     (tmp_path / "j.jsonl").write_text(f'{head}\n{text}\n{{"ready":true}}\n{{"done":0}}\n')
     before = tree(tmp_path / "photos")
     assert run(["undo", "j.jsonl"]) == 3 or line == {"end": {}}

@@ -17,9 +17,9 @@ from PIL import Image
 
 from twinpix import plugins, search
 from twinpix.errors import OutputError, UsageError
-from twinpix.pipeline.progress import Progress
+from twinpix.progress import Progress
 from twinpix.search import Search, self_join
-from twinpix.search._approximate import is_there
+from twinpix.search.ann.rerank import is_there
 from twinpix.search.base import quiet
 
 NAMES = plugins.names("search")
@@ -282,7 +282,7 @@ def test_options_that_do_not_fit_are_refused(spec: str, option: str) -> None:
 
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_a_library_that_is_not_installed_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twinpix.search._approximate.is_there", lambda library: False)
+    monkeypatch.setattr("twinpix.search.ann.rerank.is_there", lambda library: False)
     with pytest.raises(UsageError, match=r"not installed: pip install 'twinpix\[search\]'"):
         self_join(near("hamming", 9)[0], 1, name)
 
@@ -463,7 +463,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(folder: Path, tmp_path: P
 
 def test_an_index_that_another_run_has_kept_meanwhile_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("hnswlib")
-    from twinpix.search import hnsw
+    from twinpix.search.backends import hnsw
 
     codes, radius = near("hamming", 100)
     self_join(codes, radius, f"hnsw:path={folder}")
@@ -486,7 +486,7 @@ def test_an_index_that_another_run_has_kept_meanwhile_stays(folder: Path, monkey
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twinpix.search._joins.PATIENCE", -1.0)
+    monkeypatch.setattr("twinpix.search.joins.PATIENCE", -1.0)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -504,7 +504,7 @@ def test_auto_is_exact_and_names_a_faster_search(metric: str, monkeypatch: pytes
         warnings.simplefilter("error")
         asked.self_join(codes, radius)
     assert "the approximate --search faiss would take" in asked.hows[1].why
-    monkeypatch.setattr("twinpix.search._approximate.is_there", lambda library: False)
+    monkeypatch.setattr("twinpix.search.ann.rerank.is_there", lambda library: False)
     asked.self_join(codes, radius)
     assert "pip install 'twinpix[search]'" in asked.hows[2].why
     assert all(how.exact for how in asked.hows)
@@ -552,11 +552,11 @@ def test_a_question_to_a_file_of_codes_tells_the_recall(
     import twinpix
 
     file = str(tmp_path / "codes.jsonl")
-    twinpix.write_codes(file, twinpix.header_of(), twinpix.pipeline.encode_files_as_stream(photos, store=None))
+    twinpix.write_codes(file, twinpix.header_of(), twinpix.encode_files_as_stream(photos, store=None))
     exact, asked = Notes(), Notes()
     hits = twinpix.query_codes(photos / "0.png", file, progress=exact)
     assert exact.said == []
-    monkeypatch.setattr("twinpix.pipeline.codes._TOGETHER", 2)
+    monkeypatch.setattr("twinpix.usecases.codes._TOGETHER", 2)
     assert twinpix.query_codes(photos / "0.png", file, search="hnsw", progress=asked) == hits
     (note,) = asked.said
     assert note.startswith("search: hnsw, approximate")
@@ -565,8 +565,8 @@ def test_a_question_to_a_file_of_codes_tells_the_recall(
 
 def test_a_measurement_by_an_approximate_search_says_so(photos: Path) -> None:
     pytest.importorskip("hnswlib")
+    from twinpix.encoding.options import Options
     from twinpix.evaluation.methods import measure
-    from twinpix.pipeline import Options
 
     truth = {"0.png": ["0 small.jpg"], "0 small.jpg": ["0.png"]}
     notes = Notes()
@@ -598,7 +598,7 @@ def test_find_refuses_a_back_end_before_it_reads(photos: Path, monkeypatch: pyte
     def read(*_: Any) -> None:
         raise AssertionError("it reads")
 
-    monkeypatch.setattr("twinpix.pipeline.options.Options.scan", read)
+    monkeypatch.setattr("twinpix.encoding.options.Options.scan", read)
     with pytest.raises(UsageError, match="no search back end is called 'nix'"):
         twinpix.find(photos, store=None, search="nix")
     with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):
@@ -610,7 +610,7 @@ def test_methods_lists_libraries_that_are_missing(
 ) -> None:
     from twinpix.cli.app import run
 
-    monkeypatch.setattr("twinpix.search._approximate.is_there", lambda library: library != "ngtpy")
+    monkeypatch.setattr("twinpix.search.ann.rerank.is_there", lambda library: library != "ngtpy")
     assert run(["methods"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ngt ")]
     assert line.endswith("(ngt is not installed: pip install 'twinpix[search]')")
@@ -635,7 +635,7 @@ def test_usearch_first_breaks_no_other_library(second: str) -> None:
 
 
 def test_the_bar_goes_as_far_as_the_work() -> None:
-    from twinpix.pipeline.progress import Shares
+    from twinpix.progress import Shares
 
     class Steps(Progress):
         done = 0

@@ -17,8 +17,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+import twinpix
 from drawings import draw
-from twinpix import fingerprints, pipeline, plots, plugins
+from twinpix import fingerprints, plugins, ui
+from twinpix.act.regroup import decide_again
+from twinpix.encoding.encoder import CodeTask
+from twinpix.encoding.options import Options
 from twinpix.errors import ImageError, UsageError
 from twinpix.evaluation.copies import find_copies
 from twinpix.evaluation.methods import measure
@@ -27,12 +31,12 @@ from twinpix.fingerprints import _onnx, cnn
 from twinpix.imaging import decode, picture_of
 from twinpix.machine import memory
 from twinpix.model import Decode, Match
-from twinpix.pipeline import Options
-from twinpix.pipeline.coding import CodeTask
+from twinpix.progress import Progress
 from twinpix.report import differs
 from twinpix.report.json import Json, read
 from twinpix.report.text import Text, how
 from twinpix.search import join
+from twinpix.usecases.codes import Coded
 
 pytest.importorskip("onnxruntime")
 
@@ -138,15 +142,15 @@ def test_the_model_in_the_package_is_small_and_described() -> None:
 
 
 def test_find_and_query_and_compare(folder: Path) -> None:
-    report = pipeline.find([folder], method="cnn", strictness="loose", store=None)
+    report = twinpix.find([folder], method="cnn", strictness="loose", store=None)
     assert groups_of(report) == PAIRS
     assert isinstance(report.radius, float)
     assert all(isinstance(match.distance, float) for group in report.groups for match in group.matches)
-    again = pipeline.find([folder], method="cnn", threshold=round(1 - report.radius, 4), store=None)
+    again = twinpix.find([folder], method="cnn", threshold=round(1 - report.radius, 4), store=None)
     assert (groups_of(again), again.radius) == (PAIRS, report.radius)
-    hits, _ = pipeline.query(folder / "1.png", [folder], method="cnn", strictness="loose", store=None)
+    hits, _ = twinpix.query(folder / "1.png", [folder], method="cnn", strictness="loose", store=None)
     assert [Path(hit.path).name for hit in hits] == ["1-small.jpg"]
-    told = pipeline.compare(folder / "1.png", folder / "1-small.jpg", method="cnn")
+    told = twinpix.compare(folder / "1.png", folder / "1-small.jpg", method="cnn")
     assert told.relation == "edited"
     assert "of cosine distance" in told.verdict
 
@@ -179,12 +183,12 @@ def test_a_radius_or_a_threshold_that_is_none(wrong: str) -> None:
 def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> None:
     """That is what tells a report of bits from one of directions."""
     for options in (Options(method="cnn", radius=0, store=None), Options(method="cnn", threshold=1, store=None)):
-        report = pipeline.find([folder], options)
+        report = twinpix.find([folder], options)
         assert (report.radius, type(report.radius)) == (0, float)
-    bits = pipeline.decide_again(pipeline.find([folder], store=None), stricter=4.0)
+    bits = decide_again(twinpix.find([folder], store=None), stricter=4.0)
     assert (bits.radius, type(bits.radius)) == (4, int)
     with pytest.raises(UsageError, match="not nan"):
-        pipeline.decide_again(bits, stricter=float("nan"))
+        decide_again(bits, stricter=float("nan"))
 
 
 def test_distances_are_said_in_what_the_report_counts() -> None:
@@ -203,17 +207,17 @@ def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: 
     values = np.array(image)
     values[0, 0, 0] ^= 1
     Image.fromarray(values).save(photos / "b.png")
-    found = pipeline.find([photos], method="cnn", store=None)
+    found = twinpix.find([photos], method="cnn", store=None)
     (match,) = found.groups[0].matches
     assert (match.distance, type(match.distance), match.relation) == (0, int, "edited")
     saved = tmp_path / "report.json"
     saved.write_text("".join(Json().parts(found)))
-    for told in (found, read(str(saved)), pipeline.decide_again(found, stricter=0)):
+    for told in (found, read(str(saved)), decide_again(found, stricter=0)):
         assert "edited, cosine 1.00" in "".join(Text().parts(told))
-        (unit,) = pipeline.plan(told, f"move:to={tmp_path / 'out'}").units
+        (unit,) = twinpix.plan(told, f"move:to={tmp_path / 'out'}").units
         assert unit.match
         assert differs(unit.match, in_bits=False) == "edited, cosine 1.00"
-        _, other = plots.group_sheet(told.groups[0], in_bits=told.in_bits).axes
+        _, other = ui.group_sheet(told.groups[0], in_bits=told.in_bits).axes
         assert "edited, cosine 1.00" in other.get_xlabel()
 
 
@@ -221,7 +225,7 @@ def test_turned_copies_with_transforms(tmp_path: Path, picture: Callable[..., Im
     for seed in range(2):
         picture(seed).save(tmp_path / f"{seed}.png")
         picture(seed).transpose(Image.Transpose.ROTATE_90).save(tmp_path / f"{seed}-turned.png")
-    report = pipeline.find([tmp_path], method="cnn", transforms=True, radius=0.01, store=None)
+    report = twinpix.find([tmp_path], method="cnn", transforms=True, radius=0.01, store=None)
     assert groups_of(report) == [[f"{seed}-turned.png", f"{seed}.png"] for seed in range(2)]
 
 
@@ -229,7 +233,7 @@ def test_blank_pictures_are_matched_by_identity_alone(tmp_path: Path) -> None:
     for name, shade in (("white", 255), ("black", 0), ("grey", 128)):
         Image.new("RGB", (200, 150), (shade,) * 3).save(tmp_path / f"{name}.png")
     shutil.copy(tmp_path / "grey.png", tmp_path / "grey-too.png")
-    report = pipeline.find([tmp_path], method="cnn", strictness="loose", store=None)
+    report = twinpix.find([tmp_path], method="cnn", strictness="loose", store=None)
     assert groups_of(report) == [["grey-too.png", "grey.png"]]
     assert len(report.guarded) == 4
 
@@ -246,7 +250,7 @@ def test_it_is_quick_to_be_named_and_loads_nothing_heavy() -> None:
 
 def test_a_network_of_ones_own(tmp_path: Path, folder: Path) -> None:
     model = network(tmp_path / "means.onnx")
-    report = pipeline.find([folder], method=f"cnn:model={model}", threshold=0.98, store=None)
+    report = twinpix.find([folder], method=f"cnn:model={model}", threshold=0.98, store=None)
     assert groups_of(report) == PAIRS
     assert report.spec == f"cnn:model={model}"
 
@@ -365,7 +369,7 @@ def test_a_damaged_model(tmp_path: Path, folder: Path, damage: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, len(whole), dtype=np.uint8).tobytes()
     model.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "noise": noise, "text": b"hello"}[damage])
     with pytest.raises(UsageError, match=r"no network that can be run|wants 0 inputs|has no output"):
-        pipeline.find([folder], method=f"cnn:model={model}", store=None)
+        twinpix.find([folder], method=f"cnn:model={model}", store=None)
 
 
 @pytest.mark.parametrize(
@@ -478,17 +482,17 @@ def test_pictures_go_together_where_none_minds(tmp_path: Path, batch: int | str,
 @pytest.mark.parametrize("gain", [np.nan, np.inf, 0.0])
 def test_numbers_that_are_none_become_failures(tmp_path: Path, folder: Path, gain: float) -> None:
     model = network(tmp_path / "m.onnx", gain=gain)
-    report = pipeline.find([folder], method=f"cnn:model={model}", store=None)
+    report = twinpix.find([folder], method=f"cnn:model={model}", store=None)
     assert {(failure.stage, failure.error) for failure in report.failures} == {("code", fingerprints.NOTHING)}
     assert len(report.failures) == 6
-    (row, *_) = pipeline.encode_pictures([("a", draw("scene", 1, (64, 64)))], [f"cnn:model={model}"])
+    (row, *_) = twinpix.encode_pictures([("a", draw("scene", 1, (64, 64)))], [f"cnn:model={model}"])
     assert row.error == fingerprints.NOTHING
 
 
 def test_numbers_that_are_none_are_not_compared(tmp_path: Path, folder: Path) -> None:
     spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=np.nan)}"
     with pytest.raises(UsageError, match="cannot compare them: the network gave no finite numbers"):
-        pipeline.compare(folder / "0.png", folder / "1.png", method=spec)
+        twinpix.compare(folder / "0.png", folder / "1.png", method=spec)
     with pytest.raises(UsageError, match="at least two images"):
         find_copies([folder], [spec], count=1, options=Options(store=None, workers=1))
 
@@ -531,7 +535,7 @@ def test_one_bad_picture_leaves_the_others_of_its_batch_alone(tmp_path: Path, fo
     model = network(tmp_path / "m.onnx", nodes=ratio, mean=[0.0] * 3)
     black = Image.new("RGB", (100, 100))
     black.save(folder / "black.png")
-    report = pipeline.find([folder], method=f"cnn:model={model}", threshold=0.9, store=None)
+    report = twinpix.find([folder], method=f"cnn:model={model}", threshold=0.9, store=None)
     assert [Path(failure.path).name for failure in report.failures] == ["black.png"]
     assert report.counts.images == 6
 
@@ -539,7 +543,7 @@ def test_one_bad_picture_leaves_the_others_of_its_batch_alone(tmp_path: Path, fo
 def test_a_folder_of_broken_images_alone(tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / f"{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
-    report = pipeline.find([tmp_path], method="cnn", store=None)
+    report = twinpix.find([tmp_path], method="cnn", store=None)
     assert (report.counts.images, report.counts.failures) == (0, 5)
 
 
@@ -547,16 +551,16 @@ def test_a_model_swapped_between_two_runs(tmp_path: Path, folder: Path) -> None:
     """Codes of the one in the store are not taken for the other's."""
     store, model = tmp_path / "store.sqlite", tmp_path / "m.onnx"
     network(model, cells=4)
-    (before,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
+    (before,) = twinpix.encode([folder], [f"cnn:model={model}"], store=store).values()
     network(model, cells=4, gain=-1.0)
-    (after,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
+    (after,) = twinpix.encode([folder], [f"cnn:model={model}"], store=store).values()
     np.testing.assert_array_equal(after.codes.view("<f2"), -before.codes.view("<f2"))
     described = json.loads(model.with_suffix(".json").read_text())
     model.with_suffix(".json").write_text(json.dumps(described | {"mean": [0.0] * 3}))
-    (third,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
+    (third,) = twinpix.encode([folder], [f"cnn:model={model}"], store=store).values()
     assert not np.array_equal(third.codes, after.codes)
     network(model, cells=4)
-    (back,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
+    (back,) = twinpix.encode([folder], [f"cnn:model={model}"], store=store).values()
     np.testing.assert_array_equal(back.codes, before.codes)
 
 
@@ -564,24 +568,24 @@ def test_codes_in_a_file_are_of_one_model(tmp_path: Path, folder: Path) -> None:
     model, path = tmp_path / "m.onnx", str(tmp_path / "codes.jsonl")
     network(model)
     options = Options(method=f"cnn:model={model}", store=None)
-    pipeline.write_codes(
-        path, pipeline.header_of(options=options), pipeline.encode_files_as_stream(folder, options=options)
+    twinpix.write_codes(
+        path, twinpix.header_of(options=options), twinpix.encode_files_as_stream(folder, options=options)
     )
-    hits = pipeline.query_codes(folder / "1.png", path, options)
+    hits = twinpix.query_codes(folder / "1.png", path, options)
     assert [Path(hit.path).name for hit in hits] == ["1.png", "1-small.jpg"]
     for cells in (8, 4):
         network(model, cells=cells, mean=[0.25] * 3)
         with pytest.raises(UsageError, match="holds codes of another network"):
-            pipeline.query_codes(folder / "1.png", path, options)
+            twinpix.query_codes(folder / "1.png", path, options)
 
 
 @pytest.mark.parametrize("code", ["", "00", "00" * 96, "ff" * 96, "3c" * 192])
 def test_codes_in_a_file_that_are_none(tmp_path: Path, folder: Path, code: str) -> None:
     path, options = str(tmp_path / "codes"), Options(method=f"cnn:model={network(tmp_path / 'm.onnx')}", store=None)
-    row = pipeline.Coded("x.png", [bytes.fromhex(code)], 9, 9, 99)
-    pipeline.write_codes(path, pipeline.header_of(options=options), [row])
+    row = Coded("x.png", [bytes.fromhex(code)], 9, 9, 99)
+    twinpix.write_codes(path, twinpix.header_of(options=options), [row])
     with pytest.raises(UsageError, match="holds codes that are none of cnn:model="):
-        pipeline.query_codes(folder / "1.png", path, options)
+        twinpix.query_codes(folder / "1.png", path, options)
 
 
 def spread(path: Path, location: str | None, gain: float = 1.0) -> Path:
@@ -627,10 +631,10 @@ def test_weights_swapped_between_two_runs(tmp_path: Path, folder: Path, swapped:
     store, location = tmp_path / "store.sqlite", None if swapped == "rows" else swapped
     model = spread(tmp_path / "m.onnx", location)
     held = model.read_bytes()
-    (before,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
+    (before,) = twinpix.encode([folder], [f"cnn:model={model}"], store=store).values()
     spread(model, location, gain=-1.0)
     assert model.read_bytes() == held
-    (after,) = pipeline.encode([folder], [f"cnn:model={model}"], store=store).values()
+    (after,) = twinpix.encode([folder], [f"cnn:model={model}"], store=store).values()
     np.testing.assert_array_equal(after.codes.view("<f2"), -before.codes.view("<f2"))
 
 
@@ -653,7 +657,7 @@ def test_damaged_weights(tmp_path: Path, folder: Path, damage: str) -> None:
         weights.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"")
     words = "keeps weights in .*m.onnx.data, and there is no such file"
     with pytest.raises(UsageError, match=words if damage in ("gone", "folder") else "with the weights beside it: "):
-        pipeline.find([folder], method=f"cnn:model={model}", store=None)
+        twinpix.find([folder], method=f"cnn:model={model}", store=None)
 
 
 @pytest.mark.parametrize("location", ["../w", "/var/w"])
@@ -698,7 +702,7 @@ def test_a_model_swapped_while_it_is_used(tmp_path: Path) -> None:
 
 def test_a_model_swapped_in_the_middle_of_a_run(tmp_path: Path, folder: Path) -> None:
     """The pictures that are left are failures, which no store keeps; the run ends as any other."""
-    model, store, progress = tmp_path / "m.onnx", tmp_path / "store.sqlite", pipeline.Progress()
+    model, store, progress = tmp_path / "m.onnx", tmp_path / "store.sqlite", Progress()
     network(model, gain=1.375)
     options = Options(method=f"cnn:model={model}", store=store)
     method, refs = options.fingerprint(), options.scan(progress, [str(folder)]).refs
@@ -710,12 +714,12 @@ def test_a_model_swapped_in_the_middle_of_a_run(tmp_path: Path, folder: Path) ->
         assert all("was changed while it was used" in result.error for result in results)
         assert opened.info().failures == 0
     network(model, gain=1.375)
-    assert pipeline.find([folder], options).counts.failures == 0
+    assert twinpix.find([folder], options).counts.failures == 0
 
 
 def test_the_device_is_no_part_of_the_code(tmp_path: Path, folder: Path) -> None:
     assert plugins.describe(fingerprints.make("cnn:device=cpu,dims=64")) == "cnn:dims=64"
-    report = pipeline.find([folder], method="cnn", device="cpu", strictness="loose", store=None)
+    report = twinpix.find([folder], method="cnn", device="cpu", strictness="loose", store=None)
     assert (report.spec, groups_of(report)) == ("cnn", PAIRS)
     with pytest.raises(UsageError, match="device is one of auto, cpu"):
         Options(method="cnn", device="abacus").fingerprint()
@@ -769,10 +773,10 @@ def test_device_is_for_the_networks_of_a_run(tmp_path: Path) -> None:
 def test_a_method_computes_where_it_says(tmp_path: Path, folder: Path, started: list[str]) -> None:
     """Also where its description stands in for it, which leaves that out."""
     spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=1.75)},device=cpu"
-    pipeline.compare(folder / "0.png", folder / "1.png", method=spec)
+    twinpix.compare(folder / "0.png", folder / "1.png", method=spec)
     path, options = str(tmp_path / "codes"), Options(method=spec, store=None)
-    pipeline.write_codes(path, pipeline.header_of(options=options), [])
-    assert pipeline.query_codes(folder / "1.png", path, options) == []
+    twinpix.write_codes(path, twinpix.header_of(options=options), [])
+    assert twinpix.query_codes(folder / "1.png", path, options) == []
     assert started == ["cpu"]
 
 
@@ -810,16 +814,16 @@ def test_without_onnxruntime_it_says_what_to_install(tmp_path: Path, folder: Pat
 
 def test_what_the_store_holds_is_not_computed_again(tmp_path: Path, folder: Path) -> None:
     store = tmp_path / "store.sqlite"
-    first = pipeline.find([folder], method="cnn", strictness="loose", store=store)
+    first = twinpix.find([folder], method="cnn", strictness="loose", store=store)
     for path in folder.iterdir():
         data = path.read_bytes()
         path.write_bytes(data)  # another stamp, the same content: read, and not coded again
     options = Options(method="cnn", store=store)
-    with options.opened(pipeline.Progress()) as opened:
-        coder = options.coder(opened, [options.fingerprint()], pipeline.Progress())
-        coder.code(options.scan(pipeline.Progress(), [str(folder)]).refs)
+    with options.opened(Progress()) as opened:
+        coder = options.coder(opened, [options.fingerprint()], Progress())
+        coder.code(options.scan(Progress(), [str(folder)]).refs)
         assert coder.decoded == 0
-    again = pipeline.find([folder], method="cnn", strictness="loose", store=store)
+    again = twinpix.find([folder], method="cnn", strictness="loose", store=store)
     assert groups_of(again) == groups_of(first)
 
 

@@ -11,8 +11,9 @@ from PIL import Image
 import twinpix
 from test_cli import run
 from twinpix.errors import OutputError, UsageError
-from twinpix.pipeline import Coded, Hit
-from twinpix.pipeline import codes as streams
+from twinpix.usecases import codes as streams
+from twinpix.usecases.codes import Coded
+from twinpix.usecases.query import Hit
 
 METHODS = ["phash", "dhash:size=16", "pdq"]
 
@@ -112,7 +113,7 @@ def test_a_file_of_codes_is_looked_in_to_its_last_row(
     twinpix.write_codes(file, twinpix.header_of(), twinpix.encode_files_as_stream(photos, store=None))
     hits = twinpix.query_codes(photos / "0.png", file)
     assert len(hits) == 4
-    monkeypatch.setattr("twinpix.pipeline.codes._TOGETHER", together)
+    monkeypatch.setattr("twinpix.usecases.codes._TOGETHER", together)
     assert twinpix.query_codes(photos / "0.png", file) == hits
 
 

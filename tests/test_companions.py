@@ -12,10 +12,10 @@ import pytest
 
 import twinpix
 from libraries import content, group, member, report, save, tree, write
+from twinpix.act.sidecars import kinds as kinds
+from twinpix.act.sidecars.folders import Folders
 from twinpix.cli.app import run
 from twinpix.model import Report, Unique
-from twinpix.pipeline import companion_kinds as kinds
-from twinpix.pipeline.companions import Folders
 
 pytestmark = pytest.mark.usefixtures("home")
 CASES = Path(__file__).resolve().parents[2] / "shared/cases/companions"

@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 import twinpix
 from libraries import group, report, save, write
+from twinpix.act.regroup import decide_again
+from twinpix.encoding.options import Options
 from twinpix.model import Match, Report
-from twinpix.pipeline import decide_again
-from twinpix.pipeline.options import Options
 from twinpix.report import read
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from twinpix import search
-from twinpix.search import cosine
+from twinpix.search.backends import cosine
 from twinpix.search.base import quiet
 
 

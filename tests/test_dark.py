@@ -9,9 +9,10 @@ from PIL import Image
 
 import twinpix
 from drawings import draw
-from twinpix.pipeline import verifying
-from twinpix.pipeline.hubs import Hubs
-from twinpix.pipeline.sight import Proposal
+from twinpix.encoding.content_table import File
+from twinpix.match import verifier
+from twinpix.match.candidates import Proposal
+from twinpix.match.leaders import Hubs
 from twinpix.store import Store
 
 SIDES = (640, 480)
@@ -40,10 +41,10 @@ def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_p
     files = []
     for name, image in (("a.png", picture), ("b.png", picture.resize((320, 240)))):
         image.save(tmp_path / name)
-        files.append(verifying.File(str(tmp_path / name), xxhash.xxh3_128_digest((tmp_path / name).read_bytes())))
+        files.append(File(str(tmp_path / name), xxhash.xxh3_128_digest((tmp_path / name).read_bytes())))
     wrong = (0.2, 0.0, 0.7, 0.0, 0.2, 0.1)
-    eye = verifying.Verifier(files, 0.65, Store(None), 1)
-    eye.look([verifying.pair_of(1, 0, wrong, True, before=verifying.guess_of_turn(0))])
+    eye = verifier.Verifier(files, 0.65, Store(None), 1)
+    eye.look([verifier.pair_of(1, 0, wrong, True, before=verifier.guess_of_turn(0))])
     seen = eye.of(0, 1)
     assert seen is not None
     assert (seen.relation, seen.agrees > 0.9) == ("resized", True)
@@ -51,7 +52,7 @@ def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_p
 
 def test_a_pair_that_two_methods_propose_keeps_both_guesses() -> None:
     hubs = Hubs(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 1.0)
-    by_hash, by_points = verifying.guess_of_turn(0), (0.5, 0.0, 0.1, 0.0, 0.5, 0.2)
+    by_hash, by_points = verifier.guess_of_turn(0), (0.5, 0.0, 0.1, 0.0, 0.5, 0.2)
     hubs.propose([Proposal(0, 1, None, by_hash, "phash")])
     hubs.propose([Proposal(0, 1, None, by_points, "local", exact=True)])
     taken = hubs.take(0, 1)

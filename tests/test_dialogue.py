@@ -13,13 +13,13 @@ from PIL import Image
 
 import twinpix
 from libraries import library, save, tree
+from twinpix.act.choices import Choices
+from twinpix.act.regroup import decide_again
 from twinpix.cli import dialogue
 from twinpix.cli.app import run
 from twinpix.errors import OutputError
+from twinpix.match import exclusions
 from twinpix.model import Group, Member
-from twinpix.pipeline import verdicts
-from twinpix.pipeline.choices import Choices
-from twinpix.pipeline.deciding import decide_again
 from twinpix.store import Store
 
 pexpect = pytest.importorskip("pexpect", reason="needs pexpect")
@@ -418,7 +418,7 @@ def test_what_is_apart_stays_apart_when_it_is_decided_anew(
         picture(1).save(folder / f"{level}.png", compress_level=level)
     digests = {Path(member.path).name: member.digest for member in twinpix.find(folder, store=store).groups[0].members}
     opened = Store(store)
-    verdicts.remember(opened, [digests["1.png"]], [digests["9.png"]])
+    exclusions.remember(opened, [digests["1.png"]], [digests["9.png"]])
     opened.close()
     found = twinpix.find(folder, store=store, link=link, keep="path:*5.png")
     assert found.counts.apart == 1

@@ -21,7 +21,7 @@ from twinpix.imaging import decode
 from twinpix.imaging.evidence import differing_share, may_differ
 from twinpix.model import Bytes2D
 from twinpix.verify import COLOUR, DETAIL, FULL, Look, View, look, turning, view_of
-from twinpix.verify.spots import spot
+from twinpix.verify.content.spots import spot
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "cases"
 

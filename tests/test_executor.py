@@ -18,11 +18,11 @@ import pytest
 from PIL import Image
 
 from drawings import draw
+from twinpix.encoding.encoder import Coder
 from twinpix.errors import ImageError
 from twinpix.executors import Ask, Batches, Begin, Local, Lost
 from twinpix.fingerprints.base import Identity
 from twinpix.imaging import Picture, decode
-from twinpix.pipeline.coding import Coder
 from twinpix.sources import scan
 from twinpix.store import Store
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
+import twinpix
 from drawings import draw
 from hard_negatives import squared_paper, two_steps_aside
 from test_cli import run
-from twinpix import pipeline, plots
+from twinpix import ui
 from twinpix.errors import OutputError, UsageError
-from twinpix.pipeline import Comparison
-from twinpix.pipeline.comparing import common_points
-from twinpix.plots import explain, lettering
+from twinpix.ui import explain, lettering
+from twinpix.usecases.compare import Comparison, common_points
 from twinpix.verify import AGREE
-from twinpix.verify.agreement import agreement, laid
+from twinpix.verify.content.blocks import agreement, laid
 
 SIZE = (480, 360)
 SCALE = 640 / 480  # of pictures of that size as they are drawn
@@ -66,13 +66,13 @@ def pair(tmp_path: Path) -> Callable[..., Comparison]:
     def compared(edit: str, **options: Any) -> Comparison:
         original().save(tmp_path / "a.png")
         EDITS[edit](original()).save(tmp_path / "b.bmp")
-        return pipeline.compare(tmp_path / "a.png", tmp_path / "b.bmp", **options)
+        return twinpix.compare(tmp_path / "a.png", tmp_path / "b.bmp", **options)
 
     return compared
 
 
 def drawn(comparison: Comparison) -> Pixels:
-    return np.asarray(plots.explanation(comparison))
+    return np.asarray(ui.explanation(comparison))
 
 
 def near(pixels: Pixels, colour: tuple[int, int, int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -135,7 +135,7 @@ def test_one_scene_is_no_copy(tmp_path: Path) -> None:
     pair = two_steps_aside()
     pair.a.save(tmp_path / "a.png")
     pair.b.save(tmp_path / "b.png")
-    told = pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")
+    told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
     assert (told.relation, told.same) == ("similar-scene", False)
     assert told.verdict.startswith("no copies, but one scene: ")
     assert told.look.points >= 12
@@ -149,7 +149,7 @@ def test_what_agrees_and_yet_is_not_the_same_is_not_called_little(tmp_path: Path
     pair = squared_paper()
     pair.a.save(tmp_path / "a.png")
     pair.b.save(tmp_path / "b.png")
-    told = pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")
+    told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
     assert (told.relation, told.undecided) == (None, False)
     assert told.look.agrees > AGREE
     assert told.verdict.startswith(
@@ -160,7 +160,7 @@ def test_what_agrees_and_yet_is_not_the_same_is_not_called_little(tmp_path: Path
 def test_pictures_of_next_to_no_detail_are_not_called_different(tmp_path: Path) -> None:
     original().save(tmp_path / "a.png")
     original().resize((16, 12), Image.Resampling.BOX).save(tmp_path / "b.png")
-    told = pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")
+    told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
     assert (told.relation, told.undecided) == (None, True)
     assert told.verdict.startswith("too little detail to tell: next to nothing stands out where they lie on each other")
     pixels = drawn(told)
@@ -197,11 +197,11 @@ def test_little_detail_proves_nothing(tmp_path: Path) -> None:
     for seed in (1, 2):
         draw("sky", seed, SIZE).save(tmp_path / f"{seed}.png")
     for method in ("cascade", "phash"):
-        told = pipeline.compare(tmp_path / "1.png", tmp_path / "2.png", method=method)
+        told = twinpix.compare(tmp_path / "1.png", tmp_path / "2.png", method=method)
         assert told.verdict == "too little detail to tell: blank, flat or softly graded"
         assert (told.relation, told.look.relation, told.seen) == (None, None, "")
         assert near(drawn(told)[:80], explain.UNSURE).sum() > 5000
-    assert pipeline.compare(tmp_path / "1.png", tmp_path / "1.png").relation == "identical-file"
+    assert twinpix.compare(tmp_path / "1.png", tmp_path / "1.png").relation == "identical-file"
 
 
 def test_the_look_is_upright_in_any_decode(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_the_look_is_upright_in_any_decode(tmp_path: Path) -> None:
     exif[0x0112] = 6
     original().save(tmp_path / "a.jpg", quality=95)
     original().transpose(Image.Transpose.ROTATE_90).save(tmp_path / "b.jpg", quality=80, exif=exif)
-    told = pipeline.compare(tmp_path / "a.jpg", tmp_path / "b.jpg", decode="reference")
+    told = twinpix.compare(tmp_path / "a.jpg", tmp_path / "b.jpg", decode="reference")
     assert told.relation == "re-encoded"
     assert next(row for row in told.distances if row.method == "phash").distance > 10  # as the hash sees it
     assert (told.views[1].width, told.views[1].height) == SIZE
@@ -274,7 +274,7 @@ def test_all_of_a_flat_thing_is_outlined(tmp_path: Path) -> None:
     image = original()
     ImageDraw.Draw(image).rectangle(HOLE, fill="white")
     image.save(tmp_path / "b.png")
-    heat = difference_of(drawn(pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")))
+    heat = difference_of(drawn(twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")))
     ys, xs = np.nonzero(near(heat, explain.MARK))
     x0, y0, x1, y1 = (round(heat.shape[1] / SIZE[0] * side) for side in HOLE)
     around = np.array([x0 - xs.min(), y0 - ys.min(), xs.max() - x1, ys.max() - y1])
@@ -338,7 +338,7 @@ def test_any_name_is_drawn(tmp_path: Path, name: str) -> None:
     original().save(tmp_path / "a.png")
     with open(os.path.join(tmp_path, name), "wb") as file:
         edited(original()).save(file, "PNG")
-    told = pipeline.compare(tmp_path / "a.png", os.path.join(tmp_path, name))
+    told = twinpix.compare(tmp_path / "a.png", os.path.join(tmp_path, name))
     assert drawn(told).shape[1] == 2 * 640 + explain.GAP + 2 * explain.MARGIN
 
 
@@ -348,7 +348,7 @@ def test_any_name_is_drawn(tmp_path: Path, name: str) -> None:
 def test_any_size_is_drawn(tmp_path: Path, a: tuple[int, int], b: tuple[int, int]) -> None:
     for name, size in (("a.png", a), ("b.png", b)):
         original().resize(size).save(tmp_path / name)
-    told = pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")
+    told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
     pixels = drawn(told)
     assert pixels.shape[1] >= 2 * 440 + explain.GAP + 2 * explain.MARGIN
     assert pixels.shape[0] < 1800
@@ -360,14 +360,14 @@ def test_icons_are_drawn_large_enough_to_be_seen(tmp_path: Path) -> None:
     original().resize((40, 30), Image.Resampling.BOX).save(tmp_path / "a.png")
     original().resize((32, 24), Image.Resampling.BOX).save(tmp_path / "b.png")
     original().save(tmp_path / "c.png")
-    pair = explain._pair_of(pipeline.compare(tmp_path / "a.png", tmp_path / "b.png"))
+    pair = explain._pair_of(twinpix.compare(tmp_path / "a.png", tmp_path / "b.png"))
     assert (pair.a.shown.size, pair.b.shown.size) == ((200, 150), (200, 150))
     part = explain._part_of(pair, 420)
     assert part is not None
     assert part.size == (200, 150)
     for names in ("ac", "ca"):  # what both show is as large as the better of them allows, whichever is named first
         files = [tmp_path / f"{name}.png" for name in names]
-        part = explain._part_of(explain._pair_of(pipeline.compare(*files)), 420)
+        part = explain._part_of(explain._pair_of(twinpix.compare(*files)), 420)
         assert part is not None
         assert part.size == (420, 315)
 
@@ -376,7 +376,7 @@ def test_a_damaged_picture_is_drawn(tmp_path: Path) -> None:
     original().save(tmp_path / "a.jpg", quality=90)
     whole = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(whole[: len(whole) * 4 // 5])
-    told = pipeline.compare(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    told = twinpix.compare(tmp_path / "a.jpg", tmp_path / "b.jpg")
     assert told.same
     assert told.views[1].damaged
     assert drawn(told).std() > 20
@@ -428,7 +428,7 @@ def test_where_nothing_can_be_drawn_is_said_first(tmp_path: Path, name: str, wor
     assert words in done.stderr
     assert (tmp_path / "a.png").read_bytes() == before
     with pytest.raises(OutputError):
-        plots.write_explanation(pipeline.compare(tmp_path / "a.png", tmp_path / "a.png"), str(tmp_path / name))
+        ui.write_explanation(twinpix.compare(tmp_path / "a.png", tmp_path / "a.png"), str(tmp_path / name))
 
 
 @pytest.mark.parametrize("broken", ["no image", "", None])
@@ -441,7 +441,7 @@ def test_what_cannot_be_read_is_not_drawn(tmp_path: Path, broken: str | None) ->
     assert f"cannot compare {tmp_path / 'b.png'}" in done.stderr
     assert not (tmp_path / "o.png").exists()
     with pytest.raises(UsageError):
-        pipeline.compare(tmp_path / "a.png", tmp_path / "b.png")
+        twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
 
 
 def test_no_plotting_library_is_needed(tmp_path: Path) -> None:
@@ -461,7 +461,7 @@ def test_a_comparison_that_crashes_or_takes_too_long_is_told(tmp_path: Path) -> 
     original().save(tmp_path / "b.png")
     program = """
 import os, sys, time
-import twinpix.pipeline.comparing as comparing
+import twinpix.usecases.compare as comparing
 comparing.decode = {"abort": lambda *rest: os.abort(), "sleep": lambda *rest: time.sleep(100)}[sys.argv[1]]
 from twinpix.cli.app import run
 sys.exit(run(["compare", *sys.argv[2:], "--timeout", "1"]))

@@ -14,7 +14,8 @@ from PIL import Image
 
 from twinpix import fingerprints
 from twinpix.errors import ImageError
-from twinpix.imaging import decode, sniff
+from twinpix.formats import sniff
+from twinpix.imaging import decode
 
 GOLDEN = Path(__file__).parent / "golden" / "imagededup_dev.json.gz"
 PARTS = 8

@@ -12,7 +12,7 @@ import pytest
 
 import twinpix
 from libraries import library, save, tree
-from twinpix import journal
+from twinpix.act import journal
 from twinpix.cli.app import run
 from twinpix.errors import StoreError, TwinpixError
 from twinpix.report import read

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 from drawings import draw
 from twinpix import Options, find, plan
 from twinpix.imaging import pixel_digest
-from twinpix.imaging.profiles import is_srgb
+from twinpix.imaging.formats.profiles import is_srgb
 
 RNG = np.random.default_rng(19)
 SIZE = (48, 36)

@@ -12,7 +12,8 @@ from PIL import Image
 from drawings import draw
 from twinpix import fingerprints
 from twinpix.errors import ImageError
-from twinpix.imaging import claims_image, decode, picture_of, pixel_digest, sniff, thumbnail
+from twinpix.formats import claims_image, sniff
+from twinpix.imaging import decode, picture_of, pixel_digest, thumbnail
 from twinpix.model import Decode
 
 PHASH = fingerprints.make("phash:size=16")
@@ -111,7 +112,7 @@ def test_fast_and_full_decode_agree(progressive: bool, size: tuple[int, int]) ->
 
 
 def test_an_eighth_of_a_progressive_file_is_the_same_from_two_scans() -> None:
-    from twinpix.imaging import jpeg
+    from twinpix.imaging.formats import jpeg
 
     image = draw("landscape", 4, (2400, 2200))
     data = encoded(image, "JPEG", quality=85, progressive=True)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinpix.errors import UsageError
-from twinpix.plots.inline import INTERPOLATIONS, PROTOCOLS, Protocol, detect, encode, parse_size, show, tile
-from twinpix.plots.inline.tiling import _fitted
+from twinpix.ui.inline import INTERPOLATIONS, PROTOCOLS, Protocol, detect, encode, parse_size, show, tile
+from twinpix.ui.inline.tiling import _fitted
 
 Pixels = NDArray[np.integer[Any]]
 RED, GREEN, BLUE, BLACK, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)

@@ -12,10 +12,11 @@ import pytest
 import twinpix
 from libraries import Tree, content, contents, group, library, save, tree, write
 from libraries import report as make_report
-from twinpix import journal, owners
+from twinpix import owners
+from twinpix.act import journal
+from twinpix.act import session as ground
+from twinpix.act.choices import Choices
 from twinpix.cli.app import run
-from twinpix.pipeline import ground
-from twinpix.pipeline.choices import Choices
 from twinpix.report import writer
 
 ACTIONS = ["move", "copy", "hardlink", "symlink"]
@@ -48,7 +49,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, first: int, *, last: int) -> list[i
             raise OSError(errno.EIO, "input/output error")
         return write(handle, data)
 
-    monkeypatch.setattr("twinpix.journal.os.write", fails)
+    monkeypatch.setattr("twinpix.act.journal.os.write", fails)
     return count
 
 
@@ -150,7 +151,7 @@ def once(monkeypatch: pytest.MonkeyPatch, fails: Callable[[str], bool], name: st
             raise OSError(errno.EIO, "input/output error", path)
         return real(path, *rest, **more)
 
-    monkeypatch.setattr(f"twinpix.files.os.{name}", call)
+    monkeypatch.setattr(f"twinpix.act.filesystem.os.{name}", call)
 
 
 @pytest.mark.parametrize("action", ["hardlink", "symlink"])
@@ -167,7 +168,7 @@ def test_files_set_aside_that_cannot_be_removed_go_later(action: str, command: s
                 raise PermissionError(errno.EPERM, "operation not permitted", path)
             real(path)
 
-        patch.setattr("twinpix.files.os.unlink", unlink)
+        patch.setattr("twinpix.act.filesystem.os.unlink", unlink)
         assert run(["resolve", report, *options(action), "--apply"]) == 3
     assert contents(tmp_path / "a/photos") == {data for data, _, _ in before.values()}
     if command == "resolve":

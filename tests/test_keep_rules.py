@@ -19,9 +19,9 @@ import twinpix
 from drawings import draw
 from test_traits import camera_exif
 from twinpix import keep
+from twinpix.act.regroup import decide_again
 from twinpix.keep.plain import is_named_like_a_copy
 from twinpix.model import Group, Member, Traits
-from twinpix.pipeline import decide_again
 
 METHODS = ("phash:size=16", "cascade")
 
@@ -314,7 +314,7 @@ def test_a_smaller_copy_of_a_picture_with_a_border_of_its_own_goes(tmp_path: Pat
 
 
 def test_of_a_group_of_very_many_only_the_best_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twinpix.pipeline.grouping._READ_OF_ONE", 3)
+    monkeypatch.setattr("twinpix.group.groups._READ_OF_ONE", 3)
     image = photo(8).resize((160, 120))
     for number in range(9):
         image.save(tmp_path / f"{number}.jpg", quality=70 + number)

@@ -16,11 +16,12 @@ import xxhash
 import twinpix
 from killing import in_child
 from libraries import content, contents, group, report, save, tree, write
-from twinpix import files, journal
+from twinpix import rename as renaming
+from twinpix.act import filesystem, journal
+from twinpix.act.keepers import Keeper
+from twinpix.act.lock import acting
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, StepError
-from twinpix.keepers import Keeper
-from twinpix.locking import acting
 from twinpix.model import Report
 
 
@@ -76,8 +77,8 @@ def test_large_files_are_compared_to_their_ends(tmp_path: Path) -> None:
     data = os.urandom(3_000_001)
     found = pair(tmp_path, data, data)
     path = str(tmp_path / "photos/second.png")
-    facts = files.look(path)
-    keeper = Keeper(str(tmp_path / "photos/first.png"), files.look(str(tmp_path / "photos/first.png")), "first")
+    facts = filesystem.look(path)
+    keeper = Keeper(str(tmp_path / "photos/first.png"), filesystem.look(str(tmp_path / "photos/first.png")), "first")
     keeper.check(path, facts, found.groups[0].members[1].digest, same=True)
     for place in (0, 1 << 20, 3_000_000):
         other = bytearray(data)
@@ -85,7 +86,7 @@ def test_large_files_are_compared_to_their_ends(tmp_path: Path) -> None:
         write(tmp_path, "photos/third.png", bytes(other))
         third = str(tmp_path / "photos/third.png")
         with pytest.raises(StepError, match="other bytes"):
-            keeper.check(third, files.look(third), "", same=True)
+            keeper.check(third, filesystem.look(third), "", same=True)
     keeper.close()
 
 
@@ -236,12 +237,12 @@ def test_two_users_do_not_delete_both_copies(tmp_path: Path) -> None:
 def test_what_another_run_keeps_stays_and_what_it_removes_is_not_relied_on(tmp_path: Path) -> None:
     plan = twinpix.plan(pair(tmp_path, content(1), content(1)), "delete")
     first, second = str(tmp_path / "photos/first.png"), str(tmp_path / "photos/second.png")
-    other = Keeper(second, files.look(second), second)
+    other = Keeper(second, filesystem.look(second), second)
     (left,) = twinpix.apply(plan, "j1.jsonl").left
     assert left.reason == "is what another run keeps"
     other.close()
-    handle = files.open_same(first, files.look(first))
-    assert files.lock(handle, shared=False)
+    handle = filesystem.open_same(first, filesystem.look(first))
+    assert filesystem.lock(handle, shared=False)
     (left,) = twinpix.apply(plan, "j2.jsonl").left
     assert left.reason.endswith("is being removed by another run")
     os.close(handle)
@@ -253,7 +254,7 @@ def test_without_locks_the_names_tell(action: str, tmp_path: Path, monkeypatch: 
     """Another run sets aside what stays in the moment in which this one sets its duplicate aside: both put it back."""
     plan = twinpix.plan(pair(tmp_path, content(1), content(1)), action)
     first, second = str(tmp_path / "photos/first.png"), str(tmp_path / "photos/second.png")
-    rename_new = files.rename_new
+    rename_new = renaming.rename_new
 
     def rename(source: str, target: str) -> None:
         rename_new(source, target)
@@ -266,12 +267,12 @@ def test_without_locks_the_names_tell(action: str, tmp_path: Path, monkeypatch: 
         trash_of_the_system.send2trash(path)
         rename_new(first, f"{first}.other run")
 
-    monkeypatch.setattr(files, "lock", lambda handle, *, shared: True)
-    monkeypatch.setattr(files, "rename_new", rename)
+    monkeypatch.setattr(filesystem, "lock", lambda handle, *, shared: True)
+    monkeypatch.setattr(filesystem, "rename_new", rename)
     if action == "trash":
         monkeypatch.setattr("send2trash.send2trash", trash)
     if action == "reflink":
-        monkeypatch.setattr("twinpix.actions.reflink._clone", shutil.copyfile)
+        monkeypatch.setattr("twinpix.act.actions.reflink._clone", shutil.copyfile)
     (left,) = twinpix.apply(plan, "j.jsonl").left
     assert "is not there while this one is renamed" in left.reason
     assert (tmp_path / "photos/second.png").read_bytes() == content(1)

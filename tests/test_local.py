@@ -18,16 +18,18 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import twinpix
 from drawings import clouds, draw, on_plain_ground
-from twinpix import fingerprints, search
+from twinpix import fingerprints
+from twinpix.encoding.content_table import File
 from twinpix.errors import UsageError
 from twinpix.fingerprints.local import LEARNED, MIRROR, PointSets, codes_of_points, packed, unpacked
-from twinpix.imaging.points import MIRROR as SWAPPED
-from twinpix.imaging.points import Points, mirrored, points_of
+from twinpix.localfeatures.candidates import Alike, alike
+from twinpix.localfeatures.keypoints import MIRROR as SWAPPED
+from twinpix.localfeatures.keypoints import Points, mirrored, points_of
+from twinpix.match.candidates import Proposal
+from twinpix.match.join import best_of_each
+from twinpix.match.leaders import Hubs
 from twinpix.model import Report
-from twinpix.pipeline.hubs import Hubs
-from twinpix.pipeline.matching import best_of_each
-from twinpix.pipeline.progress import Progress
-from twinpix.pipeline.sight import Proposal
+from twinpix.progress import Progress
 from twinpix.report.text import summary
 from twinpix.store import Store
 
@@ -129,9 +131,9 @@ def planted(
     return PointSets(starts, sides, flat[0].astype(np.uint64), floats[0], floats[1], floats[2]), moves
 
 
-def agreeing(sets: PointSets, of: int | None = None) -> search.Alike:
+def agreeing(sets: PointSets, of: int | None = None) -> Alike:
     points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-    return search.alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of)
+    return alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of)
 
 
 @given(st.integers(0, 2**32 - 1), st.sets(st.tuples(st.integers(0, 4), st.integers(5, 9)), max_size=4), st.booleans())
@@ -362,22 +364,22 @@ def test_a_common_caption_does_not_make_two_pictures_one(tmp_path: Path) -> None
 def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
     album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from twinpix.pipeline import verifying
+    from twinpix.match import verifier
 
     sound = album / "street.jpg"
     files = [(tmp_path / "gone.jpg", b""), (sound, xxhash.xxh3_128_digest(sound.read_bytes()))]
-    first = verifying.Verifier([verifying.File(str(path), digest) for path, digest in files], 0.5, Store(None), 1)
-    first.look([verifying.Pair(0, 1, ())])
+    first = verifier.Verifier([File(str(path), digest) for path, digest in files], 0.5, Store(None), 1)
+    first.look([verifier.Pair(0, 1, ())])
     assert [(Path(failure.path).name, failure.stage) for failure in first.failures] == [("gone.jpg", "verify")]
     assert first.of(0, 1) is None
 
 
 def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) -> None:
-    from twinpix.pipeline import verifying
+    from twinpix.match import verifier
 
-    files = [verifying.File(str(album / name), b"of something else") for name in ("street.jpg", "street50.jpg")]
-    eye = verifying.Verifier(files, 0.5, Store(None), 1)
-    eye.look([verifying.Pair(0, 1, ())])
+    files = [File(str(album / name), b"of something else") for name in ("street.jpg", "street50.jpg")]
+    eye = verifier.Verifier(files, 0.5, Store(None), 1)
+    eye.look([verifier.Pair(0, 1, ())])
     assert [failure.error for failure in eye.failures] == ["changed since it was read; run again"]
 
 
@@ -415,7 +417,7 @@ def test_the_best_candidates_of_each_picture_are_kept(seed: int) -> None:
     i, j = np.array(ends, dtype=np.int64).reshape(-1, 2).T
     points = rng.integers(6, 40, len(i)).astype(np.int32)
     change = np.zeros((len(i), 2, 3), np.float32)
-    found = search.Alike(i, j, points, points.astype(np.float32), np.zeros(len(i), bool), change)
+    found = Alike(i, j, points, points.astype(np.float32), np.zeros(len(i), bool), change)
     kept = set(best_of_each(found.i, found.j, found.points, 3).tolist())
     for ends_of in (i, j):
         for picture in range(12):

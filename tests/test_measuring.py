@@ -11,6 +11,7 @@ from PIL import Image
 
 from test_cli import run
 from twinpix import fingerprints
+from twinpix.encoding.options import Options
 from twinpix.errors import UsageError
 from twinpix.evaluation.copies import find_copies
 from twinpix.evaluation.edits import EDITS, edited
@@ -18,7 +19,6 @@ from twinpix.evaluation.methods import measure
 from twinpix.evaluation.rates import distances, points
 from twinpix.fingerprints.base import codes_of
 from twinpix.imaging import decode
-from twinpix.pipeline import Options
 
 TRUTH = {
     "0.png": ["0 same.png", "0 small.jpg", "0 encoded.jpg"],

@@ -8,8 +8,8 @@ import pytest
 import mounted
 from libraries import content, group, report, save, write
 from twinpix import mounts
-from twinpix.actions import Scope
-from twinpix.actions.base import Outside
+from twinpix.act.actions import Scope
+from twinpix.act.actions.base import Outside
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError
 
@@ -52,7 +52,7 @@ def test_no_action_removes_the_last_name(kind: str, tmp_path: Path) -> None:
 
 
 CACHED = """
-from twinpix.keepers import Keeper
+from twinpix.act.keepers import Keeper
 Keeper._require_there = lambda keeper: None
 """
 
@@ -120,8 +120,8 @@ def test_the_front_ends_do_not_either(kind: str, tmp_path: Path) -> None:
 TARGETS = """
 import os
 from pathlib import Path
-from twinpix.actions import Scope
-from twinpix.actions.base import Outside
+from twinpix.act.actions import Scope
+from twinpix.act.actions.base import Outside
 from twinpix.errors import RefusedError
 os.makedirs("branch/deep/er")
 for roots, target in ((["branch"], "merged/deep/out"), (["branch"], "merged/out"), (["merged"], "branch/out"),

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image, ImageOps
 
 import twinpix
-from twinpix import plots
+from twinpix import ui
 from twinpix.cli.app import run
 from twinpix.errors import UsageError
 from twinpix.evaluation.copies import find_copies
 from twinpix.model import Counts, Group, Match, Member, Report
-from twinpix.pipeline.terminal import LineProgress
+from twinpix.progress.terminal import LineProgress
 from twinpix.report.base import writer
 from twinpix.sources.filters import Filter
 
@@ -192,7 +192,7 @@ def test_images_outside_the_folders_of_a_report_are_not_shown(tmp_path: Path, pi
     (tmp_path / "in").mkdir()
     picture(0).save(tmp_path / "private.png")
     report = edited(tmp_path / "in", str(tmp_path / "private.png"))
-    plots.write_page(report, str(tmp_path / "page.html"))
+    ui.write_page(report, str(tmp_path / "page.html"))
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "!outside the folders" in page
     assert "/9j/" not in page  # no thumbnail

@@ -11,7 +11,7 @@ from PIL import Image
 
 import twinpix
 from test_cli import run
-from twinpix import outputs, plots
+from twinpix import outputs, ui
 from twinpix.compat.imagededup.utils.general_utils import save_json
 from twinpix.errors import OutputError, UsageError
 
@@ -89,10 +89,10 @@ def test_codes_replace_codes_only(suffix: str, photos: Path, tmp_path: Path) -> 
 
 def test_the_marks_of_pictures(tmp_path: Path, report: Path) -> None:
     found = twinpix.report.read(str(report))
-    for form in plots.figure.FORMATS:
+    for form in ui.figure.FORMATS:
         path = tmp_path / f"histogram.{form}"
         for _ in range(2):
-            plots.save(plots.distance_histogram(found), path)
+            ui.save(ui.distance_histogram(found), path)
         assert outputs.MARK in path.read_bytes(), form
 
 

@@ -18,13 +18,13 @@ from PIL import Image
 import twinpix
 from drawings import draw
 from test_cli import run
-from twinpix import plots
+from twinpix import ui
 from twinpix.compat.imagededup.utils import plot_duplicates
 from twinpix.errors import UsageError
 from twinpix.executors import Ask, Begin
 from twinpix.model import Failure, Group, Match, Member, Report
-from twinpix.plots.duplicates import _pair
-from twinpix.plots.thumbnails import Missing, share
+from twinpix.ui.duplicates import _pair
+from twinpix.ui.thumbnails import Missing, share
 
 pytest.importorskip("matplotlib")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -76,25 +76,25 @@ def test_plot_errors(photos: Path, change: dict[str, Any], error: type[Exception
 
 def test_a_sheet_frames_what_stays(photos: Path, tmp_path: Path) -> None:
     group = twinpix.find(photos, store=None).groups[0]
-    plots.save(plots.group_sheet(group), tmp_path / "sheet.png")
+    ui.save(ui.group_sheet(group), tmp_path / "sheet.png")
     assert share_of(GREEN, tmp_path / "sheet.png") > 0.002
     nobody = replace(group, keeper="nobody")
-    plots.save(plots.group_sheet(nobody), tmp_path / "nobody.png")
+    ui.save(ui.group_sheet(nobody), tmp_path / "nobody.png")
     assert share_of(GREEN, tmp_path / "nobody.png") < 0.0005
     (photos / "0 small.jpg").unlink()
     long = replace(group, members=group.members * 15)
-    plots.save(plots.group_sheet(long), tmp_path / "long.png")
+    ui.save(ui.group_sheet(long), tmp_path / "long.png")
     assert pixels(tmp_path / "long.png").shape[0] > 3000
 
 
 def test_charts(photos: Path, tmp_path: Path) -> None:
     report = twinpix.find(photos, store=None)
-    plots.save(plots.distance_histogram(report), tmp_path / "histogram.png")
+    ui.save(ui.distance_histogram(report), tmp_path / "histogram.png")
     assert share_of((0, 114, 178), tmp_path / "histogram.png") > 0.001
-    plots.save(plots.distance_histogram(replace(report, groups=[])), tmp_path / "empty.png")
+    ui.save(ui.distance_histogram(replace(report, groups=[])), tmp_path / "empty.png")
     recall = np.linspace(0, 1, 20)
-    figure = plots.precision_recall({"phash": (1 - recall**4, recall), "ahash": (1 - recall, recall)}, {"phash": 12})
-    plots.save(figure, tmp_path / "curve.png")
+    figure = ui.precision_recall({"phash": (1 - recall**4, recall), "ahash": (1 - recall, recall)}, {"phash": 12})
+    ui.save(figure, tmp_path / "curve.png")
     assert share_of((213, 94, 0), tmp_path / "curve.png") > 0.0005
 
 
@@ -138,7 +138,7 @@ def browse(page: Path, fragment: str = "", script: str = "") -> str:
 
 def test_the_page_shows_the_groups(photos: Path, tmp_path: Path) -> None:
     (photos / "bad.jpg").write_text("no image")
-    plots.write_page(twinpix.find(photos, store=None), str(tmp_path / "page.html"))
+    ui.write_page(twinpix.find(photos, store=None), str(tmp_path / "page.html"))
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert not re.search(r"https?://", text)
     shown = browse(tmp_path / "page.html")
@@ -169,7 +169,7 @@ def test_hostile_names_are_text(photos: Path, tmp_path: Path) -> None:
     evil = "<img src=x onerror=document.title='gotcha'>"
     report = synthetic(photos, 2, lambda number, at: f"</script>{evil}\n\udcff{number}{at}.jpg")
     report = replace(report, failures=[Failure(evil, "read", f"<b>{evil}")], roots=[evil, os.getcwd()])
-    plots.write_page(report, str(tmp_path / "page.html"))
+    ui.write_page(report, str(tmp_path / "page.html"))
     shown = browse(tmp_path / "page.html")
     assert shown.count("<article") == 2
     assert "<img src=" not in shown
@@ -180,7 +180,7 @@ def test_hostile_names_are_text(photos: Path, tmp_path: Path) -> None:
 def test_ten_thousand_groups_scroll(photos: Path, tmp_path: Path) -> None:
     files = sorted(str(path) for path in photos.iterdir())
     report = synthetic(photos, 10_000, lambda number, at: files[(number + at) % len(files)])
-    plots.write_page(report, str(tmp_path / "page.html"))
+    ui.write_page(report, str(tmp_path / "page.html"))
     shown = browse(tmp_path / "page.html", script="scrollTo(0, document.body.scrollHeight / 2); draw();")
     assert "10,000 of 10,000 groups" in shown
     assert 4 <= shown.count("<article") <= 20
@@ -193,14 +193,14 @@ def test_the_page_tells_what_was_done_to_a_copy(tmp_path: Path) -> None:
     picture = draw("street", 3, (400, 300))
     picture.save(tmp_path / "whole.png")
     picture.crop((40, 30, 360, 270)).save(tmp_path / "part.png")
-    plots.write_page(twinpix.find(tmp_path, method="local", store=None), str(tmp_path / "page.html"))
+    ui.write_page(twinpix.find(tmp_path, method="local", store=None), str(tmp_path / "page.html"))
     assert re.search(r'<b title="cropped 64% at \(\d+, \d+\)">cropped, \d+% alike</b>', browse(tmp_path / "page.html"))
 
 
 def test_the_page_in_use(photos: Path, tmp_path: Path) -> None:
     """Cards stand in reading order after scrolling up, a link to a filtered view is followed, folders are told."""
     report = synthetic(photos, 300, lambda number, at: f"folder {at}/{number}.jpg")
-    plots.write_page(report, str(tmp_path / "page.html"))
+    ui.write_page(report, str(tmp_path / "page.html"))
     shown = browse(tmp_path / "page.html", script="scrollTo(0, 9000); draw(); scrollTo(0, 8000); draw();")
     numbers = [int(number) for number in re.findall(r"<h2>Group (\d+):", shown)]
     assert len(numbers) > 4
@@ -230,9 +230,9 @@ def test_a_crash_takes_one_thumbnail() -> None:
 )
 def test_any_name_is_shown(photos: Path, tmp_path: Path, name: str) -> None:
     report = synthetic(photos, 1, lambda number, at: str(photos / "0.png") if at else name)
-    plots.write_page(report, str(tmp_path / "page.html"))
+    ui.write_page(report, str(tmp_path / "page.html"))
     assert "!outside" in (tmp_path / "page.html").read_text(encoding="utf-8")
-    plots.save(plots.group_sheet(report.groups[0]), tmp_path / "sheet.png")
+    ui.save(ui.group_sheet(report.groups[0]), tmp_path / "sheet.png")
 
 
 def test_wrong_outputs_are_said_before_the_work(photos: Path, tmp_path: Path) -> None:

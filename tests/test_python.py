@@ -14,7 +14,7 @@ import pytest
 import twinpix
 from drawings import draw
 from twinpix.errors import UsageError
-from twinpix.pipeline.progress import Progress
+from twinpix.progress import Progress
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)

@@ -14,10 +14,10 @@ from PIL import Image
 
 import twinpix
 from twinpix import linking
+from twinpix.match import pairs
+from twinpix.match.join import Neighbours, match
+from twinpix.match.representatives import clusters
 from twinpix.model import Matches, Report
-from twinpix.pipeline import pairing
-from twinpix.pipeline.matching import Neighbours, match
-from twinpix.pipeline.representatives import clusters
 from twinpix.search import Search, TooManyError
 
 
@@ -86,7 +86,7 @@ def test_a_report_is_the_same_without_all_pairs(
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / f"{seed}-flip.png")
     whole = twinpix.find(tmp_path, store=None, workers=1, **options)
     assert sum(len(group.matches) for group in whole.groups) > 40
-    monkeypatch.setattr(pairing, "MOST", 5)
+    monkeypatch.setattr(pairs, "MOST", 5)
     again = twinpix.find(tmp_path, store=None, workers=1, **options)
 
     def plain(report: Report) -> Report:

@@ -11,10 +11,10 @@ from PIL import Image
 
 import twinpix
 from libraries import Tree, content, contents, group, library, report, save, tree, write
-from twinpix import actions
+from twinpix.act import actions
+from twinpix.act.lock import acting
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, UsageError
-from twinpix.locking import acting
 from twinpix.model import Left, Match, Plan, Report
 
 pytestmark = pytest.mark.usefixtures("_here")
@@ -238,7 +238,7 @@ def test_deciding_anew_is_what_find_does(link: str, tmp_path: Path, picture: Cal
         for at, quality in enumerate((95, 40, 12, 5)):
             image.resize((320 - 20 * at, 240 - 15 * at)).save(tmp_path / f"photos/{seed}-{at}.jpg", quality=quality)
             os.utime(tmp_path / f"photos/{seed}-{at}.jpg", (1e9 + 7 * at % 5, 1e9 + 7 * at % 5))
-    from twinpix.pipeline.deciding import decide_again
+    from twinpix.act.regroup import decide_again
 
     wide = twinpix.find("photos", radius=90, link=link, store=None)
     for rules, radius in (("oldest", 90), ("filesize", 12), ("shortest", 4)):
@@ -444,7 +444,7 @@ def test_an_edited_keeper_cannot_give_back_what_was_linked(tmp_path: Path, capfd
 def test_journals_that_are_damaged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before, journal = moved(tmp_path)
     whole = journal.read_bytes()
-    for text in (b"", b"no journal\n", b'{"journal":"twinpix.journal/2"}\n', b"[1,2]\n", b'{"schema":1}\n'):
+    for text in (b"", b"no journal\n", b'{"journal":"twinpix.act.journal/2"}\n', b"[1,2]\n", b'{"schema":1}\n'):
         (tmp_path / "bad.jsonl").write_bytes(text)
         assert run(["undo", "bad.jsonl"]) == (3 if text else 0)
     assert run(["undo", "missing.jsonl"]) == 2

@@ -17,12 +17,13 @@ import pytest
 
 import twinpix
 from libraries import content, contents, group, library, member, report, save, tree, write
-from twinpix import files, journal
-from twinpix.actions import trash
+from twinpix import rename as renaming
+from twinpix.act import filesystem, journal
+from twinpix.act.actions import trash
+from twinpix.act.keepers import Keeper
+from twinpix.act.lock import acting
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, StepError
-from twinpix.keepers import Keeper
-from twinpix.locking import acting
 from twinpix.model import Facts, Report
 
 HERE = Path(__file__).parent
@@ -163,7 +164,7 @@ def test_a_change_after_the_last_look(
     """The file is changed in the moment before it is renamed."""
     found = library(tmp_path, 1, equal="link" in action)
     victim = tmp_path / "photos/0 copy.png"
-    rename_new = files.rename_new
+    rename_new = renaming.rename_new
     done: list[str] = []
 
     def rename(source: str, target: str) -> None:
@@ -172,7 +173,7 @@ def test_a_change_after_the_last_look(
             change(victim)
         rename_new(source, target)
 
-    monkeypatch.setattr(files, "rename_new", rename)
+    monkeypatch.setattr(filesystem, "rename_new", rename)
     made = twinpix.plan(found, f"move:to={tmp_path}/out" if action == "move" else action)
     outcome = act(made, tmp_path)
     assert done
@@ -211,14 +212,14 @@ def test_the_trash_is_looked_for_where_a_link_leads(elsewhere: Path, tmp_path: P
 
 def test_a_name_that_is_taken_in_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = library(tmp_path, 1)
-    rename_new = files.rename_new
+    rename_new = renaming.rename_new
 
     def rename(source: str, target: str) -> None:
         if target.endswith("out/0 copy.png"):
             write(tmp_path, "out/0 copy.png", b"somebody else's")
         rename_new(source, target)
 
-    monkeypatch.setattr(files, "rename_new", rename)
+    monkeypatch.setattr(filesystem, "rename_new", rename)
     before = tree(tmp_path / "photos")
     outcome = act(twinpix.plan(found, f"move:to={tmp_path}/out"), tmp_path)
     assert not outcome.left
@@ -255,7 +256,7 @@ def test_an_answer_that_is_an_error_to_what_was_done(
     """As of sshfs and NFS, where a reply is lost: the source of a move to another file system is gone all the same."""
     found = library(tmp_path, 2)
     before = tree(tmp_path / "photos")
-    unlink, rename_new = os.unlink, files.rename_new
+    unlink, rename_new = os.unlink, renaming.rename_new
 
     def lost(path: str) -> None:
         unlink(path)
@@ -268,7 +269,9 @@ def test_an_answer_that_is_an_error_to_what_was_done(
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), source)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "unlink", lost) if act_of == "unlink" else patch.setattr(files, "rename_new", lost_rename)
+        patch.setattr(os, "unlink", lost) if act_of == "unlink" else patch.setattr(
+            filesystem, "rename_new", lost_rename
+        )
         outcome = act(twinpix.plan(found, f"move:to={elsewhere}/out"), tmp_path)
     assert (outcome.done, outcome.left) == (4, [])
     assert len(tree(elsewhere / "out")) == 4
@@ -507,15 +510,15 @@ def test_nobody_acts_while_another_does(tmp_path: Path) -> None:
 
 
 def test_a_rename_takes_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for renamer in (files._renamer(), None):
-        monkeypatch.setattr(files, "_renamer", lambda made=renamer: made)
+    for renamer in (renaming._renamer(), None):
+        monkeypatch.setattr(renaming, "_renamer", lambda made=renamer: made)
         write(tmp_path, "a", b"a")
         write(tmp_path, "b", b"b")
         with pytest.raises(FileExistsError):
-            files.rename_new(str(tmp_path / "a"), str(tmp_path / "b"))
+            renaming.rename_new(str(tmp_path / "a"), str(tmp_path / "b"))
         with pytest.raises(FileNotFoundError):
-            files.rename_new(str(tmp_path / "none"), str(tmp_path / "c"))
-        files.rename_new(str(tmp_path / "a"), str(tmp_path / "c"))
+            renaming.rename_new(str(tmp_path / "none"), str(tmp_path / "c"))
+        renaming.rename_new(str(tmp_path / "a"), str(tmp_path / "c"))
         assert ((tmp_path / "c").read_bytes(), (tmp_path / "b").read_bytes()) == (b"a", b"b")
         (tmp_path / "c").unlink()
 
@@ -526,21 +529,23 @@ def test_a_digest_of_a_large_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     for size in (0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_000_000):
         write(tmp_path, "x", os.urandom(size))
         path = str(tmp_path / "x")
-        assert files.digest_of(path, files.look(path)) == xxhash.xxh3_128_hexdigest((tmp_path / "x").read_bytes())
+        assert filesystem.digest_of(path, filesystem.look(path)) == xxhash.xxh3_128_hexdigest(
+            (tmp_path / "x").read_bytes()
+        )
     with pytest.raises(StepError, match="changed in this moment"):
-        files.digest_of(path, files.look(path)._replace(size=1))
+        filesystem.digest_of(path, filesystem.look(path)._replace(size=1))
 
 
 def test_a_journal_is_on_the_disk_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = library(tmp_path, 2)
     written: list[int] = []
-    rename_new = files.rename_new
+    rename_new = renaming.rename_new
 
     def rename(source: str, target: str) -> None:
         written.append(len(journal.read(str(tmp_path / "j.jsonl")).sessions[0].steps))
         rename_new(source, target)
 
-    monkeypatch.setattr(files, "rename_new", rename)
+    monkeypatch.setattr(filesystem, "rename_new", rename)
     act(twinpix.plan(found, f"move:to={tmp_path}/out"), tmp_path)
     assert written == [4, 4, 4, 4]
 

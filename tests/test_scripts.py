@@ -17,17 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-import twinpix
 from libraries import contents, tree
 from test_cli import run
-from twinpix import plots
+from twinpix import ui
+from twinpix.act.lock import acting
 from twinpix.compat import remove_duplicates as front_end
 from twinpix.compat.imagededup.methods import CNN, DHash
 from twinpix.compat.imagededup.utils.general_utils import save_json
 from twinpix.compat.remove_duplicates.encoders import ENCODERS
 from twinpix.compat.remove_duplicates.jsonmaps import members
 from twinpix.fingerprints import cnn
-from twinpix.locking import acting
+from twinpix.progress import Progress
 
 Draw = Callable[..., Image.Image]
 Done = subprocess.CompletedProcess[str]
@@ -248,10 +248,10 @@ def test_display_without_a_display(pictures: Path) -> None:
 
 def test_display_in_a_window(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr(plots, "has_window", lambda: True)
-    monkeypatch.setattr(plots, "show", drawn.append)
+    monkeypatch.setattr(ui, "has_window", lambda: True)
+    monkeypatch.setattr(ui, "show", drawn.append)
     options = front_end.Options(dirs=("pictures",), no_data_dir=True, encoder="DHash")
-    nobody = twinpix.pipeline.Progress()
+    nobody = Progress()
     found = front_end.found(front_end.coded(options, nobody), options.radius, options.duplicates, nobody)
     assert list(front_end.show(found.report, "groups")) == []
     assert len(drawn) == 2
@@ -260,12 +260,12 @@ def test_display_in_a_window(pictures: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_window_needs_a_display_and_a_library_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
-    assert not plots.has_window()
+    assert not ui.has_window()
     monkeypatch.setenv("DISPLAY", ":99")
     from matplotlib import pyplot
 
     pyplot.switch_backend("agg")
-    assert not plots.has_window()
+    assert not ui.has_window()
 
 
 # -- remove-duplicates: encodings

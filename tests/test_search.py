@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from twinpix import plugins, search
 from twinpix.errors import OutputError, StoppedError, UsageError
-from twinpix.search import _heads, _nearest, _ordered, banded, cosine, join, self_join
-from twinpix.search._turns import Turns
-from twinpix.search.banded import choose_bands, split
+from twinpix.search import external_sort, join, knn, self_join
+from twinpix.search.backends import banded, cosine
+from twinpix.search.backends.banded import choose_bands, split
 from twinpix.search.base import Pairs, cosine_distances, words
+from twinpix.search.kernels import projection_bound
+from twinpix.search.scheduler import Turns
 
 EXACT = ("oracle", "banded", "cosine")  # the others: test_backends.py
 BACKENDS = [name for name in EXACT if "hamming" in plugins.load("search", name).metrics]
@@ -220,15 +222,15 @@ def near_vectors(rng: np.random.Generator, n: int, width: int, kind: str) -> NDA
 @pytest.fixture(scope="module", params=["as it chooses", "tiles", "tiles of short heads", "tiles of whole vectors"])
 def tiles(request: pytest.FixtureRequest) -> Iterator[None]:
     """Small inputs never take tiles by themselves, nor bounds that leave much or nothing over."""
-    before = cosine._SMALL, _heads._NUMBER_COST, _heads._PAIR_COST
+    before = cosine._SMALL, projection_bound._NUMBER_COST, projection_bound._PAIR_COST
     if request.param != "as it chooses":
         cosine._SMALL = 0
     if request.param == "tiles of short heads":
-        _heads._NUMBER_COST = 1e12
+        projection_bound._NUMBER_COST = 1e12
     if request.param == "tiles of whole vectors":
-        _heads._NUMBER_COST, _heads._PAIR_COST = 0.0, 1e12
+        projection_bound._NUMBER_COST, projection_bound._PAIR_COST = 0.0, 1e12
     yield
-    cosine._SMALL, _heads._NUMBER_COST, _heads._PAIR_COST = before
+    cosine._SMALL, projection_bound._NUMBER_COST, projection_bound._PAIR_COST = before
 
 
 @pytest.mark.usefixtures("tiles")
@@ -430,10 +432,10 @@ def listed_nearest(found: tuple[NDArray[Any], NDArray[Any]]) -> list[list[tuple[
 
 @pytest.fixture(scope="module", params=["in numpy", "compiled"])
 def compiled(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = _nearest.FEW
-    _nearest.FEW = before if request.param == "in numpy" else 0
+    before = knn.FEW
+    knn.FEW = before if request.param == "in numpy" else 0
     yield
-    _nearest.FEW = before
+    knn.FEW = before
 
 
 @pytest.mark.usefixtures("compiled")
@@ -465,8 +467,8 @@ def test_the_nearest_directions_are_the_definition(seed: int, n: int, m: int, k:
     queries, gallery = vectors[:n], vectors[n:] if m >= 0 else None
     expected = nearest_by_definition(queries, gallery, k)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_nearest, "_GALLERY", block)
-        patch.setattr(_nearest, "_QUERIES", 7)
+        patch.setattr(knn, "_GALLERY", block)
+        patch.setattr(knn, "_QUERIES", 7)
         assert listed_nearest(search.nearest(queries, gallery, k)) == expected
 
 
@@ -477,7 +479,7 @@ def test_the_nearest_of_equal_directions_are_the_first(seed: int, n: int, m: int
     queries, gallery = vectors[:n], vectors[n:] if m >= 0 else None
     expected = nearest_by_definition(queries, gallery, k)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_nearest, "_GALLERY", 6)
+        patch.setattr(knn, "_GALLERY", 6)
         assert listed_nearest(search.nearest(queries, gallery, k)) == expected
 
 
@@ -488,7 +490,7 @@ def test_equal_directions_are_not_all_compared(monkeypatch: pytest.MonkeyPatch) 
         compared.append(len(left))
         return cosine_distances(left, right)
 
-    monkeypatch.setattr(_nearest, "cosine_distances", counted)
+    monkeypatch.setattr(knn, "cosine_distances", counted)
     rows, distances = search.nearest(vectors, None, 2)
     assert rows[:3].tolist() == [[1, 2], [0, 2], [0, 1]]
     assert (rows[3:] == [0, 1]).all()
@@ -501,9 +503,9 @@ def test_the_nearest_of_more_codes(n: int, width: int) -> None:
     codes = near_codes(np.random.default_rng(n), n, width, 12)
     found = search.nearest(codes, None, 3)
     rows = words(codes)
-    slow = _nearest.slow(rows, None, 3)
+    slow = knn.slow(rows, None, 3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_nearest, "FEW", 0)
+        patch.setattr(knn, "FEW", 0)
         compiled_ = search.nearest(codes, None, 3)
     for a, b, c in zip(found, slow, compiled_, strict=True):
         assert np.array_equal(a, b)
@@ -588,8 +590,8 @@ def test_pairs_in_blocks_are_the_pairs(backend: str, held: int, monkeypatch: pyt
     codes = near_codes(np.random.default_rng(2), 3000, 8, 8)
     codes[500:900] = codes[7]
     expected = self_join(codes, 9, "oracle")
-    monkeypatch.setattr(_ordered, "HELD", held)
-    monkeypatch.setattr(_ordered, "_FEW", 100)
+    monkeypatch.setattr(external_sort, "HELD", held)
+    monkeypatch.setattr(external_sort, "_FEW", 100)
     blocks = list(search.self_join_blocks(codes, 9, backend))
     for column, together in zip(zip(*blocks, strict=True), expected, strict=True):
         assert np.array_equal(np.concatenate(column), together)
@@ -610,11 +612,11 @@ def test_blocks_are_small_however_pairs_come(kind: str, monkeypatch: pytest.Monk
     if kind == "first one row, then others":
         i[:5000] = 3000
     j = rng.permutation(len(i)) + 5000
-    monkeypatch.setattr(_ordered, "HELD", 1000)
+    monkeypatch.setattr(external_sort, "HELD", 1000)
     given = (
         (i[at : at + 300], j[at : at + 300], (j[at : at + 300] % 9).astype(np.int32)) for at in range(0, len(i), 300)
     )
-    with _ordered.Ordered(given, np.int32) as ordered:
+    with external_sort.Ordered(given, np.int32) as ordered:
         blocks = list(ordered.blocks())
     order = np.lexsort((j, i))
     for column, whole in zip(zip(*blocks, strict=True), (i, j, j % 9), strict=True):
@@ -625,7 +627,7 @@ def test_blocks_are_small_however_pairs_come(kind: str, monkeypatch: pytest.Monk
 
 def test_nothing_is_left_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(_ordered, "HELD", 10)
+    monkeypatch.setattr(external_sort, "HELD", 10)
     codes = np.zeros((200, 8), np.uint8)
     blocks = search.self_join_blocks(codes, 1)
     next(blocks)
@@ -644,7 +646,7 @@ def test_nothing_is_left_of_the_files(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_pairs_that_find_no_room_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     resource = pytest.importorskip("resource", reason="file sizes are limited by POSIX")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(_ordered, "HELD", 10)
+    monkeypatch.setattr(external_sort, "HELD", 10)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
@@ -704,12 +706,12 @@ def test_a_search_ends_among_the_pairs_of_equal_codes(backend: str, monkeypatch:
     codes = np.repeat(near_codes(np.random.default_rng(0), 2, 8, 3), 3000, axis=0)
     pairs = list[int]()
 
-    def counted(self: _ordered.Ordered, block: Pairs) -> None:
+    def counted(self: external_sort.Ordered, block: Pairs) -> None:
         pairs.append(len(block[0]))
         add(self, block)
 
-    add = _ordered.Ordered._add
-    monkeypatch.setattr(_ordered.Ordered, "_add", counted)
+    add = external_sort.Ordered._add
+    monkeypatch.setattr(external_sort.Ordered, "_add", counted)
     with pytest.raises(StoppedError):
         self_join(codes, 3, backend, stop)
     assert shares == sorted(shares)

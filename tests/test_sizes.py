@@ -12,12 +12,13 @@ from PIL import Image, ImageDraw
 
 import twinpix
 from drawings import draw
+from twinpix.encoding.content_table import File
 from twinpix.imaging import decode
+from twinpix.match.verifier import Verifier, guess_of_turn, pair_of
 from twinpix.model import Unverified
-from twinpix.pipeline.verifying import File, Verifier, guess_of_turn, pair_of
 from twinpix.store import Store
 from twinpix.verify import COLOUR, DETAIL, View, glance, look, turning, view_of
-from twinpix.verify.alike import FLOW_LEAST, as_bent
+from twinpix.verify.light.normalize import FLOW_LEAST, as_bent
 
 NARROW = [(216, 25), (41, 587), (105, 19), (16, 100), (30, 30), (17, 640), (640, 8), (1, 700), (700, 1), (1, 1)]
 

@@ -19,9 +19,9 @@ import twinpix
 from stores import MANY, SLOW_COMMAND, held
 from twinpix import fingerprints, mounts, sources
 from twinpix.cli.app import run
+from twinpix.encoding.encoder import Coder
 from twinpix.errors import StoreError
 from twinpix.model import Stamp
-from twinpix.pipeline.coding import Coder
 from twinpix.store import NOT_AN_IMAGE, Result, Store, default_path
 
 

@@ -12,12 +12,12 @@ from PIL import Image, ImageOps
 
 import twinpix
 from twinpix import fingerprints, linking
+from twinpix.encoding.content_table import Contents
+from twinpix.linking.base import is_allowed
+from twinpix.match import exclusions
+from twinpix.match.classes import Nodes, nodes_of
+from twinpix.match.join import Neighbours, match
 from twinpix.model import Matches
-from twinpix.pipeline import verdicts
-from twinpix.pipeline.contents import Contents
-from twinpix.pipeline.grouping import is_allowed
-from twinpix.pipeline.matching import Neighbours, match
-from twinpix.pipeline.nodes import Nodes, nodes_of
 from twinpix.search import Search
 from twinpix.store import Result, Store
 
@@ -72,19 +72,19 @@ def test_groups_are_those_of_the_graph_without_the_pairs(
 
 
 def found(
-    method: str, pictures: list[tuple[int, int, bool, int]], pairs: verdicts.Pairs, references: list[bool]
+    method: str, pictures: list[tuple[int, int, bool, int]], pairs: exclusions.Pairs, references: list[bool]
 ) -> tuple[Nodes, Matches]:
     """The nodes and matches as `find` makes them."""
     way = fingerprints.make(method)
     contents = made(pictures, fingerprints.width_of(way))
-    nodes = nodes_of(contents, way, guard=True, apart=verdicts.contents_of(pairs))
+    nodes = nodes_of(contents, way, guard=True, apart=exclusions.contents_of(pairs))
     own = np.zeros(len(nodes.codes), dtype=bool)
     own[nodes.of[~np.array(references)]] = True
     first, second = np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
     identity = way.metric == "identity"
     matches = Matches.none() if identity else match(nodes.codes, first, second, RADIUS, Search())
-    equal = verdicts.between_equals(nodes, all_of_them=identity)
-    return nodes, verdicts.without(Matches.joined([matches, equal]), nodes, pairs)
+    equal = exclusions.between_equals(nodes, all_of_them=identity)
+    return nodes, exclusions.without(Matches.joined([matches, equal]), nodes, pairs)
 
 
 def groups(
@@ -97,10 +97,10 @@ def groups(
 def test_what_is_remembered() -> None:
     store = Store(None)
     a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
-    assert verdicts.remember(store, [c.hex(), a.hex(), a.hex()], [b.hex(), a.hex()]) == 3
+    assert exclusions.remember(store, [c.hex(), a.hex(), a.hex()], [b.hex(), a.hex()]) == 3
     assert store.apart() == [(a, b), (a, c), (b, c)]
-    assert verdicts.remember(store, [a.hex()], [a.hex()]) == 0
-    assert verdicts.remember(store, [a.hex(), b.hex(), c.hex()]) == 3
+    assert exclusions.remember(store, [a.hex()], [a.hex()]) == 0
+    assert exclusions.remember(store, [a.hex(), b.hex(), c.hex()]) == 3
     assert len(store.apart()) == 3
     store.close()
 
@@ -117,7 +117,7 @@ def test_with_orientations_what_is_apart_matches_in_none_of_them(
     (group,) = twinpix.find(folder, store=store, transforms=True).groups
     digests = {Path(member.path).name: member.digest for member in group.members}
     opened = Store(store)
-    verdicts.remember(opened, [digests["a.png"]], [digests["mirrored9.png"]])
+    exclusions.remember(opened, [digests["a.png"]], [digests["mirrored9.png"]])
     opened.close()
     found = twinpix.find(folder, store=store, transforms=True, link="complete", keep="path:*a.png")
     assert [{Path(m.path).name for m in each.members} for each in found.groups] == [{"a.png", "mirrored1.png"}]
@@ -126,7 +126,7 @@ def test_with_orientations_what_is_apart_matches_in_none_of_them(
 def test_what_is_forgotten_is_what_was_remembered() -> None:
     store = Store(None)
     a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
-    verdicts.remember(store, [a.hex(), b.hex(), c.hex()])
-    verdicts.forget(store, [c.hex()], [a.hex()])
+    exclusions.remember(store, [a.hex(), b.hex(), c.hex()])
+    exclusions.forget(store, [c.hex()], [a.hex()])
     assert store.apart() == [(a, b), (b, c)]
     store.close()

@@ -22,13 +22,13 @@ from twinpix.errors import UsageError
 from twinpix.fingerprints import base
 from twinpix.imaging import picture_of
 from twinpix.verify import COLOUR, DETAIL, Joint, View, glance, look, turning, view_of
-from twinpix.verify.agreement import agreement, laid
-from twinpix.verify.alike import apart, as_bent, as_light, as_sharp
-from twinpix.verify.maps import Map, change_of, inverse, overlap, placed, rescaled
-from twinpix.verify.relit import relit
-from twinpix.verify.stickers import inked
-from twinpix.verify.tones import evened
-from twinpix.verify.views import hull
+from twinpix.verify.alignment.affine import Map, change_of, inverse, overlap, placed, rescaled
+from twinpix.verify.content.blocks import agreement, laid
+from twinpix.verify.content.overlays import inked
+from twinpix.verify.light.normalize import apart, as_bent, as_light, as_sharp
+from twinpix.verify.light.photometric import evened
+from twinpix.verify.light.tone_inversion import relit
+from twinpix.verify.pyramid import hull
 
 
 def view(image: Image.Image) -> View:
@@ -586,20 +586,20 @@ def test_a_burst_is_a_scene_and_no_copy(tmp_path: Path) -> None:
 def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from twinpix.pipeline import verifying
+    from twinpix.match import verifier
 
     picture = draw("street", 5, (600, 450)).convert("RGB")
     for number in range(24):
         side = 600 - 12 * number
         picture.resize((side, side * 3 // 4), Image.Resampling.LANCZOS).save(tmp_path / f"{number:02d}.jpg", quality=80)
     looked: list[int] = []
-    real = verifying.Verifier.look
+    real = verifier.Verifier.look
 
-    def counted(self: verifying.Verifier, pairs: list[verifying.Pair], tier: str = "", *, glance: bool = False) -> None:
+    def counted(self: verifier.Verifier, pairs: list[verifier.Pair], tier: str = "", *, glance: bool = False) -> None:
         looked.append(len(pairs))
         real(self, pairs, tier, glance=glance)
 
-    monkeypatch.setattr(verifying.Verifier, "look", counted)
+    monkeypatch.setattr(verifier.Verifier, "look", counted)
     star = twinpix.find(tmp_path, method="local", store=None)
     few = sum(looked)
     looked.clear()
@@ -628,7 +628,7 @@ def test_the_radius_is_found_for_a_share_of_right_matches(tmp_path: Path) -> Non
 
 
 def test_a_sample_estimates_the_share_and_its_interval() -> None:
-    from twinpix.pipeline.calibrating import _drawn, _estimate
+    from twinpix.match.calibrate import _drawn, _estimate
 
     rng = np.random.default_rng(1)
     step = np.sort(rng.integers(0, 64, 50_000))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from twinpix.imaging.points import MIRROR, Points, points_of
+from twinpix.localfeatures.keypoints import MIRROR, Points, points_of
 
 BITS, HALF = 64, 32
 MOST = 150

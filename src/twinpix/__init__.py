@@ -4,25 +4,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twinpix.locking import acting
+    from twinpix.act.apply import Outcome, apply
+    from twinpix.act.lock import acting
+    from twinpix.act.planning.plan import plan
+    from twinpix.act.undo import undo
+    from twinpix.encoding.options import Options
     from twinpix.model import Plan, Report
-    from twinpix.pipeline import (
-        Options,
-        Outcome,
-        apply,
-        compare,
-        encode,
+    from twinpix.usecases.codes import (
         encode_files_as_stream,
         encode_pictures,
-        find,
         header_of,
-        plan,
-        query,
         query_codes,
         read_codes,
-        undo,
         write_codes,
     )
+    from twinpix.usecases.compare import compare
+    from twinpix.usecases.encode import encode
+    from twinpix.usecases.find import find
+    from twinpix.usecases.query import query
 
 __version__ = "0.1.0"
 __all__ = [
@@ -46,11 +45,27 @@ __all__ = [
     "undo",
     "write_codes",
 ]
-_PLACES = {"acting": "locking", "Plan": "model", "Report": "model"}  # all else is in the pipeline
+_MODULES = {
+    "act.apply": ("Outcome", "apply"),
+    "act.lock": ("acting",),
+    "act.planning.plan": ("plan",),
+    "act.undo": ("undo",),
+    "encoding.options": ("Options",),
+    "model": ("Plan", "Report"),
+    "usecases.codes": (
+        *("encode_files_as_stream", "encode_pictures", "header_of"),
+        *("query_codes", "read_codes", "write_codes"),
+    ),
+    "usecases.compare": ("compare",),
+    "usecases.encode": ("encode",),
+    "usecases.find": ("find",),
+    "usecases.query": ("query",),
+}
+_PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """Public names are loaded at first use, so that `import twinpix` costs nothing."""
-    if name in __all__:
-        return getattr(importlib.import_module(f"twinpix.{_PLACES.get(name, 'pipeline')}"), name)
+    if name in _PLACES:
+        return getattr(importlib.import_module(f"twinpix.{_PLACES[name]}"), name)
     raise AttributeError(f"module 'twinpix' has no attribute {name!r}")

@@ -3,8 +3,8 @@
 import importlib
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
@@ -490,3 +490,15 @@ class Plan:
     @property
     def bytes(self) -> int:
         return sum(step.facts.size for step in self.steps)
+
+
+def related(members: Sequence[Member], matches: Iterable[Match]) -> list[Member]:
+    """The members of a group, the keeper first, with the relation and distance to it, where they match it directly."""
+    keeper, *others = members
+    pairs = {match.b: match for match in matches if match.a == keeper.path}
+    out = [replace(keeper, relation=None, distance=None)]
+    for member in others:
+        pair = pairs.get(member.path)
+        relation, distance = (pair.relation, pair.distance) if pair else (None, None)
+        out.append(replace(member, relation=relation, distance=distance))
+    return out

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, NamedTuple
 
-from twinpix import files
+from twinpix import rename
 from twinpix.errors import OutputError, UsageError, system_reason
 
 MARK = b"drawn by twinpix"  # in the metadata of every picture that twinpix writes
@@ -95,7 +95,7 @@ def _replacing(target: str) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         os.chmod(temporary, before.st_mode & 0o777 if before else 0o666 & ~_umask())
         if before is None:
-            files.rename_new(temporary, target)  # a file that appeared since then is not ours to replace
+            rename.rename_new(temporary, target)  # a file that appeared since then is not ours to replace
             return
         now = os.stat(target)
         if (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns) != (

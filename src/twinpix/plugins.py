@@ -23,6 +23,7 @@ _KINDS = {
     "report": "report format",
     "actions": "action",
 }
+_PACKAGES = {"search": "search.backends", "actions": "act.actions"}  # where the plugins of a kind lie, if elsewhere
 _names: dict[type[Any], str] = {}  # of third parties' plugins
 SPECIAL = "base"  # the module of a plugin package that holds its protocol, not a plugin
 
@@ -42,8 +43,12 @@ def own(package: str) -> list[str]:
 
 @cache
 def _own(package: str) -> frozenset[str]:
-    path = importlib.import_module(f"twinpix.{package}").__path__
+    path = importlib.import_module(_package(package)).__path__
     return frozenset(m.name for m in pkgutil.iter_modules(path) if m.name != SPECIAL and m.name[0] != "_")
+
+
+def _package(kind: str) -> str:
+    return f"twinpix.{_PACKAGES.get(kind, kind)}"
 
 
 def exists(package: str, name: str) -> bool:
@@ -58,7 +63,7 @@ def load(package: str, name: str) -> type[Any]:
     Raises `UsageError` that lists the names there are when there is none so called.
     """
     if name in _own(package):  # asked first: looking through what is installed takes longer than a small run
-        return _class_of(importlib.import_module(f"twinpix.{package}.{name}"))
+        return _class_of(importlib.import_module(f"{_package(package)}.{name}"))
     from importlib.metadata import entry_points
 
     for point in entry_points(group=f"twinpix.{package}", name=name):

@@ -4,11 +4,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from twinpix.cli import plans
+import twinpix
+from twinpix.act.lock import acting
 from twinpix.errors import Exit, OutputError, system_reason
-from twinpix.locking import acting
 from twinpix.model import Plan
-from twinpix.report import printable
+from twinpix.text import printable
+from twinpix.ui import plan_text
 
 
 def say(line: str) -> None:
@@ -26,35 +27,34 @@ def say_rows(what: str, rows: Sequence[str], shown: int | None = None) -> None:
 
 def mend(folder: str) -> None:
     """Mend what killed runs left that were to fill a folder; so that what is found then is whole."""
-    from twinpix.pipeline import ground
+    from twinpix.act import session
 
-    for row in ground.mend(folder):
+    for row in session.mend(folder):
         say(f"left by a run that was killed: {printable(row.path)} {row.reason}")
 
 
 def carry_out(folder: str, make: Callable[[], Plan]) -> Exit:
     """Make a plan and carry it out, with a journal beside the folder that it fills; say what was done."""
-    from twinpix import pipeline
-    from twinpix.pipeline.terminal import progress
+    from twinpix.progress.terminal import progress
 
     with acting():
         plan = make()
         sys.stdout.flush()
         journal = _journal(folder) if plan.units else ""
-        outcome = pipeline.apply(plan, journal, progress())
-    sys.stdout.writelines(f"{line}\n" for line in plans.result(plan, outcome))
+        outcome = twinpix.apply(plan, journal, progress())
+    sys.stdout.writelines(f"{line}\n" for line in plan_text.result(plan, outcome))
     if journal:
-        print(f"journal: {plans.shown(journal)}")
-    return plans.exit_code(outcome)
+        print(f"journal: {plan_text.shown(journal)}")
+    return plan_text.exit_code(outcome)
 
 
 def _journal(folder: str) -> str:
     """A new journal's name, in a folder that is there."""
-    from twinpix.pipeline import ground
+    from twinpix.act import session
 
     above = os.path.dirname(folder)
     try:
         os.makedirs(above, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {above}: {system_reason(error)}") from None
-    return ground.new_journal(folder)
+    return session.new_journal(folder)

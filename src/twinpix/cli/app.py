@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from twinpix import __version__
-from twinpix.cli import (
+from twinpix.cli.arguments import ResolveCommand, ScriptCommand
+from twinpix.cli.command import Command
+from twinpix.cli.commands import (
     bench,
     compare,
     dedupe_dump,
@@ -24,10 +26,8 @@ from twinpix.cli import (
     store,
     undo,
 )
-from twinpix.cli.arguments import ResolveCommand, ScriptCommand
-from twinpix.cli.command import Command
 from twinpix.errors import Exit, TwinpixError, system_reason
-from twinpix.report.base import printable
+from twinpix.text import printable
 
 EPILOG = (
     "Exit codes: 0 done; 1 some images failed and --strict was given, or --copy-kept left files behind; 2 wrong use; "

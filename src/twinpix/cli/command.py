@@ -1,16 +1,13 @@
 """What every command has: -q and -v, no option twice, and the words that start this program."""
 
 import logging
-import os
-import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand, TyperOption
 
 from twinpix.errors import UsageError
-from twinpix.pipeline import terminal
+from twinpix.progress import terminal
 
 
 class Command(TyperCommand):
@@ -67,13 +64,3 @@ def _be_verbose(ctx: Any, parameter: Any, value: int) -> None:
     logger = logging.getLogger("twinpix")
     logger.handlers = [each for each in logger.handlers if not isinstance(each, logging.StreamHandler)] + [handler]
     logger.setLevel(logging.INFO if value == 1 else logging.DEBUG)
-
-
-def program() -> str:
-    """How this program was started, as a user would type it again."""
-    started = sys.argv[0] if sys.argv else ""
-    if not Path(started).name.startswith("twinpix"):
-        return "python -m twinpix"
-    if shutil.which("twinpix"):
-        return "twinpix"
-    return os.path.relpath(started) if Path(started).is_absolute() else started

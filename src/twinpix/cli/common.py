@@ -10,7 +10,7 @@ import typer
 from twinpix.errors import UsageError
 
 if TYPE_CHECKING:
-    from twinpix.pipeline import Options
+    from twinpix.encoding.options import Options
 
 
 class DecodeName(StrEnum):
@@ -125,7 +125,7 @@ def specs(text: str) -> list[str]:
 
 def options(given: Mapping[str, Any]) -> "Options":
     """A command's own arguments, by name, as the library takes them."""
-    from twinpix.pipeline import Options
+    from twinpix.encoding.options import Options
 
     if given["store"] is not None and given["no_store"]:
         raise UsageError("give --store or --no-store, not both")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twinpix.errors import RefusedError
 
 if TYPE_CHECKING:
-    from twinpix.actions import Action
+    from twinpix.act.actions import Action
     from twinpix.model import Plan
 
 
@@ -39,7 +39,7 @@ def agreed(plan: "Plan", action: "Action", left: Left, *, yes: bool, kept: str =
 
 def _typed(plan: "Plan", action: "Action") -> bool:
     """Whether a user types the action's name."""
-    from twinpix.report import bytes_text, plural
+    from twinpix.text import bytes_text, plural
 
     what = f"{plural(len(plan.steps), 'file')} ({bytes_text(plan.bytes)}) would be {action.done} for good"
     if sys.stdin is None or not sys.stdin.isatty():

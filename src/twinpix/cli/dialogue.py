@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from twinpix.act.choices import Choices
+from twinpix.act.sidecars.notes import CompanionNotes
 from twinpix.cli.confirming import Left
 from twinpix.errors import StoppedError, UsageError
 from twinpix.model import Group, Member, Report
-from twinpix.pipeline.choices import Choices
-from twinpix.pipeline.companion_notes import CompanionNotes
-from twinpix.pipeline.terminal import LineProgress
-from twinpix.report import bytes_text, plural, printable
+from twinpix.progress.terminal import LineProgress
 from twinpix.report.text import how
+from twinpix.text import bytes_text, plural, printable
 
 if TYPE_CHECKING:
-    from twinpix.pipeline import Options
+    from twinpix.encoding.options import Options
 
 _HELP = """  Enter      keep what is marked, the others go
   2  1,3  2-4  keep these, the others go
@@ -138,7 +138,7 @@ class Memory:
 
     def hold_apart(self, group: Group, places: Sequence[int]) -> str:
         """Remember that these are no duplicates of the others, or of one another when there are no others."""
-        from twinpix.pipeline import verdicts
+        from twinpix.match import exclusions
 
         if self._options.store is None:
             return "kept; without a store this cannot be remembered"
@@ -147,7 +147,7 @@ class Memory:
         held = sorted(apart), sorted(others)
         with self._options.opened(LineProgress()) as store:
             try:
-                count = verdicts.remember(store, *held)
+                count = exclusions.remember(store, *held)
             except UsageError as error:
                 return f"kept, but not remembered: {error}"
             if store.path is None:
@@ -159,11 +159,11 @@ class Memory:
 
     def let_go(self, group: Group) -> None:
         """Take back what was remembered of a group, as its user has come back to it."""
-        from twinpix.pipeline import verdicts
+        from twinpix.match import exclusions
 
         if held := self._held.pop(group.id, None):
             with self._options.opened(LineProgress()) as store:
-                verdicts.forget(store, *held)
+                exclusions.forget(store, *held)
 
 
 class Decided(NamedTuple):
@@ -193,7 +193,7 @@ def asked(report: Report, path: str, options: "Options", *, show: bool) -> Decid
 
 
 def _draw(report: Report, paths: Sequence[str]) -> None:
-    from twinpix.plots import inline
+    from twinpix.ui import inline
 
     places = [os.path.join(report.base, path) for path in paths[:_DRAWN]]
     inline.show(places, sys.stdout.buffer, size=(240, 180), space=4)

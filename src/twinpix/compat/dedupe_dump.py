@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from twinpix import actions, outputs, pipeline, sources
-from twinpix.actions import Scope
+import twinpix
+from twinpix import outputs, sources
+from twinpix.act import actions
+from twinpix.act.actions import Scope
+from twinpix.encoding.options import DEFAULT_METHOD
 from twinpix.errors import UsageError
 from twinpix.model import Member, Plan, Report, Step, Unique
-from twinpix.pipeline.encoding import encode_files
-from twinpix.pipeline.progress import Progress
+from twinpix.progress import Progress
 from twinpix.report.json import dumps
+from twinpix.usecases.encode import encode_files
 
-EXACT, NEAR = "pixels", pipeline.DEFAULT_METHOD
+EXACT, NEAR = "pixels", DEFAULT_METHOD
 
 
 def check(dump: str, folder: str) -> None:
@@ -34,7 +37,7 @@ def beside(folder: str) -> str:
 
 def find(dump: str, *, exact: bool, progress: Progress) -> Report:
     """The groups of images with identical pixels, or that are the same picture; hidden folders are looked into."""
-    return pipeline.find([os.path.abspath(dump)], method=EXACT if exact else NEAR, hidden=True, progress=progress)
+    return twinpix.find([os.path.abspath(dump)], method=EXACT if exact else NEAR, hidden=True, progress=progress)
 
 
 def kept(found: Report) -> int:
@@ -78,7 +81,7 @@ def plan(found: Report, folder: str, *, duplicates: bool) -> Plan:
 
 
 def _copies(found: Report, folder: str) -> Plan:
-    return pipeline.plan(found, actions.make("copy", {"to": folder}), sidecars=False, whole=False)
+    return twinpix.plan(found, actions.make("copy", {"to": folder}), sidecars=False, whole=False)
 
 
 def _repeats(found: Report, folder: str) -> Plan:

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import fingerprints, pipeline
+import twinpix
+from twinpix import fingerprints
+from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.errors import ImageError, UsageError
 from twinpix.evaluation.edits import EDITS, edited
 from twinpix.evaluation.rates import Point, distances, points, radius_of
@@ -17,8 +19,7 @@ from twinpix.executors import Ask, Begin, Local, Lost
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, information_of
 from twinpix.imaging import decode, thumbnail
 from twinpix.model import Decode, Failure
-from twinpix.pipeline.options import Options, Paths, names_of
-from twinpix.pipeline.progress import Progress
+from twinpix.progress import Progress
 from twinpix.search import self_join
 from twinpix.sources import read
 
@@ -155,7 +156,7 @@ def _groups_among(names: Sequence[str], options: Options, progress: Progress) ->
     """The group of copies that each of the originals is in, by a cascade."""
     if len(names) < 2:
         return {}
-    found = pipeline.find(names, options, method="cascade", decode="fast", radius=None, hidden=True, progress=progress)
+    found = twinpix.find(names, options, method="cascade", decode="fast", radius=None, hidden=True, progress=progress)
     return {member.path: group.id for group in found.groups for member in group.members}
 
 

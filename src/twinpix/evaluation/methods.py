@@ -7,18 +7,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import fingerprints, pipeline
+import twinpix
+from twinpix import fingerprints
+from twinpix.encoding.options import Options
 from twinpix.errors import UsageError
 from twinpix.evaluation.curve import Curve, curve
 from twinpix.evaluation.pairs import pairs_of
 from twinpix.evaluation.rates import step_of, steps_of
 from twinpix.fingerprints import Fingerprint
+from twinpix.match.join import match, notes_of
 from twinpix.model import Bytes2D, Failure, Fingerprints
-from twinpix.pipeline.encoding import encode_files
-from twinpix.pipeline.matching import match, notes_of
-from twinpix.pipeline.options import Options
-from twinpix.pipeline.progress import Progress
+from twinpix.progress import Progress
 from twinpix.search import Search, check
+from twinpix.usecases.encode import encode_files
 
 _MANY = 20_000  # images of which unlike pairs would fill the memory
 
@@ -107,7 +108,7 @@ def _coded(
     files = [os.path.join(folder, name) for name in truth]
     if all(map(os.path.isfile, files)):
         return encode_files(files, specs, options, progress=progress)
-    return pipeline.encode([folder], specs, options, progress=progress)
+    return twinpix.encode([folder], specs, options, progress=progress)
 
 
 def _rows_of(

@@ -2,7 +2,7 @@
 
 A set of codes with their geometry, of one width for every picture. Two pictures are candidates when codes of theirs
 agree that agree in scale, angle and place as well (`twinpix.search.alike`); their pixels decide (`twinpix.verify`).
-Sources: see `twinpix.imaging.points`, and training/codes.py in the repository.
+Sources: see `twinpix.localfeatures.keypoints`, and training/codes.py in the repository.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twinpix.fingerprints.base import Array, Metric, Turns
 from twinpix.imaging import Picture
-from twinpix.imaging.points import Points, points_of
+from twinpix.localfeatures.keypoints import Points, points_of
 from twinpix.model import Bytes2D, Decode, Strictness
 
 LEARNED = Path(__file__).parent / "models" / "local.npz"

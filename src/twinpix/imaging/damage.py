@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from twinpix.errors import ImageError
-from twinpix.imaging import jpeg
+from twinpix.imaging.formats import jpeg
 from twinpix.imaging.guard import reason
 from twinpix.imaging.opening import open_image
 from twinpix.imaging.picture import BASE

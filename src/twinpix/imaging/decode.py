@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from twinpix.errors import ImageError
-from twinpix.imaging import jpeg
+from twinpix.formats import sniff
 from twinpix.imaging.channels import deep_rgb, orientation, reduced, reduced_rgb, to_luma, to_rgb, turned, upright
 from twinpix.imaging.damage import MOST, grey_rows, missing_of, salvage, truncated_allowed
 from twinpix.imaging.depth import TooDeepError, deep_frame, loses_depth, stored_depth
+from twinpix.imaging.formats import jpeg
 from twinpix.imaging.guard import guarded, quiet
 from twinpix.imaging.lost import lost_part
 from twinpix.imaging.opening import FAULT, HALVED, format_of, loaded, open_image
 from twinpix.imaging.picture import BASE, Picture
-from twinpix.imaging.sniff import sniff
 from twinpix.imaging.traits import traits_of
 from twinpix.model import Decode
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from twinpix.imaging.jxl import header_of
+from twinpix.imaging.formats.jxl import header_of
 from twinpix.imaging.opencv import opencv
 
 _BITS_PER_SAMPLE = 258  # a TIFF tag

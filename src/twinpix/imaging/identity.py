@@ -10,10 +10,10 @@ from PIL import Image
 
 from twinpix.imaging.channels import bands, orientation, turned, turned_array
 from twinpix.imaging.depth import TooDeepError, deep_frame, deep_heif, loses_depth, stored_depth
+from twinpix.imaging.formats.profiles import nclx_key, profile_key, profile_of
 from twinpix.imaging.guard import guarded, quiet
 from twinpix.imaging.limits import MAX_PIXELS
 from twinpix.imaging.opening import format_of, loaded, open_image
-from twinpix.imaging.profiles import nclx_key, profile_key, profile_of
 from twinpix.imaging.seconds import frames_of, seconds_of
 
 _SAMPLES_PER_PIXEL = 277  # a TIFF tag

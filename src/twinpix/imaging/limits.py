@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from twinpix.errors import ImageError
-from twinpix.imaging import jxl
+from twinpix.imaging.formats import jxl
 
 _COMPRESSION, _TILE_WIDTH, _TILE_LENGTH = 259, 322, 323  # TIFF tags
 

@@ -2,7 +2,7 @@
 
 Decoders read on over such places and only warn. Compressed data looks random: 64 equal bytes in a row do not happen in
 it, but for flat areas in codes whose shortest words repeat, which are told apart here. Uncompressed data may hold
-anything; there only a copy of the same size tells (`twinpix.pipeline.rot`).
+anything; there only a copy of the same size tells (`twinpix.sources.bit_rot`).
 
 Sources: ITU-T T.81 (JPEG), RFC 9649 (WebP), ISO/IEC 14496-12 and 23008-12 (HEIF), TIFF 6.0.
 """
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL.Image import Image
 
-from twinpix.imaging import bmff, jpeg
+from twinpix.imaging.formats import bmff, jpeg
 
 _COMPRESSION, _STRIP_OFFSETS, _STRIP_BYTES = 259, 273, 279  # TIFF tags
 

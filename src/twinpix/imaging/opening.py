@@ -6,9 +6,9 @@ from functools import cache
 from PIL import Image, ImageFile
 
 from twinpix.errors import ImageError
-from twinpix.imaging import png
+from twinpix.formats import sniff
+from twinpix.imaging.formats import png
 from twinpix.imaging.limits import check_head, check_opened
-from twinpix.imaging.sniff import sniff
 
 FAULT = "twinpix-fault"  # what is wrong with a file whose pixels are whole
 METADATA = "metadata or further frames that cannot be read"

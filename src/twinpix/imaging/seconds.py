@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from PIL import Image
 
-from twinpix.imaging import jpeg, jxl
-from twinpix.imaging.bmff import boxes
+from twinpix.imaging.formats import jpeg, jxl
+from twinpix.imaging.formats.bmff import boxes
 
 _FAULTS = (SyntaxError, ValueError, OSError, KeyError, TypeError, EOFError, IndexError, struct.error, AttributeError)
 _MPF, _EXTENDED_XMP = b"MPF\0", b"http://ns.adobe.com/xmp/extension/\0"

@@ -132,3 +132,8 @@ def make(text: str) -> Linking:
 def chains(rule: Linking) -> bool:
     """Whether the members of a group need not match what stays."""
     return bool(getattr(rule, "chains", False))
+
+
+def is_allowed(a: Kind, b: Kind, *, cross: bool) -> bool:
+    """Two references are never paired; with `cross`, nor are two files of one PATH."""
+    return not (a[1] and b[1]) and (not cross or a[0] != b[0])

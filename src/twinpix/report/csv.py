@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from twinpix.model import Report
 from twinpix.outputs import Kind, starts
-from twinpix.report.base import printable
+from twinpix.text import printable
 
 COLUMNS = (
     *("group", "role", "path", "bytes", "width", "height", "format"),

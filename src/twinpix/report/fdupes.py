@@ -7,7 +7,7 @@ from typing import ClassVar
 from twinpix.errors import OutputError
 from twinpix.model import Report
 from twinpix.outputs import UNMARKED, Kind
-from twinpix.report.base import plural, printable
+from twinpix.text import plural, printable
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from twinpix.errors import ReportError, UsageError
 from twinpix.machine import no_garbage_collection
 from twinpix.model import SCHEMA, SCHEMAS, Report, Traits
 from twinpix.outputs import Kind
-from twinpix.report.base import printable
+from twinpix.text import printable
 
 _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # as this module writes it
 _HEAD = 256  # bytes, in which a report names its schema

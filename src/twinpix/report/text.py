@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from twinpix.model import Group, Match, Member, Report
 from twinpix.outputs import Kind
-from twinpix.report.base import bytes_text, differs, matched_only, plural, printable
+from twinpix.report.base import differs, matched_only
+from twinpix.text import bytes_text, plural, printable
 
 _HEAD = re.compile(rb"Group \d+: \d|[\d,]+ images? \(|Similar scenes, not copies:")
 _SHOWN = 10  # failures spelled out; the JSON report has them all

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from twinpix.errors import ImageError, UsageError, system_reason
-from twinpix.imaging.sniff import HEAD, sniff
+from twinpix.formats import HEAD, sniff
 from twinpix.model import Failure, Files, Stamp
 
 MAX_BYTES = 2 << 30  # a larger file is not read into memory

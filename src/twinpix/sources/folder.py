@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.errors import system_reason
-from twinpix.imaging.sniff import claims_image
+from twinpix.formats import claims_image
 from twinpix.managed import in_library, is_library
 from twinpix.model import Failure, Files, Stamp
 from twinpix.sources.base import Listing, special_kind, stamp_of

@@ -8,7 +8,7 @@ from twinpix.compat.imagededup._progress import progress
 from twinpix.compat.imagededup.utils.general_utils import generate_files, generate_relative_names
 from twinpix.compat.imagededup.utils.image_utils import IMG_FORMATS, invalid
 from twinpix.model import Bytes2D
-from twinpix.pipeline.encoding import encode_files
+from twinpix.usecases.encode import encode_files
 
 
 class Coded(NamedTuple):

@@ -2,7 +2,7 @@
 
 import sys
 
-from twinpix.pipeline.progress import Progress
+from twinpix.progress import Progress
 
 _LABELS = {"read": "Encoding images", "compare": "Comparing images"}
 

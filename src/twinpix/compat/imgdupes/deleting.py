@@ -5,13 +5,14 @@ import time
 from collections.abc import Sequence
 from functools import cache
 
-from twinpix import files, pipeline
+import twinpix
+from twinpix.act import filesystem
+from twinpix.act.lock import acting
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.errors import StepError
-from twinpix.locking import acting
 from twinpix.managed import IN_LIBRARY, in_library
 from twinpix.model import Facts, Plan, Stays, Step, Unit
-from twinpix.report import printable
+from twinpix.text import printable
 
 
 def delete(kept: Sequence[Image], gone: Sequence[Image]) -> dict[str, str]:
@@ -41,7 +42,7 @@ def delete(kept: Sequence[Image], gone: Sequence[Image]) -> dict[str, str]:
             left[image.path] = str(error)
     plan = Plan("delete", {}, "", [], [], stays, units, [])
     with acting():
-        outcome = pipeline.apply(plan, _journal())
+        outcome = twinpix.apply(plan, _journal())
     left.update((shown[row.path], row.reason) for row in outcome.left)
     return left
 
@@ -50,14 +51,14 @@ def _stays(image: Image) -> Stays:
     path = os.path.abspath(image.path)
     try:
         facts = _facts(image)
-        return Stays(0, path, "chosen", facts, files.digest_of(path, facts))
+        return Stays(0, path, "chosen", facts, filesystem.digest_of(path, facts))
     except StepError as error:
         raise StepError(f"what would stay, {printable(image.path)}, {error}") from None
 
 
 def _facts(image: Image) -> Facts:
     """The facts of a file that is as it was when its hash was made."""
-    facts = files.look(image.path)
+    facts = filesystem.look(image.path)
     if (facts.size, facts.mtime_ns) != (image.bytes, image.mtime_ns):
         raise StepError("was changed since its hash was made")
     return facts

@@ -10,8 +10,8 @@ from twinpix.compat.imgdupes import searching
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.compat.imgdupes.options import Options
 from twinpix.compat.imgdupes.searching import Engine
+from twinpix.match.join import Neighbours
 from twinpix.model import Bytes2D, Matches
-from twinpix.pipeline.matching import Neighbours
 
 Set = list[Image]
 

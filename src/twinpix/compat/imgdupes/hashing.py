@@ -8,8 +8,8 @@ from twinpix.compat.imgdupes import saying
 from twinpix.compat.imgdupes.options import Options
 from twinpix.errors import UsageError
 from twinpix.model import Bytes2D, Failure, Fingerprints, Stamp
-from twinpix.pipeline.encoding import encode_files
-from twinpix.pipeline.terminal import progress
+from twinpix.progress.terminal import progress
+from twinpix.usecases.encode import encode_files
 
 
 class Image(NamedTuple):

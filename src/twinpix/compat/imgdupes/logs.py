@@ -4,12 +4,13 @@ import re
 import time
 from collections.abc import Sequence
 
-from twinpix import files, outputs
+from twinpix import outputs, paths
 from twinpix.compat.imgdupes import printing
 from twinpix.compat.imgdupes.grouping import Set
 from twinpix.compat.imgdupes.options import Options
 from twinpix.compat.imgdupes.searching import Engine
-from twinpix.report.base import encoded, without_controls
+from twinpix.report.base import encoded
+from twinpix.text import without_controls
 
 
 def write_found(sets: Sequence[Set], options: Options, by: Engine) -> None:
@@ -27,7 +28,7 @@ def write_deleted(paths: Sequence[str], options: Options, by: Engine) -> None:
 
 def _write(kind: str, text: str, options: Options, by: Engine) -> None:
     what = f"{kind}_{by.name}_{_source(options)}_{options.hash_method}_{options.bits}_{options.hamming_distance}"
-    name = files.free_name(f"{time.strftime('%Y%m%d%H%M%S')}_{what}.log")
+    name = paths.free_name(f"{time.strftime('%Y%m%d%H%M%S')}_{what}.log")
     outputs.write(name, encoded([text]), outputs.UNMARKED)
 
 

@@ -9,7 +9,7 @@ from twinpix.compat.imgdupes import saying, showing
 from twinpix.compat.imgdupes.grouping import Set
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.compat.imgdupes.options import Options
-from twinpix.report import printable
+from twinpix.text import printable
 
 Delete = Callable[[Sequence[Image], Sequence[Image]], Mapping[str, str]]
 

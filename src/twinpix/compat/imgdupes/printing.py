@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from twinpix.compat.imgdupes.grouping import Set
 from twinpix.compat.imgdupes.options import Options
-from twinpix.report.base import without_controls
+from twinpix.text import without_controls
 
 
 def query_line(options: Options) -> str:

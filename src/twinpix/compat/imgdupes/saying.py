@@ -2,7 +2,7 @@
 
 import sys
 
-from twinpix.report import printable
+from twinpix.text import printable
 
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 _SHOWN = 10  # files named one by one

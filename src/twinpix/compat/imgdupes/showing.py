@@ -10,7 +10,7 @@ from twinpix.compat.imgdupes.options import Options
 def check(options: Options) -> None:
     """Raise `UsageError` for a size, a colour, an interpolation or a terminal that is none."""
     if options.imgcat:
-        from twinpix.plots import inline
+        from twinpix.ui import inline
 
         inline.parse_size(options.size)
         inline.check(options.space_color, options.interpolation)
@@ -21,7 +21,7 @@ def show(paths: Sequence[str], options: Options) -> None:
     """Print the images side by side, if that was asked for."""
     if not options.imgcat:
         return
-    from twinpix.plots import inline
+    from twinpix.ui import inline
 
     sys.stdout.flush()
     inline.show(

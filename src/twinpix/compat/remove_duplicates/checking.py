@@ -3,8 +3,9 @@
 import os
 from collections.abc import Sequence
 
-from twinpix import actions, outputs
-from twinpix.actions import Scope
+from twinpix import outputs
+from twinpix.act import actions
+from twinpix.act.actions import Scope
 from twinpix.compat.remove_duplicates import encodings
 from twinpix.compat.remove_duplicates.datasets import data_sets
 from twinpix.compat.remove_duplicates.options import Options
@@ -19,7 +20,7 @@ def check(options: Options) -> None:
     if options.encodings_only:
         return
     if options.display_duplicates:
-        from twinpix.plots import figure
+        from twinpix.ui import figure
 
         figure.require_library()
     check_target([each.root for each in data_sets(options)], options.duplicates)

@@ -13,8 +13,8 @@ from twinpix.compat.remove_duplicates.encoders import Encoder
 from twinpix.compat.remove_duplicates.encodings import Map
 from twinpix.compat.remove_duplicates.options import Options
 from twinpix.model import Bytes2D, Failure, Files, Fingerprints
-from twinpix.pipeline.encoding import encode_files
-from twinpix.pipeline.progress import Progress
+from twinpix.progress import Progress
+from twinpix.usecases.encode import encode_files
 
 
 class Coded(NamedTuple):

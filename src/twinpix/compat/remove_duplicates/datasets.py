@@ -10,7 +10,7 @@ from twinpix import sources
 from twinpix.compat.remove_duplicates.options import Options
 from twinpix.errors import UsageError
 from twinpix.model import Failure, Files
-from twinpix.pipeline.progress import Progress
+from twinpix.progress import Progress
 
 
 class DataSet(NamedTuple):

@@ -9,7 +9,7 @@ from twinpix import outputs
 from twinpix.compat.remove_duplicates.encoders import Encoder
 from twinpix.compat.remove_duplicates.jsonmaps import members
 from twinpix.errors import UsageError, system_reason
-from twinpix.report import printable
+from twinpix.text import printable
 
 _SUFFIX = ".json"
 

@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import fingerprints, plugins, search
-from twinpix.actions.base import is_within
 from twinpix.compat.remove_duplicates.checking import check_target
 from twinpix.compat.remove_duplicates.coding import Coded
 from twinpix.compat.remove_duplicates.datasets import is_for_images
+from twinpix.encoding.content_table import Contents
+from twinpix.encoding.images import Images
+from twinpix.encoding.options import Options
 from twinpix.fingerprints import Fingerprint
+from twinpix.group.groups import group
+from twinpix.match.pairs import paired
 from twinpix.model import Bytes2D, Counts, Failure, Files, Group, Report
-from twinpix.pipeline.contents import Contents
-from twinpix.pipeline.encoding import encode_files
-from twinpix.pipeline.gathering import Images
-from twinpix.pipeline.grouping import group
-from twinpix.pipeline.options import Options
-from twinpix.pipeline.pairing import paired
-from twinpix.pipeline.progress import Progress
+from twinpix.paths import is_within
+from twinpix.progress import Progress
 from twinpix.store import Result
+from twinpix.usecases.encode import encode_files
 
 _KEEP = "resolution,filesize,path"  # this front end's own order, as documented
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from twinpix import files, plots
+from twinpix import paths, ui
 from twinpix.model import Report
 
 
@@ -14,13 +14,13 @@ def show(report: Report, folder: str) -> Iterator[str]:
     """
     if not report.groups:
         return
-    if plots.has_window():
+    if ui.has_window():
         for group in report.groups:
-            plots.show(plots.group_sheet(group, report.base, in_bits=report.in_bits))
+            ui.show(ui.group_sheet(group, report.base, in_bits=report.in_bits))
         return
-    folder = files.free_name(folder)
+    folder = paths.free_name(folder)
     os.makedirs(folder)
     for group in report.groups:
         path = os.path.join(folder, f"group-{group.id:05}.png")
-        plots.save(plots.group_sheet(group, report.base, in_bits=report.in_bits), path)
+        ui.save(ui.group_sheet(group, report.base, in_bits=report.in_bits), path)
         yield path

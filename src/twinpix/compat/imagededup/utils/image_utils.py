@@ -10,8 +10,8 @@ from PIL import Image
 
 from twinpix.errors import ImageError
 from twinpix.imaging import Picture, decode
-from twinpix.report import printable
 from twinpix.sources import read
+from twinpix.text import printable
 
 IMG_FORMATS = ("JPEG", "PNG", "BMP", "MPO", "PPM", "TIFF", "GIF", "WEBP")
 _log = logging.getLogger("twinpix.compat.imagededup")

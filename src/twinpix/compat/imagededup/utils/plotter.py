@@ -42,7 +42,7 @@ def _validate_args(image_dir: Any, duplicate_map: Any, filename: Any) -> Path:
 def _plot_images(
     image_dir: Path, orig: str, image_list: Sequence[Any], scores: bool = False, outfile: str | None = None
 ) -> None:
-    from twinpix.plots import duplicates, figure
+    from twinpix.ui import duplicates, figure
 
     pairs = [(item[0], _score(item[1])) if scores else (str(item), "") for item in image_list]
     drawn = duplicates.draw(str(image_dir), orig, pairs, _chosen_size())

@@ -1,0 +1,51 @@
+"""What stays is copied to another folder: one image of each group, and every image that is in none."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from twinpix.act import filesystem
+from twinpix.act.actions.base import Placing, holds
+from twinpix.act.keepers import Keeper
+from twinpix.errors import StepError
+from twinpix.model import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Copy(Placing):
+    """Each at its place in the tree; the originals are only read."""
+
+    verb: ClassVar[str] = "copy"
+    done: ClassVar[str] = "copied"
+    on: ClassVar[Literal["discards", "kept"]] = "kept"
+    leaves: ClassVar[bool] = False
+    frees: ClassVar[bool] = False
+
+    to: str
+
+    def recover(self, step: Step) -> bool:
+        filesystem.recover(step.path, step.target, step.aside)
+        return os.path.lexists(step.target) and holds(step.target, step)
+
+    def do(self, step: Step, guard: filesystem.Guard) -> None:
+        filesystem.copy_new(os.path.realpath(step.path), step.target, step.facts, step.digest, step.aside)
+
+    def undo(self, step: Step) -> bool:
+        if not os.path.lexists(step.target):
+            return False
+        made = filesystem.look(step.target)
+        if not holds(step.target, step):
+            raise StepError(f"its copy was changed since; it is left at {step.target}")
+        try:
+            original = filesystem.look(os.path.realpath(step.path))
+            if original[:2] == made[:2]:
+                raise StepError("is one file with its copy now")
+            if not holds(os.path.realpath(step.path), step):
+                raise StepError("was changed since")
+            with contextlib.closing(Keeper(step.path, original, step.path)) as keeper:
+                keeper.check(step.target, made, "", same=True)
+                filesystem.remove(step.target, made, filesystem.beside(step.aside, step.target), keeper)
+        except StepError as error:
+            raise StepError(f"{error}; its copy is left at {step.target}") from None
+        return True

@@ -1,0 +1,27 @@
+"""Discards are removed for good: the one act without a way back."""
+
+import os
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twinpix.act import filesystem
+from twinpix.act.actions.base import Discarding
+from twinpix.errors import StepError
+from twinpix.model import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(Discarding):
+    """What stays was read back in the moment before."""
+
+    verb: ClassVar[str] = "delete"
+    done: ClassVar[str] = "deleted"
+    permanent: ClassVar[bool] = True
+
+    def do(self, step: Step, guard: filesystem.Guard) -> None:
+        filesystem.remove(step.path, step.facts, step.aside, guard)
+
+    def undo(self, step: Step) -> bool:
+        if os.path.lexists(step.path):
+            return False
+        raise StepError("was deleted for good")

@@ -1,0 +1,78 @@
+"""Discards are moved to another folder, each at its place in the tree."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twinpix.act import filesystem
+from twinpix.act.actions.base import Placing, holds, is_alike
+from twinpix.act.keepers import Keeper
+from twinpix.errors import StepError
+from twinpix.model import Facts, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Placing):
+    """Renamed where that is possible; on another file system copied, compared and only then removed."""
+
+    verb: ClassVar[str] = "move"
+    done: ClassVar[str] = "moved"
+
+    to: str
+
+    def do(self, step: Step, guard: filesystem.Guard) -> None:
+        filesystem.move_new(step.path, step.target, step.facts, step.digest, step.aside, guard)
+
+    def recover(self, step: Step) -> bool:
+        filesystem.recover(step.path, step.target, step.aside)
+        if os.path.lexists(step.path) and os.path.lexists(step.target):
+            _drop_copy(step)
+        return not os.path.lexists(step.path)
+
+    def undo(self, step: Step) -> bool:
+        if not os.path.lexists(step.target):
+            if not os.path.lexists(step.path):
+                raise StepError(f"is neither there nor at {step.target}")
+            if not holds(step.path, step):
+                raise StepError(f"another file has its name, and it is not at {step.target} any more")
+            return False
+        now = filesystem.look(step.target)
+        if not holds(step.target, step):
+            raise StepError(f"was changed since; it is left at {step.target}")
+        if os.path.lexists(step.path):
+            _drop_rest(step)
+            return True
+        filesystem.make_room(step.path)
+        aside = filesystem.beside(step.aside, step.target)
+        filesystem.move_new(step.target, step.path, now, step.digest, aside, filesystem.NOTHING)
+        filesystem.dress(step.path, step.facts)
+        return True
+
+
+def _drop_rest(step: Step) -> None:
+    """After an undo that was killed between copying from another file system and removing: the rest goes."""
+    here, there = filesystem.look(step.path), filesystem.look(step.target)
+    if here.device == there.device or not is_alike(here, there):
+        raise StepError(f"another file has its name; it is left at {step.target}")
+    try:
+        _remove_second(step.target, there, step.path, here, filesystem.beside(step.aside, step.target))
+    except StepError as error:
+        raise StepError(f"another file has its name; it is left at {step.target} ({error})") from None
+    filesystem.dress(step.path, step.facts)
+
+
+def _drop_copy(step: Step) -> None:
+    """A run that was killed between copying to another file system and removing left both: the copy goes."""
+    here, there = filesystem.look(step.path), filesystem.look(step.target)
+    made = there.device != step.facts.device and is_alike(there, step.facts)
+    if made and here.is_same_file(step.facts):
+        with contextlib.suppress(StepError):
+            _remove_second(step.target, there, step.path, here, filesystem.beside(step.aside, step.target))
+
+
+def _remove_second(path: str, facts: Facts, first: str, stays: Facts, aside: str) -> None:
+    """Remove the second of two files with the same bytes, if the first is proven to be another one."""
+    with contextlib.closing(Keeper(first, stays, first)) as keeper:
+        keeper.check(path, facts, "", same=True)
+        filesystem.remove(path, facts, aside, keeper)

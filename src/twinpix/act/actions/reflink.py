@@ -1,0 +1,55 @@
+"""Identical files share their bytes on the disk until one of them is written to (Btrfs, XFS, APFS, bcachefs)."""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twinpix.act import filesystem
+from twinpix.act.actions.base import Linking
+from twinpix.errors import StepError, system_reason
+from twinpix.model import Step
+
+_FICLONE = 0x40049409  # of linux/fs.h
+
+
+@dataclass(frozen=True, slots=True)
+class Reflink(Linking):
+    """Each file keeps its own times and modes, and may be edited alone."""
+
+    verb: ClassVar[str] = "reflink"
+    done: ClassVar[str] = "made to share bytes"
+
+    def link(self, step: Step, name: str) -> None:
+        try:
+            _clone(step.keeper, name)
+        except OSError as error:
+            why = system_reason(error)
+            raise StepError(f"its file system cannot share the bytes of two files ({why})") from None
+        filesystem.dress(name, step.facts)
+        if filesystem.digest_of(name, filesystem.look(name)) != step.digest:
+            raise StepError("what stays was changed in this moment")
+
+    def is_link(self, name: str, step: Step) -> bool:
+        try:
+            now = filesystem.look(name)
+            return now[2:4] == step.facts[2:4] and filesystem.digest_of(name, now) == step.digest
+        except StepError:
+            return False
+
+
+def _clone(source: str, name: str) -> None:
+    """Make a file that shares another's bytes; raises `OSError` where that is not possible."""
+    if sys.platform == "darwin":
+        import ctypes
+
+        library = ctypes.CDLL(None, use_errno=True)
+        if library.clonefile(os.fsencode(source), os.fsencode(name), 0):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    elif sys.platform.startswith("linux"):
+        import fcntl
+
+        with open(source, "rb") as old, open(name, "xb") as new:
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+    else:
+        raise OSError("not offered on this system")

@@ -1,0 +1,36 @@
+"""Identical files become symbolic links to the one that stays."""
+
+import os
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twinpix.act.actions.base import Linking
+from twinpix.errors import StepError
+from twinpix.model import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Symlink(Linking):
+    """Relative links, so that the folders may move together."""
+
+    verb: ClassVar[str] = "symlink"
+    done: ClassVar[str] = "symlinked"
+
+    def link(self, step: Step, name: str) -> None:
+        os.symlink(_way(step), name)
+        try:
+            leads = os.path.samefile(name, step.keeper)
+        except OSError:
+            leads = False
+        if not leads:
+            raise StepError("a symbolic link from its folder does not lead to what stays")
+
+    def is_link(self, name: str, step: Step) -> bool:
+        return os.path.islink(name) and os.readlink(name) == _way(step)
+
+
+def _way(step: Step) -> str:
+    try:
+        return os.path.relpath(os.path.realpath(step.keeper), os.path.realpath(os.path.dirname(step.path)))
+    except ValueError:  # on another drive
+        return step.keeper

@@ -1,0 +1,160 @@
+"""Discards go to the system's trash.
+
+Source: Send2Trash; The FreeDesktop.org Trash specification 1.0,
+https://specifications.freedesktop.org/trash-spec/1.0/ (where a file lies afterwards)
+"""
+
+import contextlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twinpix.act import filesystem
+from twinpix.act.actions.base import Discarding, Scope, is_alike
+from twinpix.errors import StepError, UsageError, system_reason
+from twinpix.model import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Trash(Discarding):
+    """What was trashed is looked for in the trash at once, and when it is to be put back."""
+
+    verb: ClassVar[str] = "trash"
+    done: ClassVar[str] = "put in the trash"
+
+    def prepare(self, scope: Scope, *, apply: bool) -> None:
+        if importlib.util.find_spec("send2trash") is None:
+            raise UsageError("the trash needs the library Send2Trash: pip install 'twinpix[trash]'")
+
+    def do(self, step: Step, guard: filesystem.Guard) -> None:
+        from send2trash import send2trash
+
+        if guard.is_doubtful(step.path, step.facts) or not _is_known():
+            filesystem.prove(step.path, step.facts, step.aside, guard)
+        before = set(_names(step))
+        guard.note()
+        try:
+            send2trash(step.path)
+        except OSError as error:
+            why = system_reason(error)
+            raise StepError(f"the trash does not take it ({why}); --move DIR needs no trash") from None
+        if os.path.lexists(step.path):
+            raise StepError("is still there after it was put in the trash")
+        new = [place for place in _names(step) if place not in before]
+        try:
+            if new and not any(_is_it(place, step) for place in new):
+                raise StepError("was changed or replaced in this moment")
+            guard.require(step.path, "")
+        except StepError as error:
+            self._put_back(new, step, error)
+            raise
+
+    def _put_back(self, new: list[str], step: Step, error: StepError) -> None:
+        """Take out of the trash what must not be there; it may be another file than the step's."""
+        try:
+            place = new[0]
+            now = filesystem.look(place)
+            aside = filesystem.beside(step.aside, place)
+            filesystem.move_new(place, step.path, now, filesystem.digest_of(place, now), aside, filesystem.NOTHING)
+        except (StepError, OSError, LookupError):
+            raise StepError(f"{error}; put it back from the system's trash") from None
+        _forget(place)
+
+    def undo(self, step: Step) -> bool:
+        place = _find(step)
+        if os.path.lexists(step.path):
+            now = filesystem.look(step.path)
+            if now.is_same_file(step.facts) or (place is None and is_alike(now, step.facts)):
+                return False
+            if place is None:
+                raise StepError("another file has its name, and it is not found in the trash any more")
+            raise StepError(f"another file has its name; it is left at {place}")
+        if place is None:
+            hint = "is not in the trash any more" if _is_known() else "put it back from the system's trash"
+            raise StepError(hint)
+        now = filesystem.look(place)
+        filesystem.make_room(step.path)
+        aside = filesystem.beside(step.aside, place)
+        filesystem.move_new(place, step.path, now, filesystem.digest_of(place, now), aside, filesystem.NOTHING)
+        filesystem.dress(step.path, step.facts)
+        _forget(place)
+        return True
+
+
+def _is_known() -> bool:
+    """True where it is known how the trash keeps files."""
+    return sys.platform not in ("win32", "cygwin")
+
+
+def _folders(path: str) -> list[str]:
+    """The folders in which the trash may keep a file of this path."""
+    if not _is_known():
+        return []
+    if sys.platform == "darwin":
+        return [os.path.expanduser("~/.Trash")]
+    top = os.path.realpath(os.path.dirname(path))  # a symbolic link may lead to another file system
+    while not os.path.ismount(top) and top != os.path.dirname(top):
+        top = os.path.dirname(top)
+    places = [
+        _home_trash(),
+        os.path.join(top, f".Trash-{os.getuid()}"),
+        os.path.join(top, ".Trash", str(os.getuid())),
+    ]
+    return [os.path.join(place, "files") for place in places]
+
+
+def _home_trash() -> str:
+    """Where the library has its place, which it looks for once."""
+    try:
+        from send2trash.plat_other import HOMETRASH
+
+        return str(HOMETRASH)
+    except ImportError:
+        return os.path.join(os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "Trash")
+
+
+def _names(step: Step) -> Iterator[str]:
+    """What the trash holds under the names that it may have given a file, the newest first."""
+    stem, suffix = os.path.splitext(os.path.basename(step.path))
+    for folder in _folders(step.path):
+        names = [os.path.join(folder, os.path.basename(step.path))]
+        while os.path.lexists(names[-1]) or os.path.lexists(_note_of(names[-1])):
+            names.append(os.path.join(folder, f"{stem} {len(names)}{suffix}"))
+        yield from filter(os.path.lexists, reversed(names))
+
+
+def _find(step: Step) -> str | None:
+    """Where the trash has a file, whatever name it gave it."""
+    if not _is_known():
+        return None
+    same = [place for place in _names(step) if _is_it(place, step)]
+    for folder in _folders(step.path) if not same else ():
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            same += [entry.path for entry in entries if entry.inode() == step.facts.inode and _is_it(entry.path, step)]
+    return min(same, key=lambda place: filesystem.look(place)[:2] != step.facts[:2], default=None)
+
+
+def _is_it(place: str, step: Step) -> bool:
+    """True for the file itself, and for a copy of it from another file system."""
+    try:
+        now = filesystem.look(place)
+        if now.device == step.facts.device:
+            return now.is_same_file(step.facts)
+        return now[2:4] == step.facts[2:4] and (not step.digest or filesystem.digest_of(place, now) == step.digest)
+    except StepError:
+        return False
+
+
+def _note_of(place: str) -> str:
+    """The trash's note of where a file came from."""
+    folder, name = os.path.split(place)
+    return os.path.join(os.path.dirname(folder), "info", f"{name}.trashinfo")
+
+
+def _forget(place: str) -> None:
+    """Remove the note of a file that is not in the trash any more."""
+    with contextlib.suppress(OSError):
+        os.unlink(_note_of(place))

@@ -1,0 +1,338 @@
+"""What an action is about to do, on the disk before it is done: a line of JSON each.
+
+    {"journal": "twinpix.act.journal/1", "action": ..., "options": ..., "report": ..., "created": ...,
+     "digest": of the report's bytes, "roots": [path, ...]}   a session begins
+    {"keep": [path, facts, digest]}    stays, of an action without a way back: a run that goes on checks it again
+    {"unit": [[number, path, target, facts, digest, keeper, aside], ...],   planned to go together, or not at all
+     "group": number in the report, "relation": to the keeper, "distance": from it}   why they go, where that is known
+    {"target": number, "to": path}     the name was taken by then: it goes there
+    {"folder": path}                   is about to be made
+    {"done": number} {"failed": number, "why": ..., "system": true for an error of the system} {"undone": number}
+    {"ready": true}                    all of it is on the disk, the first step may be taken
+    {"end": "done" | "stopped" | "recovered"}   how the session ended
+
+A file of several sessions is what runs
+leave that were killed and begun again; steps are numbered through all of them.
+
+Whoever writes a journal decides what undo does: it is only read when nobody but the user who runs could have
+written it. Journals of older versions have no digest and no roots.
+"""
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from twinpix import owners, paths
+from twinpix.errors import OutputError, ReportError, UsageError, system_reason
+from twinpix.model import Facts, Stays, Step, Unit
+
+SCHEMA = "twinpix.act.journal/1"
+_OLD_SYSTEM = "could not be dealt with"  # how `why` begins, in journals without "system"
+_HEAD = b'{"journal":"' + SCHEMA.encode() + b'"'
+_ASIDE = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, StopIteration, RecursionError)
+_AHEAD = 4096  # lines that are written at once
+
+
+class Why(NamedTuple):
+    """Why a file was acted on; journals of older versions do not say."""
+
+    group: int  # in the report; 0: none, or not said
+    relation: str  # to the keeper; "" where it has no match with it, or not said
+    distance: float | None  # from the keeper
+
+
+@dataclass(slots=True)
+class Session:
+    """One run of an action, as far as it came."""
+
+    action: str
+    options: dict[str, str]  # of the action
+    report: str
+    created: str
+    digest: str = ""  # of the report's bytes; "" in journals of older versions, and where there was no report
+    roots: list[str] = field(default_factory=list)  # absolute; what its steps act on lies in or beside them
+    steps: dict[int, Step] = field(default_factory=dict)
+    units: list[list[int]] = field(default_factory=list)  # numbers of steps
+    why: dict[int, Why] = field(default_factory=dict)  # of each step
+    stays: dict[str, Stays] = field(default_factory=dict)  # by path
+    folders: list[str] = field(default_factory=list)
+    done: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+    undone: set[int] = field(default_factory=set)
+    doubtful: set[int] = field(default_factory=set)  # of `failed`, those that the system gave an error for
+    unread: list[int] = field(default_factory=list)  # numbers of lines that cannot be read
+    ready: bool = False  # steps may have been taken
+    ended: str = ""  # done, stopped, or recovered after it was killed
+
+
+@dataclass(slots=True)
+class Record:
+    """The sessions of a journal; `unread` are the numbers of lines before the first that cannot be read."""
+
+    path: str
+    sessions: list[Session]
+    unread: list[int]
+
+    @property
+    def is_open(self) -> bool:
+        """True when a run was killed, and what it left is not mended."""
+        return not all(session.ended for session in self.sessions)
+
+    @property
+    def was_open(self) -> bool:
+        """True when the last run was killed, mended or not."""
+        return not self.sessions or self.sessions[-1].ended not in ("done", "stopped")
+
+    @property
+    def free_number(self) -> int:
+        """The first number that no step has."""
+        return max((number for session in self.sessions for number in session.steps), default=-1) + 1
+
+
+class WriteError(OSError):
+    """A line of a journal could not be written; it is kept, and written before the next one."""
+
+
+class Journal:
+    """A journal that is being written; every line is with the system before the call returns.
+
+    What cannot be written is kept and goes before the next line, so the file is in order and whole again as soon as
+    writing works.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._pending = b""  # what could not be written yet
+        try:
+            self._handle = _opened(path)
+        except OSError as error:
+            why = system_reason(error)
+            raise OutputError(f"cannot write the journal {path}: {why}; name another with --journal") from None
+        if why := owners.stranger(os.fstat(self._handle)):
+            os.close(self._handle)
+            raise _untrusted(path, why)
+        if size := os.fstat(self._handle).st_size:
+            os.lseek(self._handle, size - 1, os.SEEK_SET)
+            if os.read(self._handle, 1) != b"\n":
+                os.write(self._handle, b"\n")  # after a line that was cut off
+
+    def begin(
+        self,
+        action: str,
+        options: Mapping[str, str],
+        report: str,
+        units: Iterable[Unit],
+        stays: Iterable[Stays] = (),
+        *,
+        roots: Sequence[str] = (),
+    ) -> None:
+        """Write a session and all its steps, through to the disk."""
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        head = {"journal": SCHEMA, "action": action, "options": dict(options), "report": report, "created": created}
+        head |= {"digest": digest_of(report) if report else "", "roots": list(roots)}
+        lines = [_line(head), *(_line({"keep": [each.path, list(each.facts), each.digest]}) for each in stays)]
+        for unit in units:
+            lines.append(_line({"unit": [_row(step) for step in unit.steps], **_why(unit)}))
+            if len(lines) >= _AHEAD:
+                self._write(b"".join(lines))
+                lines.clear()
+        self._write(b"".join(lines))
+        self.sync()
+        self.note(ready=True)
+
+    def note(self, **entry: Any) -> None:
+        """Write one line; raises `WriteError` when that is not possible now."""
+        self._write(_line(entry))
+
+    def done(self, number: int) -> None:
+        self._write(b'{"done":%d}\n' % number)
+
+    def note_soon(self, **entry: Any) -> None:
+        """Write one line, now or as soon as writing works: what it tells of the files is true already."""
+        with contextlib.suppress(WriteError):
+            self.note(**entry)
+
+    def sync(self) -> None:
+        """Have everything on the disk; raises `WriteError` when that is not possible now."""
+        self._write(b"")
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            raise WriteError(error.errno, error.strerror) from None
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+    def _write(self, data: bytes) -> None:
+        data = self._pending + data
+        try:
+            while data:
+                data = data[os.write(self._handle, data) :]
+        except OSError as error:
+            raise WriteError(error.errno, error.strerror) from None
+        finally:
+            self._pending = data
+
+
+def _opened(path: str) -> int:
+    """A new file that only its user can write, or one that was there before; never what a link leads to."""
+    flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, flags)
+
+
+def _untrusted(path: str, why: str) -> ReportError:
+    return ReportError(
+        f"the journal {path} is not used: {why}, and who writes a journal decides which files are moved or removed. "
+        "If it is yours, copy it to a folder that only you can write and undo with the copy; else remove it"
+    )
+
+
+def digest_of(report: str) -> str:
+    """What tells a report from every other, also from one made to be taken for it; "" when it cannot be read."""
+    import hashlib
+
+    try:
+        with open(report, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return ""
+
+
+def _why(unit: Unit) -> dict[str, Any]:
+    """The group of a duplicate, and how it is related to the keeper."""
+    why: dict[str, Any] = {"group": unit.group} if unit.group else {}
+    if unit.match:
+        why |= {"relation": unit.match.relation, "distance": unit.match.distance}
+    return why
+
+
+def _row(step: Step) -> list[Any]:
+    return [step.number, step.path, step.target, list(step.facts), step.digest, step.keeper, step.aside]
+
+
+def _line(entry: object) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def read(path: str) -> Record:
+    """Read a journal; a line that cannot be read is noted, and left out.
+
+    Raises `ReportError` when it is none, and when another user could have written it.
+
+    An empty file is the journal of a run that was killed before it planned anything.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ReportError(f"{path} is no journal: it is no regular file")
+    found = Record(path, [], [])
+    cut = 0  # lines of runs that did not come to write their heads whole
+    try:
+        with open(path, "rb") as file:
+            if why := owners.stranger(os.fstat(file.fileno())):
+                raise _untrusted(path, why)
+            for number, line in enumerate(file, start=1):
+                if number == cut + 1 and not line.startswith(_HEAD):
+                    if not _HEAD.startswith(line.rstrip()):
+                        raise ReportError(f"{path} is no journal of schema {SCHEMA}")
+                    cut += 1
+                if not _take(found.sessions, line):
+                    (found.sessions[-1].unread if found.sessions else found.unread).append(number)
+    except FileNotFoundError:
+        raise UsageError(f"there is no journal {path}") from None
+    except OSError as error:
+        raise ReportError(f"cannot read the journal {path}: {system_reason(error)}") from None
+    return found
+
+
+def is_one(path: str) -> bool:
+    """True for a journal, whole or cut off, and for a file that cannot be looked into."""
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            line = file.readline(len(_HEAD))
+        return line.startswith(_HEAD) or _HEAD.startswith(line.rstrip())
+    except OSError:
+        return True
+
+
+def _take(sessions: list[Session], line: bytes) -> bool:
+    """Take up one line; False when it cannot be read."""
+    try:
+        entry = json.loads(line)
+        if line.endswith(b"\n"):
+            _note(sessions, entry)
+            return True
+    except _UNREADABLE:
+        return False
+    return False
+
+
+def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
+    """Take up one line."""
+    if "journal" in entry:
+        options = {str(key): str(value) for key, value in entry["options"].items()}
+        action, report, created = str(entry["action"]), str(entry["report"]), str(entry["created"])
+        roots = [_path(root) for root in entry.get("roots", [])]
+        sessions.append(Session(action, options, report, created, str(entry.get("digest", "")), roots))
+    elif "unit" in entry:
+        steps = [_step(row) for row in entry["unit"]]
+        sessions[-1].steps.update((step.number, step) for step in steps)
+        sessions[-1].units.append([step.number for step in steps])
+        why = Why(int(entry.get("group", 0)), str(entry.get("relation", "")), entry.get("distance"))
+        sessions[-1].why.update((step.number, why) for step in steps)
+    elif "keep" in entry:
+        path, facts, digest = entry["keep"]
+        sessions[-1].stays[_path(path)] = Stays(0, path, "", _facts(facts), str(digest))
+    elif "target" in entry:
+        number = entry["target"]
+        sessions[-1].steps[number] = sessions[-1].steps[number]._replace(target=_path(entry["to"]))
+    elif "folder" in entry:
+        sessions[-1].folders.append(_path(entry["folder"]))
+    elif "ready" in entry:
+        sessions[-1].ready = True
+    elif "end" in entry:
+        sessions[-1].ended = str(entry["end"])
+    else:
+        kind = next(key for key in ("done", "failed", "undone") if key in entry)
+        number = entry[kind]
+        session = next(session for session in reversed(sessions) if number in session.steps)
+        getattr(session, kind).add(number)
+        if kind == "failed" and entry.get("system", str(entry.get("why", "")).startswith(_OLD_SYSTEM)):
+            session.doubtful.add(number)
+
+
+def _step(row: list[Any]) -> Step:
+    number, path, target, facts, digest, keeper, aside = row
+    for text in (path, *(text for text in (target, keeper) if text != "")):
+        _path(text)
+    beside = os.path.dirname(aside) == os.path.dirname(path) and _ASIDE.fullmatch(os.path.basename(aside))
+    if not beside or not isinstance(digest, str):  # what has such a name is renamed and removed
+        raise ValueError(row)
+    return Step(int(number), path, target, _facts(facts), digest, keeper, aside)
+
+
+def _path(text: Any) -> str:
+    """An absolute path that a file can have; raises `ValueError` for anything else."""
+    if not isinstance(text, str) or not paths.is_name(text) or not os.path.isabs(text):
+        raise ValueError(text)
+    return text
+
+
+def _facts(row: list[Any]) -> Facts:
+    """Facts that a file can be given; raises `ValueError` for others."""
+    facts = Facts(*map(int, row))
+    times = max(abs(facts.mtime_ns), abs(facts.atime_ns))
+    if not (0 <= facts.mode <= 0o7777 and 0 <= min(facts.uid, facts.gid) <= max(facts.uid, facts.gid) < 1 << 32):
+        raise ValueError(row)
+    if times >= 1 << 63:
+        raise ValueError(row)
+    return facts

@@ -1,0 +1,124 @@
+"""A file that stays, held open and locked while a duplicate of it goes.
+
+Two paths may lead to one file: through an overlay and its upper folder, a union mount and its branch, bindfs, one
+network export mounted twice. Device and inode numbers do not tell, as such file systems make up their own. So it is
+observed: while the duplicate has another name, the file that stays must be readable, unchanged, under its own. The
+same observation keeps two runs with opposite reports from removing both files: each renames its duplicate before it
+looks, so at least one of them finds the file that it relies on missing.
+"""
+
+import os
+import unicodedata
+
+from twinpix.act import filesystem
+from twinpix.errors import StepError
+from twinpix.model import Facts
+
+_OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Keeper:
+    """A file that has to stay readable under its name; a `files.Guard`.
+
+    Until it is closed it holds a shared lock on the file. A run that wants to remove that file asks for an
+    exclusive one, so runs with opposite reports exclude each other whoever starts them, and nothing is left behind.
+    """
+
+    def __init__(self, path: str, facts: Facts, called: str) -> None:
+        """Open and lock it; `called` is its name in messages. Raises `StepError` when it is not the file expected."""
+        self.facts = facts
+        self._path, self._called = path, called
+        self._real = os.path.realpath(path) if os.path.islink(path) else path
+        self._flags = _OPEN if self._real != path else _OPEN | getattr(os, "O_NOFOLLOW", 0)
+        self._folder, name = os.path.split(self._real)
+        self._name = _key(name)
+        self._changed_ns = 0
+        try:
+            self.handle = filesystem.open_same(self._real, facts)
+        except StepError as error:
+            raise self._told(error) from None
+        if not filesystem.lock(self.handle, shared=True):
+            self.close()
+            raise self._told("is being removed by another run")
+
+    def close(self) -> None:
+        os.close(self.handle)
+
+    def read(self, digest: str) -> None:
+        """Read it in full; raises `StepError` when its bytes have another digest."""
+        os.lseek(self.handle, 0, os.SEEK_SET)
+        try:
+            read = filesystem.read_digest(self.handle, self.facts)
+        except StepError as error:
+            raise self._told(error) from None
+        if read != digest:
+            raise self._told("has other bytes than when it was scanned")
+
+    def check(self, path: str, facts: Facts, digest: str, *, same: bool) -> None:
+        """Raise `StepError` unless a duplicate's bytes have this digest, and with `same` are those of the file that
+        stays; and when another run keeps the duplicate. With neither, its bytes are not read."""
+        if facts[:2] == self.facts[:2]:
+            raise StepError(f"is another name of {self._called}")
+        handle = filesystem.open_same(path, facts)
+        try:
+            if not filesystem.lock(handle, shared=False):
+                raise StepError("is what another run keeps")
+            if digest or same:
+                read = filesystem.read_digest(handle, facts, self.handle if same else None)
+                if digest and read != digest:
+                    raise StepError("was changed since it was scanned: its bytes are others")
+        finally:
+            os.close(handle)
+
+    # -- the guard
+
+    def note(self) -> None:
+        self._changed_ns = os.fstat(self.handle).st_ctime_ns
+
+    def require(self, path: str, now: str) -> None:
+        try:
+            self._require_there()
+        except StepError as error:
+            raise self._told(error) from None
+        if self._is_seen(path, now):
+            raise StepError(f"is one file with what would stay, {self._called}, reached in two ways")
+
+    def _require_there(self) -> None:
+        try:
+            handle = os.open(self._path, self._flags)
+            try:
+                status = os.fstat(handle)
+                os.read(handle, 1)
+            finally:
+                os.close(handle)
+        except FileNotFoundError:
+            raise StepError(
+                "is not there while this one is renamed: both may be one file, reached in two ways"
+            ) from None
+        except OSError as error:
+            raise StepError(filesystem.why(error)) from None
+        if not filesystem.facts_of(status).is_same_file(self.facts) or status.st_ctime_ns != self._changed_ns:
+            raise StepError("was changed in this moment")
+
+    def is_doubtful(self, path: str, facts: Facts) -> bool:
+        return facts.device != self.facts.device and _key(os.path.basename(path)) == self._name
+
+    def _is_seen(self, path: str, now: str) -> bool:
+        """True when a duplicate that was set aside in its folder is seen in the folder of the file that stays.
+
+        Caches of network file systems may show for a while a name that is gone; none holds one that is new.
+        """
+        before, name = os.path.split(path)
+        folder, new = os.path.split(now)
+        if folder == self._folder or folder != before or _key(name) != self._name:
+            return False
+        return os.path.lexists(os.path.join(self._folder, new))
+
+    def _told(self, why: object) -> StepError:
+        """An error that names the file."""
+        return StepError(f"what would stay, {self._called}, {why}")
+
+
+def _key(name: str) -> str:
+    """Two names with one key may be one name on some file system."""
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()

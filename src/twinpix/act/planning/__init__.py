@@ -1,0 +1,1 @@
+"""From a report to a plan: which files go, together with which others, and where to. Reads only."""

@@ -1,0 +1,171 @@
+"""Which files go together: each image with the other half of its pair and with its companion files.
+
+A companion file goes only with all images that it may belong to, and only if what stays has a companion file of the
+same bytes. Else its bytes would be lost, or torn from their image: then the image stays with it.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+from twinpix.act import filesystem
+from twinpix.act.planning.targets import Item
+from twinpix.act.sidecars.folders import Folders
+from twinpix.act.sidecars.kinds import key, stem_of
+from twinpix.errors import SkipKind, StepError
+from twinpix.model import Left, Stays
+from twinpix.text import printable
+
+Sidecars = Literal["keep", "same", "all"]
+SIDECARS: tuple[Sidecars, ...] = ("keep", "same", "all")
+_STAYS_WITH = "stays with its companion file"
+
+
+@dataclass
+class Bundler:
+    """Puts the images that go into bundles; what stays for a companion file's sake is in `left` afterwards."""
+
+    items: dict[str, Item]  # the images that go, by path
+    kept: Mapping[int, Sequence[str]]  # the images that stay, by group
+    folders: Folders
+    may_go: Callable[[str], bool]  # whether a companion file lies where files are acted on
+    half: Callable[[str, Item, Collection[str]], Item | None]  # the other half of a pair
+    everything: bool  # companion files go whatever their bytes are
+    left: list[Left] = field(default_factory=list)
+    stays: dict[str, Stays] = field(default_factory=dict)  # companions of what stays, of whose bytes others go
+
+    def __post_init__(self) -> None:
+        self._of = cache(self.folders.of)
+        self._images: dict[str, Item] = {}  # all that go, halves too
+        self._joined: dict[str, str] = {}  # a union-find forest over paths
+        self._relied = set[str]()  # images that others go for
+        self._digests: dict[str, str] = {}
+        self._sides: dict[int, list[str]] = {}  # companion files of what stays, by group
+
+    def bundles(self) -> Iterator[list[Item]]:
+        """The images that go, in their order, each with what belongs to it."""
+        masks = self._set_masks_aside()
+        for item in self.items.values():
+            self._take(item)
+        takers = self._companions()
+        for side, images in takers.items():
+            for image in (side, *images):
+                self._join(image, images[0])
+        bundles: dict[str, list[str]] = defaultdict(list)
+        for path in (*self._images, *takers):
+            bundles[self._root(path)].append(path)
+        self._relied = {image.keeper for image in self._images.values()}
+        gone = set[str]()
+        for paths in bundles.values():
+            going = [self._images[path] for path in paths if path in self._images]
+            try:
+                sides = [self._side(path, takers[path], takers) for path in paths if path in takers]
+            except StepError as error:
+                self.left += [
+                    Left(image.path, str(error), image.group, kind=error.kind)
+                    for image in going
+                    if image.path in self.items
+                ]
+                continue
+            gone.update(paths)
+            yield [*going, *sides]
+        self.left += [
+            Left(mask.path, f"belongs to {printable(owners[0])}, which stays", mask.group)
+            for mask, owners in masks
+            if mask.path not in gone
+        ]
+
+    def _set_masks_aside(self) -> list[tuple[Item, list[str]]]:
+        """Masks, thumbnails and the like are no images that go by themselves; each with the images it belongs to."""
+        owned = [(item, owners) for item in self.items.values() if (owners := self.folders.owners_of_mask(item.path))]
+        for item, _ in owned:
+            del self.items[item.path]
+        return owned
+
+    def _take(self, item: Item) -> None:
+        """Note an image and the other half of its pair, or that it stays for the sake of that."""
+        try:
+            others = self._of(item.path).pair
+            halves = [half for other in others if (half := self.half(other, item, self._images))]
+        except StepError as error:
+            self.left.append(Left(item.path, str(error), item.group))
+            return
+        for image in (item, *halves):
+            self._images.setdefault(image.path, image)
+            self._join(image.path, item.path)
+
+    def _companions(self) -> dict[str, list[str]]:
+        """The companion files that belong only to files that go, each with the images that take it along."""
+        owners: dict[str, set[str]] = defaultdict(set)
+        takers: dict[str, list[str]] = defaultdict(list)
+        for image in self._images:
+            for side, others in self._of(image).sidecars.items():
+                owners[side].update(others)
+                takers[side].append(image)
+        going = {side for side in takers if side not in self._images and self.may_go(side)}
+        staying = going
+        while staying:
+            gone = going | self._images.keys()
+            staying = {side for side in going if not owners[side] <= gone}
+            going -= staying
+        return {side: images for side, images in takers.items() if side in going}
+
+    def _side(self, side: str, images: Sequence[str], going: Collection[str]) -> Item:
+        """A companion file that goes; raises `StepError` when its bytes are not also beside what stays."""
+        first = self._images[images[0]]
+        name = printable(os.path.basename(side))
+        if side in self._relied:
+            raise StepError(f"{_STAYS_WITH} {name}, which other images are duplicates of", SkipKind.WITH_COMPANION)
+        facts = filesystem.look(side)
+        others = [
+            other
+            for image in images
+            for other in self._beside_kept(self._images[image])
+            if _suffix(other) == _suffix(side) and other not in going
+        ]
+        for other in dict.fromkeys(others):
+            there = filesystem.look(other)
+            if there.size == facts.size and there[:2] != facts[:2] and self._digest(side) == self._digest(other):
+                if other not in self.stays:
+                    self.stays[other] = Stays(first.group, other, "companion file", there, self._digest(other), True)
+                return first._replace(path=side, match=None, facts=facts, digest=self._digest(side), keeper=other)
+        if not self.everything:
+            has = f"{printable(others[0])} has other bytes" if others else "the image that stays has none of that kind"
+            raise StepError(f"{_STAYS_WITH} {name}: {has}", SkipKind.WITH_COMPANION)
+        return first._replace(path=side, match=None, facts=facts, digest=self._digest(side))
+
+    def _beside_kept(self, item: Item) -> list[str]:
+        """The companion files of what stays of an image's group."""
+        if item.group not in self._sides:
+            found = list[str]()
+            for kept in self.kept.get(item.group, ()):
+                for path in dict.fromkeys((kept, os.path.realpath(kept))):
+                    found += filter(_is_plain, self._of(path).sidecars)
+            self._sides[item.group] = found
+        return self._sides[item.group]
+
+    def _digest(self, path: str) -> str:
+        if path not in self._digests:
+            self._digests[path] = filesystem.digest_of(path, filesystem.look(path))
+        return self._digests[path]
+
+    def _root(self, path: str) -> str:
+        while (above := self._joined.get(path, path)) != path:
+            self._joined[path] = self._joined.get(above, above)
+            path = above
+        return path
+
+    def _join(self, a: str, b: str) -> None:
+        self._joined[self._root(a)] = self._root(b)
+
+
+def _is_plain(path: str) -> bool:
+    return os.path.isfile(path) and not os.path.islink(path)
+
+
+def _suffix(path: str) -> str:
+    name = key(os.path.basename(path))
+    return name[len(stem_of(name)) :]

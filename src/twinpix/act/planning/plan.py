@@ -1,0 +1,441 @@
+"""From a report to a plan: which file stays, which goes where, and which is left alone and why. Reads only."""
+
+import contextlib
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from twinpix import plugins
+from twinpix.act import actions, filesystem
+from twinpix.act.actions import Action, Scope
+from twinpix.act.emptied import IN_EMPTIED, in_emptied
+from twinpix.act.planning.bundles import Bundler, Sidecars
+from twinpix.act.planning.leftovers import uncopied
+from twinpix.act.planning.own_outputs import is_output
+from twinpix.act.planning.targets import Item, Names, folder_of
+from twinpix.act.regroup import decide_again
+from twinpix.act.sidecars.folders import Folders
+from twinpix.act.sidecars.kinds import PICTURES, is_annotations, key
+from twinpix.act.validate import Places, scope_of, sound_places
+from twinpix.errors import ReportError, SkipKind, StepError
+from twinpix.formats import claims_image
+from twinpix.machine import no_garbage_collection
+from twinpix.managed import IN_LIBRARY, in_library
+from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Report, Stays, Step, Unique, Unit
+from twinpix.paths import above, is_within_any
+from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
+from twinpix.text import printable
+
+
+def plan(
+    report: Report,
+    action: str | Action,
+    *,
+    keep: str | None = None,
+    stricter: int | None = None,
+    sidecars: Sidecars | bool = "same",
+    only: Collection[Relation] = (),
+    choices: Mapping[int, Sequence[str]] | None = None,
+    dealt_with: Mapping[str, Step] | None = None,
+    source: str = "",
+    by_stem: bool = False,
+    whole: bool = True,
+) -> Plan:
+    """What `action` (`"move:to=DIR"`, `"trash"`) would do with the images of a report.
+
+    `keep` and `stricter` decide anew from the report's distances. `choices` names by a group's number the
+    paths that stay, the one first that the others are duplicates of; with it, groups that it does not name are
+    left as they are. `only` names relations: other duplicates are left alone.
+    Of companion files (XMP and the like) `sidecars` says: `"same"` (or True), they go with their
+    image if what stays has them with the same bytes, else both stay; `"all"`, they go with it whatever they hold;
+    `"keep"` (or False), images go alone. `dealt_with` is by path what an earlier run has acted on; another file that
+    has such a path by now is none of these. With `by_stem` each
+    `.txt`, `.json` and the like of an image's stem belongs to it, as tools for data sets take them. When
+    what stays is copied, `whole` copies the images that could not be read too, and `left` lists what else there is.
+    Raises `ReportError` for a report that cannot be trusted, `RefusedError` when the action cannot be done.
+    """
+    with no_garbage_collection():
+        if keep is not None or stricter is not None:
+            report = decide_again(report, keep, stricter)
+        places = sound_places(report)
+        scope, act = scope_of(report), actions.make(action) if isinstance(action, str) else action
+        act.prepare(scope, apply=False)
+        mode = sidecars if isinstance(sidecars, str) else "same" if sidecars else "keep"
+        planner = _Planner(
+            report, places, scope, act, mode, dealt_with or {}, source, Folders(by_stem=by_stem), frozenset(only)
+        )
+        if act.on == "kept":
+            planner.keep_all(choices)
+            if whole:
+                planner.keep_unread()
+        else:
+            planner.discard(choices)
+        units = planner.units()
+        if act.on == "kept" and whole:
+            steps = [step for unit in units for step in unit.steps]
+            own = os.path.abspath(source) if source else ""
+            done = planner.unchanged().union(left.path for left in planner.left)
+            planner.left += uncopied(scope, steps, planner.spare, done, own, planner.folders)
+    return Plan(
+        action=plugins.name_of(act),
+        options=actions.options_of(act),
+        report=source,
+        roots=scope.roots,
+        references=scope.references,
+        stays=planner.stays,
+        units=units,
+        left=planner.left,
+        already=planner.already,
+        unit=report.unit,
+    )
+
+
+_UNREAD = "could not be read as an image"
+_OTHER_BYTES = "is not the same bytes as what stays, so a link would lose it"
+_IDENTICAL = ("identical-file", "identical-pixels")
+
+
+@dataclass
+class _Planner:
+    report: Report
+    places: dict[str, str]
+    scope: Scope
+    action: Action
+    sidecars: Sidecars
+    dealt_with: Mapping[str, Step]
+    source: str
+    folders: Folders
+    only: frozenset[Relation]
+    stays: list[Stays] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    already: int = 0
+    items: dict[str, Item] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._inodes: dict[tuple[int, ...], str] = {}
+        self._real: dict[str, bool] = {}
+        self._references = tuple(folder.rstrip(os.sep) + os.sep for folder in self.scope.references)
+        self._tops = frozenset(os.path.realpath(folder_of(root)) for root in self.scope.roots)
+        self._beside = frozenset(os.path.dirname(os.path.realpath(root)) for root in self.scope.roots)
+        self._mirrored = frozenset((os.path.dirname(os.path.dirname(top)), os.path.basename(top)) for top in self._tops)
+        self._read_only = frozenset(map(os.path.realpath, self.scope.references))
+        self._named = frozenset(self.places.values())
+        self.spare = set[str]()  # duplicates of what is copied
+        self._relied = set[str]()  # halves that stay, and that others were planned to go for
+
+    # -- which files
+
+    def discard(self, choices: Mapping[int, Sequence[str]] | None) -> None:
+        """Take up the members that go, of groups whose keeper is as it was."""
+        chosen = [(group, self._kept(group, choices)) for group in self.report.groups]
+        known = [(group, self._keepers(group, kept)) for group, kept in chosen if kept]
+        for group, keepers in known:
+            if keepers:
+                self._discard(group, keepers)
+
+    def _kept(self, group: Group, choices: Mapping[int, Sequence[str]] | None) -> list[Member]:
+        """The members that stay, first the one that the others are duplicates of; none when the group is left."""
+        if choices is None:
+            return [member for member in group.members if member.path == group.keeper]
+        members = {member.path: member for member in group.members}
+        return [members[name] for name in choices.get(group.id, ()) if name in members]
+
+    def _keepers(self, group: Group, kept: Sequence[Member]) -> list[Stays]:
+        """What stays of a group, when all of it is as it was."""
+        out = []
+        for member in kept:
+            path = self.places[member.path]
+            try:
+                facts = self._facts(member, path)
+            except StepError as error:
+                why = f"the one that stays, {printable(member.path)}, {error}: nothing of this group goes"
+                self.left.append(Left(path, why, group.id, refused=True))
+                return []
+            reason = group.reason if member.path == group.keeper else "chosen"
+            out.append(Stays(group.id, path, reason, facts, member.digest))
+            self._inodes[facts[:2]] = path
+        self.stays += out
+        return out
+
+    def _facts(self, member: Member, path: str) -> Facts:
+        """The facts of a file that is as the report says."""
+        facts = filesystem.look(os.path.realpath(path) if member.link else path)
+        if (facts.size, facts.mtime_ns) != (member.size, member.mtime_ns):
+            raise StepError("was changed since it was scanned")
+        return facts
+
+    def _discard(self, group: Group, keepers: list[Stays]) -> None:
+        names = {stays.path for stays in keepers}
+        keeper = next(member for member in group.members if self.places[member.path] == keepers[0].path)
+        hows = _matches_with(group, keeper)
+        for member in group.members:
+            path = self.places[member.path]
+            if path in names:
+                continue
+            try:
+                match = hows.get(member.path)
+                self._check_pair(keeper, member, match)
+                if in_emptied(keepers[0].path) and not in_emptied(path):
+                    raise _ByRuleError(f"the one that stays {IN_EMPTIED}")
+                self._take(group.id, member, path, match, keepers)
+            except StepError as error:
+                refused = not isinstance(error, _ByRuleError)
+                self.left.append(Left(path, str(error), group.id, refused, error.kind))
+
+    def _check_pair(self, keeper: Member, member: Member, match: Match | None) -> None:
+        """Raise for a duplicate that is none of those asked for, or that what stays may not replace."""
+        self._check_relation(match)
+        if why := unlike_in_part(member, keeper, match):
+            raise _ByRuleError(why)
+        first, second = self.places[keeper.path], self.places[member.path]
+        if may_be_damaged(keeper, member, match) and differ_in_part(first, second, member.size):
+            self._facts(member, second)  # one that was edited since it was scanned is not called damaged
+            raise _ByRuleError(f"has the size of the one that stays and differs in one part: {DAMAGED}")
+
+    def _check_relation(self, match: Match | None) -> None:
+        """Raise for a duplicate whose relation to the image that stays is none of those asked for."""
+        if self.only and (match is None or match.relation not in self.only):
+            relation = "related to the image that stays only through a third" if match is None else match.relation
+            raise _ByRuleError(f"is {relation}: only {', '.join(sorted(self.only))} was asked for")
+
+    def _take(self, group: int, member: Member, path: str, match: Match | None, keepers: Sequence[Stays]) -> None:
+        if in_library(path):
+            if member.protected:
+                raise _ByRuleError(IN_LIBRARY)
+            raise StepError(IN_LIBRARY)  # the report is old, or was edited
+        if member.protected or path.startswith(self._references):
+            raise _ByRuleError("is reached through a symbolic link" if member.link else "lies in a reference folder")
+        equal = next((stays for stays in keepers if stays.digest == member.digest), None)
+        keeper = equal or keepers[0]
+        if self._was_dealt_with(path, member) and not (self.action.leaves and os.path.lexists(path)):
+            self.already += 1
+        else:
+            facts = self._facts(member, path)
+            if self.action.identical and not equal:
+                raise _ByRuleError(_OTHER_BYTES, SkipKind.OTHER_BYTES)
+            other = self._inodes.setdefault(facts[:2], path)
+            if other != path:
+                raise StepError(f"is another name of {printable(other)}")
+            if not self._is_inside(path):
+                raise StepError("lies behind a symbolic link that leads out of the scanned folders")
+            self.items[path] = Item(path, group, match, facts, member.digest, keeper.path, member.root)
+
+    def _was_dealt_with(self, path: str, file: Member | Unique) -> bool:
+        """True when an earlier run has acted on this very file: cameras give their names again and again."""
+        step = self.dealt_with.get(path)
+        return step is not None and step.digest == file.digest
+
+    def unchanged(self) -> set[str]:
+        """What was dealt with and is as it was then."""
+        return {path for path, step in self.dealt_with.items() if _is_as_in(path, step)}
+
+    def _is_inside(self, path: str) -> bool:
+        """True when a file lies in the scanned folders and in no reference, wherever symbolic links lead by now."""
+        folder = path[: path.rfind(os.sep) + 1]
+        if folder not in self._real:
+            real = os.path.realpath(folder)
+            apart = is_within_any(real, self._read_only) or in_library(real)
+            self._real[folder] = is_within_any(real, self._tops) and not apart
+        return self._real[folder] and path not in self.scope.references
+
+    def keep_all(self, choices: Mapping[int, Sequence[str]] | None) -> None:
+        """Take up what stays of each group, and every image that is in none; what is a reference stays there."""
+        if self.report.unique is None:
+            raise ReportError("the report does not name the images that are in no group: run find again")
+        for group in self.report.groups:
+            if kept := self._kept(group, choices):
+                self._keep_group(group, kept)
+        for image in self.report.unique:
+            self._keep(image, 0)
+
+    def _keep_group(self, group: Group, kept: Sequence[Member]) -> None:
+        """Take up what stays of a group, and of its duplicates those that this cannot stand for: one that was compared
+        in part only, or was not asked for; and the next best one in the place of an image that is not as it was."""
+        stays = [member for member in kept if self._keep(member, group.id)]
+        for member in group.members:
+            if member in kept:
+                continue
+            why = self._why_apart(group, stays[0], member) if stays else "in the place of the one that stays"
+            if not why:
+                self.spare.add(self.places[member.path])
+            elif self._keep(member, group.id, why) and not stays:
+                stays.append(member)
+
+    def _why_apart(self, group: Group, keeper: Member, member: Member) -> str:
+        """Why one image does not stand for another of its group; "" where it does."""
+        try:
+            self._check_pair(keeper, member, _matches_with(group, keeper).get(member.path))
+        except StepError as error:
+            return str(error)
+        return ""
+
+    def keep_unread(self) -> None:
+        """Take up the images that could not be read: they are their user's all the same."""
+        places = Places(self.report)
+        for name in dict.fromkeys(failure.path for failure in self.report.failures):
+            path = places.of(name)
+            if not path or path in self.items or path in self.spare:
+                continue
+            if path.startswith(self._references) or not os.path.isfile(path):
+                continue
+            if (step := self.dealt_with.get(path)) and _is_as_in(path, step):
+                self.already += 1
+                continue
+            with contextlib.suppress(StepError):
+                self.items[path] = Item(path, 0, None, filesystem.look(os.path.realpath(path)), "", "", -1, _UNREAD)
+
+    def _keep(self, image: Member | Unique, group: int, why: str = "") -> bool:
+        """Take up an image to be copied; False for one that is not as it was. A reference is only looked at, since it
+        stays; one in a library of another program is copied, as reading does no harm."""
+        path = self.places[image.path]
+        dealt_with = self._was_dealt_with(path, image)
+        if dealt_with and not os.path.lexists(path):
+            self.already += 1
+            return True
+        try:
+            facts = filesystem.look(os.path.realpath(path))
+            if (facts.size, facts.mtime_ns) != (image.size, image.mtime_ns):
+                raise StepError("was changed since it was scanned")
+        except StepError as error:
+            self.left.append(Left(path, str(error), group, refused=True))
+            return False
+        if dealt_with:
+            self.already += 1
+        elif not (isinstance(image, Member) and image.reference) or in_library(path):
+            self.items[path] = Item(path, group, None, facts, image.digest, "", image.root, why)
+        return True
+
+    # -- what goes together, and where
+
+    def units(self) -> list[Unit]:
+        """Each image with what belongs to it, in the report's order."""
+        names = Names(self.report, self.scope, self.action)
+        out: list[Unit] = []
+        steps: list[Step] = []
+        for together in self._bundles():
+            for part, target in zip(together, names.of(together), strict=True):
+                steps.append(Step(len(steps), part.path, target, part.facts, part.digest, part.keeper))
+            first = together[0]
+            out.append(Unit(first.group, steps[len(steps) - len(together) :], first.match, first.reason))
+        gone = {step.path for step in steps}
+        self.stays = [stays for stays in self.stays if self.action.on == "kept" or stays.path not in gone]
+        return out
+
+    def _bundles(self) -> Iterator[list[Item]]:
+        """The files that go, those that belong together in one list."""
+        if self.sidecars == "keep" and self.action.on == "discards" and self.action.sidecars:
+            self._leave_masks()
+        if self.sidecars == "keep" or not self.action.sidecars:
+            yield from ([item] for item in self.items.values())
+        elif self.action.on == "kept":
+            yield from self._copies()
+        else:
+            kept: dict[int, list[str]] = defaultdict(list)
+            for stays in self.stays:
+                kept[stays.group].append(stays.path)
+            every = self.sidecars == "all"
+            bundler = Bundler(self.items, kept, self.folders, self._may_go, self._half, every, self.left)
+            yield from bundler.bundles()
+            self.stays += bundler.stays.values()
+
+    def _leave_masks(self) -> None:
+        """Masks, thumbnails and the like are companion files, though they are images."""
+        for path, item in list(self.items.items()):
+            if owners := self.folders.owners_of_mask(path):
+                del self.items[path]
+                self.left.append(Left(path, f"belongs to {printable(owners[0])}", item.group))
+
+    def _copies(self) -> Iterator[list[Item]]:
+        """The images that are copied, each with what belongs to it: nothing is lost by that, so all of it goes."""
+        seen = set[str]()
+        for item in self.items.values():
+            if item.path in seen:
+                continue
+            companions = self.folders.of(item.path)
+            paths = [path for path in companions.sidecars if path not in self.items and self._may_go(path)]
+            images = [item, *(self.items[other] for other in companions.pair if other in self.items)]
+            try:
+                sides = [item._replace(path=path, facts=filesystem.look(path), digest="", match=None) for path in paths]
+            except StepError as error:
+                self.left.append(Left(item.path, str(error), item.group))
+                continue
+            together = [part for part in (*images, *sides) if part.path not in seen]
+            seen.update(part.path for part in together)
+            yield together
+
+    def _half(self, other: str, item: Item, seen: Collection[str]) -> Item:
+        """The other half of a pair of RAW and JPEG, if it may go too: a member, or a copy of a half that stays."""
+        if other in self.items:
+            return self.items[other]
+        twin = os.path.splitext(item.keeper)[0] + os.path.splitext(other)[1]
+        free = other not in self._named and other not in self._relied and self._is_inside(other)
+        with contextlib.suppress(StepError):
+            mine, stays = filesystem.look(other), filesystem.look(twin)
+            free = free and mine[:2] != stays[:2] and self._inodes.setdefault(mine[:2], other) == other
+            free = free and twin not in self.items and twin not in seen and mine.size == stays.size
+            if free and filesystem.digest_of(twin, stays) == (digest := filesystem.digest_of(other, mine)):
+                self._relied.add(twin)
+                self.stays.append(Stays(item.group, twin, "other half", stays, digest))
+                return item._replace(path=other, facts=mine, digest=digest, keeper=twin, match=None)
+        raise StepError(f"its other half, {printable(os.path.basename(other))}, stays")
+
+    def _may_go(self, side: str) -> bool:
+        """True when a companion file lies where files are acted on, and is not known as an image of its own."""
+        plain = os.path.isfile(side) and not os.path.islink(side)
+        is_one = claims_image(side) or os.path.splitext(side)[1].lower() in PICTURES
+        known = side in self._named and not is_one  # an image under another file's name
+        return plain and not known and side != self.source and self._is_near(side) and not is_output(side)
+
+    def _is_near(self, side: str) -> bool:
+        """True when a sidecar may go: it lies in the scanned folders, or really in annotations beside one of them."""
+        if self.action.on == "kept" or self._is_inside(side):
+            return True
+        folder = os.path.dirname(side)
+        real = os.path.realpath(folder)
+        if os.path.islink(folder) or in_library(real) or is_within_any(real, self._read_only):
+            return False
+        return any(self._is_beside(place) for place in above(real))
+
+    def _is_beside(self, place: str) -> bool:
+        """True for `labels` beside a scanned folder, and for `labels/train` when `images/train` was scanned."""
+        parent, name = os.path.split(place)
+        if is_annotations(key(name)) and parent in self._beside:
+            return True
+        return is_annotations(key(os.path.basename(parent))) and (os.path.dirname(parent), name) in self._mirrored
+
+
+def _matches_with(group: Group, member: Member) -> dict[str, Match]:
+    """The matches of a member with others of its group, by their paths."""
+    first = member.path
+    return {match.b if match.a == first else match.a: match for match in group.matches if first in (match.a, match.b)}
+
+
+def _is_as_in(path: str, step: Step) -> bool:
+    """True for a file that has the size and the time that it had when it was acted on."""
+    try:
+        now = filesystem.look(os.path.realpath(path))
+    except StepError:
+        return False
+    return (now.size, now.mtime_ns) == (step.facts.size, step.facts.mtime_ns)
+
+
+def unlike_in_part(member: Member, keeper: Member, match: Match | None) -> str:
+    """Why a duplicate is left alone, since not all of it was compared with what stays; "" where it may go.
+
+    An image with several frames or pages, or with a video, goes only if all of it is identical. One with a single frame
+    does not go for a keeper with several: a photo is more than the first frame of an animation that was made of it.
+    """
+    if member.digest == keeper.digest or (match is not None and match.relation in _IDENTICAL):
+        return ""
+    if member.frames > 1:
+        return f"has {member.frames} frames or pages, of which only the first was compared"
+    if member.traits and member.traits.video:
+        return "holds a video, which was not compared"
+    if keeper.frames > 1:
+        return f"only the first of {keeper.frames} frames or pages of the one that stays was compared"
+    return ""
+
+
+class _ByRuleError(StepError):
+    """A file that is left alone as it should be, not because something went wrong."""

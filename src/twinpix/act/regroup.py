@@ -1,0 +1,138 @@
+"""Decide anew what stays, from the distances in a report: by other rules, or within a smaller radius."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from twinpix import keep, linking
+from twinpix.act.validate import sound_places
+from twinpix.errors import UsageError
+from twinpix.linking.base import Kind, is_allowed
+from twinpix.model import SCHEMA, Counts, Group, Match, Member, Report, Unique, related, shown
+
+
+def decide_again(report: Report, rules: str | None = None, stricter: float | None = None) -> Report:
+    """The same images, linked and ordered anew: no image is read, so no group can grow.
+
+    `stricter` is a radius, at most the report's. Raises `UsageError` for a larger one, and for rules that
+    there are not, `ReportError` for a report that cannot be trusted.
+    """
+    radius = report.radius if stricter is None else stricter
+    if not 0 <= radius <= report.radius:
+        raise UsageError(
+            f"--stricter is a radius between 0 and the report's, {shown(report.radius)}, not {shown(radius)}"
+        )
+    radius = int(radius) if report.in_bits else float(radius)  # between two numbers of bits lies the lower one
+    sound_places(report)
+    chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)
+    files = _Files(report, radius)
+    alone = [replace(member, altered="") for member in files.members]  # linked by what is known of each by itself
+    order = sorted(range(len(files.members)), key=lambda file: chain.key(alone[file]))
+    graph = linking.Graph(files.node, files.kinds, files.near, lambda a, b: is_allowed(a, b, cross=report.cross), order)
+    linker = linking.make(report.link)
+    chosen = [
+        files.best_first(group, chain, chains=linking.chains(linker), cross=report.cross)
+        for group in linker.groups(graph)
+    ]
+    found = sorted(chosen, key=lambda group: files.members[group[0]].path)
+    groups = [files.group(number, group, chain) for number, group in enumerate(found, start=1)]
+    return replace(
+        report,
+        radius=radius,
+        keep=report.keep if rules is None else rules,
+        groups=groups,
+        unique=None if report.unique is None else [*report.unique, *files.uniques(found)],
+        counts=_counts(report.counts, groups),
+    )
+
+
+def _counts(counts: Counts, groups: list[Group]) -> Counts:
+    return replace(
+        counts,
+        groups=len(groups),
+        unique=counts.images - sum(len(group.members) for group in groups),
+        discards=sum(len(group.discards) for group in groups),
+        bytes_reclaimable=sum(group.bytes_reclaimable for group in groups),
+    )
+
+
+class _Files:
+    """The members of all groups in a row, as the linking rules take them.
+
+    A report lists files of one code as pairs with the first of them (`same_code`), so they are one node here as they
+    were when it was made. Reports of the first schema do not say so of pairs that their user held apart.
+
+    With the radius of the report all its matches count; within a smaller one those of a known distance.
+    """
+
+    def __init__(self, report: Report, radius: float) -> None:
+        self.members: list[Member] = []
+        self.node: list[int] = []
+        self.near: dict[int, list[int]] = {}
+        self.pairs: dict[str, list[Match]] = defaultdict(list)
+        merge = report.schema == SCHEMA or not report.counts.apart
+        for group in report.groups:
+            self._add(group, radius if radius < report.radius else math.inf, merge=merge)
+        self.kinds: list[Kind] = [(member.root if report.cross else 0, member.reference) for member in self.members]
+
+    def _add(self, group: Group, radius: float, *, merge: bool) -> None:
+        start = len(self.members)
+        place = {member.path: start + at for at, member in enumerate(group.members)}
+        self.members += group.members
+        equal: dict[str, int] = {}  # of a large group not all pairs are listed; equal files are known anyway
+        self.node += [equal.setdefault(member.digest, place[member.path]) for member in group.members]
+        near = [match for match in group.matches if (math.inf if match.distance is None else match.distance) <= radius]
+        for match in near:
+            if merge and match.same_code:
+                a, b = self._first(place[match.a]), self._first(place[match.b])
+                self.node[max(a, b)] = min(a, b)
+        for file in range(start, len(self.members)):
+            self.node[file] = self._first(file)
+        links: dict[int, set[int]] = defaultdict(set)
+        for match in near:
+            a, b = self.node[place[match.a]], self.node[place[match.b]]
+            self.pairs[match.a].append(match)
+            if a != b:
+                links[a].add(b)
+                links[b].add(a)
+        self.near.update((node, sorted(others)) for node, others in links.items())
+
+    def _first(self, file: int) -> int:
+        while self.node[file] != file:
+            file = self.node[file]
+        return file
+
+    def best_first(self, files: list[int], chain: keep.Chain, *, chains: bool, cross: bool) -> list[int]:
+        """The files of a group, the first the best of those that match all others."""
+        ordered = sorted(files, key=lambda file: chain.key(self.members[file]))
+        head = next((file for file in ordered if chains or self._matches_all(file, files, cross)), files[0])
+        return [head, *(file for file in ordered if file != head)]
+
+    def _matches_all(self, file: int, files: list[int], cross: bool) -> bool:
+        near = {self.node[file], *self.near.get(self.node[file], ())}
+        return all(
+            other == file or (self.node[other] in near and is_allowed(self.kinds[file], self.kinds[other], cross=cross))
+            for other in files
+        )
+
+    def group(self, number: int, files: list[int], chain: keep.Chain) -> Group:
+        keeper, *others = (self.members[file] for file in files)
+        others.sort(key=chain.key)
+        names = {keeper.path, *(member.path for member in others)}
+        reason = chain.reason(keeper, others)
+        matches = list(self._matches(keeper.path, names))
+        return Group(number, keeper.path, reason, related([keeper, *others], matches), matches)
+
+    def _matches(self, keeper: str, names: set[str]) -> Iterator[Match]:
+        """The pairs among these, the keeper's first and from it."""
+        inside = [match for name in names for match in self.pairs[name] if match.b in names]
+        for match in sorted(inside, key=lambda match: (keeper not in (match.a, match.b), match.a, match.b)):
+            yield replace(match, a=keeper, b=match.a) if match.b == keeper else match
+
+    def uniques(self, groups: Iterable[list[int]]) -> Iterator[Unique]:
+        """The files that are in no group any more."""
+        grouped = {file for group in groups for file in group}
+        for file, member in enumerate(self.members):
+            if file not in grouped and not member.reference:
+                yield Unique(member.path, member.size, member.mtime_ns, member.digest, member.root)

@@ -1,0 +1,173 @@
+"""Where an act takes place: alone, with a journal, and with what earlier runs on the same report have done."""
+
+import contextlib
+import os
+import re
+import secrets
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from twinpix import owners
+from twinpix.act import filesystem, journal
+from twinpix.act.lock import acting
+from twinpix.act.undo import recover, require_near
+from twinpix.errors import ReportError, StepError
+from twinpix.model import Left, Step
+
+
+class Ground(NamedTuple):
+    """What a run on a report must know of the runs before."""
+
+    journal: str  # where it writes; "" when it does not act
+    dealt_with: dict[str, Step]  # what was acted on already, by path
+    left: list[Left]  # what a killed run left that could not be mended
+
+
+@contextlib.contextmanager
+def on(
+    report: str, action: str, options: Mapping[str, str], *, path: str | None = None, apply: bool
+) -> Iterator[Ground]:
+    """The time of a run of an action on a report; with `apply` alone, and after mending what a killed run left.
+
+    `path` is the journal's; by default it lies beside the report, or, where no file can be kept from other users,
+    in the user's own folder. Raises `RefusedError` while another run acts, `ReportError` for a journal that is none,
+    that another user could have written, or that is open and of another report.
+    """
+    with acting(report) if apply else contextlib.nullcontext():
+        known = dict.fromkeys([*journals_of(report), *([path] if path and os.path.lexists(path) else [])])
+        for name in known:
+            _require_plain(name)
+        records = [journal.read(name) for name in known]
+        opened = [record for record in records if record.is_open]
+        for record in opened if apply else ():
+            _require_of(record, report)
+            require_near(record)
+        left = [row for record in opened if apply for row in recover(record, finish=True)]
+        done: dict[str, Step] = {}
+        for record in records:
+            done |= dealt_with(record, action, options)
+        yield Ground(path or (_default_journal(report, records) if apply else ""), done, left)
+
+
+def _require_plain(path: str) -> None:
+    """Raise `ReportError` for a link: it may lead to the journal of another run."""
+    if os.path.islink(path):
+        raise ReportError(f"the journal {path} is a symbolic link, which no run makes: remove it, then run this again")
+
+
+def _require_of(record: journal.Record, report: str) -> None:
+    """Raise `ReportError` when a run that was stopped in the middle was on another report than this one."""
+    digest = journal.digest_of(report)
+    if any(session.digest not in ("", digest) for session in record.sessions if not session.ended):
+        raise ReportError(
+            f"{record.path} is the journal of a run that was stopped in the middle, on another report than {report} is "
+            f"now: take that run back first (twinpix undo {shlex.quote(record.path)}), or move the journal elsewhere"
+        )
+
+
+def mend(stem: str) -> list[Left]:
+    """Mend what killed runs left whose journals `new_journal` has named; returns what could not be mended.
+
+    Raises `RefusedError` while another run acts.
+    """
+    left: list[Left] = []
+    with acting():
+        for path in _journals(stem):
+            _require_plain(path)
+            if journal.is_one(path):  # else another program's file of that name
+                record = journal.read(path)
+                require_near(record)
+                left += recover(record, finish=True) if record.is_open else []
+    return left
+
+
+def _default_journal(report: str, records: list[journal.Record]) -> str:
+    """On in what a killed run left, else a new file beside the report."""
+    for record in records:
+        if record.was_open:
+            return record.path
+    return new_journal(_stem(report))
+
+
+def new_journal(stem: str) -> str:
+    """The name of a journal that is not there yet, numbered when the plain one is taken.
+
+    It lies beside `stem`, or in the user's own folder where other users could write to it there.
+    """
+    if not _is_private(os.path.dirname(stem)):
+        stem = _own_stem(stem)
+        with contextlib.suppress(OSError):  # said when the journal cannot be made
+            os.makedirs(os.path.dirname(stem), mode=0o700, exist_ok=True)
+    name, number = f"{stem}.journal.jsonl", 1
+    while os.path.lexists(name):
+        number += 1
+        name = f"{stem}.journal-{number}.jsonl"
+    return name
+
+
+def _is_private(folder: str) -> bool:
+    """True when a new file in a folder can be kept from other users, which not every file system offers."""
+    name = os.path.join(folder, f".twinpix-{secrets.token_hex(8)}")
+    try:
+        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        return not os.path.isdir(folder)  # a folder that is still to be made; in any other no file can be made
+    try:
+        return not owners.stranger(os.fstat(handle))
+    finally:
+        os.close(handle)
+        os.unlink(name)
+
+
+def _own_stem(stem: str) -> str:
+    """Where journals lie that cannot lie beside `stem`."""
+    import hashlib
+
+    import platformdirs
+
+    folder = os.path.join(platformdirs.user_state_dir("twinpix", appauthor=False), "journals")
+    mark = hashlib.blake2b(os.fsencode(stem), digest_size=8).hexdigest()
+    return os.path.join(folder, f"{os.path.basename(stem)[:100]}-{mark}")
+
+
+def _stem(report: str) -> str:
+    return os.path.splitext(os.path.abspath(report))[0]
+
+
+def journals_of(report: str) -> list[str]:
+    """The journals beside a report, the oldest first."""
+    return _journals(_stem(report))
+
+
+def _journals(stem: str) -> list[str]:
+    return [*_journals_at(stem), *_journals_at(_own_stem(stem))]
+
+
+def _journals_at(stem: str) -> list[str]:
+    folder, name = os.path.split(stem)
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    pattern = re.compile(re.escape(name) + r"\.journal(-[0-9]+)?\.jsonl")
+    found = filter(pattern.fullmatch, names)
+    return [os.path.join(folder, other) for other in sorted(found, key=lambda other: (len(other), other))]
+
+
+def dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) -> dict[str, Step]:
+    """What a journal's runs have acted on, in the same way or so that it is gone, and did not put back."""
+    done: dict[str, Step] = {}
+    for session in record.sessions:
+        steps = (session.steps[number] for number in session.done - session.undone)
+        same = (session.action, session.options) == (action, options)
+        done.update((step.path, step) for step in steps if (same and _lasts(step)) or not os.path.lexists(step.path))
+    return done
+
+
+def _lasts(step: Step) -> bool:
+    """False when what went elsewhere is not there whole any more: a copy that its user removed is made again."""
+    try:
+        return not step.target or filesystem.look(step.target).size == step.facts.size
+    except StepError:
+        return False

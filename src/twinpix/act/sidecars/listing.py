@@ -1,0 +1,92 @@
+"""The files of a folder by what their names, and the text of data files, say of the images that they belong to."""
+
+import json
+import os
+import re
+from typing import NamedTuple
+
+from twinpix.act.sidecars import kinds as kinds
+from twinpix.act.sidecars.kinds import key, stem_of
+
+_READ = 1 << 23  # bytes of a data file that are searched for an image's name
+
+
+class Listing(NamedTuple):
+    """The files of a folder by the keys of their stems, and the names of the folders in it."""
+
+    images: dict[str, list[str]]
+    masks: dict[str, list[str]]  # by the stems of the images that they may belong to
+    sides: dict[str, list[str]]  # companions, by the stems and names of images
+    data: dict[str, list[str]]
+    others: dict[str, list[str]]  # by stem and by name: what may own a companion and is no image
+    folders: list[str]
+    annotations: list[str]  # of the folders, those that are called so
+
+    @property
+    def has_companions(self) -> bool:
+        return bool(self.sides or self.data or self.masks)
+
+
+def listing_of(folder: str) -> Listing:
+    found = Listing({}, {}, {}, {}, {}, [], [])
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if _may_hold(entry))
+    except OSError:
+        return found  # what cannot be listed holds nothing that could be moved
+    for name, is_folder in names:
+        if is_folder:
+            found.folders.append(name)
+            if kinds.is_annotations(key(name)):
+                found.annotations.append(name)
+        else:
+            _note(found, name)
+    return found
+
+
+def _may_hold(entry: os.DirEntry[str]) -> bool:
+    """Return False for pipes, devices and sockets, and for links to them: reading them may never end.
+
+    Links that lead nowhere or to themselves are kept: they are files that can be moved.
+    """
+    path = entry.path
+    return os.path.isdir(path) or os.path.isfile(path) or not os.path.exists(path)
+
+
+def _note(found: Listing, name: str) -> None:
+    known = key(name)
+    stem = stem_of(known)
+    suffix = known[len(stem) :]
+    if kinds.is_image(suffix):
+        found.images.setdefault(stem, []).append(name)
+        if whole := kinds.mask_of(stem, beside=False):
+            found.masks.setdefault(whole, []).append(name)
+    elif suffix in kinds.DATA:
+        for base in dict.fromkeys((stem, *kinds.named_in_data(known))):
+            found.data.setdefault(base, []).append(name)
+    elif suffix in kinds.COMPANIONS:
+        for base in kinds.bases(known):
+            found.sides.setdefault(base, []).append(name)
+    if suffix in kinds.OTHER_OWNERS:
+        for base in (stem, known):
+            found.others.setdefault(base, []).append(name)
+
+
+def names_in(path: str) -> frozenset[str]:
+    """The names of files, as `key` gives them, that a data file's text holds as whole values."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read(_READ).decode("utf-8", "replace")
+    except OSError:
+        return frozenset()
+    values = re.findall(r'"((?:[^"\\]|\\.){1,400})"', text) + re.findall(r">\s*([^<>]{1,400}?)\s*<", text)
+    return frozenset(key(re.split(r"[\\/]", _unescaped(value))[-1]) for value in values)
+
+
+def _unescaped(value: str) -> str:
+    if "\\" in value:
+        try:
+            return str(json.loads(f'"{value}"'))
+        except ValueError:
+            return value
+    return value

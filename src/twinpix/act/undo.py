@@ -1,0 +1,214 @@
+"""Take back what runs of an action did, and mend what a killed one left half done."""
+
+import contextlib
+import os
+from collections.abc import Callable
+
+from twinpix.act import actions, filesystem, journal
+from twinpix.act.actions.base import Linking, LostError
+from twinpix.act.apply import STOPPED, Outcome, patient, reason_of
+from twinpix.act.checks import Checks
+from twinpix.act.locate import Seeker
+from twinpix.act.lock import acting
+from twinpix.errors import ReportError, StepError
+from twinpix.model import Left, Step
+from twinpix.paths import is_within_any
+from twinpix.progress import Progress, ProgressLike, progress_of
+from twinpix.text import printable
+
+_UNREAD = "cannot be read: what it says is not put back"
+
+
+def undo(path: str, progress: ProgressLike = None) -> Outcome:
+    """Put back what the runs of a journal did, the last first; what was put back before is left out.
+
+    A file that was changed since, or whose name is taken, is left where it is, and said. Raises `ReportError`
+    when the journal cannot be read at all, or another user could have written it, `RefusedError` while another run
+    acts.
+    """
+    progress = progress_of(progress)
+    path = os.path.realpath(path)
+    with acting():
+        record = journal.read(path)
+        require_near(record)
+        outcome = Outcome(path, left=recover(record))
+        outcome.left += [Left(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
+        log = journal.Journal(path)
+        try:
+            with progress.stage("undo", sum(len(session.steps) for session in record.sessions)), patient() as asked:
+                for session in reversed(record.sessions):
+                    _undo_session(session, outcome, log, progress, asked)
+            log.sync()
+        except journal.WriteError as error:  # what is put back is seen in the files
+            outcome.stopped = outcome.stopped or reason_of(error)
+        finally:
+            log.close()
+    return outcome
+
+
+def require_near(record: journal.Record) -> None:
+    """Raise `ReportError` when a journal names files that are not in the folders that its run was about."""
+    for session in record.sessions:
+        if session.roots and actions.make(session.action, session.options).on == "discards":
+            roots, near = set(session.roots), set(map(os.path.dirname, session.roots))
+            for step in session.steps.values():
+                folder = os.path.dirname(step.path)  # of a sidecar: beside an image, or in a folder beside its folder
+                if not is_within_any(step.path, roots) and not near & {folder, os.path.dirname(folder)}:
+                    raise ReportError(
+                        f"the journal {record.path} is not used: it names {printable(step.path)}, which lies outside "
+                        "of the folders of its report. Nothing was touched"
+                    )
+
+
+def _unread(record: journal.Record) -> list[int]:
+    """The lines that are missed; the last of a run that was killed while it wrote what it was about to do is not."""
+    numbers = list(record.unread)
+    for session in record.sessions:
+        if session.ready or session.done or len(session.unread) > 1:
+            numbers += session.unread
+    return numbers
+
+
+def _undo_session(
+    session: journal.Session,
+    outcome: Outcome,
+    log: journal.Journal,
+    progress: Progress,
+    asked: Callable[[], bool],
+) -> None:
+    action = actions.make(session.action, session.options)
+    for number in session.doubtful - session.done - session.undone:
+        if _took_place(session.steps[number], action):
+            session.done.add(number)
+    done = session.done - session.undone
+    seeker = Seeker(session)
+    for number in sorted(session.steps, reverse=True):
+        if asked():
+            outcome.stopped = STOPPED
+            return
+        progress.advance()
+        if number in done and _take_back(session, number, action, log, outcome.left, seeker):
+            outcome.done += 1
+            outcome.bytes += session.steps[number].facts.size
+            outcome.copies += action.on == "kept"
+    for folder in reversed(session.folders):
+        with contextlib.suppress(OSError):  # others have put something there
+            os.rmdir(folder)
+
+
+def _took_place(step: Step, action: actions.Action) -> bool:
+    """True when the files say that a step went to its end whose journal says that the system gave an error for it.
+
+    The error may have been one of writing the journal. Mends what was left half done of it.
+    """
+    with contextlib.suppress(StepError, OSError):
+        return action.recover(step) and os.path.lexists(step.target or step.path)
+    return False
+
+
+def recover(record: journal.Record, *, finish: bool = False) -> list[Left]:
+    """Mend what a killed run left half done, in the files and in its journal.
+
+    Afterwards every file is where it was, or where it was to go, and what belongs together is at one place; what
+    cannot be taken back is carried through with `finish`. Returns the files of which that is not so.
+    """
+    left: list[Left] = []
+    log = journal.Journal(record.path)
+    try:
+        for session in record.sessions:
+            if not session.ended:
+                _recover_session(session, finish, log, left)
+    finally:
+        log.close()
+    return left
+
+
+def _recover_session(session: journal.Session, finish: bool, log: journal.Journal, left: list[Left]) -> None:
+    action = actions.make(session.action, session.options)
+    settled = True
+    known = session.done | session.failed | session.undone
+    for number, step in session.steps.items():
+        if number not in known:
+            try:
+                if action.recover(step):
+                    log.note_soon(done=number)
+                    session.done.add(number)
+            except (StepError, OSError) as error:
+                left.append(Left(step.path, reason_of(error), refused=True))
+                settled = settled and not isinstance(error, OSError)
+    for unit in session.units:
+        done = session.done.intersection(unit) - session.undone
+        if not done or len(done) == len(unit):
+            continue
+        if not action.permanent:
+            for number in sorted(done, reverse=True):
+                _take_back(session, number, action, log, left)
+        elif finish:
+            _carry_through(session, sorted(set(unit) - done), action, log, left)
+    if settled:  # else the next run tries again
+        log.note_soon(end="recovered")
+        session.ended = "recovered"
+
+
+def _carry_through(
+    session: journal.Session, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Left]
+) -> None:
+    """Take the steps of a unit that a killed run did not come to, after all checks of a first run."""
+    checks = Checks(action, session.stays.values())
+    steps = [session.steps[number] for number in numbers]
+    try:
+        checks.begin(steps)
+        for step in steps:
+            action.do(step, checks.guard(step))
+            log.note_soon(done=step.number)
+            session.done.add(step.number)
+    except (StepError, OSError) as error:
+        why = f"{reason_of(error)}; what belongs with it was {action.done} by a run that was killed"
+        left += [Left(step.path, why, refused=True) for step in steps if step.number not in session.done]
+    finally:
+        checks.end()
+
+
+def _take_back(
+    session: journal.Session,
+    number: int,
+    action: actions.Action,
+    log: journal.Journal,
+    left: list[Left],
+    seeker: Seeker | None = None,
+) -> bool:
+    """Undo one step and write that down; what cannot be undone is left."""
+    step = session.steps[number]
+    try:
+        filesystem.recover(step.path, step.target, step.aside)  # of an undo that was killed
+        if step.target:
+            filesystem.recover(step.target, "", filesystem.beside(step.aside, step.target))
+        back = action.undo(step)
+    except (StepError, OSError) as error:
+        if number not in session.done:
+            return False
+        if told := _by_other_bytes(step, action, error, seeker or Seeker(session)):
+            left.append(Left(step.path, told, refused=True))
+            return False
+        back = True
+    log.note_soon(undone=number)
+    session.undone.add(number)
+    return back
+
+
+def _by_other_bytes(step: Step, action: actions.Action, error: Exception, seeker: Seeker) -> str:
+    """Put back what a link stood for from another file with its bytes; "" when that is done, else why it is not."""
+    why = reason_of(error)
+    if isinstance(error, LostError) and isinstance(action, Linking):
+        found = seeker.find(step)
+        if not found:
+            where = ", ".join(map(printable, seeker.folders)) or "its report's folders, which are gone"
+            return f"{why}; no file with its bytes is found in {where}: put what stays back, then run undo again"
+        try:
+            action.put_back(step, found)
+        except (StepError, OSError) as second:
+            return f"{why}; its bytes are at {printable(found)}, but {reason_of(second)}"
+        return ""
+    if step.target and not os.path.lexists(step.target) and (found := seeker.find(step)):
+        return f"{why}; a file with its bytes is {printable(found)}"
+    return why

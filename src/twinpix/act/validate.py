@@ -1,0 +1,152 @@
+"""A report is text that anyone may have edited: what it says of files is checked before it is believed."""
+
+import os
+import re
+from collections.abc import Iterator
+
+from twinpix import paths
+from twinpix.act.actions.base import Scope
+from twinpix.errors import ReportError
+from twinpix.model import Group, Report
+from twinpix.paths import above
+from twinpix.text import plural, printable
+
+_SHOWN = 5  # faults that are spelled out
+_DIGEST = re.compile("[0-9a-f]{32}")
+
+
+def scope_of(report: Report) -> Scope:
+    """The folders that a report speaks of; raises `ReportError` when one of them is not here."""
+    scope = Scope(
+        [absolute(report, root) for root in report.roots], [absolute(report, root) for root in report.references]
+    )
+    missing = [place for place in zip(scope.roots, report.roots, strict=True) if not os.path.exists(place[0])]
+    images = _images(report) if missing else set()
+    for root, given in missing:
+        if given not in images:  # an image that was named by itself may have been moved by an earlier run
+            raise ReportError(
+                f"the report speaks of {printable(root)}, which is not here: it is of another machine or another time; "
+                "run find again"
+            )
+    return scope
+
+
+def _images(report: Report) -> set[str]:
+    members = {member.path for group in report.groups for member in group.members}
+    return members | {image.path for image in report.unique or ()}
+
+
+def sound_places(report: Report) -> dict[str, str]:
+    """The absolute path of each file of a report.
+
+    Raises `ReportError` when the report contradicts itself, or speaks of files outside the folders it names.
+    """
+    places: dict[str, str] = {}
+    faults = list(_faults(report, places))
+    if faults:
+        more = f"\n  … and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        listed = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
+        count = plural(len(faults), "fault")
+        raise ReportError(f"the report cannot be trusted ({count}); nothing was touched:{listed}{more}")
+    return places
+
+
+def _faults(report: Report, known: dict[str, str]) -> Iterator[str]:
+    if not os.path.isabs(report.base):
+        yield f"its base is no absolute path: {printable(report.base)}"
+        return
+    for folder in (report.base, *report.roots, *report.references):
+        if not paths.is_name(folder):
+            yield f"no folder can be called {printable(folder)}"
+            return
+        if os.pardir in folder.split(os.sep) and not _is_plain(report, folder):
+            yield f"{printable(folder)} leads back from behind a symbolic link: run find on its plain path"
+            return
+    yield from _numbers(report)
+    places = Places(report)
+    seen: dict[str, int] = {}
+    for group in report.groups:
+        yield from _of_group(group, places, seen, known)
+    for image in report.unique or ():
+        known[image.path] = place = places.of(image.path)
+        if not place:
+            yield f"{printable(image.path)} is outside the folders that were scanned"
+
+
+def _numbers(report: Report) -> Iterator[str]:
+    """Groups are spoken of by their numbers: each has one of its own, from 1 on."""
+    seen = set[int]()
+    for group in report.groups:
+        if group.id < 1 or group.id in seen:
+            yield f"group {group.id}: {'two groups have this number' if group.id in seen else 'numbers begin at 1'}"
+        seen.add(group.id)
+
+
+def _of_group(group: Group, places: "Places", seen: dict[str, int], found: dict[str, str]) -> Iterator[str]:
+    known = set()
+    for member in group.members:
+        known.add(member.path)
+        found[member.path] = place = places.of(member.path)
+        if not place:
+            yield f"group {group.id}: {printable(member.path)} is outside the folders that were scanned"
+        elif place in seen:
+            yield f"{printable(member.path)} is there twice, in group {seen[place]} and in group {group.id}"
+        elif not _DIGEST.fullmatch(member.digest):
+            yield f"group {group.id}: {printable(member.path)} has no digest"
+        seen[place] = group.id
+    if group.keeper not in known:
+        yield f"group {group.id}: the one that stays, {printable(group.keeper)}, is none of its members"
+    if any(match.a not in known or match.b not in known for match in group.matches):
+        yield f"group {group.id}: a match names a file that is none of its members"
+
+
+def _is_plain(report: Report, folder: str) -> bool:
+    """True when a path with `..` leads where it seems to: behind a symbolic link to a folder it does not."""
+    return os.path.realpath(os.path.join(report.base, folder)) == os.path.realpath(absolute(report, folder))
+
+
+class Places:
+    """The absolute paths of a report's files, as far as they lie in the folders that it names."""
+
+    def __init__(self, report: Report) -> None:
+        self._base = report.base
+        folders = [*report.roots, *report.references]
+        self._given = {absolute(report, folder): folder for folder in folders}
+        self._known: dict[str, str] = {}
+
+    def of(self, path: str) -> str:
+        """The absolute path, or "" for one outside."""
+        if os.altsep:  # Windows knows two
+            path = path.replace(os.altsep, os.sep)
+        if not path.isascii() and not paths.is_name(path):
+            return ""
+        at = path.rfind(os.sep) + 1
+        folder, name = path[:at], path[at:]
+        place = self._known.get(folder)
+        if place is None:
+            place = self._known[folder] = self._inside(folder)
+        if place and "\0" not in name and name not in ("", os.curdir, os.pardir):
+            return place + name
+        return self._alone(path)
+
+    def _inside(self, folder: str) -> str:
+        """The folder with a separator at its end, or "" for one outside."""
+        if "\0" in folder:
+            return ""
+        place = os.path.normpath(os.path.join(self._base, folder))
+        for root in above(place):
+            if (given := self._given.get(root)) is not None:
+                rest = folder[len(given) :] if folder.startswith(given) else folder
+                if os.pardir not in rest.split(os.sep):
+                    return place.rstrip(os.sep) + os.sep
+        return ""
+
+    def _alone(self, path: str) -> str:
+        """An image that was named by itself."""
+        place = "" if "\0" in path else os.path.normpath(os.path.join(self._base, path))
+        return place if self._given.get(place) == path else ""
+
+
+def absolute(report: Report, path: str) -> str:
+    """A path of a report, from its base."""
+    return os.path.normpath(os.path.join(report.base, path))

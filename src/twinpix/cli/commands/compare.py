@@ -1,0 +1,84 @@
+"""`twinpix compare`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import twinpix
+from twinpix.cli import common
+from twinpix.cli.common import DecodeName
+from twinpix.errors import Exit
+from twinpix.model import shown
+
+if TYPE_CHECKING:
+    from twinpix.usecases.compare import Comparison
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="One image.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            "-m",
+            metavar="SPEC",
+            help="What gives the verdict: cascade, the pixels; or a hash or a network, by its distance (see methods).",
+        ),
+    ] = "cascade",
+    decode: common.DecodeOption = DecodeName.fast,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="FILE",
+            help="Also draw why, in one picture: the points that lie on each other, what both show, "
+            "what differs (.png, .jpg, .webp).",
+        ),
+    ] = None,
+    timeout: common.TimeoutOption = 60.0,
+    force: common.ForceOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    fail_if_found: Annotated[
+        bool, typer.Option("--fail-if-found", help="Exit with 10 when they are copies of each other.")
+    ] = False,
+) -> int:
+    """Print how far apart two images are by every method, what their pixels say, and a verdict."""
+    if explain:
+        from twinpix.ui import explain as drawing
+
+        drawing.require_writable(explain, (a, b), force=force)
+
+    result = twinpix.compare(a, b, method=method, decode=decode.value, timeout=timeout)
+    if explain:
+        drawing.write_explanation(result, explain, force=force)
+    _print_json(result) if as_json else _print(result, explain)
+    return Exit.FOUND if fail_if_found and result.same else Exit.DONE
+
+
+def _print(result: "Comparison", explain: str | None) -> None:
+    print(f"{'method':<24}{'bits':>6}{'distance':>10}{'turned':>8}{'radius':>8}")
+    for row in result.distances:
+        mark = "  match" if row.distance <= row.radius else "  match when turned" if row.turned <= row.radius else ""
+        print(
+            f"{row.method:<24}{row.bits:>6}{shown(row.distance):>10}{shown(row.turned):>8}{shown(row.radius):>8}{mark}"
+        )
+    print(f"\nPDQ quality {result.qualities[0]} and {result.qualities[1]}, ", end="")
+    print(f"information {result.information[0]} and {result.information[1]}")
+    if result.seen and not result.by_pixels:
+        print(f"second look: {result.seen}")
+    print(f"verdict: {result.verdict}")
+    if explain:
+        print(f"explained: {explain}")
+
+
+def _print_json(result: "Comparison") -> None:
+    from dataclasses import asdict
+
+    from twinpix.report.json import dumps
+
+    names = ("a", "b", "relation", "verdict", "same", "undecided", "by_pixels", "seen", "qualities", "information")
+    value = {name: getattr(result, name) for name in names}
+    look = result.look if result.by_pixels or result.same else None
+    value["agreement"] = look.agrees if look else None
+    print(dumps({**value, "distances": [asdict(row) for row in result.distances]}), end="")

@@ -1,0 +1,201 @@
+"""`twinpix find`."""
+
+import shlex
+import shutil
+import sys
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+import twinpix
+from twinpix import plugins
+from twinpix.cli import common
+from twinpix.cli.common import DecodeName, StrictnessName
+from twinpix.encoding.options import DEFAULT_METHOD
+from twinpix.errors import Exit, UsageError
+from twinpix.keep import DEFAULT as DEFAULT_KEEP
+from twinpix.progress.terminal import progress
+from twinpix.ui.program import program
+
+if TYPE_CHECKING:
+    from twinpix.model import Report
+    from twinpix.outputs import Kind
+
+
+def find(
+    paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...", help="Folders and images.")] = None,
+    method: common.MethodOption = DEFAULT_METHOD,
+    radius: common.RadiusOption = None,
+    threshold: common.ThresholdOption = None,
+    strictness: common.StrictnessOption = StrictnessName.normal,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            "--precision",
+            metavar="SHARE",
+            help="Find the radius of which this share of the matches is right (0.999), by a look at some of them.",
+        ),
+    ] = None,
+    transforms: common.TransformsOption = None,
+    search: common.SearchOption = "auto",
+    link: Annotated[
+        str,
+        typer.Option(
+            "--link",
+            metavar="RULE",
+            help="star: all match what stays; complete: all match all; components: chains.",
+        ),
+    ] = "star",
+    keep: Annotated[
+        str,
+        typer.Option(
+            "--keep",
+            metavar="RULES",
+            help=f"Rules for what stays; the first that tells two apart decides: {', '.join(plugins.own('keep'))}.",
+        ),
+    ] = DEFAULT_KEEP,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option("--reference", metavar="DIR", help="Images to compare with that always stay; may be repeated."),
+    ] = None,
+    cross: Annotated[
+        bool, typer.Option("--cross", help="Only pairs between different PATHs (train/test leakage).")
+    ] = False,
+    files_from: Annotated[
+        str | None,
+        typer.Option("--files-from", metavar="FILE|-", help="Also the files named there, one a line or NUL-separated."),
+    ] = None,
+    recursive: common.RecursiveOption = True,
+    hidden: common.HiddenOption = False,
+    follow_links: common.FollowOption = False,
+    exclude: common.ExcludeOption = None,
+    min_size: common.MinSizeOption = 0,
+    min_pixels: common.MinPixelsOption = 0,
+    verify: common.VerifyOption = None,
+    guard: common.GuardOption = True,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the report there; the suffix names the format (.json, .csv, .txt, .html); - is JSON on stdout.",
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", "-f", metavar="NAME", help="text, json, csv or fdupes; default: text, or as -o says."),
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="With -f fdupes: end each path with a NUL byte, not a line end.")
+    ] = False,
+    force: common.ForceOption = False,
+    decode: common.DecodeOption = DecodeName.fast,
+    device: common.DeviceOption = "",
+    workers: common.WorkersOption = 0,
+    timeout: common.TimeoutOption = 60.0,
+    store: common.StoreOption = None,
+    no_store: common.NoStoreOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when an image could not be used.")] = False,
+    fail_if_found: Annotated[
+        bool, typer.Option("--fail-if-found", help="Exit with 10 when there are duplicates.")
+    ] = False,
+) -> int:
+    """Find the groups of images that are the same picture, and report which to keep.
+
+    Touches none of the images. Codes are kept in a store, so a second run, or one that was stopped, goes
+    on from there.
+    """
+    chosen = common.options(locals())
+    from twinpix import sources
+
+    target = _Target.of(output, format, null=null, force=force)
+    listed = sources.names_from(files_from) if files_from else []
+    if files_from and not listed and not paths:
+        raise UsageError(f"the list {files_from} names no file")
+    found = twinpix.find(paths or [], chosen, listed=listed, progress=progress())
+    target.write(found)
+    if fail_if_found and found.groups:
+        return Exit.FOUND
+    if (fail_if_found or strict) and not found.counts.images:
+        print("twinpix: no image was compared", file=sys.stderr)
+        return Exit.NOTHING_COMPARED
+    if strict and found.failures:
+        return Exit.SOME_FAILED
+    return Exit.DONE
+
+
+class _Target(NamedTuple):
+    """Where a report is written, and how."""
+
+    path: str  # "" for stdout
+    format: str
+    force: bool
+    null: bool
+
+    @classmethod
+    def of(cls, output: str | None, format: str | None, *, null: bool, force: bool) -> "_Target":
+        """Raises `UsageError` or `OutputError` for what could not be written after the work."""
+        from twinpix import outputs, report
+
+        path = output if output not in (None, "-") else ""
+        name = format or (_format_of(path) if path else "json" if output == "-" else "text")
+        if null and name != "fdupes":
+            raise UsageError("-0 separates the paths of -f fdupes: give both")
+        if name == "html" and not path:
+            raise UsageError("a page is written to a file: give -o FILE.html")
+        if path:
+            outputs.require(path, _kind_of(name), force=force)
+        else:
+            report.writer(name)
+        return cls(path or "", name, force, null)
+
+    def _options(self) -> str:
+        if self.null:
+            return ":null"
+        if self.format == "text" and not self.path and sys.stdout.isatty():
+            return f":width={shutil.get_terminal_size().columns}"
+        return ""
+
+    def write(self, found: "Report") -> None:
+        from twinpix import outputs, report
+        from twinpix.report.base import encoded
+        from twinpix.report.text import summary
+
+        if self.format == "html":
+            from twinpix import ui
+
+            ui.write_page(found, self.path, force=self.force)
+        else:
+            writer = report.writer(self.format + self._options())
+            if self.path:
+                outputs.write(self.path, encoded(writer.parts(found)), writer.kind, force=self.force)
+            else:
+                sys.stdout.flush()
+                sys.stdout.buffer.writelines(encoded(writer.parts(found)))
+        if self.path:
+            sys.stdout.write(f"{summary(found)}{self.format if self.format == 'html' else 'report'}: {self.path}\n")
+            if self.format == "json" and found.groups:
+                print(
+                    f"next: {program()} resolve {shlex.quote(self.path)} --move DIR  (prints the plan; --apply does it)"
+                )
+        elif self.format not in ("text", "json"):
+            sys.stderr.write(summary(found))
+        elif self.format == "text" and found.groups and sys.stdout.isatty():
+            print("next: add -o report.json, then: twinpix resolve report.json --move DIR", file=sys.stderr)
+
+
+def _kind_of(format: str) -> "Kind":
+    if format == "html":
+        from twinpix.ui.page import PAGE
+
+        return PAGE
+    from twinpix import report
+
+    return report.writer(format).kind
+
+
+def _format_of(path: str) -> str:
+    from twinpix import report
+
+    return "html" if path.lower().endswith((".html", ".htm")) else report.format_of(path)

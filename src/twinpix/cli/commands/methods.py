@@ -1,0 +1,85 @@
+"""`twinpix methods`."""
+
+import dataclasses
+import typing
+from typing import Any
+
+from twinpix.errors import Exit
+from twinpix.model import shown
+
+
+def methods() -> int:
+    """List the methods, their options and measured radii, and the other parts that have names."""
+    from twinpix import fingerprints, plugins
+
+    print("Methods (--method NAME:option=value,...); radii by --strictness, in bits, in cosine distance (cnn),")
+    print("or in the share of what two pictures have in common that may differ (local, cascade)\n")
+    print(f"  {'name':<11}{'bits':>5}  {'strict':>6}{'normal':>8}{'loose':>7}  what it does")
+    for name in plugins.names("fingerprints"):
+        method = fingerprints.make(name)
+        radii = method.radii
+        numbers = f"{method.bits:>5}  "
+        numbers += f"{shown(radii['strict']):>6}{shown(radii['normal']):>8}{shown(radii['loose']):>7}"
+        print(f"  {name:<11}{numbers}  {_what(name)}")
+        for option, text in _options("fingerprints", name):
+            print(f"{'':42}{option} {text}".rstrip())
+    for title, package in (
+        ("Linking (--link)", "linking"),
+        ("Keep rules (--keep)", "keep"),
+        ("Search (--search)", "search"),
+    ):
+        print(f"\n{title}\n")
+        for name in plugins.names(package):
+            print(f"  {name:<11}{_what(name, package)}{_missing(package, name)}")
+            if package == "search":
+                _print_options(_options(package, name))
+    return Exit.DONE
+
+
+def _missing(package: str, name: str) -> str:
+    """What to do for a search whose library is not installed."""
+    from twinpix import plugins
+    from twinpix.errors import UsageError
+    from twinpix.search.ann.rerank import require
+
+    try:
+        require(plugins.load(package, name))
+    except UsageError as error:
+        return f" ({error})"
+    return ""
+
+
+def _print_options(options: list[tuple[str, str]]) -> None:
+    """As many as fit on a line of a terminal."""
+    import textwrap
+
+    texts = [f"{option} {text}".strip().replace(" ", "\N{NO-BREAK SPACE}") for option, text in options]
+    for line in textwrap.wrap("  ".join(texts), 100, break_long_words=False, break_on_hyphens=False):
+        print(f"{'':13}{line}".replace("\N{NO-BREAK SPACE}", " "))
+
+
+def _what(name: str, package: str = "fingerprints") -> str:
+    """The first sentence of a plugin's module."""
+    import importlib
+
+    from twinpix import plugins
+
+    module = importlib.import_module(plugins.load(package, name).__module__)
+    return " ".join((module.__doc__ or "").split("\n\n")[0].split())
+
+
+def _options(package: str, name: str) -> list[tuple[str, str]]:
+    from twinpix import plugins
+
+    return [
+        (f"{option}={_default(field)}", _choices(field.type))
+        for option, field in plugins.options(plugins.load(package, name)).items()
+    ]
+
+
+def _default(field: "dataclasses.Field[Any]") -> str:
+    return "" if field.default is dataclasses.MISSING else str(field.default)
+
+
+def _choices(kind: Any) -> str:
+    return f"({' or '.join(typing.get_args(kind))})" if typing.get_origin(kind) is typing.Literal else ""

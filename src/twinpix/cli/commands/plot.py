@@ -1,0 +1,94 @@
+"""`twinpix plot`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twinpix.cli import common
+from twinpix.errors import Exit, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from twinpix.model import Group, Report
+
+_FIRST = 50  # groups that are drawn when nobody said how many
+
+
+def plot(
+    report: Annotated[str, typer.Argument(metavar="REPORT", help="A JSON report of find.")],
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="One page of all groups, with filters.")
+    ] = None,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", metavar="DIR", help="A picture of each group, group-00001.png and on.")
+    ] = None,
+    group: Annotated[
+        list[int] | None, typer.Option("--group", metavar="N", help="Only this group's sheet; may be repeated.")
+    ] = None,
+    histogram: Annotated[
+        str | None, typer.Option("--histogram", metavar="FILE", help="Distances of all matches (.png, .svg, .pdf).")
+    ] = None,
+    force: common.ForceOption = False,
+) -> int:
+    """Draw a report: a page of all groups, a sheet for each group, a histogram of the distances.
+
+    With no option, the histogram and the sheets of the first 50 groups are drawn beside the report.
+    """
+    from twinpix import report as reports
+    from twinpix import ui
+    from twinpix.act.validate import sound_places
+    from twinpix.text import plural
+
+    found = reports.read(report)
+    sound_places(found)  # images outside the report's folders are not shown
+    if not (html or sheet or histogram):
+        stem = str(Path(report).with_suffix(""))
+        sheet, histogram = f"{stem}-sheets", f"{stem}-histogram.png"
+        if len(found.groups) > _FIRST and not group:
+            group = [each.id for each in found.groups[:_FIRST]]
+            print(f"the first {_FIRST} of {len(found.groups):,} groups; --html FILE shows them all")
+    if group and not sheet:
+        raise UsageError("--group chooses sheets: give --sheet DIR too")
+    _require(html, histogram, sheet, force=force)
+    sheets = _sheets(found, sheet, group) if sheet else []
+    if html:
+        ui.write_page(found, html, force=force)
+        print(f"page: {html}")
+    if histogram:
+        ui.save(ui.distance_histogram(found), histogram, force=force)
+        print(f"histogram: {histogram}")
+    if sheet:
+        Path(sheet).mkdir(parents=True, exist_ok=True)
+        for each, path in sheets:
+            ui.save(ui.group_sheet(each, found.base, in_bits=found.in_bits), path)
+        print(f"{plural(len(sheets), 'sheet')}: {sheet}")
+    return Exit.DONE
+
+
+def _require(html: str | None, histogram: str | None, sheet: str | None, *, force: bool) -> None:
+    """Raise what would be raised after the work was done."""
+    from twinpix import outputs
+    from twinpix.ui import figure
+    from twinpix.ui.page import PAGE
+
+    if html:
+        outputs.require(html, PAGE, force=force)
+    if histogram:
+        figure.require(histogram, force=force)
+    if sheet:
+        figure.require_library()
+    if sheet and Path(sheet).exists() and not Path(sheet).is_dir():
+        raise OutputError(f"{sheet} is no folder: name another one")
+
+
+def _sheets(found: "Report", folder: str, asked: list[int] | None) -> "list[tuple[Group, Path]]":
+    """The groups to draw, all when none is asked for, each with the file it goes to; no such file is there yet."""
+    known = {each.id: each for each in found.groups}
+    for number in asked or ():
+        if number not in known:
+            raise UsageError(f"the report has no group {number}")
+    chosen = [(known[number], Path(folder) / f"group-{number:05}.png") for number in sorted(set(asked or known))]
+    for _, path in chosen:
+        if path.exists():
+            raise OutputError(f"{path} is there already: name another folder")
+    return chosen

@@ -1,0 +1,75 @@
+"""`twinpix query`."""
+
+from typing import Annotated
+
+import typer
+
+import twinpix
+from twinpix.cli import common
+from twinpix.cli.common import DecodeName, StrictnessName
+from twinpix.encoding.options import DEFAULT_METHOD
+from twinpix.errors import Exit, UsageError
+from twinpix.model import Failure, shown
+from twinpix.progress.terminal import progress
+from twinpix.usecases.query import Hit
+
+
+def query(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture to look for.")],
+    paths: Annotated[
+        list[str] | None, typer.Option("--in", metavar="PATH", help="Folder or image to look in; may be repeated.")
+    ] = None,
+    codes: Annotated[
+        str | None, typer.Option("--codes", metavar="FILE", help="Look in a .jsonl file of encode instead.")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", "-m", metavar="SPEC", help=f"Default: {DEFAULT_METHOD}, or the codes file's first."),
+    ] = None,
+    radius: common.RadiusOption = None,
+    threshold: common.ThresholdOption = None,
+    strictness: common.StrictnessOption = StrictnessName.normal,
+    transforms: common.TransformsOption = None,
+    search: common.SearchOption = "auto",
+    recursive: common.RecursiveOption = True,
+    hidden: common.HiddenOption = False,
+    follow_links: common.FollowOption = False,
+    exclude: common.ExcludeOption = None,
+    min_size: common.MinSizeOption = 0,
+    min_pixels: common.MinPixelsOption = 0,
+    verify: common.VerifyOption = None,
+    guard: common.GuardOption = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    decode: common.DecodeOption = DecodeName.fast,
+    device: common.DeviceOption = "",
+    workers: common.WorkersOption = 0,
+    timeout: common.TimeoutOption = 60.0,
+    store: common.StoreOption = None,
+    no_store: common.NoStoreOption = False,
+    fail_if_found: Annotated[bool, typer.Option("--fail-if-found", help="Exit with 10 when there is one.")] = False,
+) -> int:
+    """Print the images that are the same picture as IMAGE, nearest first."""
+    chosen = common.options(locals())
+    from twinpix.report.json import dumps
+    from twinpix.text import plural, printable
+
+    if bool(paths) == bool(codes):
+        raise UsageError("say where to look: --in PATH, or --codes FILE")
+    hits: list[Hit]
+    failures: list[Failure] = []
+    if codes:
+        first = twinpix.read_codes(codes)[0].methods[0]
+        hits = twinpix.query_codes(image, codes, chosen, method=method or first, progress=progress())
+    else:
+        hits, failures = twinpix.query(image, paths or [], chosen, progress=progress())
+    if as_json:
+        print(dumps({"query": image, "hits": [hit._asdict() for hit in hits]}), end="")
+    else:
+        for hit in hits:
+            alike = f", {hit.agrees:.0%} alike" if hit.agrees is not None else ""
+            print(f"{shown(hit.distance):>6}  {(hit.detail or hit.relation) + alike:16}  {printable(hit.path)}")
+        if not hits:
+            print("no image there is the same picture")
+    if failures:
+        typer.echo(f"twinpix: {plural(len(failures), 'file')} could not be used", err=True)
+    return Exit.FOUND if fail_if_found and hits else Exit.DONE

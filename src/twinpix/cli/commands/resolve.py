@@ -1,0 +1,180 @@
+"""`twinpix resolve`."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import twinpix
+from twinpix.act.regroup import decide_again
+from twinpix.cli import common
+from twinpix.errors import Exit, RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from twinpix.act.actions import Action
+    from twinpix.model import Relation
+
+_CHOICES = "--trash, --move DIR, --copy-kept DIR, --delete, --hardlink, --symlink or --reflink"
+
+
+def resolve(
+    report: Annotated[str, typer.Argument(metavar="REPORT", help="A JSON report of find.")],
+    trash: Annotated[bool, typer.Option("--trash", help="Put what goes in the system's trash.")] = False,
+    move: Annotated[
+        str | None, typer.Option("--move", metavar="DIR", help="Move what goes to DIR, at its place in the tree.")
+    ] = None,
+    copy_kept: Annotated[
+        str | None,
+        typer.Option("--copy-kept", metavar="DIR", help="Copy one of each group, and all that is unique, to DIR."),
+    ] = None,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove what goes for good: there is no undo; asks first.")
+    ] = False,
+    hardlink: Annotated[bool, typer.Option("--hardlink", help="Make identical files names of one file.")] = False,
+    symlink: Annotated[
+        bool, typer.Option("--symlink", help="Make identical files links to the one that stays.")
+    ] = False,
+    reflink: Annotated[
+        bool, typer.Option("--reflink", help="Let identical files share their bytes (Btrfs, XFS, APFS).")
+    ] = False,
+    action: Annotated[
+        str | None, typer.Option("--action", metavar="SPEC", help="Another action, by the name of its plugin.")
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="RULES", help="Decide anew what stays, by rules as of find.")
+    ] = None,
+    stricter: Annotated[
+        float | None,
+        typer.Option("--stricter", metavar="N", help="Only matches within this radius, below the report's."),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--only",
+            metavar="RELATIONS",
+            help="Only duplicates so related to what stays, comma-separated: identical-file, identical-pixels, "
+            "re-encoded, resized, cropped, ...",
+        ),
+    ] = None,
+    sidecars: Annotated[
+        common.Sidecars,
+        typer.Option(
+            "--sidecars",
+            help="Companion files (XMP, edits, live photo videos): same go with their image if what stays has the "
+            "same, else both stay; all go with it; keep: images go alone.",
+        ),
+    ] = common.Sidecars.same,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Choose what stays, group by group.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="With --interactive: draw each group in the terminal.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; without, the plan is printed.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask: needed by --delete --apply without a terminal.")
+    ] = False,
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            "--journal", metavar="FILE", help="Where every step is written, for undo; default: beside the report."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    store: common.StoreOption = None,
+    no_store: common.NoStoreOption = False,
+) -> int:
+    """Print what would be done with the duplicates of a report, and with --apply do it.
+
+    Every file is checked in the moment before: what changed since find is left alone. One of each group stays,
+    nothing is overwritten, and undo puts everything back.
+    """
+    act = _action(
+        {"trash": trash, "delete": delete, "hardlink": hardlink, "symlink": symlink, "reflink": reflink},
+        {"move": move, "copy": copy_kept},
+        action,
+    )
+    from twinpix import plugins
+    from twinpix import report as reports
+    from twinpix.act import actions, session
+    from twinpix.cli import confirming, dialogue
+    from twinpix.machine import no_garbage_collection
+    from twinpix.progress.terminal import progress
+    from twinpix.ui import plan_text
+
+    if show and not interactive:
+        raise UsageError("--show draws what --interactive asks about: give both")
+    if (store is not None or no_store) and not interactive:
+        raise UsageError("a store is only used by --interactive, which remembers there what is no duplicate")
+    if as_json and interactive:
+        raise UsageError("--json cannot be combined with --interactive, which prints for people")
+    found = reports.read(report)
+    if keep is not None or stricter is not None:
+        found = decide_again(found, keep, stricter)
+    decided = None
+    if interactive:
+        options = common.options({"store": store, "no_store": no_store})
+        decided = dialogue.asked(found, report, options, show=show)
+    with session.on(report, plugins.name_of(act), actions.options_of(act), path=journal, apply=apply) as place:
+        plan = twinpix.plan(
+            found,
+            act,
+            sidecars=sidecars.value,
+            only=_relations(only),
+            choices=decided.kept if decided else None,
+            dealt_with=place.dealt_with,
+            source=os.path.abspath(report),
+        )
+        try:
+            with no_garbage_collection():
+                sys.stdout.writelines(f"{line}\n" for line in plan_text.lines(plan) if not as_json)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if not apply:
+                raise
+            raise RefusedError("nobody reads the plan to its end: nothing was done") from None
+        if not apply:
+            if as_json:
+                print(plan_text.as_json(plan), end="")
+            elif plan.units:
+                print("nothing was touched; --apply does it")
+            return Exit.DONE
+        left, kept = (decided.left, decided.path) if decided else (confirming.Left.decided, "")
+        if not confirming.agreed(plan, act, left, yes=yes, kept=kept):
+            print("nothing was done")
+            return Exit.REFUSED if act.permanent else Exit.DONE
+        outcome = twinpix.apply(plan, place.journal, progress())
+        outcome.left += place.left
+    if as_json:
+        print(plan_text.as_json(plan, outcome), end="")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in plan_text.result(plan, outcome))
+    return plan_text.exit_code(outcome)
+
+
+def _relations(text: str | None) -> "list[Relation]":
+    """Relations by name; raises `UsageError` for a word that is none of a duplicate."""
+    from typing import cast, get_args
+
+    from twinpix.model import Relation
+
+    known = [name for name in get_args(Relation) if name != "similar-scene"]
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not names:
+        raise UsageError("--only needs at least one relation")
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no relation is called {name!r}; there are: {', '.join(known)}")
+    return cast("list[Relation]", names)
+
+
+def _action(plain: Mapping[str, bool], to: Mapping[str, str | None], spec: str | None) -> "Action":
+    """The one action that was asked for; raises `UsageError` for none, and for several."""
+    from twinpix.act import actions
+
+    chosen = [actions.make(name, {}) for name, on in plain.items() if on]
+    chosen += [actions.make(name, {"to": folder}) for name, folder in to.items() if folder is not None]
+    chosen += [actions.make(spec)] if spec is not None else []
+    if len(chosen) != 1:
+        raise UsageError(f"say {'what to do' if not chosen else 'one thing to do'} with the duplicates: {_CHOICES}")
+    return chosen[0]

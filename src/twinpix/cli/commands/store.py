@@ -1,0 +1,92 @@
+"""`twinpix store info|clear|export|import`."""
+
+from typing import Annotated
+
+import typer
+
+from twinpix.cli.command import Command
+from twinpix.errors import Exit
+from twinpix.progress.terminal import LineProgress
+
+app = typer.Typer(
+    help="Look at, empty, or carry along what is kept between runs.", no_args_is_help=True, rich_markup_mode=None
+)
+
+_File = Annotated[str | None, typer.Option("--store", metavar="FILE", help="Another store than the default one.")]
+
+
+@app.command(cls=Command)
+def info(store: _File = None) -> int:
+    """Print where the store is and what it holds."""
+    from twinpix.encoding.options import Options
+    from twinpix.text import bytes_text, plural
+
+    with Options(store=store or "default").opened(LineProgress()) as opened:
+        found = opened.info()
+    print(f"{found.path}: {bytes_text(found.bytes)}")
+    print(f"{plural(found.files, 'file')} known, {plural(found.codes, 'code')}, {plural(found.failures, 'failure')}")
+    if found.looks:
+        print(f"{plural(found.looks, 'look')} at the pixels of a pair")
+    for spec, count in found.specs.items():
+        print(f"  {count:>9,}  {spec}")
+    if found.apart:
+        print(f"{plural(found.apart, 'pair')} marked as not duplicates")
+    return Exit.DONE
+
+
+@app.command(cls=Command)
+def clear(
+    store: _File = None,
+    verdicts: Annotated[bool, typer.Option("--verdicts", help="Also what was marked as not duplicates.")] = False,
+) -> int:
+    """Forget every code and look; the next run computes them again. What was marked as not duplicates stays."""
+    from twinpix.encoding.options import Options
+    from twinpix.text import plural
+
+    with Options(store=store or "default").opened(LineProgress()) as opened:
+        held = opened.info()
+        opened.clear(apart=verdicts)
+    counts = plural(held.codes, "code"), plural(held.looks, "look"), plural(held.failures, "failure")
+    told = f"forgot {counts[0]}, {counts[1]} and {counts[2]}: {held.path}"
+    if held.apart:
+        what = "forgotten too" if verdicts else "kept (--verdicts forgets them)"
+        told += f"\n{plural(held.apart, 'pair')} marked as not duplicates: {what}"
+    print(told)
+    return Exit.DONE
+
+
+@app.command("export", cls=Command)
+def export(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write; - is stdout.")],
+    store: _File = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is no earlier export.")] = False,
+) -> int:
+    """Write the pairs marked as not duplicates to a JSON file, by the digests of their bytes."""
+    import sys
+
+    from twinpix import outputs
+    from twinpix.encoding.options import Options
+    from twinpix.match import exclusions as verdicts
+
+    with Options(store=store or "default").opened(LineProgress()) as opened:
+        text = verdicts.exported(opened)
+    if file == "-":
+        sys.stdout.write(text)
+    else:
+        outputs.write(file, [text.encode()], verdicts.PAIRS, force=force)
+    return Exit.DONE
+
+
+@app.command("import", cls=Command)
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file that export wrote.")], store: _File = None
+) -> int:
+    """Take up pairs marked as not duplicates that export wrote, besides those that are known."""
+    from twinpix.encoding.options import Options
+    from twinpix.match import exclusions as verdicts
+    from twinpix.text import plural
+
+    with Options(store=store or "default").opened(LineProgress()) as opened:
+        count = verdicts.imported(opened, file)
+    print(f"took up {plural(count, 'pair')}")
+    return Exit.DONE

@@ -1,0 +1,241 @@
+"""What was done to a member of a group, as far as the others of the group and the pixels show it.
+
+The words stand in `Member.altered`; the keep rules read them.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.encoding.images import Images
+from twinpix.encoding.options import Options
+from twinpix.fingerprints._evidence import PixelEvidence
+from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, unpacked
+from twinpix.model import Match, Member
+from twinpix.progress import Progress
+from twinpix.store import Store
+
+Looking = Callable[[Iterable[int]], Mapping[int, Evidence]]
+"""What the pixels of contents show, by number; nothing of those that cannot be decoded."""
+
+_PADDED_B, _PADDED_A = re.compile(r"\bpadded to "), re.compile(r"\bits border cut off")  # as the relation's detail says
+_SAME_SIZE = 0.02  # by which the sides of two images of one size may differ, as a share
+_LARGER = 1.2  # times the side: less is no enlargement that anyone would make
+_SAME_SHAPE = 0.03  # by which the aspect ratios of an image and its copy may differ
+_THUMBNAIL = 2.5  # times the side of another: at which its detail outweighs what the camera wrote
+_DEAD = 0.12  # power right above the old limit of frequencies to that right below it: 0.03 to 0.13 in enlarged images
+_OTHER_FRAMING = ("cropped", "padded", "rotated", "mirrored")  # relations of images that do not show the same part
+_ALIGNED = 5.0  # grey levels of median difference: of more, two images do not show the same part of a scene
+_LIGHTER = 1.1  # times the bits a pixel of the smaller one: an enlarged image compresses better
+_BLURRED = 0.4  # of the power of fine detail that the other image has
+_FRAME, _FRAME_SIDE = 0.02, 0.008  # shares of a side: of a frame in all, and of one of its sides
+_INSIDE = 0.1  # by which the image inside a frame may be larger than the other, as a share
+_SMALLEST = 2 * SMALL  # pixels a side: smaller images are enlarged for a comparison, and blurred by that
+_MARK, _NOISE = 20.0, 6.0  # grey levels that an overlay differs by, and times the median difference elsewhere
+_LEAST_MARKED, _MOST_MARKED = 0.003, 0.5  # of the image
+_MORE_EDGES, _SURELY_MORE_EDGES = 1.2, 2.0  # times: what lies on an image has more edges than what it covers
+_COLOURED, _PALER = 4.0, 0.3  # levels of chroma that are colours, and the share of them that is none
+_ALL_PAIRS = 12  # members of a group, of which all pairs are compared; of more, each with the first
+
+
+def looking(images: Images, options: Options, store: Store, progress: Progress) -> Looking:
+    """A look at contents of these images, at full size; what was seen is remembered in the store."""
+
+    def look(numbers: Iterable[int]) -> dict[int, Evidence]:
+        chosen = sorted(numbers)
+        coder = options.plain().coder(store, [PixelEvidence()], progress)
+        digests = coder.code(images.refs.take(images.first()[chosen]))
+        out = {}
+        for number, digest in zip(chosen, digests, strict=True):
+            if digest == images.contents.digest(number) and (code := coder.result(digest).code):
+                out[number] = unpacked(code)  # else the file changed since, or cannot be decoded: nothing is known
+        return out
+
+    return look
+
+
+def altered(
+    members: Sequence[Member], matches: Sequence[Match], content: Sequence[int], evidence: Mapping[int, Evidence]
+) -> list[Member]:
+    """The members with what was done to each; `content` is the number of each one's content."""
+    place = {member.path: at for at, member in enumerate(members)}
+    words: list[set[str]] = [set() for _ in members]
+    for match in matches:
+        a, b = place[match.a], place[match.b]
+        if match.relation == "padded":
+            _note_padded(match.detail, words[a], words[b])
+        elif match.relation == "identical-pixels":
+            _note_converted(members[a], members[b], words[a], words[b])
+    other_framing = {frozenset((match.a, match.b)) for match in matches if match.relation in _OTHER_FRAMING}
+    few = len(members) <= _ALL_PAIRS
+    for a, b in combinations(range(len(members)), 2) if few else ((0, at) for at in range(1, len(members))):
+        if content[a] != content[b]:
+            one, two = members[a], members[b]
+            seen_a, seen_b = evidence.get(content[a]), evidence.get(content[b])
+            _compare_alone(one, two, seen_a, seen_b, words[a], words[b])
+            if frozenset((one.path, two.path)) not in other_framing:
+                _compare_places(one, two, seen_a, seen_b, words[a], words[b])
+    _note_thumbnails(members, words)
+    return [replace(member, altered=", ".join(sorted(found))) for member, found in zip(members, words, strict=True)]
+
+
+def _note_padded(detail: str, a: set[str], b: set[str]) -> None:
+    if _PADDED_B.search(detail):
+        b.add("padded")
+    if _PADDED_A.search(detail):
+        a.add("padded")
+
+
+def _note_converted(a: Member, b: Member, words_a: set[str], words_b: set[str]) -> None:
+    """A lossless file with the very pixels of a lossy one was made from it: never the other way round."""
+    if a.traits and b.traits and a.traits.lossless != b.traits.lossless and not (a.traits.alpha or b.traits.alpha):
+        (words_a if a.traits.lossless else words_b).add("converted")
+
+
+def _compare_alone(
+    a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, words_a: set[str], words_b: set[str]
+) -> None:
+    """What can be said of two images however one lies on the other."""
+    if _is_export(a, b):
+        words_a.add("converted")
+    elif _is_export(b, a):
+        words_b.add("converted")
+    if _is_grey_of(a, b, seen_a, seen_b):
+        words_a.add("grey")
+    elif _is_grey_of(b, a, seen_b, seen_a):
+        words_b.add("grey")
+
+
+def _compare_places(
+    a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, words_a: set[str], words_b: set[str]
+) -> None:
+    """What can be said of two images that show the same part of a scene, place by place."""
+    if seen_a is None or seen_b is None or min(_side(a), _side(b)) < _SMALLEST:
+        return
+    if (framed := sum(seen_a.frame) - sum(seen_b.frame)) and abs(framed) > _FRAME:
+        large, seen, words, other = (a, seen_a, words_a, b) if framed > 0 else (b, seen_b, words_b, a)
+        if sum(side > _FRAME_SIDE for side in seen.frame) >= 2 and _fits_inside(large, seen, other):
+            words.add("padded")
+            return
+    if abs(a.width * b.height - b.width * a.height) > _SAME_SHAPE * a.width * b.height:
+        return  # one shows more than the other: places and frequencies are not comparable
+    if not _has_side_of(a, b):
+        words_a |= {"enlarged"} if _is_enlarged(a, b, seen_a) else set()
+        words_b |= {"enlarged"} if _is_enlarged(b, a, seen_b) else set()
+    for least in (_SURELY_MORE_EDGES, _MORE_EDGES):  # a blurred image has fewer edges too, but not that few
+        on_a, on_b = overlaid(seen_a.small, seen_b.small, least)
+        if on_a or on_b:
+            (words_a if on_a else words_b).add("overlaid")
+            return
+        if _has_side_of(a, b) and (_is_blurred(seen_a, seen_b) or _is_blurred(seen_b, seen_a)):
+            (words_a if _is_blurred(seen_a, seen_b) else words_b).add("blurred")
+            return
+
+
+def _fits_inside(framed: Member, seen: Evidence, other: Member) -> bool:
+    """True when the image inside a frame is no larger than the other image.
+
+    Else the other is a smaller copy, in which a border of the image itself was blurred away: the larger one stays.
+    """
+    top, bottom, left, right = seen.frame
+    width, height = framed.width * (1 - left - right), framed.height * (1 - top - bottom)
+    return max(width, height) <= (1 + _INSIDE) * _side(other)
+
+
+def _is_grey_of(a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None) -> bool:
+    """True when the first is the second without its colours."""
+    if seen_a is None or seen_b is None:
+        return bool(a.traits and b.traits and a.traits.colour is False and b.traits.colour)
+    return seen_b.chroma > _COLOURED and seen_a.chroma < _PALER * seen_b.chroma
+
+
+def _is_blurred(a: Evidence, b: Evidence) -> bool:
+    """True when the first has far less fine detail than the second, of one size, wherever that has much."""
+    rich = b.fine >= np.median(b.fine)
+    return bool((a.fine[rich] < _BLURRED * b.fine[rich]).all())
+
+
+def _side(member: Member) -> int:
+    return max(member.width, member.height)
+
+
+def _has_side_of(a: Member, b: Member) -> bool:
+    return abs(_side(a) - _side(b)) <= _SAME_SIZE * max(_side(a), _side(b))
+
+
+def _is_export(a: Member, b: Member) -> bool:
+    """True for a JPEG that was made of a phone's HEIC, or of a camera's RAW file, of the same shot."""
+    if a.format not in ("JPEG", "MPO") or b.format not in ("HEIF", "RAW") or not (a.traits and b.traits):
+        return False
+    if a.pixels > (1 + _SAME_SIZE) ** 2 * b.pixels:
+        return False
+    return not a.traits.captured or a.traits.captured[:19] == b.traits.captured[:19]
+
+
+def _is_enlarged(large: Member, small: Member, seen: Evidence) -> bool:
+    """True when the larger image has next to nothing of the frequencies that the smaller one cannot hold.
+
+    A camera's own picture is never taken for one: some are that soft.
+    """
+    if _side(large) < _LARGER * _side(small) or (large.traits and large.traits.camera):
+        return False
+    if large.traits and small.traits and large.traits.lossless == small.traits.lossless:
+        bits = large.size / max(1, large.pixels), small.size / max(1, small.pixels)
+        if bits[0] > _LIGHTER * bits[1]:
+            return False
+    limit = 0.5 * _side(small) / _side(large)  # cycles a pixel of the larger one
+    frequency = np.arange(BANDS) / TILE
+    above = seen.power[(frequency >= 1.12 * limit) & (frequency <= min(0.5, 1.45 * limit))]
+    below = seen.power[(frequency >= 0.7 * limit) & (frequency <= 0.95 * limit)]
+    if not above.size or not below.size or not float(below.mean()):
+        return False
+    return float(above.mean()) < _DEAD * float(below.mean())
+
+
+def overlaid(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tuple[bool, bool]:
+    """Which of two images of one motif has something drawn on it, such as a caption or a watermark.
+
+    Where they differ strongly in places, it is the one that has `least` times as many edges there, if either has.
+    """
+    one, two = a.astype(np.float32), b.astype(np.float32)
+    apart = one - two
+    apart -= np.median(apart)
+    size = np.abs(apart)
+    if float(np.median(size)) > _ALIGNED:
+        return False, False
+    marked = size > max(_MARK, _NOISE * float(np.median(size)))
+    if not _LEAST_MARKED <= marked.mean() <= _MOST_MARKED:
+        return False, False
+    near = _grown(marked)
+    edges_a, edges_b = (float(_edges(values)[near].sum()) for values in (one, two))
+    return edges_a > least * edges_b, edges_b > least * edges_a
+
+
+def _edges(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    out = np.zeros_like(values)
+    out[:, 1:] += np.abs(np.diff(values, axis=1))
+    out[1:] += np.abs(np.diff(values, axis=0))
+    return out
+
+
+def _grown(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """With the pixels beside those marked."""
+    wide = np.pad(marked, 1)
+    out = np.zeros_like(marked)
+    height, width = marked.shape
+    for down in range(3):
+        for across in range(3):
+            out |= wide[down : down + height, across : across + width]
+    return out
+
+
+def _note_thumbnails(members: Sequence[Member], words: Sequence[set[str]]) -> None:
+    """Members far smaller than one that nothing was done to."""
+    whole = [_side(member) for member, found in zip(members, words, strict=True) if not found and not member.damaged]
+    for member, found in zip(members, words, strict=True):
+        if whole and max(whole) > _THUMBNAIL * _side(member):
+            found.add("thumbnail")

@@ -1,0 +1,89 @@
+"""What is known of each distinct content of a run, in columns."""
+
+from array import array
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.model import Bytes2D
+from twinpix.store import Result
+
+_FACTS = ("width", "height", "format", "damaged", "information")
+_DIGEST = 16
+
+
+class Contents:
+    """Coded contents by number; a `Result` is made when one is asked for, since millions would fill the memory."""
+
+    def __init__(self) -> None:
+        self._digests, self._codes, self._facts = bytearray(), bytearray(), array("i")
+        self._formats: dict[str, int] = {}
+        self._pixels: dict[int, bytes] = {}
+        self._traits, self._traits_end = bytearray(), array("q")  # ASCII, one after the other, and where each ends
+
+    def add(self, digest: bytes, result: Result) -> int:
+        """Note a content and its code; returns its number."""
+        number = len(self)
+        self._digests += digest
+        self._codes += result.code or b""
+        form = self._formats.setdefault(result.format, len(self._formats))
+        self._facts.extend((result.width, result.height, form, result.damaged, result.information))
+        if result.pixels is not None:
+            self._pixels[number] = result.pixels
+        self._traits += result.traits.encode("ascii", "replace")
+        self._traits_end.append(len(self._traits))
+        return number
+
+    def __len__(self) -> int:
+        return len(self._digests) // _DIGEST
+
+    def __getitem__(self, number: int) -> Result:
+        number = range(len(self))[number]
+        width, height, form, damaged, information = self._facts[5 * number : 5 * number + 5]
+        size = len(self._codes) // len(self)
+        code = bytes(self._codes[size * number : size * (number + 1)])
+        pixels = self._pixels.get(number)
+        known = code, width, height, list(self._formats)[form], bool(damaged), information, pixels
+        return Result(*known, traits=self.traits(number))
+
+    def take(self, numbers: Iterable[int]) -> "Contents":
+        """These contents, numbered from 0 in this order."""
+        out = Contents()
+        for number in numbers:
+            out.add(self.digest(number), self[number])
+        return out
+
+    def digest(self, number: int) -> bytes:
+        return bytes(self._digests[_DIGEST * number : _DIGEST * (number + 1)])
+
+    def traits(self, number: int) -> str:
+        """What `imaging.traits` said of it, as text."""
+        start = self._traits_end[number - 1] if number else 0
+        return self._traits[start : self._traits_end[number]].decode("ascii")
+
+    def pixels(self, number: int) -> bytes | None:
+        """The digest of its pixels, when they were looked at."""
+        return self._pixels.get(number)
+
+    def set_pixels(self, number: int, pixels: bytes | None) -> None:
+        if pixels is not None:
+            self._pixels[number] = pixels
+
+    def column(self, name: str) -> NDArray[Any]:
+        """`(n,)` int32: `width`, `height`, `damaged` or `information`."""
+        return np.array(self._facts, dtype=np.int32).reshape(-1, len(_FACTS))[:, _FACTS.index(name)]
+
+    def codes(self, width: int) -> Bytes2D:
+        """`(n, turns, width)`, with `width` in bytes. A view: while it is in use, nothing can be added."""
+        flat = np.frombuffer(self._codes, dtype=np.uint8)
+        flat.flags.writeable = False
+        return flat.reshape(len(self), -1, width) if len(flat) else np.empty((0, 1, width), np.uint8)
+
+
+class File(NamedTuple):
+    """A file of a content, and the digest of it."""
+
+    path: str
+    digest: bytes

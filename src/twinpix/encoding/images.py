@@ -1,0 +1,96 @@
+"""From a listing to the readable images and their contents; looking at the pixels of a few of them."""
+
+from array import array
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import fingerprints
+from twinpix.encoding.content_table import Contents, File
+from twinpix.encoding.encoder import Coder
+from twinpix.encoding.options import Options
+from twinpix.model import Failure, Files
+from twinpix.progress import Progress
+from twinpix.store import Store
+
+
+class Images(NamedTuple):
+    """The readable files and the distinct contents they hold."""
+
+    refs: Files
+    content: NDArray[np.int64]  # number of each file's content
+    contents: Contents
+    failures: list[Failure]  # of files that were read, but not decoded or coded
+    other_files: int  # that are no images
+    undecoded: Mapping[bytes, list[int]] = MappingProxyType(
+        {}
+    )  # rows of the listing by content, of those in `failures`
+
+    def without_small(self, pixels: int) -> "tuple[Images, int]":
+        """The images of at least so many pixels, and how many files are left out; sizes are width times height."""
+        contents = self.contents
+        width, height = contents.column("width").astype(np.int64), contents.column("height").astype(np.int64)
+        keeps = (width * height >= pixels)[self.content] if len(contents) else np.ones(0, dtype=bool)
+        if keeps.all():
+            return self, 0
+        rows = np.flatnonzero(keeps)
+        kept, content = np.unique(self.content[rows], return_inverse=True)
+        return self._replace(refs=self.refs.take(rows), content=content, contents=contents.take(kept.tolist())), int(
+            len(keeps) - len(rows)
+        )
+
+    def first(self) -> NDArray[np.int64]:
+        """The first file of each content."""
+        first: NDArray[np.int64] = np.unique(self.content, return_index=True)[1]
+        return first
+
+    def of_each(self) -> list[File]:
+        """A file of each content."""
+        return [File(self.refs.uris[row], self.contents.digest(at)) for at, row in enumerate(self.first().tolist())]
+
+    def files_where(self, which: NDArray[np.bool_]) -> list[int]:
+        """The files whose content is one of those marked."""
+        files: list[int] = np.flatnonzero(which[self.content]).tolist()
+        return files
+
+
+def gather(refs: Files, coder: Coder) -> Images:
+    """Code the files; gather those that are images, by content."""
+    digests = coder.code(refs)
+    failed = {failure.path for failure in coder.failures}
+    rows, content = array("q"), array("q")
+    contents, failures, other_files = Contents(), list[Failure](), 0
+    place: dict[bytes, int] = {}
+    undecoded: dict[bytes, list[int]] = {}
+    for row, digest in enumerate(digests):
+        if not digest:
+            other_files += refs.uris[row] not in failed
+            continue
+        number = place.get(digest)
+        if number is None:
+            result = coder.result(digest)
+            if result.code is None:
+                failures.append(Failure(refs.uris[row], result.stage, result.error))
+                undecoded.setdefault(digest, []).append(row)
+                continue
+            number = place[digest] = contents.add(digest, coder.take(digest))
+        rows.append(row)
+        content.append(number)
+    files, numbers = refs.take(np.array(rows, dtype=np.int64)), np.array(content, dtype=np.int64)
+    return Images(files, numbers, contents, failures, other_files, undecoded)
+
+
+def look_at_pixels(images: Images, numbers: Iterable[int], options: Options, store: Store, progress: Progress) -> None:
+    """Decode these contents in full, unless that was done, to know whether their pixels are identical."""
+    contents, damaged = images.contents, images.contents.column("damaged")
+    chosen = [number for number in sorted(numbers) if contents.pixels(number) is None and not damaged[number]]
+    if not chosen:
+        return
+    coder = options.plain().coder(store, [fingerprints.make("pixels")], progress)
+    digests = coder.code(images.refs.take(images.first()[chosen]))
+    for number, digest in zip(chosen, digests, strict=True):
+        if digest == contents.digest(number):  # else the file changed since: say nothing of its pixels
+            contents.set_pixels(number, coder.result(digest).code)

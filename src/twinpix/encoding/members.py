@@ -1,0 +1,33 @@
+"""Files as reports show them."""
+
+from collections.abc import Iterable
+
+from twinpix.encoding.images import Images
+from twinpix.imaging.traits import from_text
+from twinpix.managed import in_library
+from twinpix.model import Member
+
+
+def members_of(images: Images, files: Iterable[int]) -> dict[int, Member]:
+    """These files as the report shows them."""
+    out = {}
+    for file in files:
+        ref, number = images.refs[file], int(images.content[file])
+        result = images.contents[number]
+        traits = from_text(result.traits)
+        out[file] = Member(
+            path=ref.uri,
+            size=ref.stamp.size,
+            width=result.width,
+            height=result.height,
+            mtime_ns=ref.stamp.mtime_ns,
+            digest=images.contents.digest(number).hex(),
+            format=result.format,
+            damaged=result.damaged,
+            reference=ref.reference or in_library(ref.uri),
+            link=ref.link,
+            root=ref.root,
+            frames=traits.frames if traits else 1,
+            traits=traits,
+        )
+    return out

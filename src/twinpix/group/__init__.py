@@ -1,0 +1,1 @@
+"""From verified matches to groups: members, keepers, relations."""

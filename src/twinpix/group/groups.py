@@ -1,0 +1,293 @@
+"""From matches to groups: who can be in one, who stays, and how every pair is related."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import fingerprints, keep, linking
+from twinpix.encoding.alterations import Looking, altered
+from twinpix.encoding.images import Images
+from twinpix.encoding.members import members_of
+from twinpix.encoding.options import Options
+from twinpix.fingerprints import Fingerprint
+from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_other_place
+from twinpix.linking.base import Kind, is_allowed
+from twinpix.match import relation as relate
+from twinpix.match.join import Neighbours
+from twinpix.match.pairs import Paired
+from twinpix.match.representatives import MATCHES_LISTED
+from twinpix.match.verifier import Seen
+from twinpix.model import DIGITS, Files, Group, Match, Member, Relation, related
+from twinpix.verify import Look
+
+_READ_AT_ONCE = 512  # contents whose pixels are looked at together: of 17 kB each
+_COMPARABLE = SMALL * 3 // 2  # pixels along a side of images of two sizes, from which their places are comparable
+_READ_OF_ONE = 64  # contents of one group, the best by what is known of each alone: a camera may have seen nothing move
+
+Pair = tuple[int, int, float | None, int]
+"""Two files, their distance, and which turn of the second lies on the first."""
+
+
+def group(
+    images: Images, pairs: Paired, method: Fingerprint, options: Options, look: Looking | None = None
+) -> list[Group]:
+    """The groups that the linking rule makes of the matches of nodes, each with its keeper first, by its path.
+
+    Groups are linked in the order of what is known of each image alone. Within each, the keep rules decide again with
+    what its pairs and, by `look`, the pixels show; what stays then must match all others, unless the rule chains.
+    """
+    linker, chain = linking.make(options.link), keep.make_chain(options.keep)
+    nodes = pairs.nodes
+    near = Neighbours(pairs.matches, len(nodes.codes))
+    node = nodes.of[images.content]
+    linked = (np.bincount(node, minlength=len(nodes.codes))[node] > 1) | near.has_any()[node]
+    members = members_of(images, np.flatnonzero(linked).tolist())  # what can be in a group
+    order = sorted(members, key=lambda file: chain.key(members[file]))
+    kinds = _kinds(images.refs, options.cross)
+    conflicts = _conflicts(pairs)
+    graph = linking.Graph(
+        node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order, conflicts
+    )
+    found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
+    places = np.full(len(nodes.codes), -1, np.int32)
+    writer = _Grouper(
+        *(images, node.tolist(), members, near, places, chain, method, pairs.seen, nodes.first(), kinds, options.cross),
+        chains=linking.chains(linker),
+        left_out=pairs.left_out or {},
+    )
+    by_codes = not options.looks_at_pixels(method)  # else verification has named the pairs
+    looks = look if fingerprints.decodes(method) and method.metric != "identity" and (chain.looks or by_codes) else None
+    parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole
+    place = {file: at for at, file in enumerate(order)}
+    found = [[files[0], *sorted(files[1:], key=place.__getitem__)] for files in found]
+    most = None if by_codes else _READ_OF_ONE  # colours name the pairs: all must be read
+    groups = [
+        writer.group(part, seen)
+        for files, seen in _with_evidence(found, images, looks, most)
+        for part in parts(files, seen)
+    ]
+    groups.sort(key=lambda group: group.keeper)
+    return [replace(group, id=number) for number, group in enumerate(groups, start=1)]
+
+
+def _is_strict(options: Options) -> bool:
+    """True where copies are asked for that differ in nothing but their encoding."""
+    asked = options.radius is None and options.threshold is None and options.precision is None
+    return asked and options.strictness in ("exact", "strict")
+
+
+def _whole(files: list[int], seen: Mapping[int, Evidence]) -> list[list[int]]:
+    return [files]
+
+
+def _with_evidence(
+    found: Sequence[list[int]], images: Images, look: Looking | None, most: int | None
+) -> Iterator[tuple[list[int], Mapping[int, Evidence]]]:
+    """Groups of files with what the pixels of their contents show, where they differ; some groups are read at once."""
+    waiting: list[list[int]] = []
+    wanted: set[int] = set()
+    for at, files in enumerate(found, start=1):
+        waiting.append(files)
+        wanted |= _unlike(images, files, most) if look else set()
+        if len(wanted) >= _READ_AT_ONCE or at == len(found):
+            seen = look(wanted) if look and wanted else {}
+            yield from ((each, seen) for each in waiting)
+            waiting, wanted = [], set()
+
+
+def _unlike(images: Images, files: Sequence[int], most: int | None) -> set[int]:
+    """The contents of the best of these files, at most so many, unless all have the same pixels."""
+    contents = list(dict.fromkeys(images.content[files].tolist()))
+    pixels = {images.contents.pixels(number) for number in contents}
+    same = len(contents) == 1 or (len(pixels) == 1 and None not in pixels)
+    return set() if same else set(contents[:most])
+
+
+def _conflicts(pairs: Paired) -> dict[int, set[int]]:
+    """Of each node the nodes that verification, without a third image, found to be different images of one design."""
+    out: dict[int, set[int]] = {}
+    of = pairs.nodes.of.tolist()
+    for (a, b), seen in pairs.seen.items():
+        if seen.look.conflict and of[a] != of[b]:
+            out.setdefault(of[a], set()).add(of[b])
+            out.setdefault(of[b], set()).add(of[a])
+    return out
+
+
+def _kinds(refs: Files, cross: bool) -> list[Kind]:
+    seen: dict[Kind, Kind] = {}  # one object a kind, not one a file
+    pairs = zip(refs.roots.tolist() if cross else [0] * len(refs), refs.references.tolist(), strict=True)
+    return [seen.setdefault(kind, kind) for kind in pairs]
+
+
+class _Grouper(NamedTuple):
+    """Writes groups of files as the report shows them."""
+
+    images: Images
+    node: list[int]  # of each file
+    members: dict[int, Member]
+    near: Neighbours
+    places: NDArray[np.int32]  # of each node in the group that is being written; -1: not in it
+    chain: keep.Chain
+    method: Fingerprint
+    seen: Mapping[tuple[int, int], Seen]
+    first: list[int]  # the content that stands for each node
+    kinds: list[Kind]  # of each file
+    cross: bool
+    chains: bool  # whether members need not match what stays
+    left_out: Mapping[int, int]  # of nodes that stay, how many matches of their group nobody keeps
+
+    def of_one_colour(self, files: list[int], evidence: Mapping[int, Evidence]) -> list[list[int]]:
+        """A group of files, the best first, without what has other colours than it; groups of what is left, likewise.
+
+        Every member of such a group matches its first one.
+        """
+        out, left = [], files
+        while len(left) > 1:
+            head, *others = left
+            near = {self.node[head], *self.near.row(self.node[head])[0].tolist()}
+            fits = [
+                file
+                for file in others
+                if (self.chains or self.node[file] in near) and not self._has_other_colours(head, file, evidence)
+            ]
+            if fits:
+                out.append([head, *fits])
+            taken = set(fits)
+            left = [file for file in others if file not in taken]
+        return out
+
+    def _by_evidence(self, a: int, b: int, evidence: Mapping[int, Evidence]) -> Relation | None:
+        """What the pixels of two images show that no encoder does; None for nothing."""
+        x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
+        if x is None or y is None:
+            return None
+        if has_other_colours(x, y):
+            return "recoloured"
+        one, two = self.members[a], self.members[b]
+        same_size = (one.width, one.height) == (two.width, two.height)
+        comparable = same_size or min(one.width, one.height, two.width, two.height) >= _COMPARABLE
+        return "edited" if comparable and has_other_place(x, y) else None
+
+    def _has_other_colours(self, a: int, b: int, evidence: Mapping[int, Evidence]) -> bool:
+        x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
+        return x is not None and y is not None and has_other_colours(x, y)
+
+    def group(self, files: list[int], evidence: Mapping[int, Evidence]) -> Group:
+        """The group of these files, of which the first matches all others; its number is not given yet."""
+        made = self._written(files, evidence)
+        content = self.images.content[files].tolist()
+        if len(set(content)) == 1:  # one and the same file in several places
+            return made
+        place = {self.members[file].path: file for file in files}
+        listed = [place[member.path] for member in made.members]
+        changed = altered(made.members, made.matches, self.images.content[listed].tolist(), evidence)
+        self.members.update(zip(listed, changed, strict=True))
+        ordered = sorted(listed, key=lambda file: self.chain.key(self.members[file]))
+        head = next((file for file in ordered if self.chains or self._matches_all(file, ordered)), listed[0])
+        ordered = [head, *(file for file in ordered if file != head)]
+        if ordered != listed:
+            return self._written(ordered, evidence)
+        keeper, *others = changed
+        return replace(made, members=changed, reason=self.chain.reason(keeper, others))
+
+    def _matches_all(self, file: int, files: Sequence[int]) -> bool:
+        near = {self.node[file], *self.near.row(self.node[file])[0].tolist()}
+        return all(
+            other == file
+            or (self.node[other] in near and is_allowed(self.kinds[file], self.kinds[other], cross=self.cross))
+            for other in files
+        )
+
+    def _written(self, files: list[int], evidence: Mapping[int, Evidence]) -> Group:
+        keeper, *others = files
+        others.sort(key=lambda file: self.chain.key(self.members[file]))
+        direct = list(self._with_keeper(keeper, others))
+        pairs, left_out = self._pairs(keeper, others, direct)
+        told = [self._match(*pair, evidence) for pair in direct]
+        return Group(
+            id=0,
+            keeper=self.members[keeper].path,
+            reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
+            members=related([self.members[file] for file in (keeper, *others)], told),
+            matches=[*told, *(self._match(*pair, evidence) for pair in pairs[len(direct) :])][: len(pairs)],
+            matches_left_out=left_out + sum(self.left_out.get(node, 0) for node in {self.node[file] for file in files}),
+        )
+
+    def _pairs(self, keeper: int, others: list[int], direct: list[Pair]) -> tuple[list[Pair], int]:
+        """Pairs of files: the keeper with each that it matches, then the others; and how many more there are.
+
+        Of the others, files of one node are paired with the first of them, and nodes by their first files.
+        """
+        first = {self.node[keeper]: keeper}
+        for file in others:
+            first.setdefault(self.node[file], file)
+        pairs = [*direct, *self._of_equals(first, keeper, others)]
+        nodes = list(first)
+        self.places[nodes] = np.arange(len(nodes))
+        left_out = 0
+        for node, file in first.items():
+            if file == keeper:
+                continue
+            near, at = self.near.row(node)
+            later = self.places[near] > self.places[node]
+            if len(pairs) < MATCHES_LISTED:
+                edges = self.near.told(near[later], at[later])
+                pairs += [(file, first[other], distance, turn) for other, distance, turn in edges]
+            else:
+                left_out += int(np.count_nonzero(later))
+        self.places[nodes] = -1
+        return pairs[:MATCHES_LISTED], left_out + len(pairs[MATCHES_LISTED:])
+
+    def _with_keeper(self, keeper: int, others: list[int]) -> Iterator[Pair]:
+        own = self.node[keeper]
+        edges: dict[int, tuple[float | None, int]] = {
+            own: (0, 0),
+            **{other: (gap, turn) for other, gap, turn in self.near.edges(own)},
+        }
+        for file in others:
+            if self.node[file] in edges:
+                yield keeper, file, *edges[self.node[file]]
+
+    def _of_equals(self, first: Mapping[int, int], keeper: int, others: list[int]) -> Iterator[Pair]:
+        for file in others:
+            head = first[self.node[file]]
+            if head not in (file, keeper):
+                yield head, file, 0, 0
+
+    def _match(self, a: int, b: int, distance: float | None, turn: int, evidence: Mapping[int, Evidence]) -> Match:
+        x, y = int(self.images.content[a]), int(self.images.content[b])
+        contents, uris = self.images.contents, self.images.refs.uris
+        why = relate.only_alike(contents[x], contents[y])
+        name = relate.relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
+        if self.node[a] != self.node[b]:
+            x, y = self.first[self.node[a]], self.first[self.node[b]]
+        seen = self.seen.get((min(x, y), max(x, y)))
+        if seen is None and name in ("re-encoded", "resized"):
+            name = self._by_evidence(a, b, evidence) or name
+        if seen is None or name.startswith("identical"):
+            return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
+        look = seen.look if x < y else seen.look.turned()
+        if why and look.relation in ("re-encoded", "resized"):
+            look = look._replace(relation="edited", detail=", ".join(filter(None, (f"edited: {why}", look.detail))))
+        return _match(uris[a], uris[b], distance, look, seen.tier, same_code=self.node[a] == self.node[b])
+
+
+def _match(a: str, b: str, distance: float | None, look: Look, tier: str, *, same_code: bool) -> Match:
+    """A pair whose pixels were looked at."""
+    relation, agrees = look.relation or "edited", round(look.agrees, DIGITS)
+    return Match(a, b, distance, relation, look.detail, tier, agrees, look.points, same_code)
+
+
+def scenes(images: Images, pairs: Paired, method: Fingerprint) -> list[Match]:
+    """Pairs of pictures of one scene that are no copies, by their first files; their distance is a share or unknown."""
+    first, out = images.first(), []
+    for (i, j), seen in sorted(pairs.seen.items()):
+        if seen.look.relation == "similar-scene":
+            a, b = images.refs.uris[first[i]], images.refs.uris[first[j]]
+            gap = round(1 - seen.look.agrees, DIGITS) if fingerprints.by_pixels(method) else None
+            out.append(_match(a, b, gap, seen.look, seen.tier, same_code=False))
+    return sorted(out, key=lambda match: (match.a, match.b))

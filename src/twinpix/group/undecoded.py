@@ -1,0 +1,48 @@
+"""Files that no decoder reads, or that are too large to decode: where their bytes are equal, they are one image."""
+
+from collections.abc import Mapping, Sequence
+
+from twinpix import keep
+from twinpix.linking.base import is_allowed
+from twinpix.model import Files, Group, ImageRef, Match, Member, related
+
+
+def identical(
+    refs: Files, undecoded: Mapping[bytes, Sequence[int]], chain: keep.Chain, *, cross: bool, after: int
+) -> list[Group]:
+    """The groups of files with equal bytes among those that could not be decoded, numbered from `after` + 1.
+
+    `undecoded` are rows of `refs` by the digest of their content.
+    """
+    groups: list[Group] = []
+    for digest, rows in undecoded.items():
+        files = {_member(refs[row], digest): refs[row] for row in rows}
+        left = sorted(files, key=chain.key)
+        while left:
+            head, *others = left
+            mine = [other for other in others if _may(files[head], files[other], cross)]
+            left = [other for other in others if other not in mine]
+            if mine:
+                matches = [Match(head.path, other.path, 0, "identical-file") for other in mine]
+                members = related([head, *mine], matches)
+                groups.append(Group(after + len(groups) + 1, head.path, chain.reason(head, mine), members, matches))
+    return groups
+
+
+def _may(a: ImageRef, b: ImageRef, cross: bool) -> bool:
+    roots = (a.root, b.root) if cross else (0, 0)
+    return is_allowed((roots[0], a.reference), (roots[1], b.reference), cross=cross)
+
+
+def _member(ref: ImageRef, digest: bytes) -> Member:
+    return Member(
+        path=ref.uri,
+        size=ref.stamp.size,
+        width=0,
+        height=0,
+        mtime_ns=ref.stamp.mtime_ns,
+        digest=digest.hex(),
+        reference=ref.reference,
+        link=ref.link,
+        root=ref.root,
+    )

@@ -1,0 +1,1 @@
+"""What file formats say of an image without decoding it."""

@@ -1,0 +1,139 @@
+"""Sets of codes with a place, a size and an angle each, as the points of pictures have: which sets agree."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.machine import cores
+from twinpix.search.base import Tell, quiet
+from twinpix.search.joins import Search
+
+RADIUS = 4
+"""Bits by which the codes of two points that show the same may differ."""
+
+PROPOSING = 2.0
+"""Points whose codes agree, and that agree in place, before more are looked for; of a code that many have more."""
+
+ENOUGH = 6
+"""Points that must lie where these put them before two pictures are candidates; fewer where a picture has few."""
+
+_PAIRS = 100_000_000  # of codes, above which a smaller radius must do
+_LOOKED_AT = 1000  # codes whose pairs are counted to know
+_AT_ONCE = 64  # pictures
+_ROOM = 1 << 16  # pairs of pictures
+
+Sets = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]
+"""Of many pictures: `starts` `(pictures + 1,)`, `codes` `(points,)`, `points` `(points, 4)`: x and y in pixels, size in
+octaves, angle in radians; `sides` `(pictures, 2)`: width and height in pixels."""
+
+
+class Alike(NamedTuple):
+    """Pairs of pictures that agree, sorted by `i`, then `j`."""
+
+    i: NDArray[np.int64]
+    j: NDArray[np.int64]  # above i
+    points: NDArray[np.int32]  # that agree
+    weight: NDArray[np.float32]  # of them: a point of a code that many have counts less
+    mirrored: NDArray[np.bool_]
+    change: NDArray[np.float32]  # (n, 2, 3): where a place of i lies in j
+
+
+def alike(
+    sets: Sets, mirror: int, *, of: int | None = None, radius: int = RADIUS, enough: int = ENOUGH, tell: Tell = quiet
+) -> Alike:
+    """Pairs of pictures of which points agree in code, and among each other in scale, angle and place.
+
+    `of` is how many pictures, the first ones, pairs are wanted of, with each other and with all that follow.
+    `mirror` marks the bits of a code that are turned over in a mirrored picture. Where so many codes are near each
+    other that their pairs would fill the memory, the radius is smaller.
+    """
+    starts, codes, points, sides = sets
+    distinct, code = np.unique(codes, return_inverse=True)
+    if len(starts) < 3 or not len(distinct) or of == 0:
+        return _none()
+    post = np.argsort(code, kind="stable").astype(np.int32)
+    posts = np.searchsorted(code[post], np.arange(len(distinct) + 1))
+    of = len(starts) - 1 if of is None else of
+    asked = np.zeros(len(distinct), bool)
+    asked[code[: starts[of]]] = True
+    links, linked = _linked(distinct, np.flatnonzero(asked), mirror, radius, tell)
+    reached = np.concatenate([[0], np.cumsum(np.diff(posts)[linked >> 1])])
+    common = np.maximum(np.diff(reached[links]), 1).astype(np.float32)
+    owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+    shape = np.ascontiguousarray(points), np.ascontiguousarray(sides), codes, np.uint64(mirror)
+    laid = starts, owner, code.astype(np.int32).reshape(-1), *shape
+    likes = links, linked, posts, post, common
+    parts = list(_votes(laid, likes, of, (np.float32(PROPOSING - 0.01), enough), tell))
+    whole = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    i, j, agreeing, mirrored = whole[0].T
+    order = np.lexsort((j, i))
+    change = whole[1][order, 1:].reshape(-1, 2, 3)
+    i, j = i[order].astype(np.int64), j[order].astype(np.int64)
+    return Alike(i, j, agreeing[order], whole[1][order, 0], mirrored[order].astype(bool), change)
+
+
+def _none() -> Alike:
+    empty = np.empty(0, np.int64)
+    return Alike(
+        empty, empty, np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, bool), np.empty((0, 2, 3), np.float32)
+    )
+
+
+def _linked(
+    distinct: NDArray[np.uint64], asked: NDArray[np.int64], mirror: int, radius: int, tell: Tell
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """`links` `(n + 1,)` and `linked`: what each code asked is near to, itself among it: `code << 1 | mirrored`."""
+    radius = _affordable(distinct, radius)
+    search = Search("banded", lambda share: tell(0.5 * share))
+    flipped = distinct ^ np.uint64(mirror)
+    queries = _bytes(distinct[asked])
+    a, b, _ = search.join(queries, _bytes(flipped), radius)
+    if len(asked) == len(distinct):
+        i, j, _ = search.self_join(queries, radius)
+        left, right = np.concatenate([asked, i, j]), np.concatenate([asked, j, i])
+    else:
+        left, right, _ = search.join(queries, _bytes(distinct), radius)
+        left = asked[left]
+    left = np.concatenate([left, asked[a]])
+    right = np.concatenate([right << 1, (b << 1) | 1]).astype(np.int32)
+    order = np.argsort(left, kind="stable")
+    return np.searchsorted(left[order], np.arange(len(distinct) + 1)), right[order]
+
+
+def _affordable(distinct: NDArray[np.uint64], radius: int) -> int:
+    """The largest radius, no larger than asked for, within which there are not too many pairs."""
+    some = distinct[:: max(1, len(distinct) // _LOOKED_AT)]
+    _, _, distance = Search("banded").join(_bytes(some), _bytes(distinct), radius)
+    share = len(distinct) / len(some)
+    while radius and np.count_nonzero(distance <= radius) * share > _PAIRS:
+        radius -= 1
+    return radius
+
+
+def _bytes(codes: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    return codes.astype("<u8").view(np.uint8).reshape(-1, 8)
+
+
+def _votes(sets, likes, of, least, tell: Tell) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:  # type: ignore[no-untyped-def]
+    from twinpix.localfeatures import wgc_voting as loops
+
+    room = max(_ROOM, len(sets[0]))
+
+    def some(first: int) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+        last, parts = min(first + _AT_ONCE, of), []
+        most = loops.reach(first, last, sets[0], sets[2], likes[0], likes[1], likes[2])
+        work = np.empty((3, most), np.int32), np.empty(most, np.int32)
+        out = np.empty((room, 4), np.int32), np.empty((room, 7), np.float32)
+        while first < last:
+            first, found = loops.vote(first, last, sets, likes, least, work, out)
+            parts.append((out[0][:found].copy(), out[1][:found].copy()))
+        return parts
+
+    firsts = range(0, of, _AT_ONCE)
+    with ThreadPoolExecutor(cores()) as pool:
+        for number, parts in enumerate(pool.map(some, firsts), start=1):
+            yield from parts
+            tell(0.5 + 0.5 * number / len(firsts))

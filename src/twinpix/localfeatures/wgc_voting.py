@@ -1,0 +1,286 @@
+"""The compiled loops of `alike`: which pictures agree with one in enough points, and how they lie on each other.
+
+Source: H. Jégou, M. Douze, C. Schmid, "Hamming embedding and weak geometric consistency for large scale image
+search", ECCV 2008. Each pair of points tells scale, turn and place of the whole picture, so each is tried as a guess
+that the others agree with or do not.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from twinpix.search.kernels.jit import compiled, popcount
+
+MOST = 512  # pairs of points of two pictures that are looked at
+_TRIED = 48  # of them, as guesses of how the pictures lie
+_NEXT = 1000  # points of one code, in the pictures that follow, that a point is paired with
+_OCTAVES, _TURN = 0.6, 0.4  # by which the change of a pair of points may differ, in scale and in angle (radians)
+_ROUGH, _FINE = 0.09, 0.04  # of the longer side: how far a point may lie from where one pair, or all of them, put it
+_APART = 2.0  # pixels: points of one picture that are nearer to each other count as one
+_COMMON = 48.0  # points that look like one before it counts less
+_BITS = 14  # by which the codes of two points may differ that lie where one change puts them
+_LEAST, _OF = 3, 3  # points, and the part of those of the picture with fewer, that are enough where there are few
+_STRETCH = 2.0  # by which a change may widen a picture more than it heightens it
+
+
+@compiled()
+def reach(first: Any, last: Any, starts: Any, code: Any, links: Any, linked: Any, posts: Any) -> Any:
+    """The most pairs of points that one of the pictures `first` to `last` has."""
+    largest = 0
+    for a in range(first, last):
+        total = 0
+        for p in range(starts[a], starts[a + 1]):
+            for e in range(links[code[p]], links[code[p] + 1]):
+                v = linked[e] >> 1
+                total += min(posts[v + 1] - posts[v], _NEXT)
+        largest = max(largest, total)
+    return largest
+
+
+@compiled()
+def vote(
+    first: Any,
+    last: Any,
+    sets: Any,  # starts, owner, code, points (n, 4) of x, y, octaves, radians; sides (pictures, 2); bits, mirror
+    likes: Any,  # links, linked (code << 1 | mirrored), posts, post, common: points that look like a code
+    least: Any,  # weight of the points that propose a change; how many must agree with it
+    work: Any,  # (3, pairs) int32, (pairs,) int32
+    out: Any,  # (most, 4) int32: i, j, points that agree, mirrored; (most, 7) float32: weight, change
+) -> Any:
+    """Pairs of the pictures `first` to `last` with later ones; returns the next picture and how many were found.
+
+    Stops before a picture whose pairs may not fit into `out`, which has room for those of one.
+    """
+    starts, owner, code, _, _, _, _ = sets
+    links, linked, posts, post, common = likes
+    pairs, order = work
+    found = 0
+    counts = np.zeros(len(starts), np.int32)
+    touched = np.empty(len(starts), np.int32)
+    room = (np.empty((MOST, 8), np.float32), np.empty(MOST, np.float32), np.zeros(MOST, np.bool_))
+    seen = np.zeros(65536, np.int32)
+    for a in range(first, last):
+        n, others = 0, 0
+        for p in range(starts[a], starts[a + 1]):
+            u = code[p]
+            for e in range(links[u], links[u + 1]):
+                v = linked[e] >> 1
+                low, high = posts[v], posts[v + 1]
+                end = high
+                while low < high:
+                    middle = (low + high) // 2
+                    if owner[post[middle]] <= a:
+                        low = middle + 1
+                    else:
+                        high = middle
+                for t in range(low, min(end, low + _NEXT)):
+                    b = owner[post[t]]
+                    if counts[b] == 0:
+                        touched[others] = b
+                        others += 1
+                    counts[b] += 1
+                    pairs[0, n], pairs[1, n], pairs[2, n] = b, p, (post[t] << 1) | (linked[e] & 1)
+                    n += 1
+        if found + others > len(out[0]):
+            return a, found
+        touched[:others].sort()
+        at = 0
+        for k in range(others):
+            b = touched[k]
+            size = counts[b]
+            counts[b] = at  # where its pairs begin
+            at += size
+        for t in range(n):
+            b = pairs[0, t]
+            order[counts[b]] = t
+            counts[b] += 1
+        at = 0
+        for k in range(others):
+            b = touched[k]
+            end = counts[b]
+            counts[b] = 0
+            if _may_agree(order[at:end], pairs, code, common, least[0]):
+                found += _agree(a, b, order[at:end], pairs, sets, common, least, room, seen, out, found)
+            at = end
+    return last, found
+
+
+@compiled()
+def _may_agree(chosen, pairs, code, common, propose):  # type: ignore[no-untyped-def]
+    """True when the pairs of points of two pictures would propose a change, if all of one sort agreed."""
+    plain = mirrored = np.float32(0)
+    for t in chosen:
+        weight = min(np.float32(1), np.float32(_COMMON) / common[code[pairs[1, t]]])
+        if pairs[2, t] & 1:
+            mirrored += weight
+        else:
+            plain += weight
+    return max(plain, mirrored) >= propose
+
+
+@compiled()
+def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # type: ignore[no-untyped-def]
+    """Write the change that most of the pairs of points of two pictures agree with, if enough do; 1 if so."""
+    starts, _, code, points, sides, _, _ = sets
+    rows, weight, fits = room
+    propose, enough = least
+    change, trial = np.empty(6, np.float32), np.empty(6, np.float32)
+    best, wide = 0, sides[b, 0]
+    fewer = min(starts[a + 1] - starts[a], starts[b + 1] - starts[b])
+    enough = min(enough, max(_LEAST, (fewer + _OF - 1) // _OF))
+    longer = max(sides[b, 0], sides[b, 1])
+    for mirrored in range(2):
+        m = 0
+        for t in chosen:
+            if pairs[2, t] & 1 == mirrored and m < MOST:
+                p, q = pairs[1, t], pairs[2, t] >> 1
+                x, turn = points[q, 0], points[q, 3]
+                if mirrored:
+                    x, turn = wide - 1 - x, np.float32(np.pi) - turn
+                rows[m, 0], rows[m, 1], rows[m, 2], rows[m, 3] = points[p, 0], points[p, 1], x, points[q, 1]
+                rows[m, 4], rows[m, 5] = points[q, 2] - points[p, 2], turn - points[p, 3]
+                rows[m, 6], rows[m, 7] = p - starts[a], q - starts[b]
+                weight[m] = min(np.float32(1), np.float32(_COMMON) / common[code[p]])
+                m += 1
+        if m < 2:
+            continue
+        step = (m + _TRIED - 1) // _TRIED
+        top = np.float32(0)
+        for k in range(0, m, step):
+            _guess(rows[k], trial)
+            total, _ = _count(rows, weight, fits, m, rows[k, 4], rows[k, 5], trial, _ROUGH * longer, seen)
+            if total > top:
+                top = total
+                change[:] = trial
+                octaves, turn = rows[k, 4], rows[k, 5]
+        if top < propose:
+            continue
+        total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _ROUGH * longer, seen)
+        _fit(rows, fits, m, change)
+        for _ in range(2):
+            m = _paired(a, b, mirrored, sets, change, octaves, turn, _ROUGH * longer, rows, weight)
+            total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _ROUGH * longer, seen)
+            _fit(rows, fits, m, change)
+            total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _FINE * longer, seen)
+            _fit(rows, fits, m, change)
+        if agreeing < enough or agreeing <= best:
+            continue
+        best = agreeing
+        out[0][at, 0], out[0][at, 1], out[0][at, 2], out[0][at, 3] = a, b, agreeing, mirrored
+        out[1][at, 0] = total
+        sign = np.float32(-1) if mirrored else np.float32(1)
+        for k in range(3):
+            out[1][at, 1 + k], out[1][at, 4 + k] = sign * change[k], change[3 + k]
+        if mirrored:
+            out[1][at, 3] += wide - 1
+    return 1 if best > 0 else 0
+
+
+@compiled()
+def _paired(a, b, mirrored, sets, change, octaves, turn, far, rows, weight):  # type: ignore[no-untyped-def]
+    """Pair each point of `a` with the one most like it of those where a change puts it; how many pairs there are."""
+    starts, _, _, points, sides, bits, mirror = sets
+    flip = mirror if mirrored else np.uint64(0)
+    m = 0
+    for p in range(starts[a], starts[a + 1]):
+        x, y = points[p, 0], points[p, 1]
+        u, v = change[0] * x + change[1] * y + change[2], change[3] * x + change[4] * y + change[5]
+        nearest = _BITS + 1
+        for q in range(starts[b], starts[b + 1]):
+            down = points[q, 1] - v
+            if abs(down) > far:
+                continue
+            across, angle = points[q, 0], points[q, 3]
+            if mirrored:
+                across, angle = sides[b, 0] - 1 - across, np.float32(np.pi) - angle
+            if (across - u) ** 2 + down * down > far * far:
+                continue
+            gap = int(popcount(bits[p] ^ bits[q] ^ flip))
+            if gap >= nearest or abs(points[q, 2] - points[p, 2] - octaves) > _OCTAVES:
+                continue
+            aside = abs(angle - points[p, 3] - turn) % np.float32(2 * np.pi)
+            if min(aside, np.float32(2 * np.pi) - aside) > _TURN:
+                continue
+            nearest = gap
+            rows[m, 0], rows[m, 1], rows[m, 2], rows[m, 3] = x, y, across, points[q, 1]
+            rows[m, 4], rows[m, 5] = points[q, 2] - points[p, 2], angle - points[p, 3]
+            rows[m, 6], rows[m, 7] = p - starts[a], q - starts[b]
+        if nearest <= _BITS:
+            weight[m] = np.float32(1)
+            m += 1
+            if m == MOST:
+                break
+    return m
+
+
+@compiled()
+def _guess(row, change):  # type: ignore[no-untyped-def]
+    """The change of scale, turn and place that one pair of points tells."""
+    scale = np.float32(2) ** row[4]
+    c, s = scale * np.cos(row[5]), scale * np.sin(row[5])
+    change[0], change[1], change[2] = c, -s, row[2] - (c * row[0] - s * row[1])
+    change[3], change[4], change[5] = s, c, row[3] - (s * row[0] + c * row[1])
+
+
+@compiled()
+def _count(rows, weight, fits, m, octaves, turn, change, far, seen):  # type: ignore[no-untyped-def]
+    """Weight and number of the pairs of points that agree with a change; no point counts twice."""
+    total, agreeing = np.float32(0), 0
+    for k in range(m):
+        seen[int(rows[k, 7])] = 0
+    last, x, y = -1, np.float32(-9), np.float32(-9)
+    for k in range(m):
+        fits[k] = False
+        aside = abs(rows[k, 5] - turn) % np.float32(2 * np.pi)
+        aside = min(aside, np.float32(2 * np.pi) - aside)
+        if abs(rows[k, 4] - octaves) > _OCTAVES or aside > _TURN:
+            continue
+        dx = change[0] * rows[k, 0] + change[1] * rows[k, 1] + change[2] - rows[k, 2]
+        dy = change[3] * rows[k, 0] + change[4] * rows[k, 1] + change[5] - rows[k, 3]
+        if dx * dx + dy * dy > far * far or seen[int(rows[k, 7])]:
+            continue
+        p = int(rows[k, 6])
+        if p == last or abs(rows[k, 0] - x) + abs(rows[k, 1] - y) < _APART:
+            continue
+        last, x, y = p, rows[k, 0], rows[k, 1]
+        seen[int(rows[k, 7])] = 1
+        fits[k] = True
+        total += weight[k]
+        agreeing += 1
+    return total, agreeing
+
+
+@compiled()
+def _fit(rows, fits, m, change):  # type: ignore[no-untyped-def]
+    """The change that puts the points that agree nearest: of shape too where there are enough; else as it was."""
+    n = 0
+    mx = my = mu = mv = 0.0
+    for k in range(m):
+        if fits[k]:
+            n += 1
+            mx += rows[k, 0]
+            my += rows[k, 1]
+            mu += rows[k, 2]
+            mv += rows[k, 3]
+    if n < 2:
+        return
+    mx, my, mu, mv = mx / n, my / n, mu / n, mv / n
+    xx = xy = yy = xu = yu = xv = yv = 0.0
+    for k in range(m):
+        if fits[k]:
+            x, y, u, v = rows[k, 0] - mx, rows[k, 1] - my, rows[k, 2] - mu, rows[k, 3] - mv
+            xx, xy, yy = xx + x * x, xy + x * y, yy + y * y
+            xu, yu, xv, yv = xu + x * u, yu + y * u, xv + x * v, yv + y * v
+    if xx + yy < 1:
+        return
+    p, s = (xu + yv) / (xx + yy), (xv - yu) / (xx + yy)  # scale and turn alone
+    whole = (p, -s, s, p)
+    det = xx * yy - xy * xy
+    if n >= 6 and det > 0.02 * (xx + yy) ** 2:
+        a, b = (xu * yy - yu * xy) / det, (yu * xx - xu * xy) / det
+        c, d = (xv * yy - yv * xy) / det, (yv * xx - xv * xy) / det
+        area, square = a * d - b * c, a * a + b * b + c * c + d * d
+        if area > 0 and square < area * (_STRETCH + 1 / _STRETCH):
+            whole = (a, b, c, d)
+    change[0], change[1], change[3], change[4] = whole[0], whole[1], whole[2], whole[3]
+    change[2], change[5] = mu - (whole[0] * mx + whole[1] * my), mv - (whole[2] * mx + whole[3] * my)

@@ -1,0 +1,114 @@
+"""Pairs of images that a user has said are not duplicates: remembered by content, whatever their files are called."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from itertools import combinations, product
+
+import numpy as np
+
+from twinpix import outputs
+from twinpix.encoding.content_table import Contents
+from twinpix.errors import UsageError, system_reason
+from twinpix.match.classes import Nodes
+from twinpix.model import Matches
+from twinpix.store import Store
+
+Pairs = frozenset[tuple[int, int]]  # of numbers, the smaller first
+SCHEMA = "twinpix.not-duplicates/1"
+PAIRS = outputs.starts("list of pairs that are not duplicates", b'{"schema": "twinpix.not-duplicates/')
+_DIGEST = 16  # bytes
+_MOST = 1_000_000  # pairs of one group; every run of `find` reads them all
+
+
+def remember(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> int:
+    """Remember that these contents are not duplicates of one another, or, if given, of the `others`.
+
+    Returns how many pairs that are; a content and itself are none. Raises `UsageError` for too many of them.
+    """
+    told = _pairs(digests, others)
+    store.put_apart(told)
+    return len(told)
+
+
+def forget(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> None:
+    """Take back what `remember` was told with the same contents."""
+    store.drop_apart(_pairs(digests, others))
+
+
+def exported(store: Store) -> str:
+    """All that is remembered as JSON; contents go by their digests, so it means the same on every machine."""
+    pairs = ",\n".join(json.dumps([a.hex(), b.hex()]) for a, b in store.apart())
+    return f'{{"schema": "{SCHEMA}", "pairs": [\n{pairs}\n]}}\n'
+
+
+def imported(store: Store, path: str) -> int:
+    """Remember what `exported` wrote to a file, besides what is known; returns how many pairs that are.
+
+    Raises `UsageError` for a file that is none of these.
+    """
+    import msgspec
+
+    try:
+        with open(path, "rb") as file:
+            found = msgspec.json.decode(file.read(), type=dict[str, str | list[tuple[str, str]]])
+        pairs = found["pairs"]
+        if found["schema"] != SCHEMA or isinstance(pairs, str):
+            raise ValueError(path)
+        told = {_pair(bytes.fromhex(a), bytes.fromhex(b)) for a, b in pairs if a != b}
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
+    except (ValueError, KeyError, msgspec.MsgspecError):
+        raise UsageError(f"{path} holds no pairs of schema {SCHEMA}: give a file of twinpix store export") from None
+    store.put_apart(told)
+    return len(told)
+
+
+def _pair(a: bytes, b: bytes) -> tuple[bytes, bytes]:
+    if len(a) != _DIGEST or len(b) != _DIGEST:
+        raise ValueError(a, b)
+    return min(a, b), max(a, b)
+
+
+def _pairs(digests: Iterable[str], others: Iterable[str]) -> set[tuple[bytes, bytes]]:
+    first, second = set(map(bytes.fromhex, digests)), set(map(bytes.fromhex, others))
+    count = len(first) * len(second) if second else len(first) * (len(first) - 1) // 2
+    if count > _MOST:
+        raise UsageError(f"{count:,} pairs are more than can be remembered ({_MOST:,})")
+    pairs = product(first, second) if second else combinations(first, 2)
+    return {(min(a, b), max(a, b)) for a, b in pairs if a != b}
+
+
+def known_apart(contents: Contents, store: Store) -> Pairs:
+    """The pairs of contents that are not duplicates by their user's word."""
+    told = store.apart()
+    if not told:
+        return frozenset()
+    place = {contents.digest(number): number for number in range(len(contents))}
+    pairs = ((place.get(a), place.get(b)) for a, b in told)
+    return frozenset((min(i, j), max(i, j)) for i, j in pairs if i is not None and j is not None)
+
+
+def contents_of(pairs: Pairs) -> Collection[int]:
+    return {number for pair in pairs for number in pair}
+
+
+def without(matches: Matches, nodes: Nodes, pairs: Pairs) -> Matches:
+    """The matches but for those pairs; each content that is in one of them has a node of its own."""
+    if not pairs:
+        return matches
+    ends = np.sort(nodes.of[np.array(list(pairs), dtype=np.int64)], axis=1)
+    one = len(nodes.codes)  # a pair of nodes as one number
+    kept = ~np.isin(matches.i.astype(np.int64) * one + matches.j, ends[:, 0] * one + ends[:, 1])
+    return matches.where(kept)
+
+
+def between_equals(nodes: Nodes, *, all_of_them: bool) -> Matches:
+    """Pairs of nodes that would be one but for such contents, where no search compares codes."""
+    one: dict[int, list[int]] = defaultdict(list)
+    for node, origin in enumerate(nodes.origin.tolist()):
+        if all_of_them or nodes.guarded[node]:
+            one[origin].append(node)
+    pairs = [pair for equal in one.values() for pair in combinations(equal, 2)]
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return Matches.between(ends, np.zeros(len(ends), np.int32))

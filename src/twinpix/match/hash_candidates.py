@@ -1,0 +1,189 @@
+"""Which pairs that a hash finds near are verified on the pixels, and which of them are one picture.
+
+A hash tells no two filled forms of one design apart, and no two cards of one game. So pairs of pages, and pairs whose
+light differs in many places, are candidates for verification. The others are believed: a library of re-encoded and
+resized photos costs no more than its hashes.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import verify
+from twinpix.encoding.alterations import Looking
+from twinpix.encoding.images import Images
+from twinpix.fingerprints import Fingerprint
+from twinpix.imaging.evidence import LAYOUT, differing_share, layout_of, may_differ
+from twinpix.match.candidates import Ends, Proposal
+from twinpix.match.classes import Nodes
+from twinpix.match.join import best_of_each
+from twinpix.match.leaders import Rank
+from twinpix.match.schedule import covered
+from twinpix.match.verifier import Verifier, guess_of_turn
+from twinpix.model import UNKNOWN, Matches
+
+_READ_AT_ONCE = 512  # contents whose pixels are looked at together: of 17 kB each
+_COMPARED_AT_ONCE = 1 << 14  # pairs: of 1 kB each
+# Of the places. Of 57 false pairs among 120 photos' copies 51 differ in more, of the true ones a fifth; of these two
+# thirds no more once they are aligned, and of the false ones none.
+_DIFFERS = 0.1
+_DRAWN_OVER = 0.7  # of the overlap: so much agrees of annotated photos; of other photos of one place 0.4 to 0.65
+_NEAREST = 8  # candidates of an image that are looked at; the others only where most of these were copies
+
+
+class Shown(NamedTuple):
+    """What the pixels of contents show, as far as candidates are told by it."""
+
+    row: NDArray[np.int32]  # (contents,): of each in `layout`; -1: nothing is known, or the image is damaged
+    printed: NDArray[np.bool_]  # (contents,): pages
+    layout: NDArray[np.uint8]  # (rows, LAYOUT): light of places
+
+    def unlike(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which pairs of contents, each laid upright on the other, are two pages or differ in many places."""
+        out = self.printed[a] & self.printed[b]
+        rest = np.flatnonzero(~out & (self.row[a] >= 0) & (self.row[b] >= 0))
+        for at in range(0, len(rest), _COMPARED_AT_ONCE):
+            some = rest[at : at + _COMPARED_AT_ONCE]
+            one, two = (self.row[ends[some]] for ends in (a, b))
+            may = may_differ(self.layout, one, two, _DIFFERS)
+            out[some[may]] = differing_share(self.layout[one[may]], self.layout[two[may]]) > _DIFFERS
+        return out
+
+
+def shown(images: Images, nodes: Nodes, matches: Matches, look: Looking) -> Shown:
+    """What the contents show that match another."""
+    sizes = np.bincount(nodes.of, minlength=len(nodes.codes))
+    linked = sizes > 1
+    linked[matches.i] = linked[matches.j] = True
+    wanted = np.flatnonzero((linked & ~nodes.guarded)[nodes.of]).tolist()
+    count = len(images.contents)
+    damaged = images.contents.column("damaged") > 0  # what is lost of an image differs from its copies
+    layout = np.zeros((len(wanted), LAYOUT), dtype=np.uint8)
+    out = Shown(np.full(count, -1, dtype=np.int32), np.zeros(count, dtype=bool), layout)
+    for at in range(0, len(wanted), _READ_AT_ONCE):
+        some = wanted[at : at + _READ_AT_ONCE]
+        seen = look(some)
+        for row, number in enumerate(some, start=at):
+            if evidence := seen.get(number):
+                out.printed[number], layout[row] = evidence.printed, layout_of(evidence)
+                out.row[number] = -1 if damaged[number] else row
+    return out
+
+
+def candidates(nodes: Nodes, matches: Matches, pixels: Shown, method: Fingerprint) -> NDArray[np.bool_]:
+    """Which matches are to be verified."""
+    first = np.array(nodes.first(), dtype=np.int64)
+    i, j = first[matches.i], first[matches.j]
+    if method.metric != "hamming":  # a network is asked for what no hash finds
+        return pixels.printed[i] & pixels.printed[j]
+    upright = matches.turn == 0
+    out = pixels.printed[i] & pixels.printed[j]
+    out[upright] = pixels.unlike(i[upright], j[upright])
+    return out
+
+
+def verified(
+    nodes: Nodes,
+    matches: Matches,
+    which: NDArray[np.bool_],
+    pixels: Shown,
+    look: Looking,
+    eye: Verifier,
+    rank: Rank | None,
+) -> tuple[Matches, int]:
+    """The matches without those of `which` that verification does not find to be one picture.
+
+    A verified pair keeps the distance of its codes. Comes with the number of pairs that were not looked at, since the
+    nearer ones of an image were no copies: they are no matches.
+    """
+    if not which.any():
+        return matches, 0
+    first, asked = nodes.first(), matches.where(which)
+    near = np.zeros(len(asked), dtype=bool)
+    near[best_of_each(asked.i, asked.j, -asked.distance, _NEAREST)] = True
+    alike = _alike_once_aligned(asked.where(near), np.array(first, dtype=np.int64), pixels, look)
+    believed = np.zeros(len(asked), dtype=bool)
+    believed[near] = alike
+    farther, left = asked.where(~near), 0
+
+    def tiers() -> Iterator[tuple[list[Proposal], bool]]:
+        nonlocal left
+        yield _proposals(asked.where(near & ~believed)), False
+        crowded = np.isin(first, sorted(_crowded(eye)))
+        wanted = farther.where(~(crowded[farther.i] | crowded[farther.j]))
+        left = len(farther) - len(wanted)
+        yield _proposals(wanted), False
+
+    found = covered(tiers(), first, eye, rank, by_codes=True)
+    found |= _drawn_over(asked, first, eye)
+    ends = sorted(found)
+    turns = dict(zip(zip(asked.i.tolist(), asked.j.tolist(), strict=True), asked.turn.tolist(), strict=True))
+    gaps: NDArray[Any] = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in ends])
+    pairs = Matches.between(np.array(ends, dtype=np.int64).reshape(-1, 2), gaps.astype(matches.distance.dtype))
+    pairs = replace(pairs, turn=np.array([turns.get(pair, 0) for pair in ends], dtype=np.int8))
+    accepted = Matches.joined([matches.where(~which), asked.where(believed)])
+    pairs = pairs.where(~_are_among(pairs, accepted, len(first)))  # a third image may have joined an accepted pair too
+    return _sorted(Matches.joined([accepted, pairs])), left
+
+
+def _are_among(pairs: Matches, others: Matches, nodes: int) -> NDArray[np.bool_]:
+    numbers, known = (each.i.astype(np.int64) * nodes + each.j for each in (pairs, others))
+    return np.isin(numbers, known)
+
+
+def _alike_once_aligned(matches: Matches, first: NDArray[np.int64], pixels: Shown, look: Looking) -> NDArray[np.bool_]:
+    """Which matches of images that are no pages differ in few places once the one is moved onto the other.
+
+    Crops, borders and small turns differ everywhere as they are, and need no more than this.
+    """
+    out = np.zeros(len(matches), dtype=bool)
+    i, j = first[matches.i], first[matches.j]
+    wanted = np.flatnonzero((pixels.row[i] >= 0) & (pixels.row[j] >= 0) & ~(pixels.printed[i] & pixels.printed[j]))
+    for at in range(0, len(wanted), _READ_AT_ONCE):
+        some = wanted[at : at + _READ_AT_ONCE]
+        seen = look({*i[some].tolist(), *j[some].tolist()})
+        for place, a, b in zip(some.tolist(), i[some].tolist(), j[some].tolist(), strict=True):
+            if a in seen and b in seen:
+                out[place] = verify.differing_places(seen[a].small, seen[b].small) <= _DIFFERS
+    return out
+
+
+def _proposals(matches: Matches) -> list[Proposal]:
+    rows = matches.i.tolist(), matches.j.tolist(), matches.distance.tolist(), matches.turn.tolist()
+    return [Proposal(i, j, gap, guess_of_turn(turn), "") for i, j, gap, turn in zip(*rows, strict=True)]
+
+
+def _crowded(eye: Verifier) -> set[int]:
+    """The contents that most looks found to be others: windows of one program all look alike."""
+    looked, failed = Counter[int](), Counter[int]()
+    for pair, seen in eye.seen.items():
+        looked.update(pair)
+        failed.update(pair * (not seen.look.same))
+    return {content for content, count in failed.items() if 2 * count > looked[content]}
+
+
+def _drawn_over(asked: Matches, first: Sequence[int], eye: Verifier) -> dict[Ends, float | None]:
+    """Return pairs of photos to accept although verification rejected them, with the distances of their hashes.
+
+    Many keypoints agree: one photo was annotated or decorated in so many places that too few blocks agree. Pages and
+    cards are excluded, because the keypoints of their common design agree.
+    """
+    out: dict[Ends, float | None] = {}
+    for i, j, gap in zip(asked.i.tolist(), asked.j.tolist(), asked.distance.tolist(), strict=True):
+        ends = min(first[i], first[j]), max(first[i], first[j])
+        seen = eye.seen.get(ends)
+        if seen is None or seen.look.same or seen.look.lettered:
+            continue
+        if seen.look.points >= verify.ALL_OVER and seen.look.agrees >= _DRAWN_OVER:
+            out[i, j] = gap
+            eye.seen[ends] = seen._replace(look=seen.look._replace(relation="edited", conflict=False))
+    return out
+
+
+def _sorted(matches: Matches) -> Matches:
+    order = np.lexsort((matches.j, matches.i))
+    return Matches(matches.i[order], matches.j[order], matches.distance[order], matches.turn[order])

@@ -1,0 +1,194 @@
+"""From contents to nodes and the pairs of them that match: by their codes alone, or by their pixels too."""
+
+import math
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import fingerprints, keep
+from twinpix.encoding.alterations import Looking
+from twinpix.encoding.images import Images
+from twinpix.encoding.options import Options
+from twinpix.fingerprints import Fingerprint
+from twinpix.match import exclusions, hash_candidates, stages
+from twinpix.match.calibrate import calibrated
+from twinpix.match.classes import Nodes, nodes_of
+from twinpix.match.join import Said, match
+from twinpix.match.leaders import Rank
+from twinpix.match.ranks import ranks_of
+from twinpix.match.representatives import MATCHES_LISTED, MOST, Without, clusters
+from twinpix.match.verifier import Seen, Verifier, eye_of
+from twinpix.model import Failure, Matches, Unverified
+from twinpix.progress import Progress, Shares
+from twinpix.search import Search, TooManyError
+from twinpix.store import Store
+from twinpix.text import plural
+
+_RANKED = 50_000  # nodes whose files are described together
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Nodes and their matches."""
+
+    nodes: Nodes
+    matches: Matches
+    seen: Mapping[tuple[int, int], Seen]  # pairs of contents whose pixels were looked at, copies or not
+    said: Said
+    radius: float
+    failures: list[Failure] = field(default_factory=list)  # of files that could not be looked at
+    unverified: list[Unverified] = field(default_factory=list)
+    left_out: Mapping[int, int] | None = None  # None: `matches` are all there are; else see `Clusters`
+
+
+def paired(
+    images: Images,
+    method: Fingerprint,
+    radius: float,
+    apart: exclusions.Pairs,
+    options: Options,
+    store: Store,
+    progress: Progress,
+    look: Looking | None = None,
+) -> Paired:
+    """The matches of all contents but the pairs in `apart`, of which each content has a node of its own.
+
+    By `look`, pairs that codes do not prove are told, which are verified unless the user wants none verified.
+    """
+    if options.precision is None and not options.looks_at_pixels(method):
+        found = _by_codes(images, method, radius, apart, options, progress)
+        if look and options.verify is None and method.metric != "identity":
+            eye = eye_of(images.of_each(), method, radius, options, store, progress)
+            found = _with_candidates_verified(found, images, method, radius, apart, options, eye, look)
+    else:
+        eye = eye_of(images.of_each(), method, radius, options, store, progress)
+        if options.precision is None:
+            found = _by_pixels(images, method, radius, apart, options, eye)
+        else:
+            found = _calibrated(images, method, options.precision, apart, options, eye)
+    if not apart or found.left_out is not None:
+        return found
+    nodes = found.nodes
+    equal = exclusions.between_equals(nodes, all_of_them=method.metric == "identity")
+    matches = exclusions.without(Matches.joined([found.matches, equal]), nodes, apart)
+    return replace(found, matches=matches)
+
+
+def _by_codes(
+    images: Images,
+    method: Fingerprint,
+    radius: float,
+    apart: exclusions.Pairs,
+    options: Options,
+    progress: Progress,
+    alone: Collection[int] = (),
+) -> Paired:
+    """The pairs whose codes are near; each content of those in `alone` and in `apart` has a node of its own."""
+    contents = images.contents
+    with progress.stage("compare", len(contents)):
+        nodes = nodes_of(contents, method, options.guard, {*alone, *exclusions.contents_of(apart)})
+        if method.metric == "identity":  # the nodes are all there is
+            return Paired(nodes, Matches.none(), {}, Said([], []), radius)
+        first, second = stages.detailed(_sides(images, nodes), nodes.guarded)
+        codes = fingerprints.comparable(method, nodes.codes)
+        rank = _rank(images, nodes, options) if options.link == "star" else None
+        most = math.inf if rank is None else MOST
+        engine = Search(options.search, Shares(progress, len(contents), 2 if len(second) else 1), most)
+        said, begun, left_out = Said([], []), time.monotonic(), None
+        try:
+            matches = match(codes, first, second, radius, engine)
+        except TooManyError:
+            assert rank is not None
+            order = sorted(first.tolist(), key=_best_first(rank, first).__getitem__)
+            matches, left_out = clusters(
+                codes, order, radius, options.search, MATCHES_LISTED, *_ruled_out(nodes, apart)
+            )
+        said.of(engine, time.monotonic() - begun)
+        return Paired(nodes, matches, {}, said, radius, left_out=left_out)
+
+
+def _with_candidates_verified(
+    found: Paired,
+    images: Images,
+    method: Fingerprint,
+    radius: float,
+    apart: exclusions.Pairs,
+    options: Options,
+    eye: Verifier,
+    look: Looking,
+) -> Paired:
+    pixels = hash_candidates.shown(images, found.nodes, found.matches, look)
+    if unlike := stages.unlike_equals(found.nodes, eye, pixels.unlike):
+        found = _by_codes(images, method, radius, apart, options, eye.progress, alone=unlike)
+    nodes, which = found.nodes, hash_candidates.candidates(found.nodes, found.matches, pixels, method)
+    rank = _rank(images, nodes, options) if found.left_out is None else None
+    matches, left = hash_candidates.verified(nodes, found.matches, which, pixels, look, eye, rank)
+    if left:
+        found.said.notes.append(
+            f"{plural(left, 'pair')} of look-alikes not verified, and not matched: most nearer ones were no copies"
+        )
+    return replace(found, matches=matches, seen=eye.seen, failures=eye.failures, unverified=eye.unverified)
+
+
+def _best_first(rank: Rank, nodes: NDArray[np.int64]) -> dict[int, Any]:
+    """What sorts nodes from the best to keep downwards."""
+    keys: dict[int, Any] = {}
+    for at in range(0, len(nodes), _RANKED):
+        keys.update(rank(nodes[at : at + _RANKED].tolist()))
+    return keys
+
+
+def _ruled_out(nodes: Nodes, apart: exclusions.Pairs) -> tuple[Without, Matches]:
+    """What leaves out the pairs that the user holds apart, and the matches of equals that no code tells."""
+
+    def without(matches: Matches) -> Matches:
+        return exclusions.without(matches, nodes, apart)
+
+    return without, exclusions.between_equals(nodes, all_of_them=False) if apart else Matches.none()
+
+
+def _by_pixels(
+    images: Images, method: Fingerprint, radius: float, apart: exclusions.Pairs, options: Options, eye: Verifier
+) -> Paired:
+    alone = set(exclusions.contents_of(apart))
+    nodes = nodes_of(images.contents, method, options.guard, alone)
+    if unlike := stages.unlike_equals(nodes, eye):
+        nodes = nodes_of(images.contents, method, options.guard, alone | unlike)
+    proposing = stages.tiers_of(method, nodes.codes, radius, _sides(images, nodes), nodes.guarded)
+    matches, said = stages.verified(nodes.first(), proposing, options.search, eye, _rank(images, nodes, options))
+    return Paired(nodes, matches, eye.seen, said, radius, eye.failures, eye.unverified)
+
+
+def _calibrated(
+    images: Images, method: Fingerprint, precision: float, apart: exclusions.Pairs, options: Options, eye: Verifier
+) -> Paired:
+    """The matches within the radius of which such a share is right, as far as a look at some of them tells."""
+    nodes = nodes_of(images.contents, method, options.guard, exclusions.contents_of(apart))
+    found = calibrated(
+        nodes, method, stages.detailed(_sides(images, nodes), nodes.guarded), precision, options.search, eye
+    )
+    if options.looks_at_pixels(method):  # what was seen already is not looked at again
+        out = _by_pixels(images, method, found.radius, apart, options, eye)
+    else:
+        out = _by_codes(images, method, found.radius, apart, options, eye.progress)
+    out.said.notes.insert(0, str(found))
+    return replace(out, failures=eye.failures, unverified=eye.unverified)
+
+
+def _rank(images: Images, nodes: Nodes, options: Options) -> Rank | None:
+    """What is better to keep, where a group is what its best member matches, and any may be in any."""
+    if options.link == "complete" or options.cross or images.refs.references.any():
+        return None
+    return partial(ranks_of, images, nodes, keep.make_chain(options.keep))
+
+
+def _sides(images: Images, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The nodes that are compared with each other and with the second ones, which are of references alone."""
+    own = np.zeros(len(nodes.codes), dtype=bool)
+    own[nodes.of[images.content[~images.refs.references]]] = True
+    return np.flatnonzero(own), np.flatnonzero(~own)

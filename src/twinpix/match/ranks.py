@@ -1,0 +1,22 @@
+"""Which nodes are better to keep."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from twinpix import keep
+from twinpix.encoding.images import Images
+from twinpix.encoding.members import members_of
+from twinpix.match.classes import Nodes
+
+
+def ranks_of(images: Images, nodes: Nodes, chain: keep.Chain, wanted: Collection[int]) -> Mapping[int, Any]:
+    """Of each node wanted, what sorts it by its best file."""
+    node = nodes.of[images.content]
+    files: list[int] = np.flatnonzero(np.isin(node, np.array(sorted(wanted), dtype=np.int64))).tolist()
+    out: dict[int, Any] = {}
+    for file, member in members_of(images, files).items():
+        key, place = chain.key(member), int(node[file])
+        out[place] = min(out.get(place, key), key)
+    return out

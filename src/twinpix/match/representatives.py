@@ -1,0 +1,137 @@
+"""The matches of dense clusters without all their pairs: each image with its representative.
+
+Thousands of frames of a fixed camera match each other in pairs that grow with their square: 12,000 make 72 million.
+The linking rule `star` needs those of each representative alone: the best free image of the order in which images are
+kept takes all free images that it matches (leader clustering). So the best free images are searched for block by
+block, and what they take is left out of the search. The pairs that a report lists are searched for afterwards, group
+by group; the others are counted and forgotten.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.match.join import between
+from twinpix.model import Matches
+from twinpix.search import Search
+
+MATCHES_LISTED = 10_000  # of one group, in the report
+MOST = 1 << 23
+"""Pairs, of about 40 bytes with all that is made of them: beyond, only those with representatives are kept."""
+
+_FIRST, _ROWS = 16, 1 << 16  # images that are searched for together: at first, and at most
+_AT_ONCE = 1 << 22  # pairs that a block may have
+
+
+class Clusters(NamedTuple):
+    """The pairs of representatives, and those that a report lists of each group."""
+
+    matches: Matches
+    left_out: dict[int, int]  # of representatives, how many pairs of their group are in `matches` no more
+
+
+Without = Callable[[Matches], Matches]
+"""The matches but for those that are ruled out."""
+
+
+def clusters(
+    codes: NDArray[Any],
+    order: Sequence[int],
+    radius: float,
+    engine: str,
+    listed: int,
+    without: Without = lambda matches: matches,
+    extra: Matches | None = None,
+) -> Clusters:
+    """What `star` makes of all matches of codes `(n, turns, width)`, from as few of them as it needs.
+
+    `order` names the nodes to compare, from the best to keep downwards. Of each group at least `listed` pairs are
+    kept, where it has as many, in that order. `extra` are matches that no code tells.
+    """
+    search = _Pairs(codes, radius, engine, without, extra or Matches.none())
+    place = np.full(len(codes), -1, np.int64)
+    place[np.array(order, dtype=np.int64)] = np.arange(len(order))
+    parts, left_out = list[Matches](), dict[int, int]()
+    for leader, found in _stars(search, place, np.array(order, dtype=np.int64)):
+        parts.append(found)
+        others = np.where(found.i == leader, found.j, found.i)
+        others = others[np.argsort(place[others])].astype(np.int64)
+        among, rest = _among(search, place, others, listed)
+        parts.append(among)
+        if rest:
+            left_out[leader] = rest
+    return Clusters(Matches.joined([part for part in parts if len(part)] or [Matches.none()]), left_out)
+
+
+class _Pairs:
+    """Finds the pairs of some rows with others."""
+
+    def __init__(self, codes: NDArray[Any], radius: float, engine: str, without: Without, extra: Matches) -> None:
+        self._codes, self._radius, self._engine = codes, radius, engine
+        self._without, self._extra = without, extra
+
+    def between(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> Matches:
+        """The pairs of one of `rows` with one of `others`, each once."""
+        found = between(self._codes, rows, others, self._radius, Search(self._engine))
+        if len(self._extra):
+            mine, theirs = (np.isin(np.arange(len(self._codes)), some) for some in (rows, others))
+            i, j = self._extra.i, self._extra.j
+            kept = (mine[i] & theirs[j]) | (mine[j] & theirs[i])
+            found = Matches.joined([found, self._extra.where(kept)])
+        return self._without(found)
+
+
+def _stars(search: _Pairs, place: NDArray[np.int64], order: NDArray[np.int64]) -> Iterator[tuple[int, Matches]]:
+    """Each representative that takes any image, the best first, with its pairs."""
+    free = np.zeros(len(place), dtype=bool)
+    free[order] = True
+    at, count = 0, _FIRST
+    while at < len(order):
+        block = order[at:][free[order[at:]]][:count]
+        if not len(block):
+            return
+        found = search.between(block, np.flatnonzero(free))
+        for leader, pairs in _by_leader(found, block, place):
+            if free[leader]:
+                free[leader] = False
+                others = np.where(pairs.i == leader, pairs.j, pairs.i)
+                kept = free[others]
+                free[others] = False
+                if kept.any():
+                    yield leader, pairs.where(kept)
+        free[block] = False
+        at = int(place[block[-1]]) + 1
+        dense = len(found) / len(block)
+        count = int(min(_ROWS, 2 * count, max(1, _AT_ONCE / max(dense, 1))))
+
+
+def _by_leader(found: Matches, block: NDArray[np.int64], place: NDArray[np.int64]) -> Iterator[tuple[int, Matches]]:
+    """The nodes of a block that have pairs, the best first, each with those in which it is the better one."""
+    better = np.where(place[found.i] < place[found.j], found.i, found.j)
+    ranks = place[better]
+    by_rank = np.argsort(ranks, kind="stable")
+    for leader in block.tolist():
+        start, stop = np.searchsorted(ranks, (place[leader], place[leader] + 1), sorter=by_rank)
+        if stop > start:
+            yield leader, found.where(by_rank[start:stop])
+
+
+def _among(search: _Pairs, place: NDArray[np.int64], others: NDArray[np.int64], listed: int) -> tuple[Matches, int]:
+    """Pairs of the members of a group, `listed` at least if there are as many, and how many more there are."""
+    parts, kept, rest = list[Matches](), 0, 0
+    rows = max(1, _AT_ONCE // max(1, len(others)))
+    for at in range(0, len(others) - 1, rows):
+        found = search.between(others[at : at + rows], others[at:])
+        if kept < listed:
+            first = np.minimum(place[found.i], place[found.j])
+            found = found.where(np.argsort(first, kind="stable"))
+            ends = np.flatnonzero(np.diff(np.sort(first))) + 1  # a row is listed whole: its pairs have another order
+            enough = ends[ends >= listed - kept]
+            stop = int(enough[0]) if len(enough) else len(found)
+            parts.append(found.where(np.arange(stop)))
+            kept, rest = kept + stop, rest + len(found) - stop
+        else:
+            rest += len(found)
+    return Matches.joined(parts or [Matches.none()]), rest

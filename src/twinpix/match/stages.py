@@ -1,0 +1,145 @@
+"""Matches by pixels: what each method proposes, the cheapest first, is looked at again."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import fingerprints
+from twinpix.fingerprints import Fingerprint
+from twinpix.fingerprints.cascade import Cascade
+from twinpix.fingerprints.local import MIRROR, unpacked
+from twinpix.localfeatures.candidates import alike
+from twinpix.match.candidates import Ends, Proposal
+from twinpix.match.classes import Nodes
+from twinpix.match.join import Said, best_of_each, match
+from twinpix.match.leaders import Rank
+from twinpix.match.schedule import covered
+from twinpix.match.verifier import Verifier, guess_of_turn, guesses_of, pair_of, turned
+from twinpix.model import UNKNOWN, Bytes2D, Matches
+from twinpix.progress import Shares
+from twinpix.search import Search
+
+_CANDIDATES = 100  # that a picture has by its points, unless it is one of the other's
+
+Doubt = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
+"""Which pairs of contents are to be looked at."""
+
+Sides = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Nodes that are compared with each other, and nodes that only these are compared with."""
+
+
+class Tier(NamedTuple):
+    """A method that proposes pairs, and how far apart they may be for it."""
+
+    name: str
+    method: Fingerprint
+    codes: Bytes2D  # (nodes, turns, bytes)
+    radius: float
+    rows: Sides  # of the nodes that it looks at
+
+    @property
+    def by_distance(self) -> bool:
+        """True where codes have distances, and orientations."""
+        return self.method.metric in ("hamming", "cosine")
+
+
+def tiers_of(method: Fingerprint, codes: Bytes2D, radius: float, every: Sides, plain: NDArray[np.bool_]) -> list[Tier]:
+    """The methods that propose pairs of `every` node: those of a cascade as measured, else the method at the radius.
+
+    For a hash nodes with too little detail, which are marked as `plain`, look alike; their points, if any, do not.
+    """
+
+    def tier(name: str, method: Fingerprint, codes: Bytes2D, radius: float) -> Tier:
+        by_points = method.metric == "points"
+        return Tier(name, method, codes, radius, every if by_points else detailed(every, plain))
+
+    if isinstance(method, Cascade):
+        return [tier(one.name, one.method, codes[..., one.code], one.method.radii["normal"]) for one in method.tiers]
+    return [tier("", method, codes, radius)]
+
+
+def detailed(sides: Sides, plain: NDArray[np.bool_]) -> Sides:
+    """Those nodes that a hash can tell apart: not `plain` ones, `(nodes,)`."""
+    first, second = sides
+    return first[~plain[first]], second[~plain[second]]
+
+
+def verified(
+    first: Sequence[int], tiers: Sequence[Tier], engine: str, eye: Verifier, rank: Rank | None = None
+) -> tuple[Matches, Said]:
+    """The pairs that a tier proposes, and that are one picture.
+
+    `first` is the content that stands for each node. With a `rank`, only pairs that decide what stays are looked at.
+    Comes with what is to be said of the searches.
+    """
+    said = Said([], [])
+    # A hash says little of how two pictures lie: what is not clear at a glance waits for a method that says more.
+    proposed = ((_proposed(tier, engine, eye, said), tier is not tiers[-1] and tier.by_distance) for tier in tiers)
+    by_codes = tiers[0].by_distance and not tiers[0].name
+    found = covered(proposed, first, eye, rank, by_codes=by_codes)
+    pairs = sorted(found)
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    in_bits = by_codes and tiers[0].method.metric == "hamming"
+    gaps = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in pairs])
+    kind = np.int32 if in_bits else np.float32
+    return Matches.between(ends, gaps.astype(kind)), said
+
+
+def unlike_equals(nodes: Nodes, eye: Verifier, doubtful: Doubt | None = None) -> set[int]:
+    """Contents whose code equals that of another's, and whose pixels do not agree; of pairs that are `doubtful`."""
+    order, starts = nodes.contents()
+    sizes = np.diff(starts)
+    pairs = []
+    for node in np.flatnonzero((sizes > 1) & ~nodes.guarded).tolist():
+        head, *others = order[starts[node] : starts[node + 1]].tolist()
+        pairs += [(head, other) for other in others]
+    if doubtful is not None:
+        ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        pairs = [tuple(pair) for pair in ends[doubtful(ends[:, 0], ends[:, 1])].tolist()]
+    eye.look([pair_of(a, b, guess_of_turn(0)) for a, b in pairs])
+    return {b for a, b in pairs if not ((look := eye.of(a, b)) and look.same)}
+
+
+def _proposed(tier: Tier, engine: str, eye: Verifier, said: Said) -> list[Proposal]:
+    rows, total = tier.rows, sum(map(len, tier.rows))
+    with eye.progress.stage("compare", total):
+        inverted = bool(tier.name) and tier.method.metric == "hamming"
+        tell = Shares(eye.progress, total, (2 if len(rows[1]) else 1) + inverted)
+        if tier.method.metric == "points":
+            return _by_points(tier, tell)
+        made, begun = Search(engine, tell), time.monotonic()
+        found = match(fingerprints.comparable(tier.method, tier.codes), *rows, tier.radius, made)
+        negatives = _negatives(tier, made) if inverted else []
+        said.of(made, time.monotonic() - begun)
+    ends = zip(found.i.tolist(), found.j.tolist(), found.distance.tolist(), found.turn.tolist(), strict=True)
+    alike = [Proposal(i, j, None if tier.name else gap, guess_of_turn(turn), tier.name) for i, j, gap, turn in ends]
+    known = {one.ends for one in alike} if negatives else ()
+    return alike + [Proposal(*ends, None, guess_of_turn(0), tier.name) for ends in negatives if ends not in known]
+
+
+def _negatives(tier: Tier, search: Search) -> list[Ends]:
+    """Pairs of which one may be the negative of the other: of those nearly all bits of a hash are turned over."""
+    first, every = tier.rows[0], np.concatenate(tier.rows)
+    if not len(first):
+        return []
+    i, j, _ = search.join(tier.codes[first, 0], ~tier.codes[every, 0], tier.radius)
+    ends = np.sort(np.column_stack([first[i], every[j]]), axis=1)
+    return [(a, b) for a, b in np.unique(ends, axis=0).tolist() if a != b]
+
+
+def _by_points(tier: Tier, tell: Shares) -> list[Proposal]:
+    every = np.concatenate(tier.rows)
+    sets = unpacked(tier.codes[every, 0])
+    points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
+    found = alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=len(tier.rows[0]), tell=tell)
+    best = best_of_each(found.i, found.j, found.points, _CANDIDATES)
+    i, j = found.i[best], found.j[best]
+    guesses = guesses_of(found.change[best], sets.sides[i], sets.sides[j])
+    ends = zip(every[i].tolist(), every[j].tolist(), guesses, strict=True)
+    return [
+        Proposal(i, j, None, guess, tier.name, True) if i < j else Proposal(j, i, None, turned(guess), tier.name, True)
+        for i, j, guess in ends
+    ]

@@ -1,0 +1,86 @@
+"""What a caller may give as `progress`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twinpix.errors import UsageError
+from twinpix.progress.base import Progress
+
+ProgressLike = Progress | bool | Callable[..., Any] | None
+"""What may be given as `progress`: see `progress_of`."""
+
+
+class _Told(Progress):
+    """Calls a function with the stage, the steps done and their number, 0 where that is not known."""
+
+    def __init__(self, tell: Callable[[str, int, int], object]) -> None:
+        self._tell = tell
+        self._stage, self._done, self._total = "", 0, 0
+
+    def start(self, stage: str, total: int) -> None:
+        self._stage, self._done, self._total = stage, 0, total
+        self._tell(stage, 0, total)
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+        self._tell(self._stage, self._done, self._total)
+
+
+class _Bars(Progress):
+    """A bar of tqdm, or of what looks like it, for each stage."""
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
+        self._bar: Any = None
+
+    def start(self, stage: str, total: int) -> None:
+        self._bar = self._make(total=total or None, desc=stage)
+
+    def advance(self, steps: int = 1) -> None:
+        self._bar.update(steps)
+
+    def finish(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class _Bar(Progress):
+    """One bar of tqdm that its owner made and closes, begun anew for each stage."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+
+    def start(self, stage: str, total: int) -> None:
+        self._bar.reset(total=total or None)
+        self._bar.set_description(stage)
+
+    def advance(self, steps: int = 1) -> None:
+        self._bar.update(steps)
+
+    def finish(self) -> None:
+        self._bar.refresh()
+
+
+def progress_of(given: ProgressLike) -> Progress:
+    """The progress that a caller asked for.
+
+    None or False: none. True: bars on a terminal, lines elsewhere. A function: called with the stage, the steps done
+    and their number (0: not known). tqdm, the class or a bar: shown by it. A `Progress`: as it is.
+    Raises `UsageError` for anything else.
+    """
+    if given is None or given is False:
+        return Progress()
+    if isinstance(given, Progress):
+        return given
+    if given is True:
+        from twinpix.progress import terminal
+
+        return terminal.progress()
+    if isinstance(given, type) and hasattr(given, "update"):
+        return _Bars(given)
+    if hasattr(given, "update") and hasattr(given, "reset"):
+        return _Bar(given)
+    if callable(given) and not isinstance(given, type):
+        return _Told(given)
+    raise UsageError(f"progress is True, a function of (stage, done, total), tqdm, or a Progress, not {given!r}")

@@ -1,0 +1,121 @@
+"""Progress on a terminal: rate and time left; nothing when stderr is none."""
+
+import sys
+import time
+from typing import Any
+
+from twinpix.progress.base import Progress
+
+_LABELS = {
+    "list": "Listing files",
+    "read": "Reading images",
+    "compare": "Comparing images",
+    "verify": "Verifying pairs",
+    "undo": "Putting back",
+    "move": "Moving",
+    "trash": "Putting in the trash",
+    "delete": "Deleting",
+    "copy": "Copying",
+    "hardlink": "Linking",
+    "symlink": "Linking",
+    "reflink": "Sharing bytes",
+}
+_MANY = 20_000  # images, which take seconds to compare
+_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
+_QUIET_SECONDS = 0.4  # a stage that ends sooner is not worth a line
+
+
+quiet = False
+"""Whether the user asked for results and errors only (-q)."""
+
+
+class LineProgress(Progress):
+    """For pipes and files: notes, and of a long stage a line twice a minute."""
+
+    def __init__(self) -> None:
+        self._stage, self._total, self._done, self._since, self._told = "", 0, 0, 0.0, 0.0
+
+    def start(self, stage: str, total: int) -> None:
+        self._stage, self._total, self._done = stage, total, 0
+        self._since = self._told = time.monotonic()
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+        now = time.monotonic()
+        if now - self._told >= _LINE_SECONDS:
+            self._told = now
+            self.note(self._line(self._done / (now - self._since)))
+
+    def _line(self, rate: float) -> str:
+        """`Reading images: 12,000 of 50,000, 340/s, 2 min left`."""
+        line = f"{_LABELS.get(self._stage, self._stage)}: {self._done:,}"
+        if not self._total:
+            return f"{line}, {rate:,.0f}/s"
+        left = max(0, self._total - self._done) / rate if rate else 0
+        time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
+        return f"{line} of {self._total:,}, {rate:,.0f}/s, {time_left} left"
+
+    def note(self, text: str) -> None:
+        print(f"twinpix: {text}", file=sys.stderr)
+
+
+class TerminalProgress(LineProgress):
+    """Draws the running stage on stderr; its library is loaded once a stage takes long enough to be watched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar: Any = None
+
+    def start(self, stage: str, total: int) -> None:
+        self._stage, self._total, self._done, self._since = stage, total, 0, time.monotonic()
+        if stage == "compare" and total > _MANY:  # it may be long before it tells anything: show that it is on it
+            self._bar = self._make()
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+        if self._bar is not None:
+            self._bar.advance(0, steps)
+        elif time.monotonic() - self._since > _QUIET_SECONDS:
+            self._bar = self._make()
+
+    def finish(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _make(self) -> Any:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            ProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+        from rich.progress import Progress as Bar
+        from rich.text import Text
+
+        class Rate(ProgressColumn):
+            def render(self, task: Any) -> Text:
+                return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
+
+        bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Rate(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left", style="dim"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        bar.start()
+        bar.add_task(_LABELS.get(self._stage, self._stage), total=self._total or None, completed=self._done)
+        return bar
+
+
+def progress(verbose: bool = True) -> Progress:
+    """Progress on a terminal, lines in a pipe, nothing at all when not `verbose` or with -q."""
+    if not verbose or quiet:
+        return Progress()
+    return TerminalProgress() if sys.stderr.isatty() else LineProgress()

@@ -1,0 +1,205 @@
+"""Indexes kept on the disk: a folder with the library's index, and `settings.json`, which says what it is of.
+
+A folder appears whole or not at all: it is filled beside its place, under another name. What the library wrote is
+digested, and looked at before the library is given it again: some end the process when they read a damaged file.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import xxhash
+
+from twinpix import plugins
+from twinpix.errors import OutputError, UsageError, system_reason
+from twinpix.search.ann.rerank import Index, Options, Side, ask, version_of
+from twinpix.search.base import Tell
+
+_INDEX, _SETTINGS = "index", "settings.json"
+_PREFIX = ".twinpix-index-"
+_LONG = 24 * 3600.0  # seconds: an index is saved in a few, or minutes where the disk is far
+_CHUNK = 1 << 20
+_ADDED = 1 << 14  # codes that are added together
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an index is of, and how it was built. An index is taken up when all but `files` is the same."""
+
+    backend: str
+    library: str
+    version: str  # of the library
+    metric: str
+    width: int  # bits, or numbers
+    count: int  # different codes
+    options: dict[str, int | str]  # by which it was built
+    codes: str  # digest of the codes
+    files: dict[str, str] = {}  # digests of the index's files, by their names
+
+    def differences(self, wanted: "Settings") -> list[str]:
+        """In words, what is not as it should be; of another kind of index no more than that."""
+        for name in ("backend", "metric"):
+            if getattr(self, name) != getattr(wanted, name):
+                return [f"{name} {getattr(self, name)}, not {getattr(wanted, name)}"]
+        if self.options.get("index") != wanted.options.get("index"):
+            return [f"index={self.options.get('index')}, not {wanted.options.get('index')}"]
+        out = []
+        for name in ("version", "width", "count"):
+            have, want = getattr(self, name), getattr(wanted, name)
+            if have != want:
+                out.append(f"{name} {have}, not {want}")
+        for name in sorted(self.options.keys() | wanted.options.keys()):
+            have, want = self.options.get(name, "none"), wanted.options.get(name, "none")
+            if have != want:
+                out.append(f"{name}={have}, not {want}")
+        if not out and self.codes != wanted.codes:
+            out.append("other codes")
+        return out
+
+
+def ready(index: Index, side: Side, backend: Options, tell: Tell) -> None:
+    """Fill an index: from the back end's folder if it is there, else from the codes, and then keep it there.
+
+    Raises `UsageError` when what is there is the index of something else, or damaged; `OutputError` when the
+    folder cannot be written.
+    """
+    if not backend.path:
+        _build(index, side, backend, tell)
+        return
+    folder, wanted = Path(backend.path).expanduser(), _wanted(index, side, backend)
+    if _is_taken(folder):
+        _require(folder, wanted)
+        try:
+            ask(backend.package, index.load, str(folder / _INDEX))
+        except UsageError:
+            raise _damaged(folder, _INDEX) from None
+        tell(1.0)
+        return
+    with _beside(folder):  # that it cannot be written is better said before the work
+        pass
+    _build(index, side, backend, tell)
+    with _beside(folder) as place, _written(folder):
+        index.save(str(place / _INDEX))
+        settings = msgspec.structs.replace(wanted, files=_digests(place / _INDEX))
+        (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
+        try:
+            if folder.exists():
+                folder.rmdir()
+            place.rename(folder)
+        except OSError:
+            if not _is_taken(folder):  # by another run, which was faster
+                raise
+
+
+def _build(index: Index, side: Side, backend: Options, tell: Tell) -> None:
+    ask(backend.package, index.start, len(side), side.sample)
+    for first in range(0, len(side), _ADDED):
+        ask(backend.package, index.add, side.codes(slice(first, first + _ADDED)), first)
+        tell(min(1.0, (first + _ADDED) / len(side)))
+
+
+def _wanted(index: Index, side: Side, backend: Options) -> Settings:
+    return Settings(
+        backend=plugins.name_of(backend),
+        library=backend.package,
+        version=version_of(backend),
+        metric=side.metric,
+        width=side.width,
+        count=len(side),
+        options=index.built(len(side)),
+        codes=side.digest,
+    )
+
+
+def _is_taken(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be the folder of an index: {system_reason(error)}") from None
+
+
+def _require(folder: Path, wanted: Settings) -> None:
+    """Raise `UsageError` unless the index there is the wanted one, whole."""
+    try:
+        settings = msgspec.json.decode((folder / _SETTINGS).read_bytes(), type=Settings)
+    except FileNotFoundError:
+        raise UsageError(f"{folder} holds other things than an index: name a new folder") from None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        raise _damaged(folder, _SETTINGS) from None
+    if differences := settings.differences(wanted):
+        raise UsageError(
+            f"{folder} holds another index ({'; '.join(differences)}): remove the folder, or name another one"
+        )
+    try:
+        files = _digests(folder / _INDEX)
+    except OSError:
+        files = {}
+    for name in sorted(settings.files.keys() | files.keys() | (set() if files else {_INDEX})):
+        if settings.files.get(name) is None or settings.files[name] != files.get(name):
+            raise _damaged(folder, name)
+
+
+def _damaged(folder: Path, name: str) -> UsageError:
+    return UsageError(f"the index in {folder} is damaged ({name}): remove the folder, and it will be built again")
+
+
+def _digests(place: Path) -> dict[str, str]:
+    """Of a file, or of the files of a folder."""
+    return {
+        file.relative_to(place.parent).as_posix(): _digest(file)
+        for file in ([place] if place.is_file() else sorted(place.iterdir()))
+    }
+
+
+def _digest(file: Path) -> str:
+    hashed = xxhash.xxh3_128()
+    with file.open("rb") as source:
+        while chunk := source.read(_CHUNK):
+            hashed.update(chunk)
+    return hashed.hexdigest()
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A folder to fill, on the same disk; what is left of it is removed, whatever interrupts the run.
+
+    Of a run that is killed it is left: then the next one removes it.
+    """
+    with _written(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        there = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder.parent, ignore_cleanup_errors=True)
+    with there as name:
+        for other in sorted(folder.parent.glob(f"{_PREFIX}*")):
+            if _is_left_over(other):
+                shutil.rmtree(other, ignore_errors=True)
+        place = Path(name) / _INDEX
+        place.mkdir()
+        yield place
+
+
+def _is_left_over(folder: Path) -> bool:
+    """True for what `_beside` made, holds nothing else than it puts there, and has not been written to for long."""
+    try:
+        if folder.is_symlink() or not folder.is_dir():
+            return False
+        top = {path.name for path in folder.iterdir()}
+        made = {path.name for path in (folder / _INDEX).iterdir()} if top else set()
+        if top - {_INDEX} or made - {_INDEX, _SETTINGS}:
+            return False
+        return all(path.lstat().st_mtime < time.time() - _LONG for path in (folder, *folder.rglob("*")))
+    except OSError:  # it is not ours, or goes in this moment
+        return False
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # the latter of a library
+        why = system_reason(error) if isinstance(error, OSError) else error
+        raise OutputError(f"cannot keep the index in {folder}: {why}") from None

@@ -1,0 +1,1 @@
+"""Search back ends, one file each; exact ones, and approximate ones of other libraries."""

@@ -1,0 +1,260 @@
+"""Exact join in near-linear time: codes within r must agree to within t bits on one of m bands.
+
+With Σ(tᵢ + 1) = r + 1 over the bands, two codes within r differ by at most tᵢ on some band i (the
+generalised pigeonhole principle), so only buckets whose keys differ that little are compared, in full.
+A pair is taken in the first band that admits it. Where bands cannot win, every pair is compared by tiles.
+
+Source: M. Norouzi, A. Punjani, D. J. Fleet, "Fast exact search in Hamming space with multi-index
+hashing", https://arxiv.org/abs/1307.2982
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import combinations, pairwise
+from math import comb
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.machine import cores
+from twinpix.search.base import Codes, Pairs, Plan, Tell
+from twinpix.search.scheduler import Turns
+from twinpix.search.unique import collapse, equals, expanded
+
+_MAX_KEY_BITS = 22
+_SAMPLE = 2000
+_BUFFER, _BUFFERS = 1 << 16, 16  # pairs of a buffer, and buffers that a task fills before others have their turn
+# In nanoseconds: four rows that meet a bucket and a code there (of one word, then of each word more), of a tile
+# a code for each word, sorting a code into its bucket.
+_BUCKET_COST, _PAIR_COST, _WORD_COST, _TILE_COST, _SORT_COST = 5.0, 0.11, 0.05, 0.04, 20.0
+_WIDE_BUCKET_COST = 6.0
+_KEY_COST = 1.0  # of a bucket whose key is met, however many rows it has
+_NEGLIGIBLE = 2e6  # nanoseconds of a search that is not worth a choice
+_MIN_KEY_BITS, _ALL_COUNTS = 6, 64  # up to so many bands every number of them is looked at
+_SKEWS, _TRIED = (1.0, 10.0, 100.0), 3  # what is tried: the best few by each guess of how even codes are
+_THINNED = 400_000  # codes whose buckets are counted
+_LOOKED_AT = 4  # bands of a split whose buckets are looked at
+_PARTS = 64  # tasks that a band is cut into
+
+
+class Bands(NamedTuple):
+    """A split of the code's bits: where each band starts, how wide it is, how many bits may differ there."""
+
+    firsts: NDArray[np.int64]
+    widths: NDArray[np.int64]
+    slacks: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Banded:
+    """Multi-index hashing, with a cost model that falls back to tiles."""
+
+    metrics: ClassVar[tuple[str, ...]] = ("hamming", "identity")
+
+    threads: int = 0  # 0: one a core
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ValueError("threads must not be negative")
+
+    def plan(self, queries: Codes, gallery: Codes | None, radius: int) -> Plan:
+        left, left_group = collapse(queries)
+        right, right_group = (None, left_group) if gallery is None else collapse(gallery)
+        radius = min(radius, 64 * left.shape[0])
+        threads = self.threads or cores()
+        bands, nanoseconds = choose_bands(left, left if right is None else right, radius)
+
+        def blocks(tell: Tell) -> Iterator[Pairs]:
+            with ThreadPoolExecutor(threads) as pool:
+                tasks = _tasks(left, right, radius, bands)
+                for found in Turns(pool, threads, tell, 0.0, 1.0).of(tasks):
+                    for block in found:
+                        yield from expanded(block, left_group, right_group, half=right is None)
+            if right is None:
+                yield from equals(left_group)
+
+        return Plan(True, nanoseconds * 1e-9 / threads, _how(bands), blocks)
+
+
+def _how(bands: Bands | None) -> str:
+    if bands is None:
+        return "every code compared with every other"
+    widths = sorted(set(bands.widths.tolist()))
+    wide = f"{widths[0]} to {widths[-1]}" if len(widths) > 1 else str(widths[0])
+    return f"bands of {wide} bits, {len(bands.widths)} of them"
+
+
+# -- the choice of bands -------------------------------------------------------------------------------
+
+
+def choose_bands(
+    left: NDArray[np.uint64], right: NDArray[np.uint64], radius: int, *, ready: bool = False
+) -> tuple[Bands | None, float]:
+    """The cheapest split by a sample of the codes themselves, None when comparing everything is cheaper; its cost.
+
+    Costs are in nanoseconds of one thread. When `ready`, the codes of `right` lie in their buckets already.
+    """
+    sort = 0.0 if ready else _SORT_COST
+    width, mine, theirs = left.shape[0], left.shape[1], right.shape[1]
+    half = 2 if left is right else 1
+    best, cheapest = None, _TILE_COST * mine * theirs * width / half
+    if cheapest < _NEGLIGIBLE:
+        return best, cheapest
+    some = left[:, np.linspace(0, mine - 1, min(_SAMPLE, mine)).astype(np.int64)]
+    thinned = right[:, :: max(1, theirs // _THINNED)]
+    scale = theirs / thinned.shape[1]
+    for bands in _promising(64 * width, theirs, radius, width, sort):
+        looked = range(0, len(bands.firsts), -(-len(bands.firsts) // _LOOKED_AT))
+        costs = [_cost_of_band(some, thinned, scale, *(int(column[band]) for column in bands)) for band in looked]
+        cost = float(np.mean(costs)) * len(bands.firsts) * mine / half + sort * len(bands.firsts) * theirs
+        if cost < cheapest:
+            best, cheapest = bands, cost
+    return best, cheapest
+
+
+def _promising(bits: int, n: int, radius: int, words: int, sort: float) -> list[Bands]:
+    """The splits that would be cheapest if codes were spread evenly, or less evenly: those are looked at."""
+    best: dict[tuple[int, int], Bands] = {}
+    splits = [
+        split(bits, radius, count, width)
+        for count in _counts(bits, radius)
+        for width in range(_MIN_KEY_BITS, min(_MAX_KEY_BITS, bits // count) + 1)
+    ]
+    for skew in _SKEWS:
+        for bands in sorted(splits, key=lambda bands: _reckoned(bands, n * skew, words, sort))[:_TRIED]:
+            best[len(bands.firsts), int(bands.widths[0])] = bands
+    return [best[key] for key in sorted(best)]
+
+
+def _counts(bits: int, radius: int) -> list[int]:
+    """How many bands are worth a look: of many, those where each may differ in one bit less, or be a bit wider."""
+    most = min(radius + 1, bits // _MIN_KEY_BITS)
+    narrower = (-(-(radius + 1) // slack) for slack in range(1, radius + 2))
+    wider = (bits // width for width in range(_MIN_KEY_BITS, _MAX_KEY_BITS + 1))
+    return sorted(count for count in {*range(1, _ALL_COUNTS + 1), *narrower, *wider} if 1 <= count <= most)
+
+
+def _reckoned(bands: Bands, n: float, words: int, sort: float) -> float:
+    """What a code costs, of so many that are spread evenly."""
+    sizes = n / 2.0**bands.widths
+    keys = np.array([_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True)])
+    return float((keys * _look(sizes, sizes, words) + sort).sum())
+
+
+def _look(own: NDArray[Any], size: NDArray[Any], words: int) -> NDArray[np.float64]:
+    """What it costs a code, of a bucket of `own` codes, to be compared with a bucket of `size`."""
+    own = np.maximum(own, 1.0)
+    if words == 1:
+        groups, met = np.ceil(own / 4), np.ceil(size / 16) * 16
+        return np.asarray((_KEY_COST + groups * (_BUCKET_COST + met * _PAIR_COST)) / own)
+    return np.asarray(_KEY_COST / own + _WIDE_BUCKET_COST + size * min(words, 8) * _WORD_COST)
+
+
+def _cost_of_band(
+    sample: NDArray[np.uint64], right: NDArray[np.uint64], scale: float, first: int, width: int, slack: int
+) -> float:
+    """What a code costs in one band, on average over a sample: the buckets that it is compared with."""
+
+    counts = np.bincount(_keys(right, first, width), minlength=1 << width) * scale
+    keys = _keys(sample, first, width)
+    masks = masks_of(width, slack)
+    some = masks[np.linspace(0, len(masks) - 1, min(len(masks), 256)).astype(np.int64)]
+    sizes = counts[keys[:, None] ^ some[None]]
+    return float(_look(counts[keys][:, None], sizes, sample.shape[0]).mean()) * len(masks)
+
+
+def split(bits: int, radius: int, count: int, widest: int = 64) -> Bands:
+    """At most `count` bands of no more than `widest` bits whose slacks tᵢ fulfil Σ(tᵢ + 1) = radius + 1.
+
+    With fewer bits of radius than bands, only `radius + 1` bands are needed: the others cannot be the only
+    ones that agree. Bits that fall into no band do no harm: they can only add to the distance.
+    """
+    edges = np.linspace(0, bits, count + 1).astype(np.int64)
+    shares = np.full(count, (radius + 1) // count, dtype=np.int64)
+    shares[: (radius + 1) % count] += 1
+    used = shares > 0
+    return Bands(edges[:-1][used], np.minimum(np.diff(edges), widest)[used], shares[used] - 1)
+
+
+@cache
+def _neighbours(width: int, slack: int) -> int:
+    return sum(comb(width, k) for k in range(min(slack, width) + 1))
+
+
+def masks_of(width: int, slack: int) -> NDArray[np.int64]:
+    """Every key difference of at most `slack` bits, fewest first, then in order."""
+    out = [0]
+    for k in range(1, min(slack, width) + 1):
+        out += sorted(sum(1 << bit for bit in bits) for bits in combinations(range(width), k))
+    return np.array(out, dtype=np.int64)
+
+
+# -- running the kernels -------------------------------------------------------------------------------
+
+
+Kernel = Callable[..., int]
+
+
+def _tasks(
+    left: NDArray[np.uint64], right: NDArray[np.uint64] | None, radius: int, bands: Bands | None
+) -> Iterator[tuple[float, Iterator[list[Pairs]]]]:
+    """`_PARTS` tasks for each band, or for every code against every other; each with its share of the work."""
+    from twinpix.search.kernels import hamming
+
+    other, same = left if right is None else right, right is None
+    if bands is None:
+        looked = hamming.words_that_tell(left.shape[0], radius)
+        kernel = partial(hamming.blocked, left, other, same, radius, looked)
+        edges = np.linspace(0, left.shape[1], _PARTS + 1).astype(np.int64).tolist()
+        for start, stop in pairwise(edges):
+            column = start // hamming.TILE * hamming.TILE if same else 0
+            yield 1 / _PARTS, steps(kernel, [start, column, start, 0, 0], stop)
+        return
+    for band, (first, width, slack) in enumerate(zip(*bands, strict=True)):
+        a = bucketed(left, first, width)
+        b = a if same else bucketed(other, first, width)
+        edges = np.searchsorted(a[1], np.linspace(0, left.shape[1], _PARTS + 1)).astype(np.int64).tolist()
+        edges[0], edges[-1] = 0, 1 << int(width)
+        last = int(first + width - 1) // 64
+        looked = hamming.words_that_tell(left.shape[0], radius, last + 1)  # in these the band says nothing
+        masks = masks_of(int(width), int(slack))
+        kernel = partial(hamming.banded, *a, *b, masks, same, radius, *bands, band, looked)
+        for start, stop in pairwise(edges):
+            yield 1 / _PARTS / len(bands.firsts), steps(kernel, [start, 0, 0, 0, 0], stop)
+
+
+def steps(kernel: Kernel, begin: list[int], stop: int, room: int = _BUFFER) -> Iterator[list[Pairs]]:
+    """What a kernel finds in its range, some buffers at a time. It goes on from its state until that ends with a 1."""
+    state = np.array(begin, dtype=np.int64)
+    while not state[-1]:
+        blocks = list[Pairs]()
+        buffers = (np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32))
+        while not state[-1] and len(blocks) < _BUFFERS:
+            count = kernel(state, stop, *buffers)
+            if count:
+                blocks.append((buffers[0][:count].copy(), buffers[1][:count].copy(), buffers[2][:count].copy()))
+        yield blocks
+
+
+def bucketed(
+    codes: NDArray[np.uint64], first: int, width: int
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int32]]:
+    """Codes in the order of a band's keys, where each bucket starts, and the rows that they were."""
+    from twinpix.search.kernels import hamming
+
+    starts, rows = np.empty((1 << int(width)) + 1, np.int64), np.empty(codes.shape[1], np.int32)
+    hamming.bucket_sort(_keys(codes, first, width), starts, rows)
+    out = np.empty_like(codes)
+    hamming.gather(codes, rows, out)
+    return out, starts, rows
+
+
+def _keys(codes: NDArray[np.uint64], first: int, width: int) -> NDArray[np.int32]:
+    from twinpix.search.kernels import hamming
+
+    keys = np.empty(codes.shape[1], np.int32)
+    hamming.bucket_keys(codes, first, width, keys)
+    return keys

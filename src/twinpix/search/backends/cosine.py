@@ -1,0 +1,129 @@
+"""Exact join of directions: products of short heads rule nearly all pairs out, the others are computed in full.
+
+Heads are such that no pair's product is less than its cosine (`_heads`); where none reaches the least cosine
+that matches, nothing is written down (`_tiles`). The whole matrix is never held. What remains is computed again
+in double precision, and rounded to `DIGITS`, so that the result does not depend on the order in which a
+processor adds.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.machine import cores
+from twinpix.model import DIGITS
+from twinpix.search.base import Pairs, Plan, Tell, Vectors, cosine_distances
+from twinpix.search.kernels import projection_bound
+from twinpix.search.kernels.blas_join import measured, multiplied
+from twinpix.search.kernels.projection_bound import Side
+from twinpix.search.scheduler import Turns
+
+_SMALL = 4e10  # products of two numbers that numpy makes before compiled loops are worth their start
+_GALLERY = 1 << 17  # rows whose heads are held at once: in eight orientations they are many
+_TASK = 16  # panels of the left side that a task takes
+_STEP = 1 << 17  # numbers of panels of the right side that it meets before others have their turn
+_BUFFER = 1 << 17  # pairs that are computed in full together
+_EDGE = 1e-6  # of a last decimal: nearer to the edge between two the order of adding may decide
+
+
+@dataclass(frozen=True, slots=True)
+class Cosine:
+    """Products of heads, in tiles that stay in registers, on so many threads (0: one a core)."""
+
+    metrics: ClassVar[tuple[str, ...]] = ("cosine",)
+
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ValueError("threads must not be negative")
+
+    def plan(self, queries: Vectors, gallery: Vectors | None, radius: float) -> Plan:
+        pairs = len(queries) * (len(queries) / 2 if gallery is None else len(gallery))
+        if pairs * queries.shape[1] <= _SMALL:
+            return multiplied(queries, gallery, radius)
+        threads = self.threads or cores()
+        least = projection_bound.least_of(radius, queries.shape[1])
+        frame, cost = projection_bound.frame(queries, queries if gallery is None else gallery, least)
+        rows = len(queries) + (0 if gallery is None else len(gallery))
+        seconds = (pairs * cost / threads + rows * projection_bound.cost_of_row(queries.shape[1], frame)) * 1e-9
+        how = f"bounds of {frame.numbers(queries.shape[1])} of {queries.shape[1]} numbers"
+        return Plan(True, seconds, how, partial(_blocks, queries, gallery, radius, least, frame, threads))
+
+
+def _blocks(
+    queries: Vectors,
+    gallery: Vectors | None,
+    radius: float,
+    least: float,
+    frame: projection_bound.Frame,
+    threads: int,
+    tell: Tell,
+) -> Iterator[Pairs]:
+    with ThreadPoolExecutor(threads) as pool:
+        left = projection_bound.side(queries, frame, pool)
+        if gallery is None:
+            yield from _near(left, left, radius, least, Turns(pool, threads, tell, 0.0, 1.0))
+            return
+        for start in range(0, len(gallery), _GALLERY):
+            stop = min(start + _GALLERY, len(gallery))
+            right = projection_bound.side(gallery[start:stop], frame, pool)
+            turns = Turns(pool, threads, tell, start / len(gallery), stop / len(gallery))
+            for i, j, distance in _near(left, right, radius, least, turns):
+                yield i, j + np.int32(start), distance
+
+
+def _near(left: Side, right: Side, radius: float, least: float, turns: Turns) -> Iterator[Pairs]:
+    """The pairs of two sides, or of one."""
+    panels = len(left.panels)
+
+    def tasks() -> Iterator[tuple[float, Iterator[Pairs]]]:
+        for first in range(0, panels, _TASK):
+            last = min(first + _TASK, panels)
+            share = (last - first) / panels
+            if left is right:  # the later, the less there is to meet
+                share *= 2 - (first + last) / panels
+            yield share, _task(left, right, first, last, radius, least)
+
+    yield from turns.of(tasks())
+
+
+def _task(left: Side, right: Side, first: int, last: int, radius: float, least: float) -> Iterator[Pairs]:
+    from twinpix.search.kernels import cosine as _tiles
+
+    same = left is right
+    state = np.array([first if same else 0, first])
+    step = max(1, _STEP // right.panels.shape[1])
+    i, j = np.empty(_BUFFER, np.int32), np.empty(_BUFFER, np.int32)
+    while state[0] < len(right.panels):
+        stop = min(int(state[0]) + step, len(right.panels))
+        rows = len(left.vectors), len(right.vectors)
+        count = _tiles.screen(
+            left.panels, rows[0], right.panels, rows[1], same, np.float32(least), first, last, state, stop, i, j
+        )
+        yield from _measured(left, i[:count], right, j[:count], radius)
+
+
+def _measured(left: Side, i: NDArray[np.int32], right: Side, j: NDArray[np.int32], radius: float) -> Iterator[Pairs]:
+    """Those of the pairs that are within the radius, with their distances."""
+    from twinpix.search.kernels import cosine as _tiles
+
+    if np.float64 in (left.numbers.dtype, right.numbers.dtype):  # their squares may vanish or overflow
+        yield from measured(left.vectors, i, right.vectors, j, radius)
+        return
+    cosine = np.empty(len(i))
+    _tiles.products(left.numbers, i, right.numbers, j, cosine)
+    cosine /= left.lengths[i] * right.lengths[j]
+    exact = np.maximum(1 - cosine, 0)
+    distance = np.round(exact, DIGITS).astype(np.float32)
+    decimals = exact * 10**DIGITS
+    unsure = np.flatnonzero(np.abs(decimals - np.floor(decimals) - 0.5) < _EDGE)
+    if len(unsure):
+        distance[unsure] = cosine_distances(left.vectors[i[unsure]], right.vectors[j[unsure]])
+    near = np.flatnonzero(distance <= np.float32(radius))
+    yield i[near], j[near], distance[near]

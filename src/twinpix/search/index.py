@@ -1,0 +1,100 @@
+"""Codes made ready for many small searches: each then looks at the few that may be near."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.search.backends.banded import Bands, Kernel, bucketed, choose_bands, masks_of, steps
+from twinpix.search.base import Pairs, in_order, kind_of_distances, metric_of, no_pairs, unit, words
+from twinpix.search.joins import both, checked, limit
+from twinpix.search.kernels.blas_join import measured
+from twinpix.search.unique import Equal, collapse, expanded
+
+_SLACK = 1e-4  # of a product in single precision, and of the rounding
+_ROOM = 1 << 13  # pairs of a buffer: larger ones take longer to get than a query
+_ROWS, _COLUMNS = 64, 1 << 16  # of the products that are held at once
+
+
+class Index:
+    """All pairs of a query and one of these codes within a radius; the same as `join` gives, without its preparations.
+
+    `codes` as for `join`; `radius` is the largest that will be asked for: a smaller one makes a smaller and faster
+    index. Of bits it holds a copy of the codes for each band, about 5 times what they take. Threads may share one.
+    """
+
+    def __init__(self, codes: NDArray[Any], radius: float) -> None:
+        self._codes = codes = checked(codes, radius)
+        self.radius = limit(codes, radius)
+        self._ready = _Angles(codes) if metric_of(codes) == "cosine" else _Bits(codes, int(radius))
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def join(self, queries: NDArray[Any], radius: float | None = None) -> Pairs:
+        """Rows `i` of `queries`, rows `j` of the codes, and distances, sorted by `i` then `j`; see `join`.
+
+        Raises `ValueError` for a radius above that of the index.
+        """
+        radius = self.radius if radius is None else radius
+        queries, _ = both(queries, self._codes[:1], radius)
+        radius = limit(queries, radius)
+        if radius > self.radius:
+            raise ValueError(f"this index finds what is within {self.radius}, not {radius}")
+        kind = kind_of_distances(queries)
+        if not len(queries) or not len(self._codes):
+            return no_pairs(kind)
+        parts = [no_pairs(kind), *self._ready.blocks(queries, radius)]
+        i, j, distance = parts[1] if len(parts) == 2 else map(np.concatenate, zip(*parts, strict=True))
+        return in_order(i.astype(np.int64, copy=False), j.astype(np.int64, copy=False), distance)
+
+
+class _Bits:
+    """Each band's codes in the order of their keys. Source: as `banded`."""
+
+    def __init__(self, codes: NDArray[np.uint8], radius: int) -> None:
+        self._codes, self._equal = collapse(codes)
+        self._bands: Bands | None = None
+        self._tables = []
+        if self._codes.shape[1]:
+            radius = min(radius, 64 * self._codes.shape[0])
+            self._bands, _ = choose_bands(self._codes, self._codes, radius, ready=True)
+        if self._bands is not None:
+            for first, width, slack in zip(*self._bands, strict=True):
+                self._tables.append((*bucketed(self._codes, first, width), masks_of(int(width), int(slack))))
+
+    def blocks(self, queries: NDArray[np.uint8], radius: float) -> Iterator[Pairs]:
+        rows = np.ascontiguousarray(words(queries).T)
+        limit = min(int(radius), 64 * len(rows))
+        each = Equal(np.arange(len(queries)), np.arange(len(queries) + 1))  # queries are not collapsed
+        for kernel in self._kernels(rows, limit):
+            for found in steps(kernel, [0] * 5, len(queries), _ROOM):
+                for block in found:
+                    yield from expanded(block, each, self._equal, half=False)
+
+    def _kernels(self, queries: NDArray[np.uint64], limit: int) -> Iterator[Kernel]:
+        from twinpix.search.kernels import hamming as _kernels
+
+        if self._bands is None:
+            looked = _kernels.words_that_tell(len(queries), limit)
+            yield partial(_kernels.blocked, queries, self._codes, False, limit, looked)
+            return
+        for band, (codes, starts, at, masks) in enumerate(self._tables):
+            yield partial(_kernels.probe, queries, codes, starts, at, masks, limit, *self._bands, band)
+
+
+class _Angles:
+    """The codes at length 1, in single precision."""
+
+    def __init__(self, codes: NDArray[Any]) -> None:
+        self._codes, self._unit = codes, unit(codes)
+
+    def blocks(self, queries: NDArray[Any], radius: float) -> Iterator[Pairs]:
+        for row in range(0, len(queries), _ROWS):
+            rows = unit(queries[row : row + _ROWS])
+            for column in range(0, len(self._unit), _COLUMNS):
+                product = rows @ self._unit[column : column + _COLUMNS].T
+                i, j = np.nonzero(product >= np.float32(1 - radius - _SLACK))
+                yield from measured(queries, row + i, self._codes, column + j, radius)

@@ -1,0 +1,280 @@
+"""The joins: which back end runs, its pairs in order, and how much an approximate one has found."""
+
+import math
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix import plugins
+from twinpix.errors import UsageError
+from twinpix.search.base import (
+    AT_ONCE,
+    FARTHEST,
+    Backend,
+    Pairs,
+    Plan,
+    Tell,
+    kind_of_distances,
+    metric_of,
+    no_pairs,
+    quiet,
+)
+from twinpix.search.external_sort import Ordered
+
+Blocks = Generator[Pairs, None, None]
+"""Pairs in order; what is left of them may be given up with `close()`."""
+
+SMALL = 150_000_000
+"""Words that numpy compares before a compiled kernel is worth its start."""
+
+PATIENCE = 60.0
+"""Seconds that an exact search may take before `auto` names an approximate search that would take less."""
+
+_SAMPLE = 200  # rows whose pairs are looked for exactly, to see what an approximate search has missed
+_APPROXIMATE = "faiss"  # for either metric the fastest of a recall above 0.95 (docs/search.md)
+
+
+@dataclass(slots=True)
+class How:
+    """What ran: the back end's spec, what it did and why; for an approximate one what a sample says of its recall."""
+
+    backend: str
+    exact: bool
+    why: str
+    sampled: int = 0  # pairs that an exact search of a sample of rows has found
+    found: int = 0  # of these, found by the approximate one too
+
+    def __str__(self) -> str:
+        return f"search: {self.in_words()}"
+
+    def in_words(self) -> str:
+        """The same without what it is about."""
+        if self.exact:
+            return f"{self.backend}, exact: {self.why}"
+        if not self.sampled:
+            return f"{self.backend}, approximate: {self.why}; its recall is not known: a sample has no pairs"
+        share = f"{self.found:,} of {self.sampled:,} pairs of a sample found (recall {self.found / self.sampled:.3f})"
+        return f"{self.backend}, approximate: {self.why}; {share}"
+
+
+class Search:
+    """Joins by the back end that `spec` describes (`auto`: exact if that takes no more than `PATIENCE` seconds).
+
+    `tell` is called now and then with the share of the join that is done; what it raises ends the join. `hows`
+    says what ran. Raises `TooManyError` for a join of more than `most` pairs.
+    """
+
+    def __init__(self, spec: str = "auto", tell: Tell = quiet, most: float = math.inf) -> None:
+        self.spec, self.hows = spec, list[How]()
+        self._tell, self._most = tell, most
+
+    def self_join(self, codes: NDArray[Any], radius: float) -> Pairs:
+        """See the function of that name."""
+        with closing(self._ordered(checked(codes, radius), None, radius)) as found:
+            return found.arrays()
+
+    def join(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float, own: int = 0) -> Pairs:
+        """See the function of that name; in a gallery of `own` rows for each query these say nothing of the recall."""
+        with closing(self._ordered(*both(queries, gallery, radius), radius, own)) as found:
+            return found.arrays()
+
+    def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Blocks:
+        """See the function of that name."""
+        return self._blocks(checked(codes, radius), None, radius)
+
+    def join_blocks(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> Blocks:
+        """See the function of that name."""
+        return self._blocks(*both(queries, gallery, radius), radius)
+
+    def _blocks(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Blocks:
+        with closing(self._ordered(queries, gallery, radius)) as found:
+            yield from found.blocks()
+
+    def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int = 0) -> Ordered:
+        radius = limit(queries, radius)
+        kind = kind_of_distances(queries)
+        if not len(queries) or (gallery is not None and not len(gallery)):
+            return Ordered([no_pairs(kind)], kind)
+        plan, how = choose(self.spec, queries, gallery, radius)
+        self.hows.append(how)
+        told = _Told(self._tell)
+        with closing(cast(Any, plan.blocks(told))) as blocks:
+            if plan.exact:
+                return Ordered(told.again(blocks), kind, self._most)
+            sample = _Sample(queries, gallery, radius, own)
+            found = Ordered(sample.watched(told.again(blocks)), kind, self._most)
+        how.sampled, how.found = len(sample.pairs), sample.found
+        return found
+
+
+def self_join(codes: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet) -> Pairs:
+    """All pairs of codes at most `radius` apart.
+
+    `codes` is `(n, bytes)` uint8, compared by Hamming distance, or `(n, d)` floats, compared by cosine
+    distance (1 - cosine, rounded to four decimals; whatever their lengths). Returns arrays `i, j, distance`
+    with `i < j`, sorted by `i` then `j`; the radius is inclusive. `tell` is called with the share that is done,
+    and may raise to end it. Raises `ValueError`
+    for codes of another type or shape, floats that are not finite or all zero, or a negative radius.
+    """
+    return Search(backend, tell).self_join(codes, radius)
+
+
+def join(
+    queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
+) -> Pairs:
+    """All pairs of a query and a gallery code at most `radius` apart; see `self_join`."""
+    return Search(backend, tell).join(queries, gallery, radius)
+
+
+def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet) -> Blocks:
+    """The pairs of `self_join`, in the same order, in blocks that fit into memory however many there are.
+
+    What does not is kept in files in the folder for temporary ones; raises `OutputError` when they find no room.
+    """
+    return Search(backend, tell).self_join_blocks(codes, radius)
+
+
+def join_blocks(
+    queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
+) -> Blocks:
+    """The pairs of `join`, in the same order, in blocks; see `self_join_blocks`."""
+    return Search(backend, tell).join_blocks(queries, gallery, radius)
+
+
+def check(spec: str, metric: str) -> None:
+    """Raise `UsageError` for a back end that there is not, that is not installed or that compares otherwise."""
+    if spec != "auto":
+        from twinpix.search.ann.rerank import require
+
+        require(_made(spec, metric))
+
+
+def choose(spec: str, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> tuple[Plan, How]:
+    """The plan of the back end that `spec` describes, or of the one that suits; raises `UsageError` if none does."""
+    metric = metric_of(queries)
+    if spec != "auto":
+        backend = _made(spec, metric)
+        plan = backend.plan(queries, gallery, radius)
+        return plan, How(plugins.describe(backend), plan.exact, plan.how)
+    rows = len(queries) if gallery is None else len(gallery)
+    words = len(queries) * rows * queries.shape[1] // (16 if gallery is None else 8)
+    name = "cosine" if metric == "cosine" else "oracle" if words <= SMALL else "banded"
+    plan = _made(name, metric).plan(queries, gallery, radius)
+    how = How(name, True, f"{plan.how}, about {_time(plan.seconds)}")
+    if plan.seconds > PATIENCE:
+        how.why += _faster(queries, gallery, radius, plan.seconds)
+    return plan, how
+
+
+def _faster(queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, seconds: float) -> str:
+    """Words that name an approximate search which would take less time; it runs only where it is asked for."""
+    from twinpix.search.ann.rerank import is_there
+
+    other = _made(_APPROXIMATE, metric_of(queries))
+    if not is_there(cast(Any, other).library):
+        return " (pip install 'twinpix[search]' for an approximate search, which may be faster)"
+    needed = other.plan(queries, gallery, radius).seconds
+    if needed >= seconds:
+        return ""
+    return f" (the approximate --search {plugins.describe(other)} would take about {_time(needed)}, and may miss pairs)"
+
+
+def _made(spec: str, metric: str) -> Backend:
+    backend = cast(Backend, plugins.make("search", spec))
+    if metric not in backend.metrics:
+        able = [name for name in plugins.names("search") if metric in plugins.load("search", name).metrics]
+        raise UsageError(f"{spec} does not compare by {metric} distance; these do: {', '.join(able)}")
+    return backend
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class _Told:
+    """Tells at each block what was told last: equal codes make very many of them at the end, and it may be enough."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell, self._share = tell, 0.0
+
+    def __call__(self, share: float) -> None:
+        self._share = share
+        self._tell(share)
+
+    def again(self, blocks: Iterator[Pairs]) -> Iterator[Pairs]:
+        for block in blocks:
+            yield block
+            self._tell(self._share)
+
+
+class _Sample:
+    """Pairs that must be found, of rows drawn evenly; how many are is counted as they pass."""
+
+    def __init__(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int) -> None:
+        self._own = own
+        self._rows = np.unique(np.linspace(0, len(queries) - 1, _SAMPLE).astype(np.int64))
+        self._self = gallery is None
+        exact = Search("cosine" if metric_of(queries) == "cosine" else "banded")
+        i, j, _ = exact.join(queries[self._rows], queries if gallery is None else gallery, radius)
+        self.pairs = self._keys(self._rows[i], j)
+        self.found = 0
+
+    def watched(self, blocks: Iterator[Pairs]) -> Iterator[Pairs]:
+        for block in blocks:
+            i, j, _ = block
+            mine = np.isin(i, self._rows) | (np.isin(j, self._rows) if self._self else False)
+            self.found += int(np.isin(self._keys(i[mine], j[mine]), self.pairs).sum())
+            yield block
+
+    def _keys(self, i: NDArray[Any], j: NDArray[Any]) -> NDArray[np.int64]:
+        """Each pair as one number; of a self-join each once, and none of a row with itself."""
+        low, high = i.astype(np.int64), j.astype(np.int64)
+        if self._self:
+            low, high = np.minimum(low, high), np.maximum(low, high)
+        if self._self or self._own:
+            other = low != high // (self._own or 1)
+            low, high = low[other], high[other]
+        return np.unique((low << 32) | high)
+
+
+def both(queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    queries, gallery = checked(queries, radius), checked(gallery, radius)
+    if metric_of(queries) != metric_of(gallery):
+        raise ValueError("queries and gallery are both bits, or both floats")
+    if queries.shape[1] != gallery.shape[1]:
+        unit = "bytes" if queries.dtype == np.uint8 else "numbers"
+        raise ValueError(f"queries of {queries.shape[1]} {unit}, gallery of {gallery.shape[1]}: widths must agree")
+    return queries, gallery
+
+
+def limit(codes: NDArray[Any], radius: float) -> float:
+    """The radius as back ends take it: of bits a whole number, else no more than there is."""
+    return int(radius) if metric_of(codes) == "hamming" else float(min(radius, FARTHEST))
+
+
+def checked(codes: NDArray[Any], radius: float) -> NDArray[Any]:
+    codes = np.asarray(codes)
+    floats = np.issubdtype(codes.dtype, np.floating) and codes.dtype.itemsize <= 8
+    if (codes.dtype != np.uint8 and not floats) or codes.ndim != 2 or codes.shape[1] == 0:
+        raise ValueError(
+            f"codes must be (n, bytes) uint8 or (n, d) floats of at most 64 bits, not {codes.shape} {codes.dtype}"
+        )
+    if len(codes) >= 2**31:
+        raise ValueError(f"{len(codes):,} codes are too many: no more than {2**31 - 1:,} are compared at once")
+    if not 0 <= radius < np.inf:
+        raise ValueError(f"the radius must not be negative, and is finite; it is {radius}")
+    if not floats and radius % 1:
+        raise ValueError(f"the radius of bits is a whole number, not {radius}")
+    for at in range(0, len(codes) if floats else 0, AT_ONCE):
+        some = codes[at : at + AT_ONCE]
+        if not np.isfinite(some).all():
+            raise ValueError("codes must be finite numbers")
+        if not some.any(axis=1).all():
+            raise ValueError("a code of zeros has no direction")
+    return codes

@@ -1,0 +1,447 @@
+"""Compiled loops of the banded join. Imported only when there is enough to compare.
+
+Every kernel releases the GIL and works on a range of its input, so plain threads share the work. A
+kernel that may find more pairs than its buffer holds returns how far it came.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.search.kernels.jit import compiled, fetch, popcount
+
+Words = NDArray[np.uint64]
+Index = NDArray[np.int64]
+
+
+# What these fill comes from numpy, which takes large pages for large arrays: looks into millions of codes depend on it.
+
+
+@compiled(inline="always")
+def bits_of(codes: Words, i: int, first: int, bits: int) -> Any:
+    """The `bits` bits from `first` on of a code."""
+    word, shift = first // 64, first % 64
+    value = codes[word, i] >> np.uint64(shift)
+    if shift + bits > 64:
+        value |= codes[word + 1, i] << np.uint64(64 - shift)
+    return value & np.uint64((1 << bits) - 1)
+
+
+@compiled()
+def bucket_keys(codes: Words, first: int, bits: int, keys: NDArray[np.int32]) -> None:
+    """The `bits` bits (at most 24) from `first` on of each code; codes `(words, n)`."""
+    for i in range(len(keys)):
+        keys[i] = np.int32(bits_of(codes, i, first, bits))
+
+
+@compiled()
+def bucket_sort(keys: NDArray[np.int32], starts: Index, rows: NDArray[np.int32]) -> None:
+    """Counting sort: where each bucket starts, one more entry at the end, and the rows in bucket order."""
+    starts[:] = 0
+    for i in range(len(keys)):
+        starts[keys[i] + 1] += 1
+    for k in range(len(starts) - 1):
+        starts[k + 1] += starts[k]
+    place = starts[:-1].copy()
+    for i in range(len(keys)):
+        rows[place[keys[i]]] = i
+        place[keys[i]] += 1
+
+
+@compiled()
+def gather(codes: Words, rows: NDArray[np.int32], out: Words) -> None:
+    """The codes of some rows."""
+    for word in range(codes.shape[0]):
+        for i in range(len(rows)):
+            out[word, i] = codes[word, rows[i]]
+
+
+@compiled()
+def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Index, slacks: Index, until: int) -> bool:
+    """True when an earlier band than `until` admits the pair, which is then counted there."""
+    for band in range(until):
+        mine, theirs = bits_of(a, i, firsts[band], widths[band]), bits_of(b, j, firsts[band], widths[band])
+        if popcount(mine ^ theirs) <= np.uint64(slacks[band]):
+            return True
+    return False
+
+
+TILE = 2048
+"""Codes that rows are compared with at once: with their distances they fit into the nearest cache."""
+
+AHEAD = 3
+"""Buckets that are asked for before they are needed."""
+
+TOGETHER = 4
+"""Rows that are looked at at once."""
+
+
+@compiled(inline="always")
+def least_in_one(a0: Any, a1: Any, a2: Any, a3: Any, codes: NDArray[np.uint64]) -> Any:
+    """The least distance of any of four codes to any of several, of one word."""
+    least = np.uint64(64)
+    for k in range(len(codes)):
+        code = codes[k]
+        one = min(popcount(a0 ^ code), popcount(a1 ^ code))
+        two = min(popcount(a2 ^ code), popcount(a3 ^ code))
+        least = min(least, min(one, two))
+    return least
+
+
+@compiled(inline="always")
+def least_in_two(a: Any, b: Any, c: Any, d: Any, x: NDArray[np.uint64], y: NDArray[np.uint64]) -> Any:
+    """The same in two words of each."""
+    least = np.uint64(128)
+    for k in range(len(x)):
+        one = min(popcount(a[0] ^ x[k]) + popcount(a[1] ^ y[k]), popcount(b[0] ^ x[k]) + popcount(b[1] ^ y[k]))
+        two = min(popcount(c[0] ^ x[k]) + popcount(c[1] ^ y[k]), popcount(d[0] ^ x[k]) + popcount(d[1] ^ y[k]))
+        least = min(least, min(one, two))
+    return least
+
+
+@compiled(inline="always")
+def distance_in_four(a: Any, v: Any, w: Any, x: Any, y: Any) -> Any:
+    """The distance of four words."""
+    return popcount(a[0] ^ v) + popcount(a[1] ^ w) + popcount(a[2] ^ x) + popcount(a[3] ^ y)
+
+
+@compiled(inline="always")
+def least_in_four(a: Any, b: Any, c: Any, d: Any, v: Any, w: Any, x: Any, y: Any) -> Any:
+    """The same in four words of each."""
+    least = np.uint64(256)
+    for k in range(len(v)):
+        one = min(distance_in_four(a, v[k], w[k], x[k], y[k]), distance_in_four(b, v[k], w[k], x[k], y[k]))
+        two = min(distance_in_four(c, v[k], w[k], x[k], y[k]), distance_in_four(d, v[k], w[k], x[k], y[k]))
+        least = min(least, min(one, two))
+    return least
+
+
+@compiled(inline="always")
+def least_of(left: Words, a0: int, a1: int, right: Words, b0: int, b1: int, words: tuple[int, ...]) -> Any:
+    """The least distance of any of the at most four codes `a0..a1` to any of `b0..b1` in one, two or four words.
+
+    Some codes behind `b1` are looked at too: a loop of whole vectors takes less time than one with a rest.
+    Of more words nothing is said. How many there are is part of the type, so each number has a loop of its own.
+    """
+    a, d = a0, a1 - 1
+    b, c = min(a0 + 1, d), min(a0 + 2, d)
+    end = min(b0 + (b1 - b0 + 15) // 16 * 16, right.shape[1])
+    v, w = words[0], words[-1]
+    least = np.uint64(0)
+    if len(words) == 1:
+        least = least_in_one(left[v, a], left[v, b], left[v, c], left[v, d], right[v, b0:end])
+    elif len(words) == 2:
+        least = least_in_two(
+            (left[v, a], left[w, a]),
+            (left[v, b], left[w, b]),
+            (left[v, c], left[w, c]),
+            (left[v, d], left[w, d]),
+            right[v, b0:end],
+            right[w, b0:end],
+        )
+    elif len(words) == 4:
+        x, y = words[len(words) // 3], words[len(words) // 2]
+        least = least_in_four(
+            (left[v, a], left[x, a], left[y, a], left[w, a]),
+            (left[v, b], left[x, b], left[y, b], left[w, b]),
+            (left[v, c], left[x, c], left[y, c], left[w, c]),
+            (left[v, d], left[x, d], left[y, d], left[w, d]),
+            right[v, b0:end],
+            right[x, b0:end],
+            right[y, b0:end],
+            right[w, b0:end],
+        )
+    return least
+
+
+_ALL = 5
+
+
+def words_that_tell(width: int, limit: int, first: int = 0) -> tuple[int, ...]:
+    """Words, from one on, in which codes drawn at random are hardly ever near: 1, 2, 4, or 5 that stand for more."""
+    enough = next((n for n in range(1, width) if 32 * n - 20 * n**0.5 > limit), width)
+    count = enough if enough < 3 else 4 if enough < 5 and width > 3 else _ALL
+    return tuple((first + n) % width for n in range(count))
+
+
+@compiled(inline="always")
+def distances_of(left: Words, a: int, right: Words, b0: int, b1: int, limit: np.uint64, out: Words) -> Any:
+    """Distances of one code to the codes `b0..b1`; False, with nothing said of them, when none is near.
+
+    Words are taken four at a time, so that sums stay in registers; after some it is looked whether any can
+    still be near.
+    """
+    width, size = left.shape[0], b1 - b0
+    to = out[:size]
+    least = np.uint64(0)
+    if width == 1:
+        code, bucket = left[0, a], right[0, b0:b1]
+        least = np.uint64(64)
+        for k in range(size):
+            d = popcount(code ^ bucket[k])
+            to[k] = d
+            least = min(least, d)
+        return least <= limit
+    to[:] = 0
+    word = 0
+    while word < width:
+        if word + 4 <= width:
+            c0, c1, c2, c3 = left[word, a], left[word + 1, a], left[word + 2, a], left[word + 3, a]
+            r0, r1 = right[word, b0:b1], right[word + 1, b0:b1]
+            r2, r3 = right[word + 2, b0:b1], right[word + 3, b0:b1]
+            least = np.uint64(1 << 30)
+            for k in range(size):
+                d = to[k] + popcount(c0 ^ r0[k]) + popcount(c1 ^ r1[k]) + popcount(c2 ^ r2[k]) + popcount(c3 ^ r3[k])
+                to[k] = d
+                least = min(least, d)
+            word += 4
+        else:
+            c0, r0 = left[word, a], right[word, b0:b1]
+            least = np.uint64(1 << 30)
+            for k in range(size):
+                d = to[k] + popcount(c0 ^ r0[k])
+                to[k] = d
+                least = min(least, d)
+            word += 1
+        if least > limit:
+            return False
+    return True
+
+
+@compiled()
+def banded(
+    left: Words,
+    left_starts: Index,
+    left_rows: NDArray[np.int32],
+    right: Words,
+    right_starts: Index,
+    right_rows: NDArray[np.int32],
+    masks: Index,
+    same: bool,
+    radius: int,
+    firsts: Index,
+    widths: Index,
+    slacks: Index,
+    band: int,
+    words: tuple[int, ...],
+    state: Index,
+    stop: int,
+    out_i: NDArray[np.int32],
+    out_j: NDArray[np.int32],
+    out_d: NDArray[np.int32],
+) -> int:
+    """Compare the buckets `state[0]..stop` of one band with the buckets whose key differs by a mask.
+
+    `masks` holds the key differences, 0 first. When `same`, each pair of buckets is met once. `state` is
+    (next bucket, next mask, next row of the left bucket, first of the right ones, 1 when done); returns the
+    number of pairs written. It returns early, to be called again, when the next pairs might not fit: the
+    buffers hold at least `TOGETHER` × `TILE`.
+    """
+    count = 0
+    limit = np.uint64(radius)
+    room = len(out_i)
+    distance = np.empty(TILE, np.uint64)
+    key, m, row, column = state[0], state[1], state[2], state[3]
+    while key < stop:
+        a0, a1 = left_starts[key], left_starts[key + 1]
+        if a0 == a1:
+            m = len(masks)
+        while m < len(masks):
+            other = key ^ masks[m]
+            b0, b1 = right_starts[other], right_starts[other + 1]
+            if b0 == b1 or (same and other < key):
+                m += 1
+                continue
+            diagonal = same and other == key
+            row = max(row, a0)
+            while row < a1:
+                last = min(row + (1 if diagonal or len(words) > 4 else TOGETHER), a1)
+                column = max(column, row + 1 if diagonal else b0)
+                while column < b1:
+                    end = min(column + TILE, b1)
+                    if diagonal or least_of(left, row, last, right, column, end, words) <= limit:
+                        if count + (last - row) * (end - column) > room:
+                            state[0], state[1], state[2], state[3] = key, m, row, column
+                            return count
+                        for a in range(row, last):
+                            if not distances_of(left, a, right, column, end, limit, distance):
+                                continue
+                            for b in range(column, end):
+                                d = distance[b - column]
+                                if d <= limit and not band_of_first(left, a, right, b, firsts, widths, slacks, band):
+                                    out_i[count], out_j[count], out_d[count] = left_rows[a], right_rows[b], d
+                                    count += 1
+                    column = end
+                row, column = last, 0
+            m += 1
+            row = 0
+        key, m = key + 1, 0
+    state[4] = 1
+    return count
+
+
+@compiled()
+def blocked(
+    left: Words,
+    right: Words,
+    same: bool,
+    radius: int,
+    words: tuple[int, ...],
+    state: Index,
+    stop: int,
+    out_i: NDArray[np.int32],
+    out_j: NDArray[np.int32],
+    out_d: NDArray[np.int32],
+) -> int:
+    """Compare rows `state[0]..stop` of `left` with all of `right` (only later ones when `same`), by tiles.
+
+    `state` is (next row of the chunk, where the tile begins, first row of the chunk, 0, 1 when done): each tile
+    is met by all rows of a chunk while it is in the cache. Returns as `banded` does.
+    """
+    n, room, count = right.shape[1], len(out_i), 0
+    limit = np.uint64(radius)
+    together = 1 if len(words) > 4 else TOGETHER
+    distance = np.empty(TILE, np.uint64)
+    row, column, chunk = state[0], state[1], state[2]
+    while chunk < stop:
+        chunk_end = min(chunk + 256, stop)
+        while column < n:
+            end = min(column + TILE, n)
+            row = max(row, chunk)
+            while row < chunk_end:
+                last = min(row + together, chunk_end)
+                if same and end <= row + 1:
+                    break
+                if least_of(left, row, last, right, column, end, words) <= limit:
+                    if count + (last - row) * (end - column) > room:
+                        state[0], state[1], state[2] = row, column, chunk
+                        return count
+                    for a in range(row, last):
+                        if not distances_of(left, a, right, column, end, limit, distance):
+                            continue
+                        for b in range(max(column, a + 1) if same else column, end):
+                            d = distance[b - column]
+                            if d <= limit:
+                                out_i[count], out_j[count], out_d[count] = a, b, d
+                                count += 1
+                row = last
+            column, row = end, 0
+        chunk = chunk_end
+        row, column = 0, (chunk // TILE * TILE if same else 0)
+    state[4] = 1
+    return count
+
+
+@compiled()
+def order_of(i: NDArray[np.int32], j: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The order by `i` then `j` of at least one pair: counted by `i`, then each row's pairs by `j`."""
+    low = i.min()
+    starts, order = np.empty(np.int64(i.max()) - low + 2, np.int64), np.empty(len(i), np.int32)
+    bucket_sort(i - low, starts, order)
+    for row in range(len(starts) - 1):
+        begin, end = starts[row], starts[row + 1]
+        if end - begin > 1:
+            mine = order[begin:end].copy()
+            order[begin:end] = mine[np.argsort(j[mine], kind="mergesort")]
+    return order
+
+
+@compiled(inline="always")
+def keep(found: Index, distances: NDArray[np.int32], row: int, distance: int) -> None:
+    """Put a row where it belongs among others, nearest first; the last goes."""
+    place = len(found) - 1
+    while place and distances[place - 1] > distance:
+        distances[place], found[place] = distances[place - 1], found[place - 1]
+        place -= 1
+    distances[place], found[place] = distance, row
+
+
+@compiled()
+def nearest(
+    left: Words,
+    right: Words,
+    same: bool,
+    words: tuple[int, ...],
+    start: int,
+    stop: int,
+    found: Index,
+    distances: NDArray[np.int32],
+) -> None:
+    """Put the nearest codes of `right` into the rows `start..stop` of `found`, with their distances, nearest first.
+
+    `found` and `distances` `(n, k)` hold what is farther than any code at first. When `same`, a row is not
+    compared with itself. Of equally near ones the first stay. By `words` it is seen which rows have none near.
+    """
+    n, k = right.shape[1], found.shape[1]
+    distance = np.empty(TILE, np.uint64)
+    chunk = start
+    while chunk < stop:
+        chunk_end = min(chunk + 256, stop)
+        for column in range(0, n, 256):  # small, since tiles with something near are looked through
+            end = min(column + 256, n)
+            row = chunk
+            while row < chunk_end:
+                last = min(row + (1 if len(words) > 4 else TOGETHER), chunk_end)
+                worst = distances[row:last, k - 1].max()
+                if worst and least_of(left, row, last, right, column, end, words) < np.uint64(worst):
+                    for a in range(row, last):
+                        worst = distances[a, k - 1]
+                        if worst and distances_of(left, a, right, column, end, np.uint64(worst - 1), distance):
+                            for b in range(column, end):
+                                if distance[b - column] < np.uint64(distances[a, k - 1]) and not (same and b == a):
+                                    keep(found[a], distances[a], b, np.int32(distance[b - column]))
+                row = last
+        chunk = chunk_end
+
+
+@compiled()
+def probe(
+    queries: Words,
+    codes: Words,
+    starts: Index,
+    rows: NDArray[np.int32],
+    masks: Index,
+    radius: int,
+    firsts: Index,
+    widths: Index,
+    slacks: Index,
+    band: int,
+    state: Index,
+    stop: int,
+    out_i: NDArray[np.int32],
+    out_j: NDArray[np.int32],
+    out_d: NDArray[np.int32],
+) -> int:
+    """Compare each query with the buckets of one band whose key differs from its own by a mask.
+
+    `state` is (next query, next mask, first code there, 0, 1 when done); returns as `banded` does.
+    """
+    count, room, limit = 0, len(out_i), np.uint64(radius)
+    distance = np.empty(TILE, np.uint64)
+    query, m, column = state[0], state[1], state[2]
+    while query < stop:
+        key = np.int64(bits_of(queries, query, firsts[band], widths[band]))
+        while m < len(masks):
+            fetch(starts, key ^ masks[min(m + 2 * AHEAD, len(masks) - 1)])
+            ahead = key ^ masks[min(m + AHEAD, len(masks) - 1)]
+            for b in range(starts[ahead], min(starts[ahead + 1], starts[ahead] + TILE), 8):
+                fetch(codes[0], b)
+            b1 = starts[(key ^ masks[m]) + 1]
+            column = max(column, starts[key ^ masks[m]])
+            while column < b1:
+                end = min(column + TILE, b1)
+                if count + end - column > room:
+                    state[0], state[1], state[2] = query, m, column
+                    return count
+                if distances_of(queries, query, codes, column, end, limit, distance):
+                    for b in range(column, end):
+                        d = distance[b - column]
+                        if d <= limit and not band_of_first(queries, query, codes, b, firsts, widths, slacks, band):
+                            out_i[count], out_j[count], out_d[count] = query, rows[b], d
+                            count += 1
+                column = end
+            m, column = m + 1, 0
+        query, m = query + 1, 0
+    state[4] = 1
+    return count

@@ -1,0 +1,96 @@
+"""Words as images on white, and images put together, with the font that comes with Pillow."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from PIL import Image, ImageDraw, ImageFont
+
+from twinpix.text import printable
+from twinpix.ui import figure
+
+Colour = tuple[int, int, int]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")  # for names in other letters
+_NONE = "\uffff"  # no font has it
+_LONGEST = 160  # characters of a name on one line
+
+
+def words(text: str, width: int, size: int, colour: Colour) -> Image.Image:
+    """Words in as many lines as they need."""
+    text = printable(text).replace("×", "x")  # the font has no such sign
+    font = _font(size, text)
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    step = round(1.35 * size)
+    wide = min(width, max(round(font.getlength(line)) for line in lines) + 2)
+    out = Image.new("RGB", (wide, step * len(lines)), "white")
+    pen = ImageDraw.Draw(out)
+    for at, line in enumerate(lines):
+        pen.text((0, at * step), line, colour, font)
+    return out
+
+
+def badge(text: str, colour: Colour) -> Image.Image:
+    """White words on a colour."""
+    font = _font(20, text)
+    out = Image.new("RGB", (round(font.getlength(text)) + 24, 36), "white")
+    pen = ImageDraw.Draw(out)
+    pen.rounded_rectangle((0, 0, out.width - 1, out.height - 1), 7, fill=colour)
+    pen.text((out.width // 2, out.height // 2), text, "white", font, anchor="mm")
+    return out
+
+
+def fitting(name: str, width: int, size: int) -> str:
+    """A name on one line, its middle left out where it is too long."""
+    font = _font(size, printable(name))
+    shorter = (figure.shortened(name, length) for length in range(_LONGEST, 0, -1))
+    return next((short for short in shorter if font.getlength(short) <= width), "")
+
+
+def stacked(images: Sequence[Image.Image], width: int, gap: int) -> Image.Image:
+    """Images below each other."""
+    out = Image.new("RGB", (width, sum(image.height for image in images) + gap * (len(images) - 1)), "white")
+    y = 0
+    for image in images:
+        out.paste(image, (0, y))
+        y += image.height + gap
+    return out
+
+
+def beside(images: Sequence[Image.Image], gap: int) -> Image.Image:
+    """Images beside each other, their middles on one line."""
+    width = sum(image.width for image in images) + gap * (len(images) - 1)
+    out = Image.new("RGB", (width, max(image.height for image in images)), "white")
+    x = 0
+    for image in images:
+        out.paste(image, (x, (out.height - image.height) // 2))
+        x += image.width + gap
+    return out
+
+
+def _font(size: int, text: str) -> Font:
+    """The font that comes with Pillow; for letters that it lacks one of the system's, if there is one."""
+    return next((font for font in _fonts(size) if _has(font, text)), _fonts(size)[0])
+
+
+@cache
+def _fonts(size: int) -> tuple[Font, ...]:
+    fonts: list[Font] = [ImageFont.load_default(size)]
+    for name in _FONTS:
+        try:
+            fonts.append(ImageFont.truetype(name, size))
+        except OSError:
+            continue
+    return tuple(fonts)
+
+
+def _has(font: Font, text: str) -> bool:
+    """True when a font has all letters of a text."""
+    nothing = bytes(font.getmask(_NONE))
+    return all(letter == " " or bytes(font.getmask(letter)) != nothing for letter in set(text))

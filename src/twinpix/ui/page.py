@@ -1,0 +1,110 @@
+"""One self-contained page of a report: every group with thumbnails, filters, failures; nothing is fetched.
+
+The page holds the facts of all groups as JSON and the thumbnails as text, a chunk of groups an element. The
+browser makes elements only for the groups in view, and splits a chunk of thumbnails when one of it comes
+into view.
+"""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from itertools import islice
+from typing import Any
+
+from twinpix import outputs
+from twinpix.act.validate import Places
+from twinpix.model import Group, Report, shown
+from twinpix.report.text import summary
+from twinpix.text import bytes_text, plural, printable
+from twinpix.ui.thumbnails import Missing, Thumbnails, share
+
+_CHUNK = 50  # groups
+_AT_ONCE = 20 * _CHUNK  # whose thumbnails are in memory; processes are started once for so many
+_SIDES = ((3_000, 160), (15_000, 112), (60_000, 80))  # pixels of a thumbnail, by number of members
+_LEAST = 64
+_OUTSIDE = Missing("outside the folders that were scanned")
+_SHOWN = 60  # members of a group with a thumbnail
+
+
+PAGE = outputs.Kind("page of twinpix", lambda file: b'<meta name="generator" content="twinpix">' in file.read(1 << 10))
+
+
+def write_page(report: Report, path: str, workers: int = 0, *, force: bool = False) -> None:
+    """Write the page of a report; paths of images start from the report's `base`.
+
+    Raises `OutputError` when it cannot be written, `UsageError` for a file that is no page of twinpix unless `force`
+    is given; the file that was there before stays then. An image outside the folders of the report is not shown.
+    """
+    outputs.write(path, (part.encode("utf-8", "replace") for part in _parts(report, workers)), PAGE, force=force)
+
+
+def _parts(report: Report, workers: int) -> Iterator[str]:
+    template = files("twinpix.ui").joinpath("page.html").read_text(encoding="utf-8")
+    head, tail = template.split("<!--DATA-->")
+    count = sum(min(_SHOWN, len(group.members)) for group in report.groups)
+    side = next((side for most, side in _SIDES if count <= most), _LEAST)
+    places = Places(report)
+    yield head
+    yield _script("facts", {"chunk": _CHUNK, "side": side, **_facts(report)})
+    yield _script("groups", [_group(group) for group in report.groups])
+    groups = iter(report.groups)
+    number = 0
+    while some := list(islice(groups, _AT_ONCE)):
+        made = share(Thumbnails(side), filter(None, _paths(some, places)), workers) | {"": _OUTSIDE}
+        for start in range(0, len(some), _CHUNK):
+            yield f'<script type="text/plain" id="thumbs-{number}">\n'
+            yield from _thumbs(some[start : start + _CHUNK], places, made)
+            yield "</script>\n"
+            number += 1
+    yield tail
+
+
+def _script(name: str, value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>\n'
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    return {
+        "title": " ".join(map(printable, report.roots[:3])) + (" …" if len(report.roots) > 3 else ""),
+        "summary": summary(report).splitlines()[0],
+        "how": f"{report.spec}, radius {shown(report.radius)}, {report.link}, {report.created}",
+        "radius": report.radius,
+        "unit": report.unit,
+        "failures": [[printable(f.path), f.stage, f.error] for f in report.failures],
+        "guarded": [printable(item.path) for item in report.guarded],
+        "damaged": [printable(name) for name in report.damaged],
+        "similar": [[printable(pair.a), printable(pair.b)] for pair in report.similar],
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    """What the page shows of a group; members as arrays, which take half of what objects would."""
+    pairs = {match.b: match for match in group.matches if match.a == group.keeper}
+    members = []
+    for member in group.members:
+        pair = pairs.get(member.path)
+        keeps = member.path == group.keeper
+        how = "keep" if keeps else pair.relation if pair else "linked through another"
+        marks = [word for word, on in (("damaged", member.damaged), ("stays", member.protected and not keeps)) if on]
+        facts = f"{member.width}×{member.height}, {bytes_text(member.size)}"
+        row = [printable(member.path), how, pair.distance if pair and pair.distance is not None else -1, facts, marks]
+        members.append([*row, pair.detail] if pair and pair.detail else row)
+    head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
+    return {"head": head, "reason": group.reason, "members": members, "shown": min(_SHOWN, len(group.members))}
+
+
+def _thumbs(groups: list[Group], places: Places, made: Mapping[str, bytes | Missing]) -> Iterator[str]:
+    """A line a member: base64 of its JPEG, or `!` and why there is none."""
+    for path in _paths(groups, places):
+        image = made[path]
+        if isinstance(image, Missing):
+            yield "!" + " ".join(image.reason.replace("<", "‹").split()) + "\n"
+        else:
+            yield base64.b64encode(image).decode() + "\n"
+
+
+def _paths(groups: list[Group], places: Places) -> Iterator[str]:
+    """The absolute path of each member that is shown, "" for one outside the report's folders."""
+    return (places.of(member.path) for group in groups for member in group.members[:_SHOWN])

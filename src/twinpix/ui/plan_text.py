@@ -1,0 +1,172 @@
+"""A plan, and what became of it, in words."""
+
+import os
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator
+
+from twinpix.act import actions
+from twinpix.act.apply import STOPPED, Outcome
+from twinpix.errors import Exit, SkipKind
+from twinpix.formats import claims_image
+from twinpix.model import Left, Plan, Unit
+from twinpix.report.json import dumps
+from twinpix.report.text import how
+from twinpix.text import bytes_text, plural, printable
+from twinpix.ui.program import program
+
+_SHOWN = 20  # files left alone that are spelled out after an act
+
+
+def shown(path: str, here: str = "") -> str:
+    """A path as short as it can be written from here."""
+    return printable(path.removeprefix(here or f"{os.getcwd()}{os.sep}"))
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """The plan: of each group what stays and why, what goes and how it differs; then what is left alone, and a sum."""
+    action, here = actions.of(plan), f"{os.getcwd()}{os.sep}"
+    if action.on == "kept":
+        for unit in plan.units:
+            yield from _unit(unit, plan, action, here)
+    else:
+        yield from _groups(plan, action, here)
+    loose = [left for left in plan.left if not left.group]
+    for left in loose:
+        yield f"left  {shown(left.path, here)}: {printable(left.reason)}"
+    if others := len(plan.left) - len(_told(plan)):
+        what = "is" if others == 1 else "are"
+        yield f"{plural(others, 'duplicate')} {what} not the same bytes as what stays: --move and --trash take those"
+    if held := sum(left.kind is SkipKind.WITH_COMPANION for left in plan.left):
+        what = "stays for its companion files" if held == 1 else "stay for their companion files"
+        yield f"{plural(held, 'duplicate')} {what}: --sidecars all takes both, --sidecars keep the image alone"
+    yield from _uncopied(plan)
+    yield _sum(plan, action)
+
+
+def _groups(plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
+    verb = action.verb
+    rows: dict[int, list[str]] = defaultdict(list)
+    for stay in (stay for stay in plan.stays if not stay.companion):
+        rows[stay.group].append(f"  {'keep':{len(verb)}}  {shown(stay.path, here)}  ({printable(stay.reason)})")
+    untouched = set(rows)
+    for unit in plan.units:
+        rows[unit.group] += _unit(unit, plan, action, here)
+        untouched.discard(unit.group)
+    for left in _told(plan):
+        rows[left.group].append(f"  {'left':{len(verb)}}  {shown(left.path, here)}: {printable(left.reason)}")
+        untouched.discard(left.group)
+    for number in sorted(rows.keys() - untouched - {0}):
+        yield f"Group {number}"
+        yield from rows[number]
+        yield ""
+
+
+def _told(plan: Plan) -> list[Left]:
+    """What is left alone for a reason of its own; that links are made of equal bytes only is said once."""
+    return [left for left in plan.left if left.kind is not SkipKind.OTHER_BYTES]
+
+
+def _unit(unit: Unit, plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
+    first, *others = unit.steps
+    verb, size, words = action.verb, bytes_text(first.facts.size), _how(unit, plan, action)
+    told = f"{size}, {printable(words)}" if words else size
+    where = f"  -> {shown(first.target, here)}" if first.target else ""
+    yield f"  {verb:4}  {shown(first.path, here)}  ({told}){where}"
+    for step in others:
+        yield f"  {'':{max(4, len(verb))}}  with {shown(step.path, here)}"
+
+
+def _how(unit: Unit, plan: Plan, action: actions.Action) -> str:
+    """How a duplicate differs from the keeper, or why an image is copied though it is no keeper; in words."""
+    if action.on == "kept" or not unit.group:
+        return unit.reason
+    return how(unit.match, in_bits=plan.unit == "bits")
+
+
+def _uncopied(plan: Plan) -> Iterator[str]:
+    if count := sum(left.kind is SkipKind.NOT_COPIED for left in plan.left):
+        what = "is" if count == 1 else "are"
+        yield f"{plural(count, 'file')} {what} not copied: see to them before you remove what was scanned"
+
+
+def _sum(plan: Plan, action: actions.Action) -> str:
+    count, size = len(plan.steps), bytes_text(plan.bytes)
+    what = plural(count, "file") + (f" ({_parts(plan)})" if _parts(plan) else "")
+    parts = [f"{what} to {action.verb}, {size}" + (" to free" if action.frees and count else "")]
+    if plan.already:
+        parts.append(f"{plural(plan.already, 'image')} dealt with before")
+    if plan.left:
+        parts.append(f"{plural(len(plan.left), 'file')} left alone")
+    return "; ".join(parts)
+
+
+def _parts(plan: Plan) -> str:
+    """How many of the files are images and how many go along with one; "" when all are images."""
+    images = sum(claims_image(step.path) for step in plan.steps)
+    others = len(plan.steps) - images
+    return f"{plural(images, 'image')} and {plural(others, 'companion file')}" if others else ""
+
+
+def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
+    """What was done, what was not and why, and how to take it back."""
+    action = actions.of(plan)
+    parts = f" ({_parts(plan)})" if outcome.done == len(plan.steps) and _parts(plan) else ""
+    told = f"{plural(outcome.done, 'file')} {action.done}{parts}, {bytes_text(outcome.bytes)}"
+    yield told if outcome.done else "nothing was done"
+    yield from left_alone(outcome.left[len(plan.left) :])
+    yield from _uncopied(plan)
+    if outcome.stopped:
+        yield outcome.stopped
+    if outcome.done and not action.permanent:
+        yield f"to undo: {program()} undo {shlex.quote(_argument(outcome.journal))}"
+
+
+def _argument(path: str) -> str:
+    """A path as a command takes it."""
+    name = shown(path)
+    return os.path.join(os.curdir, name) if name.startswith("-") else name
+
+
+def left_alone(rows: list[Left]) -> Iterator[str]:
+    for row in rows[:_SHOWN]:
+        yield f"left  {shown(row.path)}: {printable(row.reason)}"
+    if len(rows) > _SHOWN:
+        yield f"… and {len(rows) - _SHOWN:,} more"
+
+
+def as_json(plan: Plan, outcome: Outcome | None = None) -> str:
+    """A plan, and what became of it, for programs; paths are absolute."""
+    action = actions.of(plan)
+    value = {
+        "action": plan.action,
+        "options": plan.options,
+        "files": len(plan.steps),
+        "bytes": plan.bytes,
+        "dealt_with_before": plan.already,
+        "keep": [{"group": stay.group, "path": stay.path, "reason": stay.reason} for stay in plan.stays],
+        "units": [
+            {
+                "group": unit.group,
+                "how": _how(unit, plan, action),
+                "relation": unit.match.relation if unit.match else None,
+                "distance": unit.match.distance if unit.match else None,
+                "files": [{"path": step.path, "size": step.facts.size, "target": step.target} for step in unit.steps],
+            }
+            for unit in plan.units
+        ],
+        "left": [left._asdict() for left in (outcome or plan).left],
+    }
+    if outcome is not None:
+        done = {"files": outcome.done, "bytes": outcome.bytes, "stopped": outcome.stopped, "journal": outcome.journal}
+        value["done"] = done
+    return dumps(value)
+
+
+def exit_code(outcome: Outcome) -> Exit:
+    if outcome.stopped == STOPPED:
+        return Exit.INTERRUPTED
+    if outcome.stopped or any(left.refused for left in outcome.left):
+        return Exit.REFUSED
+    uncopied = any(left.kind is SkipKind.NOT_COPIED for left in outcome.left)
+    return Exit.SOME_FAILED if uncopied else Exit.DONE

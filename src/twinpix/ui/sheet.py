@@ -1,0 +1,57 @@
+"""A group on one sheet: every member, the one that stays framed."""
+
+import math
+import os
+from typing import TYPE_CHECKING
+
+from twinpix.model import Group, Match, Member
+from twinpix.report import differs
+from twinpix.text import bytes_text, plural
+from twinpix.ui import figure
+from twinpix.ui.thumbnails import Missing, look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS, _SHOWN = 4, 40
+
+
+def group_sheet(group: Group, base: str = "", *, in_bits: bool = True) -> "Figure":
+    """All members of a group (the first forty), with name, relation, distance, size.
+
+    Paths start from `base`; a distance of 0, which bits and cosines have in common, is said as `in_bits` of the report.
+    """
+    shown = group.members[:_SHOWN]
+    columns = min(_COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    out = figure.new(max(6.4, 2.9 * columns), 0.8 + 3.1 * rows)
+    more = f", {len(group.members) - _SHOWN} more not shown" if len(group.members) > _SHOWN else ""
+    title = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
+    out.suptitle(f"{title}{more}", x=0.01, ha="left", fontsize=12)
+    pairs = {match.b: match for match in group.matches if match.a == group.keeper}
+    for at, member in enumerate(shown):
+        how = f"keep: {group.reason}" if member.path == group.keeper else _how(member, pairs.get(member.path), in_bits)
+        _cell(out.add_subplot(rows, columns, at + 1), member, member.path == group.keeper, how, base)
+    return out
+
+
+def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> None:
+    image = look(os.path.join(base, member.path), 360)
+    if isinstance(image, Missing):
+        axes.text(0.5, 0.5, f"cannot be shown:\n{image.reason}", ha="center", va="center", wrap=True, color="#666666")
+        axes.set_aspect(0.75)
+    else:
+        axes.imshow(image)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set(visible=keeps, color=figure.KEPT, linewidth=4)
+    size = f"{member.width}×{member.height}, {bytes_text(member.size)}"
+    name = figure.shortened(os.path.basename(member.path), 34).replace("$", r"\$")
+    axes.set_xlabel(f"{name}\n{figure.shortened(how, 38)}\n{size}", fontsize=9, color="black", loc="left")
+
+
+def _how(member: Member, pair: Match | None, in_bits: bool) -> str:
+    how = differs(pair, in_bits=in_bits) if pair else "linked through another"
+    return how + (", stays" if member.protected else "") + (", damaged" if member.damaged else "")

@@ -1,0 +1,1 @@
+"""What two aligned images show: blocks that agree, overlays, print, exclusive content."""

@@ -1,0 +1,1 @@
+"""Photometric differences of two aligned images: tone curves, inversion, blur, flat areas."""
