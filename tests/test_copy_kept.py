@@ -88,6 +88,9 @@ def test_groups_that_were_not_decided_are_told(tmp_path: Path) -> None:
     plan = twinpix.plan(photos(tmp_path), "copy:to=out", choices={})
     left = {os.path.basename(os.path.dirname(row.path)) for row in plan.left if row.reason.startswith("is not copied")}
     assert left == {"a", "b"}
+    assert {row.reason for row in plan.left if row.path.endswith("/1.jpg")} == {
+        "is not copied: nothing was decided about its group"
+    }
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import xxhash
 from PIL import Image
 
+from drawings import draw
 from imgdupes_cases import FOLDER, Case, cases, draw_folder, shape
 from test_cli import run as run_twinpix
 from twinpix.compat.imgdupes import Options, deleting, hashing, running
@@ -215,7 +218,7 @@ def decisions(options: Options, monkeypatch: pytest.MonkeyPatch, typed: str = ""
     """What the dialogue has deleted: what stays and what goes of each set."""
     made: list[tuple[list[str], list[str]]] = []
 
-    def delete(kept: Sequence[hashing.Image], gone: Sequence[hashing.Image]) -> dict[str, str]:
+    def delete(kept: Sequence[hashing.Image], gone: Sequence[hashing.Image], folder: str | None) -> dict[str, str]:
         made.append(([image.path for image in kept], [image.path for image in gone]))
         return {}
 
@@ -312,7 +315,7 @@ def test_what_was_deleted_is_logged(copies: Path, monkeypatch: pytest.MonkeyPatc
     assert Path(name).read_text() == "in/0 small.png\nin/2 small.png\n"
     Path(name).unlink()
 
-    def delete(kept: Sequence[hashing.Image], gone: Sequence[hashing.Image]) -> dict[str, str]:
+    def delete(kept: Sequence[hashing.Image], gone: Sequence[hashing.Image], folder: str | None) -> dict[str, str]:
         if kept[0].path == "in/2.png":
             raise KeyboardInterrupt
         return {}
@@ -340,24 +343,113 @@ def test_none_and_yes_delete_the_last_copy_too(copies: Path) -> None:
     assert (copies / "in" / "2.png").exists()
 
 
+def image_of(path: str, **changes: object) -> hashing.Image:
+    """What is known of a file once its hash is made."""
+    data, status = Path(path).read_bytes(), os.stat(path)
+    digest = xxhash.xxh3_128_hexdigest(data)
+    return hashing.Image(path, status.st_size, status.st_mtime_ns, 8, 8, False, digest)._replace(**changes)  # type: ignore[arg-type]
+
+
 def test_what_changed_meanwhile_is_left(copies: Path) -> None:
-    status = (copies / "in/0.png").stat()
-    image = hashing.Image("in/0.png", status.st_size, status.st_mtime_ns, 8, 8, False)
-    other = image._replace(path="in/0 small.png")
-    assert deleting.delete([image], [other]) == {"in/0 small.png": "was changed since its hash was made"}
-    assert deleting.delete([other], [image]) == {
-        "in/0.png": "what would stay, in/0 small.png, was changed since its hash was made"
-    }
+    image, other = image_of("in/0.png"), image_of("in/0 small.png", mtime_ns=1)
+    assert deleting.delete([image], [other], "in") == {"in/0 small.png": "was changed since it was scanned"}
+    (why,) = deleting.delete([other], [image], "in").values()
+    assert why.endswith("in/0 small.png, was changed since it was scanned: nothing of this group goes")
+    assert deleting.delete([], [other], "in") == {"in/0 small.png": "was changed since it was scanned"}
     os.link("in/0.png", "in/again.png")
-    assert deleting.delete([image], [image._replace(path="in/again.png")]) == {
-        "in/again.png": "is another name of one that stays"
+    again = image._replace(path="in/again.png")
+    assert deleting.delete([image], [again], None) == {
+        "in/again.png": f"is another name of {os.path.realpath('in/0.png')}"
     }
     assert (copies / "in/0.png").exists()
     assert (copies / "in/0 small.png").exists()
 
 
+@pytest.mark.parametrize("keep", [["in/0.png"], []], ids=["one stays", "every copy goes"])
+def test_another_image_of_the_same_size_and_time_is_left(keep: list[str], copies: Path) -> None:
+    """Put there while the question was open: what was shown is deleted, and nothing else."""
+    Path("in/other.bmp").write_bytes(b"B" * 500)
+    shown = image_of("in/other.bmp")
+    Path("in/other.bmp").write_bytes(b"C" * 500)
+    os.utime("in/other.bmp", ns=(shown.mtime_ns, shown.mtime_ns))
+    assert list(deleting.delete([image_of(name) for name in keep], [shown], "in")) == ["in/other.bmp"]
+    assert Path("in/other.bmp").read_bytes() == b"C" * 500
+
+
+def saved(path: str, image: Image.Image, **options: Any) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+
+
+def test_what_was_compared_in_part_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("a", 1), ("b", 2)):
+        saved(
+            f"in/{name}.tif",
+            draw("portrait", 5, (320, 240)),
+            save_all=True,
+            append_images=[draw("street", seed, (320, 240))],
+        )
+    done = run("-dN", "in", "phash", "4")
+    assert done.returncode == 3
+    assert "has 2 frames or pages, of which only the first was compared" in done.stderr
+    assert sorted(os.listdir("in")) == ["a.tif", "b.tif"]
+
+
+def test_one_of_two_that_may_be_damaged_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved("in/intact.bmp", draw("street", 5, (320, 240)))
+    data = bytearray(Path("in/intact.bmp").read_bytes())
+    data[20_000:20_512] = bytes(range(256)) * 2
+    Path("in/a damaged.bmp").write_bytes(data)
+    done = run("-dN", "in", "phash", "4")
+    assert done.returncode == 3
+    assert "one of the two is damaged" in done.stderr
+    assert len(os.listdir("in")) == 2
+
+
+def test_masks_companions_and_waste_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `resolve` leaves them: a mask stays with its image, an image with its companion files."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(3):
+        saved(f"set/images/{number}.jpg", draw("street", number, (320, 240)))
+        saved(
+            f"set/masks/{number}.png",
+            draw("portrait", 9, (320, 240)).point(lambda level, n=number: min(255, level + n)),
+        )
+    saved("live/a/IMG_1.jpg", draw("street", 7, (320, 240)), quality=95)
+    saved("live/b/IMG_1.jpg", draw("street", 7, (320, 240)), quality=80)
+    Path("live/b/IMG_1.MOV").write_bytes(b"a film")
+    saved("data/files/deer.jpg", draw("street", 8, (320, 240)), quality=80)
+    saved("data/files_trashbin/deer.jpg", draw("street", 8, (320, 240)), quality=95)
+    before = sorted(map(str, Path().rglob("*.*")))
+    for folder in ("set", "live", "data"):
+        done = run("-rdN", "--no-subdir-warning", folder, "phash", "4")
+        assert done.returncode == 3, folder
+        assert "[-]" not in done.stdout
+    assert sorted(map(str, Path().rglob("*.*"))) == before
+
+
+def test_what_a_killed_run_set_aside_is_mended_by_the_next(copies: Path) -> None:
+    script = """
+import os, signal, sys
+from twinpix.act import filesystem
+def die(old, path): os.kill(os.getpid(), signal.SIGKILL)
+filesystem._unlink = die
+from twinpix.cli import main
+main()
+"""
+    words = [sys.executable, "-c", script, "imgdupes", "-dN", "in", "phash", "4"]
+    assert subprocess.run(words, capture_output=True, timeout=120).returncode == -9
+    assert any(name.startswith(".twinpix-") for name in os.listdir("in"))
+    assert run("-dN", "in", "phash", "4").returncode == 0
+    assert not any(name.startswith(".twinpix-") for name in os.listdir("in"))
+    assert (copies / "in" / "0.png").exists()
+    assert not (copies / "in" / "0 small.png").exists()
+
+
 def test_what_could_not_be_deleted_shows_in_the_exit_code(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "delete", lambda kept, gone: {gone[0].path: "permission denied"})
+    monkeypatch.setattr(running, "delete", lambda kept, gone, folder: {gone[0].path: "permission denied"})
     assert running.run(asked(noprompt=True)) == 3
     assert running.run(asked(noprompt=True, dry_run=True)) == 0
 

@@ -76,6 +76,42 @@ def test_no_output_replaces_a_foreign_file(name: str, photos: Path, report: Path
     assert again.returncode == 0, again.stderr
 
 
+NOTES = {
+    "images.txt": "12 images (Rome, May 2019) that grandma wants printed:\nIMG_1, IMG_7\n",
+    "groups.txt": "Group 1: 5 mice, drug A\nGroup 2: 5 mice, placebo\n",
+    "places.json": json.dumps([{"location": "Paris", "visited": 2009}], indent=1),
+    "coco.json": json.dumps({"images": [{"id": 1}], "annotations": [], "categories": ["a"]}),
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_what_only_begins_like_an_output_is_foreign(name: str, photos: Path, tmp_path: Path) -> None:
+    victim = tmp_path / name
+    victim.write_text(NOTES[name])
+    if name == "coco.json":
+        with pytest.raises(UsageError, match="exists and is no"):
+            save_json({"a.jpg": ["b.jpg"]}, str(victim))
+    elif name == "places.json":
+        assert run("dedupe-dump", photos, "-e", "-o", victim).returncode == 2
+    else:
+        assert run("find", photos, "-o", victim).returncode == 2
+    assert victim.read_text() == NOTES[name]
+
+
+def test_results_replace_results(photos: Path, tmp_path: Path) -> None:
+    for result in ({"a.jpg": ["b.jpg"]}, {"a.jpg": [["b.jpg", 0.9]]}, ["a.jpg"], {"a.jpg": "0123456789abcdef"}, []):
+        save_json(result, str(tmp_path / "result.json"))
+    for name in ("report.txt", "list.json"):
+        words = ["find", photos] if name == "report.txt" else ["dedupe-dump", photos, "-e"]
+        for _ in range(2):
+            assert run(*words, "-o", tmp_path / name).returncode == 0
+    for photo in photos.iterdir():
+        photo.unlink()
+    (photos / "a.png").write_bytes(b"no image")
+    for _ in range(2):
+        assert run("find", photos, "-o", tmp_path / "report.txt").returncode == 0
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".npz"])
 def test_codes_replace_codes_only(suffix: str, photos: Path, tmp_path: Path) -> None:
     path = tmp_path / f"codes{suffix}"

@@ -16,6 +16,7 @@ from twinpix.act.lock import acting
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, UsageError
 from twinpix.model import Left, Match, Plan, Report
+from twinpix.ui import plan_text
 
 pytestmark = pytest.mark.usefixtures("_here")
 
@@ -553,3 +554,32 @@ def test_every_action_can_be_made_again_from_its_options() -> None:
         assert made.verb
         assert made.done
         assert made.on in ("discards", "kept")
+
+
+@pytest.mark.parametrize("action", ["--delete", "--move=out", "--symlink"])
+def test_a_file_that_symbolic_links_lead_to_stays(
+    action: str, tmp_path: Path, picture: Callable[..., Image.Image], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An earlier run has made the link, whose undo needs what it leads to; a link in its place is led on by it."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    picture(1).save(photos / "large.png")
+    (photos / "a.png").write_bytes((photos / "large.png").read_bytes())
+    (photos / "b.png").symlink_to("a.png")
+    found = twinpix.find(photos, store=None, keep="path:*large*,path")
+    assert found.symlinks == {str(photos / "a.png"): [str(photos / "b.png")]}
+    found.save(tmp_path / "r.json")
+    assert twinpix.Report.load(tmp_path / "r.json") == found
+    assert run(["resolve", str(tmp_path / "r.json"), action, "--apply", "--yes"]) == 0
+    told = capfd.readouterr().out
+    assert ("b.png leads to it, and would lead nowhere" in told) == (action != "--symlink")
+    assert (photos / "b.png").read_bytes() == (photos / "large.png").read_bytes()
+
+
+def test_images_without_a_suffix_are_counted_as_images(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    for name in ("1", "2", "3.png_original"):
+        picture(1).save(tmp_path / name, "PNG")
+    Path(tmp_path / "2.xmp").write_text("<x/>")
+    Path(tmp_path / "1.xmp").write_text("<x/>")
+    made = twinpix.plan(twinpix.find(tmp_path, store=None, keep="path:*/1,path"), "delete")
+    assert list(plan_text.lines(made))[-1].startswith("3 files (2 images and 1 companion file) to delete")

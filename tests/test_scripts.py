@@ -427,6 +427,16 @@ def test_links_are_left_alone(pictures: Path) -> None:
     assert sorted(Path(name).name for name in names("duplicates")) == ["same.png", "small.png"]
 
 
+def test_documents_of_one_first_page_are_left_alone(pictures: Path, picture: Draw) -> None:
+    for name, seed in (("a", 7), ("b", 8)):
+        picture(1).save(pictures / f"{name}.tif", save_all=True, append_images=[picture(seed)])
+    (pictures / "b.tif").write_bytes((pictures / "b.tif").read_bytes() + b"trailer")
+    done = remove("-d", "pictures", "--no_data_dir")
+    assert "has 2 frames or pages, of which only the first was compared" in done.stdout
+    assert (pictures / "a.tif").exists()
+    assert (pictures / "b.tif").exists()
+
+
 def test_damaged_images_are_left_alone(pictures: Path) -> None:
     data = (pictures / "0.png").read_bytes()
     (pictures / "half.png").write_bytes(data[: len(data) * 3 // 4])

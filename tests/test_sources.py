@@ -1,5 +1,6 @@
 """Listing files: what is skipped, what is followed, and names of every kind."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -116,6 +117,27 @@ def test_names_of_any_bytes_and_long_paths(tmp_path: Path) -> None:
     assert long in uris
     assert {os.fsencode(os.path.basename(uri)) for uri in uris} >= set(names)
     assert all(os.path.exists(uri) for uri in uris)
+
+
+def test_a_folder_that_cannot_be_reached_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network folder that went away; a link to nothing and a file that is none of images are other files."""
+    for name in ("away", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").write_bytes(b"x")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "none")
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    stat = os.stat
+
+    def fails(path: Any, **options: Any) -> os.stat_result:
+        if os.fspath(path) == str(tmp_path / "away"):
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+        return stat(path, **options)
+
+    monkeypatch.setattr("twinpix.sources.folder.os.stat", fails)
+    listing = scan([str(tmp_path)])
+    assert [ref.uri for ref in listing.refs] == [str(tmp_path / "there" / "a.jpg")]
+    assert [(failure.path, failure.stage) for failure in listing.failures] == [(str(tmp_path / "away"), "list")]
+    assert listing.other_files == 2
 
 
 def test_lists_of_names(tmp_path: Path) -> None:

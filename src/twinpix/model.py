@@ -361,6 +361,7 @@ class Report:
     similar: list[Match] = field(default_factory=list)  # pairs of one scene, no copies, and in no group for it
     unverified: list[Unverified] = field(default_factory=list)  # pairs that verification could not compare
     unit: DistanceUnit = _NOT_SAID  # of its distances and its radius
+    symlinks: dict[str, list[str]] = field(default_factory=dict)  # names of symbolic links to members, by member
     schema: str = SCHEMA
 
     def __post_init__(self) -> None:
@@ -407,6 +408,8 @@ class Fingerprints:
     formats: list[str] = field(default_factory=list)  # of each image
     damaged: list[bool] = field(default_factory=list)  # whether part of it is missing
     sizes: list[tuple[int, int]] = field(default_factory=list)  # width and height
+    digests: list[str] = field(default_factory=list)  # of the bytes that were coded, in hexadecimal digits
+    traits: list[Traits | None] = field(default_factory=list)  # None: not known
 
 
 class Facts(NamedTuple):
@@ -445,6 +448,7 @@ class Unit(NamedTuple):
     steps: list[Step]
     match: Match | None = None  # with the keeper; None: matched through another image, or no duplicate
     reason: str = ""  # why an image that is no keeper is copied with the keepers; "" where that needs no reason
+    companions: int = 0  # how many of the steps, the last ones, act on companion files
 
 
 class Left(NamedTuple):

@@ -18,7 +18,8 @@ _DIGEST = re.compile("[0-9a-f]{32}")
 def scope_of(report: Report) -> Scope:
     """The folders that a report speaks of; raises `ReportError` when one of them is not here."""
     scope = Scope(
-        [absolute(report, root) for root in report.roots], [absolute(report, root) for root in report.references]
+        [absolute(report.base, root) for root in report.roots],
+        [absolute(report.base, root) for root in report.references],
     )
     missing = [place for place in zip(scope.roots, report.roots, strict=True) if not os.path.exists(place[0])]
     images = _images(report) if missing else set()
@@ -102,7 +103,7 @@ def _of_group(group: Group, places: "Places", seen: dict[str, int], found: dict[
 
 def _is_plain(report: Report, folder: str) -> bool:
     """True when a path with `..` leads where it seems to: behind a symbolic link to a folder it does not."""
-    return os.path.realpath(os.path.join(report.base, folder)) == os.path.realpath(absolute(report, folder))
+    return os.path.realpath(os.path.join(report.base, folder)) == os.path.realpath(absolute(report.base, folder))
 
 
 class Places:
@@ -111,7 +112,7 @@ class Places:
     def __init__(self, report: Report) -> None:
         self._base = report.base
         folders = [*report.roots, *report.references]
-        self._given = {absolute(report, folder): folder for folder in folders}
+        self._given = {absolute(report.base, folder): folder for folder in folders}
         self._known: dict[str, str] = {}
 
     def of(self, path: str) -> str:
@@ -147,6 +148,6 @@ class Places:
         return place if self._given.get(place) == path else ""
 
 
-def absolute(report: Report, path: str) -> str:
+def absolute(base: str, path: str) -> str:
     """A path of a report, from its base."""
-    return os.path.normpath(os.path.join(report.base, path))
+    return os.path.normpath(os.path.join(base, path))

@@ -1,9 +1,10 @@
 """The deduplication script for Nutch dumps: every image of a dump once, and where its duplicates are."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 import twinpix
 from twinpix import outputs, sources
@@ -45,7 +46,19 @@ def kept(found: Report) -> int:
     return found.counts.images - sum(len(group.members) - 1 for group in found.groups)
 
 
-LIST = outputs.starts("list of dedupe-dump", b'[\n {\n  "location": ', b"[]\n")
+_ROW = {"location", "hash", "duplicates"}
+
+
+def _is_list(file: IO[bytes]) -> bool:
+    """True for JSON rows of exactly the fields that this module writes."""
+    try:
+        rows = json.load(file)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(rows, list) and all(isinstance(row, dict) and set(row) == _ROW for row in rows)
+
+
+LIST = outputs.Kind("list of dedupe-dump", _is_list)
 
 
 def write(found: Report, path: str, progress: Progress, *, force: bool = False) -> None:

@@ -59,6 +59,15 @@ def traits_of(image: Image.Image, data: bytes, kind: str, colours: Image.Image |
     except ImageError:
         traits = {}
     traits["fault"] = fault
+    return _packed(traits)
+
+
+def to_text(traits: Traits) -> str:
+    """What `from_text` reads."""
+    return _packed({name: getattr(traits, name) for name in _DEFAULTS})
+
+
+def _packed(traits: dict[str, Any]) -> str:
     given = {name: value for name, value in traits.items() if value != _DEFAULTS[name]}
     return json.dumps(given, separators=(",", ":"))
 

@@ -11,7 +11,12 @@ from twinpix.outputs import Kind
 from twinpix.report.base import differs, matched_only
 from twinpix.text import bytes_text, plural, printable
 
-_HEAD = re.compile(rb"Group \d+: \d|[\d,]+ images? \(|Similar scenes, not copies:")
+_SIZE = rb"[\d.]+ (?:bytes?|kB|MB|GB|TB)"
+_FIRST_LINE = re.compile(  # all of it: notes may well begin with `12 images (`
+    rb"Group \d+: [\d,]+ images?, " + _SIZE + rb" to reclaim\n"
+    rb"|[\d,]+ images? \(" + _SIZE + rb"\): (?:no duplicates\n|[\d,]+ groups? of the same picture, )"
+    rb"|Similar scenes, not copies:\n  "
+)
 _SHOWN = 10  # failures spelled out; the JSON report has them all
 
 
@@ -21,7 +26,7 @@ class Text:
 
     width: int = 0
 
-    kind: ClassVar[Kind] = Kind("text report of twinpix", lambda file: _HEAD.match(file.read(64)) is not None)
+    kind: ClassVar[Kind] = Kind("text report of twinpix", lambda file: _FIRST_LINE.match(file.read(256)) is not None)
     suffixes: ClassVar[tuple[str, ...]] = (".txt",)
 
     def parts(self, report: Report) -> Iterator[str]:

@@ -3,7 +3,8 @@
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from twinpix.errors import ImageError, UsageError, system_reason
@@ -26,6 +27,7 @@ class Listing(NamedTuple):
     folder_links: int  # symbolic links to folders that were not followed
     left_out: int = 0  # files and folders that the user chose to leave out
     libraries: int = 0  # of other programs, that were not entered
+    symlinks: Mapping[str, list[str]] = MappingProxyType({})  # names of symbolic links to a file listed, by its name
 
 
 def require(names: Iterable[str]) -> None:

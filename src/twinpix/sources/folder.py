@@ -1,9 +1,10 @@
 """List the files below folders, and single files, each file once."""
 
+import errno
 import os
 import stat
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +64,9 @@ def named(paths: Sequence[str]) -> Listing:
     for path in paths:
         walker.add_file(path)
     return Listing(walker.columns(), walker.failures, 0, 0, 0)
+
+
+_LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)  # errors for a link to nothing, and a file that went meanwhile
 
 
 class _Folder(NamedTuple):
@@ -163,7 +167,7 @@ class _Walker:
                 folder = parent._replace(path=entry.path, status=os.stat(entry.path), link=link or parent.link)
                 (self.linked if link else pending).append(folder)
         except OSError as error:
-            if claims_image(entry.name):
+            if claims_image(entry.name) or error.errno not in _LEADS_NOWHERE:  # it may be a folder of images
                 self.failures.append(Failure(entry.path, "list", system_reason(error)))
             else:
                 self.other_files += 1
@@ -189,8 +193,9 @@ class _Walker:
 
     def result(self) -> Listing:
         n, found = len(self.uris), self.columns()
-        left_out, links = _further_names(found)
-        rows = sorted(set(range(n)) - left_out if left_out else range(n), key=self.uris.__getitem__)
+        better, links = _further_names(found)
+        left_out = better.keys()
+        rows = sorted(set(range(n)) - left_out if better else range(n), key=self.uris.__getitem__)
         return Listing(
             found.take(rows),
             sorted(self.failures, key=lambda failure: failure.path),
@@ -199,15 +204,25 @@ class _Walker:
             self.folder_links,
             self.left_out,
             self.libraries,
+            _symlinks(found, better),
         )
 
 
-def _further_names(files: Files) -> tuple[set[int], int]:
-    """Rows that name a file which another row names better, and how many names of files they are."""
+def _symlinks(files: Files, better: Mapping[int, int]) -> dict[str, list[str]]:
+    """The names of the symbolic links among the further names of files, by the name of the file."""
+    out: dict[str, list[str]] = {}
+    for row in sorted(better, key=files.uris.__getitem__):
+        if files.links[row] and os.path.islink(files.uris[row]):
+            out.setdefault(files.uris[better[row]], []).append(files.uris[row])
+    return out
+
+
+def _further_names(files: Files) -> tuple[dict[int, int], int]:
+    """Rows that name a file which another row names better, each with that row; and how many names of files it is."""
     inodes = _files_of(files.stamps)
     order = np.lexsort(inodes.T)
     same = (inodes[order][1:] == inodes[order][:-1]).all(axis=1)
-    left_out: set[int] = set()
+    better: dict[int, int] = {}
     links = 0
     for start, stop in _runs(same):
         rows = order[start:stop].tolist()
@@ -219,8 +234,8 @@ def _further_names(files: Files) -> tuple[set[int], int]:
             links += len(by_name) - 1
         else:  # a file system without inodes: only an equal path is the same file
             kept = [min(named, key=lambda row: _first_name(files, row)) for named in by_name.values()]
-        left_out.update(set(rows) - set(kept))
-    return left_out, links
+        better.update((row, kept[0]) for row in set(rows) - set(kept))
+    return better, links
 
 
 def _files_of(stamps: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from twinpix.act import actions
 from twinpix.act.apply import STOPPED, Outcome
 from twinpix.errors import Exit, SkipKind
-from twinpix.formats import claims_image
 from twinpix.model import Left, Plan, Unit
 from twinpix.report.json import dumps
 from twinpix.report.text import how
@@ -103,8 +102,8 @@ def _sum(plan: Plan, action: actions.Action) -> str:
 
 def _parts(plan: Plan) -> str:
     """How many of the files are images and how many go along with one; "" when all are images."""
-    images = sum(claims_image(step.path) for step in plan.steps)
-    others = len(plan.steps) - images
+    others = sum(unit.companions for unit in plan.units)
+    images = len(plan.steps) - others
     return f"{plural(images, 'image')} and {plural(others, 'companion file')}" if others else ""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from twinpix import fingerprints, plugins, sources
 from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.fingerprints import Fingerprint, width_of
+from twinpix.imaging.traits import from_text
 from twinpix.model import Failure, Fingerprints
 from twinpix.progress import Progress, ProgressLike, progress_of
 
@@ -55,7 +56,7 @@ def _coded(
         digests = coder.code(listing.refs)
     out = {}
     for number, method in enumerate(prints):
-        rows, codes, formats, damaged, sizes, failures = [], [], [], [], [], [*listing.failures, *coder.failures]
+        rows, codes, results, failures = [], [], [], [*listing.failures, *coder.failures]
         for row, digest in enumerate(digests):
             if not digest:
                 continue
@@ -65,14 +66,22 @@ def _coded(
             else:
                 rows.append(row)
                 codes.append(result.code)
-                formats.append(result.format)
-                damaged.append(result.damaged)
-                sizes.append((result.width, result.height))
+                results.append(result)
         width = width_of(method)
         turns = fingerprints.turns_of(method, bool(options.transforms))
         shape = (len(rows), turns, width) if turns > 1 else (len(rows), width)
         array = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(shape)
         spec = plugins.describe(method)
         failures.sort(key=lambda failure: failure.path)
-        out[spec] = Fingerprints(listing.refs.take(rows), array, spec, failures, formats, damaged, sizes)
+        out[spec] = Fingerprints(
+            listing.refs.take(rows),
+            array,
+            spec,
+            failures,
+            formats=[result.format for result in results],
+            damaged=[result.damaged for result in results],
+            sizes=[(result.width, result.height) for result in results],
+            digests=[digests[row].hex() for row in rows],
+            traits=[from_text(result.traits) for result in results],
+        )
     return out

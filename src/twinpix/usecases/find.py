@@ -2,7 +2,7 @@
 
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import eq
 from typing import Any, overload
@@ -124,6 +124,7 @@ def find(
         similar=scenes(images, pairs, method),
         unverified=pairs.unverified,
         unit=options.unit_of(method),
+        symlinks=_symlinks(groups, listing.symlinks),
     )
 
 
@@ -175,6 +176,12 @@ def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
         Guarded(images.refs.uris[file], int(information[images.content[file]]), why, by_keypoints)
         for file in images.files_where(is_low(images.contents))
     ]
+
+
+def _symlinks(groups: Sequence[Group], known: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The symbolic links to members of groups."""
+    members = {member.path for group in groups for member in group.members} if known else set()
+    return {path: names for path, names in known.items() if path in members}
 
 
 def _uniques(images: Images, groups: Sequence[Group]) -> "Uniques":

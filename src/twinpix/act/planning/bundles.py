@@ -131,11 +131,13 @@ class Bundler:
             if there.size == facts.size and there[:2] != facts[:2] and self._digest(side) == self._digest(other):
                 if other not in self.stays:
                     self.stays[other] = Stays(first.group, other, "companion file", there, self._digest(other), True)
-                return first._replace(path=side, match=None, facts=facts, digest=self._digest(side), keeper=other)
+                return first._replace(
+                    path=side, match=None, companion=True, facts=facts, digest=self._digest(side), keeper=other
+                )
         if not self.everything:
             has = f"{printable(others[0])} has other bytes" if others else "the image that stays has none of that kind"
             raise StepError(f"{_STAYS_WITH} {name}: {has}", SkipKind.WITH_COMPANION)
-        return first._replace(path=side, match=None, facts=facts, digest=self._digest(side))
+        return first._replace(path=side, match=None, companion=True, facts=facts, digest=self._digest(side))
 
     def _beside_kept(self, item: Item) -> list[str]:
         """The companion files of what stays of an image's group."""

@@ -18,12 +18,19 @@ _WASTE_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "s
 
 
 def uncopied(
-    scope: Scope, steps: Sequence[Step], discards: Collection[str], done: Collection[str], own: str, folders: Folders
+    scope: Scope,
+    steps: Sequence[Step],
+    discards: Collection[str],
+    done: Collection[str],
+    own: str,
+    folders: Folders,
+    scanned: Collection[str] = (),
 ) -> Iterator[Left]:
     """The files below the scanned folders that would be lost with them after a copy.
 
     `steps` copy files; `discards` are duplicates of what is copied; `done` was copied before; `own` is the report,
-    whose journals may lie beside it. A companion file of a duplicate is left out when its bytes are copied.
+    whose journals may lie beside it; `scanned` are the images of the report. A companion file of a duplicate is left
+    out when its bytes are copied.
     """
     copied = {step.path: step for step in steps}
     inodes = {step.facts[:2] for step in steps}
@@ -41,7 +48,10 @@ def uncopied(
             continue  # a link, or no file
         if facts[:2] in inodes or (path in spare and _is_among(path, alike)):
             continue
-        what = "it was not scanned" if claims_image(path) else "it is no image, nor a companion file of one"
+        if path in scanned:
+            what = "nothing was decided about its group"
+        else:
+            what = "it was not scanned" if claims_image(path) else "it is no image, nor a companion file of one"
         yield Left(path, f"{_NOT_COPIED}: {what}", kind=SkipKind.NOT_COPIED)
 
 

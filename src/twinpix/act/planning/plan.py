@@ -17,7 +17,7 @@ from twinpix.act.planning.targets import Item, Names, folder_of
 from twinpix.act.regroup import decide_again
 from twinpix.act.sidecars.folders import Folders
 from twinpix.act.sidecars.kinds import PICTURES, is_annotations, key
-from twinpix.act.validate import Places, scope_of, sound_places
+from twinpix.act.validate import Places, absolute, scope_of, sound_places
 from twinpix.errors import ReportError, SkipKind, StepError
 from twinpix.formats import claims_image
 from twinpix.machine import no_garbage_collection
@@ -76,7 +76,7 @@ def plan(
             steps = [step for unit in units for step in unit.steps]
             own = os.path.abspath(source) if source else ""
             done = planner.unchanged().union(left.path for left in planner.left)
-            planner.left += uncopied(scope, steps, planner.spare, done, own, planner.folders)
+            planner.left += uncopied(scope, steps, planner.spare, done, own, planner.folders, set(places.values()))
     return Plan(
         action=plugins.name_of(act),
         options=actions.options_of(act),
@@ -219,7 +219,17 @@ class _Planner:
                 raise StepError(f"is another name of {printable(other)}")
             if not self._is_inside(path):
                 raise StepError("lies behind a symbolic link that leads out of the scanned folders")
+            self._require_no_links(member, path)
             self.items[path] = Item(path, group, match, facts, member.digest, keeper.path, member.root)
+
+    def _require_no_links(self, member: Member, path: str) -> None:
+        """Raise for a file that goes from its place while symbolic links lead to it, which twinpix may have made."""
+        if not self.action.leaves:
+            return
+        for name in self.report.symlinks.get(member.path, ()):
+            link = absolute(self.report.base, name)
+            if os.path.islink(link) and os.path.realpath(link) == os.path.realpath(path):
+                raise _ByRuleError(f"the symbolic link {printable(name)} leads to it, and would lead nowhere")
 
     def _was_dealt_with(self, path: str, file: Member | Unique) -> bool:
         """True when an earlier run has acted on this very file: cameras give their names again and again."""
@@ -317,7 +327,9 @@ class _Planner:
             for part, target in zip(together, names.of(together), strict=True):
                 steps.append(Step(len(steps), part.path, target, part.facts, part.digest, part.keeper))
             first = together[0]
-            out.append(Unit(first.group, steps[len(steps) - len(together) :], first.match, first.reason))
+            companions = sum(item.companion for item in together)
+            own = steps[len(steps) - len(together) :]
+            out.append(Unit(first.group, own, first.match, first.reason, companions))
         gone = {step.path for step in steps}
         self.stays = [stays for stays in self.stays if self.action.on == "kept" or stays.path not in gone]
         return out
@@ -356,7 +368,12 @@ class _Planner:
             paths = [path for path in companions.sidecars if path not in self.items and self._may_go(path)]
             images = [item, *(self.items[other] for other in companions.pair if other in self.items)]
             try:
-                sides = [item._replace(path=path, facts=filesystem.look(path), digest="", match=None) for path in paths]
+                sides = [
+                    item._replace(
+                        path=path, facts=filesystem.look(path), digest="", match=None, reason="", companion=True
+                    )
+                    for path in paths
+                ]
             except StepError as error:
                 self.left.append(Left(item.path, str(error), item.group))
                 continue

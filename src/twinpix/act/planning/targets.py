@@ -28,6 +28,7 @@ class Item(NamedTuple):
     keeper: str
     root: int
     reason: str = ""  # why an image that is no keeper is copied with the keepers
+    companion: bool = False  # a companion file of an image
 
 
 class Names:
@@ -41,7 +42,7 @@ class Names:
         self._taken: dict[str, set[str]] = defaultdict(set)  # names by folder
         self._listing = cache(_names_in)
         self._by_folder: dict[str, str] = {}
-        self._given = [absolute(report, root) for root in report.roots]
+        self._given = [absolute(report.base, root) for root in report.roots]
 
     def of(self, items: Sequence[Item]) -> list[str]:
         """The targets of files that belong together: if they must be numbered, by one number."""

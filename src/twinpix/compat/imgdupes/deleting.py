@@ -1,74 +1,113 @@
 """Delete what the user decided to delete: planned, checked and written down like every act of twinpix."""
 
 import os
-import time
 from collections.abc import Sequence
 from functools import cache
 
 import twinpix
-from twinpix.act import filesystem
+from twinpix.act import filesystem, session
 from twinpix.act.lock import acting
+from twinpix.act.validate import absolute
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.errors import StepError
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Facts, Plan, Stays, Step, Unit
-from twinpix.text import printable
+from twinpix.model import Counts, Facts, Group, Left, Match, Member, Plan, Report, Step, Unit
 
 
-def delete(kept: Sequence[Image], gone: Sequence[Image]) -> dict[str, str]:
+def delete(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -> dict[str, str]:
     """Delete the images `gone` of a set, of which `kept` stay; returns why, by path, for each that is left.
 
-    A file that is not as it was when its hash was made is left, and all of them when what stays cannot be read
-    back. `kept` is empty when the user has said in words that every copy is to go.
+    `folder` is the one that was searched; None: the files were listed one by one. A file that is not as it was when
+    its hash was made is left, and all of them when what stays is not. So is what `twinpix resolve` leaves alone: an
+    image of which only a part was compared, that may be the intact one of two, or whose companion files would be lost.
+    `kept` is empty when the user has said in words that every copy is to go.
     """
-    left: dict[str, str] = {}
-    try:
-        stays = [_stays(image) for image in kept]
-    except StepError as error:
-        return {image.path: str(error) for image in gone}
-    alive = {stay.facts[:2] for stay in stays}
-    units, shown = [], {}
-    for number, image in enumerate(gone):
-        path = os.path.abspath(image.path)
-        shown[path] = image.path
-        try:
-            facts = _facts(image)
-            if in_library(path):
-                raise StepError(IN_LIBRARY)
-            if facts[:2] in alive:
-                raise StepError("is another name of one that stays")
-            units.append(Unit(0, [Step(number, path, "", facts, "", stays[0].path if stays else "")]))
-        except StepError as error:
-            left[image.path] = str(error)
-    plan = Plan("delete", {}, "", [], [], stays, units, [])
+    plan = _planned(kept, gone, folder) if kept else _all_of(gone)
+    names = {absolute(os.getcwd(), image.path): image.path for image in (*kept, *gone)}
     with acting():
         outcome = twinpix.apply(plan, _journal())
-    left.update((shown[row.path], row.reason) for row in outcome.left)
-    return left
+    why = {names.get(row.path, row.path): row.reason for row in outcome.left}
+    planned = {step.path for step in plan.steps}
+    for image in gone:  # nothing of a set goes when what stays cannot be relied on
+        if image.path not in why and absolute(os.getcwd(), image.path) not in planned:
+            why[image.path] = next((row.reason for row in plan.left), "nothing that stays can stand for it")
+    return {image.path: why[image.path] for image in gone if image.path in why}
 
 
-def _stays(image: Image) -> Stays:
-    path = os.path.abspath(image.path)
-    try:
-        facts = _facts(image)
-        return Stays(0, path, "chosen", facts, filesystem.digest_of(path, facts))
-    except StepError as error:
-        raise StepError(f"what would stay, {printable(image.path)}, {error}") from None
+def _planned(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -> Plan:
+    """The plan of `twinpix resolve --delete` for one set."""
+    members = [_member(image) for image in (*kept, *gone)]
+    first, *others = members
+    matches = [
+        Match(first.path, other.path, None, "identical-file" if first.digest == other.digest else "edited")
+        for other in others
+    ]
+    report = Report(
+        created="",
+        roots=[folder] if folder else sorted({os.path.dirname(member.path) or os.curdir for member in members}),
+        base=os.getcwd(),
+        spec="",
+        radius=0,
+        link="star",
+        counts=Counts(groups=1),
+        groups=[Group(1, first.path, "chosen", members, matches)],
+        failures=[],
+    )
+    return twinpix.plan(report, "delete", choices={1: [image.path for image in kept]})
+
+
+def _member(image: Image) -> Member:
+    return Member(
+        path=image.path,
+        size=image.bytes,
+        width=image.width,
+        height=image.height,
+        mtime_ns=image.mtime_ns,
+        digest=image.digest,
+        damaged=image.damaged,
+        link=image.link,
+        frames=image.traits.frames if image.traits else 1,
+        traits=image.traits,
+    )
+
+
+def _all_of(gone: Sequence[Image]) -> Plan:
+    """The plan that deletes every copy."""
+    units: list[Unit] = []
+    left: list[Left] = []
+    for number, image in enumerate(gone):
+        path = absolute(os.getcwd(), image.path)
+        try:
+            if in_library(path):
+                raise StepError(IN_LIBRARY)
+            units.append(Unit(0, [Step(number, path, "", _facts(image), image.digest)]))
+        except StepError as error:
+            left.append(Left(path, str(error)))
+    return Plan("delete", {}, "", [], [], [], units, left)
 
 
 def _facts(image: Image) -> Facts:
     """The facts of a file that is as it was when its hash was made."""
     facts = filesystem.look(image.path)
     if (facts.size, facts.mtime_ns) != (image.bytes, image.mtime_ns):
-        raise StepError("was changed since its hash was made")
+        raise StepError("was changed since it was scanned")
     return facts
+
+
+def mend() -> list[Left]:
+    """Mend what killed runs left half done; returns what could not be mended."""
+    return session.mend(_stem())
 
 
 @cache
 def _journal() -> str:
     """One record of a run's deletions; they cannot be undone, but looked up."""
+    return session.new_journal(_stem())
+
+
+def _stem() -> str:
     import platformdirs
 
     folder = os.path.join(platformdirs.user_state_dir("twinpix", appauthor=False), "journals")
-    os.makedirs(folder, exist_ok=True)
-    return os.path.join(folder, f"imgdupes-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return os.path.join(folder, "imgdupes")

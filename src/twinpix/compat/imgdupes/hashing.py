@@ -7,7 +7,7 @@ from twinpix import fingerprints
 from twinpix.compat.imgdupes import saying
 from twinpix.compat.imgdupes.options import Options
 from twinpix.errors import UsageError
-from twinpix.model import Bytes2D, Failure, Fingerprints, Stamp
+from twinpix.model import Bytes2D, Failure, Fingerprints, Stamp, Traits
 from twinpix.progress.terminal import progress
 from twinpix.usecases.encode import encode_files
 
@@ -21,6 +21,9 @@ class Image(NamedTuple):
     width: int
     height: int
     damaged: bool  # part of it is missing
+    digest: str  # of the bytes that were hashed
+    traits: Traits | None = None  # None: not known
+    link: bool = False  # reached through a symbolic link
 
 
 def check(options: Options) -> None:
@@ -36,9 +39,13 @@ def check(options: Options) -> None:
 def hashed(names: Sequence[str], options: Options) -> tuple[list[Image], Bytes2D, list[Failure]]:
     """The images among these files, in that order, their hashes `(n, bytes)`, and what could not be read."""
     prints = _encoded(names, options)
-    times = prints.refs.stamps[:, Stamp._fields.index("mtime_ns")].tolist()
-    rows = zip(prints.refs.uris, prints.refs.sizes.tolist(), times, prints.sizes, prints.damaged, strict=True)
-    images = [Image(path, size, mtime, *shape, damaged) for path, size, mtime, shape, damaged in rows]
+    refs, known = prints.refs, zip(prints.sizes, prints.damaged, prints.digests, prints.traits, strict=True)
+    times = refs.stamps[:, Stamp._fields.index("mtime_ns")].tolist()
+    rows = zip(refs.uris, refs.sizes.tolist(), times, known, refs.links.tolist(), strict=True)
+    images = [
+        Image(path, size, mtime, *shape, damaged, digest, traits, link)
+        for path, size, mtime, (shape, damaged, digest, traits), link in rows
+    ]
     return images, prints.codes, prints.failures
 
 

@@ -4,13 +4,14 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from twinpix.compat.imgdupes import files, grouping, hashing, logs, printing, saying, searching, showing
-from twinpix.compat.imgdupes.deleting import delete
+from twinpix.compat.imgdupes.deleting import delete, mend
 from twinpix.compat.imgdupes.grouping import Set
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.compat.imgdupes.options import Options
 from twinpix.compat.imgdupes.preserving import Preserver
 from twinpix.compat.imgdupes.searching import Engine
 from twinpix.errors import Exit
+from twinpix.model import Left
 
 REFUSED = 1  # what imgdupes exits with for options that do not go together
 
@@ -24,6 +25,8 @@ def run(options: Options) -> int:
         sys.stdout.write(f"{refusal}\n")
         return REFUSED
     _check(options)
+    if options.delete and not options.dry_run:
+        saying.name_files("these files could not be mended after a run that was killed", _told(mend()))
     by = searching.engine(options)
     wanted = None if options.query is None else hashing.hash_of_query(options.query, options)
     names, unlisted = files.listed(options)
@@ -84,7 +87,7 @@ def _delete(sets: Sequence[Set], options: Options, by: Engine) -> int:
     left: dict[str, str] = {}
 
     def deleting(kept: Sequence[Image], images: Sequence[Image]) -> Mapping[str, str]:
-        why = delete(kept, images)
+        why = delete(kept, images, None if options.files_from is not None else options.target_dir)
         left.update(why)
         return why
 
@@ -95,3 +98,7 @@ def _delete(sets: Sequence[Set], options: Options, by: Engine) -> int:
         if options.log and gone:
             logs.write_deleted(gone, options, by)
     return Exit.REFUSED if left else Exit.DONE
+
+
+def _told(rows: Sequence[Left]) -> list[str]:
+    return [f"{row.path}: {row.reason}" for row in rows]

@@ -17,6 +17,7 @@ from twinpix.encoding.images import Images
 from twinpix.encoding.options import Options
 from twinpix.fingerprints import Fingerprint
 from twinpix.group.groups import group
+from twinpix.imaging.traits import to_text
 from twinpix.match.pairs import paired
 from twinpix.model import Bytes2D, Counts, Failure, Files, Group, Report
 from twinpix.paths import is_within
@@ -79,7 +80,8 @@ def _near(method: Fingerprint, codes: Bytes2D, radius: float) -> NDArray[np.int6
 
 def _looked_at(files: Files, codes: Bytes2D, progress: Progress) -> Images:
     """What these files hold now; those that cannot be read, or changed since they were listed, are failures."""
-    (now,) = encode_files(files.uris, ["digest"], progress=progress).values()
+    now, decoded = encode_files(files.uris, ["digest", "dhash"], progress=progress).values()
+    traits = {uri: to_text(known) for uri, known in zip(decoded.refs.uris, decoded.traits, strict=True) if known}
     place = {uri: at for at, uri in enumerate(now.refs.uris)}
     failed = {failure.path: failure for failure in now.failures}
     contents, number = Contents(), dict[tuple[bytes, bytes], int]()
@@ -93,7 +95,9 @@ def _looked_at(files: Files, codes: Bytes2D, progress: Progress) -> Images:
         else:
             key = digest, code = now.codes[at].tobytes(), codes[row].tobytes()
             if key not in number:
-                number[key] = contents.add(digest, Result(code, *now.sizes[at], now.formats[at]))
+                number[key] = contents.add(
+                    digest, Result(code, *now.sizes[at], now.formats[at], traits=traits.get(uri, ""))
+                )
             rows.append(row)
             content.append(number[key])
     return Images(files.take(rows), np.array(content, dtype=np.int64), contents, list(failed.values()), 0)

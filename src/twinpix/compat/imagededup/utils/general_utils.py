@@ -9,17 +9,29 @@ from typing import IO, Any, TypeVar
 
 from twinpix import outputs
 from twinpix.compat.imagededup._progress import progress
+from twinpix.formats import claims_image
 
 T = TypeVar("T")
 
 
 def _is_result(file: IO[bytes]) -> bool:
-    """True for JSON that maps names to lists or to hashes."""
+    """True for JSON that maps names to lists of names (with distances) or to hashes, or lists names."""
     try:
         found = json.load(file)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and all(isinstance(value, list) or _is_hash(value) for value in found.values())
+    if isinstance(found, list):
+        return all(isinstance(name, str) and claims_image(name) for name in found)
+    return isinstance(found, dict) and all(_are_matches(value) or _is_hash(value) for value in found.values())
+
+
+def _are_matches(value: object) -> bool:
+    """True for a list of names, or of pairs of a name and a number."""
+    return isinstance(value, list) and all(isinstance(each, str) or _is_scored(each) for each in value)
+
+
+def _is_scored(each: object) -> bool:
+    return isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) and isinstance(each[1], (int, float))
 
 
 def _is_hash(value: object) -> bool:
