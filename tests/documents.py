@@ -186,6 +186,33 @@ def ticket(sheet: Sheet, rng: Rng) -> None:
             sheet.box(830, 100 + 6 * at, 130, 4, INK)
 
 
+def bill(sheet: Sheet, rng: Rng) -> None:
+    """A page of few words, most of it empty."""
+    sheet.text(40, 40, _words(rng, 2).title() + " Trading", 30)
+    for row, kind in enumerate(("number", "date", "name", "code")):
+        sheet.text(400, 150 + 28 * row, ("Invoice no.", "Date", "Customer", "Order")[row], 16)
+        sheet.text(525, 150 + 28 * row, sheet.value(kind), 16)
+    for row in range(8):
+        y = 370 + 34 * row
+        sheet.line(42, y - 6, 665, y - 6, (180, 180, 180))
+        sheet.text(50, y, _words(rng, 1).title(), 16)
+        sheet.text(580, y, sheet.value("amount"), 16)
+    sheet.text(455, 700, "Total", 20)
+    sheet.text(567, 700, sheet.value("amount"), 20)
+
+
+def entrance(sheet: Sheet, rng: Rng) -> None:
+    """A ticket in large letters."""
+    sheet.box(0, 0, 1000, 90, (20, 40, 120))
+    sheet.text(30, 25, "CITY " + _words(rng, 1).upper() + " HALL", 38, (255, 255, 255))
+    for at, (head, kind) in enumerate(
+        (("Row", "short"), ("Seat", "short"), ("Date", "date"), ("Price", "amount"), ("No.", "number"))
+    ):
+        x, y = 40 + at % 3 * 310, 130 + at // 3 * 120
+        sheet.text(x, y, head, 22)
+        sheet.text(x, y + 30, sheet.value(kind), 36)
+
+
 def timetable(sheet: Sheet, rng: Rng) -> None:
     sheet.text(40, 30, f"Line {rng.integers(2, 90)}   Central Station", 36)
     for column in range(7):
@@ -371,6 +398,8 @@ FAMILIES: dict[str, Family] = {
     "invoice": Family(invoice, (0.707, 1)),
     "receipt": Family(receipt, (0.5, 1), (250, 249, 245)),
     "ticket": Family(ticket, (1, 0.4)),
+    "bill": Family(bill, (0.707, 1)),
+    "entrance": Family(entrance, (1, 0.42)),
     "calendar": Family(calendar, (1, 0.8)),
     "id card": Family(id_card, (1, 0.6), (225, 235, 245)),
     "dashboard": Family(dashboard, (1, 0.56), (240, 242, 246)),

@@ -378,9 +378,9 @@ def test_a_link_to_what_was_set_aside_is_no_reason_to_remove_that(tmp_path: Path
     save(library(tmp_path, groups=1, equal=True), tmp_path / "r.json")
     before = contents(tmp_path / "photos")
     killed = """import os, sys
-from twinpix import files
+from twinpix.act import filesystem
 from twinpix.cli.app import run
-files._unlink = lambda old, path: os._exit(9)
+filesystem._unlink = lambda old, path: os._exit(9)
 run(["resolve", "r.json", "--delete", "--yes", "--apply"])"""
     assert subprocess.run([sys.executable, "-c", killed], cwd=tmp_path, check=False).returncode == 9
     (aside,) = tmp_path.glob("photos/.twinpix-*")

@@ -432,7 +432,8 @@ def test_a_run_that_ends_early_leaves_no_index(spec: str, folder: Path) -> None:
 
 def test_what_a_killed_run_has_left_goes_with_the_next(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("hnswlib")
-    code = "import os, sys, numpy as np; from twinpix.search import hnsw, self_join; save = hnsw._Index.save; "
+    code = "import os, sys, numpy as np; from twinpix.search import self_join; "
+    code += "from twinpix.search.backends import hnsw; save = hnsw._Index.save; "
     code += "hnsw._Index.save = lambda *given: (save(*given), os._exit(9)); "
     code += "self_join(np.eye(9, dtype='f4') + 1, 0.1, f'hnsw:path={sys.argv[1]}')"
     for _ in range(2):

@@ -38,6 +38,7 @@ BROKEN = {
     "profile": HEAD + chunk(b"iCCP", b"x\0\0" + zlib.compress(b"abc"), wrong=True) + REST,
     "profile's method": HEAD + chunk(b"iCCP", b"x\0\1" + zlib.compress(b"abc")) + REST,
     "compressed text": PNG[:-12] + chunk(b"zTXt", b"x\0\0rubbish") + PNG[-12:],
+    "claimed frames": HEAD + chunk(b"acTL", struct.pack(">II", 900_000, 0)) + REST,
     "short chunk": HEAD + chunk(b"pHYs", b"\0") + REST,
     "animation": HEAD + chunk(b"acTL", struct.pack(">II", 2, 0)) + REST[:-12]
     + chunk(b"fdAT", b"\0\0\0\1zzzz") + REST[-12:],
@@ -53,7 +54,17 @@ def test_a_png_with_a_broken_chunk_is_whole(name: str, mode: Decode) -> None:
     assert pixel_digest(BROKEN[name]) == pixel_digest(PNG)
     traits = from_text(picture.traits)
     assert traits is not None
-    assert traits.fault or name in ("compressed text", "short chunk")  # Pillow reads over these itself
+    assert traits.frames == 1
+    assert traits.fault or name in (
+        "compressed text",
+        "short chunk",
+        "claimed frames",
+    )  # Pillow reads over these itself
+
+
+def test_a_transparent_colour_that_is_cut_off_is_ignored() -> None:
+    """As libpng does."""
+    assert pixel_digest(HEAD + chunk(b"tRNS", b"\0\1") + REST) == pixel_digest(PNG)
 
 
 def test_the_sound_file_stays(tmp_path: Path) -> None:

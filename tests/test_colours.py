@@ -40,6 +40,24 @@ def test_other_colours_are_named(options: dict[str, Any], tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
+def test_another_shirt_and_another_exposure_are_named(method: str, tmp_path: Path) -> None:
+    """A part of another colour and the same light; and a whole that is lighter, as of two exposures."""
+    picture = draw("portrait", 4, (400, 300)).convert("RGB")
+    shirts = []
+    for colour in ((190, 60, 60), (45, 129, 60)):  # of one luma
+        image = picture.copy()
+        image.paste(colour, (140, 180, 260, 290))
+        shirts.append(image)
+    shirts[0].save(tmp_path / "a_red.png")
+    shirts[1].save(tmp_path / "green.jpg", quality=90)
+    shirts[1].resize((200, 150)).save(tmp_path / "green half.jpg", quality=90)
+    shirts[0].point(lambda level: min(255, int(level * 1.3 + 12))).save(tmp_path / "lighter.jpg", quality=90)
+    (found,) = twinpix.find(tmp_path, store=None, workers=1, method=method, keep="path").groups
+    told = {Path(member.path).stem: member.relation for member in found.members}
+    assert told == {"a_red": None, "green": "recoloured", "green half": "recoloured", "lighter": "recoloured"}
+
+
 @pytest.mark.parametrize("strictness", ["exact", "strict"])
 def test_other_colours_are_no_copies_where_only_encodings_may_differ(strictness: Any, tmp_path: Path) -> None:
     variants(tmp_path)

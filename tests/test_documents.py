@@ -110,7 +110,7 @@ def test_a_map_on_which_print_lands_on_other_print_is_none() -> None:
     assert not verify.look(first, second, [day]).same
 
 
-@pytest.mark.parametrize("family", ["form", "ticket"])
+@pytest.mark.parametrize("family", ["form", "ticket", "bill", "entrance"])
 def test_by_default_pages_of_near_hashes_are_verified(family: str, tmp_path: Path) -> None:
     for number in range(3):
         page = document(family, 11, number, 2 + number, side=900)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from drawings import draw
-from twinpix import Options, find, plan
+from twinpix import Options, compare, find, plan
 from twinpix.imaging import pixel_digest
 from twinpix.imaging.formats.profiles import is_srgb
 
@@ -157,9 +157,9 @@ def mpf(images: list[bytes], kinds: list[int]) -> bytes:
     first = images[0]
     size = 2 + 2 + 4 + 8 + 2 + 12 * 3 + 4 + 16 * len(images)
     base = 2 + 2 + 2 + 4  # where the index's offsets count from
-    entries, at = b"", len(first) + size + 2 - base
+    entries, at = b"", len(first) + size - base
     for number, (image, kind) in enumerate(zip(images, kinds, strict=True)):
-        length = len(image) + (size + 2 if number == 0 else 0)
+        length = len(image) + (size if number == 0 else 0)
         entries += struct.pack(">IIIHH", kind, length, 0 if number == 0 else at, 0, 0)
         at += len(image) if number else 0
     head = b"MM\0*" + struct.pack(">IH", 8, 3)
@@ -182,6 +182,18 @@ def test_second_images_of_a_jpeg_count() -> None:
     commented = first[:2] + b"\xff\xfe\0\x06abcd" + first[2:]
     assert pixel_digest(first) == pixel_digest(commented)
     assert pixel_digest(first + video) == pixel_digest(commented + video)
+
+
+def test_a_second_picture_of_the_first_one_s_size_is_a_frame(tmp_path: Path) -> None:
+    """Whatever its type: an image of which only the first picture was compared does not go."""
+    first = encoded(draw("scene", 1, (200, 150)), "JPEG")
+    for name, seed in (("a", 2), ("b", 3)):
+        second = encoded(draw("scene", seed, (200, 150)), "JPEG")
+        (tmp_path / f"{name}.jpg").write_bytes(mpf([first, second], [0x030000, 0]))
+    report = find(tmp_path, store=None)
+    assert [(member.frames, member.relation) for member in report.groups[0].members] == [(2, None), (2, "edited")]
+    assert not plan(report, "delete").steps
+    assert "only the first frames or pages were compared" in compare(*sorted(tmp_path.iterdir())).verdict
 
 
 @pytest.fixture

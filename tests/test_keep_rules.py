@@ -185,6 +185,11 @@ def text(image: Image.Image, words: str, at: tuple[float, float], size: int, alp
     return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
 
 
+def sepia(image: Image.Image) -> Image.Image:
+    grey = image.convert("L")
+    return Image.merge("RGB", [grey.point([int(level * share) for level in range(256)]) for share in (1, 0.85, 0.6)])
+
+
 def twice(image: Image.Image) -> Image.Image:
     return image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC)
 
@@ -199,9 +204,18 @@ EDITS: dict[str, tuple[Callable[[Image.Image], Image.Image], str]] = {
     "blurred": (lambda image: image.filter(ImageFilter.GaussianBlur(1.5)), "png"),
     "enlarged": (twice, "png"),
     "grey": (lambda image: image.convert("L"), "png"),
+    "grey, sepia": (sepia, "png"),
     "palette": (lambda image: image.quantize(256), "png"),
     "converted": (lambda image: image, "png"),
 }
+
+
+def test_a_grey_copy_of_half_the_size_goes_for_a_soft_image_in_colour() -> None:
+    """Which may be taken for an enlarged one."""
+    chain = keep.make_chain(keep.DEFAULT)
+    soft, grey = member("b", "enlarged", width=200, height=200), member("a", "grey")
+    assert chain.key(soft) < chain.key(grey)
+    assert chain.reason(soft, [grey]) == "in colour"
 
 
 def photo(seed: int) -> Image.Image:

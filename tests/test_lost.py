@@ -12,6 +12,7 @@ from drawings import draw
 from twinpix import find, plan
 from twinpix.errors import ImageError
 from twinpix.imaging import decode
+from twinpix.imaging.formats import jpeg
 from twinpix.imaging.traits import from_text
 
 SCENE = draw("scene", 4, (640, 480))
@@ -70,6 +71,25 @@ def test_a_progressive_jpeg_with_a_zeroed_tail_is_damaged(share: float) -> None:
         assert decode(data[:at] + bytes(len(data) - at)).damaged
     except ImageError:
         assert share < 0.9
+
+
+def test_a_lost_sector_of_a_progressive_jpeg_is_seen() -> None:
+    """In any scan but that with one more bit of each mean, in which 512 zeros may be a flat area."""
+    out = io.BytesIO()
+    SCENE.save(out, "JPEG", quality=85, progressive=True)
+    data = out.getvalue()
+    starts = range(1024, len(data) - 512, 512)
+    unseen = [at for at in starts if not is_damaged(overwritten(data, at, bytes(512)))]
+    refining = next(scan for scan in jpeg.layout_of(data).scans if scan.first == 0 and scan.refines)
+    assert all(refining.start - 256 <= at <= refining.end for at in unseen)
+    assert len(unseen) < len(starts) // 20
+
+
+def is_damaged(data: bytes) -> bool:
+    try:
+        return decode(data).damaged
+    except ImageError:
+        return True
 
 
 def test_missing_restart_markers_are_damage() -> None:

@@ -102,7 +102,7 @@ def test_results_replace_results(photos: Path, tmp_path: Path) -> None:
     for result in ({"a.jpg": ["b.jpg"]}, {"a.jpg": [["b.jpg", 0.9]]}, ["a.jpg"], {"a.jpg": "0123456789abcdef"}, []):
         save_json(result, str(tmp_path / "result.json"))
     for name in ("report.txt", "list.json"):
-        words = ["find", photos] if name == "report.txt" else ["dedupe-dump", photos, "-e"]
+        words: list[str | Path] = ["find", photos] if name == "report.txt" else ["dedupe-dump", photos, "-e"]
         for _ in range(2):
             assert run(*words, "-o", tmp_path / name).returncode == 0
     for photo in photos.iterdir():

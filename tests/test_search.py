@@ -331,7 +331,8 @@ def test_a_simple_processor_finds_the_same(tmp_path: Path) -> None:
     """One without instructions for half precision, for many numbers at once, or for counting bits."""
     code = """
 import numpy as np
-from twinpix.search import banded, cosine, self_join
+from twinpix.search import self_join
+from twinpix.search.backends import banded, cosine
 cosine._SMALL, banded._NEGLIGIBLE, banded._TILE_COST = 0, 0.0, 1e12
 rng = np.random.default_rng(0)
 vectors = (rng.normal(size=(20, 70))[np.arange(300) % 20] + 0.2 * rng.normal(size=(300, 70))).astype("f2")

@@ -212,7 +212,7 @@ def test_two_edits_of_one_picture_are_joined_by_it() -> None:
 
 
 def test_pages_are_not_joined_by_what_they_have_alike() -> None:
-    page = draw("chart", 3, (600, 450))
+    page = draw("scene", 3, (600, 450))
     notes = []
     for seed in (1, 2):
         rng, note = np.random.default_rng(seed), page.copy()
@@ -319,13 +319,13 @@ def test_a_small_thing_is_looked_at_more_closely() -> None:
 
 
 def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
-    picture = draw("chart", 3, (600, 450))
+    picture = draw("scene", 3, (600, 450))
     plain, darker = view(picture), view(picture.point([int(level * 0.8) for level in range(256)] * 3))
     there = turning(0, plain.sides, plain.sides)
     link = look(plain, darker, [there])
     assert link.alike
     assert not look(plain, view(stuck(picture, [(300, 200)])), [there]).alike
-    far = view(draw("chart", 4, (600, 450)))
+    far = view(draw("scene", 4, (600, 450)))
     assert not look(far, darker, [there], joint=Joint(0.9, there, plain.sides)).same
     assert look(far, darker, [there], joint=Joint(0.9, there, plain.sides, alike=True)).same
 

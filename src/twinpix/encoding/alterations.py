@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twinpix.encoding.images import Images
 from twinpix.encoding.options import Options
 from twinpix.fingerprints._evidence import PixelEvidence
-from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, unpacked
+from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, tone_spread, unpacked
 from twinpix.model import Match, Member
 from twinpix.progress import Progress
 from twinpix.store import Store
@@ -39,6 +39,9 @@ _MARK, _NOISE = 20.0, 6.0  # grey levels that an overlay differs by, and times t
 _LEAST_MARKED, _MOST_MARKED = 0.003, 0.5  # of the image
 _MORE_EDGES, _SURELY_MORE_EDGES = 1.2, 2.0  # times: what lies on an image has more edges than what it covers
 _COLOURED, _PALER = 4.0, 0.3  # levels of chroma that are colours, and the share of them that is none
+_SIGMAS = (0.5, 1.0, 2.0)  # pixels of the small version, by which an image may have been blurred
+_EXPLAINED = 0.5  # of the mean difference: with less left, the one image is the other one blurred
+_HUES = 2.0  # levels of chroma off what the light of a place says, in an image of several hues; sepia has up to 1
 _ALL_PAIRS = 12  # members of a group, of which all pairs are compared; of more, each with the first
 
 
@@ -128,6 +131,8 @@ def _compare_places(
         words_b |= {"enlarged"} if _is_enlarged(b, a, seen_b) else set()
     for least in (_SURELY_MORE_EDGES, _MORE_EDGES):  # a blurred image has fewer edges too, but not that few
         on_a, on_b = overlaid(seen_a.small, seen_b.small, least)
+        if (on_a and _is_blur_of(seen_b.small, seen_a.small)) or (on_b and _is_blur_of(seen_a.small, seen_b.small)):
+            on_a = on_b = False
         if on_a or on_b:
             (words_a if on_a else words_b).add("overlaid")
             return
@@ -147,10 +152,14 @@ def _fits_inside(framed: Member, seen: Evidence, other: Member) -> bool:
 
 
 def _is_grey_of(a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None) -> bool:
-    """True when the first is the second without its colours."""
+    """True when the first is the second without its colours: grey, or in one tone such as sepia."""
     if seen_a is None or seen_b is None:
         return bool(a.traits and b.traits and a.traits.colour is False and b.traits.colour)
-    return seen_b.chroma > _COLOURED and seen_a.chroma < _PALER * seen_b.chroma
+    if seen_b.chroma <= _COLOURED:
+        return False
+    tones = tone_spread(seen_a), tone_spread(seen_b)
+    one_tone = tones[1] > _HUES and tones[0] < _PALER * tones[1]
+    return seen_a.chroma < _PALER * seen_b.chroma or one_tone
 
 
 def _is_blurred(a: Evidence, b: Evidence) -> bool:
@@ -213,6 +222,28 @@ def overlaid(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tuple[
     near = _grown(marked)
     edges_a, edges_b = (float(_edges(values)[near].sum()) for values in (one, two))
     return edges_a > least * edges_b, edges_b > least * edges_a
+
+
+def _is_blur_of(soft: NDArray[np.uint8], sharp: NDArray[np.uint8]) -> bool:
+    """True when blurring one image explains most of how another differs from it: nothing is drawn on the sharp one."""
+    one, two = soft.astype(np.float32), sharp.astype(np.float32)
+    apart = float(np.abs(one - two - np.median(one - two)).mean())
+    for sigma in _SIGMAS:
+        off = one - _smoothed(two, sigma)
+        if float(np.abs(off - np.median(off)).mean()) < _EXPLAINED * apart:
+            return True
+    return False
+
+
+def _smoothed(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Gaussian smoothing along both axes."""
+    reach = int(3 * sigma + 1)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    for _ in range(2):
+        wide = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+        values = sum(weight * wide[at : at + len(values)] for at, weight in enumerate(kernel)).T
+    return np.asarray(values, dtype=np.float32)
 
 
 def _edges(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from twinpix.encoding.images import Images
 from twinpix.encoding.members import members_of
 from twinpix.encoding.options import Options
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_other_place
+from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_other_light, has_other_place
 from twinpix.linking.base import Kind, is_allowed
 from twinpix.match import relation as relate
 from twinpix.match.join import Neighbours
@@ -165,7 +165,7 @@ class _Grouper(NamedTuple):
         x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
         if x is None or y is None:
             return None
-        if has_other_colours(x, y):
+        if has_other_colours(x, y) or has_other_light(x, y):
             return "recoloured"
         one, two = self.members[a], self.members[b]
         same_size = (one.width, one.height) == (two.width, two.height)

@@ -24,7 +24,7 @@ from twinpix.imaging.picture import BASE, Picture
 from twinpix.imaging.traits import traits_of
 from twinpix.model import Decode
 
-VERSION = 3  # raised whenever the same bytes may decode to other pixels
+VERSION = 4  # raised whenever the same bytes may decode to other pixels
 
 _DARK = 64  # of 255: no image of 16 bits is as dark all over, but for one that has fewer bits in use
 _MISSING = "part of the data is missing or broken"

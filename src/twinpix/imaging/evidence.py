@@ -17,7 +17,7 @@ from twinpix.imaging.guard import guarded, quiet
 from twinpix.imaging.opening import open_image
 from twinpix.imaging.printed import SIDE, is_printed
 
-VERSION = 4
+VERSION = 5
 TILE = 128  # pixels a side of the parts whose frequencies are measured
 BANDS = TILE // 2 + 1
 FINE = 0.2  # cycles a pixel from which on detail is fine
@@ -25,6 +25,7 @@ SMALL = 128  # pixels a side of the small version
 COLOURS = 16  # pixels a side of the version that holds colours
 _OTHER_COLOUR = 30  # levels of both colour differences together; what encoders change, averaged over a place, is less
 _OTHER_PLACES = 0.04  # of all places
+_OTHER_LIGHT = 8  # grey levels, the median over places; what encoders change, averaged over a place, is less
 _PLACES = (0.0, 0.5, 1.0)  # where the parts lie along either side, as shares of what is free
 _UNIFORM = 14  # grey levels within which a line of pixels is of one colour, after lossy compression
 _MOST_FRAME = 0.4  # of a side: more is no frame
@@ -109,6 +110,25 @@ def has_other_colours(a: Evidence, b: Evidence) -> bool:
     """True when some places of two images, laid on each other as they are, have colours that no encoder makes."""
     apart = np.abs(a.colours.astype(np.int16) - b.colours).sum(axis=2)
     return float((apart > _OTHER_COLOUR).mean()) >= _OTHER_PLACES
+
+
+def tone_spread(seen: Evidence) -> float:
+    """How far the colours of places are from what their light says by a straight line, in levels; 0 for one tone.
+
+    The larger standard deviation of the residuals of Cb and Cr on luma.
+    """
+    light = layout_of(seen).astype(np.float64)
+    light -= light.mean()
+    chroma = seen.colours.reshape(-1, 2).astype(np.float64)
+    chroma -= chroma.mean(axis=0)
+    slope = (light @ chroma) / max(float(light @ light), 1.0)
+    return float((chroma - light[:, None] * slope).std(axis=0).max())
+
+
+def has_other_light(a: Evidence, b: Evidence) -> bool:
+    """True when two images that show the same are lighter or darker than each other, as no encoder makes them."""
+    apart = np.abs(layout_of(a).astype(np.int16) - layout_of(b))
+    return float(np.median(apart)) > _OTHER_LIGHT
 
 
 def has_other_place(a: Evidence, b: Evidence) -> bool:

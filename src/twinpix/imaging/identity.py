@@ -10,6 +10,7 @@ from PIL import Image
 
 from twinpix.imaging.channels import bands, orientation, turned, turned_array
 from twinpix.imaging.depth import TooDeepError, deep_frame, deep_heif, loses_depth, stored_depth
+from twinpix.imaging.formats import png
 from twinpix.imaging.formats.profiles import nclx_key, profile_key, profile_of
 from twinpix.imaging.guard import guarded, quiet
 from twinpix.imaging.limits import MAX_PIXELS
@@ -103,6 +104,8 @@ def _shown(image: Image.Image, data: bytes, kind: str) -> int:
     if kind in ("JPEG", "MPO", "PSD"):
         return 1
     count = int(getattr(image, "n_frames", 1))
+    if kind == "PNG" and count > 1:
+        count = min(count, png.frames_of(data))
     if count * image.width * image.height > _MOST_PIXELS:
         raise TooDeepError
     return count

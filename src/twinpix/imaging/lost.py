@@ -20,6 +20,9 @@ _COMPRESSION, _STRIP_OFFSETS, _STRIP_BYTES = 259, 273, 279  # TIFF tags
 
 _LEAST = 64  # equal bytes in a row
 _CERTAIN = 512  # bytes, a disk's sector: where fewer may be there by right
+# Bytes in scans of a progressive JPEG that hold no means of blocks: whole photos have up to 64 equal ones in a row. A
+# lost sector of 512 bytes has 504 where it is not aligned with the words of the scan.
+_IN_DETAIL = 256
 _WORD = 8  # bytes that are compared at once
 _TAIL = 32  # equal bytes at the end of a JPEG file that has no end marker
 _LZW, _OLD_JPEG, _JPEG = 5, 6, 7  # compression of a TIFF
@@ -125,7 +128,7 @@ def _may_be(scan: jpeg.Scan, run: Run) -> bool:
     if scan.first == 0 and scan.refines:  # one more bit of each mean: of a flat area they are all equal
         return True
     if scan.first > 0:  # encoders write one code for a row of blocks that have nothing
-        return run.end - run.start < _CERTAIN
+        return run.end - run.start < _IN_DETAIL
     flat = jpeg.flat_bits(scan)
     if not flat or len(flat) > 8 * _LEAST:
         return False

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from PIL import Image
 
-from twinpix.imaging.formats import jpeg, jxl
+from twinpix.imaging.formats import jpeg, jxl, png
 from twinpix.imaging.formats.bmff import boxes
 
 _FAULTS = (SyntaxError, ValueError, OSError, KeyError, TypeError, EOFError, IndexError, struct.error, AttributeError)
@@ -32,7 +32,9 @@ def frames_of(image: Image.Image, data: bytes, kind: str) -> int:
     """
     with suppress(*_FAULTS):
         if kind in ("JPEG", "MPO"):
-            return 1 + sum(kind not in (0, *_LARGE_THUMBNAILS) for kind, _ in mp_images(data))
+            return 1 + sum(_is_frame(kind, other, data) for kind, other in mp_images(data))
+        if kind == "PNG" and getattr(image, "n_frames", 1) > 1:
+            return png.frames_of(data)
         if kind == "JXL":
             return 2 if jxl.header_of(data).animated else 1  # its library does not count them
         if kind == "ICO":
@@ -46,6 +48,17 @@ def frames_of(image: Image.Image, data: bytes, kind: str) -> int:
                 return max(1, int(getattr(walked, "n_frames", 1)))
         return max(1, int(getattr(image, "n_frames", 1)))
     return 1
+
+
+def _is_frame(kind: int, second: bytes, data: bytes) -> bool:
+    """True for another picture of a JPEG's multi-picture index: not a thumbnail, a gain map or a depth map.
+
+    These have no type of their own there, as pictures of cameras of no such type have none; they are smaller.
+    """
+    if kind:
+        return kind not in _LARGE_THUMBNAILS
+    with Image.open(io.BytesIO(second), formats=["JPEG"]) as other, Image.open(io.BytesIO(data)) as first:
+        return other.size == first.size and other.mode != "L"
 
 
 def has_video(image: Image.Image, data: bytes, kind: str) -> bool:

@@ -39,6 +39,7 @@ _TEXT = 80  # characters of a name, at most
 _COLOURS = 256  # more is no palette
 _GREY_LEVELS = 4  # of 255: by how much red, green and blue may differ in a grey image, after lossy compression
 _TONED_LEVELS = 10.0  # by how much the colours of one luma may differ in a sepia or otherwise toned image
+_ONE_TONE = 0.9  # levels of light to a colour: of images reduced to 256 colours many share one
 _SIDE = 64  # pixels a side on which the colours are compared
 # The luma table of ITU-T T.81, annex K.1, whose multiples most encoders use: the sum of its 64 numbers.
 _STANDARD_SUM = 3689
@@ -283,10 +284,18 @@ def _subsampling(image: Image.Image) -> str:
 
 
 def _palette(image: Image.Image, kind: str) -> int:
-    """How many colours there are, when no more than a palette holds; 0 for more, and for lossy compression."""
+    """How many colours there are, when no more than a palette holds; 0 for more, and for lossy compression.
+
+    Also 0 for an image in one tone, grey or sepia, which has no more colours than levels of light.
+    """
     if image.mode not in ("P", "PA", "RGB", "RGBA") or kind in ("WEBP", "HEIF", "AVIF", "JXL", "RAW"):
         return 0
-    return len(image.getcolors(_COLOURS) or ())
+    colours = image.convert("RGB").getcolors(_COLOURS) if image.getcolors(_COLOURS) else None
+    if not colours:
+        return 0
+    rgb = np.array([colour for _, colour in colours], dtype=np.int64)
+    levels = len(np.unique((rgb @ np.array([19595, 38470, 7471])) >> 16))
+    return len(colours) if levels < _ONE_TONE * len(colours) else 0
 
 
 def _has_alpha(image: Image.Image) -> bool:

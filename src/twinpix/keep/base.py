@@ -7,7 +7,7 @@ from twinpix import plugins
 from twinpix.model import Member
 
 DEFAULT = (
-    "frames,thumbnail,unaltered,colour,palette,depth,alpha,original,camera,place,resolution,sound,plain,filesize,path"
+    "frames,thumbnail,colour,unaltered,palette,depth,alpha,original,camera,place,resolution,sound,plain,filesize,path"
 )
 """First what an image shows that another does not, then what its file says of it, then its size and name."""
 

@@ -15,7 +15,7 @@ class Palette:
 
     def key(self, member: Member) -> bool:
         traits = member.traits
-        if traits is None or not traits.palette or traits.colour is False:
+        if traits is None or not traits.palette:
             return False
         if member.format in _UNCOMPRESSED:
             return traits.palette >= _MANY

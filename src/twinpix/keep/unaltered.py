@@ -18,4 +18,5 @@ class Unaltered:
         return bool(member.altered) and any(word in member.altered for word in _WORDS)
 
     def reason(self, member: Member, other: Member) -> str:
-        return f"unedited (the next best is {' and '.join(word for word in _WORDS if word in other.altered)})"
+        words = " and ".join(word for word in _WORDS if word in other.altered)
+        return f"unedited (the next best is {words})" if words else "edited as the others are"

@@ -141,6 +141,8 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
         relation, words, undecided = seen.relation, seen.words, seen.undecided
     else:
         (relation, words), undecided = _verdict(pictures, mine, decisive), False
+    if relation in ("re-encoded", "resized", "recoloured") and (why := _only_alike(pictures)):
+        relation, words = "edited", Words("the same picture", f"edited: {why}")
     matrices = [PDQ().prepare(picture) for picture in pictures]
     return Comparison(
         *names,
@@ -156,6 +158,12 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
         seen.views,
         (pairs[0].fast, pairs[1].fast),
     )
+
+
+def _only_alike(pictures: Sequence[Picture]) -> str:
+    """Why two images are no encodings of one another; "" if they may be."""
+    results = [Result(None, picture.width, picture.height, traits=picture.traits) for picture in pictures]
+    return relate.only_alike(results[0], results[1])
 
 
 class _Decoded(NamedTuple):

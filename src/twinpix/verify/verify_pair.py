@@ -16,7 +16,7 @@ from twinpix.verify.hypothesis import Joint, Weighed, weighed, weighed_joined
 from twinpix.verify.light.tone_inversion import relit
 from twinpix.verify.pyramid import View, dark
 
-VERSION = 9
+VERSION = 10
 """Of what a look says of a pair: another for other verdicts, names or numbers; what stores remember is its own."""
 
 AGREE = 0.65

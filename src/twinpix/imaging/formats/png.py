@@ -7,19 +7,23 @@ import zlib
 from collections.abc import Iterator
 
 _SIGNATURE = 8
+_COLOUR_TYPE = 25  # where the header has it
+_TRANSPARENCY = {0: 2, 2: 6}  # bytes that the transparent colour takes at least, by colour type
 _FRAMES = (b"acTL", b"fcTL", b"fdAT")  # of an animation
 _NEEDED = (b"tRNS",)  # optional, but pixels look different without it
 
 
 def mended(data: bytes) -> tuple[bytes, str]:
-    """The file without optional chunks whose checksum is wrong, and what was left out; itself and "" for none.
+    """The file without optional chunks that are broken, and what was left out; itself and "" for none.
 
-    Viewers ignore such chunks; a decoder that checks them refuses the whole image. Where a chunk of an animation is
+    Their checksum is wrong, or a transparent colour is cut off. Viewers ignore such chunks; a decoder that checks them
+    refuses the whole image. Where a chunk of an animation is
     broken, all of the animation is left out, but for the image that viewers show in its place.
     """
     broken = []
     for name, start, end in _chunks(data):
-        if name[0] & 0x20 and zlib.crc32(data[start - 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+        wrong_sum = name[0] & 0x20 and zlib.crc32(data[start - 4 : end]) != int.from_bytes(data[end : end + 4], "big")
+        if wrong_sum or (name == b"tRNS" and end - start < _TRANSPARENCY.get(data[_COLOUR_TYPE], 0)):
             broken.append((name, start))
     if not broken:
         return data, ""
@@ -27,7 +31,20 @@ def mended(data: bytes) -> tuple[bytes, str]:
     starts = {start for _, start in broken}
     without = _FRAMES if any(name in _FRAMES for name, _ in broken) else ()
     kept = [(start, end) for name, start, end in _chunks(data) if start not in starts and name not in without]
-    return _written(data, kept), f"chunks with a wrong checksum: {', '.join(names)}"
+    return _written(data, kept), f"broken chunks: {', '.join(names)}"
+
+
+def frames_of(data: bytes) -> int:
+    """The frames that are there, whatever an animation's header says: each has a chunk of its own that begins it.
+
+    The image that viewers without animation show is one more where it is not the first frame.
+    """
+    frames, shown, is_first = 0, False, False
+    for name, _, _ in _chunks(data):
+        frames += name == b"fcTL"
+        if name == b"IDAT" and not shown:
+            shown, is_first = True, frames > 0
+    return max(1, frames + (not is_first if frames else 0))
 
 
 def bare(data: bytes) -> bytes:

@@ -18,6 +18,7 @@ _OWN, _NOTHING = 0.5, 0.08  # of local variances: where one picture has ink, and
 _JOINED = 15  # pixels: ink that differs no further apart is one place
 _LEVELS, _APART = 24.0, 0.2  # grey levels by which ink differs; of local variances, that are apart where it does
 _LARGE, _BROAD, _HIGH = 0.055, 0.045, 0.15  # of the shorter side: what was drawn over a page is larger than its print
+_STRIP = 0.6  # of the longer side, taken for the shorter one of tickets and other strips, whose print is not smaller
 _WITHIN, _LESS = 0.85, 0.3  # of covered ink, that lies within what was drawn over it; of that, which it is less than
 _SOLID, _SOLID_PART = 0.025, 0.6  # of the shorter side, and of what differs: so wide and whole it was laid over
 _ROUGH = 0.028  # of the clash of half of the ink: that of mosaics, and none of encoders
@@ -135,7 +136,7 @@ def places(pair: Close, seen: Compared) -> list[Place]:
     clash = clashes > _CLASH
     if not clash.any() and not (own[0].any() and own[1].any()):
         return []
-    off, side = _evened(pair.a, pair.b, seen) - pair.b, min(pair.a.shape)
+    off, side = _evened(pair.a, pair.b, seen) - pair.b, round(max(min(pair.a.shape), _STRIP * max(pair.a.shape)))
     # Where the two lie on each other less exactly, edges are apart without being other edges.
     least = np.where(seen.energy > _INK, _APART * seen.energy, 0)
     signs = [
