@@ -10,7 +10,7 @@ SIDE = 160
 _BAND = 17  # grey levels that count as the ground's
 _OFF = 24  # grey levels off the ground: ink
 _GROUND = 0.5  # of the pixels
-_BEGINS = 0.006  # of the pixels of a row, and of a column: so many begin a stroke; a thing on a plain ground has fewer
+_BEGINS = 0.005  # of the pixels of a row, and of a column: so many begin a stroke; a thing on a plain ground has fewer
 
 
 def is_printed(grey: Bytes2D) -> bool:

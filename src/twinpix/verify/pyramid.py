@@ -27,6 +27,7 @@ _PLAIN = 8  # grey levels by which a plain colour varies
 _ONE_LEVEL, _SOME_GROUND = 9, 0.18  # grey levels that count as one; of a picture, that is of one
 _BRIGHTER = (8, 4, 2)  # times
 _FAINT, _LIGHT, _NEARLY_ALL = 8, 200, 0.995  # grey levels of the lightest places of a dark picture, and where they are
+_MOSTLY_GROUND = 0.6  # of a page of few words
 _LETTERS = 30  # number plates, time stamps and captions have fewer
 _THICK, _TALL = 13, 28  # pixels: the strokes of letters are thinner, letters are no taller
 _DARK, _ON_PLAIN, _FILLED = (
@@ -143,11 +144,22 @@ class View:
     @cached_property
     def is_page(self) -> bool:
         """True for these, and for cards, comics and other pictures with many letters on plain ground."""
-        if self.is_printed:
-            return True
+        return self.is_printed or (self._ground > _SOME_GROUND and self._is_lettered)
+
+    @cached_property
+    def is_sheet(self) -> bool:
+        """True for pages, those of few words too."""
+        return self.is_printed or (self._ground > _MOSTLY_GROUND and self._is_lettered)
+
+    @cached_property
+    def _ground(self) -> float:
+        """The share of the level that most pixels have."""
         levels = np.bincount(self.grey.ravel(), minlength=256)
-        ground = float(np.convolve(levels, np.ones(_ONE_LEVEL), "same").max()) / self.grey.size
-        return ground > _SOME_GROUND and _letters(self.fine) >= _LETTERS
+        return float(np.convolve(levels, np.ones(_ONE_LEVEL), "same").max()) / self.grey.size
+
+    @cached_property
+    def _is_lettered(self) -> bool:
+        return _letters(self.fine) >= _LETTERS
 
     @cached_property
     def points(self) -> Points:

@@ -35,7 +35,7 @@ def read(a: View, b: View, there: Map, *, spots: bool, clean: bool) -> Reading:
     """
     if a.damaged or b.damaged:
         return ALIKE
-    printed = a.is_printed and b.is_printed
+    printed = a.is_sheet and b.is_sheet
     seen = _read(a, b, there, printed=printed, clean=clean) if printed or spots else ALIKE
     if printed or not clean or seen.different or seen.box:
         return seen
