@@ -6,9 +6,7 @@ usage: python docs/write_cli.py
 from pathlib import Path
 from typing import Any
 
-import typer.main
-
-from twinpix.cli.app import EPILOG, app
+from twinpix.cli.app import EPILOG, command_line
 
 TARGET = Path(__file__).with_name("cli.md")
 
@@ -16,7 +14,7 @@ TARGET = Path(__file__).with_name("cli.md")
 def text() -> str:
     """Every command with its arguments, options and defaults, as Markdown."""
     parts = ["# The command line\n", "Written by `docs/write_cli.py` from the code.\n", EPILOG + "\n"]
-    root: Any = typer.main.get_command(app)
+    root = command_line()
     for name, command in _commands(root, "twinpix"):
         parts.append(f"## {name}\n")
         parts.append(" ".join((command.help or "").split()) + "\n")

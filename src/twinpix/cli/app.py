@@ -1,31 +1,15 @@
 """The commands by name, and what every one of them has in common: errors, exit codes, interruption."""
 
+import importlib
 import os
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
+import typer.main
 
 from twinpix import __version__
-from twinpix.cli.arguments import ResolveCommand, ScriptCommand
-from twinpix.cli.command import Command
-from twinpix.cli.commands import (
-    bench,
-    compare,
-    dedupe_dump,
-    demo,
-    encode,
-    evaluate,
-    find,
-    imgdupes,
-    methods,
-    plot,
-    query,
-    remove_duplicates,
-    resolve,
-    store,
-    undo,
-)
 from twinpix.errors import Exit, TwinpixError, system_reason
 from twinpix.text import printable
 
@@ -65,29 +49,56 @@ def _common(
     """Find images that are the same picture, keep one of each group, and never lose one."""
 
 
-app.command("find", cls=Command, short_help="Find the groups of images that are the same picture.")(find.find)
-app.command("resolve", cls=ResolveCommand, short_help="Move, trash, link or delete the duplicates of a report.")(
-    resolve.resolve
-)
-app.command("undo", cls=Command, short_help="Put back what resolve did.")(undo.undo)
-app.command("query", cls=Command, short_help="Print the images that are the same picture as one.")(query.query)
-app.command("compare", cls=Command, short_help="Print how far apart two images are, and a verdict.")(compare.compare)
-app.command("encode", cls=Command, short_help="Write the codes of images to a file.")(encode.encode)
-app.command("evaluate", cls=Command, short_help="Say how good a result or a method is, given what is true.")(
-    evaluate.evaluate
-)
-app.command("methods", cls=Command, short_help="List the methods, their options and measured radii.")(methods.methods)
-app.command("plot", cls=Command, short_help="Draw a report: a page, sheets, a histogram.")(plot.plot)
-app.command("imgdupes", short_help="Find and delete near-duplicates as imgdupes does.")(imgdupes.imgdupes)
-app.command(
-    "remove-duplicates", cls=ScriptCommand, short_help="Move duplicates in data sets away as remove_duplicates.py does."
-)(remove_duplicates.remove_duplicates)
-app.command("dedupe-dump", cls=ScriptCommand, short_help="Count, list and copy the different images of a Nutch dump.")(
-    dedupe_dump.dedupe_dump
-)
-app.command("demo", cls=Command, short_help="Draw a folder of pictures with edited copies.")(demo.demo)
-app.add_typer(bench.app, name="bench")
-app.add_typer(store.app, name="store")
+_COMMANDS = {  # by name: the class of the command, in the module named, and its line in the list of commands
+    "find": ("command.Command", "Find the groups of images that are the same picture."),
+    "resolve": ("arguments.ResolveCommand", "Move, trash, link or delete the duplicates of a report."),
+    "undo": ("command.Command", "Put back what resolve did."),
+    "query": ("command.Command", "Print the images that are the same picture as one."),
+    "compare": ("command.Command", "Print how far apart two images are, and a verdict."),
+    "encode": ("command.Command", "Write the codes of images to a file."),
+    "evaluate": ("command.Command", "Say how good a result or a method is, given what is true."),
+    "methods": ("command.Command", "List the methods, their options and measured radii."),
+    "plot": ("command.Command", "Draw a report: a page, sheets, a histogram."),
+    "imgdupes": ("", "Find and delete near-duplicates as imgdupes does."),
+    "remove-duplicates": (
+        "arguments.ScriptCommand",
+        "Move duplicates in data sets away as remove_duplicates.py does.",
+    ),
+    "dedupe-dump": ("arguments.ScriptCommand", "Count, list and copy the different images of a Nutch dump."),
+    "demo": ("command.Command", "Draw a folder of pictures with edited copies."),
+    "bench": ("", ""),
+    "store": ("", ""),
+}
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name. The module of a command is loaded when that command is asked for: a start-up is short."""
+
+    def __getitem__(self, name: str) -> Any:
+        kind, line = _COMMANDS[name]
+        module = importlib.import_module(f"twinpix.cli.commands.{name.replace('-', '_')}")
+        if not line:  # several commands
+            group = typer.main.get_command(module.app)
+            group.name = name
+            return group
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        where, _, cls = kind.partition(".")
+        made = getattr(importlib.import_module(f"twinpix.cli.{where}"), cls) if kind else None
+        alone.command(name, cls=made, short_help=line)(getattr(module, name.replace("-", "_")))
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+
+def command_line() -> Any:
+    """The command of the whole program."""
+    group: Any = typer.main.get_command(app)
+    group.commands = _Commands()
+    return group
 
 
 def run(arguments: list[str]) -> int:
@@ -97,7 +108,7 @@ def run(arguments: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
-        code = int(app(arguments, standalone_mode=False) or 0)
+        code = int(command_line()(arguments, standalone_mode=False) or 0)
         if code == Exit.INTERRUPTED:  # the CLI library has caught Ctrl-C
             raise KeyboardInterrupt
         sys.stdout.flush()

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from twinpix.evaluation.copies import CopiesFound
 
 METHODS = "ahash:size=16,dhash:size=16,phash,phash:size=16,pdq"
-app = typer.Typer(help="Measure methods on your own images.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Measure methods on your own images.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 
 @app.callback()

@@ -9,7 +9,10 @@ from twinpix.errors import Exit
 from twinpix.progress.terminal import LineProgress
 
 app = typer.Typer(
-    help="Look at, empty, or carry along what is kept between runs.", no_args_is_help=True, rich_markup_mode=None
+    help="Look at, empty, or carry along what is kept between runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 _File = Annotated[str | None, typer.Option("--store", metavar="FILE", help="Another store than the default one.")]
