@@ -3,38 +3,22 @@
 Source: N. Krawetz, "Looks Like It", https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
-from twinpix.fingerprints.base import Array, Turns, check_size, pack, scaled_radii
-from twinpix.imaging import Flavour, Picture
-from twinpix.model import Bytes2D, Decode, Strictness
+from twinpix.fingerprints._square import Radii, SquareHash
+from twinpix.fingerprints.base import Array, pack
+from twinpix.imaging import Picture
+from twinpix.model import Bytes2D, Decode
 
 
 @dataclass(frozen=True, slots=True)
-class AHash:
+class AHash(SquareHash):
     """`size`² bits."""
 
-    metric: ClassVar[Literal["hamming", "identity"]] = "hamming"
-    version: ClassVar[int] = 1
-    turns: ClassVar[Turns] = "matrix"
-
-    size: int = 8
-    flavour: Flavour = "imagededup"
-
-    def __post_init__(self) -> None:
-        check_size(self.size, imagehash=self.flavour == "imagehash")
-
-    @property
-    def bits(self) -> int:
-        return self.size * self.size
-
-    @property
-    def radii(self) -> Mapping[Strictness, int]:
-        return scaled_radii(self.size, {8: (0, 0, 1), 16: (1, 3, 5)})
+    measured: ClassVar[Radii] = {8: (0, 0, 1), 16: (1, 3, 5)}
 
     def prepare(self, picture: Picture) -> Array:
         return picture.luma(self.size, self.size, self.flavour)

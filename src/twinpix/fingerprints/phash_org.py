@@ -3,37 +3,27 @@
 Source: N. Krawetz, "Looks Like It", https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
-from twinpix.fingerprints.base import Array, Turns, check_size, low_frequencies, pack, scaled_radii
+from twinpix.fingerprints._square import Radii, Square
+from twinpix.fingerprints.base import Array, check_size, low_frequencies, pack
 from twinpix.imaging import Picture
-from twinpix.model import Bytes2D, Decode, Strictness
+from twinpix.model import Bytes2D, Decode
 
 
 @dataclass(frozen=True, slots=True)
-class PHashOrg:
-    """`size`² bits, of a picture four times as wide and high."""
+class PHashOrg(Square):
+    """`size`² bits, of an image four times as wide and high."""
 
-    metric: ClassVar[Literal["hamming", "identity"]] = "hamming"
-    version: ClassVar[int] = 1
-    turns: ClassVar[Turns] = "matrix"
+    measured: ClassVar[Radii] = {8: (4, 8, 10), 16: (36, 76, 82)}
 
     size: int = 8
 
     def __post_init__(self) -> None:
         check_size(self.size, imagehash=True)
-
-    @property
-    def bits(self) -> int:
-        return self.size * self.size
-
-    @property
-    def radii(self) -> Mapping[Strictness, int]:
-        return scaled_radii(self.size, {8: (4, 8, 10), 16: (36, 76, 82)})
 
     def prepare(self, picture: Picture) -> Array:
         return picture.luma(4 * self.size, 4 * self.size, "imagehash")

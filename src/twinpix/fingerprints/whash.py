@@ -3,41 +3,28 @@
 Source: D. Petrov, "Wavelet image hash in Python", https://fullstackml.com/wavelet-image-hash-in-python-3504fdd282b5
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
-from twinpix.fingerprints.base import Array, Turns, check_size, pack, scaled_radii
-from twinpix.imaging import Flavour, Picture
-from twinpix.model import Bytes2D, Decode, Strictness
+from twinpix.fingerprints._square import Radii, SquareHash
+from twinpix.fingerprints.base import Array, check_size, pack
+from twinpix.imaging import Picture
+from twinpix.model import Bytes2D, Decode
 
 _LEVELS = 5  # of imagededup: from 32·size down to size
 
 
 @dataclass(frozen=True, slots=True)
-class WHash:
+class WHash(SquareHash):
     """`size`² bits."""
 
-    metric: ClassVar[Literal["hamming", "identity"]] = "hamming"
-    version: ClassVar[int] = 1
-    turns: ClassVar[Turns] = "matrix"
-
-    size: int = 8
-    flavour: Flavour = "imagededup"
+    measured: ClassVar[Radii] = {8: (0, 0, 1), 16: (0, 1, 4)}
 
     def __post_init__(self) -> None:
         imagehash = self.flavour == "imagehash"
         check_size(self.size, imagehash=imagehash, power_of_two=imagehash)
-
-    @property
-    def bits(self) -> int:
-        return self.size * self.size
-
-    @property
-    def radii(self) -> Mapping[Strictness, int]:
-        return scaled_radii(self.size, {8: (0, 0, 1), 16: (0, 1, 4)})
 
     def prepare(self, picture: Picture) -> Array:
         import pywt

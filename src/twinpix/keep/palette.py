@@ -18,7 +18,7 @@ class Palette:
         if traits is None or not traits.palette:
             return False
         if member.format in _UNCOMPRESSED:
-            return traits.palette >= _MANY
+            return traits.palette >= _MANY and traits.colour is not False  # of one tone: nothing tells
         return 8 * member.size > _BITS * member.pixels
 
     def reason(self, member: Member, other: Member) -> str:

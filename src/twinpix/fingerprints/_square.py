@@ -1,0 +1,42 @@
+"""What hashes share whose code is a square of bits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twinpix.fingerprints.base import Metric, Turns, check_size, scaled_radii
+from twinpix.imaging import Flavour
+from twinpix.model import Strictness
+
+Radii = Mapping[int, tuple[int, int, int]]
+"""Measured radii in bits by size: strict, normal and loose."""
+
+
+class Square:
+    """`size`² bits, compared by Hamming distance."""
+
+    __slots__ = ()
+    metric: ClassVar[Metric] = "hamming"
+    version: ClassVar[int] = 1
+    turns: ClassVar[Turns] = "matrix"
+    measured: ClassVar[Radii]
+    size: int
+
+    @property
+    def bits(self) -> int:
+        return self.size * self.size
+
+    @property
+    def radii(self) -> Mapping[Strictness, int]:
+        return scaled_radii(self.size, self.measured)
+
+
+@dataclass(frozen=True, slots=True)
+class SquareHash(Square):
+    """One that follows the conventions of imagededup or of ImageHash."""
+
+    size: int = 8
+    flavour: Flavour = "imagededup"
+
+    def __post_init__(self) -> None:
+        check_size(self.size, imagehash=self.flavour == "imagehash")
