@@ -1,5 +1,7 @@
 """What verification called different stays apart, whoever else is in the folder; distances say what they count."""
 
+import csv
+import io
 import json
 import random
 from dataclasses import replace
@@ -62,6 +64,22 @@ def test_a_pair_that_only_a_third_image_joins_has_no_distance_of_codes(tmp_path:
     assert decide_again(again, stricter=0).groups == []
     for name in ("text", "csv"):
         assert "".join(twinpix.report.writer(name).parts(again))
+
+
+def test_pairs_of_one_scene_are_in_a_csv_report(tmp_path: Path) -> None:
+    names = [f"photos/{name}.png" for name in "abc"]
+    for at, name in enumerate(names):
+        write(tmp_path, name, bytes([at]) * 9)
+    scene = Match("photos/x.png", "photos/y.png", None, "similar-scene", agrees=0.3)
+    found = replace(report(tmp_path, [group(tmp_path, 1, names)]), similar=[scene])
+    text = "".join(twinpix.report.writer("csv").parts(found))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["role"] for row in rows] == ["keep", "discard", "discard", "similar-scene", "similar-scene"]
+    assert [(row["group"], row["path"], row["relation"]) for row in rows[3:]] == [
+        ("", "photos/x.png", "similar-scene"),
+        ("", "photos/y.png", "similar-scene"),
+    ]
+    assert "photos/y.png" in rows[3]["reason"]
 
 
 # -- units --------------------------------------------------------------------------------------------

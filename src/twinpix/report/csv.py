@@ -18,7 +18,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Csv:
-    """Distance and relation are to the keeper, where they are known.
+    """Distance and relation are to the keeper, where they are known; pairs of one scene follow, in no group.
 
     The file is valid UTF-8 whatever the names of files are: bytes that are no UTF-8, and control characters, are
     written as escapes (`\\xff`, `\\n`). The JSON report has the exact names.
@@ -56,4 +56,9 @@ class Csv:
             yield out.getvalue()
             out.seek(0)
             out.truncate()
+        for pair in report.similar:
+            for path, other in ((pair.a, pair.b), (pair.b, pair.a)):
+                known = {"role": "similar-scene", "path": printable(path), "relation": pair.relation}
+                known["reason"] = f"the same scene as {printable(other)}, but no copy"
+                rows.writerow([known.get(column, "") for column in COLUMNS])
         yield out.getvalue()
