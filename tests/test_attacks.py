@@ -303,7 +303,7 @@ def test_a_line_that_no_run_wrote_is_said_and_left_out(tmp_path: Path, line: obj
     if isinstance(line, dict) and not line.keys() & {"folder", "done", "end", "to"}:
         line = {"unit": [_row(tmp_path, **line)]}
     text = line if isinstance(line, str) else json.dumps(line)
-    head = '{"journal":"twinpix.act.journal/1","action":"move","options":{"to":"/o"},"report":"","created":""}'
+    head = '{"journal":"twinpix.journal/1","action":"move","options":{"to":"/o"},"report":"","created":""}'
     (tmp_path / "j.jsonl").write_text(f'{head}\n{text}\n{{"ready":true}}\n{{"done":0}}\n')
     before = tree(tmp_path / "photos")
     assert run(["undo", "j.jsonl"]) == 3 or line == {"end": {}}

@@ -71,6 +71,37 @@ def test_a_journal_says_why_each_file_went(action: str, tmp_path: Path) -> None:
     assert {why.group for why in session.why.values()} - {0} == set(groups)
 
 
+def test_a_journal_of_an_older_version_is_undone(tmp_path: Path) -> None:
+    """By its form on disk, written out here: no change of a module's name may change it."""
+    (tmp_path / "out").mkdir()
+    target, path = tmp_path / "out" / "a.png", tmp_path / "photos" / "a.png"
+    target.write_bytes(b"image")
+    status = target.stat()
+    facts = [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_atime_ns, 0o644]
+    step = [
+        0,
+        str(path),
+        str(target),
+        [*facts, status.st_uid, status.st_gid],
+        "",
+        "",
+        str(path.parent / ".twinpix-ab-0"),
+    ]
+    rows = [
+        {"journal": "twinpix.journal/1", "action": "move", "options": {"to": "out"}, "report": "", "created": "x"},
+        {"unit": [step]},
+        {"ready": True},
+        {"done": 0},
+        {"end": "done"},
+    ]
+    lines = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+    Path("j.jsonl").touch(0o600)
+    Path("j.jsonl").write_text(lines)
+    assert twinpix.undo("j.jsonl").done == 1
+    assert path.read_bytes() == b"image"
+    assert not target.exists()
+
+
 # -- F6: a line cannot be written ------------------------------------------------------------------------
 
 

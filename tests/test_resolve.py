@@ -445,7 +445,7 @@ def test_an_edited_keeper_cannot_give_back_what_was_linked(tmp_path: Path, capfd
 def test_journals_that_are_damaged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before, journal = moved(tmp_path)
     whole = journal.read_bytes()
-    for text in (b"", b"no journal\n", b'{"journal":"twinpix.act.journal/2"}\n', b"[1,2]\n", b'{"schema":1}\n'):
+    for text in (b"", b"no journal\n", b'{"journal":"twinpix.journal/2"}\n', b"[1,2]\n", b'{"schema":1}\n'):
         (tmp_path / "bad.jsonl").write_bytes(text)
         assert run(["undo", "bad.jsonl"]) == (3 if text else 0)
     assert run(["undo", "missing.jsonl"]) == 2

@@ -1,6 +1,6 @@
 """What an action is about to do, on the disk before it is done: a line of JSON each.
 
-    {"journal": "twinpix.act.journal/1", "action": ..., "options": ..., "report": ..., "created": ...,
+    {"journal": "twinpix.journal/1", "action": ..., "options": ..., "report": ..., "created": ...,
      "digest": of the report's bytes, "roots": [path, ...]}   a session begins
     {"keep": [path, facts, digest]}    stays, of an action without a way back: a run that goes on checks it again
     {"unit": [[number, path, target, facts, digest, keeper, aside], ...],   planned to go together, or not at all
@@ -31,7 +31,7 @@ from twinpix import owners, paths
 from twinpix.errors import OutputError, ReportError, UsageError, system_reason
 from twinpix.model import Facts, Stays, Step, Unit
 
-SCHEMA = "twinpix.act.journal/1"
+SCHEMA = "twinpix.journal/1"
 _OLD_SYSTEM = "could not be dealt with"  # how `why` begins, in journals without "system"
 _HEAD = b'{"journal":"' + SCHEMA.encode() + b'"'
 _ASIDE = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")

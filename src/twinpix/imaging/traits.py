@@ -43,6 +43,7 @@ _ONE_TONE = 0.9  # levels of light to a colour: of images reduced to 256 colours
 _SIDE = 64  # pixels a side on which the colours are compared
 # The luma table of ITU-T T.81, annex K.1, whose multiples most encoders use: the sum of its 64 numbers.
 _STANDARD_SUM = 3689
+_LUMA = np.array([19595, 38470, 7471], dtype=np.int64)  # weights of red, green and blue, in 65,536ths: ITU-R BT.601
 _DEFAULTS = {name: getattr(Traits(), name) for name in Traits.__slots__}
 
 Tags = dict[int, Any]
@@ -294,7 +295,7 @@ def _palette(image: Image.Image, kind: str) -> int:
     if not colours:
         return 0
     rgb = np.array([colour for _, colour in colours], dtype=np.int64)
-    levels = len(np.unique((rgb @ np.array([19595, 38470, 7471])) >> 16))
+    levels = len(np.unique((rgb @ _LUMA) >> 16))
     return len(colours) if levels < _ONE_TONE * len(colours) else 0
 
 
@@ -331,7 +332,7 @@ def is_coloured(image: Image.Image) -> bool:
     spread = rgb.max(axis=1) - rgb.min(axis=1)
     if int(np.quantile(spread, 0.999)) <= _GREY_LEVELS:
         return False
-    luma = (rgb @ np.array([19595, 38470, 7471], dtype=np.int64)) >> 16
+    luma = (rgb @ _LUMA) >> 16
     tone = np.stack([rgb[:, 2] - luma, rgb[:, 0] - luma], axis=1).astype(np.float64)
     level = luma >> 3
     counts = np.maximum(np.bincount(level, minlength=32), 1)
