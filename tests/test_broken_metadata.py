@@ -11,6 +11,7 @@ from PIL import Image
 
 from drawings import draw
 from twinpix import find
+from twinpix.errors import ImageError
 from twinpix.imaging import decode, pixel_digest
 from twinpix.imaging.traits import from_text
 from twinpix.model import Decode
@@ -65,6 +66,8 @@ def test_a_png_with_a_broken_chunk_is_whole(name: str, mode: Decode) -> None:
 def test_a_transparent_colour_that_is_cut_off_is_ignored() -> None:
     """As libpng does."""
     assert pixel_digest(HEAD + chunk(b"tRNS", b"\0\1") + REST) == pixel_digest(PNG)
+    with pytest.raises(ImageError):
+        decode(PNG[:8] + chunk(b"tRNS", b""))  # and no header at all
 
 
 def test_the_sound_file_stays(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The points of a picture that stand out, each with 64 bits of what surrounds it: finds crops, borders and turns.
 
 A set of codes with their geometry, of one width for every picture. Two pictures are candidates when codes of theirs
-agree that agree in scale, angle and place as well (`twinpix.search.alike`); their pixels decide (`twinpix.verify`).
+agree that agree in scale, angle and place as well (`twinpix.localfeatures.candidates`); their pixels decide
+(`twinpix.verify`).
 Sources: see `twinpix.localfeatures.keypoints`, and training/codes.py in the repository.
 """
 

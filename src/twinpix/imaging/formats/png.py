@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator
 
 _SIGNATURE = 8
-_COLOUR_TYPE = 25  # where the header has it
-_TRANSPARENCY = {0: 2, 2: 6}  # bytes that the transparent colour takes at least, by colour type
+_COLOUR_TYPE = slice(25, 26)  # where the header has it
+_TRANSPARENCY = {b"\0": 2, b"\2": 6}  # bytes that the transparent colour takes at least, by colour type
 _FRAMES = (b"acTL", b"fcTL", b"fdAT")  # of an animation
 _NEEDED = (b"tRNS",)  # optional, but pixels look different without it
 
