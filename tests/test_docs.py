@@ -82,3 +82,41 @@ def test_the_readme_shows_what_the_demo_prints(
 def shape(line: str) -> str:
     """A line without the numbers that depend on the encoders' versions."""
     return re.sub(r"[\d.]+ (kB|MB|bits?)", "N", " ".join(line.split()))
+
+
+DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
+LINKED = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = [path.name.partition("-")[0] for path in DECISIONS]
+    assert numbers == [f"{number:03}" for number in range(1, len(DECISIONS) + 1)]
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_has_its_four_headings_and_stands_in_the_index(path: Path) -> None:
+    text, number = path.read_text(encoding="utf-8"), path.name[:3]
+    (title,) = re.findall(rf"\A# {number}\. (.+)$", text, re.MULTILINE)
+    assert re.findall(r"^#+ (.+)$", text, re.MULTILINE)[1:] == ["Context", "Measured", "Decision", "Consequence"]
+    assert all(part.strip() for part in re.split(r"^#+ .+$", text, flags=re.MULTILINE)[2:])
+    index = (ROOT / "docs/design.md").read_text(encoding="utf-8").splitlines()
+    assert f"- [{number}](decisions/{path.name}) {title}" in index
+
+
+@pytest.mark.parametrize("path", LINKED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_lead_to_files(path: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    targets = [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    for target in targets:
+        name, _, heading = target.partition("#")
+        found = path.parent / name if name else path
+        assert found.exists(), target
+        if heading:
+            assert heading in map(anchor, found.read_text(encoding="utf-8").splitlines()), target
+
+
+def anchor(line: str) -> str:
+    """The fragment by which GitHub links to a heading; "" for any other line."""
+    if not line.startswith("#"):
+        return ""
+    return re.sub(r"[^\w -]", "", line.lstrip("#").strip().lower()).replace(" ", "-")
