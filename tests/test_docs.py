@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from twinpix import fingerprints, plugins
+from twinpix.keep import base as keep
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -82,6 +83,11 @@ def test_the_readme_shows_what_the_demo_prints(
 def shape(line: str) -> str:
     """A line without the numbers that depend on the encoders' versions."""
     return re.sub(r"[\d.]+ (kB|MB|bits?)", "N", " ".join(line.split()))
+
+
+def test_the_default_keep_rules_stand_in_the_documents_in_their_order() -> None:
+    text = (ROOT / "docs/keep.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == keep.DEFAULT.split(",")
 
 
 DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
