@@ -38,14 +38,14 @@ Counts = NDArray[np.int64]
 
 def most(method: Fingerprint) -> int:
     """The largest distance in steps: bits, or thousandths of cosine distance."""
-    return round(fingerprints.farthest(method) / step_of(method))
+    return round(method.farthest / step_of(method))
 
 
 def spread(method: Fingerprint, prints: Fingerprints, turns: int) -> Counts:
     """How many of all pairs lie at each distance."""
-    bits, measured = most(method), nearest_directions if method.metric == "cosine" else nearest
+    bits, measured = most(method), nearest_directions if method.unit == "cosine" else nearest
     codes = prints.codes[:, :turns]
-    codes = fingerprints.comparable(method, codes) if method.metric == "cosine" else words(codes)
+    codes = method.comparable(codes) if method.unit == "cosine" else words(codes)
 
     def some(start: int) -> Counts:
         counts = np.zeros(bits + 1, np.int64)

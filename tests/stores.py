@@ -9,7 +9,7 @@ MANY = 200  # pictures in the folder `many`
 # twenty seconds for all of `many`, of which the first show in the store after three to five.
 SLOW = """
 import time
-import twinpix.encoding.encoder as coding
+import twinpix.encoding.encode_task as coding
 real = coding.decode
 def decode(*arguments):
     time.sleep(0.1)

@@ -146,7 +146,7 @@ def test_a_decoder_that_crashes_or_hangs_is_a_failure(photos: Path, tmp_path: Pa
     program.write_text(
         """
 import os, time, sys
-import twinpix.encoding.encoder as coding
+import twinpix.encoding.encode_task as coding
 real = coding.decode
 def decode(data, mode, name, *rest):
     if name.endswith("1.png"): os.abort()

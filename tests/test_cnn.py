@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,14 @@ from PIL import Image
 
 import twinpix
 from drawings import draw
+from sessions import CountingStore, session_of
 from twinpix import fingerprints, plugins, ui
 from twinpix.act.regroup import decide_again
-from twinpix.encoding.encoder import CodeTask
+from twinpix.encoding.encode_task import EncodeItem, EncodeTask
+from twinpix.encoding.encoder import Encoder
+from twinpix.encoding.methods import method_of, methods_of, radius_of
 from twinpix.encoding.options import Options
+from twinpix.encoding.session import open_session, scan
 from twinpix.errors import ImageError, UsageError
 from twinpix.evaluation.copies import find_copies
 from twinpix.evaluation.methods import measure
@@ -80,9 +85,9 @@ def network(
 def codes(spec: str, images: Sequence[Image.Image], mode: Decode = "fast") -> NDArray[Any]:
     """Directions `(n, dims)` of pictures."""
     method = fingerprints.make(spec)
-    fingerprints.check(method)
+    method.check()
     pictures = [picture_of(image, mode, *fingerprints.wanted([method])) for image in images]
-    return fingerprints.comparable(method, fingerprints.codes_of(method, pictures)[:, 0]).astype(np.float64)
+    return method.comparable(fingerprints.codes_of(method, pictures)[:, 0]).astype(np.float64)
 
 
 @pytest.fixture
@@ -146,7 +151,7 @@ def test_find_and_query_and_compare(folder: Path) -> None:
     assert groups_of(report) == PAIRS
     assert isinstance(report.radius, float)
     assert all(isinstance(match.distance, float) for group in report.groups for match in group.matches)
-    again = twinpix.find([folder], method="cnn", threshold=round(1 - report.radius, 4), store=None)
+    again = twinpix.find([folder], method="cnn", radius=report.radius, store=None)
     assert (groups_of(again), again.radius) == (PAIRS, report.radius)
     hits, _ = twinpix.query(folder / "1.png", [folder], method="cnn", strictness="loose", store=None)
     assert [Path(hit.path).name for hit in hits] == ["1-small.jpg"]
@@ -172,19 +177,18 @@ def test_a_crop_of_a_strip_takes_little_memory(tmp_path: Path, size: tuple[int, 
 
 
 @pytest.mark.parametrize("wrong", ["nan", "inf", "-inf", "-0.1", "2.1"])
-def test_a_radius_or_a_threshold_that_is_none(wrong: str) -> None:
-    for options in (Options(method="cnn", radius=float(wrong)), Options(method="cnn", threshold=float(wrong) - 1)):
-        with pytest.raises(UsageError, match=f"not {wrong}|not {float(wrong) - 1:g}"):
-            options.radius_of(options.fingerprint())
+def test_a_radius_that_is_none(wrong: str) -> None:
+    options = Options(method="cnn", radius=float(wrong))
+    with pytest.raises(UsageError, match=f"not {wrong}"):
+        radius_of(options, method_of(options))
     with pytest.raises(UsageError, match="between 0 and 256"):
-        Options(radius=float(wrong) if wrong != "2.1" else 257).radius_of(fingerprints.make("phash:size=16"))
+        radius_of(Options(radius=float(wrong) if wrong != "2.1" else 257), fingerprints.make("phash:size=16"))
 
 
 def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> None:
     """That is what tells a report of bits from one of directions."""
-    for options in (Options(method="cnn", radius=0, store=None), Options(method="cnn", threshold=1, store=None)):
-        report = twinpix.find([folder], options)
-        assert (report.radius, type(report.radius)) == (0, float)
+    report = twinpix.find([folder], Options(method="cnn", radius=0, store=None))
+    assert (report.radius, type(report.radius)) == (0, float)
     bits = decide_again(twinpix.find([folder], store=None), stricter=4.0)
     assert (bits.radius, type(bits.radius)) == (4, int)
     with pytest.raises(UsageError, match="not nan"):
@@ -250,7 +254,7 @@ def test_it_is_quick_to_be_named_and_loads_nothing_heavy() -> None:
 
 def test_a_network_of_ones_own(tmp_path: Path, folder: Path) -> None:
     model = network(tmp_path / "means.onnx")
-    report = twinpix.find([folder], method=f"cnn:model={model}", threshold=0.98, store=None)
+    report = twinpix.find([folder], method=f"cnn:model={model}", radius=0.02, store=None)
     assert groups_of(report) == PAIRS
     assert report.spec == f"cnn:model={model}"
 
@@ -517,9 +521,9 @@ def test_the_clock_of_a_picture_is_not_that_of_eight_in_eight_orientations(
 ) -> None:
     """A large network takes seconds for each: the first of the pictures would be said to have taken too long."""
     method = fingerprints.make(f"cnn:model={network(tmp_path / 'm.onnx')}")
-    batch = [(number, str(path)) for number, path in enumerate(sorted(folder.iterdir()))]
+    batch = [EncodeItem(number, str(path), ()) for number, path in enumerate(sorted(folder.iterdir()))]
     set_at: list[int] = []
-    outcomes = CodeTask((method,), "fast", transforms)(batch, set_at.append, lambda question: [[0]] * len(batch))
+    outcomes = EncodeTask((method,), "fast", transforms)(batch, set_at.append)
     assert all(outcome.results[0].code for outcome in outcomes)
     assert len(set_at) == 2 * len(batch) + clocks  # for reading, for decoding, and for these
 
@@ -535,7 +539,7 @@ def test_one_bad_picture_leaves_the_others_of_its_batch_alone(tmp_path: Path, fo
     model = network(tmp_path / "m.onnx", nodes=ratio, mean=[0.0] * 3)
     black = Image.new("RGB", (100, 100))
     black.save(folder / "black.png")
-    report = twinpix.find([folder], method=f"cnn:model={model}", threshold=0.9, store=None)
+    report = twinpix.find([folder], method=f"cnn:model={model}", radius=0.1, store=None)
     assert [Path(failure.path).name for failure in report.failures] == ["black.png"]
     assert report.counts.images == 6
 
@@ -705,14 +709,14 @@ def test_a_model_swapped_in_the_middle_of_a_run(tmp_path: Path, folder: Path) ->
     model, store, progress = tmp_path / "m.onnx", tmp_path / "store.sqlite", Progress()
     network(model, gain=1.375)
     options = Options(method=f"cnn:model={model}", store=store)
-    method, refs = options.fingerprint(), options.scan(progress, [str(folder)]).refs
+    method, refs = method_of(options), scan(options, progress, [str(folder)]).refs
     network(model, gain=2.375)
-    with options.opened(progress) as opened:
-        coder = options.coder(opened, [method], progress)
-        results = [coder.result(digest) for digest in coder.code(refs)]
+    with open_session(options, progress) as session:
+        encoder = Encoder(session, [method])
+        results = [encoder.result(digest) for digest in encoder.encode(refs)]
         assert [(result.code, result.stage) for result in results] == [(None, "code")] * 6
         assert all("was changed while it was used" in result.error for result in results)
-        assert opened.info().failures == 0
+        assert session.store.info().failures == 0
     network(model, gain=1.375)
     assert twinpix.find([folder], options).counts.failures == 0
 
@@ -722,10 +726,10 @@ def test_the_device_is_no_part_of_the_code(tmp_path: Path, folder: Path) -> None
     report = twinpix.find([folder], method="cnn", device="cpu", strictness="loose", store=None)
     assert (report.spec, groups_of(report)) == ("cnn", PAIRS)
     with pytest.raises(UsageError, match="device is one of auto, cpu"):
-        Options(method="cnn", device="abacus").fingerprint()
+        method_of(Options(method="cnn", device="abacus"))
     if "CUDAExecutionProvider" not in __import__("onnxruntime").get_available_providers():
         with pytest.raises(UsageError, match="cannot use the device cuda; it has: cpu"):
-            Options(method="cnn", device="cuda").fingerprint()
+            method_of(Options(method="cnn", device="cuda"))
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
@@ -740,9 +744,9 @@ def test_a_device_that_is_offered_and_cannot_be_started(tmp_path: Path, monkeypa
     _onnx.device_of.cache_clear()
     try:
         picture = picture_of(draw("scene", 1, (64, 64)), colour=SIZE)
-        fingerprints.codes_of(Options(method=spec).fingerprint(), [picture])
+        fingerprints.codes_of(method_of(Options(method=spec)), [picture])
         with pytest.raises(UsageError, match="cannot start the device cuda here"):
-            fingerprints.codes_of(Options(method=spec, device="cuda").fingerprint(), [picture])
+            fingerprints.codes_of(method_of(Options(method=spec, device="cuda")), [picture])
     finally:
         _onnx.device_of.cache_clear()
 
@@ -764,10 +768,10 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_device_is_for_the_networks_of_a_run(tmp_path: Path) -> None:
-    methods = Options(device="cpu").fingerprints(["phash", "cnn", "dhash"])
+    methods = methods_of(Options(device="cpu"), ["phash", "cnn", "dhash"])
     assert [getattr(method, "device", "") for method in methods] == ["", "cpu", ""]
     with pytest.raises(UsageError, match="does not fit phash, dhash: only networks"):
-        Options(device="cpu").fingerprints(["phash", "dhash"])
+        methods_of(Options(device="cpu"), ["phash", "dhash"])
 
 
 def test_a_method_computes_where_it_says(tmp_path: Path, folder: Path, started: list[str]) -> None:
@@ -782,7 +786,7 @@ def test_a_method_computes_where_it_says(tmp_path: Path, folder: Path, started: 
 
 def test_a_run_is_begun_without_the_device(tmp_path: Path, started: list[str]) -> None:
     """What is started in the parent would be dead in workers that are forked from it."""
-    method = Options(method=f"cnn:model={network(tmp_path / 'm.onnx', gain=1.875)}").fingerprint()
+    method = method_of(Options(method=f"cnn:model={network(tmp_path / 'm.onnx', gain=1.875)}"))
     assert (fingerprints.width_of(method), started) == (96, [])  # a worker was asked
     fingerprints.codes_of(method, [picture_of(draw("scene", 1, (64, 64)), colour=SIZE)])
     assert started == ["cuda"]
@@ -818,20 +822,20 @@ def test_what_the_store_holds_is_not_computed_again(tmp_path: Path, folder: Path
     for path in folder.iterdir():
         data = path.read_bytes()
         path.write_bytes(data)  # another stamp, the same content: read, and not coded again
-    options = Options(method="cnn", store=store)
-    with options.opened(Progress()) as opened:
-        coder = options.coder(opened, [options.fingerprint()], Progress())
-        coder.code(options.scan(Progress(), [str(folder)]).refs)
-        assert coder.decoded == 0
+    opened = CountingStore(store)
+    with closing(opened):
+        refs = scan(Options(), Progress(), [str(folder)]).refs
+        Encoder(session_of(opened), [fingerprints.make("cnn")]).encode(refs)
+        assert opened.encoded == set()
     again = twinpix.find([folder], method="cnn", strictness="loose", store=store)
     assert groups_of(again) == groups_of(first)
 
 
 def test_join_of_codes_is_that_of_their_numbers(picture: Callable[..., Image.Image]) -> None:
     method = fingerprints.make("cnn")
-    image = decode(_png(picture(1)), colour=method.colour)  # type: ignore[attr-defined]
+    image = decode(_png(picture(1)), colour=method.colour)
     code = fingerprints.codes_of(method, [image])[:, 0]
-    vector = fingerprints.comparable(method, code)
+    vector = method.comparable(code)
     assert vector.dtype == np.float16
     assert join(vector, -vector, 2)[2].tolist() == [2.0]
     assert _onnx.BATCH >= 1
@@ -879,4 +883,4 @@ def test_a_model_that_never_ends_or_fills_the_memory(
     ]
     model = network(tmp_path / "m.onnx", nodes=nodes)
     with pytest.raises(UsageError, match=words):
-        fingerprints.check(fingerprints.make(f"cnn:model={model}"))
+        fingerprints.make(f"cnn:model={model}").check()

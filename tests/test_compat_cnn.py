@@ -240,7 +240,7 @@ def test_readme_find_duplicates(photos: Path, tmp_path: Path) -> None:
 def test_its_numbers_are_all_that_the_network_gives() -> None:
     assert f"cnn:dims={_own.NUMBERS}" == _own.SPEC
     with pytest.raises(UsageError, match=f"gives {_own.NUMBERS} numbers"):
-        fingerprints.check(fingerprints.make(f"cnn:dims={_own.NUMBERS + 1}"))
+        fingerprints.make(f"cnn:dims={_own.NUMBERS + 1}").check()
 
 
 @own

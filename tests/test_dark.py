@@ -9,11 +9,11 @@ from PIL import Image
 
 import twinpix
 from drawings import draw
+from sessions import session_of
 from twinpix.encoding.content_table import File
 from twinpix.match import verifier
 from twinpix.match.candidates import Proposal
 from twinpix.match.leaders import Hubs
-from twinpix.store import Store
 
 SIDES = (640, 480)
 
@@ -43,7 +43,7 @@ def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_p
         image.save(tmp_path / name)
         files.append(File(str(tmp_path / name), xxhash.xxh3_128_digest((tmp_path / name).read_bytes())))
     wrong = (0.2, 0.0, 0.7, 0.0, 0.2, 0.1)
-    eye = verifier.Verifier(files, 0.65, Store(None), 1)
+    eye = verifier.Verifier(files, 0.65, session_of())
     eye.look([verifier.pair_of(1, 0, wrong, True, before=verifier.guess_of_turn(0))])
     seen = eye.of(0, 1)
     assert seen is not None

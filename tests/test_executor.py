@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 from drawings import draw
-from twinpix.encoding.encoder import Coder
+from sessions import session_of
+from twinpix.encoding.encoder import Encoder
 from twinpix.errors import ImageError
-from twinpix.executors import Ask, Batches, Begin, Local, Lost
+from twinpix.executors import Begin, Local, Lost
 from twinpix.fingerprints.base import Identity
 from twinpix.imaging import Picture, decode
 from twinpix.sources import scan
@@ -29,11 +30,11 @@ from twinpix.store import Store
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 
 
-def square(batch: Sequence[int], begin: Begin, ask: Ask) -> list[int]:
+def square(batch: Sequence[int], begin: Begin) -> list[int]:
     return [number * number for number in batch]
 
 
-def treacherous(batch: Sequence[str], begin: Begin, ask: Ask) -> list[str]:
+def treacherous(batch: Sequence[str], begin: Begin) -> list[str]:
     for index, item in enumerate(batch):
         begin(index)
         if item == "crash":
@@ -47,66 +48,42 @@ def treacherous(batch: Sequence[str], begin: Begin, ask: Ask) -> list[str]:
     return list(batch)
 
 
-def asking(batch: Sequence[int], begin: Begin, ask: Ask) -> list[int]:
-    return [ask(number) for number in batch]
-
-
-def run(work: Any, batches: list[list[Any]], **options: Any) -> list[tuple[Any, Any]]:
-    return list(Local(**options).run(work, iter(batches), lambda question: question + 1))
-
-
-def by_batch(work: Any, batches: list[list[Any]], **options: Any) -> dict[Any, Any]:
-    return {tuple(batch): result for batch, result in run(work, batches, **options)}
+def run(task: Any, batches: list[list[Any]], **options: Any) -> dict[Any, Any]:
+    """The result of each item."""
+    return dict(Local(**options).map(task, batches))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_every_batch_comes_back(workers: int) -> None:
-    batches = [[n, n + 1] for n in range(20)]
-    results = run(square, batches, workers=workers)
-    assert sorted(batch for batch, _ in results) == batches
-    assert all(result == [n * n for n in batch] for batch, result in results)
-
-
-def test_questions_are_answered() -> None:
-    assert sorted(result for _, result in run(asking, [[1, 2], [5]], workers=2)) == [[2, 3], [6]]
+def test_every_item_comes_back_with_its_result(workers: int) -> None:
+    batches = [[2 * n, 2 * n + 1] for n in range(20)]
+    assert run(square, batches, workers=workers) == {n: n * n for n in range(40)}
 
 
 @posix
 @pytest.mark.parametrize(("item", "words", "fault"), [("crash", "SIGSEGV", True), ("exit", "exit status 7", False)])
 def test_a_crash_names_its_item_and_the_rest_goes_on(item: str, words: str, fault: bool) -> None:
-    results = by_batch(treacherous, [["a", item, "b"], ["c"], ["d"]], workers=1)
-    lost = results[("a", item, "b")]
+    results = run(treacherous, [["a", item, "b"], ["c"], ["d"]], workers=1)
+    lost = results.pop(item)
     assert isinstance(lost, Lost)
-    assert (lost.index, lost.fault, lost.again) == (1, fault, True)
+    assert (lost.index, lost.fault, lost.again) == (0, fault, True)  # tried a second time, alone
     assert words in lost.reason
-    assert results[("c",)] == ["c"]
-    assert results[("d",)] == ["d"]
-
-
-def slow_answer(number: int) -> int:
-    time.sleep(0.8)
-    return number + 1
+    assert results == {name: name for name in "abcd"}
 
 
 @posix
 def test_a_busy_parent_is_no_hang() -> None:
-    pool = Local(workers=2, timeout=0.5)
-    results = {batch[0]: result for batch, result in pool.run(asking, [[1], [2], [3]], slow_answer)}
-    assert results == {1: [2], 2: [3], 3: [4]}
     got: list[Any] = []
-    for _, result in Local(workers=2, timeout=0.5).run(treacherous, [["a"], ["b"], ["c"], ["d"]], slow_answer):
+    for _, result in Local(workers=2, timeout=0.5).map(treacherous, [["a"], ["b"], ["c"], ["d"]]):
         time.sleep(0.8)
         got.append(result)
-    assert sorted(got) == [["a"], ["b"], ["c"], ["d"]]
+    assert sorted(got) == ["a", "b", "c", "d"]
 
 
-@posix
-def test_an_error_in_the_parent_ends_the_run() -> None:
-    def fails(question: int) -> int:
-        raise OSError("the store is gone")
-
+def test_an_error_in_the_parent_ends_the_workers() -> None:
+    run = Local(workers=1).map(square, [[1], [2]])
+    next(run)
     with pytest.raises(OSError, match="the store is gone"):
-        list(Local(workers=1).run(asking, [[1], [2]], fails))
+        run.throw(OSError("the store is gone"))
 
 
 # A program without a guard; another thread lives, so that no process can be forked from it.
@@ -177,10 +154,10 @@ LOCAL_CLASS = """
 import threading, warnings
 from twinpix.executors import Local
 class Work:
-    def __call__(self, batch, begin, ask):
-        return [ask(item) for item in batch]
+    def __call__(self, batch, begin):
+        return [item + 1 for item in batch]
 threading.Thread(target=threading.Event().wait, daemon=True).start()
-print(list(Local(2, note=print).run(Work(), [[1], [2]], lambda number: number + 1)))
+print(list(Local(2, note=print).map(Work(), [[1], [2]])))
 """
 
 
@@ -188,18 +165,18 @@ def test_work_that_no_other_process_can_import_is_done_in_this_one(tmp_path: Pat
     done = subprocess.run([sys.executable, "-c", LOCAL_CLASS], capture_output=True, text=True, timeout=120)
     note, result = done.stdout.splitlines()
     assert "no worker processes can be started" in note
-    assert sorted(eval(result)) == [([1], [2]), ([2], [3])]
+    assert sorted(eval(result)) == [(1, 2), (2, 3)]
 
 
 @posix
 def test_a_hang_is_ended_by_the_timeout() -> None:
     start = time.monotonic()
-    results = by_batch(treacherous, [["a", "hang"], ["c"]], workers=2, timeout=0.5)
+    results = run(treacherous, [["a", "hang"], ["c"]], workers=2, timeout=0.5)
     assert time.monotonic() - start < 20
-    lost = results[("a", "hang")]
+    lost = results.pop("hang")
     assert isinstance(lost, Lost)
     assert (lost.index, lost.fault, lost.again) == (1, False, False)
-    assert results[("c",)] == ["c"]
+    assert results == {"a": "a", "c": "c"}
 
 
 def test_a_bug_in_the_work_is_raised_not_hidden() -> None:
@@ -209,7 +186,7 @@ def test_a_bug_in_the_work_is_raised_not_hidden() -> None:
 
 def test_spawned_workers_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
-    assert sorted(result for _, result in run(square, [[2], [3]], workers=1)) == [[4], [9]]
+    assert run(square, [[2], [3]], workers=1) == {2: 4, 3: 9}
 
 
 @dataclass(frozen=True)
@@ -232,8 +209,8 @@ class Deadly(Identity):
 def coded(folder: Path, signal: int) -> list[bool]:
     """Which of the contents have a code."""
     with closing(Store(folder / "store")) as store:
-        coder = Coder(store, (Deadly(signal, str(folder / "spared")),), workers=1)
-        digests = coder.code(scan([str(folder / "images")]).refs)
+        coder = Encoder(session_of(store), [Deadly(signal, str(folder / "spared"))])
+        digests = coder.encode(scan([str(folder / "images")]).refs)
         return [coder.result(digest).code is not None for digest in digests]
 
 
@@ -249,7 +226,7 @@ def test_only_a_decoder_that_crashes_twice_is_remembered(tmp_path: Path, name: s
     assert coded(tmp_path, number) == [name not in ("SIGSEGV", "SIGBUS", "SIGFPE")]
 
 
-def first_time(batch: Sequence[str], begin: Begin, ask: Ask) -> list[str]:
+def first_time(batch: Sequence[str], begin: Begin) -> list[str]:
     """Ends its worker at each item that is the name of a file which is not there yet."""
     for index, item in enumerate(batch):
         begin(index)
@@ -262,17 +239,21 @@ def first_time(batch: Sequence[str], begin: Begin, ask: Ask) -> list[str]:
 @posix
 def test_what_a_signal_has_ended_is_tried_again(tmp_path: Path) -> None:
     names = [str(tmp_path / str(number)) for number in range(3)]
-    queue = Batches(iter([names]))
-    done: list[str] = []
-    for batch, result in Local(workers=1).run(first_time, queue, lambda question: None):
-        if isinstance(result, Lost):
-            assert queue.lost(batch, result) is None
-        else:
-            done += result
-    assert sorted(done) == names
+    assert run(first_time, [names], workers=1) == {name: name for name in names}
 
 
-def hungry(batch: Sequence[int], begin: Begin, ask: Ask) -> list[int]:
+def ends_once(batch: Sequence[dict[str, str]], begin: Begin) -> list[str]:
+    return first_time([item["name"] for item in batch], begin)
+
+
+@posix
+def test_an_item_that_cannot_be_hashed_is_tried_again(tmp_path: Path) -> None:
+    items = [{"name": str(tmp_path / str(number))} for number in range(2)]
+    found = list(Local(workers=1).map(ends_once, [items]))
+    assert sorted(result for _, result in found) == [item["name"] for item in items]
+
+
+def hungry(batch: Sequence[int], begin: Begin) -> list[int]:
     for index, size in enumerate(batch):
         begin(index)
         held = bytearray(size)
@@ -284,22 +265,21 @@ def hungry(batch: Sequence[int], begin: Begin, ask: Ask) -> list[int]:
 @pytest.mark.parametrize("threads", [False, True])
 def test_a_worker_has_a_memory_limit(threads: bool) -> None:
     with living_thread() if threads else nullcontext():
-        results = by_batch(hungry, [[1000, 400 << 20], [2000]], workers=1, memory=200 << 20)
-    lost = results[(1000, 400 << 20)]
+        results = run(hungry, [[1000, 400 << 20], [2000]], workers=1, memory=200 << 20)
+    lost = results.pop(400 << 20)
     assert isinstance(lost, Lost)
     assert (lost.index, lost.fault, lost.again) == (1, False, False)
     assert lost.reason == "needs more memory than the limit of 0.195 GB for one worker process"
-    assert results[(2000,)] == [2000]
+    assert results == {1000: 1000, 2000: 2000}
 
 
-def refused(batch: Sequence[int], begin: Begin, ask: Ask) -> list[int]:
+def refused(batch: Sequence[int], begin: Begin) -> list[int]:
     begin(0)
     raise MemoryError
 
 
 def test_refused_memory_is_no_bug_of_the_work() -> None:
-    ((_, lost),) = run(refused, [[1]], workers=1)
-    assert lost == Lost(0, "needs more memory than there is")
+    assert run(refused, [[1]], workers=1)[1] == Lost(0, "needs more memory than there is")
 
 
 # With a limit of address space that leaves little for a decode, once everything is loaded.
@@ -353,7 +333,7 @@ from test_executor import endless
 if {threads}:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 def run():
-    list(Local(2).run(endless, [["sleep"], ["work"]], lambda pid: print(pid, flush=True)))
+    list(Local(2).map(endless, [[({folder!r}, "sleep")], [({folder!r}, "work")]]))
 if {inside}:
     threading.Thread(target=run).start()
 else:
@@ -361,20 +341,26 @@ else:
 """
 
 
-def endless(batch: Sequence[str], begin: Begin, ask: Ask) -> None:
-    ask(os.getpid())
+def endless(batch: Sequence[tuple[str, str]], begin: Begin) -> None:
+    """Makes a folder called like the process in a folder, and never ends."""
+    folder, what = batch[0]
+    (Path(folder) / str(os.getpid())).mkdir()
     while True:
-        if batch[0] == "sleep":
+        if what == "sleep":
             time.sleep(600)
 
 
 @posix
 @pytest.mark.parametrize(("threads", "inside"), [(False, False), (True, False), (True, True)])
-def test_workers_end_with_their_parent(threads: bool, inside: bool) -> None:
-    program = ORPHANS.format(tests=str(Path(__file__).parent), threads=threads, inside=inside)
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        workers = [int(parent.stdout.readline()) for _ in range(2)]
+def test_workers_end_with_their_parent(threads: bool, inside: bool, tmp_path: Path) -> None:
+    here, folder = str(Path(__file__).parent), str(tmp_path)
+    program = ORPHANS.format(tests=here, threads=threads, inside=inside, folder=folder)
+    with subprocess.Popen([sys.executable, "-c", program]) as parent:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and len(os.listdir(tmp_path)) < 2:
+            time.sleep(0.02)
+        workers = [int(name) for name in os.listdir(tmp_path)]
+        assert len(workers) == 2
         parent.kill()
         parent.wait()
         end = time.monotonic() + 2

@@ -380,7 +380,6 @@ def test_encode_serves_all_methods_by_one_decode(photos: Path) -> None:
         ({"radius": 300}, "between 0 and 256"),
         ({"radius": -1}, "between 0 and 256"),
         ({"radius": 1.5}, "whole number of bits"),
-        ({"threshold": 0.9}, "a threshold is a cosine, and phash:size=16 counts bits"),
         ({"device": "cpu"}, "--device does not fit"),
         ({"method": "nohash"}, "no method is called"),
         ({"method": "pixels", "transforms": True}, "cannot be combined"),

@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).parent / "golden" / "imagededup_generated.json"
 HASHES = ("ahash", "dhash", "phash", "whash")
 HAMMING = [n for n in plugins.names("fingerprints") if fingerprints.make(n).metric == "hamming"]
 PERCEPTUAL = [n for n in plugins.names("fingerprints") if fingerprints.make(n).metric in ("hamming", "cosine")]
-BY_PIXELS = [n for n in plugins.names("fingerprints") if fingerprints.by_pixels(fingerprints.make(n))]
+BY_PIXELS = [n for n in plugins.names("fingerprints") if fingerprints.make(n).proposes]
 IMAGEHASH: dict[str, Callable[..., imagehash.ImageHash]] = {
     "ahash": imagehash.average_hash,
     "dhash": imagehash.dhash,
@@ -40,8 +40,8 @@ def load(image: Image.Image, mode: str = "reference") -> Picture:
 
 def apart(method: fingerprints.Fingerprint, left: Bytes2D, right: Bytes2D) -> float:
     """How far apart two codes are, as a share of how far they can be."""
-    most = fingerprints.farthest(method)
-    codes = [fingerprints.comparable(method, code[None]) for code in (left, right)]
+    most = method.farthest
+    codes = [method.comparable(code[None]) for code in (left, right)]
     return float(search.join(codes[0], codes[1], most)[2][0]) / most
 
 
@@ -133,7 +133,7 @@ def test_batches_code_as_single_pictures_do(spec: str) -> None:
     together = fingerprints.codes_of(method, pictures)
     alone = np.stack([fingerprints.codes_of(method, [picture])[0] for picture in pictures])
     if method.metric == "cosine":  # sums of products are added in another order
-        first, second = (fingerprints.comparable(method, codes).astype(float) for codes in (together, alone))
+        first, second = (method.comparable(codes).astype(float) for codes in (together, alone))
         np.testing.assert_allclose(first, second, atol=0.002)
     else:
         assert np.array_equal(together, alone)
@@ -145,8 +145,8 @@ def test_opposite_codes_are_the_farthest(name: str) -> None:
     method = fingerprints.make(name)
     code = fingerprints.codes_of(method, [load(draw("scene", 1, (64, 48)), "fast")])[:, 0]
     opposite = (-code.view("<f2")).view(np.uint8) if method.metric == "cosine" else ~code
-    far = fingerprints.farthest(method)
-    a, b = (fingerprints.comparable(method, each) for each in (code, opposite))
+    far = method.farthest
+    a, b = (method.comparable(each) for each in (code, opposite))
     assert search.join(a, b, far)[2].tolist() == [far]
 
 

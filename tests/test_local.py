@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import twinpix
 from drawings import clouds, draw, on_plain_ground
+from sessions import session_of
 from twinpix import fingerprints
 from twinpix.encoding.content_table import File
 from twinpix.errors import UsageError
@@ -368,7 +369,7 @@ def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
 
     sound = album / "street.jpg"
     files = [(tmp_path / "gone.jpg", b""), (sound, xxhash.xxh3_128_digest(sound.read_bytes()))]
-    first = verifier.Verifier([File(str(path), digest) for path, digest in files], 0.5, Store(None), 1)
+    first = verifier.Verifier([File(str(path), digest) for path, digest in files], 0.5, session_of())
     first.look([verifier.Pair(0, 1, ())])
     assert [(Path(failure.path).name, failure.stage) for failure in first.failures] == [("gone.jpg", "verify")]
     assert first.of(0, 1) is None
@@ -378,7 +379,7 @@ def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) ->
     from twinpix.match import verifier
 
     files = [File(str(album / name), b"of something else") for name in ("street.jpg", "street50.jpg")]
-    eye = verifier.Verifier(files, 0.5, Store(None), 1)
+    eye = verifier.Verifier(files, 0.5, session_of())
     eye.look([verifier.Pair(0, 1, ())])
     assert [failure.error for failure in eye.failures] == ["changed since it was read; run again"]
 

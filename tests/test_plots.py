@@ -21,7 +21,7 @@ from test_cli import run
 from twinpix import ui
 from twinpix.compat.imagededup.utils import plot_duplicates
 from twinpix.errors import UsageError
-from twinpix.executors import Ask, Begin
+from twinpix.executors import Begin
 from twinpix.model import Failure, Group, Match, Member, Report
 from twinpix.ui.duplicates import _pair
 from twinpix.ui.thumbnails import Missing, share
@@ -210,7 +210,7 @@ def test_the_page_in_use(photos: Path, tmp_path: Path) -> None:
     assert "40 of 300 groups" in moved  # of 77 distances ten, in four rounds
 
 
-def crashes_at_two(batch: Sequence[str], begin: Begin, ask: Ask) -> list[bytes | Missing]:
+def crashes_at_two(batch: Sequence[str], begin: Begin) -> list[bytes | Missing]:
     for at, path in enumerate(batch):
         begin(at)
         if path == "2":

@@ -97,7 +97,7 @@ def test_progress_by_tqdm(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"threshhold": 1}, "there is no option 'threshhold'; did you mean 'threshold'?"),
+        ({"radios": 1}, "there is no option 'radios'; did you mean 'radius'?"),
         ({"keeps": "path"}, "there is no option 'keeps'; did you mean 'keep'?"),
         ({"zzz": 1}, "there is no option 'zzz'; there are: method, "),
         ({"progress": 3}, "progress is True, a function of (stage, done, total), tqdm, or a Progress, not 3"),

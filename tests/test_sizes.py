@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw
 
 import twinpix
 from drawings import draw
+from sessions import session_of
 from twinpix.encoding.content_table import File
 from twinpix.imaging import decode
 from twinpix.match.verifier import Verifier, guess_of_turn, pair_of
 from twinpix.model import Unverified
-from twinpix.store import Store
 from twinpix.verify import COLOUR, DETAIL, View, glance, look, turning, view_of
 from twinpix.verify.light.normalize import FLOW_LEAST, as_bent
 
@@ -103,7 +103,7 @@ def files(folder: Path, count: int) -> list[File]:
 def test_an_exception_in_verification_is_a_row_and_the_other_pairs_go_on(tmp_path: Path) -> None:
     mine = files(tmp_path, 3)
     flat = (0.0,) * 6  # a map that has no inverse
-    eye = Verifier(mine, 0.35, Store(None), 1)
+    eye = Verifier(mine, 0.35, session_of())
     eye.look([pair_of(0, 2, guess_of_turn(0)), pair_of(1, 2, guess_of_turn(0))])
     eye.look([pair_of(0, 1, flat), pair_of(0, 2, guess_of_turn(0))])
     assert [(row.a, row.b) for row in eye.unverified] == [(mine[0].path, mine[1].path)]
@@ -116,7 +116,7 @@ def test_an_exception_in_verification_is_a_row_and_the_other_pairs_go_on(tmp_pat
 
 def test_a_worker_that_does_not_answer_is_a_row_of_its_pair_and_no_failure_of_an_image(tmp_path: Path) -> None:
     mine = files(tmp_path, 2)
-    eye = Verifier(mine, 0.35, Store(None), 1, timeout=0.001)
+    eye = Verifier(mine, 0.35, session_of(timeout=0.001))
     eye.look([pair_of(0, 1, ())])
     assert eye.unverified == [Unverified(mine[0].path, mine[1].path, "gave no answer within 0.001 s (--timeout)")]
     assert eye.failures == []

@@ -16,10 +16,12 @@ import pytest
 from PIL import Image
 
 import twinpix
+from sessions import CountingStore, session_of
 from stores import MANY, SLOW_COMMAND, held
 from twinpix import fingerprints, mounts, sources
 from twinpix.cli.app import run
-from twinpix.encoding.encoder import Coder
+from twinpix.encoding import encoder
+from twinpix.encoding.encoder import Encoder
 from twinpix.errors import StoreError
 from twinpix.model import Stamp
 from twinpix.store import NOT_AN_IMAGE, Result, Store, default_path
@@ -27,11 +29,11 @@ from twinpix.store import NOT_AN_IMAGE, Result, Store, default_path
 
 def decoded(folder: Path, store: Path, method: str = "phash", decode: str = "fast") -> int:
     """How many contents a run decodes."""
-    opened = Store(store)
-    coder = Coder(opened, (fingerprints.make(method),), "fast" if decode == "fast" else "reference", workers=1)
-    coder.code(sources.scan([str(folder)]).refs)
+    opened = CountingStore(store)
+    coder = Encoder(session_of(opened), [fingerprints.make(method)], decode="fast" if decode == "fast" else "reference")
+    coder.encode(sources.scan([str(folder)]).refs)
     opened.close()
-    return coder.decoded
+    return len(opened.encoded)
 
 
 def settle() -> None:
@@ -193,16 +195,32 @@ print(found.counts.images, [f.error for f in found.failures])
 """
 
 
+@pytest.mark.parametrize("known", [1000, 0])
+def test_a_content_that_is_known_is_not_decoded_again(
+    known: int, tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its digest travels with files of its size; where there are too many of these, the digest is computed first."""
+    monkeypatch.setattr(encoder, "_KNOWN_OF_A_SIZE", known)
+    picture(1).save(tmp_path / "a.bmp")
+    picture(2).save(tmp_path / "b.bmp")  # of the same size
+    store = tmp_path / "store"
+    assert decoded(tmp_path, store) == 2
+    shutil.copy(tmp_path / "a.bmp", tmp_path / "c.bmp")
+    picture(3).save(tmp_path / "d.bmp")
+    assert decoded(tmp_path, store) == 1
+    assert decoded(tmp_path, store) == 0
+
+
 def test_a_file_that_is_gone_lets_its_copy_be_read(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
     picture(1).save(tmp_path / "a.png")
     shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
     settle()
     store = Store(tmp_path / "store")
     listing = sources.scan([str(tmp_path / "a.png"), str(tmp_path / "b.png")])
-    Coder(store, (fingerprints.make("phash"),), workers=1).code(listing.refs)
+    Encoder(session_of(store), [fingerprints.make("phash")]).encode(listing.refs)
     (tmp_path / "a.png").unlink()
-    coder = Coder(store, (fingerprints.make("dhash"),), workers=1)
-    gone, there = coder.code(listing.refs)
+    coder = Encoder(session_of(store), [fingerprints.make("dhash")])
+    gone, there = coder.encode(listing.refs)
     store.close()
     assert gone == NOT_AN_IMAGE
     assert coder.result(there).code is not None

@@ -272,9 +272,9 @@ def test_what_is_exported_is_what_was_trained(packed: Path, tmp_path: Path) -> N
     torch.save({"net": net.state_dict()}, tmp_path / "state.pt")
     export(tmp_path / "state.pt", tmp_path / "m.onnx", 32, {"dims": 16}, shape=shape)
     method = fingerprints.make(f"cnn:model={tmp_path / 'm.onnx'},dims=32")
-    fingerprints.check(method)
+    method.check()
     pictures = [picture_of(image, colour=32) for image in map(Image.fromarray, pixels)]
-    found = fingerprints.comparable(method, fingerprints.codes_of(method, pictures)[:, 0]).astype(float)
+    found = method.comparable(fingerprints.codes_of(method, pictures)[:, 0]).astype(float)
     with torch.no_grad():
         wanted = net(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
@@ -284,7 +284,7 @@ def test_what_is_exported_is_what_was_trained(packed: Path, tmp_path: Path) -> N
     # turned to the principal axes: the same cosines, and most of each in the first numbers
     export(tmp_path / "state.pt", tmp_path / "t.onnx", 32, {}, pixels, shape)
     method = fingerprints.make(f"cnn:model={tmp_path / 't.onnx'}")
-    turned = fingerprints.comparable(method, fingerprints.codes_of(method, pictures)[:, 0]).astype(float)
+    turned = method.comparable(fingerprints.codes_of(method, pictures)[:, 0]).astype(float)
     np.testing.assert_allclose(turned @ turned.T, wanted @ wanted.T, atol=0.01)
     assert np.linalg.norm(turned[:, :4], axis=1).min() > 0.99
     assert (np.diff((turned**2).sum(axis=0)[:4]) <= 1e-3).all()

@@ -81,7 +81,7 @@ def found(
     own = np.zeros(len(nodes.codes), dtype=bool)
     own[nodes.of[~np.array(references)]] = True
     first, second = np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
-    identity = way.metric == "identity"
+    identity = way.by_equality
     matches = Matches.none() if identity else match(nodes.codes, first, second, RADIUS, Search())
     equal = exclusions.between_equals(nodes, all_of_them=identity)
     return nodes, exclusions.without(Matches.joined([matches, equal]), nodes, pairs)

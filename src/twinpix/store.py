@@ -1,9 +1,9 @@
 """What was computed before, in SQLite: file stamp -> digest, (digest, spec) -> code or failure.
 
-One table says which content a file had when it was last read, another what a content's code is, a third
-what was seen of two contents laid on each other. Rows are written as the run goes, so a killed run loses
-seconds; several processes may use one store. A store that is damaged is set aside and begun anew. Nothing
-in it is executable or pickled.
+One table says which content a file had when it was last read, another what the code of a content is, a third which
+contents have so many bytes, a fourth what verification found of two contents. Rows are written as the run goes, so a
+killed run loses seconds; several processes may use one store. A damaged store is set aside and begun anew. Nothing in
+it is executable or pickled.
 """
 
 import os
@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS results(
   information INTEGER, pixels BLOB, stage TEXT, error TEXT, decoder TEXT, traits TEXT,
   PRIMARY KEY(digest, spec)) WITHOUT ROWID;
 """
+_SIZES = "CREATE TABLE IF NOT EXISTS sizes(size INTEGER, digest BLOB, PRIMARY KEY(size, digest)) WITHOUT ROWID"
 _LOOKS = "CREATE TABLE IF NOT EXISTS looks(key BLOB PRIMARY KEY, look TEXT) WITHOUT ROWID"
 NOT_AN_IMAGE = b""
 
@@ -122,6 +123,7 @@ class Store:
         self.notes: list[str] = []
         self._files: list[tuple[int | bytes | None, ...]] = []
         self._results: list[tuple[object, ...]] = []
+        self._sizes: list[tuple[int, bytes]] = []
         self._looks: list[tuple[bytes, str]] = []
         self._flushed = time.monotonic()
         self._anew = False  # begun anew in this run: once is enough
@@ -137,6 +139,11 @@ class Store:
         """What is known of these contents under `spec`."""
         wanted = list(digests)
         return self._try(lambda: self._read_results(wanted, spec))
+
+    def digests_of_sizes(self, sizes: Iterable[int], specs: Iterable[str]) -> list[tuple[int, bytes]]:
+        """The contents of so many bytes, each with its size, of which something is known under each of the specs."""
+        wanted, names = list(sizes), list(specs)
+        return self._try(lambda: self._digests_of_sizes(wanted, names))
 
     def looks(self, keys: Iterable[bytes]) -> dict[bytes, str]:
         """What was noted of looks at pairs of contents."""
@@ -154,6 +161,11 @@ class Store:
     def put_result(self, digest: bytes, spec: str, result: Result) -> None:
         """Note what is known of a content under a spec."""
         self._results.append((digest, spec, *result))
+        self._flush_if_due()
+
+    def put_size(self, size: int, digest: bytes) -> None:
+        """Note how many bytes a content has."""
+        self._sizes.append((size, digest))
         self._flush_if_due()
 
     def put_look(self, key: bytes, look: str) -> None:
@@ -178,10 +190,11 @@ class Store:
     def flush(self) -> None:
         """Write what is pending."""
         self._flushed = time.monotonic()
-        if self._files or self._results or self._looks:
+        pending = (self._files, self._results, self._sizes, self._looks)
+        if any(pending):
             self._try(self._write)
-            for pending in (self._files, self._results, self._looks):
-                pending.clear()
+            for rows in pending:
+                rows.clear()
 
     def close(self) -> None:
         """Write what is pending and let go of the file."""
@@ -258,16 +271,25 @@ class Store:
                         f"the store {self.path} was made by another version of twinpix: images are read anew; "
                         "what was marked as not duplicates is kept"
                     )
-                old = "".join(f"DROP TABLE IF EXISTS {table};" for table in ("files", "specs", "results"))
+                old = "".join(f"DROP TABLE IF EXISTS {table};" for table in ("files", "specs", "results", "sizes"))
                 db.executescript(f"BEGIN;{old if layout else ''}{_SCHEMA};PRAGMA user_version={_LAYOUT};COMMIT")
             db.execute("CREATE TABLE IF NOT EXISTS apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
             db.execute(_LOOKS)
+            self._make_sizes(db)
             self._attach_said(db)
             db.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.Error:
             db.close()
             raise
         return db
+
+    @staticmethod
+    def _make_sizes(db: sqlite3.Connection) -> None:
+        """Make the table of sizes, and fill it in a store that was made before there was one."""
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name='sizes'").fetchone() is None:
+            with db:
+                db.execute(_SIZES)
+                db.execute("INSERT OR IGNORE INTO sizes SELECT size, digest FROM files WHERE length(digest) > 0")
 
     def _attach_said(self, db: sqlite3.Connection) -> None:
         """Keep what the user has said apart from the cache; what an older version kept in the cache moves there."""
@@ -343,7 +365,7 @@ class Store:
 
     def _clear(self, apart: bool) -> None:
         with self._db:  # specs keep their numbers: another process may be about to write under one
-            for table in ("files", "results", "looks", self._apart)[: 4 if apart else 3]:
+            for table in ("files", "results", "sizes", "looks", *([self._apart] if apart else [])):
                 self._db.execute(f"DELETE FROM {table}")
         self._db.execute("VACUUM")
 
@@ -376,6 +398,18 @@ class Store:
                 out[digest] = Result(code, w, h, sys.intern(form), bool(damaged), *rest)
         return out
 
+    def _digests_of_sizes(self, sizes: list[int], specs: list[str]) -> list[tuple[int, bytes]]:
+        out: list[tuple[int, bytes]] = []
+        known = "".join(
+            f" AND EXISTS (SELECT 1 FROM results r WHERE r.digest=s.digest AND r.spec={self._number_of(spec)})"
+            for spec in specs
+        )
+        for start in range(0, len(sizes), 500):
+            part = sizes[start : start + 500]
+            marks = ",".join("?" * len(part))
+            out += self._db.execute(f"SELECT size, digest FROM sizes s WHERE size IN ({marks}){known}", part)
+        return out
+
     def _read_looks(self, keys: list[bytes]) -> dict[bytes, str]:
         out: dict[bytes, str] = {}
         for start in range(0, len(keys), 500):
@@ -397,6 +431,7 @@ class Store:
             self._db.executemany(
                 f"INSERT OR REPLACE INTO results VALUES({','.join('?' * (2 + len(Result._fields)))})", results
             )
+            self._db.executemany("INSERT OR IGNORE INTO sizes VALUES(?,?)", self._sizes)
             self._db.executemany("INSERT OR REPLACE INTO looks VALUES(?,?)", self._looks)
 
     def _flush_if_due(self) -> None:

@@ -44,10 +44,6 @@ RadiusOption = Annotated[
         help="Largest distance that still matches: bits, a cosine distance, or the share of the pixels that differs.",
     ),
 ]
-ThresholdOption = Annotated[
-    float | None,
-    typer.Option("--threshold", metavar="COS", help="Least cosine that still matches (cnn): the radius is 1 - COS."),
-]
 DeviceOption = Annotated[
     str,
     typer.Option("--device", metavar="NAME", help="Where a network computes: auto, cpu, cuda, coreml or directml."),

@@ -138,6 +138,7 @@ class Memory:
 
     def hold_apart(self, group: Group, places: Sequence[int]) -> str:
         """Remember that these are no duplicates of the others, or of one another when there are no others."""
+        from twinpix.encoding.session import open_store
         from twinpix.match import exclusions
 
         if self._options.store is None:
@@ -145,7 +146,7 @@ class Memory:
         apart = {group.members[at].digest for at in places}
         others = {member.digest for at, member in enumerate(group.members) if at not in set(places)}
         held = sorted(apart), sorted(others)
-        with self._options.opened(LineProgress()) as store:
+        with open_store(self._options, LineProgress()) as store:
             try:
                 count = exclusions.remember(store, *held)
             except UsageError as error:
@@ -159,10 +160,11 @@ class Memory:
 
     def let_go(self, group: Group) -> None:
         """Take back what was remembered of a group, as its user has come back to it."""
+        from twinpix.encoding.session import open_store
         from twinpix.match import exclusions
 
         if held := self._held.pop(group.id, None):
-            with self._options.opened(LineProgress()) as store:
+            with open_store(self._options, LineProgress()) as store:
                 exclusions.forget(store, *held)
 
 

@@ -11,13 +11,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.images import Images
-from twinpix.encoding.options import Options
+from twinpix.encoding.session import Session
 from twinpix.fingerprints._evidence import PixelEvidence
 from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, tone_spread, unpacked
 from twinpix.model import Match, Member
-from twinpix.progress import Progress
-from twinpix.store import Store
 
 Looking = Callable[[Iterable[int]], Mapping[int, Evidence]]
 """What the pixels of contents show, by number; nothing of those that cannot be decoded."""
@@ -45,13 +44,13 @@ _HUES = 2.0  # levels of chroma off what the light of a place says, in an image 
 _ALL_PAIRS = 12  # members of a group, of which all pairs are compared; of more, each with the first
 
 
-def looking(images: Images, options: Options, store: Store, progress: Progress) -> Looking:
+def looking(session: Session, images: Images) -> Looking:
     """A look at contents of these images, at full size; what was seen is remembered in the store."""
 
     def look(numbers: Iterable[int]) -> dict[int, Evidence]:
         chosen = sorted(numbers)
-        coder = options.plain().coder(store, [PixelEvidence()], progress)
-        digests = coder.code(images.refs.take(images.first()[chosen]))
+        coder = Encoder(session, [PixelEvidence()])
+        digests = coder.encode(images.refs.take(images.first()[chosen]))
         out = {}
         for number, digest in zip(chosen, digests, strict=True):
             if digest == images.contents.digest(number) and (code := coder.result(digest).code):

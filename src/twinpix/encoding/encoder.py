@@ -1,299 +1,175 @@
-"""From files to digests and codes: read once, equal contents decoded once, what is stored not at all."""
+"""From files to digests and codes: each file is read once, each content decoded once, and what is stored not at all."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from contextlib import closing
 
 import numpy as np
 
 from twinpix import fingerprints, mounts
-from twinpix.errors import ImageError
-from twinpix.executors import Ask, Batches, Begin, Local, Lost
+from twinpix.encoding.encode_task import EncodeItem, EncodeTask, Outcome
+from twinpix.encoding.session import Session
+from twinpix.executors import Lost
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging import Picture, decode, extra_decoder, is_installed, pixel_digest, undecoded
-from twinpix.imaging.opencv import forkable
+from twinpix.imaging import is_installed
 from twinpix.machine import memory_is_limited
-from twinpix.model import Decode, Failure, Files, Stamp
-from twinpix.progress import Progress
-from twinpix.sources import read
-from twinpix.store import NOT_AN_IMAGE, Result, Store
+from twinpix.model import Decode, Failure, Files
+from twinpix.store import NOT_AN_IMAGE, Result
 
 _BATCH_FILES, _BATCH_BYTES = 24, 4 << 20
-_CODED_AT_ONCE = 8  # orientations of pictures, after which the clock that a picture may take is set again
-
-Item = tuple[int, str]  # a file's number and path
+_KNOWN_OF_A_SIZE = 1000  # digests, 16 bytes each, that an item brings along: of more, files are read twice instead
 
 
-class Outcome(NamedTuple):
-    """What a worker says of one file."""
+class Encoder:
+    """Knows, or finds out, the digest of each file and the code of each content by some methods.
 
-    digest: bytes  # of its content; NOT_AN_IMAGE, which is empty, also when it could not be read
-    stamp: Stamp | None
-    settled: bool
-    results: dict[int, Result]  # by number of the method; those asked for
-    passing: list[int]  # methods whose failure another run may not see
-    error: tuple[str, str] | None = None  # stage and reason, when it could not be read
+    Only files of one size can have one content. So a file goes to a worker with the digests of its size whose codes
+    are known, and its content is encoded unless its digest is among them.
+    """
 
-
-class Question(NamedTuple):
-    """A worker's question: which of these contents, in which methods, shall I code?"""
-
-    batch: int  # number of its first file
-    digests: list[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class CodeTask:
-    """Codes a batch of files in a worker: one read a file, one decode a content, all methods from it."""
-
-    methods: tuple[Fingerprint, ...]
-    decode: Decode
-    transforms: bool
-    limited: bool = False  # whether a limit may refuse memory: asked before the processes start, once
-
-    def __call__(self, batch: Sequence[Item], begin: Begin, ask: Ask) -> list[Outcome]:
-        import xxhash
-
-        outcomes: list[Outcome] = []
-        contents: list[bytes | None] = []
-        for index, (_, uri) in enumerate(batch):
-            begin(index)
-            try:
-                content = read(uri)
-            except ImageError as error:
-                contents.append(None)
-                outcomes.append(Outcome(NOT_AN_IMAGE, None, False, {}, [], (error.stage, error.reason)))
-                continue
-            digest = NOT_AN_IMAGE if content.data is None else xxhash.xxh3_128_digest(content.data)
-            contents.append(content.data)
-            outcomes.append(Outcome(digest, content.stamp, content.settled, {}, []))
-        wanted: list[list[int]] = ask(Question(batch[0][0], [outcome.digest for outcome in outcomes]))
-        self._code(batch, contents, wanted, outcomes, begin)
-        if self.limited:  # decoders that are refused memory say that the image is damaged, or worse
-            for outcome in outcomes:
-                outcome.passing.extend(n for n, found in outcome.results.items() if found.damaged or found.code is None)
-        return outcomes
-
-    def _code(
-        self,
-        batch: Sequence[Item],
-        contents: list[bytes | None],
-        wanted: list[list[int]],
-        outcomes: list[Outcome],
-        begin: Begin,
+    def __init__(
+        self, session: Session, methods: Sequence[Fingerprint], decode: Decode = "fast", transforms: bool = False
     ) -> None:
-        prepared: dict[int, list[tuple[int, Result, list[fingerprints.base.Array]]]] = {}
-        for index, numbers in enumerate(wanted):
-            data = contents[index]
-            if not numbers or data is None:
-                continue
-            begin(index)
-            outcome, name = outcomes[index], batch[index][1]
-            for number, item in self._prepare(data, name, numbers):
-                if isinstance(item, ImageError):
-                    failed = Result(None, stage=item.stage, error=item.reason, decoder=extra_decoder(data, name))
-                    outcome.results[number] = failed
-                    outcome.passing.extend([number] if not item.lasting else [])
-                else:
-                    prepared.setdefault(number, []).append((index, *item))
-            contents[index] = None
-        for number, items in prepared.items():
-            method = self.methods[number]
-            step = _CODED_AT_ONCE // len(items[0][2])
-            for at in range(0, len(items), step):
-                some = items[at : at + step]
-                begin(some[0][0])
-                codes = self._codes(method, [small for _, _, small in some])
-                for (index, facts, _), code in zip(some, codes, strict=True):
-                    if isinstance(code, ImageError):
-                        failed = Result(None, stage=code.stage, error=code.reason, decoder=facts.decoder)
-                        outcomes[index].results[number] = failed
-                        outcomes[index].passing.extend([number] if not code.lasting else [])
-                    else:
-                        outcomes[index].results[number] = facts._replace(code=code)
-
-    def _codes(
-        self, method: Fingerprint, prepared: Sequence[Sequence[fingerprints.base.Array]]
-    ) -> list[bytes | ImageError]:
-        """The code of each picture, or why it has none; when that fails of several at once, one after the other."""
-        try:
-            codes = fingerprints.codes_from(method, prepared, self.decode)
-        except ImageError as error:
-            return [error] if len(prepared) == 1 else [self._codes(method, [each])[0] for each in prepared]
-        broken = fingerprints.broken(method, codes).tolist()
-        nothing = ImageError("code", fingerprints.NOTHING)
-        return [nothing if wrong else code.tobytes() for code, wrong in zip(codes, broken, strict=True)]
-
-    def _prepare(
-        self, data: bytes, name: str, numbers: Sequence[int]
-    ) -> Iterator[tuple[int, tuple[Result, list[fingerprints.base.Array]] | ImageError]]:
-        """Facts and small matrices for each of the methods `numbers`, or why there are none; decodes once."""
-        picture: Picture | None = None
-        for number in numbers:
-            method = self.methods[number]
-            try:
-                if not fingerprints.decodes(method):
-                    plain = undecoded(data, name)
-                    facts = Result(None, plain.width, plain.height, plain.format)
-                    yield number, (facts, fingerprints.matrices(method, plain, self.transforms))
-                    continue
-                if picture is None:
-                    picture = decode(data, self.decode, name, *fingerprints.wanted(self.methods))
-                    known = self._facts(picture, extra_decoder(data, name))
-                yield number, (known, fingerprints.matrices(method, picture, self.transforms))
-            except ImageError as error:
-                yield number, error
-
-    def _facts(self, picture: Picture, decoder: str) -> Result:
-        information = fingerprints.information_of(picture)
-        pixels = None
-        if information < fingerprints.INFORMATION_FLOOR and not picture.damaged:
-            # Its hash will not be trusted: identity is all it can match by.
-            with suppress(ImageError):  # it is not compared then, but it is an image
-                pixels = pixel_digest(picture.data, picture.name)
-        return Result(
-            *(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels),
-            decoder=decoder,
-            traits=picture.traits,
-        )
-
-
-@dataclass
-class Coder:
-    """Knows, or finds out, the digest of each file and the code of each content."""
-
-    store: Store
-    methods: tuple[Fingerprint, ...]
-    decode: Decode = "fast"
-    transforms: bool = False
-    workers: int = 0
-    timeout: float = 60.0
-    progress: Progress = field(default_factory=Progress)
-
-    def __post_init__(self) -> None:
-        self.specs = [fingerprints.spec_key(m, self.decode, self.transforms) for m in self.methods]
+        self.methods, self.decode, self.transforms = tuple(methods), decode, transforms
         self.results: list[dict[bytes, Result]] = [{} for _ in self.methods]
         self.failures: list[Failure] = []
-        self.decoded = 0  # contents decoded in this run
-        self._claims: dict[bytes, int] = {}  # contents being coded, by batch
-        self._asked: dict[int, list[bytes]] = {}  # what each batch holds
+        self._session, self._store = session, session.store
+        self._specs = [fingerprints.spec_key(m, decode, transforms) for m in self.methods]
+        self._known: dict[int, list[bytes]] = {}  # digests whose codes are known, by size; of sizes that occur twice
+        self._lost: dict[int, Lost] = {}  # how files ended their workers whose digests are not known yet, by row
+        self._suspect: set[int] = set()  # the sizes of these
 
-    def code(self, refs: Files) -> list[bytes]:
+    def encode(self, refs: Files) -> list[bytes]:
         """The digest of each file, `NOT_AN_IMAGE` for one that is none or failed; fills `results`."""
-        digests = self.store.digests(refs.stamps)
+        digests = self._store.digests(refs.stamps)
         self._fleeting = mounts.fleeting_devices()
         if self._fleeting:  # a stamp may be another file's by now: these files are read again
             for at in np.flatnonzero(np.isin(refs.stamps[:, 0], list(self._fleeting))).tolist():
                 digests[at] = None
         self._look_up({digest for digest in digests if digest})
-        while todo := self._todo(digests):  # again when a file went that was to be read for all of its content
-            self._run(refs, digests, todo)
-        self.store.flush()
+        self._note_known(refs, digests)
+        while rows := self._unfinished(digests):  # again for files of which only the digest was wanted, or that changed
+            self._run(refs, digests, rows)
+        self._store.flush()
         return [digest or NOT_AN_IMAGE for digest in digests]
 
     def result(self, digest: bytes, method: int = 0) -> Result:
         return self.results[method][digest]
 
     def take(self, digest: bytes, method: int = 0) -> Result:
-        """The result, which the coder forgets."""
+        """The result, which the encoder forgets."""
         return self.results[method].pop(digest)
 
-    def _todo(self, digests: list[bytes | None]) -> list[int]:
+    def _unfinished(self, digests: Sequence[bytes | None]) -> list[int]:
         """Files to read: those never read, and one for each content that lacks a code."""
         out, seen = [], set()
-        for index, digest in enumerate(digests):
+        for row, digest in enumerate(digests):
             if digest is None:
-                out.append(index)
+                out.append(row)
             elif digest and digest not in seen:
                 seen.add(digest)
-                if any(digest not in results for results in self.results):
-                    out.append(index)
+                if not self._is_known(digest):
+                    out.append(row)
         return out
 
-    def _run(self, refs: Files, digests: list[bytes | None], todo: list[int]) -> None:
-        task = CodeTask(self.methods, self.decode, self.transforms, memory_is_limited())
-        pool = Local(self.workers, self.timeout, note=self.progress.note)
-        queue = Batches(_batches(refs, todo, pool.size))
-        with self.progress.stage("read", len(todo)), forkable(), closing(pool.run(task, queue, self._answer)) as run:
-            try:
-                for batch, outcomes in run:
-                    if isinstance(outcomes, Lost):
-                        self._lost(batch, outcomes, digests, queue)
-                        continue
-                    for (index, uri), outcome in zip(batch, outcomes, strict=True):
-                        digests[index] = outcome.digest
-                        self._keep(uri, outcome)
-                    self._asked.pop(batch[0][0], None)
-                    self.progress.advance(len(batch))
-            finally:
-                self.store.flush()
+    def _is_known(self, digest: bytes) -> bool:
+        return all(digest in results for results in self.results)
 
-    def _answer(self, question: Question) -> list[list[int]]:
-        """Which contents of a batch to code: those that no store knows and no other worker has claimed."""
-        self._asked[question.batch] = question.digests
-        fresh = {digest for digest in question.digests if digest and digest not in self._claims}
-        self._look_up(fresh)
-        wanted = []
-        for digest in question.digests:
-            numbers: list[int] = []
-            if digest in fresh:
-                fresh.discard(digest)
-                numbers = [n for n, results in enumerate(self.results) if digest not in results]
-                if numbers:
-                    self._claims[digest] = question.batch
-            wanted.append(numbers)
-        return wanted
+    def _note_known(self, refs: Files, digests: Sequence[bytes | None]) -> None:
+        """Note the contents whose codes are known, of this run and of earlier ones, that unread files may hold."""
+        unread = np.array([digest is None for digest in digests], dtype=bool)
+        if not unread.any():
+            return
+        sizes, counts = np.unique(refs.sizes[unread], return_counts=True)
+        self._known = {size: [] for size in sizes[counts > 1].tolist()}
+        for size, digest in self._store.digests_of_sizes(sizes.tolist(), self._specs):
+            self._known.setdefault(size, []).append(digest)
+
+    def _run(self, refs: Files, digests: list[bytes | None], rows: Sequence[int]) -> None:
+        task = EncodeTask(self.methods, self.decode, self.transforms, memory_is_limited())
+        executor, progress = self._session.executor, self._session.progress
+        items = self._batches(refs, digests, rows, executor.size)
+        with progress.stage("read", len(rows)), closing(executor.map(task, items)) as run:
+            try:
+                for item, outcome in run:
+                    if isinstance(outcome, Lost):
+                        self._give_up(item, outcome, refs, digests)
+                    else:
+                        digests[item.row] = outcome.digest
+                        self._keep(item, outcome, int(refs.sizes[item.row]))
+                    progress.advance(1)
+            finally:
+                self._store.flush()
+
+    def _batches(
+        self, refs: Files, digests: Sequence[bytes | None], rows: Sequence[int], workers: int
+    ) -> Iterator[list[EncodeItem]]:
+        """Items in batches, each small in files and bytes; each is made when a worker is free for it."""
+        at, sizes = 0, refs.sizes
+        while left := len(rows) - at:
+            wanted = min(_BATCH_FILES, max(1, left // (2 * workers)))  # smaller at the end: all end together
+            ahead = rows[at : at + wanted]
+            fit = int(np.searchsorted(np.cumsum(sizes[ahead]), _BATCH_BYTES, side="right"))
+            chosen = ahead[: max(1, fit)]
+            at += len(chosen)
+            yield [EncodeItem(row, refs.uris[row], self._known_of(row, int(sizes[row]), digests)) for row in chosen]
+
+    def _known_of(self, row: int, size: int, digests: Sequence[bytes | None]) -> tuple[bytes, ...] | None:
+        """What need not be encoded of a file; None where its digest must be known first."""
+        if digests[row] is not None:  # its content lacks a code
+            return ()
+        known = self._known.get(size, ())
+        if row in self._lost or size in self._suspect or len(known) > _KNOWN_OF_A_SIZE:
+            return None
+        return tuple(known)
 
     def _look_up(self, digests: set[bytes]) -> None:
         """Take from the store what it knows, unless an optional decoder has changed since."""
-        for spec, results in zip(self.specs, self.results, strict=True):
-            found = self.store.results((digest for digest in digests if digest not in results), spec)
+        for spec, results in zip(self._specs, self.results, strict=True):
+            found = self._store.results((digest for digest in digests if digest not in results), spec)
             results.update((d, r) for d, r in found.items() if not r.decoder or is_installed(r.decoder))
 
-    def _keep(self, uri: str, outcome: Outcome) -> None:
+    def _keep(self, item: EncodeItem, outcome: Outcome, size: int) -> None:
         if outcome.error:
-            self.failures.append(Failure(uri, *outcome.error))
+            self.failures.append(Failure(item.uri, *outcome.error))
             return
         if outcome.settled and outcome.stamp and outcome.stamp.device not in self._fleeting:
-            self.store.put_file(outcome.stamp, outcome.digest)
-        if outcome.results:
-            self.decoded += 1
-            self._claims.pop(outcome.digest, None)
+            self._store.put_file(outcome.stamp, outcome.digest)
         for number, result in outcome.results.items():
-            self.results[number][outcome.digest] = result
-            if number not in outcome.passing:
-                self.store.put_result(outcome.digest, self.specs[number], result)
-
-    def _lost(self, batch: Sequence[Item], lost: Lost, digests: list[bytes | None], queue: Batches[Item]) -> None:
-        """One file crashed or hung its worker: try it once more, or note it; try the rest of its batch again."""
-        number = batch[0][0]
-        asked = self._asked.pop(number, None)
-        for digest in [digest for digest, owner in self._claims.items() if owner == number]:
-            del self._claims[digest]
-        if (given := queue.lost(batch, lost)) is None:
+            self._put(outcome.digest, number, result, lasting=number not in outcome.passing)
+        if not outcome.digest:
             return
-        index, uri = given.item
-        digest = asked[lost.index] if asked else NOT_AN_IMAGE
-        digests[index] = digest
-        if digest:
-            result = Result(None, stage="decode", error=lost.reason)
-            for spec, results in zip(self.specs, self.results, strict=True):
-                results[digest] = result
-                if lost.fault and not memory_is_limited():  # twice; all else may be the machine's doing
-                    self.store.put_result(digest, spec, result)
+        if outcome.results:
+            self._note_size(outcome.digest, size)
+        elif not self._is_known(outcome.digest):
+            self._look_up({outcome.digest})
+            if (lost := self._lost.pop(item.row, None)) and not self._is_known(outcome.digest):
+                self._blame(outcome.digest, size, lost)
+
+    def _put(self, digest: bytes, number: int, result: Result, *, lasting: bool) -> None:
+        self.results[number][digest] = result
+        if lasting:
+            self._store.put_result(digest, self._specs[number], result)
+
+    def _note_size(self, digest: bytes, size: int) -> None:
+        self._store.put_size(size, digest)
+        if size in self._known:
+            self._known[size].append(digest)
+
+    def _give_up(self, item: EncodeItem, lost: Lost, refs: Files, digests: list[bytes | None]) -> None:
+        """A file ended its worker: its content is to blame, whose digest must be known first."""
+        if digest := digests[item.row]:
+            self._blame(digest, int(refs.sizes[item.row]), lost)
+        elif item.known is None:  # not even its digest can be had
+            self.failures.append(Failure(item.uri, "read", lost.reason))
+            digests[item.row] = NOT_AN_IMAGE
         else:
-            self.failures.append(Failure(uri, "read", lost.reason))
-        self.progress.advance(1)
+            self._lost[item.row] = lost
+            self._suspect.add(int(refs.sizes[item.row]))
 
-
-def _batches(refs: Files, todo: Sequence[int], workers: int) -> Iterator[list[Item]]:
-    """Files in batches, each small in files and bytes."""
-    at, sizes = 0, refs.sizes
-    while left := len(todo) - at:
-        wanted = min(_BATCH_FILES, max(1, left // (2 * workers)))  # smaller at the end: all end together
-        ahead = todo[at : at + wanted]
-        fit = int(np.searchsorted(np.cumsum(sizes[ahead]), _BATCH_BYTES, side="right"))
-        batch = [(index, refs.uris[index]) for index in ahead[: max(1, fit)]]
-        at += len(batch)
-        yield batch
+    def _blame(self, digest: bytes, size: int, lost: Lost) -> None:
+        """A content crashed or hung its worker twice; all but a crash may be the machine's doing."""
+        lasting = lost.fault and not memory_is_limited()
+        self._note_size(digest, size)
+        for number, results in enumerate(self.results):
+            if digest not in results:
+                self._put(digest, number, Result(None, stage="decode", error=lost.reason), lasting=lasting)

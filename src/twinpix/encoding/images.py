@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from twinpix import fingerprints
 from twinpix.encoding.content_table import Contents, File
-from twinpix.encoding.encoder import Coder
-from twinpix.encoding.options import Options
+from twinpix.encoding.encoder import Encoder
+from twinpix.encoding.session import Session
 from twinpix.model import Failure, Files
-from twinpix.progress import Progress
-from twinpix.store import Store
 
 
 class Images(NamedTuple):
@@ -57,9 +55,9 @@ class Images(NamedTuple):
         return files
 
 
-def gather(refs: Files, coder: Coder) -> Images:
+def gather(refs: Files, coder: Encoder) -> Images:
     """Code the files; gather those that are images, by content."""
-    digests = coder.code(refs)
+    digests = coder.encode(refs)
     failed = {failure.path for failure in coder.failures}
     rows, content = array("q"), array("q")
     contents, failures, other_files = Contents(), list[Failure](), 0
@@ -83,14 +81,14 @@ def gather(refs: Files, coder: Coder) -> Images:
     return Images(files, numbers, contents, failures, other_files, undecoded)
 
 
-def look_at_pixels(images: Images, numbers: Iterable[int], options: Options, store: Store, progress: Progress) -> None:
+def look_at_pixels(session: Session, images: Images, numbers: Iterable[int]) -> None:
     """Decode these contents in full, unless that was done, to know whether their pixels are identical."""
     contents, damaged = images.contents, images.contents.column("damaged")
     chosen = [number for number in sorted(numbers) if contents.pixels(number) is None and not damaged[number]]
     if not chosen:
         return
-    coder = options.plain().coder(store, [fingerprints.make("pixels")], progress)
-    digests = coder.code(images.refs.take(images.first()[chosen]))
+    coder = Encoder(session, [fingerprints.make("pixels")])
+    digests = coder.encode(images.refs.take(images.first()[chosen]))
     for number, digest in zip(chosen, digests, strict=True):
         if digest == contents.digest(number):  # else the file changed since: say nothing of its pixels
             contents.set_pixels(number, coder.result(digest).code)

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 import twinpix
 from twinpix import fingerprints
+from twinpix.encoding.methods import methods_of
 from twinpix.encoding.options import Options, Paths, names_of
+from twinpix.encoding.session import scan
 from twinpix.errors import ImageError, UsageError
 from twinpix.evaluation.edits import EDITS, edited
 from twinpix.evaluation.rates import Point, distances, points, radius_of
-from twinpix.executors import Ask, Begin, Local, Lost
+from twinpix.executors import Begin, Local, Lost
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, information_of
 from twinpix.imaging import decode, thumbnail
 from twinpix.model import Decode, Failure
@@ -56,7 +58,7 @@ class EditTask:
     decode: Decode
     seed: int
 
-    def __call__(self, batch: Sequence[str], begin: Begin, ask: Ask) -> list[Any]:
+    def __call__(self, batch: Sequence[str], begin: Begin) -> list[Any]:
         return [self._one(path) for path in batch]
 
     def _one(self, path: str) -> list[NDArray[np.uint8]] | Failure | None:
@@ -73,7 +75,7 @@ class EditTask:
             files = [edited(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
             pictures = [picture, *(decode(file, self.decode, "", *wanted) for file in files)]
             codes = [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
-            if any(fingerprints.broken(*both).any() for both in zip(self.methods, codes, strict=True)):
+            if any(method.broken(code).any() for method, code in zip(self.methods, codes, strict=True)):
                 raise ImageError("code", fingerprints.NOTHING)
             return codes
         except ImageError as error:
@@ -99,13 +101,13 @@ def find_copies(
     The same seed gives the same copies. Raises `UsageError` when fewer than two images are left.
     """
     options, progress = options or Options(), progress or Progress()
-    methods = options.fingerprints(specs)
+    methods = methods_of(options, specs)
     for spec, method in zip(specs, methods, strict=True):
-        if method.metric == "identity":
+        if method.by_equality:
             raise UsageError(f"{spec} compares for equality: of edited copies it finds none")
-        if fingerprints.by_pixels(method):
+        if method.proposes:
             raise UsageError(f"{spec} has no distances to measure: its pairs are copies or not, by their pixels")
-    files = list(options.scan(progress, names_of(paths)).refs.uris)
+    files = list(scan(options, progress, names_of(paths)).refs.uris)
     random.Random(seed).shuffle(files)
     task = EditTask(methods, options.decode, seed)
     coded: list[list[NDArray[np.uint8]]] = []
@@ -118,8 +120,8 @@ def find_copies(
             if len(coded) >= count:
                 break
             found: dict[str, Any] = {}
-            for batch, result in pool.run(task, [[path] for path in files[start : start + pool.size * 8]], _nothing):
-                found[batch[0]] = Failure(batch[0], "decode", result.reason) if isinstance(result, Lost) else result[0]
+            for path, result in pool.map(task, [[path] for path in files[start : start + pool.size * 8]]):
+                found[path] = Failure(path, "decode", result.reason) if isinstance(result, Lost) else result
                 progress.advance(1)
             for path in sorted(found, key=files.index):
                 if isinstance(found[path], Failure):
@@ -160,17 +162,13 @@ def _groups_among(names: Sequence[str], options: Options, progress: Progress) ->
     return {member.path: group.id for group in found.groups for member in group.members}
 
 
-def _nothing(question: Any) -> None:
-    """Workers of this task ask nothing."""
-
-
 def _different(methods: Sequence[Fingerprint], coded: Sequence[Sequence[NDArray[np.uint8]]]) -> list[int]:
     """Originals of which no earlier one is a copy, by the strictest word of any method."""
     if not coded:
         return []
     judge = max(range(len(methods)), key=lambda number: methods[number].bits)
     codes = np.stack([codes[judge][0, 0] for codes in coded])
-    _, later, _ = self_join(fingerprints.comparable(methods[judge], codes), methods[judge].radii["strict"])
+    _, later, _ = self_join(methods[judge].comparable(codes), methods[judge].radii["strict"])
     return sorted(set(range(len(coded))) - set(later.tolist()))
 
 

@@ -72,9 +72,9 @@ def measure(
     if not pairs_of(truth):
         raise UsageError("the truth says of no two images that they are the same picture")
     for spec in specs:
-        if fingerprints.by_pixels(fingerprints.make(spec)):
+        if fingerprints.make(spec).proposes:
             raise UsageError(f"{spec} has no radii to draw a curve of: evaluate what find reports with it")
-        if (metric := fingerprints.make(spec).metric) != "identity":
+        if metric := fingerprints.make(spec).metric:
             check(options.search, metric)
     coded = _coded(truth, folder, specs, options, progress)
     numbers = {name: number for number, name in enumerate(truth)}
@@ -134,8 +134,8 @@ def _relative(name: str, folder: str) -> str:
 
 def _far(method: Fingerprint, images: int) -> float:
     """The largest radius that is looked at."""
-    loose, most = method.radii["loose"], fingerprints.farthest(method)
-    if method.metric == "cosine":
+    loose, most = method.radii["loose"], method.farthest
+    if method.unit == "cosine":
         return min(most, max(loose, method.radii["normal"]) + (0.2 if images <= _MANY else 0.1))
     beyond = method.bits // (8 if images <= _MANY else 16)
     return min(most, max(int(loose) + beyond, method.bits // 6))  # 10 of 64 is what others take
@@ -151,7 +151,7 @@ def _curve(
     rows = rows[rows[:, 0] >= 0]
     n = len(codes)
     radius = _far(method, n)
-    found = match(fingerprints.comparable(method, codes), np.arange(n), np.empty(0, np.int64), radius, search)
+    found = match(method.comparable(codes), np.arange(n), np.empty(0, np.int64), radius, search)
     true = np.isin(found.i * n + found.j, rows[:, 0] * n + rows[:, 1])
     steps = steps_of(method, found.distance)
     missing = len(real) - int(true.sum())

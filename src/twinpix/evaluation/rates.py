@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.fingerprints import Fingerprint, comparable
+from twinpix.fingerprints import Fingerprint
 from twinpix.model import Bytes2D
 from twinpix.search.base import unit, words
 
@@ -25,14 +25,14 @@ def distances(method: Fingerprint, originals: Bytes2D, copies: NDArray[np.uint8]
 
     A step is a bit, or `step_of` the method.
     """
-    if method.metric == "cosine":
-        return nearest_directions(comparable(method, originals), comparable(method, copies))
+    if method.unit == "cosine":
+        return nearest_directions(method.comparable(originals), method.comparable(copies))
     return nearest(words(originals), words(copies))
 
 
 def step_of(method: Fingerprint) -> float:
     """What distances are counted in: bits, or thousandths of cosine distance."""
-    return 1 / _STEPS if method.metric == "cosine" else 1
+    return 1 / _STEPS if method.unit == "cosine" else 1
 
 
 def radius_of(method: Fingerprint, steps: int) -> float:
@@ -42,7 +42,7 @@ def radius_of(method: Fingerprint, steps: int) -> float:
 
 def steps_of(method: Fingerprint, distances: NDArray[Any]) -> NDArray[Any]:
     """Distances in whole steps, rounded up, so that a radius of so many steps holds them."""
-    return _in_steps(distances).astype(np.int32) if method.metric == "cosine" else distances
+    return _in_steps(distances).astype(np.int32) if method.unit == "cosine" else distances
 
 
 def nearest_directions(codes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.uint16]:

@@ -1,8 +1,7 @@
-"""Where work runs: `local` maps a pure function over batches in processes of this machine."""
+"""Where work runs: an executor applies a task to items; `local` does so in processes of this machine."""
 
-from twinpix.executors.batches import Batches, Given
+from twinpix.executors.base import Begin, Executor, Task
 from twinpix.executors.local import Local
 from twinpix.executors.lost import Lost
-from twinpix.executors.worker import Ask, Begin, Work
 
-__all__ = ["Ask", "Batches", "Begin", "Given", "Local", "Lost", "Work"]
+__all__ = ["Begin", "Executor", "Local", "Lost", "Task"]

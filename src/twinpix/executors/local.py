@@ -1,8 +1,7 @@
-"""Map a pure function over batches in worker processes that may crash or hang without ending the run.
+"""Run tasks in worker processes of this machine, which may crash or hang without ending the run.
 
-A worker says which item it is at (`begin`), so that when its process dies, or is killed because the item
-took longer than the timeout or more memory than the limit, the item is known and the rest of the batch can be tried
-again. It may put one question to the parent (`ask`): that is how files with equal content are decoded once. Messages
+A worker reports which item it is at (`begin`). When its process dies, or is killed because the item took longer than
+the timeout or more memory than the limit, the item is known, and the rest of its batch is tried again. Messages
 between parent and worker are Python objects on a private pipe; nothing of them is ever stored.
 """
 
@@ -10,14 +9,15 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from twinpix import machine
 from twinpix.errors import WorkerError
 from twinpix.executors import lost, processes
+from twinpix.executors.base import Task, mapped
 from twinpix.executors.lost import Lost
-from twinpix.executors.worker import Work
 from twinpix.machine import cores
 
 _TICK = 1.0  # seconds after which the clocks are looked at again
@@ -71,32 +71,34 @@ class Local:
         most = int(_SHARE * machine.memory())
         return self.memory or min(most, max(_LEAST_MEMORY, most // cores()))
 
-    def run(
-        self, work: Work, batches: Iterable[Sequence[Any]], answer: Callable[[Any], Any]
-    ) -> Generator[tuple[Sequence[Any], Any | Lost], None, None]:
-        """Yield `(batch, result)` as batches finish, in no particular order; `Lost` for one that was not.
+    def map(self, task: Task, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
+        """See `Executor.map`; raises `WorkerError` when workers could be started, and later cannot.
 
-        `work(batch, begin, ask)` runs in a worker; `answer` answers its question here. Where it cannot be sent to a
-        worker (its class is in `__main__`, say), or no process can be started, it runs in this process. All workers
-        are gone when the iterator ends or is closed. Raises `WorkerError` when workers could be started, and later
-        cannot.
+        Where the task cannot be sent to a worker (its class is in `__main__`, say), or no process can be started, it
+        runs in this process.
         """
-        queue = iter(batches)
+        with processes.forkable():
+            yield from mapped(partial(self._run, task), batches)
+
+    def _run(
+        self, task: Task, queue: Iterator[Sequence[Any]]
+    ) -> Generator[tuple[Sequence[Any], Any | Lost], None, None]:
+        """Yield `(batch, results)` as batches finish; `Lost` for one that was not."""
         self._most, self._misses, self._was_ready = self.size, 0, False
         try:
             while True:
                 try:
-                    self._feed(queue, work)
+                    self._feed(queue, task)
                 except processes.CannotStartError as error:
                     self._give_up(str(error))
-                    yield from self._here(queue, work, answer)
+                    yield from self._here(queue, task)
                     return
                 busy = [worker for worker in self._pool if worker.batch is not None]
                 if not busy:
                     return
                 for ready in self._wait(busy):
                     worker = next(w for w in busy if w.pipe is ready)
-                    outcome = self._hear(worker, answer)
+                    outcome = self._hear(worker)
                     if outcome is not None:
                         yield outcome
                 for worker in busy:
@@ -120,7 +122,7 @@ class Local:
         self._pool.clear()
         self._back.clear()
 
-    def _feed(self, queue: Iterator[Sequence[Any]], work: Work) -> None:
+    def _feed(self, queue: Iterator[Sequence[Any]], task: Task) -> None:
         """Hand a batch to each worker that has none; start workers only while there is work for them."""
         while True:
             idle = next((w for w in self._pool if w.batch is None), None)
@@ -129,19 +131,19 @@ class Local:
             batch = self._back.pop() if self._back else next(queue, None)
             if batch is None:
                 return
-            if idle is None and (idle := self._start(work, batch)) is None:
+            if idle is None and (idle := self._start(task, batch)) is None:
                 return
             idle.cell[0], idle.cell[1] = 0.0, time.monotonic()
             idle.batch = batch
             with contextlib.suppress(OSError):  # a worker that is gone is heard of in `_hear`
                 idle.pipe.send(batch)
 
-    def _start(self, work: Work, batch: Sequence[Any]) -> _Worker | None:
+    def _start(self, task: Task, batch: Sequence[Any]) -> _Worker | None:
         """A new worker for this batch; None when that fails and others run; else raises `CannotStartError`."""
         try:
             if not self._most:
                 raise processes.CannotStartError(self._why)
-            worker = _Worker(*processes.start(work, [w.pipe for w in self._pool], self.limit))
+            worker = _Worker(*processes.start(task, [w.pipe for w in self._pool], self.limit))
         except processes.CannotStartError:
             self._back.append(batch)
             self._most = len(self._pool)
@@ -157,12 +159,10 @@ class Local:
             raise WorkerError(f"no more worker processes can be started: {why}")
         self.note(f"no worker processes can be started ({why}); images are read in this process, without a time limit")
 
-    def _here(
-        self, queue: Iterator[Sequence[Any]], work: Work, answer: Callable[[Any], Any]
-    ) -> Iterator[tuple[Sequence[Any], Any]]:
-        """The same without other processes."""
+    def _here(self, queue: Iterator[Sequence[Any]], task: Task) -> Iterator[tuple[Sequence[Any], Any]]:
+        """Run the task in this process."""
         while (batch := self._back.pop() if self._back else next(queue, None)) is not None:
-            yield batch, work(batch, lambda index: None, answer)
+            yield batch, task(batch, lambda index: None)
 
     def _wait(self, busy: Sequence[_Worker]) -> list[Any]:
         """The pipes in which something waits; time in which all of us stood still (Ctrl-Z, sleep) does not count."""
@@ -175,7 +175,7 @@ class Local:
                 worker.cell[1] = float(worker.cell[1]) + stood_still
         return ready
 
-    def _hear(self, worker: _Worker, answer: Callable[[Any], Any]) -> tuple[Sequence[Any], Any | Lost] | None:
+    def _hear(self, worker: _Worker) -> tuple[Sequence[Any], Any | Lost] | None:
         try:
             kind, content = worker.pipe.recv()
         except (EOFError, OSError):
@@ -185,12 +185,6 @@ class Local:
             self._misses = 0
             worker.memory = machine.memory_of(worker.process.pid)
             worker.cell[1] = time.monotonic()
-            return None
-        if kind == "ask":
-            reply = answer(content)
-            worker.cell[1] = time.monotonic()  # it waited for us, not for its decoder
-            with contextlib.suppress(OSError):  # a worker that is gone is heard of at the next turn
-                worker.pipe.send(reply)
             return None
         if kind == "cannot":
             self._pool.remove(worker)

@@ -15,14 +15,14 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Protocol
 
 from twinpix.executors import worker
-from twinpix.executors.worker import Work
+from twinpix.executors.base import Task
 
 # The first modules are the interpreter's own: `-P` keeps those of the working directory out.
 _BOOT = """
@@ -39,6 +39,21 @@ else:
     started(pipe, *arguments)
 """
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextlib.contextmanager
+def forkable() -> Iterator[None]:
+    """For the time of the block OpenCV, if it is loaded, uses one thread: its other threads do not survive a fork."""
+    cv2 = sys.modules.get("cv2")
+    if cv2 is None:
+        yield
+        return
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 class CannotStartError(Exception):
@@ -111,17 +126,17 @@ class Forked:
             self._reaped, self._code = True, os.waitstatus_to_exitcode(status)
 
 
-def start(work: Work, others: Sequence[Connection], memory: int) -> tuple[Process, Connection, Any]:
+def start(task: Task, others: Sequence[Connection], memory: int) -> tuple[Process, Connection, Any]:
     """A worker process, the pipe to it, and two numbers shared with it; `others` are the pipes to its siblings.
 
     Raises `CannotStartError`.
     """
     if sys.platform.startswith("linux") and threading.active_count() == 1:
-        return _fork(work, others, memory)
-    return _spawn(work, memory)
+        return _fork(task, others, memory)
+    return _spawn(task, memory)
 
 
-def _fork(work: Work, others: Sequence[Connection], memory: int) -> tuple[Process, Connection, Any]:
+def _fork(task: Task, others: Sequence[Connection], memory: int) -> tuple[Process, Connection, Any]:
     parent = os.getpid()
     ours, theirs = Pipe()
     cell = memoryview(mmap.mmap(-1, worker.CELL_BYTES)).cast("d")
@@ -138,19 +153,19 @@ def _fork(work: Work, others: Sequence[Connection], memory: int) -> tuple[Proces
         try:
             for other in (*others, ours):
                 other.close()  # else a worker would keep its siblings' pipes open after the parent's death
-            worker.forked(work, theirs, cell, parent, memory)
+            worker.forked(task, theirs, cell, parent, memory)
         finally:
             os._exit(1)
     theirs.close()
     return Forked(pid), ours, cell
 
 
-def _spawn(work: Work, memory: int) -> tuple[Process, Connection, Any]:
+def _spawn(task: Task, memory: int) -> tuple[Process, Connection, Any]:
     command = [*_interpreter(), "-P", *_flags(), "-c", _BOOT]
     try:
-        task = ForkingPickler.dumps(work)
+        pickled = ForkingPickler.dumps(task)
     except Exception as error:  # noqa: BLE001 - any class may refuse to be sent, in its own way
-        raise CannotStartError(f"the work cannot be sent to another process: {error}") from None
+        raise CannotStartError(f"the task cannot be sent to another process: {error}") from None
     environment = dict.fromkeys(_THREADS, "1") | os.environ  # there is a process a core
     is_main_thread = threading.current_thread() is threading.main_thread()
     ours, theirs = Pipe()
@@ -166,7 +181,7 @@ def _spawn(work: Work, memory: int) -> tuple[Process, Connection, Any]:
         theirs.close()
     with contextlib.suppress(OSError):  # a worker that has ended already is noticed when it is heard
         ours.send(([*sys.path, _home()], (cell, os.getpid(), memory, is_main_thread)))
-        ours.send_bytes(task)
+        ours.send_bytes(pickled)
     return Started(process), ours, memoryview(shared).cast("d")
 
 

@@ -9,18 +9,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from twinpix import machine
 from twinpix.errors import WorkerError
+from twinpix.executors.base import Task
 from twinpix.executors.lost import OUT_OF_MEMORY, REFUSED_MEMORY
-
-Ask = Callable[[Any], Any]
-Begin = Callable[[int], None]
-Work = Callable[[Sequence[Any], Begin, Ask], Any]
 
 CELL_BYTES = 16  # two numbers that both sides see: which item is at work, and when it was begun
 _LOOK_SECONDS = 0.2  # between two looks whether the parent is there and how much memory this process has
@@ -28,7 +25,7 @@ _OPENMP = re.compile(r"/lib(?:gomp|iomp5|omp)[-.][^/]*$")  # of GCC, of Intel, o
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 
 
-def forked(work: Work, pipe: Connection, cell: Any, parent: int, memory: int) -> None:
+def forked(task: Task, pipe: Connection, cell: Any, parent: int, memory: int) -> None:
     """Serve in a fork of the parent; never returns.
 
     Nothing of what the parent's program has made may run here: no signal handler, no finalizer, no exit handler.
@@ -43,7 +40,7 @@ def forked(work: Work, pipe: Connection, cell: Any, parent: int, memory: int) ->
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _prepare(pipe, parent, memory, is_main_thread=True)
         _leave_openmp_alone()
-        _serve(work, pipe, cell)
+        _serve(task, pipe, cell)
         code = 0
     finally:
         os._exit(code)
@@ -77,13 +74,13 @@ def started(pipe: Connection, cell: int | str, parent: int, memory: int, is_main
         _prepare(pipe, parent, memory, is_main_thread=is_main_thread)
         numbers = memoryview(_shared(cell)).cast("d")
         try:
-            work = pipe.recv()
+            task = pipe.recv()
         except _GONE:
             raise
         except Exception as error:  # noqa: BLE001 - whatever keeps the work from being made here is told to the parent
             pipe.send(("cannot", f"{type(error).__name__}: {error}"))
         else:
-            _serve(work, pipe, numbers)
+            _serve(task, pipe, numbers)
             code = 0
     finally:
         os._exit(code)
@@ -95,22 +92,18 @@ def _shared(cell: int | str) -> mmap.mmap:
     return mmap.mmap(int(cell), CELL_BYTES)
 
 
-def _serve(work: Work, pipe: Connection, cell: Any) -> None:
+def _serve(task: Task, pipe: Connection, cell: Any) -> None:
     pipe.send(("ready", None))
 
     def begin(index: int) -> None:
         cell[1] = time.monotonic()
         cell[0] = float(index)
 
-    def ask(question: Any) -> Any:
-        pipe.send(("ask", question))
-        return pipe.recv()
-
     with contextlib.suppress(*_GONE):
         while True:
             batch = pipe.recv()
             try:
-                answer = ("done", work(batch, begin, ask))
+                answer = ("done", task(batch, begin))
             except _GONE:
                 raise
             except Exception as error:  # noqa: BLE001 - a bug in the work is raised again in the parent

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinpix.errors import ImageError, UsageError, system_reason
-from twinpix.executors import Ask, Begin, Local, Lost
+from twinpix.executors import Begin, Local, Lost
 from twinpix.fingerprints import _weights
 from twinpix.imaging import Picture
 from twinpix.model import Strictness
@@ -307,17 +307,15 @@ _widths: dict[str, int] = {}
 
 
 def _measured(model: str, digest: str, description: Description) -> int:
-    run = Local(1, _MEASURE_SECONDS).run(_width_of, [[(model, digest, description)]], lambda question: None)
-    ((_, found),) = run
+    ((_, found),) = Local(1, _MEASURE_SECONDS).map(_widths_of, [[(model, digest, description)]])
     if isinstance(found, Lost):
         raise UsageError(f"{model} cannot be run on a blank picture: {found.reason}")
     return int(found)
 
 
-def _width_of(batch: Sequence[tuple[str, str, Description]], begin: Begin, ask: Ask) -> int:
+def _widths_of(batch: Sequence[tuple[str, str, Description]], begin: Begin) -> list[int]:
     begin(0)
-    ((model, digest, description),) = batch
-    return network(model, digest, description, "cpu").width
+    return [network(model, digest, description, "cpu").width for model, digest, description in batch]
 
 
 @cache

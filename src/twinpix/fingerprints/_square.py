@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twinpix.fingerprints.base import Metric, Turns, check_size, scaled_radii
+from twinpix.fingerprints.base import Hash, check_size, scaled_radii
 from twinpix.imaging import Flavour
 from twinpix.model import Strictness
 
@@ -12,13 +12,10 @@ Radii = Mapping[int, tuple[int, int, int]]
 """Measured radii in bits by size: strict, normal and loose."""
 
 
-class Square:
+class Square(Hash):
     """`size`² bits, compared by Hamming distance."""
 
     __slots__ = ()
-    metric: ClassVar[Metric] = "hamming"
-    version: ClassVar[int] = 1
-    turns: ClassVar[Turns] = "matrix"
     measured: ClassVar[Radii]
     size: int
 
@@ -27,7 +24,7 @@ class Square:
         return self.size * self.size
 
     @property
-    def radii(self) -> Mapping[Strictness, int]:
+    def radii(self) -> Mapping[Strictness, float]:
         return scaled_radii(self.size, self.measured)
 
 

@@ -1,8 +1,9 @@
 """What every fingerprint offers, the eight orientations, and the measure of information."""
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, cast
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +11,12 @@ from numpy.typing import NDArray
 from twinpix import plugins
 from twinpix.errors import ImageError, UsageError
 from twinpix.imaging import Picture, decoder_name
-from twinpix.model import Bytes2D, Decode, Relation, Strictness
+from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, Strictness
 
 Array = NDArray[Any]
 
-Metric = Literal["hamming", "cosine", "identity", "points", "tiers"]
-"""How codes are compared. Sets of points, and several methods in tiers, propose pairs of which the pixels decide."""
+Metric = Literal["hamming", "cosine"]
+"""How a search compares codes."""
 
 Turns = Literal["matrix", "transposed"]
 """Where the eight orientations come from: one matrix turned; or that and the transposed picture's matrix, for
@@ -28,62 +29,172 @@ _ROTATIONS = frozenset({0b011, 0b101, 0b110})
 MAX_SIZE = 64
 
 
-class Fingerprint(Protocol):
-    """A method: a picture becomes a small matrix, matrices become codes.
+class Stage(NamedTuple):
+    """One of the methods that a method applies, the cheapest first."""
 
-    One that looks at a file's bytes alone says `decodes: ClassVar[bool] = False`. One that needs colours has
-    `colour`, the pixels along the shorter side that it needs; one that needs fine luma has `detail`, the pixels along
-    the longer side. One whose codes depend on a file that may change
-    has `variant`, which names its content. One that may not be usable here has `check()`, which raises `UsageError`.
+    name: str  # "" where there is only one
+    method: "Fingerprint"
+    code: slice  # where its code lies among the bytes of all
+
+
+class Candidates(NamedTuple):
+    """Pairs of images that keypoints propose, with the transform of each."""
+
+    i: NDArray[np.int64]
+    j: NDArray[np.int64]
+    votes: NDArray[Any]  # keypoints that agree in scale, angle and place
+    transforms: NDArray[np.float32]  # (pairs, 2, 3): from pixels of i to pixels of j
+    sizes: NDArray[np.float32]  # (images, 2): width and height of each image in these pixels
+
+
+class Fingerprint(ABC):
+    """A method: an image becomes a small matrix, matrices become codes.
+
+    A plugin inherits from one of the kinds below: `Hash`, `Embedding`, `Identity` or `Proposer`.
     """
 
-    metric: ClassVar[Metric]
-    version: ClassVar[int]  # raised whenever the same pixels get another code
-    turns: ClassVar[Turns]
+    __slots__ = ()
+    unit: ClassVar[DistanceUnit]  # of its radii and distances
+    metric: ClassVar[Metric | None] = None  # how a search compares codes; None: codes have no distances
+    by_equality: ClassVar[bool] = False  # codes are equal or not
+    proposes: ClassVar[bool] = False  # codes only propose pairs: verification on the pixels decides
+    version: ClassVar[int] = 1  # raised whenever the same pixels get another code
+    turns: ClassVar[Turns] = "matrix"
+    decodes: ClassVar[bool] = True  # False: the bytes of the file are enough
 
     @property
+    @abstractmethod
     def bits(self) -> int:
         """The width of a code; it fills whole bytes, the last one up with zeros. Numbers are float16."""
 
     @property
+    @abstractmethod
     def radii(self) -> Mapping[Strictness, float]:
-        """Measured radii by strictness, in bits or in cosine distance; see docs/benchmarks.md."""
+        """Measured radii by strictness, in `unit`; see docs/benchmarks.md."""
 
+    @property
+    @abstractmethod
+    def farthest(self) -> float:
+        """The largest distance there is, in `unit`."""
+
+    @abstractmethod
     def prepare(self, picture: Picture) -> Array:
         """Reduce one picture to its small matrix."""
 
+    @abstractmethod
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
         """Codes `(n, bytes)` of `n` small matrices, most significant bit first, row-major."""
 
+    @property
+    def colour(self) -> int:
+        """Pixels of colour that it needs along the shorter side of an image; 0: none."""
+        return 0
 
-class Identity:
-    """What methods share whose 128 bits are compared for equality."""
+    @property
+    def detail(self) -> int:
+        """Pixels of luma that it needs along the longer side of an image; 0: none."""
+        return 0
+
+    @property
+    def variant(self) -> str:
+        """Names the content of what its codes depend on beside its options: a model file, a library; "" for nothing."""
+        return ""
+
+    def check(self) -> None:  # noqa: B027 - most can always be used
+        """Raise `UsageError` when it cannot be used here."""
+
+    def comparable(self, codes: Bytes2D) -> Array:
+        """Codes `(..., bytes)` as `twinpix.search` compares them."""
+        return codes
+
+    def broken(self, codes: Bytes2D) -> NDArray[np.bool_]:
+        """`(n,)`: which of the codes `(n, turns, bytes)` mean nothing."""
+        return np.zeros(len(codes), dtype=bool)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The methods that it applies, the cheapest first: itself, unless it is several."""
+        return (Stage("", self, slice(None)),)
+
+    def candidates(self, codes: Bytes2D, of: int, tell: Callable[[float], None]) -> Candidates:
+        """Propose pairs of the images whose codes are `(n, bytes)`, of which one is among the first `of`.
+
+        Only a method that proposes pairs, and whose stages are itself, does so; `tell` is called with the share done.
+        """
+        raise NotImplementedError(f"{plugins.name_of(self)} proposes no pairs")
+
+
+class Hash(Fingerprint):
+    """Bits that are compared by Hamming distance."""
 
     __slots__ = ()
-    metric: ClassVar[Metric] = "identity"
-    version: ClassVar[int] = 1
-    turns: ClassVar[Turns] = "transposed"
+    unit = "bits"
+    metric = "hamming"
+
+    @property
+    def farthest(self) -> float:
+        return self.bits
+
+
+class Embedding(Fingerprint):
+    """Unit vectors of float16 that are compared by cosine distance."""
+
+    __slots__ = ()
+    unit = "cosine"
+    metric = "cosine"
+
+    @property
+    def farthest(self) -> float:
+        return 2
+
+    def comparable(self, codes: Bytes2D) -> Array:
+        return codes.view("<f2")
+
+    def broken(self, codes: Bytes2D) -> NDArray[np.bool_]:
+        """Which vectors are not finite, or only zeros."""
+        numbers = self.comparable(codes).astype(np.float32)
+        sound: NDArray[np.bool_] = ((numbers**2).sum(axis=-1) > 0).all(axis=1)
+        return ~sound
+
+
+class Identity(Fingerprint):
+    """128 bits that are compared for equality."""
+
+    __slots__ = ()
+    unit = "bits"
+    by_equality = True
+    turns = "transposed"
 
     @property
     def bits(self) -> int:
         return 128
 
     @property
-    def radii(self) -> Mapping[Strictness, int]:
+    def radii(self) -> Mapping[Strictness, float]:
         return {"exact": 0, "strict": 0, "normal": 0, "loose": 0}
+
+    @property
+    def farthest(self) -> float:
+        return self.bits
 
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
         return batch
 
 
+class Proposer(Fingerprint):
+    """Codes that propose pairs; a distance is the share of the common pixels that differs."""
+
+    __slots__ = ()
+    unit = "share"
+    proposes = True
+
+    @property
+    def farthest(self) -> float:
+        return 1
+
+
 def make(text: str) -> Fingerprint:
     """The fingerprint that `text` describes; raises `UsageError` when there is none."""
     return cast(Fingerprint, plugins.make("fingerprints", text))
-
-
-def decodes(method: Fingerprint) -> bool:
-    """True when a method looks at pixels; False when the file's bytes are enough."""
-    return bool(getattr(method, "decodes", True))
 
 
 class Wanted(NamedTuple):
@@ -95,13 +206,8 @@ class Wanted(NamedTuple):
 
 def wanted(methods: Sequence[Fingerprint]) -> Wanted:
     """What a picture must be decoded with so that each of these methods can code it."""
-    colour, detail = (max((getattr(method, name, 0) for method in methods), default=0) for name in ("colour", "detail"))
-    return Wanted(colour, detail)
-
-
-def check(method: Fingerprint) -> None:
-    """Raise `UsageError` when a method cannot be used here."""
-    getattr(method, "check", lambda: None)()
+    colour = max((method.colour for method in methods), default=0)
+    return Wanted(colour, max((method.detail for method in methods), default=0))
 
 
 def placed(methods: Sequence[Fingerprint], device: str) -> tuple[Fingerprint, ...]:
@@ -118,31 +224,7 @@ def placed(methods: Sequence[Fingerprint], device: str) -> tuple[Fingerprint, ..
 
 def turns_of(method: Fingerprint, transforms: bool) -> int:
     """Codes of a picture: one, or one of each orientation; points are found whichever way a picture lies."""
-    return TURNS if transforms and not by_pixels(method) else 1
-
-
-def comparable(method: Fingerprint, codes: Bytes2D) -> Array:
-    """Codes `(..., bytes)` as `twinpix.search` compares them: bits as they are, directions as float16."""
-    return codes.view("<f2") if method.metric == "cosine" else codes
-
-
-def broken(method: Fingerprint, codes: Bytes2D) -> NDArray[np.bool_]:
-    """`(n,)`: which codes `(n, turns, bytes)` mean nothing, since a network gave no finite numbers, or only zeros."""
-    if method.metric != "cosine":
-        return np.zeros(len(codes), dtype=bool)
-    numbers = comparable(method, codes).astype(np.float32)
-    sound: NDArray[np.bool_] = ((numbers**2).sum(axis=-1) > 0).all(axis=1)
-    return ~sound
-
-
-def farthest(method: Fingerprint) -> int:
-    """The largest distance: all bits of a code, a cosine distance of 2, or all of what two pictures have in common."""
-    return 1 if by_pixels(method) else 2 if method.metric == "cosine" else method.bits
-
-
-def by_pixels(method: Fingerprint) -> bool:
-    """True when codes only propose pairs, and the distance is the share of the common pixels that differs."""
-    return method.metric in ("points", "tiers")
+    return TURNS if transforms and not method.proposes else 1
 
 
 def width_of(method: Fingerprint) -> int:
@@ -150,15 +232,10 @@ def width_of(method: Fingerprint) -> int:
     return (method.bits + 7) // 8
 
 
-def variant_of(method: Fingerprint) -> str:
-    """Names the content of the file that a method's codes depend on; "" for one that depends on none."""
-    return str(getattr(method, "variant", ""))
-
-
 def spec_key(method: Fingerprint, decode: Decode, transforms: bool) -> str:
     """Identifies codes that may be compared and reused: method, options, versions, decoder."""
     turns = "/d4" if turns_of(method, transforms) > 1 else ""
-    variant = f"/{name}" if (name := variant_of(method)) else ""
+    variant = f"/{name}" if (name := method.variant) else ""
     return f"{plugins.describe(method)}/v{method.version}{variant}{turns}/{decoder_name(decode)}"
 
 
@@ -176,7 +253,7 @@ def codes_from(method: Fingerprint, prepared: Sequence[Sequence[Array]], decode:
 def codes_of_one(method: Fingerprint, picture: Picture, transforms: bool = False) -> Bytes2D:
     """The codes `(turns, bytes)` of a picture; raises `ImageError` when they mean nothing."""
     codes = codes_of(method, [picture], transforms)
-    if broken(method, codes)[0]:
+    if method.broken(codes)[0]:
         raise ImageError("code", NOTHING)
     code: Bytes2D = codes[0]
     return code
@@ -201,7 +278,7 @@ def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Ar
     matrix = method.prepare(picture)
     if turns_of(method, transforms) == 1:
         return [matrix]
-    if method.metric == "identity":
+    if method.by_equality:
         raise UsageError(f"{plugins.describe(method)} cannot be combined with --transforms")
     transposed = matrix.swapaxes(0, 1) if method.turns == "matrix" else method.prepare(picture.transposed())
     return [turned(matrix, transposed, turn) for turn in range(TURNS)]

@@ -7,12 +7,12 @@ Each finds what the cheaper ones before it have left open; what any of them prop
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from twinpix import plugins
-from twinpix.fingerprints.base import Array, Fingerprint, Metric, Turns, check, make, variant_of, wanted, width_of
+from twinpix.fingerprints.base import Array, Fingerprint, Proposer, Stage, make, wanted, width_of
 from twinpix.imaging import Picture, picture_of
 from twinpix.model import Bytes2D, Decode, Strictness
 
@@ -29,24 +29,23 @@ class Tier(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Cascade:
+class Cascade(Proposer):
     """`hash`, then `local`, then, with `cnn`, the network; identical files and pixels need none of them."""
-
-    metric: ClassVar[Metric] = "tiers"
-    version: ClassVar[int] = 1
-    turns: ClassVar[Turns] = "matrix"
 
     hash: str = "phash:size=16"
     cnn: bool = False
 
     def __post_init__(self) -> None:
-        if make(self.hash).metric != "hamming":
+        if make(self.hash).unit != "bits" or make(self.hash).by_equality:
             raise ValueError(f"{self.hash} is no hash of bits")
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
         """The methods, the cheapest first."""
         return _tiers(self.hash, self.cnn)
+
+    def stages(self) -> tuple[Stage, ...]:
+        return tuple(Stage(tier.name, tier.method, tier.code) for tier in self.tiers)
 
     @property
     def bits(self) -> int:
@@ -65,7 +64,7 @@ class Cascade:
     @property
     def variant(self) -> str:
         """Names what its methods depend on."""
-        return ",".join(filter(None, (variant_of(tier.method) for tier in self.tiers)))
+        return ",".join(filter(None, (tier.method.variant for tier in self.tiers)))
 
     @property
     def radii(self) -> Mapping[Strictness, float]:
@@ -75,7 +74,7 @@ class Cascade:
     def check(self) -> None:
         """Raise `UsageError` when one of its methods cannot be used here."""
         for tier in self.tiers:
-            check(tier.method)
+            tier.method.check()
 
     def prepare(self, picture: Picture) -> Array:
         """The matrices of all methods, as bytes."""
@@ -101,7 +100,7 @@ def _laid_out(named: Sequence[tuple[str, Fingerprint]]) -> tuple[Tier, ...]:
     out, matrix, code = [], 0, 0
     for name, method in named:
         width = width_of(method)
-        probe = np.empty(width, np.uint8) if method.metric == "points" else method.prepare(blank)
+        probe = np.empty(width, np.uint8) if method.proposes else method.prepare(blank)
         end = matrix + probe.nbytes
         out.append(Tier(name, method, slice(matrix, end), probe.shape, probe.dtype, slice(code, code + width)))
         matrix, code = end, code + width

@@ -10,13 +10,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
 from twinpix.errors import UsageError
 from twinpix.fingerprints import _onnx
-from twinpix.fingerprints.base import Array, Metric, Turns
+from twinpix.fingerprints.base import Array, Embedding
 from twinpix.imaging import Picture
 from twinpix.machine import is_worker
 from twinpix.model import Bytes2D, Decode, Strictness
@@ -26,15 +25,11 @@ _UNMEASURED: Mapping[Strictness, float] = {"strict": 0.05, "normal": 0.1, "loose
 
 
 @dataclass(frozen=True, slots=True)
-class CNN:
+class CNN(Embedding):
     """Descriptors of `dims` numbers (0: as many as were measured to be enough), kept as float16.
 
     `model` is the path of an ONNX file with a JSON file beside it (docs/cnn.md); without it, the package's own.
     """
-
-    metric: ClassVar[Metric] = "cosine"
-    version: ClassVar[int] = 1
-    turns: ClassVar[Turns] = "matrix"
 
     dims: int = 0
     model: str = ""

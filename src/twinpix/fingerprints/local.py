@@ -6,7 +6,7 @@ agree that agree in scale, angle and place as well (`twinpix.localfeatures.candi
 Sources: see `twinpix.localfeatures.keypoints`, and training/codes.py in the repository.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.fingerprints.base import Array, Metric, Turns
+from twinpix.fingerprints.base import Array, Candidates, Proposer
 from twinpix.imaging import Picture
 from twinpix.localfeatures.keypoints import Points, points_of
 from twinpix.model import Bytes2D, Decode, Strictness
@@ -39,12 +39,10 @@ class PointSets(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class Local(Proposer):
     """Up to `points` points of a picture looked at with `side` pixels along its longer side."""
 
-    metric: ClassVar[Metric] = "points"
     version: ClassVar[int] = 2
-    turns: ClassVar[Turns] = "matrix"
 
     points: int = 150
     side: int = 256
@@ -83,6 +81,14 @@ class Local:
 
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
         return batch
+
+    def candidates(self, codes: Bytes2D, of: int, tell: Callable[[float], None]) -> Candidates:
+        from twinpix.localfeatures.candidates import alike
+
+        sets = unpacked(codes)
+        points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
+        found = alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of, tell=tell)
+        return Candidates(found.i, found.j, found.points, found.change, sets.sides)
 
 
 def packed(points: Points, sides: tuple[int, int], most: int) -> NDArray[np.uint8]:

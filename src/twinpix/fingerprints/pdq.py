@@ -7,12 +7,12 @@ https://github.com/facebook/ThreatExchange/blob/main/hashing/hashing.pdf
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.fingerprints.base import Array, Turns, pack
+from twinpix.fingerprints.base import Array, Hash, pack
 from twinpix.imaging import Picture
 from twinpix.model import Bytes2D, Decode, Strictness
 
@@ -20,23 +20,21 @@ _SIDE, _KEEP = 64, 16
 
 
 @dataclass(frozen=True, slots=True)
-class PDQ:
+class PDQ(Hash):
     """256 bits; codes of pictures whose `quality` is below 50 are not to be trusted.
 
     A reference decode smooths and samples as the authors do. A fast one shrinks evenly: the authors'
     samples lie off centre, which in a turned picture costs twenty bits.
     """
 
-    metric: ClassVar[Literal["hamming", "identity"]] = "hamming"
     version: ClassVar[int] = 2
-    turns: ClassVar[Turns] = "matrix"
 
     @property
     def bits(self) -> int:
         return _KEEP * _KEEP
 
     @property
-    def radii(self) -> Mapping[Strictness, int]:
+    def radii(self) -> Mapping[Strictness, float]:
         return {"exact": 0, "strict": 31, "normal": 72, "loose": 80}
 
     def prepare(self, picture: Picture) -> Array:

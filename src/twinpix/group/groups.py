@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import fingerprints, keep, linking
+from twinpix import keep, linking
 from twinpix.encoding.alterations import Looking, altered
 from twinpix.encoding.images import Images
 from twinpix.encoding.members import members_of
+from twinpix.encoding.methods import Comparison
 from twinpix.encoding.options import Options
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_other_light, has_other_place
@@ -32,7 +33,7 @@ Pair = tuple[int, int, float | None, int]
 
 
 def group(
-    images: Images, pairs: Paired, method: Fingerprint, options: Options, look: Looking | None = None
+    images: Images, pairs: Paired, comparison: Comparison, options: Options, look: Looking | None = None
 ) -> list[Group]:
     """The groups that the linking rule makes of the matches of nodes, each with its keeper first, by its path.
 
@@ -40,7 +41,7 @@ def group(
     what its pairs and, by `look`, the pixels show; what stays then must match all others, unless the rule chains.
     """
     linker, chain = linking.make(options.link), keep.make_chain(options.keep)
-    nodes = pairs.nodes
+    nodes, method = pairs.nodes, comparison.method
     near = Neighbours(pairs.matches, len(nodes.codes))
     node = nodes.of[images.content]
     linked = (np.bincount(node, minlength=len(nodes.codes))[node] > 1) | near.has_any()[node]
@@ -58,8 +59,8 @@ def group(
         chains=linking.chains(linker),
         left_out=pairs.left_out or {},
     )
-    by_codes = not options.looks_at_pixels(method)  # else verification has named the pairs
-    looks = look if fingerprints.decodes(method) and method.metric != "identity" and (chain.looks or by_codes) else None
+    by_codes = not comparison.verified  # else verification has named the pairs
+    looks = look if method.decodes and not method.by_equality and (chain.looks or by_codes) else None
     parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole
     place = {file: at for at, file in enumerate(order)}
     found = [[files[0], *sorted(files[1:], key=place.__getitem__)] for files in found]
@@ -75,7 +76,7 @@ def group(
 
 def _is_strict(options: Options) -> bool:
     """True where copies are asked for that differ in nothing but their encoding."""
-    asked = options.radius is None and options.threshold is None and options.precision is None
+    asked = options.radius is None and options.precision is None
     return asked and options.strictness in ("exact", "strict")
 
 
@@ -288,6 +289,6 @@ def scenes(images: Images, pairs: Paired, method: Fingerprint) -> list[Match]:
     for (i, j), seen in sorted(pairs.seen.items()):
         if seen.look.relation == "similar-scene":
             a, b = images.refs.uris[first[i]], images.refs.uris[first[j]]
-            gap = round(1 - seen.look.agrees, DIGITS) if fingerprints.by_pixels(method) else None
+            gap = round(1 - seen.look.agrees, DIGITS) if method.proposes else None
             out.append(_match(a, b, gap, seen.look, seen.tier, same_code=False))
     return sorted(out, key=lambda match: (match.a, match.b))

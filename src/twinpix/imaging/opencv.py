@@ -1,9 +1,6 @@
-"""OpenCV and processes: its threads do not survive a fork, and a process a core needs none of them."""
+"""OpenCV, loaded at its first use; with one process a core it needs no threads of its own."""
 
 import multiprocessing
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -18,18 +15,3 @@ def opencv() -> Any:
     if is_worker() or multiprocessing.parent_process() is not None:
         cv2.setNumThreads(1)
     return cv2
-
-
-@contextmanager
-def forkable() -> Iterator[None]:
-    """For the time in which processes are forked: OpenCV, if anybody has loaded it, has no threads of its own."""
-    cv2 = sys.modules.get("cv2")
-    if cv2 is None:
-        yield
-        return
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)

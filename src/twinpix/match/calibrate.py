@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import fingerprints
 from twinpix.fingerprints import Fingerprint
 from twinpix.match.classes import Nodes
 from twinpix.match.join import match
@@ -57,9 +56,9 @@ def calibrated(
 ) -> Calibration:
     """The largest radius of which a share `precision` of the matches is right, as far as a sample tells."""
     first, loosest, total = nodes.first(), loosest_of(method), len(rows[0]) + len(rows[1])
-    with eye.progress.stage("compare", total):
-        search = Search(engine, Shares(eye.progress, total, 2 if len(rows[1]) else 1))
-        pairs = match(fingerprints.comparable(method, nodes.codes), *rows, loosest, search)
+    with eye.session.progress.stage("compare", total):
+        search = Search(engine, Shares(eye.session.progress, total, 2 if len(rows[1]) else 1))
+        pairs = match(method.comparable(nodes.codes), *rows, loosest, search)
     step = np.minimum((pairs.distance / loosest * _STEPS).astype(np.int64), _STEPS - 1)
     chosen = _drawn(step)
     columns = (column[chosen].tolist() for column in (pairs.i, pairs.j, pairs.turn))
@@ -80,7 +79,7 @@ def calibrated(
 def loosest_of(method: Fingerprint) -> float:
     """The largest radius that is looked into: a little beyond what is loose."""
     loose = 1.25 * method.radii["loose"]
-    return int(loose) if method.metric == "hamming" else round(loose, 4)
+    return int(loose) if method.unit == "bits" else round(loose, 4)
 
 
 def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -39,7 +39,7 @@ def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collec
     Each content in `apart` has a node of its own.
     """
     codes = contents.codes(width_of(method))
-    low = is_low(contents) if guard and method.metric != "identity" else np.zeros(len(codes), dtype=bool)
+    low = is_low(contents) if guard and not method.by_equality else np.zeros(len(codes), dtype=bool)
     of = _numbered(codes)
     distinct = int(of.max(initial=-1)) + 1
     plain = np.flatnonzero(low).tolist()

@@ -78,7 +78,7 @@ def candidates(nodes: Nodes, matches: Matches, pixels: Shown, method: Fingerprin
     """Which matches are to be verified."""
     first = np.array(nodes.first(), dtype=np.int64)
     i, j = first[matches.i], first[matches.j]
-    if method.metric != "hamming":  # a network is asked for what no hash finds
+    if method.unit != "bits":  # a network is asked for what no hash finds
         return pixels.printed[i] & pixels.printed[j]
     upright = matches.turn == 0
     out = pixels.printed[i] & pixels.printed[j]

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.model import Matches, known
+from twinpix.fingerprints import Fingerprint
+from twinpix.model import Bytes2D, Matches, known, numbers
 from twinpix.search import PATIENCE, Search
 
 
@@ -48,6 +49,23 @@ def best_of_each(i: NDArray[Any], j: NDArray[Any], worth: NDArray[Any], count: i
         starts = np.searchsorted(ends[order], ends[order])
         kept[order[np.arange(len(order)) - starts < count]] = True
     return np.flatnonzero(kept)
+
+
+def nearest(
+    method: Fingerprint, code: Bytes2D, gallery: Bytes2D, radius: float, search: Search
+) -> dict[int, tuple[float, int]]:
+    """The rows of a gallery `(n, turns, bytes)` within the radius of one code `(bytes,)`.
+
+    Returns the distance of each in its nearest orientation, and the number of that orientation.
+    """
+    turns = gallery.shape[1]
+    rows = method.comparable(gallery).reshape(len(gallery) * turns, -1)
+    _, at, distance = search.join(method.comparable(code[None]), rows, radius)
+    near: dict[int, tuple[float, int]] = {}
+    for place, gap in zip(at.tolist(), numbers(distance), strict=True):
+        row, turn = divmod(place, turns)
+        near[row] = min(near.get(row, (gap, turn)), (gap, turn))
+    return near
 
 
 class Said(NamedTuple):

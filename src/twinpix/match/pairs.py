@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import fingerprints, keep
+from twinpix import keep
 from twinpix.encoding.alterations import Looking
 from twinpix.encoding.images import Images
+from twinpix.encoding.methods import Comparison
 from twinpix.encoding.options import Options
-from twinpix.fingerprints import Fingerprint
+from twinpix.encoding.session import Session
 from twinpix.match import exclusions, hash_candidates, stages
 from twinpix.match.calibrate import calibrated
 from twinpix.match.classes import Nodes, nodes_of
@@ -22,11 +23,10 @@ from twinpix.match.join import Said, match
 from twinpix.match.leaders import Rank
 from twinpix.match.ranks import ranks_of
 from twinpix.match.representatives import MATCHES_LISTED, MOST, Without, clusters
-from twinpix.match.verifier import Seen, Verifier, eye_of
+from twinpix.match.verifier import Seen, Verifier, verifier_of
 from twinpix.model import Failure, Matches, Unverified
-from twinpix.progress import Progress, Shares
+from twinpix.progress import Shares
 from twinpix.search import Search, TooManyError
-from twinpix.store import Store
 from twinpix.text import plural
 
 _RANKED = 50_000  # nodes whose files are described together
@@ -47,58 +47,57 @@ class Paired:
 
 
 def paired(
+    session: Session,
     images: Images,
-    method: Fingerprint,
-    radius: float,
+    comparison: Comparison,
     apart: exclusions.Pairs,
     options: Options,
-    store: Store,
-    progress: Progress,
     look: Looking | None = None,
 ) -> Paired:
     """The matches of all contents but the pairs in `apart`, of which each content has a node of its own.
 
     By `look`, pairs that codes do not prove are told, which are verified unless the user wants none verified.
     """
-    if options.precision is None and not options.looks_at_pixels(method):
-        found = _by_codes(images, method, radius, apart, options, progress)
-        if look and options.verify is None and method.metric != "identity":
-            eye = eye_of(images.of_each(), method, radius, options, store, progress)
-            found = _with_candidates_verified(found, images, method, radius, apart, options, eye, look)
+    method = comparison.method
+    if options.precision is None and not comparison.verified:
+        found = _by_codes(session, images, comparison, apart, options)
+        if look and options.verify is None and not method.by_equality:
+            eye = verifier_of(session, images.of_each(), comparison, options.transforms)
+            found = _with_candidates_verified(found, images, comparison, apart, options, eye, look)
     else:
-        eye = eye_of(images.of_each(), method, radius, options, store, progress)
+        eye = verifier_of(session, images.of_each(), comparison, options.transforms)
         if options.precision is None:
-            found = _by_pixels(images, method, radius, apart, options, eye)
+            found = _by_pixels(images, comparison, apart, options, eye)
         else:
-            found = _calibrated(images, method, options.precision, apart, options, eye)
+            found = _calibrated(images, comparison, options.precision, apart, options, eye)
     if not apart or found.left_out is not None:
         return found
     nodes = found.nodes
-    equal = exclusions.between_equals(nodes, all_of_them=method.metric == "identity")
+    equal = exclusions.between_equals(nodes, all_of_them=method.by_equality)
     matches = exclusions.without(Matches.joined([found.matches, equal]), nodes, apart)
     return replace(found, matches=matches)
 
 
 def _by_codes(
+    session: Session,
     images: Images,
-    method: Fingerprint,
-    radius: float,
+    comparison: Comparison,
     apart: exclusions.Pairs,
     options: Options,
-    progress: Progress,
     alone: Collection[int] = (),
 ) -> Paired:
     """The pairs whose codes are near; each content of those in `alone` and in `apart` has a node of its own."""
-    contents = images.contents
-    with progress.stage("compare", len(contents)):
+    contents, method, radius = images.contents, comparison.method, comparison.radius.value
+    with session.progress.stage("compare", len(contents)):
         nodes = nodes_of(contents, method, options.guard, {*alone, *exclusions.contents_of(apart)})
-        if method.metric == "identity":  # the nodes are all there is
+        if method.by_equality:  # the nodes are all there is
             return Paired(nodes, Matches.none(), {}, Said([], []), radius)
         first, second = stages.detailed(_sides(images, nodes), nodes.guarded)
-        codes = fingerprints.comparable(method, nodes.codes)
+        codes = method.comparable(nodes.codes)
         rank = _rank(images, nodes, options) if options.link == "star" else None
         most = math.inf if rank is None else MOST
-        engine = Search(options.search, Shares(progress, len(contents), 2 if len(second) else 1), most)
+        tell = Shares(session.progress, len(contents), 2 if len(second) else 1)
+        engine = Search(comparison.search, tell, most)
         said, begun, left_out = Said([], []), time.monotonic(), None
         try:
             matches = match(codes, first, second, radius, engine)
@@ -106,7 +105,7 @@ def _by_codes(
             assert rank is not None
             order = sorted(first.tolist(), key=_best_first(rank, first).__getitem__)
             matches, left_out = clusters(
-                codes, order, radius, options.search, MATCHES_LISTED, *_ruled_out(nodes, apart)
+                codes, order, radius, comparison.search, MATCHES_LISTED, *_ruled_out(nodes, apart)
             )
         said.of(engine, time.monotonic() - begun)
         return Paired(nodes, matches, {}, said, radius, left_out=left_out)
@@ -115,8 +114,7 @@ def _by_codes(
 def _with_candidates_verified(
     found: Paired,
     images: Images,
-    method: Fingerprint,
-    radius: float,
+    comparison: Comparison,
     apart: exclusions.Pairs,
     options: Options,
     eye: Verifier,
@@ -124,8 +122,8 @@ def _with_candidates_verified(
 ) -> Paired:
     pixels = hash_candidates.shown(images, found.nodes, found.matches, look)
     if unlike := stages.unlike_equals(found.nodes, eye, pixels.unlike):
-        found = _by_codes(images, method, radius, apart, options, eye.progress, alone=unlike)
-    nodes, which = found.nodes, hash_candidates.candidates(found.nodes, found.matches, pixels, method)
+        found = _by_codes(eye.session, images, comparison, apart, options, alone=unlike)
+    nodes, which = found.nodes, hash_candidates.candidates(found.nodes, found.matches, pixels, comparison.method)
     rank = _rank(images, nodes, options) if found.left_out is None else None
     matches, left = hash_candidates.verified(nodes, found.matches, which, pixels, look, eye, rank)
     if left:
@@ -153,29 +151,36 @@ def _ruled_out(nodes: Nodes, apart: exclusions.Pairs) -> tuple[Without, Matches]
 
 
 def _by_pixels(
-    images: Images, method: Fingerprint, radius: float, apart: exclusions.Pairs, options: Options, eye: Verifier
+    images: Images, comparison: Comparison, apart: exclusions.Pairs, options: Options, eye: Verifier
 ) -> Paired:
+    method = comparison.method
     alone = set(exclusions.contents_of(apart))
     nodes = nodes_of(images.contents, method, options.guard, alone)
     if unlike := stages.unlike_equals(nodes, eye):
         nodes = nodes_of(images.contents, method, options.guard, alone | unlike)
-    proposing = stages.tiers_of(method, nodes.codes, radius, _sides(images, nodes), nodes.guarded)
-    matches, said = stages.verified(nodes.first(), proposing, options.search, eye, _rank(images, nodes, options))
-    return Paired(nodes, matches, eye.seen, said, radius, eye.failures, eye.unverified)
+    proposing = stages.tiers_of(comparison, nodes.codes, _sides(images, nodes), nodes.guarded)
+    matches, said = stages.verified(nodes.first(), proposing, comparison.search, eye, _rank(images, nodes, options))
+    return Paired(nodes, matches, eye.seen, said, comparison.radius.value, eye.failures, eye.unverified)
 
 
 def _calibrated(
-    images: Images, method: Fingerprint, precision: float, apart: exclusions.Pairs, options: Options, eye: Verifier
+    images: Images,
+    comparison: Comparison,
+    precision: float,
+    apart: exclusions.Pairs,
+    options: Options,
+    eye: Verifier,
 ) -> Paired:
     """The matches within the radius of which such a share is right, as far as a look at some of them tells."""
+    method = comparison.method
     nodes = nodes_of(images.contents, method, options.guard, exclusions.contents_of(apart))
-    found = calibrated(
-        nodes, method, stages.detailed(_sides(images, nodes), nodes.guarded), precision, options.search, eye
-    )
-    if options.looks_at_pixels(method):  # what was seen already is not looked at again
-        out = _by_pixels(images, method, found.radius, apart, options, eye)
+    rows = stages.detailed(_sides(images, nodes), nodes.guarded)
+    found = calibrated(nodes, method, rows, precision, comparison.search, eye)
+    comparison = replace(comparison, radius=comparison.radius._replace(value=found.radius))
+    if comparison.verified:  # what was seen already is not looked at again
+        out = _by_pixels(images, comparison, apart, options, eye)
     else:
-        out = _by_codes(images, method, found.radius, apart, options, eye.progress)
+        out = _by_codes(eye.session, images, comparison, apart, options)
     out.said.notes.insert(0, str(found))
     return replace(out, failures=eye.failures, unverified=eye.unverified)
 

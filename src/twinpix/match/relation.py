@@ -1,7 +1,6 @@
 """Name how two matched images differ, from what is known without opening them again."""
 
-from twinpix import fingerprints
-from twinpix.fingerprints import Fingerprint, decodes, relation_of_turn
+from twinpix.fingerprints import Fingerprint, relation_of_turn
 from twinpix.imaging.traits import from_text
 from twinpix.model import Relation, Traits
 from twinpix.store import Result
@@ -15,14 +14,14 @@ def relation(
     method: Fingerprint, a: Result, b: Result, distance: float | None, turn: int, *, same_file: bool = False
 ) -> Relation:
     """The relation of two images that match by `method` at this distance, in this turn."""
-    if same_file or not decodes(method):
+    if same_file or not method.decodes:
         return "identical-file"
-    if method.metric == "identity" or (a.pixels is not None and a.pixels == b.pixels):
+    if method.by_equality or (a.pixels is not None and a.pixels == b.pixels):
         return "identical-pixels"
     turned = relation_of_turn(turn)
     if turned:
         return turned
-    if method.metric == "cosine" or fingerprints.by_pixels(method):
+    if method.unit != "bits":
         return "edited"
     if only_alike(a, b):
         return "edited"
@@ -74,5 +73,6 @@ def _kind(part: str) -> str:
 
 def most_of_identical(method: Fingerprint) -> float:
     """How far apart two pictures of one size can be that have the same pixels."""
-    share = _SAME_DIRECTION if fingerprints.by_pixels(method) else -1
-    return {"hamming": method.bits // _SAME_PIXELS, "cosine": _SAME_DIRECTION}.get(method.metric, share)
+    if method.by_equality:
+        return -1
+    return method.bits // _SAME_PIXELS if method.unit == "bits" else _SAME_DIRECTION

@@ -7,11 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix import fingerprints
+from twinpix.encoding.methods import Comparison
 from twinpix.fingerprints import Fingerprint
-from twinpix.fingerprints.cascade import Cascade
-from twinpix.fingerprints.local import MIRROR, unpacked
-from twinpix.localfeatures.candidates import alike
 from twinpix.match.candidates import Ends, Proposal
 from twinpix.match.classes import Nodes
 from twinpix.match.join import Said, best_of_each, match
@@ -43,22 +40,24 @@ class Tier(NamedTuple):
     @property
     def by_distance(self) -> bool:
         """True where codes have distances, and orientations."""
-        return self.method.metric in ("hamming", "cosine")
+        return self.method.metric is not None
 
 
-def tiers_of(method: Fingerprint, codes: Bytes2D, radius: float, every: Sides, plain: NDArray[np.bool_]) -> list[Tier]:
+def tiers_of(comparison: Comparison, codes: Bytes2D, every: Sides, plain: NDArray[np.bool_]) -> list[Tier]:
     """The methods that propose pairs of `every` node: those of a cascade as measured, else the method at the radius.
 
     For a hash nodes with too little detail, which are marked as `plain`, look alike; their points, if any, do not.
     """
-
-    def tier(name: str, method: Fingerprint, codes: Bytes2D, radius: float) -> Tier:
-        by_points = method.metric == "points"
-        return Tier(name, method, codes, radius, every if by_points else detailed(every, plain))
-
-    if isinstance(method, Cascade):
-        return [tier(one.name, one.method, codes[..., one.code], one.method.radii["normal"]) for one in method.tiers]
-    return [tier("", method, codes, radius)]
+    return [
+        Tier(
+            stage.name,
+            stage.method,
+            codes[..., stage.code],
+            stage.method.radii["normal"] if stage.name else comparison.radius.value,
+            every if stage.method.proposes else detailed(every, plain),
+        )
+        for stage in comparison.method.stages()
+    ]
 
 
 def detailed(sides: Sides, plain: NDArray[np.bool_]) -> Sides:
@@ -82,7 +81,7 @@ def verified(
     found = covered(proposed, first, eye, rank, by_codes=by_codes)
     pairs = sorted(found)
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    in_bits = by_codes and tiers[0].method.metric == "hamming"
+    in_bits = by_codes and tiers[0].method.unit == "bits"
     gaps = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in pairs])
     kind = np.int32 if in_bits else np.float32
     return Matches.between(ends, gaps.astype(kind)), said
@@ -105,13 +104,13 @@ def unlike_equals(nodes: Nodes, eye: Verifier, doubtful: Doubt | None = None) ->
 
 def _proposed(tier: Tier, engine: str, eye: Verifier, said: Said) -> list[Proposal]:
     rows, total = tier.rows, sum(map(len, tier.rows))
-    with eye.progress.stage("compare", total):
-        inverted = bool(tier.name) and tier.method.metric == "hamming"
-        tell = Shares(eye.progress, total, (2 if len(rows[1]) else 1) + inverted)
-        if tier.method.metric == "points":
+    with eye.session.progress.stage("compare", total):
+        inverted = bool(tier.name) and tier.method.unit == "bits"
+        tell = Shares(eye.session.progress, total, (2 if len(rows[1]) else 1) + inverted)
+        if tier.method.proposes:
             return _by_points(tier, tell)
         made, begun = Search(engine, tell), time.monotonic()
-        found = match(fingerprints.comparable(tier.method, tier.codes), *rows, tier.radius, made)
+        found = match(tier.method.comparable(tier.codes), *rows, tier.radius, made)
         negatives = _negatives(tier, made) if inverted else []
         said.of(made, time.monotonic() - begun)
     ends = zip(found.i.tolist(), found.j.tolist(), found.distance.tolist(), found.turn.tolist(), strict=True)
@@ -132,12 +131,10 @@ def _negatives(tier: Tier, search: Search) -> list[Ends]:
 
 def _by_points(tier: Tier, tell: Shares) -> list[Proposal]:
     every = np.concatenate(tier.rows)
-    sets = unpacked(tier.codes[every, 0])
-    points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-    found = alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=len(tier.rows[0]), tell=tell)
-    best = best_of_each(found.i, found.j, found.points, _CANDIDATES)
+    found = tier.method.candidates(tier.codes[every, 0], len(tier.rows[0]), tell)
+    best = best_of_each(found.i, found.j, found.votes, _CANDIDATES)
     i, j = found.i[best], found.j[best]
-    guesses = guesses_of(found.change[best], sets.sides[i], sets.sides[j])
+    guesses = guesses_of(found.transforms[best], found.sizes[i], found.sizes[j])
     ends = zip(every[i].tolist(), every[j].tolist(), guesses, strict=True)
     return [
         Proposal(i, j, None, guess, tier.name, True) if i < j else Proposal(j, i, None, turned(guess), tier.name, True)

@@ -13,18 +13,16 @@ from numpy.typing import NDArray
 
 from twinpix import verify
 from twinpix.encoding.content_table import File
-from twinpix.encoding.options import Options
+from twinpix.encoding.methods import Comparison
+from twinpix.encoding.session import Session
 from twinpix.errors import ImageError
-from twinpix.executors import Ask, Batches, Begin, Local, Lost
-from twinpix.fingerprints import Fingerprint, by_pixels
+from twinpix.executors import Begin, Lost
 from twinpix.imaging import decode
-from twinpix.imaging.opencv import forkable, opencv
+from twinpix.imaging.opencv import opencv
 from twinpix.match.verdict_cache import Looks, key_of
 from twinpix.model import Bytes2D, Failure, Unverified
-from twinpix.progress import Progress
 from twinpix.sources import read
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part
-from twinpix.store import Store
 from twinpix.verify import Look, View
 
 _BATCH = 24  # pairs
@@ -112,7 +110,7 @@ class LookTask:
     least: float
     glance: bool
 
-    def __call__(self, batch: Sequence[_Item], begin: Begin, ask: Ask) -> list[_Verdict]:
+    def __call__(self, batch: Sequence[_Item], begin: Begin) -> list[_Verdict]:
         out = list[_Verdict]()
         for index, item in enumerate(batch):
             begin(index)
@@ -190,10 +188,7 @@ class Verifier:
 
     files: Sequence[File]  # of each content one
     radius: float  # the share of what two pictures have in common that may differ
-    store: Store
-    workers: int = 0
-    timeout: float = 60.0
-    progress: Progress = field(default_factory=Progress)
+    session: Session
     turned: bool = True  # whether a rotated or mirrored copy is a copy
     seen: dict[tuple[int, int], Seen] = field(default_factory=dict)  # by contents, the smaller number first
     failures: list[Failure] = field(default_factory=list)
@@ -223,7 +218,7 @@ class Verifier:
         """
         wanted = [pair for pair in pairs if not self._is_final(pair.a, pair.b)]
         keys = [self._key(pair, glance=glance) for pair in wanted]
-        looks = Looks(self.store)
+        looks = Looks(self.session.store)
         known = looks.of(keys)
         for pair, key in zip(wanted, keys, strict=True):
             if key in known:
@@ -256,42 +251,29 @@ class Verifier:
         """What the pixels of these pairs say, in any order; of files that cannot be read, failures are noted."""
         if not wanted:
             return
-        items = [_Item(key, self.files[one.a], self.files[one.b], *one[2:]) for key, one in wanted.items()]
-        queue = Batches(_batches(items))
+        items = [
+            _Item(key, self.files[one.a], self.files[one.b], one.guess, one.exact, one.joined, one.before)
+            for key, one in wanted.items()
+        ]
         failed: dict[str, str] = {}
         opencv()  # loaded once, not by every process
-        pool = Local(self.workers, self.timeout, note=self.progress.note)
-        run = pool.run(LookTask(1 - self.radius, glance), queue, _nothing)
-        with self.progress.stage("verify", len(items)), forkable(), closing(run):
-            for batch, looks in run:
-                if isinstance(looks, Lost):
-                    if given := queue.lost(batch, looks):
-                        yield given.item.key, _Fault(looks.reason)
-                        self.progress.advance(1)
-                    continue
-                for item, seen in zip(batch, looks, strict=True):
-                    if isinstance(seen, _Unread):
-                        failed[seen.path] = seen.error
-                    else:
-                        yield item.key, seen
-                self.progress.advance(len(batch))
+        progress = self.session.progress
+        run = self.session.executor.map(LookTask(1 - self.radius, glance), _batches(items))
+        with progress.stage("verify", len(items)), closing(run):
+            for item, seen in run:
+                if isinstance(seen, _Unread):
+                    failed[seen.path] = seen.error
+                else:
+                    yield item.key, _Fault(seen.reason) if isinstance(seen, Lost) else seen
+                progress.advance(1)
         self.failures += [Failure(path, "verify", why) for path, why in sorted(failed.items())]
 
 
-def eye_of(
-    files: Sequence[File], method: Fingerprint, radius: float, options: Options, store: Store, progress: Progress
-) -> Verifier:
-    """What looks at these files; `radius` is that of the method, and says how much may differ where it is a share."""
-    differing = radius if by_pixels(method) else 1 - verify.AGREE
-    return Verifier(
-        files,
-        differing,
-        store,
-        options.workers,
-        options.timeout,
-        progress,
-        options.transforms is not False,
-    )
+def verifier_of(session: Session, files: Sequence[File], comparison: Comparison, transforms: bool | None) -> Verifier:
+    """What verifies pairs of these files; the radius says how much may differ where it is a share of the pixels."""
+    radius = comparison.radius
+    differing = radius.value if radius.unit == "share" else 1 - verify.AGREE
+    return Verifier(files, differing, session, transforms is not False)
 
 
 def _is_upright(look: Look) -> bool:
@@ -329,10 +311,6 @@ def guesses_of(changes: NDArray[np.float32], a: NDArray[np.float32], b: NDArray[
         tuple(verify.rescaled(change, (tuple(left), UNIT), (tuple(right), UNIT)).ravel().tolist())
         for change, left, right in zip(changes.astype(np.float64), a.tolist(), b.tolist(), strict=True)
     ]
-
-
-def _nothing(question: object) -> None:
-    """No worker asks anything."""
 
 
 def _batches(items: Sequence[_Item]) -> Iterator[list[_Item]]:

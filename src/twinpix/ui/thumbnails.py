@@ -2,12 +2,11 @@
 
 import io
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from twinpix.errors import ImageError
-from twinpix.executors import Ask, Batches, Begin, Local, Lost, Work
+from twinpix.executors import Begin, Local, Lost, Task
 from twinpix.imaging import thumbnail
 from twinpix.sources import read
 
@@ -42,7 +41,7 @@ class Thumbnails:
 
     side: int
 
-    def __call__(self, batch: Sequence[str], begin: Begin, ask: Ask) -> list[bytes | Missing]:
+    def __call__(self, batch: Sequence[str], begin: Begin) -> list[bytes | Missing]:
         out: list[bytes | Missing] = []
         for at, path in enumerate(batch):
             begin(at)
@@ -56,15 +55,9 @@ class Thumbnails:
         return out
 
 
-def share(work: Work, paths: Iterable[str], workers: int = 0) -> dict[str, bytes | Missing]:
-    """What `work` makes of each path, in processes; a file that crashes or hangs one is alone in missing."""
+def share(task: Task, paths: Iterable[str], workers: int = 0) -> dict[str, bytes | Missing]:
+    """What `task` makes of each path, in processes; a file that crashes or hangs one is alone in missing."""
     distinct = list(dict.fromkeys(paths))
-    queue = Batches(distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH))
-    made: dict[str, bytes | Missing] = {}
-    with closing(Local(workers).run(work, queue, lambda question: None)) as run:
-        for batch, result in run:
-            if not isinstance(result, Lost):
-                made.update(zip(batch, result, strict=True))
-            elif given := queue.lost(batch, result):
-                made[given.item] = Missing(result.reason)
-    return made
+    batches = (distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH))
+    made = Local(workers).map(task, batches)
+    return {path: Missing(result.reason) if isinstance(result, Lost) else result for path, result in made}

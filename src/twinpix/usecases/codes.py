@@ -14,12 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twinpix import fingerprints, outputs, plugins, search, sources
+from twinpix.encoding.encoder import Encoder
+from twinpix.encoding.methods import method_of, methods_of, radius_of
 from twinpix.encoding.options import Options, Paths, names_of
+from twinpix.encoding.session import open_session, scan
 from twinpix.errors import ImageError, UsageError, system_reason
-from twinpix.fingerprints import INFORMATION_FLOOR, information_of, width_of
+from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, information_of, width_of
 from twinpix.imaging import decode, picture_of
 from twinpix.match import relation
-from twinpix.model import Decode, Files, numbers
+from twinpix.match.join import nearest
+from twinpix.model import Bytes2D, Decode, Files
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.report.json import escaped
 from twinpix.store import Result
@@ -57,8 +61,8 @@ class Coded(NamedTuple):
 def header_of(methods: Sequence[str] = (), options: Options | None = None) -> Header:
     """The header of codes by these methods; raises `UsageError` for one that there is not."""
     options = options or Options()
-    prints = options.fingerprints(methods or [options.method])
-    specs, variants = list(map(plugins.describe, prints)), list(map(fingerprints.variant_of, prints))
+    prints = methods_of(options, methods or [options.method])
+    specs, variants = list(map(plugins.describe, prints)), [method.variant for method in prints]
     return Header(specs, options.decode, bool(options.transforms), variants)
 
 
@@ -73,19 +77,19 @@ def encode_files_as_stream(
     """The codes of every image below `paths`, sorted by path, as they are made; failures are rows with `error`."""
     options, progress = Options.of(options, changes), progress_of(progress)
     names = names_of(paths)
-    prints = options.fingerprints(methods or [options.method])
+    prints = methods_of(options, methods or [options.method])
     sources.require(names)
-    listing = options.scan(progress, names)
+    listing = scan(options, progress, names)
     yield from (Coded(failure.path, [], error=failure.error) for failure in listing.failures)
-    with options.opened(progress) as store:
+    with open_session(options, progress) as session:
         for start in range(0, len(listing.refs), CHUNK):
             refs: Files = listing.refs[start : start + CHUNK]
-            coder = options.coder(store, prints, progress)
-            digests = coder.code(refs)
-            unread = {failure.path: failure.error for failure in coder.failures}
+            encoder = Encoder(session, prints, options.decode, bool(options.transforms))
+            digests = encoder.encode(refs)
+            unread = {failure.path: failure.error for failure in encoder.failures}
             for uri, digest in zip(refs.uris, digests, strict=True):
                 if digest:
-                    yield _row(uri, digest.hex(), [coder.result(digest, at) for at in range(len(prints))])
+                    yield _row(uri, digest.hex(), [encoder.result(digest, at) for at in range(len(prints))])
                 elif uri in unread:
                     yield Coded(uri, [], error=unread[uri])
 
@@ -96,7 +100,7 @@ def encode_pictures(
     """The codes of named pictures as they come: Pillow images, arrays `(rows, columns[, 3 or 4])` uint8, the bytes
     of files, or paths. Nothing but the one at hand is kept in memory."""
     options = Options.of(options, changes)
-    prints = options.fingerprints(methods or [options.method])
+    prints = methods_of(options, methods or [options.method])
     for name, item in pictures:
         try:
             if isinstance(item, str | os.PathLike):
@@ -201,52 +205,56 @@ def query_codes(
     """
     header, rows = read_codes(path)
     options = Options.of(options or Options(method=header.methods[0]), changes)
-    method = options.fingerprint()
-    spec = plugins.describe(method)
-    if spec not in header.methods:
-        raise UsageError(f"{path} holds codes of {', '.join(header.methods)}, not of {spec}")
-    if fingerprints.by_pixels(method):
-        raise UsageError(f"codes of {spec} only propose pairs: query the images themselves (--in PATH)")
-    at, width, radius = header.methods.index(spec), width_of(method), options.radius_of(method)
-    if header.variants[at : at + 1] != [fingerprints.variant_of(method)]:
-        raise UsageError(f"{path} holds codes of another network than {spec} is now: encode the images again")
+    method = method_of(options)
+    at = _place_of(method, header, path)
     shown = name or (os.fspath(image) if isinstance(image, str | os.PathLike) else "the picture")
     options = replace(options, decode=header.decode, transforms=False)
     (mine,) = encode_pictures([(shown, image)], [options.method], options)
     if mine.error:
         raise UsageError(f"cannot use {shown} as a query: {mine.error}")
-    plain = options.guard and mine.information < INFORMATION_FLOOR
-    code = np.frombuffer(mine.codes[0], dtype=np.uint8)[None]
     hits: list[Hit] = []
     searching = search.Search(options.search)
+    radius = radius_of(options, method).value
+    floor = INFORMATION_FLOOR if options.guard else 0  # below it a code means nothing
     while block := list(islice(rows, _TOGETHER)):
         twins = {row.path for row in block if row.codes and row.digest and row.digest == mine.digest}
         hits += [Hit(path, 0, "identical-file") for path in twins]
-        usable = [
-            row
-            for row in block
-            if row.codes and row.path not in twins and not (options.guard and row.information < INFORMATION_FLOOR)
-        ]
-        if plain or not usable:
-            continue
-        turns = fingerprints.turns_of(method, header.transforms)
-        if any(len(row.codes[at : at + 1]) != 1 or len(row.codes[at]) != turns * width for row in usable):
-            raise UsageError(f"{path} holds codes that are none of {spec}")
-        flat = np.frombuffer(b"".join(row.codes[at] for row in usable), dtype=np.uint8).reshape(-1, width)
-        if fingerprints.broken(method, flat[:, None]).any():
-            raise UsageError(f"{path} holds codes that are none of {spec}")
-        theirs_ = fingerprints.comparable(method, flat)
-        _, found, distance = searching.join(fingerprints.comparable(method, code), theirs_, radius)
-        nearest: dict[int, tuple[float, int]] = {}
-        for place, gap in zip(found.tolist(), numbers(distance), strict=True):
-            row, turn = divmod(place, turns)
-            nearest[row] = min(nearest.get(row, (gap, turn)), (gap, turn))
-        ours = Result(None, mine.width, mine.height)
-        for row, (gap, turn) in nearest.items():
-            theirs = Result(None, usable[row].width, usable[row].height)
-            hits.append(Hit(usable[row].path, gap, relation.relation(method, ours, theirs, gap, turn)))
+        usable = [row for row in block if row.codes and row.path not in twins and row.information >= floor]
+        if usable and mine.information >= floor:
+            gallery = _gallery(usable, at, method, header.transforms, path)
+            code = np.frombuffer(mine.codes[0], dtype=np.uint8)
+            near = nearest(method, code, gallery, radius, searching)
+            hits += [_hit(method, mine, usable[row], gap, turn) for row, (gap, turn) in near.items()]
     unsure = [how for how in searching.hows if not how.exact]
     if unsure:  # of all blocks together
         sampled, there = sum(how.sampled for how in unsure), sum(how.found for how in unsure)
         progress_of(progress).note(str(replace(unsure[0], sampled=sampled, found=there)))
     return sorted(hits, key=lambda hit: (hit.distance, hit.path))
+
+
+def _place_of(method: Fingerprint, header: Header, path: str) -> int:
+    """Where a method's codes stand in a row; raises `UsageError` when there are none that can be compared."""
+    spec = plugins.describe(method)
+    if spec not in header.methods:
+        raise UsageError(f"{path} holds codes of {', '.join(header.methods)}, not of {spec}")
+    if method.proposes:
+        raise UsageError(f"codes of {spec} only propose pairs: query the images themselves (--in PATH)")
+    at = header.methods.index(spec)
+    if header.variants[at : at + 1] != [method.variant]:
+        raise UsageError(f"{path} holds codes of another network than {spec} is now: encode the images again")
+    return at
+
+
+def _gallery(rows: Sequence[Coded], at: int, method: Fingerprint, transforms: bool, path: str) -> Bytes2D:
+    """The codes `(n, turns, bytes)` of rows; raises `UsageError` for what is no code of the method."""
+    turns, width = fingerprints.turns_of(method, transforms), width_of(method)
+    if all(len(row.codes[at : at + 1]) == 1 and len(row.codes[at]) == turns * width for row in rows):
+        codes = np.frombuffer(b"".join(row.codes[at] for row in rows), dtype=np.uint8).reshape(-1, turns, width)
+        if not method.broken(codes.reshape(-1, 1, width)).any():
+            return codes
+    raise UsageError(f"{path} holds codes that are none of {plugins.describe(method)}")
+
+
+def _hit(method: Fingerprint, query: Coded, row: Coded, distance: float, turn: int) -> Hit:
+    ours, theirs = Result(None, query.width, query.height), Result(None, row.width, row.height)
+    return Hit(row.path, distance, relation.relation(method, ours, theirs, distance, turn))

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 
 from twinpix import fingerprints, plugins, search, verify
 from twinpix.errors import CompareError, ImageError, UsageError
-from twinpix.executors import Ask, Batches, Begin, Local
+from twinpix.executors import Begin, Local, Lost
 from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
-from twinpix.imaging.opencv import forkable, opencv
+from twinpix.imaging.opencv import opencv
 from twinpix.match import relation as relate
 from twinpix.model import Bytes2D, Decode, Relation, numbers, shown
 from twinpix.sources import read
@@ -98,16 +97,13 @@ def compare(
     """
     names = os.fspath(a), os.fspath(b)
     mine = fingerprints.make(method)
-    fingerprints.check(mine)
+    mine.check()
     opencv()  # loaded here too, for who draws what was found
-    queue = Batches(iter([[names]]))
-    with forkable(), closing(Local(1, timeout).run(CompareTask(mine, decode), queue, lambda question: None)) as run:
-        for batch, found in run:
-            if isinstance(found, Comparison):
-                return found
-            if given := queue.lost(batch, found):
-                break
-    raise CompareError(f"cannot compare {names[0]} and {names[1]}: {given.lost.reason if given else 'no answer'}")
+    ((_, found),) = Local(1, timeout).map(CompareTask(mine, decode), [[names]])
+    if isinstance(found, Lost):
+        raise CompareError(f"cannot compare {names[0]} and {names[1]}: {found.reason}")
+    compared: Comparison = found
+    return compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +113,15 @@ class CompareTask:
     method: Fingerprint
     decode: Decode
 
-    def __call__(self, batch: Sequence[tuple[str, str]], begin: Begin, ask: Ask) -> Comparison:
+    def __call__(self, batch: Sequence[tuple[str, str]], begin: Begin) -> list[Comparison]:
         begin(0)
-        (names,) = batch
-        return _compared(names, self.method, self.decode)
+        return [_compared(names, self.method, self.decode) for names in batch]
 
 
 def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comparison:
     judge = plugins.describe(mine)
     every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
-    methods = [every[spec] for spec in sorted(every) if not fingerprints.by_pixels(every[spec])]
+    methods = [every[spec] for spec in sorted(every) if not every[spec].proposes]
     wanted = _and_a_look(fingerprints.wanted(methods))
     pairs = [_decoded(name, decode, wanted) for name in names]
     pictures = [pair.picture for pair in pairs]
@@ -200,10 +195,10 @@ def _usable() -> Iterator[Fingerprint]:
     for name in plugins.names("fingerprints"):
         try:
             method = fingerprints.make(name)
-            fingerprints.check(method)
+            method.check()
         except UsageError:
             continue
-        if method.metric != "identity":
+        if not method.by_equality:
             yield method
 
 
@@ -240,9 +235,9 @@ def _distances(methods: list[Fingerprint], pictures: list[Picture], judge: str) 
 
 def _distance(method: Fingerprint, pictures: list[Picture]) -> Distance:
     left = fingerprints.codes_of_one(method, pictures[0])
-    right = fingerprints.codes_of_one(method, pictures[1], transforms=method.metric != "identity")
-    a, b = (fingerprints.comparable(method, code) for code in (left, right))
-    _, _, distances = search.join(a, b, fingerprints.farthest(method))
+    right = fingerprints.codes_of_one(method, pictures[1], transforms=not method.by_equality)
+    a, b = (method.comparable(code) for code in (left, right))
+    _, _, distances = search.join(a, b, method.farthest)
     gaps = numbers(distances)
     turn = int(np.argmin(gaps))
     spec = plugins.describe(method)
@@ -285,7 +280,7 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _
     whole = not (first.damaged or second.damaged)
     if whole and pixel_digest(first.data, first.name) == pixel_digest(second.data, second.name):
         return _identical("identical-pixels", "the same pixels in different files", maps[0], (a, b))
-    least = 1 - method.radii["normal"] if fingerprints.by_pixels(method) else verify.AGREE
+    least = 1 - method.radii["normal"] if method.proposes else verify.AGREE
     look = verify.look(a, b, maps, least)
     views = a, b = verify.as_seen(look, a, b)
     look, on = _drawable(look, a, b, maps)

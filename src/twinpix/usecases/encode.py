@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 
 from twinpix import fingerprints, plugins, sources
+from twinpix.encoding.encoder import Encoder
+from twinpix.encoding.methods import methods_of
 from twinpix.encoding.options import Options, Paths, names_of
+from twinpix.encoding.session import open_session, scan
 from twinpix.fingerprints import Fingerprint, width_of
 from twinpix.imaging.traits import from_text
 from twinpix.model import Failure, Fingerprints
@@ -30,8 +33,8 @@ def encode(
     progress = progress_of(progress)
     names = names_of(paths)
     sources.require(names)
-    prints = options.fingerprints(methods or [options.method])
-    return _coded(options.scan(progress, names), prints, options, progress)
+    prints = methods_of(options, methods or [options.method])
+    return _coded(scan(options, progress, names), prints, options, progress)
 
 
 def encode_files(
@@ -44,23 +47,23 @@ def encode_files(
 ) -> dict[str, Fingerprints]:
     """The codes of these files, a row for each that could be coded, in the order given; see `encode`."""
     options = Options.of(options, changes)
-    prints = options.fingerprints(methods or [options.method])
+    prints = methods_of(options, methods or [options.method])
     return _coded(sources.named(names), prints, options, progress_of(progress))
 
 
 def _coded(
     listing: sources.Listing, prints: Sequence[Fingerprint], options: Options, progress: Progress
 ) -> dict[str, Fingerprints]:
-    with options.opened(progress) as store:
-        coder = options.coder(store, prints, progress)
-        digests = coder.code(listing.refs)
+    with open_session(options, progress) as session:
+        encoder = Encoder(session, prints, options.decode, bool(options.transforms))
+        digests = encoder.encode(listing.refs)
     out = {}
     for number, method in enumerate(prints):
-        rows, codes, results, failures = [], [], [], [*listing.failures, *coder.failures]
+        rows, codes, results, failures = [], [], [], [*listing.failures, *encoder.failures]
         for row, digest in enumerate(digests):
             if not digest:
                 continue
-            result = coder.result(digest, number)
+            result = encoder.result(digest, number)
             if result.code is None:
                 failures.append(Failure(listing.refs.uris[row], result.stage, result.error))
             else:

@@ -2,17 +2,20 @@
 
 import os
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import eq
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from twinpix import fingerprints, keep, linking, plugins, sources
+from twinpix import keep, linking, plugins, sources
 from twinpix.encoding.alterations import looking
+from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.images import Images, gather, look_at_pixels
+from twinpix.encoding.methods import Comparison, comparison_of
 from twinpix.encoding.options import Options, Paths, names_of
+from twinpix.encoding.session import open_session, scan
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
 from twinpix.group import undecoded
@@ -21,7 +24,7 @@ from twinpix.logs import logger
 from twinpix.match import exclusions, relation
 from twinpix.match.classes import Nodes, is_low
 from twinpix.match.pairs import Paired, paired
-from twinpix.model import Counts, Group, Guarded, Matches, Report, Stamp, Unique
+from twinpix.model import Counts, Failure, Group, Guarded, Matches, Report, Stamp, Unique
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.report import matched_only
 from twinpix.sources import bit_rot
@@ -46,97 +49,52 @@ def find(
     Raises `UsageError` for a path that is not there or an option that does not fit.
     """
     options = Options.of(options, changes)
-    progress = progress_of(progress)
-    names, names_listed, references = names_of(paths), names_of(listed), names_of(options.reference)
-    method = options.fingerprint()
-    radius = options.radius_of(method)
+    request = _Request(names_of(paths), names_of(listed), names_of(options.reference))
+    comparison = comparison_of(options)
     linking.make(options.link), keep.make_chain(options.keep)  # that they are wrong is said before the work
-    options.check_search(method)
-    options.looks_at_pixels(method)
-    _check_paths(names, names_listed, references, options)
+    request.check(options.cross)
+    with open_session(options, progress_of(progress)) as session:
+        listing = scan(options, session.progress, request.names, request.references, request.listed)
+        encoder = Encoder(session, [comparison.method], options.decode, bool(options.transforms))
+        images, small = gather(listing.refs, encoder).without_small(options.min_pixels)
+        apart = exclusions.known_apart(images.contents, session.store)
+        look = looking(session, images)
+        pairs = paired(session, images, comparison, apart, options, look)
+        look_at_pixels(session, images, _maybe_identical(images, pairs, comparison.method))
+        groups = bit_rot.noted(group(images, pairs, comparison, options, look))
+        groups += _undecoded(listing, images, options, after=len(groups))
+        failures = _failures(listing.failures, encoder.failures, images.failures, pairs.failures)
+        notes = [*pairs.said.notes, *session.store.notes, *_notes(listing, small, len(apart))]
+        return _report(request, listing, images, comparison, pairs, groups, failures, notes, len(apart), options)
 
-    listing = options.scan(progress, names, references, names_listed)
-    with options.opened(progress) as store:
-        coder = options.coder(store, [method], progress)
-        images, small = gather(listing.refs, coder).without_small(options.min_pixels)
-        apart = exclusions.known_apart(images.contents, store)
-        look = looking(images, options, store, progress)
-        pairs = paired(images, method, radius, apart, options, store, progress, look)
-        nodes, matches = pairs.nodes, pairs.matches
-        maybe = _alike(images, nodes, matches, method) | _named_re_encoded(images, pairs)
-        look_at_pixels(images, maybe, options, store, progress)
-        groups = bit_rot.noted(group(images, pairs, method, options, look))
-        notes = [*pairs.said.notes, *store.notes]
-    unique = len(images.refs) - sum(len(group.members) for group in groups)
-    if not options.min_pixels:  # the size of what cannot be decoded is not known
-        chain = keep.make_chain(options.keep)
-        groups += undecoded.identical(listing.refs, images.undecoded, chain, cross=options.cross, after=len(groups))
-    if apart:
-        notes.append(f"{plural(len(apart), 'pair')} held apart: marked as not duplicates")
 
-    failures = sorted(
-        [*listing.failures, *coder.failures, *images.failures, *pairs.failures], key=lambda f: (f.path, f.stage)
-    )
-    for failure in failures:
-        logger.warning("%s: cannot %s: %s", printable(failure.path), failure.stage, failure.error)
-    logger.info("found: %s in %s", plural(len(groups), "group"), plural(len(images.refs), "image"))
-    guarded = _guarded(images, method) if options.guard and method.metric != "identity" else []
-    damaged = [images.refs.uris[file] for file in images.files_where(images.contents.column("damaged") > 0)]
-    notes += left_out_notes(listing.left_out, small)
-    if listing.folder_links:
-        notes.append(_links_note(listing.folder_links))
-    if listing.libraries:
-        notes.append(_libraries_note(listing.libraries))
-    return Report(
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        roots=[*names, *sorted({os.path.dirname(name) or os.curdir for name in names_listed})],
-        base=os.getcwd(),
-        spec=plugins.describe(method),
-        radius=pairs.radius,
-        link=options.link,
-        counts=Counts(
-            images=len(images.refs),
-            unique=unique,
-            groups=len(groups),
-            discards=sum(len(group.discards) for group in groups),
-            failures=len(failures),
-            damaged=len(damaged),
-            guarded=len(guarded),
-            other_files=listing.other_files + images.other_files,
-            links=listing.links,
-            bytes=int(images.refs.sizes.sum()),
-            bytes_reclaimable=sum(group.bytes_reclaimable for group in groups),
-            apart=len(apart),
-        ),
-        groups=groups,
-        failures=failures,
-        guarded=guarded,
-        damaged=damaged,
-        keep=options.keep,
-        decode=options.decode,
-        transforms=bool(options.transforms),
-        notes=notes,
-        references=references,
-        cross=options.cross,
-        search=pairs.said.searches,
-        unique=_uniques(images, groups),
-        verified=options.looks_at_pixels(method),
-        similar=scenes(images, pairs, method),
-        unverified=pairs.unverified,
-        unit=options.unit_of(method),
-        symlinks=_symlinks(groups, listing.symlinks),
-    )
+class _Request(NamedTuple):
+    """The paths that a run was given."""
+
+    names: list[str]
+    listed: list[str]
+    references: list[str]
+
+    @property
+    def roots(self) -> list[str]:
+        """The paths, then the folders of what was listed."""
+        return [*self.names, *sorted({os.path.dirname(name) or os.curdir for name in self.listed})]
+
+    def check(self, cross: bool) -> None:
+        """Raise `UsageError` for a path that is not there, or too few paths."""
+        if not self.names and not self.listed:
+            raise UsageError("name at least one folder or image")
+        sources.require([*self.names, *self.references])
+        if cross and len(self.names) + bool(self.listed) < 2:
+            raise UsageError("--cross compares between PATHs: name at least two")
 
 
 # -- stages, in order ----------------------------------------------------------------------------------
 
 
-def _check_paths(names: Sequence[str], listed: Sequence[str], references: Sequence[str], options: Options) -> None:
-    if not names and not listed:
-        raise UsageError("name at least one folder or image")
-    sources.require([*names, *references])
-    if options.cross and len(names) + bool(listed) < 2:
-        raise UsageError("--cross compares between PATHs: name at least two")
+def _maybe_identical(images: Images, pairs: Paired, method: Fingerprint) -> set[int]:
+    """Contents whose pixels may be identical to another's: only a full decode tells."""
+    return _alike(images, pairs.nodes, pairs.matches, method) | _named_re_encoded(images, pairs)
 
 
 def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) -> set[int]:
@@ -146,7 +104,7 @@ def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) 
     order, starts = nodes.contents()
     may = (matches.turn == 0) & (matches.distance >= 0) & (matches.distance <= relation.most_of_identical(method))
     near = zip(matches.i[may].tolist(), matches.j[may].tolist(), strict=True)
-    crowded = np.flatnonzero((np.diff(starts) > 1) & ~nodes.guarded).tolist() if method.metric != "identity" else []
+    crowded = np.flatnonzero((np.diff(starts) > 1) & ~nodes.guarded).tolist() if not method.by_equality else []
     wanted: set[int] = set()
     for i, j in [*near, *((node, node) for node in crowded)]:
         by_size: dict[tuple[int, int], set[int]] = {}
@@ -169,7 +127,7 @@ def _named_re_encoded(images: Images, pairs: Paired) -> set[int]:
 
 
 def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
-    by_keypoints = fingerprints.by_pixels(method)
+    by_keypoints = method.proposes
     why = f"little stands out of it (blank, flat or softly graded): {matched_only(by_keypoints)}"
     information = images.contents.column("information")
     return [
@@ -184,9 +142,8 @@ def _symlinks(groups: Sequence[Group], known: Mapping[str, list[str]]) -> dict[s
     return {path: names for path, names in known.items() if path in members}
 
 
-def _uniques(images: Images, groups: Sequence[Group]) -> "Uniques":
+def _uniques(images: Images, grouped: Collection[str]) -> "Uniques":
     """The images in no group, references left out."""
-    grouped = {member.path for group in groups for member in group.members}
     references = images.refs.references.tolist()
     rows = [row for row, uri in enumerate(images.refs.uris) if not references[row] and uri not in grouped]
     return Uniques(images, rows)
@@ -227,6 +184,30 @@ class Uniques(Sequence[Unique]):
         )
 
 
+def _undecoded(listing: sources.Listing, images: Images, options: Options, *, after: int) -> list[Group]:
+    """Groups of identical files that cannot be decoded; none where a size is asked for, which is not known of them."""
+    if options.min_pixels:
+        return []
+    chain = keep.make_chain(options.keep)
+    return undecoded.identical(listing.refs, images.undecoded, chain, cross=options.cross, after=after)
+
+
+def _failures(*parts: Sequence[Failure]) -> list[Failure]:
+    """All failures by path and stage; each is logged too."""
+    failures = sorted((failure for part in parts for failure in part), key=lambda f: (f.path, f.stage))
+    for failure in failures:
+        logger.warning("%s: cannot %s: %s", printable(failure.path), failure.stage, failure.error)
+    return failures
+
+
+def _notes(listing: sources.Listing, small: int, apart: int) -> list[str]:
+    """What was left out, and why."""
+    notes = [f"{plural(apart, 'pair')} held apart: marked as not duplicates"] * bool(apart)
+    notes += left_out_notes(listing.left_out, small)
+    notes += [_links_note(listing.folder_links)] * bool(listing.folder_links)
+    return notes + [_libraries_note(listing.libraries)] * bool(listing.libraries)
+
+
 def left_out_notes(excluded: int, small: int) -> list[str]:
     """What the user chose to leave out, counted."""
     notes = [f"{plural(excluded, 'file or folder', 'files and folders')} left out (--exclude, --min-size)"] * bool(
@@ -243,3 +224,64 @@ def _links_note(count: int) -> str:
 def _libraries_note(count: int) -> str:
     what = "1 library of another program was" if count == 1 else f"{count} libraries of other programs were"
     return f"{what} not entered (name it to read it; its files are never changed)"
+
+
+# -- the report ----------------------------------------------------------------------------------------
+
+
+def _report(
+    request: _Request,
+    listing: sources.Listing,
+    images: Images,
+    comparison: Comparison,
+    pairs: Paired,
+    groups: list[Group],
+    failures: list[Failure],
+    notes: list[str],
+    apart: int,
+    options: Options,
+) -> Report:
+    method = comparison.method
+    logger.info("found: %s in %s", plural(len(groups), "group"), plural(len(images.refs), "image"))
+    guarded = _guarded(images, method) if options.guard and not method.by_equality else []
+    damaged = [images.refs.uris[file] for file in images.files_where(images.contents.column("damaged") > 0)]
+    grouped = {member.path for group in groups for member in group.members}
+    return Report(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        roots=request.roots,
+        base=os.getcwd(),
+        spec=plugins.describe(method),
+        radius=pairs.radius,
+        link=options.link,
+        counts=Counts(
+            images=len(images.refs),
+            unique=sum(uri not in grouped for uri in images.refs.uris),
+            groups=len(groups),
+            discards=sum(len(group.discards) for group in groups),
+            failures=len(failures),
+            damaged=len(damaged),
+            guarded=len(guarded),
+            other_files=listing.other_files + images.other_files,
+            links=listing.links,
+            bytes=int(images.refs.sizes.sum()),
+            bytes_reclaimable=sum(group.bytes_reclaimable for group in groups),
+            apart=apart,
+        ),
+        groups=groups,
+        failures=failures,
+        guarded=guarded,
+        damaged=damaged,
+        keep=options.keep,
+        decode=options.decode,
+        transforms=bool(options.transforms),
+        notes=notes,
+        references=request.references,
+        cross=options.cross,
+        search=pairs.said.searches,
+        unique=_uniques(images, grouped),
+        verified=comparison.verified,
+        similar=scenes(images, pairs, method),
+        unverified=pairs.unverified,
+        unit=comparison.radius.unit,
+        symlinks=_symlinks(groups, listing.symlinks),
+    )

@@ -103,7 +103,7 @@ def _refuse_pixels(specs: list[str]) -> None:
     from twinpix import fingerprints
 
     for spec in specs:
-        if fingerprints.by_pixels(fingerprints.make(spec)):
+        if fingerprints.make(spec).proposes:
             raise UsageError(f"{spec} compares pixels: its codes alone match nothing. Encode by a hash or by cnn")
 
 

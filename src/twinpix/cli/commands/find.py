@@ -26,7 +26,6 @@ def find(
     paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...", help="Folders and images.")] = None,
     method: common.MethodOption = DEFAULT_METHOD,
     radius: common.RadiusOption = None,
-    threshold: common.ThresholdOption = None,
     strictness: common.StrictnessOption = StrictnessName.normal,
     precision: Annotated[
         float | None,

@@ -27,7 +27,6 @@ def query(
         typer.Option("--method", "-m", metavar="SPEC", help=f"Default: {DEFAULT_METHOD}, or the codes file's first."),
     ] = None,
     radius: common.RadiusOption = None,
-    threshold: common.ThresholdOption = None,
     strictness: common.StrictnessOption = StrictnessName.normal,
     transforms: common.TransformsOption = None,
     search: common.SearchOption = "auto",

@@ -22,9 +22,10 @@ _File = Annotated[str | None, typer.Option("--store", metavar="FILE", help="Anot
 def info(store: _File = None) -> int:
     """Print where the store is and what it holds."""
     from twinpix.encoding.options import Options
+    from twinpix.encoding.session import open_store
     from twinpix.text import bytes_text, plural
 
-    with Options(store=store or "default").opened(LineProgress()) as opened:
+    with open_store(Options(store=store or "default"), LineProgress()) as opened:
         found = opened.info()
     print(f"{found.path}: {bytes_text(found.bytes)}")
     print(f"{plural(found.files, 'file')} known, {plural(found.codes, 'code')}, {plural(found.failures, 'failure')}")
@@ -44,9 +45,10 @@ def clear(
 ) -> int:
     """Forget every code and look; the next run computes them again. What was marked as not duplicates stays."""
     from twinpix.encoding.options import Options
+    from twinpix.encoding.session import open_store
     from twinpix.text import plural
 
-    with Options(store=store or "default").opened(LineProgress()) as opened:
+    with open_store(Options(store=store or "default"), LineProgress()) as opened:
         held = opened.info()
         opened.clear(apart=verdicts)
     counts = plural(held.codes, "code"), plural(held.looks, "look"), plural(held.failures, "failure")
@@ -69,9 +71,10 @@ def export(
 
     from twinpix import outputs
     from twinpix.encoding.options import Options
+    from twinpix.encoding.session import open_store
     from twinpix.match import exclusions as verdicts
 
-    with Options(store=store or "default").opened(LineProgress()) as opened:
+    with open_store(Options(store=store or "default"), LineProgress()) as opened:
         text = verdicts.exported(opened)
     if file == "-":
         sys.stdout.write(text)
@@ -86,10 +89,11 @@ def import_(
 ) -> int:
     """Take up pairs marked as not duplicates that export wrote, besides those that are known."""
     from twinpix.encoding.options import Options
+    from twinpix.encoding.session import open_store
     from twinpix.match import exclusions as verdicts
     from twinpix.text import plural
 
-    with Options(store=store or "default").opened(LineProgress()) as opened:
+    with open_store(Options(store=store or "default"), LineProgress()) as opened:
         count = verdicts.imported(opened, file)
     print(f"took up {plural(count, 'pair')}")
     return Exit.DONE

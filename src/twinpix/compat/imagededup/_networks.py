@@ -45,19 +45,19 @@ class OwnNetwork:
         return matrix
 
     def vector(self, image_array: NDArray[np.uint8], name: str) -> NDArray[np.float32] | None:
-        fingerprints.check(self.method)
+        self.method.check()
         try:
             codes = fingerprints.codes_of_one(self.method, picture_of(image_array))
         except ImageError as error:
             invalid(name, error.reason)
             return None
-        return fingerprints.comparable(self.method, codes).astype(np.float32)
+        return self.method.comparable(codes).astype(np.float32)
 
     def vectors(
         self, image_dir: Any, *, recursive: bool, num_enc_workers: int, batch_size: int, verbose: bool
     ) -> Encodings:
         found = coded(image_dir, self.spec, recursive=recursive, num_enc_workers=num_enc_workers, verbose=verbose)
-        return Encodings(list(found.names), fingerprints.comparable(self.method, found.codes))
+        return Encodings(list(found.names), self.method.comparable(found.codes))
 
 
 def name_of(image_file: Any) -> str:

@@ -14,7 +14,9 @@ from twinpix.compat.remove_duplicates.coding import Coded
 from twinpix.compat.remove_duplicates.datasets import is_for_images
 from twinpix.encoding.content_table import Contents
 from twinpix.encoding.images import Images
+from twinpix.encoding.methods import comparison_of
 from twinpix.encoding.options import Options
+from twinpix.encoding.session import open_session
 from twinpix.fingerprints import Fingerprint
 from twinpix.group.groups import group
 from twinpix.imaging.traits import to_text
@@ -47,7 +49,7 @@ def found(coded: Coded, radius: float, duplicates: str, progress: Progress) -> F
     check_target(roots, duplicates)  # encodings may have added some
     refs = images.refs
     images = images._replace(refs=Files(refs.uris, refs.stamps, numbers, refs.references, refs.links))
-    groups = _groups(method, images, radius)
+    groups = _groups(images, method, radius)
     failures = sorted([*coded.failures, *images.failures], key=lambda failure: failure.path)
     report = Report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -72,7 +74,7 @@ def _near(method: Fingerprint, codes: Bytes2D, radius: float) -> NDArray[np.int6
         return np.empty(0, dtype=np.int64)
     items = codes.view(f"V{codes.shape[1]}")[:, 0]  # compared whole, not number by number
     _, first, node, count = np.unique(items, return_index=True, return_inverse=True, return_counts=True)
-    i, j, _ = search.self_join(fingerprints.comparable(method, codes[first]), radius)
+    i, j, _ = search.self_join(method.comparable(codes[first]), radius)
     near = count > 1
     near[i] = near[j] = True
     return np.flatnonzero(near[node.reshape(-1)])
@@ -103,13 +105,14 @@ def _looked_at(files: Files, codes: Bytes2D, progress: Progress) -> Images:
     return Images(files.take(rows), np.array(content, dtype=np.int64), contents, list(failed.values()), 0)
 
 
-def _groups(method: Fingerprint, images: Images, radius: float) -> list[Group]:
+def _groups(images: Images, method: Fingerprint, radius: float) -> list[Group]:
     options = Options(
         method=plugins.describe(method), radius=radius, decode="reference", guard=False, store=None, keep=_KEEP
     )
-    with options.opened(Progress()) as store:
-        pairs = paired(images, method, radius, frozenset(), options, store, Progress())
-    return group(images, pairs, method, options)
+    comparison = comparison_of(options)
+    with open_session(options, Progress()) as session:
+        pairs = paired(session, images, comparison, frozenset(), options)
+    return group(images, pairs, comparison, options)
 
 
 def _counts(coded: Coded, groups: Sequence[Group], failures: Sequence[Failure]) -> Counts:

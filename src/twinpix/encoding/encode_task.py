@@ -1,0 +1,143 @@
+"""What encodes files in a worker: one read a file, one decode a content, all methods from that decode."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from twinpix import fingerprints
+from twinpix.errors import ImageError
+from twinpix.executors import Begin
+from twinpix.fingerprints import Fingerprint
+from twinpix.imaging import Picture, decode, extra_decoder, pixel_digest, undecoded
+from twinpix.model import Decode, Stamp
+from twinpix.sources import read
+from twinpix.store import NOT_AN_IMAGE, Result
+
+_CODED_AT_ONCE = 8  # orientations of pictures, after which the clock that a picture may take is set again
+
+
+class EncodeItem(NamedTuple):
+    """A file to read, and what need not be encoded of it."""
+
+    row: int  # of the listing
+    uri: str
+    known: tuple[bytes, ...] | None  # digests of contents of this size whose codes are known; None: the digest will do
+
+
+class Outcome(NamedTuple):
+    """What a worker says of one file."""
+
+    digest: bytes  # of its content; NOT_AN_IMAGE, which is empty, also when it could not be read
+    stamp: Stamp | None
+    settled: bool
+    results: dict[int, Result]  # by number of the method; none for a content that need not be encoded
+    passing: list[int]  # methods whose failure another run may not see
+    error: tuple[str, str] | None = None  # stage and reason, when it could not be read
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeTask:
+    """Encodes a batch of files; of files in it with the same content the first one."""
+
+    methods: tuple[Fingerprint, ...]
+    decode: Decode
+    transforms: bool
+    limited: bool = False  # whether a limit may refuse memory: asked before the processes start, once
+
+    def __call__(self, batch: Sequence[EncodeItem], begin: Begin) -> list[Outcome]:
+        import xxhash
+
+        outcomes: list[Outcome] = []
+        contents: dict[int, bytes] = {}  # those to encode, by index
+        encoded: set[bytes] = set()
+        for index, item in enumerate(batch):
+            begin(index)
+            try:
+                content = read(item.uri)
+            except ImageError as error:
+                outcomes.append(Outcome(NOT_AN_IMAGE, None, False, {}, [], (error.stage, error.reason)))
+                continue
+            digest = NOT_AN_IMAGE if content.data is None else xxhash.xxh3_128_digest(content.data)
+            outcomes.append(Outcome(digest, content.stamp, content.settled, {}, []))
+            if content.data is not None and item.known is not None and digest not in encoded | set(item.known):
+                encoded.add(digest)
+                contents[index] = content.data
+        self._encode(batch, contents, outcomes, begin)
+        if self.limited:  # decoders that are refused memory say that the image is damaged, or worse
+            for outcome in outcomes:
+                outcome.passing.extend(n for n, found in outcome.results.items() if found.damaged or found.code is None)
+        return outcomes
+
+    def _encode(
+        self, batch: Sequence[EncodeItem], contents: dict[int, bytes], outcomes: Sequence[Outcome], begin: Begin
+    ) -> None:
+        prepared: dict[int, list[tuple[int, Result, list[fingerprints.base.Array]]]] = {}
+        for index in list(contents):
+            begin(index)
+            data, outcome, name = contents.pop(index), outcomes[index], batch[index].uri
+            for number, item in self._prepare(data, name):
+                if isinstance(item, ImageError):
+                    failed = Result(None, stage=item.stage, error=item.reason, decoder=extra_decoder(data, name))
+                    outcome.results[number] = failed
+                    outcome.passing.extend([number] if not item.lasting else [])
+                else:
+                    prepared.setdefault(number, []).append((index, *item))
+        for number, items in prepared.items():
+            method = self.methods[number]
+            step = _CODED_AT_ONCE // len(items[0][2])
+            for at in range(0, len(items), step):
+                some = items[at : at + step]
+                begin(some[0][0])
+                codes = self._codes(method, [small for _, _, small in some])
+                for (index, facts, _), code in zip(some, codes, strict=True):
+                    if isinstance(code, ImageError):
+                        failed = Result(None, stage=code.stage, error=code.reason, decoder=facts.decoder)
+                        outcomes[index].results[number] = failed
+                        outcomes[index].passing.extend([number] if not code.lasting else [])
+                    else:
+                        outcomes[index].results[number] = facts._replace(code=code)
+
+    def _codes(
+        self, method: Fingerprint, prepared: Sequence[Sequence[fingerprints.base.Array]]
+    ) -> list[bytes | ImageError]:
+        """The code of each picture, or why it has none; when that fails of several at once, one after the other."""
+        try:
+            codes = fingerprints.codes_from(method, prepared, self.decode)
+        except ImageError as error:
+            return [error] if len(prepared) == 1 else [self._codes(method, [each])[0] for each in prepared]
+        broken = method.broken(codes).tolist()
+        nothing = ImageError("code", fingerprints.NOTHING)
+        return [nothing if wrong else code.tobytes() for code, wrong in zip(codes, broken, strict=True)]
+
+    def _prepare(
+        self, data: bytes, name: str
+    ) -> Iterator[tuple[int, tuple[Result, list[fingerprints.base.Array]] | ImageError]]:
+        """Facts and small matrices for each of the methods, or why there are none; decodes once."""
+        picture: Picture | None = None
+        for number, method in enumerate(self.methods):
+            try:
+                if not method.decodes:
+                    plain = undecoded(data, name)
+                    facts = Result(None, plain.width, plain.height, plain.format)
+                    yield number, (facts, fingerprints.matrices(method, plain, self.transforms))
+                    continue
+                if picture is None:
+                    picture = decode(data, self.decode, name, *fingerprints.wanted(self.methods))
+                    known = self._facts(picture, extra_decoder(data, name))
+                yield number, (known, fingerprints.matrices(method, picture, self.transforms))
+            except ImageError as error:
+                yield number, error
+
+    def _facts(self, picture: Picture, decoder: str) -> Result:
+        information = fingerprints.information_of(picture)
+        pixels = None
+        if information < fingerprints.INFORMATION_FLOOR and not picture.damaged:
+            # Its hash will not be trusted: identity is all it can match by.
+            with suppress(ImageError):  # it is not compared then, but it is an image
+                pixels = pixel_digest(picture.data, picture.name)
+        return Result(
+            *(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels),
+            decoder=decoder,
+            traits=picture.traits,
+        )

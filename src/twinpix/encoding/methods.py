@@ -1,0 +1,104 @@
+"""What the options mean for a method: which one it is, its radius, and whether verification decides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from twinpix import fingerprints, search
+from twinpix.encoding.options import Options
+from twinpix.errors import UsageError
+from twinpix.fingerprints import Fingerprint
+from twinpix.model import DistanceUnit, shown
+
+_RADIUS = {
+    "bits": "",
+    "cosine": "a cosine distance ",
+    "share": "the share of what two pictures have in common that may differ, ",
+}
+
+
+class Radius(NamedTuple):
+    """The largest distance that still matches."""
+
+    value: float
+    unit: DistanceUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How images are compared: the options of a run, resolved and found to fit each other."""
+
+    method: Fingerprint
+    radius: Radius
+    verified: bool  # whether verification decides every pair
+    search: str  # the back end that compares codes
+
+
+def comparison_of(options: Options) -> Comparison:
+    """Resolve the options of a run; raises `UsageError` where they do not fit the method or each other."""
+    method = method_of(options)
+    radius = radius_of(options, method)
+    if method.metric:
+        search.check(options.search, method.metric)
+    elif options.search != "auto" and method.proposes:
+        raise UsageError(f"{options.method} has no choice of search back ends: leave --search out")
+    return Comparison(method, radius, is_verified(options, method), options.search)
+
+
+def method_of(options: Options) -> Fingerprint:
+    """The method of the options; raises `UsageError` like `methods_of`."""
+    return methods_of(options, [options.method])[0]
+
+
+def methods_of(options: Options, specs: Sequence[str]) -> tuple[Fingerprint, ...]:
+    """The methods described; raises `UsageError` for one that there is not, cannot be turned or cannot be used."""
+    methods = tuple(fingerprints.make(spec) for spec in specs)
+    if options.device:
+        methods = fingerprints.placed(methods, options.device)
+    for spec, method in zip(specs, methods, strict=True):
+        if options.transforms and method.by_equality:
+            raise UsageError(f"{spec} compares for equality: it cannot be combined with --transforms")
+        method.check()
+    return methods
+
+
+def is_verified(options: Options, method: Fingerprint) -> bool:
+    """Whether verification decides every pair of a method; raises `UsageError` where it must and may not."""
+    if method.proposes:
+        if options.verify is False:
+            raise UsageError(f"{options.method} only proposes pairs: without a second look it finds nothing")
+        return True
+    return bool(options.verify) and not method.by_equality
+
+
+def radius_of(options: Options, method: Fingerprint) -> Radius:
+    """The radius asked for, or the measured one for the strictness; raises `UsageError` for one that does not fit."""
+    if options.precision is not None:
+        _check_precision(options, method, options.precision)
+    if options.radius is not None:
+        return Radius(_fitting(options, method, options.radius), method.unit)
+    if options.strictness not in method.radii:
+        raise UsageError(f"strictness is one of {', '.join(method.radii)}, not {options.strictness!r}")
+    return Radius(method.radii[options.strictness], method.unit)
+
+
+def _fitting(options: Options, method: Fingerprint, radius: float) -> float:
+    if not 0 <= radius <= method.farthest:
+        what = f"{_RADIUS[method.unit]}between 0 and {method.farthest}"
+        raise UsageError(f"the radius of {options.method} is {what}, not {shown(radius)}")
+    if method.unit != "bits":
+        return float(radius)
+    if radius != int(radius):
+        raise UsageError(f"the radius of {options.method} is a whole number of bits, not {shown(radius)}")
+    if method.by_equality and radius:
+        raise UsageError(f"{options.method} compares for equality: its only radius is 0")
+    return int(radius)
+
+
+def _check_precision(options: Options, method: Fingerprint, precision: float) -> None:
+    if options.radius is not None:
+        raise UsageError("a precision finds the radius: give one of them, not both")
+    if not method.metric:
+        raise UsageError(f"{options.method} has no radius to find: leave --precision out")
+    if not 0 < precision <= 1:
+        raise UsageError(f"the precision is a share of the matches, above 0 and at most 1, not {shown(precision)}")
