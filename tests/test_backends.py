@@ -599,7 +599,7 @@ def test_find_refuses_a_back_end_before_it_reads(photos: Path, monkeypatch: pyte
     def read(*_: Any) -> None:
         raise AssertionError("it reads")
 
-    monkeypatch.setattr("twinpix.encoding.options.Options.scan", read)
+    monkeypatch.setattr("twinpix.usecases.find.scan", read)
     with pytest.raises(UsageError, match="no search back end is called 'nix'"):
         twinpix.find(photos, store=None, search="nix")
     with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):
