@@ -1,4 +1,4 @@
-"""All pairs within a radius: twinpix beside faiss, hnswlib, NGT and usearch. Prints Markdown and draws a plot.
+"""All pairs within a radius: twinpix beside faiss. Prints Markdown and draws a plot.
 
 usage: search.py CASE... [--only NAME...] [--codes FOLDER] [--threads N] [--runs N] [--plot FILE.png] [--list]
 
@@ -146,9 +146,7 @@ CONTENDERS = {
     "faiss IndexHNSWFlat 32, 40, 128": Contender("faiss_hnsw", {"links": 32, "build": 40, "search": 128}, ANGLES, FEW),
     "faiss IndexHNSWFlat 8, 40, 32": Contender("faiss_hnsw", {"links": 8, "build": 40, "search": 32}, ANGLES, FEW),
     "twinpix faiss": Contender("twinpix", {"spec": "faiss"}),
-    "twinpix hnsw": Contender("twinpix", {"spec": "hnsw"}, most=FEW),
-    "twinpix ngt": Contender("twinpix", {"spec": "ngt"}, most=FEW),
-    "twinpix usearch": Contender("twinpix", {"spec": "usearch"}, most=FEW),
+    "twinpix faiss graph": Contender("twinpix", {"spec": "faiss:index=hnsw"}, most=FEW),
 }
 
 

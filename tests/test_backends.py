@@ -1,4 +1,4 @@
-"""What every back end keeps, exact or approximate, and what those that ask a library keep besides."""
+"""What every search back end guarantees, exact or approximate, and what those that use faiss guarantee besides."""
 
 import json
 import os
@@ -242,15 +242,21 @@ def test_nothing_is_printed(spec: str, metric: str, capfd: pytest.CaptureFixture
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_failure_of_hnswlib_is_no_empty_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    hnswlib: Any = pytest.importorskip("hnswlib")
+def test_a_failure_of_faiss_is_no_empty_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    faiss: Any = pytest.importorskip("faiss")
 
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(hnswlib.Index, "knn_query", fail)
-    with pytest.raises(UsageError, match="hnswlib cannot do this: out of luck"):
-        self_join(*near("hamming", 50), "hnsw")
+    monkeypatch.setattr(faiss.IndexBinaryHNSW, "search", fail)
+    with pytest.raises(UsageError, match="faiss-cpu cannot do this: out of luck"):
+        self_join(*near("hamming", 50), "faiss:index=hnsw")
+
+
+@pytest.mark.parametrize("spec", ["hnsw", "ngt:k=3", "usearch:path=/tmp/index"])
+def test_a_removed_back_end_names_faiss(spec: str) -> None:
+    with pytest.raises(UsageError, match=f"{spec.split(':')[0]} was removed: use faiss:index=hnsw, or auto"):
+        search.check(spec, "hamming")
 
 
 def test_faiss_refuses_an_index_of_the_other_metric() -> None:
@@ -261,30 +267,16 @@ def test_faiss_refuses_an_index_of_the_other_metric() -> None:
         self_join(near("cosine", 9)[0], 0.1, "faiss:index=multihash")
 
 
-@pytest.mark.parametrize(
-    ("spec", "option"),
-    [
-        ("faiss", "m=1"),
-        ("faiss", "bits=33"),
-        ("faiss", "k=0"),
-        ("faiss", "nprobe=0"),
-        ("hnsw", "ef=0"),
-        ("hnsw", "m=99999999"),
-        ("ngt", "edges=1"),
-        ("ngt", "epsilon=nan"),
-        ("usearch", "connectivity=0"),
-    ],
-)
-def test_options_that_do_not_fit_are_refused(spec: str, option: str) -> None:
+@pytest.mark.parametrize("option", ["m=1", "m=99999999", "bits=33", "k=0", "nprobe=0", "ef=0"])
+def test_options_that_do_not_fit_are_refused(option: str) -> None:
     with pytest.raises(UsageError, match=option.split("=")[0]):
-        plugins.make("search", f"{spec}:{option}")
+        plugins.make("search", f"faiss:{option}")
 
 
-@pytest.mark.parametrize("name", LIBRARIES)
-def test_a_library_that_is_not_installed_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twinpix.search.ann.rerank.is_there", lambda library: False)
     with pytest.raises(UsageError, match=r"not installed: pip install 'twinpix\[search\]'"):
-        self_join(near("hamming", 9)[0], 1, name)
+        self_join(near("hamming", 9)[0], 1, "faiss")
 
 
 # -- indexes that are kept -----------------------------------------------------------------------------
@@ -342,16 +334,7 @@ def test_an_index_of_something_else_is_refused(spec: str, metric: str, folder: P
         self_join(other, far, with_option(spec.split(":")[0], f"path={folder}"))
 
 
-@pytest.mark.parametrize(
-    ("spec", "option"),
-    [
-        ("hnsw", "m=17"),
-        ("usearch", "expansion_add=65"),
-        ("ngt", "edges=11"),
-        ("faiss", "bits=9"),
-        ("faiss:index=hnsw", "m=17"),
-    ],
-)
+@pytest.mark.parametrize(("spec", "option"), [("faiss", "bits=9"), ("faiss:index=hnsw", "m=17")])
 def test_an_index_built_by_other_options_is_refused(spec: str, option: str, folder: Path) -> None:
     codes, radius = near("hamming", 200)
     self_join(codes, radius, with_option(spec, f"path={folder}"))
@@ -360,19 +343,24 @@ def test_an_index_built_by_other_options_is_refused(spec: str, option: str, fold
 
 
 def test_options_of_a_question_leave_a_kept_index_as_it_is(folder: Path) -> None:
-    pytest.importorskip("hnswlib")
+    pytest.importorskip("faiss")
     codes, radius = near("hamming", 200)
     for options in ("", ",ef=100", ",k=3", ",threads=1"):
-        self_join(codes, radius, f"hnsw:path={folder}{options}")
+        self_join(codes, radius, f"faiss:index=hnsw,path={folder}{options}")
 
 
 def test_an_index_of_another_back_end_is_refused(folder: Path) -> None:
-    pytest.importorskip("hnswlib")
-    pytest.importorskip("usearch")
+    """As an earlier version kept it with hnswlib."""
+    pytest.importorskip("faiss")
     codes, radius = near("hamming", 200)
-    self_join(codes, radius, f"hnsw:path={folder}")
-    with pytest.raises(UsageError, match="backend hnsw, not usearch"):
-        self_join(codes, radius, f"usearch:path={folder}")
+    self_join(codes, radius, f"faiss:path={folder}")
+    settings = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps(settings | {"backend": "hnsw", "library": "hnswlib"}))
+    with pytest.raises(UsageError, match="backend hnsw, not faiss"):
+        self_join(codes, radius, f"faiss:path={folder}")
+    self_join(codes, radius, f"faiss:path={folder.parent / 'new'}")
+    with pytest.raises(UsageError, match="index=multihash, not hnsw"):
+        self_join(codes, radius, f"faiss:index=hnsw,path={folder.parent / 'new'}")
 
 
 def _damage(folder: Path) -> Iterator[str]:
@@ -431,11 +419,11 @@ def test_a_run_that_ends_early_leaves_no_index(spec: str, folder: Path) -> None:
 
 
 def test_what_a_killed_run_has_left_goes_with_the_next(folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("hnswlib")
+    pytest.importorskip("faiss")
     code = "import os, sys, numpy as np; from twinpix.search import self_join; "
-    code += "from twinpix.search.backends import hnsw; save = hnsw._Index.save; "
-    code += "hnsw._Index.save = lambda *given: (save(*given), os._exit(9)); "
-    code += "self_join(np.eye(9, dtype='f4') + 1, 0.1, f'hnsw:path={sys.argv[1]}')"
+    code += "from twinpix.search.backends import faiss; save = faiss._Index.save; "
+    code += "faiss._Index.save = lambda *given: (save(*given), os._exit(9)); "
+    code += "self_join(np.eye(9, dtype='f4') + 1, 0.1, f'faiss:path={sys.argv[1]}')"
     for _ in range(2):
         assert subprocess.run([sys.executable, "-c", code, str(folder)], check=False).returncode == 9
     left, fresh = sorted(folder.parent.iterdir())
@@ -456,28 +444,28 @@ def test_what_a_killed_run_has_left_goes_with_the_next(folder: Path, tmp_path: P
         others[3].symlink_to(elsewhere.parent, target_is_directory=True)
         os.utime(others[3], (0, 0), follow_symlinks=False)
     age(left, elsewhere.parent, *others[:3])
-    self_join(*near("cosine", 50), f"hnsw:path={folder}")
+    self_join(*near("cosine", 50), f"faiss:path={folder}")
     assert sorted(folder.parent.iterdir()) == sorted([folder, fresh, *filter(Path.exists, others)])
     assert all(path.exists() for path in others[:3])
     assert elsewhere.is_dir()
 
 
 def test_an_index_that_another_run_has_kept_meanwhile_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("hnswlib")
-    from twinpix.search.backends import hnsw
+    pytest.importorskip("faiss")
+    from twinpix.search.backends import faiss
 
     codes, radius = near("hamming", 100)
-    self_join(codes, radius, f"hnsw:path={folder}")
+    self_join(codes, radius, f"faiss:path={folder}")
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     folder.rename(folder.with_name("first"))
-    save = hnsw._Index.save
+    save = faiss._Index.save
 
     def late(self: Any, place: str) -> None:
         save(self, place)
         folder.with_name("first").rename(folder)
 
-    monkeypatch.setattr(hnsw._Index, "save", late)
-    self_join(codes, radius, f"hnsw:path={folder}")
+    monkeypatch.setattr(faiss._Index, "save", late)
+    self_join(codes, radius, f"faiss:path={folder}")
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == stamps
     assert os.listdir(folder.parent) == ["index"]
 
@@ -512,14 +500,14 @@ def test_auto_is_exact_and_names_a_faster_search(metric: str, monkeypatch: pytes
 
 
 def test_find_says_that_pairs_may_be_missing(photos: Path) -> None:
-    pytest.importorskip("hnswlib")
+    pytest.importorskip("faiss")
     import twinpix
 
     assert twinpix.find(photos, store=None).notes == []
-    exact, found = twinpix.find(photos, store=None), twinpix.find(photos, store=None, search="hnsw:k=2")
+    exact, found = twinpix.find(photos, store=None), twinpix.find(photos, store=None, search="faiss:index=hnsw,k=2")
     assert [group.members for group in found.groups] == [group.members for group in exact.groups]
     (note,) = found.notes
-    assert note.startswith("search: hnsw:k=2, approximate: a graph of 16 links")
+    assert note.startswith("search: faiss:index=hnsw,k=2, approximate: a graph of 16 links")
     assert "recall 1.000" in note
 
 
@@ -549,7 +537,7 @@ def test_a_report_says_what_compared_the_codes(photos: Path, tmp_path: Path) -> 
 def test_a_question_to_a_file_of_codes_tells_the_recall(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("hnswlib")
+    pytest.importorskip("faiss")
     import twinpix
 
     file = str(tmp_path / "codes.jsonl")
@@ -558,22 +546,22 @@ def test_a_question_to_a_file_of_codes_tells_the_recall(
     hits = twinpix.query_codes(photos / "0.png", file, progress=exact)
     assert exact.said == []
     monkeypatch.setattr("twinpix.usecases.codes._TOGETHER", 2)
-    assert twinpix.query_codes(photos / "0.png", file, search="hnsw", progress=asked) == hits
+    assert twinpix.query_codes(photos / "0.png", file, search="faiss:index=hnsw", progress=asked) == hits
     (note,) = asked.said
-    assert note.startswith("search: hnsw, approximate")
+    assert note.startswith("search: faiss:index=hnsw, approximate")
     assert "2 of 2 pairs of a sample found" in note
 
 
 def test_a_measurement_by_an_approximate_search_says_so(photos: Path) -> None:
-    pytest.importorskip("hnswlib")
+    pytest.importorskip("faiss")
     from twinpix.encoding.options import Options
     from twinpix.evaluation.methods import measure
 
     truth = {"0.png": ["0 small.jpg"], "0 small.jpg": ["0.png"]}
     notes = Notes()
-    measure(truth, str(photos), ["dhash"], Options(store=None, search="hnsw"), notes)
+    measure(truth, str(photos), ["dhash"], Options(store=None, search="faiss:index=hnsw"), notes)
     (note,) = notes.said
-    assert note.startswith("dhash: search: hnsw, approximate")
+    assert note.startswith("dhash: search: faiss:index=hnsw, approximate")
     with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):
         measure(truth, "nowhere", ["dhash"], Options(store=None, search="cosine"))
 
@@ -581,15 +569,15 @@ def test_a_measurement_by_an_approximate_search_says_so(photos: Path) -> None:
 def test_a_picture_that_finds_itself_says_nothing_of_the_recall(
     tmp_path: Path, picture: Callable[..., Image.Image]
 ) -> None:
-    pytest.importorskip("hnswlib")
+    pytest.importorskip("faiss")
     import twinpix
 
     for seed in (1, 2):
         picture(seed).save(tmp_path / f"{seed}.png")
-    (said,) = twinpix.find(tmp_path, store=None, transforms=True, search="hnsw").search
+    (said,) = twinpix.find(tmp_path, store=None, transforms=True, search="faiss:index=hnsw").search
     assert said.endswith("its recall is not known: a sample has no pairs")
     picture(2).resize((100, 90)).save(tmp_path / "small.png")
-    (said,) = twinpix.find(tmp_path, store=None, transforms=True, search="hnsw").search
+    (said,) = twinpix.find(tmp_path, store=None, transforms=True, search="faiss:index=hnsw").search
     assert said.endswith("2 of 2 pairs of a sample found (recall 1.000)")
 
 
@@ -611,28 +599,16 @@ def test_methods_lists_libraries_that_are_missing(
 ) -> None:
     from twinpix.cli.app import run
 
-    monkeypatch.setattr("twinpix.search.ann.rerank.is_there", lambda library: library != "ngtpy")
+    monkeypatch.setattr("twinpix.search.ann.rerank.is_there", lambda library: False)
     assert run(["methods"]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ngt ")]
-    assert line.endswith("(ngt is not installed: pip install 'twinpix[search]')")
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  faiss ")]
+    assert line.endswith("(faiss-cpu is not installed: pip install 'twinpix[search]')")
 
 
 def test_libraries_are_loaded_by_no_other_search() -> None:
     code = "import sys; from twinpix import plugins; [plugins.load('search', n) for n in plugins.names('search')]; "
-    code += "print([m for m in ('faiss', 'hnswlib', 'ngtpy', 'usearch') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-@pytest.mark.parametrize("second", [name for name in LIBRARIES if name != "usearch"])
-def test_usearch_first_breaks_no_other_library(second: str) -> None:
-    """Its own copy of the C++ library must not be the first that a process loads."""
-    for name in ("usearch", second):
-        if not is_there(plugins.load("search", name).library):
-            pytest.skip(f"needs {name}")
-    code = "import numpy as np; from twinpix.search import self_join; "
-    code += "codes = np.random.default_rng(0).integers(0, 256, (2000, 8), dtype=np.uint8); "
-    code += f"self_join(codes[:9].astype('f4') + 1, 0.1, 'usearch'); self_join(codes, 3, '{second}'); print('well')"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "well\n"
+    code += "print('faiss' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_the_bar_goes_as_far_as_the_work() -> None:

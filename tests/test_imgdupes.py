@@ -20,12 +20,11 @@ from test_cli import run as run_twinpix
 from twinpix.compat.imgdupes import Options, deleting, hashing, running
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "imgdupes.json").read_text(encoding="utf-8"))
-ENGINES = {  # a library's module, and all its settings
-    "ngtpy": "--ngt --ngt-k 9 --ngt-epsilon 0.2 --ngt-edges 8 --ngt-edges-for-search 20",
-    "hnswlib": "--hnsw --hnsw-k 9 --hnsw-ef-construction 50 --hnsw-m 8 --hnsw-ef 30",
-    "faiss": "--faiss-flat --faiss-flat-k 9 --faiss-cuda --cuda-device 0",
+ENGINES = {  # an engine's name in the names of logs, and all its settings
+    "ngt": "--ngt --ngt-k 9 --ngt-epsilon 0.2 --ngt-edges 8 --ngt-edges-for-search 20",
+    "hnsw": "--hnsw --hnsw-k 9 --hnsw-ef-construction 50 --hnsw-m 8 --hnsw-ef 30",
+    "faiss_flat": "--faiss-flat --faiss-flat-k 9 --faiss-cuda --cuda-device 0",
 }
-NAMES = {"ngtpy": "ngt", "hnswlib": "hnsw", "faiss": "faiss_flat"}
 
 
 def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
@@ -457,29 +456,29 @@ def test_what_could_not_be_deleted_shows_in_the_exit_code(copies: Path, monkeypa
 # -- the libraries
 
 
-@pytest.mark.parametrize("module", ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("query", ["", "table 2.png"])
-def test_libraries_find_the_same_sets(module: str, query: str, drawn: Path, tmp_path: Path) -> None:
-    pytest.importorskip(module)
+def test_engines_find_the_same_sets(engine: str, query: str, drawn: Path, tmp_path: Path) -> None:
+    pytest.importorskip("faiss")
     asked = [*("-r", drawn / FOLDER, "phash", "8"), *(("--query", drawn / FOLDER / query) if query else ())]
     logs, scratch = tmp_path / "logs", tmp_path / "scratch"
     logs.mkdir()
     scratch.mkdir()
     env = {**os.environ, "TMPDIR": str(scratch)}
-    found = run(*asked, *ENGINES[module].split(), "--log", cwd=logs, env=env)
+    found = run(*asked, *ENGINES[engine].split(), "--log", cwd=logs, env=env)
     assert found.returncode == 0, found.stderr
     assert found.stdout == run(*asked, cwd=drawn).stdout
     assert found.stdout.count("\n") > 3
     assert os.listdir(scratch) == []
     (name,) = os.listdir(logs)
-    assert f"_dup_{NAMES[module]}_" in name
+    assert f"_dup_{engine}_" in name
 
 
-@pytest.mark.parametrize("module", ENGINES)
-def test_a_set_that_a_library_cuts_short_is_told(module: str, drawn: Path) -> None:
+@pytest.mark.parametrize("engine", ["hnsw", "faiss_flat"])
+def test_a_set_that_faiss_cuts_short_is_told(engine: str, drawn: Path) -> None:
     """With one neighbour asked for, a code finds itself alone."""
-    pytest.importorskip(module)
-    option = f"--{NAMES[module].replace('_', '-')}"
+    pytest.importorskip("faiss")
+    option = f"--{engine.replace('_', '-')}"
     cut = run("-r", FOLDER, "ahash", "12", option, f"{option}-k", "1", cwd=drawn)
     assert cut.returncode == 0
     assert f"raise {option}-k" in cut.stderr
@@ -488,49 +487,36 @@ def test_a_set_that_a_library_cuts_short_is_told(module: str, drawn: Path) -> No
     assert cut.stdout != whole.stdout == run("-r", FOLDER, "ahash", "12", cwd=drawn).stdout
 
 
-def test_settings_reach_ngt(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ngtpy = pytest.importorskip("ngtpy")
-    seen: dict[str, object] = {}
-
-    class Index(ngtpy.Index):  # type: ignore[misc, name-defined]
-        def search(self, query: object, **given: object) -> object:
-            seen.update(given)
-            return super().search(query, **given)
-
-    create = ngtpy.create
-    monkeypatch.setattr(ngtpy, "create", lambda **given: (seen.update(given), create(**given)))
-    monkeypatch.setattr(ngtpy, "Index", Index)
-    running.run(asked(dry_run=True, noprompt=True, ngt=True, ngt_k=1, ngt_epsilon=0.4, ngt_edges=5))
-    assert (seen["edge_size_for_creation"], seen["edge_size_for_search"]) == (5, 40)
-    assert (seen["size"], seen["epsilon"]) == (1, 0.4)
-    assert not Path(str(seen["path"])).parent.exists()
+def test_ngt_cuts_no_set_short(drawn: Path) -> None:
+    """The exact search runs, whatever the settings of the graph that is not built."""
+    found = run("-r", FOLDER, "ahash", "12", "--ngt", "--ngt-k", "1", "--ngt-epsilon", "0", cwd=drawn)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout == run("-r", FOLDER, "ahash", "12", cwd=drawn).stdout
 
 
-def test_settings_reach_hnswlib(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hnswlib = pytest.importorskip("hnswlib")
-    seen: dict[str, object] = {}
+def test_settings_reach_the_graph(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faiss = pytest.importorskip("faiss")
+    seen = list[Any]()
 
-    class Index(hnswlib.Index):  # type: ignore[misc, name-defined]
-        def init_index(self, **given: object) -> None:
-            seen.update(given)
-            super().init_index(**given)
+    def made(*given: int) -> Any:
+        seen.extend([given, graph(*given)])
+        return seen[1]
 
-        def set_ef(self, ef: int) -> None:
-            seen["ef"] = ef
-            super().set_ef(ef)
-
-    monkeypatch.setattr(hnswlib, "Index", Index)
+    graph = faiss.IndexBinaryHNSW
+    monkeypatch.setattr(faiss, "IndexBinaryHNSW", made)
     running.run(asked(dry_run=True, noprompt=True, hnsw=True, hnsw_ef_construction=70, hnsw_m=7, hnsw_ef=33))
-    assert (seen["ef_construction"], seen["M"], seen["ef"]) == (70, 7, 33)
+    (width_and_links, index) = seen
+    assert width_and_links == (64, 7)
+    assert (index.hnsw.efConstruction, index.hnsw.efSearch) == (70, 33)
 
 
-@pytest.mark.parametrize("module", ENGINES)
-def test_without_the_library_the_search_is_exact(module: str, copies: Path) -> None:
+@pytest.mark.parametrize("engine", ["hnsw", "faiss_flat"])
+def test_without_the_library_the_search_is_exact(engine: str, copies: Path) -> None:
     (copies / "broken").mkdir()
-    (copies / "broken" / f"{module}.py").write_text("raise ImportError")
+    (copies / "broken" / "faiss.py").write_text("raise ImportError")
     path = os.pathsep.join([str(copies / "broken"), os.environ.get("PYTHONPATH", "")])
-    done = run("in", "phash", "4", *ENGINES[module].split()[:1], "--log", env={**os.environ, "PYTHONPATH": path})
+    done = run("in", "phash", "4", *ENGINES[engine].split()[:1], "--log", env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 0
-    assert done.stderr == f"twinpix: {module} cannot be loaded; the exact search is used instead\n"
+    assert done.stderr == "twinpix: faiss cannot be loaded; the exact search is used instead\n"
     assert done.stdout.count("in/") == 4
     assert any("_dup_std_" in name for name in os.listdir())

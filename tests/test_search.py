@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from twinpix import plugins, search
 from twinpix.errors import OutputError, StoppedError, UsageError
-from twinpix.search import external_sort, join, knn, self_join
+from twinpix.search import external_sort, join, self_join
 from twinpix.search.backends import banded, cosine
 from twinpix.search.backends.banded import choose_bands, split
-from twinpix.search.base import Pairs, cosine_distances, words
+from twinpix.search.base import Pairs, words
 from twinpix.search.kernels import projection_bound
 from twinpix.search.scheduler import Turns
 
@@ -386,7 +386,6 @@ def test_very_long_and_very_short_vectors_have_directions(backend: str, order: s
     vectors = np.array([[1e300, 1e300], [1e-300, 1e-300], [1e300, 0]], order + "f8")
     assert listed(self_join(vectors, 0.1, backend)) == [(0, 1, 0.0)]
     assert listed(search.Index(vectors[1:], 0.1).join(vectors[:1])) == [(0, 0, 0.0)]
-    assert listed_nearest(search.nearest(vectors[:1], vectors[1:])) == [[(0, 0.0)]]
 
 
 @pytest.mark.usefixtures("tiles")
@@ -409,108 +408,7 @@ def test_back_ends_refuse_what_they_cannot_compare() -> None:
         self_join(np.zeros((2, 8), np.uint8), 1.5)
 
 
-# -- the k nearest, and an index -----------------------------------------------------------------------
-
-
-def nearest_by_definition(
-    queries: NDArray[Any], gallery: NDArray[Any] | None, k: int
-) -> list[list[tuple[int, int | float]]]:
-    """From all pairs at any distance."""
-    bits = queries.dtype == np.uint8
-    most = 8 * queries.shape[1] if bits else 2
-    other = queries if gallery is None else gallery
-    i, j, distance = join(queries, other, most, "oracle")
-    rows: list[list[tuple[int | float, int]]] = [[] for _ in queries]
-    for a, b, d in zip(i.tolist(), j.tolist(), distance.tolist(), strict=True):
-        if gallery is not None or a != b:
-            rows[a].append((d, b))
-    return [[(b, d) for d, b in sorted(row)[:k]] for row in rows]
-
-
-def listed_nearest(found: tuple[NDArray[Any], NDArray[Any]]) -> list[list[tuple[int, int | float]]]:
-    return [list(zip(*row, strict=True)) for row in zip(found[0].tolist(), found[1].tolist(), strict=True)]
-
-
-@pytest.fixture(scope="module", params=["in numpy", "compiled"])
-def compiled(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = knn.FEW
-    knn.FEW = before if request.param == "in numpy" else 0
-    yield
-    knn.FEW = before
-
-
-@pytest.mark.usefixtures("compiled")
-@settings(max_examples=40, deadline=None)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    n=st.integers(0, 40),
-    m=st.integers(-1, 40),
-    width=st.sampled_from([1, 8, 16, 32, 40]),
-    k=st.integers(1, 50),
-)
-def test_the_nearest_bits_are_the_definition(seed: int, n: int, m: int, width: int, k: int) -> None:
-    codes = near_codes(np.random.default_rng(seed), n + max(m, 0), width, 6)
-    queries, gallery = codes[:n], codes[n:] if m >= 0 else None
-    assert listed_nearest(search.nearest(queries, gallery, k)) == nearest_by_definition(queries, gallery, k)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    n=st.integers(0, 40),
-    m=st.integers(-1, 40),
-    k=st.integers(1, 50),
-    block=st.integers(1, 50),
-    kind=st.sampled_from(["f2", "f4", "f8"]),
-)
-def test_the_nearest_directions_are_the_definition(seed: int, n: int, m: int, k: int, block: int, kind: str) -> None:
-    vectors = near_vectors(np.random.default_rng(seed), n + max(m, 0), 16, kind)
-    queries, gallery = vectors[:n], vectors[n:] if m >= 0 else None
-    expected = nearest_by_definition(queries, gallery, k)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(knn, "_GALLERY", block)
-        patch.setattr(knn, "_QUERIES", 7)
-        assert listed_nearest(search.nearest(queries, gallery, k)) == expected
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 60), m=st.integers(-1, 30), k=st.integers(1, 40))
-def test_the_nearest_of_equal_directions_are_the_first(seed: int, n: int, m: int, k: int) -> None:
-    vectors = directions(np.random.default_rng(seed), n + max(m, 0), 5, "many equal").astype("f2")
-    queries, gallery = vectors[:n], vectors[n:] if m >= 0 else None
-    expected = nearest_by_definition(queries, gallery, k)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(knn, "_GALLERY", 6)
-        assert listed_nearest(search.nearest(queries, gallery, k)) == expected
-
-
-def test_equal_directions_are_not_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors, compared = np.ones((1000, 8)), list[int]()
-
-    def counted(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float32]:
-        compared.append(len(left))
-        return cosine_distances(left, right)
-
-    monkeypatch.setattr(knn, "cosine_distances", counted)
-    rows, distances = search.nearest(vectors, None, 2)
-    assert rows[:3].tolist() == [[1, 2], [0, 2], [0, 1]]
-    assert (rows[3:] == [0, 1]).all()
-    assert not distances.any()
-    assert sum(compared) <= 3 * len(vectors)
-
-
-@pytest.mark.parametrize(("n", "width"), [(5000, 8), (3000, 32)])
-def test_the_nearest_of_more_codes(n: int, width: int) -> None:
-    codes = near_codes(np.random.default_rng(n), n, width, 12)
-    found = search.nearest(codes, None, 3)
-    rows = words(codes)
-    slow = knn.slow(rows, None, 3)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(knn, "FEW", 0)
-        compiled_ = search.nearest(codes, None, 3)
-    for a, b, c in zip(found, slow, compiled_, strict=True):
-        assert np.array_equal(a, b)
-        assert np.array_equal(a, c)
+# -- an index ------------------------------------------------------------------------------------------
 
 
 def most_held(work: Callable[[], object]) -> int:
@@ -523,11 +421,6 @@ def most_held(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-def test_few_of_the_pairs_that_may_be_nearest_are_held_at_once() -> None:
-    vectors = np.random.default_rng(0).normal(size=(181, 2048)).astype("f4")
-    assert most_held(lambda: search.nearest(vectors, None, 181)) < 6e8
-
-
 def test_an_index_holds_few_products_at_once() -> None:
     vectors = np.random.default_rng(0).normal(size=(400_000, 4)).astype("f4")
     index = search.Index(vectors, 1e-4)
@@ -535,13 +428,6 @@ def test_an_index_holds_few_products_at_once() -> None:
     found = list[Any]()
     assert most_held(lambda: found.extend(listed(index.join(vectors[:64])))) < 5e7
     assert found == expected
-
-
-def test_k_is_a_number_of_codes() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        search.nearest(np.zeros((2, 8), np.uint8), None, 0)
-    rows, distance = search.nearest(np.zeros((1, 8), np.uint8), None, 3)
-    assert rows.shape == distance.shape == (1, 0)
 
 
 @pytest.mark.usefixtures("bands")
@@ -598,9 +484,6 @@ def test_pairs_in_blocks_are_the_pairs(backend: str, held: int, monkeypatch: pyt
         assert np.array_equal(np.concatenate(column), together)
     assert len(blocks) > 10 or held == 10**9
     assert listed(self_join(codes, 9, backend)) == listed(expected)
-    two = list(search.join_blocks(codes[:1000], codes[1000:], 9, backend))
-    expected = join(codes[:1000], codes[1000:], 9, "oracle")
-    assert listed(tuple(np.concatenate(column) for column in zip(*two, strict=True))) == listed(expected)
 
 
 @pytest.mark.parametrize("kind", ["in order", "most of one row", "first one row, then others"])
@@ -722,8 +605,6 @@ def test_a_search_ends_among_the_pairs_of_equal_codes(backend: str, monkeypatch:
 def test_what_is_wrong_is_said_before_the_first_block() -> None:
     with pytest.raises(ValueError, match="codes must be"):
         search.self_join_blocks(np.zeros((2, 8), np.int64), 1)
-    with pytest.raises(ValueError, match="widths must agree"):
-        search.join_blocks(np.zeros((2, 8), np.uint8), np.zeros((2, 9), np.uint8), 1)
 
 
 def test_what_ran_is_said() -> None:

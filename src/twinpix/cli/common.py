@@ -68,7 +68,7 @@ SearchOption = Annotated[
     typer.Option(
         "--search",
         metavar="SPEC",
-        help="auto; exact: oracle, banded (bits), cosine (directions); approximate: faiss, hnsw, ngt, usearch.",
+        help="auto; exact: oracle, banded (bits), cosine (directions); approximate: faiss.",
     ),
 ]
 RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Look into sub-folders.")]

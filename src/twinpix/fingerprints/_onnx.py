@@ -15,7 +15,6 @@ from PIL import Image
 
 from twinpix.errors import ImageError, UsageError, system_reason
 from twinpix.executors import Begin, Local, Lost
-from twinpix.fingerprints import _weights
 from twinpix.imaging import Picture
 from twinpix.model import Strictness
 
@@ -24,7 +23,6 @@ Vectors = NDArray[np.float32]
 BATCH = 8
 """Pictures given to a network at once: more gain nothing on a processor, and on a device little."""
 
-_READ = 1 << 20  # bytes of weights at once
 _MEASURE_SECONDS = 60.0  # that a model may take to be loaded and to compute one picture
 _LONGEST = 8  # times its shorter side; of a longer strip the ends are cut off first, since in full it fills the memory
 
@@ -42,6 +40,7 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+_EXTERNAL = ("xternal data", "model_path must not be empty")  # of onnxruntime's error: since 1.21, and before
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
@@ -136,9 +135,9 @@ def _nonsense(found: Description) -> str:
 
 
 def digest_of(model: str) -> str:
-    """Names the content of a model, of its description and of the files that its weights are in.
+    """A digest of the bytes of a model and of its description, so that codes of two models are never mixed.
 
-    So another one's codes are never taken for its own. Raises `UsageError` for what cannot be read.
+    Raises `UsageError` for a file that cannot be read.
     """
     return _digest(model, _bytes_of(model))
 
@@ -148,13 +147,6 @@ def _digest(model: str, data: bytes) -> str:
 
     digest = xxhash.xxh3_128(data)
     digest.update(_bytes_of(str(Path(model).with_suffix(".json"))))
-    for path in filter(Path.is_file, _weights.files(model, data)):  # that one is missing, the session says
-        try:
-            with path.open("rb") as file:
-                while some := file.read(_READ):
-                    digest.update(some)
-        except OSError as error:
-            raise UsageError(f"cannot read the weights of {model} in {path}: {system_reason(error)}") from None
     return digest.hexdigest()[:16]
 
 
@@ -174,24 +166,19 @@ class Network:
         import onnxruntime
 
         data = _bytes_of(model)
-        changed = ImageError("code", f"the model {model} was changed while it was used", lasting=False)
         if _digest(model, data) != digest:
-            raise changed
+            raise ImageError("code", f"the model {model} was changed while it was used", lasting=False)
         self.model, self.description = model, description
-        weights = _weights.files(model, data)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        if not weights:  # that the digest knows of: others are not found, since nothing lies below a file
-            options.add_session_config_entry("session.model_external_initializers_file_folder_path", model)
+        # Weights in other files are not in the digest. In this folder, which does not exist, onnxruntime finds none.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", model)
         try:
             providers = list(dict.fromkeys((_PROVIDERS[device], _PROVIDERS["cpu"])))
-            # Only from its path does every version of onnxruntime find weights beside a model.
-            self._session = onnxruntime.InferenceSession(model if weights else data, options, providers=providers)
+            self._session = onnxruntime.InferenceSession(data, options, providers=providers)
         except Exception as error:  # noqa: BLE001 - the library's own kinds of errors have no common one
-            raise UsageError(_why_not(model, weights, error)) from None
-        if weights and digest_of(model) != digest:  # onnxruntime has read them again
-            raise changed
+            raise UsageError(_why_not(model, error)) from None
         self._input, self._output = self._check()
         self._fixed: int = self._input.shape[0] if isinstance(self._input.shape[0], int) else 0
         blank = np.zeros((1, description.size, description.size, 3), np.uint8)
@@ -334,14 +321,12 @@ def device_of(wanted: str) -> str:
     return wanted
 
 
-def _why_not(model: str, weights: list[Path], error: Exception) -> str:
-    missing = [str(path) for path in weights if not path.is_file()]
-    if missing:
-        return f"{model} keeps weights in {missing[0]}, and there is no such file"
-    if weights:
-        return f"{model} cannot be run with the weights beside it: {_first_line(error)}"
-    if "xternal data" in str(error):
-        return f"{model} keeps its weights in another file, which cannot be found: save it as one"
+def _why_not(model: str, error: Exception) -> str:
+    if any(words in str(error) for words in _EXTERNAL):
+        return (
+            f"{model} keeps its weights in other files; twinpix reads networks of one file. "
+            f"Write one: onnx.save(onnx.load({model!r}), 'one-file.onnx', save_as_external_data=False)"
+        )
     return f"{model} is no network that can be run: {_first_line(error)}"
 
 

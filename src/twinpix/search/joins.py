@@ -36,6 +36,7 @@ PATIENCE = 60.0
 
 _SAMPLE = 200  # rows whose pairs are looked for exactly, to see what an approximate search has missed
 _APPROXIMATE = "faiss"  # for either metric the fastest of a recall above 0.95 (docs/search.md)
+_REMOVED = ("hnsw", "ngt", "usearch")  # back ends of earlier versions
 
 
 @dataclass(slots=True)
@@ -84,15 +85,13 @@ class Search:
 
     def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Blocks:
         """See the function of that name."""
-        return self._blocks(checked(codes, radius), None, radius)
+        codes = checked(codes, radius)  # at the call, not at the first block
 
-    def join_blocks(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> Blocks:
-        """See the function of that name."""
-        return self._blocks(*both(queries, gallery, radius), radius)
+        def blocks() -> Blocks:
+            with closing(self._ordered(codes, None, radius)) as found:
+                yield from found.blocks()
 
-    def _blocks(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Blocks:
-        with closing(self._ordered(queries, gallery, radius)) as found:
-            yield from found.blocks()
+        return blocks()
 
     def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int = 0) -> Ordered:
         radius = limit(queries, radius)
@@ -138,13 +137,6 @@ def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", 
     return Search(backend, tell).self_join_blocks(codes, radius)
 
 
-def join_blocks(
-    queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
-) -> Blocks:
-    """The pairs of `join`, in the same order, in blocks; see `self_join_blocks`."""
-    return Search(backend, tell).join_blocks(queries, gallery, radius)
-
-
 def check(spec: str, metric: str) -> None:
     """Raise `UsageError` for a back end that there is not, that is not installed or that compares otherwise."""
     if spec != "auto":
@@ -184,6 +176,11 @@ def _faster(queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, 
 
 
 def _made(spec: str, metric: str) -> Backend:
+    name, _ = plugins.parse(spec)
+    if name in _REMOVED and not plugins.exists("search", name):
+        raise UsageError(
+            f"the search back end {name} was removed: use faiss:index=hnsw, or auto, which is exact and usually faster"
+        )
     backend = cast(Backend, plugins.make("search", spec))
     if metric not in backend.metrics:
         able = [name for name in plugins.names("search") if metric in plugins.load("search", name).metrics]

@@ -7,6 +7,7 @@ import typer
 
 from twinpix.errors import UsageError
 
+_IGNORED = "Accepted and ignored, for compatibility."
 _POSITIONALS = "[TARGET_DIR] HASH DISTANCE"
 
 
@@ -84,23 +85,21 @@ def imgdupes(
     no_keep_aspect: Annotated[
         bool, typer.Option("--no-keep-aspect", help="With --imgcat: stretch images to --size.")
     ] = False,
-    ngt: Annotated[bool, typer.Option("--ngt", help="Search with NGT (approximate).")] = False,
-    ngt_k: Annotated[int, typer.Option("--ngt-k", min=1, metavar="N", help="Neighbours that NGT returns.")] = 20,
-    ngt_epsilon: Annotated[float, typer.Option("--ngt-epsilon", metavar="X", help="How far NGT looks.")] = 0.1,
-    ngt_edges: Annotated[
-        int, typer.Option("--ngt-edges", min=1, metavar="N", help="Edges of a node when NGT builds its graph.")
-    ] = 10,
+    ngt: Annotated[bool, typer.Option("--ngt", help="Accepted for compatibility: the exact search runs.")] = False,
+    ngt_k: Annotated[int, typer.Option("--ngt-k", min=1, metavar="N", help=_IGNORED)] = 20,
+    ngt_epsilon: Annotated[float, typer.Option("--ngt-epsilon", metavar="X", help=_IGNORED)] = 0.1,
+    ngt_edges: Annotated[int, typer.Option("--ngt-edges", min=1, metavar="N", help=_IGNORED)] = 10,
     ngt_edges_for_search: Annotated[
-        int, typer.Option("--ngt-edges-for-search", min=1, metavar="N", help="Edges of a node that NGT follows.")
+        int, typer.Option("--ngt-edges-for-search", min=1, metavar="N", help=_IGNORED)
     ] = 40,
-    hnsw: Annotated[bool, typer.Option("--hnsw", help="Search with hnswlib (approximate).")] = False,
-    hnsw_k: Annotated[int, typer.Option("--hnsw-k", min=1, metavar="N", help="Neighbours that hnswlib returns.")] = 20,
+    hnsw: Annotated[bool, typer.Option("--hnsw", help="Search in an HNSW graph of faiss (approximate).")] = False,
+    hnsw_k: Annotated[int, typer.Option("--hnsw-k", min=1, metavar="N", help="Neighbours that --hnsw finds.")] = 20,
     hnsw_ef_construction: Annotated[
-        int, typer.Option("--hnsw-ef-construction", min=1, metavar="N", help="Candidates while hnswlib builds.")
+        int, typer.Option("--hnsw-ef-construction", min=1, metavar="N", help="Candidates while the graph is built.")
     ] = 100,
-    hnsw_m: Annotated[int, typer.Option("--hnsw-m", min=2, metavar="N", help="Links of a node in hnswlib.")] = 16,
+    hnsw_m: Annotated[int, typer.Option("--hnsw-m", min=2, metavar="N", help="Links of a node of the graph.")] = 16,
     hnsw_ef: Annotated[
-        int, typer.Option("--hnsw-ef", min=1, metavar="N", help="Candidates while hnswlib searches.")
+        int, typer.Option("--hnsw-ef", min=1, metavar="N", help="Candidates while the graph is searched.")
     ] = 50,
     faiss_cuda: Annotated[
         bool, typer.Option("--faiss-cuda", help="Taken for compatibility: the search runs on the processor.")
@@ -111,7 +110,7 @@ def imgdupes(
 ) -> int:
     """Find and delete near-duplicate images with imgdupes' options and output.
 
-    The search is exact unless --ngt or --hnsw is given. Hashes are kept in the store unless --no-cache.
+    The search is exact unless --hnsw is given. Hashes are kept in the store unless --no-cache.
     """
     given = locals()
     target_dir, hash_method, hamming_distance = _positionals(given.pop("positionals"))

@@ -1,8 +1,6 @@
-"""Which codes are near: by twinpix's exact join, or among the candidates of a library that was asked for."""
+"""Pairs of near codes: by twinpix's exact join, or among the candidates of faiss when that was asked for."""
 
-import importlib
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +15,31 @@ _BLOCK = 20_000  # codes whose candidates are compared at once
 
 
 class Engine(NamedTuple):
-    """How to search: its name in the names of logs, and the library's module, or None for the exact join."""
+    """A way to search: its name in the names of logs, and how many neighbours faiss gives (0: the exact join)."""
 
     name: str
-    module: ModuleType | None
-
-
-EXACT = Engine("std", None)
+    neighbours: int = 0
 
 
 def engine(options: Options) -> Engine:
-    """The engine asked for, which falls back to the exact join when its library is missing, and says so."""
+    """The engine that was asked for; the exact join, with a note, when faiss cannot be loaded.
+
+    NGT's graph is not built: the exact join finds all that it finds, in less time.
+    """
     if options.faiss_cuda or options.cuda_device >= 0:
         saying.note("there is no search on a GPU here; the processor is used")
-    asked = {"hnsw": options.hnsw, "faiss_flat": options.faiss_flat, "ngt": options.ngt}
-    name = next((name for name, wanted in asked.items() if wanted), None)
-    if name is None:
-        return EXACT
-    module = importlib.import_module(f"twinpix.compat.imgdupes.engines.{name}")
+    if options.hnsw:
+        asked = Engine("hnsw", options.hnsw_k)
+    elif options.faiss_flat:
+        asked = Engine("faiss_flat", options.faiss_flat_k)
+    else:
+        return Engine("ngt" if options.ngt else "std")
     try:
-        importlib.import_module(module.LIBRARY)
+        import faiss  # noqa: F401
     except ImportError:
-        saying.note(f"{module.LIBRARY} cannot be loaded; the exact search is used instead")
-        return EXACT
-    return Engine(name, module)
+        saying.note("faiss cannot be loaded; the exact search is used instead")
+        return Engine("std")
+    return asked
 
 
 def self_join(codes: Bytes2D, options: Options, by: Engine) -> Pairs:
@@ -62,19 +61,40 @@ def join(query: Bytes2D, codes: Bytes2D, options: Options, by: Engine) -> Pairs:
 
 
 def _candidates(gallery: Bytes2D, queries: Bytes2D, options: Options, by: Engine) -> Pairs | None:
-    """The pairs of a query and a gallery code that the library finds and that are near; None without library."""
-    if by.module is None:
+    """The pairs of a query and a gallery code that faiss finds and that are near; None where it is not asked."""
+    if not by.neighbours:
         return None
     try:
-        labels = by.module.candidates(gallery, queries, options)
+        labels = _neighbours(gallery, queries, options, by)
     except (RuntimeError, ValueError, MemoryError) as error:  # a setting that the library cannot work with
-        saying.note(f"{by.module.LIBRARY} failed ({error}); the exact search is used instead")
+        saying.note(f"faiss failed ({error}); the exact search is used instead")
         return None
     starts = range(0, len(queries), _BLOCK)
     parts = [_near(gallery, queries, labels, slice(at, at + _BLOCK), options.hamming_distance) for at in starts]
     i, j, distance = (np.concatenate(column) for column in zip(*parts, strict=True))
-    _tell_if_cut(np.bincount(i, minlength=len(queries)), len(gallery), options, by)
+    cut = int(np.count_nonzero(np.bincount(i, minlength=len(queries)) >= by.neighbours))
+    if cut and by.neighbours < len(gallery):
+        option = f"--{by.name.replace('_', '-')}-k"
+        saying.note(f"{cut:,} hashes have {by.neighbours} neighbours or more: sets may lack some; raise {option}")
     return i, j, distance
+
+
+def _neighbours(gallery: Bytes2D, queries: Bytes2D, options: Options, by: Engine) -> NDArray[np.int64]:
+    """Rows `(queries, k)` of `gallery`, the nearest first; -1 where fewer are found."""
+    import faiss
+
+    faiss.omp_set_num_threads(options.threads)
+    width, wanted = 8 * gallery.shape[1], min(by.neighbours, len(gallery))
+    index: Any
+    if by.name == "hnsw":
+        index = faiss.IndexBinaryHNSW(width, options.hnsw_m)
+        index.hnsw.efConstruction = options.hnsw_ef_construction
+        index.hnsw.efSearch = max(options.hnsw_ef, wanted)
+    else:
+        index = faiss.IndexBinaryFlat(width)
+    index.add(gallery)
+    _, labels = index.search(queries, wanted)
+    return np.asarray(labels, dtype=np.int64)
 
 
 def _near(gallery: Bytes2D, queries: Bytes2D, labels: NDArray[np.int64], rows: slice, radius: int) -> Pairs:
@@ -84,12 +104,3 @@ def _near(gallery: Bytes2D, queries: Bytes2D, labels: NDArray[np.int64], rows: s
     distance = np.bitwise_count(queries[i] ^ gallery[j]).sum(axis=1, dtype=np.int32)
     near = distance <= radius
     return i[near], j[near], distance[near]
-
-
-def _tell_if_cut(found: NDArray[np.int64], size: int, options: Options, by: Engine) -> None:
-    """Say when codes had as many neighbours as the library was asked for: there may be more."""
-    asked = by.module.neighbours(options) if by.module else size
-    cut = int(np.count_nonzero(found >= asked)) if asked < size else 0
-    if cut:
-        option = f"--{by.name.replace('_', '-')}-k"
-        saying.note(f"{cut:,} hashes have {asked} neighbours or more: sets may lack some; raise {option}")

@@ -1,51 +1,25 @@
-"""JSON maps, one member at a time: as Python's objects, the numbers of 100,000 pictures would fill the memory."""
+"""JSON objects read member by member: as Python objects, the numbers of 100,000 images would fill the memory."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
-_space = re.compile(r"[ \t\n\r]*").match
+import msgspec
 
 
 def members(data: bytes) -> Iterator[tuple[str, Any]]:
-    """The names and values of a JSON object, in their order.
+    """The names and values of a JSON object, in their order; each value is decoded when it is asked for.
 
-    Raises `ValueError` or `RecursionError` for what is no JSON, `TypeError` for JSON of another kind; both
-    may come after the first members.
+    Raises `ValueError` or `RecursionError` for text that is not JSON, `TypeError` for JSON that is not an object.
     """
-    text = data.decode(json.detect_encoding(data), "surrogatepass")
-    del data
-    decoder = json.JSONDecoder()
-    at = _after_space(text, 0)
-    if text[at : at + 1] != "{":
-        json.loads(text)  # says what is wrong with it, if anything
-        raise TypeError("no object")
-    at = _after_space(text, at + 1)
-    if text[at : at + 1] == "}":
-        at += 1
-    else:
-        while True:
-            if text[at : at + 1] != '"':
-                raise json.JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
-            key, at = decoder.raw_decode(text, at)
-            value, at = decoder.raw_decode(text, _after_space(text, _expect(":", text, _after_space(text, at))))
-            yield key, value
-            at = _after_space(text, at)
-            if text[at : at + 1] == "}":
-                at += 1
-                break
-            at = _after_space(text, _expect(",", text, at))
-    if _after_space(text, at) != len(text):
-        raise json.JSONDecodeError("Extra data", text, at)
-
-
-def _after_space(text: str, at: int) -> int:
-    found = _space(text, at)
-    return found.end() if found else at
-
-
-def _expect(mark: str, text: str, at: int) -> int:
-    if text[at : at + 1] != mark:
-        raise json.JSONDecodeError(f"Expecting '{mark}' delimiter", text, at)
-    return at + 1
+    try:
+        undecoded = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # The json module also reads NaN, lone surrogates, UTF-16 and a byte order mark, and names every error.
+        decoded = json.loads(data)
+        if not isinstance(decoded, dict):
+            raise TypeError("not a JSON object") from None
+        yield from decoded.items()
+        return
+    for name, value in undecoded.items():
+        yield name, json.loads(bytes(value).decode("utf-8", "surrogatepass"))

@@ -1,7 +1,7 @@
-"""Indexes kept on the disk: a folder with the library's index, and `settings.json`, which says what it is of.
+"""Indexes saved to disk: a folder with faiss's file and `settings.json`, which describes the index and its codes.
 
-A folder appears whole or not at all: it is filled beside its place, under another name. What the library wrote is
-digested, and looked at before the library is given it again: some end the process when they read a damaged file.
+A folder appears complete or not at all: it is filled under another name in the same parent folder and then renamed.
+The file is compared with its digest before faiss reads it: a damaged one could end the process.
 """
 
 import shutil
@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     count: int  # different codes
     options: dict[str, int | str]  # by which it was built
     codes: str  # digest of the codes
-    files: dict[str, str] = {}  # digests of the index's files, by their names
+    files: dict[str, str] = {}  # digest of the index's file, by its name
 
     def differences(self, wanted: "Settings") -> list[str]:
         """In words, what is not as it should be; of another kind of index no more than that."""
@@ -83,7 +83,7 @@ def ready(index: Index, side: Side, backend: Options, tell: Tell) -> None:
     _build(index, side, backend, tell)
     with _beside(folder) as place, _written(folder):
         index.save(str(place / _INDEX))
-        settings = msgspec.structs.replace(wanted, files=_digests(place / _INDEX))
+        settings = msgspec.structs.replace(wanted, files={_INDEX: _digest(place / _INDEX)})
         (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
         try:
             if folder.exists():
@@ -136,24 +136,15 @@ def _require(folder: Path, wanted: Settings) -> None:
             f"{folder} holds another index ({'; '.join(differences)}): remove the folder, or name another one"
         )
     try:
-        files = _digests(folder / _INDEX)
+        is_whole = settings.files == {_INDEX: _digest(folder / _INDEX)}
     except OSError:
-        files = {}
-    for name in sorted(settings.files.keys() | files.keys() | (set() if files else {_INDEX})):
-        if settings.files.get(name) is None or settings.files[name] != files.get(name):
-            raise _damaged(folder, name)
+        is_whole = False
+    if not is_whole:
+        raise _damaged(folder, _INDEX)
 
 
 def _damaged(folder: Path, name: str) -> UsageError:
     return UsageError(f"the index in {folder} is damaged ({name}): remove the folder, and it will be built again")
-
-
-def _digests(place: Path) -> dict[str, str]:
-    """Of a file, or of the files of a folder."""
-    return {
-        file.relative_to(place.parent).as_posix(): _digest(file)
-        for file in ([place] if place.is_file() else sorted(place.iterdir()))
-    }
 
 
 def _digest(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""What the back ends that ask a library share: blocks of queries, neighbours until they are too far, the exact check.
+"""The join by an approximate index: blocks of queries, neighbours until they are too far, the exact check.
 
 A library's index holds the different codes of the gallery, in an order that depends on nothing but the codes.
 It is asked for candidates; by its word on their distances only those far beyond the radius are left out, and what
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from twinpix.errors import UsageError
 from twinpix.machine import cores
-from twinpix.search.base import Pairs, Plan, Tell, cosine_distances, kind_of_distances, metric_of, unit, words
+from twinpix.search.base import Pairs, Tell, cosine_distances, kind_of_distances, metric_of, unit, words
 from twinpix.search.external_sort import Ordered
 from twinpix.search.unique import digested, equals, expanded
 
@@ -44,7 +44,7 @@ class Kind(NamedTuple):
 
 
 class Options(Protocol):
-    """What the dataclasses of these back ends have in common."""
+    """What a back end that uses a library has."""
 
     library: ClassVar[str]  # the module
     package: ClassVar[str]  # what pip calls it
@@ -54,13 +54,6 @@ class Options(Protocol):
 
     @property
     def path(self) -> str: ...  # the folder in which the index is kept; "": it is not
-
-
-class Graph(Options, Protocol):
-    """Of those whose index is a graph."""
-
-    @property
-    def k(self) -> int: ...  # neighbours asked for at first
 
 
 class Index(Protocol):
@@ -79,13 +72,13 @@ class Index(Protocol):
         """Take up codes as the rows from `first` on."""
 
     def save(self, place: str) -> None:
-        """Write the index, as a file or a folder of that name."""
+        """Write the index as a file of that name."""
 
     def load(self, place: str) -> None:
         """Take up what `save` wrote, instead of `start` and `add`."""
 
     def close(self) -> None:
-        """Give up what is held outside of the memory."""
+        """Free the index."""
 
 
 class Nearest(Index, Protocol):
@@ -213,25 +206,24 @@ class Side:
 
 def blocks_of(
     backend: Options,
-    index: Callable[[], Index],
+    index: Index,
     candidates: Callable[..., Iterator[Pairs]],
+    ready: Callable[[Index, Side, Options, Tell], None],
     queries: NDArray[Any],
     gallery: NDArray[Any] | None,
     radius: float,
 ) -> Callable[[Tell], Iterator[Pairs]]:
-    """The blocks of a plan: the index is built, or loaded; `candidates` is `by_radius`, or `by_neighbours` with a `k`.
+    """The blocks of a plan; `ready` builds or loads the index, `candidates` is `by_radius`, or `by_neighbours(k)`.
 
-    Half of the way that is told of is the building, the other half the questions.
+    Of the progress, building the index is the first half and the queries are the second.
     """
 
     def blocks(tell: Tell) -> Iterator[Pairs]:
-        from twinpix.search.ann.persistence import ready
-
         left = Side(queries)
         right = left if gallery is None else Side(gallery)
-        with closing(index()) as made:
-            ready(made, right, backend, lambda share: tell(share / 2))
-            found = candidates(made, left, right, radius, backend.package, lambda share: tell(0.5 + share / 2))
+        with closing(index):
+            ready(index, right, backend, lambda share: tell(share / 2))
+            found = candidates(index, left, right, radius, backend.package, lambda share: tell(0.5 + share / 2))
             if gallery is None:
                 yield from _once(found, left)
                 yield from equals(left.equal, left.kind)
@@ -250,22 +242,6 @@ def _once(found: Iterator[Pairs], side: Side) -> Iterator[Pairs]:
             new = np.ones(len(i), dtype=bool)
             new[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
             yield from expanded((i[new], j[new], apart[new]), side.equal, side.equal, half=True)
-
-
-def graph_plan(
-    backend: Graph,
-    index: Callable[[Any, Kind], Index],
-    how: str,
-    beams: tuple[int, int],
-    queries: NDArray[Any],
-    gallery: NDArray[Any] | None,
-    radius: float,
-) -> Plan:
-    """The plan of a back end whose index is a graph; `beams`: how many candidates while it is built, and asked."""
-    kind = kind_of(backend, queries)
-    seconds = beam_seconds(*rows_of(queries, gallery), kind, *beams)
-    blocks = blocks_of(backend, lambda: index(backend, kind), by_neighbours(backend.k), queries, gallery, radius)
-    return Plan(False, seconds, how, blocks)
 
 
 def by_radius(index: Within, left: Side, right: Side, radius: float, package: str, tell: Tell) -> Iterator[Pairs]:

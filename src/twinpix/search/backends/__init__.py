@@ -1,1 +1,1 @@
-"""Search back ends, one file each; exact ones, and approximate ones of other libraries."""
+"""Search back ends, one file each: exact ones, and an approximate one that uses faiss."""

@@ -52,7 +52,7 @@ class Bands(NamedTuple):
 class Banded:
     """Multi-index hashing, with a cost model that falls back to tiles."""
 
-    metrics: ClassVar[tuple[str, ...]] = ("hamming", "identity")
+    metrics: ClassVar[tuple[str, ...]] = ("hamming",)
 
     threads: int = 0  # 0: one a core
 

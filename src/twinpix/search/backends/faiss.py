@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.errors import UsageError
+from twinpix.search.ann.persistence import ready
 from twinpix.search.ann.rerank import (
     Candidates,
     Kind,
@@ -77,7 +78,7 @@ class Faiss:
         counts = rows_of(queries, gallery)
         index = _INDEXES[name](self, kind, counts[1], radius)
         candidates = by_neighbours(self.k) if name == "hnsw" else by_radius
-        blocks = blocks_of(self, lambda: index, candidates, queries, gallery, radius)
+        blocks = blocks_of(self, index, candidates, ready, queries, gallery, radius)
         return Plan(name == "flat", index.seconds(*counts), index.how(), blocks)
 
 

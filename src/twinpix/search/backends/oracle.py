@@ -18,7 +18,7 @@ _SECONDS = {"hamming": 1.5e-9, "cosine": 4e-9}  # of a word, of a number
 class Oracle:
     """Brute force."""
 
-    metrics: ClassVar[tuple[str, ...]] = ("hamming", "identity", "cosine")
+    metrics: ClassVar[tuple[str, ...]] = ("hamming", "cosine")
 
     def plan(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Plan:
         metric = metric_of(queries)

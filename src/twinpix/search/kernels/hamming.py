@@ -347,54 +347,6 @@ def order_of(i: NDArray[np.int32], j: NDArray[np.int32]) -> NDArray[np.int32]:
     return order
 
 
-@compiled(inline="always")
-def keep(found: Index, distances: NDArray[np.int32], row: int, distance: int) -> None:
-    """Put a row where it belongs among others, nearest first; the last goes."""
-    place = len(found) - 1
-    while place and distances[place - 1] > distance:
-        distances[place], found[place] = distances[place - 1], found[place - 1]
-        place -= 1
-    distances[place], found[place] = distance, row
-
-
-@compiled()
-def nearest(
-    left: Words,
-    right: Words,
-    same: bool,
-    words: tuple[int, ...],
-    start: int,
-    stop: int,
-    found: Index,
-    distances: NDArray[np.int32],
-) -> None:
-    """Put the nearest codes of `right` into the rows `start..stop` of `found`, with their distances, nearest first.
-
-    `found` and `distances` `(n, k)` hold what is farther than any code at first. When `same`, a row is not
-    compared with itself. Of equally near ones the first stay. By `words` it is seen which rows have none near.
-    """
-    n, k = right.shape[1], found.shape[1]
-    distance = np.empty(TILE, np.uint64)
-    chunk = start
-    while chunk < stop:
-        chunk_end = min(chunk + 256, stop)
-        for column in range(0, n, 256):  # small, since tiles with something near are looked through
-            end = min(column + 256, n)
-            row = chunk
-            while row < chunk_end:
-                last = min(row + (1 if len(words) > 4 else TOGETHER), chunk_end)
-                worst = distances[row:last, k - 1].max()
-                if worst and least_of(left, row, last, right, column, end, words) < np.uint64(worst):
-                    for a in range(row, last):
-                        worst = distances[a, k - 1]
-                        if worst and distances_of(left, a, right, column, end, np.uint64(worst - 1), distance):
-                            for b in range(column, end):
-                                if distance[b - column] < np.uint64(distances[a, k - 1]) and not (same and b == a):
-                                    keep(found[a], distances[a], b, np.int32(distance[b - column]))
-                row = last
-        chunk = chunk_end
-
-
 @compiled()
 def probe(
     queries: Words,

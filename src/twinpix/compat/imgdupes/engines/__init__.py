@@ -1,1 +1,0 @@
-"""Libraries that find candidates: a module each, with `LIBRARY`, `neighbours` and `candidates`."""
