@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 import twinpix
 from libraries import group, report, save, write
 from twinpix.act.regroup import decide_again
-from twinpix.encoding.methods import comparison_of
+from twinpix.encoding.methods import settings_of
 from twinpix.encoding.options import Options
 from twinpix.model import Match, Report
 from twinpix.report import read
@@ -147,7 +147,7 @@ def test_a_report_says_what_its_distances_count(method: str, unit: str, tmp_path
     for name in ("a", "b"):
         form(1).save(tmp_path / f"{name}.png")
     found = twinpix.find(tmp_path, store=None, method=method)
-    assert found.unit == unit == comparison_of(Options(method=method)).radius.unit
+    assert found.unit == unit == settings_of(Options(method=method)).radius.unit
     assert [match.same_code for match in found.groups[0].matches] == [True]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,17 @@ def test_a_content_that_is_known_is_not_decoded_again(
     picture(3).save(tmp_path / "d.bmp")
     assert decoded(tmp_path, store) == 1
     assert decoded(tmp_path, store) == 0
+
+
+def test_a_store_from_before_sizes_were_kept_knows_them(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    (tmp_path / "in").mkdir()
+    picture(1).save(tmp_path / "in" / "a.png")
+    settle()
+    assert decoded(tmp_path / "in", tmp_path / "store") == 1
+    with closing(sqlite3.connect(tmp_path / "store")) as db:
+        db.execute("DROP TABLE sizes")
+    shutil.copy(tmp_path / "in" / "a.png", tmp_path / "in" / "b.png")
+    assert decoded(tmp_path / "in", tmp_path / "store") == 0
 
 
 def test_a_file_that_is_gone_lets_its_copy_be_read(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:

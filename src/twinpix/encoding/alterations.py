@@ -49,11 +49,11 @@ def looking(session: Session, images: Images) -> Looking:
 
     def look(numbers: Iterable[int]) -> dict[int, Evidence]:
         chosen = sorted(numbers)
-        coder = Encoder(session, [PixelEvidence()])
-        digests = coder.encode(images.refs.take(images.first()[chosen]))
+        encoder = Encoder(session, [PixelEvidence()])
+        digests = encoder.encode(images.refs.take(images.first()[chosen]))
         out = {}
         for number, digest in zip(chosen, digests, strict=True):
-            if digest == images.contents.digest(number) and (code := coder.result(digest).code):
+            if digest == images.contents.digest(number) and (code := encoder.result(digest).code):
                 out[number] = unpacked(code)  # else the file changed since, or cannot be decoded: nothing is known
         return out
 

@@ -35,6 +35,12 @@ class Outcome(NamedTuple):
     passing: list[int]  # methods whose failure another run may not see
     error: tuple[str, str] | None = None  # stage and reason, when it could not be read
 
+    def note_failure(self, method: int, error: ImageError, decoder: str) -> None:
+        """Note why a method has no code of the content, which `decoder` read, if an optional library did."""
+        self.results[method] = Result(None, stage=error.stage, error=error.reason, decoder=decoder)
+        if not error.lasting:
+            self.passing.append(method)
+
 
 @dataclass(frozen=True, slots=True)
 class EncodeTask:
@@ -60,7 +66,8 @@ class EncodeTask:
                 continue
             digest = NOT_AN_IMAGE if content.data is None else xxhash.xxh3_128_digest(content.data)
             outcomes.append(Outcome(digest, content.stamp, content.settled, {}, []))
-            if content.data is not None and item.known is not None and digest not in encoded | set(item.known):
+            is_wanted = item.known is not None and digest not in item.known and digest not in encoded
+            if content.data is not None and is_wanted:
                 encoded.add(digest)
                 contents[index] = content.data
         self._encode(batch, contents, outcomes, begin)
@@ -78,9 +85,7 @@ class EncodeTask:
             data, outcome, name = contents.pop(index), outcomes[index], batch[index].uri
             for number, item in self._prepare(data, name):
                 if isinstance(item, ImageError):
-                    failed = Result(None, stage=item.stage, error=item.reason, decoder=extra_decoder(data, name))
-                    outcome.results[number] = failed
-                    outcome.passing.extend([number] if not item.lasting else [])
+                    outcome.note_failure(number, item, extra_decoder(data, name))
                 else:
                     prepared.setdefault(number, []).append((index, *item))
         for number, items in prepared.items():
@@ -92,9 +97,7 @@ class EncodeTask:
                 codes = self._codes(method, [small for _, _, small in some])
                 for (index, facts, _), code in zip(some, codes, strict=True):
                     if isinstance(code, ImageError):
-                        failed = Result(None, stage=code.stage, error=code.reason, decoder=facts.decoder)
-                        outcomes[index].results[number] = failed
-                        outcomes[index].passing.extend([number] if not code.lasting else [])
+                        outcomes[index].note_failure(number, code, facts.decoder)
                     else:
                         outcomes[index].results[number] = facts._replace(code=code)
 

@@ -55,10 +55,10 @@ class Images(NamedTuple):
         return files
 
 
-def gather(refs: Files, coder: Encoder) -> Images:
+def gather(refs: Files, encoder: Encoder) -> Images:
     """Code the files; gather those that are images, by content."""
-    digests = coder.encode(refs)
-    failed = {failure.path for failure in coder.failures}
+    digests = encoder.encode(refs)
+    failed = {failure.path for failure in encoder.failures}
     rows, content = array("q"), array("q")
     contents, failures, other_files = Contents(), list[Failure](), 0
     place: dict[bytes, int] = {}
@@ -69,12 +69,12 @@ def gather(refs: Files, coder: Encoder) -> Images:
             continue
         number = place.get(digest)
         if number is None:
-            result = coder.result(digest)
+            result = encoder.result(digest)
             if result.code is None:
                 failures.append(Failure(refs.uris[row], result.stage, result.error))
                 undecoded.setdefault(digest, []).append(row)
                 continue
-            number = place[digest] = contents.add(digest, coder.take(digest))
+            number = place[digest] = contents.add(digest, encoder.take(digest))
         rows.append(row)
         content.append(number)
     files, numbers = refs.take(np.array(rows, dtype=np.int64)), np.array(content, dtype=np.int64)
@@ -87,8 +87,8 @@ def look_at_pixels(session: Session, images: Images, numbers: Iterable[int]) -> 
     chosen = [number for number in sorted(numbers) if contents.pixels(number) is None and not damaged[number]]
     if not chosen:
         return
-    coder = Encoder(session, [fingerprints.make("pixels")])
-    digests = coder.encode(images.refs.take(images.first()[chosen]))
+    encoder = Encoder(session, [fingerprints.make("pixels")])
+    digests = encoder.encode(images.refs.take(images.first()[chosen]))
     for number, digest in zip(chosen, digests, strict=True):
         if digest == contents.digest(number):  # else the file changed since: say nothing of its pixels
-            contents.set_pixels(number, coder.result(digest).code)
+            contents.set_pixels(number, encoder.result(digest).code)

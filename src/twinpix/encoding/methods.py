@@ -25,7 +25,7 @@ class Radius(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class MatchSettings:
     """How images are compared: the options of a run, resolved and found to fit each other."""
 
     method: Fingerprint
@@ -34,7 +34,7 @@ class Comparison:
     search: str  # the back end that compares codes
 
 
-def comparison_of(options: Options) -> Comparison:
+def settings_of(options: Options) -> MatchSettings:
     """Resolve the options of a run; raises `UsageError` where they do not fit the method or each other."""
     method = method_of(options)
     radius = radius_of(options, method)
@@ -42,7 +42,7 @@ def comparison_of(options: Options) -> Comparison:
         search.check(options.search, method.metric)
     elif options.search != "auto" and method.proposes:
         raise UsageError(f"{options.method} has no choice of search back ends: leave --search out")
-    return Comparison(method, radius, is_verified(options, method), options.search)
+    return MatchSettings(method, radius, is_verified(options, method), options.search)
 
 
 def method_of(options: Options) -> Fingerprint:

@@ -36,7 +36,7 @@ class Cascade(Proposer):
     cnn: bool = False
 
     def __post_init__(self) -> None:
-        if make(self.hash).unit != "bits" or make(self.hash).by_equality:
+        if make(self.hash).metric != "hamming":
             raise ValueError(f"{self.hash} is no hash of bits")
 
     @property

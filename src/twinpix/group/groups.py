@@ -11,7 +11,7 @@ from twinpix import keep, linking
 from twinpix.encoding.alterations import Looking, altered
 from twinpix.encoding.images import Images
 from twinpix.encoding.members import members_of
-from twinpix.encoding.methods import Comparison
+from twinpix.encoding.methods import MatchSettings
 from twinpix.encoding.options import Options
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_other_light, has_other_place
@@ -33,7 +33,7 @@ Pair = tuple[int, int, float | None, int]
 
 
 def group(
-    images: Images, pairs: Paired, comparison: Comparison, options: Options, look: Looking | None = None
+    images: Images, pairs: Paired, settings: MatchSettings, options: Options, look: Looking | None = None
 ) -> list[Group]:
     """The groups that the linking rule makes of the matches of nodes, each with its keeper first, by its path.
 
@@ -41,7 +41,7 @@ def group(
     what its pairs and, by `look`, the pixels show; what stays then must match all others, unless the rule chains.
     """
     linker, chain = linking.make(options.link), keep.make_chain(options.keep)
-    nodes, method = pairs.nodes, comparison.method
+    nodes, method = pairs.nodes, settings.method
     near = Neighbours(pairs.matches, len(nodes.codes))
     node = nodes.of[images.content]
     linked = (np.bincount(node, minlength=len(nodes.codes))[node] > 1) | near.has_any()[node]
@@ -59,7 +59,7 @@ def group(
         chains=linking.chains(linker),
         left_out=pairs.left_out or {},
     )
-    by_codes = not comparison.verified  # else verification has named the pairs
+    by_codes = not settings.verified  # else verification has named the pairs
     looks = look if method.decodes and not method.by_equality and (chain.looks or by_codes) else None
     parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole
     place = {file: at for at, file in enumerate(order)}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from twinpix import keep
 from twinpix.encoding.alterations import Looking
 from twinpix.encoding.images import Images
-from twinpix.encoding.methods import Comparison
+from twinpix.encoding.methods import MatchSettings
 from twinpix.encoding.options import Options
 from twinpix.encoding.session import Session
 from twinpix.match import exclusions, hash_candidates, stages
@@ -49,7 +49,7 @@ class Paired:
 def paired(
     session: Session,
     images: Images,
-    comparison: Comparison,
+    settings: MatchSettings,
     apart: exclusions.Pairs,
     options: Options,
     look: Looking | None = None,
@@ -58,18 +58,18 @@ def paired(
 
     By `look`, pairs that codes do not prove are told, which are verified unless the user wants none verified.
     """
-    method = comparison.method
-    if options.precision is None and not comparison.verified:
-        found = _by_codes(session, images, comparison, apart, options)
+    method = settings.method
+    if options.precision is None and not settings.verified:
+        found = _by_codes(session, images, settings, apart, options)
         if look and options.verify is None and not method.by_equality:
-            eye = verifier_of(session, images.of_each(), comparison, options.transforms)
-            found = _with_candidates_verified(found, images, comparison, apart, options, eye, look)
+            eye = verifier_of(session, images.of_each(), settings, options.transforms)
+            found = _with_candidates_verified(found, images, settings, apart, options, eye, look)
     else:
-        eye = verifier_of(session, images.of_each(), comparison, options.transforms)
+        eye = verifier_of(session, images.of_each(), settings, options.transforms)
         if options.precision is None:
-            found = _by_pixels(images, comparison, apart, options, eye)
+            found = _by_pixels(images, settings, apart, options, eye)
         else:
-            found = _calibrated(images, comparison, options.precision, apart, options, eye)
+            found = _calibrated(images, settings, options.precision, apart, options, eye)
     if not apart or found.left_out is not None:
         return found
     nodes = found.nodes
@@ -81,13 +81,13 @@ def paired(
 def _by_codes(
     session: Session,
     images: Images,
-    comparison: Comparison,
+    settings: MatchSettings,
     apart: exclusions.Pairs,
     options: Options,
     alone: Collection[int] = (),
 ) -> Paired:
     """The pairs whose codes are near; each content of those in `alone` and in `apart` has a node of its own."""
-    contents, method, radius = images.contents, comparison.method, comparison.radius.value
+    contents, method, radius = images.contents, settings.method, settings.radius.value
     with session.progress.stage("compare", len(contents)):
         nodes = nodes_of(contents, method, options.guard, {*alone, *exclusions.contents_of(apart)})
         if method.by_equality:  # the nodes are all there is
@@ -97,7 +97,7 @@ def _by_codes(
         rank = _rank(images, nodes, options) if options.link == "star" else None
         most = math.inf if rank is None else MOST
         tell = Shares(session.progress, len(contents), 2 if len(second) else 1)
-        engine = Search(comparison.search, tell, most)
+        engine = Search(settings.search, tell, most)
         said, begun, left_out = Said([], []), time.monotonic(), None
         try:
             matches = match(codes, first, second, radius, engine)
@@ -105,7 +105,7 @@ def _by_codes(
             assert rank is not None
             order = sorted(first.tolist(), key=_best_first(rank, first).__getitem__)
             matches, left_out = clusters(
-                codes, order, radius, comparison.search, MATCHES_LISTED, *_ruled_out(nodes, apart)
+                codes, order, radius, settings.search, MATCHES_LISTED, *_ruled_out(nodes, apart)
             )
         said.of(engine, time.monotonic() - begun)
         return Paired(nodes, matches, {}, said, radius, left_out=left_out)
@@ -114,7 +114,7 @@ def _by_codes(
 def _with_candidates_verified(
     found: Paired,
     images: Images,
-    comparison: Comparison,
+    settings: MatchSettings,
     apart: exclusions.Pairs,
     options: Options,
     eye: Verifier,
@@ -122,8 +122,8 @@ def _with_candidates_verified(
 ) -> Paired:
     pixels = hash_candidates.shown(images, found.nodes, found.matches, look)
     if unlike := stages.unlike_equals(found.nodes, eye, pixels.unlike):
-        found = _by_codes(eye.session, images, comparison, apart, options, alone=unlike)
-    nodes, which = found.nodes, hash_candidates.candidates(found.nodes, found.matches, pixels, comparison.method)
+        found = _by_codes(eye.session, images, settings, apart, options, alone=unlike)
+    nodes, which = found.nodes, hash_candidates.candidates(found.nodes, found.matches, pixels, settings.method)
     rank = _rank(images, nodes, options) if found.left_out is None else None
     matches, left = hash_candidates.verified(nodes, found.matches, which, pixels, look, eye, rank)
     if left:
@@ -151,36 +151,36 @@ def _ruled_out(nodes: Nodes, apart: exclusions.Pairs) -> tuple[Without, Matches]
 
 
 def _by_pixels(
-    images: Images, comparison: Comparison, apart: exclusions.Pairs, options: Options, eye: Verifier
+    images: Images, settings: MatchSettings, apart: exclusions.Pairs, options: Options, eye: Verifier
 ) -> Paired:
-    method = comparison.method
+    method = settings.method
     alone = set(exclusions.contents_of(apart))
     nodes = nodes_of(images.contents, method, options.guard, alone)
     if unlike := stages.unlike_equals(nodes, eye):
         nodes = nodes_of(images.contents, method, options.guard, alone | unlike)
-    proposing = stages.tiers_of(comparison, nodes.codes, _sides(images, nodes), nodes.guarded)
-    matches, said = stages.verified(nodes.first(), proposing, comparison.search, eye, _rank(images, nodes, options))
-    return Paired(nodes, matches, eye.seen, said, comparison.radius.value, eye.failures, eye.unverified)
+    proposing = stages.tiers_of(settings, nodes.codes, _sides(images, nodes), nodes.guarded)
+    matches, said = stages.verified(nodes.first(), proposing, settings.search, eye, _rank(images, nodes, options))
+    return Paired(nodes, matches, eye.seen, said, settings.radius.value, eye.failures, eye.unverified)
 
 
 def _calibrated(
     images: Images,
-    comparison: Comparison,
+    settings: MatchSettings,
     precision: float,
     apart: exclusions.Pairs,
     options: Options,
     eye: Verifier,
 ) -> Paired:
     """The matches within the radius of which such a share is right, as far as a look at some of them tells."""
-    method = comparison.method
+    method = settings.method
     nodes = nodes_of(images.contents, method, options.guard, exclusions.contents_of(apart))
     rows = stages.detailed(_sides(images, nodes), nodes.guarded)
-    found = calibrated(nodes, method, rows, precision, comparison.search, eye)
-    comparison = replace(comparison, radius=comparison.radius._replace(value=found.radius))
-    if comparison.verified:  # what was seen already is not looked at again
-        out = _by_pixels(images, comparison, apart, options, eye)
+    found = calibrated(nodes, method, rows, precision, settings.search, eye)
+    settings = replace(settings, radius=settings.radius._replace(value=found.radius))
+    if settings.verified:  # what was seen already is not looked at again
+        out = _by_pixels(images, settings, apart, options, eye)
     else:
-        out = _by_codes(eye.session, images, comparison, apart, options)
+        out = _by_codes(eye.session, images, settings, apart, options)
     out.said.notes.insert(0, str(found))
     return replace(out, failures=eye.failures, unverified=eye.unverified)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.encoding.methods import Comparison
+from twinpix.encoding.methods import MatchSettings
 from twinpix.fingerprints import Fingerprint
 from twinpix.match.candidates import Ends, Proposal
 from twinpix.match.classes import Nodes
@@ -43,7 +43,7 @@ class Tier(NamedTuple):
         return self.method.metric is not None
 
 
-def tiers_of(comparison: Comparison, codes: Bytes2D, every: Sides, plain: NDArray[np.bool_]) -> list[Tier]:
+def tiers_of(settings: MatchSettings, codes: Bytes2D, every: Sides, plain: NDArray[np.bool_]) -> list[Tier]:
     """The methods that propose pairs of `every` node: those of a cascade as measured, else the method at the radius.
 
     For a hash nodes with too little detail, which are marked as `plain`, look alike; their points, if any, do not.
@@ -53,10 +53,10 @@ def tiers_of(comparison: Comparison, codes: Bytes2D, every: Sides, plain: NDArra
             stage.name,
             stage.method,
             codes[..., stage.code],
-            stage.method.radii["normal"] if stage.name else comparison.radius.value,
+            stage.method.radii["normal"] if stage.name else settings.radius.value,
             every if stage.method.proposes else detailed(every, plain),
         )
-        for stage in comparison.method.stages()
+        for stage in settings.method.stages()
     ]
 
 

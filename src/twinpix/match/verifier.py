@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from twinpix import verify
 from twinpix.encoding.content_table import File
-from twinpix.encoding.methods import Comparison
+from twinpix.encoding.methods import MatchSettings
 from twinpix.encoding.session import Session
 from twinpix.errors import ImageError
 from twinpix.executors import Begin, Lost
@@ -269,9 +269,9 @@ class Verifier:
         self.failures += [Failure(path, "verify", why) for path, why in sorted(failed.items())]
 
 
-def verifier_of(session: Session, files: Sequence[File], comparison: Comparison, transforms: bool | None) -> Verifier:
+def verifier_of(session: Session, files: Sequence[File], settings: MatchSettings, transforms: bool | None) -> Verifier:
     """What verifies pairs of these files; the radius says how much may differ where it is a share of the pixels."""
-    radius = comparison.radius
+    radius = settings.radius
     differing = radius.value if radius.unit == "share" else 1 - verify.AGREE
     return Verifier(files, differing, session, transforms is not False)
 

@@ -13,7 +13,7 @@ from twinpix import keep, linking, plugins, sources
 from twinpix.encoding.alterations import looking
 from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.images import Images, gather, look_at_pixels
-from twinpix.encoding.methods import Comparison, comparison_of
+from twinpix.encoding.methods import MatchSettings, settings_of
 from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import open_session, scan
 from twinpix.errors import UsageError
@@ -50,22 +50,22 @@ def find(
     """
     options = Options.of(options, changes)
     request = _Request(names_of(paths), names_of(listed), names_of(options.reference))
-    comparison = comparison_of(options)
+    settings = settings_of(options)
     linking.make(options.link), keep.make_chain(options.keep)  # that they are wrong is said before the work
     request.check(options.cross)
     with open_session(options, progress_of(progress)) as session:
         listing = scan(options, session.progress, request.names, request.references, request.listed)
-        encoder = Encoder(session, [comparison.method], options.decode, bool(options.transforms))
+        encoder = Encoder(session, [settings.method], options.decode, bool(options.transforms))
         images, small = gather(listing.refs, encoder).without_small(options.min_pixels)
         apart = exclusions.known_apart(images.contents, session.store)
         look = looking(session, images)
-        pairs = paired(session, images, comparison, apart, options, look)
-        look_at_pixels(session, images, _maybe_identical(images, pairs, comparison.method))
-        groups = bit_rot.noted(group(images, pairs, comparison, options, look))
+        pairs = paired(session, images, settings, apart, options, look)
+        look_at_pixels(session, images, _maybe_identical(images, pairs, settings.method))
+        groups = bit_rot.noted(group(images, pairs, settings, options, look))
         groups += _undecoded(listing, images, options, after=len(groups))
         failures = _failures(listing.failures, encoder.failures, images.failures, pairs.failures)
         notes = [*pairs.said.notes, *session.store.notes, *_notes(listing, small, len(apart))]
-        return _report(request, listing, images, comparison, pairs, groups, failures, notes, len(apart), options)
+        return _report(request, listing, images, settings, pairs, groups, failures, notes, len(apart), options)
 
 
 class _Request(NamedTuple):
@@ -233,7 +233,7 @@ def _report(
     request: _Request,
     listing: sources.Listing,
     images: Images,
-    comparison: Comparison,
+    settings: MatchSettings,
     pairs: Paired,
     groups: list[Group],
     failures: list[Failure],
@@ -241,7 +241,7 @@ def _report(
     apart: int,
     options: Options,
 ) -> Report:
-    method = comparison.method
+    method = settings.method
     logger.info("found: %s in %s", plural(len(groups), "group"), plural(len(images.refs), "image"))
     guarded = _guarded(images, method) if options.guard and not method.by_equality else []
     damaged = [images.refs.uris[file] for file in images.files_where(images.contents.column("damaged") > 0)]
@@ -279,9 +279,9 @@ def _report(
         cross=options.cross,
         search=pairs.said.searches,
         unique=_uniques(images, grouped),
-        verified=comparison.verified,
+        verified=settings.verified,
         similar=scenes(images, pairs, method),
         unverified=pairs.unverified,
-        unit=comparison.radius.unit,
+        unit=settings.radius.unit,
         symlinks=_symlinks(groups, listing.symlinks),
     )

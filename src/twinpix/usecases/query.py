@@ -10,7 +10,7 @@ import numpy as np
 from twinpix import sources
 from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.images import Images, gather, look_at_pixels
-from twinpix.encoding.methods import Comparison, comparison_of
+from twinpix.encoding.methods import MatchSettings, settings_of
 from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import Session, open_session, scan
 from twinpix.errors import UsageError
@@ -50,26 +50,26 @@ def query(
     """
     options = Options.of(options, changes)
     name, names = names_of(image)[0], names_of(paths)
-    comparison = comparison_of(options)
+    settings = settings_of(options)
     sources.require([name, *names])
     if os.path.isdir(name):
         raise UsageError(f"{name} is a folder: a query is one image")
     with open_session(options, progress_of(progress)) as session:
         asked = scan(replace(options, exclude=(), min_size=0), session.progress, [name])
         listing = scan(options, session.progress, names)
-        encoder = Encoder(session, [comparison.method], options.decode, bool(options.transforms))
+        encoder = Encoder(session, [settings.method], options.decode, bool(options.transforms))
         mine = gather(asked.refs, encoder)
         if not len(mine.refs):
             failures = [*asked.failures, *encoder.failures, *mine.failures]
             why = failures[0].error if failures else "not an image"
             raise UsageError(f"cannot use {name} as a query: {why}")
         images, _ = gather(listing.refs, encoder).without_small(options.min_pixels)
-        near, seen, lost = _nearest(session, mine, images, comparison, options)
-        most = relate.most_of_identical(comparison.method)
+        near, seen, lost = _nearest(session, mine, images, settings, options)
+        most = relate.most_of_identical(settings.method)
         alike = [number for number, (gap, turn) in near.items() if turn == 0 and gap <= most]
         for group, numbers in ((images, alike), (mine, [0] if alike else [])):
             look_at_pixels(session, group, numbers)
-    method = comparison.method
+    method = settings.method
     question, own = mine.contents[0], mine.refs[0].stamp[:2]
     hits = []
     for file in images.files_where(np.isin(np.arange(len(images.contents)), list(near))):
@@ -92,33 +92,33 @@ Near = dict[int, tuple[float, int]]
 
 
 def _nearest(
-    session: Session, mine: Images, images: Images, comparison: Comparison, options: Options
+    session: Session, mine: Images, images: Images, settings: MatchSettings, options: Options
 ) -> tuple[Near, Mapping[tuple[int, int], Seen], list[Failure]]:
     """The contents that match the query, what was seen of pairs, and what could not be verified."""
-    if comparison.verified:
-        near, eye = _near_by_pixels(session, mine, images, comparison, options)
+    if settings.verified:
+        near, eye = _near_by_pixels(session, mine, images, settings, options)
         return near, eye.seen, [*eye.failures, *(Failure(pair.b, "verify", pair.reason) for pair in eye.unverified)]
-    search = Search(comparison.search)
-    near = _near(mine, images, comparison, options.guard, search)
+    search = Search(settings.search)
+    near = _near(mine, images, settings, options.guard, search)
     for note in notes_of(search, 0.0):
         session.progress.note(note)
     return near, {}, []
 
 
 def _near_by_pixels(
-    session: Session, mine: Images, images: Images, comparison: Comparison, options: Options
+    session: Session, mine: Images, images: Images, settings: MatchSettings, options: Options
 ) -> tuple[Near, Verifier]:
     """The contents whose pixels agree with the query's, which is content 0 for the verifier."""
-    contents, width = images.contents, width_of(comparison.method)
-    eye = verifier_of(session, [mine.of_each()[0], *images.of_each()], comparison, options.transforms)
+    contents, width = images.contents, width_of(settings.method)
+    eye = verifier_of(session, [mine.of_each()[0], *images.of_each()], settings, options.transforms)
     near = _same(mine, images)
     low = is_low(contents) if options.guard else np.zeros(len(contents), dtype=bool)
     if len(contents):
         codes = np.concatenate([mine.contents.codes(width)[:1], contents.codes(width)])
         sides = np.zeros(1, np.int64), np.arange(1, len(codes))
         plain = np.concatenate([is_low(mine.contents)[:1] & options.guard, low])
-        tiers = tiers_of(comparison, codes, sides, plain)
-        matches, said = verified(range(len(codes)), tiers, comparison.search, eye)
+        tiers = tiers_of(settings, codes, sides, plain)
+        matches, said = verified(range(len(codes)), tiers, settings.search, eye)
         for note in said.notes:
             session.progress.note(note)
         for number, gap in zip((matches.j - 1).tolist(), numbers(matches.distance), strict=True):
@@ -136,9 +136,9 @@ def _same(mine: Images, images: Images) -> Near:
     }
 
 
-def _near(mine: Images, images: Images, comparison: Comparison, guard: bool, search: Search) -> Near:
+def _near(mine: Images, images: Images, settings: MatchSettings, guard: bool, search: Search) -> Near:
     """The contents that match the query by code, or by identity where codes mean nothing."""
-    contents, method, width = images.contents, comparison.method, width_of(comparison.method)
+    contents, method, width = images.contents, settings.method, width_of(settings.method)
     if not len(contents):
         return {}
     guarded = guard and not method.by_equality
@@ -147,5 +147,5 @@ def _near(mine: Images, images: Images, comparison: Comparison, guard: bool, sea
     low = is_low(contents) if guarded else np.zeros(len(contents), dtype=bool)
     rows = np.flatnonzero(~low)
     code, gallery = mine.contents.codes(width)[0, 0], contents.codes(width)[rows]
-    near = nearest(method, code, gallery, comparison.radius.value, search)
+    near = nearest(method, code, gallery, settings.radius.value, search)
     return {int(rows[row]): found for row, found in near.items()} | _same(mine, images)

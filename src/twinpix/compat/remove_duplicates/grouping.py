@@ -14,7 +14,7 @@ from twinpix.compat.remove_duplicates.coding import Coded
 from twinpix.compat.remove_duplicates.datasets import is_for_images
 from twinpix.encoding.content_table import Contents
 from twinpix.encoding.images import Images
-from twinpix.encoding.methods import comparison_of
+from twinpix.encoding.methods import settings_of
 from twinpix.encoding.options import Options
 from twinpix.encoding.session import open_session
 from twinpix.fingerprints import Fingerprint
@@ -109,10 +109,10 @@ def _groups(images: Images, method: Fingerprint, radius: float) -> list[Group]:
     options = Options(
         method=plugins.describe(method), radius=radius, decode="reference", guard=False, store=None, keep=_KEEP
     )
-    comparison = comparison_of(options)
+    settings = settings_of(options)
     with open_session(options, Progress()) as session:
-        pairs = paired(session, images, comparison, frozenset(), options)
-    return group(images, pairs, comparison, options)
+        pairs = paired(session, images, settings, frozenset(), options)
+    return group(images, pairs, settings, options)
 
 
 def _counts(coded: Coded, groups: Sequence[Group], failures: Sequence[Failure]) -> Counts:
