@@ -220,6 +220,24 @@ def test_stores_with_flipped_bits(tmp_path: Path) -> None:
             assert not (again and store.notes), number
 
 
+@pytest.mark.parametrize("bit", [2, 7])
+def test_a_store_whose_header_says_that_it_cannot_be_written_is_set_aside(tmp_path: Path, bit: int) -> None:
+    """SQLite reads such a file and never writes it: every run would go on without a store."""
+    path = tmp_path / "s"
+    data = bytearray(filled(path))
+    data[18] ^= 1 << bit
+    for old in tmp_path.iterdir():
+        old.unlink()
+    path.write_bytes(data)
+    for notes in (1, 0):
+        store = Store(path)
+        store.put_result(b"n" * 16, "spec", Result(None, stage="read", error="x"))
+        store.close()
+        assert len(store.notes) == notes
+    (aside,) = tmp_path.glob("s.damaged-*")
+    assert aside.read_bytes() == data
+
+
 @pytest.mark.parametrize("name", ["Thumbs.db", "wallet.db", "id_rsa", "Makefile", "notes.sqlite", "x.store", "photo"])
 @pytest.mark.parametrize("content", [b"all: build\n", b"SQLite format 3\0" + bytes(600), b"\xd0\xcf\x11\xe0" * 200])
 def test_only_a_store_is_set_aside(name: str, content: bytes, tmp_path: Path, photos: Path) -> None:

@@ -14,6 +14,7 @@ from test_cli import run
 from twinpix import outputs, ui
 from twinpix.compat.imagededup.utils.general_utils import save_json
 from twinpix.errors import OutputError, UsageError
+from twinpix.ui import figure
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_codes_replace_codes_only(suffix: str, photos: Path, tmp_path: Path) -> 
 
 def test_the_marks_of_pictures(tmp_path: Path, report: Path) -> None:
     found = twinpix.report.read(str(report))
-    for form in ui.figure.FORMATS:
+    for form in figure.FORMATS:
         path = tmp_path / f"histogram.{form}"
         for _ in range(2):
             ui.save(ui.distance_histogram(found), path)

@@ -34,6 +34,7 @@ _OF_THE_MACHINE = frozenset(
     }
 )
 _SQLITE, _HEADER, _MARK = b"SQLite format 3\0", 100, slice(68, 72)  # start and size of a database's header; its mark
+_WRITTEN_AS, _WRITABLE = 18, 2  # byte of the header, and the largest value with which SQLite writes the file at all
 _FLUSH_SECONDS = 2.0
 _PATIENCE = 30.0  # seconds to wait for another process
 _CHUNK = 20_000
@@ -88,11 +89,23 @@ def default_path() -> Path:
     return Path(platformdirs.user_cache_dir("twinpix", appauthor=False)) / "store.sqlite"
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
+_FAULTS = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading and writing a database may raise; the second when SQLite's message quotes damaged text of the file."""
+
+
+def _is_damage(error: sqlite3.DatabaseError | UnicodeDecodeError) -> bool:
     """True when an error tells of the file's content; programming errors are none of the file's."""
     if isinstance(error, sqlite3.ProgrammingError | sqlite3.NotSupportedError):
         return False
     return getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_THE_MACHINE
+
+
+def _head(path: Path) -> bytes:
+    """The header of a database; less, or nothing, where there is none."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(_HEADER)
 
 
 def _is_row(code: object, width: object, height: object, form: object) -> bool:
@@ -223,8 +236,10 @@ class Store:
                     )
                 if why := self._stranger(self.path):
                     raise StoreError(f"the store {self.path} is not used: {why}. Name another with --store")
+                if len(head := _head(self.path)) == _HEADER and head[_WRITTEN_AS] > _WRITABLE:
+                    return self._begin_anew("its header says that it cannot be written")
             return self._connect()
-        except sqlite3.DatabaseError as error:
+        except _FAULTS as error:
             if _is_damage(error):
                 return self._begin_anew(error)
             raise StoreError(f"cannot use the store {self.path}: {error}") from None
@@ -237,8 +252,7 @@ class Store:
             return False
         if not path.is_file():
             return True
-        with path.open("rb") as file:
-            head = file.read(_HEADER)
+        head = _head(path)
         return bool(head) and not (head.startswith(_SQLITE) and head[_MARK] == _OURS.to_bytes(4, "big"))
 
     @staticmethod
@@ -278,7 +292,7 @@ class Store:
             self._make_sizes(db)
             self._attach_said(db)
             db.execute("PRAGMA synchronous=NORMAL")
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             db.close()
             raise
         return db
@@ -309,14 +323,14 @@ class Store:
             with db:  # only now: a crash in between loses nothing
                 db.execute("DELETE FROM main.apart")
             self._apart = "said.apart"
-        except (OSError, sqlite3.DatabaseError) as error:
+        except (OSError, *_FAULTS) as error:
             why = system_reason(error) if isinstance(error, OSError) else str(error)
             self.notes.append(f"{place}, which pairs are not duplicates, cannot be used ({why}): it is left as it is")
 
     def _parts(self) -> list[Path]:
         return [Path(f"{self.path}{end}") for end in ("", "-wal", "-shm")] if self.path else []
 
-    def _begin_anew(self, error: Exception) -> sqlite3.Connection:
+    def _begin_anew(self, error: Exception | str) -> sqlite3.Connection:
         """Set a damaged store aside and begin a new one."""
         self._anew = True
         aside = Path(f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
@@ -333,7 +347,7 @@ class Store:
         """Run against the database; on a new one when it is damaged, in memory when it cannot be used."""
         try:
             return work()
-        except sqlite3.DatabaseError as error:
+        except _FAULTS as error:
             if self.path is None:
                 raise
             self._db.close()
