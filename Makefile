@@ -1,11 +1,12 @@
-# Two commands on a machine that has Python and make and nothing else:
-#   make demo    draw a folder of pictures with edited copies, find them, print the groups
-#   make test    everything that is checked: tests, lint, types, the direction of imports
+# On a machine that has Python and make and nothing else:
+#   make demo        draw a folder of pictures with edited copies, find them, print the groups
+#   make test        lint, types, the direction of imports, and every test on a part of its cases
+#   make test-all    the same with every case of every test, as CI runs it
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint types imports unit clean
+.PHONY: demo test test-all check lint types imports unit unit-all clean
 
 demo: $(VENV)/installed
 	rm -rf demo
@@ -15,6 +16,8 @@ demo: $(VENV)/installed
 	@echo "next: $(BIN)/twinpix find demo --transforms -o report.json && $(BIN)/twinpix resolve report.json --move moved"
 
 test: check unit
+
+test-all: check unit-all
 
 check: lint types imports
 
@@ -30,6 +33,9 @@ imports: $(VENV)/dev
 
 unit: $(VENV)/dev
 	$(BIN)/pytest -n auto
+
+unit-all: $(VENV)/dev
+	$(BIN)/pytest -n auto --full
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -11,16 +11,51 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import amounts
+import commands
 from drawings import draw
 from stores import MANY
 
 # The trash's library looks for its place once, when it is loaded.
 DATA = os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="twinpix-data-")
+# Without stored bytecode, each command that a test starts would compile every module anew, for a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+os.environ["MPLCONFIGDIR"] = f"{DATA}/matplotlib"  # else each process looks for fonts anew
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the training lies beside the package
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="every case of every test; by default a part of them runs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "covering: by default only so many cases that each value of a parameter occurs")
+    config.addinivalue_line("markers", "full: a case that runs with --full only; another case of its kind runs always")
+    amounts.choose(full=config.getoption("--full"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `--full`, leave out what amounts.py describes; a test that is named on the command line runs whole."""
+    if amounts.is_full() or any("::" in argument for argument in config.args):
+        return
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    chosen = set[pytest.Item]()
+    for same in cases.values():
+        always = [item for item in same if not item.get_closest_marker("full")]
+        assert always, f"no case of {same[0].nodeid} runs without --full"
+        if always[0].get_closest_marker("covering"):
+            always = amounts.covering((item, item.callspec.indices) for item in always)  # type: ignore[attr-defined]
+        chosen.update(always)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = [item for item in items if item in chosen]
+
+
 def pytest_unconfigure() -> None:
+    commands.close()
     shutil.rmtree(DATA, ignore_errors=True)
 
 

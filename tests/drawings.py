@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -475,6 +476,11 @@ LOW_KINDS: tuple[str, ...] = tuple(_LOW)
 
 def draw(kind: str, seed: int, size: Size) -> Image.Image:
     """An RGB picture of one of KINDS or LOW_KINDS; size is (width, height)."""
+    return _drawn(kind, seed, size).copy()
+
+
+@lru_cache(maxsize=64)  # many tests draw the same ones
+def _drawn(kind: str, seed: int, size: Size) -> Image.Image:
     rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
     if kind in _LOW:
         return _image(_LOW[kind](rng, size))

@@ -1,6 +1,10 @@
-"""A program for the tests: kills runs of an action at every line they execute, or at random instants.
+"""A program for the tests: kills runs of an action, again and again, each at another line or instant.
 
-usage: python killing.py ACTION FOLDER (lines EVERY | random RUNS SEED) [--other FOLDER]
+usage: python killing.py ACTION FOLDER (changes | lines EVERY | random RUNS SEED) [--other FOLDER]
+
+`lines`: before each line that the code which acts executes, or before every n-th. `changes`: before the first of these
+lines at all, and before each before which any file differs from how it was before the line above. What a killed run
+leaves behind is files and nothing else, so a kill at any other line leaves what one of these kills leaves.
 Ends with an error when an image was lost, or when undo or another run did not put everything right.
 """
 
@@ -10,17 +14,20 @@ import os
 import random
 import shutil
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import twinpix
-from libraries import contents, library, save, tree
+from libraries import contents, library, make_reflinks_copies, sample_of, save, tree
 from twinpix import plugins, report
-from twinpix.act import actions, session
+from twinpix.act import session
+from twinpix.act.actions import options_of
 
 WATCHED = (
     "twinpix/act/filesystem.py",
@@ -29,6 +36,7 @@ WATCHED = (
     "twinpix/act/actions/",
     "twinpix/act/apply.py",
     "send2trash/",
+    "/shutil.py",
 )
 
 
@@ -37,10 +45,10 @@ class Place:
 
     def __init__(self, folder: Path, action: str, other: Path | None, groups: int) -> None:
         self.folder, self.target = folder, (other or folder) / "target"
-        self.report = save(library(folder, groups, equal="link" in action), folder / "report.json")
+        self.action = sample_of("actions", action, self.target)
+        self.report = save(library(folder, groups, equal=self.action.identical), folder / "report.json")
         for name in ("0", "0 copy"):  # it goes along, as what stays has the same
             (folder / f"photos/{name}.xmp").write_bytes(b"sidecar")
-        self.action = actions.make(action, {"to": str(self.target)} if action in ("move", "copy") else {})
         self.before = tree(folder / "photos")
         self.images = contents(folder / "photos")
         os.environ["HOME"] = os.environ["XDG_STATE_HOME"] = str(folder / "home")
@@ -49,7 +57,7 @@ class Place:
 
     def apply(self) -> None:
         """One run, as the command does it; raises when a file is left for a reason."""
-        place = (plugins.name_of(self.action), actions.options_of(self.action))
+        place = (plugins.name_of(self.action), options_of(self.action))
         with session.on(str(self.report), *place, apply=True) as on:
             plan = twinpix.plan(
                 report.read(str(self.report)), self.action, dealt_with=on.dealt_with, source=str(self.report)
@@ -80,8 +88,8 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def killed_at(line: int, work: Callable[[], None]) -> Callable[[], None]:
-    """The same work, by a process that kills itself before the n-th line it executes in what acts."""
+def at_each_line(call: Callable[[int], None], work: Callable[[], None]) -> Callable[[], None]:
+    """The same work, with `call(n)` before the n-th line that it executes in the code which acts."""
     count = 0
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
@@ -90,15 +98,68 @@ def killed_at(line: int, work: Callable[[], None]) -> Callable[[], None]:
             return None
         if event == "line":
             count += 1
-            if count == line:
-                os.kill(os.getpid(), signal.SIGKILL)
+            call(count)
         return trace
 
     def traced() -> None:
         sys.settrace(trace)
         work()
+        sys.settrace(None)
 
     return traced
+
+
+def killed_at(line: int, work: Callable[[], None]) -> Callable[[], None]:
+    """The same work, by a process that kills itself before the n-th line."""
+
+    def kill(now: int) -> None:
+        if now == line:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return at_each_line(kill, work)
+
+
+def lines_after_changes(place: Place) -> tuple[int, list[int]]:
+    """How many lines a run executes; the first, and those before which any file changed since the line above."""
+    last, lines, count = None, [], 0
+    folders = {place.folder, place.target.parent}
+
+    def note(line: int) -> None:
+        nonlocal last, count
+        count = line
+        if last != (now := state(folders)):
+            last = now
+            lines.append(line)
+
+    read, write = os.pipe()
+
+    def watched() -> None:
+        at_each_line(note, place.apply)()
+        os.write(write, json.dumps([count, lines]).encode())
+
+    assert in_child(watched) == 0
+    os.close(write)
+    with open(read, "rb") as pipe:
+        lines, chosen = json.load(pipe)
+        return lines, chosen
+
+
+def state(folders: set[Path]) -> list[tuple[object, ...]]:
+    """All that a process can leave behind: names, what they lead to, bytes, times, modes."""
+    found: list[tuple[object, ...]] = []
+    for folder in folders:
+        for top, names, files in os.walk(folder):
+            for path in (os.path.join(top, name) for name in (*names, *files)):
+                status = os.lstat(path)
+                what = (path, status.st_ino, status.st_nlink, status.st_mode, status.st_mtime_ns, status.st_size)
+                data: str | bytes = ""
+                if stat.S_ISLNK(status.st_mode):
+                    data = os.readlink(path)
+                elif stat.S_ISREG(status.st_mode):
+                    with open(path, "rb") as file:
+                        data = file.read()
+                found.append((*what, data))
+    return found
 
 
 def check(place: Place, final: Any, *, again: bool) -> None:
@@ -126,8 +187,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("action")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("how", choices=("lines", "random"))
-    parser.add_argument("numbers", type=int, nargs="+")
+    parser.add_argument("how", choices=("changes", "lines", "random"))
+    parser.add_argument("numbers", type=int, nargs="*")
     parser.add_argument("--other", type=Path)
     asked = parser.parse_args()
     where = [*asked.folder.glob("*"), *(asked.other.glob("*") if asked.other else ())]
@@ -139,12 +200,22 @@ def main() -> None:
             folder.mkdir()
         return Place(asked.folder, asked.action, asked.other, groups)
 
-    groups = 2 if asked.how == "lines" else 12
+    make_reflinks_copies()
+    groups = 12 if asked.how == "random" else 2
     place = fresh(groups)
     place.apply()  # in this process, which loads all there is to load
     final = (sorted(tree(place.folder / "photos")), sorted(tree(place.target)))
-    kills = runs = 0
-    if asked.how == "lines":
+    lines = kills = runs = 0
+    if asked.how == "changes":
+        lines, chosen = lines_after_changes(fresh(groups))
+        for line, again in product([*chosen, lines + 1], (False, True)):
+            place = fresh(groups)
+            status = in_child(killed_at(line, place.apply))
+            assert status == (signal.SIGKILL if line <= lines else 0), f"line {line}: status {status}"
+            runs += 1
+            kills += line <= lines
+            check(place, final, again=again)
+    elif asked.how == "lines":
         every, line = asked.numbers[0], 1
         while True:
             place = fresh(groups)
@@ -173,7 +244,7 @@ def main() -> None:
             os.kill(child, signal.SIGKILL)
             kills += os.waitpid(child, 0)[1] == signal.SIGKILL
             check(place, final, again=runs % 2 == 0)
-    print(json.dumps({"runs": runs, "kills": kills}))
+    print(json.dumps({"lines": lines, "runs": runs, "kills": kills}))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Folders of files with a report on them, and what is left of them: for tests that act."""
 
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import xxhash
 
-from twinpix import outputs
+from twinpix import outputs, plugins
+from twinpix.act.actions import reflink
 from twinpix.model import Counts, Group, Match, Member, Report, Unique
 from twinpix.report import writer
 from twinpix.report.base import encoded
@@ -104,3 +107,18 @@ def tree(folder: Path) -> Tree:
 def contents(*folders: Path) -> set[bytes]:
     """Every distinct content below some folders."""
     return {file.read_bytes() for folder in folders for file in folder.rglob("*") if file.is_file()}
+
+
+def sample_of(kind: str, name: str, folder: Path | str = "") -> Any:
+    """A plugin with the options that its class gives as a sample, for tests; `{folder}` in them stands for a folder."""
+    sample = getattr(plugins.load(kind, name), "sample", {})
+    return plugins.build(kind, name, {key: value.format(folder=folder) for key, value in sample.items()})
+
+
+def make_reflinks_copies() -> None:
+    """Copy instead where few file systems can share the bytes of two files."""
+
+    def clone(source: str, name: str) -> None:
+        shutil.copyfile(source, name)
+
+    reflink._clone = clone

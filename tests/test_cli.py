@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import twinpix
+from commands import run
 from stores import SLOW_COMMAND, held
 
 HEAVY = (
@@ -28,11 +29,6 @@ HEAVY = (
     "msgspec",
     "cv2",
 )
-
-
-def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "twinpix", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, errors="surrogateescape", **options)  # type: ignore[call-overload, no-any-return]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs /dev/stdout")

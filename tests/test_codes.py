@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import twinpix
-from test_cli import run
+from commands import run
 from twinpix.errors import OutputError, UsageError
 from twinpix.usecases import codes as streams
 from twinpix.usecases.codes import Coded

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 import twinpix
+from commands import run
 from drawings import draw
 from hard_negatives import squared_paper, two_steps_aside
-from test_cli import run
 from twinpix import ui
 from twinpix.errors import OutputError, UsageError
 from twinpix.ui import explain, lettering

@@ -14,9 +14,9 @@ import pytest
 import xxhash
 from PIL import Image
 
+from commands import run as run_twinpix
 from drawings import draw
 from imgdupes_cases import FOLDER, Case, cases, draw_folder, shape
-from test_cli import run as run_twinpix
 from twinpix.compat.imgdupes import Options, deleting, hashing, running
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "imgdupes.json").read_text(encoding="utf-8"))

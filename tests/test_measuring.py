@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from test_cli import run
+from commands import run
 from twinpix import fingerprints
 from twinpix.encoding.options import Options
 from twinpix.errors import UsageError

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import twinpix
-from test_cli import run
+from commands import run
 from twinpix import outputs, ui
 from twinpix.compat.imagededup.utils.general_utils import save_json
 from twinpix.errors import OutputError, UsageError

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 import twinpix
+from commands import run
 from drawings import draw
-from test_cli import run
 from twinpix import ui
 from twinpix.compat.imagededup.utils import plot_duplicates
 from twinpix.errors import UsageError

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from commands import run
 from libraries import contents, tree
-from test_cli import run
 from twinpix import ui
 from twinpix.act.lock import acting
 from twinpix.compat import remove_duplicates as front_end

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from amounts import amount
 from twinpix import plugins, search
 from twinpix.errors import OutputError, StoppedError, UsageError
 from twinpix.search import external_sort, join, self_join
@@ -65,7 +66,7 @@ def bands(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.mark.usefixtures("bands")
 @pytest.mark.parametrize("backend", BACKENDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=amount(15, 60), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 60),
@@ -80,7 +81,7 @@ def test_self_join_is_the_definition(backend: str, seed: int, n: int, width: int
 
 @pytest.mark.usefixtures("bands")
 @pytest.mark.parametrize("backend", BACKENDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=amount(10, 40), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 40), m=st.integers(0, 40), radius=st.integers(0, 30))
 def test_join_is_the_definition(backend: str, seed: int, n: int, m: int, radius: int) -> None:
     codes = near_codes(np.random.default_rng(seed), n + m, 8, 12)
@@ -100,9 +101,10 @@ def test_banded_is_the_oracle_on_more_codes(width: int, radius: int, n: int) -> 
 
 def test_uniform_codes_use_bands_and_find_planted_neighbours() -> None:
     rng = np.random.default_rng(1)
-    codes = rng.integers(0, 256, (60_000, 8), dtype=np.uint8)
-    codes[30_000:30_500] = codes[:500]
-    codes[30_000:30_500, 5] ^= 0b1011
+    n = amount(20_000, 60_000)
+    codes = rng.integers(0, 256, (n, 8), dtype=np.uint8)
+    codes[n // 2 : n // 2 + 500] = codes[:500]
+    codes[n // 2 : n // 2 + 500, 5] ^= 0b1011
     turned = np.ascontiguousarray(words(codes).T)
     assert choose_bands(turned, turned, 6)[0] is not None
     assert listed(self_join(codes, 6, "banded")) == listed(self_join(codes, 6, "oracle"))
@@ -168,7 +170,7 @@ def test_widths_must_agree() -> None:
         join(np.zeros((1, 8), np.uint8), np.zeros((1, 16), np.uint8), 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=amount(50, 200), deadline=None)
 @given(bits=st.integers(16, 512), radius=st.integers(0, 150), count=st.integers(1, 40))
 def test_bands_keep_the_pigeonhole_promise(bits: int, radius: int, count: int) -> None:
     bands = split(bits, radius, min(count, bits))
@@ -177,6 +179,7 @@ def test_bands_keep_the_pigeonhole_promise(bits: int, radius: int, count: int) -
     assert (bands.firsts[1:] >= bands.firsts[:-1] + bands.widths[:-1]).all()
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("n", [3000, 10**6])
 @pytest.mark.parametrize(("bits", "radius"), [(64, 10), (256, 60), (1024, 100), (1024, 300), (4096, 307), (4096, 410)])
 def test_the_best_of_a_few_numbers_of_bands_is_the_best_of_all(bits: int, radius: int, n: int) -> None:
@@ -235,7 +238,7 @@ def tiles(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=amount(15, 60), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 40),
@@ -259,7 +262,7 @@ def test_self_join_of_directions_is_the_definition(
 
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=amount(10, 40), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 60), m=st.integers(0, 60), radius=st.floats(0, 1.2))
 def test_directions_are_found_as_the_oracle_finds_them(backend: str, seed: int, n: int, m: int, radius: float) -> None:
     vectors = near_vectors(np.random.default_rng(seed), n + m, 64, "f2")
@@ -268,6 +271,7 @@ def test_directions_are_found_as_the_oracle_finds_them(backend: str, seed: int, 
     assert found == listed(join(vectors[:n], vectors[n:], radius, "oracle"))
 
 
+@pytest.mark.covering
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("decay", [1.0, 0.9])
 @pytest.mark.parametrize("radius", [0.05, 0.4])
@@ -301,9 +305,10 @@ def directions(rng: np.random.Generator, n: int, width: int, kind: str) -> NDArr
     )
 
 
+@pytest.mark.covering
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=amount(4, 10), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(2, 150),
@@ -320,6 +325,7 @@ def test_directions_of_all_kinds_are_found(
     assert found == listed(join(vectors[1::2], vectors[::2], radius, "oracle"))
 
 
+@pytest.mark.covering
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_directions_than_a_task_takes_are_found(kind: str) -> None:
@@ -431,7 +437,7 @@ def test_an_index_holds_few_products_at_once() -> None:
 
 
 @pytest.mark.usefixtures("bands")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=amount(10, 40), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 30),
@@ -449,12 +455,12 @@ def test_an_index_finds_what_join_finds(seed: int, n: int, m: int, width: int, s
 
 
 def test_an_index_of_many_codes_looks_at_few() -> None:
-    codes = near_codes(np.random.default_rng(5), 60_000, 8, 12)
+    codes = near_codes(np.random.default_rng(5), amount(20_000, 60_000), 8, 12)
     index = search.Index(codes, 8)
     assert listed(index.join(codes[:50])) == listed(join(codes[:50], codes, 8, "oracle"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=amount(8, 20), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 80), m=st.integers(0, 40), radius=st.floats(0, 1))
 def test_an_index_of_directions_finds_what_join_finds(seed: int, n: int, m: int, radius: float) -> None:
     vectors = near_vectors(np.random.default_rng(seed), n + m, 16, "f2")

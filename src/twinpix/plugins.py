@@ -10,6 +10,7 @@ import pkgutil
 import typing
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -43,7 +44,9 @@ def own(package: str) -> list[str]:
 
 @cache
 def _own(package: str) -> frozenset[str]:
-    path = importlib.import_module(_package(package)).__path__
+    # The files are listed and the package is not imported, which may take long: help texts ask for names only.
+    parts = _PACKAGES.get(package, package).split(".")
+    path = [str(Path(top, *parts)) for top in importlib.import_module("twinpix").__path__]
     return frozenset(m.name for m in pkgutil.iter_modules(path) if m.name != SPECIAL and m.name[0] != "_")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from twinpix import plugins
 from twinpix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ SearchOption = Annotated[
     typer.Option(
         "--search",
         metavar="SPEC",
-        help="auto; exact: oracle, banded (bits), cosine (directions); approximate: faiss.",
+        help=f"auto, {', '.join(plugins.own('search'))}. Exact: oracle, banded (bits), cosine (directions); the others "
+        "are approximate.",
     ),
 ]
 RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Look into sub-folders.")]

@@ -107,6 +107,8 @@ class Discarding:
 class Placing(Discarding):
     """Files go to the folder `to`, each at its place in the tree."""
 
+    sample: ClassVar[Mapping[str, str]] = {"to": "{folder}"}  # the options that tests make it with
+
     to: str
 
     def __post_init__(self) -> None:

@@ -42,7 +42,8 @@ def find(
         typer.Option(
             "--link",
             metavar="RULE",
-            help="star: all match what stays; complete: all match all; components: chains.",
+            help=f"{', '.join(plugins.own('linking'))}. star: all match what stays; complete: all match all; "
+            "components: chains.",
         ),
     ] = "star",
     keep: Annotated[
@@ -83,7 +84,12 @@ def find(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option("--format", "-f", metavar="NAME", help="text, json, csv or fdupes; default: text, or as -o says."),
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="NAME",
+            help=f"{', '.join(plugins.own('report'))}; default: text, or as -o says.",
+        ),
     ] = None,
     null: Annotated[
         bool, typer.Option("--null", "-0", help="With -f fdupes: end each path with a NUL byte, not a line end.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import twinpix
+from twinpix import plugins
 from twinpix.act.regroup import decide_again
 from twinpix.cli import common
 from twinpix.errors import Exit, RefusedError, UsageError
@@ -40,7 +41,12 @@ def resolve(
         bool, typer.Option("--reflink", help="Let identical files share their bytes (Btrfs, XFS, APFS).")
     ] = False,
     action: Annotated[
-        str | None, typer.Option("--action", metavar="SPEC", help="Another action, by the name of its plugin.")
+        str | None,
+        typer.Option(
+            "--action",
+            metavar="SPEC",
+            help=f"An action by the name of its plugin, as move:to=DIR: {', '.join(plugins.own('actions'))}.",
+        ),
     ] = None,
     keep: Annotated[
         str | None, typer.Option("--keep", metavar="RULES", help="Decide anew what stays, by rules as of find.")
@@ -94,7 +100,6 @@ def resolve(
         {"move": move, "copy": copy_kept},
         action,
     )
-    from twinpix import plugins
     from twinpix import report as reports
     from twinpix.act import actions, session
     from twinpix.cli import confirming, dialogue
