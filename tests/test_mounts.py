@@ -99,7 +99,7 @@ Image.fromarray(pixels).resize((320, 240), Image.BICUBIC).save("branch/one/x.png
 before = contents(Path("branch"))
 Path("list").write_text("branch/one/x.png\\nmerged/one/x.png\\n")
 from twinpix.cli.app import run
-import twinpix.sources.folder as folder
+import twinpix.sources.listing as folder
 folder._files_of = lambda stamps: stamps[:, :2]  # as where inode numbers are made up
 print("CODE", run(["imgdupes", "--files-from", "list", "phash", "4", "-dN"]))
 print("CODE", run(["remove-duplicates", "-d", "branch/one", "merged/one", "--no-data-dir", "--duplicates-dir", "away"]))

@@ -133,7 +133,7 @@ def test_a_folder_that_cannot_be_reached_is_a_failure(tmp_path: Path, monkeypatc
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
         return stat(path, **options)
 
-    monkeypatch.setattr("twinpix.sources.folder.os.stat", fails)
+    monkeypatch.setattr("twinpix.sources.listing.os.stat", fails)
     listing = scan([str(tmp_path)])
     assert [ref.uri for ref in listing.refs] == [str(tmp_path / "there" / "a.jpg")]
     assert [(failure.path, failure.stage) for failure in listing.failures] == [(str(tmp_path / "away"), "list")]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 import twinpix
@@ -24,8 +25,8 @@ from twinpix.cli.app import run
 from twinpix.encoding import encoder
 from twinpix.encoding.encoder import Encoder
 from twinpix.errors import StoreError
-from twinpix.model import Stamp
 from twinpix.store import NOT_AN_IMAGE, Result, Store, default_path
+from twinpix.versions import version_of_file
 
 
 def decoded(folder: Path, store: Path, method: str = "phash", decode: str = "fast") -> int:
@@ -73,19 +74,23 @@ def test_a_file_written_this_instant_is_not_trusted_by_its_stamp(
     assert sources.read(str(path)).settled
 
 
+def rows_of(*versions: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(versions), np.uint8).reshape(-1, 16)
+
+
 def test_round_trip(tmp_path: Path) -> None:
     store = Store(tmp_path / "s")
-    stamps = [Stamp(1, n, 2, 3, 4) for n in range(1, 6)]
-    store.put_file(stamps[0], b"d" * 16)
-    store.put_file(stamps[1], NOT_AN_IMAGE)
+    versions = [version_of_file(1, n, 2, 3, 4) for n in range(1, 6)]
+    store.put_version(versions[0], b"d" * 16)
+    store.put_version(versions[1], NOT_AN_IMAGE)
     good = Result(b"code", 3, 4, "PNG", True, 7, b"pixels")
     bad = Result(None, stage="decode", error="broken")
     store.put_result(b"d" * 16, "spec", good)
     store.put_result(b"e" * 16, "spec", bad)
     store.close()
     again = Store(tmp_path / "s")
-    changed = stamps[0]._replace(mtime_ns=9)
-    assert again.digests(np.array([*stamps[:3], changed])) == [b"d" * 16, NOT_AN_IMAGE, None, None]
+    changed = version_of_file(1, 1, 2, 9, 4)
+    assert again.digests(rows_of(*versions[:3], changed)) == [b"d" * 16, NOT_AN_IMAGE, None, None]
     assert again.results([b"d" * 16, b"e" * 16, b"f" * 16], "spec") == {b"d" * 16: good, b"e" * 16: bad}
     assert again.results([b"d" * 16], "other") == {}
     info = again.info()
@@ -212,14 +217,26 @@ def test_a_content_that_is_known_is_not_decoded_again(
     assert decoded(tmp_path, store) == 0
 
 
-def test_a_store_from_before_sizes_were_kept_knows_them(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_a_store_that_knew_files_by_numbers_is_taken_over(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+    """Layout 3 had no table of sizes at first; neither a known file nor a copy of it is decoded again."""
     (tmp_path / "in").mkdir()
-    picture(1).save(tmp_path / "in" / "a.png")
+    path = tmp_path / "in" / "a.png"
+    picture(1).save(path)
     settle()
     assert decoded(tmp_path / "in", tmp_path / "store") == 1
-    with closing(sqlite3.connect(tmp_path / "store")) as db:
-        db.execute("DROP TABLE sizes")
-    shutil.copy(tmp_path / "in" / "a.png", tmp_path / "in" / "b.png")
+    status = path.stat()
+    with closing(sqlite3.connect(tmp_path / "store")) as db, db:
+        (digest,) = db.execute("SELECT digest FROM versions").fetchone()
+        for table in ("sizes", "versions"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("CREATE TABLE files(device, inode, size, mtime, ctime, digest, PRIMARY KEY(device, inode))")
+        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        db.execute("INSERT INTO files VALUES(?,?,?,?,?,?)", (*stamp, digest))
+        db.execute("PRAGMA user_version=3")
+    shutil.copy(path, tmp_path / "in" / "b.png")
+    with closing(Store(tmp_path / "store")) as store:
+        assert store.digests(sources.scan([str(path)]).refs.versions) == [digest]
+        assert not store.notes
     assert decoded(tmp_path / "in", tmp_path / "store") == 0
 
 
@@ -338,9 +355,10 @@ def test_stamps_are_not_trusted_where_inode_numbers_do_not_last(
     monkeypatch.setattr(mounts, "fleeting_devices", lambda: frozenset({photos.stat().st_dev}))
     path = photos / "1.png"
     old, store = path.stat(), Store(tmp_path / "s")
-    (known,) = store.digests(np.array([sources.read(str(path)).stamp]))
+    version = sources.read(str(path)).version
+    (known,) = store.digests(rows_of(version))
     assert known
-    store.put_file(sources.read(str(path)).stamp, b"x" * 16)  # of another archive
+    store.put_version(version, b"x" * 16)  # of another archive
     store.close()
     found = twinpix.find([photos], store=tmp_path / "s")
     assert old.st_ino == path.stat().st_ino

@@ -3,6 +3,7 @@
 import importlib
 import math
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, overload
@@ -41,75 +42,83 @@ DistanceUnit = Literal["bits", "cosine", "share"]
 DIGITS = 4  # decimals of a cosine distance
 
 
-class Stamp(NamedTuple):
-    """What the file system says of a file; equal stamps mean that nobody wrote to it in between."""
+_URI = re.compile("[a-z][a-z0-9_]*://")
 
-    device: int
-    inode: int
+
+def is_uri(name: str) -> bool:
+    """True for the URI of an image that is no file of its own, as `zip://MEMBER::FILE`: it is read, never changed."""
+    return _URI.match(name) is not None
+
+
+class Ref(NamedTuple):
+    """Where one image can be read, and what says whether it changed since it was listed."""
+
+    uri: str  # a path as its user wrote it, or the URI of a member of a container
+    version: bytes  # 16 bytes, see `twinpix.versions`
     size: int  # bytes
-    mtime_ns: int
-    ctime_ns: int
-
-
-class ImageRef(NamedTuple):
-    """Where one image can be read: a path as its user wrote it, and the file's stamp when it was listed."""
-
-    uri: str
-    stamp: Stamp
+    modified_ns: int = 0  # since 1970; 0 where its source does not say
     root: int = 0  # index of the PATH argument that it was found below
     reference: bool = False  # below --reference: read-only, never a discard
     link: bool = False  # reached through a symbolic link: never a discard
 
 
-class Files(Sequence[ImageRef]):
-    """Listed files in columns; an `ImageRef` is made when one is asked for, since millions would fill the memory.
+class Refs(Sequence[Ref]):
+    """Listed images in columns; a `Ref` is made when one is asked for, since millions would fill the memory.
 
-    `uris` are the paths, `stamps` `(n, 5)` int64 with the fields of `Stamp`, `roots`, `references` and
-    `links` `(n,)` with the fields of `ImageRef` of that meaning.
+    `uris` are texts, `versions` `(n, 16)` uint8; `sizes` and `times` `(n,)` int64 (bytes, nanoseconds since 1970);
+    `roots`, `references` and `links` `(n,)` with the fields of `Ref` of that meaning.
     """
 
-    __slots__ = ("links", "references", "roots", "stamps", "uris")
+    __slots__ = ("links", "references", "roots", "sizes", "times", "uris", "versions")
 
     def __init__(
         self,
         uris: Sequence[str],
-        stamps: NDArray[np.int64],
+        versions: NDArray[np.uint8],
+        sizes: NDArray[np.int64],
+        times: NDArray[np.int64],
         roots: NDArray[np.int32],
         references: NDArray[np.bool_],
         links: NDArray[np.bool_],
     ) -> None:
-        self.uris, self.stamps, self.roots, self.references, self.links = uris, stamps, roots, references, links
+        self.uris, self.versions, self.sizes, self.times = uris, versions, sizes, times
+        self.roots, self.references, self.links = roots, references, links
 
     def __len__(self) -> int:
         return len(self.uris)
 
     @overload
-    def __getitem__(self, index: int) -> ImageRef: ...
+    def __getitem__(self, index: int) -> Ref: ...
 
     @overload
-    def __getitem__(self, index: slice) -> "Files": ...
+    def __getitem__(self, index: slice) -> "Refs": ...
 
-    def __getitem__(self, index: int | slice) -> "ImageRef | Files":
+    def __getitem__(self, index: int | slice) -> "Ref | Refs":
         if isinstance(index, slice):
             return self.take(range(len(self))[index])
-        return ImageRef(
+        return Ref(
             self.uris[index],
-            Stamp(*self.stamps[index].tolist()),
+            self.versions[index].tobytes(),
+            int(self.sizes[index]),
+            int(self.times[index]),
             int(self.roots[index]),
             bool(self.references[index]),
             bool(self.links[index]),
         )
 
-    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Files":
-        """These files, in this order."""
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Refs":
+        """These images, in this order."""
         at = np.asarray(rows, dtype=np.int64)
         uris = [self.uris[row] for row in at.tolist()]
-        return Files(uris, self.stamps[at], self.roots[at], self.references[at], self.links[at])
+        return Refs(
+            uris,
+            *(self.versions[at], self.sizes[at], self.times[at]),
+            *(self.roots[at], self.references[at], self.links[at]),
+        )
 
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """Bytes of each file."""
-        return self.stamps[:, Stamp._fields.index("size")]
+    def with_roots(self, roots: NDArray[np.int32]) -> "Refs":
+        """The same images, found below other PATH arguments."""
+        return Refs(self.uris, self.versions, self.sizes, self.times, roots, self.references, self.links)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +243,7 @@ class Member:
     @property
     def protected(self) -> bool:
         """True when this member may never be a discard."""
-        return self.reference or self.link
+        return self.reference or self.link or is_uri(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +410,7 @@ class Report:
 class Fingerprints:
     """Codes of many images: refs and one array `(n, width)`, or `(n, 8, width)` with the eight orientations."""
 
-    refs: Files
+    refs: Refs
     codes: NDArray[Any]
     spec: str
     failures: list[Failure]

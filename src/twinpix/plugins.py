@@ -23,8 +23,13 @@ _KINDS = {
     "keep": "keep rule",
     "report": "report format",
     "actions": "action",
+    "sources": "source",
 }
-_PACKAGES = {"search": "search.backends", "actions": "act.actions"}  # where the plugins of a kind lie, if elsewhere
+_PACKAGES = {
+    "search": "search.backends",
+    "actions": "act.actions",
+    "sources": "sources.kinds",
+}  # where the plugins of a kind lie, if elsewhere
 _names: dict[type[Any], str] = {}  # of third parties' plugins
 SPECIAL = "base"  # the module of a plugin package that holds its protocol, not a plugin
 

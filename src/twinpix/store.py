@@ -1,7 +1,7 @@
-"""What was computed before, in SQLite: file stamp -> digest, (digest, spec) -> code or failure.
+"""What was computed before, in SQLite: version -> digest, (digest, spec) -> code or failure.
 
-One table says which content a file had when it was last read, another what the code of a content is, a third which
-contents have so many bytes, a fourth what verification found of two contents. Rows are written as the run goes, so a
+One table has the digest of each version of an image (see `twinpix.versions`), another the code of each digest, a third
+the digests of each size, a fourth what verification found of two digests. Rows are written as the run goes, so a
 killed run loses seconds; several processes may use one store. A damaged store is set aside and begun anew. Nothing in
 it is executable or pickled.
 """
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from twinpix import owners
 from twinpix.errors import StoreError, system_reason
-from twinpix.model import Stamp
+from twinpix.versions import UNKNOWN, version_of_file
 
 T = TypeVar("T")
 
-_LAYOUT = 3
+_LAYOUT = 4
+_OF_FILES = 3  # the layout that knew files by five numbers of the file system
 _OURS = 0x74777078  # "twpx": marks a database as a store of twinpix
 # What SQLite says of the machine (no room, no permission, another process) and not of the file.
 _OF_THE_MACHINE = frozenset(
@@ -38,18 +39,15 @@ _WRITTEN_AS, _WRITABLE = 18, 2  # byte of the header, and the largest value with
 _FLUSH_SECONDS = 2.0
 _PATIENCE = 30.0  # seconds to wait for another process
 _CHUNK = 20_000
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS files(
-  device INTEGER, inode INTEGER, size INTEGER, mtime INTEGER, ctime INTEGER, digest BLOB,
-  PRIMARY KEY(device, inode)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS specs(id INTEGER PRIMARY KEY, spec TEXT UNIQUE);
-CREATE TABLE IF NOT EXISTS results(
-  digest BLOB, spec INTEGER, code BLOB, width INTEGER, height INTEGER, format TEXT, damaged INTEGER,
-  information INTEGER, pixels BLOB, stage TEXT, error TEXT, decoder TEXT, traits TEXT,
-  PRIMARY KEY(digest, spec)) WITHOUT ROWID;
-"""
-_SIZES = "CREATE TABLE IF NOT EXISTS sizes(size INTEGER, digest BLOB, PRIMARY KEY(size, digest)) WITHOUT ROWID"
-_LOOKS = "CREATE TABLE IF NOT EXISTS looks(key BLOB PRIMARY KEY, look TEXT) WITHOUT ROWID"
+_TABLES = (
+    "versions(version BLOB PRIMARY KEY, digest BLOB) WITHOUT ROWID",
+    "specs(id INTEGER PRIMARY KEY, spec TEXT UNIQUE)",
+    "results(digest BLOB, spec INTEGER, code BLOB, width INTEGER, height INTEGER, format TEXT, damaged INTEGER,"
+    " information INTEGER, pixels BLOB, stage TEXT, error TEXT, decoder TEXT, traits TEXT,"
+    " PRIMARY KEY(digest, spec)) WITHOUT ROWID",
+    "sizes(size INTEGER, digest BLOB, PRIMARY KEY(size, digest)) WITHOUT ROWID",
+    "looks(key BLOB PRIMARY KEY, look TEXT) WITHOUT ROWID",
+)
 NOT_AN_IMAGE = b""
 
 
@@ -108,6 +106,12 @@ def _head(path: Path) -> bytes:
         return file.read(_HEADER)
 
 
+def _files_of_before(db: sqlite3.Connection) -> list[tuple[bytes, bytes]]:
+    """The versions and digests of the files that a store of the layout before knew."""
+    columns = "device, inode, size, mtime, ctime, digest"
+    return [(version_of_file(*stamp), digest) for *stamp, digest in db.execute(f"SELECT {columns} FROM files")]
+
+
 def _is_row(code: object, width: object, height: object, form: object) -> bool:
     sizes = all(isinstance(size, int) and size >= 0 for size in (width, height))
     return sizes and isinstance(form, str) and (code is None or isinstance(code, bytes))
@@ -134,7 +138,7 @@ class Store:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.notes: list[str] = []
-        self._files: list[tuple[int | bytes | None, ...]] = []
+        self._versions: list[tuple[bytes, bytes]] = []
         self._results: list[tuple[object, ...]] = []
         self._sizes: list[tuple[int, bytes]] = []
         self._looks: list[tuple[bytes, str]] = []
@@ -144,9 +148,9 @@ class Store:
 
     # -- reading
 
-    def digests(self, stamps: NDArray[np.int64]) -> list[bytes | None]:
-        """For each stamp, a row of `(n, 5)`, the digest of what the file held, `NOT_AN_IMAGE`, or None if unknown."""
-        return self._try(lambda: self._digests(stamps))
+    def digests(self, versions: NDArray[np.uint8]) -> list[bytes | None]:
+        """For each version, a row of `(n, 16)`, the digest of its bytes, `NOT_AN_IMAGE`, or None if unknown."""
+        return self._try(lambda: self._digests(versions))
 
     def results(self, digests: Iterable[bytes], spec: str) -> dict[bytes, Result]:
         """What is known of these contents under `spec`."""
@@ -165,10 +169,10 @@ class Store:
 
     # -- writing
 
-    def put_file(self, stamp: Stamp, digest: bytes) -> None:
-        """Note which content a file holds; one on a file system without inodes cannot be told from others."""
-        if stamp.inode:
-            self._files.append((*stamp, digest))
+    def put_version(self, version: bytes, digest: bytes) -> None:
+        """Note the digest of a version's bytes, unless the version is unknown."""
+        if version != UNKNOWN:
+            self._versions.append((version, digest))
             self._flush_if_due()
 
     def put_result(self, digest: bytes, spec: str, result: Result) -> None:
@@ -203,7 +207,7 @@ class Store:
     def flush(self) -> None:
         """Write what is pending."""
         self._flushed = time.monotonic()
-        pending = (self._files, self._results, self._sizes, self._looks)
+        pending = (self._versions, self._results, self._sizes, self._looks)
         if any(pending):
             self._try(self._write)
             for rows in pending:
@@ -279,17 +283,9 @@ class Store:
                 db.execute("PRAGMA synchronous=OFF")  # there is nothing to lose yet
                 db.execute(f"PRAGMA application_id={_OURS}")  # in the file itself, before there is a log
             db.execute("PRAGMA journal_mode=WAL")
-            if (layout := db.execute("PRAGMA user_version").fetchone()[0]) != _LAYOUT:
-                if layout:
-                    self.notes.append(
-                        f"the store {self.path} was made by another version of twinpix: images are read anew; "
-                        "what was marked as not duplicates is kept"
-                    )
-                old = "".join(f"DROP TABLE IF EXISTS {table};" for table in ("files", "specs", "results", "sizes"))
-                db.executescript(f"BEGIN;{old if layout else ''}{_SCHEMA};PRAGMA user_version={_LAYOUT};COMMIT")
+            if db.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
+                self._change_layout(db)
             db.execute("CREATE TABLE IF NOT EXISTS apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
-            db.execute(_LOOKS)
-            self._make_sizes(db)
             self._attach_said(db)
             db.execute("PRAGMA synchronous=NORMAL")
         except (sqlite3.Error, UnicodeDecodeError):
@@ -297,13 +293,27 @@ class Store:
             raise
         return db
 
-    @staticmethod
-    def _make_sizes(db: sqlite3.Connection) -> None:
-        """Make the table of sizes, and fill it in a store that was made before there was one."""
-        if db.execute("SELECT 1 FROM sqlite_master WHERE name='sizes'").fetchone() is None:
-            with db:
-                db.execute(_SIZES)
+    def _change_layout(self, db: sqlite3.Connection) -> None:
+        """Make the tables of this layout: filled from those of the one before, else empty."""
+        db.execute("BEGIN IMMEDIATE")  # another process may do the same: only one of them finds the old layout
+        with db:
+            layout = db.execute("PRAGMA user_version").fetchone()[0]
+            if layout == _LAYOUT:
+                return
+            if layout not in (0, _OF_FILES):
+                self.notes.append(
+                    f"the store {self.path} was made by another version of twinpix: images are read anew; "
+                    "what was marked as not duplicates is kept"
+                )
+                for table in ("specs", "results", "sizes"):
+                    db.execute(f"DROP TABLE IF EXISTS {table}")
+            for table in _TABLES:
+                db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+            if layout == _OF_FILES:
+                db.executemany("INSERT OR REPLACE INTO versions VALUES(?,?)", _files_of_before(db))
                 db.execute("INSERT OR IGNORE INTO sizes SELECT size, digest FROM files WHERE length(digest) > 0")
+            db.execute("DROP TABLE IF EXISTS files")
+            db.execute(f"PRAGMA user_version={_LAYOUT}")
 
     def _attach_said(self, db: sqlite3.Connection) -> None:
         """Keep what the user has said apart from the cache; what an older version kept in the cache moves there."""
@@ -363,7 +373,7 @@ class Store:
         count = self._db.execute
         specs = dict(count("SELECT spec, (SELECT count(*) FROM results WHERE spec = id) FROM specs ORDER BY spec"))
         size = sum(part.stat().st_size for part in self._parts() if part.exists())
-        files = count("SELECT count(*) FROM files").fetchone()[0]
+        files = count("SELECT count(*) FROM versions").fetchone()[0]
         codes = count("SELECT count(*) FROM results WHERE code IS NOT NULL").fetchone()[0]
         failures = count("SELECT count(*) FROM results WHERE code IS NULL").fetchone()[0]
         looks, apart = (count(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("looks", self._apart))
@@ -379,22 +389,19 @@ class Store:
 
     def _clear(self, apart: bool) -> None:
         with self._db:  # specs keep their numbers: another process may be about to write under one
-            for table in ("files", "results", "sizes", "looks", *([self._apart] if apart else [])):
+            for table in ("versions", "results", "sizes", "looks", *([self._apart] if apart else [])):
                 self._db.execute(f"DELETE FROM {table}")
         self._db.execute("VACUUM")
 
-    def _digests(self, stamps: NDArray[np.int64]) -> list[bytes | None]:
+    def _digests(self, versions: NDArray[np.uint8]) -> list[bytes | None]:
         out: list[bytes | None] = []
         db = self._db
-        db.execute("CREATE TEMP TABLE IF NOT EXISTS asked(n INTEGER PRIMARY KEY, d INT, i INT, s INT, m INT, c INT)")
-        query = (
-            "SELECT f.digest FROM asked a LEFT JOIN files f ON f.device=a.d AND f.inode=a.i AND f.size=a.s"
-            " AND f.mtime=a.m AND f.ctime=a.c ORDER BY a.n"
-        )
-        for start in range(0, len(stamps), _CHUNK):
+        db.execute("CREATE TEMP TABLE IF NOT EXISTS asked(n INTEGER PRIMARY KEY, version BLOB)")
+        query = "SELECT v.digest FROM asked a LEFT JOIN versions v ON v.version=a.version ORDER BY a.n"
+        for start in range(0, len(versions), _CHUNK):
             db.execute("DELETE FROM asked")
-            rows = ((n, *stamp) for n, stamp in enumerate(stamps[start : start + _CHUNK].tolist()))
-            db.executemany("INSERT INTO asked VALUES(?,?,?,?,?,?)", rows)
+            rows = ((n, version.tobytes()) for n, version in enumerate(versions[start : start + _CHUNK]))
+            db.executemany("INSERT INTO asked VALUES(?,?)", rows)
             out += [row[0] for row in db.execute(query)]
         db.rollback()
         return out
@@ -441,7 +448,7 @@ class Store:
         numbers = {spec: self._number_of(spec) for spec in {str(row[1]) for row in self._results}}
         results = [(row[0], numbers[str(row[1])], *row[2:]) for row in self._results]
         with self._db:
-            self._db.executemany("INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?)", self._files)
+            self._db.executemany("INSERT OR REPLACE INTO versions VALUES(?,?)", self._versions)
             self._db.executemany(
                 f"INSERT OR REPLACE INTO results VALUES({','.join('?' * (2 + len(Result._fields)))})", results
             )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from twinpix import paths
 from twinpix.act.actions.base import Scope
 from twinpix.errors import ReportError
-from twinpix.model import Group, Report
+from twinpix.model import Group, Report, is_uri
 from twinpix.paths import above
 from twinpix.text import plural, printable
 
@@ -116,7 +116,11 @@ class Places:
         self._known: dict[str, str] = {}
 
     def of(self, path: str) -> str:
-        """The absolute path, or "" for one outside."""
+        """The absolute path, or URI of a member of a file, or "" for one outside."""
+        if is_uri(path):
+            start, mark, container = path.rpartition("::")
+            file = self.of(container) if mark else ""
+            return f"{start}{mark}{file}" if file else ""
         if os.altsep:  # Windows knows two
             path = path.replace(os.altsep, os.sep)
         if not path.isascii() and not paths.is_name(path):

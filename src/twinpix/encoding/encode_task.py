@@ -10,7 +10,7 @@ from twinpix.errors import ImageError
 from twinpix.executors import Begin
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging import Picture, decode, extra_decoder, pixel_digest, undecoded
-from twinpix.model import Decode, Stamp
+from twinpix.model import Decode
 from twinpix.sources import read
 from twinpix.store import NOT_AN_IMAGE, Result
 
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
     """What a worker says of one file."""
 
     digest: bytes  # of its content; NOT_AN_IMAGE, which is empty, also when it could not be read
-    stamp: Stamp | None
+    version: bytes  # of the file as it was read; empty when it could not be read
     settled: bool
     results: dict[int, Result]  # by number of the method; none for a content that need not be encoded
     passing: list[int]  # methods whose failure another run may not see
@@ -62,10 +62,10 @@ class EncodeTask:
             try:
                 content = read(item.uri)
             except ImageError as error:
-                outcomes.append(Outcome(NOT_AN_IMAGE, None, False, {}, [], (error.stage, error.reason)))
+                outcomes.append(Outcome(NOT_AN_IMAGE, b"", False, {}, [], (error.stage, error.reason)))
                 continue
             digest = NOT_AN_IMAGE if content.data is None else xxhash.xxh3_128_digest(content.data)
-            outcomes.append(Outcome(digest, content.stamp, content.settled, {}, []))
+            outcomes.append(Outcome(digest, content.version, content.settled, {}, []))
             is_wanted = item.known is not None and digest not in item.known and digest not in encoded
             if content.data is not None and is_wanted:
                 encoded.add(digest)

@@ -5,14 +5,14 @@ from contextlib import closing
 
 import numpy as np
 
-from twinpix import fingerprints, mounts
+from twinpix import fingerprints
 from twinpix.encoding.encode_task import EncodeItem, EncodeTask, Outcome
 from twinpix.encoding.session import Session
 from twinpix.executors import Lost
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging import is_installed
 from twinpix.machine import memory_is_limited
-from twinpix.model import Decode, Failure, Files
+from twinpix.model import Decode, Failure, Refs
 from twinpix.store import NOT_AN_IMAGE, Result
 
 _BATCH_FILES, _BATCH_BYTES = 24, 4 << 20
@@ -38,13 +38,9 @@ class Encoder:
         self._lost: dict[int, Lost] = {}  # how files ended their workers whose digests are not known yet, by row
         self._suspect: set[int] = set()  # the sizes of these
 
-    def encode(self, refs: Files) -> list[bytes]:
+    def encode(self, refs: Refs) -> list[bytes]:
         """The digest of each file, `NOT_AN_IMAGE` for one that is none or failed; fills `results`."""
-        digests = self._store.digests(refs.stamps)
-        self._fleeting = mounts.fleeting_devices()
-        if self._fleeting:  # a stamp may be another file's by now: these files are read again
-            for at in np.flatnonzero(np.isin(refs.stamps[:, 0], list(self._fleeting))).tolist():
-                digests[at] = None
+        digests = self._store.digests(refs.versions)
         self._look_up({digest for digest in digests if digest})
         self._note_known(refs, digests)
         while rows := self._unfinished(digests):  # again for files of which only the digest was wanted, or that changed
@@ -74,7 +70,7 @@ class Encoder:
     def _is_known(self, digest: bytes) -> bool:
         return all(digest in results for results in self.results)
 
-    def _note_known(self, refs: Files, digests: Sequence[bytes | None]) -> None:
+    def _note_known(self, refs: Refs, digests: Sequence[bytes | None]) -> None:
         """Note the contents whose codes are known, of this run and of earlier ones, that unread files may hold."""
         unread = np.array([digest is None for digest in digests], dtype=bool)
         if not unread.any():
@@ -84,7 +80,7 @@ class Encoder:
         for size, digest in self._store.digests_of_sizes(sizes.tolist(), self._specs):
             self._known.setdefault(size, []).append(digest)
 
-    def _run(self, refs: Files, digests: list[bytes | None], rows: Sequence[int]) -> None:
+    def _run(self, refs: Refs, digests: list[bytes | None], rows: Sequence[int]) -> None:
         task = EncodeTask(self.methods, self.decode, self.transforms, memory_is_limited())
         executor, progress = self._session.executor, self._session.progress
         items = self._batches(refs, digests, rows, executor.size)
@@ -95,13 +91,13 @@ class Encoder:
                         self._give_up(item, outcome, refs, digests)
                     else:
                         digests[item.row] = outcome.digest
-                        self._keep(item, outcome, int(refs.sizes[item.row]))
+                        self._keep(item, outcome, refs)
                     progress.advance(1)
             finally:
                 self._store.flush()
 
     def _batches(
-        self, refs: Files, digests: Sequence[bytes | None], rows: Sequence[int], workers: int
+        self, refs: Refs, digests: Sequence[bytes | None], rows: Sequence[int], workers: int
     ) -> Iterator[list[EncodeItem]]:
         """Items in batches, each small in files and bytes; each is made when a worker is free for it."""
         at, sizes = 0, refs.sizes
@@ -128,12 +124,13 @@ class Encoder:
             found = self._store.results((digest for digest in digests if digest not in results), spec)
             results.update((d, r) for d, r in found.items() if not r.decoder or is_installed(r.decoder))
 
-    def _keep(self, item: EncodeItem, outcome: Outcome, size: int) -> None:
+    def _keep(self, item: EncodeItem, outcome: Outcome, refs: Refs) -> None:
         if outcome.error:
             self.failures.append(Failure(item.uri, *outcome.error))
             return
-        if outcome.settled and outcome.stamp and outcome.stamp.device not in self._fleeting:
-            self._store.put_file(outcome.stamp, outcome.digest)
+        size = int(refs.sizes[item.row])
+        if outcome.settled and refs.versions[item.row].any():  # else its source cannot tell versions apart
+            self._store.put_version(outcome.version, outcome.digest)
         for number, result in outcome.results.items():
             self._put(outcome.digest, number, result, lasting=number not in outcome.passing)
         if not outcome.digest:
@@ -155,7 +152,7 @@ class Encoder:
         if size in self._known:
             self._known[size].append(digest)
 
-    def _give_up(self, item: EncodeItem, lost: Lost, refs: Files, digests: list[bytes | None]) -> None:
+    def _give_up(self, item: EncodeItem, lost: Lost, refs: Refs, digests: list[bytes | None]) -> None:
         """A file ended its worker: its content is to blame, whose digest must be known first."""
         if digest := digests[item.row]:
             self._blame(digest, int(refs.sizes[item.row]), lost)

@@ -12,13 +12,13 @@ from twinpix import fingerprints
 from twinpix.encoding.content_table import Contents, File
 from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.session import Session
-from twinpix.model import Failure, Files
+from twinpix.model import Failure, Refs
 
 
 class Images(NamedTuple):
     """The readable files and the distinct contents they hold."""
 
-    refs: Files
+    refs: Refs
     content: NDArray[np.int64]  # number of each file's content
     contents: Contents
     failures: list[Failure]  # of files that were read, but not decoded or coded
@@ -55,7 +55,7 @@ class Images(NamedTuple):
         return files
 
 
-def gather(refs: Files, encoder: Encoder) -> Images:
+def gather(refs: Refs, encoder: Encoder) -> Images:
     """Code the files; gather those that are images, by content."""
     digests = encoder.encode(refs)
     failed = {failure.path for failure in encoder.failures}

@@ -17,10 +17,10 @@ def members_of(images: Images, files: Iterable[int]) -> dict[int, Member]:
         traits = from_text(result.traits)
         out[file] = Member(
             path=ref.uri,
-            size=ref.stamp.size,
+            size=ref.size,
             width=result.width,
             height=result.height,
-            mtime_ns=ref.stamp.mtime_ns,
+            mtime_ns=ref.modified_ns,
             digest=images.contents.digest(number).hex(),
             format=result.format,
             damaged=result.damaged,

@@ -21,7 +21,7 @@ from twinpix.match.join import Neighbours
 from twinpix.match.pairs import Paired
 from twinpix.match.representatives import MATCHES_LISTED
 from twinpix.match.verifier import Seen
-from twinpix.model import DIGITS, Files, Group, Match, Member, Relation, related
+from twinpix.model import DIGITS, Group, Match, Member, Refs, Relation, related
 from twinpix.verify import Look
 
 _READ_AT_ONCE = 512  # contents whose pixels are looked at together: of 17 kB each
@@ -118,7 +118,7 @@ def _conflicts(pairs: Paired) -> dict[int, set[int]]:
     return out
 
 
-def _kinds(refs: Files, cross: bool) -> list[Kind]:
+def _kinds(refs: Refs, cross: bool) -> list[Kind]:
     seen: dict[Kind, Kind] = {}  # one object a kind, not one a file
     pairs = zip(refs.roots.tolist() if cross else [0] * len(refs), refs.references.tolist(), strict=True)
     return [seen.setdefault(kind, kind) for kind in pairs]

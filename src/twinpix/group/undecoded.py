@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from twinpix import keep
 from twinpix.linking.base import is_allowed
-from twinpix.model import Files, Group, ImageRef, Match, Member, related
+from twinpix.model import Group, Match, Member, Ref, Refs, related
 
 
 def identical(
-    refs: Files, undecoded: Mapping[bytes, Sequence[int]], chain: keep.Chain, *, cross: bool, after: int
+    refs: Refs, undecoded: Mapping[bytes, Sequence[int]], chain: keep.Chain, *, cross: bool, after: int
 ) -> list[Group]:
     """The groups of files with equal bytes among those that could not be decoded, numbered from `after` + 1.
 
@@ -29,18 +29,18 @@ def identical(
     return groups
 
 
-def _may(a: ImageRef, b: ImageRef, cross: bool) -> bool:
+def _may(a: Ref, b: Ref, cross: bool) -> bool:
     roots = (a.root, b.root) if cross else (0, 0)
     return is_allowed((roots[0], a.reference), (roots[1], b.reference), cross=cross)
 
 
-def _member(ref: ImageRef, digest: bytes) -> Member:
+def _member(ref: Ref, digest: bytes) -> Member:
     return Member(
         path=ref.uri,
-        size=ref.stamp.size,
+        size=ref.size,
         width=0,
         height=0,
-        mtime_ns=ref.stamp.mtime_ns,
+        mtime_ns=ref.modified_ns,
         digest=digest.hex(),
         reference=ref.reference,
         link=ref.link,

@@ -1,7 +1,8 @@
-"""Where images come from: folders, single files, lists of names."""
+"""Where images come from: folders, single files, lists of names, archives."""
 
-from twinpix.sources.base import Listing, read, require
+from twinpix.sources.base import Content, Listing
 from twinpix.sources.filelist import names_from
-from twinpix.sources.folder import named, scan
+from twinpix.sources.listing import named, scan
+from twinpix.sources.uris import opened, read, require
 
-__all__ = ["Listing", "named", "names_from", "read", "require", "scan"]
+__all__ = ["Content", "Listing", "named", "names_from", "opened", "read", "require", "scan"]

@@ -1,26 +1,20 @@
-"""What a listing holds, and how one file is read."""
+"""What a source of images provides, and what a listing of images holds."""
 
-import os
-import stat
-import time
-from collections.abc import Iterable, Mapping
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import BinaryIO, ClassVar, NamedTuple
 
-from twinpix.errors import ImageError, UsageError, system_reason
-from twinpix.formats import HEAD, sniff
-from twinpix.model import Failure, Files, Stamp
+from twinpix.model import Failure, Refs
 
-MAX_BYTES = 2 << 30  # a larger file is not read into memory
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-_READ_BYTES = 64 << 20  # at once
-_COARSE_NS, _FINE_NS = 2_100_000_000, 50_000_000  # how long two writes may share one time stamp
+MAX_BYTES = 2 << 30  # a larger image is not read into memory
 
 
 class Listing(NamedTuple):
-    """The files found, and what was met on the way."""
+    """The images and other files that were found, and what was left out."""
 
-    refs: Files
+    refs: Refs
     failures: list[Failure]
     other_files: int
     links: int  # further names of a file already listed
@@ -30,80 +24,57 @@ class Listing(NamedTuple):
     symlinks: Mapping[str, list[str]] = MappingProxyType({})  # names of symbolic links to a file listed, by its name
 
 
-def require(names: Iterable[str]) -> None:
-    """Raise `UsageError` for the first of these paths that is not there."""
-    for name in names:
-        if not os.path.lexists(name):
-            raise UsageError(f"no such file or folder: {name}")
-
-
-def stamp_of(status: os.stat_result) -> Stamp:
-    """The stamp of a file; numbers that fit SQLite's 64 bits."""
-    mask = (1 << 63) - 1
-    return Stamp(status.st_dev & mask, status.st_ino & mask, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def special_kind(mode: int) -> str:
-    """What a thing that is no regular file is called."""
-    for test, name in (
-        (stat.S_ISFIFO, "a named pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-        (stat.S_ISDIR, "a folder"),
-    ):
-        if test(mode):
-            return name
-    return "no regular file"
-
-
 class Content(NamedTuple):
-    """A file's bytes as they were at one stamp; `data` is None when the file is no image."""
+    """The bytes of an image as they were at one version; `data` is None when they are no image."""
 
     data: bytes | None
-    stamp: Stamp
-    settled: bool  # old enough that a later write must show in the stamp
+    version: bytes
+    settled: bool  # False while a later write may leave the version as it is
 
 
-def read(uri: str) -> Content:
-    """Read a file once, whole, unless its first bytes say that it is no image.
+class Entry(NamedTuple):
+    """One member of a container, as `Source.entries` lists it."""
 
-    Raises `ImageError` when it cannot be read, is no regular file, is empty, is too large, or changed
-    while it was read; no more is read than a little beyond the size that it had at first.
+    name: str  # its path in the container, with "/" between folders
+    version: bytes  # see `twinpix.versions`
+    size: int  # bytes
+    modified_ns: int = 0  # since 1970; 0 where the container does not say
+    error: str = ""  # why it cannot be read; "" where it can
+
+
+class Source(ABC):
+    """A kind of file that holds images as members: an archive, a table.
+
+    A subclass is a frozen dataclass in a module of `twinpix.sources.kinds`. The module's name is the scheme of the
+    members' URIs: `zip://holiday/1.jpg::photos.zip` is the member `holiday/1.jpg` of the file `photos.zip`
+    (https://filesystem-spec.readthedocs.io/en/latest/features.html#url-chaining). Members are only read: no action
+    moves or removes them.
     """
-    try:
-        handle = os.open(uri, _FLAGS)
-    except OSError as error:
-        raise ImageError("read", system_reason(error)) from None
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError("read", f"{special_kind(status.st_mode)}, not a regular file")
-        stamp, settled = stamp_of(status), _settled(status)
-        head = os.read(handle, HEAD)
-        if sniff(head, uri) is None:
-            if not head and sniff(b"\0", uri):
-                raise ImageError("read", "the file is empty")
-            return Content(None, stamp, settled)
-        if stamp.size > MAX_BYTES:
-            raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
-        parts, left = [head], stamp.size - len(head)
-        while part := os.read(handle, max(1 << 16, min(left, _READ_BYTES))):
-            parts.append(part)
-            left -= len(part)
-            if left < 0:  # another program may write as fast as it is read
-                raise ImageError("read", "grew while it was read; run again")
-        if stamp_of(os.fstat(handle)) != stamp:
-            raise ImageError("read", "changed while it was read; run again")
-        return Content(b"".join(parts), stamp, settled)
-    except OSError as error:
-        raise ImageError("read", system_reason(error)) from None
-    finally:
-        os.close(handle)
 
+    suffixes: ClassVar[frozenset[str]]
+    """Lower-case suffixes, each with its dot, of the files that are listed as such a container."""
 
-def _settled(status: os.stat_result) -> bool:
-    """False while the file's time stamp is so fresh that another write could leave it the same."""
-    newest = max(status.st_mtime_ns, status.st_ctime_ns)
-    window = _COARSE_NS if status.st_mtime_ns % 1_000_000_000 == 0 else _FINE_NS
-    return time.time_ns() - newest > window
+    @abstractmethod
+    def entries(self, path: str) -> Iterator[Entry]:
+        """List the members of the file `path`, folders left out.
+
+        Raises `ImageError` when the file cannot be read or is no such container.
+        """
+
+    @abstractmethod
+    def read(self, path: str, name: str) -> Content:
+        """Read the member `name` of the file `path`; `data` is None when its first bytes are those of no image.
+
+        Raises `ImageError` when it is not there, cannot be read or is larger than `MAX_BYTES`.
+        """
+
+    @abstractmethod
+    def write(self, path: str, members: Mapping[str, bytes]) -> None:
+        """Write a new file with these members; the tests of all sources make their files by it.
+
+        Raises `OSError`, also when the file exists.
+        """
+
+    def open(self, path: str, name: str) -> BinaryIO:
+        """Open a member for random access."""
+        return io.BytesIO(self.read(path, name).data or b"")

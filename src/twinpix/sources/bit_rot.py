@@ -11,7 +11,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from twinpix.errors import ImageError
 from twinpix.model import Group, Match, Member
+from twinpix.sources.uris import opened
 
 DAMAGED = "one of the two is damaged"
 
@@ -34,14 +36,14 @@ def may_be_damaged(a: Member, b: Member, match: Match | None) -> bool:
 def differ_in_part(a: str, b: str, size: int) -> bool:
     """True for two files of `size` bytes of which a third of the blocks or more are equal; False if unreadable."""
     try:
-        with open(a, "rb") as first, open(b, "rb") as second:
+        with opened(a) as first, opened(b) as second:
             if size > 2 * _CHUNK and not _are_like(first, second, size):
                 return False
             first.seek(0)
             second.seek(0)
             blocks = -(-size // _BLOCK)  # a file of a single block that differs does so everywhere
             return 0 < _other_blocks(first, second) <= min(blocks - 1, max(1, _MOST * size / _BLOCK))
-    except OSError:
+    except (OSError, ImageError):
         return False
 
 

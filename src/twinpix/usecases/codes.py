@@ -23,7 +23,7 @@ from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, information_of,
 from twinpix.imaging import decode, picture_of
 from twinpix.match import relation
 from twinpix.match.join import nearest
-from twinpix.model import Bytes2D, Decode, Files
+from twinpix.model import Bytes2D, Decode, Refs
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.report.json import escaped
 from twinpix.store import Result
@@ -83,7 +83,7 @@ def encode_files_as_stream(
     yield from (Coded(failure.path, [], error=failure.error) for failure in listing.failures)
     with open_session(options, progress) as session:
         for start in range(0, len(listing.refs), CHUNK):
-            refs: Files = listing.refs[start : start + CHUNK]
+            refs: Refs = listing.refs[start : start + CHUNK]
             encoder = Encoder(session, prints, options.decode, bool(options.transforms))
             digests = encoder.encode(refs)
             unread = {failure.path: failure.error for failure in encoder.failures}

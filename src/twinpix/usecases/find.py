@@ -24,13 +24,11 @@ from twinpix.logs import logger
 from twinpix.match import exclusions, relation
 from twinpix.match.classes import Nodes, is_low
 from twinpix.match.pairs import Paired, paired
-from twinpix.model import Counts, Failure, Group, Guarded, Matches, Report, Stamp, Unique
+from twinpix.model import Counts, Failure, Group, Guarded, Matches, Report, Unique
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.report import matched_only
 from twinpix.sources import bit_rot
 from twinpix.text import plural, printable
-
-_SIZE, _MTIME = Stamp._fields.index("size"), Stamp._fields.index("mtime_ns")
 
 
 def find(
@@ -174,11 +172,10 @@ class Uniques(Sequence[Unique]):
             return Uniques(self._images, self._rows[index])
         row = self._rows[index]
         refs, number = self._images.refs, int(self._images.content[row])
-        stamp = refs.stamps[row]
         return Unique(
             refs.uris[row],
-            int(stamp[_SIZE]),
-            int(stamp[_MTIME]),
+            int(refs.sizes[row]),
+            int(refs.times[row]),
             self._images.contents.digest(number).hex(),
             int(refs.roots[row]),
         )

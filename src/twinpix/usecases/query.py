@@ -20,9 +20,10 @@ from twinpix.match.classes import is_low
 from twinpix.match.join import nearest, notes_of
 from twinpix.match.stages import tiers_of, verified
 from twinpix.match.verifier import Seen, Verifier, verifier_of
-from twinpix.model import Failure, Relation, numbers
+from twinpix.model import Failure, Ref, Relation, numbers
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.search import Search
+from twinpix.versions import UNKNOWN
 
 
 class Hit(NamedTuple):
@@ -70,11 +71,11 @@ def query(
         for group, numbers in ((images, alike), (mine, [0] if alike else [])):
             look_at_pixels(session, group, numbers)
     method = settings.method
-    question, own = mine.contents[0], mine.refs[0].stamp[:2]
+    question, own = mine.contents[0], mine.refs[0]
     hits = []
     for file in images.files_where(np.isin(np.arange(len(images.contents)), list(near))):
         number = int(images.content[file])
-        if images.refs[file].stamp[:2] != own:
+        if not _is_same_file(images.refs[file], own):
             gap, turn = near[number]
             same = images.contents.digest(number) == mine.contents.digest(0)
             relation = relate.relation(method, question, images.contents[number], gap, turn, same_file=same)
@@ -85,6 +86,11 @@ def query(
                 hits.append(Hit(images.refs.uris[file], gap, relation))
     failures = sorted([*listing.failures, *encoder.failures, *images.failures, *lost], key=lambda f: f.path)
     return sorted(hits, key=lambda hit: (hit.distance, hit.path)), failures
+
+
+def _is_same_file(a: Ref, b: Ref) -> bool:
+    """True for two names of one file, as far as their versions tell."""
+    return a.version == b.version if a.version != UNKNOWN else os.path.abspath(a.uri) == os.path.abspath(b.uri)
 
 
 Near = dict[int, tuple[float, int]]

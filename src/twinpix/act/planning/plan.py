@@ -22,7 +22,7 @@ from twinpix.errors import ReportError, SkipKind, StepError
 from twinpix.formats import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Report, Stays, Step, Unique, Unit
+from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Report, Stays, Step, Unique, Unit, is_uri
 from twinpix.paths import above, is_within_any
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.text import printable
@@ -91,9 +91,17 @@ def plan(
     )
 
 
+_IN_CONTAINER = "is a member of another file, which is read and never changed"
 _UNREAD = "could not be read as an image"
 _OTHER_BYTES = "is not the same bytes as what stays, so a link would lose it"
 _IDENTICAL = ("identical-file", "identical-pixels")
+
+
+def _look(path: str, *, behind_link: bool) -> Facts:
+    """The facts of a file; raises `StepError` where there is none."""
+    if is_uri(path):
+        raise StepError(_IN_CONTAINER)
+    return filesystem.look(os.path.realpath(path) if behind_link else path)
 
 
 @dataclass
@@ -160,7 +168,7 @@ class _Planner:
 
     def _facts(self, member: Member, path: str) -> Facts:
         """The facts of a file that is as the report says."""
-        facts = filesystem.look(os.path.realpath(path) if member.link else path)
+        facts = _look(path, behind_link=member.link)
         if (facts.size, facts.mtime_ns) != (member.size, member.mtime_ns):
             raise StepError("was changed since it was scanned")
         return facts
@@ -200,6 +208,8 @@ class _Planner:
             raise _ByRuleError(f"is {relation}: only {', '.join(sorted(self.only))} was asked for")
 
     def _take(self, group: int, member: Member, path: str, match: Match | None, keepers: Sequence[Stays]) -> None:
+        if is_uri(path):
+            raise _ByRuleError(_IN_CONTAINER)
         if in_library(path):
             if member.protected:
                 raise _ByRuleError(IN_LIBRARY)
@@ -304,7 +314,7 @@ class _Planner:
             self.already += 1
             return True
         try:
-            facts = filesystem.look(os.path.realpath(path))
+            facts = _look(path, behind_link=True)
             if (facts.size, facts.mtime_ns) != (image.size, image.mtime_ns):
                 raise StepError("was changed since it was scanned")
         except StepError as error:

@@ -7,7 +7,7 @@ from twinpix import fingerprints
 from twinpix.compat.imgdupes import saying
 from twinpix.compat.imgdupes.options import Options
 from twinpix.errors import UsageError
-from twinpix.model import Bytes2D, Failure, Fingerprints, Stamp, Traits
+from twinpix.model import Bytes2D, Failure, Fingerprints, Traits
 from twinpix.progress.terminal import progress
 from twinpix.usecases.encode import encode_files
 
@@ -40,8 +40,7 @@ def hashed(names: Sequence[str], options: Options) -> tuple[list[Image], Bytes2D
     """The images among these files, in that order, their hashes `(n, bytes)`, and what could not be read."""
     prints = _encoded(names, options)
     refs, known = prints.refs, zip(prints.sizes, prints.damaged, prints.digests, prints.traits, strict=True)
-    times = refs.stamps[:, Stamp._fields.index("mtime_ns")].tolist()
-    rows = zip(refs.uris, refs.sizes.tolist(), times, known, refs.links.tolist(), strict=True)
+    rows = zip(refs.uris, refs.sizes.tolist(), refs.times.tolist(), known, refs.links.tolist(), strict=True)
     images = [
         Image(path, size, mtime, *shape, damaged, digest, traits, link)
         for path, size, mtime, (shape, damaged, digest, traits), link in rows

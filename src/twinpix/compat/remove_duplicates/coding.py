@@ -12,7 +12,7 @@ from twinpix.compat.remove_duplicates.datasets import DataSet, data_sets, listed
 from twinpix.compat.remove_duplicates.encoders import Encoder
 from twinpix.compat.remove_duplicates.encodings import Map
 from twinpix.compat.remove_duplicates.options import Options
-from twinpix.model import Bytes2D, Failure, Files, Fingerprints
+from twinpix.model import Bytes2D, Failure, Fingerprints, Refs
 from twinpix.progress import Progress
 from twinpix.usecases.encode import encode_files
 
@@ -22,7 +22,7 @@ class Coded(NamedTuple):
 
     encoder: Encoder
     sets: list[DataSet]
-    files: Files  # an image's root is the number of its data set; their count: it is known from encodings only
+    files: Refs  # an image's root is the number of its data set; their count: it is known from encodings only
     codes: Bytes2D  # (n, bytes)
     failures: list[Failure]
     damaged: list[str]  # part of them is missing: they have no code, as with imagededup

@@ -9,7 +9,7 @@ import numpy as np
 from twinpix import sources
 from twinpix.compat.remove_duplicates.options import Options
 from twinpix.errors import UsageError
-from twinpix.model import Failure, Files
+from twinpix.model import Failure, Refs
 from twinpix.progress import Progress
 
 
@@ -45,7 +45,7 @@ def _folders(root: str, options: Options) -> list[str]:
     return found
 
 
-def listed(sets: Sequence[DataSet], paths: Sequence[str], progress: Progress) -> tuple[Files, list[Failure]]:
+def listed(sets: Sequence[DataSet], paths: Sequence[str], progress: Progress) -> tuple[Refs, list[Failure]]:
     """The files of the data sets and those at `paths`, each once, and what could not be listed.
 
     A file's root is the number of its data set, or their count.
@@ -54,5 +54,4 @@ def listed(sets: Sequence[DataSet], paths: Sequence[str], progress: Progress) ->
     with progress.stage("list"):
         found = sources.scan([folder for folder, _ in owners], listed=paths, tell=progress.advance)
     numbers = np.array([*(number for _, number in owners), len(sets)], dtype=np.int32)
-    refs = found.refs
-    return Files(refs.uris, refs.stamps, numbers[refs.roots], refs.references, refs.links), found.failures
+    return found.refs.with_roots(numbers[found.refs.roots]), found.failures

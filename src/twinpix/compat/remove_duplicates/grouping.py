@@ -21,7 +21,7 @@ from twinpix.fingerprints import Fingerprint
 from twinpix.group.groups import group
 from twinpix.imaging.traits import to_text
 from twinpix.match.pairs import paired
-from twinpix.model import Bytes2D, Counts, Failure, Files, Group, Report
+from twinpix.model import Bytes2D, Counts, Failure, Group, Refs, Report
 from twinpix.paths import is_within
 from twinpix.progress import Progress
 from twinpix.store import Result
@@ -47,8 +47,7 @@ def found(coded: Coded, radius: float, duplicates: str, progress: Progress) -> F
     images = _looked_at(coded.files.take(near), coded.codes[near], progress)
     roots, numbers = _roots(images.refs, coded, duplicates)
     check_target(roots, duplicates)  # encodings may have added some
-    refs = images.refs
-    images = images._replace(refs=Files(refs.uris, refs.stamps, numbers, refs.references, refs.links))
+    images = images._replace(refs=images.refs.with_roots(numbers))
     groups = _groups(images, method, radius)
     failures = sorted([*coded.failures, *images.failures], key=lambda failure: failure.path)
     report = Report(
@@ -80,7 +79,7 @@ def _near(method: Fingerprint, codes: Bytes2D, radius: float) -> NDArray[np.int6
     return np.flatnonzero(near[node.reshape(-1)])
 
 
-def _looked_at(files: Files, codes: Bytes2D, progress: Progress) -> Images:
+def _looked_at(files: Refs, codes: Bytes2D, progress: Progress) -> Images:
     """What these files hold now; those that cannot be read, or changed since they were listed, are failures."""
     now, decoded = encode_files(files.uris, ["digest", "dhash"], progress=progress).values()
     traits = {uri: to_text(known) for uri, known in zip(decoded.refs.uris, decoded.traits, strict=True) if known}
@@ -92,7 +91,7 @@ def _looked_at(files: Files, codes: Bytes2D, progress: Progress) -> Images:
         at = place.get(uri)
         if at is None:
             failed.setdefault(uri, Failure(uri, "read", "not an image that can be read"))
-        elif not np.array_equal(now.refs.stamps[at], files.stamps[row]):
+        elif not np.array_equal(now.refs.versions[at], files.versions[row]):
             failed[uri] = Failure(uri, "read", "changed while this ran; run again")
         else:
             key = digest, code = now.codes[at].tobytes(), codes[row].tobytes()
@@ -132,7 +131,7 @@ def _counts(coded: Coded, groups: Sequence[Group], failures: Sequence[Failure]) 
 # -- files that no data set was named for --------------------------------------------------------------
 
 
-def _roots(files: Files, coded: Coded, duplicates: str) -> tuple[list[str], NDArray[np.int32]]:
+def _roots(files: Refs, coded: Coded, duplicates: str) -> tuple[list[str], NDArray[np.int32]]:
     """The data sets, those added that files known from encodings only lie in, and the number of each file's."""
     known = {each.root: number for number, each in enumerate(coded.sets)}
     own = len(known)

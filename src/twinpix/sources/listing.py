@@ -1,4 +1,4 @@
-"""List the files below folders, and single files, each file once."""
+"""List the images below folders, single files and the members of containers, each file once."""
 
 import errno
 import os
@@ -10,12 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.errors import system_reason
+from twinpix import mounts
+from twinpix.errors import ImageError, system_reason
 from twinpix.formats import claims_image
 from twinpix.managed import in_library, is_library
-from twinpix.model import Failure, Files, Stamp
-from twinpix.sources.base import Listing, special_kind, stamp_of
+from twinpix.model import Failure, Refs, is_uri
+from twinpix.sources.base import Entry, Listing, Source
+from twinpix.sources.files import file_version, special_kind
 from twinpix.sources.filters import Filter
+from twinpix.sources.uris import container, member_of, uri_of
+from twinpix.versions import UNKNOWN
 
 # Folders in which other programs keep thumbnails and waste.
 SKIPPED = frozenset(
@@ -44,8 +48,9 @@ def scan(
     references. Hidden and service folders are skipped unless `hidden`; symbolic links to folders are not
     followed unless `follow_links`, and then after all others, so that no folder is entered twice and what
     has a real name is listed by it. Libraries of other programs (Apple Photos, Lightroom's previews) are entered
-    only when a path names one or lies in one. What `exclude` matches (see `Filter`) and files of fewer bytes than
-    `min_size` are left out. `tell` is called with how many files each folder held.
+    only when a path names one or lies in one, files with members (archives) only when a path names one. What
+    `exclude` matches (see `Filter`) and files of fewer bytes than `min_size` are left out. `tell` is called with how
+    many files each folder held.
     """
     walker = _Walker(recursive, hidden, follow_links, tell, Filter.of(exclude, min_size))
     for number, path in enumerate(references):
@@ -66,6 +71,7 @@ def named(paths: Sequence[str]) -> Listing:
     return Listing(walker.columns(), walker.failures, 0, 0, 0)
 
 
+_SIGNED_64 = (1 << 63) - 1
 _LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)  # errors for a link to nothing, and a file that went meanwhile
 
 
@@ -91,9 +97,15 @@ class _Walker:
         self.other_files = self.folder_links = self.left_out = self.libraries = 0
         # The files found, in columns.
         self.uris: list[str] = []
-        self.stamps, self.roots, self.references, self.links = array("q"), array("i"), bytearray(), bytearray()
+        self.versions, self.sizes, self.times = bytearray(), array("q"), array("q")
+        self.roots, self.references, self.links = array("i"), bytearray(), bytearray()
+        self.inodes = array("q")  # device, inode, size, time of writing and of change: names of one file have one row
+        self.fleeting = mounts.fleeting_devices()  # where another file may have a file's version by now
 
     def add(self, path: str, root: int, *, reference: bool) -> None:
+        if is_uri(path):
+            self._member(path, root, reference)
+            return
         try:
             status = os.stat(path)
         except OSError as error:
@@ -101,21 +113,28 @@ class _Walker:
             return
         if stat.S_ISDIR(status.st_mode):
             self._enter(_Folder(path, status, root, reference, link=False))
+        elif stat.S_ISREG(status.st_mode) and (source := container(path)):
+            self._members(source, path, status, root, reference)
         else:
             self._file(path, status, root, reference, os.path.islink(path), given=True)
 
     def add_file(self, path: str) -> None:
         """Note one file under this name."""
+        if is_uri(path):
+            self._member(path, 0, False)
+            return
         try:
             self._file(path, os.stat(path), 0, False, os.path.islink(path), given=True)
         except OSError as error:
             self.failures.append(Failure(path, "list", system_reason(error)))
 
-    def columns(self) -> Files:
+    def columns(self) -> Refs:
         """What was found, a row a name, in the order it was found."""
-        return Files(
+        return Refs(
             self.uris,
-            np.frombuffer(self.stamps, dtype=np.int64).reshape(-1, len(Stamp._fields)),
+            np.frombuffer(self.versions, dtype=np.uint8).reshape(-1, len(UNKNOWN)),
+            np.frombuffer(self.sizes, dtype=np.int64),
+            np.frombuffer(self.times, dtype=np.int64),
             np.frombuffer(self.roots, dtype=np.int32),
             np.frombuffer(self.references, dtype=np.bool_),
             np.frombuffer(self.links, dtype=np.bool_),
@@ -185,15 +204,66 @@ class _Walker:
         if status.st_size < self.filter.min_size or (given and self.filter.leaves_out(path)):
             self.left_out += 1
             return
-        self.uris.append(path)
-        self.stamps.extend(stamp_of(status))
+        version = UNKNOWN if status.st_dev in self.fleeting else file_version(status)
+        self._note(path, version, status.st_size, status.st_mtime_ns, root, reference, link)
+        device, inode = status.st_dev & _SIGNED_64, status.st_ino & _SIGNED_64
+        self.inodes.extend((device, inode, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+    def _members(self, source: Source, path: str, status: os.stat_result, root: int, reference: bool) -> None:
+        """Note the members of a container, as those of a folder, once whatever names it has."""
+        key = (status.st_dev, status.st_ino)
+        if key in self.entered and status.st_ino:
+            return
+        self.entered.add(key)
+        before = len(self.uris)
+        try:
+            for entry in source.entries(path):
+                self._entry_of(entry, uri_of(source, path, entry.name), root, reference)
+        except ImageError as error:
+            self.failures.append(Failure(path, "list", error.reason))
+        self.tell(len(self.uris) - before)
+
+    def _entry_of(self, entry: Entry, uri: str, root: int, reference: bool) -> None:
+        if entry.error:
+            self.failures.append(Failure(uri, "list", entry.error))
+            return
+        parts = [part for part in entry.name.split("/") if part not in (os.curdir, os.pardir)]
+        if not self.hidden and any(part.startswith(".") or part in SKIPPED for part in parts):
+            return
+        if entry.size < self.filter.min_size or self.filter.leaves_out(entry.name.replace("/", os.sep)):
+            self.left_out += 1
+            return
+        self._note(uri, entry.version, entry.size, entry.modified_ns, root, reference, False)
+        self.inodes.extend((0, 0, entry.size, entry.modified_ns, 0))
+
+    def _member(self, uri: str, root: int, reference: bool) -> None:
+        """Note one member of a container."""
+        try:
+            member = member_of(uri)
+            assert member is not None
+            for entry in member.source.entries(member.path):
+                if entry.name == member.name and not entry.error:
+                    self._entry_of(entry, uri, root, reference)
+                    return
+            self.failures.append(Failure(uri, "list", "there is no such member"))
+        except ImageError as error:
+            self.failures.append(Failure(uri, "list", error.reason))
+
+    def _note(
+        self, uri: str, version: bytes, size: int, modified_ns: int, root: int, reference: bool, link: bool
+    ) -> None:
+        """Add a row."""
+        self.uris.append(uri)
+        self.versions += version
+        self.sizes.append(size)
+        self.times.append(modified_ns)
         self.roots.append(root)
         self.references.append(reference)
         self.links.append(link)
 
     def result(self) -> Listing:
         n, found = len(self.uris), self.columns()
-        better, links = _further_names(found)
+        better, links = _further_names(found, np.frombuffer(self.inodes, dtype=np.int64).reshape(-1, 5))
         left_out = better.keys()
         rows = sorted(set(range(n)) - left_out if better else range(n), key=self.uris.__getitem__)
         return Listing(
@@ -208,7 +278,7 @@ class _Walker:
         )
 
 
-def _symlinks(files: Files, better: Mapping[int, int]) -> dict[str, list[str]]:
+def _symlinks(files: Refs, better: Mapping[int, int]) -> dict[str, list[str]]:
     """The names of the symbolic links among the further names of files, by the name of the file."""
     out: dict[str, list[str]] = {}
     for row in sorted(better, key=files.uris.__getitem__):
@@ -217,9 +287,9 @@ def _symlinks(files: Files, better: Mapping[int, int]) -> dict[str, list[str]]:
     return out
 
 
-def _further_names(files: Files) -> tuple[dict[int, int], int]:
+def _further_names(files: Refs, stamps: NDArray[np.int64]) -> tuple[dict[int, int], int]:
     """Rows that name a file which another row names better, each with that row; and how many names of files it is."""
-    inodes = _files_of(files.stamps)
+    inodes = _files_of(stamps)
     order = np.lexsort(inodes.T)
     same = (inodes[order][1:] == inodes[order][:-1]).all(axis=1)
     better: dict[int, int] = {}
@@ -229,7 +299,7 @@ def _further_names(files: Files) -> tuple[dict[int, int], int]:
         by_name: dict[str, list[int]] = {}
         for row in rows:
             by_name.setdefault(os.path.abspath(files.uris[row]), []).append(row)
-        if files.stamps[rows[0], 1]:
+        if stamps[rows[0], 1]:
             kept = [min(rows, key=lambda row: _first_name(files, row))]
             links += len(by_name) - 1
         else:  # a file system without inodes: only an equal path is the same file
@@ -262,6 +332,6 @@ def _runs(same: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
         yield start, end + 1
 
 
-def _first_name(files: Files, row: int) -> tuple[bool, bool, int, str]:
+def _first_name(files: Refs, row: int) -> tuple[bool, bool, int, str]:
     """Of several names of one file, a reference's counts first, then a real name before a link's."""
     return not files.references[row], bool(files.links[row]), int(files.roots[row]), files.uris[row]

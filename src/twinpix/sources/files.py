@@ -1,0 +1,81 @@
+"""Read one file of the file system."""
+
+import os
+import stat
+import time
+
+from twinpix.errors import ImageError, system_reason
+from twinpix.formats import HEAD, sniff
+from twinpix.sources.base import MAX_BYTES, Content
+from twinpix.versions import version_of_file
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_READ_BYTES = 64 << 20  # at once
+_COARSE_NS, _FINE_NS = 2_100_000_000, 50_000_000  # how long two writes may share one time stamp
+
+
+def file_version(status: os.stat_result) -> bytes:
+    """The version of a file: of its device, inode, size, time of writing and time of change."""
+    return version_of_file(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def is_settled(status: os.stat_result) -> bool:
+    """False while the file's time stamp is so fresh that another write could leave it the same."""
+    newest = max(status.st_mtime_ns, status.st_ctime_ns)
+    window = _COARSE_NS if status.st_mtime_ns % 1_000_000_000 == 0 else _FINE_NS
+    return time.time_ns() - newest > window
+
+
+def special_kind(mode: int) -> str:
+    """What a thing that is no regular file is called."""
+    for test, name in (
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+        (stat.S_ISDIR, "a folder"),
+    ):
+        if test(mode):
+            return name
+    return "no regular file"
+
+
+def read_file(path: str) -> Content:
+    """Read a file once, whole, unless its first bytes are those of no image.
+
+    Raises `ImageError` when it cannot be read, is no regular file, is empty, is too large, or changed
+    while it was read; no more is read than a little beyond the size that it had at first.
+    """
+    try:
+        handle = os.open(path, _FLAGS)
+    except OSError as error:
+        raise ImageError("read", system_reason(error)) from None
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError("read", f"{special_kind(status.st_mode)}, not a regular file")
+        settled = is_settled(status)
+        head = os.read(handle, HEAD)
+        if sniff(head, path) is None:
+            if not head and sniff(b"\0", path):
+                raise ImageError("read", "the file is empty")
+            return Content(None, file_version(status), settled)
+        if status.st_size > MAX_BYTES:
+            raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
+        parts, left = [head], status.st_size - len(head)
+        while part := os.read(handle, max(1 << 16, min(left, _READ_BYTES))):
+            parts.append(part)
+            left -= len(part)
+            if left < 0:  # another program may write as fast as it is read
+                raise ImageError("read", "grew while it was read; run again")
+        if _changed(status, os.fstat(handle)):
+            raise ImageError("read", "changed while it was read; run again")
+        return Content(b"".join(parts), file_version(status), settled)
+    except OSError as error:
+        raise ImageError("read", system_reason(error)) from None
+    finally:
+        os.close(handle)
+
+
+def _changed(before: os.stat_result, now: os.stat_result) -> bool:
+    return (before.st_size, before.st_mtime_ns, before.st_ctime_ns) != (now.st_size, now.st_mtime_ns, now.st_ctime_ns)

@@ -1,0 +1,1 @@
+"""Files that hold images as members: one module for each kind."""

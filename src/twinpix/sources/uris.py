@@ -1,0 +1,89 @@
+"""URIs of images: paths of files, and members of containers as `zip://MEMBER::FILE`."""
+
+import os
+from collections.abc import Iterable
+from typing import BinaryIO, NamedTuple
+
+from twinpix import plugins
+from twinpix.errors import ImageError, UsageError
+from twinpix.formats import suffix
+from twinpix.model import is_uri
+from twinpix.sources.base import Content, Source
+from twinpix.sources.files import read_file
+
+
+class Member(NamedTuple):
+    """A member of a container, with the source that reads it."""
+
+    source: Source
+    path: str  # of the container
+    name: str  # in the container
+
+    def read(self) -> Content:
+        return self.source.read(self.path, self.name)
+
+
+def member_of(uri: str) -> Member | None:
+    """The member of a container that a URI names; None for a path.
+
+    A member's name may hold `::`, as may the container's: the longest name with which the container is a file counts.
+    """
+    if not is_uri(uri):
+        return None
+    scheme, _, rest = uri.partition("://")
+    if not plugins.exists("sources", scheme):
+        raise ImageError("read", f"no source is called {scheme}; there are: {', '.join(plugins.names('sources'))}")
+    parts = rest.split("::")
+    for cut in range(len(parts) - 1, 0, -1):
+        path = "::".join(parts[cut:])
+        if os.path.isfile(path):
+            return Member(_source(scheme), path, "::".join(parts[:cut]))
+    return Member(_source(scheme), parts[-1], "::".join(parts[:-1]))
+
+
+def uri_of(source: Source, path: str, name: str) -> str:
+    """The URI of a member of a container."""
+    return f"{plugins.name_of(source)}://{name}::{path}"
+
+
+def container(path: str) -> Source | None:
+    """The source that lists the members of this file; None for a file that holds none, by its suffix."""
+    end = suffix(path)
+    if not end:
+        return None
+    for name in plugins.own("sources"):
+        if end in plugins.load("sources", name).suffixes:
+            return _source(name)
+    return None
+
+
+def read(uri: str) -> Content:
+    """Read an image once, whole, unless its first bytes are those of no image.
+
+    Raises `ImageError` when it cannot be read, is empty, is too large, or changed while it was read.
+    """
+    member = member_of(uri)
+    return member.read() if member else read_file(uri)
+
+
+def opened(uri: str) -> BinaryIO:
+    """Open an image for random access; raises `OSError` or `ImageError`."""
+    member = member_of(uri)
+    return member.source.open(member.path, member.name) if member else open(uri, "rb")
+
+
+def require(names: Iterable[str]) -> None:
+    """Raise `UsageError` for the first of these paths and URIs that is not there."""
+    for name in names:
+        if is_uri(name):
+            try:
+                read(name)
+            except ImageError as error:
+                raise UsageError(f"cannot read {name}: {error.reason}") from None
+        elif not os.path.lexists(name):
+            raise UsageError(f"no such file or folder: {name}")
+
+
+def _source(name: str) -> Source:
+    made: Source = plugins.build("sources", name, {})
+    return made

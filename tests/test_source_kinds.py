@@ -1,0 +1,213 @@
+"""The suite of all sources: files with members give the same results as a folder of these members."""
+
+import io
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import twinpix
+from drawings import draw
+from twinpix import plugins, sources
+from twinpix.cli.app import run
+from twinpix.errors import ImageError, UsageError
+from twinpix.model import Report
+from twinpix.sources.base import Source
+from twinpix.sources.uris import container, uri_of
+from twinpix.versions import UNKNOWN
+
+KINDS = plugins.names("sources")
+
+
+@pytest.fixture(params=KINDS)
+def source(request: pytest.FixtureRequest) -> Source:
+    made: Source = plugins.make("sources", request.param)
+    return made
+
+
+@pytest.fixture(scope="module")
+def members() -> dict[str, bytes]:
+    """Two pictures, each with copies, one that is alone, a broken one, and a text."""
+
+    def encoded(image: Image.Image, form: str, **options: int) -> bytes:
+        out = io.BytesIO()
+        image.save(out, form, **options)
+        return out.getvalue()
+
+    first, second, third = (draw("scene", seed, (400, 300)) for seed in (1, 2, 3))
+    return {
+        "a/first.png": encoded(first, "PNG"),
+        "a/again.png": encoded(first, "PNG"),
+        "b/first.jpg": encoded(first, "JPEG", quality=80),
+        "b/c/second.png": encoded(second, "PNG"),
+        "half ü.jpg": encoded(second.resize((200, 150)), "JPEG", quality=85),
+        "third::1.png": encoded(third, "PNG"),
+        "broken.jpg": encoded(third, "JPEG")[:900],
+        "notes.txt": b"no image",
+        ".hidden/first.png": encoded(first, "PNG"),
+    }
+
+
+@pytest.fixture
+def made(source: Source, members: dict[str, bytes], tmp_path: Path) -> Path:
+    path = tmp_path / f"photos{sorted(source.suffixes)[0]}"
+    source.write(str(path), members)
+    return path
+
+
+def groups_of(report: Report) -> list[tuple[str, set[str], set[str]]]:
+    """Keepers, members and relations, by the names below the root."""
+
+    def inside(name: str) -> str:
+        return name.partition("://")[2].rpartition("::")[0] or os.path.relpath(name, report.roots[0])
+
+    return sorted(
+        (inside(group.keeper), {inside(m.path) for m in group.members}, {m.relation for m in group.matches})
+        for group in report.groups
+    )
+
+
+def test_members_are_listed_and_read(source: Source, made: Path, members: dict[str, bytes]) -> None:
+    assert container(str(made)) == source
+    entries = {entry.name: entry for entry in source.entries(str(made))}
+    assert {name: entry.size for name, entry in entries.items()} == {n: len(data) for n, data in members.items()}
+    versions = {entry.version for entry in entries.values()}
+    assert len(versions) == len(members)
+    assert UNKNOWN not in versions
+    for name, data in members.items():
+        content = source.read(str(made), name)
+        assert content.data == (None if name.endswith(".txt") else data)
+        assert content.version == entries[name].version
+        uri = uri_of(source, str(made), name)
+        assert sources.read(uri).data == content.data
+        with sources.opened(uri) as file:
+            file.seek(1)
+            assert file.read() == (content.data or b"")[1:]
+
+
+def test_a_file_that_was_written_again_has_other_versions(
+    source: Source, made: Path, members: dict[str, bytes]
+) -> None:
+    before = {entry.name: entry.version for entry in source.entries(str(made))}
+    made.unlink()
+    source.write(str(made), {**members, "a/first.png": members["third::1.png"]})
+    assert source.read(str(made), "a/first.png").data == members["third::1.png"]
+    assert all(entry.version != before[entry.name] for entry in source.entries(str(made)))
+    with pytest.raises(FileExistsError):
+        source.write(str(made), {})
+
+
+def test_what_cannot_be_read_is_an_error_in_words(source: Source, made: Path, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no such"):
+        source.read(str(made), "nothing.png")
+    with pytest.raises(ImageError):
+        source.read(str(tmp_path / "gone"), "a.png")
+    cut = tmp_path / f"cut{made.suffix}"
+    cut.write_bytes(made.read_bytes()[:-200])
+    rubbish = tmp_path / f"rubbish{made.suffix}"
+    rubbish.write_bytes(b"this is none")
+    for path in (cut, rubbish):
+        with pytest.raises(ImageError):
+            list(source.entries(str(path)))
+    report = twinpix.find([cut, rubbish], store=None, workers=1)
+    assert [(failure.path, failure.stage) for failure in report.failures] == [
+        (str(cut), "list"),
+        (str(rubbish), "list"),
+    ]
+
+
+@pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
+def test_a_file_gives_the_groups_of_a_folder(
+    method: str, source: Source, made: Path, members: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    for name, data in members.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    as_folder = twinpix.find([folder], method=method, store=None, workers=1)
+    inside = twinpix.find([made], method=method, store=None, workers=1)
+    assert groups_of(inside) == groups_of(as_folder)
+    assert (len(inside.groups), inside.counts.images) == (2, 6)
+    assert {m.relation for g in inside.groups for m in g.matches} >= {"identical-file", "re-encoded", "resized"}
+    assert [failure.stage for failure in inside.failures] == [failure.stage for failure in as_folder.failures]
+
+
+def test_a_second_run_reads_nothing_again(source: Source, made: Path, tmp_path: Path) -> None:
+    os.utime(made, ns=(1, 1))
+    first = twinpix.find([made], store=tmp_path / "store", workers=1)
+    second = twinpix.find([made], store=tmp_path / "store", workers=1)
+    assert groups_of(first) == groups_of(second)
+
+
+def test_members_are_left_out_as_files_are(source: Source, made: Path) -> None:
+    assert twinpix.find([made], exclude=["*.jpg"], store=None, workers=1).counts.images == 4
+    assert twinpix.find([made], hidden=True, store=None, workers=1).counts.images == 7
+    uri = uri_of(source, str(made), "third::1.png")
+    assert twinpix.find([uri], store=None, workers=1).counts.images == 1
+    with pytest.raises(UsageError, match="no such"):
+        twinpix.find([uri_of(source, str(made), "nothing.png")], store=None)
+
+
+def test_no_action_changes_a_member(
+    source: Source, made: Path, members: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside = tmp_path / "photos"
+    beside.mkdir()
+    (beside / "second.png").write_bytes(members["b/c/second.png"])
+    before = made.read_bytes()
+    report = tmp_path / "r.json"
+    assert run(["find", str(beside), str(made), "--no-store", "-o", str(report)]) == 0
+    for action in (["--move", str(tmp_path / "out")], ["--hardlink"], ["--copy-kept", str(tmp_path / "kept")]):
+        run(["resolve", str(report), *action, "--apply"])
+        assert made.read_bytes() == before
+        assert (beside / "second.png").read_bytes() == members["b/c/second.png"]
+    assert "is a member of another file" in capsys.readouterr().out
+    assert Report.load(report).counts.discards == 0
+
+
+def test_compare_query_and_plot_take_members(
+    source: Source, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, again = (uri_of(source, str(made), name) for name in ("a/first.png", "b/first.jpg"))
+    assert run(["compare", first, again, "--fail-if-found"]) == 10
+    hits, failures = twinpix.query(first, [made], store=None, workers=1)
+    assert [hit.path for hit in hits][:1] == [uri_of(source, str(made), "a/again.png")]
+    assert len(failures) == 1
+    assert run(["find", str(made), "--no-store", "-o", str(tmp_path / "r.json")]) == 0
+    assert run(["plot", str(tmp_path / "r.json"), "--html", str(tmp_path / "p.html")]) == 0
+    assert (tmp_path / "p.html").read_text().count("data:image") >= 5
+    capsys.readouterr()
+
+
+# -- zip archives alone --------------------------------------------------------------------------------
+
+
+def test_zip_members_of_one_name_and_encrypted_ones_are_failures(
+    tmp_path: Path, picture: Callable[..., Image.Image], recwarn: pytest.WarningsRecorder
+) -> None:
+    out = io.BytesIO()
+    picture(1).save(out, "PNG")
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("twice.png", b"\x89PNG old")
+        archive.writestr("twice.png", out.getvalue())
+        archive.writestr("../up.png", out.getvalue())
+        archive.writestr("locked.png", out.getvalue())
+    recwarn.clear()  # of the second member of one name
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\x01\x02", 0, data.rindex(b"locked.png"))
+    data[at + 8] |= 1  # the flag of an encrypted member
+    path.write_bytes(data)
+    report = twinpix.find([path], store=None, workers=1)
+    assert [(failure.path, failure.error) for failure in report.failures] == [
+        (f"zip://locked.png::{path}", "the member is encrypted"),
+        (f"zip://twice.png::{path}", "a later member of the archive has the same name"),
+    ]
+    assert [member.path for group in report.groups for member in group.members] == [
+        f"zip://../up.png::{path}",
+        f"zip://twice.png::{path}",
+    ]
+    assert sorted(os.listdir(tmp_path)) == ["a.zip"]
