@@ -1,5 +1,5 @@
-# On a machine that has Python and make and nothing else:
-#   make demo        draw a folder of pictures with edited copies, find them, print the groups
+# These need only Python and make:
+#   make demo        draw a folder of example images with edited copies, find them, print the groups
 #   make test        lint, types, the direction of imports, and every test on a part of its cases
 #   make test-all    the same with every case of every test, as CI runs it
 PYTHON ?= python3

@@ -442,7 +442,7 @@ def test_nothing_goes_for_what_lies_in_a_trash(folder: str, tmp_path: Path) -> N
     found = pair(tmp_path, first, "photos/y.jpg")
     assert goes(found, "delete") == set()
     assert [(left.reason, left.refused) for left in twinpix.plan(found, "delete").left] == [
-        ("the one that stays lies in a trash, a snapshot or a cache, which may be emptied", False)
+        ("the keeper is in a trash, snapshot or cache folder, which may be emptied", False)
     ]
     assert goes(pair(tmp_path, "photos/y.jpg", first)) == {f"{folder}/x.jpg"}
     assert goes(pair(tmp_path, first, second)) == {f"{folder}/y.jpg"}
@@ -459,7 +459,7 @@ def test_a_path_that_leads_back_from_behind_a_link_is_refused(tmp_path: Path) ->
     group_ = replace(group(tmp_path, 1, ["photos/x.jpg", "photos/y.jpg"]), keeper="link/../photos/x.jpg")
     members = [replace(each, path=f"link/../{each.path}") for each in group_.members]
     found = replace(report(tmp_path, [replace(group_, members=members, matches=[])]), roots=["link/../photos"])
-    with pytest.raises(ReportError, match="leads back from behind a symbolic link"):
+    with pytest.raises(ReportError, match=r"has \.\. after a symbolic link"):
         twinpix.plan(found, "delete")
     (tmp_path / "link").unlink()
     (tmp_path / "link").mkdir()

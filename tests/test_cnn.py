@@ -382,7 +382,7 @@ def test_a_damaged_model(tmp_path: Path, folder: Path, damage: str) -> None:
         ({"shape": ("n", 3, 64, 64)}, r"takes n × 3 × 64 × 64 .*; its JSON says n × 3 × 32 × 32"),
         ({"shape": ("n", 1, SIZE, SIZE)}, "its JSON says n × 3 × 32 × 32"),
         ({"shape": ("n", SIZE, SIZE, 3)}, "its JSON says n × 3 × 32 × 32"),
-        ({"inputs": 2}, r"wants 2 inputs \(x0, x1\), not one picture"),
+        ({"inputs": 2}, r"wants 2 inputs \(x0, x1\), not one image"),
         ({"output": "logits"}, "has no output 'logits'; it has: y"),
     ],
 )
@@ -416,7 +416,7 @@ def _shape(name: str, *numbers: int) -> onnx.NodeProto:
         ([helper.make_node("ReduceMean", ["f"], ["y"], keepdims=0)], "gives a single number for 1 pictures"),
         ([_shape("s", -1, 3, 2, 2, 4), helper.make_node("Reshape", ["f", "s"], ["y"])], "gives 1 × 3 × 2 × 2 × 4"),
         ([_shape("s", 7, 7), helper.make_node("Reshape", ["f", "s"], ["y"])], "m.onnx: "),
-        ([_shape("a", 0), _shape("b", 1), helper.make_node("Slice", list("faab"), ["y"])], "gives no numbers"),
+        ([_shape("a", 0), _shape("b", 1), helper.make_node("Slice", list("faab"), ["y"])], "has no numeric output"),
     ],
 )
 def test_an_output_of_another_shape(tmp_path: Path, last: list[onnx.NodeProto], words: str) -> None:
@@ -774,7 +774,9 @@ def _png(image: Image.Image) -> bytes:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a thread that looks at its own memory needs no test of its own")
-@pytest.mark.parametrize(("greedy", "words"), [(False, "gave no answer within 2 s"), (True, "needs more memory than")])
+@pytest.mark.parametrize(
+    ("greedy", "words"), [(False, "exceeded the time limit of 2 s"), (True, "needs more memory than")]
+)
 def test_a_model_that_never_ends_or_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, greedy: bool, words: str
 ) -> None:

@@ -110,7 +110,7 @@ def test_a_companion_goes_when_what_stays_has_the_same(image: str, side: str, tm
     assert f"{tmp_path}/photos/a/{side} has other bytes" in why(found)[f"b/{image}"]
     (tmp_path / f"photos/a/{side}").unlink()
     assert not goes(found)
-    assert "the image that stays has none of that kind" in why(found)[f"b/{image}"]
+    assert "the keeper has none of that kind" in why(found)[f"b/{image}"]
     assert goes(found, sidecars="all") == {f"b/{image}", f"b/{side}"}
     assert goes(found, sidecars="keep") == {f"b/{image}"}
     assert goes(found, "hardlink") == {f"b/{image}"}  # its name and its companions stay
@@ -359,7 +359,7 @@ def test_spellings(spelling: list[str], files: int, tmp_path: Path, capfd: pytes
     assert run(["resolve", str(path), *spelling, "--move", "out"]) == 0
     told = capfd.readouterr().out
     assert ("left  photos/b/1.jpg: stays with its companion file 1.xmp" in told) == (files == 0)
-    assert ("--sidecars all takes both" in told) == (files == 0)
+    assert ("use --sidecars all for both" in told) == (files == 0)
 
 
 # -- the shared cases

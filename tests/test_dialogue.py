@@ -128,7 +128,7 @@ def test_a_session(asked: Path) -> None:
     terminal.type("q\r")
     code, screen = terminal.end()
     assert code == 0
-    assert any("0 files to move" in line and "3 images dealt with before" in line for line in screen)
+    assert any("0 files to move" in line and "3 images processed before" in line for line in screen)
 
 
 def test_without_apply_nothing_is_touched(asked: Path) -> None:
@@ -138,7 +138,7 @@ def test_without_apply_nothing_is_touched(asked: Path) -> None:
     terminal.type("\rq\r")
     code, screen = terminal.end()
     assert code == 0
-    assert screen[-1] == "nothing was touched; --apply does it"
+    assert screen[-1] == "nothing was changed; add --apply to carry out the plan"
     assert tree(asked / "photos") == before
 
 
@@ -154,7 +154,7 @@ def test_keep_all_is_remembered_by_later_reports(asked: Path) -> None:
     save(again, asked / "r.json")
     terminal = Terminal(*MOVE)
     screen = terminal.until("Group 2 of 4")
-    assert screen[0] == "1 group kept whole before, on an earlier report"
+    assert screen[0] == "1 group kept completely before, with an earlier report"
     terminal.type("b\r")
     screen = terminal.until("Group 1 of 4")
     assert [line.split()[1] for line in screen if line.startswith("  [") and "/0" in line] == ["keep"] * 3
@@ -209,7 +209,7 @@ def test_what_is_not_understood_is_asked_again(answer: str, asked: Path) -> None
     screen = terminal.until("not understood: ")
     assert any(line.startswith(f"not understood: {answer} (? for help)") for line in screen)
     terminal.type("?\r")
-    terminal.until("they are not duplicates: keep all")
+    terminal.until("not duplicates: keep all")
     terminal.type("q\r")
     assert terminal.end()[0] == 0
     assert not list(asked.glob("*.choices*"))
@@ -224,7 +224,7 @@ def test_ctrl_c_and_the_end_of_the_input(asked: Path) -> None:
     code, screen = terminal.end()
     assert code == 130
     text = "".join(screen)
-    assert "twinpix: stopped; what was chosen is in" in text
+    assert "twinpix: stopped; the choices are in" in text
     assert not (asked / "out").exists()
     terminal = Terminal(*MOVE)
     terminal.until("1 group decided before")
@@ -245,7 +245,7 @@ def test_leaving_a_dialogue_deletes_nothing(leave: str, what: str, asked: Path) 
     terminal.until("Group 2 of 4")
     terminal.type(leave)
     if what == "quit":
-        terminal.until("Type delete to go on:")
+        terminal.until("Type delete to continue:")
         terminal.type("y\r")
     code, screen = terminal.end()
     assert code == 3
@@ -255,9 +255,9 @@ def test_leaving_a_dialogue_deletes_nothing(leave: str, what: str, asked: Path) 
 
 def test_the_word_deletes(asked: Path) -> None:
     terminal = Terminal(*DELETE)
-    screen = terminal.until("Type delete to go on:")
+    screen = terminal.until("Type delete to continue:")
     assert any(
-        line.startswith("8 files (") and "would be deleted for good: there is no undo." in line for line in screen
+        line.startswith("8 files (") and "would be deleted permanently: there is no undo." in line for line in screen
     )
     terminal.type("delete\r")
     code, screen = terminal.end()
@@ -273,7 +273,7 @@ def test_who_quits_is_asked_whether_to_act(answer: str, asked: Path) -> None:
     terminal.type("\r")
     terminal.until("Group 2 of 4")
     terminal.type("q\r")
-    terminal.until("do that now? [y/N]")
+    terminal.until("carry out this plan? [y/N]")
     terminal.type("\x04" if answer == "end" else f"{answer}\r")
     assert terminal.end()[0] == 0
     assert (asked / "out").exists() == (answer == "y")
@@ -302,7 +302,7 @@ def test_the_end_of_the_input_is_no_yes(asked: Path) -> None:
             command = [sys.executable, "-m", "twinpix", "resolve", "r.json", "-i", *action, "--apply", option]
             done = subprocess.run(command, input="\n\n", capture_output=True, text=True)
             assert done.returncode == 3
-            assert "the input ended before the last group: nothing was done; what was chosen is in" in done.stderr
+            assert "the input ended before the last group: nothing was done; the choices are in" in done.stderr
             assert tree(asked / "photos") == before
             (asked / "r.choices.jsonl").unlink()
 
@@ -322,7 +322,7 @@ def test_groups_are_drawn(protocol: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_show_needs_interactive(asked: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["resolve", "r.json", "--trash", "--show"]) == 2
-    assert "--show draws what --interactive asks about: give both" in capfd.readouterr().err
+    assert "--show needs --interactive: give both" in capfd.readouterr().err
 
 
 # -- not duplicates
@@ -351,7 +351,7 @@ def test_not_duplicates_are_not_found_again(photos: Path, tmp_path: Path, monkey
     (photos / "0 small.jpg").rename(photos / "renamed.jpg")
     assert groups(photos, store) == [{"0.png", "0 same.png", "0 encoded.jpg"}]
     found = twinpix.find(photos, store=store)
-    assert found.notes == ["2 pairs held apart: marked as not duplicates"]
+    assert found.notes == ["2 pairs not matched: marked as not duplicates"]
     assert groups(photos, tmp_path / "other.sqlite")[0] >= {"renamed.jpg"}
 
 
@@ -375,7 +375,7 @@ def test_the_store_forgets_codes_and_not_what_was_said(tmp_path: Path, capfd: py
     assert run(["store", "info", "--store", str(path)]) == 0
     assert "1 pair marked as not duplicates" in capfd.readouterr().out
     assert run(["store", "clear", "--store", str(path)]) == 0
-    assert "1 pair marked as not duplicates: kept (--verdicts forgets them)" in capfd.readouterr().out
+    assert "1 pair marked as not duplicates: kept (--verdicts deletes them)" in capfd.readouterr().out
     assert run(["store", "clear", "--verdicts", "--store", str(path)]) == 0
     store = Store(path)
     assert store.apart() == []
@@ -572,7 +572,7 @@ def test_bytes_that_are_no_text_are_not_understood(asked: Path) -> None:
 
 def test_where_choices_cannot_be_written(tmp_path: Path) -> None:
     choices = Choices.beside(library(tmp_path, 1), str(tmp_path / "not there" / "r.json"))
-    with pytest.raises(OutputError, match="choices are kept beside the report: copy it to a folder of yours"):
+    with pytest.raises(OutputError, match="choices are stored beside the report: copy it to your own folder"):
         choices.keep(1, ["photos/0.png"])
 
 

@@ -279,7 +279,7 @@ def refused(batch: Sequence[int], begin: Begin) -> list[int]:
 
 
 def test_refused_memory_is_no_bug_of_the_work() -> None:
-    assert run(refused, [[1]], workers=1)[1] == Lost(0, "needs more memory than there is")
+    assert run(refused, [[1]], workers=1)[1] == Lost(0, "needs more memory than is available")
 
 
 # With a limit of address space that leaves little for a decode, once everything is loaded.

@@ -18,9 +18,10 @@ from hard_negatives import squared_paper, two_steps_aside
 from twinpix import ui
 from twinpix.errors import OutputError, UsageError
 from twinpix.ui import explain, lettering
-from twinpix.usecases.compare import Comparison, common_points
-from twinpix.verify import AGREE
-from twinpix.verify.content.blocks import agreement, laid
+from twinpix.usecases.compare import Comparison
+from twinpix.verify import common_points
+from twinpix.verify.alignment.blocks import agreement, laid
+from twinpix.verify.thresholds import DECISION
 
 SIZE = (480, 360)
 SCALE = 640 / 480  # of pictures of that size as they are drawn
@@ -110,16 +111,16 @@ def difference_of(pixels: Pixels) -> Pixels:
 @pytest.mark.parametrize(
     ("edit", "relation", "words"),
     [
-        ("crop", "cropped", "the same picture: cropped 60% at (60, 40); "),
-        ("rotation", "rotated", "the same picture: rotated 8"),
-        ("quarter", "rotated", "the same picture: rotated 90°; 100% of what both show agrees"),
-        ("mirror", "mirrored", "the same picture: mirrored; 100% of what both show agrees"),
-        ("pad", "padded", "the same picture: padded to 14"),
-        ("edited", "edited", "the same picture: edited: region "),
+        ("crop", "cropped", "copies of one image: cropped 60% at (60, 40); "),
+        ("rotation", "rotated", "copies of one image: rotated 8"),
+        ("quarter", "rotated", "copies of one image: rotated 90°; 100% of the overlap agrees"),
+        ("mirror", "mirrored", "copies of one image: mirrored; 100% of the overlap agrees"),
+        ("pad", "padded", "copies of one image: padded to 14"),
+        ("edited", "edited", "copies of one image: edited: region "),
         ("same pixels", "identical-pixels", "the same pixels in different files"),
-        ("small", "resized", "the same picture: resized 0.5; "),
-        ("dark", "recoloured", "the same picture: recoloured; 100% of what both show agrees"),
-        ("different", None, "different pictures: where they fit best only "),
+        ("small", "resized", "copies of one image: resized 0.5; "),
+        ("dark", "recoloured", "copies of one image: recoloured; 100% of the overlap agrees"),
+        ("different", None, "different images: at the best alignment only "),
     ],
 )
 def test_what_is_said(pair: Callable[..., Comparison], edit: str, relation: str | None, words: str) -> None:
@@ -137,10 +138,10 @@ def test_one_scene_is_no_copy(tmp_path: Path) -> None:
     pair.b.save(tmp_path / "b.png")
     told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
     assert (told.relation, told.same) == ("similar-scene", False)
-    assert told.verdict.startswith("no copies, but one scene: ")
+    assert told.verdict.startswith("the same scene, not copies: ")
     assert told.look.points >= 12
-    assert told.verdict.endswith(f", the pixels agree on only {told.look.agrees:.0%} of what both show")
-    assert told.look.agrees < AGREE
+    assert told.verdict.endswith(f", the pixels agree on only {told.look.agrees:.0%} of the overlap")
+    assert told.look.agrees < DECISION.min_agreement
     pixels = drawn(told)
     assert near(pixels, explain.UNSURE).mean() > 0.005
 
@@ -151,9 +152,10 @@ def test_what_agrees_and_yet_is_not_the_same_is_not_called_little(tmp_path: Path
     pair.b.save(tmp_path / "b.png")
     told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
     assert (told.relation, told.undecided) == (None, False)
-    assert told.look.agrees > AGREE
+    assert told.look.agrees > DECISION.min_agreement
     assert told.verdict.startswith(
-        f"different pictures: where they fit best {told.look.agrees:.0%} agrees, but not what stands out, "
+        f"different images: at the best alignment {told.look.agrees:.0%} of the overlap agrees, "
+        "but its texture does not, "
     )
 
 
@@ -162,7 +164,7 @@ def test_pictures_of_next_to_no_detail_are_not_called_different(tmp_path: Path) 
     original().resize((16, 12), Image.Resampling.BOX).save(tmp_path / "b.png")
     told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
     assert (told.relation, told.undecided) == (None, True)
-    assert told.verdict.startswith("too little detail to tell: next to nothing stands out where they lie on each other")
+    assert told.verdict.startswith("too little texture to decide: almost no texture in the best overlap")
     pixels = drawn(told)
     assert near(pixels[100:], explain.UNSURE).sum() > 5000  # the frames, too
     assert not near(pixels, explain.OTHER).any()
@@ -182,14 +184,14 @@ def test_the_points_that_are_counted_are_those_that_are_drawn(pair: Callable[...
     assert told.look.there is not None
     points = len(common_points(*told.views, told.look.there)[0])
     assert told.look.points in {points, 0}
-    assert (told.look.points == 0) == ("points lie" not in told.verdict or "no points lie" in told.verdict)
+    assert (told.look.points == 0) == ("inlier" not in told.verdict or "no inlier" in told.verdict)
 
 
 def test_a_hash_that_is_named_decides(pair: Callable[..., Comparison]) -> None:
     told = pair("crop", method="phash")
     assert (told.relation, told.by_pixels) == (None, False)
-    assert told.verdict.startswith("different pictures, by phash (")
-    assert told.seen.startswith("the same picture: cropped 60%")
+    assert told.verdict.startswith("different images, by phash (")
+    assert told.seen.startswith("copies of one image: cropped 60%")
     assert pair("crop", method="local").verdict == told.seen
 
 
@@ -198,7 +200,7 @@ def test_little_detail_proves_nothing(tmp_path: Path) -> None:
         draw("sky", seed, SIZE).save(tmp_path / f"{seed}.png")
     for method in ("cascade", "phash"):
         told = twinpix.compare(tmp_path / "1.png", tmp_path / "2.png", method=method)
-        assert told.verdict == "too little detail to tell: blank, flat or softly graded"
+        assert told.verdict == "too little texture to decide: blank, flat or a smooth gradient"
         assert (told.relation, told.look.relation, told.seen) == (None, None, "")
         assert near(drawn(told)[:80], explain.UNSURE).sum() > 5000
     assert twinpix.compare(tmp_path / "1.png", tmp_path / "1.png").relation == "identical-file"
@@ -394,12 +396,12 @@ def test_the_file_that_is_asked_for(tmp_path: Path, name: str, form: str) -> Non
     image = Image.new("RGB", (9, 9))
     image.save(tmp_path / name, form)
     refused = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--explain", tmp_path / name)
-    assert (refused.returncode, "--force" in refused.stderr) == (2, True)
+    assert (refused.returncode, "force" in refused.stderr) == (2, True)
     (tmp_path / name).unlink()
     done = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--explain", tmp_path / name)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-2].startswith("verdict: the same picture: cropped 60% at (60, 40); ")
-    assert done.stdout.splitlines()[-1] == f"explained: {tmp_path / name}"
+    assert done.stdout.splitlines()[-2].startswith("verdict: copies of one image: cropped 60% at (60, 40); ")
+    assert done.stdout.splitlines()[-1] == f"explanation: {tmp_path / name}"
     with Image.open(tmp_path / name) as image:
         assert image.format == form
         assert near(np.asarray(image.convert("RGB"))[:80], explain.SAME).sum() > 1000
@@ -466,7 +468,7 @@ comparing.decode = {"abort": lambda *rest: os.abort(), "sleep": lambda *rest: ti
 from twinpix.cli.app import run
 sys.exit(run(["compare", *sys.argv[2:], "--timeout", "1"]))
 """
-    for how, reason in (("abort", "crashed its decoder (SIGABRT)"), ("sleep", "gave no answer within 1 s (--timeout)")):
+    for how, reason in (("abort", "crashed its decoder (SIGABRT)"), ("sleep", "exceeded the time limit of 1 s")):
         command = [sys.executable, "-c", program, how, str(tmp_path / "a.png"), str(tmp_path / "b.png")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 3

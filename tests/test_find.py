@@ -380,7 +380,7 @@ def test_encode_serves_all_methods_by_one_decode(photos: Path) -> None:
         ({"radius": 300}, "between 0 and 256"),
         ({"radius": -1}, "between 0 and 256"),
         ({"radius": 1.5}, "whole number of bits"),
-        ({"device": "cpu"}, "--device does not fit"),
+        ({"device": "cpu"}, "no device can be chosen"),
         ({"method": "nohash"}, "no method is called"),
         ({"method": "pixels", "transforms": True}, "cannot be combined"),
         ({"method": "digest", "radius": 1}, "only radius is 0"),

@@ -187,7 +187,7 @@ def test_pictures_coded_together_have_the_codes_that_each_has_alone(name: str) -
         ("whash:size=12,flavour=imagehash", "power of two"),
         ("pdq:size=8", "has no options"),
         ("cnn:model=", "cnn:model= needs a value"),
-        ("cnn:dims=-1", "dims is a number of numbers"),
+        ("cnn:dims=-1", "dims is a number of dimensions"),
         ("cnn:device=abacus", "device is one of auto, cpu, cuda"),
     ],
 )

@@ -242,7 +242,7 @@ def test_a_store_whose_header_says_that_it_cannot_be_written_is_set_aside(tmp_pa
 @pytest.mark.parametrize("content", [b"all: build\n", b"SQLite format 3\0" + bytes(600), b"\xd0\xcf\x11\xe0" * 200])
 def test_only_a_store_is_set_aside(name: str, content: bytes, tmp_path: Path, photos: Path) -> None:
     Path(name).write_bytes(content)
-    with pytest.raises(StoreError, match="is no twinpix store; it is left as it is"):
+    with pytest.raises(StoreError, match="is no twinpix store and is not changed"):
         Store(Path(name))
     assert run(["store", "info", "--store", name]) == 3
     assert run(["store", "clear", "--store", name]) == 3

@@ -230,7 +230,7 @@ def test_a_document_of_which_only_the_first_page_was_compared_stays(documents: P
     assert going == other
     left = {Path(each.path).name: each.reason for each in planned.left}
     assert left["b.tif"] == "has 3 frames or pages, of which only the first was compared"
-    assert "3 frames or pages of the one that stays" in left["cover.bmp"]
+    assert "3 frames or pages of the keeper" in left["cover.bmp"]
 
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description GCamera:MotionPhoto='1'/></x:xmpmeta>"

@@ -156,7 +156,7 @@ def test_a_jpeg_that_ends_four_bytes_early_is_damaged_not_lost(scene: Image.Imag
 def test_grey_remains_of_a_cut_jpeg_are_a_failure(size: tuple[int, int]) -> None:
     data = encoded(draw("scene", 7, size), "JPEG", quality=80)
     for ending in (b"", b"\xff\xd9"):
-        with pytest.raises(ImageError, match="of the picture is there"):
+        with pytest.raises(ImageError, match="of the image is present"):
             decode(data[: len(data) // 4] + ending)
         assert decode(data[: len(data) * 3 // 4] + ending).damaged
 

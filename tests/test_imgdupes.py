@@ -353,7 +353,7 @@ def test_what_changed_meanwhile_is_left(copies: Path) -> None:
     image, other = image_of("in/0.png"), image_of("in/0 small.png", mtime_ns=1)
     assert deleting.delete([image], [other], "in") == {"in/0 small.png": "was changed since it was scanned"}
     (why,) = deleting.delete([other], [image], "in").values()
-    assert why.endswith("in/0 small.png, was changed since it was scanned: nothing of this group goes")
+    assert why.endswith("in/0 small.png, was changed since it was scanned: no file of this group is changed")
     assert deleting.delete([], [other], "in") == {"in/0 small.png": "was changed since it was scanned"}
     os.link("in/0.png", "in/again.png")
     again = image._replace(path="in/again.png")

@@ -465,7 +465,7 @@ def test_links_to_what_is_gone_are_listed(tmp_path: Path, capfd: pytest.CaptureF
     capfd.readouterr()
     assert run(["undo", str(path)]) == 3
     said = capfd.readouterr().out
-    assert "put back 1 file," in said
+    assert "restored 1 file," in said
     assert said.count("no file with its bytes is found in") == 2
     assert str(tmp_path / "a/photos") in said
     for number in (0, 1):

@@ -34,7 +34,7 @@ def member(path: str, altered: str = "", **facts: Any) -> Member:
 
 PAIRS = [
     (member("b", frames=3), member("a", size=200_000), "most frames or pages (3)"),
-    (member("b", width=300), member("a", "thumbnail", camera="Maker"), "far larger picture (300×100)"),
+    (member("b", width=300), member("a", "thumbnail", camera="Maker"), "far larger image (300×100)"),
     (member("b"), member("a", "padded", width=300), "unedited (the next best is padded)"),
     (member("b"), member("a", "enlarged", width=300), "unedited (the next best is enlarged)"),
     (member("b"), member("a", "blurred, overlaid", size=200_000), "unedited (the next best is overlaid and blurred)"),
@@ -48,12 +48,12 @@ PAIRS = [
         "the original file (the PNG was converted from it)",
     ),
     (member("b", camera="Maker"), member("a", size=200_000), "has the camera's EXIF"),
-    (member("b", captured="2019-05-05T10:00:00"), member("a", size=200_000), "says when it was taken (EXIF)"),
-    (member("b", gps=True), member("a", size=200_000), "says where it was taken (GPS)"),
-    (member("b", width=101), member("a"), "largest picture (101×100)"),
+    (member("b", captured="2019-05-05T10:00:00"), member("a", size=200_000), "has its capture date (EXIF)"),
+    (member("b", gps=True), member("a", size=200_000), "has its GPS position"),
+    (member("b", width=101), member("a"), "largest image (101×100)"),
     (member("IMG_1.jpg"), member("Copy of IMG_1.jpg", size=200_000), "plain name (the next best is named like a copy)"),
     (member("b", size=100_001), member("a"), "largest file"),
-    (member("a"), member("b"), "first of equals by path"),
+    (member("a"), member("b"), "first by path among equals"),
 ]
 
 

@@ -67,7 +67,7 @@ def test_files_made_to_have_one_digest_stay(action: str, tmp_path: Path) -> None
     assert xxhash.xxh3_128_digest(first) == xxhash.xxh3_128_digest(second)
     before = contents(tmp_path / "photos")
     outcome = twinpix.apply(twinpix.plan(pair(tmp_path, first, second), action), "j.jsonl")
-    assert [row.reason for row in outcome.left] == ["has other bytes than what would stay"]
+    assert [row.reason for row in outcome.left] == ["has other bytes than the keeper"]
     assert (tmp_path / "photos/first.png").read_bytes() == first
     assert (tmp_path / "photos/second.png").read_bytes() == second
     assert not before - contents(tmp_path / "photos")
@@ -239,7 +239,7 @@ def test_what_another_run_keeps_stays_and_what_it_removes_is_not_relied_on(tmp_p
     first, second = str(tmp_path / "photos/first.png"), str(tmp_path / "photos/second.png")
     other = Keeper(second, filesystem.look(second), second)
     (left,) = twinpix.apply(plan, "j1.jsonl").left
-    assert left.reason == "is what another run keeps"
+    assert left.reason == "is the keeper of another run"
     other.close()
     handle = filesystem.open_same(first, filesystem.look(first))
     assert filesystem.lock(handle, shared=False)
@@ -274,7 +274,7 @@ def test_without_locks_the_names_tell(action: str, tmp_path: Path, monkeypatch: 
     if action == "reflink":
         monkeypatch.setattr("twinpix.act.actions.reflink._clone", shutil.copyfile)
     (left,) = twinpix.apply(plan, "j.jsonl").left
-    assert "is not there while this one is renamed" in left.reason
+    assert "does not exist while this file is renamed" in left.reason
     assert (tmp_path / "photos/second.png").read_bytes() == content(1)
     assert (tmp_path / "photos/second.png").is_symlink() is False
     assert sorted(os.listdir(tmp_path / "photos")) == ["first.png.other run", "second.png"]

@@ -131,7 +131,7 @@ def test_small_files_that_promise_much_take_no_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["colours.png", "lzw.tif", "x.jpg", "x.dds"])
 def test_the_reason_is_given(name: str) -> None:
-    with pytest.raises(ImageError, match=r"truncated: at most \d+% of the picture is there|more than the limit"):
+    with pytest.raises(ImageError, match=r"truncated: at most \d+% of the image is present|more than the limit"):
         decode(bombs()[name], name=name)
 
 

@@ -51,7 +51,7 @@ def test_a_pattern_may_hold_commas_and_equals(rules: str, path: str, stays: bool
 
 def test_the_reason_names_the_rule_that_decided_among_damaged() -> None:
     large, small = (Member(f"{side}.jpg", 9, side, side, 0, "", damaged=True) for side in (9, 5))
-    assert make_chain("resolution").reason(large, [small]) == "largest picture (9×9)"
+    assert make_chain("resolution").reason(large, [small]) == "largest image (9×9)"
 
 
 @st.composite
@@ -139,7 +139,7 @@ def member(path: str, **facts: int | bool | str) -> Member:
 @pytest.mark.parametrize(
     ("rules", "best", "other", "reason"),
     [
-        ("resolution", member("b", width=2), member("a"), "largest picture"),
+        ("resolution", member("b", width=2), member("a"), "largest image"),
         ("resolution,filesize", member("b", size=2), member("a"), "largest file"),
         ("format", member("b", format="PNG", size=1), member("a", format="JPEG", size=9), "best format"),
         ("oldest", member("b", mtime_ns=1), member("a", mtime_ns=2), "oldest"),

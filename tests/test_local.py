@@ -307,7 +307,7 @@ def test_copies_of_pictures_in_which_hardly_anything_stands_out_are_found(tmp_pa
     )
     report = twinpix.find(album, method="local", store=None)
     assert groups(report) == [["cropped", "first", "mirrored", "upright"]]
-    assert "matched only when identical, or by its points" in summary(report)
+    assert "matched only when identical, or by their keypoints" in summary(report)
 
 
 def test_copies_of_a_small_thing_on_a_plain_ground_are_found(tmp_path: Path) -> None:
@@ -428,9 +428,9 @@ def test_the_best_candidates_of_each_picture_are_kept(seed: int) -> None:
 
 
 def test_what_proposes_only_cannot_do_without_the_pixels(album: Path) -> None:
-    with pytest.raises(UsageError, match="only proposes pairs"):
+    with pytest.raises(UsageError, match="only proposes candidate pairs"):
         twinpix.find(album, method="local", verify=False, store=None)
-    with pytest.raises(UsageError, match="no choice of search"):
+    with pytest.raises(UsageError, match="no search back ends to choose from"):
         twinpix.find(album, method="cascade", search="banded", store=None)
     with pytest.raises(UsageError, match="between 0 and 1"):
         twinpix.find(album, method="local", radius=3, store=None)

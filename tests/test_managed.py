@@ -73,7 +73,7 @@ def test_an_edited_report_does_not_change_that(through: str, photos: Path, capfd
     save(edited, Path("r.json"))
     assert not any(member.protected for member in reports.read("r.json").groups[0].members)
     assert run(["resolve", "r.json", "--delete", "--yes", "--apply"]) == 3
-    assert "lies in a library of another program" in capfd.readouterr().out
+    assert "is in a library of another program" in capfd.readouterr().out
     assert tree(photos / "L.photoslibrary") == before
 
 

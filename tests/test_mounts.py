@@ -64,7 +64,7 @@ def test_a_cache_that_still_holds_the_name_does_not_matter(kind: str, tmp_path: 
     results = [line for line in printed.splitlines() if line.startswith("RESULT")]
     assert len(results) == 2 * len(OPTIONS), printed
     assert all(line.endswith(": 3 True") for line in results), printed
-    assert "is one file with what would stay" in printed
+    assert "is the same file as the keeper" in printed
 
 
 FIND = """

@@ -54,9 +54,9 @@ def test_leaving_out(photos: Path, picture: Drawn) -> None:
     assert {"copy.png", "tiny.png"} <= names(twinpix.find(photos, store=None))
     report = twinpix.find(photos, store=None, exclude=["cache"], min_pixels=1300)
     assert not {"copy.png", "tiny.png"} & names(report)
-    assert [note for note in report.notes if "left out" in note] == [
-        "1 file or folder left out (--exclude, --min-size)",
-        "1 image left out (--min-pixels)",
+    assert [note for note in report.notes if "excluded" in note] == [
+        "1 file or folder excluded by name or size",
+        "1 image excluded by the number of pixels",
     ]
     assert report.counts.images == twinpix.find(photos, store=None).counts.images - 2
     smallest = min(member.size for group in report.groups for member in group.members)
@@ -87,12 +87,12 @@ def test_acting_by_relation(photos: Path, tmp_path: Path, capsys: pytest.Capture
     report = tmp_path / "report.json"
     assert run(["find", str(photos), "-o", str(report)]) == 0
     assert run(["resolve", str(report), "--delete", "--only", "identical-file", "--json"]) == 0
-    plan = json.loads(capsys.readouterr().out.partition("--apply does it)\n")[2])
+    plan = json.loads(capsys.readouterr().out.partition("--apply runs it)\n")[2])
     (unit,) = plan["units"]
     assert {os.path.basename(row["path"]) for row in (*unit["files"], *plan["keep"])} == {"0.png", "0 same.png"}
     assert {row["reason"] for row in plan["left"]} == {
-        "is re-encoded: only identical-file was asked for",
-        "is resized: only identical-file was asked for",
+        "is re-encoded: only identical-file was requested",
+        "is resized: only identical-file was requested",
     }
     assert run(["resolve", str(report), "--delete", "--only", "identic"]) == 2
     assert "there are: identical-file" in capsys.readouterr().err

@@ -69,7 +69,7 @@ def test_no_output_replaces_a_foreign_file(name: str, photos: Path, report: Path
     done = run(*words)
     assert (done.returncode, victim.read_bytes()) == (2, before), done.stderr
     assert str(victim) in done.stderr
-    assert "--force" in done.stderr
+    assert "force" in done.stderr
     forced = run(*words, "--force")
     assert forced.returncode == 0, forced.stderr
     assert victim.read_bytes() != before

@@ -108,7 +108,7 @@ def test_the_command_line(photos: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == f"1 sheet: {tmp_path / 's'}"
     assert (tmp_path / "s" / "group-00001.png").exists()
     again = run("plot", report, "--sheet", tmp_path / "s")
-    assert (again.returncode, "is there already" in again.stderr) == (3, True)
+    assert (again.returncode, "already exists" in again.stderr) == (3, True)
     assert run("plot", report).stdout == (
         f"histogram: {tmp_path / 'report-histogram.png'}\n1 sheet: {tmp_path / 'report-sheets'}\n"
     )

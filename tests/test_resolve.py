@@ -61,7 +61,7 @@ def test_every_action_comes_back(action: str, tmp_path: Path, capfd: pytest.Capt
     path = str(save(library(tmp_path, 3, equal="link" in action), tmp_path / "r.json"))
     before = tree(tmp_path)
     assert run(["resolve", path, *ACTIONS[action]]) == 0
-    assert "nothing was touched; --apply does it" in capfd.readouterr().out
+    assert "nothing was changed; add --apply to carry out the plan" in capfd.readouterr().out
     assert tree(tmp_path) == before
     assert run(["resolve", path, *ACTIONS[action], "--apply"]) == 0
     printed = capfd.readouterr().out
@@ -72,9 +72,9 @@ def test_every_action_comes_back(action: str, tmp_path: Path, capfd: pytest.Capt
     }
     again = ["resolve", path, *ACTIONS[action], "--apply"]
     assert run(again) == 0
-    assert "dealt with before" in capfd.readouterr().out
+    assert "processed before" in capfd.readouterr().out
     assert run(["undo", "r.journal.jsonl"]) == 0
-    assert ("removed 4 copies" if action == "copy" else "put back") in capfd.readouterr().out
+    assert ("removed 4 copies" if action == "copy" else "restored") in capfd.readouterr().out
     os.unlink("r.journal.jsonl")
     assert tree(tmp_path) == before
     assert not (tmp_path / "out").exists()
@@ -98,7 +98,7 @@ def test_delete_is_for_good(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert "undo" not in capfd.readouterr().out
     assert sorted(tree(tmp_path / "photos")) == ["0.png", "1.png", "alone.png"]
     assert run(["undo", "r.journal.jsonl"]) == 3
-    assert "was deleted for good" in capfd.readouterr().out
+    assert "was deleted permanently" in capfd.readouterr().out
 
 
 def test_reflink_works_or_leaves_everything(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -115,14 +115,14 @@ def test_links_are_made_of_identical_files_only(tmp_path: Path, capfd: pytest.Ca
     path = str(save(library(tmp_path, 1), tmp_path / "r.json"))
     for option in ("--hardlink", "--symlink", "--reflink"):
         assert run(["resolve", path, option, "--apply"]) == 0
-        assert "2 duplicates are not the same bytes as what stays: --move and --trash" in capfd.readouterr().out
+        assert "2 duplicates are not byte-identical to the keeper: use --move or --trash" in capfd.readouterr().out
     assert not list(tmp_path.glob("*.jsonl"))
 
 
 def test_exactly_one_action(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = str(save(library(tmp_path), tmp_path / "r.json"))
     assert run(["resolve", path]) == 2
-    assert "say what to do with the duplicates: --trash, --move DIR" in capfd.readouterr().err
+    assert "choose an action for the duplicates: --trash, --move DIR" in capfd.readouterr().err
     assert run(["resolve", path, "--trash", "--delete"]) == 2
     assert run(["resolve", path, "--action", "shred"]) == 2
     assert "there are: copy, delete, hardlink, move" in capfd.readouterr().err
@@ -340,13 +340,13 @@ def pairs(base: Path, *extra: str) -> Report:
 
 def test_raw_and_jpeg_go_together_or_stay(tmp_path: Path) -> None:
     made = plan(pairs(tmp_path))
-    assert reasons(made.left, tmp_path) == {"photos/b/1.jpg": "its other half, 1.CR2, stays"}
+    assert reasons(made.left, tmp_path) == {"photos/b/1.jpg": "the other file of its pair, 1.CR2, stays"}
     assert going(plan(pairs(tmp_path), sidecars=False), tmp_path) == ["photos/b/1.jpg"]
     made = plan(pairs(tmp_path, "equal"))
     assert going(made, tmp_path) == ["photos/b/1.jpg", "photos/b/1.CR2"]
     assert made.steps[1].keeper == str(tmp_path / "photos/a/1.CR2")
     own = report(tmp_path, [group(tmp_path, 1, ["photos/a/1.CR2", "photos/a/1.jpg"])])
-    assert reasons(plan(own).left, tmp_path) == {"photos/a/1.jpg": "its other half, 1.CR2, stays"}
+    assert reasons(plan(own).left, tmp_path) == {"photos/a/1.jpg": "the other file of its pair, 1.CR2, stays"}
     both = [
         group(tmp_path, 1, ["photos/a/1.jpg", "photos/b/1.jpg"]),
         group(tmp_path, 2, ["photos/a/1.CR2", "photos/b/1.CR2"]),
@@ -360,7 +360,7 @@ def test_all_or_none(tmp_path: Path) -> None:
     made = plan(found, f"move:to={tmp_path}/out")
     (tmp_path / "photos/0 copy.xmp").unlink()
     outcome = apply(made, tmp_path / "j.jsonl")
-    assert reasons(outcome.left, tmp_path) == {"photos/0 copy.png": "is not there any more"}
+    assert reasons(outcome.left, tmp_path) == {"photos/0 copy.png": "no longer exists"}
     assert (tmp_path / "photos/0 copy.png").exists()
     assert sorted(tree(tmp_path / "out")) == ["sub/0 small.png"]
 
@@ -396,9 +396,9 @@ def moved(base: Path, groups: int = 2) -> tuple[Tree, Path]:
 def test_undo_twice(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before, journal = moved(tmp_path)
     assert run(["undo", str(journal)]) == 0
-    assert "put back 4 files" in capfd.readouterr().out
+    assert "restored 4 files" in capfd.readouterr().out
     assert run(["undo", str(journal)]) == 0
-    assert capfd.readouterr().out == "nothing to put back\n"
+    assert capfd.readouterr().out == "nothing to restore\n"
     assert tree(tmp_path / "photos") == before
 
 
@@ -409,10 +409,10 @@ def test_undo_says_what_it_cannot_put_back(tmp_path: Path, capfd: pytest.Capture
     (tmp_path / "out/sub/1 small.png").unlink()
     assert run(["undo", str(journal)]) == 3
     printed = capfd.readouterr().out
-    assert "put back 1 file," in printed
+    assert "restored 1 file," in printed
     assert "photos/0 copy.png: another file has its name; it is left at" in printed
     assert "photos/1 copy.png: was changed since; it is left at" in printed
-    assert "photos/sub/1 small.png: is neither there nor at" in printed
+    assert "photos/sub/1 small.png: is neither at its path nor at" in printed
     assert (tmp_path / "photos/0 copy.png").read_bytes() == b"new"
     assert (tmp_path / "out/1 copy.png").read_bytes() == b"edited"
     os.replace(tmp_path / "photos/0 copy.png", tmp_path / "elsewhere")
@@ -454,7 +454,7 @@ def test_journals_that_are_damaged(tmp_path: Path, capfd: pytest.CaptureFixture[
     cut = b"".join(lines[:2]) + lines[2][:40]
     journal.write_bytes(cut)
     assert run(["undo", str(journal)]) == 3
-    assert "line 3 cannot be read: what it says is not put back" in capfd.readouterr().out
+    assert "line 3 cannot be read: its step is not undone" in capfd.readouterr().out
     assert (tmp_path / "photos/0 copy.png").exists()
     journal.write_bytes(whole.replace(lines[2], b'{"unit": "garbage"}\n'))
     assert run(["undo", str(journal)]) == 3
@@ -499,7 +499,7 @@ def test_reports_of_elsewhere(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     )
     save(replace(found, base="/other/machine"), path)
     assert run(["resolve", str(path), "--trash", "--apply"]) == 3
-    assert "speaks of /other/machine/photos, which is not here" in capfd.readouterr().err
+    assert "names /other/machine/photos, which does not exist" in capfd.readouterr().err
     assert run(["resolve", "missing.json", "--trash"]) == 2
     assert len(tree(tmp_path / "photos")) == 4
 
@@ -515,10 +515,10 @@ def test_the_target_may_not_lie_in_what_was_scanned(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "photos")
     for target in ("photos", "photos/out", "link/out"):
         for action in ("move", "copy"):
-            with pytest.raises(RefusedError, match="lies in the scanned folder"):
+            with pytest.raises(RefusedError, match="is inside the scanned folder"):
                 plan(found, f"{action}:to={tmp_path / target}")
     write(tmp_path, "lib/1.png", b"x")
-    with pytest.raises(RefusedError, match="lies in the reference folder"):
+    with pytest.raises(RefusedError, match="is inside the reference folder"):
         plan(replace(found, references=["lib"]), f"move:to={tmp_path}/lib/out")
 
 
@@ -528,7 +528,7 @@ def test_a_reference_stays_whatever_its_flag_says(tmp_path: Path) -> None:
     shared = group(tmp_path, 1, ["photos/0.png", "lib/0.png", "photos/0 copy.png"])
     made = plan(replace(found, groups=[shared], references=["lib"]))
     assert going(made, tmp_path) == ["photos/0 copy.png"]
-    assert reasons(made.left, tmp_path) == {"lib/0.png": "lies in a reference folder"}
+    assert reasons(made.left, tmp_path) == {"lib/0.png": "is in a reference folder"}
 
 
 def test_find_writes_what_resolve_needs(photos: Path, tmp_path: Path) -> None:
@@ -572,7 +572,7 @@ def test_a_file_that_symbolic_links_lead_to_stays(
     assert twinpix.Report.load(tmp_path / "r.json") == found
     assert run(["resolve", str(tmp_path / "r.json"), action, "--apply", "--yes"]) == 0
     told = capfd.readouterr().out
-    assert ("b.png leads to it, and would lead nowhere" in told) == (action != "--symlink")
+    assert ("b.png leads to it and would be broken" in told) == (action != "--symlink")
     assert (photos / "b.png").read_bytes() == (photos / "large.png").read_bytes()
 
 

@@ -172,7 +172,7 @@ def test_nothing_goes_when_what_stays_changed(
     path = save(library(tmp_path, 2, equal=action == "hardlink"), tmp_path / "r.json")
     change(tmp_path / "photos/0.png")
     assert run(["resolve", str(path), *OPTIONS[action], "--yes", "--apply"]) == 3
-    assert "what would stay" in capfd.readouterr().out or change is not edit_in_secret
+    assert "the keeper" in capfd.readouterr().out or change is not edit_in_secret
     assert (tmp_path / "photos/0 copy.png").stat().st_nlink == 1
     assert (tmp_path / "photos/sub/0 small.png").stat().st_nlink == 1
 
@@ -224,7 +224,7 @@ def test_a_trashed_file_that_was_swapped_comes_back(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Keeper, "check", checked)
     outcome = act(twinpix.plan(found, "trash"), tmp_path)
-    assert [row.reason for row in outcome.left] == ["was changed or replaced in this moment"]
+    assert [row.reason for row in outcome.left] == ["was changed or replaced during this step"]
     assert victim.read_bytes() == b"another"
 
 
@@ -337,7 +337,7 @@ def test_links_do_not_reach_another_file_system(elsewhere: Path, tmp_path: Path)
     names = [str(elsewhere / "photos/k.png"), str(tmp_path / "photos/d.png")]
     found = report(tmp_path, [group(tmp_path, 1, names)], (str(elsewhere / "photos"), str(tmp_path / "photos")))
     outcome = act(twinpix.plan(found, "hardlink"), tmp_path)
-    assert [row.reason for row in outcome.left] == ["is on another file system than what stays"]
+    assert [row.reason for row in outcome.left] == ["is on another file system than the keeper"]
     assert (tmp_path / "photos/d.png").stat().st_nlink == 1
 
 
@@ -413,8 +413,8 @@ def test_a_trash_that_takes_nothing(
     before = tree(tmp_path / "photos")
     done = subprocess.run([*command, "--apply"], capture_output=True, text=True, env=environment)
     assert done.returncode == 3
-    assert "the trash does not take it" in done.stdout
-    assert "--move DIR needs no trash" in done.stdout
+    assert "the trash refused it" in done.stdout
+    assert "move it to a folder instead" in done.stdout
     assert tree(tmp_path / "photos") == before
 
 
@@ -513,7 +513,7 @@ def test_two_runs_at_once(tmp_path: Path) -> None:
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     ends = [(process.communicate(timeout=60), process.returncode) for process in both]
     for (_, err), code in ends:
-        assert code == 0 or (code == 3 and "another twinpix is acting on files now" in err), (code, err)
+        assert code == 0 or (code == 3 and "another run of twinpix is changing files" in err), (code, err)
     assert 0 in [code for _, code in ends]
     assert contents(tmp_path / "photos", tmp_path / "out") == before
     assert len(tree(tmp_path / "out")) == 600
@@ -524,7 +524,7 @@ def test_nobody_acts_while_another_does(tmp_path: Path) -> None:
     made = twinpix.plan(library(tmp_path, 1), f"move:to={tmp_path}/out")
     code: list[int] = []
     with acting():
-        with pytest.raises(RefusedError, match="wait for it to end"), acting():
+        with pytest.raises(RefusedError, match="wait until it has ended"), acting():
             pass
         other = threading.Thread(target=lambda: code.append(run(["resolve", str(path), "--trash", "--apply"])))
         other.start()
@@ -559,7 +559,7 @@ def test_a_digest_of_a_large_file_is_that_of_its_bytes(tmp_path: Path) -> None:
         assert filesystem.digest_of(path, filesystem.look(path)) == xxhash.xxh3_128_hexdigest(
             (tmp_path / "x").read_bytes()
         )
-    with pytest.raises(StepError, match="changed in this moment"):
+    with pytest.raises(StepError, match="changed during this step"):
         filesystem.digest_of(path, filesystem.look(path)._replace(size=1))
 
 

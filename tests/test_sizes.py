@@ -118,5 +118,5 @@ def test_a_worker_that_does_not_answer_is_a_row_of_its_pair_and_no_failure_of_an
     mine = files(tmp_path, 2)
     eye = Verifier(mine, 0.35, session_of(timeout=0.001))
     eye.look([pair_of(0, 1, ())])
-    assert eye.unverified == [Unverified(mine[0].path, mine[1].path, "gave no answer within 0.001 s (--timeout)")]
+    assert eye.unverified == [Unverified(mine[0].path, mine[1].path, "exceeded the time limit of 0.001 s")]
     assert eye.failures == []

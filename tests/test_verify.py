@@ -23,7 +23,7 @@ from twinpix.fingerprints import base
 from twinpix.imaging import picture_of
 from twinpix.verify import COLOUR, DETAIL, Joint, View, glance, look, turning, view_of
 from twinpix.verify.alignment.affine import Map, change_of, inverse, overlap, placed, rescaled
-from twinpix.verify.content.blocks import agreement, laid
+from twinpix.verify.alignment.blocks import agreement, laid
 from twinpix.verify.content.overlays import inked
 from twinpix.verify.light.normalize import apart, as_bent, as_light, as_sharp
 from twinpix.verify.light.photometric import evened
@@ -647,7 +647,7 @@ def test_a_sample_estimates_the_share_and_its_interval() -> None:
     [
         ({"precision": 2}, "above 0 and at most 1"),
         ({"precision": 0.9, "radius": 3}, "not both"),
-        ({"precision": 0.9, "method": "local"}, "no radius to find"),
+        ({"precision": 0.9, "method": "local"}, "no radius to choose"),
     ],
 )
 def test_a_precision_that_does_not_fit_is_refused(given: dict[str, object], words: str, tmp_path: Path) -> None:

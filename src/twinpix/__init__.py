@@ -1,4 +1,8 @@
-"""twinpix finds images that are the same picture, keeps one of each group, and never loses one."""
+"""Find images that are copies of each other, verify matches on the pixels, and move duplicates away reversibly.
+
+`find` returns a `Report`; `plan`, `apply` and `undo` act on it. `query` finds the copies of one image, and `compare`
+compares two. `encode` and the functions for codes files compute fingerprints. Only `apply` and `undo` change images.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -65,7 +69,7 @@ _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Public names are loaded at first use, so that `import twinpix` costs nothing."""
+    """Load a public name at its first use, so that `import twinpix` takes almost no time."""
     if name in _PLACES:
         return getattr(importlib.import_module(f"twinpix.{_PLACES[name]}"), name)
     raise AttributeError(f"module 'twinpix' has no attribute {name!r}")

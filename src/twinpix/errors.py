@@ -1,4 +1,4 @@
-"""Every error twinpix raises on purpose, each with the exit code it becomes on the command line."""
+"""All errors that twinpix raises intentionally, with their exit codes on the command line."""
 
 from enum import IntEnum, StrEnum
 
@@ -11,27 +11,27 @@ class Exit(IntEnum):
     USAGE = 2
     REFUSED = 3  # an action, or writing a result, was refused or failed
     FOUND = 10  # duplicates found and --fail-if-found was given, also when images failed
-    NOTHING_COMPARED = 11  # a gate (--fail-if-found, --strict) was asked for, and there was no image to compare
+    NOTHING_COMPARED = 11  # --fail-if-found or --strict was given, and there was no image to compare
     INTERRUPTED = 130
 
 
 class SkipKind(StrEnum):
-    """Why an action leaves a file alone, as far as programs decide by it; the words are in the row's `reason`."""
+    """Why an action leaves a file alone, for programs; `reason` has the words."""
 
     OTHER = "other"
-    OTHER_BYTES = "other-bytes"  # the action takes files of the keeper's bytes only
+    OTHER_BYTES = "other-bytes"  # the action replaces only files with the keeper's bytes
     WITH_COMPANION = "with-companion"  # a companion file of it would be lost, or separated from it
-    NOT_COPIED = "not-copied"  # no image and no companion file of one
+    NOT_COPIED = "not-copied"  # neither an image nor a companion file of one
 
 
 class TwinpixError(Exception):
-    """Something the user can act on; its message says what, where and what to do next."""
+    """An error that the user can correct; its message names the thing, what is wrong and what to do."""
 
     exit_code: Exit = Exit.REFUSED
 
 
 class UsageError(TwinpixError):
-    """A wrong option, an unknown plugin, a path that is not there; `reason` is the last part of its message."""
+    """A wrong option, an unknown plugin, a path that does not exist; `reason` is the last part of its message."""
 
     exit_code = Exit.USAGE
 
@@ -41,37 +41,37 @@ class UsageError(TwinpixError):
 
 
 class OutputError(TwinpixError):
-    """A result could not be written; what was there before is untouched."""
+    """A result could not be written; the existing file is unchanged."""
 
 
 class ReportError(TwinpixError):
-    """A report, or a journal, that cannot be trusted: of another schema, damaged, or contradicting itself."""
+    """A report or journal that cannot be trusted: of another schema, damaged, or inconsistent."""
 
 
 class CompareError(TwinpixError):
-    """Two images that can be read cannot be compared."""
+    """Two readable images cannot be compared."""
 
 
 class RefusedError(TwinpixError):
-    """An action that is not begun, because it could not be carried through safely; nothing was touched."""
+    """An action was not begun, because it cannot be done safely; nothing was changed."""
 
 
 class StoppedError(TwinpixError):
-    """The user has stopped it; what is said tells what is kept."""
+    """The user has stopped the run; the message names what is kept."""
 
     exit_code = Exit.INTERRUPTED
 
 
 class StoreError(TwinpixError):
-    """The store cannot be used at this place."""
+    """The store at this path cannot be used."""
 
 
 class WorkerError(TwinpixError):
-    """Processes to share the work among cannot be started."""
+    """No worker processes can be started."""
 
 
 class StepError(Exception):
-    """One file is left alone, for this reason. Becomes a row, never ends a run."""
+    """One file is left alone for this reason; the run continues."""
 
     def __init__(self, message: str, kind: SkipKind = SkipKind.OTHER) -> None:
         super().__init__(message)
@@ -83,19 +83,19 @@ class StepError(Exception):
 
 
 def system_reason(error: OSError) -> str:
-    """An operating system's error in words, without the path that stands beside it anyway."""
+    """Return an error of the operating system in words, without the path."""
     text = error.strerror or str(error)
     return text[:1].lower() + text[1:]
 
 
 class ImageError(Exception):
-    """One image could not be read or coded. Becomes a failure row, never ends a run.
+    """One image could not be read or encoded; it is reported as a failure, and the run continues.
 
-    `lasting` is False for what another run may do better: it lacked memory, or a library.
+    `lasting` is False if another run may succeed: memory or a library was missing.
     """
 
     def __init__(self, stage: str, reason: str, *, lasting: bool = True) -> None:
-        super().__init__(stage, reason)  # what it is made of again when a worker hands it over
+        super().__init__(stage, reason)  # the arguments with which it is unpickled from a worker
         self.stage, self.reason, self.lasting = stage, reason, lasting
 
     def __str__(self) -> str:

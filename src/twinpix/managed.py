@@ -11,7 +11,7 @@ _SUFFIXES = (
     *(".lrdata", ".lrcat-data", ".lrlibrary"),
     *(".cocatalog", ".imovielibrary", ".fcpbundle"),
 )
-IN_LIBRARY = "lies in a library of another program, whose files are never changed"
+IN_LIBRARY = "is in a library of another program, whose files are never changed"
 _REMEMBERED = 1 << 16  # folders
 
 

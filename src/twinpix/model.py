@@ -15,7 +15,7 @@ from twinpix.errors import SkipKind
 
 SCHEMA = "twinpix.report/2"
 SCHEMAS = ("twinpix.report/1", SCHEMA)
-"""The schemas that can be read. The first says neither `unit` nor `same_code`: see `Report` and `Match`."""
+"""The schemas that can be read. The first one lacks `unit` and `same_code`: see `Report` and `Match`."""
 
 Bytes2D = NDArray[np.uint8]  # codes, one row each
 Relation = Literal[
@@ -31,12 +31,12 @@ Relation = Literal[
     "edited",
     "similar-scene",
 ]
-"""How two pictures are related; those of one scene are no copies, and in no group."""
+"""How two images differ; images of a `similar-scene` are not copies, and are not grouped."""
 
 Strictness = Literal["exact", "strict", "normal", "loose"]
 Decode = Literal["fast", "reference"]
 DistanceUnit = Literal["bits", "cosine", "share"]
-"""What a distance counts: bits, a cosine distance, or the share of what two images have in common that differs."""
+"""The unit of a distance: bits, a cosine distance, or the share of the overlap that differs."""
 
 
 DIGITS = 4  # decimals of a cosine distance
@@ -123,46 +123,46 @@ class Refs(Sequence[Ref]):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One image that could not be read or coded."""
+    """One image that could not be processed."""
 
     path: str
-    stage: str  # list, read, decode, code
+    stage: str  # list, read, decode, code, verify
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Accepted pairs, columnar: indices i < j, their distance, and which turn of j lies on i (0 = none).
+    """Accepted pairs in columns: indices i < j, distance, and orientation of j under which it matches i (0: unchanged).
 
-    There may be tens of millions: of 13 bytes each.
+    A match takes 13 bytes, because there may be tens of millions.
     """
 
     i: NDArray[np.int32]
     j: NDArray[np.int32]
-    distance: NDArray[Any]  # int32 bits, or float32 cosine distances; UNKNOWN where the codes say nothing of a pair
+    distance: NDArray[Any]  # int32 bits, or float32 cosine distances; UNKNOWN if the codes have no distance
     turn: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.i)
 
     def where(self, chosen: NDArray[Any]) -> "Matches":
-        """Some of them: those marked, or those at these places in this order."""
+        """Return the matches of a mask, or at these indices in this order."""
         return Matches(self.i[chosen], self.j[chosen], self.distance[chosen], self.turn[chosen])
 
     @classmethod
     def none(cls) -> "Matches":
-        """No pairs."""
+        """Return no matches."""
         return cls.between(np.empty((0, 2), np.int64), np.empty(0, np.int32))
 
     @classmethod
     def between(cls, ends: NDArray[Any], distance: NDArray[Any]) -> "Matches":
-        """Pairs `(n, 2)` that lie on each other as they are."""
+        """Return matches of pairs `(n, 2)` without rotation or mirroring."""
         i, j = ends.astype(np.int32).T
         return cls(i, j, distance, np.zeros(len(ends), np.int8))
 
     @classmethod
     def joined(cls, parts: Sequence["Matches"]) -> "Matches":
-        """The pairs of several; no copy where only one has any."""
+        """Concatenate matches; copies nothing if only one part has any."""
         parts = [part for part in parts if len(part)] or list(parts[:1])
         if len(parts) == 1:
             return parts[0]
@@ -171,53 +171,53 @@ class Matches:
 
 
 def numbers(distances: NDArray[Any]) -> list[float]:
-    """Distances as plain numbers: whole ones, or with the four decimals that they have."""
+    """Return distances as Python numbers: integers, or floats with four decimals."""
     values: list[float] = distances.tolist()
     return values if distances.dtype.kind == "i" else [round(value, DIGITS) for value in values]
 
 
 UNKNOWN = -1
-"""The distance, in `Matches`, of a pair that matches by its pixels and not by its codes: None in a `Match`."""
+"""The distance in `Matches` of a pair that matches on the pixels and not by its codes; None in a `Match`."""
 
 
 def known(distances: NDArray[Any]) -> list[float | None]:
-    """The same as `numbers`, with None for those that are unknown."""
+    """Return the same as `numbers`, with None for unknown distances."""
     values = numbers(distances)
     return [None if value < 0 else value for value in values] if (distances < 0).any() else list(values)
 
 
 def shown(distance: float) -> str:
-    """A distance or radius for people: bits as they are, others with their decimals."""
+    """Return a distance or radius as text: bits as integers, others with up to four decimals."""
     return f"{distance:.10g}" if distance % 1 == 0 or not math.isfinite(distance) else f"{distance:.4f}".rstrip("0")
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """Facts of an image that are known once it is decoded; the keep rules compare them."""
+    """Facts about a decoded image, for the keep rules."""
 
     frames: int = 1  # frames or pages
-    video: bool = False  # a motion photo: the file holds a video too
-    depth: int = 8  # bits a channel, as stored
-    mode: str = ""  # the channels as stored, by Pillow's names
-    colour: bool | None = None  # False: grey, or grey in one tone; None: not looked at
-    palette: int = 0  # how many colours there are, where they are 256 or fewer and not lossily compressed; else 0
-    alpha: bool = False  # some pixel is not opaque
-    lossless: bool = False  # the file stores its pixels exactly
-    icc: str = ""  # the name of the colour profile
-    captured: str = ""  # when it was taken, by EXIF: 2019-07-01T12:30:00.25
+    video: bool = False  # a motion photo: the file also contains a video
+    depth: int = 8  # bits per channel, as stored
+    mode: str = ""  # channels as stored, in Pillow's names
+    colour: bool | None = None  # False: grey, or shades of one hue; None: unknown
+    palette: int = 0  # number of colours, if 256 or fewer and not lossily compressed; else 0
+    alpha: bool = False  # at least one pixel is not opaque
+    lossless: bool = False  # pixels are stored losslessly
+    icc: str = ""  # name of the colour profile
+    captured: str = ""  # capture time by EXIF: 2019-07-01T12:30:00.25
     exposure: str = ""  # by EXIF: 1/250 f/2.8 ISO100
     camera: str = ""  # maker and model, by EXIF
-    gps: bool = False  # EXIF says where it was taken
-    software: str = ""  # by EXIF
-    exif: int = 0  # tags that describe the picture
-    quality: int = 0  # of a JPEG, 1 to 100, estimated by its tables; 0: not known
+    gps: bool = False  # EXIF has a GPS position
+    software: str = ""  # program by EXIF
+    exif: int = 0  # number of EXIF tags that describe the image
+    quality: int = 0  # of a JPEG, 1 to 100, estimated from its tables; 0: unknown
     subsampling: str = ""  # of a JPEG: 4:4:4, 4:2:2 or 4:2:0
-    fault: str = ""  # what is wrong with the file, though it can be read; "" for nothing
+    fault: str = ""  # defect of a readable file; "" for none
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One image of a group, as the report shows it."""
+    """One image of a group."""
 
     path: str
     size: int  # bytes
@@ -232,9 +232,11 @@ class Member:
     root: int = 0
     frames: int = 1  # frames or pages
     traits: Traits | None = None  # None: not decoded, or written by an earlier version
-    relation: Relation | None = None  # to the keeper; None: it is the keeper, or linked through another
+    relation: Relation | None = None  # to the keeper; None: it is the keeper, or a transitive match
     distance: int | float | None = None  # to the keeper; None: as above
-    altered: str = ""  # what was done to it, as the group shows: padded, overlaid, blurred, enlarged, converted, …
+    altered: str = (
+        ""  # alterations found by comparison with the group: padded, overlaid, blurred, enlarged, converted, …
+    )
 
     @property
     def pixels(self) -> int:
@@ -248,27 +250,27 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Two members of a group, how far apart they are and how they are related."""
+    """Two members of a group with their distance and relation."""
 
     a: str
     b: str
-    distance: int | float | None  # in the report's unit; shares and cosines with four decimals; None: not by codes
+    distance: int | float | None  # in the unit of the report; shares and cosines with four decimals; None: not by codes
     relation: Relation
-    detail: str = ""  # the relation with its numbers, where the pixels were looked at
-    tier: str = ""  # the method that proposed the pair, where there are several
-    agrees: float | None = None  # share of what both show on which the pixels agree; None: not looked at
-    points: int = 0  # that lie on each other, where they were needed
-    same_code: bool | None = None  # no search need tell them apart; as given, never by the type of `distance`
+    detail: str = ""  # the relation with its parameters, if the pair was verified
+    tier: str = ""  # the method that proposed the pair, if there are several
+    agrees: float | None = None  # share of the overlap that agrees, 0 to 1; None: not verified
+    points: int = 0  # number of inlier keypoints, if they were computed
+    same_code: bool | None = None  # whether the codes are equal; as given, never derived from the type of `distance`
 
     def __post_init__(self) -> None:
-        if self.same_code is None:  # as reports of the first schema said it: 0 for equal codes, 0.0 for near ones
+        if self.same_code is None:  # reports of the first schema: 0 for equal codes, 0.0 for near ones
             same = isinstance(self.distance, int) and self.distance == 0
             object.__setattr__(self, "same_code", same and self.relation not in ("rotated", "mirrored"))
 
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """Two images that a method proposed as a match and that verification could not compare: they are not joined."""
+    """A candidate pair that verification could not compare; it is not grouped."""
 
     a: str
     b: str
@@ -277,14 +279,14 @@ class Unverified:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Images that are the same picture: the keeper first, then the others from best to least."""
+    """Copies of one image: the keeper first, then the others from best to worst."""
 
     id: int
     keeper: str
     reason: str
     members: list[Member]
     matches: list[Match]
-    matches_left_out: int = 0  # pairs found but not listed, in groups of very many members
+    matches_left_out: int = 0  # number of matches that are not listed, in very large groups
 
     @property
     def discards(self) -> list[Member]:
@@ -310,7 +312,7 @@ class Guarded:
 class Counts:
     """The totals of a report."""
 
-    images: int = 0  # readable images, other names of one file left out
+    images: int = 0  # readable images, each file once
     unique: int = 0  # images in no group
     groups: int = 0
     discards: int = 0
@@ -318,10 +320,10 @@ class Counts:
     damaged: int = 0
     guarded: int = 0
     other_files: int = 0  # neither an image nor named like one
-    links: int = 0  # further names of a file already counted (hard links, symbolic links)
+    links: int = 0  # further names of counted files (hard links, symbolic links)
     bytes: int = 0  # of all readable images
     bytes_reclaimable: int = 0
-    apart: int = 0  # pairs of contents that its user has said are not duplicates
+    apart: int = 0  # pairs of contents that the user marked as not duplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,76 +341,85 @@ _NOT_SAID: Any = ""  # the unit in reports of the first schema
 
 
 def _files() -> Any:
-    """Reports as files: loaded at its first use, like all public names, since the types import nothing of twinpix."""
+    """Load the module of reports at first use, because the types import nothing of twinpix."""
     return importlib.import_module("twinpix.report")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything `find` found: the only contract between commands, front ends and pages."""
+    """The result of `find`; all commands and front ends exchange results in this form.
 
-    created: str
-    roots: list[str]
-    base: str  # the folder that relative paths start from
-    spec: str
-    radius: int | float
-    link: str
+    Example:
+        >>> report = twinpix.find("photos", store=None)
+        >>> report.counts.images, report.counts.groups, report.counts.discards
+        (3, 1, 1)
+        >>> report.save("report.json")
+        >>> twinpix.Report.load("report.json") == report
+        True
+    """
+
+    created: str  # time in UTC, ISO 8601
+    roots: list[str]  # the paths that were searched
+    base: str  # absolute folder that relative paths start from
+    spec: str  # method with its options
+    radius: int | float  # largest distance of a match
+    link: str  # linking rule
     counts: Counts
     groups: list[Group]
-    failures: list[Failure]
-    guarded: list[Guarded] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
-    keep: str = ""
-    decode: str = "fast"
-    transforms: bool = False
-    notes: list[str] = field(default_factory=list)
-    references: list[str] = field(default_factory=list)  # folders that are read-only
-    cross: bool = False
-    search: list[str] = field(default_factory=list)  # what compared the codes, and why
-    unique: Sequence[Unique] | None = None  # None: not listed
-    verified: bool = False  # whether pixels decided
-    similar: list[Match] = field(default_factory=list)  # pairs of one scene, no copies, and in no group for it
+    failures: list[Failure]  # images that could not be processed
+    guarded: list[Guarded] = field(default_factory=list)  # images with too little texture for a hash
+    damaged: list[str] = field(default_factory=list)  # paths of images of which a part is missing
+    keep: str = ""  # keep rules
+    decode: str = "fast"  # fast or reference
+    transforms: bool = False  # whether eight orientations were compared
+    notes: list[str] = field(default_factory=list)  # what was excluded, and other remarks of the run
+    references: list[str] = field(default_factory=list)  # folders whose images are never removed
+    cross: bool = False  # whether only images of different paths were matched
+    search: list[str] = field(default_factory=list)  # search back ends that ran, and why
+    unique: Sequence[Unique] | None = None  # images in no group; None: not listed
+    verified: bool = False  # whether matches were verified on the pixels
+    similar: list[Match] = field(default_factory=list)  # pairs of one scene that are not copies; not grouped
     unverified: list[Unverified] = field(default_factory=list)  # pairs that verification could not compare
-    unit: DistanceUnit = _NOT_SAID  # of its distances and its radius
-    symlinks: dict[str, list[str]] = field(default_factory=dict)  # names of symbolic links to members, by member
+    unit: DistanceUnit = _NOT_SAID  # of all distances and the radius
+    symlinks: dict[str, list[str]] = field(default_factory=dict)  # symbolic links to members, by member
     schema: str = SCHEMA
 
     def __post_init__(self) -> None:
-        if self.unit == _NOT_SAID:  # as reports of the first schema said it: a whole radius counts bits
+        if self.unit == _NOT_SAID:  # reports of the first schema: a whole radius counts bits
             by_pixels = self.spec.partition(":")[0] in ("local", "cascade")
             unit = "bits" if isinstance(self.radius, int) else "share" if by_pixels else "cosine"
             object.__setattr__(self, "unit", unit)
-        if self.unit == "bits":  # programs that know one type of number write 10.0
+        if self.unit == "bits":  # programs with one type of number write 10.0
             object.__setattr__(self, "radius", int(self.radius))
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write it, as JSON or in the format that the file's suffix names (.csv, .txt).
+        """Write the report as JSON, or in the format of the suffix (.csv, .txt).
 
-        Raises `UsageError` when the path holds a file that is no report and `force` is not given, `OutputError` when
-        it cannot be written.
+        Raises `UsageError` if the file exists and is no report, unless `force` is given, and `OutputError` if it cannot
+        be written.
         """
         _files().save(self, os.fspath(path), force=force)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Report":
-        """Read one that was saved as JSON; raises `UsageError` when there is none, `ReportError` for what is none."""
+        """Read a JSON report; raises `UsageError` if there is no such file, `ReportError` if it is no valid report."""
         found: Report = _files().read(os.fspath(path))
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """What the JSON holds: objects, lists, texts and numbers."""
+        """Return the contents of the JSON report: dictionaries, lists, strings and numbers."""
         plain: dict[str, Any] = _files().plain(self)
         return plain
 
     @property
     def in_bits(self) -> bool:
-        """True when its distances count bits."""
+        """True if distances are numbers of bits."""
         return self.unit == "bits"
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprints:
-    """Codes of many images: refs and one array `(n, width)`, or `(n, 8, width)` with the eight orientations."""
+    """Fingerprints of many images: `codes` is uint8 `(n, bytes)`, or `(n, 8, bytes)` with the eight orientations."""
 
     refs: Refs
     codes: NDArray[Any]
@@ -417,12 +428,12 @@ class Fingerprints:
     formats: list[str] = field(default_factory=list)  # of each image
     damaged: list[bool] = field(default_factory=list)  # whether part of it is missing
     sizes: list[tuple[int, int]] = field(default_factory=list)  # width and height
-    digests: list[str] = field(default_factory=list)  # of the bytes that were coded, in hexadecimal digits
+    digests: list[str] = field(default_factory=list)  # of the encoded files, in hexadecimal digits
     traits: list[Traits | None] = field(default_factory=list)  # None: not known
 
 
 class Facts(NamedTuple):
-    """What a file is known by, and what it must have again when it is put back."""
+    """What identifies a file, and what undo restores."""
 
     device: int
     inode: int
@@ -434,30 +445,30 @@ class Facts(NamedTuple):
     gid: int
 
     def is_same_file(self, other: "Facts") -> bool:
-        """True when nobody wrote to it in between, as far as its stamp tells; a change of name does not count."""
+        """True if the file was not written to in between, as far as its stamp shows; renaming does not count."""
         return self[:4] == other[:4]
 
 
 class Step(NamedTuple):
-    """One act on one file, with all that is needed to check it and to take it back."""
+    """One operation on one file, with all that is needed to check and undo it."""
 
     number: int
-    path: str  # absolute: the file that is acted on
-    target: str  # where it, or its copy, goes; "" where the action knows of none
+    path: str  # absolute path of the file
+    target: str  # path of the moved file or the copy; "" if the action has none
     facts: Facts
-    digest: str  # of its bytes; "" when they are not known (a sidecar)
-    keeper: str = ""  # the file that stays in its place
-    aside: str = ""  # the start of the names, in its folder, that it may have for a moment; set when it is acted on
+    digest: str  # of the file; "" if unknown (a companion file)
+    keeper: str = ""  # the keeper of the file
+    aside: str = ""  # start of its temporary names, in its folder; set by `apply`
 
 
 class Unit(NamedTuple):
-    """An image and what belongs to it: all of it goes, or nothing."""
+    """An image and its companion files: all of them are changed, or none."""
 
     group: int  # number of the group; 0: none
     steps: list[Step]
-    match: Match | None = None  # with the keeper; None: matched through another image, or no duplicate
-    reason: str = ""  # why an image that is no keeper is copied with the keepers; "" where that needs no reason
-    companions: int = 0  # how many of the steps, the last ones, act on companion files
+    match: Match | None = None  # with the keeper; None: a transitive match, or no duplicate
+    reason: str = ""  # why an image that is no keeper is copied; "" if it needs no reason
+    companions: int = 0  # how many of the steps, the last ones, are on companion files
 
 
 class Left(NamedTuple):
@@ -466,7 +477,7 @@ class Left(NamedTuple):
     path: str
     reason: str
     group: int = 0
-    refused: bool = False  # it was to be acted on, and is not as it was or cannot be
+    refused: bool = False  # it was planned to be changed, and has changed or cannot be changed
     kind: SkipKind = SkipKind.OTHER
 
 
@@ -478,22 +489,28 @@ class Stays(NamedTuple):
     reason: str
     facts: Facts
     digest: str
-    companion: bool = False  # a companion file of a keeper
+    companion: bool = False  # whether it is a companion file of a keeper
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an action would do with a report's files; nothing is done yet."""
+    """The steps of an action on the duplicates of a report, before they are applied.
 
-    action: str  # its name
-    options: dict[str, str]  # its options
-    report: str  # the file that the report was read from, or "" for none
-    roots: list[str]  # absolute
-    references: list[str]  # absolute
-    stays: list[Stays]
-    units: list[Unit]
-    left: list[Left]
-    already: int = 0  # files that an earlier run has dealt with
+    Example:
+        >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
+        >>> len(plan.steps), plan.bytes == os.path.getsize("photos/beach.jpg")
+        (1, True)
+    """
+
+    action: str  # name of the action
+    options: dict[str, str]  # options of the action
+    report: str  # path of the report; "" if unknown
+    roots: list[str]  # absolute paths of the scanned folders
+    references: list[str]  # absolute paths of the reference folders
+    stays: list[Stays]  # files of groups that stay
+    units: list[Unit]  # images with their companion files; the steps of a unit are done all or none
+    left: list[Left]  # files that are left alone, with the reason
+    already: int = 0  # number of images that an earlier run has processed
     unit: DistanceUnit = "bits"  # of the distances in `Unit.match`
 
     @property

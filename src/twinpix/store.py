@@ -34,8 +34,12 @@ _OF_THE_MACHINE = frozenset(
         *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH),
     }
 )
-_SQLITE, _HEADER, _MARK = b"SQLite format 3\0", 100, slice(68, 72)  # start and size of a database's header; its mark
-_WRITTEN_AS, _WRITABLE = 18, 2  # byte of the header, and the largest value with which SQLite writes the file at all
+_SQLITE, _HEADER, _MARK = (
+    b"SQLite format 3\0",
+    100,
+    slice(68, 72),
+)  # start and size of a database header; application id
+_WRITTEN_AS, _WRITABLE = 18, 2  # byte of the header, and the largest value with which SQLite writes to the file
 _FLUSH_SECONDS = 2.0
 _PATIENCE = 30.0  # seconds to wait for another process
 _CHUNK = 20_000
@@ -52,7 +56,7 @@ NOT_AN_IMAGE = b""
 
 
 class Result(NamedTuple):
-    """What is known of one content under one spec: a code and its picture's facts, or a failure."""
+    """What is known of one content under one spec: a code and facts about the image, or a failure."""
 
     code: bytes | None
     width: int = 0
@@ -63,12 +67,12 @@ class Result(NamedTuple):
     pixels: bytes | None = None
     stage: str = ""
     error: str = ""
-    decoder: str = ""  # name and version of the optional library that read it, where one did
-    traits: str = ""  # what `imaging.traits` says of it, as text
+    decoder: str = ""  # name and version of the optional library that decoded it, if any
+    traits: str = ""  # `imaging.traits` as text
 
 
 class Info(NamedTuple):
-    """What a store holds."""
+    """The contents of a store, counted."""
 
     path: str
     bytes: int
@@ -76,30 +80,30 @@ class Info(NamedTuple):
     codes: int
     failures: int
     specs: dict[str, int]
-    looks: int  # pairs whose pixels were looked at
-    apart: int  # pairs that are not duplicates by their user's word
+    looks: int  # verified pairs
+    apart: int  # pairs that the user marked as not duplicates
 
 
 def default_path() -> Path:
-    """The store's place in the platform's cache folder."""
+    """Return the path of the store in the cache folder of the platform."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("twinpix", appauthor=False)) / "store.sqlite"
 
 
 _FAULTS = (sqlite3.DatabaseError, UnicodeDecodeError)
-"""What reading and writing a database may raise; the second when SQLite's message quotes damaged text of the file."""
+"""Exceptions of reading and writing a database; the second if a message of SQLite quotes damaged text."""
 
 
 def _is_damage(error: sqlite3.DatabaseError | UnicodeDecodeError) -> bool:
-    """True when an error tells of the file's content; programming errors are none of the file's."""
+    """True if an error concerns the content of the file, rather than the machine or the program."""
     if isinstance(error, sqlite3.ProgrammingError | sqlite3.NotSupportedError):
         return False
     return getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_THE_MACHINE
 
 
 def _head(path: Path) -> bytes:
-    """The header of a database; less, or nothing, where there is none."""
+    """Return the header of a database; fewer bytes, or none, if the file is shorter."""
     if not path.is_file():
         return b""
     with path.open("rb") as file:
@@ -118,9 +122,9 @@ def _is_row(code: object, width: object, height: object, form: object) -> bool:
 
 
 def said_path() -> Path:
-    """Where the pairs that are not duplicates by their user's word are kept with the default store.
+    """Return the file of the pairs marked as not duplicates, for the default store.
 
-    The platform's data folder: a cache folder may be emptied by anyone, and nobody could compute them again.
+    It is in the data folder of the platform: a cache folder may be emptied, and these pairs cannot be computed again.
     """
     import platformdirs
 
@@ -128,11 +132,10 @@ def said_path() -> Path:
 
 
 class Store:
-    """An open store; `path` None keeps everything in memory and nothing afterwards.
+    """An open store; with `path` None it is in memory only.
 
-    A store that cannot be used any more in the middle of a run is left alone, and the run goes on in
-    memory. What the user should know of that stands in `notes`. Raises `StoreError` when there is something
-    else at `path`, or no store can be made there.
+    If a store fails during a run, the run continues in memory, with a remark in `notes`. Raises `StoreError` if `path`
+    is another kind of file, or no store can be created there.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -143,7 +146,7 @@ class Store:
         self._sizes: list[tuple[int, bytes]] = []
         self._looks: list[tuple[bytes, str]] = []
         self._flushed = time.monotonic()
-        self._anew = False  # begun anew in this run: once is enough
+        self._anew = False  # whether a new one was created in this run, which happens once at most
         self._db = self._open()
 
     # -- reading
@@ -153,17 +156,17 @@ class Store:
         return self._try(lambda: self._digests(versions))
 
     def results(self, digests: Iterable[bytes], spec: str) -> dict[bytes, Result]:
-        """What is known of these contents under `spec`."""
+        """Return the results of these contents under `spec`."""
         wanted = list(digests)
         return self._try(lambda: self._read_results(wanted, spec))
 
     def digests_of_sizes(self, sizes: Iterable[int], specs: Iterable[str]) -> list[tuple[int, bytes]]:
-        """The contents of so many bytes, each with its size, of which something is known under each of the specs."""
+        """Return the contents of these sizes in bytes that have a result under each spec, with their sizes."""
         wanted, names = list(sizes), list(specs)
         return self._try(lambda: self._digests_of_sizes(wanted, names))
 
     def looks(self, keys: Iterable[bytes]) -> dict[bytes, str]:
-        """What was noted of looks at pairs of contents."""
+        """Return the stored verdicts of pairs of contents."""
         wanted = list(keys)
         return self._try(lambda: self._read_looks(wanted))
 
@@ -176,36 +179,36 @@ class Store:
             self._flush_if_due()
 
     def put_result(self, digest: bytes, spec: str, result: Result) -> None:
-        """Note what is known of a content under a spec."""
+        """Store the result of a content under a spec."""
         self._results.append((digest, spec, *result))
         self._flush_if_due()
 
     def put_size(self, size: int, digest: bytes) -> None:
-        """Note how many bytes a content has."""
+        """Store the size of a content in bytes."""
         self._sizes.append((size, digest))
         self._flush_if_due()
 
     def put_look(self, key: bytes, look: str) -> None:
-        """Note what a look at a pair of contents said."""
+        """Store the verdict of a pair of contents."""
         self._looks.append((key, look))
         self._flush_if_due()
 
     def put_apart(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        """Remember pairs of contents that are not duplicates by their user's word."""
+        """Store pairs of contents that the user marked as not duplicates."""
         rows = list(pairs)
         self._try(lambda: self._put_apart(rows))
 
     def drop_apart(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        """Forget such pairs."""
+        """Delete such pairs."""
         rows = list(pairs)
         self._try(lambda: self._drop_apart(rows))
 
     def apart(self) -> list[tuple[bytes, bytes]]:
-        """The pairs that are not duplicates by their user's word."""
+        """Return the pairs that the user marked as not duplicates."""
         return self._try(lambda: list(self._db.execute(f"SELECT a, b FROM {self._apart} ORDER BY a, b")))
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write pending rows."""
         self._flushed = time.monotonic()
         pending = (self._versions, self._results, self._sizes, self._looks)
         if any(pending):
@@ -214,21 +217,21 @@ class Store:
                 rows.clear()
 
     def close(self) -> None:
-        """Write what is pending and let go of the file."""
+        """Write pending rows and close the file."""
         try:
             self.flush()
         finally:
             self._db.close()
 
     def info(self) -> Info:
-        """What the store holds."""
+        """Count what the store contains."""
         return self._try(self._info)
 
     def clear(self, *, apart: bool = False) -> None:
-        """Forget every code and look, for all processes that use the store; what users have said only with `apart`."""
+        """Delete all codes and verdicts, for all processes that use the store; marked pairs only with `apart`."""
         self._try(lambda: self._clear(apart))
 
-    # -- inside
+    # -- private
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -236,10 +239,10 @@ class Store:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 if self._is_foreign(self.path):
                     raise StoreError(
-                        f"{self.path} is no twinpix store; it is left as it is. Name another with --store, or remove it"
+                        f"{self.path} is no twinpix store and is not changed. Remove it, or choose another file"
                     )
                 if why := self._stranger(self.path):
-                    raise StoreError(f"the store {self.path} is not used: {why}. Name another with --store")
+                    raise StoreError(f"the store {self.path} is not used: {why}. Choose another file for the store")
                 if len(head := _head(self.path)) == _HEADER and head[_WRITTEN_AS] > _WRITABLE:
                     return self._begin_anew("its header says that it cannot be written")
             return self._connect()
@@ -251,7 +254,7 @@ class Store:
             raise StoreError(f"cannot make the store {self.path}: {system_reason(error)}") from None
 
     def _is_foreign(self, path: Path) -> bool:
-        """True for a file without the mark of a store, unless it is empty; the default place is twinpix's own."""
+        """True for a file without the application id of a store, unless it is empty or the default store."""
         if not path.exists() or path == default_path():
             return False
         if not path.is_file():
@@ -261,11 +264,11 @@ class Store:
 
     @staticmethod
     def _stranger(path: Path) -> str:
-        """Why another user could have written what is in a store."""
+        """Return why another user could have written the store; "" if none could."""
         return owners.stranger(path.stat()) if path.exists() else ""
 
     def _connect(self) -> sqlite3.Connection:
-        """Open the database, and make it what it must be; waits while another process does the same."""
+        """Open or create the database; waits while another process does the same."""
         patience = time.monotonic() + _PATIENCE
         while True:
             try:
@@ -280,8 +283,8 @@ class Store:
         try:
             db.execute("PRAGMA temp_store=MEMORY")
             if db.execute("PRAGMA application_id").fetchone()[0] != _OURS:
-                db.execute("PRAGMA synchronous=OFF")  # there is nothing to lose yet
-                db.execute(f"PRAGMA application_id={_OURS}")  # in the file itself, before there is a log
+                db.execute("PRAGMA synchronous=OFF")  # the store is still empty
+                db.execute(f"PRAGMA application_id={_OURS}")  # in the file itself, before there is a write-ahead log
             db.execute("PRAGMA journal_mode=WAL")
             if db.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
                 self._change_layout(db)
@@ -316,7 +319,7 @@ class Store:
             db.execute(f"PRAGMA user_version={_LAYOUT}")
 
     def _attach_said(self, db: sqlite3.Connection) -> None:
-        """Keep what the user has said apart from the cache; what an older version kept in the cache moves there."""
+        """Keep the marked pairs outside the cache; pairs that an earlier version kept in the cache are moved."""
         self._apart = "main.apart"
         if self.path != default_path():
             return
@@ -330,7 +333,7 @@ class Store:
             db.execute("CREATE TABLE IF NOT EXISTS said.apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
             with db:
                 db.execute("INSERT OR IGNORE INTO said.apart SELECT a, b FROM main.apart")
-            with db:  # only now: a crash in between loses nothing
+            with db:  # only now, so that a crash in between loses nothing
                 db.execute("DELETE FROM main.apart")
             self._apart = "said.apart"
         except (OSError, *_FAULTS) as error:
@@ -341,20 +344,20 @@ class Store:
         return [Path(f"{self.path}{end}") for end in ("", "-wal", "-shm")] if self.path else []
 
     def _begin_anew(self, error: Exception | str) -> sqlite3.Connection:
-        """Set a damaged store aside and begin a new one."""
+        """Rename a damaged store and create a new one."""
         self._anew = True
         aside = Path(f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
         try:
             for part in self._parts():
                 if part.exists():
                     part.rename(f"{aside}{str(part)[len(str(self.path)) :]}")
-            self.notes.append(f"the store was damaged ({error}); it was set aside as {aside} and begun anew")
+            self.notes.append(f"the store was damaged ({error}); it was renamed to {aside} and a new one was created")
             return self._connect()
         except (OSError, sqlite3.Error) as second:
             raise StoreError(f"the store {self.path} is damaged and cannot be set aside: {second}") from None
 
     def _try(self, work: Callable[[], T]) -> T:
-        """Run against the database; on a new one when it is damaged, in memory when it cannot be used."""
+        """Run a function on the database: on a new one if it is damaged, in memory if it cannot be used."""
         try:
             return work()
         except _FAULTS as error:
@@ -364,7 +367,7 @@ class Store:
             if _is_damage(error) and not self._anew:
                 self._db = self._begin_anew(error)
             else:
-                self.notes.append(f"the store {self.path} cannot be used now ({error}); this run goes on without it")
+                self.notes.append(f"the store {self.path} cannot be used now ({error}); this run continues without it")
                 self.path = None
                 self._db = self._connect()
         return work()

@@ -1,1 +1,1 @@
-"""What changes files: plan, check, journal, step; and undo. Imports nothing that compares images."""
+"""Changing files: plan, check, journal, step, undo. Imports nothing that compares images."""

@@ -1,4 +1,4 @@
-"""Carry out a plan: check, write down, act, one unit after the other."""
+"""Apply a plan: check the files of each unit, write the journal, and do the steps."""
 
 import contextlib
 import errno
@@ -26,22 +26,49 @@ STOPPED = "stopped by Ctrl-C"
 
 @dataclass(slots=True)
 class Outcome:
-    """What was done, and what was not."""
+    """The result of `apply` or `undo`.
 
-    journal: str
-    done: int = 0  # files
-    bytes: int = 0
-    left: list[Left] = field(default_factory=list)
-    stopped: str = ""  # why it did not go to its end
-    copies: int = 0  # of `done`, files that undo has removed, being copies
+    Example:
+        >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
+        >>> with twinpix.acting():
+        ...     outcome = twinpix.apply(plan, "report.journal.jsonl")
+        >>> outcome.done, outcome.bytes > 0, outcome.left, outcome.stopped
+        (1, True, [], '')
+    """
+
+    journal: str  # path of the journal; "" if there was nothing to do
+    done: int = 0  # number of files
+    bytes: int = 0  # their size
+    left: list[Left] = field(default_factory=list)  # files that were left alone, with the reason
+    stopped: str = ""  # why the run ended early; "" if it did not
+    copies: int = 0  # of `done`, the copies that undo removed
 
 
 def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
-    """Carry out a plan, with a journal at `path`; to be called while `acting`.
+    """Apply a plan; call it inside `acting`.
 
-    Every step is in the journal and on the disk before the first is taken. Each file, and what stays of its
-    group, is looked at and read again in the moment before; one that changed is left alone. What belongs
-    together goes whole or not at all. Raises `RefusedError` when nothing can be done, before anything is.
+    The journal has every step on disk before the first step. Each file and its keeper are checked immediately before
+    the step, and a changed file is left alone. Either all files of a unit (an image and its companion files) are
+    changed or none. Nothing is overwritten.
+
+    Args:
+        plan: A plan of `twinpix.plan`.
+        path: Path of the journal, from which `undo` reverses the steps. An existing journal is continued.
+        progress: As for `find`.
+
+    Returns:
+        The number of changed files, and the files that were left alone with the reason.
+
+    Raises:
+        RefusedError: The action is impossible; no file was changed.
+        OutputError: The journal cannot be written; no file was changed.
+
+    Example:
+        >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
+        >>> with twinpix.acting():
+        ...     outcome = twinpix.apply(plan, "report.journal.jsonl")
+        >>> outcome.done, os.listdir("duplicates")
+        (1, ['beach.jpg'])
     """
     progress = progress_of(progress)
     if not plan.units:
@@ -55,11 +82,13 @@ def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
         _begin(plan, units, log, run.action)
         with progress.stage(run.action.verb, len(units)), patient() as asked:
             run.all(units, log, progress, asked)
-        if not run.unsettled:  # else the session stays open: the next run looks at the files again
+        if not run.unsettled:  # else the session stays open: the next run examines the files again
             log.note_soon(end="stopped" if run.outcome.stopped else "done")
         log.sync()
     except journal.WriteError as error:
-        run.outcome.stopped = run.outcome.stopped or f"{reason_of(error)}: the next run looks at the files and mends it"
+        run.outcome.stopped = (
+            run.outcome.stopped or f"{reason_of(error)}: the next run examines the files and repairs this"
+        )
     finally:
         log.close()
     return run.outcome
@@ -71,11 +100,11 @@ def _begin(plan: Plan, units: Sequence[Unit], log: journal.Journal, action: acti
         log.begin(plan.action, plan.options, plan.report, units, stays, roots=plan.roots)
     except journal.WriteError as error:
         why = f"cannot write the journal {log.path}: {system_reason(error)}"
-        raise OutputError(f"{why}; nothing was done. Make room, or name another with --journal") from None
+        raise OutputError(f"{why}; nothing was done. Free some space, or choose another path for the journal") from None
 
 
 def _signed(units: Sequence[Unit], first: int) -> Iterator[Unit]:
-    """The units as a journal has them: steps numbered through it, each with names of its own to be set aside."""
+    """Yield the units with numbered steps, each with its own temporary name."""
     token = secrets.token_hex(4)
     number = first
     for unit in units:
@@ -89,7 +118,7 @@ def _signed(units: Sequence[Unit], first: int) -> Iterator[Unit]:
 
 @contextlib.contextmanager
 def patient() -> Iterator[Callable[[], bool]]:
-    """While this lasts Ctrl-C does not break off an act in the middle; what is given says whether it was asked for."""
+    """Defer Ctrl-C, so that it does not interrupt a step; yields a function that returns whether it was pressed."""
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -102,14 +131,14 @@ def patient() -> Iterator[Callable[[], bool]]:
 
 
 class _Run:
-    """A plan on its way."""
+    """The application of one plan."""
 
     def __init__(self, plan: Plan, outcome: Outcome) -> None:
         self.outcome = outcome
         self.action = actions.of(plan)
         self._checks = Checks(self.action, plan.stays)
         self._folders: set[str] = set()
-        self.unsettled: set[int] = set()  # numbers of steps that are half done
+        self.unsettled: set[int] = set()  # numbers of steps that were interrupted
 
     def all(self, units: Sequence[Unit], log: journal.Journal, progress: Progress, asked: Callable[[], bool]) -> None:
         for unit in units:
@@ -135,7 +164,7 @@ class _Run:
         self.outcome.bytes += sum(step.facts.size for step in done)
 
     def _step(self, step: Step, log: journal.Journal, done: list[Step]) -> None:
-        """Act, under another number if the name is taken by now; what was acted on is in `done`, even with an error."""
+        """Do a step, under another target name if that one exists by now; append it to `done` if it was completed."""
         while True:
             try:
                 self._make_folder(step.target, log)
@@ -157,9 +186,9 @@ class _Run:
                 return
 
     def _took_place(self, step: Step, error: Exception) -> bool:
-        """After an error: mend what is half done of a step; True when the files say that it went to its end.
+        """Repair an interrupted step after an error; returns True if the files show that it was completed.
 
-        Network file systems answer with an error to what they have done.
+        Network file systems may report an error for an operation that they have done.
         """
         try:
             if not self.action.recover(step):
@@ -177,35 +206,37 @@ class _Run:
             self._folders.add(folder)
 
     def _give_up(self, unit: Unit, done: Sequence[Step], error: Exception, log: journal.Journal) -> None:
-        """Take back what was done of a unit, and say why."""
+        """Undo the steps of a unit that were done, and record the reason."""
         why = reason_of(error)
         for step in reversed(done):
             try:
                 self.action.undo(step)
                 log.note_soon(undone=step.number)
             except (StepError, OSError) as second:
-                why += f"; {printable(os.path.basename(step.path))} could not be put back: {reason_of(second)}"
+                why += f"; {printable(os.path.basename(step.path))} could not be restored: {reason_of(second)}"
                 self.outcome.done += 1
                 self.outcome.bytes += step.facts.size
         for step in unit.steps[len(done) :]:
             if step.number not in self.unsettled:
                 log.note_soon(failed=step.number, why=why, system=_is_of_system(error))
             elif os.path.lexists(step.aside + filesystem.ASIDE):
-                why += f"; its old bytes are at {printable(step.aside + filesystem.ASIDE)}, which the next run mends"
+                why += (
+                    f"; its previous bytes are at {printable(step.aside + filesystem.ASIDE)}; the next run repairs this"
+                )
         self.outcome.left.append(Left(unit.steps[0].path, why, unit.group, refused=True))
         if isinstance(error, journal.WriteError) or (isinstance(error, OSError) and error.errno in _HOPELESS):
             self.outcome.stopped = f"{why}: stopped at the first file that could not be {self.action.done}"
 
 
 def reason_of(error: Exception) -> str:
-    """Why a file is left alone."""
+    """Return in words why a file is left alone."""
     if isinstance(error, journal.WriteError):
         return f"the journal could not be written: {system_reason(error)}"
     if isinstance(error, OSError):
-        return f"could not be dealt with: {system_reason(error)}"
+        return f"could not be processed: {system_reason(error)}"
     return str(error)
 
 
 def _is_of_system(error: Exception) -> bool:
-    """True where the system gave an error for a file, which may hide that the step went to its end."""
+    """True for an error of the operating system, after which the step may nevertheless be complete."""
     return isinstance(error, OSError) and not isinstance(error, journal.WriteError)

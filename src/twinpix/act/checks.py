@@ -1,4 +1,4 @@
-"""What is checked immediately before each step, whether a run begins or goes on in what a killed one left."""
+"""The checks immediately before each step, in a new run and in one that continues a killed one."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -12,16 +12,16 @@ from twinpix.text import printable
 
 
 class Checks:
-    """Holds the files that stay for the steps at hand, and compares each file that goes with them."""
+    """Holds the keepers of the current steps, and compares each duplicate with its keeper."""
 
     def __init__(self, action: Action, stays: Iterable[Stays]) -> None:
         self._action = action
         self._stays = {each.path: each for each in stays}
         self._held: dict[str, Keeper] = {}
-        self._read: set[str] = set()  # files that stay and were read in full
+        self._read: set[str] = set()  # keepers that were read in full
 
     def begin(self, steps: Sequence[Step]) -> None:
-        """Check steps that go together; what stays in their place is held until `end`. Raises `StepError`."""
+        """Check the steps of a unit; their keepers are held until `end`. Raises `StepError`."""
         for step in steps:
             self._check(step)
 
@@ -31,23 +31,25 @@ class Checks:
         self._held.clear()
 
     def guard(self, step: Step) -> filesystem.Guard:
-        """What watches over the file that stays in the place of a step that was checked."""
+        """Return the guard of the keeper of a checked step."""
         return self._held.get(step.keeper, filesystem.NOTHING)
 
     def _check(self, step: Step) -> None:
-        """The file is the one that was planned for, and the file that stays in its place is there and is read."""
-        path = os.path.realpath(step.path) if self._action.on == "kept" else step.path  # what stays may be a link
+        """Check that the file is the planned one, and that its keeper exists and is readable."""
+        path = (
+            os.path.realpath(step.path) if self._action.on == "kept" else step.path
+        )  # a keeper may be a symbolic link
         if not step.keeper:
             if not step.digest:
                 filesystem.require_same(path, step.facts)
             elif filesystem.digest_of(path, step.facts) != step.digest:
-                raise StepError("was changed since it was scanned: its bytes are others")
+                raise StepError("was changed since it was scanned: its bytes differ")
             return
         keeper, stays = self._keeper(step.keeper)
         same = stays.digest == step.digest
         if not same and step.keeper not in self._read:
             keeper.read(stays.digest)
-        if step.digest or os.access(path, os.R_OK):  # a sidecar may go though it cannot be read
+        if step.digest or os.access(path, os.R_OK):  # a companion file may be moved though it cannot be read
             keeper.check(path, step.facts, step.digest, same=same)
         else:
             filesystem.require_same(path, step.facts)

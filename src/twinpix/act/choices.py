@@ -1,4 +1,4 @@
-"""What a user chose group by group, kept as it is chosen, so that a dialogue can be gone on with."""
+"""The choices of a user, group by group, written immediately, so that a dialogue can be continued."""
 
 import errno
 import json
@@ -17,27 +17,27 @@ SCHEMA = "twinpix.choices/1"
 
 
 class Choices:
-    """The paths that stay of each group that was decided; a line of JSON is written for each decision.
+    """The paths to keep of each decided group; one line of JSON is written for each decision.
 
-    A file that another user could have written is not taken up; `refused` says why.
+    A file that another user could have written is not read; `refused` has the reason.
     """
 
     def __init__(self, report: Report, path: str) -> None:
         self.path = path
         self.refused = ""
         self.kept: dict[int, list[str]] = {}
-        self.recalled = set[int]()  # groups that were kept whole on an earlier report, and were not decided since
-        self._told = set[int]()  # groups that the file speaks of
+        self.recalled = set[int]()  # groups that were kept completely with an earlier report, and not decided since
+        self._told = set[int]()  # groups in the file
         self._report = report
-        self._whole = True  # the file's last line
+        self._whole = True  # the last line of the file
         self._written = self._read(report)
 
     @classmethod
     def beside(cls, report: Report, path: str) -> "Choices":
-        """The choices made on a report before, in a file beside it.
+        """Return the choices for a report, in a file beside it.
 
-        Of those on an earlier report beside it one is taken up: a group of which all was kept is kept again, while
-        no file has come to it.
+        Of those for an earlier report, one kind is adopted: a group of which all images were kept is kept again, unless
+        it has a new file.
         """
         stem = os.path.splitext(os.path.abspath(path))[0]
         number, refused = 1, []
@@ -55,7 +55,7 @@ class Choices:
 
     @cached_property
     def _head(self) -> dict[str, str]:
-        """What tells one report from another; made when a file is read or begun, as it takes a while."""
+        """Return what identifies a report; computed only when needed, because it is slow."""
         report = self._report
         return {"schema": SCHEMA, "created": report.created, "spec": report.spec, "groups": _groups_id(report)}
 
@@ -64,19 +64,19 @@ class Choices:
         return {group.id: group.members for group in self._report.groups}
 
     def keep(self, group: int, paths: list[str]) -> None:
-        """Decide one group; raises `OutputError` when that cannot be written."""
+        """Decide one group; raises `OutputError` if that cannot be written."""
         self.kept[group] = paths
         self.recalled.discard(group)
         self._write(group, paths)
 
     def drop(self, group: int) -> None:
-        """Leave one group undecided again."""
+        """Make one group undecided again."""
         if self.kept.pop(group, None) is not None:
             self.recalled.discard(group)
             self._write(group, [])
 
     def _recall(self, whole: Sequence[Counter[str]]) -> None:
-        """Keep all of the groups that hold nothing but what was kept whole before."""
+        """Keep all groups that have only files which were kept completely before."""
         having: dict[str, list[Counter[str]]] = defaultdict(list)
         for before in whole:
             for digest in before:
@@ -89,7 +89,7 @@ class Choices:
                 self.recalled.add(group.id)
 
     def _line(self, group: int, paths: list[str]) -> dict[str, object]:
-        """A decision; with the contents of a group of which all stays, by which it is known in later reports."""
+        """Return a decision as JSON, with the contents of a group of which all is kept, which identify it later."""
         members = self._members.get(group, [])
         whole = sorted(member.digest for member in members) if paths and len(paths) == len(members) else []
         return {"group": group, "keep": paths, **({"whole": whole} if whole else {})}
@@ -100,17 +100,17 @@ class Choices:
             new = 0 if self._written else os.O_EXCL
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | new | getattr(os, "O_NOFOLLOW", 0)
             with os.fdopen(os.open(self.path, flags, 0o600), "a", encoding="ascii") as file:
-                file.write("" if self._whole else "\n")  # after a line that was cut off
+                file.write("" if self._whole else "\n")  # after an incomplete line
                 file.writelines(json.dumps(line) + "\n" for line in (*lines, self._line(group, paths)))
         except OSError as error:
             why = system_reason(error)
             raise OutputError(
-                f"cannot write {self.path}: {why}; choices are kept beside the report: copy it to a folder of yours"
+                f"cannot write {self.path}: {why}; choices are stored beside the report: copy it to your own folder"
             ) from None
         self._written = self._whole = True
 
     def _read(self, report: Report) -> bool:
-        """Take up what was chosen on this very report; False when the file is not there, or of another one."""
+        """Read the choices for exactly this report; False if the file does not exist, or is of another report."""
         try:
             with open(self.path, encoding="ascii", opener=_plain) as file:
                 if why := owners.stranger(os.fstat(file.fileno())):
@@ -138,7 +138,7 @@ class Choices:
 
 
 def _plain(path: str, flags: int) -> int:
-    """Open a regular file; raises `OSError` for links and for pipes, which may never say anything."""
+    """Open a regular file; raises `OSError` for links and for pipes, which may block."""
     handle = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -147,7 +147,7 @@ def _plain(path: str, flags: int) -> int:
 
 
 def _kept_whole(path: str) -> list[Counter[str]]:
-    """The contents of each group that was kept whole, by a file of choices."""
+    """Return the contents of each group that was kept completely, from a file of choices."""
     found: dict[int, Counter[str]] = {}
     try:
         with open(path, encoding="ascii", opener=_plain) as file:
@@ -161,7 +161,7 @@ def _kept_whole(path: str) -> list[Counter[str]]:
 
 
 def _groups_id(report: Report) -> str:
-    """What tells a report's groups from those that other rules, or a smaller radius, make of them."""
+    """Return what distinguishes the groups of a report from those of other rules, or of a smaller radius."""
     import xxhash
 
     state = xxhash.xxh3_128()
@@ -172,7 +172,7 @@ def _groups_id(report: Report) -> str:
 
 
 def _value(line: str) -> Any:
-    """A line of JSON; None for one that is cut off."""
+    """Return one line of JSON; None if it is incomplete."""
     try:
         return json.loads(line) if line.endswith("\n") else None
     except ValueError:

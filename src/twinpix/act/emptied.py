@@ -1,6 +1,6 @@
-"""Folders that are emptied without a question: trashes, snapshots that expire, old versions, thumbnails, caches.
+"""Folders that are emptied automatically: trashes, snapshots that expire, old versions, thumbnails, caches.
 
-A picture in one of them is no reason to remove another outside.
+An image in such a folder is never the keeper of one outside.
 """
 
 import re
@@ -15,12 +15,12 @@ _NAMES = frozenset(
     }
 )
 _TRASH = re.compile(r"/(\.trash-[0-9]+|trash/files)/")  # of the FreeDesktop.org Trash specification
-_REMEMBERED = 1 << 16  # folders
-IN_EMPTIED = "lies in a trash, a snapshot or a cache, which may be emptied"
+_REMEMBERED = 1 << 16  # names of folders
+IN_EMPTIED = "is in a trash, snapshot or cache folder, which may be emptied"
 
 
 def in_emptied(path: str) -> bool:
-    """True for a file below such a folder, by the names on its path."""
+    """True for a file below such a folder, by the names in its path."""
     return _is_emptied(path.replace("\\", "/").rpartition("/")[0])
 
 

@@ -1,7 +1,7 @@
-"""The few acts on a user's files, each of which overwrites nothing and loses nothing when it is broken off.
+"""The operations on a user's files; each overwrites nothing, and loses nothing when it is interrupted.
 
-No other module renames, links, copies or removes a user's file. What an act meets and does not expect is
-a `StepError`, and leaves the files as they were.
+No other module renames, links, copies or removes a user's file. An unexpected state raises `StepError`, and leaves the
+files unchanged.
 """
 
 import contextlib
@@ -18,15 +18,19 @@ from twinpix.model import Facts
 from twinpix.paths import free_name
 from twinpix.rename import rename_new
 
-PART, COPY, ASIDE = ".part", ".copy", ".aside"  # ends of the names that a file has while it is made, or before it goes
+PART, COPY, ASIDE = (
+    ".part",
+    ".copy",
+    ".aside",
+)  # suffixes of the temporary names of a file that is being made, or is about to be removed
 _BLOCK = 1 << 20
-_RESERVED = 0o600  # the mode of an empty file that holds a name
+_RESERVED = 0o600  # mode of an empty file that reserves a name
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Guard(Protocol):
-    """Watches over the file that stays while a duplicate of it goes (`twinpix.act.keepers`)."""
+    """Observes the keeper while a duplicate of it is removed (`twinpix.act.keepers`)."""
 
     def note(self) -> None:
         """Called immediately before the duplicate is renamed."""
@@ -36,11 +40,11 @@ class Guard(Protocol):
         is unchanged and readable under its own name."""
 
     def is_doubtful(self, path: str, facts: Facts) -> bool:
-        """True when the duplicate may be the file that stays, reached through another mount."""
+        """True if the duplicate may be the keeper, reached through another mount."""
 
 
 class _Nothing:
-    """The guard where no file has to stay."""
+    """The guard if there is no keeper."""
 
     def note(self) -> None:
         return
@@ -55,7 +59,7 @@ class _Nothing:
 NOTHING: Guard = _Nothing()
 
 
-# -- looking -------------------------------------------------------------------------------------------
+# -- reading --------------------------------------------------------------------------------------------
 
 
 def facts_of(status: os.stat_result) -> Facts:
@@ -72,7 +76,7 @@ def facts_of(status: os.stat_result) -> Facts:
 
 
 def look(path: str) -> Facts:
-    """The facts of a regular file; raises `StepError` when there is none by that name."""
+    """Return the facts of a regular file; raises `StepError` if there is none by that name."""
     try:
         status = os.lstat(path)
     except OSError as error:
@@ -83,7 +87,7 @@ def look(path: str) -> Facts:
 
 
 def digest_of(path: str, facts: Facts) -> str:
-    """The digest of a file's bytes, in hexadecimal; raises `StepError` when it is not the file of these facts."""
+    """Return the digest of a file in hexadecimal; raises `StepError` if it is not the file of these facts."""
     handle = open_same(path, facts)
     try:
         return read_digest(handle, facts)
@@ -92,7 +96,7 @@ def digest_of(path: str, facts: Facts) -> str:
 
 
 def open_same(path: str, facts: Facts) -> int:
-    """A handle to read a file; raises `StepError` when it is not the file of these facts."""
+    """Open a file for reading; raises `StepError` if it is not the file of these facts."""
     try:
         handle = os.open(path, _READ | _NO_LINKS)
     except OSError as error:
@@ -100,21 +104,21 @@ def open_same(path: str, facts: Facts) -> int:
     if facts_of(os.fstat(handle)).is_same_file(facts):
         return handle
     os.close(handle)
-    raise StepError("changed in this moment")
+    raise StepError("changed during this step")
 
 
 def read_digest(handle: int, facts: Facts, twin: int | None = None) -> str:
-    """The digest of an open file's bytes, read once; those of the handle `twin` must be the same.
+    """Return the digest of an open file, read once; the bytes of the file `twin` must be equal.
 
-    Equal digests prove nothing against files that were made to have them, so the bytes are compared where a file
-    goes because another has the same. Raises `StepError` when the file changes meanwhile, or the bytes differ.
+    Digests can be forged, so bytes are compared if a file is removed because another one has the same. Raises
+    `StepError` if the file changes meanwhile, or the bytes differ.
     """
     import xxhash
 
     try:
         if twin is not None:
             os.lseek(twin, 0, os.SEEK_SET)
-        data = os.read(handle, min(facts.size + 1, _BLOCK))  # one more byte than there are: the end is seen
+        data = os.read(handle, min(facts.size + 1, _BLOCK))  # one more byte, to detect growth
         _require_equal(data, twin)
         if len(data) < _BLOCK and len(data) == facts.size:
             return xxhash.xxh3_128_hexdigest(data)
@@ -130,22 +134,22 @@ def read_digest(handle: int, facts: Facts, twin: int | None = None) -> str:
 
 
 def _require_equal(data: bytes, twin: int | None) -> None:
-    """Raise `StepError` unless the next bytes of `twin` are these."""
+    """Raise `StepError` unless these are the next bytes of `twin`."""
     if twin is None:
         return
     other = os.read(twin, len(data))
     while len(other) < len(data) and (more := os.read(twin, len(data) - len(other))):
         other += more
     if other != data:
-        raise StepError("has other bytes than what would stay")
+        raise StepError("has other bytes than the keeper")
 
 
 def lock(handle: int, *, shared: bool) -> bool:
-    """Lock an open file until its handle is closed; False when another process holds a lock against that.
+    """Lock an open file until it is closed; False if another process holds a conflicting lock.
 
-    True also where the file system or the system has no such locks.
+    Also True if the file system or the operating system has no such locks.
     """
-    if os.name == "nt":  # locks of Windows keep others from reading
+    if os.name == "nt":  # locks of Windows prevent others from reading
         return True
     import fcntl
 
@@ -159,22 +163,22 @@ def lock(handle: int, *, shared: bool) -> bool:
 
 
 def require_same(path: str, expected: Facts) -> None:
-    """Raise `StepError` unless the file of that name is the one expected."""
+    """Raise `StepError` unless the file of that name is the expected one."""
     if not look(path).is_same_file(expected):
-        raise StepError("was changed or replaced in this moment")
+        raise StepError("was changed or replaced during this step")
 
 
 def why(error: OSError) -> str:
-    """Why a file cannot be used, as the end of a sentence on it."""
+    """Return why a file cannot be used, as the end of a sentence."""
     if error.errno == errno.ENOENT:
-        return "is not there any more"
+        return "no longer exists"
     if error.errno == errno.ELOOP:
         return "is a symbolic link now"
     return f"cannot be used: {system_reason(error)}"
 
 
 def is_gone(path: str) -> bool:
-    """True when there is no file of that name; False also when the file system does not answer."""
+    """True if there is no file of that name; False also if the file system gives an error."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -188,17 +192,17 @@ def is_gone(path: str) -> bool:
 
 
 def beside(aside: str, path: str) -> str:
-    """The name to set a file aside, in the folder of `path`."""
+    """Return the temporary name of a file, in the folder of `path`."""
     return os.path.join(os.path.dirname(path), os.path.basename(aside))
 
 
 def make_room(path: str) -> None:
-    """Make the folder that a file goes back to."""
+    """Make the folder to which a file is restored."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
 
 
 def make_folders(path: str) -> Iterator[str]:
-    """Make a folder and those above it; yields each, before it is made, that was not there."""
+    """Make a folder and its parents; yields each new one before it is made."""
     missing = []
     while path and not os.path.isdir(path):
         missing.append(path)
@@ -213,7 +217,7 @@ def make_folders(path: str) -> Iterator[str]:
 
 
 def move_new(source: str, target: str, facts: Facts, digest: str, aside: str, guard: Guard) -> None:
-    """Give a file another name, on another file system too; raises `FileExistsError` when that is taken."""
+    """Rename a file, or move it to another file system; raises `FileExistsError` if the new name exists."""
     if guard.is_doubtful(source, facts):
         prove(source, facts, aside, guard)
 
@@ -236,16 +240,16 @@ def move_new(source: str, target: str, facts: Facts, digest: str, aside: str, gu
 
 
 def prove(path: str, facts: Facts, aside: str, guard: Guard) -> None:
-    """Raise `StepError` when a file is the one that stays: it gets another name for a moment."""
+    """Raise `StepError` if a file is the keeper; it is renamed for a moment to find out."""
     old = aside + ASIDE
     _rename_checked(path, old, lambda name: require_same(name, facts), guard)
     rename_new(old, path)
 
 
 def _drop_copy(source: str, target: str, facts: Facts, digest: str, aside: str, error: Exception) -> None:
-    """After a file was copied and not removed: remove the copy, if the file is proven to be there, whole.
+    """After a file was copied and not removed: remove the copy, if the file is proven to be complete.
 
-    An error does not prove that: network file systems may answer with one to what they have done.
+    An error does not prove that: network file systems may report one for an operation that they have done.
     """
     try:
         if digest_of(source, facts) != (digest or digest_of(target, look(target))):
@@ -258,7 +262,7 @@ def _drop_copy(source: str, target: str, facts: Facts, digest: str, aside: str, 
 
 
 class _Source(_Nothing):
-    """The guard of the file that a copy was made of."""
+    """Return the guard of a file that was copied."""
 
     def __init__(self, path: str, facts: Facts) -> None:
         self._path, self._facts = path, facts
@@ -268,13 +272,13 @@ class _Source(_Nothing):
 
 
 def _rename_checked(path: str, new: str, check: Callable[[str], None], guard: Guard) -> None:
-    """Rename a file that `check` accepts under its new name; rename it back when that or `guard` refuses."""
+    """Rename a file that `check` accepts under its new name; rename it back if that or `guard` refuses."""
     guard.note()
     try:
         rename_new(path, new)
     except FileExistsError:
         raise
-    except OSError as error:  # network file systems may answer so to what they have done
+    except OSError as error:  # network file systems may report this for an operation that they have done
         if not is_gone(path) or is_gone(new):
             raise
         try:
@@ -293,9 +297,9 @@ def _rename_checked(path: str, new: str, check: Callable[[str], None], guard: Gu
 
 
 def copy_new(source: str, target: str, facts: Facts, digest: str, aside: str) -> None:
-    """Copy a file with its times and modes; the new name is there when the copy is whole, checked and on the disk.
+    """Copy a file with its times and modes; the new name exists once the copy is complete, checked and on disk.
 
-    `facts` are what the copy shall have. Raises `FileExistsError` when the new name is taken.
+    `facts` are those of the copy. Raises `FileExistsError` if the new name exists.
     """
     part = os.path.join(os.path.dirname(target), os.path.basename(aside) + PART)
     with _made(part):
@@ -319,7 +323,7 @@ def _copy_bytes(source: str, part: str) -> None:
 
 
 def _dress(source: str, part: str, facts: Facts) -> None:
-    """Give a copy what its original has: attributes as far as the file system takes them, owner, mode, times."""
+    """Copy the metadata of the original: extended attributes as far as possible, owner, mode, times."""
     with contextlib.suppress(OSError):
         shutil.copystat(source, part, follow_symlinks=False)
     dress(part, facts)
@@ -337,7 +341,7 @@ def dress(path: str, facts: Facts) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """A new name is on the disk, where the system offers that."""
+    """Flush a new name to disk, if the system offers that."""
     if os.name == "posix":
         with contextlib.suppress(OSError):
             handle = os.open(folder or os.curdir, os.O_RDONLY)
@@ -348,26 +352,28 @@ def _sync_folder(folder: str) -> None:
 
 
 def remove(path: str, expected: Facts, aside: str, guard: Guard) -> None:
-    """Remove a file for good, if it is the one expected and `guard` agrees: it gets another name first, so nobody can
-    swap it then, and whoever looks at the file that stays sees whether that was another."""
+    """Delete a file permanently, if it is the expected one and `guard` agrees.
+
+    It is renamed first, so that no other program can replace it, and the guard can see whether it was the keeper.
+    """
     old = aside + ASIDE
     _rename_checked(path, old, lambda name: require_same(name, expected), guard)
     _unlink(old, path)
 
 
 def _unlink(old: str, path: str) -> None:
-    """Remove a file that was set aside; when that fails it has its name again."""
+    """Remove a file with a temporary name; restores its name if that fails."""
     try:
         os.unlink(old)
     except OSError:
-        if is_gone(old):  # network file systems may answer with an error to what they have done
+        if is_gone(old):  # network file systems may report an error for an operation that they have done
             return
         rename_new(old, path)
         raise
 
 
 def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], aside: str, guard: Guard) -> None:
-    """Put what `make` makes, in a name given to it, in the place of what `check`, given a name of it, accepts."""
+    """Replace the file that `check`, given a name of it, accepts by the file that `make` makes under a given name."""
     part, old = aside + PART, aside + ASIDE
     with _made(part):
         make(part)
@@ -377,7 +383,7 @@ def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], a
         except OSError as error:
             other = free_name(path)
             rename_new(old, other)
-            lost = "another file took its name in this moment" if error.errno == errno.EEXIST else why(error)
+            lost = "another file took its name during this step" if error.errno == errno.EEXIST else why(error)
             raise StepError(f"{lost}; it is {other}" if other != path else lost) from None
         try:
             os.unlink(old)
@@ -388,9 +394,9 @@ def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], a
 
 @contextlib.contextmanager
 def _made(part: str) -> Iterator[None]:
-    """Whatever happens, nothing is left under a name of our own."""
+    """Leave no file with a temporary name, whatever happens."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(part)  # of a run that was killed
+        os.unlink(part)  # of a killed run
     try:
         yield
     finally:
@@ -399,9 +405,9 @@ def _made(part: str) -> Iterator[None]:
 
 
 def recover(path: str, target: str, aside: str) -> None:
-    """Mend what a killed run left of one step: no half copies, and the file back under its name.
+    """Repair one step of a killed run: remove incomplete copies, and restore the name of the file.
 
-    Raises `StepError` when the file cannot have its name back.
+    Raises `StepError` if the name cannot be restored.
     """
     folders = {os.path.dirname(path), os.path.dirname(target or path)}
     for folder, end in itertools.product(folders, (PART, COPY + PART)):
@@ -419,7 +425,7 @@ def recover(path: str, target: str, aside: str) -> None:
 
 
 def _drop_reserved(name: str, other: str) -> None:
-    """The empty file of a rename that was killed after it had taken the name, and before it had moved the other."""
+    """Return the empty file of a rename that was killed after it had reserved the name and before the move."""
     with contextlib.suppress(StepError, OSError):
         facts = look(name)
         if (facts.size, facts.mode) == (0, _RESERVED) and os.stat(other).st_size:
@@ -427,8 +433,11 @@ def _drop_reserved(name: str, other: str) -> None:
 
 
 def _settle_pair(old: str, path: str) -> None:
-    """A file set aside whose name is taken: by its link, then it may go; else it gets a name beside it. A link to the
-    file set aside itself is none that takes its place."""
+    """Restore a file with a temporary name whose name exists again.
+
+    If its link has that name, the temporary file is removed, else it gets a numbered name. A link to the temporary file
+    itself does not count as its link.
+    """
     here, there = os.path.realpath(path), os.path.realpath(old)
     with contextlib.suppress(StepError):
         before, now = look(there), look(here)

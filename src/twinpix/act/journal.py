@@ -32,18 +32,18 @@ from twinpix.errors import OutputError, ReportError, UsageError, system_reason
 from twinpix.model import Facts, Stays, Step, Unit
 
 SCHEMA = "twinpix.journal/1"
-_OLD_SYSTEM = "could not be dealt with"  # how `why` begins, in journals without "system"
+_OLD_SYSTEM = "could not be dealt with"  # how `why` begins in journals without "system"
 _HEAD = b'{"journal":"' + SCHEMA.encode() + b'"'
 _ASIDE = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, StopIteration, RecursionError)
-_AHEAD = 4096  # lines that are written at once
+_AHEAD = 4096  # lines that are written together
 
 
 class Why(NamedTuple):
-    """Why a file was acted on; journals of older versions do not say."""
+    """Why a file was changed; journals of older versions do not have it."""
 
-    group: int  # in the report; 0: none, or not said
-    relation: str  # to the keeper; "" where it has no match with it, or not said
+    group: int  # number in the report; 0: none, or unknown
+    relation: str  # to the keeper; "" for a transitive match, or unknown
     distance: float | None  # from the keeper
 
 
@@ -55,8 +55,8 @@ class Session:
     options: dict[str, str]  # of the action
     report: str
     created: str
-    digest: str = ""  # of the report's bytes; "" in journals of older versions, and where there was no report
-    roots: list[str] = field(default_factory=list)  # absolute; what its steps act on lies in or beside them
+    digest: str = ""  # of the report; "" in journals of older versions, and without a report
+    roots: list[str] = field(default_factory=list)  # absolute; the files of its steps are in or beside them
     steps: dict[int, Step] = field(default_factory=dict)
     units: list[list[int]] = field(default_factory=list)  # numbers of steps
     why: dict[int, Why] = field(default_factory=dict)  # of each step
@@ -65,15 +65,15 @@ class Session:
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
     undone: set[int] = field(default_factory=set)
-    doubtful: set[int] = field(default_factory=set)  # of `failed`, those that the system gave an error for
-    unread: list[int] = field(default_factory=list)  # numbers of lines that cannot be read
-    ready: bool = False  # steps may have been taken
+    doubtful: set[int] = field(default_factory=set)  # of `failed`, those with an error of the operating system
+    unread: list[int] = field(default_factory=list)  # numbers of unreadable lines
+    ready: bool = False  # steps may have been done
     ended: str = ""  # done, stopped, or recovered after it was killed
 
 
 @dataclass(slots=True)
 class Record:
-    """The sessions of a journal; `unread` are the numbers of lines before the first that cannot be read."""
+    """The sessions of a journal; `unread` are the numbers of unreadable lines before the first session."""
 
     path: str
     sessions: list[Session]
@@ -81,17 +81,17 @@ class Record:
 
     @property
     def is_open(self) -> bool:
-        """True when a run was killed, and what it left is not mended."""
+        """True if a run was killed and is not repaired yet."""
         return not all(session.ended for session in self.sessions)
 
     @property
     def was_open(self) -> bool:
-        """True when the last run was killed, mended or not."""
+        """True if the last run was killed, repaired or not."""
         return not self.sessions or self.sessions[-1].ended not in ("done", "stopped")
 
     @property
     def free_number(self) -> int:
-        """The first number that no step has."""
+        """The first unused step number."""
         return max((number for session in self.sessions for number in session.steps), default=-1) + 1
 
 
@@ -100,27 +100,27 @@ class WriteError(OSError):
 
 
 class Journal:
-    """A journal that is being written; every line is with the system before the call returns.
+    """A journal that is being written; every line is passed to the operating system before the call returns.
 
-    What cannot be written is kept and goes before the next line, so the file is in order and whole again as soon as
+    Lines that cannot be written are kept and precede the next line, so the file is complete and in order as soon as
     writing works.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._pending = b""  # what could not be written yet
+        self._pending = b""  # not written yet
         try:
             self._handle = _opened(path)
         except OSError as error:
             why = system_reason(error)
-            raise OutputError(f"cannot write the journal {path}: {why}; name another with --journal") from None
+            raise OutputError(f"cannot write the journal {path}: {why}; choose another path for the journal") from None
         if why := owners.stranger(os.fstat(self._handle)):
             os.close(self._handle)
             raise _untrusted(path, why)
         if size := os.fstat(self._handle).st_size:
             os.lseek(self._handle, size - 1, os.SEEK_SET)
             if os.read(self._handle, 1) != b"\n":
-                os.write(self._handle, b"\n")  # after a line that was cut off
+                os.write(self._handle, b"\n")  # after an incomplete line
 
     def begin(
         self,
@@ -132,7 +132,7 @@ class Journal:
         *,
         roots: Sequence[str] = (),
     ) -> None:
-        """Write a session and all its steps, through to the disk."""
+        """Write a session and all its steps, flushed to disk."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         head = {"journal": SCHEMA, "action": action, "options": dict(options), "report": report, "created": created}
         head |= {"digest": digest_of(report) if report else "", "roots": list(roots)}
@@ -147,19 +147,19 @@ class Journal:
         self.note(ready=True)
 
     def note(self, **entry: Any) -> None:
-        """Write one line; raises `WriteError` when that is not possible now."""
+        """Write one line; raises `WriteError` if that is impossible now."""
         self._write(_line(entry))
 
     def done(self, number: int) -> None:
         self._write(b'{"done":%d}\n' % number)
 
     def note_soon(self, **entry: Any) -> None:
-        """Write one line, now or as soon as writing works: what it tells of the files is true already."""
+        """Write one line, now or as soon as writing works: the files already are as it says."""
         with contextlib.suppress(WriteError):
             self.note(**entry)
 
     def sync(self) -> None:
-        """Have everything on the disk; raises `WriteError` when that is not possible now."""
+        """Flush everything to disk; raises `WriteError` if that is impossible now."""
         self._write(b"")
         try:
             os.fsync(self._handle)
@@ -181,7 +181,7 @@ class Journal:
 
 
 def _opened(path: str) -> int:
-    """A new file that only its user can write, or one that was there before; never what a link leads to."""
+    """Open a new file that only its user can write, or an existing one; never the target of a link."""
     flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
         return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
@@ -197,7 +197,7 @@ def _untrusted(path: str, why: str) -> ReportError:
 
 
 def digest_of(report: str) -> str:
-    """What tells a report from every other, also from one made to be taken for it; "" when it cannot be read."""
+    """Return what identifies a report, even against a forged one; "" if it cannot be read."""
     import hashlib
 
     try:
@@ -208,7 +208,7 @@ def digest_of(report: str) -> str:
 
 
 def _why(unit: Unit) -> dict[str, Any]:
-    """The group of a duplicate, and how it is related to the keeper."""
+    """Return the group of a duplicate, and its relation to the keeper."""
     why: dict[str, Any] = {"group": unit.group} if unit.group else {}
     if unit.match:
         why |= {"relation": unit.match.relation, "distance": unit.match.distance}
@@ -224,16 +224,15 @@ def _line(entry: object) -> bytes:
 
 
 def read(path: str) -> Record:
-    """Read a journal; a line that cannot be read is noted, and left out.
+    """Read a journal; unreadable lines are recorded and skipped.
 
-    Raises `ReportError` when it is none, and when another user could have written it.
-
-    An empty file is the journal of a run that was killed before it planned anything.
+    Raises `ReportError` if it is no journal, or another user could have written it. An empty file is the journal of a
+    run that was killed before it planned anything.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise ReportError(f"{path} is no journal: it is no regular file")
     found = Record(path, [], [])
-    cut = 0  # lines of runs that did not come to write their heads whole
+    cut = 0  # incomplete first lines of killed runs
     try:
         with open(path, "rb") as file:
             if why := owners.stranger(os.fstat(file.fileno())):
@@ -253,7 +252,7 @@ def read(path: str) -> Record:
 
 
 def is_one(path: str) -> bool:
-    """True for a journal, whole or cut off, and for a file that cannot be looked into."""
+    """True for a journal, complete or not, and for a file that cannot be read."""
     try:
         if not os.path.isfile(path):
             return False
@@ -265,7 +264,7 @@ def is_one(path: str) -> bool:
 
 
 def _take(sessions: list[Session], line: bytes) -> bool:
-    """Take up one line; False when it cannot be read."""
+    """Process one line; False if it is unreadable."""
     try:
         entry = json.loads(line)
         if line.endswith(b"\n"):
@@ -277,7 +276,7 @@ def _take(sessions: list[Session], line: bytes) -> bool:
 
 
 def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
-    """Take up one line."""
+    """Process one line."""
     if "journal" in entry:
         options = {str(key): str(value) for key, value in entry["options"].items()}
         action, report, created = str(entry["action"]), str(entry["report"]), str(entry["created"])
@@ -315,20 +314,20 @@ def _step(row: list[Any]) -> Step:
     for text in (path, *(text for text in (target, keeper) if text != "")):
         _path(text)
     beside = os.path.dirname(aside) == os.path.dirname(path) and _ASIDE.fullmatch(os.path.basename(aside))
-    if not beside or not isinstance(digest, str):  # what has such a name is renamed and removed
+    if not beside or not isinstance(digest, str):  # a file with such a name is renamed and removed
         raise ValueError(row)
     return Step(int(number), path, target, _facts(facts), digest, keeper, aside)
 
 
 def _path(text: Any) -> str:
-    """An absolute path that a file can have; raises `ValueError` for anything else."""
+    """Return an absolute path that a file can have; raises `ValueError` for anything else."""
     if not isinstance(text, str) or not paths.is_name(text) or not os.path.isabs(text):
         raise ValueError(text)
     return text
 
 
 def _facts(row: list[Any]) -> Facts:
-    """Facts that a file can be given; raises `ValueError` for others."""
+    """Return facts that a file can have; raises `ValueError` for others."""
     facts = Facts(*map(int, row))
     times = max(abs(facts.mtime_ns), abs(facts.atime_ns))
     if not (0 <= facts.mode <= 0o7777 and 0 <= min(facts.uid, facts.gid) <= max(facts.uid, facts.gid) < 1 << 32):

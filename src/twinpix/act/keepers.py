@@ -1,10 +1,10 @@
-"""A file that stays, held open and locked while a duplicate of it goes.
+"""A keeper, held open and locked while a duplicate of it is removed.
 
 Two paths may lead to one file: through an overlay and its upper folder, a union mount and its branch, bindfs, one
-network export mounted twice. Device and inode numbers do not tell, as such file systems make up their own. So it is
-observed: while the duplicate has another name, the file that stays must be readable, unchanged, under its own. The
-same observation keeps two runs with opposite reports from removing both files: each renames its duplicate before it
-looks, so at least one of them finds the file that it relies on missing.
+network export mounted twice. Device and inode numbers prove nothing, because such file systems invent their own. So the
+file is observed: while the duplicate has a temporary name, the keeper must be readable and unchanged under its own
+name. The same observation prevents two runs with opposite reports from removing both files: each renames its duplicate
+before it checks, so at least one of them finds its keeper missing.
 """
 
 import os
@@ -18,14 +18,14 @@ _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) |
 
 
 class Keeper:
-    """A file that has to stay readable under its name; a `files.Guard`.
+    """A keeper, which must stay readable under its name; implements `filesystem.Guard`.
 
-    Until it is closed it holds a shared lock on the file. A run that wants to remove that file asks for an
-    exclusive one, so runs with opposite reports exclude each other whoever starts them, and nothing is left behind.
+    Until it is closed it holds a shared lock on the file. A run that removes that file requests an exclusive one, so
+    runs with opposite reports exclude each other whoever starts them, and nothing is left behind.
     """
 
     def __init__(self, path: str, facts: Facts, called: str) -> None:
-        """Open and lock it; `called` is its name in messages. Raises `StepError` when it is not the file expected."""
+        """Open and lock it; `called` is its name in messages. Raises `StepError` if it is not the expected file."""
         self.facts = facts
         self._path, self._called = path, called
         self._real = os.path.realpath(path) if os.path.islink(path) else path
@@ -45,7 +45,7 @@ class Keeper:
         os.close(self.handle)
 
     def read(self, digest: str) -> None:
-        """Read it in full; raises `StepError` when its bytes have another digest."""
+        """Read it in full; raises `StepError` if its bytes have another digest."""
         os.lseek(self.handle, 0, os.SEEK_SET)
         try:
             read = filesystem.read_digest(self.handle, self.facts)
@@ -62,11 +62,11 @@ class Keeper:
         handle = filesystem.open_same(path, facts)
         try:
             if not filesystem.lock(handle, shared=False):
-                raise StepError("is what another run keeps")
+                raise StepError("is the keeper of another run")
             if digest or same:
                 read = filesystem.read_digest(handle, facts, self.handle if same else None)
                 if digest and read != digest:
-                    raise StepError("was changed since it was scanned: its bytes are others")
+                    raise StepError("was changed since it was scanned: its bytes differ")
         finally:
             os.close(handle)
 
@@ -81,7 +81,7 @@ class Keeper:
         except StepError as error:
             raise self._told(error) from None
         if self._is_seen(path, now):
-            raise StepError(f"is one file with what would stay, {self._called}, reached in two ways")
+            raise StepError(f"is the same file as the keeper, {self._called}, under another path")
 
     def _require_there(self) -> None:
         try:
@@ -93,20 +93,20 @@ class Keeper:
                 os.close(handle)
         except FileNotFoundError:
             raise StepError(
-                "is not there while this one is renamed: both may be one file, reached in two ways"
+                "does not exist while this file is renamed: both may be one file, under another path"
             ) from None
         except OSError as error:
             raise StepError(filesystem.why(error)) from None
         if not filesystem.facts_of(status).is_same_file(self.facts) or status.st_ctime_ns != self._changed_ns:
-            raise StepError("was changed in this moment")
+            raise StepError("was changed during this step")
 
     def is_doubtful(self, path: str, facts: Facts) -> bool:
         return facts.device != self.facts.device and _key(os.path.basename(path)) == self._name
 
     def _is_seen(self, path: str, now: str) -> bool:
-        """True when a duplicate that was set aside in its folder is seen in the folder of the file that stays.
+        """True if the temporary name of a duplicate appears in the folder of the keeper.
 
-        Caches of network file systems may show for a while a name that is gone; none holds one that is new.
+        Caches of network file systems may show a removed name for a while; none shows a new name too early.
         """
         before, name = os.path.split(path)
         folder, new = os.path.split(now)
@@ -115,10 +115,10 @@ class Keeper:
         return os.path.lexists(os.path.join(self._folder, new))
 
     def _told(self, why: object) -> StepError:
-        """An error that names the file."""
-        return StepError(f"what would stay, {self._called}, {why}")
+        """Return an error that names the file."""
+        return StepError(f"the keeper, {self._called}, {why}")
 
 
 def _key(name: str) -> str:
-    """Two names with one key may be one name on some file system."""
+    """Return a key; two names with one key may be one name on some file system."""
     return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()

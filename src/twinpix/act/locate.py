@@ -1,4 +1,4 @@
-"""Look for the bytes of a file that is not where a journal says: its folder may have been renamed since."""
+"""Search for the bytes of a file that is not at its path in the journal: its folder may have been renamed."""
 
 import os
 from collections import defaultdict
@@ -12,9 +12,9 @@ from twinpix.model import Step
 
 
 class Seeker:
-    """Finds files by their bytes in the folders of a session's report, and in the folder that its files went to.
+    """Finds files by their bytes in the folders of a session's report, and in the target folder.
 
-    The folders are listed once, when the first file is asked for.
+    The folders are listed once, when the first file is requested.
     """
 
     def __init__(self, session: Session) -> None:
@@ -22,7 +22,7 @@ class Seeker:
         self._digests: dict[str, str] = {}
 
     def find(self, step: Step) -> str:
-        """The path of a file with the bytes of the step's; "" when none is found."""
+        """Return the path of a file with the bytes of the step; "" if none is found."""
         if not step.digest:
             return ""
         names = self._by_size.get(step.facts.size, ())
@@ -30,7 +30,7 @@ class Seeker:
 
     @cached_property
     def folders(self) -> list[str]:
-        """Where is looked: the folders, or, for one that is gone, the folder that it was in."""
+        """Return where to search: the folders or, if one no longer exists, its parent."""
         found = self._session.roots or self._roots_of_report() or self._above_keepers()
         places = [*found, *filter(None, [self._session.options.get("to", "")])]
         there = (place if os.path.lexists(place) else os.path.dirname(place) for place in places)
@@ -38,7 +38,7 @@ class Seeker:
         return [place for place in dict.fromkeys(there) if os.path.isdir(place)]
 
     def _roots_of_report(self) -> list[str]:
-        """Of a journal of an older version, which does not name them."""
+        """Return the folders of a journal of an older version, which does not name them."""
         from twinpix import report
 
         try:
@@ -72,7 +72,7 @@ class Seeker:
 
 
 def _files(folder: str, seen: set[str]) -> Iterator[tuple[str, int]]:
-    """The regular files below a folder with their sizes; each folder once."""
+    """Yield the regular files below a folder with their sizes; each folder once."""
     for place, folders, names in os.walk(folder):
         if place in seen:
             folders.clear()

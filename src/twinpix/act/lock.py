@@ -1,7 +1,7 @@
-"""One run acts at a time: two, each with its own report, could each take what the other keeps.
+"""The lock that lets one run at a time change files: two runs with two reports could remove each other's keepers.
 
-Here the runs of one user exclude each other at their beginning. Runs of two users, of two homes or in two containers
-do so file by file (`twinpix.act.keepers`).
+This lock excludes runs of one user. Runs of two users, of two home folders or in two containers exclude each other file
+by file (`twinpix.act.keepers`).
 """
 
 import contextlib
@@ -15,9 +15,20 @@ from twinpix.errors import RefusedError, system_reason
 
 @contextlib.contextmanager
 def acting(*paths: str) -> Iterator[None]:
-    """The time of an act: nobody else of this user acts, nor anybody on these files, which are made where they are not.
+    """Hold the lock that lets one run at a time change files; use it as a context manager around `apply`.
 
-    Raises `RefusedError` at once when another process does.
+    Args:
+        *paths: Further files to lock, e.g. the report; created if they do not exist.
+
+    Raises:
+        RefusedError: Another run of this user, or another run with one of these files, holds the lock.
+
+    Example:
+        >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
+        >>> with twinpix.acting():
+        ...     outcome = twinpix.apply(plan, "report.journal.jsonl")
+        >>> outcome.done
+        1
     """
     with contextlib.ExitStack() as stack:
         own = _lock_path()
@@ -27,15 +38,17 @@ def acting(*paths: str) -> Iterator[None]:
                 handle = _opened(path, follow=path != own)
             except OSError as error:
                 why = system_reason(error)
-                raise RefusedError(f"cannot make sure that no other run acts ({path}: {why})") from None
+                raise RefusedError(f"cannot check that no other run is changing files ({path}: {why})") from None
             stack.callback(os.close, handle)
             if not _lock(handle):
-                raise RefusedError("another twinpix is acting on files now: wait for it to end, then run this again")
+                raise RefusedError(
+                    "another run of twinpix is changing files: wait until it has ended, then run this again"
+                )
         yield
 
 
 def _opened(path: str, *, follow: bool) -> int:
-    """For writing where that is allowed: some network file systems lock nothing else."""
+    """Open a file, for writing if allowed: some network file systems lock only such files."""
     links = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | links, 0o600)
@@ -56,9 +69,9 @@ def _lock(handle: int) -> bool:
 
 
 def _lock_path() -> str:
-    """The file that stands for all acting of this user; "" where there is no folder that only this user can write.
+    """Return the path of this user's lock file; "" if there is no folder that only this user can write.
 
-    Elsewhere anybody could hold the lock, or put a link in its place.
+    In any other folder another user could hold the lock, or replace the file by a link.
     """
     import tempfile
 
@@ -77,7 +90,7 @@ def _lock_path() -> str:
 
 
 def _is_own(folder: str) -> bool:
-    """True for a folder of this user; the right of others to write in it is taken away."""
+    """True for a folder of this user; removes the write permission of others."""
     if not hasattr(os, "geteuid"):
         return os.path.isdir(folder)
     status = os.lstat(folder)

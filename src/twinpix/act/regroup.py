@@ -1,4 +1,4 @@
-"""Decide anew what stays, from the distances in a report: by other rules, or within a smaller radius."""
+"""Choose the keepers of a report again, by other rules or within a smaller radius, from its distances."""
 
 import math
 from collections import defaultdict
@@ -13,21 +13,21 @@ from twinpix.model import SCHEMA, Counts, Group, Match, Member, Report, Unique, 
 
 
 def decide_again(report: Report, rules: str | None = None, stricter: float | None = None) -> Report:
-    """The same images, linked and ordered anew: no image is read, so no group can grow.
+    """Link and order the images of a report again; no image is read, so no group can grow.
 
-    `stricter` is a radius, at most the report's. Raises `UsageError` for a larger one, and for rules that
-    there are not, `ReportError` for a report that cannot be trusted.
+    `stricter` is a radius, at most that of the report. Raises `UsageError` for a larger one and for unknown rules,
+    `ReportError` for a report that cannot be trusted.
     """
     radius = report.radius if stricter is None else stricter
     if not 0 <= radius <= report.radius:
         raise UsageError(
-            f"--stricter is a radius between 0 and the report's, {shown(report.radius)}, not {shown(radius)}"
+            f"stricter is a radius between 0 and the report's, {shown(report.radius)}, not {shown(radius)}"
         )
-    radius = int(radius) if report.in_bits else float(radius)  # between two numbers of bits lies the lower one
+    radius = int(radius) if report.in_bits else float(radius)  # bits are whole: the lower one counts
     sound_places(report)
     chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)
     files = _Files(report, radius)
-    alone = [replace(member, altered="") for member in files.members]  # linked by what is known of each by itself
+    alone = [replace(member, altered="") for member in files.members]  # linked by the order of metadata alone
     order = sorted(range(len(files.members)), key=lambda file: chain.key(alone[file]))
     graph = linking.Graph(files.node, files.kinds, files.near, lambda a, b: is_allowed(a, b, cross=report.cross), order)
     linker = linking.make(report.link)
@@ -58,12 +58,11 @@ def _counts(counts: Counts, groups: list[Group]) -> Counts:
 
 
 class _Files:
-    """The members of all groups in a row, as the linking rules take them.
+    """Return the members of all groups in a row, as linking rules take them.
 
-    A report lists files of one code as pairs with the first of them (`same_code`), so they are one node here as they
-    were when it was made. Reports of the first schema do not say so of pairs that their user held apart.
-
-    With the radius of the report all its matches count; within a smaller one those of a known distance.
+    A report lists files of one code as pairs with the first of them (`same_code`), so they are one node here, as they
+    were in the run. Reports of the first schema lack this for pairs that the user marked as not duplicates. With the
+    radius of the report all its matches count, within a smaller one those with a known distance.
     """
 
     def __init__(self, report: Report, radius: float) -> None:
@@ -80,7 +79,7 @@ class _Files:
         start = len(self.members)
         place = {member.path: start + at for at, member in enumerate(group.members)}
         self.members += group.members
-        equal: dict[str, int] = {}  # of a large group not all pairs are listed; equal files are known anyway
+        equal: dict[str, int] = {}  # of a large group not all pairs are listed, but equal files are known
         self.node += [equal.setdefault(member.digest, place[member.path]) for member in group.members]
         near = [match for match in group.matches if (math.inf if match.distance is None else match.distance) <= radius]
         for match in near:
@@ -104,7 +103,7 @@ class _Files:
         return file
 
     def best_first(self, files: list[int], chain: keep.Chain, *, chains: bool, cross: bool) -> list[int]:
-        """The files of a group, the first the best of those that match all others."""
+        """Return the files of a group, the first the best of those that match all others."""
         ordered = sorted(files, key=lambda file: chain.key(self.members[file]))
         head = next((file for file in ordered if chains or self._matches_all(file, files, cross)), files[0])
         return [head, *(file for file in ordered if file != head)]
@@ -125,13 +124,13 @@ class _Files:
         return Group(number, keeper.path, reason, related([keeper, *others], matches), matches)
 
     def _matches(self, keeper: str, names: set[str]) -> Iterator[Match]:
-        """The pairs among these, the keeper's first and from it."""
+        """Return the pairs among these files, with those of the keeper first."""
         inside = [match for name in names for match in self.pairs[name] if match.b in names]
         for match in sorted(inside, key=lambda match: (keeper not in (match.a, match.b), match.a, match.b)):
             yield replace(match, a=keeper, b=match.a) if match.b == keeper else match
 
     def uniques(self, groups: Iterable[list[int]]) -> Iterator[Unique]:
-        """The files that are in no group any more."""
+        """Return the files that are no longer in a group."""
         grouped = {file for group in groups for file in group}
         for file, member in enumerate(self.members):
             if file not in grouped and not member.reference:

@@ -1,4 +1,4 @@
-"""Where an act takes place: alone, with a journal, and with what earlier runs on the same report have done."""
+"""One run of an action: with the lock, a journal, and the results of earlier runs on the same report."""
 
 import contextlib
 import os
@@ -17,22 +17,22 @@ from twinpix.model import Left, Step
 
 
 class Ground(NamedTuple):
-    """What a run on a report must know of the runs before."""
+    """What a run needs from earlier runs on the same report."""
 
-    journal: str  # where it writes; "" when it does not act
-    dealt_with: dict[str, Step]  # what was acted on already, by path
-    left: list[Left]  # what a killed run left that could not be mended
+    journal: str  # path of the journal; "" for a dry run
+    dealt_with: dict[str, Step]  # processed files, by path
+    left: list[Left]  # files of a killed run that could not be repaired
 
 
 @contextlib.contextmanager
 def on(
     report: str, action: str, options: Mapping[str, str], *, path: str | None = None, apply: bool
 ) -> Iterator[Ground]:
-    """The time of a run of an action on a report; with `apply` alone, and after mending what a killed run left.
+    """Prepare a run of an action on a report; with `apply`, hold the lock, and repair what a killed run left.
 
-    `path` is the journal's; by default it lies beside the report, or, where no file can be kept from other users,
-    in the user's own folder. Raises `RefusedError` while another run acts, `ReportError` for a journal that is none,
-    that another user could have written, or that is open and of another report.
+    `path` is that of the journal; by default it is beside the report or, if other users could write there, in the
+    user's own folder. Raises `RefusedError` while another run changes files, `ReportError` for a journal that is
+    invalid, that another user could have written, or that is unfinished and of another report.
     """
     with acting(report) if apply else contextlib.nullcontext():
         known = dict.fromkeys([*journals_of(report), *([path] if path and os.path.lexists(path) else [])])
@@ -53,29 +53,31 @@ def on(
 def _require_plain(path: str) -> None:
     """Raise `ReportError` for a link: it may lead to the journal of another run."""
     if os.path.islink(path):
-        raise ReportError(f"the journal {path} is a symbolic link, which no run makes: remove it, then run this again")
+        raise ReportError(
+            f"the journal {path} is a symbolic link, which twinpix never creates: remove it, then run this again"
+        )
 
 
 def _require_of(record: journal.Record, report: str) -> None:
-    """Raise `ReportError` when a run that was stopped in the middle was on another report than this one."""
+    """Raise `ReportError` if an interrupted run was on another report than this one."""
     digest = journal.digest_of(report)
     if any(session.digest not in ("", digest) for session in record.sessions if not session.ended):
         raise ReportError(
             f"{record.path} is the journal of a run that was stopped in the middle, on another report than {report} is "
-            f"now: take that run back first (twinpix undo {shlex.quote(record.path)}), or move the journal elsewhere"
+            f"now: undo that run first (twinpix undo {shlex.quote(record.path)}), or move the journal elsewhere"
         )
 
 
 def mend(stem: str) -> list[Left]:
-    """Mend what killed runs left whose journals `new_journal` has named; returns what could not be mended.
+    """Repair what killed runs left whose journals `new_journal` has named; returns what could not be repaired.
 
-    Raises `RefusedError` while another run acts.
+    Raises `RefusedError` while another run changes files.
     """
     left: list[Left] = []
     with acting():
         for path in _journals(stem):
             _require_plain(path)
-            if journal.is_one(path):  # else another program's file of that name
+            if journal.is_one(path):  # else it is another program's file
                 record = journal.read(path)
                 require_near(record)
                 left += recover(record, finish=True) if record.is_open else []
@@ -83,7 +85,7 @@ def mend(stem: str) -> list[Left]:
 
 
 def _default_journal(report: str, records: list[journal.Record]) -> str:
-    """On in what a killed run left, else a new file beside the report."""
+    """Return the journal of a killed run, to be continued, else a new one beside the report."""
     for record in records:
         if record.was_open:
             return record.path
@@ -91,13 +93,13 @@ def _default_journal(report: str, records: list[journal.Record]) -> str:
 
 
 def new_journal(stem: str) -> str:
-    """The name of a journal that is not there yet, numbered when the plain one is taken.
+    """Return the name of a new journal, numbered if the plain name exists.
 
-    It lies beside `stem`, or in the user's own folder where other users could write to it there.
+    It is beside `stem`, or in the user's own folder if other users could write there.
     """
     if not _is_private(os.path.dirname(stem)):
         stem = _own_stem(stem)
-        with contextlib.suppress(OSError):  # said when the journal cannot be made
+        with contextlib.suppress(OSError):  # reported when the journal cannot be created
             os.makedirs(os.path.dirname(stem), mode=0o700, exist_ok=True)
     name, number = f"{stem}.journal.jsonl", 1
     while os.path.lexists(name):
@@ -107,12 +109,12 @@ def new_journal(stem: str) -> str:
 
 
 def _is_private(folder: str) -> bool:
-    """True when a new file in a folder can be kept from other users, which not every file system offers."""
+    """True if a new file in a folder can be protected from other users, which not every file system offers."""
     name = os.path.join(folder, f".twinpix-{secrets.token_hex(8)}")
     try:
         handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError:
-        return not os.path.isdir(folder)  # a folder that is still to be made; in any other no file can be made
+        return not os.path.isdir(folder)  # a folder that does not exist yet; in any other no file can be created
     try:
         return not owners.stranger(os.fstat(handle))
     finally:
@@ -121,7 +123,7 @@ def _is_private(folder: str) -> bool:
 
 
 def _own_stem(stem: str) -> str:
-    """Where journals lie that cannot lie beside `stem`."""
+    """Return where journals are that cannot be beside `stem`."""
     import hashlib
 
     import platformdirs
@@ -136,7 +138,7 @@ def _stem(report: str) -> str:
 
 
 def journals_of(report: str) -> list[str]:
-    """The journals beside a report, the oldest first."""
+    """Return the journals beside a report, the oldest first."""
     return _journals(_stem(report))
 
 
@@ -156,7 +158,7 @@ def _journals_at(stem: str) -> list[str]:
 
 
 def dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) -> dict[str, Step]:
-    """What a journal's runs have acted on, in the same way or so that it is gone, and did not put back."""
+    """Return what the runs of a journal have processed in the same way, or removed, and not undone."""
     done: dict[str, Step] = {}
     for session in record.sessions:
         steps = (session.steps[number] for number in session.done - session.undone)
@@ -166,7 +168,7 @@ def dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) 
 
 
 def _lasts(step: Step) -> bool:
-    """False when what went elsewhere is not there whole any more: a copy that its user removed is made again."""
+    """False if a target is no longer complete: a copy that its user removed is made again."""
     try:
         return not step.target or filesystem.look(step.target).size == step.facts.size
     except StepError:

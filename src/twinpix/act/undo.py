@@ -1,4 +1,4 @@
-"""Take back what runs of an action did, and mend what a killed one left half done."""
+"""Undo the steps of a journal, and repair the step at which a run was killed."""
 
 import contextlib
 import os
@@ -16,15 +16,30 @@ from twinpix.paths import is_within_any
 from twinpix.progress import Progress, ProgressLike, progress_of
 from twinpix.text import printable
 
-_UNREAD = "cannot be read: what it says is not put back"
+_UNREAD = "cannot be read: its step is not undone"
 
 
 def undo(path: str, progress: ProgressLike = None) -> Outcome:
-    """Put back what the runs of a journal did, the last first; what was put back before is left out.
+    """Undo the steps of a journal, the last one first. May be called again: steps that were undone are skipped.
 
-    A file that was changed since, or whose name is taken, is left where it is, and said. Raises `ReportError`
-    when the journal cannot be read at all, or another user could have written it, `RefusedError` while another run
-    acts.
+    Args:
+        path: Path of a journal that `apply` wrote.
+        progress: As for `find`.
+
+    Returns:
+        The number of restored files, and the files that were left alone with the reason: changed since, or another file
+        has their name.
+
+    Raises:
+        ReportError: The journal cannot be read, or another user could have written it.
+        RefusedError: Another run is changing files.
+
+    Example:
+        >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
+        >>> with twinpix.acting():
+        ...     _ = twinpix.apply(plan, "report.journal.jsonl")
+        >>> twinpix.undo("report.journal.jsonl").done, sorted(os.listdir("photos"))
+        (1, ['beach.jpg', 'beach.png', 'forest.png'])
     """
     progress = progress_of(progress)
     path = os.path.realpath(path)
@@ -39,7 +54,7 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
                 for session in reversed(record.sessions):
                     _undo_session(session, outcome, log, progress, asked)
             log.sync()
-        except journal.WriteError as error:  # what is put back is seen in the files
+        except journal.WriteError as error:  # the files themselves show which steps were undone
             outcome.stopped = outcome.stopped or reason_of(error)
         finally:
             log.close()
@@ -47,21 +62,23 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
 
 
 def require_near(record: journal.Record) -> None:
-    """Raise `ReportError` when a journal names files that are not in the folders that its run was about."""
+    """Raise `ReportError` if a journal names files outside the folders of its report."""
     for session in record.sessions:
         if session.roots and actions.make(session.action, session.options).on == "discards":
             roots, near = set(session.roots), set(map(os.path.dirname, session.roots))
             for step in session.steps.values():
-                folder = os.path.dirname(step.path)  # of a sidecar: beside an image, or in a folder beside its folder
+                folder = os.path.dirname(
+                    step.path
+                )  # of a companion file: beside an image, or in a folder beside its folder
                 if not is_within_any(step.path, roots) and not near & {folder, os.path.dirname(folder)}:
                     raise ReportError(
-                        f"the journal {record.path} is not used: it names {printable(step.path)}, which lies outside "
-                        "of the folders of its report. Nothing was touched"
+                        f"the journal {record.path} is not used: it names {printable(step.path)}, which is outside "
+                        "of the folders of its report. Nothing was changed"
                     )
 
 
 def _unread(record: journal.Record) -> list[int]:
-    """The lines that are missed; the last of a run that was killed while it wrote what it was about to do is not."""
+    """Return the unreadable lines, without the last line of a run that was killed while it wrote the journal."""
     numbers = list(record.unread)
     for session in record.sessions:
         if session.ready or session.done or len(session.unread) > 1:
@@ -92,14 +109,14 @@ def _undo_session(
             outcome.bytes += session.steps[number].facts.size
             outcome.copies += action.on == "kept"
     for folder in reversed(session.folders):
-        with contextlib.suppress(OSError):  # others have put something there
+        with contextlib.suppress(OSError):  # another program has created a file there
             os.rmdir(folder)
 
 
 def _took_place(step: Step, action: actions.Action) -> bool:
-    """True when the files say that a step went to its end whose journal says that the system gave an error for it.
+    """True if the files show that a step was completed, though its journal has an error of the operating system.
 
-    The error may have been one of writing the journal. Mends what was left half done of it.
+    The error may have been one of writing the journal. Repairs an incomplete step.
     """
     with contextlib.suppress(StepError, OSError):
         return action.recover(step) and os.path.lexists(step.target or step.path)
@@ -107,10 +124,10 @@ def _took_place(step: Step, action: actions.Action) -> bool:
 
 
 def recover(record: journal.Record, *, finish: bool = False) -> list[Left]:
-    """Mend what a killed run left half done, in the files and in its journal.
+    """Repair what a killed run left incomplete, in the files and in its journal.
 
-    Afterwards every file is where it was, or where it was to go, and what belongs together is at one place; what
-    cannot be taken back is carried through with `finish`. Returns the files of which that is not so.
+    Afterwards every file is at its old path or at its target, and all files of a unit are at one place; with `finish`,
+    steps that cannot be undone are completed. Returns the files that could not be repaired.
     """
     left: list[Left] = []
     log = journal.Journal(record.path)
@@ -153,7 +170,7 @@ def _recover_session(session: journal.Session, finish: bool, log: journal.Journa
 def _carry_through(
     session: journal.Session, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Left]
 ) -> None:
-    """Take the steps of a unit that a killed run did not come to, after all checks of a first run."""
+    """Do the steps of a unit that a killed run did not reach, after all checks of a new run."""
     checks = Checks(action, session.stays.values())
     steps = [session.steps[number] for number in numbers]
     try:
@@ -177,10 +194,10 @@ def _take_back(
     left: list[Left],
     seeker: Seeker | None = None,
 ) -> bool:
-    """Undo one step and write that down; what cannot be undone is left."""
+    """Undo one step and record that; a step that cannot be undone is left."""
     step = session.steps[number]
     try:
-        filesystem.recover(step.path, step.target, step.aside)  # of an undo that was killed
+        filesystem.recover(step.path, step.target, step.aside)  # of a killed undo
         if step.target:
             filesystem.recover(step.target, "", filesystem.beside(step.aside, step.target))
         back = action.undo(step)
@@ -197,13 +214,13 @@ def _take_back(
 
 
 def _by_other_bytes(step: Step, action: actions.Action, error: Exception, seeker: Seeker) -> str:
-    """Put back what a link stood for from another file with its bytes; "" when that is done, else why it is not."""
+    """Replace a link by a file from another one with its bytes; returns "" or the reason of a failure."""
     why = reason_of(error)
     if isinstance(error, LostError) and isinstance(action, Linking):
         found = seeker.find(step)
         if not found:
-            where = ", ".join(map(printable, seeker.folders)) or "its report's folders, which are gone"
-            return f"{why}; no file with its bytes is found in {where}: put what stays back, then run undo again"
+            where = ", ".join(map(printable, seeker.folders)) or "its report's folders, which no longer exist"
+            return f"{why}; no file with its bytes is found in {where}: restore the keeper, then run undo again"
         try:
             action.put_back(step, found)
         except (StepError, OSError) as second:

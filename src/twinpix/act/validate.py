@@ -1,4 +1,4 @@
-"""A report is text that anyone may have edited: what it says of files is checked before it is believed."""
+"""Checks of a report: it is text that anyone may have edited, so its paths are checked before they are used."""
 
 import os
 import re
@@ -11,12 +11,12 @@ from twinpix.model import Group, Report, is_uri
 from twinpix.paths import above
 from twinpix.text import plural, printable
 
-_SHOWN = 5  # faults that are spelled out
+_SHOWN = 5  # faults that are listed
 _DIGEST = re.compile("[0-9a-f]{32}")
 
 
 def scope_of(report: Report) -> Scope:
-    """The folders that a report speaks of; raises `ReportError` when one of them is not here."""
+    """Return the folders of a report; raises `ReportError` if one of them does not exist."""
     scope = Scope(
         [absolute(report.base, root) for root in report.roots],
         [absolute(report.base, root) for root in report.references],
@@ -26,8 +26,8 @@ def scope_of(report: Report) -> Scope:
     for root, given in missing:
         if given not in images:  # an image that was named by itself may have been moved by an earlier run
             raise ReportError(
-                f"the report speaks of {printable(root)}, which is not here: it is of another machine or another time; "
-                "run find again"
+                f"the report names {printable(root)}, which does not exist: the report is outdated or of another "
+                "machine; run find again"
             )
     return scope
 
@@ -38,9 +38,9 @@ def _images(report: Report) -> set[str]:
 
 
 def sound_places(report: Report) -> dict[str, str]:
-    """The absolute path of each file of a report.
+    """Return the absolute path of each file of a report.
 
-    Raises `ReportError` when the report contradicts itself, or speaks of files outside the folders it names.
+    Raises `ReportError` if the report is inconsistent, or names files outside its folders.
     """
     places: dict[str, str] = {}
     faults = list(_faults(report, places))
@@ -48,7 +48,7 @@ def sound_places(report: Report) -> dict[str, str]:
         more = f"\n  … and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         listed = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
         count = plural(len(faults), "fault")
-        raise ReportError(f"the report cannot be trusted ({count}); nothing was touched:{listed}{more}")
+        raise ReportError(f"the report cannot be trusted ({count}); nothing was changed:{listed}{more}")
     return places
 
 
@@ -58,10 +58,10 @@ def _faults(report: Report, known: dict[str, str]) -> Iterator[str]:
         return
     for folder in (report.base, *report.roots, *report.references):
         if not paths.is_name(folder):
-            yield f"no folder can be called {printable(folder)}"
+            yield f"no folder can have the name {printable(folder)}"
             return
         if os.pardir in folder.split(os.sep) and not _is_plain(report, folder):
-            yield f"{printable(folder)} leads back from behind a symbolic link: run find on its plain path"
+            yield f"{printable(folder)} has .. after a symbolic link: run find on its real path"
             return
     yield from _numbers(report)
     places = Places(report)
@@ -75,7 +75,7 @@ def _faults(report: Report, known: dict[str, str]) -> Iterator[str]:
 
 
 def _numbers(report: Report) -> Iterator[str]:
-    """Groups are spoken of by their numbers: each has one of its own, from 1 on."""
+    """Check that each group has its own number, from 1 on."""
     seen = set[int]()
     for group in report.groups:
         if group.id < 1 or group.id in seen:
@@ -91,23 +91,23 @@ def _of_group(group: Group, places: "Places", seen: dict[str, int], found: dict[
         if not place:
             yield f"group {group.id}: {printable(member.path)} is outside the folders that were scanned"
         elif place in seen:
-            yield f"{printable(member.path)} is there twice, in group {seen[place]} and in group {group.id}"
+            yield f"{printable(member.path)} is listed twice, in group {seen[place]} and in group {group.id}"
         elif not _DIGEST.fullmatch(member.digest):
             yield f"group {group.id}: {printable(member.path)} has no digest"
         seen[place] = group.id
     if group.keeper not in known:
-        yield f"group {group.id}: the one that stays, {printable(group.keeper)}, is none of its members"
+        yield f"group {group.id}: the keeper, {printable(group.keeper)}, is not one of its members"
     if any(match.a not in known or match.b not in known for match in group.matches):
-        yield f"group {group.id}: a match names a file that is none of its members"
+        yield f"group {group.id}: a match names a file that is not one of its members"
 
 
 def _is_plain(report: Report, folder: str) -> bool:
-    """True when a path with `..` leads where it seems to: behind a symbolic link to a folder it does not."""
+    """True if a path with `..` leads where it seems to: not behind a symbolic link to a folder."""
     return os.path.realpath(os.path.join(report.base, folder)) == os.path.realpath(absolute(report.base, folder))
 
 
 class Places:
-    """The absolute paths of a report's files, as far as they lie in the folders that it names."""
+    """Return the absolute paths of a report's files that are in its folders."""
 
     def __init__(self, report: Report) -> None:
         self._base = report.base
@@ -116,12 +116,12 @@ class Places:
         self._known: dict[str, str] = {}
 
     def of(self, path: str) -> str:
-        """The absolute path, or URI of a member of a file, or "" for one outside."""
+        """Return the absolute path, the URI of a member of a file,, or "" for one outside."""
         if is_uri(path):
             start, mark, container = path.rpartition("::")
             file = self.of(container) if mark else ""
             return f"{start}{mark}{file}" if file else ""
-        if os.altsep:  # Windows knows two
+        if os.altsep:  # Windows has two separators
             path = path.replace(os.altsep, os.sep)
         if not path.isascii() and not paths.is_name(path):
             return ""
@@ -135,7 +135,7 @@ class Places:
         return self._alone(path)
 
     def _inside(self, folder: str) -> str:
-        """The folder with a separator at its end, or "" for one outside."""
+        """Return the folder with a final separator, or "" for one outside."""
         if "\0" in folder:
             return ""
         place = os.path.normpath(os.path.join(self._base, folder))
@@ -147,11 +147,11 @@ class Places:
         return ""
 
     def _alone(self, path: str) -> str:
-        """An image that was named by itself."""
+        """True for an image that was named by itself."""
         place = "" if "\0" in path else os.path.normpath(os.path.join(self._base, path))
         return place if self._given.get(place) == path else ""
 
 
 def absolute(base: str, path: str) -> str:
-    """A path of a report, from its base."""
+    """Return a path of a report, relative to its base."""
     return os.path.normpath(os.path.join(base, path))

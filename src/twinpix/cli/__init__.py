@@ -1,4 +1,4 @@
-"""The command line: parse, one pipeline call, one writer."""
+"""The command line: parse the arguments, run one use case, write the result."""
 
 import contextlib
 import gc
@@ -13,10 +13,10 @@ def main() -> None:
     """Run the command line and end the process with its code."""
     quiet = _end_quietly()
     _open_streams()
-    # Work is shared among processes and threads of our own; a linear algebra library that starts more only
-    # makes the start slower.
+    # Work is divided among our own processes and threads; further threads of a linear algebra library
+    # only delay the start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.disable()  # what is imported stays: looking for garbage among it takes a tenth of the start
+    gc.disable()  # imported modules stay in memory: garbage collection during the imports takes a tenth of the start
     from twinpix.cli.app import run
 
     gc.freeze()
@@ -25,19 +25,19 @@ def main() -> None:
         if quiet:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         code = run(sys.argv[1:])
-    except KeyboardInterrupt:  # in the moment before or after what `run` looks after
+    except KeyboardInterrupt:  # immediately before or after the part that `run` handles
         code = _INTERRUPTED
     if sys.platform != "linux":
         sys.exit(code)
-    with contextlib.suppress(OSError):  # what can be said of that is said in `run`
+    with contextlib.suppress(OSError):  # `run` reports this error
         sys.stdout.flush()
-    # Everything is written and every worker is gone. Tearing down the interpreter would take longer than a
-    # small run takes.
+    # Everything is written and all workers have ended. An orderly end of the interpreter would take longer than a
+    # small run.
     os._exit(code)
 
 
 def _end_quietly() -> bool:
-    """Until a command begins Ctrl-C ends the process at once, as nothing is begun; False where it is to be ignored."""
+    """Let Ctrl-C end the process immediately until a command begins; returns False if SIGINT is ignored."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return False
     signal.signal(signal.SIGINT, lambda number, frame: os._exit(_INTERRUPTED))
@@ -45,9 +45,9 @@ def _end_quietly() -> bool:
 
 
 def _open_streams() -> None:
-    """Nothing in the place of the standard streams that were closed: else the next file opened gets their number.
+    """Open the null device for closed standard streams: else the next opened file would get their number.
 
-    Then what a library says on stderr would end up in a journal, say.
+    Messages of a library on stderr would then be written to a journal, for example.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

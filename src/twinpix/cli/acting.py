@@ -1,4 +1,4 @@
-"""What commands share that find and act in one go: their journal beside the folder that files go to."""
+"""Shared by commands that find and act in one run; their journal is beside the target folder."""
 
 import os
 import sys
@@ -13,20 +13,20 @@ from twinpix.ui import plan_text
 
 
 def say(line: str) -> None:
-    """A line on stderr, after what was printed before."""
+    """Print a line on stderr, after everything printed before."""
     sys.stdout.flush()
     print(f"twinpix: {line}", file=sys.stderr)
 
 
 def say_rows(what: str, rows: Sequence[str], shown: int | None = None) -> None:
-    """A line on things that something is wrong with, and the first `shown` of them; nothing when there are none."""
+    """Print a heading and the first `shown` of some lines; nothing if there are none."""
     if rows:
         more = [f"… and {len(rows) - shown:,} more"] if shown is not None and len(rows) > shown else []
         say("\n  ".join([what, *rows[:shown], *more]))
 
 
 def mend(folder: str) -> None:
-    """Mend what killed runs left that were to fill a folder; so that what is found then is whole."""
+    """Repair what killed runs left in a target folder, so that the following run finds complete files."""
     from twinpix.act import session
 
     for row in session.mend(folder):
@@ -34,7 +34,7 @@ def mend(folder: str) -> None:
 
 
 def carry_out(folder: str, make: Callable[[], Plan]) -> Exit:
-    """Make a plan and carry it out, with a journal beside the folder that it fills; say what was done."""
+    """Make and apply a plan, with a journal beside the target folder, and print the result."""
     from twinpix.progress.terminal import progress
 
     with acting():
@@ -49,7 +49,7 @@ def carry_out(folder: str, make: Callable[[], Plan]) -> Exit:
 
 
 def _journal(folder: str) -> str:
-    """A new journal's name, in a folder that is there."""
+    """Return the name of a new journal in an existing folder."""
     from twinpix.act import session
 
     above = os.path.dirname(folder)

@@ -1,4 +1,4 @@
-"""The commands by name, and what every one of them has in common: errors, exit codes, interruption."""
+"""The commands by name, and their common error handling, exit codes and interruption."""
 
 import importlib
 import os
@@ -20,11 +20,11 @@ EPILOG = (
     "11 no image was compared and --fail-if-found or --strict was given; 130 stopped by Ctrl-C."
 )
 
-_KEPT = "what was computed is in the store, the same command goes on from there"
+_KEPT = "what was computed is in the store; run the same command to continue"
 
 app = typer.Typer(
     name="twinpix",
-    help="Find images that are the same picture, keep one of each group, and never lose one.",
+    help="Find images that are copies of each other, and move duplicates away reversibly.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -46,38 +46,38 @@ def _common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Find images that are the same picture, keep one of each group, and never lose one."""
+    """Find images that are copies of each other, and move duplicates away reversibly."""
 
 
-_COMMANDS = {  # by name: the class of the command, in the module named, and its line in the list of commands
-    "find": ("command.Command", "Find the groups of images that are the same picture."),
+_COMMANDS = {  # by name: module and class of the command, and its line in the list of commands
+    "find": ("command.Command", "Find groups of images that are copies of each other."),
     "resolve": ("arguments.ResolveCommand", "Move, trash, link or delete the duplicates of a report."),
-    "undo": ("command.Command", "Put back what resolve did."),
-    "query": ("command.Command", "Print the images that are the same picture as one."),
-    "compare": ("command.Command", "Print how far apart two images are, and a verdict."),
-    "encode": ("command.Command", "Write the codes of images to a file."),
-    "evaluate": ("command.Command", "Say how good a result or a method is, given what is true."),
+    "undo": ("command.Command", "Undo a run of resolve."),
+    "query": ("command.Command", "Print the images that are copies of one image."),
+    "compare": ("command.Command", "Compare two images: distances, relation and verdict."),
+    "encode": ("command.Command", "Write the fingerprints of images to a file."),
+    "evaluate": ("command.Command", "Measure precision and recall against ground truth."),
     "methods": ("command.Command", "List the methods, their options and measured radii."),
-    "plot": ("command.Command", "Draw a report: a page, sheets, a histogram."),
+    "plot": ("command.Command", "Draw a report: a page, sheets or a histogram."),
     "imgdupes": ("", "Find and delete near-duplicates as imgdupes does."),
     "remove-duplicates": (
         "arguments.ScriptCommand",
-        "Move duplicates in data sets away as remove_duplicates.py does.",
+        "Move duplicates out of data sets, as remove_duplicates.py does.",
     ),
     "dedupe-dump": ("arguments.ScriptCommand", "Count, list and copy the different images of a Nutch dump."),
-    "demo": ("command.Command", "Draw a folder of pictures with edited copies."),
+    "demo": ("command.Command", "Draw a folder of example images with edited copies."),
     "bench": ("", ""),
     "store": ("", ""),
 }
 
 
 class _Commands(Mapping[str, Any]):
-    """The commands by name. The module of a command is loaded when that command is asked for: a start-up is short."""
+    """The commands by name. The module of a command is loaded when it is used, so that the start is fast."""
 
     def __getitem__(self, name: str) -> Any:
         kind, line = _COMMANDS[name]
         module = importlib.import_module(f"twinpix.cli.commands.{name.replace('-', '_')}")
-        if not line:  # several commands
+        if not line:  # a group of commands
             group = typer.main.get_command(module.app)
             group.name = name
             return group
@@ -95,7 +95,7 @@ class _Commands(Mapping[str, Any]):
 
 
 def command_line() -> Any:
-    """The command of the whole program."""
+    """Return the command of the whole program."""
     group: Any = typer.main.get_command(app)
     group.commands = _Commands()
     return group
@@ -103,13 +103,13 @@ def command_line() -> Any:
 
 def run(arguments: list[str]) -> int:
     """Run a command; every failure is a line on stderr and an exit code, never a traceback."""
-    # Non-UTF-8 file names are printed as the bytes they are.
+    # File names that are no UTF-8 are printed with their original bytes.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         code = int(command_line()(arguments, standalone_mode=False) or 0)
-        if code == Exit.INTERRUPTED:  # the CLI library has caught Ctrl-C
+        if code == Exit.INTERRUPTED:  # the CLI library has handled Ctrl-C
             raise KeyboardInterrupt
         sys.stdout.flush()
         return code
@@ -121,7 +121,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         _mute()
         return Exit.DONE
-    except SystemExit as stop:  # how the CLI library ends when the reader has seen enough
+    except SystemExit as stop:  # how the CLI library ends when the reader closes the pipe
         _mute()
         return Exit.DONE if isinstance(stop.__context__, BrokenPipeError) else int(stop.code or 0)
     except MemoryError:
@@ -129,22 +129,22 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         _mute()
         where = f" ({printable(os.fsdecode(error.filename))})" if isinstance(error.filename, (str, bytes)) else ""
-        return _say(f"cannot go on: {system_reason(error)}{where}", Exit.REFUSED)
+        return _say(f"cannot continue: {system_reason(error)}{where}", Exit.REFUSED)
     except typer.Exit as stop:
         return stop.exit_code
     except Exception as error:
-        usage = getattr(error, "format_message", None)  # the CLI library's own errors carry their text here
+        usage = getattr(error, "format_message", None)  # the CLI library's own errors have their text here
         if usage is None:
             raise
         text = usage()
-        if text.startswith("Usage:"):  # a command alone, without what it is to do
+        if text.startswith("Usage:"):  # a command without its arguments
             print(text, file=sys.stderr)
             return Exit.USAGE
         return _say(text or "wrong use; see twinpix --help", Exit.USAGE)
 
 
 def _mute() -> None:
-    """Nobody takes what is still to be printed."""
+    """Discard further output, because the reader has closed the pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

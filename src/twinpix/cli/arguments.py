@@ -1,4 +1,4 @@
-"""Arguments as scripts take them: options spelled with underscores, and several values after one option."""
+"""Argument syntax of scripts: options spelled with underscores, and several values after one option."""
 
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
@@ -10,7 +10,7 @@ from twinpix.cli.command import Command
 
 
 class ScriptCommand(TyperCommand):
-    """A command whose options may be spelled with `_` for `-`, and take all values that follow if they may be repeated.
+    """A command that accepts `_` for `-` in options, and all following values for an option that may be repeated.
 
     `-d A B` is `-d A -d B`. A value that begins with a hyphen is given as `--dirs=-a`.
     """
@@ -24,7 +24,7 @@ class ScriptCommand(TyperCommand):
 
 
 class ResolveCommand(Command):
-    """A command whose `--sidecars` may stand without a value, and be spelled `--no-sidecars`, as it once was."""
+    """A command that accepts `--sidecars` without a value, and its earlier form `--no-sidecars`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(_with_value(args)))
@@ -46,7 +46,7 @@ def _hyphened(args: Iterable[str], names: set[str]) -> Iterator[str]:
 
 
 def _spread(args: Iterable[str], several: set[str]) -> Iterator[str]:
-    """Every value after an option of several with the option before it."""
+    """Yield the arguments with the option before each of its values."""
     option, fresh = "", False
     for arg in args:
         if option and not _is_option(arg):

@@ -1,4 +1,4 @@
-"""What every command has: -q and -v, no option twice, and the words that start this program."""
+"""Common to all commands: -q and -v, and refusal of repeated options."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ from twinpix.progress import terminal
 
 
 class Command(TyperCommand):
-    """A command that refuses an option given twice, of which one value would be lost without a word."""
+    """A command that refuses an option given twice, because one value would be ignored silently."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -34,7 +34,7 @@ class Sidecars(StrEnum):
 
 MethodOption = Annotated[
     str,
-    typer.Option("--method", "-m", metavar="SPEC", help="How images are coded, e.g. phash:size=8 (see methods)."),
+    typer.Option("--method", "-m", metavar="SPEC", help="Fingerprint method, e.g. phash:size=8 (see methods)."),
 ]
 RadiusOption = Annotated[
     float | None,
@@ -47,7 +47,7 @@ RadiusOption = Annotated[
 ]
 DeviceOption = Annotated[
     str,
-    typer.Option("--device", metavar="NAME", help="Where a network computes: auto, cpu, cuda, coreml or directml."),
+    typer.Option("--device", metavar="NAME", help="Device that runs a network: auto, cpu, cuda, coreml or directml."),
 ]
 StrictnessOption = Annotated[
     StrictnessName, typer.Option("--strictness", "-s", help="Radius as measured for the method.")
@@ -57,59 +57,59 @@ TransformsOption = Annotated[
     typer.Option(
         "--transforms/--no-transforms",
         "-t",
-        help="Also find rotated (by quarter turns) and mirrored copies; local and cascade do unless told not to.",
+        help="Also find rotated (by quarter turns) and mirrored copies; local and cascade do so by default.",
     ),
 ]
 DecodeOption = Annotated[
     DecodeName,
-    typer.Option("--decode", help="fast, or reference: bit for bit as imagededup and ImageHash see pictures."),
+    typer.Option("--decode", help="fast, or reference: bit for bit as imagededup and ImageHash decode."),
 ]
 SearchOption = Annotated[
     str,
     typer.Option(
         "--search",
         metavar="SPEC",
-        help=f"auto, {', '.join(plugins.own('search'))}. Exact: oracle, banded (bits), cosine (directions); the others "
+        help=f"auto, {', '.join(plugins.own('search'))}. Exact: oracle, banded (bits), cosine (vectors); the others "
         "are approximate.",
     ),
 ]
-RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Look into sub-folders.")]
-HiddenOption = Annotated[bool, typer.Option("--hidden", help="Also look into hidden and service folders.")]
+RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Search sub-folders.")]
+HiddenOption = Annotated[bool, typer.Option("--hidden", help="Also search hidden and service folders.")]
 FollowOption = Annotated[
     bool, typer.Option("--follow-links", help="Follow symbolic links to folders, each folder once.")
 ]
 ExcludeOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--exclude", metavar="GLOB", help="Leave out names, or paths if it has a slash, that match; may be repeated."
+        "--exclude", metavar="GLOB", help="Leave out matching names (paths if it has a slash); may be repeated."
     ),
 ]
 MinSizeOption = Annotated[int, typer.Option("--min-size", min=0, metavar="BYTES", help="Leave out smaller files.")]
 MinPixelsOption = Annotated[
     int, typer.Option("--min-pixels", min=0, metavar="N", help="Leave out images of fewer pixels (width times height).")
 ]
-WorkersOption = Annotated[int, typer.Option("--workers", "-j", min=0, metavar="N", help="Processes; 0: one a core.")]
+WorkersOption = Annotated[int, typer.Option("--workers", "-j", min=0, metavar="N", help="Processes; 0: one per core.")]
 TimeoutOption = Annotated[
-    float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Give up on an image after this long.")
+    float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Time limit for one image.")
 ]
 StoreOption = Annotated[
     str | None,
-    typer.Option("--store", metavar="FILE", help="Where codes are kept between runs; default: the cache folder."),
+    typer.Option("--store", metavar="FILE", help="File with stored results; default: in the cache folder."),
 ]
-NoStoreOption = Annotated[bool, typer.Option("--no-store", help="Keep nothing between runs.")]
+NoStoreOption = Annotated[bool, typer.Option("--no-store", help="Store nothing between runs.")]
 VerifyOption = Annotated[
     bool | None,
-    typer.Option("--verify/--no-verify", help="Look at the pixels of each pair again; local and cascade always do."),
+    typer.Option("--verify/--no-verify", help="Verify each pair on its pixels; local and cascade always do."),
 ]
 GuardOption = Annotated[
-    bool, typer.Option("--guard/--no-guard", help="Match blank and softly graded pictures by identity only.")
+    bool, typer.Option("--guard/--no-guard", help="Match images with too little texture only when identical.")
 ]
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Let an output replace a file that twinpix did not write.")]
 
 
 def specs(text: str) -> list[str]:
-    """Methods separated by commas; an option of a method may follow a comma too (`phash:size=8,flavour=imagehash`)."""
+    """Split methods at commas; an option of a method may follow a comma too (`phash:size=8,flavour=imagehash`)."""
     out: list[str] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         if out and "=" in part and ":" not in part:
@@ -122,7 +122,7 @@ def specs(text: str) -> list[str]:
 
 
 def options(given: Mapping[str, Any]) -> "Options":
-    """A command's own arguments, by name, as the library takes them."""
+    """Convert the arguments of a command to the options of the library."""
     from twinpix.encoding.options import Options
 
     if given["store"] is not None and given["no_store"]:

@@ -1,4 +1,4 @@
-"""Ask before what cannot be taken back: on a terminal a word is typed, elsewhere `--yes` stands for it."""
+"""Ask for confirmation of an irreversible action: by typing a word on a terminal, elsewhere by `--yes`."""
 
 import sys
 from enum import Enum
@@ -15,40 +15,42 @@ class Left(Enum):
     """How a dialogue ended."""
 
     decided = "after the last group"
-    quit = "its user quit before the last group"
+    quit = "the user quit before the last group"
     closed = "the input ended before the last group"
 
 
 def agreed(plan: "Plan", action: "Action", left: Left, *, yes: bool, kept: str = "") -> bool:
-    """Whether a plan is to be carried out; the end of the input is never a yes.
+    """Return whether a plan is to be carried out; the end of the input never means yes.
 
-    `yes` is what the user has said beforehand, `kept` where the choices of a dialogue are. Raises `RefusedError`
-    where nobody can be asked.
+    `yes` is consent given beforehand, `kept` the path of the choices of a dialogue. Raises `RefusedError` if there is
+    no terminal to ask on.
     """
     if not plan.units:
-        return True  # there is nothing to do
+        return True  # nothing to do
     if left is Left.closed:
-        goes_on = f"; what was chosen is in {kept}, the same command goes on from there" if kept else ""
+        goes_on = f"; the choices are in {kept}; run the same command to continue" if kept else ""
         raise RefusedError(f"{left.value}: nothing was done{goes_on}")
     if yes:
         return True
     if action.permanent:
         return _typed(plan, action)
-    return left is Left.decided or _asked("do that now? [y/N] ") in ("y", "yes")
+    return left is Left.decided or _asked("carry out this plan? [y/N] ") in ("y", "yes")
 
 
 def _typed(plan: "Plan", action: "Action") -> bool:
-    """Whether a user types the action's name."""
+    """Return whether the user types the name of the action."""
     from twinpix.text import bytes_text, plural
 
-    what = f"{plural(len(plan.steps), 'file')} ({bytes_text(plan.bytes)}) would be {action.done} for good"
+    what = f"{plural(len(plan.steps), 'file')} ({bytes_text(plan.bytes)}) would be {action.done} permanently"
     if sys.stdin is None or not sys.stdin.isatty():
-        raise RefusedError(f"{what}, and nobody can be asked here: nothing was done. With --yes it is done unasked")
-    return _asked(f"{what}: there is no undo. Type {action.verb} to go on: ") == action.verb
+        raise RefusedError(
+            f"{what}, and there is no terminal to confirm it: nothing was done. Add --yes to skip the question"
+        )
+    return _asked(f"{what}: there is no undo. Type {action.verb} to continue: ") == action.verb
 
 
 def _asked(prompt: str) -> str:
-    """A line, on stderr since stdout may be read by a program; "" at the end of the input."""
+    """Ask on stderr, since stdout may be read by a program; returns "" at the end of the input."""
     sys.stdout.flush()
     sys.stderr.write(prompt)
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Walk through the groups of a report in the terminal: what stays of each is chosen by number."""
+"""Go through the groups of a report in the terminal: the user chooses by number which images to keep."""
 
 import io
 import os
@@ -20,36 +20,36 @@ from twinpix.text import bytes_text, plural, printable
 if TYPE_CHECKING:
     from twinpix.encoding.options import Options
 
-_HELP = """  Enter      keep what is marked, the others go
-  2  1,3  2-4  keep these, the others go
+_HELP = """  Enter      keep the marked images; the others are duplicates
+  2  1,3  2-4  keep the images with these numbers; the others are duplicates
   a          keep all
-  n          they are not duplicates: keep all, and do not find them together again
-  n 2,3      these are no duplicates of the others: keep them, and do not find them together again
+  n          not duplicates: keep all, and never group them again
+  n 2,3      2 and 3 are not duplicates of the others: keep them, and never group them with the others again
   s          skip: decide later
-  b          back to the group before
-  q          quit: the plan of what was decided is shown, and asked about; the same command goes on from there
+  b          back to the previous group
+  q          quit: the plan of the decided groups is shown for confirmation; run the same command to continue
 """
-_DRAWN = 12  # images of a group
+_DRAWN = 12  # images of a group that are drawn
 
 
 class Closed(Exception):  # noqa: N818 - the end of the answers is no error
-    """Nobody answers any more."""
+    """The end of the input."""
 
 
 class Quit(Closed):
-    """The user wants to answer no more."""
+    """The user has quit."""
 
 
 class Answer(NamedTuple):
-    """What was chosen for a group, by places from 0; without anything it is to be decided later."""
+    """The choice for a group, by indices from 0; without any, the group is decided later."""
 
-    keep: Sequence[int] = ()  # first the one that the others are duplicates of
-    apart: Sequence[int] = ()  # those that are no duplicates of the others; all: of one another
+    keep: Sequence[int] = ()  # the keeper first
+    apart: Sequence[int] = ()  # not duplicates of the others; all indices: not duplicates of one another
     back: bool = False
 
 
 class Dialogue(NamedTuple):
-    """Asks for each group what stays."""
+    """Asks for each group which images to keep."""
 
     report: Report
     choices: Choices
@@ -58,13 +58,13 @@ class Dialogue(NamedTuple):
     companions: CompanionNotes
 
     def walk(self) -> Left:
-        """Ask from the first group that is not decided on; ends with the last, or when the user quits."""
+        """Ask from the first undecided group on; ends after the last group, or when the user quits."""
         groups = self.report.groups
         place = self._undecided(0)
         if decided := len(self.choices.kept) - len(self.choices.recalled):
             print(f"{plural(decided, 'group')} decided before ({self.choices.path})")
         if recalled := len(self.choices.recalled):
-            print(f"{plural(recalled, 'group')} kept whole before, on an earlier report")
+            print(f"{plural(recalled, 'group')} kept completely before, with an earlier report")
         while place < len(groups):
             group = groups[place]
             sys.stdout.write("".join(f"{line}\n" for line in self._screen(group, place)))
@@ -80,12 +80,12 @@ class Dialogue(NamedTuple):
         return Left.decided
 
     def _undecided(self, start: int) -> int:
-        """The place of the first group from `start` on that is not decided on."""
+        """Return the index of the first undecided group from `start` on."""
         groups = self.report.groups
         return next((at for at in range(start, len(groups)) if groups[at].id not in self.choices.kept), len(groups))
 
     def _marked(self, group: Group) -> list[int]:
-        """The places of what stays, as chosen before, else of the keeper."""
+        """Return the indices of the images to keep: as chosen before, else of the keeper."""
         place = {member.path: at for at, member in enumerate(group.members)}
         return [place[path] for path in self.choices.kept.get(group.id, [group.keeper])]
 
@@ -109,7 +109,7 @@ class Dialogue(NamedTuple):
         yield ""
 
     def _decide(self, group: Group) -> bool:
-        """Ask until there is an answer, and act on it; True for the way back."""
+        """Ask until there is a valid answer, and store it; returns True for going back."""
         marked = self._marked(group)
         while True:
             given = _asked(_prompt(marked))
@@ -130,19 +130,19 @@ class Dialogue(NamedTuple):
 
 
 class Memory:
-    """Remembers in the store which images are not duplicates."""
+    """Stores which images are not duplicates."""
 
     def __init__(self, options: "Options") -> None:
         self._options = options
-        self._held: dict[int, tuple[list[str], list[str]]] = {}  # what was remembered of a group just now
+        self._held: dict[int, tuple[list[str], list[str]]] = {}  # pairs stored for a group in this run
 
     def hold_apart(self, group: Group, places: Sequence[int]) -> str:
-        """Remember that these are no duplicates of the others, or of one another when there are no others."""
+        """Store that these images are not duplicates of the others, or of one another if there are no others."""
         from twinpix.encoding.session import open_store
         from twinpix.match import exclusions
 
         if self._options.store is None:
-            return "kept; without a store this cannot be remembered"
+            return "kept; without a store this is not remembered"
         apart = {group.members[at].digest for at in places}
         others = {member.digest for at, member in enumerate(group.members) if at not in set(places)}
         held = sorted(apart), sorted(others)
@@ -155,11 +155,11 @@ class Memory:
                 return "kept; the store cannot be used, so this is not remembered"
         self._held[group.id] = held
         if not count:
-            return "kept; files of the same bytes are the same picture, that cannot be remembered otherwise"
+            return "kept; files with equal bytes are always duplicates, so this cannot be stored"
         return f"kept and remembered: {plural(count, 'pair')} will not be found together again"
 
     def let_go(self, group: Group) -> None:
-        """Take back what was remembered of a group, as its user has come back to it."""
+        """Delete what was stored for a group, because the user has gone back to it."""
         from twinpix.encoding.session import open_store
         from twinpix.match import exclusions
 
@@ -169,25 +169,25 @@ class Memory:
 
 
 class Decided(NamedTuple):
-    """What a user decided."""
+    """The decisions of a user."""
 
-    kept: Mapping[int, Sequence[str]]  # by a group's number the paths that stay
+    kept: Mapping[int, Sequence[str]]  # paths to keep by the number of the group
     left: Left
-    path: str  # where it was written
+    path: str  # the file of the choices
 
 
 def asked(report: Report, path: str, options: "Options", *, show: bool) -> Decided:
     """Ask a user about the groups of a report."""
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")  # a key that is no text is an answer not understood
+        sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text become an invalid answer
     choices = Choices.beside(report, path)
     if choices.refused:
-        print(f"{printable(choices.refused)}; this begins without it")
+        print(f"{printable(choices.refused)}; starting without it")
     draw = partial(_draw, report) if show else None
     try:
         left = Dialogue(report, choices, draw, Memory(options), CompanionNotes(report.base)).walk()
     except KeyboardInterrupt:
-        kept = f"; what was chosen is in {choices.path}, the same command goes on from there" if choices.kept else ""
+        kept = f"; the choices are in {choices.path}; run the same command to continue" if choices.kept else ""
         raise StoppedError(f"stopped{kept}") from None
     if choices.kept:
         print(f"{plural(len(choices.kept), 'group')} of {len(report.groups):,} decided\n")
@@ -200,7 +200,7 @@ def _draw(report: Report, paths: Sequence[str]) -> None:
     places = [os.path.join(report.base, path) for path in paths[:_DRAWN]]
     inline.show(places, sys.stdout.buffer, size=(240, 180), space=4)
     if len(paths) > _DRAWN:
-        print(f"drawn are the first {_DRAWN} of {len(paths):,}")
+        print(f"only the first {_DRAWN} of {len(paths):,} are drawn")
 
 
 def _cells(place: int, member: Member, kept: bool) -> tuple[str, ...]:
@@ -214,7 +214,7 @@ def _when(mtime_ns: int) -> str:
         when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=mtime_ns // 1000)
         return when.astimezone().strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError, OSError):
-        return "?"  # a time that no calendar has, or this system's none
+        return "?"  # a time outside the calendar, or that this system cannot represent
 
 
 def _prompt(marked: Sequence[int]) -> str:
@@ -232,7 +232,7 @@ def _asked(prompt: str) -> str:
 
 
 def _ranges(places: Sequence[int]) -> str:
-    """Places as they are typed: `1,3-5`."""
+    """Return indices as they are typed: `1,3-5`."""
     runs: list[list[int]] = []
     for place in sorted(places):
         if runs and place == runs[-1][-1] + 1:
@@ -243,7 +243,7 @@ def _ranges(places: Sequence[int]) -> str:
 
 
 def _understood(given: str, group: Group, marked: Sequence[int]) -> Answer | None:
-    """What an answer means for a group of which these are marked to stay; None for nothing."""
+    """Parse an answer; returns None if it is invalid."""
     everything = range(len(group.members))
     word, _, rest = given.partition(" ")
     if given == "":
@@ -264,9 +264,9 @@ def _understood(given: str, group: Group, marked: Sequence[int]) -> Answer | Non
 
 
 def _stay(group: Group, apart: Sequence[int], marked: Sequence[int]) -> list[int]:
-    """What stays when some are no duplicates of the others: these, what is marked, and one of the others in any case.
+    """Return what to keep if some are not duplicates of the others: these, the marked ones, and at least one other.
 
-    That one goes first, as the others are its duplicates and of none that is held apart.
+    That one is first, because the others are its duplicates and not those of an image that is not a duplicate.
     """
     digests = {group.members[at].digest for at in apart}
     others = [at for at, member in enumerate(group.members) if member.digest not in digests]
@@ -275,7 +275,7 @@ def _stay(group: Group, apart: Sequence[int], marked: Sequence[int]) -> list[int
 
 
 def _places(text: str, count: int) -> list[int]:
-    """The places, from 0, of `2`, `1,3` or `2-4`; none when one of them is not there."""
+    """Return the indices, from 0, of `2`, `1,3` or `2-4`; none if one of them does not exist."""
     found: set[int] = set()
     for part in text.replace(",", " ").split():
         first, dash, last = part.partition("-")

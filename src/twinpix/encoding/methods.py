@@ -13,7 +13,7 @@ from twinpix.model import DistanceUnit, shown
 _RADIUS = {
     "bits": "",
     "cosine": "a cosine distance ",
-    "share": "the share of what two pictures have in common that may differ, ",
+    "share": "the share of the overlap that may differ, ",
 }
 
 
@@ -41,7 +41,7 @@ def settings_of(options: Options) -> MatchSettings:
     if method.metric:
         search.check(options.search, method.metric)
     elif options.search != "auto" and method.proposes:
-        raise UsageError(f"{options.method} has no choice of search back ends: leave --search out")
+        raise UsageError(f"{options.method} has no search back ends to choose from: remove the search option")
     return MatchSettings(method, radius, is_verified(options, method), options.search)
 
 
@@ -57,7 +57,7 @@ def methods_of(options: Options, specs: Sequence[str]) -> tuple[Fingerprint, ...
         methods = fingerprints.placed(methods, options.device)
     for spec, method in zip(specs, methods, strict=True):
         if options.transforms and method.by_equality:
-            raise UsageError(f"{spec} compares for equality: it cannot be combined with --transforms")
+            raise UsageError(f"{spec} compares for equality: it cannot be combined with transforms")
         method.check()
     return methods
 
@@ -66,7 +66,7 @@ def is_verified(options: Options, method: Fingerprint) -> bool:
     """Whether verification decides every pair of a method; raises `UsageError` where it must and may not."""
     if method.proposes:
         if options.verify is False:
-            raise UsageError(f"{options.method} only proposes pairs: without a second look it finds nothing")
+            raise UsageError(f"{options.method} only proposes candidate pairs: its pairs must be verified")
         return True
     return bool(options.verify) and not method.by_equality
 
@@ -97,8 +97,8 @@ def _fitting(options: Options, method: Fingerprint, radius: float) -> float:
 
 def _check_precision(options: Options, method: Fingerprint, precision: float) -> None:
     if options.radius is not None:
-        raise UsageError("a precision finds the radius: give one of them, not both")
+        raise UsageError("precision chooses the radius: give one of them, not both")
     if not method.metric:
-        raise UsageError(f"{options.method} has no radius to find: leave --precision out")
+        raise UsageError(f"{options.method} has no radius to choose: remove the precision option")
     if not 0 < precision <= 1:
         raise UsageError(f"the precision is a share of the matches, above 0 and at most 1, not {shown(precision)}")

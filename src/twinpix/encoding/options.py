@@ -17,7 +17,7 @@ Paths = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 def names_of(paths: Paths | Iterable[Paths]) -> list[str]:
-    """Paths as text: one, or several."""
+    """Return one or several paths as a list of text; raises `UsageError` for another type."""
     if isinstance(paths, str | bytes | os.PathLike):
         paths = [paths]
     try:
@@ -28,31 +28,48 @@ def names_of(paths: Paths | Iterable[Paths]) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options of `find`, `query` and `encode`; every default is the measured or the harmless one."""
+    """Options of `find`, `query` and `encode`, each also accepted by these functions as a keyword argument.
 
-    method: str = DEFAULT_METHOD
-    radius: float | None = None  # inclusive: bits, a cosine distance, or a share; None: by strictness
-    strictness: Strictness = "normal"
-    precision: float | None = None  # the share of matches that are to be right: the radius is found by looking
-    transforms: bool | None = None  # match rotated and mirrored copies too; None: where pixels are compared
-    decode: Decode = "fast"
-    search: str = "auto"
-    device: str = ""  # where a network computes: auto, cpu, cuda, coreml, directml; "": as the method says
-    link: str = "star"
-    keep: str = keep.DEFAULT
-    reference: Paths | Sequence[Paths] = ()
-    cross: bool = False  # only pairs of different PATHs
-    recursive: bool = True
-    hidden: bool = False
-    follow_links: bool = False
-    verify: bool | None = None  # whether pixels decide; None: where codes alone would not do
-    guard: bool = True  # pictures with too little detail match by identity only
-    workers: int = 0  # processes; 0: one a core
-    timeout: float = 60.0  # seconds that one image may take
-    exclude: Paths | Sequence[Paths] = ()  # patterns of names and paths that are left out
-    min_size: int = 0  # bytes; smaller files are left out
-    min_pixels: int = 0  # width times height; smaller images are left out
-    store: str | os.PathLike[str] | None = "default"  # "default": the platform's cache folder; None: none
+    `twinpix methods` lists the names for `method`, `search`, `link` and `keep`, with their options.
+
+    Raises:
+        UsageError: A value is outside its range. Names of plugins are checked when the options are used.
+
+    Example:
+        >>> options = twinpix.Options(method="phash", radius=6, store=None)
+        >>> len(twinpix.find("photos", options).groups)
+        1
+        >>> len(twinpix.find("photos", options, min_pixels=1_000_000).groups)
+        0
+    """
+
+    method: str = DEFAULT_METHOD  # fingerprint with its options, e.g. "phash:size=8", "cascade", "cnn"
+    radius: float | None = (
+        None  # largest distance of a match: whole bits, or cosine distance or share; None: strictness
+    )
+    strictness: Strictness = "normal"  # a radius measured for the method: exact, strict, normal or loose
+    precision: float | None = None  # above 0, at most 1: choose the largest radius with this estimated precision
+    transforms: bool | None = None  # match rotations by 90° and mirror images; None: only if the method does so anyway
+    decode: Decode = "fast"  # "reference": bit for bit the pixels of imagededup and ImageHash
+    search: str = "auto"  # search back end; "auto" is exact
+    device: str = ""  # device of a network: auto, cpu, cuda, coreml or directml; "": as the method says
+    link: str = "star"  # linking rule: star, complete or components
+    keep: str = keep.DEFAULT  # keep rules in order of priority, separated by commas
+    reference: Paths | Sequence[Paths] = ()  # folders and images that are compared and never removed
+    cross: bool = False  # match only images of different paths
+    recursive: bool = True  # search sub-folders
+    hidden: bool = False  # also search hidden and service folders
+    follow_links: bool = False  # follow symbolic links to folders
+    verify: bool | None = None  # True: verify every match on the pixels; False: none; None: those a hash cannot decide
+    guard: bool = True  # match images with too little texture for a hash only when they are identical
+    workers: int = 0  # number of processes; 0: one for each core
+    timeout: float = 60.0  # seconds for one image, above 0
+    exclude: Paths | Sequence[Paths] = ()  # patterns of file names, or of paths if they contain a slash
+    min_size: int = 0  # smallest file, in bytes
+    min_pixels: int = 0  # smallest image, width times height
+    store: str | os.PathLike[str] | None = (
+        "default"  # SQLite file of results; "default": in the cache folder; None: none
+    )
 
     def __post_init__(self) -> None:
         if self.workers < 0:
@@ -66,7 +83,7 @@ class Options:
 
     @classmethod
     def of(cls, given: "Options | None", changes: Mapping[str, Any]) -> "Options":
-        """The options given, or the default ones, with some changed; raises `UsageError` for one that there is not."""
+        """Return the given or the default options with some changed; raises `UsageError` for an unknown name."""
         if given is not None and not isinstance(given, Options):
             raise UsageError(f"options are twinpix.Options(...), or single ones by name, not {given!r}")
         names = [field.name for field in fields(cls)]

@@ -56,7 +56,7 @@ def _store_of(options: Options) -> Store:
         return Store(default_path())
     except StoreError as error:
         store = Store(None)
-        store.notes.append(f"{error}; this run goes on without it")
+        store.notes.append(f"{error}; this run continues without it")
         return store
 
 

@@ -70,7 +70,7 @@ def measure(
     """
     options, progress = options or Options(), progress or Progress()
     if not pairs_of(truth):
-        raise UsageError("the truth says of no two images that they are the same picture")
+        raise UsageError("the ground truth has no pair of copies")
     for spec in specs:
         if fingerprints.make(spec).proposes:
             raise UsageError(f"{spec} has no radii to draw a curve of: evaluate what find reports with it")

@@ -37,7 +37,7 @@ class Lost:
 def ended(index: int, code: int | None) -> Lost:
     """An item whose worker ended by itself with this exit code (negative: by that signal; None: not known)."""
     if code == REFUSED_MEMORY:
-        return Lost(index, "needs more memory than there is")
+        return Lost(index, "needs more memory than is available")
     text = exit_text(code)
     name = text.partition(" ")[0]
     if name in _FAULTS or code in _WINDOWS_FAULTS:
@@ -51,7 +51,7 @@ def ended(index: int, code: int | None) -> Lost:
 
 def slow(index: int, seconds: float) -> Lost:
     """An item that took longer than the timeout."""
-    return Lost(index, f"gave no answer within {seconds:g} s (--timeout)")
+    return Lost(index, f"exceeded the time limit of {seconds:g} s")
 
 
 def greedy(index: int, limit: int) -> Lost:

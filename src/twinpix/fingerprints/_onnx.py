@@ -131,7 +131,7 @@ def _nonsense(found: Description) -> str:
         return "scale, mean, std and radii are numbers, and scale and std not 0"
     if not all(0 <= radius <= 2 for radius in found.radii.values()):
         return "radii are cosine distances, from 0 to 2"
-    return "" if found.dims >= 0 else f"dims is a number of numbers, not {found.dims}"
+    return "" if found.dims >= 0 else f"dims is a number of dimensions, not {found.dims}"
 
 
 def digest_of(model: str) -> str:
@@ -187,14 +187,14 @@ class Network:
         except ImageError as error:  # of a blank picture: it will be so of any
             raise UsageError(error.reason) from None
         if not self.width:
-            raise UsageError(f"{model} gives no numbers")
+            raise UsageError(f"{model} has no numeric output")
 
     def _check(self) -> tuple[Any, str]:
         inputs, outputs = self._session.get_inputs(), [output.name for output in self._session.get_outputs()]
         size, name = self.description.size, self.model
         if len(inputs) != 1:
             names = ", ".join(i.name for i in inputs)
-            raise UsageError(f"{name} wants {len(inputs)} inputs ({names}), not one picture")
+            raise UsageError(f"{name} wants {len(inputs)} inputs ({names}), not one image")
         (only,) = inputs
         square = (3, size, size) if self.description.layout == "nchw" else (size, size, 3)
         fits = len(only.shape) == 4 and all(
@@ -296,7 +296,7 @@ _widths: dict[str, int] = {}
 def _measured(model: str, digest: str, description: Description) -> int:
     ((_, found),) = Local(1, _MEASURE_SECONDS).map(_widths_of, [[(model, digest, description)]])
     if isinstance(found, Lost):
-        raise UsageError(f"{model} cannot be run on a blank picture: {found.reason}")
+        raise UsageError(f"{model} cannot be run on a blank image: {found.reason}")
     return int(found)
 
 

@@ -1,4 +1,4 @@
-"""Average hash: which pixels of a small copy are brighter than its mean.
+"""Average hash: which pixels of a reduced image are brighter than its mean.
 
 Source: N. Krawetz, "Looks Like It", https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
 """

@@ -215,7 +215,7 @@ def placed(methods: Sequence[Fingerprint], device: str) -> tuple[Fingerprint, ..
     networks = ["device" in plugins.options(type(method)) for method in methods]
     if not any(networks):
         names = ", ".join(map(plugins.describe, methods))
-        raise UsageError(f"--device does not fit {names}: only networks have a choice of it")
+        raise UsageError(f"no device can be chosen for {names}: only networks have one")
     return tuple(
         cast(Fingerprint, plugins.changed(method, device=device)) if network else method
         for method, network in zip(methods, networks, strict=True)
@@ -279,7 +279,7 @@ def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Ar
     if turns_of(method, transforms) == 1:
         return [matrix]
     if method.by_equality:
-        raise UsageError(f"{plugins.describe(method)} cannot be combined with --transforms")
+        raise UsageError(f"{plugins.describe(method)} cannot be combined with transforms")
     transposed = matrix.swapaxes(0, 1) if method.turns == "matrix" else method.prepare(picture.transposed())
     return [turned(matrix, transposed, turn) for turn in range(TURNS)]
 

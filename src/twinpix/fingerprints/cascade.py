@@ -1,4 +1,4 @@
-"""Several methods one after the other: a hash, local features and, if asked for, the network; pixels decide.
+"""A hash, then local features, then, if requested, the network; every match is verified on the pixels.
 
 Each finds what the cheaper ones before it have left open; what any of them proposes is looked at again
 (`twinpix.verify`).

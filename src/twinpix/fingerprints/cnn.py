@@ -1,4 +1,4 @@
-"""A network trained for copies, or one of your own in ONNX: directions that edits hardly turn, compared by cosine.
+"""Descriptors of a network trained for edited copies, or of your own network in ONNX, compared by cosine distance.
 
 The package's own network was trained by self-supervision on edited pictures (training/README.md in the
 repository; its model card lies beside it). Source: E. Pizzi et al., "A self-supervised descriptor for image
@@ -43,9 +43,9 @@ class CNN(Embedding):
         if self.model:
             object.__setattr__(self, "model", os.path.abspath(os.path.expanduser(self.model)))  # noqa: PTH100, PTH111
             if "," in self.model:
-                raise ValueError(f"a comma in {self.model} would end the option: rename what has it in its name")
+                raise ValueError(f"a comma in {self.model} would end the option: rename the file or folder")
         if self.dims < 0:
-            raise ValueError("dims is a number of numbers, or 0 for what is enough")
+            raise ValueError("dims is a number of dimensions, or 0 for the default")
         object.__setattr__(self, "description", _onnx.description_of(self.path))
         object.__setattr__(self, "digest", _onnx.digest_of(self.path))
 

@@ -1,4 +1,4 @@
-"""Difference hash: where brightness grows from left to right.
+"""Difference hash: where the brightness of a reduced image increases from left to right.
 
 Source: N. Krawetz, "Kind of Like That",
 https://www.hackerfactor.com/blog/index.php?/archives/529-Kind-of-Like-That.html

@@ -1,4 +1,4 @@
-"""Identity of the file: the xxh3-128 digest of its bytes, with no decoding at all."""
+"""Identity of the file: the xxh3-128 digest of its bytes, without decoding."""
 
 from dataclasses import dataclass
 from typing import ClassVar

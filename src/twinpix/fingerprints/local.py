@@ -1,4 +1,4 @@
-"""The points of a picture that stand out, each with 64 bits of what surrounds it: finds crops, borders and turns.
+"""Local features: keypoints with 64-bit codes of their descriptors; finds crops, borders and rotations.
 
 A set of codes with their geometry, of one width for every picture. Two pictures are candidates when codes of theirs
 agree that agree in scale, angle and place as well (`twinpix.localfeatures.candidates`); their pixels decide

@@ -1,4 +1,4 @@
-"""PDQ: 256 bits of the low frequencies of a picture that was smoothed as a whole, and its quality.
+"""PDQ: 256 bits of the low frequencies of a smoothed image, and a quality from 0 to 100.
 
 Source: Meta, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm",
 https://github.com/facebook/ThreatExchange/blob/main/hashing/hashing.pdf

@@ -1,4 +1,4 @@
-"""Perceptual hash: which low frequencies of a small copy are stronger than their median.
+"""Perceptual hash: which low frequencies of a reduced image are above their median.
 
 Source: N. Krawetz, "Looks Like It", https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
 """

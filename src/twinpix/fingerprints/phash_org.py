@@ -1,4 +1,4 @@
-"""Perceptual hash without the constant term: rows and columns 1 to n of the DCT, as imgdupes has it.
+"""Perceptual hash without the constant term: rows and columns 1 to n of the DCT, as in imgdupes.
 
 Source: N. Krawetz, "Looks Like It", https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
 """

@@ -1,4 +1,4 @@
-"""Identity of what is shown: equal codes mean equal frames, to the pixel, whatever file they came in."""
+"""Identity of the pixels: equal codes mean equal pixels in all frames, in whatever file format."""
 
 from dataclasses import dataclass
 from typing import ClassVar

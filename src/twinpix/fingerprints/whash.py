@@ -1,4 +1,4 @@
-"""Wavelet hash: which Haar averages of a copy are brighter than their median.
+"""Wavelet hash: which Haar averages of a reduced image are above their median.
 
 Source: D. Petrov, "Wavelet image hash in Python", https://fullstackml.com/wavelet-image-hash-in-python-3504fdd282b5
 """

@@ -1,4 +1,4 @@
-"""From matches to groups: who can be in one, who stays, and how every pair is related."""
+"""From matches to groups: which files can be grouped, the keeper, and the relation of every pair."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,28 +24,28 @@ from twinpix.match.verifier import Seen
 from twinpix.model import DIGITS, Group, Match, Member, Refs, Relation, related
 from twinpix.verify import Look
 
-_READ_AT_ONCE = 512  # contents whose pixels are looked at together: of 17 kB each
-_COMPARABLE = SMALL * 3 // 2  # pixels along a side of images of two sizes, from which their places are comparable
-_READ_OF_ONE = 64  # contents of one group, the best by what is known of each alone: a camera may have seen nothing move
+_READ_AT_ONCE = 512  # contents that are compared on the pixels together, 17 kB each
+_COMPARABLE = SMALL * 3 // 2  # pixels along a side from which positions in images of two sizes are comparable
+_READ_OF_ONE = 64  # contents of one group, the best ones by metadata: a fixed camera may have thousands in one group
 
 Pair = tuple[int, int, float | None, int]
-"""Two files, their distance, and which turn of the second lies on the first."""
+"""Two files, their distance, and the orientation of the second under which they match."""
 
 
 def group(
     images: Images, pairs: Paired, settings: MatchSettings, options: Options, look: Looking | None = None
 ) -> list[Group]:
-    """The groups that the linking rule makes of the matches of nodes, each with its keeper first, by its path.
+    """Form groups by the linking rule; the keeper of each is first, groups are sorted by its path.
 
-    Groups are linked in the order of what is known of each image alone. Within each, the keep rules decide again with
-    what its pairs and, by `look`, the pixels show; what stays then must match all others, unless the rule chains.
+    Groups are linked in the order of metadata alone. Within each, the keep rules decide again with the relations of its
+    pairs and, by `look`, the pixels. That keeper must match all other members, unless the rule forms chains.
     """
     linker, chain = linking.make(options.link), keep.make_chain(options.keep)
     nodes, method = pairs.nodes, settings.method
     near = Neighbours(pairs.matches, len(nodes.codes))
     node = nodes.of[images.content]
     linked = (np.bincount(node, minlength=len(nodes.codes))[node] > 1) | near.has_any()[node]
-    members = members_of(images, np.flatnonzero(linked).tolist())  # what can be in a group
+    members = members_of(images, np.flatnonzero(linked).tolist())  # can be in a group
     order = sorted(members, key=lambda file: chain.key(members[file]))
     kinds = _kinds(images.refs, options.cross)
     conflicts = _conflicts(pairs)
@@ -59,12 +59,12 @@ def group(
         chains=linking.chains(linker),
         left_out=pairs.left_out or {},
     )
-    by_codes = not settings.verified  # else verification has named the pairs
+    by_codes = not settings.verified  # else verification has named the relations
     looks = look if method.decodes and not method.by_equality and (chain.looks or by_codes) else None
     parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole
     place = {file: at for at, file in enumerate(order)}
     found = [[files[0], *sorted(files[1:], key=place.__getitem__)] for files in found]
-    most = None if by_codes else _READ_OF_ONE  # colours name the pairs: all must be read
+    most = None if by_codes else _READ_OF_ONE  # colours are part of the relation: all must be read
     groups = [
         writer.group(part, seen)
         for files, seen in _with_evidence(found, images, looks, most)
@@ -75,7 +75,7 @@ def group(
 
 
 def _is_strict(options: Options) -> bool:
-    """True where copies are asked for that differ in nothing but their encoding."""
+    """True for copies that differ only in their encoding."""
     asked = options.radius is None and options.precision is None
     return asked and options.strictness in ("exact", "strict")
 
@@ -87,7 +87,7 @@ def _whole(files: list[int], seen: Mapping[int, Evidence]) -> list[list[int]]:
 def _with_evidence(
     found: Sequence[list[int]], images: Images, look: Looking | None, most: int | None
 ) -> Iterator[tuple[list[int], Mapping[int, Evidence]]]:
-    """Groups of files with what the pixels of their contents show, where they differ; some groups are read at once."""
+    """Yield groups with what the pixels of their contents show, if they differ; several groups are read together."""
     waiting: list[list[int]] = []
     wanted: set[int] = set()
     for at, files in enumerate(found, start=1):
@@ -100,7 +100,7 @@ def _with_evidence(
 
 
 def _unlike(images: Images, files: Sequence[int], most: int | None) -> set[int]:
-    """The contents of the best of these files, at most so many, unless all have the same pixels."""
+    """Return the contents of the best files, a limited number, unless all have the same pixels."""
     contents = list(dict.fromkeys(images.content[files].tolist()))
     pixels = {images.contents.pixels(number) for number in contents}
     same = len(contents) == 1 or (len(pixels) == 1 and None not in pixels)
@@ -108,7 +108,7 @@ def _unlike(images: Images, files: Sequence[int], most: int | None) -> set[int]:
 
 
 def _conflicts(pairs: Paired) -> dict[int, set[int]]:
-    """Of each node the nodes that verification, without a third image, found to be different images of one design."""
+    """Return for each node the nodes that verification found to be in conflict with it, without a third image."""
     out: dict[int, set[int]] = {}
     of = pairs.nodes.of.tolist()
     for (a, b), seen in pairs.seen.items():
@@ -119,30 +119,30 @@ def _conflicts(pairs: Paired) -> dict[int, set[int]]:
 
 
 def _kinds(refs: Refs, cross: bool) -> list[Kind]:
-    seen: dict[Kind, Kind] = {}  # one object a kind, not one a file
+    seen: dict[Kind, Kind] = {}  # one object for each kind, not for each file
     pairs = zip(refs.roots.tolist() if cross else [0] * len(refs), refs.references.tolist(), strict=True)
     return [seen.setdefault(kind, kind) for kind in pairs]
 
 
 class _Grouper(NamedTuple):
-    """Writes groups of files as the report shows them."""
+    """Converts groups of files to groups of a report."""
 
     images: Images
     node: list[int]  # of each file
     members: dict[int, Member]
     near: Neighbours
-    places: NDArray[np.int32]  # of each node in the group that is being written; -1: not in it
+    places: NDArray[np.int32]  # of each node in the current group; -1: not in it
     chain: keep.Chain
     method: Fingerprint
     seen: Mapping[tuple[int, int], Seen]
-    first: list[int]  # the content that stands for each node
+    first: list[int]  # the representative content of each node
     kinds: list[Kind]  # of each file
     cross: bool
-    chains: bool  # whether members need not match what stays
-    left_out: Mapping[int, int]  # of nodes that stay, how many matches of their group nobody keeps
+    chains: bool  # whether members need not match the keeper
+    left_out: Mapping[int, int]  # of each keeper's node, how many matches of its group are not listed
 
     def of_one_colour(self, files: list[int], evidence: Mapping[int, Evidence]) -> list[list[int]]:
-        """A group of files, the best first, without what has other colours than it; groups of what is left, likewise.
+        """Split a group by colours: files with other colours than the best one form groups of their own.
 
         Every member of such a group matches its first one.
         """
@@ -162,7 +162,7 @@ class _Grouper(NamedTuple):
         return out
 
     def _by_evidence(self, a: int, b: int, evidence: Mapping[int, Evidence]) -> Relation | None:
-        """What the pixels of two images show that no encoder does; None for nothing."""
+        """Return what differs between the pixels of two images beyond any encoding; None for nothing."""
         x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
         if x is None or y is None:
             return None
@@ -178,10 +178,10 @@ class _Grouper(NamedTuple):
         return x is not None and y is not None and has_other_colours(x, y)
 
     def group(self, files: list[int], evidence: Mapping[int, Evidence]) -> Group:
-        """The group of these files, of which the first matches all others; its number is not given yet."""
+        """Return the group of these files, of which the first matches all others; its number is assigned later."""
         made = self._written(files, evidence)
         content = self.images.content[files].tolist()
-        if len(set(content)) == 1:  # one and the same file in several places
+        if len(set(content)) == 1:  # the same file in several places
             return made
         place = {self.members[file].path: file for file in files}
         listed = [place[member.path] for member in made.members]
@@ -219,7 +219,7 @@ class _Grouper(NamedTuple):
         )
 
     def _pairs(self, keeper: int, others: list[int], direct: list[Pair]) -> tuple[list[Pair], int]:
-        """Pairs of files: the keeper with each that it matches, then the others; and how many more there are.
+        """Return pairs of files, those with the keeper first, and how many more there are.
 
         Of the others, files of one node are paired with the first of them, and nodes by their first files.
         """
@@ -278,13 +278,13 @@ class _Grouper(NamedTuple):
 
 
 def _match(a: str, b: str, distance: float | None, look: Look, tier: str, *, same_code: bool) -> Match:
-    """A pair whose pixels were looked at."""
+    """A verified pair."""
     relation, agrees = look.relation or "edited", round(look.agrees, DIGITS)
     return Match(a, b, distance, relation, look.detail, tier, agrees, look.points, same_code)
 
 
 def scenes(images: Images, pairs: Paired, method: Fingerprint) -> list[Match]:
-    """Pairs of pictures of one scene that are no copies, by their first files; their distance is a share or unknown."""
+    """Return pairs of one scene that are not copies, by their first files; the distance is a share, or unknown."""
     first, out = images.first(), []
     for (i, j), seen in sorted(pairs.seen.items()):
         if seen.look.relation == "similar-scene":

@@ -1,4 +1,4 @@
-"""Files that no decoder reads, or that are too large to decode: where their bytes are equal, they are one image."""
+"""Files that cannot be decoded, or are too large to decode: files with equal bytes form a group."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from twinpix.model import Group, Match, Member, Ref, Refs, related
 def identical(
     refs: Refs, undecoded: Mapping[bytes, Sequence[int]], chain: keep.Chain, *, cross: bool, after: int
 ) -> list[Group]:
-    """The groups of files with equal bytes among those that could not be decoded, numbered from `after` + 1.
+    """Group files with equal bytes among those that could not be decoded; numbers begin at `after` + 1.
 
     `undecoded` are rows of `refs` by the digest of their content.
     """

@@ -30,7 +30,7 @@ def salvage(data: bytes, name: str, error: Exception, draft: int | None) -> Imag
     image, missing = rows
     if missing > MOST:
         there = f"only {1 - missing:.0%}" if missing < 0.995 else "nothing"
-        raise ImageError("decode", f"truncated: {there} of the picture is there")
+        raise ImageError("decode", f"truncated: {there} of the image is present")
     return image
 
 

@@ -112,7 +112,7 @@ def _decode_jpeg(data: bytes, name: str, colour: int, detail: int) -> Picture:
             luma = to_luma(image)
         if (grey := grey_rows(luma)) > 0.1 and (missing := missing_of(data, name, grey, full[1])) > 0.02:
             if missing > MOST:
-                raise ImageError("decode", f"only {1 - missing:.0%} of the picture is there")
+                raise ImageError("decode", f"only {1 - missing:.0%} of the image is present")
             damaged = True
     except (OSError, SyntaxError, ValueError) as error:
         luma, damaged, colours = to_luma(salvage(data, name, error, BASE)), True, None
@@ -179,7 +179,7 @@ def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast", colour:
         given = Image.fromarray(image) if isinstance(image, np.ndarray) else image
         size = given.size
         if not min(size):
-            raise ImageError("decode", "the picture has no pixels")
+            raise ImageError("decode", "the image has no pixels")
         if mode == "reference":
             return Picture(given, *size, given.format or "", mode, b"")
         colours = reduced(to_rgb(given), colour) if colour else None

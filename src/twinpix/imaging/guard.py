@@ -26,7 +26,7 @@ def guarded(work: Callable[[], T]) -> T:
         raise ImageError("decode", f"its pixels are more than the limit of {MAX_PIXELS // 10**6} million") from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything for bad bytes; a failure is a row
         if lacks_memory(error):
-            raise ImageError("decode", "needs more memory than there is", lasting=False) from None
+            raise ImageError("decode", "needs more memory than is available", lasting=False) from None
         raise ImageError("decode", reason(error)) from None
 
 

@@ -62,13 +62,13 @@ def check_head(data: bytes, kind: str | None) -> None:
 def check_opened(image: Image.Image, data: bytes, kind: str) -> None:
     """Check an image that is opened, but not decoded. Raises `ImageError`."""
     if image.width < 1 or image.height < 1:
-        raise ImageError("decode", "the picture has no pixels")
+        raise ImageError("decode", "the image has no pixels")
     _check_size(image.width, image.height, image.mode, kind)
     if kind == "TIFF":
         _check_tiles(image)
     there = _share_there(image, data, kind)
     if there < _THERE:
-        raise ImageError("decode", f"truncated: at most {there:.0%} of the picture is there")
+        raise ImageError("decode", f"truncated: at most {there:.0%} of the image is present")
 
 
 def _check_size(width: int, height: int, mode: str, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""Which member of a group stays: pure rules, chained as tie-breakers."""
+"""Keep rules: which member of a group is the keeper; pure functions, chained as tie-breakers."""
 
 from twinpix.keep.base import DEFAULT, Chain, Rule, make_chain
 

@@ -1,4 +1,4 @@
-"""The image with its transparency stays, not one laid on a background."""
+"""Keep the image with transparency, not the copy composited on a background."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Alpha:
-    """Only transparency that some pixel uses counts."""
+    """Only transparency of at least one pixel counts."""
 
     def key(self, member: Member) -> bool:
         return not (member.traits is not None and member.traits.alpha)

@@ -1,4 +1,4 @@
-"""What a rule offers, and the chain of them."""
+"""The interface of a keep rule, and the chain of rules."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, cast
@@ -9,24 +9,24 @@ from twinpix.model import Member
 DEFAULT = (
     "frames,thumbnail,colour,unaltered,palette,depth,alpha,original,camera,place,resolution,sound,plain,filesize,path"
 )
-"""First what an image shows that another does not, then what its file says of it, then its size and name."""
+"""Default rules: completeness and edits first, then metadata, then size and name."""
 
 
 class Rule(Protocol):
-    """Orders members: the one with the smallest key stays.
+    """A rule that orders members: the member with the smallest key is the keeper.
 
-    One that reads what the pixels show (`Member.altered`, the colour of a JPEG) says `looks: ClassVar[bool] = True`.
+    A rule that needs the pixels (`Member.altered`, the colour of a JPEG) declares `looks: ClassVar[bool] = True`.
     """
 
     def key(self, member: Member) -> Any:
-        """A value that sorts before another's when this member is rather kept."""
+        """Return a value that is smaller for members that are preferred."""
 
     def reason(self, member: Member, other: Member) -> str:
-        """Why this member stays and not the other, when this rule decided."""
+        """Return why this rule prefers a member to another one."""
 
 
 class Chain(NamedTuple):
-    """Rules in order; before all of them, an intact picture stays before a damaged one, then a reference."""
+    """Rules in order. Before all rules, intact images precede damaged ones, and references precede others."""
 
     rules: Sequence[Rule]
 
@@ -36,11 +36,11 @@ class Chain(NamedTuple):
 
     @property
     def looks(self) -> bool:
-        """Whether a rule reads what the pixels show, so that they must be looked at."""
+        """True if a rule needs the pixels, which are then decoded and compared."""
         return any(getattr(rule, "looks", False) for rule in self.rules)
 
     def reason(self, keeper: Member, others: Sequence[Member]) -> str:
-        """What sets the keeper apart from the second best, the first of `others`."""
+        """Return how the keeper differs from the second best, the first of `others`."""
         second = others[0]
         if second.damaged and not keeper.damaged:
             return "the only one undamaged"
@@ -49,13 +49,13 @@ class Chain(NamedTuple):
         for rule in self.rules:
             if rule.key(second) != rule.key(keeper):
                 return rule.reason(keeper, second)
-        return "first of equals by path"
+        return "first by path among equals"
 
 
 def make_chain(text: str) -> Chain:
-    """Rules by name, separated by commas; a rule's one option may follow a colon (`path:*/originals/*`).
+    """Parse the names of rules, separated by commas; an option may follow a colon (`path:*/originals/*`).
 
-    A comma inside a pattern stays part of it unless a rule's name follows.
+    A comma is part of a pattern unless the name of a rule follows.
     """
     items: list[str] = []
     for part in text.split(","):

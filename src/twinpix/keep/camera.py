@@ -1,4 +1,4 @@
-"""The image with the camera's EXIF stays: maker, model, or when it was taken."""
+"""Keep the image with the camera's EXIF: maker, model or capture date."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Chat programs and web sites take EXIF off."""
+    """Chat programs and web sites remove EXIF."""
 
     def key(self, member: Member) -> tuple[bool, bool]:
         traits = member.traits
@@ -15,5 +15,5 @@ class Camera:
 
     def reason(self, member: Member, other: Member) -> str:
         if member.traits and other.traits and bool(member.traits.camera) == bool(other.traits.camera):
-            return "says when it was taken (EXIF)"
+            return "has its capture date (EXIF)"
         return "has the camera's EXIF"

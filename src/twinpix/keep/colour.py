@@ -1,4 +1,4 @@
-"""The image in colour stays, not a grey copy."""
+"""Keep the image in colour, not its grey copy."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """Colours that were taken away cannot be got back; where no member has any, none is preferred."""
+    """Removed colours cannot be restored; if no member has colours, none is preferred."""
 
     looks: ClassVar[bool] = True
 

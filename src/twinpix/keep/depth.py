@@ -1,4 +1,4 @@
-"""The image with the most bits a channel stays."""
+"""Keep the image with the most bits per channel."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """16 bits hold what 8 do not."""
+    """16 bits have more levels than 8."""
 
     def key(self, member: Member) -> int:
         return -member.traits.depth if member.traits else -8

@@ -1,4 +1,4 @@
-"""The largest file stays: of equal pictures, the least compressed."""
+"""Keep the largest file: of equal images, the least compressed."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The better kind of file stays: camera RAW, then lossless, then lossy."""
+"""Keep the better format: camera RAW, then lossless, then lossy."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The image with the most frames or pages stays; a video in the file counts as one."""
+"""Keep the image with the most frames or pages; a video in the file counts as one."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """A still of an animation or of a motion photo, or the first page of a document, is less than the whole."""
+    """A still of an animation or motion photo, or the first page of a document, is incomplete."""
 
     def key(self, member: Member) -> int:
         return -member.frames - _has_video(member)

@@ -1,4 +1,4 @@
-"""The file that was changed last stays."""
+"""Keep the file with the latest modification time."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The image that was taken, or the file that was changed, longest ago stays."""
+"""Keep the image with the earliest capture date, or the file with the earliest modification time."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Oldest:
-    """By the date in EXIF, where there is one: copying a file changes the file's date. Then by modification time."""
+    """The EXIF date comes first, because copying a file changes its modification time."""
 
     def key(self, member: Member) -> tuple[bool, str, int]:
         captured = member.traits.captured if member.traits else ""

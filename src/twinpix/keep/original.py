@@ -1,4 +1,4 @@
-"""The file stays that the other was converted from: the JPEG of a PNG with its pixels, the HEIC of an exported JPEG."""
+"""Keep the file that the other was converted from: the JPEG of a PNG with its pixels, the HEIC of an exported JPEG."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A conversion is larger and holds no more; it often loses the metadata too."""
+    """A conversion adds no information and often loses metadata."""
 
     def key(self, member: Member) -> bool:
         return "converted" in member.altered

@@ -1,4 +1,4 @@
-"""The file whose path matches a pattern stays; without a pattern, the first path in order of names."""
+"""Keep the file whose path matches a pattern; without a pattern, the first path in alphabetical order."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -8,7 +8,7 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """`path:*/originals/*` prefers what matches; `*` stands for any characters, `/` included."""
+    """`path:*/originals/*` prefers paths that match; `*` matches any characters, `/` too."""
 
     pattern: str = ""
 
@@ -18,4 +18,4 @@ class Path:
         return False, member.path
 
     def reason(self, member: Member, other: Member) -> str:
-        return f"path matches {self.pattern}" if self.pattern else "first of equals by path"
+        return f"path matches {self.pattern}" if self.pattern else "first by path among equals"

@@ -1,4 +1,4 @@
-"""The image that says where it was taken stays."""
+"""Keep the image with a GPS position."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """GPS in EXIF; many programs take it off when an image is shared."""
+    """GPS in EXIF; many programs remove it when an image is shared."""
 
     def key(self, member: Member) -> bool:
         return not (member.traits is not None and member.traits.gps)
 
     def reason(self, member: Member, other: Member) -> str:
-        return "says where it was taken (GPS)"
+        return "has its GPS position"

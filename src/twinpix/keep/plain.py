@@ -1,4 +1,4 @@
-"""The file stays that is not named like a copy."""
+"""Keep the file that is not named like a copy."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _NAMED_LIKE_A_COPY = (
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """`Copy of X.jpg`, `X copy 2.jpg`, `X - Kopie.jpg` and `X (1).jpg` go before `X.jpg`, in many languages."""
+    """`Copy of X.jpg`, `X copy 2.jpg`, `X - Kopie.jpg` and `X (1).jpg` are copies of `X.jpg`, in many languages."""
 
     def key(self, member: Member) -> bool:
         return is_named_like_a_copy(member.path)
@@ -34,7 +34,7 @@ class Plain:
 
 
 def is_named_like_a_copy(path: str) -> bool:
-    """Whether a file's name is one that programs give to copies."""
+    """True for a file name that programs give to copies."""
     name = path.replace("\\", "/").rpartition("/")[2]
     stem = name.rpartition(".")[0] or name
     return any(pattern.search(stem) for pattern in _NAMED_LIKE_A_COPY)

@@ -1,4 +1,4 @@
-"""The picture with the most pixels stays."""
+"""Keep the image with the most pixels."""
 
 from dataclasses import dataclass
 
@@ -13,4 +13,4 @@ class Resolution:
         return -member.pixels
 
     def reason(self, member: Member, other: Member) -> str:
-        return f"largest picture ({member.width}×{member.height})"
+        return f"largest image ({member.width}×{member.height})"

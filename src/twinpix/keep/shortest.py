@@ -1,4 +1,4 @@
-"""The file with the shortest path stays."""
+"""Keep the file with the shortest path."""
 
 from dataclasses import dataclass
 

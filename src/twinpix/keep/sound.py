@@ -1,4 +1,4 @@
-"""The file in which nothing is broken stays: metadata and checksums too, at which some programs stop."""
+"""Keep the file without broken metadata or checksums, which some programs cannot read."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """The pixels of the other are whole, too."""
+    """The pixels of both files are intact."""
 
     def key(self, member: Member) -> bool:
         return member.traits is not None and bool(member.traits.fault)
 
     def reason(self, member: Member, other: Member) -> str:
         fault = other.traits.fault if other.traits else ""
-        return f"nothing in it is broken (the other: {fault})"
+        return f"no broken parts (the other: {fault})"

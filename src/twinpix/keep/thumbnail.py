@@ -1,4 +1,4 @@
-"""An image far smaller than an unedited one goes."""
+"""Keep an image rather than a copy with less than two fifths of its side."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """Less than two fifths of the side of another: its metadata does not make up for that."""
+    """A copy with less than two fifths of the side is not kept for its metadata."""
 
     looks: ClassVar[bool] = True
 
@@ -16,4 +16,4 @@ class Thumbnail:
         return "thumbnail" in member.altered
 
     def reason(self, member: Member, other: Member) -> str:
-        return f"far larger picture ({member.width}×{member.height})"
+        return f"far larger image ({member.width}×{member.height})"

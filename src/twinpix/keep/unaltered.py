@@ -1,4 +1,4 @@
-"""The image stays that nothing was done to: not framed, captioned, watermarked, blurred or enlarged."""
+"""Keep the unedited image: not framed, captioned, watermarked, blurred or enlarged."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,7 +10,7 @@ _WORDS = ("padded", "overlaid", "blurred", "enlarged")
 
 @dataclass(frozen=True, slots=True)
 class Unaltered:
-    """As the relations within the group and the pixels show it."""
+    """Edits are detected by the relations within the group and the pixels."""
 
     looks: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""From pairs to groups: one file a rule."""
+"""Linking rules, one per file: from matched pairs to groups."""
 
 from twinpix.linking.base import Graph, Linking, chains, make
 

@@ -1,4 +1,4 @@
-"""The graph of matches, in which files of equal content stand together, and what a linking rule offers."""
+"""The graph of matches, in which files of equal content are adjacent, and the interface of a linking rule."""
 
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Protocol, cast
 
 from twinpix import plugins
 
-Kind = tuple[int, bool]  # root, reference: all that decides whether two files may be paired
+Kind = tuple[int, bool]  # root and reference: they decide whether two files may be paired
 Allowed = Callable[[Kind, Kind], bool]
 
 
@@ -17,11 +17,11 @@ class Near(Protocol):
 
 
 class Graph:
-    """Files, the content each holds, and which contents match.
+    """The files, their contents, and the matches between contents.
 
-    `content[f]` is the content of file `f`, `kinds[f]` its kind, `near[c]` the contents that match `c`.
-    `allowed` says which kinds of files may be paired. `order` names the files that can be in a group, from
-    the best to keep downwards. `conflicts[c]` are contents that are never in one group with `c`, whatever links them.
+    `content[f]` is the content of file `f`, `kinds[f]` its kind, `near[c]` the contents that match `c`. `allowed` tells
+    whether files of two kinds may be paired. `order` has the files that can be in a group, the best one first.
+    `conflicts[c]` are contents that are never in a group with `c`, not even by a transitive match.
     """
 
     def __init__(
@@ -37,8 +37,8 @@ class Graph:
         self._conflicts = conflicts or {}
         self._rank = {file: place for place, file in enumerate(order)} if conflicts else {}
         self._taken = bytearray(len(content))
-        # Files of one content and one kind stand together in a block, best first; a block holds the free ones
-        # and some that were taken since.
+        # Files of one content and one kind form a block, best first. A block contains the files that are in no group
+        # yet, and some that joined one since.
         self._files = array("q", sorted(order, key=lambda file: (content[file], kinds[file])))
         self._starts, self._stops, self._kinds = array("q"), array("q"), list[Kind]()
         self._blocks = array("q", [0]) * (max(content, default=-1) + 2)  # of content c: from [c] to [c + 1]
@@ -58,14 +58,14 @@ class Graph:
         return bool(self._taken[file])
 
     def take(self, file: int) -> None:
-        """Claim one file."""
+        """Mark a file as a member of a group."""
         self._taken[file] = True
 
     def take_neighbours(self, file: int, group: set[int]) -> list[int]:
-        """Claim every free file that `file` may be paired with and whose content is the same or matches.
+        """Take all free files that match `file` or have its content, and may be paired with it; returns them.
 
-        `group` holds the contents of the group so far, and gets those that are claimed; what is in conflict with one
-        of them stays free.
+        `group` has the contents of the group so far, and receives those of the new files. Files in conflict with one of
+        these contents are not taken.
         """
         if self._conflicts:
             return self._take_agreeing(file, group)
@@ -78,7 +78,7 @@ class Graph:
         return out
 
     def _take_agreeing(self, file: int, group: set[int]) -> list[int]:
-        """The same where some contents are in conflict: better files first."""
+        """Take matching files if there are conflicts, better files first."""
         group.add(self.content[file])
         out = []
         for other in sorted(self.free_neighbours(file), key=self._rank.__getitem__):
@@ -89,12 +89,12 @@ class Graph:
         return out
 
     def free_neighbours(self, file: int) -> Iterator[int]:
-        """The free files that `file` may be paired with, claiming none."""
+        """Yield the free files that match `file` and may be paired with it."""
         for block in self._blocks_near(file):
             yield from self._free(block)
 
     def paired_with_all(self, sort: tuple[int, Kind], others: Collection[tuple[int, Kind]]) -> bool:
-        """True when files of this content and kind match files of all those others."""
+        """True if files of this content and kind match files of all the others."""
         number, kind = sort
         matching = {number, *self.near.get(number, ())} if len(others) > 1 else (number, *self.near.get(number, ()))
         return all(other in matching and self.allowed(kind, its) for other, its in others)
@@ -107,7 +107,7 @@ class Graph:
                         yield block
 
     def _free(self, block: int) -> "array[int]":
-        """The block's free files; those that were taken are not looked at again."""
+        """Return the free files of a block, and remove the others from it."""
         start = self._starts[block]
         free = array("q", (file for file in self._files[start : self._stops[block]] if not self._taken[file]))
         self._files[start : start + len(free)] = free
@@ -116,13 +116,13 @@ class Graph:
 
 
 class Linking(Protocol):
-    """A rule that makes groups of matches.
+    """A rule that forms groups from matches.
 
-    One whose members need not match what stays says `chains: ClassVar[bool] = True`.
+    A rule whose members need not match the keeper declares `chains: ClassVar[bool] = True`.
     """
 
     def groups(self, graph: Graph) -> list[list[int]]:
-        """Groups of at least two files, each file in one at most, the best to keep first."""
+        """Return disjoint groups of at least two files, the best file of each first."""
 
 
 def make(text: str) -> Linking:
@@ -130,10 +130,10 @@ def make(text: str) -> Linking:
 
 
 def chains(rule: Linking) -> bool:
-    """Whether the members of a group need not match what stays."""
+    """True if the members of a group need not match the keeper."""
     return bool(getattr(rule, "chains", False))
 
 
 def is_allowed(a: Kind, b: Kind, *, cross: bool) -> bool:
-    """Two references are never paired; with `cross`, nor are two files of one PATH."""
+    """Return whether two files may be paired: not two references, and with `cross` not two files of one path."""
     return not (a[1] and b[1]) and (not cross or a[0] != b[0])

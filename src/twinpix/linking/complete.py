@@ -1,4 +1,4 @@
-"""Every member within the radius of every other."""
+"""Every member is within the radius of every other member."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from twinpix.linking.base import Graph
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The strictest: a member joins only when it matches all that joined before it."""
+    """The strictest rule: a file joins a group only if it matches all members."""
 
     def groups(self, graph: Graph) -> list[list[int]]:
         rank = {file: place for place, file in enumerate(graph.order)}

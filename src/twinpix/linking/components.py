@@ -1,4 +1,4 @@
-"""Everything that is connected, over however many steps."""
+"""Connected components: members are linked over any number of matches."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from twinpix.linking.base import Graph
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Finds most, and chains: two ends of a group may look nothing alike."""
+    """Finds the most, but chains: two members of a group may not be alike."""
 
     chains: ClassVar[bool] = True
 

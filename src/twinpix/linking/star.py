@@ -1,4 +1,4 @@
-"""Every discard is within the radius of what stays: the best free image claims its free neighbours."""
+"""Every member is within the radius of the keeper, the best image that is in no group yet."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from twinpix.linking.base import Graph
 
 @dataclass(frozen=True, slots=True)
 class Star:
-    """No chains: a group's members match its keeper, not only one another."""
+    """Forms no chains: all members match the keeper."""
 
     def groups(self, graph: Graph) -> list[list[int]]:
         out = []

@@ -1,8 +1,7 @@
-"""The radius for a share of right matches, estimated on the user's own images: some pairs are looked at.
+"""The radius with a given precision, estimated on the user's own images by verifying a sample of the pairs.
 
-Pairs within the loosest radius that may be asked for are drawn evenly from every distance, and their pixels tell
-which are one picture. The interval of a share is Clopper's and Pearson's (Biometrika 1934,
-https://doi.org/10.1093/biomet/26.4.404).
+Pairs within the largest radius of interest are sampled evenly over the distances and verified on the pixels. The
+interval of the precision is that of Clopper and Pearson (Biometrika 1934, https://doi.org/10.1093/biomet/26.4.404).
 """
 
 from dataclasses import dataclass
@@ -21,40 +20,38 @@ from twinpix.search import Search
 from twinpix.text import plural
 
 LOOKED_AT = 2000
-"""Pairs that are looked at; where there are no more, all of them are."""
+"""The number of pairs that are verified; all, if there are fewer."""
 
 SURE = 0.95
-"""Of the intervals that are told, the share that hold the truth."""
+"""The confidence level of the intervals."""
 
-_STEPS = 64  # distances that are told apart, of all there are up to the largest radius
+_STEPS = 64  # steps into which the distances up to the largest radius are divided
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A radius, and the share of its matches that are right: the estimate and its interval."""
+    """A radius with its estimated precision and confidence interval."""
 
     radius: float
     share: float
     low: float
     high: float
-    looked_at: int  # pairs within the radius whose pixels were looked at
-    wrong: int  # of them
-    pairs: int  # within the radius
+    looked_at: int  # verified pairs within the radius
+    wrong: int  # verified pairs that are different images
+    pairs: int  # all pairs within the radius
 
     def __str__(self) -> str:
         if not self.pairs:
             return f"calibrated: radius {shown(self.radius)}: no pairs within it"
         interval = f"{SURE:.0%} interval {self.low:.4f} to {self.high:.4f}"
-        seen = f"{self.wrong:,} of {plural(self.looked_at, 'pair')} looked at are different pictures"
-        return (
-            f"calibrated: radius {shown(self.radius)}: {self.share:.4f} of its matches are right ({interval}; {seen})"
-        )
+        seen = f"{self.wrong:,} of {plural(self.looked_at, 'pair')} verified are different images"
+        return f"calibrated: radius {shown(self.radius)}: estimated precision {self.share:.4f} ({interval}; {seen})"
 
 
 def calibrated(
     nodes: Nodes, method: Fingerprint, rows: Sides, precision: float, engine: str, eye: Verifier
 ) -> Calibration:
-    """The largest radius of which a share `precision` of the matches is right, as far as a sample tells."""
+    """Return the largest radius whose estimated precision is at least `precision`."""
     first, loosest, total = nodes.first(), loosest_of(method), len(rows[0]) + len(rows[1])
     with eye.session.progress.stage("compare", total):
         search = Search(engine, Shares(eye.session.progress, total, 2 if len(rows[1]) else 1))
@@ -77,13 +74,13 @@ def calibrated(
 
 
 def loosest_of(method: Fingerprint) -> float:
-    """The largest radius that is looked into: a little beyond what is loose."""
+    """Return the largest radius that is considered: slightly more than the loose one."""
     loose = 1.25 * method.radii["loose"]
     return int(loose) if method.unit == "bits" else round(loose, 4)
 
 
 def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Some of the pairs, as many of each step of distance, each as likely as the next but drawn alike every time."""
+    """Sample pairs evenly over the steps of distance, with a fixed random seed."""
     if len(step) <= LOOKED_AT:
         return np.arange(len(step))
     order = np.random.default_rng(0).permutation(len(step))
@@ -92,7 +89,7 @@ def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:
     counts, room = np.diff(starts), LOOKED_AT
     taken = np.zeros(_STEPS, np.int64)
     fewest_first = [place for place in np.argsort(counts, kind="stable").tolist() if counts[place]]
-    for done, place in enumerate(fewest_first):  # steps with few pairs leave room for the others
+    for done, place in enumerate(fewest_first):  # steps with few pairs leave more samples for the others
         taken[place] = min(int(counts[place]), room // (len(fewest_first) - done))
         room -= int(taken[place])
     return np.sort(np.concatenate([order[start : start + count] for start, count in zip(starts, taken, strict=False)]))
@@ -101,7 +98,7 @@ def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:
 def _estimate(
     radius: float, every: NDArray[np.int64], seen: NDArray[np.int64], wrong: NDArray[np.bool_]
 ) -> Calibration:
-    """The share of right pairs within a radius: `every` and `seen` are the steps of all, and of those looked at."""
+    """Estimate the precision of a radius: `every` and `seen` are the steps of all pairs, and of the verified ones."""
     from scipy.stats import beta
 
     counts, looked = (np.bincount(part, minlength=_STEPS) for part in (every, seen))
@@ -109,7 +106,7 @@ def _estimate(
     known = looked > 0
     total = float(counts[known].sum())
     rate = float((counts[known] * false[known] / looked[known]).sum()) / max(total, 1.0)
-    # As many pairs as are looked at, or fewer where a few of them stand for many others.
+    # The effective sample size: smaller than the sample if a few pairs represent many others.
     weights = counts[known] / np.maximum(looked[known], 1)
     worth = total**2 / max(float((weights**2 * looked[known]).sum()), 1e-9)
     failed, passed, side = rate * worth, (1 - rate) * worth, (1 - SURE) / 2

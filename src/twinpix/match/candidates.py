@@ -1,4 +1,4 @@
-"""Pairs of nodes that are looked at: what was proposed, what was found, and what a third node says of two."""
+"""Candidate pairs of nodes that are verified: proposed pairs, verified pairs, and pairs via a third node."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -11,16 +11,16 @@ Ends = tuple[int, int]
 
 
 class Proposal(NamedTuple):
-    """A pair of nodes `i < j` that a method proposes."""
+    """A candidate pair of nodes `i < j` that a method proposes."""
 
     i: int
     j: int
-    distance: float | None  # of the codes; None where they say nothing of the pair
+    distance: float | None  # of the codes; None if the codes have no distance
     guess: Guess
-    tier: str  # the method, where there are several
-    exact: bool = False  # whether the guess is as exact as points make it
+    tier: str  # the method that proposed the pair, if there are several
+    exact: bool = False  # whether the transform is as exact as keypoints make it
     joined: Joined | None = None
-    before: Guess = ()  # of an earlier tier, on which the pair was not clear at a glance
+    before: Guess = ()  # transform of an earlier tier, with which the pair was not decided
 
     @property
     def ends(self) -> Ends:
@@ -28,20 +28,20 @@ class Proposal(NamedTuple):
 
 
 class Sight:
-    """Looks at pairs of nodes; `found` are those that are one picture, and how far apart they are.
+    """Verifies candidate pairs of nodes; `found` has the verified matches and their distances.
 
-    `first` is the content that stands for each node. Distances are those of the codes, where `by_codes`, and None for
-    pairs that only a third node joins; else the share of what two images have in common that differs.
+    `first` is the representative content of each node. With `by_codes`, distances are those of the codes, and None for
+    transitive matches; else they are the share of the overlap that differs.
     """
 
     def __init__(self, first: Sequence[int], eye: Verifier, *, by_codes: bool) -> None:
         self.found: dict[Ends, float | None] = {}
         self._first, self._eye, self._by_codes = first, eye, by_codes
         self._settled: set[Ends] = set()
-        self._later: dict[Ends, Proposal] = {}  # what was not clear at a glance
+        self._later: dict[Ends, Proposal] = {}  # pairs that quick verification did not decide
 
     def fresh(self, proposed: Iterable[Proposal]) -> list[Proposal]:
-        """Those that were not looked at; what was not clear at a glance is theirs from now on, with its guess."""
+        """Return the pairs that are not verified yet; undecided ones with the transform of their earlier tier."""
         out = []
         for one in proposed:
             if one.ends not in self._settled:
@@ -50,7 +50,7 @@ class Sight:
         return out
 
     def look(self, proposed: Sequence[Proposal], *, glance: bool = False) -> list[Proposal]:
-        """Look at pairs of which it is not known that they are one; returns those that are, found now or before."""
+        """Verify pairs that are no known matches; returns all that match, verified now or before."""
         wanted = [one for one in proposed if one.ends not in self.found]
         for tier in sorted({one.tier for one in wanted}):
             pairs = [
@@ -70,19 +70,19 @@ class Sight:
         return [one for one in proposed if one.ends in self.found]
 
     def left_open(self) -> list[Proposal]:
-        """What was not clear at a glance, for the last time."""
+        """Return the pairs that quick verification did not decide, and forget them."""
         left = [one for _, one in sorted(self._later.items())]
         self._later.clear()
         return left
 
     def seen(self, a: int, b: int) -> Look:
-        """What was seen of two nodes that were looked at."""
+        """Return the result of a verified pair of nodes."""
         look = self._eye.of(self._first[a], self._first[b])
         assert look is not None
         return look
 
     def through(self, a: int, middle: int, b: int) -> Proposal:
-        """The pair of two nodes that both match a third, as that says they lie."""
+        """Return the candidate pair of two nodes that both match a third, with the transform via the third."""
         if a > b:
             a, b = b, a
         first, second = self.seen(a, middle), self.seen(middle, b)
@@ -93,5 +93,5 @@ class Sight:
 
 
 def apart(look: Look) -> float:
-    """The share of what two pictures have in common on which they differ."""
+    """Return the share of the overlap that differs."""
     return round(1 - look.agrees, DIGITS)

@@ -1,4 +1,4 @@
-"""Contents that no search need tell apart: equal codes, or equal pixels where codes mean nothing."""
+"""Classes of contents that search need not distinguish: equal codes, or equal pixels without usable codes."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -14,27 +14,29 @@ _AT_ONCE = 4096  # codes that are compared together
 
 
 class Nodes(NamedTuple):
-    """What the search and the linking work on, so that a thousand equal pictures are one and no quadratic bucket."""
+    """Classes of contents, on which search and linking work, so that a thousand equal images are one class."""
 
-    of: NDArray[np.int64]  # the node of each content
-    codes: Bytes2D  # (nodes, turns, bytes)
-    guarded: NDArray[np.bool_]  # (nodes,): matched by identity alone
-    origin: NDArray[np.int64]  # (nodes,): nodes of one origin would be one, had nobody said that they are apart
+    of: NDArray[np.int64]  # the class of each content
+    codes: Bytes2D  # (nodes, orientations, bytes)
+    guarded: NDArray[np.bool_]  # (nodes,): matched by identity only
+    origin: NDArray[
+        np.int64
+    ]  # (nodes,): nodes with one origin have equal codes, but the user marked contents of them as not duplicates
 
     def contents(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """`order` and `starts`: node `n` holds the contents `order[starts[n]:starts[n + 1]]`, ascending."""
+        """Return `order` and `starts`: node `n` has the contents `order[starts[n]:starts[n + 1]]`, ascending."""
         order = np.argsort(self.of, kind="stable")
         return order, np.searchsorted(self.of[order], np.arange(len(self.codes) + 1))
 
     def first(self) -> list[int]:
-        """The content that stands for each node."""
+        """Return the representative content of each node."""
         order, starts = self.contents()
         first: list[int] = order[starts[:-1]].tolist()
         return first
 
 
 def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collection[int] = ()) -> Nodes:
-    """One node for each distinct code, or, of contents with too little detail, for each distinct picture.
+    """Return one node for each distinct code, or, for contents with too little texture, for each distinct image.
 
     Each content in `apart` has a node of its own.
     """
@@ -45,7 +47,7 @@ def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collec
     plain = np.flatnonzero(low).tolist()
     firsts = _first_of_equals([contents.pixels(number) for number in plain])
     for number, at in zip(plain, firsts, strict=True):
-        of[number] = distinct + at  # all of a node are guarded, or none
+        of[number] = distinct + at  # either all contents of a node are guarded, or none
     origin = of.copy()
     alone = np.array(sorted(apart), dtype=np.int64)
     of[alone] = of.max(initial=-1) + 1 + np.arange(len(alone))
@@ -59,13 +61,13 @@ def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collec
 
 
 def is_low(contents: Contents) -> NDArray[np.bool_]:
-    """Which contents have too little detail for a hash to mean anything."""
+    """Return which contents have too little texture for a hash."""
     low: NDArray[np.bool_] = contents.column("information") < INFORMATION_FLOOR
     return low
 
 
 def _numbered(codes: Bytes2D) -> NDArray[np.int64]:
-    """`(n,)`: equal codes have one number, counted in the order of their firsts. No copy of the codes is made."""
+    """Return `(n,)`: equal codes have one number, in the order of first occurrence. Does not copy the codes."""
     items = _as_items(np.ascontiguousarray(codes.reshape(len(codes), codes.shape[1] * codes.shape[2])))
     order = np.argsort(items, kind="stable")
     new = np.ones(len(items), dtype=bool)
@@ -79,13 +81,13 @@ def _numbered(codes: Bytes2D) -> NDArray[np.int64]:
 
 
 def _as_items(rows: Bytes2D) -> NDArray[np.void]:
-    """Each row as one value that compares by its bytes."""
+    """Return each row as one value that compares by its bytes."""
     if not rows.size:
         return np.empty(0, dtype="V1")
     return rows.view(f"V{rows.shape[1]}")[:, 0]
 
 
 def _first_of_equals(values: Sequence[bytes | None]) -> list[int]:
-    """For each value the place of the first that equals it; unknown ones equal nothing."""
+    """Return for each value the index of the first equal one; None equals nothing."""
     first: dict[bytes, int] = {}
     return [at if value is None else first.setdefault(value, at) for at, value in enumerate(values)]

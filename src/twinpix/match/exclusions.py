@@ -1,4 +1,4 @@
-"""Pairs of images that a user has said are not duplicates: remembered by content, whatever their files are called."""
+"""Pairs of images that the user marked as not duplicates, stored by content, independent of file names."""
 
 import json
 from collections import defaultdict
@@ -14,17 +14,17 @@ from twinpix.match.classes import Nodes
 from twinpix.model import Matches
 from twinpix.store import Store
 
-Pairs = frozenset[tuple[int, int]]  # of numbers, the smaller first
+Pairs = frozenset[tuple[int, int]]  # of contents, the smaller number first
 SCHEMA = "twinpix.not-duplicates/1"
 PAIRS = outputs.starts("list of pairs that are not duplicates", b'{"schema": "twinpix.not-duplicates/')
 _DIGEST = 16  # bytes
-_MOST = 1_000_000  # pairs of one group; every run of `find` reads them all
+_MOST = 1_000_000  # pairs of one group; every run of `find` reads all
 
 
 def remember(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> int:
-    """Remember that these contents are not duplicates of one another, or, if given, of the `others`.
+    """Store that these contents are not duplicates of one another or, if given, of the `others`.
 
-    Returns how many pairs that are; a content and itself are none. Raises `UsageError` for too many of them.
+    Returns the number of pairs. Raises `UsageError` for too many of them.
     """
     told = _pairs(digests, others)
     store.put_apart(told)
@@ -32,20 +32,20 @@ def remember(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -
 
 
 def forget(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> None:
-    """Take back what `remember` was told with the same contents."""
+    """Delete what `remember` stored for the same contents."""
     store.drop_apart(_pairs(digests, others))
 
 
 def exported(store: Store) -> str:
-    """All that is remembered as JSON; contents go by their digests, so it means the same on every machine."""
+    """Return all marked pairs as JSON; digests identify contents, so it is valid on every machine."""
     pairs = ",\n".join(json.dumps([a.hex(), b.hex()]) for a, b in store.apart())
     return f'{{"schema": "{SCHEMA}", "pairs": [\n{pairs}\n]}}\n'
 
 
 def imported(store: Store, path: str) -> int:
-    """Remember what `exported` wrote to a file, besides what is known; returns how many pairs that are.
+    """Store the pairs of a file that `exported` wrote; returns their number.
 
-    Raises `UsageError` for a file that is none of these.
+    Raises `UsageError` for another file.
     """
     import msgspec
 
@@ -80,7 +80,7 @@ def _pairs(digests: Iterable[str], others: Iterable[str]) -> set[tuple[bytes, by
 
 
 def known_apart(contents: Contents, store: Store) -> Pairs:
-    """The pairs of contents that are not duplicates by their user's word."""
+    """Return the pairs of contents that the user marked as not duplicates."""
     told = store.apart()
     if not told:
         return frozenset()
@@ -94,7 +94,7 @@ def contents_of(pairs: Pairs) -> Collection[int]:
 
 
 def without(matches: Matches, nodes: Nodes, pairs: Pairs) -> Matches:
-    """The matches but for those pairs; each content that is in one of them has a node of its own."""
+    """Return the matches without those pairs; each content of such a pair has a node of its own."""
     if not pairs:
         return matches
     ends = np.sort(nodes.of[np.array(list(pairs), dtype=np.int64)], axis=1)
@@ -104,7 +104,7 @@ def without(matches: Matches, nodes: Nodes, pairs: Pairs) -> Matches:
 
 
 def between_equals(nodes: Nodes, *, all_of_them: bool) -> Matches:
-    """Pairs of nodes that would be one but for such contents, where no search compares codes."""
+    """Return pairs of nodes with equal codes, which the search does not compare."""
     one: dict[int, list[int]] = defaultdict(list)
     for node, origin in enumerate(nodes.origin.tolist()):
         if all_of_them or nodes.guarded[node]:

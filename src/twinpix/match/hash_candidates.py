@@ -1,8 +1,8 @@
-"""Which pairs that a hash finds near are verified on the pixels, and which of them are one picture.
+"""Which matches of a hash are verified on the pixels, and which of them are copies.
 
-A hash tells no two filled forms of one design apart, and no two cards of one game. So pairs of pages, and pairs whose
-light differs in many places, are candidates for verification. The others are believed: a library of re-encoded and
-resized photos costs no more than its hashes.
+A hash does not distinguish two completed forms of one design, or two cards of one game. So pairs of pages, and pairs
+whose brightness differs in many places, are verified. The other matches are accepted: a library of re-encoded and
+resized photos takes no longer than its hashes.
 """
 
 from collections import Counter
@@ -25,43 +25,40 @@ from twinpix.match.leaders import Rank
 from twinpix.match.schedule import covered
 from twinpix.match.verifier import Verifier, guess_of_turn
 from twinpix.model import UNKNOWN, Matches
+from twinpix.verify import ALIGNMENT, COARSE
 
-_READ_AT_ONCE = 512  # contents whose pixels are looked at together: of 17 kB each
-_COMPARED_AT_ONCE = 1 << 14  # pairs: of 1 kB each
-# Of the places. Of 57 false pairs among 120 photos' copies 51 differ in more, of the true ones a fifth; of these two
-# thirds no more once they are aligned, and of the false ones none.
-_DIFFERS = 0.1
-_DRAWN_OVER = 0.7  # of the overlap: so much agrees of annotated photos; of other photos of one place 0.4 to 0.65
-_NEAREST = 8  # candidates of an image that are looked at; the others only where most of these were copies
+_READ_AT_ONCE = 512  # contents that are measured together, 17 kB each
+_COMPARED_AT_ONCE = 1 << 14  # pairs, 1 kB each
+_NEAREST = 8  # candidates of an image that are verified; further ones only if most of these were copies
 
 
 class Shown(NamedTuple):
-    """What the pixels of contents show, as far as candidates are told by it."""
+    """What the pixels of contents show, as far as it decides which pairs are verified."""
 
-    row: NDArray[np.int32]  # (contents,): of each in `layout`; -1: nothing is known, or the image is damaged
-    printed: NDArray[np.bool_]  # (contents,): pages
-    layout: NDArray[np.uint8]  # (rows, LAYOUT): light of places
+    row: NDArray[np.int32]  # (contents,): row in `layout` of each; -1: unknown, or the image is damaged
+    printed: NDArray[np.bool_]  # (contents,): whether it is a page
+    layout: NDArray[np.uint8]  # (rows, LAYOUT): brightness of places
 
     def unlike(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which pairs of contents, each laid upright on the other, are two pages or differ in many places."""
+        """Return which pairs of contents, both upright, are two pages or differ in many places."""
         out = self.printed[a] & self.printed[b]
         rest = np.flatnonzero(~out & (self.row[a] >= 0) & (self.row[b] >= 0))
         for at in range(0, len(rest), _COMPARED_AT_ONCE):
             some = rest[at : at + _COMPARED_AT_ONCE]
             one, two = (self.row[ends[some]] for ends in (a, b))
-            may = may_differ(self.layout, one, two, _DIFFERS)
-            out[some[may]] = differing_share(self.layout[one[may]], self.layout[two[may]]) > _DIFFERS
+            may = may_differ(self.layout, one, two, COARSE.max_differing)
+            out[some[may]] = differing_share(self.layout[one[may]], self.layout[two[may]]) > COARSE.max_differing
         return out
 
 
 def shown(images: Images, nodes: Nodes, matches: Matches, look: Looking) -> Shown:
-    """What the contents show that match another."""
+    """Measure the contents that match another one."""
     sizes = np.bincount(nodes.of, minlength=len(nodes.codes))
     linked = sizes > 1
     linked[matches.i] = linked[matches.j] = True
     wanted = np.flatnonzero((linked & ~nodes.guarded)[nodes.of]).tolist()
     count = len(images.contents)
-    damaged = images.contents.column("damaged") > 0  # what is lost of an image differs from its copies
+    damaged = images.contents.column("damaged") > 0  # the missing part of an image differs from its copies
     layout = np.zeros((len(wanted), LAYOUT), dtype=np.uint8)
     out = Shown(np.full(count, -1, dtype=np.int32), np.zeros(count, dtype=bool), layout)
     for at in range(0, len(wanted), _READ_AT_ONCE):
@@ -75,10 +72,10 @@ def shown(images: Images, nodes: Nodes, matches: Matches, look: Looking) -> Show
 
 
 def candidates(nodes: Nodes, matches: Matches, pixels: Shown, method: Fingerprint) -> NDArray[np.bool_]:
-    """Which matches are to be verified."""
+    """Return which matches are to be verified."""
     first = np.array(nodes.first(), dtype=np.int64)
     i, j = first[matches.i], first[matches.j]
-    if method.unit != "bits":  # a network is asked for what no hash finds
+    if method.unit != "bits":  # a network is used for edits that no hash finds
         return pixels.printed[i] & pixels.printed[j]
     upright = matches.turn == 0
     out = pixels.printed[i] & pixels.printed[j]
@@ -95,10 +92,10 @@ def verified(
     eye: Verifier,
     rank: Rank | None,
 ) -> tuple[Matches, int]:
-    """The matches without those of `which` that verification does not find to be one picture.
+    """Return the matches without those of `which` that verification rejects, and the number of pairs not verified.
 
-    A verified pair keeps the distance of its codes. Comes with the number of pairs that were not looked at, since the
-    nearer ones of an image were no copies: they are no matches.
+    A verified pair keeps the distance of its codes. Pairs that were not verified, because the closer pairs of an image
+    were not copies, are no matches.
     """
     if not which.any():
         return matches, 0
@@ -126,7 +123,9 @@ def verified(
     pairs = Matches.between(np.array(ends, dtype=np.int64).reshape(-1, 2), gaps.astype(matches.distance.dtype))
     pairs = replace(pairs, turn=np.array([turns.get(pair, 0) for pair in ends], dtype=np.int8))
     accepted = Matches.joined([matches.where(~which), asked.where(believed)])
-    pairs = pairs.where(~_are_among(pairs, accepted, len(first)))  # a third image may have joined an accepted pair too
+    pairs = pairs.where(
+        ~_are_among(pairs, accepted, len(first))
+    )  # an accepted pair may be a match via a third image too
     return _sorted(Matches.joined([accepted, pairs])), left
 
 
@@ -136,9 +135,9 @@ def _are_among(pairs: Matches, others: Matches, nodes: int) -> NDArray[np.bool_]
 
 
 def _alike_once_aligned(matches: Matches, first: NDArray[np.int64], pixels: Shown, look: Looking) -> NDArray[np.bool_]:
-    """Which matches of images that are no pages differ in few places once the one is moved onto the other.
+    """Return which matches of images that are no pages differ in few places after alignment.
 
-    Crops, borders and small turns differ everywhere as they are, and need no more than this.
+    Crops, borders and small rotations differ everywhere before alignment, and need no further verification.
     """
     out = np.zeros(len(matches), dtype=bool)
     i, j = first[matches.i], first[matches.j]
@@ -148,7 +147,7 @@ def _alike_once_aligned(matches: Matches, first: NDArray[np.int64], pixels: Show
         seen = look({*i[some].tolist(), *j[some].tolist()})
         for place, a, b in zip(some.tolist(), i[some].tolist(), j[some].tolist(), strict=True):
             if a in seen and b in seen:
-                out[place] = verify.differing_places(seen[a].small, seen[b].small) <= _DIFFERS
+                out[place] = verify.differing_places(seen[a].small, seen[b].small) <= COARSE.max_differing
     return out
 
 
@@ -158,7 +157,7 @@ def _proposals(matches: Matches) -> list[Proposal]:
 
 
 def _crowded(eye: Verifier) -> set[int]:
-    """The contents that most looks found to be others: windows of one program all look alike."""
+    """Return the contents for which most verified pairs were not copies: windows of one program look alike."""
     looked, failed = Counter[int](), Counter[int]()
     for pair, seen in eye.seen.items():
         looked.update(pair)
@@ -178,7 +177,7 @@ def _drawn_over(asked: Matches, first: Sequence[int], eye: Verifier) -> dict[End
         seen = eye.seen.get(ends)
         if seen is None or seen.look.same or seen.look.lettered:
             continue
-        if seen.look.points >= verify.ALL_OVER and seen.look.agrees >= _DRAWN_OVER:
+        if seen.look.points >= ALIGNMENT.overdrawn_inliers and seen.look.agrees >= ALIGNMENT.overdrawn_agreement:
             out[i, j] = gap
             eye.seen[ends] = seen._replace(look=seen.look._replace(relation="edited", conflict=False))
     return out

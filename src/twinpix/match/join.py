@@ -15,9 +15,9 @@ from twinpix.search import PATIENCE, Search
 def match(
     codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, search: Search
 ) -> Matches:
-    """Pairs within the radius among the rows `first`, and of a row in `first` with one in `second`.
+    """Return pairs within the radius among the rows `first`, and of a row in `first` with one in `second`.
 
-    `codes` is `(n, turns, width)`, of bits or floats; with eight turns the distance is the least over the orientations.
+    `codes` is `(n, turns, width)`, bits or floats; with eight turns the distance is the minimum over orientations.
     """
     return Matches.joined([_within(codes, first, radius, search), _between(codes, first, second, radius, search)])
 
@@ -25,22 +25,22 @@ def match(
 def between(
     codes: NDArray[Any], rows: NDArray[np.int64], others: NDArray[np.int64], radius: float, search: Search
 ) -> Matches:
-    """Pairs within the radius of one of `rows` and one of `others`, each once, in any order."""
+    """Return pairs within the radius of one of `rows` and one of `others`, each once, in any order."""
     if not len(rows) or not len(others):
         return Matches.none()
     found = _turned(codes, rows, others, radius, search)
-    if codes.shape[1] > 1:  # every orientation of either
+    if codes.shape[1] > 1:  # every orientation of both sides
         return _nearest(Matches.joined([found, _turned(codes, others, rows, radius, search)]))
     mine, theirs = (np.isin(np.arange(len(codes)), some) for some in (rows, others))
-    once = (found.i < found.j) | ~(mine[found.j] & theirs[found.i])  # of what is on both sides every pair comes twice
+    once = (found.i < found.j) | ~(mine[found.j] & theirs[found.i])  # every pair of rows on both sides occurs twice
     found = found.where(once)
     return Matches(np.minimum(found.i, found.j), np.maximum(found.i, found.j), found.distance, found.turn)
 
 
 def best_of_each(i: NDArray[Any], j: NDArray[Any], worth: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """The places of the pairs that are among the worthiest, so many, of one of their images; ascending.
+    """Return the indices of the pairs that are among the best `count` of one of their images, ascending.
 
-    A thousand windows of one program look alike in pairs, half a million of them; the copies of one look most alike.
+    A thousand windows of one program are half a million similar pairs; copies of one are the most similar.
     """
     kept = np.zeros(len(i), dtype=bool)
     by_worth = np.argsort(-worth, kind="stable")
@@ -54,9 +54,9 @@ def best_of_each(i: NDArray[Any], j: NDArray[Any], worth: NDArray[Any], count: i
 def nearest(
     method: Fingerprint, code: Bytes2D, gallery: Bytes2D, radius: float, search: Search
 ) -> dict[int, tuple[float, int]]:
-    """The rows of a gallery `(n, turns, bytes)` within the radius of one code `(bytes,)`.
+    """Return the rows of a gallery `(n, turns, bytes)` within the radius of one code `(bytes,)`.
 
-    Returns the distance of each in its nearest orientation, and the number of that orientation.
+    Each has its distance in the nearest orientation, and the number of that orientation.
     """
     turns = gallery.shape[1]
     rows = method.comparable(gallery).reshape(len(gallery) * turns, -1)
@@ -69,19 +69,19 @@ def nearest(
 
 
 class Said(NamedTuple):
-    """What is to be said of the searches of a run."""
+    """What a run reports about its searches."""
 
-    notes: list[str]  # for everybody
-    searches: list[str]  # what compared the codes, and why
+    notes: list[str]  # for the user
+    searches: list[str]  # the search back ends that ran, and why
 
     def of(self, search: Search, seconds: float) -> None:
-        """Note what there is to be said of a search that took so long."""
+        """Add the remarks about a search that took this long."""
         self.notes.extend(notes_of(search, seconds))
         self.searches.extend(how.in_words() for how in search.hows)
 
 
 def notes_of(search: Search, seconds: float) -> list[str]:
-    """What to say of searches that took so long: of one that may have missed pairs always, else where it took long."""
+    """Return the remarks about searches: always if one may have missed pairs, else if it took long."""
     return [str(how) for how in search.hows if not how.exact or (search.spec == "auto" and seconds > PATIENCE)]
 
 
@@ -106,7 +106,7 @@ def _between(
 def _oriented(
     codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, search: Search
 ) -> Matches:
-    """Each picture of `first` as it is against each of `second` in every orientation: the nearest counts."""
+    """Compare each row of `first` in one orientation with each of `second` in all; the nearest one counts."""
     return _nearest(_turned(codes, first, second, radius, search, own=first is second))
 
 
@@ -119,10 +119,10 @@ def _turned(
     *,
     own: bool = False,
 ) -> Matches:
-    """Each picture of `first` as it is against each of `second` in every orientation; `own`: they are the same."""
+    """Compare each row of `first` in one orientation with each of `second` in all; `own`: both are the same rows."""
     turns = codes.shape[1]
     every = len(second) == len(codes) and bool((second == np.arange(len(codes))).all())
-    oriented = codes if every else codes[second]  # a copy of eight orientations fills the memory
+    oriented = codes if every else codes[second]  # a copy of eight orientations would fill the memory
     gallery = oriented.reshape(len(second) * turns, -1)
     i, at, distance = search.join(codes[first, 0], gallery, radius, own=turns if own else 0)
     a, b, turn = first[i].astype(np.int32), second[at // turns].astype(np.int32), (at % turns).astype(np.int8)
@@ -132,7 +132,7 @@ def _turned(
 
 
 def _nearest(found: Matches) -> Matches:
-    """Each pair once, in its nearest orientation, sorted by `i` then `j`."""
+    """Return each pair once, in its nearest orientation, sorted by `i`, then `j`."""
     low, high = np.minimum(found.i, found.j), np.maximum(found.i, found.j)
     distance, turn = found.distance, found.turn
     order = np.lexsort((turn, distance, high, low))
@@ -143,7 +143,7 @@ def _nearest(found: Matches) -> Matches:
 
 
 def _columns(parts: Iterable[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]) -> list[NDArray[Any]]:
-    """Blocks of pairs as columns, of which there is never more than one twice in memory."""
+    """Concatenate blocks of pairs to columns, with at most one block in memory twice."""
     columns: list[list[NDArray[Any]]] = [[], [], []]
     for i, j, distance in parts:
         for column, values in zip(columns, (i.astype(np.int32), j.astype(np.int32), distance), strict=True):
@@ -155,22 +155,22 @@ def _columns(parts: Iterable[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]) -
 
 
 class Neighbours:
-    """The matches as an adjacency list, both ways: beside them, 4 bytes a match."""
+    """The matches as an adjacency list in both directions: 4 additional bytes for each match."""
 
     def __init__(self, matches: Matches, n: int) -> None:
         self._matches = matches = _in_order(matches)
         rows = np.arange(n + 1)
-        # Ahead of a node are those that it stands first in, which lie together; behind it the others.
+        # Ahead of a node are the matches in which it is first, which are contiguous; behind it the others.
         self._ahead = np.searchsorted(matches.i, rows)
         self._back = np.argsort(matches.j, kind="stable").astype(np.int32)
         self._behind = np.concatenate([[0], np.cumsum(np.bincount(matches.j, minlength=n))])
 
     def has_any(self) -> NDArray[np.bool_]:
-        """`(n,)`: which nodes have a match at all."""
+        """Return `(n,)`: which nodes have a match."""
         return (np.diff(self._ahead) > 0) | (np.diff(self._behind) > 0)
 
     def row(self, node: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        """The nodes that match a node, ascending, and the places of these matches."""
+        """Return the nodes that match a node, ascending, and the indices of these matches."""
         behind = self._back[self._behind[node] : self._behind[node + 1]]
         ahead = slice(self._ahead[node], self._ahead[node + 1])
         others = np.concatenate([self._matches.i[behind], self._matches.j[ahead]])
@@ -181,17 +181,17 @@ class Neighbours:
         return row or default
 
     def edges(self, node: int) -> list[tuple[int, float | None, int]]:
-        """`(other, distance, turn)` of each match of a node, by other."""
+        """Return `(other, distance, turn)` of each match of a node, by other."""
         return self.told(*self.row(node))
 
     def told(self, others: NDArray[np.int32], at: NDArray[Any]) -> list[tuple[int, float | None, int]]:
-        """The same of some of a row's matches."""
+        """Return the same for some of the matches of a row."""
         turns = self._matches.turn[at].tolist()
         return list(zip(others.tolist(), known(self._matches.distance[at]), turns, strict=True))
 
 
 def _in_order(matches: Matches) -> Matches:
-    """The matches sorted by `i`, then `j`."""
+    """Return the matches sorted by `i`, then `j`."""
     i, j = matches.i, matches.j
     if bool(((i[1:] > i[:-1]) | ((i[1:] == i[:-1]) & (j[1:] > j[:-1]))).all()):
         return matches

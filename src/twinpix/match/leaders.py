@@ -1,4 +1,4 @@
-"""Who has whom, where of each neighbourhood the best is to stay. Nothing is looked at here."""
+"""Clusters with one representative (hub) each, the best node of its neighbourhood. Verifies nothing itself."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -7,27 +7,29 @@ from typing import Any
 from twinpix.match.candidates import Ends, Proposal
 
 Rank = Callable[[Collection[int]], Mapping[int, Any]]
-"""Of nodes, what sorts them from the best to keep downwards."""
+"""Maps nodes to keys that sort the best ones first."""
 
-_JOINTS = 3  # pictures through which a third is tried
+_JOINTS = 3  # images via which a third is tried
 
 
 class Hubs:
-    """Nodes, what is proposed of them, and of each that matches a better one, its hub: one that has none itself.
+    """Nodes with their candidates, and the hub of each node that matches a better one; a hub has no hub itself.
 
-    `shows` says of a hub and a node of its own how good a joint the node is: the more, the better.
+    `shows` returns for a hub and one of its nodes how well the node connects other nodes to the hub.
     """
 
     def __init__(self, rank: Rank, shows: Callable[[int, int], float]) -> None:
         self._rank, self._shows = rank, shows
         self._ranks: dict[int, Any] = {}
-        self._open: dict[int, dict[int, Proposal]] = defaultdict(dict)  # both ways
+        self._open: dict[int, dict[int, Proposal]] = defaultdict(dict)  # in both directions
         self._hub: dict[int, int] = {}
         self._own: dict[int, set[int]] = defaultdict(set)
-        self._bridged: set[Ends] = set()  # hubs, the better one first, of which one's own matches the other
+        self._bridged: set[Ends] = (
+            set()
+        )  # pairs of hubs, the better one first, of which a node of one matches the other
 
     def propose(self, proposed: Collection[Proposal]) -> None:
-        """Note pairs to look at; what was noted of one before and not looked at is kept as its other guess."""
+        """Add pairs to verify; the transform of an earlier, unverified proposal is kept as the second one."""
         for one in proposed:
             earlier = self._open[one.i].get(one.j)
             if earlier is not None and not one.before and earlier.guess != one.guess:
@@ -38,20 +40,20 @@ class Hubs:
             self._ranks.update(self._rank(unknown))
 
     def take(self, a: int, b: int) -> Proposal:
-        """What is proposed of two nodes, and no more after this."""
+        """Return the proposal for two nodes, and remove it."""
         self._open[b].pop(a)
         return self._open[a].pop(b)
 
     def hub_of(self, node: int) -> int | None:
-        """The hub that has a node."""
+        """Return the hub of a node."""
         return self._hub.get(node)
 
     def in_order(self, a: int, b: int) -> Ends:
-        """The better of two nodes, and the other."""
+        """Return the better of two nodes, and the other."""
         return (a, b) if self._key(a) < self._key(b) else (b, a)
 
     def claim(self, hub: int, node: int) -> list[int]:
-        """Give a node to a hub, unless it has a better one; returns those that were the node's own, now free."""
+        """Assign a node to a hub, unless it has a better one; returns the nodes that the node had, now free."""
         old = self._hub.get(node)
         if hub in self._hub or (old is not None and not self._is_better(hub, old)):
             return []
@@ -65,14 +67,14 @@ class Hubs:
         return orphans
 
     def bridge(self, better: int, worse: int) -> None:
-        """Note that one of a hub's own matches a better hub: the others may be tried too."""
+        """Record that a node of one hub matches a better hub: the other nodes may be tried too."""
         self._bridged.add((better, worse))
 
     def edges(self, depth: int) -> Iterator[Ends]:
-        """The pairs to look at next: of each free node that is the best of its free neighbours, with them.
+        """Return the pairs to verify next: of each free node that is the best of its free neighbours, with these.
 
-        Where that leads to little, since the best look like others and are no copies: of each than which no more than
-        `depth` are better.
+        If few of them match, because the best nodes are similar to others without being copies: of each node to which
+        at most `depth` nodes are preferred.
         """
         free = [node for node in self._open if node not in self._hub]
         for node in sorted(free, key=self._key):
@@ -82,17 +84,14 @@ class Hubs:
                 yield from ((node, other) for other in sorted(worse))
 
     def joints(self) -> Iterator[Ends]:
-        """Each node that no hub has, with some that it may match and that a hub has."""
+        """Return each node without a hub, with some candidates that have a hub."""
         for node in sorted(self._open):
             if node not in self._hub:
                 joints = [other for other in self._open[node] if self._hub.get(other, node) != node]
                 yield from ((node, joint) for joint in self._likeliest(joints))
 
     def bridges(self) -> Iterator[Ends]:
-        """Of each hub some of its own, with those that they may match and that a better hub has.
-
-        Of a hub of which one did match, all of its own.
-        """
+        """Return some nodes of each hub, with their candidates that a better hub has; all, if one of them matched."""
         for hub in sorted(self._own):
             every, some = list[Ends](), list[Ends]()
             for node in sorted(self._own[hub]):
@@ -105,7 +104,7 @@ class Hubs:
             yield from some[:_JOINTS]
 
     def _likeliest(self, joints: Collection[int]) -> list[int]:
-        """The best joints of the hubs that have most of them: a banner joins a picture with a few of each other one."""
+        """Return the best connecting nodes of the largest hubs: a banner connects an image with a few nodes of each."""
         of_hub = Counter(self._hub[joint] for joint in joints)
         return sorted(joints, key=lambda joint: (-self._worth(joint) * of_hub[self._hub[joint]], joint))[:_JOINTS]
 

@@ -1,4 +1,4 @@
-"""From contents to nodes and the pairs of them that match: by their codes alone, or by their pixels too."""
+"""From contents to nodes and their matches: by codes alone, or verified on the pixels."""
 
 import math
 import time
@@ -38,12 +38,12 @@ class Paired:
 
     nodes: Nodes
     matches: Matches
-    seen: Mapping[tuple[int, int], Seen]  # pairs of contents whose pixels were looked at, copies or not
+    seen: Mapping[tuple[int, int], Seen]  # verified pairs of contents, copies or not
     said: Said
     radius: float
-    failures: list[Failure] = field(default_factory=list)  # of files that could not be looked at
+    failures: list[Failure] = field(default_factory=list)  # of files that could not be read for verification
     unverified: list[Unverified] = field(default_factory=list)
-    left_out: Mapping[int, int] | None = None  # None: `matches` are all there are; else see `Clusters`
+    left_out: Mapping[int, int] | None = None  # None: `matches` has all; else see `Clusters`
 
 
 def paired(
@@ -54,9 +54,9 @@ def paired(
     options: Options,
     look: Looking | None = None,
 ) -> Paired:
-    """The matches of all contents but the pairs in `apart`, of which each content has a node of its own.
+    """Return the matches of all contents without the pairs in `apart`, of which each content has its own node.
 
-    By `look`, pairs that codes do not prove are told, which are verified unless the user wants none verified.
+    `look` finds the pairs that codes alone do not decide; they are verified, unless the user turned verification off.
     """
     method = settings.method
     if options.precision is None and not settings.verified:
@@ -86,11 +86,11 @@ def _by_codes(
     options: Options,
     alone: Collection[int] = (),
 ) -> Paired:
-    """The pairs whose codes are near; each content of those in `alone` and in `apart` has a node of its own."""
+    """Return the pairs whose codes match; each content in `alone` and in `apart` has a node of its own."""
     contents, method, radius = images.contents, settings.method, settings.radius.value
     with session.progress.stage("compare", len(contents)):
         nodes = nodes_of(contents, method, options.guard, {*alone, *exclusions.contents_of(apart)})
-        if method.by_equality:  # the nodes are all there is
+        if method.by_equality:  # the nodes are the result
             return Paired(nodes, Matches.none(), {}, Said([], []), radius)
         first, second = stages.detailed(_sides(images, nodes), nodes.guarded)
         codes = method.comparable(nodes.codes)
@@ -128,13 +128,13 @@ def _with_candidates_verified(
     matches, left = hash_candidates.verified(nodes, found.matches, which, pixels, look, eye, rank)
     if left:
         found.said.notes.append(
-            f"{plural(left, 'pair')} of look-alikes not verified, and not matched: most nearer ones were no copies"
+            f"{plural(left, 'pair')} of similar images not verified and not matched: most closer pairs were not copies"
         )
     return replace(found, matches=matches, seen=eye.seen, failures=eye.failures, unverified=eye.unverified)
 
 
 def _best_first(rank: Rank, nodes: NDArray[np.int64]) -> dict[int, Any]:
-    """What sorts nodes from the best to keep downwards."""
+    """Return keys that sort nodes from the best to the worst."""
     keys: dict[int, Any] = {}
     for at in range(0, len(nodes), _RANKED):
         keys.update(rank(nodes[at : at + _RANKED].tolist()))
@@ -142,7 +142,7 @@ def _best_first(rank: Rank, nodes: NDArray[np.int64]) -> dict[int, Any]:
 
 
 def _ruled_out(nodes: Nodes, apart: exclusions.Pairs) -> tuple[Without, Matches]:
-    """What leaves out the pairs that the user holds apart, and the matches of equals that no code tells."""
+    """Return a filter for the pairs that the user marked as not duplicates, and the matches of equal codes."""
 
     def without(matches: Matches) -> Matches:
         return exclusions.without(matches, nodes, apart)
@@ -171,13 +171,13 @@ def _calibrated(
     options: Options,
     eye: Verifier,
 ) -> Paired:
-    """The matches within the radius of which such a share is right, as far as a look at some of them tells."""
+    """Return the matches within the radius whose estimated precision is at least the given one."""
     method = settings.method
     nodes = nodes_of(images.contents, method, options.guard, exclusions.contents_of(apart))
     rows = stages.detailed(_sides(images, nodes), nodes.guarded)
     found = calibrated(nodes, method, rows, precision, settings.search, eye)
     settings = replace(settings, radius=settings.radius._replace(value=found.radius))
-    if settings.verified:  # what was seen already is not looked at again
+    if settings.verified:  # verified pairs are not verified again
         out = _by_pixels(images, settings, apart, options, eye)
     else:
         out = _by_codes(eye.session, images, settings, apart, options)
@@ -186,14 +186,14 @@ def _calibrated(
 
 
 def _rank(images: Images, nodes: Nodes, options: Options) -> Rank | None:
-    """What is better to keep, where a group is what its best member matches, and any may be in any."""
+    """Return the rank of nodes, if a group is defined by its best member and any image may be in it; else None."""
     if options.link == "complete" or options.cross or images.refs.references.any():
         return None
     return partial(ranks_of, images, nodes, keep.make_chain(options.keep))
 
 
 def _sides(images: Images, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The nodes that are compared with each other and with the second ones, which are of references alone."""
+    """Return the nodes that are compared with each other, and those that only references have."""
     own = np.zeros(len(nodes.codes), dtype=bool)
     own[nodes.of[images.content[~images.refs.references]]] = True
     return np.flatnonzero(own), np.flatnonzero(~own)

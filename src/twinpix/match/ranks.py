@@ -1,4 +1,4 @@
-"""Which nodes are better to keep."""
+"""Ranks of nodes: which one has the better file to keep."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from twinpix.match.classes import Nodes
 
 
 def ranks_of(images: Images, nodes: Nodes, chain: keep.Chain, wanted: Collection[int]) -> Mapping[int, Any]:
-    """Of each node wanted, what sorts it by its best file."""
+    """Return for each wanted node the sort key of its best file."""
     node = nodes.of[images.content]
     files: list[int] = np.flatnonzero(np.isin(node, np.array(sorted(wanted), dtype=np.int64))).tolist()
     out: dict[int, Any] = {}

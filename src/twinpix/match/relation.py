@@ -1,4 +1,4 @@
-"""Name how two matched images differ, from what is known without opening them again."""
+"""Name the relation of two matched images from stored facts, without reading them again."""
 
 from twinpix.fingerprints import Fingerprint, relation_of_turn
 from twinpix.imaging.traits import from_text
@@ -6,14 +6,14 @@ from twinpix.model import Relation, Traits
 from twinpix.store import Result
 
 _SAME_SHAPE = 0.02  # of the aspect ratio
-_SAME_PIXELS = 25  # identical pixels differ in no more than one bit in so many, whatever the decoder drops
-_SAME_DIRECTION = 0.02  # nor do their directions differ by more
+_SAME_PIXELS = 25  # identical pixels differ in at most one of this many bits, whatever the fast decode drops
+_SAME_DIRECTION = 0.02  # largest cosine distance of identical pixels
 
 
 def relation(
     method: Fingerprint, a: Result, b: Result, distance: float | None, turn: int, *, same_file: bool = False
 ) -> Relation:
-    """The relation of two images that match by `method` at this distance, in this turn."""
+    """Return the relation of two images that match by `method` at this distance, in this orientation."""
     if same_file or not method.decodes:
         return "identical-file"
     if method.by_equality or (a.pixels is not None and a.pixels == b.pixels):
@@ -26,7 +26,7 @@ def relation(
     if only_alike(a, b):
         return "edited"
     if distance is None or distance > method.radii["strict"]:
-        return "edited"  # a network that sees through edits cannot tell them apart either
+        return "edited"  # a network that is invariant to edits cannot name them
     if (a.width, a.height) == (b.width, b.height):
         return "re-encoded"
     if abs(a.width * b.height - b.width * a.height) <= _SAME_SHAPE * a.width * b.height + max(a.width, b.width):
@@ -35,9 +35,9 @@ def relation(
 
 
 def only_alike(a: Result, b: Result) -> str:
-    """Why two images that are not identical are no encodings of one another, however alike; "" if they may be.
+    """Return why two images that are not identical are no encodings of each other, or "" if they may be.
 
-    Of files with several frames or pages only the first ones were compared; shots of one scene have their own times.
+    Of files with several frames or pages only the first ones were compared; shots of one scene differ in their times.
     """
     x, y = from_text(a.traits), from_text(b.traits)
     if max((traits.frames for traits in (x, y) if traits), default=1) > 1:
@@ -48,7 +48,7 @@ def only_alike(a: Result, b: Result) -> str:
 
 
 def _two_shots(a: Traits, b: Traits) -> bool:
-    """True when both say when or how they were exposed, and not the same."""
+    """True if both images have exposure times or settings, and they differ."""
     return _unlike_times(a.captured, b.captured) or _unlike_exposures(a.exposure, b.exposure)
 
 
@@ -61,18 +61,18 @@ def _unlike_times(a: str, b: str) -> bool:
 
 
 def _unlike_exposures(a: str, b: str) -> bool:
-    """True when two exposures, such as `1/250 f/2.8 ISO100`, differ in what both note."""
+    """True if two exposures, such as `1/250 f/2.8 ISO100`, differ in a part that both have."""
     first, second = ({_kind(part): part for part in text.split()} for text in (a, b))
     return any(first[kind] != second[kind] for kind in first.keys() & second.keys())
 
 
 def _kind(part: str) -> str:
-    """What a part of an exposure tells: an aperture, a sensitivity, or else the time."""
+    """Return what a part of an exposure is: an aperture, a sensitivity, or else the time."""
     return next((start for start in ("f/", "ISO") if part.startswith(start)), "time")
 
 
 def most_of_identical(method: Fingerprint) -> float:
-    """How far apart two pictures of one size can be that have the same pixels."""
+    """Return the largest distance of two images of one size with identical pixels."""
     if method.by_equality:
         return -1
     return method.bits // _SAME_PIXELS if method.unit == "bits" else _SAME_DIRECTION

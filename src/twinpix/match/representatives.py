@@ -1,10 +1,10 @@
 """The matches of dense clusters without all their pairs: each image with its representative.
 
-Thousands of frames of a fixed camera match each other in pairs that grow with their square: 12,000 make 72 million.
-The linking rule `star` needs those of each representative alone: the best free image of the order in which images are
-kept takes all free images that it matches (leader clustering). So the best free images are searched for block by
-block, and what they take is left out of the search. The pairs that a report lists are searched for afterwards, group
-by group; the others are counted and forgotten.
+Thousands of frames of a fixed camera match in a number of pairs that grows with its square: 12,000 have 72 million.
+The linking rule `star` needs only those of each representative: the best free image takes all free images that it
+matches (leader clustering). So the best free images are searched for block by block, and the images that they take are
+excluded from the search. The pairs that a report lists are searched for afterwards, group by group; the others are only
+counted.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,21 +19,21 @@ from twinpix.search import Search
 
 MATCHES_LISTED = 10_000  # of one group, in the report
 MOST = 1 << 23
-"""Pairs, of about 40 bytes with all that is made of them: beyond, only those with representatives are kept."""
+"""Largest number of pairs, of about 40 bytes with derived data; above it, only those of representatives are kept."""
 
 _FIRST, _ROWS = 16, 1 << 16  # images that are searched for together: at first, and at most
 _AT_ONCE = 1 << 22  # pairs that a block may have
 
 
 class Clusters(NamedTuple):
-    """The pairs of representatives, and those that a report lists of each group."""
+    """The pairs of representatives, and the pairs of each group that a report lists."""
 
     matches: Matches
-    left_out: dict[int, int]  # of representatives, how many pairs of their group are in `matches` no more
+    left_out: dict[int, int]  # for each representative, the number of pairs of its group that `matches` lacks
 
 
 Without = Callable[[Matches], Matches]
-"""The matches but for those that are ruled out."""
+"""A filter of matches."""
 
 
 def clusters(
@@ -45,10 +45,10 @@ def clusters(
     without: Without = lambda matches: matches,
     extra: Matches | None = None,
 ) -> Clusters:
-    """What `star` makes of all matches of codes `(n, turns, width)`, from as few of them as it needs.
+    """Return the matches that `star` needs, of codes `(n, turns, width)`.
 
-    `order` names the nodes to compare, from the best to keep downwards. Of each group at least `listed` pairs are
-    kept, where it has as many, in that order. `extra` are matches that no code tells.
+    `order` has the nodes to compare, the best one first. Of each group at least `listed` pairs are kept, if there are
+    as many, in that order. `extra` are matches that the search does not find.
     """
     search = _Pairs(codes, radius, engine, without, extra or Matches.none())
     place = np.full(len(codes), -1, np.int64)
@@ -73,7 +73,7 @@ class _Pairs:
         self._without, self._extra = without, extra
 
     def between(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> Matches:
-        """The pairs of one of `rows` with one of `others`, each once."""
+        """Return the pairs of one of `rows` with one of `others`, each once."""
         found = between(self._codes, rows, others, self._radius, Search(self._engine))
         if len(self._extra):
             mine, theirs = (np.isin(np.arange(len(self._codes)), some) for some in (rows, others))
@@ -84,7 +84,7 @@ class _Pairs:
 
 
 def _stars(search: _Pairs, place: NDArray[np.int64], order: NDArray[np.int64]) -> Iterator[tuple[int, Matches]]:
-    """Each representative that takes any image, the best first, with its pairs."""
+    """Yield each representative that takes any image, the best first, with its pairs."""
     free = np.zeros(len(place), dtype=bool)
     free[order] = True
     at, count = 0, _FIRST
@@ -108,7 +108,7 @@ def _stars(search: _Pairs, place: NDArray[np.int64], order: NDArray[np.int64]) -
 
 
 def _by_leader(found: Matches, block: NDArray[np.int64], place: NDArray[np.int64]) -> Iterator[tuple[int, Matches]]:
-    """The nodes of a block that have pairs, the best first, each with those in which it is the better one."""
+    """Yield the nodes of a block that have pairs, the best first, each with the pairs in which it is the better one."""
     better = np.where(place[found.i] < place[found.j], found.i, found.j)
     ranks = place[better]
     by_rank = np.argsort(ranks, kind="stable")
@@ -119,7 +119,7 @@ def _by_leader(found: Matches, block: NDArray[np.int64], place: NDArray[np.int64
 
 
 def _among(search: _Pairs, place: NDArray[np.int64], others: NDArray[np.int64], listed: int) -> tuple[Matches, int]:
-    """Pairs of the members of a group, `listed` at least if there are as many, and how many more there are."""
+    """Return pairs of the members of a group, at least `listed` if there are as many, and the number of the others."""
     parts, kept, rest = list[Matches](), 0, 0
     rows = max(1, _AT_ONCE // max(1, len(others)))
     for at in range(0, len(others) - 1, rows):
@@ -127,7 +127,9 @@ def _among(search: _Pairs, place: NDArray[np.int64], others: NDArray[np.int64], 
         if kept < listed:
             first = np.minimum(place[found.i], place[found.j])
             found = found.where(np.argsort(first, kind="stable"))
-            ends = np.flatnonzero(np.diff(np.sort(first))) + 1  # a row is listed whole: its pairs have another order
+            ends = (
+                np.flatnonzero(np.diff(np.sort(first))) + 1
+            )  # all pairs of a row are listed, because they have another order
             enough = ends[ends >= listed - kept]
             stop = int(enough[0]) if len(enough) else len(found)
             parts.append(found.where(np.arange(stop)))

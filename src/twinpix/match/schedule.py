@@ -1,8 +1,8 @@
-"""Which of the proposed pairs are looked at: all of them, or only those that decide what stays.
+"""Which candidate pairs are verified: all of them, or only those that decide the keeper.
 
-A thousand copies of one picture make half a million pairs, of which a thousand decide: those with the copy that
-stays. So the best of each neighbourhood is compared with the others, what it matches is its own, and what is left
-goes on among itself, as the linking rule `star` does it.
+A thousand copies of one image make half a million pairs, of which a thousand decide: those with the keeper. So the
+best image of each neighbourhood is compared with the others, the images that it matches are assigned to it, and the
+procedure is repeated with the remaining ones, as in the linking rule `star`.
 """
 
 from collections import defaultdict
@@ -14,19 +14,19 @@ from twinpix.match.candidates import Ends, Proposal, Sight
 from twinpix.match.leaders import Hubs, Rank
 from twinpix.match.verifier import Verifier
 
-_ROUNDS = 4  # in which pairs are looked at that a third picture joins
-_WORTH, _COVERING = 60, 0.2  # pairs looked at together, and the share of them that must match to go on so
-_CROWD = 64  # pictures that one matches, of which all pairs are looked at
+_ROUNDS = 4  # in which transitive pairs are verified
+_WORTH, _COVERING = 60, 0.2  # pairs that are verified together, and the share of them that must match to continue
+_CROWD = 64  # images matched by one image, of which all pairs are verified
 
 
 class Covering(Protocol):
-    """Looks at what is proposed."""
+    """Verifies candidate pairs."""
 
     def add(self, proposed: Sequence[Proposal], *, glance: bool = False) -> None:
-        """Look at pairs; at a glance, what is not clear is left open."""
+        """Verify pairs; in quick mode, undecided ones are left open."""
 
     def join(self) -> bool:
-        """Look at pairs that a third picture joins; True when some were found."""
+        """Verify pairs via a third image; returns True if some match."""
 
 
 def covered(
@@ -37,10 +37,10 @@ def covered(
     *,
     by_codes: bool,
 ) -> dict[Ends, float | None]:
-    """The pairs that are one picture among those proposed, tier by tier, some of them at a glance; how far apart.
+    """Return the verified matches among the candidate pairs, tier by tier, with their distances.
 
-    `first` is the content that stands for each node; `by_codes`: distances are those of the codes. Without a `rank`,
-    every pair is looked at.
+    `first` is the representative content of each node; `by_codes`: distances are those of the codes. Without a `rank`,
+    every pair is verified.
     """
     sight = Sight(first, eye, by_codes=by_codes)
     covering: Covering = Every(sight) if rank is None else Best(sight, rank)
@@ -54,7 +54,7 @@ def covered(
 
 
 class Every:
-    """Looks at every pair."""
+    """Verifies every pair."""
 
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
@@ -76,7 +76,7 @@ class Every:
 
 
 class Best:
-    """Looks at pairs of what is to stay with what it may match."""
+    """Verifies the pairs of possible keepers with their candidates."""
 
     def __init__(self, sight: Sight, rank: Rank) -> None:
         self._sight = sight
@@ -87,9 +87,9 @@ class Best:
         self._cover(glance=glance)
 
     def join(self) -> bool:
-        """Try nodes against the hubs of those that they may match.
+        """Try nodes against the hubs of their candidates.
 
-        Each node that no hub has is tried; of those of a hub some, against better hubs, and all once one did match.
+        Each node without a hub is tried; of a hub, some nodes are tried against better hubs, and all once one matched.
         """
         hubs, count = self._hubs, len(self._sight.found)
         tried = {hubs.take(*ends): ends for ends in [*hubs.joints(), *hubs.bridges()]}
@@ -109,13 +109,13 @@ class Best:
             looked = {hubs.take(*ends): ends for ends in edges}
             matching = self._sight.look(list(looked), glance=glance)
             self._claim(looked[one] for one in matching)
-            # What matches and has another hub may join that to this one.
+            # A match that has another hub may connect that hub to this one.
             hubs.propose([one for one in matching if hubs.hub_of(looked[one][1]) != looked[one][0]])
             covers = len(edges) < _WORTH or len(matching) > _COVERING * len(edges)
             depth = 0 if covers else 2 * depth + 1
 
     def _claim(self, pairs: Iterable[Ends]) -> None:
-        """Make nodes a hub's own, and with each, where they match, those that were the node's."""
+        """Assign nodes to a hub, and with each of them the nodes that were assigned to it, if they match."""
         handed: dict[Proposal, Ends] = {}
         for hub, node in pairs:
             for orphan in self._hubs.claim(hub, node):
@@ -124,7 +124,7 @@ class Best:
             self._claim(handed[one] for one in self._sight.look(list(handed)))
 
     def _close(self, chains: Iterable[tuple[int, int, int]]) -> list[Ends]:
-        """The first and the last of chains of three that match, looked at as the surest of the middle ones says."""
+        """Verify the ends of chains of three matches, with the transform via the best middle one."""
         closing: dict[Ends, Proposal] = {}
         for first, middle, last in chains:
             one = self._sight.through(first, middle, last)
@@ -134,7 +134,7 @@ class Best:
         return [ends for ends, one in closing.items() if one in found]
 
     def _shows(self, hub: int, joint: int) -> float:
-        """How good a joint one of a hub's own is: the more of the hub that agrees it shows, and the less beside."""
+        """Return how well a node connects others to its hub: more of the hub that agrees, and less beside it."""
         seen = self._sight.seen(hub, joint)
         of_hub, of_joint = seen.overlap
         return seen.agrees * of_hub * of_joint**2

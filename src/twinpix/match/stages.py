@@ -1,4 +1,4 @@
-"""Matches by pixels: what each method proposes, the cheapest first, is looked at again."""
+"""Verified matches: the candidate pairs of each method, the cheapest first, are verified on the pixels."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,34 +19,34 @@ from twinpix.model import UNKNOWN, Bytes2D, Matches
 from twinpix.progress import Shares
 from twinpix.search import Search
 
-_CANDIDATES = 100  # that a picture has by its points, unless it is one of the other's
+_CANDIDATES = 100  # by its keypoints
 
 Doubt = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
-"""Which pairs of contents are to be looked at."""
+"""Returns whether pairs of contents are to be verified."""
 
 Sides = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Nodes that are compared with each other, and nodes that only these are compared with."""
+"""Nodes that are compared with each other, and nodes that are compared only with the first ones."""
 
 
 class Tier(NamedTuple):
-    """A method that proposes pairs, and how far apart they may be for it."""
+    """A method that proposes candidate pairs, with its radius."""
 
     name: str
     method: Fingerprint
     codes: Bytes2D  # (nodes, turns, bytes)
     radius: float
-    rows: Sides  # of the nodes that it looks at
+    rows: Sides  # of the nodes that it compares
 
     @property
     def by_distance(self) -> bool:
-        """True where codes have distances, and orientations."""
+        """True if the codes have distances and orientations."""
         return self.method.metric is not None
 
 
 def tiers_of(settings: MatchSettings, codes: Bytes2D, every: Sides, plain: NDArray[np.bool_]) -> list[Tier]:
-    """The methods that propose pairs of `every` node: those of a cascade as measured, else the method at the radius.
+    """Return the methods that propose pairs: those of a cascade with measured radii, else the method itself.
 
-    For a hash nodes with too little detail, which are marked as `plain`, look alike; their points, if any, do not.
+    For a hash, nodes with too little texture (`plain`) are all alike; their keypoints, if any, are not.
     """
     return [
         Tier(
@@ -61,7 +61,7 @@ def tiers_of(settings: MatchSettings, codes: Bytes2D, every: Sides, plain: NDArr
 
 
 def detailed(sides: Sides, plain: NDArray[np.bool_]) -> Sides:
-    """Those nodes that a hash can tell apart: not `plain` ones, `(nodes,)`."""
+    """Return the nodes that a hash can distinguish: those that are not `plain`, `(nodes,)`."""
     first, second = sides
     return first[~plain[first]], second[~plain[second]]
 
@@ -69,13 +69,12 @@ def detailed(sides: Sides, plain: NDArray[np.bool_]) -> Sides:
 def verified(
     first: Sequence[int], tiers: Sequence[Tier], engine: str, eye: Verifier, rank: Rank | None = None
 ) -> tuple[Matches, Said]:
-    """The pairs that a tier proposes, and that are one picture.
+    """Return the matches among the pairs that the tiers propose, and the remarks about the searches.
 
-    `first` is the content that stands for each node. With a `rank`, only pairs that decide what stays are looked at.
-    Comes with what is to be said of the searches.
+    `first` is the representative content of each node. With a `rank`, only pairs that decide the keeper are verified.
     """
     said = Said([], [])
-    # A hash says little of how two pictures lie: what is not clear at a glance waits for a method that says more.
+    # A hash gives no transform: pairs that quick verification does not decide wait for a method that gives one.
     proposed = ((_proposed(tier, engine, eye, said), tier is not tiers[-1] and tier.by_distance) for tier in tiers)
     by_codes = tiers[0].by_distance and not tiers[0].name
     found = covered(proposed, first, eye, rank, by_codes=by_codes)
@@ -88,7 +87,7 @@ def verified(
 
 
 def unlike_equals(nodes: Nodes, eye: Verifier, doubtful: Doubt | None = None) -> set[int]:
-    """Contents whose code equals that of another's, and whose pixels do not agree; of pairs that are `doubtful`."""
+    """Return contents whose code equals another's, but whose pixels differ; only `doubtful` pairs are verified."""
     order, starts = nodes.contents()
     sizes = np.diff(starts)
     pairs = []
@@ -120,7 +119,7 @@ def _proposed(tier: Tier, engine: str, eye: Verifier, said: Said) -> list[Propos
 
 
 def _negatives(tier: Tier, search: Search) -> list[Ends]:
-    """Pairs of which one may be the negative of the other: of those nearly all bits of a hash are turned over."""
+    """Return pairs of which one may be the negative of the other: their hashes differ in nearly all bits."""
     first, every = tier.rows[0], np.concatenate(tier.rows)
     if not len(first):
         return []

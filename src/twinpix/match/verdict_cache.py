@@ -1,4 +1,4 @@
-"""What second looks said before, in the store: the same look at the same contents says the same."""
+"""Verdicts of earlier verifications in the store: the same inputs give the same verdict."""
 
 import contextlib
 import json
@@ -11,30 +11,30 @@ from twinpix.store import Store
 from twinpix.verify import VERSION, Look
 
 Known = Look | None
-"""What a look said; None: not clear at a glance."""
+"""The result of a verification; None: undecided in quick mode."""
 
 
 class Looks:
-    """The looks that a store remembers. All that a look depends on is in its key, so it does not matter who looked."""
+    """The stored verdicts. The key has everything that a verdict depends on, so any run may reuse it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def of(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
-        """What is known under these keys."""
+        """Return the stored verdicts of these keys."""
         found = {}
         for key, text in self._store.looks(keys).items():
-            with contextlib.suppress(ValueError, TypeError):  # of a damaged store: as if it were not there
+            with contextlib.suppress(ValueError, TypeError):  # of a damaged store: ignored
                 found[key] = _read(text)
         return found
 
     def put(self, key: bytes, look: Known) -> None:
-        """Remember what a look said."""
+        """Store a verdict."""
         self._store.put_look(key, _text(look))
 
 
 def key_of(a: bytes, b: bytes, guess: tuple[float, ...], *how: float) -> bytes:
-    """The key of a look at the contents with these digests, beginning with a guess, `how` else it is told to look."""
+    """Return the key for contents with these digests, beginning with a transform; `how` are the other inputs."""
     numbers = np.array([VERSION, *how, *guess], dtype="<f8")
     return xxhash.xxh3_128_digest(a + b + numbers.tobytes())
 

@@ -1,4 +1,4 @@
-"""The second look at pairs of contents, shared among processes."""
+"""Verification of pairs of contents in worker processes."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,37 +23,37 @@ from twinpix.match.verdict_cache import Looks, key_of
 from twinpix.model import Bytes2D, Failure, Unverified
 from twinpix.sources import read
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part
-from twinpix.verify import Look, View
+from twinpix.verify import DECISION, Look, View
 
 _BATCH = 24  # pairs
-_HELD, _HELD_FULL = 256, 16  # views, and full pages of 2 MB, that a process keeps, for the pairs to come
-# A damaged file and its whole copy: most of their bytes are equal, whatever a decoder makes of the rest.
+_HELD, _HELD_FULL = 256, 16  # views, and full pages of 2 MB, that a process keeps for later pairs
+# A damaged file and its intact copy have mostly equal bytes, whatever is decoded from the rest.
 _DAMAGED_COPY = f"edited; {DAMAGED}"
-UNIT = (1.0, 1.0)  # guesses are maps between pictures of these sides
+UNIT = (1.0, 1.0)  # guesses are transforms between images of these sides
 
-Guess = tuple[float, ...]  # the six numbers of a map between pictures of sides 1; () for none
+Guess = tuple[float, ...]  # the six numbers of a transform between images of side 1; () for none
 
 
 class Joined(NamedTuple):
-    """A third picture that is one with either of a pair."""
+    """A third image that matches both images of a pair."""
 
-    agrees: float  # of what it and they show, the less of both
-    guess: Guess  # of the first of the pair on it
-    alike: bool  # it is the same as one of them in every place
+    agrees: float  # smaller of its agreements with the two images
+    guess: Guess  # transform of the first image of the pair to it
+    alike: bool  # whether it equals one of them in every place
 
 
 class Pair(NamedTuple):
-    """Two contents to look at, and how they may lie on each other."""
+    """Two contents to verify, with their possible transforms."""
 
     a: int
     b: int
     guess: Guess
-    exact: bool = False  # whether the guess is as exact as points make it
+    exact: bool = False  # whether the transform is as exact as keypoints make it
     joined: Joined | None = None
-    before: Guess = ()  # another guess, which is tried where the first decides nothing
+    before: Guess = ()  # another transform, tried if the first one decides nothing
 
     def turned(self) -> "Pair":
-        """The same pair from the other side."""
+        """The same pair in the other order."""
         back = turned(self.guess)
         joined = self.joined and self.joined._replace(guess=through(back, self.joined.guess))
         return Pair(self.b, self.a, back, self.exact, joined, turned(self.before) if self.before else ())
@@ -62,15 +62,15 @@ class Pair(NamedTuple):
 def pair_of(
     a: int, b: int, guess: Guess, exact: bool = False, joined: Joined | None = None, before: Guess = ()
 ) -> Pair:
-    """A pair with its smaller number first."""
+    """Return a pair with its smaller number first."""
     pair = Pair(a, b, guess, exact, joined, before)
     return pair if a < b else pair.turned()
 
 
 class Seen(NamedTuple):
-    """What was seen of a pair, and the method that had proposed it where there are several.
+    """The result of a verified pair, with the method that proposed it if there are several.
 
-    Its map is one between pictures of sides 1.
+    Its transform is between images of side 1.
     """
 
     look: Look
@@ -88,7 +88,7 @@ class _Item(NamedTuple):
 
 
 class _Unread(NamedTuple):
-    """A file that could not be looked at."""
+    """A file that could not be read for verification."""
 
     path: str
     error: str
@@ -105,7 +105,7 @@ _Verdict = Look | _Unread | _Fault | None
 
 @dataclass(frozen=True, slots=True)
 class LookTask:
-    """Looks at a batch of pairs in a worker."""
+    """Verifies a batch of pairs in a worker process."""
 
     least: float
     glance: bool
@@ -137,7 +137,7 @@ class LookTask:
                 seen = verify.glance(a, b, guesses, self.least)
             else:
                 seen = verify.look(a, b, guesses, self.least, exact=item.exact, joint=joint)
-        except ImageError as error:  # pages are decoded once more
+        except ImageError as error:  # pages are decoded again, at full resolution
             return _Unread(item.a.path, error.reason)
         if damaged and seen and not seen.same and _are_one_file(item.a.path, item.b.path):
             seen = seen._replace(relation="edited", detail=_DAMAGED_COPY, back=_DAMAGED_COPY, conflict=False)
@@ -147,7 +147,7 @@ class LookTask:
 
 
 def _map_of(guess: Guess, a: verify.Side, b: verify.Side) -> verify.Map:
-    """A guess as a map between pictures of these sides."""
+    """Return a guess as a transform between images of these sides."""
     return verify.rescaled(np.reshape(guess, (2, 3)).astype(np.float64), (UNIT, a), (UNIT, b))
 
 
@@ -156,7 +156,7 @@ def _joint_of(joined: Joined, a: verify.Side) -> verify.Joint:
 
 
 def _are_one_file(a: str, b: str) -> bool:
-    """True for two files of one size that differ in part only; False where one of them is gone."""
+    """True for two files of one size that differ in part only; False if one no longer exists."""
     with suppress(OSError):
         size = os.path.getsize(a)
         return size == os.path.getsize(b) and differ_in_part(a, b, size)
@@ -165,7 +165,7 @@ def _are_one_file(a: str, b: str) -> bool:
 
 @lru_cache(_HELD)
 def _view(file: File) -> tuple[View, bool]:
-    """What is verified of a file, and whether it is damaged."""
+    """Decode a file for verification; also returns whether it is damaged."""
     picture = decode(_read(file), "fast", file.path, verify.COLOUR, verify.DETAIL)
     return verify.view_of(picture, partial(_full, file)), picture.damaged
 
@@ -184,37 +184,37 @@ def _read(file: File) -> bytes:
 
 @dataclass
 class Verifier:
-    """Looks at pairs of contents; remembers what it saw, and what was seen in earlier runs."""
+    """Verifies pairs of contents, and keeps the results of this and earlier runs."""
 
-    files: Sequence[File]  # of each content one
-    radius: float  # the share of what two pictures have in common that may differ
+    files: Sequence[File]  # one for each content
+    radius: float  # the share of the overlap that may differ
     session: Session
-    turned: bool = True  # whether a rotated or mirrored copy is a copy
+    turned: bool = True  # whether rotated and mirrored copies match
     seen: dict[tuple[int, int], Seen] = field(default_factory=dict)  # by contents, the smaller number first
     failures: list[Failure] = field(default_factory=list)
     faults: dict[tuple[int, int], str] = field(default_factory=dict)  # why pairs could not be verified
 
     @property
     def unverified(self) -> list[Unverified]:
-        """The pairs that could not be verified."""
+        """Return the pairs that could not be verified."""
         rows = [(self.files[a].path, self.files[b].path, why) for (a, b), why in self.faults.items()]
         return [Unverified(*row) for row in sorted(rows)]
 
     def of(self, a: int, b: int) -> Look | None:
-        """What was seen of two contents; None when they could not be read again or verified."""
+        """Return the result for two contents; None if they could not be read or verified."""
         seen = self.seen.get((min(a, b), max(a, b)))
         if seen is None:
             return None
         return seen.look if a < b else seen.look.turned()
 
     def tier_of(self, a: int, b: int) -> str:
-        """Which method had proposed two contents that were looked at."""
+        """Return the method that proposed two verified contents."""
         return self.seen[min(a, b), max(a, b)].tier
 
     def look(self, pairs: Sequence[Pair], tier: str = "", *, glance: bool = False) -> None:
-        """Look at the pairs that `tier` proposes and of which no verdict is final.
+        """Verify the pairs that `tier` proposes and that have no final verdict.
 
-        At a glance, what is not clear is left open. A pair that could not be verified is not tried again.
+        In quick mode, undecided pairs are left open. A pair that could not be verified is not tried again.
         """
         wanted = [pair for pair in pairs if not self._is_final(pair.a, pair.b)]
         keys = [self._key(pair, glance=glance) for pair in wanted]
@@ -232,7 +232,7 @@ class Verifier:
                 self._note(fresh[key], verdict, tier)
 
     def _is_final(self, a: int, b: int) -> bool:
-        """True for a pair that no further look changes: one image, or one that could not be verified."""
+        """True for a pair with a final verdict: a match, or one that could not be verified."""
         look = self.of(a, b)
         return (look is not None and look.same) or (min(a, b), max(a, b)) in self.faults
 
@@ -248,7 +248,7 @@ class Verifier:
             self.seen[pair[:2]] = Seen(look, tier)
 
     def _looked(self, wanted: Mapping[bytes, Pair], *, glance: bool) -> Iterator[tuple[bytes, Look | _Fault | None]]:
-        """What the pixels of these pairs say, in any order; of files that cannot be read, failures are noted."""
+        """Verify pairs, in any order; files that cannot be read are added to the failures."""
         if not wanted:
             return
         items = [
@@ -256,7 +256,7 @@ class Verifier:
             for key, one in wanted.items()
         ]
         failed: dict[str, str] = {}
-        opencv()  # loaded once, not by every process
+        opencv()  # loaded once in the parent, not by every worker
         progress = self.session.progress
         run = self.session.executor.map(LookTask(1 - self.radius, glance), _batches(items))
         with progress.stage("verify", len(items)), closing(run):
@@ -270,14 +270,14 @@ class Verifier:
 
 
 def verifier_of(session: Session, files: Sequence[File], settings: MatchSettings, transforms: bool | None) -> Verifier:
-    """What verifies pairs of these files; the radius says how much may differ where it is a share of the pixels."""
+    """Return the verifier for pairs of these files; the radius is used if it is a share of the overlap."""
     radius = settings.radius
-    differing = radius.value if radius.unit == "share" else 1 - verify.AGREE
+    differing = radius.value if radius.unit == "share" else 1 - DECISION.min_agreement
     return Verifier(files, differing, session, transforms is not False)
 
 
 def _is_upright(look: Look) -> bool:
-    """True when the transform keeps left, right, up and down: turned by less than 45 degrees and not mirrored."""
+    """True if the transform rotates by less than 45° and does not mirror."""
     if look.there is None:
         return look.relation not in ("rotated", "mirrored")
     (a, b), (c, d) = look.there[:, :2].tolist()
@@ -285,28 +285,28 @@ def _is_upright(look: Look) -> bool:
 
 
 def guess_of_turn(turn: int) -> Guess:
-    """One picture filling the other, in an orientation."""
+    """Return the transform of one image onto all of another, in one orientation."""
     return tuple(verify.turning(turn, UNIT, UNIT).ravel().tolist())
 
 
 def guess_of(look: Look) -> Guess:
-    """How two pictures were seen to lie."""
+    """Return the transform of a verified pair as a guess."""
     return () if look.there is None else tuple(look.there.ravel().tolist())
 
 
 def through(first: Guess, second: Guess) -> Guess:
-    """The guess of one picture on a third, from those of the one on another, and of that on the third."""
+    """Return the guess of one image to a third, from those of the first to the second and the second to the third."""
     one, two = (np.reshape(guess, (2, 3)) for guess in (first, second))
     return tuple(verify.chained(one, two).ravel().tolist())
 
 
 def turned(guess: Guess) -> Guess:
-    """The guess from the other side."""
+    """Return the inverse guess."""
     return tuple(verify.inverse(np.array(guess, dtype=np.float64).reshape(2, 3)).ravel().tolist())
 
 
 def guesses_of(changes: NDArray[np.float32], a: NDArray[np.float32], b: NDArray[np.float32]) -> list[Guess]:
-    """Maps `(n, 2, 3)` between pictures of sides `a` and `b` `(n, 2)` as guesses."""
+    """Return transforms `(n, 2, 3)` between images of sides `a` and `b` `(n, 2)` as guesses."""
     return [
         tuple(verify.rescaled(change, (tuple(left), UNIT), (tuple(right), UNIT)).ravel().tolist())
         for change, left, right in zip(changes.astype(np.float64), a.tolist(), b.tolist(), strict=True)

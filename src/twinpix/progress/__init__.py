@@ -1,4 +1,4 @@
-"""How a run tells how far it is: to nobody, to a function, to tqdm, or on the terminal."""
+"""Progress of a run: not shown, given to a function or tqdm, or shown on the terminal."""
 
 from twinpix.progress.base import Progress, Shares
 from twinpix.progress.given import ProgressLike, progress_of

@@ -1,4 +1,4 @@
-"""How a run tells how far it is; the default tells nobody."""
+"""The interface of progress; the default shows nothing."""
 
 import time
 from collections.abc import Iterator
@@ -11,20 +11,20 @@ class Progress:
     """Override to show progress; every method may be called often."""
 
     def start(self, stage: str, total: int) -> None:
-        """A stage begins that has `total` steps (0: not known): `list`, `read`, `compare` or `verify`."""
+        """Begin a stage with `total` steps (0: unknown): `list`, `read`, `compare` or `verify`."""
 
     def advance(self, steps: int = 1) -> None:
-        """Some steps of the stage are done."""
+        """Add completed steps of the stage."""
 
     def finish(self) -> None:
-        """The stage is done, or was broken off."""
+        """End the stage, also after an error."""
 
     def note(self, text: str) -> None:
-        """Something the user should know."""
+        """Show a remark for the user."""
 
     @contextmanager
     def stage(self, name: str, total: int = 0) -> Iterator[None]:
-        """The time of a stage, however it ends."""
+        """Run a stage as a context manager, and log its time."""
         begun = time.monotonic()
         logger.debug("%s: %s", name, f"{total:,} steps" if total else "begins")
         self.start(name, total)
@@ -37,9 +37,9 @@ class Progress:
 
 
 class Shares:
-    """Called with the share of some work that is done, tells a stage of that many steps.
+    """Converts shares of completed work to steps of a stage.
 
-    The work has so many parts, one after the other, each of which begins anew with a small share.
+    The work has several parts, one after the other; the share begins at 0 in each.
     """
 
     def __init__(self, progress: Progress, total: int, parts: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""What a caller may give as `progress`."""
+"""The values of the argument `progress`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,11 @@ from twinpix.errors import UsageError
 from twinpix.progress.base import Progress
 
 ProgressLike = Progress | bool | Callable[..., Any] | None
-"""What may be given as `progress`: see `progress_of`."""
+"""Accepted values of `progress`: see `progress_of`."""
 
 
 class _Told(Progress):
-    """Calls a function with the stage, the steps done and their number, 0 where that is not known."""
+    """Calls a function with the stage, the completed steps and their number, 0 if unknown."""
 
     def __init__(self, tell: Callable[[str, int, int], object]) -> None:
         self._tell = tell
@@ -27,7 +27,7 @@ class _Told(Progress):
 
 
 class _Bars(Progress):
-    """A bar of tqdm, or of what looks like it, for each stage."""
+    """Shows one bar of tqdm, or of a class with its interface, for each stage."""
 
     def __init__(self, make: Callable[..., Any]) -> None:
         self._make = make
@@ -46,7 +46,7 @@ class _Bars(Progress):
 
 
 class _Bar(Progress):
-    """One bar of tqdm that its owner made and closes, begun anew for each stage."""
+    """Shows all stages in one bar of tqdm that the caller made and closes."""
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
@@ -63,11 +63,11 @@ class _Bar(Progress):
 
 
 def progress_of(given: ProgressLike) -> Progress:
-    """The progress that a caller asked for.
+    """Return the progress for an argument.
 
-    None or False: none. True: bars on a terminal, lines elsewhere. A function: called with the stage, the steps done
-    and their number (0: not known). tqdm, the class or a bar: shown by it. A `Progress`: as it is.
-    Raises `UsageError` for anything else.
+    None or False: none. True: bars on a terminal, lines elsewhere. A function: called with the stage, the completed
+    steps and their number (0: unknown). tqdm, the class or a bar: shown by it. A `Progress`: itself. Raises
+    `UsageError` for anything else.
     """
     if given is None or given is False:
         return Progress()

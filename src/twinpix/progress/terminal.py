@@ -1,4 +1,4 @@
-"""Progress on a terminal: rate and time left; nothing when stderr is none."""
+"""Progress on a terminal: rate and time left; nothing if stderr is closed."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ _LABELS = {
     "verify": "Verifying pairs",
     "undo": "Putting back",
     "move": "Moving",
-    "trash": "Putting in the trash",
+    "trash": "Moving to the trash",
     "delete": "Deleting",
     "copy": "Copying",
     "hardlink": "Linking",
@@ -21,16 +21,16 @@ _LABELS = {
     "reflink": "Sharing bytes",
 }
 _MANY = 20_000  # images, which take seconds to compare
-_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
-_QUIET_SECONDS = 0.4  # a stage that ends sooner is not worth a line
+_LINE_SECONDS = 30.0  # seconds between two lines of progress without a terminal
+_QUIET_SECONDS = 0.4  # seconds; shorter stages are not shown
 
 
 quiet = False
-"""Whether the user asked for results and errors only (-q)."""
+"""Whether -q was given: results and errors only."""
 
 
 class LineProgress(Progress):
-    """For pipes and files: notes, and of a long stage a line twice a minute."""
+    """For pipes and files: remarks, and two lines a minute for a long stage."""
 
     def __init__(self) -> None:
         self._stage, self._total, self._done, self._since, self._told = "", 0, 0, 0.0, 0.0
@@ -60,7 +60,7 @@ class LineProgress(Progress):
 
 
 class TerminalProgress(LineProgress):
-    """Draws the running stage on stderr; its library is loaded once a stage takes long enough to be watched."""
+    """Shows the running stage on stderr; rich is loaded once a stage takes long enough."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class TerminalProgress(LineProgress):
 
 
 def progress(verbose: bool = True) -> Progress:
-    """Progress on a terminal, lines in a pipe, nothing at all when not `verbose` or with -q."""
+    """Return progress for the terminal, lines for a pipe, or nothing if not `verbose` or with -q."""
     if not verbose or quiet:
         return Progress()
     return TerminalProgress() if sys.stderr.isatty() else LineProgress()

@@ -1,4 +1,4 @@
-"""Reports read and written: `json` is the contract, the others are for people and spreadsheets."""
+"""Read and write reports: `json` is complete and readable again, the others are for people and spreadsheets."""
 
 from twinpix.report.base import Writer, apart, differs, format_of, matched_only, save, writer
 from twinpix.report.json import plain, read

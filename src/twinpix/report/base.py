@@ -1,4 +1,4 @@
-"""What a writer offers, and words for numbers."""
+"""The interface of a report format, and distances and relations in words."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -12,13 +12,13 @@ from twinpix.text import plural
 
 
 class Writer(Protocol):
-    """Turns a report into text."""
+    """Converts a report to text."""
 
-    kind: ClassVar[Kind]  # how an earlier file of this writer is known, which a new one may replace
-    suffixes: ClassVar[tuple[str, ...]]  # of the files that are written this way unless --format says else
+    kind: ClassVar[Kind]  # recognises an earlier file of this format, which a new one may replace
+    suffixes: ClassVar[tuple[str, ...]]  # files with these suffixes have this format by default
 
     def parts(self, report: Report) -> Iterator[str]:
-        """The text in parts that are made one by one: a report of a million images does not fill the memory."""
+        """Yield the text in parts, so that a report of a million images does not fill the memory."""
 
 
 def writer(name: str) -> Writer:
@@ -26,30 +26,30 @@ def writer(name: str) -> Writer:
 
 
 def format_of(path: str) -> str:
-    """The format that a file's suffix names, JSON without a suffix; raises `UsageError` for a suffix of no format."""
+    """Return the format of a file's suffix, JSON without one; raises `UsageError` for an unknown suffix."""
     suffix = os.path.splitext(path)[1].lower()
     known = {suffix: name for name in plugins.names("report") for suffix in plugins.load("report", name).suffixes}
     if suffix and suffix not in known:
         raise UsageError(
             f"no format is written to files that end in {suffix} ({', '.join(sorted(known))} are known): "
-            "name another file, or say --format"
+            "name another file, or choose a format"
         )
     return known.get(suffix, "json")
 
 
 def save(report: Report, path: str, *, force: bool = False) -> None:
-    """Write a report in the format that the suffix names; raises as `twinpix.outputs.write` does."""
+    """Write a report in the format of the suffix; raises as `twinpix.outputs.write` does."""
     chosen = writer(format_of(path))
     outputs.write(path, encoded(chosen.parts(report)), chosen.kind, force=force)
 
 
 def encoded(parts: Iterable[str]) -> Iterator[bytes]:
-    """UTF-8 in which a file name's undecodable bytes are what they are on disk."""
+    """Encode text as UTF-8, with undecodable bytes of file names as they are on disk."""
     return (part.encode("utf-8", "surrogateescape") for part in parts)
 
 
 def differs(pair: Match, *, in_bits: bool) -> str:
-    """How the second of a pair differs from the first, in words; `in_bits` as of the report."""
+    """Return in words how the second image of a pair differs from the first."""
     if pair.relation.startswith("identical"):
         return pair.relation
     if pair.agrees is not None:
@@ -60,10 +60,10 @@ def differs(pair: Match, *, in_bits: bool) -> str:
 
 
 def apart(distance: float, *, in_bits: bool) -> str:
-    """How far two pictures of a report are from one another: `2 bits apart`, or `cosine 0.93`."""
+    """Return a distance in words: `2 bits apart`, or `cosine 0.93`."""
     return f"{plural(int(distance), 'bit')} apart" if in_bits else f"cosine {1 - distance:.2f}"
 
 
 def matched_only(by_keypoints: bool) -> str:
-    """How an image with too little detail for its hash is matched."""
-    return f"matched only when identical{', or by its points' if by_keypoints else ''}"
+    """Return in words how an image with too little texture for a hash is matched."""
+    return f"matched only when identical{', or by their keypoints' if by_keypoints else ''}"

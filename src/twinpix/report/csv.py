@@ -1,4 +1,4 @@
-"""A row a member, for spreadsheets."""
+"""CSV with one row for each member, for spreadsheets."""
 
 import csv as stdlib
 import io
@@ -18,10 +18,10 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Csv:
-    """Distance and relation are to the keeper, where they are known; pairs of one scene follow, in no group.
+    """Distance and relation are to the keeper, if known; pairs of one scene, which are not grouped, follow.
 
-    The file is valid UTF-8 whatever the names of files are: bytes that are no UTF-8, and control characters, are
-    written as escapes (`\\xff`, `\\n`). The JSON report has the exact names.
+    The file is always valid UTF-8: other bytes and control characters in names are written as escapes (`\\xff`, `\\n`).
+    The JSON report has the exact names.
     """
 
     kind: ClassVar[Kind] = starts("CSV report of twinpix", b"group,role,path,")
@@ -59,6 +59,6 @@ class Csv:
         for pair in report.similar:
             for path, other in ((pair.a, pair.b), (pair.b, pair.a)):
                 known = {"role": "similar-scene", "path": printable(path), "relation": pair.relation}
-                known["reason"] = f"the same scene as {printable(other)}, but no copy"
+                known["reason"] = f"the same scene as {printable(other)}, not a copy"
                 rows.writerow([known.get(column, "") for column in COLUMNS])
         yield out.getvalue()

@@ -1,4 +1,4 @@
-"""Groups as fdupes prints them: a path a line, an empty line between groups, the keeper first."""
+"""Groups in the format of fdupes: one path per line, an empty line between groups, the keeper first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from twinpix.text import plural, printable
 
 @dataclass(frozen=True, slots=True)
 class Fdupes:
-    """For scripts: paths stand as they are.
+    """For scripts: paths are written unchanged.
 
-    With `null` each path ends with a NUL byte instead of a line end, and each group with one more. Without it a name
-    that holds a control character is refused: a line end in a name would make one path look like two.
+    With `null`, each path ends with a NUL byte, and each group with another one. Without it, a name with a control
+    character is refused, because a line break in a name would look like two paths.
     """
 
     null: bool = False

@@ -1,4 +1,4 @@
-"""The report as JSON, schema `twinpix.report/2`: everything, and readable again."""
+"""The report as JSON, schema `twinpix.report/2`: complete, and readable again."""
 
 import codecs
 import json as stdlib
@@ -14,15 +14,15 @@ from twinpix.model import SCHEMA, SCHEMAS, Report, Traits
 from twinpix.outputs import Kind
 from twinpix.text import printable
 
-_SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # as this module writes it
-_HEAD = 256  # bytes, in which a report names its schema
-_NAMES = "surrogatepass" if os.name == "nt" else "surrogateescape"  # how the system's names stand as text
+_SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # at the position where this module writes it
+_HEAD = 256  # bytes in which a report names its schema
+_NAMES = "surrogatepass" if os.name == "nt" else "surrogateescape"  # how Python represents the names of this system
 _SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """A line a group; UTF-8; bytes of a file name that are no UTF-8 stand as lone surrogates, escaped."""
+    """One line for each group, UTF-8; bytes of a name that are no UTF-8 are escaped lone surrogates."""
 
     kind: ClassVar[Kind] = Kind("report of twinpix", lambda file: _names_schema(file.read(_HEAD)))
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
@@ -36,19 +36,19 @@ class Json:
 
 
 def _names_schema(head: bytes) -> bool:
-    """True for the first bytes of a report, of this schema or another."""
+    """True for the first bytes of a report of any schema version."""
     match = _SCHEMA_FIRST.match(head)
     return match is not None and match[1].startswith(b"twinpix.report/")
 
 
 def _value(value: object) -> Iterator[str]:
-    """One field; of a list of rows each on a line of its own."""
+    """Yield one field; a list of rows has one line for each row."""
     if isinstance(value, Sequence) and value and is_dataclass(value[0]):
         for place, row in enumerate(value):
             yield f"{',' if place else '['}\n{_line(row)}"
         yield "\n]"
     elif isinstance(value, Sequence) and not isinstance(value, str):
-        yield _line(list(value))  # of rows that are made when they are asked for there may be none
+        yield _line(list(value))  # a sequence whose rows are made on access may be empty
     else:
         yield _line(value)
 
@@ -58,7 +58,7 @@ def _line(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A report or a part of it as what JSON has: objects and lists; traits without those at their defaults."""
+    """Return a report or a part of it as dictionaries and lists; traits without those at their defaults."""
     if isinstance(value, Traits):
         known = {field.name: field.default for field in fields(Traits)}
         return {name: given for name in known if (given := getattr(value, name)) != known[name]}
@@ -70,17 +70,17 @@ def plain(value: Any) -> Any:
 
 
 def dumps(value: object) -> str:
-    """Indented JSON with a line end, in which lone surrogates are escaped and all else is readable."""
+    """Return indented JSON with a final line break, in which only lone surrogates are escaped."""
     return escaped(stdlib.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
 def escaped(text: str) -> str:
-    """The same JSON with lone surrogates escaped."""
+    """Return the same JSON with lone surrogates escaped."""
     return text.encode("utf-8", "twinpix-escape").decode("utf-8")
 
 
 def read(path: str) -> Report:
-    """Read a report; raises `UsageError` when there is no such file, `ReportError` for one of another schema."""
+    """Read a report; raises `UsageError` if it does not exist, `ReportError` if it is invalid."""
     import msgspec
 
     try:
@@ -93,7 +93,7 @@ def read(path: str) -> Report:
         if schema not in SCHEMAS:
             found = f"its schema is {schema}" if schema else "it names no schema"
             raise ReportError(f"{path} is no report of schema {SCHEMA} ({found}): run find again")
-        # msgspec reads ten times as fast, but no lone surrogates, which stand for a file name's undecodable bytes.
+        # msgspec is ten times as fast, but rejects lone surrogates, which represent undecodable bytes of names.
         with no_garbage_collection():
             if _SURROGATE.search(data):
                 value = stdlib.loads(data)
@@ -113,20 +113,20 @@ def read(path: str) -> Report:
 
 
 def _contradiction(found: Report) -> str:
-    """What contradicts itself within a group; "" when nothing does. All that reads a report relies on this."""
+    """Return an inconsistency within a group, or "". All readers of a report rely on this check."""
     for group in found.groups:
         known = {member.path for member in group.members}
         if group.keeper not in known:
-            return f"group {group.id}: the one that stays, {printable(group.keeper)}, is none of its members"
+            return f"group {group.id}: the keeper, {printable(group.keeper)}, is not one of its members"
         if not known.issuperset(match.a for match in group.matches) or not known.issuperset(
             match.b for match in group.matches
         ):
-            return f"group {group.id}: a match names a file that is none of its members"
+            return f"group {group.id}: a match names a file that is not one of its members"
     return ""
 
 
 def _schema_of(data: bytes) -> str:
-    """The schema that a report names; raises `ValueError` for what is no JSON."""
+    """Return the schema that a report names; raises `ValueError` if it is no JSON."""
     import msgspec
 
     if match := _SCHEMA_FIRST.match(data):
@@ -136,11 +136,12 @@ def _schema_of(data: bytes) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of a report, draft 2020-12; `report/report-2.schema.json` holds it."""
+    """Return the JSON Schema of a report, draft 2020-12; `report/report-2.schema.json` contains it."""
     import msgspec
 
     out = msgspec.json.schema(Report)
     definition = out["$defs"]["Report"]
+    definition["description"] = definition["description"].partition("\n")[0]
     definition["properties"]["schema"] = {"const": SCHEMA}
     definition["required"] = [*definition["required"], "unit", "schema"]
     identifier = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA}

@@ -1,4 +1,4 @@
-"""The report for people: each group with its keeper, how the others differ, and what went wrong."""
+"""The report as text: each group with its keeper, how the others differ, and what failed."""
 
 import re
 from collections import Counter
@@ -12,17 +12,17 @@ from twinpix.report.base import differs, matched_only
 from twinpix.text import bytes_text, plural, printable
 
 _SIZE = rb"[\d.]+ (?:bytes?|kB|MB|GB|TB)"
-_FIRST_LINE = re.compile(  # all of it: notes may well begin with `12 images (`
+_FIRST_LINE = re.compile(  # the complete first line, since other text files may begin with `12 images (`
     rb"Group \d+: [\d,]+ images?, " + _SIZE + rb" to reclaim\n"
-    rb"|[\d,]+ images? \(" + _SIZE + rb"\): (?:no duplicates\n|[\d,]+ groups? of the same picture, )"
+    rb"|[\d,]+ images? \(" + _SIZE + rb"\): (?:no duplicates\n|[\d,]+ groups? of (?:copies|the same picture), )"
     rb"|Similar scenes, not copies:\n  "
 )
-_SHOWN = 10  # failures spelled out; the JSON report has them all
+_SHOWN = 10  # failures that are listed; the JSON report lists all
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Groups, then a summary; a row that is wider than `width` columns (0: no limit) has its path on a line alone."""
+    """Groups, then a summary; a row wider than `width` columns (0: no limit) has its path on a separate line."""
 
     width: int = 0
 
@@ -38,12 +38,12 @@ class Text:
 
 
 def summary(report: Report) -> str:
-    """What was found, in a few lines."""
+    """Summarise a report in a few lines."""
     c = report.counts
     lines = [
         f"{plural(c.images, 'image')} ({bytes_text(c.bytes)}): "
         + (
-            f"{plural(c.groups, 'group')} of the same picture, {plural(c.discards, 'duplicate')}, "
+            f"{plural(c.groups, 'group')} of copies, {plural(c.discards, 'duplicate')}, "
             f"{bytes_text(c.bytes_reclaimable)} to reclaim"
             if c.groups
             else "no duplicates"
@@ -51,17 +51,19 @@ def summary(report: Report) -> str:
     ]
     if report.guarded:
         lines.append(
-            f"{plural(c.guarded, 'image')} with too little detail for a hash (blank, flat, softly graded): "
+            f"{plural(c.guarded, 'image')} with too little texture for a hash (blank, flat or a smooth gradient): "
             + matched_only(report.guarded[0].by_keypoints)
         )
     if c.damaged:
-        lines.append(f"{plural(c.damaged, 'image')} damaged: coded from what is there, kept only if nothing better is")
+        lines.append(
+            f"{plural(c.damaged, 'image')} damaged: compared by the readable part, kept only if no intact copy exists"
+        )
     if c.links:
         lines.append(f"{plural(c.links, 'further name')} of files already counted (hard or symbolic links)")
     if c.other_files:
         lines.append(f"{plural(c.other_files, 'other file')} (not images)")
     if report.similar:
-        lines.append(f"{plural(len(report.similar), 'pair')} of one scene, no copies: in no group for it")
+        lines.append(f"{plural(len(report.similar), 'pair')} of one scene that are not copies: not grouped")
     if report.unverified:
         lines.append(f"{plural(len(report.unverified), 'pair')} could not be verified and are not joined:")
         lines += [
@@ -94,7 +96,7 @@ def _group(group: Group, in_bits: bool, width: int) -> str:
 
 
 def _folded(cells: list[str], width: int) -> str:
-    """A row, its path on a line of its own where the row would be wider than a terminal."""
+    """Return a row, with its path on a separate line if the row would be wider than the terminal."""
     line = "  ".join(["", *cells])
     if not width or len(line) <= width:
         return line
@@ -102,7 +104,7 @@ def _folded(cells: list[str], width: int) -> str:
 
 
 def _scenes(report: Report) -> str:
-    """Pairs that look alike, and are not the same picture."""
+    """List the pairs of one scene that are not copies."""
     lines = ["Similar scenes, not copies:"]
     lines += [f"  {printable(pair.a)}  {printable(pair.b)}" for pair in report.similar[:_SHOWN]]
     if len(report.similar) > _SHOWN:
@@ -111,8 +113,8 @@ def _scenes(report: Report) -> str:
 
 
 def how(pair: Match | None, *, in_bits: bool) -> str:
-    """How a member differs from the one that stays, given their match if they have one; `in_bits` as of the report."""
-    return "linked through another" if pair is None else differs(pair, in_bits=in_bits)
+    """Return in words how a member differs from the keeper; `pair` is None for a transitive match."""
+    return "matched via a third image" if pair is None else differs(pair, in_bits=in_bits)
 
 
 def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:

@@ -172,7 +172,7 @@ def _faster(queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, 
     needed = other.plan(queries, gallery, radius).seconds
     if needed >= seconds:
         return ""
-    return f" (the approximate --search {plugins.describe(other)} would take about {_time(needed)}, and may miss pairs)"
+    return f" (the approximate search {plugins.describe(other)} would take about {_time(needed)}, and may miss pairs)"
 
 
 def _made(spec: str, metric: str) -> Backend:

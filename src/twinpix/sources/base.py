@@ -17,11 +17,11 @@ class Listing(NamedTuple):
     refs: Refs
     failures: list[Failure]
     other_files: int
-    links: int  # further names of a file already listed
+    links: int  # further names (links) of a listed file
     folder_links: int  # symbolic links to folders that were not followed
-    left_out: int = 0  # files and folders that the user chose to leave out
-    libraries: int = 0  # of other programs, that were not entered
-    symlinks: Mapping[str, list[str]] = MappingProxyType({})  # names of symbolic links to a file listed, by its name
+    left_out: int = 0  # excluded files and folders
+    libraries: int = 0  # of other programs, not entered
+    symlinks: Mapping[str, list[str]] = MappingProxyType({})  # symbolic links to a listed file, by its name
 
 
 class Content(NamedTuple):

@@ -1,7 +1,7 @@
 """Two files of one size that differ in one part only: one of them is a damaged copy of the other.
 
-A disk that lost a sector keeps the file's size, and decoders read on over it. Where neither file shows the damage
-itself, nobody can say which of the two is whole.
+A disk that lost a sector keeps the size of the file, and decoders continue after it. If neither file shows the damage
+itself, it is unknown which of the two is intact.
 """
 
 from collections import Counter
@@ -17,24 +17,24 @@ from twinpix.sources.uris import opened
 
 DAMAGED = "one of the two is damaged"
 
-_BLOCK = 512  # bytes: a disk's sector
+_BLOCK = 512  # bytes of a disk sector
 _CHUNK = 1 << 20  # bytes that are read at once
-_SAMPLES, _SAMPLE = 15, 64  # places, and bytes at each, that are compared before a large file is read
-_MOST = 2 / 3  # of the blocks: files that differ in more are not copies of each other
-_CHECKED = ("PNG",)  # formats whose decoder checks a sum of all pixels (Adler-32 of the deflate stream)
+_SAMPLES, _SAMPLE = 15, 64  # places, and bytes at each, that are compared before a large file is read completely
+_MOST = 2 / 3  # share of blocks: files that differ in more are not damaged copies
+_CHECKED = ("PNG",)  # formats whose decoder verifies a checksum of all pixels (Adler-32 of the deflate stream)
 _IDENTICAL = ("identical-file", "identical-pixels")
 
 
 def may_be_damaged(a: Member, b: Member, match: Match | None) -> bool:
-    """Whether it is worth reading two files: of one size, other bytes, shown as the same image, and none damaged."""
+    """True if two files are worth reading: of one size, other bytes, shown as the same image, and not damaged."""
     if match is not None and match.relation in _IDENTICAL:
         return False
-    checked = a.format in _CHECKED and b.format in _CHECKED  # then both are whole, and one was edited
+    checked = a.format in _CHECKED and b.format in _CHECKED  # then both are intact, and one was edited
     return a.size == b.size > 0 and a.digest != b.digest and not (a.damaged or b.damaged or checked)
 
 
 def differ_in_part(a: str, b: str, size: int) -> bool:
-    """True for two files of `size` bytes of which a third of the blocks or more are equal; False if unreadable."""
+    """True if at least a third of the blocks of two files of `size` bytes are equal; False if unreadable."""
     try:
         with opened(a) as first, opened(b) as second:
             if size > 2 * _CHUNK and not _are_like(first, second, size):
@@ -58,7 +58,7 @@ def _are_like(first: BinaryIO, second: BinaryIO, size: int) -> bool:
 
 
 def _other_blocks(first: BinaryIO, second: BinaryIO) -> int:
-    """How many blocks differ; all of them where one file is longer."""
+    """Return the number of different blocks; all of them if one file is longer."""
     other = 0
     while (x := first.read(_CHUNK)) and (y := second.read(_CHUNK)):
         if x != y:
@@ -68,7 +68,7 @@ def _other_blocks(first: BinaryIO, second: BinaryIO) -> int:
 
 
 def noted(groups: Sequence[Group]) -> list[Group]:
-    """The groups, where matches with the keeper say so of pairs that differ in part only."""
+    """Return the groups, with a remark in the matches with the keeper that differ in one part only."""
     return [_noted(group) for group in groups]
 
 

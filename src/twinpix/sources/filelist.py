@@ -1,4 +1,4 @@
-"""Read names of files from a list: one a line, or separated by NUL when the list holds one."""
+"""Read file names from a list, one per line, or separated by NUL if the list contains one."""
 
 import os
 import stat
@@ -7,16 +7,16 @@ from typing import IO
 
 from twinpix.errors import UsageError, system_reason
 
-_MOST_BYTES = 1 << 30  # of a list: ten million names of a hundred bytes
-_LONGEST_NAME = 1 << 16  # bytes; no system takes longer ones
-_MOST_EMPTY = 1 << 20  # bytes of line ends, or of NUL, without a name between them
+_MOST_BYTES = 1 << 30  # largest list: ten million names of a hundred bytes
+_LONGEST_NAME = 1 << 16  # bytes; no system has longer names
+_MOST_EMPTY = 1 << 20  # bytes of line breaks or NUL without a name
 _READ_BYTES = 1 << 20  # at once
 
 
 def names_from(path: str) -> list[str]:
-    """The names in the file `path`, or on standard input for `-`; empty lines are left out.
+    """Return the names in the file `path`, or on standard input for `-`, without empty lines.
 
-    Raises `UsageError` when the list cannot be read, or what it holds, endless or not, is no list of names.
+    Raises `UsageError` if the list cannot be read, or is no list of names, endless or not.
     """
     try:
         if path == "-":
@@ -31,7 +31,7 @@ def names_from(path: str) -> list[str]:
 
 
 def _bounded(file: IO[bytes], name: str) -> bytes:
-    """All of the list, as long as it looks like one."""
+    """Read the list, while it may be one."""
     if _is_endless(file):
         raise UsageError(f"{name} is a device, not a list of file names")
     parts, size, empty, tail = list[bytes](), 0, 0, 0
@@ -55,10 +55,10 @@ def _bounded(file: IO[bytes], name: str) -> bytes:
 
 
 def _is_endless(file: IO[bytes]) -> bool:
-    """True for a device that is neither a terminal nor the empty one."""
+    """True for a device that is neither a terminal nor the null device."""
     try:
         status = os.fstat(file.fileno())
-    except (OSError, AttributeError):  # a stand-in for standard input
+    except (OSError, AttributeError):  # a replacement of standard input
         return False
     if not stat.S_ISCHR(status.st_mode) or file.isatty():
         return False

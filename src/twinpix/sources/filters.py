@@ -1,4 +1,4 @@
-"""Which files a user leaves out of a listing: by name or path, and by size."""
+"""Exclusion of files from a listing: by name or path, and by size."""
 
 import os
 import re
@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 
 class Filter(NamedTuple):
-    """Files and folders to leave out."""
+    """Excluded files and folders."""
 
-    names: re.Pattern[str] | None = None  # matched against a name
-    paths: re.Pattern[str] | None = None  # matched against a path as it is listed
+    names: re.Pattern[str] | None = None  # compared with a name
+    paths: re.Pattern[str] | None = None  # compared with a path as it is listed
     min_size: int = 0  # bytes
 
     @classmethod
     def of(cls, exclude: Sequence[str] = (), min_size: int = 0) -> "Filter":
-        """A pattern without a slash is matched against names, another against the end of paths.
+        """Convert a pattern: without a slash it is compared with names, else with the end of paths.
 
-        `*` stands for any characters, `?` for one, `[abc]` for one of these, as in a shell; on Windows the case of
-        letters does not count.
+        `*` matches any characters, `?` one character, `[abc]` one of these, as in a shell; on Windows upper and lower
+        case are equal.
         """
         plain = [os.path.normcase(pattern) for pattern in exclude]
         return cls(
@@ -37,7 +37,7 @@ class Filter(NamedTuple):
 
 
 def _anywhere(pattern: str) -> str:
-    """A pattern of a path that may begin at any folder."""
+    """Return a pattern of a path that may begin at any folder."""
     pattern = pattern.rstrip(os.sep)
     return pattern if pattern.startswith((os.sep, "*")) or os.path.isabs(pattern) else f"*{os.sep}{pattern}"
 

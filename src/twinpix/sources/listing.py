@@ -21,7 +21,7 @@ from twinpix.sources.filters import Filter
 from twinpix.sources.uris import container, member_of, uri_of
 from twinpix.versions import UNKNOWN
 
-# Folders in which other programs keep thumbnails and waste.
+# Folders in which other programs keep thumbnails and deleted files.
 SKIPPED = frozenset(
     {
         *("@eaDir", "__MACOSX", "#recycle", "@Recycle", "$RECYCLE.BIN", "#snapshot", "@Recently-Snapshot"),
@@ -42,7 +42,7 @@ def scan(
     min_size: int = 0,
     tell: Callable[[int], object] = lambda count: None,
 ) -> Listing:
-    """List every file below `paths`, `references` and `listed`, sorted by path; a file with several names once.
+    """List the files below `paths`, `references` and `listed`, sorted by path; a file with several names once.
 
     A file's root is the number of its path in `paths`, `len(paths)` for all of `listed`, and below 0 for
     references. Hidden and service folders are skipped unless `hidden`; symbolic links to folders are not
@@ -64,7 +64,7 @@ def scan(
 
 
 def named(paths: Sequence[str]) -> Listing:
-    """These files, a row a name in the order given, whatever other names they have; folders are failures."""
+    """List these files, one row for each name in the given order, links included; folders are failures."""
     walker = _Walker(False, True, False, lambda count: None, Filter())
     for path in paths:
         walker.add_file(path)
@@ -76,7 +76,7 @@ _LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)  # errors for a link to nothing, an
 
 
 class _Folder(NamedTuple):
-    """A folder to enter; `link` when a symbolic link leads there."""
+    """A folder to enter; `link` if a symbolic link leads there."""
 
     path: str
     status: os.stat_result
@@ -92,7 +92,7 @@ class _Walker:
         self.recursive, self.hidden, self.follow_links, self.tell = recursive, hidden, follow_links, tell
         self.filter = filter
         self.entered: set[tuple[int, int]] = set()
-        self.linked: list[_Folder] = []  # to be entered when all real folders were
+        self.linked: list[_Folder] = []  # to be entered after all real folders
         self.failures: list[Failure] = []
         self.other_files = self.folder_links = self.left_out = self.libraries = 0
         # The files found, in columns.
@@ -141,7 +141,7 @@ class _Walker:
         )
 
     def follow(self) -> None:
-        """Enter the folders that links lead to, in the order of their names."""
+        """Enter the folders behind links, in the order of their names."""
         while self.linked:
             self.linked.sort(key=lambda folder: folder.path, reverse=True)
             self._enter(self.linked.pop())
@@ -167,7 +167,7 @@ class _Walker:
             self.failures.append(Failure(folder, "list", system_reason(error)))
 
     def _entry(self, entry: os.DirEntry[str], parent: _Folder, pending: list[_Folder]) -> None:
-        """Note a file, or a folder to enter."""
+        """Add a file, or a folder to enter."""
         if not self.hidden and (entry.name.startswith(".") or entry.name in SKIPPED):
             return
         if self.filter.leaves_out(entry.path):
@@ -302,22 +302,22 @@ def _further_names(files: Refs, stamps: NDArray[np.int64]) -> tuple[dict[int, in
         if stamps[rows[0], 1]:
             kept = [min(rows, key=lambda row: _first_name(files, row))]
             links += len(by_name) - 1
-        else:  # a file system without inodes: only an equal path is the same file
+        else:  # a file system without inodes: only equal paths are one file
             kept = [min(named, key=lambda row: _first_name(files, row)) for named in by_name.values()]
         better.update((row, kept[0]) for row in set(rows) - set(kept))
     return better, links
 
 
 def _files_of(stamps: NDArray[np.int64]) -> NDArray[np.int64]:
-    """`(n, 2)`: a device and an inode, equal for names of one file.
+    """Return `(n, 2)`: a device and an inode, equal for names of one file.
 
-    One file that is seen through two mounts (an overlay and its upper folder, one export mounted twice) has two
-    devices, and the same inode, size, time of writing and time of change: it gets the smaller of the devices.
+    One file that is visible through two mounts (an overlay and its upper folder, one export mounted twice) has two
+    devices, and the same inode, size, modification time and change time: it gets the smaller of the devices.
     """
     inodes = stamps[:, :2].copy()
     if not len(inodes) or inodes[:, 0].min() == inodes[:, 0].max():
         return inodes
-    order = np.lexsort(stamps.T)  # by time of change, time of writing, size, inode; then by device
+    order = np.lexsort(stamps.T)  # by change time, modification time, size, inode; then by device
     rest = stamps[order][:, 1:]
     for start, stop in _runs((rest[1:] == rest[:-1]).all(axis=1)):
         if rest[start, 0]:
@@ -326,7 +326,7 @@ def _files_of(stamps: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _runs(same: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Stretches of equal neighbours, as `[start, stop)`, given which elements equal the one before."""
+    """Return runs of equal elements as `[start, stop)`, given which elements equal the previous one."""
     edges = np.diff(np.concatenate([[False], same, [False]]).astype(np.int8))
     for start, end in zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True):
         yield start, end + 1

@@ -1,4 +1,4 @@
-"""What people see: duplicates side by side, distances, curves, one page of all groups, and plans in words."""
+"""Output for people: duplicates side by side, histograms, curves, the page of all groups, and plans in words."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Each is loaded at its first use, since most need what compares or draws images."""
+    """Load a name at its first use, because most need libraries that compare or draw images."""
     if name not in _PLACES:
         raise AttributeError(f"module 'twinpix.ui' has no attribute {name!r}")
     return getattr(importlib.import_module(f"twinpix.ui.{_PLACES[name]}"), name)

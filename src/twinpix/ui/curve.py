@@ -20,9 +20,9 @@ def precision_recall(
     marked: Mapping[str, int] | None = None,
     steps: Mapping[str, float] | None = None,
 ) -> "Figure":
-    """A line a method from its precision and recall `(radii,)`; `marked` names a place of each to point at.
+    """Draw a line for each method from its precision and recall `(radii,)`; `marked` has an index to mark on each.
 
-    The radius there is the place, times the method's number in `steps` where that is not 1.
+    The radius there is the index, times the step of the method in `steps` if that is not 1.
     """
     out = figure.new(7, 5.5)
     axes = out.add_subplot()
@@ -36,7 +36,7 @@ def precision_recall(
             axes.plot(recall[radius], precision[radius], "o", color=colour, markersize=8, markeredgecolor="white")
     axes.set_xlim(0, 1.01)
     axes.set_ylim(0, 1.02)
-    axes.set_xlabel("recall: pairs that were found of those that are the same picture")
-    axes.set_ylabel("precision: of the pairs that were found, those that are")
+    axes.set_xlabel("recall: found copies / all copies")
+    axes.set_ylabel("precision: found copies / all found pairs")
     axes.legend(frameon=False, loc="lower left")
     return out

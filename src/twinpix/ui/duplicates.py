@@ -1,4 +1,4 @@
-"""An image and its duplicates below it, as imagededup draws them."""
+"""An image with its duplicates below it, as imagededup draws them."""
 
 import math
 import os
@@ -17,9 +17,9 @@ _COLUMNS = 5
 
 
 def plot_duplicates(image_dir: Any, duplicate_map: Any, filename: Any, outfile: Any = None) -> None:
-    """Draw an image of a map and its duplicates, with scores where the map has them; show it, or save it.
+    """Draw an image of a map and its duplicates, with scores if the map has them; show or save the figure.
 
-    Maps that went through JSON will do. Raises `AssertionError` without such a folder or without duplicates,
+    Accepts maps that were read from JSON. Raises `AssertionError` without such a folder or without duplicates,
     `ValueError` for an empty map or a name that is no key.
     """
     check_arguments(image_dir, duplicate_map, filename)
@@ -31,7 +31,7 @@ def plot_duplicates(image_dir: Any, duplicate_map: Any, filename: Any, outfile: 
 
 
 def check_arguments(image_dir: Any, duplicate_map: Any, filename: Any) -> None:
-    """Raise what `plot_duplicates` raises for what it cannot draw."""
+    """Raise what `plot_duplicates` raises for invalid arguments."""
     if not os.path.isdir(image_dir):
         raise AssertionError(
             "Provided image directory does not exist! Please provide the image directory where all files are present!"
@@ -45,9 +45,9 @@ def check_arguments(image_dir: Any, duplicate_map: Any, filename: Any) -> None:
 def draw(
     folder: str, filename: str, duplicates: Sequence[tuple[str, str]], size: tuple[float, float] | None = None
 ) -> "Figure":
-    """The figure: the image on top, its duplicates, pairs of name and score, in rows below.
+    """Return the figure: the image on top, its duplicates, pairs of name and score, in rows below.
 
-    `size` is its width and height in inches; by default as large as the images need.
+    `size` is the width and height in inches; by default as large as the images need.
     """
     columns = min(_COLUMNS, max(2, len(duplicates)))
     rows = math.ceil(len(duplicates) / columns)

@@ -1,6 +1,6 @@
-"""One picture that explains a comparison: both images, the points that lie on each other, what both show, what differs.
+"""One picture that explains a comparison: both images, their inlier keypoints, the overlap, and the differences.
 
-Drawn with Pillow, so that it needs no optional library.
+Drawn with Pillow, so that no optional library is needed.
 """
 
 import colorsys
@@ -23,30 +23,37 @@ from twinpix.text import plural
 from twinpix.ui import lettering
 from twinpix.ui.figure import exif_mark
 from twinpix.ui.lettering import Colour
-from twinpix.usecases.compare import Comparison, Places, common_points, lying
-from twinpix.verify import Look, Map, View
-from twinpix.verify.alignment.affine import Side, chained, corners, inverse, placed, rescaled
-from twinpix.verify.content.blocks import BLOCK, Agreement, Laid, agreement, laid
-from twinpix.verify.light.photometric import evened
+from twinpix.usecases.compare import Comparison, lying
+from twinpix.verify import (
+    DifferenceMap,
+    Look,
+    Map,
+    Places,
+    Side,
+    View,
+    chained,
+    corners,
+    difference_map,
+    inverse,
+    placed,
+    rescaled,
+)
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
-MARGIN, GAP = 32, 24  # pixels, as all that follows
-_SIDE, _LEAST, _TALL = 640, 440, 480  # the most an image takes, the least a column has for its text, a part's height
-_LARGER = 2.0  # times: no image is enlarged more
-_ICON = 200  # but for one that would even so be smaller than this
-_SOURCE = 1280  # of the images that parts are taken from
-_LINES = 60  # that join points
-_LEVELS = 64  # of grey, by which pixels differ that are drawn brightest
-_FAR, _MUCH = 24.0, 0.15  # levels apart, and the part of a block that must be, to be outlined
-_SMOOTH = 1.0  # the difference is that of pictures smoothed by so much, as their tones are
-_EDGE = 2  # of the overlap, along which what lies beyond shines through
-_WHOLE = 0.975  # of an image: so much is all of it, since a map is no more exact
+MARGIN, GAP = 32, 24  # pixels, as the following constants
+_SIDE, _LEAST, _TALL = 640, 440, 480  # largest side of an image, smallest width of a column, largest height of a part
+_LARGER = 2.0  # largest enlargement of an image
+_ICON = 200  # smallest larger side of an enlarged image
+_SOURCE = 1280  # of the images that parts are cut from
+_LINES = 60  # largest number of drawn matches of keypoints
+_LEVELS = 64  # grey levels of difference that are drawn brightest
+_WHOLE = 0.975  # an overlap of this share counts as the whole image, because the transform is not more exact
 
 INK, QUIET, LINE, GROUND = (26, 26, 26), (105, 105, 105), (205, 205, 205), (240, 240, 240)
 SAME, UNSURE, OTHER = (0, 140, 100), (190, 115, 0), (200, 70, 10)
-"""The colours of a verdict, and of the frame round what both show."""
+"""Colours of a verdict, and of the frame around the overlap."""
 MARK = (70, 200, 255)
-"""Round places that differ."""
+"""Outline of places that differ."""
 _HEAT = ((0, 0, 0), (70, 10, 100), (190, 50, 85), (245, 130, 30), (255, 225, 90), (255, 255, 255))
 
 Mask = NDArray[np.bool_]
@@ -54,10 +61,10 @@ RGB = NDArray[np.uint8]  # (rows, columns, 3)
 
 
 def write_explanation(comparison: Comparison, path: str, *, force: bool = False) -> None:
-    """Draw a comparison in the format that the file's suffix names.
+    """Draw a comparison in the format of the file's suffix.
 
-    Raises `OutputError` when it cannot be written, `UsageError` for a file that twinpix did not draw unless `force`
-    is given; one of the two images is never replaced.
+    Raises `OutputError` if it cannot be written, `UsageError` for a file that twinpix did not draw unless `force` is
+    given; never replaces one of the two images.
     """
     require_writable(path, (comparison.a, comparison.b), force=force)
     form, out = _format_of(path), io.BytesIO()
@@ -66,7 +73,7 @@ def write_explanation(comparison: Comparison, path: str, *, force: bool = False)
 
 
 def _options(form: str) -> dict[str, Any]:
-    """How a picture is saved, with a mark that says who drew it."""
+    """Return the options of saving a picture, with a mark of twinpix."""
     if form == "PNG":
         marks = PngInfo()
         marks.add_text("Software", outputs.MARK.decode())
@@ -75,7 +82,7 @@ def _options(form: str) -> dict[str, Any]:
 
 
 def require_writable(path: str, images: Sequence[str] = (), *, force: bool = False) -> None:
-    """Raise what `write_explanation` would raise, before the work."""
+    """Raise before the work what `write_explanation` would raise."""
     _format_of(path)
     for image in images:
         if os.path.exists(path) and os.path.exists(image) and os.path.samefile(path, image):
@@ -91,12 +98,11 @@ def _format_of(path: str) -> str:
 
 
 def explanation(comparison: Comparison) -> Image.Image:
-    """The picture, on white."""
+    """Return the picture, on white."""
     pair = _pair_of(comparison)
     column = max(_LEAST, pair.a.shown.width, pair.b.shown.width)
     width = 2 * column + GAP
-    points = common_points(pair.a.view, pair.b.view, pair.there)
-    rows = [_head(comparison, width), _images(pair, points, column), *_parts(pair, width)]
+    rows = [_head(comparison, width), _images(pair, comparison.explanation.points, column), *_parts(pair, width)]
     return ImageOps.expand(lettering.stacked(rows, width, GAP), MARGIN, "white")
 
 
@@ -109,20 +115,20 @@ class _Drawn(NamedTuple):
     name: str
     view: View
     source: Image.Image
-    shown: Image.Image  # as large as it is drawn
+    shown: Image.Image  # at the size at which it is drawn
 
 
 class _Pair(NamedTuple):
-    """Both images, and where the one lies on the other."""
+    """Both images and the transform between them."""
 
     a: _Drawn
     b: _Drawn
     look: Look
     there: Map  # between their views
-    colour: Colour  # of the frame round what both show
+    colour: Colour  # of the frame around the overlap
 
     def between(self, a: Side, b: Side) -> Map:
-        """The map between the images of other sizes."""
+        """Return the transform between the images of other sizes."""
         return rescaled(self.there, (self.a.view.sides, a), (self.b.view.sides, b))
 
 
@@ -144,16 +150,16 @@ def _pair_of(comparison: Comparison) -> _Pair:
 
 
 def _larger(width: float, height: float) -> float:
-    """How many times an image of so many pixels may be enlarged."""
+    """Return by what factor an image of this size may be enlarged."""
     return max(_LARGER, _ICON / max(width, height))
 
 
 def _colour(relation: Relation | None, *, undecided: bool) -> Colour:
-    """The colour of a verdict."""
+    """Return the colour of a verdict."""
     return SAME if relation and relation != "similar-scene" else UNSURE if relation or undecided else OTHER
 
 
-# -- what is said ---------------------------------------------------------------------------------------
+# -- the verdict ----------------------------------------------------------------------------------------
 
 
 def _head(comparison: Comparison, width: int) -> Image.Image:
@@ -163,10 +169,10 @@ def _head(comparison: Comparison, width: int) -> Image.Image:
     if numbers:
         parts.append(lettering.words(numbers[:1].upper() + numbers[1:], width, 19, INK))
     if comparison.seen and not comparison.by_pixels:
-        parts.append(lettering.words(f"Second look: {comparison.seen}", width, 16, INK))
+        parts.append(lettering.words(f"Verification: {comparison.seen}", width, 16, INK))
     if comparison.look.relation and not comparison.look.relation.startswith("identical"):
         both = " and ".join(map(_share, comparison.look.overlap, "AB"))
-        parts.append(lettering.words(f"Both show {both}", width, 16, QUIET))
+        parts.append(lettering.words(f"Overlap: {both}", width, 16, QUIET))
     return lettering.stacked(parts, width, 8)
 
 
@@ -175,7 +181,7 @@ def _share(share: float, name: str) -> str:
 
 
 def _caption(letter: str, drawn: _Drawn, width: int) -> Image.Image:
-    """The letter by which an image is called, its name and its size."""
+    """Return the letter that identifies an image, its name and its size."""
     badge = lettering.badge(letter, INK)
     left = badge.width + 10
     name = lettering.fitting(drawn.name, width - left, 18)
@@ -188,7 +194,7 @@ def _caption(letter: str, drawn: _Drawn, width: int) -> Image.Image:
 
 
 def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Image:
-    """Both images, framed where both show the same, and the points that lie on each other joined."""
+    """Return both images, with a frame around the overlap, and lines between inlier keypoints."""
     there = pair.between(pair.a.shown.size, pair.b.shown.size)
     masks = (
         _covered(pair.b.shown.size, inverse(there), pair.a.shown.size),
@@ -212,12 +218,12 @@ def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Im
     note = lying(count)
     if count > _LINES:
         note += f", {_LINES} of them are joined"
-    frame = "framed: what both show" if pair.look.same else "framed: where A is laid on B"
+    frame = "framed: the overlap" if pair.look.same else "framed: A aligned with B"
     return lettering.stacked([joined, lettering.words(f"{note}; {frame}", out.width, 14, QUIET)], out.width, 8)
 
 
 def _covered(inner: Side, there: Map, sides: Side) -> Mask:
-    """Which pixels of an image of these sides another image covers, given where its places lie there."""
+    """Return which pixels of an image another image covers, given its transform."""
     mask = Image.new("L", (int(sides[0]), int(sides[1])), 0)
     ImageDraw.Draw(mask).polygon([tuple(place) for place in placed(there, corners(inner)).tolist()], fill=255)
     covered = np.asarray(mask) > 0
@@ -225,7 +231,7 @@ def _covered(inner: Side, there: Map, sides: Side) -> Mask:
 
 
 def _framed(image: Image.Image, mask: Mask, colour: Colour) -> Image.Image:
-    """An image with a frame round a part of it, all else faded."""
+    """Return an image with a frame around a part of it, the rest faded."""
     pixels = np.array(image)
     pixels[~mask] = (pixels[~mask].astype(np.uint16) + 2 * 255) // 3
     pixels[_rim(mask, 5)] = 255
@@ -234,7 +240,7 @@ def _framed(image: Image.Image, mask: Mask, colour: Colour) -> Image.Image:
 
 
 def _rim(mask: Mask, width: int) -> Mask:
-    """The outermost pixels of a part of an image."""
+    """Return the outermost pixels of a part of an image."""
     cv2 = opencv()
     kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
     inner = cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
@@ -242,10 +248,10 @@ def _rim(mask: Mask, width: int) -> Mask:
 
 
 def _joined(image: Image.Image, a: Places, b: Places) -> Image.Image:
-    """An image with points marked in both of its halves, and lines between some of them."""
+    """Return an image with points marked in both halves, and lines between some of them."""
     if not len(a):
         return image
-    fine = 2  # times as many pixels: lines without steps
+    fine = 2  # supersampling, for smooth lines
     marks = Image.new("RGBA", (fine * image.width, fine * image.height), (255, 255, 255, 0))
     pen = ImageDraw.Draw(marks)
     colours = _hues(a)
@@ -264,7 +270,7 @@ def _joined(image: Image.Image, a: Places, b: Places) -> Image.Image:
 
 
 def _hues(places: Places) -> list[Colour]:
-    """A colour for each place, changing along the picture from its top left: the eye can follow lines by it."""
+    """Return a colour for each point that varies along the image, so that lines can be followed."""
     span = np.maximum(np.ptp(places, axis=0), 1)
     order = np.argsort((places / span).sum(axis=1), kind="stable")
     rank = np.empty(len(places))
@@ -274,7 +280,7 @@ def _hues(places: Places) -> list[Colour]:
 
 
 def _spread(places: Places, most: int) -> set[int]:
-    """Some of the places, far from each other: each is the farthest from those before it."""
+    """Return some of the points, each the farthest from those before it."""
     far = np.linalg.norm(places - places[0], axis=1)
     chosen = [0]
     while len(chosen) < min(most, len(places)):
@@ -283,11 +289,11 @@ def _spread(places: Places, most: int) -> set[int]:
     return set(chosen)
 
 
-# -- what both show -------------------------------------------------------------------------------------
+# -- the overlap ----------------------------------------------------------------------------------------
 
 
 class _Part(NamedTuple):
-    """What both show, as a part of B."""
+    """The overlap, as a part of B."""
 
     size: tuple[int, int]
     a: Map  # from places in the source of A to its pixels
@@ -295,7 +301,7 @@ class _Part(NamedTuple):
 
 
 def _part_of(pair: _Pair, width: int) -> _Part | None:
-    """The part of B that A covers, at most so wide; None where they do not meet."""
+    """Return the part of B that A covers, at most this wide; None without an overlap."""
     there = pair.between(pair.a.source.size, pair.b.source.size)
     covered = _covered(pair.a.source.size, there, pair.b.source.size)
     if not covered.any():
@@ -311,16 +317,16 @@ def _part_of(pair: _Pair, width: int) -> _Part | None:
 
 
 def _parts(pair: _Pair, width: int) -> list[Image.Image]:
-    """What both show: from A, from B, and how it differs; nothing where they do not meet."""
+    """Return the overlap in A, in B, and the differences; nothing without an overlap."""
     column = (width - 2 * GAP) // 3
     part = _part_of(pair, column)
     if part is None:
         return []
     a, common = _moved(pair.a.source, part.a, part.size)
     b, _ = _moved(pair.b.source, part.b, part.size)
-    heat, unlike, agrees = _difference(pair, part)
+    heat, unlike, found = _difference(pair, part)
     outlined = pair.look.same and bool(unlike.any())
-    heads = ("What both show, in A (laid on B)", "What both show, in B") if pair.look.same else ("A, laid on B", "B")
+    heads = ("Overlap in A (aligned with B)", "Overlap in B") if pair.look.same else ("A, aligned with B", "B")
     columns = []
     for head, pixels in zip((*heads, "What differs"), (a, b, heat), strict=True):
         pixels[~common] = GROUND
@@ -328,7 +334,7 @@ def _parts(pair: _Pair, width: int) -> list[Image.Image]:
             pixels[_rim(unlike & common, 2)] = MARK
         pixels[[0, -1]], pixels[:, [0, -1]] = LINE, LINE
         columns.append([lettering.words(head, column, 16, INK), Image.fromarray(pixels)])
-    columns[-1] += _legend(agrees, column, outlined=outlined)
+    columns[-1] += _legend(found, column, outlined=outlined)
     images = [lettering.stacked(rows, column, 8) for rows in columns]
     out = Image.new("RGB", (width, max(image.height for image in images)), "white")
     for at, image in enumerate(images):
@@ -337,7 +343,7 @@ def _parts(pair: _Pair, width: int) -> list[Image.Image]:
 
 
 def _moved(image: Image.Image, there: Map, size: tuple[int, int]) -> tuple[RGB, Mask]:
-    """An image moved by a map, and which pixels it covers."""
+    """Return a transformed image, and which pixels it covers."""
     scale = float(np.sqrt(abs(np.linalg.det(there[:, :2]))))
     if scale < 1:
         small = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
@@ -349,58 +355,37 @@ def _moved(image: Image.Image, there: Map, size: tuple[int, int]) -> tuple[RGB, 
 
 
 def _flat(mask: Mask, there: Map, size: tuple[int, int]) -> Mask:
-    """A part of an image moved by a map."""
+    """Return a transformed mask."""
     cv2 = opencv()
     return np.asarray(cv2.warpAffine(mask.astype(np.uint8), there, size, flags=cv2.INTER_NEAREST, borderValue=0) > 0)
 
 
-def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, Agreement]:
-    """How far the two are apart, in colours; where they do not agree; and how many blocks do."""
+def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, DifferenceMap]:
+    """Return the difference in colours, the places that differ, and the agreement of the blocks."""
     cv2 = opencv()
-    on = laid(pair.a.view, pair.b.view, pair.there)
-    agrees = agreement(on)
-    tones = evened(on, agrees)
-    first, second = (cv2.GaussianBlur(grey, (0, 0), _SMOOTH) for grey in (tones.a, tones.b))
-    sides = (on.a.shape[1], on.a.shape[0])
-    to_b = chained(inverse(on.there), pair.there)
-    out = chained(rescaled(to_b, (sides, sides), (pair.b.view.sides, pair.b.source.size)), part.b)
-    apart = np.abs(first - second)
-    apart[cv2.erode(on.common.astype(np.uint8), np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)) == 0] = 0
-    unlike = _unlike(on, agrees, apart)
-    apart = cv2.warpAffine(apart, out, part.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _heated(apart), _flat(unlike, out, part.size), agrees
+    found = difference_map(pair.a.view, pair.b.view, pair.there)
+    sides = found.levels.shape[::-1]
+    out = chained(rescaled(found.to_b, (sides, sides), (pair.b.view.sides, pair.b.source.size)), part.b)
+    apart = cv2.warpAffine(found.levels, out, part.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return _heated(apart), _flat(found.differs, out, part.size), found
 
 
 def _heated(apart: NDArray[np.float32]) -> RGB:
-    """Levels as colours, from black to white."""
+    """Return levels as colours, from black to white."""
     stops = np.linspace(0, _LEVELS, len(_HEAT))
     channels = [np.interp(apart, stops, [colour[at] for colour in _HEAT]) for at in range(3)]
     return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
-def _unlike(on: Laid, agrees: Agreement, apart: NDArray[np.float32]) -> Mask:
-    """Which pixels lie in blocks that do not agree, or are far apart: of a flat thing only the edge would not agree."""
-    cv2 = opencv()
-    side = next((side for side in (BLOCK, BLOCK // 2) if on.a.shape[0] // side == agrees.fits.shape[0]), BLOCK)
-    rows, columns = agrees.fits.shape
-    far = (apart > _FAR).astype(np.float32)[: side * rows, : side * columns]
-    blocks = (agrees.fits == 0) | (cv2.resize(far, (columns, rows), interpolation=cv2.INTER_AREA) > _MUCH)
-    marked = np.kron(blocks, np.ones((side, side), np.bool_))[: on.a.shape[0], : on.a.shape[1]]
-    out = np.zeros(on.a.shape, np.bool_)
-    out[: marked.shape[0], : marked.shape[1]] = marked
-    return out & on.common
-
-
-def _legend(agrees: Agreement, width: int, *, outlined: bool) -> list[Image.Image]:
-    """What the colours and the outlines of the difference mean."""
+def _legend(found: DifferenceMap, width: int, *, outlined: bool) -> list[Image.Image]:
+    """Return the legend of the colours and outlines of the difference."""
     bar = Image.fromarray(_heated(np.tile(np.linspace(0, _LEVELS, 90, dtype=np.float32), (12, 1))))
     ends = (lettering.words(words, width, 14, QUIET) for words in ("equal", f"{_LEVELS} levels or more"))
-    apart = agrees.blocks - round(agrees.share * agrees.blocks)
-    blocks = plural(agrees.blocks, "block")
-    none = f"all {blocks} agree" if agrees.blocks else "nothing stands out"
-    told = f"{apart} of {blocks} do not agree" if apart else none
+    blocks = plural(found.blocks, "block")
+    none = f"all {blocks} agree" if found.blocks else "no texture"
+    told = f"{found.differing} of {blocks} do not agree" if found.differing else none
     lines = [
-        [lettering.words("in grey, light and dark evened out", width, 14, QUIET)],
+        [lettering.words("in grey, photometrically normalised", width, 14, QUIET)],
         [next(ends), bar, next(ends)],
         [lettering.words(told, width, 14, QUIET)],
     ]

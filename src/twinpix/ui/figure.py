@@ -1,4 +1,4 @@
-"""Figures: one look for all plots, the library loaded when the first is drawn, files written whole or not at all."""
+"""Figures: one style for all plots, matplotlib loaded at first use, files written completely or not at all."""
 
 import io
 import os
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Colours that stay apart for every kind of colour vision: M. Okabe, K. Ito, https://jfly.uni-koeln.de/color/
+# Colours for every kind of colour vision: M. Okabe, K. Ito, https://jfly.uni-koeln.de/color/
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 KEPT = "#009E73"
 FORMATS = ("png", "svg", "pdf", "jpg", "webp")
 
 
 def new(width: float, height: float) -> "Figure":
-    """An empty figure of so many inches; raises `UsageError` when the plotting library is not installed."""
+    """Return an empty figure, with its size in inches; raises `UsageError` if matplotlib is not installed."""
     require_library()
     from matplotlib.figure import Figure
 
@@ -29,7 +29,7 @@ def new(width: float, height: float) -> "Figure":
 
 
 def require_library() -> None:
-    """Raise `UsageError` when the plotting library is not installed."""
+    """Raise `UsageError` if matplotlib is not installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
@@ -37,7 +37,7 @@ def require_library() -> None:
 
 
 def format_of(name: str) -> str:
-    """The format that a file's suffix names; raises `UsageError` for another one."""
+    """Return the format of a file's suffix; raises `UsageError` for an unknown one."""
     form = os.path.splitext(name)[1].lower().lstrip(".")
     if form not in FORMATS:
         raise UsageError(f"plots are written as {', '.join(FORMATS)}, not to {name}")
@@ -45,7 +45,7 @@ def format_of(name: str) -> str:
 
 
 def plain(axes: "Axes") -> None:
-    """The look of a chart: no box around it, quiet lines behind it."""
+    """Style a chart: no frame, light grid lines."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#dddddd")
     axes.set_axisbelow(True)
@@ -59,9 +59,9 @@ def require(path: str, *, force: bool = False) -> None:
 
 
 def save(figure: "Figure", path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Write a figure in the format that its suffix names.
+    """Write a figure in the format of its suffix.
 
-    Raises `UsageError` for a suffix of no format, and for a file that twinpix did not draw unless `force` is given.
+    Raises `UsageError` for an unknown suffix, and for a file that twinpix did not draw unless `force` is given.
     """
     name = os.fspath(path)
     form = format_of(name)
@@ -69,14 +69,14 @@ def save(figure: "Figure", path: str | os.PathLike[str], *, force: bool = False)
 
     out = io.BytesIO()
     marks = _marks(form)
-    with rc_context({"svg.hashsalt": "twinpix"}), warnings.catch_warnings():  # the same figure, the same file
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box stands for it
+    with rc_context({"svg.hashsalt": "twinpix"}), warnings.catch_warnings():  # deterministic files
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
         figure.savefig(out, format=form, dpi=110, **marks)
     outputs.write(name, [out.getvalue()], outputs.PICTURE, force=force)
 
 
 def _marks(form: str) -> dict[str, Any]:
-    """Options of saving a figure: metadata that says who drew it, and not when."""
+    """Return the options of saving a figure: metadata with the program, without the time."""
     mark = outputs.MARK.decode()
     marks: dict[str, dict[str, Any]] = {
         "svg": {"metadata": {"Date": None, "Creator": mark}},
@@ -89,7 +89,7 @@ def _marks(form: str) -> dict[str, Any]:
 
 
 def exif_mark() -> bytes:
-    """EXIF data of one tag, Software: who drew the picture."""
+    """Return EXIF data with one tag, Software."""
     from PIL import Image
 
     exif = Image.Exif()
@@ -98,7 +98,7 @@ def exif_mark() -> bytes:
 
 
 def show(figure: "Figure") -> None:
-    """Show a figure in a window, or where a notebook shows figures; in a window until it is closed."""
+    """Show a figure in a notebook, or in a window until it is closed."""
     from matplotlib import pyplot
 
     shown = pyplot.figure()
@@ -111,21 +111,21 @@ def show(figure: "Figure") -> None:
 
 
 def has_window() -> bool:
-    """True when there is a display, and a library that draws windows on it."""
+    """True if there is a display and a window library."""
     if not (sys.platform in ("win32", "darwin") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
         return False
     try:
         from matplotlib import pyplot
 
         tried = pyplot.figure()
-    except ImportError:  # the library of the back end that was asked for is missing
+    except ImportError:  # the library of the requested back end is missing
         return False
     pyplot.close(tried)
     return getattr(tried.canvas, "required_interactive_framework", None) is not None
 
 
 def shortened(text: str, width: int) -> str:
-    """A text of at most so many characters, its middle left out."""
+    """Shorten a text to this many characters by removing its middle."""
     text = printable(text)
     if len(text) <= width:
         return text

@@ -1,4 +1,4 @@
-"""How far apart the matches of a report are."""
+"""Histogram of the distances of the matches of a report."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ _UNITS = {"bits": "distance in bits", "cosine": "cosine distance", "share": "sha
 
 
 def distance_histogram(report: Report) -> "Figure":
-    """The matches of a report by distance, stacked by relation, with the radius marked."""
+    """Draw the matches of a report by distance, stacked by relation, with the radius marked."""
     by_relation: dict[str, list[float]] = {}
     for group in report.groups:
         for match in group.matches:
@@ -27,7 +27,7 @@ def distance_histogram(report: Report) -> "Figure":
     axes = out.add_subplot()
     figure.plain(axes)
     bits = report.in_bits
-    unit = 1 if bits else max(report.radius, 0.01) / _BARS  # of which a bar holds whole numbers
+    unit = 1 if bits else max(report.radius, 0.01) / _BARS  # bins of whole numbers
     step = max(unit, -(-(report.radius + unit) // (_BARS * unit)) * unit if bits else unit)
     edges = np.arange(0, report.radius + unit + step, step) - unit / 2
     colours = [figure.COLOURS[at % len(figure.COLOURS)] for at in range(len(names))]

@@ -1,4 +1,4 @@
-"""Words as images on white, and images put together, with the font that comes with Pillow."""
+"""Text as images on white, and compositions of images, with the font of Pillow."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -11,14 +11,14 @@ from twinpix.ui import figure
 Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")  # for names in other letters
+_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")  # for names in other scripts
 _NONE = "\uffff"  # no font has it
 _LONGEST = 160  # characters of a name on one line
 
 
 def words(text: str, width: int, size: int, colour: Colour) -> Image.Image:
-    """Words in as many lines as they need."""
-    text = printable(text).replace("×", "x")  # the font has no such sign
+    """Return text in as many lines as it needs."""
+    text = printable(text).replace("×", "x")  # the font lacks this character
     font = _font(size, text)
     lines = [""]
     for word in text.split(" "):
@@ -37,7 +37,7 @@ def words(text: str, width: int, size: int, colour: Colour) -> Image.Image:
 
 
 def badge(text: str, colour: Colour) -> Image.Image:
-    """White words on a colour."""
+    """Return white text on a colour."""
     font = _font(20, text)
     out = Image.new("RGB", (round(font.getlength(text)) + 24, 36), "white")
     pen = ImageDraw.Draw(out)
@@ -47,14 +47,14 @@ def badge(text: str, colour: Colour) -> Image.Image:
 
 
 def fitting(name: str, width: int, size: int) -> str:
-    """A name on one line, its middle left out where it is too long."""
+    """Return a name on one line, without its middle if it is too long."""
     font = _font(size, printable(name))
     shorter = (figure.shortened(name, length) for length in range(_LONGEST, 0, -1))
     return next((short for short in shorter if font.getlength(short) <= width), "")
 
 
 def stacked(images: Sequence[Image.Image], width: int, gap: int) -> Image.Image:
-    """Images below each other."""
+    """Stack images vertically."""
     out = Image.new("RGB", (width, sum(image.height for image in images) + gap * (len(images) - 1)), "white")
     y = 0
     for image in images:
@@ -64,7 +64,7 @@ def stacked(images: Sequence[Image.Image], width: int, gap: int) -> Image.Image:
 
 
 def beside(images: Sequence[Image.Image], gap: int) -> Image.Image:
-    """Images beside each other, their middles on one line."""
+    """Place images beside each other, vertically centred."""
     width = sum(image.width for image in images) + gap * (len(images) - 1)
     out = Image.new("RGB", (width, max(image.height for image in images)), "white")
     x = 0
@@ -75,7 +75,7 @@ def beside(images: Sequence[Image.Image], gap: int) -> Image.Image:
 
 
 def _font(size: int, text: str) -> Font:
-    """The font that comes with Pillow; for letters that it lacks one of the system's, if there is one."""
+    """Return the font of Pillow; for scripts that it lacks, a font of the system, if there is one."""
     return next((font for font in _fonts(size) if _has(font, text)), _fonts(size)[0])
 
 
@@ -91,6 +91,6 @@ def _fonts(size: int) -> tuple[Font, ...]:
 
 
 def _has(font: Font, text: str) -> bool:
-    """True when a font has all letters of a text."""
+    """True if a font has all characters of a text."""
     nothing = bytes(font.getmask(_NONE))
     return all(letter == " " or bytes(font.getmask(letter)) != nothing for letter in set(text))

@@ -1,8 +1,8 @@
-"""One self-contained page of a report: every group with thumbnails, filters, failures; nothing is fetched.
+"""One self-contained HTML page of a report: every group with thumbnails, filters, failures; sends no requests.
 
-The page holds the facts of all groups as JSON and the thumbnails as text, a chunk of groups an element. The
-browser makes elements only for the groups in view, and splits a chunk of thumbnails when one of it comes
-into view.
+The page has the facts of all groups as JSON and the thumbnails as text, one element for each chunk of groups. The
+browser creates elements only for the visible groups, and decodes a chunk of thumbnails when one of its groups becomes
+visible.
 """
 
 import base64
@@ -20,21 +20,21 @@ from twinpix.text import bytes_text, plural, printable
 from twinpix.ui.thumbnails import Missing, Thumbnails, share
 
 _CHUNK = 50  # groups
-_AT_ONCE = 20 * _CHUNK  # whose thumbnails are in memory; processes are started once for so many
-_SIDES = ((3_000, 160), (15_000, 112), (60_000, 80))  # pixels of a thumbnail, by number of members
+_AT_ONCE = 20 * _CHUNK  # groups whose thumbnails are in memory together, made by one set of processes
+_SIDES = ((3_000, 160), (15_000, 112), (60_000, 80))  # sides of a thumbnail in pixels, by the number of members
 _LEAST = 64
 _OUTSIDE = Missing("outside the folders that were scanned")
-_SHOWN = 60  # members of a group with a thumbnail
+_SHOWN = 60  # members of a group that have a thumbnail
 
 
 PAGE = outputs.Kind("page of twinpix", lambda file: b'<meta name="generator" content="twinpix">' in file.read(1 << 10))
 
 
 def write_page(report: Report, path: str, workers: int = 0, *, force: bool = False) -> None:
-    """Write the page of a report; paths of images start from the report's `base`.
+    """Write the page of a report; relative paths of images start from the report's `base`.
 
-    Raises `OutputError` when it cannot be written, `UsageError` for a file that is no page of twinpix unless `force`
-    is given; the file that was there before stays then. An image outside the folders of the report is not shown.
+    Raises `OutputError` if it cannot be written, `UsageError` for a file that is no page of twinpix unless `force` is
+    given; an existing file then stays. An image outside the folders of the report is not shown.
     """
     outputs.write(path, (part.encode("utf-8", "replace") for part in _parts(report, workers)), PAGE, force=force)
 
@@ -80,13 +80,13 @@ def _facts(report: Report) -> dict[str, Any]:
 
 
 def _group(group: Group) -> dict[str, Any]:
-    """What the page shows of a group; members as arrays, which take half of what objects would."""
+    """Return a group for the page; members are arrays, which take half the space of objects."""
     pairs = {match.b: match for match in group.matches if match.a == group.keeper}
     members = []
     for member in group.members:
         pair = pairs.get(member.path)
         keeps = member.path == group.keeper
-        how = "keep" if keeps else pair.relation if pair else "linked through another"
+        how = "keep" if keeps else pair.relation if pair else "matched via a third image"
         marks = [word for word, on in (("damaged", member.damaged), ("stays", member.protected and not keeps)) if on]
         facts = f"{member.width}×{member.height}, {bytes_text(member.size)}"
         row = [printable(member.path), how, pair.distance if pair and pair.distance is not None else -1, facts, marks]
@@ -96,7 +96,7 @@ def _group(group: Group) -> dict[str, Any]:
 
 
 def _thumbs(groups: list[Group], places: Places, made: Mapping[str, bytes | Missing]) -> Iterator[str]:
-    """A line a member: base64 of its JPEG, or `!` and why there is none."""
+    """Yield one line for each member: base64 of its JPEG, or `!` and the reason why there is none."""
     for path in _paths(groups, places):
         image = made[path]
         if isinstance(image, Missing):
@@ -106,5 +106,5 @@ def _thumbs(groups: list[Group], places: Places, made: Mapping[str, bytes | Miss
 
 
 def _paths(groups: list[Group], places: Places) -> Iterator[str]:
-    """The absolute path of each member that is shown, "" for one outside the report's folders."""
+    """Return the absolute path of each member with a thumbnail, "" for one outside the report's folders."""
     return (places.of(member.path) for group in groups for member in group.members[:_SHOWN])

@@ -1,4 +1,4 @@
-"""A plan, and what became of it, in words."""
+"""A plan, and the result of applying it, in words."""
 
 import os
 import shlex
@@ -14,16 +14,16 @@ from twinpix.report.text import how
 from twinpix.text import bytes_text, plural, printable
 from twinpix.ui.program import program
 
-_SHOWN = 20  # files left alone that are spelled out after an act
+_SHOWN = 20  # files left alone that are listed after an action
 
 
 def shown(path: str, here: str = "") -> str:
-    """A path as short as it can be written from here."""
+    """Return the shortest form of a path from the working folder."""
     return printable(path.removeprefix(here or f"{os.getcwd()}{os.sep}"))
 
 
 def lines(plan: Plan) -> Iterator[str]:
-    """The plan: of each group what stays and why, what goes and how it differs; then what is left alone, and a sum."""
+    """Yield the plan: keepers with reasons, duplicates with relations, files left alone, and a summary."""
     action, here = actions.of(plan), f"{os.getcwd()}{os.sep}"
     if action.on == "kept":
         for unit in plan.units:
@@ -35,10 +35,10 @@ def lines(plan: Plan) -> Iterator[str]:
         yield f"left  {shown(left.path, here)}: {printable(left.reason)}"
     if others := len(plan.left) - len(_told(plan)):
         what = "is" if others == 1 else "are"
-        yield f"{plural(others, 'duplicate')} {what} not the same bytes as what stays: --move and --trash take those"
+        yield f"{plural(others, 'duplicate')} {what} not byte-identical to the keeper: use --move or --trash for those"
     if held := sum(left.kind is SkipKind.WITH_COMPANION for left in plan.left):
-        what = "stays for its companion files" if held == 1 else "stay for their companion files"
-        yield f"{plural(held, 'duplicate')} {what}: --sidecars all takes both, --sidecars keep the image alone"
+        what = "stays because of its companion files" if held == 1 else "stay because of their companion files"
+        yield f"{plural(held, 'duplicate')} {what}: use --sidecars all for both, --sidecars keep for the image alone"
     yield from _uncopied(plan)
     yield _sum(plan, action)
 
@@ -62,7 +62,7 @@ def _groups(plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
 
 
 def _told(plan: Plan) -> list[Left]:
-    """What is left alone for a reason of its own; that links are made of equal bytes only is said once."""
+    """Return the files left alone for individual reasons; that links need equal bytes is stated once."""
     return [left for left in plan.left if left.kind is not SkipKind.OTHER_BYTES]
 
 
@@ -77,7 +77,7 @@ def _unit(unit: Unit, plan: Plan, action: actions.Action, here: str) -> Iterator
 
 
 def _how(unit: Unit, plan: Plan, action: actions.Action) -> str:
-    """How a duplicate differs from the keeper, or why an image is copied though it is no keeper; in words."""
+    """Return how a duplicate differs from the keeper, or why an image that is no keeper is copied."""
     if action.on == "kept" or not unit.group:
         return unit.reason
     return how(unit.match, in_bits=plan.unit == "bits")
@@ -86,7 +86,7 @@ def _how(unit: Unit, plan: Plan, action: actions.Action) -> str:
 def _uncopied(plan: Plan) -> Iterator[str]:
     if count := sum(left.kind is SkipKind.NOT_COPIED for left in plan.left):
         what = "is" if count == 1 else "are"
-        yield f"{plural(count, 'file')} {what} not copied: see to them before you remove what was scanned"
+        yield f"{plural(count, 'file')} {what} not copied: check them before you remove the scanned folders"
 
 
 def _sum(plan: Plan, action: actions.Action) -> str:
@@ -94,21 +94,21 @@ def _sum(plan: Plan, action: actions.Action) -> str:
     what = plural(count, "file") + (f" ({_parts(plan)})" if _parts(plan) else "")
     parts = [f"{what} to {action.verb}, {size}" + (" to free" if action.frees and count else "")]
     if plan.already:
-        parts.append(f"{plural(plan.already, 'image')} dealt with before")
+        parts.append(f"{plural(plan.already, 'image')} processed before")
     if plan.left:
         parts.append(f"{plural(len(plan.left), 'file')} left alone")
     return "; ".join(parts)
 
 
 def _parts(plan: Plan) -> str:
-    """How many of the files are images and how many go along with one; "" when all are images."""
+    """Return the number of images and of companion files; "" if all are images."""
     others = sum(unit.companions for unit in plan.units)
     images = len(plan.steps) - others
     return f"{plural(images, 'image')} and {plural(others, 'companion file')}" if others else ""
 
 
 def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
-    """What was done, what was not and why, and how to take it back."""
+    """Yield what was done, what was left alone and why, and how to undo it."""
     action = actions.of(plan)
     parts = f" ({_parts(plan)})" if outcome.done == len(plan.steps) and _parts(plan) else ""
     told = f"{plural(outcome.done, 'file')} {action.done}{parts}, {bytes_text(outcome.bytes)}"
@@ -122,7 +122,7 @@ def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
 
 
 def _argument(path: str) -> str:
-    """A path as a command takes it."""
+    """Return a path as an argument of a command."""
     name = shown(path)
     return os.path.join(os.curdir, name) if name.startswith("-") else name
 
@@ -135,7 +135,7 @@ def left_alone(rows: list[Left]) -> Iterator[str]:
 
 
 def as_json(plan: Plan, outcome: Outcome | None = None) -> str:
-    """A plan, and what became of it, for programs; paths are absolute."""
+    """Return a plan, and the result of applying it, as JSON; paths are absolute."""
     action = actions.of(plan)
     value = {
         "action": plan.action,

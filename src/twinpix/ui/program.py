@@ -1,4 +1,4 @@
-"""How this program was started."""
+"""The command that started this program."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def program() -> str:
-    """How this program was started, as a user would type it again."""
+    """Return the command that started this program, as a user would type it."""
     started = sys.argv[0] if sys.argv else ""
     if not Path(started).name.startswith("twinpix"):
         return "python -m twinpix"

@@ -1,4 +1,4 @@
-"""A group on one sheet: every member, the one that stays framed."""
+"""A group on one sheet: every member, with a frame around the keeper."""
 
 import math
 import os
@@ -18,9 +18,9 @@ _COLUMNS, _SHOWN = 4, 40
 
 
 def group_sheet(group: Group, base: str = "", *, in_bits: bool = True) -> "Figure":
-    """All members of a group (the first forty), with name, relation, distance, size.
+    """Draw the members of a group (at most forty), with name, relation, distance and size.
 
-    Paths start from `base`; a distance of 0, which bits and cosines have in common, is said as `in_bits` of the report.
+    Paths start from `base`; `in_bits` is that of the report.
     """
     shown = group.members[:_SHOWN]
     columns = min(_COLUMNS, len(shown))
@@ -53,5 +53,5 @@ def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> Non
 
 
 def _how(member: Member, pair: Match | None, in_bits: bool) -> str:
-    how = differs(pair, in_bits=in_bits) if pair else "linked through another"
+    how = differs(pair, in_bits=in_bits) if pair else "matched via a third image"
     return how + (", stays" if member.protected else "") + (", damaged" if member.damaged else "")

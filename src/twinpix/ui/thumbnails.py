@@ -1,4 +1,4 @@
-"""Small upright copies of images for people to look at."""
+"""Small upright copies of images for display."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -17,13 +17,13 @@ _BATCH = 8  # images
 
 
 class Missing(NamedTuple):
-    """Why there is no thumbnail."""
+    """The reason why there is no thumbnail."""
 
     reason: str
 
 
 def look(path: str, side: int) -> "Image.Image | Missing":
-    """An image, upright on white, at most `side` pixels wide and high."""
+    """Return an image, upright on white, at most `side` pixels wide and high."""
     try:
         data = read(path).data
         if data is None:
@@ -31,13 +31,13 @@ def look(path: str, side: int) -> "Image.Image | Missing":
         return thumbnail(data, side, path)
     except ImageError as error:
         return Missing(error.reason)
-    except ValueError:  # a report from elsewhere may hold any text: zero bytes, surrogates that stand for no byte
-        return Missing("no name that a file can have here")
+    except ValueError:  # a report of another machine may have any text: NUL characters, or lone surrogates
+        return Missing("not a valid file name on this system")
 
 
 @dataclass(frozen=True, slots=True)
 class Thumbnails:
-    """Makes JPEG thumbnails of a batch of paths in a worker."""
+    """Makes JPEG thumbnails of a batch of paths in a worker process."""
 
     side: int
 
@@ -56,7 +56,7 @@ class Thumbnails:
 
 
 def share(task: Task, paths: Iterable[str], workers: int = 0) -> dict[str, bytes | Missing]:
-    """What `task` makes of each path, in processes; a file that crashes or hangs one is alone in missing."""
+    """Run `task` on each path, in processes; a file that crashes or hangs one is alone in missing."""
     distinct = list(dict.fromkeys(paths))
     batches = (distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH))
     made = Local(workers).map(task, batches)

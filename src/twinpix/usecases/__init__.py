@@ -1,1 +1,1 @@
-"""What twinpix does, one module each: find, query, compare, encode. Reads only; `act` changes files."""
+"""The public operations, one module each: find, query, compare, encode. They only read; `act` changes files."""

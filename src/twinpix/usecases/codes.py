@@ -1,7 +1,7 @@
-"""Codes as a stream: made from files, or from pictures in memory, written as they come, read row by row.
+"""Fingerprints as a stream: computed from files or images in memory, written during the run, read row by row.
 
-A codes file is JSON, a value a line: a header that names the methods, then a row an image. A run that is stopped
-leaves no codes file; the next run finds its codes in the store.
+A codes file is JSON lines: a header that names the methods, then one line for each image. A stopped run leaves no codes
+file; the next run finds its codes in the store.
 """
 
 import json
@@ -31,35 +31,50 @@ from twinpix.usecases.query import Hit
 
 SCHEMA = "twinpix.codes/1"
 CODES = outputs.starts("codes file of twinpix", b'{"schema": "twinpix.codes/')
-CHUNK = 2_000  # files that are coded between two writes
-_TOGETHER = 20_000  # rows that are looked in at once
+CHUNK = 2_000  # files that are encoded between two writes
+_TOGETHER = 20_000  # rows that are searched at once
 
 Pictures = "Image.Image | NDArray[Any] | bytes | os.PathLike[str] | str"
 
 
 class Header(NamedTuple):
-    """What the codes of a file are."""
+    """The first line of a codes file."""
 
-    methods: list[str]
-    decode: Decode
-    transforms: bool
-    variants: Sequence[str] = ()  # of each method: which network, where it is one
+    methods: list[str]  # with their options, in the order of the codes of each row
+    decode: Decode  # "fast" or "reference"
+    transforms: bool  # whether each code has eight orientations
+    variants: Sequence[str] = ()  # for each method: the digest of its network; "" if it has none
 
 
 class Coded(NamedTuple):
-    """One image: its codes in the order of the header's methods, or why there are none."""
+    """The fingerprints of one image, or the reason why there are none."""
 
     path: str
-    codes: list[bytes]  # of one orientation, or of eight on end
-    width: int = 0
-    height: int = 0
-    information: int = 0
-    digest: str = ""  # of the file; a picture in memory has none
-    error: str = ""
+    codes: list[bytes]  # one for each method; with transforms the eight orientations concatenated; [] after an error
+    width: int = 0  # pixels
+    height: int = 0  # pixels
+    information: int = 0  # number of low frequencies above the noise; below 26 there is too little texture for a hash
+    digest: str = ""  # xxh3-128 of the file in hexadecimal digits; "" for an image in memory
+    error: str = ""  # why there are no codes
 
 
 def header_of(methods: Sequence[str] = (), options: Options | None = None) -> Header:
-    """The header of codes by these methods; raises `UsageError` for one that there is not."""
+    """Return the header of a codes file by these methods.
+
+    Args:
+        methods: Fingerprints with their options; that of the options if empty.
+        options: Options with which the codes are computed; the default ones if None.
+
+    Returns:
+        The header for `write_codes`.
+
+    Raises:
+        UsageError: A method is unknown.
+
+    Example:
+        >>> twinpix.header_of(["phash"]).methods
+        ['phash']
+    """
     options = options or Options()
     prints = methods_of(options, methods or [options.method])
     specs, variants = list(map(plugins.describe, prints)), [method.variant for method in prints]
@@ -74,7 +89,28 @@ def encode_files_as_stream(
     progress: ProgressLike = None,
     **changes: Any,
 ) -> Iterator[Coded]:
-    """The codes of every image below `paths`, sorted by path, as they are made; failures are rows with `error`."""
+    """Yield the fingerprints of images as they are computed, in the order of their paths.
+
+    Args:
+        paths: One or several folders and image files.
+        methods: Fingerprints with their options; that of the options if empty.
+        options: Options of the run; the default ones if None.
+        progress: As for `find`.
+        **changes: Fields of `Options` that replace those in `options`.
+
+    Returns:
+        One row for each image; a row with `error` for each image that could not be processed.
+
+    Raises:
+        UsageError: A path does not exist, or a method or option is unknown or unsuitable.
+
+    Example:
+        >>> for row in twinpix.encode_files_as_stream("photos", ["phash"], store=None):
+        ...     print(row.path, len(row.codes[0]), "bytes")
+        photos/beach.jpg 8 bytes
+        photos/beach.png 8 bytes
+        photos/forest.png 8 bytes
+    """
     options, progress = Options.of(options, changes), progress_of(progress)
     names = names_of(paths)
     prints = methods_of(options, methods or [options.method])
@@ -97,8 +133,29 @@ def encode_files_as_stream(
 def encode_pictures(
     pictures: Iterable[tuple[str, Any]], methods: Sequence[str] = (), options: Options | None = None, **changes: Any
 ) -> Iterator[Coded]:
-    """The codes of named pictures as they come: Pillow images, arrays `(rows, columns[, 3 or 4])` uint8, the bytes
-    of files, or paths. Nothing but the one at hand is kept in memory."""
+    """Yield the fingerprints of images in memory as they are computed. Only one image is in memory at a time.
+
+    Args:
+        pictures: Pairs of a name and an image: a Pillow image, a uint8 array of shape (rows, columns),
+            (rows, columns, 3) RGB or (rows, columns, 4) RGBA with values from 0 to 255, the bytes of a file, or a path.
+        methods: Fingerprints with their options; that of the options if empty.
+        options: Options of the run; the default ones if None.
+        **changes: Fields of `Options` that replace those in `options`.
+
+    Returns:
+        One row for each image; a row with `error` for each image that could not be processed.
+
+    Raises:
+        UsageError: A method or option is unknown or unsuitable.
+
+    Example:
+        >>> import numpy as np
+        >>> stripes = np.zeros((64, 64), dtype=np.uint8)
+        >>> stripes[::8] = 255
+        >>> (row,) = twinpix.encode_pictures([("stripes", stripes)], ["phash"])
+        >>> row.path, row.width, row.height, len(row.codes[0])
+        ('stripes', 64, 64, 8)
+    """
     options = Options.of(options, changes)
     prints = methods_of(options, methods or [options.method])
     for name, item in pictures:
@@ -127,10 +184,24 @@ def _row(uri: str, digest: str, results: Sequence[Result]) -> Coded:
 
 
 def write_codes(path: str, header: Header, rows: Iterable[Coded], *, force: bool = False) -> int:
-    """Write a codes file as its rows come, beside `path` until it is whole; returns how many images have codes.
+    """Write a codes file row by row, under a temporary name until it is complete.
 
-    Raises `OutputError` when that is not possible, `UsageError` for a file that holds no codes unless `force` is
-    given; the file that was at `path` before is there still.
+    Args:
+        path: Path of the codes file.
+        header: Header of the rows; see `header_of`.
+        rows: Rows of `encode_files_as_stream` or `encode_pictures`.
+        force: Replace a file that is no codes file.
+
+    Returns:
+        The number of images that have codes.
+
+    Raises:
+        OutputError: The file cannot be written, or would replace another kind of file. `path` is then unchanged.
+
+    Example:
+        >>> rows = twinpix.encode_files_as_stream("photos", ["phash"], store=None)
+        >>> twinpix.write_codes("codes.jsonl", twinpix.header_of(["phash"]), rows)
+        3
     """
     count = 0
     with outputs.writing(path, CODES, force=force) as file:
@@ -150,9 +221,23 @@ def _line(value: dict[str, Any]) -> bytes:
 
 
 def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
-    """What the codes of a file are, and its rows, read as they are asked for.
+    """Read a codes file row by row. An incomplete last line is ignored.
 
-    The last line may be cut off, as a run that was killed leaves it. Raises `UsageError` for another file.
+    Args:
+        path: Path of a codes file.
+
+    Returns:
+        The header, and an iterator of the rows.
+
+    Raises:
+        UsageError: The file cannot be read or is no codes file; while iterating: a line is no row.
+
+    Example:
+        >>> rows = twinpix.encode_files_as_stream("photos", ["phash"], store=None)
+        >>> _ = twinpix.write_codes("codes.jsonl", twinpix.header_of(["phash"]), rows)
+        >>> header, rows = twinpix.read_codes("codes.jsonl")
+        >>> header.methods, [row.path for row in rows]
+        (['phash'], ['photos/beach.jpg', 'photos/beach.png', 'photos/forest.png'])
     """
     from twinpix.usecases.codesfile import LONGEST, Head, parsed
 
@@ -197,17 +282,33 @@ def query_codes(
     progress: ProgressLike = None,
     **changes: Any,
 ) -> list[Hit]:
-    """The images of a codes file that are the same picture as `image`, nearest first; see `encode_pictures`.
+    """Find the copies of one image in a codes file, by the distance of the codes. The file is read in blocks.
 
-    The file is read in a stream; its first method counts unless the options name another of its methods.
-    `progress` is told when the search may have missed some. Raises `UsageError` when the image cannot be read or the
-    codes are of another method.
+    Args:
+        image: An image as for `encode_pictures`.
+        path: Path of a codes file.
+        options: Options of the run. The method is by default the first one of the file.
+        name: Name of the image in messages, if it is not a path.
+        progress: As for `find`; also receives the note that an approximate search may have missed copies.
+        **changes: Fields of `Options` that replace those in `options`.
+
+    Returns:
+        The copies, as `Hit` by increasing distance. The image itself is one of them if the file has it.
+
+    Raises:
+        UsageError: The image cannot be read, or the file has no codes of the method.
+
+    Example:
+        >>> rows = twinpix.encode_files_as_stream("photos", ["phash"], store=None)
+        >>> _ = twinpix.write_codes("codes.jsonl", twinpix.header_of(["phash"]), rows)
+        >>> [hit.path for hit in twinpix.query_codes("photos/beach.jpg", "codes.jsonl")]
+        ['photos/beach.jpg', 'photos/beach.png']
     """
     header, rows = read_codes(path)
     options = Options.of(options or Options(method=header.methods[0]), changes)
     method = method_of(options)
     at = _place_of(method, header, path)
-    shown = name or (os.fspath(image) if isinstance(image, str | os.PathLike) else "the picture")
+    shown = name or (os.fspath(image) if isinstance(image, str | os.PathLike) else "the image")
     options = replace(options, decode=header.decode, transforms=False)
     (mine,) = encode_pictures([(shown, image)], [options.method], options)
     if mine.error:
@@ -215,7 +316,7 @@ def query_codes(
     hits: list[Hit] = []
     searching = search.Search(options.search)
     radius = radius_of(options, method).value
-    floor = INFORMATION_FLOOR if options.guard else 0  # below it a code means nothing
+    floor = INFORMATION_FLOOR if options.guard else 0  # with less information a hash is not comparable
     while block := list(islice(rows, _TOGETHER)):
         twins = {row.path for row in block if row.codes and row.digest and row.digest == mine.digest}
         hits += [Hit(path, 0, "identical-file") for path in twins]
@@ -233,12 +334,12 @@ def query_codes(
 
 
 def _place_of(method: Fingerprint, header: Header, path: str) -> int:
-    """Where a method's codes stand in a row; raises `UsageError` when there are none that can be compared."""
+    """Return the index of a method in the codes of a row; raises `UsageError` if the file has no such codes."""
     spec = plugins.describe(method)
     if spec not in header.methods:
         raise UsageError(f"{path} holds codes of {', '.join(header.methods)}, not of {spec}")
     if method.proposes:
-        raise UsageError(f"codes of {spec} only propose pairs: query the images themselves (--in PATH)")
+        raise UsageError(f"codes of {spec} only propose candidate pairs: query the images themselves")
     at = header.methods.index(spec)
     if header.variants[at : at + 1] != [method.variant]:
         raise UsageError(f"{path} holds codes of another network than {spec} is now: encode the images again")
@@ -246,7 +347,7 @@ def _place_of(method: Fingerprint, header: Header, path: str) -> int:
 
 
 def _gallery(rows: Sequence[Coded], at: int, method: Fingerprint, transforms: bool, path: str) -> Bytes2D:
-    """The codes `(n, turns, bytes)` of rows; raises `UsageError` for what is no code of the method."""
+    """Return the codes of rows, `(n, orientations, bytes)`; raises `UsageError` for a code of another size."""
     turns, width = fingerprints.turns_of(method, transforms), width_of(method)
     if all(len(row.codes[at : at + 1]) == 1 and len(row.codes[at]) == turns * width for row in rows):
         codes = np.frombuffer(b"".join(row.codes[at] for row in rows), dtype=np.uint8).reshape(-1, turns, width)

@@ -1,4 +1,4 @@
-"""The lines of a codes file as types: whatever a line holds, it is one of these or a `ValueError`."""
+"""The lines of a codes file as types; a line that is invalid raises `ValueError`."""
 
 import json
 from typing import Annotated, Any, TypeVar
@@ -9,7 +9,7 @@ from twinpix.model import Decode
 
 T = TypeVar("T")
 
-LONGEST = 1 << 26  # bytes of a line: codes of eight orientations by many methods are far below it
+LONGEST = 1 << 26  # bytes of a line: far more than codes of eight orientations by many methods
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 _Hex = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2})*$")]
 _Digest = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32})?$")]
@@ -38,11 +38,11 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parsed(line: bytes, kind: type[T]) -> T:
-    """One line; raises `ValueError` for what is not of this kind, and for text that no file name can be."""
+    """Parse one line; raises `ValueError` if it is not of this type, or has text that no file name can be."""
     try:
         if b"\\ud" not in line.lower():
             return msgspec.json.decode(line, type=kind)
-        # msgspec reads no lone surrogates, which stand for the undecodable bytes of a name.
+        # msgspec rejects lone surrogates, which represent the undecodable bytes of a name.
         value: Any = json.loads(line)
         json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
         return msgspec.convert(value, kind)

@@ -1,4 +1,4 @@
-"""`compare`: two images, every method's distance, a second look at the pixels, and a verdict."""
+"""`compare`: the distances of two images by every method, verification on the pixels, and a verdict."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinpix import fingerprints, plugins, search, verify
 from twinpix.errors import CompareError, ImageError, UsageError
@@ -21,63 +20,59 @@ from twinpix.model import Bytes2D, Decode, Relation, numbers, shown
 from twinpix.sources import read
 from twinpix.store import Result
 from twinpix.text import plural
-from twinpix.verify import Look, Map, View
-from twinpix.verify.alignment.affine import overlap, placed
-from twinpix.verify.alignment.align import fits, found
-from twinpix.verify.content.blocks import Agreement, agreement, laid
-from twinpix.verify.hypothesis import FEW, OVERLAP
+from twinpix.verify import Explanation, Look, Map, View
 
-_UNDECIDED = "too little detail to tell"
-"""With this a verdict begins where there is next to nothing to see: such pictures are not said to be different."""
-
-_NEAR = 8.0  # in a view, between where a point should be and where it is
-_BETTER = 1.5  # times as many blocks must agree before a picture is turned or mirrored that is another one anyway
-
-Places = NDArray[np.float64]  # (n, 2)
+_UNDECIDED = "too little texture to decide"
+"""How a verdict begins if the images have almost no texture: they are then not called different."""
 
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """One method's word: the distance as the images lie, the least over the eight orientations, the radius."""
+    """The distance of two images by one method, in its unit."""
 
     method: str
-    bits: int
-    distance: float
-    turned: float
-    turn: int
+    bits: int  # of a code
+    distance: float  # without rotation or mirroring
+    turned: float  # minimum over the eight orientations
+    turn: int  # the orientation of that minimum, 0 to 7
     radius: float  # of normal strictness
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two images have in common.
+    """The comparison of two images.
 
-    `relation` is None for different pictures, and for those of one scene it is `similar-scene`: neither are `same`.
+    `relation` is None for different images and `similar-scene` for images of one scene; neither are `same`.
     """
 
     a: str
     b: str
     relation: Relation | None
-    conclusion: str  # in words
-    numbers: str  # what it rests on, in words; "" where the conclusion says it
-    undecided: bool  # there is too little to see to tell
+    conclusion: str  # the verdict in words
+    numbers: str  # its evidence in words; "" if the conclusion contains it
+    undecided: bool  # too little texture to decide
     distances: list[Distance]  # of the methods that have one
     qualities: tuple[int, int]  # PDQ's, 0 to 100
     information: tuple[int, int]
-    seen: str  # what the second look says, in words; "" where there was nothing to look at
-    by_pixels: bool  # whether that is the verdict
-    look: Look = field(compare=False)  # its map is there in any case: where most agrees, however little that is
-    views: tuple[View, View] = field(compare=False, repr=False)  # as the second look compared them
+    seen: str  # the result of verification in words; "" for identical files or pixels
+    by_pixels: bool  # whether verification gave the verdict
+    explanation: Explanation = field(compare=False, repr=False)  # with a transform in any case
+    views: tuple[View, View] = field(compare=False, repr=False)  # as verification compared them
     pictures: tuple[Picture, Picture] = field(compare=False, repr=False)  # by the fast decode
 
     @property
     def same(self) -> bool:
-        """True for one picture, however edited."""
+        """True for copies of one image."""
         return self.relation is not None and self.relation != "similar-scene"
 
     @property
+    def look(self) -> Look:
+        """The verdict of verification, with a transform in any case: the one on which most agrees."""
+        return self.explanation.look
+
+    @property
     def verdict(self) -> str:
-        """The conclusion and what it rests on, in words."""
+        """The conclusion and its evidence, in words."""
         return str(Words(self.conclusion, self.numbers))
 
 
@@ -89,16 +84,31 @@ def compare(
     method: str = "cascade",
     timeout: float = 60.0,
 ) -> Comparison:
-    """Compare two images by every method, and by their pixels.
+    """Compare two images by every fingerprint and by verification on the pixels.
 
-    `method` gives the verdict: a hash or a network by its distance, `cascade` and `local` by the pixels.
-    Raises `UsageError` when one of them cannot be read, `CompareError` when they cannot be compared, or not in
-    `timeout` seconds.
+    Args:
+        a: Path of the first image.
+        b: Path of the second image.
+        decode: "fast", or "reference" for the pixels of imagededup and ImageHash.
+        method: Method of the verdict: a hash or network decides by its distance, `cascade` and `local` on the pixels.
+        timeout: Time limit in seconds, above 0.
+
+    Returns:
+        The relation, the verdict in words, and the distance by every method.
+
+    Raises:
+        UsageError: An image cannot be read.
+        CompareError: The comparison failed or exceeded the time limit.
+
+    Example:
+        >>> found = twinpix.compare("photos/beach.png", "photos/beach.jpg")
+        >>> found.same, found.relation
+        (True, 're-encoded')
     """
     names = os.fspath(a), os.fspath(b)
     mine = fingerprints.make(method)
     mine.check()
-    opencv()  # loaded here too, for who draws what was found
+    opencv()  # loaded in this process too, for the caller that draws the comparison
     ((_, found),) = Local(1, timeout).map(CompareTask(mine, decode), [[names]])
     if isinstance(found, Lost):
         raise CompareError(f"cannot compare {names[0]} and {names[1]}: {found.reason}")
@@ -108,7 +118,7 @@ def compare(
 
 @dataclass(frozen=True, slots=True)
 class CompareTask:
-    """Compares two files in a worker, which may crash or need too long as any other."""
+    """Compares two files in a worker process, because a decoder may crash or hang."""
 
     method: Fingerprint
     decode: Decode
@@ -137,7 +147,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     else:
         (relation, words), undecided = _verdict(pictures, mine, decisive), False
     if relation in ("re-encoded", "resized", "recoloured") and (why := _only_alike(pictures)):
-        relation, words = "edited", Words("the same picture", f"edited: {why}")
+        relation, words = "edited", Words("copies of one image", f"edited: {why}")
     matrices = [PDQ().prepare(picture) for picture in pictures]
     return Comparison(
         *names,
@@ -149,14 +159,14 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
         (information[0], information[1]),
         "" if seen.settled else str(seen.words),
         decisive is None,
-        seen.look,
+        seen.found,
         seen.views,
         (pairs[0].fast, pairs[1].fast),
     )
 
 
 def _only_alike(pictures: Sequence[Picture]) -> str:
-    """Why two images are no encodings of one another; "" if they may be."""
+    """Return why two images are not encodings of each other; "" if they may be."""
     results = [Result(None, picture.width, picture.height, traits=picture.traits) for picture in pictures]
     return relate.only_alike(results[0], results[1])
 
@@ -164,13 +174,13 @@ def _only_alike(pictures: Sequence[Picture]) -> str:
 class _Decoded(NamedTuple):
     """One of the two images."""
 
-    picture: Picture  # as the methods see it
-    fast: Picture  # as people and the second look see it
+    picture: Picture  # decoded for the methods
+    fast: Picture  # upright, for verification
     view: View
 
 
 class Words(NamedTuple):
-    """A conclusion and what it rests on."""
+    """A verdict and its evidence."""
 
     conclusion: str
     numbers: str = ""
@@ -180,18 +190,18 @@ class Words(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """What the second look says; it is settled where no method is asked any more."""
+    """The result of verification; if it is settled, no method is asked."""
 
     relation: Relation | None
     words: Words
-    look: Look
-    views: tuple[View, View]  # as it compared them
+    found: Explanation
+    views: tuple[View, View]  # as verification compared them
     settled: bool
     undecided: bool = False
 
 
 def _usable() -> Iterator[Fingerprint]:
-    """The methods that tell near from far, and that are installed."""
+    """Return the installed methods that have distances."""
     for name in plugins.names("fingerprints"):
         try:
             method = fingerprints.make(name)
@@ -203,7 +213,7 @@ def _usable() -> Iterator[Fingerprint]:
 
 
 def _and_a_look(wanted: Wanted) -> Wanted:
-    """What methods need, and what a second look needs."""
+    """Return what the methods and verification need an image decoded with."""
     return Wanted(max(wanted.colour, verify.COLOUR), max(wanted.detail, verify.DETAIL))
 
 
@@ -224,7 +234,7 @@ def _full(data: bytes, name: str) -> Bytes2D:
 
 
 def _distances(methods: list[Fingerprint], pictures: list[Picture], judge: str) -> Iterator[Distance]:
-    """The word of each method that has one; that of the judge is needed."""
+    """Yield the distance by each method that has one; the method of the verdict must have one."""
     for method in methods:
         try:
             yield _distance(method, pictures)
@@ -250,28 +260,28 @@ def _apart(decisive: Distance, gap: float) -> str:
 
 
 def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, Words]:
-    """What a method says by its distance."""
+    """Return the relation and verdict of a method by its distance."""
     gap, turn = decisive.distance, 0
     if gap > decisive.radius:
         gap, turn = decisive.turned, decisive.turn
     if gap > decisive.radius:
         return (
             None,
-            Words(f"different pictures, by {decisive.method} ({_apart(decisive, decisive.distance)})"),
+            Words(f"different images, by {decisive.method} ({_apart(decisive, decisive.distance)})"),
         )
     results = [Result(None, p.width, p.height) for p in pictures]
     relation = relate.relation(method, results[0], results[1], gap, turn)
     return (
         relation,
-        Words(f"the same picture, {relation}, by {decisive.method} ({_apart(decisive, gap)})"),
+        Words(f"copies of one image, {relation}, by {decisive.method} ({_apart(decisive, gap)})"),
     )
 
 
-# -- the second look ------------------------------------------------------------------------------------
+# -- verification ------------------------------------------------------------------------------------
 
 
 def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _Seen:
-    """What the pixels say."""
+    """Verify two images on their pixels."""
     a, b = (pair.view for pair in pairs)
     maps = [verify.turning(turn, a.sides, b.sides) for turn in range(fingerprints.TURNS)]
     first, second = (pair.fast for pair in pairs)
@@ -280,106 +290,52 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _
     whole = not (first.damaged or second.damaged)
     if whole and pixel_digest(first.data, first.name) == pixel_digest(second.data, second.name):
         return _identical("identical-pixels", "the same pixels in different files", maps[0], (a, b))
-    least = 1 - method.radii["normal"] if method.proposes else verify.AGREE
+    least = 1 - method.radii["normal"] if method.proposes else verify.DECISION.min_agreement
     look = verify.look(a, b, maps, least)
     views = a, b = verify.as_seen(look, a, b)
-    look, on = _drawable(look, a, b, maps)
+    found = verify.explain_pair(look, a, b, maps)
     if information < INFORMATION_FLOOR:
-        nothing = Words(_UNDECIDED, "blank, flat or softly graded")
-        return _Seen(None, nothing, look._replace(relation=None, detail="", back=""), views, True, True)
-    return _Seen(look.relation, _words(look, on, least), look, views, False, not look.relation and on.blocks < FEW)
+        nothing = Words(_UNDECIDED, "blank, flat or a smooth gradient")
+        blank = found._replace(look=found.look._replace(relation=None, detail="", back=""))
+        return _Seen(None, nothing, blank, views, True, True)
+    return _Seen(look.relation, _words(found, least), found, views, False, not look.relation and not found.decided)
 
 
 def _identical(relation: Relation, words: str, there: Map, views: tuple[View, View]) -> _Seen:
-    return _Seen(relation, Words(words), Look(relation, "", "", 1.0, (1.0, 1.0), 0, there), views, True)
-
-
-class _On(NamedTuple):
-    """A map, and what agrees on it."""
-
-    there: Map
-    agrees: Agreement
-
-    @property
-    def agreeing(self) -> float:
-        """How many blocks agree."""
-        return self.agrees.share * self.agrees.blocks
-
-
-def _on(a: View, b: View, there: Map) -> _On:
-    return _On(there, agreement(laid(a, b, there)))
-
-
-def _drawable(look: Look, a: View, b: View, maps: Sequence[Map]) -> tuple[Look, Agreement]:
-    """The look with a map in any case and the points that lie on each other by it, and what agrees on that map."""
-    if look.same and look.there is not None:
-        points = len(common_points(a, b, look.there)[0]) if look.points else 0
-        return look._replace(points=points), _on(a, b, look.there).agrees
-    best = _laid_by_points(a, b)
-    if best is None or not look.relation:
-        best = _laid_at_best(look.there, best, a, b, maps)
-    there, on = best
-    shared, points = overlap(there, a.sides, b.sides), len(common_points(a, b, there)[0])
-    return look._replace(agrees=on.share, overlap=shared, points=points, there=there), on
-
-
-def _laid_by_points(a: View, b: View) -> _On | None:
-    """How one picture is laid on another by the points that both have; None where they do not tell."""
-    by_points = found(a, b)
-    return None if by_points is None or not fits(by_points, a, b) else _on(a, b, by_points.there)
-
-
-def _laid_at_best(there: Map | None, by_points: _On | None, a: View, b: View, maps: Sequence[Map]) -> _On:
-    """How one of two different pictures is laid on the other: where they have most in common.
-
-    `there` is where the largest share agrees, often of a small part and by chance: for that no picture is turned.
-    """
-    upright, *turned = (_on(a, b, each) for each in maps)
-    least = min(FEW, upright.agrees.blocks)
-    if by_points is not None and by_points.agrees.blocks >= least and by_points.agreeing >= upright.agreeing:
-        return by_points
-    others = turned if there is None else [_on(a, b, there), *turned]
-    best = max((one for one in others if one.agrees.blocks >= least), key=lambda one: one.agreeing, default=upright)
-    return best if best.agreeing > _BETTER * upright.agreeing else upright
-
-
-def common_points(a: View, b: View, there: Map) -> tuple[Places, Places]:
-    """Places in the one view and in the other that look alike, and agree with each other and with the map."""
-    by_points = found(a, b)
-    if by_points is None:
-        return np.empty((0, 2)), np.empty((0, 2))
-    on = np.linalg.norm(placed(there, by_points.a) - by_points.b, axis=1) <= _NEAR
-    return by_points.a[on], by_points.b[on]
+    look = Look(relation, "", "", 1.0, (1.0, 1.0), 0, there)
+    return _Seen(relation, Words(words), Explanation(look, 0, verify.common_points(*views, there)), views, True)
 
 
 def lying(points: int) -> str:
-    """How many points two pictures have in common, in words."""
-    return f"{plural(points, 'point') if points else 'no points'} {'lies' if points == 1 else 'lie'} on each other"
+    """Return the number of inlier keypoints in words."""
+    return plural(points, "inlier keypoint") if points else "no inlier keypoints"
 
 
-def _words(look: Look, on: Agreement, least: float) -> Words:
+def _words(found: Explanation, least: float) -> Words:
+    look = found.look
     share, points = f"{look.agrees:.0%}", lying(look.points)
     if look.same:
         needed = f", {points}" if look.points else ""
-        return Words("the same picture", f"{look.detail or look.relation}; {share} of what both show agrees{needed}")
+        return Words("copies of one image", f"{look.detail or look.relation}; {share} of the overlap agrees{needed}")
     if look.relation == "similar-scene":
-        return Words("no copies, but one scene", f"{points}, {_unlike(look, on, least)}")
-    if on.blocks < FEW:
-        return Words(_UNDECIDED, f"next to nothing stands out where they lie on each other, {points}")
+        return Words("the same scene, not copies", f"{points}, {_unlike(found, least)}")
+    if not found.decided:
+        return Words(_UNDECIDED, f"almost no texture in the best overlap, {points}")
     if look.agrees < least:
-        return Words("different pictures", f"where they fit best only {share} agrees, {points}")
-    return Words("different pictures", f"where they fit best {share} agrees, {_but(look)}, {points}")
+        return Words("different images", f"at the best alignment only {share} of the overlap agrees, {points}")
+    return Words("different images", f"at the best alignment {share} of the overlap agrees, {_but(found)}, {points}")
 
 
-def _unlike(look: Look, on: Agreement, least: float) -> str:
-    """Why two pictures of one scene are no copies."""
-    if on.blocks < FEW:
-        return "but too little stands out in what both show"
-    if look.agrees < least:
-        return f"the pixels agree on only {look.agrees:.0%} of what both show"
-    return f"{look.agrees:.0%} of what both show agrees, {_but(look)}"
+def _unlike(found: Explanation, least: float) -> str:
+    """Return why two images of one scene are not copies."""
+    agrees = f"{found.look.agrees:.0%}"
+    if not found.decided:
+        return "but the overlap has too little texture"
+    if found.look.agrees < least:
+        return f"the pixels agree on only {agrees} of the overlap"
+    return f"{agrees} of the overlap agrees, {_but(found)}"
 
 
-def _but(look: Look) -> str:
-    """Why pictures that agree, as far as that goes, are no copies."""
-    return "but that is a small part of either" if max(look.overlap) < OVERLAP else "but not what stands out"
+def _but(found: Explanation) -> str:
+    """Return why two images whose overlap agrees are not copies."""
+    return "but the overlap is a small part of both" if found.is_partial else "but its texture does not"

@@ -1,4 +1,4 @@
-"""`encode`: the codes of images, for use elsewhere."""
+"""`encode`: compute the fingerprints of images for other programs."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -24,10 +24,26 @@ def encode(
     progress: ProgressLike = None,
     **changes: Any,
 ) -> dict[str, Fingerprints]:
-    """The codes of every image below `paths` by each of `methods` (default: the options' one), by spec.
+    """Compute the fingerprints of images. Each file is read and decoded once, whatever the number of methods.
 
-    Each file is read and decoded once, whatever the number of methods. Codes are `(n, bytes)` uint8, most
-    significant bit first, or `(n, 8, bytes)` with transforms.
+    Args:
+        paths: One or several folders and image files.
+        methods: Fingerprints with their options, e.g. `["phash", "pdq"]`; that of the options if empty.
+        options: Options of the run; the default ones if None.
+        progress: As for `find`.
+        **changes: Fields of `Options` that replace those in `options`.
+
+    Returns:
+        For each method its fingerprints: `codes` is uint8 of shape (n, bytes), most significant bit first, or
+        (n, 8, bytes) with `transforms`. The codes of a network are little-endian float16 vectors, as bytes.
+
+    Raises:
+        UsageError: A path does not exist, or a method or option is unknown or unsuitable.
+
+    Example:
+        >>> prints = twinpix.encode("photos", ["phash"], store=None)["phash"]
+        >>> prints.codes.shape, prints.codes.dtype.name, prints.refs.uris[0]
+        ((3, 8), 'uint8', 'photos/beach.jpg')
     """
     options = Options.of(options, changes)
     progress = progress_of(progress)
@@ -45,7 +61,7 @@ def encode_files(
     progress: ProgressLike = None,
     **changes: Any,
 ) -> dict[str, Fingerprints]:
-    """The codes of these files, a row for each that could be coded, in the order given; see `encode`."""
+    """Compute the fingerprints of these files, in the given order, without those that failed; see `encode`."""
     options = Options.of(options, changes)
     prints = methods_of(options, methods or [options.method])
     return _coded(sources.named(names), prints, options, progress_of(progress))

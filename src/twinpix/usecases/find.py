@@ -1,4 +1,4 @@
-"""`find`: from paths to a report. Reads the user's files and touches none."""
+"""`find`: from paths to a report. Reads the user's files and changes none of them."""
 
 import os
 from array import array
@@ -39,17 +39,32 @@ def find(
     progress: ProgressLike = None,
     **changes: Any,
 ) -> Report:
-    """Find the groups of images that are the same picture below `paths` (folders and files) and among `listed`.
+    """Find groups of images that are copies of each other. Reads files and changes none of them.
 
-    A path in `listed` that is not there is a failure like any other. `changes` are fields of `Options`.
-    The same files give the same report, whatever their order and the number of workers. An image that
-    cannot be read is a failure in the report, never an exception.
-    Raises `UsageError` for a path that is not there or an option that does not fit.
+    The report does not depend on the order of the files or the number of workers.
+
+    Args:
+        paths: One or several folders and image files.
+        options: Options of the run; the default ones if None.
+        listed: Further image files. A file that does not exist is reported as a failure, not raised.
+        progress: True for a display on stderr, a function of (stage, done, total), or tqdm.
+        **changes: Fields of `Options` that replace those in `options`.
+
+    Returns:
+        The groups with keepers and relations, and each image that could not be processed, with stage and reason.
+
+    Raises:
+        UsageError: A path does not exist, or an option is unknown or unsuitable.
+
+    Example:
+        >>> report = twinpix.find("photos", store=None)
+        >>> [(group.keeper, [member.path for member in group.discards]) for group in report.groups]
+        [('photos/beach.png', ['photos/beach.jpg'])]
     """
     options = Options.of(options, changes)
     request = _Request(names_of(paths), names_of(listed), names_of(options.reference))
     settings = settings_of(options)
-    linking.make(options.link), keep.make_chain(options.keep)  # that they are wrong is said before the work
+    linking.make(options.link), keep.make_chain(options.keep)  # so that errors in them are raised before the work
     request.check(options.cross)
     with open_session(options, progress_of(progress)) as session:
         listing = scan(options, session.progress, request.names, request.references, request.listed)
@@ -67,7 +82,7 @@ def find(
 
 
 class _Request(NamedTuple):
-    """The paths that a run was given."""
+    """The paths of a run."""
 
     names: list[str]
     listed: list[str]
@@ -75,28 +90,28 @@ class _Request(NamedTuple):
 
     @property
     def roots(self) -> list[str]:
-        """The paths, then the folders of what was listed."""
+        """The paths, then the folders of the listed files."""
         return [*self.names, *sorted({os.path.dirname(name) or os.curdir for name in self.listed})]
 
     def check(self, cross: bool) -> None:
-        """Raise `UsageError` for a path that is not there, or too few paths."""
+        """Raise `UsageError` for a path that does not exist, or if there are too few paths."""
         if not self.names and not self.listed:
             raise UsageError("name at least one folder or image")
         sources.require([*self.names, *self.references])
         if cross and len(self.names) + bool(self.listed) < 2:
-            raise UsageError("--cross compares between PATHs: name at least two")
+            raise UsageError("cross compares images of different paths: name at least two paths")
 
 
 # -- stages, in order ----------------------------------------------------------------------------------
 
 
 def _maybe_identical(images: Images, pairs: Paired, method: Fingerprint) -> set[int]:
-    """Contents whose pixels may be identical to another's: only a full decode tells."""
+    """Return contents whose pixels may be identical to another's, which only a full decode can show."""
     return _alike(images, pairs.nodes, pairs.matches, method) | _named_re_encoded(images, pairs)
 
 
 def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) -> set[int]:
-    """Contents of one size whose codes are so near that their pixels may well be identical."""
+    """Return contents of one size whose codes are so close that their pixels may be identical."""
     contents = images.contents
     width, height = contents.column("width"), contents.column("height")
     order, starts = nodes.contents()
@@ -115,9 +130,9 @@ def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) 
 
 
 def _named_re_encoded(images: Images, pairs: Paired) -> set[int]:
-    """Contents of one size between which verification saw nothing but encoding: identical pixels are named so.
+    """Return contents of one size that verification called re-encoded, whose pixels may therefore be identical.
 
-    However much of two images with the same pixels agrees: fast decodes of two formats differ.
+    Identical pixels need not agree completely, because the fast decodes of two formats differ.
     """
     width, height = images.contents.column("width"), images.contents.column("height")
     found = [ends for ends, seen in pairs.seen.items() if seen.look.relation == "re-encoded"]
@@ -126,7 +141,7 @@ def _named_re_encoded(images: Images, pairs: Paired) -> set[int]:
 
 def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
     by_keypoints = method.proposes
-    why = f"little stands out of it (blank, flat or softly graded): {matched_only(by_keypoints)}"
+    why = f"too little texture (blank, flat or a smooth gradient): {matched_only(by_keypoints)}"
     information = images.contents.column("information")
     return [
         Guarded(images.refs.uris[file], int(information[images.content[file]]), why, by_keypoints)
@@ -135,20 +150,20 @@ def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
 
 
 def _symlinks(groups: Sequence[Group], known: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """The symbolic links to members of groups."""
+    """Return the symbolic links to members of groups."""
     members = {member.path for group in groups for member in group.members} if known else set()
     return {path: names for path, names in known.items() if path in members}
 
 
 def _uniques(images: Images, grouped: Collection[str]) -> "Uniques":
-    """The images in no group, references left out."""
+    """Return the images in no group, without references."""
     references = images.refs.references.tolist()
     rows = [row for row, uri in enumerate(images.refs.uris) if not references[row] and uri not in grouped]
     return Uniques(images, rows)
 
 
 class Uniques(Sequence[Unique]):
-    """A row is made when it is asked for, since millions would fill the memory."""
+    """A sequence that makes each row on access, because millions of rows would fill the memory."""
 
     def __init__(self, images: Images, rows: Sequence[int]) -> None:
         self._images, self._rows = images, array("q", rows)
@@ -182,7 +197,7 @@ class Uniques(Sequence[Unique]):
 
 
 def _undecoded(listing: sources.Listing, images: Images, options: Options, *, after: int) -> list[Group]:
-    """Groups of identical files that cannot be decoded; none where a size is asked for, which is not known of them."""
+    """Return groups of identical undecodable files; none with `min_pixels`, because their size is unknown."""
     if options.min_pixels:
         return []
     chain = keep.make_chain(options.keep)
@@ -190,7 +205,7 @@ def _undecoded(listing: sources.Listing, images: Images, options: Options, *, af
 
 
 def _failures(*parts: Sequence[Failure]) -> list[Failure]:
-    """All failures by path and stage; each is logged too."""
+    """Return all failures by path and stage, and log each."""
     failures = sorted((failure for part in parts for failure in part), key=lambda f: (f.path, f.stage))
     for failure in failures:
         logger.warning("%s: cannot %s: %s", printable(failure.path), failure.stage, failure.error)
@@ -198,24 +213,22 @@ def _failures(*parts: Sequence[Failure]) -> list[Failure]:
 
 
 def _notes(listing: sources.Listing, small: int, apart: int) -> list[str]:
-    """What was left out, and why."""
-    notes = [f"{plural(apart, 'pair')} held apart: marked as not duplicates"] * bool(apart)
+    """Return notes on what was excluded, and why."""
+    notes = [f"{plural(apart, 'pair')} not matched: marked as not duplicates"] * bool(apart)
     notes += left_out_notes(listing.left_out, small)
     notes += [_links_note(listing.folder_links)] * bool(listing.folder_links)
     return notes + [_libraries_note(listing.libraries)] * bool(listing.libraries)
 
 
 def left_out_notes(excluded: int, small: int) -> list[str]:
-    """What the user chose to leave out, counted."""
-    notes = [f"{plural(excluded, 'file or folder', 'files and folders')} left out (--exclude, --min-size)"] * bool(
-        excluded
-    )
-    return notes + [f"{plural(small, 'image')} left out (--min-pixels)"] * bool(small)
+    """Return notes on what the user chose to exclude."""
+    notes = [f"{plural(excluded, 'file or folder', 'files and folders')} excluded by name or size"] * bool(excluded)
+    return notes + [f"{plural(small, 'image')} excluded by the number of pixels"] * bool(small)
 
 
 def _links_note(count: int) -> str:
     what = "1 symbolic link to a folder was" if count == 1 else f"{count} symbolic links to folders were"
-    return f"{what} not followed (--follow-links)"
+    return f"{what} not followed (follow_links is off)"
 
 
 def _libraries_note(count: int) -> str:

@@ -1,4 +1,4 @@
-"""`query`: which images below some paths are the same picture as one given image."""
+"""`query`: find the copies of one image."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -27,13 +27,13 @@ from twinpix.versions import UNKNOWN
 
 
 class Hit(NamedTuple):
-    """An image that is the same picture as the query."""
+    """A copy of the query."""
 
     path: str
-    distance: float
-    relation: Relation
-    detail: str = ""  # the relation with its numbers, where the pixels were looked at
-    agrees: float | None = None  # share of what both show on which the pixels agree
+    distance: float  # in the unit of the method: bits, cosine distance or share
+    relation: Relation  # of the copy to the query
+    detail: str = ""  # the relation with its parameters, e.g. "resized 0.5"; "" if the pair was not verified
+    agrees: float | None = None  # share of the overlap that agrees, 0 to 1; None if the pair was not verified
 
 
 def query(
@@ -44,10 +44,25 @@ def query(
     progress: ProgressLike = None,
     **changes: Any,
 ) -> tuple[list[Hit], list[Failure]]:
-    """The images below `paths` within the radius of `image`, nearest first, and what could not be read.
+    """Find the copies of one image.
 
-    `image` itself, if it lies below `paths`, is not among them. Raises `UsageError` when `image` cannot
-    be read.
+    Args:
+        image: Path of the image.
+        paths: One or several folders and image files to search. `image` itself is not a result.
+        options: Options of the run; the default ones if None.
+        progress: As for `find`.
+        **changes: Fields of `Options` that replace those in `options`.
+
+    Returns:
+        The copies, as `Hit` by increasing distance, and the images that could not be processed.
+
+    Raises:
+        UsageError: `image` cannot be read, a path does not exist, or an option is unknown or unsuitable.
+
+    Example:
+        >>> hits, failures = twinpix.query("photos/beach.png", "photos", store=None)
+        >>> [(hit.path, hit.relation) for hit in hits], failures
+        ([('photos/beach.jpg', 're-encoded')], [])
     """
     options = Options.of(options, changes)
     name, names = names_of(image)[0], names_of(paths)
@@ -94,13 +109,13 @@ def _is_same_file(a: Ref, b: Ref) -> bool:
 
 
 Near = dict[int, tuple[float, int]]
-"""Distance and turn of the contents that match the query."""
+"""Distance and orientation of the contents that match the query."""
 
 
 def _nearest(
     session: Session, mine: Images, images: Images, settings: MatchSettings, options: Options
 ) -> tuple[Near, Mapping[tuple[int, int], Seen], list[Failure]]:
-    """The contents that match the query, what was seen of pairs, and what could not be verified."""
+    """Return the contents that match the query, the verified pairs, and what could not be verified."""
     if settings.verified:
         near, eye = _near_by_pixels(session, mine, images, settings, options)
         return near, eye.seen, [*eye.failures, *(Failure(pair.b, "verify", pair.reason) for pair in eye.unverified)]
@@ -114,7 +129,7 @@ def _nearest(
 def _near_by_pixels(
     session: Session, mine: Images, images: Images, settings: MatchSettings, options: Options
 ) -> tuple[Near, Verifier]:
-    """The contents whose pixels agree with the query's, which is content 0 for the verifier."""
+    """Return the contents that match the query on the pixels; the verifier numbers the query as content 0."""
     contents, width = images.contents, width_of(settings.method)
     eye = verifier_of(session, [mine.of_each()[0], *images.of_each()], settings, options.transforms)
     near = _same(mine, images)
@@ -133,7 +148,7 @@ def _near_by_pixels(
 
 
 def _same(mine: Images, images: Images) -> Near:
-    """The contents that are the query's, byte for byte or pixel for pixel, as far as is known."""
+    """Return the contents whose bytes or pixels are identical to the query's, as far as known."""
     pixels, digest = mine.contents.pixels(0), mine.contents.digest(0)
     return {
         number: (0, 0)
@@ -143,7 +158,7 @@ def _same(mine: Images, images: Images) -> Near:
 
 
 def _near(mine: Images, images: Images, settings: MatchSettings, guard: bool, search: Search) -> Near:
-    """The contents that match the query by code, or by identity where codes mean nothing."""
+    """Return the contents that match the query by code, or by identity if it has too little texture."""
     contents, method, width = images.contents, settings.method, width_of(settings.method)
     if not len(contents):
         return {}

@@ -1,4 +1,4 @@
-"""A map weighed: how well the pixels of two pictures agree on it, and whether they are one picture for that."""
+"""Score an alignment hypothesis: does the overlap of two images under a transform prove a copy?"""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.affine import Map, Side, clipped, corners, inverse, overlap, placed
-from twinpix.verify.content.blocks import (
+from twinpix.verify.alignment.blocks import (
     Agreement,
     Laid,
     agreement,
@@ -18,93 +18,70 @@ from twinpix.verify.content.blocks import (
     laid,
     part_of,
 )
-from twinpix.verify.content.exclusive_content import HELD, filled, in_conflict
+from twinpix.verify.content.exclusive_content import filled, in_conflict
 from twinpix.verify.content.overlays import inked, stuck_on
 from twinpix.verify.describe import Difference, difference
 from twinpix.verify.light.low_texture import is_level
 from twinpix.verify.light.photometric import Toned, beside, evened
 from twinpix.verify.pyramid import View
-
-FEW = 6
-"""Blocks with something to see: fewer prove nothing by themselves."""
-
-OVERLAP = 0.5
-"""Of the picture of which more is in the overlap, what copies have in common."""
-
-_PART = 0.03  # of the picture of which less is
-_AREA = 0.8  # of the share of blocks that must agree, the share of the area that must
-_WHOLE, _WHOLE_EXACT = 0.55, 0.35  # of all blocks, those on a border too: fewer where all others agree
-_COARSE = 0.52  # by which light and dark places must correlate
-_COARSE_BESIDE = 0.8  # and of two that each show more than the other, as two walls of one brick do
-_BESIDE = 0.3  # by which light and dark plain places must correlate
-_ONE_WAY = 0.01  # of the most that what agrees rises and falls along a direction: so much along any, or it is an edge
-_FEW_WAYS = 0.05  # with less light and colour must be the same too
-_LINE = 60  # blocks: no more lie along a line or two
-_LITTLE = 24  # blocks: so few are no proof that a part of another colour is a part
-_INSIDE, _BESIDES = 0.85, 0.01  # of a picture, that the other shows too; of the overlap, that differs even so
-_SURE = 0.8  # of the overlap: no other map is tried
-_EXACT = 0.95  # of the overlap: the map is as good as can be
-_GROUND = 0.15  # of a picture, that is plain: pages, forms, charts and windows have twice as much
-_ALL = 0.97  # of either picture: they show the same
-_GAIN = 0.02  # of the overlap: so much more must agree for another map to be better
-_PART_OF = 0.4  # of the share that must agree: with so much it is seen whether one is shaded
-_ENOUGH_JOINED = 0.6  # of the share that must agree otherwise
-_LINK = 0.9  # of what pictures and a third that joins them show: pages of one design agree less
-_SHOWN = 0.4  # of what two pictures both show, their borders aside, that the third shows which joins them
-_FILLED = 0.5  # of the blocks: with so much that agrees, a picture is no page, chart or window
+from twinpix.verify.thresholds import DECISION, EXCLUSIVE
 
 
 class Joint(NamedTuple):
-    """A third picture, which was seen to be one with either of two."""
+    """A third image that matches both images of a pair."""
 
-    agrees: float  # of what it and they show, the less of both
-    there: Map  # from places of picture a to those of the third
-    sides: Side  # of the third
-    alike: bool = False  # it is the same as one of them in every place
+    agrees: float  # the smaller agreement of the two matches
+    there: Map  # from pixels of a to those of the third image
+    sides: Side  # size of the third image
+    alike: bool = False  # the third image is the same as one of them in every place
 
 
 class Weighed(NamedTuple):
-    """A map, and how well the pixels agree on it."""
+    """A transform with the evidence for and against it."""
 
     there: Map
     pair: Laid
     agrees: Agreement
     overlap: tuple[float, float]
-    differs: Difference | None  # of a map on which the pictures are one
-    contrary: bool = False  # as far as the pixels agree they do so very well, and yet they tell of two pictures
-    points: int = 0
-    spread: float = 0.0  # of the overlap's area, the part that the points enclose
+    differs: Difference | None  # None: the evidence does not prove a copy
+    contrary: bool = False  # the images align very well, and have exclusive content: no copies
+    points: int = 0  # inliers; 0 without keypoints
+    spread: float = 0.0  # share of the overlap inside the hull of the inliers
 
     @property
     def clear(self) -> bool:
-        """True when no other map need be tried: what still differs is light and colour."""
-        return self.differs is not None and self.agrees.share >= _SURE and self.differs.plain
+        """True if no other transform need be tried: only tone and colour differ."""
+        return self.differs is not None and self.agrees.share >= DECISION.clear_agreement and self.differs.plain
 
     @property
     def decided(self) -> bool:
-        """True when a map that is exact need not be made more so."""
-        return (self.differs is not None or self.contrary) and self.agrees.share >= _SURE
+        """True if an exact transform need not be refined."""
+        return (self.differs is not None or self.contrary) and self.agrees.share >= DECISION.clear_agreement
 
     @property
     def alike(self) -> bool:
-        """True when the pictures are the same in every place, but for light and colour."""
-        whole = min(self.overlap) >= _ALL and self.agrees.share >= _SURE
+        """True if the images are the same in every place, except for tone and colour."""
+        whole = min(self.overlap) >= DECISION.whole and self.agrees.share >= DECISION.clear_agreement
         return whole and self.differs is not None and self.differs.clean
 
     @property
     def refuted(self) -> bool:
-        """True when the pictures lie on each other as well as can be, and are two."""
-        return self.contrary and self.agrees.share >= _EXACT and is_exact(self.pair)
+        """True if the images align as well as possible and are no copies."""
+        return self.contrary and self.agrees.share >= DECISION.exact_agreement and is_exact(self.pair)
 
     @property
     def worth(self) -> tuple[bool, int]:
-        """The more, the better the map; a small gain is none, so that the simpler map stays."""
-        beyond = self.differs.outside if self.differs else 0.0
-        return self.differs is not None, round((self.agrees.share - 2 * beyond) / _GAIN)
+        """Order hypotheses; a small gain does not count, so that the simpler transform stays."""
+        beyond = DECISION.difference_weight * (self.differs.outside if self.differs else 0.0)
+        return self.differs is not None, round((self.agrees.share - beyond) / DECISION.min_gain)
 
 
 def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -> Weighed:
-    """How well `b` agrees with `a` on a map, and whether they are one picture for that; `sure`: many points say so."""
+    """Score the transform `there` from `a` to `b`.
+
+    At least a share `least` of the textured blocks must agree. `sure`: many keypoints support the transform, so that
+    small overlaps may differ. If the images do not match as they are, overlays on one of them are left out.
+    """
     pair = laid(a, b, there)
     seen = _weighed(a, b, pair, there, least, sure=sure)
     if seen.differs is not None or seen.contrary or not seen.agrees.blocks:
@@ -120,63 +97,80 @@ def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -
 
 def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bool) -> Weighed:
     agrees, shared = _agreement(pair, least), overlap(there, a.sides, b.sides)
-    if (agrees.share < least or agrees.blocks < FEW) and is_level(a, b, pair, there):
+    if (agrees.share < least or agrees.blocks < DECISION.min_blocks) and is_level(a, b, pair, there):
         return Weighed(there, pair, agrees._replace(share=1.0), shared, _difference(pair, agrees, a, b, there))
-    if 0 < agrees.blocks < FEW and agrees.share >= _EXACT and (nearer := closer(a, b, there)) is not None:
+    if (
+        0 < agrees.blocks < DECISION.min_blocks
+        and agrees.share >= DECISION.exact_agreement
+        and (nearer := closer(a, b, there)) is not None
+    ):
         return weighed(*nearer, least, sure=sure)._replace(there=there)
     no = Weighed(there, pair, agrees, shared, None)
     if not _enough_agrees(agrees, shared, least):
         return no
     tones, ways = evened(pair, agrees), directions(pair, agrees)
-    if ways < _ONE_WAY or not _light_agrees(pair, tones, agrees, shared):
+    if ways < DECISION.min_directions or not _light_agrees(pair, tones, agrees, shared):
         return no
     if _may_conflict(agrees, shared, a, b) and in_conflict(pair, tones, agrees, a, b, there):
         return no._replace(contrary=True)
     differs = difference(pair, tones, agrees, a, b, there)
-    if not sure and max(shared) < _INSIDE and differs.outside > _BESIDES:
-        return no  # of two walls of one brick some part always agrees
-    if ways < _FEW_WAYS and agrees.blocks < _LINE and differs.toned:
-        return no  # and so do two horizons
-    if min(shared) < _INSIDE and agrees.blocks < _LITTLE and differs.toned:
-        return no  # and a soft blot of one colour, and a part of one of another
+    if not sure and max(shared) < DECISION.inside and differs.outside > DECISION.max_difference_partial:
+        return no  # periodic textures agree by chance on a part of each other
+    if ways < DECISION.min_directions_toned and agrees.blocks < DECISION.line_blocks and differs.toned:
+        return no  # nearly collinear edges agree in any two images
+    if min(shared) < DECISION.inside and agrees.blocks < DECISION.part_blocks and differs.toned:
+        return no  # so few blocks cannot support a crop and a recolouring at once
     return no._replace(differs=differs)
 
 
 def _enough_agrees(agrees: Agreement, shared: tuple[float, float], least: float) -> bool:
-    if agrees.blocks < FEW or max(shared) < OVERLAP or min(shared) < _PART:
+    if (
+        agrees.blocks < DECISION.min_blocks
+        or max(shared) < DECISION.min_overlap
+        or min(shared) < DECISION.min_smaller_overlap
+    ):
         return False
-    whole = _WHOLE_EXACT if agrees.share >= _EXACT else _WHOLE
-    return agrees.share >= least and agrees.area >= _AREA * least and agrees.whole >= whole
+    whole = DECISION.border_agreement_exact if agrees.share >= DECISION.exact_agreement else DECISION.border_agreement
+    return agrees.share >= least and agrees.area >= DECISION.area_factor * least and agrees.whole >= whole
 
 
 def _light_agrees(pair: Laid, tones: Toned, agrees: Agreement, shared: tuple[float, float]) -> bool:
-    """True when light and dark lie together, of what agrees and of plain places."""
-    least = _COARSE if max(shared) >= HELD else _COARSE_BESIDE
+    """True if the mean levels correlate, of agreeing blocks and of blocks without texture."""
+    least = DECISION.light_correlation if max(shared) >= EXCLUSIVE.whole else DECISION.light_correlation_partial
     together = agrees.coarse >= least or coarse(tones.a, tones.b, agrees.fits) >= least
-    return together and beside(pair, tones, agrees) >= _BESIDE
+    return together and beside(pair, tones, agrees) >= DECISION.flat_correlation
 
 
 def _may_conflict(agrees: Agreement, shared: tuple[float, float], a: View, b: View) -> bool:
-    """False where nearly all agrees of two pictures with hardly any plain ground: they are no pages or windows."""
-    photo = max(shared) >= HELD and agrees.share >= _EXACT and max(a.plain, b.plain) < _GROUND
+    """False for photos that agree nearly everywhere: exclusive content needs a plain background to be seen on."""
+    photo = (
+        max(shared) >= EXCLUSIVE.whole
+        and agrees.share >= DECISION.exact_agreement
+        and max(a.plain, b.plain) < DECISION.max_flat_photo
+    )
     return not photo and not (a.damaged or b.damaged)
 
 
 def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> Weighed:
-    """The same of two that a third joins, by what all three show: less need agree, unless it is a page.
+    """Score a transitive hypothesis on the area that all three images show, with a lower threshold except for pages.
 
-    What lies beside that is what was put round a copy: a frame, a window, blurred edges. Of pages much always agrees.
-    Where the two are in conflict within what all three show, the third joins them not: it is an empty form, of which
-    both are filled in.
+    Outside that area lie frames, windows and blurred margins that were added to a copy. Exclusive content inside it
+    refutes the pair: the third image is an empty form, of which both are filled in.
     """
     pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
     shown = _shown(pair, joint)
     of_all = pair._replace(common=pair.common & shown)
     agrees = _agreement(of_all, least)
-    enough = agrees.blocks >= FEW or agrees.share >= _EXACT
-    sure = filled(of_all, agrees) >= _FILLED or (joint.agrees >= _LINK and enough)
-    same = sure and agrees.share >= _ENOUGH_JOINED * least
-    same = same and min(shared) >= _PART and part_of(shown, pair.common & ~pair.border) >= _SHOWN
+    enough = agrees.blocks >= DECISION.min_blocks or agrees.share >= DECISION.exact_agreement
+    sure = filled(of_all, agrees) >= DECISION.transitive_filled or (
+        joint.agrees >= DECISION.transitive_agreement and enough
+    )
+    same = sure and agrees.share >= DECISION.transitive_factor * least
+    same = (
+        same
+        and min(shared) >= DECISION.min_smaller_overlap
+        and part_of(shown, pair.common & ~pair.border) >= DECISION.transitive_overlap
+    )
     same = same or joint.alike
     if not same:
         return Weighed(there, pair, agrees, shared, None)
@@ -187,7 +181,7 @@ def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> 
 
 
 def _shown(pair: Laid, joint: Joint) -> NDArray[np.bool_]:
-    """Which pixels of a pair the third picture shows."""
+    """Mask the pixels of a pair that the third image shows."""
     cv2 = opencv()
     at = placed(pair.there, placed(inverse(joint.there), corners(joint.sides)))
     inside = clipped(at, pair.common.shape[::-1])
@@ -198,9 +192,9 @@ def _shown(pair: Laid, joint: Joint) -> NDArray[np.bool_]:
 
 
 def _agreement(pair: Laid, least: float) -> Agreement:
-    """How much agrees; where that is a part, and tells that one picture is shaded, once the other is shaded alike."""
+    """Compare the blocks; if only some agree and these show a vignette, compare once more without it."""
     agrees = agreement(pair)
-    if not _PART_OF * least < agrees.share < least or agrees.blocks < FEW:
+    if not DECISION.shade_factor * least < agrees.share < least or agrees.blocks < DECISION.min_blocks:
         return agrees
     tones = evened(pair, agrees)
     again = agreement(pair._replace(a=tones.a, b=tones.b)) if tones.shaded else agrees

@@ -1,4 +1,4 @@
-"""From a pair of views to a verdict: the cheapest map that explains the pixels, else the points, else none."""
+"""Verify a pair of views: try the given transforms, the cheapest first, then keypoints, and return a verdict."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -9,67 +9,53 @@ from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
 from twinpix.verify.alignment.affine import Map, corners, inverse, overlap, placed, turning
 from twinpix.verify.alignment.align import Found, fits, found
-from twinpix.verify.content.blocks import laid, refined
+from twinpix.verify.alignment.blocks import laid, refined
 from twinpix.verify.content.pages import read
 from twinpix.verify.describe import Difference, name_of
 from twinpix.verify.hypothesis import Joint, Weighed, weighed, weighed_joined
 from twinpix.verify.light.tone_inversion import relit
 from twinpix.verify.pyramid import View, dark
+from twinpix.verify.thresholds import ALIGNMENT, DECISION, TONE_INVERSION
 
 VERSION = 10
-"""Of what a look says of a pair: another for other verdicts, names or numbers; what stores remember is its own."""
+"""Version of the verdicts: raise it when verdicts, names or numbers change. Stored verdicts belong to one version."""
 
-AGREE = 0.65
-"""The share of the overlap that must agree in copies."""
-
-SCENE = 12
-"""Points that agree, without the pixels, in pictures of one scene."""
-
-ALL_OVER = 60
-"""Points that agree in two pictures of which one is the other with things drawn all over it."""
-
-_MANY, _WIDE = 40, 0.3  # points, and the part of the overlap that they enclose, with which less need agree
-_ENOUGH = 0.77  # of the share that must agree otherwise
-_STRAIGHT = 0.025  # of the longer side: how far a map's corners may lie from where an orientation puts them
-_LESS = 0.05  # of the overlap: so much less may agree on the orientation itself
-_WORTH = 0.25  # of the overlap: with less, a map is none that could be made to fit better
-_MAYBE_RELIT = 0.3  # of how one picture varies, by the levels of the other: with less it is another one
-_SURE_RELIT, _BLOCKS_RELIT = 0.8, 24  # of the overlap, and blocks, that agree once they are turned back
-_SPREAD = 0.18  # of the overlap, that points of one scene enclose
+_SAME_PLACE = 1e-6  # pixels: rounding of the transform of an orientation
 
 
 class Look(NamedTuple):
-    """What a second look says of a pair."""
+    """The verdict of the verification of a pair."""
 
-    relation: Relation | None  # None: different pictures
-    detail: str  # the relation with its numbers: what was done to a to make b
-    back: str  # and what was done to b to make a
-    agrees: float  # share of the overlap, where there is something to see
-    overlap: tuple[float, float]  # share of either picture that both show
-    points: int  # that agree with the map; 0 where none were needed
-    there: Map | None  # from places in view a to those in view b
-    alike: bool = False  # the same in every place, but for light and colour
-    relit: bool = False  # light and dark are turned over; what agrees does so once they are turned back
-    conflict: bool = False  # they lie on each other, and each has something of its own: they are two of one design
-    lettered: bool = False  # different ones of many points that agree: both have print, as pages and cards do
+    relation: Relation | None  # None: different images
+    detail: str  # the edits from a to b, with their numbers
+    back: str  # the edits from b to a
+    agrees: float  # share of the textured blocks
+    overlap: tuple[float, float]  # share of either image that both show
+    points: int  # inliers; 0 if no keypoints were needed
+    there: Map | None  # from pixels of view a to those of view b
+    alike: bool = False  # the same in every place, except for tone and colour
+    relit: bool = False  # tones are inverted; `agrees` counts after the inversion is undone
+    conflict: bool = False  # aligned, with mutually exclusive content: two documents of one design
+    lettered: bool = False  # no copies although many keypoints agree: both have print, as pages and cards do
 
     def turned(self) -> "Look":
-        """The same look from the other side."""
+        """Return the verdict with both images exchanged."""
         there = None if self.there is None else inverse(self.there)
         return self._replace(detail=self.back, back=self.detail, overlap=self.overlap[::-1], there=there)
 
     @property
     def same(self) -> bool:
-        """True for one picture, however edited."""
+        """True for copies, however edited."""
         return self.relation is not None and self.relation != "similar-scene"
 
 
-def glance(a: View, b: View, guesses: Iterable[Map], least: float = AGREE) -> Look | None:
-    """What `look` says where one of the guesses is enough to say it; else None: look closer."""
+def glance(a: View, b: View, guesses: Iterable[Map], least: float | None = None) -> Look | None:
+    """Verify with an early exit: the verdict of `look` if one of the guesses decides it, else None."""
+    least = DECISION.min_agreement if least is None else least
     guesses = list(guesses)
     for there in guesses:
         one = weighed(a, b, there, least)
-        if one.differs is not None:  # what was done may be told better on another map
+        if one.differs is not None:  # another transform may describe the edit better
             return _named(a, b, one, one.differs) if one.clear else look(a, b, guesses, least)
         if one.refuted:
             return _different(one)
@@ -80,21 +66,23 @@ def look(
     a: View,
     b: View,
     guesses: Iterable[Map] = (),
-    least: float = AGREE,
+    least: float | None = None,
     *,
     exact: bool = False,
     joint: Joint | None = None,
 ) -> Look:
-    """Whether `a` and `b` are one picture: on at least a share `least` of what they have in common.
+    """Verify whether `a` and `b` are copies: at least a share `least` of their textured blocks must agree.
 
-    `guesses` are maps from places in `a` to places in `b`, the likeliest first; an `exact` first one was made from
-    points. Where a third picture was seen to be one with either, what all three show need only agree so much that the
-    guess is right: two edits may leave little more of what they have in common. If it is the same as one of them in
-    every place, it stands for that one. Two dark pictures are looked at brighter where as they are they are not one.
+    `least` is `DECISION.min_agreement` by default. `guesses` are transforms from `a` to `b`, the likeliest first; an
+    `exact` first one was fitted to keypoints. `joint` is a third image that matches both: then only the area that all
+    three show counts, and less of it must agree, since two edits of one image may leave little in common. If the third
+    image is the same as one of them in every place, it stands for that one. Two dark images that do not match are
+    compared once more, brightened by the same factor.
     """
+    least = DECISION.min_agreement if least is None else least
     guesses = list(guesses)
     seen = _look(a, b, guesses, least, exact, joint)
-    if not seen.same and seen.points >= ALL_OVER:
+    if not seen.same and seen.points >= ALIGNMENT.overdrawn_inliers:
         seen = seen._replace(lettered=a.is_page and b.is_page)
     if seen.same or seen.conflict or (times := dark(a, b)) == 1:
         return seen
@@ -118,7 +106,7 @@ def _look(a: View, b: View, guesses: list[Map], least: float, exact: bool, joint
     if turned_back is not None:
         return turned_back
     seen = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
-    if seen is not None and seen.points >= SCENE and seen.spread >= _SPREAD:
+    if seen is not None and seen.points >= ALIGNMENT.scene_inliers and seen.spread >= ALIGNMENT.scene_spread:
         conflict = any(one.contrary for one in tried)
         share = seen.agrees.share
         return Look("similar-scene", "", "", share, seen.overlap, seen.points, seen.there, conflict=conflict)
@@ -126,24 +114,24 @@ def _look(a: View, b: View, guesses: list[Map], least: float, exact: bool, joint
 
 
 def as_seen(look: Look, a: View, b: View) -> tuple[View, View]:
-    """Both views as the look compared them: of two that are turned over in light and dark, one is turned back."""
+    """Return both views as they were compared: if tones are inverted, that is undone in one of them."""
     if not look.relit or look.there is None:
         return a, b
     return relit(a, b, laid(a, b, look.there)) or (a, b)
 
 
 def _straightened(a: View, b: View, best: "Weighed", least: float) -> "Weighed":
-    """The same on the orientation that a map all but is, unless the pixels say that it is not: points are not exact."""
+    """Replace a transform by a near orientation if nearly as much agrees on it: keypoints are inexact."""
     at = corners(a.sides)
     for turn in range(8):
         there = turning(turn, a.sides, b.sides)
         far = np.abs(placed(there, at) - placed(best.there, at)).max()
-        if far < 1e-6:  # it is that orientation
+        if far < _SAME_PLACE:  # it is that orientation already
             return best
-        if far < _STRAIGHT * max(b.sides):
+        if far < ALIGNMENT.orientation_distance * max(b.sides):
             straight = weighed(a, b, there, least)
             known = straight.differs is not None or straight.contrary
-            if known and straight.agrees.share >= best.agrees.share - _LESS:
+            if known and straight.agrees.share >= best.agrees.share - ALIGNMENT.orientation_loss:
                 return straight._replace(points=best.points, spread=best.spread)
     return best
 
@@ -155,7 +143,7 @@ def _different(best: "Weighed | None") -> Look:
 
 
 def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) -> Iterator[Weighed]:
-    """Maps, the cheapest first, until one leaves nothing to explain."""
+    """Score transforms, the cheapest first, until one decides: guesses, keypoints, refinement by ECC."""
     best: Weighed | None = None
     for there in guesses:
         one = weighed(a, b, there, least)
@@ -168,28 +156,31 @@ def _tried(a: View, b: View, guesses: Iterable[Map], least: float, exact: bool) 
     by_points = found(a, b)
     if by_points is not None and fits(by_points, a, b):
         spread = _spread(by_points, a, b)
-        sure = len(by_points.a) >= _MANY and spread >= _WIDE
-        least *= _ENOUGH if sure else 1
+        sure = len(by_points.a) >= ALIGNMENT.many_inliers and spread >= ALIGNMENT.wide_spread
+        least *= ALIGNMENT.many_inliers_factor if sure else 1
         one = weighed(a, b, by_points.there, least, sure=sure)._replace(points=len(by_points.a), spread=spread)
         yield one
         if one.decided:
             return
         best = one if best is None or one.worth > best.worth else best
-    if best is not None and best.agrees.share > _WORTH:
+    if best is not None and best.agrees.share > ALIGNMENT.min_refined_share:
         fine = refined(a, b, best.there)
         if fine is not None:
             yield weighed(a, b, fine, least)._replace(points=best.points, spread=best.spread)
 
 
 def _turned_back(a: View, b: View, tried: Iterable[Weighed], least: float) -> Look | None:
-    """What is seen on the first map on which two pictures are one once light and dark of one are turned over."""
+    """Return the verdict of the first transform under which the images match after a tone inversion is undone."""
     for one in tried:
-        rough = None if one.contrary else relit(a, b, one.pair, _MAYBE_RELIT)
+        rough = None if one.contrary else relit(a, b, one.pair, TONE_INVERSION.first_explained)
         if rough is None:
             continue
-        seen = max(_tried(*rough, [one.there], max(least, _SURE_RELIT), exact=False), key=lambda each: each.worth)
-        differs = seen.differs and seen.differs._replace(relit=True, grain=0.0)  # a curve makes grain, too
-        if differs is None or seen.agrees.blocks < _BLOCKS_RELIT:
+        seen = max(
+            _tried(*rough, [one.there], max(least, TONE_INVERSION.min_agreement), exact=False),
+            key=lambda each: each.worth,
+        )
+        differs = seen.differs and seen.differs._replace(relit=True, grain=0.0)  # a steep curve amplifies noise
+        if differs is None or seen.agrees.blocks < TONE_INVERSION.min_blocks:
             continue
         if relit(a, b, laid(a, b, seen.there)) is not None:
             return _named(a, b, seen, differs)._replace(relit=True)
@@ -209,7 +200,7 @@ def _named(a: View, b: View, best: Weighed, differs: Difference) -> Look:
 
 
 def _spread(by_points: Found, a: View, b: View) -> float:
-    """How much of what both pictures show lies between the points: a caption or a logo is a small part of it."""
+    """Return the share of the overlap inside the hull of the inliers: a caption or a logo is a small part of it."""
     cv2 = opencv()
     hull = cv2.convexHull(by_points.a.astype(np.float32))
     shared = overlap(by_points.there, a.sides, b.sides)[0] * a.sides[0] * a.sides[1]

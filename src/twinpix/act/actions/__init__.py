@@ -1,4 +1,4 @@
-"""What may be done with the members of a group that go, or with those that stay: one file each."""
+"""Actions, one per file: on the duplicates of groups, or on their keepers."""
 
 from twinpix.act.actions.base import Action, Scope, make, of, options_of
 

@@ -1,4 +1,4 @@
-"""What an action offers, and what several of them share."""
+"""The interface of an action, and code that several actions share."""
 
 import os
 import stat
@@ -16,26 +16,26 @@ from twinpix.paths import above
 _COARSEST_NS = 2_000_000_000
 
 
-GONE = "is not there any more: if its folder was renamed, give it its old name, then run undo again"
+GONE = "no longer exists: if its folder was renamed, rename it back, then run undo again"
 
 
 class LostError(StepError):
-    """A link leads to nothing that has its bytes; a file that has them can be given to `Linking.put_back`."""
+    """A link is broken; a file with its bytes can be given to `Linking.put_back`."""
 
 
 class Scope(NamedTuple):
-    """The folders that a report speaks of, absolute."""
+    """The folders of a report, absolute."""
 
     roots: list[str]
     references: list[str]
 
 
 class Action(Protocol):
-    """Acts on one file at a time and can take that back.
+    """An action on one file at a time, with its undo.
 
-    `verb` and `done` tell of it (`move`, `moved`), `on` says which files it acts on, `identical` that they must
-    have the same bytes as what stays, `sidecars` that what belongs to an image goes with it, `leaves` that a file
-    is not at its place afterwards, `frees` that its bytes are free, `permanent` that there is no way back.
+    `verb` and `done` name it (`move`, `moved`), `on` the files that it changes, `identical` that they must have the
+    same bytes as the keeper, `sidecars` that companion files are moved with their image, `leaves` that the file is not
+    at its place afterwards, `frees` that its space is free, `permanent` that there is no undo.
     """
 
     verb: ClassVar[str]
@@ -48,32 +48,38 @@ class Action(Protocol):
     permanent: ClassVar[bool]
 
     def prepare(self, scope: Scope, *, apply: bool) -> None:
-        """Raise `RefusedError` when it cannot be done here; nothing is touched unless `apply`."""
+        """Raise `RefusedError` if the action is impossible here; changes nothing unless `apply`."""
 
     def target(self, tree: str) -> str:
-        """The absolute path that a file goes to, given its path within the scanned folders; "" for none."""
+        """Return the absolute target of a file, given its path within the scanned folders; "" for none."""
 
     def recover(self, step: Step) -> bool:
-        """Mend what a killed run left of a step; True when the step had gone to its end. Raises `StepError` when the
-        file cannot have its name back."""
+        """Repair what a killed run left of a step; True if the step was completed.
+
+        Raises `StepError` if the name of the file cannot be restored.
+        """
 
     def do(self, step: Step, guard: filesystem.Guard) -> None:
-        """Act, and ask `guard` before the file is gone for good. Raises `StepError` or `OSError`, and then the file is
-        as it was; `FileExistsError` when the target's name is taken by now."""
+        """Do a step; asks `guard` before the file is removed.
+
+        Raises `StepError` or `OSError` with the file unchanged; `FileExistsError` if the target exists by now.
+        """
 
     def undo(self, step: Step) -> bool:
-        """Take it back; False when there is nothing to take back. Raises like `do`, and with what was changed
-        since it touches nothing."""
+        """Undo a step; False if there is nothing to undo.
+
+        Raises like `do`; a file that changed since is left alone.
+        """
 
 
 def make(spec: str, options: Mapping[str, str] | None = None) -> Action:
-    """The action that `"move:to=DIR"` describes, or of a name with its options apart, whatever is in them."""
+    """Make an action from `"move:to=DIR"`, or from a name and separate options, which may have any characters."""
     made = plugins.make("actions", spec) if options is None else plugins.build("actions", spec, options)
     return cast(Action, made)
 
 
 def options_of(action: Action) -> dict[str, str]:
-    """The options that make an action again."""
+    """Return the options that make the same action again."""
     return {name: str(getattr(action, name)) for name in plugins.options(type(action))}
 
 
@@ -82,7 +88,7 @@ def of(plan: Plan) -> Action:
 
 
 class Discarding:
-    """What most actions on discards have in common."""
+    """Shared by most actions on duplicates."""
 
     verb: ClassVar[str]
     done: ClassVar[str]
@@ -105,9 +111,9 @@ class Discarding:
 
 
 class Placing(Discarding):
-    """Files go to the folder `to`, each at its place in the tree."""
+    """Moves files to the folder `to`, each at its place in the tree."""
 
-    sample: ClassVar[Mapping[str, str]] = {"to": "{folder}"}  # the options that tests make it with
+    sample: ClassVar[Mapping[str, str]] = {"to": "{folder}"}  # options for tests
 
     to: str
 
@@ -123,7 +129,7 @@ class Placing(Discarding):
 
 
 class Linking(Discarding, ABC):
-    """A link, of whatever kind, to the file that stays takes the place of one with the same bytes."""
+    """Replaces files by links to the keeper, which has the same bytes."""
 
     identical: ClassVar[bool] = True
     sidecars: ClassVar[bool] = False
@@ -135,11 +141,11 @@ class Linking(Discarding, ABC):
 
     @abstractmethod
     def link(self, step: Step, name: str) -> None:
-        """Make the link to `step.keeper` under this name."""
+        """Make a link to `step.keeper` under this name."""
 
     @abstractmethod
     def is_link(self, name: str, step: Step) -> bool:
-        """True when what is there is the link that `link` made."""
+        """True if the link of `link` exists."""
 
     def do(self, step: Step, guard: filesystem.Guard) -> None:
         filesystem.swap(
@@ -157,7 +163,7 @@ class Linking(Discarding, ABC):
             return False
         if not self.is_link(step.path, step):
             if is_alike(filesystem.look(step.path), step.facts) and holds(step.path, step):
-                return False  # an undo that was killed had come so far
+                return False  # a killed undo had done this already
             raise StepError("was replaced since; it is left as it is")
         original = os.path.realpath(step.path)
         try:
@@ -170,7 +176,7 @@ class Linking(Discarding, ABC):
         return True
 
     def put_back(self, step: Step, original: str) -> None:
-        """Replace the link by a file of its own with the bytes of another, which are those of the step's."""
+        """Replace the link by a separate file with the bytes of another file, which are those of the step."""
         filesystem.swap(
             step.path,
             lambda part: copy(original, part, step),
@@ -181,16 +187,16 @@ class Linking(Discarding, ABC):
 
     def _check(self, name: str, step: Step) -> None:
         if not self.is_link(name, step):
-            raise StepError("was replaced in this moment")
+            raise StepError("was replaced during this step")
 
 
 def copy(original: str, name: str, step: Step) -> None:
-    """A file of its own with the bytes of another and the times and modes of the step's."""
+    """Make a separate file with the bytes of another one and the times and modes of the step."""
     filesystem.copy_new(original, name, step.facts, step.digest, step.aside + filesystem.COPY)
 
 
 def is_untouched(path: str, facts: Facts) -> bool:
-    """True when the file is there as it was before its step."""
+    """True if the file is unchanged since before its step."""
     try:
         return filesystem.look(path).is_same_file(facts)
     except StepError:
@@ -198,26 +204,25 @@ def is_untouched(path: str, facts: Facts) -> bool:
 
 
 def is_alike(now: Facts, facts: Facts) -> bool:
-    """True when a file or a copy of it may be unchanged: file systems round times, to two seconds at most."""
+    """True if a file or a copy of it may be unchanged: file systems round times, to two seconds at most."""
     return now.size == facts.size and abs(now.mtime_ns - facts.mtime_ns) <= _COARSEST_NS
 
 
 def holds(path: str, step: Step) -> bool:
-    """True when a file has the bytes of the step's, or, where they are not known, its size and time."""
+    """True if a file has the bytes of the step or, if they are unknown, its size and time."""
     now = filesystem.look(path)
     return filesystem.digest_of(path, now) == step.digest if step.digest else is_alike(now, step.facts)
 
 
 def folder_named(name: str) -> str:
-    """The absolute path of the folder that an action's option names; raises `ValueError` for no name."""
+    """Return the absolute path of the folder of an action's option; raises `ValueError` for an empty name."""
     if not name:
         raise ValueError("name a folder")
     return os.path.abspath(name)
 
 
 class Outside:
-    """Tells folders that a later run would scan, or that are read-only by their user's word, wherever links and mounts
-    lead."""
+    """Recognises folders that a later run would scan, or that the user made read-only, through links and mounts."""
 
     def __init__(self, scope: Scope) -> None:
         self._mounts = mounts.read()
@@ -232,16 +237,16 @@ class Outside:
                 self._identities[identity] = told
 
     def require(self, folder: str) -> None:
-        """Raise `RefusedError` unless files that go to a folder get out of what is scanned."""
+        """Raise `RefusedError` if a target folder is inside a scanned or reference folder."""
         real = os.path.realpath(folder)
         if in_library(real):
-            raise RefusedError(f"{folder} lies in a library of another program: name a folder outside of it")
+            raise RefusedError(f"{folder} is in a library of another program: name a folder outside of it")
         device, within = mounts.place(real, self._mounts)
         found = next(filter(None, map(self._at, above(real))), None) or next(
             (told for at in above(within) if (told := self._in_file_systems.get((device, at)))), None
         )
         if found:
-            raise RefusedError(f"{folder} lies in {found}: name a folder outside of it")
+            raise RefusedError(f"{folder} is inside {found}: name a folder outside of it")
 
     def _at(self, path: str) -> str | None:
         if told := self._places.get(path):
@@ -251,7 +256,7 @@ class Outside:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """A folder's device and inode; None where there is no folder, or no inode."""
+    """Return the device and inode of a folder; None if there is no folder, or no inode."""
     try:
         status = os.stat(path)
     except OSError:
@@ -260,9 +265,9 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def require_writable(folder: str, *, apply: bool) -> None:
-    """Raise `RefusedError` when no file can be made in a folder, or, while it is not there, in the one above it.
+    """Raise `RefusedError` if no file can be created in a folder or, if it does not exist, in its parent.
 
-    With `apply` that is tried.
+    With `apply`, creating a file is tried.
     """
     there = next(filter(os.path.lexists, above(folder)))
     if not os.path.isdir(there):

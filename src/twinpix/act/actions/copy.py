@@ -1,4 +1,4 @@
-"""What stays is copied to another folder: one image of each group, and every image that is in none."""
+"""Copy keepers to another folder: one image of each group, and every image that is in no group."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from twinpix.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Copy(Placing):
-    """Each at its place in the tree; the originals are only read."""
+    """Each file at its place in the tree; the originals are only read."""
 
     verb: ClassVar[str] = "copy"
     done: ClassVar[str] = "copied"
@@ -40,7 +40,7 @@ class Copy(Placing):
         try:
             original = filesystem.look(os.path.realpath(step.path))
             if original[:2] == made[:2]:
-                raise StepError("is one file with its copy now")
+                raise StepError("is the same file as its copy now")
             if not holds(os.path.realpath(step.path), step):
                 raise StepError("was changed since")
             with contextlib.closing(Keeper(step.path, original, step.path)) as keeper:

@@ -1,4 +1,4 @@
-"""Discards are removed for good: the one act without a way back."""
+"""Delete duplicates permanently: the only action without undo."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from twinpix.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Delete(Discarding):
-    """What stays was read back in the moment before."""
+    """The keeper is read in full immediately before."""
 
     verb: ClassVar[str] = "delete"
     done: ClassVar[str] = "deleted"
@@ -24,4 +24,4 @@ class Delete(Discarding):
     def undo(self, step: Step) -> bool:
         if os.path.lexists(step.path):
             return False
-        raise StepError("was deleted for good")
+        raise StepError("was deleted permanently")

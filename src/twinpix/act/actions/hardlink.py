@@ -1,4 +1,4 @@
-"""Identical files become names of one file: their bytes are on the disk once."""
+"""Replace identical files by hard links: their bytes are stored once."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from twinpix.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Hardlink(Linking):
-    """Only on one file system. Afterwards a program that writes into one of the names writes into all."""
+    """Only within one file system. A program that writes to one of the names then writes to all."""
 
     verb: ClassVar[str] = "hardlink"
     done: ClassVar[str] = "hard-linked"
@@ -23,10 +23,10 @@ class Hardlink(Linking):
             os.link(os.path.realpath(step.keeper), name, follow_symlinks=False)
         except OSError as error:
             if error.errno == errno.EXDEV:
-                raise StepError("is on another file system than what stays") from None
+                raise StepError("is on another file system than the keeper") from None
             raise
         if filesystem.look(name)[:2] != filesystem.look(os.path.realpath(step.keeper))[:2]:
-            raise StepError("a hard link to what stays is not seen as the same file on this file system")
+            raise StepError("this file system does not report a hard link to the keeper as the same file")
 
     def is_link(self, name: str, step: Step) -> bool:
         try:
@@ -35,11 +35,11 @@ class Hardlink(Linking):
             return False
         try:
             return now[:2] == filesystem.look(os.path.realpath(step.keeper))[:2]
-        except StepError:  # what stays has another name by now
+        except StepError:  # the keeper has been renamed
             return os.lstat(name).st_nlink > 1 and holds(name, step)
 
     def undo(self, step: Step) -> bool:
-        """Needs no file but the link: it has the bytes, whatever the other names of the file are by now."""
+        """Needs only the link, which has the bytes, whatever names the file has by now."""
         if not os.path.lexists(step.path):
             raise StepError(GONE)
         if is_untouched(step.path, step.facts):
@@ -52,11 +52,11 @@ class Hardlink(Linking):
         if os.lstat(step.path).st_nlink > 1:
             self.put_back(step, step.path)
         elif is_alike(now, step.facts) and now.mode == step.facts.mode:
-            return False  # an undo that was killed had come so far
+            return False  # a killed undo had done this already
         else:
             filesystem.dress(step.path, step.facts)
         return True
 
     def _check(self, name: str, step: Step) -> None:
         if not self.is_link(name, step) and not holds(name, step):
-            raise StepError("was replaced in this moment")
+            raise StepError("was replaced during this step")

@@ -1,4 +1,4 @@
-"""Discards are moved to another folder, each at its place in the tree."""
+"""Move duplicates to another folder, each at its place in the tree."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from twinpix.model import Facts, Step
 
 @dataclass(frozen=True, slots=True)
 class Move(Placing):
-    """Renamed where that is possible; on another file system copied, compared and only then removed."""
+    """Renames if possible; to another file system the file is copied, compared and only then removed."""
 
     verb: ClassVar[str] = "move"
     done: ClassVar[str] = "moved"
@@ -33,7 +33,7 @@ class Move(Placing):
     def undo(self, step: Step) -> bool:
         if not os.path.lexists(step.target):
             if not os.path.lexists(step.path):
-                raise StepError(f"is neither there nor at {step.target}")
+                raise StepError(f"is neither at its path nor at {step.target}")
             if not holds(step.path, step):
                 raise StepError(f"another file has its name, and it is not at {step.target} any more")
             return False
@@ -51,7 +51,7 @@ class Move(Placing):
 
 
 def _drop_rest(step: Step) -> None:
-    """After an undo that was killed between copying from another file system and removing: the rest goes."""
+    """After an undo was killed between copying from another file system and removing: remove the moved file."""
     here, there = filesystem.look(step.path), filesystem.look(step.target)
     if here.device == there.device or not is_alike(here, there):
         raise StepError(f"another file has its name; it is left at {step.target}")
@@ -63,7 +63,7 @@ def _drop_rest(step: Step) -> None:
 
 
 def _drop_copy(step: Step) -> None:
-    """A run that was killed between copying to another file system and removing left both: the copy goes."""
+    """After a run was killed between copying to another file system and removing: remove the copy."""
     here, there = filesystem.look(step.path), filesystem.look(step.target)
     made = there.device != step.facts.device and is_alike(there, step.facts)
     if made and here.is_same_file(step.facts):
@@ -72,7 +72,7 @@ def _drop_copy(step: Step) -> None:
 
 
 def _remove_second(path: str, facts: Facts, first: str, stays: Facts, aside: str) -> None:
-    """Remove the second of two files with the same bytes, if the first is proven to be another one."""
+    """Remove the second of two files with the same bytes, if the first is proven to be another file."""
     with contextlib.closing(Keeper(first, stays, first)) as keeper:
         keeper.check(path, facts, "", same=True)
         filesystem.remove(path, facts, aside, keeper)

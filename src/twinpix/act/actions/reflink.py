@@ -1,4 +1,4 @@
-"""Identical files share their bytes on the disk until one of them is written to (Btrfs, XFS, APFS, bcachefs)."""
+"""Let identical files share their data blocks until one of them is written to (Btrfs, XFS, APFS, bcachefs)."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ _FICLONE = 0x40049409  # of linux/fs.h
 
 @dataclass(frozen=True, slots=True)
 class Reflink(Linking):
-    """Each file keeps its own times and modes, and may be edited alone."""
+    """Each file keeps its own times and modes, and may be edited independently."""
 
     verb: ClassVar[str] = "reflink"
     done: ClassVar[str] = "made to share bytes"
@@ -28,7 +28,7 @@ class Reflink(Linking):
             raise StepError(f"its file system cannot share the bytes of two files ({why})") from None
         filesystem.dress(name, step.facts)
         if filesystem.digest_of(name, filesystem.look(name)) != step.digest:
-            raise StepError("what stays was changed in this moment")
+            raise StepError("the keeper was changed during this step")
 
     def is_link(self, name: str, step: Step) -> bool:
         try:
@@ -39,7 +39,7 @@ class Reflink(Linking):
 
 
 def _clone(source: str, name: str) -> None:
-    """Make a file that shares another's bytes; raises `OSError` where that is not possible."""
+    """Make a file that shares the data blocks of another one; raises `OSError` if that is impossible."""
     if sys.platform == "darwin":
         import ctypes
 

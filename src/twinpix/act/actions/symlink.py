@@ -1,4 +1,4 @@
-"""Identical files become symbolic links to the one that stays."""
+"""Replace identical files by symbolic links to the keeper."""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from twinpix.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Symlink(Linking):
-    """Relative links, so that the folders may move together."""
+    """Relative links, so that the folders may be moved together."""
 
     verb: ClassVar[str] = "symlink"
     done: ClassVar[str] = "symlinked"
@@ -23,7 +23,7 @@ class Symlink(Linking):
         except OSError:
             leads = False
         if not leads:
-            raise StepError("a symbolic link from its folder does not lead to what stays")
+            raise StepError("a symbolic link in its folder would not lead to the keeper")
 
     def is_link(self, name: str, step: Step) -> bool:
         return os.path.islink(name) and os.readlink(name) == _way(step)

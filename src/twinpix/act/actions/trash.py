@@ -1,7 +1,7 @@
-"""Discards go to the system's trash.
+"""Move duplicates to the system trash.
 
 Source: Send2Trash; The FreeDesktop.org Trash specification 1.0,
-https://specifications.freedesktop.org/trash-spec/1.0/ (where a file lies afterwards)
+https://specifications.freedesktop.org/trash-spec/1.0/ (location of trashed files)
 """
 
 import contextlib
@@ -20,10 +20,10 @@ from twinpix.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Trash(Discarding):
-    """What was trashed is looked for in the trash at once, and when it is to be put back."""
+    """A trashed file is located in the trash immediately, and again for undo."""
 
     verb: ClassVar[str] = "trash"
-    done: ClassVar[str] = "put in the trash"
+    done: ClassVar[str] = "moved to the trash"
 
     def prepare(self, scope: Scope, *, apply: bool) -> None:
         if importlib.util.find_spec("send2trash") is None:
@@ -40,27 +40,27 @@ class Trash(Discarding):
             send2trash(step.path)
         except OSError as error:
             why = system_reason(error)
-            raise StepError(f"the trash does not take it ({why}); --move DIR needs no trash") from None
+            raise StepError(f"the trash refused it ({why}); move it to a folder instead") from None
         if os.path.lexists(step.path):
-            raise StepError("is still there after it was put in the trash")
+            raise StepError("still exists after it was moved to the trash")
         new = [place for place in _names(step) if place not in before]
         try:
             if new and not any(_is_it(place, step) for place in new):
-                raise StepError("was changed or replaced in this moment")
+                raise StepError("was changed or replaced during this step")
             guard.require(step.path, "")
         except StepError as error:
             self._put_back(new, step, error)
             raise
 
     def _put_back(self, new: list[str], step: Step, error: StepError) -> None:
-        """Take out of the trash what must not be there; it may be another file than the step's."""
+        """Take a file out of the trash that must not be there; it may be another file than that of the step."""
         try:
             place = new[0]
             now = filesystem.look(place)
             aside = filesystem.beside(step.aside, place)
             filesystem.move_new(place, step.path, now, filesystem.digest_of(place, now), aside, filesystem.NOTHING)
         except (StepError, OSError, LookupError):
-            raise StepError(f"{error}; put it back from the system's trash") from None
+            raise StepError(f"{error}; restore it from the system trash") from None
         _forget(place)
 
     def undo(self, step: Step) -> bool:
@@ -70,10 +70,10 @@ class Trash(Discarding):
             if now.is_same_file(step.facts) or (place is None and is_alike(now, step.facts)):
                 return False
             if place is None:
-                raise StepError("another file has its name, and it is not found in the trash any more")
+                raise StepError("another file has its name, and it is no longer in the trash")
             raise StepError(f"another file has its name; it is left at {place}")
         if place is None:
-            hint = "is not in the trash any more" if _is_known() else "put it back from the system's trash"
+            hint = "is no longer in the trash" if _is_known() else "restore it from the system trash"
             raise StepError(hint)
         now = filesystem.look(place)
         filesystem.make_room(step.path)
@@ -85,12 +85,12 @@ class Trash(Discarding):
 
 
 def _is_known() -> bool:
-    """True where it is known how the trash keeps files."""
+    """True if the layout of the trash is known on this system."""
     return sys.platform not in ("win32", "cygwin")
 
 
 def _folders(path: str) -> list[str]:
-    """The folders in which the trash may keep a file of this path."""
+    """Return the folders in which the trash may keep a file of this path."""
     if not _is_known():
         return []
     if sys.platform == "darwin":
@@ -107,7 +107,7 @@ def _folders(path: str) -> list[str]:
 
 
 def _home_trash() -> str:
-    """Where the library has its place, which it looks for once."""
+    """Return the trash folder of the library, determined once."""
     try:
         from send2trash.plat_other import HOMETRASH
 
@@ -117,7 +117,7 @@ def _home_trash() -> str:
 
 
 def _names(step: Step) -> Iterator[str]:
-    """What the trash holds under the names that it may have given a file, the newest first."""
+    """Yield the files of the trash with names that it may have given to a file, the newest first."""
     stem, suffix = os.path.splitext(os.path.basename(step.path))
     for folder in _folders(step.path):
         names = [os.path.join(folder, os.path.basename(step.path))]
@@ -127,7 +127,7 @@ def _names(step: Step) -> Iterator[str]:
 
 
 def _find(step: Step) -> str | None:
-    """Where the trash has a file, whatever name it gave it."""
+    """Return where the trash has a file, whatever its name there."""
     if not _is_known():
         return None
     same = [place for place in _names(step) if _is_it(place, step)]
@@ -149,12 +149,12 @@ def _is_it(place: str, step: Step) -> bool:
 
 
 def _note_of(place: str) -> str:
-    """The trash's note of where a file came from."""
+    """Return the trash's record of the origin of a file."""
     folder, name = os.path.split(place)
     return os.path.join(os.path.dirname(folder), "info", f"{name}.trashinfo")
 
 
 def _forget(place: str) -> None:
-    """Remove the note of a file that is not in the trash any more."""
+    """Remove the record of a file that is no longer in the trash."""
     with contextlib.suppress(OSError):
         os.unlink(_note_of(place))

@@ -1,1 +1,1 @@
-"""From a report to a plan: which files go, together with which others, and where to. Reads only."""
+"""From a report to a plan: which files are changed, with which other files, and their targets. Only reads."""

@@ -1,7 +1,7 @@
-"""Which files go together: each image with the other half of its pair and with its companion files.
+"""Which files are moved together: each image with the other file of its RAW and JPEG pair and its companion files.
 
-A companion file goes only with all images that it may belong to, and only if what stays has a companion file of the
-same bytes. Else its bytes would be lost, or torn from their image: then the image stays with it.
+A companion file is moved only with all images that it may belong to, and only if the keeper has a companion file of the
+same bytes. Else its bytes would be lost, or separated from their image: then the image stays too.
 """
 
 import os
@@ -26,27 +26,29 @@ _STAYS_WITH = "stays with its companion file"
 
 @dataclass
 class Bundler:
-    """Puts the images that go into bundles; what stays for a companion file's sake is in `left` afterwards."""
+    """Groups the images to move into bundles; afterwards `left` has those that stay because of a companion file."""
 
-    items: dict[str, Item]  # the images that go, by path
-    kept: Mapping[int, Sequence[str]]  # the images that stay, by group
+    items: dict[str, Item]  # images to move, by path
+    kept: Mapping[int, Sequence[str]]  # images that stay, by group
     folders: Folders
-    may_go: Callable[[str], bool]  # whether a companion file lies where files are acted on
-    half: Callable[[str, Item, Collection[str]], Item | None]  # the other half of a pair
-    everything: bool  # companion files go whatever their bytes are
+    may_go: Callable[[str], bool]  # whether a companion file is in the scanned folders
+    half: Callable[[str, Item, Collection[str]], Item | None]  # returns the other file of a pair
+    everything: bool  # companion files are moved whatever their bytes are
     left: list[Left] = field(default_factory=list)
-    stays: dict[str, Stays] = field(default_factory=dict)  # companions of what stays, of whose bytes others go
+    stays: dict[str, Stays] = field(
+        default_factory=dict
+    )  # companions of the keeper with the bytes of others that are moved
 
     def __post_init__(self) -> None:
         self._of = cache(self.folders.of)
-        self._images: dict[str, Item] = {}  # all that go, halves too
+        self._images: dict[str, Item] = {}  # all that are moved, with their pairs
         self._joined: dict[str, str] = {}  # a union-find forest over paths
-        self._relied = set[str]()  # images that others go for
+        self._relied = set[str]()  # images for which others are moved
         self._digests: dict[str, str] = {}
-        self._sides: dict[int, list[str]] = {}  # companion files of what stays, by group
+        self._sides: dict[int, list[str]] = {}  # companion files of the keeper, by group
 
     def bundles(self) -> Iterator[list[Item]]:
-        """The images that go, in their order, each with what belongs to it."""
+        """Return the images to move, in their order, each with its files."""
         masks = self._set_masks_aside()
         for item in self.items.values():
             self._take(item)
@@ -79,14 +81,14 @@ class Bundler:
         ]
 
     def _set_masks_aside(self) -> list[tuple[Item, list[str]]]:
-        """Masks, thumbnails and the like are no images that go by themselves; each with the images it belongs to."""
+        """Return masks, thumbnails and the like, which are not moved by themselves, each with its images."""
         owned = [(item, owners) for item in self.items.values() if (owners := self.folders.owners_of_mask(item.path))]
         for item, _ in owned:
             del self.items[item.path]
         return owned
 
     def _take(self, item: Item) -> None:
-        """Note an image and the other half of its pair, or that it stays for the sake of that."""
+        """Add an image and the other file of its pair, or record that it stays because of that."""
         try:
             others = self._of(item.path).pair
             halves = [half for other in others if (half := self.half(other, item, self._images))]
@@ -98,7 +100,7 @@ class Bundler:
             self._join(image.path, item.path)
 
     def _companions(self) -> dict[str, list[str]]:
-        """The companion files that belong only to files that go, each with the images that take it along."""
+        """Return the companion files that belong only to files that are moved, each with its images."""
         owners: dict[str, set[str]] = defaultdict(set)
         takers: dict[str, list[str]] = defaultdict(list)
         for image in self._images:
@@ -114,7 +116,7 @@ class Bundler:
         return {side: images for side, images in takers.items() if side in going}
 
     def _side(self, side: str, images: Sequence[str], going: Collection[str]) -> Item:
-        """A companion file that goes; raises `StepError` when its bytes are not also beside what stays."""
+        """Return a companion file to move; raises `StepError` if the keeper has none with its bytes."""
         first = self._images[images[0]]
         name = printable(os.path.basename(side))
         if side in self._relied:
@@ -135,12 +137,12 @@ class Bundler:
                     path=side, match=None, companion=True, facts=facts, digest=self._digest(side), keeper=other
                 )
         if not self.everything:
-            has = f"{printable(others[0])} has other bytes" if others else "the image that stays has none of that kind"
+            has = f"{printable(others[0])} has other bytes" if others else "the keeper has none of that kind"
             raise StepError(f"{_STAYS_WITH} {name}: {has}", SkipKind.WITH_COMPANION)
         return first._replace(path=side, match=None, companion=True, facts=facts, digest=self._digest(side))
 
     def _beside_kept(self, item: Item) -> list[str]:
-        """The companion files of what stays of an image's group."""
+        """Return the companion files of the keeper of an image's group."""
         if item.group not in self._sides:
             found = list[str]()
             for kept in self.kept.get(item.group, ()):

@@ -1,4 +1,4 @@
-"""What `--copy-kept` leaves behind: files below the scanned folders that are neither copied nor duplicates."""
+"""What copying the keepers leaves behind: files below the scanned folders that are neither copied nor duplicates."""
 
 import os
 from collections import defaultdict
@@ -13,7 +13,9 @@ from twinpix.managed import is_library
 from twinpix.model import Left, Step
 
 _NOT_COPIED = "is not copied"
-_WASTE = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", ".localized"})  # made anew by systems
+_WASTE = frozenset(
+    {".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", ".localized"}
+)  # created by operating systems
 _WASTE_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
 
 
@@ -26,11 +28,11 @@ def uncopied(
     folders: Folders,
     scanned: Collection[str] = (),
 ) -> Iterator[Left]:
-    """The files below the scanned folders that would be lost with them after a copy.
+    """Return the files below the scanned folders that would be lost if these were removed after a copy.
 
-    `steps` copy files; `discards` are duplicates of what is copied; `done` was copied before; `own` is the report,
-    whose journals may lie beside it; `scanned` are the images of the report. A companion file of a duplicate is left
-    out when its bytes are copied.
+    `steps` copy files; `discards` are duplicates of copied files; `done` was copied before; `own` is the report, whose
+    journals may be beside it; `scanned` are the images of the report. A companion file of a duplicate is not among them
+    if its bytes are copied.
     """
     copied = {step.path: step for step in steps}
     inodes = {step.facts[:2] for step in steps}
@@ -45,7 +47,7 @@ def uncopied(
         try:
             facts = filesystem.look(path)
         except StepError:
-            continue  # a link, or no file
+            continue  # a link, or no regular file
         if facts[:2] in inodes or (path in spare and _is_among(path, alike)):
             continue
         if path in scanned:
@@ -56,7 +58,7 @@ def uncopied(
 
 
 def _files(scope: Scope) -> Iterator[tuple[str, str]]:
-    """The files below the scanned folders, references left out; and folders that cannot be entered, with the reason."""
+    """Yield the files below the scanned folders without references, and unreadable folders with the reason."""
     references = frozenset(map(os.path.realpath, scope.references))
     entered = set[str]()
     pending = sorted({root for root in scope.roots if os.path.isdir(root)}, reverse=True)
@@ -97,7 +99,7 @@ def _by_size(copied: Mapping[str, Step]) -> dict[tuple[int, str], list[str]]:
 
 
 def _is_among(path: str, alike: Mapping[tuple[int, str], Sequence[str]]) -> bool:
-    """True when a file that is copied has the same bytes."""
+    """True if a copied file has the same bytes."""
     try:
         facts = filesystem.look(path)
         others = alike.get((facts.size, os.path.splitext(path)[1].lower()), ())

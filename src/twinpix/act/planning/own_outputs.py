@@ -1,4 +1,4 @@
-"""Tell what twinpix wrote from what belongs to an image: a report beside photos is no image's companion file."""
+"""Recognise outputs of twinpix: a report beside photos is no companion file of an image."""
 
 import io
 import re
@@ -8,13 +8,13 @@ from twinpix import plugins
 from twinpix.outputs import Kind
 from twinpix.report import writer
 
-# Reports, journals, choices and codes name their schema first; codes as CSV begin with these columns.
+# Reports, journals, choices and codes begin with their schema; codes as CSV begin with these columns.
 _MARK = re.compile(rb'\s*[{\[]\s*"(?:schema|journal)"\s*:\s*"twinpix\.|path,method,code\r?\n')
-_HEAD = 4096  # bytes that tell
+_HEAD = 4096  # bytes that are examined
 
 
 def is_output(path: str) -> bool:
-    """True for a file that twinpix wrote; also for one that cannot be read."""
+    """True for a file that twinpix wrote; also for an unreadable one."""
     try:
         with open(path, "rb") as file:
             head = file.read(_HEAD)

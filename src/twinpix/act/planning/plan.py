@@ -1,4 +1,4 @@
-"""From a report to a plan: which file stays, which goes where, and which is left alone and why. Reads only."""
+"""From a report to a plan: keepers, duplicates with targets, and files left alone with the reason. Only reads."""
 
 import contextlib
 import os
@@ -42,18 +42,37 @@ def plan(
     by_stem: bool = False,
     whole: bool = True,
 ) -> Plan:
-    """What `action` (`"move:to=DIR"`, `"trash"`) would do with the images of a report.
+    """Plan an action on the duplicates of a report. Reads files and changes none of them.
 
-    `keep` and `stricter` decide anew from the report's distances. `choices` names by a group's number the
-    paths that stay, the one first that the others are duplicates of; with it, groups that it does not name are
-    left as they are. `only` names relations: other duplicates are left alone.
-    Of companion files (XMP and the like) `sidecars` says: `"same"` (or True), they go with their
-    image if what stays has them with the same bytes, else both stay; `"all"`, they go with it whatever they hold;
-    `"keep"` (or False), images go alone. `dealt_with` is by path what an earlier run has acted on; another file that
-    has such a path by now is none of these. With `by_stem` each
-    `.txt`, `.json` and the like of an image's stem belongs to it, as tools for data sets take them. When
-    what stays is copied, `whole` copies the images that could not be read too, and `left` lists what else there is.
-    Raises `ReportError` for a report that cannot be trusted, `RefusedError` when the action cannot be done.
+    Args:
+        report: A report of `find`.
+        action: An action with its options: "move:to=DIR", "copy:to=DIR", "trash", "delete", "hardlink", "symlink" or
+            "reflink".
+        keep: Keep rules that choose the keepers again; those of the report if None.
+        stricter: A smaller radius, from 0 to that of the report; groups are formed again within it.
+        sidecars: Companion files (XMP and others). "same" or True: moved with their image if the keeper has files with
+            the same bytes, else both stay; "all": always moved with it; "keep" or False: never moved.
+        only: Relations to the keeper; duplicates with other relations are left alone. Empty: all.
+        choices: Paths to keep, by the number of the group; the first path is the keeper. Groups without an entry are
+            left alone.
+        dealt_with: Steps of an earlier run by path; these files are not planned again.
+        source: Path of the report, for the journal.
+        by_stem: Also treat `.txt`, `.json` and other annotations with the stem of an image as its companion files.
+        whole: If keepers are copied, also copy the images that could not be read, and list all other files in `left`.
+
+    Returns:
+        The plan: units of steps, files that stay, and files that are left alone with the reason.
+
+    Raises:
+        ReportError: The report is inconsistent, outdated, or names files outside its folders.
+        RefusedError: The action is impossible, e.g. its folder cannot be written.
+        UsageError: The action or an option is unknown.
+
+    Example:
+        >>> report = twinpix.find("photos", store=None)
+        >>> plan = twinpix.plan(report, "move:to=duplicates", only=["re-encoded"])
+        >>> [(os.path.basename(step.path), os.path.relpath(step.target)) for step in plan.steps]
+        [('beach.jpg', 'duplicates/beach.jpg')]
     """
     with no_garbage_collection():
         if keep is not None or stricter is not None:
@@ -93,7 +112,7 @@ def plan(
 
 _IN_CONTAINER = "is a member of another file, which is read and never changed"
 _UNREAD = "could not be read as an image"
-_OTHER_BYTES = "is not the same bytes as what stays, so a link would lose it"
+_OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
 _IDENTICAL = ("identical-file", "identical-pixels")
 
 
@@ -129,13 +148,13 @@ class _Planner:
         self._mirrored = frozenset((os.path.dirname(os.path.dirname(top)), os.path.basename(top)) for top in self._tops)
         self._read_only = frozenset(map(os.path.realpath, self.scope.references))
         self._named = frozenset(self.places.values())
-        self.spare = set[str]()  # duplicates of what is copied
-        self._relied = set[str]()  # halves that stay, and that others were planned to go for
+        self.spare = set[str]()  # duplicates of copied files
+        self._relied = set[str]()  # files of pairs that stay, although their other file was planned
 
     # -- which files
 
     def discard(self, choices: Mapping[int, Sequence[str]] | None) -> None:
-        """Take up the members that go, of groups whose keeper is as it was."""
+        """Add the duplicates of groups whose keeper is unchanged."""
         chosen = [(group, self._kept(group, choices)) for group in self.report.groups]
         known = [(group, self._keepers(group, kept)) for group, kept in chosen if kept]
         for group, keepers in known:
@@ -143,21 +162,21 @@ class _Planner:
                 self._discard(group, keepers)
 
     def _kept(self, group: Group, choices: Mapping[int, Sequence[str]] | None) -> list[Member]:
-        """The members that stay, first the one that the others are duplicates of; none when the group is left."""
+        """Return the members to keep, the keeper first; none if the group is left alone."""
         if choices is None:
             return [member for member in group.members if member.path == group.keeper]
         members = {member.path: member for member in group.members}
         return [members[name] for name in choices.get(group.id, ()) if name in members]
 
     def _keepers(self, group: Group, kept: Sequence[Member]) -> list[Stays]:
-        """What stays of a group, when all of it is as it was."""
+        """Return the members of a group that stay, if all of them are unchanged."""
         out = []
         for member in kept:
             path = self.places[member.path]
             try:
                 facts = self._facts(member, path)
             except StepError as error:
-                why = f"the one that stays, {printable(member.path)}, {error}: nothing of this group goes"
+                why = f"the keeper, {printable(member.path)}, {error}: no file of this group is changed"
                 self.left.append(Left(path, why, group.id, refused=True))
                 return []
             reason = group.reason if member.path == group.keeper else "chosen"
@@ -167,7 +186,7 @@ class _Planner:
         return out
 
     def _facts(self, member: Member, path: str) -> Facts:
-        """The facts of a file that is as the report says."""
+        """Return the facts of a file that is as the report says."""
         facts = _look(path, behind_link=member.link)
         if (facts.size, facts.mtime_ns) != (member.size, member.mtime_ns):
             raise StepError("was changed since it was scanned")
@@ -185,27 +204,27 @@ class _Planner:
                 match = hows.get(member.path)
                 self._check_pair(keeper, member, match)
                 if in_emptied(keepers[0].path) and not in_emptied(path):
-                    raise _ByRuleError(f"the one that stays {IN_EMPTIED}")
+                    raise _ByRuleError(f"the keeper {IN_EMPTIED}")
                 self._take(group.id, member, path, match, keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)
                 self.left.append(Left(path, str(error), group.id, refused, error.kind))
 
     def _check_pair(self, keeper: Member, member: Member, match: Match | None) -> None:
-        """Raise for a duplicate that is none of those asked for, or that what stays may not replace."""
+        """Raise for a duplicate that was not requested, or that the keeper may not replace."""
         self._check_relation(match)
         if why := unlike_in_part(member, keeper, match):
             raise _ByRuleError(why)
         first, second = self.places[keeper.path], self.places[member.path]
         if may_be_damaged(keeper, member, match) and differ_in_part(first, second, member.size):
-            self._facts(member, second)  # one that was edited since it was scanned is not called damaged
-            raise _ByRuleError(f"has the size of the one that stays and differs in one part: {DAMAGED}")
+            self._facts(member, second)  # a file that was edited since it was scanned is not called damaged
+            raise _ByRuleError(f"has the size of the keeper and differs from it in one part: {DAMAGED}")
 
     def _check_relation(self, match: Match | None) -> None:
-        """Raise for a duplicate whose relation to the image that stays is none of those asked for."""
+        """Raise for a duplicate whose relation to the keeper was not requested."""
         if self.only and (match is None or match.relation not in self.only):
-            relation = "related to the image that stays only through a third" if match is None else match.relation
-            raise _ByRuleError(f"is {relation}: only {', '.join(sorted(self.only))} was asked for")
+            relation = "related to the keeper only via a third image" if match is None else match.relation
+            raise _ByRuleError(f"is {relation}: only {', '.join(sorted(self.only))} was requested")
 
     def _take(self, group: int, member: Member, path: str, match: Match | None, keepers: Sequence[Stays]) -> None:
         if is_uri(path):
@@ -215,7 +234,7 @@ class _Planner:
                 raise _ByRuleError(IN_LIBRARY)
             raise StepError(IN_LIBRARY)  # the report is old, or was edited
         if member.protected or path.startswith(self._references):
-            raise _ByRuleError("is reached through a symbolic link" if member.link else "lies in a reference folder")
+            raise _ByRuleError("is reached through a symbolic link" if member.link else "is in a reference folder")
         equal = next((stays for stays in keepers if stays.digest == member.digest), None)
         keeper = equal or keepers[0]
         if self._was_dealt_with(path, member) and not (self.action.leaves and os.path.lexists(path)):
@@ -228,30 +247,30 @@ class _Planner:
             if other != path:
                 raise StepError(f"is another name of {printable(other)}")
             if not self._is_inside(path):
-                raise StepError("lies behind a symbolic link that leads out of the scanned folders")
+                raise StepError("is behind a symbolic link that leads out of the scanned folders")
             self._require_no_links(member, path)
             self.items[path] = Item(path, group, match, facts, member.digest, keeper.path, member.root)
 
     def _require_no_links(self, member: Member, path: str) -> None:
-        """Raise for a file that goes from its place while symbolic links lead to it, which twinpix may have made."""
+        """Raise for a file that is moved while symbolic links lead to it, which twinpix may have made."""
         if not self.action.leaves:
             return
         for name in self.report.symlinks.get(member.path, ()):
             link = absolute(self.report.base, name)
             if os.path.islink(link) and os.path.realpath(link) == os.path.realpath(path):
-                raise _ByRuleError(f"the symbolic link {printable(name)} leads to it, and would lead nowhere")
+                raise _ByRuleError(f"the symbolic link {printable(name)} leads to it and would be broken")
 
     def _was_dealt_with(self, path: str, file: Member | Unique) -> bool:
-        """True when an earlier run has acted on this very file: cameras give their names again and again."""
+        """True if an earlier run has processed exactly this file: cameras reuse their file names."""
         step = self.dealt_with.get(path)
         return step is not None and step.digest == file.digest
 
     def unchanged(self) -> set[str]:
-        """What was dealt with and is as it was then."""
+        """Return the processed files that are still as they were then."""
         return {path for path, step in self.dealt_with.items() if _is_as_in(path, step)}
 
     def _is_inside(self, path: str) -> bool:
-        """True when a file lies in the scanned folders and in no reference, wherever symbolic links lead by now."""
+        """True for a file in the scanned folders and in no reference, after resolving symbolic links."""
         folder = path[: path.rfind(os.sep) + 1]
         if folder not in self._real:
             real = os.path.realpath(folder)
@@ -260,7 +279,7 @@ class _Planner:
         return self._real[folder] and path not in self.scope.references
 
     def keep_all(self, choices: Mapping[int, Sequence[str]] | None) -> None:
-        """Take up what stays of each group, and every image that is in none; what is a reference stays there."""
+        """Add the keepers of each group, and every image in no group; references stay where they are."""
         if self.report.unique is None:
             raise ReportError("the report does not name the images that are in no group: run find again")
         for group in self.report.groups:
@@ -270,20 +289,22 @@ class _Planner:
             self._keep(image, 0)
 
     def _keep_group(self, group: Group, kept: Sequence[Member]) -> None:
-        """Take up what stays of a group, and of its duplicates those that this cannot stand for: one that was compared
-        in part only, or was not asked for; and the next best one in the place of an image that is not as it was."""
+        """Add the keepers of a group, and the duplicates that they do not represent.
+
+        These were compared in part only, or not requested. If a keeper has changed, add the next best image.
+        """
         stays = [member for member in kept if self._keep(member, group.id)]
         for member in group.members:
             if member in kept:
                 continue
-            why = self._why_apart(group, stays[0], member) if stays else "in the place of the one that stays"
+            why = self._why_apart(group, stays[0], member) if stays else "in the place of the keeper"
             if not why:
                 self.spare.add(self.places[member.path])
             elif self._keep(member, group.id, why) and not stays:
                 stays.append(member)
 
     def _why_apart(self, group: Group, keeper: Member, member: Member) -> str:
-        """Why one image does not stand for another of its group; "" where it does."""
+        """Return why one image does not represent another one of its group; "" if it does."""
         try:
             self._check_pair(keeper, member, _matches_with(group, keeper).get(member.path))
         except StepError as error:
@@ -291,7 +312,7 @@ class _Planner:
         return ""
 
     def keep_unread(self) -> None:
-        """Take up the images that could not be read: they are their user's all the same."""
+        """Add the images that could not be read, because they are the user's files all the same."""
         places = Places(self.report)
         for name in dict.fromkeys(failure.path for failure in self.report.failures):
             path = places.of(name)
@@ -306,8 +327,10 @@ class _Planner:
                 self.items[path] = Item(path, 0, None, filesystem.look(os.path.realpath(path)), "", "", -1, _UNREAD)
 
     def _keep(self, image: Member | Unique, group: int, why: str = "") -> bool:
-        """Take up an image to be copied; False for one that is not as it was. A reference is only looked at, since it
-        stays; one in a library of another program is copied, as reading does no harm."""
+        """Add an image to be copied; False if it has changed.
+
+        References are not copied; images in a library of another program are, because reading changes nothing.
+        """
         path = self.places[image.path]
         dealt_with = self._was_dealt_with(path, image)
         if dealt_with and not os.path.lexists(path):
@@ -326,10 +349,10 @@ class _Planner:
             self.items[path] = Item(path, group, None, facts, image.digest, "", image.root, why)
         return True
 
-    # -- what goes together, and where
+    # -- bundles and targets
 
     def units(self) -> list[Unit]:
-        """Each image with what belongs to it, in the report's order."""
+        """Return each image with its files, in the order of the report."""
         names = Names(self.report, self.scope, self.action)
         out: list[Unit] = []
         steps: list[Step] = []
@@ -345,7 +368,7 @@ class _Planner:
         return out
 
     def _bundles(self) -> Iterator[list[Item]]:
-        """The files that go, those that belong together in one list."""
+        """Return the files that are moved, bundled."""
         if self.sidecars == "keep" and self.action.on == "discards" and self.action.sidecars:
             self._leave_masks()
         if self.sidecars == "keep" or not self.action.sidecars:
@@ -362,14 +385,14 @@ class _Planner:
             self.stays += bundler.stays.values()
 
     def _leave_masks(self) -> None:
-        """Masks, thumbnails and the like are companion files, though they are images."""
+        """Treat masks, thumbnails and the like as companion files, though they are images."""
         for path, item in list(self.items.items()):
             if owners := self.folders.owners_of_mask(path):
                 del self.items[path]
                 self.left.append(Left(path, f"belongs to {printable(owners[0])}", item.group))
 
     def _copies(self) -> Iterator[list[Item]]:
-        """The images that are copied, each with what belongs to it: nothing is lost by that, so all of it goes."""
+        """Return the images that are copied, each with its files; all are copied, because nothing is lost by that."""
         seen = set[str]()
         for item in self.items.values():
             if item.path in seen:
@@ -392,7 +415,7 @@ class _Planner:
             yield together
 
     def _half(self, other: str, item: Item, seen: Collection[str]) -> Item:
-        """The other half of a pair of RAW and JPEG, if it may go too: a member, or a copy of a half that stays."""
+        """Return the other file of a RAW and JPEG pair, if it may be moved: a member, or a copy of one that stays."""
         if other in self.items:
             return self.items[other]
         twin = os.path.splitext(item.keeper)[0] + os.path.splitext(other)[1]
@@ -405,17 +428,17 @@ class _Planner:
                 self._relied.add(twin)
                 self.stays.append(Stays(item.group, twin, "other half", stays, digest))
                 return item._replace(path=other, facts=mine, digest=digest, keeper=twin, match=None)
-        raise StepError(f"its other half, {printable(os.path.basename(other))}, stays")
+        raise StepError(f"the other file of its pair, {printable(os.path.basename(other))}, stays")
 
     def _may_go(self, side: str) -> bool:
-        """True when a companion file lies where files are acted on, and is not known as an image of its own."""
+        """True for a companion file in the scanned folders that is not an image of the report."""
         plain = os.path.isfile(side) and not os.path.islink(side)
         is_one = claims_image(side) or os.path.splitext(side)[1].lower() in PICTURES
-        known = side in self._named and not is_one  # an image under another file's name
+        known = side in self._named and not is_one  # an image under the name of another kind of file
         return plain and not known and side != self.source and self._is_near(side) and not is_output(side)
 
     def _is_near(self, side: str) -> bool:
-        """True when a sidecar may go: it lies in the scanned folders, or really in annotations beside one of them."""
+        """True for a companion file that may be moved: in the scanned folders, or in annotations beside one of them."""
         if self.action.on == "kept" or self._is_inside(side):
             return True
         folder = os.path.dirname(side)
@@ -425,7 +448,7 @@ class _Planner:
         return any(self._is_beside(place) for place in above(real))
 
     def _is_beside(self, place: str) -> bool:
-        """True for `labels` beside a scanned folder, and for `labels/train` when `images/train` was scanned."""
+        """True for `labels` beside a scanned folder, and for `labels/train` if `images/train` was scanned."""
         parent, name = os.path.split(place)
         if is_annotations(key(name)) and parent in self._beside:
             return True
@@ -433,13 +456,13 @@ class _Planner:
 
 
 def _matches_with(group: Group, member: Member) -> dict[str, Match]:
-    """The matches of a member with others of its group, by their paths."""
+    """Return the matches of a member with others of its group, by their paths."""
     first = member.path
     return {match.b if match.a == first else match.a: match for match in group.matches if first in (match.a, match.b)}
 
 
 def _is_as_in(path: str, step: Step) -> bool:
-    """True for a file that has the size and the time that it had when it was acted on."""
+    """True for a file with the size and time that it had when it was processed."""
     try:
         now = filesystem.look(os.path.realpath(path))
     except StepError:
@@ -448,10 +471,10 @@ def _is_as_in(path: str, step: Step) -> bool:
 
 
 def unlike_in_part(member: Member, keeper: Member, match: Match | None) -> str:
-    """Why a duplicate is left alone, since not all of it was compared with what stays; "" where it may go.
+    """Return why a duplicate is left alone because not all of it was compared with the keeper; "" if it was.
 
-    An image with several frames or pages, or with a video, goes only if all of it is identical. One with a single frame
-    does not go for a keeper with several: a photo is more than the first frame of an animation that was made of it.
+    An image with several frames or pages, or with a video, is removed only if all of it is identical. One with a single
+    frame is not removed for a keeper with several: a photo is more than the first frame of an animation made of it.
     """
     if member.digest == keeper.digest or (match is not None and match.relation in _IDENTICAL):
         return ""
@@ -460,9 +483,9 @@ def unlike_in_part(member: Member, keeper: Member, match: Match | None) -> str:
     if member.traits and member.traits.video:
         return "holds a video, which was not compared"
     if keeper.frames > 1:
-        return f"only the first of {keeper.frames} frames or pages of the one that stays was compared"
+        return f"only the first of {keeper.frames} frames or pages of the keeper was compared"
     return ""
 
 
 class _ByRuleError(StepError):
-    """A file that is left alone as it should be, not because something went wrong."""
+    """A file that is left alone as planned, not because of an error."""

@@ -1,4 +1,4 @@
-"""Where files go: each at its place in the tree, under a name that no other has."""
+"""Targets: each file at its place in the tree, under a name that no other file has."""
 
 import os
 import unicodedata
@@ -18,21 +18,21 @@ from twinpix.paths import above, is_within
 
 
 class Item(NamedTuple):
-    """A file that is to be acted on."""
+    """A file that is to be changed."""
 
     path: str  # absolute
     group: int
-    match: Match | None  # with the keeper; None: matched through another image, or no duplicate
+    match: Match | None  # with the keeper; None: a transitive match, or no duplicate
     facts: Facts
     digest: str
     keeper: str
     root: int
-    reason: str = ""  # why an image that is no keeper is copied with the keepers
-    companion: bool = False  # a companion file of an image
+    reason: str = ""  # why an image that is no keeper is copied
+    companion: bool = False  # whether it is a companion file of an image
 
 
 class Names:
-    """Where files go: each at its place in the tree, under a name that no other has, on any file system."""
+    """Assigns targets: each file at its place in the tree, under a name that is unique on any file system."""
 
     def __init__(self, report: Report, scope: Scope, action: Action) -> None:
         self._action, self._goes = action, bool(action.target(""))
@@ -45,7 +45,7 @@ class Names:
         self._given = [absolute(report.base, root) for root in report.roots]
 
     def of(self, items: Sequence[Item]) -> list[str]:
-        """The targets of files that belong together: if they must be numbered, by one number."""
+        """Return the targets of the files of one bundle: if they must be numbered, with one number."""
         plain = [self._action.target(self._tree(item)) for item in items] if self._goes else [""] * len(items)
         number, targets = 1, plain
         while self._goes and any(map(self._is_taken, targets)):
@@ -63,7 +63,7 @@ class Names:
         return name in self._listing(folder) or name in self._taken[_key(folder)]
 
     def _tree(self, item: Item) -> str:
-        """The path of a file below the folder that was scanned."""
+        """Return the path of a file below its scanned folder."""
         path = item.path
         at = path.rfind(os.sep) + 1
         place = self._by_folder.get(path[:at])
@@ -83,22 +83,22 @@ class Names:
                 way = os.path.relpath(folder, top)
                 tree = self._roots[root] if os.path.isdir(root) else ""
                 return os.path.normpath(os.path.join(tree, way)) if (tree or way != os.curdir) else ""
-        return _from_annotations(folder)  # beside what was scanned
+        return _from_annotations(folder)  # beside the scanned folder
 
 
 def _from_annotations(folder: str) -> str:
-    """The end of a path from its folder of annotations on: `labels/train`."""
+    """Return the end of a path from its folder of annotations on: `labels/train`."""
     parts = folder.split(os.sep)
     at = next((at for at in range(len(parts) - 1, 0, -1) if is_annotations(key(parts[at]))), len(parts) - 1)
     return os.path.join(*parts[at:])
 
 
 def _names_of(roots: Sequence[str]) -> dict[str, str]:
-    """What the trees of several roots are called in the one folder they go to; one root needs no name."""
+    """Return the folder names of several roots in one target folder; a single root needs no name."""
     if len(roots) < 2:
         return dict.fromkeys(roots, "")
     names: dict[str, str] = {}
-    used, last = set[str](), dict[str, int]()  # of thousands of roots each may be called the same
+    used, last = set[str](), dict[str, int]()  # thousands of roots may have one name
     for root in roots:
         plain = name = os.path.basename(root) or "root"
         number = last.get(plain, 1)
@@ -111,15 +111,15 @@ def _names_of(roots: Sequence[str]) -> dict[str, str]:
 
 
 def _names_in(folder: str) -> frozenset[str]:
-    """The names that are taken in a folder."""
+    """Return the existing names in a folder."""
     try:
         return frozenset(_key(name) for name in os.listdir(folder))
     except OSError:
-        return frozenset()  # it is not there yet
+        return frozenset()  # it does not exist yet
 
 
 def _key(path: str) -> str:
-    """Two names with one key may be one name on some file system."""
+    """Return a key; two names with one key may be one name on some file system."""
     return unicodedata.normalize("NFC", path).casefold() if not path.isascii() else path.lower()
 
 

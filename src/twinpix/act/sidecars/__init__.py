@@ -1,1 +1,1 @@
-"""Companion files of images: which kinds there are, and which belong to an image."""
+"""Companion files of images: their kinds, and which belong to an image."""

@@ -1,4 +1,4 @@
-"""What belongs to an image: its companion files, and the other half of a pair of camera RAW and JPEG."""
+"""The files of an image: its companion files, and the other file of a RAW and JPEG pair."""
 
 import itertools
 import os
@@ -13,22 +13,22 @@ from twinpix.act.sidecars.kinds import key, stem_of
 from twinpix.act.sidecars.listing import listing_of, names_in
 from twinpix.formats import claims_raw
 
-_LEVELS = 2  # folders above an image's in which a folder of annotations is looked for
-_CAPTIONED = 2  # images that a folder of images with captions has at least
+_LEVELS = 2  # parent folders in which a folder of annotations is searched
+_CAPTIONED = 2  # smallest number of images in a folder of images with captions
 
 
 class Companions(NamedTuple):
     """The files that belong to an image, absolute and sorted."""
 
     sidecars: dict[str, list[str]]  # companion files, each with the other files that it may belong to
-    pair: list[str]  # images of the same stem, of which some are RAW and some are not
+    pair: list[str]  # images of the same stem, some of them RAW and some not
 
 
 class Folders:
-    """Looks for companions; each folder is listed once.
+    """Finds companion files; each folder is listed once.
 
-    With `by_stem` data files (`.txt`, `.json` and the like) belong to the image beside them of the same stem, as
-    tools for data sets take them; else only where their folder, name or text says so.
+    With `by_stem`, data files (`.txt`, `.json` and others) belong to the image of the same stem beside them, as in
+    tools for data sets; else only if their folder, name or text says so.
     """
 
     def __init__(self, *, by_stem: bool = False) -> None:
@@ -38,7 +38,7 @@ class Folders:
         self._captioned = cache(self._find_captioned)
 
     def of(self, image: str) -> Companions:
-        """What belongs to an image."""
+        """Return the files of an image."""
         folder, name = _parted(image)
         here, places = self._listing(folder), self._places(folder)
         known = key(name)
@@ -60,7 +60,7 @@ class Folders:
         return Companions(dict(sorted(found.items())), pair)
 
     def owners_of_mask(self, path: str) -> list[str]:
-        """The images that an image in a folder of annotations (masks, thumbnails, depth) belongs to, or a .THM."""
+        """Return the images of an image in a folder of annotations (masks, thumbnails, depth), or of a .THM."""
         folder, name = _parted(path)
         stem = stem_of(key(name))
         if key(name)[len(stem) :] in kinds.PICTURES:
@@ -72,10 +72,10 @@ class Folders:
         whole = kinds.mask_of(stem, beside=True)
         return sorted(folder + image for image in self._listing(folder).images.get(whole, ())) if whole else []
 
-    # -- from an image to its companions
+    # -- from an image to its companion files
 
     def _of_video(self, side: str, found: Collection[str]) -> dict[str, list[str]]:
-        """The companions of an image's video: IMG_1.MOV.xmp."""
+        """Return the companion files of an image's video: IMG_1.MOV.xmp."""
         place, name = _parted(side)
         known = key(name)
         if known[len(stem_of(known)) :] not in kinds.VIDEOS:
@@ -85,7 +85,7 @@ class Folders:
         return {place + name: sorted(self._claiming(place, name)) for name in names if place + name not in found}
 
     def _sides(self, place: str, name: str, stem: str, *, beside: bool) -> Iterator[str]:
-        """The names of the companions in a folder of an image with this name and stem."""
+        """Return the names of the companion files in a folder of an image with this name and stem."""
         listing = self._listing(place)
         sides = [*listing.sides.get(stem, ()), *(listing.sides.get(name, ()) if name != stem else ())]
         data = [*listing.data.get(name, ())]
@@ -100,21 +100,21 @@ class Folders:
         yield from dict.fromkeys((*sides, *data, *loose, *images))
 
     def _is_of_stem(self, folder: str, side: str, name: str) -> bool:
-        """True when a data file beside an image of its stem belongs to it: by its text, or as captions do."""
+        """True if a data file beside an image of its stem belongs to it: by its text, or as a caption."""
         suffix = os.path.splitext(side)[1].lower()
         if self._by_stem or (suffix == kinds.CAPTION and self._captioned(folder)):
             return True
         return suffix in kinds.NAMING and name in self._names(folder + side)
 
     def _find_captioned(self, folder: str) -> bool:
-        """True for a folder in which more than half of the images have a text of their stem, as training sets have."""
+        """True for a folder in which more than half of the images have a text of their stem, as in training sets."""
         listing = self._listing(folder)
         texts = {stem for stem, names in listing.data.items() if any(key(n).endswith(kinds.CAPTION) for n in names)}
         with_text = sum(stem in texts for stem in listing.images)
         return len(listing.images) >= _CAPTIONED and 2 * with_text > len(listing.images)
 
     def _find_places(self, folder: str) -> list[str]:
-        """The folders in which an image's companions may lie besides its own, each with a separator at its end."""
+        """Return further folders in which companion files of an image may be, each with a final separator."""
         parts = folder.rstrip(os.sep).split(os.sep)
         found: list[str] = []
         for level in range(min(_LEVELS + 1, len(parts))):
@@ -129,7 +129,7 @@ class Folders:
         return [place for place in dict.fromkeys(found) if place != folder and os.path.isdir(place)]
 
     def _matching(self, folder: str, patterns: list[str]) -> list[str]:
-        """The folders below one whose names match patterns, one a level."""
+        """Return the folders below one whose names match patterns, one per level."""
         found = [folder]
         for pattern in patterns:
             found = [
@@ -140,10 +140,10 @@ class Folders:
             ]
         return found
 
-    # -- from a companion to the files that it may belong to
+    # -- from a companion file to its images
 
     def _claiming(self, place: str, side: str) -> set[str]:
-        """The files that a companion may belong to."""
+        """Return the files that a companion file may belong to."""
         name = key(side)
         suffix = name[len(stem_of(name)) :]
         owners = self._owners(place)
@@ -162,7 +162,7 @@ class Folders:
         return found
 
     def _find_owners(self, place: str) -> dict[str, list[str]]:
-        """The images by stem, and by name, that the files in a folder may belong to."""
+        """Return the images, by stem and by name, that the files in a folder may belong to."""
         found: dict[str, list[str]] = defaultdict(list)
         for folder in dict.fromkeys((place, *self._around(place))):
             for stem, names in self._listing(folder).images.items():
@@ -173,7 +173,7 @@ class Folders:
         return dict(found)
 
     def _around(self, place: str) -> Iterable[str]:
-        """The folders, besides its own, of the images that the files in a folder may belong to."""
+        """Return the other folders of images that the files in a folder may belong to."""
         parts = place.rstrip(os.sep).split(os.sep)
         for pattern in kinds.FOLDERS_OF_PROGRAMS:
             levels = pattern.count("/") + 1
@@ -183,7 +183,7 @@ class Folders:
         return dict.fromkeys(found)
 
     def _beside(self, parts: list[str], at: int) -> Iterator[str]:
-        """The folder that holds a folder of annotations, those in it, and of all the same folder within."""
+        """Return the parent of a folder of annotations, those in it, and the path of the folder within."""
         above = os.sep.join(parts[:at]) + os.sep
         rest = [part for part in parts[at + 1 :] if not kinds.is_annotations(key(part))]
         listing = self._listing(above)
@@ -195,7 +195,7 @@ _ALONE = Companions({}, [])
 
 
 def _precise(bases: Iterator[str], owners: dict[str, list[str]]) -> Iterator[str]:
-    """The plainest base where an image is called so, and else all of them: photo_01.jpg.xmp is of photo_01.jpg."""
+    """Return the plainest base if an image has that name, else all: photo_01.jpg.xmp is of photo_01.jpg."""
     plain = next(bases)
     yield plain
     if plain not in owners or stem_of(plain) == plain:
@@ -204,7 +204,7 @@ def _precise(bases: Iterator[str], owners: dict[str, list[str]]) -> Iterator[str
 
 @cache
 def _annotations_in(folder: str) -> list[int]:
-    """The places, in the parts of a path, of the nearest folder of annotations, and of such folders right above it."""
+    """Return the indices, in the parts of a path, of the nearest folder of annotations and those directly above."""
     parts = [kinds.is_annotations(key(part)) for part in folder.rstrip(os.sep).split(os.sep)]
     found: list[int] = []
     for at in range(len(parts) - 1, max(0, len(parts) - _LEVELS - 3), -1):
@@ -216,6 +216,6 @@ def _annotations_in(folder: str) -> list[int]:
 
 
 def _parted(path: str) -> tuple[str, str]:
-    """A path's folder, with a separator at its end, and its name."""
+    """Return a path's folder, with a final separator, and its name."""
     at = path.rfind(os.sep) + 1
     return path[:at], path[at:]

@@ -1,6 +1,6 @@
 """Which files belong to an image by their names: the table of companion files, and the rules for their names.
 
-Everything here works on names alone, in the form that `key` gives them.
+All functions work on names alone, in the form of `key`.
 """
 
 import re
@@ -17,7 +17,7 @@ class Kind(NamedTuple):
     what: str
     suffixes: tuple[str, ...]
     source: str
-    folder: str = ""  # pattern of a folder below the image's, in which that program keeps it too
+    folder: str = ""  # pattern of a sub-folder in which that program may keep it
 
 
 # Files of these kinds belong to the image of the same stem (`photo.xmp`) or of the same name (`photo.jpg.xmp`).
@@ -46,7 +46,7 @@ KINDS = (
 COMPANIONS = frozenset(suffix for kind in KINDS for suffix in kind.suffixes)
 FOLDERS_OF_PROGRAMS = tuple(kind.folder for kind in KINDS if kind.folder)
 
-PICTURES = frozenset({".thm", ".ori"})  # companion files that are images by their bytes, and found as such
+PICTURES = frozenset({".thm", ".ori"})  # companion files that are images, and are found as images
 
 # Data files belong to an image when their name holds the image's whole name (`photo.jpg.json`), when their text names
 # it, or when they lie in a folder of annotations; never by their stem alone.
@@ -54,7 +54,7 @@ DATA = frozenset({".json", ".txt", ".xml", ".csv", ".yaml", ".yml"})
 CAPTION = ".txt"
 NAMING = frozenset({".json", ".xml"})  # formats of annotations that name their image (LabelMe, Pascal VOC)
 
-# Files that may own a companion file as an image does.
+# Files that may have a companion file, as images do.
 VIDEOS = frozenset(
     f".{name}" for name in ("mov", "mp4", "m4v", "avi", "mkv", "mts", "m2ts", "mpg", "3gp", "webm", "wmv")
 )
@@ -62,7 +62,7 @@ OTHER_OWNERS = VIDEOS | frozenset(
     f".{name}"
     for name in ("pdf", "ai", "eps", "indd", "psb", "mp3", "m4a", "flac", "doc", "docx", "odt", "htm", "html")
 )
-OWNED_BY_IMAGES = frozenset({".mov", ".mp4", ".mp", ".mv", ".wav"})  # never another file's companion
+OWNED_BY_IMAGES = frozenset({".mov", ".mp4", ".mp", ".mv", ".wav"})  # never the companion file of another kind
 
 _NOTES = "annotations?|annots?|anns?|labels?|labeltxt|bbox(?:es)?|captions?|xmls?|jsons?"
 _DRAWN = (
@@ -90,29 +90,29 @@ _ICLOUDPD = re.compile(r"(.+)_(heic|heif|jpe?g|png)")
 
 
 def key(name: str) -> str:
-    """A name as file systems that do not tell case apart, or normalise, know it."""
+    """Return a name in the form of file systems that ignore case, or normalise."""
     return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def stem_of(name: str) -> str:
-    """A name up to its last point; one without a suffix is its own stem."""
+    """Return a name up to its last point; one without a suffix is its own stem."""
     at = name.rfind(".")
     return name[:at] if at > 0 else name
 
 
 def is_annotations(folder: str) -> bool:
-    """True when a folder's name, as `key` gives it, says that it holds annotations of images in another folder."""
+    """True if the name of a folder, in the form of `key`, is that of annotations of images in another folder."""
     return _ANNOTATIONS.fullmatch(folder) is not None
 
 
 def mask_of(stem: str, *, beside: bool) -> str:
-    """The stem of the image that a mask belongs to (`photo_mask`), or ""; beside the image fewer words count."""
+    """Return the stem of the image of a mask (`photo_mask`), or ""; beside the image fewer words count."""
     found = (_MASK_BESIDE if beside else _MASK_TAIL).fullmatch(stem)
     return found[1] if found else ""
 
 
 def bases(name: str) -> Iterator[str]:
-    """The stems and names of images that a companion file, by its name, may belong to; the first is the plainest."""
+    """Return the stems and names of images that a companion file of this name may belong to, the plainest first."""
     base = stem_of(name)
     suffix = name[len(base) :]
     yield base
@@ -127,7 +127,7 @@ def bases(name: str) -> Iterator[str]:
 
 
 def named_in_data(name: str) -> Iterator[str]:
-    """The names of images that a data file's own name may hold as Google Takeout writes them."""
+    """Return the names of images that the name of a data file may contain as Google Takeout writes them."""
     base = stem_of(name)
     if not name.endswith(".json"):
         return
@@ -143,7 +143,7 @@ def named_in_data(name: str) -> Iterator[str]:
 
 
 def names_for_data(name: str) -> Iterator[str]:
-    """Further names under which Google Takeout's data may speak of an image."""
+    """Return further names that Google Takeout's data may use for an image."""
     stem = stem_of(name)
     suffix = name[len(stem) :]
     numbered = _NUMBER.fullmatch(stem)
@@ -156,13 +156,13 @@ def names_for_data(name: str) -> Iterator[str]:
 
 
 def _with(name: str, number: str) -> str:
-    """`photo.jpg` and `(1)` make `photo(1).jpg`."""
+    """Return `photo(1).jpg` for `photo.jpg` and `(1)`."""
     stem = stem_of(name)
     return stem + number + name[len(stem) :]
 
 
 def _cut(name: str, number: str) -> str:
-    """A key of a name that was cut; no file is called so, as it holds a separator."""
+    """Return a key of a truncated name; no file has it as its name, because it has a separator."""
     return f"/{name[:_TAKEOUT_LONGEST]}{number}"
 
 

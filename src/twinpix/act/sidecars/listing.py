@@ -1,4 +1,4 @@
-"""The files of a folder by what their names, and the text of data files, say of the images that they belong to."""
+"""The files of a folder by the images that their names, and the text of data files, refer to."""
 
 import json
 import os
@@ -8,19 +8,19 @@ from typing import NamedTuple
 from twinpix.act.sidecars import kinds as kinds
 from twinpix.act.sidecars.kinds import key, stem_of
 
-_READ = 1 << 23  # bytes of a data file that are searched for an image's name
+_READ = 1 << 23  # bytes of a data file in which an image name is searched
 
 
 class Listing(NamedTuple):
-    """The files of a folder by the keys of their stems, and the names of the folders in it."""
+    """The files of a folder by the keys of their stems, and the names of its sub-folders."""
 
     images: dict[str, list[str]]
     masks: dict[str, list[str]]  # by the stems of the images that they may belong to
-    sides: dict[str, list[str]]  # companions, by the stems and names of images
+    sides: dict[str, list[str]]  # companion files, by the stems and names of images
     data: dict[str, list[str]]
-    others: dict[str, list[str]]  # by stem and by name: what may own a companion and is no image
+    others: dict[str, list[str]]  # by stem and by name: files other than images that may have a companion file
     folders: list[str]
-    annotations: list[str]  # of the folders, those that are called so
+    annotations: list[str]  # sub-folders with such names
 
     @property
     def has_companions(self) -> bool:
@@ -33,7 +33,7 @@ def listing_of(folder: str) -> Listing:
         with os.scandir(folder) as entries:
             names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if _may_hold(entry))
     except OSError:
-        return found  # what cannot be listed holds nothing that could be moved
+        return found  # a folder that cannot be listed has no files that could be moved
     for name, is_folder in names:
         if is_folder:
             found.folders.append(name)
@@ -73,7 +73,7 @@ def _note(found: Listing, name: str) -> None:
 
 
 def names_in(path: str) -> frozenset[str]:
-    """The names of files, as `key` gives them, that a data file's text holds as whole values."""
+    """Return the file names, in the form of `key`, that the text of a data file has as complete values."""
     try:
         with open(path, "rb") as file:
             text = file.read(_READ).decode("utf-8", "replace")

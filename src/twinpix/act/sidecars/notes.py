@@ -1,4 +1,4 @@
-"""The companion files of the members of a group, and how they compare with those of the image that stays."""
+"""The companion files of the members of a group, compared with those of the images to keep."""
 
 import os
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from twinpix.errors import StepError
 
 
 class CompanionNotes:
-    """Says of each image which files belong to it; each folder is listed once."""
+    """Describes the companion files of images; each folder is listed once."""
 
     def __init__(self, base: str) -> None:
         self._base = base
         self._of = cache(Folders().of)
 
     def of(self, path: str, kept: Iterable[str]) -> list[str]:
-        """The names of an image's companion files, each with how it differs from those of the images that stay."""
+        """Return the names of an image's companion files, each with how it differs from those of the images to keep."""
         mine = self._files(path)
         others = [other for each in kept if each != path for other in self._files(each)]
         names = [self._named(side, others) if path not in kept else os.path.basename(side) for side in mine]

@@ -1,1 +1,1 @@
-"""The commands, one file each: parse, one use case, one writer."""
+"""The commands, one file each: parse the arguments, run one use case, write the result."""

@@ -29,17 +29,17 @@ def _group() -> None:
 def copies(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders and images.")],
     methods: Annotated[str, typer.Option("--methods", metavar="SPEC,...", help="Methods to measure.")] = METHODS,
-    count: Annotated[int, typer.Option("--count", min=2, metavar="N", help="Images to take, at most.")] = 300,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Other images and other chances.")] = 0,
+    count: Annotated[int, typer.Option("--count", min=2, metavar="N", help="Largest number of images to use.")] = 300,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Change the random seed.")] = 0,
     decode: common.DecodeOption = DecodeName.fast,
     hidden: common.HiddenOption = False,
     workers: common.WorkersOption = 0,
     timeout: common.TimeoutOption = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Make edited copies of your images in memory, and say which method and radius find most of them.
+    """Make edited copies of your images in memory, and measure which method and radius find most of them.
 
-    Forty edits an image: encodings, sizes, colours, blur, text, frames, crops, turns. Nothing is written.
+    Forty edits of each image: encodings, sizes, colours, blur, text, borders, crops, rotations. Writes no files.
     """
     from twinpix.encoding.options import Options
     from twinpix.evaluation.copies import find_copies
@@ -63,12 +63,12 @@ def _table(found: "CopiesFound") -> None:
     from twinpix.evaluation.edits import EDITS
     from twinpix.text import plural
 
-    left = [f"{plural(found.plain, 'image')} too plain"] * bool(found.plain)
-    left += [f"{found.alike} like another"] * bool(found.alike)
+    left = [f"{plural(found.plain, 'image')} with too little texture"] * bool(found.plain)
+    left += [f"{found.alike} similar to another"] * bool(found.alike)
     left += [f"{plural(len(found.failures), 'file')} could not be used"] * bool(found.failures)
     print(f"{plural(found.images, 'image')}, {len(EDITS)} edits each, {found.pairs:,} false pairs", end="")
     print(f" (left out: {', '.join(left)})\n" if left else "\n")
-    print("recall, and in brackets the radius, at a share of false matches of at most\n")
+    print("recall, with the radius in brackets, at a false-match rate of at most\n")
     width = max(len(row.spec) for row in found.finds)
     print(f"{'method':<{width}}  {'turned too':>10}" + "".join(f"{rate:>16g}" for rate in RATES))
     for row in found.finds:
@@ -76,7 +76,7 @@ def _table(found: "CopiesFound") -> None:
         turned = "yes" if row.turns > 1 else "no"
         print(f"{row.spec:<{width}}  {turned:>10}" + "".join(f"{cells.get(rate, '-'):>16}" for rate in RATES))
     if any(len(row.points) < len(RATES) for row in found.finds):
-        print(f"\n-: so few pairs cannot tell; {_needed(len(EDITS))} images or more can")
+        print(f"\n-: too few pairs to estimate this rate; use {_needed(len(EDITS))} images or more")
     _advice(found)
 
 
@@ -85,7 +85,7 @@ def _radius(radius: float) -> str:
 
 
 def _needed(edits: int) -> int:
-    """How many images make a million false pairs."""
+    """Return how many images make a million negative pairs."""
     return int((1_000_000 / edits) ** 0.5) + 2
 
 
@@ -98,8 +98,8 @@ def _advice(found: "CopiesFound") -> None:
         best = max(rows, key=lambda row: row.points[-1].recall)
         point = best.points[-1]
         if point.radius < 0:
-            print("\nno radius keeps false matches that rare: some of these images are too alike", end="")
-            print(" when turned" if turns > 1 else "")
+            print("\nno radius has a false-match rate that low: some of these images are too similar", end="")
+            print(" when rotated or mirrored" if turns > 1 else "")
             continue
         option = " --transforms" if turns > 1 else ""
         print(f"\nfor images like these: --method {best.spec} --radius {shown(point.radius)}{option}", end="")

@@ -23,7 +23,7 @@ def compare(
             "--method",
             "-m",
             metavar="SPEC",
-            help="What gives the verdict: cascade, the pixels; or a hash or a network, by its distance (see methods).",
+            help="Method of the verdict: cascade (verification), or a hash or network (distance); see methods.",
         ),
     ] = "cascade",
     decode: common.DecodeOption = DecodeName.fast,
@@ -32,8 +32,7 @@ def compare(
         typer.Option(
             "--explain",
             metavar="FILE",
-            help="Also draw why, in one picture: the points that lie on each other, what both show, "
-            "what differs (.png, .jpg, .webp).",
+            help="Also draw the evidence in one image: inlier keypoints, overlap and differences (.png, .jpg, .webp).",
         ),
     ] = None,
     timeout: common.TimeoutOption = 60.0,
@@ -43,7 +42,7 @@ def compare(
         bool, typer.Option("--fail-if-found", help="Exit with 10 when they are copies of each other.")
     ] = False,
 ) -> int:
-    """Print how far apart two images are by every method, what their pixels say, and a verdict."""
+    """Compare two images: their distance by every method, verification on the pixels, and a verdict."""
     if explain:
         from twinpix.ui import explain as drawing
 
@@ -59,17 +58,23 @@ def compare(
 def _print(result: "Comparison", explain: str | None) -> None:
     print(f"{'method':<24}{'bits':>6}{'distance':>10}{'turned':>8}{'radius':>8}")
     for row in result.distances:
-        mark = "  match" if row.distance <= row.radius else "  match when turned" if row.turned <= row.radius else ""
+        mark = (
+            "  match"
+            if row.distance <= row.radius
+            else "  match when rotated or mirrored"
+            if row.turned <= row.radius
+            else ""
+        )
         print(
             f"{row.method:<24}{row.bits:>6}{shown(row.distance):>10}{shown(row.turned):>8}{shown(row.radius):>8}{mark}"
         )
     print(f"\nPDQ quality {result.qualities[0]} and {result.qualities[1]}, ", end="")
     print(f"information {result.information[0]} and {result.information[1]}")
     if result.seen and not result.by_pixels:
-        print(f"second look: {result.seen}")
+        print(f"verification: {result.seen}")
     print(f"verdict: {result.verdict}")
     if explain:
-        print(f"explained: {explain}")
+        print(f"explanation: {explain}")
 
 
 def _print_json(result: "Comparison") -> None:

@@ -18,22 +18,24 @@ def dedupe_dump(
         bool, typer.Option("--exact-duplicates", "-e", help="Duplicates have identical pixels.")
     ] = False,
     near_duplicates: Annotated[
-        bool, typer.Option("--near-duplicates", "-n", help="Duplicates are the same picture; the default.")
+        bool, typer.Option("--near-duplicates", "-n", help="Duplicates are near-duplicates; the default.")
     ] = False,
     output_json: Annotated[
-        str | None, typer.Option("--output-json", "-o", metavar="FILE", help="Write what stays and its duplicates.")
+        str | None,
+        typer.Option("--output-json", "-o", metavar="FILE", help="Write the kept images and their duplicates."),
     ] = None,
     output_dir: Annotated[
-        str | None, typer.Option("--output-dir", "-d", metavar="DIR", help="Copy what stays there, in its tree.")
+        str | None,
+        typer.Option("--output-dir", "-d", metavar="DIR", help="Copy the kept images to DIR, with their folders."),
     ] = None,
     show_duplicates: Annotated[
-        bool, typer.Option("--show-duplicates", "-s", help="Copy duplicates to DIR_duplicates, by what they repeat.")
+        bool, typer.Option("--show-duplicates", "-s", help="Copy duplicates to DIR_duplicates, grouped by kept image.")
     ] = False,
     force: common.ForceOption = False,
 ) -> int:
     """Count, list and copy the different images of a dump, as the deduplication script for Nutch dumps does.
 
-    Images are told by content, whatever their names. Options may be spelled with underscores. The dump is
+    Images are recognised by content, not by name. Options may be spelled with underscores. The dump is
     only read; undo removes the copies.
     """
     if exact_duplicates and near_duplicates:
@@ -65,7 +67,7 @@ def dedupe_dump(
 
 
 def _tell(found: "Report") -> None:
-    """Say what could not be used."""
+    """Print the files that could not be used."""
     from twinpix.cli import acting
     from twinpix.text import plural, printable
 

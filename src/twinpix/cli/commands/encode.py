@@ -40,7 +40,7 @@ def encode(
             "--output",
             "-o",
             metavar="FILE",
-            help="Codes file: .jsonl (as it goes), .json, .csv or .npz; - for JSON on stdout.",
+            help="Output file: .jsonl (written during the run), .json, .csv or .npz; - for JSON on stdout.",
         ),
     ] = "-",
     method: Annotated[
@@ -48,7 +48,8 @@ def encode(
         typer.Option("--method", "-m", metavar="SPEC", help="May be repeated: one decode serves all methods."),
     ] = None,
     transforms: Annotated[
-        bool, typer.Option("--transforms", "-t", help="Eight codes an image: its rotations and mirrorings too.")
+        bool,
+        typer.Option("--transforms", "-t", help="Eight fingerprints for each image: all rotations and mirror images."),
     ] = False,
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
@@ -62,7 +63,7 @@ def encode(
     no_store: common.NoStoreOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when an image could not be used.")] = False,
 ) -> int:
-    """Write the codes of images: hexadecimal in JSON and CSV, arrays in NPZ (names, and one array a method)."""
+    """Write the fingerprints of images: hexadecimal in JSON and CSV, arrays in NPZ (names, and one for each method)."""
     specs, method = method or [DEFAULT_METHOD], None
     chosen = common.options(locals())
     from twinpix import outputs
@@ -99,7 +100,7 @@ def encode(
 
 
 def _refuse_pixels(specs: list[str]) -> None:
-    """Raise `UsageError` for a method whose codes alone match nothing: its pairs are decided on the pixels."""
+    """Raise `UsageError` for a method whose codes alone are no match: its pairs must be verified on the pixels."""
     from twinpix import fingerprints
 
     for spec in specs:
@@ -108,7 +109,7 @@ def _refuse_pixels(specs: list[str]) -> None:
 
 
 def _stream(paths: list[str], specs: list[str], options: "Options", output: str, *, strict: bool, force: bool) -> int:
-    """Write the codes as they are made."""
+    """Write the codes while they are computed."""
     from twinpix.text import plural, printable
 
     failed: list[str] = []
@@ -173,5 +174,5 @@ def _npz(coded: dict[str, Fingerprints]) -> bytes:
 
 
 def _hex(code: Bytes2D) -> str | list[str]:
-    """One code in hexadecimal, or a list of the eight orientations'."""
+    """Return one code in hexadecimal, or a list of the codes of eight orientations."""
     return code.tobytes().hex() if code.ndim == 1 else [turn.tobytes().hex() for turn in code]

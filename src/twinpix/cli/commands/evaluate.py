@@ -23,7 +23,7 @@ def evaluate(
         str | None, typer.Argument(metavar="[RETRIEVED]", help="JSON map, CSV of pairs, or a report of find.")
     ] = None,
     folder: Annotated[
-        str | None, typer.Option("--in", metavar="PATH", help="Measure methods on the images there instead.")
+        str | None, typer.Option("--in", metavar="PATH", help="Measure methods on the images in this folder instead.")
     ] = None,
     methods: Annotated[
         str, typer.Option("--methods", metavar="SPEC,...", help="Methods to measure, with --in.")
@@ -41,7 +41,7 @@ def evaluate(
     force: common.ForceOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Say how good a result is, or which method and radius suit some images, given what is true.
+    """Measure a result, or methods on images, against ground truth.
 
     Names are relative to PATH, or to the folder that was searched.
     """
@@ -92,7 +92,7 @@ def _scores(truth: str, retrieved: str, as_json: bool) -> int:
         for name, value in scores._asdict().items():
             print(f"{name.replace('_', ' '):<{width}}  {value:.4f}")
     if unknown:
-        typer.echo(f"twinpix: {plural(len(unknown), 'name')} that the truth does not know left out", err=True)
+        typer.echo(f"twinpix: ignored {plural(len(unknown), 'name')} missing from the ground truth", err=True)
     return Exit.DONE
 
 
@@ -116,7 +116,7 @@ def _measured(found: "Measurement", as_json: bool) -> None:
         ]
         print(dumps({"images": found.images, "pairs": found.pairs, "methods": rows}), end="")
         return
-    print(f"{plural(found.images, 'image')}, {plural(found.pairs, 'pair')} of the same picture\n")
+    print(f"{plural(found.images, 'image')}, {plural(found.pairs, 'pair')} of copies\n")
     width = max(len("method"), *(len(method.spec) for method in found.methods))
     print(f"{'':<{width}}  {'best F1':^33}  {'normal strictness':^27}")
     print(f"{'method':<{width}}  {'radius':>6} {'precision':>9} {'recall':>7} {'F1':>7}  ", end="")
@@ -134,4 +134,4 @@ def _measured(found: "Measurement", as_json: bool) -> None:
     if found.without_code:
         names = ", ".join(found.without_code[:3]) + (", …" if len(found.without_code) > 3 else "")
         what = plural(len(found.without_code), "name")
-        typer.echo(f"twinpix: {what} in the truth without a readable image: {names}", err=True)
+        typer.echo(f"twinpix: {what} in the ground truth without a readable image: {names}", err=True)

@@ -32,7 +32,7 @@ def find(
         typer.Option(
             "--precision",
             metavar="SHARE",
-            help="Find the radius of which this share of the matches is right (0.999), by a look at some of them.",
+            help="Choose the largest radius with this estimated precision (0.999), by verifying some matches.",
         ),
     ] = None,
     transforms: common.TransformsOption = None,
@@ -42,8 +42,8 @@ def find(
         typer.Option(
             "--link",
             metavar="RULE",
-            help=f"{', '.join(plugins.own('linking'))}. star: all match what stays; complete: all match all; "
-            "components: chains.",
+            help=f"{', '.join(plugins.own('linking'))}. star: all match the keeper; complete: all match each other; "
+            "components: chains of matches.",
         ),
     ] = "star",
     keep: Annotated[
@@ -51,19 +51,21 @@ def find(
         typer.Option(
             "--keep",
             metavar="RULES",
-            help=f"Rules for what stays; the first that tells two apart decides: {', '.join(plugins.own('keep'))}.",
+            help=f"Rules that choose the keeper; the first that differs decides: {', '.join(plugins.own('keep'))}.",
         ),
     ] = DEFAULT_KEEP,
     reference: Annotated[
         list[str] | None,
-        typer.Option("--reference", metavar="DIR", help="Images to compare with that always stay; may be repeated."),
+        typer.Option("--reference", metavar="DIR", help="Images to compare with, never removed; may be repeated."),
     ] = None,
     cross: Annotated[
         bool, typer.Option("--cross", help="Only pairs between different PATHs (train/test leakage).")
     ] = False,
     files_from: Annotated[
         str | None,
-        typer.Option("--files-from", metavar="FILE|-", help="Also the files named there, one a line or NUL-separated."),
+        typer.Option(
+            "--files-from", metavar="FILE|-", help="Also the files listed in FILE, one per line or NUL-separated."
+        ),
     ] = None,
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
@@ -79,7 +81,7 @@ def find(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write the report there; the suffix names the format (.json, .csv, .txt, .html); - is JSON on stdout.",
+            help="Write the report; the suffix names the format (.json, .csv, .txt, .html); - is JSON on stdout.",
         ),
     ] = None,
     format: Annotated[
@@ -106,10 +108,10 @@ def find(
         bool, typer.Option("--fail-if-found", help="Exit with 10 when there are duplicates.")
     ] = False,
 ) -> int:
-    """Find the groups of images that are the same picture, and report which to keep.
+    """Find groups of images that are copies of each other, and report which image of each group to keep.
 
-    Touches none of the images. Codes are kept in a store, so a second run, or one that was stopped, goes
-    on from there.
+    Changes no image. Results are stored, so that a second run is faster and a stopped run continues where it
+    stopped.
     """
     chosen = common.options(locals())
     from twinpix import sources
@@ -131,7 +133,7 @@ def find(
 
 
 class _Target(NamedTuple):
-    """Where a report is written, and how."""
+    """Where a report is written, and in which format."""
 
     path: str  # "" for stdout
     format: str
@@ -140,7 +142,7 @@ class _Target(NamedTuple):
 
     @classmethod
     def of(cls, output: str | None, format: str | None, *, null: bool, force: bool) -> "_Target":
-        """Raises `UsageError` or `OutputError` for what could not be written after the work."""
+        """Raise `UsageError` or `OutputError` before the work if the output could not be written after it."""
         from twinpix import outputs, report
 
         path = output if output not in (None, "-") else ""
@@ -182,12 +184,12 @@ class _Target(NamedTuple):
             sys.stdout.write(f"{summary(found)}{self.format if self.format == 'html' else 'report'}: {self.path}\n")
             if self.format == "json" and found.groups:
                 print(
-                    f"next: {program()} resolve {shlex.quote(self.path)} --move DIR  (prints the plan; --apply does it)"
+                    f"next: {program()} resolve {shlex.quote(self.path)} --move DIR  (prints the plan; --apply runs it)"
                 )
         elif self.format not in ("text", "json"):
             sys.stderr.write(summary(found))
         elif self.format == "text" and found.groups and sys.stdout.isatty():
-            print("next: add -o report.json, then: twinpix resolve report.json --move DIR", file=sys.stderr)
+            print(f"next: add -o report.json, then: {program()} resolve report.json --move DIR", file=sys.stderr)
 
 
 def _kind_of(format: str) -> "Kind":

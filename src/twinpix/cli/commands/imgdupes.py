@@ -32,7 +32,7 @@ def imgdupes(
         str | None,
         typer.Option("--files-from", "-T", metavar="FILE", help="The images named there instead of a folder's."),
     ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into sub-folders.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search sub-folders.")] = False,
     delete: Annotated[bool, typer.Option("--delete", "-d", help="Ask for each set what to keep, delete the rest.")] = (
         False
     ),
@@ -42,7 +42,7 @@ def imgdupes(
         bool, typer.Option("--noprompt", "-N", help="With --delete: keep the first of each set, ask nothing.")
     ] = False,
     query: Annotated[
-        str | None, typer.Option("--query", metavar="FILE", help="Only the images that are like this one.")
+        str | None, typer.Option("--query", metavar="FILE", help="Only the images that are similar to this one.")
     ] = None,
     hash_bits: Annotated[
         int, typer.Option("--hash-bits", min=4, metavar="N", help="Bits of a hash: the square of a number.")
@@ -52,16 +52,16 @@ def imgdupes(
     ] = SortName.filesize,
     reverse: Annotated[bool, typer.Option("--reverse", help="Sort the other way round.")] = False,
     num_proc: Annotated[
-        int | None, typer.Option("--num-proc", min=1, metavar="N", help="Processes; default: one a core.")
+        int | None, typer.Option("--num-proc", min=1, metavar="N", help="Processes; default: one per core.")
     ] = None,
     log: Annotated[
         bool, typer.Option("--log", help="Write what was found and what was deleted to logs in the current folder.")
     ] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no hashes between runs.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Store no hashes between runs.")] = False,
     no_subdir_warning: Annotated[
-        bool, typer.Option("--no-subdir-warning", help="With --delete: say nothing of sets that span folders.")
+        bool, typer.Option("--no-subdir-warning", help="With --delete: do not report sets that span folders.")
     ] = False,
-    sameline: Annotated[bool, typer.Option("--sameline", help="One line a set.")] = False,
+    sameline: Annotated[bool, typer.Option("--sameline", help="One line per set.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing.")] = False,
     faiss_flat: Annotated[bool, typer.Option("--faiss-flat", help="Search with faiss (IndexFlatL2).")] = False,
     faiss_flat_k: Annotated[
@@ -102,15 +102,17 @@ def imgdupes(
         int, typer.Option("--hnsw-ef", min=1, metavar="N", help="Candidates while the graph is searched.")
     ] = 50,
     faiss_cuda: Annotated[
-        bool, typer.Option("--faiss-cuda", help="Taken for compatibility: the search runs on the processor.")
+        bool,
+        typer.Option("--faiss-cuda", help="Accepted and ignored, for compatibility: the search runs on the processor."),
     ] = False,
     cuda_device: Annotated[
-        int, typer.Option("--cuda-device", metavar="N", help="Taken for compatibility, like --faiss-cuda.")
+        int,
+        typer.Option("--cuda-device", metavar="N", help="Accepted and ignored, for compatibility, like --faiss-cuda."),
     ] = -1,
 ) -> int:
     """Find and delete near-duplicate images with imgdupes' options and output.
 
-    The search is exact unless --hnsw is given. Hashes are kept in the store unless --no-cache.
+    The search is exact unless --hnsw is given. Hashes are stored unless --no-cache is given.
     """
     given = locals()
     target_dir, hash_method, hamming_distance = _positionals(given.pop("positionals"))
@@ -122,7 +124,7 @@ def imgdupes(
 
 
 def _positionals(given: list[str]) -> tuple[str | None, str, int]:
-    """Folder, hash and distance; of two, the folder is the one that is missing."""
+    """Return folder, hash and distance; if there are two arguments, the folder is missing."""
     if not 2 <= len(given) <= 3:
         raise UsageError(f"imgdupes takes {_POSITIONALS}, not {len(given)} arguments")
     method, distance = given[-2:]

@@ -9,11 +9,11 @@ from twinpix.model import shown
 
 
 def methods() -> int:
-    """List the methods, their options and measured radii, and the other parts that have names."""
+    """List the methods, their options and measured radii, and the linking rules, keep rules and search back ends."""
     from twinpix import fingerprints, plugins
 
     print("Methods (--method NAME:option=value,...); radii by --strictness, in bits, in cosine distance (cnn),")
-    print("or in the share of what two pictures have in common that may differ (local, cascade)\n")
+    print("or in the share of the overlap that may differ (local, cascade)\n")
     print(f"  {'name':<11}{'bits':>5}  {'strict':>6}{'normal':>8}{'loose':>7}  what it does")
     for name in plugins.names("fingerprints"):
         method = fingerprints.make(name)
@@ -37,7 +37,7 @@ def methods() -> int:
 
 
 def _missing(package: str, name: str) -> str:
-    """What to do for a search whose library is not installed."""
+    """Return how to install the library of a search back end, if it is missing."""
     from twinpix import plugins
     from twinpix.errors import UsageError
     from twinpix.search.ann.rerank import require
@@ -50,7 +50,7 @@ def _missing(package: str, name: str) -> str:
 
 
 def _print_options(options: list[tuple[str, str]]) -> None:
-    """As many as fit on a line of a terminal."""
+    """Print the options, as many per line as fit the terminal."""
     import textwrap
 
     texts = [f"{option} {text}".strip().replace(" ", "\N{NO-BREAK SPACE}") for option, text in options]
@@ -59,7 +59,7 @@ def _print_options(options: list[tuple[str, str]]) -> None:
 
 
 def _what(name: str, package: str = "fingerprints") -> str:
-    """The first sentence of a plugin's module."""
+    """Return the first paragraph of the docstring of a plugin's module."""
     import importlib
 
     from twinpix import plugins

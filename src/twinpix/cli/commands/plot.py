@@ -11,7 +11,7 @@ from twinpix.errors import Exit, OutputError, UsageError
 if TYPE_CHECKING:
     from twinpix.model import Group, Report
 
-_FIRST = 50  # groups that are drawn when nobody said how many
+_FIRST = 50  # groups that are drawn by default
 
 
 def plot(
@@ -20,7 +20,8 @@ def plot(
         str | None, typer.Option("--html", metavar="FILE", help="One page of all groups, with filters.")
     ] = None,
     sheet: Annotated[
-        str | None, typer.Option("--sheet", metavar="DIR", help="A picture of each group, group-00001.png and on.")
+        str | None,
+        typer.Option("--sheet", metavar="DIR", help="Draw an image of each group to DIR: group-00001.png, ..."),
     ] = None,
     group: Annotated[
         list[int] | None, typer.Option("--group", metavar="N", help="Only this group's sheet; may be repeated.")
@@ -40,7 +41,7 @@ def plot(
     from twinpix.text import plural
 
     found = reports.read(report)
-    sound_places(found)  # images outside the report's folders are not shown
+    sound_places(found)  # images outside the report's folders are not drawn
     if not (html or sheet or histogram):
         stem = str(Path(report).with_suffix(""))
         sheet, histogram = f"{stem}-sheets", f"{stem}-histogram.png"
@@ -66,7 +67,7 @@ def plot(
 
 
 def _require(html: str | None, histogram: str | None, sheet: str | None, *, force: bool) -> None:
-    """Raise what would be raised after the work was done."""
+    """Raise before the work what would be raised after it."""
     from twinpix import outputs
     from twinpix.ui import figure
     from twinpix.ui.page import PAGE
@@ -82,7 +83,7 @@ def _require(html: str | None, histogram: str | None, sheet: str | None, *, forc
 
 
 def _sheets(found: "Report", folder: str, asked: list[int] | None) -> "list[tuple[Group, Path]]":
-    """The groups to draw, all when none is asked for, each with the file it goes to; no such file is there yet."""
+    """Return the groups to draw, by default all, each with its new file."""
     known = {each.id: each for each in found.groups}
     for number in asked or ():
         if number not in known:
@@ -90,5 +91,5 @@ def _sheets(found: "Report", folder: str, asked: list[int] | None) -> "list[tupl
     chosen = [(known[number], Path(folder) / f"group-{number:05}.png") for number in sorted(set(asked or known))]
     for _, path in chosen:
         if path.exists():
-            raise OutputError(f"{path} is there already: name another folder")
+            raise OutputError(f"{path} already exists: name another folder")
     return chosen

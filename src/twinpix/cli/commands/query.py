@@ -15,12 +15,12 @@ from twinpix.usecases.query import Hit
 
 
 def query(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture to look for.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The image to search for.")],
     paths: Annotated[
-        list[str] | None, typer.Option("--in", metavar="PATH", help="Folder or image to look in; may be repeated.")
+        list[str] | None, typer.Option("--in", metavar="PATH", help="Folder or image to search; may be repeated.")
     ] = None,
     codes: Annotated[
-        str | None, typer.Option("--codes", metavar="FILE", help="Look in a .jsonl file of encode instead.")
+        str | None, typer.Option("--codes", metavar="FILE", help="Search a .jsonl file of encode instead.")
     ] = None,
     method: Annotated[
         str | None,
@@ -45,15 +45,15 @@ def query(
     timeout: common.TimeoutOption = 60.0,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
-    fail_if_found: Annotated[bool, typer.Option("--fail-if-found", help="Exit with 10 when there is one.")] = False,
+    fail_if_found: Annotated[bool, typer.Option("--fail-if-found", help="Exit with 10 if there is a copy.")] = False,
 ) -> int:
-    """Print the images that are the same picture as IMAGE, nearest first."""
+    """Print the copies of IMAGE, the most similar first."""
     chosen = common.options(locals())
     from twinpix.report.json import dumps
     from twinpix.text import plural, printable
 
     if bool(paths) == bool(codes):
-        raise UsageError("say where to look: --in PATH, or --codes FILE")
+        raise UsageError("name what to search: --in PATH, or --codes FILE")
     hits: list[Hit]
     failures: list[Failure] = []
     if codes:
@@ -68,7 +68,7 @@ def query(
             alike = f", {hit.agrees:.0%} alike" if hit.agrees is not None else ""
             print(f"{shown(hit.distance):>6}  {(hit.detail or hit.relation) + alike:16}  {printable(hit.path)}")
         if not hits:
-            print("no image there is the same picture")
+            print("no copy found")
     if failures:
         typer.echo(f"twinpix: {plural(len(failures), 'file')} could not be used", err=True)
     return Exit.FOUND if fail_if_found and hits else Exit.DONE

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twinpix.compat.remove_duplicates import Coded, Found, Options
     from twinpix.model import Plan
 
-_SHOWN = 10  # names spelled out of files that are not looked at
+_SHOWN = 10  # file names that are listed in a message
 
 
 class EncoderName(StrEnum):
@@ -30,37 +30,39 @@ def remove_duplicates(
         str | None, typer.Option("--root", "-r", metavar="DIR", help="The folder that --dirs are relative to.")
     ] = None,
     duplicates_dir: Annotated[
-        str, typer.Option("--duplicates-dir", metavar="DIR", help="Where duplicates go, in the trees of their sets.")
+        str, typer.Option("--duplicates-dir", metavar="DIR", help="Folder for duplicates, in the trees of their sets.")
     ] = "duplicates",
     encoder: Annotated[
-        EncoderName, typer.Option("--encoder", case_sensitive=False, help="What pictures are compared by.")
+        EncoderName, typer.Option("--encoder", case_sensitive=False, help="Method of comparison.")
     ] = EncoderName.CNN,
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", metavar="N", help="CNN: the least cosine (0.9); DHash: bits that may differ (10)."),
+        typer.Option(
+            "--threshold", metavar="N", help="CNN: smallest cosine (0.9); DHash: largest number of different bits (10)."
+        ),
     ] = None,
     display_duplicates: Annotated[
         bool, typer.Option("--display-duplicates", help="Show each group: a window, or a file without a display.")
     ] = False,
     encodings_in: Annotated[
         list[str] | None,
-        typer.Option("--encodings-in", metavar="FILE...", help="Encodings to take up; .json may be left off."),
+        typer.Option("--encodings-in", metavar="FILE...", help="Encodings to load; .json may be omitted."),
     ] = None,
     encodings_out: Annotated[
         str | None,
-        typer.Option("--encodings-out", metavar="FILE", help="Write all encodings there; .json may be left off."),
+        typer.Option("--encodings-out", metavar="FILE", help="Write all encodings to FILE; .json may be omitted."),
     ] = None,
     encodings_only: Annotated[bool, typer.Option("--encodings-only", help="Write encodings, and end.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be moved; move nothing.")] = False,
     no_data_dir: Annotated[
-        bool, typer.Option("--no-data-dir", help="Images lie anywhere in DIR, not in DIR/data/…images….")
+        bool, typer.Option("--no-data-dir", help="Images are anywhere in DIR, not in DIR/data/…images….")
     ] = False,
     no_annot: Annotated[bool, typer.Option("--no-annot", help="Leave annotations where they are.")] = False,
     force: common.ForceOption = False,
 ) -> int:
     """Find duplicates within and between data sets and move them away, as remove_duplicates.py does.
 
-    Annotations go with their images. Options may be spelled with underscores. Undo puts everything back.
+    Annotations are moved with their images. Options may be spelled with underscores. undo moves everything back.
     """
     from twinpix.act import actions
     from twinpix.cli import acting
@@ -108,12 +110,12 @@ def remove_duplicates(
     if not dry_run:
         return acting.carry_out(options.duplicates, planned)
     planned()
-    print("nothing was touched (--dry-run)")
+    print("nothing was changed (--dry-run)")
     return Exit.DONE
 
 
 def _tell(coded: "Coded") -> None:
-    """Say what is not looked at."""
+    """Print the files that are ignored."""
     from twinpix.cli import acting
     from twinpix.text import plural, printable
 
@@ -127,7 +129,7 @@ def _tell(coded: "Coded") -> None:
 
 
 def _show(found: "Found", options: "Options") -> None:
-    """Say what was found, and show it if that was asked for."""
+    """Print the summary, and show the groups if requested."""
     from twinpix.report.text import summary
     from twinpix.ui import plan_text
 

@@ -22,23 +22,23 @@ _CHOICES = "--trash, --move DIR, --copy-kept DIR, --delete, --hardlink, --symlin
 
 def resolve(
     report: Annotated[str, typer.Argument(metavar="REPORT", help="A JSON report of find.")],
-    trash: Annotated[bool, typer.Option("--trash", help="Put what goes in the system's trash.")] = False,
+    trash: Annotated[bool, typer.Option("--trash", help="Move duplicates to the system trash.")] = False,
     move: Annotated[
-        str | None, typer.Option("--move", metavar="DIR", help="Move what goes to DIR, at its place in the tree.")
+        str | None, typer.Option("--move", metavar="DIR", help="Move duplicates to DIR, with their folders.")
     ] = None,
     copy_kept: Annotated[
         str | None,
-        typer.Option("--copy-kept", metavar="DIR", help="Copy one of each group, and all that is unique, to DIR."),
+        typer.Option("--copy-kept", metavar="DIR", help="Copy the keeper of each group and all unique images to DIR."),
     ] = None,
     delete: Annotated[
-        bool, typer.Option("--delete", help="Remove what goes for good: there is no undo; asks first.")
+        bool, typer.Option("--delete", help="Delete duplicates permanently: there is no undo; asks first.")
     ] = False,
-    hardlink: Annotated[bool, typer.Option("--hardlink", help="Make identical files names of one file.")] = False,
+    hardlink: Annotated[bool, typer.Option("--hardlink", help="Replace identical files with hard links.")] = False,
     symlink: Annotated[
-        bool, typer.Option("--symlink", help="Make identical files links to the one that stays.")
+        bool, typer.Option("--symlink", help="Replace identical files with symbolic links to the keeper.")
     ] = False,
     reflink: Annotated[
-        bool, typer.Option("--reflink", help="Let identical files share their bytes (Btrfs, XFS, APFS).")
+        bool, typer.Option("--reflink", help="Replace identical files with reflinks (Btrfs, XFS, APFS).")
     ] = False,
     action: Annotated[
         str | None,
@@ -49,7 +49,7 @@ def resolve(
         ),
     ] = None,
     keep: Annotated[
-        str | None, typer.Option("--keep", metavar="RULES", help="Decide anew what stays, by rules as of find.")
+        str | None, typer.Option("--keep", metavar="RULES", help="Choose the keepers again, by rules as in find.")
     ] = None,
     stricter: Annotated[
         float | None,
@@ -60,7 +60,7 @@ def resolve(
         typer.Option(
             "--only",
             metavar="RELATIONS",
-            help="Only duplicates so related to what stays, comma-separated: identical-file, identical-pixels, "
+            help="Only these relations to the keeper, comma-separated: identical-file, identical-pixels, "
             "re-encoded, resized, cropped, ...",
         ),
     ] = None,
@@ -68,32 +68,32 @@ def resolve(
         common.Sidecars,
         typer.Option(
             "--sidecars",
-            help="Companion files (XMP, edits, live photo videos): same go with their image if what stays has the "
-            "same, else both stay; all go with it; keep: images go alone.",
+            help="Companion files (XMP, edits, live photo videos): same: moved with their image if the keeper has "
+            "the same, else both stay; all: always moved with it; keep: never moved.",
         ),
     ] = common.Sidecars.same,
     interactive: Annotated[
-        bool, typer.Option("--interactive", "-i", help="Choose what stays, group by group.")
+        bool, typer.Option("--interactive", "-i", help="Choose the images to keep, group by group.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="With --interactive: draw each group in the terminal.")] = False,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it; without, the plan is printed.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Carry out the plan; without this option it is only printed.")
+    ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask: needed by --delete --apply without a terminal.")
     ] = False,
     journal: Annotated[
         str | None,
-        typer.Option(
-            "--journal", metavar="FILE", help="Where every step is written, for undo; default: beside the report."
-        ),
+        typer.Option("--journal", metavar="FILE", help="Journal of all steps, for undo; default: beside the report."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
 ) -> int:
-    """Print what would be done with the duplicates of a report, and with --apply do it.
+    """Print the plan of an action on the duplicates of a report, and with --apply carry it out.
 
-    Every file is checked in the moment before: what changed since find is left alone. One of each group stays,
-    nothing is overwritten, and undo puts everything back.
+    Every file is checked immediately before its step: a file that changed since find is left alone. The keeper of each
+    group stays, nothing is overwritten, and undo reverses all actions but --delete.
     """
     act = _action(
         {"trash": trash, "delete": delete, "hardlink": hardlink, "symlink": symlink, "reflink": reflink},
@@ -108,9 +108,9 @@ def resolve(
     from twinpix.ui import plan_text
 
     if show and not interactive:
-        raise UsageError("--show draws what --interactive asks about: give both")
+        raise UsageError("--show needs --interactive: give both")
     if (store is not None or no_store) and not interactive:
-        raise UsageError("a store is only used by --interactive, which remembers there what is no duplicate")
+        raise UsageError("only --interactive uses a store, for the pairs that are marked as not duplicates")
     if as_json and interactive:
         raise UsageError("--json cannot be combined with --interactive, which prints for people")
     found = reports.read(report)
@@ -137,12 +137,12 @@ def resolve(
         except BrokenPipeError:
             if not apply:
                 raise
-            raise RefusedError("nobody reads the plan to its end: nothing was done") from None
+            raise RefusedError("the output was closed before the end of the plan: nothing was done") from None
         if not apply:
             if as_json:
                 print(plan_text.as_json(plan), end="")
             elif plan.units:
-                print("nothing was touched; --apply does it")
+                print("nothing was changed; add --apply to carry out the plan")
             return Exit.DONE
         left, kept = (decided.left, decided.path) if decided else (confirming.Left.decided, "")
         if not confirming.agreed(plan, act, left, yes=yes, kept=kept):
@@ -158,7 +158,7 @@ def resolve(
 
 
 def _relations(text: str | None) -> "list[Relation]":
-    """Relations by name; raises `UsageError` for a word that is none of a duplicate."""
+    """Return relations by name; raises `UsageError` for a word that is no relation of duplicates."""
     from typing import cast, get_args
 
     from twinpix.model import Relation
@@ -174,12 +174,12 @@ def _relations(text: str | None) -> "list[Relation]":
 
 
 def _action(plain: Mapping[str, bool], to: Mapping[str, str | None], spec: str | None) -> "Action":
-    """The one action that was asked for; raises `UsageError` for none, and for several."""
+    """Return the requested action; raises `UsageError` for none, and for several."""
     from twinpix.act import actions
 
     chosen = [actions.make(name, {}) for name, on in plain.items() if on]
     chosen += [actions.make(name, {"to": folder}) for name, folder in to.items() if folder is not None]
     chosen += [actions.make(spec)] if spec is not None else []
     if len(chosen) != 1:
-        raise UsageError(f"say {'what to do' if not chosen else 'one thing to do'} with the duplicates: {_CHOICES}")
+        raise UsageError(f"choose {'an action' if not chosen else 'one action only'} for the duplicates: {_CHOICES}")
     return chosen[0]

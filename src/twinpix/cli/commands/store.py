@@ -9,7 +9,7 @@ from twinpix.errors import Exit
 from twinpix.progress.terminal import LineProgress
 
 app = typer.Typer(
-    help="Look at, empty, or carry along what is kept between runs.",
+    help="Show, clear, export or import what is stored between runs.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -20,7 +20,7 @@ _File = Annotated[str | None, typer.Option("--store", metavar="FILE", help="Anot
 
 @app.command(cls=Command)
 def info(store: _File = None) -> int:
-    """Print where the store is and what it holds."""
+    """Print where the store is and what it contains."""
     from twinpix.encoding.options import Options
     from twinpix.encoding.session import open_store
     from twinpix.text import bytes_text, plural
@@ -30,7 +30,7 @@ def info(store: _File = None) -> int:
     print(f"{found.path}: {bytes_text(found.bytes)}")
     print(f"{plural(found.files, 'file')} known, {plural(found.codes, 'code')}, {plural(found.failures, 'failure')}")
     if found.looks:
-        print(f"{plural(found.looks, 'look')} at the pixels of a pair")
+        print(f"{plural(found.looks, 'stored verification')}")
     for spec, count in found.specs.items():
         print(f"  {count:>9,}  {spec}")
     if found.apart:
@@ -41,9 +41,9 @@ def info(store: _File = None) -> int:
 @app.command(cls=Command)
 def clear(
     store: _File = None,
-    verdicts: Annotated[bool, typer.Option("--verdicts", help="Also what was marked as not duplicates.")] = False,
+    verdicts: Annotated[bool, typer.Option("--verdicts", help="Also the pairs marked as not duplicates.")] = False,
 ) -> int:
-    """Forget every code and look; the next run computes them again. What was marked as not duplicates stays."""
+    """Delete all stored codes and verifications. Pairs marked as not duplicates are kept."""
     from twinpix.encoding.options import Options
     from twinpix.encoding.session import open_store
     from twinpix.text import plural
@@ -51,10 +51,10 @@ def clear(
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
         held = opened.info()
         opened.clear(apart=verdicts)
-    counts = plural(held.codes, "code"), plural(held.looks, "look"), plural(held.failures, "failure")
-    told = f"forgot {counts[0]}, {counts[1]} and {counts[2]}: {held.path}"
+    counts = plural(held.codes, "code"), plural(held.looks, "verification"), plural(held.failures, "failure")
+    told = f"deleted {counts[0]}, {counts[1]} and {counts[2]}: {held.path}"
     if held.apart:
-        what = "forgotten too" if verdicts else "kept (--verdicts forgets them)"
+        what = "deleted too" if verdicts else "kept (--verdicts deletes them)"
         told += f"\n{plural(held.apart, 'pair')} marked as not duplicates: {what}"
     print(told)
     return Exit.DONE
@@ -66,7 +66,7 @@ def export(
     store: _File = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is no earlier export.")] = False,
 ) -> int:
-    """Write the pairs marked as not duplicates to a JSON file, by the digests of their bytes."""
+    """Write the pairs marked as not duplicates to a JSON file, identified by the digests of their files."""
     import sys
 
     from twinpix import outputs
@@ -87,7 +87,7 @@ def export(
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file that export wrote.")], store: _File = None
 ) -> int:
-    """Take up pairs marked as not duplicates that export wrote, besides those that are known."""
+    """Import pairs marked as not duplicates from a file that export wrote; stored pairs are kept."""
     from twinpix.encoding.options import Options
     from twinpix.encoding.session import open_store
     from twinpix.match import exclusions as verdicts
@@ -95,5 +95,5 @@ def import_(
 
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
         count = verdicts.imported(opened, file)
-    print(f"took up {plural(count, 'pair')}")
+    print(f"imported {plural(count, 'pair')}")
     return Exit.DONE

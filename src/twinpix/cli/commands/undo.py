@@ -9,11 +9,11 @@ import twinpix
 
 
 def undo(
-    journal: Annotated[str, typer.Argument(metavar="JOURNAL", help="The journal that resolve --apply named.")],
+    journal: Annotated[str, typer.Argument(metavar="JOURNAL", help="The journal that resolve --apply printed.")],
 ) -> int:
-    """Put back what a run of resolve moved, trashed, linked or copied; times and modes too.
+    """Undo a run of resolve: restore files that it moved, trashed or linked, with times and modes, and remove copies.
 
-    A file that was changed since, or whose name is taken by now, is left where it is. May be run twice.
+    A file that was changed since, or whose name another file has now, is left where it is. May be run again.
     """
     from twinpix.progress.terminal import progress
     from twinpix.text import bytes_text, plural
@@ -22,11 +22,11 @@ def undo(
     outcome = twinpix.undo(journal, progress())
     if outcome.done:
         copies, back = outcome.copies, outcome.done - outcome.copies
-        told = [f"put back {plural(back, 'file')}"] if back else []
+        told = [f"restored {plural(back, 'file')}"] if back else []
         told += [f"removed {plural(copies, 'copy', 'copies')}"] if copies else []
         print(f"{', '.join(told)}, {bytes_text(outcome.bytes)}")
     elif not outcome.left and not outcome.stopped:
-        print("nothing to put back")
+        print("nothing to restore")
     sys.stdout.writelines(f"{line}\n" for line in plan_text.left_alone(outcome.left))
     if outcome.stopped:
         print(outcome.stopped)

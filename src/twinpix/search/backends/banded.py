@@ -1,4 +1,4 @@
-"""Exact join in near-linear time: codes within r must agree to within t bits on one of m bands.
+"""Exact Hamming join in near-linear time: codes within r agree to within t bits on one of m bands.
 
 With Σ(tᵢ + 1) = r + 1 over the bands, two codes within r differ by at most tᵢ on some band i (the
 generalised pigeonhole principle), so only buckets whose keys differ that little are compared, in full.

@@ -1,4 +1,4 @@
-"""Exact join of directions: products of short heads rule nearly all pairs out, the others are computed in full.
+"""Exact cosine join: bounds from short projections exclude nearly all pairs, the others are computed in full.
 
 Heads are such that no pair's product is less than its cosine (`_heads`); where none reaches the least cosine
 that matches, nothing is written down (`_tiles`). The whole matrix is never held. What remains is computed again

@@ -1,4 +1,4 @@
-"""faiss: keys of some bits, cells of directions, graphs, or every code with every other; approximate but for `flat`."""
+"""Approximate search by faiss: bit keys, cells of vectors, or graphs; exact with `index=flat`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Every code against every other, in numpy: slow, obvious, the truth that other back ends are held to."""
+"""Exact brute force in numpy: slow, the reference that other back ends are tested against."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,8 @@
-"""How one picture lies on another, from the points that both have."""
+"""Align two images by their keypoints: descriptor matching with the ratio test, then RANSAC.
+
+Matching: D. Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 60 (2), 2004. RANSAC by OpenCV: a
+similarity transform first, then an affine one, which is kept if it explains the same matches.
+"""
 
 from typing import NamedTuple
 
@@ -9,68 +13,66 @@ from twinpix.imaging.opencv import opencv
 from twinpix.localfeatures.keypoints import Points, mirrored
 from twinpix.verify.alignment.affine import Map, chained, overlap
 from twinpix.verify.pyramid import View
-
-_RATIO = 0.8  # nearest to second nearest descriptor: the nearest is unlike all others
-_NEAR = 4.0  # pixels between where a point should be and where it is
-_SQUEEZED = 1e-3  # times the area of the one picture on the other
-_LEAST = 4  # pairs of points that a map is made of
+from twinpix.verify.thresholds import ALIGNMENT
 
 
 class Found(NamedTuple):
-    """A map and the pairs of points that agree with it."""
+    """A transform and its inliers."""
 
     there: Map
-    a: NDArray[np.float64]  # (n, 2): places in the one picture
-    b: NDArray[np.float64]  # and in the other
+    a: NDArray[np.float64]  # (n, 2): pixels of the first view
+    b: NDArray[np.float64]  # (n, 2): pixels of the second view
 
 
 def found(a: View, b: View) -> Found | None:
-    """The map that most points agree with, mirrored or not; None when no four do."""
+    """Return the transform with the most inliers, of the second image as it is or mirrored; None without one."""
     plain = _found(a.points, b.points)
     width = b.sides[0]
     other = _found(a.points, mirrored(b.points, width))
     if other is not None and (plain is None or len(other.a) > len(plain.a)):
-        back = np.array([[-1.0, 0, width - 1], [0, 1, 0]])  # what was mirrored, mirrored again
+        back = np.array([[-1.0, 0, width - 1], [0, 1, 0]])  # undo the mirroring
         return Found(chained(other.there, back), other.a, other.b * np.array([-1.0, 1]) + np.array([width - 1, 0]))
     return plain
 
 
 def fits(by_points: Found, a: View, b: View) -> bool:
-    """True for a map that leaves the pictures on each other, and neither squeezed to nothing."""
+    """True if the images overlap under the transform and neither collapses to a point or a line."""
     there = by_points.there
-    return abs(float(np.linalg.det(there[:, :2]))) > _SQUEEZED and max(overlap(there, a.sides, b.sides)) > 0
+    area = abs(float(np.linalg.det(there[:, :2])))
+    return area > ALIGNMENT.min_area_ratio and max(overlap(there, a.sides, b.sides)) > 0
 
 
 def _found(a: Points, b: Points) -> Found | None:
     cv2 = opencv()
     i, j = _pairs(a, b)
-    if len(i) < _LEAST:
+    if len(i) < ALIGNMENT.min_matches:
         return None
     left, right = a.place[i].astype(np.float64), b.place[j].astype(np.float64)
-    rough, inside = cv2.estimateAffinePartial2D(left, right, method=cv2.RANSAC, ransacReprojThreshold=2 * _NEAR)
-    if rough is None or inside.sum() < _LEAST:
+    far, near = ALIGNMENT.similarity_distance, ALIGNMENT.inlier_distance
+    rough, inside = cv2.estimateAffinePartial2D(left, right, method=cv2.RANSAC, ransacReprojThreshold=far)
+    if rough is None or inside.sum() < ALIGNMENT.min_matches:
         return None
     kept = inside[:, 0].astype(bool)
     there = rough
-    if kept.sum() >= 2 * _LEAST:
-        fine, inside = cv2.estimateAffine2D(left, right, method=cv2.RANSAC, ransacReprojThreshold=_NEAR)
-        if fine is not None and inside.sum() >= 0.8 * kept.sum() and _is_sane(fine):
+    if kept.sum() >= ALIGNMENT.affine_matches:
+        fine, inside = cv2.estimateAffine2D(left, right, method=cv2.RANSAC, ransacReprojThreshold=near)
+        if fine is not None and inside.sum() >= ALIGNMENT.affine_inliers * kept.sum() and _is_sane(fine):
             there, kept = fine, inside[:, 0].astype(bool)
     return Found(np.asarray(there, np.float64), left[kept], right[kept])
 
 
 def _pairs(a: Points, b: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each point of `a` with the one of `b` that looks like it and like no other; no point of `b` twice."""
+    """Match descriptors by the ratio test, one to one: rows of `a` and rows of `b`."""
     empty = np.empty(0, np.int64)
-    if len(a.size) < _LEAST or len(b.size) < _LEAST:
+    if len(a.size) < ALIGNMENT.min_matches or len(b.size) < ALIGNMENT.min_matches:
         return empty, empty
     likeness = a.around @ b.around.T
     rows, j = np.arange(len(a.size)), likeness.argmax(axis=1)
     best = likeness[rows, j]
     likeness[rows, j] = -1
     second = likeness.max(axis=1)
-    # Two points of one place, which look two ways, are no rival for each other.
-    alone = (2 - 2 * best) < _RATIO**2 * (2 - 2 * second)
+    # Two keypoints of one place with two orientations have different descriptors: neither is the other's second best.
+    alone = (2 - 2 * best) < ALIGNMENT.match_ratio**2 * (2 - 2 * second)
     i = np.flatnonzero(alone)
     i = i[np.lexsort((i, -best[i]))]
     _, first = np.unique(j[i], return_index=True)
@@ -79,6 +81,6 @@ def _pairs(a: Points, b: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _is_sane(there: Map) -> bool:
-    """True for a map that does not squeeze a picture flat."""
+    """True if the transform neither shrinks an image to nothing nor stretches it beyond recognition."""
     large, small = np.linalg.svd(there[:, :2], compute_uv=False)
-    return bool(small > 0.02 and large < 4 * small)
+    return bool(small > ALIGNMENT.min_scale and large < ALIGNMENT.max_anisotropy * small)

@@ -1,4 +1,4 @@
-"""Fine registration: one picture moved by fractions of a pixel until it lies on another."""
+"""Register two images to a fraction of a pixel, and normalise them locally."""
 
 from typing import NamedTuple
 
@@ -7,28 +7,28 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.affine import Map, inverse
-from twinpix.verify.content.blocks import Floats
+from twinpix.verify.alignment.blocks import Floats
+from twinpix.verify.thresholds import REGISTRATION
 
 Mask = NDArray[np.bool_]
 
-FLOOR = 12.0
-"""Grey levels of local standard deviation: where a picture varies less, that is not scaled up to 1."""
-
-_AROUND = 33  # pixels a side of the window of a local mean
-_LEVELS = ((400, 4, 3), (800, 3, 6))  # pixels of the longer side, rounds, and terms of the shift's polynomials
-_STEEP = 0.02  # of a squared gradient, in local standard deviations a pixel, from which a pixel tells of a shift
-_FEW, _MANY = 50, 20_000  # pixels: fewer tell nothing, more tell no more
-_RIDGE = 1e-4  # of the mean diagonal: where edges run one way, the shift along them is not made up
-_SETTLED = 0.02  # pixels
+_WINDOW = 33  # pixels a side of the window of local means
+_LEVELS = ((400, 4, 3), (800, 3, 6))  # coarse to fine: pixels of the longer side, iterations, terms of the polynomials
+_SAMPLE = 20_000  # pixels, evenly spread: more are no more exact
+_RIDGE = 1e-4  # of the mean diagonal: along parallel edges a shift is undetermined, and stays 0
+_TOLERANCE = 0.02  # pixels: the last step of an iteration
+_CAUCHY = 1.5  # medians of the residual at which the weight of a pixel is a half
+_ANTIALIAS, _MIN_BLUR = 0.9, 0.05  # scale below which an image is smoothed first; pixels, and a residual above 0
+_COVERED, _EPSILON = 0.99, 1e-3  # share of a resampled pixel that is known; divisor above 0
 
 
 def moved(grey: NDArray[np.uint8], there: Map, shape: tuple[int, ...]) -> tuple[Floats, Mask]:
-    """A picture in the pixels of another, which are as large or larger, and which of them it covers."""
+    """Warp an image onto pixels that are as large or larger; also return which of them it covers."""
     cv2 = opencv()
     scale = float(np.sqrt(abs(np.linalg.det(there[:, :2]))))
     source = grey.astype(np.float32)
-    if scale < 0.9:  # fewer pixels: what they cannot show is smoothed away
-        source = cv2.GaussianBlur(source, (0, 0), 0.5 * float(np.sqrt(1 / scale**2 - 1)) + 0.05)
+    if scale < _ANTIALIAS:  # otherwise fine texture is aliased
+        source = cv2.GaussianBlur(source, (0, 0), 0.5 * float(np.sqrt(1 / scale**2 - 1)) + _MIN_BLUR)
     size = (shape[1], shape[0])
     out = cv2.warpAffine(source, there, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     covered = cv2.warpAffine(np.ones(grey.shape, np.uint8), there, size, flags=cv2.INTER_NEAREST, borderValue=0)
@@ -36,16 +36,16 @@ def moved(grey: NDArray[np.uint8], there: Map, shape: tuple[int, ...]) -> tuple[
 
 
 class Close(NamedTuple):
-    """Two pictures in the pixels of the one that shows less detail."""
+    """Two images in the pixels of the one with less detail."""
 
     a: Floats
     b: Floats
-    known: Mask  # which of these both cover
-    of_a: bool  # the pixels are those of a
+    known: Mask  # pixels that both cover
+    of_a: bool  # the pixels are those of `a`
 
 
 def laid_finely(a: NDArray[np.uint8], b: NDArray[np.uint8], there: Map) -> Close:
-    """Lay one picture on the other, given where the places of `a` lie in `b`."""
+    """Warp the image with more detail onto the other one; `there` leads from pixels of `a` to pixels of `b`."""
     if abs(float(np.linalg.det(there[:, :2]))) <= 1:
         out, covered = moved(a, there, b.shape)
         return Close(out, b.astype(np.float32), covered, False)
@@ -54,23 +54,24 @@ def laid_finely(a: NDArray[np.uint8], b: NDArray[np.uint8], there: Map) -> Close
 
 
 def normalised(grey: Floats, known: Floats) -> Floats:
-    """Each pixel by the mean and the standard deviation around it: neither light nor contrast is left.
+    """Subtract the local mean and divide by the local standard deviation, so that light and contrast do not count.
 
-    `known` is 1 where the picture is known and 0 elsewhere.
+    `known` is 1 where the image is known and 0 elsewhere.
     """
     cv2 = opencv()
-    side = (_AROUND, _AROUND)
-    weight = np.maximum(cv2.blur(known, side), np.float32(1e-3))
+    side = (_WINDOW, _WINDOW)
+    weight = np.maximum(cv2.blur(known, side), np.float32(_EPSILON))
     rest: Floats = (grey - cv2.blur(grey * known, side) / weight) * known
-    return np.asarray(rest / np.sqrt(cv2.blur(rest * rest, side) / weight + np.float32(FLOOR**2)), dtype=np.float32)
+    floor = np.float32(REGISTRATION.deviation_floor**2)
+    return np.asarray(rest / np.sqrt(cv2.blur(rest * rest, side) / weight + floor), dtype=np.float32)
 
 
 def registered(pair: Close) -> Close:
-    """The same with `a` shifted by polynomials of the second degree of the place, until it lies on `b`.
+    """Register `a` onto `b` with a displacement that is a quadratic polynomial of the pixel's position.
 
-    Gauss and Newton on locally normalised pixels, coarse to fine, with weights that fall where the two do not agree
-    (B. Lucas, T. Kanade, "An iterative image registration technique", IJCAI 1981; Cauchy weights). So smooth a shift
-    cannot make one word another.
+    Gauss-Newton on locally normalised pixels, coarse to fine, with Cauchy weights against pixels that differ
+    (B. Lucas, T. Kanade, "An iterative image registration technique", IJCAI 1981). So smooth a displacement cannot turn
+    one word into another.
     """
     cv2 = opencv()
     a, b, known, _ = pair
@@ -83,18 +84,18 @@ def registered(pair: Close) -> Close:
         first, second = (normalised(cv2.GaussianBlur(grey, (0, 0), 1.0), small[2]) for grey in small[:2])
         scales = np.array([size[0] / width, size[1] / height])
         for _ in range(rounds):
-            step = _step(first, second, small[2] > 0.99, params * scales[:, None], terms)
+            step = _step(first, second, small[2] > _COVERED, params * scales[:, None], terms)
             if step is None:
                 break
             params[:, :terms] += step / scales[:, None]
-            if np.abs(step).max() < _SETTLED:
+            if np.abs(step).max() < _TOLERANCE:
                 break
-    covered = (_shifted(known.astype(np.float32), params) > 0.99) & known
+    covered = (_shifted(known.astype(np.float32), params) > _COVERED) & known
     return pair._replace(a=_shifted(a, params), known=covered)
 
 
 def _basis(shape: tuple[int, ...]) -> list[Floats]:
-    """Polynomials of the second degree of the place, from -1 to 1 along either side."""
+    """Return the quadratic monomials of positions, which run from -1 to 1 along either side."""
     height, width = shape
     u = np.linspace(-1, 1, width, dtype=np.float32)[None].repeat(height, axis=0)
     v = np.linspace(-1, 1, height, dtype=np.float32)[:, None].repeat(width, axis=1)
@@ -114,16 +115,17 @@ def _shifted(values: Floats, params: NDArray[np.float64]) -> Floats:
 
 
 def _step(a: Floats, b: Floats, known: Mask, params: NDArray[np.float64], terms: int) -> NDArray[np.float64] | None:
-    """What to add to the parameters `(2, terms)` that `a` lie better on `b`; None where nothing tells."""
+    """Return the Gauss-Newton step of the parameters, `(2, terms)`; None with too few gradients."""
     cv2 = opencv()
     there = _shifted(a, params)
     across, down = (cv2.Scharr(there, cv2.CV_32F, *along) / 32 for along in ((1, 0), (0, 1)))
-    at = np.flatnonzero((across * across + down * down > _STEEP) & known)
-    if len(at) < _FEW:
+    at = np.flatnonzero((across * across + down * down > REGISTRATION.min_gradient) & known)
+    if len(at) < REGISTRATION.min_pixels:
         return None
-    at = at[:: max(1, len(at) // _MANY)]
+    at = at[:: max(1, len(at) // _SAMPLE)]
     off = (b - there).ravel()[at].astype(np.float64)
-    weight = 1 / (1 + (off / (1.5 * float(np.median(np.abs(off))) + 0.05)) ** 2)
+    scale = _CAUCHY * float(np.median(np.abs(off))) + _MIN_BLUR
+    weight = 1 / (1 + (off / scale) ** 2)
     rows, columns = np.divmod(at, a.shape[1])
     v, u = 2 * rows / max(a.shape[0] - 1, 1) - 1, 2 * columns / max(a.shape[1] - 1, 1) - 1
     basis = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v][:terms], axis=1)

@@ -1,1 +1,1 @@
-"""What two aligned images show: blocks that agree, overlays, print, exclusive content."""
+"""Content of two aligned images: block agreement, overlays, print, exclusive content."""

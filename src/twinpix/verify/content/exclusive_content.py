@@ -1,4 +1,8 @@
-"""Pages, forms and windows of one design: what is written in the same places of two pictures is not the same."""
+"""Mutually exclusive content: pages, forms, charts and windows of one design that were filled in differently.
+
+An edit adds content to an image, or removes it: one of the two images has it. Two documents of one design each have
+content where the other shows plain background.
+"""
 
 from typing import NamedTuple
 
@@ -7,38 +11,25 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.affine import Map, overlap
-from twinpix.verify.content.blocks import Agreement, Floats, Laid, between, closer, inside, laid, pixels_of
-from twinpix.verify.content.overlays import ONE, inked, laid_over, laid_over_ground
+from twinpix.verify.alignment.blocks import Agreement, Floats, Laid, between, closer, inside, laid, pixels_of
+from twinpix.verify.content.overlays import inked, laid_over, laid_over_ground
 from twinpix.verify.light.normalize import apart, as_bent, as_light, as_sharp
 from twinpix.verify.light.photometric import Toned, evened
 from twinpix.verify.pyramid import View
+from twinpix.verify.thresholds import EXCLUSIVE, OVERLAYS
 
-HELD = 0.95
-"""Of one of two pictures, that the other shows: with less they may be two walls of one brick."""
-
-_CONFLICT = 0.0001  # of the overlap: less is chance
-_PAGE = 0.2  # of a picture, that is plain ground: pages, forms, charts and windows have more
-_STANDS_OUT = 24.0  # grey levels beyond all that lies around
-_FLAT = 14.0  # grey levels that a plain ground varies by
-_GROUND = 14.0  # grey levels between the grounds of two pictures that have the same
-_AROUND, _NEAR = 5, 9  # pixels a side of what lies around a pixel, and of where its ground is looked for
-_JOINED = 15  # pixels: what stands out no further apart is one thing
-_MANY, _WEIGHT = 6, 3  # things are more than an edit puts on a picture: they weigh so much more
-_FILLED = 0.33  # of the blocks: with so much that agrees, what is solid was laid over
-_FEW = 2  # solid things that may be laid over plain ground: bars are more
-_BOTH = 0.01  # of the overlap, on which either has something of its own under what was laid over
-_SPECK = 8  # pixels: less is no thing
+_AROUND, _BACKGROUND = 5, 9  # pixels a side of the windows around a pixel, and in which its background is searched for
+_JOINED = 15  # pixels: marked pixels that are no further apart belong to one object
+_BLUR = 0.6  # pixels of Gaussian blur, against the noise of single pixels
+_EPSILON = 1e-6  # divisor above 0
 
 
 class Left(NamedTuple):
-    """What may be left between two pictures in conflict once they are made alike, for them to be in none."""
+    """How much difference may be left after normalisation, for a pair with exclusive content to be an edit."""
 
-    light: float  # of what is apart, where they are as sharp and light
-    bent: float  # and where they are as bent too
-    found: float  # of the overlap, that is in conflict before
-
-
-_OF_PHOTOS, _OF_PAGES, _OF_PARTS = Left(0.8, 0.8, 1.0), Left(0.7, 0.45, 0.02), Left(0.0, 0.0, 0.0)
+    light: float  # share of the mean difference, after blur and light are removed
+    flow: float  # the same, after optical flow
+    area: float  # share of the overlap with exclusive content before
 
 
 def in_conflict(
@@ -50,12 +41,10 @@ def in_conflict(
     there: Map,
     only: NDArray[np.bool_] | None = None,
 ) -> bool:
-    """True where each picture has something of its own on ground on which the other has nothing: they are two.
+    """True if each image has content where the other shows plain background.
 
-    An edit puts something on a picture, or takes it away: one of the two has it. Where both have things that the
-    other lacks, all over the place, they are two pictures of one design. One thing, however much it differs, may be
-    an edit and does not count. What lies beyond all blocks that agree is a border. `only` marks the pixels of the pair
-    that count, where those are not all.
+    The largest object does not count, since a single object may be an edit however much it differs, nor does what lies
+    outside the hull of the agreeing blocks, which is a border. `only` masks the pixels that count; default: all.
     """
     left = _left(a, b, there)
     if _in_conflict(pair, tones, agrees, left):
@@ -72,68 +61,72 @@ def in_conflict(
 
 
 def _left(a: View, b: View, there: Map) -> Left:
-    """How much may be left between two pictures once they are as sharp and light, and as bent; nothing of two walls."""
-    if max(overlap(there, a.sides, b.sides)) < HELD:
-        return _OF_PARTS
-    return _OF_PAGES if min(a.plain, b.plain) >= _PAGE else _OF_PHOTOS
+    """Return what may be left after normalisation: nothing if neither image shows the whole of the other."""
+    if max(overlap(there, a.sides, b.sides)) < EXCLUSIVE.whole:
+        return Left(0.0, 0.0, 0.0)
+    if min(a.plain, b.plain) >= EXCLUSIVE.page_flat:
+        return Left(EXCLUSIVE.page_light, EXCLUSIVE.page_flow, EXCLUSIVE.page_area)
+    return Left(EXCLUSIVE.photo_light, EXCLUSIVE.photo_flow, 1.0)
 
 
 def _in_conflict(pair: Laid, tones: Toned, agrees: Agreement, left: Left) -> bool:
     within = pixels_of(between(agrees.fits), pair.a.shape)
     inner = inside(pair.common & within & ~pair.border)
-    if inner.sum() < 64 or min(inner.shape) < 8:
+    if inner.sum() < EXCLUSIVE.min_pixels or min(inner.shape) < EXCLUSIVE.min_side:
         return False
     found = _conflict(tones.a, tones.b, pair, agrees, inner)
-    if found <= _CONFLICT:
+    if found <= EXCLUSIVE.min_area:
         return False
-    if found > left.found:
+    if found > left.area:
         return True
     before = apart(tones.a, tones.b, inner)
     a, b = as_light(*as_sharp(tones.a, tones.b, inner), pair.common)
 
     def alike(made: Floats, most: float) -> bool:
-        return apart(made, b, inner) <= most * before and _conflict(made, b, pair, agrees, inner) <= _CONFLICT
+        return apart(made, b, inner) <= most * before and _conflict(made, b, pair, agrees, inner) <= EXCLUSIVE.min_area
 
-    return not (alike(a, left.light) or alike(as_bent(a, b), left.bent))
+    return not (alike(a, left.light) or alike(as_bent(a, b), left.flow))
 
 
 def _conflict(a: Floats, b: Floats, pair: Laid, agrees: Agreement, inner: NDArray[np.bool_]) -> float:
-    """The share of the overlap on which each picture has something of its own."""
+    """Return the share of the overlap with exclusive content, of the image that has less of it."""
     mine, theirs = _own(a, b, pair.a) & inner, _own(b, a, pair.b) & inner
     if not mine.any() or not theirs.any():
         return 0.0
     every = inside(pair.common & ~pair.border)
-    over = laid_over(a, b, every) if filled(pair, agrees) >= _FILLED else laid_over_ground(pair, every, _FEW)
-    if min((mine & over).sum(), (theirs & over).sum()) <= _BOTH * inner.sum():  # else they are bars, not stickers
+    textured = filled(pair, agrees) >= EXCLUSIVE.filled
+    over = laid_over(a, b, every) if textured else laid_over_ground(pair, every, EXCLUSIVE.max_overlays)
+    # With content of both under them, these are no overlays but the bars of two charts.
+    if min((mine & over).sum(), (theirs & over).sum()) <= EXCLUSIVE.under_overlay * inner.sum():
         mine, theirs = mine & ~over, theirs & ~over
     largest, things = _things(mine | theirs, inner)
     share = float(min((mine & ~largest).sum(), (theirs & ~largest).sum()) / inner.sum())
-    return share * (_WEIGHT if things >= _MANY else 1)
+    return share * (EXCLUSIVE.many_objects_factor if things >= EXCLUSIVE.many_objects else 1)
 
 
 def filled(pair: Laid, agrees: Agreement) -> float:
-    """The share of what both show in which there is something that agrees: of pages and charts most is plain ground."""
-    return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), 1e-6))
+    """Return the share of the overlap's blocks that agree: of pages and charts most have no texture."""
+    return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), _EPSILON))
 
 
 def _own(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
-    """Where a picture has something that stands out of its ground, and the other has that ground alone."""
+    """Mask the content that one image has on a plain background which the other shows without it."""
     cv2 = opencv()
-    around, near = np.ones((_AROUND, _AROUND), np.uint8), np.ones((_NEAR, _NEAR), np.uint8)
-    values, other = (cv2.GaussianBlur(each, (0, 0), 0.6) for each in (values, other))
+    around, near = np.ones((_AROUND, _AROUND), np.uint8), np.ones((_BACKGROUND, _BACKGROUND), np.uint8)
+    values, other = (cv2.GaussianBlur(each, (0, 0), _BLUR) for each in (values, other))
     high, low = cv2.dilate(other, around), cv2.erode(other, around)
-    stands_out = np.asarray(np.maximum(values - high, low - values) > _STANDS_OUT, dtype=bool)
+    stands_out = np.asarray(np.maximum(values - high, low - values) > EXCLUSIVE.step, dtype=bool)
     if not stands_out.any():
         return stands_out
     brightest, darkest = cv2.dilate(values, near), cv2.erode(values, near)
-    same_ground = (np.abs(brightest - other) < _GROUND) | (np.abs(darkest - other) < _GROUND)
-    # A curve that spreads a few levels over many makes things of what is none.
-    own = cv2.dilate(untoned, near) - cv2.erode(untoned, near) > _STANDS_OUT
-    return np.asarray(stands_out & (high - low < _FLAT) & same_ground & own, dtype=bool)
+    same_ground = np.minimum(np.abs(brightest - other), np.abs(darkest - other)) < EXCLUSIVE.background_difference
+    # A steep tone curve enlarges small differences: the contrast must exist before it, too.
+    own = cv2.dilate(untoned, near) - cv2.erode(untoned, near) > EXCLUSIVE.step
+    return np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & same_ground & own, dtype=bool)
 
 
 def _things(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
-    """The largest thing among what is marked, unless it is too large to be one; and how many things there are."""
+    """Return the mask of the largest object, empty if that is too large for one, and the number of objects."""
     cv2 = opencv()
     joined = cv2.dilate(marked.astype(np.uint8), np.ones((_JOINED, _JOINED), np.uint8))
     count, labels, facts, _ = cv2.connectedComponentsWithStats(joined)
@@ -142,7 +135,7 @@ def _things(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArra
     areas = facts[1:, cv2.CC_STAT_AREA]
     largest = int(areas.argmax())
     sizes = np.bincount(labels[marked], minlength=count)
-    things = int((sizes[1:] >= _SPECK).sum())
-    if areas[largest] > ONE * inner.sum():
+    things = int((sizes[1:] >= EXCLUSIVE.min_object).sum())
+    if areas[largest] > OVERLAYS.max_area * inner.sum():
         return np.zeros_like(marked), things
     return np.asarray(labels == largest + 1, dtype=bool), things

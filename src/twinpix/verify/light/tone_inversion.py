@@ -1,4 +1,4 @@
-"""Light and dark turned over: of negatives and solarized pictures no block is lighter where it was."""
+"""Undo a tone inversion: negatives, solarised images."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -7,32 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.content.blocks import Floats, Laid, inside
+from twinpix.verify.alignment.blocks import Floats, Laid, inside
 from twinpix.verify.pyramid import View
+from twinpix.verify.thresholds import TONE_INVERSION
 
-_RANGES = 32  # of levels, of which each tells one of the curve
-_SOME = 16  # pixels: with fewer a range tells nothing
-_MANY, _VARIED = 0.005, 8  # of the pixels; ranges with as many: of a few colours of drawings any may stand for any
-_EXPLAINED = 0.8  # of how the one picture varies, by the levels of the other: where they lie rightly on each other
-_FALLS, _DEEP = 0.2, 32  # of all that a curve rises and falls; and levels: with less lighter places stay lighter
+_RANGES = 32  # ranges of grey levels, with one mean each
+_LEVELS, _EPSILON = 256.0, 1e-6  # of 8 bits; divisor above 0
 
 
 class _Curve(NamedTuple):
-    """The levels of one picture that those of another say."""
+    """A tone curve that was fitted to a pair."""
 
     levels: NDArray[np.float64]  # (256,)
-    explained: float  # of how the one varies
+    explained: float  # share of the variance (the correlation ratio)
     falls: bool
 
 
-def relit(a: View, b: View, pair: Laid, least: float = _EXPLAINED) -> tuple[View, View] | None:
-    """Both pictures, one with the levels of the other; None where those are no turned over ones of the same place.
+def relit(a: View, b: View, pair: Laid, least: float | None = None) -> tuple[View, View] | None:
+    """Map one image's grey levels onto the other's with a fitted curve of any shape.
 
-    A curve of any shape is laid on the levels of one of them, if it says so much of how the other varies where they
-    lie on each other. Source: A. Roche and others, "The correlation ratio as a new similarity measure for multimodal
+    None if the curve explains less than `least` of the variance (default: `TONE_INVERSION.min_explained`) or nowhere
+    falls. Source: A. Roche and others, "The correlation ratio as a new similarity measure for multimodal
     image registration", MICCAI 1998, https://doi.org/10.1007/BFb0056301
     """
     cv2 = opencv()
+    least = TONE_INVERSION.min_explained if least is None else least
     inner = inside(pair.common)
     if not inner.any():
         return None
@@ -45,21 +44,24 @@ def relit(a: View, b: View, pair: Laid, least: float = _EXPLAINED) -> tuple[View
 
 
 def _curve(x: Floats, y: Floats) -> _Curve:
-    """What levels `x` say of levels `y`, `(n,)`."""
+    """Fit levels `y` by the means over ranges of levels `x`, both `(n,)`."""
     width = 256 // _RANGES
     ranges = np.clip(x, 0, 255).astype(np.int64) // width
     counts = np.bincount(ranges, minlength=_RANGES)
     sums = np.bincount(ranges, weights=y, minlength=_RANGES)
-    told, many = counts >= _SOME, counts >= max(_SOME, _MANY * len(x))
-    if many.sum() < _VARIED:
-        return _Curve(np.arange(256.0), 0.0, falls=False)
+    told, many = (
+        counts >= TONE_INVERSION.min_range_pixels,
+        counts >= max(TONE_INVERSION.min_range_pixels, TONE_INVERSION.range_share * len(x)),
+    )
+    if many.sum() < TONE_INVERSION.min_ranges:
+        return _Curve(np.arange(_LEVELS), 0.0, falls=False)
     means = sums / np.maximum(counts, 1)
     levels = np.interp(np.arange(256), (np.flatnonzero(told) + 0.5) * width - 0.5, means[told])
     left = y - np.interp(x, np.arange(256), levels)
     steps = np.diff(means[many])
     fall, all_steps = -float(steps[steps < 0].sum()), float(np.abs(steps).sum())
-    explained = 1 - float(left.var()) / max(float(y.var()), 1e-6)
-    return _Curve(levels, explained, fall >= max(_DEEP, _FALLS * all_steps))
+    explained = 1 - float(left.var()) / max(float(y.var()), _EPSILON)
+    return _Curve(levels, explained, fall >= max(TONE_INVERSION.fall_levels, TONE_INVERSION.fall_share * all_steps))
 
 
 def _through(view: View, curve: _Curve) -> View:

@@ -1,4 +1,4 @@
-"""Do the pixels agree where one picture lies on another?"""
+"""Warp one image onto the other and compare the overlap: block-wise normalised cross-correlation."""
 
 from typing import Any, NamedTuple
 
@@ -8,47 +8,46 @@ from numpy.typing import NDArray
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.affine import Map, inverse, rescaled
 from twinpix.verify.pyramid import COLOUR, View, hull
+from twinpix.verify.thresholds import ALIGNMENT, BLOCKS
 
-BLOCK = 16  # pixels
-_BLUR = 1.5  # pixels: what a shift of a pixel would make disagree is smoothed away
-_SLOPE = 25  # pixels: what varies no faster is light, not structure
-_CONTRAST = 3.0  # of a block's grey levels, as a standard deviation, below which there is nothing to compare
-_ALIKE = 0.6  # normalised correlation of two blocks that show the same
-_THIN = 15  # pixels: no plain border is as thin
-_COVERED = 0.6  # of a block that both pictures must show
-_STRONG = 0.05  # of a correlation: with less, a shift means nothing
-_SHIFT = 0.7  # pixels
-_CELLS = 4  # parts of equal area that the overlap has along either side
-_COARSE = 0.5  # of the pixels a side, at which maps are refined
-_ROUNDS = 25
-_SMALL = 96  # pixels: of pictures with a shorter side the blocks are smaller
+BLOCK = 16  # pixels of either side of a block
+_SMALL = 96  # pixels: in overlaps with a shorter side blocks have half the side, otherwise there are too few
+_BLUR = 1.5  # pixels of Gaussian blur: a transform may be off by a pixel
+_WINDOW = 25  # pixels of either side of the mean filter: what varies no faster is light, not texture
+_BORDER = 15  # pixels: plain areas that are thinner are the background between letters, not a border
+_CELLS = 4  # cells of equal area along either side of the overlap
+_SCALE = 0.5  # at which transforms are refined
+_ITERATIONS, _TOLERANCE = 25, 1e-3  # of ECC: at most, and the least gain of the correlation
+_VARIANCE_FLOOR = 0.25  # squared grey levels: half a level of noise, so that flat blocks have a finite NCC
+_ANTIALIAS, _MIN_BLUR = 0.9, 0.1  # scale below which an image is smoothed before it is resampled; pixels
+_EPSILON = 1e-6  # divisor above 0
 
 Floats = NDArray[np.float32]
 
 
 class Laid(NamedTuple):
-    """Two pictures laid on each other, in the pixels of the one that shows less detail."""
+    """Two aligned images, in the pixels of the one with less detail."""
 
-    a: Floats  # grey levels; only those marked by `common` mean something
+    a: Floats  # grey levels; defined where `common` is true
     b: Floats
     common: NDArray[np.bool_]
-    border: NDArray[np.bool_]  # of one of them or of both, where there is a whole area of it
-    there: Map  # from places of picture a to these pixels
+    border: NDArray[np.bool_]  # plain border of either image or of both
+    there: Map  # from pixels of view a to these pixels
 
 
 class Agreement(NamedTuple):
-    """How much of the overlap agrees."""
+    """Which blocks of the overlap correlate."""
 
-    share: float  # of the blocks in which there is something to see
-    area: float  # of the parts of equal area: many small letters, or a caption's band, would outvote a smooth picture
-    whole: float  # as `share`, borders counted too
-    blocks: int  # with something to see
-    coarse: float  # correlation of the light and dark of blocks that agree; 1 where there is next to none
-    fits: NDArray[np.int8]  # (rows, columns) of blocks: 1 agrees, 0 does not, -1 nothing to see there
+    share: float  # of the textured blocks
+    area: float  # mean share over cells of equal area: otherwise dense text outvotes a smooth image
+    whole: float  # as `share`, with plain borders included
+    blocks: int  # with texture
+    coarse: float  # correlation of the mean levels of blocks that agree; 1 where these hardly vary
+    fits: NDArray[np.int8]  # (rows, columns) of blocks: 1 agrees, 0 does not, -1 has no texture
 
 
 def laid(a: View, b: View, there: Map) -> Laid:
-    """Lay picture `a` on picture `b`, given where its places lie there."""
+    """Warp the image with more detail onto the other one; `there` leads from pixels of `a` to pixels of `b`."""
     scale = float(np.sqrt(abs(np.linalg.det(there[:, :2]))))
     if scale <= 1:
         moved, common, border = _moved(a, there, scale, b.grey.shape)
@@ -59,12 +58,12 @@ def laid(a: View, b: View, there: Map) -> Laid:
 
 
 def _areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The areas that are a border of one of them, or of both, with the edge round them.
+    """Return the border areas of one image or of both, dilated by their edges.
 
-    Letters on a page's ground, where only one has them, are thin and stay.
+    The background between letters that only one image has is thin, and is not removed with a border.
     """
     cv2 = opencv()
-    kernel, out = np.ones((_THIN, _THIN), np.uint8), np.zeros(a.shape, bool)
+    kernel, out = np.ones((_BORDER, _BORDER), np.uint8), np.zeros(a.shape, bool)
     for marked in ((a ^ b) & common, a & b & common):
         opened = cv2.morphologyEx(marked.astype(np.uint8), cv2.MORPH_OPEN, kernel)
         out |= cv2.dilate(opened, np.ones((7, 7), np.uint8)).astype(bool)
@@ -74,11 +73,11 @@ def _areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]
 def _moved(
     view: View, there: Map, scale: float, shape: tuple[int, ...]
 ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-    """A picture moved into another's pixels, `scale` times as large; which of them it covers, and its border."""
+    """Warp a view onto other pixels; return it, which pixels it covers, and its border there."""
     cv2 = opencv()
     source = view.grey.astype(np.float32)
-    if scale < 0.9:
-        source = cv2.GaussianBlur(source, (0, 0), 0.5 * float(np.sqrt(1 / scale**2 - 1)) + 0.1)
+    if scale < _ANTIALIAS:
+        source = cv2.GaussianBlur(source, (0, 0), 0.5 * float(np.sqrt(1 / scale**2 - 1)) + _MIN_BLUR)
     size = (shape[1], shape[0])
     moved = cv2.warpAffine(source, there, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     kinds = np.where(view.border, 2, 1).astype(np.uint8)
@@ -87,14 +86,14 @@ def _moved(
 
 
 def closer(a: View, b: View, there: Map) -> tuple[View, View, Map] | None:
-    """Both pictures in all their detail, and the map between them; None where neither has more."""
+    """Return both views at 640 pixels and the transform between them; None where neither has more pixels."""
     if not (a.has_more or b.has_more):
         return None
     return a.closer, b.closer, rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
 
 
 def laid_colours(a: View, b: View, there: Map) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """The colours of picture `a` in the pixels of those of picture `b`, and which of them it covers."""
+    """Warp the colours of `a` onto those of `b`; also return which pixels they cover."""
     cv2 = opencv()
     square = (COLOUR, COLOUR)
     small = rescaled(there, (a.sides, square), (b.sides, square))
@@ -104,18 +103,18 @@ def laid_colours(a: View, b: View, there: Map) -> tuple[NDArray[np.uint8], NDArr
 
 
 def inside(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """What is marked, less its edge, where smoothing mixes in what lies beyond."""
+    """Erode a mask by the reach of the smoothing, which mixes in pixels from beyond its edge."""
     cv2 = opencv()
     return np.asarray(cv2.erode(marked.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1), dtype=bool)
 
 
 def part_of(marked: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
-    """The share of the whole that is marked."""
+    """Return the share of `whole` that is marked."""
     return float((marked & whole).sum() / max(1, whole.sum()))
 
 
 def agreement(pair: Laid) -> Agreement:
-    """Compare two pictures that lie on each other, block by block."""
+    """Compare two aligned images by the NCC of their blocks."""
     cv2 = opencv()
     side = BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
     a, b = (cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b))
@@ -127,20 +126,22 @@ def agreement(pair: Laid) -> Agreement:
         return out
 
     def compared(weight: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], list[NDArray[Any]]]:
-        """Which blocks agree, in which there is something to see, how much of each counts, and their light and dark."""
+        """Return which blocks correlate, which have texture, how much of each is covered, and their mean levels."""
         covered = mean(weight)
-        filled = np.maximum(covered, 1e-6)
+        filled = np.maximum(covered, _EPSILON)
         mean_a, mean_b = mean(a * weight) / filled, mean(b * weight) / filled
         var_a = mean(a * a * weight) / filled - mean_a**2
         var_b = mean(b * b * weight) / filled - mean_b**2
         product = mean(a * b * weight) / filled - mean_a * mean_b
-        # Any two slopes would agree: there is something to see where something stands out of what lies around.
+        # Any two gradients correlate: a block has texture where its levels leave the local mean.
         stand_out = [mean(other * weight) / filled for other in rough]
-        seen = (covered > _COVERED) & (np.maximum(*stand_out) > _CONTRAST**2)
-        fits = product > _ALIKE * np.sqrt(np.maximum(var_a, 0.25) * np.maximum(var_b, 0.25))
+        seen = (covered > BLOCKS.min_coverage) & (np.maximum(*stand_out) > BLOCKS.min_texture**2)
+        fits = product > BLOCKS.min_correlation * np.sqrt(
+            np.maximum(var_a, _VARIANCE_FLOOR) * np.maximum(var_b, _VARIANCE_FLOOR)
+        )
         return fits, seen, covered, [mean_a, mean_b]
 
-    rough = [(grey - cv2.blur(grey, (_SLOPE, _SLOPE))) ** 2 for grey in (a, b)]
+    rough = [(grey - cv2.blur(grey, (_WINDOW, _WINDOW))) ** 2 for grey in (a, b)]
     fits, seen, covered, light = compared(whole * ~pair.border)
     if not seen.any():
         return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(seen.shape, -1, np.int8))
@@ -150,7 +151,7 @@ def agreement(pair: Laid) -> Agreement:
         of_all = float(every[0][every[1]].mean()) if every[1].any() else 0.0
     return Agreement(
         share,
-        _area(fits, seen, covered > _COVERED),
+        _area(fits, seen, covered > BLOCKS.min_coverage),
         of_all,
         int(seen.sum()),
         _coarse(light[0], light[1], seen & fits),
@@ -159,7 +160,7 @@ def agreement(pair: Laid) -> Agreement:
 
 
 def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:
-    """The share of the area that agrees, of the parts in which there is something to see."""
+    """Return the mean share of agreeing blocks over cells of equal area that have texture."""
     rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
     cells = [
         (_CELLS * (np.arange(length) - kept[0]) // (kept[-1] - kept[0] + 1)).clip(0, _CELLS - 1)
@@ -173,7 +174,7 @@ def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.
 
 
 def coarse(a: Floats, b: Floats, fits: NDArray[np.int8]) -> float:
-    """How well light and dark places of two pictures lie together where their blocks agree, as in `Agreement`."""
+    """Correlate the mean levels of agreeing blocks, as in `Agreement.coarse`."""
     cv2 = opencv()
     side = a.shape[0] // fits.shape[0], a.shape[1] // fits.shape[1]
     first, second = (grey[: side[0] * fits.shape[0], : side[1] * fits.shape[1]] for grey in (a, b))
@@ -182,12 +183,12 @@ def coarse(a: Floats, b: Floats, fits: NDArray[np.int8]) -> float:
 
 
 def _coarse(a: NDArray[Any], b: NDArray[Any], chosen: NDArray[np.bool_]) -> float:
-    """How well light and dark places lie together: of one fabric's weave all blocks agree, whatever lies on it."""
-    return correlated(a[chosen], b[chosen], 2 * _CONTRAST)
+    """Correlate the mean levels of chosen blocks: all blocks of one fabric agree, whatever stains lie on it."""
+    return correlated(a[chosen], b[chosen], BLOCKS.light_deviation)
 
 
 def correlated(a: NDArray[Any], b: NDArray[Any], least: float) -> float:
-    """How well levels `(n,)` correlate; 1 where neither varies by the least."""
+    """Return the correlation of levels `(n,)`; 1 where neither deviates by `least`."""
     if len(a) < 2 or max(a.std(), b.std()) < least:
         return 1.0
     product = ((a - a.mean()) * (b - b.mean())).mean()
@@ -195,36 +196,37 @@ def correlated(a: NDArray[Any], b: NDArray[Any], least: float) -> float:
 
 
 def directions(pair: Laid, agrees: Agreement) -> float:
-    """How much what agrees rises and falls along any direction, of how much along that in which it does so most.
+    """Return the smaller by the larger eigenvalue of the gradient structure tensor over agreeing blocks.
 
-    0 where all of it is straight edges that run one way: those of any two pictures agree.
+    0 for parallel straight edges, which agree in any two images. The least of both images, each as it is and without
+    its local mean.
     """
     cv2 = opencv()
     where = inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape)
     smooth = [cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b)]
-    rough = [grey - cv2.blur(grey, (_SLOPE, _SLOPE)) for grey in smooth]  # a vignette is light, not structure
+    rough = [grey - cv2.blur(grey, (_WINDOW, _WINDOW)) for grey in smooth]  # a vignette is no texture
     out = 1.0
     for grey in (*smooth, *rough):
         across, down = (cv2.Sobel(grey, cv2.CV_32F, *along)[where] for along in ((1, 0), (0, 1)))
         rises, falls, both = (float(np.dot(*each)) for each in ((across, across), (down, down), (across, down)))
         total, apart = rises + falls, np.hypot(rises - falls, 2 * both)
-        out = min(out, float((total - apart) / max(total + apart, 1e-9)))
+        out = min(out, float((total - apart) / max(total + apart, _EPSILON)))
     return out
 
 
 def pixels_of(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The pixels of marked blocks."""
+    """Enlarge a mask of blocks to pixels."""
     cv2 = opencv()
     return np.asarray(cv2.resize(blocks.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST), dtype=bool)
 
 
 def between(fits: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """The blocks between those that agree."""
+    """Return the convex hull of the agreeing blocks."""
     return hull(fits == 1)
 
 
 def is_exact(pair: Laid) -> bool:
-    """True when no part of the one picture would lie better on the other if it were shifted by a pixel."""
+    """True if no quarter of the overlap is shifted, by phase correlation."""
     cv2 = opencv()
     height, width = (length // 2 for length in pair.a.shape)
     if min(height, width) < BLOCK:
@@ -234,13 +236,13 @@ def is_exact(pair: Laid) -> bool:
         for x in (0, pair.a.shape[1] - width):
             parts = (grey[y : y + height, x : x + width].copy() for grey in (pair.a, pair.b))
             (right, down), strength = cv2.phaseCorrelate(*parts, window)
-            if strength > _STRONG and max(abs(right), abs(down)) > _SHIFT:
+            if strength > ALIGNMENT.shift_response and max(abs(right), abs(down)) > ALIGNMENT.max_shift:
                 return False
     return True
 
 
 def refined(a: View, b: View, there: Map) -> Map | None:
-    """A map near `there` on which the pixels agree better (enhanced correlation); None when there is none.
+    """Refine a transform by ECC; None if it does not converge.
 
     Source: G. Evangelidis, E. Psarakis, "Parametric image alignment using enhanced correlation coefficient
     maximization", PAMI 2008, https://doi.org/10.1109/TPAMI.2008.113
@@ -248,19 +250,19 @@ def refined(a: View, b: View, there: Map) -> Map | None:
     cv2 = opencv()
     pair = laid(a, b, there)
     warp = np.eye(2, 3, dtype=np.float32)
-    steps = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ROUNDS, 1e-3)
-    size = tuple(max(1, round(length * _COARSE)) for length in pair.a.shape[::-1])
+    steps = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ITERATIONS, _TOLERANCE)
+    size = tuple(max(1, round(length * _SCALE)) for length in pair.a.shape[::-1])
     small = [cv2.resize(grey, size, interpolation=cv2.INTER_AREA) for grey in (pair.a, pair.b)]
     common = cv2.resize(pair.common.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     try:
         cv2.findTransformECC(*small, warp, cv2.MOTION_AFFINE, steps, common, 5)
-    except cv2.error:  # it says so when it finds nothing
+    except cv2.error:  # no convergence
         return None
     shares = [length / whole for length, whole in zip(size, pair.a.shape[::-1], strict=True)]
     to_small = np.diag([*shares, 1.0])
     to_small[:2, 2] = [(share - 1) / 2 for share in shares]
-    # `warp` leads from the pixels as they are laid to those that picture b has there.
+    # `warp` leads from pixels of the overlap to the pixels of b that they show.
     fine = np.linalg.inv(to_small) @ np.vstack([warp.astype(np.float64), [0, 0, 1]]) @ to_small
-    first = np.vstack([pair.there, [0, 0, 1]])  # from a to the pixels
-    second = np.vstack([there, [0, 0, 1]]) @ np.linalg.inv(first)  # from the pixels to b
+    first = np.vstack([pair.there, [0, 0, 1]])  # from a to the overlap
+    second = np.vstack([there, [0, 0, 1]]) @ np.linalg.inv(first)  # from the overlap to b
     return np.asarray((second @ fine @ first)[:2])

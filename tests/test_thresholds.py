@@ -1,0 +1,130 @@
+"""The table of thresholds gives a reason for each number, and no other module of verification has one of its own."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from drawings import draw
+from twinpix.imaging import picture_of
+from twinpix.verify import COLOUR, DETAIL, look, thresholds, turning, view_of
+from twinpix.verify.thresholds import CONCERNS, DATA, DECISION, overridden
+
+VERIFY = Path(thresholds.__file__).parent
+TESTS = Path(__file__).parent
+FLOATS = {0.0, 0.5, 1.0}  # no threshold: nothing, the centre of a pixel, everything
+COUNTS = {
+    0,
+    1,
+    2,
+    3,
+}  # a comparison with one of these asks whether there is anything, or enough for a line or a polygon
+FORM = re.compile(r"(?P<unit>.+?\.) Why: (?P<why>.+\.) Data: (?P<data>.+?)\. Test: (?P<test>\S+)", re.DOTALL)
+
+
+def fields() -> list[tuple[str, str, str]]:
+    """Class, name and docstring of each field of the table."""
+    out = []
+    for kind in ast.parse(Path(thresholds.__file__).read_text(encoding="utf-8")).body:
+        if isinstance(kind, ast.ClassDef):
+            for field, text in zip(kind.body, [*kind.body[1:], None], strict=True):
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    value = text.value if isinstance(text, ast.Expr) else None
+                    shown = value.value if isinstance(value, ast.Constant) else ""
+                    out.append((kind.name, field.target.id, " ".join(str(shown).split())))
+    return out
+
+
+def functions_of(name: str) -> set[str]:
+    found = ast.walk(ast.parse((TESTS / name).read_text(encoding="utf-8")))
+    return {each.name for each in found if isinstance(each, ast.FunctionDef)}
+
+
+def test_every_threshold_has_a_unit_a_reason_data_and_a_test() -> None:
+    files = {path.name: functions_of(path.name) for path in TESTS.glob("test_*.py")}
+    wrong = []
+    for kind, field, text in fields():
+        said = FORM.fullmatch(text)
+        known = said and all(name in DATA for name in said["data"].split(", "))
+        file, _, test = said["test"].partition("::") if said else ("", "", "")
+        if not known or test not in files.get(file, ()):
+            wrong.append(f"{kind}.{field}: {text}")
+    assert not wrong
+
+
+def test_the_table_has_every_concern_and_each_field_is_read_somewhere() -> None:
+    kinds = {type(table).__name__: name for name, table in CONCERNS.items()}
+    assert {kind for kind, _, _ in fields()} == set(kinds)
+    source = "".join(path.read_text(encoding="utf-8") for path in VERIFY.parent.rglob("*.py"))
+    assert [
+        f"{kind}.{field}" for kind, field, _ in fields() if not re.search(rf"\b{kinds[kind]}\.{field}\b", source)
+    ] == []
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in VERIFY.rglob("*.py") if path.name != "thresholds.py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(VERIFY)))
+def test_no_other_module_has_a_number_without_a_name(path: Path) -> None:
+    tree, found = ast.parse(path.read_text(encoding="utf-8")), []
+    for top in tree.body:
+        if not isinstance(top, (ast.FunctionDef, ast.ClassDef)):
+            continue
+        for node in ast.walk(top):
+            if isinstance(node, ast.Constant) and type(node.value) is float and node.value not in FLOATS:
+                found.append(f"line {node.lineno}: {node.value}")
+            if isinstance(node, ast.Compare):
+                found += [f"line {node.lineno}: {ast.unparse(node)}" for each in sides(node) if is_threshold(each)]
+    assert found == []
+
+
+def sides(node: ast.Compare) -> list[ast.expr]:
+    return [each.operand if isinstance(each, ast.UnaryOp) else each for each in (node.left, *node.comparators)]
+
+
+def is_threshold(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value not in COUNTS
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(VERIFY)))
+def test_no_module_keeps_a_threshold_when_it_is_imported(path: Path) -> None:
+    """Neither a constant nor a default argument: `overridden` would not reach it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    early: list[ast.AST] = [each for each in tree.body if isinstance(each, (ast.Assign, ast.AnnAssign))]
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+            early += [each for each in (*node.args.defaults, *node.args.kw_defaults) if each is not None]
+        if isinstance(node, ast.ClassDef):
+            early += [each for each in node.body if isinstance(each, (ast.Assign, ast.AnnAssign))]
+    names = {node.id for each in early for node in ast.walk(each) if isinstance(node, ast.Name)}
+    assert not names & set(CONCERNS)
+
+
+def test_a_threshold_is_overridden_within_the_block_alone() -> None:
+    before = DECISION.min_agreement
+    with overridden("DECISION", "min_agreement", 0.9):
+        assert DECISION.min_agreement == 0.9
+        assert CONCERNS["DECISION"].min_agreement == 0.9
+    assert DECISION.min_agreement == before
+    with pytest.raises(ZeroDivisionError), overridden("DECISION", "min_agreement", 0.9):
+        _ = 1 / 0
+    assert DECISION.min_agreement == before
+
+
+def test_no_threshold_can_be_assigned() -> None:
+    with pytest.raises(AttributeError):
+        DECISION.min_agreement = 0.9  # type: ignore[misc]
+
+
+def test_an_overridden_threshold_decides() -> None:
+    picture = draw("scene", 4, (320, 240))
+    a, b = (view_of(picture_of(each, "fast", COLOUR, DETAIL)) for each in (picture, picture.resize((240, 180))))
+    guesses = [turning(0, a.sides, b.sides)]
+    assert look(a, b, guesses).relation == "resized"
+    with overridden("DESCRIBE", "same_scale", 0.5):
+        assert look(a, b, guesses).relation == "re-encoded"
+    with overridden("DECISION", "min_overlap", 2.0):
+        assert not look(a, b, guesses).same
+    assert look(a, b, guesses).relation == "resized"
