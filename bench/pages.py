@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from twinpix.imaging import decode
-from twinpix.verify import COLOUR, DETAIL, FULL, Look, View, look, turning, view_of
+from twinpix.verify import COLOUR, DETAIL, FULL, Pyramid, Verdict, orientation_transform, pyramid_of, verify_pair
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -42,12 +42,12 @@ def full(data: bytes) -> Any:
     return np.ascontiguousarray(decode(data, "fast", "", 0, FULL).grey(FULL))
 
 
-def view(data: bytes) -> View:
-    return view_of(decode(data, "fast", "", COLOUR, DETAIL), partial(full, data))
+def view(data: bytes) -> Pyramid:
+    return pyramid_of(decode(data, "fast", "", COLOUR, DETAIL), partial(full, data))
 
 
-def seen(a: View, b: View) -> Look:
-    return look(a, b, [turning(0, a.sides, b.sides)])
+def seen(a: Pyramid, b: Pyramid) -> Verdict:
+    return verify_pair(a, b, [orientation_transform(0, a.size, b.size)])
 
 
 def copies(image: Image.Image, edits: Edits) -> Iterator[tuple[str, bytes]]:

@@ -152,11 +152,11 @@ CONTENDERS = {
 
 # -- contenders, each in a process of its own ----------------------------------------------------------
 
-Found = tuple[float, Codes, Codes]
+KeypointAlignment = tuple[float, Codes, Codes]
 """Seconds, and the pairs `i < j`."""
 
 
-def twinpix(codes: Codes, radius: float, spec: str, threads: int) -> Found:
+def twinpix(codes: Codes, radius: float, spec: str, threads: int) -> KeypointAlignment:
     from twinpix import search
 
     search.self_join(codes[:2000], radius, spec)
@@ -169,14 +169,14 @@ def twinpix(codes: Codes, radius: float, spec: str, threads: int) -> Found:
     return time.perf_counter() - start, i, j
 
 
-def twinpix_index(codes: Codes, radius: float, threads: int) -> Found:
+def twinpix_index(codes: Codes, radius: float, threads: int) -> KeypointAlignment:
     from twinpix import search
 
     index = search.Index(codes, radius)
     return queried(codes, lambda code: index.join(code, radius)[1])
 
 
-def queried(codes: Codes, near: Callable[[Codes], Codes]) -> Found:
+def queried(codes: Codes, near: Callable[[Codes], Codes]) -> KeypointAlignment:
     """Median seconds of a query with one code, and whom it finds."""
     seconds, i, j = [], [], []
     for row in range(40):
@@ -189,7 +189,7 @@ def queried(codes: Codes, near: Callable[[Codes], Codes]) -> Found:
     return statistics.median(seconds[20:]), np.concatenate(i), np.concatenate(j)
 
 
-def faiss_flat(codes: Codes, radius: float, index: str, threads: int) -> Found:
+def faiss_flat(codes: Codes, radius: float, index: str, threads: int) -> KeypointAlignment:
     import faiss
 
     faiss.omp_set_num_threads(threads)
@@ -207,7 +207,7 @@ def faiss_flat(codes: Codes, radius: float, index: str, threads: int) -> Found:
     return time.perf_counter() - start, *once(np.concatenate(i), np.concatenate(j))
 
 
-def faiss_query(codes: Codes, radius: float, threads: int) -> Found:
+def faiss_query(codes: Codes, radius: float, threads: int) -> KeypointAlignment:
     import faiss
 
     faiss.omp_set_num_threads(threads)
@@ -216,7 +216,7 @@ def faiss_query(codes: Codes, radius: float, threads: int) -> Found:
     return queried(codes, lambda code: made.range_search(code, int(radius) + 1)[2])
 
 
-def faiss_multihash(codes: Codes, radius: float, tables: int, key: int, flips: int, threads: int) -> Found:
+def faiss_multihash(codes: Codes, radius: float, tables: int, key: int, flips: int, threads: int) -> KeypointAlignment:
     import faiss
 
     faiss.omp_set_num_threads(threads)
@@ -228,7 +228,7 @@ def faiss_multihash(codes: Codes, radius: float, tables: int, key: int, flips: i
     return time.perf_counter() - start, *once(np.repeat(np.arange(len(codes)), np.diff(ends).astype(np.int64)), j)
 
 
-def faiss_hnsw(codes: Codes, radius: float, links: int, build: int, search: int, threads: int) -> Found:
+def faiss_hnsw(codes: Codes, radius: float, links: int, build: int, search: int, threads: int) -> KeypointAlignment:
     """By neighbours, and more of them where the last is near: its search by radius ends in an exception (1.15)."""
     import faiss
 

@@ -8,7 +8,8 @@ and gradients. Photos are drawn where the folder is missing. Then each threshold
 times its value, and the pairs are verified again, as far as their steps read that threshold. Writes Markdown: recall,
 false matches, and how many pairs get another relation or another description. `--off` then also switches off each
 threshold within whose ±20 % no pair changes: 0, and 1,000 times its value (for widths of filters, quantiles and
-divisors a half and twice of it). One process, 15 minutes of CPU time, with `--off` 30; the output is the same on every run.
+divisors a half and twice of it). One process, 15 minutes of CPU time, with `--off` 30; the output is the same on every
+run.
 """
 
 import argparse
@@ -33,17 +34,17 @@ from twinpix.verify import (
     COLOUR,
     DETAIL,
     FULL,
-    Joint,
-    View,
+    Pyramid,
+    Via,
     describe,
     differing_places,
     hypothesis,
-    look,
-    turning,
-    view_of,
+    orientation_transform,
+    pyramid_of,
+    verify_pair,
 )
-from twinpix.verify.alignment import align, registration
-from twinpix.verify.content import blocks, exclusive_content, ink, overlays, pages, spots
+from twinpix.verify.alignment import align, blocks, registration
+from twinpix.verify.content import exclusive_content, ink, overlays, pages, spots
 from twinpix.verify.light import low_texture, normalize, photometric, tone_inversion
 from twinpix.verify.thresholds import COARSE, CONCERNS, overridden
 
@@ -86,10 +87,10 @@ class Pair(NamedTuple):
 
     kind: str
     copies: bool
-    a: View
-    b: View
+    a: Pyramid
+    b: Pyramid
     exact: bool = False
-    joint: Joint | None = None
+    joint: Via | None = None
     coarse: bool = False  # compared by `differing_places` alone
     judge: Callable[[str | None], bool] | None = None  # of the relation, where that is not "copies or not"
 
@@ -103,12 +104,30 @@ class Answer(NamedTuple):
 
 
 STEPS: tuple[Callable[..., Any], ...] = (
-    *(align.found, blocks.laid, blocks.laid_colours, blocks.agreement, blocks.refined, blocks.directions),
-    *(blocks.coarse, blocks.is_exact, photometric.evened, photometric.beside, tone_inversion.relit),
-    *(low_texture.is_level, normalize.as_sharp, normalize.as_light, normalize.as_bent, overlays.stuck_on),
-    *(overlays.inked, overlays.laid_over, exclusive_content.in_conflict, exclusive_content.filled),
-    *(describe.difference, describe.name_of, pages.read, registration.laid_finely, registration.registered),
-    *(ink.compared, ink.places, spots.spot, hypothesis.weighed),
+    *(align.align_keypoints, blocks.warp_pair, blocks.warp_colours, blocks.agreement, blocks.refine, blocks.directions),
+    *(
+        blocks.coarse,
+        blocks.is_exact,
+        photometric.match_light,
+        photometric.untextured_correlation,
+        tone_inversion.undo_inversion,
+    ),
+    *(
+        low_texture.is_level,
+        normalize.match_sharpness,
+        normalize.match_local_light,
+        normalize.undo_bending,
+        overlays.without_overlay,
+    ),
+    *(overlays.without_ink, overlays.overlay_mask, exclusive_content.is_exclusive, exclusive_content.filled),
+    *(
+        describe.edit_features,
+        describe.describe_edit,
+        pages.compare_pages,
+        registration.warp_fine,
+        registration.register,
+    ),
+    *(ink.compare_ink, ink.ink_differences, spots.find_spot, hypothesis.score_hypothesis),
 )
 """Functions of verification that take time and depend on their arguments and thresholds alone."""
 
@@ -126,7 +145,7 @@ def encoded(image: Image.Image, form: str = "PNG", quality: int = 88) -> bytes:
     return file.getvalue()
 
 
-def view(data: bytes) -> View:
+def view(data: bytes) -> Pyramid:
     full: Bytes2D | None = None
 
     def finest() -> Bytes2D:  # decoded once
@@ -135,7 +154,7 @@ def view(data: bytes) -> View:
             full = np.ascontiguousarray(decode(data, "fast", "", 0, FULL).grey(FULL))
         return full
 
-    return view_of(decode(data, "fast", "", COLOUR, DETAIL), finest)
+    return pyramid_of(decode(data, "fast", "", COLOUR, DETAIL), finest)
 
 
 def stickers(image: Image.Image) -> Image.Image:
@@ -344,11 +363,13 @@ def transitive() -> Iterator[Pair]:
         picture = draw("scene" if seed % 2 else "street", 20 + seed, (480, 360))
         edits = drawn_over(picture), ImageOps.mirror(drawn_over(ImageOps.mirror(picture)))
         a, b, whole = (view(encoded(each)) for each in (*edits, picture))
-        joint = Joint(0.8, turning(0, whole.sides, whole.sides), whole.sides)
+        joint = Via(0.8, orientation_transform(0, whole.size, whole.size), whole.size)
         yield Pair("via a third image", True, a, b, True, joint)
     for family in ("form", "table", "calendar", "page"):
         a, b = (view(encoded(document(family, 33, number, 6, side=900))) for number in (0, 1))
-        yield Pair("pages via a third image", False, a, b, True, Joint(0.93, turning(0, a.sides, a.sides), a.sides))
+        yield Pair(
+            "pages via a third image", False, a, b, True, Via(0.93, orientation_transform(0, a.size, a.size), a.size)
+        )
 
 
 def coarse(pairs: Sequence[Pair]) -> Iterator[Pair]:
@@ -421,7 +442,7 @@ class Memory:
                     if value is function:
                         setattr(module, name, self.step(function))
         for name in ("border", "plain", "is_page", "is_sheet", "_ground", "_is_lettered"):
-            setattr(View, name, property(self.step(View.__dict__[name].func)))
+            setattr(Pyramid, name, property(self.step(Pyramid.__dict__[name].func)))
         for name, table in CONCERNS.items():
             object.__setattr__(table, "__class__", watched(name, type(table), self.read))
 
@@ -454,7 +475,7 @@ def answer(pair: Pair) -> Answer:
             small = [cv2.resize(each.grey, (COLOUR, COLOUR), interpolation=cv2.INTER_AREA) for each in (a, b)]
             same = differing_places(*small) <= COARSE.max_differing
             return Answer(same == pair.copies, str(same), "")
-        seen = look(a, b, [turning(0, a.sides, b.sides)], exact=pair.exact, joint=pair.joint)
+        seen = verify_pair(a, b, [orientation_transform(0, a.size, b.size)], exact=pair.exact, via=pair.joint)
     except (cv2.error, ValueError, ArithmeticError, IndexError, ImageError) as error:
         return Answer(not pair.copies, type(error).__name__, "")
     good = pair.judge(seen.relation) if pair.judge else seen.same == pair.copies

@@ -317,7 +317,7 @@ def applied(found: Report, action: str, base: Path) -> list[str]:
     """Apply; the names that each file may have had for a moment."""
     twinpix.apply(twinpix.plan(found, action), str(base / "j.jsonl"))
     (session,) = journal.read(str(base / "j.jsonl")).sessions
-    return [step.aside for step in session.steps.values()]
+    return [step.staged for step in session.steps.values()]
 
 
 @pytest.mark.parametrize("action", ["hardlink", "symlink"])

@@ -20,7 +20,7 @@ from twinpix.errors import OutputError, UsageError
 from twinpix.progress import Progress
 from twinpix.search import Search, self_join
 from twinpix.search.ann.rerank import is_there
-from twinpix.search.base import quiet
+from twinpix.search.base import no_progress
 
 NAMES = plugins.names("search")
 LIBRARIES = [name for name in NAMES if hasattr(plugins.load("search", name), "library")]
@@ -186,7 +186,7 @@ def test_who_is_told_may_end_it(spec: str, metric: str) -> None:
 def test_blocks_may_be_left_half_way(spec: str, metric: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     codes, radius = near(metric, 600)
-    blocks: Any = plugins.make("search", spec).plan(codes, None, radius).blocks(quiet)
+    blocks: Any = plugins.make("search", spec).plan(codes, None, radius).blocks(no_progress)
     next(blocks)
     blocks.close()
     assert os.listdir(tmp_path) == []

@@ -9,7 +9,7 @@ import pytest
 
 from twinpix import search
 from twinpix.search.backends import cosine
-from twinpix.search.base import quiet
+from twinpix.search.base import no_progress
 
 
 @pytest.mark.parametrize("radius", [0.0, 0.05, 0.3, 1.0, 2.0])
@@ -58,7 +58,7 @@ def test_equal_directions_do_not_fill_the_memory(small: float, monkeypatch: pyte
 
 def test_where_everything_is_near_everything_blocks_stay_small() -> None:
     codes = np.ones((20_000, 128), dtype=np.float16)
-    blocks = cosine.Cosine(threads=2).plan(codes, None, 0.1).blocks(quiet)
+    blocks = cosine.Cosine(threads=2).plan(codes, None, 0.1).blocks(no_progress)
     assert all(len(next(blocks)[0]) <= 1 << 20 for _ in range(50))
 
 
@@ -67,7 +67,7 @@ def test_a_join_that_is_given_up_ends_soon() -> None:
     codes = np.random.default_rng(0).normal(size=(40_000, 256)).astype(np.float16)
     plan = cosine.Cosine(threads=2).plan(codes, None, 1.1)  # half of all pairs: minutes
     before = threading.active_count()
-    blocks = plan.blocks(quiet)
+    blocks = plan.blocks(no_progress)
     next(blocks)
     start = time.monotonic()
     blocks.close()  # type: ignore[attr-defined]

@@ -370,7 +370,7 @@ def test_all_of_a_group_are_not_duplicates(photos: Path, tmp_path: Path, monkeyp
 def test_the_store_forgets_codes_and_not_what_was_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "s.sqlite"
     store = Store(path)
-    store.put_apart([(b"a" * 16, b"b" * 16), (b"a" * 16, b"b" * 16)])
+    store.put_exclusions([(b"a" * 16, b"b" * 16), (b"a" * 16, b"b" * 16)])
     store.close()
     assert run(["store", "info", "--store", str(path)]) == 0
     assert "1 pair marked as not duplicates" in capfd.readouterr().out
@@ -378,7 +378,7 @@ def test_the_store_forgets_codes_and_not_what_was_said(tmp_path: Path, capfd: py
     assert "1 pair marked as not duplicates: kept (--verdicts deletes them)" in capfd.readouterr().out
     assert run(["store", "clear", "--verdicts", "--store", str(path)]) == 0
     store = Store(path)
-    assert store.apart() == []
+    assert store.exclusions() == []
     store.close()
 
 
@@ -396,7 +396,7 @@ def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, picture: Ca
     opened = Store(store)
     for kind in ("photo", "blank"):
         pair = sorted((digests[f"{kind}1.png"], digests[f"{kind}9.png"]))
-        opened.put_apart([(pair[0], pair[1])])
+        opened.put_exclusions([(pair[0], pair[1])])
     opened.close()
     held = groups(folder, store, method=method)
     assert all({f"{k}1.png", f"{k}9.png"} - group for group in held for k in ("photo", "blank")) or not held
@@ -448,7 +448,7 @@ def test_not_duplicates_is_taken_back_by_going_back(
     assert code == 0
     assert any(line.startswith("3 files to move") for line in screen)
     store = Store(tmp_path / "s.sqlite")
-    assert store.apart() == []
+    assert store.exclusions() == []
     store.close()
 
 

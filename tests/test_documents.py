@@ -21,8 +21,8 @@ from twinpix import verify
 from twinpix.imaging import decode
 from twinpix.imaging.evidence import differing_share, may_differ
 from twinpix.model import Bytes2D
-from twinpix.verify import COLOUR, DETAIL, FULL, Look, View, look, turning, view_of
-from twinpix.verify.content.spots import spot
+from twinpix.verify import COLOUR, DETAIL, FULL, Pyramid, Verdict, orientation_transform, pyramid_of, verify_pair
+from twinpix.verify.content.spots import find_spot
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "cases"
 
@@ -37,13 +37,13 @@ def full(data: bytes) -> Bytes2D:
     return np.ascontiguousarray(decode(data, "fast", "", 0, FULL).grey(FULL))
 
 
-def view(data: bytes) -> View:
-    return view_of(decode(data, "fast", "", COLOUR, DETAIL), partial(full, data))
+def view(data: bytes) -> Pyramid:
+    return pyramid_of(decode(data, "fast", "", COLOUR, DETAIL), partial(full, data))
 
 
-def seen(a: bytes, b: bytes) -> Look:
+def seen(a: bytes, b: bytes) -> Verdict:
     first, second = view(a), view(b)
-    return look(first, second, [turning(0, first.sides, second.sides)])
+    return verify_pair(first, second, [orientation_transform(0, first.size, second.size)])
 
 
 @pytest.mark.parametrize("family", [*FAMILIES, *HELD_OUT])
@@ -107,8 +107,8 @@ def test_a_map_on_which_print_lands_on_other_print_is_none() -> None:
     """Two months, of which one lies on the other when it is shifted by a day."""
     a, b = (document("calendar", 14, number, 2, side=1000) for number in (0, 3))
     first, second = view(written(a)), view(written(b))
-    day = np.array([[1.0, 0, 130 * first.sides[0] / 1000], [0, 1, 0]])
-    assert not verify.look(first, second, [day]).same
+    day = np.array([[1.0, 0, 130 * first.size[0] / 1000], [0, 1, 0]])
+    assert not verify.verify_pair(first, second, [day]).same
 
 
 @pytest.mark.parametrize("family", ["form", "ticket", "bill", "entrance"])
@@ -146,8 +146,8 @@ def test_a_spot_is_one_whatever_the_light() -> None:
     photo = np.asarray(draw("landscape", 6, (320, 240)).convert("L"))
     other = photo.copy()
     other[100:104, 200:206] = 255 - other[100:104, 200:206] // 2
-    assert spot(photo, photo) is None
-    found = spot((photo * 0.7 + 20).astype(np.uint8), other)
+    assert find_spot(photo, photo) is None
+    found = find_spot((photo * 0.7 + 20).astype(np.uint8), other)
     assert found is not None
     assert np.allclose(np.array(found) * (320, 240, 320, 240), (200, 100, 206, 104), atol=2)
 

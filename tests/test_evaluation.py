@@ -13,7 +13,7 @@ from twinpix import evaluation
 from twinpix.errors import UsageError
 from twinpix.evaluation.maps import map_of_pairs
 
-Map = dict[str, list[str]]
+Affine = dict[str, list[str]]
 NAMES = [f"{n}" for n in range(9)]
 pairs = st.sets(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=14)
 
@@ -32,7 +32,7 @@ def test_documented_values(retrieved: list[str], precision: float, gain: float, 
     assert evaluation.true_ndcg(truth, ["1", "42"]) < evaluation.ndcg(truth, ["1", "42"])
 
 
-def groups_of(found: Map) -> list[set[str]]:
+def groups_of(found: Affine) -> list[set[str]]:
     out: list[set[str]] = []
     for key, names in found.items():
         touching = [group for group in out if group & {key, *names}]

@@ -20,7 +20,7 @@ from twinpix.errors import OutputError, UsageError
 from twinpix.ui import explain, lettering
 from twinpix.usecases.compare import Comparison
 from twinpix.verify import common_points
-from twinpix.verify.alignment.blocks import agreement, laid
+from twinpix.verify.alignment.blocks import agreement, warp_pair
 from twinpix.verify.thresholds import DECISION
 
 SIZE = (480, 360)
@@ -127,7 +127,7 @@ def test_what_is_said(pair: Callable[..., Comparison], edit: str, relation: str 
     told = pair(edit)
     assert (told.relation, told.verdict[: len(words)]) == (relation, words)
     assert told.same == (relation is not None)
-    assert told.look.there is not None
+    assert told.verification.a_to_b is not None
     assert {"phash", "dhash"} <= {row.method for row in told.distances}
     assert not {"local", "cascade"} & {row.method for row in told.distances}
 
@@ -139,9 +139,9 @@ def test_one_scene_is_no_copy(tmp_path: Path) -> None:
     told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
     assert (told.relation, told.same) == ("similar-scene", False)
     assert told.verdict.startswith("the same scene, not copies: ")
-    assert told.look.points >= 12
-    assert told.verdict.endswith(f", the pixels agree on only {told.look.agrees:.0%} of the overlap")
-    assert told.look.agrees < DECISION.min_agreement
+    assert told.verification.points >= 12
+    assert told.verdict.endswith(f", the pixels agree on only {told.verification.agrees:.0%} of the overlap")
+    assert told.verification.agrees < DECISION.min_agreement
     pixels = drawn(told)
     assert near(pixels, explain.UNSURE).mean() > 0.005
 
@@ -152,9 +152,9 @@ def test_what_agrees_and_yet_is_not_the_same_is_not_called_little(tmp_path: Path
     pair.b.save(tmp_path / "b.png")
     told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
     assert (told.relation, told.undecided) == (None, False)
-    assert told.look.agrees > DECISION.min_agreement
+    assert told.verification.agrees > DECISION.min_agreement
     assert told.verdict.startswith(
-        f"different images: at the best alignment {told.look.agrees:.0%} of the overlap agrees, "
+        f"different images: at the best alignment {told.verification.agrees:.0%} of the overlap agrees, "
         "but its texture does not, "
     )
 
@@ -172,19 +172,19 @@ def test_pictures_of_next_to_no_detail_are_not_called_different(tmp_path: Path) 
 
 def test_different_pictures_are_not_turned_for_a_few_blocks(pair: Callable[..., Comparison]) -> None:
     told = pair("different")
-    assert told.look.there is not None
-    assert np.allclose(told.look.there, np.eye(2, 3))
-    heat = agreement(laid(*told.views, told.look.there))
-    assert told.look.agrees == heat.share  # what is said is what is drawn
+    assert told.verification.a_to_b is not None
+    assert np.allclose(told.verification.a_to_b, np.eye(2, 3))
+    heat = agreement(warp_pair(*told.views, told.verification.a_to_b))
+    assert told.verification.agrees == heat.share  # what is said is what is drawn
 
 
 @pytest.mark.parametrize("edit", ["crop", "rotation", "mirror", "different"])
 def test_the_points_that_are_counted_are_those_that_are_drawn(pair: Callable[..., Comparison], edit: str) -> None:
     told = pair(edit, method="local")
-    assert told.look.there is not None
-    points = len(common_points(*told.views, told.look.there)[0])
-    assert told.look.points in {points, 0}
-    assert (told.look.points == 0) == ("inlier" not in told.verdict or "no inlier" in told.verdict)
+    assert told.verification.a_to_b is not None
+    points = len(common_points(*told.views, told.verification.a_to_b)[0])
+    assert told.verification.points in {points, 0}
+    assert (told.verification.points == 0) == ("inlier" not in told.verdict or "no inlier" in told.verdict)
 
 
 def test_a_hash_that_is_named_decides(pair: Callable[..., Comparison]) -> None:
@@ -201,7 +201,7 @@ def test_little_detail_proves_nothing(tmp_path: Path) -> None:
     for method in ("cascade", "phash"):
         told = twinpix.compare(tmp_path / "1.png", tmp_path / "2.png", method=method)
         assert told.verdict == "too little texture to decide: blank, flat or a smooth gradient"
-        assert (told.relation, told.look.relation, told.seen) == (None, None, "")
+        assert (told.relation, told.verification.relation, told.seen) == (None, None, "")
         assert near(drawn(told)[:80], explain.UNSURE).sum() > 5000
     assert twinpix.compare(tmp_path / "1.png", tmp_path / "1.png").relation == "identical-file"
 

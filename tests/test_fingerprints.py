@@ -200,11 +200,11 @@ def test_wrong_specs_say_what_would_be_right(spec: str, words: str) -> None:
 def test_pictures_of_little_information(kind: str) -> None:
     for seed in range(6):
         for size in ((640, 480), (120, 160)):
-            assert fingerprints.information_of(load(draw(kind, seed, size), "fast")) < fingerprints.INFORMATION_FLOOR
+            assert fingerprints.detail_score_of(load(draw(kind, seed, size), "fast")) < fingerprints.LOW_DETAIL_BELOW
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_of_much_information(kind: str) -> None:
     for seed in range(6):
-        information = fingerprints.information_of(load(draw(kind, seed, (200, 150)), "fast"))
-        assert information > 3 * fingerprints.INFORMATION_FLOOR
+        information = fingerprints.detail_score_of(load(draw(kind, seed, (200, 150)), "fast"))
+        assert information > 3 * fingerprints.LOW_DETAIL_BELOW

@@ -57,7 +57,7 @@ def test_dev_images(shared: Path, part: int) -> None:
                 continue
             code = fingerprints.codes_of(method, [picture])[0, 0].tobytes().hex()
             assert code == expected_code, (path, name)
-        if min(image.size) >= 64 and fingerprints.information_of(picture) >= fingerprints.INFORMATION_FLOOR:
+        if min(image.size) >= 64 and fingerprints.detail_score_of(picture) >= fingerprints.LOW_DETAIL_BELOW:
             bits, _ = pdqhash.compute(np.asarray(image.convert("RGB")))
             method = fingerprints.make("pdq")
             code = np.unpackbits(fingerprints.codes_of(method, [picture])[0, 0])

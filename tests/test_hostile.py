@@ -184,8 +184,8 @@ def filled(path: Path) -> bytes:
     for number in range(40):
         digest = bytes([number]) * 16
         store.put_result(digest, "spec", Result(bytes(32), 640, 480, "JPEG", information=9))
-        store.put_look(digest, "null")
-    store.put_apart([(b"a" * 16, b"b" * 16)])
+        store.put_verdict(digest, "null")
+    store.put_exclusions([(b"a" * 16, b"b" * 16)])
     store.close()
     return path.read_bytes()
 
@@ -212,8 +212,8 @@ def test_stores_with_flipped_bits(tmp_path: Path) -> None:
                 break
             results = store.results(digests, "spec")
             assert all(isinstance(result.code, bytes | None) for result in results.values())
-            store.looks(digests)
-            store.apart()
+            store.verdicts(digests)
+            store.exclusions()
             store.put_result(b"n" * 16, "spec", Result(None, stage="read", error="x"))
             store.info()
             store.close()

@@ -77,8 +77,10 @@ def test_large_files_are_compared_to_their_ends(tmp_path: Path) -> None:
     data = os.urandom(3_000_001)
     found = pair(tmp_path, data, data)
     path = str(tmp_path / "photos/second.png")
-    facts = filesystem.look(path)
-    keeper = Keeper(str(tmp_path / "photos/first.png"), filesystem.look(str(tmp_path / "photos/first.png")), "first")
+    facts = filesystem.facts_at(path)
+    keeper = Keeper(
+        str(tmp_path / "photos/first.png"), filesystem.facts_at(str(tmp_path / "photos/first.png")), "first"
+    )
     keeper.check(path, facts, found.groups[0].members[1].digest, same=True)
     for place in (0, 1 << 20, 3_000_000):
         other = bytearray(data)
@@ -86,7 +88,7 @@ def test_large_files_are_compared_to_their_ends(tmp_path: Path) -> None:
         write(tmp_path, "photos/third.png", bytes(other))
         third = str(tmp_path / "photos/third.png")
         with pytest.raises(StepError, match="other bytes"):
-            keeper.check(third, filesystem.look(third), "", same=True)
+            keeper.check(third, filesystem.facts_at(third), "", same=True)
     keeper.close()
 
 
@@ -237,11 +239,11 @@ def test_two_users_do_not_delete_both_copies(tmp_path: Path) -> None:
 def test_what_another_run_keeps_stays_and_what_it_removes_is_not_relied_on(tmp_path: Path) -> None:
     plan = twinpix.plan(pair(tmp_path, content(1), content(1)), "delete")
     first, second = str(tmp_path / "photos/first.png"), str(tmp_path / "photos/second.png")
-    other = Keeper(second, filesystem.look(second), second)
+    other = Keeper(second, filesystem.facts_at(second), second)
     (left,) = twinpix.apply(plan, "j1.jsonl").left
     assert left.reason == "is the keeper of another run"
     other.close()
-    handle = filesystem.open_same(first, filesystem.look(first))
+    handle = filesystem.open_same(first, filesystem.facts_at(first))
     assert filesystem.lock(handle, shared=False)
     (left,) = twinpix.apply(plan, "j2.jsonl").left
     assert left.reason.endswith("is being removed by another run")

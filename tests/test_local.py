@@ -25,10 +25,10 @@ from twinpix.errors import UsageError
 from twinpix.fingerprints.local import LEARNED, MIRROR, PointSets, codes_of_points, packed, unpacked
 from twinpix.localfeatures.candidates import Alike, alike
 from twinpix.localfeatures.keypoints import MIRROR as SWAPPED
-from twinpix.localfeatures.keypoints import Points, mirrored, points_of
-from twinpix.match.candidates import Proposal
+from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirrored
+from twinpix.match.candidates import Candidate
 from twinpix.match.join import best_of_each
-from twinpix.match.leaders import Hubs
+from twinpix.match.leaders import LeaderClusters
 from twinpix.model import Report
 from twinpix.progress import Progress
 from twinpix.report.text import summary
@@ -46,15 +46,15 @@ def grey(kind: str, seed: int, size: tuple[int, int] = SIDES) -> NDArray[np.uint
 
 def test_points_of_a_mirrored_picture_are_the_mirrored_points() -> None:
     picture = grey("street", 1)
-    there = mirrored(points_of(picture, 100), picture.shape[1])
-    real = points_of(np.ascontiguousarray(picture[:, ::-1]), 100)
+    there = mirrored(detect_keypoints(picture, 100), picture.shape[1])
+    real = detect_keypoints(np.ascontiguousarray(picture[:, ::-1]), 100)
     far = np.linalg.norm(there.place[:, None] - real.place[None], axis=2)
     aside = np.abs(np.mod(there.angle[:, None] - real.angle[None] + np.pi, 2 * np.pi) - np.pi)
     same = (far < 1) & (aside < 0.1)
     assert same.any(axis=1).mean() > 0.8
     i = np.flatnonzero(same.any(axis=1))
     j = same[i].argmax(axis=1)
-    assert np.median((there.around[i] * real.around[j]).sum(axis=1)) > 0.99
+    assert np.median((there.descriptors[i] * real.descriptors[j]).sum(axis=1)) > 0.99
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -72,25 +72,25 @@ def test_a_mirrored_code_is_the_code_with_half_its_bits_turned_over(seed: int) -
 
 
 def test_points_come_back_from_their_code() -> None:
-    points = points_of(grey("scene", 2), 80)
-    both = np.stack([packed(points, SIDES, 100), packed(Points(*(part[:0] for part in points)), (9, 7), 100)])
+    points = detect_keypoints(grey("scene", 2), 80)
+    both = np.stack([packed(points, SIDES, 100), packed(Keypoints(*(part[:0] for part in points)), (9, 7), 100)])
     sets = unpacked(both)
     count = len(points.size)
     assert sets.starts.tolist() == [0, count, count]
-    assert sets.sides.tolist() == [list(SIDES), [9, 7]]
+    assert sets.size.tolist() == [list(SIDES), [9, 7]]
     np.testing.assert_allclose(sets.place, np.maximum(points.place, 0), atol=1 / 64)
     np.testing.assert_allclose(2**sets.size, points.size, rtol=0.03)
     assert np.abs(np.mod(sets.angle - points.angle + np.pi, 2 * np.pi) - np.pi).max() < 0.02
-    assert np.array_equal(sets.codes, codes_of_points(points.around))
+    assert np.array_equal(sets.codes, codes_of_points(points.descriptors))
 
 
 def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
     picture = draw("scene", 4, (400, 300)).convert("L")
     smaller = picture.resize((200, 150), Image.Resampling.BILINEAR)
-    a, b = points_of(np.asarray(picture), 150), points_of(np.asarray(smaller), 150)
+    a, b = detect_keypoints(np.asarray(picture), 150), detect_keypoints(np.asarray(smaller), 150)
     far = np.linalg.norm((a.place / 2)[:, None] - b.place[None], axis=2)
     near = (far < 1.5) & (np.abs(np.log2(a.size / 2)[:, None] - np.log2(b.size)[None]) < 0.3)
-    gaps = np.bitwise_count(codes_of_points(a.around)[:, None] ^ codes_of_points(b.around)[None])
+    gaps = np.bitwise_count(codes_of_points(a.descriptors)[:, None] ^ codes_of_points(b.descriptors)[None])
     assert near.sum() > 30
     assert np.median(gaps[near]) < 10
     assert np.median(gaps[~near]) > 26
@@ -134,7 +134,7 @@ def planted(
 
 def agreeing(sets: PointSets, of: int | None = None) -> Alike:
     points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-    return alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of)
+    return alike((sets.starts, sets.codes, points, sets.size), int(MIRROR), of=of)
 
 
 @given(st.integers(0, 2**32 - 1), st.sets(st.tuples(st.integers(0, 4), st.integers(5, 9)), max_size=4), st.booleans())
@@ -171,7 +171,7 @@ def test_no_pictures_no_points_no_pairs() -> None:
     method = fingerprints.make("local:points=16")
     assert not len(agreeing(unpacked(np.zeros((0, method.bits // 8), np.uint8))).i)
     assert not len(agreeing(unpacked(np.zeros((3, method.bits // 8), np.uint8))).i)
-    assert len(points_of(empty, 50).size) == 0
+    assert len(detect_keypoints(empty, 50).size) == 0
 
 
 def test_a_code_that_thousands_have_neither_takes_for_ever_nor_hides_copies() -> None:
@@ -370,7 +370,7 @@ def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
     sound = album / "street.jpg"
     files = [(tmp_path / "gone.jpg", b""), (sound, xxhash.xxh3_128_digest(sound.read_bytes()))]
     first = verifier.Verifier([File(str(path), digest) for path, digest in files], 0.5, session_of())
-    first.look([verifier.Pair(0, 1, ())])
+    first.verify([verifier.Pair(0, 1, ())])
     assert [(Path(failure.path).name, failure.stage) for failure in first.failures] == [("gone.jpg", "verify")]
     assert first.of(0, 1) is None
 
@@ -380,20 +380,20 @@ def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) ->
 
     files = [File(str(album / name), b"of something else") for name in ("street.jpg", "street50.jpg")]
     eye = verifier.Verifier(files, 0.5, session_of())
-    eye.look([verifier.Pair(0, 1, ())])
+    eye.verify([verifier.Pair(0, 1, ())])
     assert [failure.error for failure in eye.failures] == ["changed since it was read; run again"]
 
 
 @pytest.mark.parametrize("method", ["local", "phash"])
 def test_what_was_seen_is_not_looked_at_again(album: Path, tmp_path: Path, method: str) -> None:
-    class Looking(Progress):
+    class EvidenceReader(Progress):
         looked = 0
 
         def start(self, stage: str, total: int) -> None:
             self.looked += total if stage == "verify" else 0
 
     def found(store: str | None) -> tuple[Report, int]:
-        progress = Looking()
+        progress = EvidenceReader()
         report = twinpix.find(album, method=method, verify=True, store=store, progress=progress)
         return replace(report, created=""), progress.looked
 
@@ -403,9 +403,9 @@ def test_what_was_seen_is_not_looked_at_again(album: Path, tmp_path: Path, metho
     assert fresh[1] == first[1] > 0
     assert second[1] == 0
     store = Store(Path(path))
-    assert store.info().looks > 0
+    assert store.info().verdicts > 0
     store.clear()
-    assert store.info().looks == 0
+    assert store.info().verdicts == 0
     store.close()
     assert found(path) == first
 
@@ -448,31 +448,31 @@ def test_a_report_with_what_was_seen_is_read_again(album: Path, tmp_path: Path) 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40))
 def test_a_node_has_one_hub_which_has_none_and_gets_better_ones_only(claims: list[tuple[int, int]]) -> None:
-    hubs = Hubs(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 1.0)
-    hubs.propose([Proposal(i, j, None, (), "") for i, j in combinations(range(13), 2)])
+    hubs = LeaderClusters(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 1.0)
+    hubs.propose([Candidate(i, j, None, (), "") for i, j in combinations(range(13), 2)])
     for better, node in claims:
         if better >= node:
             continue
-        before = {each: hubs.hub_of(each) for each in range(13)}
+        before = {each: hubs.leader_of(each) for each in range(13)}
         freed = hubs.claim(better, node)
-        assert freed == sorted(each for each, hub in before.items() if hub == node and hubs.hub_of(node) == better)
-        now = {each: hubs.hub_of(each) for each in range(13)}
+        assert freed == sorted(each for each, hub in before.items() if hub == node and hubs.leader_of(node) == better)
+        now = {each: hubs.leader_of(each) for each in range(13)}
         assert all(now[each] is None for each in freed)
         assert all(hub is None or (now[hub] is None and hub < each) for each, hub in now.items())
         assert all(now[each] == before[each] for each in range(13) if each != node and each not in freed)
         old, new = before[node], now[node]
         assert old is None or (new is not None and new <= old)
-    free = {each for each in range(13) if hubs.hub_of(each) is None}
+    free = {each for each in range(13) if hubs.leader_of(each) is None}
     pairs = {(i, j) for i, j in combinations(sorted(free), 2)}
     for depth in range(14):
         assert set(hubs.edges(depth)) == {(i, j) for i, j in pairs if sorted(free).index(i) <= depth}
 
 
 def test_what_may_match_many_of_a_hub_is_tried_against_that_first() -> None:
-    hubs = Hubs(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 0.9 if hub else 0.5)
+    hubs = LeaderClusters(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 0.9 if hub else 0.5)
     alone, one, many = 40, {hub: [10 + hub] for hub in range(1, 8)}, list(range(20, 26))
     claims = [(hub, node) for hub, nodes in {**one, 0: many}.items() for node in nodes]
-    hubs.propose([Proposal(node, alone, None, (), "") for _, node in claims])
+    hubs.propose([Candidate(node, alone, None, (), "") for _, node in claims])
     for hub, node in claims:
         hubs.claim(hub, node)
-    assert list(hubs.joints()) == [(alone, node) for node in many[:3]]
+    assert list(hubs.via_pairs()) == [(alone, node) for node in many[:3]]

@@ -15,7 +15,7 @@ from twinpix.act import actions
 from twinpix.act.lock import acting
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, UsageError
-from twinpix.model import Left, Match, Plan, Report
+from twinpix.model import Match, Plan, Report, Skipped
 from twinpix.ui import plan_text
 
 pytestmark = pytest.mark.usefixtures("_here")
@@ -35,7 +35,7 @@ def apply(made: Plan, journal: Path) -> twinpix.Outcome:
         return twinpix.apply(made, str(journal))
 
 
-def reasons(rows: list[Left], base: Path) -> dict[str, str]:
+def reasons(rows: list[Skipped], base: Path) -> dict[str, str]:
     return {os.path.relpath(row.path, base): row.reason for row in rows}
 
 

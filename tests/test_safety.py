@@ -355,6 +355,7 @@ def test_a_full_disk(elsewhere: Path, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # else half a file of bytecode would be left
     )
     assert done.returncode == 3, done.stderr
     assert "file too large" in done.stdout
@@ -556,11 +557,11 @@ def test_a_digest_of_a_large_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     for size in (0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_000_000):
         write(tmp_path, "x", os.urandom(size))
         path = str(tmp_path / "x")
-        assert filesystem.digest_of(path, filesystem.look(path)) == xxhash.xxh3_128_hexdigest(
+        assert filesystem.digest_of(path, filesystem.facts_at(path)) == xxhash.xxh3_128_hexdigest(
             (tmp_path / "x").read_bytes()
         )
     with pytest.raises(StepError, match="changed during this step"):
-        filesystem.digest_of(path, filesystem.look(path)._replace(size=1))
+        filesystem.digest_of(path, filesystem.facts_at(path)._replace(size=1))
 
 
 def test_a_journal_is_on_the_disk_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

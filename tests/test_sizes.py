@@ -17,8 +17,8 @@ from twinpix.encoding.content_table import File
 from twinpix.imaging import decode
 from twinpix.match.verifier import Verifier, guess_of_turn, pair_of
 from twinpix.model import Unverified
-from twinpix.verify import COLOUR, DETAIL, View, glance, look, turning, view_of
-from twinpix.verify.light.normalize import FLOW_LEAST, as_bent
+from twinpix.verify import COLOUR, DETAIL, Pyramid, orientation_transform, pyramid_of, verify_pair, verify_quick
+from twinpix.verify.light.normalize import FLOW_LEAST, undo_bending
 
 NARROW = [(216, 25), (41, 587), (105, 19), (16, 100), (30, 30), (17, 640), (640, 8), (1, 700), (700, 1), (1, 1)]
 
@@ -29,8 +29,8 @@ def jpeg(image: Image.Image, quality: int = 85) -> bytes:
     return out.getvalue()
 
 
-def view(image: Image.Image) -> View:
-    return view_of(decode(jpeg(image), "fast", "x.jpg", COLOUR, DETAIL))
+def view(image: Image.Image) -> Pyramid:
+    return pyramid_of(decode(jpeg(image), "fast", "x.jpg", COLOUR, DETAIL))
 
 
 def lettered(size: tuple[int, int], seed: int) -> Image.Image:
@@ -53,9 +53,9 @@ def test_images_of_any_size_are_verified(size: tuple[int, int]) -> None:
     plain, other = view(lettered(size, 1)), view(lettered(size, 2))
     texture = view(draw("texture", 3, size))
     for a, b in ((plain, other), (plain, texture), (texture, texture)):
-        guesses = [turning(turn, a.sides, b.sides) for turn in (0, 5)]
-        glance(a, b, guesses)
-        look(a, b, guesses)
+        guesses = [orientation_transform(turn, a.size, b.size) for turn in (0, 5)]
+        verify_quick(a, b, guesses)
+        verify_pair(a, b, guesses)
 
 
 def test_no_optical_flow_is_computed_of_small_sides() -> None:
@@ -64,11 +64,11 @@ def test_no_optical_flow_is_computed_of_small_sides() -> None:
         for long in (short, 19, 33, 100, 216, 320, 587, 640, 700):
             for shape in ((short, long), (long, short)):
                 a, b = (rng.uniform(0, 255, shape).astype(np.float32) for _ in range(2))
-                assert as_bent(a, b) is a
+                assert undo_bending(a, b) is a
     for long in (FLOW_LEAST, 33, 64, 100, 320, 640, 700):
         for shape in ((FLOW_LEAST, long), (long, FLOW_LEAST)):
             a, b = (rng.uniform(0, 255, shape).astype(np.float32) for _ in range(2))
-            bent = as_bent(a, b)
+            bent = undo_bending(a, b)
             assert bent.shape == shape
             assert np.isfinite(bent).all()
 
@@ -104,8 +104,8 @@ def test_an_exception_in_verification_is_a_row_and_the_other_pairs_go_on(tmp_pat
     mine = files(tmp_path, 3)
     flat = (0.0,) * 6  # a map that has no inverse
     eye = Verifier(mine, 0.35, session_of())
-    eye.look([pair_of(0, 2, guess_of_turn(0)), pair_of(1, 2, guess_of_turn(0))])
-    eye.look([pair_of(0, 1, flat), pair_of(0, 2, guess_of_turn(0))])
+    eye.verify([pair_of(0, 2, guess_of_turn(0)), pair_of(1, 2, guess_of_turn(0))])
+    eye.verify([pair_of(0, 1, flat), pair_of(0, 2, guess_of_turn(0))])
     assert [(row.a, row.b) for row in eye.unverified] == [(mine[0].path, mine[1].path)]
     assert eye.unverified[0].reason
     assert eye.of(0, 1) is None
@@ -117,6 +117,6 @@ def test_an_exception_in_verification_is_a_row_and_the_other_pairs_go_on(tmp_pat
 def test_a_worker_that_does_not_answer_is_a_row_of_its_pair_and_no_failure_of_an_image(tmp_path: Path) -> None:
     mine = files(tmp_path, 2)
     eye = Verifier(mine, 0.35, session_of(timeout=0.001))
-    eye.look([pair_of(0, 1, ())])
+    eye.verify([pair_of(0, 1, ())])
     assert eye.unverified == [Unverified(mine[0].path, mine[1].path, "exceeded the time limit of 0.001 s")]
     assert eye.failures == []

@@ -269,6 +269,7 @@ def test_a_store_that_cannot_be_written_does_not_end_the_run(photos: Path, tmp_p
     done = subprocess.run(
         [sys.executable, "-m", "twinpix", "find", str(photos), "--store", str(path)],
         capture_output=True, text=True, preexec_fn=no_room, check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     reader.close()
     assert (done.returncode, "1 group of copies" in done.stdout) == (0, True), done.stderr
@@ -290,35 +291,35 @@ PAIR = (b"a" * 16, b"b" * 16)
 
 def test_not_duplicates_outlive_the_cache(places: Path, capfd: pytest.CaptureFixture[str]) -> None:
     store = Store(default_path())
-    store.put_apart([PAIR])
+    store.put_exclusions([PAIR])
     store.close()
     shutil.rmtree(places / "cache")
     assert run(["store", "info"]) == 0
     assert "1 pair marked as not duplicates" in capfd.readouterr().out
     assert run(["store", "clear"]) == 0
     store = Store(default_path())
-    assert store.apart() == [PAIR]
+    assert store.exclusions() == [PAIR]
     store.clear(apart=True)
-    assert (store.apart(), store.notes) == ([], [])
+    assert (store.exclusions(), store.notes) == ([], [])
     store.close()
 
 
 def test_what_an_older_version_kept_in_the_cache_moves(places: Path) -> None:
     (places / "cache/twinpix").mkdir(parents=True)
     older = Store(places / "s")
-    older.put_apart([PAIR])
+    older.put_exclusions([PAIR])
     older.close()
     shutil.copy(places / "s", default_path())
     Store(default_path()).close()
     shutil.rmtree(places / "cache")
     store = Store(default_path())
-    assert store.apart() == [PAIR]
+    assert store.exclusions() == [PAIR]
     store.close()
 
 
 def test_not_duplicates_are_carried_to_another_machine(places: Path, capfd: pytest.CaptureFixture[str]) -> None:
     first = Store(places / "first")
-    first.put_apart([PAIR])
+    first.put_exclusions([PAIR])
     first.close()
     out, other = str(places / "pairs.json"), str(places / "other")
     assert run(["store", "export", out, "--store", str(places / "first")]) == 0

@@ -8,7 +8,7 @@ import pytest
 
 from drawings import draw
 from twinpix.imaging import picture_of
-from twinpix.verify import COLOUR, DETAIL, look, thresholds, turning, view_of
+from twinpix.verify import COLOUR, DETAIL, orientation_transform, pyramid_of, thresholds, verify_pair
 from twinpix.verify.thresholds import CONCERNS, DATA, DECISION, overridden
 
 VERIFY = Path(thresholds.__file__).parent
@@ -120,11 +120,11 @@ def test_no_threshold_can_be_assigned() -> None:
 
 def test_an_overridden_threshold_decides() -> None:
     picture = draw("scene", 4, (320, 240))
-    a, b = (view_of(picture_of(each, "fast", COLOUR, DETAIL)) for each in (picture, picture.resize((240, 180))))
-    guesses = [turning(0, a.sides, b.sides)]
-    assert look(a, b, guesses).relation == "resized"
+    a, b = (pyramid_of(picture_of(each, "fast", COLOUR, DETAIL)) for each in (picture, picture.resize((240, 180))))
+    guesses = [orientation_transform(0, a.size, b.size)]
+    assert verify_pair(a, b, guesses).relation == "resized"
     with overridden("DESCRIBE", "same_scale", 0.5):
-        assert look(a, b, guesses).relation == "re-encoded"
+        assert verify_pair(a, b, guesses).relation == "re-encoded"
     with overridden("DECISION", "min_overlap", 2.0):
-        assert not look(a, b, guesses).same
-    assert look(a, b, guesses).relation == "resized"
+        assert not verify_pair(a, b, guesses).same
+    assert verify_pair(a, b, guesses).relation == "resized"

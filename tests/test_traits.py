@@ -148,14 +148,14 @@ def test_the_report_has_them_and_reads_them_again_with_and_without_a_store(tmp_p
 def test_a_store_of_an_earlier_version_is_begun_anew_in_words(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     store = Store(path)
-    store.put_apart([(b"a" * 16, b"b" * 16)])
+    store.put_exclusions([(b"a" * 16, b"b" * 16)])
     store.close()
     with sqlite3.connect(path) as db:
         db.executescript("DROP TABLE results; CREATE TABLE results(digest BLOB, spec INTEGER); PRAGMA user_version=2")
     db.close()
     store = Store(path)
     assert "made by another version of twinpix" in store.notes[0]
-    assert store.apart() == [(b"a" * 16, b"b" * 16)]
+    assert store.exclusions() == [(b"a" * 16, b"b" * 16)]
     assert store.results([b"a" * 16], "phash") == {}
     store.close()
 

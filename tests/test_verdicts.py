@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 
 import twinpix
 from twinpix import fingerprints, linking
-from twinpix.encoding.content_table import Contents
+from twinpix.encoding.content_table import ContentTable
 from twinpix.linking.base import is_allowed
 from twinpix.match import exclusions
-from twinpix.match.classes import Nodes, nodes_of
+from twinpix.match.classes import CodeClasses, code_classes_of
 from twinpix.match.join import Neighbours, match
 from twinpix.model import Matches
 from twinpix.search import Search
@@ -29,8 +29,8 @@ PICTURES = st.lists(
 )
 
 
-def made(pictures: list[tuple[int, int, bool, int]], width: int) -> Contents:
-    contents = Contents()
+def made(pictures: list[tuple[int, int, bool, int]], width: int) -> ContentTable:
+    contents = ContentTable()
     for number, (base, bits, blank, pixels) in enumerate(pictures):
         code = bytes([base * 85, bits, 0, 0, 0, 0, 0, base]).ljust(width, b"\0")
         result = Result(code, 8, 8, "PNG", False, PLAIN if blank else 200, bytes([pixels]) if blank else None)
@@ -73,11 +73,11 @@ def test_groups_are_those_of_the_graph_without_the_pairs(
 
 def found(
     method: str, pictures: list[tuple[int, int, bool, int]], pairs: exclusions.Pairs, references: list[bool]
-) -> tuple[Nodes, Matches]:
+) -> tuple[CodeClasses, Matches]:
     """The nodes and matches as `find` makes them."""
     way = fingerprints.make(method)
     contents = made(pictures, fingerprints.width_of(way))
-    nodes = nodes_of(contents, way, guard=True, apart=exclusions.contents_of(pairs))
+    nodes = code_classes_of(contents, way, guard=True, apart=exclusions.contents_of(pairs))
     own = np.zeros(len(nodes.codes), dtype=bool)
     own[nodes.of[~np.array(references)]] = True
     first, second = np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
@@ -98,10 +98,10 @@ def test_what_is_remembered() -> None:
     store = Store(None)
     a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
     assert exclusions.remember(store, [c.hex(), a.hex(), a.hex()], [b.hex(), a.hex()]) == 3
-    assert store.apart() == [(a, b), (a, c), (b, c)]
+    assert store.exclusions() == [(a, b), (a, c), (b, c)]
     assert exclusions.remember(store, [a.hex()], [a.hex()]) == 0
     assert exclusions.remember(store, [a.hex(), b.hex(), c.hex()]) == 3
-    assert len(store.apart()) == 3
+    assert len(store.exclusions()) == 3
     store.close()
 
 
@@ -128,5 +128,5 @@ def test_what_is_forgotten_is_what_was_remembered() -> None:
     a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
     exclusions.remember(store, [a.hex(), b.hex(), c.hex()])
     exclusions.forget(store, [c.hex()], [a.hex()])
-    assert store.apart() == [(a, b), (b, c)]
+    assert store.exclusions() == [(a, b), (b, c)]
     store.close()

@@ -21,23 +21,23 @@ from twinpix import verify
 from twinpix.errors import UsageError
 from twinpix.fingerprints import base
 from twinpix.imaging import picture_of
-from twinpix.verify import COLOUR, DETAIL, Joint, View, glance, look, turning, view_of
-from twinpix.verify.alignment.affine import Map, change_of, inverse, overlap, placed, rescaled
-from twinpix.verify.alignment.blocks import agreement, laid
-from twinpix.verify.content.overlays import inked
-from twinpix.verify.light.normalize import apart, as_bent, as_light, as_sharp
-from twinpix.verify.light.photometric import evened
-from twinpix.verify.light.tone_inversion import relit
+from twinpix.verify import COLOUR, DETAIL, Pyramid, Via, orientation_transform, pyramid_of, verify_pair, verify_quick
+from twinpix.verify.alignment.affine import Affine, decompose, inverse, overlap, rescale, transform_points
+from twinpix.verify.alignment.blocks import agreement, warp_pair
+from twinpix.verify.content.overlays import without_ink
+from twinpix.verify.light.normalize import apart, match_local_light, match_sharpness, undo_bending
+from twinpix.verify.light.photometric import match_light
+from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import hull
 
 
-def view(image: Image.Image) -> View:
-    return view_of(picture_of(image.convert("RGB"), "fast", COLOUR, DETAIL))
+def view(image: Image.Image) -> Pyramid:
+    return pyramid_of(picture_of(image.convert("RGB"), "fast", COLOUR, DETAIL))
 
 
-def seen(a: Image.Image, b: Image.Image) -> verify.Look:
+def seen(a: Image.Image, b: Image.Image) -> verify.Verdict:
     first, second = view(a), view(b)
-    return look(first, second, [turning(0, first.sides, second.sides)])
+    return verify_pair(first, second, [orientation_transform(0, first.size, second.size)])
 
 
 maps = st.builds(
@@ -78,17 +78,17 @@ def test_the_ends_of_the_rows_have_the_hull_of_all(seed: int, width: int, height
 def test_the_map_of_an_orientation_leads_to_the_same_pixel(turn: int) -> None:
     b = np.arange(35 * 3).reshape(7, 5, 3)
     oriented = base.turned(b, b.swapaxes(0, 1), turn)
-    there = turning(turn, (oriented.shape[1], oriented.shape[0]), (5, 7))
+    there = orientation_transform(turn, (oriented.shape[1], oriented.shape[0]), (5, 7))
     for y in range(oriented.shape[0]):
         for x in range(oriented.shape[1]):
-            u, v = np.rint(placed(there, np.array([[x, y]], float))[0]).astype(int)
+            u, v = np.rint(transform_points(there, np.array([[x, y]], float))[0]).astype(int)
             assert np.array_equal(oriented[y, x], b[v, u])
 
 
 @given(maps)
 @settings(max_examples=100, deadline=None)
-def test_a_map_taken_apart_says_what_it_was_made_of(there: Map) -> None:
-    change = change_of(there)
+def test_a_map_taken_apart_says_what_it_was_made_of(there: Affine) -> None:
+    change = decompose(there)
     mirror = np.diag([-1.0, 1.0]) if change.mirrored else np.eye(2)
     angle = math.radians(change.angle)
     turned = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
@@ -98,10 +98,10 @@ def test_a_map_taken_apart_says_what_it_was_made_of(there: Map) -> None:
 
 @given(maps)
 @settings(max_examples=60, deadline=None)
-def test_the_overlap_is_the_share_of_pixels_that_land_inside(there: Map) -> None:
+def test_the_overlap_is_the_share_of_pixels_that_land_inside(there: Affine) -> None:
     a, b = (60, 40), (50, 70)
     x, y = np.meshgrid(np.linspace(-0.5, a[0] - 0.5, 240), np.linspace(-0.5, a[1] - 0.5, 160))
-    places = placed(there, np.stack([x.ravel(), y.ravel()], axis=1))
+    places = transform_points(there, np.stack([x.ravel(), y.ravel()], axis=1))
     inside = ((places > -0.5) & (places < np.array(b) - 0.5)).all(axis=1).mean()
     of_a, of_b = overlap(there, a, b)
     assert of_a == pytest.approx(inside, abs=0.03)
@@ -111,11 +111,11 @@ def test_the_overlap_is_the_share_of_pixels_that_land_inside(there: Map) -> None
 
 @given(maps)
 @settings(max_examples=50, deadline=None)
-def test_a_map_between_smaller_pictures_leads_to_the_same_places(there: Map) -> None:
-    small = rescaled(there, ((60, 40), (30, 20)), ((50, 70), (100, 140)))
+def test_a_map_between_smaller_pictures_leads_to_the_same_places(there: Affine) -> None:
+    small = rescale(there, ((60, 40), (30, 20)), ((50, 70), (100, 140)))
     corner, far = (
-        placed(there, np.array([[-0.5, -0.5], [59.5, 39.5]])),
-        placed(small, np.array([[-0.5, -0.5], [29.5, 19.5]])),
+        transform_points(there, np.array([[-0.5, -0.5], [59.5, 39.5]])),
+        transform_points(small, np.array([[-0.5, -0.5], [29.5, 19.5]])),
     )
     np.testing.assert_allclose((far + 0.5) / [100, 140], (corner + 0.5) / [50, 70], atol=1e-9)
 
@@ -125,9 +125,9 @@ def test_a_map_between_smaller_pictures_leads_to_the_same_places(there: Map) -> 
 
 def test_a_picture_agrees_with_itself_and_not_with_another() -> None:
     a, b = view(draw("scene", 1, (320, 240))), view(draw("scene", 2, (320, 240)))
-    whole = turning(0, a.sides, b.sides)
-    assert agreement(laid(a, a, whole)).share == 1
-    other = agreement(laid(a, b, whole))
+    whole = orientation_transform(0, a.size, b.size)
+    assert agreement(warp_pair(a, a, whole)).share == 1
+    other = agreement(warp_pair(a, b, whole))
     assert other.share < 0.2
     assert other.blocks > 50
 
@@ -160,9 +160,9 @@ def test_a_shaded_picture_is_the_picture(kind: str) -> None:
 def test_a_shade_is_undone() -> None:
     picture = draw("street", 5, (320, 240))
     a, b = view(picture), view(shaded(picture, 0.5))
-    pair = laid(a, b, turning(0, a.sides, b.sides))
+    pair = warp_pair(a, b, orientation_transform(0, a.size, b.size))
     before = float(np.abs(pair.a - pair.b).mean())
-    tones = evened(pair, agreement(pair))
+    tones = match_light(pair, agreement(pair))
     assert tones.shaded
     assert float(np.abs(tones.a - tones.b).mean()) < before / 5
 
@@ -203,12 +203,12 @@ def patched(picture: Image.Image, seed: int) -> Image.Image:
 def test_two_edits_of_one_picture_are_joined_by_it() -> None:
     picture = draw("scene", 3, (480, 360))
     a, b, whole = view(patched(picture, 1)), view(patched(picture, 2)), view(picture)
-    there = turning(0, a.sides, b.sides)
-    joint = Joint(0.8, there, whole.sides)
-    assert look(a, whole, [there]).same
-    assert look(whole, b, [there]).same
-    assert look(a, b, [there], 0.99, joint=joint).same
-    assert not look(a, view(draw("scene", 4, (480, 360))), [there], joint=joint).same
+    there = orientation_transform(0, a.size, b.size)
+    via = Via(0.8, there, whole.size)
+    assert verify_pair(a, whole, [there]).same
+    assert verify_pair(whole, b, [there]).same
+    assert verify_pair(a, b, [there], 0.99, via=via).same
+    assert not verify_pair(a, view(draw("scene", 4, (480, 360))), [there], via=via).same
 
 
 def test_pages_are_not_joined_by_what_they_have_alike() -> None:
@@ -220,8 +220,8 @@ def test_pages_are_not_joined_by_what_they_have_alike() -> None:
             at = (int(rng.integers(20, 420)), int(rng.integers(20, 410)))
             ImageDraw.Draw(note).text(at, "".join(rng.choice(list("abcdefgh"), 9)), fill="black", font_size=26)
         notes.append(view(note))
-    there = turning(0, notes[0].sides, notes[1].sides)
-    assert not look(notes[0], notes[1], [there], joint=Joint(0.8, there, notes[0].sides)).same
+    there = orientation_transform(0, notes[0].size, notes[1].size)
+    assert not verify_pair(notes[0], notes[1], [there], via=Via(0.8, there, notes[0].size)).same
 
 
 def beside(picture: Image.Image, seed: int, width: int) -> Image.Image:
@@ -236,20 +236,20 @@ def beside(picture: Image.Image, seed: int, width: int) -> Image.Image:
 def test_what_a_third_picture_shows_decides_unless_it_is_a_small_part(width: int, same: bool) -> None:
     picture = draw("scene", 3, (480, 360))
     a, b, whole = view(beside(picture, 5, width)), view(beside(picture, 6, width)), view(picture)
-    there = turning(0, a.sides, b.sides)
-    scale = a.sides[0] / (480 + width) * 480 / whole.sides[0]
-    joint = Joint(0.95, inverse(np.array([[scale, 0, 0], [0, scale, 0]])), whole.sides)
-    assert not look(a, b, [there], exact=True).same
-    assert look(a, b, [there], exact=True, joint=joint).same == same
+    there = orientation_transform(0, a.size, b.size)
+    scale = a.size[0] / (480 + width) * 480 / whole.size[0]
+    via = Via(0.95, inverse(np.array([[scale, 0, 0], [0, scale, 0]])), whole.size)
+    assert not verify_pair(a, b, [there], exact=True).same
+    assert verify_pair(a, b, [there], exact=True, via=via).same == same
 
 
 def test_a_part_of_a_soft_picture_is_told_by_its_levels() -> None:
     whole, other = (clouds(seed, (480, 360), (5, 4), 20) for seed in (1, 2))
     a, b = view(whole), view(whole.crop((60, 40, 400, 320)))
-    scale = b.sides[0] / 340
-    there = np.array([[scale * 480 / a.sides[0], 0, -60 * scale], [0, scale * 360 / a.sides[1], -40 * scale]])
-    assert look(a, b, [there], exact=True).same
-    assert not look(view(other), b, [there], exact=True).same
+    scale = b.size[0] / 340
+    there = np.array([[scale * 480 / a.size[0], 0, -60 * scale], [0, scale * 360 / a.size[1], -40 * scale]])
+    assert verify_pair(a, b, [there], exact=True).same
+    assert not verify_pair(view(other), b, [there], exact=True).same
 
 
 def test_a_soft_blot_of_one_colour_is_no_part_of_one_of_another() -> None:
@@ -260,9 +260,9 @@ def test_a_soft_blot_of_one_colour_is_no_part_of_one_of_another() -> None:
 
     def same(part: Image.Image) -> bool:
         b = view(part)
-        scale = b.sides[0] / 320
-        there = np.array([[scale * 500 / a.sides[0], 0, -100 * scale], [0, scale * 400 / a.sides[1], -80 * scale]])
-        return look(a, b, [there], exact=True).same
+        scale = b.size[0] / 320
+        there = np.array([[scale * 500 / a.size[0], 0, -100 * scale], [0, scale * 400 / a.size[1], -80 * scale]])
+        return verify_pair(a, b, [there], exact=True).same
 
     assert same(warm.crop(box))
     assert not same(cold.crop(box))
@@ -321,13 +321,13 @@ def test_a_small_thing_is_looked_at_more_closely() -> None:
 def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
     picture = draw("scene", 3, (600, 450))
     plain, darker = view(picture), view(picture.point([int(level * 0.8) for level in range(256)] * 3))
-    there = turning(0, plain.sides, plain.sides)
-    link = look(plain, darker, [there])
+    there = orientation_transform(0, plain.size, plain.size)
+    link = verify_pair(plain, darker, [there])
     assert link.alike
-    assert not look(plain, view(stuck(picture, [(300, 200)])), [there]).alike
+    assert not verify_pair(plain, view(stuck(picture, [(300, 200)])), [there]).alike
     far = view(draw("scene", 4, (600, 450)))
-    assert not look(far, darker, [there], joint=Joint(0.9, there, plain.sides)).same
-    assert look(far, darker, [there], joint=Joint(0.9, there, plain.sides, alike=True)).same
+    assert not verify_pair(far, darker, [there], via=Via(0.9, there, plain.size)).same
+    assert verify_pair(far, darker, [there], via=Via(0.9, there, plain.size, alike=True)).same
 
 
 def on_soft_ground(seed: int) -> Image.Image:
@@ -454,10 +454,10 @@ def test_what_is_made_alike_is_what_was_made_unlike() -> None:
     bent = np.asarray(waved(Image.fromarray(grey.astype(np.uint8))), dtype=np.float32)
     inner = every.copy()
     inner[:, :20] = inner[:, -20:] = False  # where what was bent goes beyond the edge, and light is not evened
-    assert apart(*as_sharp(grey, blurred, every), every) < 0.2 * apart(grey, blurred, every)
-    assert apart(*as_light(grey, lit, every), inner) < 0.1 * apart(grey, lit, inner)
-    assert apart(as_bent(grey, bent), bent, inner) < 0.6 * apart(grey, bent, inner)
-    assert all(np.array_equal(*both) for both in zip(as_sharp(grey, grey, every), (grey, grey), strict=True))
+    assert apart(*match_sharpness(grey, blurred, every), every) < 0.2 * apart(grey, blurred, every)
+    assert apart(*match_local_light(grey, lit, every), inner) < 0.1 * apart(grey, lit, inner)
+    assert apart(undo_bending(grey, bent), bent, inner) < 0.6 * apart(grey, bent, inner)
+    assert all(np.array_equal(*both) for both in zip(match_sharpness(grey, grey, every), (grey, grey), strict=True))
 
 
 def test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it() -> None:
@@ -468,10 +468,10 @@ def test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it() -> 
         return out
 
     plain = view(draw("table", 1, (480, 360)))
-    there = turning(0, plain.sides, plain.sides)
-    assert inked(laid(plain, view(lines(1)), there)) is not None
-    assert inked(laid(view(lines(1)), plain, there)) is not None
-    assert inked(laid(view(lines(1)), view(lines(2)), there)) is None
+    there = orientation_transform(0, plain.size, plain.size)
+    assert without_ink(warp_pair(plain, view(lines(1)), there)) is not None
+    assert without_ink(warp_pair(view(lines(1)), plain, there)) is not None
+    assert without_ink(warp_pair(view(lines(1)), view(lines(2)), there)) is None
 
 
 def solarized(picture: Image.Image) -> Image.Image:
@@ -490,8 +490,8 @@ def test_a_negative_is_the_picture_and_of_no_other(kind: str, turn_over: Callabl
     assert "light and dark turned over" in found.back
     assert not seen(other, turn_over(picture)).same
     a, b = (view(image) for image in (picture, turn_over(picture)))
-    back = verify.as_seen(look(a, b, [turning(0, a.sides, b.sides)]), a, b)
-    assert agreement(laid(*back, turning(0, a.sides, b.sides))).share > 0.9
+    back = verify.as_compared(verify_pair(a, b, [orientation_transform(0, a.size, b.size)]), a, b)
+    assert agreement(warp_pair(*back, orientation_transform(0, a.size, b.size))).share > 0.9
 
 
 def test_a_part_of_a_negative_is_found_by_what_both_show() -> None:
@@ -519,11 +519,11 @@ def test_levels_that_any_curve_made_are_made_again(seed: int, knots: list[int]) 
     picture = clouds(seed, (360, 270), (24, 18), 2).convert("L")
     made = picture.point(levels.round().astype(int).tolist())
     a, b = view(picture), view(made)
-    pair = laid(a, b, turning(0, a.sides, b.sides))
+    pair = warp_pair(a, b, orientation_transform(0, a.size, b.size))
     low, high = np.quantile(a.grey, (0.02, 0.98)).astype(int)
     steps = np.diff(levels[low:high])
     falls = -np.minimum(steps, 0).sum()
-    views = relit(a, b, pair)
+    views = undo_inversion(a, b, pair)
     assert -np.minimum(np.diff(knots), 0).sum() >= 32 or views is None
     if falls >= 64 and falls >= 0.5 * np.abs(steps).sum() and b.grey.std() > 20:
         assert views is not None
@@ -548,8 +548,8 @@ def test_a_glance_says_what_a_look_says_or_nothing(kind: str) -> None:
     a, said = view(picture), 0
     for edit in edits:
         b = view(edit)
-        guesses = [turning(0, a.sides, b.sides)]
-        glanced, looked = glance(a, b, guesses), look(a, b, guesses)
+        guesses = [orientation_transform(0, a.size, b.size)]
+        glanced, looked = verify_quick(a, b, guesses), verify_pair(a, b, guesses)
         said += glanced is not None
         assert glanced is None or repr(glanced) == repr(looked)
     assert said >= 2
@@ -593,11 +593,11 @@ def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
         side = 600 - 12 * number
         picture.resize((side, side * 3 // 4), Image.Resampling.LANCZOS).save(tmp_path / f"{number:02d}.jpg", quality=80)
     looked: list[int] = []
-    real = verifier.Verifier.look
+    real = verifier.Verifier.verify
 
     def counted(self: verifier.Verifier, pairs: list[verifier.Pair], tier: str = "", *, glance: bool = False) -> None:
         looked.append(len(pairs))
-        real(self, pairs, tier, glance=glance)
+        real(self, pairs, tier, quick=glance)
 
     monkeypatch.setattr(verifier.Verifier, "look", counted)
     star = twinpix.find(tmp_path, method="local", store=None)

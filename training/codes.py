@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from twinpix.localfeatures.keypoints import MIRROR, Points, points_of
+from twinpix.localfeatures.keypoints import MIRROR, Keypoints, detect_keypoints
 
 BITS, HALF = 64, 32
 MOST = 150
@@ -87,11 +87,11 @@ def _pairs(packed: Path, pictures: int, rng: np.random.Generator) -> tuple[Float
         image = Image.fromarray(np.asarray(stored[number])).convert("L")
         image = image.resize((SIDE, round(SIDE * rng.uniform(0.6, 1))), Image.Resampling.BICUBIC)
         copy, there = _edited(image, rng)
-        a, b = points_of(np.asarray(image), MOST), points_of(np.asarray(copy), MOST)
+        a, b = detect_keypoints(np.asarray(image), MOST), detect_keypoints(np.asarray(copy), MOST)
         i, j = _same(a, b, there)
-        left.append(a.around[i])
-        right.append(b.around[j])
-        every.append(a.around)
+        left.append(a.descriptors[i])
+        right.append(b.descriptors[j])
+        every.append(a.descriptors)
     return tuple(np.concatenate(each).astype(np.float64) for each in (left, right, every))  # type: ignore[return-value]
 
 
@@ -120,7 +120,7 @@ def _edited(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, 
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)), there
 
 
-def _same(a: Points, b: Points, there: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _same(a: Keypoints, b: Keypoints, there: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Points of `b` that lie where points of `a` have gone, are as large and look the same way."""
     empty = np.empty(0, np.int64)
     if not len(a.size) or not len(b.size):

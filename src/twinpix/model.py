@@ -50,6 +50,11 @@ def is_uri(name: str) -> bool:
     return _URI.match(name) is not None
 
 
+def located(base: str, name: str) -> str:
+    """Return where the image of a report can be read: its path from the folder `base`, or its URI."""
+    return name if is_uri(name) else os.path.join(base, name)  # noqa: PTH118 - a text, as given
+
+
 class Ref(NamedTuple):
     """Where one image can be read, and what says whether it changed since it was listed."""
 
@@ -458,7 +463,7 @@ class Step(NamedTuple):
     facts: Facts
     digest: str  # of the file; "" if unknown (a companion file)
     keeper: str = ""  # the keeper of the file
-    aside: str = ""  # start of its temporary names, in its folder; set by `apply`
+    staged: str = ""  # start of its temporary names, in its folder; set by `apply`
 
 
 class Unit(NamedTuple):
@@ -471,7 +476,7 @@ class Unit(NamedTuple):
     companions: int = 0  # how many of the steps, the last ones, are on companion files
 
 
-class Left(NamedTuple):
+class Skipped(NamedTuple):
     """A file that an action leaves alone, and why."""
 
     path: str
@@ -481,7 +486,7 @@ class Left(NamedTuple):
     kind: SkipKind = SkipKind.OTHER
 
 
-class Stays(NamedTuple):
+class Kept(NamedTuple):
     """A file of a group that stays, and why."""
 
     group: int
@@ -507,9 +512,9 @@ class Plan:
     report: str  # path of the report; "" if unknown
     roots: list[str]  # absolute paths of the scanned folders
     references: list[str]  # absolute paths of the reference folders
-    stays: list[Stays]  # files of groups that stay
+    stays: list[Kept]  # files of groups that stay
     units: list[Unit]  # images with their companion files; the steps of a unit are done all or none
-    left: list[Left]  # files that are left alone, with the reason
+    left: list[Skipped]  # files that are left alone, with the reason
     already: int = 0  # number of images that an earlier run has processed
     unit: DistanceUnit = "bits"  # of the distances in `Unit.match`
 

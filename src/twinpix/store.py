@@ -80,8 +80,8 @@ class Info(NamedTuple):
     codes: int
     failures: int
     specs: dict[str, int]
-    looks: int  # verified pairs
-    apart: int  # pairs that the user marked as not duplicates
+    verdicts: int  # verified pairs
+    exclusions: int  # pairs that the user marked as not duplicates
 
 
 def default_path() -> Path:
@@ -144,7 +144,7 @@ class Store:
         self._versions: list[tuple[bytes, bytes]] = []
         self._results: list[tuple[object, ...]] = []
         self._sizes: list[tuple[int, bytes]] = []
-        self._looks: list[tuple[bytes, str]] = []
+        self._verdicts: list[tuple[bytes, str]] = []
         self._flushed = time.monotonic()
         self._anew = False  # whether a new one was created in this run, which happens once at most
         self._db = self._open()
@@ -165,10 +165,10 @@ class Store:
         wanted, names = list(sizes), list(specs)
         return self._try(lambda: self._digests_of_sizes(wanted, names))
 
-    def looks(self, keys: Iterable[bytes]) -> dict[bytes, str]:
+    def verdicts(self, keys: Iterable[bytes]) -> dict[bytes, str]:
         """Return the stored verdicts of pairs of contents."""
         wanted = list(keys)
-        return self._try(lambda: self._read_looks(wanted))
+        return self._try(lambda: self._read_verdicts(wanted))
 
     # -- writing
 
@@ -188,29 +188,29 @@ class Store:
         self._sizes.append((size, digest))
         self._flush_if_due()
 
-    def put_look(self, key: bytes, look: str) -> None:
+    def put_verdict(self, key: bytes, verdict: str) -> None:
         """Store the verdict of a pair of contents."""
-        self._looks.append((key, look))
+        self._verdicts.append((key, verdict))
         self._flush_if_due()
 
-    def put_apart(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+    def put_exclusions(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Store pairs of contents that the user marked as not duplicates."""
         rows = list(pairs)
         self._try(lambda: self._put_apart(rows))
 
-    def drop_apart(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+    def drop_exclusions(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Delete such pairs."""
         rows = list(pairs)
         self._try(lambda: self._drop_apart(rows))
 
-    def apart(self) -> list[tuple[bytes, bytes]]:
+    def exclusions(self) -> list[tuple[bytes, bytes]]:
         """Return the pairs that the user marked as not duplicates."""
         return self._try(lambda: list(self._db.execute(f"SELECT a, b FROM {self._apart} ORDER BY a, b")))
 
     def flush(self) -> None:
         """Write pending rows."""
         self._flushed = time.monotonic()
-        pending = (self._versions, self._results, self._sizes, self._looks)
+        pending = (self._versions, self._results, self._sizes, self._verdicts)
         if any(pending):
             self._try(self._write)
             for rows in pending:
@@ -379,8 +379,8 @@ class Store:
         files = count("SELECT count(*) FROM versions").fetchone()[0]
         codes = count("SELECT count(*) FROM results WHERE code IS NOT NULL").fetchone()[0]
         failures = count("SELECT count(*) FROM results WHERE code IS NULL").fetchone()[0]
-        looks, apart = (count(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("looks", self._apart))
-        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs, looks, apart)
+        verdicts, apart = (count(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("looks", self._apart))
+        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs, verdicts, apart)
 
     def _put_apart(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._db:
@@ -434,7 +434,7 @@ class Store:
             out += self._db.execute(f"SELECT size, digest FROM sizes s WHERE size IN ({marks}){known}", part)
         return out
 
-    def _read_looks(self, keys: list[bytes]) -> dict[bytes, str]:
+    def _read_verdicts(self, keys: list[bytes]) -> dict[bytes, str]:
         out: dict[bytes, str] = {}
         for start in range(0, len(keys), 500):
             part = keys[start : start + 500]
@@ -456,7 +456,7 @@ class Store:
                 f"INSERT OR REPLACE INTO results VALUES({','.join('?' * (2 + len(Result._fields)))})", results
             )
             self._db.executemany("INSERT OR IGNORE INTO sizes VALUES(?,?)", self._sizes)
-            self._db.executemany("INSERT OR REPLACE INTO looks VALUES(?,?)", self._looks)
+            self._db.executemany("INSERT OR REPLACE INTO looks VALUES(?,?)", self._verdicts)
 
     def _flush_if_due(self) -> None:
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:

@@ -14,7 +14,7 @@ from twinpix.act import actions, filesystem, journal
 from twinpix.act.actions import Scope
 from twinpix.act.checks import Checks
 from twinpix.errors import OutputError, StepError, system_reason
-from twinpix.model import Left, Plan, Step, Unit
+from twinpix.model import Plan, Skipped, Step, Unit
 from twinpix.progress import Progress, ProgressLike, progress_of
 from twinpix.text import printable
 
@@ -39,7 +39,7 @@ class Outcome:
     journal: str  # path of the journal; "" if there was nothing to do
     done: int = 0  # number of files
     bytes: int = 0  # their size
-    left: list[Left] = field(default_factory=list)  # files that were left alone, with the reason
+    left: list[Skipped] = field(default_factory=list)  # files that were left alone, with the reason
     stopped: str = ""  # why the run ended early; "" if it did not
     copies: int = 0  # of `done`, the copies that undo removed
 
@@ -110,8 +110,8 @@ def _signed(units: Sequence[Unit], first: int) -> Iterator[Unit]:
     for unit in units:
         steps = []
         for step in unit.steps:
-            aside = os.path.join(os.path.dirname(step.path), f".twinpix-{token}-{number}")
-            steps.append(step._replace(number=number, aside=aside))
+            staged = os.path.join(os.path.dirname(step.path), f".twinpix-{token}-{number}")
+            steps.append(step._replace(number=number, staged=staged))
             number += 1
         yield unit._replace(steps=steps)
 
@@ -219,11 +219,10 @@ class _Run:
         for step in unit.steps[len(done) :]:
             if step.number not in self.unsettled:
                 log.note_soon(failed=step.number, why=why, system=_is_of_system(error))
-            elif os.path.lexists(step.aside + filesystem.ASIDE):
-                why += (
-                    f"; its previous bytes are at {printable(step.aside + filesystem.ASIDE)}; the next run repairs this"
-                )
-        self.outcome.left.append(Left(unit.steps[0].path, why, unit.group, refused=True))
+            elif os.path.lexists(step.staged + filesystem.ASIDE):
+                at = printable(step.staged + filesystem.ASIDE)
+                why += f"; its previous bytes are at {at}; the next run repairs this"
+        self.outcome.left.append(Skipped(unit.steps[0].path, why, unit.group, refused=True))
         if isinstance(error, journal.WriteError) or (isinstance(error, OSError) and error.errno in _HOPELESS):
             self.outcome.stopped = f"{why}: stopped at the first file that could not be {self.action.done}"
 

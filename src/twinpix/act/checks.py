@@ -7,14 +7,14 @@ from twinpix.act import filesystem
 from twinpix.act.actions import Action
 from twinpix.act.keepers import Keeper
 from twinpix.errors import StepError
-from twinpix.model import Stays, Step
+from twinpix.model import Kept, Step
 from twinpix.text import printable
 
 
 class Checks:
     """Holds the keepers of the current steps, and compares each duplicate with its keeper."""
 
-    def __init__(self, action: Action, stays: Iterable[Stays]) -> None:
+    def __init__(self, action: Action, stays: Iterable[Kept]) -> None:
         self._action = action
         self._stays = {each.path: each for each in stays}
         self._held: dict[str, Keeper] = {}
@@ -55,7 +55,7 @@ class Checks:
             filesystem.require_same(path, step.facts)
         self._read.add(step.keeper)
 
-    def _keeper(self, path: str) -> tuple[Keeper, Stays]:
+    def _keeper(self, path: str) -> tuple[Keeper, Kept]:
         stays = self._stays.get(path)
         if stays is None:
             raise StepError(f"it is not written down what {printable(path)} was, which would stay")

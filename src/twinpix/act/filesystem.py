@@ -75,7 +75,7 @@ def facts_of(status: os.stat_result) -> Facts:
     )
 
 
-def look(path: str) -> Facts:
+def facts_at(path: str) -> Facts:
     """Return the facts of a regular file; raises `StepError` if there is none by that name."""
     try:
         status = os.lstat(path)
@@ -164,7 +164,7 @@ def lock(handle: int, *, shared: bool) -> bool:
 
 def require_same(path: str, expected: Facts) -> None:
     """Raise `StepError` unless the file of that name is the expected one."""
-    if not look(path).is_same_file(expected):
+    if not facts_at(path).is_same_file(expected):
         raise StepError("was changed or replaced during this step")
 
 
@@ -191,9 +191,9 @@ def is_gone(path: str) -> bool:
 # -- names ---------------------------------------------------------------------------------------------
 
 
-def beside(aside: str, path: str) -> str:
+def beside(staged: str, path: str) -> str:
     """Return the temporary name of a file, in the folder of `path`."""
-    return os.path.join(os.path.dirname(path), os.path.basename(aside))
+    return os.path.join(os.path.dirname(path), os.path.basename(staged))
 
 
 def make_room(path: str) -> None:
@@ -216,10 +216,10 @@ def make_folders(path: str) -> Iterator[str]:
 # -- contents ------------------------------------------------------------------------------------------
 
 
-def move_new(source: str, target: str, facts: Facts, digest: str, aside: str, guard: Guard) -> None:
+def move_new(source: str, target: str, facts: Facts, digest: str, staged: str, guard: Guard) -> None:
     """Rename a file, or move it to another file system; raises `FileExistsError` if the new name exists."""
     if guard.is_doubtful(source, facts):
-        prove(source, facts, aside, guard)
+        prove(source, facts, staged, guard)
 
     def check(name: str) -> None:
         require_same(name, facts)
@@ -231,31 +231,31 @@ def move_new(source: str, target: str, facts: Facts, digest: str, aside: str, gu
             raise
     else:
         return
-    copy_new(source, target, facts, digest, aside)
+    copy_new(source, target, facts, digest, staged)
     try:
-        remove(source, facts, aside, guard)
+        remove(source, facts, staged, guard)
     except (OSError, StepError) as error:
-        _drop_copy(source, target, facts, digest, aside, error)
+        _drop_copy(source, target, facts, digest, staged, error)
         raise
 
 
-def prove(path: str, facts: Facts, aside: str, guard: Guard) -> None:
+def prove(path: str, facts: Facts, staged: str, guard: Guard) -> None:
     """Raise `StepError` if a file is the keeper; it is renamed for a moment to find out."""
-    old = aside + ASIDE
+    old = staged + ASIDE
     _rename_checked(path, old, lambda name: require_same(name, facts), guard)
     rename_new(old, path)
 
 
-def _drop_copy(source: str, target: str, facts: Facts, digest: str, aside: str, error: Exception) -> None:
+def _drop_copy(source: str, target: str, facts: Facts, digest: str, staged: str, error: Exception) -> None:
     """After a file was copied and not removed: remove the copy, if the file is proven to be complete.
 
     An error does not prove that: network file systems may report one for an operation that they have done.
     """
     try:
-        if digest_of(source, facts) != (digest or digest_of(target, look(target))):
+        if digest_of(source, facts) != (digest or digest_of(target, facts_at(target))):
             raise StepError("its bytes changed")
-        made = look(target)
-        remove(target, made, beside(aside, target), _Source(source, facts))
+        made = facts_at(target)
+        remove(target, made, beside(staged, target), _Source(source, facts))
     except (OSError, StepError):
         told = why(error) if isinstance(error, OSError) else str(error)
         raise StepError(f"{told}; a copy of it is at {target}") from None
@@ -296,17 +296,17 @@ def _rename_checked(path: str, new: str, check: Callable[[str], None], guard: Gu
         raise
 
 
-def copy_new(source: str, target: str, facts: Facts, digest: str, aside: str) -> None:
+def copy_new(source: str, target: str, facts: Facts, digest: str, staged: str) -> None:
     """Copy a file with its times and modes; the new name exists once the copy is complete, checked and on disk.
 
     `facts` are those of the copy. Raises `FileExistsError` if the new name exists.
     """
-    part = os.path.join(os.path.dirname(target), os.path.basename(aside) + PART)
+    part = os.path.join(os.path.dirname(target), os.path.basename(staged) + PART)
     with _made(part):
         _copy_bytes(source, part)
         _dress(source, part, facts)
-        check = digest or digest_of(source, look(source))
-        if digest_of(part, look(part)) != check:
+        check = digest or digest_of(source, facts_at(source))
+        if digest_of(part, facts_at(part)) != check:
             raise StepError("its bytes changed while it was copied")
         rename_new(part, target)
     _sync_folder(os.path.dirname(target))
@@ -351,12 +351,12 @@ def _sync_folder(folder: str) -> None:
                 os.close(handle)
 
 
-def remove(path: str, expected: Facts, aside: str, guard: Guard) -> None:
+def remove(path: str, expected: Facts, staged: str, guard: Guard) -> None:
     """Delete a file permanently, if it is the expected one and `guard` agrees.
 
     It is renamed first, so that no other program can replace it, and the guard can see whether it was the keeper.
     """
-    old = aside + ASIDE
+    old = staged + ASIDE
     _rename_checked(path, old, lambda name: require_same(name, expected), guard)
     _unlink(old, path)
 
@@ -372,9 +372,9 @@ def _unlink(old: str, path: str) -> None:
         raise
 
 
-def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], aside: str, guard: Guard) -> None:
+def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], staged: str, guard: Guard) -> None:
     """Replace the file that `check`, given a name of it, accepts by the file that `make` makes under a given name."""
-    part, old = aside + PART, aside + ASIDE
+    part, old = staged + PART, staged + ASIDE
     with _made(part):
         make(part)
         _rename_checked(path, old, check, guard)
@@ -404,7 +404,7 @@ def _made(part: str) -> Iterator[None]:
             os.unlink(part)
 
 
-def recover(path: str, target: str, aside: str) -> None:
+def recover(path: str, target: str, staged: str) -> None:
     """Repair one step of a killed run: remove incomplete copies, and restore the name of the file.
 
     Raises `StepError` if the name cannot be restored.
@@ -412,8 +412,8 @@ def recover(path: str, target: str, aside: str) -> None:
     folders = {os.path.dirname(path), os.path.dirname(target or path)}
     for folder, end in itertools.product(folders, (PART, COPY + PART)):
         with contextlib.suppress(OSError):
-            os.unlink(os.path.join(folder, os.path.basename(aside) + end))
-    old = aside + ASIDE
+            os.unlink(os.path.join(folder, os.path.basename(staged) + end))
+    old = staged + ASIDE
     for name, other in ((old, path), (path, old), (target, path), (path, target)):
         _drop_reserved(name, other)
     if not os.path.lexists(old):
@@ -427,7 +427,7 @@ def recover(path: str, target: str, aside: str) -> None:
 def _drop_reserved(name: str, other: str) -> None:
     """Return the empty file of a rename that was killed after it had reserved the name and before the move."""
     with contextlib.suppress(StepError, OSError):
-        facts = look(name)
+        facts = facts_at(name)
         if (facts.size, facts.mode) == (0, _RESERVED) and os.stat(other).st_size:
             os.unlink(name)
 
@@ -440,7 +440,7 @@ def _settle_pair(old: str, path: str) -> None:
     """
     here, there = os.path.realpath(path), os.path.realpath(old)
     with contextlib.suppress(StepError):
-        before, now = look(there), look(here)
+        before, now = facts_at(there), facts_at(here)
         if here != there and now.size == before.size and digest_of(here, now) == digest_of(there, before):
             os.unlink(old)
             return

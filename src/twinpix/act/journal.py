@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 from twinpix import owners, paths
 from twinpix.errors import OutputError, ReportError, UsageError, system_reason
-from twinpix.model import Facts, Stays, Step, Unit
+from twinpix.model import Facts, Kept, Step, Unit
 
 SCHEMA = "twinpix.journal/1"
 _OLD_SYSTEM = "could not be dealt with"  # how `why` begins in journals without "system"
@@ -60,7 +60,7 @@ class Session:
     steps: dict[int, Step] = field(default_factory=dict)
     units: list[list[int]] = field(default_factory=list)  # numbers of steps
     why: dict[int, Why] = field(default_factory=dict)  # of each step
-    stays: dict[str, Stays] = field(default_factory=dict)  # by path
+    stays: dict[str, Kept] = field(default_factory=dict)  # by path
     folders: list[str] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
@@ -128,7 +128,7 @@ class Journal:
         options: Mapping[str, str],
         report: str,
         units: Iterable[Unit],
-        stays: Iterable[Stays] = (),
+        stays: Iterable[Kept] = (),
         *,
         roots: Sequence[str] = (),
     ) -> None:
@@ -216,7 +216,7 @@ def _why(unit: Unit) -> dict[str, Any]:
 
 
 def _row(step: Step) -> list[Any]:
-    return [step.number, step.path, step.target, list(step.facts), step.digest, step.keeper, step.aside]
+    return [step.number, step.path, step.target, list(step.facts), step.digest, step.keeper, step.staged]
 
 
 def _line(entry: object) -> bytes:
@@ -290,7 +290,7 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
         sessions[-1].why.update((step.number, why) for step in steps)
     elif "keep" in entry:
         path, facts, digest = entry["keep"]
-        sessions[-1].stays[_path(path)] = Stays(0, path, "", _facts(facts), str(digest))
+        sessions[-1].stays[_path(path)] = Kept(0, path, "", _facts(facts), str(digest))
     elif "target" in entry:
         number = entry["target"]
         sessions[-1].steps[number] = sessions[-1].steps[number]._replace(target=_path(entry["to"]))
@@ -310,13 +310,13 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
 
 
 def _step(row: list[Any]) -> Step:
-    number, path, target, facts, digest, keeper, aside = row
+    number, path, target, facts, digest, keeper, staged = row
     for text in (path, *(text for text in (target, keeper) if text != "")):
         _path(text)
-    beside = os.path.dirname(aside) == os.path.dirname(path) and _ASIDE.fullmatch(os.path.basename(aside))
+    beside = os.path.dirname(staged) == os.path.dirname(path) and _ASIDE.fullmatch(os.path.basename(staged))
     if not beside or not isinstance(digest, str):  # a file with such a name is renamed and removed
         raise ValueError(row)
-    return Step(int(number), path, target, _facts(facts), digest, keeper, aside)
+    return Step(int(number), path, target, _facts(facts), digest, keeper, staged)
 
 
 def _path(text: Any) -> str:

@@ -65,7 +65,7 @@ class Seeker:
     def _digest(self, path: str) -> str:
         if path not in self._digests:
             try:
-                self._digests[path] = filesystem.digest_of(path, filesystem.look(path))
+                self._digests[path] = filesystem.digest_of(path, filesystem.facts_at(path))
             except StepError:
                 self._digests[path] = ""
         return self._digests[path]
@@ -81,6 +81,6 @@ def _files(folder: str, seen: set[str]) -> Iterator[tuple[str, int]]:
         for name in names:
             path = os.path.join(place, name)
             try:
-                yield path, filesystem.look(path).size
+                yield path, filesystem.facts_at(path).size
             except StepError:
                 continue

@@ -13,7 +13,7 @@ from twinpix.act import filesystem, journal
 from twinpix.act.lock import acting
 from twinpix.act.undo import recover, require_near
 from twinpix.errors import ReportError, StepError
-from twinpix.model import Left, Step
+from twinpix.model import Skipped, Step
 
 
 class Ground(NamedTuple):
@@ -21,7 +21,7 @@ class Ground(NamedTuple):
 
     journal: str  # path of the journal; "" for a dry run
     dealt_with: dict[str, Step]  # processed files, by path
-    left: list[Left]  # files of a killed run that could not be repaired
+    left: list[Skipped]  # files of a killed run that could not be repaired
 
 
 @contextlib.contextmanager
@@ -68,12 +68,12 @@ def _require_of(record: journal.Record, report: str) -> None:
         )
 
 
-def mend(stem: str) -> list[Left]:
+def mend(stem: str) -> list[Skipped]:
     """Repair what killed runs left whose journals `new_journal` has named; returns what could not be repaired.
 
     Raises `RefusedError` while another run changes files.
     """
-    left: list[Left] = []
+    left: list[Skipped] = []
     with acting():
         for path in _journals(stem):
             _require_plain(path)
@@ -170,6 +170,6 @@ def dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) 
 def _lasts(step: Step) -> bool:
     """False if a target is no longer complete: a copy that its user removed is made again."""
     try:
-        return not step.target or filesystem.look(step.target).size == step.facts.size
+        return not step.target or filesystem.facts_at(step.target).size == step.facts.size
     except StepError:
         return False

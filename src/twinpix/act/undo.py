@@ -11,7 +11,7 @@ from twinpix.act.checks import Checks
 from twinpix.act.locate import Seeker
 from twinpix.act.lock import acting
 from twinpix.errors import ReportError, StepError
-from twinpix.model import Left, Step
+from twinpix.model import Skipped, Step
 from twinpix.paths import is_within_any
 from twinpix.progress import Progress, ProgressLike, progress_of
 from twinpix.text import printable
@@ -47,7 +47,7 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
         record = journal.read(path)
         require_near(record)
         outcome = Outcome(path, left=recover(record))
-        outcome.left += [Left(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
+        outcome.left += [Skipped(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
         log = journal.Journal(path)
         try:
             with progress.stage("undo", sum(len(session.steps) for session in record.sessions)), patient() as asked:
@@ -123,13 +123,13 @@ def _took_place(step: Step, action: actions.Action) -> bool:
     return False
 
 
-def recover(record: journal.Record, *, finish: bool = False) -> list[Left]:
+def recover(record: journal.Record, *, finish: bool = False) -> list[Skipped]:
     """Repair what a killed run left incomplete, in the files and in its journal.
 
     Afterwards every file is at its old path or at its target, and all files of a unit are at one place; with `finish`,
     steps that cannot be undone are completed. Returns the files that could not be repaired.
     """
-    left: list[Left] = []
+    left: list[Skipped] = []
     log = journal.Journal(record.path)
     try:
         for session in record.sessions:
@@ -140,7 +140,7 @@ def recover(record: journal.Record, *, finish: bool = False) -> list[Left]:
     return left
 
 
-def _recover_session(session: journal.Session, finish: bool, log: journal.Journal, left: list[Left]) -> None:
+def _recover_session(session: journal.Session, finish: bool, log: journal.Journal, left: list[Skipped]) -> None:
     action = actions.make(session.action, session.options)
     settled = True
     known = session.done | session.failed | session.undone
@@ -151,7 +151,7 @@ def _recover_session(session: journal.Session, finish: bool, log: journal.Journa
                     log.note_soon(done=number)
                     session.done.add(number)
             except (StepError, OSError) as error:
-                left.append(Left(step.path, reason_of(error), refused=True))
+                left.append(Skipped(step.path, reason_of(error), refused=True))
                 settled = settled and not isinstance(error, OSError)
     for unit in session.units:
         done = session.done.intersection(unit) - session.undone
@@ -168,7 +168,7 @@ def _recover_session(session: journal.Session, finish: bool, log: journal.Journa
 
 
 def _carry_through(
-    session: journal.Session, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Left]
+    session: journal.Session, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Skipped]
 ) -> None:
     """Do the steps of a unit that a killed run did not reach, after all checks of a new run."""
     checks = Checks(action, session.stays.values())
@@ -181,7 +181,7 @@ def _carry_through(
             session.done.add(step.number)
     except (StepError, OSError) as error:
         why = f"{reason_of(error)}; what belongs with it was {action.done} by a run that was killed"
-        left += [Left(step.path, why, refused=True) for step in steps if step.number not in session.done]
+        left += [Skipped(step.path, why, refused=True) for step in steps if step.number not in session.done]
     finally:
         checks.end()
 
@@ -191,21 +191,21 @@ def _take_back(
     number: int,
     action: actions.Action,
     log: journal.Journal,
-    left: list[Left],
+    left: list[Skipped],
     seeker: Seeker | None = None,
 ) -> bool:
     """Undo one step and record that; a step that cannot be undone is left."""
     step = session.steps[number]
     try:
-        filesystem.recover(step.path, step.target, step.aside)  # of a killed undo
+        filesystem.recover(step.path, step.target, step.staged)  # of a killed undo
         if step.target:
-            filesystem.recover(step.target, "", filesystem.beside(step.aside, step.target))
+            filesystem.recover(step.target, "", filesystem.beside(step.staged, step.target))
         back = action.undo(step)
     except (StepError, OSError) as error:
         if number not in session.done:
             return False
         if told := _by_other_bytes(step, action, error, seeker or Seeker(session)):
-            left.append(Left(step.path, told, refused=True))
+            left.append(Skipped(step.path, told, refused=True))
             return False
         back = True
     log.note_soon(undone=number)

@@ -116,7 +116,7 @@ class Places:
         self._known: dict[str, str] = {}
 
     def of(self, path: str) -> str:
-        """Return the absolute path, the URI of a member of a file,, or "" for one outside."""
+        """Return the absolute path, the URI of a member of a file, or "" for one outside."""
         if is_uri(path):
             start, mark, container = path.rpartition("::")
             file = self.of(container) if mark else ""

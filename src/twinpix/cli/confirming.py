@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from twinpix.model import Plan
 
 
-class Left(Enum):
+class Skipped(Enum):
     """How a dialogue ended."""
 
     decided = "after the last group"
@@ -19,7 +19,7 @@ class Left(Enum):
     closed = "the input ended before the last group"
 
 
-def agreed(plan: "Plan", action: "Action", left: Left, *, yes: bool, kept: str = "") -> bool:
+def agreed(plan: "Plan", action: "Action", left: Skipped, *, yes: bool, kept: str = "") -> bool:
     """Return whether a plan is to be carried out; the end of the input never means yes.
 
     `yes` is consent given beforehand, `kept` the path of the choices of a dialogue. Raises `RefusedError` if there is
@@ -27,14 +27,14 @@ def agreed(plan: "Plan", action: "Action", left: Left, *, yes: bool, kept: str =
     """
     if not plan.units:
         return True  # nothing to do
-    if left is Left.closed:
+    if left is Skipped.closed:
         goes_on = f"; the choices are in {kept}; run the same command to continue" if kept else ""
         raise RefusedError(f"{left.value}: nothing was done{goes_on}")
     if yes:
         return True
     if action.permanent:
         return _typed(plan, action)
-    return left is Left.decided or _asked("carry out this plan? [y/N] ") in ("y", "yes")
+    return left is Skipped.decided or _asked("carry out this plan? [y/N] ") in ("y", "yes")
 
 
 def _typed(plan: "Plan", action: "Action") -> bool:

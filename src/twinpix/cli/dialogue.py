@@ -1,7 +1,6 @@
 """Go through the groups of a report in the terminal: the user chooses by number which images to keep."""
 
 import io
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from twinpix.act.choices import Choices
 from twinpix.act.sidecars.notes import CompanionNotes
-from twinpix.cli.confirming import Left
+from twinpix.cli.confirming import Skipped
 from twinpix.errors import StoppedError, UsageError
-from twinpix.model import Group, Member, Report
+from twinpix.model import Group, Member, Report, located
 from twinpix.progress.terminal import LineProgress
 from twinpix.report.text import how
 from twinpix.text import bytes_text, plural, printable
@@ -57,7 +56,7 @@ class Dialogue(NamedTuple):
     memory: "Memory"
     companions: CompanionNotes
 
-    def walk(self) -> Left:
+    def walk(self) -> Skipped:
         """Ask from the first undecided group on; ends after the last group, or when the user quits."""
         groups = self.report.groups
         place = self._undecided(0)
@@ -74,10 +73,10 @@ class Dialogue(NamedTuple):
             try:
                 back = self._decide(group)
             except Closed as end:
-                return Left.quit if isinstance(end, Quit) else Left.closed
+                return Skipped.quit if isinstance(end, Quit) else Skipped.closed
             place = max(0, place - 1) if back else self._undecided(place + 1)
         print("\nno more groups")
-        return Left.decided
+        return Skipped.decided
 
     def _undecided(self, start: int) -> int:
         """Return the index of the first undecided group from `start` on."""
@@ -172,7 +171,7 @@ class Decided(NamedTuple):
     """The decisions of a user."""
 
     kept: Mapping[int, Sequence[str]]  # paths to keep by the number of the group
-    left: Left
+    left: Skipped
     path: str  # the file of the choices
 
 
@@ -197,7 +196,7 @@ def asked(report: Report, path: str, options: "Options", *, show: bool) -> Decid
 def _draw(report: Report, paths: Sequence[str]) -> None:
     from twinpix.ui import inline
 
-    places = [os.path.join(report.base, path) for path in paths[:_DRAWN]]
+    places = [located(report.base, path) for path in paths[:_DRAWN]]
     inline.show(places, sys.stdout.buffer, size=(240, 180), space=4)
     if len(paths) > _DRAWN:
         print(f"only the first {_DRAWN} of {len(paths):,} are drawn")

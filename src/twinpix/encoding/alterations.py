@@ -18,7 +18,7 @@ from twinpix.fingerprints._evidence import PixelEvidence
 from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, tone_spread, unpacked
 from twinpix.model import Match, Member
 
-Looking = Callable[[Iterable[int]], Mapping[int, Evidence]]
+EvidenceReader = Callable[[Iterable[int]], Mapping[int, Evidence]]
 """What the pixels of contents show, by number; nothing of those that cannot be decoded."""
 
 _PADDED_B, _PADDED_A = re.compile(r"\bpadded to "), re.compile(r"\bits border cut off")  # as the relation's detail says
@@ -44,7 +44,7 @@ _HUES = 2.0  # levels of chroma off what the light of a place says, in an image 
 _ALL_PAIRS = 12  # members of a group, of which all pairs are compared; of more, each with the first
 
 
-def looking(session: Session, images: Images) -> Looking:
+def evidence_reader(session: Session, images: Images) -> EvidenceReader:
     """A look at contents of these images, at full size; what was seen is remembered in the store."""
 
     def look(numbers: Iterable[int]) -> dict[int, Evidence]:

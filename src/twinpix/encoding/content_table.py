@@ -14,7 +14,7 @@ _FACTS = ("width", "height", "format", "damaged", "information")
 _DIGEST = 16
 
 
-class Contents:
+class ContentTable:
     """Coded contents by number; a `Result` is made when one is asked for, since millions would fill the memory."""
 
     def __init__(self) -> None:
@@ -48,9 +48,9 @@ class Contents:
         known = code, width, height, list(self._formats)[form], bool(damaged), information, pixels
         return Result(*known, traits=self.traits(number))
 
-    def take(self, numbers: Iterable[int]) -> "Contents":
+    def take(self, numbers: Iterable[int]) -> "ContentTable":
         """These contents, numbered from 0 in this order."""
-        out = Contents()
+        out = ContentTable()
         for number in numbers:
             out.add(self.digest(number), self[number])
         return out

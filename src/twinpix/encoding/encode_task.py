@@ -133,9 +133,9 @@ class EncodeTask:
                 yield number, error
 
     def _facts(self, picture: Picture, decoder: str) -> Result:
-        information = fingerprints.information_of(picture)
+        information = fingerprints.detail_score_of(picture)
         pixels = None
-        if information < fingerprints.INFORMATION_FLOOR and not picture.damaged:
+        if information < fingerprints.LOW_DETAIL_BELOW and not picture.damaged:
             # Its hash will not be trusted: identity is all it can match by.
             with suppress(ImageError):  # it is not compared then, but it is an image
                 pixels = pixel_digest(picture.data, picture.name)

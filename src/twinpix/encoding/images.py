@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import fingerprints
-from twinpix.encoding.content_table import Contents, File
+from twinpix.encoding.content_table import ContentTable, File
 from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.session import Session
 from twinpix.model import Failure, Refs
@@ -20,7 +20,7 @@ class Images(NamedTuple):
 
     refs: Refs
     content: NDArray[np.int64]  # number of each file's content
-    contents: Contents
+    contents: ContentTable
     failures: list[Failure]  # of files that were read, but not decoded or coded
     other_files: int  # that are no images
     undecoded: Mapping[bytes, list[int]] = MappingProxyType(
@@ -60,7 +60,7 @@ def gather(refs: Refs, encoder: Encoder) -> Images:
     digests = encoder.encode(refs)
     failed = {failure.path for failure in encoder.failures}
     rows, content = array("q"), array("q")
-    contents, failures, other_files = Contents(), list[Failure](), 0
+    contents, failures, other_files = ContentTable(), list[Failure](), 0
     place: dict[bytes, int] = {}
     undecoded: dict[bytes, list[int]] = {}
     for row, digest in enumerate(digests):
@@ -81,7 +81,7 @@ def gather(refs: Refs, encoder: Encoder) -> Images:
     return Images(files, numbers, contents, failures, other_files, undecoded)
 
 
-def look_at_pixels(session: Session, images: Images, numbers: Iterable[int]) -> None:
+def digest_pixels(session: Session, images: Images, numbers: Iterable[int]) -> None:
     """Decode these contents in full, unless that was done, to know whether their pixels are identical."""
     contents, damaged = images.contents, images.contents.column("damaged")
     chosen = [number for number in sorted(numbers) if contents.pixels(number) is None and not damaged[number]]

@@ -78,5 +78,5 @@ def scan(
             follow_links=options.follow_links,
             exclude=names_of(options.exclude),
             min_size=options.min_size,
-            tell=progress.advance,
+            on_progress=progress.advance,
         )

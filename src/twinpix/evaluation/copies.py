@@ -18,7 +18,7 @@ from twinpix.errors import ImageError, UsageError
 from twinpix.evaluation.edits import EDITS, edited
 from twinpix.evaluation.rates import Point, distances, points, radius_of
 from twinpix.executors import Begin, Local, Lost
-from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, information_of
+from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, detail_score_of
 from twinpix.imaging import decode, thumbnail
 from twinpix.model import Decode, Failure
 from twinpix.progress import Progress
@@ -69,7 +69,7 @@ class EditTask:
                 return None
             wanted = fingerprints.wanted(self.methods)
             picture = decode(data, self.decode, path, *wanted)
-            if information_of(picture) < INFORMATION_FLOOR:
+            if detail_score_of(picture) < LOW_DETAIL_BELOW:
                 return None
             image = thumbnail(data, _SIDE, path)
             files = [edited(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]

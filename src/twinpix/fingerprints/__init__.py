@@ -1,7 +1,7 @@
 """Methods that turn a picture into a code. One file a method; `base.py` holds what they share."""
 
 from twinpix.fingerprints.base import (
-    INFORMATION_FLOOR,
+    LOW_DETAIL_BELOW,
     NOTHING,
     TURNS,
     Candidates,
@@ -11,7 +11,7 @@ from twinpix.fingerprints.base import (
     codes_from,
     codes_of,
     codes_of_one,
-    information_of,
+    detail_score_of,
     make,
     matrices,
     placed,
@@ -23,7 +23,7 @@ from twinpix.fingerprints.base import (
 )
 
 __all__ = [
-    "INFORMATION_FLOOR",
+    "LOW_DETAIL_BELOW",
     "NOTHING",
     "TURNS",
     "Candidates",
@@ -33,7 +33,7 @@ __all__ = [
     "codes_from",
     "codes_of",
     "codes_of_one",
-    "information_of",
+    "detail_score_of",
     "make",
     "matrices",
     "placed",

@@ -115,7 +115,7 @@ class Fingerprint(ABC):
         """The methods that it applies, the cheapest first: itself, unless it is several."""
         return (Stage("", self, slice(None)),)
 
-    def candidates(self, codes: Bytes2D, of: int, tell: Callable[[float], None]) -> Candidates:
+    def candidates(self, codes: Bytes2D, of: int, on_progress: Callable[[float], None]) -> Candidates:
         """Propose pairs of the images whose codes are `(n, bytes)`, of which one is among the first `of`.
 
         Only a method that proposes pairs, and whose stages are itself, does so; `tell` is called with the share done.
@@ -332,12 +332,12 @@ def low_frequencies(batch: Array, keep: int, decode: Decode) -> NDArray[np.float
 # -- information -------------------------------------------------------------------------------------
 
 INFORMATION_SIZE = 64
-INFORMATION_FLOOR = 26
+LOW_DETAIL_BELOW = 26
 _BLOCK = 16
 _NOISE = 16.0  # an orthonormal coefficient below this is noise, grain or compression
 
 
-def information_of(picture: Picture) -> int:
+def detail_score_of(picture: Picture) -> int:
     """How many low frequencies, beyond a slope and a bow, stand out of the noise: 0 to 250.
 
     Blank, black and softly graded pictures have nearly none: their hashes are made of noise and match by

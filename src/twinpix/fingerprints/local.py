@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twinpix.fingerprints.base import Array, Candidates, Proposer
 from twinpix.imaging import Picture
-from twinpix.localfeatures.keypoints import Points, points_of
+from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints
 from twinpix.model import Bytes2D, Decode, Strictness
 
 LEARNED = Path(__file__).parent / "models" / "local.npz"
@@ -77,27 +77,27 @@ class Local(Proposer):
     def prepare(self, picture: Picture) -> Array:
         """The code of one picture `(bytes,)`."""
         grey = picture.grey(self.side)
-        return packed(points_of(grey, self.points), (grey.shape[1], grey.shape[0]), self.points)
+        return packed(detect_keypoints(grey, self.points), (grey.shape[1], grey.shape[0]), self.points)
 
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
         return batch
 
-    def candidates(self, codes: Bytes2D, of: int, tell: Callable[[float], None]) -> Candidates:
+    def candidates(self, codes: Bytes2D, of: int, on_progress: Callable[[float], None]) -> Candidates:
         from twinpix.localfeatures.candidates import alike
 
         sets = unpacked(codes)
         points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-        found = alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of, tell=tell)
+        found = alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of, on_progress=on_progress)
         return Candidates(found.i, found.j, found.points, found.change, sets.sides)
 
 
-def packed(points: Points, sides: tuple[int, int], most: int) -> NDArray[np.uint8]:
+def packed(points: Keypoints, sides: tuple[int, int], most: int) -> NDArray[np.uint8]:
     """Points as bytes: a header, then each with its code, place, size and angle, then zeros."""
     out = np.zeros(HEADER.itemsize + most * POINT.itemsize, dtype=np.uint8)
     count = min(len(points.size), most)
     out[: HEADER.itemsize].view(HEADER)[0] = (count, *sides)
     rows = out[HEADER.itemsize :].view(POINT)[:count]
-    rows["code"] = codes_of_points(points.around[:count])
+    rows["code"] = codes_of_points(points.descriptors[:count])
     rows["x"], rows["y"] = np.rint(np.maximum(points.place[:count], 0) * _STEPS).T
     rows["size"] = np.clip(np.rint(np.log2(points.size[:count]) * _SIZES), 0, 255)
     rows["angle"] = np.rint(points.angle[:count] * (_ANGLES / (2 * np.pi))).astype(np.int64) % _ANGLES

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import keep, linking
-from twinpix.encoding.alterations import Looking, altered
+from twinpix.encoding.alterations import EvidenceReader, altered
 from twinpix.encoding.images import Images
 from twinpix.encoding.members import members_of
 from twinpix.encoding.methods import MatchSettings
@@ -18,11 +18,11 @@ from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_oth
 from twinpix.linking.base import Kind, is_allowed
 from twinpix.match import relation as relate
 from twinpix.match.join import Neighbours
-from twinpix.match.pairs import Paired
+from twinpix.match.pairs import MatchedPairs
 from twinpix.match.representatives import MATCHES_LISTED
-from twinpix.match.verifier import Seen
+from twinpix.match.verifier import PairVerdict
 from twinpix.model import DIGITS, Group, Match, Member, Refs, Relation, related
-from twinpix.verify import Look
+from twinpix.verify import Verdict
 
 _READ_AT_ONCE = 512  # contents that are compared on the pixels together, 17 kB each
 _COMPARABLE = SMALL * 3 // 2  # pixels along a side from which positions in images of two sizes are comparable
@@ -33,7 +33,11 @@ Pair = tuple[int, int, float | None, int]
 
 
 def group(
-    images: Images, pairs: Paired, settings: MatchSettings, options: Options, look: Looking | None = None
+    images: Images,
+    pairs: MatchedPairs,
+    settings: MatchSettings,
+    options: Options,
+    read_evidence: EvidenceReader | None = None,
 ) -> list[Group]:
     """Form groups by the linking rule; the keeper of each is first, groups are sorted by its path.
 
@@ -55,12 +59,24 @@ def group(
     found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
     places = np.full(len(nodes.codes), -1, np.int32)
     writer = _Grouper(
-        *(images, node.tolist(), members, near, places, chain, method, pairs.seen, nodes.first(), kinds, options.cross),
+        *(
+            images,
+            node.tolist(),
+            members,
+            near,
+            places,
+            chain,
+            method,
+            pairs.verdicts,
+            nodes.first(),
+            kinds,
+            options.cross,
+        ),
         chains=linking.chains(linker),
         left_out=pairs.left_out or {},
     )
     by_codes = not settings.verified  # else verification has named the relations
-    looks = look if method.decodes and not method.by_equality and (chain.looks or by_codes) else None
+    looks = read_evidence if method.decodes and not method.by_equality and (chain.looks or by_codes) else None
     parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole
     place = {file: at for at, file in enumerate(order)}
     found = [[files[0], *sorted(files[1:], key=place.__getitem__)] for files in found]
@@ -85,16 +101,16 @@ def _whole(files: list[int], seen: Mapping[int, Evidence]) -> list[list[int]]:
 
 
 def _with_evidence(
-    found: Sequence[list[int]], images: Images, look: Looking | None, most: int | None
+    found: Sequence[list[int]], images: Images, read_evidence: EvidenceReader | None, most: int | None
 ) -> Iterator[tuple[list[int], Mapping[int, Evidence]]]:
     """Yield groups with what the pixels of their contents show, if they differ; several groups are read together."""
     waiting: list[list[int]] = []
     wanted: set[int] = set()
     for at, files in enumerate(found, start=1):
         waiting.append(files)
-        wanted |= _unlike(images, files, most) if look else set()
+        wanted |= _unlike(images, files, most) if read_evidence else set()
         if len(wanted) >= _READ_AT_ONCE or at == len(found):
-            seen = look(wanted) if look and wanted else {}
+            seen = read_evidence(wanted) if read_evidence and wanted else {}
             yield from ((each, seen) for each in waiting)
             waiting, wanted = [], set()
 
@@ -107,12 +123,12 @@ def _unlike(images: Images, files: Sequence[int], most: int | None) -> set[int]:
     return set() if same else set(contents[:most])
 
 
-def _conflicts(pairs: Paired) -> dict[int, set[int]]:
+def _conflicts(pairs: MatchedPairs) -> dict[int, set[int]]:
     """Return for each node the nodes that verification found to be in conflict with it, without a third image."""
     out: dict[int, set[int]] = {}
     of = pairs.nodes.of.tolist()
-    for (a, b), seen in pairs.seen.items():
-        if seen.look.conflict and of[a] != of[b]:
+    for (a, b), seen in pairs.verdicts.items():
+        if seen.verdict.conflict and of[a] != of[b]:
             out.setdefault(of[a], set()).add(of[b])
             out.setdefault(of[b], set()).add(of[a])
     return out
@@ -134,7 +150,7 @@ class _Grouper(NamedTuple):
     places: NDArray[np.int32]  # of each node in the current group; -1: not in it
     chain: keep.Chain
     method: Fingerprint
-    seen: Mapping[tuple[int, int], Seen]
+    verdicts: Mapping[tuple[int, int], PairVerdict]
     first: list[int]  # the representative content of each node
     kinds: list[Kind]  # of each file
     cross: bool
@@ -208,13 +224,13 @@ class _Grouper(NamedTuple):
         others.sort(key=lambda file: self.chain.key(self.members[file]))
         direct = list(self._with_keeper(keeper, others))
         pairs, left_out = self._pairs(keeper, others, direct)
-        told = [self._match(*pair, evidence) for pair in direct]
+        matches = [self._match(*pair, evidence) for pair in direct]
         return Group(
             id=0,
             keeper=self.members[keeper].path,
             reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
-            members=related([self.members[file] for file in (keeper, *others)], told),
-            matches=[*told, *(self._match(*pair, evidence) for pair in pairs[len(direct) :])][: len(pairs)],
+            members=related([self.members[file] for file in (keeper, *others)], matches),
+            matches=[*matches, *(self._match(*pair, evidence) for pair in pairs[len(direct) :])][: len(pairs)],
             matches_left_out=left_out + sum(self.left_out.get(node, 0) for node in {self.node[file] for file in files}),
         )
 
@@ -266,29 +282,31 @@ class _Grouper(NamedTuple):
         name = relate.relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
         if self.node[a] != self.node[b]:
             x, y = self.first[self.node[a]], self.first[self.node[b]]
-        seen = self.seen.get((min(x, y), max(x, y)))
+        seen = self.verdicts.get((min(x, y), max(x, y)))
         if seen is None and name in ("re-encoded", "resized"):
             name = self._by_evidence(a, b, evidence) or name
         if seen is None or name.startswith("identical"):
             return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
-        look = seen.look if x < y else seen.look.turned()
-        if why and look.relation in ("re-encoded", "resized"):
-            look = look._replace(relation="edited", detail=", ".join(filter(None, (f"edited: {why}", look.detail))))
-        return _match(uris[a], uris[b], distance, look, seen.tier, same_code=self.node[a] == self.node[b])
+        verdict = seen.verdict if x < y else seen.verdict.turned()
+        if why and verdict.relation in ("re-encoded", "resized"):
+            verdict = verdict._replace(
+                relation="edited", detail=", ".join(filter(None, (f"edited: {why}", verdict.detail)))
+            )
+        return _match(uris[a], uris[b], distance, verdict, seen.stage, same_code=self.node[a] == self.node[b])
 
 
-def _match(a: str, b: str, distance: float | None, look: Look, tier: str, *, same_code: bool) -> Match:
+def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, *, same_code: bool) -> Match:
     """A verified pair."""
-    relation, agrees = look.relation or "edited", round(look.agrees, DIGITS)
-    return Match(a, b, distance, relation, look.detail, tier, agrees, look.points, same_code)
+    relation, agrees = verdict.relation or "edited", round(verdict.agrees, DIGITS)
+    return Match(a, b, distance, relation, verdict.detail, tier, agrees, verdict.points, same_code)
 
 
-def scenes(images: Images, pairs: Paired, method: Fingerprint) -> list[Match]:
+def scenes(images: Images, pairs: MatchedPairs, method: Fingerprint) -> list[Match]:
     """Return pairs of one scene that are not copies, by their first files; the distance is a share, or unknown."""
     first, out = images.first(), []
-    for (i, j), seen in sorted(pairs.seen.items()):
-        if seen.look.relation == "similar-scene":
+    for (i, j), seen in sorted(pairs.verdicts.items()):
+        if seen.verdict.relation == "similar-scene":
             a, b = images.refs.uris[first[i]], images.refs.uris[first[j]]
-            gap = round(1 - seen.look.agrees, DIGITS) if method.proposes else None
-            out.append(_match(a, b, gap, seen.look, seen.tier, same_code=False))
+            gap = round(1 - seen.verdict.agrees, DIGITS) if method.proposes else None
+            out.append(_match(a, b, gap, seen.verdict, seen.stage, same_code=False))
     return sorted(out, key=lambda match: (match.a, match.b))

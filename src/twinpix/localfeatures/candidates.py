@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.machine import cores
-from twinpix.search.base import Tell, quiet
+from twinpix.search.base import OnProgress, no_progress
 from twinpix.search.joins import Search
 
 RADIUS = 4
@@ -42,7 +42,13 @@ class Alike(NamedTuple):
 
 
 def alike(
-    sets: Sets, mirror: int, *, of: int | None = None, radius: int = RADIUS, enough: int = ENOUGH, tell: Tell = quiet
+    sets: Sets,
+    mirror: int,
+    *,
+    of: int | None = None,
+    radius: int = RADIUS,
+    enough: int = ENOUGH,
+    on_progress: OnProgress = no_progress,
 ) -> Alike:
     """Pairs of pictures of which points agree in code, and among each other in scale, angle and place.
 
@@ -59,14 +65,14 @@ def alike(
     of = len(starts) - 1 if of is None else of
     asked = np.zeros(len(distinct), bool)
     asked[code[: starts[of]]] = True
-    links, linked = _linked(distinct, np.flatnonzero(asked), mirror, radius, tell)
+    links, linked = _linked(distinct, np.flatnonzero(asked), mirror, radius, on_progress)
     reached = np.concatenate([[0], np.cumsum(np.diff(posts)[linked >> 1])])
     common = np.maximum(np.diff(reached[links]), 1).astype(np.float32)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
     shape = np.ascontiguousarray(points), np.ascontiguousarray(sides), codes, np.uint64(mirror)
     laid = starts, owner, code.astype(np.int32).reshape(-1), *shape
     likes = links, linked, posts, post, common
-    parts = list(_votes(laid, likes, of, (np.float32(PROPOSING - 0.01), enough), tell))
+    parts = list(_votes(laid, likes, of, (np.float32(PROPOSING - 0.01), enough), on_progress))
     whole = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     i, j, agreeing, mirrored = whole[0].T
     order = np.lexsort((j, i))
@@ -83,11 +89,11 @@ def _none() -> Alike:
 
 
 def _linked(
-    distinct: NDArray[np.uint64], asked: NDArray[np.int64], mirror: int, radius: int, tell: Tell
+    distinct: NDArray[np.uint64], asked: NDArray[np.int64], mirror: int, radius: int, on_progress: OnProgress
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """`links` `(n + 1,)` and `linked`: what each code asked is near to, itself among it: `code << 1 | mirrored`."""
     radius = _affordable(distinct, radius)
-    search = Search("banded", lambda share: tell(0.5 * share))
+    search = Search("banded", lambda share: on_progress(0.5 * share))
     flipped = distinct ^ np.uint64(mirror)
     queries = _bytes(distinct[asked])
     a, b, _ = search.join(queries, _bytes(flipped), radius)
@@ -117,7 +123,7 @@ def _bytes(codes: NDArray[np.uint64]) -> NDArray[np.uint8]:
     return codes.astype("<u8").view(np.uint8).reshape(-1, 8)
 
 
-def _votes(sets, likes, of, least, tell: Tell) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:  # type: ignore[no-untyped-def]
+def _votes(sets, likes, of, least, on_progress: OnProgress) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:  # type: ignore[no-untyped-def]
     from twinpix.localfeatures import wgc_voting as loops
 
     room = max(_ROOM, len(sets[0]))
@@ -136,4 +142,4 @@ def _votes(sets, likes, of, least, tell: Tell) -> Iterator[tuple[NDArray[np.int3
     with ThreadPoolExecutor(cores()) as pool:
         for number, parts in enumerate(pool.map(some, firsts), start=1):
             yield from parts
-            tell(0.5 + 0.5 * number / len(firsts))
+            on_progress(0.5 + 0.5 * number / len(firsts))

@@ -22,35 +22,35 @@ _FAINT, _FAINT_EDGE = 0.0005, 20
 _SIDE, _BINS = 4, 8  # a descriptor is 4 rows × 4 columns × 8 directions, rows along its own direction
 
 
-class Points(NamedTuple):
+class Keypoints(NamedTuple):
     """Points, the strongest first."""
 
     place: NDArray[np.float32]  # (n, 2): x and y in pixels; the middle of the first pixel is 0, 0
     size: NDArray[np.float32]  # (n,): diameter in pixels
     angle: NDArray[np.float32]  # (n,): radians, from the x axis to the y axis
-    around: NDArray[np.float32]  # (n, 128): what surrounds each, of length 1
+    descriptors: NDArray[np.float32]  # (n, 128): what surrounds each, of length 1
 
 
-def points_of(grey: Bytes2D, most: int) -> Points:
+def detect_keypoints(grey: Bytes2D, most: int) -> Keypoints:
     """The `most` strongest points of a grey picture `(rows, columns)`; there may be fewer, or none."""
     grey = np.ascontiguousarray(grey)
-    found, around = _detector(most, _CONTRAST, _EDGE).detectAndCompute(grey, None)
+    found, descriptors = _detector(most, _CONTRAST, _EDGE).detectAndCompute(grey, None)
     if len(found) < _FEW:
-        found, around = _detector(most, _FAINT, _FAINT_EDGE).detectAndCompute(grey, None)
+        found, descriptors = _detector(most, _FAINT, _FAINT_EDGE).detectAndCompute(grey, None)
     if not len(found):
         empty = np.empty(0, np.float32)
-        return Points(np.empty((0, 2), np.float32), empty, empty, np.empty((0, DESCRIPTOR), np.float32))
+        return Keypoints(np.empty((0, 2), np.float32), empty, empty, np.empty((0, DESCRIPTOR), np.float32))
     facts = np.array([(*p.pt, p.size, np.deg2rad(p.angle), p.response) for p in found], dtype=np.float32)
     order = np.lexsort((facts[:, 3], facts[:, 2], facts[:, 1], facts[:, 0], -facts[:, 4]))[:most]
     facts = facts[order]
-    return Points(facts[:, :2], facts[:, 2], facts[:, 3], _rooted(around[order]))
+    return Keypoints(facts[:, :2], facts[:, 2], facts[:, 3], _rooted(descriptors[order]))
 
 
-def mirrored(points: Points, width: int) -> Points:
+def mirrored(points: Keypoints, width: int) -> Keypoints:
     """The points of the mirrored picture (left is right), of which the picture as it is was `width` pixels wide."""
     place = points.place * np.array([-1, 1], np.float32) + np.array([width - 1, 0], np.float32)
     angle = np.mod(np.float32(np.pi) - points.angle, np.float32(2 * np.pi))
-    return Points(place, points.size, angle, points.around[:, MIRROR])
+    return Keypoints(place, points.size, angle, points.descriptors[:, MIRROR])
 
 
 def _mirror() -> NDArray[np.int64]:
@@ -62,9 +62,9 @@ def _mirror() -> NDArray[np.int64]:
 MIRROR = _mirror()
 
 
-def _rooted(around: NDArray[np.float32]) -> NDArray[np.float32]:
+def _rooted(descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Square roots of the shares, so that a product of two descriptors is their Hellinger kernel."""
-    rooted: NDArray[np.float32] = np.sqrt(around / np.maximum(around.sum(axis=1, keepdims=True), 1e-9))
+    rooted: NDArray[np.float32] = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-9))
     return rooted
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.fingerprints import Fingerprint
-from twinpix.match.classes import Nodes
+from twinpix.match.classes import CodeClasses
 from twinpix.match.join import match
 from twinpix.match.stages import Sides
 from twinpix.match.verifier import Verifier, guess_of_turn, pair_of
@@ -49,19 +49,19 @@ class Calibration:
 
 
 def calibrated(
-    nodes: Nodes, method: Fingerprint, rows: Sides, precision: float, engine: str, eye: Verifier
+    nodes: CodeClasses, method: Fingerprint, rows: Sides, precision: float, engine: str, verifier: Verifier
 ) -> Calibration:
     """Return the largest radius whose estimated precision is at least `precision`."""
     first, loosest, total = nodes.first(), loosest_of(method), len(rows[0]) + len(rows[1])
-    with eye.session.progress.stage("compare", total):
-        search = Search(engine, Shares(eye.session.progress, total, 2 if len(rows[1]) else 1))
+    with verifier.session.progress.stage("compare", total):
+        search = Search(engine, Shares(verifier.session.progress, total, 2 if len(rows[1]) else 1))
         pairs = match(method.comparable(nodes.codes), *rows, loosest, search)
     step = np.minimum((pairs.distance / loosest * _STEPS).astype(np.int64), _STEPS - 1)
     chosen = _drawn(step)
     columns = (column[chosen].tolist() for column in (pairs.i, pairs.j, pairs.turn))
     drawn = [(first[i], first[j], guess_of_turn(turn)) for i, j, turn in zip(*columns, strict=True)]
-    eye.look([pair_of(a, b, guess) for a, b, guess in drawn])
-    looks = [eye.of(a, b) for a, b, _ in drawn]
+    verifier.verify([pair_of(a, b, guess) for a, b, guess in drawn])
+    looks = [verifier.of(a, b) for a, b, _ in drawn]
     known = np.array([look is not None for look in looks], dtype=bool)
     wrong = np.array([look is not None and not look.same for look in looks], dtype=bool)
     best = Calibration(0 if isinstance(loosest, int) else 0.0, 1.0, 0.0, 1.0, 0, 0, 0)

@@ -3,23 +3,23 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from twinpix.match.verifier import Guess, Joined, Verifier, guess_of, pair_of, through
+from twinpix.match.verifier import Guess, ThirdImage, Verifier, compose, guess_of, pair_of
 from twinpix.model import DIGITS
-from twinpix.verify import Look
+from twinpix.verify import Verdict
 
 Ends = tuple[int, int]
 
 
-class Proposal(NamedTuple):
+class Candidate(NamedTuple):
     """A candidate pair of nodes `i < j` that a method proposes."""
 
     i: int
     j: int
     distance: float | None  # of the codes; None if the codes have no distance
     guess: Guess
-    tier: str  # the method that proposed the pair, if there are several
+    stage: str  # the method that proposed the pair, if there are several
     exact: bool = False  # whether the transform is as exact as keypoints make it
-    joined: Joined | None = None
+    via: ThirdImage | None = None
     before: Guess = ()  # transform of an earlier tier, with which the pair was not decided
 
     @property
@@ -27,71 +27,71 @@ class Proposal(NamedTuple):
         return self.i, self.j
 
 
-class Sight:
+class CandidatePairs:
     """Verifies candidate pairs of nodes; `found` has the verified matches and their distances.
 
     `first` is the representative content of each node. With `by_codes`, distances are those of the codes, and None for
     transitive matches; else they are the share of the overlap that differs.
     """
 
-    def __init__(self, first: Sequence[int], eye: Verifier, *, by_codes: bool) -> None:
+    def __init__(self, first: Sequence[int], verifier: Verifier, *, by_codes: bool) -> None:
         self.found: dict[Ends, float | None] = {}
-        self._first, self._eye, self._by_codes = first, eye, by_codes
+        self._first, self._verifier, self._by_codes = first, verifier, by_codes
         self._settled: set[Ends] = set()
-        self._later: dict[Ends, Proposal] = {}  # pairs that quick verification did not decide
+        self._undecided: dict[Ends, Candidate] = {}  # pairs that quick verification did not decide
 
-    def fresh(self, proposed: Iterable[Proposal]) -> list[Proposal]:
+    def fresh(self, proposed: Iterable[Candidate]) -> list[Candidate]:
         """Return the pairs that are not verified yet; undecided ones with the transform of their earlier tier."""
         out = []
         for one in proposed:
             if one.ends not in self._settled:
-                earlier = self._later.pop(one.ends, None)
+                earlier = self._undecided.pop(one.ends, None)
                 out.append(one if earlier is None else one._replace(before=earlier.guess))
         return out
 
-    def look(self, proposed: Sequence[Proposal], *, glance: bool = False) -> list[Proposal]:
+    def verify(self, proposed: Sequence[Candidate], *, quick: bool = False) -> list[Candidate]:
         """Verify pairs that are no known matches; returns all that match, verified now or before."""
         wanted = [one for one in proposed if one.ends not in self.found]
-        for tier in sorted({one.tier for one in wanted}):
+        for stage in sorted({one.stage for one in wanted}):
             pairs = [
-                pair_of(self._first[one.i], self._first[one.j], one.guess, one.exact, one.joined, one.before)
+                pair_of(self._first[one.i], self._first[one.j], one.guess, one.exact, one.via, one.before)
                 for one in wanted
-                if one.tier == tier
+                if one.stage == stage
             ]
-            self._eye.look(pairs, tier, glance=glance)
+            self._verifier.verify(pairs, stage, quick=quick)
         for one in wanted:
-            seen = self._eye.of(self._first[one.i], self._first[one.j])
-            if glance and seen is None:
-                self._later[one.ends] = one
+            seen = self._verifier.of(self._first[one.i], self._first[one.j])
+            if quick and seen is None:
+                self._undecided[one.ends] = one
                 continue
             self._settled.add(one.ends)
             if seen and seen.same:
-                self.found[one.ends] = one.distance if self._by_codes else apart(seen)
+                self.found[one.ends] = one.distance if self._by_codes else difference_share(seen)
         return [one for one in proposed if one.ends in self.found]
 
-    def left_open(self) -> list[Proposal]:
+    def undecided(self) -> list[Candidate]:
         """Return the pairs that quick verification did not decide, and forget them."""
-        left = [one for _, one in sorted(self._later.items())]
-        self._later.clear()
+        left = [one for _, one in sorted(self._undecided.items())]
+        self._undecided.clear()
         return left
 
-    def seen(self, a: int, b: int) -> Look:
+    def verdict_of(self, a: int, b: int) -> Verdict:
         """Return the result of a verified pair of nodes."""
-        look = self._eye.of(self._first[a], self._first[b])
-        assert look is not None
-        return look
+        verdict = self._verifier.of(self._first[a], self._first[b])
+        assert verdict is not None
+        return verdict
 
-    def through(self, a: int, middle: int, b: int) -> Proposal:
+    def through(self, a: int, middle: int, b: int) -> Candidate:
         """Return the candidate pair of two nodes that both match a third, with the transform via the third."""
         if a > b:
             a, b = b, a
-        first, second = self.seen(a, middle), self.seen(middle, b)
-        joined = Joined(min(first.agrees, second.agrees), guess_of(first), first.alike or second.alike)
-        guess = through(guess_of(first), guess_of(second))
-        tier = self._eye.tier_of(self._first[a], self._first[middle])
-        return Proposal(a, b, None, guess, tier, exact=True, joined=joined)
+        first, second = self.verdict_of(a, middle), self.verdict_of(middle, b)
+        via = ThirdImage(min(first.agrees, second.agrees), guess_of(first), first.alike or second.alike)
+        guess = compose(guess_of(first), guess_of(second))
+        stage = self._verifier.stage_of(self._first[a], self._first[middle])
+        return Candidate(a, b, None, guess, stage, exact=True, via=via)
 
 
-def apart(look: Look) -> float:
+def difference_share(verdict: Verdict) -> float:
     """Return the share of the overlap that differs."""
-    return round(1 - look.agrees, DIGITS)
+    return round(1 - verdict.agrees, DIGITS)

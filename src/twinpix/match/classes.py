@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.encoding.content_table import Contents
-from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, width_of
+from twinpix.encoding.content_table import ContentTable
+from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, width_of
 from twinpix.model import Bytes2D
 
 _AT_ONCE = 4096  # codes that are compared together
 
 
-class Nodes(NamedTuple):
+class CodeClasses(NamedTuple):
     """Classes of contents, on which search and linking work, so that a thousand equal images are one class."""
 
     of: NDArray[np.int64]  # the class of each content
@@ -35,13 +35,15 @@ class Nodes(NamedTuple):
         return first
 
 
-def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collection[int] = ()) -> Nodes:
+def code_classes_of(
+    contents: ContentTable, method: Fingerprint, guard: bool, apart: Collection[int] = ()
+) -> CodeClasses:
     """Return one node for each distinct code, or, for contents with too little texture, for each distinct image.
 
     Each content in `apart` has a node of its own.
     """
     codes = contents.codes(width_of(method))
-    low = is_low(contents) if guard and not method.by_equality else np.zeros(len(codes), dtype=bool)
+    low = is_low_detail(contents) if guard and not method.by_equality else np.zeros(len(codes), dtype=bool)
     of = _numbered(codes)
     distinct = int(of.max(initial=-1)) + 1
     plain = np.flatnonzero(low).tolist()
@@ -57,12 +59,12 @@ def nodes_of(contents: Contents, method: Fingerprint, guard: bool, apart: Collec
     members[of[::-1]] = np.arange(len(codes))[::-1]
     every = len(used) == len(codes) and bool((np.diff(members) > 0).all())
     own = codes if every else codes[members]  # a second copy of eight orientations would fill the memory
-    return Nodes(of, own, low[members], origin[members])
+    return CodeClasses(of, own, low[members], origin[members])
 
 
-def is_low(contents: Contents) -> NDArray[np.bool_]:
+def is_low_detail(contents: ContentTable) -> NDArray[np.bool_]:
     """Return which contents have too little texture for a hash."""
-    low: NDArray[np.bool_] = contents.column("information") < INFORMATION_FLOOR
+    low: NDArray[np.bool_] = contents.column("information") < LOW_DETAIL_BELOW
     return low
 
 

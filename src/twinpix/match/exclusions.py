@@ -8,9 +8,9 @@ from itertools import combinations, product
 import numpy as np
 
 from twinpix import outputs
-from twinpix.encoding.content_table import Contents
+from twinpix.encoding.content_table import ContentTable
 from twinpix.errors import UsageError, system_reason
-from twinpix.match.classes import Nodes
+from twinpix.match.classes import CodeClasses
 from twinpix.model import Matches
 from twinpix.store import Store
 
@@ -26,19 +26,19 @@ def remember(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -
 
     Returns the number of pairs. Raises `UsageError` for too many of them.
     """
-    told = _pairs(digests, others)
-    store.put_apart(told)
-    return len(told)
+    pairs = _pairs(digests, others)
+    store.put_exclusions(pairs)
+    return len(pairs)
 
 
 def forget(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> None:
     """Delete what `remember` stored for the same contents."""
-    store.drop_apart(_pairs(digests, others))
+    store.drop_exclusions(_pairs(digests, others))
 
 
 def exported(store: Store) -> str:
     """Return all marked pairs as JSON; digests identify contents, so it is valid on every machine."""
-    pairs = ",\n".join(json.dumps([a.hex(), b.hex()]) for a, b in store.apart())
+    pairs = ",\n".join(json.dumps([a.hex(), b.hex()]) for a, b in store.exclusions())
     return f'{{"schema": "{SCHEMA}", "pairs": [\n{pairs}\n]}}\n'
 
 
@@ -55,13 +55,13 @@ def imported(store: Store, path: str) -> int:
         pairs = found["pairs"]
         if found["schema"] != SCHEMA or isinstance(pairs, str):
             raise ValueError(path)
-        told = {_pair(bytes.fromhex(a), bytes.fromhex(b)) for a, b in pairs if a != b}
+        read = {_pair(bytes.fromhex(a), bytes.fromhex(b)) for a, b in pairs if a != b}
     except OSError as error:
         raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
     except (ValueError, KeyError, msgspec.MsgspecError):
         raise UsageError(f"{path} holds no pairs of schema {SCHEMA}: give a file of twinpix store export") from None
-    store.put_apart(told)
-    return len(told)
+    store.put_exclusions(read)
+    return len(read)
 
 
 def _pair(a: bytes, b: bytes) -> tuple[bytes, bytes]:
@@ -79,13 +79,13 @@ def _pairs(digests: Iterable[str], others: Iterable[str]) -> set[tuple[bytes, by
     return {(min(a, b), max(a, b)) for a, b in pairs if a != b}
 
 
-def known_apart(contents: Contents, store: Store) -> Pairs:
+def excluded_pairs(contents: ContentTable, store: Store) -> Pairs:
     """Return the pairs of contents that the user marked as not duplicates."""
-    told = store.apart()
-    if not told:
+    stored = store.exclusions()
+    if not stored:
         return frozenset()
     place = {contents.digest(number): number for number in range(len(contents))}
-    pairs = ((place.get(a), place.get(b)) for a, b in told)
+    pairs = ((place.get(a), place.get(b)) for a, b in stored)
     return frozenset((min(i, j), max(i, j)) for i, j in pairs if i is not None and j is not None)
 
 
@@ -93,7 +93,7 @@ def contents_of(pairs: Pairs) -> Collection[int]:
     return {number for pair in pairs for number in pair}
 
 
-def without(matches: Matches, nodes: Nodes, pairs: Pairs) -> Matches:
+def without(matches: Matches, nodes: CodeClasses, pairs: Pairs) -> Matches:
     """Return the matches without those pairs; each content of such a pair has a node of its own."""
     if not pairs:
         return matches
@@ -103,7 +103,7 @@ def without(matches: Matches, nodes: Nodes, pairs: Pairs) -> Matches:
     return matches.where(kept)
 
 
-def between_equals(nodes: Nodes, *, all_of_them: bool) -> Matches:
+def between_equals(nodes: CodeClasses, *, all_of_them: bool) -> Matches:
     """Return pairs of nodes with equal codes, which the search does not compare."""
     one: dict[int, list[int]] = defaultdict(list)
     for node, origin in enumerate(nodes.origin.tolist()):

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import verify
-from twinpix.encoding.alterations import Looking
+from twinpix.encoding.alterations import EvidenceReader
 from twinpix.encoding.images import Images
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging.evidence import LAYOUT, differing_share, layout_of, may_differ
-from twinpix.match.candidates import Ends, Proposal
-from twinpix.match.classes import Nodes
+from twinpix.match.candidates import Candidate, Ends
+from twinpix.match.classes import CodeClasses
 from twinpix.match.join import best_of_each
 from twinpix.match.leaders import Rank
-from twinpix.match.schedule import covered
+from twinpix.match.schedule import verify_scheduled
 from twinpix.match.verifier import Verifier, guess_of_turn
 from twinpix.model import UNKNOWN, Matches
 from twinpix.verify import ALIGNMENT, COARSE
@@ -32,7 +32,7 @@ _COMPARED_AT_ONCE = 1 << 14  # pairs, 1 kB each
 _NEAREST = 8  # candidates of an image that are verified; further ones only if most of these were copies
 
 
-class Shown(NamedTuple):
+class ContentEvidence(NamedTuple):
     """What the pixels of contents show, as far as it decides which pairs are verified."""
 
     row: NDArray[np.int32]  # (contents,): row in `layout` of each; -1: unknown, or the image is damaged
@@ -51,7 +51,7 @@ class Shown(NamedTuple):
         return out
 
 
-def shown(images: Images, nodes: Nodes, matches: Matches, look: Looking) -> Shown:
+def evidence_of(images: Images, nodes: CodeClasses, matches: Matches, read_evidence: EvidenceReader) -> ContentEvidence:
     """Measure the contents that match another one."""
     sizes = np.bincount(nodes.of, minlength=len(nodes.codes))
     linked = sizes > 1
@@ -60,10 +60,10 @@ def shown(images: Images, nodes: Nodes, matches: Matches, look: Looking) -> Show
     count = len(images.contents)
     damaged = images.contents.column("damaged") > 0  # the missing part of an image differs from its copies
     layout = np.zeros((len(wanted), LAYOUT), dtype=np.uint8)
-    out = Shown(np.full(count, -1, dtype=np.int32), np.zeros(count, dtype=bool), layout)
+    out = ContentEvidence(np.full(count, -1, dtype=np.int32), np.zeros(count, dtype=bool), layout)
     for at in range(0, len(wanted), _READ_AT_ONCE):
         some = wanted[at : at + _READ_AT_ONCE]
-        seen = look(some)
+        seen = read_evidence(some)
         for row, number in enumerate(some, start=at):
             if evidence := seen.get(number):
                 out.printed[number], layout[row] = evidence.printed, layout_of(evidence)
@@ -71,7 +71,7 @@ def shown(images: Images, nodes: Nodes, matches: Matches, look: Looking) -> Show
     return out
 
 
-def candidates(nodes: Nodes, matches: Matches, pixels: Shown, method: Fingerprint) -> NDArray[np.bool_]:
+def candidates(nodes: CodeClasses, matches: Matches, pixels: ContentEvidence, method: Fingerprint) -> NDArray[np.bool_]:
     """Return which matches are to be verified."""
     first = np.array(nodes.first(), dtype=np.int64)
     i, j = first[matches.i], first[matches.j]
@@ -84,12 +84,12 @@ def candidates(nodes: Nodes, matches: Matches, pixels: Shown, method: Fingerprin
 
 
 def verified(
-    nodes: Nodes,
+    nodes: CodeClasses,
     matches: Matches,
     which: NDArray[np.bool_],
-    pixels: Shown,
-    look: Looking,
-    eye: Verifier,
+    pixels: ContentEvidence,
+    read_evidence: EvidenceReader,
+    verifier: Verifier,
     rank: Rank | None,
 ) -> tuple[Matches, int]:
     """Return the matches without those of `which` that verification rejects, and the number of pairs not verified.
@@ -102,21 +102,21 @@ def verified(
     first, asked = nodes.first(), matches.where(which)
     near = np.zeros(len(asked), dtype=bool)
     near[best_of_each(asked.i, asked.j, -asked.distance, _NEAREST)] = True
-    alike = _alike_once_aligned(asked.where(near), np.array(first, dtype=np.int64), pixels, look)
+    alike = _alike_once_aligned(asked.where(near), np.array(first, dtype=np.int64), pixels, read_evidence)
     believed = np.zeros(len(asked), dtype=bool)
     believed[near] = alike
     farther, left = asked.where(~near), 0
 
-    def tiers() -> Iterator[tuple[list[Proposal], bool]]:
+    def stages() -> Iterator[tuple[list[Candidate], bool]]:
         nonlocal left
-        yield _proposals(asked.where(near & ~believed)), False
-        crowded = np.isin(first, sorted(_crowded(eye)))
+        yield _candidates_of(asked.where(near & ~believed)), False
+        crowded = np.isin(first, sorted(_crowded(verifier)))
         wanted = farther.where(~(crowded[farther.i] | crowded[farther.j]))
         left = len(farther) - len(wanted)
-        yield _proposals(wanted), False
+        yield _candidates_of(wanted), False
 
-    found = covered(tiers(), first, eye, rank, by_codes=True)
-    found |= _drawn_over(asked, first, eye)
+    found = verify_scheduled(stages(), first, verifier, rank, by_codes=True)
+    found |= _drawn_over(asked, first, verifier)
     ends = sorted(found)
     turns = dict(zip(zip(asked.i.tolist(), asked.j.tolist(), strict=True), asked.turn.tolist(), strict=True))
     gaps: NDArray[Any] = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in ends])
@@ -134,7 +134,9 @@ def _are_among(pairs: Matches, others: Matches, nodes: int) -> NDArray[np.bool_]
     return np.isin(numbers, known)
 
 
-def _alike_once_aligned(matches: Matches, first: NDArray[np.int64], pixels: Shown, look: Looking) -> NDArray[np.bool_]:
+def _alike_once_aligned(
+    matches: Matches, first: NDArray[np.int64], pixels: ContentEvidence, read_evidence: EvidenceReader
+) -> NDArray[np.bool_]:
     """Return which matches of images that are no pages differ in few places after alignment.
 
     Crops, borders and small rotations differ everywhere before alignment, and need no further verification.
@@ -144,28 +146,28 @@ def _alike_once_aligned(matches: Matches, first: NDArray[np.int64], pixels: Show
     wanted = np.flatnonzero((pixels.row[i] >= 0) & (pixels.row[j] >= 0) & ~(pixels.printed[i] & pixels.printed[j]))
     for at in range(0, len(wanted), _READ_AT_ONCE):
         some = wanted[at : at + _READ_AT_ONCE]
-        seen = look({*i[some].tolist(), *j[some].tolist()})
+        seen = read_evidence({*i[some].tolist(), *j[some].tolist()})
         for place, a, b in zip(some.tolist(), i[some].tolist(), j[some].tolist(), strict=True):
             if a in seen and b in seen:
                 out[place] = verify.differing_places(seen[a].small, seen[b].small) <= COARSE.max_differing
     return out
 
 
-def _proposals(matches: Matches) -> list[Proposal]:
+def _candidates_of(matches: Matches) -> list[Candidate]:
     rows = matches.i.tolist(), matches.j.tolist(), matches.distance.tolist(), matches.turn.tolist()
-    return [Proposal(i, j, gap, guess_of_turn(turn), "") for i, j, gap, turn in zip(*rows, strict=True)]
+    return [Candidate(i, j, gap, guess_of_turn(turn), "") for i, j, gap, turn in zip(*rows, strict=True)]
 
 
-def _crowded(eye: Verifier) -> set[int]:
+def _crowded(verifier: Verifier) -> set[int]:
     """Return the contents for which most verified pairs were not copies: windows of one program look alike."""
     looked, failed = Counter[int](), Counter[int]()
-    for pair, seen in eye.seen.items():
+    for pair, seen in verifier.verdicts.items():
         looked.update(pair)
-        failed.update(pair * (not seen.look.same))
+        failed.update(pair * (not seen.verdict.same))
     return {content for content, count in failed.items() if 2 * count > looked[content]}
 
 
-def _drawn_over(asked: Matches, first: Sequence[int], eye: Verifier) -> dict[Ends, float | None]:
+def _drawn_over(asked: Matches, first: Sequence[int], verifier: Verifier) -> dict[Ends, float | None]:
     """Return pairs of photos to accept although verification rejected them, with the distances of their hashes.
 
     Many keypoints agree: one photo was annotated or decorated in so many places that too few blocks agree. Pages and
@@ -174,12 +176,12 @@ def _drawn_over(asked: Matches, first: Sequence[int], eye: Verifier) -> dict[End
     out: dict[Ends, float | None] = {}
     for i, j, gap in zip(asked.i.tolist(), asked.j.tolist(), asked.distance.tolist(), strict=True):
         ends = min(first[i], first[j]), max(first[i], first[j])
-        seen = eye.seen.get(ends)
-        if seen is None or seen.look.same or seen.look.lettered:
+        seen = verifier.verdicts.get(ends)
+        if seen is None or seen.verdict.same or seen.verdict.lettered:
             continue
-        if seen.look.points >= ALIGNMENT.overdrawn_inliers and seen.look.agrees >= ALIGNMENT.overdrawn_agreement:
+        if seen.verdict.points >= ALIGNMENT.overdrawn_inliers and seen.verdict.agrees >= ALIGNMENT.overdrawn_agreement:
             out[i, j] = gap
-            eye.seen[ends] = seen._replace(look=seen.look._replace(relation="edited", conflict=False))
+            verifier.verdicts[ends] = seen._replace(verdict=seen.verdict._replace(relation="edited", conflict=False))
     return out
 
 

@@ -68,7 +68,7 @@ def nearest(
     return near
 
 
-class Said(NamedTuple):
+class SearchNotes(NamedTuple):
     """What a run reports about its searches."""
 
     notes: list[str]  # for the user

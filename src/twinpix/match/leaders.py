@@ -4,15 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from twinpix.match.candidates import Ends, Proposal
+from twinpix.match.candidates import Candidate, Ends
 
 Rank = Callable[[Collection[int]], Mapping[int, Any]]
 """Maps nodes to keys that sort the best ones first."""
 
-_JOINTS = 3  # images via which a third is tried
+_MIDDLES = 3  # images via which a third is tried
 
 
-class Hubs:
+class LeaderClusters:
     """Nodes with their candidates, and the hub of each node that matches a better one; a hub has no hub itself.
 
     `shows` returns for a hub and one of its nodes how well the node connects other nodes to the hub.
@@ -21,14 +21,12 @@ class Hubs:
     def __init__(self, rank: Rank, shows: Callable[[int, int], float]) -> None:
         self._rank, self._shows = rank, shows
         self._ranks: dict[int, Any] = {}
-        self._open: dict[int, dict[int, Proposal]] = defaultdict(dict)  # in both directions
-        self._hub: dict[int, int] = {}
-        self._own: dict[int, set[int]] = defaultdict(set)
-        self._bridged: set[Ends] = (
-            set()
-        )  # pairs of hubs, the better one first, of which a node of one matches the other
+        self._open: dict[int, dict[int, Candidate]] = defaultdict(dict)  # in both directions
+        self._leader: dict[int, int] = {}
+        self._followers: dict[int, set[int]] = defaultdict(set)
+        self._merged: set[Ends] = set()  # pairs of hubs, the better one first, of which a node of one matches the other
 
-    def propose(self, proposed: Collection[Proposal]) -> None:
+    def propose(self, proposed: Collection[Candidate]) -> None:
         """Add pairs to verify; the transform of an earlier, unverified proposal is kept as the second one."""
         for one in proposed:
             earlier = self._open[one.i].get(one.j)
@@ -39,36 +37,36 @@ class Hubs:
         if unknown:
             self._ranks.update(self._rank(unknown))
 
-    def take(self, a: int, b: int) -> Proposal:
+    def take(self, a: int, b: int) -> Candidate:
         """Return the proposal for two nodes, and remove it."""
         self._open[b].pop(a)
         return self._open[a].pop(b)
 
-    def hub_of(self, node: int) -> int | None:
+    def leader_of(self, node: int) -> int | None:
         """Return the hub of a node."""
-        return self._hub.get(node)
+        return self._leader.get(node)
 
     def in_order(self, a: int, b: int) -> Ends:
         """Return the better of two nodes, and the other."""
         return (a, b) if self._key(a) < self._key(b) else (b, a)
 
-    def claim(self, hub: int, node: int) -> list[int]:
+    def claim(self, leader: int, node: int) -> list[int]:
         """Assign a node to a hub, unless it has a better one; returns the nodes that the node had, now free."""
-        old = self._hub.get(node)
-        if hub in self._hub or (old is not None and not self._is_better(hub, old)):
+        old = self._leader.get(node)
+        if leader in self._leader or (old is not None and not self._is_better(leader, old)):
             return []
         if old is not None:
-            self._own[old].remove(node)
-        self._hub[node] = hub
-        self._own[hub].add(node)
-        orphans = sorted(self._own.pop(node, ()))
+            self._followers[old].remove(node)
+        self._leader[node] = leader
+        self._followers[leader].add(node)
+        orphans = sorted(self._followers.pop(node, ()))
         for orphan in orphans:
-            del self._hub[orphan]
+            del self._leader[orphan]
         return orphans
 
-    def bridge(self, better: int, worse: int) -> None:
+    def note_merge(self, better: int, worse: int) -> None:
         """Record that a node of one hub matches a better hub: the other nodes may be tried too."""
-        self._bridged.add((better, worse))
+        self._merged.add((better, worse))
 
     def edges(self, depth: int) -> Iterator[Ends]:
         """Return the pairs to verify next: of each free node that is the best of its free neighbours, with these.
@@ -76,37 +74,41 @@ class Hubs:
         If few of them match, because the best nodes are similar to others without being copies: of each node to which
         at most `depth` nodes are preferred.
         """
-        free = [node for node in self._open if node not in self._hub]
+        free = [node for node in self._open if node not in self._leader]
         for node in sorted(free, key=self._key):
-            near = [other for other in self._open[node] if other not in self._hub]
+            near = [other for other in self._open[node] if other not in self._leader]
             worse = [other for other in near if self._is_better(node, other)]
             if len(near) - len(worse) <= depth:
                 yield from ((node, other) for other in sorted(worse))
 
-    def joints(self) -> Iterator[Ends]:
+    def via_pairs(self) -> Iterator[Ends]:
         """Return each node without a hub, with some candidates that have a hub."""
         for node in sorted(self._open):
-            if node not in self._hub:
-                joints = [other for other in self._open[node] if self._hub.get(other, node) != node]
-                yield from ((node, joint) for joint in self._likeliest(joints))
+            if node not in self._leader:
+                joints = [other for other in self._open[node] if self._leader.get(other, node) != node]
+                yield from ((node, middle) for middle in self._likeliest(joints))
 
-    def bridges(self) -> Iterator[Ends]:
+    def follower_pairs(self) -> Iterator[Ends]:
         """Return some nodes of each hub, with their candidates that a better hub has; all, if one of them matched."""
-        for hub in sorted(self._own):
+        for leader in sorted(self._followers):
             every, some = list[Ends](), list[Ends]()
-            for node in sorted(self._own[hub]):
-                others = [other for other in self._open[node] if self._is_better(self._hub.get(other, hub), hub)]
-                for joint in self._likeliest(others):
-                    bridged = (self._hub[joint], hub) in self._bridged
-                    (every if bridged else some).append((node, joint))
+            for node in sorted(self._followers[leader]):
+                others = [
+                    other for other in self._open[node] if self._is_better(self._leader.get(other, leader), leader)
+                ]
+                for middle in self._likeliest(others):
+                    merged = (self._leader[middle], leader) in self._merged
+                    (every if merged else some).append((node, middle))
             some.sort(key=lambda ends: (-self._worth(ends[0]) - self._worth(ends[1]), ends))
             yield from every
-            yield from some[:_JOINTS]
+            yield from some[:_MIDDLES]
 
     def _likeliest(self, joints: Collection[int]) -> list[int]:
         """Return the best connecting nodes of the largest hubs: a banner connects an image with a few nodes of each."""
-        of_hub = Counter(self._hub[joint] for joint in joints)
-        return sorted(joints, key=lambda joint: (-self._worth(joint) * of_hub[self._hub[joint]], joint))[:_JOINTS]
+        of_leader = Counter(self._leader[middle] for middle in joints)
+        return sorted(joints, key=lambda middle: (-self._worth(middle) * of_leader[self._leader[middle]], middle))[
+            :_MIDDLES
+        ]
 
     def _key(self, node: int) -> tuple[Any, int]:
         return self._ranks[node], node
@@ -114,5 +116,5 @@ class Hubs:
     def _is_better(self, node: int, other: int) -> bool:
         return node != other and self._key(node) < self._key(other)
 
-    def _worth(self, joint: int) -> float:
-        return self._shows(self._hub[joint], joint)
+    def _worth(self, middle: int) -> float:
+        return self._shows(self._leader[middle], middle)

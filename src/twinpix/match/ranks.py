@@ -8,10 +8,10 @@ import numpy as np
 from twinpix import keep
 from twinpix.encoding.images import Images
 from twinpix.encoding.members import members_of
-from twinpix.match.classes import Nodes
+from twinpix.match.classes import CodeClasses
 
 
-def ranks_of(images: Images, nodes: Nodes, chain: keep.Chain, wanted: Collection[int]) -> Mapping[int, Any]:
+def ranks_of(images: Images, nodes: CodeClasses, chain: keep.Chain, wanted: Collection[int]) -> Mapping[int, Any]:
     """Return for each wanted node the sort key of its best file."""
     node = nodes.of[images.content]
     files: list[int] = np.flatnonzero(np.isin(node, np.array(sorted(wanted), dtype=np.int64))).tolist()

@@ -8,13 +8,13 @@ import numpy as np
 import xxhash
 
 from twinpix.store import Store
-from twinpix.verify import VERSION, Look
+from twinpix.verify import VERSION, Verdict
 
-Known = Look | None
+Known = Verdict | None
 """The result of a verification; None: undecided in quick mode."""
 
 
-class Looks:
+class VerdictCache:
     """The stored verdicts. The key has everything that a verdict depends on, so any run may reuse it."""
 
     def __init__(self, store: Store) -> None:
@@ -23,26 +23,26 @@ class Looks:
     def of(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
         """Return the stored verdicts of these keys."""
         found = {}
-        for key, text in self._store.looks(keys).items():
+        for key, text in self._store.verdicts(keys).items():
             with contextlib.suppress(ValueError, TypeError):  # of a damaged store: ignored
                 found[key] = _read(text)
         return found
 
-    def put(self, key: bytes, look: Known) -> None:
+    def put(self, key: bytes, verdict: Known) -> None:
         """Store a verdict."""
-        self._store.put_look(key, _text(look))
+        self._store.put_verdict(key, _text(verdict))
 
 
-def key_of(a: bytes, b: bytes, guess: tuple[float, ...], *how: float) -> bytes:
+def verdict_key(a: bytes, b: bytes, guess: tuple[float, ...], *how: float) -> bytes:
     """Return the key for contents with these digests, beginning with a transform; `how` are the other inputs."""
     numbers = np.array([VERSION, *how, *guess], dtype="<f8")
     return xxhash.xxh3_128_digest(a + b + numbers.tobytes())
 
 
-def _text(look: Known) -> str:
-    if look is None:
+def _text(verdict: Known) -> str:
+    if verdict is None:
         return "null"
-    fields = {**look._asdict(), "there": None if look.there is None else look.there.ravel().tolist()}
+    fields = {**verdict._asdict(), "a_to_b": None if verdict.a_to_b is None else verdict.a_to_b.ravel().tolist()}
     return json.dumps(list(fields.values()), separators=(",", ":"))
 
 
@@ -52,4 +52,4 @@ def _read(text: str) -> Known:
         return None
     relation, detail, back, agrees, (of_a, of_b), points, there, *flags = fields
     laid = None if there is None else np.array(there, dtype=np.float64).reshape(2, 3)
-    return Look(relation, detail, back, agrees, (of_a, of_b), points, laid, *flags)
+    return Verdict(relation, detail, back, agrees, (of_a, of_b), points, laid, *flags)

@@ -19,11 +19,11 @@ from twinpix.errors import ImageError
 from twinpix.executors import Begin, Lost
 from twinpix.imaging import decode
 from twinpix.imaging.opencv import opencv
-from twinpix.match.verdict_cache import Looks, key_of
+from twinpix.match.verdict_cache import VerdictCache, verdict_key
 from twinpix.model import Bytes2D, Failure, Unverified
 from twinpix.sources import read
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part
-from twinpix.verify import DECISION, Look, View
+from twinpix.verify import DECISION, Pyramid, Verdict
 
 _BATCH = 24  # pairs
 _HELD, _HELD_FULL = 256, 16  # views, and full pages of 2 MB, that a process keeps for later pairs
@@ -34,7 +34,7 @@ UNIT = (1.0, 1.0)  # guesses are transforms between images of these sides
 Guess = tuple[float, ...]  # the six numbers of a transform between images of side 1; () for none
 
 
-class Joined(NamedTuple):
+class ThirdImage(NamedTuple):
     """A third image that matches both images of a pair."""
 
     agrees: float  # smaller of its agreements with the two images
@@ -49,32 +49,32 @@ class Pair(NamedTuple):
     b: int
     guess: Guess
     exact: bool = False  # whether the transform is as exact as keypoints make it
-    joined: Joined | None = None
+    via: ThirdImage | None = None
     before: Guess = ()  # another transform, tried if the first one decides nothing
 
     def turned(self) -> "Pair":
         """The same pair in the other order."""
         back = turned(self.guess)
-        joined = self.joined and self.joined._replace(guess=through(back, self.joined.guess))
-        return Pair(self.b, self.a, back, self.exact, joined, turned(self.before) if self.before else ())
+        via = self.via and self.via._replace(guess=compose(back, self.via.guess))
+        return Pair(self.b, self.a, back, self.exact, via, turned(self.before) if self.before else ())
 
 
 def pair_of(
-    a: int, b: int, guess: Guess, exact: bool = False, joined: Joined | None = None, before: Guess = ()
+    a: int, b: int, guess: Guess, exact: bool = False, via: ThirdImage | None = None, before: Guess = ()
 ) -> Pair:
     """Return a pair with its smaller number first."""
-    pair = Pair(a, b, guess, exact, joined, before)
+    pair = Pair(a, b, guess, exact, via, before)
     return pair if a < b else pair.turned()
 
 
-class Seen(NamedTuple):
+class PairVerdict(NamedTuple):
     """The result of a verified pair, with the method that proposed it if there are several.
 
     Its transform is between images of side 1.
     """
 
-    look: Look
-    tier: str
+    verdict: Verdict
+    stage: str
 
 
 class _Item(NamedTuple):
@@ -83,7 +83,7 @@ class _Item(NamedTuple):
     b: File
     guess: Guess
     exact: bool
-    joined: Joined | None
+    via: ThirdImage | None
     before: Guess
 
 
@@ -100,27 +100,27 @@ class _Fault(NamedTuple):
     reason: str
 
 
-_Verdict = Look | _Unread | _Fault | None
+_Verdict = Verdict | _Unread | _Fault | None
 
 
 @dataclass(frozen=True, slots=True)
-class LookTask:
+class VerifyTask:
     """Verifies a batch of pairs in a worker process."""
 
     least: float
-    glance: bool
+    quick: bool
 
     def __call__(self, batch: Sequence[_Item], begin: Begin) -> list[_Verdict]:
         out = list[_Verdict]()
         for index, item in enumerate(batch):
             begin(index)
             try:
-                out.append(self._look(item))
+                out.append(self._verify_item(item))
             except verify.faults() as error:
                 out.append(_Fault(verify.reason_of(error)))
         return out
 
-    def _look(self, item: _Item) -> _Verdict:
+    def _verify_item(self, item: _Item) -> _Verdict:
         views, damaged = [], False
         for file in (item.a, item.b):
             try:
@@ -130,29 +130,29 @@ class LookTask:
             views.append(view)
             damaged = damaged or lost
         a, b = views
-        guesses = [_map_of(guess, a.sides, b.sides) for guess in (item.guess, item.before) if guess]
-        joint = item.joined and _joint_of(item.joined, a.sides)
+        guesses = [_map_of(guess, a.size, b.size) for guess in (item.guess, item.before) if guess]
+        via = item.via and _via_of(item.via, a.size)
         try:
-            if self.glance:
-                seen = verify.glance(a, b, guesses, self.least)
+            if self.quick:
+                found = verify.verify_quick(a, b, guesses, self.least)
             else:
-                seen = verify.look(a, b, guesses, self.least, exact=item.exact, joint=joint)
+                found = verify.verify_pair(a, b, guesses, self.least, exact=item.exact, via=via)
         except ImageError as error:  # pages are decoded again, at full resolution
             return _Unread(item.a.path, error.reason)
-        if damaged and seen and not seen.same and _are_one_file(item.a.path, item.b.path):
-            seen = seen._replace(relation="edited", detail=_DAMAGED_COPY, back=_DAMAGED_COPY, conflict=False)
-        if seen is None or seen.there is None:
-            return seen
-        return seen._replace(there=verify.rescaled(seen.there, (a.sides, UNIT), (b.sides, UNIT)))
+        if damaged and found and not found.same and _are_one_file(item.a.path, item.b.path):
+            found = found._replace(relation="edited", detail=_DAMAGED_COPY, back=_DAMAGED_COPY, conflict=False)
+        if found is None or found.a_to_b is None:
+            return found
+        return found._replace(a_to_b=verify.rescale(found.a_to_b, (a.size, UNIT), (b.size, UNIT)))
 
 
-def _map_of(guess: Guess, a: verify.Side, b: verify.Side) -> verify.Map:
+def _map_of(guess: Guess, a: verify.Size, b: verify.Size) -> verify.Affine:
     """Return a guess as a transform between images of these sides."""
-    return verify.rescaled(np.reshape(guess, (2, 3)).astype(np.float64), (UNIT, a), (UNIT, b))
+    return verify.rescale(np.reshape(guess, (2, 3)).astype(np.float64), (UNIT, a), (UNIT, b))
 
 
-def _joint_of(joined: Joined, a: verify.Side) -> verify.Joint:
-    return verify.Joint(joined.agrees, _map_of(joined.guess, a, UNIT), UNIT, joined.alike)
+def _via_of(via: ThirdImage, a: verify.Size) -> verify.Via:
+    return verify.Via(via.agrees, _map_of(via.guess, a, UNIT), UNIT, via.alike)
 
 
 def _are_one_file(a: str, b: str) -> bool:
@@ -164,10 +164,10 @@ def _are_one_file(a: str, b: str) -> bool:
 
 
 @lru_cache(_HELD)
-def _view(file: File) -> tuple[View, bool]:
+def _view(file: File) -> tuple[Pyramid, bool]:
     """Decode a file for verification; also returns whether it is damaged."""
     picture = decode(_read(file), "fast", file.path, verify.COLOUR, verify.DETAIL)
-    return verify.view_of(picture, partial(_full, file)), picture.damaged
+    return verify.pyramid_of(picture, partial(_full, file)), picture.damaged
 
 
 @lru_cache(_HELD_FULL)
@@ -190,7 +190,7 @@ class Verifier:
     radius: float  # the share of the overlap that may differ
     session: Session
     turned: bool = True  # whether rotated and mirrored copies match
-    seen: dict[tuple[int, int], Seen] = field(default_factory=dict)  # by contents, the smaller number first
+    verdicts: dict[tuple[int, int], PairVerdict] = field(default_factory=dict)  # by contents, the smaller number first
     failures: list[Failure] = field(default_factory=list)
     faults: dict[tuple[int, int], str] = field(default_factory=dict)  # why pairs could not be verified
 
@@ -200,71 +200,73 @@ class Verifier:
         rows = [(self.files[a].path, self.files[b].path, why) for (a, b), why in self.faults.items()]
         return [Unverified(*row) for row in sorted(rows)]
 
-    def of(self, a: int, b: int) -> Look | None:
+    def of(self, a: int, b: int) -> Verdict | None:
         """Return the result for two contents; None if they could not be read or verified."""
-        seen = self.seen.get((min(a, b), max(a, b)))
-        if seen is None:
+        found = self.verdicts.get((min(a, b), max(a, b)))
+        if found is None:
             return None
-        return seen.look if a < b else seen.look.turned()
+        return found.verdict if a < b else found.verdict.turned()
 
-    def tier_of(self, a: int, b: int) -> str:
+    def stage_of(self, a: int, b: int) -> str:
         """Return the method that proposed two verified contents."""
-        return self.seen[min(a, b), max(a, b)].tier
+        return self.verdicts[min(a, b), max(a, b)].stage
 
-    def look(self, pairs: Sequence[Pair], tier: str = "", *, glance: bool = False) -> None:
+    def verify(self, pairs: Sequence[Pair], stage: str = "", *, quick: bool = False) -> None:
         """Verify the pairs that `tier` proposes and that have no final verdict.
 
         In quick mode, undecided pairs are left open. A pair that could not be verified is not tried again.
         """
         wanted = [pair for pair in pairs if not self._is_final(pair.a, pair.b)]
-        keys = [self._key(pair, glance=glance) for pair in wanted]
-        looks = Looks(self.session.store)
-        known = looks.of(keys)
+        keys = [self._key(pair, quick=quick) for pair in wanted]
+        verdict_cache = VerdictCache(self.session.store)
+        known = verdict_cache.of(keys)
         for pair, key in zip(wanted, keys, strict=True):
             if key in known:
-                self._note(pair, known[key], tier)
+                self._note(pair, known[key], stage)
         fresh = {key: pair for pair, key in zip(wanted, keys, strict=True) if key not in known}
-        for key, verdict in self._looked(fresh, glance=glance):
+        for key, verdict in self._verify_all(fresh, quick=quick):
             if isinstance(verdict, _Fault):
                 self.faults[fresh[key][:2]] = verdict.reason
             else:
-                looks.put(key, verdict)
-                self._note(fresh[key], verdict, tier)
+                verdict_cache.put(key, verdict)
+                self._note(fresh[key], verdict, stage)
 
     def _is_final(self, a: int, b: int) -> bool:
         """True for a pair with a final verdict: a match, or one that could not be verified."""
-        look = self.of(a, b)
-        return (look is not None and look.same) or (min(a, b), max(a, b)) in self.faults
+        verdict = self.of(a, b)
+        return (verdict is not None and verdict.same) or (min(a, b), max(a, b)) in self.faults
 
-    def _key(self, pair: Pair, *, glance: bool) -> bytes:
+    def _key(self, pair: Pair, *, quick: bool) -> bytes:
         a, b = self.files[pair.a].digest, self.files[pair.b].digest
-        joined = () if pair.joined is None else (pair.joined.agrees, pair.joined.alike, *pair.joined.guess)
-        return key_of(a, b, (*pair.guess, *pair.before), self.radius, glance, pair.exact, *joined)
+        via = () if pair.via is None else (pair.via.agrees, pair.via.alike, *pair.via.guess)
+        return verdict_key(a, b, (*pair.guess, *pair.before), self.radius, quick, pair.exact, *via)
 
-    def _note(self, pair: Pair, look: Look | None, tier: str) -> None:
-        if look is not None and not self.turned and look.same and not _is_upright(look):
-            look = look._replace(relation=None, detail="", back="")
-        if look is not None and (look.same or pair[:2] not in self.seen):
-            self.seen[pair[:2]] = Seen(look, tier)
+    def _note(self, pair: Pair, verdict: Verdict | None, stage: str) -> None:
+        if verdict is not None and not self.turned and verdict.same and not _is_upright(verdict):
+            verdict = verdict._replace(relation=None, detail="", back="")
+        if verdict is not None and (verdict.same or pair[:2] not in self.verdicts):
+            self.verdicts[pair[:2]] = PairVerdict(verdict, stage)
 
-    def _looked(self, wanted: Mapping[bytes, Pair], *, glance: bool) -> Iterator[tuple[bytes, Look | _Fault | None]]:
+    def _verify_all(
+        self, wanted: Mapping[bytes, Pair], *, quick: bool
+    ) -> Iterator[tuple[bytes, Verdict | _Fault | None]]:
         """Verify pairs, in any order; files that cannot be read are added to the failures."""
         if not wanted:
             return
         items = [
-            _Item(key, self.files[one.a], self.files[one.b], one.guess, one.exact, one.joined, one.before)
+            _Item(key, self.files[one.a], self.files[one.b], one.guess, one.exact, one.via, one.before)
             for key, one in wanted.items()
         ]
         failed: dict[str, str] = {}
         opencv()  # loaded once in the parent, not by every worker
         progress = self.session.progress
-        run = self.session.executor.map(LookTask(1 - self.radius, glance), _batches(items))
+        run = self.session.executor.map(VerifyTask(1 - self.radius, quick), _batches(items))
         with progress.stage("verify", len(items)), closing(run):
-            for item, seen in run:
-                if isinstance(seen, _Unread):
-                    failed[seen.path] = seen.error
+            for item, found in run:
+                if isinstance(found, _Unread):
+                    failed[found.path] = found.error
                 else:
-                    yield item.key, _Fault(seen.reason) if isinstance(seen, Lost) else seen
+                    yield item.key, _Fault(found.reason) if isinstance(found, Lost) else found
                 progress.advance(1)
         self.failures += [Failure(path, "verify", why) for path, why in sorted(failed.items())]
 
@@ -276,28 +278,28 @@ def verifier_of(session: Session, files: Sequence[File], settings: MatchSettings
     return Verifier(files, differing, session, transforms is not False)
 
 
-def _is_upright(look: Look) -> bool:
+def _is_upright(verdict: Verdict) -> bool:
     """True if the transform rotates by less than 45° and does not mirror."""
-    if look.there is None:
-        return look.relation not in ("rotated", "mirrored")
-    (a, b), (c, d) = look.there[:, :2].tolist()
+    if verdict.a_to_b is None:
+        return verdict.relation not in ("rotated", "mirrored")
+    (a, b), (c, d) = verdict.a_to_b[:, :2].tolist()
     return bool(a > 0 and d > 0 and a * d > abs(b * c))
 
 
 def guess_of_turn(turn: int) -> Guess:
     """Return the transform of one image onto all of another, in one orientation."""
-    return tuple(verify.turning(turn, UNIT, UNIT).ravel().tolist())
+    return tuple(verify.orientation_transform(turn, UNIT, UNIT).ravel().tolist())
 
 
-def guess_of(look: Look) -> Guess:
+def guess_of(verdict: Verdict) -> Guess:
     """Return the transform of a verified pair as a guess."""
-    return () if look.there is None else tuple(look.there.ravel().tolist())
+    return () if verdict.a_to_b is None else tuple(verdict.a_to_b.ravel().tolist())
 
 
-def through(first: Guess, second: Guess) -> Guess:
+def compose(first: Guess, second: Guess) -> Guess:
     """Return the guess of one image to a third, from those of the first to the second and the second to the third."""
     one, two = (np.reshape(guess, (2, 3)) for guess in (first, second))
-    return tuple(verify.chained(one, two).ravel().tolist())
+    return tuple(verify.compose(one, two).ravel().tolist())
 
 
 def turned(guess: Guess) -> Guess:
@@ -308,7 +310,7 @@ def turned(guess: Guess) -> Guess:
 def guesses_of(changes: NDArray[np.float32], a: NDArray[np.float32], b: NDArray[np.float32]) -> list[Guess]:
     """Return transforms `(n, 2, 3)` between images of sides `a` and `b` `(n, 2)` as guesses."""
     return [
-        tuple(verify.rescaled(change, (tuple(left), UNIT), (tuple(right), UNIT)).ravel().tolist())
+        tuple(verify.rescale(change, (tuple(left), UNIT), (tuple(right), UNIT)).ravel().tolist())
         for change, left, right in zip(changes.astype(np.float64), a.tolist(), b.tolist(), strict=True)
     ]
 

@@ -14,16 +14,16 @@ class _Told(Progress):
     """Calls a function with the stage, the completed steps and their number, 0 if unknown."""
 
     def __init__(self, tell: Callable[[str, int, int], object]) -> None:
-        self._tell = tell
+        self._on_progress = tell
         self._stage, self._done, self._total = "", 0, 0
 
     def start(self, stage: str, total: int) -> None:
         self._stage, self._done, self._total = stage, 0, total
-        self._tell(stage, 0, total)
+        self._on_progress(stage, 0, total)
 
     def advance(self, steps: int = 1) -> None:
         self._done += steps
-        self._tell(self._stage, self._done, self._total)
+        self._on_progress(self._stage, self._done, self._total)
 
 
 class _Bars(Progress):

@@ -13,7 +13,7 @@ Vectors = NDArray[Any]  # (n, d) of a kind of floats
 Pairs = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 """Rows `i`, rows `j`, of any kind of whole numbers, and how far apart: bits, or cosine distances as float32."""
 
-Tell = Callable[[float], None]
+OnProgress = Callable[[float], None]
 """Is told now and then, by the thread that asks for the next block, which share of a search is done."""
 
 AT_ONCE = 4096  # vectors that are looked at together
@@ -26,7 +26,9 @@ class Plan(NamedTuple):
     exact: bool  # else the pairs are those that it happens upon, each at its exact distance
     seconds: float  # that it is reckoned to take on this machine
     how: str  # for people: what it does
-    blocks: Callable[[Tell], Iterator[Pairs]]  # does it: every pair once, in any order, no more than a block at a time
+    blocks: Callable[
+        [OnProgress], Iterator[Pairs]
+    ]  # does it: every pair once, in any order, no more than a block at a time
 
 
 class Backend(Protocol):
@@ -45,7 +47,7 @@ class Backend(Protocol):
         """
 
 
-def quiet(share: float) -> None:
+def no_progress(share: float) -> None:
     """Tell nobody."""
 
 

@@ -15,13 +15,13 @@ from twinpix.search.base import (
     AT_ONCE,
     FARTHEST,
     Backend,
+    OnProgress,
     Pairs,
     Plan,
-    Tell,
     kind_of_distances,
     metric_of,
     no_pairs,
-    quiet,
+    no_progress,
 )
 from twinpix.search.external_sort import Ordered
 
@@ -69,9 +69,9 @@ class Search:
     says what ran. Raises `TooManyError` for a join of more than `most` pairs.
     """
 
-    def __init__(self, spec: str = "auto", tell: Tell = quiet, most: float = math.inf) -> None:
+    def __init__(self, spec: str = "auto", on_progress: OnProgress = no_progress, most: float = math.inf) -> None:
         self.spec, self.hows = spec, list[How]()
-        self._tell, self._most = tell, most
+        self._on_progress, self._most = on_progress, most
 
     def self_join(self, codes: NDArray[Any], radius: float) -> Pairs:
         """See the function of that name."""
@@ -100,17 +100,19 @@ class Search:
             return Ordered([no_pairs(kind)], kind)
         plan, how = choose(self.spec, queries, gallery, radius)
         self.hows.append(how)
-        told = _Told(self._tell)
-        with closing(cast(Any, plan.blocks(told))) as blocks:
+        last = _LastProgress(self._on_progress)
+        with closing(cast(Any, plan.blocks(last))) as blocks:
             if plan.exact:
-                return Ordered(told.again(blocks), kind, self._most)
+                return Ordered(last.again(blocks), kind, self._most)
             sample = _Sample(queries, gallery, radius, own)
-            found = Ordered(sample.watched(told.again(blocks)), kind, self._most)
+            found = Ordered(sample.watched(last.again(blocks)), kind, self._most)
         how.sampled, how.found = len(sample.pairs), sample.found
         return found
 
 
-def self_join(codes: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet) -> Pairs:
+def self_join(
+    codes: NDArray[Any], radius: float, backend: str = "auto", on_progress: OnProgress = no_progress
+) -> Pairs:
     """All pairs of codes at most `radius` apart.
 
     `codes` is `(n, bytes)` uint8, compared by Hamming distance, or `(n, d)` floats, compared by cosine
@@ -119,22 +121,28 @@ def self_join(codes: NDArray[Any], radius: float, backend: str = "auto", tell: T
     and may raise to end it. Raises `ValueError`
     for codes of another type or shape, floats that are not finite or all zero, or a negative radius.
     """
-    return Search(backend, tell).self_join(codes, radius)
+    return Search(backend, on_progress).self_join(codes, radius)
 
 
 def join(
-    queries: NDArray[Any], gallery: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet
+    queries: NDArray[Any],
+    gallery: NDArray[Any],
+    radius: float,
+    backend: str = "auto",
+    on_progress: OnProgress = no_progress,
 ) -> Pairs:
     """All pairs of a query and a gallery code at most `radius` apart; see `self_join`."""
-    return Search(backend, tell).join(queries, gallery, radius)
+    return Search(backend, on_progress).join(queries, gallery, radius)
 
 
-def self_join_blocks(codes: NDArray[Any], radius: float, backend: str = "auto", tell: Tell = quiet) -> Blocks:
+def self_join_blocks(
+    codes: NDArray[Any], radius: float, backend: str = "auto", on_progress: OnProgress = no_progress
+) -> Blocks:
     """The pairs of `self_join`, in the same order, in blocks that fit into memory however many there are.
 
     What does not is kept in files in the folder for temporary ones; raises `OutputError` when they find no room.
     """
-    return Search(backend, tell).self_join_blocks(codes, radius)
+    return Search(backend, on_progress).self_join_blocks(codes, radius)
 
 
 def check(spec: str, metric: str) -> None:
@@ -194,20 +202,20 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-class _Told:
+class _LastProgress:
     """Tells at each block what was told last: equal codes make very many of them at the end, and it may be enough."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell, self._share = tell, 0.0
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress, self._share = on_progress, 0.0
 
     def __call__(self, share: float) -> None:
         self._share = share
-        self._tell(share)
+        self._on_progress(share)
 
     def again(self, blocks: Iterator[Pairs]) -> Iterator[Pairs]:
         for block in blocks:
             yield block
-            self._tell(self._share)
+            self._on_progress(self._share)
 
 
 class _Sample:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import NamedTuple, TypeVar
 
-from twinpix.search.base import Tell
+from twinpix.search.base import OnProgress
 
 Found = TypeVar("Found")
 
@@ -14,7 +14,7 @@ class Turns(NamedTuple):
 
     pool: Executor
     threads: int
-    tell: Tell
+    on_progress: OnProgress
     begin: float
     end: float
 
@@ -31,7 +31,7 @@ class Turns(NamedTuple):
                 while len(running) < 2 * self.threads and (task := next(tasks, None)) is not None:
                     running[self.pool.submit(next, task[1], None)] = task
                 if not running:
-                    self.tell(self.end)
+                    self.on_progress(self.end)
                     return
                 for step in wait(running, return_when=FIRST_COMPLETED).done:
                     task, found = running.pop(step), step.result()
@@ -40,7 +40,7 @@ class Turns(NamedTuple):
                     else:
                         running[self.pool.submit(next, task[1], None)] = task
                         yield found
-                self.tell(min(self.end, self.begin + done))
+                self.on_progress(min(self.end, self.begin + done))
         finally:
             for step in running:
                 step.cancel()

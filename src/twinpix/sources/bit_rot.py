@@ -67,12 +67,12 @@ def _other_blocks(first: BinaryIO, second: BinaryIO) -> int:
     return other
 
 
-def noted(groups: Sequence[Group]) -> list[Group]:
+def mark_damaged_pairs(groups: Sequence[Group]) -> list[Group]:
     """Return the groups, with a remark in the matches with the keeper that differ in one part only."""
-    return [_noted(group) for group in groups]
+    return [_with_damage(group) for group in groups]
 
 
-def _noted(group: Group) -> Group:
+def _with_damage(group: Group) -> Group:
     sizes = Counter(member.size for member in group.members)
     keeper = next(member for member in group.members if member.path == group.keeper)
     if sizes[keeper.size] < 2:

@@ -40,7 +40,7 @@ def scan(
     follow_links: bool = False,
     exclude: Sequence[str] = (),
     min_size: int = 0,
-    tell: Callable[[int], object] = lambda count: None,
+    on_progress: Callable[[int], object] = lambda count: None,
 ) -> Listing:
     """List the files below `paths`, `references` and `listed`, sorted by path; a file with several names once.
 
@@ -52,7 +52,7 @@ def scan(
     `exclude` matches (see `Filter`) and files of fewer bytes than `min_size` are left out. `tell` is called with how
     many files each folder held.
     """
-    walker = _Walker(recursive, hidden, follow_links, tell, Filter.of(exclude, min_size))
+    walker = _Walker(recursive, hidden, follow_links, on_progress, Filter.of(exclude, min_size))
     for number, path in enumerate(references):
         walker.add(path, number - len(references), reference=True)
     for number, path in enumerate(paths):
@@ -87,9 +87,9 @@ class _Folder(NamedTuple):
 
 class _Walker:
     def __init__(
-        self, recursive: bool, hidden: bool, follow_links: bool, tell: Callable[[int], object], filter: Filter
+        self, recursive: bool, hidden: bool, follow_links: bool, on_progress: Callable[[int], object], filter: Filter
     ) -> None:
-        self.recursive, self.hidden, self.follow_links, self.tell = recursive, hidden, follow_links, tell
+        self.recursive, self.hidden, self.follow_links, self.on_progress = recursive, hidden, follow_links, on_progress
         self.filter = filter
         self.entered: set[tuple[int, int]] = set()
         self.linked: list[_Folder] = []  # to be entered after all real folders
@@ -157,7 +157,7 @@ class _Walker:
             before = len(self.uris)
             for entry in self._entries(folder.path):
                 self._entry(entry, folder, pending)
-            self.tell(len(self.uris) - before)
+            self.on_progress(len(self.uris) - before)
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
@@ -221,7 +221,7 @@ class _Walker:
                 self._entry_of(entry, uri_of(source, path, entry.name), root, reference)
         except ImageError as error:
             self.failures.append(Failure(path, "list", error.reason))
-        self.tell(len(self.uris) - before)
+        self.on_progress(len(self.uris) - before)
 
     def _entry_of(self, entry: Entry, uri: str, root: int, reference: bool) -> None:
         if entry.error:

@@ -25,18 +25,18 @@ from twinpix.ui.figure import exif_mark
 from twinpix.ui.lettering import Colour
 from twinpix.usecases.compare import Comparison, lying
 from twinpix.verify import (
+    Affine,
     DifferenceMap,
-    Look,
-    Map,
     Places,
-    Side,
-    View,
-    chained,
+    Pyramid,
+    Size,
+    Verdict,
+    compose,
     corners,
     difference_map,
     inverse,
-    placed,
-    rescaled,
+    rescale,
+    transform_points,
 )
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
@@ -113,7 +113,7 @@ class _Drawn(NamedTuple):
     """One of the two images."""
 
     name: str
-    view: View
+    view: Pyramid
     source: Image.Image
     shown: Image.Image  # at the size at which it is drawn
 
@@ -123,13 +123,13 @@ class _Pair(NamedTuple):
 
     a: _Drawn
     b: _Drawn
-    look: Look
-    there: Map  # between their views
+    verification: Verdict
+    a_to_b: Affine  # between their views
     colour: Colour  # of the frame around the overlap
 
-    def between(self, a: Side, b: Side) -> Map:
+    def between(self, a: Size, b: Size) -> Affine:
         """Return the transform between the images of other sizes."""
-        return rescaled(self.there, (self.a.view.sides, a), (self.b.view.sides, b))
+        return rescale(self.a_to_b, (self.a.view.size, a), (self.b.view.size, b))
 
 
 def _pair_of(comparison: Comparison) -> _Pair:
@@ -142,11 +142,11 @@ def _pair_of(comparison: Comparison) -> _Pair:
         scale = min(_SIDE / view.width, _SIDE / view.height, _larger(view.width, view.height))
         size = (max(1, round(view.width * scale)), max(1, round(view.height * scale)))
         drawn.append(_Drawn(name, view, source, source.resize(size, Image.Resampling.LANCZOS)))
-    there = comparison.look.there
-    if there is None:
+    a_to_b = comparison.verification.a_to_b
+    if a_to_b is None:
         raise ValueError("a comparison has a map in any case")
-    look = comparison.look
-    return _Pair(drawn[0], drawn[1], look, there, _colour(look.relation, undecided=comparison.undecided))
+    verdict = comparison.verification
+    return _Pair(drawn[0], drawn[1], verdict, a_to_b, _colour(verdict.relation, undecided=comparison.undecided))
 
 
 def _larger(width: float, height: float) -> float:
@@ -170,8 +170,8 @@ def _head(comparison: Comparison, width: int) -> Image.Image:
         parts.append(lettering.words(numbers[:1].upper() + numbers[1:], width, 19, INK))
     if comparison.seen and not comparison.by_pixels:
         parts.append(lettering.words(f"Verification: {comparison.seen}", width, 16, INK))
-    if comparison.look.relation and not comparison.look.relation.startswith("identical"):
-        both = " and ".join(map(_share, comparison.look.overlap, "AB"))
+    if comparison.verification.relation and not comparison.verification.relation.startswith("identical"):
+        both = " and ".join(map(_share, comparison.verification.overlap, "AB"))
         parts.append(lettering.words(f"Overlap: {both}", width, 16, QUIET))
     return lettering.stacked(parts, width, 8)
 
@@ -195,10 +195,10 @@ def _caption(letter: str, drawn: _Drawn, width: int) -> Image.Image:
 
 def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Image:
     """Return both images, with a frame around the overlap, and lines between inlier keypoints."""
-    there = pair.between(pair.a.shown.size, pair.b.shown.size)
+    a_to_b = pair.between(pair.a.shown.size, pair.b.shown.size)
     masks = (
-        _covered(pair.b.shown.size, inverse(there), pair.a.shown.size),
-        _covered(pair.a.shown.size, there, pair.b.shown.size),
+        _covered(pair.b.shown.size, inverse(a_to_b), pair.a.shown.size),
+        _covered(pair.a.shown.size, a_to_b, pair.b.shown.size),
     )
     captions = [_caption(letter, drawn, column) for letter, drawn in zip("AB", (pair.a, pair.b), strict=True)]
     top = max(caption.height for caption in captions) + 8
@@ -211,21 +211,23 @@ def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Im
         corner = (left + (column - drawn.shown.width) // 2, top + (height - drawn.shown.height) // 2)
         ImageDraw.Draw(out).rectangle((*(np.array(corner) - 1), *(np.array(corner) + drawn.shown.size)), outline=LINE)
         out.paste(_framed(drawn.shown, mask, pair.colour), corner)
-        scale = np.array(drawn.shown.size) / np.array(drawn.view.sides)
+        scale = np.array(drawn.shown.size) / np.array(drawn.view.size)
         ends.append((points[at] + 0.5) * scale - 0.5 + np.array(corner))
     joined = _joined(out, *ends)
     count = len(ends[0])
     note = lying(count)
     if count > _LINES:
         note += f", {_LINES} of them are joined"
-    frame = "framed: the overlap" if pair.look.same else "framed: A aligned with B"
+    frame = "framed: the overlap" if pair.verification.same else "framed: A aligned with B"
     return lettering.stacked([joined, lettering.words(f"{note}; {frame}", out.width, 14, QUIET)], out.width, 8)
 
 
-def _covered(inner: Side, there: Map, sides: Side) -> Mask:
+def _covered(inner: Size, a_to_b: Affine, sides: Size) -> Mask:
     """Return which pixels of an image another image covers, given its transform."""
     mask = Image.new("L", (int(sides[0]), int(sides[1])), 0)
-    ImageDraw.Draw(mask).polygon([tuple(place) for place in placed(there, corners(inner)).tolist()], fill=255)
+    ImageDraw.Draw(mask).polygon(
+        [tuple(place) for place in transform_points(a_to_b, corners(inner)).tolist()], fill=255
+    )
     covered = np.asarray(mask) > 0
     return np.ones_like(covered) if covered.mean() > _WHOLE else covered
 
@@ -296,14 +298,14 @@ class _Part(NamedTuple):
     """The overlap, as a part of B."""
 
     size: tuple[int, int]
-    a: Map  # from places in the source of A to its pixels
-    b: Map  # from those in the source of B
+    a: Affine  # from places in the source of A to its pixels
+    b: Affine  # from those in the source of B
 
 
 def _part_of(pair: _Pair, width: int) -> _Part | None:
     """Return the part of B that A covers, at most this wide; None without an overlap."""
-    there = pair.between(pair.a.source.size, pair.b.source.size)
-    covered = _covered(pair.a.source.size, there, pair.b.source.size)
+    a_to_b = pair.between(pair.a.source.size, pair.b.source.size)
+    covered = _covered(pair.a.source.size, a_to_b, pair.b.source.size)
     if not covered.any():
         return None
     ys, xs = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
@@ -313,7 +315,7 @@ def _part_of(pair: _Pair, width: int) -> _Part | None:
     pixels = finer * pair.b.view.width / pair.b.source.width
     scale = min(width / wide, _TALL / tall, pixels * _larger(pixels * wide, pixels * tall))
     cut = np.array([[scale, 0, scale * (0.5 - left) - 0.5], [0, scale, scale * (0.5 - top) - 0.5]])
-    return _Part((max(1, round(scale * wide)), max(1, round(scale * tall))), chained(there, cut), cut)
+    return _Part((max(1, round(scale * wide)), max(1, round(scale * tall))), compose(a_to_b, cut), cut)
 
 
 def _parts(pair: _Pair, width: int) -> list[Image.Image]:
@@ -325,8 +327,8 @@ def _parts(pair: _Pair, width: int) -> list[Image.Image]:
     a, common = _moved(pair.a.source, part.a, part.size)
     b, _ = _moved(pair.b.source, part.b, part.size)
     heat, unlike, found = _difference(pair, part)
-    outlined = pair.look.same and bool(unlike.any())
-    heads = ("Overlap in A (aligned with B)", "Overlap in B") if pair.look.same else ("A, aligned with B", "B")
+    outlined = pair.verification.same and bool(unlike.any())
+    heads = ("Overlap in A (aligned with B)", "Overlap in B") if pair.verification.same else ("A, aligned with B", "B")
     columns = []
     for head, pixels in zip((*heads, "What differs"), (a, b, heat), strict=True):
         pixels[~common] = GROUND
@@ -342,30 +344,30 @@ def _parts(pair: _Pair, width: int) -> list[Image.Image]:
     return [out]
 
 
-def _moved(image: Image.Image, there: Map, size: tuple[int, int]) -> tuple[RGB, Mask]:
+def _moved(image: Image.Image, a_to_b: Affine, size: tuple[int, int]) -> tuple[RGB, Mask]:
     """Return a transformed image, and which pixels it covers."""
-    scale = float(np.sqrt(abs(np.linalg.det(there[:, :2]))))
+    scale = float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
     if scale < 1:
         small = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
-        there = rescaled(there, (image.size, small), (size, size))
+        a_to_b = rescale(a_to_b, (image.size, small), (size, size))
         image = image.resize(small, Image.Resampling.LANCZOS)
     cv2 = opencv()
-    moved = cv2.warpAffine(np.asarray(image), there, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return moved, _flat(np.ones((image.height, image.width), np.bool_), there, size)
+    moved = cv2.warpAffine(np.asarray(image), a_to_b, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return moved, _flat(np.ones((image.height, image.width), np.bool_), a_to_b, size)
 
 
-def _flat(mask: Mask, there: Map, size: tuple[int, int]) -> Mask:
+def _flat(mask: Mask, a_to_b: Affine, size: tuple[int, int]) -> Mask:
     """Return a transformed mask."""
     cv2 = opencv()
-    return np.asarray(cv2.warpAffine(mask.astype(np.uint8), there, size, flags=cv2.INTER_NEAREST, borderValue=0) > 0)
+    return np.asarray(cv2.warpAffine(mask.astype(np.uint8), a_to_b, size, flags=cv2.INTER_NEAREST, borderValue=0) > 0)
 
 
 def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, DifferenceMap]:
     """Return the difference in colours, the places that differ, and the agreement of the blocks."""
     cv2 = opencv()
-    found = difference_map(pair.a.view, pair.b.view, pair.there)
+    found = difference_map(pair.a.view, pair.b.view, pair.a_to_b)
     sides = found.levels.shape[::-1]
-    out = chained(rescaled(found.to_b, (sides, sides), (pair.b.view.sides, pair.b.source.size)), part.b)
+    out = compose(rescale(found.to_b, (sides, sides), (pair.b.view.size, pair.b.source.size)), part.b)
     apart = cv2.warpAffine(found.levels, out, part.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return _heated(apart), _flat(found.differs, out, part.size), found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from twinpix.act import actions
 from twinpix.act.apply import STOPPED, Outcome
 from twinpix.errors import Exit, SkipKind
-from twinpix.model import Left, Plan, Unit
+from twinpix.model import Plan, Skipped, Unit
 from twinpix.report.json import dumps
 from twinpix.report.text import how
 from twinpix.text import bytes_text, plural, printable
@@ -61,7 +61,7 @@ def _groups(plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
         yield ""
 
 
-def _told(plan: Plan) -> list[Left]:
+def _told(plan: Plan) -> list[Skipped]:
     """Return the files left alone for individual reasons; that links need equal bytes is stated once."""
     return [left for left in plan.left if left.kind is not SkipKind.OTHER_BYTES]
 
@@ -127,7 +127,7 @@ def _argument(path: str) -> str:
     return os.path.join(os.curdir, name) if name.startswith("-") else name
 
 
-def left_alone(rows: list[Left]) -> Iterator[str]:
+def left_alone(rows: list[Skipped]) -> Iterator[str]:
     for row in rows[:_SHOWN]:
         yield f"left  {shown(row.path)}: {printable(row.reason)}"
     if len(rows) > _SHOWN:

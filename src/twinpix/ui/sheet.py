@@ -4,7 +4,7 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from twinpix.model import Group, Match, Member
+from twinpix.model import Group, Match, Member, located
 from twinpix.report import differs
 from twinpix.text import bytes_text, plural
 from twinpix.ui import figure
@@ -37,7 +37,7 @@ def group_sheet(group: Group, base: str = "", *, in_bits: bool = True) -> "Figur
 
 
 def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> None:
-    image = look(os.path.join(base, member.path), 360)
+    image = look(located(base, member.path), 360)
     if isinstance(image, Missing):
         axes.text(0.5, 0.5, f"cannot be shown:\n{image.reason}", ha="center", va="center", wrap=True, color="#666666")
         axes.set_aspect(0.75)

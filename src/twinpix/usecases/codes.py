@@ -19,7 +19,7 @@ from twinpix.encoding.methods import method_of, methods_of, radius_of
 from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import open_session, scan
 from twinpix.errors import ImageError, UsageError, system_reason
-from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, information_of, width_of
+from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, detail_score_of, width_of
 from twinpix.imaging import decode, picture_of
 from twinpix.match import relation
 from twinpix.match.join import nearest
@@ -169,7 +169,7 @@ def encode_pictures(
                 fingerprints.codes_of_one(method, picture, bool(options.transforms)).tobytes() for method in prints
             ]
             digest = "" if data is None else picture.file_digest().hex()
-            yield Coded(name, codes, picture.width, picture.height, information_of(picture), digest)
+            yield Coded(name, codes, picture.width, picture.height, detail_score_of(picture), digest)
         except ImageError as error:
             yield Coded(name, [], error=error.reason)
 
@@ -316,7 +316,7 @@ def query_codes(
     hits: list[Hit] = []
     searching = search.Search(options.search)
     radius = radius_of(options, method).value
-    floor = INFORMATION_FLOOR if options.guard else 0  # with less information a hash is not comparable
+    floor = LOW_DETAIL_BELOW if options.guard else 0  # with less information a hash is not comparable
     while block := list(islice(rows, _TOGETHER)):
         twins = {row.path for row in block if row.codes and row.digest and row.digest == mine.digest}
         hits += [Hit(path, 0, "identical-file") for path in twins]

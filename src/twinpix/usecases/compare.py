@@ -11,7 +11,7 @@ import numpy as np
 from twinpix import fingerprints, plugins, search, verify
 from twinpix.errors import CompareError, ImageError, UsageError
 from twinpix.executors import Begin, Local, Lost
-from twinpix.fingerprints import INFORMATION_FLOOR, Fingerprint, Wanted
+from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.imaging.opencv import opencv
@@ -20,7 +20,7 @@ from twinpix.model import Bytes2D, Decode, Relation, numbers, shown
 from twinpix.sources import read
 from twinpix.store import Result
 from twinpix.text import plural
-from twinpix.verify import Explanation, Look, Map, View
+from twinpix.verify import Affine, Explanation, Pyramid, Verdict
 
 _UNDECIDED = "too little texture to decide"
 """How a verdict begins if the images have almost no texture: they are then not called different."""
@@ -57,7 +57,7 @@ class Comparison:
     seen: str  # the result of verification in words; "" for identical files or pixels
     by_pixels: bool  # whether verification gave the verdict
     explanation: Explanation = field(compare=False, repr=False)  # with a transform in any case
-    views: tuple[View, View] = field(compare=False, repr=False)  # as verification compared them
+    views: tuple[Pyramid, Pyramid] = field(compare=False, repr=False)  # as verification compared them
     pictures: tuple[Picture, Picture] = field(compare=False, repr=False)  # by the fast decode
 
     @property
@@ -66,9 +66,9 @@ class Comparison:
         return self.relation is not None and self.relation != "similar-scene"
 
     @property
-    def look(self) -> Look:
+    def verification(self) -> Verdict:
         """The verdict of verification, with a transform in any case: the one on which most agrees."""
-        return self.explanation.look
+        return self.explanation.verdict
 
     @property
     def verdict(self) -> str:
@@ -136,7 +136,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     pairs = [_decoded(name, decode, wanted) for name in names]
     pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
-    information = [fingerprints.information_of(picture) for picture in pictures]
+    information = [fingerprints.detail_score_of(picture) for picture in pictures]
     try:
         seen = _seen(pairs, mine, min(information))
     except verify.faults() as error:
@@ -176,7 +176,7 @@ class _Decoded(NamedTuple):
 
     picture: Picture  # decoded for the methods
     fast: Picture  # upright, for verification
-    view: View
+    view: Pyramid
 
 
 class Words(NamedTuple):
@@ -195,7 +195,7 @@ class _Seen(NamedTuple):
     relation: Relation | None
     words: Words
     found: Explanation
-    views: tuple[View, View]  # as verification compared them
+    views: tuple[Pyramid, Pyramid]  # as verification compared them
     settled: bool
     undecided: bool = False
 
@@ -224,7 +224,7 @@ def _decoded(name: str, mode: Decode, wanted: Wanted) -> _Decoded:
             raise ImageError("read", "not an image")
         fast = decode(data, "fast", name, *wanted)
         picture = fast if mode == "fast" else decode(data, mode, name)
-        return _Decoded(picture, fast, verify.view_of(fast, partial(_full, data, name)))
+        return _Decoded(picture, fast, verify.pyramid_of(fast, partial(_full, data, name)))
     except ImageError as error:
         raise UsageError(f"cannot compare {name}: {error.reason}") from None
 
@@ -283,7 +283,7 @@ def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -
 def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _Seen:
     """Verify two images on their pixels."""
     a, b = (pair.view for pair in pairs)
-    maps = [verify.turning(turn, a.sides, b.sides) for turn in range(fingerprints.TURNS)]
+    maps = [verify.orientation_transform(turn, a.size, b.size) for turn in range(fingerprints.TURNS)]
     first, second = (pair.fast for pair in pairs)
     if first.data == second.data:
         return _identical("identical-file", "the same file, byte for byte", maps[0], (a, b))
@@ -291,19 +291,21 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _
     if whole and pixel_digest(first.data, first.name) == pixel_digest(second.data, second.name):
         return _identical("identical-pixels", "the same pixels in different files", maps[0], (a, b))
     least = 1 - method.radii["normal"] if method.proposes else verify.DECISION.min_agreement
-    look = verify.look(a, b, maps, least)
-    views = a, b = verify.as_seen(look, a, b)
-    found = verify.explain_pair(look, a, b, maps)
-    if information < INFORMATION_FLOOR:
+    verdict = verify.verify_pair(a, b, maps, least)
+    views = a, b = verify.as_compared(verdict, a, b)
+    found = verify.explain_pair(verdict, a, b, maps)
+    if information < LOW_DETAIL_BELOW:
         nothing = Words(_UNDECIDED, "blank, flat or a smooth gradient")
-        blank = found._replace(look=found.look._replace(relation=None, detail="", back=""))
+        blank = found._replace(verdict=found.verdict._replace(relation=None, detail="", back=""))
         return _Seen(None, nothing, blank, views, True, True)
-    return _Seen(look.relation, _words(found, least), found, views, False, not look.relation and not found.decided)
+    return _Seen(
+        verdict.relation, _words(found, least), found, views, False, not verdict.relation and not found.decided
+    )
 
 
-def _identical(relation: Relation, words: str, there: Map, views: tuple[View, View]) -> _Seen:
-    look = Look(relation, "", "", 1.0, (1.0, 1.0), 0, there)
-    return _Seen(relation, Words(words), Explanation(look, 0, verify.common_points(*views, there)), views, True)
+def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyramid, Pyramid]) -> _Seen:
+    verdict = Verdict(relation, "", "", 1.0, (1.0, 1.0), 0, a_to_b)
+    return _Seen(relation, Words(words), Explanation(verdict, 0, verify.common_points(*views, a_to_b)), views, True)
 
 
 def lying(points: int) -> str:
@@ -312,26 +314,28 @@ def lying(points: int) -> str:
 
 
 def _words(found: Explanation, least: float) -> Words:
-    look = found.look
-    share, points = f"{look.agrees:.0%}", lying(look.points)
-    if look.same:
-        needed = f", {points}" if look.points else ""
-        return Words("copies of one image", f"{look.detail or look.relation}; {share} of the overlap agrees{needed}")
-    if look.relation == "similar-scene":
+    verdict = found.verdict
+    share, points = f"{verdict.agrees:.0%}", lying(verdict.points)
+    if verdict.same:
+        needed = f", {points}" if verdict.points else ""
+        return Words(
+            "copies of one image", f"{verdict.detail or verdict.relation}; {share} of the overlap agrees{needed}"
+        )
+    if verdict.relation == "similar-scene":
         return Words("the same scene, not copies", f"{points}, {_unlike(found, least)}")
     if not found.decided:
         return Words(_UNDECIDED, f"almost no texture in the best overlap, {points}")
-    if look.agrees < least:
+    if verdict.agrees < least:
         return Words("different images", f"at the best alignment only {share} of the overlap agrees, {points}")
     return Words("different images", f"at the best alignment {share} of the overlap agrees, {_but(found)}, {points}")
 
 
 def _unlike(found: Explanation, least: float) -> str:
     """Return why two images of one scene are not copies."""
-    agrees = f"{found.look.agrees:.0%}"
+    agrees = f"{found.verdict.agrees:.0%}"
     if not found.decided:
         return "but the overlap has too little texture"
-    if found.look.agrees < least:
+    if found.verdict.agrees < least:
         return f"the pixels agree on only {agrees} of the overlap"
     return f"{agrees} of the overlap agrees, {_but(found)}"
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from twinpix import keep, linking, plugins, sources
-from twinpix.encoding.alterations import looking
+from twinpix.encoding.alterations import evidence_reader
 from twinpix.encoding.encoder import Encoder
-from twinpix.encoding.images import Images, gather, look_at_pixels
+from twinpix.encoding.images import Images, digest_pixels, gather
 from twinpix.encoding.methods import MatchSettings, settings_of
 from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import open_session, scan
@@ -22,8 +22,8 @@ from twinpix.group import undecoded
 from twinpix.group.groups import group, scenes
 from twinpix.logs import logger
 from twinpix.match import exclusions, relation
-from twinpix.match.classes import Nodes, is_low
-from twinpix.match.pairs import Paired, paired
+from twinpix.match.classes import CodeClasses, is_low_detail
+from twinpix.match.pairs import MatchedPairs, match_pairs
 from twinpix.model import Counts, Failure, Group, Guarded, Matches, Report, Unique
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.report import matched_only
@@ -70,15 +70,15 @@ def find(
         listing = scan(options, session.progress, request.names, request.references, request.listed)
         encoder = Encoder(session, [settings.method], options.decode, bool(options.transforms))
         images, small = gather(listing.refs, encoder).without_small(options.min_pixels)
-        apart = exclusions.known_apart(images.contents, session.store)
-        look = looking(session, images)
-        pairs = paired(session, images, settings, apart, options, look)
-        look_at_pixels(session, images, _maybe_identical(images, pairs, settings.method))
-        groups = bit_rot.noted(group(images, pairs, settings, options, look))
+        excluded = exclusions.excluded_pairs(images.contents, session.store)
+        look = evidence_reader(session, images)
+        pairs = match_pairs(session, images, settings, excluded, options, look)
+        digest_pixels(session, images, _maybe_identical(images, pairs, settings.method))
+        groups = bit_rot.mark_damaged_pairs(group(images, pairs, settings, options, look))
         groups += _undecoded(listing, images, options, after=len(groups))
         failures = _failures(listing.failures, encoder.failures, images.failures, pairs.failures)
-        notes = [*pairs.said.notes, *session.store.notes, *_notes(listing, small, len(apart))]
-        return _report(request, listing, images, settings, pairs, groups, failures, notes, len(apart), options)
+        notes = [*pairs.notes.notes, *session.store.notes, *_notes(listing, small, len(excluded))]
+        return _report(request, listing, images, settings, pairs, groups, failures, notes, len(excluded), options)
 
 
 class _Request(NamedTuple):
@@ -105,12 +105,12 @@ class _Request(NamedTuple):
 # -- stages, in order ----------------------------------------------------------------------------------
 
 
-def _maybe_identical(images: Images, pairs: Paired, method: Fingerprint) -> set[int]:
+def _maybe_identical(images: Images, pairs: MatchedPairs, method: Fingerprint) -> set[int]:
     """Return contents whose pixels may be identical to another's, which only a full decode can show."""
     return _alike(images, pairs.nodes, pairs.matches, method) | _named_re_encoded(images, pairs)
 
 
-def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) -> set[int]:
+def _alike(images: Images, nodes: CodeClasses, matches: Matches, method: Fingerprint) -> set[int]:
     """Return contents of one size whose codes are so close that their pixels may be identical."""
     contents = images.contents
     width, height = contents.column("width"), contents.column("height")
@@ -129,13 +129,13 @@ def _alike(images: Images, nodes: Nodes, matches: Matches, method: Fingerprint) 
     return wanted
 
 
-def _named_re_encoded(images: Images, pairs: Paired) -> set[int]:
+def _named_re_encoded(images: Images, pairs: MatchedPairs) -> set[int]:
     """Return contents of one size that verification called re-encoded, whose pixels may therefore be identical.
 
     Identical pixels need not agree completely, because the fast decodes of two formats differ.
     """
     width, height = images.contents.column("width"), images.contents.column("height")
-    found = [ends for ends, seen in pairs.seen.items() if seen.look.relation == "re-encoded"]
+    found = [ends for ends, seen in pairs.verdicts.items() if seen.verdict.relation == "re-encoded"]
     return {end for a, b in found if width[a] == width[b] and height[a] == height[b] for end in (a, b)}
 
 
@@ -145,7 +145,7 @@ def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
     information = images.contents.column("information")
     return [
         Guarded(images.refs.uris[file], int(information[images.content[file]]), why, by_keypoints)
-        for file in images.files_where(is_low(images.contents))
+        for file in images.files_where(is_low_detail(images.contents))
     ]
 
 
@@ -155,14 +155,14 @@ def _symlinks(groups: Sequence[Group], known: Mapping[str, list[str]]) -> dict[s
     return {path: names for path, names in known.items() if path in members}
 
 
-def _uniques(images: Images, grouped: Collection[str]) -> "Uniques":
+def _uniques(images: Images, grouped: Collection[str]) -> "UniqueRows":
     """Return the images in no group, without references."""
     references = images.refs.references.tolist()
     rows = [row for row, uri in enumerate(images.refs.uris) if not references[row] and uri not in grouped]
-    return Uniques(images, rows)
+    return UniqueRows(images, rows)
 
 
-class Uniques(Sequence[Unique]):
+class UniqueRows(Sequence[Unique]):
     """A sequence that makes each row on access, because millions of rows would fill the memory."""
 
     def __init__(self, images: Images, rows: Sequence[int]) -> None:
@@ -184,7 +184,7 @@ class Uniques(Sequence[Unique]):
 
     def __getitem__(self, index: int | slice) -> Unique | Sequence[Unique]:
         if isinstance(index, slice):
-            return Uniques(self._images, self._rows[index])
+            return UniqueRows(self._images, self._rows[index])
         row = self._rows[index]
         refs, number = self._images.refs, int(self._images.content[row])
         return Unique(
@@ -212,9 +212,9 @@ def _failures(*parts: Sequence[Failure]) -> list[Failure]:
     return failures
 
 
-def _notes(listing: sources.Listing, small: int, apart: int) -> list[str]:
+def _notes(listing: sources.Listing, small: int, excluded: int) -> list[str]:
     """Return notes on what was excluded, and why."""
-    notes = [f"{plural(apart, 'pair')} not matched: marked as not duplicates"] * bool(apart)
+    notes = [f"{plural(excluded, 'pair')} not matched: marked as not duplicates"] * bool(excluded)
     notes += left_out_notes(listing.left_out, small)
     notes += [_links_note(listing.folder_links)] * bool(listing.folder_links)
     return notes + [_libraries_note(listing.libraries)] * bool(listing.libraries)
@@ -244,11 +244,11 @@ def _report(
     listing: sources.Listing,
     images: Images,
     settings: MatchSettings,
-    pairs: Paired,
+    pairs: MatchedPairs,
     groups: list[Group],
     failures: list[Failure],
     notes: list[str],
-    apart: int,
+    excluded: int,
     options: Options,
 ) -> Report:
     method = settings.method
@@ -275,7 +275,7 @@ def _report(
             links=listing.links,
             bytes=int(images.refs.sizes.sum()),
             bytes_reclaimable=sum(group.bytes_reclaimable for group in groups),
-            apart=apart,
+            apart=excluded,
         ),
         groups=groups,
         failures=failures,
@@ -287,7 +287,7 @@ def _report(
         notes=notes,
         references=request.references,
         cross=options.cross,
-        search=pairs.said.searches,
+        search=pairs.notes.searches,
         unique=_uniques(images, grouped),
         verified=settings.verified,
         similar=scenes(images, pairs, method),

@@ -9,17 +9,17 @@ import numpy as np
 
 from twinpix import sources
 from twinpix.encoding.encoder import Encoder
-from twinpix.encoding.images import Images, gather, look_at_pixels
+from twinpix.encoding.images import Images, digest_pixels, gather
 from twinpix.encoding.methods import MatchSettings, settings_of
 from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import Session, open_session, scan
 from twinpix.errors import UsageError
 from twinpix.fingerprints import width_of
 from twinpix.match import relation as relate
-from twinpix.match.classes import is_low
+from twinpix.match.classes import is_low_detail
 from twinpix.match.join import nearest, notes_of
-from twinpix.match.stages import tiers_of, verified
-from twinpix.match.verifier import Seen, Verifier, verifier_of
+from twinpix.match.stages import candidate_stages, verified
+from twinpix.match.verifier import PairVerdict, Verifier, verifier_of
 from twinpix.model import Failure, Ref, Relation, numbers
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.search import Search
@@ -84,7 +84,7 @@ def query(
         most = relate.most_of_identical(settings.method)
         alike = [number for number, (gap, turn) in near.items() if turn == 0 and gap <= most]
         for group, numbers in ((images, alike), (mine, [0] if alike else [])):
-            look_at_pixels(session, group, numbers)
+            digest_pixels(session, group, numbers)
     method = settings.method
     question, own = mine.contents[0], mine.refs[0]
     hits = []
@@ -94,9 +94,9 @@ def query(
             gap, turn = near[number]
             same = images.contents.digest(number) == mine.contents.digest(0)
             relation = relate.relation(method, question, images.contents[number], gap, turn, same_file=same)
-            look = seen[0, number + 1].look if (0, number + 1) in seen else None
-            if look and look.relation and not relation.startswith("identical"):
-                hits.append(Hit(images.refs.uris[file], gap, look.relation, look.detail, look.agrees))
+            verdict = seen[0, number + 1].verdict if (0, number + 1) in seen else None
+            if verdict and verdict.relation and not relation.startswith("identical"):
+                hits.append(Hit(images.refs.uris[file], gap, verdict.relation, verdict.detail, verdict.agrees))
             else:
                 hits.append(Hit(images.refs.uris[file], gap, relation))
     failures = sorted([*listing.failures, *encoder.failures, *images.failures, *lost], key=lambda f: f.path)
@@ -114,11 +114,15 @@ Near = dict[int, tuple[float, int]]
 
 def _nearest(
     session: Session, mine: Images, images: Images, settings: MatchSettings, options: Options
-) -> tuple[Near, Mapping[tuple[int, int], Seen], list[Failure]]:
+) -> tuple[Near, Mapping[tuple[int, int], PairVerdict], list[Failure]]:
     """Return the contents that match the query, the verified pairs, and what could not be verified."""
     if settings.verified:
-        near, eye = _near_by_pixels(session, mine, images, settings, options)
-        return near, eye.seen, [*eye.failures, *(Failure(pair.b, "verify", pair.reason) for pair in eye.unverified)]
+        near, verifier = _near_by_pixels(session, mine, images, settings, options)
+        return (
+            near,
+            verifier.verdicts,
+            [*verifier.failures, *(Failure(pair.b, "verify", pair.reason) for pair in verifier.unverified)],
+        )
     search = Search(settings.search)
     near = _near(mine, images, settings, options.guard, search)
     for note in notes_of(search, 0.0):
@@ -131,20 +135,20 @@ def _near_by_pixels(
 ) -> tuple[Near, Verifier]:
     """Return the contents that match the query on the pixels; the verifier numbers the query as content 0."""
     contents, width = images.contents, width_of(settings.method)
-    eye = verifier_of(session, [mine.of_each()[0], *images.of_each()], settings, options.transforms)
+    verifier = verifier_of(session, [mine.of_each()[0], *images.of_each()], settings, options.transforms)
     near = _same(mine, images)
-    low = is_low(contents) if options.guard else np.zeros(len(contents), dtype=bool)
+    low = is_low_detail(contents) if options.guard else np.zeros(len(contents), dtype=bool)
     if len(contents):
         codes = np.concatenate([mine.contents.codes(width)[:1], contents.codes(width)])
         sides = np.zeros(1, np.int64), np.arange(1, len(codes))
-        plain = np.concatenate([is_low(mine.contents)[:1] & options.guard, low])
-        tiers = tiers_of(settings, codes, sides, plain)
-        matches, said = verified(range(len(codes)), tiers, settings.search, eye)
+        plain = np.concatenate([is_low_detail(mine.contents)[:1] & options.guard, low])
+        stages = candidate_stages(settings, codes, sides, plain)
+        matches, said = verified(range(len(codes)), stages, settings.search, verifier)
         for note in said.notes:
             session.progress.note(note)
         for number, gap in zip((matches.j - 1).tolist(), numbers(matches.distance), strict=True):
             near.setdefault(number, (gap, 0))
-    return near, eye
+    return near, verifier
 
 
 def _same(mine: Images, images: Images) -> Near:
@@ -163,9 +167,9 @@ def _near(mine: Images, images: Images, settings: MatchSettings, guard: bool, se
     if not len(contents):
         return {}
     guarded = guard and not method.by_equality
-    if guarded and is_low(mine.contents)[0]:
+    if guarded and is_low_detail(mine.contents)[0]:
         return _same(mine, images)
-    low = is_low(contents) if guarded else np.zeros(len(contents), dtype=bool)
+    low = is_low_detail(contents) if guarded else np.zeros(len(contents), dtype=bool)
     rows = np.flatnonzero(~low)
     code, gallery = mine.contents.codes(width)[0, 0], contents.codes(width)[rows]
     near = nearest(method, code, gallery, settings.radius.value, search)

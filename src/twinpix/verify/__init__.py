@@ -1,13 +1,22 @@
 """Verification of a pair: do its pixels agree where the images overlap, and how do they differ?"""
 
-from twinpix.verify.alignment.affine import Map, Side, chained, corners, inverse, placed, rescaled, turning
+from twinpix.verify.alignment.affine import (
+    Affine,
+    Size,
+    compose,
+    corners,
+    inverse,
+    orientation_transform,
+    rescale,
+    transform_points,
+)
 from twinpix.verify.alignment.coarse import differing_places
 from twinpix.verify.explain import DifferenceMap, Explanation, Places, common_points, difference_map, explain_pair
 from twinpix.verify.faults import faults, reason_of
-from twinpix.verify.hypothesis import Joint
-from twinpix.verify.pyramid import COLOUR, DETAIL, FULL, View, view_of
+from twinpix.verify.hypothesis import Via
+from twinpix.verify.pyramid import COLOUR, DETAIL, FULL, Pyramid, pyramid_of
 from twinpix.verify.thresholds import ALIGNMENT, COARSE, DECISION
-from twinpix.verify.verify_pair import VERSION, Look, as_seen, glance, look
+from twinpix.verify.verify_pair import VERSION, Verdict, as_compared, verify_pair, verify_quick
 
 __all__ = [
     "ALIGNMENT",
@@ -17,28 +26,28 @@ __all__ = [
     "DETAIL",
     "FULL",
     "VERSION",
+    "Affine",
     "DifferenceMap",
     "Explanation",
-    "Joint",
-    "Look",
-    "Map",
     "Places",
-    "Side",
-    "View",
-    "as_seen",
-    "chained",
+    "Pyramid",
+    "Size",
+    "Verdict",
+    "Via",
+    "as_compared",
     "common_points",
+    "compose",
     "corners",
     "difference_map",
     "differing_places",
     "explain_pair",
     "faults",
-    "glance",
     "inverse",
-    "look",
-    "placed",
+    "orientation_transform",
+    "pyramid_of",
     "reason_of",
-    "rescaled",
-    "turning",
-    "view_of",
+    "rescale",
+    "transform_points",
+    "verify_pair",
+    "verify_quick",
 ]

@@ -8,11 +8,19 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.alignment.affine import Change, Map, change_of, inverse, overlap, placed, rescaled
-from twinpix.verify.alignment.blocks import BLOCK, Agreement, Laid, inside, laid_colours, part_of
-from twinpix.verify.light.normalize import apart, as_bent
-from twinpix.verify.light.photometric import Toned
-from twinpix.verify.pyramid import View
+from twinpix.verify.alignment.affine import (
+    Affine,
+    Decomposition,
+    decompose,
+    inverse,
+    overlap,
+    rescale,
+    transform_points,
+)
+from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, inside, part_of, warp_colours
+from twinpix.verify.light.normalize import apart, undo_bending
+from twinpix.verify.light.photometric import ToneMatch
+from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import DESCRIBE
 
 _BLOCK = 8  # pixels a side of blocks in which grain is measured
@@ -25,7 +33,7 @@ _EPSILON = 1e-6  # divisor above 0
 Floats = NDArray[np.float32]
 
 
-class Difference(NamedTuple):
+class EditFeatures(NamedTuple):
     """Measured differences of the overlap: the features from which an edit is named."""
 
     tone: float  # grey levels: mean change of a level by the tone curve
@@ -36,13 +44,13 @@ class Difference(NamedTuple):
     spread: float  # share of the blocks with such pixels
     box: tuple[float, float, float, float]  # where, in shares of b: left, top, right, bottom
     bent: bool = False  # distorted as no affine transform does
-    relit: bool = False  # tones are inverted
+    inverted: bool = False  # tones are inverted
     hues: float = 0.0  # share of the overlap with another chroma
 
     @property
     def toned(self) -> bool:
         """True if tone or colour differs."""
-        return self.relit or self.tone > DESCRIBE.tone or self.colour > DESCRIBE.colour
+        return self.inverted or self.tone > DESCRIBE.tone or self.colour > DESCRIBE.colour
 
     @property
     def clean(self) -> bool:
@@ -54,7 +62,7 @@ class Difference(NamedTuple):
         """True if so few pixels differ that they may be noise."""
         return 0 < self.outside <= DESCRIBE.spot
 
-    def edited_at(self, box: tuple[float, float, float, float]) -> "Difference":
+    def edited_at(self, box: tuple[float, float, float, float]) -> "EditFeatures":
         """Return the difference with a small edited region in this box."""
         return self._replace(outside=2 * DESCRIBE.spot, spread=0.0, box=box)
 
@@ -63,11 +71,11 @@ class Difference(NamedTuple):
         """True if nothing but tone and colour differs."""
         return self.clean and DESCRIBE.blurred < self.steepness < 1 / DESCRIBE.blurred
 
-    def turned(self, there: Map, a: View, b: View) -> "Difference":
+    def turned(self, a_to_b: Affine, a: Pyramid, b: Pyramid) -> "EditFeatures":
         """Return the difference with `a` and `b` exchanged; `there` is the transform from `a` to `b`."""
         left, top, right, bottom = self.box
-        ends = np.array([[left, top], [right, bottom], [left, bottom], [right, top]]) * b.sides - 0.5
-        shares = (placed(inverse(there), ends) + 0.5) / a.sides
+        ends = np.array([[left, top], [right, bottom], [left, bottom], [right, top]]) * b.size - 0.5
+        shares = (transform_points(inverse(a_to_b), ends) + 0.5) / a.size
         low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         return self._replace(steepness=1 / max(self.steepness, _EPSILON), grain=-self.grain, box=box)
@@ -83,7 +91,7 @@ class Part(NamedTuple):
     detail: str
 
 
-class Name(NamedTuple):
+class Description(NamedTuple):
     """The relation of a pair, and the list of edits from a to b, and from b to a."""
 
     relation: Relation
@@ -91,16 +99,16 @@ class Name(NamedTuple):
     back: str
 
 
-def name_of(a: View, b: View, there: Map, differs: Difference) -> Name:
+def describe_edit(a: Pyramid, b: Pyramid, a_to_b: Affine, differs: EditFeatures) -> Description:
     """Name how `b` differs from `a`; `there` is the transform from `a` to `b`."""
-    parts = _parts(a, b, there, differs)
-    back = _parts(b, a, inverse(there), differs.turned(there, a, b))
+    parts = _parts(a, b, a_to_b, differs)
+    back = _parts(b, a, inverse(a_to_b), differs.turned(a_to_b, a, b))
     if _is_only_resized(back):
         parts = _without_sharpness(parts)
     elif _is_only_resized(parts):
         back = _without_sharpness(back)
     relation: Relation = parts[0].relation if parts else "re-encoded"
-    return Name(relation, *(", ".join(part.detail for part in each) for each in (parts, back)))
+    return Description(relation, *(", ".join(part.detail for part in each) for each in (parts, back)))
 
 
 def _is_only_resized(parts: Sequence[Part]) -> bool:
@@ -113,16 +121,16 @@ def _without_sharpness(parts: list[Part]) -> list[Part]:
     return rest if _is_only_resized(rest) else parts
 
 
-def _parts(a: View, b: View, there: Map, differs: Difference) -> list[Part]:
-    full = rescaled(there, (a.sides, (a.width, a.height)), (b.sides, (b.width, b.height)))
-    change = change_of(full)
-    parts = [*_turned(change), *_cut(a, b, there, full), *_changed(differs, change, b), *_sized(a, b, change)]
+def _parts(a: Pyramid, b: Pyramid, a_to_b: Affine, differs: EditFeatures) -> list[Part]:
+    full = rescale(a_to_b, (a.size, (a.width, a.height)), (b.size, (b.width, b.height)))
+    change = decompose(full)
+    parts = [*_turned(change), *_cut(a, b, a_to_b, full), *_changed(differs, change, b), *_sized(a, b, change)]
     if differs.hues >= DESCRIBE.other_hue_area and all(part.relation == "resized" for part in parts):
         return [Part("recoloured", "recoloured"), *parts]  # a region that was edited has colours of its own
     return parts
 
 
-def _turned(change: Change) -> list[Part]:
+def _turned(change: Decomposition) -> list[Part]:
     angle = change.angle
     out = []
     if change.mirrored:
@@ -137,17 +145,17 @@ def _turned(change: Change) -> list[Part]:
     return out
 
 
-def _cut(a: View, b: View, there: Map, full: Map) -> list[Part]:
+def _cut(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Part]:
     """Name a crop or a border, of either image."""
-    of_a, of_b = overlap(there, a.sides, b.sides)
+    of_a, of_b = overlap(a_to_b, a.size, b.size)
     out = []
     if of_a < DESCRIBE.whole:
-        relation: Relation = "padded" if _is_border(a, b, there) else "cropped"
+        relation: Relation = "padded" if _is_border(a, b, a_to_b) else "cropped"
         x, y = _corner(inverse(full), (b.width, b.height), (a.width, a.height))
         what = "its border cut off" if relation == "padded" else f"cropped {of_a:.0%} at ({x}, {y})"
         out.append(Part(relation, what))
     if of_b < DESCRIBE.whole:
-        relation = "padded" if _is_border(b, a, inverse(there)) else "cropped"
+        relation = "padded" if _is_border(b, a, inverse(a_to_b)) else "cropped"
         x, y = _corner(full, (a.width, a.height), (b.width, b.height))
         what = (
             f"padded to {1 / max(of_b, _EPSILON):.0%}"
@@ -155,24 +163,24 @@ def _cut(a: View, b: View, there: Map, full: Map) -> list[Part]:
             else f"shows more: {of_b:.0%} at ({x}, {y})"
         )
         out.append(Part(relation, what))
-    turned = abs(change_of(full).angle) % 90
+    turned = abs(decompose(full).angle) % 90
     if out and min(turned, 90 - turned) >= DESCRIBE.min_angle:
         return out if min(of_a, of_b) < DESCRIBE.rotated_corners else []  # a rotation cuts off corners, or fills them
     return out
 
 
-def _corner(there: Map, inner: tuple[int, int], outer: tuple[int, int]) -> tuple[int, int]:
+def _corner(a_to_b: Affine, inner: tuple[int, int], outer: tuple[int, int]) -> tuple[int, int]:
     """Return the top left corner of the inner image in pixels of the outer one."""
-    ends = placed(there, np.array([[0.0, 0], [inner[0] - 1, inner[1] - 1]]))
+    ends = transform_points(a_to_b, np.array([[0.0, 0], [inner[0] - 1, inner[1] - 1]]))
     x, y = ends.min(axis=0)
     return max(0, min(outer[0], round(float(x)))), max(0, min(outer[1], round(float(y))))
 
 
-def _is_border(a: View, b: View, there: Map) -> bool:
+def _is_border(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
     """True if the part of `a` outside the overlap is plain: a border, a band, a window's background."""
     cv2 = opencv()
     shown = cv2.warpAffine(
-        np.ones(b.grey.shape, np.uint8), inverse(there), a.sides, flags=cv2.INTER_NEAREST, borderValue=0
+        np.ones(b.grey.shape, np.uint8), inverse(a_to_b), a.size, flags=cv2.INTER_NEAREST, borderValue=0
     )
     alone = cv2.dilate(shown, np.ones((3, 3), np.uint8)) == 0
     if not alone.any():
@@ -200,7 +208,7 @@ def _plain(pixels: NDArray[np.uint8]) -> float:
     return found / len(pixels)
 
 
-def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
+def _changed(differs: EditFeatures, change: Decomposition, b: Pyramid) -> list[Part]:
     out = []
     as_large = max(abs(change.across - 1), abs(change.down - 1), abs(change.angle) / 90) < DESCRIBE.resized
     if differs.outside > DESCRIBE.spot and differs.spread < DESCRIBE.everywhere:
@@ -218,7 +226,7 @@ def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
         out.append(Part("edited", "edited: sharpened"))
     elif differs.bent:
         out.append(Part("edited", "edited: bent"))
-    if differs.relit:
+    if differs.inverted:
         out.append(Part("recoloured", "light and dark turned over"))
     elif differs.toned:
         what = "recoloured" if differs.colour > DESCRIBE.colour else "lightened or darkened"
@@ -226,7 +234,7 @@ def _changed(differs: Difference, change: Change, b: View) -> list[Part]:
     return out
 
 
-def _sized(a: View, b: View, change: Change) -> list[Part]:
+def _sized(a: Pyramid, b: Pyramid, change: Decomposition) -> list[Part]:
     if (a.width, a.height) == (b.width, b.height) or not (change.across and change.down):
         return []
     across, down = change.across, change.down
@@ -240,12 +248,14 @@ def _sized(a: View, b: View, change: Change) -> list[Part]:
 # -- measured differences ---------------------------------------------------------------------------------
 
 
-def difference(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, there: Map) -> Difference:
+def edit_features(
+    pair: WarpedPair, tones: ToneMatch, agrees: Agreement, a: Pyramid, b: Pyramid, a_to_b: Affine
+) -> EditFeatures:
     """Measure the differences of two aligned images after photometric alignment."""
     cv2 = opencv()
     inner = inside(pair.common)
     if inner.sum() < DESCRIBE.min_pixels or min(inner.shape) < DESCRIBE.min_side:
-        return Difference(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
+        return EditFeatures(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
     mapped, theirs = tones.a, tones.b
     outside = np.maximum(_beyond(mapped, theirs), _beyond(theirs, mapped))
     marked = (outside > DESCRIBE.step) & inner
@@ -260,9 +270,9 @@ def difference(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, th
     spread = part_of(of_marked > DESCRIBE.block_pixels / BLOCK**2, of_inner > DESCRIBE.block_coverage)
     box = (0.0, 0.0, 0.0, 0.0)
     if marked.any():
-        box = _box(marked, pair, there, b)
-    colour, hues = _colour(a, b, there)
-    return Difference(
+        box = _box(marked, pair, a_to_b, b)
+    colour, hues = _colour(a, b, a_to_b)
+    return EditFeatures(
         tones.apart,
         colour,
         _steepness(mapped, theirs, rest),
@@ -278,10 +288,10 @@ def difference(pair: Laid, tones: Toned, agrees: Agreement, a: View, b: View, th
 def _is_bent(a: Floats, b: Floats, rest: NDArray[np.bool_]) -> bool:
     """True if optical flow removes most of the difference."""
     off = apart(a, b, rest)
-    return off > DESCRIBE.misaligned and apart(as_bent(a, b), b, rest) < DESCRIBE.bent * off
+    return off > DESCRIBE.misaligned and apart(undo_bending(a, b), b, rest) < DESCRIBE.bent * off
 
 
-def _blown(pair: Laid) -> NDArray[np.bool_]:
+def _blown(pair: WarpedPair) -> NDArray[np.bool_]:
     """Mask pixels that are clipped in either image: their content is lost, which is no overlay."""
     cv2 = opencv()
     low, high = np.minimum(pair.a, pair.b), np.maximum(pair.a, pair.b)
@@ -292,9 +302,9 @@ def _blown(pair: Laid) -> NDArray[np.bool_]:
 def _beyond(values: Floats, other: Floats) -> Floats:
     """Return by how many levels values leave the range of the other image within 5 × 5 pixels."""
     cv2 = opencv()
-    around = np.ones((5, 5), np.uint8)
+    local_mean = np.ones((5, 5), np.uint8)
     smooth = cv2.GaussianBlur(values, (0, 0), _BLUR)
-    over, under = smooth - cv2.dilate(other, around), cv2.erode(other, around) - smooth
+    over, under = smooth - cv2.dilate(other, local_mean), cv2.erode(other, local_mean) - smooth
     out: Floats = np.maximum(np.maximum(over, under), 0)
     return out
 
@@ -329,12 +339,12 @@ def _steepness(mapped: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
     return float(np.sqrt((energy(b) + 1) / (energy(mapped) + 1)))
 
 
-def _colour(a: View, b: View, there: Map) -> tuple[float, float]:
+def _colour(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[float, float]:
     """Return a quantile of the chroma difference, in levels, and the share of pixels with another chroma.
 
     A quantile, since a sticker is no change of colours.
     """
-    moved, common = laid_colours(a, b, there)
+    moved, common = warp_colours(a, b, a_to_b)
     if not common.any():
         return 0.0, 0.0
     first, second = (_chroma(colours) for colours in (moved, b.colours))
@@ -350,14 +360,14 @@ def _chroma(colours: NDArray[np.uint8]) -> Floats:
     return np.stack([blue - luma, red - luma], axis=-1)
 
 
-def _box(marked: NDArray[np.bool_], pair: Laid, there: Map, b: View) -> tuple[float, float, float, float]:
+def _box(marked: NDArray[np.bool_], pair: WarpedPair, a_to_b: Affine, b: Pyramid) -> tuple[float, float, float, float]:
     """Return the box of most marked pixels, in shares of b."""
     rows, columns = np.nonzero(marked)
     end = DESCRIBE.box_quantile
     ends = [np.quantile(each, share) for share in (end, 1 - end) for each in (columns, rows)]
     places = np.array([[ends[0], ends[1]], [ends[2], ends[3]], [ends[0], ends[3]], [ends[2], ends[1]]])
-    if pair.there is not there:  # the overlap is in pixels of a
-        places = placed(there, places)
-    shares = (places + 0.5) / np.array(b.sides)
+    if pair.a_to_b is not a_to_b:  # the overlap is in pixels of a
+        places = transform_points(a_to_b, places)
+    shares = (places + 0.5) / np.array(b.size)
     low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])

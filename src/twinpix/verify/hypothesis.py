@@ -6,44 +6,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Map, Side, clipped, corners, inverse, overlap, placed
+from twinpix.verify.alignment.affine import Affine, Size, clipped, corners, inverse, overlap, transform_points
 from twinpix.verify.alignment.blocks import (
     Agreement,
-    Laid,
+    WarpedPair,
     agreement,
     closer,
     coarse,
     directions,
     is_exact,
-    laid,
     part_of,
+    warp_pair,
 )
-from twinpix.verify.content.exclusive_content import filled, in_conflict
-from twinpix.verify.content.overlays import inked, stuck_on
-from twinpix.verify.describe import Difference, difference
+from twinpix.verify.content.exclusive_content import filled, is_exclusive
+from twinpix.verify.content.overlays import without_ink, without_overlay
+from twinpix.verify.describe import EditFeatures, edit_features
 from twinpix.verify.light.low_texture import is_level
-from twinpix.verify.light.photometric import Toned, beside, evened
-from twinpix.verify.pyramid import View
+from twinpix.verify.light.photometric import ToneMatch, match_light, untextured_correlation
+from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import DECISION, EXCLUSIVE
 
 
-class Joint(NamedTuple):
+class Via(NamedTuple):
     """A third image that matches both images of a pair."""
 
     agrees: float  # the smaller agreement of the two matches
-    there: Map  # from pixels of a to those of the third image
-    sides: Side  # size of the third image
+    a_to_b: Affine  # from pixels of a to those of the third image
+    size: Size  # size of the third image
     alike: bool = False  # the third image is the same as one of them in every place
 
 
-class Weighed(NamedTuple):
+class Hypothesis(NamedTuple):
     """A transform with the evidence for and against it."""
 
-    there: Map
-    pair: Laid
+    a_to_b: Affine
+    pair: WarpedPair
     agrees: Agreement
     overlap: tuple[float, float]
-    differs: Difference | None  # None: the evidence does not prove a copy
+    differs: EditFeatures | None  # None: the evidence does not prove a copy
     contrary: bool = False  # the images align very well, and have exclusive content: no copies
     points: int = 0  # inliers; 0 without keypoints
     spread: float = 0.0  # share of the overlap inside the hull of the inliers
@@ -70,50 +70,50 @@ class Weighed(NamedTuple):
         return self.contrary and self.agrees.share >= DECISION.exact_agreement and is_exact(self.pair)
 
     @property
-    def worth(self) -> tuple[bool, int]:
+    def rank(self) -> tuple[bool, int]:
         """Order hypotheses; a small gain does not count, so that the simpler transform stays."""
         beyond = DECISION.difference_weight * (self.differs.outside if self.differs else 0.0)
         return self.differs is not None, round((self.agrees.share - beyond) / DECISION.min_gain)
 
 
-def weighed(a: View, b: View, there: Map, least: float, *, sure: bool = False) -> Weighed:
+def score_hypothesis(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, *, sure: bool = False) -> Hypothesis:
     """Score the transform `there` from `a` to `b`.
 
     At least a share `least` of the textured blocks must agree. `sure`: many keypoints support the transform, so that
     small overlaps may differ. If the images do not match as they are, overlays on one of them are left out.
     """
-    pair = laid(a, b, there)
-    seen = _weighed(a, b, pair, there, least, sure=sure)
+    pair = warp_pair(a, b, a_to_b)
+    seen = _score(a, b, pair, a_to_b, least, sure=sure)
     if seen.differs is not None or seen.contrary or not seen.agrees.blocks:
         return seen
-    for bare in filter(None, (find(pair) for find in (stuck_on, inked))):
-        rest = _weighed(a, b, bare.pair, there, least, sure=sure)
+    for bare in filter(None, (find(pair) for find in (without_overlay, without_ink))):
+        rest = _score(a, b, bare.pair, a_to_b, least, sure=sure)
         share = rest.agrees.share * (1 - bare.covered)
         if rest.differs is not None and share >= least:
             agrees = rest.agrees._replace(share=share)
-            return rest._replace(pair=pair, agrees=agrees, differs=_difference(pair, agrees, a, b, there))
+            return rest._replace(pair=pair, agrees=agrees, differs=_edit_features(pair, agrees, a, b, a_to_b))
     return seen
 
 
-def _weighed(a: View, b: View, pair: Laid, there: Map, least: float, *, sure: bool) -> Weighed:
-    agrees, shared = _agreement(pair, least), overlap(there, a.sides, b.sides)
-    if (agrees.share < least or agrees.blocks < DECISION.min_blocks) and is_level(a, b, pair, there):
-        return Weighed(there, pair, agrees._replace(share=1.0), shared, _difference(pair, agrees, a, b, there))
+def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: float, *, sure: bool) -> Hypothesis:
+    agrees, shared = _agreement(pair, least), overlap(a_to_b, a.size, b.size)
+    if (agrees.share < least or agrees.blocks < DECISION.min_blocks) and is_level(a, b, pair, a_to_b):
+        return Hypothesis(a_to_b, pair, agrees._replace(share=1.0), shared, _edit_features(pair, agrees, a, b, a_to_b))
     if (
         0 < agrees.blocks < DECISION.min_blocks
         and agrees.share >= DECISION.exact_agreement
-        and (nearer := closer(a, b, there)) is not None
+        and (nearer := closer(a, b, a_to_b)) is not None
     ):
-        return weighed(*nearer, least, sure=sure)._replace(there=there)
-    no = Weighed(there, pair, agrees, shared, None)
+        return score_hypothesis(*nearer, least, sure=sure)._replace(a_to_b=a_to_b)
+    no = Hypothesis(a_to_b, pair, agrees, shared, None)
     if not _enough_agrees(agrees, shared, least):
         return no
-    tones, ways = evened(pair, agrees), directions(pair, agrees)
+    tones, ways = match_light(pair, agrees), directions(pair, agrees)
     if ways < DECISION.min_directions or not _light_agrees(pair, tones, agrees, shared):
         return no
-    if _may_conflict(agrees, shared, a, b) and in_conflict(pair, tones, agrees, a, b, there):
+    if _may_conflict(agrees, shared, a, b) and is_exclusive(pair, tones, agrees, a, b, a_to_b):
         return no._replace(contrary=True)
-    differs = difference(pair, tones, agrees, a, b, there)
+    differs = edit_features(pair, tones, agrees, a, b, a_to_b)
     if not sure and max(shared) < DECISION.inside and differs.outside > DECISION.max_difference_partial:
         return no  # periodic textures agree by chance on a part of each other
     if ways < DECISION.min_directions_toned and agrees.blocks < DECISION.line_blocks and differs.toned:
@@ -134,36 +134,36 @@ def _enough_agrees(agrees: Agreement, shared: tuple[float, float], least: float)
     return agrees.share >= least and agrees.area >= DECISION.area_factor * least and agrees.whole >= whole
 
 
-def _light_agrees(pair: Laid, tones: Toned, agrees: Agreement, shared: tuple[float, float]) -> bool:
+def _light_agrees(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, shared: tuple[float, float]) -> bool:
     """True if the mean levels correlate, of agreeing blocks and of blocks without texture."""
     least = DECISION.light_correlation if max(shared) >= EXCLUSIVE.whole else DECISION.light_correlation_partial
     together = agrees.coarse >= least or coarse(tones.a, tones.b, agrees.fits) >= least
-    return together and beside(pair, tones, agrees) >= DECISION.flat_correlation
+    return together and untextured_correlation(pair, tones, agrees) >= DECISION.flat_correlation
 
 
-def _may_conflict(agrees: Agreement, shared: tuple[float, float], a: View, b: View) -> bool:
+def _may_conflict(agrees: Agreement, shared: tuple[float, float], a: Pyramid, b: Pyramid) -> bool:
     """False for photos that agree nearly everywhere: exclusive content needs a plain background to be seen on."""
     photo = (
         max(shared) >= EXCLUSIVE.whole
         and agrees.share >= DECISION.exact_agreement
-        and max(a.plain, b.plain) < DECISION.max_flat_photo
+        and max(a.flatness, b.flatness) < DECISION.max_flat_photo
     )
     return not photo and not (a.damaged or b.damaged)
 
 
-def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> Weighed:
+def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) -> Hypothesis:
     """Score a transitive hypothesis on the area that all three images show, with a lower threshold except for pages.
 
     Outside that area lie frames, windows and blurred margins that were added to a copy. Exclusive content inside it
     refutes the pair: the third image is an empty form, of which both are filled in.
     """
-    pair, shared = laid(a, b, there), overlap(there, a.sides, b.sides)
-    shown = _shown(pair, joint)
+    pair, shared = warp_pair(a, b, a_to_b), overlap(a_to_b, a.size, b.size)
+    shown = _shown(pair, via)
     of_all = pair._replace(common=pair.common & shown)
     agrees = _agreement(of_all, least)
     enough = agrees.blocks >= DECISION.min_blocks or agrees.share >= DECISION.exact_agreement
     sure = filled(of_all, agrees) >= DECISION.transitive_filled or (
-        joint.agrees >= DECISION.transitive_agreement and enough
+        via.agrees >= DECISION.transitive_agreement and enough
     )
     same = sure and agrees.share >= DECISION.transitive_factor * least
     same = (
@@ -171,19 +171,19 @@ def weighed_joined(a: View, b: View, there: Map, least: float, joint: Joint) -> 
         and min(shared) >= DECISION.min_smaller_overlap
         and part_of(shown, pair.common & ~pair.border) >= DECISION.transitive_overlap
     )
-    same = same or joint.alike
+    same = same or via.alike
     if not same:
-        return Weighed(there, pair, agrees, shared, None)
-    tones, compared = evened(of_all, agrees), agrees.share >= least and _may_conflict(agrees, shared, a, b)
-    if compared and in_conflict(of_all, tones, agrees, a, b, there, shown):
-        return Weighed(there, pair, agrees, shared, None, contrary=True)
-    return Weighed(there, pair, agrees, shared, _difference(pair, agrees, a, b, there))
+        return Hypothesis(a_to_b, pair, agrees, shared, None)
+    tones, compared = match_light(of_all, agrees), agrees.share >= least and _may_conflict(agrees, shared, a, b)
+    if compared and is_exclusive(of_all, tones, agrees, a, b, a_to_b, shown):
+        return Hypothesis(a_to_b, pair, agrees, shared, None, contrary=True)
+    return Hypothesis(a_to_b, pair, agrees, shared, _edit_features(pair, agrees, a, b, a_to_b))
 
 
-def _shown(pair: Laid, joint: Joint) -> NDArray[np.bool_]:
+def _shown(pair: WarpedPair, via: Via) -> NDArray[np.bool_]:
     """Mask the pixels of a pair that the third image shows."""
     cv2 = opencv()
-    at = placed(pair.there, placed(inverse(joint.there), corners(joint.sides)))
+    at = transform_points(pair.a_to_b, transform_points(inverse(via.a_to_b), corners(via.size)))
     inside = clipped(at, pair.common.shape[::-1])
     out = np.zeros(pair.common.shape, np.uint8)
     if len(inside):
@@ -191,15 +191,15 @@ def _shown(pair: Laid, joint: Joint) -> NDArray[np.bool_]:
     return out.astype(bool)
 
 
-def _agreement(pair: Laid, least: float) -> Agreement:
+def _agreement(pair: WarpedPair, least: float) -> Agreement:
     """Compare the blocks; if only some agree and these show a vignette, compare once more without it."""
     agrees = agreement(pair)
     if not DECISION.shade_factor * least < agrees.share < least or agrees.blocks < DECISION.min_blocks:
         return agrees
-    tones = evened(pair, agrees)
+    tones = match_light(pair, agrees)
     again = agreement(pair._replace(a=tones.a, b=tones.b)) if tones.shaded else agrees
     return again if again.share > agrees.share else agrees
 
 
-def _difference(pair: Laid, agrees: Agreement, a: View, b: View, there: Map) -> Difference:
-    return difference(pair, evened(pair, agrees), agrees, a, b, there)
+def _edit_features(pair: WarpedPair, agrees: Agreement, a: Pyramid, b: Pyramid, a_to_b: Affine) -> EditFeatures:
+    return edit_features(pair, match_light(pair, agrees), agrees, a, b, a_to_b)

@@ -11,7 +11,7 @@ from twinpix.imaging import Picture
 from twinpix.imaging.opencv import opencv
 from twinpix.imaging.picture import Colours
 from twinpix.imaging.printed import SIDE, is_printed
-from twinpix.localfeatures.keypoints import Points, points_of
+from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints
 from twinpix.model import Bytes2D
 from twinpix.verify.thresholds import TEXTURE
 
@@ -52,7 +52,7 @@ def _along(length: int) -> list[int]:
 
 
 @dataclass
-class View:
+class Pyramid:
     """A reduced image, with what is computed of it once."""
 
     grey: Bytes2D  # longer side at most 320 pixels
@@ -62,10 +62,10 @@ class View:
     height: int
     damaged: bool = False
     full: Callable[[], Bytes2D] | None = field(default=None, repr=False)  # decodes luma again, up to FULL pixels
-    _brighter: dict[int, "View"] = field(default_factory=dict, repr=False, compare=False)  # by factor
+    _brighter: dict[int, "Pyramid"] = field(default_factory=dict, repr=False, compare=False)  # by factor
 
     @property
-    def sides(self) -> tuple[int, int]:
+    def size(self) -> tuple[int, int]:
         """Width and height of `grey`."""
         return self.grey.shape[1], self.grey.shape[0]
 
@@ -75,11 +75,11 @@ class View:
         return self.fine.size > self.grey.size
 
     @cached_property
-    def closer(self) -> "View":
+    def closer(self) -> "Pyramid":
         """The view with `fine` in place of `grey`."""
         return replace(self, grey=self.fine)
 
-    def brighter(self, times: int) -> "View":
+    def brighter(self, times: int) -> "Pyramid":
         """Return the view with all levels multiplied by `times`."""
         if times not in self._brighter:
             full = self.full
@@ -113,7 +113,7 @@ class View:
         return plain & ~around if plain[around].mean() > TEXTURE.page_background else plain
 
     @cached_property
-    def plain(self) -> float:
+    def flatness(self) -> float:
         """The share of pixels without texture."""
         cv2 = opencv()
         around = np.ones((_AROUND, _AROUND), np.uint8)
@@ -130,21 +130,21 @@ class View:
         """True for pages, forms, tables, charts and windows: ink all over a plain background."""
         cv2 = opencv()
         share = min(1.0, SIDE / min(self.grey.shape))
-        size = tuple(max(1, round(length * share)) for length in self.sides)
+        size = tuple(max(1, round(length * share)) for length in self.size)
         return is_printed(cv2.resize(self.grey, size, interpolation=cv2.INTER_AREA))
 
     @cached_property
     def is_page(self) -> bool:
         """True for printed images, and for cards, comics and others with many letters on a plain background."""
-        return self.is_printed or (self._ground > TEXTURE.card_background and self._is_lettered)
+        return self.is_printed or (self._background > TEXTURE.card_background and self._is_lettered)
 
     @cached_property
     def is_sheet(self) -> bool:
         """True for printed images, and for pages of few words."""
-        return self.is_printed or (self._ground > TEXTURE.sheet_background and self._is_lettered)
+        return self.is_printed or (self._background > TEXTURE.sheet_background and self._is_lettered)
 
     @cached_property
-    def _ground(self) -> float:
+    def _background(self) -> float:
         """The share of the most frequent level."""
         levels = np.bincount(self.grey.ravel(), minlength=256)
         return float(np.convolve(levels, np.ones(TEXTURE.background_levels), "same").max()) / self.grey.size
@@ -154,12 +154,12 @@ class View:
         return _letters(self.fine) >= TEXTURE.min_letters
 
     @cached_property
-    def points(self) -> Points:
+    def points(self) -> Keypoints:
         """Keypoints, in pixels of `grey`."""
-        return points_of(self.grey, _KEYPOINTS)
+        return detect_keypoints(self.grey, _KEYPOINTS)
 
 
-def dark(a: View, b: View) -> int:
+def dark(a: Pyramid, b: Pyramid) -> int:
     """Return the factor by which two dark images can be brightened; 1 if either has light pixels."""
     lightest = max(1.0, *(float(np.quantile(view.grey, TEXTURE.lightest)) for view in (a, b)))
     return next((times for times in _BRIGHTER if TEXTURE.dark_floor <= lightest <= TEXTURE.dark_ceiling / times), 1)
@@ -184,10 +184,10 @@ def _letters(grey: Bytes2D) -> int:
     return found
 
 
-def view_of(picture: Picture, full: Callable[[], Bytes2D] | None = None) -> View:
+def pyramid_of(picture: Picture, full: Callable[[], Bytes2D] | None = None) -> Pyramid:
     """Return the view of an image that was decoded with `colour=COLOUR` and `detail=DETAIL`; raises `ImageError`.
 
     `full` decodes its luma again, at up to FULL pixels along the longer side.
     """
     grey, fine = (np.ascontiguousarray(picture.grey(side)) for side in (_VIEW, DETAIL))
-    return View(grey, fine, picture.rgb(COLOUR, COLOUR), picture.width, picture.height, picture.damaged, full)
+    return Pyramid(grey, fine, picture.rgb(COLOUR, COLOUR), picture.width, picture.height, picture.damaged, full)

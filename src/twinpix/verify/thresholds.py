@@ -145,7 +145,7 @@ class Alignment:
 class Coarse:
     """The cheap comparison of two images at 64 × 64 pixels before verification."""
 
-    difference: float = 0.35
+    edit_features: float = 0.35
     """Standard deviations of the image. Why: a block that differs by more shows something else; a smaller step takes
     re-encoding and captions for it. Data: near hashes.
     Test: test_documents.py::test_crops_and_small_turns_are_alike_once_aligned
@@ -631,7 +631,7 @@ class Overlays:
     """Solid overlays. Why: more of them are content. Data: copies, documents.
     Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
     """
-    difference: float = 12.0
+    edit_features: float = 12.0
     """Grey levels. Why: a pixel that differs by more is part of an overlay; JPEG changes most pixels by less. Data:
     copies.
     Test: test_verify.py::test_what_is_stuck_on_a_plain_ground_is_an_edit

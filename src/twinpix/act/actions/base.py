@@ -106,7 +106,7 @@ class Discarding:
         return ""
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.aside)
+        filesystem.recover(step.path, step.target, step.staged)
         return not os.path.lexists(step.path)
 
 
@@ -136,7 +136,7 @@ class Linking(Discarding, ABC):
     leaves: ClassVar[bool] = False
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.aside)
+        filesystem.recover(step.path, step.target, step.staged)
         return not is_untouched(step.path, step.facts) and self.is_link(step.path, step)
 
     @abstractmethod
@@ -152,7 +152,7 @@ class Linking(Discarding, ABC):
             step.path,
             lambda part: self.link(step, part),
             lambda name: filesystem.require_same(name, step.facts),
-            step.aside,
+            step.staged,
             guard,
         )
 
@@ -162,12 +162,12 @@ class Linking(Discarding, ABC):
         if is_untouched(step.path, step.facts):
             return False
         if not self.is_link(step.path, step):
-            if is_alike(filesystem.look(step.path), step.facts) and holds(step.path, step):
+            if is_alike(filesystem.facts_at(step.path), step.facts) and holds(step.path, step):
                 return False  # a killed undo had done this already
             raise StepError("was replaced since; it is left as it is")
         original = os.path.realpath(step.path)
         try:
-            edited = filesystem.digest_of(original, filesystem.look(original)) != step.digest
+            edited = filesystem.digest_of(original, filesystem.facts_at(original)) != step.digest
         except StepError as error:
             raise LostError(f"what it was linked to, {original}, {error}") from None
         if edited:
@@ -181,7 +181,7 @@ class Linking(Discarding, ABC):
             step.path,
             lambda part: copy(original, part, step),
             lambda name: self._check(name, step),
-            step.aside,
+            step.staged,
             filesystem.NOTHING,
         )
 
@@ -192,13 +192,13 @@ class Linking(Discarding, ABC):
 
 def copy(original: str, name: str, step: Step) -> None:
     """Make a separate file with the bytes of another one and the times and modes of the step."""
-    filesystem.copy_new(original, name, step.facts, step.digest, step.aside + filesystem.COPY)
+    filesystem.copy_new(original, name, step.facts, step.digest, step.staged + filesystem.COPY)
 
 
 def is_untouched(path: str, facts: Facts) -> bool:
     """True if the file is unchanged since before its step."""
     try:
-        return filesystem.look(path).is_same_file(facts)
+        return filesystem.facts_at(path).is_same_file(facts)
     except StepError:
         return False
 
@@ -210,7 +210,7 @@ def is_alike(now: Facts, facts: Facts) -> bool:
 
 def holds(path: str, step: Step) -> bool:
     """True if a file has the bytes of the step or, if they are unknown, its size and time."""
-    now = filesystem.look(path)
+    now = filesystem.facts_at(path)
     return filesystem.digest_of(path, now) == step.digest if step.digest else is_alike(now, step.facts)
 
 

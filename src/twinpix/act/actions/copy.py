@@ -25,27 +25,27 @@ class Copy(Placing):
     to: str
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.aside)
+        filesystem.recover(step.path, step.target, step.staged)
         return os.path.lexists(step.target) and holds(step.target, step)
 
     def do(self, step: Step, guard: filesystem.Guard) -> None:
-        filesystem.copy_new(os.path.realpath(step.path), step.target, step.facts, step.digest, step.aside)
+        filesystem.copy_new(os.path.realpath(step.path), step.target, step.facts, step.digest, step.staged)
 
     def undo(self, step: Step) -> bool:
         if not os.path.lexists(step.target):
             return False
-        made = filesystem.look(step.target)
+        made = filesystem.facts_at(step.target)
         if not holds(step.target, step):
             raise StepError(f"its copy was changed since; it is left at {step.target}")
         try:
-            original = filesystem.look(os.path.realpath(step.path))
+            original = filesystem.facts_at(os.path.realpath(step.path))
             if original[:2] == made[:2]:
                 raise StepError("is the same file as its copy now")
             if not holds(os.path.realpath(step.path), step):
                 raise StepError("was changed since")
             with contextlib.closing(Keeper(step.path, original, step.path)) as keeper:
                 keeper.check(step.target, made, "", same=True)
-                filesystem.remove(step.target, made, filesystem.beside(step.aside, step.target), keeper)
+                filesystem.remove(step.target, made, filesystem.beside(step.staged, step.target), keeper)
         except StepError as error:
             raise StepError(f"{error}; its copy is left at {step.target}") from None
         return True

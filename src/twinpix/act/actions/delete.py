@@ -19,7 +19,7 @@ class Delete(Discarding):
     permanent: ClassVar[bool] = True
 
     def do(self, step: Step, guard: filesystem.Guard) -> None:
-        filesystem.remove(step.path, step.facts, step.aside, guard)
+        filesystem.remove(step.path, step.facts, step.staged, guard)
 
     def undo(self, step: Step) -> bool:
         if os.path.lexists(step.path):

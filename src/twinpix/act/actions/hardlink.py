@@ -25,16 +25,16 @@ class Hardlink(Linking):
             if error.errno == errno.EXDEV:
                 raise StepError("is on another file system than the keeper") from None
             raise
-        if filesystem.look(name)[:2] != filesystem.look(os.path.realpath(step.keeper))[:2]:
+        if filesystem.facts_at(name)[:2] != filesystem.facts_at(os.path.realpath(step.keeper))[:2]:
             raise StepError("this file system does not report a hard link to the keeper as the same file")
 
     def is_link(self, name: str, step: Step) -> bool:
         try:
-            now = filesystem.look(name)
+            now = filesystem.facts_at(name)
         except StepError:
             return False
         try:
-            return now[:2] == filesystem.look(os.path.realpath(step.keeper))[:2]
+            return now[:2] == filesystem.facts_at(os.path.realpath(step.keeper))[:2]
         except StepError:  # the keeper has been renamed
             return os.lstat(name).st_nlink > 1 and holds(name, step)
 
@@ -44,7 +44,7 @@ class Hardlink(Linking):
             raise StepError(GONE)
         if is_untouched(step.path, step.facts):
             return False
-        now = filesystem.look(step.path)
+        now = filesystem.facts_at(step.path)
         if filesystem.digest_of(step.path, now) != step.digest:
             if self.is_link(step.path, step):
                 raise LostError(f"what it was linked to, {step.keeper}, was edited since; the link is left as it is")

@@ -22,10 +22,10 @@ class Move(Placing):
     to: str
 
     def do(self, step: Step, guard: filesystem.Guard) -> None:
-        filesystem.move_new(step.path, step.target, step.facts, step.digest, step.aside, guard)
+        filesystem.move_new(step.path, step.target, step.facts, step.digest, step.staged, guard)
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.aside)
+        filesystem.recover(step.path, step.target, step.staged)
         if os.path.lexists(step.path) and os.path.lexists(step.target):
             _drop_copy(step)
         return not os.path.lexists(step.path)
@@ -37,26 +37,26 @@ class Move(Placing):
             if not holds(step.path, step):
                 raise StepError(f"another file has its name, and it is not at {step.target} any more")
             return False
-        now = filesystem.look(step.target)
+        now = filesystem.facts_at(step.target)
         if not holds(step.target, step):
             raise StepError(f"was changed since; it is left at {step.target}")
         if os.path.lexists(step.path):
             _drop_rest(step)
             return True
         filesystem.make_room(step.path)
-        aside = filesystem.beside(step.aside, step.target)
-        filesystem.move_new(step.target, step.path, now, step.digest, aside, filesystem.NOTHING)
+        staged = filesystem.beside(step.staged, step.target)
+        filesystem.move_new(step.target, step.path, now, step.digest, staged, filesystem.NOTHING)
         filesystem.dress(step.path, step.facts)
         return True
 
 
 def _drop_rest(step: Step) -> None:
     """After an undo was killed between copying from another file system and removing: remove the moved file."""
-    here, there = filesystem.look(step.path), filesystem.look(step.target)
+    here, there = filesystem.facts_at(step.path), filesystem.facts_at(step.target)
     if here.device == there.device or not is_alike(here, there):
         raise StepError(f"another file has its name; it is left at {step.target}")
     try:
-        _remove_second(step.target, there, step.path, here, filesystem.beside(step.aside, step.target))
+        _remove_second(step.target, there, step.path, here, filesystem.beside(step.staged, step.target))
     except StepError as error:
         raise StepError(f"another file has its name; it is left at {step.target} ({error})") from None
     filesystem.dress(step.path, step.facts)
@@ -64,15 +64,15 @@ def _drop_rest(step: Step) -> None:
 
 def _drop_copy(step: Step) -> None:
     """After a run was killed between copying to another file system and removing: remove the copy."""
-    here, there = filesystem.look(step.path), filesystem.look(step.target)
+    here, there = filesystem.facts_at(step.path), filesystem.facts_at(step.target)
     made = there.device != step.facts.device and is_alike(there, step.facts)
     if made and here.is_same_file(step.facts):
         with contextlib.suppress(StepError):
-            _remove_second(step.target, there, step.path, here, filesystem.beside(step.aside, step.target))
+            _remove_second(step.target, there, step.path, here, filesystem.beside(step.staged, step.target))
 
 
-def _remove_second(path: str, facts: Facts, first: str, stays: Facts, aside: str) -> None:
+def _remove_second(path: str, facts: Facts, first: str, stays: Facts, staged: str) -> None:
     """Remove the second of two files with the same bytes, if the first is proven to be another file."""
     with contextlib.closing(Keeper(first, stays, first)) as keeper:
         keeper.check(path, facts, "", same=True)
-        filesystem.remove(path, facts, aside, keeper)
+        filesystem.remove(path, facts, staged, keeper)

@@ -27,12 +27,12 @@ class Reflink(Linking):
             why = system_reason(error)
             raise StepError(f"its file system cannot share the bytes of two files ({why})") from None
         filesystem.dress(name, step.facts)
-        if filesystem.digest_of(name, filesystem.look(name)) != step.digest:
+        if filesystem.digest_of(name, filesystem.facts_at(name)) != step.digest:
             raise StepError("the keeper was changed during this step")
 
     def is_link(self, name: str, step: Step) -> bool:
         try:
-            now = filesystem.look(name)
+            now = filesystem.facts_at(name)
             return now[2:4] == step.facts[2:4] and filesystem.digest_of(name, now) == step.digest
         except StepError:
             return False

@@ -33,7 +33,7 @@ class Trash(Discarding):
         from send2trash import send2trash
 
         if guard.is_doubtful(step.path, step.facts) or not _is_known():
-            filesystem.prove(step.path, step.facts, step.aside, guard)
+            filesystem.prove(step.path, step.facts, step.staged, guard)
         before = set(_names(step))
         guard.note()
         try:
@@ -56,9 +56,9 @@ class Trash(Discarding):
         """Take a file out of the trash that must not be there; it may be another file than that of the step."""
         try:
             place = new[0]
-            now = filesystem.look(place)
-            aside = filesystem.beside(step.aside, place)
-            filesystem.move_new(place, step.path, now, filesystem.digest_of(place, now), aside, filesystem.NOTHING)
+            now = filesystem.facts_at(place)
+            staged = filesystem.beside(step.staged, place)
+            filesystem.move_new(place, step.path, now, filesystem.digest_of(place, now), staged, filesystem.NOTHING)
         except (StepError, OSError, LookupError):
             raise StepError(f"{error}; restore it from the system trash") from None
         _forget(place)
@@ -66,7 +66,7 @@ class Trash(Discarding):
     def undo(self, step: Step) -> bool:
         place = _find(step)
         if os.path.lexists(step.path):
-            now = filesystem.look(step.path)
+            now = filesystem.facts_at(step.path)
             if now.is_same_file(step.facts) or (place is None and is_alike(now, step.facts)):
                 return False
             if place is None:
@@ -75,10 +75,10 @@ class Trash(Discarding):
         if place is None:
             hint = "is no longer in the trash" if _is_known() else "restore it from the system trash"
             raise StepError(hint)
-        now = filesystem.look(place)
+        now = filesystem.facts_at(place)
         filesystem.make_room(step.path)
-        aside = filesystem.beside(step.aside, place)
-        filesystem.move_new(place, step.path, now, filesystem.digest_of(place, now), aside, filesystem.NOTHING)
+        staged = filesystem.beside(step.staged, place)
+        filesystem.move_new(place, step.path, now, filesystem.digest_of(place, now), staged, filesystem.NOTHING)
         filesystem.dress(step.path, step.facts)
         _forget(place)
         return True
@@ -134,13 +134,13 @@ def _find(step: Step) -> str | None:
     for folder in _folders(step.path) if not same else ():
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             same += [entry.path for entry in entries if entry.inode() == step.facts.inode and _is_it(entry.path, step)]
-    return min(same, key=lambda place: filesystem.look(place)[:2] != step.facts[:2], default=None)
+    return min(same, key=lambda place: filesystem.facts_at(place)[:2] != step.facts[:2], default=None)
 
 
 def _is_it(place: str, step: Step) -> bool:
     """True for the file itself, and for a copy of it from another file system."""
     try:
-        now = filesystem.look(place)
+        now = filesystem.facts_at(place)
         if now.device == step.facts.device:
             return now.is_same_file(step.facts)
         return now[2:4] == step.facts[2:4] and (not step.digest or filesystem.digest_of(place, now) == step.digest)

@@ -16,7 +16,7 @@ from twinpix.act.planning.targets import Item
 from twinpix.act.sidecars.folders import Folders
 from twinpix.act.sidecars.kinds import key, stem_of
 from twinpix.errors import SkipKind, StepError
-from twinpix.model import Left, Stays
+from twinpix.model import Kept, Skipped
 from twinpix.text import printable
 
 Sidecars = Literal["keep", "same", "all"]
@@ -34,8 +34,8 @@ class Bundler:
     may_go: Callable[[str], bool]  # whether a companion file is in the scanned folders
     half: Callable[[str, Item, Collection[str]], Item | None]  # returns the other file of a pair
     everything: bool  # companion files are moved whatever their bytes are
-    left: list[Left] = field(default_factory=list)
-    stays: dict[str, Stays] = field(
+    left: list[Skipped] = field(default_factory=list)
+    stays: dict[str, Kept] = field(
         default_factory=dict
     )  # companions of the keeper with the bytes of others that are moved
 
@@ -67,7 +67,7 @@ class Bundler:
                 sides = [self._side(path, takers[path], takers) for path in paths if path in takers]
             except StepError as error:
                 self.left += [
-                    Left(image.path, str(error), image.group, kind=error.kind)
+                    Skipped(image.path, str(error), image.group, kind=error.kind)
                     for image in going
                     if image.path in self.items
                 ]
@@ -75,7 +75,7 @@ class Bundler:
             gone.update(paths)
             yield [*going, *sides]
         self.left += [
-            Left(mask.path, f"belongs to {printable(owners[0])}, which stays", mask.group)
+            Skipped(mask.path, f"belongs to {printable(owners[0])}, which stays", mask.group)
             for mask, owners in masks
             if mask.path not in gone
         ]
@@ -93,7 +93,7 @@ class Bundler:
             others = self._of(item.path).pair
             halves = [half for other in others if (half := self.half(other, item, self._images))]
         except StepError as error:
-            self.left.append(Left(item.path, str(error), item.group))
+            self.left.append(Skipped(item.path, str(error), item.group))
             return
         for image in (item, *halves):
             self._images.setdefault(image.path, image)
@@ -121,7 +121,7 @@ class Bundler:
         name = printable(os.path.basename(side))
         if side in self._relied:
             raise StepError(f"{_STAYS_WITH} {name}, which other images are duplicates of", SkipKind.WITH_COMPANION)
-        facts = filesystem.look(side)
+        facts = filesystem.facts_at(side)
         others = [
             other
             for image in images
@@ -129,10 +129,10 @@ class Bundler:
             if _suffix(other) == _suffix(side) and other not in going
         ]
         for other in dict.fromkeys(others):
-            there = filesystem.look(other)
+            there = filesystem.facts_at(other)
             if there.size == facts.size and there[:2] != facts[:2] and self._digest(side) == self._digest(other):
                 if other not in self.stays:
-                    self.stays[other] = Stays(first.group, other, "companion file", there, self._digest(other), True)
+                    self.stays[other] = Kept(first.group, other, "companion file", there, self._digest(other), True)
                 return first._replace(
                     path=side, match=None, companion=True, facts=facts, digest=self._digest(side), keeper=other
                 )
@@ -153,7 +153,7 @@ class Bundler:
 
     def _digest(self, path: str) -> str:
         if path not in self._digests:
-            self._digests[path] = filesystem.digest_of(path, filesystem.look(path))
+            self._digests[path] = filesystem.digest_of(path, filesystem.facts_at(path))
         return self._digests[path]
 
     def _root(self, path: str) -> str:

@@ -10,7 +10,7 @@ from twinpix.act.sidecars.folders import Folders
 from twinpix.errors import SkipKind, StepError
 from twinpix.formats import claims_image
 from twinpix.managed import is_library
-from twinpix.model import Left, Step
+from twinpix.model import Skipped, Step
 
 _NOT_COPIED = "is not copied"
 _WASTE = frozenset(
@@ -27,7 +27,7 @@ def uncopied(
     own: str,
     folders: Folders,
     scanned: Collection[str] = (),
-) -> Iterator[Left]:
+) -> Iterator[Skipped]:
     """Return the files below the scanned folders that would be lost if these were removed after a copy.
 
     `steps` copy files; `discards` are duplicates of copied files; `done` was copied before; `own` is the report, whose
@@ -42,10 +42,10 @@ def uncopied(
         if path in copied or path in discards or path in done or _is_own(path, own):
             continue
         if why:
-            yield Left(path, f"{_NOT_COPIED}: {why}", kind=SkipKind.NOT_COPIED)
+            yield Skipped(path, f"{_NOT_COPIED}: {why}", kind=SkipKind.NOT_COPIED)
             continue
         try:
-            facts = filesystem.look(path)
+            facts = filesystem.facts_at(path)
         except StepError:
             continue  # a link, or no regular file
         if facts[:2] in inodes or (path in spare and _is_among(path, alike)):
@@ -54,7 +54,7 @@ def uncopied(
             what = "nothing was decided about its group"
         else:
             what = "it was not scanned" if claims_image(path) else "it is no image, nor a companion file of one"
-        yield Left(path, f"{_NOT_COPIED}: {what}", kind=SkipKind.NOT_COPIED)
+        yield Skipped(path, f"{_NOT_COPIED}: {what}", kind=SkipKind.NOT_COPIED)
 
 
 def _files(scope: Scope) -> Iterator[tuple[str, str]]:
@@ -101,11 +101,11 @@ def _by_size(copied: Mapping[str, Step]) -> dict[tuple[int, str], list[str]]:
 def _is_among(path: str, alike: Mapping[tuple[int, str], Sequence[str]]) -> bool:
     """True if a copied file has the same bytes."""
     try:
-        facts = filesystem.look(path)
+        facts = filesystem.facts_at(path)
         others = alike.get((facts.size, os.path.splitext(path)[1].lower()), ())
         if not others:
             return False
         digest = filesystem.digest_of(path, facts)
-        return any(filesystem.digest_of(other, filesystem.look(other)) == digest for other in others)
+        return any(filesystem.digest_of(other, filesystem.facts_at(other)) == digest for other in others)
     except StepError:
         return False

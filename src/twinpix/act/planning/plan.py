@@ -22,7 +22,7 @@ from twinpix.errors import ReportError, SkipKind, StepError
 from twinpix.formats import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Facts, Group, Left, Match, Member, Plan, Relation, Report, Stays, Step, Unique, Unit, is_uri
+from twinpix.model import Facts, Group, Kept, Match, Member, Plan, Relation, Report, Skipped, Step, Unique, Unit, is_uri
 from twinpix.paths import above, is_within_any
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.text import printable
@@ -120,7 +120,7 @@ def _look(path: str, *, behind_link: bool) -> Facts:
     """The facts of a file; raises `StepError` where there is none."""
     if is_uri(path):
         raise StepError(_IN_CONTAINER)
-    return filesystem.look(os.path.realpath(path) if behind_link else path)
+    return filesystem.facts_at(os.path.realpath(path) if behind_link else path)
 
 
 @dataclass
@@ -134,8 +134,8 @@ class _Planner:
     source: str
     folders: Folders
     only: frozenset[Relation]
-    stays: list[Stays] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
+    stays: list[Kept] = field(default_factory=list)
+    left: list[Skipped] = field(default_factory=list)
     already: int = 0
     items: dict[str, Item] = field(default_factory=dict)
 
@@ -168,7 +168,7 @@ class _Planner:
         members = {member.path: member for member in group.members}
         return [members[name] for name in choices.get(group.id, ()) if name in members]
 
-    def _keepers(self, group: Group, kept: Sequence[Member]) -> list[Stays]:
+    def _keepers(self, group: Group, kept: Sequence[Member]) -> list[Kept]:
         """Return the members of a group that stay, if all of them are unchanged."""
         out = []
         for member in kept:
@@ -177,10 +177,10 @@ class _Planner:
                 facts = self._facts(member, path)
             except StepError as error:
                 why = f"the keeper, {printable(member.path)}, {error}: no file of this group is changed"
-                self.left.append(Left(path, why, group.id, refused=True))
+                self.left.append(Skipped(path, why, group.id, refused=True))
                 return []
             reason = group.reason if member.path == group.keeper else "chosen"
-            out.append(Stays(group.id, path, reason, facts, member.digest))
+            out.append(Kept(group.id, path, reason, facts, member.digest))
             self._inodes[facts[:2]] = path
         self.stays += out
         return out
@@ -192,7 +192,7 @@ class _Planner:
             raise StepError("was changed since it was scanned")
         return facts
 
-    def _discard(self, group: Group, keepers: list[Stays]) -> None:
+    def _discard(self, group: Group, keepers: list[Kept]) -> None:
         names = {stays.path for stays in keepers}
         keeper = next(member for member in group.members if self.places[member.path] == keepers[0].path)
         hows = _matches_with(group, keeper)
@@ -208,7 +208,7 @@ class _Planner:
                 self._take(group.id, member, path, match, keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)
-                self.left.append(Left(path, str(error), group.id, refused, error.kind))
+                self.left.append(Skipped(path, str(error), group.id, refused, error.kind))
 
     def _check_pair(self, keeper: Member, member: Member, match: Match | None) -> None:
         """Raise for a duplicate that was not requested, or that the keeper may not replace."""
@@ -226,7 +226,7 @@ class _Planner:
             relation = "related to the keeper only via a third image" if match is None else match.relation
             raise _ByRuleError(f"is {relation}: only {', '.join(sorted(self.only))} was requested")
 
-    def _take(self, group: int, member: Member, path: str, match: Match | None, keepers: Sequence[Stays]) -> None:
+    def _take(self, group: int, member: Member, path: str, match: Match | None, keepers: Sequence[Kept]) -> None:
         if is_uri(path):
             raise _ByRuleError(_IN_CONTAINER)
         if in_library(path):
@@ -324,7 +324,7 @@ class _Planner:
                 self.already += 1
                 continue
             with contextlib.suppress(StepError):
-                self.items[path] = Item(path, 0, None, filesystem.look(os.path.realpath(path)), "", "", -1, _UNREAD)
+                self.items[path] = Item(path, 0, None, filesystem.facts_at(os.path.realpath(path)), "", "", -1, _UNREAD)
 
     def _keep(self, image: Member | Unique, group: int, why: str = "") -> bool:
         """Add an image to be copied; False if it has changed.
@@ -341,7 +341,7 @@ class _Planner:
             if (facts.size, facts.mtime_ns) != (image.size, image.mtime_ns):
                 raise StepError("was changed since it was scanned")
         except StepError as error:
-            self.left.append(Left(path, str(error), group, refused=True))
+            self.left.append(Skipped(path, str(error), group, refused=True))
             return False
         if dealt_with:
             self.already += 1
@@ -389,7 +389,7 @@ class _Planner:
         for path, item in list(self.items.items()):
             if owners := self.folders.owners_of_mask(path):
                 del self.items[path]
-                self.left.append(Left(path, f"belongs to {printable(owners[0])}", item.group))
+                self.left.append(Skipped(path, f"belongs to {printable(owners[0])}", item.group))
 
     def _copies(self) -> Iterator[list[Item]]:
         """Return the images that are copied, each with its files; all are copied, because nothing is lost by that."""
@@ -403,12 +403,12 @@ class _Planner:
             try:
                 sides = [
                     item._replace(
-                        path=path, facts=filesystem.look(path), digest="", match=None, reason="", companion=True
+                        path=path, facts=filesystem.facts_at(path), digest="", match=None, reason="", companion=True
                     )
                     for path in paths
                 ]
             except StepError as error:
-                self.left.append(Left(item.path, str(error), item.group))
+                self.left.append(Skipped(item.path, str(error), item.group))
                 continue
             together = [part for part in (*images, *sides) if part.path not in seen]
             seen.update(part.path for part in together)
@@ -421,12 +421,12 @@ class _Planner:
         twin = os.path.splitext(item.keeper)[0] + os.path.splitext(other)[1]
         free = other not in self._named and other not in self._relied and self._is_inside(other)
         with contextlib.suppress(StepError):
-            mine, stays = filesystem.look(other), filesystem.look(twin)
+            mine, stays = filesystem.facts_at(other), filesystem.facts_at(twin)
             free = free and mine[:2] != stays[:2] and self._inodes.setdefault(mine[:2], other) == other
             free = free and twin not in self.items and twin not in seen and mine.size == stays.size
             if free and filesystem.digest_of(twin, stays) == (digest := filesystem.digest_of(other, mine)):
                 self._relied.add(twin)
-                self.stays.append(Stays(item.group, twin, "other half", stays, digest))
+                self.stays.append(Kept(item.group, twin, "other half", stays, digest))
                 return item._replace(path=other, facts=mine, digest=digest, keeper=twin, match=None)
         raise StepError(f"the other file of its pair, {printable(os.path.basename(other))}, stays")
 
@@ -464,7 +464,7 @@ def _matches_with(group: Group, member: Member) -> dict[str, Match]:
 def _is_as_in(path: str, step: Step) -> bool:
     """True for a file with the size and time that it had when it was processed."""
     try:
-        now = filesystem.look(os.path.realpath(path))
+        now = filesystem.facts_at(os.path.realpath(path))
     except StepError:
         return False
     return (now.size, now.mtime_ns) == (step.facts.size, step.facts.mtime_ns)

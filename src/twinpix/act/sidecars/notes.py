@@ -40,7 +40,7 @@ class CompanionNotes:
 
 def _same_bytes(a: str, b: str) -> bool:
     try:
-        first, second = filesystem.look(a), filesystem.look(b)
+        first, second = filesystem.facts_at(a), filesystem.facts_at(b)
         return first.size == second.size and (
             a == b or filesystem.digest_of(a, first) == filesystem.digest_of(b, second)
         )

@@ -144,7 +144,7 @@ def resolve(
             elif plan.units:
                 print("nothing was changed; add --apply to carry out the plan")
             return Exit.DONE
-        left, kept = (decided.left, decided.path) if decided else (confirming.Left.decided, "")
+        left, kept = (decided.left, decided.path) if decided else (confirming.Skipped.decided, "")
         if not confirming.agreed(plan, act, left, yes=yes, kept=kept):
             print("nothing was done")
             return Exit.REFUSED if act.permanent else Exit.DONE

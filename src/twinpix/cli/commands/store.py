@@ -29,12 +29,12 @@ def info(store: _File = None) -> int:
         found = opened.info()
     print(f"{found.path}: {bytes_text(found.bytes)}")
     print(f"{plural(found.files, 'file')} known, {plural(found.codes, 'code')}, {plural(found.failures, 'failure')}")
-    if found.looks:
-        print(f"{plural(found.looks, 'stored verification')}")
+    if found.verdicts:
+        print(f"{plural(found.verdicts, 'stored verification')}")
     for spec, count in found.specs.items():
         print(f"  {count:>9,}  {spec}")
-    if found.apart:
-        print(f"{plural(found.apart, 'pair')} marked as not duplicates")
+    if found.exclusions:
+        print(f"{plural(found.exclusions, 'pair')} marked as not duplicates")
     return Exit.DONE
 
 
@@ -51,11 +51,11 @@ def clear(
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
         held = opened.info()
         opened.clear(apart=verdicts)
-    counts = plural(held.codes, "code"), plural(held.looks, "verification"), plural(held.failures, "failure")
+    counts = plural(held.codes, "code"), plural(held.verdicts, "verification"), plural(held.failures, "failure")
     told = f"deleted {counts[0]}, {counts[1]} and {counts[2]}: {held.path}"
-    if held.apart:
+    if held.exclusions:
         what = "deleted too" if verdicts else "kept (--verdicts deletes them)"
-        told += f"\n{plural(held.apart, 'pair')} marked as not duplicates: {what}"
+        told += f"\n{plural(held.exclusions, 'pair')} marked as not duplicates: {what}"
     print(told)
     return Exit.DONE
 

@@ -11,7 +11,7 @@ from twinpix.act.validate import absolute
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.errors import StepError
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Counts, Facts, Group, Left, Match, Member, Plan, Report, Step, Unit
+from twinpix.model import Counts, Facts, Group, Match, Member, Plan, Report, Skipped, Step, Unit
 
 
 def delete(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -> dict[str, str]:
@@ -74,7 +74,7 @@ def _member(image: Image) -> Member:
 def _all_of(gone: Sequence[Image]) -> Plan:
     """The plan that deletes every copy."""
     units: list[Unit] = []
-    left: list[Left] = []
+    left: list[Skipped] = []
     for number, image in enumerate(gone):
         path = absolute(os.getcwd(), image.path)
         try:
@@ -82,19 +82,19 @@ def _all_of(gone: Sequence[Image]) -> Plan:
                 raise StepError(IN_LIBRARY)
             units.append(Unit(0, [Step(number, path, "", _facts(image), image.digest)]))
         except StepError as error:
-            left.append(Left(path, str(error)))
+            left.append(Skipped(path, str(error)))
     return Plan("delete", {}, "", [], [], [], units, left)
 
 
 def _facts(image: Image) -> Facts:
     """The facts of a file that is as it was when its hash was made."""
-    facts = filesystem.look(image.path)
+    facts = filesystem.facts_at(image.path)
     if (facts.size, facts.mtime_ns) != (image.bytes, image.mtime_ns):
         raise StepError("was changed since it was scanned")
     return facts
 
 
-def mend() -> list[Left]:
+def mend() -> list[Skipped]:
     """Mend what killed runs left half done; returns what could not be mended."""
     return session.mend(_stem())
 

@@ -11,7 +11,7 @@ from twinpix.compat.imgdupes.options import Options
 from twinpix.compat.imgdupes.preserving import Preserver
 from twinpix.compat.imgdupes.searching import Engine
 from twinpix.errors import Exit
-from twinpix.model import Left
+from twinpix.model import Skipped
 
 REFUSED = 1  # what imgdupes exits with for options that do not go together
 
@@ -100,5 +100,5 @@ def _delete(sets: Sequence[Set], options: Options, by: Engine) -> int:
     return Exit.REFUSED if left else Exit.DONE
 
 
-def _told(rows: Sequence[Left]) -> list[str]:
+def _told(rows: Sequence[Skipped]) -> list[str]:
     return [f"{row.path}: {row.reason}" for row in rows]

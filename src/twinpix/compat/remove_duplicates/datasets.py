@@ -52,6 +52,6 @@ def listed(sets: Sequence[DataSet], paths: Sequence[str], progress: Progress) ->
     """
     owners = [(folder, number) for number, each in enumerate(sets) for folder in each.folders]
     with progress.stage("list"):
-        found = sources.scan([folder for folder, _ in owners], listed=paths, tell=progress.advance)
+        found = sources.scan([folder for folder, _ in owners], listed=paths, on_progress=progress.advance)
     numbers = np.array([*(number for _, number in owners), len(sets)], dtype=np.int32)
     return found.refs.with_roots(numbers[found.refs.roots]), found.failures

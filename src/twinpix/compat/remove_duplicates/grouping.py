@@ -12,7 +12,7 @@ from twinpix import fingerprints, plugins, search
 from twinpix.compat.remove_duplicates.checking import check_target
 from twinpix.compat.remove_duplicates.coding import Coded
 from twinpix.compat.remove_duplicates.datasets import is_for_images
-from twinpix.encoding.content_table import Contents
+from twinpix.encoding.content_table import ContentTable
 from twinpix.encoding.images import Images
 from twinpix.encoding.methods import settings_of
 from twinpix.encoding.options import Options
@@ -20,7 +20,7 @@ from twinpix.encoding.session import open_session
 from twinpix.fingerprints import Fingerprint
 from twinpix.group.groups import group
 from twinpix.imaging.traits import to_text
-from twinpix.match.pairs import paired
+from twinpix.match.pairs import match_pairs
 from twinpix.model import Bytes2D, Counts, Failure, Group, Refs, Report
 from twinpix.paths import is_within
 from twinpix.progress import Progress
@@ -85,7 +85,7 @@ def _looked_at(files: Refs, codes: Bytes2D, progress: Progress) -> Images:
     traits = {uri: to_text(known) for uri, known in zip(decoded.refs.uris, decoded.traits, strict=True) if known}
     place = {uri: at for at, uri in enumerate(now.refs.uris)}
     failed = {failure.path: failure for failure in now.failures}
-    contents, number = Contents(), dict[tuple[bytes, bytes], int]()
+    contents, number = ContentTable(), dict[tuple[bytes, bytes], int]()
     rows, content = [], []
     for row, uri in enumerate(files.uris):
         at = place.get(uri)
@@ -110,7 +110,7 @@ def _groups(images: Images, method: Fingerprint, radius: float) -> list[Group]:
     )
     settings = settings_of(options)
     with open_session(options, Progress()) as session:
-        pairs = paired(session, images, settings, frozenset(), options)
+        pairs = match_pairs(session, images, settings, frozenset(), options)
     return group(images, pairs, settings, options)
 
 

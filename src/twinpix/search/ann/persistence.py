@@ -17,7 +17,7 @@ import xxhash
 from twinpix import plugins
 from twinpix.errors import OutputError, UsageError, system_reason
 from twinpix.search.ann.rerank import Index, Options, Side, ask, version_of
-from twinpix.search.base import Tell
+from twinpix.search.base import OnProgress
 
 _INDEX, _SETTINGS = "index", "settings.json"
 _PREFIX = ".twinpix-index-"
@@ -60,14 +60,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return out
 
 
-def ready(index: Index, side: Side, backend: Options, tell: Tell) -> None:
+def ready(index: Index, side: Side, backend: Options, on_progress: OnProgress) -> None:
     """Fill an index: from the back end's folder if it is there, else from the codes, and then keep it there.
 
     Raises `UsageError` when what is there is the index of something else, or damaged; `OutputError` when the
     folder cannot be written.
     """
     if not backend.path:
-        _build(index, side, backend, tell)
+        _build(index, side, backend, on_progress)
         return
     folder, wanted = Path(backend.path).expanduser(), _wanted(index, side, backend)
     if _is_taken(folder):
@@ -76,11 +76,11 @@ def ready(index: Index, side: Side, backend: Options, tell: Tell) -> None:
             ask(backend.package, index.load, str(folder / _INDEX))
         except UsageError:
             raise _damaged(folder, _INDEX) from None
-        tell(1.0)
+        on_progress(1.0)
         return
     with _beside(folder):  # that it cannot be written is better said before the work
         pass
-    _build(index, side, backend, tell)
+    _build(index, side, backend, on_progress)
     with _beside(folder) as place, _written(folder):
         index.save(str(place / _INDEX))
         settings = msgspec.structs.replace(wanted, files={_INDEX: _digest(place / _INDEX)})
@@ -94,11 +94,11 @@ def ready(index: Index, side: Side, backend: Options, tell: Tell) -> None:
                 raise
 
 
-def _build(index: Index, side: Side, backend: Options, tell: Tell) -> None:
+def _build(index: Index, side: Side, backend: Options, on_progress: OnProgress) -> None:
     ask(backend.package, index.start, len(side), side.sample)
     for first in range(0, len(side), _ADDED):
         ask(backend.package, index.add, side.codes(slice(first, first + _ADDED)), first)
-        tell(min(1.0, (first + _ADDED) / len(side)))
+        on_progress(min(1.0, (first + _ADDED) / len(side)))
 
 
 def _wanted(index: Index, side: Side, backend: Options) -> Settings:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from twinpix.errors import UsageError
 from twinpix.machine import cores
-from twinpix.search.base import Pairs, Tell, cosine_distances, kind_of_distances, metric_of, unit, words
+from twinpix.search.base import OnProgress, Pairs, cosine_distances, kind_of_distances, metric_of, unit, words
 from twinpix.search.external_sort import Ordered
 from twinpix.search.unique import digested, equals, expanded
 
@@ -208,22 +208,22 @@ def blocks_of(
     backend: Options,
     index: Index,
     candidates: Callable[..., Iterator[Pairs]],
-    ready: Callable[[Index, Side, Options, Tell], None],
+    ready: Callable[[Index, Side, Options, OnProgress], None],
     queries: NDArray[Any],
     gallery: NDArray[Any] | None,
     radius: float,
-) -> Callable[[Tell], Iterator[Pairs]]:
+) -> Callable[[OnProgress], Iterator[Pairs]]:
     """The blocks of a plan; `ready` builds or loads the index, `candidates` is `by_radius`, or `by_neighbours(k)`.
 
     Of the progress, building the index is the first half and the queries are the second.
     """
 
-    def blocks(tell: Tell) -> Iterator[Pairs]:
+    def blocks(on_progress: OnProgress) -> Iterator[Pairs]:
         left = Side(queries)
         right = left if gallery is None else Side(gallery)
         with closing(index):
-            ready(index, right, backend, lambda share: tell(share / 2))
-            found = candidates(index, left, right, radius, backend.package, lambda share: tell(0.5 + share / 2))
+            ready(index, right, backend, lambda share: on_progress(share / 2))
+            found = candidates(index, left, right, radius, backend.package, lambda share: on_progress(0.5 + share / 2))
             if gallery is None:
                 yield from _once(found, left)
                 yield from equals(left.equal, left.kind)
@@ -244,7 +244,9 @@ def _once(found: Iterator[Pairs], side: Side) -> Iterator[Pairs]:
             yield from expanded((i[new], j[new], apart[new]), side.equal, side.equal, half=True)
 
 
-def by_radius(index: Within, left: Side, right: Side, radius: float, package: str, tell: Tell) -> Iterator[Pairs]:
+def by_radius(
+    index: Within, left: Side, right: Side, radius: float, package: str, on_progress: OnProgress
+) -> Iterator[Pairs]:
     """Pairs of a code of `left` and one of `right` within the radius.
 
     As many codes are asked for together as find about as many candidates as may be held.
@@ -257,7 +259,7 @@ def by_radius(index: Within, left: Side, right: Side, radius: float, package: st
         yield _exact(left, right, i + start, j, radius)
         step = max(1, min(2 * step, _ASKED, (stop - start) * _FOUND // max(len(i), 1)))
         start = stop
-        tell(start / len(left))
+        on_progress(start / len(left))
 
 
 def by_neighbours(k: int) -> Callable[..., Iterator[Pairs]]:
@@ -266,7 +268,7 @@ def by_neighbours(k: int) -> Callable[..., Iterator[Pairs]]:
 
 
 def _by_neighbours(
-    k: int, index: Nearest, left: Side, right: Side, radius: float, package: str, tell: Tell
+    k: int, index: Nearest, left: Side, right: Side, radius: float, package: str, on_progress: OnProgress
 ) -> Iterator[Pairs]:
     for start in range(0, len(left), _ASKED):
         waiting = np.arange(start, min(start + _ASKED, len(left)))
@@ -283,7 +285,7 @@ def _by_neighbours(
                 yield _exact(left, right, rows[of], found[of, column].astype(np.int64), radius)
             waiting = np.concatenate(again)
             wanted = min(2 * wanted, len(right))
-        tell(min(1.0, (start + _ASKED) / len(left)))
+        on_progress(min(1.0, (start + _ASKED) / len(left)))
 
 
 def _exact(left: Side, right: Side, i: Rows, j: Rows, radius: float) -> Pairs:

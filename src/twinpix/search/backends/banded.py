@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.machine import cores
-from twinpix.search.base import Codes, Pairs, Plan, Tell
+from twinpix.search.base import Codes, OnProgress, Pairs, Plan
 from twinpix.search.scheduler import Turns
 from twinpix.search.unique import collapse, equals, expanded
 
@@ -67,10 +67,10 @@ class Banded:
         threads = self.threads or cores()
         bands, nanoseconds = choose_bands(left, left if right is None else right, radius)
 
-        def blocks(tell: Tell) -> Iterator[Pairs]:
+        def blocks(on_progress: OnProgress) -> Iterator[Pairs]:
             with ThreadPoolExecutor(threads) as pool:
                 tasks = _tasks(left, right, radius, bands)
-                for found in Turns(pool, threads, tell, 0.0, 1.0).of(tasks):
+                for found in Turns(pool, threads, on_progress, 0.0, 1.0).of(tasks):
                     for block in found:
                         yield from expanded(block, left_group, right_group, half=right is None)
             if right is None:

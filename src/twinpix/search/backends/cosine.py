@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twinpix.machine import cores
 from twinpix.model import DIGITS
-from twinpix.search.base import Pairs, Plan, Tell, Vectors, cosine_distances
+from twinpix.search.base import OnProgress, Pairs, Plan, Vectors, cosine_distances
 from twinpix.search.kernels import projection_bound
 from twinpix.search.kernels.blas_join import measured, multiplied
 from twinpix.search.kernels.projection_bound import Side
@@ -63,17 +63,17 @@ def _blocks(
     least: float,
     frame: projection_bound.Frame,
     threads: int,
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> Iterator[Pairs]:
     with ThreadPoolExecutor(threads) as pool:
         left = projection_bound.side(queries, frame, pool)
         if gallery is None:
-            yield from _near(left, left, radius, least, Turns(pool, threads, tell, 0.0, 1.0))
+            yield from _near(left, left, radius, least, Turns(pool, threads, on_progress, 0.0, 1.0))
             return
         for start in range(0, len(gallery), _GALLERY):
             stop = min(start + _GALLERY, len(gallery))
             right = projection_bound.side(gallery[start:stop], frame, pool)
-            turns = Turns(pool, threads, tell, start / len(gallery), stop / len(gallery))
+            turns = Turns(pool, threads, on_progress, start / len(gallery), stop / len(gallery))
             for i, j, distance in _near(left, right, radius, least, turns):
                 yield i, j + np.int32(start), distance
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search.base import Codes, Pairs, Plan, Tell, Vectors, cosine_distances, metric_of, words
+from twinpix.search.base import Codes, OnProgress, Pairs, Plan, Vectors, cosine_distances, metric_of, words
 
 _BLOCK = 4_000_000  # distances held at once
 _ROWS = 256  # of a block, so that what lies before its first row is left out
@@ -27,22 +27,24 @@ class Oracle:
         numbers = len(queries) * len(right) * queries.shape[1] / (1 if gallery is not None else 2)
         seconds = numbers * _SECONDS[metric] / (1 if metric == "cosine" else 8)
 
-        def blocks(tell: Tell) -> Iterator[Pairs]:
-            return within(queries, right, radius, tell, half=gallery is None)
+        def blocks(on_progress: OnProgress) -> Iterator[Pairs]:
+            return within(queries, right, radius, on_progress, half=gallery is None)
 
         return Plan(True, seconds, "every code compared with every other", blocks)
 
 
-def _angles(queries: Vectors, gallery: Vectors, radius: float, tell: Tell, *, half: bool) -> Iterator[Pairs]:
+def _angles(
+    queries: Vectors, gallery: Vectors, radius: float, on_progress: OnProgress, *, half: bool
+) -> Iterator[Pairs]:
     for i in range(len(queries)):
         skip = i + 1 if half else 0
         distance = cosine_distances(queries[i : i + 1], gallery[skip:])
         j = np.flatnonzero(distance <= np.float32(radius))
         yield np.full(len(j), i), j + skip, distance[j]
-        tell((i + 1) / len(queries))
+        on_progress((i + 1) / len(queries))
 
 
-def _bits(queries: Codes, gallery: Codes, radius: float, tell: Tell, *, half: bool) -> Iterator[Pairs]:
+def _bits(queries: Codes, gallery: Codes, radius: float, on_progress: OnProgress, *, half: bool) -> Iterator[Pairs]:
     left, right = words(queries), words(gallery)
     step = min(_ROWS, max(1, _BLOCK // max(1, len(right))))
     for start in range(0, len(left), step):
@@ -53,7 +55,7 @@ def _bits(queries: Codes, gallery: Codes, radius: float, tell: Tell, *, half: bo
             later = j > i
             i, j = i[later], j[later]
         yield i + start, j + skip, distance[i, j].astype(np.int32)
-        tell(min(1.0, (start + step) / len(left)))
+        on_progress(min(1.0, (start + step) / len(left)))
 
 
 def _distances(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint16] | NDArray[np.uint32]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search.base import Pairs, Plan, Tell, Vectors, cosine_distances, unit
+from twinpix.search.base import OnProgress, Pairs, Plan, Vectors, cosine_distances, unit
 
 _ROWS, _COLUMNS = 256, 8192
 _SLACK = 3e-4  # of a product in single precision, and of the rounding
@@ -19,8 +19,8 @@ def multiplied(queries: Vectors, gallery: Vectors | None, radius: float) -> Plan
     """The plan that multiplies everything in single precision, and looks again at what is near."""
     pairs = len(queries) * (len(queries) / 2 if gallery is None else len(gallery))
 
-    def blocks(tell: Tell) -> Iterator[Pairs]:
-        for i, j in _candidates(queries, gallery, np.float32(1 - radius - _SLACK), tell):
+    def blocks(on_progress: OnProgress) -> Iterator[Pairs]:
+        for i, j in _candidates(queries, gallery, np.float32(1 - radius - _SLACK), on_progress):
             yield from measured(queries, i, queries if gallery is None else gallery, j, radius)
 
     return Plan(True, pairs * queries.shape[1] * _SECONDS, "blocks of products", blocks)
@@ -37,7 +37,7 @@ def measured(left: Vectors, i: Rows, right: Vectors, j: Rows, radius: float) -> 
 
 
 def _candidates(
-    queries: Vectors, gallery: Vectors | None, least: np.float32, tell: Tell
+    queries: Vectors, gallery: Vectors | None, least: np.float32, on_progress: OnProgress
 ) -> Iterator[tuple[Rows, Rows]]:
     """Pairs whose product may reach the least; without a gallery those with i < j."""
     right = queries if gallery is None else gallery
@@ -48,4 +48,4 @@ def _candidates(
             i, j = i + row, j + column
             later = slice(None) if gallery is not None else i < j
             yield i[later], j[later]
-            tell((column + min(1.0, (row + _ROWS) / len(queries)) * len(columns)) / len(right))
+            on_progress((column + min(1.0, (row + _ROWS) / len(queries)) * len(columns)) / len(right))

@@ -10,39 +10,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.localfeatures.keypoints import Points, mirrored
-from twinpix.verify.alignment.affine import Map, chained, overlap
-from twinpix.verify.pyramid import View
+from twinpix.localfeatures.keypoints import Keypoints, mirrored
+from twinpix.verify.alignment.affine import Affine, compose, overlap
+from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import ALIGNMENT
 
 
-class Found(NamedTuple):
+class KeypointAlignment(NamedTuple):
     """A transform and its inliers."""
 
-    there: Map
+    a_to_b: Affine
     a: NDArray[np.float64]  # (n, 2): pixels of the first view
     b: NDArray[np.float64]  # (n, 2): pixels of the second view
 
 
-def found(a: View, b: View) -> Found | None:
+def align_keypoints(a: Pyramid, b: Pyramid) -> KeypointAlignment | None:
     """Return the transform with the most inliers, of the second image as it is or mirrored; None without one."""
-    plain = _found(a.points, b.points)
-    width = b.sides[0]
-    other = _found(a.points, mirrored(b.points, width))
+    plain = _align(a.points, b.points)
+    width = b.size[0]
+    other = _align(a.points, mirrored(b.points, width))
     if other is not None and (plain is None or len(other.a) > len(plain.a)):
         back = np.array([[-1.0, 0, width - 1], [0, 1, 0]])  # undo the mirroring
-        return Found(chained(other.there, back), other.a, other.b * np.array([-1.0, 1]) + np.array([width - 1, 0]))
+        return KeypointAlignment(
+            compose(other.a_to_b, back), other.a, other.b * np.array([-1.0, 1]) + np.array([width - 1, 0])
+        )
     return plain
 
 
-def fits(by_points: Found, a: View, b: View) -> bool:
+def fits(by_points: KeypointAlignment, a: Pyramid, b: Pyramid) -> bool:
     """True if the images overlap under the transform and neither collapses to a point or a line."""
-    there = by_points.there
-    area = abs(float(np.linalg.det(there[:, :2])))
-    return area > ALIGNMENT.min_area_ratio and max(overlap(there, a.sides, b.sides)) > 0
+    a_to_b = by_points.a_to_b
+    area = abs(float(np.linalg.det(a_to_b[:, :2])))
+    return area > ALIGNMENT.min_area_ratio and max(overlap(a_to_b, a.size, b.size)) > 0
 
 
-def _found(a: Points, b: Points) -> Found | None:
+def _align(a: Keypoints, b: Keypoints) -> KeypointAlignment | None:
     cv2 = opencv()
     i, j = _pairs(a, b)
     if len(i) < ALIGNMENT.min_matches:
@@ -53,20 +55,20 @@ def _found(a: Points, b: Points) -> Found | None:
     if rough is None or inside.sum() < ALIGNMENT.min_matches:
         return None
     kept = inside[:, 0].astype(bool)
-    there = rough
+    a_to_b = rough
     if kept.sum() >= ALIGNMENT.affine_matches:
         fine, inside = cv2.estimateAffine2D(left, right, method=cv2.RANSAC, ransacReprojThreshold=near)
         if fine is not None and inside.sum() >= ALIGNMENT.affine_inliers * kept.sum() and _is_sane(fine):
-            there, kept = fine, inside[:, 0].astype(bool)
-    return Found(np.asarray(there, np.float64), left[kept], right[kept])
+            a_to_b, kept = fine, inside[:, 0].astype(bool)
+    return KeypointAlignment(np.asarray(a_to_b, np.float64), left[kept], right[kept])
 
 
-def _pairs(a: Points, b: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _pairs(a: Keypoints, b: Keypoints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Match descriptors by the ratio test, one to one: rows of `a` and rows of `b`."""
     empty = np.empty(0, np.int64)
     if len(a.size) < ALIGNMENT.min_matches or len(b.size) < ALIGNMENT.min_matches:
         return empty, empty
-    likeness = a.around @ b.around.T
+    likeness = a.descriptors @ b.descriptors.T
     rows, j = np.arange(len(a.size)), likeness.argmax(axis=1)
     best = likeness[rows, j]
     likeness[rows, j] = -1
@@ -80,7 +82,7 @@ def _pairs(a: Points, b: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return i, j[i]
 
 
-def _is_sane(there: Map) -> bool:
+def _is_sane(a_to_b: Affine) -> bool:
     """True if the transform neither shrinks an image to nothing nor stretches it beyond recognition."""
-    large, small = np.linalg.svd(there[:, :2], compute_uv=False)
+    large, small = np.linalg.svd(a_to_b[:, :2], compute_uv=False)
     return bool(small > ALIGNMENT.min_scale and large < ALIGNMENT.max_anisotropy * small)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Map, inverse, rescaled
-from twinpix.verify.pyramid import COLOUR, View, hull
+from twinpix.verify.alignment.affine import Affine, inverse, rescale
+from twinpix.verify.pyramid import COLOUR, Pyramid, hull
 from twinpix.verify.thresholds import ALIGNMENT, BLOCKS
 
 BLOCK = 16  # pixels of either side of a block
@@ -25,14 +25,14 @@ _EPSILON = 1e-6  # divisor above 0
 Floats = NDArray[np.float32]
 
 
-class Laid(NamedTuple):
+class WarpedPair(NamedTuple):
     """Two aligned images, in the pixels of the one with less detail."""
 
     a: Floats  # grey levels; defined where `common` is true
     b: Floats
     common: NDArray[np.bool_]
     border: NDArray[np.bool_]  # plain border of either image or of both
-    there: Map  # from pixels of view a to these pixels
+    a_to_b: Affine  # from pixels of view a to these pixels
 
 
 class Agreement(NamedTuple):
@@ -46,15 +46,15 @@ class Agreement(NamedTuple):
     fits: NDArray[np.int8]  # (rows, columns) of blocks: 1 agrees, 0 does not, -1 has no texture
 
 
-def laid(a: View, b: View, there: Map) -> Laid:
+def warp_pair(a: Pyramid, b: Pyramid, a_to_b: Affine) -> WarpedPair:
     """Warp the image with more detail onto the other one; `there` leads from pixels of `a` to pixels of `b`."""
-    scale = float(np.sqrt(abs(np.linalg.det(there[:, :2]))))
+    scale = float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
     if scale <= 1:
-        moved, common, border = _moved(a, there, scale, b.grey.shape)
-        return Laid(moved, b.grey.astype(np.float32), common, _areas(border, b.border, common), there)
-    back = inverse(there)
+        moved, common, border = _moved(a, a_to_b, scale, b.grey.shape)
+        return WarpedPair(moved, b.grey.astype(np.float32), common, _areas(border, b.border, common), a_to_b)
+    back = inverse(a_to_b)
     moved, common, border = _moved(b, back, 1 / scale, a.grey.shape)
-    return Laid(a.grey.astype(np.float32), moved, common, _areas(border, a.border, common), np.eye(2, 3))
+    return WarpedPair(a.grey.astype(np.float32), moved, common, _areas(border, a.border, common), np.eye(2, 3))
 
 
 def _areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -71,7 +71,7 @@ def _areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]
 
 
 def _moved(
-    view: View, there: Map, scale: float, shape: tuple[int, ...]
+    view: Pyramid, a_to_b: Affine, scale: float, shape: tuple[int, ...]
 ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
     """Warp a view onto other pixels; return it, which pixels it covers, and its border there."""
     cv2 = opencv()
@@ -79,24 +79,24 @@ def _moved(
     if scale < _ANTIALIAS:
         source = cv2.GaussianBlur(source, (0, 0), 0.5 * float(np.sqrt(1 / scale**2 - 1)) + _MIN_BLUR)
     size = (shape[1], shape[0])
-    moved = cv2.warpAffine(source, there, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.warpAffine(source, a_to_b, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     kinds = np.where(view.border, 2, 1).astype(np.uint8)
-    laid = cv2.warpAffine(kinds, there, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    laid = cv2.warpAffine(kinds, a_to_b, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return moved, laid > 0, laid == 2
 
 
-def closer(a: View, b: View, there: Map) -> tuple[View, View, Map] | None:
+def closer(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[Pyramid, Pyramid, Affine] | None:
     """Return both views at 640 pixels and the transform between them; None where neither has more pixels."""
     if not (a.has_more or b.has_more):
         return None
-    return a.closer, b.closer, rescaled(there, (a.sides, a.closer.sides), (b.sides, b.closer.sides))
+    return a.closer, b.closer, rescale(a_to_b, (a.size, a.closer.size), (b.size, b.closer.size))
 
 
-def laid_colours(a: View, b: View, there: Map) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def warp_colours(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Warp the colours of `a` onto those of `b`; also return which pixels they cover."""
     cv2 = opencv()
     square = (COLOUR, COLOUR)
-    small = rescaled(there, (a.sides, square), (b.sides, square))
+    small = rescale(a_to_b, (a.size, square), (b.size, square))
     moved = cv2.warpAffine(a.colours, small, square, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     common = cv2.warpAffine(np.ones(square, np.uint8), small, square, flags=cv2.INTER_NEAREST, borderValue=0) > 0
     return moved, common
@@ -113,7 +113,7 @@ def part_of(marked: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
     return float((marked & whole).sum() / max(1, whole.sum()))
 
 
-def agreement(pair: Laid) -> Agreement:
+def agreement(pair: WarpedPair) -> Agreement:
     """Compare two aligned images by the NCC of their blocks."""
     cv2 = opencv()
     side = BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
@@ -169,8 +169,8 @@ def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.
     cell = (_CELLS * cells[0][:, None] + cells[1][None])[seen]
     counts = np.bincount(cell, minlength=_CELLS**2)
     agreeing = np.bincount(cell, weights=fits[seen], minlength=_CELLS**2)
-    there = counts > 0
-    return float((agreeing[there] / counts[there]).mean())
+    a_to_b = counts > 0
+    return float((agreeing[a_to_b] / counts[a_to_b]).mean())
 
 
 def coarse(a: Floats, b: Floats, fits: NDArray[np.int8]) -> float:
@@ -195,7 +195,7 @@ def correlated(a: NDArray[Any], b: NDArray[Any], least: float) -> float:
     return float(product / max(a.std() * b.std(), 1.0))
 
 
-def directions(pair: Laid, agrees: Agreement) -> float:
+def directions(pair: WarpedPair, agrees: Agreement) -> float:
     """Return the smaller by the larger eigenvalue of the gradient structure tensor over agreeing blocks.
 
     0 for parallel straight edges, which agree in any two images. The least of both images, each as it is and without
@@ -225,7 +225,7 @@ def between(fits: NDArray[np.int8]) -> NDArray[np.bool_]:
     return hull(fits == 1)
 
 
-def is_exact(pair: Laid) -> bool:
+def is_exact(pair: WarpedPair) -> bool:
     """True if no quarter of the overlap is shifted, by phase correlation."""
     cv2 = opencv()
     height, width = (length // 2 for length in pair.a.shape)
@@ -241,14 +241,14 @@ def is_exact(pair: Laid) -> bool:
     return True
 
 
-def refined(a: View, b: View, there: Map) -> Map | None:
+def refine(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Affine | None:
     """Refine a transform by ECC; None if it does not converge.
 
     Source: G. Evangelidis, E. Psarakis, "Parametric image alignment using enhanced correlation coefficient
     maximization", PAMI 2008, https://doi.org/10.1109/TPAMI.2008.113
     """
     cv2 = opencv()
-    pair = laid(a, b, there)
+    pair = warp_pair(a, b, a_to_b)
     warp = np.eye(2, 3, dtype=np.float32)
     steps = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ITERATIONS, _TOLERANCE)
     size = tuple(max(1, round(length * _SCALE)) for length in pair.a.shape[::-1])
@@ -263,6 +263,6 @@ def refined(a: View, b: View, there: Map) -> Map | None:
     to_small[:2, 2] = [(share - 1) / 2 for share in shares]
     # `warp` leads from pixels of the overlap to the pixels of b that they show.
     fine = np.linalg.inv(to_small) @ np.vstack([warp.astype(np.float64), [0, 0, 1]]) @ to_small
-    first = np.vstack([pair.there, [0, 0, 1]])  # from a to the overlap
-    second = np.vstack([there, [0, 0, 1]]) @ np.linalg.inv(first)  # from the overlap to b
+    first = np.vstack([pair.a_to_b, [0, 0, 1]])  # from a to the overlap
+    second = np.vstack([a_to_b, [0, 0, 1]]) @ np.linalg.inv(first)  # from the overlap to b
     return np.asarray((second @ fine @ first)[:2])

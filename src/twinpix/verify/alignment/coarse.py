@@ -24,15 +24,15 @@ def differing_places(a: Bytes2D, b: Bytes2D) -> float:
     """
     cv2 = opencv()
     first, second = (cv2.resize(each, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for each in (a, b))
-    there = np.eye(2, 3, dtype=np.float32)
+    a_to_b = np.eye(2, 3, dtype=np.float32)
     until = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ITERATIONS, _TOLERANCE)
     try:
-        _, there = cv2.findTransformECC(second, first, there, cv2.MOTION_AFFINE, until, None, _BLUR)
+        _, a_to_b = cv2.findTransformECC(second, first, a_to_b, cv2.MOTION_AFFINE, until, None, _BLUR)
     except cv2.error:  # no texture, or no convergence
         return 1.0
     size, back = (_SIDE, _SIDE), cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(first.astype(np.float32), there, size, flags=cv2.INTER_LINEAR | back)
-    shown = cv2.warpAffine(np.ones((_SIDE, _SIDE), np.uint8), there, size, flags=cv2.INTER_NEAREST | back)
+    moved = cv2.warpAffine(first.astype(np.float32), a_to_b, size, flags=cv2.INTER_LINEAR | back)
+    shown = cv2.warpAffine(np.ones((_SIDE, _SIDE), np.uint8), a_to_b, size, flags=cv2.INTER_NEAREST | back)
     known = cv2.erode(shown, np.ones((3, 3), np.uint8), borderValue=0) > 0
     if known.mean() < COARSE.min_overlap or moved[known].std() < COARSE.min_texture:
         return 1.0
@@ -44,5 +44,5 @@ def differing_places(a: Bytes2D, b: Bytes2D) -> float:
     places, covered = (
         each.reshape(_BLOCKS, side, _BLOCKS, side).mean(axis=(1, 3)) for each in (apart, known.astype(np.float32))
     )
-    least = COARSE.difference * max(float(y.std()), COARSE.min_deviation)
+    least = COARSE.edit_features * max(float(y.std()), COARSE.min_deviation)
     return float((places[covered > COARSE.min_coverage] > least).mean())

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Map, inverse
+from twinpix.verify.alignment.affine import Affine, inverse
 from twinpix.verify.alignment.blocks import Floats
 from twinpix.verify.thresholds import REGISTRATION
 
@@ -22,20 +22,20 @@ _ANTIALIAS, _MIN_BLUR = 0.9, 0.05  # scale below which an image is smoothed firs
 _COVERED, _EPSILON = 0.99, 1e-3  # share of a resampled pixel that is known; divisor above 0
 
 
-def moved(grey: NDArray[np.uint8], there: Map, shape: tuple[int, ...]) -> tuple[Floats, Mask]:
+def moved(grey: NDArray[np.uint8], a_to_b: Affine, shape: tuple[int, ...]) -> tuple[Floats, Mask]:
     """Warp an image onto pixels that are as large or larger; also return which of them it covers."""
     cv2 = opencv()
-    scale = float(np.sqrt(abs(np.linalg.det(there[:, :2]))))
+    scale = float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
     source = grey.astype(np.float32)
     if scale < _ANTIALIAS:  # otherwise fine texture is aliased
         source = cv2.GaussianBlur(source, (0, 0), 0.5 * float(np.sqrt(1 / scale**2 - 1)) + _MIN_BLUR)
     size = (shape[1], shape[0])
-    out = cv2.warpAffine(source, there, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    covered = cv2.warpAffine(np.ones(grey.shape, np.uint8), there, size, flags=cv2.INTER_NEAREST, borderValue=0)
+    out = cv2.warpAffine(source, a_to_b, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    covered = cv2.warpAffine(np.ones(grey.shape, np.uint8), a_to_b, size, flags=cv2.INTER_NEAREST, borderValue=0)
     return out, covered > 0
 
 
-class Close(NamedTuple):
+class FinePair(NamedTuple):
     """Two images in the pixels of the one with less detail."""
 
     a: Floats
@@ -44,16 +44,16 @@ class Close(NamedTuple):
     of_a: bool  # the pixels are those of `a`
 
 
-def laid_finely(a: NDArray[np.uint8], b: NDArray[np.uint8], there: Map) -> Close:
+def warp_fine(a: NDArray[np.uint8], b: NDArray[np.uint8], a_to_b: Affine) -> FinePair:
     """Warp the image with more detail onto the other one; `there` leads from pixels of `a` to pixels of `b`."""
-    if abs(float(np.linalg.det(there[:, :2]))) <= 1:
-        out, covered = moved(a, there, b.shape)
-        return Close(out, b.astype(np.float32), covered, False)
-    out, covered = moved(b, inverse(there), a.shape)
-    return Close(a.astype(np.float32), out, covered, True)
+    if abs(float(np.linalg.det(a_to_b[:, :2]))) <= 1:
+        out, covered = moved(a, a_to_b, b.shape)
+        return FinePair(out, b.astype(np.float32), covered, False)
+    out, covered = moved(b, inverse(a_to_b), a.shape)
+    return FinePair(a.astype(np.float32), out, covered, True)
 
 
-def normalised(grey: Floats, known: Floats) -> Floats:
+def normalise(grey: Floats, known: Floats) -> Floats:
     """Subtract the local mean and divide by the local standard deviation, so that light and contrast do not count.
 
     `known` is 1 where the image is known and 0 elsewhere.
@@ -66,7 +66,7 @@ def normalised(grey: Floats, known: Floats) -> Floats:
     return np.asarray(rest / np.sqrt(cv2.blur(rest * rest, side) / weight + floor), dtype=np.float32)
 
 
-def registered(pair: Close) -> Close:
+def register(pair: FinePair) -> FinePair:
     """Register `a` onto `b` with a displacement that is a quadratic polynomial of the pixel's position.
 
     Gauss-Newton on locally normalised pixels, coarse to fine, with Cauchy weights against pixels that differ
@@ -81,7 +81,7 @@ def registered(pair: Close) -> Close:
         share = min(1.0, side / max(width, height))
         size = (max(16, round(width * share)), max(16, round(height * share)))
         small = [cv2.resize(grey, size, interpolation=cv2.INTER_AREA) for grey in (a, b, known.astype(np.float32))]
-        first, second = (normalised(cv2.GaussianBlur(grey, (0, 0), 1.0), small[2]) for grey in small[:2])
+        first, second = (normalise(cv2.GaussianBlur(grey, (0, 0), 1.0), small[2]) for grey in small[:2])
         scales = np.array([size[0] / width, size[1] / height])
         for _ in range(rounds):
             step = _step(first, second, small[2] > _COVERED, params * scales[:, None], terms)
@@ -117,13 +117,13 @@ def _shifted(values: Floats, params: NDArray[np.float64]) -> Floats:
 def _step(a: Floats, b: Floats, known: Mask, params: NDArray[np.float64], terms: int) -> NDArray[np.float64] | None:
     """Return the Gauss-Newton step of the parameters, `(2, terms)`; None with too few gradients."""
     cv2 = opencv()
-    there = _shifted(a, params)
-    across, down = (cv2.Scharr(there, cv2.CV_32F, *along) / 32 for along in ((1, 0), (0, 1)))
+    a_to_b = _shifted(a, params)
+    across, down = (cv2.Scharr(a_to_b, cv2.CV_32F, *along) / 32 for along in ((1, 0), (0, 1)))
     at = np.flatnonzero((across * across + down * down > REGISTRATION.min_gradient) & known)
     if len(at) < REGISTRATION.min_pixels:
         return None
     at = at[:: max(1, len(at) // _SAMPLE)]
-    off = (b - there).ravel()[at].astype(np.float64)
+    off = (b - a_to_b).ravel()[at].astype(np.float64)
     scale = _CAUCHY * float(np.median(np.abs(off))) + _MIN_BLUR
     weight = 1 / (1 + (off / scale) ** 2)
     rows, columns = np.divmod(at, a.shape[1])

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Map, overlap
-from twinpix.verify.alignment.blocks import Agreement, Floats, Laid, between, closer, inside, laid, pixels_of
-from twinpix.verify.content.overlays import inked, laid_over, laid_over_ground
-from twinpix.verify.light.normalize import apart, as_bent, as_light, as_sharp
-from twinpix.verify.light.photometric import Toned, evened
-from twinpix.verify.pyramid import View
+from twinpix.verify.alignment.affine import Affine, overlap
+from twinpix.verify.alignment.blocks import Agreement, Floats, WarpedPair, between, closer, inside, pixels_of, warp_pair
+from twinpix.verify.content.overlays import overlay_mask, overlay_mask_on_background, without_ink
+from twinpix.verify.light.normalize import apart, match_local_light, match_sharpness, undo_bending
+from twinpix.verify.light.photometric import ToneMatch, match_light
+from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import EXCLUSIVE, OVERLAYS
 
 _AROUND, _BACKGROUND = 5, 9  # pixels a side of the windows around a pixel, and in which its background is searched for
@@ -24,7 +24,7 @@ _BLUR = 0.6  # pixels of Gaussian blur, against the noise of single pixels
 _EPSILON = 1e-6  # divisor above 0
 
 
-class Left(NamedTuple):
+class Residual(NamedTuple):
     """How much difference may be left after normalisation, for a pair with exclusive content to be an edit."""
 
     light: float  # share of the mean difference, after blur and light are removed
@@ -32,13 +32,13 @@ class Left(NamedTuple):
     area: float  # share of the overlap with exclusive content before
 
 
-def in_conflict(
-    pair: Laid,
-    tones: Toned,
+def is_exclusive(
+    pair: WarpedPair,
+    tones: ToneMatch,
     agrees: Agreement,
-    a: View,
-    b: View,
-    there: Map,
+    a: Pyramid,
+    b: Pyramid,
+    a_to_b: Affine,
     only: NDArray[np.bool_] | None = None,
 ) -> bool:
     """True if each image has content where the other shows plain background.
@@ -46,30 +46,30 @@ def in_conflict(
     The largest object does not count, since a single object may be an edit however much it differs, nor does what lies
     outside the hull of the agreeing blocks, which is a border. `only` masks the pixels that count; default: all.
     """
-    left = _left(a, b, there)
-    if _in_conflict(pair, tones, agrees, left):
+    left = _left(a, b, a_to_b)
+    if _is_exclusive(pair, tones, agrees, left):
         return True
-    nearer = closer(a, b, there)
+    nearer = closer(a, b, a_to_b)
     if nearer is None:
         return False
-    again = laid(*nearer)
+    again = warp_pair(*nearer)
     if only is not None:
         again = again._replace(common=again.common & pixels_of(only, again.common.shape))
-    bare = inked(again)
+    bare = without_ink(again)
     again = again if bare is None else bare.pair
-    return _in_conflict(again, evened(again, agrees), agrees, left)
+    return _is_exclusive(again, match_light(again, agrees), agrees, left)
 
 
-def _left(a: View, b: View, there: Map) -> Left:
+def _left(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Residual:
     """Return what may be left after normalisation: nothing if neither image shows the whole of the other."""
-    if max(overlap(there, a.sides, b.sides)) < EXCLUSIVE.whole:
-        return Left(0.0, 0.0, 0.0)
-    if min(a.plain, b.plain) >= EXCLUSIVE.page_flat:
-        return Left(EXCLUSIVE.page_light, EXCLUSIVE.page_flow, EXCLUSIVE.page_area)
-    return Left(EXCLUSIVE.photo_light, EXCLUSIVE.photo_flow, 1.0)
+    if max(overlap(a_to_b, a.size, b.size)) < EXCLUSIVE.whole:
+        return Residual(0.0, 0.0, 0.0)
+    if min(a.flatness, b.flatness) >= EXCLUSIVE.page_flat:
+        return Residual(EXCLUSIVE.page_light, EXCLUSIVE.page_flow, EXCLUSIVE.page_area)
+    return Residual(EXCLUSIVE.photo_light, EXCLUSIVE.photo_flow, 1.0)
 
 
-def _in_conflict(pair: Laid, tones: Toned, agrees: Agreement, left: Left) -> bool:
+def _is_exclusive(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, left: Residual) -> bool:
     within = pixels_of(between(agrees.fits), pair.a.shape)
     inner = inside(pair.common & within & ~pair.border)
     if inner.sum() < EXCLUSIVE.min_pixels or min(inner.shape) < EXCLUSIVE.min_side:
@@ -80,41 +80,41 @@ def _in_conflict(pair: Laid, tones: Toned, agrees: Agreement, left: Left) -> boo
     if found > left.area:
         return True
     before = apart(tones.a, tones.b, inner)
-    a, b = as_light(*as_sharp(tones.a, tones.b, inner), pair.common)
+    a, b = match_local_light(*match_sharpness(tones.a, tones.b, inner), pair.common)
 
     def alike(made: Floats, most: float) -> bool:
         return apart(made, b, inner) <= most * before and _conflict(made, b, pair, agrees, inner) <= EXCLUSIVE.min_area
 
-    return not (alike(a, left.light) or alike(as_bent(a, b), left.flow))
+    return not (alike(a, left.light) or alike(undo_bending(a, b), left.flow))
 
 
-def _conflict(a: Floats, b: Floats, pair: Laid, agrees: Agreement, inner: NDArray[np.bool_]) -> float:
+def _conflict(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: NDArray[np.bool_]) -> float:
     """Return the share of the overlap with exclusive content, of the image that has less of it."""
-    mine, theirs = _own(a, b, pair.a) & inner, _own(b, a, pair.b) & inner
+    mine, theirs = _exclusive(a, b, pair.a) & inner, _exclusive(b, a, pair.b) & inner
     if not mine.any() or not theirs.any():
         return 0.0
     every = inside(pair.common & ~pair.border)
     textured = filled(pair, agrees) >= EXCLUSIVE.filled
-    over = laid_over(a, b, every) if textured else laid_over_ground(pair, every, EXCLUSIVE.max_overlays)
+    over = overlay_mask(a, b, every) if textured else overlay_mask_on_background(pair, every, EXCLUSIVE.max_overlays)
     # With content of both under them, these are no overlays but the bars of two charts.
     if min((mine & over).sum(), (theirs & over).sum()) <= EXCLUSIVE.under_overlay * inner.sum():
         mine, theirs = mine & ~over, theirs & ~over
-    largest, things = _things(mine | theirs, inner)
+    largest, things = _objects(mine | theirs, inner)
     share = float(min((mine & ~largest).sum(), (theirs & ~largest).sum()) / inner.sum())
     return share * (EXCLUSIVE.many_objects_factor if things >= EXCLUSIVE.many_objects else 1)
 
 
-def filled(pair: Laid, agrees: Agreement) -> float:
+def filled(pair: WarpedPair, agrees: Agreement) -> float:
     """Return the share of the overlap's blocks that agree: of pages and charts most have no texture."""
     return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), _EPSILON))
 
 
-def _own(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
+def _exclusive(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
     """Mask the content that one image has on a plain background which the other shows without it."""
     cv2 = opencv()
-    around, near = np.ones((_AROUND, _AROUND), np.uint8), np.ones((_BACKGROUND, _BACKGROUND), np.uint8)
+    local_mean, near = np.ones((_AROUND, _AROUND), np.uint8), np.ones((_BACKGROUND, _BACKGROUND), np.uint8)
     values, other = (cv2.GaussianBlur(each, (0, 0), _BLUR) for each in (values, other))
-    high, low = cv2.dilate(other, around), cv2.erode(other, around)
+    high, low = cv2.dilate(other, local_mean), cv2.erode(other, local_mean)
     stands_out = np.asarray(np.maximum(values - high, low - values) > EXCLUSIVE.step, dtype=bool)
     if not stands_out.any():
         return stands_out
@@ -125,7 +125,7 @@ def _own(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
     return np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & same_ground & own, dtype=bool)
 
 
-def _things(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
+def _objects(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     """Return the mask of the largest object, empty if that is too large for one, and the number of objects."""
     cv2 = opencv()
     joined = cv2.dilate(marked.astype(np.uint8), np.ones((_JOINED, _JOINED), np.uint8))

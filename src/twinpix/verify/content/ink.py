@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.blocks import Floats
-from twinpix.verify.alignment.registration import Close, Mask, normalised
+from twinpix.verify.alignment.registration import FinePair, Mask, normalise
 from twinpix.verify.thresholds import INK
 
 _WINDOW = 9  # pixels a side in which ink is compared: about a letter of small print
@@ -17,7 +17,7 @@ _SAMPLE, _ITERATIONS = 20_000, 3  # pixels and iterations of the robust fit of g
 _OUTLIER, _SLACK = 3, 1  # of the robust fit: medians of the residual that are kept, and grey levels beyond them
 
 
-class Compared(NamedTuple):
+class InkComparison(NamedTuple):
     """Two registered images, locally normalised and equally sharp."""
 
     a: Floats
@@ -46,29 +46,29 @@ class Compared(NamedTuple):
     @property
     def own(self) -> tuple[Mask, Mask]:
         """Mask where only the first image has ink, and where only the second has."""
-        of_a, of_b = _around(self.a * self.a), _around(self.b * self.b)
+        of_a, of_b = _local_mean(self.a * self.a), _local_mean(self.b * self.b)
         alone = [(x > INK.own_energy) & (y < INK.empty_energy) & self.known for x, y in ((of_a, of_b), (of_b, of_a))]
         return alone[0], alone[1]
 
 
-def compared(pair: Close) -> Compared:
+def compare_ink(pair: FinePair) -> InkComparison:
     """Compare two registered images."""
     cv2 = opencv()
     a, b, known, _ = pair
     known = np.asarray(cv2.erode(known.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0), dtype=bool)
     weight = known.astype(np.float32)
-    first, second = normalised(a, weight), normalised(b, weight)
-    inked = known & (np.maximum(_around(first * first), _around(second * second)) > INK.min_energy)
+    first, second = normalise(a, weight), normalise(b, weight)
+    inked = known & (np.maximum(_local_mean(first * first), _local_mean(second * second)) > INK.min_energy)
     first, second = _as_sharp(a, b, first, second, weight, inked)
     off = first - second
-    energy = _around(first * first + second * second)
-    lighter, darker = (_around(np.maximum(each, 0) ** 2) for each in (off, -off))
+    energy = _local_mean(first * first + second * second)
+    lighter, darker = (_local_mean(np.maximum(each, 0) ** 2) for each in (off, -off))
     grain = _grain(lighter + darker, energy, known)
     lighter, darker = ((each - grain).clip(0) * weight for each in (lighter, darker))
-    return Compared(first, second, known, energy, lighter, darker)
+    return InkComparison(first, second, known, energy, lighter, darker)
 
 
-def _around(values: Floats) -> Floats:
+def _local_mean(values: Floats) -> Floats:
     cv2 = opencv()
     out: Floats = cv2.blur(values, (_WINDOW, _WINDOW))
     return out
@@ -94,7 +94,7 @@ def _as_sharp(
     sharp, soft = (first, second) if of_a else (second, first)
     least = _off(sharp, soft, inked)
     for sigma in _BLURS:
-        made = normalised(cv2.GaussianBlur(a if of_a else b, (0, 0), sigma), weight)
+        made = normalise(cv2.GaussianBlur(a if of_a else b, (0, 0), sigma), weight)
         now = _off(made, soft, inked)
         if now >= INK.blur_gain * least:
             break
@@ -110,18 +110,18 @@ def _off(a: Floats, b: Floats, inked: Mask) -> float:
 # -- places where ink differs -----------------------------------------------------------------------------
 
 
-class Place(NamedTuple):
+class InkDifference(NamedTuple):
     """Where ink differs, in the pixels of the comparison."""
 
     box: tuple[int, int, int, int]  # left, top, width, height
     clash: bool  # each image has ink there that the other lacks
     strongest: float  # largest clash
     own: tuple[bool, bool]  # only the first image has ink there; only the second has
-    laid_over: bool  # too large or too solid for print: an overlay
+    overlay_mask: bool  # too large or too solid for print: an overlay
     is_print: bool  # no higher than print
 
 
-def places(pair: Close, seen: Compared) -> list[Place]:
+def ink_differences(pair: FinePair, seen: InkComparison) -> list[InkDifference]:
     """List the places where ink differs between two registered images."""
     cv2 = opencv()
     clashes, own = seen.clash, seen.own
@@ -148,11 +148,11 @@ def places(pair: Close, seen: Compared) -> list[Place]:
         over = _is_laid_over([sign[part] for sign in signs], side)
         both = bool(alone[0][at]), bool(alone[1][at])
         box, small = (left, top, width, height), height <= INK.print_height * side
-        out.append(Place(box, bool(clashing[at]), float(strongest[at]), both, over, small))
+        out.append(InkDifference(box, bool(clashing[at]), float(strongest[at]), both, over, small))
     return out
 
 
-def _evened(a: Floats, b: Floats, seen: Compared) -> Floats:
+def _evened(a: Floats, b: Floats, seen: InkComparison) -> Floats:
     """Give `a` the gain and bias of `b`, fitted robustly to ink that does not differ."""
     at = np.flatnonzero(seen.known & (seen.energy > INK.min_energy) & (seen.clash < INK.clash))
     if len(at) < INK.min_area:
@@ -203,9 +203,9 @@ def _is_large(outline: NDArray[np.int32], side: int) -> bool:
     return bool(max(width, height) >= INK.overlay_width * side and min(width, height) >= INK.overlay_height * side)
 
 
-def contradict(found: list[Place]) -> bool:
+def contradict(found: list[InkDifference]) -> bool:
     """True if two pages differ in their text: other ink in one place, or ink of its own on either page."""
-    found = [place for place in found if not place.laid_over]
+    found = [place for place in found if not place.overlay_mask]
     small = [place for place in found if place.is_print]
     apart = any(place.own[0] for place in small) and any(place.own[1] for place in small)
     return apart or any(place.clash for place in found)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, Laid, inside, part_of
-from twinpix.verify.light.normalize import around
+from twinpix.verify.alignment.blocks import Floats, WarpedPair, inside, part_of
+from twinpix.verify.light.normalize import local_mean
 from twinpix.verify.thresholds import OVERLAYS
 
 _AROUND = 5  # pixels a side of the window around a pixel
@@ -15,27 +15,27 @@ _EDGE, _FILL = 3, 3.0  # pixels: width of the edges of ink, and sigma of the Gau
 _ITERATIONS, _OUTLIER = 4, 1.5  # of the robust fit of ink: iterations, and medians of the residual that are kept
 
 
-class Bare(NamedTuple):
+class WithoutOverlay(NamedTuple):
     """A pair without the overlays on one of the images."""
 
-    pair: Laid
+    pair: WarpedPair
     covered: float  # share of the overlap
 
 
-def stuck_on(pair: Laid) -> Bare | None:
+def without_overlay(pair: WarpedPair) -> WithoutOverlay | None:
     """Mask solid overlays on a plain background of one image; None if there are none.
 
     Beside them every pixel must be the same, and as much texture as below them.
     """
     inner = inside(pair.common)
-    over = laid_over_ground(pair, inner)
-    if not over.any() or not any(_is_ground(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
+    over = overlay_mask_on_background(pair, inner)
+    if not over.any() or not any(_is_background(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
         return None
-    differs = np.abs(pair.a - pair.b) > OVERLAYS.difference
-    return Bare(pair._replace(common=pair.common & ~over), part_of(differs & over, inner))
+    differs = np.abs(pair.a - pair.b) > OVERLAYS.edit_features
+    return WithoutOverlay(pair._replace(common=pair.common & ~over), part_of(differs & over, inner))
 
 
-def inked(pair: Laid) -> Bare | None:
+def without_ink(pair: WarpedPair) -> WithoutOverlay | None:
     """Fill lines or letters of one (semi-transparent) colour on one image from around them; None if there are none.
 
     Every pixel that differs must lie between the bare image and full ink. Of two drawings in one colour, either has
@@ -43,7 +43,7 @@ def inked(pair: Laid) -> Bare | None:
     """
     inner = inside(pair.common)
     apart = np.abs(pair.a - pair.b) * inner
-    unlike, drawn = apart > OVERLAYS.difference, apart > OVERLAYS.ink_difference
+    unlike, drawn = apart > OVERLAYS.edit_features, apart > OVERLAYS.ink_difference
     covered = part_of(unlike, inner)
     if not drawn.any() or covered > OVERLAYS.max_ink_area:
         return None
@@ -51,8 +51,8 @@ def inked(pair: Laid) -> Bare | None:
         return None
     cv2 = opencv()
     ink = cv2.dilate(unlike.astype(np.uint8), np.ones((_EDGE, _EDGE), np.uint8)) > 0
-    a, b = (np.where(ink, around(grey, ~ink, _FILL), grey) for grey in (pair.a, pair.b))
-    return Bare(pair._replace(a=a, b=b), covered)
+    a, b = (np.where(ink, local_mean(grey, ~ink, _FILL), grey) for grey in (pair.a, pair.b))
+    return WithoutOverlay(pair._replace(a=a, b=b), covered)
 
 
 def _is_ink(under: Floats, over: Floats) -> bool:
@@ -73,12 +73,14 @@ def _is_ink(under: Floats, over: Floats) -> bool:
     )
 
 
-def laid_over_ground(pair: Laid, inner: NDArray[np.bool_], most: int | None = None) -> NDArray[np.bool_]:
-    """`laid_over` with the strict tolerances of mostly plain images."""
-    return laid_over(pair.a, pair.b, inner, OVERLAYS.mean_difference_flat, OVERLAYS.max_unlike_flat, most)
+def overlay_mask_on_background(
+    pair: WarpedPair, inner: NDArray[np.bool_], most: int | None = None
+) -> NDArray[np.bool_]:
+    """`overlay_mask` with the strict tolerances of mostly plain images."""
+    return overlay_mask(pair.a, pair.b, inner, OVERLAYS.mean_difference_flat, OVERLAYS.max_unlike_flat, most)
 
 
-def _is_ground(grey: Floats, over: NDArray[np.bool_], beside: NDArray[np.bool_]) -> bool:
+def _is_background(grey: Floats, over: NDArray[np.bool_], beside: NDArray[np.bool_]) -> bool:
     """True if a part of an image has hardly more texture than the rest."""
     cv2 = opencv()
     mean, square = (cv2.blur(values, (_AROUND, _AROUND)) for values in (grey, grey * grey))
@@ -86,7 +88,7 @@ def _is_ground(grey: Floats, over: NDArray[np.bool_], beside: NDArray[np.bool_])
     return float(varied[over].mean()) <= float(varied[beside].mean()) + OVERLAYS.extra_texture
 
 
-def laid_over(
+def overlay_mask(
     a: Floats,
     b: Floats,
     inner: NDArray[np.bool_],
@@ -105,7 +107,7 @@ def laid_over(
     cv2 = opencv()
     nothing = np.zeros(inner.shape, dtype=bool)
     apart = np.abs(cv2.GaussianBlur(a - b, (0, 0), 1.0))
-    differs = (apart > OVERLAYS.difference) & inner
+    differs = (apart > OVERLAYS.edit_features) & inner
     if differs.sum() > OVERLAYS.max_count * OVERLAYS.max_area * inner.sum():
         return nothing
     side = int(max(inner.shape) // OVERLAYS.min_thickness)

@@ -5,25 +5,25 @@ from typing import NamedTuple
 import numpy as np
 
 from twinpix.model import Bytes2D
-from twinpix.verify.alignment.affine import Map, corners, placed, rescaled
-from twinpix.verify.alignment.registration import Close, laid_finely, registered
-from twinpix.verify.content.ink import Compared, Place, compared, contradict, places
-from twinpix.verify.content.spots import Box, spot
-from twinpix.verify.pyramid import View
+from twinpix.verify.alignment.affine import Affine, corners, rescale, transform_points
+from twinpix.verify.alignment.registration import FinePair, register, warp_fine
+from twinpix.verify.content.ink import InkComparison, InkDifference, compare_ink, contradict, ink_differences
+from twinpix.verify.content.spots import Box, find_spot
+from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import PAGES
 
 
-class Reading(NamedTuple):
+class PageComparison(NamedTuple):
     """Result of the comparison at full resolution."""
 
     different: bool  # pages with different text
     box: Box | None = None  # the differing text or edited region, in shares of b
 
 
-ALIKE = Reading(False)
+ALIKE = PageComparison(False)
 
 
-def read(a: View, b: View, there: Map, *, spots: bool, clean: bool) -> Reading:
+def compare_pages(a: Pyramid, b: Pyramid, a_to_b: Affine, *, spots: bool, clean: bool) -> PageComparison:
     """Compare two aligned images at full resolution where that may matter.
 
     Two pages are decoded again if their ink clashes at the resolution of a view. Other images are compared if some
@@ -33,58 +33,58 @@ def read(a: View, b: View, there: Map, *, spots: bool, clean: bool) -> Reading:
     if a.damaged or b.damaged:
         return ALIKE
     printed = a.is_sheet and b.is_sheet
-    seen = _read(a, b, there, printed=printed, clean=clean) if printed or spots else ALIKE
+    seen = _read(a, b, a_to_b, printed=printed, clean=clean) if printed or spots else ALIKE
     if printed or not clean or seen.different or seen.box:
         return seen
-    return Reading(False, _spot(a, b, there))
+    return PageComparison(False, _spot(a, b, a_to_b))
 
 
-def _read(a: View, b: View, there: Map, *, printed: bool, clean: bool) -> Reading:
-    first = _laid(a, b, there, a.fine, b.fine) if printed else _laid(a, b, there, a.grey, b.grey)
+def _read(a: Pyramid, b: Pyramid, a_to_b: Affine, *, printed: bool, clean: bool) -> PageComparison:
+    first = _laid(a, b, a_to_b, a.fine, b.fine) if printed else _laid(a, b, a_to_b, a.grey, b.grey)
     if min(first.a.shape) < PAGES.min_side:
         return ALIKE
-    clash, alone = _differing(compared(first))
+    clash, alone = _differing(compare_ink(first))
     if not (clash > PAGES.possible_clash or (printed and alone)):
         return ALIKE
     pages = printed or (a.is_page and b.is_page)
     if not pages and not (clean and clash > PAGES.likely_clash):
         return ALIKE
-    pair = registered(_laid(a, b, there, a.finest, b.finest) if pages else _laid(a, b, there, a.fine, b.fine))
-    seen = compared(pair)
-    found = places(pair, seen)
+    pair = register(_laid(a, b, a_to_b, a.finest, b.finest) if pages else _laid(a, b, a_to_b, a.fine, b.fine))
+    seen = compare_ink(pair)
+    found = ink_differences(pair, seen)
     if pages and contradict(found) and not seen.is_rough:
-        return Reading(True)
+        return PageComparison(True)
     strong = [place for place in found if place.strongest >= PAGES.edit_clash]
-    return Reading(False, _box(strong, pair, a, b, there)) if strong else ALIKE
+    return PageComparison(False, _box(strong, pair, a, b, a_to_b)) if strong else ALIKE
 
 
-def _spot(a: View, b: View, there: Map) -> Box | None:
+def _spot(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box | None:
     """Return the box of a small difference between images of one size and orientation."""
-    upright = np.abs(placed(there, corners(a.sides)) - corners(b.sides)).max() < PAGES.same_place
+    upright = np.abs(transform_points(a_to_b, corners(a.size)) - corners(b.size)).max() < PAGES.same_place
     if (a.width, a.height) != (b.width, b.height) or not upright:
         return None
     first, second = a.finest, b.finest
-    return spot(first, second) if first.shape == second.shape else None
+    return find_spot(first, second) if first.shape == second.shape else None
 
 
-def _differing(seen: Compared) -> tuple[float, bool]:
+def _differing(seen: InkComparison) -> tuple[float, bool]:
     """Return the largest clash, and whether each image has ink where the other has none."""
     return float(seen.clash.max()), all(own.any() for own in seen.own)
 
 
-def _laid(a: View, b: View, there: Map, first: Bytes2D, second: Bytes2D) -> Close:
+def _laid(a: Pyramid, b: Pyramid, a_to_b: Affine, first: Bytes2D, second: Bytes2D) -> FinePair:
     """Align images of another resolution by the transform of their views."""
     sides = [(grey.shape[1], grey.shape[0]) for grey in (first, second)]
-    return laid_finely(first, second, rescaled(there, (a.sides, sides[0]), (b.sides, sides[1])))
+    return warp_fine(first, second, rescale(a_to_b, (a.size, sides[0]), (b.size, sides[1])))
 
 
-def _box(found: list[Place], pair: Close, a: View, b: View, there: Map) -> Box:
+def _box(found: list[InkDifference], pair: FinePair, a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box:
     """Return the bounding box of places, in shares of `b`."""
     left, top, width, height = np.array([place.box for place in found]).T
     ends = np.array([[left.min(), top.min()], [(left + width).max(), (top + height).max()]], dtype=np.float64)
     shares = ends / np.array(pair.a.shape[::-1])
     if pair.of_a:
         corners = np.array([shares[0], shares[1], [shares[0, 0], shares[1, 1]], [shares[1, 0], shares[0, 1]]])
-        shares = (placed(there, corners * a.sides - 0.5) + 0.5) / b.sides
+        shares = (transform_points(a_to_b, corners * a.size - 0.5) + 0.5) / b.size
     low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])

@@ -16,7 +16,7 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom, as shares of an image."""
 
 
-def spot(a: Bytes2D, b: Bytes2D) -> Box | None:
+def find_spot(a: Bytes2D, b: Bytes2D) -> Box | None:
     """Return the box of pixels that differ more than encoders make them, in two images of one size; None without any.
 
     Of 80 photos, JPEG 12 to 88, WebP 5 and 40, twice the sharpness and a fifth more light make no spot, JPEG 5 and a
@@ -30,8 +30,8 @@ def spot(a: Bytes2D, b: Bytes2D) -> Box | None:
     )
     if not strong.any():
         return None
-    around = np.ones((_AROUND, _AROUND), np.uint8)
-    ranges = [cv2.subtract(cv2.dilate(each, around), cv2.erode(each, around)) for each in (light, b)]
+    local_mean = np.ones((_AROUND, _AROUND), np.uint8)
+    ranges = [cv2.subtract(cv2.dilate(each, local_mean), cv2.erode(each, local_mean)) for each in (light, b)]
     strong &= apart > SPOTS.range_share * (np.maximum(*ranges).astype(np.float32) + SPOTS.range_floor)
     count, _, facts, _ = cv2.connectedComponentsWithStats(strong.astype(np.uint8), connectivity=8)
     large = facts[1:count][facts[1:count, cv2.CC_STAT_AREA] >= SPOTS.min_area]

@@ -4,24 +4,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Map, overlap
-from twinpix.verify.alignment.blocks import BLOCK, Floats, Laid, laid_colours
-from twinpix.verify.pyramid import View
+from twinpix.verify.alignment.affine import Affine, overlap
+from twinpix.verify.alignment.blocks import BLOCK, Floats, WarpedPair, warp_colours
+from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import LOW_TEXTURE
 
 
-def is_level(a: View, b: View, pair: Laid, there: Map) -> bool:
+def is_level(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine) -> bool:
     """True if one image shows nearly all of the other with the same levels, up to what an encoder changes.
 
     They have too few textured blocks for NCC. Luma and all three channels must be the same in every place, and at
     least one of them must vary, since two blank images prove nothing.
     """
-    shared = overlap(there, a.sides, b.sides)
+    shared = overlap(a_to_b, a.size, b.size)
     if max(shared) < LOW_TEXTURE.min_overlap or min(shared) < LOW_TEXTURE.min_smaller_overlap:
         return False
     if not _near(pair.a - pair.b, _within(pair.common), BLOCK):
         return False
-    moved, common = laid_colours(a, b, there)
+    moved, common = warp_colours(a, b, a_to_b)
     shown = _within(common)
     apart: Floats = np.abs(moved.astype(np.float32) - b.colours).max(axis=-1)
     if not _near(apart, shown, BLOCK // 4):

@@ -16,7 +16,7 @@ def apart(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
     return float(np.abs(a - b)[inner].mean())
 
 
-def around(values: Floats, known: NDArray[np.bool_], sigma: float) -> Floats:
+def local_mean(values: Floats, known: NDArray[np.bool_], sigma: float) -> Floats:
     """Return the Gaussian mean of the known values around each pixel; its own value where none is near."""
     cv2 = opencv()
     weight = known.astype(np.float32)
@@ -25,7 +25,7 @@ def around(values: Floats, known: NDArray[np.bool_], sigma: float) -> Floats:
     return out
 
 
-def as_sharp(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def match_sharpness(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Blur the sharper image to match the other one, if that removes enough of their difference."""
     cv2 = opencv()
     best, least = (a, b), PHOTOMETRIC.blur_gain * apart(a, b, inner)
@@ -36,12 +36,12 @@ def as_sharp(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> tuple[Floats, Fl
     return best
 
 
-def as_light(a: Floats, b: Floats, common: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def match_local_light(a: Floats, b: Floats, common: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Give `a` the local mean of `b`: a veil, or light on a part of one image, is no content."""
-    return a + around(b - a, common, PHOTOMETRIC.light_sigma), b
+    return a + local_mean(b - a, common, PHOTOMETRIC.light_sigma), b
 
 
-def as_bent(a: Floats, b: Floats) -> Floats:
+def undo_bending(a: Floats, b: Floats) -> Floats:
     """Warp `a` onto `b` by smoothed optical flow: perspective and lens distortion are no affine transform.
 
     The flow is so smooth that one word cannot become another. Source: T. Kroeger and others, "Fast optical flow using

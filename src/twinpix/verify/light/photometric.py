@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Agreement, Floats, Laid, correlated, inside, pixels_of
+from twinpix.verify.alignment.blocks import Agreement, Floats, WarpedPair, correlated, inside, pixels_of
 from twinpix.verify.thresholds import PHOTOMETRIC
 
 _SAMPLE = 4000  # pixels from which a tone curve is fitted
@@ -17,7 +17,7 @@ _RIDGE = 1.0  # squared grey levels, beside sums over thousands of pixels: the s
 _LEVELS = 256.0
 
 
-class Toned(NamedTuple):
+class ToneMatch(NamedTuple):
     """A pair after photometric alignment."""
 
     a: Floats
@@ -26,12 +26,12 @@ class Toned(NamedTuple):
     shaded: bool = False  # a vignette of one image was applied to the other
 
 
-def evened(pair: Laid, agrees: Agreement) -> Toned:
+def match_light(pair: WarpedPair, agrees: Agreement) -> ToneMatch:
     """Align tones, fitted to the blocks that agree."""
-    return toned(pair, inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape))
+    return match_tones(pair, inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape))
 
 
-def beside(pair: Laid, tones: Toned, agrees: Agreement) -> float:
+def untextured_correlation(pair: WarpedPair, tones: ToneMatch, agrees: Agreement) -> float:
     """Correlate the mean levels of blocks without texture; 1 if these are few or of one level.
 
     Of two skies with the same words on them all textured blocks agree.
@@ -47,7 +47,7 @@ def beside(pair: Laid, tones: Toned, agrees: Agreement) -> float:
     return correlated(a[plain], b[plain], PHOTOMETRIC.flat_deviation)
 
 
-def toned(pair: Laid, inner: NDArray[np.bool_]) -> Toned:
+def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
     """Apply the tone curve from `a` to `b`, and a vignette of one of them to the other, if there is one.
 
     `inner` masks the pixels to fit to: those of blocks that agree.
@@ -56,11 +56,11 @@ def toned(pair: Laid, inner: NDArray[np.bool_]) -> Toned:
     a, b = (cv2.GaussianBlur(grey, (0, 0), 1.0) for grey in (pair.a, pair.b))
     at = np.flatnonzero(inner)
     if len(at) < PHOTOMETRIC.min_samples:
-        return Toned(pair.a, pair.b, 0.0)
+        return ToneMatch(pair.a, pair.b, 0.0)
     at = at[:: max(1, len(at) // _SAMPLE)]
     x, y = a.ravel()[at], b.ravel()[at]
     levels, apart = _curve(x, y)
-    best, left = Toned(_through(pair.a, levels), pair.b, apart), _left(x, y, levels)
+    best, left = ToneMatch(_through(pair.a, levels), pair.b, apart), _left(x, y, levels)
     if left < PHOTOMETRIC.min_shade or not _all_over(at, pair.common):
         return best
     places = _places(at, inner.shape)
@@ -73,7 +73,7 @@ def toned(pair: Laid, inner: NDArray[np.bool_]) -> Toned:
         if now < PHOTOMETRIC.shade_gain * left and left - now > PHOTOMETRIC.min_shade:
             field = _field(shade, inner.shape)
             both = (pair.a * field, pair.b) if of_a else (pair.a, pair.b * field)
-            best, left = Toned(_through(both[0], curve), both[1], apart, True), now
+            best, left = ToneMatch(_through(both[0], curve), both[1], apart, True), now
     return best
 
 

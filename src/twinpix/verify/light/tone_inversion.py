@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, Laid, inside
-from twinpix.verify.pyramid import View
+from twinpix.verify.alignment.blocks import Floats, WarpedPair, inside
+from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import TONE_INVERSION
 
 _RANGES = 32  # ranges of grey levels, with one mean each
@@ -23,7 +23,9 @@ class _Curve(NamedTuple):
     falls: bool
 
 
-def relit(a: View, b: View, pair: Laid, least: float | None = None) -> tuple[View, View] | None:
+def undo_inversion(
+    a: Pyramid, b: Pyramid, pair: WarpedPair, least: float | None = None
+) -> tuple[Pyramid, Pyramid] | None:
     """Map one image's grey levels onto the other's with a fitted curve of any shape.
 
     None if the curve explains less than `least` of the variance (default: `TONE_INVERSION.min_explained`) or nowhere
@@ -64,7 +66,7 @@ def _curve(x: Floats, y: Floats) -> _Curve:
     return _Curve(levels, explained, fall >= max(TONE_INVERSION.fall_levels, TONE_INVERSION.fall_share * all_steps))
 
 
-def _through(view: View, curve: _Curve) -> View:
+def _through(view: Pyramid, curve: _Curve) -> Pyramid:
     cv2 = opencv()
     levels = np.rint(curve.levels).clip(0, 255).astype(np.uint8)
     return replace(view, grey=cv2.LUT(view.grey, levels), fine=cv2.LUT(view.fine, levels))
