@@ -1114,7 +1114,7 @@ CONCERNS: dict[str, Any] = {
 def overridden(concern: str, field: str, value: float) -> Iterator[None]:
     """Replace one threshold in this process for the duration of the block, for measurements and tests.
 
-    Views keep what they have computed (`View.border`, `View.is_page`): make new ones inside the block.
+    Views keep what they have computed (`Pyramid.border`, `Pyramid.is_page`): make new ones inside the block.
     """
     table = CONCERNS[concern]
     before = getattr(table, field)

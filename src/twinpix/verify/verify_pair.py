@@ -74,7 +74,7 @@ def verify_pair(
     """Verify whether `a` and `b` are copies: at least a share `least` of their textured blocks must agree.
 
     `least` is `DECISION.min_agreement` by default. `guesses` are transforms from `a` to `b`, the likeliest first; an
-    `exact` first one was fitted to keypoints. `joint` is a third image that matches both: then only the area that all
+    `exact` first one was fitted to keypoints. `via` is a third image that matches both: then only the area that all
     three show counts, and less of it must agree, since two edits of one image may leave little in common. If the third
     image is the same as one of them in every place, it stands for that one. Two dark images that do not match are
     compared once more, brightened by the same factor.
