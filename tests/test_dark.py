@@ -14,6 +14,7 @@ from twinpix.encoding.content_table import File
 from twinpix.match import verifier
 from twinpix.match.candidates import Candidate
 from twinpix.match.leaders import LeaderClusters
+from twinpix.model import ClassId, ContentId
 
 SIDES = (640, 480)
 
@@ -44,8 +45,8 @@ def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_p
         files.append(File(str(tmp_path / name), xxhash.xxh3_128_digest((tmp_path / name).read_bytes())))
     wrong = (0.2, 0.0, 0.7, 0.0, 0.2, 0.1)
     eye = verifier.Verifier(files, 0.65, session_of())
-    eye.verify([verifier.pair_of(1, 0, wrong, True, before=verifier.guess_of_turn(0))])
-    seen = eye.of(0, 1)
+    eye.verify([verifier.pair_of(ContentId(1), ContentId(0), wrong, True, before=verifier.guess_of_turn(0))])
+    seen = eye.of(ContentId(0), ContentId(1))
     assert seen is not None
     assert (seen.relation, seen.agrees > 0.9) == ("resized", True)
 
@@ -53,7 +54,7 @@ def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_p
 def test_a_pair_that_two_methods_propose_keeps_both_guesses() -> None:
     hubs = LeaderClusters(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 1.0)
     by_hash, by_points = verifier.guess_of_turn(0), (0.5, 0.0, 0.1, 0.0, 0.5, 0.2)
-    hubs.propose([Candidate(0, 1, None, by_hash, "phash")])
-    hubs.propose([Candidate(0, 1, None, by_points, "local", exact=True)])
-    taken = hubs.take(0, 1)
+    hubs.propose([Candidate(ClassId(0), ClassId(1), None, by_hash, "phash")])
+    hubs.propose([Candidate(ClassId(0), ClassId(1), None, by_points, "local", exact=True)])
+    taken = hubs.take(ClassId(0), ClassId(1))
     assert (taken.guess, taken.before) == (by_points, by_hash)

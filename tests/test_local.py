@@ -29,7 +29,7 @@ from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirrore
 from twinpix.match.candidates import Candidate
 from twinpix.match.join import best_of_each
 from twinpix.match.leaders import LeaderClusters
-from twinpix.model import Report
+from twinpix.model import ClassId, ContentId, Report
 from twinpix.progress import Progress
 from twinpix.report.text import summary
 from twinpix.store import Store
@@ -370,9 +370,9 @@ def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
     sound = album / "street.jpg"
     files = [(tmp_path / "gone.jpg", b""), (sound, xxhash.xxh3_128_digest(sound.read_bytes()))]
     first = verifier.Verifier([File(str(path), digest) for path, digest in files], 0.5, session_of())
-    first.verify([verifier.Pair(0, 1, ())])
+    first.verify([verifier.Pair(ContentId(0), ContentId(1), ())])
     assert [(Path(failure.path).name, failure.stage) for failure in first.failures] == [("gone.jpg", "verify")]
-    assert first.of(0, 1) is None
+    assert first.of(ContentId(0), ContentId(1)) is None
 
 
 def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) -> None:
@@ -380,7 +380,7 @@ def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) ->
 
     files = [File(str(album / name), b"of something else") for name in ("street.jpg", "street50.jpg")]
     eye = verifier.Verifier(files, 0.5, session_of())
-    eye.verify([verifier.Pair(0, 1, ())])
+    eye.verify([verifier.Pair(ContentId(0), ContentId(1), ())])
     assert [failure.error for failure in eye.failures] == ["changed since it was read; run again"]
 
 
@@ -447,22 +447,23 @@ def test_a_report_with_what_was_seen_is_read_again(album: Path, tmp_path: Path) 
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40))
-def test_a_node_has_one_hub_which_has_none_and_gets_better_ones_only(claims: list[tuple[int, int]]) -> None:
+def test_a_node_has_one_hub_which_has_none_and_gets_better_ones_only(claims: list[tuple[ClassId, ClassId]]) -> None:
+    every = list(map(ClassId, range(13)))
     hubs = LeaderClusters(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 1.0)
-    hubs.propose([Candidate(i, j, None, (), "") for i, j in combinations(range(13), 2)])
+    hubs.propose([Candidate(i, j, None, (), "") for i, j in combinations(every, 2)])
     for better, node in claims:
         if better >= node:
             continue
-        before = {each: hubs.leader_of(each) for each in range(13)}
+        before = {each: hubs.leader_of(each) for each in every}
         freed = hubs.claim(better, node)
         assert freed == sorted(each for each, hub in before.items() if hub == node and hubs.leader_of(node) == better)
-        now = {each: hubs.leader_of(each) for each in range(13)}
+        now = {each: hubs.leader_of(each) for each in every}
         assert all(now[each] is None for each in freed)
         assert all(hub is None or (now[hub] is None and hub < each) for each, hub in now.items())
-        assert all(now[each] == before[each] for each in range(13) if each != node and each not in freed)
+        assert all(now[each] == before[each] for each in every if each != node and each not in freed)
         old, new = before[node], now[node]
         assert old is None or (new is not None and new <= old)
-    free = {each for each in range(13) if hubs.leader_of(each) is None}
+    free = {each for each in every if hubs.leader_of(each) is None}
     pairs = {(i, j) for i, j in combinations(sorted(free), 2)}
     for depth in range(14):
         assert set(hubs.edges(depth)) == {(i, j) for i, j in pairs if sorted(free).index(i) <= depth}
@@ -470,8 +471,8 @@ def test_a_node_has_one_hub_which_has_none_and_gets_better_ones_only(claims: lis
 
 def test_what_may_match_many_of_a_hub_is_tried_against_that_first() -> None:
     hubs = LeaderClusters(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 0.9 if hub else 0.5)
-    alone, one, many = 40, {hub: [10 + hub] for hub in range(1, 8)}, list(range(20, 26))
-    claims = [(hub, node) for hub, nodes in {**one, 0: many}.items() for node in nodes]
+    alone, one, many = ClassId(40), {hub: [10 + hub] for hub in range(1, 8)}, list(range(20, 26))
+    claims = [(ClassId(hub), ClassId(node)) for hub, nodes in {**one, 0: many}.items() for node in nodes]
     hubs.propose([Candidate(node, alone, None, (), "") for _, node in claims])
     for hub, node in claims:
         hubs.claim(hub, node)

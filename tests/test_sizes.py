@@ -16,7 +16,7 @@ from sessions import session_of
 from twinpix.encoding.content_table import File
 from twinpix.imaging import decode
 from twinpix.match.verifier import Verifier, guess_of_turn, pair_of
-from twinpix.model import Unverified
+from twinpix.model import ContentId, Unverified
 from twinpix.verify import COLOUR, DETAIL, Pyramid, orientation_transform, pyramid_of, verify_pair, verify_quick
 from twinpix.verify.light.normalize import FLOW_LEAST, undo_bending
 
@@ -104,19 +104,21 @@ def test_an_exception_in_verification_is_a_row_and_the_other_pairs_go_on(tmp_pat
     mine = files(tmp_path, 3)
     flat = (0.0,) * 6  # a map that has no inverse
     eye = Verifier(mine, 0.35, session_of())
-    eye.verify([pair_of(0, 2, guess_of_turn(0)), pair_of(1, 2, guess_of_turn(0))])
-    eye.verify([pair_of(0, 1, flat), pair_of(0, 2, guess_of_turn(0))])
+    eye.verify(
+        [pair_of(ContentId(0), ContentId(2), guess_of_turn(0)), pair_of(ContentId(1), ContentId(2), guess_of_turn(0))]
+    )
+    eye.verify([pair_of(ContentId(0), ContentId(1), flat), pair_of(ContentId(0), ContentId(2), guess_of_turn(0))])
     assert [(row.a, row.b) for row in eye.unverified] == [(mine[0].path, mine[1].path)]
     assert eye.unverified[0].reason
-    assert eye.of(0, 1) is None
-    assert eye.of(0, 2) is not None
-    assert eye.of(1, 2) is not None
+    assert eye.of(ContentId(0), ContentId(1)) is None
+    assert eye.of(ContentId(0), ContentId(2)) is not None
+    assert eye.of(ContentId(1), ContentId(2)) is not None
     assert eye.failures == []
 
 
 def test_a_worker_that_does_not_answer_is_a_row_of_its_pair_and_no_failure_of_an_image(tmp_path: Path) -> None:
     mine = files(tmp_path, 2)
     eye = Verifier(mine, 0.35, session_of(timeout=0.001))
-    eye.verify([pair_of(0, 1, ())])
+    eye.verify([pair_of(ContentId(0), ContentId(1), ())])
     assert eye.unverified == [Unverified(mine[0].path, mine[1].path, "exceeded the time limit of 0.001 s")]
     assert eye.failures == []

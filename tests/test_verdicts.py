@@ -17,7 +17,7 @@ from twinpix.linking.base import is_allowed
 from twinpix.match import exclusions
 from twinpix.match.classes import CodeClasses, code_classes_of
 from twinpix.match.join import Neighbours, match
-from twinpix.model import Matches
+from twinpix.model import ContentId, Matches
 from twinpix.search import Search
 from twinpix.store import Result, Store
 
@@ -56,7 +56,7 @@ def alike(a: tuple[int, int, bool, int], b: tuple[int, int, bool, int], method: 
 def test_groups_are_those_of_the_graph_without_the_pairs(
     link: str, method: str, pictures: list[tuple[int, int, bool, int]], data: st.DataObject
 ) -> None:
-    every = list(combinations(range(len(pictures)), 2))
+    every = list(combinations(map(ContentId, range(len(pictures))), 2))
     pairs = frozenset(data.draw(st.lists(st.sampled_from(every), max_size=6)))
     kind = st.tuples(st.integers(0, 1), st.booleans())  # its PATH, and whether it is a reference
     kinds = data.draw(st.lists(kind, min_size=len(pictures), max_size=len(pictures)))

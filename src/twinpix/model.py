@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, NewType, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,14 @@ def is_uri(name: str) -> bool:
 def located(base: str, name: str) -> str:
     """Return where the image of a report can be read: its path from the folder `base`, or its URI."""
     return name if is_uri(name) else os.path.join(base, name)  # noqa: PTH118 - a text, as given
+
+
+FileRow = NewType("FileRow", int)
+"""The number of a listed image: its row in `Refs`."""
+ContentId = NewType("ContentId", int)
+"""The number of a distinct content: its row in the content table."""
+ClassId = NewType("ClassId", int)
+"""The number of a class of contents that no search needs to tell apart: a node of the graph of matches."""
 
 
 class Ref(NamedTuple):

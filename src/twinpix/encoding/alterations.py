@@ -16,9 +16,9 @@ from twinpix.encoding.images import Images
 from twinpix.encoding.session import Session
 from twinpix.fingerprints._evidence import PixelEvidence
 from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, tone_spread, unpacked
-from twinpix.model import Match, Member
+from twinpix.model import ContentId, Match, Member
 
-EvidenceReader = Callable[[Iterable[int]], Mapping[int, Evidence]]
+EvidenceReader = Callable[[Iterable[ContentId]], Mapping[ContentId, Evidence]]
 """What the pixels of contents show, by number; nothing of those that cannot be decoded."""
 
 _PADDED_B, _PADDED_A = re.compile(r"\bpadded to "), re.compile(r"\bits border cut off")  # as the relation's detail says
@@ -47,7 +47,7 @@ _ALL_PAIRS = 12  # members of a group, of which all pairs are compared; of more,
 def evidence_reader(session: Session, images: Images) -> EvidenceReader:
     """A look at contents of these images, at full size; what was seen is remembered in the store."""
 
-    def look(numbers: Iterable[int]) -> dict[int, Evidence]:
+    def look(numbers: Iterable[ContentId]) -> dict[ContentId, Evidence]:
         chosen = sorted(numbers)
         encoder = Encoder(session, [PixelEvidence()])
         digests = encoder.encode(images.refs.take(images.first()[chosen]))
@@ -61,7 +61,10 @@ def evidence_reader(session: Session, images: Images) -> EvidenceReader:
 
 
 def altered(
-    members: Sequence[Member], matches: Sequence[Match], content: Sequence[int], evidence: Mapping[int, Evidence]
+    members: Sequence[Member],
+    matches: Sequence[Match],
+    content: Sequence[ContentId],
+    evidence: Mapping[ContentId, Evidence],
 ) -> list[Member]:
     """The members with what was done to each; `content` is the number of each one's content."""
     place = {member.path: at for at, member in enumerate(members)}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.model import Bytes2D
+from twinpix.model import Bytes2D, ContentId
 from twinpix.store import Result
 
 _FACTS = ("width", "height", "format", "damaged", "information")
@@ -23,9 +23,9 @@ class ContentTable:
         self._pixels: dict[int, bytes] = {}
         self._traits, self._traits_end = bytearray(), array("q")  # ASCII, one after the other, and where each ends
 
-    def add(self, digest: bytes, result: Result) -> int:
+    def add(self, digest: bytes, result: Result) -> ContentId:
         """Note a content and its code; returns its number."""
-        number = len(self)
+        number = ContentId(len(self))
         self._digests += digest
         self._codes += result.code or b""
         form = self._formats.setdefault(result.format, len(self._formats))
@@ -39,8 +39,8 @@ class ContentTable:
     def __len__(self) -> int:
         return len(self._digests) // _DIGEST
 
-    def __getitem__(self, number: int) -> Result:
-        number = range(len(self))[number]
+    def __getitem__(self, number: ContentId) -> Result:
+        number = ContentId(range(len(self))[number])
         width, height, form, damaged, information = self._facts[5 * number : 5 * number + 5]
         size = len(self._codes) // len(self)
         code = bytes(self._codes[size * number : size * (number + 1)])
@@ -48,26 +48,30 @@ class ContentTable:
         known = code, width, height, list(self._formats)[form], bool(damaged), information, pixels
         return Result(*known, traits=self.traits(number))
 
-    def take(self, numbers: Iterable[int]) -> "ContentTable":
+    def numbers(self) -> list[ContentId]:
+        """Return the number of each content."""
+        return [ContentId(number) for number in range(len(self))]
+
+    def take(self, numbers: Iterable[ContentId]) -> "ContentTable":
         """These contents, numbered from 0 in this order."""
         out = ContentTable()
         for number in numbers:
             out.add(self.digest(number), self[number])
         return out
 
-    def digest(self, number: int) -> bytes:
+    def digest(self, number: ContentId) -> bytes:
         return bytes(self._digests[_DIGEST * number : _DIGEST * (number + 1)])
 
-    def traits(self, number: int) -> str:
+    def traits(self, number: ContentId) -> str:
         """What `imaging.traits` said of it, as text."""
         start = self._traits_end[number - 1] if number else 0
         return self._traits[start : self._traits_end[number]].decode("ascii")
 
-    def pixels(self, number: int) -> bytes | None:
+    def pixels(self, number: ContentId) -> bytes | None:
         """The digest of its pixels, when they were looked at."""
         return self._pixels.get(number)
 
-    def set_pixels(self, number: int, pixels: bytes | None) -> None:
+    def set_pixels(self, number: ContentId, pixels: bytes | None) -> None:
         if pixels is not None:
             self._pixels[number] = pixels
 

@@ -12,7 +12,7 @@ from twinpix import fingerprints
 from twinpix.encoding.content_table import ContentTable, File
 from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.session import Session
-from twinpix.model import Failure, Refs
+from twinpix.model import ContentId, Failure, FileRow, Refs
 
 
 class Images(NamedTuple):
@@ -23,7 +23,7 @@ class Images(NamedTuple):
     contents: ContentTable
     failures: list[Failure]  # of files that were read, but not decoded or coded
     other_files: int  # that are no images
-    undecoded: Mapping[bytes, list[int]] = MappingProxyType(
+    undecoded: Mapping[bytes, list[FileRow]] = MappingProxyType(
         {}
     )  # rows of the listing by content, of those in `failures`
 
@@ -47,12 +47,16 @@ class Images(NamedTuple):
 
     def of_each(self) -> list[File]:
         """A file of each content."""
-        return [File(self.refs.uris[row], self.contents.digest(at)) for at, row in enumerate(self.first().tolist())]
+        rows = self.first().tolist()
+        return [File(self.refs.uris[rows[at]], self.contents.digest(at)) for at in self.contents.numbers()]
 
-    def files_where(self, which: NDArray[np.bool_]) -> list[int]:
+    def files_where(self, which: NDArray[np.bool_]) -> list[FileRow]:
         """The files whose content is one of those marked."""
-        files: list[int] = np.flatnonzero(which[self.content]).tolist()
-        return files
+        return [FileRow(file) for file in np.flatnonzero(which[self.content]).tolist()]
+
+    def content_of(self, file: FileRow) -> ContentId:
+        """Return the content of a file."""
+        return ContentId(int(self.content[file]))
 
 
 def gather(refs: Refs, encoder: Encoder) -> Images:
@@ -61,8 +65,8 @@ def gather(refs: Refs, encoder: Encoder) -> Images:
     failed = {failure.path for failure in encoder.failures}
     rows, content = array("q"), array("q")
     contents, failures, other_files = ContentTable(), list[Failure](), 0
-    place: dict[bytes, int] = {}
-    undecoded: dict[bytes, list[int]] = {}
+    place: dict[bytes, ContentId] = {}
+    undecoded: dict[bytes, list[FileRow]] = {}
     for row, digest in enumerate(digests):
         if not digest:
             other_files += refs.uris[row] not in failed
@@ -72,7 +76,7 @@ def gather(refs: Refs, encoder: Encoder) -> Images:
             result = encoder.result(digest)
             if result.code is None:
                 failures.append(Failure(refs.uris[row], result.stage, result.error))
-                undecoded.setdefault(digest, []).append(row)
+                undecoded.setdefault(digest, []).append(FileRow(row))
                 continue
             number = place[digest] = contents.add(digest, encoder.take(digest))
         rows.append(row)
@@ -81,7 +85,7 @@ def gather(refs: Refs, encoder: Encoder) -> Images:
     return Images(files, numbers, contents, failures, other_files, undecoded)
 
 
-def digest_pixels(session: Session, images: Images, numbers: Iterable[int]) -> None:
+def digest_pixels(session: Session, images: Images, numbers: Iterable[ContentId]) -> None:
     """Decode these contents in full, unless that was done, to know whether their pixels are identical."""
     contents, damaged = images.contents, images.contents.column("damaged")
     chosen = [number for number in sorted(numbers) if contents.pixels(number) is None and not damaged[number]]

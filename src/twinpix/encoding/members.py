@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from twinpix.encoding.images import Images
 from twinpix.imaging.traits import from_text
 from twinpix.managed import in_library
-from twinpix.model import Member
+from twinpix.model import FileRow, Member
 
 
-def members_of(images: Images, files: Iterable[int]) -> dict[int, Member]:
+def members_of(images: Images, files: Iterable[FileRow]) -> dict[FileRow, Member]:
     """These files as the report shows them."""
     out = {}
     for file in files:
-        ref, number = images.refs[file], int(images.content[file])
+        ref, number = images.refs[file], images.content_of(file)
         result = images.contents[number]
         traits = from_text(result.traits)
         out[file] = Member(

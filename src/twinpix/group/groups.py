@@ -21,14 +21,14 @@ from twinpix.match.join import Neighbours
 from twinpix.match.pairs import MatchedPairs
 from twinpix.match.representatives import MATCHES_LISTED
 from twinpix.match.verifier import PairVerdict
-from twinpix.model import DIGITS, Group, Match, Member, Refs, Relation, related
+from twinpix.model import DIGITS, ClassId, ContentId, FileRow, Group, Match, Member, Refs, Relation, related
 from twinpix.verify import Verdict
 
 _READ_AT_ONCE = 512  # contents that are compared on the pixels together, 17 kB each
 _COMPARABLE = SMALL * 3 // 2  # pixels along a side from which positions in images of two sizes are comparable
 _READ_OF_ONE = 64  # contents of one group, the best ones by metadata: a fixed camera may have thousands in one group
 
-Pair = tuple[int, int, float | None, int]
+Pair = tuple[FileRow, FileRow, float | None, int]
 """Two files, their distance, and the orientation of the second under which they match."""
 
 
@@ -49,14 +49,15 @@ def group(
     near = Neighbours(pairs.matches, len(nodes.codes))
     node = nodes.of[images.content]
     linked = (np.bincount(node, minlength=len(nodes.codes))[node] > 1) | near.has_any()[node]
-    members = members_of(images, np.flatnonzero(linked).tolist())  # can be in a group
+    members = members_of(images, [FileRow(row) for row in np.flatnonzero(linked).tolist()])  # can be in a group
     order = sorted(members, key=lambda file: chain.key(members[file]))
     kinds = _kinds(images.refs, options.cross)
     conflicts = _conflicts(pairs)
     graph = linking.Graph(
         node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order, conflicts
     )
-    found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
+    formed = [[FileRow(file) for file in files] for files in linker.groups(graph)]
+    found = sorted(formed, key=lambda files: images.refs.uris[files[0]])
     places = np.full(len(nodes.codes), -1, np.int32)
     writer = _Grouper(
         *(
@@ -96,16 +97,16 @@ def _is_strict(options: Options) -> bool:
     return asked and options.strictness in ("exact", "strict")
 
 
-def _whole(files: list[int], seen: Mapping[int, Evidence]) -> list[list[int]]:
+def _whole(files: list[FileRow], seen: Mapping[ContentId, Evidence]) -> list[list[FileRow]]:
     return [files]
 
 
 def _with_evidence(
-    found: Sequence[list[int]], images: Images, read_evidence: EvidenceReader | None, most: int | None
-) -> Iterator[tuple[list[int], Mapping[int, Evidence]]]:
+    found: Sequence[list[FileRow]], images: Images, read_evidence: EvidenceReader | None, most: int | None
+) -> Iterator[tuple[list[FileRow], Mapping[ContentId, Evidence]]]:
     """Yield groups with what the pixels of their contents show, if they differ; several groups are read together."""
-    waiting: list[list[int]] = []
-    wanted: set[int] = set()
+    waiting: list[list[FileRow]] = []
+    wanted: set[ContentId] = set()
     for at, files in enumerate(found, start=1):
         waiting.append(files)
         wanted |= _unlike(images, files, most) if read_evidence else set()
@@ -115,7 +116,7 @@ def _with_evidence(
             waiting, wanted = [], set()
 
 
-def _unlike(images: Images, files: Sequence[int], most: int | None) -> set[int]:
+def _unlike(images: Images, files: Sequence[FileRow], most: int | None) -> set[ContentId]:
     """Return the contents of the best files, a limited number, unless all have the same pixels."""
     contents = list(dict.fromkeys(images.content[files].tolist()))
     pixels = {images.contents.pixels(number) for number in contents}
@@ -144,20 +145,20 @@ class _Grouper(NamedTuple):
     """Converts groups of files to groups of a report."""
 
     images: Images
-    node: list[int]  # of each file
-    members: dict[int, Member]
+    node: list[ClassId]  # of each file
+    members: dict[FileRow, Member]
     near: Neighbours
     places: NDArray[np.int32]  # of each node in the current group; -1: not in it
     chain: keep.Chain
     method: Fingerprint
-    verdicts: Mapping[tuple[int, int], PairVerdict]
-    first: list[int]  # the representative content of each node
+    verdicts: Mapping[tuple[ContentId, ContentId], PairVerdict]
+    first: list[ContentId]  # the representative content of each node
     kinds: list[Kind]  # of each file
     cross: bool
     chains: bool  # whether members need not match the keeper
     left_out: Mapping[int, int]  # of each keeper's node, how many matches of its group are not listed
 
-    def of_one_colour(self, files: list[int], evidence: Mapping[int, Evidence]) -> list[list[int]]:
+    def of_one_colour(self, files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> list[list[FileRow]]:
         """Split a group by colours: files with other colours than the best one form groups of their own.
 
         Every member of such a group matches its first one.
@@ -177,9 +178,9 @@ class _Grouper(NamedTuple):
             left = [file for file in others if file not in taken]
         return out
 
-    def _by_evidence(self, a: int, b: int, evidence: Mapping[int, Evidence]) -> Relation | None:
+    def _by_evidence(self, a: FileRow, b: FileRow, evidence: Mapping[ContentId, Evidence]) -> Relation | None:
         """Return what differs between the pixels of two images beyond any encoding; None for nothing."""
-        x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
+        x, y = (evidence.get(self.images.content_of(file)) for file in (a, b))
         if x is None or y is None:
             return None
         if has_other_colours(x, y) or has_other_light(x, y):
@@ -189,11 +190,11 @@ class _Grouper(NamedTuple):
         comparable = same_size or min(one.width, one.height, two.width, two.height) >= _COMPARABLE
         return "edited" if comparable and has_other_place(x, y) else None
 
-    def _has_other_colours(self, a: int, b: int, evidence: Mapping[int, Evidence]) -> bool:
-        x, y = (evidence.get(int(self.images.content[file])) for file in (a, b))
+    def _has_other_colours(self, a: FileRow, b: FileRow, evidence: Mapping[ContentId, Evidence]) -> bool:
+        x, y = (evidence.get(self.images.content_of(file)) for file in (a, b))
         return x is not None and y is not None and has_other_colours(x, y)
 
-    def group(self, files: list[int], evidence: Mapping[int, Evidence]) -> Group:
+    def group(self, files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> Group:
         """Return the group of these files, of which the first matches all others; its number is assigned later."""
         made = self._written(files, evidence)
         content = self.images.content[files].tolist()
@@ -211,7 +212,7 @@ class _Grouper(NamedTuple):
         keeper, *others = changed
         return replace(made, members=changed, reason=self.chain.reason(keeper, others))
 
-    def _matches_all(self, file: int, files: Sequence[int]) -> bool:
+    def _matches_all(self, file: FileRow, files: Sequence[FileRow]) -> bool:
         near = {self.node[file], *self.near.row(self.node[file])[0].tolist()}
         return all(
             other == file
@@ -219,7 +220,7 @@ class _Grouper(NamedTuple):
             for other in files
         )
 
-    def _written(self, files: list[int], evidence: Mapping[int, Evidence]) -> Group:
+    def _written(self, files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> Group:
         keeper, *others = files
         others.sort(key=lambda file: self.chain.key(self.members[file]))
         direct = list(self._with_keeper(keeper, others))
@@ -234,7 +235,7 @@ class _Grouper(NamedTuple):
             matches_left_out=left_out + sum(self.left_out.get(node, 0) for node in {self.node[file] for file in files}),
         )
 
-    def _pairs(self, keeper: int, others: list[int], direct: list[Pair]) -> tuple[list[Pair], int]:
+    def _pairs(self, keeper: FileRow, others: list[FileRow], direct: list[Pair]) -> tuple[list[Pair], int]:
         """Return pairs of files, those with the keeper first, and how many more there are.
 
         Of the others, files of one node are paired with the first of them, and nodes by their first files.
@@ -253,30 +254,32 @@ class _Grouper(NamedTuple):
             later = self.places[near] > self.places[node]
             if len(pairs) < MATCHES_LISTED:
                 edges = self.near.told(near[later], at[later])
-                pairs += [(file, first[other], distance, turn) for other, distance, turn in edges]
+                pairs += [(file, first[ClassId(other)], distance, turn) for other, distance, turn in edges]
             else:
                 left_out += int(np.count_nonzero(later))
         self.places[nodes] = -1
         return pairs[:MATCHES_LISTED], left_out + len(pairs[MATCHES_LISTED:])
 
-    def _with_keeper(self, keeper: int, others: list[int]) -> Iterator[Pair]:
+    def _with_keeper(self, keeper: FileRow, others: list[FileRow]) -> Iterator[Pair]:
         own = self.node[keeper]
-        edges: dict[int, tuple[float | None, int]] = {
+        edges: dict[ClassId, tuple[float | None, int]] = {
             own: (0, 0),
-            **{other: (gap, turn) for other, gap, turn in self.near.edges(own)},
+            **{ClassId(other): (gap, turn) for other, gap, turn in self.near.edges(own)},
         }
         for file in others:
             if self.node[file] in edges:
                 yield keeper, file, *edges[self.node[file]]
 
-    def _of_equals(self, first: Mapping[int, int], keeper: int, others: list[int]) -> Iterator[Pair]:
+    def _of_equals(self, first: Mapping[ClassId, FileRow], keeper: FileRow, others: list[FileRow]) -> Iterator[Pair]:
         for file in others:
             head = first[self.node[file]]
             if head not in (file, keeper):
                 yield head, file, 0, 0
 
-    def _match(self, a: int, b: int, distance: float | None, turn: int, evidence: Mapping[int, Evidence]) -> Match:
-        x, y = int(self.images.content[a]), int(self.images.content[b])
+    def _match(
+        self, a: FileRow, b: FileRow, distance: float | None, turn: int, evidence: Mapping[ContentId, Evidence]
+    ) -> Match:
+        x, y = self.images.content_of(a), self.images.content_of(b)
         contents, uris = self.images.contents, self.images.refs.uris
         why = relate.only_alike(contents[x], contents[y])
         name = relate.relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from twinpix.match.verifier import Guess, ThirdImage, Verifier, compose, guess_of, pair_of
-from twinpix.model import DIGITS
+from twinpix.model import DIGITS, ClassId, ContentId
 from twinpix.verify import Verdict
 
-Ends = tuple[int, int]
+Ends = tuple[ClassId, ClassId]
 
 
 class Candidate(NamedTuple):
     """A candidate pair of nodes `i < j` that a method proposes."""
 
-    i: int
-    j: int
+    i: ClassId
+    j: ClassId
     distance: float | None  # of the codes; None if the codes have no distance
     guess: Guess
     stage: str  # the method that proposed the pair, if there are several
@@ -34,7 +34,7 @@ class CandidatePairs:
     transitive matches; else they are the share of the overlap that differs.
     """
 
-    def __init__(self, first: Sequence[int], verifier: Verifier, *, by_codes: bool) -> None:
+    def __init__(self, first: Sequence[ContentId], verifier: Verifier, *, by_codes: bool) -> None:
         self.found: dict[Ends, float | None] = {}
         self._first, self._verifier, self._by_codes = first, verifier, by_codes
         self._settled: set[Ends] = set()
@@ -75,13 +75,13 @@ class CandidatePairs:
         self._undecided.clear()
         return left
 
-    def verdict_of(self, a: int, b: int) -> Verdict:
+    def verdict_of(self, a: ClassId, b: ClassId) -> Verdict:
         """Return the result of a verified pair of nodes."""
         verdict = self._verifier.of(self._first[a], self._first[b])
         assert verdict is not None
         return verdict
 
-    def through(self, a: int, middle: int, b: int) -> Candidate:
+    def through(self, a: ClassId, middle: ClassId, b: ClassId) -> Candidate:
         """Return the candidate pair of two nodes that both match a third, with the transform via the third."""
         if a > b:
             a, b = b, a

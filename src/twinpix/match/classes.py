@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from twinpix.encoding.content_table import ContentTable
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, width_of
-from twinpix.model import Bytes2D
+from twinpix.model import Bytes2D, ContentId
 
 _AT_ONCE = 4096  # codes that are compared together
 
@@ -28,11 +28,10 @@ class CodeClasses(NamedTuple):
         order = np.argsort(self.of, kind="stable")
         return order, np.searchsorted(self.of[order], np.arange(len(self.codes) + 1))
 
-    def first(self) -> list[int]:
+    def first(self) -> list[ContentId]:
         """Return the representative content of each node."""
         order, starts = self.contents()
-        first: list[int] = order[starts[:-1]].tolist()
-        return first
+        return [ContentId(number) for number in order[starts[:-1]].tolist()]
 
 
 def code_classes_of(
@@ -46,7 +45,7 @@ def code_classes_of(
     low = is_low_detail(contents) if guard and not method.by_equality else np.zeros(len(codes), dtype=bool)
     of = _numbered(codes)
     distinct = int(of.max(initial=-1)) + 1
-    plain = np.flatnonzero(low).tolist()
+    plain = [ContentId(number) for number in np.flatnonzero(low).tolist()]
     firsts = _first_of_equals([contents.pixels(number) for number in plain])
     for number, at in zip(plain, firsts, strict=True):
         of[number] = distinct + at  # either all contents of a node are guarded, or none

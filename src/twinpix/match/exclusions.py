@@ -11,10 +11,10 @@ from twinpix import outputs
 from twinpix.encoding.content_table import ContentTable
 from twinpix.errors import UsageError, system_reason
 from twinpix.match.classes import CodeClasses
-from twinpix.model import Matches
+from twinpix.model import ContentId, Matches
 from twinpix.store import Store
 
-Pairs = frozenset[tuple[int, int]]  # of contents, the smaller number first
+Pairs = frozenset[tuple[ContentId, ContentId]]  # of contents, the smaller number first
 SCHEMA = "twinpix.not-duplicates/1"
 PAIRS = outputs.starts("list of pairs that are not duplicates", b'{"schema": "twinpix.not-duplicates/')
 _DIGEST = 16  # bytes
@@ -84,12 +84,12 @@ def excluded_pairs(contents: ContentTable, store: Store) -> Pairs:
     stored = store.exclusions()
     if not stored:
         return frozenset()
-    place = {contents.digest(number): number for number in range(len(contents))}
+    place = {contents.digest(number): number for number in contents.numbers()}
     pairs = ((place.get(a), place.get(b)) for a, b in stored)
     return frozenset((min(i, j), max(i, j)) for i, j in pairs if i is not None and j is not None)
 
 
-def contents_of(pairs: Pairs) -> Collection[int]:
+def contents_of(pairs: Pairs) -> Collection[ContentId]:
     return {number for pair in pairs for number in pair}
 
 

@@ -24,7 +24,7 @@ from twinpix.match.join import best_of_each
 from twinpix.match.leaders import Rank
 from twinpix.match.schedule import verify_scheduled
 from twinpix.match.verifier import Verifier, guess_of_turn
-from twinpix.model import UNKNOWN, Matches
+from twinpix.model import UNKNOWN, ContentId, Matches
 from twinpix.verify import ALIGNMENT, COARSE
 
 _READ_AT_ONCE = 512  # contents that are measured together, 17 kB each
@@ -56,7 +56,7 @@ def evidence_of(images: Images, nodes: CodeClasses, matches: Matches, read_evide
     sizes = np.bincount(nodes.of, minlength=len(nodes.codes))
     linked = sizes > 1
     linked[matches.i] = linked[matches.j] = True
-    wanted = np.flatnonzero((linked & ~nodes.guarded)[nodes.of]).tolist()
+    wanted = [ContentId(number) for number in np.flatnonzero((linked & ~nodes.guarded)[nodes.of]).tolist()]
     count = len(images.contents)
     damaged = images.contents.column("damaged") > 0  # the missing part of an image differs from its copies
     layout = np.zeros((len(wanted), LAYOUT), dtype=np.uint8)
@@ -158,16 +158,16 @@ def _candidates_of(matches: Matches) -> list[Candidate]:
     return [Candidate(i, j, gap, guess_of_turn(turn), "") for i, j, gap, turn in zip(*rows, strict=True)]
 
 
-def _crowded(verifier: Verifier) -> set[int]:
+def _crowded(verifier: Verifier) -> set[ContentId]:
     """Return the contents for which most verified pairs were not copies: windows of one program look alike."""
-    looked, failed = Counter[int](), Counter[int]()
+    looked, failed = Counter[ContentId](), Counter[ContentId]()
     for pair, seen in verifier.verdicts.items():
         looked.update(pair)
         failed.update(pair * (not seen.verdict.same))
     return {content for content, count in failed.items() if 2 * count > looked[content]}
 
 
-def _drawn_over(asked: Matches, first: Sequence[int], verifier: Verifier) -> dict[Ends, float | None]:
+def _drawn_over(asked: Matches, first: Sequence[ContentId], verifier: Verifier) -> dict[Ends, float | None]:
     """Return pairs of photos to accept although verification rejected them, with the distances of their hashes.
 
     Many keypoints agree: one photo was annotated or decorated in so many places that too few blocks agree. Pages and

@@ -5,8 +5,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from twinpix.match.candidates import Candidate, Ends
+from twinpix.model import ClassId
 
-Rank = Callable[[Collection[int]], Mapping[int, Any]]
+Rank = Callable[[Collection[ClassId]], Mapping[ClassId, Any]]
 """Maps nodes to keys that sort the best ones first."""
 
 _MIDDLES = 3  # images via which a third is tried
@@ -18,12 +19,12 @@ class LeaderClusters:
     `shows` returns for a hub and one of its nodes how well the node connects other nodes to the hub.
     """
 
-    def __init__(self, rank: Rank, shows: Callable[[int, int], float]) -> None:
+    def __init__(self, rank: Rank, shows: Callable[[ClassId, ClassId], float]) -> None:
         self._rank, self._shows = rank, shows
-        self._ranks: dict[int, Any] = {}
-        self._open: dict[int, dict[int, Candidate]] = defaultdict(dict)  # in both directions
-        self._leader: dict[int, int] = {}
-        self._followers: dict[int, set[int]] = defaultdict(set)
+        self._ranks: dict[ClassId, Any] = {}
+        self._open: dict[ClassId, dict[ClassId, Candidate]] = defaultdict(dict)  # in both directions
+        self._leader: dict[ClassId, ClassId] = {}
+        self._followers: dict[ClassId, set[ClassId]] = defaultdict(set)
         self._merged: set[Ends] = set()  # pairs of hubs, the better one first, of which a node of one matches the other
 
     def propose(self, proposed: Collection[Candidate]) -> None:
@@ -37,20 +38,20 @@ class LeaderClusters:
         if unknown:
             self._ranks.update(self._rank(unknown))
 
-    def take(self, a: int, b: int) -> Candidate:
+    def take(self, a: ClassId, b: ClassId) -> Candidate:
         """Return the proposal for two nodes, and remove it."""
         self._open[b].pop(a)
         return self._open[a].pop(b)
 
-    def leader_of(self, node: int) -> int | None:
+    def leader_of(self, node: ClassId) -> ClassId | None:
         """Return the hub of a node."""
         return self._leader.get(node)
 
-    def in_order(self, a: int, b: int) -> Ends:
+    def in_order(self, a: ClassId, b: ClassId) -> Ends:
         """Return the better of two nodes, and the other."""
         return (a, b) if self._key(a) < self._key(b) else (b, a)
 
-    def claim(self, leader: int, node: int) -> list[int]:
+    def claim(self, leader: ClassId, node: ClassId) -> list[ClassId]:
         """Assign a node to a hub, unless it has a better one; returns the nodes that the node had, now free."""
         old = self._leader.get(node)
         if leader in self._leader or (old is not None and not self._is_better(leader, old)):
@@ -64,7 +65,7 @@ class LeaderClusters:
             del self._leader[orphan]
         return orphans
 
-    def note_merge(self, better: int, worse: int) -> None:
+    def note_merge(self, better: ClassId, worse: ClassId) -> None:
         """Record that a node of one hub matches a better hub: the other nodes may be tried too."""
         self._merged.add((better, worse))
 
@@ -103,18 +104,18 @@ class LeaderClusters:
             yield from every
             yield from some[:_MIDDLES]
 
-    def _likeliest(self, joints: Collection[int]) -> list[int]:
+    def _likeliest(self, joints: Collection[ClassId]) -> list[ClassId]:
         """Return the best connecting nodes of the largest hubs: a banner connects an image with a few nodes of each."""
         of_leader = Counter(self._leader[middle] for middle in joints)
         return sorted(joints, key=lambda middle: (-self._worth(middle) * of_leader[self._leader[middle]], middle))[
             :_MIDDLES
         ]
 
-    def _key(self, node: int) -> tuple[Any, int]:
+    def _key(self, node: ClassId) -> tuple[Any, ClassId]:
         return self._ranks[node], node
 
-    def _is_better(self, node: int, other: int) -> bool:
+    def _is_better(self, node: ClassId, other: ClassId) -> bool:
         return node != other and self._key(node) < self._key(other)
 
-    def _worth(self, middle: int) -> float:
+    def _worth(self, middle: ClassId) -> float:
         return self._shows(self._leader[middle], middle)

@@ -24,7 +24,7 @@ from twinpix.match.leaders import Rank
 from twinpix.match.ranks import ranks_of
 from twinpix.match.representatives import MATCHES_LISTED, MOST, Without, clusters
 from twinpix.match.verifier import PairVerdict, Verifier, verifier_of
-from twinpix.model import Failure, Matches, Unverified
+from twinpix.model import ClassId, ContentId, Failure, Matches, Unverified
 from twinpix.progress import Shares
 from twinpix.search import Search, TooManyError
 from twinpix.text import plural
@@ -38,7 +38,7 @@ class MatchedPairs:
 
     nodes: CodeClasses
     matches: Matches
-    verdicts: Mapping[tuple[int, int], PairVerdict]  # verified pairs of contents, copies or not
+    verdicts: Mapping[tuple[ContentId, ContentId], PairVerdict]  # verified pairs of contents, copies or not
     notes: SearchNotes
     radius: float
     failures: list[Failure] = field(default_factory=list)  # of files that could not be read for verification
@@ -136,9 +136,9 @@ def _with_candidates_verified(
     )
 
 
-def _best_first(rank: Rank, nodes: NDArray[np.int64]) -> dict[int, Any]:
+def _best_first(rank: Rank, nodes: NDArray[np.int64]) -> dict[ClassId, Any]:
     """Return keys that sort nodes from the best to the worst."""
-    keys: dict[int, Any] = {}
+    keys: dict[ClassId, Any] = {}
     for at in range(0, len(nodes), _RANKED):
         keys.update(rank(nodes[at : at + _RANKED].tolist()))
     return keys

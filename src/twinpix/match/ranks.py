@@ -9,14 +9,18 @@ from twinpix import keep
 from twinpix.encoding.images import Images
 from twinpix.encoding.members import members_of
 from twinpix.match.classes import CodeClasses
+from twinpix.model import ClassId, FileRow
 
 
-def ranks_of(images: Images, nodes: CodeClasses, chain: keep.Chain, wanted: Collection[int]) -> Mapping[int, Any]:
+def ranks_of(
+    images: Images, nodes: CodeClasses, chain: keep.Chain, wanted: Collection[ClassId]
+) -> Mapping[ClassId, Any]:
     """Return for each wanted node the sort key of its best file."""
     node = nodes.of[images.content]
-    files: list[int] = np.flatnonzero(np.isin(node, np.array(sorted(wanted), dtype=np.int64))).tolist()
-    out: dict[int, Any] = {}
+    rows = np.flatnonzero(np.isin(node, np.array(sorted(wanted), dtype=np.int64)))
+    files = [FileRow(row) for row in rows.tolist()]
+    out: dict[ClassId, Any] = {}
     for file, member in members_of(images, files).items():
-        key, place = chain.key(member), int(node[file])
+        key, place = chain.key(member), ClassId(int(node[file]))
         out[place] = min(out.get(place, key), key)
     return out

@@ -13,6 +13,7 @@ from typing import Protocol
 from twinpix.match.candidates import Candidate, CandidatePairs, Ends
 from twinpix.match.leaders import LeaderClusters, Rank
 from twinpix.match.verifier import Verifier
+from twinpix.model import ClassId, ContentId
 
 _ROUNDS = 4  # in which transitive pairs are verified
 _WORTH, _COVERED = 60, 0.2  # pairs that are verified together, and the share of them that must match to continue
@@ -31,7 +32,7 @@ class Schedule(Protocol):
 
 def verify_scheduled(
     stages: Iterable[tuple[Sequence[Candidate], bool]],
-    first: Sequence[int],
+    first: Sequence[ContentId],
     verifier: Verifier,
     rank: Rank | None,
     *,
@@ -63,7 +64,7 @@ class AllPairs:
         self._pairs.verify(proposed, quick=quick)
 
     def join(self) -> bool:
-        near: dict[int, set[int]] = defaultdict(set)
+        near: dict[ClassId, set[ClassId]] = defaultdict(set)
         for i, j in self._pairs.found:
             near[i].add(j)
             near[j].add(i)
@@ -125,7 +126,7 @@ class ByLeaders:
         if handed:
             self._claim(handed[one] for one in self._pairs.verify(list(handed)))
 
-    def _close(self, chains: Iterable[tuple[int, int, int]]) -> list[Ends]:
+    def _close(self, chains: Iterable[tuple[ClassId, ClassId, ClassId]]) -> list[Ends]:
         """Verify the ends of chains of three matches, with the transform via the best middle one."""
         closing: dict[Ends, Candidate] = {}
         for first, middle, last in chains:
@@ -135,7 +136,7 @@ class ByLeaders:
         found = set(self._pairs.verify(list(closing.values())))
         return [ends for ends, one in closing.items() if one in found]
 
-    def _shows(self, leader: int, middle: int) -> float:
+    def _shows(self, leader: ClassId, middle: ClassId) -> float:
         """Return how well a node connects others to its hub: more of the hub that agrees, and less beside it."""
         seen = self._pairs.verdict_of(leader, middle)
         of_leader, of_middle = seen.overlap

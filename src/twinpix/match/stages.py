@@ -15,7 +15,7 @@ from twinpix.match.join import SearchNotes, best_of_each, match
 from twinpix.match.leaders import Rank
 from twinpix.match.schedule import verify_scheduled
 from twinpix.match.verifier import Verifier, guess_of_turn, guesses_of, pair_of, turned
-from twinpix.model import UNKNOWN, Bytes2D, Matches
+from twinpix.model import UNKNOWN, Bytes2D, ContentId, Matches
 from twinpix.progress import Shares
 from twinpix.search import Search
 
@@ -69,7 +69,11 @@ def with_detail(sides: Sides, plain: NDArray[np.bool_]) -> Sides:
 
 
 def verified(
-    first: Sequence[int], stages: Sequence[CandidateStage], engine: str, verifier: Verifier, rank: Rank | None = None
+    first: Sequence[ContentId],
+    stages: Sequence[CandidateStage],
+    engine: str,
+    verifier: Verifier,
+    rank: Rank | None = None,
 ) -> tuple[Matches, SearchNotes]:
     """Return the matches among the pairs that the tiers propose, and the remarks about the searches.
 
@@ -91,7 +95,7 @@ def verified(
     return Matches.between(ends, gaps.astype(kind)), notes
 
 
-def differing_equal_codes(nodes: CodeClasses, verifier: Verifier, doubtful: Doubt | None = None) -> set[int]:
+def differing_equal_codes(nodes: CodeClasses, verifier: Verifier, doubtful: Doubt | None = None) -> set[ContentId]:
     """Return contents whose code equals another's, but whose pixels differ; only `doubtful` pairs are verified."""
     order, starts = nodes.contents()
     sizes = np.diff(starts)

@@ -20,7 +20,7 @@ from twinpix.executors import Begin, Lost
 from twinpix.imaging import decode
 from twinpix.imaging.opencv import opencv
 from twinpix.match.verdict_cache import VerdictCache, verdict_key
-from twinpix.model import Bytes2D, Failure, Unverified
+from twinpix.model import Bytes2D, ContentId, Failure, Unverified
 from twinpix.sources import read
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part
 from twinpix.verify import DECISION, Pyramid, Verdict
@@ -45,8 +45,8 @@ class ThirdImage(NamedTuple):
 class Pair(NamedTuple):
     """Two contents to verify, with their possible transforms."""
 
-    a: int
-    b: int
+    a: ContentId
+    b: ContentId
     guess: Guess
     exact: bool = False  # whether the transform is as exact as keypoints make it
     via: ThirdImage | None = None
@@ -60,7 +60,7 @@ class Pair(NamedTuple):
 
 
 def pair_of(
-    a: int, b: int, guess: Guess, exact: bool = False, via: ThirdImage | None = None, before: Guess = ()
+    a: ContentId, b: ContentId, guess: Guess, exact: bool = False, via: ThirdImage | None = None, before: Guess = ()
 ) -> Pair:
     """Return a pair with its smaller number first."""
     pair = Pair(a, b, guess, exact, via, before)
@@ -190,9 +190,11 @@ class Verifier:
     radius: float  # the share of the overlap that may differ
     session: Session
     turned: bool = True  # whether rotated and mirrored copies match
-    verdicts: dict[tuple[int, int], PairVerdict] = field(default_factory=dict)  # by contents, the smaller number first
+    verdicts: dict[tuple[ContentId, ContentId], PairVerdict] = field(
+        default_factory=dict
+    )  # by contents, the smaller number first
     failures: list[Failure] = field(default_factory=list)
-    faults: dict[tuple[int, int], str] = field(default_factory=dict)  # why pairs could not be verified
+    faults: dict[tuple[ContentId, ContentId], str] = field(default_factory=dict)  # why pairs could not be verified
 
     @property
     def unverified(self) -> list[Unverified]:
@@ -200,14 +202,14 @@ class Verifier:
         rows = [(self.files[a].path, self.files[b].path, why) for (a, b), why in self.faults.items()]
         return [Unverified(*row) for row in sorted(rows)]
 
-    def of(self, a: int, b: int) -> Verdict | None:
+    def of(self, a: ContentId, b: ContentId) -> Verdict | None:
         """Return the result for two contents; None if they could not be read or verified."""
         found = self.verdicts.get((min(a, b), max(a, b)))
         if found is None:
             return None
         return found.verdict if a < b else found.verdict.turned()
 
-    def stage_of(self, a: int, b: int) -> str:
+    def stage_of(self, a: ContentId, b: ContentId) -> str:
         """Return the method that proposed two verified contents."""
         return self.verdicts[min(a, b), max(a, b)].stage
 
@@ -231,7 +233,7 @@ class Verifier:
                 verdict_cache.put(key, verdict)
                 self._note(fresh[key], verdict, stage)
 
-    def _is_final(self, a: int, b: int) -> bool:
+    def _is_final(self, a: ContentId, b: ContentId) -> bool:
         """True for a pair with a final verdict: a match, or one that could not be verified."""
         verdict = self.of(a, b)
         return (verdict is not None and verdict.same) or (min(a, b), max(a, b)) in self.faults

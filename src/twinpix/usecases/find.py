@@ -24,7 +24,7 @@ from twinpix.logs import logger
 from twinpix.match import exclusions, relation
 from twinpix.match.classes import CodeClasses, is_low_detail
 from twinpix.match.pairs import MatchedPairs, match_pairs
-from twinpix.model import Counts, Failure, Group, Guarded, Matches, Report, Unique
+from twinpix.model import ContentId, Counts, Failure, FileRow, Group, Guarded, Matches, Report, Unique
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.report import matched_only
 from twinpix.sources import bit_rot
@@ -105,12 +105,12 @@ class _Request(NamedTuple):
 # -- stages, in order ----------------------------------------------------------------------------------
 
 
-def _maybe_identical(images: Images, pairs: MatchedPairs, method: Fingerprint) -> set[int]:
+def _maybe_identical(images: Images, pairs: MatchedPairs, method: Fingerprint) -> set[ContentId]:
     """Return contents whose pixels may be identical to another's, which only a full decode can show."""
     return _alike(images, pairs.nodes, pairs.matches, method) | _named_re_encoded(images, pairs)
 
 
-def _alike(images: Images, nodes: CodeClasses, matches: Matches, method: Fingerprint) -> set[int]:
+def _alike(images: Images, nodes: CodeClasses, matches: Matches, method: Fingerprint) -> set[ContentId]:
     """Return contents of one size whose codes are so close that their pixels may be identical."""
     contents = images.contents
     width, height = contents.column("width"), contents.column("height")
@@ -118,18 +118,18 @@ def _alike(images: Images, nodes: CodeClasses, matches: Matches, method: Fingerp
     may = (matches.turn == 0) & (matches.distance >= 0) & (matches.distance <= relation.most_of_identical(method))
     near = zip(matches.i[may].tolist(), matches.j[may].tolist(), strict=True)
     crowded = np.flatnonzero((np.diff(starts) > 1) & ~nodes.guarded).tolist() if not method.by_equality else []
-    wanted: set[int] = set()
+    wanted: set[ContentId] = set()
     for i, j in [*near, *((node, node) for node in crowded)]:
-        by_size: dict[tuple[int, int], set[int]] = {}
+        by_size: dict[tuple[int, int], set[ContentId]] = {}
         for node in {i, j}:
             for number in order[starts[node] : starts[node + 1]].tolist():
-                by_size.setdefault((int(width[number]), int(height[number])), set()).add(number)
+                by_size.setdefault((int(width[number]), int(height[number])), set()).add(ContentId(number))
         for numbers in by_size.values():
             wanted |= numbers if len(numbers) > 1 else set()
     return wanted
 
 
-def _named_re_encoded(images: Images, pairs: MatchedPairs) -> set[int]:
+def _named_re_encoded(images: Images, pairs: MatchedPairs) -> set[ContentId]:
     """Return contents of one size that verification called re-encoded, whose pixels may therefore be identical.
 
     Identical pixels need not agree completely, because the fast decodes of two formats differ.
@@ -186,7 +186,7 @@ class UniqueRows(Sequence[Unique]):
         if isinstance(index, slice):
             return UniqueRows(self._images, self._rows[index])
         row = self._rows[index]
-        refs, number = self._images.refs, int(self._images.content[row])
+        refs, number = self._images.refs, self._images.content_of(FileRow(row))
         return Unique(
             refs.uris[row],
             int(refs.sizes[row]),

@@ -20,7 +20,7 @@ from twinpix.match.classes import is_low_detail
 from twinpix.match.join import nearest, notes_of
 from twinpix.match.stages import candidate_stages, verified
 from twinpix.match.verifier import PairVerdict, Verifier, verifier_of
-from twinpix.model import Failure, Ref, Relation, numbers
+from twinpix.model import ContentId, Failure, Ref, Relation, numbers
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.search import Search
 from twinpix.versions import UNKNOWN
@@ -83,18 +83,18 @@ def query(
         near, seen, lost = _nearest(session, mine, images, settings, options)
         most = relate.most_of_identical(settings.method)
         alike = [number for number, (gap, turn) in near.items() if turn == 0 and gap <= most]
-        for group, numbers in ((images, alike), (mine, [0] if alike else [])):
+        for group, numbers in ((images, alike), (mine, [_QUERY] if alike else [])):
             digest_pixels(session, group, numbers)
     method = settings.method
-    question, own = mine.contents[0], mine.refs[0]
+    question, own = mine.contents[_QUERY], mine.refs[0]
     hits = []
     for file in images.files_where(np.isin(np.arange(len(images.contents)), list(near))):
-        number = int(images.content[file])
+        number = images.content_of(file)
         if not _is_same_file(images.refs[file], own):
             gap, turn = near[number]
-            same = images.contents.digest(number) == mine.contents.digest(0)
+            same = images.contents.digest(number) == mine.contents.digest(_QUERY)
             relation = relate.relation(method, question, images.contents[number], gap, turn, same_file=same)
-            verdict = seen[0, number + 1].verdict if (0, number + 1) in seen else None
+            verdict = found.verdict if (found := seen.get((_QUERY, _after_query(number)))) else None
             if verdict and verdict.relation and not relation.startswith("identical"):
                 hits.append(Hit(images.refs.uris[file], gap, verdict.relation, verdict.detail, verdict.agrees))
             else:
@@ -103,18 +103,25 @@ def query(
     return sorted(hits, key=lambda hit: (hit.distance, hit.path)), failures
 
 
+def _after_query(number: ContentId) -> ContentId:
+    """Return the number that the verifier has for a content of the gallery."""
+    return ContentId(number + 1)
+
+
 def _is_same_file(a: Ref, b: Ref) -> bool:
     """True for two names of one file, as far as their versions tell."""
     return a.version == b.version if a.version != UNKNOWN else os.path.abspath(a.uri) == os.path.abspath(b.uri)
 
 
-Near = dict[int, tuple[float, int]]
+_QUERY = ContentId(0)  # the query is its only content; for the verifier, those of the gallery follow it
+
+Near = dict[ContentId, tuple[float, int]]
 """Distance and orientation of the contents that match the query."""
 
 
 def _nearest(
     session: Session, mine: Images, images: Images, settings: MatchSettings, options: Options
-) -> tuple[Near, Mapping[tuple[int, int], PairVerdict], list[Failure]]:
+) -> tuple[Near, Mapping[tuple[ContentId, ContentId], PairVerdict], list[Failure]]:
     """Return the contents that match the query, the verified pairs, and what could not be verified."""
     if settings.verified:
         near, verifier = _near_by_pixels(session, mine, images, settings, options)
@@ -143,20 +150,20 @@ def _near_by_pixels(
         sides = np.zeros(1, np.int64), np.arange(1, len(codes))
         plain = np.concatenate([is_low_detail(mine.contents)[:1] & options.guard, low])
         stages = candidate_stages(settings, codes, sides, plain)
-        matches, said = verified(range(len(codes)), stages, settings.search, verifier)
+        matches, said = verified([ContentId(number) for number in range(len(codes))], stages, settings.search, verifier)
         for note in said.notes:
             session.progress.note(note)
-        for number, gap in zip((matches.j - 1).tolist(), numbers(matches.distance), strict=True):
+        for number, gap in zip(map(ContentId, (matches.j - 1).tolist()), numbers(matches.distance), strict=True):
             near.setdefault(number, (gap, 0))
     return near, verifier
 
 
 def _same(mine: Images, images: Images) -> Near:
     """Return the contents whose bytes or pixels are identical to the query's, as far as known."""
-    pixels, digest = mine.contents.pixels(0), mine.contents.digest(0)
+    pixels, digest = mine.contents.pixels(_QUERY), mine.contents.digest(_QUERY)
     return {
         number: (0, 0)
-        for number in range(len(images.contents))
+        for number in images.contents.numbers()
         if images.contents.digest(number) == digest or (pixels and images.contents.pixels(number) == pixels)
     }
 
@@ -173,4 +180,4 @@ def _near(mine: Images, images: Images, settings: MatchSettings, guard: bool, se
     rows = np.flatnonzero(~low)
     code, gallery = mine.contents.codes(width)[0, 0], contents.codes(width)[rows]
     near = nearest(method, code, gallery, settings.radius.value, search)
-    return {int(rows[row]): found for row, found in near.items()} | _same(mine, images)
+    return {ContentId(int(rows[row])): found for row, found in near.items()} | _same(mine, images)
