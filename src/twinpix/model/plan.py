@@ -1,0 +1,98 @@
+"""The plan of an action: steps, and files that it leaves alone."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from twinpix.errors import SkipKind
+from twinpix.model.matches import DistanceUnit
+from twinpix.model.report import Match
+
+
+class Facts(NamedTuple):
+    """What identifies a file, and what undo restores."""
+
+    device: int
+    inode: int
+    size: int  # bytes
+    mtime_ns: int
+    atime_ns: int
+    mode: int
+    uid: int
+    gid: int
+
+    def is_same_file(self, other: "Facts") -> bool:
+        """True if the file was not written to in between, as far as its stamp shows; renaming does not count."""
+        return self[:4] == other[:4]
+
+
+class Step(NamedTuple):
+    """One operation on one file, with all that is needed to check and undo it."""
+
+    number: int
+    path: str  # absolute path of the file
+    target: str  # path of the moved file or the copy; "" if the action has none
+    facts: Facts
+    digest: str  # of the file; "" if unknown (a companion file)
+    keeper: str = ""  # the keeper of the file
+    staged: str = ""  # start of its temporary names, in its folder; set by `apply`
+
+
+class Unit(NamedTuple):
+    """An image and its companion files: all of them are changed, or none."""
+
+    group: int  # number of the group; 0: none
+    steps: list[Step]
+    match: Match | None = None  # with the keeper; None: a transitive match, or no duplicate
+    reason: str = ""  # why an image that is no keeper is copied; "" if it needs no reason
+    companions: int = 0  # how many of the steps, the last ones, are on companion files
+
+
+class Skipped(NamedTuple):
+    """A file that an action leaves alone, and why."""
+
+    path: str
+    reason: str
+    group: int = 0
+    refused: bool = False  # it was planned to be changed, and has changed or cannot be changed
+    kind: SkipKind = SkipKind.OTHER
+
+
+class Kept(NamedTuple):
+    """A file of a group that stays, and why."""
+
+    group: int
+    path: str  # absolute
+    reason: str
+    facts: Facts
+    digest: str
+    companion: bool = False  # whether it is a companion file of a keeper
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of an action on the duplicates of a report, before they are applied.
+
+    Example:
+        >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
+        >>> len(plan.steps), plan.bytes == os.path.getsize("photos/beach.jpg")
+        (1, True)
+    """
+
+    action: str  # name of the action
+    options: dict[str, str]  # options of the action
+    report: str  # path of the report; "" if unknown
+    roots: list[str]  # absolute paths of the scanned folders
+    references: list[str]  # absolute paths of the reference folders
+    stays: list[Kept]  # files of groups that stay
+    units: list[Unit]  # images with their companion files; the steps of a unit are done all or none
+    left: list[Skipped]  # files that are left alone, with the reason
+    already: int = 0  # number of images that an earlier run has processed
+    unit: DistanceUnit = "bits"  # of the distances in `Unit.match`
+
+    @property
+    def steps(self) -> list[Step]:
+        return [step for unit in self.units for step in unit.steps]
+
+    @property
+    def bytes(self) -> int:
+        return sum(step.facts.size for step in self.steps)

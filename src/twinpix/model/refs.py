@@ -1,0 +1,110 @@
+"""Images as they are listed."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, NewType, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+_URI = re.compile("[a-z][a-z0-9_]*://")
+
+
+def is_uri(name: str) -> bool:
+    """True for the URI of an image that is no file of its own, as `zip://MEMBER::FILE`: it is read, never changed."""
+    return _URI.match(name) is not None
+
+
+def located(base: str, name: str) -> str:
+    """Return where the image of a report can be read: its path from the folder `base`, or its URI."""
+    return name if is_uri(name) else os.path.join(base, name)  # noqa: PTH118 - a text, as given
+
+
+FileRow = NewType("FileRow", int)
+"""The number of a listed image: its row in `Refs`."""
+ContentId = NewType("ContentId", int)
+"""The number of a distinct content: its row in the content table."""
+ClassId = NewType("ClassId", int)
+"""The number of a class of contents that no search needs to tell apart: a node of the graph of matches."""
+
+
+class Ref(NamedTuple):
+    """Where one image can be read, and what says whether it changed since it was listed."""
+
+    uri: str  # a path as its user wrote it, or the URI of a member of a container
+    version: bytes  # 16 bytes, see `twinpix.versions`
+    size: int  # bytes
+    modified_ns: int = 0  # since 1970; 0 where its source does not say
+    root: int = 0  # index of the PATH argument that it was found below
+    reference: bool = False  # below --reference: read-only, never a discard
+    link: bool = False  # reached through a symbolic link: never a discard
+
+
+class Refs(Sequence[Ref]):
+    """Listed images in columns; a `Ref` is made when one is asked for, since millions would fill the memory.
+
+    `uris` are texts, `versions` `(n, 16)` uint8; `sizes` and `times` `(n,)` int64 (bytes, nanoseconds since 1970);
+    `roots`, `references` and `links` `(n,)` with the fields of `Ref` of that meaning.
+    """
+
+    __slots__ = ("links", "references", "roots", "sizes", "times", "uris", "versions")
+
+    def __init__(
+        self,
+        uris: Sequence[str],
+        versions: NDArray[np.uint8],
+        sizes: NDArray[np.int64],
+        times: NDArray[np.int64],
+        roots: NDArray[np.int32],
+        references: NDArray[np.bool_],
+        links: NDArray[np.bool_],
+    ) -> None:
+        self.uris, self.versions, self.sizes, self.times = uris, versions, sizes, times
+        self.roots, self.references, self.links = roots, references, links
+
+    def __len__(self) -> int:
+        return len(self.uris)
+
+    @overload
+    def __getitem__(self, index: int) -> Ref: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Refs": ...
+
+    def __getitem__(self, index: int | slice) -> "Ref | Refs":
+        if isinstance(index, slice):
+            return self.take(range(len(self))[index])
+        return Ref(
+            self.uris[index],
+            self.versions[index].tobytes(),
+            int(self.sizes[index]),
+            int(self.times[index]),
+            int(self.roots[index]),
+            bool(self.references[index]),
+            bool(self.links[index]),
+        )
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Refs":
+        """These images, in this order."""
+        at = np.asarray(rows, dtype=np.int64)
+        uris = [self.uris[row] for row in at.tolist()]
+        return Refs(
+            uris,
+            *(self.versions[at], self.sizes[at], self.times[at]),
+            *(self.roots[at], self.references[at], self.links[at]),
+        )
+
+    def with_roots(self, roots: NDArray[np.int32]) -> "Refs":
+        """The same images, found below other PATH arguments."""
+        return Refs(self.uris, self.versions, self.sizes, self.times, roots, self.references, self.links)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One image that could not be processed."""
+
+    path: str
+    stage: str  # list, read, decode, code, verify
+    error: str
