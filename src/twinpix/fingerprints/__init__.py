@@ -1,4 +1,4 @@
-"""Methods that turn a picture into a code. One file a method; `base.py` holds what they share."""
+"""Methods that compute a fingerprint of an image. One file per method; `base.py` has the common parts."""
 
 from twinpix.fingerprints.base import (
     LOW_DETAIL_BELOW,

@@ -1,4 +1,4 @@
-"""What the pixels show beside the picture, as a code, so that the store remembers it; no method to find copies by."""
+"""The evidence of `imaging.evidence` as a fingerprint, so that the store caches it; not a method to find copies."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,10 +12,10 @@ from twinpix.imaging.evidence import SIZE, VERSION, evidence_of
 
 @dataclass(frozen=True, slots=True)
 class PixelEvidence(Identity):
-    """See `twinpix.imaging.evidence`."""
+    """Packed evidence of one image; see `twinpix.imaging.evidence`."""
 
     version: ClassVar[int] = VERSION
-    decodes: ClassVar[bool] = False  # it decodes by itself, at full size
+    decodes: ClassVar[bool] = False  # `evidence_of` decodes the file itself, at full size
 
     @property
     def bits(self) -> int:

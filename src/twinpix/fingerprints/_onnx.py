@@ -1,4 +1,4 @@
-"""Networks in ONNX files: what they want to see stands in a JSON file beside them; onnxruntime computes."""
+"""Run ONNX networks with onnxruntime; a JSON file next to each model describes its input and output."""
 
 import os
 import stat
@@ -21,10 +21,10 @@ from twinpix.model import Strictness
 Vectors = NDArray[np.float32]
 
 BATCH = 8
-"""Pictures given to a network at once: more gain nothing on a processor, and on a device little."""
+"""Images per batch: larger batches are not faster on a CPU, and only a little on a GPU."""
 
-_MEASURE_SECONDS = 60.0  # that a model may take to be loaded and to compute one picture
-_LONGEST = 8  # times its shorter side; of a longer strip the ends are cut off first, since in full it fills the memory
+_MEASURE_SECONDS = 60.0  # maximum time to load a model and to compute one image
+_LONGEST = 8  # maximum aspect ratio; the ends of a longer image are cut off before resizing, to limit the memory
 
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -40,18 +40,18 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-_EXTERNAL = ("xternal data", "model_path must not be empty")  # of onnxruntime's error: since 1.21, and before
+_EXTERNAL = ("xternal data", "model_path must not be empty")  # in the error of onnxruntime: since 1.21, and before
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a network takes and gives.
+    """Input and output of a network.
 
-    A picture of `size` pixels on each side, as `layout` and `channels` say; of each channel
-    (value / `scale` - `mean`) / `std`. `fit`: the whole picture squashed to the square, or (`crop`) its
-    middle after its shorter side was brought to `shorter` pixels (0: `size`). An output with a third axis
-    is reduced by `pool`. `nested`: the first numbers of a descriptor are a descriptor too, and `dims` of
-    them are enough to search by (0: all). `radii`: cosine distances by strictness, where they were measured.
+    The input is an image of `size` × `size` pixels, in the order of `layout` and `channels`, normalised per channel
+    as (value / `scale` - `mean`) / `std`. `fit`: `squash` resizes the whole image to the square; `crop` resizes its
+    shorter side to `shorter` pixels (0: `size`) and takes the centre. An output with a third axis is reduced by `pool`.
+    `nested`: a prefix of an embedding is an embedding too, and the first `dims` numbers are used (0: all). `radii`:
+    measured cosine distances by strictness.
     """
 
     size: int
@@ -70,7 +70,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     radii: dict[Strictness, float] = {}
 
     def prepared(self, picture: Picture) -> NDArray[np.uint8]:
-        """`(size, size, 3)` of a picture that was decoded with its colours."""
+        """Return the input image `(size, size, 3)` uint8 RGB of a `Picture` that was decoded with `colour`."""
         chosen = _FILTERS[self.interpolation]
         if self.fit == "squash":
             return picture.rgb(self.size, self.size, chosen)
@@ -83,7 +83,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return picture.rgb(width, height, chosen, part)[top : top + self.size, left : left + self.size]
 
     def tensor(self, batch: NDArray[np.uint8], dtype: Any) -> NDArray[Any]:
-        """Prepared pictures `(n, size, size, 3)` as the network wants them."""
+        """Return prepared images `(n, size, size, 3)` as a normalised input tensor in the layout of the network."""
         pictures: NDArray[Any] = batch[..., ::-1] if self.channels == "bgr" else batch
         if dtype is not np.uint8:
             factor = (1 / (self.scale * np.array(self.std))).astype(np.float32)
@@ -95,12 +95,12 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def pixels(self) -> int:
-        """How many the shorter side of a picture should have before it is brought to size."""
+        """Pixels along the shorter side that a decoded image should have."""
         return self.shorter or self.size
 
 
 def description_of(model: str) -> Description:
-    """What the JSON file beside a model says; raises `UsageError` when there is none, or nonsense."""
+    """Read the JSON file next to a model. Raises `UsageError` if it is missing or not valid."""
     path = Path(model).with_suffix(".json")
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Description)
@@ -135,9 +135,9 @@ def _nonsense(found: Description) -> str:
 
 
 def digest_of(model: str) -> str:
-    """A digest of the bytes of a model and of its description, so that codes of two models are never mixed.
+    """Return a digest of a model and its description, so that codes of different models are never compared.
 
-    Raises `UsageError` for a file that cannot be read.
+    Raises `UsageError` if a file cannot be read.
     """
     return _digest(model, _bytes_of(model))
 
@@ -160,7 +160,7 @@ def _bytes_of(model: str) -> bytes:
 
 
 class Network:
-    """A model that is ready to compute; of one thread, since there is a process a core."""
+    """A loaded model. It uses one thread, since there is one worker process per core."""
 
     def __init__(self, model: str, digest: str, description: Description, device: str) -> None:
         import onnxruntime
@@ -172,19 +172,19 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        # Weights in other files are not in the digest. In this folder, which does not exist, onnxruntime finds none.
+        # Weights in other files are not in the digest: this folder does not exist, so onnxruntime cannot load them.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", model)
         try:
             providers = list(dict.fromkeys((_PROVIDERS[device], _PROVIDERS["cpu"])))
             self._session = onnxruntime.InferenceSession(data, options, providers=providers)
-        except Exception as error:  # noqa: BLE001 - the library's own kinds of errors have no common one
+        except Exception as error:  # noqa: BLE001 - the exceptions of onnxruntime have no common base class
             raise UsageError(_why_not(model, error)) from None
         self._input, self._output = self._check()
         self._fixed: int = self._input.shape[0] if isinstance(self._input.shape[0], int) else 0
         blank = np.zeros((1, description.size, description.size, 3), np.uint8)
         try:
             self.width: int = self.vectors(blank).shape[1]
-        except ImageError as error:  # of a blank picture: it will be so of any
+        except ImageError as error:  # it fails for a blank image, so it fails for every image
             raise UsageError(error.reason) from None
         if not self.width:
             raise UsageError(f"{model} has no numeric output")
@@ -210,21 +210,22 @@ class Network:
         return only, chosen
 
     def computes_on(self, device: str) -> bool:
-        """False where onnxruntime fell back to the processor, for want of a driver or a library."""
+        """False if onnxruntime fell back to the CPU because a driver or a library is missing."""
         return _PROVIDERS[device] in self._session.get_providers()
 
     def vectors(self, batch: NDArray[np.uint8]) -> Vectors:
-        """Descriptors `(n, dims)`, as the network gives them, of prepared pictures `(n, size, size, 3)`."""
+        """Return the embeddings `(n, dims)` float32 of prepared images `(n, size, size, 3)`, not normalised."""
         step = 1 if len(batch) == 1 else self._at_once
         return np.concatenate([self._some(batch[at : at + step]) for at in range(0, len(batch), step)])
 
     @cached_property
     def _at_once(self) -> int:
-        """How many pictures to give it together: one, unless two get the numbers that each gets alone.
+        """The batch size: 1 if the result of an image depends on the other images of the batch.
 
-        They do not where an exporter wrote the batch of its example into a network that calls it free, or where a
-        network has scales of the whole batch, as one that is quantised while it runs: a code would depend on the
-        order. A device may add in another order for each size of a batch, and need only be able to.
+        It does if an exporter fixed the batch size of its example although the axis is declared dynamic, or if a
+        network uses statistics of the whole batch, for example dynamic quantisation. Then a code would depend on the
+        order of the images. On a GPU the order of summation may depend on the batch size, so it is only required that
+        a batch of two runs.
         """
         size = self.description.size
         pair = np.random.default_rng(1).integers(0, 256, (2, size, size, 3), np.uint8)
@@ -249,7 +250,7 @@ class Network:
             out = np.asarray(found, dtype=np.float32)
         except (TypeError, ValueError):
             raise UsageError(f"{self.model} gives {type(found).__name__}, not an array of numbers") from None
-        if out.ndim and len(out) == len(tensor):  # else it has no row for each picture, and none to leave out
+        if out.ndim and len(out) == len(tensor):  # else there is not one row per image: rejected below
             out = out[: len(batch)]
         if out.ndim == 3 and self.description.pool:
             out = out[:, 0] if self.description.pool == "first" else out.mean(axis=1)
@@ -266,9 +267,9 @@ _lock = threading.Lock()
 
 
 def network(model: str, digest: str, description: Description, device: str) -> Network:
-    """The network of a model on a device, made once in each process.
+    """Return the network of a model on a device; it is loaded once per process.
 
-    Raises `UsageError` when it cannot be run, or the device is not there.
+    Raises `UsageError` if it cannot run or the device is not available.
     """
     key = (os.getpid(), digest, device_of(device))
     with _lock:
@@ -281,11 +282,11 @@ def network(model: str, digest: str, description: Description, device: str) -> N
 
 
 def measure(model: str, digest: str, description: Description) -> int:
-    """How many numbers a model gives for a picture; it is loaded and run once, on the processor, in a worker process.
+    """Return the dimension of a model's embedding; the model is run once, on the CPU, in a worker process.
 
-    Raises `UsageError` when it cannot be run, does not end, or needs too much memory.
+    Raises `UsageError` if it cannot run, exceeds the time limit or needs too much memory.
     """
-    if digest not in _widths:  # without the lock, which a fork would inherit
+    if digest not in _widths:  # without the lock: a forked worker would inherit it locked
         _widths[digest] = _measured(model, digest, description)
     return _widths[digest]
 
@@ -307,7 +308,7 @@ def _widths_of(batch: Sequence[tuple[str, str, Description]], begin: Begin) -> l
 
 @cache
 def device_of(wanted: str) -> str:
-    """The device itself: of `auto` the fastest that onnxruntime offers. Raises `UsageError` for one it does not."""
+    """Return the device to use; for `auto` the fastest available one. Raises `UsageError` if it is not available."""
     try:
         import onnxruntime
     except ImportError:

@@ -1,4 +1,4 @@
-"""What hashes share whose code is a square of bits."""
+"""Base classes of hashes with `size`² bits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Square(Hash):
 
 @dataclass(frozen=True, slots=True)
 class SquareHash(Square):
-    """One that follows the conventions of imagededup or of ImageHash."""
+    """A square hash that follows the conventions of imagededup or of ImageHash."""
 
     size: int = 8
     flavour: Flavour = "imagededup"

@@ -1,4 +1,4 @@
-"""What every fingerprint offers, the eight orientations, and the measure of information."""
+"""The fingerprint interface, the eight orientations of an image, and the detail score."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +19,8 @@ Metric = Literal["hamming", "cosine"]
 """How a search compares codes."""
 
 Turns = Literal["matrix", "transposed"]
-"""Where the eight orientations come from: one matrix turned; or that and the transposed picture's matrix, for
-matrices that are not square."""
+"""How the eight orientations are computed: from rotations and reflections of one matrix (`matrix`); or from the matrix
+and that of the transposed image (`transposed`), for matrices that are not square."""
 
 NOTHING = "the network gave no finite numbers for it"
 
@@ -30,42 +30,42 @@ MAX_SIZE = 64
 
 
 class Stage(NamedTuple):
-    """One of the methods that a method applies, the cheapest first."""
+    """One of the methods that a composite method applies."""
 
-    name: str  # "" where there is only one
+    name: str  # "" for the only stage
     method: "Fingerprint"
-    code: slice  # where its code lies among the bytes of all
+    code: slice  # the bytes of its code in the composite code
 
 
 class Candidates(NamedTuple):
-    """Pairs of images that keypoints propose, with the transform of each."""
+    """Candidate pairs of images from keypoint matches, with the transform of each."""
 
     i: NDArray[np.int64]
     j: NDArray[np.int64]
-    votes: NDArray[Any]  # keypoints that agree in scale, angle and place
-    transforms: NDArray[np.float32]  # (pairs, 2, 3): from pixels of i to pixels of j
-    sizes: NDArray[np.float32]  # (images, 2): width and height of each image in these pixels
+    votes: NDArray[Any]  # number of inlier keypoints, which agree in scale, orientation and position
+    transforms: NDArray[np.float32]  # (pairs, 2, 3): affine, from pixels of i to pixels of j
+    sizes: NDArray[np.float32]  # (images, 2): width and height of each image, in the same pixels
 
 
 class Fingerprint(ABC):
-    """A method: an image becomes a small matrix, matrices become codes.
+    """A fingerprint method: `prepare` reduces an image to a small matrix, `compute` converts matrices to codes.
 
-    A plugin inherits from one of the kinds below: `Hash`, `Embedding`, `Identity` or `Proposer`.
+    A plugin inherits from one of the subclasses below: `Hash`, `Embedding`, `Identity` or `Proposer`.
     """
 
     __slots__ = ()
     unit: ClassVar[DistanceUnit]  # of its radii and distances
     metric: ClassVar[Metric | None] = None  # how a search compares codes; None: codes have no distances
-    by_equality: ClassVar[bool] = False  # codes are equal or not
-    proposes: ClassVar[bool] = False  # codes only propose pairs: verification on the pixels decides
-    version: ClassVar[int] = 1  # raised whenever the same pixels get another code
+    by_equality: ClassVar[bool] = False  # codes are compared for equality only
+    proposes: ClassVar[bool] = False  # codes give candidate pairs only: verification on the pixels decides
+    version: ClassVar[int] = 1  # increase it whenever the same pixels may get another code
     turns: ClassVar[Turns] = "matrix"
-    decodes: ClassVar[bool] = True  # False: the bytes of the file are enough
+    decodes: ClassVar[bool] = True  # False: the method needs only the bytes of the file
 
     @property
     @abstractmethod
     def bits(self) -> int:
-        """The width of a code; it fills whole bytes, the last one up with zeros. Numbers are float16."""
+        """The number of bits of a code; the last byte is padded with zeros. Each number of an embedding has 16 bits."""
 
     @property
     @abstractmethod
@@ -75,56 +75,57 @@ class Fingerprint(ABC):
     @property
     @abstractmethod
     def farthest(self) -> float:
-        """The largest distance there is, in `unit`."""
+        """The largest possible distance, in `unit`."""
 
     @abstractmethod
     def prepare(self, picture: Picture) -> Array:
-        """Reduce one picture to its small matrix."""
+        """Reduce one image to its small matrix."""
 
     @abstractmethod
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
-        """Codes `(n, bytes)` of `n` small matrices, most significant bit first, row-major."""
+        """Return the codes `(n, bytes)` of `n` small matrices; bits are row-major, most significant bit first."""
 
     @property
     def colour(self) -> int:
-        """Pixels of colour that it needs along the shorter side of an image; 0: none."""
+        """The RGB resolution that the method needs, in pixels along the shorter side; 0: no colours."""
         return 0
 
     @property
     def detail(self) -> int:
-        """Pixels of luma that it needs along the longer side of an image; 0: none."""
+        """The luma resolution that the method needs, in pixels along the longer side; 0: `imaging.BASE` is enough."""
         return 0
 
     @property
     def variant(self) -> str:
-        """Names the content of what its codes depend on beside its options: a model file, a library; "" for nothing."""
+        """Identifies what the codes depend on besides the options: a model file or a library version; "" if nothing."""
         return ""
 
-    def check(self) -> None:  # noqa: B027 - most can always be used
-        """Raise `UsageError` when it cannot be used here."""
+    def check(self) -> None:  # noqa: B027 - most methods have no requirements
+        """Raise `UsageError` if the method cannot be used on this machine."""
 
     def comparable(self, codes: Bytes2D) -> Array:
-        """Codes `(..., bytes)` as `twinpix.search` compares them."""
+        """Return codes `(..., bytes)` in the dtype that `twinpix.search` compares."""
         return codes
 
     def broken(self, codes: Bytes2D) -> NDArray[np.bool_]:
-        """`(n,)`: which of the codes `(n, turns, bytes)` mean nothing."""
+        """Return `(n,)` bool: which of the codes `(n, turns, bytes)` are not valid."""
         return np.zeros(len(codes), dtype=bool)
 
     def stages(self) -> tuple[Stage, ...]:
-        """The methods that it applies, the cheapest first: itself, unless it is several."""
+        """Return the methods that it applies, the cheapest first; a method that is not composite returns itself."""
         return (Stage("", self, slice(None)),)
 
     def candidates(self, codes: Bytes2D, of: int, on_progress: Callable[[float], None]) -> Candidates:
-        """Propose pairs of the images whose codes are `(n, bytes)`, of which one is among the first `of`.
+        """Return candidate pairs of the images with the codes `(n, bytes)`, at least one of them among the first `of`.
 
-        Only a method that proposes pairs, and whose stages are itself, does so; `tell` is called with the share done.
+        Only methods with `proposes` that are not composite implement it. `on_progress` receives the fraction done,
+        0 to 1. Raises `NotImplementedError` for other methods.
         """
         raise NotImplementedError(f"{plugins.name_of(self)} proposes no pairs")
 
 
 class Hash(Fingerprint):
-    """Bits that are compared by Hamming distance."""
+    """Binary codes that are compared by Hamming distance."""
 
     __slots__ = ()
     unit = "bits"
@@ -136,7 +137,7 @@ class Hash(Fingerprint):
 
 
 class Embedding(Fingerprint):
-    """Unit vectors of float16 that are compared by cosine distance."""
+    """Unit vectors (float16, little-endian) that are compared by cosine distance."""
 
     __slots__ = ()
     unit = "cosine"
@@ -150,14 +151,14 @@ class Embedding(Fingerprint):
         return codes.view("<f2")
 
     def broken(self, codes: Bytes2D) -> NDArray[np.bool_]:
-        """Which vectors are not finite, or only zeros."""
+        """Return which vectors have numbers that are not finite, or only zeros."""
         numbers = self.comparable(codes).astype(np.float32)
         sound: NDArray[np.bool_] = ((numbers**2).sum(axis=-1) > 0).all(axis=1)
         return ~sound
 
 
 class Identity(Fingerprint):
-    """128 bits that are compared for equality."""
+    """128-bit digests that are compared for equality."""
 
     __slots__ = ()
     unit = "bits"
@@ -181,7 +182,7 @@ class Identity(Fingerprint):
 
 
 class Proposer(Fingerprint):
-    """Codes that propose pairs; a distance is the share of the common pixels that differs."""
+    """Codes that give candidate pairs; the distance of a verified match is the share of the overlap that differs."""
 
     __slots__ = ()
     unit = "share"
@@ -193,25 +194,25 @@ class Proposer(Fingerprint):
 
 
 def make(text: str) -> Fingerprint:
-    """The fingerprint that `text` describes; raises `UsageError` when there is none."""
+    """Return the fingerprint method that `text` describes. Raises `UsageError` if there is none."""
     return cast(Fingerprint, plugins.make("fingerprints", text))
 
 
 class Wanted(NamedTuple):
-    """What methods need a picture decoded with, in pixels; 0: nothing. See `twinpix.imaging.decode`."""
+    """The `colour` and `detail` arguments of `twinpix.imaging.decode` that methods need, in pixels; 0: none."""
 
     colour: int  # along the shorter side
     detail: int  # of luma, along the longer side
 
 
 def wanted(methods: Sequence[Fingerprint]) -> Wanted:
-    """What a picture must be decoded with so that each of these methods can code it."""
+    """Return the decode arguments that are sufficient for all these methods."""
     colour = max((method.colour for method in methods), default=0)
     return Wanted(colour, max((method.detail for method in methods), default=0))
 
 
 def placed(methods: Sequence[Fingerprint], device: str) -> tuple[Fingerprint, ...]:
-    """The methods, networks among them computing on `device`; raises `UsageError` when there is none."""
+    """Return the methods, with `device` set for each network. Raises `UsageError` if none is a network."""
     networks = ["device" in plugins.options(type(method)) for method in methods]
     if not any(networks):
         names = ", ".join(map(plugins.describe, methods))
@@ -223,35 +224,38 @@ def placed(methods: Sequence[Fingerprint], device: str) -> tuple[Fingerprint, ..
 
 
 def turns_of(method: Fingerprint, transforms: bool) -> int:
-    """Codes of a picture: one, or one of each orientation; points are found whichever way a picture lies."""
+    """Return the number of codes per image: 8 with `transforms`, else 1.
+
+    Methods that give candidate pairs have 1 code: their keypoints are invariant to orientation.
+    """
     return TURNS if transforms and not method.proposes else 1
 
 
 def width_of(method: Fingerprint) -> int:
-    """Bytes of a code."""
+    """Return the number of bytes of a code."""
     return (method.bits + 7) // 8
 
 
 def spec_key(method: Fingerprint, decode: Decode, transforms: bool) -> str:
-    """Identifies codes that may be compared and reused: method, options, versions, decoder."""
+    """Return a key for codes that may be compared and reused: method, options, versions and decoder."""
     turns = "/d4" if turns_of(method, transforms) > 1 else ""
     variant = f"/{name}" if (name := method.variant) else ""
     return f"{plugins.describe(method)}/v{method.version}{variant}{turns}/{decoder_name(decode)}"
 
 
 def codes_of(method: Fingerprint, pictures: Sequence[Picture], transforms: bool = False) -> Bytes2D:
-    """Codes `(n, turns, bytes)` of pictures, with `turns` 1, or 8 when `transforms`."""
+    """Return the codes `(n, turns, bytes)` of images, with `turns` as in `turns_of`."""
     return codes_from(method, [matrices(method, p, transforms) for p in pictures], pictures[0].decode)
 
 
 def codes_from(method: Fingerprint, prepared: Sequence[Sequence[Array]], decode: Decode) -> Bytes2D:
-    """Codes `(n, turns, bytes)` of the `matrices` of `n` pictures."""
+    """Return the codes `(n, turns, bytes)` of the `matrices` of `n` images."""
     batch = np.stack([matrix for each in prepared for matrix in each])
     return method.compute(batch, decode).reshape(len(prepared), len(prepared[0]), -1)
 
 
 def codes_of_one(method: Fingerprint, picture: Picture, transforms: bool = False) -> Bytes2D:
-    """The codes `(turns, bytes)` of a picture; raises `ImageError` when they mean nothing."""
+    """Return the codes `(turns, bytes)` of an image. Raises `ImageError` if they are not valid."""
     codes = codes_of(method, [picture], transforms)
     if method.broken(codes)[0]:
         raise ImageError("code", NOTHING)
@@ -260,21 +264,24 @@ def codes_of_one(method: Fingerprint, picture: Picture, transforms: bool = False
 
 
 def relation_of_turn(turn: int) -> Relation | None:
-    """What a pair is called that matches in orientation `turn`."""
+    """Return the relation of a pair that matches in orientation `turn`; None for orientation 0."""
     if turn == 0:
         return None
     return "rotated" if turn in _ROTATIONS else "mirrored"
 
 
 def turned(matrix: Array, transposed: Array, turn: int) -> Array:
-    """One of the eight orientations of a matrix whose transposed twin is given."""
+    """Return orientation `turn` (0 to 7) of a matrix; `transposed` is the matrix of the transposed image."""
     out = transposed if turn & 4 else matrix
     out = out[::-1] if turn & 2 else out
     return out[:, ::-1] if turn & 1 else out
 
 
 def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Array]:
-    """The small matrix of a picture, or of its eight orientations, all from the one decode."""
+    """Return the small matrix of an image, or those of its eight orientations, all from one decode.
+
+    Raises `UsageError` if `transforms` is requested for a method that compares by equality.
+    """
     matrix = method.prepare(picture)
     if turns_of(method, transforms) == 1:
         return [matrix]
@@ -285,12 +292,12 @@ def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Ar
 
 
 def pack(bits: NDArray[np.bool_]) -> Bytes2D:
-    """Bits `(n, rows, columns)` to codes `(n, bytes)`, row-major, most significant bit first."""
+    """Pack bits `(n, rows, columns)` to codes `(n, bytes)`, row-major, most significant bit first."""
     return np.packbits(bits.reshape(len(bits), -1), axis=1)
 
 
 def check_size(size: int, *, imagehash: bool = False, power_of_two: bool = False) -> None:
-    """Raise `ValueError` when `size` is not one that makes sense; ImageHash takes odd and smaller ones too."""
+    """Raise `ValueError` for a `size` that is not supported; ImageHash also supports odd sizes and 2."""
     if imagehash and not 2 <= size <= MAX_SIZE:
         raise ValueError(f"size must be a number from 2 to {MAX_SIZE}")
     if not imagehash and (size % 2 or not 4 <= size <= MAX_SIZE):
@@ -300,7 +307,7 @@ def check_size(size: int, *, imagehash: bool = False, power_of_two: bool = False
 
 
 def scaled_radii(size: int, measured: Mapping[int, tuple[int, int, int]]) -> Mapping[Strictness, int]:
-    """Radii of a size: as measured, or in proportion to the bits of the nearest size that was measured."""
+    """Return the radii for a size: as measured, or scaled from the nearest measured size by the number of bits."""
     nearest = min(measured, key=lambda known: (abs(known - size), known))
     share = (size * size) / (nearest * nearest)
     strict, normal, loose = (int(radius * share) for radius in measured[nearest])
@@ -309,16 +316,16 @@ def scaled_radii(size: int, measured: Mapping[int, tuple[int, int, int]]) -> Map
 
 @cache
 def cosines(size: int, keep: int) -> NDArray[np.float64]:
-    """The first `keep` rows of the unnormalised DCT-II of length `size` (2·Σ x·cos), as scipy defines it."""
+    """Return the first `keep` rows of the unnormalised DCT-II matrix of length `size` (2·Σ x·cos), as in scipy."""
     k, n = np.arange(keep)[:, None], np.arange(size)[None]
     return cast("NDArray[np.float64]", 2 * np.cos(np.pi * k * (2 * n + 1) / (2 * size)))
 
 
 def low_frequencies(batch: Array, keep: int, decode: Decode) -> NDArray[np.float64]:
-    """The top-left `keep`×`keep` DCT-II coefficients of each matrix, unnormalised.
+    """Return the top-left `keep`×`keep` DCT-II coefficients of each matrix, unnormalised.
 
-    A reference decode asks scipy, whose last digits decide ties the way the reference libraries do. A
-    fast one multiplies by cosines and drops the digits in which processors differ.
+    A reference decode uses scipy, whose rounding errors decide ties as in the reference libraries. A fast decode
+    multiplies by a cosine matrix and rounds to 3 decimals, so that the result does not depend on the processor.
     """
     if decode == "reference":
         from scipy.fft import dct
@@ -329,19 +336,19 @@ def low_frequencies(batch: Array, keep: int, decode: Decode) -> NDArray[np.float
     return np.round(matrix @ batch.astype(np.float64) @ matrix.T, 3)
 
 
-# -- information -------------------------------------------------------------------------------------
+# -- detail score ------------------------------------------------------------------------------------
 
 INFORMATION_SIZE = 64
 LOW_DETAIL_BELOW = 26
 _BLOCK = 16
-_NOISE = 16.0  # an orthonormal coefficient below this is noise, grain or compression
+_NOISE = 16.0  # orthonormal coefficients up to this are noise, grain or compression artefacts
 
 
 def detail_score_of(picture: Picture) -> int:
-    """How many low frequencies, beyond a slope and a bow, stand out of the noise: 0 to 250.
+    """Return the number of low-frequency DCT coefficients above the noise: 0 to 250.
 
-    Blank, black and softly graded pictures have nearly none: their hashes are made of noise and match by
-    accident. Photos have a hundred or more.
+    The lowest ones, which describe smooth gradients, are not counted. Blank, black and smoothly graded images have
+    nearly none: their hashes consist of noise and match by chance. Photos have a hundred or more.
     """
     luma = picture.luma(INFORMATION_SIZE, INFORMATION_SIZE, "imagededup")
     matrix = cosines(INFORMATION_SIZE, _BLOCK)

@@ -1,6 +1,6 @@
 """A hash, then local features, then, if requested, the network; every match is verified on the pixels.
 
-Each finds what the cheaper ones before it have left open; what any of them proposes is looked at again
+Each stage searches only for copies that the cheaper stages before it did not find. All candidate pairs are verified
 (`twinpix.verify`).
 """
 
@@ -18,7 +18,7 @@ from twinpix.model import Bytes2D, Decode, Strictness
 
 
 class Tier(NamedTuple):
-    """One of the methods, and where its matrix and its code lie among those of all."""
+    """One of the methods, and the position of its matrix and its code in the concatenated bytes."""
 
     name: str
     method: Fingerprint
@@ -41,7 +41,7 @@ class Cascade(Proposer):
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
-        """The methods, the cheapest first."""
+        """The methods and their positions, the cheapest first."""
         return _tiers(self.hash, self.cnn)
 
     def stages(self) -> tuple[Stage, ...]:
@@ -53,31 +53,31 @@ class Cascade(Proposer):
 
     @property
     def colour(self) -> int:
-        """Pixels of colour that it needs along a picture's shorter side."""
+        """The RGB resolution that its methods need, in pixels along the shorter side."""
         return wanted([tier.method for tier in self.tiers]).colour
 
     @property
     def detail(self) -> int:
-        """Pixels of luma that it needs along a picture's longer side."""
+        """The luma resolution that its methods need, in pixels along the longer side."""
         return wanted([tier.method for tier in self.tiers]).detail
 
     @property
     def variant(self) -> str:
-        """Names what its methods depend on."""
+        """The variants of its methods, separated by commas."""
         return ",".join(filter(None, (tier.method.variant for tier in self.tiers)))
 
     @property
     def radii(self) -> Mapping[Strictness, float]:
-        """The share of what two pictures have in common that may differ."""
+        """The maximum share of the overlap of two images that may differ, by strictness."""
         return make("local").radii
 
     def check(self) -> None:
-        """Raise `UsageError` when one of its methods cannot be used here."""
+        """Raise `UsageError` if one of its methods cannot be used on this machine."""
         for tier in self.tiers:
             tier.method.check()
 
     def prepare(self, picture: Picture) -> Array:
-        """The matrices of all methods, as bytes."""
+        """Return the matrices of all methods, concatenated as bytes."""
         matrices = (np.ascontiguousarray(tier.method.prepare(picture)) for tier in self.tiers)
         return np.concatenate([matrix.reshape(-1).view(np.uint8) for matrix in matrices])
 

@@ -1,7 +1,7 @@
 """Descriptors of a network trained for edited copies, or of your own network in ONNX, compared by cosine distance.
 
-The package's own network was trained by self-supervision on edited pictures (training/README.md in the
-repository; its model card lies beside it). Source: E. Pizzi et al., "A self-supervised descriptor for image
+The package's own network was trained by self-supervision on edited images (training/README.md in the
+repository; its model card is in the same folder). Source: E. Pizzi et al., "A self-supervised descriptor for image
 copy detection", CVPR 2022, https://arxiv.org/abs/2202.10261; nested descriptors: A. Kusupati et al.,
 "Matryoshka representation learning", https://arxiv.org/abs/2205.13147
 """
@@ -28,12 +28,12 @@ _UNMEASURED: Mapping[Strictness, float] = {"strict": 0.05, "normal": 0.1, "loose
 class CNN(Embedding):
     """Descriptors of `dims` numbers (0: as many as were measured to be enough), kept as float16.
 
-    `model` is the path of an ONNX file with a JSON file beside it (docs/cnn.md); without it, the package's own.
+    `model` is the path of an ONNX file with a JSON file in the same folder (docs/cnn.md); "": the package's own.
     """
 
     dims: int = 0
     model: str = ""
-    device: str = field(default="auto", metadata={"where": True})  # where it is computed does not change the codes
+    device: str = field(default="auto", metadata={"where": True})  # the device does not change the codes
     description: _onnx.Description = field(init=False, repr=False)
     digest: str = field(init=False, repr=False)
 
@@ -51,22 +51,22 @@ class CNN(Embedding):
 
     @property
     def path(self) -> str:
-        """The model's file."""
+        """The path of the model file."""
         return self.model or str(OWN)
 
     @property
     def colour(self) -> int:
-        """How many pixels of colour it needs along a picture's shorter side."""
+        """The RGB resolution that it needs, in pixels along the shorter side."""
         return self.description.pixels
 
     @property
     def variant(self) -> str:
-        """Names the model: codes of another one are not comparable."""
+        """The digest of the model: codes of different models are not comparable."""
         return self.digest
 
     @property
     def width(self) -> int:
-        """Numbers of a descriptor."""
+        """The dimension of an embedding."""
         return self.dims or self.description.dims or self._all()
 
     @property
@@ -78,7 +78,7 @@ class CNN(Embedding):
         return {"exact": 0.0, **_UNMEASURED, **self.description.radii}
 
     def check(self) -> None:
-        """Raise `UsageError` when the network cannot be run here, or does not give what it should."""
+        """Raise `UsageError` if the network cannot run on this machine or its output does not fit `dims`."""
         _onnx.device_of(self.device)
         found = self._all()
         if self.width > found:
@@ -93,21 +93,21 @@ class CNN(Embedding):
         return self.description.prepared(picture)
 
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
-        """Codes `(n, 2 × dims)`: float16, of length 1, little-endian; not numbers where the network gives none."""
+        """Return the codes `(n, 2 × dims)`: float16 unit vectors, little-endian; not finite if the output is not."""
         vectors = self.vectors(batch)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.ascontiguousarray(unit, dtype="<f2").view(np.uint8)
 
     def vectors(self, batch: Array) -> Array:
-        """Descriptors `(n, dims)` float32 as the network gives them, of prepared pictures."""
+        """Return the embeddings `(n, dims)` float32 of prepared images, not normalised."""
         found = _onnx.network(self.path, self.digest, self.description, self.device).vectors(batch)
         return found[:, : self.dims or self.description.dims or found.shape[1]]
 
     def _all(self) -> int:
-        """Numbers that the network gives, asked on the processor: no other device survives that workers are forked.
+        """Return the output dimension of the network, measured on the CPU: GPU state does not survive a fork.
 
-        Somebody else's model may never end or fill the memory, so it runs in workers only.
+        A user's model may not terminate or may exhaust the memory, so it runs in worker processes only.
         """
         if self.model and not is_worker():
             return _onnx.measure(self.path, self.digest, self.description)

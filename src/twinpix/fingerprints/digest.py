@@ -11,10 +11,10 @@ from twinpix.imaging import Picture
 
 @dataclass(frozen=True, slots=True)
 class Digest(Identity):
-    """128 bits, compared for equality; files that no decoder reads have one too."""
+    """128 bits, compared for equality; also for files that no decoder can read."""
 
     decodes: ClassVar[bool] = False
 
     def prepare(self, picture: Picture) -> Array:
-        """The digest as 16 bytes."""
+        """Return the digest as 16 bytes."""
         return np.frombuffer(picture.file_digest(), dtype=np.uint8)

@@ -1,8 +1,8 @@
 """Local features: keypoints with 64-bit codes of their descriptors; finds crops, borders and rotations.
 
-A set of codes with their geometry, of one width for every picture. Two pictures are candidates when codes of theirs
-agree that agree in scale, angle and place as well (`twinpix.localfeatures.candidates`); their pixels decide
-(`twinpix.verify`).
+The code of an image holds the codes and the geometry of its keypoints, and has a fixed length. Two images are
+candidates if their keypoints match in code and agree in scale, orientation and position
+(`twinpix.localfeatures.candidates`); verification on the pixels decides (`twinpix.verify`).
 Sources: see `twinpix.localfeatures.keypoints`, and training/codes.py in the repository.
 """
 
@@ -21,26 +21,26 @@ from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints
 from twinpix.model import Bytes2D, Decode, Strictness
 
 LEARNED = Path(__file__).parent / "models" / "local.npz"
-MIRROR = np.uint64(0xFFFFFFFF00000000)  # the bits that are turned over in a mirrored picture
-HEADER = np.dtype([("count", "<u2"), ("width", "<u2"), ("height", "<u2")])  # points; pixels they were looked for in
+MIRROR = np.uint64(0xFFFFFFFF00000000)  # the bits that are inverted in a mirrored image
+HEADER = np.dtype([("count", "<u2"), ("width", "<u2"), ("height", "<u2")])  # keypoints; size of the image in pixels
 POINT = np.dtype([("code", "<u8"), ("x", "<u2"), ("y", "<u2"), ("size", "u1"), ("angle", "u1")])
-_STEPS, _SIZES, _ANGLES = 64, 16, 256  # of a pixel, of an octave, of a turn
+_STEPS, _SIZES, _ANGLES = 64, 16, 256  # quantisation steps per pixel, per octave, per full turn
 
 
 class PointSets(NamedTuple):
-    """The points of many pictures in columns: those of picture `n` are `starts[n]:starts[n + 1]`."""
+    """The keypoints of many images in columns; those of image `n` are `starts[n]:starts[n + 1]`."""
 
-    starts: NDArray[np.int64]  # (pictures + 1,)
-    sides: NDArray[np.float32]  # (pictures, 2): width and height in pixels
-    codes: NDArray[np.uint64]
-    place: NDArray[np.float32]  # (points, 2): x and y in pixels
-    size: NDArray[np.float32]  # octaves
-    angle: NDArray[np.float32]  # radians
+    starts: NDArray[np.int64]  # (images + 1,)
+    sides: NDArray[np.float32]  # (images, 2): width and height in pixels
+    codes: NDArray[np.uint64]  # (keypoints,)
+    place: NDArray[np.float32]  # (keypoints, 2): x and y in pixels
+    size: NDArray[np.float32]  # (keypoints,): scale in octaves
+    angle: NDArray[np.float32]  # (keypoints,): orientation in radians
 
 
 @dataclass(frozen=True, slots=True)
 class Local(Proposer):
-    """Up to `points` points of a picture looked at with `side` pixels along its longer side."""
+    """Up to `points` keypoints, detected in the image at `side` pixels along its longer side."""
 
     version: ClassVar[int] = 2
 
@@ -59,23 +59,23 @@ class Local(Proposer):
 
     @property
     def detail(self) -> int:
-        """Pixels of luma that it needs along a picture's longer side."""
+        """The luma resolution that it needs, in pixels along the longer side."""
         return self.side
 
     @property
     def variant(self) -> str:
-        """Names what finds the points: another version may find others."""
+        """The version of OpenCV: another version may detect other keypoints."""
         from importlib.metadata import version
 
         return f"opencv-{version('opencv-python-headless')}"
 
     @property
     def radii(self) -> Mapping[Strictness, float]:
-        """The share of what two pictures have in common that may differ."""
+        """The maximum share of the overlap of two images that may differ, by strictness."""
         return {"exact": 0.0, "strict": 0.2, "normal": 0.35, "loose": 0.5}
 
     def prepare(self, picture: Picture) -> Array:
-        """The code of one picture `(bytes,)`."""
+        """Return the code of one image, `(bytes,)`."""
         grey = picture.grey(self.side)
         return packed(detect_keypoints(grey, self.points), (grey.shape[1], grey.shape[0]), self.points)
 
@@ -92,7 +92,7 @@ class Local(Proposer):
 
 
 def packed(points: Keypoints, sides: tuple[int, int], most: int) -> NDArray[np.uint8]:
-    """Points as bytes: a header, then each with its code, place, size and angle, then zeros."""
+    """Pack keypoints to bytes: a header, a `POINT` record for each of at most `most` keypoints, then zeros."""
     out = np.zeros(HEADER.itemsize + most * POINT.itemsize, dtype=np.uint8)
     count = min(len(points.size), most)
     out[: HEADER.itemsize].view(HEADER)[0] = (count, *sides)
@@ -105,7 +105,7 @@ def packed(points: Keypoints, sides: tuple[int, int], most: int) -> NDArray[np.u
 
 
 def unpacked(codes: Bytes2D) -> PointSets:
-    """The points of pictures whose codes are `(n, bytes)`."""
+    """Return the keypoints of images with the codes `(n, bytes)`."""
     head = np.ascontiguousarray(codes[:, : HEADER.itemsize]).view(HEADER)[:, 0]
     rows = np.ascontiguousarray(codes[:, HEADER.itemsize :]).view(POINT)
     counts = head["count"].astype(np.int64)
@@ -121,7 +121,7 @@ def unpacked(codes: Bytes2D) -> PointSets:
 
 
 def codes_of_points(around: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """64 bits of each descriptor `(n, 128)`."""
+    """Return a 64-bit code for each descriptor: `(n, 128)` float32 to `(n,)` uint64."""
     matrix, threshold = _learned()
     bits = around @ matrix > threshold
     return np.packbits(bits, axis=1, bitorder="little").view("<u8")[:, 0].astype(np.uint64)

@@ -21,10 +21,10 @@ _SIDE, _KEEP = 64, 16
 
 @dataclass(frozen=True, slots=True)
 class PDQ(Hash):
-    """256 bits; codes of pictures whose `quality` is below 50 are not to be trusted.
+    """256 bits; codes of images whose `quality` is below 50 are not reliable.
 
-    A reference decode smooths and samples as the authors do. A fast one shrinks evenly: the authors'
-    samples lie off centre, which in a turned picture costs twenty bits.
+    A reference decode smooths and samples as the authors do. A fast decode resizes evenly: the authors' sample
+    positions are not centred, which costs twenty bits for a rotated image.
     """
 
     version: ClassVar[int] = 2
@@ -54,7 +54,7 @@ class PDQ(Hash):
         return pack((low > median)[:, ::-1])
 
     def quality(self, matrix: Array) -> int:
-        """How much detail the picture has, 0 to 100, by the gradients of its small matrix."""
+        """Return the amount of detail, 0 to 100, from the gradients of the small matrix."""
         down = np.trunc((matrix[:-1] - matrix[1:]) * 100 / 255)
         across = np.trunc((matrix[:, :-1] - matrix[:, 1:]) * 100 / 255)
         return int(min(100, (np.abs(down).sum() + np.abs(across).sum()) // 90))
@@ -69,7 +69,7 @@ def _sample(length: int) -> NDArray[np.int64]:
 
 
 def _smooth(luma: Array, window: int) -> Array:
-    """The running mean over `window` columns, over fewer at the edges."""
+    """Return the running mean over `window` columns; fewer at the edges."""
     if window == 1:
         return luma
     ahead = (window + 2) // 2

@@ -16,5 +16,5 @@ class Pixels(Identity):
     version: ClassVar[int] = 2
 
     def prepare(self, picture: Picture) -> Array:
-        """The digest of all frames, upright, at full depth, with their colour profile, as 16 bytes."""
+        """Return the digest of all frames, upright, at full depth, with their colour profile, as 16 bytes."""
         return np.frombuffer(pixel_digest(picture.data, picture.name), dtype=np.uint8)

@@ -13,7 +13,7 @@ from twinpix.fingerprints.base import Array, check_size, pack
 from twinpix.imaging import Picture
 from twinpix.model import Bytes2D, Decode
 
-_LEVELS = 5  # of imagededup: from 32·size down to size
+_LEVELS = 5  # wavelet levels of imagededup: from 32·size down to size
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class WHash(SquareHash):
             side = max(self.size, 1 << (shorter.bit_length() - 1))
             pixels = picture.luma(side, side, self.flavour) / 255.0
             top = pywt.wavedec2(pixels, "haar", level=side.bit_length() - 1)
-            pixels = pywt.waverec2([top[0] * 0, *top[1:]], "haar")  # without the mean of everything
+            pixels = pywt.waverec2([top[0] * 0, *top[1:]], "haar")  # removes the mean of the image
             level = side.bit_length() - self.size.bit_length()
         averages: Array = pywt.wavedec2(pixels, "haar", level=level)[0]
         return averages

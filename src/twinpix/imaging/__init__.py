@@ -1,4 +1,4 @@
-"""Bytes to pixels: told by content, orientation applied, modes and depths scaled, damage measured."""
+"""Decode images: detect the format by content, apply the orientation, scale modes and depths, measure damage."""
 
 from twinpix.imaging.decode import decode, decoder_name, picture_of, thumbnail, undecoded
 from twinpix.imaging.identity import pixel_digest

@@ -1,4 +1,4 @@
-"""Upright, and one channel or three: alpha over white, every depth as 8 bits."""
+"""Apply the orientation and convert to 8-bit luma or RGB: alpha is composited over white, all depths are scaled."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,9 +9,9 @@ from PIL import Image
 
 from twinpix.imaging.picture import BASE
 
-_GROUND = (255, 255, 255)  # what lies under transparent pixels
-_LARGE = 1 << 25  # pixels: a larger image is converted band by band
-_BAND = 1 << 22  # pixels of a band
+_GROUND = (255, 255, 255)  # background colour under transparent pixels
+_LARGE = 1 << 25  # pixels: a larger image is converted in horizontal bands
+_BAND = 1 << 22  # pixels per band
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -24,10 +24,10 @@ _TURNS = {
 
 
 def orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none, EXIF cannot be read, or the decoder has applied its own.
+    """Return the EXIF orientation, 1 to 8; 1 if there is none, EXIF cannot be read, or the decoder has applied it.
 
-    JPEG XL has an orientation of its own, which decides and which its decoder applies; only where the file is a JPEG in
-    another coding does the EXIF of that JPEG count.
+    JPEG XL stores its own orientation, which takes precedence and which its decoder applies. The EXIF orientation
+    counts only if the file is a losslessly transcoded JPEG.
     """
     if image.format == "JXL" and not getattr(image, "jpeg", False):
         return 1
@@ -39,12 +39,12 @@ def orientation(image: Image.Image) -> int:
 
 
 def turned(image: Image.Image, turn: int) -> Image.Image:
-    """The image upright, by its EXIF orientation."""
+    """Return the image upright, by its EXIF orientation `turn`."""
     return image.transpose(_TURNS[turn]) if turn in _TURNS else image
 
 
 def turned_array(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
-    """The same for an array `(rows, columns[, channels])`."""
+    """Return an array `(rows, columns[, channels])` upright, by the EXIF orientation `turn`."""
     if turn in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if turn in (3, 4, 7, 8):
@@ -55,22 +55,25 @@ def turned_array(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
 
 
 def upright(size: tuple[int, int], turn: int) -> tuple[int, int]:
-    """Width and height of the image upright."""
+    """Return width and height after the EXIF orientation `turn` is applied."""
     return (size[1], size[0]) if turn >= 5 else size
 
 
 def reduced(image: Image.Image, side: int = BASE) -> Image.Image:
-    """Shrink by a whole factor so that `side` pixels or a little more are left along the shorter side."""
+    """Shrink by an integer factor so that the shorter side has at least `side` pixels, or its own size if smaller."""
     factor = min(image.size) // side
     return image.reduce(factor) if factor > 1 else image
 
 
 def reduced_rgb(image: Image.Image, turn: int, side: int) -> Image.Image:
-    """`to_rgb`, upright and `reduced`; of a large image band by band, so that it is not in memory a second time."""
+    """Return the image as RGB, upright and `reduced`.
+
+    A large image is converted in bands, so that no second full-size copy is in memory.
+    """
     factor = min(image.size) // side
     if image.width * image.height <= _LARGE or factor <= 1:
         return reduced(turned(to_rgb(image), turn), side)
-    if image.mode.startswith(("I", "F")):  # scaled by the extremes of all of it
+    if image.mode.startswith(("I", "F")):  # the scale depends on the extremes of the whole image
         image = to_luma(image)
     parts = (to_rgb(band).reduce(factor) for band in bands(image, factor))
     out = _joined("RGB", parts, (-(-image.width // factor), -(-image.height // factor)))
@@ -78,7 +81,7 @@ def reduced_rgb(image: Image.Image, turn: int, side: int) -> Image.Image:
 
 
 def bands(image: Image.Image, multiple: int = 1) -> Iterator[Image.Image]:
-    """The image in pieces from the top, their rows a multiple of this; a small one as a whole."""
+    """Yield horizontal bands from top to bottom, with a multiple of `multiple` rows; a small image as one band."""
     if image.width * image.height <= _LARGE or image.height == 1:
         yield image
         return
@@ -90,7 +93,7 @@ def bands(image: Image.Image, multiple: int = 1) -> Iterator[Image.Image]:
 
 
 def _joined(mode: str, parts: Iterable[Image.Image], size: tuple[int, int]) -> Image.Image:
-    """Pieces below each other."""
+    """Return an image of `size` with the parts stacked vertically."""
     out, top = Image.new(mode, size), 0
     for part in parts:
         out.paste(part, (0, top))
@@ -99,14 +102,14 @@ def _joined(mode: str, parts: Iterable[Image.Image], size: tuple[int, int]) -> I
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """8-bit red, green and blue: alpha over white, high depths scaled."""
+    """Convert to 8-bit RGB: alpha is composited over white, higher depths are scaled."""
     if image.mode.startswith(("I", "F")):
         return to_luma(image).convert("RGB")
     return (_on_white(image) or image).convert("RGB")
 
 
 def to_luma(image: Image.Image) -> Image.Image:
-    """8-bit luma: alpha over white, high depths scaled, never clipped."""
+    """Convert to 8-bit luma: alpha is composited over white, higher depths are scaled, never clipped."""
     if image.mode == "L" and "transparency" not in image.info:
         return image
     if image.mode.startswith(("I", "F")):
@@ -119,17 +122,18 @@ def to_luma(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image | None:
-    """A picture with transparent parts laid on white; None for one without."""
+    """Composite an image over white; None if it has no alpha channel or transparent colour."""
     if not ("A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info):
         return None
     return Image.alpha_composite(Image.new("RGBA", image.size, (*_GROUND, 255)), image.convert("RGBA"))
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """Scale deep integers and floats to 0..255: up to 16 bits by the bits in use, others by their own extremes.
+    """Scale integers and floats of more than 8 bits to 0..255.
 
-    Cameras and scanners store 10, 12 or 14 bits in files of 16; read as 16, nothing would be left of them but a few
-    dark levels. The largest value says how many bits are in use, and the same scale fits a smaller copy of the image.
+    Integers of up to 16 bits are scaled by the number of bits in use, other values by their minimum and maximum.
+    Cameras and scanners store 10, 12 or 14 bits in files of 16 bits; scaled as 16 bits, they would have only a few dark
+    levels. The largest value gives the number of bits in use. A smaller copy of the image gets the same scale.
     """
     low, high = _extremes(image)
     parts = (Image.fromarray(_levels(np.asarray(band), image.mode, low, high)) for band in bands(image))
@@ -137,7 +141,7 @@ def _scaled(image: Image.Image) -> Image.Image:
 
 
 def _extremes(image: Image.Image) -> tuple[float, float]:
-    """The least and the largest finite value."""
+    """Return the smallest and the largest value; values that are not finite count as 0."""
     low, high = np.inf, -np.inf
     for band in bands(image):
         values = np.asarray(band)
@@ -156,13 +160,13 @@ def _levels(values: NDArray[Any], mode: str, low: float, high: float) -> NDArray
 
 
 def bits_in_use(highest: int) -> int:
-    """Bits of the sensor whose data, stored in 16 bits, has this largest value: 8, 10, 12, 14 or 16."""
+    """Return the bit depth of data stored in 16 bits whose largest value is `highest`: 8, 10, 12, 14 or 16."""
     bits = highest.bit_length()
     return max(8, bits + bits % 2)
 
 
 def deep_rgb(values: NDArray[np.uint16]) -> Image.Image:
-    """Colours `(rows, columns, 3 or 4)` of up to 16 bits as an 8-bit image, scaled by the bits in use."""
+    """Convert RGB or RGBA `(rows, columns, 3 or 4)` uint16 to an 8-bit image, scaled by the bits in use."""
     shift = bits_in_use(int(values[..., :3].max(initial=0))) - 8
     out = (values >> 8).astype(np.uint8)
     out[..., :3] = np.minimum(values[..., :3] >> shift, 255)

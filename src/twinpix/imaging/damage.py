@@ -1,4 +1,4 @@
-"""How much of a picture is there, and what can be shown of it."""
+"""Measure which share of a truncated image is missing, and decode the rest."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,14 +13,17 @@ from twinpix.imaging.guard import reason
 from twinpix.imaging.opening import open_image
 from twinpix.imaging.picture import BASE
 
-MOST = 0.5  # a truncated picture must still have this share of its pixels
-_LARGEST = 1 << 26  # pixels of a truncated picture, which is decoded twice
-_LAST_ROWS = 16  # of pixels, in one row of a JPEG's blocks
-_GREY = 128  # what a JPEG decoder shows where data is missing
+MOST = 0.5  # maximum share of missing pixels
+_LARGEST = 1 << 26  # pixels: a larger truncated image is refused, because it is decoded twice
+_LAST_ROWS = 16  # pixel rows in one row of JPEG blocks
+_GREY = 128  # the value that a JPEG decoder fills in where data is missing
 
 
 def salvage(data: bytes, name: str, error: Exception, draft: int | None) -> Image.Image:
-    """What can be decoded of a truncated file: the missing part grey, at least `MOST` of it there."""
+    """Decode a truncated file; the missing part is grey.
+
+    Raises `ImageError` if more than `MOST` of the pixels are missing or nothing can be decoded.
+    """
     image = open_image(data, name)
     if not draft and image.width * image.height > _LARGEST:
         raise ImageError("decode", reason(error)) from None
@@ -35,12 +38,12 @@ def salvage(data: bytes, name: str, error: Exception, draft: int | None) -> Imag
 
 
 def _on_two_grounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Image, float] | None:
-    """Decode twice, over black and over white: where the results differ, nothing was decoded.
+    """Decode twice, into a black and into a white image: pixels that differ were not decoded.
 
-    Returns the picture with grey there, and the share of pixels missing; None when it cannot be opened.
+    Returns the image with those pixels grey, and their share; None if it cannot be decoded.
     """
     _, progressive = jpeg.first_scan(data) if data[:2] == b"\xff\xd8" else (-1, False)
-    if progressive:  # decoded only as a whole: end it here, and let its first scan answer for the rest
+    if progressive:  # decoded only as a whole: end the file here; the first scan covers the whole image
         if jpeg.scans(data) < 2:
             return None
         data = data + jpeg.EOI
@@ -57,14 +60,14 @@ def _on_two_grounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Im
 
 
 def _load_over(data: bytes, name: str, ground: int, draft: int | None) -> Image.Image:
-    """Decode as far as it goes into an image that is all `ground` before."""
+    """Decode as far as possible into an image that is filled with `ground` before."""
     image = open_image(data, name)
     if draft:
         image.draft("L", (draft, draft))
     image.im = Image.core.fill(  # type: ignore[attr-defined]
         image.mode, image.size, _fill(image.mode, ground)
     )
-    if image.format in ("JPEG", "MPO"):  # its tolerant way paints the missing part grey: break off instead
+    if image.format in ("JPEG", "MPO"):  # tolerant loading would fill the missing part with grey
         with suppress(OSError):
             image.load()
         return image._new(image.im)
@@ -80,7 +83,7 @@ def _fill(mode: str, ground: int) -> Any:
 
 @contextmanager
 def truncated_allowed() -> Iterator[None]:
-    """Pillow decodes what there is of a file, and leaves the rest as it was."""
+    """Make Pillow decode truncated files without an error; pixels without data keep their value."""
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
@@ -90,7 +93,7 @@ def truncated_allowed() -> Iterator[None]:
 
 
 def grey_rows(luma: Image.Image) -> float:
-    """The share of rows at the bottom that are one exact mid-grey, as decoders leave missing data."""
+    """Return the share of rows at the bottom that have exactly the grey that decoders fill in for missing data."""
     if luma.crop((0, luma.height - 1, *luma.size)).getextrema() != (_GREY, _GREY):
         return 0.0
     values = np.asarray(luma)
@@ -99,7 +102,11 @@ def grey_rows(luma: Image.Image) -> float:
 
 
 def missing_of(data: bytes, name: str, grey: float, height: int) -> float:
-    """Whether grey rows at the bottom were never there: decode only up to the first scan's real end."""
+    """Return the share of the image that is missing from a JPEG with grey rows at the bottom; 0 if the rows are real.
+
+    `grey` is the share of grey rows and `height` the full height in pixels. A baseline JPEG is decoded again up to the
+    real end of its first scan.
+    """
     scan, progressive = jpeg.first_scan(data)
     if scan < 0:
         return 0.0
@@ -108,4 +115,4 @@ def missing_of(data: bytes, name: str, grey: float, height: int) -> float:
     found = _on_two_grounds(data[: jpeg.entropy_end(data, scan)], name, BASE)
     if found is None:
         return 0.0
-    return max(0.0, found[1] - _LAST_ROWS / height)  # at most one row of blocks waits for the end marker
+    return max(0.0, found[1] - _LAST_ROWS / height)  # the decoder may hold back one row of blocks until the end marker

@@ -1,7 +1,7 @@
-"""Decode one image from its bytes, in one of two named ways.
+"""Decode one image from its bytes, in one of two modes.
 
-`fast`: upright, alpha laid on white, first frame, every mode and depth scaled to 8-bit luma, JPEG by its
-own scaled luma-only decoder. `reference`: what imagededup and ImageHash see: Pillow's pixels, not turned,
+`fast`: upright, alpha composited over white, first frame, every mode and depth scaled to 8-bit luma; JPEG by DCT
+scaling, luma only. `reference`: the input of imagededup and ImageHash: Pillow's pixels, without the EXIF orientation,
 alpha dropped.
 """
 
@@ -24,27 +24,27 @@ from twinpix.imaging.picture import BASE, Picture
 from twinpix.imaging.traits import traits_of
 from twinpix.model import Decode
 
-VERSION = 4  # raised whenever the same bytes may decode to other pixels
+VERSION = 4  # increase it whenever the same bytes may decode to other pixels
 
-_DARK = 64  # of 255: no image of 16 bits is as dark all over, but for one that has fewer bits in use
+_DARK = 64  # of 255: an image of 16 bits whose maximum is below this probably has fewer bits in use
 _MISSING = "part of the data is missing or broken"
 
 
 def decoder_name(mode: Decode) -> str:
-    """Identifies a decode: codes from another one are never reused."""
+    """Return a name for the decoder and its version; stored codes of another decoder are not reused."""
     import PIL
 
     return f"{mode}-{VERSION}/pillow-{PIL.__version__}"
 
 
 def decode(data: bytes, mode: Decode = "fast", name: str = "", colour: int = 0, detail: int = 0) -> Picture:
-    """Decode an image; a fast decode drops what nobody asks for.
+    """Decode an image; a fast decode keeps only luma of at least `BASE` pixels along the shorter side.
 
-    With `colour` it keeps the colours too, at so many pixels along the shorter side; with `detail` luma of so many
-    along the longer side, where there are as many. What else is in the picture is the same with and without.
+    With `colour`, a fast decode also keeps RGB of at least `colour` pixels along the shorter side; with `detail`, luma
+    of at least `detail` pixels along the longer side, where the image has that many. Neither changes the other fields.
 
-    Raises `ImageError` for bytes that are no image, that hold less than half of one, or that would need
-    more than `MAX_PIXELS`. A picture of which part is missing comes back with `damaged` set.
+    Raises `ImageError` for bytes that are not an image, that hold less than half of one, or that need more than
+    `MAX_PIXELS`. If part of the image is missing, `damaged` is set.
     """
     with quiet():
         return guarded(lambda: _decode(data, mode, name, colour, detail))
@@ -78,7 +78,7 @@ def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> P
 
 
 def _brightened(image: Image.Image, data: bytes, kind: str) -> Image.Image:
-    """Colours of 10, 12 or 14 bits in a file of 16, of which Pillow reads the upper 8; any other image as it is."""
+    """Rescale colours of 10, 12 or 14 bits stored in 16, of which Pillow reads the upper 8; return others unchanged."""
     if image.mode not in ("RGB", "RGBA") or not loses_depth(image, stored_depth(image, data, kind)):
         return image
     if max(high for _, high in image.getextrema()[:3]) >= _DARK:  # type: ignore[misc]
@@ -129,7 +129,7 @@ def _decode_jpeg(data: bytes, name: str, colour: int, detail: int) -> Picture:
 
 
 def _detail(data: bytes, name: str, side: int) -> Image.Image:
-    """Luma of a JPEG that was decoded before with less detail, `side` pixels or more along the longer side."""
+    """Decode the luma of a JPEG again, with `side` pixels or more along the longer side."""
     image = open_image(data, name)
     share = side / max(image.size)
     image.draft("L", (round(image.width * share), round(image.height * share)))
@@ -139,20 +139,20 @@ def _detail(data: bytes, name: str, side: int) -> Image.Image:
 
 
 def _longer(image: Image.Image, side: int) -> Image.Image:
-    """Shrunk by a whole factor so that `side` pixels or a little more are left along the longer side."""
+    """Shrink by an integer factor so that the longer side has at least `side` pixels, or its own size if smaller."""
     factor = max(image.size) // side
     return image.reduce(factor) if factor > 1 else image
 
 
 def _is_ycc(image: Image.Image) -> bool:
-    """True when a JPEG surely stores luma and two colour differences, so that its luma is at hand beside them."""
+    """True if a JPEG certainly stores YCbCr, so that one decode gives both luma and colours."""
     ids = [layer[0] for layer in getattr(image, "layer", [])]
     stored_rgb = image.info.get("adobe_transform", 1) == 0 or ids == [82, 71, 66]
     return image.mode == "RGB" and len(ids) == 3 and not stored_rgb
 
 
 def undecoded(data: bytes, name: str = "") -> Picture:
-    """A picture of which only the header is looked at; its size is 0 where that cannot be read."""
+    """Return a `Picture` from the header alone, with a blank image; its size is 0 × 0 if the header cannot be read."""
     blank = Image.new("L", (1, 1))
     try:
         with quiet():
@@ -164,15 +164,15 @@ def undecoded(data: bytes, name: str = "") -> Picture:
 
 
 def _open_header(data: bytes, name: str) -> Image.Image:
-    if sniff(data[:512], name) == "RAW":  # its size is known once it is developed
+    if sniff(data[:512], name) == "RAW":  # its size is known only after it is developed
         raise ImageError("decode", "camera RAW has no header to look at")
     return open_image(data, name)
 
 
 def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast", colour: int = 0, detail: int = 0) -> Picture:
-    """A picture in memory, as it lies: a Pillow image, or an array `(rows, columns[, 3 or 4])`; see `decode`.
+    """Return a `Picture` of a Pillow image or an array `(rows, columns[, 3 or 4])`, not rotated; see `decode`.
 
-    Raises `ImageError` for an array of another shape or type.
+    Raises `ImageError` for an array of another shape or dtype.
     """
 
     def made() -> Picture:
@@ -191,7 +191,7 @@ def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast", colour:
 
 
 def thumbnail(data: bytes, side: int, name: str = "") -> Image.Image:
-    """The picture for people: RGB, upright, alpha on white, at most `side` pixels wide and high, damaged or not.
+    """Return a thumbnail: RGB, upright, alpha over white, at most `side` pixels wide and high; also of damaged files.
 
     Raises `ImageError` like `decode`.
     """
@@ -206,7 +206,7 @@ def _thumbnail(data: bytes, side: int, name: str) -> Image.Image:
 
 
 def _colours(data: bytes, name: str, side: int) -> Image.Image:
-    """The picture in RGB, whatever of it there is, upright; of a JPEG no more than about `side` pixels a side."""
+    """Decode to RGB, upright, also if truncated; a JPEG is decoded at a reduced scale of about `side` pixels."""
     image = open_image(data, name)
     if isinstance(image, ImageFile.ImageFile):
         image.draft("RGB", (side, side))

@@ -1,4 +1,4 @@
-"""Pixels at their full depth, where Pillow reads deep colours as 8 bits a channel."""
+"""Read pixels at their full bit depth, for files whose colours Pillow reads with 8 bits per channel only."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,17 +13,17 @@ from twinpix.imaging.opencv import opencv
 
 _BITS_PER_SAMPLE = 258  # a TIFF tag
 
-_HEADER = 65536  # bytes in which the boxes of AVIF, HEIC and JPEG 2000 say how deep they are
+_HEADER = 65536  # the bytes searched for the boxes with the bit depth of AVIF and JPEG 2000
 _NOT_FOUND = (ValueError, IndexError, TypeError)
 _OF_MODES = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F": 32}
 
 
 class TooDeepError(Exception):
-    """Some of what the file holds cannot be read here, such as the depth of its channels."""
+    """Raised when part of the file's content cannot be read, for example its channels at full depth."""
 
 
 def stored_depth(image: Image.Image, data: bytes, kind: str) -> int:
-    """Bits a channel as the file stores them; where it does not say, those of Pillow's mode."""
+    """Return the bits per channel of the file; if the file does not state them, those of Pillow's mode."""
     with suppress(*_NOT_FOUND):
         if kind == "PNG":
             return 8 if data[25] == 3 else data[24]  # a palette's colours have 8 bits each
@@ -51,7 +51,7 @@ def stored_depth(image: Image.Image, data: bytes, kind: str) -> int:
 
 
 def _depth_of_ppm(data: bytes) -> int:
-    """By the largest value that the header names."""
+    """Return the bits per channel of a PPM file, from the maximum value in its header."""
     if data[:2] not in (b"P2", b"P3", b"P5", b"P6"):
         return 8
     words = b" ".join(line.partition(b"#")[0] for line in data[:1024].split(b"\n")).split()
@@ -59,14 +59,14 @@ def _depth_of_ppm(data: bytes) -> int:
 
 
 def loses_depth(image: Image.Image, depth: int) -> bool:
-    """True where Pillow's mode has fewer bits than the file."""
+    """True if Pillow's mode has fewer bits per channel than the file."""
     return depth > 8 and not image.mode.startswith(("I", "F"))
 
 
 def deep_frame(data: bytes, kind: str, page: int) -> NDArray[np.uint16]:
-    """`(rows, columns[, channels])` of a frame of more than 8 bits a channel, red first, as it is stored.
+    """Return a frame of more than 8 bits per channel as `(rows, columns[, channels])`, RGB order, not rotated.
 
-    Raises `TooDeepError` where no decoder gives them.
+    Raises `TooDeepError` if no decoder supports it.
     """
     if kind == "TIFF":
         found, pages = opencv().imdecodemulti(np.frombuffer(data, np.uint8), -1, range=(page, page + 1))
@@ -77,14 +77,14 @@ def deep_frame(data: bytes, kind: str, page: int) -> NDArray[np.uint16]:
         raise TooDeepError
     if values is None or values.dtype != np.uint16:
         raise TooDeepError
-    if values.ndim == 3 and values.shape[2] >= 3:  # OpenCV has blue first
+    if values.ndim == 3 and values.shape[2] >= 3:  # OpenCV returns BGR
         order = [2, 1, 0, *range(3, values.shape[2])]
         values = values[..., order]
     return np.asarray(values)
 
 
 def deep_heif(data: bytes) -> Iterator[tuple[Any, NDArray[Any]]]:
-    """Each image of a HEIC file as `pillow_heif` knows it, with its pixels at full depth, upright."""
+    """Yield each image of a HEIC file as a `pillow_heif` image, with its pixels at full depth, upright."""
     import pillow_heif
 
     for image in pillow_heif.open_heif(data, convert_hdr_to_8bit=False):

@@ -1,4 +1,4 @@
-"""Whether two images are the same to the pixel, in every frame, at their full depth, in the same colours."""
+"""Digests for pixel identity: all frames, full bit depth, colour profile."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -19,29 +19,29 @@ from twinpix.imaging.seconds import frames_of, seconds_of
 
 _SAMPLES_PER_PIXEL = 277  # a TIFF tag
 
-VERSION = 2  # raised whenever an image gets another digest
-_MOST_PIXELS = 64 * MAX_PIXELS  # of all frames: more are not looked at
-_RAW_CHANNELS = frozenset({"CMYK", "LAB", "HSV", "YCbCr"})  # compared as they are stored, since many look alike in RGB
+VERSION = 2  # increase it whenever an image may get another digest
+_MOST_PIXELS = 64 * MAX_PIXELS  # of all frames together: a file with more is not decoded
+_RAW_CHANNELS = frozenset({"CMYK", "LAB", "HSV", "YCbCr"})  # compared as stored: different values can be equal in RGB
 _EIGHT_BITS = "|u1"
 
 
 class Frame(NamedTuple):
     """One frame or page."""
 
-    tag: str  # what its channels are, and its colour profile
-    type: str  # of its numbers, as NumPy has it
+    tag: str  # channel names and colour profile
+    type: str  # NumPy dtype string
     shape: tuple[int, ...]
-    pixels: Iterable[NDArray[Any]]  # in pieces, from the top
+    pixels: Iterable[NDArray[Any]]  # in bands, from top to bottom
 
 
 def pixel_digest(data: bytes, name: str = "") -> bytes:
-    """16 bytes that are equal where two files show the same: every frame or page, upright, to the pixel.
+    """Return a 16-byte digest that is equal for two files with identical pixels in every frame or page, upright.
 
-    Compared are: the number of frames; size, depth and pixels of each, with transparency; the colour profile, where
-    sRGB is the same as none; and second images, such as gain maps and depth maps. How long a frame is shown, how a
-    file is compressed, palettes and metadata do not matter, nor do the colours of pixels that are fully transparent.
-    CMYK and Lab values count as they are stored. A file of which some part cannot be compared in full equals only
-    itself.
+    The digest depends on the number of frames; on size, depth, pixels and transparency of each; on the colour profile,
+    where sRGB equals none; and on auxiliary images, such as gain maps and depth maps. It does not depend on frame
+    durations, compression, palettes, metadata or the colours of fully transparent pixels. CMYK and Lab values are
+    compared as stored. If part of a file cannot be decoded in full, the digest covers all bytes of the file, so that
+    the file equals only its identical copies.
     """
     with quiet():
         return guarded(lambda: _pixel_digest(data, name))
@@ -64,7 +64,7 @@ def _pixel_digest(data: bytes, name: str) -> bytes:
 
 
 def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
-    """Each frame or page. Raises `TooDeepError` after the first when the rest cannot be read."""
+    """Yield each frame or page. Raises `TooDeepError` if some content of the file cannot be read in full."""
     if kind == "HEIF":
         yield from _heif_frames(data)
         return
@@ -89,7 +89,7 @@ def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
         else:
             frame = _visible(turned(image, turn))
         yield frame._replace(tag=f"{frame.tag}{profile.hex()}")
-    if count < frames_of(image, data, kind) or kind == "RAW":  # there is more than was seen
+    if count < frames_of(image, data, kind) or kind == "RAW":  # some frames were not decoded
         raise TooDeepError
 
 
@@ -100,7 +100,10 @@ def _holds_more(image: Image.Image) -> bool:
 
 
 def _shown(image: Image.Image, data: bytes, kind: str) -> int:
-    """How many frames are to be decoded here: one, where the others are compared by their bytes."""
+    """Return how many frames to decode: 1 for formats whose other images are compared by their bytes.
+
+    Raises `TooDeepError` if all frames together have more than `_MOST_PIXELS`.
+    """
     if kind in ("JPEG", "MPO", "PSD"):
         return 1
     count = int(getattr(image, "n_frames", 1))
@@ -112,7 +115,7 @@ def _shown(image: Image.Image, data: bytes, kind: str) -> int:
 
 
 def _visible(image: Image.Image) -> Frame:
-    """The pixels of an image as everybody sees them: grey, palette and colour alike, hidden colours left out."""
+    """Return the visible pixels: grey and palette images as RGB, fully transparent pixels set to 0."""
     if image.mode in _RAW_CHANNELS:
         return _whole(np.asarray(image), image.mode)
     if image.mode.startswith(("I", "F")):
@@ -128,7 +131,7 @@ def _whole(pixels: NDArray[Any], tag: str = "") -> Frame:
 
 
 def _is_transparent(image: Image.Image) -> bool:
-    """True when some pixel is not opaque."""
+    """True if some pixel is not opaque."""
     if not image.has_transparency_data:
         return False
     return any(np.asarray(band.convert("RGBA").getchannel("A")).min() < 255 for band in bands(image))
@@ -141,14 +144,14 @@ def _without_hidden(band: Image.Image) -> NDArray[np.uint8]:
 
 
 def _integers(values: NDArray[Any]) -> NDArray[Any]:
-    """Deep grey, the same whichever type and order of bytes it was read in."""
+    """Return grey values of more than 8 bits in one canonical dtype and byte order."""
     if values.dtype.kind in "iu" and values.min(initial=0) >= 0 and values.max(initial=0) <= 65535:
         return values.astype("<u2")
     return values.astype(values.dtype.newbyteorder("<"))
 
 
 def _deep(values: NDArray[Any], image: Image.Image) -> Frame:
-    """Colours of more than 8 bits: as grey where they are, without alpha where all is opaque."""
+    """Return a frame of more than 8 bits per channel: as grey if R = G = B, without alpha if all pixels are opaque."""
     bands = len(image.getbands())
     channels = values.shape[2] if values.ndim == 3 else 1
     if image.mode in _RAW_CHANNELS or channels not in (1, 3, 4) or (bands == 4) != (channels == 4):
@@ -172,7 +175,7 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _heif_frames(data: bytes) -> Iterator[Frame]:
-    """Of HEIC, whose library turns the pixels upright itself; auxiliary images after each."""
+    """Yield the frames of a HEIC file, each followed by its auxiliary images. The library applies the orientation."""
     for image, pixels in deep_heif(data):
         info = image.info
         nclx = info.get("nclx_profile") or {}

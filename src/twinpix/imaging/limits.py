@@ -1,7 +1,8 @@
-"""What a header may promise: checked before any memory is taken for pixels.
+"""Check the header against limits before memory is allocated for pixels.
 
-A file of a few bytes may say that it holds billions of pixels. Three things are checked: pixels, bytes, and whether the
-file is long enough to hold at least half of what it says, given how much its compression can save at most.
+The header of a file of a few bytes can declare billions of pixels. Three values are checked: the number of pixels, the
+bytes of memory, and whether the file is long enough to hold at least half of the declared pixels at the maximum
+compression ratio of its format.
 """
 
 import struct
@@ -14,16 +15,16 @@ from twinpix.imaging.formats import jxl
 
 _COMPRESSION, _TILE_WIDTH, _TILE_LENGTH = 259, 322, 323  # TIFF tags
 
-MAX_PIXELS = 1 << 28  # larger pictures are refused: a decompression bomb fills memory before it shows
-MAX_BYTES = 1 << 31  # of pixels as their decoder holds them, copies included
-_THERE = 0.5  # of the pixels that a truncated file must still have; as in `damage`
-_MAX_TILE = 1 << 26  # pixels of one tile of a TIFF, which its library decodes as a whole
+MAX_PIXELS = 1 << 28  # larger images are refused, as a protection against decompression bombs
+MAX_BYTES = 1 << 31  # memory for the pixels in the decoder, copies included
+_THERE = 0.5  # minimum share of the pixels in a truncated file; as in `damage`
+_MAX_TILE = 1 << 26  # pixels of one TIFF tile, which libtiff decodes as a whole
 
-# Bytes a pixel, beside Pillow's own, that a library holds at the same time.
+# Bytes per pixel that a library allocates at the same time, in addition to Pillow's.
 _LIBRARY = {"WEBP": 8, "AVIF": 8, "HEIF": 8, "JXL": 16, "JPEG2000": 12, "PSD": 0}
-_PILLOW = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # bytes a pixel; 4 for all others
+_PILLOW = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # bytes per pixel; 4 for all others
 
-# Bytes of pixels that one byte of a file can stand for, at most, by the name of Pillow's decoder.
+# Maximum compression ratio (bytes of pixels per byte of the file) by the name of Pillow's decoder.
 _SAVING = {
     "raw": 1,
     "zip": 1032,  # RFC 1951: 258 bytes in two bits
@@ -37,17 +38,17 @@ _SAVING = {
     "dds_rgb": 1,
     "gif": 4096,
 }
-# Formats whose pixels Pillow decodes from the file itself; those of AVIF, say, have been decoded before.
+# Formats that Pillow decodes from the file when the pixels are loaded; AVIF, for example, is decoded when opened.
 _READ_IN_PLACE = frozenset({"PNG", "BMP", "DIB", "TGA", "PPM", "SGI", "SUN", "PCX", "QOI", "DDS", "GIF", "PSD", "TIFF"})
-_SAVING_TIFF = {1: 1, 5: 4096, 8: 1032, 32946: 1032, 32773: 64}  # by compression
-_PIXELS_OF_JPEG = 512  # that one byte can stand for: one bit a block of 64, where nothing changes
+_SAVING_TIFF = {1: 1, 5: 4096, 8: 1032, 32946: 1032, 32773: 64}  # by the Compression tag
+_PIXELS_OF_JPEG = 512  # maximum pixels per byte: one bit per block of 64 pixels, in a flat area
 _BLOCKS_OF_EIGHT = (1, 4)  # DDS: these block compressions take 8 bytes for 16 pixels, others 16
 
 
 def check_head(data: bytes, kind: str | None) -> None:
-    """Check what can be read without a library, for formats whose library takes memory as soon as it opens a file.
+    """Check the header without a library, for formats whose library allocates memory when it opens a file.
 
-    Raises `ImageError`.
+    Raises `ImageError` if a limit is exceeded.
     """
     if kind == "WEBP" and (size := _webp_size(data)):
         _check_size(*size, "RGBA", kind)
@@ -60,7 +61,7 @@ def check_head(data: bytes, kind: str | None) -> None:
 
 
 def check_opened(image: Image.Image, data: bytes, kind: str) -> None:
-    """Check an image that is opened, but not decoded. Raises `ImageError`."""
+    """Check an image that is opened, but not decoded. Raises `ImageError` if a limit is exceeded."""
     if image.width < 1 or image.height < 1:
         raise ImageError("decode", "the image has no pixels")
     _check_size(image.width, image.height, image.mode, kind)
@@ -90,7 +91,7 @@ def _check_tiles(image: Image.Image) -> None:
 
 
 def _share_there(image: Image.Image, data: bytes, kind: str) -> float:
-    """How much of the picture the file can hold at most, by its length; 1 where that is not known."""
+    """Return the maximum share of the image that a file of this length can hold; 1 if it is not known."""
     pixels, size = image.width * image.height, len(data)
     if kind in ("JPEG", "MPO"):
         return size * _PIXELS_OF_JPEG / pixels
@@ -98,7 +99,7 @@ def _share_there(image: Image.Image, data: bytes, kind: str) -> float:
     if not tiles or kind not in _READ_IN_PLACE:
         return 1.0
     codec, args = tiles[0][0], tiles[0][3]
-    pixels = sum((box[2] - box[0]) * (box[3] - box[1]) for _, box, *_ in tiles)  # of this frame, not of its canvas
+    pixels = sum((box[2] - box[0]) * (box[3] - box[1]) for _, box, *_ in tiles)  # of this frame, not of the canvas
     if codec == "bcn":
         block = 8 if args[0] in _BLOCKS_OF_EIGHT else 16
         return size / (block * -(-image.width // 4) * -(-image.height // 4))
@@ -113,7 +114,7 @@ def _share_there(image: Image.Image, data: bytes, kind: str) -> float:
 
 
 def _bits(image: Image.Image, data: bytes, kind: str, args: Any) -> int:
-    """Bits a pixel in the file, or fewer."""
+    """Return a lower bound on the bits per pixel in the file."""
     if kind == "PNG" and len(data) > 25:
         return data[24] * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(data[25], 1)
     rawmode = args if isinstance(args, str) else args[0] if isinstance(args, tuple) and args else ""
@@ -123,7 +124,7 @@ def _bits(image: Image.Image, data: bytes, kind: str, args: Any) -> int:
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of the canvas."""
+    """Return width and height of the canvas of a WebP file; None if the header is not known."""
     head = data[12:16]
     if head == b"VP8X" and len(data) >= 30:
         return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")

@@ -1,8 +1,8 @@
-"""Lost parts of compressed data: what a disk, a copy or a memory card has put in place of sectors.
+"""Detect lost parts of compressed data: sectors that a disk, a copy or a memory card replaced with constant bytes.
 
-Decoders read on over such places and only warn. Compressed data looks random: 64 equal bytes in a row do not happen in
-it, but for flat areas in codes whose shortest words repeat, which are told apart here. Uncompressed data may hold
-anything; there only a copy of the same size tells (`twinpix.sources.bit_rot`).
+Decoders continue after such a part and only warn. Compressed data has high entropy: it has no runs of 64 equal bytes,
+except where a flat area repeats a short Huffman code, which is recognised here. Uncompressed data may hold any run;
+its damage is found only by comparison with a copy of the same size (`twinpix.sources.bit_rot`).
 
 Sources: ITU-T T.81 (JPEG), RFC 9649 (WebP), ISO/IEC 14496-12 and 23008-12 (HEIF), TIFF 6.0.
 """
@@ -18,22 +18,22 @@ from twinpix.imaging.formats import bmff, jpeg
 
 _COMPRESSION, _STRIP_OFFSETS, _STRIP_BYTES = 259, 273, 279  # TIFF tags
 
-_LEAST = 64  # equal bytes in a row
-_CERTAIN = 512  # bytes, a disk's sector: where fewer may be there by right
-# Bytes in scans of a progressive JPEG that hold no means of blocks: whole photos have up to 64 equal ones in a row. A
-# lost sector of 512 bytes has 504 where it is not aligned with the words of the scan.
+_LEAST = 64  # minimum length of a suspicious run, in equal bytes
+_CERTAIN = 512  # bytes, one disk sector: the minimum where shorter runs occur in intact files
+# Minimum run in AC scans of a progressive JPEG, in bytes: intact photos have runs of up to 64. A lost sector of 512
+# bytes gives a run of at least 504, if it is not aligned with the words compared here.
 _IN_DETAIL = 256
-_WORD = 8  # bytes that are compared at once
-_TAIL = 32  # equal bytes at the end of a JPEG file that has no end marker
+_WORD = 8  # bytes compared at once
+_TAIL = 32  # equal bytes at the end of a JPEG file without an end marker
 _LZW, _OLD_JPEG, _JPEG = 5, 6, 7  # compression of a TIFF
 _CODED = frozenset({b"hvc1", b"hev1", b"av01"})  # items of HEIC and AVIF
 _ARITHMETIC = frozenset({"WEBP", "AVIF", "JPEG2000"})
-_DENSE = 0.25  # bits a pixel: what is compressed to fewer is mostly flat
+_DENSE = 0.25  # bits per pixel: images with fewer are mostly flat
 _MOST_STRIPS = 100_000
 
 
 class Run(NamedTuple):
-    """A stretch in which all bytes are equal; its ends are known to `_WORD` bytes."""
+    """A run of equal bytes; its ends are accurate to `_WORD` bytes."""
 
     start: int
     end: int
@@ -44,7 +44,7 @@ class Run(NamedTuple):
 
 
 def lost_part(data: bytes, kind: str, image: Image) -> str:
-    """What shows that part of a file's compressed data was lost, in words; "" where nothing does."""
+    """Return a description of the evidence that compressed data was lost; "" if there is none."""
     if kind in ("JPEG", "MPO"):
         return _in_jpeg(data)
     least = _least(data, image) if kind in _ARITHMETIC else _LEAST
@@ -56,7 +56,7 @@ def lost_part(data: bytes, kind: str, image: Image) -> str:
 
 
 def _least(data: bytes, image: Image) -> int:
-    """Zeros in a row that arithmetic coding does not give: of flat areas it gives one byte for about 12,000 pixels."""
+    """Return a run length in bytes that arithmetic coding does not reach: a byte codes about 12,000 flat pixels."""
     pixels = image.width * image.height
     if 8 * len(data) >= _DENSE * pixels:
         return max(_LEAST, pixels // 8192)
@@ -64,7 +64,7 @@ def _least(data: bytes, image: Image) -> int:
 
 
 def runs(data: bytes, start: int, end: int, least: int) -> Iterator[Run]:
-    """Stretches of at least about `least` equal bytes between `start` and `end`."""
+    """Yield the runs of at least about `least` equal bytes between `start` and `end`."""
     count = (min(end, len(data)) - start) // _WORD
     needed = least // _WORD - 1
     if count <= needed:
@@ -104,12 +104,12 @@ def _in_jpeg(data: bytes) -> str:
 
 
 def _is_suspicious(data: bytes) -> bool:
-    """False for most files, of which no more need be known: no runs, no restarts, no markers out of place."""
+    """Fast pre-check: False, for most files, if there are no runs, no restart markers and no unexpected markers."""
     scan = jpeg.first_scan(data)[0]
     if scan < 0:
         return True
     markers = data.count(b"\xff", scan) - data.count(b"\xff\0", scan)
-    one_scan = markers == 2 and data.endswith(jpeg.EOI)  # the scan's own and the end
+    one_scan = markers == 2 and data.endswith(jpeg.EOI)  # those of the scan and of the end
     return (
         not (one_scan or _is_in_order(jpeg.markers_from(data, scan)))
         or data.find(b"\xff\xdd", 0, scan) >= 0
@@ -118,16 +118,16 @@ def _is_suspicious(data: bytes) -> bool:
 
 
 def _is_in_order(markers: bytes) -> bool:
-    """True when only what encoders write stands before the end, by the second bytes of markers."""
+    """True if only markers that encoders write between scans stand before the end; `markers` are the second bytes."""
     end = markers.find(jpeg.EOI[1:])
     return end >= 0 and not markers[:end].strip(jpeg.BETWEEN_SCANS)
 
 
 def _may_be(scan: jpeg.Scan, run: Run) -> bool:
-    """True where equal bytes are what the scan's tables give for a flat area, or bits that are all alike by right."""
-    if scan.first == 0 and scan.refines:  # one more bit of each mean: of a flat area they are all equal
+    """True if an intact scan can contain this run: its Huffman codes for a flat area repeat to these bytes."""
+    if scan.first == 0 and scan.refines:  # one more bit of each DC coefficient: all equal in a flat area
         return True
-    if scan.first > 0:  # encoders write one code for a row of blocks that have nothing
+    if scan.first > 0:  # encoders write one end-of-band code for a series of empty blocks, so long runs are rare
         return run.end - run.start < _IN_DETAIL
     flat = jpeg.flat_bits(scan)
     if not flat or len(flat) > 8 * _LEAST:
@@ -140,7 +140,7 @@ def _may_be(scan: jpeg.Scan, run: Run) -> bool:
 
 
 def _compressed(data: bytes, kind: str, image: Image) -> Iterator[tuple[int, int]]:
-    """Where the data is in which a run of zeros, or of ones, cannot be by right."""
+    """Yield the byte ranges in which an intact file has no long runs of 0x00 or 0xFF."""
     if kind == "WEBP":
         yield from _in_webp(data)
     elif kind in ("HEIF", "AVIF"):
@@ -155,11 +155,11 @@ def _compressed(data: bytes, kind: str, image: Image) -> Iterator[tuple[int, int
 
 
 def _in_webp(data: bytes, start: int = 12, end: int = -1) -> Iterator[tuple[int, int]]:
-    """The lossy frames; lossless ones may have long runs by right."""
+    """Yield the byte ranges of the lossy frames; intact lossless frames may have long runs."""
     at, end = start, len(data) if end < 0 else end
     while at + 8 <= end:
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        if name == b"VP8 ":  # 10 bytes, the modes, of which long runs may be equal, and then the coefficients
+        if name == b"VP8 ":  # 10 bytes, the modes, which may have long runs, then the coefficients
             modes = int.from_bytes(data[at + 8 : at + 11], "little") >> 5
             yield at + 18 + modes, min(at + 8 + size, end)
         elif name == b"ANMF":
@@ -168,7 +168,7 @@ def _in_webp(data: bytes, start: int = 12, end: int = -1) -> Iterator[tuple[int,
 
 
 def _in_items(data: bytes) -> Iterator[tuple[int, int]]:
-    """The coded images, not the metadata and images that are stored without compression beside them."""
+    """Yield the byte ranges of the compressed images, without metadata and uncompressed images."""
     with suppress(ValueError, IndexError):
         for item in bmff.items(data):
             if item.kind in _CODED:

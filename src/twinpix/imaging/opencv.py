@@ -1,4 +1,4 @@
-"""OpenCV, loaded at its first use; with one process a core it needs no threads of its own."""
+"""OpenCV, imported at its first use. Worker processes use one OpenCV thread each, since there is one per core."""
 
 import multiprocessing
 from functools import cache
@@ -9,7 +9,7 @@ from twinpix.machine import is_worker
 
 @cache
 def opencv() -> Any:
-    """OpenCV, with one thread where this is one of several processes."""
+    """Return the module `cv2`, limited to one thread in a worker process."""
     import cv2
 
     if is_worker() or multiprocessing.parent_process() is not None:

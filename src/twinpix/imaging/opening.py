@@ -1,4 +1,4 @@
-"""From bytes to an image that is not decoded yet, by Pillow or by an optional library."""
+"""Open an image from its bytes without decoding it, with Pillow or an optional library."""
 
 import io
 from functools import cache
@@ -10,13 +10,13 @@ from twinpix.formats import sniff
 from twinpix.imaging.formats import png
 from twinpix.imaging.limits import check_head, check_opened
 
-FAULT = "twinpix-fault"  # what is wrong with a file whose pixels are whole
+FAULT = "twinpix-fault"  # key in `Image.info`: the defect of a file whose pixels are complete
 METADATA = "metadata or further frames that cannot be read"
-HALVED = "twinpix-halved"  # a camera's mosaic, decoded at half its size
+HALVED = "twinpix-halved"  # key in `Image.info`: a camera RAW, developed at half size
 
-# Formats that start other programs, read other files or are mere stubs stay shut.
+# Formats that are never opened: their plugins start other programs, read other files or are stubs.
 _SHUT = frozenset({"EPS", "WMF", "GRIB", "BUFR", "HDF5", "FITS", "FPX", "MIC", "MPEG", "PDF", "WALIMAGE"})
-_EXTRA = {  # what it is called, and the optional library that reads it
+_EXTRA = {  # display name, and the optional library that decodes it
     "HEIF": ("HEIC", "pillow-heif"),
     "AVIF": ("AVIF", "pillow-heif"),
     "JXL": ("JPEG XL", "pillow-jxl-plugin"),
@@ -25,10 +25,10 @@ _EXTRA = {  # what it is called, and the optional library that reads it
 
 
 def open_image(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
-    """Open without decoding: the header's word on format, mode and size; a camera's RAW is developed.
+    """Open an image without decoding it: format, mode and size come from the header. A camera RAW is developed.
 
-    Raises `ImageError` for formats that stay shut, more pixels or bytes than `limits` allows, or an optional library
-    that is missing, and whatever its decoder raises.
+    Raises `ImageError` for formats that are never opened, for more pixels or bytes than `limits` allows, and for a
+    missing optional library. Exceptions of the decoder are passed on.
     """
     kind = sniff(data[:512], name)
     if kind in _EXTRA:
@@ -48,11 +48,11 @@ def open_image(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
 
 
 def _open_png(data: bytes) -> ImageFile.ImageFile:
-    """Without optional chunks that are broken, as viewers show it; `FAULT` says so."""
+    """Open a PNG without its broken optional chunks, as viewers do; `FAULT` in its `info` describes them."""
     whole, fault = png.mended(data)
     try:
         image = Image.open(io.BytesIO(whole), formats=["PNG"])
-    except (OSError, SyntaxError, ValueError):  # what a chunk says makes no sense
+    except (OSError, SyntaxError, ValueError):  # a chunk with a correct checksum has invalid content
         image, fault = Image.open(io.BytesIO(png.bare(data)), formats=["PNG"]), METADATA
     if fault:
         image.info[FAULT] = fault
@@ -65,9 +65,9 @@ def _allowed() -> tuple[str, ...]:
 
 
 def loaded(image: Image.Image, data: bytes, name: str) -> Image.Image:
-    """The image with its pixels; of a PNG whose metadata or further frames are broken, without them.
+    """Load the pixels and return the image; a PNG with broken metadata or further frames is loaded without them.
 
-    Raises whatever its decoder raises.
+    Exceptions of the decoder are passed on.
     """
     try:
         image.load()
@@ -82,18 +82,18 @@ def loaded(image: Image.Image, data: bytes, name: str) -> Image.Image:
 
 
 def format_of(data: bytes, name: str, image: Image.Image) -> str:
-    """What the image was stored as, also where an optional library has lost its word; "" when nobody knows."""
+    """Return the file format, also if an optional library does not report it; "" if it is not known."""
     return image.format or (sniff(data[:512], name) or "").strip("?")
 
 
 def extra_decoder(data: bytes, name: str) -> str:
-    """Name and version of the optional library that reads these bytes; nothing when none is needed."""
+    """Return name and version of the optional library that decodes these bytes; "" if none is needed or installed."""
     kind = sniff(data[:512], name)
     return _version_of(kind) if kind in _EXTRA else ""
 
 
 def is_installed(decoder: str) -> bool:
-    """True when what `extra_decoder` said is still so."""
+    """True if the library that `extra_decoder` returned is still installed in that version."""
     return any(decoder == _version_of(kind) for kind in _EXTRA)
 
 
@@ -110,7 +110,7 @@ def _version_of(kind: str) -> str:
 
 @cache
 def _register(kind: str) -> None:
-    """Load the optional library that reads `kind`."""
+    """Load the optional library that decodes `kind`. Raises `ImageError` if it is not installed."""
     if kind == "AVIF":
         from PIL import features
 

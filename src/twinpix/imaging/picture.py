@@ -1,4 +1,4 @@
-"""One decoded image, and the small matrices, grey or in colour, that codes are computed from."""
+"""One decoded image, and the small grey or colour matrices from which fingerprints are computed."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -15,8 +15,8 @@ Flavour = Literal["imagededup", "imagehash"]
 Float2D = NDArray[np.float32]
 Colours = NDArray[np.uint8]  # (rows, columns, 3)
 
-_MANY = 32  # pixels a side
-BASE = 160  # a fast decode keeps at least this many pixels along the shorter side, where there are as many
+_MANY = 32  # pixels along the shorter side of a matrix: from here on a faster filter is used
+BASE = 160  # a fast decode keeps at least this many pixels along the shorter side, if the image has them
 
 
 @dataclass
@@ -24,37 +24,38 @@ class Picture:
     """One decoded image: an upright 8-bit luma image (`fast`), or Pillow's own (`reference`)."""
 
     image: Image.Image
-    width: int  # of the full picture, upright
+    width: int  # of the full image; upright in a fast decode
     height: int
     format: str
     decode: Decode
     data: bytes  # of the file
     name: str = ""
     damaged: bool = False
-    colours: Image.Image | None = None  # RGB, upright; only of a fast decode that was asked for them
-    detail: Image.Image | None = None  # luma, upright, of more pixels; only of a fast decode that was asked for it
-    traits: str = ""  # of what was decoded from a file, as `imaging.traits` writes them
+    colours: Image.Image | None = None  # RGB, upright; only if a fast decode was called with `colour`
+    detail: Image.Image | None = None  # luma with more pixels, upright; only if a fast decode was called with `detail`
+    traits: str = ""  # as `imaging.traits` writes them; "" if not decoded from a file
     _luma: dict[tuple[int, int, str], Bytes2D] = field(default_factory=dict)
 
     def luma(self, width: int, height: int, flavour: Flavour = "imagehash") -> Bytes2D:
-        """The picture shrunk to `(height, width)` uint8.
+        """Return the luma resized to `(height, width)` uint8, aspect ratio not kept.
 
-        In a reference decode `imagededup` resizes RGB and then turns it to luma, `imagehash` the other
-        way round, both with Lanczos; in a fast decode there is only luma left to resize, so both are the same.
+        In a reference decode, `imagededup` resizes RGB and then converts it to luma; `imagehash` converts first. Both
+        use Lanczos. A fast decode has only luma, so both give the same result. Raises `ImageError` for an image mode
+        that cannot be converted to luma.
         """
         key = (width, height, flavour if self.decode == "reference" else "")
         if key not in self._luma:
             try:
                 self._luma[key] = self._shrink(width, height, flavour)
-            except (ValueError, OSError, MemoryError) as error:  # a mode without a way to luma
+            except (ValueError, OSError, MemoryError) as error:  # a mode that cannot be converted to luma
                 raise ImageError("code", str(error) or type(error).__name__) from None
         return self._luma[key]
 
     def _shrink(self, width: int, height: int, flavour: Flavour) -> Bytes2D:
         size, lanczos = (width, height), Image.Resampling.LANCZOS
         if self.decode == "fast":
-            # Where every pixel becomes a bit, sharpness counts; where frequencies are taken from many, a filter
-            # that costs a third of it finds as many copies.
+            # If every pixel becomes one bit, Lanczos gives better hashes. For hashes of the low frequencies of larger
+            # matrices, bicubic takes a third of the time and finds as many copies.
             sharp = min(size) < _MANY
             return np.asarray(self.image.resize(size, lanczos if sharp else Image.Resampling.BICUBIC, reducing_gap=1.2))
         if flavour == "imagehash":
@@ -68,9 +69,11 @@ class Picture:
         filter: Image.Resampling = Image.Resampling.BILINEAR,
         part: tuple[float, float] = (1, 1),
     ) -> Colours:
-        """The picture in colour, squashed to `(height, width, 3)` uint8; of its width and height this middle part.
+        """Return the image in RGB, resized to `(height, width, 3)` uint8, aspect ratio not kept.
 
-        A fast decode must have been asked for colours of that many pixels: see `decode`.
+        `part` is the central share of width and height that is used. A fast decode must have been called with `colour`
+        of that many pixels (see `decode`); else `ValueError` is raised. Raises `ImageError` for an image mode that
+        cannot be converted.
         """
         image = self.image if self.decode == "reference" else self.colours
         if image is None:
@@ -83,9 +86,10 @@ class Picture:
             raise ImageError("code", str(error) or type(error).__name__) from None
 
     def grey(self, side: int) -> Bytes2D:
-        """The picture's luma, its longer side shrunk to `side` pixels; a smaller one stays as it is.
+        """Return the luma with its longer side shrunk to `side` pixels; a smaller image is not resized.
 
-        A fast decode must have been asked for that much detail: see `decode`.
+        A fast decode must have been called with `detail` of that many pixels (see `decode`); else `ValueError` is
+        raised. Raises `ImageError` for an image mode that cannot be converted.
         """
         image = self.detail if self.decode == "fast" else self.image
         if image is None:
@@ -101,7 +105,7 @@ class Picture:
             raise ImageError("code", str(error) or type(error).__name__) from None
 
     def float_luma(self) -> Float2D:
-        """The whole picture's luma as float32, by PDQ's weights when colours are at hand."""
+        """Return the luma as float32: the decoded luma of a fast decode, else RGB weighted as in PDQ."""
         if self.decode == "fast":
             return np.asarray(self.image, dtype=np.float32)
         try:
@@ -114,7 +118,7 @@ class Picture:
         return luma
 
     def transposed(self) -> "Picture":
-        """The same picture with its axes swapped."""
+        """Return the image with its axes swapped."""
         swap = Image.Transpose.TRANSPOSE
         colours = self.colours.transpose(swap) if self.colours is not None else None
         detail = self.detail.transpose(swap) if self.detail is not None else None
@@ -124,10 +128,10 @@ class Picture:
         )
 
     def file_digest(self) -> bytes:
-        """16 bytes that name the file's content (xxh3-128)."""
+        """Return the xxh3-128 digest of the file's bytes (16 bytes)."""
         return xxhash.xxh3_128_digest(self.data)
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
-    """RGB as the reference libraries make it: alpha dropped."""
+    """Convert to RGB as the reference libraries do: alpha is dropped."""
     return image if image.mode == "RGB" else image.convert("RGBA").convert("RGB")

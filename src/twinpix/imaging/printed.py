@@ -1,22 +1,22 @@
-"""Is a picture a page? Ink all over one plain ground, at the few pixels that hashes are made of."""
+"""Detect page-like images at low resolution: ink all over one plain background."""
 
 import numpy as np
 
 from twinpix.model import Bytes2D
 
 SIDE = 160
-"""Pixels along the shorter side at which the numbers below were measured."""
+"""Pixels along the shorter side at which the thresholds below were measured."""
 
-_BAND = 17  # grey levels that count as the ground's
-_OFF = 24  # grey levels off the ground: ink
-_GROUND = 0.5  # of the pixels
-_BEGINS = 0.005  # of the pixels of a row, and of a column: so many begin a stroke; a thing on a plain ground has fewer
+_BAND = 17  # width of the grey level range of the background
+_OFF = 24  # minimum difference between ink and background, in grey levels
+_GROUND = 0.5  # minimum share of background pixels
+_BEGINS = 0.005  # minimum share of pixels where a stroke begins, along rows and columns; a single object has fewer
 
 
 def is_printed(grey: Bytes2D) -> bool:
-    """True for forms, tables, tickets, calendars, sheets of music, charts and windows: ink all over a plain ground.
+    """True for page-like images: forms, tables, tickets, calendars, sheet music, charts and screenshots of windows.
 
-    `grey` has SIDE pixels along its shorter side, or somewhat more.
+    `grey` has `SIDE` pixels along its shorter side, or somewhat more.
     """
     levels = np.bincount(grey.ravel(), minlength=256)
     wide = np.convolve(levels, np.ones(_BAND, np.int64), "same")

@@ -1,5 +1,5 @@
-"""What a file holds beside the frames that a decoder shows: gain maps, depth maps, the other half of a stereo picture,
-an attached video, layers, other sizes; and how many frames or pages it has.
+"""Find the content of a file other than its main image: gain maps, depth maps, the second image of a stereo pair, an
+attached video, layers and other sizes; and count its frames or pages.
 
 Sources: CIPA DC-007 (multi-picture format), ISO 21496-1 and its forerunners (gain maps), ISO/IEC 23008-12 (HEIF).
 """
@@ -17,8 +17,8 @@ from twinpix.imaging.formats.bmff import boxes
 _FAULTS = (SyntaxError, ValueError, OSError, KeyError, TypeError, EOFError, IndexError, struct.error, AttributeError)
 _MPF, _EXTENDED_XMP = b"MPF\0", b"http://ns.adobe.com/xmp/extension/\0"
 _MP_ENTRIES = 0xB002
-_LARGE_THUMBNAILS = (0x010001, 0x010002)  # the same picture, smaller
-_REDUCED, _SUBFILE = 1, 254  # a TIFF page that is another one in fewer pixels says so in this tag
+_LARGE_THUMBNAILS = (0x010001, 0x010002)  # the main image at a smaller size
+_REDUCED, _SUBFILE = 1, 254  # the bit and the TIFF tag that mark a page as a reduced version of another page
 _VIDEO, _SAMSUNG, _VIDEO_BOX = b"ftyp", b"SEFT", b"mpvd"
 _MOTION = (b"MotionPhoto", b"MicroVideo")  # https://developer.android.com/media/platform/motion-photo-format
 _MOST_PAGES = 1 << 16
@@ -26,9 +26,9 @@ _CUBE_OR_VOLUME = 0x200 | 0x200000  # caps2 of a DDS file
 
 
 def frames_of(image: Image.Image, data: bytes, kind: str) -> int:
-    """Frames, pages, layers or sizes of an opened image, each of which may show something else; at least 1.
+    """Return the number of frames, pages, layers or sizes of an opened image; at least 1.
 
-    What is only the same picture in fewer pixels (pages and large thumbnails marked as such) does not count.
+    Reduced versions of the main image (pages and large thumbnails marked as such) are not counted.
     """
     with suppress(*_FAULTS):
         if kind in ("JPEG", "MPO"):
@@ -43,7 +43,7 @@ def frames_of(image: Image.Image, data: bytes, kind: str) -> int:
             return max(1, len(image.info.get("sizes", ())))
         if kind == "TIFF":
             return _pages(data)
-        if kind == "GIF":  # counting walks through the file, which moves the reader
+        if kind == "GIF":  # counting seeks through the file: use a second reader
             with Image.open(io.BytesIO(data), formats=["GIF"]) as walked:
                 return max(1, int(getattr(walked, "n_frames", 1)))
         return max(1, int(getattr(image, "n_frames", 1)))
@@ -51,9 +51,9 @@ def frames_of(image: Image.Image, data: bytes, kind: str) -> int:
 
 
 def _is_frame(kind: int, second: bytes, data: bytes) -> bool:
-    """True for another picture of a JPEG's multi-picture index: not a thumbnail, a gain map or a depth map.
+    """True if an entry of a JPEG's multi-picture index is an image of its own: no thumbnail, gain map or depth map.
 
-    These have no type of their own there, as pictures of cameras of no such type have none; they are smaller.
+    Gain maps and depth maps have type 0, and so have images of some cameras; the maps differ by size or are grey.
     """
     if kind:
         return kind not in _LARGE_THUMBNAILS
@@ -62,12 +62,12 @@ def _is_frame(kind: int, second: bytes, data: bytes) -> bool:
 
 
 def has_video(image: Image.Image, data: bytes, kind: str) -> bool:
-    """True for a motion photo: the file of a still holds a video too."""
+    """True for a motion photo: a still image with an embedded video."""
     if kind in ("HEIF", "AVIF"):
         return any(name == _VIDEO_BOX for name, _, _ in boxes(data))
     if kind not in ("JPEG", "MPO"):
         return False
-    # Looking for the video itself would read the whole of every JPEG: a phone says that there is one.
+    # A search for the video itself would read every JPEG in full: first check the mark that phones write.
     told = image.info.get("xmp", b"")
     if not (data.endswith(_SAMSUNG) or (isinstance(told, bytes) and any(mark in told for mark in _MOTION))):
         return False
@@ -75,7 +75,7 @@ def has_video(image: Image.Image, data: bytes, kind: str) -> bool:
 
 
 def _pages(data: bytes) -> int:
-    """Pages of a TIFF file, without those that are another one in fewer pixels. Reads nothing but directories."""
+    """Return the number of pages of a TIFF file, without reduced versions. Reads only the directories."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"\x2b\0", b"\0\x2b")
     word, count_size, entry = ("Q", 8, 20) if big else ("I", 2, 12)
@@ -100,7 +100,7 @@ def _pages(data: bytes) -> int:
 
 
 def mp_images(data: bytes) -> list[tuple[int, bytes]]:
-    """Type and bytes of each image that a JPEG's multi-picture index names after the first one."""
+    """Return type and bytes of each image in a JPEG's multi-picture index after the first one."""
     for start, end in jpeg.segments(data, 0xE2):
         if data[start : start + 4] == _MPF:
             return list(_mp_images(data, start + 4, end))
@@ -121,9 +121,9 @@ def _mp_images(data: bytes, base: int, end: int) -> Iterator[tuple[int, bytes]]:
 
 
 def seconds_of(data: bytes, kind: str) -> Iterator[bytes]:
-    """What else there is in a file, as bytes that are equal where it is equal.
+    """Yield the content other than the main image, as bytes to compare.
 
-    `data` itself where no more is known than that there is something.
+    If its position in the file is not known, `data` itself is yielded.
     """
     if kind in ("JPEG", "MPO"):
         yield from _of_jpeg(data)
@@ -163,7 +163,7 @@ def _of_jpeg(data: bytes) -> Iterator[bytes]:
 
 
 def _has_layers(data: bytes) -> bool:
-    """True when the section of a Photoshop file that holds the layers holds any."""
+    """True if the layer section of a Photoshop file is not empty."""
     at = 26
     for _ in range(2):  # colours, resources
         at += 4 + int.from_bytes(data[at : at + 4], "big")

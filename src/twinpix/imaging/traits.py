@@ -1,6 +1,6 @@
-"""Facts of one image beside its pixels' content: what the keep rules compare.
+"""Properties of one image and its file that the keep rules compare.
 
-Everything is taken from the bytes and the pixels that a decode has at hand; nothing is decoded again.
+They are read from the bytes and the pixels of an image that is already decoded; nothing is decoded again.
 Sources: EXIF 2.32 (CIPA DC-008), ITU-T T.81, PNG (ISO/IEC 15948), WebP container (RFC 9649).
 """
 
@@ -28,20 +28,20 @@ _WANTED = frozenset(
     {_EXIF, _GPS, _ORIGINAL, _DIGITIZED, _SUBSECONDS, _SUBSECONDS_DIGITIZED, _MAKE, _MODEL, _SOFTWARE}
     | {_EXPOSURE, _F_NUMBER, _SENSITIVITY}
 )
-_MOST_TAGS = 1000  # of one directory: more is no EXIF
+_MOST_TAGS = 1000  # of one directory; data with more is not EXIF
 _ASCII, _SHORT, _LONG, _RATIONAL = 2, 3, 4, 5
 _FAULTS = (SyntaxError, ValueError, OSError, KeyError, TypeError, EOFError, OverflowError, AttributeError, IndexError)
 _LOSSLESS = frozenset(
     {"PNG", "BMP", "DIB", "GIF", "PPM", "QOI", "TGA", "SGI", "PSD", "PCX", "RAW", "ICO", "SUN", "XBM", "XPM", "ICNS"}
 )
 _LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "old_jpeg", "webp"})
-_TEXT = 80  # characters of a name, at most
-_COLOURS = 256  # more is no palette
-_GREY_LEVELS = 4  # of 255: by how much red, green and blue may differ in a grey image, after lossy compression
-_TONED_LEVELS = 10.0  # by how much the colours of one luma may differ in a sepia or otherwise toned image
-_ONE_TONE = 0.9  # levels of light to a colour: of images reduced to 256 colours many share one
-_SIDE = 64  # pixels a side on which the colours are compared
-# The luma table of ITU-T T.81, annex K.1, whose multiples most encoders use: the sum of its 64 numbers.
+_TEXT = 80  # maximum characters of a text
+_COLOURS = 256  # maximum colours of a palette
+_GREY_LEVELS = 4  # of 255: maximum spread of R, G and B in a grey image, after lossy compression
+_TONED_LEVELS = 10.0  # maximum deviation of the chroma at one luma level in a sepia or otherwise toned image
+_ONE_TONE = 0.9  # minimum ratio of luma levels to colours in a toned image; in palette images colours share levels
+_SIDE = 64  # maximum side in pixels at which the colours are compared
+# The sum of the 64 entries of the luma table of ITU-T T.81, annex K.1, whose multiples most encoders use.
 _STANDARD_SUM = 3689
 _LUMA = np.array([19595, 38470, 7471], dtype=np.int64)  # weights of red, green and blue, in 65,536ths: ITU-R BT.601
 _DEFAULTS = {name: getattr(Traits(), name) for name in Traits.__slots__}
@@ -50,11 +50,11 @@ Tags = dict[int, Any]
 
 
 def traits_of(image: Image.Image, data: bytes, kind: str, colours: Image.Image | None = None, fault: str = "") -> str:
-    """The traits of an opened image, as compact JSON without those at their defaults.
+    """Return the traits of an opened image as compact JSON, without those at their defaults.
 
-    `kind` is its format; `colours` an RGB image of it, where the decode made one. Of a JPEG that was decoded to luma
-    alone, the colour is not known. `fault` says what is wrong with the file. A trait that the file states wrongly is
-    left out; nothing is raised.
+    `kind` is its format; `colours` is an RGB version of it, if the decode made one. For a JPEG decoded to luma alone,
+    the colour is not known. `fault` describes a defect of the file. Invalid values in the file are left out; nothing
+    is raised.
     """
     try:
         traits = guarded(lambda: _traits(image, data, kind, colours))
@@ -65,7 +65,7 @@ def traits_of(image: Image.Image, data: bytes, kind: str, colours: Image.Image |
 
 
 def to_text(traits: Traits) -> str:
-    """What `from_text` reads."""
+    """Return the traits as JSON that `from_text` reads."""
     return _packed({name: getattr(traits, name) for name in _DEFAULTS})
 
 
@@ -75,7 +75,7 @@ def _packed(traits: dict[str, Any]) -> str:
 
 
 def from_text(text: str) -> Traits | None:
-    """The traits that `traits_of` wrote; None where there are none, or they are of another version."""
+    """Return the traits that `traits_of` wrote; None if the text is empty or from another version."""
     if not text:
         return None
     try:
@@ -108,9 +108,9 @@ def _traits(image: Image.Image, data: bytes, kind: str, colours: Image.Image | N
 
 
 def _exif_of(image: Image.Image, data: bytes, kind: str) -> dict[str, Any]:
-    """What a camera notes; nothing where there is no EXIF, or it cannot be read.
+    """Return the traits from EXIF; an empty dict if there is none or it cannot be read.
 
-    Read here and not by Pillow, which takes a millisecond to turn every tag of three directories into an object.
+    Not read by Pillow, which takes a millisecond per file to convert every tag of three directories to an object.
     """
     block = data if kind in ("TIFF", "RAW") else image.info.get("exif")
     if not isinstance(block, bytes) or len(block) < 14:
@@ -136,7 +136,7 @@ def _exif_of(image: Image.Image, data: bytes, kind: str) -> dict[str, Any]:
 
 
 def _directory(block: bytes, order: str, start: int, *, wanted: bool = True) -> tuple[Tags, set[int]]:
-    """The tags of the directory at `start` (0: none) that are read, with their values, and all that are there."""
+    """Return the wanted tags of the directory at `start` (0: none) with their values, and the set of all its tags."""
     if not start:
         return {}, set()
     (count,) = struct.unpack_from(f"{order}H", block, start)
@@ -148,13 +148,13 @@ def _directory(block: bytes, order: str, start: int, *, wanted: bool = True) -> 
         tag, kind, length = struct.unpack_from(f"{order}HHI", block, at)
         there.add(tag)
         if not wanted or tag in _WANTED:
-            with suppress(struct.error):  # a value that points outside is not there
+            with suppress(struct.error):  # the offset of the value is outside the block
                 values[tag] = _value(block, order, kind, length, at + 8)
     return values, there
 
 
 def _value(block: bytes, order: str, kind: int, length: int, at: int) -> Any:
-    """A text, or the first number of a value; None for a kind that is not read."""
+    """Return a text as bytes, or the first number of a value; None for a type that is not read."""
     if kind == _ASCII:
         start = at if length <= 4 else struct.unpack_from(f"{order}I", block, at)[0]
         return block[start : start + min(length, 4 * _TEXT)]
@@ -169,7 +169,7 @@ def _value(block: bytes, order: str, kind: int, length: int, at: int) -> Any:
 
 
 def _captured(details: Tags) -> str:
-    """`2019-07-01T12:30:00.25`: when the picture was taken, or digitized; "" when unknown."""
+    """Return the time at which the photo was taken or digitized, as `2019-07-01T12:30:00.25`; "" if unknown."""
     for tag, parts in ((_ORIGINAL, _SUBSECONDS), (_DIGITIZED, _SUBSECONDS_DIGITIZED)):
         text = _digits(details.get(tag))
         if len(text) < 14 or text.startswith("0000"):  # cameras without a clock write zeros or blanks
@@ -185,7 +185,7 @@ def _digits(value: object) -> str:
 
 
 def _exposure(details: Tags) -> str:
-    """`1/250 f/2.8 ISO100`: time in seconds, aperture, sensitivity, as far as they are noted."""
+    """Return exposure time in seconds, aperture and sensitivity, as far as known: `1/250 f/2.8 ISO100`."""
     parts = []
     if isinstance(time := details.get(_EXPOSURE), float) and time > 0:
         parts.append(f"1/{1 / time:.0f}" if time < 0.3 else f"{time:.4g}")
@@ -197,7 +197,7 @@ def _exposure(details: Tags) -> str:
 
 
 def _text(value: object) -> str:
-    """A text tag on one line; "" for anything else."""
+    """Return a text tag on one line; "" for anything else."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
@@ -209,7 +209,7 @@ def _text(value: object) -> str:
 
 
 def _mode(image: Image.Image, kind: str) -> str:
-    """The channels as stored, by Pillow's names: a JPEG decoded to luma has still three."""
+    """Return the stored channels as a Pillow mode: RGB for a colour JPEG, also if it was decoded to luma."""
     if kind in ("JPEG", "MPO"):
         return {1: "L", 3: "RGB", 4: "CMYK"}.get(getattr(image, "layers", 0), image.mode)
     return image.mode
@@ -241,8 +241,8 @@ def _is_lossless_webp(data: bytes) -> bool:
 
 
 def _profile_name(profile: bytes) -> str:
-    """The description of a colour profile, or a digest of it where it has none."""
-    count = min(int.from_bytes(profile[128:132], "big"), 100)  # of tags, as the profile says
+    """Return the description of a colour profile, or a digest of the profile if it has none."""
+    count = min(int.from_bytes(profile[128:132], "big"), 100)  # number of tags
     for at in range(132, 132 + 12 * count, 12):
         if profile[at : at + 4] == b"desc":
             start, size = (int.from_bytes(profile[at + step : at + step + 4], "big") for step in (4, 8))
@@ -264,7 +264,7 @@ def _description(tag: bytes) -> str:
 
 
 def _quality(image: Image.Image) -> int:
-    """The quality that an encoder with the standard tables was told, 1 to 100; 0 where there are no tables."""
+    """Return the JPEG quality, 1 to 100, assuming scaled standard tables; 0 if there are no tables."""
     tables: dict[int, list[int]] | None = getattr(image, "quantization", None)
     if not tables or 0 not in tables:
         return 0
@@ -285,9 +285,9 @@ def _subsampling(image: Image.Image) -> str:
 
 
 def _palette(image: Image.Image, kind: str) -> int:
-    """How many colours there are, when no more than a palette holds; 0 for more, and for lossy compression.
+    """Return the number of colours, if at most 256; 0 for more, and for lossy compression.
 
-    Also 0 for an image in one tone, grey or sepia, which has no more colours than levels of light.
+    Also 0 for a grey or toned (sepia) image, which has about as many colours as luma levels.
     """
     if image.mode not in ("P", "PA", "RGB", "RGBA") or kind in ("WEBP", "HEIF", "AVIF", "JXL", "RAW"):
         return 0
@@ -300,7 +300,7 @@ def _palette(image: Image.Image, kind: str) -> int:
 
 
 def _has_alpha(image: Image.Image) -> bool:
-    """True when some pixel is not opaque."""
+    """True if some pixel is not opaque."""
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
         low: Any = image.getchannel(len(image.getbands()) - 1).getextrema()[0]
         return bool(low < 255)
@@ -314,7 +314,7 @@ def _has_alpha(image: Image.Image) -> bool:
 
 
 def _is_coloured(image: Image.Image, stored: str, colours: Image.Image | None, is_jpeg: bool) -> bool | None:
-    """False for a grey image, however it is stored; None where nobody looked."""
+    """True for a colour image, False for a grey or toned one, however it is stored; None if not known."""
     if stored in ("1", "L", "LA", "La", "I", "F") or stored.startswith("I;"):
         return False
     if colours is not None:
@@ -326,7 +326,7 @@ def _is_coloured(image: Image.Image, stored: str, colours: Image.Image | None, i
 
 
 def is_coloured(image: Image.Image) -> bool:
-    """Whether an RGB image shows colours: not grey, and not grey in one tone, such as sepia."""
+    """True if an RGB image is neither grey nor toned (sepia)."""
     small = image if max(image.size) <= _SIDE else image.resize((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=1.0)
     rgb = np.asarray(small, dtype=np.int16).reshape(-1, 3)
     spread = rgb.max(axis=1) - rgb.min(axis=1)

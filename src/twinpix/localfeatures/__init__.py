@@ -1,1 +1,1 @@
-"""Local features: keypoints, candidate images by the codes of keypoints, votes for one transform."""
+"""Local features: keypoints, candidate pairs by matching keypoint codes, voting for a similarity transform."""

@@ -1,4 +1,4 @@
-"""Sets of codes with a place, a size and an angle each, as the points of pictures have: which sets agree."""
+"""Find candidate pairs of images whose keypoints match in code and agree on one transform."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,33 +12,36 @@ from twinpix.search.base import OnProgress, no_progress
 from twinpix.search.joins import Search
 
 RADIUS = 4
-"""Bits by which the codes of two points that show the same may differ."""
+"""Maximum Hamming distance in bits between the codes of two matching keypoints."""
 
 PROPOSING = 2.0
-"""Points whose codes agree, and that agree in place, before more are looked for; of a code that many have more."""
+"""Minimum weight of keypoint matches that agree on a transform, before guided matching looks for more inliers.
+
+A match counts 1; a match of a frequent code counts less.
+"""
 
 ENOUGH = 6
-"""Points that must lie where these put them before two pictures are candidates; fewer where a picture has few."""
+"""Minimum number of inlier keypoints of a candidate pair; fewer if an image has few keypoints."""
 
-_PAIRS = 100_000_000  # of codes, above which a smaller radius must do
-_LOOKED_AT = 1000  # codes whose pairs are counted to know
-_AT_ONCE = 64  # pictures
-_ROOM = 1 << 16  # pairs of pictures
+_PAIRS = 100_000_000  # maximum pairs of codes; above it the radius is reduced
+_LOOKED_AT = 1000  # codes sampled to estimate the number of pairs
+_AT_ONCE = 64  # images per task
+_ROOM = 1 << 16  # pairs of images per output buffer
 
 Sets = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]
-"""Of many pictures: `starts` `(pictures + 1,)`, `codes` `(points,)`, `points` `(points, 4)`: x and y in pixels, size in
-octaves, angle in radians; `sides` `(pictures, 2)`: width and height in pixels."""
+"""The keypoints of many images: `starts` `(images + 1,)`; `codes` `(keypoints,)`; `points` `(keypoints, 4)`: x and y in
+pixels, scale in octaves, orientation in radians; `sides` `(images, 2)`: width and height in pixels."""
 
 
 class Alike(NamedTuple):
-    """Pairs of pictures that agree, sorted by `i`, then `j`."""
+    """Candidate pairs of images, sorted by `i`, then `j`."""
 
     i: NDArray[np.int64]
     j: NDArray[np.int64]  # above i
-    points: NDArray[np.int32]  # that agree
-    weight: NDArray[np.float32]  # of them: a point of a code that many have counts less
+    points: NDArray[np.int32]  # number of inlier keypoints
+    weight: NDArray[np.float32]  # their total weight
     mirrored: NDArray[np.bool_]
-    change: NDArray[np.float32]  # (n, 2, 3): where a place of i lies in j
+    change: NDArray[np.float32]  # (n, 2, 3): affine transform from pixels of i to pixels of j
 
 
 def alike(
@@ -50,11 +53,11 @@ def alike(
     enough: int = ENOUGH,
     on_progress: OnProgress = no_progress,
 ) -> Alike:
-    """Pairs of pictures of which points agree in code, and among each other in scale, angle and place.
+    """Return the pairs of images whose keypoints match in code and agree in scale, orientation and position.
 
-    `of` is how many pictures, the first ones, pairs are wanted of, with each other and with all that follow.
-    `mirror` marks the bits of a code that are turned over in a mirrored picture. Where so many codes are near each
-    other that their pairs would fill the memory, the radius is smaller.
+    `of`: only pairs with an image among the first `of` are returned (None: all). `mirror` marks the bits of a code that
+    are inverted in a mirrored image. `enough` is the minimum number of inliers. The radius is reduced if the pairs of
+    codes within it would not fit in memory.
     """
     starts, codes, points, sides = sets
     distinct, code = np.unique(codes, return_inverse=True)
@@ -91,7 +94,10 @@ def _none() -> Alike:
 def _linked(
     distinct: NDArray[np.uint64], asked: NDArray[np.int64], mirror: int, radius: int, on_progress: OnProgress
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """`links` `(n + 1,)` and `linked`: what each code asked is near to, itself among it: `code << 1 | mirrored`."""
+    """Return the codes within the radius of each queried code, itself included, in CSR form.
+
+    Those of code `u` are `linked[links[u]:links[u + 1]]`, each as `code << 1 | mirrored`; `links` is `(n + 1,)`.
+    """
     radius = _affordable(distinct, radius)
     search = Search("banded", lambda share: on_progress(0.5 * share))
     flipped = distinct ^ np.uint64(mirror)
@@ -110,7 +116,7 @@ def _linked(
 
 
 def _affordable(distinct: NDArray[np.uint64], radius: int) -> int:
-    """The largest radius, no larger than asked for, within which there are not too many pairs."""
+    """Return the largest radius, at most `radius`, with an estimated number of pairs of at most `_PAIRS`."""
     some = distinct[:: max(1, len(distinct) // _LOOKED_AT)]
     _, _, distance = Search("banded").join(_bytes(some), _bytes(distinct), radius)
     share = len(distinct) / len(some)

@@ -1,8 +1,8 @@
-"""The compiled loops of `alike`: which pictures agree with one in enough points, and how they lie on each other.
+"""Compiled loops of `alike`: find pairs of images with enough matching keypoints, and estimate their transform.
 
 Source: H. Jégou, M. Douze, C. Schmid, "Hamming embedding and weak geometric consistency for large scale image
-search", ECCV 2008. Each pair of points tells scale, turn and place of the whole picture, so each is tried as a guess
-that the others agree with or do not.
+search", ECCV 2008. Each keypoint match determines a similarity transform (scale, rotation, translation), so each match
+is a hypothesis for which the other matches vote.
 """
 
 from typing import Any
@@ -11,21 +11,21 @@ import numpy as np
 
 from twinpix.search.kernels.jit import compiled, popcount
 
-MOST = 512  # pairs of points of two pictures that are looked at
-_TRIED = 48  # of them, as guesses of how the pictures lie
-_NEXT = 1000  # points of one code, in the pictures that follow, that a point is paired with
-_OCTAVES, _TURN = 0.6, 0.4  # by which the change of a pair of points may differ, in scale and in angle (radians)
-_ROUGH, _FINE = 0.09, 0.04  # of the longer side: how far a point may lie from where one pair, or all of them, put it
-_APART = 2.0  # pixels: points of one picture that are nearer to each other count as one
-_COMMON = 48.0  # points that look like one before it counts less
-_BITS = 14  # by which the codes of two points may differ that lie where one change puts them
-_LEAST, _OF = 3, 3  # points, and the part of those of the picture with fewer, that are enough where there are few
-_STRETCH = 2.0  # by which a change may widen a picture more than it heightens it
+MOST = 512  # maximum keypoint matches per pair of images
+_TRIED = 48  # maximum hypotheses per pair of images
+_NEXT = 1000  # maximum matches of one keypoint with keypoints of one code
+_OCTAVES, _TURN = 0.6, 0.4  # tolerance of an inlier in scale (octaves) and orientation (radians)
+_ROUGH, _FINE = 0.09, 0.04  # inlier distance as a share of the longer side: for a hypothesis, for the fitted transform
+_APART = 2.0  # pixels (L1): keypoints of one image that are closer to the previous inlier do not count
+_COMMON = 48.0  # a code with more matching keypoints than this has a lower weight
+_BITS = 14  # maximum Hamming distance in guided matching, where the transform predicts the position
+_LEAST, _OF = 3, 3  # if there are few keypoints: minimum inliers; and 1 / _OF of those of the image with fewer
+_STRETCH = 2.0  # maximum anisotropy of a transform: the ratio of its singular values
 
 
 @compiled()
 def reach(first: Any, last: Any, starts: Any, code: Any, links: Any, linked: Any, posts: Any) -> Any:
-    """The most pairs of points that one of the pictures `first` to `last` has."""
+    """Return the maximum number of keypoint matches of one of the images `first` to `last`."""
     largest = 0
     for a in range(first, last):
         total = 0
@@ -41,15 +41,16 @@ def reach(first: Any, last: Any, starts: Any, code: Any, links: Any, linked: Any
 def vote(
     first: Any,
     last: Any,
-    sets: Any,  # starts, owner, code, points (n, 4) of x, y, octaves, radians; sides (pictures, 2); bits, mirror
-    likes: Any,  # links, linked (code << 1 | mirrored), posts, post, common: points that look like a code
-    least: Any,  # weight of the points that propose a change; how many must agree with it
-    work: Any,  # (3, pairs) int32, (pairs,) int32
-    out: Any,  # (most, 4) int32: i, j, points that agree, mirrored; (most, 7) float32: weight, change
+    sets: Any,  # starts, owner, code, points (n, 4) of x, y, octaves, radians; sides (images, 2); bits, mirror
+    likes: Any,  # links, linked (code << 1 | mirrored); inverted lists posts, post; common: matching keypoints per code
+    least: Any,  # minimum weight of the votes for a hypothesis; minimum number of inliers
+    work: Any,  # (3, matches) int32, (matches,) int32
+    out: Any,  # (most, 4) int32: i, j, inliers, mirrored; (most, 7) float32: weight, transform
 ) -> Any:
-    """Pairs of the pictures `first` to `last` with later ones; returns the next picture and how many were found.
+    """Write the candidate pairs of the images `first` to `last` with later images to `out`.
 
-    Stops before a picture whose pairs may not fit into `out`, which has room for those of one.
+    Returns the next image and the number of pairs. Stops before an image whose pairs may not fit in `out`, which has
+    room for the pairs of at least one image.
     """
     starts, owner, code, _, _, _, _ = sets
     links, linked, posts, post, common = likes
@@ -88,7 +89,7 @@ def vote(
         for k in range(others):
             b = touched[k]
             size = counts[b]
-            counts[b] = at  # where its pairs begin
+            counts[b] = at  # where its matches begin
             at += size
         for t in range(n):
             b = pairs[0, t]
@@ -107,7 +108,7 @@ def vote(
 
 @compiled()
 def _may_agree(chosen, pairs, code, common, propose):  # type: ignore[no-untyped-def]
-    """True when the pairs of points of two pictures would propose a change, if all of one sort agreed."""
+    """True if the matches of two images would reach `propose` if all plain, or all mirrored, matches agreed."""
     plain = mirrored = np.float32(0)
     for t in chosen:
         weight = min(np.float32(1), np.float32(_COMMON) / common[code[pairs[1, t]]])
@@ -120,7 +121,7 @@ def _may_agree(chosen, pairs, code, common, propose):  # type: ignore[no-untyped
 
 @compiled()
 def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # type: ignore[no-untyped-def]
-    """Write the change that most of the pairs of points of two pictures agree with, if enough do; 1 if so."""
+    """Write the transform with the most inliers to `out[at]` and return 1; return 0 if there are not enough inliers."""
     starts, _, code, points, sides, _, _ = sets
     rows, weight, fits = room
     propose, enough = least
@@ -178,7 +179,10 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
 
 @compiled()
 def _paired(a, b, mirrored, sets, change, octaves, turn, far, rows, weight):  # type: ignore[no-untyped-def]
-    """Pair each point of `a` with the one most like it of those where a change puts it; how many pairs there are."""
+    """Guided matching: match each keypoint of `a` with the most similar keypoint near its predicted position in `b`.
+
+    Returns the number of matches.
+    """
     starts, _, _, points, sides, bits, mirror = sets
     flip = mirror if mirrored else np.uint64(0)
     m = 0
@@ -215,7 +219,7 @@ def _paired(a, b, mirrored, sets, change, octaves, turn, far, rows, weight):  # 
 
 @compiled()
 def _guess(row, change):  # type: ignore[no-untyped-def]
-    """The change of scale, turn and place that one pair of points tells."""
+    """Write the similarity transform that one keypoint match determines."""
     scale = np.float32(2) ** row[4]
     c, s = scale * np.cos(row[5]), scale * np.sin(row[5])
     change[0], change[1], change[2] = c, -s, row[2] - (c * row[0] - s * row[1])
@@ -224,7 +228,7 @@ def _guess(row, change):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _count(rows, weight, fits, m, octaves, turn, change, far, seen):  # type: ignore[no-untyped-def]
-    """Weight and number of the pairs of points that agree with a change; no point counts twice."""
+    """Return weight and number of the inliers of a transform, and mark them in `fits`; no keypoint counts twice."""
     total, agreeing = np.float32(0), 0
     for k in range(m):
         seen[int(rows[k, 7])] = 0
@@ -252,7 +256,11 @@ def _count(rows, weight, fits, m, octaves, turn, change, far, seen):  # type: ig
 
 @compiled()
 def _fit(rows, fits, m, change):  # type: ignore[no-untyped-def]
-    """The change that puts the points that agree nearest: of shape too where there are enough; else as it was."""
+    """Fit the transform to the inliers by least squares.
+
+    It is affine if there are at least 6 inliers that are not collinear and its anisotropy is at most `_STRETCH`; else
+    it is a similarity. It is not changed if there are fewer than 2 inliers or all are at one position.
+    """
     n = 0
     mx = my = mu = mv = 0.0
     for k in range(m):
@@ -273,7 +281,7 @@ def _fit(rows, fits, m, change):  # type: ignore[no-untyped-def]
             xu, yu, xv, yv = xu + x * u, yu + y * u, xv + x * v, yv + y * v
     if xx + yy < 1:
         return
-    p, s = (xu + yv) / (xx + yy), (xv - yu) / (xx + yy)  # scale and turn alone
+    p, s = (xu + yv) / (xx + yy), (xv - yu) / (xx + yy)  # similarity: scale and rotation
     whole = (p, -s, s, p)
     det = xx * yy - xy * xy
     if n >= 6 and det > 0.02 * (xx + yy) ** 2:

@@ -1,4 +1,4 @@
-"""All pairs of codes within a radius, `self_join` and `join`; an `Index` for many queries."""
+"""Exact and approximate range search over codes: `self_join`, `join`, and an `Index` for repeated queries."""
 
 from twinpix.search.base import Backend, Plan, radius_of_cosine
 from twinpix.search.external_sort import TooManyError

@@ -1,8 +1,8 @@
-"""Pairs that come in any order, given back in order: in memory while they are few, else through files.
+"""External sort of pairs: in memory while they fit, else a bucket sort with temporary files.
 
-Files hold a range of first rows each, chosen so that about as many pairs fall into each of what there is then. What
-comes later may lie otherwise: a file that has become too large to put in order at once is divided again. Nothing is
-left of them when the search is over, however it ends.
+Each file holds the pairs of one range of first rows. The ranges are quantiles of the pairs known when the files are
+created, so that the files have about equal sizes. Later pairs may have another distribution: a file that is too large
+to sort in memory is partitioned again. The files are removed when the search ends, also after an error.
 """
 
 import math
@@ -19,23 +19,23 @@ from twinpix.errors import OutputError, system_reason
 from twinpix.search.base import Pairs
 
 HELD = 1 << 23
-"""Pairs that are held in memory, of about 12 bytes each."""
+"""The maximum number of pairs in memory, about 12 bytes each."""
 
-_PARTS = 64  # at most, that about as many pairs fall into
-_READ = 1 << 20  # pairs that are read together from a file that is too large
-_LOOKED_AT = 4096  # of its pairs, to see how they lie
-_FEW = 200_000  # pairs that numpy sorts before a compiled kernel is worth its start
+_PARTS = 64  # maximum number of quantile ranges
+_READ = 1 << 20  # pairs per read when a file is partitioned again
+_LOOKED_AT = 4096  # pairs sampled to estimate the quantiles
+_FEW = 200_000  # up to this many pairs numpy sorts faster than a compiled kernel, whose compilation takes time
 
 
 class TooManyError(Exception):
-    """A search has more pairs than whoever asked for it can use."""
+    """Raised when a search finds more pairs than the caller's limit."""
 
 
 class Ordered:
-    """The pairs of some blocks, sorted by `i` then `j`; `close` it, or use it in a `with`.
+    """Sorts the pairs of blocks by `i` then `j`. Call `close`, or use it in a `with` statement.
 
-    `i` and `j` are int64, distances as in the blocks. Raises `OutputError` when the disk cannot hold them,
-    `TooManyError` as soon as there are more than `most`.
+    `i` and `j` are int64; distances have the dtype `kind`. Raises `OutputError` when the disk is full, and
+    `TooManyError` as soon as there are more than `most` pairs.
     """
 
     def __init__(self, blocks: Iterable[Pairs], kind: type[np.generic], most: float = math.inf) -> None:
@@ -61,12 +61,12 @@ class Ordered:
         self.close()
 
     def close(self) -> None:
-        """Give up what is held, in memory and on the disk."""
+        """Free the memory and delete the temporary files."""
         self._held.clear()
         self._stack.close()
 
     def blocks(self) -> Iterator[Pairs]:
-        """The pairs in order, once; each block ends where a row's pairs end."""
+        """Yield the sorted pairs, once. All pairs of one row `i` are in one block."""
         if self._files is None:
             yield _sorted(self._take())
             return
@@ -74,7 +74,7 @@ class Ordered:
         yield from self._files.in_order()
 
     def arrays(self) -> Pairs:
-        """All of them."""
+        """Return all sorted pairs as three arrays."""
         i, j = np.empty(self.total, np.int64), np.empty(self.total, np.int64)
         distance = np.empty(self.total, self._kind)
         at = 0
@@ -103,7 +103,7 @@ class Ordered:
         return rows
 
     def _spill(self) -> None:
-        """Append what is held to the files."""
+        """Move the pairs in memory to the files."""
         with _room():
             if self._files is None:
                 folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="twinpix-")))
@@ -115,12 +115,16 @@ class Ordered:
 
 
 class _Files:
-    """Files in a new folder, each of a range of first rows; `some` of these say which are about so many parts."""
+    """Files in a new folder, one for each range of first rows.
+
+    The ranges are about `parts` quantiles of `some`, a sample of first rows.
+    """
 
     def __init__(self, folder: Path, some: NDArray[np.int32], parts: int, record: np.dtype[Any]) -> None:
         folder.mkdir()
         edges = np.quantile(some, np.linspace(0, 1, parts + 1)[1:-1], method="lower").astype(np.int64)
-        # Each edge is a row that there is, in a file of its own: so every other file is smaller than the whole.
+        # Each edge is an existing row and gets a file of its own, so every other file is smaller than the whole.
+        # Partitioning a file again therefore always terminates.
         self._edges = np.unique([edges, edges + 1])
         self._paths = [folder / f"{number}.pairs" for number in range(len(self._edges) + 1)]
         self._record = record
@@ -132,10 +136,10 @@ class _Files:
         for path, start, stop in zip(self._paths, ends[:-1].tolist(), ends[1:].tolist(), strict=True):
             if stop > start:
                 with path.open("ab") as out:
-                    out.write(rows[start:stop].tobytes())  # tofile loses what a full disk refuses at the end
+                    out.write(rows[start:stop].tobytes())  # `tofile` may lose the error of a full disk
 
     def in_order(self) -> Iterator[Pairs]:
-        """What they hold, which is then gone."""
+        """Yield the sorted pairs of each file and delete the file."""
         ranges = zip(self._paths, [-1, *self._edges.tolist()], [*self._edges.tolist(), 1 << 31], strict=True)
         for path, first, after in ranges:
             if not path.exists():
@@ -160,7 +164,7 @@ class _Files:
         return parts
 
     def _some(self, file: BinaryIO, count: int) -> NDArray[np.int32]:
-        """First rows of pairs that are drawn evenly from a file."""
+        """Return the first rows of pairs sampled at equal distances from a file."""
         out = []
         for at in np.linspace(0, count - 1, min(count, _LOOKED_AT)).astype(np.int64).tolist():
             file.seek(at * self._record.itemsize)
@@ -170,7 +174,7 @@ class _Files:
 
 @contextmanager
 def _room() -> Iterator[None]:
-    """Says what it means when pairs cannot be written."""
+    """Convert an `OSError` of the temporary files to an `OutputError`."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Codes made ready for many small searches: each then looks at the few that may be near."""
+"""An index over codes for many small queries: each query is compared only with codes that can be within the radius."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,16 +13,17 @@ from twinpix.search.joins import both, checked, limit
 from twinpix.search.kernels.blas_join import measured
 from twinpix.search.unique import Equal, collapse, expanded
 
-_SLACK = 1e-4  # of a product in single precision, and of the rounding
-_ROOM = 1 << 13  # pairs of a buffer: larger ones take longer to get than a query
-_ROWS, _COLUMNS = 64, 1 << 16  # of the products that are held at once
+_SLACK = 1e-4  # bound on the error of a float32 dot product plus the rounding of distances
+_ROOM = 1 << 13  # pairs per output buffer: allocating a larger one takes longer than a query
+_ROWS, _COLUMNS = 64, 1 << 16  # shape of one block of the product matrix
 
 
 class Index:
-    """All pairs of a query and one of these codes within a radius; the same as `join` gives, without its preparations.
+    """A prepared gallery for range queries; its results equal those of `join`, without the preparation at each call.
 
-    `codes` as for `join`; `radius` is the largest that will be asked for: a smaller one makes a smaller and faster
-    index. Of bits it holds a copy of the codes for each band, about 5 times what they take. Threads may share one.
+    `codes` is as for `join`. `radius` is the largest radius of later queries: a smaller one gives a smaller and faster
+    index. For binary codes the index keeps one copy of the codes per band, about 5 times their size. An index may be
+    shared between threads.
     """
 
     def __init__(self, codes: NDArray[Any], radius: float) -> None:
@@ -34,9 +35,9 @@ class Index:
         return len(self._codes)
 
     def join(self, queries: NDArray[Any], radius: float | None = None) -> Pairs:
-        """Rows `i` of `queries`, rows `j` of the codes, and distances, sorted by `i` then `j`; see `join`.
+        """Return rows `i` of `queries`, rows `j` of the codes and distances, sorted by `i` then `j`; see `join`.
 
-        Raises `ValueError` for a radius above that of the index.
+        Raises `ValueError` for a radius above the radius of the index.
         """
         radius = self.radius if radius is None else radius
         queries, _ = both(queries, self._codes[:1], radius)
@@ -52,7 +53,7 @@ class Index:
 
 
 class _Bits:
-    """Each band's codes in the order of their keys. Source: as `banded`."""
+    """Index of binary codes: for each band, the codes sorted by their key. Source: see `banded`."""
 
     def __init__(self, codes: NDArray[np.uint8], radius: int) -> None:
         self._codes, self._equal = collapse(codes)
@@ -86,7 +87,7 @@ class _Bits:
 
 
 class _Angles:
-    """The codes at length 1, in single precision."""
+    """Index of float codes: the unit vectors as float32."""
 
     def __init__(self, codes: NDArray[Any]) -> None:
         self._codes, self._unit = codes, unit(codes)

@@ -1,4 +1,4 @@
-"""The joins: which back end runs, its pairs in order, and how much an approximate one has found."""
+"""Range joins: choose a back end, sort its pairs, and estimate the recall of an approximate search."""
 
 import math
 from collections.abc import Generator, Iterator
@@ -26,34 +26,34 @@ from twinpix.search.base import (
 from twinpix.search.external_sort import Ordered
 
 Blocks = Generator[Pairs, None, None]
-"""Pairs in order; what is left of them may be given up with `close()`."""
+"""Sorted pairs in blocks. `close()` ends the iteration early and frees its resources."""
 
 SMALL = 150_000_000
-"""Words that numpy compares before a compiled kernel is worth its start."""
+"""Up to this many 64-bit word comparisons numpy is faster than a compiled kernel, whose compilation takes time."""
 
 PATIENCE = 60.0
-"""Seconds that an exact search may take before `auto` names an approximate search that would take less."""
+"""Seconds. If an exact search would take longer, `auto` names an approximate search that would be faster."""
 
-_SAMPLE = 200  # rows whose pairs are looked for exactly, to see what an approximate search has missed
-_APPROXIMATE = "faiss"  # for either metric the fastest of a recall above 0.95 (docs/search.md)
+_SAMPLE = 200  # rows that are also searched exactly, to estimate the recall of an approximate search
+_APPROXIMATE = "faiss"  # for both metrics the fastest back end with a recall above 0.95 (docs/search.md)
 _REMOVED = ("hnsw", "ngt", "usearch")  # back ends of earlier versions
 
 
 @dataclass(slots=True)
 class How:
-    """What ran: the back end's spec, what it did and why; for an approximate one what a sample says of its recall."""
+    """The search that ran: its back end, its method and the reason; for an approximate one also its sampled recall."""
 
     backend: str
     exact: bool
     why: str
-    sampled: int = 0  # pairs that an exact search of a sample of rows has found
-    found: int = 0  # of these, found by the approximate one too
+    sampled: int = 0  # pairs that an exact search of the sampled rows found
+    found: int = 0  # how many of them the approximate search found too
 
     def __str__(self) -> str:
         return f"search: {self.in_words()}"
 
     def in_words(self) -> str:
-        """The same without what it is about."""
+        """Return the text of `str()` without the prefix `search: `."""
         if self.exact:
             return f"{self.backend}, exact: {self.why}"
         if not self.sampled:
@@ -63,10 +63,10 @@ class How:
 
 
 class Search:
-    """Joins by the back end that `spec` describes (`auto`: exact if that takes no more than `PATIENCE` seconds).
+    """Joins with the back end `spec`; `auto` chooses an exact back end by metric and number of comparisons.
 
-    `tell` is called now and then with the share of the join that is done; what it raises ends the join. `hows`
-    says what ran. Raises `TooManyError` for a join of more than `most` pairs.
+    `on_progress` receives the fraction of the join that is done; an exception from it ends the join. `hows` records
+    the searches that ran. A join raises `TooManyError` when it finds more than `most` pairs.
     """
 
     def __init__(self, spec: str = "auto", on_progress: OnProgress = no_progress, most: float = math.inf) -> None:
@@ -74,18 +74,22 @@ class Search:
         self._on_progress, self._most = on_progress, most
 
     def self_join(self, codes: NDArray[Any], radius: float) -> Pairs:
-        """See the function of that name."""
+        """Return the pairs of the function `self_join`."""
         with closing(self._ordered(checked(codes, radius), None, radius)) as found:
             return found.arrays()
 
     def join(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float, own: int = 0) -> Pairs:
-        """See the function of that name; in a gallery of `own` rows for each query these say nothing of the recall."""
+        """Return the pairs of the function `join`.
+
+        If the gallery has `own` rows for each query (0: none), pairs of a query with its own rows do not count in the
+        recall estimate.
+        """
         with closing(self._ordered(*both(queries, gallery, radius), radius, own)) as found:
             return found.arrays()
 
     def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Blocks:
-        """See the function of that name."""
-        codes = checked(codes, radius)  # at the call, not at the first block
+        """Return the blocks of the function `self_join_blocks`."""
+        codes = checked(codes, radius)  # here, so that errors are raised at the call and not at the first block
 
         def blocks() -> Blocks:
             with closing(self._ordered(codes, None, radius)) as found:
@@ -113,13 +117,13 @@ class Search:
 def self_join(
     codes: NDArray[Any], radius: float, backend: str = "auto", on_progress: OnProgress = no_progress
 ) -> Pairs:
-    """All pairs of codes at most `radius` apart.
+    """Return all pairs of codes with a distance of at most `radius`.
 
-    `codes` is `(n, bytes)` uint8, compared by Hamming distance, or `(n, d)` floats, compared by cosine
-    distance (1 - cosine, rounded to four decimals; whatever their lengths). Returns arrays `i, j, distance`
-    with `i < j`, sorted by `i` then `j`; the radius is inclusive. `tell` is called with the share that is done,
-    and may raise to end it. Raises `ValueError`
-    for codes of another type or shape, floats that are not finite or all zero, or a negative radius.
+    `codes` is `(n, bytes)` uint8, compared by Hamming distance, or `(n, d)` floats, compared by cosine distance
+    (1 - cosine, rounded to four decimals; the vectors need not have unit length). Returns arrays `i, j, distance` with
+    `i < j`, sorted by `i` then `j`; the radius is inclusive. `on_progress` receives the fraction done and may raise to
+    cancel the search. Raises `ValueError` for codes of another dtype or shape, vectors that are not finite or all
+    zero, or a negative radius.
     """
     return Search(backend, on_progress).self_join(codes, radius)
 
@@ -131,22 +135,22 @@ def join(
     backend: str = "auto",
     on_progress: OnProgress = no_progress,
 ) -> Pairs:
-    """All pairs of a query and a gallery code at most `radius` apart; see `self_join`."""
+    """Return all pairs of a query and a gallery code with a distance of at most `radius`; see `self_join`."""
     return Search(backend, on_progress).join(queries, gallery, radius)
 
 
 def self_join_blocks(
     codes: NDArray[Any], radius: float, backend: str = "auto", on_progress: OnProgress = no_progress
 ) -> Blocks:
-    """The pairs of `self_join`, in the same order, in blocks that fit into memory however many there are.
+    """Return the pairs of `self_join`, in the same order, in blocks of bounded size.
 
-    What does not is kept in files in the folder for temporary ones; raises `OutputError` when they find no room.
+    Pairs that do not fit in memory are kept in temporary files. Raises `OutputError` when the disk is full.
     """
     return Search(backend, on_progress).self_join_blocks(codes, radius)
 
 
 def check(spec: str, metric: str) -> None:
-    """Raise `UsageError` for a back end that there is not, that is not installed or that compares otherwise."""
+    """Raise `UsageError` for a back end that does not exist, is not installed or does not support `metric`."""
     if spec != "auto":
         from twinpix.search.ann.rerank import require
 
@@ -154,7 +158,10 @@ def check(spec: str, metric: str) -> None:
 
 
 def choose(spec: str, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> tuple[Plan, How]:
-    """The plan of the back end that `spec` describes, or of the one that suits; raises `UsageError` if none does."""
+    """Return the plan of the back end `spec`; `auto` chooses one by metric and number of comparisons.
+
+    Raises `UsageError` for a back end that does not exist, does not support the metric or cannot run.
+    """
     metric = metric_of(queries)
     if spec != "auto":
         backend = _made(spec, metric)
@@ -171,7 +178,10 @@ def choose(spec: str, queries: NDArray[Any], gallery: NDArray[Any] | None, radiu
 
 
 def _faster(queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, seconds: float) -> str:
-    """Words that name an approximate search which would take less time; it runs only where it is asked for."""
+    """Return a note that names a faster approximate search, or "" if none is faster.
+
+    `auto` never runs an approximate search: the user must request it.
+    """
     from twinpix.search.ann.rerank import is_there
 
     other = _made(_APPROXIMATE, metric_of(queries))
@@ -203,7 +213,10 @@ def _time(seconds: float) -> str:
 
 
 class _LastProgress:
-    """Tells at each block what was told last: equal codes make very many of them at the end, and it may be enough."""
+    """Repeats the last progress value for every block, so that a callback can cancel while equal codes are expanded.
+
+    Equal codes can give very many blocks at the end of a search, after the last progress value.
+    """
 
     def __init__(self, on_progress: OnProgress) -> None:
         self._on_progress, self._share = on_progress, 0.0
@@ -219,7 +232,7 @@ class _LastProgress:
 
 
 class _Sample:
-    """Pairs that must be found, of rows drawn evenly; how many are is counted as they pass."""
+    """Estimates recall: searches evenly sampled rows exactly, and counts how many of those pairs the search finds."""
 
     def __init__(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int) -> None:
         self._own = own
@@ -238,7 +251,7 @@ class _Sample:
             yield block
 
     def _keys(self, i: NDArray[Any], j: NDArray[Any]) -> NDArray[np.int64]:
-        """Each pair as one number; of a self-join each once, and none of a row with itself."""
+        """Return each pair as one int64; for a self-join unordered and without pairs of a row with itself."""
         low, high = i.astype(np.int64), j.astype(np.int64)
         if self._self:
             low, high = np.minimum(low, high), np.maximum(low, high)
@@ -259,7 +272,7 @@ def both(queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> tuple[N
 
 
 def limit(codes: NDArray[Any], radius: float) -> float:
-    """The radius as back ends take it: of bits a whole number, else no more than there is."""
+    """Return the radius for back ends: an integer for Hamming, at most `FARTHEST` for cosine."""
     return int(radius) if metric_of(codes) == "hamming" else float(min(radius, FARTHEST))
 
 

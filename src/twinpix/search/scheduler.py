@@ -1,4 +1,4 @@
-"""Tasks that take turns on a few threads, each a generator, so that none finds more than there is room for."""
+"""Run generator tasks step by step on a thread pool, so that the number of buffered results is bounded."""
 
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -10,7 +10,7 @@ Found = TypeVar("Found")
 
 
 class Turns(NamedTuple):
-    """Runs tasks on a pool's threads; `tell` is told from which share to which it gets on meanwhile."""
+    """Runs tasks on the threads of a pool. `on_progress` receives values from `begin` to `end` meanwhile."""
 
     pool: Executor
     threads: int
@@ -19,10 +19,11 @@ class Turns(NamedTuple):
     end: float
 
     def of(self, tasks: Iterator[tuple[float, Iterator[Found]]]) -> Iterator[Found]:
-        """What the tasks yield, in any order; each comes with its share of the work.
+        """Yield the results of the tasks, in any order. Each task is given as (fraction of the work, generator).
 
-        No more run, or wait with what they found, than keep the threads busy. Whoever stops asking, or whose
-        `tell` raises, waits for no more than a step of those that run.
+        At most `2 * threads` tasks are active, which keeps the threads busy and bounds the memory. If the caller stops
+        or `on_progress` raises, the tasks not yet started are cancelled; at most one step of each running task is
+        waited for.
         """
         running: dict[Future[Found | None], tuple[float, Iterator[Found]]] = {}
         done = 0.0

@@ -1,4 +1,7 @@
-"""Equal codes stand for one: a thousand of them would make buckets, or lists of neighbours, of a million pairs."""
+"""Collapse equal codes before a search and expand them afterwards.
+
+Without this, a thousand equal codes would give hash buckets or neighbour lists of a million pairs.
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,12 +12,12 @@ from numpy.typing import NDArray
 
 from twinpix.search.base import Codes, Pairs, words
 
-_BLOCK = 1 << 20  # pairs of equal codes that are listed together
-_MANY = 1000  # rows of one code whose pairs are listed row by row
+_BLOCK = 1 << 20  # maximum number of pairs per block
+_MANY = 1000  # codes with more rows than this are expanded row by row
 
 
 class Equal(NamedTuple):
-    """Which rows hold each unique code: `order[starts[u]:starts[u + 1]]`, ascending."""
+    """The rows of each unique code `u`: `order[starts[u]:starts[u + 1]]`, ascending."""
 
     order: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -27,14 +30,14 @@ class Equal(NamedTuple):
 
 
 def collapse(codes: Codes) -> tuple[NDArray[np.uint64], Equal]:
-    """Unique codes as `(words, n)`, and the rows that hold each: equal codes would make quadratic buckets."""
+    """Return the unique codes `(words, n)` and the rows of each."""
     rows = words(codes)
     order = np.argsort(rows[:, 0]) if rows.shape[1] == 1 else np.lexsort(rows.T[::-1])
     ordered = rows[order]
     new = np.ones(len(ordered), dtype=bool)
     new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
     starts = np.flatnonzero(new)
-    if rows.shape[1] == 1:  # what sorts fastest leaves equal ones in any order
+    if rows.shape[1] == 1:  # argsort, the fastest sort, is not stable: sort the rows of equal codes
         group = np.cumsum(new)
         several = np.flatnonzero(~new | np.append(~new[1:], False))
         order[several] = order[several][np.lexsort((order[several], group[several]))]
@@ -43,13 +46,16 @@ def collapse(codes: Codes) -> tuple[NDArray[np.uint64], Equal]:
 
 
 def digested(codes: NDArray[Any]) -> tuple[NDArray[np.uint64], Equal]:
-    """The same of digests of codes, which may be long, or of floats."""
+    """Collapse by the xxh3-128 digest of each row: for long codes and for floats. See `collapse`."""
     hashed = b"".join(xxhash.xxh3_128_digest(row.data) for row in np.ascontiguousarray(codes))
     return collapse(np.frombuffer(hashed, np.uint8).reshape(len(codes), 16))
 
 
 def expanded(found: Pairs, left: Equal, right: Equal, *, half: bool) -> Iterator[Pairs]:
-    """Pairs of unique codes to pairs of rows, the product of the rows that hold them, no more than a block at once."""
+    """Yield the pairs of rows for pairs of unique codes, in blocks of at most `_BLOCK` pairs where possible.
+
+    Each pair of codes gives the Cartesian product of their rows. `half`: order each pair so that `i < j`.
+    """
     u, v, distance = found
     n, m = left.starts[u + 1] - left.starts[u], right.starts[v + 1] - right.starts[v]
     total = n * m
@@ -61,7 +67,7 @@ def expanded(found: Pairs, left: Equal, right: Equal, *, half: bool) -> Iterator
     while start < len(u):
         stop = max(start + 1, int(np.searchsorted(ends, ends[start] - total[start] + _BLOCK, side="right")))
         some = slice(start, stop)
-        if stop == start + 1:  # one pair may be very many
+        if stop == start + 1:  # one pair of codes may give very many pairs of rows
             yield from _products(left.rows(u[start]), right.rows(v[start]), distance[start], half=half)
         else:
             at = np.arange(int(total[some].sum())) - np.repeat(np.cumsum(total[some]) - total[some], total[some])
@@ -85,7 +91,7 @@ def _placed(i: NDArray[np.int64], j: NDArray[np.int64], distance: NDArray[Any], 
 
 
 def equals(group: Equal, kind: type[np.generic] = np.int32) -> Iterator[Pairs]:
-    """Every pair of rows with one code, at a distance of 0 of that kind."""
+    """Yield every pair of rows that have the same code, with distance 0 of dtype `kind`."""
     counts = group.counts()
     few = np.flatnonzero((counts > 1) & (counts <= _MANY))
     for size in np.unique(counts[few]).tolist():

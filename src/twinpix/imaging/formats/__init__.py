@@ -1,1 +1,1 @@
-"""What file formats say of an image without decoding it."""
+"""Parsers for file formats, to read headers and structure without decoding the image."""

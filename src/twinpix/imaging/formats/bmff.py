@@ -1,4 +1,4 @@
-"""Boxes of HEIC and AVIF files, and where the data of each item is.
+"""Boxes of HEIC and AVIF files, and the position of the data of each item.
 
 Source: ISO/IEC 14496-12 (boxes, iinf, iloc).
 """
@@ -10,14 +10,14 @@ _MOST_ITEMS = 1 << 16
 
 
 class Item(NamedTuple):
-    """One item: what it is, and the stretches of the file that hold it."""
+    """One item: its type, and the byte ranges of its data in the file."""
 
     kind: bytes
     extents: list[tuple[int, int]]  # start and end
 
 
 def boxes(data: bytes, start: int = 0, end: int = -1) -> Iterator[tuple[bytes, int, int]]:
-    """Name, and start and end of the content, of each box."""
+    """Yield the name of each box, and start and end of its content."""
     at, end = start, len(data) if end < 0 else min(end, len(data))
     while at + 8 <= end:
         size, head = int.from_bytes(data[at : at + 4], "big"), 8
@@ -31,7 +31,10 @@ def boxes(data: bytes, start: int = 0, end: int = -1) -> Iterator[tuple[bytes, i
 
 
 def items(data: bytes) -> list[Item]:
-    """The items of a file that lie in it as they are; none where its boxes cannot be followed."""
+    """Return the items whose data is stored directly in the file; an empty list if there is no `meta` box.
+
+    Raises `ValueError` or `IndexError` if a box is truncated.
+    """
     meta = next(((start, end) for name, start, end in boxes(data) if name == b"meta"), None)
     if meta is None:
         return []
@@ -81,5 +84,5 @@ def _places(reader: _Reader) -> Iterator[tuple[int, list[tuple[int, int]]]]:
             reader.take(index_size)
             start, length = base + reader.take(offset_size), reader.take(length_size)
             extents.append((start, start + length))
-        if method == 0:  # in the file, not in a box or made of others
+        if method == 0:  # file offset; not in the `idat` box or derived from other items
             yield number, extents

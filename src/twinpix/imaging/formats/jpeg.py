@@ -1,4 +1,4 @@
-"""What the JPEG format lets us leave undecoded, and how much of a broken one is there.
+"""The structure of JPEG files: markers, scans and Huffman tables, without decoding the image.
 
 Source: ITU-T T.81 (https://www.w3.org/Graphics/JPEG/itu-t81.pdf), sections B and G.
 """
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 SOS, EOI = b"\xff\xda", b"\xff\xd9"
 _SOF = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]")
 _ENTROPY_END = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
-_MAX_HEADER = 4096  # markers before the first scan, at most
+_MAX_HEADER = 4096  # maximum number of markers before the first scan
 
 
 def first_scan(data: bytes) -> tuple[int, bool]:
-    """Where the first scan's header starts, and whether the file is progressive; (-1, False) when unclear."""
+    """Return the start of the first scan's header, and whether the file is progressive; (-1, False) if not found."""
     at, progressive = 2, False
     for _ in range(_MAX_HEADER):
         while data[at : at + 2] == b"\xff\xff":
@@ -34,29 +34,29 @@ def first_scan(data: bytes) -> tuple[int, bool]:
 
 
 def is_complete(data: bytes) -> bool:
-    """True when an end marker stands at, or shortly before, the end."""
+    """True if there is an end marker in the last 64 KiB."""
     return data.rfind(EOI, max(0, len(data) - 65536)) >= 0
 
 
 def entropy_end(data: bytes, scan: int) -> int:
-    """Where the scan whose header starts at `scan` stops: the next marker that is no restart."""
+    """Return the end of the scan whose header starts at `scan`: the next marker that is not a restart marker."""
     start = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4], "big")
     found = _ENTROPY_END.search(data, start)
     return found.start() if found else len(data)
 
 
 def coarse(data: bytes) -> bytes:
-    """A complete progressive file cut down to the scans that an eighth-size decode needs.
+    """Return a complete progressive file truncated to the scans that a decode at scale 1/8 needs.
 
-    At one eighth each block is its mean. The first scan of a progressive file holds all means but for
-    their last bit; one more scan is kept so that the library does not smooth blocks of which it knows
-    nothing else. Any other file comes back as it is.
+    At scale 1/8 each block is its DC coefficient. The first scan of a progressive file has all DC coefficients except
+    their last bit. One more scan is kept, because libjpeg smooths blocks that have only DC coefficients. Any other file
+    is returned unchanged, as the same object.
     """
     scan, progressive = first_scan(data)
     if not progressive or not is_complete(data):
         return data
     count = data[scan + 4]
-    if data[scan + 5 + 2 * count] != 0:  # Ss: the first scan starts with something else than the means
+    if data[scan + 5 + 2 * count] != 0:  # Ss: the first scan does not start with the DC coefficient
         return data
     second = entropy_end(data, scan)
     while data[second : second + 1] == b"\xff" and data[second + 1 : second + 2] not in (
@@ -71,7 +71,7 @@ def coarse(data: bytes) -> bytes:
 
 
 def scans(data: bytes) -> int:
-    """How many scans have begun."""
+    """Return the number of scans that have begun."""
     return data.count(SOS)
 
 
@@ -84,31 +84,31 @@ _IS_MARKER = np.array([kind not in (0, 0xFF, *range(0xD0, 0xD8)) for kind in ran
 
 
 class Scan(NamedTuple):
-    """One scan: where its entropy-coded bytes are, and what they hold."""
+    """One scan: the position of its entropy-coded bytes, and its parameters."""
 
     start: int
-    end: int  # of the marker behind it
-    components: tuple[tuple[int, int, int], ...]  # blocks in a unit, number of the DC table, of the AC table
-    first: int  # of the coefficients it holds: 0 is the mean of a block
+    end: int  # start of the next marker
+    components: tuple[tuple[int, int, int], ...]  # blocks per MCU, number of the DC table, number of the AC table
+    first: int  # first coefficient (Ss); 0 is DC
     last: int
-    refines: bool  # adds bits to coefficients that an earlier scan began
-    tables: dict[int, bytes]  # Huffman tables by class and number, as DHT has them
-    units: int  # of interleaved blocks
-    restart: int  # units between restart markers; 0: there are none
+    refines: bool  # successive approximation: adds bits to coefficients of an earlier scan
+    tables: dict[int, bytes]  # Huffman tables by class and number, as in the DHT segment
+    units: int  # number of MCUs
+    restart: int  # MCUs between restart markers; 0: no restart markers
 
 
 class Layout(NamedTuple):
-    """A JPEG file by its markers."""
+    """The structure of a JPEG file."""
 
-    huffman: bool  # coded by Huffman tables, 8 bits a sample, sequential or progressive
+    huffman: bool  # Huffman-coded, 8 bits per sample, sequential or progressive
     scans: list[Scan]
-    end: int  # behind the end marker, or the end of the data
+    end: int  # position after the end marker, or the end of the data
     complete: bool  # there is an end marker
-    odd: int  # a marker stands here that no encoder writes; -1: none does
+    odd: int  # position of a marker that no encoder writes; -1: none
 
 
 def segments(data: bytes, marker: int) -> Iterator[tuple[int, int]]:
-    """Where the content of each segment with this marker starts and ends, before the first scan."""
+    """Yield start and end of the content of each segment with this marker before the first scan."""
     at = 2
     for _ in range(_MAX_HEADER):
         while data[at : at + 2] == b"\xff\xff":
@@ -125,12 +125,12 @@ def segments(data: bytes, marker: int) -> Iterator[tuple[int, int]]:
 
 
 def end_of(data: bytes) -> int:
-    """Where the first image ends: behind its end marker, or with the data."""
+    """Return the end of the first image: the position after its end marker, or the end of the data."""
     return layout_of(data).end
 
 
 def layout_of(data: bytes) -> Layout:
-    """Walk a file from marker to marker; nothing is decoded."""
+    """Parse the markers of a file; nothing is decoded."""
     markers = _markers(np.frombuffer(data, np.uint8))
     tables, scans, frame, restart, at = dict[int, bytes](), list[Scan](), None, 0, 2
     huffman = False
@@ -165,7 +165,7 @@ def layout_of(data: bytes) -> Layout:
 
 
 def markers_from(data: bytes, start: int) -> bytes:
-    """The second byte of each marker from `start` on, without those of restarts."""
+    """Return the second byte of each marker from `start` on, without restart markers."""
     values = np.frombuffer(data, np.uint8)[start:]
     return values[_markers(values) + 1].tobytes()
 
@@ -173,11 +173,11 @@ def markers_from(data: bytes, start: int) -> bytes:
 class _Frame(NamedTuple):
     width: int
     height: int
-    sampling: dict[int, tuple[int, int]]  # across and down, by component
+    sampling: dict[int, tuple[int, int]]  # horizontal and vertical sampling factors by component
 
 
 def _markers(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Where markers stand, without those of restarts and stuffed bytes."""
+    """Return the positions of markers, without restart markers and stuffed bytes."""
     at = np.flatnonzero(values[:-1] == 0xFF)
     found: NDArray[np.int64] = at[_IS_MARKER[values[at + 1]]]
     return found
@@ -207,7 +207,7 @@ def _scan(body: bytes, frame: _Frame, tables: dict[int, bytes], restart: int, st
     if not frame.sampling or any(one not in frame.sampling for one, _ in ids):
         return None
     across, down = (max(each[axis] for each in frame.sampling.values()) for axis in (0, 1))
-    if count == 1:  # its units are its own blocks
+    if count == 1:  # not interleaved: an MCU is one block
         h, v = frame.sampling[ids[0][0]]
         columns, rows = -(-frame.width * h // (8 * across)), -(-frame.height * v // (8 * down))
         blocks = [1]
@@ -220,7 +220,7 @@ def _scan(body: bytes, frame: _Frame, tables: dict[int, bytes], restart: int, st
 
 
 def code_of(table: bytes, symbol: int) -> str:
-    """The bits that a Huffman table has for a symbol; "" for none."""
+    """Return the code of a symbol in a Huffman table, as a string of 0 and 1; "" if it has none."""
     counts, symbols = table[:16], table[16:]
     code = at = 0
     for length, count in enumerate(counts, start=1):
@@ -234,7 +234,7 @@ def code_of(table: bytes, symbol: int) -> str:
 
 
 def flat_bits(scan: Scan) -> str:
-    """What a unit of a flat area takes: blocks that differ in nothing from those before; "" where none can be so."""
+    """Return the bits of one MCU in a flat area: DC difference 0 and no AC coefficients; "" if a code is missing."""
     out = ""
     for blocks, dc, ac in scan.components:
         mean = "" if scan.first else code_of(scan.tables.get(dc, b""), 0)
@@ -246,7 +246,7 @@ def flat_bits(scan: Scan) -> str:
 
 
 def restarts_in_order(data: bytes, scan: Scan) -> bool:
-    """Whether a scan has its restart markers, all of them and in their order."""
+    """True if a scan has all its restart markers, in order."""
     if not scan.restart:
         return True
     values = np.frombuffer(data, np.uint8)[scan.start : scan.end]

@@ -1,4 +1,4 @@
-"""The header of a JPEG XL file, which its library reads only together with all pixels.
+"""Read the header of a JPEG XL file; its library reads it only together with all pixels.
 
 Source: ISO/IEC 18181-1:2022, annex D (codestream headers), and 18181-2 (boxes).
 """
@@ -7,21 +7,21 @@ from typing import NamedTuple
 
 _SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height, by number from 1
-_NEEDED = 64  # bytes of a codestream that hold all that is read here
+_NEEDED = 64  # bytes of the codestream that contain all fields read here
 
 
 class Header(NamedTuple):
-    """What the file says of itself."""
+    """The fields of the header that are read here."""
 
     width: int
     height: int
-    depth: int = 8  # bits a channel; 0 where it was not looked at
+    depth: int = 8  # bits per channel; 0 if not read
     animated: bool = False
-    of_jpeg: bool = False  # a JPEG file can be made again from it, and orientation is that file's
+    of_jpeg: bool = False  # a losslessly transcoded JPEG, whose EXIF orientation applies
 
 
 def header_of(data: bytes) -> Header:
-    """Read the header; raises `ValueError` where there is none."""
+    """Read the header. Raises `ValueError` if there is none."""
     stream, of_jpeg = _codestream(data)
     if stream[:2] != b"\xff\x0a":
         raise ValueError("no JPEG XL codestream")
@@ -34,7 +34,7 @@ def header_of(data: bytes) -> Header:
 
 
 def _codestream(data: bytes) -> tuple[bytes, bool]:
-    """The first bytes of the codestream, out of its boxes, and whether there is a box to make a JPEG again."""
+    """Return the first bytes of the codestream, without boxes, and whether there is a JPEG reconstruction box."""
     if not data.startswith(_SIGNATURE):
         return data[:_NEEDED], False
     out, of_jpeg, at = b"", False, len(_SIGNATURE)
@@ -70,7 +70,7 @@ class _Bits:
         return out
 
     def choose(self, *choices: tuple[int, int]) -> int:
-        """One of four ways to write a number: an offset, and more bits."""
+        """Read a number in one of four encodings, each an offset and a number of extra bits."""
         offset, count = choices[self.take(2)]
         return offset + self.take(count)
 
@@ -92,8 +92,8 @@ def _size(bits: _Bits) -> tuple[int, int]:
 def _has_animation(bits: _Bits) -> bool:
     bits.take(3)  # orientation
     if bits.take(1):
-        _size(bits)  # that the picture is to be shown at
-    if bits.take(1):  # a preview, of which only the size follows
+        _size(bits)  # intrinsic size for display
+    if bits.take(1):  # the size of a preview
         eighths = bits.take(1)
         sides = ((16, 0), (32, 0), (1, 5), (33, 9)) if eighths else ((1, 6), (65, 8), (321, 10), (1345, 12))
         bits.choose(*sides)

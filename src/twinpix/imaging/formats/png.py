@@ -1,4 +1,4 @@
-"""A PNG without those of its chunks that are broken, and that no viewer needs.
+"""Remove broken optional chunks from a PNG, and count its frames.
 
 Source: PNG, third edition (https://www.w3.org/TR/png-3/), sections 5 and 13.
 """
@@ -7,18 +7,18 @@ import zlib
 from collections.abc import Iterator
 
 _SIGNATURE = 8
-_COLOUR_TYPE = slice(25, 26)  # where the header has it
-_TRANSPARENCY = {b"\0": 2, b"\2": 6}  # bytes that the transparent colour takes at least, by colour type
-_FRAMES = (b"acTL", b"fcTL", b"fdAT")  # of an animation
-_NEEDED = (b"tRNS",)  # optional, but pixels look different without it
+_COLOUR_TYPE = slice(25, 26)  # its position in the file
+_TRANSPARENCY = {b"\0": 2, b"\2": 6}  # minimum bytes of the transparent colour, by colour type
+_FRAMES = (b"acTL", b"fcTL", b"fdAT")  # the chunks of an animation
+_NEEDED = (b"tRNS",)  # optional, but it changes the visible pixels
 
 
 def mended(data: bytes) -> tuple[bytes, str]:
-    """The file without optional chunks that are broken, and what was left out; itself and "" for none.
+    """Return the file without its broken optional chunks, and a description of them; the file and "" if there are none.
 
-    Their checksum is wrong, or a transparent colour is cut off. Viewers ignore such chunks; a decoder that checks them
-    refuses the whole image. Where a chunk of an animation is
-    broken, all of the animation is left out, but for the image that viewers show in its place.
+    A chunk is broken if its checksum is wrong or if a transparent colour is truncated. Viewers ignore these chunks; a
+    decoder that checks them refuses the whole image. If a chunk of an animation is broken, the whole animation is
+    removed, except for the default image, which viewers show in its place.
     """
     broken = []
     for name, start, end in _chunks(data):
@@ -35,9 +35,9 @@ def mended(data: bytes) -> tuple[bytes, str]:
 
 
 def frames_of(data: bytes) -> int:
-    """The frames that are there, whatever an animation's header says: each has a chunk of its own that begins it.
+    """Return the number of frames by their fcTL chunks, not by the animation header; at least 1.
 
-    The image that viewers without animation show is one more where it is not the first frame.
+    The default image counts as one more if it is not the first frame.
     """
     frames, shown, is_first = 0, False, False
     for name, _, _ in _chunks(data):
@@ -48,12 +48,12 @@ def frames_of(data: bytes) -> int:
 
 
 def bare(data: bytes) -> bytes:
-    """The file with nothing but its pixels: no metadata, no colour profile, no further frames."""
+    """Return the file with its pixels only: no metadata, no colour profile, no further frames."""
     return _written(data, [(start, end) for name, start, end in _chunks(data) if not name[0] & 0x20 or name in _NEEDED])
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The name of each chunk, and where its content starts and ends; a last one that is cut off is not among them."""
+    """Yield the name of each complete chunk, and start and end of its content."""
     at = _SIGNATURE
     while at + 12 <= len(data):
         start = at + 8
@@ -65,6 +65,6 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _written(data: bytes, kept: list[tuple[int, int]]) -> bytes:
-    """These chunks, and what is left at the end of a file that is cut off."""
+    """Return a file of the chunks `kept`, and of a truncated chunk at the end of the file."""
     last = max((end + 4 for _, _, end in _chunks(data)), default=_SIGNATURE)
     return data[:_SIGNATURE] + b"".join(data[start - 8 : end + 4] for start, end in kept) + data[last:]

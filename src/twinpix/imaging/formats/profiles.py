@@ -1,4 +1,4 @@
-"""Which colours the numbers of an image mean: its ICC profile, or what its container says instead.
+"""The colour space of an image: its ICC profile, or the equivalent fields of its container.
 
 Sources: ICC.1:2022 (https://www.color.org/specification/ICC.1-2022-05.pdf), IEC 61966-2-1 (sRGB), PNG (ISO/IEC 15948),
 ITU-T H.273.
@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-# The primaries of sRGB adapted to D50, as profiles hold them.
+# The primaries of sRGB adapted to D50, as stored in ICC profiles.
 _PRIMARIES = {
     b"rXYZ": (0.4361, 0.2225, 0.0139),
     b"gXYZ": (0.3851, 0.7169, 0.0971),
     b"bXYZ": (0.1431, 0.0606, 0.7139),
 }
 _CURVES = (b"rTRC", b"gTRC", b"bTRC")
-_CLOSE_PRIMARY, _CLOSE_CURVE = 0.003, 0.004  # published sRGB profiles differ from each other by no more
-_GAMMA, _CLOSE_GAMMA = 0.45455, 0.005  # what a PNG's gAMA says of sRGB
+_CLOSE_PRIMARY, _CLOSE_CURVE = 0.003, 0.004  # maximum differences between published sRGB profiles
+_GAMMA, _CLOSE_GAMMA = 0.45455, 0.005  # the gAMA value of a PNG for sRGB
 _CHROMATICITY = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
-_SRGB_LIKE = frozenset({1, 2}), frozenset({1, 2, 6, 13, 14, 15})  # primaries, transfer; 2: not said
+_SRGB_LIKE = frozenset({1, 2}), frozenset({1, 2, 6, 13, 14, 15})  # primaries, transfer characteristics; 2: unspecified
 
 
 def profile_key(info: dict[Any, Any]) -> bytes:
-    """Equal for images whose numbers mean the same colours by what Pillow read of them; b"" for sRGB and for none."""
+    """Return a key that is equal for images with the same colour space, from Pillow's `info`; b"" for sRGB or none."""
     profile = info.get("icc_profile")
-    if isinstance(profile, bytes) and profile[36:40] == b"acsp":  # anything else is no profile, and viewers ignore it
+    if isinstance(profile, bytes) and profile[36:40] == b"acsp":  # else not a profile: viewers ignore it
         return _key_of(profile)
     if nclx := info.get("nclx_profile"):
         return nclx_key(nclx.get("color_primaries", 2), nclx.get("transfer_characteristics", 2))
@@ -34,7 +34,7 @@ def profile_key(info: dict[Any, Any]) -> bytes:
 
 
 def nclx_key(primaries: int, transfer: int) -> bytes:
-    """The same for the numbers of ITU-T H.273 in HEIC, AVIF and PNG; b"" for those of sRGB and of ordinary video."""
+    """Return the key for code points of ITU-T H.273 in HEIC, AVIF and PNG; b"" for sRGB and BT.709-like video."""
     if primaries in _SRGB_LIKE[0] and transfer in _SRGB_LIKE[1]:
         return b""
     return f"nclx {primaries} {transfer}".encode()
@@ -60,9 +60,9 @@ def _key_of(profile: bytes) -> bytes:
 
 
 def is_srgb(profile: bytes) -> bool:
-    """True for an ICC profile with the primaries and the curve of sRGB, or, of grey, with its curve."""
+    """True for an ICC profile with the primaries and the tone curve of sRGB; for a grey profile, with its curve."""
     tags = _tags(profile)
-    if b"A2B0" in tags:  # a table, which says more than the curves
+    if b"A2B0" in tags:  # a lookup table, which takes precedence over the curves
         return False
     if profile[16:20] == b"GRAY":
         return _is_srgb_curve(tags.get(b"kTRC", b""))
@@ -85,7 +85,7 @@ def _tags(profile: bytes) -> dict[bytes, bytes]:
 
 
 def _fixed(values: bytes) -> Any:
-    """Numbers of 16 bits before and 16 behind the point."""
+    """Return s15Fixed16 numbers as floats."""
     return np.frombuffer(values, ">i4") / 65536
 
 
@@ -107,13 +107,13 @@ def _is_srgb_curve(tag: bytes) -> bool:
 
 
 def png_cicp(data: bytes) -> bytes:
-    """What the chunk cICP of a PNG says, as `nclx_key` has it."""
+    """Return the `nclx_key` of the cICP chunk of a PNG; b"" if there is none."""
     at = data.find(b"cICP", 8, 4096)
     return nclx_key(data[at + 4], data[at + 5]) if 0 < at < len(data) - 6 else b""
 
 
 def profile_of(image: Image.Image, data: bytes, kind: str) -> bytes:
-    """`profile_key` of an opened image, also by what Pillow does not read."""
+    """Return the colour space key of an opened image, also from fields that Pillow does not read."""
     if kind == "PNG" and (key := png_cicp(data)):
         return key
     if kind == "AVIF" and "icc_profile" not in image.info and (at := data.find(b"colrnclx", 0, 65536)) > 0:

@@ -1,1 +1,1 @@
-"""What approximate back ends share: exact distances of what they find, and indexes kept on disk."""
+"""Common parts of approximate back ends: exact re-ranking of candidates, and indexes saved to disk."""

@@ -1,7 +1,7 @@
 """Indexes saved to disk: a folder with faiss's file and `settings.json`, which describes the index and its codes.
 
-A folder appears complete or not at all: it is filled under another name in the same parent folder and then renamed.
-The file is compared with its digest before faiss reads it: a damaged one could end the process.
+A folder is created atomically: it is written under another name in the same parent folder and then renamed. The digest
+of the file is verified before faiss reads it, because a damaged file could crash the process.
 """
 
 import shutil
@@ -21,26 +21,26 @@ from twinpix.search.base import OnProgress
 
 _INDEX, _SETTINGS = "index", "settings.json"
 _PREFIX = ".twinpix-index-"
-_LONG = 24 * 3600.0  # seconds: an index is saved in a few, or minutes where the disk is far
+_LONG = 24 * 3600.0  # seconds: saving takes seconds, or minutes on a network disk, so older folders are left over
 _CHUNK = 1 << 20
-_ADDED = 1 << 14  # codes that are added together
+_ADDED = 1 << 14  # codes per batch
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an index is of, and how it was built. An index is taken up when all but `files` is the same."""
+    """Describes the codes of an index and how it was built. An index is reused if all fields except `files` match."""
 
     backend: str
     library: str
     version: str  # of the library
     metric: str
-    width: int  # bits, or numbers
-    count: int  # different codes
-    options: dict[str, int | str]  # by which it was built
+    width: int  # bits, or components
+    count: int  # number of distinct codes
+    options: dict[str, int | str]  # the options of the build
     codes: str  # digest of the codes
-    files: dict[str, str] = {}  # digest of the index's file, by its name
+    files: dict[str, str] = {}  # digest of the index file, by its name
 
     def differences(self, wanted: "Settings") -> list[str]:
-        """In words, what is not as it should be; of another kind of index no more than that."""
+        """Return descriptions of the differences; for another kind of index only that one."""
         for name in ("backend", "metric"):
             if getattr(self, name) != getattr(wanted, name):
                 return [f"{name} {getattr(self, name)}, not {getattr(wanted, name)}"]
@@ -61,10 +61,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def ready(index: Index, side: Side, backend: Options, on_progress: OnProgress) -> None:
-    """Fill an index: from the back end's folder if it is there, else from the codes, and then keep it there.
+    """Load an index from the back end's folder; if it does not exist, build it from the codes and save it there.
 
-    Raises `UsageError` when what is there is the index of something else, or damaged; `OutputError` when the
-    folder cannot be written.
+    Raises `UsageError` if the folder holds an index of other codes or options, other files or a damaged index, and
+    `OutputError` if the folder cannot be written.
     """
     if not backend.path:
         _build(index, side, backend, on_progress)
@@ -78,7 +78,7 @@ def ready(index: Index, side: Side, backend: Options, on_progress: OnProgress) -
             raise _damaged(folder, _INDEX) from None
         on_progress(1.0)
         return
-    with _beside(folder):  # that it cannot be written is better said before the work
+    with _beside(folder):  # fail before the build if the folder cannot be written
         pass
     _build(index, side, backend, on_progress)
     with _beside(folder) as place, _written(folder):
@@ -90,7 +90,7 @@ def ready(index: Index, side: Side, backend: Options, on_progress: OnProgress) -
                 folder.rmdir()
             place.rename(folder)
         except OSError:
-            if not _is_taken(folder):  # by another run, which was faster
+            if not _is_taken(folder):  # else another process has saved the index in the meantime
                 raise
 
 
@@ -124,7 +124,7 @@ def _is_taken(folder: Path) -> bool:
 
 
 def _require(folder: Path, wanted: Settings) -> None:
-    """Raise `UsageError` unless the index there is the wanted one, whole."""
+    """Raise `UsageError` unless the folder holds the wanted index, undamaged."""
     try:
         settings = msgspec.json.decode((folder / _SETTINGS).read_bytes(), type=Settings)
     except FileNotFoundError:
@@ -157,9 +157,9 @@ def _digest(file: Path) -> str:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    """A folder to fill, on the same disk; what is left of it is removed, whatever interrupts the run.
+    """Yield a temporary folder on the same disk; it is removed at the end, also after an exception.
 
-    Of a run that is killed it is left: then the next one removes it.
+    If the process is killed, the folder stays; a later run removes it.
     """
     with _written(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -174,7 +174,7 @@ def _beside(folder: Path) -> Iterator[Path]:
 
 
 def _is_left_over(folder: Path) -> bool:
-    """True for what `_beside` made, holds nothing else than it puts there, and has not been written to for long."""
+    """True for a folder that `_beside` made, that holds only its files and has not been written to for `_LONG`."""
     try:
         if folder.is_symlink() or not folder.is_dir():
             return False
@@ -183,7 +183,7 @@ def _is_left_over(folder: Path) -> bool:
         if top - {_INDEX} or made - {_INDEX, _SETTINGS}:
             return False
         return all(path.lstat().st_mtime < time.time() - _LONG for path in (folder, *folder.rglob("*")))
-    except OSError:  # it is not ours, or goes in this moment
+    except OSError:  # no permission, or removed by another process in the meantime
         return False
 
 
@@ -191,6 +191,6 @@ def _is_left_over(folder: Path) -> bool:
 def _written(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, RuntimeError) as error:  # the latter of a library
+    except (OSError, RuntimeError) as error:  # faiss raises RuntimeError
         why = system_reason(error) if isinstance(error, OSError) else error
         raise OutputError(f"cannot keep the index in {folder}: {why}") from None

@@ -1,9 +1,8 @@
-"""The join by an approximate index: blocks of queries, neighbours until they are too far, the exact check.
+"""Range join with an approximate index: query in blocks, then compute the exact distances of the candidates.
 
-A library's index holds the different codes of the gallery, in an order that depends on nothing but the codes.
-It is asked for candidates; by its word on their distances only those far beyond the radius are left out, and what
-remains is computed exactly. A query whose furthest candidate is not beyond the radius is asked again for twice as
-many.
+The index holds the distinct codes of the gallery, in an order that depends only on the codes. Candidates whose distance
+by the library exceeds the radius plus a tolerance are dropped; the distances of the others are computed exactly. If the
+farthest neighbour of a query is still within the radius, the query is repeated with twice as many neighbours.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,104 +22,104 @@ from twinpix.search.base import OnProgress, Pairs, cosine_distances, kind_of_dis
 from twinpix.search.external_sort import Ordered
 from twinpix.search.unique import digested, equals, expanded
 
-_ASKED = 1 << 13  # queries that are asked together
-_FOUND = 1 << 21  # candidates that they should find, at most
-_NUMBERS = 1 << 22  # of pairs whose distances are computed together
-_MOST = 1 << 20  # of any option
+_ASKED = 1 << 13  # maximum queries per batch
+_FOUND = 1 << 21  # target for the maximum number of candidates per batch
+_NUMBERS = 1 << 22  # components per block of exact distances
+_MOST = 1 << 20  # maximum value of any option
 EDGE = {"hamming": 0.0, "cosine": 1e-3}
-"""By so much a library's distances may be wrong: candidates that far beyond the radius are looked at as well."""
+"""Bound on the error of a library's distances; it is added to the radius before candidates are dropped."""
 
 Rows = NDArray[np.int64]
-Candidates = tuple[Rows, Rows]  # rows of the queries asked, rows of the index
-Neighbours = tuple[NDArray[Any], NDArray[Any]]  # `(n, k)` rows of the index, -1 where it finds no more; distances
+Candidates = tuple[Rows, Rows]  # rows of the queries, rows of the index
+Neighbours = tuple[NDArray[Any], NDArray[Any]]  # `(n, k)` rows of the index (-1: no neighbour), and `(n, k)` distances
 
 
 class Kind(NamedTuple):
-    """What is indexed, and with how many threads."""
+    """Metric and width of the indexed codes, and the number of threads."""
 
     metric: str
-    width: int  # bits, or numbers
+    width: int  # bits, or components
     threads: int
 
 
 class Options(Protocol):
-    """What a back end that uses a library has."""
+    """The attributes of a back end that uses a library."""
 
-    library: ClassVar[str]  # the module
-    package: ClassVar[str]  # what pip calls it
-
-    @property
-    def threads(self) -> int: ...  # 0: one a core
+    library: ClassVar[str]  # module name
+    package: ClassVar[str]  # distribution name for pip
 
     @property
-    def path(self) -> str: ...  # the folder in which the index is kept; "": it is not
+    def threads(self) -> int: ...  # 0: one per core
+
+    @property
+    def path(self) -> str: ...  # the folder where the index is saved; "": it is not saved
 
 
 class Index(Protocol):
-    """A library's index of codes: uint8 rows of bits, or float32 rows of length 1.
+    """A library's index of codes: packed bits as uint8 rows, or unit vectors as float32 rows.
 
     A `RuntimeError`, `ValueError` or `MemoryError` of a method becomes a `UsageError`.
     """
 
     def built(self, count: int) -> dict[str, int | str]:
-        """By which options an index of so many codes is built: with others it is another."""
+        """Return the options that determine the index of `count` codes; a saved index is reused only if they match."""
 
     def start(self, count: int, sample: Callable[[int], NDArray[Any]]) -> None:
-        """Begin an index of so many codes; `sample(n)` gives `n` of them by chance, or all."""
+        """Create an empty index for `count` codes; `sample(n)` returns `n` random ones of them, or all."""
 
     def add(self, codes: NDArray[Any], first: int) -> None:
-        """Take up codes as the rows from `first` on."""
+        """Add codes as the rows from `first` on."""
 
     def save(self, place: str) -> None:
-        """Write the index as a file of that name."""
+        """Write the index to the file `place`."""
 
     def load(self, place: str) -> None:
-        """Take up what `save` wrote, instead of `start` and `add`."""
+        """Load the file that `save` wrote, instead of `start` and `add`."""
 
     def close(self) -> None:
         """Free the index."""
 
 
 class Nearest(Index, Protocol):
-    """One that finds so many neighbours."""
+    """An index with k-nearest-neighbour search."""
 
     def nearest(self, queries: NDArray[Any], k: int) -> Neighbours:
-        """Rows of the index, nearest first."""
+        """Return the `k` nearest rows of the index for each query, nearest first."""
 
 
 class Within(Index, Protocol):
-    """One that finds what lies within a radius."""
+    """An index with range search."""
 
     def within(self, queries: NDArray[Any], radius: float) -> Candidates:
-        """Pairs that may lie within the radius, in bits or in cosine distance."""
+        """Return candidate pairs for the radius, in bits or in cosine distance."""
 
 
 # -- libraries and options -----------------------------------------------------------------------------
 
 
 def is_there(library: str) -> bool:
-    """True when the module is installed."""
+    """True if the module is installed."""
     return find_spec(library) is not None
 
 
 def require(backend: Any) -> None:
-    """Raise `UsageError` when a back end needs a library that is not installed."""
+    """Raise `UsageError` if a back end needs a library that is not installed."""
     if hasattr(backend, "library") and not is_there(backend.library):
         raise UsageError(f"{backend.package} is not installed: pip install 'twinpix[search]'")
 
 
 def version_of(backend: Options) -> str:
-    """Of the back end's library."""
+    """Return the version of the back end's library; "unknown" if its package is not installed under that name."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
         return version(backend.package)
-    except PackageNotFoundError:  # the module comes with another package
+    except PackageNotFoundError:  # the module is from another package
         return "unknown"
 
 
 def check_options(backend: Options, **least: float) -> None:
-    """Raise `ValueError` for an option below its least value, or far above any use."""
+    """Raise `ValueError` for an option below its minimum or above `_MOST`."""
     for name, bound in {"threads": 0, **least}.items():
         value = getattr(backend, name)
         if not bound <= value <= _MOST:
@@ -128,19 +127,19 @@ def check_options(backend: Options, **least: float) -> None:
 
 
 def rows_of(queries: NDArray[Any], gallery: NDArray[Any] | None) -> tuple[int, int]:
-    """How many codes are asked for, and in how many."""
+    """Return the number of queries and of gallery codes."""
     return len(queries), len(queries if gallery is None else gallery)
 
 
 def kind_of(backend: Options, codes: NDArray[Any]) -> Kind:
-    """What an index of such codes is of; raises `UsageError` when the back end's library is not installed."""
+    """Return the `Kind` of an index of these codes. Raises `UsageError` if the back end's library is not installed."""
     require(backend)
     metric = metric_of(codes)
     return Kind(metric, codes.shape[1] * (8 if metric == "hamming" else 1), backend.threads or cores())
 
 
 def ask(package: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a library; what goes wrong in it becomes a `UsageError`."""
+    """Call a library function; convert its `MemoryError`, `RuntimeError` and `ValueError` to a `UsageError`."""
     try:
         return function(*arguments)
     except MemoryError:
@@ -151,9 +150,9 @@ def ask(package: str, function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def beam_seconds(queries: int, gallery: int, kind: Kind, built: int, asked: int) -> float:
-    """Reckoned seconds of a graph: so many candidates are kept while it is built, and while it is asked.
+    """Return the estimated seconds of an HNSW graph with `built` candidates at construction and `asked` per query.
 
-    For each of them some codes are looked at, which are in no cache.
+    For each candidate some codes are compared, each with a cache miss.
     """
     numbers = kind.width / 64 if kind.metric == "hamming" else kind.width
     look = 15 * (1e-7 + numbers * 2e-10) * log2(gallery + 2) / 16
@@ -164,12 +163,12 @@ def beam_seconds(queries: int, gallery: int, kind: Kind, built: int, asked: int)
 
 
 class Side:
-    """The different codes of one side of a join, in the order of their digests."""
+    """The distinct codes of one side of a join, sorted by their digests."""
 
     def __init__(self, codes: NDArray[Any]) -> None:
         self.metric = metric_of(codes)
         self.kind = kind_of_distances(codes)
-        self.width = codes.shape[1] * (8 if self.metric == "hamming" else 1)  # bits, or numbers
+        self.width = codes.shape[1] * (8 if self.metric == "hamming" else 1)  # bits, or components
         self._codes = codes
         unique, self.equal = digested(codes)
         self._rows = self.equal.order[self.equal.starts[:-1]]
@@ -179,16 +178,16 @@ class Side:
         return len(self._rows)
 
     def codes(self, at: slice | Rows) -> NDArray[Any]:
-        """Codes as libraries take them."""
+        """Return codes in the form for libraries: uint8 bits, or float32 unit vectors."""
         codes = self._given(at)
         return codes if self.metric == "hamming" else unit(codes)
 
     def sample(self, count: int) -> NDArray[Any]:
-        """So many codes, or all there are: the order of digests is one of chance."""
+        """Return `count` random codes, or all: the order of the digests is random."""
         return self.codes(slice(0, count))
 
     def apart(self, other: "Side", mine: Rows, theirs: Rows) -> NDArray[Any]:
-        """The exact distances of pairs; no more are computed at once than fit into memory."""
+        """Return the exact distances of pairs, computed in blocks to limit the memory."""
         out = np.empty(len(mine), self.kind)
         step = max(1, _NUMBERS // self._codes.shape[1])
         for at in range(0, len(mine), step):
@@ -213,9 +212,9 @@ def blocks_of(
     gallery: NDArray[Any] | None,
     radius: float,
 ) -> Callable[[OnProgress], Iterator[Pairs]]:
-    """The blocks of a plan; `ready` builds or loads the index, `candidates` is `by_radius`, or `by_neighbours(k)`.
+    """Return `Plan.blocks`. `ready` builds or loads the index; `candidates` is `by_radius` or `by_neighbours(k)`.
 
-    Of the progress, building the index is the first half and the queries are the second.
+    Building the index is the first half of the progress, the queries are the second.
     """
 
     def blocks(on_progress: OnProgress) -> Iterator[Pairs]:
@@ -235,7 +234,7 @@ def blocks_of(
 
 
 def _once(found: Iterator[Pairs], side: Side) -> Iterator[Pairs]:
-    """The pairs of a self-join, each once: a graph may lead from the one code to the other, back, or both ways."""
+    """Yield each pair of a self-join once: an approximate index may find it from one code, from the other or both."""
     low_first = ((np.minimum(i, j)[i != j], np.maximum(i, j)[i != j], apart[i != j]) for i, j, apart in found)
     with Ordered(low_first, side.kind) as ordered:
         for i, j, apart in ordered.blocks():
@@ -247,9 +246,9 @@ def _once(found: Iterator[Pairs], side: Side) -> Iterator[Pairs]:
 def by_radius(
     index: Within, left: Side, right: Side, radius: float, package: str, on_progress: OnProgress
 ) -> Iterator[Pairs]:
-    """Pairs of a code of `left` and one of `right` within the radius.
+    """Yield the pairs of a code of `left` and a code of `right` within the radius.
 
-    As many codes are asked for together as find about as many candidates as may be held.
+    The batch size is adapted so that a batch has about `_FOUND` candidates at most.
     """
     edge = radius + EDGE[left.metric]
     start, step = 0, 64
@@ -263,7 +262,10 @@ def by_radius(
 
 
 def by_neighbours(k: int) -> Callable[..., Iterator[Pairs]]:
-    """As `by_radius`, with an index that gives so many neighbours: first `k`, then more of them where they are near."""
+    """Return a function like `by_radius` for an index with k-nearest-neighbour search.
+
+    It requests `k` neighbours first, then twice as many while the farthest one is within the radius.
+    """
     return partial(_by_neighbours, k)
 
 
@@ -289,7 +291,7 @@ def _by_neighbours(
 
 
 def _exact(left: Side, right: Side, i: Rows, j: Rows, radius: float) -> Pairs:
-    """Those that are within the radius."""
+    """Return the pairs that are within the radius, with their exact distances."""
     apart = left.apart(right, i, j)
     kept = apart <= np.float32(radius)
     return i[kept], j[kept], apart[kept]

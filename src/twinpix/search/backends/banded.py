@@ -1,8 +1,8 @@
 """Exact Hamming join in near-linear time: codes within r agree to within t bits on one of m bands.
 
-With Σ(tᵢ + 1) = r + 1 over the bands, two codes within r differ by at most tᵢ on some band i (the
-generalised pigeonhole principle), so only buckets whose keys differ that little are compared, in full.
-A pair is taken in the first band that admits it. Where bands cannot win, every pair is compared by tiles.
+With Σ(tᵢ + 1) = r + 1 over the bands, two codes within r differ by at most tᵢ bits on some band i (the
+generalised pigeonhole principle), so only codes in buckets whose keys differ by at most tᵢ bits are compared, in full.
+A pair is reported in the first band that admits it. If bands would not be faster, every pair is compared, by tiles.
 
 Source: M. Norouzi, A. Punjani, D. J. Fleet, "Fast exact search in Hamming space with multi-index
 hashing", https://arxiv.org/abs/1307.2982
@@ -26,22 +26,22 @@ from twinpix.search.unique import collapse, equals, expanded
 
 _MAX_KEY_BITS = 22
 _SAMPLE = 2000
-_BUFFER, _BUFFERS = 1 << 16, 16  # pairs of a buffer, and buffers that a task fills before others have their turn
-# In nanoseconds: four rows that meet a bucket and a code there (of one word, then of each word more), of a tile
-# a code for each word, sorting a code into its bucket.
+_BUFFER, _BUFFERS = 1 << 16, 16  # pairs per buffer, and buffers per step of a task
+# Cost model in nanoseconds: comparing four rows with a bucket; with each code in it (codes of one word; then per word
+# of longer codes); per code and word of a tile; sorting a code into its bucket.
 _BUCKET_COST, _PAIR_COST, _WORD_COST, _TILE_COST, _SORT_COST = 5.0, 0.11, 0.05, 0.04, 20.0
 _WIDE_BUCKET_COST = 6.0
-_KEY_COST = 1.0  # of a bucket whose key is met, however many rows it has
-_NEGLIGIBLE = 2e6  # nanoseconds of a search that is not worth a choice
-_MIN_KEY_BITS, _ALL_COUNTS = 6, 64  # up to so many bands every number of them is looked at
-_SKEWS, _TRIED = (1.0, 10.0, 100.0), 3  # what is tried: the best few by each guess of how even codes are
-_THINNED = 400_000  # codes whose buckets are counted
-_LOOKED_AT = 4  # bands of a split whose buckets are looked at
-_PARTS = 64  # tasks that a band is cut into
+_KEY_COST = 1.0  # of the lookup of one key
+_NEGLIGIBLE = 2e6  # nanoseconds: a faster search is run by tiles, without a choice of bands
+_MIN_KEY_BITS, _ALL_COUNTS = 6, 64  # minimum key width; up to this many bands, every number of bands is considered
+_SKEWS, _TRIED = (1.0, 10.0, 100.0), 3  # for each assumed skew of the codes, this many best splits are measured
+_THINNED = 400_000  # codes sampled to measure the bucket sizes
+_LOOKED_AT = 4  # bands per split whose bucket sizes are measured
+_PARTS = 64  # tasks per band
 
 
 class Bands(NamedTuple):
-    """A split of the code's bits: where each band starts, how wide it is, how many bits may differ there."""
+    """A split of the bits of a code into bands: first bit, width, and number of bits that may differ, per band."""
 
     firsts: NDArray[np.int64]
     widths: NDArray[np.int64]
@@ -54,7 +54,7 @@ class Banded:
 
     metrics: ClassVar[tuple[str, ...]] = ("hamming",)
 
-    threads: int = 0  # 0: one a core
+    threads: int = 0  # 0: one per core
 
     def __post_init__(self) -> None:
         if self.threads < 0:
@@ -93,9 +93,10 @@ def _how(bands: Bands | None) -> str:
 def choose_bands(
     left: NDArray[np.uint64], right: NDArray[np.uint64], radius: int, *, ready: bool = False
 ) -> tuple[Bands | None, float]:
-    """The cheapest split by a sample of the codes themselves, None when comparing everything is cheaper; its cost.
+    """Return the split with the lowest estimated cost, and the cost in nanoseconds on one thread.
 
-    Costs are in nanoseconds of one thread. When `ready`, the codes of `right` lie in their buckets already.
+    The split is None if comparing every pair is cheaper. Costs are estimated on a sample of the codes. `ready`: the
+    codes of `right` are already sorted into buckets.
     """
     sort = 0.0 if ready else _SORT_COST
     width, mine, theirs = left.shape[0], left.shape[1], right.shape[1]
@@ -116,7 +117,7 @@ def choose_bands(
 
 
 def _promising(bits: int, n: int, radius: int, words: int, sort: float) -> list[Bands]:
-    """The splits that would be cheapest if codes were spread evenly, or less evenly: those are looked at."""
+    """Return the splits that are cheapest for uniformly distributed codes and for more skewed ones."""
     best: dict[tuple[int, int], Bands] = {}
     splits = [
         split(bits, radius, count, width)
@@ -130,7 +131,10 @@ def _promising(bits: int, n: int, radius: int, words: int, sort: float) -> list[
 
 
 def _counts(bits: int, radius: int) -> list[int]:
-    """How many bands are worth a look: of many, those where each may differ in one bit less, or be a bit wider."""
+    """Return the numbers of bands to consider.
+
+    Above `_ALL_COUNTS` these are only the numbers at which the bits that may differ, or the key width, change.
+    """
     most = min(radius + 1, bits // _MIN_KEY_BITS)
     narrower = (-(-(radius + 1) // slack) for slack in range(1, radius + 2))
     wider = (bits // width for width in range(_MIN_KEY_BITS, _MAX_KEY_BITS + 1))
@@ -138,14 +142,14 @@ def _counts(bits: int, radius: int) -> list[int]:
 
 
 def _reckoned(bands: Bands, n: float, words: int, sort: float) -> float:
-    """What a code costs, of so many that are spread evenly."""
+    """Return the estimated cost per code for `n` uniformly distributed codes."""
     sizes = n / 2.0**bands.widths
     keys = np.array([_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True)])
     return float((keys * _look(sizes, sizes, words) + sort).sum())
 
 
 def _look(own: NDArray[Any], size: NDArray[Any], words: int) -> NDArray[np.float64]:
-    """What it costs a code, of a bucket of `own` codes, to be compared with a bucket of `size`."""
+    """Return the cost per code of comparing a bucket of `own` codes with a bucket of `size` codes."""
     own = np.maximum(own, 1.0)
     if words == 1:
         groups, met = np.ceil(own / 4), np.ceil(size / 16) * 16
@@ -156,7 +160,7 @@ def _look(own: NDArray[Any], size: NDArray[Any], words: int) -> NDArray[np.float
 def _cost_of_band(
     sample: NDArray[np.uint64], right: NDArray[np.uint64], scale: float, first: int, width: int, slack: int
 ) -> float:
-    """What a code costs in one band, on average over a sample: the buckets that it is compared with."""
+    """Return the mean cost per code in one band, from the sizes of the buckets that sampled codes are compared with."""
 
     counts = np.bincount(_keys(right, first, width), minlength=1 << width) * scale
     keys = _keys(sample, first, width)
@@ -167,10 +171,11 @@ def _cost_of_band(
 
 
 def split(bits: int, radius: int, count: int, widest: int = 64) -> Bands:
-    """At most `count` bands of no more than `widest` bits whose slacks tᵢ fulfil Σ(tᵢ + 1) = radius + 1.
+    """Return at most `count` bands of at most `widest` bits whose slacks tᵢ satisfy Σ(tᵢ + 1) = radius + 1.
 
-    With fewer bits of radius than bands, only `radius + 1` bands are needed: the others cannot be the only
-    ones that agree. Bits that fall into no band do no harm: they can only add to the distance.
+    If `count` is larger than `radius + 1`, only `radius + 1` bands are returned: by the pigeonhole principle two codes
+    within the radius agree on one of them. Bits outside all bands can only add to the distance, so the result stays
+    exact.
     """
     edges = np.linspace(0, bits, count + 1).astype(np.int64)
     shares = np.full(count, (radius + 1) // count, dtype=np.int64)
@@ -185,7 +190,7 @@ def _neighbours(width: int, slack: int) -> int:
 
 
 def masks_of(width: int, slack: int) -> NDArray[np.int64]:
-    """Every key difference of at most `slack` bits, fewest first, then in order."""
+    """Return every key difference of at most `slack` bits, by number of bits, then by value."""
     out = [0]
     for k in range(1, min(slack, width) + 1):
         out += sorted(sum(1 << bit for bit in bits) for bits in combinations(range(width), k))
@@ -201,7 +206,7 @@ Kernel = Callable[..., int]
 def _tasks(
     left: NDArray[np.uint64], right: NDArray[np.uint64] | None, radius: int, bands: Bands | None
 ) -> Iterator[tuple[float, Iterator[list[Pairs]]]]:
-    """`_PARTS` tasks for each band, or for every code against every other; each with its share of the work."""
+    """Yield `_PARTS` tasks for each band, or for the comparison of all pairs; each with its fraction of the work."""
     from twinpix.search.kernels import hamming
 
     other, same = left if right is None else right, right is None
@@ -219,7 +224,7 @@ def _tasks(
         edges = np.searchsorted(a[1], np.linspace(0, left.shape[1], _PARTS + 1)).astype(np.int64).tolist()
         edges[0], edges[-1] = 0, 1 << int(width)
         last = int(first + width - 1) // 64
-        looked = hamming.words_that_tell(left.shape[0], radius, last + 1)  # in these the band says nothing
+        looked = hamming.words_that_tell(left.shape[0], radius, last + 1)  # words after the band
         masks = masks_of(int(width), int(slack))
         kernel = partial(hamming.banded, *a, *b, masks, same, radius, *bands, band, looked)
         for start, stop in pairwise(edges):
@@ -227,7 +232,10 @@ def _tasks(
 
 
 def steps(kernel: Kernel, begin: list[int], stop: int, room: int = _BUFFER) -> Iterator[list[Pairs]]:
-    """What a kernel finds in its range, some buffers at a time. It goes on from its state until that ends with a 1."""
+    """Yield the pairs that a kernel finds, at most `_BUFFERS` buffers at a time.
+
+    The kernel is called again with its `state` until the last entry is 1.
+    """
     state = np.array(begin, dtype=np.int64)
     while not state[-1]:
         blocks = list[Pairs]()
@@ -242,7 +250,7 @@ def steps(kernel: Kernel, begin: list[int], stop: int, room: int = _BUFFER) -> I
 def bucketed(
     codes: NDArray[np.uint64], first: int, width: int
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int32]]:
-    """Codes in the order of a band's keys, where each bucket starts, and the rows that they were."""
+    """Return the codes sorted by the key of a band, the start of each bucket, and the original row of each code."""
     from twinpix.search.kernels import hamming
 
     starts, rows = np.empty((1 << int(width)) + 1, np.int64), np.empty(codes.shape[1], np.int32)

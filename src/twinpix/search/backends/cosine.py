@@ -1,9 +1,9 @@
 """Exact cosine join: bounds from short projections exclude nearly all pairs, the others are computed in full.
 
-Heads are such that no pair's product is less than its cosine (`_heads`); where none reaches the least cosine
-that matches, nothing is written down (`_tiles`). The whole matrix is never held. What remains is computed again
-in double precision, and rounded to `DIGITS`, so that the result does not depend on the order in which a
-processor adds.
+The dot product of two heads is an upper bound on the cosine (`kernels.projection_bound`). Pairs whose bound is below
+the minimum cosine are not written to memory (`kernels.cosine`), and the whole matrix is never in memory. The distances
+of the other pairs are computed in float64 and rounded to `DIGITS`, so that the result does not depend on the order of
+summation.
 """
 
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ from twinpix.search.kernels.blas_join import measured, multiplied
 from twinpix.search.kernels.projection_bound import Side
 from twinpix.search.scheduler import Turns
 
-_SMALL = 4e10  # products of two numbers that numpy makes before compiled loops are worth their start
-_GALLERY = 1 << 17  # rows whose heads are held at once: in eight orientations they are many
-_TASK = 16  # panels of the left side that a task takes
-_STEP = 1 << 17  # numbers of panels of the right side that it meets before others have their turn
-_BUFFER = 1 << 17  # pairs that are computed in full together
-_EDGE = 1e-6  # of a last decimal: nearer to the edge between two the order of adding may decide
+_SMALL = 4e10  # up to this many multiplications numpy is faster than loading the compiled loops
+_GALLERY = 1 << 17  # gallery rows whose heads are in memory at once
+_TASK = 16  # panels of the left side per task
+_STEP = 1 << 17  # components of panels of the right side per step of a task
+_BUFFER = 1 << 17  # pairs per block of exact distances
+_EDGE = 1e-6  # of the last decimal: closer to a rounding boundary, the order of summation could change the result
 
 
 @dataclass(frozen=True, slots=True)
 class Cosine:
-    """Products of heads, in tiles that stay in registers, on so many threads (0: one a core)."""
+    """Dot products of heads, in tiles that stay in registers, on `threads` threads (0: one per core)."""
 
     metrics: ClassVar[tuple[str, ...]] = ("cosine",)
 
@@ -79,14 +79,14 @@ def _blocks(
 
 
 def _near(left: Side, right: Side, radius: float, least: float, turns: Turns) -> Iterator[Pairs]:
-    """The pairs of two sides, or of one."""
+    """Yield the pairs within the radius of two sides, or of a self-join if both are the same object."""
     panels = len(left.panels)
 
     def tasks() -> Iterator[tuple[float, Iterator[Pairs]]]:
         for first in range(0, panels, _TASK):
             last = min(first + _TASK, panels)
             share = (last - first) / panels
-            if left is right:  # the later, the less there is to meet
+            if left is right:  # self-join: later panels are compared with fewer panels
                 share *= 2 - (first + last) / panels
             yield share, _task(left, right, first, last, radius, least)
 
@@ -110,10 +110,10 @@ def _task(left: Side, right: Side, first: int, last: int, radius: float, least: 
 
 
 def _measured(left: Side, i: NDArray[np.int32], right: Side, j: NDArray[np.int32], radius: float) -> Iterator[Pairs]:
-    """Those of the pairs that are within the radius, with their distances."""
+    """Yield the pairs that are within the radius, with their exact distances."""
     from twinpix.search.kernels import cosine as _tiles
 
-    if np.float64 in (left.numbers.dtype, right.numbers.dtype):  # their squares may vanish or overflow
+    if np.float64 in (left.numbers.dtype, right.numbers.dtype):  # the squares of float64 may underflow or overflow
         yield from measured(left.vectors, i, right.vectors, j, radius)
         return
     cosine = np.empty(len(i))

@@ -28,22 +28,22 @@ from twinpix.search.ann.rerank import (
 from twinpix.search.base import Plan
 
 _KINDS = {"hamming": ("multihash", "flat", "hnsw"), "cosine": ("ivf", "flat", "hnsw")}  # the default first
-_RECALL = 0.95  # that keys are chosen for, on average over the distances up to the radius
-_SKEW = 10  # codes that share a key, for each that would if codes were spread evenly
-_LOOK, _MET = 3e-7, 6e-8  # seconds of a key that is looked up, of a code that it holds
-_KEPT = 7e-7  # seconds of a code that is put under a key
-_PRODUCT, _SCANNED = 2e-11, 2e-10  # seconds of a product of two numbers: of many codes with many, within a cell
-_ROUNDS, _PER_CELL = 6, 50  # of the search for cells; codes that it looks at for each
+_RECALL = 0.95  # minimum expected recall of the chosen keys, averaged over the distances up to the radius
+_SKEW = 10  # ratio of the size of a hash bucket to its size for uniformly distributed codes
+_LOOK, _MET = 3e-7, 6e-8  # seconds per key lookup, per code in its bucket
+_KEPT = 7e-7  # seconds to insert a code under one key
+_PRODUCT, _SCANNED = 2e-11, 2e-10  # seconds per multiplication: in a matrix product, in the scan of a cell
+_ROUNDS, _PER_CELL = 6, 50  # k-means iterations; training codes per cell
 
 
 @dataclass(frozen=True, slots=True)
 class Faiss:
-    """One of faiss's indexes (auto: `multihash` for bits, `ivf` for directions).
+    """One of faiss's indexes (auto: `multihash` for binary codes, `ivf` for vectors).
 
-    `bits` and `flips` are of `multihash`: the bits of a key, and how many of them may differ (0 and -1: by what the
-    radius needs). `nlist` and `nprobe` are of `ivf`: cells (0: by the number of codes), and how many are looked into.
-    The others are of `hnsw`. With more than one thread its graph depends on which of them is first, and so may a few
-    pairs.
+    `bits` and `flips` are options of `multihash`: the bits of a key, and how many of them may differ (0 and -1: chosen
+    for the radius). `nlist` and `nprobe` are options of `ivf`: the number of cells (0: by the number of codes), and how
+    many of them are searched. `m`, `ef_construction`, `ef` and `k` are options of `hnsw`. With more than one thread its
+    graph depends on the order in which threads insert codes, so a few pairs may differ between runs.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("hamming", "cosine")
@@ -58,9 +58,9 @@ class Faiss:
     m: int = 16
     ef_construction: int = 64
     ef: int = 64
-    k: int = 8  # neighbours asked for at first
-    threads: int = field(default=0, metadata={"where": True})  # 0: one a core
-    path: str = field(default="", metadata={"where": True})  # a folder in which the index is kept
+    k: int = 8  # neighbours per query in the first round
+    threads: int = field(default=0, metadata={"where": True})  # 0: one per core
+    path: str = field(default="", metadata={"where": True})  # the folder where the index is saved
 
     def __post_init__(self) -> None:
         check_options(self, bits=0, flips=-1, nlist=0, nprobe=1, m=2, ef_construction=1, ef=1, k=1)
@@ -83,29 +83,29 @@ class Faiss:
 
 
 class _Index(ABC):
-    """What its indexes have in common. Its own threads are limited while it is called, and only then."""
+    """Base class of the indexes. The number of OpenMP threads of faiss is limited during each call only."""
 
     name: ClassVar[str]
 
     def __init__(self, options: Faiss, kind: Kind, count: int, radius: float) -> None:
         self._options, self._kind, self._radius = options, kind, radius
-        self._count = count  # of codes, before it is known which are equal
+        self._count = count  # number of codes, equal ones included
         self._index: Any = None
 
     @abstractmethod
     def how(self) -> str:
-        """For people: what it does."""
+        """Return a description of the method for the user."""
 
     @abstractmethod
     def seconds(self, queries: int, gallery: int) -> float:
-        """That a search is reckoned to take."""
+        """Return the estimated duration of a search."""
 
     @abstractmethod
     def _made(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
-        """The library's own index, empty."""
+        """Return a new, empty faiss index, trained on a sample if necessary."""
 
     def _asked(self) -> dict[str, int]:
-        """What is not part of the index but of a question, as the library calls it."""
+        """Return the search parameters, by their names in faiss; they are not saved with the index."""
         return {}
 
     def _ready(self, index: Any) -> None:
@@ -138,7 +138,7 @@ class _Index(ABC):
         self._index = None
 
     def within(self, queries: NDArray[Any], radius: float) -> Candidates:
-        # of bits, what is nearer than its radius is found; of directions, products that are greater
+        # faiss returns Hamming distances below the limit, or inner products above it
         limit = int(min(radius, self._kind.width)) + 1 if self._kind.metric == "hamming" else 1 - radius
         with _limited(self._kind.threads):
             ends, _, rows = self._index.range_search(queries, limit)
@@ -204,7 +204,7 @@ class _Ivf(_Index):
         return {"index": self.name, "nlist": self._cells(count)}
 
     def _cells(self, count: int) -> int:
-        """Four times the root is where looking for cells costs about what looking into them does."""
+        """Return the number of cells; with 4 √n cells, finding the cells costs about as much as scanning them."""
         return min(self._options.nlist, count) or max(1, min(4 * isqrt(count), count // _PER_CELL))
 
     def _made(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
@@ -215,7 +215,7 @@ class _Ivf(_Index):
             faiss.IndexFlatIP(self._kind.width), self._kind.width, cells, faiss.METRIC_INNER_PRODUCT
         )
         index.cp.niter, index.cp.seed = _ROUNDS, 1
-        index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, _PER_CELL  # the first: says no word
+        index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, _PER_CELL  # 1: no warning
         index.train(sample(cells * _PER_CELL))
         return index
 
@@ -257,30 +257,36 @@ _INDEXES = {kind.name: kind for kind in (_Flat, _Multihash, _Ivf, _Graph)}
 
 
 class Keys(NamedTuple):
-    """So many keys of so many bits, looked up with up to so many of these flipped."""
+    """`number` keys of `bits` bits each; a lookup tries all keys with up to `flips` bits flipped."""
 
     number: int
     bits: int
     flips: int
 
     def recall(self, width: int, radius: int) -> float:
-        """Of pairs at every distance up to the radius, their bits spread by chance: one key is enough to find them."""
+        """Return the expected recall, averaged over the distances 0 to `radius`.
+
+        The positions of the differing bits are assumed to be random; a pair is found if it matches in one key.
+        """
         return sum(1 - (1 - self._share(width, apart)) ** self.number for apart in range(radius + 1)) / (radius + 1)
 
     def _share(self, width: int, apart: int) -> float:
-        """Of pairs that differ in so many bits, those of which a key differs in no more than may be flipped."""
+        """Return the probability that a pair with `apart` differing bits differs in at most `flips` bits of a key."""
         few = sum(comb(self.bits, n) * comb(width - self.bits, apart - n) for n in range(min(self.flips, apart) + 1))
         return float(few / comb(width, apart))
 
     def seconds(self, gallery: int) -> float:
-        """Of a query, on one thread."""
+        """Return the estimated seconds per query on one thread."""
         looked_up: int = sum(comb(self.bits, n) for n in range(self.flips + 1))
         return self.number * looked_up * (_LOOK + _SKEW * gallery / (1 << self.bits) * _MET)
 
 
 @cache
 def keys_for(width: int, radius: int, count: int, bits: int, flips: int) -> Keys:
-    """The fastest keys that find enough, else those that find most; 0 and -1 are free."""
+    """Return the fastest keys with an expected recall of at least `_RECALL`, else those with the highest recall.
+
+    `bits` and `flips` are fixed if given; 0 and -1 leave them free.
+    """
     radius = min(radius, width)
     tried = [
         Keys(width // b, b, f)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from twinpix.search.base import Codes, OnProgress, Pairs, Plan, Vectors, cosine_distances, metric_of, words
 
-_BLOCK = 4_000_000  # distances held at once
-_ROWS = 256  # of a block, so that what lies before its first row is left out
-_SECONDS = {"hamming": 1.5e-9, "cosine": 4e-9}  # of a word, of a number
+_BLOCK = 4_000_000  # distances in memory at once
+_ROWS = 256  # maximum rows per block, so that a self-join computes few pairs with i > j
+_SECONDS = {"hamming": 1.5e-9, "cosine": 4e-9}  # per word, per component
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def _bits(queries: Codes, gallery: Codes, radius: float, on_progress: OnProgress
     left, right = words(queries), words(gallery)
     step = min(_ROWS, max(1, _BLOCK // max(1, len(right))))
     for start in range(0, len(left), step):
-        skip = start if half else 0  # pairs i < j only: nothing before the block's first row
+        skip = start if half else 0  # pairs i < j only: skip the rows before the block's first row
         distance = _distances(left[start : start + step], right[skip:])
         i, j = np.nonzero(distance <= radius)
         if half:

@@ -1,1 +1,1 @@
-"""Compiled loops that compare codes."""
+"""Kernels that compare codes, most of them compiled with numba."""

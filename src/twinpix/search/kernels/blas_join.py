@@ -1,4 +1,4 @@
-"""The join of few directions, by numpy alone: it is done before a compiler would have begun."""
+"""Cosine join of small inputs with numpy: faster than loading the compiled kernels."""
 
 from collections.abc import Iterator
 
@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from twinpix.search.base import OnProgress, Pairs, Plan, Vectors, cosine_distances, unit
 
 _ROWS, _COLUMNS = 256, 8192
-_SLACK = 3e-4  # of a product in single precision, and of the rounding
-_SECONDS = 1e-11  # of a product of two numbers
-_AT_ONCE = 1 << 21  # numbers of pairs looked at again together: of a thousand equal pictures every pair is one
+_SLACK = 3e-4  # bound on the error of a float32 dot product plus the rounding of distances
+_SECONDS = 1e-11  # per multiplication
+_AT_ONCE = 1 << 21  # components per block of exact distances: equal images can give very many pairs
 
 Rows = NDArray[np.int64] | NDArray[np.int32]
 
 
 def multiplied(queries: Vectors, gallery: Vectors | None, radius: float) -> Plan:
-    """The plan that multiplies everything in single precision, and looks again at what is near."""
+    """Return a plan that computes all dot products in float32, and the distances of near pairs again in float64."""
     pairs = len(queries) * (len(queries) / 2 if gallery is None else len(gallery))
 
     def blocks(on_progress: OnProgress) -> Iterator[Pairs]:
@@ -27,7 +27,7 @@ def multiplied(queries: Vectors, gallery: Vectors | None, radius: float) -> Plan
 
 
 def measured(left: Vectors, i: Rows, right: Vectors, j: Rows, radius: float) -> Iterator[Pairs]:
-    """Those of the pairs that are within the radius, with their distances."""
+    """Yield the pairs that are within the radius, with their exact distances."""
     step = max(1, _AT_ONCE // left.shape[1])
     for at in range(0, len(i), step):
         some = slice(at, at + step)
@@ -39,7 +39,7 @@ def measured(left: Vectors, i: Rows, right: Vectors, j: Rows, radius: float) -> 
 def _candidates(
     queries: Vectors, gallery: Vectors | None, least: np.float32, on_progress: OnProgress
 ) -> Iterator[tuple[Rows, Rows]]:
-    """Pairs whose product may reach the least; without a gallery those with i < j."""
+    """Yield the pairs whose float32 dot product is at least `least`; without a gallery only pairs with i < j."""
     right = queries if gallery is None else gallery
     for column in range(0, len(right), _COLUMNS):
         columns = unit(right[column : column + _COLUMNS])

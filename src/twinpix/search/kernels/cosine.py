@@ -1,9 +1,9 @@
-"""Compiled loops of the join of directions. Imported only when there is enough to compare.
+"""Compiled loops of the cosine join. Imported only for large inputs, because the import and compilation take time.
 
-A tile is a few rows times a panel of rows. Its products stay in registers and are compared there with the least
-that counts, so most of them are never written: a library's product of short vectors spends its time on
-writing what is read once and thrown away. Every loop releases the GIL and works on a range, so plain threads
-share the work without those of a library.
+A tile is the dot products of a few rows with a panel of rows. They stay in registers and are compared there with the
+threshold, so most of them are never written to memory; a BLAS product of short vectors spends most of its time on
+writing results that are read once. Every loop releases the GIL and processes a range, so Python threads run in
+parallel without BLAS threads.
 """
 
 from typing import Any
@@ -18,37 +18,38 @@ from numpy.typing import NDArray
 from twinpix.search.kernels.jit import compiled, popcount, prefetch
 
 PANEL = 64
-"""Vectors of a panel: number by number, so that one number of all of them lies together."""
+"""Vectors per panel, stored component by component, so that one component of all vectors is contiguous."""
 
-_LANES = 16  # numbers that are multiplied by one instruction, or by a few where vectors are shorter
+_LANES = 16  # float32 lanes per multiplication: one AVX-512 instruction, or several of shorter vectors
 _ROWS = 4
 
 
 def _columns() -> int:
-    """Of a tile: what the registers hold."""
+    """Return the number of columns of a tile whose sums fit in the vector registers."""
     try:
         return PANEL if binding.get_host_cpu_features().get("avx512f") else _LANES
-    except RuntimeError:  # a processor that it cannot ask
+    except RuntimeError:  # LLVM does not know this processor
         return _LANES
 
 
 _COLUMNS = _columns()
-_NOTHING = 1e-9  # of a row's length, in double precision
-_LINE, _AHEAD = 64, 4  # bytes of a cache's line; pairs whose rows are on their way
-_TURNED = 16  # vectors that are turned together
-_SMALLEST = 1e-200  # squared length of which nothing is lost
-_UP = 1e-12  # more than the error of a squared length in double precision
-_FAST = {"reassoc", "contract", "nsz"}  # sums may be taken in any order
+_NOTHING = 1e-9  # relative length below which a residual is numerically zero in float64
+_LINE, _AHEAD = 64, 4  # bytes per cache line; prefetch distance in pairs
+_TURNED = 16  # vectors that are projected together
+_SMALLEST = 1e-200  # squared lengths between this and its inverse are accurate
+_UP = 1e-12  # upper bound on the error of a squared length in float64
+_FAST = {"reassoc", "contract", "nsz"}  # sums may be reordered
 
-Panels = NDArray[np.float32]  # (panels, numbers, PANEL)
+Panels = NDArray[np.float32]  # (panels, components, PANEL)
 Rows = NDArray[np.int32]
 Index = NDArray[np.int64]
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def tile(typingctx: Any, left: Any, row: Any, right: Any, column: Any, least: Any, out: Any) -> Any:
-    """Does a product of the `_ROWS` vectors of a panel from `row` on with the `_COLUMNS` of another from
-    `column` on reach the least? Only then `out` is written: a bit for each that does, `_LANES` of a row a number."""
+    """True if any dot product of a tile is at least `least`: `_ROWS` vectors of the panel `left` from `row` on, and
+    `_COLUMNS` vectors of the panel `right` from `column` on. Only then `out` is written: one bit per dot product, set
+    if it is at least `least`, with `_LANES` bits per element."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         arrays = {at: context.make_array(signature.args[at])(context, builder, args[at]) for at in (0, 2, 5)}
@@ -107,7 +108,7 @@ def _vector_at(builder: Any, data: Any, at: Any, vector: Any) -> Any:
 
 
 def _everywhere(builder: Any, value: Any, real: Any) -> Any:
-    """A vector of one number."""
+    """Emit a vector with `value` in all lanes."""
     nothing, lanes = ir.Constant(ir.VectorType(real, _LANES), ir.Undefined), ir.VectorType(ir.IntType(32), _LANES)
     first = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(first, nothing, ir.Constant(lanes, [0] * _LANES))
@@ -115,7 +116,7 @@ def _everywhere(builder: Any, value: Any, real: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def doubled(typingctx: Any, value: Any) -> Any:
-    """In double precision: a number of double or single precision, or the bits of one of half precision."""
+    """Convert a float64, a float32 or the bits of a float16 (uint16) to float64."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if signature.args[0] == types.float64:
@@ -128,7 +129,7 @@ def doubled(typingctx: Any, value: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def fetch(typingctx: Any, rows: Any, row: Any) -> Any:
-    """Ask the memory for a row that is wanted soon; without, most of the time is spent on waiting for it."""
+    """Prefetch a row; without it, most of the time is spent waiting for memory."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, args[0])
@@ -157,11 +158,12 @@ def screen(
     out_i: Rows,
     out_j: Rows,
 ) -> int:
-    """Pairs whose product reaches the least, of the panels `first..last` of `left` with `state[0]..stop` of `right`.
+    """Write the pairs with a dot product of at least `least`.
 
-    When `same`, each pair of vectors is met once. `state` is (next panel of `right`, next of `left`); returns the
-    number of pairs written. It returns early, to be called again, when those of the next two panels might not
-    fit: there is room for `PANEL`² at least.
+    The panels `first..last` of `left` are compared with the panels `state[0]..stop` of `right`. If `same`, each pair of
+    vectors is compared once. `state` is (next panel of `right`, next panel of `left`). Returns the number of pairs
+    written. Returns early, to be called again, if the pairs of the next two panels might not fit in the buffers, which
+    hold at least `PANEL`² pairs.
     """
     marks = np.empty(_ROWS * _COLUMNS // _LANES, np.uint16)
     count, room = 0, len(out_i)
@@ -193,7 +195,7 @@ def screen(
 
 @compiled(fastmath=_FAST)
 def orthogonal(rows: NDArray[np.float64]) -> None:
-    """Make rows orthonormal, one after the other (Gram and Schmidt, twice); a row of which nothing is left is 0."""
+    """Orthonormalise rows in place (Gram–Schmidt with reorthogonalisation); linearly dependent rows become 0."""
     for i in range(len(rows)):
         row = rows[i]
         before = np.sqrt((row * row).sum())
@@ -210,13 +212,13 @@ def orthogonal(rows: NDArray[np.float64]) -> None:
 
 @compiled(fastmath=_FAST)
 def lengthened(vector: NDArray[Any], out: NDArray[np.float64]) -> float:
-    """Write the vector scaled to length 1, and return its length."""
+    """Write the unit vector to `out` and return the length of the vector."""
     squares = 0.0
     for k in range(len(vector)):
         out[k] = doubled(vector[k])
         squares += out[k] * out[k]
     length = np.sqrt(squares)
-    if not _SMALLEST < squares < 1 / _SMALLEST:  # they vanish or overflow
+    if not _SMALLEST < squares < 1 / _SMALLEST:  # the squares underflow or overflow
         out /= np.abs(out).max()
         squares = (out * out).sum()
     out *= 1 / np.sqrt(squares)
@@ -225,7 +227,7 @@ def lengthened(vector: NDArray[Any], out: NDArray[np.float64]) -> float:
 
 @compiled(fastmath=_FAST)
 def project(vectors: NDArray[np.float64], axes: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    """The products of each vector with each axis; some axes' numbers are met by all vectors while they are near."""
+    """Write the dot product of each vector with each axis; blocks of `axes` are reused while they are in the cache."""
     dims, count = axes.shape
     out[:] = 0
     for k in range(0, dims - 3, 4):
@@ -250,10 +252,10 @@ def fill(
     panels: Panels,
     lengths: NDArray[np.float64],
 ) -> None:
-    """The heads of the vectors of the panels `first..last`: products with the axes and the length of the rest.
+    """Write the heads of the vectors of the panels `first..last`, and the lengths of the vectors.
 
-    Without axes, whole vectors. Their lengths are written too. Panels are zeros before, and stay so where there
-    is no vector.
+    A head is the dot products with the axes and the length of the residual; without axes, it is the unit vector. The
+    caller passes panels of zeros; positions without a vector stay zero.
     """
     dims, count = axes.shape
     unit, heads = np.empty((_TURNED, dims)), np.empty((_TURNED, count))
@@ -278,7 +280,7 @@ def fill(
 
 @compiled(fastmath=_FAST)
 def products(left: NDArray[Any], i: Rows, right: NDArray[Any], j: Rows, out: NDArray[np.float64]) -> None:
-    """The product of each pair of rows, in double precision."""
+    """Write the dot product of each pair of rows, computed in float64."""
     for pair in range(len(i)):
         fetch(right, j[min(pair + _AHEAD, len(j) - 1)])
         a, b = left[i[pair]], right[j[pair]]

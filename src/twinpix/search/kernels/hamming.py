@@ -1,7 +1,7 @@
-"""Compiled loops of the banded join. Imported only when there is enough to compare.
+"""Compiled loops of the banded join. Imported only for large inputs, because the import and compilation take time.
 
-Every kernel releases the GIL and works on a range of its input, so plain threads share the work. A
-kernel that may find more pairs than its buffer holds returns how far it came.
+Every kernel releases the GIL and processes a range of its input, so Python threads run in parallel. A kernel whose
+output buffer is full saves its position in `state` and returns, to be called again.
 """
 
 from typing import Any
@@ -15,12 +15,13 @@ Words = NDArray[np.uint64]
 Index = NDArray[np.int64]
 
 
-# What these fill comes from numpy, which takes large pages for large arrays: looks into millions of codes depend on it.
+# The caller allocates the outputs with numpy, which uses huge pages for large arrays: the speed of random access to
+# millions of codes depends on them.
 
 
 @compiled(inline="always")
 def bits_of(codes: Words, i: int, first: int, bits: int) -> Any:
-    """The `bits` bits from `first` on of a code."""
+    """Return `bits` bits of code `i`, from bit `first` on."""
     word, shift = first // 64, first % 64
     value = codes[word, i] >> np.uint64(shift)
     if shift + bits > 64:
@@ -30,14 +31,14 @@ def bits_of(codes: Words, i: int, first: int, bits: int) -> Any:
 
 @compiled()
 def bucket_keys(codes: Words, first: int, bits: int, keys: NDArray[np.int32]) -> None:
-    """The `bits` bits (at most 24) from `first` on of each code; codes `(words, n)`."""
+    """Write `bits` bits (at most 24) of each code, from bit `first` on, to `keys`; codes are `(words, n)`."""
     for i in range(len(keys)):
         keys[i] = np.int32(bits_of(codes, i, first, bits))
 
 
 @compiled()
 def bucket_sort(keys: NDArray[np.int32], starts: Index, rows: NDArray[np.int32]) -> None:
-    """Counting sort: where each bucket starts, one more entry at the end, and the rows in bucket order."""
+    """Counting sort: write the start of each bucket and the end to `starts`, and the rows in bucket order to `rows`."""
     starts[:] = 0
     for i in range(len(keys)):
         starts[keys[i] + 1] += 1
@@ -51,7 +52,7 @@ def bucket_sort(keys: NDArray[np.int32], starts: Index, rows: NDArray[np.int32])
 
 @compiled()
 def gather(codes: Words, rows: NDArray[np.int32], out: Words) -> None:
-    """The codes of some rows."""
+    """Copy the codes of `rows` to `out`."""
     for word in range(codes.shape[0]):
         for i in range(len(rows)):
             out[word, i] = codes[word, rows[i]]
@@ -59,7 +60,7 @@ def gather(codes: Words, rows: NDArray[np.int32], out: Words) -> None:
 
 @compiled()
 def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Index, slacks: Index, until: int) -> bool:
-    """True when an earlier band than `until` admits the pair, which is then counted there."""
+    """True if a band before `until` admits the pair; the pair is then reported in that band."""
     for band in range(until):
         mine, theirs = bits_of(a, i, firsts[band], widths[band]), bits_of(b, j, firsts[band], widths[band])
         if popcount(mine ^ theirs) <= np.uint64(slacks[band]):
@@ -68,18 +69,18 @@ def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Ind
 
 
 TILE = 2048
-"""Codes that rows are compared with at once: with their distances they fit into the nearest cache."""
+"""Codes per tile: with their distances they fit in the L1 cache."""
 
 AHEAD = 3
-"""Buckets that are asked for before they are needed."""
+"""Prefetch distance in buckets."""
 
 TOGETHER = 4
-"""Rows that are looked at at once."""
+"""Rows that are compared with a tile at once."""
 
 
 @compiled(inline="always")
 def least_in_one(a0: Any, a1: Any, a2: Any, a3: Any, codes: NDArray[np.uint64]) -> Any:
-    """The least distance of any of four codes to any of several, of one word."""
+    """Return the minimum distance between any of four codes and any of several codes of one word."""
     least = np.uint64(64)
     for k in range(len(codes)):
         code = codes[k]
@@ -91,7 +92,7 @@ def least_in_one(a0: Any, a1: Any, a2: Any, a3: Any, codes: NDArray[np.uint64]) 
 
 @compiled(inline="always")
 def least_in_two(a: Any, b: Any, c: Any, d: Any, x: NDArray[np.uint64], y: NDArray[np.uint64]) -> Any:
-    """The same in two words of each."""
+    """Return the minimum distance as `least_in_one`, over two words of each code."""
     least = np.uint64(128)
     for k in range(len(x)):
         one = min(popcount(a[0] ^ x[k]) + popcount(a[1] ^ y[k]), popcount(b[0] ^ x[k]) + popcount(b[1] ^ y[k]))
@@ -102,13 +103,13 @@ def least_in_two(a: Any, b: Any, c: Any, d: Any, x: NDArray[np.uint64], y: NDArr
 
 @compiled(inline="always")
 def distance_in_four(a: Any, v: Any, w: Any, x: Any, y: Any) -> Any:
-    """The distance of four words."""
+    """Return the distance over four words."""
     return popcount(a[0] ^ v) + popcount(a[1] ^ w) + popcount(a[2] ^ x) + popcount(a[3] ^ y)
 
 
 @compiled(inline="always")
 def least_in_four(a: Any, b: Any, c: Any, d: Any, v: Any, w: Any, x: Any, y: Any) -> Any:
-    """The same in four words of each."""
+    """Return the minimum distance as `least_in_one`, over four words of each code."""
     least = np.uint64(256)
     for k in range(len(v)):
         one = min(distance_in_four(a, v[k], w[k], x[k], y[k]), distance_in_four(b, v[k], w[k], x[k], y[k]))
@@ -119,10 +120,11 @@ def least_in_four(a: Any, b: Any, c: Any, d: Any, v: Any, w: Any, x: Any, y: Any
 
 @compiled(inline="always")
 def least_of(left: Words, a0: int, a1: int, right: Words, b0: int, b1: int, words: tuple[int, ...]) -> Any:
-    """The least distance of any of the at most four codes `a0..a1` to any of `b0..b1` in one, two or four words.
+    """Return the minimum distance between the at most four codes `a0..a1` and the codes `b0..b1` over some words.
 
-    Some codes behind `b1` are looked at too: a loop of whole vectors takes less time than one with a rest.
-    Of more words nothing is said. How many there are is part of the type, so each number has a loop of its own.
+    It is a lower bound: up to 15 codes after `b1` are compared too, because a loop without a remainder is faster.
+    `words` has one, two or four entries; for any other number the result is 0. The length of the tuple is part of its
+    type, so each length is compiled to a loop of its own.
     """
     a, d = a0, a1 - 1
     b, c = min(a0 + 1, d), min(a0 + 2, d)
@@ -159,7 +161,10 @@ _ALL = 5
 
 
 def words_that_tell(width: int, limit: int, first: int = 0) -> tuple[int, ...]:
-    """Words, from one on, in which codes drawn at random are hardly ever near: 1, 2, 4, or 5 that stand for more."""
+    """Return the words, from `first` on, for a fast rejection test: random codes are rarely within `limit` in them.
+
+    There are 1, 2 or 4 words; 5 mean that so few words are not selective.
+    """
     enough = next((n for n in range(1, width) if 32 * n - 20 * n**0.5 > limit), width)
     count = enough if enough < 3 else 4 if enough < 5 and width > 3 else _ALL
     return tuple((first + n) % width for n in range(count))
@@ -167,10 +172,10 @@ def words_that_tell(width: int, limit: int, first: int = 0) -> tuple[int, ...]:
 
 @compiled(inline="always")
 def distances_of(left: Words, a: int, right: Words, b0: int, b1: int, limit: np.uint64, out: Words) -> Any:
-    """Distances of one code to the codes `b0..b1`; False, with nothing said of them, when none is near.
+    """Write the distances of one code to the codes `b0..b1` to `out`. Returns False if none is within `limit`.
 
-    Words are taken four at a time, so that sums stay in registers; after some it is looked whether any can
-    still be near.
+    If it returns False, `out` is not complete. Words are processed four at a time, so that sums stay in registers;
+    after each step the loop ends if no code can be within `limit` any more.
     """
     width, size = left.shape[0], b1 - b0
     to = out[:size]
@@ -233,10 +238,10 @@ def banded(
 ) -> int:
     """Compare the buckets `state[0]..stop` of one band with the buckets whose key differs by a mask.
 
-    `masks` holds the key differences, 0 first. When `same`, each pair of buckets is met once. `state` is
-    (next bucket, next mask, next row of the left bucket, first of the right ones, 1 when done); returns the
-    number of pairs written. It returns early, to be called again, when the next pairs might not fit: the
-    buffers hold at least `TOGETHER` × `TILE`.
+    `masks` holds the key differences, 0 first. If `same`, each pair of buckets is compared once. `state` is (next
+    bucket, next mask, next row of the left bucket, next row of the right bucket, 1 when done). Returns the number of
+    pairs written. Returns early, to be called again, if the next pairs might not fit in the buffers, which hold at
+    least `TOGETHER` × `TILE` pairs.
     """
     count = 0
     limit = np.uint64(radius)
@@ -294,10 +299,10 @@ def blocked(
     out_j: NDArray[np.int32],
     out_d: NDArray[np.int32],
 ) -> int:
-    """Compare rows `state[0]..stop` of `left` with all of `right` (only later ones when `same`), by tiles.
+    """Compare rows `state[0]..stop` of `left` with all rows of `right` (only later rows if `same`), by tiles.
 
-    `state` is (next row of the chunk, where the tile begins, first row of the chunk, 0, 1 when done): each tile
-    is met by all rows of a chunk while it is in the cache. Returns as `banded` does.
+    `state` is (next row of the chunk, first row of the tile, first row of the chunk, 0, 1 when done). Each tile is
+    compared with all rows of a chunk while it is in the cache. Returns as `banded` does.
     """
     n, room, count = right.shape[1], len(out_i), 0
     limit = np.uint64(radius)
@@ -335,7 +340,7 @@ def blocked(
 
 @compiled()
 def order_of(i: NDArray[np.int32], j: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The order by `i` then `j` of at least one pair: counted by `i`, then each row's pairs by `j`."""
+    """Return the permutation that sorts at least one pair by `i` then `j`: counting sort by `i`, merge sort by `j`."""
     low = i.min()
     starts, order = np.empty(np.int64(i.max()) - low + 2, np.int64), np.empty(len(i), np.int32)
     bucket_sort(i - low, starts, order)
@@ -367,7 +372,7 @@ def probe(
 ) -> int:
     """Compare each query with the buckets of one band whose key differs from its own by a mask.
 
-    `state` is (next query, next mask, first code there, 0, 1 when done); returns as `banded` does.
+    `state` is (next query, next mask, next code of the bucket, 0, 1 when done). Returns as `banded` does.
     """
     count, room, limit = 0, len(out_i), np.uint64(radius)
     distance = np.empty(TILE, np.uint64)

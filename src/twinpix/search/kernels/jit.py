@@ -1,4 +1,4 @@
-"""What compiled loops are made with: the compiler, and the instructions that Python has no word for."""
+"""The compiler decorator, and intrinsics for instructions that numba does not offer."""
 
 import platform
 from collections.abc import Callable
@@ -11,22 +11,22 @@ from numba.extending import intrinsic
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile at the first call; what was compiled is kept where a folder for it can be written."""
+    """Compile a function at its first call; the machine code is cached on disk if a cache folder is writable."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
             return njit(nogil=True, cache=True, **options)(function)
-        except RuntimeError:  # no such folder
+        except RuntimeError:  # no writable cache folder
             return njit(nogil=True, **options)(function)
 
     return decorate
 
 
 def reads_halves() -> bool:
-    """Whether compiled loops may read numbers of half precision.
+    """True if compiled loops can convert float16.
 
-    Where a processor has no instruction for it (of the usual ones those before 2012, and simple virtual ones), the
-    compiler asks for a function that is not there, and ends the process.
+    If the processor has no instruction for it (x86 before 2012, and simple virtual machines), LLVM calls a runtime
+    function that is not linked, and the process aborts.
     """
     if platform.machine().lower() in ("arm64", "aarch64"):
         return True
@@ -36,7 +36,7 @@ def reads_halves() -> bool:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def popcount(typingctx: Any, value: Any) -> Any:
-    """The number of set bits of 64, by LLVM's ctpop, which vectorises."""
+    """Return the number of set bits of a uint64, by LLVM's ctpop, which can be vectorised."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         function = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
@@ -47,7 +47,7 @@ def popcount(typingctx: Any, value: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def fetch(typingctx: Any, array: Any, at: Any) -> Any:
-    """Ask for the cache line of an element of `(n,)` before it is needed. The index is not checked."""
+    """Prefetch the cache line of an element of an `(n,)` array. The index is not checked."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         words = context.make_array(signature.args[0])(context, builder, args[0])
@@ -58,7 +58,7 @@ def fetch(typingctx: Any, array: Any, at: Any) -> Any:
 
 
 def prefetch(builder: Any, place: Any) -> None:
-    """Write the instruction that asks for the cache line of a byte, to be read, and to be kept."""
+    """Emit a prefetch instruction for the cache line of a byte, for reading, with high temporal locality."""
     byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
     hint = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)

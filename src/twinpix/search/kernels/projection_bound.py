@@ -1,10 +1,10 @@
-"""Directions in few numbers, such that no product of two of them is less than that of the directions.
+"""Short projections ("heads") of unit vectors whose dot product is an upper bound on the cosine.
 
-For unit vectors cut in two parts, a·b ≤ a₁·b₁ + |a₂||b₂| (Cauchy and Schwarz). A head is a₁ and, as one more
-number, |a₂|; the bound is then a plain product of heads. Vectors are turned first, so that the first part holds
-most of what they differ by; turning leaves products as they are.
+For unit vectors split into two parts, a·b ≤ a₁·b₁ + |a₂||b₂| (Cauchy–Schwarz). A head is a₁ with |a₂| as one more
+component, so the bound is the dot product of two heads. The vectors are rotated first, so that the first part has most
+of their variance; a rotation does not change dot products.
 
-Source of the turn: N. Halko, P. G. Martinsson, J. A. Tropp, "Finding structure with randomness",
+Source of the rotation: N. Halko, P. G. Martinsson, J. A. Tropp, "Finding structure with randomness",
 https://arxiv.org/abs/0909.4061
 """
 
@@ -17,40 +17,40 @@ from numpy.typing import NDArray
 
 from twinpix.search.base import Vectors, sized
 
-_AT_ONCE = 64  # panels that are filled together
-_SAMPLE = 1024  # rows of either side that the turn is taken from, and as many others that it is tried on
+_AT_ONCE = 64  # panels per task
+_SAMPLE = 1024  # rows of each side from which the rotation is computed, and as many others on which it is measured
 _LENGTHS = (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 224, 256)
-_TURNS = 3  # each brings what is found closer to what holds most
-_ROUNDING = 6e-5  # of a distance to four decimals
-_UNIT = 2.0**-24  # of single precision: an error in each sum, and in each number of a head
-# In nanoseconds of one thread: a pair for each number of its heads, a tile of pairs of which one is left, such a
-# pair; a row for each of its numbers, and for each product of these with the frame.
+_TURNS = 3  # power iterations: each improves the accuracy of the principal axes
+_ROUNDING = 6e-5  # bound on the rounding of a distance to four decimals
+_UNIT = 2.0**-24  # unit roundoff of float32: a relative error of each sum, and of each component of a head
+# Nanoseconds on one thread: per pair and component of the heads; per tile with a pair that is not excluded; per such
+# pair; per row and component; per row, component and axis of the projection.
 _NUMBER_COST, _TILE_COST, _PAIR_COST, _ROW_COST, _TURN_COST = 0.0075, 40.0, 100.0, 1.5, 0.04
 _TILE = 256
 
 
 class Frame(NamedTuple):
-    """How heads are made: the directions of their numbers, none where a head is the whole vector."""
+    """The projection of vectors to heads."""
 
-    axes: NDArray[np.float64] | None  # (d, numbers less one)
-    left: float  # share of pairs that are not ruled out, as a sample has it
+    axes: NDArray[np.float64] | None  # (d, length of a head - 1), orthonormal; None: a head is the whole vector
+    left: float  # share of pairs that the bound does not exclude, estimated on a sample
 
     def numbers(self, dims: int) -> int:
-        """How many a head has."""
+        """Return the length of a head for vectors of `dims` components."""
         return dims if self.axes is None else self.axes.shape[1] + 1
 
 
 def least_of(radius: float, dims: int) -> float:
-    """The least product of heads that a pair within the radius may have, as single precision adds it up."""
+    """Return the minimum dot product of heads, computed in float32, for a pair within the radius."""
     return float(np.float32(1 - radius - _ROUNDING - _UNIT * (dims + 8)))
 
 
 def frame(left: Vectors, right: Vectors, least: float) -> tuple[Frame, float]:
-    """The frame by which a pair costs least, as a sample of pairs has it; and that in nanoseconds of one thread."""
+    """Return the projection with the lowest estimated cost on a sample, and its cost per pair in ns on one thread."""
     dims = left.shape[1]
     wanted = min(dims, _LENGTHS[-1] - 1)
     axes = _principal(np.concatenate([_sample(left, 0.0), _sample(right, 0.5)]), wanted)
-    a, b = _sample(left, 0.25), _sample(right, 0.75)  # other rows: axes fit those better that they are taken from
+    a, b = _sample(left, 0.25), _sample(right, 0.75)  # other rows, because the axes are overfitted to their own sample
     best = Frame(None, float((a @ b.T >= least).mean()))
     cheapest = _cost(dims, best.left)
     for numbers, share in _shares(a @ axes, b @ axes, least):
@@ -60,7 +60,7 @@ def frame(left: Vectors, right: Vectors, least: float) -> tuple[Frame, float]:
 
 
 def _shares(a: NDArray[np.float64], b: NDArray[np.float64], least: float) -> Iterator[tuple[int, float]]:
-    """For each length of heads, the share of pairs of a sample that they do not rule out."""
+    """Yield each length of heads with the share of sampled pairs that its bound does not exclude."""
     products, before = np.zeros((len(a), len(b))), 0
     for numbers in _LENGTHS:
         if numbers > a.shape[1] + 1:
@@ -75,13 +75,13 @@ class Side(NamedTuple):
     """One side of a join."""
 
     vectors: Vectors
-    numbers: NDArray[Any]  # the same as compiled loops take them, which know half precision by its bits only
-    lengths: NDArray[np.float64]
-    panels: NDArray[np.float32]  # their heads
+    numbers: NDArray[Any]  # the vectors for compiled loops, which read float16 as uint16
+    lengths: NDArray[np.float64]  # Euclidean norms
+    panels: NDArray[np.float32]  # the heads, (panels, length of a head, PANEL)
 
 
 def side(vectors: Vectors, frame: Frame, pool: Executor) -> Side:
-    """The heads of vectors; whole vectors are scaled to length 1. Rounded once, from double precision."""
+    """Compute the heads of the normalised vectors, in float64 with one final rounding to float32."""
     from twinpix.search.kernels import cosine
 
     rows, dims = vectors.shape
@@ -108,25 +108,25 @@ def _numbers(vectors: Vectors) -> NDArray[Any]:
 
 
 def unit_of(vectors: Vectors) -> NDArray[np.float64]:
-    """The same directions with length 1."""
+    """Return the vectors scaled to unit length, as float64."""
     real = vectors.astype(np.float64)
-    if vectors.dtype.itemsize >= real.itemsize:  # squares of narrower ones neither vanish nor overflow
+    if vectors.dtype.itemsize >= real.itemsize:  # squares of narrower dtypes neither underflow nor overflow
         real = sized(vectors).astype(np.float64)
     real /= np.sqrt(np.einsum("nd,nd->n", real, real))[:, None]
     return real
 
 
 def _sample(vectors: Vectors, offset: float) -> NDArray[np.float64]:
-    """Rows drawn evenly; two samples of one array with offsets half a step apart have other rows."""
+    """Return evenly sampled rows as unit vectors; offsets half a step apart give disjoint samples of a large array."""
     count = min(_SAMPLE, len(vectors))
     return unit_of(vectors[((np.arange(count) + offset) * len(vectors) / count).astype(np.int64)])
 
 
 def _principal(unit: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Orthonormal directions, those first along which vectors differ most.
+    """Return approximate principal axes `(d, count)`, orthonormal, by descending variance (subspace iteration).
 
-    Made orthogonal by a loop of our own: a library's factorisation hands out many small pieces of work to its
-    threads, and takes seconds where another process holds a core.
+    The orthogonalisation is a compiled loop: a LAPACK factorisation distributes many small tasks to BLAS threads, and
+    takes seconds if another process occupies a core.
     """
     from twinpix.search.kernels import cosine
 
@@ -143,5 +143,5 @@ def _cost(numbers: int, left: float) -> float:
 
 
 def cost_of_row(dims: int, frame: Frame) -> float:
-    """What it takes to make a head, in nanoseconds."""
+    """Return the cost to compute one head, in nanoseconds on one thread."""
     return dims * (_ROW_COST + _TURN_COST * frame.numbers(dims))
