@@ -1,9 +1,9 @@
-"""What was computed before, in SQLite: version -> digest, (digest, spec) -> code or failure.
+"""Stored results of earlier runs, in SQLite: version -> digest, (digest, spec) -> code or failure.
 
 One table has the digest of each version of an image (see `twinpix.versions`), another the code of each digest, a third
-the digests of each size, a fourth what verification found of two digests. Rows are written as the run goes, so a
-killed run loses seconds; several processes may use one store. A damaged store is set aside and begun anew. Nothing in
-it is executable or pickled.
+the digests of each size, a fourth the verdict of each verified pair of digests. Rows are written during the run, so a
+killed run loses the results of a few seconds; several processes may use one store. A damaged store is renamed and a new
+one is created. A store has no executable code and no pickled objects.
 """
 
 import os
@@ -24,9 +24,9 @@ from twinpix.versions import UNKNOWN, version_of_file
 T = TypeVar("T")
 
 _LAYOUT = 4
-_OF_FILES = 3  # the layout that knew files by five numbers of the file system
+_OF_FILES = 3  # the layout that identified files by five numbers of the file system
 _OURS = 0x74777078  # "twpx": marks a database as a store of twinpix
-# What SQLite says of the machine (no room, no permission, another process) and not of the file.
+# Error codes of SQLite that concern the machine (no space, no permission, another process) and not the file.
 _OF_THE_MACHINE = frozenset(
     {
         *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
@@ -56,7 +56,7 @@ NOT_AN_IMAGE = b""
 
 
 class Result(NamedTuple):
-    """What is known of one content under one spec: a code and facts about the image, or a failure."""
+    """The result of one content under one spec: a code and facts about the image, or a failure."""
 
     code: bytes | None
     width: int = 0
@@ -111,7 +111,7 @@ def _head(path: Path) -> bytes:
 
 
 def _files_of_before(db: sqlite3.Connection) -> list[tuple[bytes, bytes]]:
-    """The versions and digests of the files that a store of the layout before knew."""
+    """Return the versions and digests of the files in a store of the previous layout."""
     columns = "device, inode, size, mtime, ctime, digest"
     return [(version_of_file(*stamp), digest) for *stamp, digest in db.execute(f"SELECT {columns} FROM files")]
 
@@ -152,7 +152,7 @@ class Store:
     # -- reading
 
     def digests(self, versions: NDArray[np.uint8]) -> list[bytes | None]:
-        """For each version, a row of `(n, 16)`, the digest of its bytes, `NOT_AN_IMAGE`, or None if unknown."""
+        """Return for each version, a row of `(n, 16)`, the digest of its bytes, `NOT_AN_IMAGE`, or None if unknown."""
         return self._try(lambda: self._digests(versions))
 
     def results(self, digests: Iterable[bytes], spec: str) -> dict[bytes, Result]:
@@ -173,7 +173,7 @@ class Store:
     # -- writing
 
     def put_version(self, version: bytes, digest: bytes) -> None:
-        """Note the digest of a version's bytes, unless the version is unknown."""
+        """Store the digest of a version's bytes, unless the version is unknown."""
         if version != UNKNOWN:
             self._versions.append((version, digest))
             self._flush_if_due()
@@ -199,7 +199,7 @@ class Store:
         self._try(lambda: self._put_apart(rows))
 
     def drop_exclusions(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        """Delete such pairs."""
+        """Delete pairs that `put_exclusions` stored."""
         rows = list(pairs)
         self._try(lambda: self._drop_apart(rows))
 
@@ -228,7 +228,7 @@ class Store:
         return self._try(self._info)
 
     def clear(self, *, apart: bool = False) -> None:
-        """Delete all codes and verdicts, for all processes that use the store; marked pairs only with `apart`."""
+        """Delete all codes and verdicts, for all processes that use the store; excluded pairs only with `apart`."""
         self._try(lambda: self._clear(apart))
 
     # -- private
@@ -297,8 +297,8 @@ class Store:
         return db
 
     def _change_layout(self, db: sqlite3.Connection) -> None:
-        """Make the tables of this layout: filled from those of the one before, else empty."""
-        db.execute("BEGIN IMMEDIATE")  # another process may do the same: only one of them finds the old layout
+        """Create the tables of this layout, filled from those of the previous layout if there are any."""
+        db.execute("BEGIN IMMEDIATE")  # only one of several processes finds the old layout
         with db:
             layout = db.execute("PRAGMA user_version").fetchone()[0]
             if layout == _LAYOUT:
@@ -319,7 +319,7 @@ class Store:
             db.execute(f"PRAGMA user_version={_LAYOUT}")
 
     def _attach_said(self, db: sqlite3.Connection) -> None:
-        """Keep the marked pairs outside the cache; pairs that an earlier version kept in the cache are moved."""
+        """Store excluded pairs outside the cache folder; move those that an earlier version stored in it."""
         self._apart = "main.apart"
         if self.path != default_path():
             return
@@ -333,7 +333,7 @@ class Store:
             db.execute("CREATE TABLE IF NOT EXISTS said.apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
             with db:
                 db.execute("INSERT OR IGNORE INTO said.apart SELECT a, b FROM main.apart")
-            with db:  # only now, so that a crash in between loses nothing
+            with db:  # a second transaction, so that a crash in between loses no pair
                 db.execute("DELETE FROM main.apart")
             self._apart = "said.apart"
         except (OSError, *_FAULTS) as error:

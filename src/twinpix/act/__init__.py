@@ -1,1 +1,1 @@
-"""Changing files: plan, check, journal, step, undo. Imports nothing that compares images."""
+"""Changing files: plan, check, journal, step, undo. Imports no module that compares images."""

@@ -82,7 +82,7 @@ def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
         _begin(plan, units, log, run.action)
         with progress.stage(run.action.verb, len(units)), patient() as asked:
             run.all(units, log, progress, asked)
-        if not run.unsettled:  # else the session stays open: the next run examines the files again
+        if not run.unsettled:  # else the session remains open: the next run examines the files again
             log.note_soon(end="stopped" if run.outcome.stopped else "done")
         log.sync()
     except journal.WriteError as error:

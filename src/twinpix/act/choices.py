@@ -27,7 +27,7 @@ class Choices:
         self.refused = ""
         self.kept: dict[int, list[str]] = {}
         self.recalled = set[int]()  # groups that were kept completely with an earlier report, and not decided since
-        self._told = set[int]()  # groups in the file
+        self._told = set[int]()  # groups whose choice is in the file
         self._report = report
         self._whole = True  # the last line of the file
         self._written = self._read(report)

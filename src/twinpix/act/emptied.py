@@ -20,7 +20,7 @@ IN_EMPTIED = "is in a trash, snapshot or cache folder, which may be emptied"
 
 
 def in_emptied(path: str) -> bool:
-    """True for a file below such a folder, by the names in its path."""
+    """True for a file below a folder that is emptied automatically, by the names in its path."""
     return _is_emptied(path.replace("\\", "/").rpartition("/")[0])
 
 

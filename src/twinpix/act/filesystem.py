@@ -36,8 +36,10 @@ class Guard(Protocol):
         """Called immediately before the duplicate is renamed."""
 
     def require(self, path: str, now: str) -> None:
-        """Called while the duplicate is named `now` instead of `path`; raises `StepError` unless the file that stays
-        is unchanged and readable under its own name."""
+        """Called while the duplicate is named `now` instead of `path`.
+
+        Raises `StepError` unless the keeper is unchanged and readable under its own name.
+        """
 
     def is_doubtful(self, path: str, facts: Facts) -> bool:
         """True if the duplicate may be the keeper, reached through another mount."""
@@ -354,7 +356,7 @@ def _sync_folder(folder: str) -> None:
 def remove(path: str, expected: Facts, staged: str, guard: Guard) -> None:
     """Delete a file permanently, if it is the expected one and `guard` agrees.
 
-    It is renamed first, so that no other program can replace it, and the guard can see whether it was the keeper.
+    It is renamed first, so that no other program can replace it, and the guard can check whether it was the keeper.
     """
     old = staged + ASIDE
     _rename_checked(path, old, lambda name: require_same(name, expected), guard)
@@ -394,7 +396,7 @@ def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], s
 
 @contextlib.contextmanager
 def _made(part: str) -> Iterator[None]:
-    """Leave no file with a temporary name, whatever happens."""
+    """Remove the file with a temporary name at the end, also after an error."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(part)  # of a killed run
     try:

@@ -1,21 +1,20 @@
-"""What an action is about to do, on the disk before it is done: a line of JSON each.
+"""The journal of an action, as in databases: each step is written to disk, as a line of JSON, before it is done.
 
     {"journal": "twinpix.journal/1", "action": ..., "options": ..., "report": ..., "created": ...,
      "digest": of the report's bytes, "roots": [path, ...]}   a session begins
-    {"keep": [path, facts, digest]}    stays, of an action without a way back: a run that goes on checks it again
-    {"unit": [[number, path, target, facts, digest, keeper, aside], ...],   planned to go together, or not at all
-     "group": number in the report, "relation": to the keeper, "distance": from it}   why they go, where that is known
-    {"target": number, "to": path}     the name was taken by then: it goes there
-    {"folder": path}                   is about to be made
+    {"keep": [path, facts, digest]}    is kept by an action without undo: a run that continues checks it again
+    {"unit": [[number, path, target, facts, digest, keeper, staged], ...],   all steps are done, or none
+     "group": number in the report, "relation": to the keeper, "distance": from it}   why they are done, if known
+    {"target": number, "to": path}     the target existed by then: this one is used
+    {"folder": path}                   is about to be created
     {"done": number} {"failed": number, "why": ..., "system": true for an error of the system} {"undone": number}
-    {"ready": true}                    all of it is on the disk, the first step may be taken
+    {"ready": true}                    everything is on disk, the first step may be done
     {"end": "done" | "stopped" | "recovered"}   how the session ended
 
-A file of several sessions is what runs
-leave that were killed and begun again; steps are numbered through all of them.
+A file has several sessions if a run was killed and started again; steps are numbered through all of them.
 
-Whoever writes a journal decides what undo does: it is only read when nobody but the user who runs could have
-written it. Journals of older versions have no digest and no roots.
+A journal decides what undo does, so it is read only if no other user could have written it. Journals of older versions
+have no digest and no roots.
 """
 
 import contextlib
@@ -56,7 +55,7 @@ class Session:
     report: str
     created: str
     digest: str = ""  # of the report; "" in journals of older versions, and without a report
-    roots: list[str] = field(default_factory=list)  # absolute; the files of its steps are in or beside them
+    roots: list[str] = field(default_factory=list)  # absolute; its steps' files are in these folders or next to them
     steps: dict[int, Step] = field(default_factory=dict)
     units: list[list[int]] = field(default_factory=list)  # numbers of steps
     why: dict[int, Why] = field(default_factory=dict)  # of each step
@@ -154,7 +153,7 @@ class Journal:
         self._write(b'{"done":%d}\n' % number)
 
     def note_soon(self, **entry: Any) -> None:
-        """Write one line, now or as soon as writing works: the files already are as it says."""
+        """Write one line, now or as soon as writing works: it describes a change that is already done."""
         with contextlib.suppress(WriteError):
             self.note(**entry)
 

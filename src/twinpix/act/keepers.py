@@ -18,7 +18,7 @@ _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) |
 
 
 class Keeper:
-    """A keeper, which must stay readable under its name; implements `filesystem.Guard`.
+    """A keeper, which must remain readable under its name; implements `filesystem.Guard`.
 
     Until it is closed it holds a shared lock on the file. A run that removes that file requests an exclusive one, so
     runs with opposite reports exclude each other whoever starts them, and nothing is left behind.
@@ -55,8 +55,10 @@ class Keeper:
             raise self._told("has other bytes than when it was scanned")
 
     def check(self, path: str, facts: Facts, digest: str, *, same: bool) -> None:
-        """Raise `StepError` unless a duplicate's bytes have this digest, and with `same` are those of the file that
-        stays; and when another run keeps the duplicate. With neither, its bytes are not read."""
+        """Raise `StepError` unless a duplicate's bytes have this digest and, with `same`, are those of the keeper.
+
+        Also raises it if another run keeps the duplicate. Without `digest` and `same`, the bytes are not read.
+        """
         if facts[:2] == self.facts[:2]:
             raise StepError(f"is another name of {self._called}")
         handle = filesystem.open_same(path, facts)

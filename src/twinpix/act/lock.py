@@ -48,7 +48,7 @@ def acting(*paths: str) -> Iterator[None]:
 
 
 def _opened(path: str, *, follow: bool) -> int:
-    """Open a file, for writing if allowed: some network file systems lock only such files."""
+    """Open a file, for writing if allowed: some network file systems lock only writable files."""
     links = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | links, 0o600)

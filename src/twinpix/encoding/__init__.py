@@ -1,1 +1,1 @@
-"""From files to fingerprints: each file is read once, each content decoded once."""
+"""Compute fingerprints of files: read each file once, decode each distinct content once."""

@@ -1,6 +1,6 @@
-"""What was done to a member of a group, as far as the others of the group and the pixels show it.
+"""Detect how a member of a group was edited, from the other members and from the pixels.
 
-The words stand in `Member.altered`; the keep rules read them.
+The results are words in `Member.altered`, such as "padded" or "enlarged", which the keep rules read.
 """
 
 import re
@@ -19,33 +19,33 @@ from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, tone_spread, 
 from twinpix.model import ContentId, Match, Member
 
 EvidenceReader = Callable[[Iterable[ContentId]], Mapping[ContentId, Evidence]]
-"""What the pixels of contents show, by number; nothing of those that cannot be decoded."""
+"""Returns the pixel evidence of contents, by number. Contents that cannot be decoded are missing."""
 
-_PADDED_B, _PADDED_A = re.compile(r"\bpadded to "), re.compile(r"\bits border cut off")  # as the relation's detail says
-_SAME_SIZE = 0.02  # by which the sides of two images of one size may differ, as a share
-_LARGER = 1.2  # times the side: less is no enlargement that anyone would make
-_SAME_SHAPE = 0.03  # by which the aspect ratios of an image and its copy may differ
-_THUMBNAIL = 2.5  # times the side of another: at which its detail outweighs what the camera wrote
-_DEAD = 0.12  # power right above the old limit of frequencies to that right below it: 0.03 to 0.13 in enlarged images
+_PADDED_B, _PADDED_A = re.compile(r"\bpadded to "), re.compile(r"\bits border cut off")  # in `Match.detail`
+_SAME_SIZE = 0.02  # largest relative difference between the longer sides of two images of one size
+_LARGER = 1.2  # smallest ratio of the longer sides for an enlargement
+_SAME_SHAPE = 0.03  # largest relative difference between the aspect ratios of an image and its copy
+_THUMBNAIL = 2.5  # ratio of the longer sides from which the smaller image is a thumbnail, even with camera metadata
+_DEAD = 0.12  # power just above the smaller image's Nyquist limit over that just below: 0.03 to 0.13 in enlarged images
 _OTHER_FRAMING = ("cropped", "padded", "rotated", "mirrored")  # relations of images that do not show the same part
-_ALIGNED = 5.0  # grey levels of median difference: of more, two images do not show the same part of a scene
-_LIGHTER = 1.1  # times the bits a pixel of the smaller one: an enlarged image compresses better
-_BLURRED = 0.4  # of the power of fine detail that the other image has
-_FRAME, _FRAME_SIDE = 0.02, 0.008  # shares of a side: of a frame in all, and of one of its sides
-_INSIDE = 0.1  # by which the image inside a frame may be larger than the other, as a share
-_SMALLEST = 2 * SMALL  # pixels a side: smaller images are enlarged for a comparison, and blurred by that
-_MARK, _NOISE = 20.0, 6.0  # grey levels that an overlay differs by, and times the median difference elsewhere
-_LEAST_MARKED, _MOST_MARKED = 0.003, 0.5  # of the image
-_MORE_EDGES, _SURELY_MORE_EDGES = 1.2, 2.0  # times: what lies on an image has more edges than what it covers
-_COLOURED, _PALER = 4.0, 0.3  # levels of chroma that are colours, and the share of them that is none
-_SIGMAS = (0.5, 1.0, 2.0)  # pixels of the small version, by which an image may have been blurred
-_EXPLAINED = 0.5  # of the mean difference: with less left, the one image is the other one blurred
-_HUES = 2.0  # levels of chroma off what the light of a place says, in an image of several hues; sepia has up to 1
-_ALL_PAIRS = 12  # members of a group, of which all pairs are compared; of more, each with the first
+_ALIGNED = 5.0  # grey levels: with a larger median difference two images do not show the same part of a scene
+_LIGHTER = 1.1  # largest ratio of the bits per pixel, large image to small: an enlarged image compresses better
+_BLURRED = 0.4  # a blurred image has less than this share of the other image's power of fine detail
+_FRAME, _FRAME_SIDE = 0.02, 0.008  # shares of the image: smallest sum of a frame's four widths, and smallest width
+_INSIDE = 0.1  # share by which the image inside a frame may be larger than the other image
+_SMALLEST = 2 * SMALL  # pixels a side: smaller images would be enlarged, and so blurred, for the comparison
+_MARK, _NOISE = 20.0, 6.0  # an overlay differs by this many grey levels, and this multiple of the median difference
+_LEAST_MARKED, _MOST_MARKED = 0.003, 0.5  # share of the image that an overlay covers
+_MORE_EDGES, _SURELY_MORE_EDGES = 1.2, 2.0  # ratios: an overlay has more edges than the area it covers
+_COLOURED, _PALER = 4.0, 0.3  # chroma levels of a colour image, and the share of them below which a copy is grey
+_SIGMAS = (0.5, 1.0, 2.0)  # Gaussian blurs that are tried, in pixels of the small version
+_EXPLAINED = 0.5  # share of the mean difference: if blurring leaves less of it, one image is the other one blurred
+_HUES = 2.0  # chroma levels, see `tone_spread`: an image of several hues has more; sepia images have up to 1
+_ALL_PAIRS = 12  # members: in a larger group, each member is compared with the first one only
 
 
 def evidence_reader(session: Session, images: Images) -> EvidenceReader:
-    """A look at contents of these images, at full size; what was seen is remembered in the store."""
+    """Return a function that reads the pixel evidence of contents at full size, and keeps it in the store."""
 
     def look(numbers: Iterable[ContentId]) -> dict[ContentId, Evidence]:
         chosen = sorted(numbers)
@@ -54,7 +54,7 @@ def evidence_reader(session: Session, images: Images) -> EvidenceReader:
         out = {}
         for number, digest in zip(chosen, digests, strict=True):
             if digest == images.contents.digest(number) and (code := encoder.result(digest).code):
-                out[number] = unpacked(code)  # else the file changed since, or cannot be decoded: nothing is known
+                out[number] = unpacked(code)  # else the file has changed, or cannot be decoded
         return out
 
     return look
@@ -66,7 +66,10 @@ def altered(
     content: Sequence[ContentId],
     evidence: Mapping[ContentId, Evidence],
 ) -> list[Member]:
-    """The members with what was done to each; `content` is the number of each one's content."""
+    """Return the members with `altered` filled in.
+
+    `content` has the number of each member's content; `evidence` may lack contents.
+    """
     place = {member.path: at for at, member in enumerate(members)}
     words: list[set[str]] = [set() for _ in members]
     for match in matches:
@@ -96,7 +99,7 @@ def _note_padded(detail: str, a: set[str], b: set[str]) -> None:
 
 
 def _note_converted(a: Member, b: Member, words_a: set[str], words_b: set[str]) -> None:
-    """A lossless file with the very pixels of a lossy one was made from it: never the other way round."""
+    """Mark a lossless file with the same pixels as a lossy one as converted: lossy encoding would change pixels."""
     if a.traits and b.traits and a.traits.lossless != b.traits.lossless and not (a.traits.alpha or b.traits.alpha):
         (words_a if a.traits.lossless else words_b).add("converted")
 
@@ -104,7 +107,7 @@ def _note_converted(a: Member, b: Member, words_a: set[str], words_b: set[str]) 
 def _compare_alone(
     a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, words_a: set[str], words_b: set[str]
 ) -> None:
-    """What can be said of two images however one lies on the other."""
+    """Note edits that show without aligned images: exports and removed colours."""
     if _is_export(a, b):
         words_a.add("converted")
     elif _is_export(b, a):
@@ -118,7 +121,10 @@ def _compare_alone(
 def _compare_places(
     a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, words_a: set[str], words_b: set[str]
 ) -> None:
-    """What can be said of two images that show the same part of a scene, place by place."""
+    """Note edits that show place by place in two images of the same part of a scene.
+
+    These are frames, enlargements, overlays and blur.
+    """
     if seen_a is None or seen_b is None or min(_side(a), _side(b)) < _SMALLEST:
         return
     if (framed := sum(seen_a.frame) - sum(seen_b.frame)) and abs(framed) > _FRAME:
@@ -127,11 +133,11 @@ def _compare_places(
             words.add("padded")
             return
     if abs(a.width * b.height - b.width * a.height) > _SAME_SHAPE * a.width * b.height:
-        return  # one shows more than the other: places and frequencies are not comparable
+        return  # one image shows a larger part: positions and frequencies are not comparable
     if not _has_side_of(a, b):
         words_a |= {"enlarged"} if _is_enlarged(a, b, seen_a) else set()
         words_b |= {"enlarged"} if _is_enlarged(b, a, seen_b) else set()
-    for least in (_SURELY_MORE_EDGES, _MORE_EDGES):  # a blurred image has fewer edges too, but not that few
+    for least in (_SURELY_MORE_EDGES, _MORE_EDGES):  # blur removes edges too, but fewer
         on_a, on_b = overlaid(seen_a.small, seen_b.small, least)
         if (on_a and _is_blur_of(seen_b.small, seen_a.small)) or (on_b and _is_blur_of(seen_a.small, seen_b.small)):
             on_a = on_b = False
@@ -144,9 +150,9 @@ def _compare_places(
 
 
 def _fits_inside(framed: Member, seen: Evidence, other: Member) -> bool:
-    """True when the image inside a frame is no larger than the other image.
+    """True if the image inside a frame is no larger than the other image.
 
-    Else the other is a smaller copy, in which a border of the image itself was blurred away: the larger one stays.
+    Else the other image is a smaller copy whose own border was lost by resampling, and the larger one is not padded.
     """
     top, bottom, left, right = seen.frame
     width, height = framed.width * (1 - left - right), framed.height * (1 - top - bottom)
@@ -154,7 +160,7 @@ def _fits_inside(framed: Member, seen: Evidence, other: Member) -> bool:
 
 
 def _is_grey_of(a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None) -> bool:
-    """True when the first is the second without its colours: grey, or in one tone such as sepia."""
+    """True if the first image is the second one without its colours: grey, or in one tone such as sepia."""
     if seen_a is None or seen_b is None:
         return bool(a.traits and b.traits and a.traits.colour is False and b.traits.colour)
     if seen_b.chroma <= _COLOURED:
@@ -165,7 +171,10 @@ def _is_grey_of(a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence 
 
 
 def _is_blurred(a: Evidence, b: Evidence) -> bool:
-    """True when the first has far less fine detail than the second, of one size, wherever that has much."""
+    """True if the first of two images of one size has far less fine detail, in the more detailed half of the second.
+
+    "Far less" is below `_BLURRED` in every tile of that half.
+    """
     rich = b.fine >= np.median(b.fine)
     return bool((a.fine[rich] < _BLURRED * b.fine[rich]).all())
 
@@ -179,7 +188,7 @@ def _has_side_of(a: Member, b: Member) -> bool:
 
 
 def _is_export(a: Member, b: Member) -> bool:
-    """True for a JPEG that was made of a phone's HEIC, or of a camera's RAW file, of the same shot."""
+    """True if `a` is a JPEG file made from `b`, a HEIC or RAW file of the same shot."""
     if a.format not in ("JPEG", "MPO") or b.format not in ("HEIF", "RAW") or not (a.traits and b.traits):
         return False
     if a.pixels > (1 + _SAME_SIZE) ** 2 * b.pixels:
@@ -188,9 +197,9 @@ def _is_export(a: Member, b: Member) -> bool:
 
 
 def _is_enlarged(large: Member, small: Member, seen: Evidence) -> bool:
-    """True when the larger image has next to nothing of the frequencies that the smaller one cannot hold.
+    """True if the larger image has almost no power at frequencies above the Nyquist limit of the smaller one.
 
-    A camera's own picture is never taken for one: some are that soft.
+    Always False for an image straight from a camera, since some of these are as soft.
     """
     if _side(large) < _LARGER * _side(small) or (large.traits and large.traits.camera):
         return False
@@ -198,7 +207,7 @@ def _is_enlarged(large: Member, small: Member, seen: Evidence) -> bool:
         bits = large.size / max(1, large.pixels), small.size / max(1, small.pixels)
         if bits[0] > _LIGHTER * bits[1]:
             return False
-    limit = 0.5 * _side(small) / _side(large)  # cycles a pixel of the larger one
+    limit = 0.5 * _side(small) / _side(large)  # the smaller image's Nyquist limit, in cycles per pixel of the larger
     frequency = np.arange(BANDS) / TILE
     above = seen.power[(frequency >= 1.12 * limit) & (frequency <= min(0.5, 1.45 * limit))]
     below = seen.power[(frequency >= 0.7 * limit) & (frequency <= 0.95 * limit)]
@@ -208,9 +217,10 @@ def _is_enlarged(large: Member, small: Member, seen: Evidence) -> bool:
 
 
 def overlaid(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tuple[bool, bool]:
-    """Which of two images of one motif has something drawn on it, such as a caption or a watermark.
+    """Return for each of two aligned images whether it has an overlay, such as a caption or a watermark.
 
-    Where they differ strongly in places, it is the one that has `least` times as many edges there, if either has.
+    `a` and `b` are grey levels of the same shape. The image with the overlay is the one with more than `least` times
+    as many edges where they differ strongly. At most one of the two is True.
     """
     one, two = a.astype(np.float32), b.astype(np.float32)
     apart = one - two
@@ -227,7 +237,7 @@ def overlaid(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tuple[
 
 
 def _is_blur_of(soft: NDArray[np.uint8], sharp: NDArray[np.uint8]) -> bool:
-    """True when blurring one image explains most of how another differs from it: nothing is drawn on the sharp one."""
+    """True if blurring `sharp` removes most of its difference from `soft`: then the sharp one has no overlay."""
     one, two = soft.astype(np.float32), sharp.astype(np.float32)
     apart = float(np.abs(one - two - np.median(one - two)).mean())
     for sigma in _SIGMAS:
@@ -238,7 +248,7 @@ def _is_blur_of(soft: NDArray[np.uint8], sharp: NDArray[np.uint8]) -> bool:
 
 
 def _smoothed(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Gaussian smoothing along both axes."""
+    """Smooth with a Gaussian of `sigma` pixels along both axes."""
     reach = int(3 * sigma + 1)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     kernel /= kernel.sum()
@@ -256,7 +266,7 @@ def _edges(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _grown(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """With the pixels beside those marked."""
+    """Dilate a mask by one pixel in all eight directions."""
     wide = np.pad(marked, 1)
     out = np.zeros_like(marked)
     height, width = marked.shape
@@ -267,7 +277,7 @@ def _grown(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _note_thumbnails(members: Sequence[Member], words: Sequence[set[str]]) -> None:
-    """Members far smaller than one that nothing was done to."""
+    """Mark members that are far smaller than an unaltered, undamaged one as thumbnails."""
     whole = [_side(member) for member, found in zip(members, words, strict=True) if not found and not member.damaged]
     for member, found in zip(members, words, strict=True):
         if whole and max(whole) > _THUMBNAIL * _side(member):

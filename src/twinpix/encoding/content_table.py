@@ -1,4 +1,4 @@
-"""What is known of each distinct content of a run, in columns."""
+"""A column table with the facts and codes of each distinct content of a run."""
 
 from array import array
 from collections.abc import Iterable
@@ -15,16 +15,19 @@ _DIGEST = 16
 
 
 class ContentTable:
-    """Coded contents by number; a `Result` is made when one is asked for, since millions would fill the memory."""
+    """Encoded contents, by number.
+
+    Stored in columns, and converted to `Result` one at a time, since millions of objects would fill the memory.
+    """
 
     def __init__(self) -> None:
         self._digests, self._codes, self._facts = bytearray(), bytearray(), array("i")
         self._formats: dict[str, int] = {}
         self._pixels: dict[int, bytes] = {}
-        self._traits, self._traits_end = bytearray(), array("q")  # ASCII, one after the other, and where each ends
+        self._traits, self._traits_end = bytearray(), array("q")  # concatenated ASCII texts, and the end of each
 
     def add(self, digest: bytes, result: Result) -> ContentId:
-        """Note a content and its code; returns its number."""
+        """Add a content with its code; return its number."""
         number = ContentId(len(self))
         self._digests += digest
         self._codes += result.code or b""
@@ -53,7 +56,7 @@ class ContentTable:
         return [ContentId(number) for number in range(len(self))]
 
     def take(self, numbers: Iterable[ContentId]) -> "ContentTable":
-        """These contents, numbered from 0 in this order."""
+        """Return a table of these contents, numbered from 0 in this order."""
         out = ContentTable()
         for number in numbers:
             out.add(self.digest(number), self[number])
@@ -63,12 +66,12 @@ class ContentTable:
         return bytes(self._digests[_DIGEST * number : _DIGEST * (number + 1)])
 
     def traits(self, number: ContentId) -> str:
-        """What `imaging.traits` said of it, as text."""
+        """Return the traits of a content, in the text form of `imaging.traits`."""
         start = self._traits_end[number - 1] if number else 0
         return self._traits[start : self._traits_end[number]].decode("ascii")
 
     def pixels(self, number: ContentId) -> bytes | None:
-        """The digest of its pixels, when they were looked at."""
+        """Return the digest of a content's pixels; None if it is not known."""
         return self._pixels.get(number)
 
     def set_pixels(self, number: ContentId, pixels: bytes | None) -> None:
@@ -76,18 +79,21 @@ class ContentTable:
             self._pixels[number] = pixels
 
     def column(self, name: str) -> NDArray[Any]:
-        """`(n,)` int32: `width`, `height`, `damaged` or `information`."""
+        """Return a column `(n,)` of int32: `width`, `height`, `damaged` or `information`."""
         return np.array(self._facts, dtype=np.int32).reshape(-1, len(_FACTS))[:, _FACTS.index(name)]
 
     def codes(self, width: int) -> Bytes2D:
-        """`(n, turns, width)`, with `width` in bytes. A view: while it is in use, nothing can be added."""
+        """Return the codes `(n, orientations, width)`, with `width` in bytes.
+
+        The array is a read-only view of the table: while it exists, `add` raises `BufferError`.
+        """
         flat = np.frombuffer(self._codes, dtype=np.uint8)
         flat.flags.writeable = False
         return flat.reshape(len(self), -1, width) if len(flat) else np.empty((0, 1, width), np.uint8)
 
 
 class File(NamedTuple):
-    """A file of a content, and the digest of it."""
+    """A file and the digest of its content."""
 
     path: str
     digest: bytes

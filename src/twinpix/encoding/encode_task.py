@@ -1,4 +1,4 @@
-"""What encodes files in a worker: one read a file, one decode a content, all methods from that decode."""
+"""The task that encodes files in a worker: one read per file, one decode per content, used by all methods."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -14,29 +14,29 @@ from twinpix.model import Decode
 from twinpix.sources import read
 from twinpix.store import NOT_AN_IMAGE, Result
 
-_CODED_AT_ONCE = 8  # orientations of pictures, after which the clock that a picture may take is set again
+_CODED_AT_ONCE = 8  # matrices encoded in one call (images times orientations); the timeout starts anew after each call
 
 
 class EncodeItem(NamedTuple):
-    """A file to read, and what need not be encoded of it."""
+    """A file to read, and the contents that need not be encoded."""
 
-    row: int  # of the listing
+    row: int  # in the listing
     uri: str
-    known: tuple[bytes, ...] | None  # digests of contents of this size whose codes are known; None: the digest will do
+    known: tuple[bytes, ...] | None  # digests of this size whose codes are known; None: only compute the digest
 
 
 class Outcome(NamedTuple):
-    """What a worker says of one file."""
+    """The result of a worker for one file."""
 
-    digest: bytes  # of its content; NOT_AN_IMAGE, which is empty, also when it could not be read
-    version: bytes  # of the file as it was read; empty when it could not be read
+    digest: bytes  # of its content; `NOT_AN_IMAGE` (empty) also if it could not be read
+    version: bytes  # of the file as it was read; empty if it could not be read
     settled: bool
-    results: dict[int, Result]  # by number of the method; none for a content that need not be encoded
-    passing: list[int]  # methods whose failure another run may not see
-    error: tuple[str, str] | None = None  # stage and reason, when it could not be read
+    results: dict[int, Result]  # by number of the method; empty if the content need not be encoded
+    passing: list[int]  # methods whose result is not stored, since another run may succeed
+    error: tuple[str, str] | None = None  # stage and reason, if it could not be read
 
     def note_failure(self, method: int, error: ImageError, decoder: str) -> None:
-        """Note why a method has no code of the content, which `decoder` read, if an optional library did."""
+        """Record why a method has no code of the content; `decoder` is the optional library that read it, if any."""
         self.results[method] = Result(None, stage=error.stage, error=error.reason, decoder=decoder)
         if not error.lasting:
             self.passing.append(method)
@@ -44,18 +44,18 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EncodeTask:
-    """Encodes a batch of files; of files in it with the same content the first one."""
+    """Encodes a batch of files; of files with the same content, only the first one."""
 
     methods: tuple[Fingerprint, ...]
     decode: Decode
     transforms: bool
-    limited: bool = False  # whether a limit may refuse memory: asked before the processes start, once
+    limited: bool = False  # whether a memory limit is set; determined once, in the parent
 
     def __call__(self, batch: Sequence[EncodeItem], begin: Begin) -> list[Outcome]:
         import xxhash
 
         outcomes: list[Outcome] = []
-        contents: dict[int, bytes] = {}  # those to encode, by index
+        contents: dict[int, bytes] = {}  # contents to encode, by index in the batch
         encoded: set[bytes] = set()
         for index, item in enumerate(batch):
             begin(index)
@@ -71,7 +71,7 @@ class EncodeTask:
                 encoded.add(digest)
                 contents[index] = content.data
         self._encode(batch, contents, outcomes, begin)
-        if self.limited:  # decoders that are refused memory say that the image is damaged, or worse
+        if self.limited:  # without memory, decoders report an intact image as damaged, or fail
             for outcome in outcomes:
                 outcome.passing.extend(n for n, found in outcome.results.items() if found.damaged or found.code is None)
         return outcomes
@@ -104,7 +104,7 @@ class EncodeTask:
     def _codes(
         self, method: Fingerprint, prepared: Sequence[Sequence[fingerprints.base.Array]]
     ) -> list[bytes | ImageError]:
-        """The code of each picture, or why it has none; when that fails of several at once, one after the other."""
+        """Return the code of each image, or the error. If several together fail, they are encoded one by one."""
         try:
             codes = fingerprints.codes_from(method, prepared, self.decode)
         except ImageError as error:
@@ -116,7 +116,7 @@ class EncodeTask:
     def _prepare(
         self, data: bytes, name: str
     ) -> Iterator[tuple[int, tuple[Result, list[fingerprints.base.Array]] | ImageError]]:
-        """Facts and small matrices for each of the methods, or why there are none; decodes once."""
+        """Yield for each method its number with the facts and matrices it encodes, or with the error; decode once."""
         picture: Picture | None = None
         for number, method in enumerate(self.methods):
             try:
@@ -136,8 +136,8 @@ class EncodeTask:
         information = fingerprints.detail_score_of(picture)
         pixels = None
         if information < fingerprints.LOW_DETAIL_BELOW and not picture.damaged:
-            # Its hash will not be trusted: identity is all it can match by.
-            with suppress(ImageError):  # it is not compared then, but it is an image
+            # An image with so little texture is not matched by its hash, only by identical pixels.
+            with suppress(ImageError):  # the image is kept, without a digest of its pixels
                 pixels = pixel_digest(picture.data, picture.name)
         return Result(
             *(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels),

@@ -1,4 +1,4 @@
-"""From files to digests and codes: each file is read once, each content decoded once, and what is stored not at all."""
+"""Compute digests and codes: read each file once, decode each content once, and take stored results from the store."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -16,14 +16,14 @@ from twinpix.model import Decode, Failure, Refs
 from twinpix.store import NOT_AN_IMAGE, Result
 
 _BATCH_FILES, _BATCH_BYTES = 24, 4 << 20
-_KNOWN_OF_A_SIZE = 1000  # digests, 16 bytes each, that an item brings along: of more, files are read twice instead
+_KNOWN_OF_A_SIZE = 1000  # largest number of digests (16 bytes each) sent with an item; with more, files are read twice
 
 
 class Encoder:
-    """Knows, or finds out, the digest of each file and the code of each content by some methods.
+    """Computes the digest of each file and the codes of each content for several methods, or takes them from the store.
 
-    Only files of one size can have one content. So a file goes to a worker with the digests of its size whose codes
-    are known, and its content is encoded unless its digest is among them.
+    Files with the same content have the same size. Each file is therefore sent to a worker with the digests of this
+    size whose codes are known; the worker encodes the content unless its digest is one of these.
     """
 
     def __init__(
@@ -34,16 +34,19 @@ class Encoder:
         self.failures: list[Failure] = []
         self._session, self._store = session, session.store
         self._specs = [fingerprints.spec_key(m, decode, transforms) for m in self.methods]
-        self._known: dict[int, list[bytes]] = {}  # digests whose codes are known, by size; of sizes that occur twice
-        self._lost: dict[int, Lost] = {}  # how files ended their workers whose digests are not known yet, by row
-        self._suspect: set[int] = set()  # the sizes of these
+        self._known: dict[int, list[bytes]] = {}  # by file size: digests whose codes are known
+        self._lost: dict[int, Lost] = {}  # by row: files that ended their workers, and whose digests are not known yet
+        self._suspect: set[int] = set()  # sizes of these files
 
     def encode(self, refs: Refs) -> list[bytes]:
-        """The digest of each file, `NOT_AN_IMAGE` for one that is none or failed; fills `results`."""
+        """Return the digest of each file, or `NOT_AN_IMAGE` if it is not an image or cannot be read.
+
+        Fills `results` and `failures`.
+        """
         digests = self._store.digests(refs.versions)
         self._look_up({digest for digest in digests if digest})
         self._note_known(refs, digests)
-        while rows := self._unfinished(digests):  # again for files of which only the digest was wanted, or that changed
+        while rows := self._unfinished(digests):  # a second pass for files that were only digested, or that changed
             self._run(refs, digests, rows)
         self._store.flush()
         return [digest or NOT_AN_IMAGE for digest in digests]
@@ -52,11 +55,11 @@ class Encoder:
         return self.results[method][digest]
 
     def take(self, digest: bytes, method: int = 0) -> Result:
-        """The result, which the encoder forgets."""
+        """Return the result, and remove it from `results` to free its memory."""
         return self.results[method].pop(digest)
 
     def _unfinished(self, digests: Sequence[bytes | None]) -> list[int]:
-        """Files to read: those never read, and one for each content that lacks a code."""
+        """Return the rows of files to read: all without a digest, and one for each content without a code."""
         out, seen = [], set()
         for row, digest in enumerate(digests):
             if digest is None:
@@ -71,7 +74,7 @@ class Encoder:
         return all(digest in results for results in self.results)
 
     def _note_known(self, refs: Refs, digests: Sequence[bytes | None]) -> None:
-        """Note the contents whose codes are known, of this run and of earlier ones, that unread files may hold."""
+        """Collect the digests with known codes that have the size of an unread file."""
         unread = np.array([digest is None for digest in digests], dtype=bool)
         if not unread.any():
             return
@@ -99,10 +102,13 @@ class Encoder:
     def _batches(
         self, refs: Refs, digests: Sequence[bytes | None], rows: Sequence[int], workers: int
     ) -> Iterator[list[EncodeItem]]:
-        """Items in batches, each small in files and bytes; each is made when a worker is free for it."""
+        """Yield batches of at most `_BATCH_FILES` files and, with several files, `_BATCH_BYTES` bytes.
+
+        Batches are made on demand, so that each has the digests that are known by then.
+        """
         at, sizes = 0, refs.sizes
         while left := len(rows) - at:
-            wanted = min(_BATCH_FILES, max(1, left // (2 * workers)))  # smaller at the end: all end together
+            wanted = min(_BATCH_FILES, max(1, left // (2 * workers)))  # at the end: all workers end together
             ahead = rows[at : at + wanted]
             fit = int(np.searchsorted(np.cumsum(sizes[ahead]), _BATCH_BYTES, side="right"))
             chosen = ahead[: max(1, fit)]
@@ -110,8 +116,8 @@ class Encoder:
             yield [EncodeItem(row, refs.uris[row], self._known_of(row, int(sizes[row]), digests)) for row in chosen]
 
     def _known_of(self, row: int, size: int, digests: Sequence[bytes | None]) -> tuple[bytes, ...] | None:
-        """What need not be encoded of a file; None where its digest must be known first."""
-        if digests[row] is not None:  # its content lacks a code
+        """Return digests that need not be encoded for this file; None to compute only its digest."""
+        if digests[row] is not None:  # its content has no code yet
             return ()
         known = self._known.get(size, ())
         if row in self._lost or size in self._suspect or len(known) > _KNOWN_OF_A_SIZE:
@@ -119,7 +125,7 @@ class Encoder:
         return tuple(known)
 
     def _look_up(self, digests: set[bytes]) -> None:
-        """Take from the store what it knows, unless an optional decoder has changed since."""
+        """Take stored results, except those of an optional decoder that is not installed or has another version now."""
         for spec, results in zip(self._specs, self.results, strict=True):
             found = self._store.results((digest for digest in digests if digest not in results), spec)
             results.update((d, r) for d, r in found.items() if not r.decoder or is_installed(r.decoder))
@@ -129,7 +135,7 @@ class Encoder:
             self.failures.append(Failure(item.uri, *outcome.error))
             return
         size = int(refs.sizes[item.row])
-        if outcome.settled and refs.versions[item.row].any():  # else its source cannot tell versions apart
+        if outcome.settled and refs.versions[item.row].any():  # all zero: the source has no versions
             self._store.put_version(outcome.version, outcome.digest)
         for number, result in outcome.results.items():
             self._put(outcome.digest, number, result, lasting=number not in outcome.passing)
@@ -153,10 +159,13 @@ class Encoder:
             self._known[size].append(digest)
 
     def _give_up(self, item: EncodeItem, lost: Lost, refs: Refs, digests: list[bytes | None]) -> None:
-        """A file ended its worker: its content is to blame, whose digest must be known first."""
+        """Record that a file ended its worker as a failure of its content.
+
+        Without a digest, the file is read again to compute it; if that fails too, the file is added to the failures.
+        """
         if digest := digests[item.row]:
             self._blame(digest, int(refs.sizes[item.row]), lost)
-        elif item.known is None:  # not even its digest can be had
+        elif item.known is None:  # computing the digest alone failed too
             self.failures.append(Failure(item.uri, "read", lost.reason))
             digests[item.row] = NOT_AN_IMAGE
         else:
@@ -164,7 +173,10 @@ class Encoder:
             self._suspect.add(int(refs.sizes[item.row]))
 
     def _blame(self, digest: bytes, size: int, lost: Lost) -> None:
-        """A content crashed or hung its worker twice; all but a crash may be the machine's doing."""
+        """Record a content that ended its worker as failed.
+
+        Only a crash is stored: the machine may have caused everything else, such as a timeout or a lack of memory.
+        """
         lasting = lost.fault and not memory_is_limited()
         self._note_size(digest, size)
         for number, results in enumerate(self.results):

@@ -1,4 +1,4 @@
-"""From a listing to the readable images and their contents; looking at the pixels of a few of them."""
+"""Load the images of a listing: readable files, their distinct contents, and pixel digests of some of them."""
 
 from array import array
 from collections.abc import Iterable, Mapping
@@ -16,19 +16,19 @@ from twinpix.model import ContentId, Failure, FileRow, Refs
 
 
 class Images(NamedTuple):
-    """The readable files and the distinct contents they hold."""
+    """The readable image files and their distinct contents."""
 
     refs: Refs
-    content: NDArray[np.int64]  # number of each file's content
+    content: NDArray[np.int64]  # (files,): number of each file's content
     contents: ContentTable
-    failures: list[Failure]  # of files that were read, but not decoded or coded
-    other_files: int  # that are no images
+    failures: list[Failure]  # files that were read, but not decoded or encoded
+    other_files: int  # number of files that are not images
     undecoded: Mapping[bytes, list[FileRow]] = MappingProxyType(
         {}
-    )  # rows of the listing by content, of those in `failures`
+    )  # by digest: rows in the listing of the files whose content is in `failures`
 
     def without_small(self, pixels: int) -> "tuple[Images, int]":
-        """The images of at least so many pixels, and how many files are left out; sizes are width times height."""
+        """Return the images of at least `pixels` (width times height), and the number of files left out."""
         contents = self.contents
         width, height = contents.column("width").astype(np.int64), contents.column("height").astype(np.int64)
         keeps = (width * height >= pixels)[self.content] if len(contents) else np.ones(0, dtype=bool)
@@ -41,17 +41,17 @@ class Images(NamedTuple):
         )
 
     def first(self) -> NDArray[np.int64]:
-        """The first file of each content."""
+        """Return `(contents,)`: the first file of each content."""
         first: NDArray[np.int64] = np.unique(self.content, return_index=True)[1]
         return first
 
     def of_each(self) -> list[File]:
-        """A file of each content."""
+        """Return the first file of each content, with its digest."""
         rows = self.first().tolist()
         return [File(self.refs.uris[rows[at]], self.contents.digest(at)) for at in self.contents.numbers()]
 
     def files_where(self, which: NDArray[np.bool_]) -> list[FileRow]:
-        """The files whose content is one of those marked."""
+        """Return the files whose content is marked in `which`, `(contents,)`."""
         return [FileRow(file) for file in np.flatnonzero(which[self.content]).tolist()]
 
     def content_of(self, file: FileRow) -> ContentId:
@@ -60,7 +60,7 @@ class Images(NamedTuple):
 
 
 def gather(refs: Refs, encoder: Encoder) -> Images:
-    """Code the files; gather those that are images, by content."""
+    """Encode the files and return those that are images, with their contents."""
     digests = encoder.encode(refs)
     failed = {failure.path for failure in encoder.failures}
     rows, content = array("q"), array("q")
@@ -86,7 +86,7 @@ def gather(refs: Refs, encoder: Encoder) -> Images:
 
 
 def digest_pixels(session: Session, images: Images, numbers: Iterable[ContentId]) -> None:
-    """Decode these contents in full, unless that was done, to know whether their pixels are identical."""
+    """Compute the digests of these contents' pixels at full size, except those that are known or damaged."""
     contents, damaged = images.contents, images.contents.column("damaged")
     chosen = [number for number in sorted(numbers) if contents.pixels(number) is None and not damaged[number]]
     if not chosen:
@@ -94,5 +94,5 @@ def digest_pixels(session: Session, images: Images, numbers: Iterable[ContentId]
     encoder = Encoder(session, [fingerprints.make("pixels")])
     digests = encoder.encode(images.refs.take(images.first()[chosen]))
     for number, digest in zip(chosen, digests, strict=True):
-        if digest == contents.digest(number):  # else the file changed since: say nothing of its pixels
+        if digest == contents.digest(number):  # else the file has changed: leave its pixels unknown
             contents.set_pixels(number, encoder.result(digest).code)

@@ -1,4 +1,4 @@
-"""Files as reports show them."""
+"""Convert files of a run to members of a report."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from twinpix.model import FileRow, Member
 
 
 def members_of(images: Images, files: Iterable[FileRow]) -> dict[FileRow, Member]:
-    """These files as the report shows them."""
+    """Return the report member of each of these files."""
     out = {}
     for file in files:
         ref, number = images.refs[file], images.content_of(file)

@@ -1,4 +1,4 @@
-"""What the options mean for a method: which one it is, its radius, and whether verification decides."""
+"""Resolve the options of a run: the method, its radius, and whether verification decides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _RADIUS = {
 
 
 class Radius(NamedTuple):
-    """The largest distance that still matches."""
+    """The largest distance that matches."""
 
     value: float
     unit: DistanceUnit
@@ -26,7 +26,7 @@ class Radius(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MatchSettings:
-    """How images are compared: the options of a run, resolved and found to fit each other."""
+    """How images are compared: the options of a run, resolved and checked against each other."""
 
     method: Fingerprint
     radius: Radius
@@ -35,7 +35,7 @@ class MatchSettings:
 
 
 def settings_of(options: Options) -> MatchSettings:
-    """Resolve the options of a run; raises `UsageError` where they do not fit the method or each other."""
+    """Resolve the options of a run; raises `UsageError` if they do not fit the method or each other."""
     method = method_of(options)
     radius = radius_of(options, method)
     if method.metric:
@@ -46,12 +46,15 @@ def settings_of(options: Options) -> MatchSettings:
 
 
 def method_of(options: Options) -> Fingerprint:
-    """The method of the options; raises `UsageError` like `methods_of`."""
+    """Return the method of the options; raises `UsageError` like `methods_of`."""
     return methods_of(options, [options.method])[0]
 
 
 def methods_of(options: Options, specs: Sequence[str]) -> tuple[Fingerprint, ...]:
-    """The methods described; raises `UsageError` for one that there is not, cannot be turned or cannot be used."""
+    """Return the methods described by `specs`.
+
+    Raises `UsageError` for a method that is unknown, cannot be combined with transforms, or cannot be used here.
+    """
     methods = tuple(fingerprints.make(spec) for spec in specs)
     if options.device:
         methods = fingerprints.placed(methods, options.device)
@@ -63,7 +66,7 @@ def methods_of(options: Options, specs: Sequence[str]) -> tuple[Fingerprint, ...
 
 
 def is_verified(options: Options, method: Fingerprint) -> bool:
-    """Whether verification decides every pair of a method; raises `UsageError` where it must and may not."""
+    """Return whether verification decides every pair; raises `UsageError` if it is required but switched off."""
     if method.proposes:
         if options.verify is False:
             raise UsageError(f"{options.method} only proposes candidate pairs: its pairs must be verified")
@@ -72,7 +75,10 @@ def is_verified(options: Options, method: Fingerprint) -> bool:
 
 
 def radius_of(options: Options, method: Fingerprint) -> Radius:
-    """The radius asked for, or the measured one for the strictness; raises `UsageError` for one that does not fit."""
+    """Return the given radius or, without one, that measured for the strictness.
+
+    Raises `UsageError` if the radius, precision or strictness does not fit the method.
+    """
     if options.precision is not None:
         _check_precision(options, method, options.precision)
     if options.radius is not None:

@@ -1,4 +1,4 @@
-"""The options of a run, as data: what they mean for a method is in `methods`, what a run holds in `session`."""
+"""The options of a run, as data. `methods` resolves them for a method, `session` opens the resources of a run."""
 
 import math
 import os
@@ -52,7 +52,7 @@ class Options:
     transforms: bool | None = None  # match rotations by 90° and mirror images; None: only if the method does so anyway
     decode: Decode = "fast"  # "reference": bit for bit the pixels of imagededup and ImageHash
     search: str = "auto"  # search back end; "auto" is exact
-    device: str = ""  # device of a network: auto, cpu, cuda, coreml or directml; "": as the method says
+    device: str = ""  # device of a network: auto, cpu, cuda, coreml or directml; "": that of the method
     link: str = "star"  # linking rule: star, complete or components
     keep: str = keep.DEFAULT  # keep rules in order of priority, separated by commas
     reference: Paths | Sequence[Paths] = ()  # folders and images that are compared and never removed

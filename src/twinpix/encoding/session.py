@@ -1,4 +1,4 @@
-"""What a run holds: the store, the executor and the progress display."""
+"""The resources of a run: the store, the executor and the progress display."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from twinpix.store import Store, default_path
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Made once for a run; every stage that reads images takes it."""
+    """The resources of a run, created once and passed to every stage that reads images."""
 
     store: Store
     executor: Executor
@@ -24,16 +24,16 @@ class Session:
 
 @contextmanager
 def open_session(options: Options, progress: Progress) -> Iterator[Session]:
-    """Open the store and make the executor that the options name; close the store at the end. See `open_store`."""
+    """Open the store and create the executor of the options; close the store at the end. See `open_store`."""
     with open_store(options, progress) as store:
         yield Session(store, Local(options.workers, options.timeout, note=progress.note), progress)
 
 
 @contextmanager
 def open_store(options: Options, progress: Progress) -> Iterator[Store]:
-    """Open the store that the options name; close it at the end, with its notes as notes of `progress`.
+    """Open the store of the options; at the end, close it and pass its notes to `progress`.
 
-    Raises `StoreError` where a store that was named cannot be used.
+    Raises `StoreError` if a store other than the default one cannot be used.
     """
     store = _store_of(options)
     try:
@@ -47,7 +47,7 @@ def open_store(options: Options, progress: Progress) -> Iterator[Store]:
 
 
 def _store_of(options: Options) -> Store:
-    """The store asked for; without one when the default one cannot be made, which it says in its notes."""
+    """Return the store of the options; if the default store cannot be used, an empty one with a note of this."""
     if options.store is None:
         return Store(None)
     if options.store != "default":
@@ -67,7 +67,7 @@ def scan(
     references: Sequence[str] = (),
     listed: Sequence[str] = (),
 ) -> sources.Listing:
-    """List what lies below some paths."""
+    """List the files below `paths`, `references` and `listed`."""
     with progress.stage("list"):
         return sources.scan(
             paths,

@@ -1,4 +1,4 @@
-"""How well a method does: metrics against a truth, curves over radii, copies made to measure with."""
+"""Evaluation of methods: metrics against a ground truth, precision-recall curves, and recall on generated copies."""
 
 from twinpix.evaluation.curve import Curve, curve
 from twinpix.evaluation.groups import GroupScores, group_scores

@@ -1,4 +1,4 @@
-"""Which method and radius find edited copies of these images, and how seldom they call others the same?"""
+"""Measure the recall of methods on generated copies of the user's images, at fixed false-match rates."""
 
 import os
 import random
@@ -26,11 +26,11 @@ from twinpix.search import self_join
 from twinpix.sources import read
 
 RATES = (1e-4, 1e-5, 1e-6)
-_SIDE = 1024  # pixels that an original is shrunk to before it is edited
+_SIDE = 1024  # pixels of the longer side to which an original is reduced before it is edited
 
 
 class Finds(NamedTuple):
-    """How much one method finds, as the pictures lie or in eight orientations."""
+    """The recall of one method, with one orientation or with all eight."""
 
     spec: str
     bits: int
@@ -40,19 +40,19 @@ class Finds(NamedTuple):
 
 
 class CopiesFound(NamedTuple):
-    """What was measured, and on what."""
+    """The measurements, and the data they were made on."""
 
     finds: list[Finds]
     images: int
-    pairs: int  # false ones, that rates are shares of
-    plain: int  # left out: too little detail
-    alike: int  # left out: like another one
+    pairs: int  # negative pairs, the denominator of the false-match rates
+    plain: int  # images left out for too little texture
+    alike: int  # images left out as copies of another one
     failures: list[Failure]
 
 
 @dataclass(frozen=True, slots=True)
 class EditTask:
-    """Codes pictures and their edited copies in a worker."""
+    """Encodes images and their edited copies in a worker."""
 
     methods: tuple[Fingerprint, ...]
     decode: Decode
@@ -62,7 +62,10 @@ class EditTask:
         return [self._one(path) for path in batch]
 
     def _one(self, path: str) -> list[NDArray[np.uint8]] | Failure | None:
-        """Codes `(1 + edits, 8, bytes)` of the original and its copies, by method; None when it is too plain."""
+        """Return by method the codes `(1 + edits, 8, bytes)` of an original and its copies.
+
+        None if the file is not an image or has too little texture for a hash.
+        """
         try:
             data = read(path).data
             if data is None:
@@ -80,7 +83,7 @@ class EditTask:
             return codes
         except ImageError as error:
             return Failure(path, error.stage, error.reason)
-        except (ValueError, OSError) as error:  # too small or too odd for an edit
+        except (ValueError, OSError) as error:  # an edit is not possible, for example of a very small image
             return Failure(path, "edit", str(error))
 
 
@@ -93,12 +96,13 @@ def find_copies(
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> CopiesFound:
-    """Make edited copies of up to `count` images below `paths`, and measure what each method finds of them.
+    """Make edited copies of up to `count` images below `paths`, and measure the recall of each method on them.
 
-    A true pair is an original and its copy, a false one an original and a copy of another. Images that are
-    too plain for a hash, and copies of another original (found by a cascade first), are left out: they would count
-    as false matches.
-    The same seed gives the same copies. Raises `UsageError` when fewer than two images are left.
+    A positive pair is an original and a copy of it, a negative pair an original and a copy of another one. Images with
+    too little texture for a hash, and copies of another original (found by a cascade first), are left out: they would
+    count as false matches. The same seed gives the same copies.
+
+    Raises `UsageError` for a method without distances, or if fewer than two images are left.
     """
     options, progress = options or Options(), progress or Progress()
     methods = methods_of(options, specs)
@@ -144,7 +148,7 @@ def find_copies(
 
 
 def _first_of_each(groups: Mapping[str, int], rows: Sequence[int], names: Sequence[str]) -> list[int]:
-    """The rows without those of a group of which an earlier row is."""
+    """Return the rows without those whose group has an earlier row."""
     kept, seen = [], set()
     for row in rows:
         group = groups.get(names[row])
@@ -155,7 +159,7 @@ def _first_of_each(groups: Mapping[str, int], rows: Sequence[int], names: Sequen
 
 
 def _groups_among(names: Sequence[str], options: Options, progress: Progress) -> dict[str, int]:
-    """The group of copies that each of the originals is in, by a cascade."""
+    """Return the group of each original that has copies among the originals, found by a cascade."""
     if len(names) < 2:
         return {}
     found = twinpix.find(names, options, method="cascade", decode="fast", radius=None, hidden=True, progress=progress)
@@ -163,7 +167,7 @@ def _groups_among(names: Sequence[str], options: Options, progress: Progress) ->
 
 
 def _different(methods: Sequence[Fingerprint], coded: Sequence[Sequence[NDArray[np.uint8]]]) -> list[int]:
-    """Originals of which no earlier one is a copy, by the strictest word of any method."""
+    """Return the rows of originals that match no earlier one, at the strict radius of the method with the most bits."""
     if not coded:
         return []
     judge = max(range(len(methods)), key=lambda number: methods[number].bits)
@@ -173,7 +177,7 @@ def _different(methods: Sequence[Fingerprint], coded: Sequence[Sequence[NDArray[
 
 
 def _finds(spec: str, method: Fingerprint, codes: NDArray[np.uint8], turns: int) -> Finds:
-    """`codes` is `(n, 1 + edits, 8, bytes)`."""
+    """Measure a method with `turns` orientations; `codes` is `(n, 1 + edits, 8, bytes)`, originals first."""
     n, edits = len(codes), len(EDITS)
     copies = codes[:, 1:, :turns].reshape(n * edits, turns, -1)
     gaps = distances(method, codes[:, 0, 0], copies)

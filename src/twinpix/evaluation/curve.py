@@ -1,4 +1,4 @@
-"""Precision and recall over all radii, from one search."""
+"""Precision and recall at all radii, from the distances of one search."""
 
 from typing import NamedTuple
 
@@ -7,19 +7,19 @@ from numpy.typing import NDArray
 
 
 class Curve(NamedTuple):
-    """Precision, recall and F1 of pairs at each radius from 0; all `(radii,)`."""
+    """Precision, recall and F1 of pairs at each radius from 0 on; each `(radii,)`."""
 
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
     f1: NDArray[np.float64]
-    recommended: int  # the smallest radius of the best F1
+    recommended: int  # the smallest radius with the best F1
 
 
 def curve(true_distances: NDArray[np.int32], false_distances: NDArray[np.int32], missing: int, radius: int) -> Curve:
-    """The curve up to `radius`, given the distances within it of true pairs and of false ones.
+    """Return the curve for radii 0 to `radius`, from the distances of positive and negative pairs within `radius`.
 
-    `missing` true pairs lie further apart, or have no code. With nothing said, precision is 1; with nothing
-    to find, recall is.
+    `missing` is the number of positive pairs with a larger distance, or without a code. Without any match precision is
+    1; without any positive pair recall is 1.
     """
     true = np.cumsum(np.bincount(true_distances, minlength=radius + 1)[: radius + 1])
     false = np.cumsum(np.bincount(false_distances, minlength=radius + 1)[: radius + 1])

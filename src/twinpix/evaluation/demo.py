@@ -1,4 +1,4 @@
-"""Draw a small folder of pictures with edited copies, to see twinpix at work without photos at hand."""
+"""Draw a small folder of images with edited copies, to try twinpix without photos."""
 
 import os
 from collections.abc import Callable
@@ -22,9 +22,9 @@ _EDITS: dict[str, tuple[Edit, str, int]] = {
 
 
 def make_demo(folder: str) -> int:
-    """Draw the demo's files in `folder`, which is made; the same files every time. Returns how many.
+    """Create `folder` and draw the files of the demo in it, the same every time; return the number of files.
 
-    Raises `FileExistsError` when the folder is there already and not empty.
+    Raises `FileExistsError` if the folder exists and is not empty.
     """
     root = Path(folder)
     if root.exists() and any(root.iterdir()):
@@ -48,7 +48,7 @@ def make_demo(folder: str) -> int:
 
 
 def draw(seed: int) -> Image.Image:
-    """A landscape of hills, blocks and discs under a graded sky, with some grain."""
+    """Draw a landscape of hills, rectangles and ellipses below a sky with a gradient, with some noise."""
     rng = np.random.default_rng(seed)
     width, height = _SIZE
     sky = np.linspace(rng.integers(90, 200, 3), rng.integers(150, 255, 3), height)[:, None, :]

@@ -1,4 +1,4 @@
-"""The edits that copies are made by: what happens to pictures on their way from phone to phone."""
+"""The edits of generated copies, as they are common when images are shared: compression, scaling, overlays, crops."""
 
 import io
 import random
@@ -13,7 +13,7 @@ _WORDS = ("holiday", "copy", "sample", "look at this", "2019", "do not share")
 
 
 class Edit(NamedTuple):
-    """A change, and the format and quality that its result is saved in."""
+    """A change of an image, and the format and quality in which the result is saved."""
 
     change: Change
     format: str = "JPEG"
@@ -59,7 +59,7 @@ def _noise(strength: float) -> Change:
 
 
 def _cropped(share: float) -> Change:
-    """Keep so much of each side, somewhere."""
+    """Keep this share of each side, at a random position."""
 
     def change(image: Image.Image, chance: random.Random) -> Image.Image:
         width, height = round(image.width * share), round(image.height * share)
@@ -74,7 +74,7 @@ def _framed(share: float, colour: str) -> Change:
 
 
 def _turned(degrees: float) -> Change:
-    """Turn a little and cut away the corners that come up empty."""
+    """Rotate by a small angle, and crop the empty corners away."""
 
     def change(image: Image.Image, chance: random.Random) -> Image.Image:
         whole = image.rotate(degrees, Image.Resampling.BICUBIC)
@@ -116,7 +116,7 @@ def _captioned(image: Image.Image, chance: random.Random) -> Image.Image:
 
 
 def _screen(image: Image.Image, chance: random.Random) -> Image.Image:
-    """As a phone's screen shows it: bars above and below, the picture between them."""
+    """Imitate a phone's screenshot of the image: bars above and below it."""
     out = Image.new("RGB", (image.width, round(image.height * 1.5)), (18, 18, 20))
     out.paste(image, (0, image.height // 4))
     pen = ImageDraw.Draw(out)
@@ -184,7 +184,7 @@ EDITS: dict[str, Edit] = {
 
 
 def edited(image: Image.Image, name: str, seed: str) -> bytes:
-    """The file of an edited copy of an RGB picture; the same bytes for the same seed."""
+    """Return the encoded file of an edited copy of an RGB image; the same bytes for the same seed."""
     edit = EDITS[name]
     out = io.BytesIO()
     options = {} if edit.format == "PNG" else {"quality": edit.quality}

@@ -1,4 +1,4 @@
-"""Metrics of groups: is what belongs together in one group, and nothing else?"""
+"""Metrics of a grouping against the true one: B-cubed and the adjusted Rand index."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class GroupScores(NamedTuple):
 
 
 def group_scores(truth: Mapping[str, Sequence[str]], retrieved: Mapping[str, Sequence[str]]) -> GroupScores:
-    """Compare the groups that two maps make; a group is everything that is connected.
+    """Compare the groups of two maps; a group is a connected component.
 
     Sources: A. Bagga, B. Baldwin, "Entity-based cross-document coreferencing using the vector space model",
     1998, https://aclanthology.org/P98-1012/; L. Hubert, P. Arabie, "Comparing partitions", 1985,
@@ -35,7 +35,7 @@ def group_scores(truth: Mapping[str, Sequence[str]], retrieved: Mapping[str, Seq
 
 
 def labels(found: Mapping[str, Sequence[str]]) -> NDArray[np.int64]:
-    """`(n,)`: the number of each key's group."""
+    """Return `(n,)`: the number of each key's group, a connected component of the map."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

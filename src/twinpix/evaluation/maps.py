@@ -1,14 +1,14 @@
-"""Maps from each file to its duplicates: the shape in which truth and results are compared."""
+"""Maps from each file to its duplicates, the form in which ground truth and results are compared."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Map = Mapping[str, Sequence[Any]]
-"""Each file's duplicates, nearest first: names, or pairs of a name and a score. Every file is a key."""
+"""The duplicates of each file, nearest first: names, or pairs of a name and a score. Every file is a key."""
 
 
 def names_only(found: Map) -> dict[str, list[str]]:
-    """The same map without scores; also of one that went through JSON, which turns pairs into lists."""
+    """Return the map without scores. Pairs may be lists, as read from JSON."""
     return {key: [_name(value) for value in values] for key, values in found.items()}
 
 
@@ -17,10 +17,10 @@ def _name(value: Any) -> Any:
 
 
 def check(truth: Mapping[str, Sequence[str]], retrieved: Mapping[str, Sequence[str]]) -> None:
-    """Raise what imagededup raises when two maps cannot be compared.
+    """Check that two maps can be compared; raises the exceptions of imagededup.
 
-    `AssertionError` for a name that is no key or a relation that holds one way only, `Exception` for keys
-    that differ, `ValueError` for empty maps.
+    Raises `AssertionError` for a name that is no key or a relation without its reverse, `Exception` if the keys of the
+    maps differ, `ValueError` for empty maps.
     """
     _check_names(truth, "Ground truth map validation failed, Ground truth has")
     _check_names(retrieved, "Retrieved map validation failed, Retrieved map has")
@@ -28,7 +28,7 @@ def check(truth: Mapping[str, Sequence[str]], retrieved: Mapping[str, Sequence[s
     check_symmetry(retrieved)
     uncommon = truth.keys() ^ retrieved.keys()
     if uncommon:
-        raise Exception(  # noqa: TRY002 - no narrower one was ever raised here
+        raise Exception(  # noqa: TRY002 - the exception type of imagededup
             "Please ensure that ground truth and retrieved map have the same keys! "
             f"Following keys uncommon between ground truth and retrieved maps:\n{uncommon}"
         )
@@ -42,7 +42,7 @@ def _check_names(found: Mapping[str, Sequence[str]], what: str) -> None:
 
 
 def check_symmetry(found: Mapping[str, Sequence[str]]) -> None:
-    """Raise `AssertionError` for a relation that holds one way only."""
+    """Raise `AssertionError` if a file names a duplicate that does not name it."""
     known = {key: set(names) for key, names in found.items()}
     for key, names in found.items():
         for name in names:
@@ -54,7 +54,7 @@ def check_symmetry(found: Mapping[str, Sequence[str]]) -> None:
 
 
 def map_of_pairs(names: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """The map of all these names in which each pair stands both ways, once, in the order given."""
+    """Return the symmetric map of these names and pairs, without repetitions, in the given order."""
     found: dict[str, dict[str, None]] = {name: {} for name in names}
     for a, b in pairs:
         if a != b:

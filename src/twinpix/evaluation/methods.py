@@ -1,4 +1,4 @@
-"""Measure methods on images whose truth is known: one decode for all methods, one search for all radii."""
+"""Measure methods on images with a ground truth: one decode for all methods, one search for all radii."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ from twinpix.progress import Progress
 from twinpix.search import Search, check
 from twinpix.usecases.encode import encode_files
 
-_MANY = 20_000  # images of which unlike pairs would fill the memory
+_MANY = 20_000  # images: with more, the negative pairs within a large radius would fill the memory
 
 
 class Measured(NamedTuple):
-    """How one method does over its radii."""
+    """The precision-recall curve of one method."""
 
     spec: str
     bits: int
@@ -35,8 +35,8 @@ class Measured(NamedTuple):
 
     @property
     def recommended(self) -> float:
-        """The smallest radius of the best F1."""
-        return round(self.curve.recommended * self.step, 3)  # a whole number stays one
+        """The smallest radius with the best F1."""
+        return round(self.curve.recommended * self.step, 3)  # an int remains an int
 
     @property
     def usual(self) -> tuple[float, float]:
@@ -46,12 +46,12 @@ class Measured(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """What was measured, and on what."""
+    """The measurements, and the data they were made on."""
 
     methods: list[Measured]
-    images: int  # with a truth and a code
-    pairs: int  # true ones
-    without_code: list[str]  # names in the truth that are no readable image
+    images: int  # number of images in the ground truth that have a code
+    pairs: int  # positive pairs of the ground truth
+    without_code: list[str]  # names in the ground truth without a readable image
     failures: list[Failure]
 
 
@@ -62,11 +62,13 @@ def measure(
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Measurement:
-    """The precision–recall curves of methods on the images below `folder` that the truth names.
+    """Return the precision-recall curves of methods on the images below `folder` that are in the ground truth.
 
-    Names are relative to the folder; a name alone will do where only one image has it. Pairs of images that
-    the truth does not name are left out. `progress` is told of a search that may miss pairs. Raises `UsageError`
-    for a truth that says of no two images that they are the same picture, or of which there are no images.
+    Names are relative to the folder; a file name without its folders is enough if only one image has it. Images that
+    are not in the ground truth are ignored. A search that may miss pairs is reported as a note of `progress`.
+
+    Raises `UsageError` for a ground truth without a positive pair, a method without radii, or fewer than two readable
+    images.
     """
     options, progress = options or Options(), progress or Progress()
     if not pairs_of(truth):
@@ -104,7 +106,7 @@ def _coded(
     options: Options,
     progress: Progress,
 ) -> dict[str, Fingerprints]:
-    """The codes of the images named, or where a name does not say where it lies, of all there are."""
+    """Return the codes of the named images or, if a name is not a path below the folder, of all images in it."""
     files = [os.path.join(folder, name) for name in truth]
     if all(map(os.path.isfile, files)):
         return encode_files(files, specs, options, progress=progress)
@@ -114,7 +116,7 @@ def _coded(
 def _rows_of(
     prints: Fingerprints, folder: str, numbers: Mapping[str, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of images that the truth names, and their numbers there."""
+    """Return the rows of the images in the ground truth, and their numbers in it; both `(n,)`."""
     names = [os.path.relpath(uri, folder).replace(os.sep, "/") for uri in prints.refs.uris]
     numbers = {_relative(name, folder): number for name, number in numbers.items()}
     short: dict[str, list[int]] = {}
@@ -128,23 +130,26 @@ def _rows_of(
 
 
 def _relative(name: str, folder: str) -> str:
-    """A name of the truth relative to the folder; it may be an absolute path."""
+    """Return a name of the ground truth, which may be an absolute path, relative to the folder."""
     return os.path.relpath(name, folder).replace(os.sep, "/") if os.path.isabs(name) else name
 
 
 def _far(method: Fingerprint, images: int) -> float:
-    """The largest radius that is looked at."""
+    """Return the largest radius of the curve."""
     loose, most = method.radii["loose"], method.farthest
     if method.unit == "cosine":
         return min(most, max(loose, method.radii["normal"]) + (0.2 if images <= _MANY else 0.1))
     beyond = method.bits // (8 if images <= _MANY else 16)
-    return min(most, max(int(loose) + beyond, method.bits // 6))  # 10 of 64 is what others take
+    return min(most, max(int(loose) + beyond, method.bits // 6))  # at least 10 of 64 bits, the radius of other tools
 
 
 def _curve(
     method: Fingerprint, codes: Bytes2D, numbers: NDArray[np.int64], real: NDArray[np.int64], search: Search
 ) -> Curve:
-    """The curve of codes `(n, turns, bytes)` of images `numbers` of the truth, whose pairs `real` are `(m, 2)`."""
+    """Return the curve of codes `(n, orientations, bytes)`.
+
+    `numbers` `(n,)` are the numbers of these images in the ground truth, `real` `(m, 2)` its positive pairs.
+    """
     row_of = np.full(max(int(numbers.max(initial=-1)), int(real.max(initial=-1))) + 1, -1, dtype=np.int64)
     row_of[numbers] = np.arange(len(numbers))
     rows = np.sort(row_of[real], axis=1)

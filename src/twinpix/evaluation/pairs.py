@@ -1,4 +1,4 @@
-"""Every pair of files is a duplicate or not: precision, recall and F1 of both classes, counted sparsely."""
+"""Precision, recall and F1 of pairs in two classes, duplicate and not duplicate; only duplicates are enumerated."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ Names = Mapping[str, Sequence[str]]
 
 
 class PairScores(NamedTuple):
-    """Of the pairs that are duplicates."""
+    """Precision, recall and F1 of the class of duplicate pairs."""
 
     precision: float
     recall: float
@@ -18,7 +18,7 @@ class PairScores(NamedTuple):
 
 
 def pairs_of(found: Names) -> set[tuple[int, int]]:
-    """The unordered pairs of a map, as numbers of its keys in their order."""
+    """Return the unordered pairs of a map, as indices of its keys."""
     number = {key: at for at, key in enumerate(found)}
     out = set()
     for key, names in found.items():
@@ -31,7 +31,7 @@ def pairs_of(found: Names) -> set[tuple[int, int]]:
 
 
 def confusion(truth: Names, retrieved: Names) -> NDArray[np.int64]:
-    """`(2, 2)` counts of pairs, truth by row, retrieved by column, [not duplicate, duplicate]."""
+    """Return the confusion matrix `(2, 2)` of pairs: truth by row, retrieved by column, [not duplicate, duplicate]."""
     real = pairs_of(truth)
     said = pairs_of({key: retrieved[key] for key in truth})
     both = len(real & said)
@@ -40,7 +40,7 @@ def confusion(truth: Names, retrieved: Names) -> NDArray[np.int64]:
 
 
 def pair_scores(truth: Names, retrieved: Names) -> PairScores:
-    """Precision, recall and F1 of the duplicate pairs; 1 where there are none to find and none was said."""
+    """Return precision, recall and F1 of the duplicate pairs; all 1 if neither map has a pair."""
     counts = confusion(truth, retrieved)
     if not counts[0, 1] + counts[1].sum():
         return PairScores(1.0, 1.0, 1.0)
@@ -49,9 +49,9 @@ def pair_scores(truth: Names, retrieved: Names) -> PairScores:
 
 
 def classification(truth: Names, retrieved: Names) -> dict[str, NDArray[Any]]:
-    """Precision, recall, F1 and support as arrays [not duplicate, duplicate].
+    """Return precision, recall, F1 and support as arrays [not duplicate, duplicate].
 
-    A class that occurs in neither map has no entry; what is divided by nothing is 0.
+    A class that occurs in neither map has no entry; a quotient with the divisor 0 is 0.
     """
     counts = confusion(truth, retrieved)
     there = (counts.sum(axis=0) + counts.sum(axis=1)) > 0

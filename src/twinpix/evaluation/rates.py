@@ -1,4 +1,4 @@
-"""Recall at a fixed share of false matches, from all distances of originals to copies."""
+"""Recall at fixed false-match rates, from all distances of originals to copies."""
 
 from typing import Any, NamedTuple
 
@@ -9,11 +9,11 @@ from twinpix.fingerprints import Fingerprint
 from twinpix.model import Bytes2D
 from twinpix.search.base import unit, words
 
-_STEPS = 1000  # to a cosine distance of 1
+_STEPS = 1000  # steps in a cosine distance of 1
 
 
 class Point(NamedTuple):
-    """The largest radius whose share of false matches is at most the rate, and the recall there; -1 for none."""
+    """The largest radius whose false-match rate is at most `rate`, and the recall there; the radius is -1 for none."""
 
     rate: float
     radius: float
@@ -21,9 +21,9 @@ class Point(NamedTuple):
 
 
 def distances(method: Fingerprint, originals: Bytes2D, copies: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """`(n, m)`: steps between each code `(n, bytes)` and the nearest turn of each copy `(m, turns, bytes)`.
+    """Return the distances `(n, m)` of originals to the nearest orientation of each copy, in steps of `step_of`.
 
-    A step is a bit, or `step_of` the method.
+    `originals` is `(n, bytes)`, `copies` is `(m, orientations, bytes)`.
     """
     if method.unit == "cosine":
         return nearest_directions(method.comparable(originals), method.comparable(copies))
@@ -31,22 +31,25 @@ def distances(method: Fingerprint, originals: Bytes2D, copies: NDArray[np.uint8]
 
 
 def step_of(method: Fingerprint) -> float:
-    """What distances are counted in: bits, or thousandths of cosine distance."""
+    """Return the unit in which distances are counted: 1 bit, or 0.001 of cosine distance."""
     return 1 / _STEPS if method.unit == "cosine" else 1
 
 
 def radius_of(method: Fingerprint, steps: int) -> float:
-    """So many steps as a radius of the method."""
-    return round(steps * step_of(method), 3)  # a whole number stays one
+    """Convert steps to a radius of the method."""
+    return round(steps * step_of(method), 3)  # an int remains an int
 
 
 def steps_of(method: Fingerprint, distances: NDArray[Any]) -> NDArray[Any]:
-    """Distances in whole steps, rounded up, so that a radius of so many steps holds them."""
+    """Convert distances to whole steps, rounded up, so that a radius of that many steps includes them."""
     return _in_steps(distances).astype(np.int32) if method.unit == "cosine" else distances
 
 
 def nearest_directions(codes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.uint16]:
-    """`(n, m)`: thousandths of cosine distance between each direction `(n, d)` and the nearest turn of each other."""
+    """Return `(n, m)`: cosine distances, in steps, of vectors `(n, d)` to the nearest orientation of others.
+
+    `others` is `(m, orientations, d)`.
+    """
     best = np.full((len(codes), len(others)), -1, np.float32)
     left = unit(codes)
     for turn in range(others.shape[1]):
@@ -55,13 +58,13 @@ def nearest_directions(codes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.
 
 
 def _in_steps(distances: NDArray[Any]) -> NDArray[np.float64]:
-    """Cosine distances in thousandths, rounded up but for what single precision adds to a whole one."""
+    """Convert cosine distances to steps, rounded up; tolerates 0.001 of a step of single-precision error."""
     steps: NDArray[np.float64] = np.ceil(np.maximum(distances.astype(np.float64) * _STEPS - 1e-3, 0))
     return steps
 
 
 def nearest(codes: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    """`(n, m)`: bits between each code `(n, words)` and the nearest turn of each other `(m, turns, words)`."""
+    """Return `(n, m)`: bits between codes `(n, words)` and the nearest orientation of `(m, orientations, words)`."""
     out = np.full((len(codes), len(others)), np.iinfo(np.uint16).max, np.uint16)
     for turn in range(others.shape[1]):
         gap = np.zeros(out.shape, np.uint16)
@@ -72,7 +75,10 @@ def nearest(codes: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np
 
 
 def points(gaps: NDArray[np.uint16], same: NDArray[np.bool_], rates: tuple[float, ...]) -> list[Point]:
-    """A point for each rate that so many pairs can tell; `same` marks the true pairs among `gaps`."""
+    """Return a point for each rate at which at least one of the negative pairs may match; lower rates are left out.
+
+    `gaps` are the distances in steps; `same`, of the same shape, marks the positive pairs.
+    """
     false = np.cumsum(np.bincount(gaps[~same]))
     out = []
     for rate in rates:

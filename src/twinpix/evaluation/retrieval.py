@@ -1,6 +1,6 @@
-"""Metrics of ranked lists: for each file, how good is the list of its duplicates? Means over files.
+"""Metrics of ranked retrieval: each compares the lists of duplicates of one file; `mean` averages over files.
 
-Where both lists are empty a metric is 1, where one is, 0.
+A metric is 1 if both lists are empty, and 0 if only one is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ Metric = Callable[[Sequence[str], Sequence[str]], float]
 
 
 def average_precision(truth: Sequence[str], retrieved: Sequence[str]) -> float:
-    """Σ over ranks k of a true file of the precision up to k, divided by the number of true files."""
+    """Return the average precision: the sum of the precisions at the ranks of true files, over the number of these."""
     if not truth or not retrieved:
         return float(not truth and not retrieved)
     wanted = set(truth)
@@ -24,9 +24,9 @@ def average_precision(truth: Sequence[str], retrieved: Sequence[str]) -> float:
 
 
 def ndcg(truth: Sequence[str], retrieved: Sequence[str]) -> float:
-    """Discounted gain over that of the same list in its best order, as imagededup has it.
+    """Return the normalised discounted cumulative gain as imagededup defines it.
 
-    What is missing from the list costs nothing here; `true_ndcg` counts it.
+    The ideal list is the retrieved list in its best order, so missing files cost nothing; see `true_ndcg`.
     """
     if not truth or not retrieved:
         return float(not truth and not retrieved)
@@ -35,7 +35,7 @@ def ndcg(truth: Sequence[str], retrieved: Sequence[str]) -> float:
 
 
 def true_ndcg(truth: Sequence[str], retrieved: Sequence[str]) -> float:
-    """Discounted gain over that of a list that holds every true file first.
+    """Return the normalised discounted cumulative gain, whose ideal list has every true file first.
 
     Source: K. Järvelin, J. Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002,
     https://doi.org/10.1145/582415.582418
@@ -46,7 +46,7 @@ def true_ndcg(truth: Sequence[str], retrieved: Sequence[str]) -> float:
 
 
 def jaccard(truth: Sequence[str], retrieved: Sequence[str]) -> float:
-    """What is in both lists over what is in either."""
+    """Return the Jaccard index: the size of the intersection over that of the union."""
     if not truth or not retrieved:
         return float(not truth and not retrieved)
     a, b = set(truth), set(retrieved)
@@ -54,7 +54,7 @@ def jaccard(truth: Sequence[str], retrieved: Sequence[str]) -> float:
 
 
 def mean(truth: Mapping[str, Sequence[str]], retrieved: Mapping[str, Sequence[str]], metric: Metric) -> float:
-    """The mean of a metric over the files; both maps have the same keys."""
+    """Return the mean of a metric over the files; both maps have the same keys."""
     return fmean(metric(names, retrieved[key]) for key, names in truth.items())
 
 

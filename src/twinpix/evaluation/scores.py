@@ -9,10 +9,10 @@ from twinpix.evaluation.retrieval import average_precision, jaccard, mean, ndcg,
 
 
 class Scores(NamedTuple):
-    """Metrics of a retrieved map against the true one, each between 0 and 1 but for `adjusted_rand`, from -1."""
+    """Metrics of a retrieved map against the true one, each from 0 to 1; `adjusted_rand` from -1 to 1."""
 
     map: float
-    ndcg: float  # as imagededup has it
+    ndcg: float  # as imagededup defines it
     true_ndcg: float
     jaccard: float
     precision: float  # of pairs
@@ -25,7 +25,7 @@ class Scores(NamedTuple):
 
 
 def score(truth: Map, retrieved: Map) -> Scores:
-    """Compare two maps with the same keys; raises like `check`. Linear in the relations, not in the pairs."""
+    """Compare two maps with the same keys; raises like `check`. The time is linear in the number of relations."""
     real, said = names_only(truth), names_only(retrieved)
     check(real, said)
     pairs, groups = pair_scores(real, said), group_scores(real, said)

@@ -1,4 +1,4 @@
-"""Read what is true, or what was found: a JSON map, pairs in CSV, a folder for each group, a report."""
+"""Read a ground truth or a result: a JSON map, pairs in CSV, a folder for each group, or a report."""
 
 import csv
 import json
@@ -13,16 +13,19 @@ from twinpix.model import SCHEMAS
 
 
 def read_truth(path: str) -> dict[str, list[str]]:
-    """The truth that a file or a folder tells.
+    """Read a ground truth from a file (see `read_map`) or a folder.
 
-    A folder: files in one sub-folder are one group, named relative to the folder. Files as `read_map`.
-    Raises `UsageError` when it cannot be read.
+    In a folder, the files of each sub-folder are one group; names are relative to the folder.
+    Raises `UsageError` if it cannot be read.
     """
     return _from_folder(path) if os.path.isdir(path) else read_map(path)
 
 
 def renamed(found: Mapping[str, list[str]], known: Container[str]) -> dict[str, list[str]]:
-    """The map with each name cut from the left, folder by folder, until it is a known one; else as it is."""
+    """Return the map with leading folders removed from each name until it is a known one.
+
+    A name without such a suffix is unchanged.
+    """
 
     def fitted(name: str) -> str:
         short = name
@@ -34,10 +37,10 @@ def renamed(found: Mapping[str, list[str]], known: Container[str]) -> dict[str, 
 
 
 def read_map(path: str) -> dict[str, list[str]]:
-    """The map in a JSON file (`{"a.jpg": ["b.jpg"]}`, with or without scores), in CSV (two names a row), or in
-    a report of `twinpix find`.
+    """Read a map from JSON (`{"a.jpg": ["b.jpg"]}`, with or without scores), CSV, or a report of `twinpix find`.
 
-    Raises `UsageError` when it cannot be read or is none of these.
+    A CSV row has two names, or one name without duplicates. Raises `UsageError` if the file cannot be read or is none
+    of these.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:

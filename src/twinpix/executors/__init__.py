@@ -1,4 +1,4 @@
-"""Where work runs: an executor applies a task to items; `local` does so in processes of this machine."""
+"""Executors apply a task to items; `local` does so in worker processes of this machine."""
 
 from twinpix.executors.base import Begin, Executor, Task
 from twinpix.executors.local import Local

@@ -1,6 +1,6 @@
-"""What an executor offers: apply a task to items, in any order; every item comes back, with its result or with `Lost`.
+"""The interface of executors: apply a task to items, and return each item with its result or with `Lost`.
 
-A plugin runs batches (`BatchRunner`); `mapped` turns that into items and holds the one loop of retries.
+An executor implements a `BatchRunner`; `mapped` converts its batches to items and retries lost ones.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -13,13 +13,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Begin = Callable[[int], None]
-"""A task calls it with the index of the item of its batch at which it begins: a crash or a timeout is that item's."""
+"""A task calls it with the index in the batch of the item that it begins; a crash or a timeout is attributed to it."""
 
 Task = Callable[[Sequence[Any], Begin], Any]
-"""A pure function of a batch and `Begin`: one result for each item, in their order. It can be pickled."""
+"""A pure function of a batch and a `Begin`, which returns one result for each item, in order. It can be pickled."""
 
 BatchRunner = Callable[[Iterator[list[Any]]], Generator[tuple[Sequence[Any], Any], None, None]]
-"""Yields `(batch, results)` in any order, with a `Lost` instead of the results of a batch that was not finished."""
+"""Yields `(batch, results)` in any order; `results` is a `Lost` if the batch was not finished."""
 
 
 class Executor(Protocol):
@@ -27,18 +27,21 @@ class Executor(Protocol):
 
     @property
     def size(self) -> int:
-        """How many batches run at the same time at most."""
+        """The largest number of batches that run at the same time."""
 
     def map(self, task: Task, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
-        """Yield `(item, result)` in any order, `(item, Lost)` for an item that was given up after a second try.
+        """Yield `(item, result)` in any order; `(item, Lost)` for an item that was given up.
 
-        `batches` is advanced lazily, one batch whenever there is room for one. All work has ended when the generator
-        ends or is closed. Raises what the task raises, and `WorkerError` when work cannot go on.
+        `batches` is consumed lazily, one batch whenever a worker is free. All work has ended when the generator ends
+        or is closed. Raises the exceptions of the task, and `WorkerError` if no worker can continue.
         """
 
 
 def mapped(run: BatchRunner, batches: Iterable[Sequence[Item]]) -> Generator[tuple[Item, Any], None, None]:
-    """Yield the items of batches with their results; retry the rest of a lost batch, and once the item that lost it."""
+    """Yield the items of batches with their results.
+
+    The item that caused the loss of a batch is retried once if `Lost.again`; the other items are always retried.
+    """
     queue = _Queue(batches)
     running = run(queue)
     try:
@@ -52,16 +55,16 @@ def mapped(run: BatchRunner, batches: Iterable[Sequence[Item]]) -> Generator[tup
 
 
 class _Queue(Iterator[list[Any]]):
-    """Batches as they come; items that come back are tried again before the next batch, each alone."""
+    """The batches, preceded by the items to retry, each in a batch of its own."""
 
     def __init__(self, batches: Iterable[Sequence[Any]]) -> None:
         self._ahead, self._back = iter(batches), list[Any]()
-        self._first = dict[int, tuple[Any, Lost]]()  # items that are tried once more, and how they were lost, by id
+        self._first = dict[int, tuple[Any, Lost]]()  # by `id`: items that were lost, and their first loss
 
     def lost(self, batch: Sequence[Any], lost: Lost) -> Lost | None:
-        """Put back the rest of a lost batch, and its item if this was its first try; else return how it was lost.
+        """Queue the items of a lost batch for a retry, the item that caused it only once; return a final loss.
 
-        An item that is given up has a `fault` only if both tries had.
+        The `fault` of a final loss is True only if it was True in all tries.
         """
         item = batch[lost.index]
         self._back += [other for at, other in enumerate(batch) if at != lost.index]

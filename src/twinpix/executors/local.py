@@ -1,8 +1,8 @@
-"""Run tasks in worker processes of this machine, which may crash or hang without ending the run.
+"""Run tasks in worker processes of this machine; a worker may crash or hang without ending the run.
 
-A worker reports which item it is at (`begin`). When its process dies, or is killed because the item took longer than
-the timeout or more memory than the limit, the item is known, and the rest of its batch is tried again. Messages
-between parent and worker are Python objects on a private pipe; nothing of them is ever stored.
+A worker reports the item that it begins (`begin`). If its process ends, or is killed because the item exceeded the
+timeout or the memory limit, the loss is attributed to this item, and the rest of the batch is retried. Parent and
+worker exchange pickled Python objects on a private pipe; they are never stored.
 """
 
 import contextlib
@@ -20,32 +20,32 @@ from twinpix.executors.base import Task, mapped
 from twinpix.executors.lost import Lost
 from twinpix.machine import cores
 
-_TICK = 1.0  # seconds after which the clocks are looked at again
-_MEMORY_TICK = 0.1  # seconds after which memory is looked at again: a decoder fills some hundred MB in that time
-_START_SECONDS = 60.0  # that a process may take to start
-_END_SECONDS = 5.0  # that a process may take to end once its pipe is closed
-_MISSES = 3  # workers that do not start, one after the other, before no more are started
-_SHARE = 0.75  # of the machine's memory that all workers together may take
-_LEAST_MEMORY = 6 << 30  # bytes that a worker may take where there are as many: the largest images need 4 GB
+_TICK = 1.0  # seconds between checks of the timeout
+_MEMORY_TICK = 0.1  # seconds between checks of the memory: a decoder allocates a few hundred MB in that time
+_START_SECONDS = 60.0  # within which a process must start
+_END_SECONDS = 5.0  # within which a process must end once its pipe is closed
+_MISSES = 3  # consecutive workers that fail to start, after which no more are started
+_SHARE = 0.75  # of the machine's memory, for all workers together
+_LEAST_MEMORY = 6 << 30  # bytes: smallest limit of one worker, if the machine has as much; the largest images need 4 GB
 
 
 @dataclass(slots=True)
 class _Worker:
     process: processes.Process
     pipe: Connection
-    cell: Any  # shared: index of the item at work, when it was begun
+    cell: Any  # shared memory: index of the current item, and when it began
     batch: Sequence[Any] | None = None
-    ready: bool = False  # it has said that it runs
-    memory: int = 0  # bytes it had when it was ready
+    ready: bool = False  # whether it reported that it has started
+    memory: int = 0  # bytes in use when it was ready
 
 
 @dataclass(slots=True)
 class Local:
-    """A pool of `workers` processes (0: one a core); an item may take `timeout` seconds and `memory` bytes.
+    """A pool of `workers` processes (0: one per core); an item may take `timeout` seconds and `memory` bytes.
 
-    With a `memory` of 0 an item may take a core's share of three quarters of the machine's, and 6 GB at least; all
-    workers together may take three quarters. `note`
-    is told when no process can be started: the work is done in this one then, without these limits.
+    With `memory` 0 the limit of a worker is three quarters of the machine's memory divided by the cores, but at least
+    6 GB if these quarters are as much; all workers together may take these quarters. If no process can be started, the
+    work is done in the calling process without these limits, and `note` is called with the reason.
     """
 
     workers: int = 0
@@ -53,29 +53,29 @@ class Local:
     memory: int = 0
     note: Callable[[str], None] = lambda text: None
     _pool: list[_Worker] = field(default_factory=list)
-    _most: int = 0  # processes that can be started
-    _back: list[Sequence[Any]] = field(default_factory=list)  # batches of workers that did not start
+    _most: int = 0  # largest number of processes
+    _back: list[Sequence[Any]] = field(default_factory=list)  # batches of workers that failed to start
     _was_ready: bool = False
-    _misses: int = 0  # workers that did not start, one after the other
+    _misses: int = 0  # consecutive workers that failed to start
     _why: str = ""
-    _looked: float = 0.0  # when memory was looked at last
+    _looked: float = 0.0  # time of the last check of the memory
 
     @property
     def size(self) -> int:
-        """How many processes there will be at most."""
+        """The largest number of processes."""
         return self.workers or cores()
 
     @property
     def limit(self) -> int:
-        """Bytes of memory that one worker may take."""
+        """The number of bytes of memory that one worker may take."""
         most = int(_SHARE * machine.memory())
         return self.memory or min(most, max(_LEAST_MEMORY, most // cores()))
 
     def map(self, task: Task, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
-        """See `Executor.map`; raises `WorkerError` when workers could be started, and later cannot.
+        """See `Executor.map`; raises `WorkerError` if workers were started before, but no more can be.
 
-        Where the task cannot be sent to a worker (its class is in `__main__`, say), or no process can be started, it
-        runs in this process.
+        The task runs in the calling process if it cannot be sent to a worker (for example because its class is in
+        `__main__`), or if no process can be started.
         """
         with processes.forkable():
             yield from mapped(partial(self._run, task), batches)
@@ -83,7 +83,7 @@ class Local:
     def _run(
         self, task: Task, queue: Iterator[Sequence[Any]]
     ) -> Generator[tuple[Sequence[Any], Any | Lost], None, None]:
-        """Yield `(batch, results)` as batches finish; `Lost` for one that was not."""
+        """Yield `(batch, results)` as batches finish, and `(batch, Lost)` for unfinished ones."""
         self._most, self._misses, self._was_ready = self.size, 0, False
         try:
             while True:
@@ -112,7 +112,7 @@ class Local:
             self.close()
 
     def close(self) -> None:
-        """End every worker now."""
+        """Stop all workers; kill those that have not finished."""
         for worker in self._pool:
             worker.pipe.close()
             if worker.batch is not None or not worker.ready:
@@ -123,7 +123,7 @@ class Local:
         self._back.clear()
 
     def _feed(self, queue: Iterator[Sequence[Any]], task: Task) -> None:
-        """Hand a batch to each worker that has none; start workers only while there is work for them."""
+        """Send a batch to each idle worker, and start workers while there are batches for them."""
         while True:
             idle = next((w for w in self._pool if w.batch is None), None)
             if idle is None and len(self._pool) >= self._most > 0:
@@ -135,11 +135,14 @@ class Local:
                 return
             idle.cell[0], idle.cell[1] = 0.0, time.monotonic()
             idle.batch = batch
-            with contextlib.suppress(OSError):  # a worker that is gone is heard of in `_hear`
+            with contextlib.suppress(OSError):  # `_hear` notices a worker that has ended
                 idle.pipe.send(batch)
 
     def _start(self, task: Task, batch: Sequence[Any]) -> _Worker | None:
-        """A new worker for this batch; None when that fails and others run; else raises `CannotStartError`."""
+        """Start a worker for this batch; return None if that fails while others run.
+
+        Raises `CannotStartError` if it fails and no worker runs.
+        """
         try:
             if not self._most:
                 raise processes.CannotStartError(self._why)
@@ -154,7 +157,10 @@ class Local:
         return worker
 
     def _give_up(self, why: str) -> None:
-        """Raise `WorkerError` when workers have run before: what ended them must not run in this process."""
+        """Note that the work continues in this process.
+
+        Raises `WorkerError` if workers have run before: the item that ended them could end this process too.
+        """
         if self._was_ready:
             raise WorkerError(f"no more worker processes can be started: {why}")
         self.note(f"no worker processes can be started ({why}); images are read in this process, without a time limit")
@@ -165,7 +171,10 @@ class Local:
             yield batch, task(batch, lambda index: None)
 
     def _wait(self, busy: Sequence[_Worker]) -> list[Any]:
-        """The pipes in which something waits; time in which all of us stood still (Ctrl-Z, sleep) does not count."""
+        """Wait for messages; return the pipes that have one.
+
+        If this process was suspended meanwhile (Ctrl-Z, sleep), that time does not count for the timeout of the items.
+        """
         begun = time.monotonic()
         tick = _MEMORY_TICK if machine.SEES_MEMORY else _TICK
         ready = wait([worker.pipe for worker in busy], timeout=min(tick, self._patience(busy)))
@@ -203,18 +212,18 @@ class Local:
         return max(0.01, min(float(worker.cell[1]) for worker in busy) + self.timeout - now)
 
     def _overdue(self, worker: _Worker) -> bool:
-        """True when it is too long at one item, and has not told us something that we did not yet hear."""
+        """True if a worker has exceeded the timeout of its item, and no message of it waits to be received."""
         limit = self.timeout if worker.ready else max(self.timeout, _START_SECONDS)
         late = worker.batch is not None and time.monotonic() - float(worker.cell[1]) > limit
         return late and not worker.pipe.poll()
 
     def _greedy(self, busy: Sequence[_Worker]) -> _Worker | None:
-        """The worker that has taken more memory than it may, or the largest when all together have."""
+        """Return a worker that exceeds its memory limit, or the largest one if all together exceed theirs."""
         now = time.monotonic()
         if not machine.SEES_MEMORY or now - self._looked < _MEMORY_TICK:
             return None
         self._looked = now
-        # What a fork shares with this process is not its own.
+        # Memory that a fork shares with this process does not count.
         taken = [
             (machine.memory_of(worker.process.pid) - worker.memory, at)
             for at, worker in enumerate(busy)
@@ -231,11 +240,11 @@ class Local:
         return lost.greedy(index, self.limit)
 
     def _end(self, worker: _Worker, why: Callable[[int], Lost] | None = None) -> tuple[Sequence[Any], Lost] | None:
-        """Remove a worker that has ended, or kill it for a reason; say which item it was at."""
+        """Remove a worker that has ended, or kill it for the reason `why`; return its batch with the loss."""
         self._pool.remove(worker)
         if why is not None:
             worker.process.kill()
-        code = _reap(worker.process, 1)  # it has closed its pipe, so it is ending
+        code = _reap(worker.process, 1)  # its pipe is closed or it was killed, so it ends soon
         worker.pipe.close()
         if not worker.ready:
             self._not_started(worker, lost.exit_text(code) if why is None else "it did not start in time")
@@ -251,7 +260,7 @@ class Local:
         return batch, lost.ended(index, code)
 
     def _not_started(self, worker: _Worker, why: str, *, forever: bool = False) -> None:
-        """Give its batch to another worker; after some that have not started, start none any more."""
+        """Queue the batch of a worker that failed to start; after `_MISSES` of them, or `forever`, start no more."""
         self._why = why
         self._misses += 1
         if worker.batch is not None:
@@ -261,7 +270,7 @@ class Local:
 
 
 def _reap(process: processes.Process, seconds: float) -> int | None:
-    """The exit code of a process that is to end by itself, and is killed when it does not."""
+    """Return the exit code of a process; kill it if it does not end within `seconds`."""
     code = process.code(seconds)
     if code is None:
         process.kill()

@@ -1,14 +1,14 @@
-"""Why a worker process ended before its batch was done, and what that says of the item at work."""
+"""Why a worker process ended before its batch was finished, and whether the current item caused it."""
 
 import contextlib
 import signal
 from dataclasses import dataclass
 
-# Exit statuses of a worker that ends itself: it has more memory than its limit, or the system gave it none.
+# Exit statuses of a worker that ends itself: it exceeded its memory limit, or the system refused it memory.
 OUT_OF_MEMORY, REFUSED_MEMORY = 77, 78
 
-# A decoder that ran wild gets one of these from the processor. Every other signal comes from outside: from a user, from
-# the system that shuts down, from a limit; SIGABRT also from a library that was refused memory.
+# Signals of a processor fault, such as an invalid memory access in a decoder. Other signals come from outside: from a
+# user, a system that shuts down, a resource limit. SIGABRT also comes from a library that was refused memory.
 _FAULTS = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"})
 _WINDOWS_FAULTS = {  # exit codes
     0xC0000005: "access violation",
@@ -22,10 +22,10 @@ _WINDOWS_FAULTS = {  # exit codes
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A batch that was not finished because its item `index` crashed or hung its worker.
+    """A batch that was not finished, because its item `index` ended its worker or exceeded a limit.
 
-    `fault` is True when the processor stopped the worker: a decoder ran wild. Everything else may be the machine's
-    doing. `again` is True when the item is worth a second try; a fault that repeats is the image's.
+    `fault` is True for a processor fault, such as an invalid memory access in a decoder; the machine may have caused
+    everything else. `again` is True if the item should be retried once; the image causes a fault that repeats.
     """
 
     index: int
@@ -35,7 +35,7 @@ class Lost:
 
 
 def ended(index: int, code: int | None) -> Lost:
-    """An item whose worker ended by itself with this exit code (negative: by that signal; None: not known)."""
+    """Return the loss of an item whose worker ended with this exit code (negative: by that signal; None: unknown)."""
     if code == REFUSED_MEMORY:
         return Lost(index, "needs more memory than is available")
     text = exit_text(code)
@@ -50,17 +50,17 @@ def ended(index: int, code: int | None) -> Lost:
 
 
 def slow(index: int, seconds: float) -> Lost:
-    """An item that took longer than the timeout."""
+    """Return the loss of an item that exceeded the timeout."""
     return Lost(index, f"exceeded the time limit of {seconds:g} s")
 
 
 def greedy(index: int, limit: int) -> Lost:
-    """An item that needs more memory than a worker may take."""
+    """Return the loss of an item that exceeded the memory limit of a worker, in bytes."""
     return Lost(index, f"needs more memory than the limit of {limit / (1 << 30):.3g} GB for one worker process")
 
 
 def exit_text(code: int | None) -> str:
-    """An exit code in words."""
+    """Return an exit code in words."""
     if code is None:
         return "exit status unknown"
     if code in _WINDOWS_FAULTS:

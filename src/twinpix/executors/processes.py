@@ -1,8 +1,8 @@
-"""Start worker processes that never run the user's program again, and end them.
+"""Start and end worker processes, without running the user's program in them.
 
-On Linux a process with one thread is forked. Everywhere else a new interpreter is started, which is told where
-modules are and imports what the work needs, never `__main__`: that may be a script without a guard, a notebook or
-standard input. No process is one of `multiprocessing`'s children, which daemonic processes may not have.
+On Linux a process with one thread is forked. In all other cases a new interpreter is started, which receives the module
+search path and imports what the task needs, but never `__main__`: that may be a script without a guard, a notebook or
+standard input. `multiprocessing.Process` is not used, since daemonic processes may not have such children.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from twinpix.executors import worker
 from twinpix.executors.base import Task
 
-# The first modules are the interpreter's own: `-P` keeps those of the working directory out.
+# The first modules are imported from the standard library: `-P` keeps the working directory off the search path.
 _BOOT = """
 import sys
 from multiprocessing import connection
@@ -43,7 +43,7 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 @contextlib.contextmanager
 def forkable() -> Iterator[None]:
-    """For the time of the block OpenCV, if it is loaded, uses one thread: its other threads do not survive a fork."""
+    """Limit OpenCV, if it is loaded, to one thread during the block: its other threads do not survive a fork."""
     cv2 = sys.modules.get("cv2")
     if cv2 is None:
         yield
@@ -57,7 +57,7 @@ def forkable() -> Iterator[None]:
 
 
 class CannotStartError(Exception):
-    """Worker processes cannot be started here, for this reason."""
+    """Raised with the reason if no worker process can be started."""
 
 
 class Process(Protocol):
@@ -66,17 +66,17 @@ class Process(Protocol):
     pid: int
 
     def kill(self) -> None:
-        """Kill it, if it still runs."""
+        """Kill the process, if it still runs."""
 
     def code(self, seconds: float | None) -> int | None:
-        """Its exit code (negative: the signal that ended it), after so many seconds (None: when it ends).
+        """Wait up to `seconds` (None: without limit), and return the exit code (negative: the signal that ended it).
 
-        None while it runs, or where something else has taken its code.
+        Returns None if the process still runs, or if other code in this program has collected its exit code.
         """
 
 
 class Started:
-    """A new interpreter."""
+    """A worker process in a new interpreter."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process, self.pid = process, process.pid
@@ -93,7 +93,7 @@ class Started:
 
 
 class Forked:
-    """A fork of this process."""
+    """A worker process that is a fork of this process."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -119,7 +119,7 @@ class Forked:
     def _reap(self, *, block: bool) -> None:
         try:
             pid, status = os.waitpid(self.pid, 0 if block else os.WNOHANG)
-        except ChildProcessError:  # somebody else has waited for all children
+        except ChildProcessError:  # other code has waited for all children
             self._reaped = True
             return
         if pid:
@@ -127,9 +127,9 @@ class Forked:
 
 
 def start(task: Task, others: Sequence[Connection], memory: int) -> tuple[Process, Connection, Any]:
-    """A worker process, the pipe to it, and two numbers shared with it; `others` are the pipes to its siblings.
+    """Start a worker process; return it, the pipe to it, and shared memory of two numbers (see `worker.CELL_BYTES`).
 
-    Raises `CannotStartError`.
+    `others` are the pipes to other workers, `memory` is the limit in bytes. Raises `CannotStartError`.
     """
     if sys.platform.startswith("linux") and threading.active_count() == 1:
         return _fork(task, others, memory)
@@ -142,7 +142,7 @@ def _fork(task: Task, others: Sequence[Connection], memory: int) -> tuple[Proces
     cell = memoryview(mmap.mmap(-1, worker.CELL_BYTES)).cast("d")
     try:
         with warnings.catch_warnings():
-            # Python counts the sleeping threads of a linear algebra library, which survive a fork.
+            # Python warns of the sleeping threads of a linear algebra library, which survive a fork.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
     except OSError as error:
@@ -152,7 +152,7 @@ def _fork(task: Task, others: Sequence[Connection], memory: int) -> tuple[Proces
     if pid == 0:
         try:
             for other in (*others, ours):
-                other.close()  # else a worker would keep its siblings' pipes open after the parent's death
+                other.close()  # else it would keep other workers' pipes open after the parent has ended
             worker.forked(task, theirs, cell, parent, memory)
         finally:
             os._exit(1)
@@ -164,9 +164,9 @@ def _spawn(task: Task, memory: int) -> tuple[Process, Connection, Any]:
     command = [*_interpreter(), "-P", *_flags(), "-c", _BOOT]
     try:
         pickled = ForkingPickler.dumps(task)
-    except Exception as error:  # noqa: BLE001 - any class may refuse to be sent, in its own way
+    except Exception as error:  # noqa: BLE001 - pickling may raise any exception
         raise CannotStartError(f"the task cannot be sent to another process: {error}") from None
-    environment = dict.fromkeys(_THREADS, "1") | os.environ  # there is a process a core
+    environment = dict.fromkeys(_THREADS, "1") | os.environ  # there is one process per core
     is_main_thread = threading.current_thread() is threading.main_thread()
     ours, theirs = Pipe()
     try:
@@ -179,7 +179,7 @@ def _spawn(task: Task, memory: int) -> tuple[Process, Connection, Any]:
         raise CannotStartError(str(error)) from None
     finally:
         theirs.close()
-    with contextlib.suppress(OSError):  # a worker that has ended already is noticed when it is heard
+    with contextlib.suppress(OSError):  # `Local` notices a worker that has ended
         ours.send(([*sys.path, _home()], (cell, os.getpid(), memory, is_main_thread)))
         ours.send_bytes(pickled)
     return Started(process), ours, memoryview(shared).cast("d")
@@ -218,18 +218,18 @@ def _launch_on_windows(command: list[str], pipe: Any, environment: dict[str, str
 
 
 def _interpreter() -> list[str]:
-    """The command that starts this Python."""
+    """Return the command that starts this Python; raises `CannotStartError` in a frozen program."""
     if getattr(sys, "frozen", False) or not sys.executable:
         raise CannotStartError("this program has no Python interpreter beside it")
     return [sys.executable]
 
 
 def _home() -> str:
-    """The folder, or the archive, that this package lies in; relative ones on the path may lead elsewhere by now."""
+    """Return the absolute folder or archive of this package: a relative path fails if the working directory changed."""
     return str(Path(__file__).absolute().parents[2])
 
 
 def _flags() -> list[str]:
-    """Flags that decide how names of files are read and how modules are found."""
+    """Return the interpreter flags for the encoding of file names and the module search path."""
     flags = [f"-Xutf8={sys.flags.utf8_mode}"]
     return [*flags, "-s"] if sys.flags.no_user_site else flags

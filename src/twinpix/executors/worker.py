@@ -1,4 +1,4 @@
-"""What runs in a worker process: take a batch, work, send the result; end with the parent."""
+"""The main loop of a worker process: receive a batch, run the task, send the results; end with the parent."""
 
 import contextlib
 import gc
@@ -19,16 +19,16 @@ from twinpix.errors import WorkerError
 from twinpix.executors.base import Task
 from twinpix.executors.lost import OUT_OF_MEMORY, REFUSED_MEMORY
 
-CELL_BYTES = 16  # two numbers that both sides see: which item is at work, and when it was begun
-_LOOK_SECONDS = 0.2  # between two looks whether the parent is there and how much memory this process has
-_OPENMP = re.compile(r"/lib(?:gomp|iomp5|omp)[-.][^/]*$")  # of GCC, of Intel, of LLVM
+CELL_BYTES = 16  # two shared numbers: index of the current item, and when it began
+_LOOK_SECONDS = 0.2  # between checks of the parent and of this process's memory
+_OPENMP = re.compile(r"/lib(?:gomp|iomp5|omp)[-.][^/]*$")  # the libraries of GCC, Intel and LLVM
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 
 
 def forked(task: Task, pipe: Connection, cell: Any, parent: int, memory: int) -> None:
-    """Serve in a fork of the parent; never returns.
+    """Run the main loop in a fork of the parent; never returns.
 
-    Nothing of what the parent's program has made may run here: no signal handler, no finalizer, no exit handler.
+    No code that the parent's program has registered may run here: no signal handler, finalizer or exit handler.
     """
     code = 1
     try:
@@ -47,10 +47,10 @@ def forked(task: Task, pipe: Connection, cell: Any, parent: int, memory: int) ->
 
 
 def _leave_openmp_alone() -> None:
-    """Let every OpenMP library that the parent had loaded use one thread.
+    """Limit every OpenMP library that the parent has loaded to one thread.
 
-    Its other threads do not survive a fork, and it waits for them for ever: where PyTorch had computed something, no
-    RAW file was decoded any more (LibRaw uses OpenMP).
+    Its other threads do not survive a fork, and it would wait for them forever: after a computation with PyTorch, no
+    RAW file could be decoded (LibRaw uses OpenMP).
     """
     try:
         with Path("/proc/self/maps").open(encoding="utf-8", errors="surrogateescape") as file:
@@ -65,9 +65,9 @@ def _leave_openmp_alone() -> None:
 
 
 def started(pipe: Connection, cell: int | str, parent: int, memory: int, is_main_thread: bool) -> None:
-    """Serve in a process that was started for it, with the work that the parent sends; never returns.
+    """Run the main loop in a new interpreter, with the task that the parent sends; never returns.
 
-    `cell` is a handle of, or on Windows the name of, the shared memory of two numbers.
+    `cell` is the file descriptor of the shared memory of two numbers, or its name on Windows.
     """
     code = 1
     try:
@@ -77,7 +77,7 @@ def started(pipe: Connection, cell: int | str, parent: int, memory: int, is_main
             task = pipe.recv()
         except _GONE:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever keeps the work from being made here is told to the parent
+        except Exception as error:  # noqa: BLE001 - any exception while unpickling the task is sent to the parent
             pipe.send(("cannot", f"{type(error).__name__}: {error}"))
         else:
             _serve(task, pipe, numbers)
@@ -106,7 +106,7 @@ def _serve(task: Task, pipe: Connection, cell: Any) -> None:
                 answer = ("done", task(batch, begin))
             except _GONE:
                 raise
-            except Exception as error:  # noqa: BLE001 - a bug in the work is raised again in the parent
+            except Exception as error:  # noqa: BLE001 - an exception of the task is raised again in the parent
                 if machine.lacks_memory(error):
                     os._exit(REFUSED_MEMORY)
                 answer = ("error", _sendable(error))
@@ -114,7 +114,7 @@ def _serve(task: Task, pipe: Connection, cell: Any) -> None:
 
 
 def _sendable(error: Exception) -> Exception:
-    """The error, or what it says where it cannot be made again on the other side."""
+    """Return the error, or a `WorkerError` with its text if it cannot be pickled."""
     from multiprocessing.reduction import ForkingPickler
 
     try:
@@ -125,7 +125,7 @@ def _sendable(error: Exception) -> Exception:
 
 
 def _prepare(pipe: Connection, parent: int, memory: int, *, is_main_thread: bool) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     machine.become_worker()
     _silence(pipe.fileno())
     _no_core_files()
@@ -135,7 +135,10 @@ def _prepare(pipe: Connection, parent: int, memory: int, *, is_main_thread: bool
 
 
 def _silence(pipe: int) -> None:
-    """Decoders write their doubts straight to stderr; what matters comes back as a failure or a mark."""
+    """Redirect stdout and stderr to the null device: decoders write warnings there.
+
+    Damaged images are reported in the results.
+    """
     null = os.open(os.devnull, os.O_RDWR)
     for stream in {1, 2} - {pipe, null}:
         os.dup2(null, stream)
@@ -144,7 +147,7 @@ def _silence(pipe: int) -> None:
 
 
 def _no_core_files() -> None:
-    """A decoder that crashes leaves no file of the whole memory in the user's folder."""
+    """Disable core dumps, so that a crash leaves no large file in the user's folder."""
     if sys.platform == "win32":
         return
     import resource
@@ -154,9 +157,9 @@ def _no_core_files() -> None:
 
 
 def _dies_with(parent: int) -> bool:
-    """Ask the system to kill this process when the thread ends that started it; False where it does not.
+    """Ask the system to kill this process when the thread that started it ends; False if it cannot.
 
-    That thread must be the parent's main one: others may end before their work is done.
+    That thread must be the parent's main thread: other threads may end before the work is done.
     """
     if sys.platform != "linux":
         return False
@@ -167,13 +170,13 @@ def _dies_with(parent: int) -> bool:
         done = bool(ctypes.CDLL(None).prctl(set_death_signal, int(signal.SIGKILL), 0, 0, 0) == 0)
     except (AttributeError, OSError):
         return False
-    if os.getppid() != parent:  # it has ended in between
+    if os.getppid() != parent:  # the parent ended before the call
         os._exit(1)
     return done
 
 
 def _watch(parent: int, memory: int) -> None:
-    """End this process when its parent has ended, or it takes more memory than it may."""
+    """End this process when its parent has ended, or when it exceeds the memory limit, in bytes."""
     gone = _parent_gone(parent)
     start = machine.own_memory()
     while not gone(_LOOK_SECONDS):
@@ -183,7 +186,7 @@ def _watch(parent: int, memory: int) -> None:
 
 
 def _parent_gone(parent: int) -> Callable[[float], bool]:
-    """What waits so many seconds for the parent to end, and tells whether it has."""
+    """Return a function that waits up to a number of seconds for the parent to end, and returns whether it has."""
     if sys.platform == "win32":
         import _winapi
 
@@ -199,7 +202,7 @@ def _parent_gone(parent: int) -> Callable[[float], bool]:
 
 
 def _reuse_memory() -> None:
-    """Ask glibc to keep large blocks for the next picture: fresh pages cost a third of a large decode."""
+    """Make glibc keep large blocks for the next image: new pages take a third of the time of a large decode."""
     if not sys.platform.startswith("linux"):
         return
     import ctypes

@@ -42,7 +42,7 @@ def group(
     """Form groups by the linking rule; the keeper of each is first, groups are sorted by its path.
 
     Groups are linked in the order of metadata alone. Within each, the keep rules decide again with the relations of its
-    pairs and, by `look`, the pixels. That keeper must match all other members, unless the rule forms chains.
+    pairs and, by `read_evidence`, the pixels. That keeper must match all other members, unless the rule forms chains.
     """
     linker, chain = linking.make(options.link), keep.make_chain(options.keep)
     nodes, method = pairs.nodes, settings.method
@@ -104,7 +104,7 @@ def _whole(files: list[FileRow], seen: Mapping[ContentId, Evidence]) -> list[lis
 def _with_evidence(
     found: Sequence[list[FileRow]], images: Images, read_evidence: EvidenceReader | None, most: int | None
 ) -> Iterator[tuple[list[FileRow], Mapping[ContentId, Evidence]]]:
-    """Yield groups with what the pixels of their contents show, if they differ; several groups are read together."""
+    """Yield groups with the pixel evidence of their contents, if these differ; several groups are read together."""
     waiting: list[list[FileRow]] = []
     wanted: set[ContentId] = set()
     for at, files in enumerate(found, start=1):

@@ -20,7 +20,7 @@ class Candidate(NamedTuple):
     stage: str  # the method that proposed the pair, if there are several
     exact: bool = False  # whether the transform is as exact as keypoints make it
     via: ThirdImage | None = None
-    before: Guess = ()  # transform of an earlier tier, with which the pair was not decided
+    before: Guess = ()  # transform of an earlier stage, which did not decide the pair
 
     @property
     def ends(self) -> Ends:
@@ -41,7 +41,7 @@ class CandidatePairs:
         self._undecided: dict[Ends, Candidate] = {}  # pairs that quick verification did not decide
 
     def fresh(self, proposed: Iterable[Candidate]) -> list[Candidate]:
-        """Return the pairs that are not verified yet; undecided ones with the transform of their earlier tier."""
+        """Return the pairs that are not verified yet; undecided ones with the transform of their earlier stage."""
         out = []
         for one in proposed:
             if one.ends not in self._settled:
@@ -50,7 +50,7 @@ class CandidatePairs:
         return out
 
     def verify(self, proposed: Sequence[Candidate], *, quick: bool = False) -> list[Candidate]:
-        """Verify pairs that are no known matches; returns all that match, verified now or before."""
+        """Verify the pairs that are not known matches; return all that match, verified now or before."""
         wanted = [one for one in proposed if one.ends not in self.found]
         for stage in sorted({one.stage for one in wanted}):
             pairs = [

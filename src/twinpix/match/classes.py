@@ -39,7 +39,7 @@ def code_classes_of(
 ) -> CodeClasses:
     """Return one node for each distinct code, or, for contents with too little texture, for each distinct image.
 
-    Each content in `apart` has a node of its own.
+    Each content in `apart`, those of excluded pairs, has a node of its own.
     """
     codes = contents.codes(width_of(method))
     low = is_low_detail(contents) if guard and not method.by_equality else np.zeros(len(codes), dtype=bool)

@@ -94,7 +94,7 @@ def contents_of(pairs: Pairs) -> Collection[ContentId]:
 
 
 def without(matches: Matches, nodes: CodeClasses, pairs: Pairs) -> Matches:
-    """Return the matches without those pairs; each content of such a pair has a node of its own."""
+    """Return the matches without the excluded pairs; each content of an excluded pair has a node of its own."""
     if not pairs:
         return matches
     ends = np.sort(nodes.of[np.array(list(pairs), dtype=np.int64)], axis=1)

@@ -33,7 +33,7 @@ _NEAREST = 8  # candidates of an image that are verified; further ones only if m
 
 
 class ContentEvidence(NamedTuple):
-    """What the pixels of contents show, as far as it decides which pairs are verified."""
+    """The evidence from the pixels of contents that decides which pairs are verified."""
 
     row: NDArray[np.int32]  # (contents,): row in `layout` of each; -1: unknown, or the image is damaged
     printed: NDArray[np.bool_]  # (contents,): whether it is a page
@@ -159,7 +159,7 @@ def _candidates_of(matches: Matches) -> list[Candidate]:
 
 
 def _crowded(verifier: Verifier) -> set[ContentId]:
-    """Return the contents for which most verified pairs were not copies: windows of one program look alike."""
+    """Return the contents for which most verified pairs were not copies: windows of one program are similar."""
     looked, failed = Counter[ContentId](), Counter[ContentId]()
     for pair, seen in verifier.verdicts.items():
         looked.update(pair)

@@ -17,7 +17,7 @@ def match(
 ) -> Matches:
     """Return pairs within the radius among the rows `first`, and of a row in `first` with one in `second`.
 
-    `codes` is `(n, turns, width)`, bits or floats; with eight turns the distance is the minimum over orientations.
+    `codes` is `(n, orientations, width)`, bits or floats; the distance is the minimum over 1 or 8 orientations.
     """
     return Matches.joined([_within(codes, first, radius, search), _between(codes, first, second, radius, search)])
 
@@ -54,7 +54,7 @@ def best_of_each(i: NDArray[Any], j: NDArray[Any], worth: NDArray[Any], count: i
 def nearest(
     method: Fingerprint, code: Bytes2D, gallery: Bytes2D, radius: float, search: Search
 ) -> dict[int, tuple[float, int]]:
-    """Return the rows of a gallery `(n, turns, bytes)` within the radius of one code `(bytes,)`.
+    """Return the rows of a gallery `(n, orientations, bytes)` within the radius of one code `(bytes,)`.
 
     Each has its distance in the nearest orientation, and the number of that orientation.
     """
@@ -69,19 +69,19 @@ def nearest(
 
 
 class SearchNotes(NamedTuple):
-    """What a run reports about its searches."""
+    """The notes of a run about its searches."""
 
     notes: list[str]  # for the user
     searches: list[str]  # the search back ends that ran, and why
 
     def of(self, search: Search, seconds: float) -> None:
-        """Add the remarks about a search that took this long."""
+        """Add the notes about a search that took this many seconds."""
         self.notes.extend(notes_of(search, seconds))
         self.searches.extend(how.in_words() for how in search.hows)
 
 
 def notes_of(search: Search, seconds: float) -> list[str]:
-    """Return the remarks about searches: always if one may have missed pairs, else if it took long."""
+    """Return the notes about searches: always if one may have missed pairs, else if it took long."""
     return [str(how) for how in search.hows if not how.exact or (search.spec == "auto" and seconds > PATIENCE)]
 
 
@@ -160,7 +160,7 @@ class Neighbours:
     def __init__(self, matches: Matches, n: int) -> None:
         self._matches = matches = _in_order(matches)
         rows = np.arange(n + 1)
-        # Ahead of a node are the matches in which it is first, which are contiguous; behind it the others.
+        # `ahead`: the matches in which a node is first, which are contiguous; `behind`: those in which it is second.
         self._ahead = np.searchsorted(matches.i, rows)
         self._back = np.argsort(matches.j, kind="stable").astype(np.int32)
         self._behind = np.concatenate([[0], np.cumsum(np.bincount(matches.j, minlength=n))])

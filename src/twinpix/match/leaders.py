@@ -1,4 +1,7 @@
-"""Clusters with one representative (hub) each, the best node of its neighbourhood. Verifies nothing itself."""
+"""Leader clustering over candidate pairs: the best node of each neighbourhood leads it.
+
+Bookkeeping only; verification happens in `schedule`.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -10,13 +13,13 @@ from twinpix.model import ClassId
 Rank = Callable[[Collection[ClassId]], Mapping[ClassId, Any]]
 """Maps nodes to keys that sort the best ones first."""
 
-_MIDDLES = 3  # images via which a third is tried
+_MIDDLES = 3  # middle images that are tried for a transitive match of a node
 
 
 class LeaderClusters:
-    """Nodes with their candidates, and the hub of each node that matches a better one; a hub has no hub itself.
+    """The pending candidates, and the leader of each node that matches a better one; a leader follows no node.
 
-    `shows` returns for a hub and one of its nodes how well the node connects other nodes to the hub.
+    `shows` returns for a leader and one of its followers how well the follower connects other nodes to the leader.
     """
 
     def __init__(self, rank: Rank, shows: Callable[[ClassId, ClassId], float]) -> None:
@@ -25,10 +28,10 @@ class LeaderClusters:
         self._open: dict[ClassId, dict[ClassId, Candidate]] = defaultdict(dict)  # in both directions
         self._leader: dict[ClassId, ClassId] = {}
         self._followers: dict[ClassId, set[ClassId]] = defaultdict(set)
-        self._merged: set[Ends] = set()  # pairs of hubs, the better one first, of which a node of one matches the other
+        self._merged: set[Ends] = set()  # pairs of leaders, the better one first; a follower of one matches the other
 
     def propose(self, proposed: Collection[Candidate]) -> None:
-        """Add pairs to verify; the transform of an earlier, unverified proposal is kept as the second one."""
+        """Add pairs to verify; the transform of an earlier, unverified candidate is kept as the second one."""
         for one in proposed:
             earlier = self._open[one.i].get(one.j)
             if earlier is not None and not one.before and earlier.guess != one.guess:
@@ -39,12 +42,12 @@ class LeaderClusters:
             self._ranks.update(self._rank(unknown))
 
     def take(self, a: ClassId, b: ClassId) -> Candidate:
-        """Return the proposal for two nodes, and remove it."""
+        """Return the candidate of two nodes, and remove it."""
         self._open[b].pop(a)
         return self._open[a].pop(b)
 
     def leader_of(self, node: ClassId) -> ClassId | None:
-        """Return the hub of a node."""
+        """Return the leader of a node; None if it follows no node."""
         return self._leader.get(node)
 
     def in_order(self, a: ClassId, b: ClassId) -> Ends:
@@ -52,7 +55,7 @@ class LeaderClusters:
         return (a, b) if self._key(a) < self._key(b) else (b, a)
 
     def claim(self, leader: ClassId, node: ClassId) -> list[ClassId]:
-        """Assign a node to a hub, unless it has a better one; returns the nodes that the node had, now free."""
+        """Assign a node to a leader, unless it has a better one; return the node's own followers, now free."""
         old = self._leader.get(node)
         if leader in self._leader or (old is not None and not self._is_better(leader, old)):
             return []
@@ -66,14 +69,14 @@ class LeaderClusters:
         return orphans
 
     def note_merge(self, better: ClassId, worse: ClassId) -> None:
-        """Record that a node of one hub matches a better hub: the other nodes may be tried too."""
+        """Record that a follower of one leader matches a better leader, so that the other followers are tried too."""
         self._merged.add((better, worse))
 
     def edges(self, depth: int) -> Iterator[Ends]:
-        """Return the pairs to verify next: of each free node that is the best of its free neighbours, with these.
+        """Yield the pairs to verify next: each free node with at most `depth` better free neighbours, with worse ones.
 
-        If few of them match, because the best nodes are similar to others without being copies: of each node to which
-        at most `depth` nodes are preferred.
+        A node is free if it has no leader; neighbours are its candidates. `depth` is above 0 if few pairs match,
+        because the best nodes are similar to others without being copies.
         """
         free = [node for node in self._open if node not in self._leader]
         for node in sorted(free, key=self._key):
@@ -83,14 +86,17 @@ class LeaderClusters:
                 yield from ((node, other) for other in sorted(worse))
 
     def via_pairs(self) -> Iterator[Ends]:
-        """Return each node without a hub, with some candidates that have a hub."""
+        """Yield pairs of a node without a leader and a middle node, a candidate of it that follows another node."""
         for node in sorted(self._open):
             if node not in self._leader:
                 joints = [other for other in self._open[node] if self._leader.get(other, node) != node]
                 yield from ((node, middle) for middle in self._likeliest(joints))
 
     def follower_pairs(self) -> Iterator[Ends]:
-        """Return some nodes of each hub, with their candidates that a better hub has; all, if one of them matched."""
+        """Yield pairs of a follower and a candidate of it that follows a better leader.
+
+        They are limited to some for each leader, except those between leaders that `note_merge` has recorded.
+        """
         for leader in sorted(self._followers):
             every, some = list[Ends](), list[Ends]()
             for node in sorted(self._followers[leader]):
@@ -105,7 +111,10 @@ class LeaderClusters:
             yield from some[:_MIDDLES]
 
     def _likeliest(self, joints: Collection[ClassId]) -> list[ClassId]:
-        """Return the best connecting nodes of the largest hubs: a banner connects an image with a few nodes of each."""
+        """Return the best middle nodes, preferring leaders with many of them.
+
+        A banner that many images share connects a node with only a few followers of each leader.
+        """
         of_leader = Counter(self._leader[middle] for middle in joints)
         return sorted(joints, key=lambda middle: (-self._worth(middle) * of_leader[self._leader[middle]], middle))[
             :_MIDDLES

@@ -29,7 +29,7 @@ from twinpix.progress import Shares
 from twinpix.search import Search, TooManyError
 from twinpix.text import plural
 
-_RANKED = 50_000  # nodes whose files are described together
+_RANKED = 50_000  # nodes whose files are ranked in one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def match_pairs(
     options: Options,
     read_evidence: EvidenceReader | None = None,
 ) -> MatchedPairs:
-    """Return the matches of all contents without the pairs in `apart`, of which each content has its own node.
+    """Return the matches of all contents without the pairs in `excluded`, whose contents have nodes of their own.
 
     `read_evidence` finds the pairs that codes alone do not decide; they are verified, unless the user turned
     verification off.
@@ -87,7 +87,7 @@ def _by_codes(
     options: Options,
     alone: Collection[int] = (),
 ) -> MatchedPairs:
-    """Return the pairs whose codes match; each content in `alone` and in `apart` has a node of its own."""
+    """Return the pairs whose codes match; each content in `alone` and in `excluded` has a node of its own."""
     contents, method, radius = images.contents, settings.method, settings.radius.value
     with session.progress.stage("compare", len(contents)):
         nodes = code_classes_of(contents, method, options.guard, {*alone, *exclusions.contents_of(excluded)})

@@ -6,7 +6,7 @@ from twinpix.model import Relation, Traits
 from twinpix.store import Result
 
 _SAME_SHAPE = 0.02  # of the aspect ratio
-_SAME_PIXELS = 25  # identical pixels differ in at most one of this many bits, whatever the fast decode drops
+_SAME_PIXELS = 25  # codes of identical pixels differ in at most one of this many bits, due to different fast decodes
 _SAME_DIRECTION = 0.02  # largest cosine distance of identical pixels
 
 

@@ -1,4 +1,4 @@
-"""The matches of dense clusters without all their pairs: each image with its representative.
+"""The matches of dense clusters, without all their pairs: each image with its representative.
 
 Thousands of frames of a fixed camera match in a number of pairs that grows with its square: 12,000 have 72 million.
 The linking rule `star` needs only those of each representative: the best free image takes all free images that it
@@ -45,7 +45,7 @@ def clusters(
     without: Without = lambda matches: matches,
     extra: Matches | None = None,
 ) -> Clusters:
-    """Return the matches that `star` needs, of codes `(n, turns, width)`.
+    """Return the matches that `star` needs, of codes `(n, orientations, width)`.
 
     `order` has the nodes to compare, the best one first. Of each group at least `listed` pairs are kept, if there are
     as many, in that order. `extra` are matches that the search does not find.

@@ -15,9 +15,9 @@ from twinpix.match.leaders import LeaderClusters, Rank
 from twinpix.match.verifier import Verifier
 from twinpix.model import ClassId, ContentId
 
-_ROUNDS = 4  # in which transitive pairs are verified
+_ROUNDS = 4  # rounds in which transitive candidates are verified
 _WORTH, _COVERED = 60, 0.2  # pairs that are verified together, and the share of them that must match to continue
-_CROWD = 64  # images matched by one image, of which all pairs are verified
+_CROWD = 64  # largest number of matches of one image whose pairs are all verified
 
 
 class Schedule(Protocol):
@@ -38,7 +38,7 @@ def verify_scheduled(
     *,
     by_codes: bool,
 ) -> dict[Ends, float | None]:
-    """Return the verified matches among the candidate pairs, tier by tier, with their distances.
+    """Verify the candidate pairs stage by stage; return the matches with their distances.
 
     `first` is the representative content of each node; `by_codes`: distances are those of the codes. Without a `rank`,
     every pair is verified.
@@ -88,9 +88,10 @@ class ByLeaders:
         self._cover(quick=quick)
 
     def join(self) -> bool:
-        """Try nodes against the hubs of their candidates.
+        """Verify nodes with the leaders of their candidates.
 
-        Each node without a hub is tried; of a hub, some nodes are tried against better hubs, and all once one matched.
+        Each node without a leader is tried; some followers of each leader are tried with better leaders, and all of
+        them once one has matched.
         """
         clusters, count = self._clusters, len(self._pairs.found)
         tried = {clusters.take(*ends): ends for ends in [*clusters.via_pairs(), *clusters.follower_pairs()]}
@@ -112,13 +113,13 @@ class ByLeaders:
             looked = {clusters.take(*ends): ends for ends in edges}
             matching = self._pairs.verify(list(looked), quick=quick)
             self._claim(looked[one] for one in matching)
-            # A match that has another hub may connect that hub to this one.
+            # A matching node with another leader may connect that leader to this one.
             clusters.propose([one for one in matching if clusters.leader_of(looked[one][1]) != looked[one][0]])
             covers = len(edges) < _WORTH or len(matching) > _COVERED * len(edges)
             depth = 0 if covers else 2 * depth + 1
 
     def _claim(self, pairs: Iterable[Ends]) -> None:
-        """Assign nodes to a hub, and with each of them the nodes that were assigned to it, if they match."""
+        """Assign nodes to leaders; the former followers of each are assigned to its leader if they match it."""
         handed: dict[Candidate, Ends] = {}
         for leader, node in pairs:
             for orphan in self._clusters.claim(leader, node):
@@ -127,7 +128,7 @@ class ByLeaders:
             self._claim(handed[one] for one in self._pairs.verify(list(handed)))
 
     def _close(self, chains: Iterable[tuple[ClassId, ClassId, ClassId]]) -> list[Ends]:
-        """Verify the ends of chains of three matches, with the transform via the best middle one."""
+        """Verify the outer nodes of chains of three matching nodes, with the transform via the best middle node."""
         closing: dict[Ends, Candidate] = {}
         for first, middle, last in chains:
             one = self._pairs.through(first, middle, last)
@@ -137,7 +138,7 @@ class ByLeaders:
         return [ends for ends, one in closing.items() if one in found]
 
     def _shows(self, leader: ClassId, middle: ClassId) -> float:
-        """Return how well a node connects others to its hub: more of the hub that agrees, and less beside it."""
+        """Return how well a follower connects nodes to its leader: their agreement, times the shares that overlap."""
         seen = self._pairs.verdict_of(leader, middle)
         of_leader, of_middle = seen.overlap
         return seen.agrees * of_leader * of_middle**2

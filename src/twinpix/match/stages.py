@@ -19,7 +19,7 @@ from twinpix.model import UNKNOWN, Bytes2D, ContentId, Matches
 from twinpix.progress import Shares
 from twinpix.search import Search
 
-_CANDIDATES = 100  # by its keypoints
+_CANDIDATES = 100  # largest number of candidates of an image by keypoints
 
 Doubt = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 """Returns whether pairs of contents are to be verified."""
@@ -33,9 +33,9 @@ class CandidateStage(NamedTuple):
 
     name: str
     method: Fingerprint
-    codes: Bytes2D  # (nodes, turns, bytes)
+    codes: Bytes2D  # (nodes, orientations, bytes)
     radius: float
-    rows: Sides  # of the nodes that it compares
+    rows: Sides  # the nodes that it compares
 
     @property
     def by_distance(self) -> bool:
@@ -75,7 +75,7 @@ def verified(
     verifier: Verifier,
     rank: Rank | None = None,
 ) -> tuple[Matches, SearchNotes]:
-    """Return the matches among the pairs that the tiers propose, and the remarks about the searches.
+    """Return the matches among the candidates of all stages, and the notes about the searches.
 
     `first` is the representative content of each node. With a `rank`, only pairs that decide the keeper are verified.
     """

@@ -24,7 +24,7 @@ class VerdictCache:
         """Return the stored verdicts of these keys."""
         found = {}
         for key, text in self._store.verdicts(keys).items():
-            with contextlib.suppress(ValueError, TypeError):  # of a damaged store: ignored
+            with contextlib.suppress(ValueError, TypeError):  # a row of a damaged store is ignored
                 found[key] = _read(text)
         return found
 

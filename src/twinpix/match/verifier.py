@@ -26,8 +26,8 @@ from twinpix.sources.bit_rot import DAMAGED, differ_in_part
 from twinpix.verify import DECISION, Pyramid, Verdict
 
 _BATCH = 24  # pairs
-_HELD, _HELD_FULL = 256, 16  # views, and full pages of 2 MB, that a process keeps for later pairs
-# A damaged file and its intact copy have mostly equal bytes, whatever is decoded from the rest.
+_HELD, _HELD_FULL = 256, 16  # pyramids, and full pages of 2 MB, that a process keeps for later pairs
+# A damaged file and its intact copy have mostly equal bytes, although the rest decodes to other pixels.
 _DAMAGED_COPY = f"edited; {DAMAGED}"
 UNIT = (1.0, 1.0)  # guesses are transforms between images of these sides
 
@@ -147,7 +147,7 @@ class VerifyTask:
 
 
 def _map_of(guess: Guess, a: verify.Size, b: verify.Size) -> verify.Affine:
-    """Return a guess as a transform between images of these sides."""
+    """Return a guess as a transform between images of these sizes."""
     return verify.rescale(np.reshape(guess, (2, 3)).astype(np.float64), (UNIT, a), (UNIT, b))
 
 
@@ -214,7 +214,7 @@ class Verifier:
         return self.verdicts[min(a, b), max(a, b)].stage
 
     def verify(self, pairs: Sequence[Pair], stage: str = "", *, quick: bool = False) -> None:
-        """Verify the pairs that `tier` proposes and that have no final verdict.
+        """Verify the pairs that `stage` proposes and that have no final verdict.
 
         In quick mode, undecided pairs are left open. A pair that could not be verified is not tried again.
         """
@@ -310,7 +310,7 @@ def turned(guess: Guess) -> Guess:
 
 
 def guesses_of(changes: NDArray[np.float32], a: NDArray[np.float32], b: NDArray[np.float32]) -> list[Guess]:
-    """Return transforms `(n, 2, 3)` between images of sides `a` and `b` `(n, 2)` as guesses."""
+    """Return transforms `(n, 2, 3)` between images of sizes `a` and `b` `(n, 2)` as guesses."""
     return [
         tuple(verify.rescale(change, (tuple(left), UNIT), (tuple(right), UNIT)).ravel().tolist())
         for change, left, right in zip(changes.astype(np.float64), a.tolist(), b.tolist(), strict=True)

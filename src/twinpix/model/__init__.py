@@ -1,4 +1,4 @@
-"""The types that all packages share. Imports nothing of twinpix but its errors."""
+"""The types that all packages share. Imports no module of twinpix except `errors`."""
 
 from twinpix.model.codes import Fingerprints
 from twinpix.model.matches import (

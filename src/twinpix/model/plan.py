@@ -9,7 +9,7 @@ from twinpix.model.report import Match
 
 
 class Facts(NamedTuple):
-    """What identifies a file, and what undo restores."""
+    """The metadata that identify a file, and that undo restores."""
 
     device: int
     inode: int
@@ -21,7 +21,7 @@ class Facts(NamedTuple):
     gid: int
 
     def is_same_file(self, other: "Facts") -> bool:
-        """True if the file was not written to in between, as far as its stamp shows; renaming does not count."""
+        """True if the file was not written to in between, as far as its size and time show; renaming does not count."""
         return self[:4] == other[:4]
 
 
@@ -58,7 +58,7 @@ class Skipped(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A file of a group that stays, and why."""
+    """A file of a group that is kept, and why."""
 
     group: int
     path: str  # absolute
@@ -83,7 +83,7 @@ class Plan:
     report: str  # path of the report; "" if unknown
     roots: list[str]  # absolute paths of the scanned folders
     references: list[str]  # absolute paths of the reference folders
-    stays: list[Kept]  # files of groups that stay
+    stays: list[Kept]  # files of groups that are kept
     units: list[Unit]  # images with their companion files; the steps of a unit are done all or none
     left: list[Skipped]  # files that are left alone, with the reason
     already: int = 0  # number of images that an earlier run has processed

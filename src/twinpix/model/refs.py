@@ -1,4 +1,4 @@
-"""Images as they are listed."""
+"""References to listed images."""
 
 import os
 import re
@@ -13,7 +13,7 @@ _URI = re.compile("[a-z][a-z0-9_]*://")
 
 
 def is_uri(name: str) -> bool:
-    """True for the URI of an image that is no file of its own, as `zip://MEMBER::FILE`: it is read, never changed."""
+    """True for the URI of a member of a container, such as `zip://MEMBER::FILE`: it is read, but never changed."""
     return _URI.match(name) is not None
 
 
@@ -27,23 +27,23 @@ FileRow = NewType("FileRow", int)
 ContentId = NewType("ContentId", int)
 """The number of a distinct content: its row in the content table."""
 ClassId = NewType("ClassId", int)
-"""The number of a class of contents that no search needs to tell apart: a node of the graph of matches."""
+"""The number of a class of contents that search need not distinguish: a node of the graph of matches."""
 
 
 class Ref(NamedTuple):
-    """Where one image can be read, and what says whether it changed since it was listed."""
+    """The location of one image, and its version, which shows whether it changed since it was listed."""
 
-    uri: str  # a path as its user wrote it, or the URI of a member of a container
+    uri: str  # a path as the user wrote it, or the URI of a member of a container
     version: bytes  # 16 bytes, see `twinpix.versions`
     size: int  # bytes
-    modified_ns: int = 0  # since 1970; 0 where its source does not say
+    modified_ns: int = 0  # since 1970; 0 if its source has no time
     root: int = 0  # index of the PATH argument that it was found below
-    reference: bool = False  # below --reference: read-only, never a discard
-    link: bool = False  # reached through a symbolic link: never a discard
+    reference: bool = False  # below --reference: read-only, never removed
+    link: bool = False  # reached through a symbolic link: never removed
 
 
 class Refs(Sequence[Ref]):
-    """Listed images in columns; a `Ref` is made when one is asked for, since millions would fill the memory.
+    """Listed images in columns; each `Ref` is created on access, since millions of objects would fill the memory.
 
     `uris` are texts, `versions` `(n, 16)` uint8; `sizes` and `times` `(n,)` int64 (bytes, nanoseconds since 1970);
     `roots`, `references` and `links` `(n,)` with the fields of `Ref` of that meaning.
@@ -87,7 +87,7 @@ class Refs(Sequence[Ref]):
         )
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Refs":
-        """These images, in this order."""
+        """Return these images, in this order."""
         at = np.asarray(rows, dtype=np.int64)
         uris = [self.uris[row] for row in at.tolist()]
         return Refs(
@@ -97,7 +97,7 @@ class Refs(Sequence[Ref]):
         )
 
     def with_roots(self, roots: NDArray[np.int32]) -> "Refs":
-        """The same images, found below other PATH arguments."""
+        """Return the same images with other values of `roots`."""
         return Refs(self.uris, self.versions, self.sizes, self.times, roots, self.references, self.links)
 
 

@@ -1,4 +1,4 @@
-"""The report of `find`, and what it consists of."""
+"""The report of `find`, and the types of its parts."""
 
 import importlib
 import os
@@ -67,7 +67,7 @@ class Member:
 
     @property
     def protected(self) -> bool:
-        """True when this member may never be a discard."""
+        """True if this member is never removed."""
         return self.reference or self.link or is_uri(self.path)
 
 
@@ -113,7 +113,7 @@ class Group:
 
     @property
     def discards(self) -> list[Member]:
-        """The members that may go."""
+        """The members that may be removed."""
         return [m for m in self.members if m.path != self.keeper and not m.protected]
 
     @property
@@ -123,7 +123,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """An image with too little detail for its hash to mean anything: matched only by identity."""
+    """An image with too little texture for a perceptual hash: it is matched only if it is identical."""
 
     path: str
     information: int
@@ -142,11 +142,11 @@ class Counts:
     failures: int = 0
     damaged: int = 0
     guarded: int = 0
-    other_files: int = 0  # neither an image nor named like one
+    other_files: int = 0  # files that are no images, by content and by name
     links: int = 0  # further names of counted files (hard links, symbolic links)
     bytes: int = 0  # of all readable images
     bytes_reclaimable: int = 0
-    apart: int = 0  # pairs of contents that the user marked as not duplicates
+    apart: int = 0  # excluded pairs: pairs of contents that the user marked as not duplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ class Report:
 
 
 def related(members: Sequence[Member], matches: Iterable[Match]) -> list[Member]:
-    """The members of a group, the keeper first, with the relation and distance to it, where they match it directly."""
+    """Return the members of a group, the keeper first, with the relation and distance to it if they match directly."""
     keeper, *others = members
     pairs = {match.b: match for match in matches if match.a == keeper.path}
     out = [replace(keeper, relation=None, distance=None)]

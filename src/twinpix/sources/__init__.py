@@ -1,4 +1,4 @@
-"""Where images come from: folders, single files, lists of names, archives."""
+"""Sources of images: folders, single files, lists of names, archives."""
 
 from twinpix.sources.base import Content, Listing
 from twinpix.sources.filelist import names_from

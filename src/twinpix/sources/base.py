@@ -1,4 +1,4 @@
-"""What a source of images provides, and what a listing of images holds."""
+"""The interface of a source of images, and the type of a listing."""
 
 import io
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ MAX_BYTES = 2 << 30  # a larger image is not read into memory
 
 
 class Listing(NamedTuple):
-    """The images and other files that were found, and what was left out."""
+    """The images and other files that were found, and the counts of those left out."""
 
     refs: Refs
     failures: list[Failure]
@@ -25,25 +25,25 @@ class Listing(NamedTuple):
 
 
 class Content(NamedTuple):
-    """The bytes of an image as they were at one version; `data` is None when they are no image."""
+    """The bytes of an image at one version; `data` is None if they are not an image."""
 
     data: bytes | None
     version: bytes
-    settled: bool  # False while a later write may leave the version as it is
+    settled: bool  # False while a later write may not change the version
 
 
 class Entry(NamedTuple):
     """One member of a container, as `Source.entries` lists it."""
 
-    name: str  # its path in the container, with "/" between folders
+    name: str  # path in the container, with "/" between folders
     version: bytes  # see `twinpix.versions`
     size: int  # bytes
-    modified_ns: int = 0  # since 1970; 0 where the container does not say
-    error: str = ""  # why it cannot be read; "" where it can
+    modified_ns: int = 0  # since 1970; 0 if the container has no time
+    error: str = ""  # why it cannot be read; "" if it can
 
 
 class Source(ABC):
-    """A kind of file that holds images as members: an archive, a table.
+    """A kind of file that contains images as members: an archive, a table.
 
     A subclass is a frozen dataclass in a module of `twinpix.sources.kinds`. The module's name is the scheme of the
     members' URIs: `zip://holiday/1.jpg::photos.zip` is the member `holiday/1.jpg` of the file `photos.zip`
@@ -56,23 +56,23 @@ class Source(ABC):
 
     @abstractmethod
     def entries(self, path: str) -> Iterator[Entry]:
-        """List the members of the file `path`, folders left out.
+        """List the members of the file `path`, without folders.
 
-        Raises `ImageError` when the file cannot be read or is no such container.
+        Raises `ImageError` if the file cannot be read or is not a container of this kind.
         """
 
     @abstractmethod
     def read(self, path: str, name: str) -> Content:
-        """Read the member `name` of the file `path`; `data` is None when its first bytes are those of no image.
+        """Read the member `name` of the file `path`; `data` is None if its first bytes are not those of an image.
 
-        Raises `ImageError` when it is not there, cannot be read or is larger than `MAX_BYTES`.
+        Raises `ImageError` if it does not exist, cannot be read or is larger than `MAX_BYTES`.
         """
 
     @abstractmethod
     def write(self, path: str, members: Mapping[str, bytes]) -> None:
-        """Write a new file with these members; the tests of all sources make their files by it.
+        """Write a new file with these members; used by the tests of all sources.
 
-        Raises `OSError`, also when the file exists.
+        Raises `OSError`, also if the file exists.
         """
 
     def open(self, path: str, name: str) -> BinaryIO:

@@ -11,23 +11,23 @@ from twinpix.versions import version_of_file
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _READ_BYTES = 64 << 20  # at once
-_COARSE_NS, _FINE_NS = 2_100_000_000, 50_000_000  # how long two writes may share one time stamp
+_COARSE_NS, _FINE_NS = 2_100_000_000, 50_000_000  # times within which two writes may have the same time stamp
 
 
 def file_version(status: os.stat_result) -> bytes:
-    """The version of a file: of its device, inode, size, time of writing and time of change."""
+    """Return the version of a file, from its device, inode, size, modification time and change time."""
     return version_of_file(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def is_settled(status: os.stat_result) -> bool:
-    """False while the file's time stamp is so fresh that another write could leave it the same."""
+    """False if the file's time stamp is so recent that another write could leave it unchanged."""
     newest = max(status.st_mtime_ns, status.st_ctime_ns)
     window = _COARSE_NS if status.st_mtime_ns % 1_000_000_000 == 0 else _FINE_NS
     return time.time_ns() - newest > window
 
 
 def special_kind(mode: int) -> str:
-    """What a thing that is no regular file is called."""
+    """Return the kind of something that is not a regular file, in words."""
     for test, name in (
         (stat.S_ISFIFO, "a named pipe"),
         (stat.S_ISSOCK, "a socket"),
@@ -41,10 +41,10 @@ def special_kind(mode: int) -> str:
 
 
 def read_file(path: str) -> Content:
-    """Read a file once, whole, unless its first bytes are those of no image.
+    """Read a file completely, once, unless its first bytes are not those of an image.
 
-    Raises `ImageError` when it cannot be read, is no regular file, is empty, is too large, or changed
-    while it was read; no more is read than a little beyond the size that it had at first.
+    Raises `ImageError` if it cannot be read, is not a regular file, is empty, is too large, or changed while it was
+    read. A file that grows meanwhile is read only a little beyond its first size.
     """
     try:
         handle = os.open(path, _FLAGS)

@@ -44,13 +44,12 @@ def scan(
 ) -> Listing:
     """List the files below `paths`, `references` and `listed`, sorted by path; a file with several names once.
 
-    A file's root is the number of its path in `paths`, `len(paths)` for all of `listed`, and below 0 for
-    references. Hidden and service folders are skipped unless `hidden`; symbolic links to folders are not
-    followed unless `follow_links`, and then after all others, so that no folder is entered twice and what
-    has a real name is listed by it. Libraries of other programs (Apple Photos, Lightroom's previews) are entered
-    only when a path names one or lies in one, files with members (archives) only when a path names one. What
-    `exclude` matches (see `Filter`) and files of fewer bytes than `min_size` are left out. `tell` is called with how
-    many files each folder held.
+    A file's root is the number of its path in `paths`, `len(paths)` for all of `listed`, and negative for references.
+    Hidden and service folders are skipped unless `hidden`. Symbolic links to folders are followed only with
+    `follow_links`, after all real folders, so that no folder is entered twice and a file is listed by its real name.
+    Libraries of other programs (Apple Photos, Lightroom's previews) are entered only if a path names one or is in one,
+    files with members (archives) only if a path names one. Files and folders that `exclude` matches (see `Filter`) and
+    files of fewer bytes than `min_size` are left out. `on_progress` is called with the number of files in each folder.
     """
     walker = _Walker(recursive, hidden, follow_links, on_progress, Filter.of(exclude, min_size))
     for number, path in enumerate(references):
@@ -72,7 +71,7 @@ def named(paths: Sequence[str]) -> Listing:
 
 
 _SIGNED_64 = (1 << 63) - 1
-_LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)  # errors for a link to nothing, and a file that went meanwhile
+_LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)  # errors for a broken link, and for a file removed meanwhile
 
 
 class _Folder(NamedTuple):
@@ -99,8 +98,8 @@ class _Walker:
         self.uris: list[str] = []
         self.versions, self.sizes, self.times = bytearray(), array("q"), array("q")
         self.roots, self.references, self.links = array("i"), bytearray(), bytearray()
-        self.inodes = array("q")  # device, inode, size, time of writing and of change: names of one file have one row
-        self.fleeting = mounts.fleeting_devices()  # where another file may have a file's version by now
+        self.inodes = array("q")  # device, inode, size, modification time, change time: equal for all names of a file
+        self.fleeting = mounts.fleeting_devices()  # devices on which another file may get the version of a removed one
 
     def add(self, path: str, root: int, *, reference: bool) -> None:
         if is_uri(path):
@@ -119,7 +118,7 @@ class _Walker:
             self._file(path, status, root, reference, os.path.islink(path), given=True)
 
     def add_file(self, path: str) -> None:
-        """Note one file under this name."""
+        """Add one file under this name."""
         if is_uri(path):
             self._member(path, 0, False)
             return
@@ -129,7 +128,7 @@ class _Walker:
             self.failures.append(Failure(path, "list", system_reason(error)))
 
     def columns(self) -> Refs:
-        """What was found, a row a name, in the order it was found."""
+        """Return the files found, one row per name, in the order found."""
         return Refs(
             self.uris,
             np.frombuffer(self.versions, dtype=np.uint8).reshape(-1, len(UNKNOWN)),
@@ -210,7 +209,7 @@ class _Walker:
         self.inodes.extend((device, inode, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
 
     def _members(self, source: Source, path: str, status: os.stat_result, root: int, reference: bool) -> None:
-        """Note the members of a container, as those of a folder, once whatever names it has."""
+        """Add the members of a container like those of a folder, once even if the container has several names."""
         key = (status.st_dev, status.st_ino)
         if key in self.entered and status.st_ino:
             return
@@ -237,7 +236,7 @@ class _Walker:
         self.inodes.extend((0, 0, entry.size, entry.modified_ns, 0))
 
     def _member(self, uri: str, root: int, reference: bool) -> None:
-        """Note one member of a container."""
+        """Add one member of a container."""
         try:
             member = member_of(uri)
             assert member is not None
@@ -279,7 +278,7 @@ class _Walker:
 
 
 def _symlinks(files: Refs, better: Mapping[int, int]) -> dict[str, list[str]]:
-    """The names of the symbolic links among the further names of files, by the name of the file."""
+    """Return the symbolic links among the further names of files, by the name of the file."""
     out: dict[str, list[str]] = {}
     for row in sorted(better, key=files.uris.__getitem__):
         if files.links[row] and os.path.islink(files.uris[row]):
@@ -288,7 +287,7 @@ def _symlinks(files: Refs, better: Mapping[int, int]) -> dict[str, list[str]]:
 
 
 def _further_names(files: Refs, stamps: NDArray[np.int64]) -> tuple[dict[int, int], int]:
-    """Rows that name a file which another row names better, each with that row; and how many names of files it is."""
+    """Return each row that is a further name of a file, with the row of its first name, and the number of links."""
     inodes = _files_of(stamps)
     order = np.lexsort(inodes.T)
     same = (inodes[order][1:] == inodes[order][:-1]).all(axis=1)
@@ -333,5 +332,5 @@ def _runs(same: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
 
 
 def _first_name(files: Refs, row: int) -> tuple[bool, bool, int, str]:
-    """Of several names of one file, a reference's counts first, then a real name before a link's."""
+    """Return a sort key of the names of one file: references first, then real names before links."""
     return not files.references[row], bool(files.links[row]), int(files.roots[row]), files.uris[row]

@@ -24,9 +24,9 @@ class Member(NamedTuple):
 
 
 def member_of(uri: str) -> Member | None:
-    """The member of a container that a URI names; None for a path.
+    """Return the member of a container that a URI names; None for a path.
 
-    A member's name may hold `::`, as may the container's: the longest name with which the container is a file counts.
+    Both names may contain `::`: the longest member name for which the container is a file is used.
     """
     if not is_uri(uri):
         return None
@@ -42,12 +42,12 @@ def member_of(uri: str) -> Member | None:
 
 
 def uri_of(source: Source, path: str, name: str) -> str:
-    """The URI of a member of a container."""
+    """Return the URI of a member of a container."""
     return f"{plugins.name_of(source)}://{name}::{path}"
 
 
 def container(path: str) -> Source | None:
-    """The source that lists the members of this file; None for a file that holds none, by its suffix."""
+    """Return the source that lists the members of this file; None if its suffix is not that of a container."""
     end = suffix(path)
     if not end:
         return None
@@ -58,9 +58,9 @@ def container(path: str) -> Source | None:
 
 
 def read(uri: str) -> Content:
-    """Read an image once, whole, unless its first bytes are those of no image.
+    """Read an image completely, once, unless its first bytes are not those of an image.
 
-    Raises `ImageError` when it cannot be read, is empty, is too large, or changed while it was read.
+    Raises `ImageError` if it cannot be read, is empty, is too large, or changed while it was read.
     """
     member = member_of(uri)
     return member.read() if member else read_file(uri)
@@ -73,7 +73,7 @@ def opened(uri: str) -> BinaryIO:
 
 
 def require(names: Iterable[str]) -> None:
-    """Raise `UsageError` for the first of these paths and URIs that is not there."""
+    """Raise `UsageError` for the first of these paths and URIs that does not exist."""
     for name in names:
         if is_uri(name):
             try:

@@ -19,8 +19,8 @@ _COLUMNS = 5
 def plot_duplicates(image_dir: Any, duplicate_map: Any, filename: Any, outfile: Any = None) -> None:
     """Draw an image of a map and its duplicates, with scores if the map has them; show or save the figure.
 
-    Accepts maps that were read from JSON. Raises `AssertionError` without such a folder or without duplicates,
-    `ValueError` for an empty map or a name that is no key.
+    Accepts maps that were read from JSON. Raises `AssertionError` if the folder does not exist or there are no
+    duplicates, `ValueError` for an empty map or a name that is no key.
     """
     check_arguments(image_dir, duplicate_map, filename)
     drawn = draw(os.fspath(image_dir), str(filename), [_pair(item) for item in duplicate_map[filename]])
@@ -31,7 +31,7 @@ def plot_duplicates(image_dir: Any, duplicate_map: Any, filename: Any, outfile: 
 
 
 def check_arguments(image_dir: Any, duplicate_map: Any, filename: Any) -> None:
-    """Raise what `plot_duplicates` raises for invalid arguments."""
+    """Check the arguments of `plot_duplicates`; raises its errors."""
     if not os.path.isdir(image_dir):
         raise AssertionError(
             "Provided image directory does not exist! Please provide the image directory where all files are present!"

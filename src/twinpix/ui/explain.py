@@ -1,4 +1,4 @@
-"""One picture that explains a comparison: both images, their inlier keypoints, the overlap, and the differences.
+"""One image that explains a comparison: both images, their inlier keypoints, the overlap, and the differences.
 
 Drawn with Pillow, so that no optional library is needed.
 """
@@ -73,7 +73,7 @@ def write_explanation(comparison: Comparison, path: str, *, force: bool = False)
 
 
 def _options(form: str) -> dict[str, Any]:
-    """Return the options of saving a picture, with a mark of twinpix."""
+    """Return the options for saving an image, with the mark by which twinpix recognises its own files."""
     if form == "PNG":
         marks = PngInfo()
         marks.add_text("Software", outputs.MARK.decode())
@@ -82,7 +82,7 @@ def _options(form: str) -> dict[str, Any]:
 
 
 def require_writable(path: str, images: Sequence[str] = (), *, force: bool = False) -> None:
-    """Raise before the work what `write_explanation` would raise."""
+    """Raise the errors of `write_explanation` before the comparison."""
     _format_of(path)
     for image in images:
         if os.path.exists(path) and os.path.exists(image) and os.path.samefile(path, image):
@@ -98,7 +98,7 @@ def _format_of(path: str) -> str:
 
 
 def explanation(comparison: Comparison) -> Image.Image:
-    """Return the picture, on white."""
+    """Return the explaining image, on white."""
     pair = _pair_of(comparison)
     column = max(_LEAST, pair.a.shown.width, pair.b.shown.width)
     width = 2 * column + GAP
@@ -124,7 +124,7 @@ class _Pair(NamedTuple):
     a: _Drawn
     b: _Drawn
     verification: Verdict
-    a_to_b: Affine  # between their views
+    a_to_b: Affine  # between their pyramids
     colour: Colour  # of the frame around the overlap
 
     def between(self, a: Size, b: Size) -> Affine:
@@ -150,7 +150,7 @@ def _pair_of(comparison: Comparison) -> _Pair:
 
 
 def _larger(width: float, height: float) -> float:
-    """Return by what factor an image of this size may be enlarged."""
+    """Return the factor by which an image of this size may be enlarged."""
     return max(_LARGER, _ICON / max(width, height))
 
 

@@ -52,7 +52,7 @@ def plain(axes: "Axes") -> None:
 
 
 def require(path: str, *, force: bool = False) -> None:
-    """Raise before the work what `save` would raise after it."""
+    """Raise the errors of `save` before the figure is computed."""
     require_library()
     format_of(path)
     outputs.require(path, outputs.PICTURE, force=force)

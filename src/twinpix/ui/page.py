@@ -34,7 +34,7 @@ def write_page(report: Report, path: str, workers: int = 0, *, force: bool = Fal
     """Write the page of a report; relative paths of images start from the report's `base`.
 
     Raises `OutputError` if it cannot be written, `UsageError` for a file that is no page of twinpix unless `force` is
-    given; an existing file then stays. An image outside the folders of the report is not shown.
+    given; an existing file is then unchanged. An image outside the folders of the report is not shown.
     """
     outputs.write(path, (part.encode("utf-8", "replace") for part in _parts(report, workers)), PAGE, force=force)
 

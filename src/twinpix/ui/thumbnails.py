@@ -56,7 +56,7 @@ class Thumbnails:
 
 
 def share(task: Task, paths: Iterable[str], workers: int = 0) -> dict[str, bytes | Missing]:
-    """Run `task` on each path, in processes; a file that crashes or hangs one is alone in missing."""
+    """Run `task` on each path, in worker processes; only a file that crashes or hangs a worker is missing."""
     distinct = list(dict.fromkeys(paths))
     batches = (distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH))
     made = Local(workers).map(task, batches)

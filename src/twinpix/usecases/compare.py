@@ -32,7 +32,7 @@ class Distance:
 
     method: str
     bits: int  # of a code
-    distance: float  # without rotation or mirroring
+    distance: float  # with the images as they are, without rotation or mirroring
     turned: float  # minimum over the eight orientations
     turn: int  # the orientation of that minimum, 0 to 7
     radius: float  # of normal strictness
@@ -190,7 +190,7 @@ class Words(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """The result of verification; if it is settled, no method is asked."""
+    """The result of verification; if it is settled, the methods are not used."""
 
     relation: Relation | None
     words: Words
@@ -213,7 +213,7 @@ def _usable() -> Iterator[Fingerprint]:
 
 
 def _and_a_look(wanted: Wanted) -> Wanted:
-    """Return what the methods and verification need an image decoded with."""
+    """Return the decoding parameters that the methods and verification need."""
     return Wanted(max(wanted.colour, verify.COLOUR), max(wanted.detail, verify.DETAIL))
 
 

@@ -82,7 +82,7 @@ def find(
 
 
 class _Request(NamedTuple):
-    """The paths of a run."""
+    """The paths and reference folders of a run."""
 
     names: list[str]
     listed: list[str]

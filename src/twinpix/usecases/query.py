@@ -109,7 +109,7 @@ def _after_query(number: ContentId) -> ContentId:
 
 
 def _is_same_file(a: Ref, b: Ref) -> bool:
-    """True for two names of one file, as far as their versions tell."""
+    """True for two names of one file, as far as their versions show."""
     return a.version == b.version if a.version != UNKNOWN else os.path.abspath(a.uri) == os.path.abspath(b.uri)
 
 

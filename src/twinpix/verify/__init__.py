@@ -1,4 +1,4 @@
-"""Verification of a pair: do its pixels agree where the images overlap, and how do they differ?"""
+"""Geometric verification of a pair: whether its pixels agree where the images overlap, and how they differ."""
 
 from twinpix.verify.alignment.affine import (
     Affine,

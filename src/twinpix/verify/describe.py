@@ -72,7 +72,7 @@ class EditFeatures(NamedTuple):
         return self.clean and DESCRIBE.blurred < self.steepness < 1 / DESCRIBE.blurred
 
     def turned(self, a_to_b: Affine, a: Pyramid, b: Pyramid) -> "EditFeatures":
-        """Return the difference with `a` and `b` exchanged; `there` is the transform from `a` to `b`."""
+        """Return the difference with `a` and `b` exchanged; `a_to_b` is the transform of its pixels."""
         left, top, right, bottom = self.box
         ends = np.array([[left, top], [right, bottom], [left, bottom], [right, top]]) * b.size - 0.5
         shares = (transform_points(inverse(a_to_b), ends) + 0.5) / a.size
@@ -100,7 +100,7 @@ class Description(NamedTuple):
 
 
 def describe_edit(a: Pyramid, b: Pyramid, a_to_b: Affine, differs: EditFeatures) -> Description:
-    """Name how `b` differs from `a`; `there` is the transform from `a` to `b`."""
+    """Name how `b` differs from `a`; `a_to_b` is the transform of its pixels."""
     parts = _parts(a, b, a_to_b, differs)
     back = _parts(b, a, inverse(a_to_b), differs.turned(a_to_b, a, b))
     if _is_only_resized(back):

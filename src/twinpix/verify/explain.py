@@ -1,4 +1,4 @@
-"""What a person needs to see of a verified pair: a transform in any case, matching keypoints, where pixels differ."""
+"""Explain a verified pair to the user: a transform in any case, matching keypoints, and where pixels differ."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from twinpix.verify.thresholds import DECISION, DESCRIBE
 from twinpix.verify.verify_pair import Verdict
 
 _SMOOTH = 1.0  # pixels: sigma of the blur before levels are compared, as the tones are fitted to blurred images
-_EDGE = 2  # pixels along the edge of the overlap that are mixed with what lies beyond it
+_EDGE = 2  # pixels along the edge of the overlap that are mixed with those beyond it
 _FAR, _MUCH = 24.0, 0.15  # grey levels of a pixel that differs, and the share of such pixels of a block that differs
 
 Places = NDArray[np.float64]  # (n, 2)
@@ -24,11 +24,11 @@ Mask = NDArray[np.bool_]
 
 
 class Explanation(NamedTuple):
-    """A verdict with a transform in any case: for different images the one on which most of them agrees."""
+    """A verdict with a transform in any case: for different images, the one under which most blocks agree."""
 
     verdict: Verdict
     blocks: int  # textured blocks of the overlap
-    points: tuple[Places, Places]  # keypoints of `a` and their matches in `b`, in pixels of the views
+    points: tuple[Places, Places]  # keypoints of `a` and their matches in `b`, in pixels of the pyramids
 
     @property
     def decided(self) -> bool:
@@ -46,25 +46,25 @@ class DifferenceMap(NamedTuple):
 
     levels: NDArray[np.float32]  # (rows, columns): absolute difference of grey levels, with equal tones and light
     differs: Mask  # (rows, columns): pixels of the blocks that differ
-    to_b: Affine  # from these pixels to those of view b
+    to_b: Affine  # from these pixels to those of pyramid b
     blocks: int  # textured blocks
     differing: int  # of them, those that do not agree
 
 
 class _On(NamedTuple):
-    """A transform, and what agrees on it."""
+    """A transform, and the agreement of the blocks under it."""
 
     a_to_b: Affine
     agrees: Agreement
 
     @property
     def agreeing(self) -> float:
-        """How many blocks agree."""
+        """The number of blocks that agree."""
         return self.agrees.share * self.agrees.blocks
 
 
 def explain_pair(verdict: Verdict, a: Pyramid, b: Pyramid, guesses: Sequence[Affine]) -> Explanation:
-    """Complete a verdict with a transform, the keypoints that match by it, and what agrees on it.
+    """Complete a verdict with a transform, the keypoints that match by it, and the agreement under it.
 
     `guesses` are the transforms of the eight orientations, the upright one first.
     """
@@ -83,7 +83,7 @@ def explain_pair(verdict: Verdict, a: Pyramid, b: Pyramid, guesses: Sequence[Aff
 
 
 def common_points(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[Places, Places]:
-    """Return keypoints of one view and their matches in the other that agree with the transform."""
+    """Return keypoints of one pyramid and their matches in the other that agree with the transform."""
     by_points = align_keypoints(a, b)
     if by_points is None:
         return _no_points()
@@ -92,7 +92,7 @@ def common_points(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[Places, Place
 
 
 def difference_map(a: Pyramid, b: Pyramid, a_to_b: Affine) -> DifferenceMap:
-    """Compare two aligned views after their tones and light are made equal."""
+    """Compare two aligned pyramids after photometric normalisation."""
     cv2 = opencv()
     pair = warp_pair(a, b, a_to_b)
     agrees = agreement(pair)
@@ -114,7 +114,7 @@ def _on(a: Pyramid, b: Pyramid, a_to_b: Affine) -> _On:
 
 
 def _aligned_by_keypoints(a: Pyramid, b: Pyramid) -> _On | None:
-    """Align two views by the keypoints that both have; None where these do not define a transform."""
+    """Align two pyramids by their keypoints; return None if these do not define a transform."""
     by_points = align_keypoints(a, b)
     return None if by_points is None or not fits(by_points, a, b) else _on(a, b, by_points.a_to_b)
 
@@ -124,7 +124,7 @@ def _aligned_best(
 ) -> _On:
     """Align two different images where they have most in common.
 
-    On `there` the largest share agrees, often of a small part and by chance: no image is turned for that.
+    Under `a_to_b` the largest share agrees, often of a small part and by chance: no image is rotated for that.
     """
     upright, *turned = (_on(a, b, each) for each in guesses)
     least = min(DECISION.min_blocks, upright.agrees.blocks)
@@ -136,7 +136,7 @@ def _aligned_best(
 
 
 def _differing_pixels(pair: WarpedPair, agrees: Agreement, levels: NDArray[np.float32]) -> Mask:
-    """Mask the blocks that do not agree, and those of which many pixels differ: in a flat area only its edge has
+    """Mask the blocks that do not agree, and those in which many pixels differ: in a flat area only its edge has
     texture."""
     cv2 = opencv()
     side = next((side for side in (BLOCK, BLOCK // 2) if pair.a.shape[0] // side == agrees.fits.shape[0]), BLOCK)

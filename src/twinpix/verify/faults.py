@@ -1,10 +1,10 @@
-"""Which exceptions the verification of one pair may raise, in numerics and in OpenCV, and their reasons in words."""
+"""The exceptions that the verification of one pair may raise, in numerics and in OpenCV, and their text for reports."""
 
 from twinpix.imaging.opencv import opencv
 
 
 def faults() -> tuple[type[Exception], ...]:
-    """The exceptions that say that one pair cannot be verified, and nothing of the other pairs.
+    """Return the exceptions that concern one pair only, so that the other pairs can be verified.
 
     `numpy.linalg.LinAlgError` is a `ValueError`.
     """
@@ -12,7 +12,7 @@ def faults() -> tuple[type[Exception], ...]:
 
 
 def reason_of(error: Exception) -> str:
-    """One line of text for a report."""
+    """Return an exception as one line of text for a report."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     text = " ".join(str(error).split())

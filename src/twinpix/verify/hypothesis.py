@@ -44,7 +44,7 @@ class Hypothesis(NamedTuple):
     agrees: Agreement
     overlap: tuple[float, float]
     differs: EditFeatures | None  # None: the evidence does not prove a copy
-    contrary: bool = False  # the images align very well, and have exclusive content: no copies
+    contrary: bool = False  # the images align very well, but have mutually exclusive content: no copies
     points: int = 0  # inliers; 0 without keypoints
     spread: float = 0.0  # share of the overlap inside the hull of the inliers
 
@@ -71,13 +71,13 @@ class Hypothesis(NamedTuple):
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """Order hypotheses; a small gain does not count, so that the simpler transform stays."""
+        """Order hypotheses; a small gain does not count, so that the simpler transform is kept."""
         beyond = DECISION.difference_weight * (self.differs.outside if self.differs else 0.0)
         return self.differs is not None, round((self.agrees.share - beyond) / DECISION.min_gain)
 
 
 def score_hypothesis(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, *, sure: bool = False) -> Hypothesis:
-    """Score the transform `there` from `a` to `b`.
+    """Score the transform `a_to_b`.
 
     At least a share `least` of the textured blocks must agree. `sure`: many keypoints support the transform, so that
     small overlaps may differ. If the images do not match as they are, overlays on one of them are left out.
@@ -119,7 +119,7 @@ def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: floa
     if ways < DECISION.min_directions_toned and agrees.blocks < DECISION.line_blocks and differs.toned:
         return no  # nearly collinear edges agree in any two images
     if min(shared) < DECISION.inside and agrees.blocks < DECISION.part_blocks and differs.toned:
-        return no  # so few blocks cannot support a crop and a recolouring at once
+        return no  # too few blocks to support a crop and a recolouring at once
     return no._replace(differs=differs)
 
 
@@ -154,7 +154,7 @@ def _may_conflict(agrees: Agreement, shared: tuple[float, float], a: Pyramid, b:
 def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) -> Hypothesis:
     """Score a transitive hypothesis on the area that all three images show, with a lower threshold except for pages.
 
-    Outside that area lie frames, windows and blurred margins that were added to a copy. Exclusive content inside it
+    Outside that area are frames, windows and blurred margins that were added to a copy. Exclusive content inside it
     refutes the pair: the third image is an empty form, of which both are filled in.
     """
     pair, shared = warp_pair(a, b, a_to_b), overlap(a_to_b, a.size, b.size)

@@ -1,4 +1,4 @@
-"""The views of one image that verification compares: 320 and 640 pixels, colours, and its flat areas and letters."""
+"""The pyramid of one image that verification compares: luma at 320 and 640 pixels, colours, flat areas and letters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ FULL = 1600
 """Pixels along the longer side at which pages are read, where there are as many: 10 point print is 20 of them high."""
 
 COLOUR = 96  # pixels of either side of the colours
-_VIEW = 320  # pixels along the longer side at which most is decided
+_VIEW = 320  # pixels along the longer side at which most decisions are made
 _KEYPOINTS = 400  # at most
 _AROUND = 9  # pixels a side of the window around a pixel
 _STROKE = 13  # pixels: strokes of letters are thinner
@@ -47,13 +47,13 @@ def _times(levels: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
 
 
 def _along(length: int) -> list[int]:
-    """Return the points along an edge from which a border is filled."""
+    """Return the pixels along an edge from which a border is filled."""
     return [round(share * (length - 1)) for share in _SEEDS]
 
 
 @dataclass
 class Pyramid:
-    """A reduced image, with what is computed of it once."""
+    """An image at reduced resolutions, with derived data that is computed once."""
 
     grey: Bytes2D  # longer side at most 320 pixels
     fine: Bytes2D  # longer side at most DETAIL pixels
@@ -76,11 +76,11 @@ class Pyramid:
 
     @cached_property
     def closer(self) -> "Pyramid":
-        """The view with `fine` in place of `grey`."""
+        """The pyramid with `fine` in place of `grey`."""
         return replace(self, grey=self.fine)
 
     def brighter(self, times: int) -> "Pyramid":
-        """Return the view with all levels multiplied by `times`."""
+        """Return the pyramid with all grey levels multiplied by `times`."""
         if times not in self._brighter:
             full = self.full
             self._brighter[times] = replace(
@@ -185,7 +185,7 @@ def _letters(grey: Bytes2D) -> int:
 
 
 def pyramid_of(picture: Picture, full: Callable[[], Bytes2D] | None = None) -> Pyramid:
-    """Return the view of an image that was decoded with `colour=COLOUR` and `detail=DETAIL`; raises `ImageError`.
+    """Return the pyramid of an image that was decoded with `colour=COLOUR` and `detail=DETAIL`; raises `ImageError`.
 
     `full` decodes its luma again, at up to FULL pixels along the longer side.
     """

@@ -1,14 +1,14 @@
 """Every decision threshold of verification: one frozen table, grouped by concern.
 
-What belongs here: a number with which a measured quantity of a pair is compared, or that bounds or scales such a
-quantity, so that another value would call other pairs copies or describe them in other words. What does not, and
-stands named where it is used: sizes at which images are compared (pixels of a view, of a block, of a filter window),
-numbers of iterations and samples, factors of regularisation, and constants of a formula (luma weights, the 0.5 between
-a pixel's centre and its edge). `tests/test_thresholds.py` holds both: every field says its unit, why, data and test,
-and no other module of `verify` has an unnamed float or compares with an unnamed number.
+A threshold is a number with which a measured quantity of a pair is compared, or which bounds or scales such a quantity:
+with another value other pairs would be copies, or be described in other words. Other numbers are named constants of the
+module that uses them: sizes at which images are compared (pixels of a pyramid, a block, a filter window), numbers of
+iterations and samples, factors of regularisation, and constants of a formula (luma weights, the 0.5 between a pixel's
+centre and its edge). `tests/test_thresholds.py` checks both: every field has its unit, reason, data and test, and no
+other module of `verify` has an unnamed float or compares with an unnamed number.
 
-`Data` names a data set of `DATA`. `Test` is a test of the cases that the threshold is there for. How far recall and
-false matches move with ±20 % of each is in `bench/thresholds.md`, which `bench/thresholds.py` writes; it also names the
+`Data` names a data set of `DATA`. `Test` is a test of the cases that need the threshold. `bench/thresholds.md`, which
+`bench/thresholds.py` writes, shows how much recall and false matches change with ±20 % of each; it also names the
 thresholds that change none of its pairs.
 
 Read a threshold as an attribute, where it is compared (`DECISION.min_blocks`), never into a constant of a module: only
@@ -46,12 +46,12 @@ class Alignment:
     Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
     """
     inlier_distance: float = 4.0
-    """Pixels of the smaller view. Why: with less a bent or rescaled copy loses its inliers, with more RANSAC accepts a
-    transform that is off by a block. Data: copies.
+    """Pixels of the smaller pyramid. Why: with less a bent or rescaled copy loses its inliers, with more RANSAC accepts
+    a transform that is off by a block. Data: copies.
     Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
     """
     similarity_distance: float = 8.0
-    """Pixels of the smaller view, for the first fit, a similarity transform. Why: a copy that was stretched fits it
+    """Pixels of the smaller pyramid, for the first fit, a similarity transform. Why: a copy that was stretched fits it
     roughly; the affine fit that follows is exact. Data: copies.
     Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
     """
@@ -65,7 +65,7 @@ class Alignment:
     Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
     """
     min_area_ratio: float = 0.001
-    """Area of one image in the other. Why: RANSAC may map all keypoints into one spot, on which everything agrees.
+    """Area of one image in the other. Why: RANSAC may map all keypoints to one spot, where everything agrees.
     Data: copies.
     Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
     """
@@ -121,7 +121,7 @@ class Alignment:
     Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
     """
     overdrawn_inliers: int = 60
-    """Keypoints. Why: images that are drawn over so much that their blocks do not agree are told by their keypoints.
+    """Keypoints. Why: images that are drawn over so much that their blocks do not agree are found by their keypoints.
     Data: near hashes.
     Test: test_local.py::test_a_common_caption_does_not_make_two_pictures_one
     """
@@ -135,7 +135,7 @@ class Alignment:
     Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
     """
     max_shift: float = 0.7
-    """Pixels of the smaller view. Why: a pair on a transform that is off by a pixel is not refuted yet: another
+    """Pixels of the smaller pyramid. Why: a pair on a transform that is off by a pixel is not refuted yet: another
     transform may fit. Data: copies.
     Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
     """
@@ -257,7 +257,7 @@ class Decision:
     Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
     """
     light_correlation: float = 0.52
-    """Correlation of the mean levels of agreeing blocks. Why: all blocks of one fabric agree, whatever stains lie on
+    """Correlation of the mean levels of agreeing blocks. Why: all blocks of one fabric agree, whatever stains are on
     it. Data: hard negatives.
     Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
     """
@@ -780,7 +780,7 @@ class Pages:
     Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
     """
     possible_clash: float = 0.2
-    """Clash at the resolution of a view. Why: with less the images are not decoded again. Data: documents.
+    """Clash at the resolution of a pyramid. Why: with less the images are not decoded again. Data: documents.
     Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
     """
     likely_clash: float = 0.35
@@ -792,7 +792,7 @@ class Pages:
     Test: test_documents.py::test_another_number_plate_on_a_photo_is_a_named_edit
     """
     same_place: float = 0.5
-    """Pixels of a view, at the corners. Why: images that are subtracted pixel by pixel must lie on each other. Data:
+    """Pixels of a pyramid, at the corners. Why: images that are subtracted pixel by pixel must be aligned. Data:
     spots.
     Test: test_documents.py::test_a_time_stamp_with_one_other_digit_is_a_named_edit
     """
@@ -892,7 +892,7 @@ class Describe:
     Test: test_local.py::test_a_match_says_what_was_done
     """
     sharpened_resized: float = 1.9
-    """The same, of a resized image. Why: an image that is reduced is sharper at the pixels of the view. Data: copies.
+    """The same, of a resized image. Why: a reduced image is sharper at the pixels of the pyramid. Data: copies.
     Test: test_local.py::test_a_match_says_what_was_done
     """
     resized: float = 0.06
@@ -994,8 +994,8 @@ class Describe:
     Test: test_colours.py::test_another_shirt_and_another_exposure_are_named
     """
     same_point: float = 8.0
-    """Pixels of a view. Why: of a pair that is shown to the user, keypoints that are further from where the transform
-    puts them are not shown as common. Data: copies.
+    """Pixels of a pyramid. Why: of a pair that is shown to the user, keypoints that are further from where the
+    transform puts them are not shown as common. Data: copies.
     Test: test_explain.py::test_the_points_that_are_counted_are_those_that_are_drawn
     """
     turned_gain: float = 1.5
@@ -1007,7 +1007,7 @@ class Describe:
 
 @dataclass(frozen=True, slots=True)
 class Texture:
-    """Flat areas, backgrounds, letters and dark images: what a single view shows."""
+    """Flat areas, backgrounds, letters and dark images: properties of a single image."""
 
     page_background: float = 0.3
     """Share of the hull of all content. Why: with more plain background inside, things stand on it: letters of a page
@@ -1037,7 +1037,7 @@ class Texture:
     Test: test_documents.py::test_another_number_plate_on_a_photo_is_a_named_edit
     """
     letter_height: int = 28
-    """Pixels of a view at 640 pixels. Why: larger things are no print. Data: documents.
+    """Pixels of a pyramid at 640 pixels. Why: larger things are no print. Data: documents.
     Test: test_documents.py::test_cards_of_one_design_are_in_no_group
     """
     letter_width: int = 56
@@ -1049,7 +1049,7 @@ class Texture:
     Test: test_documents.py::test_another_number_plate_on_a_photo_is_a_named_edit
     """
     letter_min_area: int = 6
-    """Pixels of a view at 640 pixels. Why: the same. Data: documents.
+    """Pixels of a pyramid at 640 pixels. Why: the same. Data: documents.
     Test: test_documents.py::test_another_number_plate_on_a_photo_is_a_named_edit
     """
     letter_contrast: int = 40
@@ -1114,7 +1114,7 @@ CONCERNS: dict[str, Any] = {
 def overridden(concern: str, field: str, value: float) -> Iterator[None]:
     """Replace one threshold in this process for the duration of the block, for measurements and tests.
 
-    Views keep what they have computed (`Pyramid.border`, `Pyramid.is_page`): make new ones inside the block.
+    Pyramids keep derived data that is computed once (`Pyramid.border`, `Pyramid.is_page`): make new ones in the block.
     """
     table = CONCERNS[concern]
     before = getattr(table, field)

@@ -1,4 +1,4 @@
-"""Verify a pair of views: try the given transforms, the cheapest first, then keypoints, and return a verdict."""
+"""Verify a pair of pyramids: try the given transforms, the cheapest first, then keypoints, and return a verdict."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class Verdict(NamedTuple):
     agrees: float  # share of the textured blocks
     overlap: tuple[float, float]  # share of either image that both show
     points: int  # inliers; 0 if no keypoints were needed
-    a_to_b: Affine | None  # from pixels of view a to those of view b
+    a_to_b: Affine | None  # from pixels of pyramid a to those of pyramid b
     alike: bool = False  # the same in every place, except for tone and colour
     inverted: bool = False  # tones are inverted; `agrees` counts after the inversion is undone
     conflict: bool = False  # aligned, with mutually exclusive content: two documents of one design
@@ -45,7 +45,7 @@ class Verdict(NamedTuple):
 
     @property
     def same(self) -> bool:
-        """True for copies, however edited."""
+        """True for copies, edited or not."""
         return self.relation is not None and self.relation != "similar-scene"
 
 
@@ -114,14 +114,14 @@ def _look(a: Pyramid, b: Pyramid, guesses: list[Affine], least: float, exact: bo
 
 
 def as_compared(look: Verdict, a: Pyramid, b: Pyramid) -> tuple[Pyramid, Pyramid]:
-    """Return both views as they were compared: if tones are inverted, that is undone in one of them."""
+    """Return both pyramids as they were compared: if tones are inverted, that is undone in one of them."""
     if not look.inverted or look.a_to_b is None:
         return a, b
     return undo_inversion(a, b, warp_pair(a, b, look.a_to_b)) or (a, b)
 
 
 def _straightened(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "Hypothesis":
-    """Replace a transform by a near orientation if nearly as much agrees on it: keypoints are inexact."""
+    """Replace a transform by a near orientation if nearly as much agrees under it: keypoints are inexact."""
     at = corners(a.size)
     for turn in range(8):
         a_to_b = orientation_transform(turn, a.size, b.size)

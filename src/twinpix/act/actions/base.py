@@ -60,7 +60,7 @@ class Action(Protocol):
         """
 
     def do(self, step: Step, guard: filesystem.Guard) -> None:
-        """Do a step; asks `guard` before the file is removed.
+        """Do a step; calls `guard` before the file is removed.
 
         Raises `StepError` or `OSError` with the file unchanged; `FileExistsError` if the target exists by now.
         """

@@ -1,7 +1,7 @@
-"""Which files are moved together: each image with the other file of its RAW and JPEG pair and its companion files.
+"""Bundles of files that are moved together: an image, the other file of its RAW and JPEG pair, companion files.
 
 A companion file is moved only with all images that it may belong to, and only if the keeper has a companion file of the
-same bytes. Else its bytes would be lost, or separated from their image: then the image stays too.
+same bytes. Else its bytes would be lost, or separated from their image: then the image is kept too.
 """
 
 import os
@@ -26,10 +26,10 @@ _STAYS_WITH = "stays with its companion file"
 
 @dataclass
 class Bundler:
-    """Groups the images to move into bundles; afterwards `left` has those that stay because of a companion file."""
+    """Groups the images to move into bundles; afterwards `left` has those that are kept because of a companion file."""
 
     items: dict[str, Item]  # images to move, by path
-    kept: Mapping[int, Sequence[str]]  # images that stay, by group
+    kept: Mapping[int, Sequence[str]]  # kept images, by group
     folders: Folders
     may_go: Callable[[str], bool]  # whether a companion file is in the scanned folders
     half: Callable[[str, Item, Collection[str]], Item | None]  # returns the other file of a pair
@@ -88,7 +88,7 @@ class Bundler:
         return owned
 
     def _take(self, item: Item) -> None:
-        """Add an image and the other file of its pair, or record that it stays because of that."""
+        """Add an image and the other file of its pair, or record why it is kept."""
         try:
             others = self._of(item.path).pair
             halves = [half for other in others if (half := self.half(other, item, self._images))]

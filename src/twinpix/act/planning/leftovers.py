@@ -1,4 +1,4 @@
-"""What copying the keepers leaves behind: files below the scanned folders that are neither copied nor duplicates."""
+"""Files that copying the keepers leaves behind: those below the scanned folders neither copied nor duplicates."""
 
 import os
 from collections import defaultdict

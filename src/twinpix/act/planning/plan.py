@@ -51,7 +51,7 @@ def plan(
         keep: Keep rules that choose the keepers again; those of the report if None.
         stricter: A smaller radius, from 0 to that of the report; groups are formed again within it.
         sidecars: Companion files (XMP and others). "same" or True: moved with their image if the keeper has files with
-            the same bytes, else both stay; "all": always moved with it; "keep" or False: never moved.
+            the same bytes, else both are kept; "all": always moved with it; "keep" or False: never moved.
         only: Relations to the keeper; duplicates with other relations are left alone. Empty: all.
         choices: Paths to keep, by the number of the group; the first path is the keeper. Groups without an entry are
             left alone.
@@ -61,7 +61,7 @@ def plan(
         whole: If keepers are copied, also copy the images that could not be read, and list all other files in `left`.
 
     Returns:
-        The plan: units of steps, files that stay, and files that are left alone with the reason.
+        The plan: units of steps, files that are kept, and files that are left alone with the reason.
 
     Raises:
         ReportError: The report is inconsistent, outdated, or names files outside its folders.
@@ -117,7 +117,7 @@ _IDENTICAL = ("identical-file", "identical-pixels")
 
 
 def _look(path: str, *, behind_link: bool) -> Facts:
-    """The facts of a file; raises `StepError` where there is none."""
+    """Return the facts of a file; raises `StepError` if there is none."""
     if is_uri(path):
         raise StepError(_IN_CONTAINER)
     return filesystem.facts_at(os.path.realpath(path) if behind_link else path)
@@ -149,7 +149,7 @@ class _Planner:
         self._read_only = frozenset(map(os.path.realpath, self.scope.references))
         self._named = frozenset(self.places.values())
         self.spare = set[str]()  # duplicates of copied files
-        self._relied = set[str]()  # files of pairs that stay, although their other file was planned
+        self._relied = set[str]()  # files of pairs that are kept, although their other file was planned
 
     # -- which files
 
@@ -169,7 +169,7 @@ class _Planner:
         return [members[name] for name in choices.get(group.id, ()) if name in members]
 
     def _keepers(self, group: Group, kept: Sequence[Member]) -> list[Kept]:
-        """Return the members of a group that stay, if all of them are unchanged."""
+        """Return the members of a group that are kept, if all of them are unchanged."""
         out = []
         for member in kept:
             path = self.places[member.path]
@@ -186,7 +186,7 @@ class _Planner:
         return out
 
     def _facts(self, member: Member, path: str) -> Facts:
-        """Return the facts of a file that is as the report says."""
+        """Return the facts of a file that is unchanged since the report."""
         facts = _look(path, behind_link=member.link)
         if (facts.size, facts.mtime_ns) != (member.size, member.mtime_ns):
             raise StepError("was changed since it was scanned")
@@ -279,7 +279,7 @@ class _Planner:
         return self._real[folder] and path not in self.scope.references
 
     def keep_all(self, choices: Mapping[int, Sequence[str]] | None) -> None:
-        """Add the keepers of each group, and every image in no group; references stay where they are."""
+        """Add the keepers of each group, and every image in no group; references are not copied."""
         if self.report.unique is None:
             raise ReportError("the report does not name the images that are in no group: run find again")
         for group in self.report.groups:
@@ -415,7 +415,7 @@ class _Planner:
             yield together
 
     def _half(self, other: str, item: Item, seen: Collection[str]) -> Item:
-        """Return the other file of a RAW and JPEG pair, if it may be moved: a member, or a copy of one that stays."""
+        """Return the other file of a RAW and JPEG pair, if it may be moved: a member, or a copy of a kept one."""
         if other in self.items:
             return self.items[other]
         twin = os.path.splitext(item.keeper)[0] + os.path.splitext(other)[1]

@@ -28,7 +28,7 @@ class Folders:
     """Finds companion files; each folder is listed once.
 
     With `by_stem`, data files (`.txt`, `.json` and others) belong to the image of the same stem beside them, as in
-    tools for data sets; else only if their folder, name or text says so.
+    tools for data sets; else only if their folder, name or text shows it.
     """
 
     def __init__(self, *, by_stem: bool = False) -> None:

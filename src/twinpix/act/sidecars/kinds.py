@@ -12,7 +12,7 @@ from twinpix.formats import IMAGE_SUFFIXES
 
 
 class Kind(NamedTuple):
-    """A kind of companion file: what it is, its suffixes, the programs that write it, and the folder it may lie in."""
+    """A kind of companion file: what it is, its suffixes, the programs that write it, and the folder it may be in."""
 
     what: str
     suffixes: tuple[str, ...]
@@ -48,8 +48,8 @@ FOLDERS_OF_PROGRAMS = tuple(kind.folder for kind in KINDS if kind.folder)
 
 PICTURES = frozenset({".thm", ".ori"})  # companion files that are images, and are found as images
 
-# Data files belong to an image when their name holds the image's whole name (`photo.jpg.json`), when their text names
-# it, or when they lie in a folder of annotations; never by their stem alone.
+# Data files belong to an image when their name contains the image's full name (`photo.jpg.json`), when their text names
+# it, or when they are in a folder of annotations; never by their stem alone.
 DATA = frozenset({".json", ".txt", ".xml", ".csv", ".yaml", ".yml"})
 CAPTION = ".txt"
 NAMING = frozenset({".json", ".xml"})  # formats of annotations that name their image (LabelMe, Pascal VOC)
@@ -95,7 +95,7 @@ def key(name: str) -> str:
 
 
 def stem_of(name: str) -> str:
-    """Return a name up to its last point; one without a suffix is its own stem."""
+    """Return a name up to its last dot; a name without a suffix is its own stem."""
     at = name.rfind(".")
     return name[:at] if at > 0 else name
 

@@ -20,7 +20,7 @@ class Listing(NamedTuple):
     data: dict[str, list[str]]
     others: dict[str, list[str]]  # by stem and by name: files other than images that may have a companion file
     folders: list[str]
-    annotations: list[str]  # sub-folders with such names
+    annotations: list[str]  # sub-folders with names of annotation folders
 
     @property
     def has_companions(self) -> bool:

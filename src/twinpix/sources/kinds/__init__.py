@@ -1,1 +1,1 @@
-"""Files that hold images as members: one module for each kind."""
+"""Files that contain images as members: one module for each kind."""

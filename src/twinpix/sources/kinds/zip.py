@@ -71,7 +71,7 @@ class Zip(Source):
 
 
 def _archive(path: str) -> tuple[zipfile.ZipFile, os.stat_result]:
-    """The open archive and its status; raises `ImageError` when it cannot be opened."""
+    """Return the open archive and its status; raises `ImageError` if it cannot be opened."""
     try:
         status = os.stat(path)
         return _opened(path, os.getpid(), status.st_mtime_ns, status.st_size, status.st_ino), status
@@ -83,7 +83,7 @@ def _archive(path: str) -> tuple[zipfile.ZipFile, os.stat_result]:
 
 @lru_cache(maxsize=_OPEN)
 def _opened(path: str, process: int, modified_ns: int, size: int, inode: int) -> zipfile.ZipFile:
-    """The archive at `path`, opened anew after it was written to.
+    """Return the archive at `path`, reopened after it was written to.
 
     Each process opens its own: a forked one shares the position in the file with its parent.
     """

@@ -1,4 +1,4 @@
-"""Pictures drawn in a terminal: images tiled into one, written the way the terminal at hand can show it."""
+"""Show images in a terminal: tile them into one image, and encode it in the graphics protocol of the terminal."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def show(
     width: int = 0,
     **tiling: Unpack[Tiling],
 ) -> None:
-    """Draw images, tiled, on the terminal behind `stream`, which is `width` columns wide; 0 finds out."""
+    """Tile images and show them in the terminal of `stream`, which is `width` columns wide (0: detected)."""
     environment = os.environ if environment is None else environment
     protocol = detect(environment)
     stream.write(encode(tile(paths, **tiling), protocol, width or shutil.get_terminal_size().columns, environment))

@@ -1,4 +1,4 @@
-"""A picture as coloured text: two pixels a character, the upper half block and what is behind it."""
+"""Draw an image as coloured text: two pixels per character, the upper half block and its background."""
 
 from collections.abc import Callable, Iterable
 from itertools import groupby
@@ -10,7 +10,10 @@ _UPPER_HALF = "\u2580"
 
 
 def blocks(image: Image.Image, columns: int, every_colour: bool) -> bytes:
-    """Lines of at most so many columns; in 24-bit colours, or in the 216 of a terminal of 256 colours."""
+    """Return an image as text of at most `columns` columns.
+
+    With `every_colour` it has 24-bit colours, else the 216 colours of the cube of a 256-colour terminal.
+    """
     width = min(image.width, max(1, columns))
     height = max(1, round(image.height * width / image.width))
     if (width, height) != image.size:
@@ -24,7 +27,7 @@ def blocks(image: Image.Image, columns: int, every_colour: bool) -> bytes:
 def _line(pairs: Iterable[tuple[list[int], ...]], code: Callable[[list[int]], str]) -> str:
     out = []
     for pair, same in groupby(pairs):
-        behind = f"48;{code(pair[1])}" if len(pair) > 1 else "49"  # below the last row: the terminal's own
+        behind = f"48;{code(pair[1])}" if len(pair) > 1 else "49"  # below the last row: the default background
         out.append(f"\x1b[38;{code(pair[0])};{behind}m" + _UPPER_HALF * sum(1 for _ in same))
     return "".join(out) + "\x1b[0m\n"
 
@@ -34,6 +37,6 @@ def _direct(colour: list[int]) -> str:
 
 
 def _cube(colour: list[int]) -> str:
-    """The nearest in the cube of 216 colours, whose levels are 0, 95, 135, 175, 215, 255."""
+    """Return the nearest colour of the cube of 216 colours, whose levels are 0, 95, 135, 175, 215, 255."""
     red, green, blue = (int(value >= 48) if value < 115 else (value - 35) // 40 for value in colour)
     return f"5;{16 + 36 * red + 6 * green + blue}"

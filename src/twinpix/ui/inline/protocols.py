@@ -1,19 +1,20 @@
-"""Which way of drawing a terminal knows, and the bytes that draw a picture that way.
+"""Detect the graphics protocol of a terminal, and encode an image in it.
 
-How the terminal is told, the first that fits:
+The protocol is that of the first row that fits:
 
 | variable | value | protocol |
 |---|---|---|
-| `TWINPIX_TERMINAL` | iterm2, kitty, sixel, blocks | that one |
-| `TERM` | has kitty or ghostty in it | kitty |
-| `TERM` | has sixel in it, starts with foot, mlterm, yaft or contour | sixel |
+| `TWINPIX_TERMINAL` | iterm2, kitty, sixel, blocks | the value |
+| `TERM` | contains kitty or ghostty | kitty |
+| `TERM` | contains sixel, or starts with foot, mlterm, yaft or contour | sixel |
 | `TERM_PROGRAM` | iTerm.app, WezTerm, mintty, vscode | iterm2 |
 | `TERM_PROGRAM` | ghostty | kitty |
 | `LC_TERMINAL` | iTerm2, WezTerm, mintty | iterm2 |
 | `KITTY_WINDOW_ID` | set | kitty |
 | | anything else | blocks |
 
-`TERM` goes first: each terminal sets its own, the others may come from a program the terminal was started from.
+`TERM` precedes the others: every terminal sets it, while the others may be inherited from the program that started the
+terminal.
 """
 
 import io
@@ -35,12 +36,15 @@ _PROGRAMS: dict[str, Protocol] = {
     "ghostty": "kitty",
 }
 _SIXEL_TERMS = ("foot", "mlterm", "yaft", "contour")
-_CHUNK = 4096  # bytes: the most one kitty command may carry
-_TMUX_MOST = 1_000_000  # bytes: longer sequences tmux drops
+_CHUNK = 4096  # bytes: the largest payload of one kitty command
+_TMUX_MOST = 1_000_000  # bytes: tmux drops longer sequences
 
 
 def detect(environment: Mapping[str, str]) -> Protocol:
-    """What the terminal can show, by the environment alone; raises `UsageError` for a wrong TWINPIX_TERMINAL."""
+    """Return the protocol of the terminal, from the environment alone; raises `UsageError` for a wrong value.
+
+    Only `TWINPIX_TERMINAL` is checked.
+    """
     term = environment.get("TERM", "").lower()
     if forced := environment.get("TWINPIX_TERMINAL"):
         for protocol in PROTOCOLS:
@@ -58,10 +62,10 @@ def detect(environment: Mapping[str, str]) -> Protocol:
 
 
 def encode(image: Image.Image, protocol: Protocol, columns: int, environment: Mapping[str, str]) -> bytes:
-    """The bytes that draw an image in a terminal of so many columns and start a new line.
+    """Return the bytes that draw an image in a terminal of `columns` columns and start a new line.
 
-    Only blocks are made to fit the columns. iTerm2 and kitty images pass through tmux where it has `allow-passthrough`
-    on.
+    Only blocks are scaled to fit the columns. In tmux, iTerm2 and kitty images are shown only if the option
+    `allow-passthrough` is on.
     """
     image = image.convert("RGB")
     if protocol == "blocks":
@@ -73,7 +77,10 @@ def encode(image: Image.Image, protocol: Protocol, columns: int, environment: Ma
 
 
 def _iterm2(image: Image.Image, tmux: bool) -> bytes:
-    """https://iterm2.com/documentation-images.html; coarser where tmux would drop it, shown as large."""
+    """Encode an image by https://iterm2.com/documentation-images.html.
+
+    In tmux, an image that is too long for it is sent at a lower resolution and shown in the same size.
+    """
     sent, data = image, _png(image)
     while tmux and len(data) * 4 // 3 > _TMUX_MOST:
         sent = sent.reduce(2)
@@ -84,7 +91,7 @@ def _iterm2(image: Image.Image, tmux: bool) -> bytes:
 
 
 def _kitty(image: Image.Image, tmux: bool) -> bytes:
-    """https://sw.kovidgoyal.net/kitty/graphics-protocol/; q=2: the terminal is not to answer."""
+    """Encode an image by https://sw.kovidgoyal.net/kitty/graphics-protocol/; q=2 suppresses the terminal's response."""
     data = b64encode(_png(image))
     out = []
     for start in range(0, len(data), _CHUNK):
@@ -101,5 +108,5 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _passed(sequence: bytes, tmux: bool) -> bytes:
-    """A sequence as tmux hands it on to the terminal outside."""
+    """Return a sequence, in tmux wrapped so that tmux passes it through to the outer terminal."""
     return b"\x1bPtmux;" + sequence.replace(b"\x1b", b"\x1b\x1b") + b"\x1b\\" if tmux else sequence

@@ -1,4 +1,4 @@
-"""A picture as sixels, DEC's: https://vt100.net/docs/vt3xx-gp/chapter14.html"""
+"""Encode an image as DEC sixels: https://vt100.net/docs/vt3xx-gp/chapter14.html"""
 
 from functools import cache
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def sixel(image: Image.Image) -> bytes:
-    """The bytes that draw a picture in at most 255 colours: bands of six rows, a line for each colour in a band."""
+    """Return an image of at most 255 colours as sixels: bands of six rows, with a line for each colour of a band."""
     reduced = image.quantize(255)
     pixels = np.asarray(reduced)
     palette = np.asarray(reduced.getpalette(), np.int64).reshape(-1, 3) * 100 + 127
@@ -21,7 +21,7 @@ def _band(pixels: NDArray[np.uint8]) -> bytes:
     colours, lines_of = np.unique(pixels, return_inverse=True)
     columns = np.arange(1, 1 + pixels.shape[1])
     lines = np.zeros((len(colours), 1 + pixels.shape[1]), np.int16)
-    lines[:, 0] = -1 - colours.astype(np.int16)  # below zero: a line starts, of that colour
+    lines[:, 0] = -1 - colours.astype(np.int16)  # negative: start of a line of this colour
     for bit, row in enumerate(lines_of.reshape(pixels.shape)):
         lines[row, columns] |= 1 << bit
     flat = lines.ravel()
@@ -34,7 +34,7 @@ def _band(pixels: NDArray[np.uint8]) -> bytes:
 
 @cache
 def _token(run: int) -> bytes:
-    """The start of a line of colour -1 - `run`; or `run` // 64 times the six pixels `run` % 64."""
+    """Return the start of a line of colour -1 - `run` or, from 0 on, `run` // 64 times the six pixels `run` % 64."""
     if run < 0:
         return b"$#%d" % (-1 - run)
     count, bits = divmod(run, 64)

@@ -1,4 +1,4 @@
-"""Many images on one picture, in rows of equal cells."""
+"""Tile images into one, in rows of equal cells."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from twinpix.ui.thumbnails import Missing, look
 
 Colour = tuple[int, int, int]
 
-INTERPOLATIONS = {  # OpenCV's names, without INTER_, and what they are here
+INTERPOLATIONS = {  # OpenCV's names, without INTER_, and Pillow's filters
     "NEAREST": Image.Resampling.NEAREST,
     "NEAREST_EXACT": Image.Resampling.NEAREST,
     "LINEAR": Image.Resampling.BILINEAR,
@@ -24,7 +24,7 @@ INTERPOLATIONS = {  # OpenCV's names, without INTER_, and what they are here
 
 
 class Tiling(TypedDict, total=False):
-    """How `tile` lays images out."""
+    """The layout options of `tile`."""
 
     size: tuple[int, int]
     space: int
@@ -35,14 +35,14 @@ class Tiling(TypedDict, total=False):
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """The width and height that a text like 256x256 names; raises `UsageError` for another text."""
+    """Parse a text such as 256x256 to width and height, in pixels; raises `UsageError` for another text."""
     if match := re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", text):
         return int(match[1]), int(match[2])
     raise UsageError(f"{text!r} is no size: give width x height in pixels, like 256x256")
 
 
 def check(space_color: str, interpolation: str) -> None:
-    """Raise `UsageError` for names that `tile` does not know."""
+    """Check the names of a colour and an interpolation; raises `UsageError` for an unknown one."""
     _colour(space_color)
     _resampling(interpolation)
 
@@ -56,10 +56,10 @@ def tile(
     interpolation: str = "linear",
     keep_aspect: bool = True,
 ) -> Image.Image:
-    """All images on one picture, row by row, each in a cell of `size` with `space` pixels left of it and above.
+    """Return one image of all images, row by row, each in a cell of `size` with `space` pixels to its left and above.
 
-    An image fills its cell as far as its shape allows, or altogether without `keep_aspect`; one that cannot be read
-    is a black cell. Raises `UsageError` for what cannot be drawn.
+    An image is scaled to fit in its cell or, without `keep_aspect`, to fill it; the cell of an image that cannot be
+    read is black. Raises `UsageError` for an invalid layout, colour or interpolation, or too large a result.
     """
     width, height = size
     columns = min(columns, len(paths))
@@ -98,7 +98,7 @@ def _colour(name: str) -> Colour:
 def _cell(
     path: str, size: tuple[int, int], ground: Colour, resampling: Image.Resampling, keep_aspect: bool
 ) -> Image.Image:
-    image = look(path, MAX_PIXELS)  # at its full size, so that the one scaling is the one asked for
+    image = look(path, MAX_PIXELS)  # at full size, so that it is scaled only once, as requested
     if isinstance(image, Missing):
         return Image.new("RGB", size, "black")
     if not keep_aspect:
@@ -110,7 +110,10 @@ def _cell(
 
 
 def _fitted(size: tuple[int, int], cell: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The size that fills the cell one way, and where it starts; in square cells to the pixel as imgdupes has it."""
+    """Return the largest size that fits in the cell, and the position of its upper left corner, in pixels.
+
+    In square cells both are the same as in imgdupes.
+    """
     if size[0] * cell[1] >= size[1] * cell[0]:
         height = size[1] * (cell[0] / size[0])
         return (cell[0], max(1, int(height))), (0, int((cell[1] - height) / 2))

@@ -1,1 +1,1 @@
-"""How one image lies on the other: affine transforms, by keypoints or by correlation."""
+"""Alignment of two images: affine transforms from keypoints or from correlation."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 _EPSILON = 1e-9  # square pixels: divisor above 0
 
 Affine = NDArray[np.float64]
-"""`(2, 3)`: point `(x, y)` of one image lies at `map @ (x, y, 1)` in the other; the first pixel's centre is 0, 0."""
+"""`(2, 3)`: maps point `(x, y)` of one image to `affine @ (x, y, 1)` in the other; the first pixel's centre is 0, 0."""
 
 Size = tuple[float, float]
 """Width and height."""
@@ -19,8 +19,8 @@ class Decomposition(NamedTuple):
     """A decomposed transform: mirrored left to right or not, then scaled, then rotated."""
 
     mirrored: bool
-    across: float  # scale of what was the width
-    down: float  # of what was the height
+    across: float  # scale of the original width
+    down: float  # scale of the original height
     angle: float  # degrees, clockwise on the screen; -180 to 180
 
 
@@ -50,12 +50,12 @@ def inverse(a_to_b: Affine) -> Affine:
 
 
 def compose(first: Affine, second: Affine) -> Affine:
-    """One map after the other."""
+    """Return the transform that applies `first`, then `second`."""
     return np.asarray((np.vstack([second, [0, 0, 1]]) @ np.vstack([first, [0, 0, 1]]))[:2])
 
 
 def rescale(a_to_b: Affine, a: tuple[Size, Size], b: tuple[Size, Size]) -> Affine:
-    """The same map between the same pictures of other sizes: `a` and `b` say from which sides to which."""
+    """Return the same transform for other sizes of the images; `a` and `b` are each the old and the new size."""
     pads = [_pixels(new) @ np.linalg.inv(_pixels(old)) for old, new in (a, b)]
     whole = pads[1] @ np.vstack([a_to_b, [0, 0, 1]]) @ np.linalg.inv(pads[0])
     return np.asarray(whole[:2])

@@ -20,8 +20,8 @@ class KeypointAlignment(NamedTuple):
     """A transform and its inliers."""
 
     a_to_b: Affine
-    a: NDArray[np.float64]  # (n, 2): pixels of the first view
-    b: NDArray[np.float64]  # (n, 2): pixels of the second view
+    a: NDArray[np.float64]  # (n, 2): pixels of the first pyramid
+    b: NDArray[np.float64]  # (n, 2): pixels of the second pyramid
 
 
 def align_keypoints(a: Pyramid, b: Pyramid) -> KeypointAlignment | None:

@@ -13,7 +13,7 @@ from twinpix.verify.thresholds import ALIGNMENT, BLOCKS
 BLOCK = 16  # pixels of either side of a block
 _SMALL = 96  # pixels: in overlaps with a shorter side blocks have half the side, otherwise there are too few
 _BLUR = 1.5  # pixels of Gaussian blur: a transform may be off by a pixel
-_WINDOW = 25  # pixels of either side of the mean filter: what varies no faster is light, not texture
+_WINDOW = 25  # pixels of either side of the mean filter: variation over longer distances is light, not texture
 _BORDER = 15  # pixels: plain areas that are thinner are the background between letters, not a border
 _CELLS = 4  # cells of equal area along either side of the overlap
 _SCALE = 0.5  # at which transforms are refined
@@ -32,7 +32,7 @@ class WarpedPair(NamedTuple):
     b: Floats
     common: NDArray[np.bool_]
     border: NDArray[np.bool_]  # plain border of either image or of both
-    a_to_b: Affine  # from pixels of view a to these pixels
+    a_to_b: Affine  # from pixels of pyramid a to these pixels
 
 
 class Agreement(NamedTuple):
@@ -47,7 +47,7 @@ class Agreement(NamedTuple):
 
 
 def warp_pair(a: Pyramid, b: Pyramid, a_to_b: Affine) -> WarpedPair:
-    """Warp the image with more detail onto the other one; `there` leads from pixels of `a` to pixels of `b`."""
+    """Warp the image with more detail onto the other one; the transform is from pixels of `a` to pixels of `b`."""
     scale = float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
     if scale <= 1:
         moved, common, border = _moved(a, a_to_b, scale, b.grey.shape)
@@ -73,7 +73,7 @@ def _areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]
 def _moved(
     view: Pyramid, a_to_b: Affine, scale: float, shape: tuple[int, ...]
 ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Warp a view onto other pixels; return it, which pixels it covers, and its border there."""
+    """Warp a pyramid's luma onto other pixels; return it, which pixels it covers, and its border there."""
     cv2 = opencv()
     source = view.grey.astype(np.float32)
     if scale < _ANTIALIAS:
@@ -86,7 +86,7 @@ def _moved(
 
 
 def closer(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[Pyramid, Pyramid, Affine] | None:
-    """Return both views at 640 pixels and the transform between them; None where neither has more pixels."""
+    """Return both pyramids at 640 pixels and the transform between them; None if neither has more pixels."""
     if not (a.has_more or b.has_more):
         return None
     return a.closer, b.closer, rescale(a_to_b, (a.size, a.closer.size), (b.size, b.closer.size))
@@ -183,7 +183,7 @@ def coarse(a: Floats, b: Floats, fits: NDArray[np.int8]) -> float:
 
 
 def _coarse(a: NDArray[Any], b: NDArray[Any], chosen: NDArray[np.bool_]) -> float:
-    """Correlate the mean levels of chosen blocks: all blocks of one fabric agree, whatever stains lie on it."""
+    """Correlate the mean levels of chosen blocks: all blocks of one fabric agree, whatever stains are on it."""
     return correlated(a[chosen], b[chosen], BLOCKS.light_deviation)
 
 

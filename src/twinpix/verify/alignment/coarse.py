@@ -1,7 +1,7 @@
 """Compare two small images after an affine alignment: a cheap test before verification.
 
 Alignment: G. Evangelidis, E. Psarakis, "Parametric image alignment using enhanced correlation coefficient
-maximization", IEEE PAMI 30 (10), 2008, by OpenCV's `findTransformECC`, with an affine map.
+maximization", IEEE PAMI 30 (10), 2008, by OpenCV's `findTransformECC`, with an affine transform.
 """
 
 import numpy as np

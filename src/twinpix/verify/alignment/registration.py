@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 _WINDOW = 33  # pixels a side of the window of local means
 _LEVELS = ((400, 4, 3), (800, 3, 6))  # coarse to fine: pixels of the longer side, iterations, terms of the polynomials
 _SAMPLE = 20_000  # pixels, evenly spread: more are no more exact
-_RIDGE = 1e-4  # of the mean diagonal: along parallel edges a shift is undetermined, and stays 0
+_RIDGE = 1e-4  # of the mean diagonal: along parallel edges a shift is undetermined, and remains 0
 _TOLERANCE = 0.02  # pixels: the last step of an iteration
 _CAUCHY = 1.5  # medians of the residual at which the weight of a pixel is a half
 _ANTIALIAS, _MIN_BLUR = 0.9, 0.05  # scale below which an image is smoothed first; pixels, and a residual above 0
@@ -45,7 +45,7 @@ class FinePair(NamedTuple):
 
 
 def warp_fine(a: NDArray[np.uint8], b: NDArray[np.uint8], a_to_b: Affine) -> FinePair:
-    """Warp the image with more detail onto the other one; `there` leads from pixels of `a` to pixels of `b`."""
+    """Warp the image with more detail onto the other one; the transform is from pixels of `a` to pixels of `b`."""
     if abs(float(np.linalg.det(a_to_b[:, :2]))) <= 1:
         out, covered = moved(a, a_to_b, b.shape)
         return FinePair(out, b.astype(np.float32), covered, False)

@@ -19,7 +19,7 @@ from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import EXCLUSIVE, OVERLAYS
 
 _AROUND, _BACKGROUND = 5, 9  # pixels a side of the windows around a pixel, and in which its background is searched for
-_JOINED = 15  # pixels: marked pixels that are no further apart belong to one object
+_JOINED = 15  # pixels: marked pixels within this distance belong to one object
 _BLUR = 0.6  # pixels of Gaussian blur, against the noise of single pixels
 _EPSILON = 1e-6  # divisor above 0
 
@@ -43,8 +43,9 @@ def is_exclusive(
 ) -> bool:
     """True if each image has content where the other shows plain background.
 
-    The largest object does not count, since a single object may be an edit however much it differs, nor does what lies
-    outside the hull of the agreeing blocks, which is a border. `only` masks the pixels that count; default: all.
+    The largest object does not count, since a single object may be an edit however much it differs. Content outside the
+    hull of the agreeing blocks, which is a border, does not count either. `only` masks the pixels that count; default:
+    all.
     """
     left = _left(a, b, a_to_b)
     if _is_exclusive(pair, tones, agrees, left):
@@ -61,7 +62,7 @@ def is_exclusive(
 
 
 def _left(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Residual:
-    """Return what may be left after normalisation: nothing if neither image shows the whole of the other."""
+    """Return the limits of the difference after normalisation: 0 if neither image shows the whole of the other."""
     if max(overlap(a_to_b, a.size, b.size)) < EXCLUSIVE.whole:
         return Residual(0.0, 0.0, 0.0)
     if min(a.flatness, b.flatness) >= EXCLUSIVE.page_flat:

@@ -12,7 +12,7 @@ from twinpix.verify.thresholds import INK
 
 _WINDOW = 9  # pixels a side in which ink is compared: about a letter of small print
 _BLURS = (0.5, 0.7, 1.0, 1.4, 2.0, 3.0)  # pixels of Gaussian blur that are tried
-_JOINED = 15  # pixels: differing ink that is no further apart is one place
+_JOINED = 15  # pixels: differing ink within this distance is one place
 _SAMPLE, _ITERATIONS = 20_000, 3  # pixels and iterations of the robust fit of gain and bias
 _OUTLIER, _SLACK = 3, 1  # of the robust fit: medians of the residual that are kept, and grey levels beyond them
 
@@ -29,10 +29,10 @@ class InkComparison(NamedTuple):
 
     @property
     def clash(self) -> Floats:
-        """How far each image has ink there that the other lacks, from 0 to about 1.
+        """For each pixel, how much each image has ink that the other lacks, from 0 to about 1.
 
-        Where ink was only added or removed, one image is darker and nowhere lighter. Where other ink stands, it is both
-        within one window.
+        If ink was only added or removed, one image is darker and nowhere lighter. If other ink replaced it, the image
+        is both within one window.
         """
         both = 2 * np.minimum(self.lighter, self.darker) / (self.energy + INK.softening)
         return np.asarray(np.where(self.energy > INK.min_energy, both, 0), dtype=np.float32)

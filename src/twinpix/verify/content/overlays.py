@@ -25,7 +25,7 @@ class WithoutOverlay(NamedTuple):
 def without_overlay(pair: WarpedPair) -> WithoutOverlay | None:
     """Mask solid overlays on a plain background of one image; None if there are none.
 
-    Beside them every pixel must be the same, and as much texture as below them.
+    Around them every pixel must be the same, with as much texture as below them.
     """
     inner = inside(pair.common)
     over = overlay_mask_on_background(pair, inner)
@@ -98,7 +98,7 @@ def overlay_mask(
 ) -> NDArray[np.bool_]:
     """Mask at most `most` solid overlays: stickers, logos, another face.
 
-    Beside them the mean difference must be at most `off` grey levels, and the share of pixels that differ at most
+    Around them the mean difference must be at most `off` grey levels, and the share of pixels that differ at most
     `off_at_most`: a person before another background is no overlay. Defaults: the thresholds for textured images.
     """
     off = OVERLAYS.mean_difference if off is None else off

@@ -24,10 +24,10 @@ ALIKE = PageComparison(False)
 
 
 def compare_pages(a: Pyramid, b: Pyramid, a_to_b: Affine, *, spots: bool, clean: bool) -> PageComparison:
-    """Compare two aligned images at full resolution where that may matter.
+    """Compare two aligned images at full resolution if that may change the verdict or the description.
 
-    Two pages are decoded again if their ink clashes at the resolution of a view. Other images are compared if some
-    block or pixel differs (`spots`), only to name an edited region. Images without any difference (`clean`) of one
+    Two pages are decoded again if their ink clashes at the resolution of the pyramids. Other images are compared if
+    some block or pixel differs (`spots`), only to name an edited region. Images without any difference (`clean`) of one
     size are compared pixel by pixel.
     """
     if a.damaged or b.damaged:
@@ -73,7 +73,7 @@ def _differing(seen: InkComparison) -> tuple[float, bool]:
 
 
 def _laid(a: Pyramid, b: Pyramid, a_to_b: Affine, first: Bytes2D, second: Bytes2D) -> FinePair:
-    """Align images of another resolution by the transform of their views."""
+    """Align images of another resolution by the transform of their pyramids."""
     sides = [(grey.shape[1], grey.shape[0]) for grey in (first, second)]
     return warp_fine(first, second, rescale(a_to_b, (a.size, sides[0]), (b.size, sides[1])))
 

@@ -1,4 +1,4 @@
-"""Find one small difference, such as another digit of a time stamp, that no block of a view shows."""
+"""Find one small difference, such as another digit of a time stamp, that no block of a pyramid shows."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from twinpix.model import Bytes2D
 from twinpix.verify.thresholds import SPOTS
 
 _AROUND = 9  # pixels a side of the window around a pixel
-_STRIDE, _ROWS = 37, 3  # every so many pixels tell gain and bias; every so many rows and columns tell the noise
+_STRIDE, _ROWS = 37, 3  # sampling steps: pixels for the fit of gain and bias; rows and columns for the noise
 # Of the robust fit of gain and bias: iterations, medians of the residual that are kept, and grey levels beyond them.
 _ITERATIONS, _OUTLIER, _SLACK = 2, 3, 2
 _VARIED = 1  # grey levels of standard deviation: with less no gain can be fitted

@@ -34,7 +34,7 @@ def match_light(pair: WarpedPair, agrees: Agreement) -> ToneMatch:
 def untextured_correlation(pair: WarpedPair, tones: ToneMatch, agrees: Agreement) -> float:
     """Correlate the mean levels of blocks without texture; 1 if these are few or of one level.
 
-    Of two skies with the same words on them all textured blocks agree.
+    With the same words on two different skies, all textured blocks agree.
     """
     cv2 = opencv()
     whole = inside(pair.common).astype(np.float32)

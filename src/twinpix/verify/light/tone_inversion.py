@@ -28,8 +28,8 @@ def undo_inversion(
 ) -> tuple[Pyramid, Pyramid] | None:
     """Map one image's grey levels onto the other's with a fitted curve of any shape.
 
-    None if the curve explains less than `least` of the variance (default: `TONE_INVERSION.min_explained`) or nowhere
-    falls. Source: A. Roche and others, "The correlation ratio as a new similarity measure for multimodal
+    None if the curve explains less than `least` of the variance (default: `TONE_INVERSION.min_explained`) or never
+    decreases. Source: A. Roche and others, "The correlation ratio as a new similarity measure for multimodal
     image registration", MICCAI 1998, https://doi.org/10.1007/BFb0056301
     """
     cv2 = opencv()
