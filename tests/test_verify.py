@@ -599,7 +599,7 @@ def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
         looked.append(len(pairs))
         real(self, pairs, tier, quick=glance)
 
-    monkeypatch.setattr(verifier.Verifier, "look", counted)
+    monkeypatch.setattr(verifier.Verifier, "verify", counted)
     star = twinpix.find(tmp_path, method="local", store=None)
     few = sum(looked)
     looked.clear()
