@@ -492,7 +492,7 @@ def test_auto_is_exact_and_names_a_faster_search(metric: str, monkeypatch: pytes
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         asked.self_join(codes, radius)
-    assert "the approximate --search faiss would take" in asked.hows[1].why
+    assert "the approximate search faiss would take" in asked.hows[1].why
     monkeypatch.setattr("twinpix.search.ann.rerank.is_there", lambda library: False)
     asked.self_join(codes, radius)
     assert "pip install 'twinpix[search]'" in asked.hows[2].why

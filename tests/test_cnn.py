@@ -696,7 +696,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_device_is_for_the_networks_of_a_run(tmp_path: Path) -> None:
     methods = methods_of(Options(device="cpu"), ["phash", "cnn", "dhash"])
     assert [getattr(method, "device", "") for method in methods] == ["", "cpu", ""]
-    with pytest.raises(UsageError, match="does not fit phash, dhash: only networks"):
+    with pytest.raises(UsageError, match="no device can be chosen for phash, dhash: only networks"):
         methods_of(Options(device="cpu"), ["phash", "dhash"])
 
 

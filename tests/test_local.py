@@ -77,7 +77,7 @@ def test_points_come_back_from_their_code() -> None:
     sets = unpacked(both)
     count = len(points.size)
     assert sets.starts.tolist() == [0, count, count]
-    assert sets.size.tolist() == [list(SIDES), [9, 7]]
+    assert sets.sides.tolist() == [list(SIDES), [9, 7]]
     np.testing.assert_allclose(sets.place, np.maximum(points.place, 0), atol=1 / 64)
     np.testing.assert_allclose(2**sets.size, points.size, rtol=0.03)
     assert np.abs(np.mod(sets.angle - points.angle + np.pi, 2 * np.pi) - np.pi).max() < 0.02
@@ -134,7 +134,7 @@ def planted(
 
 def agreeing(sets: PointSets, of: int | None = None) -> Alike:
     points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-    return alike((sets.starts, sets.codes, points, sets.size), int(MIRROR), of=of)
+    return alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of)
 
 
 @given(st.integers(0, 2**32 - 1), st.sets(st.tuples(st.integers(0, 4), st.integers(5, 9)), max_size=4), st.booleans())

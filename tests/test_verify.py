@@ -595,9 +595,9 @@ def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
     looked: list[int] = []
     real = verifier.Verifier.verify
 
-    def counted(self: verifier.Verifier, pairs: list[verifier.Pair], tier: str = "", *, glance: bool = False) -> None:
+    def counted(self: verifier.Verifier, pairs: list[verifier.Pair], stage: str = "", *, quick: bool = False) -> None:
         looked.append(len(pairs))
-        real(self, pairs, tier, quick=glance)
+        real(self, pairs, stage, quick=quick)
 
     monkeypatch.setattr(verifier.Verifier, "verify", counted)
     star = twinpix.find(tmp_path, method="local", store=None)
