@@ -22,7 +22,7 @@ from sessions import session_of
 from twinpix import fingerprints
 from twinpix.encoding.content_table import File
 from twinpix.errors import UsageError
-from twinpix.fingerprints.local import LEARNED, MIRROR, PointSets, codes_of_points, packed, unpacked
+from twinpix.fingerprints.local import LEARNED, MIRROR, KeypointSets, descriptor_codes, packed, unpacked
 from twinpix.localfeatures.candidates import Alike, alike
 from twinpix.localfeatures.keypoints import MIRROR as SWAPPED
 from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirrored
@@ -62,7 +62,7 @@ def test_points_of_a_mirrored_picture_are_the_mirrored_points() -> None:
 def test_a_mirrored_code_is_the_code_with_half_its_bits_turned_over(seed: int) -> None:
     around = np.random.default_rng(seed).random((20, 128), dtype=np.float32)
     around /= np.linalg.norm(around, axis=1, keepdims=True)
-    unlike = codes_of_points(around[:, SWAPPED]) ^ codes_of_points(around) ^ MIRROR
+    unlike = descriptor_codes(around[:, SWAPPED]) ^ descriptor_codes(around) ^ MIRROR
     with np.load(LEARNED, allow_pickle=False) as file:
         apart = np.abs(around @ file["matrix"] - file["threshold"])
     for code, gaps in zip(unlike.tolist(), apart, strict=True):
@@ -81,7 +81,7 @@ def test_points_come_back_from_their_code() -> None:
     np.testing.assert_allclose(sets.place, np.maximum(points.place, 0), atol=1 / 64)
     np.testing.assert_allclose(2**sets.size, points.size, rtol=0.03)
     assert np.abs(np.mod(sets.angle - points.angle + np.pi, 2 * np.pi) - np.pi).max() < 0.02
-    assert np.array_equal(sets.codes, codes_of_points(points.descriptors))
+    assert np.array_equal(sets.codes, descriptor_codes(points.descriptors))
 
 
 def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
@@ -90,7 +90,7 @@ def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
     a, b = detect_keypoints(np.asarray(picture), 150), detect_keypoints(np.asarray(smaller), 150)
     far = np.linalg.norm((a.place / 2)[:, None] - b.place[None], axis=2)
     near = (far < 1.5) & (np.abs(np.log2(a.size / 2)[:, None] - np.log2(b.size)[None]) < 0.3)
-    gaps = np.bitwise_count(codes_of_points(a.descriptors)[:, None] ^ codes_of_points(b.descriptors)[None])
+    gaps = np.bitwise_count(descriptor_codes(a.descriptors)[:, None] ^ descriptor_codes(b.descriptors)[None])
     assert near.sum() > 30
     assert np.median(gaps[near]) < 10
     assert np.median(gaps[~near]) > 26
@@ -101,7 +101,7 @@ def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
 
 def planted(
     seed: int, pictures: int, pairs: list[tuple[int, int, bool]]
-) -> tuple[PointSets, dict[tuple[int, int], NDArray[np.float64]]]:
+) -> tuple[KeypointSets, dict[tuple[int, int], NDArray[np.float64]]]:
     """Pictures of random points, of which some hold the points of another, moved; and how those were moved."""
     rng = np.random.default_rng(seed)
     codes = [rng.integers(0, 2**64, 60, dtype=np.uint64) for _ in range(pictures)]
@@ -129,10 +129,10 @@ def planted(
     sides = np.full((pictures, 2), 200, np.float32)
     flat = [np.concatenate(part) for part in (codes, place, size, angle)]
     floats = [part.astype(np.float32) for part in flat[1:]]
-    return PointSets(starts, sides, flat[0].astype(np.uint64), floats[0], floats[1], floats[2]), moves
+    return KeypointSets(starts, sides, flat[0].astype(np.uint64), floats[0], floats[1], floats[2]), moves
 
 
-def agreeing(sets: PointSets, of: int | None = None) -> Alike:
+def agreeing(sets: KeypointSets, of: int | None = None) -> Alike:
     points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
     return alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of)
 

@@ -146,6 +146,11 @@ def test_a_second_run_reads_nothing_again(source: Source, made: Path, tmp_path: 
 def test_members_are_left_out_as_files_are(source: Source, made: Path) -> None:
     assert twinpix.find([made], exclude=["*.jpg"], store=None, workers=1).counts.images == 4
     assert twinpix.find([made], hidden=True, store=None, workers=1).counts.images == 7
+    assert twinpix.find([made], recursive=False, store=None, workers=1).counts.images == 2
+    assert twinpix.find([made], exclude=["b"], store=None, workers=1).counts.images == 4
+    assert twinpix.find([made], exclude=["a/*.png"], store=None, workers=1).counts.images == 4
+    hidden = uri_of(source, str(made), ".hidden/first.png")
+    assert twinpix.find([hidden], store=None, workers=1).counts.images == 1
     uri = uri_of(source, str(made), "third::1.png")
     assert twinpix.find([uri], store=None, workers=1).counts.images == 1
     with pytest.raises(UsageError, match="no such"):

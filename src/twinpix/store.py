@@ -121,7 +121,7 @@ def _is_row(code: object, width: object, height: object, form: object) -> bool:
     return sizes and isinstance(form, str) and (code is None or isinstance(code, bytes))
 
 
-def said_path() -> Path:
+def exclusions_path() -> Path:
     """Return the file of the pairs marked as not duplicates, for the default store.
 
     It is in the data folder of the platform: a cache folder may be emptied, and these pairs cannot be computed again.
@@ -196,16 +196,16 @@ class Store:
     def put_exclusions(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Store pairs of contents that the user marked as not duplicates."""
         rows = list(pairs)
-        self._try(lambda: self._put_apart(rows))
+        self._try(lambda: self._put_exclusions(rows))
 
     def drop_exclusions(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Delete pairs that `put_exclusions` stored."""
         rows = list(pairs)
-        self._try(lambda: self._drop_apart(rows))
+        self._try(lambda: self._drop_exclusions(rows))
 
     def exclusions(self) -> list[tuple[bytes, bytes]]:
         """Return the pairs that the user marked as not duplicates."""
-        return self._try(lambda: list(self._db.execute(f"SELECT a, b FROM {self._apart} ORDER BY a, b")))
+        return self._try(lambda: list(self._db.execute(f"SELECT a, b FROM {self._exclusions} ORDER BY a, b")))
 
     def flush(self) -> None:
         """Write pending rows."""
@@ -289,7 +289,7 @@ class Store:
             if db.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
                 self._change_layout(db)
             db.execute("CREATE TABLE IF NOT EXISTS apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
-            self._attach_said(db)
+            self._attach_exclusions(db)
             db.execute("PRAGMA synchronous=NORMAL")
         except (sqlite3.Error, UnicodeDecodeError):
             db.close()
@@ -318,12 +318,12 @@ class Store:
             db.execute("DROP TABLE IF EXISTS files")
             db.execute(f"PRAGMA user_version={_LAYOUT}")
 
-    def _attach_said(self, db: sqlite3.Connection) -> None:
+    def _attach_exclusions(self, db: sqlite3.Connection) -> None:
         """Store excluded pairs outside the cache folder; move those that an earlier version stored in it."""
-        self._apart = "main.apart"
+        self._exclusions = "main.apart"
         if self.path != default_path():
             return
-        place = said_path()
+        place = exclusions_path()
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             if place.exists() and (why := owners.stranger(place.stat())):
@@ -335,7 +335,7 @@ class Store:
                 db.execute("INSERT OR IGNORE INTO said.apart SELECT a, b FROM main.apart")
             with db:  # a second transaction, so that a crash in between loses no pair
                 db.execute("DELETE FROM main.apart")
-            self._apart = "said.apart"
+            self._exclusions = "said.apart"
         except (OSError, *_FAULTS) as error:
             why = system_reason(error) if isinstance(error, OSError) else str(error)
             self.notes.append(f"{place}, which pairs are not duplicates, cannot be used ({why}): it is left as it is")
@@ -379,20 +379,22 @@ class Store:
         files = count("SELECT count(*) FROM versions").fetchone()[0]
         codes = count("SELECT count(*) FROM results WHERE code IS NOT NULL").fetchone()[0]
         failures = count("SELECT count(*) FROM results WHERE code IS NULL").fetchone()[0]
-        verdicts, apart = (count(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("looks", self._apart))
+        verdicts, apart = (
+            count(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("looks", self._exclusions)
+        )
         return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs, verdicts, apart)
 
-    def _put_apart(self, rows: list[tuple[bytes, bytes]]) -> None:
+    def _put_exclusions(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._db:
-            self._db.executemany(f"INSERT OR IGNORE INTO {self._apart} VALUES(?,?)", rows)
+            self._db.executemany(f"INSERT OR IGNORE INTO {self._exclusions} VALUES(?,?)", rows)
 
-    def _drop_apart(self, rows: list[tuple[bytes, bytes]]) -> None:
+    def _drop_exclusions(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._db:
-            self._db.executemany(f"DELETE FROM {self._apart} WHERE a=? AND b=?", rows)
+            self._db.executemany(f"DELETE FROM {self._exclusions} WHERE a=? AND b=?", rows)
 
     def _clear(self, apart: bool) -> None:
         with self._db:  # specs keep their numbers: another process may be about to write under one
-            for table in ("versions", "results", "sizes", "looks", *([self._apart] if apart else [])):
+            for table in ("versions", "results", "sizes", "looks", *([self._exclusions] if apart else [])):
                 self._db.execute(f"DELETE FROM {table}")
         self._db.execute("VACUUM")
 

@@ -27,7 +27,7 @@ POINT = np.dtype([("code", "<u8"), ("x", "<u2"), ("y", "<u2"), ("size", "u1"), (
 _STEPS, _SIZES, _ANGLES = 64, 16, 256  # quantisation steps per pixel, per octave, per full turn
 
 
-class PointSets(NamedTuple):
+class KeypointSets(NamedTuple):
     """The keypoints of many images in columns; those of image `n` are `starts[n]:starts[n + 1]`."""
 
     starts: NDArray[np.int64]  # (images + 1,)
@@ -97,20 +97,20 @@ def packed(points: Keypoints, sides: tuple[int, int], most: int) -> NDArray[np.u
     count = min(len(points.size), most)
     out[: HEADER.itemsize].view(HEADER)[0] = (count, *sides)
     rows = out[HEADER.itemsize :].view(POINT)[:count]
-    rows["code"] = codes_of_points(points.descriptors[:count])
+    rows["code"] = descriptor_codes(points.descriptors[:count])
     rows["x"], rows["y"] = np.rint(np.maximum(points.place[:count], 0) * _STEPS).T
     rows["size"] = np.clip(np.rint(np.log2(points.size[:count]) * _SIZES), 0, 255)
     rows["angle"] = np.rint(points.angle[:count] * (_ANGLES / (2 * np.pi))).astype(np.int64) % _ANGLES
     return out
 
 
-def unpacked(codes: Bytes2D) -> PointSets:
+def unpacked(codes: Bytes2D) -> KeypointSets:
     """Return the keypoints of images with the codes `(n, bytes)`."""
     head = np.ascontiguousarray(codes[:, : HEADER.itemsize]).view(HEADER)[:, 0]
     rows = np.ascontiguousarray(codes[:, HEADER.itemsize :]).view(POINT)
     counts = head["count"].astype(np.int64)
     points = rows[np.arange(rows.shape[1]) < counts[:, None]]
-    return PointSets(
+    return KeypointSets(
         np.concatenate([[0], np.cumsum(counts)]),
         np.stack([head["width"], head["height"]], axis=1).astype(np.float32),
         points["code"].astype(np.uint64),
@@ -120,7 +120,7 @@ def unpacked(codes: Bytes2D) -> PointSets:
     )
 
 
-def codes_of_points(around: NDArray[np.float32]) -> NDArray[np.uint64]:
+def descriptor_codes(around: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Return a 64-bit code for each descriptor: `(n, 128)` float32 to `(n,)` uint64."""
     matrix, threshold = _learned()
     bits = around @ matrix > threshold

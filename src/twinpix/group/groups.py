@@ -77,14 +77,14 @@ def group(
         left_out=pairs.left_out or {},
     )
     by_codes = not settings.verified  # else verification has named the relations
-    looks = read_evidence if method.decodes and not method.by_equality and (chain.looks or by_codes) else None
+    reader = read_evidence if method.decodes and not method.by_equality and (chain.reads_pixels or by_codes) else None
     parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole
     place = {file: at for at, file in enumerate(order)}
     found = [[files[0], *sorted(files[1:], key=place.__getitem__)] for files in found]
     most = None if by_codes else _READ_OF_ONE  # colours are part of the relation: all must be read
     groups = [
         writer.group(part, seen)
-        for files, seen in _with_evidence(found, images, looks, most)
+        for files, seen in _with_evidence(found, images, reader, most)
         for part in parts(files, seen)
     ]
     groups.sort(key=lambda group: group.keeper)
@@ -253,7 +253,7 @@ class _Grouper(NamedTuple):
             near, at = self.near.row(node)
             later = self.places[near] > self.places[node]
             if len(pairs) < MATCHES_LISTED:
-                edges = self.near.told(near[later], at[later])
+                edges = self.near.edges_to(near[later], at[later])
                 pairs += [(file, first[ClassId(other)], distance, turn) for other, distance, turn in edges]
             else:
                 left_out += int(np.count_nonzero(later))

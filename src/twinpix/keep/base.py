@@ -15,7 +15,7 @@ DEFAULT = (
 class Rule(Protocol):
     """A rule that orders members: the member with the smallest key is the keeper.
 
-    A rule that needs the pixels (`Member.altered`, the colour of a JPEG) declares `looks: ClassVar[bool] = True`.
+    A rule that needs the pixels (`Member.altered`, the colour of a JPEG) declares `reads_pixels: ClassVar[bool] = True`.
     """
 
     def key(self, member: Member) -> Any:
@@ -35,9 +35,9 @@ class Chain(NamedTuple):
         return (member.damaged, not member.reference, *ranks, len(member.path), member.path)
 
     @property
-    def looks(self) -> bool:
+    def reads_pixels(self) -> bool:
         """True if a rule needs the pixels, which are then decoded and compared."""
-        return any(getattr(rule, "looks", False) for rule in self.rules)
+        return any(getattr(rule, "reads_pixels", False) for rule in self.rules)
 
     def reason(self, keeper: Member, others: Sequence[Member]) -> str:
         """Return how the keeper differs from the second best, the first of `others`."""

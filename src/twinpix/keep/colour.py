@@ -10,7 +10,7 @@ from twinpix.model import Member
 class Colour:
     """Removed colours cannot be restored; if no member has colours, none is preferred."""
 
-    looks: ClassVar[bool] = True
+    reads_pixels: ClassVar[bool] = True
 
     def key(self, member: Member) -> bool:
         return "grey" in member.altered

@@ -10,7 +10,7 @@ from twinpix.model import Member
 class Thumbnail:
     """A copy with less than two fifths of the side is not kept for its metadata."""
 
-    looks: ClassVar[bool] = True
+    reads_pixels: ClassVar[bool] = True
 
     def key(self, member: Member) -> bool:
         return "thumbnail" in member.altered

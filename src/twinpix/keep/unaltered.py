@@ -12,7 +12,7 @@ _WORDS = ("padded", "overlaid", "blurred", "enlarged")
 class Unaltered:
     """Edits are detected by the relations within the group and the pixels."""
 
-    looks: ClassVar[bool] = True
+    reads_pixels: ClassVar[bool] = True
 
     def key(self, member: Member) -> bool:
         return bool(member.altered) and any(word in member.altered for word in _WORDS)

@@ -19,7 +19,7 @@ from twinpix.progress import Shares
 from twinpix.search import Search
 from twinpix.text import plural
 
-LOOKED_AT = 2000
+VERIFIED_PAIRS = 2000
 """The number of pairs that are verified; all, if there are fewer."""
 
 SURE = 0.95
@@ -36,7 +36,7 @@ class Calibration:
     share: float
     low: float
     high: float
-    looked_at: int  # verified pairs within the radius
+    verified: int  # verified pairs within the radius
     wrong: int  # verified pairs that are different images
     pairs: int  # all pairs within the radius
 
@@ -44,7 +44,7 @@ class Calibration:
         if not self.pairs:
             return f"calibrated: radius {shown(self.radius)}: no pairs within it"
         interval = f"{SURE:.0%} interval {self.low:.4f} to {self.high:.4f}"
-        seen = f"{self.wrong:,} of {plural(self.looked_at, 'pair')} verified are different images"
+        seen = f"{self.wrong:,} of {plural(self.verified, 'pair')} verified are different images"
         return f"calibrated: radius {shown(self.radius)}: estimated precision {self.share:.4f} ({interval}; {seen})"
 
 
@@ -61,9 +61,9 @@ def calibrated(
     columns = (column[chosen].tolist() for column in (pairs.i, pairs.j, pairs.turn))
     drawn = [(first[i], first[j], guess_of_turn(turn)) for i, j, turn in zip(*columns, strict=True)]
     verifier.verify([pair_of(a, b, guess) for a, b, guess in drawn])
-    looks = [verifier.of(a, b) for a, b, _ in drawn]
-    known = np.array([look is not None for look in looks], dtype=bool)
-    wrong = np.array([look is not None and not look.same for look in looks], dtype=bool)
+    verdicts = [verifier.of(a, b) for a, b, _ in drawn]
+    known = np.array([verdict is not None for verdict in verdicts], dtype=bool)
+    wrong = np.array([verdict is not None and not verdict.same for verdict in verdicts], dtype=bool)
     best = Calibration(0 if isinstance(loosest, int) else 0.0, 1.0, 0.0, 1.0, 0, 0, 0)
     for radius in np.unique(pairs.distance[chosen]).tolist():
         within, seen = pairs.distance <= radius, (pairs.distance[chosen] <= radius) & known
@@ -81,12 +81,12 @@ def loosest_of(method: Fingerprint) -> float:
 
 def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:
     """Sample pairs evenly over the steps of distance, with a fixed random seed."""
-    if len(step) <= LOOKED_AT:
+    if len(step) <= VERIFIED_PAIRS:
         return np.arange(len(step))
     order = np.random.default_rng(0).permutation(len(step))
     order = order[np.argsort(step[order], kind="stable")]
     starts = np.searchsorted(step[order], np.arange(_STEPS + 1))
-    counts, room = np.diff(starts), LOOKED_AT
+    counts, room = np.diff(starts), VERIFIED_PAIRS
     taken = np.zeros(_STEPS, np.int64)
     fewest_first = [place for place in np.argsort(counts, kind="stable").tolist() if counts[place]]
     for done, place in enumerate(fewest_first):  # steps with few pairs leave more samples for the others

@@ -182,9 +182,9 @@ class Neighbours:
 
     def edges(self, node: int) -> list[tuple[int, float | None, int]]:
         """Return `(other, distance, turn)` of each match of a node, by other."""
-        return self.told(*self.row(node))
+        return self.edges_to(*self.row(node))
 
-    def told(self, others: NDArray[np.int32], at: NDArray[Any]) -> list[tuple[int, float | None, int]]:
+    def edges_to(self, others: NDArray[np.int32], at: NDArray[Any]) -> list[tuple[int, float | None, int]]:
         """Return the same for some of the matches of a row."""
         turns = self._matches.turn[at].tolist()
         return list(zip(others.tolist(), known(self._matches.distance[at]), turns, strict=True))

@@ -89,8 +89,8 @@ class LeaderClusters:
         """Yield pairs of a node without a leader and a middle node, a candidate of it that follows another node."""
         for node in sorted(self._open):
             if node not in self._leader:
-                joints = [other for other in self._open[node] if self._leader.get(other, node) != node]
-                yield from ((node, middle) for middle in self._likeliest(joints))
+                middles = [other for other in self._open[node] if self._leader.get(other, node) != node]
+                yield from ((node, middle) for middle in self._likeliest(middles))
 
     def follower_pairs(self) -> Iterator[Ends]:
         """Yield pairs of a follower and a candidate of it that follows a better leader.
@@ -110,13 +110,13 @@ class LeaderClusters:
             yield from every
             yield from some[:_MIDDLES]
 
-    def _likeliest(self, joints: Collection[ClassId]) -> list[ClassId]:
+    def _likeliest(self, middles: Collection[ClassId]) -> list[ClassId]:
         """Return the best middle nodes, preferring leaders with many of them.
 
         A banner that many images share connects a node with only a few followers of each leader.
         """
-        of_leader = Counter(self._leader[middle] for middle in joints)
-        return sorted(joints, key=lambda middle: (-self._worth(middle) * of_leader[self._leader[middle]], middle))[
+        of_leader = Counter(self._leader[middle] for middle in middles)
+        return sorted(middles, key=lambda middle: (-self._worth(middle) * of_leader[self._leader[middle]], middle))[
             :_MIDDLES
         ]
 

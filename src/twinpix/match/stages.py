@@ -116,7 +116,7 @@ def _candidates_by(stage: CandidateStage, engine: str, verifier: Verifier, notes
         inverted = bool(stage.name) and stage.method.unit == "bits"
         on_progress = Shares(verifier.session.progress, total, (2 if len(rows[1]) else 1) + inverted)
         if stage.method.proposes:
-            return _by_points(stage, on_progress)
+            return _by_keypoints(stage, on_progress)
         made, begun = Search(engine, on_progress), time.monotonic()
         found = match(stage.method.comparable(stage.codes), *rows, stage.radius, made)
         negatives = _negatives(stage, made) if inverted else []
@@ -137,7 +137,7 @@ def _negatives(stage: CandidateStage, search: Search) -> list[Ends]:
     return [(a, b) for a, b in np.unique(ends, axis=0).tolist() if a != b]
 
 
-def _by_points(stage: CandidateStage, on_progress: Shares) -> list[Candidate]:
+def _by_keypoints(stage: CandidateStage, on_progress: Shares) -> list[Candidate]:
     every = np.concatenate(stage.rows)
     found = stage.method.candidates(stage.codes[every, 0], len(stage.rows[0]), on_progress)
     best = best_of_each(found.i, found.j, found.votes, _CANDIDATES)

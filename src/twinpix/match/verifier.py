@@ -130,7 +130,7 @@ class VerifyTask:
             views.append(view)
             damaged = damaged or lost
         a, b = views
-        guesses = [_map_of(guess, a.size, b.size) for guess in (item.guess, item.before) if guess]
+        guesses = [_transform_of(guess, a.size, b.size) for guess in (item.guess, item.before) if guess]
         via = item.via and _via_of(item.via, a.size)
         try:
             if self.quick:
@@ -146,13 +146,13 @@ class VerifyTask:
         return found._replace(a_to_b=verify.rescale(found.a_to_b, (a.size, UNIT), (b.size, UNIT)))
 
 
-def _map_of(guess: Guess, a: verify.Size, b: verify.Size) -> verify.Affine:
+def _transform_of(guess: Guess, a: verify.Size, b: verify.Size) -> verify.Affine:
     """Return a guess as a transform between images of these sizes."""
     return verify.rescale(np.reshape(guess, (2, 3)).astype(np.float64), (UNIT, a), (UNIT, b))
 
 
 def _via_of(via: ThirdImage, a: verify.Size) -> verify.Via:
-    return verify.Via(via.agrees, _map_of(via.guess, a, UNIT), UNIT, via.alike)
+    return verify.Via(via.agrees, _transform_of(via.guess, a, UNIT), UNIT, via.alike)
 
 
 def _are_one_file(a: str, b: str) -> bool:

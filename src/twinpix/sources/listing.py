@@ -214,22 +214,37 @@ class _Walker:
         if key in self.entered and status.st_ino:
             return
         self.entered.add(key)
+        if self.filter.leaves_out(path):
+            self.left_out += 1
+            return
         before = len(self.uris)
         try:
             for entry in source.entries(path):
-                self._entry_of(entry, uri_of(source, path, entry.name), root, reference)
+                if self._is_listed(path, entry):
+                    self._entry_of(entry, uri_of(source, path, entry.name), root, reference)
         except ImageError as error:
             self.failures.append(Failure(path, "list", error.reason))
         self.on_progress(len(self.uris) - before)
+
+    def _is_listed(self, path: str, entry: Entry) -> bool:
+        """True for a member that would be listed if it were a file in a folder `path`; excluded members are counted."""
+        *folders, name = [part for part in entry.name.split("/") if part not in ("", os.curdir, os.pardir)] or [""]
+        if folders and not self.recursive:
+            return False
+        if not self.hidden and any(part.startswith(".") or part in SKIPPED for part in (*folders, name)):
+            return False
+        for part in (*folders, name):  # a pattern for a folder excludes what is in it
+            path = f"{path}{os.sep}{part}"
+            if self.filter.leaves_out(path):
+                self.left_out += 1
+                return False
+        return True
 
     def _entry_of(self, entry: Entry, uri: str, root: int, reference: bool) -> None:
         if entry.error:
             self.failures.append(Failure(uri, "list", entry.error))
             return
-        parts = [part for part in entry.name.split("/") if part not in (os.curdir, os.pardir)]
-        if not self.hidden and any(part.startswith(".") or part in SKIPPED for part in parts):
-            return
-        if entry.size < self.filter.min_size or self.filter.leaves_out(entry.name.replace("/", os.sep)):
+        if entry.size < self.filter.min_size:
             self.left_out += 1
             return
         self._note(uri, entry.version, entry.size, entry.modified_ns, root, reference, False)

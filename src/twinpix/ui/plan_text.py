@@ -33,7 +33,7 @@ def lines(plan: Plan) -> Iterator[str]:
     loose = [left for left in plan.left if not left.group]
     for left in loose:
         yield f"left  {shown(left.path, here)}: {printable(left.reason)}"
-    if others := len(plan.left) - len(_told(plan)):
+    if others := len(plan.left) - len(_listed_skips(plan)):
         what = "is" if others == 1 else "are"
         yield f"{plural(others, 'duplicate')} {what} not byte-identical to the keeper: use --move or --trash for those"
     if held := sum(left.kind is SkipKind.WITH_COMPANION for left in plan.left):
@@ -52,7 +52,7 @@ def _groups(plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
     for unit in plan.units:
         rows[unit.group] += _unit(unit, plan, action, here)
         untouched.discard(unit.group)
-    for left in _told(plan):
+    for left in _listed_skips(plan):
         rows[left.group].append(f"  {'left':{len(verb)}}  {shown(left.path, here)}: {printable(left.reason)}")
         untouched.discard(left.group)
     for number in sorted(rows.keys() - untouched - {0}):
@@ -61,7 +61,7 @@ def _groups(plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
         yield ""
 
 
-def _told(plan: Plan) -> list[Skipped]:
+def _listed_skips(plan: Plan) -> list[Skipped]:
     """Return the files left alone for individual reasons; that links need equal bytes is stated once."""
     return [left for left in plan.left if left.kind is not SkipKind.OTHER_BYTES]
 
