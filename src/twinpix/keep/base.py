@@ -15,7 +15,8 @@ DEFAULT = (
 class Rule(Protocol):
     """A rule that orders members: the member with the smallest key is the keeper.
 
-    A rule that needs the pixels (`Member.altered`, the colour of a JPEG) declares `reads_pixels: ClassVar[bool] = True`.
+    A rule that needs the pixels (`Member.altered`, the colour of a JPEG) declares
+    `reads_pixels: ClassVar[bool] = True`.
     """
 
     def key(self, member: Member) -> Any:
