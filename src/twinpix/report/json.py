@@ -144,6 +144,10 @@ def schema() -> dict[str, Any]:
     definition["description"] = definition["description"].partition("\n")[0]
     definition["properties"]["schema"] = {"const": SCHEMA}
     definition["required"] = [*definition["required"], "unit", "schema"]
+    for each in out["$defs"].values():
+        for described in each.get("properties", {}).values():
+            if described.get("default") in ([], {}):  # made by a factory: written by msgspec from 0.23 on
+                del described["default"]
     identifier = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA}
     return {**identifier, "title": "A report of twinpix", **out}
 
