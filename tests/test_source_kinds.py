@@ -11,7 +11,7 @@ from PIL import Image
 
 import twinpix
 from drawings import draw
-from twinpix import plugins, sources
+from twinpix import mounts, plugins, sources
 from twinpix.cli.app import run
 from twinpix.errors import ImageError, UsageError
 from twinpix.model import Report
@@ -141,6 +141,15 @@ def test_a_second_run_reads_nothing_again(source: Source, made: Path, tmp_path: 
     first = twinpix.find([made], store=tmp_path / "store", workers=1)
     second = twinpix.find([made], store=tmp_path / "store", workers=1)
     assert groups_of(first) == groups_of(second)
+
+
+def test_versions_are_unknown_where_inode_numbers_do_not_last(
+    source: Source, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mounts, "fleeting_devices", lambda: frozenset({made.stat().st_dev}))
+    uri = uri_of(source, str(made), "a/first.png")
+    assert not sources.scan([str(made)]).refs.versions.any()
+    assert not sources.scan([uri]).refs.versions.any()
 
 
 def test_members_are_left_out_as_files_are(source: Source, made: Path) -> None:

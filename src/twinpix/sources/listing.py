@@ -221,7 +221,7 @@ class _Walker:
         try:
             for entry in source.entries(path):
                 if self._is_listed(path, entry):
-                    self._entry_of(entry, uri_of(source, path, entry.name), root, reference)
+                    self._entry_of(entry, uri_of(source, path, entry.name), status.st_dev, root, reference)
         except ImageError as error:
             self.failures.append(Failure(path, "list", error.reason))
         self.on_progress(len(self.uris) - before)
@@ -240,14 +240,15 @@ class _Walker:
                 return False
         return True
 
-    def _entry_of(self, entry: Entry, uri: str, root: int, reference: bool) -> None:
+    def _entry_of(self, entry: Entry, uri: str, device: int, root: int, reference: bool) -> None:
         if entry.error:
             self.failures.append(Failure(uri, "list", entry.error))
             return
         if entry.size < self.filter.min_size:
             self.left_out += 1
             return
-        self._note(uri, entry.version, entry.size, entry.modified_ns, root, reference, False)
+        version = UNKNOWN if device in self.fleeting else entry.version
+        self._note(uri, version, entry.size, entry.modified_ns, root, reference, False)
         self.inodes.extend((0, 0, entry.size, entry.modified_ns, 0))
 
     def _member(self, uri: str, root: int, reference: bool) -> None:
@@ -257,11 +258,13 @@ class _Walker:
             assert member is not None
             for entry in member.source.entries(member.path):
                 if entry.name == member.name and not entry.error:
-                    self._entry_of(entry, uri, root, reference)
+                    self._entry_of(entry, uri, os.stat(member.path).st_dev, root, reference)
                     return
             self.failures.append(Failure(uri, "list", "there is no such member"))
         except ImageError as error:
             self.failures.append(Failure(uri, "list", error.reason))
+        except OSError as error:  # the container was removed meanwhile
+            self.failures.append(Failure(uri, "list", system_reason(error)))
 
     def _note(
         self, uri: str, version: bytes, size: int, modified_ns: int, root: int, reference: bool, link: bool
