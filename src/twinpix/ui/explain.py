@@ -31,6 +31,7 @@ from twinpix.verify import (
     Pyramid,
     Size,
     Verdict,
+    common_points,
     compose,
     corners,
     difference_map,
@@ -102,7 +103,8 @@ def explanation(comparison: Comparison) -> Image.Image:
     pair = _pair_of(comparison)
     column = max(_LEAST, pair.a.shown.width, pair.b.shown.width)
     width = 2 * column + GAP
-    rows = [_head(comparison, width), _images(pair, comparison.explanation.points, column), *_parts(pair, width)]
+    points = common_points(pair.a.view, pair.b.view, pair.a_to_b)
+    rows = [_head(comparison, width), _images(pair, points, column), *_parts(pair, width)]
     return ImageOps.expand(lettering.stacked(rows, width, GAP), MARGIN, "white")
 
 

@@ -305,7 +305,7 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _
 
 def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyramid, Pyramid]) -> _Seen:
     verdict = Verdict(relation, "", "", 1.0, (1.0, 1.0), 0, a_to_b)
-    return _Seen(relation, Words(words), Explanation(verdict, 0, verify.common_points(*views, a_to_b)), views, True)
+    return _Seen(relation, Words(words), Explanation(verdict, 0), views, True)
 
 
 def lying(points: int) -> str:

@@ -28,7 +28,6 @@ class Explanation(NamedTuple):
 
     verdict: Verdict
     blocks: int  # textured blocks of the overlap
-    points: tuple[Places, Places]  # keypoints of `a` and their matches in `b`, in pixels of the pyramids
 
     @property
     def decided(self) -> bool:
@@ -64,22 +63,20 @@ class _On(NamedTuple):
 
 
 def explain_pair(verdict: Verdict, a: Pyramid, b: Pyramid, guesses: Sequence[Affine]) -> Explanation:
-    """Complete a verdict with a transform, the keypoints that match by it, and the agreement under it.
+    """Complete a verdict with a transform, the number of keypoints that match by it, and the agreement under it.
 
     `guesses` are the transforms of the eight orientations, the upright one first.
     """
     if verdict.same and verdict.a_to_b is not None:
-        points = common_points(a, b, verdict.a_to_b)
-        needed = verdict._replace(points=len(points[0]) if verdict.points else 0)
-        return Explanation(needed, _on(a, b, verdict.a_to_b).agrees.blocks, points)
+        points = len(common_points(a, b, verdict.a_to_b)[0]) if verdict.points else 0
+        return Explanation(verdict._replace(points=points), _on(a, b, verdict.a_to_b).agrees.blocks)
     best = _aligned_by_keypoints(a, b)
     if best is None or not verdict.relation:
         best = _aligned_best(verdict.a_to_b, best, a, b, guesses)
     a_to_b, agrees = best
-    points = common_points(a, b, a_to_b)
-    shared = overlap(a_to_b, a.size, b.size)
-    complete = verdict._replace(agrees=agrees.share, overlap=shared, points=len(points[0]), a_to_b=a_to_b)
-    return Explanation(complete, agrees.blocks, points)
+    shared, points = overlap(a_to_b, a.size, b.size), len(common_points(a, b, a_to_b)[0])
+    complete = verdict._replace(agrees=agrees.share, overlap=shared, points=points, a_to_b=a_to_b)
+    return Explanation(complete, agrees.blocks)
 
 
 def common_points(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[Places, Places]:
