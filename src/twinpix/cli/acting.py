@@ -9,7 +9,7 @@ from twinpix.act.lock import acting
 from twinpix.errors import Exit, OutputError, system_reason
 from twinpix.model import Plan
 from twinpix.text import printable
-from twinpix.ui import plan_text
+from twinpix.ui import outcome_text, plan_text
 
 
 def say(line: str) -> None:
@@ -44,8 +44,8 @@ def carry_out(folder: str, make: Callable[[], Plan]) -> Exit:
         outcome = twinpix.apply(plan, journal, progress())
     sys.stdout.writelines(f"{line}\n" for line in plan_text.result(plan, outcome))
     if journal:
-        print(f"journal: {plan_text.shown(journal)}")
-    return plan_text.exit_code(outcome)
+        print(f"journal: {outcome_text.shown(journal)}")
+    return outcome_text.exit_code(outcome)
 
 
 def _journal(folder: str) -> str:

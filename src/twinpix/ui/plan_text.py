@@ -1,4 +1,4 @@
-"""A plan, and the result of applying it, in words."""
+"""A plan, and what was done of it, in words and as JSON."""
 
 import os
 import shlex
@@ -6,20 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from twinpix.act import actions
-from twinpix.act.apply import STOPPED, Outcome
-from twinpix.errors import Exit, SkipKind
+from twinpix.act.apply import Outcome
+from twinpix.errors import SkipKind
 from twinpix.model import Plan, Skipped, Unit
 from twinpix.report.json import dumps
 from twinpix.report.text import how
 from twinpix.text import bytes_text, plural, printable
+from twinpix.ui.outcome_text import left_alone, shown
 from twinpix.ui.program import program
-
-_SHOWN = 20  # files left alone that are listed after an action
-
-
-def shown(path: str, here: str = "") -> str:
-    """Return the shortest form of a path from the working folder."""
-    return printable(path.removeprefix(here or f"{os.getcwd()}{os.sep}"))
 
 
 def lines(plan: Plan) -> Iterator[str]:
@@ -127,13 +121,6 @@ def _argument(path: str) -> str:
     return os.path.join(os.curdir, name) if name.startswith("-") else name
 
 
-def left_alone(rows: list[Skipped]) -> Iterator[str]:
-    for row in rows[:_SHOWN]:
-        yield f"left  {shown(row.path)}: {printable(row.reason)}"
-    if len(rows) > _SHOWN:
-        yield f"… and {len(rows) - _SHOWN:,} more"
-
-
 def as_json(plan: Plan, outcome: Outcome | None = None) -> str:
     """Return a plan, and the result of applying it, as JSON; paths are absolute."""
     action = actions.of(plan)
@@ -160,12 +147,3 @@ def as_json(plan: Plan, outcome: Outcome | None = None) -> str:
         done = {"files": outcome.done, "bytes": outcome.bytes, "stopped": outcome.stopped, "journal": outcome.journal}
         value["done"] = done
     return dumps(value)
-
-
-def exit_code(outcome: Outcome) -> Exit:
-    if outcome.stopped == STOPPED:
-        return Exit.INTERRUPTED
-    if outcome.stopped or any(left.refused for left in outcome.left):
-        return Exit.REFUSED
-    uncopied = any(left.kind is SkipKind.NOT_COPIED for left in outcome.left)
-    return Exit.SOME_FAILED if uncopied else Exit.DONE

@@ -131,7 +131,7 @@ def _tell(coded: "Coded") -> None:
 def _show(found: "Found", options: "Options") -> None:
     """Print the summary, and show the groups if requested."""
     from twinpix.report.text import summary
-    from twinpix.ui import plan_text
+    from twinpix.ui import outcome_text
 
     sys.stdout.write(summary(found.report))
     if options.display_duplicates:
@@ -139,4 +139,4 @@ def _show(found: "Found", options: "Options") -> None:
 
         sys.stdout.flush()
         for path in front_end.show(found.report, f"{options.duplicates}-groups"):
-            print(f"shown: {plan_text.shown(path)}")
+            print(f"shown: {outcome_text.shown(path)}")

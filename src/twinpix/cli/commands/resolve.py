@@ -105,7 +105,7 @@ def resolve(
     from twinpix.cli import confirming, dialogue
     from twinpix.machine import no_garbage_collection
     from twinpix.progress.terminal import progress
-    from twinpix.ui import plan_text
+    from twinpix.ui import outcome_text, plan_text
 
     if show and not interactive:
         raise UsageError("--show needs --interactive: give both")
@@ -154,7 +154,7 @@ def resolve(
         print(plan_text.as_json(plan, outcome), end="")
     else:
         sys.stdout.writelines(f"{line}\n" for line in plan_text.result(plan, outcome))
-    return plan_text.exit_code(outcome)
+    return outcome_text.exit_code(outcome)
 
 
 def _relations(text: str | None) -> "list[Relation]":

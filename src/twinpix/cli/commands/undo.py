@@ -17,7 +17,7 @@ def undo(
     """
     from twinpix.progress.terminal import progress
     from twinpix.text import bytes_text, plural
-    from twinpix.ui import plan_text
+    from twinpix.ui import outcome_text
 
     outcome = twinpix.undo(journal, progress())
     if outcome.done:
@@ -27,7 +27,7 @@ def undo(
         print(f"{', '.join(told)}, {bytes_text(outcome.bytes)}")
     elif not outcome.left and not outcome.stopped:
         print("nothing to restore")
-    sys.stdout.writelines(f"{line}\n" for line in plan_text.left_alone(outcome.left))
+    sys.stdout.writelines(f"{line}\n" for line in outcome_text.left_alone(outcome.left))
     if outcome.stopped:
         print(outcome.stopped)
-    return plan_text.exit_code(outcome)
+    return outcome_text.exit_code(outcome)

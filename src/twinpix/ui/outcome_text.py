@@ -1,0 +1,32 @@
+"""What an action or undo left alone, in words, and its exit code. `undo` needs no more of this package."""
+
+import os
+from collections.abc import Iterator
+
+from twinpix.act.apply import STOPPED, Outcome
+from twinpix.errors import Exit, SkipKind
+from twinpix.model import Skipped
+from twinpix.text import printable
+
+_SHOWN = 20  # files left alone that are listed after an action
+
+
+def shown(path: str, here: str = "") -> str:
+    """Return the shortest form of a path from the working folder."""
+    return printable(path.removeprefix(here or f"{os.getcwd()}{os.sep}"))
+
+
+def left_alone(rows: list[Skipped]) -> Iterator[str]:
+    for row in rows[:_SHOWN]:
+        yield f"left  {shown(row.path)}: {printable(row.reason)}"
+    if len(rows) > _SHOWN:
+        yield f"… and {len(rows) - _SHOWN:,} more"
+
+
+def exit_code(outcome: Outcome) -> Exit:
+    if outcome.stopped == STOPPED:
+        return Exit.INTERRUPTED
+    if outcome.stopped or any(left.refused for left in outcome.left):
+        return Exit.REFUSED
+    uncopied = any(left.kind is SkipKind.NOT_COPIED for left in outcome.left)
+    return Exit.SOME_FAILED if uncopied else Exit.DONE
