@@ -109,6 +109,23 @@ def contents(*folders: Path) -> set[bytes]:
     return {file.read_bytes() for folder in folders for file in folder.rglob("*") if file.is_file()}
 
 
+def act_with(action: str) -> list[str]:
+    """The options of `resolve` for an action, found by discovery; one with a folder of its own gets `out`."""
+    made = plugins.load("actions", action)
+    options = [f"{name}={value.format(folder='out')}" for name, value in getattr(made, "sample", {}).items()]
+    return ["--action", ":".join([action, *([",".join(options)] if options else [])])]
+
+
+def actions_where(**facts: object) -> list[str]:
+    """The names of all actions with these facts (`permanent=False`, `on="discards"`) that work here."""
+    loaded = ((name, plugins.load("actions", name)) for name in plugins.names("actions"))
+    return [
+        name
+        for name, made in loaded
+        if all(getattr(made, fact) == value for fact, value in facts.items()) and name != "reflink"
+    ]
+
+
 def sample_of(kind: str, name: str, folder: Path | str = "") -> Any:
     """A plugin with the options that its class gives as a sample, for tests; `{folder}` in them stands for a folder."""
     sample = getattr(plugins.load(kind, name), "sample", {})

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import twinpix
-from libraries import content, group, member, report, save, tree, write
+from libraries import act_with, actions_where, content, group, member, report, save, tree, write
+from twinpix import plugins
 from twinpix.act.sidecars import kinds as kinds
 from twinpix.act.sidecars.folders import Folders
 from twinpix.cli.app import run
@@ -296,25 +297,25 @@ def test_masks_without_images_are_images(tmp_path: Path) -> None:
 # -- acts
 
 
-ACTIONS = (["--move", "out"], ["--trash"], ["--delete"], ["--hardlink"])
+ACTIONS = actions_where(on="discards")
 
 
 def everything(folder: Path) -> set[bytes]:
     return {data for data, _, _ in tree(folder).values()}
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action[0])
-def test_nothing_is_lost_and_undo_restores(action: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+def test_nothing_is_lost_and_undo_restores(action: str, tmp_path: Path) -> None:
     found = twins(tmp_path, "a/1.jpg", "b/1.jpg", "c/1.jpg", "d/1.jpg")
     for name, data in {"a/1.xmp": b"one", "b/1.xmp": b"one", "c/1.xmp": b"two", "d/1.aae": b"three"}.items():
         write(tmp_path, f"photos/{name}", data)
     before, path = tree(tmp_path / "photos"), save(found, tmp_path / "r.json")
-    assert run(["resolve", str(path), *action, "--yes", "--apply"]) == 0
+    assert run(["resolve", str(path), *act_with(action), "--yes", "--apply"]) == 0
     after = set(tree(tmp_path / "photos"))
     assert everything(tmp_path / "photos") == {data for data, _, _ in before.values()}
-    if action != ["--hardlink"]:
+    if plugins.load("actions", action).leaves:
         assert set(before) - after == {"b/1.jpg", "b/1.xmp"}
-    if action != ["--delete"]:
+    if not plugins.load("actions", action).permanent:
         assert run(["undo", str(tmp_path / "r.journal.jsonl")]) == 0
         assert tree(tmp_path / "photos") == before
 
@@ -374,23 +375,23 @@ def copied(name: str, into: Path) -> Path:
     return into / "case"
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action[0])
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize(
     ("name", "folder"), [("live_photo", "b"), ("raw_developers", "b"), ("label_left_behind", "val")]
 )
-def test_cases(name: str, folder: str, action: list[str], tmp_path: Path) -> None:
+def test_cases(name: str, folder: str, action: str, tmp_path: Path) -> None:
     case = copied(name, tmp_path)
     before = tree(case)
     assert run(["find", "case", "--no-store", "-m", "phash", "--keep", "path", "-o", "r.json"]) == 0
     if not json.loads(Path("r.json").read_text())["groups"]:
         pytest.skip("needs a decoder for HEIC")
-    assert run(["resolve", "r.json", *action, "--yes", "--apply"]) == 0
+    assert run(["resolve", "r.json", *act_with(action), "--yes", "--apply"]) == 0
     after = tree(case)
-    if action == ["--hardlink"]:
+    if not plugins.load("actions", action).leaves:
         assert set(after) == set(before)
     else:
         assert set(before) - set(after) == {path for path in before if path.startswith(f"{folder}/")}
-    if action != ["--delete"]:
+    if not plugins.load("actions", action).permanent:
         assert run(["undo", "r.journal.jsonl"]) == 0
         assert tree(case) == before
 

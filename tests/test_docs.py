@@ -58,11 +58,11 @@ def test_every_option_that_is_written_of_is_there(name: str) -> None:
     assert {option.replace("_", "-") for option in used} <= known, name
 
 
-@pytest.mark.parametrize("package", ["fingerprints", "linking", "search", "report", "actions"])
+@pytest.mark.parametrize("package", ["fingerprints", "linking", "search", "report", "actions", "keep", "sources"])
 def test_the_names_of_plugins_stand_in_the_documents(package: str) -> None:
     documents = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
     for name in plugins.names(package):
-        assert name in documents, name
+        assert name in documents, f"{name} stands neither in README.md nor in docs/*.md: see CONTRIBUTING.md"
 
 
 def test_the_readme_shows_what_the_demo_prints(

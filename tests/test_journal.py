@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 import twinpix
-from libraries import Tree, content, contents, group, library, save, tree, write
+from libraries import Tree, act_with, actions_where, content, contents, group, library, save, tree, write
 from libraries import report as make_report
-from twinpix import owners
+from twinpix import owners, plugins
 from twinpix.act import journal
 from twinpix.act import session as ground
 from twinpix.act.choices import Choices
 from twinpix.cli.app import run
 from twinpix.report import writer
 
-ACTIONS = ["move", "copy", "hardlink", "symlink"]
+ACTIONS = actions_where(permanent=False)
 
 
 @pytest.fixture(autouse=True)
@@ -27,15 +27,11 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def options(action: str) -> list[str]:
-    return {"move": ["--move", "out"], "copy": ["--copy-kept", "out"]}.get(action, [f"--{action}"])
-
-
 def fresh(base: Path, action: str, groups: int = 1) -> str:
     """A report on a new library in an empty folder."""
     base.mkdir()
     os.chdir(base)
-    return str(save(library(base, groups, equal=action in ("hardlink", "symlink")), base / "r.json"))
+    return str(save(library(base, groups, equal=plugins.load("actions", action).identical), base / "r.json"))
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, first: int, *, last: int) -> list[int]:
@@ -56,7 +52,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, first: int, *, last: int) -> list[i
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_journal_says_why_each_file_went(action: str, tmp_path: Path) -> None:
     found = fresh(tmp_path / "library", action, groups=2)
-    assert run(["resolve", found, *options(action), "--apply"]) == 0
+    assert run(["resolve", found, *act_with(action), "--apply"]) == 0
     (session,) = journal.read("r.journal.jsonl").sessions
     groups = {group.id: group for group in twinpix.Report.load(found).groups}
     assert set(session.why) == set(session.steps)
@@ -117,7 +113,7 @@ def test_whatever_write_fails_undo_puts_everything_back(action: str, lasting: bo
         before = tree(base / "photos")
         with pytest.MonkeyPatch.context() as patch:
             count = failing(patch, place, last=10**9 if lasting else place)
-            code = run(["resolve", report, *options(action), "--apply"])
+            code = run(["resolve", report, *act_with(action), "--apply"])
         ended = journal.read("r.journal.jsonl").sessions[-1:]
         assert code == 3 or ended[0].ended == "done", place  # the line of the end is written once more
         run(["undo", "r.journal.jsonl"])
@@ -146,7 +142,7 @@ def test_a_journal_of_an_older_version_that_says_failed_is_not_believed(tmp_path
     """Older versions wrote that a step had failed when only the line about it could not be written."""
     report = fresh(tmp_path / "a", "move")
     before = tree(tmp_path / "a/photos")
-    assert run(["resolve", report, *options("move"), "--apply"]) == 0
+    assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
     path = Path("r.journal.jsonl")
     failed = '{"failed":0,"why":"could not be dealt with: input/output error"}'
     path.write_text(path.read_text().replace('{"done":0}', failed))
@@ -157,7 +153,7 @@ def test_a_journal_of_an_older_version_that_says_failed_is_not_believed(tmp_path
 def test_an_undo_that_cannot_write_puts_everything_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     report = fresh(tmp_path / "a", "move")
     before = tree(tmp_path / "a/photos")
-    assert run(["resolve", report, *options("move"), "--apply"]) == 0
+    assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
     with pytest.MonkeyPatch.context() as patch:
         failing(patch, 1, last=10**9)
         assert run(["undo", "r.journal.jsonl"]) == 3
@@ -200,10 +196,10 @@ def test_files_set_aside_that_cannot_be_removed_go_later(action: str, command: s
             real(path)
 
         patch.setattr("twinpix.act.filesystem.os.unlink", unlink)
-        assert run(["resolve", report, *options(action), "--apply"]) == 3
+        assert run(["resolve", report, *act_with(action), "--apply"]) == 3
     assert contents(tmp_path / "a/photos") == {data for data, _, _ in before.values()}
     if command == "resolve":
-        assert run(["resolve", report, *options(action), "--apply"]) == 0
+        assert run(["resolve", report, *act_with(action), "--apply"]) == 0
         assert not list(tmp_path.rglob(".twinpix*"))
     for name in sorted(map(str, Path().glob("r.journal*.jsonl")), reverse=True):
         assert run(["undo", name]) == 0
@@ -306,7 +302,7 @@ def test_a_planted_journal_is_refused(how: str, action: str, tmp_path: Path, cap
         if how == "group can write" and os.geteuid():
             pytest.skip("the group may be this user's alone")
     before = tree(tmp_path)
-    for arguments in ([*options("move"), "--apply"], ["--trash", "--apply"], options("move")):
+    for arguments in ([*act_with("move"), "--apply"], ["--trash", "--apply"], act_with("move")):
         assert run(["resolve", report, *arguments]) == 3
         said = capfd.readouterr().err
         assert "r.journal.jsonl" in said
@@ -314,7 +310,7 @@ def test_a_planted_journal_is_refused(how: str, action: str, tmp_path: Path, cap
     if how != "link":
         assert run(["undo", str(path)]) == 3
         assert "copy it to a folder that only you can write" in capfd.readouterr().err
-        assert run(["resolve", report, *options("move"), "--apply", "--journal", str(path)]) == 3
+        assert run(["resolve", report, *act_with("move"), "--apply", "--journal", str(path)]) == 3
     assert {name: file for name, file in tree(tmp_path).items() if ".state" not in name} == before
 
 
@@ -323,7 +319,7 @@ def test_an_open_journal_of_another_report_is_not_mended(tmp_path: Path, capfd: 
     files = own(tmp_path)
     report = fresh(tmp_path / "a", "move")
     planted(Path("r.journal.jsonl"), "delete", files, digest="0" * 32)
-    assert run(["resolve", report, *options("move"), "--apply"]) == 3
+    assert run(["resolve", report, *act_with("move"), "--apply"]) == 3
     assert "twinpix undo" in capfd.readouterr().err
     assert all(file.exists() for file in files)
 
@@ -333,7 +329,7 @@ def test_a_journal_names_files_of_its_roots_only(tmp_path: Path, capfd: pytest.C
     report = fresh(tmp_path / "a", "move")
     roots = [str(tmp_path / "a/photos")]
     planted(Path("r.journal.jsonl"), "delete", files, digest=journal.digest_of(report), roots=roots)
-    assert run(["resolve", report, *options("move"), "--apply"]) == 3
+    assert run(["resolve", report, *act_with("move"), "--apply"]) == 3
     assert run(["undo", "r.journal.jsonl"]) == 3
     assert "outside of the folders of its report" in capfd.readouterr().err
     assert all(file.exists() for file in files)
@@ -344,14 +340,14 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
     for at, old in enumerate((False, True)):
         report = fresh(tmp_path / str(at), "move", groups=2)
         before = tree(Path("photos"))
-        assert run(["resolve", report, *options("move"), "--apply"]) == 0
+        assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
         path = Path("r.journal.jsonl")
         lines = path.read_text().replace('{"done":3}\n', "").replace('{"end":"done"}\n', "").splitlines(keepends=True)
         if old:
             head = json.loads(lines[0])
             lines[0] = json.dumps({key: head[key] for key in list(head)[:5]}, separators=(",", ":")) + "\n"
         path.write_text("".join(lines))
-        assert run(["resolve", report, *options("move"), "--apply"]) == 0
+        assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
         assert '"recovered"' in path.read_text()
         assert run(["undo", str(path)]) == 0
         assert tree(Path("photos")) == before
@@ -359,7 +355,7 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
 
 def test_undo_sets_no_bit_that_changes_who_a_program_runs_as(tmp_path: Path) -> None:
     report = fresh(tmp_path / "a", "move")
-    assert run(["resolve", report, *options("move"), "--apply"]) == 0
+    assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
     path = Path("r.journal.jsonl")
     (step, *_) = journal.read(str(path)).sessions[0].steps.values()
     path.write_text(path.read_text().replace(f",{step.facts.mode},", f",{0o6755},", 1))
@@ -394,11 +390,11 @@ def test_a_journal_lies_in_the_users_folder_where_others_could_write_it(
         "stranger",
         lambda status: "it is everybody's" if status.st_ino in [*map(_inode, os.listdir(".")), inode] else real(status),
     )
-    assert run(["resolve", report, *options("move"), "--apply"]) == 0
+    assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
     assert not list(Path().glob("*.jsonl"))
     (path,) = ground.journals_of(report)
     assert not os.path.basename(os.path.dirname(path)).startswith(".")
-    assert run(["resolve", report, *options("move"), "--apply"]) == 0  # finds it again
+    assert run(["resolve", report, *act_with("move"), "--apply"]) == 0  # finds it again
     assert run(["undo", path]) == 0
     assert tree(Path("photos")) == before
 
@@ -499,7 +495,7 @@ def test_links_of_a_journal_without_roots_are_put_back(tmp_path: Path) -> None:
 def test_undo_of_a_move_says_where_the_bytes_are(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     report = fresh(tmp_path / "a", "move")
     before = tree(Path("photos"))
-    assert run(["resolve", report, *options("move"), "--apply"]) == 0
+    assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
     os.rename("out", "renamed")
     assert run(["undo", "r.journal.jsonl"]) == 3
     assert "a file with its bytes is" in capfd.readouterr().out
@@ -529,6 +525,6 @@ def test_no_output_of_twinpix_is_a_companion(kind: str, tmp_path: Path) -> None:
 def test_a_plan_alone_writes_nothing(tmp_path: Path) -> None:
     report = fresh(tmp_path / "a", "move")
     before = os.stat(".").st_mtime_ns
-    assert run(["resolve", report, *options("move")]) == 0
+    assert run(["resolve", report, *act_with("move")]) == 0
     assert os.stat(".").st_mtime_ns == before
     assert not os.path.exists(os.path.join(os.environ["XDG_STATE_HOME"], "twinpix"))

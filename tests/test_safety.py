@@ -18,7 +18,7 @@ import pytest
 
 import amounts
 import twinpix
-from libraries import content, contents, group, library, member, report, save, tree, write
+from libraries import act_with, actions_where, content, contents, group, library, member, report, save, tree, write
 from twinpix import plugins
 from twinpix import rename as renaming
 from twinpix.act import filesystem, journal
@@ -146,32 +146,32 @@ def swap_the_folder_for_a_link(path: Path) -> None:
 
 
 CHANGES = [edit, edit_in_secret, replace_by_another, Path.unlink, swap_for_a_link, swap_for_a_folder]
-OPTIONS = {"move": ["--move", "out"], "trash": ["--trash"], "delete": ["--delete"], "hardlink": ["--hardlink"]}
+DISCARDING = actions_where(on="discards")
 
 
-@pytest.mark.parametrize("action", OPTIONS)
+@pytest.mark.parametrize("action", DISCARDING)
 @pytest.mark.parametrize("change", [*CHANGES, swap_the_folder_for_a_link])
 def test_a_discard_that_changed_is_left(
     change: Callable[[Path], None], action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = save(library(tmp_path, 2, equal=action == "hardlink"), tmp_path / "r.json")
+    path = save(library(tmp_path, 2, equal=plugins.load("actions", action).identical), tmp_path / "r.json")
     change(tmp_path / "photos/sub/0 small.png")
     before = contents(tmp_path)
-    assert run(["resolve", str(path), *OPTIONS[action], "--yes", "--apply"]) == 3
+    assert run(["resolve", str(path), *act_with(action), "--yes", "--apply"]) == 3
     assert "left" in capfd.readouterr().out
     gone = {content(10 * n + at) for n in (0, 1) for at in (1, 2)} if action == "delete" else set()
     assert before - gone <= contents(tmp_path, Path(os.environ["XDG_DATA_HOME"]))
     assert (tmp_path / "photos/0.png").exists()
 
 
-@pytest.mark.parametrize("action", OPTIONS)
+@pytest.mark.parametrize("action", DISCARDING)
 @pytest.mark.parametrize("change", CHANGES)
 def test_nothing_goes_when_what_stays_changed(
     change: Callable[[Path], None], action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = save(library(tmp_path, 2, equal=action == "hardlink"), tmp_path / "r.json")
+    path = save(library(tmp_path, 2, equal=plugins.load("actions", action).identical), tmp_path / "r.json")
     change(tmp_path / "photos/0.png")
-    assert run(["resolve", str(path), *OPTIONS[action], "--yes", "--apply"]) == 3
+    assert run(["resolve", str(path), *act_with(action), "--yes", "--apply"]) == 3
     assert "the keeper" in capfd.readouterr().out or change is not edit_in_secret
     assert (tmp_path / "photos/0 copy.png").stat().st_nlink == 1
     assert (tmp_path / "photos/sub/0 small.png").stat().st_nlink == 1
@@ -458,8 +458,8 @@ def lying(base: Path, lie: str) -> Report:
 def test_a_lying_report_is_refused_whole(lie: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = save(lying(tmp_path, lie), tmp_path / "r.json")
     before = tree(tmp_path)
-    for options in OPTIONS.values():
-        assert run(["resolve", str(path), *options, "--yes", "--apply"]) == 3
+    for action in DISCARDING:
+        assert run(["resolve", str(path), *act_with(action), "--yes", "--apply"]) == 3
         assert "the report cannot be trusted" in capfd.readouterr().err
     assert tree(tmp_path) == before
 

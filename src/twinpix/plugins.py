@@ -30,6 +30,15 @@ _PACKAGES = {
     "actions": "act.actions",
     "sources": "sources.kinds",
 }  # where the plugins of a kind lie, if elsewhere
+_INTERFACES = {
+    "fingerprints": "Fingerprint",
+    "search": "Backend",
+    "linking": "Linking",
+    "keep": "Rule",
+    "report": "Writer",
+    "actions": "Action",
+    "sources": "Source",
+}  # what a plugin class of a kind has to have: a class in the kind's `base` module
 _names: dict[type[Any], str] = {}  # of third parties' plugins
 SPECIAL = "base"  # the module of a plugin package that holds its protocol, not a plugin
 
@@ -68,16 +77,17 @@ def exists(package: str, name: str) -> bool:
 def load(package: str, name: str) -> type[Any]:
     """The plugin class called `name`.
 
-    Raises `UsageError` that lists the names there are when there is none so called.
+    Raises `UsageError` that lists the names there are when there is none so called, and for a plugin that lacks a part
+    of its interface.
     """
     if name in _own(package):  # asked first: looking through what is installed takes longer than a small run
-        return _class_of(importlib.import_module(f"{_package(package)}.{name}"))
+        return _complete(package, _class_of(importlib.import_module(f"{_package(package)}.{name}")))
     from importlib.metadata import entry_points
 
     for point in entry_points(group=f"twinpix.{package}", name=name):
         cls = typing.cast(type[Any], point.load())
         _names[cls] = name
-        return cls
+        return _complete(package, cls)
     raise UsageError(f"no {_KINDS.get(package, package)} is called {name!r}; there are: {', '.join(names(package))}")
 
 
@@ -167,8 +177,30 @@ def _class_of(module: ModuleType) -> type[Any]:
         if isinstance(value, type) and value.__module__ == module.__name__ and dataclasses.is_dataclass(value)
     ]
     if len(found) != 1:
-        raise TypeError(f"{module.__name__} defines {len(found)} dataclasses; a plugin module defines one")
+        raise UsageError(f"{module.__name__} defines {len(found)} dataclasses; a plugin module defines one")
     return found[0]
+
+
+def _complete(package: str, cls: type[Any]) -> type[Any]:
+    """Return the class; raises `UsageError` that names what it lacks of the interface of its kind."""
+    base = importlib.import_module(f"{_package(package).removesuffix('.backends').removesuffix('.kinds')}.base")
+    interface = getattr(base, _INTERFACES[package])
+    told = f"the {_KINDS[package]} {cls.__module__}.{cls.__qualname__}"
+    have = {*dir(cls), *getattr(cls, "__dataclass_fields__", ())} - getattr(cls, "__abstractmethods__", frozenset())
+    if missing := sorted(_members(interface) - have):
+        raise UsageError(f"{told} lacks {', '.join(missing)}: see {base.__name__}.{interface.__name__}")
+    suffixes = getattr(cls, "suffixes", ())
+    if isinstance(suffixes, str) or not all(suffix[:1] == "." and suffix == suffix.lower() for suffix in suffixes):
+        raise UsageError(f"{told} needs a tuple or set of lower-case suffixes with their dots, not {suffixes!r}")
+    return cls
+
+
+@cache
+def _members(interface: type[Any]) -> frozenset[str]:
+    """The public attributes and methods that a class declares or defines."""
+    classes = [each for each in interface.__mro__ if each.__module__.startswith("twinpix")]
+    names = {name for each in classes for name in (*vars(each), *vars(each).get("__annotations__", ()))}
+    return frozenset(name for name in names if name[0] != "_")
 
 
 def _convert(name: str, key: str, value: str, kind: Any) -> Any:

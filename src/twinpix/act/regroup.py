@@ -127,7 +127,7 @@ class _Files:
         """Return the pairs among these files, with those of the keeper first."""
         inside = [match for name in names for match in self.pairs[name] if match.b in names]
         for match in sorted(inside, key=lambda match: (keeper not in (match.a, match.b), match.a, match.b)):
-            yield replace(match, a=keeper, b=match.a) if match.b == keeper else match
+            yield match.turned() if match.b == keeper else match
 
     def uniques(self, groups: Iterable[list[int]]) -> Iterator[Unique]:
         """Return the files that are no longer in a group."""

@@ -292,16 +292,17 @@ class _Grouper(NamedTuple):
             return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
         verdict = seen.verdict if x < y else seen.verdict.turned()
         if why and verdict.relation in ("re-encoded", "resized"):
-            verdict = verdict._replace(
-                relation="edited", detail=", ".join(filter(None, (f"edited: {why}", verdict.detail)))
+            detail, back = (
+                ", ".join(filter(None, (f"edited: {why}", each))) for each in (verdict.detail, verdict.back)
             )
+            verdict = verdict._replace(relation="edited", detail=detail, back=back)
         return _match(uris[a], uris[b], distance, verdict, seen.stage, same_code=self.node[a] == self.node[b])
 
 
 def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, *, same_code: bool) -> Match:
     """A verified pair."""
     relation, agrees = verdict.relation or "edited", round(verdict.agrees, DIGITS)
-    return Match(a, b, distance, relation, verdict.detail, tier, agrees, verdict.points, same_code)
+    return Match(a, b, distance, relation, verdict.detail, tier, agrees, verdict.points, same_code, verdict.back)
 
 
 def scenes(images: Images, pairs: MatchedPairs, method: Fingerprint) -> list[Match]:

@@ -84,6 +84,11 @@ class Match:
     agrees: float | None = None  # share of the overlap that agrees, 0 to 1; None: not verified
     points: int = 0  # number of inlier keypoints, if they were computed
     same_code: bool | None = None  # whether the codes are equal; as given, never derived from the type of `distance`
+    back: str = ""  # the detail from `b` to `a`; "" if the pair was not verified, or in older reports
+
+    def turned(self) -> "Match":
+        """Return the match with `a` and `b` exchanged."""
+        return replace(self, a=self.b, b=self.a, detail=self.back, back=self.detail)
 
     def __post_init__(self) -> None:
         if self.same_code is None:  # reports of the first schema: 0 for equal codes, 0.0 for near ones

@@ -40,6 +40,23 @@ def special_kind(mode: int) -> str:
     return "no regular file"
 
 
+def regular(path: str) -> os.stat_result:
+    """Return the status of a regular file; raises `ImageError` for anything else: opening a named pipe would wait."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise ImageError("read", system_reason(error)) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError("read", f"{special_kind(status.st_mode)}, not a regular file")
+    return status
+
+
+def require_unchanged(before: os.stat_result, now: os.stat_result) -> None:
+    """Raise `ImageError` if a file was written to between two readings of its status."""
+    if (before.st_size, before.st_mtime_ns, before.st_ctime_ns) != (now.st_size, now.st_mtime_ns, now.st_ctime_ns):
+        raise ImageError("read", "changed while it was read; run again")
+
+
 def read_file(path: str) -> Content:
     """Read a file completely, once, unless its first bytes are not those of an image.
 
@@ -68,14 +85,9 @@ def read_file(path: str) -> Content:
             left -= len(part)
             if left < 0:  # another program may write as fast as it is read
                 raise ImageError("read", "grew while it was read; run again")
-        if _changed(status, os.fstat(handle)):
-            raise ImageError("read", "changed while it was read; run again")
+        require_unchanged(status, os.fstat(handle))
         return Content(b"".join(parts), file_version(status), settled)
     except OSError as error:
         raise ImageError("read", system_reason(error)) from None
     finally:
         os.close(handle)
-
-
-def _changed(before: os.stat_result, now: os.stat_result) -> bool:
-    return (before.st_size, before.st_mtime_ns, before.st_ctime_ns) != (now.st_size, now.st_mtime_ns, now.st_ctime_ns)

@@ -9,7 +9,7 @@ from twinpix.errors import ImageError, UsageError
 from twinpix.formats import suffix
 from twinpix.model import is_uri
 from twinpix.sources.base import Content, Source
-from twinpix.sources.files import read_file
+from twinpix.sources.files import read_file, regular, require_unchanged
 
 
 class Member(NamedTuple):
@@ -20,7 +20,11 @@ class Member(NamedTuple):
     name: str  # in the container
 
     def read(self) -> Content:
-        return self.source.read(self.path, self.name)
+        """Read the member; raises `ImageError` as `Source.read` does, and if its file was written to meanwhile."""
+        before = regular(self.path)
+        content = self.source.read(self.path, self.name)
+        require_unchanged(before, regular(self.path))
+        return content
 
 
 def member_of(uri: str) -> Member | None:
@@ -69,7 +73,10 @@ def read(uri: str) -> Content:
 def opened(uri: str) -> BinaryIO:
     """Open an image for random access; raises `OSError` or `ImageError`."""
     member = member_of(uri)
-    return member.source.open(member.path, member.name) if member else open(uri, "rb")
+    if member is None:
+        return open(uri, "rb")
+    regular(member.path)
+    return member.source.open(member.path, member.name)
 
 
 def require(names: Iterable[str]) -> None:

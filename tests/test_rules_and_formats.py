@@ -1,0 +1,232 @@
+"""The suites of all keep rules and of all report formats, found by discovery, and of what a plugin that lacks
+a part of its interface is told."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import itertools
+import os
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+import twinpix
+from drawings import draw
+from libraries import group, library, report, sample_of
+from twinpix import plugins
+from twinpix.act.regroup import decide_again
+from twinpix.cli.app import run
+from twinpix.errors import ImageError, UsageError
+from twinpix.keep.base import Chain
+from twinpix.model import Failure, Member, Report, Traits
+from twinpix.report.base import encoded
+from twinpix.sources import read
+
+# -- keep rules
+
+MEMBERS = [
+    Member("plain.jpg", 1000, 400, 300, 5, "aa", format="JPEG", traits=Traits()),
+    Member(
+        "wide ü.png",
+        900,
+        4000,
+        300,
+        4,
+        "bb",
+        format="PNG",
+        traits=Traits(camera="Maker", captured="2019-05-05T10:00:00"),
+    ),
+    Member("old.jpg", 1100, 400, 301, 3, "cc"),  # of a report of an earlier version: no traits
+    Member("undecoded.heic", 70, 0, 0, 2, "dd", format="HEIF"),  # neither width nor height
+    Member("edited.jpg", 70, 40, 30, 1, "ee", format="JPEG", traits=Traits(), altered="padded, blurred"),
+    Member("pages.gif", 70, 40, 30, 1, "ff", format="GIF", frames=3, traits=Traits(alpha=True)),
+]
+
+
+@pytest.mark.parametrize("name", plugins.names("keep"))
+def test_a_keep_rule_orders_any_members_and_says_why(name: str) -> None:
+    rule = sample_of("keep", name)
+    chain = Chain([rule])
+    ordered = sorted(MEMBERS, key=chain.key)
+    for members in itertools.islice(itertools.permutations(MEMBERS), 0, 720, 37):
+        assert sorted(members, key=chain.key) == ordered
+    for better, other in itertools.combinations(ordered, 2):
+        if rule.key(better) == rule.key(other):
+            continue  # the next rule decides
+        said = rule.reason(better, other)
+        assert said
+        assert said.isprintable()
+        assert said[0].islower() or not said[0].isalpha()
+        assert chain.reason(better, [other]) == said
+
+
+# -- report formats
+
+
+def odd(base: Path) -> Report:
+    """A report with names that a format may take for its own marks, and with failures."""
+    library(base, 2)
+    names = ["a|b `c`.png", "-dash.png", "ü\udcff.png", "# Group 1.png", "a,b;c.png", '"quoted".png']
+    for name in names:
+        (base / "photos" / name).write_bytes(os.fsencode(name))
+    found = report(base, [group(base, 1, ["photos/0.png", *(f"photos/{name}" for name in names)])])
+    broken = [Failure("photos/broken.jpg", "decode", "truncated")]
+    return replace(found, failures=broken, counts=replace(found.counts, failures=1, images=9))
+
+
+@pytest.mark.parametrize("name", plugins.names("report"))
+def test_a_format_writes_any_report_and_knows_its_own_files(name: str, tmp_path: Path) -> None:
+    writer = sample_of("report", name)
+    full = odd(tmp_path)
+    for found in (full, replace(full, groups=[], failures=[]), replace(full, groups=full.groups * 2)):
+        data = b"".join(encoded(writer.parts(found)))
+        assert data == b"".join(encoded(writer.parts(found)))
+        for suffix in writer.suffixes:
+            assert writer.kind.is_ours(io.BytesIO(data)), suffix
+    shown = b"".join(encoded(writer.parts(full))).decode("utf-8", "replace")
+    assert "a|b" in shown.replace("\\|", "|").replace("&#124;", "|")
+    assert "dash.png" in shown
+    for other in plugins.names("report"):
+        if other != name and writer.suffixes:
+            theirs = b"".join(encoded(sample_of("report", other).parts(full)))
+            assert not writer.kind.is_ours(io.BytesIO(theirs)), other
+    for foreign in (b"", b"\xff\xd8\xff\xe0", b"Dear diary,\n", b"# Notes\n\n- milk\n", b"[]", b"a,b\n1,2\n"):
+        assert not writer.kind.is_ours(io.BytesIO(foreign))
+
+
+@pytest.mark.parametrize("name", plugins.names("report"))
+def test_a_format_replaces_its_own_files_only(name: str, tmp_path: Path) -> None:
+    found = odd(tmp_path)
+    for suffix in plugins.load("report", name).suffixes:
+        path = tmp_path / f"result{suffix}"
+        found.save(str(path))
+        found.save(str(path))
+        foreign = tmp_path / f"foreign{suffix}"
+        foreign.write_bytes(b"the only notes of a lifetime\n")
+        with pytest.raises(UsageError):
+            found.save(str(foreign))
+        assert foreign.read_bytes() == b"the only notes of a lifetime\n"
+
+
+@pytest.mark.parametrize("kind", ["report", "sources"])
+def test_no_two_plugins_claim_one_suffix(kind: str) -> None:
+    claimed = [suffix for name in plugins.names(kind) for suffix in plugins.load(kind, name).suffixes]
+    assert len(claimed) == len(set(claimed))
+
+
+# -- plugins that are not complete
+
+
+def complete(tmp_path: Path, kind: str, text: str) -> type:
+    """Check a plugin module with this text as `plugins.load` does."""
+    path = tmp_path / "incomplete.py"
+    path.write_text(f"from dataclasses import dataclass\nfrom typing import ClassVar\n{text}")
+    spec = importlib.util.spec_from_file_location("incomplete", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return plugins._complete(kind, plugins._class_of(module))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "told"),
+    [
+        ("keep", "", "incomplete defines 0 dataclasses; a plugin module defines one"),
+        (
+            "keep",
+            "@dataclass\nclass Rule:\n    def key(self, member): ...",
+            "the keep rule incomplete.Rule lacks reason: see twinpix.keep.base.Rule",
+        ),
+        (
+            "report",
+            "@dataclass\nclass Format: ...",
+            "the report format incomplete.Format lacks kind, parts, suffixes: see twinpix.report.base.Writer",
+        ),
+        (
+            "report",
+            '@dataclass\nclass Format:\n    kind = None\n    suffixes = ".md"\n    def parts(self, report): ...',
+            "the report format incomplete.Format needs a tuple or set of lower-case suffixes with their dots, "
+            "not '.md'",
+        ),
+        (
+            "sources",
+            "from twinpix.sources.base import Source\n@dataclass\nclass Tar(Source):\n    suffixes = frozenset()\n"
+            "    def read(self, path, name): ...",
+            "the source incomplete.Tar lacks entries, write: see twinpix.sources.base.Source",
+        ),
+        (
+            "actions",
+            "from twinpix.act.actions.base import Discarding\n@dataclass\nclass Shred(Discarding):\n"
+            "    verb = done = ''",
+            "the action incomplete.Shred lacks do, undo: see twinpix.act.actions.base.Action",
+        ),
+    ],
+)
+def test_an_incomplete_plugin_is_told_what_it_lacks(kind: str, text: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        complete(tmp_path, kind, text)
+    assert str(error.value) == told
+
+
+def test_a_complete_plugin_is_taken(tmp_path: Path) -> None:
+    text = "@dataclass\nclass Widest:\n    def key(self, member): ...\n    def reason(self, member, other): ..."
+    assert complete(tmp_path, "keep", text).__name__ == "Widest"
+
+
+# -- keepers chosen again
+
+
+def test_a_keeper_chosen_again_turns_the_description_round(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What was `cropped` seen from the whole image shows more seen from the crop."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    image = draw("scene", 3, (800, 600))
+    image.save(photos / "whole.png")
+    image.crop((80, 60, 720, 540)).save(photos / "crop.png")
+    options = {"method": "cascade", "store": None}
+    whole = twinpix.find(photos, keep="path:*whole*,path", **options)  # type: ignore[arg-type]
+    crop = twinpix.find(photos, keep="path:*crop*,path", **options)  # type: ignore[arg-type]
+    (first,), (second,) = whole.groups[0].matches, crop.groups[0].matches
+    assert first.detail.startswith("cropped")
+    assert second.detail.startswith("shows more")
+    whole.save(str(tmp_path / "r.json"))
+    again = decide_again(twinpix.Report.load(str(tmp_path / "r.json")), "path:*crop*,path")
+    assert again.groups[0].matches == [second]
+    assert (
+        run(["resolve", str(tmp_path / "r.json"), "--keep", "path:*crop*,path", "--move", str(tmp_path / "out")]) == 0
+    )
+    assert "shows more" in capfd.readouterr().out
+
+
+# -- odd containers
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_member_of_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(ImageError, match="a named pipe, not a regular file"):
+        read(f"zip://a.png::{tmp_path}/pipe.zip")
+
+
+def test_a_container_that_is_written_to_while_a_member_is_read_is_reported(tmp_path: Path) -> None:
+    from twinpix.sources import uris
+
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.png", b"\x89PNG\r\n\x1a\n")
+
+    @dataclass(frozen=True)
+    class Slow:
+        """A source during whose reading another program writes."""
+
+        def read(self, file: str, name: str) -> str:
+            with path.open("ab") as written:
+                written.write(b"x")
+            return "stale"
+
+    with pytest.raises(ImageError, match="changed while it was read"):
+        uris.Member(Slow(), str(path), "a.png").read()  # type: ignore[arg-type]
