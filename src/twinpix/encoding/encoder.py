@@ -86,6 +86,8 @@ class Encoder:
     def _run(self, refs: Refs, digests: list[bytes | None], rows: Sequence[int]) -> None:
         task = EncodeTask(self.methods, self.decode, self.transforms, memory_is_limited())
         executor, progress = self._session.executor, self._session.progress
+        for method in self.methods if rows else ():
+            method.load()
         items = self._batches(refs, digests, rows, executor.size)
         with progress.stage("read", len(rows)), closing(executor.map(task, items)) as run:
             try:

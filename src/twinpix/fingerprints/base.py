@@ -103,6 +103,9 @@ class Fingerprint(ABC):
     def check(self) -> None:  # noqa: B027 - most methods have no requirements
         """Raise `UsageError` if the method cannot be used on this machine."""
 
+    def load(self) -> None:  # noqa: B027 - most methods need nothing
+        """Load what `prepare` needs, before worker processes are forked, so that each of them need not."""
+
     def comparable(self, codes: Bytes2D) -> Array:
         """Return codes `(..., bytes)` in the dtype that `twinpix.search` compares."""
         return codes

@@ -63,8 +63,9 @@ class Cascade(Proposer):
 
     @property
     def variant(self) -> str:
-        """The variants of its methods, separated by commas."""
-        return ",".join(filter(None, (tier.method.variant for tier in self.tiers)))
+        """The versions and variants of its methods, separated by commas."""
+        named = ((tier.name, f"v{tier.method.version}", tier.method.variant) for tier in self.tiers)
+        return ",".join("-".join(filter(None, parts)) for parts in named)
 
     @property
     def radii(self) -> Mapping[Strictness, float]:
@@ -75,6 +76,11 @@ class Cascade(Proposer):
         """Raise `UsageError` if one of its methods cannot be used on this machine."""
         for tier in self.tiers:
             tier.method.check()
+
+    def load(self) -> None:
+        """Load what its methods need."""
+        for tier in self.tiers:
+            tier.method.load()
 
     def prepare(self, picture: Picture) -> Array:
         """Return the matrices of all methods, concatenated as bytes."""

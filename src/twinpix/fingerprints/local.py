@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from twinpix.fingerprints.base import Array, Candidates, Proposer
 from twinpix.imaging import Picture
-from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints
+from twinpix.localfeatures import keypoints
+from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, enlarged
 from twinpix.model import Bytes2D, Decode, Strictness
 
 LEARNED = Path(__file__).parent / "models" / "local.npz"
@@ -40,9 +41,12 @@ class KeypointSets(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Local(Proposer):
-    """Up to `points` keypoints, detected in the image at `side` pixels along its longer side."""
+    """Up to `points` keypoints, detected in the image at `side` pixels along its longer side.
 
-    version: ClassVar[int] = 2
+    A smaller image is enlarged first, at most four times.
+    """
+
+    version: ClassVar[int] = 3
 
     points: int = 150
     side: int = 256
@@ -63,24 +67,21 @@ class Local(Proposer):
         return self.side
 
     @property
-    def variant(self) -> str:
-        """The version of OpenCV: another version may detect other keypoints."""
-        from importlib.metadata import version
-
-        return f"opencv-{version('opencv-python-headless')}"
-
-    @property
     def radii(self) -> Mapping[Strictness, float]:
         """The maximum share of the overlap of two images that may differ, by strictness."""
         return {"exact": 0.0, "strict": 0.2, "normal": 0.35, "loose": 0.5}
 
     def prepare(self, picture: Picture) -> Array:
-        """Return the code of one image, `(bytes,)`."""
-        grey = picture.grey(self.side)
+        """Return the code of one image, `(bytes,)`; positions are in pixels of the image in which they are detected."""
+        grey = enlarged(picture.grey(self.side))
         return packed(detect_keypoints(grey, self.points), (grey.shape[1], grey.shape[0]), self.points)
 
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
         return batch
+
+    def load(self) -> None:
+        """Load the compiled loops."""
+        keypoints.load()
 
     def candidates(self, codes: Bytes2D, of: int, on_progress: Callable[[float], None]) -> Candidates:
         from twinpix.localfeatures.candidates import alike

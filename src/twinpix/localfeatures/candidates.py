@@ -20,7 +20,7 @@ PROPOSING = 2.0
 A match counts 1; a match of a frequent code counts less.
 """
 
-ENOUGH = 6
+ENOUGH = 5
 """Minimum number of inlier keypoints of a candidate pair; fewer if an image has few keypoints."""
 
 _PAIRS = 100_000_000  # maximum pairs of codes; above it the radius is reduced

@@ -1,24 +1,24 @@
 """SIFT keypoints with RootSIFT descriptors, which are invariant to crops, rotation, scale and moderate recolouring.
 
-Source: D. Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004,
-https://doi.org/10.1023/B:VISI.0000029664.99615.94; RootSIFT: R. Arandjelović, A. Zisserman,
-"Three things everyone should know to improve object retrieval", CVPR 2012.
+The compiled loops are in `scale_space` and `descriptor`, which name the sources.
 """
 
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
 
 DESCRIPTOR = 128
-_CONTRAST = 0.012  # SIFT contrast threshold: low, since the strongest are kept anyway and soft images have no others
-_EDGE = 10  # SIFT edge threshold, a ratio of principal curvatures: a point on an edge has no stable position along it
+LEAST_SIDE = 256  # pixels: a smaller image is enlarged before detection, since its keypoints would be few
+_MOST_ENLARGED = 4.0  # times: beyond, there is nothing but the interpolation to detect
+_CONTRAST = 0.5  # grey levels: low, since the strongest are kept anyway and soft images have no others
+_EDGE = 10.0  # ratio of principal curvatures: a point on an edge has no stable position along it
 _FEW = 24  # with fewer keypoints, detection is repeated with the thresholds below, for example for gradients
-_FAINT, _FAINT_EDGE = 0.0005, 20
+_FAINT, _FAINT_EDGE = 0.04, 20.0
+_EXTREMA = 6000  # at most, of which the strongest are described
 _SIDE, _BINS = 4, 8  # a descriptor is 4 rows × 4 columns × 8 orientation bins, relative to the keypoint's orientation
 
 
@@ -33,17 +33,37 @@ class Keypoints(NamedTuple):
 
 def detect_keypoints(grey: Bytes2D, most: int) -> Keypoints:
     """Return the `most` strongest keypoints of a grey image `(rows, columns)`; there may be fewer, or none."""
+    if min(grey.shape) < 3:
+        return _none()
     grey = np.ascontiguousarray(grey)
-    found, descriptors = _detector(most, _CONTRAST, _EDGE).detectAndCompute(grey, None)
-    if len(found) < _FEW:
-        found, descriptors = _detector(most, _FAINT, _FAINT_EDGE).detectAndCompute(grey, None)
-    if not len(found):
-        empty = np.empty(0, np.float32)
-        return Keypoints(np.empty((0, 2), np.float32), empty, empty, np.empty((0, DESCRIPTOR), np.float32))
-    facts = np.array([(*p.pt, p.size, np.deg2rad(p.angle), p.response) for p in found], dtype=np.float32)
-    order = np.lexsort((facts[:, 3], facts[:, 2], facts[:, 1], facts[:, 0], -facts[:, 4]))[:most]
-    facts = facts[order]
-    return Keypoints(facts[:, :2], facts[:, 2], facts[:, 3], _rooted(descriptors[order]))
+    found = _detect(grey, most, _CONTRAST, _EDGE)
+    return found if len(found.size) >= min(_FEW, most) else _detect(grey, most, _FAINT, _FAINT_EDGE)
+
+
+def enlarged(grey: Bytes2D) -> Bytes2D:
+    """Return a small image enlarged to `LEAST_SIDE` along its longer side, at most four times; others as they are."""
+    height, width = grey.shape
+    factor = min(LEAST_SIDE / max(height, width), _MOST_ENLARGED)
+    if factor <= 1:
+        return grey
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
+
+
+def detect_in_small(grey: Bytes2D, most: int) -> Keypoints:
+    """Return the strongest keypoints of an image that may be small, detected in the enlarged image, in its pixels."""
+    large = enlarged(grey)
+    found = detect_keypoints(large, most)
+    if large is grey:
+        return found
+    factor = np.array([large.shape[1] / grey.shape[1], large.shape[0] / grey.shape[0]], np.float32)
+    half = np.float32(0.5)
+    return found._replace(place=(found.place + half) / factor - half, size=found.size / factor.max())
+
+
+def load() -> None:
+    """Load the compiled loops, so that worker processes that are forked later need not."""
+    detect_keypoints(np.zeros((16, 16), np.uint8), 1)
 
 
 def mirrored(points: Keypoints, width: int) -> Keypoints:
@@ -62,14 +82,22 @@ def _mirror() -> NDArray[np.int64]:
 MIRROR = _mirror()
 
 
-def _rooted(descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """L1-normalise and take square roots, so that the dot product of two descriptors is their Hellinger kernel."""
-    rooted: NDArray[np.float32] = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-9))
-    return rooted
+def _detect(grey: Bytes2D, most: int, contrast: float, edge: float) -> Keypoints:
+    from twinpix.localfeatures.descriptor import describe
+    from twinpix.localfeatures.scale_space import RESPONSE, find_extrema, octaves
+
+    sizes = octaves(*grey.shape)
+    space = np.empty(sizes[-1, 2], np.float32)
+    found = np.empty((_EXTREMA, 6), np.float32)
+    count = find_extrema(grey, sizes, np.float32(contrast), np.float32(edge), space, found)
+    order = np.argsort(-found[:count, RESPONSE], kind="stable")
+    out = _none(most)
+    count = describe(space, sizes, found, order, *out)
+    return Keypoints(*(part[:count] for part in out))
 
 
-@cache
-def _detector(most: int, contrast: float, edge: float) -> Any:
-    return opencv().SIFT_create(
-        nfeatures=most, contrastThreshold=contrast, edgeThreshold=edge, enable_precise_upscale=True
+def _none(room: int = 0) -> Keypoints:
+    one = np.float32
+    return Keypoints(
+        np.empty((room, 2), one), np.empty(room, one), np.empty(room, one), np.empty((room, DESCRIPTOR), one)
     )

@@ -11,7 +11,7 @@ from twinpix.imaging import Picture
 from twinpix.imaging.opencv import opencv
 from twinpix.imaging.picture import Colours
 from twinpix.imaging.printed import SIDE, is_printed
-from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints
+from twinpix.localfeatures.keypoints import Keypoints, detect_in_small
 from twinpix.model import Bytes2D
 from twinpix.verify.thresholds import TEXTURE
 
@@ -156,7 +156,7 @@ class Pyramid:
     @cached_property
     def points(self) -> Keypoints:
         """Keypoints, in pixels of `grey`."""
-        return detect_keypoints(self.grey, _KEYPOINTS)
+        return detect_in_small(self.grey, _KEYPOINTS)
 
 
 def dark(a: Pyramid, b: Pyramid) -> int:
