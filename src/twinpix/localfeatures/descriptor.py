@@ -64,11 +64,11 @@ def _directions(pixels, x, y, sigma, room, histogram, smooth):  # type: ignore[n
     height, width = pixels.shape
     dx, dy, length, bin_of = room[0], room[1], room[2], room[3]
     spread = _f32(_AROUND) * sigma
-    reach = min(int(round(_f32(_REACH) * spread)), 19)
+    reach = min(round(_f32(_REACH) * spread), 19)
     fall = np.empty(reach + 1, np.float32)
     for k in range(reach + 1):
         fall[k] = math.exp(-0.5 * k * k / (spread * spread))
-    column, row = int(round(x)), int(round(y))
+    column, row = round(x), round(y)
     n = 0
     for j in range(max(1, row - reach), min(height - 1, row + reach + 1)):
         above, here, below, weight = pixels[j - 1], pixels[j], pixels[j + 1], fall[abs(j - row)]
