@@ -110,6 +110,20 @@ class Alignment:
     """Share of the overlap that agrees before refinement. Why: ECC does not converge from a worse start. Data: copies.
     Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
     """
+    chance_inliers: int = 12
+    """Keypoints of the candidate search. Why: more never agree by chance on photos, and then the pair may be a scene
+    or a collage. Data: copies.
+    Test: test_verify.py::test_keypoints_that_agree_by_chance_are_no_reason_to_look_further
+    """
+    chance_agreement: float = 0.3
+    """Share of the textured blocks. Why: of 110 copies with few inliers one had less under the first transform, and it
+    had 14 inliers; of 1,981 pairs of different images 75% have less. Data: copies.
+    Test: test_verify.py::test_keypoints_that_agree_by_chance_are_no_reason_to_look_further
+    """
+    chance_blocks: int = 20
+    """Textured blocks. Why: the share of fewer says little. Data: copies.
+    Test: test_verify.py::test_keypoints_that_agree_by_chance_are_no_reason_to_look_further
+    """
     scene_inliers: int = 12
     """Keypoints. Why: fewer agree by chance in unrelated images; with more the pair is called a similar scene. Data:
     unrelated.
