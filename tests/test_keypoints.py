@@ -64,13 +64,15 @@ def slow_space(grey: NDArray[np.uint8]) -> list[Floats]:
     """The Gaussian images of each octave."""
     first = slow_blur(grey.astype(np.float64), math.sqrt(FIRST**2 - 0.25))
     out = []
-    for _ in range(len(octaves(*grey.shape)) - 1):
-        images, sigma = [first], FIRST
+    sizes = octaves(*grey.shape)[:-1].tolist()
+    for octave, (_, _, _, halvings) in enumerate(sizes):
+        images, sigma = [first], FIRST * 2.0 ** (octave - halvings)
         for _ in range(SCALES + 2):
             images.append(slow_blur(images[-1], sigma * math.sqrt(2 ** (2 / SCALES) - 1)))
             sigma *= 2 ** (1 / SCALES)
+        halved = len(out) + 1 == len(sizes) or sizes[len(out) + 1][3] > sizes[len(out)][3]
         out.append(np.stack(images))
-        first = images[SCALES][::2, ::2]
+        first = images[SCALES][::2, ::2] if halved else images[SCALES]
     return out
 
 
@@ -165,7 +167,7 @@ def test_the_scale_space_and_its_extrema_are_those_of_the_twin(seed: int, height
     space, found = np.empty(sizes[-1, 2], np.float32), np.empty((500, 6), np.float32)
     count = find_extrema(grey, sizes, np.float32(CONTRAST), np.float32(EDGE), space, found)
     slow = slow_space(grey)
-    for images, (rows, columns, place) in zip(slow, sizes[:-1].tolist(), strict=True):
+    for images, (rows, columns, place, _) in zip(slow, sizes[:-1].tolist(), strict=True):
         mine = space[place : place + images.size].reshape(images.shape)
         assert images.shape[1:] == (rows, columns)
         np.testing.assert_allclose(mine, images, atol=1e-3)
@@ -182,14 +184,15 @@ def test_the_scale_space_and_its_extrema_are_those_of_the_twin(seed: int, height
 @settings(max_examples=amount(3, 10), deadline=None)
 def test_descriptors_are_those_of_the_twin(seed: int) -> None:
     grey = blobs(seed, 60, 70)
+    grey = np.clip(grey + np.random.default_rng(seed).normal(0, 6, grey.shape), 0, 255).astype(np.uint8)  # many spots
     slow = slow_space(grey)
     points = detect_keypoints(grey, 10)
     levels = octaves(*grey.shape)[:-1]
     for place, size, angle, descriptor in zip(*points, strict=True):
         octave = int(np.clip(np.floor(np.log2(size / 2 / FIRST) - 0.5 / SCALES), 0, len(levels) - 1))
-        sigma = size / 2 / 2**octave
+        pitch = 2 ** levels[octave][3]
         best = max(
-            float(slow_descriptor(image, *(place / 2**octave), sigma, float(angle)) @ descriptor)
+            float(slow_descriptor(image, *(place / pitch), size / 2 / pitch, float(angle)) @ descriptor)
             for image in slow[octave][1 : SCALES + 1]
         )
         assert best > 0.98
@@ -206,7 +209,7 @@ def test_the_strongest_directions_of_a_ramp_are_its_own() -> None:
         points = detect_keypoints(grey, 10)
         centre = np.linalg.norm(points.place - [32, 32], axis=1).argmin()
         apart = (points.angle[centre] - turn + math.pi) % (2 * math.pi) - math.pi
-        assert abs(apart) < 0.15
+        assert abs(apart) < 0.2
 
 
 # -- what copies share
@@ -255,7 +258,8 @@ def test_a_small_image_is_enlarged_and_its_keypoints_lie_in_its_own_pixels() -> 
     small = np.asarray(image.resize((64, 48), Image.Resampling.BOX))
     assert enlarged(small).shape == (192, LEAST_SIDE)
     assert enlarged(np.asarray(image)).shape == (192, 256)
-    assert enlarged(small[:10, :16]).shape == (40, 64)  # four times
+    assert enlarged(small[:20, :32]).shape == (80, 128)  # four times
+    assert len(detect_in_small(small[:10, :16], 100).size) == 0
     points = detect_in_small(small, 100)
     assert len(points.size) > 2 * len(detect_keypoints(small, 100).size)
     assert points.place.max(axis=0)[0] < 64

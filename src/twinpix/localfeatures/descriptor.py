@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from twinpix.localfeatures.scale_space import FIRST, IMAGE, LEVEL, OCTAVE, SCALES, X, Y, images_of
+from twinpix.localfeatures.scale_space import IMAGE, LEVEL, OCTAVE, SCALES, X, Y, first_sigma, images_of
 from twinpix.search.kernels.jit import compiled
 
 CELLS, BINS = 4, 8  # cells along a side, and orientation bins of a cell
@@ -41,7 +41,8 @@ def describe(space: Any, sizes: Any, found: Any, order: Any, place: Any, size: A
     for at in order:
         octave, image = int(found[at, OCTAVE]), int(found[at, IMAGE])
         pixels, x, y = images_of(space, sizes, octave)[image], found[at, X], found[at, Y]
-        sigma = _f32(FIRST * 2.0 ** (found[at, LEVEL] / SCALES))
+        sigma = _f32(first_sigma(sizes, octave) * 2.0 ** (found[at, LEVEL] / SCALES))
+        pitch = 2.0 ** sizes[octave, 3]
         highest = _directions(pixels, x, y, sigma, room, histogram, smooth)
         for b in range(_DIRECTIONS):
             before, here, after = smooth[b - 1], smooth[b], smooth[(b + 1) % _DIRECTIONS]
@@ -52,8 +53,8 @@ def describe(space: Any, sizes: Any, found: Any, order: Any, place: Any, size: A
             peak = (b + 0.5 * (before - after) / (before - 2 * here + after)) % _DIRECTIONS
             angle[count] = peak * (2 * math.pi / _DIRECTIONS)
             _describe(pixels, x, y, sigma, angle[count], room, weights, work, out[count])
-            place[count, 0], place[count, 1] = x * 2.0**octave, y * 2.0**octave
-            size[count] = 2 * sigma * 2.0**octave
+            place[count, 0], place[count, 1] = x * pitch, y * pitch
+            size[count] = 2 * sigma * pitch
             count += 1
     return count
 

@@ -14,7 +14,8 @@ from twinpix.model import Bytes2D
 DESCRIPTOR = 128
 LEAST_SIDE = 256  # pixels: a smaller image is enlarged before detection, since its keypoints would be few
 _MOST_ENLARGED = 4.0  # times: beyond, there is nothing but the interpolation to detect
-_CONTRAST = 0.5  # grey levels: low, since the strongest are kept anyway and soft images have no others
+_TINY = 32  # pixels of the longer side: the keypoints of fewer prove nothing
+_CONTRAST = 1.0  # grey levels: low, since the strongest are kept anyway, but above the steps of 8 bits
 _EDGE = 10.0  # ratio of principal curvatures: a point on an edge has no stable position along it
 _FEW = 24  # with fewer keypoints, detection is repeated with the thresholds below, for example for gradients
 _FAINT, _FAINT_EDGE = 0.04, 20.0
@@ -32,12 +33,19 @@ class Keypoints(NamedTuple):
 
 
 def detect_keypoints(grey: Bytes2D, most: int) -> Keypoints:
-    """Return the `most` strongest keypoints of a grey image `(rows, columns)`; there may be fewer, or none."""
-    if min(grey.shape) < 3:
+    """Return the `most` strongest keypoints of a grey image `(rows, columns)`; there may be fewer, or none.
+
+    An image of less than 32 pixels along its longer side has none.
+    """
+    if max(grey.shape) < _TINY or min(grey.shape) < 3:
         return _none()
     grey = np.ascontiguousarray(grey)
     found = _detect(grey, most, _CONTRAST, _EDGE)
-    return found if len(found.size) >= min(_FEW, most) else _detect(grey, most, _FAINT, _FAINT_EDGE)
+    if len(found.size) >= min(_FEW, most):
+        return found
+    # The soft blobs of a gradient have no sharp position: they are searched among twice as many pixels a side.
+    large = _resized(grey, 2 * grey.shape[1], 2 * grey.shape[0])
+    return _shrunk(_detect(large, most, _FAINT, _FAINT_EDGE), np.array([2, 2], np.float32))
 
 
 def enlarged(grey: Bytes2D) -> Bytes2D:
@@ -46,24 +54,21 @@ def enlarged(grey: Bytes2D) -> Bytes2D:
     factor = min(LEAST_SIDE / max(height, width), _MOST_ENLARGED)
     if factor <= 1:
         return grey
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
+    return _resized(grey, max(1, round(width * factor)), max(1, round(height * factor)))
 
 
 def detect_in_small(grey: Bytes2D, most: int) -> Keypoints:
     """Return the strongest keypoints of an image that may be small, detected in the enlarged image, in its pixels."""
-    large = enlarged(grey)
+    large = enlarged(grey) if max(grey.shape) >= _TINY else grey
     found = detect_keypoints(large, most)
     if large is grey:
         return found
-    factor = np.array([large.shape[1] / grey.shape[1], large.shape[0] / grey.shape[0]], np.float32)
-    half = np.float32(0.5)
-    return found._replace(place=(found.place + half) / factor - half, size=found.size / factor.max())
+    return _shrunk(found, np.array([large.shape[1] / grey.shape[1], large.shape[0] / grey.shape[0]], np.float32))
 
 
 def load() -> None:
     """Load the compiled loops, so that worker processes that are forked later need not."""
-    detect_keypoints(np.zeros((16, 16), np.uint8), 1)
+    detect_keypoints(np.zeros((32, 32), np.uint8), 1)
 
 
 def mirrored(points: Keypoints, width: int) -> Keypoints:
@@ -94,6 +99,16 @@ def _detect(grey: Bytes2D, most: int, contrast: float, edge: float) -> Keypoints
     out = _none(most)
     count = describe(space, sizes, found, order, *out)
     return Keypoints(*(part[:count] for part in out))
+
+
+def _resized(grey: Bytes2D, width: int, height: int) -> Bytes2D:
+    return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _shrunk(points: Keypoints, factor: NDArray[np.float32]) -> Keypoints:
+    """Return keypoints of an enlarged image in pixels of the image; `factor` `(2,)` is that of width and height."""
+    half = np.float32(0.5)
+    return points._replace(place=(points.place + half) / factor - half, size=points.size / factor.max())
 
 
 def _none(room: int = 0) -> Keypoints:

@@ -19,8 +19,9 @@ FIRST = 1.0  # sigma of the first scale of an octave, in its pixels
 SCALES = 3  # scales per octave at which extrema are searched
 _CAMERA = 0.5  # sigma that images are assumed to have
 _REACH = 3.0  # radius of a kernel in sigmas
-_LEAST_SIDE = 12  # pixels of the shorter side of the last octave
-_OCTAVES = 6  # at most
+_LEAST_SIDE = 10  # pixels of the shorter side of the last octave
+_OCTAVES = 7  # at most
+_FINE = 2  # from this octave on, octaves have twice the pixels: the large blobs of a gradient need a better position
 _MOVES = 4  # steps of the refinement, at most
 _FAR = 100.0  # pixels: a step that is longer comes from a degenerate fit
 
@@ -30,25 +31,32 @@ _f32 = np.float32
 
 
 def octaves(height: int, width: int) -> NDArray[np.int64]:
-    """Return the octaves of an image, `(n, 3)`: rows, columns, and the place of the first pixel in a scale space.
+    """Return the octaves of an image, `(n, 4)`: rows, columns, place in a scale space, and halvings of the image.
 
-    The last row has the number of pixels of the whole scale space as its place.
+    The place is that of the first pixel. The last row is no octave: its place is the size of the whole scale space.
     """
     rows = []
     place = 0
-    for _ in range(_OCTAVES):
-        rows.append((height, width, place))
-        place += (SCALES + 3) * height * width
-        if min(height, width) < 2 * _LEAST_SIDE:
+    for octave in range(_OCTAVES):
+        halvings = octave if octave < _FINE else octave - 1
+        size = [(length - 1 >> halvings) + 1 for length in (height, width)]
+        if octave and min(size) < _LEAST_SIDE:
             break
-        height, width = (height + 1) // 2, (width + 1) // 2
-    return np.array([*rows, (0, 0, place)], np.int64)
+        rows.append((*size, place, halvings))
+        place += (SCALES + 3) * math.prod(size)
+    return np.array([*rows, (0, 0, place, 0)], np.int64)
+
+
+@compiled(error_model="numpy")
+def first_sigma(sizes: Any, octave: Any) -> Any:
+    """Return the sigma of the first scale of an octave, in its pixels."""
+    return FIRST * 2.0 ** (octave - sizes[octave, 3])
 
 
 @compiled(error_model="numpy")
 def images_of(space: Any, sizes: Any, octave: Any) -> Any:
     """Return the Gaussian images of an octave, `(SCALES + 3, rows, columns)`, a part of the flat scale space."""
-    height, width, place = sizes[octave]
+    height, width, place, _ = sizes[octave]
     return space[place : place + (SCALES + 3) * height * width].reshape((SCALES + 3, height, width))
 
 
@@ -60,21 +68,21 @@ def find_extrema(grey: Any, sizes: Any, contrast: Any, edge: Any, space: Any, fo
     octave. `contrast` is the least response in grey levels, `edge` the largest ratio of principal curvatures.
     """
     height, width = grey.shape
-    line = np.empty(width + 2 * len(_kernel(4.0)), np.float32)
+    line = np.empty(width + 2 * len(_kernel(8.0)), np.float32)
     marks = np.zeros(width, np.bool_)
     differences = np.empty((SCALES + 2) * height * width, np.float32)
     step = 2.0 ** (1.0 / SCALES)
     count = 0
     for octave in range(len(sizes) - 1):
-        height, width, _ = sizes[octave]
+        height, width, _, halvings = sizes[octave]
         images = images_of(space, sizes, octave)
         if octave == 0:
             _copy(grey, 1, images[1])
             _blur(images[1], images[0], _kernel(math.sqrt(FIRST * FIRST - _CAMERA * _CAMERA)), line)
         else:
-            _copy(images_of(space, sizes, octave - 1)[SCALES], 2, images[0])
+            _copy(images_of(space, sizes, octave - 1)[SCALES], 1 + halvings - sizes[octave - 1, 3], images[0])
         layers = differences[: (SCALES + 2) * height * width].reshape((SCALES + 2, height, width))
-        sigma = FIRST
+        sigma = first_sigma(sizes, octave)
         for level in range(1, SCALES + 3):
             _blur(images[level - 1], images[level], _kernel(sigma * math.sqrt(step * step - 1)), line)
             sigma *= step
@@ -143,11 +151,10 @@ def _blur(image, out, kernel, line):  # type: ignore[no-untyped-def]
 @compiled(error_model="numpy")
 def _mirrored(at, length):  # type: ignore[no-untyped-def]
     """Return the index that a position outside of an axis is mirrored to, without repeating the border."""
-    if at < 0:
-        at = -at
-    if at >= length:
-        at = 2 * length - 2 - at
-    return min(max(at, 0), length - 1)
+    if length == 1:
+        return 0
+    at %= 2 * length - 2
+    return at if at < length else 2 * length - 2 - at
 
 
 @compiled(error_model="numpy")

@@ -16,6 +16,7 @@ from twinpix.verify.alignment.blocks import (
     directions,
     is_exact,
     part_of,
+    repetition,
     warp_pair,
 )
 from twinpix.verify.content.exclusive_content import filled, is_exclusive
@@ -114,13 +115,20 @@ def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: floa
     if _may_conflict(agrees, shared, a, b) and is_exclusive(pair, tones, agrees, a, b, a_to_b):
         return no._replace(contrary=True)
     differs = edit_features(pair, tones, agrees, a, b, a_to_b)
-    if not sure and max(shared) < DECISION.inside and differs.outside > DECISION.max_difference_partial:
-        return no  # periodic textures agree by chance on a part of each other
+    if not sure and differs.outside > DECISION.max_difference_partial and _may_agree_by_chance(shared, pair):
+        return no
     if ways < DECISION.min_directions_toned and agrees.blocks < DECISION.line_blocks and differs.toned:
         return no  # nearly collinear edges agree in any two images
     if min(shared) < DECISION.inside and agrees.blocks < DECISION.part_blocks and differs.toned:
         return no  # too few blocks to support a crop and a recolouring at once
     return no._replace(differs=differs)
+
+
+def _may_agree_by_chance(shared: tuple[float, float], pair: WarpedPair) -> bool:
+    """True for parts of two images, and for a part that repeats itself: one board lies in a larger board anywhere."""
+    if max(shared) < DECISION.inside:
+        return True
+    return min(shared) < DECISION.inside and repetition(pair) > DECISION.min_repetition
 
 
 def _enough_agrees(agrees: Agreement, shared: tuple[float, float], least: float) -> bool:

@@ -21,6 +21,8 @@ _ITERATIONS, _TOLERANCE = 25, 1e-3  # of ECC: at most, and the least gain of the
 _VARIANCE_FLOOR = 0.25  # squared grey levels: half a level of noise, so that flat blocks have a finite NCC
 _ANTIALIAS, _MIN_BLUR = 0.9, 0.1  # scale below which an image is smoothed before it is resampled; pixels
 _EPSILON = 1e-6  # divisor above 0
+_LEAST_SHIFT = 8  # pixels: the texture of any image resembles itself at smaller shifts
+_LEAST_WINDOW = 1e-3  # of the autocorrelation of the window, a divisor: where it is smaller hardly anything overlaps
 
 Floats = NDArray[np.float32]
 
@@ -212,6 +214,28 @@ def directions(pair: WarpedPair, agrees: Agreement) -> float:
         total, apart = rises + falls, np.hypot(rises - falls, 2 * both)
         out = min(out, float((total - apart) / max(total + apart, _EPSILON)))
     return out
+
+
+def repetition(pair: WarpedPair) -> float:
+    """Return how alike the texture of the first image is to itself at the best shift, at most 1: 0.9 for a chessboard.
+
+    The autocorrelation of the image without its local mean, under a window; shifts of half its size or more, and of
+    less than 8 pixels, do not count.
+    """
+    cv2 = opencv()
+    height, width = pair.a.shape
+    smooth = cv2.GaussianBlur(pair.a, (0, 0), _BLUR)
+    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+    size = cv2.getOptimalDFTSize(2 * height), cv2.getOptimalDFTSize(2 * width)
+    parts = []
+    for values in ((smooth - cv2.blur(smooth, (_WINDOW, _WINDOW))) * window, window):
+        found = np.fft.irfft2(np.abs(np.fft.rfft2(values, size)) ** 2, size)
+        parts.append(found / max(float(found[0, 0]), _EPSILON))
+    down, across = (np.minimum(np.arange(length), length - np.arange(length)) for length in size)
+    far = np.hypot(down[:, None], across[None])
+    counts = (down[:, None] < height / 2) & (across[None] < width / 2) & (far > _LEAST_SHIFT)
+    alike = parts[0] / np.maximum(parts[1], _LEAST_WINDOW)
+    return float(alike[counts].max(initial=0.0))
 
 
 def pixels_of(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
