@@ -249,6 +249,15 @@ def test_any_shape_has_keypoints_or_none(shape: tuple[int, int]) -> None:
         assert all(np.isfinite(part).all() for part in points)
 
 
+def test_noise_does_not_crowd_out_large_spots() -> None:
+    y, x = np.mgrid[:256, :256]
+    noise = np.random.default_rng(2).normal(0, 25, (256, 256))
+    spot = 90 * np.exp(-((x - 100) ** 2 + (y - 150) ** 2) / (2 * 25**2))
+    points = detect_keypoints(np.clip(90 + noise + spot, 0, 255).astype(np.uint8), 5000)
+    large = points.size > 30
+    assert np.linalg.norm(points.place[large] - [100, 150], axis=1).min() < 8
+
+
 def test_few_are_the_strongest_of_many() -> None:
     grey = np.asarray(draw("scene", 2, (256, 200)).convert("L"))
     many, few = detect_keypoints(grey, 150), detect_keypoints(grey, 30)

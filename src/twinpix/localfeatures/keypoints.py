@@ -3,6 +3,7 @@
 The compiled loops are in `scale_space` and `descriptor`, which name the sources.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ _CONTRAST = 1.0  # grey levels: low, since the strongest are kept anyway, but ab
 _EDGE = 10.0  # ratio of principal curvatures: a point on an edge has no stable position along it
 _FEW = 24  # with fewer keypoints, detection is repeated with the thresholds below, for example for gradients
 _FAINT, _FAINT_EDGE = 0.04, 20.0
-_EXTREMA = 6000  # at most, of which the strongest are described
+_EXTREMA = 0.5  # a pixel, at most: noise has 0.3
 _SIDE, _BINS = 4, 8  # a descriptor is 4 rows × 4 columns × 8 orientation bins, relative to the keypoint's orientation
 
 
@@ -93,7 +94,7 @@ def _detect(grey: Bytes2D, most: int, contrast: float, edge: float) -> Keypoints
 
     sizes = octaves(*grey.shape)
     space = np.empty(sizes[-1, 2], np.float32)
-    found = np.empty((_EXTREMA, 6), np.float32)
+    found = np.empty((math.ceil(_EXTREMA * grey.size), 6), np.float32)
     count = find_extrema(grey, sizes, np.float32(contrast), np.float32(edge), space, found)
     order = np.argsort(-found[:count, RESPONSE], kind="stable")
     out = _none(most)
