@@ -151,6 +151,8 @@ def _blur(image, out, kernel, line):  # type: ignore[no-untyped-def]
 @compiled(error_model="numpy")
 def _mirrored(at, length):  # type: ignore[no-untyped-def]
     """Return the index that a position outside of an axis is mirrored to, without repeating the border."""
+    if 0 <= at < length:
+        return at
     if length == 1:
         return 0
     at %= 2 * length - 2
