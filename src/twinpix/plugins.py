@@ -31,14 +31,14 @@ _PACKAGES = {
     "sources": "sources.kinds",
 }  # where the plugins of a kind lie, if elsewhere
 _INTERFACES = {
-    "fingerprints": "Fingerprint",
-    "search": "Backend",
-    "linking": "Linking",
-    "keep": "Rule",
-    "report": "Writer",
-    "actions": "Action",
-    "sources": "Source",
-}  # what a plugin class of a kind has to have: a class in the kind's `base` module
+    "fingerprints": "fingerprints.base.Fingerprint",
+    "search": "search.base.Backend",
+    "linking": "linking.base.Linking",
+    "keep": "keep.base.Rule",
+    "report": "report.base.Writer",
+    "actions": "act.actions.base.Action",
+    "sources": "sources.base.Source",
+}  # the class that says what a plugin of a kind has to have
 _names: dict[type[Any], str] = {}  # of third parties' plugins
 SPECIAL = "base"  # the module of a plugin package that holds its protocol, not a plugin
 
@@ -183,12 +183,12 @@ def _class_of(module: ModuleType) -> type[Any]:
 
 def _complete(package: str, cls: type[Any]) -> type[Any]:
     """Return the class; raises `UsageError` that names what it lacks of the interface of its kind."""
-    base = importlib.import_module(f"{_package(package).removesuffix('.backends').removesuffix('.kinds')}.base")
-    interface = getattr(base, _INTERFACES[package])
+    module, _, declared = f"twinpix.{_INTERFACES[package]}".rpartition(".")
+    interface = getattr(importlib.import_module(module), declared)
     told = f"the {_KINDS[package]} {cls.__module__}.{cls.__qualname__}"
     have = {*dir(cls), *getattr(cls, "__dataclass_fields__", ())} - getattr(cls, "__abstractmethods__", frozenset())
     if missing := sorted(_members(interface) - have):
-        raise UsageError(f"{told} lacks {', '.join(missing)}: see {base.__name__}.{interface.__name__}")
+        raise UsageError(f"{told} lacks {', '.join(missing)}: see {module}.{declared}")
     suffixes = getattr(cls, "suffixes", ())
     if isinstance(suffixes, str) or not all(suffix[:1] == "." and suffix == suffix.lower() for suffix in suffixes):
         raise UsageError(f"{told} needs a tuple or set of lower-case suffixes with their dots, not {suffixes!r}")

@@ -20,7 +20,8 @@ _LARGEST = 0.2  # largest share of one bin in the length of a descriptor: a brig
 _DIRECTIONS = 36  # bins of the orientation histogram
 _AROUND, _REACH = 1.5, 2.5  # sigma of its weights, in sigmas of the keypoint; its radius in those
 _PEAK = 0.8  # a peak of at least this share of the highest one gives a keypoint of its own
-_ROOM = 1600  # samples, at most, of a histogram
+_FARTHEST = 19  # pixels: the largest such radius
+_SAMPLES = (2 * _FARTHEST + 1) ** 2  # of a histogram, at most; the grid has fewer
 _RIM = CELLS + 2  # cells along a side with one around, so that no sample has to be tested
 
 _f32 = np.float32
@@ -33,7 +34,7 @@ def describe(space: Any, sizes: Any, found: Any, order: Any, place: Any, size: A
     `space`, `sizes` and `found` are those of `find_extrema`. Stops when the outputs are full; returns the number of
     keypoints.
     """
-    room = np.empty((4, _ROOM), np.float32)
+    samples = np.empty((4, _SAMPLES), np.float32)
     histogram, smooth = np.empty(_DIRECTIONS, np.float32), np.empty(_DIRECTIONS, np.float32)
     work = np.empty((GRID + 2, GRID + 2), np.float32), np.empty(_RIM * _RIM * BINS, np.float32)
     weights = _weights()
@@ -43,7 +44,7 @@ def describe(space: Any, sizes: Any, found: Any, order: Any, place: Any, size: A
         pixels, x, y = images_of(space, sizes, octave)[image], found[at, X], found[at, Y]
         sigma = _f32(first_sigma(sizes, octave) * 2.0 ** (found[at, LEVEL] / SCALES))
         pitch = 2.0 ** sizes[octave, 3]
-        highest = _directions(pixels, x, y, sigma, room, histogram, smooth)
+        highest = _directions(pixels, x, y, sigma, samples, histogram, smooth)
         for b in range(_DIRECTIONS):
             before, here, after = smooth[b - 1], smooth[b], smooth[(b + 1) % _DIRECTIONS]
             if here <= before or here <= after or here < _f32(_PEAK) * highest:
@@ -52,7 +53,7 @@ def describe(space: Any, sizes: Any, found: Any, order: Any, place: Any, size: A
                 return count
             peak = (b + 0.5 * (before - after) / (before - 2 * here + after)) % _DIRECTIONS
             angle[count] = peak * (2 * math.pi / _DIRECTIONS)
-            _describe(pixels, x, y, sigma, angle[count], room, weights, work, out[count])
+            _describe(pixels, x, y, sigma, angle[count], samples, weights, work, out[count])
             place[count, 0], place[count, 1] = x * pitch, y * pitch
             size[count] = 2 * sigma * pitch
             count += 1
@@ -60,12 +61,12 @@ def describe(space: Any, sizes: Any, found: Any, order: Any, place: Any, size: A
 
 
 @compiled(error_model="numpy")
-def _directions(pixels, x, y, sigma, room, histogram, smooth):  # type: ignore[no-untyped-def]
+def _directions(pixels, x, y, sigma, samples, histogram, smooth):  # type: ignore[no-untyped-def]
     """Write the smoothed histogram of the gradients around a keypoint; returns its highest value."""
     height, width = pixels.shape
-    dx, dy, length, bin_of = room[0], room[1], room[2], room[3]
+    dx, dy, length, bin_of = samples[0], samples[1], samples[2], samples[3]
     spread = _f32(_AROUND) * sigma
-    reach = min(round(_f32(_REACH) * spread), 19)
+    reach = min(round(_f32(_REACH) * spread), _FARTHEST)
     fall = np.empty(reach + 1, np.float32)
     for k in range(reach + 1):
         fall[k] = math.exp(-0.5 * k * k / (spread * spread))
@@ -114,9 +115,9 @@ def _polar(dx, dy, length, bin_of, count, bins):  # type: ignore[no-untyped-def]
 
 
 @compiled(error_model="numpy")
-def _describe(pixels, x, y, sigma, angle, room, weights, work, out):  # type: ignore[no-untyped-def]
+def _describe(pixels, x, y, sigma, angle, samples, weights, work, out):  # type: ignore[no-untyped-def]
     """Write the descriptor `(128,)`: rows, columns, bins, relative to the orientation of the keypoint."""
-    dx, dy, length, bin_of = room[0], room[1], room[2], room[3]
+    dx, dy, length, bin_of = samples[0], samples[1], samples[2], samples[3]
     patch, cells = work
     _sample(pixels, x, y, _f32(_CELL * CELLS / GRID) * sigma, angle, patch)
     n = 0

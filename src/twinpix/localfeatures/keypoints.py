@@ -112,8 +112,8 @@ def _shrunk(points: Keypoints, factor: NDArray[np.float32]) -> Keypoints:
     return points._replace(place=(points.place + half) / factor - half, size=points.size / factor.max())
 
 
-def _none(room: int = 0) -> Keypoints:
+def _none(count: int = 0) -> Keypoints:
     one = np.float32
     return Keypoints(
-        np.empty((room, 2), one), np.empty(room, one), np.empty(room, one), np.empty((room, DESCRIPTOR), one)
+        np.empty((count, 2), one), np.empty(count, one), np.empty(count, one), np.empty((count, DESCRIPTOR), one)
     )
