@@ -18,7 +18,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial, wraps
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -441,8 +441,9 @@ class Memory:
                 for name, value in list(vars(module).items()):
                     if value is function:
                         setattr(module, name, self.step(function))
-        for name in ("border", "plain", "is_page", "is_sheet", "_ground", "_is_lettered"):
-            setattr(Pyramid, name, property(self.step(Pyramid.__dict__[name].func)))
+        for name, value in list(vars(Pyramid).items()):
+            if isinstance(value, cached_property) and name not in ("closer", "points"):  # these read no threshold
+                setattr(Pyramid, name, property(self.step(value.func)))
         for name, table in CONCERNS.items():
             object.__setattr__(table, "__class__", watched(name, type(table), self.read))
 
