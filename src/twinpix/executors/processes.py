@@ -38,7 +38,6 @@ except Exception as error:
 else:
     started(pipe, *arguments)
 """
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @contextlib.contextmanager
@@ -166,7 +165,7 @@ def _spawn(task: Task, memory: int) -> tuple[Process, Connection, Any]:
         pickled = ForkingPickler.dumps(task)
     except Exception as error:  # noqa: BLE001 - pickling may raise any exception
         raise CannotStartError(f"the task cannot be sent to another process: {error}") from None
-    environment = dict.fromkeys(_THREADS, "1") | os.environ  # there is one process per core
+    environment = dict.fromkeys(worker.THREADS, "1") | os.environ  # there is one process per core
     is_main_thread = threading.current_thread() is threading.main_thread()
     ours, theirs = Pipe()
     try:

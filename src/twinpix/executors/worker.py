@@ -4,14 +4,13 @@ import contextlib
 import gc
 import mmap
 import os
-import re
 import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from twinpix import machine
@@ -21,7 +20,9 @@ from twinpix.executors.lost import OUT_OF_MEMORY, REFUSED_MEMORY
 
 CELL_BYTES = 16  # two shared numbers: index of the current item, and when it began
 _LOOK_SECONDS = 0.2  # between checks of the parent and of this process's memory
-_OPENMP = re.compile(r"/lib(?:gomp|iomp5|omp)[-.][^/]*$")  # the libraries of GCC, Intel and LLVM
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Environment variables with the number of threads of libraries for linear algebra."""
+
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 
 
@@ -39,29 +40,26 @@ def forked(task: Task, pipe: Connection, cell: Any, parent: int, memory: int) ->
         signal.set_wakeup_fd(-1)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _prepare(pipe, parent, memory, is_main_thread=True)
-        _leave_openmp_alone()
+        _use_one_thread()
         _serve(task, pipe, cell)
         code = 0
     finally:
         os._exit(code)
 
 
-def _leave_openmp_alone() -> None:
-    """Limit every OpenMP library that the parent has loaded to one thread.
+def _use_one_thread() -> None:
+    """Limit the libraries for linear algebra and OpenMP to one thread: there is one process per core.
 
-    Its other threads do not survive a fork, and it would wait for them forever: after a computation with PyTorch, no
-    RAW file could be decoded (LibRaw uses OpenMP).
+    The other threads of OpenMP do not survive a fork, and it would wait for them forever: after a computation with
+    PyTorch, no RAW file could be decoded (LibRaw uses OpenMP). Those of OpenBLAS are started anew in each process, and
+    spin on the cores of the other processes.
     """
-    try:
-        with Path("/proc/self/maps").open(encoding="utf-8", errors="surrogateescape") as file:
-            paths = {line.split(maxsplit=5)[5].strip() for line in file if _OPENMP.search(line)}
-    except OSError:
-        return
-    for path in sorted(paths):
-        import ctypes
+    os.environ |= dict.fromkeys(THREADS, "1")  # for libraries that are loaded later
+    from threadpoolctl import threadpool_limits
 
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(path).omp_set_num_threads(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of programs that have loaded two OpenMP libraries
+        threadpool_limits(1)
 
 
 def started(pipe: Connection, cell: int | str, parent: int, memory: int, is_main_thread: bool) -> None:

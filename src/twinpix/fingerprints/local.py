@@ -46,10 +46,10 @@ class Local(Proposer):
     A smaller image is enlarged first, at most four times.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     points: int = 150
-    side: int = 256
+    side: int = 192
 
     def __post_init__(self) -> None:
         if not 16 <= self.points <= 2000:

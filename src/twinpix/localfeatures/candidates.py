@@ -24,7 +24,7 @@ ENOUGH = 5
 """Minimum number of inlier keypoints of a candidate pair; fewer if an image has few keypoints."""
 
 _PAIRS = 100_000_000  # maximum pairs of codes; above it the radius is reduced
-_LOOKED_AT = 1000  # codes sampled to estimate the number of pairs
+_SAMPLE = 256  # codes sampled to estimate the number of pairs
 _AT_ONCE = 64  # images per task
 _ROOM = 1 << 16  # pairs of images per output buffer
 
@@ -117,10 +117,14 @@ def _linked(
 
 def _affordable(distinct: NDArray[np.uint64], radius: int) -> int:
     """Return the largest radius, at most `radius`, with an estimated number of pairs of at most `_PAIRS`."""
-    some = distinct[:: max(1, len(distinct) // _LOOKED_AT)]
-    _, _, distance = Search("banded").join(_bytes(some), _bytes(distinct), radius)
+    some = distinct[:: max(1, len(distinct) // _SAMPLE)]
+    counts = np.zeros(radius + 1, np.int64)
+    for code in some:
+        apart = np.bitwise_count(distinct ^ code)
+        counts += np.bincount(apart[apart <= radius], minlength=radius + 1)
     share = len(distinct) / len(some)
-    while radius and np.count_nonzero(distance <= radius) * share > _PAIRS:
+    within = np.cumsum(counts)
+    while radius and within[radius] * share > _PAIRS:
         radius -= 1
     return radius
 

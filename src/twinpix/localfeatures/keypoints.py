@@ -13,7 +13,7 @@ from PIL import Image
 from twinpix.model import Bytes2D
 
 DESCRIPTOR = 128
-LEAST_SIDE = 256  # pixels: a smaller image is enlarged before detection, since its keypoints would be few
+LEAST_SIDE = 192  # pixels: a smaller image is enlarged before detection, since its keypoints would be few
 _MOST_ENLARGED = 4.0  # times: beyond, there is nothing but the interpolation to detect
 _TINY = 32  # pixels of the longer side: the keypoints of fewer prove nothing
 _CONTRAST = 1.0  # grey levels: low, since the strongest are kept anyway, but above the steps of 8 bits
@@ -92,6 +92,8 @@ def _detect(grey: Bytes2D, most: int, contrast: float, edge: float) -> Keypoints
     from twinpix.localfeatures.descriptor import describe
     from twinpix.localfeatures.scale_space import RESPONSE, find_extrema, octaves
 
+    grey = grey.view()
+    grey.flags.writeable = False  # always: otherwise the loops are compiled twice
     sizes = octaves(*grey.shape)
     space = np.empty(sizes[-1, 2], np.float32)
     found = np.empty((math.ceil(_EXTREMA * grey.size), 6), np.float32)

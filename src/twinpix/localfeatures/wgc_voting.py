@@ -84,7 +84,6 @@ def vote(
                     n += 1
         if found + others > len(out[0]):
             return a, found
-        touched[:others].sort()
         at = 0
         for k in range(others):
             b = touched[k]
@@ -152,7 +151,8 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
             total, _ = _count(rows, weight, fits, m, rows[k, 4], rows[k, 5], trial, _ROUGH * longer, seen)
             if total > top:
                 top = total
-                change[:] = trial
+                for c in range(6):
+                    change[c] = trial[c]
                 octaves, turn = rows[k, 4], rows[k, 5]
         if top < propose:
             continue

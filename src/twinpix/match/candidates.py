@@ -21,7 +21,6 @@ class Candidate(NamedTuple):
     exact: bool = False  # whether the transform is as exact as keypoints make it
     via: ThirdImage | None = None
     before: Guess = ()  # transform of an earlier stage, which did not decide the pair
-    inliers: int = 0  # keypoints that agree on the transform; 0: unknown
 
     @property
     def ends(self) -> Ends:
@@ -55,7 +54,7 @@ class CandidatePairs:
         wanted = [one for one in proposed if one.ends not in self.found]
         for stage in sorted({one.stage for one in wanted}):
             pairs = [
-                pair_of(self._first[one.i], self._first[one.j], one.guess, one.exact, one.via, one.before, one.inliers)
+                pair_of(self._first[one.i], self._first[one.j], one.guess, one.exact, one.via, one.before)
                 for one in wanted
                 if one.stage == stage
             ]

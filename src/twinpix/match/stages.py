@@ -143,10 +143,10 @@ def _by_keypoints(stage: CandidateStage, on_progress: Shares) -> list[Candidate]
     best = best_of_each(found.i, found.j, found.votes, _CANDIDATES)
     i, j = found.i[best], found.j[best]
     guesses = guesses_of(found.transforms[best], found.sizes[i], found.sizes[j])
-    ends = zip(every[i].tolist(), every[j].tolist(), guesses, found.votes[best].tolist(), strict=True)
+    ends = zip(every[i].tolist(), every[j].tolist(), guesses, strict=True)
     return [
-        Candidate(i, j, None, guess, stage.name, True, inliers=inliers)
+        Candidate(i, j, None, guess, stage.name, True)
         if i < j
-        else Candidate(j, i, None, turned(guess), stage.name, True, inliers=inliers)
-        for i, j, guess, inliers in ends
+        else Candidate(j, i, None, turned(guess), stage.name, True)
+        for i, j, guess in ends
     ]

@@ -51,13 +51,12 @@ class Pair(NamedTuple):
     exact: bool = False  # whether the transform is as exact as keypoints make it
     via: ThirdImage | None = None
     before: Guess = ()  # another transform, tried if the first one decides nothing
-    inliers: int = 0  # keypoints that agree on the first transform; 0: unknown
 
     def turned(self) -> "Pair":
         """The same pair in the other order."""
         back = turned(self.guess)
         via = self.via and self.via._replace(guess=compose(back, self.via.guess))
-        return Pair(self.b, self.a, back, self.exact, via, turned(self.before) if self.before else (), self.inliers)
+        return Pair(self.b, self.a, back, self.exact, via, turned(self.before) if self.before else ())
 
 
 def pair_of(
@@ -67,10 +66,9 @@ def pair_of(
     exact: bool = False,
     via: ThirdImage | None = None,
     before: Guess = (),
-    inliers: int = 0,
 ) -> Pair:
     """Return a pair with its smaller number first."""
-    pair = Pair(a, b, guess, exact, via, before, inliers)
+    pair = Pair(a, b, guess, exact, via, before)
     return pair if a < b else pair.turned()
 
 
@@ -92,7 +90,6 @@ class _Item(NamedTuple):
     exact: bool
     via: ThirdImage | None
     before: Guess
-    inliers: int
 
 
 class _Unread(NamedTuple):
@@ -144,7 +141,7 @@ class VerifyTask:
             if self.quick:
                 found = verify.verify_quick(a, b, guesses, self.least)
             else:
-                found = verify.verify_pair(a, b, guesses, self.least, exact=item.exact, via=via, inliers=item.inliers)
+                found = verify.verify_pair(a, b, guesses, self.least, exact=item.exact, via=via)
         except ImageError as error:  # pages are decoded again, at full resolution
             return _Unread(item.a.path, error.reason)
         if damaged and found and not found.same and _are_one_file(item.a.path, item.b.path):
@@ -249,7 +246,7 @@ class Verifier:
     def _key(self, pair: Pair, *, quick: bool) -> bytes:
         a, b = self.files[pair.a].digest, self.files[pair.b].digest
         via = () if pair.via is None else (pair.via.agrees, pair.via.alike, *pair.via.guess)
-        return verdict_key(a, b, (*pair.guess, *pair.before), self.radius, quick, pair.exact, pair.inliers, *via)
+        return verdict_key(a, b, (*pair.guess, *pair.before), self.radius, quick, pair.exact, *via)
 
     def _note(self, pair: Pair, verdict: Verdict | None, stage: str) -> None:
         if verdict is not None and not self.turned and verdict.same and not _is_upright(verdict):
@@ -264,7 +261,7 @@ class Verifier:
         if not wanted:
             return
         items = [
-            _Item(key, self.files[one.a], self.files[one.b], one.guess, one.exact, one.via, one.before, one.inliers)
+            _Item(key, self.files[one.a], self.files[one.b], one.guess, one.exact, one.via, one.before)
             for key, one in wanted.items()
         ]
         failed: dict[str, str] = {}

@@ -21,6 +21,7 @@ FULL = 1600
 
 COLOUR = 96  # pixels of either side of the colours
 _VIEW = 320  # pixels along the longer side at which most decisions are made
+_HALVED, _LEAST_HALVED = 96, 16  # pixels along the longer and the shorter side, above which an image is halved
 _KEYPOINTS = 400  # at most
 _AROUND = 9  # pixels a side of the window around a pixel
 _STROKE = 13  # pixels: strokes of letters are thinner
@@ -92,6 +93,16 @@ class Pyramid:
                 _brighter={},
             )
         return self._brighter[times]
+
+    @cached_property
+    def halves(self) -> list[Bytes2D]:
+        """`grey` and its successive halves, down to about 48 pixels along the longer side."""
+        cv2 = opencv()
+        out = [self.grey]
+        while max(out[-1].shape) >= _HALVED and min(out[-1].shape) >= _LEAST_HALVED:
+            height, width = out[-1].shape
+            out.append(cv2.resize(out[-1], ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA))
+        return out
 
     @cached_property
     def border(self) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """Verify a pair of pyramids: try the given transforms, the cheapest first, then keypoints, and return a verdict."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,8 @@ from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
 from twinpix.verify.alignment.affine import Affine, corners, inverse, orientation_transform, overlap, transform_points
 from twinpix.verify.alignment.align import KeypointAlignment, align_keypoints, fits
-from twinpix.verify.alignment.blocks import agreement, refine, warp_pair
+from twinpix.verify.alignment.blocks import refine, warp_pair
+from twinpix.verify.alignment.screening import screen
 from twinpix.verify.content.pages import compare_pages
 from twinpix.verify.describe import EditFeatures, describe_edit
 from twinpix.verify.hypothesis import Hypothesis, Via, score_hypothesis, score_via
@@ -17,7 +18,7 @@ from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import Pyramid, dark
 from twinpix.verify.thresholds import ALIGNMENT, DECISION, TONE_INVERSION
 
-VERSION = 11
+VERSION = 12
 """Version of the verdicts: raise it when verdicts, names or numbers change. Stored verdicts belong to one version."""
 
 _SAME_PLACE = 1e-6  # pixels: rounding of the transform of an orientation
@@ -70,22 +71,21 @@ def verify_pair(
     *,
     exact: bool = False,
     via: Via | None = None,
-    inliers: int = 0,
 ) -> Verdict:
     """Verify whether `a` and `b` are copies: at least a share `least` of their textured blocks must agree.
 
     `least` is `DECISION.min_agreement` by default. `guesses` are transforms from `a` to `b`, the likeliest first; an
     `exact` first one was fitted to keypoints. `via` is a third image that matches both: then only the area that all
     three show counts, and less of it must agree, since two edits of one image may leave little in common. If the third
-    image is the same as one of them in every place, it stands for that one. `inliers` is the number of keypoints that
-    agree on the first guess, 0 if unknown: with few of them, a first guess under which next to nothing agrees is a
-    coincidence, and no other transform is tried. Two dark images that do not match are
+    image is the same as one of them in every place, it stands for that one.
+    If the edges under an `exact` transform do not agree at 96 pixels, the images are different, and nothing else is
+    tried. Two dark images that do not match are
     compared once more, brightened by the same factor.
     """
     least = DECISION.min_agreement if least is None else least
     guesses = list(guesses)
-    if (seen := _by_chance(a, b, guesses, inliers)) is not None:
-        return seen
+    if exact and guesses and (refuted := _refuted(a, b, guesses[0])) is not None:
+        return refuted
     seen = _look(a, b, guesses, least, exact, via)
     if not seen.same and seen.points >= ALIGNMENT.overdrawn_inliers:
         seen = seen._replace(lettered=a.is_page and b.is_page)
@@ -95,14 +95,12 @@ def verify_pair(
     return brighter if brighter.same or brighter.conflict else seen
 
 
-def _by_chance(a: Pyramid, b: Pyramid, guesses: Sequence[Affine], inliers: int) -> Verdict | None:
-    """Return the verdict of two images whose few keypoints agree by chance; None if more has to be tried."""
-    if not guesses or not 0 < inliers <= ALIGNMENT.chance_inliers:
+def _refuted(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Verdict | None:
+    """Return the verdict of two images whose edges do not agree at 96 pixels; None if more has to be compared."""
+    seen = screen(a, b, a_to_b)
+    if seen is None or not seen.refutes:
         return None
-    agrees = agreement(warp_pair(a, b, guesses[0]))
-    if agrees.share > ALIGNMENT.chance_agreement or agrees.blocks < ALIGNMENT.chance_blocks or dark(a, b) != 1:
-        return None
-    return Verdict(None, "", "", agrees.share, overlap(guesses[0], a.size, b.size), 0, guesses[0])
+    return Verdict(None, "", "", max(0.0, seen.agrees), overlap(a_to_b, a.size, b.size), 0, a_to_b)
 
 
 def _look(a: Pyramid, b: Pyramid, guesses: list[Affine], least: float, exact: bool, via: Via | None) -> Verdict:
@@ -189,7 +187,9 @@ def _tried(a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float, exac
 def _turned_back(a: Pyramid, b: Pyramid, tried: Iterable[Hypothesis], least: float) -> Verdict | None:
     """Return the verdict of the first transform under which the images match after a tone inversion is undone."""
     for one in tried:
-        rough = None if one.contrary else undo_inversion(a, b, one.pair, TONE_INVERSION.first_explained)
+        if one.contrary or ((screened := screen(a, b, one.a_to_b)) and screened.is_positive):
+            continue
+        rough = undo_inversion(a, b, one.pair, TONE_INVERSION.first_explained)
         if rough is None:
             continue
         seen = max(

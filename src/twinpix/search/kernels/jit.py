@@ -15,11 +15,28 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return njit(nogil=True, cache=True, **options)(function)
+            made = njit(nogil=True, cache=True, **options)(function)
         except RuntimeError:  # no writable cache folder
-            return njit(nogil=True, **options)(function)
+            made = njit(nogil=True, **options)(function)
+        return _compiled_once(made)
 
     return decorate
+
+
+def _compiled_once(dispatcher: Any) -> Any:
+    """Let compiled callers pass constants as values: numba would compile a function anew for each constant.
+
+    A counter that starts at 0 is such a constant, too: each callee that gets one was compiled twice.
+    """
+    get_call_template = dispatcher.get_call_template
+
+    def of_values(args: Any, kws: Any) -> Any:
+        return get_call_template(
+            [types.unliteral(each) for each in args], {name: types.unliteral(each) for name, each in kws.items()}
+        )
+
+    dispatcher.get_call_template = of_values
+    return dispatcher
 
 
 def reads_halves() -> bool:
