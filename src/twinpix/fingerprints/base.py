@@ -42,7 +42,7 @@ class Candidates(NamedTuple):
 
     i: NDArray[np.int64]
     j: NDArray[np.int64]
-    votes: NDArray[Any]  # number of inlier keypoints, which agree in scale, orientation and position
+    weights: NDArray[Any]  # of the keypoints that agree in scale, orientation and position; rare ones count more
     transforms: NDArray[np.float32]  # (pairs, 2, 3): affine, from pixels of i to pixels of j
     sizes: NDArray[np.float32]  # (images, 2): width and height of each image, in the same pixels
 

@@ -89,7 +89,7 @@ class Local(Proposer):
         sets = unpacked(codes)
         points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
         found = alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of, on_progress=on_progress)
-        return Candidates(found.i, found.j, found.points, found.change, sets.sides)
+        return Candidates(found.i, found.j, found.weight, found.change, sets.sides)
 
 
 def packed(points: Keypoints, sides: tuple[int, int], most: int) -> NDArray[np.uint8]:

@@ -18,6 +18,9 @@ _OCTAVES, _TURN = 0.6, 0.4  # tolerance of an inlier in scale (octaves) and orie
 _ROUGH, _FINE = 0.09, 0.04  # inlier distance as a share of the longer side: for a hypothesis, for the fitted transform
 _APART = 2.0  # pixels (L1): keypoints of one image that are closer to the previous inlier do not count
 _COMMON = 48.0  # a code with more matching keypoints than this has a lower weight
+_RARE = (
+    8.0  # the same for the weight by which candidates are ordered: the letters of a caption are in every image of it
+)
 _BITS = 14  # maximum Hamming distance in guided matching, where the transform predicts the position
 _LEAST, _OF = 3, 3  # if there are few keypoints: minimum inliers; and 1 / _OF of those of the image with fewer
 _STRETCH = 2.0  # maximum anisotropy of a transform: the ratio of its singular values
@@ -159,7 +162,7 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
         total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _ROUGH * longer, seen)
         _fit(rows, fits, m, change)
         for _ in range(2):
-            m = _paired(a, b, mirrored, sets, change, octaves, turn, _ROUGH * longer, rows, weight)
+            m = _paired(a, b, mirrored, sets, common, change, octaves, turn, _ROUGH * longer, rows, weight)
             total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _ROUGH * longer, seen)
             _fit(rows, fits, m, change)
             total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _FINE * longer, seen)
@@ -178,12 +181,12 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
 
 
 @compiled()
-def _paired(a, b, mirrored, sets, change, octaves, turn, far, rows, weight):  # type: ignore[no-untyped-def]
+def _paired(a, b, mirrored, sets, common, change, octaves, turn, far, rows, weight):  # type: ignore[no-untyped-def]
     """Guided matching: match each keypoint of `a` with the most similar keypoint near its predicted position in `b`.
 
     Returns the number of matches.
     """
-    starts, _, _, points, sides, bits, mirror = sets
+    starts, _, code, points, sides, bits, mirror = sets
     flip = mirror if mirrored else np.uint64(0)
     m = 0
     for p in range(starts[a], starts[a + 1]):
@@ -210,7 +213,7 @@ def _paired(a, b, mirrored, sets, change, octaves, turn, far, rows, weight):  # 
             rows[m, 4], rows[m, 5] = points[q, 2] - points[p, 2], angle - points[p, 3]
             rows[m, 6], rows[m, 7] = p - starts[a], q - starts[b]
         if nearest <= _BITS:
-            weight[m] = np.float32(1)
+            weight[m] = min(np.float32(1), np.float32(_RARE) / common[code[p]])
             m += 1
             if m == MOST:
                 break

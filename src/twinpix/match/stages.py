@@ -19,7 +19,7 @@ from twinpix.model import UNKNOWN, Bytes2D, ContentId, Matches
 from twinpix.progress import Shares
 from twinpix.search import Search
 
-_CANDIDATES = 100  # largest number of candidates of an image by keypoints
+_CANDIDATES = 6  # of an image by keypoints, the likeliest; with more, more time is spent and no more copies are found
 
 Doubt = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 """Returns whether pairs of contents are to be verified."""
@@ -140,7 +140,7 @@ def _negatives(stage: CandidateStage, search: Search) -> list[Ends]:
 def _by_keypoints(stage: CandidateStage, on_progress: Shares) -> list[Candidate]:
     every = np.concatenate(stage.rows)
     found = stage.method.candidates(stage.codes[every, 0], len(stage.rows[0]), on_progress)
-    best = best_of_each(found.i, found.j, found.votes, _CANDIDATES)
+    best = best_of_each(found.i, found.j, found.weights, _CANDIDATES)
     i, j = found.i[best], found.j[best]
     guesses = guesses_of(found.transforms[best], found.sizes[i], found.sizes[j])
     ends = zip(every[i].tolist(), every[j].tolist(), guesses, strict=True)
