@@ -197,9 +197,9 @@ def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> N
 
 def test_distances_are_said_in_what_the_report_counts() -> None:
     """Equal codes are a whole 0 apart, whatever they are."""
-    assert how(Match("a", "b", 0, "mirrored"), in_bits=True) == "mirrored, 0 bits apart"
-    assert how(Match("a", "b", 0, "mirrored"), in_bits=False) == "mirrored, cosine 1.00"
-    assert how(Match("a", "b", 0.0, "mirrored"), in_bits=False) == "mirrored, cosine 1.00"
+    assert how(Match("a", "b", 0, "mirrored", same_code=False), in_bits=True) == "mirrored, 0 bits apart"
+    assert how(Match("a", "b", 0, "mirrored", same_code=False), in_bits=False) == "mirrored, cosine 1.00"
+    assert how(Match("a", "b", 0.0, "mirrored", same_code=False), in_bits=False) == "mirrored, cosine 1.00"
 
 
 def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:

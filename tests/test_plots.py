@@ -159,7 +159,10 @@ def synthetic(folder: Path, groups: int, name: Callable[[int, int], str]) -> Rep
     def group(number: int) -> Group:
         names = [name(number, at) for at in range(3)]
         members = [Member(each, 1000, 320, 240, 0, "") for each in names]
-        how = [Match(names[0], names[1], number % 77, "resized"), Match(names[0], names[2], 2, "edited")]
+        how = [
+            Match(names[0], names[1], number % 77, "resized", same_code=False),
+            Match(names[0], names[2], 2, "edited", same_code=False),
+        ]
         return Group(number + 1, names[0], "largest file", members, how)
 
     return replace(base, groups=[group(number) for number in range(groups)])

@@ -223,7 +223,9 @@ def chain(base: Path) -> Report:
         write(base, name, content(at), mtime=1_600_000_000 - at)
     found = group(base, 1, names)
     gaps = {("a", "b"): 2, ("a", "c"): 4, ("a", "d"): 6, ("b", "c"): 2, ("c", "d"): 2}
-    pairs = [Match(f"photos/{a}.png", f"photos/{b}.png", gap, "re-encoded") for (a, b), gap in gaps.items()]
+    pairs = [
+        Match(f"photos/{a}.png", f"photos/{b}.png", gap, "re-encoded", same_code=False) for (a, b), gap in gaps.items()
+    ]
     return report(base, [replace(found, matches=pairs)])
 
 

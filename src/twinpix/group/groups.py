@@ -302,7 +302,8 @@ class _Grouper(NamedTuple):
 def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, *, same_code: bool) -> Match:
     """A verified pair."""
     relation, agrees = verdict.relation or "edited", round(verdict.agrees, DIGITS)
-    return Match(a, b, distance, relation, verdict.detail, tier, agrees, verdict.points, same_code, verdict.back)
+    detail, points, back = verdict.detail, verdict.points, verdict.back
+    return Match(a, b, distance, relation, detail, tier, agrees, points, same_code=same_code, back=back)
 
 
 def scenes(images: Images, pairs: MatchedPairs, method: Fingerprint) -> list[Match]:

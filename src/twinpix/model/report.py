@@ -11,7 +11,7 @@ from twinpix.model.refs import Failure, is_uri
 
 SCHEMA = "twinpix.report/2"
 SCHEMAS = ("twinpix.report/1", SCHEMA)
-"""The schemas that can be read. The first one lacks `unit` and `same_code`: see `Report` and `Match`."""
+"""The schemas that can be read. The first one lacks `unit` and `same_code`: see `twinpix.report.json`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +83,12 @@ class Match:
     tier: str = ""  # the method that proposed the pair, if there are several
     agrees: float | None = None  # share of the overlap that agrees, 0 to 1; None: not verified
     points: int = 0  # number of inlier keypoints, if they were computed
-    same_code: bool | None = None  # whether the codes are equal; as given, never derived from the type of `distance`
+    same_code: bool = field(kw_only=True)  # whether the codes are equal
     back: str = ""  # the detail from `b` to `a`; "" if the pair was not verified, or in older reports
 
     def turned(self) -> "Match":
         """Return the match with `a` and `b` exchanged."""
         return replace(self, a=self.b, b=self.a, detail=self.back, back=self.detail)
-
-    def __post_init__(self) -> None:
-        if self.same_code is None:  # reports of the first schema: 0 for equal codes, 0.0 for near ones
-            same = isinstance(self.distance, int) and self.distance == 0
-            object.__setattr__(self, "same_code", same and self.relation not in ("rotated", "mirrored"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +160,6 @@ class Unique:
     root: int = 0
 
 
-_NOT_SAID: Any = ""  # the unit in reports of the first schema
-
-
 def _files() -> Any:
     """Load the module of reports at first use, because the types import nothing of twinpix."""
     return importlib.import_module("twinpix.report")
@@ -208,15 +200,11 @@ class Report:
     verified: bool = False  # whether matches were verified on the pixels
     similar: list[Match] = field(default_factory=list)  # pairs of one scene that are not copies; not grouped
     unverified: list[Unverified] = field(default_factory=list)  # pairs that verification could not compare
-    unit: DistanceUnit = _NOT_SAID  # of all distances and the radius
+    unit: DistanceUnit = field(kw_only=True)  # of all distances and the radius
     symlinks: dict[str, list[str]] = field(default_factory=dict)  # symbolic links to members, by member
     schema: str = SCHEMA
 
     def __post_init__(self) -> None:
-        if self.unit == _NOT_SAID:  # reports of the first schema: a whole radius counts bits
-            by_pixels = self.spec.partition(":")[0] in ("local", "cascade")
-            unit = "bits" if isinstance(self.radius, int) else "share" if by_pixels else "cosine"
-            object.__setattr__(self, "unit", unit)
         if self.unit == "bits":  # programs with one type of number write 10.0
             object.__setattr__(self, "radius", int(self.radius))
 

@@ -4,7 +4,7 @@ import codecs
 import json as stdlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
@@ -93,14 +93,12 @@ def read(path: str) -> Report:
         if schema not in SCHEMAS:
             found = f"its schema is {schema}" if schema else "it names no schema"
             raise ReportError(f"{path} is no report of schema {SCHEMA} ({found}): run find again")
-        # msgspec is ten times as fast, but rejects lone surrogates, which represent undecodable bytes of names.
         with no_garbage_collection():
-            if _SURROGATE.search(data):
-                value = stdlib.loads(data)
-                stdlib.dumps(value, ensure_ascii=False).encode("utf-8", _NAMES)
-                report = msgspec.convert(value, Report)
-            else:
+            if schema == SCHEMA and not _SURROGATE.search(data):
                 report = msgspec.json.decode(data, type=Report)
+            else:
+                value = _parsed(data)
+                report = msgspec.convert(value if schema == SCHEMA else _completed(value), Report)
     except UnicodeEncodeError:
         raise ReportError(f"{path}: the report cannot be trusted: it holds a name that no file can have") from None
     except msgspec.ValidationError as error:
@@ -127,12 +125,46 @@ def _contradiction(found: Report) -> str:
 
 def _schema_of(data: bytes) -> str:
     """Return the schema that a report names; raises `ValueError` if it is no JSON."""
-    import msgspec
-
     if match := _SCHEMA_FIRST.match(data):
         return match[1].decode("utf-8", "replace")
-    value = stdlib.loads(data) if _SURROGATE.search(data) else msgspec.json.decode(data)
+    value = _parsed(data)
     return str(value.get("schema", "")) if isinstance(value, dict) else ""
+
+
+def _parsed(data: bytes) -> Any:
+    """Return the value of JSON; raises `ValueError` for none, `UnicodeEncodeError` for a name that no file can have.
+
+    msgspec is ten times as fast as the standard library, but rejects lone surrogates, which represent undecodable bytes
+    of names.
+    """
+    import msgspec
+
+    if not _SURROGATE.search(data):
+        return msgspec.json.decode(data)
+    value = stdlib.loads(data)
+    stdlib.dumps(value, ensure_ascii=False).encode("utf-8", _NAMES)
+    return value
+
+
+def _completed(old: dict[str, Any]) -> dict[str, Any]:
+    """Return a report of the first schema with the unit of its distances, and with whether codes are equal.
+
+    There the type of a number said both: a whole radius counted bits, and a whole 0 was the distance of equal codes.
+    """
+    by_pixels = str(old.get("spec")).partition(":")[0] in ("local", "cascade")
+    whole = isinstance(old.get("radius"), int)
+    for group in [*_rows(old, "groups"), {"matches": old.get("similar")}]:
+        for match in _rows(group, "matches"):
+            distance = match.get("distance")
+            same = isinstance(distance, int) and distance == 0
+            match.setdefault("same_code", same and match.get("relation") not in ("rotated", "mirrored"))
+    return {"unit": "bits" if whole else "share" if by_pixels else "cosine", **old}
+
+
+def _rows(value: dict[str, Any], name: str) -> Iterable[dict[str, Any]]:
+    """Return the objects in a list of JSON; anything else is found when the report is validated."""
+    rows = value.get(name)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def schema() -> dict[str, Any]:
@@ -143,7 +175,7 @@ def schema() -> dict[str, Any]:
     definition = out["$defs"]["Report"]
     definition["description"] = definition["description"].partition("\n")[0]
     definition["properties"]["schema"] = {"const": SCHEMA}
-    definition["required"] = [*definition["required"], "unit", "schema"]
+    definition["required"] = [*definition["required"], "schema"]
     for each in out["$defs"].values():
         for described in each.get("properties", {}).values():
             if described.get("default") in ([], {}):  # made by a factory: written by msgspec from 0.23 on
