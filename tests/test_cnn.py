@@ -158,6 +158,8 @@ def test_find_and_query_and_compare(folder: Path) -> None:
     told = twinpix.compare(folder / "1.png", folder / "1-small.jpg", method="cnn")
     assert told.relation == "edited"
     assert "of cosine distance" in told.verdict
+    units = {row.method: row.unit for row in told.distances}
+    assert (units["cnn"], units["phash"]) == ("cosine", "bits")
 
 
 @pytest.mark.parametrize("size", [(40_000, 2), (2, 40_000)])
