@@ -227,11 +227,6 @@ class Report:
         plain: dict[str, Any] = _files().plain(self)
         return plain
 
-    @property
-    def in_bits(self) -> bool:
-        """True if distances are numbers of bits."""
-        return self.unit == "bits"
-
 
 def related(members: Sequence[Member], matches: Iterable[Match]) -> list[Member]:
     """Return the members of a group, the keeper first, with the relation and distance to it if they match directly."""
