@@ -112,6 +112,7 @@ def plan(
 
 _IN_CONTAINER = "is a member of another file, which is read and never changed"
 _UNREAD = "could not be read as an image"
+_ALONE = "in no group"
 _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
 _IDENTICAL = ("identical-file", "identical-pixels")
 
@@ -179,8 +180,7 @@ class _Planner:
                 why = f"the keeper, {printable(member.path)}, {error}: no file of this group is changed"
                 self.left.append(Skipped(path, why, group.id, refused=True))
                 return []
-            reason = group.reason if member.path == group.keeper else "chosen"
-            out.append(Kept(group.id, path, reason, facts, member.digest))
+            out.append(Kept(group.id, path, _why_kept(group, member), facts, member.digest))
             self._inodes[facts[:2]] = path
         self.stays += out
         return out
@@ -249,7 +249,7 @@ class _Planner:
             if not self._is_inside(path):
                 raise StepError("is behind a symbolic link that leads out of the scanned folders")
             self._require_no_links(member, path)
-            self.items[path] = Item(path, group, match, facts, member.digest, keeper.path, member.root)
+            self.items[path] = Item(path, group, match, facts, member.digest, keeper.path, member.root, keeper.reason)
 
     def _require_no_links(self, member: Member, path: str) -> None:
         """Raise for a file that is moved while symbolic links lead to it, which twinpix may have made."""
@@ -286,14 +286,14 @@ class _Planner:
             if kept := self._kept(group, choices):
                 self._keep_group(group, kept)
         for image in self.report.unique:
-            self._keep(image, 0)
+            self._keep(image, 0, _ALONE)
 
     def _keep_group(self, group: Group, kept: Sequence[Member]) -> None:
         """Add the keepers of a group, and the duplicates that they do not represent.
 
         These were compared in part only, or not requested. If a keeper has changed, add the next best image.
         """
-        stays = [member for member in kept if self._keep(member, group.id)]
+        stays = [member for member in kept if self._keep(member, group.id, _why_kept(group, member))]
         for member in group.members:
             if member in kept:
                 continue
@@ -326,7 +326,7 @@ class _Planner:
             with contextlib.suppress(StepError):
                 self.items[path] = Item(path, 0, None, filesystem.facts_at(os.path.realpath(path)), "", "", -1, _UNREAD)
 
-    def _keep(self, image: Member | Unique, group: int, why: str = "") -> bool:
+    def _keep(self, image: Member | Unique, group: int, why: str) -> bool:
         """Add an image to be copied; False if it has changed.
 
         References are not copied; images in a library of another program are, because reading changes nothing.
@@ -453,6 +453,11 @@ class _Planner:
         if is_annotations(key(name)) and parent in self._beside:
             return True
         return is_annotations(key(os.path.basename(parent))) and (os.path.dirname(parent), name) in self._mirrored
+
+
+def _why_kept(group: Group, member: Member) -> str:
+    """Return why a member of a group is kept."""
+    return group.reason if member.path == group.keeper else "chosen"
 
 
 def _matches_with(group: Group, member: Member) -> dict[str, Match]:
