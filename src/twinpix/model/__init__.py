@@ -3,6 +3,7 @@
 from twinpix.model.codes import Fingerprints
 from twinpix.model.matches import (
     DIGITS,
+    IDENTICAL,
     UNKNOWN,
     Bytes2D,
     Decode,
@@ -33,6 +34,7 @@ from twinpix.model.report import (
 
 __all__ = [
     "DIGITS",
+    "IDENTICAL",
     "SCHEMA",
     "SCHEMAS",
     "UNKNOWN",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from twinpix.model.matches import DistanceUnit, Relation
+from twinpix.model.matches import IDENTICAL, DistanceUnit, Relation
 from twinpix.model.refs import Failure, is_uri
 
 SCHEMA = "twinpix.report/2"
@@ -85,6 +85,11 @@ class Match:
     points: int = 0  # number of inlier keypoints, if they were computed
     same_code: bool = field(kw_only=True)  # whether the codes are equal
     back: str = ""  # the detail from `b` to `a`; "" if the pair was not verified, or in older reports
+
+    @property
+    def identical(self) -> bool:
+        """True if both members show the same pixels."""
+        return self.relation in IDENTICAL
 
     def turned(self) -> "Match":
         """Return the match with `a` and `b` exchanged."""

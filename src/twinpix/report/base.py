@@ -50,7 +50,7 @@ def encoded(parts: Iterable[str]) -> Iterator[bytes]:
 
 def differs(pair: Match, unit: DistanceUnit) -> str:
     """Return in words how the second image of a pair differs from the first."""
-    if pair.relation.startswith("identical"):
+    if pair.identical:
         return pair.relation
     if pair.agrees is not None:
         return f"{pair.detail or pair.relation}, {pair.agrees:.0%} alike"

@@ -114,7 +114,6 @@ _IN_CONTAINER = "is a member of another file, which is read and never changed"
 _UNREAD = "could not be read as an image"
 _ALONE = "in no group"
 _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
-_IDENTICAL = ("identical-file", "identical-pixels")
 
 
 def _look(path: str, *, behind_link: bool) -> Facts:
@@ -491,7 +490,7 @@ def unlike_in_part(member: Member, keeper: Member, match: Match | None) -> str:
     An image with several frames or pages, or with a video, is removed only if all of it is identical. One with a single
     frame is not removed for a keeper with several: a photo is more than the first frame of an animation made of it.
     """
-    if member.digest == keeper.digest or (match is not None and match.relation in _IDENTICAL):
+    if member.digest == keeper.digest or (match is not None and match.identical):
         return ""
     if member.frames > 1:
         return f"has {member.frames} frames or pages, of which only the first was compared"
