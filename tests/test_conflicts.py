@@ -154,7 +154,7 @@ def test_a_report_of_the_second_schema_that_lacks_a_unit_or_same_code_is_refused
         lacking = json.loads(text)
         del (lacking if missing == "unit" else lacking["groups"][0]["matches"][1])[missing]
         path.write_text(json.dumps(lacking))
-        with pytest.raises(ReportError, match=f"is no valid report: .*required field `{missing}`"):
+        with pytest.raises(ReportError, match=rf"is no valid report: .*required field `{missing}`"):
             read(str(path))
 
 

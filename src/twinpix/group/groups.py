@@ -303,7 +303,9 @@ def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, 
     """A verified pair."""
     relation, agrees = verdict.relation or "edited", round(verdict.agrees, DIGITS)
     detail, points, back = verdict.detail, verdict.points, verdict.back
-    return Match(a, b, distance, relation, detail, tier, agrees, points, same_code=same_code, back=back)
+    return Match(
+        a, b, distance, relation, detail, tier, agrees, points, same_code=same_code, back=back, borders=verdict.borders
+    )
 
 
 def scenes(images: Images, pairs: MatchedPairs, method: Fingerprint) -> list[Match]:

@@ -4,6 +4,7 @@ import importlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from twinpix.model.matches import IDENTICAL, DistanceUnit, Relation
@@ -38,6 +39,18 @@ class Traits:
     fault: str = ""  # defect of a readable file; "" for none
 
 
+class Alteration(StrEnum):
+    """What was done to an image, found by comparison with the other members of its group."""
+
+    BLURRED = "blurred"
+    CONVERTED = "converted"  # stored in another format afterwards
+    ENLARGED = "enlarged"
+    GREY = "grey"  # without its colours, or in one tone
+    OVERLAID = "overlaid"  # with a caption, watermark or other overlay
+    PADDED = "padded"  # with a border
+    THUMBNAIL = "thumbnail"  # far smaller than an unaltered member
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One image of a group."""
@@ -57,9 +70,7 @@ class Member:
     traits: Traits | None = None  # None: not decoded, or written by an earlier version
     relation: Relation | None = None  # to the keeper; None: it is the keeper, or a transitive match
     distance: int | float | None = None  # to the keeper; None: as above
-    altered: str = (
-        ""  # alterations found by comparison with the group: padded, overlaid, blurred, enlarged, converted, …
-    )
+    altered: tuple[Alteration, ...] = ()  # sorted
 
     @property
     def pixels(self) -> int:
@@ -85,6 +96,7 @@ class Match:
     points: int = 0  # number of inlier keypoints, if they were computed
     same_code: bool = field(kw_only=True)  # whether the codes are equal
     back: str = ""  # the detail from `b` to `a`; "" if the pair was not verified, or in older reports
+    borders: tuple[bool, bool] = (False, False)  # whether `a` and `b` has a border that the other one lacks
 
     @property
     def identical(self) -> bool:
@@ -93,7 +105,7 @@ class Match:
 
     def turned(self) -> "Match":
         """Return the match with `a` and `b` exchanged."""
-        return replace(self, a=self.b, b=self.a, detail=self.back, back=self.detail)
+        return replace(self, a=self.b, b=self.a, detail=self.back, back=self.detail, borders=self.borders[::-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from twinpix.errors import ReportError, UsageError
@@ -18,6 +19,7 @@ _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # at the pos
 _HEAD = 256  # bytes in which a report names its schema
 _NAMES = "surrogatepass" if os.name == "nt" else "surrogateescape"  # how Python represents the names of this system
 _SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
+_ALTERED_AS_TEXT = re.compile(rb'"altered"\s*:\s*"')  # as in reports of earlier versions: "blurred, padded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def plain(value: Any) -> Any:
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(each) for each in value]
-    return value
+    return value.value if isinstance(value, StrEnum) else value
 
 
 def dumps(value: object) -> str:
@@ -94,10 +96,10 @@ def read(path: str) -> Report:
             found = f"its schema is {schema}" if schema else "it names no schema"
             raise ReportError(f"{path} is no report of schema {SCHEMA} ({found}): run find again")
         with no_garbage_collection():
-            if schema == SCHEMA and not _SURROGATE.search(data):
+            if schema == SCHEMA and not _SURROGATE.search(data) and not _ALTERED_AS_TEXT.search(data):
                 report = msgspec.json.decode(data, type=Report)
             else:
-                value = _parsed(data)
+                value = _with_lists_of_alterations(_parsed(data))
                 report = msgspec.convert(value if schema == SCHEMA else _completed(value), Report)
     except UnicodeEncodeError:
         raise ReportError(f"{path}: the report cannot be trusted: it holds a name that no file can have") from None
@@ -161,6 +163,15 @@ def _completed(old: dict[str, Any]) -> dict[str, Any]:
     return {"unit": "bits" if whole else "share" if by_pixels else "cosine", **old}
 
 
+def _with_lists_of_alterations(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a report with `altered` of each member as a list; reports of earlier versions have a text."""
+    for group in _rows(value, "groups"):
+        for member in _rows(group, "members"):
+            if isinstance(text := member.get("altered"), str):
+                member["altered"] = text.split(", ") if text else []
+    return value
+
+
 def _rows(value: dict[str, Any], name: str) -> Iterable[dict[str, Any]]:
     """Return the objects in a list of JSON; anything else is found when the report is validated."""
     rows = value.get(name)
@@ -171,7 +182,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of a report, draft 2020-12; `report/report-2.schema.json` contains it."""
     import msgspec
 
-    out = msgspec.json.schema(Report)
+    out: dict[str, Any] = stdlib.loads(stdlib.dumps(msgspec.json.schema(Report)))  # tuples of defaults as lists
     definition = out["$defs"]["Report"]
     definition["description"] = definition["description"].partition("\n")[0]
     definition["properties"]["schema"] = {"const": SCHEMA}
