@@ -387,7 +387,7 @@ def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
 
     sound = album / "street.jpg"
     files = [(tmp_path / "gone.jpg", b""), (sound, xxhash.xxh3_128_digest(sound.read_bytes()))]
-    first = verifier.Verifier([File(str(path), digest) for path, digest in files], 0.5, session_of())
+    first = verifier.Verifier([File(str(path), digest, 0) for path, digest in files], 0.5, session_of())
     first.verify([verifier.Pair(ContentId(0), ContentId(1), ())])
     assert [(Path(failure.path).name, failure.stage) for failure in first.failures] == [("gone.jpg", "verify")]
     assert first.of(ContentId(0), ContentId(1)) is None
@@ -396,7 +396,7 @@ def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
 def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) -> None:
     from twinpix.match import verifier
 
-    files = [File(str(album / name), b"of something else") for name in ("street.jpg", "street50.jpg")]
+    files = [File(str(album / name), b"of something else", 0) for name in ("street.jpg", "street50.jpg")]
     eye = verifier.Verifier(files, 0.5, session_of())
     eye.verify([verifier.Pair(ContentId(0), ContentId(1), ())])
     assert [failure.error for failure in eye.failures] == ["changed since it was read; run again"]
