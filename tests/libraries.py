@@ -61,9 +61,9 @@ def group(base: Path, number: int, names: list[str], distance: int = 2) -> Group
     members = [member(base, name) for name in names]
     pairs = [(a, b) for at, a in enumerate(members) for b in members[at + 1 :]]
     matches = [
-        Match(a.path, b.path, 0, "identical-file")
+        Match(a.path, b.path, 0, "identical-file", same_code=True)
         if a.digest == b.digest
-        else Match(a.path, b.path, distance, "re-encoded")
+        else Match(a.path, b.path, distance, "re-encoded", same_code=False)
         for a, b in pairs
     ]
     return Group(number, names[0], "largest file", members, matches)
@@ -85,6 +85,7 @@ def report(base: Path, groups: list[Group], roots: tuple[str, ...] = ("photos",)
         groups=groups,
         failures=[],
         unique=unique,
+        unit="bits",
     )
 
 

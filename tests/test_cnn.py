@@ -35,7 +35,7 @@ from twinpix.evaluation.rates import steps_of
 from twinpix.fingerprints import _onnx, cnn
 from twinpix.imaging import decode, picture_of
 from twinpix.machine import memory
-from twinpix.model import Decode, Match
+from twinpix.model import Decode, DistanceUnit, Match
 from twinpix.progress import Progress
 from twinpix.report import differs
 from twinpix.report.json import Json, read
@@ -158,6 +158,8 @@ def test_find_and_query_and_compare(folder: Path) -> None:
     told = twinpix.compare(folder / "1.png", folder / "1-small.jpg", method="cnn")
     assert told.relation == "edited"
     assert "of cosine distance" in told.verdict
+    units = {row.method: row.unit for row in told.distances}
+    assert (units["cnn"], units["phash"]) == ("cosine", "bits")
 
 
 @pytest.mark.parametrize("size", [(40_000, 2), (2, 40_000)])
@@ -197,9 +199,16 @@ def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> N
 
 def test_distances_are_said_in_what_the_report_counts() -> None:
     """Equal codes are a whole 0 apart, whatever they are."""
-    assert how(Match("a", "b", 0, "mirrored"), in_bits=True) == "mirrored, 0 bits apart"
-    assert how(Match("a", "b", 0, "mirrored"), in_bits=False) == "mirrored, cosine 1.00"
-    assert how(Match("a", "b", 0.0, "mirrored"), in_bits=False) == "mirrored, cosine 1.00"
+    told: dict[DistanceUnit, tuple[str, str]] = {
+        "bits": ("0 bits apart", "2 bits apart"),
+        "cosine": ("cosine 1.00", "cosine 0.93"),
+        "share": ("100% alike", "93% alike"),
+    }
+    for unit, (equal, near) in told.items():
+        for none in (0, 0.0):
+            assert how(Match("a", "b", none, "mirrored", same_code=False), unit) == f"mirrored, {equal}"
+        distance = 2 if unit == "bits" else 0.07
+        assert how(Match("a", "b", distance, "edited", same_code=False), unit) == f"edited, {near}"
 
 
 def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
@@ -220,8 +229,8 @@ def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: 
         assert "edited, cosine 1.00" in "".join(Text().parts(told))
         (unit,) = twinpix.plan(told, f"move:to={tmp_path / 'out'}").units
         assert unit.match
-        assert differs(unit.match, in_bits=False) == "edited, cosine 1.00"
-        _, other = ui.group_sheet(told.groups[0], in_bits=told.in_bits).axes
+        assert differs(unit.match, told.unit) == "edited, cosine 1.00"
+        _, other = ui.group_sheet(told.groups[0], told.unit).axes
         assert "edited, cosine 1.00" in other.get_xlabel()
 
 

@@ -42,7 +42,8 @@ def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_p
     files = []
     for name, image in (("a.png", picture), ("b.png", picture.resize((320, 240)))):
         image.save(tmp_path / name)
-        files.append(File(str(tmp_path / name), xxhash.xxh3_128_digest((tmp_path / name).read_bytes())))
+        data = (tmp_path / name).read_bytes()
+        files.append(File(str(tmp_path / name), xxhash.xxh3_128_digest(data), len(data)))
     wrong = (0.2, 0.0, 0.7, 0.0, 0.2, 0.1)
     eye = verifier.Verifier(files, 0.65, session_of())
     eye.verify([verifier.pair_of(ContentId(1), ContentId(0), wrong, True, before=verifier.guess_of_turn(0))])

@@ -21,6 +21,7 @@ from twinpix import verify
 from twinpix.imaging import decode
 from twinpix.imaging.evidence import differing_share, may_differ
 from twinpix.model import Bytes2D
+from twinpix.sources.kinds.zip import Zip
 from twinpix.verify import COLOUR, DETAIL, FULL, Pyramid, Verdict, orientation_transform, pyramid_of, verify_pair
 from twinpix.verify.content.spots import find_spot
 
@@ -247,6 +248,17 @@ def test_a_damaged_copy_is_found(options: dict[str, Any]) -> None:
     (group,) = twinpix.find(SHARED / "bit_rot", store=None, **options).groups
     assert Path(group.keeper).name == "z_backup_good.jpg"
     assert [member.damaged for member in group.members] == [False, True]
+
+
+@pytest.mark.parametrize("method", ["local", "cascade"])
+def test_a_damaged_copy_in_an_archive_is_found(method: str, tmp_path: Path) -> None:
+    if not (SHARED / "bit_rot").is_dir():
+        pytest.skip("the shared cases are not here")
+    path = str(tmp_path / "photos.zip")
+    Zip().write(path, {file.name: file.read_bytes() for file in sorted((SHARED / "bit_rot").glob("*.jpg"))})
+    (group,) = twinpix.find(path, store=None, method=method).groups
+    assert [member.damaged for member in group.members] == [False, True]
+    assert group.keeper == f"zip://z_backup_good.jpg::{path}"
 
 
 def test_by_default_another_face_at_half_the_size_is_an_edit(tmp_path: Path) -> None:

@@ -59,12 +59,36 @@ def test_a_journal_says_why_each_file_went(action: str, tmp_path: Path) -> None:
     for number, step in session.steps.items():
         why = session.why[number]
         if action == "copy":
-            assert why.relation == ""
+            assert (why.relation, why.reason) == ("", "largest file" if why.group else "in no group")
             continue
+        assert why.reason == "largest file"
         matches = {match.b: match for match in groups[why.group].matches}
         if match := matches.get(step.path):
             assert (why.relation, why.distance) == (match.relation, match.distance)
     assert {why.group for why in session.why.values()} - {0} == set(groups)
+
+
+def test_a_journal_says_why_each_file_is_kept_by_an_action_without_undo(tmp_path: Path) -> None:
+    found = fresh(tmp_path / "library", "delete", groups=2)
+    assert run(["resolve", found, "--delete", "--yes", "--apply"]) == 0
+    (session,) = journal.read("r.journal.jsonl").sessions
+    rows = [(each.group, os.path.basename(each.path), each.reason) for each in session.stays.values()]
+    assert rows == [(1, "0.png", "largest file"), (2, "1.png", "largest file")]
+
+
+def test_a_row_of_an_older_version_that_names_what_is_kept_is_read(tmp_path: Path) -> None:
+    found = fresh(tmp_path / "library", "delete")
+    assert run(["resolve", found, "--delete", "--yes", "--apply"]) == 0
+    file = Path("r.journal.jsonl")
+    (session,) = journal.read("r.journal.jsonl").sessions
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    old = [{name: value for name, value in line.items() if name not in ("group", "reason")} for line in lines]
+    assert lines != old
+    file.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in old))
+    (again,) = journal.read("r.journal.jsonl").sessions
+    assert not again.unread
+    assert again.stays == {path: each._replace(group=0, reason="") for path, each in session.stays.items()}
+    assert {(why.group, why.reason) for why in again.why.values()} == {(0, "")}
 
 
 def test_a_journal_of_an_older_version_is_undone(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import os
 import random
 from collections.abc import Callable
@@ -20,16 +21,18 @@ from drawings import draw
 from test_traits import camera_exif
 from twinpix import keep
 from twinpix.act.regroup import decide_again
+from twinpix.encoding.alterations import altered
+from twinpix.errors import ReportError
 from twinpix.keep.plain import is_named_like_a_copy
-from twinpix.model import Group, Member, Traits
+from twinpix.model import Alteration, ContentId, Group, Match, Member, Traits
 
 METHODS = ("phash:size=16", "cascade")
 
 
-def member(path: str, altered: str = "", **facts: Any) -> Member:
+def member(path: str, *altered: str, **facts: Any) -> Member:
     traits = Traits(**{name: facts.pop(name) for name in list(facts) if name in Traits.__slots__ and name != "frames"})
     base = {"size": 100_000, "width": 100, "height": 100, "mtime_ns": 0, "digest": ""}
-    return Member(path, **{**base, **facts}, traits=traits, altered=altered)
+    return Member(path, **{**base, **facts}, traits=traits, altered=tuple(map(Alteration, altered)))
 
 
 PAIRS = [
@@ -37,7 +40,7 @@ PAIRS = [
     (member("b", width=300), member("a", "thumbnail", camera="Maker"), "far larger image (300×100)"),
     (member("b"), member("a", "padded", width=300), "unedited (the next best is padded)"),
     (member("b"), member("a", "enlarged", width=300), "unedited (the next best is enlarged)"),
-    (member("b"), member("a", "blurred, overlaid", size=200_000), "unedited (the next best is overlaid and blurred)"),
+    (member("b"), member("a", "blurred", "overlaid", size=200_000), "unedited (the next best is overlaid and blurred)"),
     (member("b"), member("a", "grey", size=200_000), "in colour"),
     (member("b", format="JPEG"), member("a", format="PNG", palette=256), "all colours (the next best has 256)"),
     (member("b", depth=16), member("a", size=200_000), "most bits a channel (16)"),
@@ -256,6 +259,35 @@ def test_the_original_stays_before_what_was_made_of_it(siblings: twinpix.Report,
 def test_decided_again_nothing_changes(siblings: twinpix.Report) -> None:
     again = decide_again(siblings)
     assert [plain_of(group) for group in again.groups] == [plain_of(group) for group in siblings.groups]
+
+
+def test_alterations_are_a_list_in_a_report_and_a_text_of_an_earlier_version_is_read(
+    siblings: twinpix.Report, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.json"
+    siblings.save(path)
+    value = json.loads(path.read_text())
+    lists = [member["altered"] for group in value["groups"] for member in group["members"]]
+    assert ["padded"] in lists
+    assert twinpix.Report.load(path) == siblings
+    assert all(type(word) is str for words in lists for word in words)
+    for group in value["groups"]:
+        for member in group["members"]:
+            member["altered"] = ", ".join(member["altered"])
+    path.write_text(json.dumps(value))
+    assert twinpix.Report.load(path) == siblings
+    value["groups"][0]["members"][0]["altered"] = "prettified"
+    path.write_text(json.dumps(value))
+    with pytest.raises(ReportError, match=r"is no valid report: .*prettified"):
+        twinpix.Report.load(path)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_border_is_known_by_the_verdict_and_not_by_its_text(turned: bool) -> None:
+    match = Match("a", "b", 0.1, "padded", detail="in other words", same_code=False, borders=(False, True))
+    match = match.turned() if turned else match
+    a, b = altered([member("a"), member("b")], [match], [ContentId(0), ContentId(1)], {})
+    assert (a.altered, b.altered) == ((), (Alteration.PADDED,))
 
 
 def plain_of(group: Group) -> tuple[str, str, list[Member]]:

@@ -29,10 +29,12 @@ from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirrore
 from twinpix.match.candidates import Candidate
 from twinpix.match.join import best_of_each
 from twinpix.match.leaders import LeaderClusters
-from twinpix.model import ClassId, ContentId, Report
+from twinpix.match.verdict_cache import VerdictCache
+from twinpix.model import Alteration, ClassId, ContentId, Report
 from twinpix.progress import Progress
 from twinpix.report.text import summary
 from twinpix.store import Store
+from twinpix.verify import Verdict
 
 SIDES = (256, 192)
 
@@ -242,6 +244,13 @@ def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: 
             assert match.agrees >= 0.5
             assert match.distance == pytest.approx(1 - match.agrees, abs=1e-4)
             assert match.detail or match.relation == "re-encoded"
+    padded = [match for match in report.groups[0].matches if match.relation == "padded"]
+    assert {Path(path).stem for match in padded for path in (match.a, match.b)} >= {"framed", "captioned"}
+    for match in padded:
+        assert match.borders == ("its border cut off" in match.detail, "padded to" in match.detail)
+    bordered = {path for match in padded for path, has in zip((match.a, match.b), match.borders, strict=True) if has}
+    assert bordered
+    assert bordered <= {member.path for member in report.groups[0].members if Alteration.PADDED in member.altered}
     if method == "cascade":
         assert {match.tier for group in report.groups for match in group.matches} <= {"phash", "local"}
 
@@ -274,6 +283,15 @@ def test_a_match_says_what_was_done(album: Path, a: str, b: str, relation: str, 
     ]
     assert hit.relation == relation
     assert re.fullmatch(detail, hit.detail), hit.detail
+
+
+def test_a_stored_verdict_is_read_as_it_was() -> None:
+    store, key = Store(None), bytes(16)
+    cache = VerdictCache(store)
+    seen = Verdict("padded", "padded to 120%", "its border cut off", 0.9, (1.0, 0.8), 12, None, borders=(False, True))
+    cache.put(key, seen)
+    store.flush()
+    assert cache.of([key]) == {key: seen}
 
 
 def test_the_same_pictures_give_the_same_report_whatever_the_workers(album: Path) -> None:
@@ -369,7 +387,7 @@ def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
 
     sound = album / "street.jpg"
     files = [(tmp_path / "gone.jpg", b""), (sound, xxhash.xxh3_128_digest(sound.read_bytes()))]
-    first = verifier.Verifier([File(str(path), digest) for path, digest in files], 0.5, session_of())
+    first = verifier.Verifier([File(str(path), digest, 0) for path, digest in files], 0.5, session_of())
     first.verify([verifier.Pair(ContentId(0), ContentId(1), ())])
     assert [(Path(failure.path).name, failure.stage) for failure in first.failures] == [("gone.jpg", "verify")]
     assert first.of(ContentId(0), ContentId(1)) is None
@@ -378,7 +396,7 @@ def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
 def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) -> None:
     from twinpix.match import verifier
 
-    files = [File(str(album / name), b"of something else") for name in ("street.jpg", "street50.jpg")]
+    files = [File(str(album / name), b"of something else", 0) for name in ("street.jpg", "street50.jpg")]
     eye = verifier.Verifier(files, 0.5, session_of())
     eye.verify([verifier.Pair(ContentId(0), ContentId(1), ())])
     assert [failure.error for failure in eye.failures] == ["changed since it was read; run again"]

@@ -166,7 +166,7 @@ def test_copies_are_measured_on_a_folder_with_copies(tmp_path: Path, picture: Dr
 def edited(folder: Path, path: str, reason: str = "largest file") -> Report:
     member = Member(path, 10, 4, 4, 0, "0" * 32)
     other = replace(member, path=str(folder / "b.png"))
-    match = Match(path, other.path, 2, "re-encoded", detail="\x1b[2J", agrees=0.9)
+    match = Match(path, other.path, 2, "re-encoded", detail="\x1b[2J", agrees=0.9, same_code=False)
     group = Group(1, path, reason, [member, other], [match])
     return Report(
         "now\x1b",
@@ -179,6 +179,7 @@ def edited(folder: Path, path: str, reason: str = "largest file") -> Report:
         [group],
         [],
         notes=["\x1b]0;x\x07"],
+        unit="bits",
     )
 
 

@@ -76,14 +76,14 @@ def test_plot_errors(photos: Path, change: dict[str, Any], error: type[Exception
 
 def test_a_sheet_frames_what_stays(photos: Path, tmp_path: Path) -> None:
     group = twinpix.find(photos, store=None).groups[0]
-    ui.save(ui.group_sheet(group), tmp_path / "sheet.png")
+    ui.save(ui.group_sheet(group, "bits"), tmp_path / "sheet.png")
     assert share_of(GREEN, tmp_path / "sheet.png") > 0.002
     nobody = replace(group, keeper="nobody")
-    ui.save(ui.group_sheet(nobody), tmp_path / "nobody.png")
+    ui.save(ui.group_sheet(nobody, "bits"), tmp_path / "nobody.png")
     assert share_of(GREEN, tmp_path / "nobody.png") < 0.0005
     (photos / "0 small.jpg").unlink()
     long = replace(group, members=group.members * 15)
-    ui.save(ui.group_sheet(long), tmp_path / "long.png")
+    ui.save(ui.group_sheet(long, "bits"), tmp_path / "long.png")
     assert pixels(tmp_path / "long.png").shape[0] > 3000
 
 
@@ -159,7 +159,10 @@ def synthetic(folder: Path, groups: int, name: Callable[[int, int], str]) -> Rep
     def group(number: int) -> Group:
         names = [name(number, at) for at in range(3)]
         members = [Member(each, 1000, 320, 240, 0, "") for each in names]
-        how = [Match(names[0], names[1], number % 77, "resized"), Match(names[0], names[2], 2, "edited")]
+        how = [
+            Match(names[0], names[1], number % 77, "resized", same_code=False),
+            Match(names[0], names[2], 2, "edited", same_code=False),
+        ]
         return Group(number + 1, names[0], "largest file", members, how)
 
     return replace(base, groups=[group(number) for number in range(groups)])
@@ -232,7 +235,7 @@ def test_any_name_is_shown(photos: Path, tmp_path: Path, name: str) -> None:
     report = synthetic(photos, 1, lambda number, at: str(photos / "0.png") if at else name)
     ui.write_page(report, str(tmp_path / "page.html"))
     assert "!outside" in (tmp_path / "page.html").read_text(encoding="utf-8")
-    ui.save(ui.group_sheet(report.groups[0]), tmp_path / "sheet.png")
+    ui.save(ui.group_sheet(report.groups[0], report.unit), tmp_path / "sheet.png")
 
 
 def test_wrong_outputs_are_said_before_the_work(photos: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from twinpix.act.regroup import decide_again
 from twinpix.cli.app import run
 from twinpix.errors import ImageError, UsageError
 from twinpix.keep.base import Chain
-from twinpix.model import Failure, Member, Report, Traits
+from twinpix.model import Alteration, Failure, Member, Report, Traits
 from twinpix.report.base import encoded
 from twinpix.sources import read
 
@@ -41,7 +41,17 @@ MEMBERS = [
     ),
     Member("old.jpg", 1100, 400, 301, 3, "cc"),  # of a report of an earlier version: no traits
     Member("undecoded.heic", 70, 0, 0, 2, "dd", format="HEIF"),  # neither width nor height
-    Member("edited.jpg", 70, 40, 30, 1, "ee", format="JPEG", traits=Traits(), altered="padded, blurred"),
+    Member(
+        "edited.jpg",
+        70,
+        40,
+        30,
+        1,
+        "ee",
+        format="JPEG",
+        traits=Traits(),
+        altered=(Alteration.BLURRED, Alteration.PADDED),
+    ),
     Member("pages.gif", 70, 40, 30, 1, "ff", format="GIF", frames=3, traits=Traits(alpha=True)),
 ]
 

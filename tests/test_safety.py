@@ -534,6 +534,41 @@ def test_nobody_acts_while_another_does(tmp_path: Path) -> None:
     assert code == [3]
 
 
+def test_applying_a_plan_takes_the_lock_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = twinpix.plan(library(tmp_path, 1), f"move:to={tmp_path}/out")
+    before = tree(tmp_path / "photos")
+    refused: list[RefusedError] = []
+
+    def apply() -> None:
+        try:
+            twinpix.apply(made, str(tmp_path / "j.jsonl"))
+        except RefusedError as error:
+            refused.append(error)
+
+    with acting():
+        other = threading.Thread(target=apply)
+        other.start()
+        other.join()
+    assert "another run of twinpix is changing files" in str(refused[0])
+    assert tree(tmp_path / "photos") == before
+    assert not (tmp_path / "j.jsonl").exists()
+    rename_new, refusals = renaming.rename_new, 0
+
+    def rename(source: str, target: str) -> None:
+        nonlocal refusals
+        with pytest.raises(RefusedError, match="wait until it has ended"), acting():
+            pass
+        refusals += 1
+        rename_new(source, target)
+
+    monkeypatch.setattr(filesystem, "rename_new", rename)
+    assert twinpix.apply(made, str(tmp_path / "j.jsonl")).done == 2
+    assert refusals >= 2
+    with acting():
+        assert twinpix.undo(str(tmp_path / "j.jsonl")).done == 2
+    assert tree(tmp_path / "photos") == before
+
+
 # -- the acts themselves
 
 

@@ -96,7 +96,7 @@ def files(folder: Path, count: int) -> list[File]:
     for seed in range(count):
         data = jpeg(draw("scene", seed, (320, 240)))
         (folder / f"{seed}.jpg").write_bytes(data)
-        out.append(File(str(folder / f"{seed}.jpg"), xxhash.xxh3_128_digest(data)))
+        out.append(File(str(folder / f"{seed}.jpg"), xxhash.xxh3_128_digest(data), len(data)))
     return out
 
 

@@ -13,6 +13,7 @@ from twinpix import paths
 from twinpix.act import actions, filesystem, journal
 from twinpix.act.actions import Scope
 from twinpix.act.checks import Checks
+from twinpix.act.lock import acting_once
 from twinpix.errors import OutputError, StepError, system_reason
 from twinpix.model import Plan, Skipped, Step, Unit
 from twinpix.progress import Progress, ProgressLike, progress_of
@@ -45,7 +46,10 @@ class Outcome:
 
 
 def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
-    """Apply a plan; call it inside `acting`.
+    """Apply a plan, while no other run changes files.
+
+    It holds the lock of `acting`: that of the caller inside `with acting()`, else one of its own. Make the plan inside
+    too if another run may change the same files in between: what was changed meanwhile is left alone.
 
     The journal has every step on disk before the first step. Each file and its keeper are checked immediately before
     the step, and a changed file is left alone. Either all files of a unit (an image and its companion files) are
@@ -60,7 +64,7 @@ def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
         The number of changed files, and the files that were left alone with the reason.
 
     Raises:
-        RefusedError: The action is impossible; no file was changed.
+        RefusedError: The action is impossible, or another run is changing files; no file was changed.
         OutputError: The journal cannot be written; no file was changed.
 
     Example:
@@ -73,6 +77,11 @@ def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
     progress = progress_of(progress)
     if not plan.units:
         return Outcome("", left=list(plan.left))
+    with acting_once():
+        return _applied(plan, path, progress)
+
+
+def _applied(plan: Plan, path: str, progress: Progress) -> Outcome:
     run = _Run(plan, Outcome(path, left=list(plan.left)))
     run.action.prepare(Scope(plan.roots, plan.references), apply=True)
     first = journal.read(path).free_number if os.path.lexists(path) else 0

@@ -2,9 +2,11 @@
 
     {"journal": "twinpix.journal/1", "action": ..., "options": ..., "report": ..., "created": ...,
      "digest": of the report's bytes, "roots": [path, ...]}   a session begins
-    {"keep": [path, facts, digest]}    is kept by an action without undo: a run that continues checks it again
+    {"keep": [path, facts, digest], "group": number in the report, "reason": why it is kept}
+                                       is kept by an action without undo: a run that continues checks it again
     {"unit": [[number, path, target, facts, digest, keeper, staged], ...],   all steps are done, or none
-     "group": number in the report, "relation": to the keeper, "distance": from it}   why they are done, if known
+     "group": number in the report, "relation": to the keeper, "distance": from it,
+     "reason": why the keeper is kept, or why the image is copied}   why they are done, if known
     {"target": number, "to": path}     the target existed by then: this one is used
     {"folder": path}                   is about to be created
     {"done": number} {"failed": number, "why": ..., "system": true for an error of the system} {"undone": number}
@@ -44,6 +46,7 @@ class Why(NamedTuple):
     group: int  # number in the report; 0: none, or unknown
     relation: str  # to the keeper; "" for a transitive match, or unknown
     distance: float | None  # from the keeper
+    reason: str = ""  # why the keeper is kept, or why the image is copied; "" if unknown
 
 
 @dataclass(slots=True)
@@ -135,7 +138,7 @@ class Journal:
         created = datetime.now(UTC).isoformat(timespec="seconds")
         head = {"journal": SCHEMA, "action": action, "options": dict(options), "report": report, "created": created}
         head |= {"digest": digest_of(report) if report else "", "roots": list(roots)}
-        lines = [_line(head), *(_line({"keep": [each.path, list(each.facts), each.digest]}) for each in stays)]
+        lines = [_line(head), *(_line(_kept(each)) for each in stays)]
         for unit in units:
             lines.append(_line({"unit": [_row(step) for step in unit.steps], **_why(unit)}))
             if len(lines) >= _AHEAD:
@@ -207,11 +210,19 @@ def digest_of(report: str) -> str:
 
 
 def _why(unit: Unit) -> dict[str, Any]:
-    """Return the group of a duplicate, and its relation to the keeper."""
+    """Return the group of an image, its relation to the keeper, and the reason in words, as far as known."""
     why: dict[str, Any] = {"group": unit.group} if unit.group else {}
     if unit.match:
         why |= {"relation": unit.match.relation, "distance": unit.match.distance}
+    if unit.reason:
+        why["reason"] = unit.reason
     return why
+
+
+def _kept(stays: Kept) -> dict[str, Any]:
+    """Return a file that is kept, with its group and the reason in words."""
+    row: dict[str, Any] = {"keep": [stays.path, list(stays.facts), stays.digest]}
+    return row | {"group": stays.group, "reason": stays.reason}
 
 
 def _row(step: Step) -> list[Any]:
@@ -285,11 +296,13 @@ def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
         steps = [_step(row) for row in entry["unit"]]
         sessions[-1].steps.update((step.number, step) for step in steps)
         sessions[-1].units.append([step.number for step in steps])
-        why = Why(int(entry.get("group", 0)), str(entry.get("relation", "")), entry.get("distance"))
+        group, relation, reason = entry.get("group", 0), entry.get("relation", ""), entry.get("reason", "")
+        why = Why(int(group), str(relation), entry.get("distance"), str(reason))
         sessions[-1].why.update((step.number, why) for step in steps)
     elif "keep" in entry:
         path, facts, digest = entry["keep"]
-        sessions[-1].stays[_path(path)] = Kept(0, path, "", _facts(facts), str(digest))
+        group, reason = int(entry.get("group", 0)), str(entry.get("reason", ""))
+        sessions[-1].stays[_path(path)] = Kept(group, path, reason, _facts(facts), str(digest))
     elif "target" in entry:
         number = entry["target"]
         sessions[-1].steps[number] = sessions[-1].steps[number]._replace(target=_path(entry["to"]))

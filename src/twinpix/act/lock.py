@@ -7,15 +7,20 @@ by file (`twinpix.act.keepers`).
 import contextlib
 import os
 import stat
+import threading
 from collections.abc import Iterator
 
 from twinpix.act import filesystem
 from twinpix.errors import RefusedError, system_reason
 
+_thread = threading.local()  # `holds`: whether this thread holds the lock
+
 
 @contextlib.contextmanager
 def acting(*paths: str) -> Iterator[None]:
-    """Hold the lock that lets one run at a time change files; use it as a context manager around `apply`.
+    """Hold the lock that lets one run at a time change files; use it as a context manager.
+
+    `apply` and `undo` take it by themselves, so it is only needed around several calls.
 
     Args:
         *paths: Further files to lock, e.g. the report; created if they do not exist.
@@ -44,7 +49,14 @@ def acting(*paths: str) -> Iterator[None]:
                 raise RefusedError(
                     "another run of twinpix is changing files: wait until it has ended, then run this again"
                 )
+        _thread.holds = True
+        stack.callback(setattr, _thread, "holds", False)
         yield
+
+
+def acting_once() -> contextlib.AbstractContextManager[None]:
+    """Hold the lock of `acting`: that of the caller if this thread holds it, else a lock taken now."""
+    return contextlib.nullcontext() if getattr(_thread, "holds", False) else acting()
 
 
 def _opened(path: str, *, follow: bool) -> int:

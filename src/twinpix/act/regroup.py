@@ -23,11 +23,11 @@ def decide_again(report: Report, rules: str | None = None, stricter: float | Non
         raise UsageError(
             f"stricter is a radius between 0 and the report's, {shown(report.radius)}, not {shown(radius)}"
         )
-    radius = int(radius) if report.in_bits else float(radius)  # bits are whole: the lower one counts
+    radius = int(radius) if report.unit == "bits" else float(radius)  # bits are whole: the lower one counts
     sound_places(report)
     chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)
     files = _Files(report, radius)
-    alone = [replace(member, altered="") for member in files.members]  # linked by the order of metadata alone
+    alone = [replace(member, altered=()) for member in files.members]  # linked by the order of metadata alone
     order = sorted(range(len(files.members)), key=lambda file: chain.key(alone[file]))
     graph = linking.Graph(files.node, files.kinds, files.near, lambda a, b: is_allowed(a, b, cross=report.cross), order)
     linker = linking.make(report.link)

@@ -9,7 +9,7 @@ from twinpix.act.actions.base import Linking, LostError
 from twinpix.act.apply import STOPPED, Outcome, patient, reason_of
 from twinpix.act.checks import Checks
 from twinpix.act.locate import Seeker
-from twinpix.act.lock import acting
+from twinpix.act.lock import acting_once
 from twinpix.errors import ReportError, StepError
 from twinpix.model import Skipped, Step
 from twinpix.paths import is_within_any
@@ -43,7 +43,7 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
     """
     progress = progress_of(progress)
     path = os.path.realpath(path)
-    with acting():
+    with acting_once():
         record = journal.read(path)
         require_near(record)
         outcome = Outcome(path, left=recover(record))

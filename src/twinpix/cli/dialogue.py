@@ -99,7 +99,7 @@ class Dialogue(NamedTuple):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row, member in zip(rows, group.members, strict=True):
             keeps = member.path == group.keeper
-            told = group.reason if keeps else how(pairs.get(member.path), in_bits=self.report.in_bits)
+            told = group.reason if keeps else how(pairs.get(member.path), self.report.unit)
             cells = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             notes = "".join(f", {word}" for word in ("reference", "damaged") if getattr(member, word))
             yield f"  {cells}  {printable(member.path)}  ({told}{notes})"

@@ -110,7 +110,8 @@ def _repeats(found: Report, folder: str) -> Plan:
         tree = os.path.relpath(step.target, folder)
         return step._replace(target=os.path.join(folder, repeated[step.path], tree))
 
-    return replace(plan, units=[unit._replace(steps=list(map(placed, unit.steps))) for unit in plan.units])
+    units = [unit._replace(steps=list(map(placed, unit.steps)), reason="duplicate") for unit in plan.units]
+    return replace(plan, units=units)
 
 
 def _unique(member: Member) -> Unique:

@@ -1,9 +1,8 @@
 """Detect how a member of a group was edited, from the other members and from the pixels.
 
-The results are words in `Member.altered`, such as "padded" or "enlarged", which the keep rules read.
+The results are in `Member.altered`, which the keep rules read.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -16,12 +15,13 @@ from twinpix.encoding.images import Images
 from twinpix.encoding.session import Session
 from twinpix.fingerprints._evidence import PixelEvidence
 from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, tone_spread, unpacked
-from twinpix.model import ContentId, Match, Member
+from twinpix.model import Alteration, ContentId, Match, Member
 
 EvidenceReader = Callable[[Iterable[ContentId]], Mapping[ContentId, Evidence]]
 """Returns the pixel evidence of contents, by number. Contents that cannot be decoded are missing."""
 
-_PADDED_B, _PADDED_A = re.compile(r"\bpadded to "), re.compile(r"\bits border cut off")  # in `Match.detail`
+_Found = set[Alteration]
+
 _SAME_SIZE = 0.02  # largest relative difference between the longer sides of two images of one size
 _LARGER = 1.2  # smallest ratio of the longer sides for an enlargement
 _SAME_SHAPE = 0.03  # largest relative difference between the aspect ratios of an image and its copy
@@ -71,55 +71,49 @@ def altered(
     `content` has the number of each member's content; `evidence` may lack contents.
     """
     place = {member.path: at for at, member in enumerate(members)}
-    words: list[set[str]] = [set() for _ in members]
+    found: list[_Found] = [set() for _ in members]
     for match in matches:
         a, b = place[match.a], place[match.b]
         if match.relation == "padded":
-            _note_padded(match.detail, words[a], words[b])
+            for at, has_border in zip((a, b), match.borders, strict=True):
+                found[at] |= {Alteration.PADDED} if has_border else set()
         elif match.relation == "identical-pixels":
-            _note_converted(members[a], members[b], words[a], words[b])
+            _note_converted(members[a], members[b], found[a], found[b])
     other_framing = {frozenset((match.a, match.b)) for match in matches if match.relation in _OTHER_FRAMING}
     few = len(members) <= _ALL_PAIRS
     for a, b in combinations(range(len(members)), 2) if few else ((0, at) for at in range(1, len(members))):
         if content[a] != content[b]:
             one, two = members[a], members[b]
             seen_a, seen_b = evidence.get(content[a]), evidence.get(content[b])
-            _compare_alone(one, two, seen_a, seen_b, words[a], words[b])
+            _compare_alone(one, two, seen_a, seen_b, found[a], found[b])
             if frozenset((one.path, two.path)) not in other_framing:
-                _compare_places(one, two, seen_a, seen_b, words[a], words[b])
-    _note_thumbnails(members, words)
-    return [replace(member, altered=", ".join(sorted(found))) for member, found in zip(members, words, strict=True)]
+                _compare_places(one, two, seen_a, seen_b, found[a], found[b])
+    _note_thumbnails(members, found)
+    return [replace(member, altered=tuple(sorted(edits))) for member, edits in zip(members, found, strict=True)]
 
 
-def _note_padded(detail: str, a: set[str], b: set[str]) -> None:
-    if _PADDED_B.search(detail):
-        b.add("padded")
-    if _PADDED_A.search(detail):
-        a.add("padded")
-
-
-def _note_converted(a: Member, b: Member, words_a: set[str], words_b: set[str]) -> None:
+def _note_converted(a: Member, b: Member, found_a: _Found, found_b: _Found) -> None:
     """Mark a lossless file with the same pixels as a lossy one as converted: lossy encoding would change pixels."""
     if a.traits and b.traits and a.traits.lossless != b.traits.lossless and not (a.traits.alpha or b.traits.alpha):
-        (words_a if a.traits.lossless else words_b).add("converted")
+        (found_a if a.traits.lossless else found_b).add(Alteration.CONVERTED)
 
 
 def _compare_alone(
-    a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, words_a: set[str], words_b: set[str]
+    a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, found_a: _Found, found_b: _Found
 ) -> None:
     """Note edits that show without aligned images: exports and removed colours."""
     if _is_export(a, b):
-        words_a.add("converted")
+        found_a.add(Alteration.CONVERTED)
     elif _is_export(b, a):
-        words_b.add("converted")
+        found_b.add(Alteration.CONVERTED)
     if _is_grey_of(a, b, seen_a, seen_b):
-        words_a.add("grey")
+        found_a.add(Alteration.GREY)
     elif _is_grey_of(b, a, seen_b, seen_a):
-        words_b.add("grey")
+        found_b.add(Alteration.GREY)
 
 
 def _compare_places(
-    a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, words_a: set[str], words_b: set[str]
+    a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, found_a: _Found, found_b: _Found
 ) -> None:
     """Note edits that show place by place in two images of the same part of a scene.
 
@@ -128,24 +122,24 @@ def _compare_places(
     if seen_a is None or seen_b is None or min(_side(a), _side(b)) < _SMALLEST:
         return
     if (framed := sum(seen_a.frame) - sum(seen_b.frame)) and abs(framed) > _FRAME:
-        large, seen, words, other = (a, seen_a, words_a, b) if framed > 0 else (b, seen_b, words_b, a)
+        large, seen, edits, other = (a, seen_a, found_a, b) if framed > 0 else (b, seen_b, found_b, a)
         if sum(side > _FRAME_SIDE for side in seen.frame) >= 2 and _fits_inside(large, seen, other):
-            words.add("padded")
+            edits.add(Alteration.PADDED)
             return
     if abs(a.width * b.height - b.width * a.height) > _SAME_SHAPE * a.width * b.height:
         return  # one image shows a larger part: positions and frequencies are not comparable
     if not _has_side_of(a, b):
-        words_a |= {"enlarged"} if _is_enlarged(a, b, seen_a) else set()
-        words_b |= {"enlarged"} if _is_enlarged(b, a, seen_b) else set()
+        found_a |= {Alteration.ENLARGED} if _is_enlarged(a, b, seen_a) else set()
+        found_b |= {Alteration.ENLARGED} if _is_enlarged(b, a, seen_b) else set()
     for least in (_SURELY_MORE_EDGES, _MORE_EDGES):  # blur removes edges too, but fewer
         on_a, on_b = overlaid(seen_a.small, seen_b.small, least)
         if (on_a and _is_blur_of(seen_b.small, seen_a.small)) or (on_b and _is_blur_of(seen_a.small, seen_b.small)):
             on_a = on_b = False
         if on_a or on_b:
-            (words_a if on_a else words_b).add("overlaid")
+            (found_a if on_a else found_b).add(Alteration.OVERLAID)
             return
         if _has_side_of(a, b) and (_is_blurred(seen_a, seen_b) or _is_blurred(seen_b, seen_a)):
-            (words_a if _is_blurred(seen_a, seen_b) else words_b).add("blurred")
+            (found_a if _is_blurred(seen_a, seen_b) else found_b).add(Alteration.BLURRED)
             return
 
 
@@ -276,9 +270,9 @@ def _grown(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return out
 
 
-def _note_thumbnails(members: Sequence[Member], words: Sequence[set[str]]) -> None:
+def _note_thumbnails(members: Sequence[Member], found: Sequence[_Found]) -> None:
     """Mark members that are far smaller than an unaltered, undamaged one as thumbnails."""
-    whole = [_side(member) for member, found in zip(members, words, strict=True) if not found and not member.damaged]
-    for member, found in zip(members, words, strict=True):
+    whole = [_side(member) for member, edits in zip(members, found, strict=True) if not edits and not member.damaged]
+    for member, edits in zip(members, found, strict=True):
         if whole and max(whole) > _THUMBNAIL * _side(member):
-            found.add("thumbnail")
+            edits.add(Alteration.THUMBNAIL)

@@ -93,7 +93,8 @@ class ContentTable:
 
 
 class File(NamedTuple):
-    """A file and the digest of its content."""
+    """A file, with the digest and the size of its content."""
 
-    path: str
+    path: str  # or the URI of a member of a container
     digest: bytes
+    size: int  # bytes

@@ -46,9 +46,10 @@ class Images(NamedTuple):
         return first
 
     def of_each(self) -> list[File]:
-        """Return the first file of each content, with its digest."""
-        rows = self.first().tolist()
-        return [File(self.refs.uris[rows[at]], self.contents.digest(at)) for at in self.contents.numbers()]
+        """Return the first file of each content, with its digest and size."""
+        rows = self.first()
+        files = zip(self.contents.numbers(), rows.tolist(), self.refs.sizes[rows].tolist(), strict=True)
+        return [File(self.refs.uris[row], self.contents.digest(number), size) for number, row, size in files]
 
     def files_where(self, which: NDArray[np.bool_]) -> list[FileRow]:
         """Return the files whose content is marked in `which`, `(contents,)`."""

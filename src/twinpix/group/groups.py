@@ -21,7 +21,7 @@ from twinpix.match.join import Neighbours
 from twinpix.match.pairs import MatchedPairs
 from twinpix.match.representatives import MATCHES_LISTED
 from twinpix.match.verifier import PairVerdict
-from twinpix.model import DIGITS, ClassId, ContentId, FileRow, Group, Match, Member, Refs, Relation, related
+from twinpix.model import DIGITS, IDENTICAL, ClassId, ContentId, FileRow, Group, Match, Member, Refs, Relation, related
 from twinpix.verify import Verdict
 
 _READ_AT_ONCE = 512  # contents that are compared on the pixels together, 17 kB each
@@ -288,7 +288,7 @@ class _Grouper(NamedTuple):
         seen = self.verdicts.get((min(x, y), max(x, y)))
         if seen is None and name in ("re-encoded", "resized"):
             name = self._by_evidence(a, b, evidence) or name
-        if seen is None or name.startswith("identical"):
+        if seen is None or name in IDENTICAL:
             return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
         verdict = seen.verdict if x < y else seen.verdict.turned()
         if why and verdict.relation in ("re-encoded", "resized"):
@@ -302,7 +302,10 @@ class _Grouper(NamedTuple):
 def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, *, same_code: bool) -> Match:
     """A verified pair."""
     relation, agrees = verdict.relation or "edited", round(verdict.agrees, DIGITS)
-    return Match(a, b, distance, relation, verdict.detail, tier, agrees, verdict.points, same_code, verdict.back)
+    detail, points, back = verdict.detail, verdict.points, verdict.back
+    return Match(
+        a, b, distance, relation, detail, tier, agrees, points, same_code=same_code, back=back, borders=verdict.borders
+    )
 
 
 def scenes(images: Images, pairs: MatchedPairs, method: Fingerprint) -> list[Match]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twinpix.model import Member
+from twinpix.model import Alteration, Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Colour:
     reads_pixels: ClassVar[bool] = True
 
     def key(self, member: Member) -> bool:
-        return "grey" in member.altered
+        return Alteration.GREY in member.altered
 
     def reason(self, member: Member, other: Member) -> str:
         return "in colour"

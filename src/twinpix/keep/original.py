@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from twinpix.model import Member
+from twinpix.model import Alteration, Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +10,7 @@ class Original:
     """A conversion adds no information and often loses metadata."""
 
     def key(self, member: Member) -> bool:
-        return "converted" in member.altered
+        return Alteration.CONVERTED in member.altered
 
     def reason(self, member: Member, other: Member) -> str:
         return f"the original file (the {other.format or 'other'} was converted from it)"

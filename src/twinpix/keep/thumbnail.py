@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twinpix.model import Member
+from twinpix.model import Alteration, Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Thumbnail:
     reads_pixels: ClassVar[bool] = True
 
     def key(self, member: Member) -> bool:
-        return "thumbnail" in member.altered
+        return Alteration.THUMBNAIL in member.altered
 
     def reason(self, member: Member, other: Member) -> str:
         return f"far larger image ({member.width}×{member.height})"

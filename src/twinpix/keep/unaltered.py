@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twinpix.model import Member
+from twinpix.model import Alteration, Member
 
-_WORDS = ("padded", "overlaid", "blurred", "enlarged")
+_EDITS = (Alteration.PADDED, Alteration.OVERLAID, Alteration.BLURRED, Alteration.ENLARGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Unaltered:
     reads_pixels: ClassVar[bool] = True
 
     def key(self, member: Member) -> bool:
-        return bool(member.altered) and any(word in member.altered for word in _WORDS)
+        return any(edit in member.altered for edit in _EDITS)
 
     def reason(self, member: Member, other: Member) -> str:
-        words = " and ".join(word for word in _WORDS if word in other.altered)
+        words = " and ".join(edit for edit in _EDITS if edit in other.altered)
         return f"unedited (the next best is {words})" if words else "edited as the others are"

@@ -1,8 +1,7 @@
 """Verification of pairs of contents in worker processes."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -144,7 +143,7 @@ class VerifyTask:
                 found = verify.verify_pair(a, b, guesses, self.least, exact=item.exact, via=via)
         except ImageError as error:  # pages are decoded again, at full resolution
             return _Unread(item.a.path, error.reason)
-        if damaged and found and not found.same and _are_one_file(item.a.path, item.b.path):
+        if damaged and found and not found.same and _are_one_file(item.a, item.b):
             found = found._replace(relation="edited", detail=_DAMAGED_COPY, back=_DAMAGED_COPY, conflict=False)
         if found is None or found.a_to_b is None:
             return found
@@ -160,12 +159,9 @@ def _via_of(via: ThirdImage, a: verify.Size) -> verify.Via:
     return verify.Via(via.agrees, _transform_of(via.guess, a, UNIT), UNIT, via.alike)
 
 
-def _are_one_file(a: str, b: str) -> bool:
-    """True for two files of one size that differ in part only; False if one no longer exists."""
-    with suppress(OSError):
-        size = os.path.getsize(a)
-        return size == os.path.getsize(b) and differ_in_part(a, b, size)
-    return False
+def _are_one_file(a: File, b: File) -> bool:
+    """True for two files of one size that differ in part only; False if one can no longer be read."""
+    return a.size == b.size and differ_in_part(a.path, b.path, a.size)
 
 
 @lru_cache(_HELD)

@@ -3,6 +3,7 @@
 from twinpix.model.codes import Fingerprints
 from twinpix.model.matches import (
     DIGITS,
+    IDENTICAL,
     UNKNOWN,
     Bytes2D,
     Decode,
@@ -19,6 +20,7 @@ from twinpix.model.refs import ClassId, ContentId, Failure, FileRow, Ref, Refs, 
 from twinpix.model.report import (
     SCHEMA,
     SCHEMAS,
+    Alteration,
     Counts,
     Group,
     Guarded,
@@ -33,9 +35,11 @@ from twinpix.model.report import (
 
 __all__ = [
     "DIGITS",
+    "IDENTICAL",
     "SCHEMA",
     "SCHEMAS",
     "UNKNOWN",
+    "Alteration",
     "Bytes2D",
     "ClassId",
     "ContentId",

@@ -24,6 +24,9 @@ Relation = Literal[
 ]
 """How two images differ; images of a `similar-scene` are not copies, and are not grouped."""
 
+IDENTICAL: frozenset[Relation] = frozenset({"identical-file", "identical-pixels"})
+"""The relations of images that show the same pixels."""
+
 Strictness = Literal["exact", "strict", "normal", "loose"]
 Decode = Literal["fast", "reference"]
 DistanceUnit = Literal["bits", "cosine", "share"]

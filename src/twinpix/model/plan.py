@@ -43,7 +43,7 @@ class Unit(NamedTuple):
     group: int  # number of the group; 0: none
     steps: list[Step]
     match: Match | None = None  # with the keeper; None: a transitive match, or no duplicate
-    reason: str = ""  # why an image that is no keeper is copied; "" if it needs no reason
+    reason: str = ""  # why the image is copied, or why the keeper of the duplicate is kept; "" if unknown
     companions: int = 0  # how many of the steps, the last ones, are on companion files
 
 

@@ -4,14 +4,15 @@ import importlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
-from twinpix.model.matches import DistanceUnit, Relation
+from twinpix.model.matches import IDENTICAL, DistanceUnit, Relation
 from twinpix.model.refs import Failure, is_uri
 
 SCHEMA = "twinpix.report/2"
 SCHEMAS = ("twinpix.report/1", SCHEMA)
-"""The schemas that can be read. The first one lacks `unit` and `same_code`: see `Report` and `Match`."""
+"""The schemas that can be read. The first one lacks `unit` and `same_code`: see `twinpix.report.json`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,18 @@ class Traits:
     fault: str = ""  # defect of a readable file; "" for none
 
 
+class Alteration(StrEnum):
+    """What was done to an image, found by comparison with the other members of its group."""
+
+    BLURRED = "blurred"
+    CONVERTED = "converted"  # stored in another format afterwards
+    ENLARGED = "enlarged"
+    GREY = "grey"  # without its colours, or in one tone
+    OVERLAID = "overlaid"  # with a caption, watermark or other overlay
+    PADDED = "padded"  # with a border
+    THUMBNAIL = "thumbnail"  # far smaller than an unaltered member
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One image of a group."""
@@ -57,9 +70,7 @@ class Member:
     traits: Traits | None = None  # None: not decoded, or written by an earlier version
     relation: Relation | None = None  # to the keeper; None: it is the keeper, or a transitive match
     distance: int | float | None = None  # to the keeper; None: as above
-    altered: str = (
-        ""  # alterations found by comparison with the group: padded, overlaid, blurred, enlarged, converted, …
-    )
+    altered: tuple[Alteration, ...] = ()  # sorted
 
     @property
     def pixels(self) -> int:
@@ -83,17 +94,18 @@ class Match:
     tier: str = ""  # the method that proposed the pair, if there are several
     agrees: float | None = None  # share of the overlap that agrees, 0 to 1; None: not verified
     points: int = 0  # number of inlier keypoints, if they were computed
-    same_code: bool | None = None  # whether the codes are equal; as given, never derived from the type of `distance`
+    same_code: bool = field(kw_only=True)  # whether the codes are equal
     back: str = ""  # the detail from `b` to `a`; "" if the pair was not verified, or in older reports
+    borders: tuple[bool, bool] = (False, False)  # whether `a` and `b` has a border that the other one lacks
+
+    @property
+    def identical(self) -> bool:
+        """True if both members show the same pixels."""
+        return self.relation in IDENTICAL
 
     def turned(self) -> "Match":
         """Return the match with `a` and `b` exchanged."""
-        return replace(self, a=self.b, b=self.a, detail=self.back, back=self.detail)
-
-    def __post_init__(self) -> None:
-        if self.same_code is None:  # reports of the first schema: 0 for equal codes, 0.0 for near ones
-            same = isinstance(self.distance, int) and self.distance == 0
-            object.__setattr__(self, "same_code", same and self.relation not in ("rotated", "mirrored"))
+        return replace(self, a=self.b, b=self.a, detail=self.back, back=self.detail, borders=self.borders[::-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +177,6 @@ class Unique:
     root: int = 0
 
 
-_NOT_SAID: Any = ""  # the unit in reports of the first schema
-
-
 def _files() -> Any:
     """Load the module of reports at first use, because the types import nothing of twinpix."""
     return importlib.import_module("twinpix.report")
@@ -208,15 +217,11 @@ class Report:
     verified: bool = False  # whether matches were verified on the pixels
     similar: list[Match] = field(default_factory=list)  # pairs of one scene that are not copies; not grouped
     unverified: list[Unverified] = field(default_factory=list)  # pairs that verification could not compare
-    unit: DistanceUnit = _NOT_SAID  # of all distances and the radius
+    unit: DistanceUnit = field(kw_only=True)  # of all distances and the radius
     symlinks: dict[str, list[str]] = field(default_factory=dict)  # symbolic links to members, by member
     schema: str = SCHEMA
 
     def __post_init__(self) -> None:
-        if self.unit == _NOT_SAID:  # reports of the first schema: a whole radius counts bits
-            by_pixels = self.spec.partition(":")[0] in ("local", "cascade")
-            unit = "bits" if isinstance(self.radius, int) else "share" if by_pixels else "cosine"
-            object.__setattr__(self, "unit", unit)
         if self.unit == "bits":  # programs with one type of number write 10.0
             object.__setattr__(self, "radius", int(self.radius))
 
@@ -238,11 +243,6 @@ class Report:
         """Return the contents of the JSON report: dictionaries, lists, strings and numbers."""
         plain: dict[str, Any] = _files().plain(self)
         return plain
-
-    @property
-    def in_bits(self) -> bool:
-        """True if distances are numbers of bits."""
-        return self.unit == "bits"
 
 
 def related(members: Sequence[Member], matches: Iterable[Match]) -> list[Member]:

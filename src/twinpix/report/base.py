@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol, cast
 
 from twinpix import outputs, plugins
 from twinpix.errors import UsageError
-from twinpix.model import Match, Report
+from twinpix.model import DistanceUnit, Match, Report
 from twinpix.outputs import Kind
 from twinpix.text import plural
 
@@ -48,20 +48,22 @@ def encoded(parts: Iterable[str]) -> Iterator[bytes]:
     return (part.encode("utf-8", "surrogateescape") for part in parts)
 
 
-def differs(pair: Match, *, in_bits: bool) -> str:
+def differs(pair: Match, unit: DistanceUnit) -> str:
     """Return in words how the second image of a pair differs from the first."""
-    if pair.relation.startswith("identical"):
+    if pair.identical:
         return pair.relation
     if pair.agrees is not None:
         return f"{pair.detail or pair.relation}, {pair.agrees:.0%} alike"
     if pair.distance is None:
         return pair.detail or pair.relation
-    return f"{pair.detail or pair.relation}, {apart(pair.distance, in_bits=in_bits)}"
+    return f"{pair.detail or pair.relation}, {apart(pair.distance, unit)}"
 
 
-def apart(distance: float, *, in_bits: bool) -> str:
-    """Return a distance in words: `2 bits apart`, or `cosine 0.93`."""
-    return f"{plural(int(distance), 'bit')} apart" if in_bits else f"cosine {1 - distance:.2f}"
+def apart(distance: float, unit: DistanceUnit) -> str:
+    """Return a distance in words: `2 bits apart`, `cosine 0.93` or `93% alike`."""
+    if unit == "bits":
+        return f"{plural(int(distance), 'bit')} apart"
+    return f"{1 - distance:.0%} alike" if unit == "share" else f"cosine {1 - distance:.2f}"
 
 
 def matched_only(by_keypoints: bool) -> str:

@@ -4,8 +4,9 @@ import codecs
 import json as stdlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from twinpix.errors import ReportError, UsageError
@@ -18,6 +19,7 @@ _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # at the pos
 _HEAD = 256  # bytes in which a report names its schema
 _NAMES = "surrogatepass" if os.name == "nt" else "surrogateescape"  # how Python represents the names of this system
 _SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
+_ALTERED_AS_TEXT = re.compile(rb'"altered"\s*:\s*"')  # as in reports of earlier versions: "blurred, padded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def plain(value: Any) -> Any:
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(each) for each in value]
-    return value
+    return value.value if isinstance(value, StrEnum) else value
 
 
 def dumps(value: object) -> str:
@@ -93,14 +95,12 @@ def read(path: str) -> Report:
         if schema not in SCHEMAS:
             found = f"its schema is {schema}" if schema else "it names no schema"
             raise ReportError(f"{path} is no report of schema {SCHEMA} ({found}): run find again")
-        # msgspec is ten times as fast, but rejects lone surrogates, which represent undecodable bytes of names.
         with no_garbage_collection():
-            if _SURROGATE.search(data):
-                value = stdlib.loads(data)
-                stdlib.dumps(value, ensure_ascii=False).encode("utf-8", _NAMES)
-                report = msgspec.convert(value, Report)
-            else:
+            if schema == SCHEMA and not _SURROGATE.search(data) and not _ALTERED_AS_TEXT.search(data):
                 report = msgspec.json.decode(data, type=Report)
+            else:
+                value = _with_lists_of_alterations(_parsed(data))
+                report = msgspec.convert(value if schema == SCHEMA else _completed(value), Report)
     except UnicodeEncodeError:
         raise ReportError(f"{path}: the report cannot be trusted: it holds a name that no file can have") from None
     except msgspec.ValidationError as error:
@@ -127,23 +127,66 @@ def _contradiction(found: Report) -> str:
 
 def _schema_of(data: bytes) -> str:
     """Return the schema that a report names; raises `ValueError` if it is no JSON."""
-    import msgspec
-
     if match := _SCHEMA_FIRST.match(data):
         return match[1].decode("utf-8", "replace")
-    value = stdlib.loads(data) if _SURROGATE.search(data) else msgspec.json.decode(data)
+    value = _parsed(data)
     return str(value.get("schema", "")) if isinstance(value, dict) else ""
+
+
+def _parsed(data: bytes) -> Any:
+    """Return the value of JSON; raises `ValueError` for none, `UnicodeEncodeError` for a name that no file can have.
+
+    msgspec is ten times as fast as the standard library, but rejects lone surrogates, which represent undecodable bytes
+    of names.
+    """
+    import msgspec
+
+    if not _SURROGATE.search(data):
+        return msgspec.json.decode(data)
+    value = stdlib.loads(data)
+    stdlib.dumps(value, ensure_ascii=False).encode("utf-8", _NAMES)
+    return value
+
+
+def _completed(old: dict[str, Any]) -> dict[str, Any]:
+    """Return a report of the first schema with the unit of its distances, and with whether codes are equal.
+
+    There the type of a number said both: a whole radius counted bits, and a whole 0 was the distance of equal codes.
+    """
+    by_pixels = str(old.get("spec")).partition(":")[0] in ("local", "cascade")
+    whole = isinstance(old.get("radius"), int)
+    for group in [*_rows(old, "groups"), {"matches": old.get("similar")}]:
+        for match in _rows(group, "matches"):
+            distance = match.get("distance")
+            same = isinstance(distance, int) and distance == 0
+            match.setdefault("same_code", same and match.get("relation") not in ("rotated", "mirrored"))
+    return {"unit": "bits" if whole else "share" if by_pixels else "cosine", **old}
+
+
+def _with_lists_of_alterations(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a report with `altered` of each member as a list; reports of earlier versions have a text."""
+    for group in _rows(value, "groups"):
+        for member in _rows(group, "members"):
+            if isinstance(text := member.get("altered"), str):
+                member["altered"] = text.split(", ") if text else []
+    return value
+
+
+def _rows(value: dict[str, Any], name: str) -> Iterable[dict[str, Any]]:
+    """Return the objects in a list of JSON; anything else is found when the report is validated."""
+    rows = value.get(name)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a report, draft 2020-12; `report/report-2.schema.json` contains it."""
     import msgspec
 
-    out = msgspec.json.schema(Report)
+    out: dict[str, Any] = stdlib.loads(stdlib.dumps(msgspec.json.schema(Report)))  # tuples of defaults as lists
     definition = out["$defs"]["Report"]
     definition["description"] = definition["description"].partition("\n")[0]
     definition["properties"]["schema"] = {"const": SCHEMA}
-    definition["required"] = [*definition["required"], "unit", "schema"]
+    definition["required"] = [*definition["required"], "schema"]
     for each in out["$defs"].values():
         for described in each.get("properties", {}).values():
             if described.get("default") in ([], {}):  # made by a factory: written by msgspec from 0.23 on

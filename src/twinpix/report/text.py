@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twinpix.model import Group, Match, Member, Report
+from twinpix.model import DistanceUnit, Group, Match, Member, Report
 from twinpix.outputs import Kind
 from twinpix.report.base import differs, matched_only
 from twinpix.text import bytes_text, plural, printable
@@ -31,7 +31,7 @@ class Text:
 
     def parts(self, report: Report) -> Iterator[str]:
         for group in report.groups:
-            yield _group(group, report.in_bits, self.width) + "\n"
+            yield _group(group, report.unit, self.width) + "\n"
         if report.similar:
             yield _scenes(report) + "\n"
         yield summary(report)
@@ -83,12 +83,12 @@ def summary(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _group(group: Group, in_bits: bool, width: int) -> str:
+def _group(group: Group, unit: DistanceUnit, width: int) -> str:
     pairs = {match.b: match for match in group.matches if match.a == group.keeper}
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     rows = [_row(group.members[0], "keep", group.reason)]
     rows += [
-        _row(member, "stay" if member.protected else "", how(pairs.get(member.path), in_bits=in_bits))
+        _row(member, "stay" if member.protected else "", how(pairs.get(member.path), unit))
         for member in group.members[1:]
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -112,9 +112,9 @@ def _scenes(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def how(pair: Match | None, *, in_bits: bool) -> str:
+def how(pair: Match | None, unit: DistanceUnit) -> str:
     """Return in words how a member differs from the keeper; `pair` is None for a transitive match."""
-    return "matched via a third image" if pair is None else differs(pair, in_bits=in_bits)
+    return "matched via a third image" if pair is None else differs(pair, unit)
 
 
 def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:

@@ -22,12 +22,11 @@ _CHUNK = 1 << 20  # bytes that are read at once
 _SAMPLES, _SAMPLE = 15, 64  # places, and bytes at each, that are compared before a large file is read completely
 _MOST = 2 / 3  # share of blocks: files that differ in more are not damaged copies
 _CHECKED = ("PNG",)  # formats whose decoder verifies a checksum of all pixels (Adler-32 of the deflate stream)
-_IDENTICAL = ("identical-file", "identical-pixels")
 
 
 def may_be_damaged(a: Member, b: Member, match: Match | None) -> bool:
     """True if two files are worth reading: of one size, other bytes, shown as the same image, and not damaged."""
-    if match is not None and match.relation in _IDENTICAL:
+    if match is not None and match.identical:
         return False
     checked = a.format in _CHECKED and b.format in _CHECKED  # then both are intact, and one was edited
     return a.size == b.size > 0 and a.digest != b.digest and not (a.damaged or b.damaged or checked)

@@ -18,7 +18,7 @@ from twinpix import outputs
 from twinpix.errors import ImageError, OutputError
 from twinpix.imaging import thumbnail
 from twinpix.imaging.opencv import opencv
-from twinpix.model import Relation
+from twinpix.model import IDENTICAL, Relation
 from twinpix.text import plural
 from twinpix.ui import lettering
 from twinpix.ui.figure import exif_mark
@@ -172,7 +172,7 @@ def _head(comparison: Comparison, width: int) -> Image.Image:
         parts.append(lettering.words(numbers[:1].upper() + numbers[1:], width, 19, INK))
     if comparison.seen and not comparison.by_pixels:
         parts.append(lettering.words(f"Verification: {comparison.seen}", width, 16, INK))
-    if comparison.verification.relation and not comparison.verification.relation.startswith("identical"):
+    if comparison.verification.relation and comparison.verification.relation not in IDENTICAL:
         both = " and ".join(map(_share, comparison.verification.overlap, "AB"))
         parts.append(lettering.words(f"Overlap: {both}", width, 16, QUIET))
     return lettering.stacked(parts, width, 8)

@@ -26,7 +26,7 @@ def distance_histogram(report: Report) -> "Figure":
     out = figure.new(8, 4.5)
     axes = out.add_subplot()
     figure.plain(axes)
-    bits = report.in_bits
+    bits = report.unit == "bits"
     unit = 1 if bits else max(report.radius, 0.01) / _BARS  # bins of whole numbers
     step = max(unit, -(-(report.radius + unit) // (_BARS * unit)) * unit if bits else unit)
     edges = np.arange(0, report.radius + unit + step, step) - unit / 2

@@ -74,7 +74,7 @@ def _how(unit: Unit, plan: Plan, action: actions.Action) -> str:
     """Return how a duplicate differs from the keeper, or why an image that is no keeper is copied."""
     if action.on == "kept" or not unit.group:
         return unit.reason
-    return how(unit.match, in_bits=plan.unit == "bits")
+    return how(unit.match, plan.unit)
 
 
 def _uncopied(plan: Plan) -> Iterator[str]:

@@ -4,7 +4,7 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from twinpix.model import Group, Match, Member, located
+from twinpix.model import DistanceUnit, Group, Match, Member, located
 from twinpix.report import differs
 from twinpix.text import bytes_text, plural
 from twinpix.ui import figure
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _COLUMNS, _SHOWN = 4, 40
 
 
-def group_sheet(group: Group, base: str = "", *, in_bits: bool = True) -> "Figure":
+def group_sheet(group: Group, unit: DistanceUnit, base: str = "") -> "Figure":
     """Draw the members of a group (at most forty), with name, relation, distance and size.
 
-    Paths start from `base`; `in_bits` is that of the report.
+    `unit` is that of the distances of the report; paths start from `base`.
     """
     shown = group.members[:_SHOWN]
     columns = min(_COLUMNS, len(shown))
@@ -31,7 +31,7 @@ def group_sheet(group: Group, base: str = "", *, in_bits: bool = True) -> "Figur
     out.suptitle(f"{title}{more}", x=0.01, ha="left", fontsize=12)
     pairs = {match.b: match for match in group.matches if match.a == group.keeper}
     for at, member in enumerate(shown):
-        how = f"keep: {group.reason}" if member.path == group.keeper else _how(member, pairs.get(member.path), in_bits)
+        how = f"keep: {group.reason}" if member.path == group.keeper else _how(member, pairs.get(member.path), unit)
         _cell(out.add_subplot(rows, columns, at + 1), member, member.path == group.keeper, how, base)
     return out
 
@@ -52,6 +52,6 @@ def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> Non
     axes.set_xlabel(f"{name}\n{figure.shortened(how, 38)}\n{size}", fontsize=9, color="black", loc="left")
 
 
-def _how(member: Member, pair: Match | None, in_bits: bool) -> str:
-    how = differs(pair, in_bits=in_bits) if pair else "matched via a third image"
+def _how(member: Member, pair: Match | None, unit: DistanceUnit) -> str:
+    how = differs(pair, unit) if pair else "matched via a third image"
     return how + (", stays" if member.protected else "") + (", damaged" if member.damaged else "")

@@ -16,7 +16,7 @@ from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.imaging.opencv import opencv
 from twinpix.match import relation as relate
-from twinpix.model import Bytes2D, Decode, Relation, numbers, shown
+from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, numbers, shown
 from twinpix.sources import read
 from twinpix.store import Result
 from twinpix.text import plural
@@ -36,6 +36,7 @@ class Distance:
     turned: float  # minimum over the eight orientations
     turn: int  # the orientation of that minimum, 0 to 7
     radius: float  # of normal strictness
+    unit: DistanceUnit  # of the distances and the radius
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +252,14 @@ def _distance(method: Fingerprint, pictures: list[Picture]) -> Distance:
     gaps = numbers(distances)
     turn = int(np.argmin(gaps))
     spec = plugins.describe(method)
-    return Distance(spec, method.bits, gaps[0], gaps[turn], turn, method.radii["normal"])
+    return Distance(spec, method.bits, gaps[0], gaps[turn], turn, method.radii["normal"], method.unit)
+
+
+_UNITS: dict[DistanceUnit, str] = {"bits": "bits", "cosine": "of cosine distance", "share": "of the overlap"}
 
 
 def _apart(decisive: Distance, gap: float) -> str:
-    unit = "bits" if isinstance(decisive.radius, int) else "of cosine distance"
-    return f"{shown(gap)} {unit}, radius {shown(decisive.radius)}"
+    return f"{shown(gap)} {_UNITS[decisive.unit]}, radius {shown(decisive.radius)}"
 
 
 def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, Words]:

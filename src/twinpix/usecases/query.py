@@ -20,7 +20,7 @@ from twinpix.match.classes import is_low_detail
 from twinpix.match.join import nearest, notes_of
 from twinpix.match.stages import candidate_stages, verified
 from twinpix.match.verifier import PairVerdict, Verifier, verifier_of
-from twinpix.model import ContentId, Failure, Ref, Relation, numbers
+from twinpix.model import IDENTICAL, ContentId, Failure, Ref, Relation, numbers
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.search import Search
 from twinpix.versions import UNKNOWN
@@ -95,7 +95,7 @@ def query(
             same = images.contents.digest(number) == mine.contents.digest(_QUERY)
             relation = relate.relation(method, question, images.contents[number], gap, turn, same_file=same)
             verdict = found.verdict if (found := seen.get((_QUERY, _after_query(number)))) else None
-            if verdict and verdict.relation and not relation.startswith("identical"):
+            if verdict and verdict.relation and relation not in IDENTICAL:
                 hits.append(Hit(images.refs.uris[file], gap, verdict.relation, verdict.detail, verdict.agrees))
             else:
                 hits.append(Hit(images.refs.uris[file], gap, relation))

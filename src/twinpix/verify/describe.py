@@ -89,6 +89,7 @@ class Part(NamedTuple):
 
     relation: Relation
     detail: str
+    borders: tuple[bool, bool] = (False, False)  # whether the first and the second image has the border of this edit
 
 
 class Description(NamedTuple):
@@ -97,6 +98,7 @@ class Description(NamedTuple):
     relation: Relation
     detail: str
     back: str
+    borders: tuple[bool, bool]  # whether a and b has a border that the other one lacks
 
 
 def describe_edit(a: Pyramid, b: Pyramid, a_to_b: Affine, differs: EditFeatures) -> Description:
@@ -108,7 +110,9 @@ def describe_edit(a: Pyramid, b: Pyramid, a_to_b: Affine, differs: EditFeatures)
     elif _is_only_resized(parts):
         back = _without_sharpness(back)
     relation: Relation = parts[0].relation if parts else "re-encoded"
-    return Description(relation, *(", ".join(part.detail for part in each) for each in (parts, back)))
+    detail, reverse = (", ".join(part.detail for part in each) for each in (parts, back))
+    borders = any(part.borders[0] for part in parts), any(part.borders[1] for part in parts)
+    return Description(relation, detail, reverse, borders)
 
 
 def _is_only_resized(parts: Sequence[Part]) -> bool:
@@ -153,7 +157,7 @@ def _cut(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Part]:
         relation: Relation = "padded" if _is_border(a, b, a_to_b) else "cropped"
         x, y = _corner(inverse(full), (b.width, b.height), (a.width, a.height))
         what = "its border cut off" if relation == "padded" else f"cropped {of_a:.0%} at ({x}, {y})"
-        out.append(Part(relation, what))
+        out.append(Part(relation, what, borders=(relation == "padded", False)))
     if of_b < DESCRIBE.whole:
         relation = "padded" if _is_border(b, a, inverse(a_to_b)) else "cropped"
         x, y = _corner(full, (a.width, a.height), (b.width, b.height))
@@ -162,7 +166,7 @@ def _cut(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Part]:
             if relation == "padded"
             else f"shows more: {of_b:.0%} at ({x}, {y})"
         )
-        out.append(Part(relation, what))
+        out.append(Part(relation, what, borders=(False, relation == "padded")))
     turned = abs(decompose(full).angle) % 90
     if out and min(turned, 90 - turned) >= DESCRIBE.min_angle:
         return out if min(of_a, of_b) < DESCRIBE.rotated_corners else []  # a rotation cuts off corners, or fills them

@@ -38,11 +38,13 @@ class Verdict(NamedTuple):
     inverted: bool = False  # tones are inverted; `agrees` counts after the inversion is undone
     conflict: bool = False  # aligned, with mutually exclusive content: two documents of one design
     lettered: bool = False  # no copies although many keypoints agree: both have print, as pages and cards do
+    borders: tuple[bool, bool] = (False, False)  # whether a and b has a border that the other one lacks
 
     def turned(self) -> "Verdict":
         """Return the verdict with both images exchanged."""
         a_to_b = None if self.a_to_b is None else inverse(self.a_to_b)
-        return self._replace(detail=self.back, back=self.detail, overlap=self.overlap[::-1], a_to_b=a_to_b)
+        overlap, borders = self.overlap[::-1], self.borders[::-1]
+        return self._replace(detail=self.back, back=self.detail, overlap=overlap, a_to_b=a_to_b, borders=borders)
 
     @property
     def same(self) -> bool:
@@ -212,8 +214,10 @@ def _described(a: Pyramid, b: Pyramid, best: Hypothesis, differs: EditFeatures) 
         if seen.box is not None and differs.clean:
             differs = differs.edited_at(seen.box)
     name = describe_edit(a, b, best.a_to_b, differs)
-    agrees = best.agrees.share
-    return Verdict(name.relation, name.detail, name.back, agrees, best.overlap, best.points, best.a_to_b, best.alike)
+    verdict = Verdict(
+        name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.points, best.a_to_b, best.alike
+    )
+    return verdict._replace(borders=name.borders)
 
 
 def _spread(by_points: KeypointAlignment, a: Pyramid, b: Pyramid) -> float:

@@ -112,8 +112,8 @@ def plan(
 
 _IN_CONTAINER = "is a member of another file, which is read and never changed"
 _UNREAD = "could not be read as an image"
+_ALONE = "in no group"
 _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
-_IDENTICAL = ("identical-file", "identical-pixels")
 
 
 def _look(path: str, *, behind_link: bool) -> Facts:
@@ -179,8 +179,7 @@ class _Planner:
                 why = f"the keeper, {printable(member.path)}, {error}: no file of this group is changed"
                 self.left.append(Skipped(path, why, group.id, refused=True))
                 return []
-            reason = group.reason if member.path == group.keeper else "chosen"
-            out.append(Kept(group.id, path, reason, facts, member.digest))
+            out.append(Kept(group.id, path, _why_kept(group, member), facts, member.digest))
             self._inodes[facts[:2]] = path
         self.stays += out
         return out
@@ -188,7 +187,7 @@ class _Planner:
     def _facts(self, member: Member, path: str) -> Facts:
         """Return the facts of a file that is unchanged since the report."""
         facts = _look(path, behind_link=member.link)
-        if (facts.size, facts.mtime_ns) != (member.size, member.mtime_ns):
+        if not _is_as_scanned(facts, member):
             raise StepError("was changed since it was scanned")
         return facts
 
@@ -249,7 +248,7 @@ class _Planner:
             if not self._is_inside(path):
                 raise StepError("is behind a symbolic link that leads out of the scanned folders")
             self._require_no_links(member, path)
-            self.items[path] = Item(path, group, match, facts, member.digest, keeper.path, member.root)
+            self.items[path] = Item(path, group, match, facts, member.digest, keeper.path, member.root, keeper.reason)
 
     def _require_no_links(self, member: Member, path: str) -> None:
         """Raise for a file that is moved while symbolic links lead to it, which twinpix may have made."""
@@ -286,14 +285,14 @@ class _Planner:
             if kept := self._kept(group, choices):
                 self._keep_group(group, kept)
         for image in self.report.unique:
-            self._keep(image, 0)
+            self._keep(image, 0, _ALONE)
 
     def _keep_group(self, group: Group, kept: Sequence[Member]) -> None:
         """Add the keepers of a group, and the duplicates that they do not represent.
 
         These were compared in part only, or not requested. If a keeper has changed, add the next best image.
         """
-        stays = [member for member in kept if self._keep(member, group.id)]
+        stays = [member for member in kept if self._keep(member, group.id, _why_kept(group, member))]
         for member in group.members:
             if member in kept:
                 continue
@@ -326,7 +325,7 @@ class _Planner:
             with contextlib.suppress(StepError):
                 self.items[path] = Item(path, 0, None, filesystem.facts_at(os.path.realpath(path)), "", "", -1, _UNREAD)
 
-    def _keep(self, image: Member | Unique, group: int, why: str = "") -> bool:
+    def _keep(self, image: Member | Unique, group: int, why: str) -> bool:
         """Add an image to be copied; False if it has changed.
 
         References are not copied; images in a library of another program are, because reading changes nothing.
@@ -338,7 +337,7 @@ class _Planner:
             return True
         try:
             facts = _look(path, behind_link=True)
-            if (facts.size, facts.mtime_ns) != (image.size, image.mtime_ns):
+            if not _is_as_scanned(facts, image):
                 raise StepError("was changed since it was scanned")
         except StepError as error:
             self.left.append(Skipped(path, str(error), group, refused=True))
@@ -455,10 +454,25 @@ class _Planner:
         return is_annotations(key(os.path.basename(parent))) and (os.path.dirname(parent), name) in self._mirrored
 
 
+def _why_kept(group: Group, member: Member) -> str:
+    """Return why a member of a group is kept."""
+    return group.reason if member.path == group.keeper else "chosen"
+
+
 def _matches_with(group: Group, member: Member) -> dict[str, Match]:
     """Return the matches of a member with others of its group, by their paths."""
     first = member.path
     return {match.b if match.a == first else match.a: match for match in group.matches if first in (match.a, match.b)}
+
+
+def _is_as_scanned(facts: Facts, image: Member | Unique) -> bool:
+    """True for a file with the size and time that the report names.
+
+    The times are compared as 64-bit floating-point numbers, which differ by 256 ns: programs such as jq 1.6 and node
+    know no other numbers, so they round the nanoseconds of a report that they write again. The digest of the file is
+    compared immediately before its step.
+    """
+    return facts.size == image.size and float(facts.mtime_ns) == float(image.mtime_ns)
 
 
 def _is_as_in(path: str, step: Step) -> bool:
@@ -476,7 +490,7 @@ def unlike_in_part(member: Member, keeper: Member, match: Match | None) -> str:
     An image with several frames or pages, or with a video, is removed only if all of it is identical. One with a single
     frame is not removed for a keeper with several: a photo is more than the first frame of an animation made of it.
     """
-    if member.digest == keeper.digest or (match is not None and match.relation in _IDENTICAL):
+    if member.digest == keeper.digest or (match is not None and match.identical):
         return ""
     if member.frames > 1:
         return f"has {member.frames} frames or pages, of which only the first was compared"

@@ -27,7 +27,7 @@ class Item(NamedTuple):
     digest: str
     keeper: str
     root: int
-    reason: str = ""  # why an image that is no keeper is copied
+    reason: str = ""  # why the image is copied, or why the keeper of a duplicate is kept
     companion: bool = False  # whether it is a companion file of an image
 
 

@@ -61,7 +61,7 @@ def plot(
     if sheet:
         Path(sheet).mkdir(parents=True, exist_ok=True)
         for each, path in sheets:
-            ui.save(ui.group_sheet(each, found.base, in_bits=found.in_bits), path)
+            ui.save(ui.group_sheet(each, found.unit, found.base), path)
         print(f"{plural(len(sheets), 'sheet')}: {sheet}")
     return Exit.DONE
 

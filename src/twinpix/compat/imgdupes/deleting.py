@@ -11,7 +11,7 @@ from twinpix.act.validate import absolute
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.errors import StepError
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Counts, Facts, Group, Match, Member, Plan, Report, Skipped, Step, Unit
+from twinpix.model import Counts, Facts, Group, Match, Member, Plan, Relation, Report, Skipped, Step, Unit
 
 
 def delete(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -> dict[str, str]:
@@ -38,10 +38,7 @@ def _planned(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -
     """The plan of `twinpix resolve --delete` for one set."""
     members = [_member(image) for image in (*kept, *gone)]
     first, *others = members
-    matches = [
-        Match(first.path, other.path, None, "identical-file" if first.digest == other.digest else "edited")
-        for other in others
-    ]
+    matches = [_match(first, other) for other in others]
     report = Report(
         created="",
         roots=[folder] if folder else sorted({os.path.dirname(member.path) or os.curdir for member in members}),
@@ -52,8 +49,14 @@ def _planned(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -
         counts=Counts(groups=1),
         groups=[Group(1, first.path, "chosen", members, matches)],
         failures=[],
+        unit="bits",
     )
     return twinpix.plan(report, "delete", choices={1: [image.path for image in kept]})
+
+
+def _match(first: Member, other: Member) -> Match:
+    relation: Relation = "identical-file" if first.digest == other.digest else "edited"
+    return Match(first.path, other.path, None, relation, same_code=False)
 
 
 def _member(image: Image) -> Member:

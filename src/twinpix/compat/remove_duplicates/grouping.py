@@ -62,6 +62,7 @@ def found(coded: Coded, radius: float, duplicates: str, progress: Progress) -> F
         failures=failures,
         damaged=coded.damaged,
         decode="reference",
+        unit=method.unit,
     )
     alone = len(roots) == 1 and os.path.isdir(roots[0])  # several have folders of their names anyway
     return Found(report, os.path.join(duplicates, os.path.basename(roots[0])) if alone else duplicates)

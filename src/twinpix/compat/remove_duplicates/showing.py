@@ -16,11 +16,11 @@ def show(report: Report, folder: str) -> Iterator[str]:
         return
     if ui.has_window():
         for group in report.groups:
-            ui.show(ui.group_sheet(group, report.base, in_bits=report.in_bits))
+            ui.show(ui.group_sheet(group, report.unit, report.base))
         return
     folder = paths.free_name(folder)
     os.makedirs(folder)
     for group in report.groups:
         path = os.path.join(folder, f"group-{group.id:05}.png")
-        ui.save(ui.group_sheet(group, report.base, in_bits=report.in_bits), path)
+        ui.save(ui.group_sheet(group, report.unit, report.base), path)
         yield path
