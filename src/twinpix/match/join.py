@@ -43,11 +43,10 @@ def best_of_each(i: NDArray[Any], j: NDArray[Any], worth: NDArray[Any], count: i
     A thousand windows of one program are half a million similar pairs; copies of one are the most similar.
     """
     kept = np.zeros(len(i), dtype=bool)
-    by_worth = np.argsort(-worth, kind="stable")
-    for ends in (i, j):
-        order = by_worth[np.argsort(ends[by_worth], kind="stable")]
-        starts = np.searchsorted(ends[order], ends[order])
-        kept[order[np.arange(len(order)) - starts < count]] = True
+    ends, pairs = np.concatenate([i, j]), np.tile(np.arange(len(i)), 2)
+    order = np.lexsort((pairs, -worth[pairs], ends))
+    starts = np.searchsorted(ends[order], ends[order])
+    kept[pairs[order[np.arange(len(order)) - starts < count]]] = True
     return np.flatnonzero(kept)
 
 

@@ -30,7 +30,7 @@ class Screening(NamedTuple):
     """How well the edges of two images agree under a transform."""
 
     agrees: float  # mean over textured blocks, from -1 to 1: 1 for the same directions, 0 for unrelated images
-    opposed: float  # share of the textured blocks whose edges run from light to dark where the other's run back
+    opposed: float  # of the blocks that agree, the share whose edges run from light to dark where the other's run back
     blocks: int  # with texture in either image
 
     @property
@@ -72,8 +72,9 @@ def screen(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Screening | None:
     if not textured.any():
         return Screening(0.0, 0.0, 0)
     energy = np.sqrt(np.maximum(of_a, _ENERGY_FLOOR) * np.maximum(of_b, _ENERGY_FLOOR))[textured]
-    opposed = along[textured] < -SCREENING.opposed_correlation * energy
-    return Screening(float((doubled[textured] / energy).mean()), float(opposed.mean()), int(textured.sum()))
+    agreement = doubled[textured] / energy
+    opposed = along[textured][agreement > SCREENING.agreeing] < 0
+    return Screening(float(agreement.mean()), float(opposed.mean()) if len(opposed) else 0.0, int(textured.sum()))
 
 
 def _grid(a: Size, b: Size, a_to_b: Affine) -> tuple[Affine, Affine, tuple[int, int]] | None:

@@ -112,10 +112,10 @@ def _left(x: Floats, y: Floats, curve: NDArray[np.float64]) -> float:
 
 def _all_over(at: NDArray[np.int64], common: NDArray[np.bool_]) -> bool:
     """True if the samples span the overlap, so that a polynomial is not extrapolated."""
-    every = np.flatnonzero(common)
-    for part, whole in zip(np.divmod(at, common.shape[1]), np.divmod(every, common.shape[1]), strict=True):
+    for part, axis in zip(np.divmod(at, common.shape[1]), (1, 0), strict=True):
+        shown = np.flatnonzero(common.any(axis=axis))
         low, high = np.quantile(part, (PHOTOMETRIC.extent_quantile, 1 - PHOTOMETRIC.extent_quantile))
-        if high - low < PHOTOMETRIC.shade_extent * (whole.max() - whole.min()):
+        if high - low < PHOTOMETRIC.shade_extent * (shown[-1] - shown[0]):
             return False
     return True
 
@@ -140,5 +140,7 @@ def _shade(places: Floats, x: Floats, y: Floats) -> Floats:
 
 
 def _field(shade: Floats, shape: tuple[int, ...]) -> Floats:
-    every = _places(np.arange(shape[0] * shape[1]), shape)
-    return np.asarray(np.clip(every @ shade, 0, PHOTOMETRIC.max_gain).reshape(shape), dtype=np.float32)
+    u, v = (np.linspace(-1, 1, length, dtype=np.float32) for length in (shape[1], shape[0]))
+    of_row, of_both = shade[0] + u * (shade[1] + u * shade[3]), shade[2] + u * shade[4]
+    v = v[:, None]
+    return np.asarray(np.clip(of_row + v * (of_both + v * shade[5]), 0, PHOTOMETRIC.max_gain), dtype=np.float32)
