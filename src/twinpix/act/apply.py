@@ -62,6 +62,7 @@ def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
     Raises:
         RefusedError: The action is impossible; no file was changed.
         OutputError: The journal cannot be written; no file was changed.
+        ReportError: `path` is a file that is no journal, or that another user could have written; no file was changed.
 
     Example:
         >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")

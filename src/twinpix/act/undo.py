@@ -31,8 +31,11 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
         has their name.
 
     Raises:
-        ReportError: The journal cannot be read, or another user could have written it.
+        UsageError: There is no journal at `path`.
+        ReportError: The file cannot be read, is no journal, names files outside the folders of its report, or could
+            have been written by another user.
         RefusedError: Another run is changing files.
+        OutputError: The journal cannot be written; no file was changed.
 
     Example:
         >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")

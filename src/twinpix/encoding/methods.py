@@ -80,7 +80,7 @@ def radius_of(options: Options, method: Fingerprint) -> Radius:
     Raises `UsageError` if the radius, precision or strictness does not fit the method.
     """
     if options.precision is not None:
-        _check_precision(options, method, options.precision)
+        _check_precision(options, method)
     if options.radius is not None:
         return Radius(_fitting(options, method, options.radius), method.unit)
     if options.strictness not in method.radii:
@@ -101,10 +101,8 @@ def _fitting(options: Options, method: Fingerprint, radius: float) -> float:
     return int(radius)
 
 
-def _check_precision(options: Options, method: Fingerprint, precision: float) -> None:
+def _check_precision(options: Options, method: Fingerprint) -> None:
     if options.radius is not None:
         raise UsageError("precision chooses the radius: give one of them, not both")
     if not method.metric:
         raise UsageError(f"{options.method} has no radius to choose: remove the precision option")
-    if not 0 < precision <= 1:
-        raise UsageError(f"the precision is a share of the matches, above 0 and at most 1, not {shown(precision)}")

@@ -69,7 +69,7 @@ def header_of(methods: Sequence[str] = (), options: Options | None = None) -> He
         The header for `write_codes`.
 
     Raises:
-        UsageError: A method is unknown.
+        UsageError: A method is unknown or cannot be used here.
 
     Example:
         >>> twinpix.header_of(["phash"]).methods
@@ -99,10 +99,13 @@ def encode_files_as_stream(
         **changes: Fields of `Options` that replace those in `options`.
 
     Returns:
-        One row for each image; a row with `error` for each image that could not be processed.
+        One row for each image; a row with `error` for each image that could not be processed. Errors that end the run
+        are raised when the first row is requested, `WorkerError` at any row.
 
     Raises:
         UsageError: A path does not exist, or a method or option is unknown or unsuitable.
+        StoreError: `store` names a file that is no store of twinpix, or a store that cannot be used.
+        WorkerError: The worker processes have ended and no more of them can be started.
 
     Example:
         >>> for row in twinpix.encode_files_as_stream("photos", ["phash"], store=None):
@@ -143,7 +146,8 @@ def encode_pictures(
         **changes: Fields of `Options` that replace those in `options`.
 
     Returns:
-        One row for each image; a row with `error` for each image that could not be processed.
+        One row for each image; a row with `error` for each image that could not be processed. Errors that end the run
+        are raised when the first row is requested.
 
     Raises:
         UsageError: A method or option is unknown or unsuitable.
@@ -196,7 +200,8 @@ def write_codes(path: str, header: Header, rows: Iterable[Coded], *, force: bool
         The number of images that have codes.
 
     Raises:
-        OutputError: The file cannot be written, or would replace another kind of file. `path` is then unchanged.
+        UsageError: `path` is a file of another kind and `force` is not given. The file is unchanged.
+        OutputError: The file cannot be written. An existing file is unchanged.
 
     Example:
         >>> rows = twinpix.encode_files_as_stream("photos", ["phash"], store=None)
@@ -296,7 +301,8 @@ def query_codes(
         The copies, as `Hit` by increasing distance. The image itself is one of them if the file has it.
 
     Raises:
-        UsageError: The image cannot be read, or the file has no codes of the method.
+        UsageError: The image cannot be read, an option is unknown or unsuitable, or `path` cannot be read, is no codes
+            file or has no codes of the method.
 
     Example:
         >>> rows = twinpix.encode_files_as_stream("photos", ["phash"], store=None)

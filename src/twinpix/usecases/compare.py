@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from twinpix import fingerprints, plugins, search, verify
+from twinpix.encoding.methods import method_of
+from twinpix.encoding.options import Options
 from twinpix.errors import CompareError, ImageError, UsageError
 from twinpix.executors import Begin, Local, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
@@ -97,7 +99,7 @@ def compare(
         The relation, the verdict in words, and the distance by every method.
 
     Raises:
-        UsageError: An image cannot be read.
+        UsageError: An image cannot be read, an option is outside its range, or the method is unknown or unsuitable.
         CompareError: The comparison failed or exceeded the time limit.
 
     Example:
@@ -106,8 +108,7 @@ def compare(
         (True, 're-encoded')
     """
     names = os.fspath(a), os.fspath(b)
-    mine = fingerprints.make(method)
-    mine.check()
+    mine = method_of(Options(method=method, decode=decode, timeout=timeout))
     opencv()  # loaded in this process too, for the caller that draws the comparison
     ((_, found),) = Local(1, timeout).map(CompareTask(mine, decode), [[names]])
     if isinstance(found, Lost):

@@ -39,6 +39,8 @@ def encode(
 
     Raises:
         UsageError: A path does not exist, or a method or option is unknown or unsuitable.
+        StoreError: `store` names a file that is no store of twinpix, or a store that cannot be used.
+        WorkerError: The worker processes have ended and no more of them can be started.
 
     Example:
         >>> prints = twinpix.encode("photos", ["phash"], store=None)["phash"]

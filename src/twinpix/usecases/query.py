@@ -58,6 +58,9 @@ def query(
 
     Raises:
         UsageError: `image` cannot be read, a path does not exist, or an option is unknown or unsuitable.
+        StoreError: `store` names a file that is no store of twinpix, or a store that cannot be used.
+        WorkerError: The worker processes have ended and no more of them can be started.
+        OutputError: The disk has no space for the temporary files of the search.
 
     Example:
         >>> hits, failures = twinpix.query("photos/beach.png", "photos", store=None)
