@@ -41,7 +41,8 @@ def info(store: _File = None) -> int:
 @app.command(cls=Command)
 def clear(
     store: _File = None,
-    verdicts: Annotated[bool, typer.Option("--verdicts", help="Also the pairs marked as not duplicates.")] = False,
+    exclusions: Annotated[bool, typer.Option("--exclusions", help="Also the pairs marked as not duplicates.")] = False,
+    verdicts: Annotated[bool, typer.Option("--verdicts", hidden=True, help="Old name of --exclusions.")] = False,
 ) -> int:
     """Delete all stored codes and verifications. Pairs marked as not duplicates are kept."""
     from twinpix.encoding.options import Options
@@ -50,11 +51,11 @@ def clear(
 
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
         held = opened.info()
-        opened.clear(apart=verdicts)
+        opened.clear(exclusions=exclusions or verdicts)
     counts = plural(held.codes, "code"), plural(held.verdicts, "verification"), plural(held.failures, "failure")
     told = f"deleted {counts[0]}, {counts[1]} and {counts[2]}: {held.path}"
     if held.exclusions:
-        what = "deleted too" if verdicts else "kept (--verdicts deletes them)"
+        what = "deleted too" if exclusions or verdicts else "kept (--exclusions deletes them)"
         told += f"\n{plural(held.exclusions, 'pair')} marked as not duplicates: {what}"
     print(told)
     return Exit.DONE
@@ -72,14 +73,14 @@ def export(
     from twinpix import outputs
     from twinpix.encoding.options import Options
     from twinpix.encoding.session import open_store
-    from twinpix.match import exclusions as verdicts
+    from twinpix.match import exclusions
 
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
-        text = verdicts.exported(opened)
+        text = exclusions.exported(opened)
     if file == "-":
         sys.stdout.write(text)
     else:
-        outputs.write(file, [text.encode()], verdicts.PAIRS, force=force)
+        outputs.write(file, [text.encode()], exclusions.PAIRS, force=force)
     return Exit.DONE
 
 
@@ -90,10 +91,10 @@ def import_(
     """Import pairs marked as not duplicates from a file that export wrote; stored pairs are kept."""
     from twinpix.encoding.options import Options
     from twinpix.encoding.session import open_store
-    from twinpix.match import exclusions as verdicts
+    from twinpix.match import exclusions
     from twinpix.text import plural
 
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
-        count = verdicts.imported(opened, file)
+        count = exclusions.imported(opened, file)
     print(f"imported {plural(count, 'pair')}")
     return Exit.DONE
