@@ -27,7 +27,7 @@ from twinpix.search.base import Pairs, words
 from twinpix.search.kernels import projection_bound
 from twinpix.search.scheduler import Turns
 
-EXACT = ("oracle", "banded", "cosine")  # the others: test_backends.py
+EXACT = [name for name in plugins.names("search") if plugins.load("search", name).exact]  # others: test_backends.py
 BACKENDS = [name for name in EXACT if "hamming" in plugins.load("search", name).metrics]
 DIRECTIONS = [name for name in EXACT if "cosine" in plugins.load("search", name).metrics]
 Codes = NDArray[np.uint8]

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 from twinpix import plugins
 
@@ -120,6 +120,8 @@ class Linking(Protocol):
 
     A rule whose members need not match the keeper declares `chains: ClassVar[bool] = True`.
     """
+
+    summary: ClassVar[str]  # which images of a group match each other, in a few words for the help
 
     def groups(self, graph: Graph) -> list[list[int]]:
         """Return disjoint groups of at least two files, the best file of each first."""

@@ -1,6 +1,7 @@
 """Every member is within the radius of every other member."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from twinpix.linking.base import Graph
 
@@ -8,6 +9,8 @@ from twinpix.linking.base import Graph
 @dataclass(frozen=True, slots=True)
 class Complete:
     """The strictest rule: a file joins a group only if it matches all members."""
+
+    summary: ClassVar[str] = "all match each other"
 
     def groups(self, graph: Graph) -> list[list[int]]:
         rank = {file: place for place, file in enumerate(graph.order)}

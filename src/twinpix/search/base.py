@@ -40,6 +40,7 @@ class Backend(Protocol):
     """
 
     metrics: ClassVar[tuple[str, ...]]
+    exact: ClassVar[bool]  # whether all its searches are exact, for the help; `Plan.exact` is about one search
 
     def plan(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: Any) -> Plan:
         """Plan the search for pairs of a row `i` of `queries` and a row `j` of `gallery`.

@@ -27,7 +27,7 @@ def _group() -> None:
 
 @app.command(cls=Command)
 def copies(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders and images.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help=common.PATHS_HELP)],
     methods: Annotated[str, typer.Option("--methods", metavar="SPEC,...", help="Methods to measure.")] = METHODS,
     count: Annotated[int, typer.Option("--count", min=2, metavar="N", help="Largest number of images to use.")] = 300,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Change the random seed.")] = 0,
@@ -37,9 +37,10 @@ def copies(
     timeout: common.TimeoutOption = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Make edited copies of your images in memory, and measure which method and radius find most of them.
+    """Measure which method and radius find most copies of your images.
 
-    Forty edits of each image: encodings, sizes, colours, blur, text, borders, crops, rotations. Writes no files.
+    Forty edited copies of each image are made in memory: encodings, sizes, colours, blur, text, borders, crops,
+    rotations. Writes no files.
     """
     from twinpix.encoding.options import Options
     from twinpix.evaluation.copies import find_copies

@@ -9,7 +9,11 @@ from twinpix.model import shown
 
 
 def methods() -> int:
-    """List the methods, their options and measured radii, and the linking rules, keep rules and search back ends."""
+    """List methods, rules, actions and formats, with their options.
+
+    Methods are listed with their measured radii; the rest are linking rules, keep rules, search back ends, actions of
+    resolve, report formats, and the archives that are read like folders.
+    """
     from twinpix import fingerprints, plugins
 
     print("Methods (--method NAME:option=value,...); radii by --strictness, in bits, in cosine distance (cnn),")
@@ -27,12 +31,16 @@ def methods() -> int:
         ("Linking (--link)", "linking"),
         ("Keep rules (--keep)", "keep"),
         ("Search (--search)", "search"),
+        ("Actions (resolve --action)", "actions"),
+        ("Report formats (--format)", "report"),
+        ("Archives (PATH)", "sources"),
     ):
         print(f"\n{title}\n")
         for name in plugins.names(package):
             print(f"  {name:<11}{_what(name, package)}{_missing(package, name)}")
-            if package == "search":
-                _print_options(_options(package, name))
+            _print_options(_options(package, name))
+        if package == "report":
+            print(f"  {'html':<11}One page of all groups with thumbnails and filters; with -o FILE.html.")
     return Exit.DONE
 
 

@@ -17,7 +17,7 @@ from twinpix.usecases.query import Hit
 def query(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="The image to search for.")],
     paths: Annotated[
-        list[str] | None, typer.Option("--in", metavar="PATH", help="Folder or image to search; may be repeated.")
+        list[str] | None, typer.Option("--in", metavar="PATH", help=f"{common.PATH_HELP} to search; may be repeated.")
     ] = None,
     codes: Annotated[
         str | None, typer.Option("--codes", metavar="FILE", help="Search a .jsonl file of encode instead.")

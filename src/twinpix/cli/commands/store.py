@@ -9,7 +9,7 @@ from twinpix.errors import Exit
 from twinpix.progress.terminal import LineProgress
 
 app = typer.Typer(
-    help="Show, clear, export or import what is stored between runs.",
+    help="Show, clear, export or import stored results.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -67,7 +67,10 @@ def export(
     store: _File = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is no earlier export.")] = False,
 ) -> int:
-    """Write the pairs marked as not duplicates to a JSON file, identified by the digests of their files."""
+    """Write the pairs marked as not duplicates to a JSON file.
+
+    Images are identified by the digests of their files, so that the file is valid on every machine.
+    """
     import sys
 
     from twinpix import outputs
@@ -88,7 +91,7 @@ def export(
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file that export wrote.")], store: _File = None
 ) -> int:
-    """Import pairs marked as not duplicates from a file that export wrote; stored pairs are kept."""
+    """Import pairs marked as not duplicates; stored pairs are kept."""
     from twinpix.encoding.options import Options
     from twinpix.encoding.session import open_store
     from twinpix.match import exclusions

@@ -53,6 +53,7 @@ class Banded:
     """Multi-index hashing, with a cost model that falls back to tiles."""
 
     metrics: ClassVar[tuple[str, ...]] = ("hamming",)
+    exact: ClassVar[bool] = True
 
     threads: int = 0  # 0: one per core
 

@@ -36,6 +36,7 @@ class Cosine:
     """Dot products of heads, in tiles that stay in registers, on `threads` threads (0: one per core)."""
 
     metrics: ClassVar[tuple[str, ...]] = ("cosine",)
+    exact: ClassVar[bool] = True
 
     threads: int = 0
 
