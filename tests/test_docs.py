@@ -1,12 +1,14 @@
 """The documents say what the code does."""
 
+import contextlib
 import importlib.util
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
-from twinpix import fingerprints, plugins
+from twinpix import fingerprints, model, plugins
 from twinpix.keep import base as keep
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,6 +121,33 @@ def test_relative_links_lead_to_files(path: Path) -> None:
         assert found.exists(), target
         if heading:
             assert heading in map(anchor, found.read_text(encoding="utf-8").splitlines()), target
+
+
+@pytest.mark.parametrize("path", [*DECISIONS, ROOT / "docs/design.md"], ids=lambda path: path.stem)
+def test_the_names_in_decisions_exist(path: Path) -> None:
+    """A name with a dot (`model.Refs`, `jpeg.py`, `counts.apart`) is of the code, or of the standard library."""
+    names = re.findall(r"`([A-Za-z_]\w*(?:\.\w+)+)(?:\(\))?`", path.read_text(encoding="utf-8"))
+    assert [name for name in names if not (is_file(name) or is_in_code(name) or is_field(name))] == []
+
+
+def is_file(name: str) -> bool:
+    return (ROOT / name).is_file() or any((ROOT / "src").rglob(name))
+
+
+def is_in_code(name: str) -> bool:
+    """True for a name of a package, module or class below twinpix, or of the standard library."""
+    for full in (f"twinpix.{name}", name):
+        with contextlib.suppress(ImportError, AttributeError):
+            pkgutil.resolve_name(full)
+            return True
+    return False
+
+
+def is_field(name: str) -> bool:
+    """True for a part of a type or of a report: `Counts.apart`, or `counts.apart` as reports write it."""
+    first, _, attribute = name.partition(".")
+    kind = getattr(model, first.capitalize(), None)
+    return attribute in getattr(kind, "__dataclass_fields__", ()) or hasattr(kind, attribute)
 
 
 def anchor(line: str) -> str:
