@@ -58,7 +58,7 @@ def _counts(counts: Counts, groups: list[Group]) -> Counts:
 
 
 class _Files:
-    """Return the members of all groups in a row, as linking rules take them.
+    """The members of all groups in a row, as linking rules take them.
 
     A report lists files of one code as pairs with the first of them (`same_code`), so they are one node here, as they
     were in the run. Reports of the first schema lack this for pairs that the user marked as not duplicates. With the

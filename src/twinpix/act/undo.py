@@ -200,7 +200,7 @@ def _take_back(
     """Undo one step and record that; a step that cannot be undone is left."""
     step = session.steps[number]
     try:
-        filesystem.recover(step.path, step.target, step.staged)  # of a killed undo
+        filesystem.recover(step.path, step.target, step.staged)  # finishes an undo that was killed
         if step.target:
             filesystem.recover(step.target, "", filesystem.beside(step.staged, step.target))
         back = action.undo(step)

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Mapping
 from itertools import combinations
 
 from twinpix import report as reports
-from twinpix.errors import UsageError
+from twinpix.errors import UsageError, system_reason
 from twinpix.evaluation.maps import map_of_pairs, names_only
 from twinpix.model import SCHEMAS
 
@@ -46,7 +46,8 @@ def read_map(path: str) -> dict[str, list[str]]:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        why = system_reason(error) if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise UsageError(f"cannot read {path}: {why}. Give a JSON map, a CSV of pairs, or a report of find") from None
     if not text.lstrip().startswith(("{", "[")):
         return _from_csv(path, text)
     try:

@@ -258,7 +258,7 @@ class Network:
         if out.ndim != 2 or len(out) != len(batch):
             shape = " × ".join(map(str, out.shape)) or "a single number"
             hint = ': its JSON can say "pool": "first" or "mean"' if out.ndim == 3 else ""
-            raise UsageError(f"{self.model} gives {shape} for {len(batch)} pictures, not a row of numbers each{hint}")
+            raise UsageError(f"{self.model} gives {shape} for {len(batch)} images, not a row of numbers each{hint}")
         return out
 
 

@@ -165,7 +165,7 @@ def undecoded(data: bytes, name: str = "") -> Picture:
 
 def _open_header(data: bytes, name: str) -> Image.Image:
     if sniff(data[:512], name) == "RAW":  # its size is known only after it is developed
-        raise ImageError("decode", "camera RAW has no header to look at")
+        raise ImageError("decode", "the header of a camera RAW does not have its size")
     return open_image(data, name)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
-from twinpix.errors import ReportError, UsageError
+from twinpix.errors import ReportError, UsageError, system_reason
 from twinpix.machine import no_garbage_collection
 from twinpix.model import SCHEMA, SCHEMAS, Report, Traits
 from twinpix.outputs import Kind
@@ -87,7 +87,8 @@ def read(path: str) -> Report:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
-        raise UsageError(f"cannot read the report {path}: {error.strerror}") from None
+        how = "check the path, or write a report with twinpix find PATH -o FILE.json"
+        raise UsageError(f"cannot read the report {path}: {system_reason(error)}; {how}") from None
     try:
         schema = _schema_of(data)
         if schema not in SCHEMAS:

@@ -70,7 +70,7 @@ def write_explanation(comparison: Comparison, path: str, *, force: bool = False)
     require_writable(path, (comparison.a, comparison.b), force=force)
     form, out = _format_of(path), io.BytesIO()
     explanation(comparison).save(out, form, **_options(form))
-    outputs.write(path, [out.getvalue()], outputs.PICTURE, force=force)
+    outputs.write(path, [out.getvalue()], outputs.DRAWING, force=force)
 
 
 def _options(form: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def require_writable(path: str, images: Sequence[str] = (), *, force: bool = Fal
     for image in images:
         if os.path.exists(path) and os.path.exists(image) and os.path.samefile(path, image):
             raise OutputError(f"cannot write {path}: it is one of the images that are compared")
-    outputs.require(path, outputs.PICTURE, force=force)
+    outputs.require(path, outputs.DRAWING, force=force)
 
 
 def _format_of(path: str) -> str:

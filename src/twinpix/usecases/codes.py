@@ -255,7 +255,9 @@ def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
     except ValueError:
-        raise UsageError(f"{path} holds no codes of schema {SCHEMA}") from None
+        raise UsageError(
+            f"{path} holds no codes of schema {SCHEMA}: give a file of twinpix encode PATH -o FILE.jsonl"
+        ) from None
     return Header(head.methods, head.decode, head.transforms, variants), _rows(path, len(head.methods))
 
 
