@@ -13,11 +13,13 @@ from PIL import Image
 
 import twinpix
 from libraries import library, save, tree
+from twinpix import plugins
 from twinpix.act.choices import Choices
 from twinpix.act.regroup import decide_again
 from twinpix.cli import dialogue
 from twinpix.cli.app import run
 from twinpix.errors import OutputError
+from twinpix.linking import chains, make
 from twinpix.match import exclusions
 from twinpix.model import Group, Member
 from twinpix.store import Store
@@ -410,7 +412,7 @@ def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, picture: Ca
 # -- choices
 
 
-@pytest.mark.parametrize("link", ["star", "complete"])
+@pytest.mark.parametrize("link", [name for name in plugins.names("linking") if not chains(make(name))])
 def test_what_is_apart_stays_apart_when_it_is_decided_anew(
     link: str, tmp_path: Path, picture: Callable[..., Image.Image]
 ) -> None:

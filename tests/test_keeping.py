@@ -15,7 +15,7 @@ import xxhash
 
 import twinpix
 from killing import in_child
-from libraries import content, contents, group, report, save, tree, write
+from libraries import actions_where, content, contents, group, report, save, spec_of, tree, write
 from twinpix import rename as renaming
 from twinpix.act import filesystem, journal
 from twinpix.act.keepers import Keeper
@@ -60,13 +60,13 @@ def colliding() -> tuple[bytes, bytes]:
     return made(7), made(1_000_000)
 
 
-@pytest.mark.parametrize("action", ["hardlink", "symlink", "delete", "trash", "move:to=out"])
+@pytest.mark.parametrize("action", actions_where(on="discards"))
 def test_files_made_to_have_one_digest_stay(action: str, tmp_path: Path) -> None:
     first, second = colliding()
     assert first != second
     assert xxhash.xxh3_128_digest(first) == xxhash.xxh3_128_digest(second)
     before = contents(tmp_path / "photos")
-    outcome = twinpix.apply(twinpix.plan(pair(tmp_path, first, second), action), "j.jsonl")
+    outcome = twinpix.apply(twinpix.plan(pair(tmp_path, first, second), spec_of(action)), "j.jsonl")
     assert [row.reason for row in outcome.left] == ["has other bytes than the keeper"]
     assert (tmp_path / "photos/first.png").read_bytes() == first
     assert (tmp_path / "photos/second.png").read_bytes() == second
@@ -251,10 +251,10 @@ def test_what_another_run_keeps_stays_and_what_it_removes_is_not_relied_on(tmp_p
     assert twinpix.apply(plan, "j3.jsonl").done == 1
 
 
-@pytest.mark.parametrize("action", ["delete", "hardlink", "symlink", "reflink", "move:to=out", "trash"])
+@pytest.mark.parametrize("action", [*actions_where(on="discards"), "reflink"])
 def test_without_locks_the_names_tell(action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run sets aside what stays in the moment in which this one sets its duplicate aside: both put it back."""
-    plan = twinpix.plan(pair(tmp_path, content(1), content(1)), action)
+    plan = twinpix.plan(pair(tmp_path, content(1), content(1)), spec_of(action))
     first, second = str(tmp_path / "photos/first.png"), str(tmp_path / "photos/second.png")
     rename_new = renaming.rename_new
 

@@ -225,7 +225,7 @@ def test_stricter_than_the_report(tmp_path: Path) -> None:
         plan(chain(tmp_path), stricter=77)
 
 
-@pytest.mark.parametrize("link", ["star", "complete", "components"])
+@pytest.mark.parametrize("link", plugins.names("linking"))
 def test_deciding_anew_is_what_find_does(link: str, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
     """By other rules and a smaller radius, a report says what a new search with them says."""
     (tmp_path / "photos").mkdir()

@@ -18,7 +18,20 @@ import pytest
 
 import amounts
 import twinpix
-from libraries import act_with, actions_where, content, contents, group, library, member, report, save, tree, write
+from libraries import (
+    act_with,
+    actions_where,
+    content,
+    contents,
+    group,
+    library,
+    member,
+    report,
+    save,
+    spec_of,
+    tree,
+    write,
+)
 from twinpix import plugins
 from twinpix import rename as renaming
 from twinpix.act import filesystem, journal
@@ -183,13 +196,14 @@ def test_nothing_goes_when_what_stays_changed(
 RACES = [edit, replace_by_another, swap_for_a_link]
 
 
-@pytest.mark.parametrize("action", ["move", "hardlink", "symlink", "delete"])
+@pytest.mark.parametrize("action", [name for name in DISCARDING if name != "trash"])  # the trash: the next test
 @pytest.mark.parametrize("change", RACES)
 def test_a_change_after_the_last_look(
     change: Callable[[Path], None], action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is changed in the moment before it is renamed."""
-    found = library(tmp_path, 1, equal="link" in action)
+    identical = plugins.load("actions", action).identical
+    found = library(tmp_path, 1, equal=identical)
     victim = tmp_path / "photos/0 copy.png"
     rename_new = renaming.rename_new
     done: list[str] = []
@@ -201,14 +215,14 @@ def test_a_change_after_the_last_look(
         rename_new(source, target)
 
     monkeypatch.setattr(filesystem, "rename_new", rename)
-    made = twinpix.plan(found, f"move:to={tmp_path}/out" if action == "move" else action)
+    made = twinpix.plan(found, spec_of(action, tmp_path / "out"))
     outcome = act(made, tmp_path)
     assert done
     assert [row.reason for row in outcome.left if row.path == str(victim)]
     assert victim.exists()
     assert not victim.is_symlink() or change is swap_for_a_link
     assert not [name for name in tree(tmp_path) if "twinpix-" in name]
-    images = {content(0)} if "link" in action else {content(0), content(1)}
+    images = {content(0)} if identical else {content(0), content(1)}
     assert images - contents(tmp_path) <= ({content(1)} if change in (edit, replace_by_another) else set())
 
 

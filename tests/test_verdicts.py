@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 import twinpix
-from twinpix import fingerprints, linking
+from twinpix import fingerprints, linking, plugins
 from twinpix.encoding.content_table import ContentTable
 from twinpix.linking.base import is_allowed
 from twinpix.match import exclusions
@@ -49,7 +49,7 @@ def alike(a: tuple[int, int, bool, int], b: tuple[int, int, bool, int], method: 
     return apart <= RADIUS
 
 
-@pytest.mark.parametrize("link", ["star", "complete", "components"])
+@pytest.mark.parametrize("link", plugins.names("linking"))
 @pytest.mark.parametrize("method", ["phash", "pixels"])
 @settings(deadline=None, max_examples=150)
 @given(pictures=PICTURES, data=st.data())

@@ -34,8 +34,6 @@ CODES = outputs.starts("codes file of twinpix", b'{"schema": "twinpix.codes/')
 CHUNK = 2_000  # files that are encoded between two writes
 _TOGETHER = 20_000  # rows that are searched at once
 
-Pictures = "Image.Image | NDArray[Any] | bytes | os.PathLike[str] | str"
-
 
 class Header(NamedTuple):
     """The first line of a codes file."""

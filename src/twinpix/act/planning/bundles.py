@@ -20,7 +20,6 @@ from twinpix.model import Kept, Skipped
 from twinpix.text import printable
 
 Sidecars = Literal["keep", "same", "all"]
-SIDECARS: tuple[Sidecars, ...] = ("keep", "same", "all")
 _STAYS_WITH = "stays with its companion file"
 
 
