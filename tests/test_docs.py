@@ -73,13 +73,23 @@ def test_the_readme_shows_what_the_demo_prints(
     from twinpix.cli.app import run
 
     monkeypatch.chdir(tmp_path)
-    assert run(["demo", "demo"]) == 0
-    assert run(["find", "demo", "--transforms", "--no-store"]) == 0
+    commands = re.findall(r"^\$ twinpix (.*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    made = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndemo:")[2].partition("\n\n")[0]
+    assert re.findall(r"^\t\$\(BIN\)/twinpix (.*)$", made, re.MULTILINE) == commands
+    for command in commands:
+        assert run(command.split()) == 0
     printed = [shape(line) for line in capfd.readouterr().out.splitlines() if line.strip()]
     readme = [shape(line) for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()]
     printed = [line.replace("python -m twinpix", "twinpix") for line in printed]
     missing = [line for line in printed if line not in readme]
     assert not missing, "run make demo and put its output into the README"
+
+
+def test_the_documents_count_the_edits_of_bench_copies() -> None:
+    from twinpix.evaluation.edits import EDITS
+
+    for name, words in (("README.md", "kinds of copies"), ("docs/cli.md", "edited copies")):
+        assert f"{len(EDITS)} {words}" in (ROOT / name).read_text(encoding="utf-8")
 
 
 def shape(line: str) -> str:

@@ -39,7 +39,7 @@ def copies(
 ) -> int:
     """Measure which method and radius find most copies of your images.
 
-    Forty edited copies of each image are made in memory: encodings, sizes, colours, blur, text, borders, crops,
+    40 edited copies of each image are made in memory: encodings, sizes, colours, blur, text, borders, crops,
     rotations. Writes no files.
     """
     from twinpix.encoding.options import Options
