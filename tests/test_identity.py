@@ -229,7 +229,7 @@ def test_a_document_of_which_only_the_first_page_was_compared_stays(documents: P
     going = {Path(step.path).name for step in planned.steps}
     other = {"a.tif", "a_packed.tif"} - {kept}
     assert going == other
-    left = {Path(each.path).name: each.reason for each in planned.left}
+    left = {Path(each.path).name: each.reason for each in planned.skipped}
     assert left["b.tif"] == "has 3 frames or pages, of which only the first was compared"
     assert "3 frames or pages of the keeper" in left["cover.bmp"]
 

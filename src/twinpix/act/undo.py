@@ -49,8 +49,8 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
     with acting():
         record = journal.read(path)
         require_near(record)
-        outcome = Outcome(path, left=recover(record))
-        outcome.left += [Skipped(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
+        outcome = Outcome(path, skipped=recover(record))
+        outcome.skipped += [Skipped(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
         log = journal.Journal(path)
         try:
             with progress.stage("undo", sum(len(session.steps) for session in record.sessions)), patient() as asked:
@@ -107,7 +107,7 @@ def _undo_session(
             outcome.stopped = STOPPED
             return
         progress.advance()
-        if number in done and _take_back(session, number, action, log, outcome.left, seeker):
+        if number in done and _take_back(session, number, action, log, outcome.skipped, seeker):
             outcome.done += 1
             outcome.bytes += session.steps[number].facts.size
             outcome.copies += action.on == "kept"

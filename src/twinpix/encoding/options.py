@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from twinpix import keep
 from twinpix.errors import UsageError
-from twinpix.model import Decode, Strictness, shown
+from twinpix.model import Decode, Strictness, format_distance
 
 DEFAULT_METHOD = "phash:size=16"
 
@@ -85,10 +85,10 @@ class Options:
         if min(self.min_size, self.min_pixels) < 0:
             raise UsageError("min_size and min_pixels are 0 or more")
         if self.radius is not None and not 0 <= self.radius < math.inf:
-            raise UsageError(f"the radius is a distance of 0 or more, not {shown(self.radius)}")
+            raise UsageError(f"the radius is a distance of 0 or more, not {format_distance(self.radius)}")
         if self.precision is not None and not 0 < self.precision <= 1:
             what = "a share of the matches, above 0 and at most 1"
-            raise UsageError(f"the precision is {what}, not {shown(self.precision)}")
+            raise UsageError(f"the precision is {what}, not {format_distance(self.precision)}")
         _require_one_of("strictness", get_args(Strictness), self.strictness)
         _require_one_of("decode", get_args(Decode), self.decode)
 

@@ -21,19 +21,19 @@ def read_truth(path: str) -> dict[str, list[str]]:
     return _from_folder(path) if os.path.isdir(path) else read_map(path)
 
 
-def renamed(found: Mapping[str, list[str]], known: Container[str]) -> dict[str, list[str]]:
+def rename_to_known(found: Mapping[str, list[str]], known: Container[str]) -> dict[str, list[str]]:
     """Return the map with leading folders removed from each name until it is a known one.
 
     A name without such a suffix is unchanged.
     """
 
-    def fitted(name: str) -> str:
+    def fit(name: str) -> str:
         short = name
         while short not in known and "/" in short:
             short = short.partition("/")[2]
         return short if short in known else name
 
-    return {fitted(name): [fitted(other) for other in others] for name, others in found.items()}
+    return {fit(name): [fit(other) for other in others] for name, others in found.items()}
 
 
 def read_map(path: str) -> dict[str, list[str]]:

@@ -69,7 +69,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dims: int = 0
     radii: dict[Strictness, float] = {}
 
-    def prepared(self, picture: Picture) -> NDArray[np.uint8]:
+    def prepare(self, picture: Picture) -> NDArray[np.uint8]:
         """Return the input image `(size, size, 3)` uint8 RGB of a `Picture` that was decoded with `colour`."""
         chosen = _FILTERS[self.interpolation]
         if self.fit == "squash":

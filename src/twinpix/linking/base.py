@@ -93,7 +93,7 @@ class Graph:
         for block in self._blocks_near(file):
             yield from self._free(block)
 
-    def paired_with_all(self, sort: tuple[int, Kind], others: Collection[tuple[int, Kind]]) -> bool:
+    def is_paired_with_all(self, sort: tuple[int, Kind], others: Collection[tuple[int, Kind]]) -> bool:
         """True if files of this content and kind match files of all the others."""
         number, kind = sort
         matching = {number, *self.near.get(number, ())} if len(others) > 1 else (number, *self.near.get(number, ()))

@@ -23,7 +23,7 @@ class Complete:
             sorts = {(graph.content[file], graph.kinds[file])}
             for other in sorted(graph.free_neighbours(file), key=rank.__getitem__):
                 sort = (graph.content[other], graph.kinds[other])
-                if graph.paired_with_all(sort, sorts):
+                if graph.is_paired_with_all(sort, sorts):
                     graph.take(other)
                     group.append(other)
                     sorts.add(sort)

@@ -54,7 +54,7 @@ def _value(value: object) -> Iterator[str]:
 
 
 def _line(value: Any) -> str:
-    return escaped(stdlib.dumps(plain(value), ensure_ascii=False))
+    return escape_surrogates(stdlib.dumps(plain(value), ensure_ascii=False))
 
 
 def plain(value: Any) -> Any:
@@ -71,10 +71,10 @@ def plain(value: Any) -> Any:
 
 def dumps(value: object) -> str:
     """Return indented JSON with a final line break, in which only lone surrogates are escaped."""
-    return escaped(stdlib.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    return escape_surrogates(stdlib.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
-def escaped(text: str) -> str:
+def escape_surrogates(text: str) -> str:
     """Return the same JSON with lone surrogates escaped."""
     return text.encode("utf-8", "twinpix-escape").decode("utf-8")
 

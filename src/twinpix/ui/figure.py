@@ -124,7 +124,7 @@ def has_window() -> bool:
     return getattr(tried.canvas, "required_interactive_framework", None) is not None
 
 
-def shortened(text: str, width: int) -> str:
+def shorten(text: str, width: int) -> str:
     """Shorten a text to this many characters by removing its middle."""
     text = printable(text)
     if len(text) <= width:

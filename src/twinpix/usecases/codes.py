@@ -21,11 +21,11 @@ from twinpix.encoding.session import open_session, scan
 from twinpix.errors import ImageError, UsageError, system_reason
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, detail_score_of, width_of
 from twinpix.imaging import decode, picture_of
-from twinpix.match import relation
 from twinpix.match.join import nearest
+from twinpix.match.relation import infer_relation
 from twinpix.model import Bytes2D, Decode, Refs
 from twinpix.progress import ProgressLike, progress_of
-from twinpix.report.json import escaped
+from twinpix.report.json import escape_surrogates
 from twinpix.store import Result
 from twinpix.usecases.query import Hit
 
@@ -165,7 +165,7 @@ def encode_pictures(
             if isinstance(item, str | os.PathLike):
                 item = sources.read(os.fspath(item)).data or b""
             data = item if isinstance(item, bytes) else None
-            mode, wanted = options.decode, fingerprints.wanted(prints)
+            mode, wanted = options.decode, fingerprints.needs_of(prints)
             picture = picture_of(item, mode, *wanted) if data is None else decode(data, mode, name, *wanted)
             codes = [
                 fingerprints.codes_of_one(method, picture, bool(options.transforms)).tobytes() for method in prints
@@ -220,7 +220,7 @@ def write_codes(path: str, header: Header, rows: Iterable[Coded], *, force: bool
 
 
 def _line(value: dict[str, Any]) -> bytes:
-    return (escaped(json.dumps(value, ensure_ascii=False)) + "\n").encode()
+    return (escape_surrogates(json.dumps(value, ensure_ascii=False)) + "\n").encode()
 
 
 def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
@@ -242,11 +242,11 @@ def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
         >>> header.methods, [row.path for row in rows]
         (['phash'], ['photos/beach.jpg', 'photos/beach.png', 'photos/forest.png'])
     """
-    from twinpix.usecases.codesfile import LONGEST, Head, parsed
+    from twinpix.usecases.codesfile import LONGEST, Head, parse_line
 
     try:
         with open(path, "rb") as file:
-            head = parsed(file.readline(LONGEST), Head)
+            head = parse_line(file.readline(LONGEST), Head)
         variants = head.variants or [""] * len(head.methods)
         if head.schema != SCHEMA or len(variants) != len(head.methods):
             raise ValueError(head.schema)
@@ -260,7 +260,7 @@ def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
 
 
 def _rows(path: str, methods: int) -> Iterator[Coded]:
-    from twinpix.usecases.codesfile import LONGEST, Row, parsed
+    from twinpix.usecases.codesfile import LONGEST, Row, parse_line
 
     with open(path, "rb") as file:
         file.readline(LONGEST)  # the header
@@ -269,7 +269,7 @@ def _rows(path: str, methods: int) -> Iterator[Coded]:
             if not line.endswith(b"\n") and len(line) < LONGEST:
                 return
             try:
-                row = parsed(line, Row)
+                row = parse_line(line, Row)
                 if len(row.codes) not in (0, methods):
                     raise ValueError(f"{len(row.codes)} codes")
             except ValueError:
@@ -364,4 +364,4 @@ def _gallery(rows: Sequence[Coded], at: int, method: Fingerprint, transforms: bo
 
 def _hit(method: Fingerprint, query: Coded, row: Coded, distance: float, turn: int) -> Hit:
     ours, theirs = Result(None, query.width, query.height), Result(None, row.width, row.height)
-    return Hit(row.path, distance, relation.relation(method, ours, theirs, distance, turn))
+    return Hit(row.path, distance, infer_relation(method, ours, theirs, distance, turn))

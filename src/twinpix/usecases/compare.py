@@ -17,8 +17,8 @@ from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.imaging.opencv import opencv
-from twinpix.match import relation as relate
-from twinpix.model import Bytes2D, Decode, Relation, numbers, shown
+from twinpix.match.relation import infer_relation, only_alike
+from twinpix.model import Bytes2D, Decode, Relation, format_distance, numbers
 from twinpix.sources import read
 from twinpix.store import Result
 from twinpix.text import plural
@@ -133,7 +133,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     judge = plugins.describe(mine)
     every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
     methods = [every[spec] for spec in sorted(every) if not every[spec].proposes]
-    wanted = _and_a_look(fingerprints.wanted(methods))
+    wanted = _and_a_look(fingerprints.needs_of(methods))
     pairs = [_decoded(name, decode, wanted) for name in names]
     pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
@@ -169,7 +169,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
 def _only_alike(pictures: Sequence[Picture]) -> str:
     """Return why two images are not encodings of each other; "" if they may be."""
     results = [Result(None, picture.width, picture.height, traits=picture.traits) for picture in pictures]
-    return relate.only_alike(results[0], results[1])
+    return only_alike(results[0], results[1])
 
 
 class _Decoded(NamedTuple):
@@ -257,7 +257,7 @@ def _distance(method: Fingerprint, pictures: list[Picture]) -> Distance:
 
 def _apart(decisive: Distance, gap: float) -> str:
     unit = "bits" if isinstance(decisive.radius, int) else "of cosine distance"
-    return f"{shown(gap)} {unit}, radius {shown(decisive.radius)}"
+    return f"{format_distance(gap)} {unit}, radius {format_distance(decisive.radius)}"
 
 
 def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, Words]:
@@ -271,7 +271,7 @@ def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -
             Words(f"different images, by {decisive.method} ({_apart(decisive, decisive.distance)})"),
         )
     results = [Result(None, p.width, p.height) for p in pictures]
-    relation = relate.relation(method, results[0], results[1], gap, turn)
+    relation = infer_relation(method, results[0], results[1], gap, turn)
     return (
         relation,
         Words(f"copies of one image, {relation}, by {decisive.method} ({_apart(decisive, gap)})"),

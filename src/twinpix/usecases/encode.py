@@ -66,7 +66,7 @@ def encode_files(
     """Compute the fingerprints of these files, in the given order, without those that failed; see `encode`."""
     options = Options.of(options, changes)
     prints = methods_of(options, methods or [options.method])
-    return _coded(sources.named(names), prints, options, progress_of(progress))
+    return _coded(sources.list_named(names), prints, options, progress_of(progress))
 
 
 def _coded(

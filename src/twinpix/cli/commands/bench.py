@@ -8,7 +8,7 @@ from twinpix.cli import common
 from twinpix.cli.command import Command
 from twinpix.cli.common import DecodeName
 from twinpix.errors import Exit
-from twinpix.model import shown
+from twinpix.model import format_distance
 from twinpix.progress.terminal import progress
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _table(found: "CopiesFound") -> None:
 
 
 def _radius(radius: float) -> str:
-    return shown(radius) if radius >= 0 else "none"
+    return format_distance(radius) if radius >= 0 else "none"
 
 
 def _needed(edits: int) -> int:
@@ -103,6 +103,6 @@ def _advice(found: "CopiesFound") -> None:
             print(" when rotated or mirrored" if turns > 1 else "")
             continue
         option = " --transforms" if turns > 1 else ""
-        print(f"\nfor images like these: --method {best.spec} --radius {shown(point.radius)}{option}", end="")
+        print(f"\nfor images like these: --method {best.spec} --radius {format_distance(point.radius)}{option}", end="")
         missed = [name for name, recall in best.by_edit.items() if recall < 0.5]
         print(f"\n  finds {point.recall:.0%} of the copies, and less than half of: {', '.join(missed) or 'nothing'}")

@@ -5,7 +5,7 @@ import typing
 from typing import Any
 
 from twinpix.errors import Exit
-from twinpix.model import shown
+from twinpix.model import format_distance
 
 
 def methods() -> int:
@@ -21,9 +21,8 @@ def methods() -> int:
     print(f"  {'name':<11}{'bits':>5}  {'strict':>6}{'normal':>8}{'loose':>7}  what it does")
     for name in plugins.names("fingerprints"):
         method = fingerprints.make(name)
-        radii = method.radii
-        numbers = f"{method.bits:>5}  "
-        numbers += f"{shown(radii['strict']):>6}{shown(radii['normal']):>8}{shown(radii['loose']):>7}"
+        strict, normal, loose = (format_distance(method.radii[each]) for each in ("strict", "normal", "loose"))
+        numbers = f"{method.bits:>5}  {strict:>6}{normal:>8}{loose:>7}"
         print(f"  {name:<11}{numbers}  {_what(name)}")
         for option, text in _options("fingerprints", name):
             print(f"{'':42}{option} {text}".rstrip())

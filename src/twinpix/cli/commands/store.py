@@ -79,7 +79,7 @@ def export(
     from twinpix.match import exclusions
 
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
-        text = exclusions.exported(opened)
+        text = exclusions.export_pairs(opened)
     if file == "-":
         sys.stdout.write(text)
     else:
@@ -98,6 +98,6 @@ def import_(
     from twinpix.text import plural
 
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
-        count = exclusions.imported(opened, file)
+        count = exclusions.import_pairs(opened, file)
     print(f"imported {plural(count, 'pair')}")
     return Exit.DONE
