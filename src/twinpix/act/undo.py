@@ -90,7 +90,7 @@ def _unread(record: journal.Record) -> list[int]:
 
 
 def _undo_session(
-    session: journal.Session,
+    session: journal.JournalRun,
     outcome: Outcome,
     log: journal.Journal,
     progress: Progress,
@@ -143,7 +143,7 @@ def recover(record: journal.Record, *, finish: bool = False) -> list[Skipped]:
     return left
 
 
-def _recover_session(session: journal.Session, finish: bool, log: journal.Journal, left: list[Skipped]) -> None:
+def _recover_session(session: journal.JournalRun, finish: bool, log: journal.Journal, left: list[Skipped]) -> None:
     action = actions.make(session.action, session.options)
     settled = True
     known = session.done | session.failed | session.undone
@@ -171,7 +171,7 @@ def _recover_session(session: journal.Session, finish: bool, log: journal.Journa
 
 
 def _carry_through(
-    session: journal.Session, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Skipped]
+    session: journal.JournalRun, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Skipped]
 ) -> None:
     """Do the steps of a unit that a killed run did not reach, after all checks of a new run."""
     checks = Checks(action, session.stays.values())
@@ -190,7 +190,7 @@ def _carry_through(
 
 
 def _take_back(
-    session: journal.Session,
+    session: journal.JournalRun,
     number: int,
     action: actions.Action,
     log: journal.Journal,
