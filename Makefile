@@ -11,9 +11,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed
 	rm -rf demo
 	$(BIN)/twinpix demo demo
-	$(BIN)/twinpix find demo --transforms --no-store
-	@echo
-	@echo "next: $(BIN)/twinpix find demo --transforms -o report.json && $(BIN)/twinpix resolve report.json --move moved"
+	$(BIN)/twinpix find demo --transforms
 
 test: check unit
 

@@ -79,7 +79,7 @@ def move_all(folder: Path, path: Path) -> None:
     plan = twinpix.plan(report.read(str(path)), f"move:to={folder}/moved", source=str(path))
     with acting():
         outcome = twinpix.apply(plan, str(folder / "journal.jsonl"))
-    assert not outcome.left, outcome.left[0]
+    assert not outcome.skipped, outcome.skipped[0]
 
 
 def put_back(folder: Path, groups: int, where: str) -> None:

@@ -22,7 +22,7 @@ import twinpix
 from twinpix import fingerprints
 from twinpix.evaluation.rates import distances, nearest, nearest_directions, radius_of, step_of
 from twinpix.fingerprints import Fingerprint
-from twinpix.model import Fingerprints, shown
+from twinpix.model import Fingerprints, format_distance
 from twinpix.search.base import words
 
 RATES = (0.0, 1e-6, 1e-5, 1e-4)
@@ -77,7 +77,7 @@ def score(method: Fingerprint, prints: Fingerprints, turns: int, negative: Count
     cells = []
     for rate in RATES:
         radius = int(np.searchsorted(within, int(rate * within[-1]), side="right")) - 1
-        cells.append(f"{(positive <= radius).mean():.3f} ({shown(radius_of(method, radius))})")
+        cells.append(f"{(positive <= radius).mean():.3f} ({format_distance(radius_of(method, radius))})")
     return cells
 
 

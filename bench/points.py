@@ -52,7 +52,7 @@ def main() -> None:
     def ours(spec: str) -> None:
         method = methods[spec]
         for data in contents:
-            fingerprints.codes_of(method, [decode(data, "fast", "", *fingerprints.wanted([method]))])
+            fingerprints.codes_of(method, [decode(data, "fast", "", *fingerprints.needs_of([method]))])
 
     def theirs() -> None:
         for grey in greys:

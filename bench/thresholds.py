@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from twinpix.errors import ImageError
-from twinpix.evaluation.edits import EDITS, edited
+from twinpix.evaluation.edits import EDITS, make_edit
 from twinpix.imaging import decode
 from twinpix.model import Bytes2D
 from twinpix.verify import (
@@ -277,7 +277,7 @@ def as_jpeg(image: Image.Image, change: Change) -> bytes:
 
 def photo_copies(paths: Sequence[Source]) -> Iterator[Pair]:
     changes: list[tuple[str, Callable[[Image.Image], bytes]]] = [
-        (name, partial(edited, name=name, seed="thresholds")) for name in EDITS
+        (name, partial(make_edit, name=name, seed="thresholds")) for name in EDITS
     ]
     changes += [(name, partial(as_jpeg, change=change)) for name, change in MORE.items()]
     images = (image for image in map(opened, paths) if image is not None)

@@ -19,7 +19,7 @@ def text() -> str:
         parts.append(f"## {name}\n")
         parts.append(" ".join((command.help or "").split()) + "\n")
         parts.append("| option | meaning | default |\n|---|---|---|")
-        parts += [_row(parameter) for parameter in command.params]
+        parts += [_row(parameter) for parameter in command.params if not getattr(parameter, "hidden", False)]
         parts.append("")
     return "\n".join(parts)
 

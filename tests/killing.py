@@ -58,18 +58,18 @@ class Place:
     def apply(self) -> None:
         """One run, as the command does it; raises when a file is left for a reason."""
         place = (plugins.name_of(self.action), options_of(self.action))
-        with session.on(str(self.report), *place, apply=True) as on:
+        with session.open_run(str(self.report), *place, apply=True) as on:
             plan = twinpix.plan(
                 report.read(str(self.report)), self.action, dealt_with=on.dealt_with, source=str(self.report)
             )
             outcome = twinpix.apply(plan, on.journal)
-        bad = [left for left in [*outcome.left, *on.left] if left.refused]
+        bad = [left for left in [*outcome.skipped, *on.unrepaired] if left.refused]
         assert not bad, bad
 
     def undo(self, *, complete: bool = True) -> None:
         for name in reversed(session.journals_of(str(self.report))):
             outcome = twinpix.undo(name)
-            assert not (complete and outcome.left), outcome.left
+            assert not (complete and outcome.skipped), outcome.skipped
 
     def everywhere(self) -> set[bytes]:
         return contents(self.folder / "photos", self.folder / "home", self.target)

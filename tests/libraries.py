@@ -112,9 +112,14 @@ def contents(*folders: Path) -> set[bytes]:
 
 def act_with(action: str) -> list[str]:
     """The options of `resolve` for an action, found by discovery; one with a folder of its own gets `out`."""
-    made = plugins.load("actions", action)
-    options = [f"{name}={value.format(folder='out')}" for name, value in getattr(made, "sample", {}).items()]
-    return ["--action", ":".join([action, *([",".join(options)] if options else [])])]
+    return ["--action", spec_of(action)]
+
+
+def spec_of(action: str, folder: Path | str = "out") -> str:
+    """An action with the options that its class gives as a sample, as text."""
+    sample = getattr(plugins.load("actions", action), "sample", {})
+    options = ",".join(f"{name}={value.format(folder=folder)}" for name, value in sample.items())
+    return f"{action}:{options}" if options else action
 
 
 def actions_where(**facts: object) -> list[str]:

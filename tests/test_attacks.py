@@ -154,7 +154,7 @@ def test_a_relative_folder_is_written_down_whole(tmp_path: Path, monkeypatch: py
     twinpix.apply(twinpix.plan(found, "move:to=out/deep"), str(tmp_path / "j.jsonl"))
     assert len(tree(tmp_path / "out/deep")) == 6
     monkeypatch.chdir("/")
-    assert not twinpix.undo(str(tmp_path / "j.jsonl")).left
+    assert not twinpix.undo(str(tmp_path / "j.jsonl")).skipped
     assert tree(tmp_path / "photos") == before
 
 
@@ -188,7 +188,7 @@ def linked(tmp_path: Path) -> Report:
 
 def test_an_image_behind_a_symbolic_link_is_copied(tmp_path: Path, linked: Report) -> None:
     outcome = twinpix.apply(twinpix.plan(linked, "copy:to=out"), str(tmp_path / "j.jsonl"))
-    assert (outcome.done, outcome.left) == (1, [])
+    assert (outcome.done, outcome.skipped) == (1, [])
     assert (tmp_path / "out/link.png").read_bytes() == content(7)
     assert not (tmp_path / "out/link.png").is_symlink()
     assert twinpix.undo(str(tmp_path / "j.jsonl")).done == 1
@@ -199,7 +199,7 @@ def test_an_image_behind_a_symbolic_link_is_copied(tmp_path: Path, linked: Repor
 def test_an_image_behind_a_symbolic_link_is_linked_to(tmp_path: Path, linked: Report, action: str) -> None:
     before = tree(tmp_path / "photos")
     outcome = twinpix.apply(twinpix.plan(linked, action), str(tmp_path / "j.jsonl"))
-    assert (outcome.done, outcome.left) == (1, [])
+    assert (outcome.done, outcome.skipped) == (1, [])
     assert (tmp_path / "photos/same.png").samefile(tmp_path / "elsewhere/x.png")
     assert twinpix.undo(str(tmp_path / "j.jsonl")).done == 1
     assert tree(tmp_path / "photos") == before
@@ -214,7 +214,7 @@ def test_undo_of_a_copy_leaves_it_when_the_original_was_edited(tmp_path: Path) -
     twinpix.apply(twinpix.plan(found, "copy:to=out"), str(tmp_path / "j.jsonl"))
     write(tmp_path, "photos/0.png", b"cropped")
     outcome = twinpix.undo(str(tmp_path / "j.jsonl"))
-    assert [left.path for left in outcome.left] == [str(tmp_path / "photos/0.png")]
+    assert [left.path for left in outcome.skipped] == [str(tmp_path / "photos/0.png")]
     assert (tmp_path / "out/0.png").read_bytes() == content(0)
 
 
@@ -234,7 +234,7 @@ def test_undo_says_when_another_file_stands_where_one_is_to_go(tmp_path: Path) -
     write(tmp_path, "photos/b.png", b"another")
     outcome = twinpix.undo(str(tmp_path / "j.jsonl"))
     assert outcome.done == 0
-    assert "another file has its name" in outcome.left[0].reason
+    assert "another file has its name" in outcome.skipped[0].reason
 
 
 def test_undo_takes_sidecars_from_file_systems_that_round_times(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_undo_takes_sidecars_from_file_systems_that_round_times(tmp_path: Path) 
     before = tree(tmp_path / "photos")
     twinpix.apply(twinpix.plan(found, "move:to=out"), str(tmp_path / "j.jsonl"))
     os.utime(tmp_path / "out/b.xmp", (1_600_000_000, 1_600_000_000))  # as FAT keeps it
-    assert not twinpix.undo(str(tmp_path / "j.jsonl")).left
+    assert not twinpix.undo(str(tmp_path / "j.jsonl")).skipped
     assert tree(tmp_path / "photos") == before
 
 
@@ -337,7 +337,7 @@ def test_an_undo_of_links_that_was_killed_is_undone_again(tmp_path: Path, action
         os.utime(path, ns=(mtime, mtime))
     else:
         write(tmp_path, f"photos/{Path(aside).name}.part", b"hal")
-    assert not twinpix.undo(str(tmp_path / "j.jsonl")).left
+    assert not twinpix.undo(str(tmp_path / "j.jsonl")).skipped
     assert tree(tmp_path / "photos") == before
 
 
@@ -345,7 +345,7 @@ def test_an_undo_of_a_copy_that_was_killed_leaves_nothing(tmp_path: Path) -> Non
     found = library(tmp_path, 1)
     aside, *_ = applied(found, "copy:to=out", tmp_path)
     (tmp_path / "out/0.png").rename(tmp_path / "out" / f"{Path(aside).name}.aside")
-    assert not twinpix.undo(str(tmp_path / "j.jsonl")).left
+    assert not twinpix.undo(str(tmp_path / "j.jsonl")).skipped
     assert not (tmp_path / "out").exists()
 
 
@@ -355,7 +355,7 @@ def test_names_that_a_killed_rename_had_taken_are_free_again(tmp_path: Path) -> 
     aside, _ = applied(found, "move:to=out", tmp_path)
     write(tmp_path, "photos/0 copy.png", b"", mode=0o600)
     write(tmp_path, f"out/{Path(aside).name}.aside", b"", mode=0o600)
-    assert not twinpix.undo(str(tmp_path / "j.jsonl")).left
+    assert not twinpix.undo(str(tmp_path / "j.jsonl")).skipped
     assert tree(tmp_path / "photos") == before
     assert not (tmp_path / "out").exists()
 
@@ -441,7 +441,7 @@ def test_nothing_goes_for_what_lies_in_a_trash(folder: str, tmp_path: Path) -> N
     first, second = f"photos/{folder}/x.jpg", f"photos/{folder}/y.jpg"
     found = pair(tmp_path, first, "photos/y.jpg")
     assert goes(found, "delete") == set()
-    assert [(left.reason, left.refused) for left in twinpix.plan(found, "delete").left] == [
+    assert [(left.reason, left.refused) for left in twinpix.plan(found, "delete").skipped] == [
         ("the keeper is in a trash, snapshot or cache folder, which may be emptied", False)
     ]
     assert goes(pair(tmp_path, "photos/y.jpg", first)) == {f"{folder}/x.jpg"}
@@ -504,7 +504,7 @@ def test_undo_of_trash_says_when_it_was_emptied(tmp_path: Path) -> None:
     trash = Path(os.environ["XDG_DATA_HOME"]) / "Trash" / "files"
     max(trash.glob("b*.png"), key=lambda path: path.stat().st_ctime_ns).unlink()
     write(tmp_path, "photos/b.png", b"another")
-    (left,) = twinpix.undo(str(tmp_path / "j.jsonl")).left
+    (left,) = twinpix.undo(str(tmp_path / "j.jsonl")).skipped
     assert "another file has its name" in left.reason
 
 

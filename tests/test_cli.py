@@ -2,18 +2,23 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import twinpix
 from commands import run
 from stores import SLOW_COMMAND, held
+from twinpix import plugins
+from twinpix.cli.app import command_line
 
 HEAVY = (
     "numpy",
@@ -270,3 +275,31 @@ def test_a_command_alone_shows_its_help(command: tuple[str, ...]) -> None:
 
 def test_version() -> None:
     assert run("--version").stdout == f"twinpix {twinpix.__version__}\n"
+
+
+def groups_of(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if hasattr(command, "commands"):
+        yield name, command
+        for each, below in command.commands.items():
+            yield from groups_of(below, f"{name} {each}".strip())
+
+
+@pytest.mark.parametrize("name", [name for name, _ in groups_of(command_line())])
+def test_no_line_in_a_list_of_commands_is_cut(name: str) -> None:
+    shown = run(*name.split(), "--help", env={**os.environ, "COLUMNS": "80"}).stdout
+    assert "Commands:" in shown
+    assert "..." not in shown.partition("Commands:")[2]
+
+
+def test_help_names_what_the_plugins_are(photos: Path) -> None:
+    shown = " ".join(run("find", "--help", env={**os.environ, "COLUMNS": "80"}).stdout.split())
+    backends = {name: plugins.load("search", name) for name in plugins.own("search")}
+    exact, approximate = re.findall(r" exact: (.*?); approximate: (.*?)\. ", shown)[0]
+    for name, backend in backends.items():
+        assert f"{name} (" in (exact if backend.exact else approximate)
+    for name in plugins.own("linking"):
+        assert f"{name}: {plugins.load('linking', name).summary}" in shown
+    assert f"{', '.join(sorted(['html', *plugins.own('report')]))}; default" in shown
+    assert all(suffix in shown for name in plugins.own("sources") for suffix in plugins.load("sources", name).suffixes)
+    listed = run("methods").stdout
+    assert all(f"\n  {name} " in listed for kind in plugins._KINDS for name in plugins.names(kind))

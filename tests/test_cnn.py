@@ -86,7 +86,7 @@ def codes(spec: str, images: Sequence[Image.Image], mode: Decode = "fast") -> ND
     """Directions `(n, dims)` of pictures."""
     method = fingerprints.make(spec)
     method.check()
-    pictures = [picture_of(image, mode, *fingerprints.wanted([method])) for image in images]
+    pictures = [picture_of(image, mode, *fingerprints.needs_of([method])) for image in images]
     return method.comparable(fingerprints.codes_of(method, pictures)[:, 0]).astype(np.float64)
 
 

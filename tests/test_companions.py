@@ -43,7 +43,7 @@ def goes(found: Report, action: str = "move:to=out", **options: object) -> set[s
 
 def why(found: Report, action: str = "delete", **options: object) -> dict[str, str]:
     plan = twinpix.plan(found, action, **options)  # type: ignore[arg-type]
-    return {left.path.removeprefix(f"{found.base}/photos/"): left.reason for left in plan.left}
+    return {left.path.removeprefix(f"{found.base}/photos/"): left.reason for left in plan.skipped}
 
 
 def known(found: Report, base: Path, *names: str) -> Report:
@@ -237,7 +237,7 @@ def test_nothing_is_lost_nor_left_alone(seed: int, tmp_path: Path) -> None:
         for side, others in folders.of(image).sidecars.items():
             owners.setdefault(side, set()).update([image, *others])
     plan = twinpix.plan(found, "delete")
-    gone, stays = {step.path for step in plan.steps}, {each.path for each in plan.stays}
+    gone, stays = {step.path for step in plan.steps}, {each.path for each in plan.kept}
     for side, images in owners.items():
         assert (images <= gone) == (side in gone), side
     assert all(step.keeper in stays - gone for step in plan.steps)
@@ -265,7 +265,7 @@ def test_a_mask_is_no_duplicate_while_its_image_stays(tmp_path: Path) -> None:
     for action in ("move:to=out", "delete"):
         assert goes(found, action) == {"b/images/1.jpg", "b/masks/1.png"}  # a group's keeper goes with its image
     assert why(found)["b/masks/2.png"] == f"belongs to {tmp_path}/photos/b/images/2.jpg, which stays"
-    assert f"{tmp_path}/photos/b/masks/1.png" not in [stays.path for stays in twinpix.plan(found, "delete").stays]
+    assert f"{tmp_path}/photos/b/masks/1.png" not in [stays.path for stays in twinpix.plan(found, "delete").kept]
     write(tmp_path, "photos/a/masks/1.png", b"drawn")
     assert goes(found) == set()
 

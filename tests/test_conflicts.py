@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import twinpix
 from libraries import group, report, save, write
+from twinpix import plugins
 from twinpix.act.regroup import decide_again
 from twinpix.encoding.methods import settings_of
 from twinpix.encoding.options import Options
@@ -36,7 +37,7 @@ def form(seed: int | None) -> Image.Image:
     return image
 
 
-@pytest.mark.parametrize("link", ["star", "components"])
+@pytest.mark.parametrize("link", plugins.names("linking"))
 @pytest.mark.parametrize("options", [{"method": "cascade"}, {"verify": True, "radius": 100}])
 def test_an_empty_form_joins_no_two_filled_ones(link: str, options: dict[str, Any], tmp_path: Path) -> None:
     form(1).save(tmp_path / "a.jpg", quality=90)

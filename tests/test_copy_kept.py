@@ -86,9 +86,11 @@ def test_other_names_of_what_is_copied_need_no_copy(tmp_path: Path) -> None:
 
 def test_groups_that_were_not_decided_are_told(tmp_path: Path) -> None:
     plan = twinpix.plan(photos(tmp_path), "copy:to=out", choices={})
-    left = {os.path.basename(os.path.dirname(row.path)) for row in plan.left if row.reason.startswith("is not copied")}
+    left = {
+        os.path.basename(os.path.dirname(row.path)) for row in plan.skipped if row.reason.startswith("is not copied")
+    }
     assert left == {"a", "b"}
-    assert {row.reason for row in plan.left if row.path.endswith("/1.jpg")} == {
+    assert {row.reason for row in plan.skipped if row.path.endswith("/1.jpg")} == {
         "is not copied: nothing was decided about its group"
     }
 
@@ -98,7 +100,7 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     found = photos(tmp_path, **{"closed/2.jpg": b"2"})
     (tmp_path / "photos/closed").chmod(0)
     try:
-        reasons = [left.reason for left in twinpix.plan(found, "copy:to=out").left]
+        reasons = [left.reason for left in twinpix.plan(found, "copy:to=out").skipped]
     finally:
         (tmp_path / "photos/closed").chmod(0o755)
     assert reasons == ["is not copied: the folder cannot be read"]

@@ -13,11 +13,13 @@ from PIL import Image
 
 import twinpix
 from libraries import library, save, tree
+from twinpix import plugins
 from twinpix.act.choices import Choices
 from twinpix.act.regroup import decide_again
 from twinpix.cli import dialogue
 from twinpix.cli.app import run
 from twinpix.errors import OutputError
+from twinpix.linking import chains, make
 from twinpix.match import exclusions
 from twinpix.model import Group, Member
 from twinpix.store import Store
@@ -367,7 +369,10 @@ def test_all_of_a_group_are_not_duplicates(photos: Path, tmp_path: Path, monkeyp
     assert groups(photos, tmp_path / "s.sqlite") == [{"0.png", "0 same.png"}]  # one and the same bytes
 
 
-def test_the_store_forgets_codes_and_not_what_was_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("option", ["--exclusions", "--verdicts"])  # the second is the old name of the first
+def test_the_store_forgets_codes_and_not_what_was_said(
+    option: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "s.sqlite"
     store = Store(path)
     store.put_exclusions([(b"a" * 16, b"b" * 16), (b"a" * 16, b"b" * 16)])
@@ -375,8 +380,8 @@ def test_the_store_forgets_codes_and_not_what_was_said(tmp_path: Path, capfd: py
     assert run(["store", "info", "--store", str(path)]) == 0
     assert "1 pair marked as not duplicates" in capfd.readouterr().out
     assert run(["store", "clear", "--store", str(path)]) == 0
-    assert "1 pair marked as not duplicates: kept (--verdicts deletes them)" in capfd.readouterr().out
-    assert run(["store", "clear", "--verdicts", "--store", str(path)]) == 0
+    assert "1 pair marked as not duplicates: kept (--exclusions deletes them)" in capfd.readouterr().out
+    assert run(["store", "clear", option, "--store", str(path)]) == 0
     store = Store(path)
     assert store.exclusions() == []
     store.close()
@@ -407,7 +412,7 @@ def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, picture: Ca
 # -- choices
 
 
-@pytest.mark.parametrize("link", ["star", "complete"])
+@pytest.mark.parametrize("link", [name for name in plugins.names("linking") if not chains(make(name))])
 def test_what_is_apart_stays_apart_when_it_is_decided_anew(
     link: str, tmp_path: Path, picture: Callable[..., Image.Image]
 ) -> None:

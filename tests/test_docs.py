@@ -1,12 +1,14 @@
 """The documents say what the code does."""
 
+import contextlib
 import importlib.util
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
-from twinpix import fingerprints, plugins
+from twinpix import fingerprints, model, plugins
 from twinpix.keep import base as keep
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,13 +73,23 @@ def test_the_readme_shows_what_the_demo_prints(
     from twinpix.cli.app import run
 
     monkeypatch.chdir(tmp_path)
-    assert run(["demo", "demo"]) == 0
-    assert run(["find", "demo", "--transforms", "--no-store"]) == 0
+    commands = re.findall(r"^\$ twinpix (.*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    made = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndemo:")[2].partition("\n\n")[0]
+    assert re.findall(r"^\t\$\(BIN\)/twinpix (.*)$", made, re.MULTILINE) == commands
+    for command in commands:
+        assert run(command.split()) == 0
     printed = [shape(line) for line in capfd.readouterr().out.splitlines() if line.strip()]
     readme = [shape(line) for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()]
     printed = [line.replace("python -m twinpix", "twinpix") for line in printed]
     missing = [line for line in printed if line not in readme]
     assert not missing, "run make demo and put its output into the README"
+
+
+def test_the_documents_count_the_edits_of_bench_copies() -> None:
+    from twinpix.evaluation.edits import EDITS
+
+    for name, words in (("README.md", "kinds of copies"), ("docs/cli.md", "edited copies")):
+        assert f"{len(EDITS)} {words}" in (ROOT / name).read_text(encoding="utf-8")
 
 
 def shape(line: str) -> str:
@@ -119,6 +131,33 @@ def test_relative_links_lead_to_files(path: Path) -> None:
         assert found.exists(), target
         if heading:
             assert heading in map(anchor, found.read_text(encoding="utf-8").splitlines()), target
+
+
+@pytest.mark.parametrize("path", [*DECISIONS, ROOT / "docs/design.md"], ids=lambda path: path.stem)
+def test_the_names_in_decisions_exist(path: Path) -> None:
+    """A name with a dot (`model.Refs`, `jpeg.py`, `counts.apart`) is of the code, or of the standard library."""
+    names = re.findall(r"`([A-Za-z_]\w*(?:\.\w+)+)(?:\(\))?`", path.read_text(encoding="utf-8"))
+    assert [name for name in names if not (is_file(name) or is_in_code(name) or is_field(name))] == []
+
+
+def is_file(name: str) -> bool:
+    return (ROOT / name).is_file() or any((ROOT / "src").rglob(name))
+
+
+def is_in_code(name: str) -> bool:
+    """True for a name of a package, module or class below twinpix, or of the standard library."""
+    for full in (f"twinpix.{name}", name):
+        with contextlib.suppress(ImportError, AttributeError):
+            pkgutil.resolve_name(full)
+            return True
+    return False
+
+
+def is_field(name: str) -> bool:
+    """True for a part of a type or of a report: `Counts.apart`, or `counts.apart` as reports write it."""
+    first, _, attribute = name.partition(".")
+    kind = getattr(model, first.capitalize(), None)
+    return attribute in getattr(kind, "__dataclass_fields__", ()) or hasattr(kind, attribute)
 
 
 def anchor(line: str) -> str:

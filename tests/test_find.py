@@ -19,7 +19,7 @@ from PIL import Image
 
 import twinpix
 from drawings import LOW_KINDS, draw
-from twinpix import outputs
+from twinpix import outputs, plugins
 from twinpix import report as reports
 from twinpix.errors import UsageError
 from twinpix.model import Report
@@ -218,7 +218,7 @@ def as_nobody(work: Callable[[], Report]) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("method", ["phash", "pixels"])
-@pytest.mark.parametrize("link", ["star", "complete", "components"])
+@pytest.mark.parametrize("link", plugins.names("linking"))
 def test_all_of_many_equal_pictures_are_one_group(tmp_path: Path, picture: Draw, method: str, link: str) -> None:
     for image, folder in ((Image.new("RGB", (64, 64), "white"), "blank"), (picture(1), "drawn")):
         (tmp_path / folder).mkdir()
@@ -379,7 +379,7 @@ def test_encode_serves_all_methods_by_one_decode(photos: Path) -> None:
     ("change", "words"),
     [
         ({"radius": 300}, "between 0 and 256"),
-        ({"radius": -1}, "between 0 and 256"),
+        ({"radius": -1}, "distance of 0 or more"),
         ({"radius": 1.5}, "whole number of bits"),
         ({"device": "cpu"}, "no device can be chosen"),
         ({"method": "nohash"}, "no method is called"),

@@ -115,7 +115,7 @@ def test_turned_codes_are_those_of_turned_pictures(spec: str, kind: str) -> None
     eight = fingerprints.codes_of(method, [load(image, "fast")], transforms=True)[0]
     pixels = np.asarray(image.convert("RGB"))
     for turn in range(8):
-        turned = Image.fromarray(np.ascontiguousarray(base.turned(pixels, pixels.swapaxes(0, 1), turn)))
+        turned = Image.fromarray(np.ascontiguousarray(base.turn_matrix(pixels, pixels.swapaxes(0, 1), turn)))
         code = fingerprints.codes_of(method, [load(turned, "fast")])[0, 0]
         gap = apart(method, code, eight[turn])
         assert gap <= (0.001 if method.metric == "cosine" else 1 / 8), (turn, gap)

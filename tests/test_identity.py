@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from drawings import draw
+from libraries import actions_where, spec_of
 from twinpix import Options, compare, find, plan
 from twinpix.imaging import pixel_digest
 from twinpix.imaging.formats.profiles import is_srgb
@@ -209,7 +210,7 @@ def documents(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("action", ["move:to={}", "delete", "trash"])
+@pytest.mark.parametrize("action", actions_where(on="discards", identical=False))
 def test_a_document_of_which_only_the_first_page_was_compared_stays(documents: Path, action: str) -> None:
     if action == "trash":
         pytest.importorskip("send2trash")
@@ -222,13 +223,13 @@ def test_a_document_of_which_only_the_first_page_was_compared_stays(documents: P
         "b.tif": 3,
         "cover.bmp": 1,
     }
-    planned = plan(report, action.format(documents.parent / "aside"))
+    planned = plan(report, spec_of(action, documents.parent / "aside"))
     kept = Path(report.groups[0].keeper).name
     assert kept in ("a.tif", "a_packed.tif")  # the largest of one size
     going = {Path(step.path).name for step in planned.steps}
     other = {"a.tif", "a_packed.tif"} - {kept}
     assert going == other
-    left = {Path(each.path).name: each.reason for each in planned.left}
+    left = {Path(each.path).name: each.reason for each in planned.skipped}
     assert left["b.tif"] == "has 3 frames or pages, of which only the first was compared"
     assert "3 frames or pages of the keeper" in left["cover.bmp"]
 

@@ -323,7 +323,7 @@ def test_pictures_in_memory_have_colours(scene: Image.Image, mode: Decode) -> No
     expected = decode(encoded(scene), mode, colour=128).rgb(32, 32)
     assert np.array_equal(picture_of(scene, mode, 128).rgb(32, 32), expected)
     assert np.array_equal(picture_of(np.asarray(scene), mode, 128).rgb(32, 32), expected)
-    turned = picture_of(scene, mode, 128).transposed().rgb(32, 32)
+    turned = picture_of(scene, mode, 128).transpose().rgb(32, 32)
     assert np.abs(turned - expected.swapaxes(0, 1).astype(int)).max() <= 1
 
 

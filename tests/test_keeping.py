@@ -15,7 +15,7 @@ import xxhash
 
 import twinpix
 from killing import in_child
-from libraries import content, contents, group, report, save, tree, write
+from libraries import actions_where, content, contents, group, report, save, spec_of, tree, write
 from twinpix import rename as renaming
 from twinpix.act import filesystem, journal
 from twinpix.act.keepers import Keeper
@@ -60,14 +60,14 @@ def colliding() -> tuple[bytes, bytes]:
     return made(7), made(1_000_000)
 
 
-@pytest.mark.parametrize("action", ["hardlink", "symlink", "delete", "trash", "move:to=out"])
+@pytest.mark.parametrize("action", actions_where(on="discards"))
 def test_files_made_to_have_one_digest_stay(action: str, tmp_path: Path) -> None:
     first, second = colliding()
     assert first != second
     assert xxhash.xxh3_128_digest(first) == xxhash.xxh3_128_digest(second)
     before = contents(tmp_path / "photos")
-    outcome = twinpix.apply(twinpix.plan(pair(tmp_path, first, second), action), "j.jsonl")
-    assert [row.reason for row in outcome.left] == ["has other bytes than the keeper"]
+    outcome = twinpix.apply(twinpix.plan(pair(tmp_path, first, second), spec_of(action)), "j.jsonl")
+    assert [row.reason for row in outcome.skipped] == ["has other bytes than the keeper"]
     assert (tmp_path / "photos/first.png").read_bytes() == first
     assert (tmp_path / "photos/second.png").read_bytes() == second
     assert not before - contents(tmp_path / "photos")
@@ -240,21 +240,21 @@ def test_what_another_run_keeps_stays_and_what_it_removes_is_not_relied_on(tmp_p
     plan = twinpix.plan(pair(tmp_path, content(1), content(1)), "delete")
     first, second = str(tmp_path / "photos/first.png"), str(tmp_path / "photos/second.png")
     other = Keeper(second, filesystem.facts_at(second), second)
-    (left,) = twinpix.apply(plan, "j1.jsonl").left
+    (left,) = twinpix.apply(plan, "j1.jsonl").skipped
     assert left.reason == "is the keeper of another run"
     other.close()
     handle = filesystem.open_same(first, filesystem.facts_at(first))
     assert filesystem.lock(handle, shared=False)
-    (left,) = twinpix.apply(plan, "j2.jsonl").left
+    (left,) = twinpix.apply(plan, "j2.jsonl").skipped
     assert left.reason.endswith("is being removed by another run")
     os.close(handle)
     assert twinpix.apply(plan, "j3.jsonl").done == 1
 
 
-@pytest.mark.parametrize("action", ["delete", "hardlink", "symlink", "reflink", "move:to=out", "trash"])
+@pytest.mark.parametrize("action", [*actions_where(on="discards"), "reflink"])
 def test_without_locks_the_names_tell(action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run sets aside what stays in the moment in which this one sets its duplicate aside: both put it back."""
-    plan = twinpix.plan(pair(tmp_path, content(1), content(1)), action)
+    plan = twinpix.plan(pair(tmp_path, content(1), content(1)), spec_of(action))
     first, second = str(tmp_path / "photos/first.png"), str(tmp_path / "photos/second.png")
     rename_new = renaming.rename_new
 
@@ -275,7 +275,7 @@ def test_without_locks_the_names_tell(action: str, tmp_path: Path, monkeypatch: 
         monkeypatch.setattr("send2trash.send2trash", trash)
     if action == "reflink":
         monkeypatch.setattr("twinpix.act.actions.reflink._clone", shutil.copyfile)
-    (left,) = twinpix.apply(plan, "j.jsonl").left
+    (left,) = twinpix.apply(plan, "j.jsonl").skipped
     assert "does not exist while this file is renamed" in left.reason
     assert (tmp_path / "photos/second.png").read_bytes() == content(1)
     assert (tmp_path / "photos/second.png").is_symlink() is False
@@ -319,5 +319,5 @@ def test_an_edited_file_is_not_called_damaged(tmp_path: Path) -> None:
     data = os.urandom(4096)
     found = pair(tmp_path, data, data[:-1] + b"x")
     write(tmp_path, "photos/second.png", data[:-1] + b"y", mtime=1_700_000_000)
-    (left,) = twinpix.plan(found, "delete").left
+    (left,) = twinpix.plan(found, "delete").skipped
     assert (left.reason, left.refused) == ("was changed since it was scanned", True)

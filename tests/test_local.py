@@ -22,7 +22,7 @@ from sessions import session_of
 from twinpix import fingerprints
 from twinpix.encoding.content_table import File
 from twinpix.errors import UsageError
-from twinpix.fingerprints.local import LEARNED, MIRROR, KeypointSets, descriptor_codes, packed, unpacked
+from twinpix.fingerprints.local import LEARNED, MIRROR, KeypointSets, descriptor_codes, pack_keypoints, unpack_keypoints
 from twinpix.localfeatures.candidates import Alike, alike
 from twinpix.localfeatures.keypoints import MIRROR as SWAPPED
 from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirrored
@@ -75,8 +75,10 @@ def test_a_mirrored_code_is_the_code_with_half_its_bits_turned_over(seed: int) -
 
 def test_points_come_back_from_their_code() -> None:
     points = detect_keypoints(grey("scene", 2), 80)
-    both = np.stack([packed(points, SIDES, 100), packed(Keypoints(*(part[:0] for part in points)), (9, 7), 100)])
-    sets = unpacked(both)
+    both = np.stack(
+        [pack_keypoints(points, SIDES, 100), pack_keypoints(Keypoints(*(part[:0] for part in points)), (9, 7), 100)]
+    )
+    sets = unpack_keypoints(both)
     count = len(points.size)
     assert sets.starts.tolist() == [0, count, count]
     assert sets.sides.tolist() == [list(SIDES), [9, 7]]
@@ -171,8 +173,8 @@ def test_only_pairs_of_the_first_are_looked_for_when_asked() -> None:
 def test_no_pictures_no_points_no_pairs() -> None:
     empty = np.zeros((3, 100), np.uint8)
     method = fingerprints.make("local:points=16")
-    assert not len(agreeing(unpacked(np.zeros((0, method.bits // 8), np.uint8))).i)
-    assert not len(agreeing(unpacked(np.zeros((3, method.bits // 8), np.uint8))).i)
+    assert not len(agreeing(unpack_keypoints(np.zeros((0, method.bits // 8), np.uint8))).i)
+    assert not len(agreeing(unpack_keypoints(np.zeros((3, method.bits // 8), np.uint8))).i)
     assert len(detect_keypoints(empty, 50).size) == 0
 
 

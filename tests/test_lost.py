@@ -144,7 +144,7 @@ def test_where_nobody_can_tell_both_stay(tmp_path: Path, name: str, method: str)
     ]
     planned = plan(report, "delete")
     assert not planned.steps
-    assert "one of the two is damaged" in planned.left[0].reason
+    assert "one of the two is damaged" in planned.skipped[0].reason
 
 
 def test_identical_files_and_other_sizes_go_as_before(tmp_path: Path) -> None:
@@ -153,4 +153,4 @@ def test_identical_files_and_other_sizes_go_as_before(tmp_path: Path) -> None:
     SCENE.save(tmp_path / "c.png")
     planned = plan(find([str(tmp_path)], store=None), "delete")
     assert len(planned.steps) == 2
-    assert not planned.left
+    assert not planned.skipped

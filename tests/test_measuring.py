@@ -14,7 +14,7 @@ from twinpix import fingerprints
 from twinpix.encoding.options import Options
 from twinpix.errors import UsageError
 from twinpix.evaluation.copies import find_copies
-from twinpix.evaluation.edits import EDITS, edited
+from twinpix.evaluation.edits import EDITS, make_edit
 from twinpix.evaluation.methods import measure
 from twinpix.evaluation.rates import distances, points
 from twinpix.fingerprints.base import codes_of
@@ -65,10 +65,10 @@ def test_every_edit_is_a_picture_and_the_same_every_time(picture: Callable[..., 
     assert len(EDITS) >= 30
     image = picture(3, (300, 200))
     for name in EDITS:
-        data = edited(image, name, "seed")
-        assert data == edited(image, name, "seed"), name
+        data = make_edit(image, name, "seed")
+        assert data == make_edit(image, name, "seed"), name
         decode(data, "fast")
-    assert edited(image, "grain", "a") != edited(image, "grain", "b")
+    assert make_edit(image, "grain", "a") != make_edit(image, "grain", "b")
 
 
 def test_points_are_their_definition() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import math
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +18,7 @@ import pytest
 
 import twinpix
 from drawings import draw
-from twinpix.errors import UsageError
+from twinpix.errors import TwinpixError, UsageError
 from twinpix.progress import Progress
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
@@ -131,3 +136,150 @@ def test_nothing_is_configured_and_nothing_printed_by_default(photos: Path) -> N
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=photos.parent)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+# -- the errors that docstrings promise ----------------------------------------------------------------
+
+
+def documented() -> set[tuple[str, str]]:
+    """The functions and types of the package with each error in the `Raises` section of their docstring."""
+    out = set()
+    for name in twinpix.__all__:
+        text = inspect.getdoc(getattr(twinpix, name)) or ""
+        for section in re.findall(r"^Raises:\n((?:    .*\n)+)", text, re.MULTILINE):
+            out |= {(name, error) for error in re.findall(r"^    (\w+): ", section, re.MULTILINE)}
+    return out
+
+
+def written(name: str, text: str = "not a file of twinpix") -> str:
+    Path(name).write_text(text)
+    return name
+
+
+def held_lock() -> None:
+    with twinpix.acting("held"), twinpix.acting("held"):
+        raise AssertionError("the lock was given twice")
+
+
+def undo_while_another_run_acts() -> None:
+    twinpix.apply(a_plan(), "used.jsonl")
+    with twinpix.acting():
+        twinpix.undo("used.jsonl")
+
+
+def a_plan(action: str = "move:to=out") -> twinpix.Plan:
+    return twinpix.plan(twinpix.find("photos", store=None, workers=1), action)
+
+
+def a_plan_on_missing_files() -> twinpix.Plan:
+    report = twinpix.find("photos", store=None, workers=1)
+    shutil.rmtree("photos")
+    return twinpix.plan(replace(report, base="elsewhere"), "move:to=out")
+
+
+def a_plan_whose_folder_became_a_file() -> twinpix.Outcome:
+    plan = a_plan()
+    written("out")
+    return twinpix.apply(plan, "run.jsonl")
+
+
+def a_plan_into_a_file() -> twinpix.Plan:
+    written("out")
+    return a_plan()
+
+
+def coded(**options: Any) -> list[Any]:
+    return list(twinpix.encode_files_as_stream("photos", ["phash"], store=None, workers=1, **options))
+
+
+PROVOKED: dict[tuple[str, str], list[Callable[[], object]]] = {
+    ("Options", "UsageError"): [
+        lambda: twinpix.Options(strictness="x"),  # type: ignore[arg-type]
+        lambda: twinpix.Options(decode="x"),  # type: ignore[arg-type]
+        lambda: twinpix.Options(radius=-1),
+        lambda: twinpix.Options(radius=math.nan),
+        lambda: twinpix.Options(precision=7),
+        lambda: twinpix.Options(precision=0),
+        lambda: twinpix.Options(workers=-1),
+        lambda: twinpix.Options(timeout=0),
+        lambda: twinpix.Options(min_size=-1),
+    ],
+    ("acting", "RefusedError"): [held_lock],
+    ("apply", "OutputError"): [lambda: twinpix.apply(a_plan(), "no/folder/run.jsonl")],
+    ("apply", "RefusedError"): [a_plan_whose_folder_became_a_file],
+    ("apply", "ReportError"): [lambda: twinpix.apply(a_plan(), written("diary.txt"))],
+    ("compare", "CompareError"): [lambda: twinpix.compare("photos/0.png", "photos/1.png", timeout=0.001)],
+    ("compare", "UsageError"): [
+        lambda: twinpix.compare("photos/0.png", "none.png"),
+        lambda: twinpix.compare("photos/0.png", "photos/broken.jpg"),
+        lambda: twinpix.compare("photos/0.png", "photos/1.png", decode="x"),  # type: ignore[arg-type]
+        lambda: twinpix.compare("photos/0.png", "photos/1.png", timeout=-1),
+        lambda: twinpix.compare("photos/0.png", "photos/1.png", method="none"),
+    ],
+    ("encode", "StoreError"): [lambda: twinpix.encode("photos", store=written("diary.txt"))],
+    ("encode", "UsageError"): [lambda: twinpix.encode("none"), lambda: twinpix.encode("photos", ["none"])],
+    ("encode_files_as_stream", "StoreError"): [
+        lambda: next(twinpix.encode_files_as_stream("photos", store=written("diary.txt")))
+    ],
+    ("encode_files_as_stream", "UsageError"): [
+        lambda: next(twinpix.encode_files_as_stream("none")),
+        lambda: next(twinpix.encode_files_as_stream("photos", ["none"])),
+    ],
+    ("encode_pictures", "UsageError"): [lambda: next(twinpix.encode_pictures([], ["none"]))],
+    ("find", "StoreError"): [lambda: twinpix.find("photos", store=written("diary.txt"))],
+    ("find", "UsageError"): [
+        lambda: twinpix.find("none"),
+        lambda: twinpix.find([]),
+        lambda: twinpix.find("photos", radius=1_000_000),
+        lambda: twinpix.find("photos", link="none"),
+        lambda: twinpix.find("photos", keep="none"),
+    ],
+    ("header_of", "UsageError"): [lambda: twinpix.header_of(["none"])],
+    ("plan", "RefusedError"): [a_plan_into_a_file],
+    ("plan", "ReportError"): [a_plan_on_missing_files],
+    ("plan", "UsageError"): [lambda: a_plan("none"), lambda: a_plan("move:nowhere=out")],
+    ("query", "StoreError"): [lambda: twinpix.query("photos/0.png", "photos", store=written("diary.txt"))],
+    ("query", "UsageError"): [
+        lambda: twinpix.query("none.png", "photos"),
+        lambda: twinpix.query("photos", "photos"),
+        lambda: twinpix.query("photos/broken.jpg", "photos", store=None),
+    ],
+    ("query_codes", "UsageError"): [
+        lambda: twinpix.query_codes("photos/0.png", "none.jsonl"),
+        lambda: twinpix.query_codes("photos/0.png", written("diary.txt")),
+        lambda: (
+            twinpix.write_codes("codes.jsonl", twinpix.header_of(["phash"]), coded()),
+            twinpix.query_codes("photos/0.png", "codes.jsonl", method="dhash"),
+        ),
+    ],
+    ("read_codes", "UsageError"): [
+        lambda: twinpix.read_codes("none.jsonl"),
+        lambda: twinpix.read_codes(written("diary.txt")),
+    ],
+    ("undo", "RefusedError"): [undo_while_another_run_acts],
+    ("undo", "ReportError"): [lambda: twinpix.undo(written("diary.txt"))],
+    ("undo", "UsageError"): [lambda: twinpix.undo("none.jsonl")],
+    ("write_codes", "OutputError"): [
+        lambda: twinpix.write_codes("no/folder/codes.jsonl", twinpix.header_of(["phash"]), coded())
+    ],
+    ("write_codes", "UsageError"): [
+        lambda: twinpix.write_codes(written("diary.txt"), twinpix.header_of(["phash"]), coded())
+    ],
+}
+OF_THE_MACHINE = {  # a full disk, no processes, a file that even its owner cannot write
+    *(("find", "OutputError"), ("query", "OutputError"), ("undo", "OutputError")),
+    *((name, "WorkerError") for name in ("find", "query", "encode", "encode_files_as_stream")),
+}
+
+
+def test_every_documented_error_is_provoked() -> None:
+    assert documented() == PROVOKED.keys() | OF_THE_MACHINE
+
+
+@pytest.mark.usefixtures("photos")
+@pytest.mark.parametrize(("name", "error"), PROVOKED, ids=lambda each: each)
+def test_a_documented_error_is_raised(name: str, error: str) -> None:
+    for call in PROVOKED[name, error]:
+        with pytest.raises(TwinpixError) as raised:
+            call()
+        assert type(raised.value).__name__ == error, raised.value

@@ -187,7 +187,7 @@ def test_names_that_are_taken_are_numbered(tmp_path: Path) -> None:
     made = plan(found, f"move:to={tmp_path}/out")
     targets = [os.path.relpath(step.target, tmp_path / "out") for step in made.steps]
     assert targets == ["a/x.png", "a/y (2).png", "b/X.png", "b/y.png"]
-    assert not apply(made, tmp_path / "j.jsonl").left
+    assert not apply(made, tmp_path / "j.jsonl").skipped
     assert (tmp_path / "out/a/y.png").read_bytes() == b"was there before"
     assert (tmp_path / "out/a/y (2).png").read_bytes() == b"a/y.png"
 
@@ -231,7 +231,7 @@ def chain(base: Path) -> Report:
 
 def test_other_rules_choose_another_keeper(tmp_path: Path) -> None:
     made = plan(chain(tmp_path), keep="oldest")
-    assert [Path(stay.path).name for stay in made.stays] == ["d.png"]
+    assert [Path(stay.path).name for stay in made.kept] == ["d.png"]
     assert sorted(going(made, tmp_path)) == ["photos/a.png", "photos/c.png"]  # b is not within the radius of d
     with pytest.raises(UsageError, match="no keep rule is called 'prettiest'"):
         plan(chain(tmp_path), keep="prettiest")
@@ -250,7 +250,7 @@ def test_stricter_than_the_report(tmp_path: Path) -> None:
         plan(chain(tmp_path), stricter=77)
 
 
-@pytest.mark.parametrize("link", ["star", "complete", "components"])
+@pytest.mark.parametrize("link", plugins.names("linking"))
 def test_deciding_anew_is_what_find_does(link: str, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
     """By other rules and a smaller radius, a report says what a new search with them says."""
     (tmp_path / "photos").mkdir()
@@ -277,7 +277,7 @@ def test_choices(tmp_path: Path) -> None:
     """What an interactive user keeps; groups not named are left as they are."""
     made = plan(library(tmp_path, 3), choices={2: ["photos/1 copy.png", "photos/sub/1 small.png"]})
     assert going(made, tmp_path) == ["photos/1.png"]
-    assert [Path(stay.path).name for stay in made.stays] == ["1 copy.png", "1 small.png"]
+    assert [Path(stay.path).name for stay in made.kept] == ["1 copy.png", "1 small.png"]
 
 
 def test_a_plan_for_many_folders_looks_at_each_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,13 +360,13 @@ def pairs(base: Path, *extra: str) -> Report:
 
 def test_raw_and_jpeg_go_together_or_stay(tmp_path: Path) -> None:
     made = plan(pairs(tmp_path))
-    assert reasons(made.left, tmp_path) == {"photos/b/1.jpg": "the other file of its pair, 1.CR2, stays"}
+    assert reasons(made.skipped, tmp_path) == {"photos/b/1.jpg": "the other file of its pair, 1.CR2, stays"}
     assert going(plan(pairs(tmp_path), sidecars=False), tmp_path) == ["photos/b/1.jpg"]
     made = plan(pairs(tmp_path, "equal"))
     assert going(made, tmp_path) == ["photos/b/1.jpg", "photos/b/1.CR2"]
     assert made.steps[1].keeper == str(tmp_path / "photos/a/1.CR2")
     own = report(tmp_path, [group(tmp_path, 1, ["photos/a/1.CR2", "photos/a/1.jpg"])])
-    assert reasons(plan(own).left, tmp_path) == {"photos/a/1.jpg": "the other file of its pair, 1.CR2, stays"}
+    assert reasons(plan(own).skipped, tmp_path) == {"photos/a/1.jpg": "the other file of its pair, 1.CR2, stays"}
     both = [
         group(tmp_path, 1, ["photos/a/1.jpg", "photos/b/1.jpg"]),
         group(tmp_path, 2, ["photos/a/1.CR2", "photos/b/1.CR2"]),
@@ -380,7 +380,7 @@ def test_all_or_none(tmp_path: Path) -> None:
     made = plan(found, f"move:to={tmp_path}/out")
     (tmp_path / "photos/0 copy.xmp").unlink()
     outcome = apply(made, tmp_path / "j.jsonl")
-    assert reasons(outcome.left, tmp_path) == {"photos/0 copy.png": "no longer exists"}
+    assert reasons(outcome.skipped, tmp_path) == {"photos/0 copy.png": "no longer exists"}
     assert (tmp_path / "photos/0 copy.png").exists()
     assert sorted(tree(tmp_path / "out")) == ["sub/0 small.png"]
 
@@ -395,7 +395,7 @@ def test_a_unit_is_taken_back_when_a_part_cannot_be_moved(tmp_path: Path) -> Non
     units = [made.units[0]._replace(steps=[image, blocked]), made.units[1]]
     outcome = apply(replace(made, units=units), tmp_path / "j.jsonl")
     assert outcome.done == 1
-    assert len(outcome.left) == 1
+    assert len(outcome.skipped) == 1
     assert other.path not in tree(tmp_path)
     del before["sub/0 small.png"]
     assert tree(tmp_path / "photos") == before
@@ -496,7 +496,7 @@ def test_a_hostile_line_is_left_out(line: str, tmp_path: Path) -> None:
     with journal.open("a") as file:
         file.write(line + "\n")
     outcome = twinpix.undo(str(journal))
-    assert (outcome.done, len(outcome.left)) == (4, 1)
+    assert (outcome.done, len(outcome.skipped)) == (4, 1)
     assert tree(tmp_path / "photos") == before
 
 
@@ -548,7 +548,7 @@ def test_a_reference_stays_whatever_its_flag_says(tmp_path: Path) -> None:
     shared = group(tmp_path, 1, ["photos/0.png", "lib/0.png", "photos/0 copy.png"])
     made = plan(replace(found, groups=[shared], references=["lib"]))
     assert going(made, tmp_path) == ["photos/0 copy.png"]
-    assert reasons(made.left, tmp_path) == {"lib/0.png": "is in a reference folder"}
+    assert reasons(made.skipped, tmp_path) == {"lib/0.png": "is in a reference folder"}
 
 
 def test_find_writes_what_resolve_needs(photos: Path, tmp_path: Path) -> None:

@@ -18,7 +18,20 @@ import pytest
 
 import amounts
 import twinpix
-from libraries import act_with, actions_where, content, contents, group, library, member, report, save, tree, write
+from libraries import (
+    act_with,
+    actions_where,
+    content,
+    contents,
+    group,
+    library,
+    member,
+    report,
+    save,
+    spec_of,
+    tree,
+    write,
+)
 from twinpix import plugins
 from twinpix import rename as renaming
 from twinpix.act import filesystem, journal
@@ -183,13 +196,14 @@ def test_nothing_goes_when_what_stays_changed(
 RACES = [edit, replace_by_another, swap_for_a_link]
 
 
-@pytest.mark.parametrize("action", ["move", "hardlink", "symlink", "delete"])
+@pytest.mark.parametrize("action", [name for name in DISCARDING if name != "trash"])  # the trash: the next test
 @pytest.mark.parametrize("change", RACES)
 def test_a_change_after_the_last_look(
     change: Callable[[Path], None], action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is changed in the moment before it is renamed."""
-    found = library(tmp_path, 1, equal="link" in action)
+    identical = plugins.load("actions", action).identical
+    found = library(tmp_path, 1, equal=identical)
     victim = tmp_path / "photos/0 copy.png"
     rename_new = renaming.rename_new
     done: list[str] = []
@@ -201,14 +215,14 @@ def test_a_change_after_the_last_look(
         rename_new(source, target)
 
     monkeypatch.setattr(filesystem, "rename_new", rename)
-    made = twinpix.plan(found, f"move:to={tmp_path}/out" if action == "move" else action)
+    made = twinpix.plan(found, spec_of(action, tmp_path / "out"))
     outcome = act(made, tmp_path)
     assert done
-    assert [row.reason for row in outcome.left if row.path == str(victim)]
+    assert [row.reason for row in outcome.skipped if row.path == str(victim)]
     assert victim.exists()
     assert not victim.is_symlink() or change is swap_for_a_link
     assert not [name for name in tree(tmp_path) if "twinpix-" in name]
-    images = {content(0)} if "link" in action else {content(0), content(1)}
+    images = {content(0)} if identical else {content(0), content(1)}
     assert images - contents(tmp_path) <= ({content(1)} if change in (edit, replace_by_another) else set())
 
 
@@ -224,7 +238,7 @@ def test_a_trashed_file_that_was_swapped_comes_back(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Keeper, "check", checked)
     outcome = act(twinpix.plan(found, "trash"), tmp_path)
-    assert [row.reason for row in outcome.left] == ["was changed or replaced during this step"]
+    assert [row.reason for row in outcome.skipped] == ["was changed or replaced during this step"]
     assert victim.read_bytes() == b"another"
 
 
@@ -249,10 +263,10 @@ def test_a_name_that_is_taken_in_the_last_moment(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(filesystem, "rename_new", rename)
     before = tree(tmp_path / "photos")
     outcome = act(twinpix.plan(found, f"move:to={tmp_path}/out"), tmp_path)
-    assert not outcome.left
+    assert not outcome.skipped
     assert (tmp_path / "out/0 copy.png").read_bytes() == b"somebody else's"
     assert (tmp_path / "out/0 copy (2).png").read_bytes() == content(1)
-    assert not twinpix.undo(outcome.journal).left
+    assert not twinpix.undo(outcome.journal).skipped
     assert tree(tmp_path / "photos") == before
 
 
@@ -269,9 +283,9 @@ def test_to_another_file_system_and_back(elsewhere: Path, tmp_path: Path) -> Non
     os.chmod(tmp_path / "photos/0 copy.png", 0o604)
     before = tree(tmp_path / "photos")
     outcome = act(twinpix.plan(found, f"move:to={elsewhere}/out"), tmp_path)
-    assert (outcome.done, outcome.left) == (4, [])
+    assert (outcome.done, outcome.skipped) == (4, [])
     assert tree(elsewhere / "out")["0 copy.png"] == before["0 copy.png"]
-    assert not twinpix.undo(outcome.journal).left
+    assert not twinpix.undo(outcome.journal).skipped
     assert tree(tmp_path / "photos") == before
     assert not (elsewhere / "out").exists()
 
@@ -300,9 +314,9 @@ def test_an_answer_that_is_an_error_to_what_was_done(
             filesystem, "rename_new", lost_rename
         )
         outcome = act(twinpix.plan(found, f"move:to={elsewhere}/out"), tmp_path)
-    assert (outcome.done, outcome.left) == (4, [])
+    assert (outcome.done, outcome.skipped) == (4, [])
     assert len(tree(elsewhere / "out")) == 4
-    assert not twinpix.undo(outcome.journal).left
+    assert not twinpix.undo(outcome.journal).skipped
     assert tree(tmp_path / "photos") == before
 
 
@@ -337,7 +351,7 @@ def test_links_do_not_reach_another_file_system(elsewhere: Path, tmp_path: Path)
     names = [str(elsewhere / "photos/k.png"), str(tmp_path / "photos/d.png")]
     found = report(tmp_path, [group(tmp_path, 1, names)], (str(elsewhere / "photos"), str(tmp_path / "photos")))
     outcome = act(twinpix.plan(found, "hardlink"), tmp_path)
-    assert [row.reason for row in outcome.left] == ["is on another file system than the keeper"]
+    assert [row.reason for row in outcome.skipped] == ["is on another file system than the keeper"]
     assert (tmp_path / "photos/d.png").stat().st_nlink == 1
 
 

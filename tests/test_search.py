@@ -25,9 +25,9 @@ from twinpix.search.backends import banded, cosine
 from twinpix.search.backends.banded import choose_bands, split
 from twinpix.search.base import Pairs, words
 from twinpix.search.kernels import projection_bound
-from twinpix.search.scheduler import Turns
+from twinpix.search.scheduler import TaskScheduler
 
-EXACT = ("oracle", "banded", "cosine")  # the others: test_backends.py
+EXACT = [name for name in plugins.names("search") if plugins.load("search", name).exact]  # others: test_backends.py
 BACKENDS = [name for name in EXACT if "hamming" in plugins.load("search", name).metrics]
 DIRECTIONS = [name for name in EXACT if "cosine" in plugins.load("search", name).metrics]
 Codes = NDArray[np.uint8]
@@ -568,7 +568,7 @@ def test_the_share_that_is_done_grows_to_one(backend: str) -> None:
 def test_shares_that_add_up_to_more_than_one_are_no_step_back(tasks: int) -> None:
     shares = list[float]()
     with ThreadPoolExecutor(1) as pool:
-        list(Turns(pool, 1, shares.append, 0.0, 0.5).of((1 / tasks, iter(list[int]())) for _ in range(tasks)))
+        list(TaskScheduler(pool, 1, shares.append, 0.0, 0.5).of((1 / tasks, iter(list[int]())) for _ in range(tasks)))
     assert shares == sorted(shares)
     assert shares[-1] == 0.5
 

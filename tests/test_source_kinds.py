@@ -84,7 +84,7 @@ def test_members_are_listed_and_read(source: Source, made: Path, members: dict[s
         assert content.version == entries[name].version
         uri = uri_of(source, str(made), name)
         assert sources.read(uri).data == content.data
-        with sources.opened(uri) as file:
+        with sources.open_uri(uri) as file:
             file.seek(1)
             assert file.read() == (content.data or b"")[1:]
 

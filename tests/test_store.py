@@ -299,7 +299,7 @@ def test_not_duplicates_outlive_the_cache(places: Path, capfd: pytest.CaptureFix
     assert run(["store", "clear"]) == 0
     store = Store(default_path())
     assert store.exclusions() == [PAIR]
-    store.clear(apart=True)
+    store.clear(exclusions=True)
     assert (store.exclusions(), store.notes) == ([], [])
     store.close()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 import twinpix
-from twinpix import fingerprints, linking
+from twinpix import fingerprints, linking, plugins
 from twinpix.encoding.content_table import ContentTable
 from twinpix.linking.base import is_allowed
 from twinpix.match import exclusions
@@ -49,7 +49,7 @@ def alike(a: tuple[int, int, bool, int], b: tuple[int, int, bool, int], method: 
     return apart <= RADIUS
 
 
-@pytest.mark.parametrize("link", ["star", "complete", "components"])
+@pytest.mark.parametrize("link", plugins.names("linking"))
 @pytest.mark.parametrize("method", ["phash", "pixels"])
 @settings(deadline=None, max_examples=150)
 @given(pictures=PICTURES, data=st.data())
@@ -67,8 +67,8 @@ def test_groups_are_those_of_the_graph_without_the_pairs(
             near[i].append(j)
             near[j].append(i)
     slow = groups(link, list(range(len(pictures))), near, kinds, cross)
-    nodes, matches = found(method, pictures, pairs, [reference for _, reference in kinds])
-    assert groups(link, nodes.of.tolist(), Neighbours(matches, len(nodes.codes)), kinds, cross) == slow
+    classes, matches = found(method, pictures, pairs, [reference for _, reference in kinds])
+    assert groups(link, classes.of.tolist(), Neighbours(matches, len(classes.codes)), kinds, cross) == slow
 
 
 def found(
@@ -77,14 +77,14 @@ def found(
     """The nodes and matches as `find` makes them."""
     way = fingerprints.make(method)
     contents = made(pictures, fingerprints.width_of(way))
-    nodes = code_classes_of(contents, way, guard=True, apart=exclusions.contents_of(pairs))
-    own = np.zeros(len(nodes.codes), dtype=bool)
-    own[nodes.of[~np.array(references)]] = True
-    first, second = np.flatnonzero(~nodes.guarded & own), np.flatnonzero(~nodes.guarded & ~own)
+    classes = code_classes_of(contents, way, guard=True, apart=exclusions.contents_of(pairs))
+    own = np.zeros(len(classes.codes), dtype=bool)
+    own[classes.of[~np.array(references)]] = True
+    first, second = np.flatnonzero(~classes.guarded & own), np.flatnonzero(~classes.guarded & ~own)
     identity = way.by_equality
-    matches = Matches.none() if identity else match(nodes.codes, first, second, RADIUS, Search())
-    equal = exclusions.between_equals(nodes, all_of_them=identity)
-    return nodes, exclusions.without(Matches.joined([matches, equal]), nodes, pairs)
+    matches = Matches.none() if identity else match(classes.codes, first, second, RADIUS, Search())
+    equal = exclusions.between_equals(classes, all_of_them=identity)
+    return classes, exclusions.without(Matches.joined([matches, equal]), classes, pairs)
 
 
 def groups(

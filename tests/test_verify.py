@@ -77,7 +77,7 @@ def test_the_ends_of_the_rows_have_the_hull_of_all(seed: int, width: int, height
 @pytest.mark.parametrize("turn", range(8))
 def test_the_map_of_an_orientation_leads_to_the_same_pixel(turn: int) -> None:
     b = np.arange(35 * 3).reshape(7, 5, 3)
-    oriented = base.turned(b, b.swapaxes(0, 1), turn)
+    oriented = base.turn_matrix(b, b.swapaxes(0, 1), turn)
     there = orientation_transform(turn, (oriented.shape[1], oriented.shape[0]), (5, 7))
     for y in range(oriented.shape[0]):
         for x in range(oriented.shape[1]):

@@ -35,7 +35,7 @@ _MAGIC: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     )
 )
 
-# Cameras write RAW as TIFF, whose first picture is a thumbnail: here the suffix decides.
+# Cameras write RAW as TIFF, whose first image is a thumbnail: here the suffix decides.
 RAW_SUFFIXES = frozenset(
     f".{name}"
     for name in (

@@ -44,7 +44,7 @@ def _text(name: bytes) -> str:
 
 
 # FUSE file systems whose inode numbers are those of what they show, or are kept on the disk. Others make numbers up
-# when a file is first looked at (libfuse's own counter, archive mounts): after the next mount they are other files'.
+# at the first access to a file (libfuse's own counter, archive mounts): after the next mount they are other files'.
 _LASTING = frozenset(
     {"fuseblk", *(f"fuse.{name}" for name in ("mergerfs", "shfs", "glusterfs", "ceph-fuse", "bindfs"))}
 )

@@ -13,8 +13,8 @@ from typing import IO, NamedTuple
 from twinpix import rename
 from twinpix.errors import OutputError, UsageError, system_reason
 
-MARK = b"drawn by twinpix"  # in the metadata of every picture that twinpix writes
-_MARKED = 64 << 20  # bytes of a picture in which the mark is searched; twinpix writes no larger pictures
+MARK = b"drawn by twinpix"  # in the metadata of every image that twinpix draws
+_MARKED = 64 << 20  # bytes of an image in which the mark is searched; twinpix draws no larger images
 
 
 class Kind(NamedTuple):
@@ -29,7 +29,7 @@ def starts(name: str, *heads: bytes) -> Kind:
     return Kind(name, lambda file: file.read(max(map(len, heads))).startswith(heads))
 
 
-PICTURE = Kind("picture drawn by twinpix", lambda file: MARK in file.read(_MARKED))
+DRAWING = Kind("image drawn by twinpix", lambda file: MARK in file.read(_MARKED))
 UNMARKED = Kind("file of twinpix", lambda file: False)  # a list of names has no mark
 
 

@@ -36,11 +36,11 @@ def free_name(path: str, is_taken: Callable[[str], bool] = os.path.lexists) -> s
     name, number = path, 1
     while is_taken(name):
         number += 1
-        name = numbered(path, number)
+        name = number_name(path, number)
     return name
 
 
-def numbered(path: str, number: int) -> str:
+def number_name(path: str, number: int) -> str:
     """A path with a number, its name shortened where it would be longer than file systems take."""
     folder, name = os.path.split(path)
     stem, suffix = os.path.splitext(name)

@@ -157,7 +157,7 @@ def describe(plugin: Any) -> str:
     return name_of(plugin) + (":" + ",".join(given) if given else "")
 
 
-def changed(plugin: Any, **values: str) -> Any:
+def replace_options(plugin: Any, **values: str) -> Any:
     """The same plugin with other options, given as text; raises `UsageError` like `make`."""
     fields = options(type(plugin))
     have = {key: getattr(plugin, key) for key in fields}

@@ -227,9 +227,9 @@ class Store:
         """Count what the store contains."""
         return self._try(self._info)
 
-    def clear(self, *, apart: bool = False) -> None:
-        """Delete all codes and verdicts, for all processes that use the store; excluded pairs only with `apart`."""
-        self._try(lambda: self._clear(apart))
+    def clear(self, *, exclusions: bool = False) -> None:
+        """Delete all codes and verdicts, for all processes that use the store; with `exclusions` excluded pairs too."""
+        self._try(lambda: self._clear(exclusions))
 
     # -- private
 
@@ -379,10 +379,10 @@ class Store:
         files = count("SELECT count(*) FROM versions").fetchone()[0]
         codes = count("SELECT count(*) FROM results WHERE code IS NOT NULL").fetchone()[0]
         failures = count("SELECT count(*) FROM results WHERE code IS NULL").fetchone()[0]
-        verdicts, apart = (
+        verdicts, exclusions = (
             count(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("looks", self._exclusions)
         )
-        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs, verdicts, apart)
+        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs, verdicts, exclusions)
 
     def _put_exclusions(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._db:
@@ -392,9 +392,9 @@ class Store:
         with self._db:
             self._db.executemany(f"DELETE FROM {self._exclusions} WHERE a=? AND b=?", rows)
 
-    def _clear(self, apart: bool) -> None:
+    def _clear(self, exclusions: bool) -> None:
         with self._db:  # specs keep their numbers: another process may be about to write under one
-            for table in ("versions", "results", "sizes", "looks", *([self._exclusions] if apart else [])):
+            for table in ("versions", "results", "sizes", "looks", *([self._exclusions] if exclusions else [])):
                 self._db.execute(f"DELETE FROM {table}")
         self._db.execute("VACUUM")
 

@@ -33,14 +33,14 @@ class Outcome:
         >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
         >>> with twinpix.acting():
         ...     outcome = twinpix.apply(plan, "report.journal.jsonl")
-        >>> outcome.done, outcome.bytes > 0, outcome.left, outcome.stopped
+        >>> outcome.done, outcome.bytes > 0, outcome.skipped, outcome.stopped
         (1, True, [], '')
     """
 
     journal: str  # path of the journal; "" if there was nothing to do
     done: int = 0  # number of files
     bytes: int = 0  # their size
-    left: list[Skipped] = field(default_factory=list)  # files that were left alone, with the reason
+    skipped: list[Skipped] = field(default_factory=list)  # files that were left alone, with the reason
     stopped: str = ""  # why the run ended early; "" if it did not
     copies: int = 0  # of `done`, the copies that undo removed
 
@@ -66,6 +66,7 @@ def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
     Raises:
         RefusedError: The action is impossible, or another run is changing files; no file was changed.
         OutputError: The journal cannot be written; no file was changed.
+        ReportError: `path` is a file that is no journal, or that another user could have written; no file was changed.
 
     Example:
         >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
@@ -76,13 +77,13 @@ def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
     """
     progress = progress_of(progress)
     if not plan.units:
-        return Outcome("", left=list(plan.left))
+        return Outcome("", skipped=list(plan.skipped))
     with acting_once():
         return _applied(plan, path, progress)
 
 
 def _applied(plan: Plan, path: str, progress: Progress) -> Outcome:
-    run = _Run(plan, Outcome(path, left=list(plan.left)))
+    run = _Run(plan, Outcome(path, skipped=list(plan.skipped)))
     run.action.prepare(Scope(plan.roots, plan.references), apply=True)
     first = journal.read(path).free_number if os.path.lexists(path) else 0
     units = list(_signed(plan.units, first))
@@ -104,7 +105,7 @@ def _applied(plan: Plan, path: str, progress: Progress) -> Outcome:
 
 
 def _begin(plan: Plan, units: Sequence[Unit], log: journal.Journal, action: actions.Action) -> None:
-    stays = plan.stays if action.permanent else ()
+    stays = plan.kept if action.permanent else ()
     try:
         log.begin(plan.action, plan.options, plan.report, units, stays, roots=plan.roots)
     except journal.WriteError as error:
@@ -145,7 +146,7 @@ class _Run:
     def __init__(self, plan: Plan, outcome: Outcome) -> None:
         self.outcome = outcome
         self.action = actions.of(plan)
-        self._checks = Checks(self.action, plan.stays)
+        self._checks = Checks(self.action, plan.kept)
         self._folders: set[str] = set()
         self.unsettled: set[int] = set()  # numbers of steps that were interrupted
 
@@ -231,7 +232,7 @@ class _Run:
             elif os.path.lexists(step.staged + filesystem.ASIDE):
                 at = printable(step.staged + filesystem.ASIDE)
                 why += f"; its previous bytes are at {at}; the next run repairs this"
-        self.outcome.left.append(Skipped(unit.steps[0].path, why, unit.group, refused=True))
+        self.outcome.skipped.append(Skipped(unit.steps[0].path, why, unit.group, refused=True))
         if isinstance(error, journal.WriteError) or (isinstance(error, OSError) and error.errno in _HOPELESS):
             self.outcome.stopped = f"{why}: stopped at the first file that could not be {self.action.done}"
 

@@ -264,7 +264,7 @@ def _drop_copy(source: str, target: str, facts: Facts, digest: str, staged: str,
 
 
 class _Source(_Nothing):
-    """Return the guard of a file that was copied."""
+    """The guard of a file that was copied: the copy may go only while the source is unchanged."""
 
     def __init__(self, path: str, facts: Facts) -> None:
         self._path, self._facts = path, facts

@@ -50,7 +50,7 @@ class Why(NamedTuple):
 
 
 @dataclass(slots=True)
-class Session:
+class JournalRun:
     """One run of an action, as far as it came."""
 
     action: str
@@ -78,7 +78,7 @@ class Record:
     """The sessions of a journal; `unread` are the numbers of unreadable lines before the first session."""
 
     path: str
-    sessions: list[Session]
+    sessions: list[JournalRun]
     unread: list[int]
 
     @property
@@ -255,7 +255,7 @@ def read(path: str) -> Record:
                 if not _take(found.sessions, line):
                     (found.sessions[-1].unread if found.sessions else found.unread).append(number)
     except FileNotFoundError:
-        raise UsageError(f"there is no journal {path}") from None
+        raise UsageError(f"there is no journal {path}. Check the path: resolve printed it after 'to undo:'") from None
     except OSError as error:
         raise ReportError(f"cannot read the journal {path}: {system_reason(error)}") from None
     return found
@@ -273,7 +273,7 @@ def is_one(path: str) -> bool:
         return True
 
 
-def _take(sessions: list[Session], line: bytes) -> bool:
+def _take(sessions: list[JournalRun], line: bytes) -> bool:
     """Process one line; False if it is unreadable."""
     try:
         entry = json.loads(line)
@@ -285,13 +285,13 @@ def _take(sessions: list[Session], line: bytes) -> bool:
     return False
 
 
-def _note(sessions: list[Session], entry: dict[str, Any]) -> None:
+def _note(sessions: list[JournalRun], entry: dict[str, Any]) -> None:
     """Process one line."""
     if "journal" in entry:
         options = {str(key): str(value) for key, value in entry["options"].items()}
         action, report, created = str(entry["action"]), str(entry["report"]), str(entry["created"])
         roots = [_path(root) for root in entry.get("roots", [])]
-        sessions.append(Session(action, options, report, created, str(entry.get("digest", "")), roots))
+        sessions.append(JournalRun(action, options, report, created, str(entry.get("digest", "")), roots))
     elif "unit" in entry:
         steps = [_step(row) for row in entry["unit"]]
         sessions[-1].steps.update((step.number, step) for step in steps)

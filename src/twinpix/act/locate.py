@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from twinpix.act import filesystem
-from twinpix.act.journal import Session
+from twinpix.act.journal import JournalRun
 from twinpix.errors import StepError, TwinpixError
 from twinpix.model import Step
 
@@ -17,7 +17,7 @@ class Seeker:
     The folders are listed once, when the first file is requested.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: JournalRun) -> None:
         self._session = session
         self._digests: dict[str, str] = {}
 

@@ -26,7 +26,8 @@ def acting(*paths: str) -> Iterator[None]:
         *paths: Further files to lock, e.g. the report; created if they do not exist.
 
     Raises:
-        RefusedError: Another run of this user, or another run with one of these files, holds the lock.
+        RefusedError: Another run of this user, or another run with one of these files, holds the lock, or a file cannot
+            be opened.
 
     Example:
         >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")

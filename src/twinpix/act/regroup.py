@@ -9,7 +9,7 @@ from twinpix import keep, linking
 from twinpix.act.validate import sound_places
 from twinpix.errors import UsageError
 from twinpix.linking.base import Kind, is_allowed
-from twinpix.model import SCHEMA, Counts, Group, Match, Member, Report, Unique, related, shown
+from twinpix.model import SCHEMA, Counts, Group, Match, Member, Report, Unique, format_distance, related
 
 
 def decide_again(report: Report, rules: str | None = None, stricter: float | None = None) -> Report:
@@ -20,9 +20,8 @@ def decide_again(report: Report, rules: str | None = None, stricter: float | Non
     """
     radius = report.radius if stricter is None else stricter
     if not 0 <= radius <= report.radius:
-        raise UsageError(
-            f"stricter is a radius between 0 and the report's, {shown(report.radius)}, not {shown(radius)}"
-        )
+        most, given = format_distance(report.radius), format_distance(radius)
+        raise UsageError(f"stricter is a radius between 0 and the report's, {most}, not {given}")
     radius = int(radius) if report.unit == "bits" else float(radius)  # bits are whole: the lower one counts
     sound_places(report)
     chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)
@@ -58,7 +57,7 @@ def _counts(counts: Counts, groups: list[Group]) -> Counts:
 
 
 class _Files:
-    """Return the members of all groups in a row, as linking rules take them.
+    """The members of all groups in a row, as linking rules take them.
 
     A report lists files of one code as pairs with the first of them (`same_code`), so they are one node here, as they
     were in the run. Reports of the first schema lack this for pairs that the user marked as not duplicates. With the

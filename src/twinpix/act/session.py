@@ -16,18 +16,18 @@ from twinpix.errors import ReportError, StepError
 from twinpix.model import Skipped, Step
 
 
-class Ground(NamedTuple):
-    """What a run needs from earlier runs on the same report."""
+class ActionRun(NamedTuple):
+    """The journal of a run of an action, and what the run needs from earlier runs on the same report."""
 
     journal: str  # path of the journal; "" for a dry run
     dealt_with: dict[str, Step]  # processed files, by path
-    left: list[Skipped]  # files of a killed run that could not be repaired
+    unrepaired: list[Skipped]  # files of a killed run that could not be repaired
 
 
 @contextlib.contextmanager
-def on(
+def open_run(
     report: str, action: str, options: Mapping[str, str], *, path: str | None = None, apply: bool
-) -> Iterator[Ground]:
+) -> Iterator[ActionRun]:
     """Prepare a run of an action on a report; with `apply`, hold the lock, and repair what a killed run left.
 
     `path` is that of the journal; by default it is beside the report or, if other users could write there, in the
@@ -47,7 +47,7 @@ def on(
         done: dict[str, Step] = {}
         for record in records:
             done |= dealt_with(record, action, options)
-        yield Ground(path or (_default_journal(report, records) if apply else ""), done, left)
+        yield ActionRun(path or (_default_journal(report, records) if apply else ""), done, left)
 
 
 def _require_plain(path: str) -> None:

@@ -31,8 +31,11 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
         has their name.
 
     Raises:
-        ReportError: The journal cannot be read, or another user could have written it.
+        UsageError: There is no journal at `path`.
+        ReportError: The file cannot be read, is no journal, names files outside the folders of its report, or could
+            have been written by another user.
         RefusedError: Another run is changing files.
+        OutputError: The journal cannot be written; no file was changed.
 
     Example:
         >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
@@ -46,8 +49,8 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
     with acting_once():
         record = journal.read(path)
         require_near(record)
-        outcome = Outcome(path, left=recover(record))
-        outcome.left += [Skipped(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
+        outcome = Outcome(path, skipped=recover(record))
+        outcome.skipped += [Skipped(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
         log = journal.Journal(path)
         try:
             with progress.stage("undo", sum(len(session.steps) for session in record.sessions)), patient() as asked:
@@ -87,7 +90,7 @@ def _unread(record: journal.Record) -> list[int]:
 
 
 def _undo_session(
-    session: journal.Session,
+    session: journal.JournalRun,
     outcome: Outcome,
     log: journal.Journal,
     progress: Progress,
@@ -104,7 +107,7 @@ def _undo_session(
             outcome.stopped = STOPPED
             return
         progress.advance()
-        if number in done and _take_back(session, number, action, log, outcome.left, seeker):
+        if number in done and _take_back(session, number, action, log, outcome.skipped, seeker):
             outcome.done += 1
             outcome.bytes += session.steps[number].facts.size
             outcome.copies += action.on == "kept"
@@ -140,7 +143,7 @@ def recover(record: journal.Record, *, finish: bool = False) -> list[Skipped]:
     return left
 
 
-def _recover_session(session: journal.Session, finish: bool, log: journal.Journal, left: list[Skipped]) -> None:
+def _recover_session(session: journal.JournalRun, finish: bool, log: journal.Journal, left: list[Skipped]) -> None:
     action = actions.make(session.action, session.options)
     settled = True
     known = session.done | session.failed | session.undone
@@ -168,7 +171,7 @@ def _recover_session(session: journal.Session, finish: bool, log: journal.Journa
 
 
 def _carry_through(
-    session: journal.Session, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Skipped]
+    session: journal.JournalRun, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Skipped]
 ) -> None:
     """Do the steps of a unit that a killed run did not reach, after all checks of a new run."""
     checks = Checks(action, session.stays.values())
@@ -187,7 +190,7 @@ def _carry_through(
 
 
 def _take_back(
-    session: journal.Session,
+    session: journal.JournalRun,
     number: int,
     action: actions.Action,
     log: journal.Journal,
@@ -197,7 +200,7 @@ def _take_back(
     """Undo one step and record that; a step that cannot be undone is left."""
     step = session.steps[number]
     try:
-        filesystem.recover(step.path, step.target, step.staged)  # of a killed undo
+        filesystem.recover(step.path, step.target, step.staged)  # finishes an undo that was killed
         if step.target:
             filesystem.recover(step.target, "", filesystem.beside(step.staged, step.target))
         back = action.undo(step)

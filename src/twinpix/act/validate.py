@@ -107,7 +107,7 @@ def _is_plain(report: Report, folder: str) -> bool:
 
 
 class Places:
-    """Return the absolute paths of a report's files that are in its folders."""
+    """The absolute paths of a report's files that are in its folders."""
 
     def __init__(self, report: Report) -> None:
         self._base = report.base
@@ -147,7 +147,7 @@ class Places:
         return ""
 
     def _alone(self, path: str) -> str:
-        """True for an image that was named by itself."""
+        """Return the absolute path of an image that was named by itself, or "" for any other file."""
         place = "" if "\0" in path else os.path.normpath(os.path.join(self._base, path))
         return place if self._given.get(place) == path else ""
 

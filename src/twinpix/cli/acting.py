@@ -44,7 +44,7 @@ def carry_out(folder: str, make: Callable[[], Plan]) -> Exit:
         outcome = twinpix.apply(plan, journal, progress())
     sys.stdout.writelines(f"{line}\n" for line in plan_text.result(plan, outcome))
     if journal:
-        print(f"journal: {outcome_text.shown(journal)}")
+        print(f"journal: {outcome_text.shorten_path(journal)}")
     return outcome_text.exit_code(outcome)
 
 

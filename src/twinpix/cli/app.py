@@ -57,7 +57,7 @@ _COMMANDS = {  # by name: module and class of the command, and its line in the l
     "compare": ("command.Command", "Compare two images: distances, relation and verdict."),
     "encode": ("command.Command", "Write the fingerprints of images to a file."),
     "evaluate": ("command.Command", "Measure precision and recall against ground truth."),
-    "methods": ("command.Command", "List the methods, their options and measured radii."),
+    "methods": ("command.Command", "List methods, rules, actions and formats, with their options."),
     "plot": ("command.Command", "Draw a report: a page, sheets or a histogram."),
     "imgdupes": ("", "Find and delete near-duplicates as imgdupes does."),
     "remove-duplicates": (

@@ -12,6 +12,7 @@ from twinpix.errors import UsageError
 
 if TYPE_CHECKING:
     from twinpix.encoding.options import Options
+    from twinpix.search import Backend
 
 
 class DecodeName(StrEnum):
@@ -32,6 +33,32 @@ class Sidecars(StrEnum):
     all = "all"
 
 
+def _search_help() -> str:
+    """Return the search back ends that come with twinpix, the exact ones first."""
+    parts = ["auto (exact)"]
+    backends = {name: plugins.load("search", name) for name in plugins.own("search")}
+    for title, exact in (("exact", True), ("approximate", False)):
+        names = [f"{name} ({_metrics(each)})" for name, each in backends.items() if each.exact is exact]
+        parts += [f"{title}: {', '.join(names)}"] if names else []
+    return "; ".join(parts) + "."
+
+
+def _metrics(backend: type["Backend"]) -> str:
+    words = {"hamming": "bits", "cosine": "vectors"}
+    return " and ".join(words[metric] for metric in backend.metrics)
+
+
+def link_help() -> str:
+    """Return the linking rules that come with twinpix, each with what it requires of a group."""
+    rules = (f"{name}: {plugins.load('linking', name).summary}" for name in plugins.own("linking"))
+    return "; ".join(rules) + "."
+
+
+_ARCHIVES = ", ".join(
+    sorted(suffix for name in plugins.own("sources") for suffix in plugins.load("sources", name).suffixes)
+)
+PATHS_HELP = f"Folders, images, and archives of images ({_ARCHIVES})."
+PATH_HELP = f"Folder, image, or archive of images ({_ARCHIVES})"
 MethodOption = Annotated[
     str,
     typer.Option("--method", "-m", metavar="SPEC", help="Fingerprint method, e.g. phash:size=8 (see methods)."),
@@ -69,8 +96,7 @@ SearchOption = Annotated[
     typer.Option(
         "--search",
         metavar="SPEC",
-        help=f"auto, {', '.join(plugins.own('search'))}. Exact: oracle, banded (bits), cosine (vectors); the others "
-        "are approximate.",
+        help=_search_help(),
     ),
 ]
 RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Search sub-folders.")]

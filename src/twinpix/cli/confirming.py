@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from twinpix.model import Plan
 
 
-class Skipped(Enum):
+class DialogueEnd(Enum):
     """How a dialogue ended."""
 
-    decided = "after the last group"
-    quit = "the user quit before the last group"
-    closed = "the input ended before the last group"
+    ALL_DECIDED = "the user has decided the last group"
+    USER_QUIT = "the user quit before the last group"
+    INPUT_ENDED = "the input ended before the last group"
 
 
-def agreed(plan: "Plan", action: "Action", left: Skipped, *, yes: bool, kept: str = "") -> bool:
+def confirm(plan: "Plan", action: "Action", end: DialogueEnd, *, yes: bool, kept: str = "") -> bool:
     """Return whether a plan is to be carried out; the end of the input never means yes.
 
     `yes` is consent given beforehand, `kept` the path of the choices of a dialogue. Raises `RefusedError` if there is
@@ -27,14 +27,14 @@ def agreed(plan: "Plan", action: "Action", left: Skipped, *, yes: bool, kept: st
     """
     if not plan.units:
         return True  # nothing to do
-    if left is Skipped.closed:
+    if end is DialogueEnd.INPUT_ENDED:
         goes_on = f"; the choices are in {kept}; run the same command to continue" if kept else ""
-        raise RefusedError(f"{left.value}: nothing was done{goes_on}")
+        raise RefusedError(f"{end.value}: nothing was done{goes_on}")
     if yes:
         return True
     if action.permanent:
         return _typed(plan, action)
-    return left is Skipped.decided or _asked("carry out this plan? [y/N] ") in ("y", "yes")
+    return end is DialogueEnd.ALL_DECIDED or _asked("carry out this plan? [y/N] ") in ("y", "yes")
 
 
 def _typed(plan: "Plan", action: "Action") -> bool:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from twinpix.act.choices import Choices
 from twinpix.act.sidecars.notes import CompanionNotes
-from twinpix.cli.confirming import Skipped
+from twinpix.cli.confirming import DialogueEnd
 from twinpix.errors import StoppedError, UsageError
-from twinpix.model import Group, Member, Report, located
+from twinpix.model import Group, Member, Report, locate
 from twinpix.progress.terminal import LineProgress
 from twinpix.report.text import how
 from twinpix.text import bytes_text, plural, printable
@@ -56,7 +56,7 @@ class Dialogue(NamedTuple):
     memory: "Memory"
     companions: CompanionNotes
 
-    def walk(self) -> Skipped:
+    def walk(self) -> DialogueEnd:
         """Ask from the first undecided group on; ends after the last group, or when the user quits."""
         groups = self.report.groups
         place = self._undecided(0)
@@ -73,10 +73,10 @@ class Dialogue(NamedTuple):
             try:
                 back = self._decide(group)
             except Closed as end:
-                return Skipped.quit if isinstance(end, Quit) else Skipped.closed
+                return DialogueEnd.USER_QUIT if isinstance(end, Quit) else DialogueEnd.INPUT_ENDED
             place = max(0, place - 1) if back else self._undecided(place + 1)
         print("\nno more groups")
-        return Skipped.decided
+        return DialogueEnd.ALL_DECIDED
 
     def _undecided(self, start: int) -> int:
         """Return the index of the first undecided group from `start` on."""
@@ -171,11 +171,11 @@ class Decided(NamedTuple):
     """The decisions of a user."""
 
     kept: Mapping[int, Sequence[str]]  # paths to keep by the number of the group
-    left: Skipped
+    end: DialogueEnd
     path: str  # the file of the choices
 
 
-def asked(report: Report, path: str, options: "Options", *, show: bool) -> Decided:
+def ask_user(report: Report, path: str, options: "Options", *, show: bool) -> Decided:
     """Ask a user about the groups of a report."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text become an invalid answer
@@ -184,19 +184,19 @@ def asked(report: Report, path: str, options: "Options", *, show: bool) -> Decid
         print(f"{printable(choices.refused)}; starting without it")
     draw = partial(_draw, report) if show else None
     try:
-        left = Dialogue(report, choices, draw, Memory(options), CompanionNotes(report.base)).walk()
+        end = Dialogue(report, choices, draw, Memory(options), CompanionNotes(report.base)).walk()
     except KeyboardInterrupt:
         kept = f"; the choices are in {choices.path}; run the same command to continue" if choices.kept else ""
         raise StoppedError(f"stopped{kept}") from None
     if choices.kept:
         print(f"{plural(len(choices.kept), 'group')} of {len(report.groups):,} decided\n")
-    return Decided(choices.kept, left, choices.path)
+    return Decided(choices.kept, end, choices.path)
 
 
 def _draw(report: Report, paths: Sequence[str]) -> None:
     from twinpix.ui import inline
 
-    places = [located(report.base, path) for path in paths[:_DRAWN]]
+    places = [locate(report.base, path) for path in paths[:_DRAWN]]
     inline.show(places, sys.stdout.buffer, size=(240, 180), space=4)
     if len(paths) > _DRAWN:
         print(f"only the first {_DRAWN} of {len(paths):,} are drawn")

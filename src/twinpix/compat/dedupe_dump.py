@@ -90,7 +90,7 @@ def plan(found: Report, folder: str, *, duplicates: bool) -> Plan:
     if not duplicates:
         return kept
     more = _repeats(found, beside(folder))
-    return replace(kept, units=[*kept.units, *more.units], left=[*kept.left, *more.left])
+    return replace(kept, units=[*kept.units, *more.units], skipped=[*kept.skipped, *more.skipped])
 
 
 def _copies(found: Report, folder: str) -> Plan:

@@ -9,7 +9,7 @@ from twinpix import fingerprints
 from twinpix.errors import ImageError
 from twinpix.executors import Begin
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging import Picture, decode, extra_decoder, pixel_digest, undecoded
+from twinpix.imaging import Picture, decode, extra_decoder, pixel_digest, read_header
 from twinpix.model import Decode
 from twinpix.sources import read
 from twinpix.store import NOT_AN_IMAGE, Result
@@ -121,12 +121,12 @@ class EncodeTask:
         for number, method in enumerate(self.methods):
             try:
                 if not method.decodes:
-                    plain = undecoded(data, name)
+                    plain = read_header(data, name)
                     facts = Result(None, plain.width, plain.height, plain.format)
                     yield number, (facts, fingerprints.matrices(method, plain, self.transforms))
                     continue
                 if picture is None:
-                    picture = decode(data, self.decode, name, *fingerprints.wanted(self.methods))
+                    picture = decode(data, self.decode, name, *fingerprints.needs_of(self.methods))
                     known = self._facts(picture, extra_decoder(data, name))
                 yield number, (known, fingerprints.matrices(method, picture, self.transforms))
             except ImageError as error:

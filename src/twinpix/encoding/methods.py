@@ -8,7 +8,7 @@ from twinpix import fingerprints, search
 from twinpix.encoding.options import Options
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
-from twinpix.model import DistanceUnit, shown
+from twinpix.model import DistanceUnit, format_distance
 
 _RADIUS = {
     "bits": "",
@@ -57,7 +57,7 @@ def methods_of(options: Options, specs: Sequence[str]) -> tuple[Fingerprint, ...
     """
     methods = tuple(fingerprints.make(spec) for spec in specs)
     if options.device:
-        methods = fingerprints.placed(methods, options.device)
+        methods = fingerprints.place_on_device(methods, options.device)
     for spec, method in zip(specs, methods, strict=True):
         if options.transforms and method.by_equality:
             raise UsageError(f"{spec} compares for equality: it cannot be combined with transforms")
@@ -80,7 +80,7 @@ def radius_of(options: Options, method: Fingerprint) -> Radius:
     Raises `UsageError` if the radius, precision or strictness does not fit the method.
     """
     if options.precision is not None:
-        _check_precision(options, method, options.precision)
+        _check_precision(options, method)
     if options.radius is not None:
         return Radius(_fitting(options, method, options.radius), method.unit)
     if options.strictness not in method.radii:
@@ -91,20 +91,18 @@ def radius_of(options: Options, method: Fingerprint) -> Radius:
 def _fitting(options: Options, method: Fingerprint, radius: float) -> float:
     if not 0 <= radius <= method.farthest:
         what = f"{_RADIUS[method.unit]}between 0 and {method.farthest}"
-        raise UsageError(f"the radius of {options.method} is {what}, not {shown(radius)}")
+        raise UsageError(f"the radius of {options.method} is {what}, not {format_distance(radius)}")
     if method.unit != "bits":
         return float(radius)
     if radius != int(radius):
-        raise UsageError(f"the radius of {options.method} is a whole number of bits, not {shown(radius)}")
+        raise UsageError(f"the radius of {options.method} is a whole number of bits, not {format_distance(radius)}")
     if method.by_equality and radius:
         raise UsageError(f"{options.method} compares for equality: its only radius is 0")
     return int(radius)
 
 
-def _check_precision(options: Options, method: Fingerprint, precision: float) -> None:
+def _check_precision(options: Options, method: Fingerprint) -> None:
     if options.radius is not None:
         raise UsageError("precision chooses the radius: give one of them, not both")
     if not method.metric:
         raise UsageError(f"{options.method} has no radius to choose: remove the precision option")
-    if not 0 < precision <= 1:
-        raise UsageError(f"the precision is a share of the matches, above 0 and at most 1, not {shown(precision)}")

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from twinpix import keep
 from twinpix.errors import UsageError
-from twinpix.model import Decode, Strictness
+from twinpix.model import Decode, Strictness, format_distance
 
 DEFAULT_METHOD = "phash:size=16"
 
@@ -26,6 +26,11 @@ def names_of(paths: Paths | Iterable[Paths]) -> list[str]:
         raise UsageError(f"paths are text or path objects: {error}") from None
 
 
+def _require_one_of(name: str, values: Sequence[str], given: str) -> None:
+    if given not in values:
+        raise UsageError(f"{name} is one of {', '.join(values)}, not {given!r}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Options of `find`, `query` and `encode`, each also accepted by these functions as a keyword argument.
@@ -33,7 +38,8 @@ class Options:
     `twinpix methods` lists the names for `method`, `search`, `link` and `keep`, with their options.
 
     Raises:
-        UsageError: A value is outside its range. Names of plugins are checked when the options are used.
+        UsageError: A value is outside its range. What depends on the method (a radius above its largest distance) and
+            the names of plugins are checked when the options are used.
 
     Example:
         >>> options = twinpix.Options(method="phash", radius=6, store=None)
@@ -78,8 +84,13 @@ class Options:
             raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout:g}")
         if min(self.min_size, self.min_pixels) < 0:
             raise UsageError("min_size and min_pixels are 0 or more")
-        if self.decode not in get_args(Decode):
-            raise UsageError(f"decode is one of {', '.join(get_args(Decode))}, not {self.decode!r}")
+        if self.radius is not None and not 0 <= self.radius < math.inf:
+            raise UsageError(f"the radius is a distance of 0 or more, not {format_distance(self.radius)}")
+        if self.precision is not None and not 0 < self.precision <= 1:
+            what = "a share of the matches, above 0 and at most 1"
+            raise UsageError(f"the precision is {what}, not {format_distance(self.precision)}")
+        _require_one_of("strictness", get_args(Strictness), self.strictness)
+        _require_one_of("decode", get_args(Decode), self.decode)
 
     @classmethod
     def of(cls, given: "Options | None", changes: Mapping[str, Any]) -> "Options":

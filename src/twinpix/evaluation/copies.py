@@ -15,7 +15,7 @@ from twinpix.encoding.methods import methods_of
 from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import scan
 from twinpix.errors import ImageError, UsageError
-from twinpix.evaluation.edits import EDITS, edited
+from twinpix.evaluation.edits import EDITS, make_edit
 from twinpix.evaluation.rates import Point, distances, points, radius_of
 from twinpix.executors import Begin, Local, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, detail_score_of
@@ -70,12 +70,12 @@ class EditTask:
             data = read(path).data
             if data is None:
                 return None
-            wanted = fingerprints.wanted(self.methods)
+            wanted = fingerprints.needs_of(self.methods)
             picture = decode(data, self.decode, path, *wanted)
             if detail_score_of(picture) < LOW_DETAIL_BELOW:
                 return None
             image = thumbnail(data, _SIDE, path)
-            files = [edited(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
+            files = [make_edit(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
             pictures = [picture, *(decode(file, self.decode, "", *wanted) for file in files)]
             codes = [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
             if any(method.broken(code).any() for method, code in zip(self.methods, codes, strict=True)):

@@ -183,7 +183,7 @@ EDITS: dict[str, Edit] = {
 }
 
 
-def edited(image: Image.Image, name: str, seed: str) -> bytes:
+def make_edit(image: Image.Image, name: str, seed: str) -> bytes:
     """Return the encoded file of an edited copy of an RGB image; the same bytes for the same seed."""
     edit = EDITS[name]
     out = io.BytesIO()

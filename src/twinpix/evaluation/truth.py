@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Mapping
 from itertools import combinations
 
 from twinpix import report as reports
-from twinpix.errors import UsageError
+from twinpix.errors import UsageError, system_reason
 from twinpix.evaluation.maps import map_of_pairs, names_only
 from twinpix.model import SCHEMAS
 
@@ -21,19 +21,19 @@ def read_truth(path: str) -> dict[str, list[str]]:
     return _from_folder(path) if os.path.isdir(path) else read_map(path)
 
 
-def renamed(found: Mapping[str, list[str]], known: Container[str]) -> dict[str, list[str]]:
+def rename_to_known(found: Mapping[str, list[str]], known: Container[str]) -> dict[str, list[str]]:
     """Return the map with leading folders removed from each name until it is a known one.
 
     A name without such a suffix is unchanged.
     """
 
-    def fitted(name: str) -> str:
+    def fit(name: str) -> str:
         short = name
         while short not in known and "/" in short:
             short = short.partition("/")[2]
         return short if short in known else name
 
-    return {fitted(name): [fitted(other) for other in others] for name, others in found.items()}
+    return {fit(name): [fit(other) for other in others] for name, others in found.items()}
 
 
 def read_map(path: str) -> dict[str, list[str]]:
@@ -46,7 +46,8 @@ def read_map(path: str) -> dict[str, list[str]]:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        why = system_reason(error) if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise UsageError(f"cannot read {path}: {why}. Give a JSON map, a CSV of pairs, or a report of find") from None
     if not text.lstrip().startswith(("{", "[")):
         return _from_csv(path, text)
     try:

@@ -37,7 +37,7 @@ class Executor(Protocol):
         """
 
 
-def mapped(run: BatchRunner, batches: Iterable[Sequence[Item]]) -> Generator[tuple[Item, Any], None, None]:
+def map_batches(run: BatchRunner, batches: Iterable[Sequence[Item]]) -> Generator[tuple[Item, Any], None, None]:
     """Yield the items of batches with their results.
 
     The item that caused the loss of a batch is retried once if `Lost.again`; the other items are always retried.

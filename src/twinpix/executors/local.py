@@ -16,7 +16,7 @@ from typing import Any
 from twinpix import machine
 from twinpix.errors import WorkerError
 from twinpix.executors import lost, processes
-from twinpix.executors.base import Task, mapped
+from twinpix.executors.base import Task, map_batches
 from twinpix.executors.lost import Lost
 from twinpix.machine import cores
 
@@ -78,7 +78,7 @@ class Local:
         `__main__`), or if no process can be started.
         """
         with processes.forkable():
-            yield from mapped(partial(self._run, task), batches)
+            yield from map_batches(partial(self._run, task), batches)
 
     def _run(
         self, task: Task, queue: Iterator[Sequence[Any]]
@@ -257,7 +257,7 @@ class Local:
             return batch, why(index)
         if code == lost.OUT_OF_MEMORY:
             return batch, lost.greedy(index, self.limit)
-        return batch, lost.ended(index, code)
+        return batch, lost.loss_of_worker(index, code)
 
     def _not_started(self, worker: _Worker, why: str, *, forever: bool = False) -> None:
         """Queue the batch of a worker that failed to start; after `_MISSES` of them, or `forever`, start no more."""

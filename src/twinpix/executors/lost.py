@@ -34,7 +34,7 @@ class Lost:
     again: bool = False
 
 
-def ended(index: int, code: int | None) -> Lost:
+def loss_of_worker(index: int, code: int | None) -> Lost:
     """Return the loss of an item whose worker ended with this exit code (negative: by that signal; None: unknown)."""
     if code == REFUSED_MEMORY:
         return Lost(index, "needs more memory than is available")

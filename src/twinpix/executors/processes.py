@@ -32,11 +32,11 @@ kind = connection.PipeConnection if sys.platform == "win32" else connection.Conn
 pipe = kind(int(sys.argv[1]))
 try:
     sys.path[:], arguments = pipe.recv()
-    from twinpix.executors.worker import started
+    from twinpix.executors.worker import run_spawned
 except Exception as error:
     pipe.send(("cannot", f"{type(error).__name__}: {error}"))
 else:
-    started(pipe, *arguments)
+    run_spawned(pipe, *arguments)
 """
 
 
@@ -152,7 +152,7 @@ def _fork(task: Task, others: Sequence[Connection], memory: int) -> tuple[Proces
         try:
             for other in (*others, ours):
                 other.close()  # else it would keep other workers' pipes open after the parent has ended
-            worker.forked(task, theirs, cell, parent, memory)
+            worker.run_forked(task, theirs, cell, parent, memory)
         finally:
             os._exit(1)
     theirs.close()

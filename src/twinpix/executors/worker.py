@@ -26,7 +26,7 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 
 
-def forked(task: Task, pipe: Connection, cell: Any, parent: int, memory: int) -> None:
+def run_forked(task: Task, pipe: Connection, cell: Any, parent: int, memory: int) -> None:
     """Run the main loop in a fork of the parent; never returns.
 
     No code that the parent's program has registered may run here: no signal handler, finalizer or exit handler.
@@ -62,7 +62,7 @@ def _use_one_thread() -> None:
         threadpool_limits(1)
 
 
-def started(pipe: Connection, cell: int | str, parent: int, memory: int, is_main_thread: bool) -> None:
+def run_spawned(pipe: Connection, cell: int | str, parent: int, memory: int, is_main_thread: bool) -> None:
     """Run the main loop in a new interpreter, with the task that the parent sends; never returns.
 
     `cell` is the file descriptor of the shared memory of two numbers, or its name on Windows.

@@ -14,11 +14,11 @@ from twinpix.fingerprints.base import (
     detail_score_of,
     make,
     matrices,
-    placed,
+    needs_of,
+    place_on_device,
     relation_of_turn,
     spec_key,
     turns_of,
-    wanted,
     width_of,
 )
 
@@ -36,10 +36,10 @@ __all__ = [
     "detail_score_of",
     "make",
     "matrices",
-    "placed",
+    "needs_of",
+    "place_on_device",
     "relation_of_turn",
     "spec_key",
     "turns_of",
-    "wanted",
     "width_of",
 ]

@@ -69,7 +69,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dims: int = 0
     radii: dict[Strictness, float] = {}
 
-    def prepared(self, picture: Picture) -> NDArray[np.uint8]:
+    def prepare(self, picture: Picture) -> NDArray[np.uint8]:
         """Return the input image `(size, size, 3)` uint8 RGB of a `Picture` that was decoded with `colour`."""
         chosen = _FILTERS[self.interpolation]
         if self.fit == "squash":
@@ -258,7 +258,7 @@ class Network:
         if out.ndim != 2 or len(out) != len(batch):
             shape = " × ".join(map(str, out.shape)) or "a single number"
             hint = ': its JSON can say "pool": "first" or "mean"' if out.ndim == 3 else ""
-            raise UsageError(f"{self.model} gives {shape} for {len(batch)} pictures, not a row of numbers each{hint}")
+            raise UsageError(f"{self.model} gives {shape} for {len(batch)} images, not a row of numbers each{hint}")
         return out
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twinpix.fingerprints.base import Hash, check_size, scaled_radii
+from twinpix.fingerprints.base import Hash, check_size, scale_radii
 from twinpix.imaging import Flavour
 from twinpix.model import Strictness
 
@@ -25,7 +25,7 @@ class Square(Hash):
 
     @property
     def radii(self) -> Mapping[Strictness, float]:
-        return scaled_radii(self.size, self.measured)
+        return scale_radii(self.size, self.measured)
 
 
 @dataclass(frozen=True, slots=True)

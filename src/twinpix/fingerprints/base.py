@@ -208,20 +208,20 @@ class Wanted(NamedTuple):
     detail: int  # of luma, along the longer side
 
 
-def wanted(methods: Sequence[Fingerprint]) -> Wanted:
+def needs_of(methods: Sequence[Fingerprint]) -> Wanted:
     """Return the decode arguments that are sufficient for all these methods."""
     colour = max((method.colour for method in methods), default=0)
     return Wanted(colour, max((method.detail for method in methods), default=0))
 
 
-def placed(methods: Sequence[Fingerprint], device: str) -> tuple[Fingerprint, ...]:
+def place_on_device(methods: Sequence[Fingerprint], device: str) -> tuple[Fingerprint, ...]:
     """Return the methods, with `device` set for each network. Raises `UsageError` if none is a network."""
     networks = ["device" in plugins.options(type(method)) for method in methods]
     if not any(networks):
         names = ", ".join(map(plugins.describe, methods))
         raise UsageError(f"no device can be chosen for {names}: only networks have one")
     return tuple(
-        cast(Fingerprint, plugins.changed(method, device=device)) if network else method
+        cast(Fingerprint, plugins.replace_options(method, device=device)) if network else method
         for method, network in zip(methods, networks, strict=True)
     )
 
@@ -273,7 +273,7 @@ def relation_of_turn(turn: int) -> Relation | None:
     return "rotated" if turn in _ROTATIONS else "mirrored"
 
 
-def turned(matrix: Array, transposed: Array, turn: int) -> Array:
+def turn_matrix(matrix: Array, transposed: Array, turn: int) -> Array:
     """Return orientation `turn` (0 to 7) of a matrix; `transposed` is the matrix of the transposed image."""
     out = transposed if turn & 4 else matrix
     out = out[::-1] if turn & 2 else out
@@ -290,8 +290,8 @@ def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Ar
         return [matrix]
     if method.by_equality:
         raise UsageError(f"{plugins.describe(method)} cannot be combined with transforms")
-    transposed = matrix.swapaxes(0, 1) if method.turns == "matrix" else method.prepare(picture.transposed())
-    return [turned(matrix, transposed, turn) for turn in range(TURNS)]
+    transposed = matrix.swapaxes(0, 1) if method.turns == "matrix" else method.prepare(picture.transpose())
+    return [turn_matrix(matrix, transposed, turn) for turn in range(TURNS)]
 
 
 def pack(bits: NDArray[np.bool_]) -> Bytes2D:
@@ -309,7 +309,7 @@ def check_size(size: int, *, imagehash: bool = False, power_of_two: bool = False
         raise ValueError("size must be a power of two (2, 4, 8, 16, 32, 64)")
 
 
-def scaled_radii(size: int, measured: Mapping[int, tuple[int, int, int]]) -> Mapping[Strictness, int]:
+def scale_radii(size: int, measured: Mapping[int, tuple[int, int, int]]) -> Mapping[Strictness, int]:
     """Return the radii for a size: as measured, or scaled from the nearest measured size by the number of bits."""
     nearest = min(measured, key=lambda known: (abs(known - size), known))
     share = (size * size) / (nearest * nearest)

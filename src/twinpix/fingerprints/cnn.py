@@ -90,7 +90,7 @@ class CNN(Embedding):
             )
 
     def prepare(self, picture: Picture) -> Array:
-        return self.description.prepared(picture)
+        return self.description.prepare(picture)
 
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
         """Return the codes `(n, 2 × dims)`: float16 unit vectors, little-endian; not finite if the output is not."""

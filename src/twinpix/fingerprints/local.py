@@ -74,7 +74,7 @@ class Local(Proposer):
     def prepare(self, picture: Picture) -> Array:
         """Return the code of one image, `(bytes,)`; positions are in pixels of the image in which they are detected."""
         grey = enlarged(picture.grey(self.side))
-        return packed(detect_keypoints(grey, self.points), (grey.shape[1], grey.shape[0]), self.points)
+        return pack_keypoints(detect_keypoints(grey, self.points), (grey.shape[1], grey.shape[0]), self.points)
 
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
         return batch
@@ -86,13 +86,13 @@ class Local(Proposer):
     def candidates(self, codes: Bytes2D, of: int, on_progress: Callable[[float], None]) -> Candidates:
         from twinpix.localfeatures.candidates import alike
 
-        sets = unpacked(codes)
+        sets = unpack_keypoints(codes)
         points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
         found = alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of, on_progress=on_progress)
         return Candidates(found.i, found.j, found.weight, found.change, sets.sides)
 
 
-def packed(points: Keypoints, sides: tuple[int, int], most: int) -> NDArray[np.uint8]:
+def pack_keypoints(points: Keypoints, sides: tuple[int, int], most: int) -> NDArray[np.uint8]:
     """Pack keypoints to bytes: a header, a `POINT` record for each of at most `most` keypoints, then zeros."""
     out = np.zeros(HEADER.itemsize + most * POINT.itemsize, dtype=np.uint8)
     count = min(len(points.size), most)
@@ -105,7 +105,7 @@ def packed(points: Keypoints, sides: tuple[int, int], most: int) -> NDArray[np.u
     return out
 
 
-def unpacked(codes: Bytes2D) -> KeypointSets:
+def unpack_keypoints(codes: Bytes2D) -> KeypointSets:
     """Return the keypoints of images with the codes `(n, bytes)`."""
     head = np.ascontiguousarray(codes[:, : HEADER.itemsize]).view(HEADER)[:, 0]
     rows = np.ascontiguousarray(codes[:, HEADER.itemsize :]).view(POINT)

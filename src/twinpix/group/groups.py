@@ -16,9 +16,9 @@ from twinpix.encoding.options import Options
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_other_light, has_other_place
 from twinpix.linking.base import Kind, is_allowed
-from twinpix.match import relation as relate
 from twinpix.match.join import Neighbours
 from twinpix.match.pairs import MatchedPairs
+from twinpix.match.relation import infer_relation, only_alike
 from twinpix.match.representatives import MATCHES_LISTED
 from twinpix.match.verifier import PairVerdict
 from twinpix.model import DIGITS, IDENTICAL, ClassId, ContentId, FileRow, Group, Match, Member, Refs, Relation, related
@@ -45,10 +45,10 @@ def group(
     pairs and, by `read_evidence`, the pixels. That keeper must match all other members, unless the rule forms chains.
     """
     linker, chain = linking.make(options.link), keep.make_chain(options.keep)
-    nodes, method = pairs.nodes, settings.method
-    near = Neighbours(pairs.matches, len(nodes.codes))
-    node = nodes.of[images.content]
-    linked = (np.bincount(node, minlength=len(nodes.codes))[node] > 1) | near.has_any()[node]
+    classes, method = pairs.classes, settings.method
+    near = Neighbours(pairs.matches, len(classes.codes))
+    node = classes.of[images.content]
+    linked = (np.bincount(node, minlength=len(classes.codes))[node] > 1) | near.has_any()[node]
     members = members_of(images, [FileRow(row) for row in np.flatnonzero(linked).tolist()])  # can be in a group
     order = sorted(members, key=lambda file: chain.key(members[file]))
     kinds = _kinds(images.refs, options.cross)
@@ -58,7 +58,7 @@ def group(
     )
     formed = [[FileRow(file) for file in files] for files in linker.groups(graph)]
     found = sorted(formed, key=lambda files: images.refs.uris[files[0]])
-    places = np.full(len(nodes.codes), -1, np.int32)
+    places = np.full(len(classes.codes), -1, np.int32)
     writer = _Grouper(
         *(
             images,
@@ -69,7 +69,7 @@ def group(
             chain,
             method,
             pairs.verdicts,
-            nodes.first(),
+            classes.first(),
             kinds,
             options.cross,
         ),
@@ -127,7 +127,7 @@ def _unlike(images: Images, files: Sequence[FileRow], most: int | None) -> set[C
 def _conflicts(pairs: MatchedPairs) -> dict[int, set[int]]:
     """Return for each node the nodes that verification found to be in conflict with it, without a third image."""
     out: dict[int, set[int]] = {}
-    of = pairs.nodes.of.tolist()
+    of = pairs.classes.of.tolist()
     for (a, b), seen in pairs.verdicts.items():
         if seen.verdict.conflict and of[a] != of[b]:
             out.setdefault(of[a], set()).add(of[b])
@@ -281,8 +281,8 @@ class _Grouper(NamedTuple):
     ) -> Match:
         x, y = self.images.content_of(a), self.images.content_of(b)
         contents, uris = self.images.contents, self.images.refs.uris
-        why = relate.only_alike(contents[x], contents[y])
-        name = relate.relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
+        why = only_alike(contents[x], contents[y])
+        name = infer_relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
         if self.node[a] != self.node[b]:
             x, y = self.first[self.node[a]], self.first[self.node[b]]
         seen = self.verdicts.get((min(x, y), max(x, y)))

@@ -38,12 +38,12 @@ def orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def turned(image: Image.Image, turn: int) -> Image.Image:
+def turn_upright(image: Image.Image, turn: int) -> Image.Image:
     """Return the image upright, by its EXIF orientation `turn`."""
     return image.transpose(_TURNS[turn]) if turn in _TURNS else image
 
 
-def turned_array(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
+def turn_array_upright(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
     """Return an array `(rows, columns[, channels])` upright, by the EXIF orientation `turn`."""
     if turn in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
@@ -59,25 +59,25 @@ def upright(size: tuple[int, int], turn: int) -> tuple[int, int]:
     return (size[1], size[0]) if turn >= 5 else size
 
 
-def reduced(image: Image.Image, side: int = BASE) -> Image.Image:
+def reduce_to(image: Image.Image, side: int = BASE) -> Image.Image:
     """Shrink by an integer factor so that the shorter side has at least `side` pixels, or its own size if smaller."""
     factor = min(image.size) // side
     return image.reduce(factor) if factor > 1 else image
 
 
-def reduced_rgb(image: Image.Image, turn: int, side: int) -> Image.Image:
-    """Return the image as RGB, upright and `reduced`.
+def reduce_rgb_to(image: Image.Image, turn: int, side: int) -> Image.Image:
+    """Return the image as RGB, upright and reduced as by `reduce_to`.
 
     A large image is converted in bands, so that no second full-size copy is in memory.
     """
     factor = min(image.size) // side
     if image.width * image.height <= _LARGE or factor <= 1:
-        return reduced(turned(to_rgb(image), turn), side)
+        return reduce_to(turn_upright(to_rgb(image), turn), side)
     if image.mode.startswith(("I", "F")):  # the scale depends on the extremes of the whole image
         image = to_luma(image)
     parts = (to_rgb(band).reduce(factor) for band in bands(image, factor))
     out = _joined("RGB", parts, (-(-image.width // factor), -(-image.height // factor)))
-    return turned(out, turn)
+    return turn_upright(out, turn)
 
 
 def bands(image: Image.Image, multiple: int = 1) -> Iterator[Image.Image]:

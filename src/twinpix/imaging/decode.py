@@ -13,13 +13,22 @@ from PIL import Image, ImageFile
 
 from twinpix.errors import ImageError
 from twinpix.formats import sniff
-from twinpix.imaging.channels import deep_rgb, orientation, reduced, reduced_rgb, to_luma, to_rgb, turned, upright
+from twinpix.imaging.channels import (
+    deep_rgb,
+    orientation,
+    reduce_rgb_to,
+    reduce_to,
+    to_luma,
+    to_rgb,
+    turn_upright,
+    upright,
+)
 from twinpix.imaging.damage import MOST, grey_rows, missing_of, salvage, truncated_allowed
 from twinpix.imaging.depth import TooDeepError, deep_frame, loses_depth, stored_depth
 from twinpix.imaging.formats import jpeg
-from twinpix.imaging.guard import guarded, quiet
+from twinpix.imaging.guard import convert_exceptions, silence_warnings
 from twinpix.imaging.lost import lost_part
-from twinpix.imaging.opening import FAULT, HALVED, format_of, loaded, open_image
+from twinpix.imaging.opening import FAULT, HALVED, format_of, load_pixels, open_image
 from twinpix.imaging.picture import BASE, Picture
 from twinpix.imaging.traits import traits_of
 from twinpix.model import Decode
@@ -46,8 +55,8 @@ def decode(data: bytes, mode: Decode = "fast", name: str = "", colour: int = 0, 
     Raises `ImageError` for bytes that are not an image, that hold less than half of one, or that need more than
     `MAX_PIXELS`. If part of the image is missing, `damaged` is set.
     """
-    with quiet():
-        return guarded(lambda: _decode(data, mode, name, colour, detail))
+    with silence_warnings():
+        return convert_exceptions(lambda: _decode(data, mode, name, colour, detail))
 
 
 def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> Picture:
@@ -58,7 +67,7 @@ def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> P
     scale = 2 if image.info.get(HALVED) else 1
     full, damaged = (scale * image.width, scale * image.height), False
     try:
-        image = loaded(image, data, name)
+        image = load_pixels(image, data, name)
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
         image, damaged = salvage(data, name, error, None), True
     fault = _MISSING if damaged else lost_part(data, format_of(data, name, image), image)
@@ -69,12 +78,12 @@ def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> P
         return Picture(image, *full, image.format or "", mode, data, name, damaged, traits=traits)
     turn = orientation(image)
     image = _brightened(image, data, format_of(data, name, image))
-    whole = turned(to_luma(image), turn)
-    colours = reduced_rgb(image, turn, colour) if colour else None
+    whole = turn_upright(to_luma(image), turn)
+    colours = reduce_rgb_to(image, turn, colour) if colour else None
     fine = _longer(whole, detail) if detail else None
     form = format_of(data, name, image)
     traits = traits_of(image, data, form, fault=fault)
-    return Picture(reduced(whole), *upright(full, turn), form, mode, data, name, damaged, colours, fine, traits)
+    return Picture(reduce_to(whole), *upright(full, turn), form, mode, data, name, damaged, colours, fine, traits)
 
 
 def _brightened(image: Image.Image, data: bytes, kind: str) -> Image.Image:
@@ -117,15 +126,15 @@ def _decode_jpeg(data: bytes, name: str, colour: int, detail: int) -> Picture:
     except (OSError, SyntaxError, ValueError) as error:
         luma, damaged, colours = to_luma(salvage(data, name, error, BASE)), True, None
     if colour:
-        colours = reduced(turned(colours, turn) if colours else _colours(data, name, colour), colour)
-    luma = turned(luma, turn)
+        colours = reduce_to(turn_upright(colours, turn) if colours else _colours(data, name, colour), colour)
+    luma = turn_upright(luma, turn)
     fine = None
     if detail:
         enough = max(luma.size) >= min(detail, max(full)) or damaged
-        fine = _longer(luma if enough else turned(_detail(data, name, detail), turn), detail)
+        fine = _longer(luma if enough else turn_upright(_detail(data, name, detail), turn), detail)
     fault = _MISSING if damaged else lost_part(data, form, opened)
     traits, damaged = traits_of(opened, data, form, colours, fault), damaged or bool(fault)
-    return Picture(reduced(luma), *upright(full, turn), form, "fast", data, name, damaged, colours, fine, traits)
+    return Picture(reduce_to(luma), *upright(full, turn), form, "fast", data, name, damaged, colours, fine, traits)
 
 
 def _detail(data: bytes, name: str, side: int) -> Image.Image:
@@ -151,12 +160,12 @@ def _is_ycc(image: Image.Image) -> bool:
     return image.mode == "RGB" and len(ids) == 3 and not stored_rgb
 
 
-def undecoded(data: bytes, name: str = "") -> Picture:
+def read_header(data: bytes, name: str = "") -> Picture:
     """Return a `Picture` from the header alone, with a blank image; its size is 0 × 0 if the header cannot be read."""
     blank = Image.new("L", (1, 1))
     try:
-        with quiet():
-            image = guarded(lambda: _open_header(data, name))
+        with silence_warnings():
+            image = convert_exceptions(lambda: _open_header(data, name))
     except ImageError:
         return Picture(blank, 0, 0, "", "fast", data, name)
     size = upright(image.size, orientation(image))
@@ -165,7 +174,7 @@ def undecoded(data: bytes, name: str = "") -> Picture:
 
 def _open_header(data: bytes, name: str) -> Image.Image:
     if sniff(data[:512], name) == "RAW":  # its size is known only after it is developed
-        raise ImageError("decode", "camera RAW has no header to look at")
+        raise ImageError("decode", "the header of a camera RAW does not have its size")
     return open_image(data, name)
 
 
@@ -175,19 +184,19 @@ def picture_of(image: Image.Image | NDArray[Any], mode: Decode = "fast", colour:
     Raises `ImageError` for an array of another shape or dtype.
     """
 
-    def made() -> Picture:
+    def convert() -> Picture:
         given = Image.fromarray(image) if isinstance(image, np.ndarray) else image
         size = given.size
         if not min(size):
             raise ImageError("decode", "the image has no pixels")
         if mode == "reference":
             return Picture(given, *size, given.format or "", mode, b"")
-        colours = reduced(to_rgb(given), colour) if colour else None
+        colours = reduce_to(to_rgb(given), colour) if colour else None
         luma = to_luma(given)
         fine = _longer(luma, detail) if detail else None
-        return Picture(reduced(luma), *size, given.format or "", mode, b"", colours=colours, detail=fine)
+        return Picture(reduce_to(luma), *size, given.format or "", mode, b"", colours=colours, detail=fine)
 
-    return guarded(made)
+    return convert_exceptions(convert)
 
 
 def thumbnail(data: bytes, side: int, name: str = "") -> Image.Image:
@@ -195,8 +204,8 @@ def thumbnail(data: bytes, side: int, name: str = "") -> Image.Image:
 
     Raises `ImageError` like `decode`.
     """
-    with quiet():
-        return guarded(lambda: _thumbnail(data, side, name))
+    with silence_warnings():
+        return convert_exceptions(lambda: _thumbnail(data, side, name))
 
 
 def _thumbnail(data: bytes, side: int, name: str) -> Image.Image:
@@ -212,4 +221,4 @@ def _colours(data: bytes, name: str, side: int) -> Image.Image:
         image.draft("RGB", (side, side))
     with truncated_allowed():
         image.load()
-    return turned(to_rgb(image), orientation(image))
+    return turn_upright(to_rgb(image), orientation(image))

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from twinpix.imaging.channels import orientation, to_luma, to_rgb, turned
+from twinpix.imaging.channels import orientation, to_luma, to_rgb, turn_upright
 from twinpix.imaging.damage import truncated_allowed
-from twinpix.imaging.guard import guarded, quiet
+from twinpix.imaging.guard import convert_exceptions, silence_warnings
 from twinpix.imaging.opening import open_image
 from twinpix.imaging.printed import SIDE, is_printed
 
@@ -60,8 +60,8 @@ SIZE = 4 * _NUMBERS + SMALL * SMALL + 2 * COLOURS * COLOURS
 
 def evidence_of(data: bytes, name: str = "") -> bytes:
     """Measure an image and pack the result into `SIZE` bytes. Raises `ImageError` if it cannot be decoded."""
-    with quiet():
-        return guarded(lambda: _evidence(data, name))
+    with silence_warnings():
+        return convert_exceptions(lambda: _evidence(data, name))
 
 
 def unpacked(packed: bytes) -> Evidence:
@@ -80,10 +80,10 @@ def _evidence(data: bytes, name: str) -> bytes:
     with truncated_allowed():
         image.load()
     turn = orientation(image)
-    luma = turned(to_luma(image), turn)
+    luma = turn_upright(to_luma(image), turn)
     values = np.asarray(luma)
     power, fine = power_of(values)
-    rgb = turned(to_rgb(image), turn)
+    rgb = turn_upright(to_rgb(image), turn)
     page = is_printed(np.asarray(_to_side(luma)))
     numbers = np.array([chroma_of(rgb), page, *frame_of(values), *power, *fine], dtype="<f4")
     small = np.asarray(luma.resize((SMALL, SMALL), Image.Resampling.BILINEAR, reducing_gap=4.0))

@@ -14,7 +14,7 @@ from twinpix.machine import lacks_memory
 T = TypeVar("T")
 
 
-def guarded(work: Callable[[], T]) -> T:
+def convert_exceptions(work: Callable[[], T]) -> T:
     """Run a decoder and convert every exception to an `ImageError` with a reason."""
     try:
         return work()
@@ -37,7 +37,7 @@ def reason(error: Exception) -> str:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_warnings() -> Iterator[None]:
     """Suppress decoder warnings about metadata, and set Pillow's pixel limit so that it refuses more than `MAX_PIXELS`.
 
     Problems that matter are reported as an `ImageError` or by `damaged`.

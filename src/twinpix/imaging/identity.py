@@ -8,13 +8,13 @@ import xxhash
 from numpy.typing import NDArray
 from PIL import Image
 
-from twinpix.imaging.channels import bands, orientation, turned, turned_array
+from twinpix.imaging.channels import bands, orientation, turn_array_upright, turn_upright
 from twinpix.imaging.depth import TooDeepError, deep_frame, deep_heif, loses_depth, stored_depth
 from twinpix.imaging.formats import png
 from twinpix.imaging.formats.profiles import nclx_key, profile_key, profile_of
-from twinpix.imaging.guard import guarded, quiet
+from twinpix.imaging.guard import convert_exceptions, silence_warnings
 from twinpix.imaging.limits import MAX_PIXELS
-from twinpix.imaging.opening import format_of, loaded, open_image
+from twinpix.imaging.opening import format_of, load_pixels, open_image
 from twinpix.imaging.seconds import frames_of, seconds_of
 
 _SAMPLES_PER_PIXEL = 277  # a TIFF tag
@@ -43,8 +43,8 @@ def pixel_digest(data: bytes, name: str = "") -> bytes:
     compared as stored. If part of a file cannot be decoded in full, the digest covers all bytes of the file, so that
     the file equals only its identical copies.
     """
-    with quiet():
-        return guarded(lambda: _pixel_digest(data, name))
+    with silence_warnings():
+        return convert_exceptions(lambda: _pixel_digest(data, name))
 
 
 def _pixel_digest(data: bytes, name: str) -> bytes:
@@ -68,7 +68,7 @@ def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
     if kind == "HEIF":
         yield from _heif_frames(data)
         return
-    image = loaded(image, data, "")
+    image = load_pixels(image, data, "")
     count = _shown(image, data, kind)
     deep = loses_depth(image, stored_depth(image, data, kind))
     profile = b""
@@ -85,9 +85,9 @@ def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
         if _holds_more(image):
             raise TooDeepError
         if deep or (number and loses_depth(image, stored_depth(image, data, kind))):
-            frame = _deep(turned_array(deep_frame(data, kind, number), turn), image)
+            frame = _deep(turn_array_upright(deep_frame(data, kind, number), turn), image)
         else:
-            frame = _visible(turned(image, turn))
+            frame = _visible(turn_upright(image, turn))
         yield frame._replace(tag=f"{frame.tag}{profile.hex()}")
     if count < frames_of(image, data, kind) or kind == "RAW":  # some frames were not decoded
         raise TooDeepError

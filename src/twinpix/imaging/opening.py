@@ -49,7 +49,7 @@ def open_image(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
 
 def _open_png(data: bytes) -> ImageFile.ImageFile:
     """Open a PNG without its broken optional chunks, as viewers do; `FAULT` in its `info` describes them."""
-    whole, fault = png.mended(data)
+    whole, fault = png.mend(data)
     try:
         image = Image.open(io.BytesIO(whole), formats=["PNG"])
     except (OSError, SyntaxError, ValueError):  # a chunk with a correct checksum has invalid content
@@ -64,7 +64,7 @@ def _allowed() -> tuple[str, ...]:
     return tuple(sorted(set(Image.ID) - _SHUT))
 
 
-def loaded(image: Image.Image, data: bytes, name: str) -> Image.Image:
+def load_pixels(image: Image.Image, data: bytes, name: str) -> Image.Image:
     """Load the pixels and return the image; a PNG with broken metadata or further frames is loaded without them.
 
     Exceptions of the decoder are passed on.

@@ -117,7 +117,7 @@ class Picture:
         luma: Float2D = weights[0] * r + weights[1] * g + weights[2] * b
         return luma
 
-    def transposed(self) -> "Picture":
+    def transpose(self) -> "Picture":
         """Return the image with its axes swapped."""
         swap = Image.Transpose.TRANSPOSE
         colours = self.colours.transpose(swap) if self.colours is not None else None

@@ -14,7 +14,7 @@ from PIL import Image
 
 from twinpix.errors import ImageError
 from twinpix.imaging.depth import stored_depth
-from twinpix.imaging.guard import guarded
+from twinpix.imaging.guard import convert_exceptions
 from twinpix.imaging.seconds import frames_of, has_video
 from twinpix.model import Traits
 
@@ -57,7 +57,7 @@ def traits_of(image: Image.Image, data: bytes, kind: str, colours: Image.Image |
     is raised.
     """
     try:
-        traits = guarded(lambda: _traits(image, data, kind, colours))
+        traits = convert_exceptions(lambda: _traits(image, data, kind, colours))
     except ImageError:
         traits = {}
     traits["fault"] = fault

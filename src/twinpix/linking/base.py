@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 from twinpix import plugins
 
@@ -93,7 +93,7 @@ class Graph:
         for block in self._blocks_near(file):
             yield from self._free(block)
 
-    def paired_with_all(self, sort: tuple[int, Kind], others: Collection[tuple[int, Kind]]) -> bool:
+    def is_paired_with_all(self, sort: tuple[int, Kind], others: Collection[tuple[int, Kind]]) -> bool:
         """True if files of this content and kind match files of all the others."""
         number, kind = sort
         matching = {number, *self.near.get(number, ())} if len(others) > 1 else (number, *self.near.get(number, ()))
@@ -120,6 +120,8 @@ class Linking(Protocol):
 
     A rule whose members need not match the keeper declares `chains: ClassVar[bool] = True`.
     """
+
+    summary: ClassVar[str]  # which images of a group match each other, in a few words for the help
 
     def groups(self, graph: Graph) -> list[list[int]]:
         """Return disjoint groups of at least two files, the best file of each first."""

@@ -1,6 +1,7 @@
 """Every member is within the radius of every other member."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from twinpix.linking.base import Graph
 
@@ -8,6 +9,8 @@ from twinpix.linking.base import Graph
 @dataclass(frozen=True, slots=True)
 class Complete:
     """The strictest rule: a file joins a group only if it matches all members."""
+
+    summary: ClassVar[str] = "all match each other"
 
     def groups(self, graph: Graph) -> list[list[int]]:
         rank = {file: place for place, file in enumerate(graph.order)}
@@ -20,7 +23,7 @@ class Complete:
             sorts = {(graph.content[file], graph.kinds[file])}
             for other in sorted(graph.free_neighbours(file), key=rank.__getitem__):
                 sort = (graph.content[other], graph.kinds[other])
-                if graph.paired_with_all(sort, sorts):
+                if graph.is_paired_with_all(sort, sorts):
                     graph.take(other)
                     group.append(other)
                     sorts.add(sort)

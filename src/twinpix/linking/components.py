@@ -11,6 +11,7 @@ class Components:
     """Finds the most, but chains: two members of a group may not be alike."""
 
     chains: ClassVar[bool] = True
+    summary: ClassVar[str] = "chains of matches"
 
     def groups(self, graph: Graph) -> list[list[int]]:
         out = []

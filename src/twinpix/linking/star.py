@@ -1,6 +1,7 @@
 """Every member is within the radius of the keeper, the best image that is in no group yet."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from twinpix.linking.base import Graph
 
@@ -8,6 +9,8 @@ from twinpix.linking.base import Graph
 @dataclass(frozen=True, slots=True)
 class Star:
     """Forms no chains: all members match the keeper."""
+
+    summary: ClassVar[str] = "all match the keeper"
 
     def groups(self, graph: Graph) -> list[list[int]]:
         out = []

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from twinpix.fingerprints import Fingerprint
 from twinpix.match.classes import CodeClasses
 from twinpix.match.join import match
-from twinpix.match.stages import Sides
+from twinpix.match.stages import JoinRows
 from twinpix.match.verifier import Verifier, guess_of_turn, pair_of
-from twinpix.model import shown
+from twinpix.model import format_distance
 from twinpix.progress import Shares
 from twinpix.search import Search
 from twinpix.text import plural
@@ -42,20 +42,21 @@ class Calibration:
 
     def __str__(self) -> str:
         if not self.pairs:
-            return f"calibrated: radius {shown(self.radius)}: no pairs within it"
+            return f"calibrated: radius {format_distance(self.radius)}: no pairs within it"
         interval = f"{SURE:.0%} interval {self.low:.4f} to {self.high:.4f}"
         seen = f"{self.wrong:,} of {plural(self.verified, 'pair')} verified are different images"
-        return f"calibrated: radius {shown(self.radius)}: estimated precision {self.share:.4f} ({interval}; {seen})"
+        radius = format_distance(self.radius)
+        return f"calibrated: radius {radius}: estimated precision {self.share:.4f} ({interval}; {seen})"
 
 
-def calibrated(
-    nodes: CodeClasses, method: Fingerprint, rows: Sides, precision: float, engine: str, verifier: Verifier
+def calibrate(
+    classes: CodeClasses, method: Fingerprint, rows: JoinRows, precision: float, engine: str, verifier: Verifier
 ) -> Calibration:
     """Return the largest radius whose estimated precision is at least `precision`."""
-    first, loosest, total = nodes.first(), loosest_of(method), len(rows[0]) + len(rows[1])
+    first, loosest, total = classes.first(), loosest_of(method), len(rows[0]) + len(rows[1])
     with verifier.session.progress.stage("compare", total):
         search = Search(engine, Shares(verifier.session.progress, total, 2 if len(rows[1]) else 1))
-        pairs = match(method.comparable(nodes.codes), *rows, loosest, search)
+        pairs = match(method.comparable(classes.codes), *rows, loosest, search)
     step = np.minimum((pairs.distance / loosest * _STEPS).astype(np.int64), _STEPS - 1)
     chosen = _drawn(step)
     columns = (column[chosen].tolist() for column in (pairs.i, pairs.j, pairs.turn))

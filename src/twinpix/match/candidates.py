@@ -69,7 +69,7 @@ class CandidatePairs:
                 self.found[one.ends] = one.distance if self._by_codes else difference_share(seen)
         return [one for one in proposed if one.ends in self.found]
 
-    def undecided(self) -> list[Candidate]:
+    def take_undecided(self) -> list[Candidate]:
         """Return the pairs that quick verification did not decide, and forget them."""
         left = [one for _, one in sorted(self._undecided.items())]
         self._undecided.clear()
@@ -81,7 +81,7 @@ class CandidatePairs:
         assert verdict is not None
         return verdict
 
-    def through(self, a: ClassId, middle: ClassId, b: ClassId) -> Candidate:
+    def link_via(self, a: ClassId, middle: ClassId, b: ClassId) -> Candidate:
         """Return the candidate pair of two nodes that both match a third, with the transform via the third."""
         if a > b:
             a, b = b, a

@@ -36,14 +36,14 @@ def forget(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> 
     store.drop_exclusions(_pairs(digests, others))
 
 
-def exported(store: Store) -> str:
+def export_pairs(store: Store) -> str:
     """Return all marked pairs as JSON; digests identify contents, so it is valid on every machine."""
     pairs = ",\n".join(json.dumps([a.hex(), b.hex()]) for a, b in store.exclusions())
     return f'{{"schema": "{SCHEMA}", "pairs": [\n{pairs}\n]}}\n'
 
 
-def imported(store: Store, path: str) -> int:
-    """Store the pairs of a file that `exported` wrote; returns their number.
+def import_pairs(store: Store, path: str) -> int:
+    """Store the pairs of a file that `export_pairs` wrote; returns their number.
 
     Raises `UsageError` for another file.
     """
@@ -93,21 +93,21 @@ def contents_of(pairs: Pairs) -> Collection[ContentId]:
     return {number for pair in pairs for number in pair}
 
 
-def without(matches: Matches, nodes: CodeClasses, pairs: Pairs) -> Matches:
+def without(matches: Matches, classes: CodeClasses, pairs: Pairs) -> Matches:
     """Return the matches without the excluded pairs; each content of an excluded pair has a node of its own."""
     if not pairs:
         return matches
-    ends = np.sort(nodes.of[np.array(list(pairs), dtype=np.int64)], axis=1)
-    one = len(nodes.codes)  # a pair of nodes as one number
+    ends = np.sort(classes.of[np.array(list(pairs), dtype=np.int64)], axis=1)
+    one = len(classes.codes)  # a pair of nodes as one number
     kept = ~np.isin(matches.i.astype(np.int64) * one + matches.j, ends[:, 0] * one + ends[:, 1])
     return matches.where(kept)
 
 
-def between_equals(nodes: CodeClasses, *, all_of_them: bool) -> Matches:
+def between_equals(classes: CodeClasses, *, all_of_them: bool) -> Matches:
     """Return pairs of nodes with equal codes, which the search does not compare."""
     one: dict[int, list[int]] = defaultdict(list)
-    for node, origin in enumerate(nodes.origin.tolist()):
-        if all_of_them or nodes.guarded[node]:
+    for node, origin in enumerate(classes.origin.tolist()):
+        if all_of_them or classes.guarded[node]:
             one[origin].append(node)
     pairs = [pair for equal in one.values() for pair in combinations(equal, 2)]
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)

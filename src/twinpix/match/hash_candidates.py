@@ -51,12 +51,14 @@ class ContentEvidence(NamedTuple):
         return out
 
 
-def evidence_of(images: Images, nodes: CodeClasses, matches: Matches, read_evidence: EvidenceReader) -> ContentEvidence:
+def evidence_of(
+    images: Images, classes: CodeClasses, matches: Matches, read_evidence: EvidenceReader
+) -> ContentEvidence:
     """Measure the contents that match another one."""
-    sizes = np.bincount(nodes.of, minlength=len(nodes.codes))
+    sizes = np.bincount(classes.of, minlength=len(classes.codes))
     linked = sizes > 1
     linked[matches.i] = linked[matches.j] = True
-    wanted = [ContentId(number) for number in np.flatnonzero((linked & ~nodes.guarded)[nodes.of]).tolist()]
+    wanted = [ContentId(number) for number in np.flatnonzero((linked & ~classes.guarded)[classes.of]).tolist()]
     count = len(images.contents)
     damaged = images.contents.column("damaged") > 0  # the missing part of an image differs from its copies
     layout = np.zeros((len(wanted), LAYOUT), dtype=np.uint8)
@@ -71,9 +73,11 @@ def evidence_of(images: Images, nodes: CodeClasses, matches: Matches, read_evide
     return out
 
 
-def candidates(nodes: CodeClasses, matches: Matches, pixels: ContentEvidence, method: Fingerprint) -> NDArray[np.bool_]:
+def candidates(
+    classes: CodeClasses, matches: Matches, pixels: ContentEvidence, method: Fingerprint
+) -> NDArray[np.bool_]:
     """Return which matches are to be verified."""
-    first = np.array(nodes.first(), dtype=np.int64)
+    first = np.array(classes.first(), dtype=np.int64)
     i, j = first[matches.i], first[matches.j]
     if method.unit != "bits":  # a network is used for edits that no hash finds
         return pixels.printed[i] & pixels.printed[j]
@@ -83,8 +87,8 @@ def candidates(nodes: CodeClasses, matches: Matches, pixels: ContentEvidence, me
     return out
 
 
-def verified(
-    nodes: CodeClasses,
+def verify_doubtful(
+    classes: CodeClasses,
     matches: Matches,
     which: NDArray[np.bool_],
     pixels: ContentEvidence,
@@ -99,7 +103,7 @@ def verified(
     """
     if not which.any():
         return matches, 0
-    first, asked = nodes.first(), matches.where(which)
+    first, asked = classes.first(), matches.where(which)
     near = np.zeros(len(asked), dtype=bool)
     near[best_of_each(asked.i, asked.j, -asked.distance, _NEAREST)] = True
     alike = _alike_once_aligned(asked.where(near), np.array(first, dtype=np.int64), pixels, read_evidence)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.fingerprints import Fingerprint
-from twinpix.model import Bytes2D, Matches, known, numbers
+from twinpix.model import Bytes2D, Matches, numbers, numbers_or_none
 from twinpix.search import PATIENCE, Search
 
 
@@ -186,7 +186,7 @@ class Neighbours:
     def edges_to(self, others: NDArray[np.int32], at: NDArray[Any]) -> list[tuple[int, float | None, int]]:
         """Return the same for some of the matches of a row."""
         turns = self._matches.turn[at].tolist()
-        return list(zip(others.tolist(), known(self._matches.distance[at]), turns, strict=True))
+        return list(zip(others.tolist(), numbers_or_none(self._matches.distance[at]), turns, strict=True))
 
 
 def _in_order(matches: Matches) -> Matches:

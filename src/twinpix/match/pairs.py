@@ -17,7 +17,7 @@ from twinpix.encoding.methods import MatchSettings
 from twinpix.encoding.options import Options
 from twinpix.encoding.session import Session
 from twinpix.match import exclusions, hash_candidates, stages
-from twinpix.match.calibrate import calibrated
+from twinpix.match.calibrate import calibrate
 from twinpix.match.classes import CodeClasses, code_classes_of
 from twinpix.match.join import SearchNotes, match
 from twinpix.match.leaders import Rank
@@ -36,7 +36,7 @@ _RANKED = 50_000  # nodes whose files are ranked in one call
 class MatchedPairs:
     """Nodes and their matches."""
 
-    nodes: CodeClasses
+    classes: CodeClasses
     matches: Matches
     verdicts: Mapping[tuple[ContentId, ContentId], PairVerdict]  # verified pairs of contents, copies or not
     notes: SearchNotes
@@ -73,9 +73,9 @@ def match_pairs(
             found = _calibrated(images, settings, options.precision, excluded, options, verifier)
     if not excluded or found.left_out is not None:
         return found
-    nodes = found.nodes
-    equal = exclusions.between_equals(nodes, all_of_them=method.by_equality)
-    matches = exclusions.without(Matches.joined([found.matches, equal]), nodes, excluded)
+    classes = found.classes
+    equal = exclusions.between_equals(classes, all_of_them=method.by_equality)
+    matches = exclusions.without(Matches.joined([found.matches, equal]), classes, excluded)
     return replace(found, matches=matches)
 
 
@@ -90,12 +90,12 @@ def _by_codes(
     """Return the pairs whose codes match; each content in `alone` and in `excluded` has a node of its own."""
     contents, method, radius = images.contents, settings.method, settings.radius.value
     with session.progress.stage("compare", len(contents)):
-        nodes = code_classes_of(contents, method, options.guard, {*alone, *exclusions.contents_of(excluded)})
+        classes = code_classes_of(contents, method, options.guard, {*alone, *exclusions.contents_of(excluded)})
         if method.by_equality:  # the nodes are the result
-            return MatchedPairs(nodes, Matches.none(), {}, SearchNotes([], []), radius)
-        first, second = stages.with_detail(_sides(images, nodes), nodes.guarded)
-        codes = method.comparable(nodes.codes)
-        rank = _rank(images, nodes, options) if options.link == "star" else None
+            return MatchedPairs(classes, Matches.none(), {}, SearchNotes([], []), radius)
+        first, second = stages.with_detail(_sides(images, classes), classes.guarded)
+        codes = method.comparable(classes.codes)
+        rank = _rank(images, classes, options) if options.link == "star" else None
         most = math.inf if rank is None else MOST
         on_progress = Shares(session.progress, len(contents), 2 if len(second) else 1)
         engine = Search(settings.search, on_progress, most)
@@ -106,10 +106,10 @@ def _by_codes(
             assert rank is not None
             order = sorted(first.tolist(), key=_best_first(rank, first).__getitem__)
             matches, left_out = clusters(
-                codes, order, radius, settings.search, MATCHES_LISTED, *_ruled_out(nodes, excluded)
+                codes, order, radius, settings.search, MATCHES_LISTED, *_ruled_out(classes, excluded)
             )
         notes.of(engine, time.monotonic() - begun)
-        return MatchedPairs(nodes, matches, {}, notes, radius, left_out=left_out)
+        return MatchedPairs(classes, matches, {}, notes, radius, left_out=left_out)
 
 
 def _with_candidates_verified(
@@ -121,12 +121,14 @@ def _with_candidates_verified(
     verifier: Verifier,
     read_evidence: EvidenceReader,
 ) -> MatchedPairs:
-    pixels = hash_candidates.evidence_of(images, found.nodes, found.matches, read_evidence)
-    if unlike := stages.differing_equal_codes(found.nodes, verifier, pixels.unlike):
+    pixels = hash_candidates.evidence_of(images, found.classes, found.matches, read_evidence)
+    if unlike := stages.differing_equal_codes(found.classes, verifier, pixels.unlike):
         found = _by_codes(verifier.session, images, settings, excluded, options, alone=unlike)
-    nodes, which = found.nodes, hash_candidates.candidates(found.nodes, found.matches, pixels, settings.method)
-    rank = _rank(images, nodes, options) if found.left_out is None else None
-    matches, left = hash_candidates.verified(nodes, found.matches, which, pixels, read_evidence, verifier, rank)
+    classes, which = found.classes, hash_candidates.candidates(found.classes, found.matches, pixels, settings.method)
+    rank = _rank(images, classes, options) if found.left_out is None else None
+    matches, left = hash_candidates.verify_doubtful(
+        classes, found.matches, which, pixels, read_evidence, verifier, rank
+    )
     if left:
         found.notes.notes.append(
             f"{plural(left, 'pair')} of similar images not verified and not matched: most closer pairs were not copies"
@@ -144,13 +146,13 @@ def _best_first(rank: Rank, nodes: NDArray[np.int64]) -> dict[ClassId, Any]:
     return keys
 
 
-def _ruled_out(nodes: CodeClasses, excluded: exclusions.Pairs) -> tuple[Without, Matches]:
+def _ruled_out(classes: CodeClasses, excluded: exclusions.Pairs) -> tuple[Without, Matches]:
     """Return a filter for the pairs that the user marked as not duplicates, and the matches of equal codes."""
 
     def without(matches: Matches) -> Matches:
-        return exclusions.without(matches, nodes, excluded)
+        return exclusions.without(matches, classes, excluded)
 
-    return without, exclusions.between_equals(nodes, all_of_them=False) if excluded else Matches.none()
+    return without, exclusions.between_equals(classes, all_of_them=False) if excluded else Matches.none()
 
 
 def _by_pixels(
@@ -158,13 +160,15 @@ def _by_pixels(
 ) -> MatchedPairs:
     method = settings.method
     alone = set(exclusions.contents_of(excluded))
-    nodes = code_classes_of(images.contents, method, options.guard, alone)
-    if unlike := stages.differing_equal_codes(nodes, verifier):
-        nodes = code_classes_of(images.contents, method, options.guard, alone | unlike)
-    proposing = stages.candidate_stages(settings, nodes.codes, _sides(images, nodes), nodes.guarded)
-    matches, notes = stages.verified(nodes.first(), proposing, settings.search, verifier, _rank(images, nodes, options))
+    classes = code_classes_of(images.contents, method, options.guard, alone)
+    if unlike := stages.differing_equal_codes(classes, verifier):
+        classes = code_classes_of(images.contents, method, options.guard, alone | unlike)
+    proposing = stages.candidate_stages(settings, classes.codes, _sides(images, classes), classes.guarded)
+    matches, notes = stages.verify_candidates(
+        classes.first(), proposing, settings.search, verifier, _rank(images, classes, options)
+    )
     return MatchedPairs(
-        nodes, matches, verifier.verdicts, notes, settings.radius.value, verifier.failures, verifier.unverified
+        classes, matches, verifier.verdicts, notes, settings.radius.value, verifier.failures, verifier.unverified
     )
 
 
@@ -178,9 +182,9 @@ def _calibrated(
 ) -> MatchedPairs:
     """Return the matches within the radius whose estimated precision is at least the given one."""
     method = settings.method
-    nodes = code_classes_of(images.contents, method, options.guard, exclusions.contents_of(excluded))
-    rows = stages.with_detail(_sides(images, nodes), nodes.guarded)
-    found = calibrated(nodes, method, rows, precision, settings.search, verifier)
+    classes = code_classes_of(images.contents, method, options.guard, exclusions.contents_of(excluded))
+    rows = stages.with_detail(_sides(images, classes), classes.guarded)
+    found = calibrate(classes, method, rows, precision, settings.search, verifier)
     settings = replace(settings, radius=settings.radius._replace(value=found.radius))
     if settings.verified:  # verified pairs are not verified again
         out = _by_pixels(images, settings, excluded, options, verifier)
@@ -190,15 +194,15 @@ def _calibrated(
     return replace(out, failures=verifier.failures, unverified=verifier.unverified)
 
 
-def _rank(images: Images, nodes: CodeClasses, options: Options) -> Rank | None:
+def _rank(images: Images, classes: CodeClasses, options: Options) -> Rank | None:
     """Return the rank of nodes, if a group is defined by its best member and any image may be in it; else None."""
     if options.link == "complete" or options.cross or images.refs.references.any():
         return None
-    return partial(ranks_of, images, nodes, keep.make_chain(options.keep))
+    return partial(ranks_of, images, classes, keep.make_chain(options.keep))
 
 
-def _sides(images: Images, nodes: CodeClasses) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _sides(images: Images, classes: CodeClasses) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the nodes that are compared with each other, and those that only references have."""
-    own = np.zeros(len(nodes.codes), dtype=bool)
-    own[nodes.of[images.content[~images.refs.references]]] = True
+    own = np.zeros(len(classes.codes), dtype=bool)
+    own[classes.of[images.content[~images.refs.references]]] = True
     return np.flatnonzero(own), np.flatnonzero(~own)

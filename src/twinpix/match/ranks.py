@@ -13,10 +13,10 @@ from twinpix.model import ClassId, FileRow
 
 
 def ranks_of(
-    images: Images, nodes: CodeClasses, chain: keep.Chain, wanted: Collection[ClassId]
+    images: Images, classes: CodeClasses, chain: keep.Chain, wanted: Collection[ClassId]
 ) -> Mapping[ClassId, Any]:
     """Return for each wanted node the sort key of its best file."""
-    node = nodes.of[images.content]
+    node = classes.of[images.content]
     rows = np.flatnonzero(np.isin(node, np.array(sorted(wanted), dtype=np.int64)))
     files = [FileRow(row) for row in rows.tolist()]
     out: dict[ClassId, Any] = {}

@@ -10,7 +10,7 @@ _SAME_PIXELS = 25  # codes of identical pixels differ in at most one of this man
 _SAME_DIRECTION = 0.02  # largest cosine distance of identical pixels
 
 
-def relation(
+def infer_relation(
     method: Fingerprint, a: Result, b: Result, distance: float | None, turn: int, *, same_file: bool = False
 ) -> Relation:
     """Return the relation of two images that match by `method` at this distance, in this orientation."""

@@ -47,7 +47,7 @@ def verify_scheduled(
     schedule: Schedule = AllPairs(pairs) if rank is None else ByLeaders(pairs, rank)
     for proposed, quick in stages:
         schedule.add(pairs.fresh(proposed), quick=quick)
-    schedule.add(pairs.undecided())
+    schedule.add(pairs.take_undecided())
     for _ in range(_ROUNDS):
         if not schedule.join():
             break
@@ -72,7 +72,7 @@ class AllPairs:
         for middle, others in sorted(near.items()):
             for i, j in combinations(sorted(others)[:_CROWD], 2):
                 if (i, j) not in self._pairs.found and (i, j) not in joined:
-                    joined[i, j] = self._pairs.through(i, middle, j)
+                    joined[i, j] = self._pairs.link_via(i, middle, j)
         return bool(self._pairs.verify(list(joined.values())))
 
 
@@ -123,7 +123,7 @@ class ByLeaders:
         handed: dict[Candidate, Ends] = {}
         for leader, node in pairs:
             for orphan in self._clusters.claim(leader, node):
-                handed[self._pairs.through(leader, node, orphan)] = leader, orphan
+                handed[self._pairs.link_via(leader, node, orphan)] = leader, orphan
         if handed:
             self._claim(handed[one] for one in self._pairs.verify(list(handed)))
 
@@ -131,7 +131,7 @@ class ByLeaders:
         """Verify the outer nodes of chains of three matching nodes, with the transform via the best middle node."""
         closing: dict[Ends, Candidate] = {}
         for first, middle, last in chains:
-            one = self._pairs.through(first, middle, last)
+            one = self._pairs.link_via(first, middle, last)
             if (first, last) not in closing or _surer(one, closing[first, last]):
                 closing[first, last] = one
         found = set(self._pairs.verify(list(closing.values())))

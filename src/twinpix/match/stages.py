@@ -24,7 +24,7 @@ _CANDIDATES = 6  # of an image by keypoints, the likeliest; with more, more time
 Doubt = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 """Returns whether pairs of contents are to be verified."""
 
-Sides = tuple[NDArray[np.int64], NDArray[np.int64]]
+JoinRows = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Nodes that are compared with each other, and nodes that are compared only with the first ones."""
 
 
@@ -35,7 +35,7 @@ class CandidateStage(NamedTuple):
     method: Fingerprint
     codes: Bytes2D  # (nodes, orientations, bytes)
     radius: float
-    rows: Sides  # the nodes that it compares
+    rows: JoinRows  # the nodes that it compares
 
     @property
     def by_distance(self) -> bool:
@@ -44,7 +44,7 @@ class CandidateStage(NamedTuple):
 
 
 def candidate_stages(
-    settings: MatchSettings, codes: Bytes2D, every: Sides, plain: NDArray[np.bool_]
+    settings: MatchSettings, codes: Bytes2D, every: JoinRows, plain: NDArray[np.bool_]
 ) -> list[CandidateStage]:
     """Return the methods that propose pairs: those of a cascade with measured radii, else the method itself.
 
@@ -62,13 +62,13 @@ def candidate_stages(
     ]
 
 
-def with_detail(sides: Sides, plain: NDArray[np.bool_]) -> Sides:
+def with_detail(rows: JoinRows, plain: NDArray[np.bool_]) -> JoinRows:
     """Return the nodes that a hash can distinguish: those that are not `plain`, `(nodes,)`."""
-    first, second = sides
+    first, second = rows
     return first[~plain[first]], second[~plain[second]]
 
 
-def verified(
+def verify_candidates(
     first: Sequence[ContentId],
     stages: Sequence[CandidateStage],
     engine: str,
@@ -95,12 +95,12 @@ def verified(
     return Matches.between(ends, gaps.astype(kind)), notes
 
 
-def differing_equal_codes(nodes: CodeClasses, verifier: Verifier, doubtful: Doubt | None = None) -> set[ContentId]:
+def differing_equal_codes(classes: CodeClasses, verifier: Verifier, doubtful: Doubt | None = None) -> set[ContentId]:
     """Return contents whose code equals another's, but whose pixels differ; only `doubtful` pairs are verified."""
-    order, starts = nodes.contents()
+    order, starts = classes.contents()
     sizes = np.diff(starts)
     pairs = []
-    for node in np.flatnonzero((sizes > 1) & ~nodes.guarded).tolist():
+    for node in np.flatnonzero((sizes > 1) & ~classes.guarded).tolist():
         head, *others = order[starts[node] : starts[node + 1]].tolist()
         pairs += [(head, other) for other in others]
     if doubtful is not None:

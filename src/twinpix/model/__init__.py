@@ -11,12 +11,12 @@ from twinpix.model.matches import (
     Matches,
     Relation,
     Strictness,
-    known,
+    format_distance,
     numbers,
-    shown,
+    numbers_or_none,
 )
 from twinpix.model.plan import Facts, Kept, Plan, Skipped, Step, Unit
-from twinpix.model.refs import ClassId, ContentId, Failure, FileRow, Ref, Refs, is_uri, located
+from twinpix.model.refs import ClassId, ContentId, Failure, FileRow, Ref, Refs, is_uri, locate
 from twinpix.model.report import (
     SCHEMA,
     SCHEMAS,
@@ -68,10 +68,10 @@ __all__ = [
     "Unique",
     "Unit",
     "Unverified",
+    "format_distance",
     "is_uri",
-    "known",
-    "located",
+    "locate",
     "numbers",
+    "numbers_or_none",
     "related",
-    "shown",
 ]

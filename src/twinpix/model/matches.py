@@ -86,12 +86,12 @@ UNKNOWN = -1
 """The distance in `Matches` of a pair that matches on the pixels and not by its codes; None in a `Match`."""
 
 
-def known(distances: NDArray[Any]) -> list[float | None]:
+def numbers_or_none(distances: NDArray[Any]) -> list[float | None]:
     """Return the same as `numbers`, with None for unknown distances."""
     values = numbers(distances)
     return [None if value < 0 else value for value in values] if (distances < 0).any() else list(values)
 
 
-def shown(distance: float) -> str:
+def format_distance(distance: float) -> str:
     """Return a distance or radius as text: bits as integers, others with up to four decimals."""
     return f"{distance:.10g}" if distance % 1 == 0 or not math.isfinite(distance) else f"{distance:.4f}".rstrip("0")

@@ -83,11 +83,11 @@ class Plan:
     report: str  # path of the report; "" if unknown
     roots: list[str]  # absolute paths of the scanned folders
     references: list[str]  # absolute paths of the reference folders
-    stays: list[Kept]  # files of groups that are kept
+    kept: list[Kept]  # files of groups that are kept
     units: list[Unit]  # images with their companion files; the steps of a unit are done all or none
-    left: list[Skipped]  # files that are left alone, with the reason
+    skipped: list[Skipped]  # files that are left alone, with the reason
     already: int = 0  # number of images that an earlier run has processed
-    unit: DistanceUnit = "bits"  # of the distances in `Unit.match`
+    distance_unit: DistanceUnit = "bits"  # of the distances in `Unit.match`
 
     @property
     def steps(self) -> list[Step]:

@@ -17,7 +17,7 @@ def is_uri(name: str) -> bool:
     return _URI.match(name) is not None
 
 
-def located(base: str, name: str) -> str:
+def locate(base: str, name: str) -> str:
     """Return where the image of a report can be read: its path from the folder `base`, or its URI."""
     return name if is_uri(name) else os.path.join(base, name)  # noqa: PTH118 - a text, as given
 

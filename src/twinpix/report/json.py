@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from twinpix.errors import ReportError, UsageError
+from twinpix.errors import ReportError, UsageError, system_reason
 from twinpix.machine import no_garbage_collection
 from twinpix.model import SCHEMA, SCHEMAS, Report, Traits
 from twinpix.outputs import Kind
@@ -56,7 +56,7 @@ def _value(value: object) -> Iterator[str]:
 
 
 def _line(value: Any) -> str:
-    return escaped(stdlib.dumps(plain(value), ensure_ascii=False))
+    return escape_surrogates(stdlib.dumps(plain(value), ensure_ascii=False))
 
 
 def plain(value: Any) -> Any:
@@ -73,10 +73,10 @@ def plain(value: Any) -> Any:
 
 def dumps(value: object) -> str:
     """Return indented JSON with a final line break, in which only lone surrogates are escaped."""
-    return escaped(stdlib.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    return escape_surrogates(stdlib.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
-def escaped(text: str) -> str:
+def escape_surrogates(text: str) -> str:
     """Return the same JSON with lone surrogates escaped."""
     return text.encode("utf-8", "twinpix-escape").decode("utf-8")
 
@@ -89,7 +89,8 @@ def read(path: str) -> Report:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
-        raise UsageError(f"cannot read the report {path}: {error.strerror}") from None
+        how = "check the path, or write a report with twinpix find PATH -o FILE.json"
+        raise UsageError(f"cannot read the report {path}: {system_reason(error)}; {how}") from None
     try:
         schema = _schema_of(data)
         if schema not in SCHEMAS:

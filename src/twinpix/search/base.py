@@ -40,6 +40,7 @@ class Backend(Protocol):
     """
 
     metrics: ClassVar[tuple[str, ...]]
+    exact: ClassVar[bool]  # whether all its searches are exact, for the help; `Plan.exact` is about one search
 
     def plan(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: Any) -> Plan:
         """Plan the search for pairs of a row `i` of `queries` and a row `j` of `gallery`.
@@ -88,7 +89,7 @@ def unit(vectors: Vectors) -> NDArray[np.float32]:
     for at in range(0, len(vectors), AT_ONCE):
         real = vectors[at : at + AT_ONCE]
         wide = real.dtype.itemsize > 4  # float64, in either byte order: its values may overflow float32 before scaling
-        scaled = sized(real if wide else real.astype(np.float32)).astype(np.float32)
+        scaled = scale_to_largest(real if wide else real.astype(np.float32)).astype(np.float32)
         directions[at : at + AT_ONCE] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
     return directions
 
@@ -98,7 +99,7 @@ def radius_of_cosine(least: float) -> float:
     return round(1.0 - least, DIGITS)
 
 
-def sized(vectors: Vectors) -> Vectors:
+def scale_to_largest(vectors: Vectors) -> Vectors:
     """Return each vector divided by its largest absolute component, so that squares neither underflow nor overflow."""
     sized: Vectors = vectors / np.abs(vectors).max(axis=1, keepdims=True, initial=0)
     return sized
@@ -106,7 +107,7 @@ def sized(vectors: Vectors) -> Vectors:
 
 def cosine_distances(left: Vectors, right: Vectors) -> NDArray[np.float32]:
     """Return the distances between corresponding rows: 1 - cosine, at least 0, rounded to four decimals, `(n,)`."""
-    a, b = sized(left.astype(np.float64)), sized(right.astype(np.float64))
+    a, b = scale_to_largest(left.astype(np.float64)), scale_to_largest(right.astype(np.float64))
     lengths = np.sqrt((a * a).sum(axis=1)) * np.sqrt((b * b).sum(axis=1))
     distances: NDArray[np.float64] = np.maximum(1 - (a * b).sum(axis=1) / lengths, 0)
     return np.round(distances, DIGITS).astype(np.float32)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search.backends.banded import Bands, Kernel, bucketed, choose_bands, masks_of, steps
+from twinpix.search.backends.banded import Bands, Kernel, choose_bands, masks_of, sort_by_bucket, steps
 from twinpix.search.base import Pairs, in_order, kind_of_distances, metric_of, no_pairs, unit, words
-from twinpix.search.joins import both, checked, limit
-from twinpix.search.kernels.blas_join import measured
-from twinpix.search.unique import Equal, collapse, expanded
+from twinpix.search.joins import check_both, check_codes, limit
+from twinpix.search.kernels.blas_join import measure_pairs
+from twinpix.search.unique import Equal, collapse, expand_pairs
 
 _SLACK = 1e-4  # bound on the error of a float32 dot product plus the rounding of distances
 _ROOM = 1 << 13  # pairs per output buffer: allocating a larger one takes longer than a query
@@ -27,7 +27,7 @@ class Index:
     """
 
     def __init__(self, codes: NDArray[Any], radius: float) -> None:
-        self._codes = codes = checked(codes, radius)
+        self._codes = codes = check_codes(codes, radius)
         self.radius = limit(codes, radius)
         self._ready = _Angles(codes) if metric_of(codes) == "cosine" else _Bits(codes, int(radius))
 
@@ -40,7 +40,7 @@ class Index:
         Raises `ValueError` for a radius above the radius of the index.
         """
         radius = self.radius if radius is None else radius
-        queries, _ = both(queries, self._codes[:1], radius)
+        queries, _ = check_both(queries, self._codes[:1], radius)
         radius = limit(queries, radius)
         if radius > self.radius:
             raise ValueError(f"this index finds what is within {self.radius}, not {radius}")
@@ -64,7 +64,7 @@ class _Bits:
             self._bands, _ = choose_bands(self._codes, self._codes, radius, ready=True)
         if self._bands is not None:
             for first, width, slack in zip(*self._bands, strict=True):
-                self._tables.append((*bucketed(self._codes, first, width), masks_of(int(width), int(slack))))
+                self._tables.append((*sort_by_bucket(self._codes, first, width), masks_of(int(width), int(slack))))
 
     def blocks(self, queries: NDArray[np.uint8], radius: float) -> Iterator[Pairs]:
         rows = np.ascontiguousarray(words(queries).T)
@@ -73,7 +73,7 @@ class _Bits:
         for kernel in self._kernels(rows, limit):
             for found in steps(kernel, [0] * 5, len(queries), _ROOM):
                 for block in found:
-                    yield from expanded(block, each, self._equal, half=False)
+                    yield from expand_pairs(block, each, self._equal, half=False)
 
     def _kernels(self, queries: NDArray[np.uint64], limit: int) -> Iterator[Kernel]:
         from twinpix.search.kernels import hamming as _kernels
@@ -98,4 +98,4 @@ class _Angles:
             for column in range(0, len(self._unit), _COLUMNS):
                 product = rows @ self._unit[column : column + _COLUMNS].T
                 i, j = np.nonzero(product >= np.float32(1 - radius - _SLACK))
-                yield from measured(queries, row + i, self._codes, column + j, radius)
+                yield from measure_pairs(queries, row + i, self._codes, column + j, radius)

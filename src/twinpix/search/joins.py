@@ -75,7 +75,7 @@ class Search:
 
     def self_join(self, codes: NDArray[Any], radius: float) -> Pairs:
         """Return the pairs of the function `self_join`."""
-        with closing(self._ordered(checked(codes, radius), None, radius)) as found:
+        with closing(self._ordered(check_codes(codes, radius), None, radius)) as found:
             return found.arrays()
 
     def join(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float, own: int = 0) -> Pairs:
@@ -84,12 +84,12 @@ class Search:
         If the gallery has `own` rows for each query (0: none), pairs of a query with its own rows do not count in the
         recall estimate.
         """
-        with closing(self._ordered(*both(queries, gallery, radius), radius, own)) as found:
+        with closing(self._ordered(*check_both(queries, gallery, radius), radius, own)) as found:
             return found.arrays()
 
     def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Blocks:
         """Return the blocks of the function `self_join_blocks`."""
-        codes = checked(codes, radius)  # here, so that errors are raised at the call and not at the first block
+        codes = check_codes(codes, radius)  # here, so that errors are raised at the call and not at the first block
 
         def blocks() -> Blocks:
             with closing(self._ordered(codes, None, radius)) as found:
@@ -109,7 +109,7 @@ class Search:
             if plan.exact:
                 return Ordered(last.again(blocks), kind, self._most)
             sample = _Sample(queries, gallery, radius, own)
-            found = Ordered(sample.watched(last.again(blocks)), kind, self._most)
+            found = Ordered(sample.watch(last.again(blocks)), kind, self._most)
         how.sampled, how.found = len(sample.pairs), sample.found
         return found
 
@@ -243,7 +243,7 @@ class _Sample:
         self.pairs = self._keys(self._rows[i], j)
         self.found = 0
 
-    def watched(self, blocks: Iterator[Pairs]) -> Iterator[Pairs]:
+    def watch(self, blocks: Iterator[Pairs]) -> Iterator[Pairs]:
         for block in blocks:
             i, j, _ = block
             mine = np.isin(i, self._rows) | (np.isin(j, self._rows) if self._self else False)
@@ -261,8 +261,8 @@ class _Sample:
         return np.unique((low << 32) | high)
 
 
-def both(queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    queries, gallery = checked(queries, radius), checked(gallery, radius)
+def check_both(queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    queries, gallery = check_codes(queries, radius), check_codes(gallery, radius)
     if metric_of(queries) != metric_of(gallery):
         raise ValueError("queries and gallery are both bits, or both floats")
     if queries.shape[1] != gallery.shape[1]:
@@ -276,7 +276,7 @@ def limit(codes: NDArray[Any], radius: float) -> float:
     return int(radius) if metric_of(codes) == "hamming" else float(min(radius, FARTHEST))
 
 
-def checked(codes: NDArray[Any], radius: float) -> NDArray[Any]:
+def check_codes(codes: NDArray[Any], radius: float) -> NDArray[Any]:
     codes = np.asarray(codes)
     floats = np.issubdtype(codes.dtype, np.floating) and codes.dtype.itemsize <= 8
     if (codes.dtype != np.uint8 and not floats) or codes.ndim != 2 or codes.shape[1] == 0:

@@ -9,7 +9,7 @@ from twinpix.search.base import OnProgress
 Found = TypeVar("Found")
 
 
-class Turns(NamedTuple):
+class TaskScheduler(NamedTuple):
     """Runs tasks on the threads of a pool. `on_progress` receives values from `begin` to `end` meanwhile."""
 
     pool: Executor

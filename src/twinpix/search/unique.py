@@ -45,13 +45,13 @@ def collapse(codes: Codes) -> tuple[NDArray[np.uint64], Equal]:
     return unique, Equal(order, np.append(starts, len(ordered)))
 
 
-def digested(codes: NDArray[Any]) -> tuple[NDArray[np.uint64], Equal]:
+def collapse_by_digest(codes: NDArray[Any]) -> tuple[NDArray[np.uint64], Equal]:
     """Collapse by the xxh3-128 digest of each row: for long codes and for floats. See `collapse`."""
     hashed = b"".join(xxhash.xxh3_128_digest(row.data) for row in np.ascontiguousarray(codes))
     return collapse(np.frombuffer(hashed, np.uint8).reshape(len(codes), 16))
 
 
-def expanded(found: Pairs, left: Equal, right: Equal, *, half: bool) -> Iterator[Pairs]:
+def expand_pairs(found: Pairs, left: Equal, right: Equal, *, half: bool) -> Iterator[Pairs]:
     """Yield the pairs of rows for pairs of unique codes, in blocks of at most `_BLOCK` pairs where possible.
 
     Each pair of codes gives the Cartesian product of their rows. `half`: order each pair so that `i < j`.

@@ -2,7 +2,7 @@
 
 from twinpix.sources.base import Content, Listing
 from twinpix.sources.filelist import names_from
-from twinpix.sources.listing import named, scan
-from twinpix.sources.uris import opened, read, require
+from twinpix.sources.listing import list_named, scan
+from twinpix.sources.uris import open_uri, read, require
 
-__all__ = ["Content", "Listing", "named", "names_from", "opened", "read", "require", "scan"]
+__all__ = ["Content", "Listing", "list_named", "names_from", "open_uri", "read", "require", "scan"]

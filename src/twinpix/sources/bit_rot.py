@@ -13,7 +13,7 @@ import numpy as np
 
 from twinpix.errors import ImageError
 from twinpix.model import Group, Match, Member
-from twinpix.sources.uris import opened
+from twinpix.sources.uris import open_uri
 
 DAMAGED = "one of the two is damaged"
 
@@ -35,7 +35,7 @@ def may_be_damaged(a: Member, b: Member, match: Match | None) -> bool:
 def differ_in_part(a: str, b: str, size: int) -> bool:
     """True if at least a third of the blocks of two files of `size` bytes are equal; False if unreadable."""
     try:
-        with opened(a) as first, opened(b) as second:
+        with open_uri(a) as first, open_uri(b) as second:
             if size > 2 * _CHUNK and not _are_like(first, second, size):
                 return False
             first.seek(0)

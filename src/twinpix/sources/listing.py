@@ -62,7 +62,7 @@ def scan(
     return walker.result()
 
 
-def named(paths: Sequence[str]) -> Listing:
+def list_named(paths: Sequence[str]) -> Listing:
     """List these files, one row for each name in the given order, links included; folders are failures."""
     walker = _Walker(False, True, False, lambda count: None, Filter())
     for path in paths:

@@ -70,7 +70,7 @@ def read(uri: str) -> Content:
     return member.read() if member else read_file(uri)
 
 
-def opened(uri: str) -> BinaryIO:
+def open_uri(uri: str) -> BinaryIO:
     """Open an image for random access; raises `OSError` or `ImageError`."""
     member = member_of(uri)
     if member is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.model import shown
+from twinpix.model import format_distance
 from twinpix.ui import figure
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def precision_recall(
     for at, (name, (precision, recall)) in enumerate(curves.items()):
         colour, style = figure.COLOURS[at % 8], ("-", "--", ":", "-.")[at // 8 % 4]
         radius = (marked or {}).get(name)
-        label = name if radius is None else f"{name}, radius {shown(radius * (steps or {}).get(name, 1))}"
+        label = name if radius is None else f"{name}, radius {format_distance(radius * (steps or {}).get(name, 1))}"
         axes.plot(recall, precision, color=colour, linestyle=style, linewidth=2, label=label)
         if radius is not None:
             axes.plot(recall[radius], precision[radius], "o", color=colour, markersize=8, markeredgecolor="white")

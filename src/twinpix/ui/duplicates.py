@@ -54,9 +54,9 @@ def draw(
     out = figure.new(*(size or (2.4 * columns, 3.2 + 2.4 * rows)))
     grid = out.add_gridspec(rows + 1, columns, height_ratios=[1.4, *[1.0] * rows])
     top = out.add_subplot(grid[0, :])
-    _cell(top, os.path.join(folder, filename), f"Original image: {figure.shortened(filename, 22 * columns)}", 640)
+    _cell(top, os.path.join(folder, filename), f"Original image: {figure.shorten(filename, 22 * columns)}", 640)
     for at, (name, score) in enumerate(duplicates):
-        title = figure.shortened(name, 26 - len(score)) + (f" ({score})" if score else "")
+        title = figure.shorten(name, 26 - len(score)) + (f" ({score})" if score else "")
         _cell(out.add_subplot(grid[1 + at // columns, at % columns]), os.path.join(folder, name), title, 320)
     return out
 

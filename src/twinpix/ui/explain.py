@@ -70,7 +70,7 @@ def write_explanation(comparison: Comparison, path: str, *, force: bool = False)
     require_writable(path, (comparison.a, comparison.b), force=force)
     form, out = _format_of(path), io.BytesIO()
     explanation(comparison).save(out, form, **_options(form))
-    outputs.write(path, [out.getvalue()], outputs.PICTURE, force=force)
+    outputs.write(path, [out.getvalue()], outputs.DRAWING, force=force)
 
 
 def _options(form: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def require_writable(path: str, images: Sequence[str] = (), *, force: bool = Fal
     for image in images:
         if os.path.exists(path) and os.path.exists(image) and os.path.samefile(path, image):
             raise OutputError(f"cannot write {path}: it is one of the images that are compared")
-    outputs.require(path, outputs.PICTURE, force=force)
+    outputs.require(path, outputs.DRAWING, force=force)
 
 
 def _format_of(path: str) -> str:
@@ -105,7 +105,7 @@ def explanation(comparison: Comparison) -> Image.Image:
     width = 2 * column + GAP
     points = common_points(pair.a.view, pair.b.view, pair.a_to_b)
     rows = [_head(comparison, width), _images(pair, points, column), *_parts(pair, width)]
-    return ImageOps.expand(lettering.stacked(rows, width, GAP), MARGIN, "white")
+    return ImageOps.expand(lettering.stack(rows, width, GAP), MARGIN, "white")
 
 
 # -- the pair -------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def _head(comparison: Comparison, width: int) -> Image.Image:
     if comparison.verification.relation and comparison.verification.relation not in IDENTICAL:
         both = " and ".join(map(_share, comparison.verification.overlap, "AB"))
         parts.append(lettering.words(f"Overlap: {both}", width, 16, QUIET))
-    return lettering.stacked(parts, width, 8)
+    return lettering.stack(parts, width, 8)
 
 
 def _share(share: float, name: str) -> str:
@@ -189,7 +189,7 @@ def _caption(letter: str, drawn: _Drawn, width: int) -> Image.Image:
     name = lettering.fitting(drawn.name, width - left, 18)
     size = f"{drawn.view.width} × {drawn.view.height} pixels" + (", damaged" if drawn.view.damaged else "")
     lines = [lettering.words(name, width - left, 18, INK), lettering.words(size, width - left, 14, QUIET)]
-    return lettering.beside([badge, lettering.stacked(lines, width - left, 0)], 10)
+    return lettering.beside([badge, lettering.stack(lines, width - left, 0)], 10)
 
 
 # -- both images ----------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Im
     if count > _LINES:
         note += f", {_LINES} of them are joined"
     frame = "framed: the overlap" if pair.verification.same else "framed: A aligned with B"
-    return lettering.stacked([joined, lettering.words(f"{note}; {frame}", out.width, 14, QUIET)], out.width, 8)
+    return lettering.stack([joined, lettering.words(f"{note}; {frame}", out.width, 14, QUIET)], out.width, 8)
 
 
 def _covered(inner: Size, a_to_b: Affine, sides: Size) -> Mask:
@@ -339,7 +339,7 @@ def _parts(pair: _Pair, width: int) -> list[Image.Image]:
         pixels[[0, -1]], pixels[:, [0, -1]] = LINE, LINE
         columns.append([lettering.words(head, column, 16, INK), Image.fromarray(pixels)])
     columns[-1] += _legend(found, column, outlined=outlined)
-    images = [lettering.stacked(rows, column, 8) for rows in columns]
+    images = [lettering.stack(rows, column, 8) for rows in columns]
     out = Image.new("RGB", (width, max(image.height for image in images)), "white")
     for at, image in enumerate(images):
         out.paste(image, (at * (column + GAP), 0))

@@ -55,7 +55,7 @@ def require(path: str, *, force: bool = False) -> None:
     """Raise the errors of `save` before the figure is computed."""
     require_library()
     format_of(path)
-    outputs.require(path, outputs.PICTURE, force=force)
+    outputs.require(path, outputs.DRAWING, force=force)
 
 
 def save(figure: "Figure", path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -72,7 +72,7 @@ def save(figure: "Figure", path: str | os.PathLike[str], *, force: bool = False)
     with rc_context({"svg.hashsalt": "twinpix"}), warnings.catch_warnings():  # deterministic files
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
         figure.savefig(out, format=form, dpi=110, **marks)
-    outputs.write(name, [out.getvalue()], outputs.PICTURE, force=force)
+    outputs.write(name, [out.getvalue()], outputs.DRAWING, force=force)
 
 
 def _marks(form: str) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def has_window() -> bool:
     return getattr(tried.canvas, "required_interactive_framework", None) is not None
 
 
-def shortened(text: str, width: int) -> str:
+def shorten(text: str, width: int) -> str:
     """Shorten a text to this many characters by removing its middle."""
     text = printable(text)
     if len(text) <= width:

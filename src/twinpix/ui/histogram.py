@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twinpix.model import Report, shown
+from twinpix.model import Report, format_distance
 from twinpix.text import plural
 from twinpix.ui import figure
 
@@ -35,7 +35,7 @@ def distance_histogram(report: Report) -> "Figure":
         axes.hist([by_relation[name] for name in names], bins=edges.tolist(), stacked=True, color=colours, label=names)
     axes.axvline(report.radius + unit / 2, color="black", linestyle="--", linewidth=1)
     axes.annotate(
-        f"radius {shown(report.radius)} ",
+        f"radius {format_distance(report.radius)} ",
         (report.radius + unit / 2, 0.97),
         xycoords=("data", "axes fraction"),
         ha="right",

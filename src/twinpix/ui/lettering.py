@@ -49,11 +49,11 @@ def badge(text: str, colour: Colour) -> Image.Image:
 def fitting(name: str, width: int, size: int) -> str:
     """Return a name on one line, without its middle if it is too long."""
     font = _font(size, printable(name))
-    shorter = (figure.shortened(name, length) for length in range(_LONGEST, 0, -1))
+    shorter = (figure.shorten(name, length) for length in range(_LONGEST, 0, -1))
     return next((short for short in shorter if font.getlength(short) <= width), "")
 
 
-def stacked(images: Sequence[Image.Image], width: int, gap: int) -> Image.Image:
+def stack(images: Sequence[Image.Image], width: int, gap: int) -> Image.Image:
     """Stack images vertically."""
     out = Image.new("RGB", (width, sum(image.height for image in images) + gap * (len(images) - 1)), "white")
     y = 0

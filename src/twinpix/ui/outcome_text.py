@@ -11,14 +11,14 @@ from twinpix.text import printable
 _SHOWN = 20  # files left alone that are listed after an action
 
 
-def shown(path: str, here: str = "") -> str:
+def shorten_path(path: str, here: str = "") -> str:
     """Return the shortest form of a path from the working folder."""
     return printable(path.removeprefix(here or f"{os.getcwd()}{os.sep}"))
 
 
 def left_alone(rows: list[Skipped]) -> Iterator[str]:
     for row in rows[:_SHOWN]:
-        yield f"left  {shown(row.path)}: {printable(row.reason)}"
+        yield f"left  {shorten_path(row.path)}: {printable(row.reason)}"
     if len(rows) > _SHOWN:
         yield f"… and {len(rows) - _SHOWN:,} more"
 
@@ -26,7 +26,7 @@ def left_alone(rows: list[Skipped]) -> Iterator[str]:
 def exit_code(outcome: Outcome) -> Exit:
     if outcome.stopped == STOPPED:
         return Exit.INTERRUPTED
-    if outcome.stopped or any(left.refused for left in outcome.left):
+    if outcome.stopped or any(left.refused for left in outcome.skipped):
         return Exit.REFUSED
-    uncopied = any(left.kind is SkipKind.NOT_COPIED for left in outcome.left)
+    uncopied = any(left.kind is SkipKind.NOT_COPIED for left in outcome.skipped)
     return Exit.SOME_FAILED if uncopied else Exit.DONE

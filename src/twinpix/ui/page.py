@@ -14,7 +14,7 @@ from typing import Any
 
 from twinpix import outputs
 from twinpix.act.validate import Places
-from twinpix.model import Group, Report, shown
+from twinpix.model import Group, Report, format_distance
 from twinpix.report.text import summary
 from twinpix.text import bytes_text, plural, printable
 from twinpix.ui.thumbnails import Missing, Thumbnails, share
@@ -69,7 +69,7 @@ def _facts(report: Report) -> dict[str, Any]:
     return {
         "title": " ".join(map(printable, report.roots[:3])) + (" …" if len(report.roots) > 3 else ""),
         "summary": summary(report).splitlines()[0],
-        "how": f"{report.spec}, radius {shown(report.radius)}, {report.link}, {report.created}",
+        "how": f"{report.spec}, radius {format_distance(report.radius)}, {report.link}, {report.created}",
         "radius": report.radius,
         "unit": report.unit,
         "failures": [[printable(f.path), f.stage, f.error] for f in report.failures],

@@ -12,7 +12,7 @@ from twinpix.model import Plan, Skipped, Unit
 from twinpix.report.json import dumps
 from twinpix.report.text import how
 from twinpix.text import bytes_text, plural, printable
-from twinpix.ui.outcome_text import left_alone, shown
+from twinpix.ui.outcome_text import left_alone, shorten_path
 from twinpix.ui.program import program
 
 
@@ -24,13 +24,13 @@ def lines(plan: Plan) -> Iterator[str]:
             yield from _unit(unit, plan, action, here)
     else:
         yield from _groups(plan, action, here)
-    loose = [left for left in plan.left if not left.group]
+    loose = [left for left in plan.skipped if not left.group]
     for left in loose:
-        yield f"left  {shown(left.path, here)}: {printable(left.reason)}"
-    if others := len(plan.left) - len(_listed_skips(plan)):
+        yield f"left  {shorten_path(left.path, here)}: {printable(left.reason)}"
+    if others := len(plan.skipped) - len(_listed_skips(plan)):
         what = "is" if others == 1 else "are"
         yield f"{plural(others, 'duplicate')} {what} not byte-identical to the keeper: use --move or --trash for those"
-    if held := sum(left.kind is SkipKind.WITH_COMPANION for left in plan.left):
+    if held := sum(left.kind is SkipKind.WITH_COMPANION for left in plan.skipped):
         what = "stays because of its companion files" if held == 1 else "stay because of their companion files"
         yield f"{plural(held, 'duplicate')} {what}: use --sidecars all for both, --sidecars keep for the image alone"
     yield from _uncopied(plan)
@@ -40,14 +40,14 @@ def lines(plan: Plan) -> Iterator[str]:
 def _groups(plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
     verb = action.verb
     rows: dict[int, list[str]] = defaultdict(list)
-    for stay in (stay for stay in plan.stays if not stay.companion):
-        rows[stay.group].append(f"  {'keep':{len(verb)}}  {shown(stay.path, here)}  ({printable(stay.reason)})")
+    for stay in (stay for stay in plan.kept if not stay.companion):
+        rows[stay.group].append(f"  {'keep':{len(verb)}}  {shorten_path(stay.path, here)}  ({printable(stay.reason)})")
     untouched = set(rows)
     for unit in plan.units:
         rows[unit.group] += _unit(unit, plan, action, here)
         untouched.discard(unit.group)
     for left in _listed_skips(plan):
-        rows[left.group].append(f"  {'left':{len(verb)}}  {shown(left.path, here)}: {printable(left.reason)}")
+        rows[left.group].append(f"  {'left':{len(verb)}}  {shorten_path(left.path, here)}: {printable(left.reason)}")
         untouched.discard(left.group)
     for number in sorted(rows.keys() - untouched - {0}):
         yield f"Group {number}"
@@ -57,28 +57,28 @@ def _groups(plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
 
 def _listed_skips(plan: Plan) -> list[Skipped]:
     """Return the files left alone for individual reasons; that links need equal bytes is stated once."""
-    return [left for left in plan.left if left.kind is not SkipKind.OTHER_BYTES]
+    return [left for left in plan.skipped if left.kind is not SkipKind.OTHER_BYTES]
 
 
 def _unit(unit: Unit, plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
     first, *others = unit.steps
     verb, size, words = action.verb, bytes_text(first.facts.size), _how(unit, plan, action)
     told = f"{size}, {printable(words)}" if words else size
-    where = f"  -> {shown(first.target, here)}" if first.target else ""
-    yield f"  {verb:4}  {shown(first.path, here)}  ({told}){where}"
+    where = f"  -> {shorten_path(first.target, here)}" if first.target else ""
+    yield f"  {verb:4}  {shorten_path(first.path, here)}  ({told}){where}"
     for step in others:
-        yield f"  {'':{max(4, len(verb))}}  with {shown(step.path, here)}"
+        yield f"  {'':{max(4, len(verb))}}  with {shorten_path(step.path, here)}"
 
 
 def _how(unit: Unit, plan: Plan, action: actions.Action) -> str:
     """Return how a duplicate differs from the keeper, or why an image that is no keeper is copied."""
     if action.on == "kept" or not unit.group:
         return unit.reason
-    return how(unit.match, plan.unit)
+    return how(unit.match, plan.distance_unit)
 
 
 def _uncopied(plan: Plan) -> Iterator[str]:
-    if count := sum(left.kind is SkipKind.NOT_COPIED for left in plan.left):
+    if count := sum(left.kind is SkipKind.NOT_COPIED for left in plan.skipped):
         what = "is" if count == 1 else "are"
         yield f"{plural(count, 'file')} {what} not copied: check them before you remove the scanned folders"
 
@@ -89,8 +89,8 @@ def _sum(plan: Plan, action: actions.Action) -> str:
     parts = [f"{what} to {action.verb}, {size}" + (" to free" if action.frees and count else "")]
     if plan.already:
         parts.append(f"{plural(plan.already, 'image')} processed before")
-    if plan.left:
-        parts.append(f"{plural(len(plan.left), 'file')} left alone")
+    if plan.skipped:
+        parts.append(f"{plural(len(plan.skipped), 'file')} left alone")
     return "; ".join(parts)
 
 
@@ -107,7 +107,7 @@ def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
     parts = f" ({_parts(plan)})" if outcome.done == len(plan.steps) and _parts(plan) else ""
     told = f"{plural(outcome.done, 'file')} {action.done}{parts}, {bytes_text(outcome.bytes)}"
     yield told if outcome.done else "nothing was done"
-    yield from left_alone(outcome.left[len(plan.left) :])
+    yield from left_alone(outcome.skipped[len(plan.skipped) :])
     yield from _uncopied(plan)
     if outcome.stopped:
         yield outcome.stopped
@@ -117,7 +117,7 @@ def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
 
 def _argument(path: str) -> str:
     """Return a path as an argument of a command."""
-    name = shown(path)
+    name = shorten_path(path)
     return os.path.join(os.curdir, name) if name.startswith("-") else name
 
 
@@ -130,7 +130,7 @@ def as_json(plan: Plan, outcome: Outcome | None = None) -> str:
         "files": len(plan.steps),
         "bytes": plan.bytes,
         "dealt_with_before": plan.already,
-        "keep": [{"group": stay.group, "path": stay.path, "reason": stay.reason} for stay in plan.stays],
+        "keep": [{"group": stay.group, "path": stay.path, "reason": stay.reason} for stay in plan.kept],
         "units": [
             {
                 "group": unit.group,
@@ -141,7 +141,7 @@ def as_json(plan: Plan, outcome: Outcome | None = None) -> str:
             }
             for unit in plan.units
         ],
-        "left": [left._asdict() for left in (outcome or plan).left],
+        "left": [left._asdict() for left in (outcome or plan).skipped],
     }
     if outcome is not None:
         done = {"files": outcome.done, "bytes": outcome.bytes, "stopped": outcome.stopped, "journal": outcome.journal}

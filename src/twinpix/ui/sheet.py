@@ -4,7 +4,7 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from twinpix.model import DistanceUnit, Group, Match, Member, located
+from twinpix.model import DistanceUnit, Group, Match, Member, locate
 from twinpix.report import differs
 from twinpix.text import bytes_text, plural
 from twinpix.ui import figure
@@ -37,7 +37,7 @@ def group_sheet(group: Group, unit: DistanceUnit, base: str = "") -> "Figure":
 
 
 def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> None:
-    image = look(located(base, member.path), 360)
+    image = look(locate(base, member.path), 360)
     if isinstance(image, Missing):
         axes.text(0.5, 0.5, f"cannot be shown:\n{image.reason}", ha="center", va="center", wrap=True, color="#666666")
         axes.set_aspect(0.75)
@@ -48,8 +48,8 @@ def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> Non
     for spine in axes.spines.values():
         spine.set(visible=keeps, color=figure.KEPT, linewidth=4)
     size = f"{member.width}×{member.height}, {bytes_text(member.size)}"
-    name = figure.shortened(os.path.basename(member.path), 34).replace("$", r"\$")
-    axes.set_xlabel(f"{name}\n{figure.shortened(how, 38)}\n{size}", fontsize=9, color="black", loc="left")
+    name = figure.shorten(os.path.basename(member.path), 34).replace("$", r"\$")
+    axes.set_xlabel(f"{name}\n{figure.shorten(how, 38)}\n{size}", fontsize=9, color="black", loc="left")
 
 
 def _how(member: Member, pair: Match | None, unit: DistanceUnit) -> str:

@@ -21,11 +21,11 @@ from twinpix.encoding.session import open_session, scan
 from twinpix.errors import ImageError, UsageError, system_reason
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, detail_score_of, width_of
 from twinpix.imaging import decode, picture_of
-from twinpix.match import relation
 from twinpix.match.join import nearest
+from twinpix.match.relation import infer_relation
 from twinpix.model import Bytes2D, Decode, Refs
 from twinpix.progress import ProgressLike, progress_of
-from twinpix.report.json import escaped
+from twinpix.report.json import escape_surrogates
 from twinpix.store import Result
 from twinpix.usecases.query import Hit
 
@@ -33,8 +33,6 @@ SCHEMA = "twinpix.codes/1"
 CODES = outputs.starts("codes file of twinpix", b'{"schema": "twinpix.codes/')
 CHUNK = 2_000  # files that are encoded between two writes
 _TOGETHER = 20_000  # rows that are searched at once
-
-Pictures = "Image.Image | NDArray[Any] | bytes | os.PathLike[str] | str"
 
 
 class Header(NamedTuple):
@@ -69,7 +67,7 @@ def header_of(methods: Sequence[str] = (), options: Options | None = None) -> He
         The header for `write_codes`.
 
     Raises:
-        UsageError: A method is unknown.
+        UsageError: A method is unknown or cannot be used here.
 
     Example:
         >>> twinpix.header_of(["phash"]).methods
@@ -99,10 +97,13 @@ def encode_files_as_stream(
         **changes: Fields of `Options` that replace those in `options`.
 
     Returns:
-        One row for each image; a row with `error` for each image that could not be processed.
+        One row for each image; a row with `error` for each image that could not be processed. Errors that end the run
+        are raised when the first row is requested, `WorkerError` at any row.
 
     Raises:
         UsageError: A path does not exist, or a method or option is unknown or unsuitable.
+        StoreError: `store` names a file that is no store of twinpix, or a store that cannot be used.
+        WorkerError: The worker processes have ended and no more of them can be started.
 
     Example:
         >>> for row in twinpix.encode_files_as_stream("photos", ["phash"], store=None):
@@ -143,7 +144,8 @@ def encode_pictures(
         **changes: Fields of `Options` that replace those in `options`.
 
     Returns:
-        One row for each image; a row with `error` for each image that could not be processed.
+        One row for each image; a row with `error` for each image that could not be processed. Errors that end the run
+        are raised when the first row is requested.
 
     Raises:
         UsageError: A method or option is unknown or unsuitable.
@@ -163,7 +165,7 @@ def encode_pictures(
             if isinstance(item, str | os.PathLike):
                 item = sources.read(os.fspath(item)).data or b""
             data = item if isinstance(item, bytes) else None
-            mode, wanted = options.decode, fingerprints.wanted(prints)
+            mode, wanted = options.decode, fingerprints.needs_of(prints)
             picture = picture_of(item, mode, *wanted) if data is None else decode(data, mode, name, *wanted)
             codes = [
                 fingerprints.codes_of_one(method, picture, bool(options.transforms)).tobytes() for method in prints
@@ -196,7 +198,8 @@ def write_codes(path: str, header: Header, rows: Iterable[Coded], *, force: bool
         The number of images that have codes.
 
     Raises:
-        OutputError: The file cannot be written, or would replace another kind of file. `path` is then unchanged.
+        UsageError: `path` is a file of another kind and `force` is not given. The file is unchanged.
+        OutputError: The file cannot be written. An existing file is unchanged.
 
     Example:
         >>> rows = twinpix.encode_files_as_stream("photos", ["phash"], store=None)
@@ -217,7 +220,7 @@ def write_codes(path: str, header: Header, rows: Iterable[Coded], *, force: bool
 
 
 def _line(value: dict[str, Any]) -> bytes:
-    return (escaped(json.dumps(value, ensure_ascii=False)) + "\n").encode()
+    return (escape_surrogates(json.dumps(value, ensure_ascii=False)) + "\n").encode()
 
 
 def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
@@ -239,23 +242,25 @@ def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
         >>> header.methods, [row.path for row in rows]
         (['phash'], ['photos/beach.jpg', 'photos/beach.png', 'photos/forest.png'])
     """
-    from twinpix.usecases.codesfile import LONGEST, Head, parsed
+    from twinpix.usecases.codesfile import LONGEST, Head, parse_line
 
     try:
         with open(path, "rb") as file:
-            head = parsed(file.readline(LONGEST), Head)
+            head = parse_line(file.readline(LONGEST), Head)
         variants = head.variants or [""] * len(head.methods)
         if head.schema != SCHEMA or len(variants) != len(head.methods):
             raise ValueError(head.schema)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
     except ValueError:
-        raise UsageError(f"{path} holds no codes of schema {SCHEMA}") from None
+        raise UsageError(
+            f"{path} holds no codes of schema {SCHEMA}: give a file of twinpix encode PATH -o FILE.jsonl"
+        ) from None
     return Header(head.methods, head.decode, head.transforms, variants), _rows(path, len(head.methods))
 
 
 def _rows(path: str, methods: int) -> Iterator[Coded]:
-    from twinpix.usecases.codesfile import LONGEST, Row, parsed
+    from twinpix.usecases.codesfile import LONGEST, Row, parse_line
 
     with open(path, "rb") as file:
         file.readline(LONGEST)  # the header
@@ -264,7 +269,7 @@ def _rows(path: str, methods: int) -> Iterator[Coded]:
             if not line.endswith(b"\n") and len(line) < LONGEST:
                 return
             try:
-                row = parsed(line, Row)
+                row = parse_line(line, Row)
                 if len(row.codes) not in (0, methods):
                     raise ValueError(f"{len(row.codes)} codes")
             except ValueError:
@@ -296,7 +301,8 @@ def query_codes(
         The copies, as `Hit` by increasing distance. The image itself is one of them if the file has it.
 
     Raises:
-        UsageError: The image cannot be read, or the file has no codes of the method.
+        UsageError: The image cannot be read, an option is unknown or unsuitable, or `path` cannot be read, is no codes
+            file or has no codes of the method.
 
     Example:
         >>> rows = twinpix.encode_files_as_stream("photos", ["phash"], store=None)
@@ -358,4 +364,4 @@ def _gallery(rows: Sequence[Coded], at: int, method: Fingerprint, transforms: bo
 
 def _hit(method: Fingerprint, query: Coded, row: Coded, distance: float, turn: int) -> Hit:
     ours, theirs = Result(None, query.width, query.height), Result(None, row.width, row.height)
-    return Hit(row.path, distance, relation.relation(method, ours, theirs, distance, turn))
+    return Hit(row.path, distance, infer_relation(method, ours, theirs, distance, turn))

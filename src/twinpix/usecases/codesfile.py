@@ -37,7 +37,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     error: str = ""
 
 
-def parsed(line: bytes, kind: type[T]) -> T:
+def parse_line(line: bytes, kind: type[T]) -> T:
     """Parse one line; raises `ValueError` if it is not of this type, or has text that no file name can be."""
     try:
         if b"\\ud" not in line.lower():

@@ -9,14 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from twinpix import fingerprints, plugins, search, verify
+from twinpix.encoding.methods import method_of
+from twinpix.encoding.options import Options
 from twinpix.errors import CompareError, ImageError, UsageError
 from twinpix.executors import Begin, Local, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.imaging.opencv import opencv
-from twinpix.match import relation as relate
-from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, numbers, shown
+from twinpix.match.relation import infer_relation, only_alike
+from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, format_distance, numbers
 from twinpix.sources import read
 from twinpix.store import Result
 from twinpix.text import plural
@@ -98,7 +100,7 @@ def compare(
         The relation, the verdict in words, and the distance by every method.
 
     Raises:
-        UsageError: An image cannot be read.
+        UsageError: An image cannot be read, an option is outside its range, or the method is unknown or unsuitable.
         CompareError: The comparison failed or exceeded the time limit.
 
     Example:
@@ -107,8 +109,7 @@ def compare(
         (True, 're-encoded')
     """
     names = os.fspath(a), os.fspath(b)
-    mine = fingerprints.make(method)
-    mine.check()
+    mine = method_of(Options(method=method, decode=decode, timeout=timeout))
     opencv()  # loaded in this process too, for the caller that draws the comparison
     ((_, found),) = Local(1, timeout).map(CompareTask(mine, decode), [[names]])
     if isinstance(found, Lost):
@@ -133,7 +134,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     judge = plugins.describe(mine)
     every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
     methods = [every[spec] for spec in sorted(every) if not every[spec].proposes]
-    wanted = _and_a_look(fingerprints.wanted(methods))
+    wanted = _and_a_look(fingerprints.needs_of(methods))
     pairs = [_decoded(name, decode, wanted) for name in names]
     pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
@@ -169,7 +170,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
 def _only_alike(pictures: Sequence[Picture]) -> str:
     """Return why two images are not encodings of each other; "" if they may be."""
     results = [Result(None, picture.width, picture.height, traits=picture.traits) for picture in pictures]
-    return relate.only_alike(results[0], results[1])
+    return only_alike(results[0], results[1])
 
 
 class _Decoded(NamedTuple):
@@ -259,7 +260,7 @@ _UNITS: dict[DistanceUnit, str] = {"bits": "bits", "cosine": "of cosine distance
 
 
 def _apart(decisive: Distance, gap: float) -> str:
-    return f"{shown(gap)} {_UNITS[decisive.unit]}, radius {shown(decisive.radius)}"
+    return f"{format_distance(gap)} {_UNITS[decisive.unit]}, radius {format_distance(decisive.radius)}"
 
 
 def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, Words]:
@@ -273,7 +274,7 @@ def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -
             Words(f"different images, by {decisive.method} ({_apart(decisive, decisive.distance)})"),
         )
     results = [Result(None, p.width, p.height) for p in pictures]
-    relation = relate.relation(method, results[0], results[1], gap, turn)
+    relation = infer_relation(method, results[0], results[1], gap, turn)
     return (
         relation,
         Words(f"copies of one image, {relation}, by {decisive.method} ({_apart(decisive, gap)})"),

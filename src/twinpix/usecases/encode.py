@@ -39,6 +39,8 @@ def encode(
 
     Raises:
         UsageError: A path does not exist, or a method or option is unknown or unsuitable.
+        StoreError: `store` names a file that is no store of twinpix, or a store that cannot be used.
+        WorkerError: The worker processes have ended and no more of them can be started.
 
     Example:
         >>> prints = twinpix.encode("photos", ["phash"], store=None)["phash"]
@@ -64,7 +66,7 @@ def encode_files(
     """Compute the fingerprints of these files, in the given order, without those that failed; see `encode`."""
     options = Options.of(options, changes)
     prints = methods_of(options, methods or [options.method])
-    return _coded(sources.named(names), prints, options, progress_of(progress))
+    return _coded(sources.list_named(names), prints, options, progress_of(progress))
 
 
 def _coded(

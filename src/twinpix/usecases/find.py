@@ -21,9 +21,10 @@ from twinpix.fingerprints import Fingerprint
 from twinpix.group import undecoded
 from twinpix.group.groups import group, scenes
 from twinpix.logs import logger
-from twinpix.match import exclusions, relation
+from twinpix.match import exclusions
 from twinpix.match.classes import CodeClasses, is_low_detail
 from twinpix.match.pairs import MatchedPairs, match_pairs
+from twinpix.match.relation import most_of_identical
 from twinpix.model import ContentId, Counts, Failure, FileRow, Group, Guarded, Matches, Report, Unique
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.report import matched_only
@@ -55,6 +56,9 @@ def find(
 
     Raises:
         UsageError: A path does not exist, or an option is unknown or unsuitable.
+        StoreError: `store` names a file that is no store of twinpix, or a store that cannot be used.
+        WorkerError: The worker processes have ended and no more of them can be started.
+        OutputError: The disk has no space for the temporary files of the search.
 
     Example:
         >>> report = twinpix.find("photos", store=None)
@@ -107,17 +111,17 @@ class _Request(NamedTuple):
 
 def _maybe_identical(images: Images, pairs: MatchedPairs, method: Fingerprint) -> set[ContentId]:
     """Return contents whose pixels may be identical to another's, which only a full decode can show."""
-    return _alike(images, pairs.nodes, pairs.matches, method) | _named_re_encoded(images, pairs)
+    return _alike(images, pairs.classes, pairs.matches, method) | _named_re_encoded(images, pairs)
 
 
-def _alike(images: Images, nodes: CodeClasses, matches: Matches, method: Fingerprint) -> set[ContentId]:
+def _alike(images: Images, classes: CodeClasses, matches: Matches, method: Fingerprint) -> set[ContentId]:
     """Return contents of one size whose codes are so close that their pixels may be identical."""
     contents = images.contents
     width, height = contents.column("width"), contents.column("height")
-    order, starts = nodes.contents()
-    may = (matches.turn == 0) & (matches.distance >= 0) & (matches.distance <= relation.most_of_identical(method))
+    order, starts = classes.contents()
+    may = (matches.turn == 0) & (matches.distance >= 0) & (matches.distance <= most_of_identical(method))
     near = zip(matches.i[may].tolist(), matches.j[may].tolist(), strict=True)
-    crowded = np.flatnonzero((np.diff(starts) > 1) & ~nodes.guarded).tolist() if not method.by_equality else []
+    crowded = np.flatnonzero((np.diff(starts) > 1) & ~classes.guarded).tolist() if not method.by_equality else []
     wanted: set[ContentId] = set()
     for i, j in [*near, *((node, node) for node in crowded)]:
         by_size: dict[tuple[int, int], set[ContentId]] = {}

@@ -15,10 +15,10 @@ from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import Session, open_session, scan
 from twinpix.errors import UsageError
 from twinpix.fingerprints import width_of
-from twinpix.match import relation as relate
 from twinpix.match.classes import is_low_detail
 from twinpix.match.join import nearest, notes_of
-from twinpix.match.stages import candidate_stages, verified
+from twinpix.match.relation import infer_relation, most_of_identical
+from twinpix.match.stages import candidate_stages, verify_candidates
 from twinpix.match.verifier import PairVerdict, Verifier, verifier_of
 from twinpix.model import IDENTICAL, ContentId, Failure, Ref, Relation, numbers
 from twinpix.progress import ProgressLike, progress_of
@@ -58,6 +58,9 @@ def query(
 
     Raises:
         UsageError: `image` cannot be read, a path does not exist, or an option is unknown or unsuitable.
+        StoreError: `store` names a file that is no store of twinpix, or a store that cannot be used.
+        WorkerError: The worker processes have ended and no more of them can be started.
+        OutputError: The disk has no space for the temporary files of the search.
 
     Example:
         >>> hits, failures = twinpix.query("photos/beach.png", "photos", store=None)
@@ -81,7 +84,7 @@ def query(
             raise UsageError(f"cannot use {name} as a query: {why}")
         images, _ = gather(listing.refs, encoder).without_small(options.min_pixels)
         near, seen, lost = _nearest(session, mine, images, settings, options)
-        most = relate.most_of_identical(settings.method)
+        most = most_of_identical(settings.method)
         alike = [number for number, (gap, turn) in near.items() if turn == 0 and gap <= most]
         for group, numbers in ((images, alike), (mine, [_QUERY] if alike else [])):
             digest_pixels(session, group, numbers)
@@ -93,7 +96,7 @@ def query(
         if not _is_same_file(images.refs[file], own):
             gap, turn = near[number]
             same = images.contents.digest(number) == mine.contents.digest(_QUERY)
-            relation = relate.relation(method, question, images.contents[number], gap, turn, same_file=same)
+            relation = infer_relation(method, question, images.contents[number], gap, turn, same_file=same)
             verdict = found.verdict if (found := seen.get((_QUERY, _after_query(number)))) else None
             if verdict and verdict.relation and relation not in IDENTICAL:
                 hits.append(Hit(images.refs.uris[file], gap, verdict.relation, verdict.detail, verdict.agrees))
@@ -147,10 +150,12 @@ def _near_by_pixels(
     low = is_low_detail(contents) if options.guard else np.zeros(len(contents), dtype=bool)
     if len(contents):
         codes = np.concatenate([mine.contents.codes(width)[:1], contents.codes(width)])
-        sides = np.zeros(1, np.int64), np.arange(1, len(codes))
+        rows = np.zeros(1, np.int64), np.arange(1, len(codes))
         plain = np.concatenate([is_low_detail(mine.contents)[:1] & options.guard, low])
-        stages = candidate_stages(settings, codes, sides, plain)
-        matches, said = verified([ContentId(number) for number in range(len(codes))], stages, settings.search, verifier)
+        stages = candidate_stages(settings, codes, rows, plain)
+        matches, said = verify_candidates(
+            [ContentId(number) for number in range(len(codes))], stages, settings.search, verifier
+        )
         for note in said.notes:
             session.progress.note(note)
         for number, gap in zip(map(ContentId, (matches.j - 1).tolist()), numbers(matches.distance), strict=True):

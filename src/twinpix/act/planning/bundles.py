@@ -20,7 +20,6 @@ from twinpix.model import Kept, Skipped
 from twinpix.text import printable
 
 Sidecars = Literal["keep", "same", "all"]
-SIDECARS: tuple[Sidecars, ...] = ("keep", "same", "all")
 _STAYS_WITH = "stays with its companion file"
 
 
@@ -64,7 +63,7 @@ class Bundler:
         for paths in bundles.values():
             going = [self._images[path] for path in paths if path in self._images]
             try:
-                sides = [self._side(path, takers[path], takers) for path in paths if path in takers]
+                companions = [self._side(path, takers[path], takers) for path in paths if path in takers]
             except StepError as error:
                 self.left += [
                     Skipped(image.path, str(error), image.group, kind=error.kind)
@@ -73,7 +72,7 @@ class Bundler:
                 ]
                 continue
             gone.update(paths)
-            yield [*going, *sides]
+            yield [*going, *companions]
         self.left += [
             Skipped(mask.path, f"belongs to {printable(owners[0])}, which stays", mask.group)
             for mask, owners in masks

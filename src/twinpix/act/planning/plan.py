@@ -58,7 +58,7 @@ def plan(
         dealt_with: Steps of an earlier run by path; these files are not planned again.
         source: Path of the report, for the journal.
         by_stem: Also treat `.txt`, `.json` and other annotations with the stem of an image as its companion files.
-        whole: If keepers are copied, also copy the images that could not be read, and list all other files in `left`.
+        whole: If keepers are copied, also copy images that could not be read, and list all other files in `skipped`.
 
     Returns:
         The plan: units of steps, files that are kept, and files that are left alone with the reason.
@@ -102,11 +102,11 @@ def plan(
         report=source,
         roots=scope.roots,
         references=scope.references,
-        stays=planner.stays,
+        kept=planner.stays,
         units=units,
-        left=planner.left,
+        skipped=planner.left,
         already=planner.already,
-        unit=report.unit,
+        distance_unit=report.unit,
     )
 
 
@@ -116,7 +116,7 @@ _ALONE = "in no group"
 _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
 
 
-def _look(path: str, *, behind_link: bool) -> Facts:
+def _facts_of(path: str, *, behind_link: bool) -> Facts:
     """Return the facts of a file; raises `StepError` if there is none."""
     if is_uri(path):
         raise StepError(_IN_CONTAINER)
@@ -186,7 +186,7 @@ class _Planner:
 
     def _facts(self, member: Member, path: str) -> Facts:
         """Return the facts of a file that is unchanged since the report."""
-        facts = _look(path, behind_link=member.link)
+        facts = _facts_of(path, behind_link=member.link)
         if not _is_as_scanned(facts, member):
             raise StepError("was changed since it was scanned")
         return facts
@@ -336,7 +336,7 @@ class _Planner:
             self.already += 1
             return True
         try:
-            facts = _look(path, behind_link=True)
+            facts = _facts_of(path, behind_link=True)
             if not _is_as_scanned(facts, image):
                 raise StepError("was changed since it was scanned")
         except StepError as error:

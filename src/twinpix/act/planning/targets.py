@@ -50,7 +50,7 @@ class Names:
         number, targets = 1, plain
         while self._goes and any(map(self._is_taken, targets)):
             number += 1
-            targets = [paths.numbered(target, number) for target in plain]
+            targets = [paths.number_name(target, number) for target in plain]
         if self._goes:
             for target in targets:
                 at = target.rfind(os.sep) + 1
@@ -104,7 +104,7 @@ def _names_of(roots: Sequence[str]) -> dict[str, str]:
         number = last.get(plain, 1)
         while name in used:
             number += 1
-            name = paths.numbered(plain, number)
+            name = paths.number_name(plain, number)
         names[root], last[plain] = name, number
         used.add(name)
     return names

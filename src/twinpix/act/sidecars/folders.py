@@ -81,13 +81,13 @@ class Folders:
         if known[len(stem_of(known)) :] not in kinds.VIDEOS:
             return {}
         listing = self._listing(place)
-        names = [*listing.sides.get(known, ()), *listing.data.get(known, ())]
+        names = [*listing.sidecars.get(known, ()), *listing.data.get(known, ())]
         return {place + name: sorted(self._claiming(place, name)) for name in names if place + name not in found}
 
     def _sides(self, place: str, name: str, stem: str, *, beside: bool) -> Iterator[str]:
         """Return the names of the companion files in a folder of an image with this name and stem."""
         listing = self._listing(place)
-        sides = [*listing.sides.get(stem, ()), *(listing.sides.get(name, ()) if name != stem else ())]
+        companions = [*listing.sidecars.get(stem, ()), *(listing.sidecars.get(name, ()) if name != stem else ())]
         data = [*listing.data.get(name, ())]
         for other in kinds.names_for_data(name) if listing.data else ():
             data += listing.data.get(other, ())
@@ -97,7 +97,7 @@ class Folders:
         else:
             images = [mask for mask in listing.masks.get(stem, ()) if kinds.mask_of(stem_of(key(mask)), beside=True)]
             loose = [side for side in loose if self._is_of_stem(place, side, name)]
-        yield from dict.fromkeys((*sides, *data, *loose, *images))
+        yield from dict.fromkeys((*companions, *data, *loose, *images))
 
     def _is_of_stem(self, folder: str, side: str, name: str) -> bool:
         """True if a data file beside an image of its stem belongs to it: by its text, or as a caption."""
@@ -152,7 +152,7 @@ class Folders:
         found: set[str] = set()
         if suffix in kinds.DATA:
             found.update(owners.get(stem_of(name), ()))
-            for whole in kinds.named_in_data(name):
+            for whole in kinds.names_in_data(name):
                 found.update(owners.get(whole, ()))
         else:
             for base in _precise(kinds.bases(name), owners):

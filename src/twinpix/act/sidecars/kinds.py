@@ -126,7 +126,7 @@ def bases(name: str) -> Iterator[str]:
         yield name
 
 
-def named_in_data(name: str) -> Iterator[str]:
+def names_in_data(name: str) -> Iterator[str]:
     """Return the names of images that the name of a data file may contain as Google Takeout writes them."""
     base = stem_of(name)
     if not name.endswith(".json"):

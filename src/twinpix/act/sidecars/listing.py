@@ -16,7 +16,7 @@ class Listing(NamedTuple):
 
     images: dict[str, list[str]]
     masks: dict[str, list[str]]  # by the stems of the images that they may belong to
-    sides: dict[str, list[str]]  # companion files, by the stems and names of images
+    sidecars: dict[str, list[str]]  # companion files, by the stems and names of images
     data: dict[str, list[str]]
     others: dict[str, list[str]]  # by stem and by name: files other than images that may have a companion file
     folders: list[str]
@@ -24,7 +24,7 @@ class Listing(NamedTuple):
 
     @property
     def has_companions(self) -> bool:
-        return bool(self.sides or self.data or self.masks)
+        return bool(self.sidecars or self.data or self.masks)
 
 
 def listing_of(folder: str) -> Listing:
@@ -62,11 +62,11 @@ def _note(found: Listing, name: str) -> None:
         if whole := kinds.mask_of(stem, beside=False):
             found.masks.setdefault(whole, []).append(name)
     elif suffix in kinds.DATA:
-        for base in dict.fromkeys((stem, *kinds.named_in_data(known))):
+        for base in dict.fromkeys((stem, *kinds.names_in_data(known))):
             found.data.setdefault(base, []).append(name)
     elif suffix in kinds.COMPANIONS:
         for base in kinds.bases(known):
-            found.sides.setdefault(base, []).append(name)
+            found.sidecars.setdefault(base, []).append(name)
     if suffix in kinds.OTHER_OWNERS:
         for base in (stem, known):
             found.others.setdefault(base, []).append(name)

@@ -8,7 +8,7 @@ from twinpix.cli import common
 from twinpix.cli.command import Command
 from twinpix.cli.common import DecodeName
 from twinpix.errors import Exit
-from twinpix.model import shown
+from twinpix.model import format_distance
 from twinpix.progress.terminal import progress
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def _group() -> None:
 
 @app.command(cls=Command)
 def copies(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders and images.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help=common.PATHS_HELP)],
     methods: Annotated[str, typer.Option("--methods", metavar="SPEC,...", help="Methods to measure.")] = METHODS,
     count: Annotated[int, typer.Option("--count", min=2, metavar="N", help="Largest number of images to use.")] = 300,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Change the random seed.")] = 0,
@@ -37,9 +37,10 @@ def copies(
     timeout: common.TimeoutOption = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Make edited copies of your images in memory, and measure which method and radius find most of them.
+    """Measure which method and radius find most copies of your images.
 
-    Forty edits of each image: encodings, sizes, colours, blur, text, borders, crops, rotations. Writes no files.
+    40 edited copies of each image are made in memory: encodings, sizes, colours, blur, text, borders, crops,
+    rotations. Writes no files.
     """
     from twinpix.encoding.options import Options
     from twinpix.evaluation.copies import find_copies
@@ -81,7 +82,7 @@ def _table(found: "CopiesFound") -> None:
 
 
 def _radius(radius: float) -> str:
-    return shown(radius) if radius >= 0 else "none"
+    return format_distance(radius) if radius >= 0 else "none"
 
 
 def _needed(edits: int) -> int:
@@ -102,6 +103,6 @@ def _advice(found: "CopiesFound") -> None:
             print(" when rotated or mirrored" if turns > 1 else "")
             continue
         option = " --transforms" if turns > 1 else ""
-        print(f"\nfor images like these: --method {best.spec} --radius {shown(point.radius)}{option}", end="")
+        print(f"\nfor images like these: --method {best.spec} --radius {format_distance(point.radius)}{option}", end="")
         missed = [name for name, recall in best.by_edit.items() if recall < 0.5]
         print(f"\n  finds {point.recall:.0%} of the copies, and less than half of: {', '.join(missed) or 'nothing'}")

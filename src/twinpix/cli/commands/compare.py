@@ -8,7 +8,7 @@ import twinpix
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName
 from twinpix.errors import Exit
-from twinpix.model import shown
+from twinpix.model import format_distance
 
 if TYPE_CHECKING:
     from twinpix.usecases.compare import Comparison
@@ -66,7 +66,7 @@ def _print(result: "Comparison", explain: str | None) -> None:
             else ""
         )
         print(
-            f"{row.method:<24}{row.bits:>6}{shown(row.distance):>10}{shown(row.turned):>8}{shown(row.radius):>8}{mark}"
+            f"{row.method:<24}{row.bits:>6}{format_distance(row.distance):>10}{format_distance(row.turned):>8}{format_distance(row.radius):>8}{mark}"
         )
     print(f"\nPDQ quality {result.qualities[0]} and {result.qualities[1]}, ", end="")
     print(f"information {result.information[0]} and {result.information[1]}")

@@ -33,7 +33,7 @@ _KINDS = {
 
 
 def encode(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders and images.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help=common.PATHS_HELP)],
     output: Annotated[
         str,
         typer.Option(

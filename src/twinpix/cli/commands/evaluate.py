@@ -8,7 +8,7 @@ from twinpix.cli import common
 from twinpix.cli.common import DecodeName
 from twinpix.encoding.options import DEFAULT_METHOD
 from twinpix.errors import Exit, UsageError
-from twinpix.model import shown
+from twinpix.model import format_distance
 from twinpix.progress.terminal import progress
 
 if TYPE_CHECKING:
@@ -73,12 +73,12 @@ def evaluate(
 
 def _scores(truth: str, retrieved: str, as_json: bool) -> int:
     from twinpix.evaluation import read_map, read_truth, score
-    from twinpix.evaluation.truth import renamed
+    from twinpix.evaluation.truth import rename_to_known
     from twinpix.report.json import dumps
     from twinpix.text import plural
 
     known = read_truth(truth)
-    found = renamed(read_map(retrieved), known)
+    found = rename_to_known(read_map(retrieved), known)
     unknown = [name for name in found if name not in known]
     said = {name: [other for other in found.get(name, []) if other in known] for name in known}
     try:
@@ -124,13 +124,11 @@ def _measured(found: "Measurement", as_json: bool) -> None:
     for method in found.methods:
         at = method.curve.recommended
         precision, recall, f1 = (column[at] for column in method.curve[:3])
-        print(
-            f"{method.spec:<{width}}  {shown(method.recommended):>6} {precision:>9.4f} {recall:>7.4f} {f1:>7.4f}  ",
-            end="",
-        )
-        print(f"{shown(method.normal):>8} {method.usual[0]:>9.4f} {method.usual[1]:>7.4f}")
+        radius = format_distance(method.recommended)
+        print(f"{method.spec:<{width}}  {radius:>6} {precision:>9.4f} {recall:>7.4f} {f1:>7.4f}  ", end="")
+        print(f"{format_distance(method.normal):>8} {method.usual[0]:>9.4f} {method.usual[1]:>7.4f}")
     best = max(found.methods, key=lambda method: float(method.curve.f1[method.curve.recommended]))
-    print(f"\nfor images like these: --method {best.spec} --radius {shown(best.recommended)}")
+    print(f"\nfor images like these: --method {best.spec} --radius {format_distance(best.recommended)}")
     if found.without_code:
         names = ", ".join(found.without_code[:3]) + (", …" if len(found.without_code) > 3 else "")
         what = plural(len(found.without_code), "name")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def find(
-    paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...", help="Folders and images.")] = None,
+    paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...", help=common.PATHS_HELP)] = None,
     method: common.MethodOption = DEFAULT_METHOD,
     radius: common.RadiusOption = None,
     strictness: common.StrictnessOption = StrictnessName.normal,
@@ -42,8 +42,7 @@ def find(
         typer.Option(
             "--link",
             metavar="RULE",
-            help=f"{', '.join(plugins.own('linking'))}. star: all match the keeper; complete: all match each other; "
-            "components: chains of matches.",
+            help=common.link_help(),
         ),
     ] = "star",
     keep: Annotated[
@@ -90,7 +89,7 @@ def find(
             "--format",
             "-f",
             metavar="NAME",
-            help=f"{', '.join(plugins.own('report'))}; default: text, or as -o says.",
+            help=f"{', '.join(sorted(['html', *plugins.own('report')]))}; default: text, or as -o says.",
         ),
     ] = None,
     null: Annotated[

@@ -5,11 +5,15 @@ import typing
 from typing import Any
 
 from twinpix.errors import Exit
-from twinpix.model import shown
+from twinpix.model import format_distance
 
 
 def methods() -> int:
-    """List the methods, their options and measured radii, and the linking rules, keep rules and search back ends."""
+    """List methods, rules, actions and formats, with their options.
+
+    Methods are listed with their measured radii; the rest are linking rules, keep rules, search back ends, actions of
+    resolve, report formats, and the archives that are read like folders.
+    """
     from twinpix import fingerprints, plugins
 
     print("Methods (--method NAME:option=value,...); radii by --strictness, in bits, in cosine distance (cnn),")
@@ -17,9 +21,8 @@ def methods() -> int:
     print(f"  {'name':<11}{'bits':>5}  {'strict':>6}{'normal':>8}{'loose':>7}  what it does")
     for name in plugins.names("fingerprints"):
         method = fingerprints.make(name)
-        radii = method.radii
-        numbers = f"{method.bits:>5}  "
-        numbers += f"{shown(radii['strict']):>6}{shown(radii['normal']):>8}{shown(radii['loose']):>7}"
+        strict, normal, loose = (format_distance(method.radii[each]) for each in ("strict", "normal", "loose"))
+        numbers = f"{method.bits:>5}  {strict:>6}{normal:>8}{loose:>7}"
         print(f"  {name:<11}{numbers}  {_what(name)}")
         for option, text in _options("fingerprints", name):
             print(f"{'':42}{option} {text}".rstrip())
@@ -27,12 +30,16 @@ def methods() -> int:
         ("Linking (--link)", "linking"),
         ("Keep rules (--keep)", "keep"),
         ("Search (--search)", "search"),
+        ("Actions (resolve --action)", "actions"),
+        ("Report formats (--format)", "report"),
+        ("Archives (PATH)", "sources"),
     ):
         print(f"\n{title}\n")
         for name in plugins.names(package):
             print(f"  {name:<11}{_what(name, package)}{_missing(package, name)}")
-            if package == "search":
-                _print_options(_options(package, name))
+            _print_options(_options(package, name))
+        if package == "report":
+            print(f"  {'html':<11}One page of all groups with thumbnails and filters; with -o FILE.html.")
     return Exit.DONE
 
 

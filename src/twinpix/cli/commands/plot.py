@@ -87,7 +87,8 @@ def _sheets(found: "Report", folder: str, asked: list[int] | None) -> "list[tupl
     known = {each.id: each for each in found.groups}
     for number in asked or ():
         if number not in known:
-            raise UsageError(f"the report has no group {number}")
+            which = f"its groups are numbered {min(known)} to {max(known)}" if known else "it has none at all"
+            raise UsageError(f"the report has no group {number}: {which}")
     chosen = [(known[number], Path(folder) / f"group-{number:05}.png") for number in sorted(set(asked or known))]
     for _, path in chosen:
         if path.exists():

@@ -9,7 +9,7 @@ from twinpix.cli import common
 from twinpix.cli.common import DecodeName, StrictnessName
 from twinpix.encoding.options import DEFAULT_METHOD
 from twinpix.errors import Exit, UsageError
-from twinpix.model import Failure, shown
+from twinpix.model import Failure, format_distance
 from twinpix.progress.terminal import progress
 from twinpix.usecases.query import Hit
 
@@ -17,7 +17,7 @@ from twinpix.usecases.query import Hit
 def query(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="The image to search for.")],
     paths: Annotated[
-        list[str] | None, typer.Option("--in", metavar="PATH", help="Folder or image to search; may be repeated.")
+        list[str] | None, typer.Option("--in", metavar="PATH", help=f"{common.PATH_HELP} to search; may be repeated.")
     ] = None,
     codes: Annotated[
         str | None, typer.Option("--codes", metavar="FILE", help="Search a .jsonl file of encode instead.")
@@ -66,7 +66,9 @@ def query(
     else:
         for hit in hits:
             alike = f", {hit.agrees:.0%} alike" if hit.agrees is not None else ""
-            print(f"{shown(hit.distance):>6}  {(hit.detail or hit.relation) + alike:16}  {printable(hit.path)}")
+            print(
+                f"{format_distance(hit.distance):>6}  {(hit.detail or hit.relation) + alike:16}  {printable(hit.path)}"
+            )
         if not hits:
             print("no copy found")
     if failures:

@@ -100,7 +100,7 @@ def remove_duplicates(
     found = front_end.found(coded, options.radius, options.duplicates, progress())
     _show(found, options)
 
-    def planned() -> "Plan":
+    def print_plan() -> "Plan":
         move = actions.make("move", {"to": found.to})
         plan = twinpix.plan(found.report, move, sidecars="keep" if no_annot else "all", by_stem=True)
         with no_garbage_collection():
@@ -108,8 +108,8 @@ def remove_duplicates(
         return plan
 
     if not dry_run:
-        return acting.carry_out(options.duplicates, planned)
-    planned()
+        return acting.carry_out(options.duplicates, print_plan)
+    print_plan()
     print("nothing was changed (--dry-run)")
     return Exit.DONE
 
@@ -139,4 +139,4 @@ def _show(found: "Found", options: "Options") -> None:
 
         sys.stdout.flush()
         for path in front_end.show(found.report, f"{options.duplicates}-groups"):
-            print(f"shown: {outcome_text.shown(path)}")
+            print(f"shown: {outcome_text.shorten_path(path)}")

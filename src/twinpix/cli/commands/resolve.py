@@ -119,15 +119,15 @@ def resolve(
     decided = None
     if interactive:
         options = common.options({"store": store, "no_store": no_store})
-        decided = dialogue.asked(found, report, options, show=show)
-    with session.on(report, plugins.name_of(act), actions.options_of(act), path=journal, apply=apply) as place:
+        decided = dialogue.ask_user(found, report, options, show=show)
+    with session.open_run(report, plugins.name_of(act), actions.options_of(act), path=journal, apply=apply) as run:
         plan = twinpix.plan(
             found,
             act,
             sidecars=sidecars.value,
             only=_relations(only),
             choices=decided.kept if decided else None,
-            dealt_with=place.dealt_with,
+            dealt_with=run.dealt_with,
             source=os.path.abspath(report),
         )
         try:
@@ -144,12 +144,12 @@ def resolve(
             elif plan.units:
                 print("nothing was changed; add --apply to carry out the plan")
             return Exit.DONE
-        left, kept = (decided.left, decided.path) if decided else (confirming.Skipped.decided, "")
-        if not confirming.agreed(plan, act, left, yes=yes, kept=kept):
+        end, kept = (decided.end, decided.path) if decided else (confirming.DialogueEnd.ALL_DECIDED, "")
+        if not confirming.confirm(plan, act, end, yes=yes, kept=kept):
             print("nothing was done")
             return Exit.REFUSED if act.permanent else Exit.DONE
-        outcome = twinpix.apply(plan, place.journal, progress())
-        outcome.left += place.left
+        outcome = twinpix.apply(plan, run.journal, progress())
+        outcome.skipped += run.unrepaired
     if as_json:
         print(plan_text.as_json(plan, outcome), end="")
     else:

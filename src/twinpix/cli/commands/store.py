@@ -9,7 +9,7 @@ from twinpix.errors import Exit
 from twinpix.progress.terminal import LineProgress
 
 app = typer.Typer(
-    help="Show, clear, export or import what is stored between runs.",
+    help="Show, clear, export or import stored results.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -41,7 +41,8 @@ def info(store: _File = None) -> int:
 @app.command(cls=Command)
 def clear(
     store: _File = None,
-    verdicts: Annotated[bool, typer.Option("--verdicts", help="Also the pairs marked as not duplicates.")] = False,
+    exclusions: Annotated[bool, typer.Option("--exclusions", help="Also the pairs marked as not duplicates.")] = False,
+    verdicts: Annotated[bool, typer.Option("--verdicts", hidden=True, help="Old name of --exclusions.")] = False,
 ) -> int:
     """Delete all stored codes and verifications. Pairs marked as not duplicates are kept."""
     from twinpix.encoding.options import Options
@@ -50,11 +51,11 @@ def clear(
 
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
         held = opened.info()
-        opened.clear(apart=verdicts)
+        opened.clear(exclusions=exclusions or verdicts)
     counts = plural(held.codes, "code"), plural(held.verdicts, "verification"), plural(held.failures, "failure")
     told = f"deleted {counts[0]}, {counts[1]} and {counts[2]}: {held.path}"
     if held.exclusions:
-        what = "deleted too" if verdicts else "kept (--verdicts deletes them)"
+        what = "deleted too" if exclusions or verdicts else "kept (--exclusions deletes them)"
         told += f"\n{plural(held.exclusions, 'pair')} marked as not duplicates: {what}"
     print(told)
     return Exit.DONE
@@ -66,20 +67,23 @@ def export(
     store: _File = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is no earlier export.")] = False,
 ) -> int:
-    """Write the pairs marked as not duplicates to a JSON file, identified by the digests of their files."""
+    """Write the pairs marked as not duplicates to a JSON file.
+
+    Images are identified by the digests of their files, so that the file is valid on every machine.
+    """
     import sys
 
     from twinpix import outputs
     from twinpix.encoding.options import Options
     from twinpix.encoding.session import open_store
-    from twinpix.match import exclusions as verdicts
+    from twinpix.match import exclusions
 
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
-        text = verdicts.exported(opened)
+        text = exclusions.export_pairs(opened)
     if file == "-":
         sys.stdout.write(text)
     else:
-        outputs.write(file, [text.encode()], verdicts.PAIRS, force=force)
+        outputs.write(file, [text.encode()], exclusions.PAIRS, force=force)
     return Exit.DONE
 
 
@@ -87,13 +91,13 @@ def export(
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file that export wrote.")], store: _File = None
 ) -> int:
-    """Import pairs marked as not duplicates from a file that export wrote; stored pairs are kept."""
+    """Import pairs marked as not duplicates; stored pairs are kept."""
     from twinpix.encoding.options import Options
     from twinpix.encoding.session import open_store
-    from twinpix.match import exclusions as verdicts
+    from twinpix.match import exclusions
     from twinpix.text import plural
 
     with open_store(Options(store=store or "default"), LineProgress()) as opened:
-        count = verdicts.imported(opened, file)
+        count = exclusions.import_pairs(opened, file)
     print(f"imported {plural(count, 'pair')}")
     return Exit.DONE

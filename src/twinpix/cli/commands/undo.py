@@ -25,9 +25,9 @@ def undo(
         told = [f"restored {plural(back, 'file')}"] if back else []
         told += [f"removed {plural(copies, 'copy', 'copies')}"] if copies else []
         print(f"{', '.join(told)}, {bytes_text(outcome.bytes)}")
-    elif not outcome.left and not outcome.stopped:
+    elif not outcome.skipped and not outcome.stopped:
         print("nothing to restore")
-    sys.stdout.writelines(f"{line}\n" for line in outcome_text.left_alone(outcome.left))
+    sys.stdout.writelines(f"{line}\n" for line in outcome_text.left_alone(outcome.skipped))
     if outcome.stopped:
         print(outcome.stopped)
     return outcome_text.exit_code(outcome)

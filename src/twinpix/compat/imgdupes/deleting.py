@@ -26,11 +26,11 @@ def delete(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -> 
     names = {absolute(os.getcwd(), image.path): image.path for image in (*kept, *gone)}
     with acting():
         outcome = twinpix.apply(plan, _journal())
-    why = {names.get(row.path, row.path): row.reason for row in outcome.left}
+    why = {names.get(row.path, row.path): row.reason for row in outcome.skipped}
     planned = {step.path for step in plan.steps}
     for image in gone:  # nothing of a set goes when what stays cannot be relied on
         if image.path not in why and absolute(os.getcwd(), image.path) not in planned:
-            why[image.path] = next((row.reason for row in plan.left), "nothing that stays can stand for it")
+            why[image.path] = next((row.reason for row in plan.skipped), "nothing that stays can stand for it")
     return {image.path: why[image.path] for image in gone if image.path in why}
 
 

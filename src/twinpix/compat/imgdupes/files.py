@@ -1,4 +1,4 @@
-"""Which images are looked at: those in a folder, or those that a list names."""
+"""The images that are compared: those in a folder, or those that a list names."""
 
 import os
 from pathlib import PurePath

@@ -72,7 +72,7 @@ def _places(options: Options, sets: Sequence[DataSet]) -> Iterator[str]:
 
 def _encoded(paths: Sequence[str], encoder: Encoder, progress: Progress) -> Fingerprints:
     if not paths:  # then nothing is needed of what codes pictures
-        return Fingerprints(sources.named([]).refs, np.empty((0, encoder.width), np.uint8), encoder.method, [])
+        return Fingerprints(sources.list_named([]).refs, np.empty((0, encoder.width), np.uint8), encoder.method, [])
     (prints,) = encode_files(paths, [encoder.method], decode="reference", progress=progress).values()
     return prints
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from twinpix.compat import _own
 from twinpix.errors import UsageError
-from twinpix.model import shown
+from twinpix.model import format_distance
 from twinpix.search import radius_of_cosine
 
 
@@ -78,7 +78,7 @@ class CNN:
             threshold = self._usual
         if not -1 <= threshold <= 1:
             bits = ": bits are for --encoder DHash" if threshold > 1 else ""
-            raise UsageError(f"the threshold of CNN is a cosine from -1 to 1, not {shown(threshold)}{bits}")
+            raise UsageError(f"the threshold of CNN is a cosine from -1 to 1, not {format_distance(threshold)}{bits}")
         return radius_of_cosine(threshold)
 
     def code(self, value: Any) -> bytes | None:

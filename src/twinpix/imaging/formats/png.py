@@ -13,7 +13,7 @@ _FRAMES = (b"acTL", b"fcTL", b"fdAT")  # the chunks of an animation
 _NEEDED = (b"tRNS",)  # optional, but it changes the visible pixels
 
 
-def mended(data: bytes) -> tuple[bytes, str]:
+def mend(data: bytes) -> tuple[bytes, str]:
     """Return the file without its broken optional chunks, and a description of them; the file and "" if there are none.
 
     A chunk is broken if its checksum is wrong or if a transparent colour is truncated. Viewers ignore these chunks; a

@@ -20,7 +20,7 @@ from twinpix.errors import UsageError
 from twinpix.machine import cores
 from twinpix.search.base import OnProgress, Pairs, cosine_distances, kind_of_distances, metric_of, unit, words
 from twinpix.search.external_sort import Ordered
-from twinpix.search.unique import digested, equals, expanded
+from twinpix.search.unique import collapse_by_digest, equals, expand_pairs
 
 _ASKED = 1 << 13  # maximum queries per batch
 _FOUND = 1 << 21  # target for the maximum number of candidates per batch
@@ -55,7 +55,7 @@ class Options(Protocol):
     def path(self) -> str: ...  # the folder where the index is saved; "": it is not saved
 
 
-class Index(Protocol):
+class LibraryIndex(Protocol):
     """A library's index of codes: packed bits as uint8 rows, or unit vectors as float32 rows.
 
     A `RuntimeError`, `ValueError` or `MemoryError` of a method becomes a `UsageError`.
@@ -80,14 +80,14 @@ class Index(Protocol):
         """Free the index."""
 
 
-class Nearest(Index, Protocol):
+class Nearest(LibraryIndex, Protocol):
     """An index with k-nearest-neighbour search."""
 
     def nearest(self, queries: NDArray[Any], k: int) -> Neighbours:
         """Return the `k` nearest rows of the index for each query, nearest first."""
 
 
-class Within(Index, Protocol):
+class Within(LibraryIndex, Protocol):
     """An index with range search."""
 
     def within(self, queries: NDArray[Any], radius: float) -> Candidates:
@@ -170,7 +170,7 @@ class Side:
         self.kind = kind_of_distances(codes)
         self.width = codes.shape[1] * (8 if self.metric == "hamming" else 1)  # bits, or components
         self._codes = codes
-        unique, self.equal = digested(codes)
+        unique, self.equal = collapse_by_digest(codes)
         self._rows = self.equal.order[self.equal.starts[:-1]]
         self.digest = xxhash.xxh3_128_hexdigest(unique.data)
 
@@ -205,9 +205,9 @@ class Side:
 
 def blocks_of(
     backend: Options,
-    index: Index,
+    index: LibraryIndex,
     candidates: Callable[..., Iterator[Pairs]],
-    ready: Callable[[Index, Side, Options, OnProgress], None],
+    ready: Callable[[LibraryIndex, Side, Options, OnProgress], None],
     queries: NDArray[Any],
     gallery: NDArray[Any] | None,
     radius: float,
@@ -228,7 +228,7 @@ def blocks_of(
                 yield from equals(left.equal, left.kind)
             else:
                 for pairs in found:
-                    yield from expanded(pairs, left.equal, right.equal, half=False)
+                    yield from expand_pairs(pairs, left.equal, right.equal, half=False)
 
     return blocks
 
@@ -240,7 +240,7 @@ def _once(found: Iterator[Pairs], side: Side) -> Iterator[Pairs]:
         for i, j, apart in ordered.blocks():
             new = np.ones(len(i), dtype=bool)
             new[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
-            yield from expanded((i[new], j[new], apart[new]), side.equal, side.equal, half=True)
+            yield from expand_pairs((i[new], j[new], apart[new]), side.equal, side.equal, half=True)
 
 
 def by_radius(

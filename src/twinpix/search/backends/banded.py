@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from twinpix.machine import cores
 from twinpix.search.base import Codes, OnProgress, Pairs, Plan
-from twinpix.search.scheduler import Turns
-from twinpix.search.unique import collapse, equals, expanded
+from twinpix.search.scheduler import TaskScheduler
+from twinpix.search.unique import collapse, equals, expand_pairs
 
 _MAX_KEY_BITS = 22
 _SAMPLE = 2000
@@ -53,6 +53,7 @@ class Banded:
     """Multi-index hashing, with a cost model that falls back to tiles."""
 
     metrics: ClassVar[tuple[str, ...]] = ("hamming",)
+    exact: ClassVar[bool] = True
 
     threads: int = 0  # 0: one per core
 
@@ -70,9 +71,9 @@ class Banded:
         def blocks(on_progress: OnProgress) -> Iterator[Pairs]:
             with ThreadPoolExecutor(threads) as pool:
                 tasks = _tasks(left, right, radius, bands)
-                for found in Turns(pool, threads, on_progress, 0.0, 1.0).of(tasks):
+                for found in TaskScheduler(pool, threads, on_progress, 0.0, 1.0).of(tasks):
                     for block in found:
-                        yield from expanded(block, left_group, right_group, half=right is None)
+                        yield from expand_pairs(block, left_group, right_group, half=right is None)
             if right is None:
                 yield from equals(left_group)
 
@@ -145,10 +146,10 @@ def _reckoned(bands: Bands, n: float, words: int, sort: float) -> float:
     """Return the estimated cost per code for `n` uniformly distributed codes."""
     sizes = n / 2.0**bands.widths
     keys = np.array([_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True)])
-    return float((keys * _look(sizes, sizes, words) + sort).sum())
+    return float((keys * _cost_per_code(sizes, sizes, words) + sort).sum())
 
 
-def _look(own: NDArray[Any], size: NDArray[Any], words: int) -> NDArray[np.float64]:
+def _cost_per_code(own: NDArray[Any], size: NDArray[Any], words: int) -> NDArray[np.float64]:
     """Return the cost per code of comparing a bucket of `own` codes with a bucket of `size` codes."""
     own = np.maximum(own, 1.0)
     if words == 1:
@@ -167,7 +168,7 @@ def _cost_of_band(
     masks = masks_of(width, slack)
     some = masks[np.linspace(0, len(masks) - 1, min(len(masks), 256)).astype(np.int64)]
     sizes = counts[keys[:, None] ^ some[None]]
-    return float(_look(counts[keys][:, None], sizes, sample.shape[0]).mean()) * len(masks)
+    return float(_cost_per_code(counts[keys][:, None], sizes, sample.shape[0]).mean()) * len(masks)
 
 
 def split(bits: int, radius: int, count: int, widest: int = 64) -> Bands:
@@ -219,8 +220,8 @@ def _tasks(
             yield 1 / _PARTS, steps(kernel, [start, column, start, 0, 0], stop)
         return
     for band, (first, width, slack) in enumerate(zip(*bands, strict=True)):
-        a = bucketed(left, first, width)
-        b = a if same else bucketed(other, first, width)
+        a = sort_by_bucket(left, first, width)
+        b = a if same else sort_by_bucket(other, first, width)
         edges = np.searchsorted(a[1], np.linspace(0, left.shape[1], _PARTS + 1)).astype(np.int64).tolist()
         edges[0], edges[-1] = 0, 1 << int(width)
         last = int(first + width - 1) // 64
@@ -247,7 +248,7 @@ def steps(kernel: Kernel, begin: list[int], stop: int, room: int = _BUFFER) -> I
         yield blocks
 
 
-def bucketed(
+def sort_by_bucket(
     codes: NDArray[np.uint64], first: int, width: int
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int32]]:
     """Return the codes sorted by the key of a band, the start of each bucket, and the original row of each code."""

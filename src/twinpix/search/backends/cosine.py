@@ -19,9 +19,9 @@ from twinpix.machine import cores
 from twinpix.model import DIGITS
 from twinpix.search.base import OnProgress, Pairs, Plan, Vectors, cosine_distances
 from twinpix.search.kernels import projection_bound
-from twinpix.search.kernels.blas_join import measured, multiplied
+from twinpix.search.kernels.blas_join import measure_pairs, plan_products
 from twinpix.search.kernels.projection_bound import Side
-from twinpix.search.scheduler import Turns
+from twinpix.search.scheduler import TaskScheduler
 
 _SMALL = 4e10  # up to this many multiplications numpy is faster than loading the compiled loops
 _GALLERY = 1 << 17  # gallery rows whose heads are in memory at once
@@ -36,6 +36,7 @@ class Cosine:
     """Dot products of heads, in tiles that stay in registers, on `threads` threads (0: one per core)."""
 
     metrics: ClassVar[tuple[str, ...]] = ("cosine",)
+    exact: ClassVar[bool] = True
 
     threads: int = 0
 
@@ -46,7 +47,7 @@ class Cosine:
     def plan(self, queries: Vectors, gallery: Vectors | None, radius: float) -> Plan:
         pairs = len(queries) * (len(queries) / 2 if gallery is None else len(gallery))
         if pairs * queries.shape[1] <= _SMALL:
-            return multiplied(queries, gallery, radius)
+            return plan_products(queries, gallery, radius)
         threads = self.threads or cores()
         least = projection_bound.least_of(radius, queries.shape[1])
         frame, cost = projection_bound.frame(queries, queries if gallery is None else gallery, least)
@@ -68,17 +69,17 @@ def _blocks(
     with ThreadPoolExecutor(threads) as pool:
         left = projection_bound.side(queries, frame, pool)
         if gallery is None:
-            yield from _near(left, left, radius, least, Turns(pool, threads, on_progress, 0.0, 1.0))
+            yield from _near(left, left, radius, least, TaskScheduler(pool, threads, on_progress, 0.0, 1.0))
             return
         for start in range(0, len(gallery), _GALLERY):
             stop = min(start + _GALLERY, len(gallery))
             right = projection_bound.side(gallery[start:stop], frame, pool)
-            turns = Turns(pool, threads, on_progress, start / len(gallery), stop / len(gallery))
+            turns = TaskScheduler(pool, threads, on_progress, start / len(gallery), stop / len(gallery))
             for i, j, distance in _near(left, right, radius, least, turns):
                 yield i, j + np.int32(start), distance
 
 
-def _near(left: Side, right: Side, radius: float, least: float, turns: Turns) -> Iterator[Pairs]:
+def _near(left: Side, right: Side, radius: float, least: float, turns: TaskScheduler) -> Iterator[Pairs]:
     """Yield the pairs within the radius of two sides, or of a self-join if both are the same object."""
     panels = len(left.panels)
 
@@ -114,7 +115,7 @@ def _measured(left: Side, i: NDArray[np.int32], right: Side, j: NDArray[np.int32
     from twinpix.search.kernels import cosine as _tiles
 
     if np.float64 in (left.numbers.dtype, right.numbers.dtype):  # the squares of float64 may underflow or overflow
-        yield from measured(left.vectors, i, right.vectors, j, radius)
+        yield from measure_pairs(left.vectors, i, right.vectors, j, radius)
         return
     cosine = np.empty(len(i))
     _tiles.products(left.numbers, i, right.numbers, j, cosine)

@@ -47,6 +47,7 @@ class Faiss:
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("hamming", "cosine")
+    exact: ClassVar[bool] = False
     library: ClassVar[str] = "faiss"
     package: ClassVar[str] = "faiss-cpu"
 

@@ -19,6 +19,7 @@ class Oracle:
     """Brute force."""
 
     metrics: ClassVar[tuple[str, ...]] = ("hamming", "cosine")
+    exact: ClassVar[bool] = True
 
     def plan(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Plan:
         metric = metric_of(queries)

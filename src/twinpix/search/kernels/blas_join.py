@@ -15,18 +15,18 @@ _AT_ONCE = 1 << 21  # components per block of exact distances: equal images can 
 Rows = NDArray[np.int64] | NDArray[np.int32]
 
 
-def multiplied(queries: Vectors, gallery: Vectors | None, radius: float) -> Plan:
+def plan_products(queries: Vectors, gallery: Vectors | None, radius: float) -> Plan:
     """Return a plan that computes all dot products in float32, and the distances of near pairs again in float64."""
     pairs = len(queries) * (len(queries) / 2 if gallery is None else len(gallery))
 
     def blocks(on_progress: OnProgress) -> Iterator[Pairs]:
         for i, j in _candidates(queries, gallery, np.float32(1 - radius - _SLACK), on_progress):
-            yield from measured(queries, i, queries if gallery is None else gallery, j, radius)
+            yield from measure_pairs(queries, i, queries if gallery is None else gallery, j, radius)
 
     return Plan(True, pairs * queries.shape[1] * _SECONDS, "blocks of products", blocks)
 
 
-def measured(left: Vectors, i: Rows, right: Vectors, j: Rows, radius: float) -> Iterator[Pairs]:
+def measure_pairs(left: Vectors, i: Rows, right: Vectors, j: Rows, radius: float) -> Iterator[Pairs]:
     """Yield the pairs that are within the radius, with their exact distances."""
     step = max(1, _AT_ONCE // left.shape[1])
     for at in range(0, len(i), step):

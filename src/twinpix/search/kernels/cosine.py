@@ -42,7 +42,7 @@ _FAST = {"reassoc", "contract", "nsz"}  # sums may be reordered
 
 Panels = NDArray[np.float32]  # (panels, components, PANEL)
 Rows = NDArray[np.int32]
-Index = NDArray[np.int64]
+IndexArray = NDArray[np.int64]
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -153,7 +153,7 @@ def screen(
     least: np.float32,
     first: int,
     last: int,
-    state: Index,
+    state: IndexArray,
     stop: int,
     out_i: Rows,
     out_j: Rows,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twinpix.search.kernels.jit import compiled, fetch, popcount
 
 Words = NDArray[np.uint64]
-Index = NDArray[np.int64]
+IndexArray = NDArray[np.int64]
 
 
 # The caller allocates the outputs with numpy, which uses huge pages for large arrays: the speed of random access to
@@ -37,7 +37,7 @@ def bucket_keys(codes: Words, first: int, bits: int, keys: NDArray[np.int32]) ->
 
 
 @compiled()
-def bucket_sort(keys: NDArray[np.int32], starts: Index, rows: NDArray[np.int32]) -> None:
+def bucket_sort(keys: NDArray[np.int32], starts: IndexArray, rows: NDArray[np.int32]) -> None:
     """Counting sort: write the start of each bucket and the end to `starts`, and the rows in bucket order to `rows`."""
     starts[:] = 0
     for i in range(len(keys)):
@@ -59,7 +59,9 @@ def gather(codes: Words, rows: NDArray[np.int32], out: Words) -> None:
 
 
 @compiled()
-def band_of_first(a: Words, i: int, b: Words, j: int, firsts: Index, widths: Index, slacks: Index, until: int) -> bool:
+def band_of_first(
+    a: Words, i: int, b: Words, j: int, firsts: IndexArray, widths: IndexArray, slacks: IndexArray, until: int
+) -> bool:
     """True if a band before `until` admits the pair; the pair is then reported in that band."""
     for band in range(until):
         mine, theirs = bits_of(a, i, firsts[band], widths[band]), bits_of(b, j, firsts[band], widths[band])
@@ -217,20 +219,20 @@ def distances_of(left: Words, a: int, right: Words, b0: int, b1: int, limit: np.
 @compiled()
 def banded(
     left: Words,
-    left_starts: Index,
+    left_starts: IndexArray,
     left_rows: NDArray[np.int32],
     right: Words,
-    right_starts: Index,
+    right_starts: IndexArray,
     right_rows: NDArray[np.int32],
-    masks: Index,
+    masks: IndexArray,
     same: bool,
     radius: int,
-    firsts: Index,
-    widths: Index,
-    slacks: Index,
+    firsts: IndexArray,
+    widths: IndexArray,
+    slacks: IndexArray,
     band: int,
     words: tuple[int, ...],
-    state: Index,
+    state: IndexArray,
     stop: int,
     out_i: NDArray[np.int32],
     out_j: NDArray[np.int32],
@@ -293,7 +295,7 @@ def blocked(
     same: bool,
     radius: int,
     words: tuple[int, ...],
-    state: Index,
+    state: IndexArray,
     stop: int,
     out_i: NDArray[np.int32],
     out_j: NDArray[np.int32],
@@ -356,15 +358,15 @@ def order_of(i: NDArray[np.int32], j: NDArray[np.int32]) -> NDArray[np.int32]:
 def probe(
     queries: Words,
     codes: Words,
-    starts: Index,
+    starts: IndexArray,
     rows: NDArray[np.int32],
-    masks: Index,
+    masks: IndexArray,
     radius: int,
-    firsts: Index,
-    widths: Index,
-    slacks: Index,
+    firsts: IndexArray,
+    widths: IndexArray,
+    slacks: IndexArray,
     band: int,
-    state: Index,
+    state: IndexArray,
     stop: int,
     out_i: NDArray[np.int32],
     out_j: NDArray[np.int32],

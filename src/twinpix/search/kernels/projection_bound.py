@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search.base import Vectors, sized
+from twinpix.search.base import Vectors, scale_to_largest
 
 _AT_ONCE = 64  # panels per task
 _SAMPLE = 1024  # rows of each side from which the rotation is computed, and as many others on which it is measured
@@ -111,7 +111,7 @@ def unit_of(vectors: Vectors) -> NDArray[np.float64]:
     """Return the vectors scaled to unit length, as float64."""
     real = vectors.astype(np.float64)
     if vectors.dtype.itemsize >= real.itemsize:  # squares of narrower dtypes neither underflow nor overflow
-        real = sized(vectors).astype(np.float64)
+        real = scale_to_largest(vectors).astype(np.float64)
     real /= np.sqrt(np.einsum("nd,nd->n", real, real))[:, None]
     return real
 
