@@ -166,12 +166,12 @@ def test_a_report_that_another_program_wrote_again_can_be_acted_on(action: str, 
     again = Report.load(str(file))
     assert again.groups[0].members[0].mtime_ns != found.groups[0].members[0].mtime_ns
     made = plan(again, f"{action}:to={tmp_path}/out")
-    assert (going(made, tmp_path), made.left) == (expected, [])
+    assert (going(made, tmp_path), made.skipped) == (expected, [])
     outcome = apply(made, tmp_path / "j.jsonl")
-    assert (outcome.done, outcome.left) == (len(expected), [])
+    assert (outcome.done, outcome.skipped) == (len(expected), [])
     changed = found.groups[0].members[1]
     os.utime(tmp_path / found.groups[0].keeper, ns=(0, changed.mtime_ns + 1_000_000))
-    assert "was changed since it was scanned" in str(plan(again, f"{action}:to={tmp_path}/out").left)
+    assert "was changed since it was scanned" in str(plan(again, f"{action}:to={tmp_path}/out").skipped)
 
 
 # -- what goes where
