@@ -22,6 +22,7 @@ VERSION = 13
 """Version of the verdicts: raise it when verdicts, names or numbers change. Stored verdicts belong to one version."""
 
 _SAME_PLACE = 1e-6  # pixels: rounding of the transform of an orientation
+_AS_EXACT = 1.0  # pixels: blocks are compared after a blur that is wider
 
 
 class Verdict(NamedTuple):
@@ -137,11 +138,10 @@ def as_compared(look: Verdict, a: Pyramid, b: Pyramid) -> tuple[Pyramid, Pyramid
 
 def _straightened(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "Hypothesis":
     """Replace a transform by a near orientation if nearly as much agrees under it: keypoints are inexact."""
-    at = corners(a.size)
     for turn in range(8):
         a_to_b = orientation_transform(turn, a.size, b.size)
-        far = np.abs(transform_points(a_to_b, at) - transform_points(best.a_to_b, at)).max()
-        if far < _SAME_PLACE:  # it is that orientation already
+        far = _distance(a, a_to_b, best.a_to_b)
+        if far < (_AS_EXACT if best.differs is None else _SAME_PLACE):  # it is that orientation already
             return best
         if far < ALIGNMENT.orientation_distance * max(b.size):
             straight = score_hypothesis(a, b, a_to_b, least)
@@ -151,6 +151,12 @@ def _straightened(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "
     return best
 
 
+def _distance(a: Pyramid, first: Affine, second: Affine) -> float:
+    """Return how far apart two transforms move the corners of `a`, in pixels."""
+    at = corners(a.size)
+    return float(np.abs(transform_points(first, at) - transform_points(second, at)).max())
+
+
 def _different(best: "Hypothesis | None") -> Verdict:
     if best is None:
         return Verdict(None, "", "", 0.0, (0.0, 0.0), 0, None)
@@ -158,11 +164,17 @@ def _different(best: "Hypothesis | None") -> Verdict:
 
 
 def _tried(a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float, exact: bool) -> Iterator[Hypothesis]:
-    """Score transforms, the cheapest first, until one decides: guesses, keypoints, refinement by ECC."""
+    """Score transforms, the cheapest first, until one decides: guesses, keypoints, refinement by ECC.
+
+    A transform that hardly differs from an earlier one is not scored again: pages and windows of one design agree as
+    exactly under the first as under any.
+    """
     best: Hypothesis | None = None
+    scored: list[Hypothesis] = []
     for a_to_b in guesses:
         one = score_hypothesis(a, b, a_to_b, least)
         yield one
+        scored.append(one)
         if exact and best is None and one.decided:  # only the first is exact
             return
         if one.clear or one.refuted:
@@ -173,17 +185,23 @@ def _tried(a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float, exac
         spread = _spread(by_points, a, b)
         sure = len(by_points.a) >= ALIGNMENT.many_inliers and spread >= ALIGNMENT.wide_spread
         least *= ALIGNMENT.many_inliers_factor if sure else 1
-        one = score_hypothesis(a, b, by_points.a_to_b, least, sure=sure)._replace(
-            points=len(by_points.a), spread=spread
-        )
+        known = None if sure else _as_scored(a, by_points.a_to_b, scored)
+        one = known or score_hypothesis(a, b, by_points.a_to_b, least, sure=sure)
+        one = one._replace(points=len(by_points.a), spread=spread)
         yield one
+        scored.append(one)
         if one.decided:
             return
         best = one if best is None or one.rank > best.rank else best
     if best is not None and best.agrees.share > ALIGNMENT.min_refined_share:
         fine = refine(a, b, best.a_to_b)
-        if fine is not None:
+        if fine is not None and _as_scored(a, fine, scored) is None:
             yield score_hypothesis(a, b, fine, least)._replace(points=best.points, spread=best.spread)
+
+
+def _as_scored(a: Pyramid, a_to_b: Affine, scored: list[Hypothesis]) -> Hypothesis | None:
+    """Return the hypothesis whose transform is the same but for a pixel."""
+    return next((one for one in scored if _distance(a, a_to_b, one.a_to_b) < _AS_EXACT), None)
 
 
 def _turned_back(a: Pyramid, b: Pyramid, tried: Iterable[Hypothesis], least: float) -> Verdict | None:
