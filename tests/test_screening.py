@@ -5,8 +5,9 @@ import pytest
 from PIL import Image, ImageFilter, ImageOps
 
 from drawings import draw
+from hard_negatives import same_caption
 from test_verify import view
-from twinpix.verify import orientation_transform, verify_pair
+from twinpix.verify import Via, orientation_transform, verify_pair
 from twinpix.verify.alignment.affine import Affine, compose, inverse
 from twinpix.verify.alignment.screening import Screening, screen
 from twinpix.verify.pyramid import Pyramid
@@ -116,6 +117,41 @@ def test_other_transforms_are_tried_unless_the_first_is_exact() -> None:
     refuted = verify_pair(first, second, [wrong], exact=True)
     assert refuted.relation is None
     assert refuted.points == 0
+
+
+def test_photos_with_one_caption_are_refuted() -> None:
+    """A third of the pixels agrees, and its keypoints: it is no scene, and no other transform is tried."""
+    pair = same_caption()
+    a, b = view(pair.a), view(pair.b)
+    whole = orientation_transform(0, a.size, b.size)
+    found = screened(a, b, whole)
+    assert SCREENING.min_agreement < found.agrees < SCREENING.min_aligned_agreement
+    refuted = verify_pair(a, b, [whole], exact=True)
+    assert (refuted.relation, refuted.agrees) == (None, found.agrees)
+
+
+def test_an_inexact_transform_is_no_reason_to_refute_a_copy() -> None:
+    """The transform of the keypoints at 320 pixels agrees, that of the candidate search is off by some pixels."""
+    a, b = view(scene(1)), view(scene(1))
+    near = next(
+        shift
+        for shift in np.arange(0, 12, 0.25)
+        if screened(a, b, np.array([[1.0, 0, shift], [0, 1, shift]])).agrees < SCREENING.min_aligned_agreement
+    )
+    found = verify_pair(a, b, [np.array([[1.0, 0, near], [0, 1, near]])], exact=True)
+    assert screened(a, b, np.array([[1.0, 0, near], [0, 1, near]])).agrees > SCREENING.min_agreement
+    assert found.same
+
+
+def test_a_third_image_speaks_for_a_pair_that_has_little_in_common() -> None:
+    """Edits of one image may cover most of each other: such a pair is not screened."""
+    whole = scene(1)
+    left, right = whole.copy(), whole.copy()
+    left.paste((90, 90, 90), (0, 0, 150, 240))
+    right.paste((160, 160, 160), (170, 0, 320, 240))
+    a, b = view(left), view(right)
+    same = orientation_transform(0, a.size, b.size)
+    assert verify_pair(a, b, [same], exact=True, via=Via(1.0, same, a.size, alike=True)).same
 
 
 def test_dark_copies_are_not_refuted() -> None:

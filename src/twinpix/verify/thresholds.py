@@ -151,6 +151,12 @@ class ScreeningLimits:
     of crops; of 69 candidate pairs of different photos 49 have less. Data: candidates.
     Test: test_screening.py::test_unrelated_images_are_refuted_whatever_their_tones
     """
+    min_aligned_agreement: float = 0.4
+    """Mean agreement, the larger of that under the transform of the candidate search and that under the transform of
+    400 keypoints. Why: the copies that verification accepts have at least 0.41; of captions on different photos 6 in 10
+    have less, of charts, stickers and brick walls 8 in 10. Data: candidates, hard negatives.
+    Test: test_screening.py::test_photos_with_one_caption_are_refuted
+    """
     min_blocks: int = 12
     """Textured blocks. Why: the mean of fewer says little. Data: candidates.
     Test: test_screening.py::test_images_with_little_texture_are_not_refuted

@@ -1,6 +1,7 @@
 """Verify a pair of pyramids: try the given transforms, the cheapest first, then keypoints, and return a verdict."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,13 +17,17 @@ from twinpix.verify.describe import EditFeatures, describe_edit
 from twinpix.verify.hypothesis import Hypothesis, Via, score_hypothesis, score_via
 from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import Pyramid, dark
-from twinpix.verify.thresholds import ALIGNMENT, DECISION, TONE_INVERSION
+from twinpix.verify.thresholds import ALIGNMENT, DECISION, SCREENING, TONE_INVERSION
 
 VERSION = 13
 """Version of the verdicts: raise it when verdicts, names or numbers change. Stored verdicts belong to one version."""
 
 _SAME_PLACE = 1e-6  # pixels: rounding of the transform of an orientation
 _AS_EXACT = 1.0  # pixels: blocks are compared after a blur that is wider
+
+
+Align = Callable[[], KeypointAlignment | None]
+"""Aligns a pair by its keypoints."""
 
 
 class Verdict(NamedTuple):
@@ -80,40 +85,53 @@ def verify_pair(
     `least` is `DECISION.min_agreement` by default. `guesses` are transforms from `a` to `b`, the likeliest first; an
     `exact` first one was fitted to keypoints. `via` is a third image that matches both: then only the area that all
     three show counts, and less of it must agree, since two edits of one image may leave little in common. If the third
-    image is the same as one of them in every place, it stands for that one.
-    If the edges under an `exact` transform do not agree at 96 pixels, the images are different, and nothing else is
-    tried. Two dark images that do not match are
-    compared once more, brightened by the same factor.
+    image is the same as one of them in every place, it stands for that one. Without one, images whose edges do not
+    agree at 96 pixels, under an `exact` transform and under that of their keypoints, are different: nothing else is
+    tried. Two dark images that do not match are compared once more, brightened by the same factor.
     """
     least = DECISION.min_agreement if least is None else least
     guesses = list(guesses)
-    if exact and guesses and (refuted := _refuted(a, b, guesses[0])) is not None:
+    align = cache(lambda: align_keypoints(a, b))
+    if exact and guesses and via is None and (refuted := _refuted(a, b, guesses[0], align)) is not None:
         return refuted
-    seen = _look(a, b, guesses, least, exact, via)
+    seen = _look(a, b, guesses, least, align, exact=exact, via=via)
     if not seen.same and seen.points >= ALIGNMENT.overdrawn_inliers:
         seen = seen._replace(lettered=a.is_page and b.is_page)
     if seen.same or seen.conflict or (times := dark(a, b)) == 1:
         return seen
-    brighter = _look(a.brighter(times), b.brighter(times), guesses, least, exact, via)
+    a, b = a.brighter(times), b.brighter(times)
+    brighter = _look(a, b, guesses, least, partial(align_keypoints, a, b), exact=exact, via=via)
     return brighter if brighter.same or brighter.conflict else seen
 
 
-def _refuted(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Verdict | None:
+def _refuted(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | None:
     """Return the verdict of two images whose edges do not agree at 96 pixels; None if more has to be compared."""
-    seen = screen(a, b, a_to_b)
-    if seen is None or not seen.refutes:
+    seen = screen(a, b, guess)
+    if seen is None or seen.blocks < SCREENING.min_blocks or seen.agrees >= SCREENING.min_aligned_agreement:
         return None
-    return Verdict(None, "", "", max(0.0, seen.agrees), overlap(a_to_b, a.size, b.size), 0, a_to_b)
+    agrees = max(0.0, seen.agrees)
+    different = Verdict(None, "", "", agrees, overlap(guess, a.size, b.size), 0, guess)
+    if seen.refutes or (by_points := align()) is None or not fits(by_points, a, b):
+        return different
+    a_to_b, points = by_points.a_to_b, len(by_points.a)
+    aligned = screen(a, b, a_to_b)
+    if aligned is not None and aligned.agrees >= SCREENING.min_aligned_agreement:
+        return None
+    if points < ALIGNMENT.scene_inliers or _spread(by_points, a, b) < ALIGNMENT.scene_spread:
+        return different
+    return Verdict("similar-scene", "", "", agrees, overlap(a_to_b, a.size, b.size), points, a_to_b)
 
 
-def _look(a: Pyramid, b: Pyramid, guesses: list[Affine], least: float, exact: bool, via: Via | None) -> Verdict:
+def _look(
+    a: Pyramid, b: Pyramid, guesses: list[Affine], least: float, align: Align, *, exact: bool, via: Via | None
+) -> Verdict:
     joined = [score_via(a, b, a_to_b, least, via) for a_to_b in guesses] if via else []
     for one in joined:
         if one.differs is not None:
             return _described(a, b, one, one.differs)
         if one.contrary:
             return _different(one)
-    tried = list(_tried(a, b, guesses, least, exact))
+    tried = list(_tried(a, b, guesses, least, align, exact=exact))
     best = max(tried, key=lambda one: one.rank, default=None)
     best = best and _straightened(a, b, best, least)
     if best is not None and best.differs is not None:
@@ -163,7 +181,9 @@ def _different(best: "Hypothesis | None") -> Verdict:
     return Verdict(None, "", "", best.agrees.share, best.overlap, best.points, best.a_to_b, conflict=best.contrary)
 
 
-def _tried(a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float, exact: bool) -> Iterator[Hypothesis]:
+def _tried(
+    a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float, align: Align, *, exact: bool
+) -> Iterator[Hypothesis]:
     """Score transforms, the cheapest first, until one decides: guesses, keypoints, refinement by ECC.
 
     A transform that hardly differs from an earlier one is not scored again: pages and windows of one design agree as
@@ -180,7 +200,7 @@ def _tried(a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float, exac
         if one.clear or one.refuted:
             return
         best = one if best is None or one.rank > best.rank else best
-    by_points = align_keypoints(a, b)
+    by_points = align()
     if by_points is not None and fits(by_points, a, b):
         spread = _spread(by_points, a, b)
         sure = len(by_points.a) >= ALIGNMENT.many_inliers and spread >= ALIGNMENT.wide_spread
@@ -212,10 +232,8 @@ def _turned_back(a: Pyramid, b: Pyramid, tried: Iterable[Hypothesis], least: flo
         rough = undo_inversion(a, b, one.pair, TONE_INVERSION.first_explained)
         if rough is None:
             continue
-        seen = max(
-            _tried(*rough, [one.a_to_b], max(least, TONE_INVERSION.min_agreement), exact=False),
-            key=lambda each: each.rank,
-        )
+        align, most = partial(align_keypoints, *rough), max(least, TONE_INVERSION.min_agreement)
+        seen = max(_tried(*rough, [one.a_to_b], most, align, exact=False), key=lambda each: each.rank)
         differs = seen.differs and seen.differs._replace(inverted=True, grain=0.0)  # a steep curve amplifies noise
         if differs is None or seen.agrees.blocks < TONE_INVERSION.min_blocks:
             continue
