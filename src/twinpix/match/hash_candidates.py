@@ -5,7 +5,6 @@ whose brightness differs in many places, are verified. The other matches are acc
 resized photos takes no longer than its hashes.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -114,7 +113,7 @@ def verify_doubtful(
     def stages() -> Iterator[tuple[list[Candidate], bool]]:
         nonlocal left
         yield _candidates_of(asked.where(near & ~believed)), False
-        crowded = np.isin(first, sorted(_crowded(verifier)))
+        crowded = np.isin(first, sorted(verifier.crowded()))
         wanted = farther.where(~(crowded[farther.i] | crowded[farther.j]))
         left = len(farther) - len(wanted)
         yield _candidates_of(wanted), False
@@ -160,15 +159,6 @@ def _alike_once_aligned(
 def _candidates_of(matches: Matches) -> list[Candidate]:
     rows = matches.i.tolist(), matches.j.tolist(), matches.distance.tolist(), matches.turn.tolist()
     return [Candidate(i, j, gap, guess_of_turn(turn), "") for i, j, gap, turn in zip(*rows, strict=True)]
-
-
-def _crowded(verifier: Verifier) -> set[ContentId]:
-    """Return the contents for which most verified pairs were not copies: windows of one program are similar."""
-    looked, failed = Counter[ContentId](), Counter[ContentId]()
-    for pair, seen in verifier.verdicts.items():
-        looked.update(pair)
-        failed.update(pair * (not seen.verdict.same))
-    return {content for content, count in failed.items() if 2 * count > looked[content]}
 
 
 def _drawn_over(asked: Matches, first: Sequence[ContentId], verifier: Verifier) -> dict[Ends, float | None]:

@@ -1,8 +1,9 @@
 """Verified matches: the candidate pairs of each method, the cheapest first, are verified on the pixels."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,9 @@ from twinpix.match.verifier import Verifier, guess_of_turn, guesses_of, pair_of,
 from twinpix.model import UNKNOWN, Bytes2D, ContentId, Matches
 from twinpix.progress import Shares
 from twinpix.search import Search
+from twinpix.text import plural
 
-_CANDIDATES = 6  # of an image by keypoints, the likeliest; with more, more time is spent and no more copies are found
+_CANDIDATES = 8  # of an image, the likeliest; with more, more time is spent and no more copies are found
 
 Doubt = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 """Returns whether pairs of contents are to be verified."""
@@ -80,15 +82,28 @@ def verify_candidates(
     `first` is the representative content of each node. With a `rank`, only pairs that decide the keeper are verified.
     """
     notes = SearchNotes([], [])
-    # A hash gives no transform: pairs that quick verification does not decide wait for a method that gives one.
-    proposed = (
-        (_candidates_by(stage, engine, verifier, notes), stage is not stages[-1] and stage.by_distance)
-        for stage in stages
-    )
+    left: list[Ends] = []
     by_codes = stages[0].by_distance and not stages[0].name
-    found = verify_scheduled(proposed, first, verifier, rank, by_codes=by_codes)
+
+    def proposed() -> Iterator[tuple[list[Candidate], bool]]:
+        farther: list[Candidate] = []
+        for stage in stages:
+            near, others = _candidates_by(stage, engine, verifier, notes)
+            # A hash gives no transform: pairs that quick verification does not decide wait for a method that gives one.
+            yield near, stage is not stages[-1] and stage.by_distance
+            if stage.by_distance:
+                farther += others
+            else:
+                left.extend(one.ends for one in others)
+        crowded = verifier.crowded()
+        lonely = [not crowded & {first[one.i], first[one.j]} for one in farther]
+        left.extend(one.ends for one, alone in zip(farther, lonely, strict=True) if not alone)
+        yield [one for one, alone in zip(farther, lonely, strict=True) if alone], False
+
+    found = verify_scheduled(proposed(), first, verifier, rank, by_codes=by_codes)
     pairs = sorted(found)
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    notes.notes.extend(_bounded(left, ends, len(first)))
     in_bits = by_codes and stages[0].method.unit == "bits"
     gaps = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in pairs])
     kind = np.int32 if in_bits else np.float32
@@ -110,7 +125,30 @@ def differing_equal_codes(classes: CodeClasses, verifier: Verifier, doubtful: Do
     return {b for a, b in pairs if not ((look := verifier.of(a, b)) and look.same)}
 
 
-def _candidates_by(stage: CandidateStage, engine: str, verifier: Verifier, notes: SearchNotes) -> list[Candidate]:
+def _bounded(left: Sequence[Ends], found: NDArray[np.int64], count: int) -> list[str]:
+    """Return the note about pairs that were not looked at, unless other matches join their images.
+
+    `found` are the matching pairs `(n, 2)` of the nodes `0..count`.
+    """
+    if not left:
+        return []
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(found)), (found[:, 0], found[:, 1])), shape=(count, count))
+    _, joined = connected_components(links, directed=False)
+    pairs = np.array(sorted(set(left)), dtype=np.int64)
+    apart = int(np.count_nonzero(joined[pairs[:, 0]] != joined[pairs[:, 1]]))
+    if not apart:
+        return []
+    why = f"the {_CANDIDATES} likeliest candidates of either image were looked at"
+    return [f"{plural(apart, 'pair')} of similar images not looked at and not matched: {why}"]
+
+
+def _candidates_by(
+    stage: CandidateStage, engine: str, verifier: Verifier, notes: SearchNotes
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return the likeliest candidates of each image, and the others."""
     rows, total = stage.rows, sum(map(len, stage.rows))
     with verifier.session.progress.stage("compare", total):
         inverted = bool(stage.name) and stage.method.unit == "bits"
@@ -123,8 +161,19 @@ def _candidates_by(stage: CandidateStage, engine: str, verifier: Verifier, notes
         notes.of(made, time.monotonic() - begun)
     ends = zip(found.i.tolist(), found.j.tolist(), found.distance.tolist(), found.turn.tolist(), strict=True)
     alike = [Candidate(i, j, None if stage.name else gap, guess_of_turn(turn), stage.name) for i, j, gap, turn in ends]
+    near, others = _likeliest(alike, found.i, found.j, -found.distance)
     known = {one.ends for one in alike} if negatives else ()
-    return alike + [Candidate(*ends, None, guess_of_turn(0), stage.name) for ends in negatives if ends not in known]
+    near += [Candidate(*ends, None, guess_of_turn(0), stage.name) for ends in negatives if ends not in known]
+    return near, others
+
+
+def _likeliest(
+    candidates: Sequence[Candidate], i: NDArray[Any], j: NDArray[Any], worth: NDArray[Any]
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return the candidates that are among those of the largest `worth` of either image, and the others."""
+    near = np.zeros(len(candidates), dtype=bool)
+    near[best_of_each(i, j, worth, _CANDIDATES)] = True
+    return list(compress(candidates, near.tolist())), list(compress(candidates, (~near).tolist()))
 
 
 def _negatives(stage: CandidateStage, search: Search) -> list[Ends]:
@@ -137,16 +186,15 @@ def _negatives(stage: CandidateStage, search: Search) -> list[Ends]:
     return [(a, b) for a, b in np.unique(ends, axis=0).tolist() if a != b]
 
 
-def _by_keypoints(stage: CandidateStage, on_progress: Shares) -> list[Candidate]:
+def _by_keypoints(stage: CandidateStage, on_progress: Shares) -> tuple[list[Candidate], list[Candidate]]:
     every = np.concatenate(stage.rows)
     found = stage.method.candidates(stage.codes[every, 0], len(stage.rows[0]), on_progress)
-    best = best_of_each(found.i, found.j, found.weights, _CANDIDATES)
-    i, j = found.i[best], found.j[best]
-    guesses = guesses_of(found.transforms[best], found.sizes[i], found.sizes[j])
-    ends = zip(every[i].tolist(), every[j].tolist(), guesses, strict=True)
-    return [
-        Candidate(i, j, None, guess, stage.name, True)
-        if i < j
-        else Candidate(j, i, None, turned(guess), stage.name, True)
-        for i, j, guess in ends
+    guesses = guesses_of(found.transforms, found.sizes[found.i], found.sizes[found.j])
+    i, j = every[found.i], every[found.j]
+    candidates = [
+        Candidate(a, b, None, guess, stage.name, True)
+        if a < b
+        else Candidate(b, a, None, turned(guess), stage.name, True)
+        for a, b, guess in zip(i.tolist(), j.tolist(), guesses, strict=True)
     ]
+    return _likeliest(candidates, i, j, found.weights)

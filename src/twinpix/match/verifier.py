@@ -1,5 +1,6 @@
 """Verification of pairs of contents in worker processes."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -213,6 +214,14 @@ class Verifier:
     def stage_of(self, a: ContentId, b: ContentId) -> str:
         """Return the method that proposed two verified contents."""
         return self.verdicts[min(a, b), max(a, b)].stage
+
+    def crowded(self) -> set[ContentId]:
+        """Return the contents for which most verified pairs were not copies: windows of one program are similar."""
+        looked, failed = Counter[ContentId](), Counter[ContentId]()
+        for pair, seen in self.verdicts.items():
+            looked.update(pair)
+            failed.update(pair * (not seen.verdict.same))
+        return {content for content, count in failed.items() if 2 * count > looked[content]}
 
     def verify(self, pairs: Sequence[Pair], stage: str = "", *, quick: bool = False) -> None:
         """Verify the pairs that `stage` proposes and that have no final verdict.
