@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -163,8 +164,8 @@ def held_lock() -> None:
 
 def undo_while_another_run_acts() -> None:
     twinpix.apply(a_plan(), "used.jsonl")
-    with twinpix.acting():
-        twinpix.undo("used.jsonl")
+    with ThreadPoolExecutor(1) as another, twinpix.acting():
+        another.submit(twinpix.undo, "used.jsonl").result()
 
 
 def a_plan(action: str = "move:to=out") -> twinpix.Plan:

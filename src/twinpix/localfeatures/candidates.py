@@ -99,7 +99,7 @@ def _linked(
     Those of code `u` are `linked[links[u]:links[u + 1]]`, each as `code << 1 | mirrored`; `links` is `(n + 1,)`.
     """
     radius = _affordable(distinct, radius)
-    search = Search("banded", lambda share: on_progress(0.5 * share))
+    search = Search("auto", lambda share: on_progress(0.5 * share))
     flipped = distinct ^ np.uint64(mirror)
     queries = _bytes(distinct[asked])
     a, b, _ = search.join(queries, _bytes(flipped), radius)

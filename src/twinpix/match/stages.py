@@ -80,6 +80,8 @@ def verify_candidates(
     """Return the matches among the candidates of all stages, and the notes about the searches.
 
     `first` is the representative content of each node. With a `rank`, only pairs that decide the keeper are verified.
+    The likeliest candidates of each image come first. Of the others those of a hash follow, and without a `rank` those
+    of keypoints, unless most pairs of one of their images were not copies.
     """
     notes = SearchNotes([], [])
     left: list[Ends] = []
@@ -91,7 +93,7 @@ def verify_candidates(
             near, others = _candidates_by(stage, engine, verifier, notes)
             # A hash gives no transform: pairs that quick verification does not decide wait for a method that gives one.
             yield near, stage is not stages[-1] and stage.by_distance
-            if stage.by_distance:
+            if stage.by_distance or rank is None:
                 farther += others
             else:
                 left.extend(one.ends for one in others)
