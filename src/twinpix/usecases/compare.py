@@ -109,9 +109,11 @@ def compare(
         (True, 're-encoded')
     """
     names = os.fspath(a), os.fspath(b)
-    mine = method_of(Options(method=method, decode=decode, timeout=timeout))
+    options = Options(method=method, decode=decode, timeout=timeout, workers=1, store=None)
+    mine = method_of(options)
     opencv()  # loaded in this process too, for the caller that draws the comparison
-    ((_, found),) = Local(1, timeout).map(CompareTask(mine, decode), [[names]])
+    with open_session(options, Progress()) as session:
+        ((_, found),) = session.executor.map(CompareTask(mine, decode), [[names]])
     if isinstance(found, Lost):
         raise CompareError(f"cannot compare {names[0]} and {names[1]}: {found.reason}")
     compared: Comparison = found

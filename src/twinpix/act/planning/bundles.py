@@ -74,7 +74,7 @@ class Bundler:
             gone.update(paths)
             yield [*going, *companions]
         self.left += [
-            Skipped(mask.path, f"belongs to {printable(owners[0])}, which stays", mask.group)
+            Skipped(mask.path, f"belongs to {printable(owners[0])}, which stays", mask.group, kind=SkipKind.COMPANION)
             for mask, owners in masks
             if mask.path not in gone
         ]
@@ -92,7 +92,7 @@ class Bundler:
             others = self._of(item.path).pair
             halves = [half for other in others if (half := self.half(other, item, self._images))]
         except StepError as error:
-            self.left.append(Skipped(item.path, str(error), item.group))
+            self.left.append(Skipped(item.path, str(error), item.group, kind=error.kind))
             return
         for image in (item, *halves):
             self._images.setdefault(image.path, image)

@@ -119,7 +119,7 @@ _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
 def _facts_of(path: str, *, behind_link: bool) -> Facts:
     """Return the facts of a file; raises `StepError` if there is none."""
     if is_uri(path):
-        raise StepError(_IN_CONTAINER)
+        raise StepError(_IN_CONTAINER, SkipKind.IN_CONTAINER)
     return filesystem.facts_at(os.path.realpath(path) if behind_link else path)
 
 
@@ -177,7 +177,7 @@ class _Planner:
                 facts = self._facts(member, path)
             except StepError as error:
                 why = f"the keeper, {printable(member.path)}, {error}: no file of this group is changed"
-                self.left.append(Skipped(path, why, group.id, refused=True))
+                self.left.append(Skipped(path, why, group.id, refused=True, kind=SkipKind.KEEPER))
                 return []
             out.append(Kept(group.id, path, _why_kept(group, member), facts, member.digest))
             self._inodes[facts[:2]] = path
@@ -188,7 +188,7 @@ class _Planner:
         """Return the facts of a file that is unchanged since the report."""
         facts = _facts_of(path, behind_link=member.link)
         if not _is_as_scanned(facts, member):
-            raise StepError("was changed since it was scanned")
+            raise StepError("was changed since it was scanned", SkipKind.CHANGED)
         return facts
 
     def _discard(self, group: Group, keepers: list[Kept]) -> None:
@@ -203,7 +203,7 @@ class _Planner:
                 match = hows.get(member.path)
                 self._check_pair(keeper, member, match)
                 if in_emptied(keepers[0].path) and not in_emptied(path):
-                    raise _ByRuleError(f"the keeper {IN_EMPTIED}")
+                    raise _ByRuleError(f"the keeper {IN_EMPTIED}", SkipKind.KEEPER_EMPTIED)
                 self._take(group.id, member, path, match, keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)
@@ -213,27 +213,31 @@ class _Planner:
         """Raise for a duplicate that was not requested, or that the keeper may not replace."""
         self._check_relation(match)
         if why := unlike_in_part(member, keeper, match):
-            raise _ByRuleError(why)
+            raise _ByRuleError(why, SkipKind.PARTLY_COMPARED)
         first, second = self.places[keeper.path], self.places[member.path]
         if may_be_damaged(keeper, member, match) and differ_in_part(first, second, member.size):
             self._facts(member, second)  # a file that was edited since it was scanned is not called damaged
-            raise _ByRuleError(f"has the size of the keeper and differs from it in one part: {DAMAGED}")
+            why = f"has the size of the keeper and differs from it in one part: {DAMAGED}"
+            raise _ByRuleError(why, SkipKind.MAYBE_DAMAGED)
 
     def _check_relation(self, match: Match | None) -> None:
         """Raise for a duplicate whose relation to the keeper was not requested."""
         if self.only and (match is None or match.relation not in self.only):
             relation = "related to the keeper only via a third image" if match is None else match.relation
-            raise _ByRuleError(f"is {relation}: only {', '.join(sorted(self.only))} was requested")
+            why = f"is {relation}: only {', '.join(sorted(self.only))} was requested"
+            raise _ByRuleError(why, SkipKind.RELATION)
 
     def _take(self, group: int, member: Member, path: str, match: Match | None, keepers: Sequence[Kept]) -> None:
         if is_uri(path):
-            raise _ByRuleError(_IN_CONTAINER)
+            raise _ByRuleError(_IN_CONTAINER, SkipKind.IN_CONTAINER)
         if in_library(path):
             if member.protected:
-                raise _ByRuleError(IN_LIBRARY)
-            raise StepError(IN_LIBRARY)  # the report is old, or was edited
+                raise _ByRuleError(IN_LIBRARY, SkipKind.IN_LIBRARY)
+            raise StepError(IN_LIBRARY, SkipKind.IN_LIBRARY)  # the report is old, or was edited
+        if member.link and member.protected:
+            raise _ByRuleError("is reached through a symbolic link", SkipKind.BEHIND_LINK)
         if member.protected or path.startswith(self._references):
-            raise _ByRuleError("is reached through a symbolic link" if member.link else "is in a reference folder")
+            raise _ByRuleError("is in a reference folder", SkipKind.IN_REFERENCE)
         equal = next((stays for stays in keepers if stays.digest == member.digest), None)
         keeper = equal or keepers[0]
         if self._was_dealt_with(path, member) and not (self.action.leaves and os.path.lexists(path)):
@@ -244,9 +248,10 @@ class _Planner:
                 raise _ByRuleError(_OTHER_BYTES, SkipKind.OTHER_BYTES)
             other = self._inodes.setdefault(facts[:2], path)
             if other != path:
-                raise StepError(f"is another name of {printable(other)}")
+                raise StepError(f"is another name of {printable(other)}", SkipKind.SAME_FILE)
             if not self._is_inside(path):
-                raise StepError("is behind a symbolic link that leads out of the scanned folders")
+                why = "is behind a symbolic link that leads out of the scanned folders"
+                raise StepError(why, SkipKind.OUTSIDE)
             self._require_no_links(member, path)
             self.items[path] = Item(path, group, match, facts, member.digest, keeper.path, member.root, keeper.reason)
 
@@ -257,7 +262,8 @@ class _Planner:
         for name in self.report.symlinks.get(member.path, ()):
             link = absolute(self.report.base, name)
             if os.path.islink(link) and os.path.realpath(link) == os.path.realpath(path):
-                raise _ByRuleError(f"the symbolic link {printable(name)} leads to it and would be broken")
+                why = f"the symbolic link {printable(name)} leads to it and would be broken"
+                raise _ByRuleError(why, SkipKind.LINKED_TO)
 
     def _was_dealt_with(self, path: str, file: Member | Unique) -> bool:
         """True if an earlier run has processed exactly this file: cameras reuse their file names."""
@@ -338,9 +344,9 @@ class _Planner:
         try:
             facts = _facts_of(path, behind_link=True)
             if not _is_as_scanned(facts, image):
-                raise StepError("was changed since it was scanned")
+                raise StepError("was changed since it was scanned", SkipKind.CHANGED)
         except StepError as error:
-            self.left.append(Skipped(path, str(error), group, refused=True))
+            self.left.append(Skipped(path, str(error), group, True, error.kind))
             return False
         if dealt_with:
             self.already += 1
@@ -388,7 +394,8 @@ class _Planner:
         for path, item in list(self.items.items()):
             if owners := self.folders.owners_of_mask(path):
                 del self.items[path]
-                self.left.append(Skipped(path, f"belongs to {printable(owners[0])}", item.group))
+                why = f"belongs to {printable(owners[0])}"
+                self.left.append(Skipped(path, why, item.group, kind=SkipKind.COMPANION))
 
     def _copies(self) -> Iterator[list[Item]]:
         """Return the images that are copied, each with its files; all are copied, because nothing is lost by that."""
@@ -407,7 +414,7 @@ class _Planner:
                     for path in paths
                 ]
             except StepError as error:
-                self.left.append(Skipped(item.path, str(error), item.group))
+                self.left.append(Skipped(item.path, str(error), item.group, kind=error.kind))
                 continue
             together = [part for part in (*images, *sides) if part.path not in seen]
             seen.update(part.path for part in together)
@@ -427,7 +434,8 @@ class _Planner:
                 self._relied.add(twin)
                 self.stays.append(Kept(item.group, twin, "other half", stays, digest))
                 return item._replace(path=other, facts=mine, digest=digest, keeper=twin, match=None)
-        raise StepError(f"the other file of its pair, {printable(os.path.basename(other))}, stays")
+        why = f"the other file of its pair, {printable(os.path.basename(other))}, stays"
+        raise StepError(why, SkipKind.WITH_PAIR)
 
     def _may_go(self, side: str) -> bool:
         """True for a companion file in the scanned folders that is not an image of the report."""
