@@ -11,14 +11,16 @@ import numpy as np
 from twinpix import fingerprints, plugins, search, verify
 from twinpix.encoding.methods import method_of
 from twinpix.encoding.options import Options
+from twinpix.encoding.session import open_session
 from twinpix.errors import CompareError, ImageError, UsageError
-from twinpix.executors import Begin, Local, Lost
+from twinpix.executors import Begin, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.imaging.opencv import opencv
 from twinpix.match.relation import infer_relation, only_alike
 from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, format_distance, numbers
+from twinpix.progress import Progress
 from twinpix.sources import read
 from twinpix.store import Result
 from twinpix.text import plural
