@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 import twinpix
+from graphs import groups_of
 from twinpix import fingerprints, linking, plugins
 from twinpix.encoding.content_table import ContentTable
 from twinpix.linking.base import is_allowed
@@ -90,8 +91,8 @@ def found(
 def groups(
     link: str, node: list[int], near: linking.base.Near, kinds: list[tuple[int, bool]], cross: bool
 ) -> list[list[int]]:
-    graph = linking.Graph(node, kinds, near, lambda a, b: is_allowed(a, b, cross=cross), range(len(node)))
-    return sorted(sorted(group) for group in linking.make(link).groups(graph))
+    found = groups_of(link, node, kinds, near, lambda a, b: is_allowed(a, b, cross=cross), range(len(node)))
+    return sorted(map(sorted, found))
 
 
 def test_what_is_remembered() -> None:

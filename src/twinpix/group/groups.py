@@ -56,8 +56,7 @@ def group(
     graph = linking.Graph(
         node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order, conflicts
     )
-    formed = [[FileRow(file) for file in files] for files in linker.groups(graph)]
-    found = sorted(formed, key=lambda files: images.refs.uris[files[0]])
+    found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
     places = np.full(len(classes.codes), -1, np.int32)
     writer = _Grouper(
         *(
@@ -124,10 +123,10 @@ def _unlike(images: Images, files: Sequence[FileRow], most: int | None) -> set[C
     return set() if same else set(contents[:most])
 
 
-def _conflicts(pairs: MatchedPairs) -> dict[int, set[int]]:
+def _conflicts(pairs: MatchedPairs) -> dict[ClassId, set[ClassId]]:
     """Return for each node the nodes that verification found to be in conflict with it, without a third image."""
-    out: dict[int, set[int]] = {}
-    of = pairs.classes.of.tolist()
+    out: dict[ClassId, set[ClassId]] = {}
+    of: list[ClassId] = pairs.classes.of.tolist()
     for (a, b), seen in pairs.verdicts.items():
         if seen.verdict.conflict and of[a] != of[b]:
             out.setdefault(of[a], set()).add(of[b])
