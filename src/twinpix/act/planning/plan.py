@@ -22,7 +22,21 @@ from twinpix.errors import ReportError, SkipKind, StepError
 from twinpix.formats import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Facts, Group, Kept, Match, Member, Plan, Relation, Report, Skipped, Step, Unique, Unit, is_uri
+from twinpix.model import (
+    Facts,
+    Group,
+    Kept,
+    Match,
+    Member,
+    Plan,
+    Relation,
+    Report,
+    Skipped,
+    Step,
+    Unique,
+    Unit,
+    can_change,
+)
 from twinpix.paths import above, is_within_any
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.text import printable
@@ -118,7 +132,7 @@ _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
 
 def _facts_of(path: str, *, behind_link: bool) -> Facts:
     """Return the facts of a file; raises `StepError` if there is none."""
-    if is_uri(path):
+    if not can_change(path):
         raise StepError(_IN_CONTAINER, SkipKind.IN_CONTAINER)
     return filesystem.facts_at(os.path.realpath(path) if behind_link else path)
 
@@ -228,7 +242,7 @@ class _Planner:
             raise _ByRuleError(why, SkipKind.RELATION)
 
     def _take(self, group: int, member: Member, path: str, match: Match | None, keepers: Sequence[Kept]) -> None:
-        if is_uri(path):
+        if not can_change(path):
             raise _ByRuleError(_IN_CONTAINER, SkipKind.IN_CONTAINER)
         if in_library(path):
             if member.protected:
