@@ -23,7 +23,7 @@ from twinpix.search import Search
 from twinpix.store import Result, Store
 
 RADIUS = 3
-PLAIN = 0  # information of a blank picture
+PLAIN = 0  # detail score of a blank picture
 # A picture: which of three codes it has, the bits that differ, whether it is blank, and its pixels.
 PICTURES = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 7), st.booleans(), st.integers(0, 1)), min_size=2, max_size=9

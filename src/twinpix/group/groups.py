@@ -18,7 +18,7 @@ from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_oth
 from twinpix.linking.base import Kind, is_allowed
 from twinpix.match.join import Neighbours
 from twinpix.match.pairs import MatchedPairs
-from twinpix.match.relation import infer_relation, only_alike
+from twinpix.match.relation import explain_no_encoding, infer_relation
 from twinpix.match.representatives import MATCHES_LISTED
 from twinpix.match.verifier import PairVerdict
 from twinpix.model import DIGITS, IDENTICAL, ClassId, ContentId, FileRow, Group, Match, Member, Refs, Relation, related
@@ -280,7 +280,7 @@ class _Grouper(NamedTuple):
     ) -> Match:
         x, y = self.images.content_of(a), self.images.content_of(b)
         contents, uris = self.images.contents, self.images.refs.uris
-        why = only_alike(contents[x], contents[y])
+        why = explain_no_encoding(contents[x], contents[y])
         name = infer_relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
         if self.node[a] != self.node[b]:
             x, y = self.first[self.node[a]], self.first[self.node[b]]

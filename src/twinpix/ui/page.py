@@ -93,7 +93,8 @@ def _group(group: Group) -> dict[str, Any]:
         how = "keep" if keeps else pair.relation if pair else "matched via a third image"
         marks = [word for word, on in (("damaged", member.damaged), ("stays", member.protected and not keeps)) if on]
         facts = f"{member.width}×{member.height}, {bytes_text(member.size)}"
-        row = [printable(member.path), how, pair.distance if pair and pair.distance is not None else -1, facts, marks]
+        distance = pair.distance if pair and pair.distance is not None else -1
+        row = [printable(member.path), how, distance, facts, marks, int(pair is not None and pair.identical)]
         members.append([*row, pair.detail] if pair and pair.detail else row)
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     return {"head": head, "reason": group.reason, "members": members, "shown": min(_SHOWN, len(group.members))}

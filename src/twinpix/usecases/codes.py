@@ -29,6 +29,7 @@ from twinpix.usecases.hits import Compared, Hit, hit_of, identical_rows, near_ro
 
 SCHEMA = "twinpix.codes/1"
 CODES = outputs.starts("codes file of twinpix", b'{"schema": "twinpix.codes/')
+_FIELDS = {"detail_score": "information"}  # of `Coded`, and their names in a codes file where these are others
 CHUNK = 2_000  # files that are encoded between two writes
 _TOGETHER = 20_000  # rows that are searched at once
 
@@ -49,7 +50,7 @@ class Coded(NamedTuple):
     codes: list[bytes]  # one for each method; with transforms the eight orientations concatenated; [] after an error
     width: int = 0  # pixels
     height: int = 0  # pixels
-    information: int = 0  # number of low frequencies above the noise; below 26 there is too little texture for a hash
+    detail_score: int = 0  # number of low frequencies above the noise; below 26 there is too little texture for a hash
     digest: str = ""  # xxh3-128 of the file in hexadecimal digits; "" for an image in memory
     error: str = ""  # why there are no codes
 
@@ -180,7 +181,7 @@ def _row(uri: str, digest: str, results: Sequence[Result]) -> Coded:
         return Coded(uri, [], digest=digest, error=failed.error)
     first = results[0]
     codes = [result.code or b"" for result in results]
-    return Coded(uri, codes, first.width, first.height, first.information, digest)
+    return Coded(uri, codes, first.width, first.height, first.detail_score, digest)
 
 
 def write_codes(path: str, header: Header, rows: Iterable[Coded], *, force: bool = False) -> int:
@@ -208,8 +209,8 @@ def write_codes(path: str, header: Header, rows: Iterable[Coded], *, force: bool
     with outputs.writing(path, CODES, force=force) as file:
         file.write(_line({"schema": SCHEMA, **header._asdict()}))
         for row in rows:
-            value = {key: item for key, item in row._asdict().items() if item and key != "codes"}
-            value["codes"] = [code.hex() for code in row.codes]
+            known = {_FIELDS.get(name, name): value for name, value in row._asdict().items() if value}
+            value = known | {"codes": [code.hex() for code in row.codes]}
             file.write(_line(value))
             count += bool(row.codes)
             if count % CHUNK == 0:
@@ -273,7 +274,7 @@ def _rows(path: str, methods: int) -> Iterator[Coded]:
             except ValueError:
                 raise UsageError(f"{path}, line {number}: not a row of codes; encode the images again") from None
             codes = list(map(bytes.fromhex, row.codes))
-            yield Coded(row.path, codes, row.width, row.height, row.information, row.digest, row.error)
+            yield Coded(row.path, codes, row.width, row.height, row.detail_score, row.digest, row.error)
 
 
 def query_codes(
@@ -319,7 +320,7 @@ def query_codes(
         raise UsageError(f"cannot use {shown} as a query: {mine.error}")
     question = _facts(mine)
     code = np.frombuffer(mine.codes[0], dtype=np.uint8)[None, None]
-    asked = Compared(code, np.array([mine.information], np.int32))
+    asked = Compared(code, np.array([mine.detail_score], np.int32))
     hits: list[Hit] = []
     searching = search.Search(options.search)
     radius = radius_of(options, method).value
@@ -327,7 +328,7 @@ def query_codes(
         usable = [row for row in block if row.codes]
         if not usable:
             continue
-        scores = np.array([row.information for row in usable], np.int32)
+        scores = np.array([row.detail_score for row in usable], np.int32)
         gallery = Compared(_gallery(usable, at, method, header.transforms, path), scores)
         same = identical_rows((mine.digest, None), ((row.digest, None) for row in usable))
         near = near_rows(method, asked, gallery, same, radius=radius, guard=options.guard, search=searching)

@@ -18,7 +18,7 @@ from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.imaging.opencv import opencv
-from twinpix.match.relation import infer_relation, only_alike
+from twinpix.match.relation import explain_no_encoding, infer_relation
 from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, format_distance, numbers
 from twinpix.progress import Progress
 from twinpix.sources import read
@@ -58,7 +58,7 @@ class Comparison:
     undecided: bool  # too little texture to decide
     distances: list[Distance]  # of the methods that have one
     qualities: tuple[int, int]  # PDQ's, 0 to 100
-    information: tuple[int, int]
+    detail_scores: tuple[int, int]  # numbers of low frequencies above the noise
     seen: str  # the result of verification in words; "" for identical files or pixels
     by_pixels: bool  # whether verification gave the verdict
     explanation: Explanation = field(compare=False, repr=False)  # with a transform in any case
@@ -142,9 +142,9 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     pairs = [_decoded(name, decode, wanted) for name in names]
     pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
-    information = [fingerprints.detail_score_of(picture) for picture in pictures]
+    scores = [fingerprints.detail_score_of(picture) for picture in pictures]
     try:
-        seen = _seen(pairs, mine, min(information))
+        seen = _seen(pairs, mine, min(scores))
     except verify.faults() as error:
         raise CompareError(f"cannot compare {names[0]} and {names[1]}: {verify.reason_of(error)}") from error
     decisive = next((d for d in distances if d.method == judge), None)
@@ -152,7 +152,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
         relation, words, undecided = seen.relation, seen.words, seen.undecided
     else:
         (relation, words), undecided = _verdict(pictures, mine, decisive), False
-    if relation in ("re-encoded", "resized", "recoloured") and (why := _only_alike(pictures)):
+    if relation in ("re-encoded", "resized", "recoloured") and (why := _explain_no_encoding(pictures)):
         relation, words = "edited", Words("copies of one image", f"edited: {why}")
     matrices = [PDQ().prepare(picture) for picture in pictures]
     return Comparison(
@@ -162,7 +162,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
         undecided,
         distances,
         (PDQ().quality(matrices[0]), PDQ().quality(matrices[1])),
-        (information[0], information[1]),
+        (scores[0], scores[1]),
         "" if seen.settled else str(seen.words),
         decisive is None,
         seen.found,
@@ -171,10 +171,10 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     )
 
 
-def _only_alike(pictures: Sequence[Picture]) -> str:
+def _explain_no_encoding(pictures: Sequence[Picture]) -> str:
     """Return why two images are not encodings of each other; "" if they may be."""
     results = [Result(None, picture.width, picture.height, traits=picture.traits) for picture in pictures]
-    return only_alike(results[0], results[1])
+    return explain_no_encoding(results[0], results[1])
 
 
 class _Decoded(NamedTuple):
@@ -288,7 +288,7 @@ def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -
 # -- verification ------------------------------------------------------------------------------------
 
 
-def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _Seen:
+def _seen(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -> _Seen:
     """Verify two images on their pixels."""
     a, b = (pair.view for pair in pairs)
     maps = [verify.orientation_transform(turn, a.size, b.size) for turn in range(fingerprints.TURNS)]
@@ -302,7 +302,7 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _
     verdict = verify.verify_pair(a, b, maps, least)
     views = a, b = verify.as_compared(verdict, a, b)
     found = verify.explain_pair(verdict, a, b, maps)
-    if information < LOW_DETAIL_BELOW:
+    if detail_score < LOW_DETAIL_BELOW:
         nothing = Words(_UNDECIDED, "blank, flat or a smooth gradient")
         blank = found._replace(verdict=found.verdict._replace(relation=None, detail="", back=""))
         return _Seen(None, nothing, blank, views, True, True)

@@ -163,7 +163,8 @@ def _near_by_codes(mine: Images, images: Images, settings: MatchSettings, guard:
     """Return the contents that match the query by code, or by identity if it has too little texture."""
     width = width_of(settings.method)
     asked, gallery = (
-        Compared(contents.codes(width), contents.column("information")) for contents in (mine.contents, images.contents)
+        Compared(contents.codes(width), contents.column("detail_score"))
+        for contents in (mine.contents, images.contents)
     )
     same = _identical(mine, images)
     near = near_rows(settings.method, asked, gallery, same, radius=settings.radius.value, guard=guard, search=search)

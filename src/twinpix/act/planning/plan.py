@@ -108,17 +108,17 @@ def plan(
         if act.on == "kept" and whole:
             steps = [step for unit in units for step in unit.steps]
             own = os.path.abspath(source) if source else ""
-            done = planner.unchanged().union(left.path for left in planner.left)
-            planner.left += uncopied(scope, steps, planner.spare, done, own, planner.folders, set(places.values()))
+            done = planner.unchanged().union(skip.path for skip in planner.skipped)
+            planner.skipped += uncopied(scope, steps, planner.spare, done, own, planner.folders, set(places.values()))
     return Plan(
         action=plugins.name_of(act),
         options=actions.options_of(act),
         report=source,
         roots=scope.roots,
         references=scope.references,
-        kept=planner.stays,
+        kept=planner.kept,
         units=units,
-        skipped=planner.left,
+        skipped=planner.skipped,
         already=planner.already,
         distance_unit=report.unit,
     )
@@ -148,8 +148,8 @@ class _Planner:
     source: str
     folders: Folders
     only: frozenset[Relation]
-    stays: list[Kept] = field(default_factory=list)
-    left: list[Skipped] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     already: int = 0
     items: dict[str, Item] = field(default_factory=dict)
 
@@ -191,11 +191,11 @@ class _Planner:
                 facts = self._facts(member, path)
             except StepError as error:
                 why = f"the keeper, {printable(member.path)}, {error}: no file of this group is changed"
-                self.left.append(Skipped(path, why, group.id, refused=True, kind=SkipKind.KEEPER))
+                self.skipped.append(Skipped(path, why, group.id, refused=True, kind=SkipKind.KEEPER))
                 return []
             out.append(Kept(group.id, path, _why_kept(group, member), facts, member.digest))
             self._inodes[facts[:2]] = path
-        self.stays += out
+        self.kept += out
         return out
 
     def _facts(self, member: Member, path: str) -> Facts:
@@ -206,7 +206,7 @@ class _Planner:
         return facts
 
     def _discard(self, group: Group, keepers: list[Kept]) -> None:
-        names = {stays.path for stays in keepers}
+        names = {keeper.path for keeper in keepers}
         keeper = next(member for member in group.members if self.places[member.path] == keepers[0].path)
         hows = _matches_with(group, keeper)
         for member in group.members:
@@ -221,7 +221,7 @@ class _Planner:
                 self._take(group.id, member, path, match, keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)
-                self.left.append(Skipped(path, str(error), group.id, refused, error.kind))
+                self.skipped.append(Skipped(path, str(error), group.id, refused, error.kind))
 
     def _check_pair(self, keeper: Member, member: Member, match: Match | None) -> None:
         """Raise for a duplicate that was not requested, or that the keeper may not replace."""
@@ -252,7 +252,7 @@ class _Planner:
             raise _ByRuleError("is reached through a symbolic link", SkipKind.BEHIND_LINK)
         if member.protected or path.startswith(self._references):
             raise _ByRuleError("is in a reference folder", SkipKind.IN_REFERENCE)
-        equal = next((stays for stays in keepers if stays.digest == member.digest), None)
+        equal = next((keeper for keeper in keepers if keeper.digest == member.digest), None)
         keeper = equal or keepers[0]
         if self._was_dealt_with(path, member) and not (self.action.leaves and os.path.lexists(path)):
             self.already += 1
@@ -312,15 +312,15 @@ class _Planner:
 
         These were compared in part only, or not requested. If a keeper has changed, add the next best image.
         """
-        stays = [member for member in kept if self._keep(member, group.id, _why_kept(group, member))]
+        copied = [member for member in kept if self._keep(member, group.id, _why_kept(group, member))]
         for member in group.members:
             if member in kept:
                 continue
-            why = self._why_apart(group, stays[0], member) if stays else "in the place of the keeper"
+            why = self._why_apart(group, copied[0], member) if copied else "in the place of the keeper"
             if not why:
                 self.spare.add(self.places[member.path])
-            elif self._keep(member, group.id, why) and not stays:
-                stays.append(member)
+            elif self._keep(member, group.id, why) and not copied:
+                copied.append(member)
 
     def _why_apart(self, group: Group, keeper: Member, member: Member) -> str:
         """Return why one image does not represent another one of its group; "" if it does."""
@@ -360,7 +360,7 @@ class _Planner:
             if not _is_as_scanned(facts, image):
                 raise StepError("was changed since it was scanned", SkipKind.CHANGED)
         except StepError as error:
-            self.left.append(Skipped(path, str(error), group, True, error.kind))
+            self.skipped.append(Skipped(path, str(error), group, True, error.kind))
             return False
         if dealt_with:
             self.already += 1
@@ -383,7 +383,7 @@ class _Planner:
             own = steps[len(steps) - len(together) :]
             out.append(Unit(first.group, own, first.match, first.reason, companions))
         gone = {step.path for step in steps}
-        self.stays = [stays for stays in self.stays if self.action.on == "kept" or stays.path not in gone]
+        self.kept = [kept for kept in self.kept if self.action.on == "kept" or kept.path not in gone]
         return out
 
     def _bundles(self) -> Iterator[list[Item]]:
@@ -395,13 +395,13 @@ class _Planner:
         elif self.action.on == "kept":
             yield from self._copies()
         else:
-            kept: dict[int, list[str]] = defaultdict(list)
-            for stays in self.stays:
-                kept[stays.group].append(stays.path)
+            paths: dict[int, list[str]] = defaultdict(list)
+            for kept in self.kept:
+                paths[kept.group].append(kept.path)
             every = self.sidecars == "all"
-            bundler = Bundler(self.items, kept, self.folders, self._may_go, self._half, every, self.left)
+            bundler = Bundler(self.items, paths, self.folders, self._may_go, self._half, every, self.skipped)
             yield from bundler.bundles()
-            self.stays += bundler.stays.values()
+            self.kept += bundler.kept_companions.values()
 
     def _leave_masks(self) -> None:
         """Treat masks, thumbnails and the like as companion files, though they are images."""
@@ -409,7 +409,7 @@ class _Planner:
             if owners := self.folders.owners_of_mask(path):
                 del self.items[path]
                 why = f"belongs to {printable(owners[0])}"
-                self.left.append(Skipped(path, why, item.group, kind=SkipKind.COMPANION))
+                self.skipped.append(Skipped(path, why, item.group, kind=SkipKind.COMPANION))
 
     def _copies(self) -> Iterator[list[Item]]:
         """Return the images that are copied, each with its files; all are copied, because nothing is lost by that."""
@@ -421,16 +421,16 @@ class _Planner:
             paths = [path for path in companions.sidecars if path not in self.items and self._may_go(path)]
             images = [item, *(self.items[other] for other in companions.pair if other in self.items)]
             try:
-                sides = [
+                files = [
                     item._replace(
                         path=path, facts=filesystem.facts_at(path), digest="", match=None, reason="", companion=True
                     )
                     for path in paths
                 ]
             except StepError as error:
-                self.left.append(Skipped(item.path, str(error), item.group, kind=error.kind))
+                self.skipped.append(Skipped(item.path, str(error), item.group, kind=error.kind))
                 continue
-            together = [part for part in (*images, *sides) if part.path not in seen]
+            together = [part for part in (*images, *files) if part.path not in seen]
             seen.update(part.path for part in together)
             yield together
 
@@ -441,28 +441,30 @@ class _Planner:
         twin = os.path.splitext(item.keeper)[0] + os.path.splitext(other)[1]
         free = other not in self._named and other not in self._relied and self._is_inside(other)
         with contextlib.suppress(StepError):
-            mine, stays = filesystem.facts_at(other), filesystem.facts_at(twin)
-            free = free and mine[:2] != stays[:2] and self._inodes.setdefault(mine[:2], other) == other
-            free = free and twin not in self.items and twin not in seen and mine.size == stays.size
-            if free and filesystem.digest_of(twin, stays) == (digest := filesystem.digest_of(other, mine)):
+            mine, its = filesystem.facts_at(other), filesystem.facts_at(twin)
+            free = free and mine[:2] != its[:2] and self._inodes.setdefault(mine[:2], other) == other
+            free = free and twin not in self.items and twin not in seen and mine.size == its.size
+            if free and filesystem.digest_of(twin, its) == (digest := filesystem.digest_of(other, mine)):
                 self._relied.add(twin)
-                self.stays.append(Kept(item.group, twin, "other half", stays, digest))
+                self.kept.append(Kept(item.group, twin, "other half", its, digest))
                 return item._replace(path=other, facts=mine, digest=digest, keeper=twin, match=None)
         why = f"the other file of its pair, {printable(os.path.basename(other))}, stays"
         raise StepError(why, SkipKind.WITH_PAIR)
 
-    def _may_go(self, side: str) -> bool:
+    def _may_go(self, companion: str) -> bool:
         """True for a companion file in the scanned folders that is not an image of the report."""
-        plain = os.path.isfile(side) and not os.path.islink(side)
-        is_one = claims_image(side) or os.path.splitext(side)[1].lower() in PICTURES
-        known = side in self._named and not is_one  # an image under the name of another kind of file
-        return plain and not known and side != self.source and self._is_near(side) and not is_output(side)
+        plain = os.path.isfile(companion) and not os.path.islink(companion)
+        is_one = claims_image(companion) or os.path.splitext(companion)[1].lower() in PICTURES
+        known = companion in self._named and not is_one  # an image under the name of another kind of file
+        return (
+            plain and not known and companion != self.source and self._is_near(companion) and not is_output(companion)
+        )
 
-    def _is_near(self, side: str) -> bool:
+    def _is_near(self, companion: str) -> bool:
         """True for a companion file that may be moved: in the scanned folders, or in annotations beside one of them."""
-        if self.action.on == "kept" or self._is_inside(side):
+        if self.action.on == "kept" or self._is_inside(companion):
             return True
-        folder = os.path.dirname(side)
+        folder = os.path.dirname(companion)
         real = os.path.realpath(folder)
         if os.path.islink(folder) or in_library(real) or is_within_any(real, self._read_only):
             return False
