@@ -192,7 +192,7 @@ class _Run:
                 raise
             else:
                 done.append(step)
-                log.done(step.number)
+                log.note_done(step.number)
                 return
 
     def _took_place(self, step: Step, error: Exception) -> bool:

@@ -152,7 +152,7 @@ class Journal:
         """Write one line; raises `WriteError` if that is impossible now."""
         self._write(_line(entry))
 
-    def done(self, number: int) -> None:
+    def note_done(self, number: int) -> None:
         self._write(b'{"done":%d}\n' % number)
 
     def note_soon(self, **entry: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import keep, linking
-from twinpix.encoding.alterations import EvidenceReader, altered
+from twinpix.encoding.alterations import EvidenceReader, mark_alterations
 from twinpix.encoding.images import Images
 from twinpix.encoding.members import members_of
 from twinpix.encoding.methods import MatchSettings
@@ -201,7 +201,7 @@ class _Grouper(NamedTuple):
             return made
         place = {self.members[file].path: file for file in files}
         listed = [place[member.path] for member in made.members]
-        changed = altered(made.members, made.matches, self.images.content[listed].tolist(), evidence)
+        changed = mark_alterations(made.members, made.matches, self.images.content[listed].tolist(), evidence)
         self.members.update(zip(listed, changed, strict=True))
         ordered = sorted(listed, key=lambda file: self.chain.key(self.members[file]))
         head = next((file for file in ordered if self.chains or self._matches_all(file, ordered)), listed[0])

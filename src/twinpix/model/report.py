@@ -241,7 +241,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the contents of the JSON report: dictionaries, lists, strings and numbers."""
-        plain: dict[str, Any] = _files().plain(self)
+        plain: dict[str, Any] = _files().to_plain(self)
         return plain
 
 

@@ -316,14 +316,14 @@ def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyra
     return _Seen(relation, Words(words), Explanation(verdict, 0), views, True)
 
 
-def lying(points: int) -> str:
+def describe_inliers(points: int) -> str:
     """Return the number of inlier keypoints in words."""
     return plural(points, "inlier keypoint") if points else "no inlier keypoints"
 
 
 def _words(found: Explanation, least: float) -> Words:
     verdict = found.verdict
-    share, points = f"{verdict.agrees:.0%}", lying(verdict.points)
+    share, points = f"{verdict.agrees:.0%}", describe_inliers(verdict.points)
     if verdict.same:
         needed = f", {points}" if verdict.points else ""
         return Words(

@@ -27,7 +27,7 @@ from twinpix.match.pairs import MatchedPairs, match_pairs
 from twinpix.match.relation import most_of_identical
 from twinpix.model import ContentId, Counts, Failure, FileRow, Group, Guarded, Matches, Report, Unique
 from twinpix.progress import ProgressLike, progress_of
-from twinpix.report import matched_only
+from twinpix.report import describe_low_detail
 from twinpix.sources import bit_rot
 from twinpix.text import plural, printable
 
@@ -145,7 +145,7 @@ def _named_re_encoded(images: Images, pairs: MatchedPairs) -> set[ContentId]:
 
 def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
     by_keypoints = method.proposes
-    why = f"too little texture (blank, flat or a smooth gradient): {matched_only(by_keypoints)}"
+    why = f"too little texture (blank, flat or a smooth gradient): {describe_low_detail(by_keypoints)}"
     scores = images.contents.column("detail_score")
     return [
         Guarded(images.refs.uris[file], int(scores[images.content[file]]), why, by_keypoints)

@@ -19,7 +19,7 @@ _WASTE = frozenset(
 _WASTE_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
 
 
-def uncopied(
+def find_uncopied(
     scope: Scope,
     steps: Sequence[Step],
     discards: Collection[str],

@@ -11,7 +11,7 @@ from twinpix.act import actions, filesystem
 from twinpix.act.actions import Action, Scope
 from twinpix.act.emptied import IN_EMPTIED, in_emptied
 from twinpix.act.planning.bundles import Bundler, Sidecars
-from twinpix.act.planning.leftovers import uncopied
+from twinpix.act.planning.leftovers import find_uncopied
 from twinpix.act.planning.own_outputs import is_output
 from twinpix.act.planning.targets import Item, Names, folder_of
 from twinpix.act.regroup import decide_again
@@ -108,8 +108,10 @@ def plan(
         if act.on == "kept" and whole:
             steps = [step for unit in units for step in unit.steps]
             own = os.path.abspath(source) if source else ""
-            done = planner.unchanged().union(skip.path for skip in planner.skipped)
-            planner.skipped += uncopied(scope, steps, planner.spare, done, own, planner.folders, set(places.values()))
+            done = planner.find_unchanged().union(skip.path for skip in planner.skipped)
+            planner.skipped += find_uncopied(
+                scope, steps, planner.spare, done, own, planner.folders, set(places.values())
+            )
     return Plan(
         action=plugins.name_of(act),
         options=actions.options_of(act),
@@ -226,7 +228,7 @@ class _Planner:
     def _check_pair(self, keeper: Member, member: Member, match: Match | None) -> None:
         """Raise for a duplicate that was not requested, or that the keeper may not replace."""
         self._check_relation(match)
-        if why := unlike_in_part(member, keeper, match):
+        if why := explain_partly_compared(member, keeper, match):
             raise _ByRuleError(why, SkipKind.PARTLY_COMPARED)
         first, second = self.places[keeper.path], self.places[member.path]
         if may_be_damaged(keeper, member, match) and differ_in_part(first, second, member.size):
@@ -284,7 +286,7 @@ class _Planner:
         step = self.dealt_with.get(path)
         return step is not None and step.digest == file.digest
 
-    def unchanged(self) -> set[str]:
+    def find_unchanged(self) -> set[str]:
         """Return the processed files that are still as they were then."""
         return {path for path, step in self.dealt_with.items() if _is_as_in(path, step)}
 
@@ -508,7 +510,7 @@ def _is_as_in(path: str, step: Step) -> bool:
     return (now.size, now.mtime_ns) == (step.facts.size, step.facts.mtime_ns)
 
 
-def unlike_in_part(member: Member, keeper: Member, match: Match | None) -> str:
+def explain_partly_compared(member: Member, keeper: Member, match: Match | None) -> str:
     """Return why a duplicate is left alone because not all of it was compared with the keeper; "" if it was.
 
     An image with several frames or pages, or with a video, is removed only if all of it is identical. One with a single
