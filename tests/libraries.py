@@ -11,7 +11,7 @@ from twinpix import outputs, plugins
 from twinpix.act.actions import reflink
 from twinpix.model import Counts, Group, Match, Member, Report, Unique
 from twinpix.report import writer
-from twinpix.report.base import encoded
+from twinpix.report.base import encode_text
 
 Tree = dict[str, tuple[bytes, int, int]]  # content, time, mode of each file
 
@@ -91,7 +91,7 @@ def report(base: Path, groups: list[Group], roots: tuple[str, ...] = ("photos",)
 
 def save(found: Report, path: Path) -> Path:
     """Write a report."""
-    outputs.write(str(path), encoded(writer("json").parts(found)), writer("json").kind)
+    outputs.write(str(path), encode_text(writer("json").parts(found)), writer("json").kind)
     return path
 
 

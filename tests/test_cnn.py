@@ -37,7 +37,7 @@ from twinpix.imaging import decode, picture_of
 from twinpix.machine import memory
 from twinpix.model import Decode, DistanceUnit, Match
 from twinpix.progress import Progress
-from twinpix.report import differs
+from twinpix.report import describe_difference
 from twinpix.report.json import Json, read
 from twinpix.report.text import Text, how
 from twinpix.search import join
@@ -228,7 +228,7 @@ def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: 
         assert "edited, cosine 1.00" in "".join(Text().parts(told))
         (unit,) = twinpix.plan(told, f"move:to={tmp_path / 'out'}").units
         assert unit.match
-        assert differs(unit.match, told.unit) == "edited, cosine 1.00"
+        assert describe_difference(unit.match, told.unit) == "edited, cosine 1.00"
         _, other = ui.group_sheet(told.groups[0], told.unit).axes
         assert "edited, cosine 1.00" in other.get_xlabel()
 

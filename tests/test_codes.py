@@ -13,7 +13,7 @@ from commands import run
 from twinpix.errors import OutputError, UsageError
 from twinpix.usecases import codes as streams
 from twinpix.usecases.codes import Coded
-from twinpix.usecases.query import Hit
+from twinpix.usecases.hits import Hit
 
 METHODS = ["phash", "dhash:size=16", "pdq"]
 
@@ -103,6 +103,32 @@ def test_queries_against_codes(photos: Path, tmp_path: Path, picture: Callable[.
     assert shown.stdout.count("identical-file") == 2
     for arguments in (("query", photos / "0.png"), ("query", photos / "0.png", "--codes", path, "-m", "ahash")):
         assert run(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize("method", ["phash:size=16", "pixels", "digest"])
+def test_images_and_their_codes_have_the_same_hits(
+    method: str, photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]
+) -> None:
+    """By equality, images without texture match too; by a hash they match only if they are identical."""
+    path = str(tmp_path / "codes.jsonl")
+    picture(0).transpose(Image.Transpose.ROTATE_90).save(photos / "0 turned.png")
+    blank = Image.new("RGB", (50, 50), "navy")
+    for name in ("blank.png", "blank 2.bmp"):
+        blank.save(photos / name)
+    (photos / "blank 3.png").write_bytes((photos / "blank.png").read_bytes())
+    options = twinpix.Options(method=method, store=None, verify=False, transforms="size" in method)
+    rows = twinpix.encode_files_as_stream(photos, [method], options)
+    twinpix.write_codes(path, twinpix.header_of([method], options), rows)
+    for name in ("0.png", "blank.png", "1.png"):
+        hits, failures = twinpix.query(photos / name, photos, options)
+        assert not failures
+        own = Hit(str(photos / name), 0, "identical-file")
+        found = {(hit.path, hit.distance) for hit in [own, *hits]}
+        if method != "pixels" and name == "blank.png":  # a codes file has no digests of pixels
+            found.discard((str(photos / "blank 2.bmp"), 0))
+        stored = twinpix.query_codes(photos / name, path, options)
+        assert {(hit.path, hit.distance) for hit in stored} == found
+        assert method != "pixels" or name != "blank.png" or len(found) == 3
 
 
 @pytest.mark.parametrize("together", [1, 2, 3])

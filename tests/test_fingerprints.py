@@ -206,5 +206,5 @@ def test_pictures_of_little_information(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_of_much_information(kind: str) -> None:
     for seed in range(6):
-        information = fingerprints.detail_score_of(load(draw(kind, seed, (200, 150)), "fast"))
-        assert information > 3 * fingerprints.LOW_DETAIL_BELOW
+        score = fingerprints.detail_score_of(load(draw(kind, seed, (200, 150)), "fast"))
+        assert score > 3 * fingerprints.LOW_DETAIL_BELOW

@@ -183,7 +183,7 @@ def filled(path: Path) -> bytes:
     store = Store(path)
     for number in range(40):
         digest = bytes([number]) * 16
-        store.put_result(digest, "spec", Result(bytes(32), 640, 480, "JPEG", information=9))
+        store.put_result(digest, "spec", Result(bytes(32), 640, 480, "JPEG", detail_score=9))
         store.put_verdict(digest, "null")
     store.put_exclusions([(b"a" * 16, b"b" * 16)])
     store.close()

@@ -21,7 +21,7 @@ from drawings import draw
 from test_traits import camera_exif
 from twinpix import keep
 from twinpix.act.regroup import decide_again
-from twinpix.encoding.alterations import altered
+from twinpix.encoding.alterations import mark_alterations
 from twinpix.errors import ReportError
 from twinpix.keep.plain import is_named_like_a_copy
 from twinpix.model import Alteration, ContentId, Group, Match, Member, Traits
@@ -286,7 +286,7 @@ def test_alterations_are_a_list_in_a_report_and_a_text_of_an_earlier_version_is_
 def test_a_border_is_known_by_the_verdict_and_not_by_its_text(turned: bool) -> None:
     match = Match("a", "b", 0.1, "padded", detail="in other words", same_code=False, borders=(False, True))
     match = match.turned() if turned else match
-    a, b = altered([member("a"), member("b")], [match], [ContentId(0), ContentId(1)], {})
+    a, b = mark_alterations([member("a"), member("b")], [match], [ContentId(0), ContentId(1)], {})
     assert (a.altered, b.altered) == ((), (Alteration.PADDED,))
 
 

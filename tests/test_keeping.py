@@ -104,13 +104,13 @@ def killed_after_one_file(base: Path) -> Path:
     path = save(found, base / "r.json")
 
     def work() -> None:
-        done = journal.Journal.done
+        done = journal.Journal.note_done
 
         def killed(log: journal.Journal, number: int) -> None:
             done(log, number)
             os.kill(os.getpid(), signal.SIGKILL)
 
-        journal.Journal.done = killed  # type: ignore[method-assign, assignment]
+        journal.Journal.note_done = killed  # type: ignore[method-assign, assignment]
         run(["resolve", str(path), "--delete", "--yes", "--apply"])
 
     assert in_child(work) == signal.SIGKILL

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpix import linking
+from graphs import groups_of
 from twinpix.keep import make_chain
 from twinpix.model import Member
 
@@ -34,8 +34,7 @@ class Case:
 
     def groups(self, rule: str) -> list[list[int]]:
         order = list(range(len(self.contents)))
-        graph = linking.Graph(self.contents, self.kinds, self.near, self.allowed, order)
-        return linking.make(rule).groups(graph)
+        return groups_of(rule, self.contents, self.kinds, self.near, self.allowed, order)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +118,9 @@ def test_no_group_holds_two_contents_in_conflict(case: Case, pairs: set[tuple[in
     conflicts: dict[int, set[int]] = {}
     for a, b in apart:
         conflicts.setdefault(a, set()).add(b)
-    graph = linking.Graph(case.contents, case.kinds, case.near, case.allowed, range(len(case.contents)), conflicts)
+    order = range(len(case.contents))
     taken = set[int]()
-    for group in linking.make(rule).groups(graph):
+    for group in groups_of(rule, case.contents, case.kinds, case.near, case.allowed, order, conflicts):
         held = {case.contents[file] for file in group}
         assert not any((a, b) in apart for a in held for b in held)
         assert taken.isdisjoint(group)

@@ -21,7 +21,7 @@ from drawings import draw
 from twinpix import ui
 from twinpix.compat.imagededup.utils import plot_duplicates
 from twinpix.errors import UsageError
-from twinpix.executors import Begin
+from twinpix.executors import Begin, Local
 from twinpix.model import Failure, Group, Match, Member, Report
 from twinpix.ui.duplicates import _pair
 from twinpix.ui.thumbnails import Missing, share
@@ -222,7 +222,7 @@ def crashes_at_two(batch: Sequence[str], begin: Begin) -> list[bytes | Missing]:
 
 
 def test_a_crash_takes_one_thumbnail() -> None:
-    made = share(crashes_at_two, [str(number) for number in range(20)] * 2, 1)
+    made = share(crashes_at_two, [str(number) for number in range(20)] * 2, Local(1))
     assert [path for path, image in made.items() if isinstance(image, Missing)] == ["2"]
     assert made["3"] == b"3"
     assert len(made) == 20

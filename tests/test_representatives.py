@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import twinpix
-from twinpix import linking
+from graphs import groups_of
 from twinpix.match import pairs
 from twinpix.match.join import Neighbours, match
 from twinpix.match.representatives import clusters
@@ -42,8 +42,8 @@ def test_representatives_give_the_groups_of_all_pairs(
 
     def groups(matches: Matches) -> list[list[int]]:
         near = Neighbours(matches, count)
-        graph = linking.Graph(range(count), [(0, False)] * count, near, lambda a, b: True, order.tolist())
-        return [[group[0], *sorted(group[1:])] for group in linking.make("star").groups(graph)]
+        found = groups_of("star", range(count), [(0, False)] * count, near, lambda a, b: True, order.tolist())
+        return [[group[0], *sorted(group[1:])] for group in found]
 
     def known(matches: Matches) -> dict[tuple[int, int], tuple[int, int]]:
         columns = (column.tolist() for column in (matches.i, matches.j, matches.distance, matches.turn))

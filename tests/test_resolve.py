@@ -1,5 +1,6 @@
 """resolve and undo: what is planned, what is done, and that it can be taken back."""
 
+import ast
 import json
 import os
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from twinpix import plugins
 from twinpix.act import actions
 from twinpix.act.lock import acting
 from twinpix.cli.app import run
-from twinpix.errors import RefusedError, ReportError, UsageError
+from twinpix.errors import RefusedError, ReportError, SkipKind, UsageError
 from twinpix.model import Match, Plan, Report, Skipped
 from twinpix.ui import plan_text
 
@@ -39,6 +40,10 @@ def apply(made: Plan, journal: Path) -> twinpix.Outcome:
 
 def reasons(rows: list[Skipped], base: Path) -> dict[str, str]:
     return {os.path.relpath(row.path, base): row.reason for row in rows}
+
+
+def kinds(rows: list[Skipped]) -> list[str]:
+    return [row.kind for row in rows]
 
 
 def going(made: Plan, base: Path) -> list[str]:
@@ -361,6 +366,7 @@ def pairs(base: Path, *extra: str) -> Report:
 def test_raw_and_jpeg_go_together_or_stay(tmp_path: Path) -> None:
     made = plan(pairs(tmp_path))
     assert reasons(made.skipped, tmp_path) == {"photos/b/1.jpg": "the other file of its pair, 1.CR2, stays"}
+    assert kinds(made.skipped) == [SkipKind.WITH_PAIR]
     assert going(plan(pairs(tmp_path), sidecars=False), tmp_path) == ["photos/b/1.jpg"]
     made = plan(pairs(tmp_path, "equal"))
     assert going(made, tmp_path) == ["photos/b/1.jpg", "photos/b/1.CR2"]
@@ -381,6 +387,7 @@ def test_all_or_none(tmp_path: Path) -> None:
     (tmp_path / "photos/0 copy.xmp").unlink()
     outcome = apply(made, tmp_path / "j.jsonl")
     assert reasons(outcome.skipped, tmp_path) == {"photos/0 copy.png": "no longer exists"}
+    assert kinds(outcome.skipped) == [SkipKind.GONE]
     assert (tmp_path / "photos/0 copy.png").exists()
     assert sorted(tree(tmp_path / "out")) == ["sub/0 small.png"]
 
@@ -549,6 +556,7 @@ def test_a_reference_stays_whatever_its_flag_says(tmp_path: Path) -> None:
     made = plan(replace(found, groups=[shared], references=["lib"]))
     assert going(made, tmp_path) == ["photos/0 copy.png"]
     assert reasons(made.skipped, tmp_path) == {"lib/0.png": "is in a reference folder"}
+    assert kinds(made.skipped) == [SkipKind.IN_REFERENCE]
 
 
 def test_find_writes_what_resolve_needs(photos: Path, tmp_path: Path) -> None:
@@ -603,3 +611,47 @@ def test_images_without_a_suffix_are_counted_as_images(tmp_path: Path, picture: 
     Path(tmp_path / "1.xmp").write_text("<x/>")
     made = twinpix.plan(twinpix.find(tmp_path, store=None, keep="path:*/1,path"), "delete")
     assert list(plan_text.lines(made))[-1].startswith("3 files (2 images and 1 companion file) to delete")
+
+
+# -- why a file is left alone, for programs
+
+
+def test_every_file_left_alone_has_a_kind() -> None:
+    """Of the package's own reasons none is `OTHER`, so no program needs to decide on their words."""
+    package = Path(twinpix.__file__).parent
+    raised: list[ast.Call] = []
+    for file in [*(package / "act").rglob("*.py"), package / "compat/imgdupes/deleting.py"]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id in ("StepError", "LostError", "_ByRuleError"):
+                    assert len(node.args) == 2, f"{file.name}:{node.lineno}"
+                    raised.append(node)
+                elif node.func.id == "Skipped":
+                    named = any(keyword.arg == "kind" for keyword in node.keywords)
+                    assert named or len(node.args) == 5, f"{file.name}:{node.lineno}"
+                    raised.append(node)
+    assert len(raised) > 50
+    texts = [ast.unparse(node) for node in raised]
+    assert not [text for text in texts if "SkipKind.OTHER)" in text]
+    used = {kind for kind in SkipKind if any(f"SkipKind.{kind.name}" in text for text in texts)}
+    assert set(SkipKind) - used <= {SkipKind.OTHER, SkipKind.SYSTEM}  # of `kind_of`
+
+
+def test_the_kinds_of_a_plan(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    found = library(tmp_path, 4)
+    names = [group.members[1].path for group in found.groups]
+    (tmp_path / names[0]).unlink()
+    write(tmp_path, names[1], b"edited since")
+    (tmp_path / found.groups[2].keeper).unlink()
+    groups = list(found.groups)
+    groups[3] = replace(groups[3], members=[replace(member, frames=2) for member in groups[3].members])
+    made = plan(replace(found, groups=groups))
+    of = {row.path: row.kind for row in made.skipped}
+    assert [of[str(tmp_path / names[at])] for at in (0, 1, 3)] == ["gone", "changed", "partly-compared"]
+    assert of[str(tmp_path / found.groups[2].keeper)] is SkipKind.KEEPER
+    only = plan(found, only=["recoloured"])
+    assert set(kinds([row for row in only.skipped if not row.refused])) == {SkipKind.RELATION}
+    path = str(save(replace(found, groups=groups), tmp_path / "r.json"))
+    assert run(["resolve", path, "--move", "out", "--json"]) in (0, 3)
+    left = json.loads(capfd.readouterr().out)["left"]
+    assert {row["path"]: row["kind"] for row in left} == of

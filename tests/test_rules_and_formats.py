@@ -22,7 +22,7 @@ from twinpix.cli.app import run
 from twinpix.errors import ImageError, UsageError
 from twinpix.keep.base import Chain
 from twinpix.model import Alteration, Failure, Member, Report, Traits
-from twinpix.report.base import encoded
+from twinpix.report.base import encode_text
 from twinpix.sources import read
 
 # -- keep rules
@@ -92,16 +92,16 @@ def test_a_format_writes_any_report_and_knows_its_own_files(name: str, tmp_path:
     writer = sample_of("report", name)
     full = odd(tmp_path)
     for found in (full, replace(full, groups=[], failures=[]), replace(full, groups=full.groups * 2)):
-        data = b"".join(encoded(writer.parts(found)))
-        assert data == b"".join(encoded(writer.parts(found)))
+        data = b"".join(encode_text(writer.parts(found)))
+        assert data == b"".join(encode_text(writer.parts(found)))
         for suffix in writer.suffixes:
             assert writer.kind.is_ours(io.BytesIO(data)), suffix
-    shown = b"".join(encoded(writer.parts(full))).decode("utf-8", "replace")
+    shown = b"".join(encode_text(writer.parts(full))).decode("utf-8", "replace")
     assert "a|b" in shown.replace("\\|", "|").replace("&#124;", "|")
     assert "dash.png" in shown
     for other in plugins.names("report"):
         if other != name and writer.suffixes:
-            theirs = b"".join(encoded(sample_of("report", other).parts(full)))
+            theirs = b"".join(encode_text(sample_of("report", other).parts(full)))
             assert not writer.kind.is_ours(io.BytesIO(theirs)), other
     for foreign in (b"", b"\xff\xd8\xff\xe0", b"Dear diary,\n", b"# Notes\n\n- milk\n", b"[]", b"a,b\n1,2\n"):
         assert not writer.kind.is_ours(io.BytesIO(foreign))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 import twinpix
+from graphs import groups_of
 from twinpix import fingerprints, linking, plugins
 from twinpix.encoding.content_table import ContentTable
 from twinpix.linking.base import is_allowed
@@ -22,7 +23,7 @@ from twinpix.search import Search
 from twinpix.store import Result, Store
 
 RADIUS = 3
-PLAIN = 0  # information of a blank picture
+PLAIN = 0  # detail score of a blank picture
 # A picture: which of three codes it has, the bits that differ, whether it is blank, and its pixels.
 PICTURES = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 7), st.booleans(), st.integers(0, 1)), min_size=2, max_size=9
@@ -90,8 +91,8 @@ def found(
 def groups(
     link: str, node: list[int], near: linking.base.Near, kinds: list[tuple[int, bool]], cross: bool
 ) -> list[list[int]]:
-    graph = linking.Graph(node, kinds, near, lambda a, b: is_allowed(a, b, cross=cross), range(len(node)))
-    return sorted(sorted(group) for group in linking.make(link).groups(graph))
+    found = groups_of(link, node, kinds, near, lambda a, b: is_allowed(a, b, cross=cross), range(len(node)))
+    return sorted(map(sorted, found))
 
 
 def test_what_is_remembered() -> None:

@@ -18,10 +18,40 @@ class Exit(IntEnum):
 class SkipKind(StrEnum):
     """Why an action leaves a file alone, for programs; `reason` has the words."""
 
-    OTHER = "other"
+    OTHER = "other"  # of an action of another package, which names no kind
+
+    # decided while planning
+    RELATION = "relation"  # only duplicates with other relations to the keeper were requested
+    PARTLY_COMPARED = "partly-compared"  # it or the keeper has frames, pages or a video that were not compared
+    MAYBE_DAMAGED = "maybe-damaged"  # it or the keeper is damaged, and it is unknown which
+    KEEPER_EMPTIED = "keeper-emptied"  # the keeper is in a trash, snapshot or cache folder
     OTHER_BYTES = "other-bytes"  # the action replaces only files with the keeper's bytes
+    IN_CONTAINER = "in-container"  # it is a member of another file
+    IN_LIBRARY = "in-library"  # it is in a library of another program
+    IN_REFERENCE = "in-reference"  # it is in a reference folder
+    BEHIND_LINK = "behind-link"  # it is reached through a symbolic link
+    OUTSIDE = "outside"  # a symbolic link leads out of the scanned folders
+    LINKED_TO = "linked-to"  # a symbolic link to it would be broken
+    WITH_PAIR = "with-pair"  # the other file of its RAW and JPEG pair stays
     WITH_COMPANION = "with-companion"  # a companion file of it would be lost, or separated from it
+    COMPANION = "companion"  # it is the mask, thumbnail or the like of an image, and goes only with it
     NOT_COPIED = "not-copied"  # neither an image nor a companion file of one
+
+    # found by the checks, while planning or immediately before a step
+    CHANGED = "changed"  # it is not the file that was scanned
+    GONE = "gone"  # there is no file of that name
+    NO_FILE = "no-file"  # it is a symbolic link or no regular file
+    SAME_FILE = "same-file"  # it is another name of the keeper, or of another duplicate
+    KEEPER = "keeper"  # the keeper was changed, is gone, cannot be read, or is being removed
+    IN_USE = "in-use"  # it is the keeper of another run
+    NOT_RECORDED = "not-recorded"  # the journal does not say enough to repeat the checks
+
+    # found while a step is done, repaired or undone
+    UNSUPPORTED = "unsupported"  # the file system cannot do this, or the trash refuses the file
+    NAME_TAKEN = "name-taken"  # another file has its name
+    PERMANENT = "permanent"  # the action has no undo
+    UNREADABLE = "unreadable"  # a line of the journal cannot be read
+    SYSTEM = "system"  # an error of the operating system
 
 
 class TwinpixError(Exception):
@@ -76,10 +106,6 @@ class StepError(Exception):
     def __init__(self, message: str, kind: SkipKind = SkipKind.OTHER) -> None:
         super().__init__(message)
         self.kind = kind
-
-    @property
-    def reason(self) -> str:
-        return str(self)
 
 
 def system_reason(error: OSError) -> str:

@@ -52,18 +52,23 @@ _TABLES = (
     "sizes(size INTEGER, digest BLOB, PRIMARY KEY(size, digest)) WITHOUT ROWID",
     "looks(key BLOB PRIMARY KEY, look TEXT) WITHOUT ROWID",
 )
+_COLUMNS_OF_RESULT = "code, width, height, format, damaged, information, pixels, stage, error, decoder, traits"
 NOT_AN_IMAGE = b""
 
 
 class Result(NamedTuple):
-    """The result of one content under one spec: a code and facts about the image, or a failure."""
+    """The result of one content under one spec: a code and facts about the image, or a failure.
+
+    The fields are the columns of the table `results`, in their order. The column of `detail_score` keeps the name that
+    it was made with, `information`: another name would need a migration of every store.
+    """
 
     code: bytes | None
     width: int = 0
     height: int = 0
     format: str = ""
     damaged: bool = False
-    information: int = 0
+    detail_score: int = 0  # number of low frequencies above the noise
     pixels: bytes | None = None
     stage: str = ""
     error: str = ""
@@ -417,7 +422,7 @@ class Store:
         for start in range(0, len(digests), 500):
             part = digests[start : start + 500]
             marks = ",".join("?" * len(part))
-            query = f"SELECT digest, {','.join(Result._fields)} FROM results WHERE spec=? AND digest IN ({marks})"
+            query = f"SELECT digest, {_COLUMNS_OF_RESULT} FROM results WHERE spec=? AND digest IN ({marks})"
             for digest, code, w, h, form, damaged, *rest in self._db.execute(query, (number, *part)):
                 if not _is_row(code, w, h, form):
                     raise sqlite3.DatabaseError("a row of it holds what twinpix does not write")

@@ -14,7 +14,7 @@ from twinpix.act import actions, filesystem, journal
 from twinpix.act.actions import Scope
 from twinpix.act.checks import Checks
 from twinpix.act.lock import acting_once
-from twinpix.errors import OutputError, StepError, system_reason
+from twinpix.errors import OutputError, SkipKind, StepError, system_reason
 from twinpix.model import Plan, Skipped, Step, Unit
 from twinpix.progress import Progress, ProgressLike, progress_of
 from twinpix.text import printable
@@ -192,7 +192,7 @@ class _Run:
                 raise
             else:
                 done.append(step)
-                log.done(step.number)
+                log.note_done(step.number)
                 return
 
     def _took_place(self, step: Step, error: Exception) -> bool:
@@ -232,7 +232,7 @@ class _Run:
             elif os.path.lexists(step.staged + filesystem.ASIDE):
                 at = printable(step.staged + filesystem.ASIDE)
                 why += f"; its previous bytes are at {at}; the next run repairs this"
-        self.outcome.skipped.append(Skipped(unit.steps[0].path, why, unit.group, refused=True))
+        self.outcome.skipped.append(Skipped(unit.steps[0].path, why, unit.group, True, kind_of(error)))
         if isinstance(error, journal.WriteError) or (isinstance(error, OSError) and error.errno in _HOPELESS):
             self.outcome.stopped = f"{why}: stopped at the first file that could not be {self.action.done}"
 
@@ -244,6 +244,11 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"could not be processed: {system_reason(error)}"
     return str(error)
+
+
+def kind_of(error: Exception) -> SkipKind:
+    """Return why a file is left alone, for programs."""
+    return error.kind if isinstance(error, StepError) else SkipKind.SYSTEM
 
 
 def _is_of_system(error: Exception) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from twinpix.act import filesystem
 from twinpix.act.actions import Action
 from twinpix.act.keepers import Keeper
-from twinpix.errors import StepError
+from twinpix.errors import SkipKind, StepError
 from twinpix.model import Kept, Step
 from twinpix.text import printable
 
@@ -43,7 +43,7 @@ class Checks:
             if not step.digest:
                 filesystem.require_same(path, step.facts)
             elif filesystem.digest_of(path, step.facts) != step.digest:
-                raise StepError("was changed since it was scanned: its bytes differ")
+                raise StepError("was changed since it was scanned: its bytes differ", SkipKind.CHANGED)
             return
         keeper, stays = self._keeper(step.keeper)
         same = stays.digest == step.digest
@@ -58,7 +58,8 @@ class Checks:
     def _keeper(self, path: str) -> tuple[Keeper, Kept]:
         stays = self._stays.get(path)
         if stays is None:
-            raise StepError(f"it is not written down what {printable(path)} was, which would stay")
+            why = f"it is not written down what {printable(path)} was, which would stay"
+            raise StepError(why, SkipKind.NOT_RECORDED)
         if path not in self._held:
             self._held[path] = Keeper(path, stays.facts, printable(path))
         return self._held[path], stays

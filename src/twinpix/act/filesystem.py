@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from twinpix.errors import StepError, system_reason
+from twinpix.errors import SkipKind, StepError, system_reason
 from twinpix.model import Facts
 from twinpix.paths import free_name
 from twinpix.rename import rename_new
@@ -82,9 +82,10 @@ def facts_at(path: str) -> Facts:
     try:
         status = os.lstat(path)
     except OSError as error:
-        raise StepError(why(error)) from None
+        raise unusable(error) from None
     if not stat.S_ISREG(status.st_mode):
-        raise StepError("is a symbolic link now" if stat.S_ISLNK(status.st_mode) else "is no regular file now")
+        what = "is a symbolic link now" if stat.S_ISLNK(status.st_mode) else "is no regular file now"
+        raise StepError(what, SkipKind.NO_FILE)
     return facts_of(status)
 
 
@@ -102,11 +103,11 @@ def open_same(path: str, facts: Facts) -> int:
     try:
         handle = os.open(path, _READ | _NO_LINKS)
     except OSError as error:
-        raise StepError(why(error)) from None
+        raise unusable(error) from None
     if facts_of(os.fstat(handle)).is_same_file(facts):
         return handle
     os.close(handle)
-    raise StepError("changed during this step")
+    raise StepError("changed during this step", SkipKind.CHANGED)
 
 
 def read_digest(handle: int, facts: Facts, twin: int | None = None) -> str:
@@ -129,10 +130,10 @@ def read_digest(handle: int, facts: Facts, twin: int | None = None) -> str:
             _require_equal(data, twin)
             state.update(data)
         if not facts_of(os.fstat(handle)).is_same_file(facts):
-            raise StepError("changed while it was read")
+            raise StepError("changed while it was read", SkipKind.CHANGED)
         return state.hexdigest()
     except OSError as error:
-        raise StepError(why(error)) from None
+        raise unusable(error) from None
 
 
 def _require_equal(data: bytes, twin: int | None) -> None:
@@ -143,7 +144,7 @@ def _require_equal(data: bytes, twin: int | None) -> None:
     while len(other) < len(data) and (more := os.read(twin, len(data) - len(other))):
         other += more
     if other != data:
-        raise StepError("has other bytes than the keeper")
+        raise StepError("has other bytes than the keeper", SkipKind.CHANGED)
 
 
 def lock(handle: int, *, shared: bool) -> bool:
@@ -167,16 +168,16 @@ def lock(handle: int, *, shared: bool) -> bool:
 def require_same(path: str, expected: Facts) -> None:
     """Raise `StepError` unless the file of that name is the expected one."""
     if not facts_at(path).is_same_file(expected):
-        raise StepError("was changed or replaced during this step")
+        raise StepError("was changed or replaced during this step", SkipKind.CHANGED)
 
 
-def why(error: OSError) -> str:
-    """Return why a file cannot be used, as the end of a sentence."""
+def unusable(error: OSError) -> StepError:
+    """Return the error of a file that cannot be used, as the end of a sentence."""
     if error.errno == errno.ENOENT:
-        return "no longer exists"
+        return StepError("no longer exists", SkipKind.GONE)
     if error.errno == errno.ELOOP:
-        return "is a symbolic link now"
-    return f"cannot be used: {system_reason(error)}"
+        return StepError("is a symbolic link now", SkipKind.NO_FILE)
+    return StepError(f"cannot be used: {system_reason(error)}", SkipKind.SYSTEM)
 
 
 def is_gone(path: str) -> bool:
@@ -248,19 +249,19 @@ def prove(path: str, facts: Facts, staged: str, guard: Guard) -> None:
     rename_new(old, path)
 
 
-def _drop_copy(source: str, target: str, facts: Facts, digest: str, staged: str, error: Exception) -> None:
+def _drop_copy(source: str, target: str, facts: Facts, digest: str, staged: str, error: OSError | StepError) -> None:
     """After a file was copied and not removed: remove the copy, if the file is proven to be complete.
 
     An error does not prove that: network file systems may report one for an operation that they have done.
     """
     try:
         if digest_of(source, facts) != (digest or digest_of(target, facts_at(target))):
-            raise StepError("its bytes changed")
+            raise StepError("its bytes changed", SkipKind.CHANGED)
         made = facts_at(target)
         remove(target, made, beside(staged, target), _Source(source, facts))
     except (OSError, StepError):
-        told = why(error) if isinstance(error, OSError) else str(error)
-        raise StepError(f"{told}; a copy of it is at {target}") from None
+        told = error if isinstance(error, StepError) else unusable(error)
+        raise StepError(f"{told}; a copy of it is at {target}", told.kind) from None
 
 
 class _Source(_Nothing):
@@ -294,7 +295,7 @@ def _rename_checked(path: str, new: str, check: Callable[[str], None], guard: Gu
         try:
             rename_new(new, path)
         except OSError:
-            raise StepError(f"{error}; what had its name is now {new}") from None
+            raise StepError(f"{error}; what had its name is now {new}", error.kind) from None
         raise
 
 
@@ -309,7 +310,7 @@ def copy_new(source: str, target: str, facts: Facts, digest: str, staged: str) -
         _dress(source, part, facts)
         check = digest or digest_of(source, facts_at(source))
         if digest_of(part, facts_at(part)) != check:
-            raise StepError("its bytes changed while it was copied")
+            raise StepError("its bytes changed while it was copied", SkipKind.CHANGED)
         rename_new(part, target)
     _sync_folder(os.path.dirname(target))
 
@@ -385,8 +386,10 @@ def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], s
         except OSError as error:
             other = free_name(path)
             rename_new(old, other)
-            lost = "another file took its name during this step" if error.errno == errno.EEXIST else why(error)
-            raise StepError(f"{lost}; it is {other}" if other != path else lost) from None
+            lost = unusable(error)
+            if error.errno == errno.EEXIST:
+                lost = StepError("another file took its name during this step", SkipKind.NAME_TAKEN)
+            raise StepError(f"{lost}; it is {other}" if other != path else str(lost), lost.kind) from None
         try:
             os.unlink(old)
         except OSError:
@@ -448,4 +451,4 @@ def _settle_pair(old: str, path: str) -> None:
             return
     other = free_name(path)
     rename_new(old, other)
-    raise StepError(f"another file has its name; it is {other}")
+    raise StepError(f"another file has its name; it is {other}", SkipKind.NAME_TAKEN)

@@ -152,7 +152,7 @@ class Journal:
         """Write one line; raises `WriteError` if that is impossible now."""
         self._write(_line(entry))
 
-    def done(self, number: int) -> None:
+    def note_done(self, number: int) -> None:
         self._write(b'{"done":%d}\n' % number)
 
     def note_soon(self, **entry: Any) -> None:
@@ -236,8 +236,8 @@ def _line(entry: object) -> bytes:
 def read(path: str) -> Record:
     """Read a journal; unreadable lines are recorded and skipped.
 
-    Raises `ReportError` if it is no journal, or another user could have written it. An empty file is the journal of a
-    run that was killed before it planned anything.
+    Raises `UsageError` if it does not exist, `ReportError` if it cannot be read, is no journal, or another user could
+    have written it. An empty file is the journal of a run that was killed before it planned anything.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise ReportError(f"{path} is no journal: it is no regular file")

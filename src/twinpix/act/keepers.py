@@ -11,7 +11,7 @@ import os
 import unicodedata
 
 from twinpix.act import filesystem
-from twinpix.errors import StepError
+from twinpix.errors import SkipKind, StepError
 from twinpix.model import Facts
 
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -60,15 +60,15 @@ class Keeper:
         Also raises it if another run keeps the duplicate. Without `digest` and `same`, the bytes are not read.
         """
         if facts[:2] == self.facts[:2]:
-            raise StepError(f"is another name of {self._called}")
+            raise StepError(f"is another name of {self._called}", SkipKind.SAME_FILE)
         handle = filesystem.open_same(path, facts)
         try:
             if not filesystem.lock(handle, shared=False):
-                raise StepError("is the keeper of another run")
+                raise StepError("is the keeper of another run", SkipKind.IN_USE)
             if digest or same:
                 read = filesystem.read_digest(handle, facts, self.handle if same else None)
                 if digest and read != digest:
-                    raise StepError("was changed since it was scanned: its bytes differ")
+                    raise StepError("was changed since it was scanned: its bytes differ", SkipKind.CHANGED)
         finally:
             os.close(handle)
 
@@ -83,7 +83,8 @@ class Keeper:
         except StepError as error:
             raise self._told(error) from None
         if self._is_seen(path, now):
-            raise StepError(f"is the same file as the keeper, {self._called}, under another path")
+            why = f"is the same file as the keeper, {self._called}, under another path"
+            raise StepError(why, SkipKind.SAME_FILE)
 
     def _require_there(self) -> None:
         try:
@@ -94,13 +95,12 @@ class Keeper:
             finally:
                 os.close(handle)
         except FileNotFoundError:
-            raise StepError(
-                "does not exist while this file is renamed: both may be one file, under another path"
-            ) from None
+            why = "does not exist while this file is renamed: both may be one file, under another path"
+            raise StepError(why, SkipKind.GONE) from None
         except OSError as error:
-            raise StepError(filesystem.why(error)) from None
+            raise filesystem.unusable(error) from None
         if not filesystem.facts_of(status).is_same_file(self.facts) or status.st_ctime_ns != self._changed_ns:
-            raise StepError("was changed during this step")
+            raise StepError("was changed during this step", SkipKind.CHANGED)
 
     def is_doubtful(self, path: str, facts: Facts) -> bool:
         return facts.device != self.facts.device and _key(os.path.basename(path)) == self._name
@@ -118,7 +118,7 @@ class Keeper:
 
     def _told(self, why: object) -> StepError:
         """Return an error that names the file."""
-        return StepError(f"the keeper, {self._called}, {why}")
+        return StepError(f"the keeper, {self._called}, {why}", SkipKind.KEEPER)
 
 
 def _key(name: str) -> str:

@@ -9,7 +9,19 @@ from twinpix import keep, linking
 from twinpix.act.validate import sound_places
 from twinpix.errors import UsageError
 from twinpix.linking.base import Kind, is_allowed
-from twinpix.model import SCHEMA, Counts, Group, Match, Member, Report, Unique, format_distance, related
+from twinpix.model import (
+    SCHEMA,
+    ClassId,
+    Counts,
+    FileRow,
+    Group,
+    Match,
+    Member,
+    Report,
+    Unique,
+    format_distance,
+    related,
+)
 
 
 def decide_again(report: Report, rules: str | None = None, stricter: float | None = None) -> Report:
@@ -27,7 +39,7 @@ def decide_again(report: Report, rules: str | None = None, stricter: float | Non
     chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)
     files = _Files(report, radius)
     alone = [replace(member, altered=()) for member in files.members]  # linked by the order of metadata alone
-    order = sorted(range(len(files.members)), key=lambda file: chain.key(alone[file]))
+    order = sorted(files.rows(), key=lambda file: chain.key(alone[file]))
     graph = linking.Graph(files.node, files.kinds, files.near, lambda a, b: is_allowed(a, b, cross=report.cross), order)
     linker = linking.make(report.link)
     chosen = [
@@ -57,37 +69,41 @@ def _counts(counts: Counts, groups: list[Group]) -> Counts:
 
 
 class _Files:
-    """The members of all groups in a row, as linking rules take them.
+    """The members of all groups in a row, as linking rules take them; a class has the number of its first file.
 
-    A report lists files of one code as pairs with the first of them (`same_code`), so they are one node here, as they
+    A report lists files of one code as pairs with the first of them (`same_code`), so they are one class here, as they
     were in the run. Reports of the first schema lack this for pairs that the user marked as not duplicates. With the
     radius of the report all its matches count, within a smaller one those with a known distance.
     """
 
     def __init__(self, report: Report, radius: float) -> None:
         self.members: list[Member] = []
-        self.node: list[int] = []
-        self.near: dict[int, list[int]] = {}
+        self.node: list[ClassId] = []
+        self.near: dict[ClassId, list[ClassId]] = {}
         self.pairs: dict[str, list[Match]] = defaultdict(list)
         merge = report.schema == SCHEMA or not report.counts.apart
         for group in report.groups:
             self._add(group, radius if radius < report.radius else math.inf, merge=merge)
         self.kinds: list[Kind] = [(member.root if report.cross else 0, member.reference) for member in self.members]
 
+    def rows(self) -> list[FileRow]:
+        """Return the number of each member."""
+        return [FileRow(row) for row in range(len(self.members))]
+
     def _add(self, group: Group, radius: float, *, merge: bool) -> None:
         start = len(self.members)
-        place = {member.path: start + at for at, member in enumerate(group.members)}
+        place = {member.path: FileRow(start + at) for at, member in enumerate(group.members)}
         self.members += group.members
-        equal: dict[str, int] = {}  # of a large group not all pairs are listed, but equal files are known
-        self.node += [equal.setdefault(member.digest, place[member.path]) for member in group.members]
+        equal: dict[str, ClassId] = {}  # of a large group not all pairs are listed, but equal files are known
+        self.node += [equal.setdefault(member.digest, ClassId(place[member.path])) for member in group.members]
         near = [match for match in group.matches if (math.inf if match.distance is None else match.distance) <= radius]
         for match in near:
             if merge and match.same_code:
                 a, b = self._first(place[match.a]), self._first(place[match.b])
                 self.node[max(a, b)] = min(a, b)
-        for file in range(start, len(self.members)):
+        for file in self.rows()[start:]:
             self.node[file] = self._first(file)
-        links: dict[int, set[int]] = defaultdict(set)
+        links: dict[ClassId, set[ClassId]] = defaultdict(set)
         for match in near:
             a, b = self.node[place[match.a]], self.node[place[match.b]]
             self.pairs[match.a].append(match)
@@ -96,25 +112,26 @@ class _Files:
                 links[b].add(a)
         self.near.update((node, sorted(others)) for node, others in links.items())
 
-    def _first(self, file: int) -> int:
-        while self.node[file] != file:
-            file = self.node[file]
-        return file
+    def _first(self, file: FileRow) -> ClassId:
+        """Return the class of a file, from the trees that equal codes form."""
+        while (node := self.node[file]) != ClassId(file):
+            file = FileRow(node)
+        return node
 
-    def best_first(self, files: list[int], chain: keep.Chain, *, chains: bool, cross: bool) -> list[int]:
+    def best_first(self, files: list[FileRow], chain: keep.Chain, *, chains: bool, cross: bool) -> list[FileRow]:
         """Return the files of a group, the first the best of those that match all others."""
         ordered = sorted(files, key=lambda file: chain.key(self.members[file]))
         head = next((file for file in ordered if chains or self._matches_all(file, files, cross)), files[0])
         return [head, *(file for file in ordered if file != head)]
 
-    def _matches_all(self, file: int, files: list[int], cross: bool) -> bool:
+    def _matches_all(self, file: FileRow, files: list[FileRow], cross: bool) -> bool:
         near = {self.node[file], *self.near.get(self.node[file], ())}
         return all(
             other == file or (self.node[other] in near and is_allowed(self.kinds[file], self.kinds[other], cross=cross))
             for other in files
         )
 
-    def group(self, number: int, files: list[int], chain: keep.Chain) -> Group:
+    def group(self, number: int, files: list[FileRow], chain: keep.Chain) -> Group:
         keeper, *others = (self.members[file] for file in files)
         others.sort(key=chain.key)
         names = {keeper.path, *(member.path for member in others)}
@@ -128,9 +145,10 @@ class _Files:
         for match in sorted(inside, key=lambda match: (keeper not in (match.a, match.b), match.a, match.b)):
             yield match.turned() if match.b == keeper else match
 
-    def uniques(self, groups: Iterable[list[int]]) -> Iterator[Unique]:
+    def uniques(self, groups: Iterable[list[FileRow]]) -> Iterator[Unique]:
         """Return the files that are no longer in a group."""
         grouped = {file for group in groups for file in group}
-        for file, member in enumerate(self.members):
+        for file in self.rows():
+            member = self.members[file]
             if file not in grouped and not member.reference:
                 yield Unique(member.path, member.size, member.mtime_ns, member.digest, member.root)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from twinpix.act import actions, filesystem, journal
 from twinpix.act.actions.base import Linking, LostError
-from twinpix.act.apply import STOPPED, Outcome, patient, reason_of
+from twinpix.act.apply import STOPPED, Outcome, kind_of, patient, reason_of
 from twinpix.act.checks import Checks
 from twinpix.act.locate import Seeker
 from twinpix.act.lock import acting_once
-from twinpix.errors import ReportError, StepError
+from twinpix.errors import ReportError, SkipKind, StepError
 from twinpix.model import Skipped, Step
 from twinpix.paths import is_within_any
 from twinpix.progress import Progress, ProgressLike, progress_of
@@ -50,7 +50,9 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
         record = journal.read(path)
         require_near(record)
         outcome = Outcome(path, skipped=recover(record))
-        outcome.skipped += [Skipped(path, f"line {number} {_UNREAD}", refused=True) for number in _unread(record)]
+        outcome.skipped += [
+            Skipped(path, f"line {number} {_UNREAD}", 0, True, SkipKind.UNREADABLE) for number in _unread(record)
+        ]
         log = journal.Journal(path)
         try:
             with progress.stage("undo", sum(len(session.steps) for session in record.sessions)), patient() as asked:
@@ -154,7 +156,7 @@ def _recover_session(session: journal.JournalRun, finish: bool, log: journal.Jou
                     log.note_soon(done=number)
                     session.done.add(number)
             except (StepError, OSError) as error:
-                left.append(Skipped(step.path, reason_of(error), refused=True))
+                left.append(Skipped(step.path, reason_of(error), 0, True, kind_of(error)))
                 settled = settled and not isinstance(error, OSError)
     for unit in session.units:
         done = session.done.intersection(unit) - session.undone
@@ -184,7 +186,7 @@ def _carry_through(
             session.done.add(step.number)
     except (StepError, OSError) as error:
         why = f"{reason_of(error)}; what belongs with it was {action.done} by a run that was killed"
-        left += [Skipped(step.path, why, refused=True) for step in steps if step.number not in session.done]
+        left += [Skipped(step.path, why, 0, True, kind_of(error)) for step in steps if step.number not in session.done]
     finally:
         checks.end()
 
@@ -208,7 +210,7 @@ def _take_back(
         if number not in session.done:
             return False
         if told := _by_other_bytes(step, action, error, seeker or Seeker(session)):
-            left.append(Skipped(step.path, told, refused=True))
+            left.append(Skipped(step.path, told, 0, True, kind_of(error)))
             return False
         back = True
     log.note_soon(undone=number)

@@ -60,7 +60,7 @@ def evidence_reader(session: Session, images: Images) -> EvidenceReader:
     return look
 
 
-def altered(
+def mark_alterations(
     members: Sequence[Member],
     matches: Sequence[Match],
     content: Sequence[ContentId],
@@ -132,7 +132,7 @@ def _compare_places(
         found_a |= {Alteration.ENLARGED} if _is_enlarged(a, b, seen_a) else set()
         found_b |= {Alteration.ENLARGED} if _is_enlarged(b, a, seen_b) else set()
     for least in (_SURELY_MORE_EDGES, _MORE_EDGES):  # blur removes edges too, but fewer
-        on_a, on_b = overlaid(seen_a.small, seen_b.small, least)
+        on_a, on_b = find_overlay(seen_a.small, seen_b.small, least)
         if (on_a and _is_blur_of(seen_b.small, seen_a.small)) or (on_b and _is_blur_of(seen_a.small, seen_b.small)):
             on_a = on_b = False
         if on_a or on_b:
@@ -210,7 +210,7 @@ def _is_enlarged(large: Member, small: Member, seen: Evidence) -> bool:
     return float(above.mean()) < _DEAD * float(below.mean())
 
 
-def overlaid(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tuple[bool, bool]:
+def find_overlay(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tuple[bool, bool]:
     """Return for each of two aligned images whether it has an overlay, such as a caption or a watermark.
 
     `a` and `b` are grey levels of the same shape. The image with the overlay is the one with more than `least` times

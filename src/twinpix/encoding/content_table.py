@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from twinpix.model import Bytes2D, ContentId
 from twinpix.store import Result
 
-_FACTS = ("width", "height", "format", "damaged", "information")
+_FACTS = ("width", "height", "format", "damaged", "detail_score")
 _DIGEST = 16
 
 
@@ -32,7 +32,7 @@ class ContentTable:
         self._digests += digest
         self._codes += result.code or b""
         form = self._formats.setdefault(result.format, len(self._formats))
-        self._facts.extend((result.width, result.height, form, result.damaged, result.information))
+        self._facts.extend((result.width, result.height, form, result.damaged, result.detail_score))
         if result.pixels is not None:
             self._pixels[number] = result.pixels
         self._traits += result.traits.encode("ascii", "replace")
@@ -44,11 +44,11 @@ class ContentTable:
 
     def __getitem__(self, number: ContentId) -> Result:
         number = ContentId(range(len(self))[number])
-        width, height, form, damaged, information = self._facts[5 * number : 5 * number + 5]
+        width, height, form, damaged, detail_score = self._facts[5 * number : 5 * number + 5]
         size = len(self._codes) // len(self)
         code = bytes(self._codes[size * number : size * (number + 1)])
         pixels = self._pixels.get(number)
-        known = code, width, height, list(self._formats)[form], bool(damaged), information, pixels
+        known = code, width, height, list(self._formats)[form], bool(damaged), detail_score, pixels
         return Result(*known, traits=self.traits(number))
 
     def numbers(self) -> list[ContentId]:
@@ -79,7 +79,7 @@ class ContentTable:
             self._pixels[number] = pixels
 
     def column(self, name: str) -> NDArray[Any]:
-        """Return a column `(n,)` of int32: `width`, `height`, `damaged` or `information`."""
+        """Return a column `(n,)` of int32: `width`, `height`, `damaged` or `detail_score`."""
         return np.array(self._facts, dtype=np.int32).reshape(-1, len(_FACTS))[:, _FACTS.index(name)]
 
     def codes(self, width: int) -> Bytes2D:

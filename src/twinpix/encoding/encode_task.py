@@ -133,14 +133,14 @@ class EncodeTask:
                 yield number, error
 
     def _facts(self, picture: Picture, decoder: str) -> Result:
-        information = fingerprints.detail_score_of(picture)
+        score = fingerprints.detail_score_of(picture)
         pixels = None
-        if information < fingerprints.LOW_DETAIL_BELOW and not picture.damaged:
+        if score < fingerprints.LOW_DETAIL_BELOW and not picture.damaged:
             # An image with so little texture is not matched by its hash, only by identical pixels.
             with suppress(ImageError):  # the image is kept, without a digest of its pixels
                 pixels = pixel_digest(picture.data, picture.name)
         return Result(
-            *(None, picture.width, picture.height, picture.format, picture.damaged, information, pixels),
+            *(None, picture.width, picture.height, picture.format, picture.damaged, score, pixels),
             decoder=decoder,
             traits=picture.traits,
         )

@@ -2,7 +2,7 @@
 
 from twinpix.evaluation.curve import Curve, curve
 from twinpix.evaluation.groups import GroupScores, group_scores
-from twinpix.evaluation.maps import Map, check, check_symmetry, names_only
+from twinpix.evaluation.maps import Map, check, check_symmetry, drop_scores
 from twinpix.evaluation.pairs import PairScores, classification, pair_scores
 from twinpix.evaluation.retrieval import average_precision, jaccard, mean, ndcg, true_ndcg
 from twinpix.evaluation.scores import Scores, score
@@ -19,10 +19,10 @@ __all__ = [
     "check_symmetry",
     "classification",
     "curve",
+    "drop_scores",
     "group_scores",
     "jaccard",
     "mean",
-    "names_only",
     "ndcg",
     "pair_scores",
     "read_map",

@@ -3,7 +3,7 @@
 import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +13,11 @@ import twinpix
 from twinpix import fingerprints
 from twinpix.encoding.methods import methods_of
 from twinpix.encoding.options import Options, Paths, names_of
-from twinpix.encoding.session import scan
+from twinpix.encoding.session import open_session, scan
 from twinpix.errors import ImageError, UsageError
 from twinpix.evaluation.edits import EDITS, make_edit
 from twinpix.evaluation.rates import Point, distances, points, radius_of
-from twinpix.executors import Begin, Local, Lost
+from twinpix.executors import Begin, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, detail_score_of
 from twinpix.imaging import decode, thumbnail
 from twinpix.model import Decode, Failure
@@ -118,8 +118,9 @@ def find_copies(
     names: list[str] = []
     failures: list[Failure] = []
     plain = 0
-    pool = Local(options.workers, options.timeout * len(EDITS))
-    with progress.stage("read", min(count, len(files))):
+    of_all_edits = replace(options, timeout=options.timeout * len(EDITS), store=None)
+    with open_session(of_all_edits, progress) as session, progress.stage("read", min(count, len(files))):
+        pool = session.executor
         for start in range(0, len(files), pool.size * 8):
             if len(coded) >= count:
                 break

@@ -7,7 +7,7 @@ Map = Mapping[str, Sequence[Any]]
 """The duplicates of each file, nearest first: names, or pairs of a name and a score. Every file is a key."""
 
 
-def names_only(found: Map) -> dict[str, list[str]]:
+def drop_scores(found: Map) -> dict[str, list[str]]:
     """Return the map without scores. Pairs may be lists, as read from JSON."""
     return {key: [_name(value) for value in values] for key, values in found.items()}
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from twinpix.evaluation.groups import group_scores
-from twinpix.evaluation.maps import Map, check, names_only
+from twinpix.evaluation.maps import Map, check, drop_scores
 from twinpix.evaluation.pairs import pair_scores
 from twinpix.evaluation.retrieval import average_precision, jaccard, mean, ndcg, true_ndcg
 
@@ -26,7 +26,7 @@ class Scores(NamedTuple):
 
 def score(truth: Map, retrieved: Map) -> Scores:
     """Compare two maps with the same keys; raises like `check`. The time is linear in the number of relations."""
-    real, said = names_only(truth), names_only(retrieved)
+    real, said = drop_scores(truth), drop_scores(retrieved)
     check(real, said)
     pairs, groups = pair_scores(real, said), group_scores(real, said)
     return Scores(

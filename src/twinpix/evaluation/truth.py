@@ -8,7 +8,7 @@ from itertools import combinations
 
 from twinpix import report as reports
 from twinpix.errors import UsageError, system_reason
-from twinpix.evaluation.maps import map_of_pairs, names_only
+from twinpix.evaluation.maps import drop_scores, map_of_pairs
 from twinpix.model import SCHEMAS
 
 
@@ -60,7 +60,7 @@ def read_map(path: str) -> dict[str, list[str]]:
         raise UsageError(f"{path} holds no map from each file to the list of its duplicates")
     if not all(_is_relation(item) for names in value.values() for item in names):
         raise UsageError(f"{path}: a duplicate is a name, or a name and a score")
-    return names_only(value)
+    return drop_scores(value)
 
 
 def _is_relation(item: object) -> bool:

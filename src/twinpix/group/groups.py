@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import keep, linking
-from twinpix.encoding.alterations import EvidenceReader, altered
+from twinpix.encoding.alterations import EvidenceReader, mark_alterations
 from twinpix.encoding.images import Images
 from twinpix.encoding.members import members_of
 from twinpix.encoding.methods import MatchSettings
@@ -18,7 +18,7 @@ from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_oth
 from twinpix.linking.base import Kind, is_allowed
 from twinpix.match.join import Neighbours
 from twinpix.match.pairs import MatchedPairs
-from twinpix.match.relation import infer_relation, only_alike
+from twinpix.match.relation import explain_no_encoding, infer_relation
 from twinpix.match.representatives import MATCHES_LISTED
 from twinpix.match.verifier import PairVerdict
 from twinpix.model import DIGITS, IDENTICAL, ClassId, ContentId, FileRow, Group, Match, Member, Refs, Relation, related
@@ -56,8 +56,7 @@ def group(
     graph = linking.Graph(
         node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order, conflicts
     )
-    formed = [[FileRow(file) for file in files] for files in linker.groups(graph)]
-    found = sorted(formed, key=lambda files: images.refs.uris[files[0]])
+    found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
     places = np.full(len(classes.codes), -1, np.int32)
     writer = _Grouper(
         *(
@@ -124,10 +123,10 @@ def _unlike(images: Images, files: Sequence[FileRow], most: int | None) -> set[C
     return set() if same else set(contents[:most])
 
 
-def _conflicts(pairs: MatchedPairs) -> dict[int, set[int]]:
+def _conflicts(pairs: MatchedPairs) -> dict[ClassId, set[ClassId]]:
     """Return for each node the nodes that verification found to be in conflict with it, without a third image."""
-    out: dict[int, set[int]] = {}
-    of = pairs.classes.of.tolist()
+    out: dict[ClassId, set[ClassId]] = {}
+    of: list[ClassId] = pairs.classes.of.tolist()
     for (a, b), seen in pairs.verdicts.items():
         if seen.verdict.conflict and of[a] != of[b]:
             out.setdefault(of[a], set()).add(of[b])
@@ -202,7 +201,7 @@ class _Grouper(NamedTuple):
             return made
         place = {self.members[file].path: file for file in files}
         listed = [place[member.path] for member in made.members]
-        changed = altered(made.members, made.matches, self.images.content[listed].tolist(), evidence)
+        changed = mark_alterations(made.members, made.matches, self.images.content[listed].tolist(), evidence)
         self.members.update(zip(listed, changed, strict=True))
         ordered = sorted(listed, key=lambda file: self.chain.key(self.members[file]))
         head = next((file for file in ordered if self.chains or self._matches_all(file, ordered)), listed[0])
@@ -281,7 +280,7 @@ class _Grouper(NamedTuple):
     ) -> Match:
         x, y = self.images.content_of(a), self.images.content_of(b)
         contents, uris = self.images.contents, self.images.refs.uris
-        why = only_alike(contents[x], contents[y])
+        why = explain_no_encoding(contents[x], contents[y])
         name = infer_relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
         if self.node[a] != self.node[b]:
             x, y = self.first[self.node[a]], self.first[self.node[b]]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twinpix.linking.base import Graph
+from twinpix.model import FileRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,7 @@ class Complete:
 
     summary: ClassVar[str] = "all match each other"
 
-    def groups(self, graph: Graph) -> list[list[int]]:
+    def groups(self, graph: Graph) -> list[list[FileRow]]:
         rank = {file: place for place, file in enumerate(graph.order)}
         out = []
         for file in graph.order:
@@ -20,9 +21,9 @@ class Complete:
                 continue
             graph.take(file)
             group = [file]
-            sorts = {(graph.content[file], graph.kinds[file])}
+            sorts = {(graph.node[file], graph.kinds[file])}
             for other in sorted(graph.free_neighbours(file), key=rank.__getitem__):
-                sort = (graph.content[other], graph.kinds[other])
+                sort = (graph.node[other], graph.kinds[other])
                 if graph.is_paired_with_all(sort, sorts):
                     graph.take(other)
                     group.append(other)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twinpix.linking.base import Graph
+from twinpix.model import ClassId, FileRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +14,13 @@ class Components:
     chains: ClassVar[bool] = True
     summary: ClassVar[str] = "chains of matches"
 
-    def groups(self, graph: Graph) -> list[list[int]]:
+    def groups(self, graph: Graph) -> list[list[FileRow]]:
         out = []
         for file in graph.order:
             if graph.is_taken(file):
                 continue
             graph.take(file)
-            group, at, contents = [file], 0, set[int]()
+            group, at, contents = [file], 0, set[ClassId]()
             while at < len(group):
                 group += graph.take_neighbours(group[at], contents)
                 at += 1

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twinpix.linking.base import Graph
+from twinpix.model import FileRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,7 @@ class Star:
 
     summary: ClassVar[str] = "all match the keeper"
 
-    def groups(self, graph: Graph) -> list[list[int]]:
+    def groups(self, graph: Graph) -> list[list[FileRow]]:
         out = []
         for file in graph.order:
             if graph.is_taken(file):

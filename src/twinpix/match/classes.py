@@ -63,7 +63,7 @@ def code_classes_of(
 
 def is_low_detail(contents: ContentTable) -> NDArray[np.bool_]:
     """Return which contents have too little texture for a hash."""
-    low: NDArray[np.bool_] = contents.column("information") < LOW_DETAIL_BELOW
+    low: NDArray[np.bool_] = contents.column("detail_score") < LOW_DETAIL_BELOW
     return low
 
 

@@ -23,7 +23,7 @@ def infer_relation(
         return turned
     if method.unit != "bits":
         return "edited"
-    if only_alike(a, b):
+    if explain_no_encoding(a, b):
         return "edited"
     if distance is None or distance > method.radii["strict"]:
         return "edited"  # a network that is invariant to edits cannot name them
@@ -34,7 +34,7 @@ def infer_relation(
     return "edited"
 
 
-def only_alike(a: Result, b: Result) -> str:
+def explain_no_encoding(a: Result, b: Result) -> str:
     """Return why two images that are not identical are no encodings of each other, or "" if they may be.
 
     Of files with several frames or pages only the first ones were compared; shots of one scene differ in their times.

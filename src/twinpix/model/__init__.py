@@ -16,7 +16,7 @@ from twinpix.model.matches import (
     numbers_or_none,
 )
 from twinpix.model.plan import Facts, Kept, Plan, Skipped, Step, Unit
-from twinpix.model.refs import ClassId, ContentId, Failure, FileRow, Ref, Refs, is_uri, locate
+from twinpix.model.refs import ClassId, ContentId, Failure, FileRow, Ref, Refs, can_change, is_uri, locate
 from twinpix.model.report import (
     SCHEMA,
     SCHEMAS,
@@ -68,6 +68,7 @@ __all__ = [
     "Unique",
     "Unit",
     "Unverified",
+    "can_change",
     "format_distance",
     "is_uri",
     "locate",

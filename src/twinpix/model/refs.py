@@ -13,8 +13,16 @@ _URI = re.compile("[a-z][a-z0-9_]*://")
 
 
 def is_uri(name: str) -> bool:
-    """True for the URI of a member of a container, such as `zip://MEMBER::FILE`: it is read, but never changed."""
+    """True for the URI of a member of a container, such as `zip://MEMBER::FILE`; False for a path."""
     return _URI.match(name) is not None
+
+
+def can_change(location: str) -> bool:
+    """True for an image that an action can move, remove, link or replace: one that is a file of its own.
+
+    Actions work on paths (`act/filesystem.py`); sources only read the members of their containers.
+    """
+    return not is_uri(location)
 
 
 def locate(base: str, name: str) -> str:

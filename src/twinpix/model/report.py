@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from twinpix.model.matches import IDENTICAL, DistanceUnit, Relation
-from twinpix.model.refs import Failure, is_uri
+from twinpix.model.refs import Failure, can_change
 
 SCHEMA = "twinpix.report/2"
 SCHEMAS = ("twinpix.report/1", SCHEMA)
@@ -79,7 +79,7 @@ class Member:
     @property
     def protected(self) -> bool:
         """True if this member is never removed."""
-        return self.reference or self.link or is_uri(self.path)
+        return self.reference or self.link or not can_change(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the contents of the JSON report: dictionaries, lists, strings and numbers."""
-        plain: dict[str, Any] = _files().plain(self)
+        plain: dict[str, Any] = _files().to_plain(self)
         return plain
 
 

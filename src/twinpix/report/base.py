@@ -40,15 +40,15 @@ def format_of(path: str) -> str:
 def save(report: Report, path: str, *, force: bool = False) -> None:
     """Write a report in the format of the suffix; raises as `twinpix.outputs.write` does."""
     chosen = writer(format_of(path))
-    outputs.write(path, encoded(chosen.parts(report)), chosen.kind, force=force)
+    outputs.write(path, encode_text(chosen.parts(report)), chosen.kind, force=force)
 
 
-def encoded(parts: Iterable[str]) -> Iterator[bytes]:
+def encode_text(parts: Iterable[str]) -> Iterator[bytes]:
     """Encode text as UTF-8, with undecodable bytes of file names as they are on disk."""
     return (part.encode("utf-8", "surrogateescape") for part in parts)
 
 
-def differs(pair: Match, unit: DistanceUnit) -> str:
+def describe_difference(pair: Match, unit: DistanceUnit) -> str:
     """Return in words how the second image of a pair differs from the first."""
     if pair.identical:
         return pair.relation
@@ -56,16 +56,16 @@ def differs(pair: Match, unit: DistanceUnit) -> str:
         return f"{pair.detail or pair.relation}, {pair.agrees:.0%} alike"
     if pair.distance is None:
         return pair.detail or pair.relation
-    return f"{pair.detail or pair.relation}, {apart(pair.distance, unit)}"
+    return f"{pair.detail or pair.relation}, {describe_distance(pair.distance, unit)}"
 
 
-def apart(distance: float, unit: DistanceUnit) -> str:
+def describe_distance(distance: float, unit: DistanceUnit) -> str:
     """Return a distance in words: `2 bits apart`, `cosine 0.93` or `93% alike`."""
     if unit == "bits":
         return f"{plural(int(distance), 'bit')} apart"
     return f"{1 - distance:.0%} alike" if unit == "share" else f"cosine {1 - distance:.2f}"
 
 
-def matched_only(by_keypoints: bool) -> str:
+def describe_low_detail(by_keypoints: bool) -> str:
     """Return in words how an image with too little texture for a hash is matched."""
     return f"matched only when identical{', or by their keypoints' if by_keypoints else ''}"

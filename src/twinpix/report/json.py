@@ -56,18 +56,18 @@ def _value(value: object) -> Iterator[str]:
 
 
 def _line(value: Any) -> str:
-    return escape_surrogates(stdlib.dumps(plain(value), ensure_ascii=False))
+    return escape_surrogates(stdlib.dumps(to_plain(value), ensure_ascii=False))
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Return a report or a part of it as dictionaries and lists; traits without those at their defaults."""
     if isinstance(value, Traits):
         known = {field.name: field.default for field in fields(Traits)}
         return {name: given for name in known if (given := getattr(value, name)) != known[name]}
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(each) for each in value]
+        return [to_plain(each) for each in value]
     return value.value if isinstance(value, StrEnum) else value
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from twinpix.model import DistanceUnit, Group, Match, Member, Report
 from twinpix.outputs import Kind
-from twinpix.report.base import differs, matched_only
+from twinpix.report.base import describe_difference, describe_low_detail
 from twinpix.text import bytes_text, plural, printable
 
 _SIZE = rb"[\d.]+ (?:bytes?|kB|MB|GB|TB)"
@@ -52,7 +52,7 @@ def summary(report: Report) -> str:
     if report.guarded:
         lines.append(
             f"{plural(c.guarded, 'image')} with too little texture for a hash (blank, flat or a smooth gradient): "
-            + matched_only(report.guarded[0].by_keypoints)
+            + describe_low_detail(report.guarded[0].by_keypoints)
         )
     if c.damaged:
         lines.append(
@@ -114,7 +114,7 @@ def _scenes(report: Report) -> str:
 
 def how(pair: Match | None, unit: DistanceUnit) -> str:
     """Return in words how a member differs from the keeper; `pair` is None for a transitive match."""
-    return "matched via a third image" if pair is None else differs(pair, unit)
+    return "matched via a third image" if pair is None else describe_difference(pair, unit)
 
 
 def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:

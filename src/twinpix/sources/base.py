@@ -48,7 +48,7 @@ class Source(ABC):
     A subclass is a frozen dataclass in a module of `twinpix.sources.kinds`. The module's name is the scheme of the
     members' URIs: `zip://holiday/1.jpg::photos.zip` is the member `holiday/1.jpg` of the file `photos.zip`
     (https://filesystem-spec.readthedocs.io/en/latest/features.html#url-chaining). Members are only read: no action
-    moves or removes them.
+    moves or removes them (`model.can_change`).
     """
 
     suffixes: ClassVar[frozenset[str]]

@@ -23,7 +23,7 @@ from twinpix.text import plural
 from twinpix.ui import lettering
 from twinpix.ui.figure import exif_mark
 from twinpix.ui.lettering import Colour
-from twinpix.usecases.compare import Comparison, lying
+from twinpix.usecases.compare import Comparison, describe_inliers
 from twinpix.verify import (
     Affine,
     DifferenceMap,
@@ -217,7 +217,7 @@ def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Im
         ends.append((points[at] + 0.5) * scale - 0.5 + np.array(corner))
     joined = _joined(out, *ends)
     count = len(ends[0])
-    note = lying(count)
+    note = describe_inliers(count)
     if count > _LINES:
         note += f", {_LINES} of them are joined"
     frame = "framed: the overlap" if pair.verification.same else "framed: A aligned with B"

@@ -14,7 +14,10 @@ from typing import Any
 
 from twinpix import outputs
 from twinpix.act.validate import Places
+from twinpix.encoding.options import Options
+from twinpix.encoding.session import open_session
 from twinpix.model import Group, Report, format_distance
+from twinpix.progress import Progress
 from twinpix.report.text import summary
 from twinpix.text import bytes_text, plural, printable
 from twinpix.ui.thumbnails import Missing, Thumbnails, share
@@ -50,13 +53,14 @@ def _parts(report: Report, workers: int) -> Iterator[str]:
     yield _script("groups", [_group(group) for group in report.groups])
     groups = iter(report.groups)
     number = 0
-    while some := list(islice(groups, _AT_ONCE)):
-        made = share(Thumbnails(side), filter(None, _paths(some, places)), workers) | {"": _OUTSIDE}
-        for start in range(0, len(some), _CHUNK):
-            yield f'<script type="text/plain" id="thumbs-{number}">\n'
-            yield from _thumbs(some[start : start + _CHUNK], places, made)
-            yield "</script>\n"
-            number += 1
+    with open_session(Options(workers=workers, store=None), Progress()) as session:
+        while some := list(islice(groups, _AT_ONCE)):
+            made = share(Thumbnails(side), filter(None, _paths(some, places)), session.executor) | {"": _OUTSIDE}
+            for start in range(0, len(some), _CHUNK):
+                yield f'<script type="text/plain" id="thumbs-{number}">\n'
+                yield from _thumbs(some[start : start + _CHUNK], places, made)
+                yield "</script>\n"
+                number += 1
     yield tail
 
 
@@ -89,7 +93,8 @@ def _group(group: Group) -> dict[str, Any]:
         how = "keep" if keeps else pair.relation if pair else "matched via a third image"
         marks = [word for word, on in (("damaged", member.damaged), ("stays", member.protected and not keeps)) if on]
         facts = f"{member.width}×{member.height}, {bytes_text(member.size)}"
-        row = [printable(member.path), how, pair.distance if pair and pair.distance is not None else -1, facts, marks]
+        distance = pair.distance if pair and pair.distance is not None else -1
+        row = [printable(member.path), how, distance, facts, marks, int(pair is not None and pair.identical)]
         members.append([*row, pair.detail] if pair and pair.detail else row)
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     return {"head": head, "reason": group.reason, "members": members, "shown": min(_SHOWN, len(group.members))}

@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 from twinpix.model import DistanceUnit, Group, Match, Member, locate
-from twinpix.report import differs
+from twinpix.report import describe_difference
 from twinpix.text import bytes_text, plural
 from twinpix.ui import figure
 from twinpix.ui.thumbnails import Missing, look
@@ -53,5 +53,5 @@ def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> Non
 
 
 def _how(member: Member, pair: Match | None, unit: DistanceUnit) -> str:
-    how = differs(pair, unit) if pair else "matched via a third image"
+    how = describe_difference(pair, unit) if pair else "matched via a third image"
     return how + (", stays" if member.protected else "") + (", damaged" if member.damaged else "")

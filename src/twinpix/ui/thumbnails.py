@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from twinpix.errors import ImageError
-from twinpix.executors import Begin, Local, Lost, Task
+from twinpix.executors import Begin, Executor, Lost, Task
 from twinpix.imaging import thumbnail
 from twinpix.sources import read
 
@@ -55,9 +55,9 @@ class Thumbnails:
         return out
 
 
-def share(task: Task, paths: Iterable[str], workers: int = 0) -> dict[str, bytes | Missing]:
-    """Run `task` on each path, in worker processes; only a file that crashes or hangs a worker is missing."""
+def share(task: Task, paths: Iterable[str], executor: Executor) -> dict[str, bytes | Missing]:
+    """Run `task` on each path by an executor; only a file that crashes or hangs a worker is missing."""
     distinct = list(dict.fromkeys(paths))
     batches = (distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH))
-    made = Local(workers).map(task, batches)
+    made = executor.map(task, batches)
     return {path: Missing(result.reason) if isinstance(result, Lost) else result for path, result in made}

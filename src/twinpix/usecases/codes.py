@@ -19,18 +19,17 @@ from twinpix.encoding.methods import method_of, methods_of, radius_of
 from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import open_session, scan
 from twinpix.errors import ImageError, UsageError, system_reason
-from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, detail_score_of, width_of
+from twinpix.fingerprints import Fingerprint, detail_score_of, width_of
 from twinpix.imaging import decode, picture_of
-from twinpix.match.join import nearest
-from twinpix.match.relation import infer_relation
 from twinpix.model import Bytes2D, Decode, Refs
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.report.json import escape_surrogates
 from twinpix.store import Result
-from twinpix.usecases.query import Hit
+from twinpix.usecases.hits import Compared, Hit, hit_of, identical_rows, near_rows, sort_hits
 
 SCHEMA = "twinpix.codes/1"
 CODES = outputs.starts("codes file of twinpix", b'{"schema": "twinpix.codes/')
+_FIELDS = {"detail_score": "information"}  # of `Coded`, and their names in a codes file where these are others
 CHUNK = 2_000  # files that are encoded between two writes
 _TOGETHER = 20_000  # rows that are searched at once
 
@@ -51,7 +50,7 @@ class Coded(NamedTuple):
     codes: list[bytes]  # one for each method; with transforms the eight orientations concatenated; [] after an error
     width: int = 0  # pixels
     height: int = 0  # pixels
-    information: int = 0  # number of low frequencies above the noise; below 26 there is too little texture for a hash
+    detail_score: int = 0  # number of low frequencies above the noise; below 26 there is too little texture for a hash
     digest: str = ""  # xxh3-128 of the file in hexadecimal digits; "" for an image in memory
     error: str = ""  # why there are no codes
 
@@ -182,7 +181,7 @@ def _row(uri: str, digest: str, results: Sequence[Result]) -> Coded:
         return Coded(uri, [], digest=digest, error=failed.error)
     first = results[0]
     codes = [result.code or b"" for result in results]
-    return Coded(uri, codes, first.width, first.height, first.information, digest)
+    return Coded(uri, codes, first.width, first.height, first.detail_score, digest)
 
 
 def write_codes(path: str, header: Header, rows: Iterable[Coded], *, force: bool = False) -> int:
@@ -210,8 +209,8 @@ def write_codes(path: str, header: Header, rows: Iterable[Coded], *, force: bool
     with outputs.writing(path, CODES, force=force) as file:
         file.write(_line({"schema": SCHEMA, **header._asdict()}))
         for row in rows:
-            value = {key: item for key, item in row._asdict().items() if item and key != "codes"}
-            value["codes"] = [code.hex() for code in row.codes]
+            known = {_FIELDS.get(name, name): value for name, value in row._asdict().items() if value}
+            value = known | {"codes": [code.hex() for code in row.codes]}
             file.write(_line(value))
             count += bool(row.codes)
             if count % CHUNK == 0:
@@ -275,7 +274,7 @@ def _rows(path: str, methods: int) -> Iterator[Coded]:
             except ValueError:
                 raise UsageError(f"{path}, line {number}: not a row of codes; encode the images again") from None
             codes = list(map(bytes.fromhex, row.codes))
-            yield Coded(row.path, codes, row.width, row.height, row.information, row.digest, row.error)
+            yield Coded(row.path, codes, row.width, row.height, row.detail_score, row.digest, row.error)
 
 
 def query_codes(
@@ -319,24 +318,29 @@ def query_codes(
     (mine,) = encode_pictures([(shown, image)], [options.method], options)
     if mine.error:
         raise UsageError(f"cannot use {shown} as a query: {mine.error}")
+    question = _facts(mine)
+    code = np.frombuffer(mine.codes[0], dtype=np.uint8)[None, None]
+    asked = Compared(code, np.array([mine.detail_score], np.int32))
     hits: list[Hit] = []
     searching = search.Search(options.search)
     radius = radius_of(options, method).value
-    floor = LOW_DETAIL_BELOW if options.guard else 0  # with less information a hash is not comparable
     while block := list(islice(rows, _TOGETHER)):
-        twins = {row.path for row in block if row.codes and row.digest and row.digest == mine.digest}
-        hits += [Hit(path, 0, "identical-file") for path in twins]
-        usable = [row for row in block if row.codes and row.path not in twins and row.information >= floor]
-        if usable and mine.information >= floor:
-            gallery = _gallery(usable, at, method, header.transforms, path)
-            code = np.frombuffer(mine.codes[0], dtype=np.uint8)
-            near = nearest(method, code, gallery, radius, searching)
-            hits += [_hit(method, mine, usable[row], gap, turn) for row, (gap, turn) in near.items()]
+        usable = [row for row in block if row.codes]
+        if not usable:
+            continue
+        scores = np.array([row.detail_score for row in usable], np.int32)
+        gallery = Compared(_gallery(usable, at, method, header.transforms, path), scores)
+        same = identical_rows((mine.digest, None), ((row.digest, None) for row in usable))
+        near = near_rows(method, asked, gallery, same, radius=radius, guard=options.guard, search=searching)
+        hits += [
+            hit_of(method, usable[row].path, question, _facts(usable[row]), found, same_file=row in same)
+            for row, found in near.items()
+        ]
     unsure = [how for how in searching.hows if not how.exact]
     if unsure:  # of all blocks together
         sampled, there = sum(how.sampled for how in unsure), sum(how.found for how in unsure)
         progress_of(progress).note(str(replace(unsure[0], sampled=sampled, found=there)))
-    return sorted(hits, key=lambda hit: (hit.distance, hit.path))
+    return sort_hits(hits)
 
 
 def _place_of(method: Fingerprint, header: Header, path: str) -> int:
@@ -362,6 +366,6 @@ def _gallery(rows: Sequence[Coded], at: int, method: Fingerprint, transforms: bo
     raise UsageError(f"{path} holds codes that are none of {plugins.describe(method)}")
 
 
-def _hit(method: Fingerprint, query: Coded, row: Coded, distance: float, turn: int) -> Hit:
-    ours, theirs = Result(None, query.width, query.height), Result(None, row.width, row.height)
-    return Hit(row.path, distance, infer_relation(method, ours, theirs, distance, turn))
+def _facts(row: Coded) -> Result:
+    """Return what a row knows about an image, to name a relation."""
+    return Result(None, row.width, row.height)

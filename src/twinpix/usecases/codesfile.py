@@ -32,7 +32,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     codes: list[_Hex]
     width: _Count = 0
     height: _Count = 0
-    information: _Count = 0
+    detail_score: _Count = msgspec.field(default=0, name="information")
     digest: _Digest = ""
     error: str = ""
 

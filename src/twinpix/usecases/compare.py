@@ -11,14 +11,16 @@ import numpy as np
 from twinpix import fingerprints, plugins, search, verify
 from twinpix.encoding.methods import method_of
 from twinpix.encoding.options import Options
+from twinpix.encoding.session import open_session
 from twinpix.errors import CompareError, ImageError, UsageError
-from twinpix.executors import Begin, Local, Lost
+from twinpix.executors import Begin, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
 from twinpix.imaging.opencv import opencv
-from twinpix.match.relation import infer_relation, only_alike
+from twinpix.match.relation import explain_no_encoding, infer_relation
 from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, format_distance, numbers
+from twinpix.progress import Progress
 from twinpix.sources import read
 from twinpix.store import Result
 from twinpix.text import plural
@@ -56,7 +58,7 @@ class Comparison:
     undecided: bool  # too little texture to decide
     distances: list[Distance]  # of the methods that have one
     qualities: tuple[int, int]  # PDQ's, 0 to 100
-    information: tuple[int, int]
+    detail_scores: tuple[int, int]  # numbers of low frequencies above the noise
     seen: str  # the result of verification in words; "" for identical files or pixels
     by_pixels: bool  # whether verification gave the verdict
     explanation: Explanation = field(compare=False, repr=False)  # with a transform in any case
@@ -109,9 +111,11 @@ def compare(
         (True, 're-encoded')
     """
     names = os.fspath(a), os.fspath(b)
-    mine = method_of(Options(method=method, decode=decode, timeout=timeout))
+    options = Options(method=method, decode=decode, timeout=timeout, workers=1, store=None)
+    mine = method_of(options)
     opencv()  # loaded in this process too, for the caller that draws the comparison
-    ((_, found),) = Local(1, timeout).map(CompareTask(mine, decode), [[names]])
+    with open_session(options, Progress()) as session:
+        ((_, found),) = session.executor.map(CompareTask(mine, decode), [[names]])
     if isinstance(found, Lost):
         raise CompareError(f"cannot compare {names[0]} and {names[1]}: {found.reason}")
     compared: Comparison = found
@@ -138,9 +142,9 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     pairs = [_decoded(name, decode, wanted) for name in names]
     pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
-    information = [fingerprints.detail_score_of(picture) for picture in pictures]
+    scores = [fingerprints.detail_score_of(picture) for picture in pictures]
     try:
-        seen = _seen(pairs, mine, min(information))
+        seen = _seen(pairs, mine, min(scores))
     except verify.faults() as error:
         raise CompareError(f"cannot compare {names[0]} and {names[1]}: {verify.reason_of(error)}") from error
     decisive = next((d for d in distances if d.method == judge), None)
@@ -148,7 +152,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
         relation, words, undecided = seen.relation, seen.words, seen.undecided
     else:
         (relation, words), undecided = _verdict(pictures, mine, decisive), False
-    if relation in ("re-encoded", "resized", "recoloured") and (why := _only_alike(pictures)):
+    if relation in ("re-encoded", "resized", "recoloured") and (why := _explain_no_encoding(pictures)):
         relation, words = "edited", Words("copies of one image", f"edited: {why}")
     matrices = [PDQ().prepare(picture) for picture in pictures]
     return Comparison(
@@ -158,7 +162,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
         undecided,
         distances,
         (PDQ().quality(matrices[0]), PDQ().quality(matrices[1])),
-        (information[0], information[1]),
+        (scores[0], scores[1]),
         "" if seen.settled else str(seen.words),
         decisive is None,
         seen.found,
@@ -167,10 +171,10 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     )
 
 
-def _only_alike(pictures: Sequence[Picture]) -> str:
+def _explain_no_encoding(pictures: Sequence[Picture]) -> str:
     """Return why two images are not encodings of each other; "" if they may be."""
     results = [Result(None, picture.width, picture.height, traits=picture.traits) for picture in pictures]
-    return only_alike(results[0], results[1])
+    return explain_no_encoding(results[0], results[1])
 
 
 class _Decoded(NamedTuple):
@@ -284,7 +288,7 @@ def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -
 # -- verification ------------------------------------------------------------------------------------
 
 
-def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _Seen:
+def _seen(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -> _Seen:
     """Verify two images on their pixels."""
     a, b = (pair.view for pair in pairs)
     maps = [verify.orientation_transform(turn, a.size, b.size) for turn in range(fingerprints.TURNS)]
@@ -298,7 +302,7 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, information: int) -> _
     verdict = verify.verify_pair(a, b, maps, least)
     views = a, b = verify.as_compared(verdict, a, b)
     found = verify.explain_pair(verdict, a, b, maps)
-    if information < LOW_DETAIL_BELOW:
+    if detail_score < LOW_DETAIL_BELOW:
         nothing = Words(_UNDECIDED, "blank, flat or a smooth gradient")
         blank = found._replace(verdict=found.verdict._replace(relation=None, detail="", back=""))
         return _Seen(None, nothing, blank, views, True, True)
@@ -312,14 +316,14 @@ def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyra
     return _Seen(relation, Words(words), Explanation(verdict, 0), views, True)
 
 
-def lying(points: int) -> str:
+def describe_inliers(points: int) -> str:
     """Return the number of inlier keypoints in words."""
     return plural(points, "inlier keypoint") if points else "no inlier keypoints"
 
 
 def _words(found: Explanation, least: float) -> Words:
     verdict = found.verdict
-    share, points = f"{verdict.agrees:.0%}", lying(verdict.points)
+    share, points = f"{verdict.agrees:.0%}", describe_inliers(verdict.points)
     if verdict.same:
         needed = f", {points}" if verdict.points else ""
         return Words(

@@ -27,7 +27,7 @@ from twinpix.match.pairs import MatchedPairs, match_pairs
 from twinpix.match.relation import most_of_identical
 from twinpix.model import ContentId, Counts, Failure, FileRow, Group, Guarded, Matches, Report, Unique
 from twinpix.progress import ProgressLike, progress_of
-from twinpix.report import matched_only
+from twinpix.report import describe_low_detail
 from twinpix.sources import bit_rot
 from twinpix.text import plural, printable
 
@@ -111,10 +111,10 @@ class _Request(NamedTuple):
 
 def _maybe_identical(images: Images, pairs: MatchedPairs, method: Fingerprint) -> set[ContentId]:
     """Return contents whose pixels may be identical to another's, which only a full decode can show."""
-    return _alike(images, pairs.classes, pairs.matches, method) | _named_re_encoded(images, pairs)
+    return _with_near_codes(images, pairs.classes, pairs.matches, method) | _named_re_encoded(images, pairs)
 
 
-def _alike(images: Images, classes: CodeClasses, matches: Matches, method: Fingerprint) -> set[ContentId]:
+def _with_near_codes(images: Images, classes: CodeClasses, matches: Matches, method: Fingerprint) -> set[ContentId]:
     """Return contents of one size whose codes are so close that their pixels may be identical."""
     contents = images.contents
     width, height = contents.column("width"), contents.column("height")
@@ -145,10 +145,10 @@ def _named_re_encoded(images: Images, pairs: MatchedPairs) -> set[ContentId]:
 
 def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
     by_keypoints = method.proposes
-    why = f"too little texture (blank, flat or a smooth gradient): {matched_only(by_keypoints)}"
-    information = images.contents.column("information")
+    why = f"too little texture (blank, flat or a smooth gradient): {describe_low_detail(by_keypoints)}"
+    scores = images.contents.column("detail_score")
     return [
-        Guarded(images.refs.uris[file], int(information[images.content[file]]), why, by_keypoints)
+        Guarded(images.refs.uris[file], int(scores[images.content[file]]), why, by_keypoints)
         for file in images.files_where(is_low_detail(images.contents))
     ]
 

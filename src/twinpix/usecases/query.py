@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,24 +16,15 @@ from twinpix.encoding.session import Session, open_session, scan
 from twinpix.errors import UsageError
 from twinpix.fingerprints import width_of
 from twinpix.match.classes import is_low_detail
-from twinpix.match.join import nearest, notes_of
-from twinpix.match.relation import infer_relation, most_of_identical
+from twinpix.match.join import notes_of
+from twinpix.match.relation import most_of_identical
 from twinpix.match.stages import candidate_stages, verify_candidates
 from twinpix.match.verifier import PairVerdict, Verifier, verifier_of
-from twinpix.model import IDENTICAL, ContentId, Failure, Ref, Relation, numbers
+from twinpix.model import IDENTICAL, ContentId, Failure, Ref, numbers
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.search import Search
+from twinpix.usecases.hits import Compared, Hit, hit_of, identical_rows, near_rows, sort_hits
 from twinpix.versions import UNKNOWN
-
-
-class Hit(NamedTuple):
-    """A copy of the query."""
-
-    path: str
-    distance: float  # in the unit of the method: bits, cosine distance or share
-    relation: Relation  # of the copy to the query
-    detail: str = ""  # the relation with its parameters, e.g. "resized 0.5"; "" if the pair was not verified
-    agrees: float | None = None  # share of the overlap that agrees, 0 to 1; None if the pair was not verified
 
 
 def query(
@@ -88,22 +79,20 @@ def query(
         alike = [number for number, (gap, turn) in near.items() if turn == 0 and gap <= most]
         for group, numbers in ((images, alike), (mine, [_QUERY] if alike else [])):
             digest_pixels(session, group, numbers)
-    method = settings.method
     question, own = mine.contents[_QUERY], mine.refs[0]
     hits = []
     for file in images.files_where(np.isin(np.arange(len(images.contents)), list(near))):
         number = images.content_of(file)
         if not _is_same_file(images.refs[file], own):
-            gap, turn = near[number]
+            uri, other = images.refs.uris[file], images.contents[number]
             same = images.contents.digest(number) == mine.contents.digest(_QUERY)
-            relation = infer_relation(method, question, images.contents[number], gap, turn, same_file=same)
+            hit = hit_of(settings.method, uri, question, other, near[number], same_file=same)
             verdict = found.verdict if (found := seen.get((_QUERY, _after_query(number)))) else None
-            if verdict and verdict.relation and relation not in IDENTICAL:
-                hits.append(Hit(images.refs.uris[file], gap, verdict.relation, verdict.detail, verdict.agrees))
-            else:
-                hits.append(Hit(images.refs.uris[file], gap, relation))
+            if verdict and verdict.relation and hit.relation not in IDENTICAL:
+                hit = hit._replace(relation=verdict.relation, detail=verdict.detail, agrees=verdict.agrees)
+            hits.append(hit)
     failures = sorted([*listing.failures, *encoder.failures, *images.failures, *lost], key=lambda f: f.path)
-    return sorted(hits, key=lambda hit: (hit.distance, hit.path)), failures
+    return sort_hits(hits), failures
 
 
 def _after_query(number: ContentId) -> ContentId:
@@ -134,7 +123,7 @@ def _nearest(
             [*verifier.failures, *(Failure(pair.b, "verify", pair.reason) for pair in verifier.unverified)],
         )
     search = Search(settings.search)
-    near = _near(mine, images, settings, options.guard, search)
+    near = _near_by_codes(mine, images, settings, options.guard, search)
     for note in notes_of(search, 0.0):
         session.progress.note(note)
     return near, {}, []
@@ -146,7 +135,7 @@ def _near_by_pixels(
     """Return the contents that match the query on the pixels; the verifier numbers the query as content 0."""
     contents, width = images.contents, width_of(settings.method)
     verifier = verifier_of(session, [mine.of_each()[0], *images.of_each()], settings, options.transforms)
-    near = _same(mine, images)
+    near = _identical(mine, images)
     low = is_low_detail(contents) if options.guard else np.zeros(len(contents), dtype=bool)
     if len(contents):
         codes = np.concatenate([mine.contents.codes(width)[:1], contents.codes(width)])
@@ -163,26 +152,20 @@ def _near_by_pixels(
     return near, verifier
 
 
-def _same(mine: Images, images: Images) -> Near:
+def _identical(mine: Images, images: Images) -> Near:
     """Return the contents whose bytes or pixels are identical to the query's, as far as known."""
-    pixels, digest = mine.contents.pixels(_QUERY), mine.contents.digest(_QUERY)
-    return {
-        number: (0, 0)
-        for number in images.contents.numbers()
-        if images.contents.digest(number) == digest or (pixels and images.contents.pixels(number) == pixels)
-    }
+    every = ((images.contents.digest(number), images.contents.pixels(number)) for number in images.contents.numbers())
+    rows = identical_rows((mine.contents.digest(_QUERY), mine.contents.pixels(_QUERY)), every)
+    return {ContentId(row): (0, 0) for row in sorted(rows)}
 
 
-def _near(mine: Images, images: Images, settings: MatchSettings, guard: bool, search: Search) -> Near:
+def _near_by_codes(mine: Images, images: Images, settings: MatchSettings, guard: bool, search: Search) -> Near:
     """Return the contents that match the query by code, or by identity if it has too little texture."""
-    contents, method, width = images.contents, settings.method, width_of(settings.method)
-    if not len(contents):
-        return {}
-    guarded = guard and not method.by_equality
-    if guarded and is_low_detail(mine.contents)[0]:
-        return _same(mine, images)
-    low = is_low_detail(contents) if guarded else np.zeros(len(contents), dtype=bool)
-    rows = np.flatnonzero(~low)
-    code, gallery = mine.contents.codes(width)[0, 0], contents.codes(width)[rows]
-    near = nearest(method, code, gallery, settings.radius.value, search)
-    return {ContentId(int(rows[row])): found for row, found in near.items()} | _same(mine, images)
+    width = width_of(settings.method)
+    asked, gallery = (
+        Compared(contents.codes(width), contents.column("detail_score"))
+        for contents in (mine.contents, images.contents)
+    )
+    same = _identical(mine, images)
+    near = near_rows(settings.method, asked, gallery, same, radius=settings.radius.value, guard=guard, search=search)
+    return {ContentId(row): found for row, found in near.items()}

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 
 from twinpix import mounts, plugins
 from twinpix.act import filesystem
-from twinpix.errors import RefusedError, StepError, system_reason
+from twinpix.errors import RefusedError, SkipKind, StepError, system_reason
 from twinpix.managed import in_library
 from twinpix.model import Facts, Plan, Step
 from twinpix.paths import above
@@ -158,20 +158,21 @@ class Linking(Discarding, ABC):
 
     def undo(self, step: Step) -> bool:
         if not os.path.lexists(step.path):
-            raise StepError(GONE)
+            raise StepError(GONE, SkipKind.GONE)
         if is_untouched(step.path, step.facts):
             return False
         if not self.is_link(step.path, step):
             if is_alike(filesystem.facts_at(step.path), step.facts) and holds(step.path, step):
                 return False  # a killed undo had done this already
-            raise StepError("was replaced since; it is left as it is")
+            raise StepError("was replaced since; it is left as it is", SkipKind.CHANGED)
         original = os.path.realpath(step.path)
         try:
             edited = filesystem.digest_of(original, filesystem.facts_at(original)) != step.digest
         except StepError as error:
-            raise LostError(f"what it was linked to, {original}, {error}") from None
+            raise LostError(f"what it was linked to, {original}, {error}", SkipKind.KEEPER) from None
         if edited:
-            raise LostError(f"what it was linked to, {original}, was edited since; the link is left as it is")
+            why = f"what it was linked to, {original}, was edited since; the link is left as it is"
+            raise LostError(why, SkipKind.KEEPER)
         self.put_back(step, original)
         return True
 
@@ -187,7 +188,7 @@ class Linking(Discarding, ABC):
 
     def _check(self, name: str, step: Step) -> None:
         if not self.is_link(name, step):
-            raise StepError("was replaced during this step")
+            raise StepError("was replaced during this step", SkipKind.CHANGED)
 
 
 def copy(original: str, name: str, step: Step) -> None:

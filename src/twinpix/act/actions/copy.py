@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from twinpix.act import filesystem
 from twinpix.act.actions.base import Placing, holds
 from twinpix.act.keepers import Keeper
-from twinpix.errors import StepError
+from twinpix.errors import SkipKind, StepError
 from twinpix.model import Step
 
 
@@ -36,16 +36,16 @@ class Copy(Placing):
             return False
         made = filesystem.facts_at(step.target)
         if not holds(step.target, step):
-            raise StepError(f"its copy was changed since; it is left at {step.target}")
+            raise StepError(f"its copy was changed since; it is left at {step.target}", SkipKind.CHANGED)
         try:
             original = filesystem.facts_at(os.path.realpath(step.path))
             if original[:2] == made[:2]:
-                raise StepError("is the same file as its copy now")
+                raise StepError("is the same file as its copy now", SkipKind.SAME_FILE)
             if not holds(os.path.realpath(step.path), step):
-                raise StepError("was changed since")
+                raise StepError("was changed since", SkipKind.CHANGED)
             with contextlib.closing(Keeper(step.path, original, step.path)) as keeper:
                 keeper.check(step.target, made, "", same=True)
                 filesystem.remove(step.target, made, filesystem.beside(step.staged, step.target), keeper)
         except StepError as error:
-            raise StepError(f"{error}; its copy is left at {step.target}") from None
+            raise StepError(f"{error}; its copy is left at {step.target}", error.kind) from None
         return True

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from twinpix.act import filesystem
 from twinpix.act.actions.base import Discarding
-from twinpix.errors import StepError
+from twinpix.errors import SkipKind, StepError
 from twinpix.model import Step
 
 
@@ -24,4 +24,4 @@ class Delete(Discarding):
     def undo(self, step: Step) -> bool:
         if os.path.lexists(step.path):
             return False
-        raise StepError("was deleted permanently")
+        raise StepError("was deleted permanently", SkipKind.PERMANENT)

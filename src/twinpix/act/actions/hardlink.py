@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from twinpix.act import filesystem
 from twinpix.act.actions.base import GONE, Linking, LostError, holds, is_alike, is_untouched
-from twinpix.errors import StepError
+from twinpix.errors import SkipKind, StepError
 from twinpix.model import Step
 
 
@@ -23,10 +23,11 @@ class Hardlink(Linking):
             os.link(os.path.realpath(step.keeper), name, follow_symlinks=False)
         except OSError as error:
             if error.errno == errno.EXDEV:
-                raise StepError("is on another file system than the keeper") from None
+                raise StepError("is on another file system than the keeper", SkipKind.UNSUPPORTED) from None
             raise
         if filesystem.facts_at(name)[:2] != filesystem.facts_at(os.path.realpath(step.keeper))[:2]:
-            raise StepError("this file system does not report a hard link to the keeper as the same file")
+            why = "this file system does not report a hard link to the keeper as the same file"
+            raise StepError(why, SkipKind.UNSUPPORTED)
 
     def is_link(self, name: str, step: Step) -> bool:
         try:
@@ -41,14 +42,15 @@ class Hardlink(Linking):
     def undo(self, step: Step) -> bool:
         """Needs only the link, which has the bytes, whatever names the file has by now."""
         if not os.path.lexists(step.path):
-            raise StepError(GONE)
+            raise StepError(GONE, SkipKind.GONE)
         if is_untouched(step.path, step.facts):
             return False
         now = filesystem.facts_at(step.path)
         if filesystem.digest_of(step.path, now) != step.digest:
             if self.is_link(step.path, step):
-                raise LostError(f"what it was linked to, {step.keeper}, was edited since; the link is left as it is")
-            raise StepError("was replaced since; it is left as it is")
+                why = f"what it was linked to, {step.keeper}, was edited since; the link is left as it is"
+                raise LostError(why, SkipKind.KEEPER)
+            raise StepError("was replaced since; it is left as it is", SkipKind.CHANGED)
         if os.lstat(step.path).st_nlink > 1:
             self.put_back(step, step.path)
         elif is_alike(now, step.facts) and now.mode == step.facts.mode:
@@ -59,4 +61,4 @@ class Hardlink(Linking):
 
     def _check(self, name: str, step: Step) -> None:
         if not self.is_link(name, step) and not holds(name, step):
-            raise StepError("was replaced during this step")
+            raise StepError("was replaced during this step", SkipKind.CHANGED)

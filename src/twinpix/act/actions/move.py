@@ -8,7 +8,7 @@ from typing import ClassVar
 from twinpix.act import filesystem
 from twinpix.act.actions.base import Placing, holds, is_alike
 from twinpix.act.keepers import Keeper
-from twinpix.errors import StepError
+from twinpix.errors import SkipKind, StepError
 from twinpix.model import Facts, Step
 
 
@@ -33,13 +33,14 @@ class Move(Placing):
     def undo(self, step: Step) -> bool:
         if not os.path.lexists(step.target):
             if not os.path.lexists(step.path):
-                raise StepError(f"is neither at its path nor at {step.target}")
+                raise StepError(f"is neither at its path nor at {step.target}", SkipKind.GONE)
             if not holds(step.path, step):
-                raise StepError(f"another file has its name, and it is not at {step.target} any more")
+                why = f"another file has its name, and it is not at {step.target} any more"
+                raise StepError(why, SkipKind.NAME_TAKEN)
             return False
         now = filesystem.facts_at(step.target)
         if not holds(step.target, step):
-            raise StepError(f"was changed since; it is left at {step.target}")
+            raise StepError(f"was changed since; it is left at {step.target}", SkipKind.CHANGED)
         if os.path.lexists(step.path):
             _drop_rest(step)
             return True
@@ -54,11 +55,12 @@ def _drop_rest(step: Step) -> None:
     """After an undo was killed between copying from another file system and removing: remove the moved file."""
     here, there = filesystem.facts_at(step.path), filesystem.facts_at(step.target)
     if here.device == there.device or not is_alike(here, there):
-        raise StepError(f"another file has its name; it is left at {step.target}")
+        raise StepError(f"another file has its name; it is left at {step.target}", SkipKind.NAME_TAKEN)
     try:
         _remove_second(step.target, there, step.path, here, filesystem.beside(step.staged, step.target))
     except StepError as error:
-        raise StepError(f"another file has its name; it is left at {step.target} ({error})") from None
+        why = f"another file has its name; it is left at {step.target} ({error})"
+        raise StepError(why, SkipKind.NAME_TAKEN) from None
     filesystem.dress(step.path, step.facts)
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from twinpix.act import filesystem
 from twinpix.act.actions.base import Linking
-from twinpix.errors import StepError, system_reason
+from twinpix.errors import SkipKind, StepError, system_reason
 from twinpix.model import Step
 
 _FICLONE = 0x40049409  # of linux/fs.h
@@ -25,10 +25,11 @@ class Reflink(Linking):
             _clone(step.keeper, name)
         except OSError as error:
             why = system_reason(error)
-            raise StepError(f"its file system cannot share the bytes of two files ({why})") from None
+            told = f"its file system cannot share the bytes of two files ({why})"
+            raise StepError(told, SkipKind.UNSUPPORTED) from None
         filesystem.dress(name, step.facts)
         if filesystem.digest_of(name, filesystem.facts_at(name)) != step.digest:
-            raise StepError("the keeper was changed during this step")
+            raise StepError("the keeper was changed during this step", SkipKind.KEEPER)
 
     def is_link(self, name: str, step: Step) -> bool:
         try:

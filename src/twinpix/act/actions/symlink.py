@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twinpix.act.actions.base import Linking
-from twinpix.errors import StepError
+from twinpix.errors import SkipKind, StepError
 from twinpix.model import Step
 
 
@@ -23,7 +23,7 @@ class Symlink(Linking):
         except OSError:
             leads = False
         if not leads:
-            raise StepError("a symbolic link in its folder would not lead to the keeper")
+            raise StepError("a symbolic link in its folder would not lead to the keeper", SkipKind.UNSUPPORTED)
 
     def is_link(self, name: str, step: Step) -> bool:
         return os.path.islink(name) and os.readlink(name) == _way(step)

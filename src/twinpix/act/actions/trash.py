@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from twinpix.act import filesystem
 from twinpix.act.actions.base import Discarding, Scope, is_alike
-from twinpix.errors import StepError, UsageError, system_reason
+from twinpix.errors import SkipKind, StepError, UsageError, system_reason
 from twinpix.model import Step
 
 
@@ -40,13 +40,14 @@ class Trash(Discarding):
             send2trash(step.path)
         except OSError as error:
             why = system_reason(error)
-            raise StepError(f"the trash refused it ({why}); move it to a folder instead") from None
+            told = f"the trash refused it ({why}); move it to a folder instead"
+            raise StepError(told, SkipKind.UNSUPPORTED) from None
         if os.path.lexists(step.path):
-            raise StepError("still exists after it was moved to the trash")
+            raise StepError("still exists after it was moved to the trash", SkipKind.UNSUPPORTED)
         new = [place for place in _names(step) if place not in before]
         try:
             if new and not any(_is_it(place, step) for place in new):
-                raise StepError("was changed or replaced during this step")
+                raise StepError("was changed or replaced during this step", SkipKind.CHANGED)
             guard.require(step.path, "")
         except StepError as error:
             self._put_back(new, step, error)
@@ -60,7 +61,7 @@ class Trash(Discarding):
             staged = filesystem.beside(step.staged, place)
             filesystem.move_new(place, step.path, now, filesystem.digest_of(place, now), staged, filesystem.NOTHING)
         except (StepError, OSError, LookupError):
-            raise StepError(f"{error}; restore it from the system trash") from None
+            raise StepError(f"{error}; restore it from the system trash", error.kind) from None
         _forget(place)
 
     def undo(self, step: Step) -> bool:
@@ -70,11 +71,11 @@ class Trash(Discarding):
             if now.is_same_file(step.facts) or (place is None and is_alike(now, step.facts)):
                 return False
             if place is None:
-                raise StepError("another file has its name, and it is no longer in the trash")
-            raise StepError(f"another file has its name; it is left at {place}")
+                raise StepError("another file has its name, and it is no longer in the trash", SkipKind.NAME_TAKEN)
+            raise StepError(f"another file has its name; it is left at {place}", SkipKind.NAME_TAKEN)
         if place is None:
             hint = "is no longer in the trash" if _is_known() else "restore it from the system trash"
-            raise StepError(hint)
+            raise StepError(hint, SkipKind.GONE)
         now = filesystem.facts_at(place)
         filesystem.make_room(step.path)
         staged = filesystem.beside(step.staged, place)

@@ -25,7 +25,7 @@ _STAYS_WITH = "stays with its companion file"
 
 @dataclass
 class Bundler:
-    """Groups the images to move into bundles; afterwards `left` has those that are kept because of a companion file."""
+    """Bundles the images to move; afterwards `skipped` has those that are kept because of a companion file."""
 
     items: dict[str, Item]  # images to move, by path
     kept: Mapping[int, Sequence[str]]  # kept images, by group
@@ -33,8 +33,8 @@ class Bundler:
     may_go: Callable[[str], bool]  # whether a companion file is in the scanned folders
     half: Callable[[str, Item, Collection[str]], Item | None]  # returns the other file of a pair
     everything: bool  # companion files are moved whatever their bytes are
-    left: list[Skipped] = field(default_factory=list)
-    stays: dict[str, Kept] = field(
+    skipped: list[Skipped] = field(default_factory=list)
+    kept_companions: dict[str, Kept] = field(
         default_factory=dict
     )  # companions of the keeper with the bytes of others that are moved
 
@@ -44,7 +44,7 @@ class Bundler:
         self._joined: dict[str, str] = {}  # a union-find forest over paths
         self._relied = set[str]()  # images for which others are moved
         self._digests: dict[str, str] = {}
-        self._sides: dict[int, list[str]] = {}  # companion files of the keeper, by group
+        self._of_kept: dict[int, list[str]] = {}  # companion files of the keeper, by group
 
     def bundles(self) -> Iterator[list[Item]]:
         """Return the images to move, in their order, each with its files."""
@@ -52,8 +52,8 @@ class Bundler:
         for item in self.items.values():
             self._take(item)
         takers = self._companions()
-        for side, images in takers.items():
-            for image in (side, *images):
+        for companion, images in takers.items():
+            for image in (companion, *images):
                 self._join(image, images[0])
         bundles: dict[str, list[str]] = defaultdict(list)
         for path in (*self._images, *takers):
@@ -63,9 +63,9 @@ class Bundler:
         for paths in bundles.values():
             going = [self._images[path] for path in paths if path in self._images]
             try:
-                companions = [self._side(path, takers[path], takers) for path in paths if path in takers]
+                companions = [self._companion(path, takers[path], takers) for path in paths if path in takers]
             except StepError as error:
-                self.left += [
+                self.skipped += [
                     Skipped(image.path, str(error), image.group, kind=error.kind)
                     for image in going
                     if image.path in self.items
@@ -73,8 +73,8 @@ class Bundler:
                 continue
             gone.update(paths)
             yield [*going, *companions]
-        self.left += [
-            Skipped(mask.path, f"belongs to {printable(owners[0])}, which stays", mask.group)
+        self.skipped += [
+            Skipped(mask.path, f"belongs to {printable(owners[0])}, which stays", mask.group, kind=SkipKind.COMPANION)
             for mask, owners in masks
             if mask.path not in gone
         ]
@@ -92,7 +92,7 @@ class Bundler:
             others = self._of(item.path).pair
             halves = [half for other in others if (half := self.half(other, item, self._images))]
         except StepError as error:
-            self.left.append(Skipped(item.path, str(error), item.group))
+            self.skipped.append(Skipped(item.path, str(error), item.group, kind=error.kind))
             return
         for image in (item, *halves):
             self._images.setdefault(image.path, image)
@@ -103,52 +103,59 @@ class Bundler:
         owners: dict[str, set[str]] = defaultdict(set)
         takers: dict[str, list[str]] = defaultdict(list)
         for image in self._images:
-            for side, others in self._of(image).sidecars.items():
-                owners[side].update(others)
-                takers[side].append(image)
-        going = {side for side in takers if side not in self._images and self.may_go(side)}
+            for companion, others in self._of(image).sidecars.items():
+                owners[companion].update(others)
+                takers[companion].append(image)
+        going = {companion for companion in takers if companion not in self._images and self.may_go(companion)}
         staying = going
         while staying:
             gone = going | self._images.keys()
-            staying = {side for side in going if not owners[side] <= gone}
+            staying = {companion for companion in going if not owners[companion] <= gone}
             going -= staying
-        return {side: images for side, images in takers.items() if side in going}
+        return {companion: images for companion, images in takers.items() if companion in going}
 
-    def _side(self, side: str, images: Sequence[str], going: Collection[str]) -> Item:
+    def _companion(self, companion: str, images: Sequence[str], going: Collection[str]) -> Item:
         """Return a companion file to move; raises `StepError` if the keeper has none with its bytes."""
         first = self._images[images[0]]
-        name = printable(os.path.basename(side))
-        if side in self._relied:
+        name = printable(os.path.basename(companion))
+        if companion in self._relied:
             raise StepError(f"{_STAYS_WITH} {name}, which other images are duplicates of", SkipKind.WITH_COMPANION)
-        facts = filesystem.facts_at(side)
+        facts = filesystem.facts_at(companion)
         others = [
             other
             for image in images
             for other in self._beside_kept(self._images[image])
-            if _suffix(other) == _suffix(side) and other not in going
+            if _suffix(other) == _suffix(companion) and other not in going
         ]
         for other in dict.fromkeys(others):
             there = filesystem.facts_at(other)
-            if there.size == facts.size and there[:2] != facts[:2] and self._digest(side) == self._digest(other):
-                if other not in self.stays:
-                    self.stays[other] = Kept(first.group, other, "companion file", there, self._digest(other), True)
+            if there.size == facts.size and there[:2] != facts[:2] and self._digest(companion) == self._digest(other):
+                if other not in self.kept_companions:
+                    self.kept_companions[other] = Kept(
+                        first.group, other, "companion file", there, self._digest(other), True
+                    )
                 return first._replace(
-                    path=side, match=None, companion=True, facts=facts, digest=self._digest(side), keeper=other
+                    path=companion,
+                    match=None,
+                    companion=True,
+                    facts=facts,
+                    digest=self._digest(companion),
+                    keeper=other,
                 )
         if not self.everything:
             has = f"{printable(others[0])} has other bytes" if others else "the keeper has none of that kind"
             raise StepError(f"{_STAYS_WITH} {name}: {has}", SkipKind.WITH_COMPANION)
-        return first._replace(path=side, match=None, companion=True, facts=facts, digest=self._digest(side))
+        return first._replace(path=companion, match=None, companion=True, facts=facts, digest=self._digest(companion))
 
     def _beside_kept(self, item: Item) -> list[str]:
         """Return the companion files of the keeper of an image's group."""
-        if item.group not in self._sides:
+        if item.group not in self._of_kept:
             found = list[str]()
             for kept in self.kept.get(item.group, ()):
                 for path in dict.fromkeys((kept, os.path.realpath(kept))):
                     found += filter(_is_plain, self._of(path).sidecars)
-            self._sides[item.group] = found
-        return self._sides[item.group]
+            self._of_kept[item.group] = found
+        return self._of_kept[item.group]
 
     def _digest(self, path: str) -> str:
         if path not in self._digests:

@@ -19,7 +19,7 @@ _WASTE = frozenset(
 _WASTE_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
 
 
-def uncopied(
+def find_uncopied(
     scope: Scope,
     steps: Sequence[Step],
     discards: Collection[str],
@@ -36,7 +36,7 @@ def uncopied(
     """
     copied = {step.path: step for step in steps}
     inodes = {step.facts[:2] for step in steps}
-    spare = {side for path in discards for side in folders.of(path).sidecars}
+    spare = {companion for path in discards for companion in folders.of(path).sidecars}
     alike = _by_size(copied)
     for path, why in _files(scope):
         if path in copied or path in discards or path in done or _is_own(path, own):

@@ -11,7 +11,7 @@ from twinpix.act import actions, filesystem
 from twinpix.act.actions import Action, Scope
 from twinpix.act.emptied import IN_EMPTIED, in_emptied
 from twinpix.act.planning.bundles import Bundler, Sidecars
-from twinpix.act.planning.leftovers import uncopied
+from twinpix.act.planning.leftovers import find_uncopied
 from twinpix.act.planning.own_outputs import is_output
 from twinpix.act.planning.targets import Item, Names, folder_of
 from twinpix.act.regroup import decide_again
@@ -22,7 +22,21 @@ from twinpix.errors import ReportError, SkipKind, StepError
 from twinpix.formats import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Facts, Group, Kept, Match, Member, Plan, Relation, Report, Skipped, Step, Unique, Unit, is_uri
+from twinpix.model import (
+    Facts,
+    Group,
+    Kept,
+    Match,
+    Member,
+    Plan,
+    Relation,
+    Report,
+    Skipped,
+    Step,
+    Unique,
+    Unit,
+    can_change,
+)
 from twinpix.paths import above, is_within_any
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.text import printable
@@ -94,17 +108,19 @@ def plan(
         if act.on == "kept" and whole:
             steps = [step for unit in units for step in unit.steps]
             own = os.path.abspath(source) if source else ""
-            done = planner.unchanged().union(left.path for left in planner.left)
-            planner.left += uncopied(scope, steps, planner.spare, done, own, planner.folders, set(places.values()))
+            done = planner.find_unchanged().union(skip.path for skip in planner.skipped)
+            planner.skipped += find_uncopied(
+                scope, steps, planner.spare, done, own, planner.folders, set(places.values())
+            )
     return Plan(
         action=plugins.name_of(act),
         options=actions.options_of(act),
         report=source,
         roots=scope.roots,
         references=scope.references,
-        kept=planner.stays,
+        kept=planner.kept,
         units=units,
-        skipped=planner.left,
+        skipped=planner.skipped,
         already=planner.already,
         distance_unit=report.unit,
     )
@@ -118,8 +134,8 @@ _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
 
 def _facts_of(path: str, *, behind_link: bool) -> Facts:
     """Return the facts of a file; raises `StepError` if there is none."""
-    if is_uri(path):
-        raise StepError(_IN_CONTAINER)
+    if not can_change(path):
+        raise StepError(_IN_CONTAINER, SkipKind.IN_CONTAINER)
     return filesystem.facts_at(os.path.realpath(path) if behind_link else path)
 
 
@@ -134,8 +150,8 @@ class _Planner:
     source: str
     folders: Folders
     only: frozenset[Relation]
-    stays: list[Kept] = field(default_factory=list)
-    left: list[Skipped] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     already: int = 0
     items: dict[str, Item] = field(default_factory=dict)
 
@@ -177,22 +193,22 @@ class _Planner:
                 facts = self._facts(member, path)
             except StepError as error:
                 why = f"the keeper, {printable(member.path)}, {error}: no file of this group is changed"
-                self.left.append(Skipped(path, why, group.id, refused=True))
+                self.skipped.append(Skipped(path, why, group.id, refused=True, kind=SkipKind.KEEPER))
                 return []
             out.append(Kept(group.id, path, _why_kept(group, member), facts, member.digest))
             self._inodes[facts[:2]] = path
-        self.stays += out
+        self.kept += out
         return out
 
     def _facts(self, member: Member, path: str) -> Facts:
         """Return the facts of a file that is unchanged since the report."""
         facts = _facts_of(path, behind_link=member.link)
         if not _is_as_scanned(facts, member):
-            raise StepError("was changed since it was scanned")
+            raise StepError("was changed since it was scanned", SkipKind.CHANGED)
         return facts
 
     def _discard(self, group: Group, keepers: list[Kept]) -> None:
-        names = {stays.path for stays in keepers}
+        names = {keeper.path for keeper in keepers}
         keeper = next(member for member in group.members if self.places[member.path] == keepers[0].path)
         hows = _matches_with(group, keeper)
         for member in group.members:
@@ -203,38 +219,42 @@ class _Planner:
                 match = hows.get(member.path)
                 self._check_pair(keeper, member, match)
                 if in_emptied(keepers[0].path) and not in_emptied(path):
-                    raise _ByRuleError(f"the keeper {IN_EMPTIED}")
+                    raise _ByRuleError(f"the keeper {IN_EMPTIED}", SkipKind.KEEPER_EMPTIED)
                 self._take(group.id, member, path, match, keepers)
             except StepError as error:
                 refused = not isinstance(error, _ByRuleError)
-                self.left.append(Skipped(path, str(error), group.id, refused, error.kind))
+                self.skipped.append(Skipped(path, str(error), group.id, refused, error.kind))
 
     def _check_pair(self, keeper: Member, member: Member, match: Match | None) -> None:
         """Raise for a duplicate that was not requested, or that the keeper may not replace."""
         self._check_relation(match)
-        if why := unlike_in_part(member, keeper, match):
-            raise _ByRuleError(why)
+        if why := explain_partly_compared(member, keeper, match):
+            raise _ByRuleError(why, SkipKind.PARTLY_COMPARED)
         first, second = self.places[keeper.path], self.places[member.path]
         if may_be_damaged(keeper, member, match) and differ_in_part(first, second, member.size):
             self._facts(member, second)  # a file that was edited since it was scanned is not called damaged
-            raise _ByRuleError(f"has the size of the keeper and differs from it in one part: {DAMAGED}")
+            why = f"has the size of the keeper and differs from it in one part: {DAMAGED}"
+            raise _ByRuleError(why, SkipKind.MAYBE_DAMAGED)
 
     def _check_relation(self, match: Match | None) -> None:
         """Raise for a duplicate whose relation to the keeper was not requested."""
         if self.only and (match is None or match.relation not in self.only):
             relation = "related to the keeper only via a third image" if match is None else match.relation
-            raise _ByRuleError(f"is {relation}: only {', '.join(sorted(self.only))} was requested")
+            why = f"is {relation}: only {', '.join(sorted(self.only))} was requested"
+            raise _ByRuleError(why, SkipKind.RELATION)
 
     def _take(self, group: int, member: Member, path: str, match: Match | None, keepers: Sequence[Kept]) -> None:
-        if is_uri(path):
-            raise _ByRuleError(_IN_CONTAINER)
+        if not can_change(path):
+            raise _ByRuleError(_IN_CONTAINER, SkipKind.IN_CONTAINER)
         if in_library(path):
             if member.protected:
-                raise _ByRuleError(IN_LIBRARY)
-            raise StepError(IN_LIBRARY)  # the report is old, or was edited
+                raise _ByRuleError(IN_LIBRARY, SkipKind.IN_LIBRARY)
+            raise StepError(IN_LIBRARY, SkipKind.IN_LIBRARY)  # the report is old, or was edited
+        if member.link and member.protected:
+            raise _ByRuleError("is reached through a symbolic link", SkipKind.BEHIND_LINK)
         if member.protected or path.startswith(self._references):
-            raise _ByRuleError("is reached through a symbolic link" if member.link else "is in a reference folder")
-        equal = next((stays for stays in keepers if stays.digest == member.digest), None)
+            raise _ByRuleError("is in a reference folder", SkipKind.IN_REFERENCE)
+        equal = next((keeper for keeper in keepers if keeper.digest == member.digest), None)
         keeper = equal or keepers[0]
         if self._was_dealt_with(path, member) and not (self.action.leaves and os.path.lexists(path)):
             self.already += 1
@@ -244,9 +264,10 @@ class _Planner:
                 raise _ByRuleError(_OTHER_BYTES, SkipKind.OTHER_BYTES)
             other = self._inodes.setdefault(facts[:2], path)
             if other != path:
-                raise StepError(f"is another name of {printable(other)}")
+                raise StepError(f"is another name of {printable(other)}", SkipKind.SAME_FILE)
             if not self._is_inside(path):
-                raise StepError("is behind a symbolic link that leads out of the scanned folders")
+                why = "is behind a symbolic link that leads out of the scanned folders"
+                raise StepError(why, SkipKind.OUTSIDE)
             self._require_no_links(member, path)
             self.items[path] = Item(path, group, match, facts, member.digest, keeper.path, member.root, keeper.reason)
 
@@ -257,14 +278,15 @@ class _Planner:
         for name in self.report.symlinks.get(member.path, ()):
             link = absolute(self.report.base, name)
             if os.path.islink(link) and os.path.realpath(link) == os.path.realpath(path):
-                raise _ByRuleError(f"the symbolic link {printable(name)} leads to it and would be broken")
+                why = f"the symbolic link {printable(name)} leads to it and would be broken"
+                raise _ByRuleError(why, SkipKind.LINKED_TO)
 
     def _was_dealt_with(self, path: str, file: Member | Unique) -> bool:
         """True if an earlier run has processed exactly this file: cameras reuse their file names."""
         step = self.dealt_with.get(path)
         return step is not None and step.digest == file.digest
 
-    def unchanged(self) -> set[str]:
+    def find_unchanged(self) -> set[str]:
         """Return the processed files that are still as they were then."""
         return {path for path, step in self.dealt_with.items() if _is_as_in(path, step)}
 
@@ -292,15 +314,15 @@ class _Planner:
 
         These were compared in part only, or not requested. If a keeper has changed, add the next best image.
         """
-        stays = [member for member in kept if self._keep(member, group.id, _why_kept(group, member))]
+        copied = [member for member in kept if self._keep(member, group.id, _why_kept(group, member))]
         for member in group.members:
             if member in kept:
                 continue
-            why = self._why_apart(group, stays[0], member) if stays else "in the place of the keeper"
+            why = self._why_apart(group, copied[0], member) if copied else "in the place of the keeper"
             if not why:
                 self.spare.add(self.places[member.path])
-            elif self._keep(member, group.id, why) and not stays:
-                stays.append(member)
+            elif self._keep(member, group.id, why) and not copied:
+                copied.append(member)
 
     def _why_apart(self, group: Group, keeper: Member, member: Member) -> str:
         """Return why one image does not represent another one of its group; "" if it does."""
@@ -338,9 +360,9 @@ class _Planner:
         try:
             facts = _facts_of(path, behind_link=True)
             if not _is_as_scanned(facts, image):
-                raise StepError("was changed since it was scanned")
+                raise StepError("was changed since it was scanned", SkipKind.CHANGED)
         except StepError as error:
-            self.left.append(Skipped(path, str(error), group, refused=True))
+            self.skipped.append(Skipped(path, str(error), group, True, error.kind))
             return False
         if dealt_with:
             self.already += 1
@@ -363,7 +385,7 @@ class _Planner:
             own = steps[len(steps) - len(together) :]
             out.append(Unit(first.group, own, first.match, first.reason, companions))
         gone = {step.path for step in steps}
-        self.stays = [stays for stays in self.stays if self.action.on == "kept" or stays.path not in gone]
+        self.kept = [kept for kept in self.kept if self.action.on == "kept" or kept.path not in gone]
         return out
 
     def _bundles(self) -> Iterator[list[Item]]:
@@ -375,20 +397,21 @@ class _Planner:
         elif self.action.on == "kept":
             yield from self._copies()
         else:
-            kept: dict[int, list[str]] = defaultdict(list)
-            for stays in self.stays:
-                kept[stays.group].append(stays.path)
+            paths: dict[int, list[str]] = defaultdict(list)
+            for kept in self.kept:
+                paths[kept.group].append(kept.path)
             every = self.sidecars == "all"
-            bundler = Bundler(self.items, kept, self.folders, self._may_go, self._half, every, self.left)
+            bundler = Bundler(self.items, paths, self.folders, self._may_go, self._half, every, self.skipped)
             yield from bundler.bundles()
-            self.stays += bundler.stays.values()
+            self.kept += bundler.kept_companions.values()
 
     def _leave_masks(self) -> None:
         """Treat masks, thumbnails and the like as companion files, though they are images."""
         for path, item in list(self.items.items()):
             if owners := self.folders.owners_of_mask(path):
                 del self.items[path]
-                self.left.append(Skipped(path, f"belongs to {printable(owners[0])}", item.group))
+                why = f"belongs to {printable(owners[0])}"
+                self.skipped.append(Skipped(path, why, item.group, kind=SkipKind.COMPANION))
 
     def _copies(self) -> Iterator[list[Item]]:
         """Return the images that are copied, each with its files; all are copied, because nothing is lost by that."""
@@ -400,16 +423,16 @@ class _Planner:
             paths = [path for path in companions.sidecars if path not in self.items and self._may_go(path)]
             images = [item, *(self.items[other] for other in companions.pair if other in self.items)]
             try:
-                sides = [
+                files = [
                     item._replace(
                         path=path, facts=filesystem.facts_at(path), digest="", match=None, reason="", companion=True
                     )
                     for path in paths
                 ]
             except StepError as error:
-                self.left.append(Skipped(item.path, str(error), item.group))
+                self.skipped.append(Skipped(item.path, str(error), item.group, kind=error.kind))
                 continue
-            together = [part for part in (*images, *sides) if part.path not in seen]
+            together = [part for part in (*images, *files) if part.path not in seen]
             seen.update(part.path for part in together)
             yield together
 
@@ -420,27 +443,30 @@ class _Planner:
         twin = os.path.splitext(item.keeper)[0] + os.path.splitext(other)[1]
         free = other not in self._named and other not in self._relied and self._is_inside(other)
         with contextlib.suppress(StepError):
-            mine, stays = filesystem.facts_at(other), filesystem.facts_at(twin)
-            free = free and mine[:2] != stays[:2] and self._inodes.setdefault(mine[:2], other) == other
-            free = free and twin not in self.items and twin not in seen and mine.size == stays.size
-            if free and filesystem.digest_of(twin, stays) == (digest := filesystem.digest_of(other, mine)):
+            mine, its = filesystem.facts_at(other), filesystem.facts_at(twin)
+            free = free and mine[:2] != its[:2] and self._inodes.setdefault(mine[:2], other) == other
+            free = free and twin not in self.items and twin not in seen and mine.size == its.size
+            if free and filesystem.digest_of(twin, its) == (digest := filesystem.digest_of(other, mine)):
                 self._relied.add(twin)
-                self.stays.append(Kept(item.group, twin, "other half", stays, digest))
+                self.kept.append(Kept(item.group, twin, "other half", its, digest))
                 return item._replace(path=other, facts=mine, digest=digest, keeper=twin, match=None)
-        raise StepError(f"the other file of its pair, {printable(os.path.basename(other))}, stays")
+        why = f"the other file of its pair, {printable(os.path.basename(other))}, stays"
+        raise StepError(why, SkipKind.WITH_PAIR)
 
-    def _may_go(self, side: str) -> bool:
+    def _may_go(self, companion: str) -> bool:
         """True for a companion file in the scanned folders that is not an image of the report."""
-        plain = os.path.isfile(side) and not os.path.islink(side)
-        is_one = claims_image(side) or os.path.splitext(side)[1].lower() in PICTURES
-        known = side in self._named and not is_one  # an image under the name of another kind of file
-        return plain and not known and side != self.source and self._is_near(side) and not is_output(side)
+        plain = os.path.isfile(companion) and not os.path.islink(companion)
+        is_one = claims_image(companion) or os.path.splitext(companion)[1].lower() in PICTURES
+        known = companion in self._named and not is_one  # an image under the name of another kind of file
+        return (
+            plain and not known and companion != self.source and self._is_near(companion) and not is_output(companion)
+        )
 
-    def _is_near(self, side: str) -> bool:
+    def _is_near(self, companion: str) -> bool:
         """True for a companion file that may be moved: in the scanned folders, or in annotations beside one of them."""
-        if self.action.on == "kept" or self._is_inside(side):
+        if self.action.on == "kept" or self._is_inside(companion):
             return True
-        folder = os.path.dirname(side)
+        folder = os.path.dirname(companion)
         real = os.path.realpath(folder)
         if os.path.islink(folder) or in_library(real) or is_within_any(real, self._read_only):
             return False
@@ -484,7 +510,7 @@ def _is_as_in(path: str, step: Step) -> bool:
     return (now.size, now.mtime_ns) == (step.facts.size, step.facts.mtime_ns)
 
 
-def unlike_in_part(member: Member, keeper: Member, match: Match | None) -> str:
+def explain_partly_compared(member: Member, keeper: Member, match: Match | None) -> str:
     """Return why a duplicate is left alone because not all of it was compared with the keeper; "" if it was.
 
     An image with several frames or pages, or with a video, is removed only if all of it is identical. One with a single

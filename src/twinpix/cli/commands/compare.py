@@ -69,7 +69,7 @@ def _print(result: "Comparison", explain: str | None) -> None:
             f"{row.method:<24}{row.bits:>6}{format_distance(row.distance):>10}{format_distance(row.turned):>8}{format_distance(row.radius):>8}{mark}"
         )
     print(f"\nPDQ quality {result.qualities[0]} and {result.qualities[1]}, ", end="")
-    print(f"information {result.information[0]} and {result.information[1]}")
+    print(f"detail score {result.detail_scores[0]} and {result.detail_scores[1]}")
     if result.seen and not result.by_pixels:
         print(f"verification: {result.seen}")
     print(f"verdict: {result.verdict}")
@@ -82,7 +82,7 @@ def _print_json(result: "Comparison") -> None:
 
     from twinpix.report.json import dumps
 
-    names = ("a", "b", "relation", "verdict", "same", "undecided", "by_pixels", "seen", "qualities", "information")
+    names = ("a", "b", "relation", "verdict", "same", "undecided", "by_pixels", "seen", "qualities", "detail_scores")
     value = {name: getattr(result, name) for name in names}
     look = result.verification if result.by_pixels or result.same else None
     value["agreement"] = look.agrees if look else None

@@ -127,11 +127,11 @@ def _stream(paths: list[str], specs: list[str], options: "Options", output: str,
 
 
 def _json(coded: dict[str, Fingerprints]) -> bytes:
-    from twinpix.report.base import encoded
+    from twinpix.report.base import encode_text
     from twinpix.report.json import dumps
 
     return b"".join(
-        encoded(
+        encode_text(
             dumps(
                 {
                     spec: {ref.uri: _hex(code) for ref, code in zip(prints.refs, prints.codes, strict=True)}
@@ -147,7 +147,7 @@ def _csv(coded: dict[str, Fingerprints]) -> bytes:
 
     import numpy as np
 
-    from twinpix.report.base import encoded
+    from twinpix.report.base import encode_text
 
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
@@ -155,7 +155,7 @@ def _csv(coded: dict[str, Fingerprints]) -> bytes:
     for spec, prints in coded.items():
         for ref, code in zip(prints.refs, prints.codes, strict=True):
             rows.writerow([ref.uri, spec, " ".join(turn.tobytes().hex() for turn in np.atleast_2d(code))])
-    return b"".join(encoded([out.getvalue()]))
+    return b"".join(encode_text([out.getvalue()]))
 
 
 def _npz(coded: dict[str, Fingerprints]) -> bytes:

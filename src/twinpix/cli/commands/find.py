@@ -165,7 +165,7 @@ class _Target(NamedTuple):
 
     def write(self, found: "Report") -> None:
         from twinpix import outputs, report
-        from twinpix.report.base import encoded
+        from twinpix.report.base import encode_text
         from twinpix.report.text import summary
 
         if self.format == "html":
@@ -175,10 +175,10 @@ class _Target(NamedTuple):
         else:
             writer = report.writer(self.format + self._options())
             if self.path:
-                outputs.write(self.path, encoded(writer.parts(found)), writer.kind, force=self.force)
+                outputs.write(self.path, encode_text(writer.parts(found)), writer.kind, force=self.force)
             else:
                 sys.stdout.flush()
-                sys.stdout.buffer.writelines(encoded(writer.parts(found)))
+                sys.stdout.buffer.writelines(encode_text(writer.parts(found)))
         if self.path:
             sys.stdout.write(f"{summary(found)}{self.format if self.format == 'html' else 'report'}: {self.path}\n")
             if self.format == "json" and found.groups:

@@ -11,7 +11,7 @@ from twinpix.encoding.options import DEFAULT_METHOD
 from twinpix.errors import Exit, UsageError
 from twinpix.model import Failure, format_distance
 from twinpix.progress.terminal import progress
-from twinpix.usecases.query import Hit
+from twinpix.usecases.hits import Hit
 
 
 def query(

@@ -9,7 +9,7 @@ from twinpix.act import filesystem, session
 from twinpix.act.lock import acting
 from twinpix.act.validate import absolute
 from twinpix.compat.imgdupes.hashing import Image
-from twinpix.errors import StepError
+from twinpix.errors import SkipKind, StepError
 from twinpix.managed import IN_LIBRARY, in_library
 from twinpix.model import Counts, Facts, Group, Match, Member, Plan, Relation, Report, Skipped, Step, Unit
 
@@ -82,10 +82,10 @@ def _all_of(gone: Sequence[Image]) -> Plan:
         path = absolute(os.getcwd(), image.path)
         try:
             if in_library(path):
-                raise StepError(IN_LIBRARY)
+                raise StepError(IN_LIBRARY, SkipKind.IN_LIBRARY)
             units.append(Unit(0, [Step(number, path, "", _facts(image), image.digest)]))
         except StepError as error:
-            left.append(Skipped(path, str(error)))
+            left.append(Skipped(path, str(error), kind=error.kind))
     return Plan("delete", {}, "", [], [], [], units, left)
 
 
@@ -93,7 +93,7 @@ def _facts(image: Image) -> Facts:
     """The facts of a file that is as it was when its hash was made."""
     facts = filesystem.facts_at(image.path)
     if (facts.size, facts.mtime_ns) != (image.bytes, image.mtime_ns):
-        raise StepError("was changed since it was scanned")
+        raise StepError("was changed since it was scanned", SkipKind.CHANGED)
     return facts
 
 

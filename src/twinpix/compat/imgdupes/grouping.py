@@ -11,7 +11,7 @@ from twinpix.compat.imgdupes.hashing import Image
 from twinpix.compat.imgdupes.options import Options
 from twinpix.compat.imgdupes.searching import Engine
 from twinpix.match.join import Neighbours
-from twinpix.model import Bytes2D, Matches
+from twinpix.model import Bytes2D, FileRow, Matches
 
 Set = list[Image]
 
@@ -21,8 +21,9 @@ def sets_of(images: Sequence[Image], codes: Bytes2D, options: Options, by: Engin
     distinct, content = _distinct(codes)
     i, j, distance = searching.self_join(distinct, options, by)
     near = Neighbours(Matches.between(np.stack([i, j], axis=1), distance), len(distinct))
-    graph = linking.Graph(content.tolist(), [(0, False)] * len(images), near, lambda a, b: True, range(len(images)))
-    found = [_nearest_first(rows, codes) for rows in linking.make("star").groups(graph)]
+    rows = [FileRow(row) for row in range(len(images))]
+    graph = linking.Graph(content.tolist(), [(0, False)] * len(images), near, lambda a, b: True, rows)
+    found = [_nearest_first(claimed, codes) for claimed in linking.make("star").groups(graph)]
     return _in_order([[images[row] for row in rows] for rows in found], options)
 
 
@@ -42,7 +43,7 @@ def _distinct(codes: Bytes2D) -> tuple[Bytes2D, NDArray[np.int64]]:
     return distinct, content.reshape(-1)
 
 
-def _nearest_first(rows: list[int], codes: Bytes2D) -> list[int]:
+def _nearest_first(rows: list[FileRow], codes: Bytes2D) -> list[int]:
     """The one that claimed the others, then those by distance from it, as the search of imgdupes finds them."""
     first, others = rows[0], np.array(sorted(rows[1:]))
     distance = np.bitwise_count(codes[others] ^ codes[first]).sum(axis=1)

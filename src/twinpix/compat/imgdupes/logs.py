@@ -9,7 +9,7 @@ from twinpix.compat.imgdupes import printing
 from twinpix.compat.imgdupes.grouping import Set
 from twinpix.compat.imgdupes.options import Options
 from twinpix.compat.imgdupes.searching import Engine
-from twinpix.report.base import encoded
+from twinpix.report.base import encode_text
 from twinpix.text import without_controls
 
 
@@ -29,7 +29,7 @@ def write_deleted(paths: Sequence[str], options: Options, by: Engine) -> None:
 def _write(kind: str, text: str, options: Options, by: Engine) -> None:
     what = f"{kind}_{by.name}_{_source(options)}_{options.hash_method}_{options.bits}_{options.hamming_distance}"
     name = paths.free_name(f"{time.strftime('%Y%m%d%H%M%S')}_{what}.log")
-    outputs.write(name, encoded([text]), outputs.UNMARKED)
+    outputs.write(name, encode_text([text]), outputs.UNMARKED)
 
 
 def _source(options: Options) -> str:

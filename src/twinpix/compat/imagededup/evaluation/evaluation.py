@@ -27,7 +27,7 @@ def evaluate(
         raise ValueError("Acceptable metrics are: " + ", ".join(repr(known) for known in _NAMES))
     if ground_truth_map is None or retrieved_map is None:
         raise AttributeError("evaluate needs two maps: ground_truth_map and retrieved_map")
-    truth, retrieved = evaluation.names_only(ground_truth_map), evaluation.names_only(retrieved_map)
+    truth, retrieved = evaluation.drop_scores(ground_truth_map), evaluation.drop_scores(retrieved_map)
     evaluation.check(truth, retrieved)
     if name == "classification":
         return _Scores(classification_metrics(truth, retrieved))

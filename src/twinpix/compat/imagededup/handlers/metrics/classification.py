@@ -8,4 +8,4 @@ from twinpix.evaluation import Map
 
 def classification_metrics(ground_truth: Map, retrieved: Map) -> dict[str, Any]:
     """Arrays [not duplicate, duplicate] over all unordered pairs of keys."""
-    return evaluation.classification(evaluation.names_only(ground_truth), evaluation.names_only(retrieved))
+    return evaluation.classification(evaluation.drop_scores(ground_truth), evaluation.drop_scores(retrieved))

@@ -28,7 +28,7 @@ METRICS = {"map": avg_prec, "ndcg": ndcg, "jaccard": jaccard_similarity}
 def mean_metric(ground_truth: Mapping[str, Sequence[Any]], retrieved: Map, metric: str = "map") -> float:
     """The mean over the keys of `map`, `ndcg` or `jaccard`."""
     name = metric.lower()
-    return evaluation.mean(evaluation.names_only(ground_truth), evaluation.names_only(retrieved), METRICS[name])
+    return evaluation.mean(evaluation.drop_scores(ground_truth), evaluation.drop_scores(retrieved), METRICS[name])
 
 
 def get_all_metrics(ground_truth: Mapping[str, Sequence[Any]], retrieved: Map) -> dict[str, float]:
