@@ -442,7 +442,7 @@ class Memory:
                     if value is function:
                         setattr(module, name, self.step(function))
         for name, value in list(vars(Pyramid).items()):
-            if isinstance(value, cached_property) and name not in ("closer", "points"):  # these read no threshold
+            if isinstance(value, cached_property) and name not in ("finer", "points"):  # these read no threshold
                 setattr(Pyramid, name, property(self.step(value.func)))
         for name, table in CONCERNS.items():
             object.__setattr__(table, "__class__", watched(name, type(table), self.read))

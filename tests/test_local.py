@@ -23,7 +23,7 @@ from twinpix import fingerprints
 from twinpix.encoding.content_table import File
 from twinpix.errors import UsageError
 from twinpix.fingerprints.local import LEARNED, MIRROR, KeypointSets, descriptor_codes, pack_keypoints, unpack_keypoints
-from twinpix.localfeatures.candidates import Alike, alike
+from twinpix.localfeatures.candidates import ImagePairs, find_pairs
 from twinpix.localfeatures.keypoints import MIRROR as SWAPPED
 from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirrored
 from twinpix.match.candidates import Candidate
@@ -136,9 +136,9 @@ def planted(
     return KeypointSets(starts, sides, flat[0].astype(np.uint64), floats[0], floats[1], floats[2]), moves
 
 
-def agreeing(sets: KeypointSets, of: int | None = None) -> Alike:
+def agreeing(sets: KeypointSets, of: int | None = None) -> ImagePairs:
     points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-    return alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of)
+    return find_pairs((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of)
 
 
 @given(st.integers(0, 2**32 - 1), st.sets(st.tuples(st.integers(0, 4), st.integers(5, 9)), max_size=4), st.booleans())
@@ -438,7 +438,7 @@ def test_the_best_candidates_of_each_image_are_kept(seed: int) -> None:
     i, j = np.array(ends, dtype=np.int64).reshape(-1, 2).T
     points = rng.integers(6, 40, len(i)).astype(np.int32)
     change = np.zeros((len(i), 2, 3), np.float32)
-    found = Alike(i, j, points, points.astype(np.float32), np.zeros(len(i), bool), change)
+    found = ImagePairs(i, j, points, points.astype(np.float32), np.zeros(len(i), bool), change)
     kept = set(best_of_each(found.i, found.j, found.points, 3).tolist())
     likeliest = set[int]()
     for image in range(12):

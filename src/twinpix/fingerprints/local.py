@@ -84,11 +84,11 @@ class Local(Proposer):
         keypoints.load()
 
     def candidates(self, codes: Bytes2D, of: int, on_progress: Callable[[float], None]) -> Candidates:
-        from twinpix.localfeatures.candidates import alike
+        from twinpix.localfeatures.candidates import find_pairs
 
         sets = unpack_keypoints(codes)
         points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-        found = alike((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of, on_progress=on_progress)
+        found = find_pairs((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of, on_progress=on_progress)
         return Candidates(found.i, found.j, found.weight, found.change, sets.sides)
 
 

@@ -33,7 +33,7 @@ Sets = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float32], NDArray
 pixels, scale in octaves, orientation in radians; `sides` `(images, 2)`: width and height in pixels."""
 
 
-class Alike(NamedTuple):
+class ImagePairs(NamedTuple):
     """Candidate pairs of images, sorted by `i`, then `j`."""
 
     i: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Alike(NamedTuple):
     change: NDArray[np.float32]  # (n, 2, 3): affine transform from pixels of i to pixels of j
 
 
-def alike(
+def find_pairs(
     sets: Sets,
     mirror: int,
     *,
@@ -52,7 +52,7 @@ def alike(
     radius: int = RADIUS,
     enough: int = ENOUGH,
     on_progress: OnProgress = no_progress,
-) -> Alike:
+) -> ImagePairs:
     """Return the pairs of images whose keypoints match in code and agree in scale, orientation and position.
 
     `of`: only pairs with an image among the first `of` are returned (None: all). `mirror` marks the bits of a code that
@@ -81,12 +81,12 @@ def alike(
     order = np.lexsort((j, i))
     change = whole[1][order, 1:].reshape(-1, 2, 3)
     i, j = i[order].astype(np.int64), j[order].astype(np.int64)
-    return Alike(i, j, agreeing[order], whole[1][order, 0], mirrored[order].astype(bool), change)
+    return ImagePairs(i, j, agreeing[order], whole[1][order, 0], mirrored[order].astype(bool), change)
 
 
-def _none() -> Alike:
+def _none() -> ImagePairs:
     empty = np.empty(0, np.int64)
-    return Alike(
+    return ImagePairs(
         empty, empty, np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, bool), np.empty((0, 2, 3), np.float32)
     )
 

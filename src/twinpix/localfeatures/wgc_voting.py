@@ -1,4 +1,4 @@
-"""Compiled loops of `alike`: find pairs of images with enough matching keypoints, and estimate their transform.
+"""Compiled loops of `find_pairs`: find pairs of images with enough matching keypoints, and estimate their transform.
 
 Source: H. Jégou, M. Douze, C. Schmid, "Hamming embedding and weak geometric consistency for large scale image
 search", ECCV 2008. Each keypoint match determines a similarity transform (scale, rotation, translation), so each match

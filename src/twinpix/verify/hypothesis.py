@@ -11,12 +11,12 @@ from twinpix.verify.alignment.blocks import (
     Agreement,
     WarpedPair,
     agreement,
-    closer,
     coarse,
     directions,
     is_exact,
     part_of,
     repetition,
+    use_finer,
     warp_pair,
 )
 from twinpix.verify.content.exclusive_content import filled, is_exclusive
@@ -103,9 +103,9 @@ def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: floa
     if (
         0 < agrees.blocks < DECISION.min_blocks
         and agrees.share >= DECISION.exact_agreement
-        and (nearer := closer(a, b, a_to_b)) is not None
+        and (finer := use_finer(a, b, a_to_b)) is not None
     ):
-        return score_hypothesis(*nearer, least, sure=sure)._replace(a_to_b=a_to_b)
+        return score_hypothesis(*finer, least, sure=sure)._replace(a_to_b=a_to_b)
     no = Hypothesis(a_to_b, pair, agrees, shared, None)
     if not _enough_agrees(agrees, shared, least):
         return no

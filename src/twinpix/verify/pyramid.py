@@ -76,7 +76,7 @@ class Pyramid:
         return self.fine.size > self.grey.size
 
     @cached_property
-    def closer(self) -> "Pyramid":
+    def finer(self) -> "Pyramid":
         """The pyramid with `fine` in place of `grey`."""
         return replace(self, grey=self.fine)
 

@@ -87,11 +87,11 @@ def _moved(
     return moved, laid > 0, laid == 2
 
 
-def closer(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[Pyramid, Pyramid, Affine] | None:
+def use_finer(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[Pyramid, Pyramid, Affine] | None:
     """Return both pyramids at 640 pixels and the transform between them; None if neither has more pixels."""
     if not (a.has_more or b.has_more):
         return None
-    return a.closer, b.closer, rescale(a_to_b, (a.size, a.closer.size), (b.size, b.closer.size))
+    return a.finer, b.finer, rescale(a_to_b, (a.size, a.finer.size), (b.size, b.finer.size))
 
 
 def warp_colours(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.affine import Affine, overlap
-from twinpix.verify.alignment.blocks import Agreement, Floats, WarpedPair, between, closer, inside, pixels_of, warp_pair
+from twinpix.verify.alignment.blocks import (
+    Agreement,
+    Floats,
+    WarpedPair,
+    between,
+    inside,
+    pixels_of,
+    use_finer,
+    warp_pair,
+)
 from twinpix.verify.content.overlays import overlay_mask, overlay_mask_on_background, without_ink
 from twinpix.verify.light.normalize import apart, match_local_light, match_sharpness, undo_bending
 from twinpix.verify.light.photometric import ToneMatch, match_light
@@ -50,10 +59,10 @@ def is_exclusive(
     left = _left(a, b, a_to_b)
     if _is_exclusive(pair, tones, agrees, left):
         return True
-    nearer = closer(a, b, a_to_b)
-    if nearer is None:
+    finer = use_finer(a, b, a_to_b)
+    if finer is None:
         return False
-    again = warp_pair(*nearer)
+    again = warp_pair(*finer)
     if only is not None:
         again = again._replace(common=again.common & pixels_of(only, again.common.shape))
     bare = without_ink(again)
