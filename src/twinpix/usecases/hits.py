@@ -64,10 +64,12 @@ def near_rows(
     With `guard`, an image with too little texture for a hash matches identical ones only.
     """
     out: dict[int, Near] = dict.fromkeys(identical, (0, 0))
-    rows = np.flatnonzero(~gallery.is_low_detail(method, guard=guard))
+    others = ~gallery.is_low_detail(method, guard=guard)
+    others[list(identical)] = False
+    rows = np.flatnonzero(others)
     if len(rows) and not query.is_low_detail(method, guard=guard)[0]:
         near = nearest(method, query.codes[0, 0], gallery.codes[rows], radius, search)
-        out = {int(rows[row]): found for row, found in near.items()} | out
+        out |= {int(rows[row]): found for row, found in near.items()}
     return out
 
 
