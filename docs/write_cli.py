@@ -16,6 +16,8 @@ def text() -> str:
     parts = ["# The command line\n", "Written by `docs/write_cli.py` from the code.\n", EPILOG + "\n"]
     root = command_line()
     for name, command in _commands(root, "twinpix"):
+        if hasattr(command, "fill_help"):
+            command.fill_help()
         parts.append(f"## {name}\n")
         parts.append(" ".join((command.help or "").split()) + "\n")
         parts.append("| option | meaning | default |\n|---|---|---|")

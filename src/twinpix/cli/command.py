@@ -17,6 +17,18 @@ class Command(TyperCommand):
         super().__init__(*args, **kwargs)
         self.params += [_flag("-q", "--quiet", "Print results and errors only.", _be_quiet), _verbose()]
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.fill_help()
+        super().format_help(ctx, formatter)
+
+    def fill_help(self) -> None:
+        """Complete the help texts that name plugins; only when help is shown, since it loads them."""
+        from twinpix.cli.common import fill_help
+
+        parameters: list[Any] = self.params
+        for parameter in parameters:
+            parameter.help = fill_help(parameter.help or "")
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         parser: Any = self.make_parser(ctx)
         if args:

@@ -33,14 +33,25 @@ class Sidecars(StrEnum):
     all = "all"
 
 
-def _search_help() -> str:
+def fill_help(text: str) -> str:
+    """Return a help text with the words of the plugins in place of `{search}`, `{linking}` and `{archives}`.
+
+    Called when a help text is shown, since it loads the plugins.
+    """
+    words = {"{search}": _search_words, "{linking}": _linking_words, "{archives}": _archive_suffixes}
+    for place, write in words.items():
+        text = text.replace(place, write()) if place in text else text
+    return text
+
+
+def _search_words() -> str:
     """Return the search back ends that come with twinpix, the exact ones first."""
     parts = ["auto (exact)"]
     backends = {name: plugins.load("search", name) for name in plugins.own("search")}
     for title, exact in (("exact", True), ("approximate", False)):
         names = [f"{name} ({_metrics(each)})" for name, each in backends.items() if each.exact is exact]
         parts += [f"{title}: {', '.join(names)}"] if names else []
-    return "; ".join(parts) + "."
+    return "; ".join(parts)
 
 
 def _metrics(backend: type["Backend"]) -> str:
@@ -48,17 +59,18 @@ def _metrics(backend: type["Backend"]) -> str:
     return " and ".join(words[metric] for metric in backend.metrics)
 
 
-def link_help() -> str:
+def _linking_words() -> str:
     """Return the linking rules that come with twinpix, each with what it requires of a group."""
-    rules = (f"{name}: {plugins.load('linking', name).summary}" for name in plugins.own("linking"))
-    return "; ".join(rules) + "."
+    return "; ".join(f"{name}: {plugins.load('linking', name).summary}" for name in plugins.own("linking"))
 
 
-_ARCHIVES = ", ".join(
-    sorted(suffix for name in plugins.own("sources") for suffix in plugins.load("sources", name).suffixes)
-)
-PATHS_HELP = f"Folders, images, and archives of images ({_ARCHIVES})."
-PATH_HELP = f"Folder, image, or archive of images ({_ARCHIVES})"
+def _archive_suffixes() -> str:
+    sources = (plugins.load("sources", name) for name in plugins.own("sources"))
+    return ", ".join(sorted(suffix for source in sources for suffix in source.suffixes))
+
+
+PATHS_HELP = "Folders, images, and archives of images ({archives})."
+PATH_HELP = "Folder, image, or archive of images ({archives})"
 MethodOption = Annotated[
     str,
     typer.Option("--method", "-m", metavar="SPEC", help="Fingerprint method, e.g. phash:size=8 (see methods)."),
@@ -96,7 +108,7 @@ SearchOption = Annotated[
     typer.Option(
         "--search",
         metavar="SPEC",
-        help=_search_help(),
+        help="{search}.",
     ),
 ]
 RecursiveOption = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Search sub-folders.")]

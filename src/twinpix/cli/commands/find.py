@@ -42,7 +42,7 @@ def find(
         typer.Option(
             "--link",
             metavar="RULE",
-            help=common.link_help(),
+            help="{linking}.",
         ),
     ] = "star",
     keep: Annotated[
