@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +27,17 @@ Doubt = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 
 JoinRows = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Nodes that are compared with each other, and nodes that are compared only with the first ones."""
+
+
+class Proposed(NamedTuple):
+    """Pairs that a method proposes; candidates are made of those only that are looked at."""
+
+    ends: NDArray[np.int64]  # (n, 2): nodes
+    candidates: Callable[[NDArray[np.int64]], list[Candidate]]  # of the pairs with these numbers
+
+    def where(self, numbers: NDArray[np.int64]) -> "Proposed":
+        """Return the pairs with these numbers."""
+        return Proposed(self.ends[numbers], lambda some: self.candidates(numbers[some]))
 
 
 class CandidateStage(NamedTuple):
@@ -84,23 +94,25 @@ def verify_candidates(
     of keypoints, unless most pairs of one of their images were not copies.
     """
     notes = SearchNotes([], [])
-    left: list[Ends] = []
+    left: list[NDArray[np.int64]] = []
     by_codes = stages[0].by_distance and not stages[0].name
 
     def proposed() -> Iterator[tuple[list[Candidate], bool]]:
-        farther: list[Candidate] = []
+        farther: list[Proposed] = []
         for stage in stages:
             near, others = _candidates_by(stage, engine, verifier, notes)
             # A hash gives no transform: pairs that quick verification does not decide wait for a method that gives one.
             yield near, stage is not stages[-1] and stage.by_distance
             if stage.by_distance or rank is None:
-                farther += others
+                farther.append(others)
             else:
-                left.extend(one.ends for one in others)
-        crowded = verifier.crowded()
-        lonely = [not crowded & {first[one.i], first[one.j]} for one in farther]
-        left.extend(one.ends for one, alone in zip(farther, lonely, strict=True) if not alone)
-        yield [one for one, alone in zip(farther, lonely, strict=True) if alone], False
+                left.append(others.ends)
+        crowded, wanted = np.isin(first, sorted(verifier.crowded())), list[Candidate]()
+        for others in farther:
+            of_crowds = crowded[others.ends].any(axis=1)
+            left.append(others.ends[of_crowds])
+            wanted += others.candidates(np.flatnonzero(~of_crowds))
+        yield wanted, False
 
     found = verify_scheduled(proposed(), first, verifier, rank, by_codes=by_codes)
     pairs = sorted(found)
@@ -127,19 +139,19 @@ def differing_equal_codes(classes: CodeClasses, verifier: Verifier, doubtful: Do
     return {b for a, b in pairs if not ((look := verifier.of(a, b)) and look.same)}
 
 
-def _bounded(left: Sequence[Ends], found: NDArray[np.int64], count: int) -> list[str]:
+def _bounded(left: Sequence[NDArray[np.int64]], found: NDArray[np.int64], count: int) -> list[str]:
     """Return the note about pairs that were not looked at, unless other matches join their images.
 
-    `found` are the matching pairs `(n, 2)` of the nodes `0..count`.
+    `left` are pairs `(n, 2)`, `found` the matching ones, of the nodes `0..count`.
     """
-    if not left:
+    if not any(map(len, left)):
         return []
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     links = coo_array((np.ones(len(found)), (found[:, 0], found[:, 1])), shape=(count, count))
     _, joined = connected_components(links, directed=False)
-    pairs = np.array(sorted(set(left)), dtype=np.int64)
+    pairs = np.unique(np.sort(np.concatenate(left), axis=1), axis=0)
     apart = int(np.count_nonzero(joined[pairs[:, 0]] != joined[pairs[:, 1]]))
     if not apart:
         return []
@@ -149,8 +161,8 @@ def _bounded(left: Sequence[Ends], found: NDArray[np.int64], count: int) -> list
 
 def _candidates_by(
     stage: CandidateStage, engine: str, verifier: Verifier, notes: SearchNotes
-) -> tuple[list[Candidate], list[Candidate]]:
-    """Return the likeliest candidates of each image, and the others."""
+) -> tuple[list[Candidate], Proposed]:
+    """Return the likeliest candidates of each image, and the other pairs."""
     rows, total = stage.rows, sum(map(len, stage.rows))
     with verifier.session.progress.stage("compare", total):
         inverted = bool(stage.name) and stage.method.unit == "bits"
@@ -161,21 +173,25 @@ def _candidates_by(
         found = match(stage.method.comparable(stage.codes), *rows, stage.radius, made)
         negatives = _negatives(stage, made) if inverted else []
         notes.of(made, time.monotonic() - begun)
-    ends = zip(found.i.tolist(), found.j.tolist(), found.distance.tolist(), found.turn.tolist(), strict=True)
-    alike = [Candidate(i, j, None if stage.name else gap, guess_of_turn(turn), stage.name) for i, j, gap, turn in ends]
-    near, others = _likeliest(alike, found.i, found.j, -found.distance)
-    known = {one.ends for one in alike} if negatives else ()
-    near += [Candidate(*ends, None, guess_of_turn(0), stage.name) for ends in negatives if ends not in known]
+    gaps, turns = found.distance.tolist(), found.turn.tolist()
+    ends = np.column_stack([found.i, found.j]).astype(np.int64)
+
+    def candidates(numbers: NDArray[np.int64]) -> list[Candidate]:
+        return [
+            Candidate(i, j, None if stage.name else gaps[at], guess_of_turn(turns[at]), stage.name)
+            for at, (i, j) in zip(numbers.tolist(), ends[numbers].tolist(), strict=True)
+        ]
+
+    near, others = _likeliest(Proposed(ends, candidates), -found.distance)
+    known = set(map(tuple, ends.tolist())) if negatives else ()
+    near += [Candidate(*pair, None, guess_of_turn(0), stage.name) for pair in negatives if pair not in known]
     return near, others
 
 
-def _likeliest(
-    candidates: Sequence[Candidate], i: NDArray[Any], j: NDArray[Any], worth: NDArray[Any]
-) -> tuple[list[Candidate], list[Candidate]]:
-    """Return the candidates that are among those of the largest `worth` of either image, and the others."""
-    near = np.zeros(len(candidates), dtype=bool)
-    near[best_of_each(i, j, worth, _CANDIDATES)] = True
-    return list(compress(candidates, near.tolist())), list(compress(candidates, (~near).tolist()))
+def _likeliest(proposed: Proposed, worth: NDArray[Any]) -> tuple[list[Candidate], Proposed]:
+    """Return the candidates that are among those of the largest `worth` of either image, and the other pairs."""
+    near = best_of_each(proposed.ends[:, 0], proposed.ends[:, 1], worth, _CANDIDATES)
+    return proposed.candidates(near), proposed.where(np.delete(np.arange(len(worth)), near))
 
 
 def _negatives(stage: CandidateStage, search: Search) -> list[Ends]:
@@ -188,15 +204,19 @@ def _negatives(stage: CandidateStage, search: Search) -> list[Ends]:
     return [(a, b) for a, b in np.unique(ends, axis=0).tolist() if a != b]
 
 
-def _by_keypoints(stage: CandidateStage, on_progress: Shares) -> tuple[list[Candidate], list[Candidate]]:
+def _by_keypoints(stage: CandidateStage, on_progress: Shares) -> tuple[list[Candidate], Proposed]:
     every = np.concatenate(stage.rows)
     found = stage.method.candidates(stage.codes[every, 0], len(stage.rows[0]), on_progress)
-    guesses = guesses_of(found.transforms, found.sizes[found.i], found.sizes[found.j])
-    i, j = every[found.i], every[found.j]
-    candidates = [
-        Candidate(a, b, None, guess, stage.name, True)
-        if a < b
-        else Candidate(b, a, None, turned(guess), stage.name, True)
-        for a, b, guess in zip(i.tolist(), j.tolist(), guesses, strict=True)
-    ]
-    return _likeliest(candidates, i, j, found.weights)
+    ends = np.column_stack([every[found.i], every[found.j]])
+
+    def candidates(numbers: NDArray[np.int64]) -> list[Candidate]:
+        i, j = found.i[numbers], found.j[numbers]
+        guesses = guesses_of(found.transforms[numbers], found.sizes[i], found.sizes[j])
+        return [
+            Candidate(a, b, None, guess, stage.name, True)
+            if a < b
+            else Candidate(b, a, None, turned(guess), stage.name, True)
+            for (a, b), guess in zip(ends[numbers].tolist(), guesses, strict=True)
+        ]
+
+    return _likeliest(Proposed(ends, candidates), found.weights)
