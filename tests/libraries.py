@@ -115,10 +115,15 @@ def act_with(action: str) -> list[str]:
     return ["--action", spec_of(action)]
 
 
+def sample_options(action: str, folder: Path | str) -> dict[str, str]:
+    """The options that the class of an action gives as a sample; `{folder}` in them stands for a folder."""
+    sample = getattr(plugins.load("actions", action), "sample", {})
+    return {name: value.format(folder=folder) for name, value in sample.items()}
+
+
 def spec_of(action: str, folder: Path | str = "out") -> str:
     """An action with the options that its class gives as a sample, as text."""
-    sample = getattr(plugins.load("actions", action), "sample", {})
-    options = ",".join(f"{name}={value.format(folder=folder)}" for name, value in sample.items())
+    options = ",".join(f"{name}={value}" for name, value in sample_options(action, folder).items())
     return f"{action}:{options}" if options else action
 
 
