@@ -92,7 +92,7 @@ def test_exit_codes(photos: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "0 images (0 bytes): no duplicates\n")
     missing = run("find", tmp_path / "missing")
     assert missing.returncode == 2
-    assert missing.stderr == f"twinpix: no such file or folder: {tmp_path / 'missing'}\n"
+    assert missing.stderr == f"twinpix: {tmp_path / 'missing'}: no such file or folder; check the path\n"
 
 
 def test_files_from(photos: Path) -> None:
@@ -289,6 +289,15 @@ def test_no_line_in_a_list_of_commands_is_cut(name: str) -> None:
     shown = run(*name.split(), "--help", env={**os.environ, "COLUMNS": "80"}).stdout
     assert "Commands:" in shown
     assert "..." not in shown.partition("Commands:")[2]
+
+
+def test_a_format_that_does_not_exist_is_told_all_there_are(photos: Path, tmp_path: Path) -> None:
+    wrong = run("find", photos, "-f", "nope")
+    assert wrong.returncode == 2
+    assert wrong.stderr.endswith("no report format is called 'nope'; there are: csv, fdupes, html, json, text\n")
+    wrong = run("find", photos, "-o", tmp_path / "report.nope")
+    assert wrong.returncode == 2
+    assert "no format is written to files that end in .nope (.csv, .html, .json, .txt are known)" in wrong.stderr
 
 
 def test_help_names_what_the_plugins_are(photos: Path) -> None:

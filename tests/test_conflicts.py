@@ -134,8 +134,17 @@ def test_reports_of_the_first_schema_read_as_before(tmp_path: Path) -> None:
     del old["unit"], old["unverified"]
     for match in old["groups"][0]["matches"]:
         del match["same_code"]
+    for member in old["groups"][0]["members"]:
+        del member["relation"], member["distance"]
     path.write_text(json.dumps(old))
     again = read(str(path))
+    pairs = again.groups[0].to_keeper
+    keeper, *others = again.groups[0].members
+    assert (keeper.relation, keeper.distance) == (None, None)
+    assert pairs
+    for member in others:
+        known = pairs.get(member.path)
+        assert (member.relation, member.distance) == ((known.relation, known.distance) if known else (None, None))
     assert (again.unit, [match.same_code for match in again.groups[0].matches]) == ("cosine", [False, False, False])
     assert read(str(save(again, tmp_path / "saved.json"))) == again
     old["groups"][0]["matches"][0]["distance"] = 0  # equal codes, in words of the first schema

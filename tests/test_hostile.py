@@ -14,7 +14,7 @@ import twinpix
 from libraries import library, save, tree
 from twinpix.act import journal
 from twinpix.cli.app import run
-from twinpix.errors import StoreError, TwinpixError
+from twinpix.errors import ReportError, StoreError, TwinpixError
 from twinpix.report import read
 from twinpix.store import Result, Store
 
@@ -125,6 +125,19 @@ def test_reports(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         for arguments in (["plot", "r.json", "--html", f"{number}.html"], ["resolve", "r.json", "-i", "--trash"]):
             assert run(arguments) in (0, 2, 3)
     assert tree(tmp_path / "photos") == before
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
+@pytest.mark.parametrize("name", ["radius", "distance"])
+@pytest.mark.parametrize("odd_name", [False, True])  # a report with undecodable names is read by another parser
+def test_a_report_with_infinite_numbers_is_refused(number: str, name: str, odd_name: bool, tmp_path: Path) -> None:
+    path = save(library(tmp_path, 1), tmp_path / "r.json")
+    value = json.loads(path.read_text())
+    (value if name == "radius" else value["groups"][0]["matches"][0])[name] = "NUMBER"
+    value["notes"] = ["\udc80"] if odd_name else []
+    path.write_text(json.dumps(value).replace('"NUMBER"', number))
+    with pytest.raises(ReportError):
+        read(str(path))
 
 
 @pytest.mark.parametrize("wrong", ["keeper", "match", "surrogate"])

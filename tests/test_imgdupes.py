@@ -116,7 +116,7 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
     assert done.stderr.startswith("Image not found. To search the directory recursively")
     missing = run(tmp_path / "missing", "phash", "4")
     assert missing.returncode == 2
-    assert missing.stderr == f"twinpix: no such file or folder: {tmp_path / 'missing'}\n"
+    assert missing.stderr == f"twinpix: {tmp_path / 'missing'}: no such file or folder; check the path\n"
 
 
 def test_unreadable_files_match_nothing(copies: Path) -> None:

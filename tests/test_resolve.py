@@ -127,6 +127,20 @@ def test_reflink_works_or_leaves_everything(tmp_path: Path, capfd: pytest.Captur
     assert code == 0 or "cannot share the bytes of two files" in printed
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"only": "re-encoded"}, "only is a list of relations, not the text 're-encoded'"),
+        ({"only": ["re-encoded", "bogus"]}, "no relation is called 'bogus'; there are: identical-file, "),
+        ({"only": ["similar-scene"]}, "no relation is called 'similar-scene'"),
+        ({"sidecars": "bogus"}, "sidecars is one of keep, same, all, not 'bogus'"),
+    ],
+)
+def test_wrong_options_of_a_plan_are_refused(options: dict[str, object], told: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=told):
+        plan(library(tmp_path, 1), **options)  # type: ignore[arg-type]
+
+
 def test_links_are_made_of_identical_files_only(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = str(save(library(tmp_path, 1), tmp_path / "r.json"))
     for option in ("--hardlink", "--symlink", "--reflink"):

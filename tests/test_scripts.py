@@ -869,7 +869,7 @@ def test_names_that_are_no_text(picture: Draw) -> None:
     ("args", "code", "said"),
     [
         ((), 2, "DUMP_DIR"),
-        (("gone",), 2, "no such file or folder: gone"),
+        (("gone",), 2, "gone: no such file or folder; check the path"),
         (("file",), 2, "not a folder"),
         (("",), 2, "empty"),
         (("in", "-e", "-n"), 2, "not both"),

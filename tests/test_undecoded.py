@@ -8,6 +8,7 @@ import pytest
 
 from drawings import draw
 from twinpix import apply, find, plan
+from twinpix.act.regroup import decide_again
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -42,6 +43,13 @@ def test_identical_files_that_cannot_be_decoded(folder: Path, method: str) -> No
     assert {match.relation for group in report.groups for match in group.matches} == {"identical-file"}
     assert len(report.failures) == 6
     assert (report.counts.images, report.counts.unique, report.counts.groups, report.counts.discards) == (1, 1, 2, 3)
+
+
+def test_deciding_again_counts_only_decoded_images(folder: Path) -> None:
+    (folder / "good copy.png").write_bytes((folder / "good.png").read_bytes())
+    report = find([str(folder)], store=None)
+    assert (report.counts.images, report.counts.unique, report.counts.groups) == (2, 0, 3)
+    assert decide_again(report, "resolution").counts == report.counts
 
 
 def test_they_go_as_any_identical_file(folder: Path) -> None:

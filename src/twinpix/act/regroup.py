@@ -62,7 +62,7 @@ def _counts(counts: Counts, groups: list[Group]) -> Counts:
     return replace(
         counts,
         groups=len(groups),
-        unique=counts.images - sum(len(group.members) for group in groups),
+        unique=counts.images - sum(member.width > 0 for group in groups for member in group.members),  # decoded
         discards=sum(len(group.discards) for group in groups),
         bytes_reclaimable=sum(group.bytes_reclaimable for group in groups),
     )
@@ -137,7 +137,7 @@ class _Files:
         names = {keeper.path, *(member.path for member in others)}
         reason = chain.reason(keeper, others)
         matches = list(self._matches(keeper.path, names))
-        return Group(number, keeper.path, reason, related([keeper, *others], matches), matches)
+        return Group(number, keeper.path, reason, related(keeper.path, [keeper, *others], matches), matches)
 
     def _matches(self, keeper: str, names: set[str]) -> Iterator[Match]:
         """Return the pairs among these files, with those of the keeper first."""

@@ -34,11 +34,16 @@ class Sidecars(StrEnum):
 
 
 def fill_help(text: str) -> str:
-    """Return a help text with the words of the plugins in place of `{search}`, `{linking}` and `{archives}`.
+    """Return a help text with the words of the plugins in place of names in braces, such as `{search}`.
 
     Called when a help text is shown, since it loads the plugins.
     """
-    words = {"{search}": _search_words, "{linking}": _linking_words, "{archives}": _archive_suffixes}
+    words = {
+        "{search}": _search_words,
+        "{linking}": _linking_words,
+        "{archives}": _archive_suffixes,
+        "{suffixes}": _report_suffixes,
+    }
     for place, write in words.items():
         text = text.replace(place, write()) if place in text else text
     return text
@@ -57,6 +62,16 @@ def _search_words() -> str:
 def _metrics(backend: type["Backend"]) -> str:
     words = {"hamming": "bits", "cosine": "vectors"}
     return " and ".join(words[metric] for metric in backend.metrics)
+
+
+def _report_suffixes() -> str:
+    """Return the suffixes of report formats; a page is no plugin."""
+    return ", ".join(sorted([*(each for name in plugins.own("report") for each in _suffixes_of(name)), ".html"]))
+
+
+def _suffixes_of(name: str) -> tuple[str, ...]:
+    suffixes: tuple[str, ...] = plugins.load("report", name).suffixes
+    return suffixes
 
 
 def _linking_words() -> str:

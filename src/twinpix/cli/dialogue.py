@@ -92,7 +92,7 @@ class Dialogue(NamedTuple):
         size = bytes_text(group.bytes_reclaimable)
         count = f"{place + 1:,} of {len(self.report.groups):,}"
         yield f"\nGroup {count}: {plural(len(group.members), 'image')}, {size} to reclaim\n"
-        pairs = {match.b: match for match in group.matches if match.a == group.keeper}
+        pairs = group.to_keeper
         kept = set(self._marked(group))
         stay = [member.path for at, member in enumerate(group.members) if at in kept]
         rows = [_cells(at, member, at in kept) for at, member in enumerate(group.members)]

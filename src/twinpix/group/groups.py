@@ -229,7 +229,7 @@ class _Grouper(NamedTuple):
             id=0,
             keeper=self.members[keeper].path,
             reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
-            members=related([self.members[file] for file in (keeper, *others)], matches),
+            members=related(self.members[keeper].path, [self.members[file] for file in (keeper, *others)], matches),
             matches=[*matches, *(self._match(*pair, evidence) for pair in pairs[len(direct) :])][: len(pairs)],
             matches_left_out=left_out + sum(self.left_out.get(node, 0) for node in {self.node[file] for file in files}),
         )

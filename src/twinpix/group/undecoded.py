@@ -24,7 +24,7 @@ def identical(
             left = [other for other in others if other not in mine]
             if mine:
                 matches = [Match(head.path, other.path, 0, "identical-file", same_code=True) for other in mine]
-                members = related([head, *mine], matches)
+                members = related(head.path, [head, *mine], matches)
                 groups.append(Group(after + len(groups) + 1, head.path, chain.reason(head, mine), members, matches))
     return groups
 

@@ -137,6 +137,15 @@ class Group:
     def bytes_reclaimable(self) -> int:
         return sum(m.size for m in self.discards)
 
+    @property
+    def to_keeper(self) -> dict[str, Match]:
+        """The matches of the keeper with other members, by their paths; none for those matched via a third image."""
+        return _matches_of(self.keeper, self.matches)
+
+
+def _matches_of(keeper: str, matches: Iterable[Match]) -> dict[str, Match]:
+    return {match.b: match for match in matches if match.a == keeper}
+
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
@@ -245,12 +254,10 @@ class Report:
         return plain
 
 
-def related(members: Sequence[Member], matches: Iterable[Match]) -> list[Member]:
-    """Return the members of a group, the keeper first, with the relation and distance to it if they match directly."""
-    keeper, *others = members
-    pairs = {match.b: match for match in matches if match.a == keeper.path}
-    out = [replace(keeper, relation=None, distance=None)]
-    for member in others:
+def related(keeper: str, members: Iterable[Member], matches: Iterable[Match]) -> list[Member]:
+    """Return the members of a group with the relation and distance to the keeper of those that match it directly."""
+    pairs, out = _matches_of(keeper, matches), list[Member]()
+    for member in members:
         pair = pairs.get(member.path)
         relation, distance = (pair.relation, pair.distance) if pair else (None, None)
         out.append(replace(member, relation=relation, distance=distance))

@@ -25,13 +25,16 @@ def writer(name: str) -> Writer:
     return cast(Writer, plugins.make("report", name))
 
 
-def format_of(path: str) -> str:
-    """Return the format of a file's suffix, JSON without one; raises `UsageError` for an unknown suffix."""
+def format_of(path: str, also: Iterable[str] = ()) -> str:
+    """Return the format of a file's suffix, JSON without one.
+
+    Raises `UsageError` for an unknown suffix, which lists the known ones and those in `also`.
+    """
     suffix = os.path.splitext(path)[1].lower()
     known = {suffix: name for name in plugins.names("report") for suffix in plugins.load("report", name).suffixes}
     if suffix and suffix not in known:
         raise UsageError(
-            f"no format is written to files that end in {suffix} ({', '.join(sorted(known))} are known): "
+            f"no format is written to files that end in {suffix} ({', '.join(sorted([*known, *also]))} are known): "
             "name another file, or choose a format"
         )
     return known.get(suffix, "json")

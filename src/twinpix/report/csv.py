@@ -32,7 +32,7 @@ class Csv:
         rows = stdlib.writer(out, lineterminator="\n")
         rows.writerow(COLUMNS)
         for group in report.groups:
-            pairs = {match.b: match for match in group.matches if match.a == group.keeper}
+            pairs = group.to_keeper
             for m in group.members:
                 pair = pairs.get(m.path)
                 keeps = m.path == group.keeper

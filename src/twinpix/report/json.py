@@ -2,16 +2,17 @@
 
 import codecs
 import json as stdlib
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from twinpix.errors import ReportError, UsageError, system_reason
 from twinpix.machine import no_garbage_collection
-from twinpix.model import SCHEMA, SCHEMAS, Report, Traits
+from twinpix.model import SCHEMA, SCHEMAS, Report, Traits, related
 from twinpix.outputs import Kind
 from twinpix.text import printable
 
@@ -110,7 +111,13 @@ def read(path: str) -> Report:
         raise ReportError(f"{path} is no report: {error}") from None
     if wrong := _contradiction(report):
         raise ReportError(f"{path}: the report cannot be trusted: {wrong}; run find again")
-    return report
+    return report if schema == SCHEMA else _with_relations(report)
+
+
+def _with_relations(report: Report) -> Report:
+    """Return a report of the first schema with the relation and distance of each member, which only schema 2 names."""
+    groups = [replace(group, members=related(group.keeper, group.members, group.matches)) for group in report.groups]
+    return replace(report, groups=groups)
 
 
 def _contradiction(found: Report) -> str:
@@ -144,9 +151,17 @@ def _parsed(data: bytes) -> Any:
 
     if not _SURROGATE.search(data):
         return msgspec.json.decode(data)
-    value = stdlib.loads(data)
+    value = stdlib.loads(data, parse_float=_finite, parse_constant=_finite)
     stdlib.dumps(value, ensure_ascii=False).encode("utf-8", _NAMES)
     return value
+
+
+def _finite(text: str) -> float:
+    """Return a number of JSON; raises `ValueError` for one that is infinite or not a number, as msgspec does."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text} is out of range")
+    return number
 
 
 def _completed(old: dict[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def summary(report: Report) -> str:
 
 
 def _group(group: Group, unit: DistanceUnit, width: int) -> str:
-    pairs = {match.b: match for match in group.matches if match.a == group.keeper}
+    pairs = group.to_keeper
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     rows = [_row(group.members[0], "keep", group.reason)]
     rows += [

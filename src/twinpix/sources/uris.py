@@ -88,7 +88,7 @@ def require(names: Iterable[str]) -> None:
             except ImageError as error:
                 raise UsageError(f"cannot read {name}: {error.reason}") from None
         elif not os.path.lexists(name):
-            raise UsageError(f"no such file or folder: {name}")
+            raise UsageError(f"{name}: no such file or folder; check the path")
 
 
 def _source(name: str) -> Source:

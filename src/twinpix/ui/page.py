@@ -85,7 +85,7 @@ def _facts(report: Report) -> dict[str, Any]:
 
 def _group(group: Group) -> dict[str, Any]:
     """Return a group for the page; members are arrays, which take half the space of objects."""
-    pairs = {match.b: match for match in group.matches if match.a == group.keeper}
+    pairs = group.to_keeper
     members = []
     for member in group.members:
         pair = pairs.get(member.path)

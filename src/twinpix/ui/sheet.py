@@ -29,7 +29,7 @@ def group_sheet(group: Group, unit: DistanceUnit, base: str = "") -> "Figure":
     more = f", {len(group.members) - _SHOWN} more not shown" if len(group.members) > _SHOWN else ""
     title = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     out.suptitle(f"{title}{more}", x=0.01, ha="left", fontsize=12)
-    pairs = {match.b: match for match in group.matches if match.a == group.keeper}
+    pairs = group.to_keeper
     for at, member in enumerate(shown):
         how = f"keep: {group.reason}" if member.path == group.keeper else _how(member, pairs.get(member.path), unit)
         _cell(out.add_subplot(rows, columns, at + 1), member, member.path == group.keeper, how, base)

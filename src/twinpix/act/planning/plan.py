@@ -5,6 +5,7 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 from twinpix import plugins
 from twinpix.act import actions, filesystem
@@ -18,7 +19,7 @@ from twinpix.act.regroup import decide_again
 from twinpix.act.sidecars.folders import Folders
 from twinpix.act.sidecars.kinds import PICTURES, is_annotations, key
 from twinpix.act.validate import Places, absolute, scope_of, sound_places
-from twinpix.errors import ReportError, SkipKind, StepError
+from twinpix.errors import ReportError, SkipKind, StepError, UsageError
 from twinpix.formats import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
@@ -47,7 +48,7 @@ def plan(
     action: str | Action,
     *,
     keep: str | None = None,
-    stricter: int | None = None,
+    stricter: float | None = None,
     sidecars: Sidecars | bool = "same",
     only: Collection[Relation] = (),
     choices: Mapping[int, Sequence[str]] | None = None,
@@ -63,7 +64,7 @@ def plan(
         action: An action with its options: "move:to=DIR", "copy:to=DIR", "trash", "delete", "hardlink", "symlink" or
             "reflink".
         keep: Keep rules that choose the keepers again; those of the report if None.
-        stricter: A smaller radius, from 0 to that of the report; groups are formed again within it.
+        stricter: A smaller radius in the unit of the report, from 0 to its radius; groups are formed again within it.
         sidecars: Companion files (XMP and others). "same" or True: moved with their image if the keeper has files with
             the same bytes, else both are kept; "all": always moved with it; "keep" or False: never moved.
         only: Relations to the keeper; duplicates with other relations are left alone. Empty: all.
@@ -88,6 +89,7 @@ def plan(
         >>> [(os.path.basename(step.path), os.path.relpath(step.target)) for step in plan.steps]
         [('beach.jpg', 'duplicates/beach.jpg')]
     """
+    _check_options(only, sidecars)
     with no_garbage_collection():
         if keep is not None or stricter is not None:
             report = decide_again(report, keep, stricter)
@@ -126,7 +128,19 @@ def plan(
     )
 
 
-_IN_CONTAINER = "is a member of another file, which is read and never changed"
+def _check_options(only: Collection[str], sidecars: str | bool) -> None:
+    """Raise `UsageError` for a word that is no relation of duplicates, or no treatment of companion files."""
+    if isinstance(only, str):
+        raise UsageError(f"only is a list of relations, not the text {only!r}")
+    relations = [name for name in get_args(Relation) if name != "similar-scene"]
+    for name in only:
+        if name not in relations:
+            raise UsageError(f"no relation is called {name!r}; there are: {', '.join(relations)}")
+    if isinstance(sidecars, str) and sidecars not in get_args(Sidecars):
+        raise UsageError(f"sidecars is one of {', '.join(get_args(Sidecars))}, not {sidecars!r}")
+
+
+_IN_CONTAINER = "is a member of another file: only files of their own are moved, removed, linked or copied"
 _UNREAD = "could not be read as an image"
 _ALONE = "in no group"
 _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"

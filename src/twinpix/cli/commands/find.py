@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from twinpix.outputs import Kind
 
 
+_PAGES = (".html", ".htm")  # suffixes of a page
+
+
 def find(
     paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...", help=common.PATHS_HELP)] = None,
     method: common.MethodOption = DEFAULT_METHOD,
@@ -80,7 +83,7 @@ def find(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write the report; the suffix names the format (.json, .csv, .txt, .html); - is JSON on stdout.",
+            help="Write the report; the suffix names the format ({suffixes}); - is JSON on stdout.",
         ),
     ] = None,
     format: Annotated[
@@ -150,6 +153,9 @@ class _Target(NamedTuple):
             raise UsageError("-0 separates the paths of -f fdupes: give both")
         if name == "html" and not path:
             raise UsageError("a page is written to a file: give -o FILE.html")
+        if name != "html" and not plugins.exists("report", plugins.parse(name)[0]):
+            names = ", ".join(sorted(["html", *plugins.names("report")]))
+            raise UsageError(f"no report format is called {name!r}; there are: {names}")
         if path:
             outputs.require(path, _kind_of(name), force=force)
         else:
@@ -204,4 +210,4 @@ def _kind_of(format: str) -> "Kind":
 def _format_of(path: str) -> str:
     from twinpix import report
 
-    return "html" if path.lower().endswith((".html", ".htm")) else report.format_of(path)
+    return "html" if path.lower().endswith(_PAGES) else report.format_of(path, _PAGES[:1])
