@@ -1,4 +1,7 @@
-"""The types that all packages share. Imports no module of twinpix except `errors`."""
+"""The types that all packages share. Imports no module of twinpix except `errors`.
+
+The methods `Report.save`, `load` and `to_dict` load `twinpix.report` when they are called.
+"""
 
 from twinpix.model.codes import Fingerprints
 from twinpix.model.matches import (
