@@ -35,7 +35,7 @@ class Action(Protocol):
 
     `verb` and `done` name it (`move`, `moved`), `on` the files that it changes, `identical` that they must have the
     same bytes as the keeper, `sidecars` that companion files are moved with their image, `leaves` that the file is not
-    at its place afterwards, `frees` that its space is free, `permanent` that there is no undo.
+    at its place afterwards, `frees` that its space is freed, `permanent` that there is no undo.
     """
 
     verb: ClassVar[str]
@@ -163,7 +163,7 @@ class Linking(Discarding, ABC):
             return False
         if not self.is_link(step.path, step):
             if is_alike(filesystem.facts_at(step.path), step.facts) and holds(step.path, step):
-                return False  # a killed undo had done this already
+                return False  # done by an undo that was killed
             raise StepError("was replaced since; it is left as it is", SkipKind.CHANGED)
         original = os.path.realpath(step.path)
         try:

@@ -79,7 +79,8 @@ def neighbours(encodings: Encodings, least: float, *, scores: bool, threads: int
         raise ValueError(f"encodings are rows of numbers, these are {shape}: let the model end with a pooling")
     sound: NDArray[np.bool_] = np.any(vectors, axis=1)
     rows = np.flatnonzero(sound)
-    radius = search.radius_of_cosine(max(-1.0, least - 10**-DIGITS))  # the search rounds, the threshold does not
+    # The search rounds distances and the threshold is exact, so the search radius is one rounding step larger.
+    radius = search.radius_of_cosine(max(-1.0, least - 10**-DIGITS))
     backend = f"cosine:threads={threads}" if threads > 1 else "auto"
     i, j, _ = search.self_join(vectors if sound.all() else vectors[rows], radius, backend)
     i, j = rows[i], rows[j]

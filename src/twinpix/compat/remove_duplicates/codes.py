@@ -22,7 +22,7 @@ class Encoded(NamedTuple):
 
     encoder: Encoder
     sets: list[DataSet]
-    files: Refs  # root: the number of the data set; the number of data sets: from encodings only
+    files: Refs  # root: the number of the data set; `len(sets)` for files known from encodings only
     codes: Bytes2D  # (n, bytes)
     failures: list[Failure]
     damaged: list[str]  # damaged images have no code, as in imagededup

@@ -61,7 +61,7 @@ def generate_relative_names(image_dir: Any, files: Sequence[Any]) -> list[str]:
 
 
 def get_files_to_remove(duplicates: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Go through the map in order, mark every neighbour of an unmarked file, and return the marked files."""
+    """Go through the map, mark every neighbour of an unmarked file, and return these in the order of marking."""
     marked: dict[str, None] = {}
     for name, others in duplicates.items():
         if name not in marked:
