@@ -431,7 +431,7 @@ def test_what_a_model_and_a_transform_must_give(photos: Path) -> None:
     torch = pytest.importorskip("torch")
     with pytest.raises(TypeError, match="mine gives tuple, not a tensor"):
         encoder_with(lambda batch: (batch,)).encode_images(photos)
-    with pytest.raises(ValueError, match="mine gives 3 × 24 × 32 for 6 pictures, not a row each"):
+    with pytest.raises(ValueError, match="mine gives 3 × 24 × 32 for 6 images, not a row each"):
         encoder_with(lambda batch: batch[0]).encode_images(photos)
     with pytest.raises(TypeError, match="the transform gives ndarray, not a tensor") as caught:
         encoder_with(small_model(), np.asarray).encode_images(photos)

@@ -17,7 +17,7 @@ from PIL import Image
 from commands import run as run_twinpix
 from drawings import draw
 from imgdupes_cases import FOLDER, Case, cases, draw_folder, shape
-from twinpix.compat.imgdupes import Options, deleting, hashing, running
+from twinpix.compat.imgdupes import Options, command, deletion, hashing
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "imgdupes.json").read_text(encoding="utf-8"))
 ENGINES = {  # an engine's name in the names of logs, and all its settings
@@ -221,9 +221,9 @@ def decisions(options: Options, monkeypatch: pytest.MonkeyPatch, typed: str = ""
         made.append(([image.path for image in kept], [image.path for image in gone]))
         return {}
 
-    monkeypatch.setattr(running, "delete", delete)
+    monkeypatch.setattr(command, "delete", delete)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
-    assert running.run(options) == 0
+    assert command.run(options) == 0
     return made
 
 
@@ -319,9 +319,9 @@ def test_what_was_deleted_is_logged(copies: Path, monkeypatch: pytest.MonkeyPatc
             raise KeyboardInterrupt
         return {}
 
-    monkeypatch.setattr(running, "delete", delete)
+    monkeypatch.setattr(command, "delete", delete)
     with pytest.raises(KeyboardInterrupt):
-        running.run(asked(noprompt=True, log=True))
+        command.run(asked(noprompt=True, log=True))
     (name,) = (name for name in os.listdir() if "_del_" in name)
     assert Path(name).read_text() == "in/0 small.png\n"
 
@@ -351,13 +351,13 @@ def image_of(path: str, **changes: object) -> hashing.Image:
 
 def test_what_changed_meanwhile_is_left(copies: Path) -> None:
     image, other = image_of("in/0.png"), image_of("in/0 small.png", mtime_ns=1)
-    assert deleting.delete([image], [other], "in") == {"in/0 small.png": "was changed since it was scanned"}
-    (why,) = deleting.delete([other], [image], "in").values()
+    assert deletion.delete([image], [other], "in") == {"in/0 small.png": "was changed since it was scanned"}
+    (why,) = deletion.delete([other], [image], "in").values()
     assert why.endswith("in/0 small.png, was changed since it was scanned: no file of this group is changed")
-    assert deleting.delete([], [other], "in") == {"in/0 small.png": "was changed since it was scanned"}
+    assert deletion.delete([], [other], "in") == {"in/0 small.png": "was changed since it was scanned"}
     os.link("in/0.png", "in/again.png")
     again = image._replace(path="in/again.png")
-    assert deleting.delete([image], [again], None) == {
+    assert deletion.delete([image], [again], None) == {
         "in/again.png": f"is another name of {os.path.realpath('in/0.png')}"
     }
     assert (copies / "in/0.png").exists()
@@ -371,7 +371,7 @@ def test_another_image_of_the_same_size_and_time_is_left(keep: list[str], copies
     shown = image_of("in/other.bmp")
     Path("in/other.bmp").write_bytes(b"C" * 500)
     os.utime("in/other.bmp", ns=(shown.mtime_ns, shown.mtime_ns))
-    assert list(deleting.delete([image_of(name) for name in keep], [shown], "in")) == ["in/other.bmp"]
+    assert list(deletion.delete([image_of(name) for name in keep], [shown], "in")) == ["in/other.bmp"]
     assert Path("in/other.bmp").read_bytes() == b"C" * 500
 
 
@@ -448,9 +448,9 @@ main()
 
 
 def test_what_could_not_be_deleted_shows_in_the_exit_code(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "delete", lambda kept, gone, folder: {gone[0].path: "permission denied"})
-    assert running.run(asked(noprompt=True)) == 3
-    assert running.run(asked(noprompt=True, dry_run=True)) == 0
+    monkeypatch.setattr(command, "delete", lambda kept, gone, folder: {gone[0].path: "permission denied"})
+    assert command.run(asked(noprompt=True)) == 3
+    assert command.run(asked(noprompt=True, dry_run=True)) == 0
 
 
 # -- the libraries
@@ -504,7 +504,7 @@ def test_settings_reach_the_graph(copies: Path, monkeypatch: pytest.MonkeyPatch)
 
     graph = faiss.IndexBinaryHNSW
     monkeypatch.setattr(faiss, "IndexBinaryHNSW", made)
-    running.run(asked(dry_run=True, noprompt=True, hnsw=True, hnsw_ef_construction=70, hnsw_m=7, hnsw_ef=33))
+    command.run(asked(dry_run=True, noprompt=True, hnsw=True, hnsw_ef_construction=70, hnsw_m=7, hnsw_ef=33))
     (width_and_links, index) = seen
     assert width_and_links == (64, 7)
     assert (index.hnsw.efConstruction, index.hnsw.efSearch) == (70, 33)

@@ -249,7 +249,7 @@ def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: 
     padded = [match for match in report.groups[0].matches if match.relation == "padded"]
     assert {Path(path).stem for match in padded for path in (match.a, match.b)} >= {"framed", "captioned"}
     for match in padded:
-        assert match.borders == ("its border cut off" in match.detail, "padded to" in match.detail)
+        assert match.borders == ("border removed" in match.detail, "padded to" in match.detail)
     bordered = {path for match in padded for path, has in zip((match.a, match.b), match.borders, strict=True) if has}
     assert bordered
     assert bordered <= {member.path for member in report.groups[0].members if Alteration.PADDED in member.altered}
@@ -290,7 +290,7 @@ def test_a_match_says_what_was_done(album: Path, a: str, b: str, relation: str, 
 def test_a_stored_verdict_is_read_as_it_was() -> None:
     store, key = Store(None), bytes(16)
     cache = VerdictCache(store)
-    seen = Verdict("padded", "padded to 120%", "its border cut off", 0.9, (1.0, 0.8), 12, None, borders=(False, True))
+    seen = Verdict("padded", "padded to 120%", "border removed", 0.9, (1.0, 0.8), 12, None, borders=(False, True))
     cache.put(key, seen)
     store.flush()
     assert cache.of([key]) == {key: seen}

@@ -650,7 +650,7 @@ def test_every_file_left_alone_has_a_kind() -> None:
     """Of the package's own reasons none is `OTHER`, so no program needs to decide on their words."""
     package = Path(twinpix.__file__).parent
     raised: list[ast.Call] = []
-    for file in [*(package / "act").rglob("*.py"), package / "compat/imgdupes/deleting.py"]:
+    for file in [*(package / "act").rglob("*.py"), package / "compat/imgdupes/deletion.py"]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 if node.func.id in ("StepError", "LostError", "_ByRuleError"):

@@ -252,7 +252,7 @@ def test_display_in_a_window(pictures: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(ui, "show", drawn.append)
     options = front_end.Options(dirs=("pictures",), no_data_dir=True, encoder="DHash")
     nobody = Progress()
-    found = front_end.found(front_end.coded(options, nobody), options.radius, options.duplicates, nobody)
+    found = front_end.find_duplicates(front_end.encode(options, nobody), options.radius, options.duplicates, nobody)
     assert list(front_end.show(found.report, "groups")) == []
     assert len(drawn) == 2
     assert not Path("groups").exists()

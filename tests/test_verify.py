@@ -486,8 +486,8 @@ def test_a_negative_is_the_picture_and_of_no_other(kind: str, turn_over: Callabl
     picture, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
     found = seen(picture, turn_over(picture).resize((300, 229)))
     assert found.relation in ("recoloured", "edited")
-    assert "light and dark turned over" in found.detail
-    assert "light and dark turned over" in found.back
+    assert "inverted" in found.detail
+    assert "inverted" in found.back
     assert not seen(other, turn_over(picture)).same
     a, b = (view(image) for image in (picture, turn_over(picture)))
     back = verify.as_compared(verify_pair(a, b, [orientation_transform(0, a.size, b.size)]), a, b)
@@ -498,7 +498,7 @@ def test_a_part_of_a_negative_is_found_by_what_both_show() -> None:
     picture = draw("scene", 3, (420, 320))
     found = seen(picture, ImageOps.invert(picture).crop((12, 8, 420, 320)))
     assert found.detail.startswith("cropped")
-    assert found.detail.endswith("light and dark turned over")
+    assert found.detail.endswith("inverted")
 
 
 def test_two_flags_of_one_design_are_no_negatives() -> None:

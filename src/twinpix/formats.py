@@ -1,9 +1,9 @@
-"""Tell an image by its first bytes, whatever its name says."""
+"""Recognise image formats by the first bytes of a file."""
 
 import re
 from pathlib import PurePath
 
-HEAD = 512  # bytes that `sniff` wants to see
+HEAD = 512  # number of bytes that `sniff` needs
 
 _MAGIC: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     (kind, re.compile(pattern, re.DOTALL))
@@ -35,7 +35,7 @@ _MAGIC: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     )
 )
 
-# Cameras write RAW as TIFF, whose first image is a thumbnail: here the suffix decides.
+# Many RAW files are TIFF files whose first image is a thumbnail, so the suffix decides.
 RAW_SUFFIXES = frozenset(
     f".{name}"
     for name in (
@@ -55,25 +55,25 @@ IMAGE_SUFFIXES = RAW_SUFFIXES | frozenset(
 
 
 def suffix(name: str) -> str:
-    """The lower-case suffix of a path, whatever bytes it holds."""
+    """Return the lower-case suffix of a path, which may have undecodable bytes."""
     return PurePath(name).suffix.lower()
 
 
 def claims_image(name: str) -> bool:
-    """True when a file's name says that it is an image."""
+    """True if a file's name has the suffix of an image format."""
     return suffix(name) in IMAGE_SUFFIXES
 
 
 def claims_raw(name: str) -> bool:
-    """True when a file's name says that it is a camera's RAW file."""
+    """True if a file's name has the suffix of a camera's RAW format."""
     return suffix(name) in RAW_SUFFIXES
 
 
 def sniff(head: bytes, name: str = "") -> str | None:
-    """The format that the first bytes speak of, or None.
+    """Return the format that the first bytes identify, or None.
 
-    `name` decides only between a TIFF and a camera's RAW file, which begin alike, and whether a file
-    whose format has no mark of its own (TGA, PCX) is worth a try: then the answer is `"?"`.
+    `name` is used only to distinguish a camera's RAW file from a TIFF, and for formats without a signature (TGA, PCX):
+    then the result is `"?"`.
     """
     kind = next((kind for kind, pattern in _MAGIC if pattern.match(head)), None)
     if kind in ("TIFF", None) and suffix(name) in RAW_SUFFIXES and head:

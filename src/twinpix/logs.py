@@ -1,6 +1,6 @@
-"""Where twinpix tells what it does: the logger `twinpix`, which prints nothing until its user configures logging.
+"""The logger `twinpix`; it prints nothing until the program configures logging.
 
-Info: stages with their counts and times, what was found. Warning: each image that could not be used. Debug: the rest.
+Info: stages with their counts and times, and results. Warning: each image that cannot be used. Debug: the rest.
 """
 
 import logging

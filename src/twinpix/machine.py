@@ -1,4 +1,4 @@
-"""What this process may use of the machine."""
+"""CPU and memory limits of this process."""
 
 import gc
 import os
@@ -9,24 +9,24 @@ from functools import cache
 from pathlib import Path
 
 SEES_MEMORY = sys.platform.startswith("linux")
-"""Whether `memory_of` can look at other processes."""
+"""Whether `memory_of` can read the memory of other processes."""
 
 _is_worker = False
 
 
 def become_worker() -> None:
-    """Note that this is one of several processes that share the work."""
+    """Mark this process as a worker."""
     global _is_worker
     _is_worker = True
 
 
 def is_worker() -> bool:
-    """True in a process that works for another one."""
+    """True in a worker process."""
     return _is_worker
 
 
 def cores() -> int:
-    """How many processors this process may run on; fewer than there are in a container or under `taskset`."""
+    """Return the number of processors that this process may use; a container or `taskset` may limit it."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -34,7 +34,7 @@ def cores() -> int:
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """While millions of objects are made that all stay, looking for garbage among them takes most of the time."""
+    """Suspend garbage collection while many long-lived objects are created: it would take most of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -46,11 +46,11 @@ def no_garbage_collection() -> Iterator[None]:
 
 @cache
 def memory() -> int:
-    """Bytes of memory that this machine, or this container, has."""
+    """Return the memory of this machine, or of this container, in bytes."""
     found = [_installed_memory()]
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError), Path(path).open(encoding="ascii") as file:
-            found.append(int(file.read()))  # "max" where there is no limit
+            found.append(int(file.read()))  # "max", which is not a number, if there is no limit
     return min(found)
 
 
@@ -66,14 +66,14 @@ def _installed_memory() -> int:
 
 
 def memory_of(pid: int) -> int:
-    """Bytes of memory that a process has, those that it shares included; 0 where that is not known."""
-    with suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/statm", encoding="ascii") as file:  # noqa: PTH123 - ten times a second for each worker
+    """Return the resident memory of a process in bytes, with shared memory; 0 if unknown."""
+    with suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/statm", encoding="ascii") as file:  # noqa: PTH123 - `Path` is slower, and this runs ten times a second for each worker
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 
 def own_memory() -> int:
-    """Bytes of memory that this process has, or the most that it ever had."""
+    """Return the resident memory of this process in bytes; on macOS and other systems without /proc, its maximum."""
     if SEES_MEMORY:
         return memory_of(os.getpid())
     if sys.platform == "win32":
@@ -88,7 +88,7 @@ def _own_memory_on_windows() -> int:
     if sys.platform == "win32":
         import ctypes
 
-        # PROCESS_MEMORY_COUNTERS: two 32-bit numbers, then eight of the size of a pointer, of which the second is the
+        # PROCESS_MEMORY_COUNTERS: two 32-bit numbers, then eight numbers of pointer size; the second of these is the
         # working set.
         counters = (ctypes.c_size_t * 10)()
         counters[0] = ctypes.sizeof(counters)
@@ -105,13 +105,13 @@ _LITTLE_MEMORY = ("insufficient memory", "unsufficient memory", "not enough memo
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """True when an error says that memory was refused, in the words of any library."""
+    """True if the message of an error, of any library, reports that memory could not be allocated."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY + _LITTLE_MEMORY)
 
 
 def memory_is_limited() -> bool:
-    """True where a limit of this process, not the machine, may refuse it memory: decoders report that in many ways."""
+    """True if a limit of this process may make allocations fail, which decoders report in many ways."""
     if sys.platform == "win32":
         return False
     import resource

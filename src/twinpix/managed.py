@@ -1,4 +1,4 @@
-"""Libraries that other programs manage: folders whose files are entered in a database, and must not change by hand."""
+"""Recognise libraries of other programs: their files are listed in a database and must not be changed."""
 
 import os
 from functools import lru_cache
@@ -16,12 +16,12 @@ _REMEMBERED = 1 << 16  # folders
 
 
 def is_library(name: str) -> bool:
-    """True when a folder's name says that it is such a library."""
+    """True if a folder has the name of a library."""
     return name.lower().endswith(_SUFFIXES)
 
 
 def in_library(path: str) -> bool:
-    """True for such a library, and for what lies in one, wherever symbolic links on the way to its folder lead."""
+    """True for a library and every path in it, symbolic links resolved."""
     return _is_named_so(path) or _is_really(os.path.abspath(os.path.dirname(path)))
 
 

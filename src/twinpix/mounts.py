@@ -1,24 +1,24 @@
-"""Where in its file system a path lies, so that two mounts of one folder are known."""
+"""Locate paths in their file systems, so that two mounts of one folder are recognised."""
 
 import os
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_TABLE = "/proc/self/mountinfo"  # Linux; elsewhere nothing is known of mounts
+_TABLE = "/proc/self/mountinfo"  # Linux only; on other systems mounts are unknown
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 
 class Mount(NamedTuple):
-    """One line of the table of mounts."""
+    """One line of the mount table."""
 
-    point: str  # the path that it is mounted at
+    point: str  # the mount point
     device: str  # "major:minor"
-    root: str  # what is mounted, as a path in its file system
+    root: str  # the mounted folder, as a path in its file system
 
 
 def read() -> list[Mount]:
-    """The mounts that this process sees, the longest path first, and of one path the last first; none where unknown."""
+    """Return the mounts, longest path first, the last mount of a path first; an empty list if unknown."""
     try:
         with open(_TABLE, "rb") as file:
             rows = [line.split(b" ", 5) for line in file]
@@ -30,7 +30,7 @@ def read() -> list[Mount]:
 
 
 def place(real: str, known: list[Mount]) -> tuple[str, str]:
-    """The device of a real path, and its path in that file system; the path itself where mounts are not known."""
+    """Return the device of a real path, and its path in that file system; "" and the path if mounts are unknown."""
     for point, device, root in known:
         if real == point or real.startswith(point.rstrip("/") + "/"):
             rest = real[len(point) :].strip("/")
@@ -39,22 +39,22 @@ def place(real: str, known: list[Mount]) -> tuple[str, str]:
 
 
 def _text(name: bytes) -> str:
-    """A path of the table, in which blanks and the like are octal numbers."""
+    """Decode a path of the mount table, in which spaces and other characters are octal escapes."""
     return os.fsdecode(_ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), name))
 
 
-# FUSE file systems whose inode numbers are those of what they show, or are kept on the disk. Others make numbers up
-# at the first access to a file (libfuse's own counter, archive mounts): after the next mount they are other files'.
+# FUSE file systems with persistent inode numbers: those of the underlying files, or stored on the disk. Others assign
+# a number at the first access to a file (libfuse's counter, archive mounts): after a remount, another file has it.
 _LASTING = frozenset(
     {"fuseblk", *(f"fuse.{name}" for name in ("mergerfs", "shfs", "glusterfs", "ceph-fuse", "bindfs"))}
 )
 
 
 def fleeting_devices() -> frozenset[int]:
-    """The device numbers of file systems whose inode numbers do not last; none where mounts are not known.
+    """Return the device numbers of file systems without persistent inode numbers; empty if mounts are unknown.
 
-    FAT and exFAT make numbers up too, but are not among these: a wrong number would have to meet a file of the same
-    size with the same times of change and creation, which archives (all files of one time) have and cards do not.
+    FAT and exFAT assign numbers too but are not included: a reused number matters only if both files have the same
+    size and times. That happens in archives, whose files may all have one time, but not on memory cards.
     """
     try:
         with open(_TABLE, "rb") as file:
@@ -67,7 +67,7 @@ def _fleeting(table: bytes) -> Iterator[int]:
     for line in table.splitlines():
         head, _, tail = line.partition(b" - ")
         kind, _, rest = tail.decode("utf-8", "replace").partition(" ")
-        numbered = "noserverino" in rest.rpartition(" ")[2].split(",")  # SMB with numbers of the client's own
+        numbered = "noserverino" in rest.rpartition(" ")[2].split(",")  # SMB with inode numbers assigned by the client
         if numbered or (kind.startswith("fuse") and kind not in _LASTING):
             major, _, minor = head.split(b" ")[2].partition(b":")
             yield os.makedev(int(major), int(minor))

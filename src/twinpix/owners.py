@@ -1,13 +1,13 @@
-"""Who could have written a file: what twinpix obeys (journals, choices, stores) is its user's alone."""
+"""Check who could have written a file: journals, choices and stores must be writable by their user only."""
 
 import os
 import stat
 
 
 def stranger(status: os.stat_result) -> str:
-    """Why a user other than the one who runs could have written a file or folder; "" when nobody else could.
+    """Return why another user could have written a file or folder; "" if only the current user could.
 
-    Windows keeps a user's files apart by lists that this does not read: there the answer is always "".
+    Always "" on Windows, whose access control lists are not read.
     """
     if os.name != "posix":
         return ""
@@ -21,7 +21,7 @@ def stranger(status: os.stat_result) -> str:
 
 
 def _is_own_group(number: int) -> bool:
-    """True for the group that many systems make for each user alone."""
+    """True for the private group that many systems create for each user."""
     import grp
     import pwd
 

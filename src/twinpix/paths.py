@@ -1,4 +1,4 @@
-"""Paths as text: which contains which, which can exist, and free names."""
+"""Functions on paths as text: containment, validity, and free names."""
 
 import os
 from collections.abc import Callable, Collection, Iterator
@@ -7,7 +7,7 @@ _LONGEST_NAME = 255  # bytes
 
 
 def above(path: str) -> Iterator[str]:
-    """An absolute path, and the folders that it lies in, from the nearest on."""
+    """Yield an absolute path and then its parent folders, the nearest first."""
     yield path
     while (folder := os.path.dirname(path)) != path:
         yield folder
@@ -19,20 +19,20 @@ def is_within(path: str, folder: str) -> bool:
 
 
 def is_within_any(path: str, folders: Collection[str]) -> bool:
-    """`is_within` one of them, of which there may be as many as there are images."""
+    """True if `is_within` holds for one of the folders; takes the same time for any number of folders."""
     return any(folder in folders for folder in above(path))
 
 
 def is_name(path: str) -> bool:
-    """True when a file system can take this text for a path."""
+    """True if the text can be a path of a file system."""
     try:
         return b"\0" not in os.fsencode(path)
-    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+    except UnicodeEncodeError:  # a lone surrogate that does not encode a byte
         return False
 
 
 def free_name(path: str, is_taken: Callable[[str], bool] = os.path.lexists) -> str:
-    """The path itself, or with the first number that makes it free: `a.jpg`, `a (2).jpg`, `a (3).jpg`."""
+    """Return the path, or the first free one with a number: `a.jpg`, `a (2).jpg`, `a (3).jpg`."""
     name, number = path, 1
     while is_taken(name):
         number += 1
@@ -41,7 +41,7 @@ def free_name(path: str, is_taken: Callable[[str], bool] = os.path.lexists) -> s
 
 
 def number_name(path: str, number: int) -> str:
-    """A path with a number, its name shortened where it would be longer than file systems take."""
+    """Return a path with a number in its name, which is shortened to 255 bytes, the limit of file systems."""
     folder, name = os.path.split(path)
     stem, suffix = os.path.splitext(name)
     end = f" ({number}){suffix}"

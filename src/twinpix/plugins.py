@@ -1,7 +1,7 @@
-"""Plugins are found by their file's name; a frozen dataclass's fields are their options.
+"""Find plugins by the names of their modules; the fields of a plugin, a frozen dataclass, are its options.
 
-`"phash:size=16,flavour=imagehash"` becomes `PHash(size=16, flavour="imagehash")`. A plugin package holds
-one public class per module; third parties add theirs through the entry point group `twinpix.<package>`.
+`"phash:size=16,flavour=imagehash"` becomes `PHash(size=16, flavour="imagehash")`. A plugin package
+contains one public class per module; other packages add plugins through the entry point group `twinpix.<package>`.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ _PACKAGES = {
     "search": "search.backends",
     "actions": "act.actions",
     "sources": "sources.kinds",
-}  # where the plugins of a kind lie, if elsewhere
+}  # packages of plugins whose name differs from that of the kind
 _INTERFACES = {
     "fingerprints": "fingerprints.base.Fingerprint",
     "search": "search.base.Backend",
@@ -38,27 +38,27 @@ _INTERFACES = {
     "report": "report.base.Writer",
     "actions": "act.actions.base.Action",
     "sources": "sources.base.Source",
-}  # the class that says what a plugin of a kind has to have
-_names: dict[type[Any], str] = {}  # of third parties' plugins
+}  # the class that declares the interface of a kind of plugin
+_names: dict[type[Any], str] = {}  # entry point names of plugins of other packages
 SPECIAL = "base"  # the module of a plugin package that holds its protocol, not a plugin
 
 
 @cache
 def names(package: str) -> tuple[str, ...]:
-    """The plugins of a package (`"fingerprints"`), sorted: its own modules and third parties' entry points."""
+    """Return the sorted names of a kind of plugin (`"fingerprints"`): modules of twinpix and entry points."""
     from importlib.metadata import entry_points
 
     return tuple(sorted(_own(package) | {point.name for point in entry_points(group=f"twinpix.{package}")}))
 
 
 def own(package: str) -> list[str]:
-    """The plugins that come with twinpix, sorted: for help texts, since third parties' take long to look up."""
+    """Return the sorted names of twinpix's own plugins, for help texts: listing entry points is slow."""
     return sorted(_own(package))
 
 
 @cache
 def _own(package: str) -> frozenset[str]:
-    # The files are listed and the package is not imported, which may take long: help texts ask for names only.
+    # List the files instead of importing the package, which is slow: help texts need only names.
     parts = _PACKAGES.get(package, package).split(".")
     path = [str(Path(top, *parts)) for top in importlib.import_module("twinpix").__path__]
     return frozenset(m.name for m in pkgutil.iter_modules(path) if m.name != SPECIAL and m.name[0] != "_")
@@ -69,18 +69,18 @@ def _package(kind: str) -> str:
 
 
 def exists(package: str, name: str) -> bool:
-    """True when a plugin is called that."""
+    """True if a plugin has this name."""
     return name in _own(package) or name in names(package)
 
 
 @cache
 def load(package: str, name: str) -> type[Any]:
-    """The plugin class called `name`.
+    """Return the plugin class with this name.
 
-    Raises `UsageError` that lists the names there are when there is none so called, and for a plugin that lacks a part
-    of its interface.
+    Raises `UsageError`, which lists the known names, for an unknown name, and for a plugin that lacks a part of its
+    interface.
     """
-    if name in _own(package):  # asked first: looking through what is installed takes longer than a small run
+    if name in _own(package):  # first: listing the installed packages takes longer than a small run
         return _complete(package, _class_of(importlib.import_module(f"{_package(package)}.{name}")))
     from importlib.metadata import entry_points
 
@@ -92,7 +92,7 @@ def load(package: str, name: str) -> type[Any]:
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
-    """Split `"name:key=value,flag"` into a name and its options as text; a bare flag reads as `true`."""
+    """Split `"name:key=value,flag"` into a name and its options as text; a flag without value is `true`."""
     name, _, rest = text.strip().partition(":")
     options: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in rest.split(","))):
@@ -118,7 +118,7 @@ def build(package: str, name: str, given: Mapping[str, str]) -> Any:
         if key not in fields:
             have = f"has: {', '.join(fields)}" if fields else "has no options"
             raise UsageError(f"{name} has no option {key!r}; it {have}")
-        if not given[key]:  # an empty variable of a shell, most likely
+        if not given[key]:  # probably an empty shell variable
             raise UsageError(f"{name}:{key}= needs a value")
     for key, field in fields.items():
         if key not in given and field.default is field.default_factory is dataclasses.MISSING:
@@ -131,7 +131,7 @@ def build(package: str, name: str, given: Mapping[str, str]) -> Any:
 
 
 def options(cls: type[Any]) -> Mapping[str, dataclasses.Field[Any]]:
-    """The options of a plugin class by name, with resolved types."""
+    """Return the options of a plugin class by name, with resolved types."""
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     for name, field in fields.items():
@@ -140,14 +140,14 @@ def options(cls: type[Any]) -> Mapping[str, dataclasses.Field[Any]]:
 
 
 def name_of(plugin: Any) -> str:
-    """The name that a plugin instance is found under: its entry point's, or its module's."""
+    """Return the name of a plugin: that of its entry point, or of its module."""
     return _names.get(type(plugin)) or type(plugin).__module__.rpartition(".")[2]
 
 
 def describe(plugin: Any) -> str:
-    """The text that `make` turns back into `plugin`; options at their default are left out.
+    """Return the text that `make` converts back to `plugin`; options with their default value are omitted.
 
-    So are options that say where something is computed, not what (a field with `metadata={"where": True}`).
+    Options that choose a device, not a result (fields with `metadata={"where": True}`), are omitted too.
     """
     given = [
         f"{field.name}={_text(getattr(plugin, field.name))}"
@@ -158,7 +158,7 @@ def describe(plugin: Any) -> str:
 
 
 def replace_options(plugin: Any, **values: str) -> Any:
-    """The same plugin with other options, given as text; raises `UsageError` like `make`."""
+    """Return a copy of a plugin with other options, given as text; raises `UsageError` like `make`."""
     fields = options(type(plugin))
     have = {key: getattr(plugin, key) for key in fields}
     try:
@@ -170,7 +170,7 @@ def replace_options(plugin: Any, **values: str) -> Any:
 
 
 def _class_of(module: ModuleType) -> type[Any]:
-    """The one dataclass that a plugin module defines."""
+    """Return the only dataclass that a plugin module defines."""
     found = [
         value
         for value in vars(module).values()
@@ -182,7 +182,7 @@ def _class_of(module: ModuleType) -> type[Any]:
 
 
 def _complete(package: str, cls: type[Any]) -> type[Any]:
-    """Return the class; raises `UsageError` that names what it lacks of the interface of its kind."""
+    """Return the class; raises `UsageError`, which names the missing members, if the interface is incomplete."""
     module, _, declared = f"twinpix.{_INTERFACES[package]}".rpartition(".")
     interface = getattr(importlib.import_module(module), declared)
     told = f"the {_KINDS[package]} {cls.__module__}.{cls.__qualname__}"
@@ -197,14 +197,14 @@ def _complete(package: str, cls: type[Any]) -> type[Any]:
 
 @cache
 def _members(interface: type[Any]) -> frozenset[str]:
-    """The public attributes and methods that a class declares or defines."""
+    """Return the public attributes and methods that a class declares or defines."""
     classes = [each for each in interface.__mro__ if each.__module__.startswith("twinpix")]
     names = {name for each in classes for name in (*vars(each), *vars(each).get("__annotations__", ()))}
     return frozenset(name for name in names if name[0] != "_")
 
 
 def _convert(name: str, key: str, value: str, kind: Any) -> Any:
-    """Turn an option's text into its type, or say what would fit."""
+    """Convert an option's text to its type; raises `UsageError`, which says what is accepted."""
     if typing.get_origin(kind) is typing.Literal:
         allowed = typing.get_args(kind)
         if value not in allowed:

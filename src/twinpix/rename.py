@@ -1,4 +1,4 @@
-"""A rename that replaces nothing, in one step of the file system where it can do that."""
+"""Rename a file without overwriting: atomically, if the file system supports it."""
 
 import contextlib
 import errno
@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable
 from functools import cache
 
-_RESERVED = 0o600  # the mode of an empty file that holds a name
+_RESERVED = 0o600  # the mode of an empty file that reserves a name
 _NOREPLACE, _AT_FDCWD, _EXCL = 1, -100, 4
 _NOT_OFFERED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 def rename_new(source: str, target: str) -> None:
-    """Rename, in one step of the file system; raises `FileExistsError` when the new name is taken."""
+    """Rename a file; raises `FileExistsError` if the target exists."""
     rename = _renamer()
     if rename is not None:
         number = rename(os.fsencode(source), os.fsencode(target))
@@ -22,19 +22,19 @@ def rename_new(source: str, target: str) -> None:
         if number not in _NOT_OFFERED:
             raise OSError(number, os.strerror(number), source, None, target)
     if sys.platform == "win32":
-        os.rename(source, target)  # refuses a name that is taken
+        os.rename(source, target)  # raises if the target exists
         return
     _rename_to_reserved(source, target)
 
 
 def _rename_to_reserved(source: str, target: str) -> None:
-    """Where the file system cannot rename without overwriting: take the name first, with an empty file."""
+    """Rename on a file system without an atomic rename that fails if the target exists: reserve the name first."""
     os.lstat(source)
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _RESERVED))
     try:
         os.replace(source, target)
     except OSError:
-        with contextlib.suppress(OSError):  # unless the error is the answer to a rename that was done
+        with contextlib.suppress(OSError):  # a rename may report an error although it succeeded
             if os.lstat(source) and not os.lstat(target).st_size:
                 os.unlink(target)
         raise
@@ -42,7 +42,7 @@ def _rename_to_reserved(source: str, target: str) -> None:
 
 @cache
 def _renamer() -> Callable[[bytes, bytes], int] | None:
-    """The system's rename that does not overwrite, as a function that returns an error number."""
+    """Return the system's rename without overwriting, as a function that returns an error number; None if missing."""
     import ctypes
 
     if os.name != "posix":

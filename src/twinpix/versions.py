@@ -1,4 +1,4 @@
-"""Versions: what says, without reading an image, that its bytes are as they were."""
+"""Versions: 16 bytes that change whenever the bytes of an image may have changed."""
 
 import struct
 
@@ -7,13 +7,13 @@ import xxhash
 _FILE = struct.Struct("<5q")
 
 UNKNOWN = bytes(16)
-"""The version of an image whose source cannot tell whether it changed: it is read again in each run."""
+"""The version of an image whose source cannot detect changes: it is read again in each run."""
 
 _SIGNED_64 = (1 << 63) - 1
 
 
 def version_of_file(device: int, inode: int, size: int, mtime_ns: int, ctime_ns: int) -> bytes:
-    """Return the 16-byte version of a file; `UNKNOWN` without an inode number, which some file systems lack."""
+    """Return the 16-byte version of a file; `UNKNOWN` if its file system has no inode numbers."""
     if not inode:
         return UNKNOWN
     numbers = device & _SIGNED_64, inode & _SIGNED_64, size, mtime_ns, ctime_ns
@@ -21,9 +21,9 @@ def version_of_file(device: int, inode: int, size: int, mtime_ns: int, ctime_ns:
 
 
 def version_of(*parts: int | bytes | str) -> bytes:
-    """Return the 16-byte version that stands for these parts: an archive's version and a member's name, for instance.
+    """Return the 16-byte version of an image, computed from `parts`, such as an archive's version and a member name.
 
-    Two images with one version hold the same bytes, so the parts must also tell the image from all others.
+    Two images with the same version are assumed to have the same bytes, so the parts must identify the image.
     """
     made = [
         struct.pack("<q", part & _SIGNED_64)

@@ -1,1 +1,1 @@
-"""The interfaces of other tools over twinpix's own: translation only."""
+"""Interfaces of other tools, translated to twinpix's own functions."""

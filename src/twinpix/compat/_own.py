@@ -1,4 +1,4 @@
-"""The package's own network as these interfaces give it: with all of its numbers, of which twinpix takes fewer."""
+"""The network of the package with all 1,024 dimensions, as these interfaces use it; twinpix itself uses fewer."""
 
 NUMBERS = 1024
 SPEC = f"cnn:dims={NUMBERS}"

@@ -1,4 +1,4 @@
-"""The deduplication script for Nutch dumps: every image of a dump once, and where its duplicates are."""
+"""The deduplication script for Nutch dumps: list or copy one image of each group, with its duplicates."""
 
 import json
 import os
@@ -21,28 +21,28 @@ EXACT, NEAR = "pixels", DEFAULT_METHOD
 
 
 def check(dump: str, folder: str) -> None:
-    """Raise `UsageError` when there is no such dump, `RefusedError` when nothing can be copied to the folder."""
+    """Raise `UsageError` if the dump is not a folder, `RefusedError` if files cannot be copied to `folder`."""
     sources.require([dump])
     if not os.path.isdir(dump):
         raise UsageError(f"{dump} is not a folder")
     if folder:
         scope = Scope([os.path.abspath(dump)], [])
-        for to in (folder, beside(folder)):
+        for to in (folder, duplicates_folder(folder)):
             actions.make("copy", {"to": to}).prepare(scope, apply=False)
 
 
-def beside(folder: str) -> str:
-    """The folder for the duplicates of what is copied to a folder."""
+def duplicates_folder(folder: str) -> str:
+    """Return the folder for the duplicates of the images that are copied to `folder`."""
     return f"{folder}_duplicates"
 
 
 def find(dump: str, *, exact: bool, progress: Progress) -> Report:
-    """The groups of images with identical pixels, or that are the same picture; hidden folders are looked into."""
+    """Find groups of images with identical pixels (`exact`) or of copies; hidden folders are scanned too."""
     return twinpix.find([os.path.abspath(dump)], method=EXACT if exact else NEAR, hidden=True, progress=progress)
 
 
-def kept(found: Report) -> int:
-    """How many images are left, with one of each group."""
+def count_kept(found: Report) -> int:
+    """Return the number of images without the duplicates."""
     return found.counts.images - sum(len(group.members) - 1 for group in found.groups)
 
 
@@ -50,7 +50,7 @@ _ROW = {"location", "hash", "duplicates"}
 
 
 def _is_list(file: IO[bytes]) -> bool:
-    """True for JSON rows of exactly the fields that this module writes."""
+    """True if the file is a JSON list of rows with exactly the fields that this module writes."""
     try:
         rows = json.load(file)
     except (ValueError, RecursionError):
@@ -62,12 +62,12 @@ LIST = outputs.Kind("list of dedupe-dump", _is_list)
 
 
 def write(found: Report, path: str, progress: Progress, *, force: bool = False) -> None:
-    """Write a list of what stays, each with the method's hash, its location, and the same of its duplicates."""
+    """Write a JSON list of the kept images: location, hash, and the same of their duplicates."""
     names = [
         *(member.path for group in found.groups for member in group.members),
         *(each.path for each in found.unique or ()),
     ]
-    (prints,) = encode_files(names, [found.spec], progress=progress).values()  # codes that the store holds
+    (prints,) = encode_files(names, [found.spec], progress=progress).values()  # from the store
     hashes = {uri: code.tobytes().hex() for uri, code in zip(prints.refs.uris, prints.codes, strict=True)}
     rows = sorted(_rows(found, hashes), key=lambda row: str(row["location"]))
     outputs.write(path, [dumps(rows).encode()], LIST, force=force)
@@ -85,11 +85,14 @@ def _rows(found: Report, hashes: dict[str, str]) -> Iterator[dict[str, Any]]:
 
 
 def plan(found: Report, folder: str, *, duplicates: bool) -> Plan:
-    """A plan to copy one of each group, and every image that is in none; and `duplicates` to the folder beside."""
+    """Plan to copy the keeper of each group and every image that is in no group.
+
+    With `duplicates`, the duplicates are copied to `duplicates_folder(folder)`.
+    """
     kept = _copies(found, folder)
     if not duplicates:
         return kept
-    more = _repeats(found, beside(folder))
+    more = _duplicates(found, duplicates_folder(folder))
     return replace(kept, units=[*kept.units, *more.units], skipped=[*kept.skipped, *more.skipped])
 
 
@@ -97,8 +100,8 @@ def _copies(found: Report, folder: str) -> Plan:
     return twinpix.plan(found, actions.make("copy", {"to": folder}), sidecars=False, whole=False)
 
 
-def _repeats(found: Report, folder: str) -> Plan:
-    """The duplicates, in a folder for each image that they repeat."""
+def _duplicates(found: Report, folder: str) -> Plan:
+    """Plan to copy the duplicates, each to a folder with the name of its keeper."""
     (dump,) = found.roots
     pairs = [
         (member, group.keeper) for group in found.groups for member in group.members if member.path != group.keeper
@@ -106,11 +109,11 @@ def _repeats(found: Report, folder: str) -> Plan:
     repeated = {member.path: os.path.relpath(keeper, dump) for member, keeper in pairs}
     plan = _copies(replace(found, groups=[], unique=[_unique(member) for member, _ in pairs]), folder)
 
-    def placed(step: Step) -> Step:
+    def below_keeper(step: Step) -> Step:
         tree = os.path.relpath(step.target, folder)
         return step._replace(target=os.path.join(folder, repeated[step.path], tree))
 
-    units = [unit._replace(steps=list(map(placed, unit.steps)), reason="duplicate") for unit in plan.units]
+    units = [unit._replace(steps=list(map(below_keeper, unit.steps)), reason="duplicate") for unit in plan.units]
     return replace(plan, units=units)
 
 

@@ -1,4 +1,4 @@
-"""Progress of a run: not shown, given to a function or tqdm, or shown on the terminal."""
+"""Progress of a run: hidden, reported to a function or tqdm, or shown on the terminal."""
 
 from twinpix.progress.base import Progress, Shares
 from twinpix.progress.given import ProgressLike, progress_of

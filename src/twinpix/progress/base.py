@@ -1,4 +1,4 @@
-"""The interface of progress; the default shows nothing."""
+"""The interface of progress; the base class shows nothing."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from twinpix.logs import logger
 
 
 class Progress:
-    """Override to show progress; every method may be called often."""
+    """Receives the progress of a run; subclasses show it. Every method may be called often."""
 
     def start(self, stage: str, total: int) -> None:
         """Begin a stage with `total` steps (0: unknown): `list`, `read`, `compare` or `verify`."""
@@ -39,7 +39,7 @@ class Progress:
 class Shares:
     """Converts shares of completed work to steps of a stage.
 
-    The work has several parts, one after the other; the share begins at 0 in each.
+    The work has `parts` successive parts; the share starts at 0 in each.
     """
 
     def __init__(self, progress: Progress, total: int, parts: int = 1) -> None:

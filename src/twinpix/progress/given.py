@@ -1,4 +1,4 @@
-"""The values of the argument `progress`."""
+"""Convert the values of the argument `progress`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +10,8 @@ ProgressLike = Progress | bool | Callable[..., Any] | None
 """Accepted values of `progress`: see `progress_of`."""
 
 
-class _Told(Progress):
-    """Calls a function with the stage, the completed steps and their number, 0 if unknown."""
+class _Function(Progress):
+    """Calls a function with the stage, the number of completed steps and of all steps (0 if unknown)."""
 
     def __init__(self, tell: Callable[[str, int, int], object]) -> None:
         self._on_progress = tell
@@ -65,9 +65,9 @@ class _Bar(Progress):
 def progress_of(given: ProgressLike) -> Progress:
     """Return the progress for an argument.
 
-    None or False: none. True: bars on a terminal, lines elsewhere. A function: called with the stage, the completed
-    steps and their number (0: unknown). tqdm, the class or a bar: shown by it. A `Progress`: itself. Raises
-    `UsageError` for anything else.
+    None or False: no progress. True: bars on a terminal, lines elsewhere. A function: called with the stage, the number
+    of completed steps and of all steps (0: unknown). The class tqdm, or a bar of it: progress is shown by tqdm. A
+    `Progress`: returned unchanged. Raises `UsageError` for anything else.
     """
     if given is None or given is False:
         return Progress()
@@ -82,5 +82,5 @@ def progress_of(given: ProgressLike) -> Progress:
     if hasattr(given, "update") and hasattr(given, "reset"):
         return _Bar(given)
     if callable(given) and not isinstance(given, type):
-        return _Told(given)
+        return _Function(given)
     raise UsageError(f"progress is True, a function of (stage, done, total), tqdm, or a Progress, not {given!r}")

@@ -1,4 +1,4 @@
-"""Progress on a terminal: rate and time left; nothing if stderr is closed."""
+"""Progress on a terminal, with rate and remaining time."""
 
 import sys
 import time
@@ -20,17 +20,17 @@ _LABELS = {
     "symlink": "Linking",
     "reflink": "Sharing bytes",
 }
-_MANY = 20_000  # images, which take seconds to compare
-_LINE_SECONDS = 30.0  # seconds between two lines of progress without a terminal
+_MANY = 20_000  # images; more take seconds to compare
+_LINE_SECONDS = 30.0  # interval of progress lines without a terminal
 _QUIET_SECONDS = 0.4  # seconds; shorter stages are not shown
 
 
 quiet = False
-"""Whether -q was given: results and errors only."""
+"""Whether -q was given: only results and errors are printed."""
 
 
 class LineProgress(Progress):
-    """For pipes and files: remarks, and two lines a minute for a long stage."""
+    """Prints notes, and two lines a minute during a long stage; for pipes and files."""
 
     def __init__(self) -> None:
         self._stage, self._total, self._done, self._since, self._told = "", 0, 0, 0.0, 0.0
@@ -47,7 +47,7 @@ class LineProgress(Progress):
             self.note(self._line(self._done / (now - self._since)))
 
     def _line(self, rate: float) -> str:
-        """`Reading images: 12,000 of 50,000, 340/s, 2 min left`."""
+        """Return a line: `Reading images: 12,000 of 50,000, 340/s, 2 min left`."""
         line = f"{_LABELS.get(self._stage, self._stage)}: {self._done:,}"
         if not self._total:
             return f"{line}, {rate:,.0f}/s"
@@ -60,7 +60,7 @@ class LineProgress(Progress):
 
 
 class TerminalProgress(LineProgress):
-    """Shows the running stage on stderr; rich is loaded once a stage takes long enough."""
+    """Shows a bar on stderr; rich is imported when a stage takes longer than 0.4 s."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class TerminalProgress(LineProgress):
 
     def start(self, stage: str, total: int) -> None:
         self._stage, self._total, self._done, self._since = stage, total, 0, time.monotonic()
-        if stage == "compare" and total > _MANY:  # it may be long before it tells anything: show that it is on it
+        if stage == "compare" and total > _MANY:  # the first progress value may take long: show the stage immediately
             self._bar = self._make()
 
     def advance(self, steps: int = 1) -> None:

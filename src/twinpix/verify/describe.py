@@ -156,7 +156,7 @@ def _cut(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Part]:
     if of_a < DESCRIBE.whole:
         relation: Relation = "padded" if _is_border(a, b, a_to_b) else "cropped"
         x, y = _corner(inverse(full), (b.width, b.height), (a.width, a.height))
-        what = "its border cut off" if relation == "padded" else f"cropped {of_a:.0%} at ({x}, {y})"
+        what = "border removed" if relation == "padded" else f"cropped {of_a:.0%} at ({x}, {y})"
         out.append(Part(relation, what, borders=(relation == "padded", False)))
     if of_b < DESCRIBE.whole:
         relation = "padded" if _is_border(b, a, inverse(a_to_b)) else "cropped"
@@ -221,7 +221,7 @@ def _changed(differs: EditFeatures, change: Decomposition, b: Pyramid) -> list[P
         w, h = max(1.0, (right - left) * b.width), max(1.0, (bottom - top) * b.height)
         out.append(Part("edited", f"edited: region {w:.0f}×{h:.0f} at ({x:.0f}, {y:.0f})"))
     elif differs.outside > DESCRIBE.all_over:
-        out.append(Part("edited", "edited all over"))
+        out.append(Part("edited", "edited everywhere"))
     if differs.steepness < DESCRIBE.blurred:
         out.append(Part("edited", "edited: blurred"))
     elif abs(differs.grain) > DESCRIBE.grain:
@@ -231,7 +231,7 @@ def _changed(differs: EditFeatures, change: Decomposition, b: Pyramid) -> list[P
     elif differs.bent:
         out.append(Part("edited", "edited: bent"))
     if differs.inverted:
-        out.append(Part("recoloured", "light and dark turned over"))
+        out.append(Part("recoloured", "inverted"))
     elif differs.toned:
         what = "recoloured" if differs.colour > DESCRIBE.colour else "lightened or darkened"
         out.append(Part("recoloured", what))

@@ -1,4 +1,4 @@
-"""Actions, one per file: on the duplicates of groups, or on their keepers."""
+"""Actions on the duplicates or the keepers of groups, one per module."""
 
 from twinpix.act.actions.base import Action, Scope, make, of, options_of
 

@@ -20,7 +20,7 @@ GONE = "no longer exists: if its folder was renamed, rename it back, then run un
 
 
 class LostError(StepError):
-    """A link is broken; a file with its bytes can be given to `Linking.put_back`."""
+    """A link no longer has the original bytes; `Linking.put_back` can restore them from another file."""
 
 
 class Scope(NamedTuple):
@@ -35,7 +35,7 @@ class Action(Protocol):
 
     `verb` and `done` name it (`move`, `moved`), `on` the files that it changes, `identical` that they must have the
     same bytes as the keeper, `sidecars` that companion files are moved with their image, `leaves` that the file is not
-    at its place afterwards, `frees` that its space is free, `permanent` that there is no undo.
+    at its place afterwards, `frees` that its space is freed, `permanent` that there is no undo.
     """
 
     verb: ClassVar[str]
@@ -88,7 +88,7 @@ def of(plan: Plan) -> Action:
 
 
 class Discarding:
-    """Shared by most actions on duplicates."""
+    """Default attributes and methods of actions on duplicates."""
 
     verb: ClassVar[str]
     done: ClassVar[str]
@@ -111,7 +111,7 @@ class Discarding:
 
 
 class Placing(Discarding):
-    """Moves files to the folder `to`, each at its place in the tree."""
+    """Base of actions with a target folder `to`; files keep their paths relative to the scanned folder."""
 
     sample: ClassVar[Mapping[str, str]] = {"to": "{folder}"}  # options for tests
 
@@ -129,7 +129,7 @@ class Placing(Discarding):
 
 
 class Linking(Discarding, ABC):
-    """Replaces files by links to the keeper, which has the same bytes."""
+    """Base of actions that replace duplicates by links to a keeper with the same bytes."""
 
     identical: ClassVar[bool] = True
     sidecars: ClassVar[bool] = False
@@ -145,7 +145,7 @@ class Linking(Discarding, ABC):
 
     @abstractmethod
     def is_link(self, name: str, step: Step) -> bool:
-        """True if the link of `link` exists."""
+        """True if `name` is the link that `link` creates."""
 
     def do(self, step: Step, guard: filesystem.Guard) -> None:
         filesystem.swap(
@@ -163,7 +163,7 @@ class Linking(Discarding, ABC):
             return False
         if not self.is_link(step.path, step):
             if is_alike(filesystem.facts_at(step.path), step.facts) and holds(step.path, step):
-                return False  # a killed undo had done this already
+                return False  # done by an undo that was killed
             raise StepError("was replaced since; it is left as it is", SkipKind.CHANGED)
         original = os.path.realpath(step.path)
         try:
@@ -223,7 +223,7 @@ def folder_named(name: str) -> str:
 
 
 class Outside:
-    """Recognises folders that a later run would scan, or that the user made read-only, through links and mounts."""
+    """Refuses target folders inside scanned or reference folders; links and mounts are resolved."""
 
     def __init__(self, scope: Scope) -> None:
         self._mounts = mounts.read()
@@ -268,7 +268,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 def require_writable(folder: str, *, apply: bool) -> None:
     """Raise `RefusedError` if no file can be created in a folder or, if it does not exist, in its parent.
 
-    With `apply`, creating a file is tried.
+    With `apply`, a file is created and removed as a test.
     """
     there = next(filter(os.path.lexists, above(folder)))
     if not os.path.isdir(there):

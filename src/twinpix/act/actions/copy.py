@@ -14,7 +14,7 @@ from twinpix.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Copy(Placing):
-    """Each file at its place in the tree; the originals are only read."""
+    """Copies keep their paths relative to the scanned folder; the originals are only read."""
 
     verb: ClassVar[str] = "copy"
     done: ClassVar[str] = "copied"

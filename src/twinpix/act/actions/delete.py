@@ -12,7 +12,7 @@ from twinpix.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Delete(Discarding):
-    """The keeper is read in full immediately before."""
+    """Deletes a file immediately after its keeper was read in full."""
 
     verb: ClassVar[str] = "delete"
     done: ClassVar[str] = "deleted"

@@ -13,7 +13,7 @@ from twinpix.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Hardlink(Linking):
-    """Only within one file system. A program that writes to one of the names then writes to all."""
+    """Links only within one file system. A write through one of the names changes all of them."""
 
     verb: ClassVar[str] = "hardlink"
     done: ClassVar[str] = "hard-linked"
@@ -40,7 +40,7 @@ class Hardlink(Linking):
             return os.lstat(name).st_nlink > 1 and holds(name, step)
 
     def undo(self, step: Step) -> bool:
-        """Needs only the link, which has the bytes, whatever names the file has by now."""
+        """Undo from the link alone: it has the bytes, even if the keeper was renamed."""
         if not os.path.lexists(step.path):
             raise StepError(GONE, SkipKind.GONE)
         if is_untouched(step.path, step.facts):
@@ -54,7 +54,7 @@ class Hardlink(Linking):
         if os.lstat(step.path).st_nlink > 1:
             self.put_back(step, step.path)
         elif is_alike(now, step.facts) and now.mode == step.facts.mode:
-            return False  # a killed undo had done this already
+            return False  # done by an undo that was killed
         else:
             filesystem.dress(step.path, step.facts)
         return True

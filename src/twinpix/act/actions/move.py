@@ -1,4 +1,4 @@
-"""Move duplicates to another folder, each at its place in the tree."""
+"""Move duplicates to another folder; they keep their paths relative to the scanned folder."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from twinpix.model import Facts, Step
 
 @dataclass(frozen=True, slots=True)
 class Move(Placing):
-    """Renames if possible; to another file system the file is copied, compared and only then removed."""
+    """Renames a file or, to another file system, copies and compares it before the original is removed."""
 
     verb: ClassVar[str] = "move"
     done: ClassVar[str] = "moved"
@@ -52,7 +52,7 @@ class Move(Placing):
 
 
 def _drop_rest(step: Step) -> None:
-    """After an undo was killed between copying from another file system and removing: remove the moved file."""
+    """Finish an undo that was killed after it copied the file from another file system: remove the moved file."""
     here, there = filesystem.facts_at(step.path), filesystem.facts_at(step.target)
     if here.device == there.device or not is_alike(here, there):
         raise StepError(f"another file has its name; it is left at {step.target}", SkipKind.NAME_TAKEN)
@@ -65,7 +65,7 @@ def _drop_rest(step: Step) -> None:
 
 
 def _drop_copy(step: Step) -> None:
-    """After a run was killed between copying to another file system and removing: remove the copy."""
+    """Undo a step that was killed after it copied the file to another file system: remove the copy."""
     here, there = filesystem.facts_at(step.path), filesystem.facts_at(step.target)
     made = there.device != step.facts.device and is_alike(there, step.facts)
     if made and here.is_same_file(step.facts):

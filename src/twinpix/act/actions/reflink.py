@@ -15,7 +15,7 @@ _FICLONE = 0x40049409  # of linux/fs.h
 
 @dataclass(frozen=True, slots=True)
 class Reflink(Linking):
-    """Each file keeps its own times and modes, and may be edited independently."""
+    """Each file keeps its times and mode, and can be edited independently."""
 
     verb: ClassVar[str] = "reflink"
     done: ClassVar[str] = "made to share bytes"

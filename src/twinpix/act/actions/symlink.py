@@ -11,7 +11,7 @@ from twinpix.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Symlink(Linking):
-    """Relative links, so that the folders may be moved together."""
+    """Creates relative links, which remain valid if the folders are moved together."""
 
     verb: ClassVar[str] = "symlink"
     done: ClassVar[str] = "symlinked"

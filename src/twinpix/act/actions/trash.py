@@ -20,7 +20,7 @@ from twinpix.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Trash(Discarding):
-    """A trashed file is located in the trash immediately, and again for undo."""
+    """Moves a file to the trash and locates it there, to verify it and for undo."""
 
     verb: ClassVar[str] = "trash"
     done: ClassVar[str] = "moved to the trash"
@@ -54,7 +54,7 @@ class Trash(Discarding):
             raise
 
     def _put_back(self, new: list[str], step: Step, error: StepError) -> None:
-        """Take a file out of the trash that must not be there; it may be another file than that of the step."""
+        """Restore a file that was moved to the trash by mistake; it may be another file than that of the step."""
         try:
             place = new[0]
             now = filesystem.facts_at(place)
@@ -91,7 +91,7 @@ def _is_known() -> bool:
 
 
 def _folders(path: str) -> list[str]:
-    """Return the folders in which the trash may keep a file of this path."""
+    """Return the trash folders that may contain the file of this path."""
     if not _is_known():
         return []
     if sys.platform == "darwin":
@@ -118,7 +118,7 @@ def _home_trash() -> str:
 
 
 def _names(step: Step) -> Iterator[str]:
-    """Yield the files of the trash with names that it may have given to a file, the newest first."""
+    """Yield the files in the trash that may be the file of a step, the newest first."""
     stem, suffix = os.path.splitext(os.path.basename(step.path))
     for folder in _folders(step.path):
         names = [os.path.join(folder, os.path.basename(step.path))]
@@ -128,7 +128,7 @@ def _names(step: Step) -> Iterator[str]:
 
 
 def _find(step: Step) -> str | None:
-    """Return where the trash has a file, whatever its name there."""
+    """Return the path of a step's file in the trash, under any name; None if it is not there."""
     if not _is_known():
         return None
     same = [place for place in _names(step) if _is_it(place, step)]

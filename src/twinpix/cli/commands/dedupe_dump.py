@@ -58,7 +58,7 @@ def dedupe_dump(
     found = front_end.find(dump_dir, exact=exact_duplicates, progress=progress())
     _tell(found)
     print(f"Initial_Image_Count: {found.counts.images}")
-    print(f"Final_Image_Count: {front_end.kept(found)}")
+    print(f"Final_Image_Count: {front_end.count_kept(found)}")
     if output_json is not None:
         front_end.write(found, output_json, progress(), force=force)
     if not folder:

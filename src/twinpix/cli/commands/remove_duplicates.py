@@ -11,7 +11,7 @@ from twinpix.cli import common
 from twinpix.errors import Exit
 
 if TYPE_CHECKING:
-    from twinpix.compat.remove_duplicates import Coded, Found, Options
+    from twinpix.compat.remove_duplicates import Duplicates, Encoded, Options
     from twinpix.model import Plan
 
 _SHOWN = 10  # file names that are listed in a message
@@ -89,15 +89,14 @@ def remove_duplicates(
     front_end.check(options)
     if not dry_run and not encodings_only:
         acting.mend(options.duplicates)
-    coded = front_end.coded(options, progress())
-    _tell(coded)
+    encoded = front_end.encode(options, progress())
+    _tell(encoded)
     if encodings_out is not None:
-        print(
-            f"encodings: {front_end.write(encodings_out, coded.by_path(), coded.missing, coded.encoder, force=force)}"
-        )
+        path = front_end.write(encodings_out, encoded.by_path(), encoded.missing, encoded.encoder, force=force)
+        print(f"encodings: {path}")
     if encodings_only:
         return Exit.DONE
-    found = front_end.found(coded, options.radius, options.duplicates, progress())
+    found = front_end.find_duplicates(encoded, options.radius, options.duplicates, progress())
     _show(found, options)
 
     def print_plan() -> "Plan":
@@ -114,21 +113,21 @@ def remove_duplicates(
     return Exit.DONE
 
 
-def _tell(coded: "Coded") -> None:
+def _tell(encoded: "Encoded") -> None:
     """Print the files that are ignored."""
     from twinpix.cli import acting
     from twinpix.text import plural, printable
 
-    missing = [printable(name) for name in coded.missing]
+    missing = [printable(name) for name in encoded.missing]
     count = plural(len(missing), "file")
     acting.say_rows(f"{count} of the encodings could not be found and will not be moved:", missing, _SHOWN)
-    unlike = [printable(name) for name in coded.overruled]
+    unlike = [printable(name) for name in encoded.overruled]
     acting.say_rows("encodings disagree on these files; the last one counts:", unlike, _SHOWN)
-    damaged = [printable(name) for name in coded.damaged]
+    damaged = [printable(name) for name in encoded.damaged]
     acting.say_rows("part of these images is missing; they are left alone:", damaged, _SHOWN)
 
 
-def _show(found: "Found", options: "Options") -> None:
+def _show(found: "Duplicates", options: "Options") -> None:
     """Print the summary, and show the groups if requested."""
     from twinpix.report.text import summary
     from twinpix.ui import outcome_text

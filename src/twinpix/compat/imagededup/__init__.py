@@ -1,6 +1,6 @@
-"""imagededup's interface: in a program's imports, put `twinpix.compat.imagededup` where `imagededup` was.
+"""The interface of imagededup: replace `imagededup` by `twinpix.compat.imagededup` in a program's imports.
 
-Where imagededup fails for no reason, this does not; docs/imagededup.md lists what differs.
+Faults of imagededup are not reproduced; docs/imagededup.md lists the differences.
 """
 
 from twinpix import __version__

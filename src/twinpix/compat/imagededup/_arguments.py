@@ -1,4 +1,4 @@
-"""Arguments that a caller may leave out, and what is said of those that have no effect."""
+"""Default values of arguments, and warnings about arguments without effect."""
 
 import os
 import warnings
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Workers(int):
-    """A number of processes or threads that nobody gave: it equals imagededup's default, and is known as such."""
+    """A default number of processes or threads: equal to imagededup's default, but recognisable as not given."""
 
     __slots__ = ()
 
@@ -20,12 +20,12 @@ def is_given(workers: int) -> bool:
 
 
 def threads_of(workers: int) -> int:
-    """Threads for so many workers; 0, as many as the search takes by itself, when nobody gave a number."""
+    """Return the number of threads for a number of workers; 0 (the search decides) if the caller gave none."""
     return max(0, workers) if is_given(workers) else 0
 
 
 def check_input(image_dir: Any, encoding_map: Any, *, recursive: bool, num_enc_workers: int) -> None:
-    """Raise `ValueError` without images and encodings; warn of what has no effect when there are encodings."""
+    """Raise `ValueError` if neither images nor encodings are given; warn of arguments without effect on encodings."""
     if image_dir:
         return
     if not encoding_map:

@@ -1,4 +1,4 @@
-"""Directions, and from each name to its neighbours by their cosine."""
+"""Collect vectors, and map each name to its neighbours by cosine similarity."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,25 +11,25 @@ from twinpix.compat.imagededup._maps import neighbour_map
 from twinpix.model import DIGITS
 from twinpix.search.base import Pairs
 
-_PRECISION = 1e-7  # of float32: equal vectors have a cosine of 1, whatever their sums are rounded to
-_PAIRS = 4096  # whose vectors are in memory at once
+_PRECISION = 1e-7  # of float32: the computed cosine of equal vectors is at least 1 minus this
+_PAIRS = 4096  # pairs whose vectors are in memory at once
 
 
 class Encodings(NamedTuple):
-    """Images by name, and their numbers: `(n, d)`, or more axes where a model gives them."""
+    """Names of images, and their vectors `(n, d)`; more axes if the model returns them."""
 
     names: list[Any]
     vectors: NDArray[Any]
 
     def as_map(self) -> dict[Any, NDArray[np.float32]]:
-        """The numbers of each image, `(d,)` float32, by name."""
+        """Return the vector of each image, `(d,)` float32, by name."""
         return dict(zip(self.names, self.vectors.astype(np.float32, copy=False), strict=True))
 
 
 def encodings_of(encoding_map: Mapping[Any, Any]) -> Encodings:
-    """Encodings by name as one array; each is a row of numbers `(d,)`, or `(1, d)` as of a single image.
+    """Convert encodings by name to one array; each is a vector `(d,)`, or `(1, d)` as returned for a single image.
 
-    Raises `ValueError`, which names the image, for one that is none, that is not finite, or of another length.
+    Raises `ValueError`, which names the image, if an encoding is not a vector, not finite, or of another length.
     """
     vectors: NDArray[np.float32] | None = None
     for at, (name, value) in enumerate(encoding_map.items()):
@@ -58,18 +58,18 @@ def _row(name: Any, value: Any) -> NDArray[np.float32]:
 
 
 def _single(row: NDArray[Any]) -> NDArray[np.float32]:
-    """In single precision; of wider numbers only the direction, since theirs may be too long or too short for it."""
+    """Convert to float32; float64 vectors are scaled first, since they may be outside the range of float32."""
     if row.dtype.kind == "f" and row.dtype.itemsize > 4:
         _, exponent = np.frexp(np.abs(row).max(initial=0))
-        row = np.ldexp(row, -exponent)  # a power of two changes no digit
+        row = np.ldexp(row, -exponent)  # scaling by a power of two is exact
     return row.astype(np.float32, copy=False)
 
 
 def neighbours(encodings: Encodings, least: float, *, scores: bool, threads: int) -> dict[Any, list[Any]]:
-    """Each name's neighbours whose cosine is at least `least`, in the order of the names; pairs with it if `scores`.
+    """Map each name to the names with a cosine of at least `least`, in the order of the names.
 
-    The threshold is compared with the cosine in full, which is then rounded to four decimals. One with a row of
-    zeros, which has no direction, is 0.
+    With `scores`, the values are pairs of name and cosine. The threshold is compared with the unrounded cosine; the
+    result is rounded to four decimals. The cosine with a zero vector is 0.
     """
     names, vectors = encodings
     if not names:
@@ -79,7 +79,8 @@ def neighbours(encodings: Encodings, least: float, *, scores: bool, threads: int
         raise ValueError(f"encodings are rows of numbers, these are {shape}: let the model end with a pooling")
     sound: NDArray[np.bool_] = np.any(vectors, axis=1)
     rows = np.flatnonzero(sound)
-    radius = search.radius_of_cosine(max(-1.0, least - 10**-DIGITS))  # the search rounds, the threshold does not
+    # The search rounds distances and the threshold is exact, so the search radius is one rounding step larger.
+    radius = search.radius_of_cosine(max(-1.0, least - 10**-DIGITS))
     backend = f"cosine:threads={threads}" if threads > 1 else "auto"
     i, j, _ = search.self_join(vectors if sound.all() else vectors[rows], radius, backend)
     i, j = rows[i], rows[j]
@@ -93,7 +94,7 @@ def neighbours(encodings: Encodings, least: float, *, scores: bool, threads: int
 
 
 def _cosines(vectors: NDArray[Any], i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The cosines `(m,)` of pairs of rows, in double precision."""
+    """Return the cosines `(m,)` of pairs of rows, float64."""
     out = np.empty(len(i))
     for start in range(0, len(i), _PAIRS):
         a, b = (vectors[rows[start : start + _PAIRS]].astype(np.float64) for rows in (i, j))
@@ -103,7 +104,7 @@ def _cosines(vectors: NDArray[Any], i: NDArray[np.int64], j: NDArray[np.int64]) 
 
 
 def _with_zeros(sound: NDArray[np.bool_]) -> Pairs:
-    """Every pair of which one, or both, are zeros."""
+    """Return all pairs with at least one zero vector; their cosine is 0."""
     zeros = np.flatnonzero(~sound)
     i, j = np.repeat(zeros, len(sound)), np.tile(np.arange(len(sound)), len(zeros))
     once = sound[j] | (j > i)

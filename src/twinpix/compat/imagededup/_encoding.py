@@ -1,4 +1,4 @@
-"""A folder's images to codes, seen as imagededup sees a folder."""
+"""Encode the images of a folder with the rules of imagededup."""
 
 import os
 from typing import Any, NamedTuple
@@ -11,18 +11,18 @@ from twinpix.model import Bytes2D
 from twinpix.usecases.encode import encode_files
 
 
-class Coded(NamedTuple):
-    """The images of a folder that can be read: their names relative to it, and `(n, bytes)` codes."""
+class EncodedFolder(NamedTuple):
+    """The readable images of a folder: names relative to it, and codes `(n, bytes)`."""
 
     names: list[str]
     codes: Bytes2D
 
 
-def coded(image_dir: Any, spec: str, *, recursive: bool, num_enc_workers: int, verbose: bool) -> Coded:
-    """Code a folder's images by the method `spec`; the log says which files cannot be read.
+def encode_folder(image_dir: Any, spec: str, *, recursive: bool, num_enc_workers: int, verbose: bool) -> EncodedFolder:
+    """Encode a folder's images by the method `spec`; files that cannot be read are logged.
 
-    Codes are kept in twinpix's store, so that a run that was stopped goes on where it was. Raises
-    `ValueError` when there is no such folder.
+    Codes are kept in twinpix's store, so that a stopped run continues. Raises `ValueError` if the folder does not
+    exist.
     """
     files = list(map(os.fspath, generate_files(image_dir, recursive)))
     seen = progress(verbose)
@@ -43,4 +43,4 @@ def coded(image_dir: Any, spec: str, *, recursive: bool, num_enc_workers: int, v
             kept.append(row)
         else:
             invalid(uris[row], "truncated" if damaged else f"{form} is not read here")
-    return Coded(generate_relative_names(image_dir, [uris[row] for row in kept]), prints.codes[kept])
+    return EncodedFolder(generate_relative_names(image_dir, [uris[row] for row in kept]), prints.codes[kept])

@@ -1,4 +1,4 @@
-"""Hashes to codes, and pairs to a map from each name to its neighbours."""
+"""Convert hashes to codes, and pairs to a map from each name to its neighbours."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,16 +10,16 @@ from twinpix.model import Bytes2D
 
 
 def codes_of(encoding_map: Mapping[str, str]) -> Bytes2D:
-    """`(n, bytes)`: hexadecimal hashes as codes, shorter ones filled up with zeros in front.
+    """Convert hexadecimal hashes to codes `(n, bytes)`; shorter hashes are padded with zeros on the left.
 
-    Raises `TypeError` for a hash that is no text, `ValueError` for one that is not hexadecimal.
+    Raises `TypeError` for a hash that is not a string, `ValueError` for one that is not hexadecimal.
     """
     hashes = list(encoding_map.values())
     width = max((len(text) for text in hashes if isinstance(text, str)), default=16)
     width += width % 2
     try:
         data = bytes.fromhex("".join(text.zfill(width) for text in hashes))
-    except (ValueError, AttributeError):  # say which is wrong, as parsing one by one does
+    except (ValueError, AttributeError):  # parsing one by one raises an error that names the wrong hash
         data = b"".join(int(text, 16).to_bytes(width // 2, "big") for text in hashes)
     return np.frombuffer(data, dtype=np.uint8).reshape(len(hashes), width // 2)
 
@@ -33,9 +33,9 @@ def neighbour_map(
     scores: bool,
     nearest_first: bool = True,
 ) -> dict[Any, list[Any]]:
-    """Each name's neighbours by distance (or not), then in the order of the names; pairs with the distance if `scores`.
+    """Map each name to its neighbours, by distance if `nearest_first`, then in the order of the names.
 
-    `i, j, distance` are pairs of rows, each once.
+    With `scores`, the values are pairs of name and distance. `i, j, distance` are pairs of rows, each once.
     """
     ends, others = np.concatenate([i, j]), np.concatenate([j, i])
     gaps = np.concatenate([distance, distance])

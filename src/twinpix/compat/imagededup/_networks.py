@@ -1,4 +1,4 @@
-"""What `CNN` may compute with: the package's own network, or a model of one's own."""
+"""The networks that `CNN` can use: the interface, and the network of the package."""
 
 import os
 from functools import cached_property
@@ -10,29 +10,29 @@ from numpy.typing import NDArray
 from twinpix import fingerprints
 from twinpix.compat import _own
 from twinpix.compat.imagededup._cosines import Encodings
-from twinpix.compat.imagededup._encoding import coded
+from twinpix.compat.imagededup._encoding import encode_folder
 from twinpix.compat.imagededup.utils.image_utils import invalid, picture_of
 from twinpix.errors import ImageError
 from twinpix.fingerprints import Fingerprint
 
 
 class Network(Protocol):
-    """Pictures to rows of numbers. Arrays are `(rows, columns, 3)` uint8."""
+    """A network that maps images to vectors. Arrays are `(rows, columns, 3)` uint8."""
 
-    def prepared(self, image_array: NDArray[np.uint8]) -> Any:
-        """What the network sees of a picture."""
+    def prepare(self, image_array: NDArray[np.uint8]) -> Any:
+        """Return the input of the network for an image."""
 
     def vector(self, image_array: NDArray[np.uint8], name: str) -> NDArray[np.float32] | None:
-        """`(1, d)`, or None when the network gives no finite numbers; `name` is what the log calls the picture."""
+        """Return the vector `(1, d)`; None, with a warning that names `name`, if it is not finite."""
 
     def vectors(
         self, image_dir: Any, *, recursive: bool, num_enc_workers: int, batch_size: int, verbose: bool
     ) -> Encodings:
-        """The images of a folder that can be read; raises `ValueError` when there is no such folder."""
+        """Encode the readable images of a folder; raises `ValueError` if the folder does not exist."""
 
 
 class OwnNetwork:
-    """The package's own network with all of its numbers, of length 1, computed and kept as twinpix does."""
+    """The package's network with all of its dimensions, as unit vectors; the results are kept in the store."""
 
     spec: ClassVar[str] = _own.SPEC
 
@@ -40,7 +40,7 @@ class OwnNetwork:
     def method(self) -> Fingerprint:
         return fingerprints.make(self.spec)
 
-    def prepared(self, image_array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def prepare(self, image_array: NDArray[np.uint8]) -> NDArray[np.uint8]:
         matrix: NDArray[np.uint8] = self.method.prepare(picture_of(image_array))
         return matrix
 
@@ -56,10 +56,12 @@ class OwnNetwork:
     def vectors(
         self, image_dir: Any, *, recursive: bool, num_enc_workers: int, batch_size: int, verbose: bool
     ) -> Encodings:
-        found = coded(image_dir, self.spec, recursive=recursive, num_enc_workers=num_enc_workers, verbose=verbose)
+        found = encode_folder(
+            image_dir, self.spec, recursive=recursive, num_enc_workers=num_enc_workers, verbose=verbose
+        )
         return Encodings(list(found.names), self.method.comparable(found.codes))
 
 
 def name_of(image_file: Any) -> str:
-    """What the log calls a picture: its path, or that it came as an array."""
+    """Return the name of an image in the log: its path, or `(an array)`."""
     return "(an array)" if image_file is None else os.fspath(image_file)

@@ -1,4 +1,4 @@
-"""Progress in per cent on stderr, in a terminal, a notebook and a log file alike."""
+"""Progress in percent on stderr, for terminals, notebooks and log files."""
 
 import sys
 
@@ -8,7 +8,7 @@ _LABELS = {"read": "Encoding images", "compare": "Comparing images"}
 
 
 class Percent(Progress):
-    """One line a stage that is written again whenever the share that is done has another whole number of per cent."""
+    """Shows one line per stage, and writes it again when the percentage changes."""
 
     def __init__(self) -> None:
         self._stage, self._total, self._done, self._shown = "", 0, 0, -1
@@ -25,7 +25,7 @@ class Percent(Progress):
         _write("\n")
 
     def settle(self, stage: str, total: int) -> None:
-        """Say that all is done where nothing was left to do: what a store holds is not computed again."""
+        """Show 100 % for a stage that did not start, because all of its results were in the store."""
         if self._shown < 0:
             self.start(stage, total)
             self.advance(total)
@@ -35,7 +35,7 @@ class Percent(Progress):
         _write(f"\ntwinpix: {text}\n")
 
     def _show(self) -> None:
-        share = 100 * self._done // self._total if self._total else 100  # nothing is left to do
+        share = 100 * self._done // self._total if self._total else 100  # an empty stage is complete
         if share != self._shown:
             self._shown = share
             label = _LABELS.get(self._stage, self._stage)
@@ -43,7 +43,7 @@ class Percent(Progress):
 
 
 def _write(text: str) -> None:
-    if sys.stderr is not None:  # a program without a console
+    if sys.stderr is not None:  # None in a program without a console
         sys.stderr.write(text)
         sys.stderr.flush()
 
@@ -52,9 +52,9 @@ class Silent(Progress):
     """No progress, for `verbose=False`."""
 
     def settle(self, stage: str, total: int) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
 
 def progress(verbose: object) -> Percent | Silent:
-    """Progress for `verbose=True`, none at all without."""
+    """Return progress in percent if `verbose`, otherwise progress that shows nothing."""
     return Percent() if verbose else Silent()

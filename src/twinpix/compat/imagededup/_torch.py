@@ -1,4 +1,4 @@
-"""A PyTorch model of one's own: it runs in this process, on what the machine has, a batch at a time."""
+"""Run a user's PyTorch model in this process, batch by batch, on the fastest device available."""
 
 import os
 import sys
@@ -20,21 +20,21 @@ _NOTHING = "the model gave no finite numbers for it"
 
 
 class TorchNetwork:
-    """The model and the transform of a `CustomModel`, both as they are handed over.
+    """The model and the transform of a `CustomModel`.
 
-    The model is put into its mode for evaluation and on the best device when it is first used. Axes of
-    length 1 behind the first are left out of what it gives, as imagededup does.
+    At its first use the model is set to evaluation mode and moved to the fastest device. Axes of length 1 after the
+    first are removed from its output, as in imagededup.
     """
 
     def __init__(self, config: CustomModel) -> None:
         self._config = config
         self._device: Any = None
 
-    def prepared(self, image_array: NDArray[np.uint8]) -> Any:
-        return _transformed(self._config.transform, image_array)
+    def prepare(self, image_array: NDArray[np.uint8]) -> Any:
+        return _transform(self._config.transform, image_array)
 
     def vector(self, image_array: NDArray[np.uint8], name: str) -> NDArray[np.float32] | None:
-        found = self._compute(self.prepared(image_array)[None])
+        found = self._compute(self.prepare(image_array)[None])
         if np.isfinite(found).all():
             return found
         invalid(name, _NOTHING)
@@ -62,11 +62,11 @@ class TorchNetwork:
         return Encodings(list(generate_relative_names(image_dir, names)), vectors)
 
     def _compute(self, batch: Any) -> NDArray[np.float32]:
-        """`(n, d)` of a batch of prepared pictures, or with more axes where the model gives them."""
+        """Return the vectors `(n, d)` of a batch of tensors; with more axes if the model returns them."""
         torch, model = pytorch(), self._config.model
         if self._device is None:
             device = _best_device(torch)
-            for change in ("eval", "to"):  # what is merely called has neither
+            for change in ("eval", "to"):  # a plain function has neither
                 act = getattr(model, change, None)
                 if act is not None:
                     act(*([device] if change == "to" else []))
@@ -78,7 +78,7 @@ class TorchNetwork:
         found: NDArray[np.float32] = out.detach().to("cpu", torch.float32).numpy()
         if not found.ndim or len(found) != len(batch):
             shape = " × ".join(map(str, found.shape)) or "one number"
-            raise ValueError(f"the model {self._config.name} gives {shape} for {len(batch)} pictures, not a row each")
+            raise ValueError(f"the model {self._config.name} gives {shape} for {len(batch)} images, not a row each")
         return found.reshape(len(found), *([side for side in found.shape[1:] if side != 1] or [1]))
 
 
@@ -88,18 +88,18 @@ def _best_device(torch: Any) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _transformed(transform: Any, image_array: NDArray[np.uint8]) -> Any:
+def _transform(transform: Any, image_array: NDArray[np.uint8]) -> Any:
     tensor = transform(Image.fromarray(image_array))
     if not isinstance(tensor, pytorch().Tensor):
         raise TypeError(f"the transform gives {type(tensor).__name__}, not a tensor")
     return tensor
 
 
-# -- files, a batch at a time ----------------------------------------------------------------------
+# -- batches of files ----------------------------------------------------------------------
 
 
 class _Batch(NamedTuple):
-    """The pictures of some files, those that could be read."""
+    """The tensors of the readable images among some files."""
 
     files: int
     names: list[str]
@@ -107,8 +107,8 @@ class _Batch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Pictures:
-    """Files as PyTorch's loader asks for them: by number, each as its name and what the model sees of it."""
+class _Images:
+    """Data set for PyTorch's `DataLoader`: item i is the name and the tensor of file i; None if it cannot be read."""
 
     paths: Sequence[str]
     transform: Any
@@ -120,28 +120,28 @@ class _Pictures:
         path = self.paths[at]
         image = load_image(path)
         try:
-            return path, None if image is None else _transformed(self.transform, image)
+            return path, None if image is None else _transform(self.transform, image)
         except Exception as error:
             error.add_note(f"while preparing {path}")
             raise
 
 
 def _batches(files: Sequence[str], transform: Any, batch_size: int, workers: int) -> Iterator[_Batch]:
-    """Decoded and transformed here, or in so many processes where the system forks (as imagededup: on Linux)."""
+    """Decode and transform files in this process or, on Linux (as in imagededup), in `workers` forked processes."""
     from torch.utils.data import DataLoader
 
     workers = workers if sys.platform.startswith("linux") and len(files) > batch_size else 0
     loader: Any = DataLoader(
-        _Pictures(files, transform),
+        _Images(files, transform),
         batch_size=batch_size,
         num_workers=workers,
-        collate_fn=_stacked,
+        collate_fn=_stack,
         multiprocessing_context="fork" if workers else None,
     )
     return iter(loader)
 
 
-def _stacked(items: Sequence[tuple[str, Any]]) -> _Batch:
+def _stack(items: Sequence[tuple[str, Any]]) -> _Batch:
     read = [(name, tensor) for name, tensor in items if tensor is not None]
     if not read:
         return _Batch(len(items), [], None)

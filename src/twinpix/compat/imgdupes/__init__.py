@@ -1,6 +1,6 @@
-"""imgdupes' command line: its options, its output and its file names, over twinpix's own pipeline."""
+"""The command line of imgdupes (options, output, file names), with twinpix's functions behind it."""
 
+from twinpix.compat.imgdupes.command import run
 from twinpix.compat.imgdupes.options import Options
-from twinpix.compat.imgdupes.running import run
 
 __all__ = ["Options", "run"]

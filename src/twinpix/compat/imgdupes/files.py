@@ -1,4 +1,4 @@
-"""The images that are compared: those in a folder, or those that a list names."""
+"""List the images of a folder or of a file list."""
 
 import os
 from pathlib import PurePath
@@ -9,10 +9,10 @@ from twinpix.errors import UsageError
 from twinpix.model import Failure
 
 
-def listed(options: Options) -> tuple[list[str], list[Failure]]:
-    """Paths as imgdupes prints them, in the order to walk them, and what could not be listed.
+def list_files(options: Options) -> tuple[list[str], list[Failure]]:
+    """Return the paths as imgdupes prints them, in its order, and the failures.
 
-    A file that has several names, as links give it, is listed by one of them. Hidden files are left out.
+    A file with several names (links) is listed once. Hidden files are not listed.
     """
     if options.files_from is not None:
         return _of_list(options.files_from, ordered=options.sort != "none")

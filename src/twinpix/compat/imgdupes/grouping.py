@@ -1,4 +1,4 @@
-"""Sets of images: the first image that is in none yet claims all that are near it and in none yet."""
+"""Group images greedily: the first unassigned image takes all unassigned images within the radius into its set."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix import linking
-from twinpix.compat.imgdupes import searching
+from twinpix.compat.imgdupes import engines
+from twinpix.compat.imgdupes.engines import Engine
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.compat.imgdupes.options import Options
-from twinpix.compat.imgdupes.searching import Engine
 from twinpix.match.join import Neighbours
 from twinpix.model import Bytes2D, FileRow, Matches
 
@@ -17,20 +17,20 @@ Set = list[Image]
 
 
 def sets_of(images: Sequence[Image], codes: Bytes2D, options: Options, by: Engine) -> list[Set]:
-    """Sets of at least two images, in imgdupes' order; every image of a set is near the one that claimed it."""
+    """Return the sets of at least two images in the order of imgdupes; see the module for their members."""
     distinct, content = _distinct(codes)
-    i, j, distance = searching.self_join(distinct, options, by)
+    i, j, distance = engines.self_join(distinct, options, by)
     near = Neighbours(Matches.between(np.stack([i, j], axis=1), distance), len(distinct))
     rows = [FileRow(row) for row in range(len(images))]
     graph = linking.Graph(content.tolist(), [(0, False)] * len(images), near, lambda a, b: True, rows)
-    found = [_nearest_first(claimed, codes) for claimed in linking.make("star").groups(graph)]
+    found = [_nearest_first(members, codes) for members in linking.make("star").groups(graph)]
     return _in_order([[images[row] for row in rows] for rows in found], options)
 
 
-def like(query: Bytes2D, images: Sequence[Image], codes: Bytes2D, options: Options, by: Engine) -> list[Set]:
-    """The set of all images that are near the query's hash; none when no image is."""
+def query_set(query: Bytes2D, images: Sequence[Image], codes: Bytes2D, options: Options, by: Engine) -> list[Set]:
+    """Return one set with all images within the radius of the query's hash; an empty list if there are none."""
     distinct, content = _distinct(codes)
-    _, hits, _ = searching.join(query, distinct, options, by)
+    _, hits, _ = engines.join(query, distinct, options, by)
     rows = np.flatnonzero(np.isin(content, hits))
     distance = np.bitwise_count(codes[rows] ^ query).sum(axis=1)
     found = [images[row] for row in rows[np.argsort(distance, kind="stable")]]
@@ -38,20 +38,20 @@ def like(query: Bytes2D, images: Sequence[Image], codes: Bytes2D, options: Optio
 
 
 def _distinct(codes: Bytes2D) -> tuple[Bytes2D, NDArray[np.int64]]:
-    """The codes, each once, and which of them each image has: images of one hash are searched for once."""
+    """Return the distinct codes, and for each image the row of its code, so that equal hashes are searched once."""
     distinct, content = np.unique(codes, axis=0, return_inverse=True)
     return distinct, content.reshape(-1)
 
 
 def _nearest_first(rows: list[FileRow], codes: Bytes2D) -> list[int]:
-    """The one that claimed the others, then those by distance from it, as the search of imgdupes finds them."""
+    """Return the first row, then the others by their distance from it, as the search of imgdupes returns them."""
     first, others = rows[0], np.array(sorted(rows[1:]))
     distance = np.bitwise_count(codes[others] ^ codes[first]).sum(axis=1)
     return [first, *others[np.argsort(distance, kind="stable")].tolist()]
 
 
 def _in_order(found: list[Set], options: Options) -> list[Set]:
-    """Sets by their first path, and what is in them as asked; both as they were found for `none`."""
+    """Sort the sets by their first path, and their images as requested; `none` keeps the order of the search."""
     if options.sort == "none":
         return found
     by_path = sorted(sorted(images) for images in found)
@@ -59,7 +59,7 @@ def _in_order(found: list[Set], options: Options) -> list[Set]:
 
 
 def _sorted(images: Set, options: Options) -> Set:
-    """Images in the order asked for; equal ones stay in the order of their paths, whichever way it goes."""
+    """Sort images as requested; images with equal keys stay in the order of their paths, also if `reverse`."""
     if options.sort == "filepath":
         return sorted(images, reverse=options.reverse)
     key = {

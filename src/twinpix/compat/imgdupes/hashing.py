@@ -1,10 +1,10 @@
-"""Hashes of images, by ImageHash's conventions; what cannot be read has none."""
+"""Compute hashes of images with the conventions of ImageHash."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from twinpix import fingerprints
-from twinpix.compat.imgdupes import saying
+from twinpix.compat.imgdupes import messages
 from twinpix.compat.imgdupes.options import Options
 from twinpix.errors import UsageError
 from twinpix.model import Bytes2D, Failure, Fingerprints, Traits
@@ -13,21 +13,21 @@ from twinpix.usecases.encode import encode_files
 
 
 class Image(NamedTuple):
-    """A file that has a hash."""
+    """An image file with a hash."""
 
     path: str
     bytes: int
     mtime_ns: int
     width: int
     height: int
-    damaged: bool  # part of it is missing
+    damaged: bool  # truncated, or with lost sectors
     digest: str  # of the bytes that were hashed
-    traits: Traits | None = None  # None: not known
+    traits: Traits | None = None  # None: unknown
     link: bool = False  # reached through a symbolic link
 
 
 def check(options: Options) -> None:
-    """Raise `UsageError` when there is no such hash of so many bits."""
+    """Raise `UsageError` if the hash method does not exist in the requested number of bits."""
     try:
         fingerprints.make(options.spec)
     except UsageError as error:
@@ -36,9 +36,9 @@ def check(options: Options) -> None:
         ) from None
 
 
-def hashed(names: Sequence[str], options: Options) -> tuple[list[Image], Bytes2D, list[Failure]]:
-    """The images among these files, in that order, their hashes `(n, bytes)`, and what could not be read."""
-    prints = _encoded(names, options)
+def hash_files(names: Sequence[str], options: Options) -> tuple[list[Image], Bytes2D, list[Failure]]:
+    """Return the images among these files in the same order, their hashes `(n, bytes)`, and the failures."""
+    prints = _encode(names, options)
     refs, known = prints.refs, zip(prints.sizes, prints.damaged, prints.digests, prints.traits, strict=True)
     rows = zip(refs.uris, refs.sizes.tolist(), refs.times.tolist(), known, refs.links.tolist(), strict=True)
     images = [
@@ -49,8 +49,8 @@ def hashed(names: Sequence[str], options: Options) -> tuple[list[Image], Bytes2D
 
 
 def hash_of_query(name: str, options: Options) -> Bytes2D:
-    """The hash `(1, bytes)` of one image; raises `UsageError` when there is none."""
-    prints = _encoded([name], options)
+    """Return the hash `(1, bytes)` of one image; raises `UsageError` if it cannot be computed."""
+    prints = _encode([name], options)
     if not len(prints.codes):
         why = prints.failures[0].error if prints.failures else "not an image"
         raise UsageError(f"cannot use {name} as a query: {why}")
@@ -58,16 +58,16 @@ def hash_of_query(name: str, options: Options) -> Bytes2D:
     return codes
 
 
-def tell(images: Sequence[Image], failures: Sequence[Failure]) -> None:
-    """Say which files could not be used, and which are damaged."""
-    saying.name_files(
+def report_failures(images: Sequence[Image], failures: Sequence[Failure]) -> None:
+    """Print which files could not be used, and which are damaged."""
+    messages.name_files(
         "these files could not be used; they are in no set",
         [f"{failure.path}: {failure.error}" for failure in sorted(failures, key=lambda failure: failure.path)],
     )
-    saying.name_files("part of these images is missing", [image.path for image in images if image.damaged])
+    messages.name_files("part of these images is missing", [image.path for image in images if image.damaged])
 
 
-def _encoded(names: Sequence[str], options: Options) -> Fingerprints:
+def _encode(names: Sequence[str], options: Options) -> Fingerprints:
     (prints,) = encode_files(
         names,
         [options.spec],

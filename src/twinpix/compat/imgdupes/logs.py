@@ -1,28 +1,28 @@
-"""The logs of what was found and what was deleted, in the current folder."""
+"""Write log files of the sets and of the deleted files to the current folder."""
 
 import re
 import time
 from collections.abc import Sequence
 
 from twinpix import outputs, paths
-from twinpix.compat.imgdupes import printing
+from twinpix.compat.imgdupes import output
+from twinpix.compat.imgdupes.engines import Engine
 from twinpix.compat.imgdupes.grouping import Set
 from twinpix.compat.imgdupes.options import Options
-from twinpix.compat.imgdupes.searching import Engine
 from twinpix.report.base import encode_text
 from twinpix.text import without_controls
 
 
 def write_found(sets: Sequence[Set], options: Options, by: Engine) -> None:
-    """Write the sets as they are printed; raises `OutputError` when that is not possible."""
-    body = "".join(printing.set_lines(images, options) for images in sets)
+    """Write the sets as they are printed; raises `OutputError` if the file cannot be written."""
+    body = "".join(output.set_lines(images, options) for images in sets)
     if not options.sameline:
         body = body.removesuffix("\n")  # empty lines stand only between sets
-    _write("dup", printing.query_line(options) + body, options, by)
+    _write("dup", output.query_line(options) + body, options, by)
 
 
 def write_deleted(paths: Sequence[str], options: Options, by: Engine) -> None:
-    """Write what was deleted, a path a line; raises `OutputError` when that is not possible."""
+    """Write the deleted paths, one per line; raises `OutputError` if the file cannot be written."""
     _write("del", "".join(f"{without_controls(path)}\n" for path in paths), options, by)
 
 
@@ -33,7 +33,7 @@ def _write(kind: str, text: str, options: Options, by: Engine) -> None:
 
 
 def _source(options: Options) -> str:
-    """The folder or the list in a file's name: blanks (and a list's dots) become `_`, other signs go."""
+    """Return the folder or file list for a log's name: spaces (in a list, dots too) become `_`, others are removed."""
     if options.files_from is not None:
         text = options.files_from.strip().replace(".", "_")
     else:

@@ -1,4 +1,4 @@
-"""What a call of imgdupes asks for."""
+"""The arguments and options of imgdupes."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from twinpix.errors import UsageError
 from twinpix.machine import cores
 
-HASHES = {  # imgdupes' names, and the same with ImageHash's conventions
+HASHES = {  # imgdupes' name: the twinpix method with ImageHash's conventions
     "ahash": "ahash:size={},flavour=imagehash",
     "phash": "phash:size={},flavour=imagehash",
     "dhash": "dhash:size={},flavour=imagehash",
@@ -17,7 +17,7 @@ HASHES = {  # imgdupes' names, and the same with ImageHash's conventions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Arguments and options by imgdupes' names; raises `UsageError` for a hash or a distance that there is not."""
+    """Arguments and options by their imgdupes names; raises `UsageError` for an unknown hash or a negative distance."""
 
     target_dir: str | None
     hash_method: str
@@ -67,20 +67,20 @@ class Options:
 
     @property
     def side(self) -> int:
-        """Rows of a hash, and bits in each."""
+        """Number of rows of a hash, and of bits in a row."""
         return math.isqrt(self.hash_bits)
 
     @property
     def bits(self) -> int:
-        """Bits of a hash: `hash_bits`, or the next lower square."""
+        """Number of bits of a hash: `hash_bits`, or the next lower square."""
         return self.side**2
 
     @property
     def spec(self) -> str:
-        """The hash as twinpix names it."""
+        """The twinpix method that computes the hash."""
         return HASHES[self.hash_method].format(self.side)
 
     @property
     def threads(self) -> int:
-        """Threads for a library that searches."""
+        """Number of threads for the search library."""
         return self.num_proc or cores()

@@ -1,10 +1,10 @@
-"""remove_duplicates.py's command line: data sets, encodings in files, what is near and where it goes."""
+"""The command line of remove_duplicates.py: data sets, files of encodings, duplicates and their target folder."""
 
-from twinpix.compat.remove_duplicates.checking import check
-from twinpix.compat.remove_duplicates.coding import Coded, coded
+from twinpix.compat.remove_duplicates.checks import check
+from twinpix.compat.remove_duplicates.codes import Encoded, encode
+from twinpix.compat.remove_duplicates.display import show
 from twinpix.compat.remove_duplicates.encodings import write
-from twinpix.compat.remove_duplicates.grouping import Found, found
+from twinpix.compat.remove_duplicates.grouping import Duplicates, find_duplicates
 from twinpix.compat.remove_duplicates.options import Options
-from twinpix.compat.remove_duplicates.showing import show
 
-__all__ = ["Coded", "Found", "Options", "check", "coded", "found", "show", "write"]
+__all__ = ["Duplicates", "Encoded", "Options", "check", "encode", "find_duplicates", "show", "write"]

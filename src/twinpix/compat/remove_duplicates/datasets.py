@@ -1,4 +1,4 @@
-"""The data sets: where their images lie."""
+"""Find the image folders of data sets."""
 
 import os
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from twinpix.progress import Progress
 
 
 class DataSet(NamedTuple):
-    """A data set, absolute."""
+    """A data set; its paths are absolute."""
 
     root: str
-    folders: list[str]  # where its images lie
+    folders: list[str]  # folders with its images
 
 
 def data_sets(options: Options) -> list[DataSet]:
-    """The data sets that were named, each once; raises `UsageError` for one without a folder of images."""
+    """Return the named data sets, each once; raises `UsageError` for a data set without a folder of images."""
     roots = dict.fromkeys(os.path.abspath(os.path.join(options.root or "", name)) for name in options.dirs)
     return [DataSet(root, _folders(root, options)) for root in roots]
 
@@ -45,10 +45,10 @@ def _folders(root: str, options: Options) -> list[str]:
     return found
 
 
-def listed(sets: Sequence[DataSet], paths: Sequence[str], progress: Progress) -> tuple[Refs, list[Failure]]:
-    """The files of the data sets and those at `paths`, each once, and what could not be listed.
+def list_files(sets: Sequence[DataSet], paths: Sequence[str], progress: Progress) -> tuple[Refs, list[Failure]]:
+    """Return the files of the data sets and those at `paths`, each once, and the failures.
 
-    A file's root is the number of its data set, or their count.
+    The root of a file is the number of its data set; of a file of `paths`, the number of data sets.
     """
     owners = [(folder, number) for number, each in enumerate(sets) for folder in each.folders]
     with progress.stage("list"):

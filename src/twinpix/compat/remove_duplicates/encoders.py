@@ -1,4 +1,4 @@
-"""What pictures are compared by: how near is near, and what of a code stands in a file of encodings."""
+"""Encoders of the script: their thresholds, and the conversion of codes from and to files of encodings."""
 
 import re
 from functools import cache
@@ -13,27 +13,27 @@ from twinpix.search import radius_of_cosine
 
 
 class Encoder(Protocol):
-    """A method by the script's name for it. A code is bytes, as twinpix compares them."""
+    """A fingerprint method of the script. A code is bytes, as twinpix compares them."""
 
     method: ClassVar[str]
     width: ClassVar[int]  # bytes of a code
-    encoding: ClassVar[str]  # what stands in a file, in words
+    encoding: ClassVar[str]  # description of an encoding in a file, for errors
 
     def radius(self, threshold: float | None) -> float:
-        """How far codes of duplicates are apart at most, by the threshold or the usual one; raises `UsageError`."""
+        """Return the radius of a threshold (None: the default one); raises `UsageError` for an invalid threshold."""
 
     def code(self, value: Any) -> bytes | None:
-        """The code that a value of a file of encodings says, or None when it says none."""
+        """Convert a value of a file of encodings to a code; None if it is not an encoding of this method."""
 
     def text(self, code: bytes) -> str:
-        """A code as JSON; `code` makes the same code of it."""
+        """Convert a code to JSON; `code` converts it back to the same code."""
 
     def same(self, a: bytes, b: bytes) -> bool:
-        """True for codes of equal pictures, whatever the order in which a processor adds."""
+        """True for codes of equal images, which may differ in rounding between processors."""
 
 
 class DHash:
-    """64 bits; decoded as a reference these are imagededup's."""
+    """The 64-bit DHash; with the reference decode it equals imagededup's."""
 
     method: ClassVar[str] = "dhash"
     width: ClassVar[int] = 8
@@ -63,15 +63,15 @@ class DHash:
 
 
 class CNN:
-    """The package's network with all of its numbers: what `twinpix.compat.imagededup` gives for a picture."""
+    """The package's network with all of its dimensions, as `twinpix.compat.imagededup` uses it."""
 
     method: ClassVar[str] = _own.SPEC
     width: ClassVar[int] = 2 * _own.NUMBERS
     encoding: ClassVar[str] = f"a list of {_own.NUMBERS} numbers, which twinpix's network gives"
 
     _usual: ClassVar[float] = 0.9
-    _same: ClassVar[float] = 0.999  # the least cosine
-    _rounding: ClassVar[float] = 2e-3  # by which the length of a code is not 1
+    _same: ClassVar[float] = 0.999  # smallest cosine of codes that count as equal
+    _rounding: ClassVar[float] = 2e-3  # largest deviation of a code's length from 1
 
     def radius(self, threshold: float | None) -> float:
         if threshold is None:
@@ -86,7 +86,7 @@ class CNN:
             return None
         try:
             numbers = np.array(value)
-        except ValueError:  # lists of several lengths
+        except ValueError:  # nested lists of different lengths
             return None
         if numbers.ndim != 1 or numbers.dtype.kind not in "fi" or not np.isfinite(numbers).all() or not numbers.any():
             return None
@@ -95,7 +95,7 @@ class CNN:
         with np.errstate(over="ignore"):
             length = np.linalg.norm(numbers.astype(np.float64))
         if abs(length - 1) < self._rounding:
-            direction = numbers  # a code already: rounded twice it would be another
+            direction = numbers  # a code already: rounding it again would change it
         code: bytes = direction.astype("<f2").tobytes()
         return code
 
@@ -115,5 +115,5 @@ ENCODERS: dict[str, Encoder] = {"CNN": CNN(), "DHash": DHash()}
 
 @cache
 def _words() -> list[str]:
-    """Every number of half precision in as few digits as tell it from its neighbours; by its bits."""
+    """Return the shortest decimal text of every float16, indexed by its bits."""
     return [str(number) for number in np.arange(1 << 16, dtype=np.uint16).view(np.float16)]

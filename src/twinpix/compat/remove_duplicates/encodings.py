@@ -1,4 +1,4 @@
-"""Encodings in files: JSON from names to hashes, as imagededup writes them, or to lists of numbers."""
+"""Read and write files of encodings: JSON objects from names to hashes (as imagededup writes them) or vectors."""
 
 import json
 import os
@@ -17,15 +17,15 @@ Map = dict[str, bytes]  # codes by name
 
 
 class Located(NamedTuple):
-    """What the files of several encodings say."""
+    """The merged content of several files of encodings."""
 
     codes: Map  # by absolute path
-    missing: Map  # by name: there is no such file
-    overruled: list[str]  # names for which files of encodings disagree; the last counts
+    missing: Map  # by name: the file does not exist
+    overruled: list[str]  # names with different encodings in several files; the last one is used
 
 
 def read(name: str, encoder: Encoder) -> Map:
-    """The encodings in a file, whose suffix may be left off; raises `UsageError` when it holds none."""
+    """Read a file of encodings; its suffix may be omitted. Raises `UsageError` if it has no encodings."""
     path = next((path for path in (name, name + _SUFFIX) if os.path.isfile(path)), None)
     if path is None:
         raise UsageError(f"no such file: {name}" + ("" if name.endswith(_SUFFIX) else f" (nor {name}{_SUFFIX})"))
@@ -47,12 +47,12 @@ def read(name: str, encoder: Encoder) -> Map:
 
 
 def target(name: str) -> str:
-    """The file that encodings are written to."""
+    """Return the path that encodings are written to."""
     return name if name.endswith(_SUFFIX) else name + _SUFFIX
 
 
 def kind(encoder: Encoder) -> outputs.Kind:
-    """Encodings of an encoder, as a kind of output that a new one may replace."""
+    """Return the kind of output that recognises files of encodings, which may be replaced without `--force`."""
 
     def is_ours(file: IO[bytes]) -> bool:
         try:
@@ -71,7 +71,7 @@ def write(
     *,
     force: bool = False,
 ) -> str:
-    """Write encodings by path, and those of files that were not found as they were named; returns the file's name."""
+    """Write encodings by path, and those of missing files under their original names; return the path of the file."""
     here = os.path.join(os.getcwd(), "")
     every = {**missing, **{path.removeprefix(here): code for path, code in codes.items()}}
     outputs.write(target(name), _lines(every, encoder), kind(encoder), force=force)
@@ -79,7 +79,7 @@ def write(
 
 
 def _lines(codes: Mapping[str, bytes], encoder: Encoder) -> Iterator[bytes]:
-    """A map as imagededup's JSON has it, names sorted; made line by line, since numbers take ten times their room."""
+    """Yield JSON in the format of imagededup, sorted by name; line by line, since text takes ten times the memory."""
     start = "{\n"
     for name in sorted(codes):
         yield f"{start}  {json.dumps(name)}: {encoder.text(codes[name])}".encode()
@@ -88,16 +88,16 @@ def _lines(codes: Mapping[str, bytes], encoder: Encoder) -> Iterator[bytes]:
 
 
 def locate(maps: Sequence[Map], places: Sequence[str], encode: Callable[[list[str]], Map], encoder: Encoder) -> Located:
-    """Find the files that encodings speak of, below the first of `places` that has one of that name.
+    """Find the file of each name in `maps`, relative to the first of `places` in which it exists.
 
-    Where several have one it is told by its code, for which `encode` is asked, and as far as that leaves open
-    each of several maps has a file of its own.
+    If it exists in several places, the file with the same code is taken (`encode` computes the codes); if several have
+    the same code, different maps get different files.
     """
     found = {name: _files(name, places) for name in dict.fromkeys(name for each in maps for name in each)}
     open_ones = sorted({path for paths in found.values() if len(paths) > 1 for path in paths})
     real = encode(open_ones) if open_ones else {}
     out, overruled = Located({}, {}, []), dict[str, None]()
-    taken: set[tuple[str, str]] = set()  # names with the files that maps have them for
+    taken: set[tuple[str, str]] = set()  # names and files that earlier maps have taken
     for each in maps:
         own = set()
         for name, code in each.items():
@@ -113,7 +113,7 @@ def locate(maps: Sequence[Map], places: Sequence[str], encode: Callable[[list[st
 
 
 def _files(name: str, places: Iterable[str]) -> list[str]:
-    """The files of that name, each once; an absolute name is the same from everywhere."""
+    """Return the existing files of a name relative to `places`, each once; an absolute name has one file."""
     paths = dict.fromkeys(os.path.abspath(os.path.join(place, name)) for place in places) if name else {}
     return [path for path in paths if os.path.isfile(path)]
 

@@ -1,4 +1,4 @@
-"""What a call of the script asks for."""
+"""The options of the script."""
 
 import os
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from twinpix.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options by the script's names; raises `UsageError` for what is not there, and for what does not go together."""
+    """Options by the script's names; raises `UsageError` for missing values and for options that exclude each other."""
 
     dirs: tuple[str, ...] = ()
     root: str | None = None
@@ -38,15 +38,15 @@ class Options:
 
     @property
     def encoding(self) -> Encoder:
-        """What pictures are compared by."""
+        """The encoder of the images."""
         return ENCODERS[self.encoder]
 
     @property
     def radius(self) -> float:
-        """How far the codes of duplicates are apart at most."""
+        """The largest distance of duplicates."""
         return self.encoding.radius(self.threshold)
 
     @property
     def duplicates(self) -> str:
-        """The folder that duplicates are moved to, absolute."""
+        """The absolute path of the folder to which duplicates are moved."""
         return os.path.abspath(self.duplicates_dir)

@@ -1,4 +1,4 @@
-"""How good a result is."""
+"""Metrics of a result against a ground truth."""
 
 from twinpix.compat.imagededup.evaluation.evaluation import evaluate
 

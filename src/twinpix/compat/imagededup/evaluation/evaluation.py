@@ -1,4 +1,4 @@
-"""imagededup's metrics, counted sparsely."""
+"""The metrics of imagededup, computed without a matrix of all pairs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +16,11 @@ _NAMES = (*METRICS, "classification", "all")
 def evaluate(
     ground_truth_map: Map | None = None, retrieved_map: Map | None = None, metric: str = "all"
 ) -> Mapping[str, Any]:
-    """Metrics of a retrieved map against the true one: `map`, `ndcg`, `jaccard`, `classification` or `all`.
+    """Return metrics of a retrieved map against the ground truth: `map`, `ndcg`, `jaccard`, `classification` or `all`.
 
     Precision, recall, F1 (as `f1_score` and `f1-score`) and support are arrays [not duplicate, duplicate].
-    Raises `ValueError` for another metric or empty maps, `AttributeError` without maps, and what
-    `twinpix.evaluation.check` raises.
+    Raises `ValueError` for an unknown metric or empty maps, `AttributeError` if a map is missing, and the errors of
+    `twinpix.evaluation.check`.
     """
     name = metric.lower()
     if name not in _NAMES:
@@ -37,7 +37,7 @@ def evaluate(
 
 
 class _Scores(dict[str, Any]):
-    """Scores by name; F1 answers to `f1_score` and, as imagededup's README has it, to `f1-score`."""
+    """Scores by name; F1 is found as `f1_score` and, as in imagededup's README, as `f1-score`."""
 
     def __missing__(self, key: str) -> Any:
         if key == "f1-score":

@@ -1,1 +1,1 @@
-"""imagededup's inner modules, for those who import from them."""
+"""Internal modules of imagededup, for programs that import from them."""

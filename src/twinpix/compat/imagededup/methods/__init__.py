@@ -1,4 +1,4 @@
-"""The hash methods, and the one of a network."""
+"""The hash methods and the network method of imagededup."""
 
 from twinpix.compat.imagededup.methods.cnn import CNN
 from twinpix.compat.imagededup.methods.hashing import AHash, DHash, PHash, WHash

@@ -1,4 +1,4 @@
-"""imagededup's class for networks: rows of numbers, compared by cosine."""
+"""The network class of imagededup: images are encoded as vectors and compared by cosine similarity."""
 
 import os
 import warnings
@@ -21,37 +21,37 @@ _BATCH = 64
 
 
 class CNN:
-    """Finds duplicates by the numbers that a network gives for each picture.
+    """Finds duplicates by the vectors that a network computes for images.
 
     Args:
         verbose: show progress on stderr.
-        model_config: a PyTorch model of one's own; without it twinpix's network, which gives 1,024 numbers.
+        model_config: a PyTorch model of your own; None: twinpix's network with 1,024 dimensions.
 
     Attributes:
-        model, transform: of the `model_config`; there are none of twinpix's network.
+        model, transform: those of `model_config`; twinpix's network has none.
         encoding_map: the encodings of the last run, by name; `results`: its duplicates.
 
-    Raises `ValueError` for a `model_config` without model or transform, and warns of one without a name.
+    Raises `ValueError` for a `model_config` without model or transform; warns if it has no name.
     """
 
     def __init__(self, verbose: bool = True, model_config: CustomModel | None = None) -> None:
         self.verbose = verbose
         self.model_config = model_config
-        self.batch_size = _BATCH  # pictures that a model of one's own is given at once
+        self.batch_size = _BATCH  # images in a batch of a PyTorch model
         self._network = _network_of(model_config)
         self.logger = return_logger(__name__)
         self.encoding_map: dict[str, Any] = {}
         self.results: dict[str, list[Any]] = {}
-        self._encodings: Encodings | None = None  # those of `encoding_map` in one array
+        self._encodings: Encodings | None = None  # the vectors of `encoding_map` in one array
 
     @property
     def model(self) -> Any:
-        """The model that was handed over; raises `AttributeError` for twinpix's network, which is no PyTorch model."""
+        """The model of `model_config`; raises `AttributeError` for twinpix's network, which is not a PyTorch model."""
         return self._of_config("model")
 
     @property
     def transform(self) -> Any:
-        """The transform that was handed over; raises `AttributeError` for twinpix's network."""
+        """The transform of `model_config`; raises `AttributeError` for twinpix's network."""
         return self._of_config("transform")
 
     def _of_config(self, name: str) -> Any:
@@ -60,13 +60,13 @@ class CNN:
         return getattr(self.model_config, name)
 
     def apply_preprocess(self, im_arr: NDArray[Any]) -> Any:
-        """What the network sees of an array `(rows, columns, 3)`: a tensor, or an array for twinpix's network."""
-        return self._network.prepared(np.asarray(im_arr))
+        """Return the network's input for an array `(rows, columns, 3)`: a tensor, or an array for twinpix's network."""
+        return self._network.prepare(np.asarray(im_arr))
 
     def encode_image(self, image_file: Any = None, image_array: NDArray[Any] | None = None) -> Any:
-        """`(1, d)` float32 of an image file or of an array `(rows, columns[, 3])`, or None when it cannot be read.
+        """Encode an image file or an array `(rows, columns[, 3])`: `(1, d)` float32, or None if it cannot be read.
 
-        Raises `ValueError` when neither is given, `AssertionError` for an array of another number of channels.
+        Raises `ValueError` if neither is given, `AssertionError` for another number of channels.
         """
         if isinstance(image_file, str | os.PathLike):
             if not os.path.isfile(image_file):
@@ -81,15 +81,15 @@ class CNN:
     def encode_images(
         self, image_dir: Any = None, recursive: bool = False, num_enc_workers: int = NONE
     ) -> dict[str, NDArray[np.float32]]:
-        """`(d,)` float32 of each image in a folder, by name relative to it; what cannot be read has none.
+        """Encode the images of a folder: `(d,)` float32 by name relative to it.
 
-        The log says what has none, and why. What twinpix's network gives is kept in the store, so that a run
-        that was stopped goes on where it was. Raises `ValueError` when there is no such folder.
+        Files that cannot be read are logged and left out. Vectors of twinpix's network are kept in the store, so that
+        a stopped run continues. Raises `ValueError` if the folder does not exist.
         """
         return self._get_cnn_features_batch(image_dir=image_dir, recursive=recursive, num_workers=num_enc_workers)
 
     def _get_cnn_features_single(self, image_array: NDArray[np.uint8], name: str = "(an array)") -> Any:
-        """`(1, d)` float32 of an array `(rows, columns, 3)`, or None when the network gives no finite numbers."""
+        """Encode an array `(rows, columns, 3)`: `(1, d)` float32, or None if the vector is not finite."""
         return self._network.vector(image_array, name)
 
     def _get_cnn_features_batch(
@@ -98,7 +98,7 @@ class CNN:
         self._encodings = self._network.vectors(
             image_dir,
             recursive=recursive,
-            # twinpix's network is computed in processes unless their number was given; a model of PyTorch in this one
+            # By default twinpix's network runs in one process per core, and a PyTorch model in this process.
             num_enc_workers=CORES if isinstance(num_workers, Workers) and self.model_config is None else num_workers,
             batch_size=self.batch_size,
             verbose=bool(self.verbose),
@@ -117,10 +117,10 @@ class CNN:
         num_enc_workers: int = NONE,
         num_sim_workers: int = CORES,
     ) -> dict[str, list[Any]]:
-        """Each image's duplicates in the order of the names, or with `scores` as pairs of name and cosine.
+        """Find the duplicates of each image, in the order of the names; with `scores`, as pairs of name and cosine.
 
-        A pair matches whose cosine is at least the threshold. Raises `TypeError` or `ValueError` for a threshold
-        that is no float between -1 and 1, `ValueError` without images, without such a folder, or for encodings that
+        A pair matches if its cosine is at least the threshold. Raises `TypeError` or `ValueError` for a threshold that
+        is not a float from -1 to 1, `ValueError` if there are no images, the folder does not exist, or encodings
         cannot be compared.
         """
         self._check_threshold_bounds(min_similarity_threshold)
@@ -153,9 +153,9 @@ class CNN:
         num_enc_workers: int = NONE,
         num_sim_workers: int = CORES,
     ) -> list[str]:
-        """Names of images that may go: walking the images in order, what is near one that stays goes.
+        """Return the names of duplicates to remove: in order, each duplicate of an image that is kept is removed.
 
-        Each image that goes is near one that stays, and one of each group stays. Raises like `find_duplicates`.
+        Every removed image is a duplicate of a kept one. Raises the errors of `find_duplicates`.
         """
         found = self.find_duplicates(
             image_dir=image_dir,

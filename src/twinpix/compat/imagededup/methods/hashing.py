@@ -1,4 +1,4 @@
-"""imagededup's hash classes: 64 bits as 16 hexadecimal digits, row-major, most significant bit first."""
+"""The hash classes of imagededup: 64 bits as 16 hexadecimal digits, row-major, most significant bit first."""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twinpix import fingerprints
 from twinpix.compat.imagededup._arguments import CORES, check_input
-from twinpix.compat.imagededup._encoding import coded
+from twinpix.compat.imagededup._encoding import encode_folder
 from twinpix.compat.imagededup.handlers.search.retrieval import DEFAULT_SEARCH, SEARCH_METHODS, HashEval
 from twinpix.compat.imagededup.utils.general_utils import (
     generate_files,
@@ -23,31 +23,31 @@ from twinpix.compat.imagededup.utils.logger import return_logger
 
 __all__ = ["AHash", "DHash", "Hashing", "PHash", "WHash"]
 _BITS = 64
-_LEVELS = 5  # of the wavelet, from 256 pixels a side to 8
+_LEVELS = 5  # levels of the wavelet transform: 256 to 8 pixels a side
 
 logger = return_logger(__name__)
 
 
 def _hamming_distance(hash1: str, hash2: str) -> int:
-    """In how many bits two hexadecimal hashes differ."""
+    """Return the Hamming distance of two hexadecimal hashes."""
     return (int(hash1, 16) ^ int(hash2, 16)).bit_count()
 
 
-_hamming_distance.counts_bits = True  # type: ignore[attr-defined]  # searches may use one exact join instead
+_hamming_distance.counts_bits = True  # type: ignore[attr-defined]  # tells searches that the exact join computes the same
 
 
 class Hashing:
-    """Finds duplicates by a 64-bit hash; use one of its subclasses, or a subclass with a `_hash_algo` of its own.
+    """Finds duplicates by a 64-bit hash; use a subclass, or derive one that overrides `_hash_algo`.
 
     Args:
         verbose: show progress on stderr.
 
     Attributes:
-        target_size: width and height in pixels of the grey picture that `_hash_algo` is given.
+        target_size: width and height in pixels of the grey image that is passed to `_hash_algo`.
         encoding_map: the hashes of the last run, by name; `results`: its duplicates.
     """
 
-    _spec: ClassVar[str] = ""  # twinpix's method of the same bits
+    _spec: ClassVar[str] = ""  # the twinpix method with the same bits
     hamming_distance = staticmethod(_hamming_distance)
 
     def __init__(self, verbose: bool = True) -> None:
@@ -57,9 +57,9 @@ class Hashing:
         self.results: dict[str, list[Any]] = {}
 
     def encode_image(self, image_file: Any = None, image_array: NDArray[Any] | None = None) -> str | None:
-        """The hash of an image file or of an array `(rows, columns[, 3])`, or None when it cannot be read.
+        """Hash an image file or an array `(rows, columns[, 3])`; None if it cannot be read.
 
-        Raises `ValueError` when neither is given, `AssertionError` for an array of another number of channels.
+        Raises `ValueError` if neither is given, `AssertionError` for another number of channels.
         """
         if isinstance(image_file, str | bytes | os.PathLike) and os.path.exists(image_file):
             small = load_image(image_file=image_file, target_size=self.target_size, grayscale=True)
@@ -73,13 +73,13 @@ class Hashing:
     def encode_images(
         self, image_dir: Any = None, recursive: bool = False, num_enc_workers: int = CORES
     ) -> dict[str, str]:
-        """The hash of each image in a folder, by name relative to it; what cannot be read has none.
+        """Hash the images of a folder: hashes by name relative to it, without files that cannot be read.
 
-        Codes are kept in twinpix's store, so that a run that was stopped goes on where it was; those of a subclass
-        with a hash of its own are not. Raises `ValueError` when there is no such folder.
+        Hashes are kept in twinpix's store, so that a stopped run continues; those of a subclass that overrides the hash
+        are not. Raises `ValueError` if the folder does not exist.
         """
         if self._is_standard():
-            found = coded(
+            found = encode_folder(
                 image_dir, self._spec, recursive=recursive, num_enc_workers=num_enc_workers, verbose=bool(self.verbose)
             )
             hashes = {name: code.tobytes().hex() for name, code in zip(found.names, found.codes, strict=True)}
@@ -105,10 +105,10 @@ class Hashing:
         num_enc_workers: int = CORES,
         num_dist_workers: int = CORES,
     ) -> dict[str, list[Any]]:
-        """Each image's duplicates, nearest first, as names, or with `scores` as pairs of name and distance.
+        """Find the duplicates of each image, the nearest first; with `scores`, as pairs of name and distance.
 
-        Raises `TypeError` or `ValueError` for a threshold that is no int between 0 and 64, `ValueError`
-        without images, without such a folder, or for an unknown `search_method`.
+        Raises `TypeError` or `ValueError` for a threshold that is not an int from 0 to 64, `ValueError` if there are
+        no images, the folder does not exist, or `search_method` is unknown.
         """
         self._check_hamming_distance_bounds(thresh=max_distance_threshold)
         if search_method not in SEARCH_METHODS:
@@ -144,9 +144,9 @@ class Hashing:
         num_enc_workers: int = CORES,
         num_dist_workers: int = CORES,
     ) -> list[str]:
-        """Names of images that may go: walking the images in order, what is near one that stays goes.
+        """Return the names of duplicates to remove: in order, each duplicate of an image that is kept is removed.
 
-        Each image that goes is near one that stays, and one of each group stays. Raises like `find_duplicates`.
+        Every removed image is a duplicate of a kept one. Raises the errors of `find_duplicates`.
         """
         found = self.find_duplicates(
             image_dir=image_dir,
@@ -215,20 +215,20 @@ class Hashing:
 
     @staticmethod
     def _array_to_hash(hash_mat: NDArray[Any]) -> str:
-        """Bits as hexadecimal digits."""
+        """Convert a matrix of bits to hexadecimal digits."""
         return np.packbits(hash_mat).tobytes().hex()
 
     def _hash_func(self, image_array: NDArray[Any]) -> str:
         return self._array_to_hash(self._hash_algo(image_array))
 
     def _hash_algo(self, image_array: NDArray[Any]) -> NDArray[Any]:
-        """The bits of a grey picture `(rows, columns)` uint8 of `target_size`: what a subclass overrides."""
+        """Return the bits of a grey image `(rows, columns)` uint8 of `target_size`; subclasses override this."""
         raise TypeError(
             f"{type(self).__name__} has no hash of its own: use PHash, AHash, DHash or WHash, or override _hash_algo"
         )
 
     def _is_standard(self) -> bool:
-        """True when nothing of the hash was changed, so that twinpix's own method gives the same bits."""
+        """True if no part of the hash is overridden, so that twinpix's method computes the same bits."""
         own = next((cls for cls in _STANDARD if isinstance(self, cls)), None)
         changed = own is None or any(
             getattr(type(self), name) is not getattr(own, name)
@@ -238,13 +238,13 @@ class Hashing:
 
 
 def _bits(spec: str, matrix: NDArray[Any]) -> NDArray[np.uint8]:
-    """The bits of one matrix by a method of twinpix."""
+    """Return the bits of one matrix by a twinpix method."""
     code: NDArray[np.uint8] = fingerprints.make(spec).compute(matrix[None], "reference")
     return np.unpackbits(code[0])
 
 
 class PHash(Hashing):
-    """Perceptual hash: low frequencies against their median."""
+    """Perceptual hash: low DCT frequencies compared with their median."""
 
     _spec = "phash"
 
@@ -257,7 +257,7 @@ class PHash(Hashing):
 
 
 class AHash(Hashing):
-    """Average hash: each pixel of a tiny copy against their mean."""
+    """Average hash: the pixels of an 8 × 8 image compared with their mean."""
 
     _spec = "ahash"
 
@@ -266,7 +266,7 @@ class AHash(Hashing):
 
 
 class DHash(Hashing):
-    """Difference hash: each pixel of a tiny copy against the one on its left."""
+    """Difference hash: each pixel of a 9 × 8 image compared with its left neighbour."""
 
     _spec = "dhash"
 
@@ -279,7 +279,7 @@ class DHash(Hashing):
 
 
 class WHash(Hashing):
-    """Wavelet hash: the coarsest coefficients against their median."""
+    """Wavelet hash: the coarsest Haar coefficients compared with their median."""
 
     _spec = "whash"
 
@@ -295,4 +295,4 @@ class WHash(Hashing):
 
 
 _STANDARD: dict[type[Hashing], tuple[int, int]] = {PHash: (32, 32), AHash: (8, 8), DHash: (9, 8), WHash: (256, 256)}
-"""The classes whose hashes twinpix's methods compute, with the size of the picture."""
+"""The classes whose hashes twinpix's methods compute, with their `target_size`."""

@@ -1,4 +1,4 @@
-"""Plots, and models of one's own."""
+"""Plots, and the class for user models."""
 
 from twinpix.compat.imagededup.utils.models import CustomModel
 from twinpix.compat.imagededup.utils.plotter import plot_duplicates

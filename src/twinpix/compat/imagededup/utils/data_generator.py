@@ -1,4 +1,4 @@
-"""A folder's images in batches of tensors, by PyTorch's loader."""
+"""Load a folder's images as batches of tensors with PyTorch's `DataLoader`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from twinpix.compat.imagededup.utils.models import pytorch
 
 
 class ImgDataset:
-    """The images of a folder, by number, each prepared by `basenet_preprocess`; None for one that cannot be read."""
+    """Data set of a folder's images, transformed by `basenet_preprocess`; None for one that cannot be read."""
 
     def __init__(self, image_dir: Any, basenet_preprocess: Callable[[Any], Any], recursive: bool | None) -> None:
         self.image_dir, self.basenet_preprocess, self.recursive = image_dir, basenet_preprocess, recursive
@@ -33,9 +33,9 @@ def img_dataloader(
     recursive: bool | None,
     num_workers: int,
 ) -> Any:
-    """A `torch.utils.data.DataLoader` that yields tensors, their files, and the files that cannot be read.
+    """Return a `torch.utils.data.DataLoader` that yields tensors, their files, and the files that cannot be read.
 
-    Raises `UsageError` without PyTorch, `ValueError` when there is no such folder.
+    Raises `UsageError` if PyTorch is not installed, `ValueError` if the folder does not exist.
     """
     pytorch()
     from torch.utils.data import DataLoader

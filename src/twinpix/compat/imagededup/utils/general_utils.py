@@ -1,4 +1,4 @@
-"""imagededup's helpers for files and results."""
+"""The helpers of imagededup for files and results."""
 
 import json
 import os
@@ -42,7 +42,7 @@ _RESULT = outputs.Kind("result of find_duplicates or encode_images", _is_result)
 
 
 def generate_files(image_dir: Any, recursive: bool) -> list[Path]:
-    """The files in a folder whose names do not start with a dot, sorted; raises `ValueError` without a folder."""
+    """Return the files of a folder without hidden ones, sorted; raises `ValueError` if the folder does not exist."""
     if image_dir is None or not os.path.isdir(image_dir):
         raise ValueError("Please provide a valid directory path!")
     top = os.path.abspath(os.fspath(image_dir))
@@ -55,13 +55,13 @@ def generate_files(image_dir: Any, recursive: bool) -> list[Path]:
 
 
 def generate_relative_names(image_dir: Any, files: Sequence[Any]) -> list[str]:
-    """The same files, named relative to the folder."""
+    """Return the paths of files relative to the folder."""
     top = os.path.abspath(os.fspath(image_dir))
     return [os.path.relpath(os.path.abspath(os.fspath(name)), top) for name in files]
 
 
 def get_files_to_remove(duplicates: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Walk the map in order: every neighbour of a file that is not marked is marked; in the order of marking."""
+    """Go through the map, mark every neighbour of an unmarked file, and return these in the order of marking."""
     marked: dict[str, None] = {}
     for name, others in duplicates.items():
         if name not in marked:
@@ -70,18 +70,18 @@ def get_files_to_remove(duplicates: Mapping[str, Sequence[Any]]) -> list[str]:
 
 
 def save_json(results: Any, filename: str, float_scores: bool = False) -> None:
-    """Write a result as JSON, indented by 2, keys sorted; whole or not at all.
+    """Write a result atomically as JSON with sorted keys and an indent of 2.
 
-    An earlier result is replaced; raises `UsageError` for any other file.
+    An earlier result is replaced; raises `UsageError` if the file is anything else.
     """
     text = json.dumps(results, indent=2, sort_keys=True, default=float)
     outputs.write(os.fspath(filename), [text.encode("utf-8", "surrogatepass")], _RESULT)
 
 
 def parallelise(function: Callable[[Any], T], data: Sequence[Any], verbose: bool, num_workers: int) -> list[T]:
-    """What `function` gives for each of `data`, in their order; computed in so many threads.
+    """Return `function` of each item of `data`, in order, computed in `num_workers` threads.
 
-    Threads, not processes: a script that is no importable module needs no guard, and what it holds stays as it is.
+    Threads, not processes: scripts need no `if __name__ == "__main__":`, and objects are shared, not copied.
     """
     seen, found = progress(verbose), list[T]()
     with seen.stage("read", len(data)), ThreadPoolExecutor(max(1, num_workers)) as threads:

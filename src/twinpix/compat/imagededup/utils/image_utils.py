@@ -1,4 +1,4 @@
-"""imagededup's way of reading an image: its first frame as RGB, not turned, alpha dropped."""
+"""Read images as imagededup does: the first frame as RGB, without EXIF orientation and alpha."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ def load_image(
     grayscale: bool = False,
     img_formats: Any = IMG_FORMATS,
 ) -> NDArray[np.uint8] | None:
-    """An image file as an array `(rows, columns, 3)`, or None, with a warning in the log, when it cannot be read."""
+    """Read an image file as an array `(rows, columns, 3)`; None, with a warning in the log, if it cannot be read."""
     name = os.fspath(image_file)
     try:
         data = read(name).data
@@ -39,14 +39,14 @@ def load_image(
 
 
 def invalid(name: str, reason: str) -> None:
-    """Say in the log why a file has no encoding."""
+    """Log why a file has no encoding."""
     _log.warning("Invalid image file %s:\n%s", printable(name), reason)
 
 
 def preprocess_image(
     image: Any, target_size: tuple[int, int] | None = None, grayscale: bool = False
 ) -> NDArray[np.uint8]:
-    """Resize with Lanczos, then turn to grey, as asked for; raises `ValueError` for what is no image."""
+    """Resize with a Lanczos filter, then convert to grey, if requested; raises `ValueError` if it is not an image."""
     if isinstance(image, np.ndarray):
         try:
             image = Image.fromarray(image.astype(np.uint8))
@@ -60,7 +60,7 @@ def preprocess_image(
 
 
 def check_image_array_hash(image_arr: NDArray[Any]) -> None:
-    """Raise `AssertionError` or `ValueError` for an array that is no picture in grey or RGB."""
+    """Raise `AssertionError` or `ValueError` for an array that is not a grey or RGB image."""
     shape = image_arr.shape
     if len(shape) == 3:
         _check_3_dim(shape)
@@ -69,7 +69,7 @@ def check_image_array_hash(image_arr: NDArray[Any]) -> None:
 
 
 def expand_image_array_cnn(image_arr: NDArray[Any]) -> NDArray[Any]:
-    """A grey array with its one channel three times; an RGB array as it is; raises like `check_image_array_hash`."""
+    """Repeat the channel of a grey array three times; RGB is unchanged. Raises like `check_image_array_hash`."""
     check_image_array_hash(image_arr)
     return _add_third_dim(image_arr) if image_arr.ndim == 2 else image_arr
 
@@ -93,7 +93,7 @@ def _raise_wrong_dim_value_error(image_arr_shape: tuple[int, ...]) -> None:
 
 
 def picture_of(image_array: NDArray[Any]) -> Picture:
-    """An array as the picture that hashes are computed from."""
+    """Convert an array to the `Picture` that fingerprints are computed from."""
     image = Image.fromarray(np.asarray(image_array).astype(np.uint8))
     return Picture(image, image.width, image.height, "", "reference", b"")
 

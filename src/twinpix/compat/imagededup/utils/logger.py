@@ -1,8 +1,8 @@
-"""The logger of a module."""
+"""Loggers of modules."""
 
 import logging
 
 
 def return_logger(name: str) -> logging.Logger:
-    """The logger called `name`. No handler is added: the program that uses it says where its log goes."""
+    """Return the logger `name`. No handler is added: the program configures logging."""
     return logging.getLogger(name)

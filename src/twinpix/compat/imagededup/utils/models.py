@@ -1,6 +1,6 @@
-"""What a network of one's own is handed over in, and three networks of torchvision.
+"""The class for user models, and three networks of torchvision.
 
-Nothing is imported or fetched until one of them is used.
+Nothing is imported or downloaded until a network is used.
 """
 
 from typing import Any, ClassVar, NamedTuple
@@ -11,10 +11,9 @@ DEFAULT_MODEL_NAME = "default_model"
 
 
 class CustomModel(NamedTuple):
-    """A network and the transform that turns a picture into its input, under a name.
+    """A network, the transform of an image to its input, and a name.
 
-    `model` takes a batch of tensors and gives a row of numbers for each; `transform` makes a tensor of a
-    Pillow image in RGB.
+    `model` maps a batch of tensors to one vector each; `transform` converts an RGB Pillow image to a tensor.
     """
 
     name: str = DEFAULT_MODEL_NAME
@@ -23,7 +22,7 @@ class CustomModel(NamedTuple):
 
 
 def pytorch() -> Any:
-    """PyTorch itself; raises `UsageError` when it is not installed."""
+    """Return the module `torch`; raises `UsageError` if it is not installed."""
     try:
         import torch
     except ImportError as error:
@@ -43,7 +42,7 @@ def _torchvision() -> Any:
 
 
 class _Transform:
-    """Makes a picture ready for a network of torchvision, which is asked for it when the first one comes."""
+    """The transform of a torchvision network; torchvision is imported for the first image."""
 
     def __init__(self, weights: str) -> None:
         self._weights = weights
@@ -59,7 +58,7 @@ class _Transform:
 
 
 class _SquashAndCrop(_Transform):
-    """imagededup's way for MobileNet: to 256 pixels a side whatever the shape, and of these the middle."""
+    """imagededup's transform for MobileNet: resize to 256 × 256, whatever the aspect ratio, and crop the centre."""
 
     def _make(self, torchvision: Any) -> Any:
         steps = torchvision.transforms
@@ -74,9 +73,9 @@ class _SquashAndCrop(_Transform):
 
 
 class _Pretrained:
-    """A network of torchvision with published weights, which are loaded when it first computes.
+    """A network of torchvision; its published weights are loaded at the first computation.
 
-    What raises then is a `UsageError`: torchvision is not installed, or the weights cannot be fetched.
+    That computation raises `UsageError` if torchvision is not installed or the weights cannot be downloaded.
     """
 
     name: ClassVar[str]
@@ -90,18 +89,18 @@ class _Pretrained:
         return self.forward(x)
 
     def forward(self, x: Any) -> Any:
-        """A row of numbers for each picture of a batch `(n, 3, rows, columns)`."""
+        """Return one vector for each image of a batch `(n, 3, rows, columns)`."""
         return self._features(self._network(), x)
 
     def to(self, device: Any) -> "_Pretrained":
-        """Compute on another device."""
+        """Move the network to a device."""
         self._device = device
         if self._loaded is not None:
             self._loaded = self._loaded.to(device)
         return self
 
     def eval(self) -> "_Pretrained":
-        """It is never anything but ready for evaluation."""
+        """Do nothing: the network is always in evaluation mode."""
         return self
 
     def _network(self) -> Any:
@@ -110,7 +109,7 @@ class _Pretrained:
             weights = models.get_weight(self.weights)
             try:
                 loaded = models.get_model(self.name, weights=weights)
-            except (OSError, RuntimeError) as error:  # without a network, or half of the file
+            except (OSError, RuntimeError) as error:  # no internet connection, or an incomplete file
                 raise UsageError(
                     f"the weights of {self.name} could not be fetched from {weights.url}: {error}; "
                     "fetch that file elsewhere and put it into torch.hub.get_dir()/checkpoints"
@@ -123,7 +122,7 @@ class _Pretrained:
 
 
 class _MobilenetV3(_Pretrained):
-    """MobileNetV3-small: 576 numbers, imagededup's default."""
+    """MobileNetV3-small: 576 dimensions, the default of imagededup."""
 
     name = "mobilenet_v3_small"
     weights = "MobileNet_V3_Small_Weights.IMAGENET1K_V1"
@@ -131,20 +130,20 @@ class _MobilenetV3(_Pretrained):
 
 
 class _ViT(_Pretrained):
-    """ViT-B/16: 768 numbers, the mean of all that its encoder gives."""
+    """ViT-B/16: 768 dimensions, the mean of the encoder's output tokens."""
 
     name = "vit_b_16"
     weights = "ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1"
     transform: ClassVar[_Transform] = _Transform(weights)
 
     def _features(self, network: Any, x: Any) -> Any:
-        patches = network._process_input(x)  # torchvision has no other name for it
-        first = patches.new_zeros(len(patches), 1, patches.shape[2])  # imagededup gives zeros for the class token
+        patches = network._process_input(x)  # torchvision has no public name for it
+        first = patches.new_zeros(len(patches), 1, patches.shape[2])  # imagededup uses zeros as the class token
         return network.encoder(pytorch().cat([first, patches], dim=1)).mean(dim=1)
 
 
 class _EfficientNet(_Pretrained):
-    """EfficientNet-B4: 1,792 numbers."""
+    """EfficientNet-B4: 1,792 dimensions."""
 
     name = "efficientnet_b4"
     weights = "EfficientNet_B4_Weights.IMAGENET1K_V1"
@@ -155,7 +154,7 @@ _NETWORKS = {"MobilenetV3": _MobilenetV3, "ViT": _ViT, "EfficientNet": _Efficien
 
 
 def __getattr__(name: str) -> Any:
-    """A network by imagededup's name: a `torch.nn.Module` where PyTorch is installed, made when it is asked for."""
+    """Create a network class by its imagededup name; it is a `torch.nn.Module` if PyTorch is installed."""
     if name not in _NETWORKS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     made = _as_module(name, _NETWORKS[name])
@@ -164,7 +163,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _as_module(name: str, network: type[_Pretrained]) -> type[Any]:
-    """The class of a network; one that is a module of PyTorch loads its weights before it names its parts."""
+    """Return the class of a network; as a `torch.nn.Module` it loads its weights before its parts are listed."""
     try:
         from torch import nn
     except ImportError:

@@ -11,11 +11,11 @@ from twinpix.evaluation.maps import Map
 
 
 def plot_duplicates(image_dir: Any, duplicate_map: Map, filename: str, outfile: str | None = None) -> None:
-    """Draw `filename` and its duplicates below it, with scores where the map has them; show or save it.
+    """Draw `filename` with its duplicates below it, and their scores if the map has them; show or save the figure.
 
-    The figure is as large as matplotlib's `figure.figsize` says where that was changed. Maps that went through JSON
-    will do. Raises `AssertionError` without such a folder or without duplicates, `ValueError` for what is no map and
-    for a name that is no key, `UsageError` for an `outfile` that twinpix did not draw.
+    The figure has the size of matplotlib's `figure.figsize` if the program changed it. Maps loaded from JSON are
+    accepted. Raises `AssertionError` if the folder does not exist or there are no duplicates, `ValueError` if the map
+    is not a mapping or lacks the name, `UsageError` if `outfile` is a file that twinpix did not draw.
     """
     folder = _validate_args(image_dir=image_dir, duplicate_map=duplicate_map, filename=filename)
     found = duplicate_map[filename]
@@ -26,7 +26,7 @@ def plot_duplicates(image_dir: Any, duplicate_map: Map, filename: str, outfile: 
 
 
 def _validate_args(image_dir: Any, duplicate_map: Any, filename: Any) -> Path:
-    """The folder as a path; raises for arguments that cannot be drawn."""
+    """Return the folder as a path; raises the errors of `plot_duplicates`."""
     folder = Path(os.fspath(image_dir))
     if not folder.is_dir():
         raise AssertionError(
@@ -53,7 +53,7 @@ def _plot_images(
 
 
 def _formatter(val: Any) -> Any:
-    """A cosine with three decimals, a distance as it is."""
+    """Format a cosine with three decimals; return a distance unchanged."""
     return f"{val:.3f}" if isinstance(val, np.float32) else val
 
 
@@ -62,10 +62,10 @@ def _score(value: Any) -> str:
 
 
 def _chosen_size() -> tuple[float, float] | None:
-    """The size of figures in inches that the program has set; None where it left matplotlib's own."""
+    """Return the figure size in inches that the program set; None if it is matplotlib's default."""
     try:
         from matplotlib import rcParams, rcParamsDefault
     except ImportError:
-        return None  # said when the figure is made
+        return None  # an error is raised when the figure is drawn
     width, height = rcParams["figure.figsize"]
     return None if [width, height] == list(rcParamsDefault["figure.figsize"]) else (width, height)

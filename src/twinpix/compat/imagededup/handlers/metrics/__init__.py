@@ -1,1 +1,1 @@
-"""Metrics by their old names."""
+"""Metrics by their imagededup names."""

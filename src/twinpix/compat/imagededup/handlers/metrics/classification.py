@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of pairs by their old names."""
+"""Precision, recall and F1 of pairs by their imagededup name."""
 
 from typing import Any
 
@@ -7,5 +7,5 @@ from twinpix.evaluation import Map
 
 
 def classification_metrics(ground_truth: Map, retrieved: Map) -> dict[str, Any]:
-    """Arrays [not duplicate, duplicate] over all unordered pairs of keys."""
+    """Return arrays [not duplicate, duplicate] over all unordered pairs of keys."""
     return evaluation.classification(evaluation.drop_scores(ground_truth), evaluation.drop_scores(retrieved))

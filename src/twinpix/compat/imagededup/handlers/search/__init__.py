@@ -1,1 +1,1 @@
-"""Searches by their old names."""
+"""Searches by their imagededup names."""

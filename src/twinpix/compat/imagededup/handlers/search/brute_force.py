@@ -1,4 +1,4 @@
-"""Every hash compared with the query by a function of the caller's."""
+"""Brute-force search with a caller's distance function."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +12,6 @@ class BruteForce:
         self.distance_function = distance_function
 
     def search(self, query: str, tol: int = 10) -> list[tuple[str, Any]]:
-        """Names and distances of the hashes at most `tol` from the query, in the order of the map."""
+        """Return names and distances of the hashes within `tol` of the query, in the order of the map."""
         found = ((name, self.distance_function(query, value)) for name, value in self.hash_dict.items())
         return [(name, distance) for name, distance in found if distance <= tol]

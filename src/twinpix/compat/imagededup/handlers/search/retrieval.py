@@ -1,4 +1,4 @@
-"""Hashes to neighbours, and vectors to cosines, by their old names."""
+"""Search for neighbours of hashes, and cosines of vectors, by their imagededup names."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from twinpix.compat.imagededup.utils.logger import return_logger
 
 DEFAULT_SEARCH = "brute_force_cython"
 SEARCH_METHODS = (DEFAULT_SEARCH, "brute_force", "bktree")
-"""All find the same pairs; hashes that are compared by Hamming distance go through one exact join."""
+"""All find the same pairs; for the Hamming distance, all use one exact join."""
 Neighbours = dict[str, list[tuple[str, int]]]
 
 logger = return_logger(__name__)
@@ -24,8 +24,8 @@ logger = return_logger(__name__)
 class HashEval:
     """Finds, for each of `queries`, its neighbours in `test`; both are maps from names to hexadecimal hashes.
 
-    The results are in `query_results_map`: names with their distances, nearest first, the query's own name left out.
-    Raises `ValueError` for a `search_method` that there is not.
+    The results are in `query_results_map`: names with distances, the nearest first, without the query's own name.
+    Raises `ValueError` for an unknown `search_method`.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class HashEval:
         self.test, self.queries, self.distance_invoker = test, queries, distance_function
         self.verbose, self.threshold, self.num_dist_workers = verbose, threshold, num_dist_workers
         by_bits = getattr(distance_function, "counts_bits", False)
-        self.query_results_map = self._joined() if by_bits else self._searched(search_method)
+        self.query_results_map = self._join() if by_bits else self._search_each(search_method)
 
     def retrieve_results(self, scores: bool = False) -> dict[str, list[Any]]:
-        """The neighbours of each query: names, or with `scores` pairs of name and distance."""
+        """Return the neighbours of each query: names, or with `scores` pairs of name and distance."""
         if scores:
             return dict(self.query_results_map)
         return {query: [name for name, _ in found] for query, found in self.query_results_map.items()}
 
-    def _joined(self) -> Neighbours:
+    def _join(self) -> Neighbours:
         threads = threads_of(self.num_dist_workers)
         backend = f"banded:threads={threads}" if threads > 1 else "auto"
         if self.queries is self.test or self.queries == self.test:
@@ -67,8 +67,8 @@ class HashEval:
                 found[asked[query]].append((names[row], gap))
         return found
 
-    def _searched(self, search_method: str) -> Neighbours:
-        """By a distance of the caller's own, one query after the other."""
+    def _search_each(self, search_method: str) -> Neighbours:
+        """Search each query with the caller's distance function."""
         tree = BKTree if search_method == "bktree" else BruteForce
         searcher = tree(self.test, self.distance_invoker)
         return {
@@ -85,7 +85,7 @@ def _prefixed(hashes: Mapping[str, str]) -> dict[str, str]:
 
 
 def cosine_similarity_chunk(t: tuple[NDArray[Any], tuple[int, int]]) -> NDArray[np.float16]:
-    """The cosines of some rows, `(start, stop)`, of an array `(n, d)` with all its rows, in half precision."""
+    """Return the cosines of the rows `start` to `stop` of an array `(n, d)` with all of its rows, float16."""
     vectors, (start, stop) = t
     return _cosines(vectors[start:stop], vectors).astype(np.float16)
 
@@ -97,7 +97,7 @@ def get_cosine_similarity(
     threshold: int = 10000,
     num_workers: int = 0,
 ) -> NDArray[Any]:
-    """The cosines `(n, n)` of all rows of `X` `(n, d)`; in half precision for more than `threshold` rows."""
+    """Return the cosines `(n, n)` of all rows of `X` `(n, d)`; float16 for more than `threshold` rows."""
     if len(X) <= threshold:
         return _cosines(X, X)
     starts = range(0, len(X), chunk_size)
@@ -105,7 +105,7 @@ def get_cosine_similarity(
 
 
 def _cosines(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """A row of zeros has the cosine 0 with every other."""
+    """Return the cosines of all rows of `a` with all rows of `b`; 0 for a zero vector."""
     unit_a, unit_b = (x / np.where(norm := np.linalg.norm(x, axis=1, keepdims=True), norm, 1) for x in (a, b))
     product: NDArray[Any] = unit_a @ unit_b.T
     return product

@@ -1,4 +1,4 @@
-"""The images of data sets and of encodings, each with its code."""
+"""Encode the images of data sets, and locate the images of files of encodings."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from twinpix import sources
 from twinpix.compat.remove_duplicates import encodings
-from twinpix.compat.remove_duplicates.datasets import DataSet, data_sets, listed
+from twinpix.compat.remove_duplicates.datasets import DataSet, data_sets, list_files
 from twinpix.compat.remove_duplicates.encoders import Encoder
 from twinpix.compat.remove_duplicates.encodings import Map
 from twinpix.compat.remove_duplicates.options import Options
@@ -17,39 +17,39 @@ from twinpix.progress import Progress
 from twinpix.usecases.encode import encode_files
 
 
-class Coded(NamedTuple):
-    """Images with their codes, and what was met on the way."""
+class Encoded(NamedTuple):
+    """Images with their codes, and the problems that were found."""
 
     encoder: Encoder
     sets: list[DataSet]
-    files: Refs  # an image's root is the number of its data set; their count: it is known from encodings only
+    files: Refs  # root: the number of the data set; `len(sets)` for files known from encodings only
     codes: Bytes2D  # (n, bytes)
     failures: list[Failure]
-    damaged: list[str]  # part of them is missing: they have no code, as with imagededup
-    missing: Map  # encodings of files that are not there
-    overruled: list[str]  # names for which encodings disagree
+    damaged: list[str]  # damaged images have no code, as in imagededup
+    missing: Map  # encodings whose files do not exist
+    overruled: list[str]  # names with different encodings in several files
 
     def by_path(self) -> Map:
-        """The codes by path."""
+        """Return the codes by path."""
         return {uri: code.tobytes() for uri, code in zip(self.files.uris, self.codes, strict=True)}
 
 
-def coded(options: Options, progress: Progress) -> Coded:
-    """The images that the options name; raises `UsageError` for a data set or encodings that cannot be used.
+def encode(options: Options, progress: Progress) -> Encoded:
+    """Encode the images of the options; raises `UsageError` for a data set or encodings that cannot be used.
 
-    What encodings speak of is not coded again, and images that cannot be read have no code.
+    Images with given encodings are not encoded again; images that cannot be read have no code.
     """
     encoder = options.encoding
     maps = [encodings.read(name, encoder) for name in options.encodings_in]
     sets = data_sets(options)
     places = list(_places(options, sets))
-    known = encodings.locate(maps, places, lambda paths: _codes(_encoded(paths, encoder, progress)), encoder)
-    files, failures = listed(sets, list(known.codes), progress)
-    prints = _encoded([uri for uri in files.uris if uri not in known.codes], encoder, progress)
+    known = encodings.locate(maps, places, lambda paths: _codes(_encode(paths, encoder, progress)), encoder)
+    files, failures = list_files(sets, list(known.codes), progress)
+    prints = _encode([uri for uri in files.uris if uri not in known.codes], encoder, progress)
     codes = {**known.codes, **_codes(prints)}
     rows = [row for row, uri in enumerate(files.uris) if uri in codes]
     data = b"".join(codes[files.uris[row]] for row in rows)
-    return Coded(
+    return Encoded(
         encoder,
         sets,
         files.take(rows),
@@ -62,7 +62,7 @@ def coded(options: Options, progress: Progress) -> Coded:
 
 
 def _places(options: Options, sets: Sequence[DataSet]) -> Iterator[str]:
-    """Where names in encodings may start from."""
+    """Yield the folders that names in encodings may be relative to."""
     yield os.curdir
     for each in sets:
         yield from (each.root, *each.folders)
@@ -70,8 +70,8 @@ def _places(options: Options, sets: Sequence[DataSet]) -> Iterator[str]:
         yield options.root
 
 
-def _encoded(paths: Sequence[str], encoder: Encoder, progress: Progress) -> Fingerprints:
-    if not paths:  # then nothing is needed of what codes pictures
+def _encode(paths: Sequence[str], encoder: Encoder, progress: Progress) -> Fingerprints:
+    if not paths:  # so that the network need not be loaded
         return Fingerprints(sources.list_named([]).refs, np.empty((0, encoder.width), np.uint8), encoder.method, [])
     (prints,) = encode_files(paths, [encoder.method], decode="reference", progress=progress).values()
     return prints

@@ -1,4 +1,4 @@
-"""What is better said before the work than after."""
+"""Checks before images are read, so that a long run does not fail at its end."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from twinpix.errors import RefusedError
 
 
 def check(options: Options) -> None:
-    """Raise what the work would raise at its end: that nothing can be moved, shown or written where it is to go."""
+    """Raise the error that the run would raise at its end: files cannot be moved, shown or written as requested."""
     if options.encodings_out is not None:
         kind = encodings.kind(options.encoding)
         outputs.require(encodings.target(options.encodings_out), kind, force=options.force)
@@ -27,9 +27,9 @@ def check(options: Options) -> None:
 
 
 def check_target(roots: Sequence[str], duplicates: str) -> None:
-    """Raise `RefusedError` when the duplicates folder, or what a data set has in it, lies in a data set.
+    """Raise `RefusedError` if the duplicates folder, or the folder of a data set in it, is inside a data set.
 
-    The folder beside the sets is such a one: a set's folder in it is the set itself.
+    The parent folder of a data set is refused too: the folder of that data set in it is the data set itself.
     """
     scope = Scope(list(roots), [])
     for to in dict.fromkeys([duplicates, *(os.path.join(duplicates, os.path.basename(root)) for root in roots)]):

@@ -1,4 +1,4 @@
-"""Each group of duplicates as a picture."""
+"""Show each group of duplicates as an image."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from twinpix.model import Report
 
 
 def show(report: Report, folder: str) -> Iterator[str]:
-    """Show each group in a window until it is closed; without a display write it as a file, whose name is yielded.
+    """Show each group in a window until it is closed; without a display, write image files and yield their paths.
 
-    The files lie in `folder`, or in one with a number when that is there.
+    The files are written to `folder`, or to a numbered folder if it exists.
     """
     if not report.groups:
         return

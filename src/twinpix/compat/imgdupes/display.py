@@ -1,4 +1,4 @@
-"""Pictures of a set in the terminal."""
+"""Display the images of a set in the terminal."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from twinpix.compat.imgdupes.options import Options
 
 
 def check(options: Options) -> None:
-    """Raise `UsageError` for a size, a colour, an interpolation or a terminal that is none."""
+    """Raise `UsageError` for an invalid size, colour or interpolation, or for a terminal that cannot display images."""
     if options.imgcat:
         from twinpix.ui import inline
 
@@ -18,7 +18,7 @@ def check(options: Options) -> None:
 
 
 def show(paths: Sequence[str], options: Options) -> None:
-    """Print the images side by side, if that was asked for."""
+    """Display the images side by side, if requested (`--imgcat`)."""
     if not options.imgcat:
         return
     from twinpix.ui import inline

@@ -1,4 +1,4 @@
-"""Delete what the user decided to delete: planned, checked and written down like every act of twinpix."""
+"""Delete images that the user chose, with the plan, the checks and the journal of `twinpix resolve`."""
 
 import os
 from collections.abc import Sequence
@@ -15,27 +15,27 @@ from twinpix.model import Counts, Facts, Group, Match, Member, Plan, Relation, R
 
 
 def delete(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -> dict[str, str]:
-    """Delete the images `gone` of a set, of which `kept` stay; returns why, by path, for each that is left.
+    """Delete the images `gone` of a set and keep the images `kept`; return the reason, by path, of each skipped file.
 
-    `folder` is the one that was searched; None: the files were listed one by one. A file that is not as it was when
-    its hash was made is left, and all of them when what stays is not. So is what `twinpix resolve` leaves alone: an
-    image of which only a part was compared, that may be the intact one of two, or whose companion files would be lost.
-    `kept` is empty when the user has said in words that every copy is to go.
+    `folder` is the folder that was scanned; None if the files were listed one by one. A file that changed since its
+    hash was computed is skipped; if a kept file changed, the whole set is skipped. Files that `twinpix resolve` would
+    skip are skipped too: an image that was compared only in part, an image that may be the intact one of two, and an
+    image whose companion files would be lost. `kept` is empty if the user confirmed that every copy is to be deleted.
     """
-    plan = _planned(kept, gone, folder) if kept else _all_of(gone)
+    plan = _plan_set(kept, gone, folder) if kept else _plan_without_keeper(gone)
     names = {absolute(os.getcwd(), image.path): image.path for image in (*kept, *gone)}
     with acting():
         outcome = twinpix.apply(plan, _journal())
     why = {names.get(row.path, row.path): row.reason for row in outcome.skipped}
     planned = {step.path for step in plan.steps}
-    for image in gone:  # nothing of a set goes when what stays cannot be relied on
+    for image in gone:  # without a verified keeper, nothing of the set is deleted
         if image.path not in why and absolute(os.getcwd(), image.path) not in planned:
             why[image.path] = next((row.reason for row in plan.skipped), "nothing that stays can stand for it")
     return {image.path: why[image.path] for image in gone if image.path in why}
 
 
-def _planned(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -> Plan:
-    """The plan of `twinpix resolve --delete` for one set."""
+def _plan_set(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -> Plan:
+    """Return the plan of `twinpix resolve --delete` for one set."""
     members = [_member(image) for image in (*kept, *gone)]
     first, *others = members
     matches = [_match(first, other) for other in others]
@@ -74,8 +74,8 @@ def _member(image: Image) -> Member:
     )
 
 
-def _all_of(gone: Sequence[Image]) -> Plan:
-    """The plan that deletes every copy."""
+def _plan_without_keeper(gone: Sequence[Image]) -> Plan:
+    """Return the plan that deletes every image of a set."""
     units: list[Unit] = []
     left: list[Skipped] = []
     for number, image in enumerate(gone):
@@ -90,7 +90,7 @@ def _all_of(gone: Sequence[Image]) -> Plan:
 
 
 def _facts(image: Image) -> Facts:
-    """The facts of a file that is as it was when its hash was made."""
+    """Return the facts of a file; raises `StepError` if it changed since its hash was computed."""
     facts = filesystem.facts_at(image.path)
     if (facts.size, facts.mtime_ns) != (image.bytes, image.mtime_ns):
         raise StepError("was changed since it was scanned", SkipKind.CHANGED)
@@ -98,13 +98,13 @@ def _facts(image: Image) -> Facts:
 
 
 def mend() -> list[Skipped]:
-    """Mend what killed runs left half done; returns what could not be mended."""
+    """Repair the unfinished steps of killed runs; return the files that could not be repaired."""
     return session.mend(_stem())
 
 
 @cache
 def _journal() -> str:
-    """One record of a run's deletions; they cannot be undone, but looked up."""
+    """Return the path of this run's journal: it records the deletions, which cannot be undone."""
     return session.new_journal(_stem())
 
 
