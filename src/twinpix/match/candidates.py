@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twinpix.match.verifier import Guess, ThirdImage, Verifier, compose, guess_of, pair_of
 from twinpix.model import DIGITS, ClassId, ContentId
 from twinpix.verify import Verdict
@@ -90,6 +93,31 @@ class CandidatePairs:
         guess = compose(guess_of(first), guess_of(second))
         stage = self._verifier.stage_of(self._first[a], self._first[middle])
         return Candidate(a, b, None, guess, stage, exact=True, via=via)
+
+
+def count_unverified(
+    left: Sequence[NDArray[np.int64]], found: NDArray[np.int64], first: Sequence[ContentId], verifier: Verifier
+) -> int:
+    """Return how many of the candidate pairs `left` were neither verified nor matched, each counted once.
+
+    `left` and the matches `found` are pairs `(n, 2)` of nodes, `first` is the representative content of each node. A
+    pair that one stage leaves out may be verified for another stage or via a third image, and other matches may join
+    its images.
+    """
+    if not any(map(len, left)):
+        return 0
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(found)), (found[:, 0], found[:, 1])), shape=(len(first), len(first)))
+    _, joined = connected_components(links, directed=False)
+    pairs = np.unique(np.sort(np.concatenate(left), axis=1), axis=0)
+    pairs = pairs[joined[pairs[:, 0]] != joined[pairs[:, 1]]]
+    contents = np.sort(np.array(first, dtype=np.int64)[pairs], axis=1)
+    tried = np.array([*verifier.verdicts, *verifier.faults], dtype=np.int64).reshape(-1, 2)
+    count = len(verifier.files)  # a pair of contents as one number
+    known = np.isin(contents[:, 0] * count + contents[:, 1], tried[:, 0] * count + tried[:, 1])
+    return int(np.count_nonzero(~known))
 
 
 def difference_share(verdict: Verdict) -> float:

@@ -131,7 +131,7 @@ def _with_candidates_verified(
     )
     if left:
         found.notes.notes.append(
-            f"{plural(left, 'pair')} of similar images not verified and not matched: most closer pairs were not copies"
+            f"{plural(left, 'candidate pair')} not verified and not matched: most closer pairs were not copies"
         )
     return replace(
         found, matches=matches, verdicts=verifier.verdicts, failures=verifier.failures, unverified=verifier.unverified

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twinpix.encoding.methods import MatchSettings
 from twinpix.fingerprints import Fingerprint
-from twinpix.match.candidates import Candidate, Ends
+from twinpix.match.candidates import Candidate, Ends, count_unverified
 from twinpix.match.classes import CodeClasses
 from twinpix.match.join import SearchNotes, best_of_each, match
 from twinpix.match.leaders import Rank
@@ -30,7 +30,7 @@ JoinRows = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 class Proposed(NamedTuple):
-    """Pairs that a method proposes; candidates are made of those only that are looked at."""
+    """Pairs that a method proposes; candidates are made only of those that are verified."""
 
     ends: NDArray[np.int64]  # (n, 2): nodes
     candidates: Callable[[NDArray[np.int64]], list[Candidate]]  # of the pairs with these numbers
@@ -117,7 +117,9 @@ def verify_candidates(
     found = verify_scheduled(proposed(), first, verifier, rank, by_codes=by_codes)
     pairs = sorted(found)
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    notes.notes.extend(_bounded(left, ends, len(first)))
+    if count := count_unverified(left, ends, first, verifier):
+        why = f"of each image the {_CANDIDATES} likeliest candidates are verified"
+        notes.notes.append(f"{plural(count, 'candidate pair')} not verified and not matched: {why}")
     in_bits = by_codes and stages[0].method.unit == "bits"
     gaps = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in pairs])
     kind = np.int32 if in_bits else np.float32
@@ -137,26 +139,6 @@ def differing_equal_codes(classes: CodeClasses, verifier: Verifier, doubtful: Do
         pairs = [tuple(pair) for pair in ends[doubtful(ends[:, 0], ends[:, 1])].tolist()]
     verifier.verify([pair_of(a, b, guess_of_turn(0)) for a, b in pairs])
     return {b for a, b in pairs if not ((look := verifier.of(a, b)) and look.same)}
-
-
-def _bounded(left: Sequence[NDArray[np.int64]], found: NDArray[np.int64], count: int) -> list[str]:
-    """Return the note about pairs that were not looked at, unless other matches join their images.
-
-    `left` are pairs `(n, 2)`, `found` the matching ones, of the nodes `0..count`.
-    """
-    if not any(map(len, left)):
-        return []
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    links = coo_array((np.ones(len(found)), (found[:, 0], found[:, 1])), shape=(count, count))
-    _, joined = connected_components(links, directed=False)
-    pairs = np.unique(np.sort(np.concatenate(left), axis=1), axis=0)
-    apart = int(np.count_nonzero(joined[pairs[:, 0]] != joined[pairs[:, 1]]))
-    if not apart:
-        return []
-    why = f"the {_CANDIDATES} likeliest candidates of either image were looked at"
-    return [f"{plural(apart, 'pair')} of similar images not looked at and not matched: {why}"]
 
 
 def _candidates_by(
