@@ -14,18 +14,17 @@ from twinpix.encoding.members import members_of
 from twinpix.encoding.methods import MatchSettings
 from twinpix.encoding.options import Options
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_other_light, has_other_place
+from twinpix.imaging.evidence import Evidence, has_other_colours
 from twinpix.linking.base import Kind, is_allowed
 from twinpix.match.join import Neighbours
 from twinpix.match.pairs import MatchedPairs
-from twinpix.match.relation import explain_no_encoding, infer_relation
+from twinpix.match.relation import correct_verdict, explain_no_encoding, infer_relation, relation_by_evidence
 from twinpix.match.representatives import MATCHES_LISTED
 from twinpix.match.verifier import PairVerdict
-from twinpix.model import DIGITS, IDENTICAL, ClassId, ContentId, FileRow, Group, Match, Member, Refs, Relation, related
+from twinpix.model import DIGITS, IDENTICAL, ClassId, ContentId, FileRow, Group, Match, Member, Refs, related
 from twinpix.verify import Verdict
 
 _READ_AT_ONCE = 512  # contents that are compared on the pixels together, 17 kB each
-_COMPARABLE = SMALL * 3 // 2  # pixels along a side from which positions in images of two sizes are comparable
 _READ_OF_ONE = 64  # contents of one group, the best ones by metadata: a fixed camera may have thousands in one group
 
 Pair = tuple[FileRow, FileRow, float | None, int]
@@ -177,18 +176,6 @@ class _Grouper(NamedTuple):
             left = [file for file in others if file not in taken]
         return out
 
-    def _by_evidence(self, a: FileRow, b: FileRow, evidence: Mapping[ContentId, Evidence]) -> Relation | None:
-        """Return what differs between the pixels of two images beyond any encoding; None for nothing."""
-        x, y = (evidence.get(self.images.content_of(file)) for file in (a, b))
-        if x is None or y is None:
-            return None
-        if has_other_colours(x, y) or has_other_light(x, y):
-            return "recoloured"
-        one, two = self.members[a], self.members[b]
-        same_size = (one.width, one.height) == (two.width, two.height)
-        comparable = same_size or min(one.width, one.height, two.width, two.height) >= _COMPARABLE
-        return "edited" if comparable and has_other_place(x, y) else None
-
     def _has_other_colours(self, a: FileRow, b: FileRow, evidence: Mapping[ContentId, Evidence]) -> bool:
         x, y = (evidence.get(self.images.content_of(file)) for file in (a, b))
         return x is not None and y is not None and has_other_colours(x, y)
@@ -280,21 +267,16 @@ class _Grouper(NamedTuple):
     ) -> Match:
         x, y = self.images.content_of(a), self.images.content_of(b)
         contents, uris = self.images.contents, self.images.refs.uris
-        why = explain_no_encoding(contents[x], contents[y])
-        name = infer_relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
+        first, second = contents[x], contents[y]
+        name = infer_relation(self.method, first, second, distance, turn, same_file=x == y)
+        of_a, of_b = evidence.get(x), evidence.get(y)
         if self.node[a] != self.node[b]:
             x, y = self.first[self.node[a]], self.first[self.node[b]]
         seen = self.verdicts.get((min(x, y), max(x, y)))
-        if seen is None and name in ("re-encoded", "resized"):
-            name = self._by_evidence(a, b, evidence) or name
         if seen is None or name in IDENTICAL:
+            name = relation_by_evidence(name, of_a, of_b, first, second)
             return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
-        verdict = seen.verdict if x < y else seen.verdict.turned()
-        if why and verdict.relation in ("re-encoded", "resized"):
-            detail, back = (
-                ", ".join(filter(None, (f"edited: {why}", each))) for each in (verdict.detail, verdict.back)
-            )
-            verdict = verdict._replace(relation="edited", detail=detail, back=back)
+        verdict = correct_verdict(seen.verdict if x < y else seen.verdict.turned(), explain_no_encoding(first, second))
         return _match(uris[a], uris[b], distance, verdict, seen.stage, same_code=self.node[a] == self.node[b])
 
 

@@ -17,8 +17,9 @@ from twinpix.executors import Begin, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
+from twinpix.imaging.evidence import Evidence, evidence_of, unpacked
 from twinpix.imaging.opencv import opencv
-from twinpix.match.relation import explain_no_encoding, infer_relation
+from twinpix.match.relation import explain_no_encoding, infer_relation, is_encoding, relation_by_evidence
 from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, format_distance, numbers
 from twinpix.progress import Progress
 from twinpix.sources import read
@@ -151,7 +152,7 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     if decisive is None or seen.settled:
         relation, words, undecided = seen.relation, seen.words, seen.undecided
     else:
-        (relation, words), undecided = _verdict(pictures, mine, decisive), False
+        (relation, words), undecided = _verdict(pairs, mine, decisive), False
     if relation in ("re-encoded", "resized", "recoloured") and (why := _explain_no_encoding(pictures)):
         relation, words = "edited", Words("copies of one image", f"edited: {why}")
     matrices = [PDQ().prepare(picture) for picture in pictures]
@@ -267,8 +268,8 @@ def _apart(decisive: Distance, gap: float) -> str:
     return f"{format_distance(gap)} {_UNITS[decisive.unit]}, radius {format_distance(decisive.radius)}"
 
 
-def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, Words]:
-    """Return the relation and verdict of a method by its distance."""
+def _verdict(pairs: Sequence[_Decoded], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, Words]:
+    """Return the relation and verdict of a method by its distance; the pixels correct the relation, as in `find`."""
     gap, turn = decisive.distance, 0
     if gap > decisive.radius:
         gap, turn = decisive.turned, decisive.turn
@@ -277,12 +278,22 @@ def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -
             None,
             Words(f"different images, by {decisive.method} ({_apart(decisive, decisive.distance)})"),
         )
-    results = [Result(None, p.width, p.height) for p in pictures]
-    relation = infer_relation(method, results[0], results[1], gap, turn)
+    first, second = (Result(None, pair.picture.width, pair.picture.height) for pair in pairs)
+    relation = infer_relation(method, first, second, gap, turn)
+    if is_encoding(relation) and not _explain_no_encoding([pair.picture for pair in pairs]):
+        relation = relation_by_evidence(relation, _evidence(pairs[0].fast), _evidence(pairs[1].fast), first, second)
     return (
         relation,
         Words(f"copies of one image, {relation}, by {decisive.method} ({_apart(decisive, gap)})"),
     )
+
+
+def _evidence(picture: Picture) -> Evidence | None:
+    """Measure the pixels at full size; None if that cannot be decoded."""
+    try:
+        return unpacked(evidence_of(picture.data, picture.name))
+    except ImageError:
+        return None
 
 
 # -- verification ------------------------------------------------------------------------------------

@@ -74,7 +74,10 @@ def near_rows(
 
 
 def hit_of(method: Fingerprint, path: str, query: Result, other: Result, near: Near, *, same_file: bool) -> Hit:
-    """Return a hit with the relation that the codes and facts of the two images show."""
+    """Return a hit with the relation that the codes and facts of the two images show.
+
+    Without pixels a recoloured or retouched copy is called re-encoded or resized; see `relation_by_evidence`.
+    """
     gap, turn = near
     return Hit(path, gap, infer_relation(method, query, other, gap, turn, same_file=same_file))
 
