@@ -1,4 +1,4 @@
-"""Candidate pairs of nodes that are verified: proposed pairs, verified pairs, and pairs via a third node."""
+"""Candidate pairs of classes that are verified: proposed pairs, verified pairs, and pairs via a third class."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ Ends = tuple[ClassId, ClassId]
 
 
 class Candidate(NamedTuple):
-    """A candidate pair of nodes `i < j` that a method proposes."""
+    """A candidate pair of classes `i < j` that a method proposes."""
 
     i: ClassId
     j: ClassId
@@ -31,9 +31,9 @@ class Candidate(NamedTuple):
 
 
 class CandidatePairs:
-    """Verifies candidate pairs of nodes; `found` has the verified matches and their distances.
+    """Verifies candidate pairs of classes; `found` has the verified matches and their distances.
 
-    `first` is the representative content of each node. With `by_codes`, distances are those of the codes, and None for
+    `first` is the representative content of each class. With `by_codes`, distances are those of the codes, and None for
     transitive matches; else they are the share of the overlap that differs.
     """
 
@@ -79,13 +79,13 @@ class CandidatePairs:
         return left
 
     def verdict_of(self, a: ClassId, b: ClassId) -> Verdict:
-        """Return the result of a verified pair of nodes."""
+        """Return the result of a verified pair of classes."""
         verdict = self._verifier.of(self._first[a], self._first[b])
         assert verdict is not None
         return verdict
 
     def link_via(self, a: ClassId, middle: ClassId, b: ClassId) -> Candidate:
-        """Return the candidate pair of two nodes that both match a third, with the transform via the third."""
+        """Return the candidate pair of two classes that both match a third, with the transform via the third."""
         if a > b:
             a, b = b, a
         first, second = self.verdict_of(a, middle), self.verdict_of(middle, b)
@@ -100,7 +100,7 @@ def count_unverified(
 ) -> int:
     """Return how many of the candidate pairs `left` were neither verified nor matched, each counted once.
 
-    `left` and the matches `found` are pairs `(n, 2)` of nodes, `first` is the representative content of each node. A
+    `left` and the matches `found` are pairs `(n, 2)` of classes, `first` is the representative content of each class. A
     pair that one stage leaves out may be verified for another stage or via a third image, and other matches may join
     its images.
     """

@@ -94,21 +94,21 @@ def contents_of(pairs: Pairs) -> Collection[ContentId]:
 
 
 def without(matches: Matches, classes: CodeClasses, pairs: Pairs) -> Matches:
-    """Return the matches without the excluded pairs; each content of an excluded pair has a node of its own."""
+    """Return the matches without the excluded pairs; each content of an excluded pair has a class of its own."""
     if not pairs:
         return matches
     ends = np.sort(classes.of[np.array(list(pairs), dtype=np.int64)], axis=1)
-    one = len(classes.codes)  # a pair of nodes as one number
+    one = len(classes.codes)  # a pair of classes as one number
     kept = ~np.isin(matches.i.astype(np.int64) * one + matches.j, ends[:, 0] * one + ends[:, 1])
     return matches.where(kept)
 
 
 def between_equals(classes: CodeClasses, *, all_of_them: bool) -> Matches:
-    """Return pairs of nodes with equal codes, which the search does not compare."""
+    """Return pairs of classes with equal codes, which the search does not compare."""
     one: dict[int, list[int]] = defaultdict(list)
-    for node, origin in enumerate(classes.origin.tolist()):
-        if all_of_them or classes.guarded[node]:
-            one[origin].append(node)
+    for class_, origin in enumerate(classes.origin.tolist()):
+        if all_of_them or classes.guarded[class_]:
+            one[origin].append(class_)
     pairs = [pair for equal in one.values() for pair in combinations(equal, 2)]
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return Matches.between(ends, np.zeros(len(ends), np.int32))

@@ -133,12 +133,12 @@ def verify_doubtful(
 
 
 def _ends(matches: Matches) -> NDArray[np.int64]:
-    """Return the pairs of nodes, `(n, 2)`."""
+    """Return the pairs of classes, `(n, 2)`."""
     return np.column_stack([matches.i, matches.j]).astype(np.int64)
 
 
-def _are_among(pairs: Matches, others: Matches, nodes: int) -> NDArray[np.bool_]:
-    numbers, known = (each.i.astype(np.int64) * nodes + each.j for each in (pairs, others))
+def _are_among(pairs: Matches, others: Matches, class_count: int) -> NDArray[np.bool_]:
+    numbers, known = (each.i.astype(np.int64) * class_count + each.j for each in (pairs, others))
     return np.isin(numbers, known)
 
 

@@ -47,7 +47,7 @@ def clusters(
 ) -> Clusters:
     """Return the matches that `star` needs, of codes `(n, orientations, width)`.
 
-    `order` has the nodes to compare, the best one first. Of each group at least `listed` pairs are kept, if there are
+    `order` has the classes to compare, the best one first. Of each group at least `listed` pairs are kept, if there are
     as many, in that order. `extra` are matches that the search does not find.
     """
     search = _Pairs(codes, radius, engine, without, extra or Matches.none())
@@ -108,7 +108,7 @@ def _stars(search: _Pairs, place: NDArray[np.int64], order: NDArray[np.int64]) -
 
 
 def _by_leader(found: Matches, block: NDArray[np.int64], place: NDArray[np.int64]) -> Iterator[tuple[int, Matches]]:
-    """Yield the nodes of a block that have pairs, the best first, each with the pairs in which it is the better one."""
+    """Yield the classes of a block that have pairs, the best first, with the pairs in which each is the better one."""
     better = np.where(place[found.i] < place[found.j], found.i, found.j)
     ranks = place[better]
     by_rank = np.argsort(ranks, kind="stable")

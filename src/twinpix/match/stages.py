@@ -26,13 +26,13 @@ Doubt = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 """Returns whether pairs of contents are to be verified."""
 
 JoinRows = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Nodes that are compared with each other, and nodes that are compared only with the first ones."""
+"""Classes that are compared with each other, and classes that are compared only with the first ones."""
 
 
 class Proposed(NamedTuple):
     """Pairs that a method proposes; candidates are made only of those that are verified."""
 
-    ends: NDArray[np.int64]  # (n, 2): nodes
+    ends: NDArray[np.int64]  # (n, 2): classes
     candidates: Callable[[NDArray[np.int64]], list[Candidate]]  # of the pairs with these numbers
 
     def where(self, numbers: NDArray[np.int64]) -> "Proposed":
@@ -45,9 +45,9 @@ class CandidateStage(NamedTuple):
 
     name: str
     method: Fingerprint
-    codes: Bytes2D  # (nodes, orientations, bytes)
+    codes: Bytes2D  # (classes, orientations, bytes)
     radius: float
-    rows: JoinRows  # the nodes that it compares
+    rows: JoinRows  # the classes that it compares
 
     @property
     def by_distance(self) -> bool:
@@ -60,7 +60,7 @@ def candidate_stages(
 ) -> list[CandidateStage]:
     """Return the methods that propose pairs: those of a cascade with measured radii, else the method itself.
 
-    For a hash, nodes with too little texture (`plain`) are all alike; their keypoints, if any, are not.
+    For a hash, classes with too little texture (`plain`) are all alike; their keypoints, if any, are not.
     """
     return [
         CandidateStage(
@@ -75,7 +75,7 @@ def candidate_stages(
 
 
 def with_detail(rows: JoinRows, plain: NDArray[np.bool_]) -> JoinRows:
-    """Return the nodes that a hash can distinguish: those that are not `plain`, `(nodes,)`."""
+    """Return the classes that a hash can distinguish: those that are not `plain`, `(classes,)`."""
     first, second = rows
     return first[~plain[first]], second[~plain[second]]
 
@@ -89,7 +89,7 @@ def verify_candidates(
 ) -> tuple[Matches, SearchNotes]:
     """Return the matches among the candidates of all stages, and the notes about the searches.
 
-    `first` is the representative content of each node. With a `rank`, only pairs that decide the keeper are verified.
+    `first` is the representative content of each class. With a `rank`, only pairs that decide the keeper are verified.
     The likeliest candidates of each image come first. Of the others those of a hash follow, and without a `rank` those
     of keypoints, unless most pairs of one of their images were not copies.
     """
@@ -131,8 +131,8 @@ def differing_equal_codes(classes: CodeClasses, verifier: Verifier, doubtful: Do
     order, starts = classes.contents()
     sizes = np.diff(starts)
     pairs = []
-    for node in np.flatnonzero((sizes > 1) & ~classes.guarded).tolist():
-        head, *others = order[starts[node] : starts[node + 1]].tolist()
+    for class_ in np.flatnonzero((sizes > 1) & ~classes.guarded).tolist():
+        head, *others = order[starts[class_] : starts[class_ + 1]].tolist()
         pairs += [(head, other) for other in others]
     if doubtful is not None:
         ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)

@@ -123,10 +123,10 @@ def _with_near_codes(images: Images, classes: CodeClasses, matches: Matches, met
     near = zip(matches.i[may].tolist(), matches.j[may].tolist(), strict=True)
     crowded = np.flatnonzero((np.diff(starts) > 1) & ~classes.guarded).tolist() if not method.by_equality else []
     wanted: set[ContentId] = set()
-    for i, j in [*near, *((node, node) for node in crowded)]:
+    for i, j in [*near, *((class_, class_) for class_ in crowded)]:
         by_size: dict[tuple[int, int], set[ContentId]] = {}
-        for node in {i, j}:
-            for number in order[starts[node] : starts[node + 1]].tolist():
+        for class_ in {i, j}:
+            for number in order[starts[class_] : starts[class_ + 1]].tolist():
                 by_size.setdefault((int(width[number]), int(height[number])), set()).add(ContentId(number))
         for numbers in by_size.values():
             wanted |= numbers if len(numbers) > 1 else set()
