@@ -50,7 +50,7 @@ def match_pairs(
     session: Session,
     images: Images,
     settings: MatchSettings,
-    excluded: exclusions.Pairs,
+    excluded: exclusions.ExcludedPairs,
     options: Options,
     read_evidence: EvidenceReader | None = None,
 ) -> MatchedPairs:
@@ -83,7 +83,7 @@ def _by_codes(
     session: Session,
     images: Images,
     settings: MatchSettings,
-    excluded: exclusions.Pairs,
+    excluded: exclusions.ExcludedPairs,
     options: Options,
     alone: Collection[int] = (),
 ) -> MatchedPairs:
@@ -116,7 +116,7 @@ def _with_candidates_verified(
     found: MatchedPairs,
     images: Images,
     settings: MatchSettings,
-    excluded: exclusions.Pairs,
+    excluded: exclusions.ExcludedPairs,
     options: Options,
     verifier: Verifier,
     read_evidence: EvidenceReader,
@@ -146,7 +146,7 @@ def _best_first(rank: Rank, classes: NDArray[np.int64]) -> dict[ClassId, Any]:
     return keys
 
 
-def _ruled_out(classes: CodeClasses, excluded: exclusions.Pairs) -> tuple[Without, Matches]:
+def _ruled_out(classes: CodeClasses, excluded: exclusions.ExcludedPairs) -> tuple[Without, Matches]:
     """Return a filter for the pairs that the user marked as not duplicates, and the matches of equal codes."""
 
     def without(matches: Matches) -> Matches:
@@ -156,7 +156,7 @@ def _ruled_out(classes: CodeClasses, excluded: exclusions.Pairs) -> tuple[Withou
 
 
 def _by_pixels(
-    images: Images, settings: MatchSettings, excluded: exclusions.Pairs, options: Options, verifier: Verifier
+    images: Images, settings: MatchSettings, excluded: exclusions.ExcludedPairs, options: Options, verifier: Verifier
 ) -> MatchedPairs:
     method = settings.method
     alone = set(exclusions.contents_of(excluded))
@@ -176,7 +176,7 @@ def _calibrated(
     images: Images,
     settings: MatchSettings,
     precision: float,
-    excluded: exclusions.Pairs,
+    excluded: exclusions.ExcludedPairs,
     options: Options,
     verifier: Verifier,
 ) -> MatchedPairs:

@@ -110,11 +110,11 @@ class ByLeaders:
     def _cover(self, *, quick: bool = False) -> None:
         depth, clusters = 0, self._clusters
         while edges := list(clusters.edges(depth)):
-            looked = {clusters.take(*ends): ends for ends in edges}
-            matching = self._pairs.verify(list(looked), quick=quick)
-            self._claim(looked[one] for one in matching)
+            ends_of = {clusters.take(*ends): ends for ends in edges}
+            matching = self._pairs.verify(list(ends_of), quick=quick)
+            self._claim(ends_of[one] for one in matching)
             # A matching class with another leader may connect that leader to this one.
-            clusters.propose([one for one in matching if clusters.leader_of(looked[one][1]) != looked[one][0]])
+            clusters.propose([one for one in matching if clusters.leader_of(ends_of[one][1]) != ends_of[one][0]])
             covers = len(edges) < _WORTH or len(matching) > _COVERED * len(edges)
             depth = 0 if covers else 2 * depth + 1
 

@@ -138,7 +138,7 @@ def differing_equal_codes(classes: CodeClasses, verifier: Verifier, doubtful: Do
         ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
         pairs = [tuple(pair) for pair in ends[doubtful(ends[:, 0], ends[:, 1])].tolist()]
     verifier.verify([pair_of(a, b, guess_of_turn(0)) for a, b in pairs])
-    return {b for a, b in pairs if not ((look := verifier.of(a, b)) and look.same)}
+    return {b for a, b in pairs if not ((verdict := verifier.of(a, b)) and verdict.same)}
 
 
 def _candidates_by(

@@ -139,18 +139,18 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     judge = plugins.describe(mine)
     every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
     methods = [every[spec] for spec in sorted(every) if not every[spec].proposes]
-    wanted = _and_a_look(fingerprints.needs_of(methods))
+    wanted = _with_verification(fingerprints.needs_of(methods))
     pairs = [_decoded(name, decode, wanted) for name in names]
     pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
     scores = [fingerprints.detail_score_of(picture) for picture in pictures]
     try:
-        seen = _seen(pairs, mine, min(scores))
+        verification = _verify(pairs, mine, min(scores))
     except verify.faults() as error:
         raise CompareError(f"cannot compare {names[0]} and {names[1]}: {verify.reason_of(error)}") from error
     decisive = next((d for d in distances if d.method == judge), None)
-    if decisive is None or seen.settled:
-        relation, words, undecided = seen.relation, seen.words, seen.undecided
+    if decisive is None or verification.settled:
+        relation, words, undecided = verification.relation, verification.words, verification.undecided
     else:
         (relation, words), undecided = _verdict(pairs, mine, decisive), False
     if relation in ("re-encoded", "resized", "recoloured") and (why := _explain_no_encoding(pictures)):
@@ -164,10 +164,10 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
         distances,
         (PDQ().quality(matrices[0]), PDQ().quality(matrices[1])),
         (scores[0], scores[1]),
-        "" if seen.settled else str(seen.words),
+        "" if verification.settled else str(verification.words),
         decisive is None,
-        seen.found,
-        seen.views,
+        verification.found,
+        verification.views,
         (pairs[0].fast, pairs[1].fast),
     )
 
@@ -196,7 +196,7 @@ class Words(NamedTuple):
         return ": ".join(filter(None, self))
 
 
-class _Seen(NamedTuple):
+class _Verification(NamedTuple):
     """The result of verification; if it is settled, the methods are not used."""
 
     relation: Relation | None
@@ -219,7 +219,7 @@ def _usable() -> Iterator[Fingerprint]:
             yield method
 
 
-def _and_a_look(wanted: Wanted) -> Wanted:
+def _with_verification(wanted: Wanted) -> Wanted:
     """Return the decoding parameters that the methods and verification need."""
     return Wanted(max(wanted.colour, verify.COLOUR), max(wanted.detail, verify.DETAIL))
 
@@ -299,7 +299,7 @@ def _evidence(picture: Picture) -> Evidence | None:
 # -- verification ------------------------------------------------------------------------------------
 
 
-def _seen(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -> _Seen:
+def _verify(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -> _Verification:
     """Verify two images on their pixels."""
     a, b = (pair.view for pair in pairs)
     maps = [verify.orientation_transform(turn, a.size, b.size) for turn in range(fingerprints.TURNS)]
@@ -316,15 +316,15 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -> 
     if detail_score < LOW_DETAIL_BELOW:
         nothing = Words(_UNDECIDED, "blank, flat or a smooth gradient")
         blank = found._replace(verdict=found.verdict._replace(relation=None, detail="", back=""))
-        return _Seen(None, nothing, blank, views, True, True)
-    return _Seen(
+        return _Verification(None, nothing, blank, views, True, True)
+    return _Verification(
         verdict.relation, _words(found, least), found, views, False, not verdict.relation and not found.decided
     )
 
 
-def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyramid, Pyramid]) -> _Seen:
+def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyramid, Pyramid]) -> _Verification:
     verdict = Verdict(relation, "", "", 1.0, (1.0, 1.0), 0, a_to_b)
-    return _Seen(relation, Words(words), Explanation(verdict, 0), views, True)
+    return _Verification(relation, Words(words), Explanation(verdict, 0), views, True)
 
 
 def describe_inliers(points: int) -> str:

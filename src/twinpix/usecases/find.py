@@ -75,10 +75,10 @@ def find(
         encoder = Encoder(session, [settings.method], options.decode, bool(options.transforms))
         images, small = gather(listing.refs, encoder).without_small(options.min_pixels)
         excluded = exclusions.excluded_pairs(images.contents, session.store)
-        look = evidence_reader(session, images)
-        pairs = match_pairs(session, images, settings, excluded, options, look)
+        read_evidence = evidence_reader(session, images)
+        pairs = match_pairs(session, images, settings, excluded, options, read_evidence)
         digest_pixels(session, images, _maybe_identical(images, pairs, settings.method))
-        groups = bit_rot.mark_damaged_pairs(group(images, pairs, settings, options, look))
+        groups = bit_rot.mark_damaged_pairs(group(images, pairs, settings, options, read_evidence))
         groups += _undecoded(listing, images, options, after=len(groups))
         failures = _failures(listing.failures, encoder.failures, images.failures, pairs.failures)
         notes = [*pairs.notes.notes, *session.store.notes, *_notes(listing, small, len(excluded))]

@@ -92,7 +92,7 @@ def query(
 
 
 def _hits(
-    mine: Images, images: Images, near: "Near", verdicts: "Verdicts", method: Fingerprint
+    mine: Images, images: Images, near: "NearContents", verdicts: "Verdicts", method: Fingerprint
 ) -> list[tuple[ContentId, Hit]]:
     """Return the files that match the query, except the query itself, each with its content."""
     question, own = mine.contents[_QUERY], mine.refs[0]
@@ -143,7 +143,7 @@ _QUERY = ContentId(0)  # the query is its only content; for the verifier, those 
 
 _READ_AT_ONCE = 512  # contents that are compared with the query on the pixels together, 17 kB each
 
-Near = dict[ContentId, tuple[float, int]]
+NearContents = dict[ContentId, tuple[float, int]]
 """Distance and orientation of the contents that match the query."""
 
 Verdicts = Mapping[tuple[ContentId, ContentId], PairVerdict]
@@ -152,7 +152,7 @@ Verdicts = Mapping[tuple[ContentId, ContentId], PairVerdict]
 
 def _nearest(
     session: Session, mine: Images, images: Images, settings: MatchSettings, options: Options
-) -> tuple[Near, Verdicts, list[Failure]]:
+) -> tuple[NearContents, Verdicts, list[Failure]]:
     """Return the contents that match the query, the verified pairs, and what could not be verified."""
     if settings.verified:
         near, verifier = _near_by_pixels(session, mine, images, settings, options)
@@ -170,7 +170,7 @@ def _nearest(
 
 def _near_by_pixels(
     session: Session, mine: Images, images: Images, settings: MatchSettings, options: Options
-) -> tuple[Near, Verifier]:
+) -> tuple[NearContents, Verifier]:
     """Return the contents that match the query on the pixels; the verifier numbers the query as content 0."""
     contents, width = images.contents, width_of(settings.method)
     verifier = verifier_of(session, [mine.of_each()[0], *images.of_each()], settings, options.transforms)
@@ -191,14 +191,14 @@ def _near_by_pixels(
     return near, verifier
 
 
-def _identical(mine: Images, images: Images) -> Near:
+def _identical(mine: Images, images: Images) -> NearContents:
     """Return the contents whose bytes or pixels are identical to the query's, as far as known."""
     every = ((images.contents.digest(number), images.contents.pixels(number)) for number in images.contents.numbers())
     rows = identical_rows((mine.contents.digest(_QUERY), mine.contents.pixels(_QUERY)), every)
     return {ContentId(row): (0, 0) for row in sorted(rows)}
 
 
-def _near_by_codes(mine: Images, images: Images, settings: MatchSettings, guard: bool, search: Search) -> Near:
+def _near_by_codes(mine: Images, images: Images, settings: MatchSettings, guard: bool, search: Search) -> NearContents:
     """Return the contents that match the query by code, or by identity if it has too little texture."""
     width = width_of(settings.method)
     asked, gallery = (
