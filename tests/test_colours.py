@@ -58,6 +58,42 @@ def test_another_shirt_and_another_exposure_are_named(method: str, tmp_path: Pat
     assert told == {"a_red": None, "green": "recoloured", "green half": "recoloured", "lighter": "recoloured"}
 
 
+@pytest.mark.parametrize("method", ["phash:size=16", "pdq"])
+def test_query_and_compare_name_the_relation_as_find_does(method: str, tmp_path: Path) -> None:
+    """They said `re-encoded` of a recoloured copy, since only groups were corrected by the pixels."""
+    variants(tmp_path)
+    own = tmp_path / "a_picture.png"
+    (found,) = twinpix.find(tmp_path, store=None, workers=1, method=method, keep="path").groups
+    relations = {member.path: member.relation for member in found.members[1:]}
+    assert set(relations.values()) == {"re-encoded", "resized", "recoloured"}
+    hits, _ = twinpix.query(own, tmp_path, store=None, workers=1, method=method)
+    assert {hit.path: hit.relation for hit in hits} == relations
+    assert {path: twinpix.compare(own, path, method=method).relation for path in relations} == relations
+    assert "recoloured, by" in twinpix.compare(own, tmp_path / "grey.jpg", method=method).conclusion
+
+
+def test_a_codes_file_has_no_colours(tmp_path: Path) -> None:
+    variants(tmp_path)
+    path = str(tmp_path / "codes.jsonl")
+    rows = twinpix.encode_files_as_stream(tmp_path, store=None, workers=1)
+    twinpix.write_codes(path, twinpix.header_of(), rows)
+    hits = twinpix.query_codes(tmp_path / "a_picture.png", path)
+    assert {Path(hit.path).stem: hit.relation for hit in hits}["exchanged"] == "re-encoded"
+
+
+@pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
+def test_two_shots_are_no_encodings_for_find_query_and_compare(method: str, tmp_path: Path) -> None:
+    for at, day in enumerate(("2024:05:01 10:00:00", "2024:05:01 10:00:05")):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x9003] = day
+        draw("portrait", 4, (400, 300)).save(tmp_path / f"{at}.jpg", quality=90 - 20 * at, exif=exif)
+    first, second = tmp_path / "0.jpg", tmp_path / "1.jpg"
+    (found,) = twinpix.find(tmp_path, store=None, workers=1, method=method, keep="path").groups
+    ((hit,), _) = twinpix.query(first, tmp_path, store=None, workers=1, method=method)
+    relations = found.members[1].relation, hit.relation, twinpix.compare(first, second, method=method).relation
+    assert relations == ("edited", "edited", "edited")
+
+
 @pytest.mark.parametrize("strictness", ["exact", "strict"])
 def test_other_colours_are_no_copies_where_only_encodings_may_differ(strictness: Any, tmp_path: Path) -> None:
     variants(tmp_path)

@@ -53,7 +53,7 @@ def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_p
 
 
 def test_a_pair_that_two_methods_propose_keeps_both_guesses() -> None:
-    hubs = LeaderClusters(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 1.0)
+    hubs = LeaderClusters(lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 1.0)
     by_hash, by_points = verifier.guess_of_turn(0), (0.5, 0.0, 0.1, 0.0, 0.5, 0.2)
     hubs.propose([Candidate(ClassId(0), ClassId(1), None, by_hash, "phash")])
     hubs.propose([Candidate(ClassId(0), ClassId(1), None, by_points, "local", exact=True)])

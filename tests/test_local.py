@@ -467,21 +467,23 @@ def test_a_report_with_what_was_seen_is_read_again(album: Path, tmp_path: Path) 
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40))
-def test_a_node_has_one_hub_which_has_none_and_gets_better_ones_only(claims: list[tuple[ClassId, ClassId]]) -> None:
+def test_a_class_has_one_hub_which_has_none_and_gets_better_ones_only(claims: list[tuple[ClassId, ClassId]]) -> None:
     every = list(map(ClassId, range(13)))
-    hubs = LeaderClusters(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 1.0)
+    hubs = LeaderClusters(lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 1.0)
     hubs.propose([Candidate(i, j, None, (), "") for i, j in combinations(every, 2)])
-    for better, node in claims:
-        if better >= node:
+    for better, class_ in claims:
+        if better >= class_:
             continue
         before = {each: hubs.leader_of(each) for each in every}
-        freed = hubs.claim(better, node)
-        assert freed == sorted(each for each, hub in before.items() if hub == node and hubs.leader_of(node) == better)
+        freed = hubs.claim(better, class_)
+        assert freed == sorted(
+            each for each, hub in before.items() if hub == class_ and hubs.leader_of(class_) == better
+        )
         now = {each: hubs.leader_of(each) for each in every}
         assert all(now[each] is None for each in freed)
         assert all(hub is None or (now[hub] is None and hub < each) for each, hub in now.items())
-        assert all(now[each] == before[each] for each in every if each != node and each not in freed)
-        old, new = before[node], now[node]
+        assert all(now[each] == before[each] for each in every if each != class_ and each not in freed)
+        old, new = before[class_], now[class_]
         assert old is None or (new is not None and new <= old)
     free = {each for each in every if hubs.leader_of(each) is None}
     pairs = {(i, j) for i, j in combinations(sorted(free), 2)}
@@ -490,10 +492,12 @@ def test_a_node_has_one_hub_which_has_none_and_gets_better_ones_only(claims: lis
 
 
 def test_what_may_match_many_of_a_hub_is_tried_against_that_first() -> None:
-    hubs = LeaderClusters(lambda nodes: {node: node for node in nodes}, lambda hub, joint: 0.9 if hub else 0.5)
+    hubs = LeaderClusters(
+        lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 0.9 if hub else 0.5
+    )
     alone, one, many = ClassId(40), {hub: [10 + hub] for hub in range(1, 8)}, list(range(20, 26))
-    claims = [(ClassId(hub), ClassId(node)) for hub, nodes in {**one, 0: many}.items() for node in nodes]
-    hubs.propose([Candidate(node, alone, None, (), "") for _, node in claims])
-    for hub, node in claims:
-        hubs.claim(hub, node)
-    assert list(hubs.via_pairs()) == [(alone, node) for node in many[:3]]
+    claims = [(ClassId(hub), ClassId(class_)) for hub, classes in {**one, 0: many}.items() for class_ in classes]
+    hubs.propose([Candidate(class_, alone, None, (), "") for _, class_ in claims])
+    for hub, class_ in claims:
+        hubs.claim(hub, class_)
+    assert list(hubs.via_pairs()) == [(alone, class_) for class_ in many[:3]]

@@ -29,8 +29,8 @@ def test_representatives_give_the_groups_of_all_pairs(
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, 256, (count, turns, 2), dtype=np.uint8) & rng.integers(0, 256, (1, 1, 2), dtype=np.uint8)
     order = rng.permutation(count)[: rng.integers(0, count + 1)]
-    nodes, place = np.sort(order), {node: at for at, node in enumerate(order.tolist())}
-    every = match(codes, nodes, nodes[:0], radius, Search())
+    classes, place = np.sort(order), {class_: at for at, class_ in enumerate(order.tolist())}
+    every = match(codes, classes, classes[:0], radius, Search())
     apart = {tuple(sorted(pair)) for pair in rng.integers(0, max(count, 1), (3, 2)).tolist()}
 
     def without(matches: Matches) -> Matches:

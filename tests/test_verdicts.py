@@ -73,7 +73,7 @@ def test_groups_are_those_of_the_graph_without_the_pairs(
 
 
 def found(
-    method: str, pictures: list[tuple[int, int, bool, int]], pairs: exclusions.Pairs, references: list[bool]
+    method: str, pictures: list[tuple[int, int, bool, int]], pairs: exclusions.ExcludedPairs, references: list[bool]
 ) -> tuple[CodeClasses, Matches]:
     """The nodes and matches as `find` makes them."""
     way = fingerprints.make(method)

@@ -327,7 +327,26 @@ def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
     assert not verify_pair(plain, view(stuck(picture, [(300, 200)])), [there]).alike
     far = view(draw("scene", 4, (600, 450)))
     assert not verify_pair(far, darker, [there], via=Via(0.9, there, plain.size)).same
-    assert verify_pair(far, darker, [there], via=Via(0.9, there, plain.size, alike=True)).same
+    joined = verify_pair(far, darker, [there], via=Via(0.9, there, plain.size, alike=True))
+    assert joined.same
+    assert joined.agrees >= 0.9
+
+
+def test_no_match_is_beyond_the_radius_because_a_third_picture_stands_for_one(tmp_path: Path) -> None:
+    """A rotated copy and a negative, which the original joins, agreed in no block: distance 1, `0% alike`."""
+    picture = draw("portrait", 0, (480, 360)).convert("RGB")
+    picture.save(tmp_path / "original.png")
+    picture.resize((240, 180)).save(tmp_path / "half.jpg")
+    rotated = picture.rotate(7, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
+    rotated.save(tmp_path / "rotated.jpg", quality=88)
+    ImageOps.invert(picture).save(tmp_path / "negative.jpg", quality=88)
+    (group,) = twinpix.find(tmp_path, method="cascade", store=None).groups
+    assert len(group.members) == 4
+    agreements = {(Path(match.a).stem, Path(match.b).stem): match.agrees for match in group.matches}
+    assert {("rotated", "negative"), ("negative", "rotated")} & agreements.keys()
+    for match in group.matches:
+        assert match.distance is not None
+        assert match.distance <= 0.35
 
 
 def on_soft_ground(seed: int) -> Image.Image:

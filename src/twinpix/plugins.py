@@ -185,13 +185,13 @@ def _complete(package: str, cls: type[Any]) -> type[Any]:
     """Return the class; raises `UsageError`, which names the missing members, if the interface is incomplete."""
     module, _, declared = f"twinpix.{_INTERFACES[package]}".rpartition(".")
     interface = getattr(importlib.import_module(module), declared)
-    told = f"the {_KINDS[package]} {cls.__module__}.{cls.__qualname__}"
+    subject = f"the {_KINDS[package]} {cls.__module__}.{cls.__qualname__}"
     have = {*dir(cls), *getattr(cls, "__dataclass_fields__", ())} - getattr(cls, "__abstractmethods__", frozenset())
     if missing := sorted(_members(interface) - have):
-        raise UsageError(f"{told} lacks {', '.join(missing)}: see {module}.{declared}")
+        raise UsageError(f"{subject} lacks {', '.join(missing)}: see {module}.{declared}")
     suffixes = getattr(cls, "suffixes", ())
     if isinstance(suffixes, str) or not all(suffix[:1] == "." and suffix == suffix.lower() for suffix in suffixes):
-        raise UsageError(f"{told} needs a tuple or set of lower-case suffixes with their dots, not {suffixes!r}")
+        raise UsageError(f"{subject} needs a tuple or set of lower-case suffixes with their dots, not {suffixes!r}")
     return cls
 
 

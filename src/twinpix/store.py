@@ -351,12 +351,12 @@ class Store:
     def _begin_anew(self, error: Exception | str) -> sqlite3.Connection:
         """Rename a damaged store and create a new one."""
         self._anew = True
-        aside = Path(f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+        renamed = Path(f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
         try:
             for part in self._parts():
                 if part.exists():
-                    part.rename(f"{aside}{str(part)[len(str(self.path)) :]}")
-            self.notes.append(f"the store was damaged ({error}); it was renamed to {aside} and a new one was created")
+                    part.rename(f"{renamed}{str(part)[len(str(self.path)) :]}")
+            self.notes.append(f"the store was damaged ({error}); it was renamed to {renamed} and a new one was created")
             return self._connect()
         except (OSError, sqlite3.Error) as second:
             raise StoreError(f"the store {self.path} is damaged and cannot be set aside: {second}") from None

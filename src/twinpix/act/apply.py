@@ -229,8 +229,8 @@ class _Run:
         for step in unit.steps[len(done) :]:
             if step.number not in self.unsettled:
                 log.note_soon(failed=step.number, why=why, system=_is_of_system(error))
-            elif os.path.lexists(step.staged + filesystem.ASIDE):
-                at = printable(step.staged + filesystem.ASIDE)
+            elif os.path.lexists(step.staged + filesystem.OLD):
+                at = printable(step.staged + filesystem.OLD)
                 why += f"; its previous bytes are at {at}; the next run repairs this"
         self.outcome.skipped.append(Skipped(unit.steps[0].path, why, unit.group, True, kind_of(error)))
         if isinstance(error, journal.WriteError) or (isinstance(error, OSError) and error.errno in _HOPELESS):

@@ -27,7 +27,7 @@ class Choices:
         self.refused = ""
         self.kept: dict[int, list[str]] = {}
         self.recalled = set[int]()  # groups that were kept completely with an earlier report, and not decided since
-        self._told = set[int]()  # groups whose choice is in the file
+        self._recorded = set[int]()  # groups whose choice is in the file
         self._report = report
         self._whole = True  # the last line of the file
         self._written = self._read(report)
@@ -84,7 +84,7 @@ class Choices:
         for group in self._report.groups if whole else ():
             digests = Counter(member.digest for member in group.members)
             known = having.get(group.members[0].digest, ())
-            if group.id not in self._told and any(digests <= before for before in known):
+            if group.id not in self._recorded and any(digests <= before for before in known):
                 self.kept[group.id] = [member.path for member in group.members]
                 self.recalled.add(group.id)
 
@@ -130,7 +130,7 @@ class Choices:
         if not isinstance(row, dict) or not isinstance(row.get("group"), int) or not isinstance(row.get("keep"), list):
             return
         number, paths = row["group"], list(map(str, row["keep"]))
-        self._told.add(number)
+        self._recorded.add(number)
         if not paths:
             self.kept.pop(number, None)
         elif members.get(number, set()).issuperset(paths):

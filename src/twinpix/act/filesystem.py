@@ -18,7 +18,7 @@ from twinpix.model import Facts
 from twinpix.paths import free_name
 from twinpix.rename import rename_new
 
-PART, COPY, ASIDE = (
+PART, COPY, OLD = (
     ".part",
     ".copy",
     ".aside",
@@ -244,7 +244,7 @@ def move_new(source: str, target: str, facts: Facts, digest: str, staged: str, g
 
 def prove(path: str, facts: Facts, staged: str, guard: Guard) -> None:
     """Raise `StepError` if a file is the keeper; it is renamed for a moment to find out."""
-    old = staged + ASIDE
+    old = staged + OLD
     _rename_checked(path, old, lambda name: require_same(name, facts), guard)
     rename_new(old, path)
 
@@ -260,8 +260,8 @@ def _drop_copy(source: str, target: str, facts: Facts, digest: str, staged: str,
         made = facts_at(target)
         remove(target, made, beside(staged, target), _Source(source, facts))
     except (OSError, StepError):
-        told = error if isinstance(error, StepError) else unusable(error)
-        raise StepError(f"{told}; a copy of it is at {target}", told.kind) from None
+        failure = error if isinstance(error, StepError) else unusable(error)
+        raise StepError(f"{failure}; a copy of it is at {target}", failure.kind) from None
 
 
 class _Source(_Nothing):
@@ -359,7 +359,7 @@ def remove(path: str, expected: Facts, staged: str, guard: Guard) -> None:
 
     It is renamed first, so that no other program can replace it, and the guard can check whether it was the keeper.
     """
-    old = staged + ASIDE
+    old = staged + OLD
     _rename_checked(path, old, lambda name: require_same(name, expected), guard)
     _unlink(old, path)
 
@@ -377,7 +377,7 @@ def _unlink(old: str, path: str) -> None:
 
 def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], staged: str, guard: Guard) -> None:
     """Replace the file that `check`, given a name of it, accepts by the file that `make` makes under a given name."""
-    part, old = staged + PART, staged + ASIDE
+    part, old = staged + PART, staged + OLD
     with _made(part):
         make(part)
         _rename_checked(path, old, check, guard)
@@ -418,7 +418,7 @@ def recover(path: str, target: str, staged: str) -> None:
     for folder, end in itertools.product(folders, (PART, COPY + PART)):
         with contextlib.suppress(OSError):
             os.unlink(os.path.join(folder, os.path.basename(staged) + end))
-    old = staged + ASIDE
+    old = staged + OLD
     for name, other in ((old, path), (path, old), (target, path), (path, target)):
         _drop_reserved(name, other)
     if not os.path.lexists(old):

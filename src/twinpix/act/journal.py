@@ -35,7 +35,7 @@ from twinpix.model import Facts, Kept, Step, Unit
 SCHEMA = "twinpix.journal/1"
 _OLD_SYSTEM = "could not be dealt with"  # how `why` begins in journals without "system"
 _HEAD = b'{"journal":"' + SCHEMA.encode() + b'"'
-_ASIDE = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")
+_STAGED_NAME = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, StopIteration, RecursionError)
 _AHEAD = 4096  # lines that are written together
 
@@ -325,7 +325,7 @@ def _step(row: list[Any]) -> Step:
     number, path, target, facts, digest, keeper, staged = row
     for text in (path, *(text for text in (target, keeper) if text != "")):
         _path(text)
-    beside = os.path.dirname(staged) == os.path.dirname(path) and _ASIDE.fullmatch(os.path.basename(staged))
+    beside = os.path.dirname(staged) == os.path.dirname(path) and _STAGED_NAME.fullmatch(os.path.basename(staged))
     if not beside or not isinstance(digest, str):  # a file with such a name is renamed and removed
         raise ValueError(row)
     return Step(int(number), path, target, _facts(facts), digest, keeper, staged)

@@ -36,10 +36,10 @@ class Keeper:
         try:
             self.handle = filesystem.open_same(self._real, facts)
         except StepError as error:
-            raise self._told(error) from None
+            raise self._keeper_error(error) from None
         if not filesystem.lock(self.handle, shared=True):
             self.close()
-            raise self._told("is being removed by another run")
+            raise self._keeper_error("is being removed by another run")
 
     def close(self) -> None:
         os.close(self.handle)
@@ -50,9 +50,9 @@ class Keeper:
         try:
             read = filesystem.read_digest(self.handle, self.facts)
         except StepError as error:
-            raise self._told(error) from None
+            raise self._keeper_error(error) from None
         if read != digest:
-            raise self._told("has other bytes than when it was scanned")
+            raise self._keeper_error("has other bytes than when it was scanned")
 
     def check(self, path: str, facts: Facts, digest: str, *, same: bool) -> None:
         """Raise `StepError` unless a duplicate's bytes have this digest and, with `same`, are those of the keeper.
@@ -81,7 +81,7 @@ class Keeper:
         try:
             self._require_there()
         except StepError as error:
-            raise self._told(error) from None
+            raise self._keeper_error(error) from None
         if self._is_seen(path, now):
             why = f"is the same file as the keeper, {self._called}, under another path"
             raise StepError(why, SkipKind.SAME_FILE)
@@ -116,7 +116,7 @@ class Keeper:
             return False
         return os.path.lexists(os.path.join(self._folder, new))
 
-    def _told(self, why: object) -> StepError:
+    def _keeper_error(self, why: object) -> StepError:
         """Return an error that names the file."""
         return StepError(f"the keeper, {self._called}, {why}", SkipKind.KEEPER)
 

@@ -40,7 +40,9 @@ def decide_again(report: Report, rules: str | None = None, stricter: float | Non
     files = _Files(report, radius)
     alone = [replace(member, altered=()) for member in files.members]  # linked by the order of metadata alone
     order = sorted(files.rows(), key=lambda file: chain.key(alone[file]))
-    graph = linking.Graph(files.node, files.kinds, files.near, lambda a, b: is_allowed(a, b, cross=report.cross), order)
+    graph = linking.Graph(
+        files.class_of, files.kinds, files.near, lambda a, b: is_allowed(a, b, cross=report.cross), order
+    )
     linker = linking.make(report.link)
     chosen = [
         files.best_first(group, chain, chains=linking.chains(linker), cross=report.cross)
@@ -78,7 +80,7 @@ class _Files:
 
     def __init__(self, report: Report, radius: float) -> None:
         self.members: list[Member] = []
-        self.node: list[ClassId] = []
+        self.class_of: list[ClassId] = []
         self.near: dict[ClassId, list[ClassId]] = {}
         self.pairs: dict[str, list[Match]] = defaultdict(list)
         merge = report.schema == SCHEMA or not report.counts.apart
@@ -95,28 +97,28 @@ class _Files:
         place = {member.path: FileRow(start + at) for at, member in enumerate(group.members)}
         self.members += group.members
         equal: dict[str, ClassId] = {}  # of a large group not all pairs are listed, but equal files are known
-        self.node += [equal.setdefault(member.digest, ClassId(place[member.path])) for member in group.members]
+        self.class_of += [equal.setdefault(member.digest, ClassId(place[member.path])) for member in group.members]
         near = [match for match in group.matches if (math.inf if match.distance is None else match.distance) <= radius]
         for match in near:
             if merge and match.same_code:
                 a, b = self._first(place[match.a]), self._first(place[match.b])
-                self.node[max(a, b)] = min(a, b)
+                self.class_of[max(a, b)] = min(a, b)
         for file in self.rows()[start:]:
-            self.node[file] = self._first(file)
+            self.class_of[file] = self._first(file)
         links: dict[ClassId, set[ClassId]] = defaultdict(set)
         for match in near:
-            a, b = self.node[place[match.a]], self.node[place[match.b]]
+            a, b = self.class_of[place[match.a]], self.class_of[place[match.b]]
             self.pairs[match.a].append(match)
             if a != b:
                 links[a].add(b)
                 links[b].add(a)
-        self.near.update((node, sorted(others)) for node, others in links.items())
+        self.near.update((class_, sorted(others)) for class_, others in links.items())
 
     def _first(self, file: FileRow) -> ClassId:
         """Return the class of a file, from the trees that equal codes form."""
-        while (node := self.node[file]) != ClassId(file):
-            file = FileRow(node)
-        return node
+        while (class_ := self.class_of[file]) != ClassId(file):
+            file = FileRow(class_)
+        return class_
 
     def best_first(self, files: list[FileRow], chain: keep.Chain, *, chains: bool, cross: bool) -> list[FileRow]:
         """Return the files of a group, the first the best of those that match all others."""
@@ -125,9 +127,10 @@ class _Files:
         return [head, *(file for file in ordered if file != head)]
 
     def _matches_all(self, file: FileRow, files: list[FileRow], cross: bool) -> bool:
-        near = {self.node[file], *self.near.get(self.node[file], ())}
+        near = {self.class_of[file], *self.near.get(self.class_of[file], ())}
         return all(
-            other == file or (self.node[other] in near and is_allowed(self.kinds[file], self.kinds[other], cross=cross))
+            other == file
+            or (self.class_of[other] in near and is_allowed(self.kinds[file], self.kinds[other], cross=cross))
             for other in files
         )
 

@@ -209,8 +209,8 @@ def _take_back(
     except (StepError, OSError) as error:
         if number not in session.done:
             return False
-        if told := _by_other_bytes(step, action, error, seeker or Seeker(session)):
-            left.append(Skipped(step.path, told, 0, True, kind_of(error)))
+        if reason := _by_other_bytes(step, action, error, seeker or Seeker(session)):
+            left.append(Skipped(step.path, reason, 0, True, kind_of(error)))
             return False
         back = True
     log.note_soon(undone=number)

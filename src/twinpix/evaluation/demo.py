@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 _SIZE = (640, 480)
 _NAMES = ("harbour", "meadow", "market", "canyon", "orchard", "station")
 
-Edit = Callable[[Image.Image], Image.Image]
-_EDITS: dict[str, tuple[Edit, str, int]] = {
+EditFunction = Callable[[Image.Image], Image.Image]
+_EDITS: dict[str, tuple[EditFunction, str, int]] = {
     "recompressed": (lambda im: im, ".jpg", 40),
     "half-size": (lambda im: im.resize((im.width // 2, im.height // 2)), ".jpg", 88),
     "brighter": (lambda im: ImageEnhance.Brightness(im).enhance(1.25), ".jpg", 88),

@@ -58,7 +58,7 @@ class Local:
     _was_ready: bool = False
     _misses: int = 0  # consecutive workers that failed to start
     _why: str = ""
-    _looked: float = 0.0  # time of the last check of the memory
+    _checked: float = 0.0  # time of the last check of the memory
 
     @property
     def size(self) -> int:
@@ -220,9 +220,9 @@ class Local:
     def _greedy(self, busy: Sequence[_Worker]) -> _Worker | None:
         """Return a worker that exceeds its memory limit, or the largest one if all together exceed theirs."""
         now = time.monotonic()
-        if not machine.SEES_MEMORY or now - self._looked < _MEMORY_TICK:
+        if not machine.SEES_MEMORY or now - self._checked < _MEMORY_TICK:
             return None
-        self._looked = now
+        self._checked = now
         # Memory that a fork shares with this process does not count.
         taken = [
             (machine.memory_of(worker.process.pid) - worker.memory, at)

@@ -19,7 +19,7 @@ from twinpix.executors.base import Task
 from twinpix.executors.lost import OUT_OF_MEMORY, REFUSED_MEMORY
 
 CELL_BYTES = 16  # two shared numbers: index of the current item, and when it began
-_LOOK_SECONDS = 0.2  # between checks of the parent and of this process's memory
+_CHECK_SECONDS = 0.2  # between checks of the parent and of this process's memory
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables with the number of threads of libraries for linear algebra."""
 
@@ -177,7 +177,7 @@ def _watch(parent: int, memory: int) -> None:
     """End this process when its parent has ended, or when it exceeds the memory limit, in bytes."""
     gone = _parent_gone(parent)
     start = machine.own_memory()
-    while not gone(_LOOK_SECONDS):
+    while not gone(_CHECK_SECONDS):
         if machine.own_memory() - start > memory:
             os._exit(OUT_OF_MEMORY)
     os._exit(1)

@@ -14,18 +14,17 @@ from twinpix.encoding.members import members_of
 from twinpix.encoding.methods import MatchSettings
 from twinpix.encoding.options import Options
 from twinpix.fingerprints import Fingerprint
-from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_other_light, has_other_place
+from twinpix.imaging.evidence import Evidence, has_other_colours
 from twinpix.linking.base import Kind, is_allowed
 from twinpix.match.join import Neighbours
 from twinpix.match.pairs import MatchedPairs
-from twinpix.match.relation import explain_no_encoding, infer_relation
+from twinpix.match.relation import correct_verdict, explain_no_encoding, infer_relation, relation_by_evidence
 from twinpix.match.representatives import MATCHES_LISTED
 from twinpix.match.verifier import PairVerdict
-from twinpix.model import DIGITS, IDENTICAL, ClassId, ContentId, FileRow, Group, Match, Member, Refs, Relation, related
+from twinpix.model import DIGITS, IDENTICAL, ClassId, ContentId, FileRow, Group, Match, Member, Refs, related
 from twinpix.verify import Verdict
 
 _READ_AT_ONCE = 512  # contents that are compared on the pixels together, 17 kB each
-_COMPARABLE = SMALL * 3 // 2  # pixels along a side from which positions in images of two sizes are comparable
 _READ_OF_ONE = 64  # contents of one group, the best ones by metadata: a fixed camera may have thousands in one group
 
 Pair = tuple[FileRow, FileRow, float | None, int]
@@ -47,21 +46,21 @@ def group(
     linker, chain = linking.make(options.link), keep.make_chain(options.keep)
     classes, method = pairs.classes, settings.method
     near = Neighbours(pairs.matches, len(classes.codes))
-    node = classes.of[images.content]
-    linked = (np.bincount(node, minlength=len(classes.codes))[node] > 1) | near.has_any()[node]
+    class_of = classes.of[images.content]
+    linked = (np.bincount(class_of, minlength=len(classes.codes))[class_of] > 1) | near.has_any()[class_of]
     members = members_of(images, [FileRow(row) for row in np.flatnonzero(linked).tolist()])  # can be in a group
     order = sorted(members, key=lambda file: chain.key(members[file]))
     kinds = _kinds(images.refs, options.cross)
     conflicts = _conflicts(pairs)
     graph = linking.Graph(
-        node.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order, conflicts
+        class_of.tolist(), kinds, near, lambda a, b: is_allowed(a, b, cross=options.cross), order, conflicts
     )
     found = sorted(linker.groups(graph), key=lambda files: images.refs.uris[files[0]])
     places = np.full(len(classes.codes), -1, np.int32)
     writer = _Grouper(
         *(
             images,
-            node.tolist(),
+            class_of.tolist(),
             members,
             near,
             places,
@@ -124,7 +123,7 @@ def _unlike(images: Images, files: Sequence[FileRow], most: int | None) -> set[C
 
 
 def _conflicts(pairs: MatchedPairs) -> dict[ClassId, set[ClassId]]:
-    """Return for each node the nodes that verification found to be in conflict with it, without a third image."""
+    """Return for each class the classes that verification found to be in conflict with it, without a third image."""
     out: dict[ClassId, set[ClassId]] = {}
     of: list[ClassId] = pairs.classes.of.tolist()
     for (a, b), seen in pairs.verdicts.items():
@@ -144,18 +143,18 @@ class _Grouper(NamedTuple):
     """Converts groups of files to groups of a report."""
 
     images: Images
-    node: list[ClassId]  # of each file
+    class_of: list[ClassId]  # of each file
     members: dict[FileRow, Member]
     near: Neighbours
-    places: NDArray[np.int32]  # of each node in the current group; -1: not in it
+    places: NDArray[np.int32]  # of each class in the current group; -1: not in it
     chain: keep.Chain
     method: Fingerprint
     verdicts: Mapping[tuple[ContentId, ContentId], PairVerdict]
-    first: list[ContentId]  # the representative content of each node
+    first: list[ContentId]  # the representative content of each class
     kinds: list[Kind]  # of each file
     cross: bool
     chains: bool  # whether members need not match the keeper
-    left_out: Mapping[int, int]  # of each keeper's node, how many matches of its group are not listed
+    left_out: Mapping[int, int]  # of each keeper's class, how many matches of its group are not listed
 
     def of_one_colour(self, files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> list[list[FileRow]]:
         """Split a group by colours: files with other colours than the best one form groups of their own.
@@ -165,29 +164,17 @@ class _Grouper(NamedTuple):
         out, left = [], files
         while len(left) > 1:
             head, *others = left
-            near = {self.node[head], *self.near.row(self.node[head])[0].tolist()}
+            near = {self.class_of[head], *self.near.row(self.class_of[head])[0].tolist()}
             fits = [
                 file
                 for file in others
-                if (self.chains or self.node[file] in near) and not self._has_other_colours(head, file, evidence)
+                if (self.chains or self.class_of[file] in near) and not self._has_other_colours(head, file, evidence)
             ]
             if fits:
                 out.append([head, *fits])
             taken = set(fits)
             left = [file for file in others if file not in taken]
         return out
-
-    def _by_evidence(self, a: FileRow, b: FileRow, evidence: Mapping[ContentId, Evidence]) -> Relation | None:
-        """Return what differs between the pixels of two images beyond any encoding; None for nothing."""
-        x, y = (evidence.get(self.images.content_of(file)) for file in (a, b))
-        if x is None or y is None:
-            return None
-        if has_other_colours(x, y) or has_other_light(x, y):
-            return "recoloured"
-        one, two = self.members[a], self.members[b]
-        same_size = (one.width, one.height) == (two.width, two.height)
-        comparable = same_size or min(one.width, one.height, two.width, two.height) >= _COMPARABLE
-        return "edited" if comparable and has_other_place(x, y) else None
 
     def _has_other_colours(self, a: FileRow, b: FileRow, evidence: Mapping[ContentId, Evidence]) -> bool:
         x, y = (evidence.get(self.images.content_of(file)) for file in (a, b))
@@ -212,10 +199,10 @@ class _Grouper(NamedTuple):
         return replace(made, members=changed, reason=self.chain.reason(keeper, others))
 
     def _matches_all(self, file: FileRow, files: Sequence[FileRow]) -> bool:
-        near = {self.node[file], *self.near.row(self.node[file])[0].tolist()}
+        near = {self.class_of[file], *self.near.row(self.class_of[file])[0].tolist()}
         return all(
             other == file
-            or (self.node[other] in near and is_allowed(self.kinds[file], self.kinds[other], cross=self.cross))
+            or (self.class_of[other] in near and is_allowed(self.kinds[file], self.kinds[other], cross=self.cross))
             for other in files
         )
 
@@ -231,47 +218,48 @@ class _Grouper(NamedTuple):
             reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
             members=related(self.members[keeper].path, [self.members[file] for file in (keeper, *others)], matches),
             matches=[*matches, *(self._match(*pair, evidence) for pair in pairs[len(direct) :])][: len(pairs)],
-            matches_left_out=left_out + sum(self.left_out.get(node, 0) for node in {self.node[file] for file in files}),
+            matches_left_out=left_out
+            + sum(self.left_out.get(class_, 0) for class_ in {self.class_of[file] for file in files}),
         )
 
     def _pairs(self, keeper: FileRow, others: list[FileRow], direct: list[Pair]) -> tuple[list[Pair], int]:
         """Return pairs of files, those with the keeper first, and how many more there are.
 
-        Of the others, files of one node are paired with the first of them, and nodes by their first files.
+        Of the others, files of one class are paired with the first of them, and classes by their first files.
         """
-        first = {self.node[keeper]: keeper}
+        first = {self.class_of[keeper]: keeper}
         for file in others:
-            first.setdefault(self.node[file], file)
+            first.setdefault(self.class_of[file], file)
         pairs = [*direct, *self._of_equals(first, keeper, others)]
-        nodes = list(first)
-        self.places[nodes] = np.arange(len(nodes))
+        classes = list(first)
+        self.places[classes] = np.arange(len(classes))
         left_out = 0
-        for node, file in first.items():
+        for class_, file in first.items():
             if file == keeper:
                 continue
-            near, at = self.near.row(node)
-            later = self.places[near] > self.places[node]
+            near, at = self.near.row(class_)
+            later = self.places[near] > self.places[class_]
             if len(pairs) < MATCHES_LISTED:
                 edges = self.near.edges_to(near[later], at[later])
                 pairs += [(file, first[ClassId(other)], distance, turn) for other, distance, turn in edges]
             else:
                 left_out += int(np.count_nonzero(later))
-        self.places[nodes] = -1
+        self.places[classes] = -1
         return pairs[:MATCHES_LISTED], left_out + len(pairs[MATCHES_LISTED:])
 
     def _with_keeper(self, keeper: FileRow, others: list[FileRow]) -> Iterator[Pair]:
-        own = self.node[keeper]
+        own = self.class_of[keeper]
         edges: dict[ClassId, tuple[float | None, int]] = {
             own: (0, 0),
             **{ClassId(other): (gap, turn) for other, gap, turn in self.near.edges(own)},
         }
         for file in others:
-            if self.node[file] in edges:
-                yield keeper, file, *edges[self.node[file]]
+            if self.class_of[file] in edges:
+                yield keeper, file, *edges[self.class_of[file]]
 
     def _of_equals(self, first: Mapping[ClassId, FileRow], keeper: FileRow, others: list[FileRow]) -> Iterator[Pair]:
         for file in others:
-            head = first[self.node[file]]
+            head = first[self.class_of[file]]
             if head not in (file, keeper):
                 yield head, file, 0, 0
 
@@ -280,22 +268,17 @@ class _Grouper(NamedTuple):
     ) -> Match:
         x, y = self.images.content_of(a), self.images.content_of(b)
         contents, uris = self.images.contents, self.images.refs.uris
-        why = explain_no_encoding(contents[x], contents[y])
-        name = infer_relation(self.method, contents[x], contents[y], distance, turn, same_file=x == y)
-        if self.node[a] != self.node[b]:
-            x, y = self.first[self.node[a]], self.first[self.node[b]]
+        first, second = contents[x], contents[y]
+        name = infer_relation(self.method, first, second, distance, turn, same_file=x == y)
+        of_a, of_b = evidence.get(x), evidence.get(y)
+        if self.class_of[a] != self.class_of[b]:
+            x, y = self.first[self.class_of[a]], self.first[self.class_of[b]]
         seen = self.verdicts.get((min(x, y), max(x, y)))
-        if seen is None and name in ("re-encoded", "resized"):
-            name = self._by_evidence(a, b, evidence) or name
         if seen is None or name in IDENTICAL:
-            return Match(uris[a], uris[b], distance, name, same_code=self.node[a] == self.node[b])
-        verdict = seen.verdict if x < y else seen.verdict.turned()
-        if why and verdict.relation in ("re-encoded", "resized"):
-            detail, back = (
-                ", ".join(filter(None, (f"edited: {why}", each))) for each in (verdict.detail, verdict.back)
-            )
-            verdict = verdict._replace(relation="edited", detail=detail, back=back)
-        return _match(uris[a], uris[b], distance, verdict, seen.stage, same_code=self.node[a] == self.node[b])
+            name = relation_by_evidence(name, of_a, of_b, first, second)
+            return Match(uris[a], uris[b], distance, name, same_code=self.class_of[a] == self.class_of[b])
+        verdict = correct_verdict(seen.verdict if x < y else seen.verdict.turned(), explain_no_encoding(first, second))
+        return _match(uris[a], uris[b], distance, verdict, seen.stage, same_code=self.class_of[a] == self.class_of[b])
 
 
 def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, *, same_code: bool) -> Match:

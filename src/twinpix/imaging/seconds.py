@@ -68,8 +68,8 @@ def has_video(image: Image.Image, data: bytes, kind: str) -> bool:
     if kind not in ("JPEG", "MPO"):
         return False
     # A search for the video itself would read every JPEG in full: first check the mark that phones write.
-    told = image.info.get("xmp", b"")
-    if not (data.endswith(_SAMSUNG) or (isinstance(told, bytes) and any(mark in told for mark in _MOTION))):
+    xmp = image.info.get("xmp", b"")
+    if not (data.endswith(_SAMSUNG) or (isinstance(xmp, bytes) and any(mark in xmp for mark in _MOTION))):
         return False
     return _VIDEO in data[jpeg.end_of(data) :]
 

@@ -205,8 +205,8 @@ def _paired(a, b, mirrored, sets, common, change, octaves, turn, far, rows, weig
             gap = int(popcount(bits[p] ^ bits[q] ^ flip))
             if gap >= nearest or abs(points[q, 2] - points[p, 2] - octaves) > _OCTAVES:
                 continue
-            aside = abs(angle - points[p, 3] - turn) % np.float32(2 * np.pi)
-            if min(aside, np.float32(2 * np.pi) - aside) > _TURN:
+            turn_error = abs(angle - points[p, 3] - turn) % np.float32(2 * np.pi)
+            if min(turn_error, np.float32(2 * np.pi) - turn_error) > _TURN:
                 continue
             nearest = gap
             rows[m, 0], rows[m, 1], rows[m, 2], rows[m, 3] = x, y, across, points[q, 1]
@@ -238,9 +238,9 @@ def _count(rows, weight, fits, m, octaves, turn, change, far, seen):  # type: ig
     last, x, y = -1, np.float32(-9), np.float32(-9)
     for k in range(m):
         fits[k] = False
-        aside = abs(rows[k, 5] - turn) % np.float32(2 * np.pi)
-        aside = min(aside, np.float32(2 * np.pi) - aside)
-        if abs(rows[k, 4] - octaves) > _OCTAVES or aside > _TURN:
+        turn_error = abs(rows[k, 5] - turn) % np.float32(2 * np.pi)
+        turn_error = min(turn_error, np.float32(2 * np.pi) - turn_error)
+        if abs(rows[k, 4] - octaves) > _OCTAVES or turn_error > _TURN:
             continue
         dx = change[0] * rows[k, 0] + change[1] * rows[k, 1] + change[2] - rows[k, 2]
         dy = change[3] * rows[k, 0] + change[4] * rows[k, 1] + change[5] - rows[k, 3]

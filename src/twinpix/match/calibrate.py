@@ -102,16 +102,16 @@ def _estimate(
     """Estimate the precision of a radius: `every` and `seen` are the steps of all pairs, and of the verified ones."""
     from scipy.stats import beta
 
-    counts, looked = (np.bincount(part, minlength=_STEPS) for part in (every, seen))
+    counts, verified = (np.bincount(part, minlength=_STEPS) for part in (every, seen))
     false = np.bincount(seen, weights=wrong, minlength=_STEPS)
-    known = looked > 0
+    known = verified > 0
     total = float(counts[known].sum())
-    rate = float((counts[known] * false[known] / looked[known]).sum()) / max(total, 1.0)
+    rate = float((counts[known] * false[known] / verified[known]).sum()) / max(total, 1.0)
     # The effective sample size: smaller than the sample if a few pairs represent many others.
-    weights = counts[known] / np.maximum(looked[known], 1)
-    worth = total**2 / max(float((weights**2 * looked[known]).sum()), 1e-9)
+    weights = counts[known] / np.maximum(verified[known], 1)
+    worth = total**2 / max(float((weights**2 * verified[known]).sum()), 1e-9)
     failed, passed, side = rate * worth, (1 - rate) * worth, (1 - SURE) / 2
-    complete = bool((looked == counts).all())
+    complete = bool((verified == counts).all())
     low = 1 - rate if complete else float(beta.ppf(side, passed, failed + 1)) if passed > 0 else 0.0
     high = 1 - rate if complete else float(beta.ppf(1 - side, passed + 1, failed)) if failed > 0 else 1.0
     return Calibration(radius, 1 - rate, low, high, len(seen), int(wrong.sum()), len(every))

@@ -1,7 +1,10 @@
-"""Candidate pairs of nodes that are verified: proposed pairs, verified pairs, and pairs via a third node."""
+"""Candidate pairs of classes that are verified: proposed pairs, verified pairs, and pairs via a third class."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from twinpix.match.verifier import Guess, ThirdImage, Verifier, compose, guess_of, pair_of
 from twinpix.model import DIGITS, ClassId, ContentId
@@ -11,7 +14,7 @@ Ends = tuple[ClassId, ClassId]
 
 
 class Candidate(NamedTuple):
-    """A candidate pair of nodes `i < j` that a method proposes."""
+    """A candidate pair of classes `i < j` that a method proposes."""
 
     i: ClassId
     j: ClassId
@@ -28,9 +31,9 @@ class Candidate(NamedTuple):
 
 
 class CandidatePairs:
-    """Verifies candidate pairs of nodes; `found` has the verified matches and their distances.
+    """Verifies candidate pairs of classes; `found` has the verified matches and their distances.
 
-    `first` is the representative content of each node. With `by_codes`, distances are those of the codes, and None for
+    `first` is the representative content of each class. With `by_codes`, distances are those of the codes, and None for
     transitive matches; else they are the share of the overlap that differs.
     """
 
@@ -76,13 +79,13 @@ class CandidatePairs:
         return left
 
     def verdict_of(self, a: ClassId, b: ClassId) -> Verdict:
-        """Return the result of a verified pair of nodes."""
+        """Return the result of a verified pair of classes."""
         verdict = self._verifier.of(self._first[a], self._first[b])
         assert verdict is not None
         return verdict
 
     def link_via(self, a: ClassId, middle: ClassId, b: ClassId) -> Candidate:
-        """Return the candidate pair of two nodes that both match a third, with the transform via the third."""
+        """Return the candidate pair of two classes that both match a third, with the transform via the third."""
         if a > b:
             a, b = b, a
         first, second = self.verdict_of(a, middle), self.verdict_of(middle, b)
@@ -90,6 +93,31 @@ class CandidatePairs:
         guess = compose(guess_of(first), guess_of(second))
         stage = self._verifier.stage_of(self._first[a], self._first[middle])
         return Candidate(a, b, None, guess, stage, exact=True, via=via)
+
+
+def count_unverified(
+    left: Sequence[NDArray[np.int64]], found: NDArray[np.int64], first: Sequence[ContentId], verifier: Verifier
+) -> int:
+    """Return how many of the candidate pairs `left` were neither verified nor matched, each counted once.
+
+    `left` and the matches `found` are pairs `(n, 2)` of classes, `first` is the representative content of each class. A
+    pair that one stage leaves out may be verified for another stage or via a third image, and other matches may join
+    its images.
+    """
+    if not any(map(len, left)):
+        return 0
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(found)), (found[:, 0], found[:, 1])), shape=(len(first), len(first)))
+    _, joined = connected_components(links, directed=False)
+    pairs = np.unique(np.sort(np.concatenate(left), axis=1), axis=0)
+    pairs = pairs[joined[pairs[:, 0]] != joined[pairs[:, 1]]]
+    contents = np.sort(np.array(first, dtype=np.int64)[pairs], axis=1)
+    tried = np.array([*verifier.verdicts, *verifier.faults], dtype=np.int64).reshape(-1, 2)
+    count = len(verifier.files)  # a pair of contents as one number
+    known = np.isin(contents[:, 0] * count + contents[:, 1], tried[:, 0] * count + tried[:, 1])
+    return int(np.count_nonzero(~known))
 
 
 def difference_share(verdict: Verdict) -> float:

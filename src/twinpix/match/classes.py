@@ -17,19 +17,19 @@ class CodeClasses(NamedTuple):
     """Classes of contents, on which search and linking work, so that a thousand equal images are one class."""
 
     of: NDArray[np.int64]  # the class of each content
-    codes: Bytes2D  # (nodes, orientations, bytes)
-    guarded: NDArray[np.bool_]  # (nodes,): matched by identity only
+    codes: Bytes2D  # (classes, orientations, bytes)
+    guarded: NDArray[np.bool_]  # (classes,): matched by identity only
     origin: NDArray[
         np.int64
-    ]  # (nodes,): nodes with one origin have equal codes, but the user marked contents of them as not duplicates
+    ]  # (classes,): classes with one origin have equal codes, but the user marked contents of them as not duplicates
 
     def contents(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return `order` and `starts`: node `n` has the contents `order[starts[n]:starts[n + 1]]`, ascending."""
+        """Return `order` and `starts`: class `n` has the contents `order[starts[n]:starts[n + 1]]`, ascending."""
         order = np.argsort(self.of, kind="stable")
         return order, np.searchsorted(self.of[order], np.arange(len(self.codes) + 1))
 
     def first(self) -> list[ContentId]:
-        """Return the representative content of each node."""
+        """Return the representative content of each class."""
         order, starts = self.contents()
         return [ContentId(number) for number in order[starts[:-1]].tolist()]
 
@@ -37,9 +37,9 @@ class CodeClasses(NamedTuple):
 def code_classes_of(
     contents: ContentTable, method: Fingerprint, guard: bool, apart: Collection[int] = ()
 ) -> CodeClasses:
-    """Return one node for each distinct code, or, for contents with too little texture, for each distinct image.
+    """Return one class for each distinct code, or, for contents with too little texture, for each distinct image.
 
-    Each content in `apart`, those of excluded pairs, has a node of its own.
+    Each content in `apart`, those of excluded pairs, has a class of its own.
     """
     codes = contents.codes(width_of(method))
     low = is_low_detail(contents) if guard and not method.by_equality else np.zeros(len(codes), dtype=bool)
@@ -48,7 +48,7 @@ def code_classes_of(
     plain = [ContentId(number) for number in np.flatnonzero(low).tolist()]
     firsts = _first_of_equals([contents.pixels(number) for number in plain])
     for number, at in zip(plain, firsts, strict=True):
-        of[number] = distinct + at  # either all contents of a node are guarded, or none
+        of[number] = distinct + at  # either all contents of a class are guarded, or none
     origin = of.copy()
     alone = np.array(sorted(apart), dtype=np.int64)
     of[alone] = of.max(initial=-1) + 1 + np.arange(len(alone))

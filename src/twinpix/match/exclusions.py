@@ -14,7 +14,7 @@ from twinpix.match.classes import CodeClasses
 from twinpix.model import ContentId, Matches
 from twinpix.store import Store
 
-Pairs = frozenset[tuple[ContentId, ContentId]]  # of contents, the smaller number first
+ExcludedPairs = frozenset[tuple[ContentId, ContentId]]  # of contents, the smaller number first
 SCHEMA = "twinpix.not-duplicates/1"
 PAIRS = outputs.starts("list of pairs that are not duplicates", b'{"schema": "twinpix.not-duplicates/')
 _DIGEST = 16  # bytes
@@ -79,7 +79,7 @@ def _pairs(digests: Iterable[str], others: Iterable[str]) -> set[tuple[bytes, by
     return {(min(a, b), max(a, b)) for a, b in pairs if a != b}
 
 
-def excluded_pairs(contents: ContentTable, store: Store) -> Pairs:
+def excluded_pairs(contents: ContentTable, store: Store) -> ExcludedPairs:
     """Return the pairs of contents that the user marked as not duplicates."""
     stored = store.exclusions()
     if not stored:
@@ -89,26 +89,26 @@ def excluded_pairs(contents: ContentTable, store: Store) -> Pairs:
     return frozenset((min(i, j), max(i, j)) for i, j in pairs if i is not None and j is not None)
 
 
-def contents_of(pairs: Pairs) -> Collection[ContentId]:
+def contents_of(pairs: ExcludedPairs) -> Collection[ContentId]:
     return {number for pair in pairs for number in pair}
 
 
-def without(matches: Matches, classes: CodeClasses, pairs: Pairs) -> Matches:
-    """Return the matches without the excluded pairs; each content of an excluded pair has a node of its own."""
+def without(matches: Matches, classes: CodeClasses, pairs: ExcludedPairs) -> Matches:
+    """Return the matches without the excluded pairs; each content of an excluded pair has a class of its own."""
     if not pairs:
         return matches
     ends = np.sort(classes.of[np.array(list(pairs), dtype=np.int64)], axis=1)
-    one = len(classes.codes)  # a pair of nodes as one number
+    one = len(classes.codes)  # a pair of classes as one number
     kept = ~np.isin(matches.i.astype(np.int64) * one + matches.j, ends[:, 0] * one + ends[:, 1])
     return matches.where(kept)
 
 
 def between_equals(classes: CodeClasses, *, all_of_them: bool) -> Matches:
-    """Return pairs of nodes with equal codes, which the search does not compare."""
+    """Return pairs of classes with equal codes, which the search does not compare."""
     one: dict[int, list[int]] = defaultdict(list)
-    for node, origin in enumerate(classes.origin.tolist()):
-        if all_of_them or classes.guarded[node]:
-            one[origin].append(node)
+    for class_, origin in enumerate(classes.origin.tolist()):
+        if all_of_them or classes.guarded[class_]:
+            one[origin].append(class_)
     pairs = [pair for equal in one.values() for pair in combinations(equal, 2)]
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return Matches.between(ends, np.zeros(len(ends), np.int32))

@@ -17,7 +17,7 @@ from twinpix.encoding.alterations import EvidenceReader
 from twinpix.encoding.images import Images
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging.evidence import LAYOUT, differing_share, layout_of, may_differ
-from twinpix.match.candidates import Candidate, Ends
+from twinpix.match.candidates import Candidate, Ends, count_unverified
 from twinpix.match.classes import CodeClasses
 from twinpix.match.join import best_of_each
 from twinpix.match.leaders import Rank
@@ -108,15 +108,14 @@ def verify_doubtful(
     alike = _alike_once_aligned(asked.where(near), np.array(first, dtype=np.int64), pixels, read_evidence)
     believed = np.zeros(len(asked), dtype=bool)
     believed[near] = alike
-    farther, left = asked.where(~near), 0
+    farther, left = asked.where(~near), list[NDArray[np.int64]]()
 
     def stages() -> Iterator[tuple[list[Candidate], bool]]:
-        nonlocal left
         yield _candidates_of(asked.where(near & ~believed)), False
         crowded = np.isin(first, sorted(verifier.crowded()))
-        wanted = farther.where(~(crowded[farther.i] | crowded[farther.j]))
-        left = len(farther) - len(wanted)
-        yield _candidates_of(wanted), False
+        of_crowds = crowded[farther.i] | crowded[farther.j]
+        left.append(_ends(farther.where(of_crowds)))
+        yield _candidates_of(farther.where(~of_crowds)), False
 
     found = verify_scheduled(stages(), first, verifier, rank, by_codes=True)
     found |= _drawn_over(asked, first, verifier)
@@ -129,11 +128,17 @@ def verify_doubtful(
     pairs = pairs.where(
         ~_are_among(pairs, accepted, len(first))
     )  # an accepted pair may be a match via a third image too
-    return _sorted(Matches.joined([accepted, pairs])), left
+    out = _sorted(Matches.joined([accepted, pairs]))
+    return out, count_unverified(left, _ends(out), first, verifier)
 
 
-def _are_among(pairs: Matches, others: Matches, nodes: int) -> NDArray[np.bool_]:
-    numbers, known = (each.i.astype(np.int64) * nodes + each.j for each in (pairs, others))
+def _ends(matches: Matches) -> NDArray[np.int64]:
+    """Return the pairs of classes, `(n, 2)`."""
+    return np.column_stack([matches.i, matches.j]).astype(np.int64)
+
+
+def _are_among(pairs: Matches, others: Matches, class_count: int) -> NDArray[np.bool_]:
+    numbers, known = (each.i.astype(np.int64) * class_count + each.j for each in (pairs, others))
     return np.isin(numbers, known)
 
 

@@ -1,4 +1,4 @@
-"""From codes to accepted pairs of nodes."""
+"""From codes to accepted pairs of classes."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -154,7 +154,10 @@ def _columns(parts: Iterable[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]) -
 
 
 class Neighbours:
-    """The matches as an adjacency list in both directions: 4 additional bytes for each match."""
+    """The graph of the matches as an adjacency list in both directions: its nodes are classes.
+
+    It takes 4 bytes for each match in addition.
+    """
 
     def __init__(self, matches: Matches, n: int) -> None:
         self._matches = matches = _in_order(matches)

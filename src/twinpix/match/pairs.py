@@ -1,4 +1,4 @@
-"""From contents to nodes and their matches: by codes alone, or verified on the pixels."""
+"""From contents to classes and their matches: by codes alone, or verified on the pixels."""
 
 import math
 import time
@@ -29,12 +29,12 @@ from twinpix.progress import Shares
 from twinpix.search import Search, TooManyError
 from twinpix.text import plural
 
-_RANKED = 50_000  # nodes whose files are ranked in one call
+_RANKED = 50_000  # classes whose files are ranked in one call
 
 
 @dataclass(frozen=True, slots=True)
 class MatchedPairs:
-    """Nodes and their matches."""
+    """Classes and their matches."""
 
     classes: CodeClasses
     matches: Matches
@@ -50,11 +50,11 @@ def match_pairs(
     session: Session,
     images: Images,
     settings: MatchSettings,
-    excluded: exclusions.Pairs,
+    excluded: exclusions.ExcludedPairs,
     options: Options,
     read_evidence: EvidenceReader | None = None,
 ) -> MatchedPairs:
-    """Return the matches of all contents without the pairs in `excluded`, whose contents have nodes of their own.
+    """Return the matches of all contents without the pairs in `excluded`, whose contents have classes of their own.
 
     `read_evidence` finds the pairs that codes alone do not decide; they are verified, unless the user turned
     verification off.
@@ -83,15 +83,15 @@ def _by_codes(
     session: Session,
     images: Images,
     settings: MatchSettings,
-    excluded: exclusions.Pairs,
+    excluded: exclusions.ExcludedPairs,
     options: Options,
     alone: Collection[int] = (),
 ) -> MatchedPairs:
-    """Return the pairs whose codes match; each content in `alone` and in `excluded` has a node of its own."""
+    """Return the pairs whose codes match; each content in `alone` and in `excluded` has a class of its own."""
     contents, method, radius = images.contents, settings.method, settings.radius.value
     with session.progress.stage("compare", len(contents)):
         classes = code_classes_of(contents, method, options.guard, {*alone, *exclusions.contents_of(excluded)})
-        if method.by_equality:  # the nodes are the result
+        if method.by_equality:  # the classes are the result
             return MatchedPairs(classes, Matches.none(), {}, SearchNotes([], []), radius)
         first, second = stages.with_detail(_sides(images, classes), classes.guarded)
         codes = method.comparable(classes.codes)
@@ -116,7 +116,7 @@ def _with_candidates_verified(
     found: MatchedPairs,
     images: Images,
     settings: MatchSettings,
-    excluded: exclusions.Pairs,
+    excluded: exclusions.ExcludedPairs,
     options: Options,
     verifier: Verifier,
     read_evidence: EvidenceReader,
@@ -131,22 +131,22 @@ def _with_candidates_verified(
     )
     if left:
         found.notes.notes.append(
-            f"{plural(left, 'pair')} of similar images not verified and not matched: most closer pairs were not copies"
+            f"{plural(left, 'candidate pair')} not verified and not matched: most closer pairs were not copies"
         )
     return replace(
         found, matches=matches, verdicts=verifier.verdicts, failures=verifier.failures, unverified=verifier.unverified
     )
 
 
-def _best_first(rank: Rank, nodes: NDArray[np.int64]) -> dict[ClassId, Any]:
-    """Return keys that sort nodes from the best to the worst."""
+def _best_first(rank: Rank, classes: NDArray[np.int64]) -> dict[ClassId, Any]:
+    """Return keys that sort classes from the best to the worst."""
     keys: dict[ClassId, Any] = {}
-    for at in range(0, len(nodes), _RANKED):
-        keys.update(rank(nodes[at : at + _RANKED].tolist()))
+    for at in range(0, len(classes), _RANKED):
+        keys.update(rank(classes[at : at + _RANKED].tolist()))
     return keys
 
 
-def _ruled_out(classes: CodeClasses, excluded: exclusions.Pairs) -> tuple[Without, Matches]:
+def _ruled_out(classes: CodeClasses, excluded: exclusions.ExcludedPairs) -> tuple[Without, Matches]:
     """Return a filter for the pairs that the user marked as not duplicates, and the matches of equal codes."""
 
     def without(matches: Matches) -> Matches:
@@ -156,7 +156,7 @@ def _ruled_out(classes: CodeClasses, excluded: exclusions.Pairs) -> tuple[Withou
 
 
 def _by_pixels(
-    images: Images, settings: MatchSettings, excluded: exclusions.Pairs, options: Options, verifier: Verifier
+    images: Images, settings: MatchSettings, excluded: exclusions.ExcludedPairs, options: Options, verifier: Verifier
 ) -> MatchedPairs:
     method = settings.method
     alone = set(exclusions.contents_of(excluded))
@@ -176,7 +176,7 @@ def _calibrated(
     images: Images,
     settings: MatchSettings,
     precision: float,
-    excluded: exclusions.Pairs,
+    excluded: exclusions.ExcludedPairs,
     options: Options,
     verifier: Verifier,
 ) -> MatchedPairs:
@@ -195,14 +195,14 @@ def _calibrated(
 
 
 def _rank(images: Images, classes: CodeClasses, options: Options) -> Rank | None:
-    """Return the rank of nodes, if a group is defined by its best member and any image may be in it; else None."""
+    """Return the rank of classes, if a group is defined by its best member and any image may be in it; else None."""
     if options.link == "complete" or options.cross or images.refs.references.any():
         return None
     return partial(ranks_of, images, classes, keep.make_chain(options.keep))
 
 
 def _sides(images: Images, classes: CodeClasses) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the nodes that are compared with each other, and those that only references have."""
+    """Return the classes that are compared with each other, and those that only references have."""
     own = np.zeros(len(classes.codes), dtype=bool)
     own[classes.of[images.content[~images.refs.references]]] = True
     return np.flatnonzero(own), np.flatnonzero(~own)

@@ -1,4 +1,4 @@
-"""Ranks of nodes: which one has the better file to keep."""
+"""Ranks of classes: which one has the better file to keep."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -15,12 +15,12 @@ from twinpix.model import ClassId, FileRow
 def ranks_of(
     images: Images, classes: CodeClasses, chain: keep.Chain, wanted: Collection[ClassId]
 ) -> Mapping[ClassId, Any]:
-    """Return for each wanted node the sort key of its best file."""
-    node = classes.of[images.content]
-    rows = np.flatnonzero(np.isin(node, np.array(sorted(wanted), dtype=np.int64)))
+    """Return for each wanted class the sort key of its best file."""
+    class_of = classes.of[images.content]
+    rows = np.flatnonzero(np.isin(class_of, np.array(sorted(wanted), dtype=np.int64)))
     files = [FileRow(row) for row in rows.tolist()]
     out: dict[ClassId, Any] = {}
     for file, member in members_of(images, files).items():
-        key, place = chain.key(member), ClassId(int(node[file]))
+        key, place = chain.key(member), ClassId(int(class_of[file]))
         out[place] = min(out.get(place, key), key)
     return out

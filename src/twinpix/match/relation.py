@@ -1,19 +1,28 @@
-"""Name the relation of two matched images from stored facts, without reading them again."""
+"""Name the relation of two matched images: from stored facts, from the evidence of their pixels, from their verdict.
+
+`find`, `query` and `compare` use the same functions, so they give a pair the same relation.
+"""
 
 from twinpix.fingerprints import Fingerprint, relation_of_turn
+from twinpix.imaging.evidence import SMALL, Evidence, has_other_colours, has_other_light, has_other_place
 from twinpix.imaging.traits import from_text
 from twinpix.model import Relation, Traits
 from twinpix.store import Result
+from twinpix.verify import Verdict
 
 _SAME_SHAPE = 0.02  # of the aspect ratio
 _SAME_PIXELS = 25  # codes of identical pixels differ in at most one of this many bits, due to different fast decodes
 _SAME_DIRECTION = 0.02  # largest cosine distance of identical pixels
+_COMPARABLE = SMALL * 3 // 2  # pixels along a side from which positions in images of two sizes are comparable
 
 
 def infer_relation(
     method: Fingerprint, a: Result, b: Result, distance: float | None, turn: int, *, same_file: bool = False
 ) -> Relation:
-    """Return the relation of two images that match by `method` at this distance, in this orientation."""
+    """Return the relation of two images that match by `method` at this distance, in this orientation.
+
+    A hash sees brightness at a low resolution only: `relation_by_evidence` corrects `re-encoded` and `resized`.
+    """
     if same_file or not method.decodes:
         return "identical-file"
     if method.by_equality or (a.pixels is not None and a.pixels == b.pixels):
@@ -32,6 +41,36 @@ def infer_relation(
     if abs(a.width * b.height - b.width * a.height) <= _SAME_SHAPE * a.width * b.height + max(a.width, b.width):
         return "resized"
     return "edited"
+
+
+def is_encoding(relation: Relation | None) -> bool:
+    """True for a relation of images that differ by their encoding or size only."""
+    return relation in ("re-encoded", "resized")
+
+
+def relation_by_evidence(
+    relation: Relation, a: Evidence | None, b: Evidence | None, first: Result, second: Result
+) -> Relation:
+    """Return the relation of two images by their pixels too: an encoding changes neither colours, light nor a place.
+
+    `relation` is that of `infer_relation`; relations that are no encodings are returned unchanged. `a` and `b` are the
+    evidence of the two images, None if it could not be read; `first` and `second` have their sizes.
+    """
+    if a is None or b is None or not is_encoding(relation):
+        return relation
+    if has_other_colours(a, b) or has_other_light(a, b):
+        return "recoloured"
+    same_size = (first.width, first.height) == (second.width, second.height)
+    comparable = same_size or min(first.width, first.height, second.width, second.height) >= _COMPARABLE
+    return "edited" if comparable and has_other_place(a, b) else relation
+
+
+def correct_verdict(verdict: Verdict, why: str) -> Verdict:
+    """Return the verdict of a pair; as edited if `why`, which `explain_no_encoding` returns, is not empty."""
+    if not why or not is_encoding(verdict.relation):
+        return verdict
+    detail, back = (", ".join(filter(None, (f"edited: {why}", each))) for each in (verdict.detail, verdict.back))
+    return verdict._replace(relation="edited", detail=detail, back=back)
 
 
 def explain_no_encoding(a: Result, b: Result) -> str:

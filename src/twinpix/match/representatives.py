@@ -47,10 +47,10 @@ def clusters(
 ) -> Clusters:
     """Return the matches that `star` needs, of codes `(n, orientations, width)`.
 
-    `order` has the nodes to compare, the best one first. Of each group at least `listed` pairs are kept, if there are
+    `order` has the classes to compare, the best one first. Of each group at least `listed` pairs are kept, if there are
     as many, in that order. `extra` are matches that the search does not find.
     """
-    search = _Pairs(codes, radius, engine, without, extra or Matches.none())
+    search = _PairSearch(codes, radius, engine, without, extra or Matches.none())
     place = np.full(len(codes), -1, np.int64)
     place[np.array(order, dtype=np.int64)] = np.arange(len(order))
     parts, left_out = list[Matches](), dict[int, int]()
@@ -65,7 +65,7 @@ def clusters(
     return Clusters(Matches.joined([part for part in parts if len(part)] or [Matches.none()]), left_out)
 
 
-class _Pairs:
+class _PairSearch:
     """Finds the pairs of some rows with others."""
 
     def __init__(self, codes: NDArray[Any], radius: float, engine: str, without: Without, extra: Matches) -> None:
@@ -83,7 +83,7 @@ class _Pairs:
         return self._without(found)
 
 
-def _stars(search: _Pairs, place: NDArray[np.int64], order: NDArray[np.int64]) -> Iterator[tuple[int, Matches]]:
+def _stars(search: _PairSearch, place: NDArray[np.int64], order: NDArray[np.int64]) -> Iterator[tuple[int, Matches]]:
     """Yield each representative that takes any image, the best first, with its pairs."""
     free = np.zeros(len(place), dtype=bool)
     free[order] = True
@@ -108,7 +108,7 @@ def _stars(search: _Pairs, place: NDArray[np.int64], order: NDArray[np.int64]) -
 
 
 def _by_leader(found: Matches, block: NDArray[np.int64], place: NDArray[np.int64]) -> Iterator[tuple[int, Matches]]:
-    """Yield the nodes of a block that have pairs, the best first, each with the pairs in which it is the better one."""
+    """Yield the classes of a block that have pairs, the best first, with the pairs in which each is the better one."""
     better = np.where(place[found.i] < place[found.j], found.i, found.j)
     ranks = place[better]
     by_rank = np.argsort(ranks, kind="stable")
@@ -118,7 +118,9 @@ def _by_leader(found: Matches, block: NDArray[np.int64], place: NDArray[np.int64
             yield leader, found.where(by_rank[start:stop])
 
 
-def _among(search: _Pairs, place: NDArray[np.int64], others: NDArray[np.int64], listed: int) -> tuple[Matches, int]:
+def _among(
+    search: _PairSearch, place: NDArray[np.int64], others: NDArray[np.int64], listed: int
+) -> tuple[Matches, int]:
     """Return pairs of the members of a group, at least `listed` if there are as many, and the number of the others."""
     parts, kept, rest = list[Matches](), 0, 0
     rows = max(1, _AT_ONCE // max(1, len(others)))

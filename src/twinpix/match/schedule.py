@@ -40,7 +40,7 @@ def verify_scheduled(
 ) -> dict[Ends, float | None]:
     """Verify the candidate pairs stage by stage; return the matches with their distances.
 
-    `first` is the representative content of each node; `by_codes`: distances are those of the codes. Without a `rank`,
+    `first` is the representative content of each class; `by_codes`: distances are those of the codes. Without a `rank`,
     every pair is verified.
     """
     pairs = CandidatePairs(first, verifier, by_codes=by_codes)
@@ -88,18 +88,18 @@ class ByLeaders:
         self._cover(quick=quick)
 
     def join(self) -> bool:
-        """Verify nodes with the leaders of their candidates.
+        """Verify classes with the leaders of their candidates.
 
-        Each node without a leader is tried; some followers of each leader are tried with better leaders, and all of
+        Each class without a leader is tried; some followers of each leader are tried with better leaders, and all of
         them once one has matched.
         """
         clusters, count = self._clusters, len(self._pairs.found)
         tried = {clusters.take(*ends): ends for ends in [*clusters.via_pairs(), *clusters.follower_pairs()]}
         links = [tried[one] for one in self._pairs.verify(list(tried))]
         joined = self._close(
-            (leader, middle, node) for node, middle in links if (leader := clusters.leader_of(middle)) is not None
+            (leader, middle, outer) for outer, middle in links if (leader := clusters.leader_of(middle)) is not None
         )
-        owned = [(leader, node, old) for leader, node in joined if (old := clusters.leader_of(node)) is not None]
+        owned = [(leader, member, old) for leader, member in joined if (old := clusters.leader_of(member)) is not None]
         for better, _, worse in owned:
             clusters.note_merge(better, worse)
         joined += self._close(owned)
@@ -110,25 +110,25 @@ class ByLeaders:
     def _cover(self, *, quick: bool = False) -> None:
         depth, clusters = 0, self._clusters
         while edges := list(clusters.edges(depth)):
-            looked = {clusters.take(*ends): ends for ends in edges}
-            matching = self._pairs.verify(list(looked), quick=quick)
-            self._claim(looked[one] for one in matching)
-            # A matching node with another leader may connect that leader to this one.
-            clusters.propose([one for one in matching if clusters.leader_of(looked[one][1]) != looked[one][0]])
+            ends_of = {clusters.take(*ends): ends for ends in edges}
+            matching = self._pairs.verify(list(ends_of), quick=quick)
+            self._claim(ends_of[one] for one in matching)
+            # A matching class with another leader may connect that leader to this one.
+            clusters.propose([one for one in matching if clusters.leader_of(ends_of[one][1]) != ends_of[one][0]])
             covers = len(edges) < _WORTH or len(matching) > _COVERED * len(edges)
             depth = 0 if covers else 2 * depth + 1
 
     def _claim(self, pairs: Iterable[Ends]) -> None:
-        """Assign nodes to leaders; the former followers of each are assigned to its leader if they match it."""
+        """Assign classes to leaders; the former followers of each are assigned to its leader if they match it."""
         handed: dict[Candidate, Ends] = {}
-        for leader, node in pairs:
-            for orphan in self._clusters.claim(leader, node):
-                handed[self._pairs.link_via(leader, node, orphan)] = leader, orphan
+        for leader, member in pairs:
+            for orphan in self._clusters.claim(leader, member):
+                handed[self._pairs.link_via(leader, member, orphan)] = leader, orphan
         if handed:
             self._claim(handed[one] for one in self._pairs.verify(list(handed)))
 
     def _close(self, chains: Iterable[tuple[ClassId, ClassId, ClassId]]) -> list[Ends]:
-        """Verify the outer nodes of chains of three matching nodes, with the transform via the best middle node."""
+        """Verify the ends of chains of three matching classes, with the transform via the best middle class."""
         closing: dict[Ends, Candidate] = {}
         for first, middle, last in chains:
             one = self._pairs.link_via(first, middle, last)
@@ -138,7 +138,7 @@ class ByLeaders:
         return [ends for ends, one in closing.items() if one in found]
 
     def _shows(self, leader: ClassId, middle: ClassId) -> float:
-        """Return how well a follower connects nodes to its leader: their agreement, times the shares that overlap."""
+        """Return how well a follower connects classes to its leader: their agreement, times the shares that overlap."""
         seen = self._pairs.verdict_of(leader, middle)
         of_leader, of_middle = seen.overlap
         return seen.agrees * of_leader * of_middle**2

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twinpix.encoding.methods import MatchSettings
 from twinpix.fingerprints import Fingerprint
-from twinpix.match.candidates import Candidate, Ends
+from twinpix.match.candidates import Candidate, Ends, count_unverified
 from twinpix.match.classes import CodeClasses
 from twinpix.match.join import SearchNotes, best_of_each, match
 from twinpix.match.leaders import Rank
@@ -26,13 +26,13 @@ Doubt = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 """Returns whether pairs of contents are to be verified."""
 
 JoinRows = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Nodes that are compared with each other, and nodes that are compared only with the first ones."""
+"""Classes that are compared with each other, and classes that are compared only with the first ones."""
 
 
 class Proposed(NamedTuple):
-    """Pairs that a method proposes; candidates are made of those only that are looked at."""
+    """Pairs that a method proposes; candidates are made only of those that are verified."""
 
-    ends: NDArray[np.int64]  # (n, 2): nodes
+    ends: NDArray[np.int64]  # (n, 2): classes
     candidates: Callable[[NDArray[np.int64]], list[Candidate]]  # of the pairs with these numbers
 
     def where(self, numbers: NDArray[np.int64]) -> "Proposed":
@@ -45,9 +45,9 @@ class CandidateStage(NamedTuple):
 
     name: str
     method: Fingerprint
-    codes: Bytes2D  # (nodes, orientations, bytes)
+    codes: Bytes2D  # (classes, orientations, bytes)
     radius: float
-    rows: JoinRows  # the nodes that it compares
+    rows: JoinRows  # the classes that it compares
 
     @property
     def by_distance(self) -> bool:
@@ -60,7 +60,7 @@ def candidate_stages(
 ) -> list[CandidateStage]:
     """Return the methods that propose pairs: those of a cascade with measured radii, else the method itself.
 
-    For a hash, nodes with too little texture (`plain`) are all alike; their keypoints, if any, are not.
+    For a hash, classes with too little texture (`plain`) are all alike; their keypoints, if any, are not.
     """
     return [
         CandidateStage(
@@ -75,7 +75,7 @@ def candidate_stages(
 
 
 def with_detail(rows: JoinRows, plain: NDArray[np.bool_]) -> JoinRows:
-    """Return the nodes that a hash can distinguish: those that are not `plain`, `(nodes,)`."""
+    """Return the classes that a hash can distinguish: those that are not `plain`, `(classes,)`."""
     first, second = rows
     return first[~plain[first]], second[~plain[second]]
 
@@ -89,7 +89,7 @@ def verify_candidates(
 ) -> tuple[Matches, SearchNotes]:
     """Return the matches among the candidates of all stages, and the notes about the searches.
 
-    `first` is the representative content of each node. With a `rank`, only pairs that decide the keeper are verified.
+    `first` is the representative content of each class. With a `rank`, only pairs that decide the keeper are verified.
     The likeliest candidates of each image come first. Of the others those of a hash follow, and without a `rank` those
     of keypoints, unless most pairs of one of their images were not copies.
     """
@@ -117,7 +117,9 @@ def verify_candidates(
     found = verify_scheduled(proposed(), first, verifier, rank, by_codes=by_codes)
     pairs = sorted(found)
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    notes.notes.extend(_bounded(left, ends, len(first)))
+    if count := count_unverified(left, ends, first, verifier):
+        why = f"of each image the {_CANDIDATES} likeliest candidates are verified"
+        notes.notes.append(f"{plural(count, 'candidate pair')} not verified and not matched: {why}")
     in_bits = by_codes and stages[0].method.unit == "bits"
     gaps = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in pairs])
     kind = np.int32 if in_bits else np.float32
@@ -129,34 +131,14 @@ def differing_equal_codes(classes: CodeClasses, verifier: Verifier, doubtful: Do
     order, starts = classes.contents()
     sizes = np.diff(starts)
     pairs = []
-    for node in np.flatnonzero((sizes > 1) & ~classes.guarded).tolist():
-        head, *others = order[starts[node] : starts[node + 1]].tolist()
+    for class_ in np.flatnonzero((sizes > 1) & ~classes.guarded).tolist():
+        head, *others = order[starts[class_] : starts[class_ + 1]].tolist()
         pairs += [(head, other) for other in others]
     if doubtful is not None:
         ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
         pairs = [tuple(pair) for pair in ends[doubtful(ends[:, 0], ends[:, 1])].tolist()]
     verifier.verify([pair_of(a, b, guess_of_turn(0)) for a, b in pairs])
-    return {b for a, b in pairs if not ((look := verifier.of(a, b)) and look.same)}
-
-
-def _bounded(left: Sequence[NDArray[np.int64]], found: NDArray[np.int64], count: int) -> list[str]:
-    """Return the note about pairs that were not looked at, unless other matches join their images.
-
-    `left` are pairs `(n, 2)`, `found` the matching ones, of the nodes `0..count`.
-    """
-    if not any(map(len, left)):
-        return []
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    links = coo_array((np.ones(len(found)), (found[:, 0], found[:, 1])), shape=(count, count))
-    _, joined = connected_components(links, directed=False)
-    pairs = np.unique(np.sort(np.concatenate(left), axis=1), axis=0)
-    apart = int(np.count_nonzero(joined[pairs[:, 0]] != joined[pairs[:, 1]]))
-    if not apart:
-        return []
-    why = f"the {_CANDIDATES} likeliest candidates of either image were looked at"
-    return [f"{plural(apart, 'pair')} of similar images not looked at and not matched: {why}"]
+    return {b for a, b in pairs if not ((verdict := verifier.of(a, b)) and verdict.same)}
 
 
 def _candidates_by(

@@ -105,7 +105,7 @@ class _Fault(NamedTuple):
     reason: str
 
 
-_Verdict = Verdict | _Unread | _Fault | None
+_Outcome = Verdict | _Unread | _Fault | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,8 @@ class VerifyTask:
     least: float
     quick: bool
 
-    def __call__(self, batch: Sequence[_Item], begin: Begin) -> list[_Verdict]:
-        out = list[_Verdict]()
+    def __call__(self, batch: Sequence[_Item], begin: Begin) -> list[_Outcome]:
+        out = list[_Outcome]()
         for index, item in enumerate(batch):
             begin(index)
             try:
@@ -125,7 +125,7 @@ class VerifyTask:
                 out.append(_Fault(verify.reason_of(error)))
         return out
 
-    def _verify_item(self, item: _Item) -> _Verdict:
+    def _verify_item(self, item: _Item) -> _Outcome:
         views, damaged = [], False
         for file in (item.a, item.b):
             try:
@@ -217,11 +217,11 @@ class Verifier:
 
     def crowded(self) -> set[ContentId]:
         """Return the contents for which most verified pairs were not copies: windows of one program are similar."""
-        looked, failed = Counter[ContentId](), Counter[ContentId]()
+        verified, failed = Counter[ContentId](), Counter[ContentId]()
         for pair, seen in self.verdicts.items():
-            looked.update(pair)
+            verified.update(pair)
             failed.update(pair * (not seen.verdict.same))
-        return {content for content, count in failed.items() if 2 * count > looked[content]}
+        return {content for content, count in failed.items() if 2 * count > verified[content]}
 
     def verify(self, pairs: Sequence[Pair], stage: str = "", *, quick: bool = False) -> None:
         """Verify the pairs that `stage` proposes and that have no final verdict.

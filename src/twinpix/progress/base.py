@@ -44,13 +44,13 @@ class Shares:
 
     def __init__(self, progress: Progress, total: int, parts: int = 1) -> None:
         self._progress, self._total, self._parts = progress, total, parts
-        self._part, self._share, self._told = 0, 0.0, 0
+        self._part, self._share, self._reported = 0, 0.0, 0
 
     def __call__(self, share: float) -> None:
         if share < self._share:
             self._part = min(self._part + 1, self._parts - 1)
         self._share = share
-        steps = int((self._part + share) / self._parts * self._total) - self._told
+        steps = int((self._part + share) / self._parts * self._total) - self._reported
         if steps > 0:
-            self._told += steps
+            self._reported += steps
             self._progress.advance(steps)

@@ -10,11 +10,11 @@ ProgressLike = Progress | bool | Callable[..., Any] | None
 """Accepted values of `progress`: see `progress_of`."""
 
 
-class _Function(Progress):
+class _FunctionProgress(Progress):
     """Calls a function with the stage, the number of completed steps and of all steps (0 if unknown)."""
 
-    def __init__(self, tell: Callable[[str, int, int], object]) -> None:
-        self._on_progress = tell
+    def __init__(self, on_progress: Callable[[str, int, int], object]) -> None:
+        self._on_progress = on_progress
         self._stage, self._done, self._total = "", 0, 0
 
     def start(self, stage: str, total: int) -> None:
@@ -82,5 +82,5 @@ def progress_of(given: ProgressLike) -> Progress:
     if hasattr(given, "update") and hasattr(given, "reset"):
         return _Bar(given)
     if callable(given) and not isinstance(given, type):
-        return _Function(given)
+        return _FunctionProgress(given)
     raise UsageError(f"progress is True, a function of (stage, done, total), tqdm, or a Progress, not {given!r}")

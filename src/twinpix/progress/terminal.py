@@ -33,17 +33,17 @@ class LineProgress(Progress):
     """Prints notes, and two lines a minute during a long stage; for pipes and files."""
 
     def __init__(self) -> None:
-        self._stage, self._total, self._done, self._since, self._told = "", 0, 0, 0.0, 0.0
+        self._stage, self._total, self._done, self._since, self._reported = "", 0, 0, 0.0, 0.0
 
     def start(self, stage: str, total: int) -> None:
         self._stage, self._total, self._done = stage, total, 0
-        self._since = self._told = time.monotonic()
+        self._since = self._reported = time.monotonic()
 
     def advance(self, steps: int = 1) -> None:
         self._done += steps
         now = time.monotonic()
-        if now - self._told >= _LINE_SECONDS:
-            self._told = now
+        if now - self._reported >= _LINE_SECONDS:
+            self._reported = now
             self.note(self._line(self._done / (now - self._since)))
 
     def _line(self, rate: float) -> str:

@@ -23,7 +23,7 @@ HELD = 1 << 23
 
 _PARTS = 64  # maximum number of quantile ranges
 _READ = 1 << 20  # pairs per read when a file is partitioned again
-_LOOKED_AT = 4096  # pairs sampled to estimate the quantiles
+_SAMPLED_PAIRS = 4096  # pairs sampled to estimate the quantiles
 _FEW = 200_000  # up to this many pairs numpy sorts faster than a compiled kernel, whose compilation takes time
 
 
@@ -107,7 +107,7 @@ class Ordered:
         with _room():
             if self._files is None:
                 folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="twinpix-")))
-                some = np.concatenate([rows["i"][:: max(1, len(rows) // _LOOKED_AT)] for rows in self._held])
+                some = np.concatenate([rows["i"][:: max(1, len(rows) // _SAMPLED_PAIRS)] for rows in self._held])
                 self._files = _Files(folder / "pairs", some, _PARTS, self._record)
             for rows in self._held:
                 self._files.append(rows)
@@ -166,7 +166,7 @@ class _Files:
     def _some(self, file: BinaryIO, count: int) -> NDArray[np.int32]:
         """Return the first rows of pairs sampled at equal distances from a file."""
         out = []
-        for at in np.linspace(0, count - 1, min(count, _LOOKED_AT)).astype(np.int64).tolist():
+        for at in np.linspace(0, count - 1, min(count, _SAMPLED_PAIRS)).astype(np.int64).tolist():
             file.seek(at * self._record.itemsize)
             out.append(np.frombuffer(file.read(self._record.itemsize), self._record)["i"])
         return np.concatenate(out)

@@ -79,8 +79,8 @@ class _Bits:
         from twinpix.search.kernels import hamming as _kernels
 
         if self._bands is None:
-            looked = _kernels.words_that_tell(len(queries), limit)
-            yield partial(_kernels.blocked, queries, self._codes, False, limit, looked)
+            selective = _kernels.selective_words(len(queries), limit)
+            yield partial(_kernels.blocked, queries, self._codes, False, limit, selective)
             return
         for band, (codes, starts, at, masks) in enumerate(self._tables):
             yield partial(_kernels.probe, queries, codes, starts, at, masks, limit, *self._bands, band)

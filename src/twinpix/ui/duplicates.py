@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from twinpix.ui import figure
-from twinpix.ui.thumbnails import Missing, look
+from twinpix.ui.thumbnails import Missing, load_thumbnail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def _pair(item: Any) -> tuple[str, str]:
 
 
 def _cell(axes: "Axes", path: str, title: str, side: int) -> None:
-    image = look(path, side)
+    image = load_thumbnail(path, side)
     if isinstance(image, Missing):
         axes.text(0.5, 0.5, f"cannot be shown:\n{image.reason}", ha="center", va="center", wrap=True, color="#666666")
     else:

@@ -387,11 +387,11 @@ def _legend(found: DifferenceMap, width: int, *, outlined: bool) -> list[Image.I
     ends = (lettering.words(words, width, 14, QUIET) for words in ("equal", f"{_LEVELS} levels or more"))
     blocks = plural(found.blocks, "block")
     none = f"all {blocks} agree" if found.blocks else "no texture"
-    told = f"{found.differing} of {blocks} do not agree" if found.differing else none
+    summary = f"{found.differing} of {blocks} do not agree" if found.differing else none
     lines = [
         [lettering.words("in grey, photometrically normalised", width, 14, QUIET)],
         [next(ends), bar, next(ends)],
-        [lettering.words(told, width, 14, QUIET)],
+        [lettering.words(summary, width, 14, QUIET)],
     ]
     if outlined:
         mark = Image.new("RGB", (14, 14), MARK)

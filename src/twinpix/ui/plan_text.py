@@ -63,9 +63,9 @@ def _listed_skips(plan: Plan) -> list[Skipped]:
 def _unit(unit: Unit, plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
     first, *others = unit.steps
     verb, size, words = action.verb, bytes_text(first.facts.size), _how(unit, plan, action)
-    told = f"{size}, {printable(words)}" if words else size
+    details = f"{size}, {printable(words)}" if words else size
     where = f"  -> {shorten_path(first.target, here)}" if first.target else ""
-    yield f"  {verb:4}  {shorten_path(first.path, here)}  ({told}){where}"
+    yield f"  {verb:4}  {shorten_path(first.path, here)}  ({details}){where}"
     for step in others:
         yield f"  {'':{max(4, len(verb))}}  with {shorten_path(step.path, here)}"
 
@@ -105,8 +105,8 @@ def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
     """Yield what was done, what was left alone and why, and how to undo it."""
     action = actions.of(plan)
     parts = f" ({_parts(plan)})" if outcome.done == len(plan.steps) and _parts(plan) else ""
-    told = f"{plural(outcome.done, 'file')} {action.done}{parts}, {bytes_text(outcome.bytes)}"
-    yield told if outcome.done else "nothing was done"
+    summary = f"{plural(outcome.done, 'file')} {action.done}{parts}, {bytes_text(outcome.bytes)}"
+    yield summary if outcome.done else "nothing was done"
     yield from left_alone(outcome.skipped[len(plan.skipped) :])
     yield from _uncopied(plan)
     if outcome.stopped:

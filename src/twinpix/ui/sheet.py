@@ -8,7 +8,7 @@ from twinpix.model import DistanceUnit, Group, Match, Member, locate
 from twinpix.report import describe_difference
 from twinpix.text import bytes_text, plural
 from twinpix.ui import figure
-from twinpix.ui.thumbnails import Missing, look
+from twinpix.ui.thumbnails import Missing, load_thumbnail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def group_sheet(group: Group, unit: DistanceUnit, base: str = "") -> "Figure":
 
 
 def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> None:
-    image = look(locate(base, member.path), 360)
+    image = load_thumbnail(locate(base, member.path), 360)
     if isinstance(image, Missing):
         axes.text(0.5, 0.5, f"cannot be shown:\n{image.reason}", ha="center", va="center", wrap=True, color="#666666")
         axes.set_aspect(0.75)

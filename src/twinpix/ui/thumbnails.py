@@ -22,7 +22,7 @@ class Missing(NamedTuple):
     reason: str
 
 
-def look(path: str, side: int) -> "Image.Image | Missing":
+def load_thumbnail(path: str, side: int) -> "Image.Image | Missing":
     """Return an image, upright on white, at most `side` pixels wide and high."""
     try:
         data = read(path).data
@@ -45,7 +45,7 @@ class Thumbnails:
         out: list[bytes | Missing] = []
         for at, path in enumerate(batch):
             begin(at)
-            image = look(path, self.side)
+            image = load_thumbnail(path, self.side)
             if isinstance(image, Missing):
                 out.append(image)
             else:

@@ -288,6 +288,9 @@ def query_codes(
 ) -> list[Hit]:
     """Find the copies of one image in a codes file, by the distance of the codes. The file is read in blocks.
 
+    A codes file has no pixels: a copy that was recoloured, or edited in a small area, is called `re-encoded` or
+    `resized`, unless its code is too far away. `query` and `find` read the images and name the difference.
+
     Args:
         image: An image as for `encode_pictures`.
         path: Path of a codes file.

@@ -17,8 +17,9 @@ from twinpix.executors import Begin, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
+from twinpix.imaging.evidence import Evidence, evidence_of, unpacked
 from twinpix.imaging.opencv import opencv
-from twinpix.match.relation import explain_no_encoding, infer_relation
+from twinpix.match.relation import explain_no_encoding, infer_relation, is_encoding, relation_by_evidence
 from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, format_distance, numbers
 from twinpix.progress import Progress
 from twinpix.sources import read
@@ -138,20 +139,20 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
     judge = plugins.describe(mine)
     every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
     methods = [every[spec] for spec in sorted(every) if not every[spec].proposes]
-    wanted = _and_a_look(fingerprints.needs_of(methods))
+    wanted = _with_verification(fingerprints.needs_of(methods))
     pairs = [_decoded(name, decode, wanted) for name in names]
     pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
     scores = [fingerprints.detail_score_of(picture) for picture in pictures]
     try:
-        seen = _seen(pairs, mine, min(scores))
+        verification = _verify(pairs, mine, min(scores))
     except verify.faults() as error:
         raise CompareError(f"cannot compare {names[0]} and {names[1]}: {verify.reason_of(error)}") from error
     decisive = next((d for d in distances if d.method == judge), None)
-    if decisive is None or seen.settled:
-        relation, words, undecided = seen.relation, seen.words, seen.undecided
+    if decisive is None or verification.settled:
+        relation, words, undecided = verification.relation, verification.words, verification.undecided
     else:
-        (relation, words), undecided = _verdict(pictures, mine, decisive), False
+        (relation, words), undecided = _verdict(pairs, mine, decisive), False
     if relation in ("re-encoded", "resized", "recoloured") and (why := _explain_no_encoding(pictures)):
         relation, words = "edited", Words("copies of one image", f"edited: {why}")
     matrices = [PDQ().prepare(picture) for picture in pictures]
@@ -163,10 +164,10 @@ def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comp
         distances,
         (PDQ().quality(matrices[0]), PDQ().quality(matrices[1])),
         (scores[0], scores[1]),
-        "" if seen.settled else str(seen.words),
+        "" if verification.settled else str(verification.words),
         decisive is None,
-        seen.found,
-        seen.views,
+        verification.found,
+        verification.views,
         (pairs[0].fast, pairs[1].fast),
     )
 
@@ -195,7 +196,7 @@ class Words(NamedTuple):
         return ": ".join(filter(None, self))
 
 
-class _Seen(NamedTuple):
+class _Verification(NamedTuple):
     """The result of verification; if it is settled, the methods are not used."""
 
     relation: Relation | None
@@ -218,7 +219,7 @@ def _usable() -> Iterator[Fingerprint]:
             yield method
 
 
-def _and_a_look(wanted: Wanted) -> Wanted:
+def _with_verification(wanted: Wanted) -> Wanted:
     """Return the decoding parameters that the methods and verification need."""
     return Wanted(max(wanted.colour, verify.COLOUR), max(wanted.detail, verify.DETAIL))
 
@@ -267,8 +268,8 @@ def _apart(decisive: Distance, gap: float) -> str:
     return f"{format_distance(gap)} {_UNITS[decisive.unit]}, radius {format_distance(decisive.radius)}"
 
 
-def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, Words]:
-    """Return the relation and verdict of a method by its distance."""
+def _verdict(pairs: Sequence[_Decoded], method: Fingerprint, decisive: Distance) -> tuple[Relation | None, Words]:
+    """Return the relation and verdict of a method by its distance; the pixels correct the relation, as in `find`."""
     gap, turn = decisive.distance, 0
     if gap > decisive.radius:
         gap, turn = decisive.turned, decisive.turn
@@ -277,18 +278,28 @@ def _verdict(pictures: list[Picture], method: Fingerprint, decisive: Distance) -
             None,
             Words(f"different images, by {decisive.method} ({_apart(decisive, decisive.distance)})"),
         )
-    results = [Result(None, p.width, p.height) for p in pictures]
-    relation = infer_relation(method, results[0], results[1], gap, turn)
+    first, second = (Result(None, pair.picture.width, pair.picture.height) for pair in pairs)
+    relation = infer_relation(method, first, second, gap, turn)
+    if is_encoding(relation) and not _explain_no_encoding([pair.picture for pair in pairs]):
+        relation = relation_by_evidence(relation, _evidence(pairs[0].fast), _evidence(pairs[1].fast), first, second)
     return (
         relation,
         Words(f"copies of one image, {relation}, by {decisive.method} ({_apart(decisive, gap)})"),
     )
 
 
+def _evidence(picture: Picture) -> Evidence | None:
+    """Measure the pixels at full size; None if that cannot be decoded."""
+    try:
+        return unpacked(evidence_of(picture.data, picture.name))
+    except ImageError:
+        return None
+
+
 # -- verification ------------------------------------------------------------------------------------
 
 
-def _seen(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -> _Seen:
+def _verify(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -> _Verification:
     """Verify two images on their pixels."""
     a, b = (pair.view for pair in pairs)
     maps = [verify.orientation_transform(turn, a.size, b.size) for turn in range(fingerprints.TURNS)]
@@ -305,15 +316,15 @@ def _seen(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -> 
     if detail_score < LOW_DETAIL_BELOW:
         nothing = Words(_UNDECIDED, "blank, flat or a smooth gradient")
         blank = found._replace(verdict=found.verdict._replace(relation=None, detail="", back=""))
-        return _Seen(None, nothing, blank, views, True, True)
-    return _Seen(
+        return _Verification(None, nothing, blank, views, True, True)
+    return _Verification(
         verdict.relation, _words(found, least), found, views, False, not verdict.relation and not found.decided
     )
 
 
-def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyramid, Pyramid]) -> _Seen:
+def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyramid, Pyramid]) -> _Verification:
     verdict = Verdict(relation, "", "", 1.0, (1.0, 1.0), 0, a_to_b)
-    return _Seen(relation, Words(words), Explanation(verdict, 0), views, True)
+    return _Verification(relation, Words(words), Explanation(verdict, 0), views, True)
 
 
 def describe_inliers(points: int) -> str:

@@ -75,10 +75,10 @@ def find(
         encoder = Encoder(session, [settings.method], options.decode, bool(options.transforms))
         images, small = gather(listing.refs, encoder).without_small(options.min_pixels)
         excluded = exclusions.excluded_pairs(images.contents, session.store)
-        look = evidence_reader(session, images)
-        pairs = match_pairs(session, images, settings, excluded, options, look)
+        read_evidence = evidence_reader(session, images)
+        pairs = match_pairs(session, images, settings, excluded, options, read_evidence)
         digest_pixels(session, images, _maybe_identical(images, pairs, settings.method))
-        groups = bit_rot.mark_damaged_pairs(group(images, pairs, settings, options, look))
+        groups = bit_rot.mark_damaged_pairs(group(images, pairs, settings, options, read_evidence))
         groups += _undecoded(listing, images, options, after=len(groups))
         failures = _failures(listing.failures, encoder.failures, images.failures, pairs.failures)
         notes = [*pairs.notes.notes, *session.store.notes, *_notes(listing, small, len(excluded))]
@@ -123,10 +123,10 @@ def _with_near_codes(images: Images, classes: CodeClasses, matches: Matches, met
     near = zip(matches.i[may].tolist(), matches.j[may].tolist(), strict=True)
     crowded = np.flatnonzero((np.diff(starts) > 1) & ~classes.guarded).tolist() if not method.by_equality else []
     wanted: set[ContentId] = set()
-    for i, j in [*near, *((node, node) for node in crowded)]:
+    for i, j in [*near, *((class_, class_) for class_ in crowded)]:
         by_size: dict[tuple[int, int], set[ContentId]] = {}
-        for node in {i, j}:
-            for number in order[starts[node] : starts[node + 1]].tolist():
+        for class_ in {i, j}:
+            for number in order[starts[class_] : starts[class_ + 1]].tolist():
                 by_size.setdefault((int(width[number]), int(height[number])), set()).add(ContentId(number))
         for numbers in by_size.values():
             wanted |= numbers if len(numbers) > 1 else set()

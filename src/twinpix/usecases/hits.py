@@ -24,7 +24,7 @@ class Hit(NamedTuple):
     agrees: float | None = None  # share of the overlap that agrees, 0 to 1; None if the pair was not verified
 
 
-Near = tuple[float, int]
+Nearness = tuple[float, int]
 """Distance to the query in the nearest orientation, and the number of that orientation."""
 
 Identity = tuple[bytes | str | None, bytes | None]
@@ -58,12 +58,12 @@ def near_rows(
     radius: float,
     guard: bool,
     search: Search,
-) -> dict[int, Near]:
+) -> dict[int, Nearness]:
     """Return the rows of the gallery that match the query, its only row: `identical` ones, and others by their codes.
 
     With `guard`, an image with too little texture for a hash matches identical ones only.
     """
-    out: dict[int, Near] = dict.fromkeys(identical, (0, 0))
+    out: dict[int, Nearness] = dict.fromkeys(identical, (0, 0))
     others = ~gallery.is_low_detail(method, guard=guard)
     others[list(identical)] = False
     rows = np.flatnonzero(others)
@@ -73,8 +73,11 @@ def near_rows(
     return out
 
 
-def hit_of(method: Fingerprint, path: str, query: Result, other: Result, near: Near, *, same_file: bool) -> Hit:
-    """Return a hit with the relation that the codes and facts of the two images show."""
+def hit_of(method: Fingerprint, path: str, query: Result, other: Result, near: Nearness, *, same_file: bool) -> Hit:
+    """Return a hit with the relation that the codes and facts of the two images show.
+
+    Without pixels a recoloured or retouched copy is called re-encoded or resized; see `relation_by_evidence`.
+    """
     gap, turn = near
     return Hit(path, gap, infer_relation(method, query, other, gap, turn, same_file=same_file))
 

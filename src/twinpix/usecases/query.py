@@ -1,26 +1,33 @@
 """`query`: find the copies of one image."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from twinpix import sources
+from twinpix.encoding.alterations import evidence_reader
 from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.images import Images, digest_pixels, gather
 from twinpix.encoding.methods import MatchSettings, settings_of
 from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import Session, open_session, scan
 from twinpix.errors import UsageError
-from twinpix.fingerprints import width_of
+from twinpix.fingerprints import Fingerprint, width_of
 from twinpix.match.classes import is_low_detail
 from twinpix.match.join import notes_of
-from twinpix.match.relation import most_of_identical
+from twinpix.match.relation import (
+    correct_verdict,
+    explain_no_encoding,
+    is_encoding,
+    most_of_identical,
+    relation_by_evidence,
+)
 from twinpix.match.stages import candidate_stages, verify_candidates
 from twinpix.match.verifier import PairVerdict, Verifier, verifier_of
-from twinpix.model import IDENTICAL, ContentId, Failure, Ref, numbers
+from twinpix.model import IDENTICAL, ContentId, Failure, Ref, Relation, numbers
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.search import Search
 from twinpix.usecases.hits import Compared, Hit, hit_of, identical_rows, near_rows, sort_hits
@@ -79,6 +86,15 @@ def query(
         alike = [number for number, (gap, turn) in near.items() if turn == 0 and gap <= most]
         for group, numbers in ((images, alike), (mine, [_QUERY] if alike else [])):
             digest_pixels(session, group, numbers)
+        hits = _by_evidence(session, mine, images, _hits(mine, images, near, seen, settings.method))
+    failures = sorted([*listing.failures, *encoder.failures, *images.failures, *lost], key=lambda f: f.path)
+    return sort_hits(hits), failures
+
+
+def _hits(
+    mine: Images, images: Images, near: "NearContents", verdicts: "Verdicts", method: Fingerprint
+) -> list[tuple[ContentId, Hit]]:
+    """Return the files that match the query, except the query itself, each with its content."""
     question, own = mine.contents[_QUERY], mine.refs[0]
     hits = []
     for file in images.files_where(np.isin(np.arange(len(images.contents)), list(near))):
@@ -86,13 +102,31 @@ def query(
         if not _is_same_file(images.refs[file], own):
             uri, other = images.refs.uris[file], images.contents[number]
             same = images.contents.digest(number) == mine.contents.digest(_QUERY)
-            hit = hit_of(settings.method, uri, question, other, near[number], same_file=same)
-            verdict = found.verdict if (found := seen.get((_QUERY, _after_query(number)))) else None
-            if verdict and verdict.relation and hit.relation not in IDENTICAL:
-                hit = hit._replace(relation=verdict.relation, detail=verdict.detail, agrees=verdict.agrees)
-            hits.append(hit)
-    failures = sorted([*listing.failures, *encoder.failures, *images.failures, *lost], key=lambda f: f.path)
-    return sort_hits(hits), failures
+            hit = hit_of(method, uri, question, other, near[number], same_file=same)
+            found = verdicts.get((_QUERY, _after_query(number)))
+            if found and found.verdict.relation and hit.relation not in IDENTICAL:
+                verdict = correct_verdict(found.verdict, explain_no_encoding(question, other))
+                hit = hit._replace(relation=verdict.relation or "edited", detail=verdict.detail, agrees=verdict.agrees)
+            hits.append((number, hit))
+    return hits
+
+
+def _by_evidence(session: Session, mine: Images, images: Images, hits: Sequence[tuple[ContentId, Hit]]) -> list[Hit]:
+    """Return the hits; of those that were not verified, the pixels correct the relation, as in `find`."""
+    wanted = sorted({number for number, hit in hits if hit.agrees is None and is_encoding(hit.relation)})
+    if not wanted:
+        return [hit for _, hit in hits]
+    question, relations = mine.contents[_QUERY], dict[ContentId, Relation]()
+    own, inferred = evidence_reader(session, mine)([_QUERY]).get(_QUERY), {number: hit.relation for number, hit in hits}
+    read_evidence = evidence_reader(session, images)
+    for at in range(0, len(wanted), _READ_AT_ONCE):
+        some = wanted[at : at + _READ_AT_ONCE]
+        evidence = read_evidence(some)
+        for number in some:
+            relations[number] = relation_by_evidence(
+                inferred[number], own, evidence.get(number), question, images.contents[number]
+            )
+    return [hit._replace(relation=relations.get(number, hit.relation)) for number, hit in hits]
 
 
 def _after_query(number: ContentId) -> ContentId:
@@ -107,13 +141,18 @@ def _is_same_file(a: Ref, b: Ref) -> bool:
 
 _QUERY = ContentId(0)  # the query is its only content; for the verifier, those of the gallery follow it
 
-Near = dict[ContentId, tuple[float, int]]
+_READ_AT_ONCE = 512  # contents that are compared with the query on the pixels together, 17 kB each
+
+NearContents = dict[ContentId, tuple[float, int]]
 """Distance and orientation of the contents that match the query."""
+
+Verdicts = Mapping[tuple[ContentId, ContentId], PairVerdict]
+"""Verified pairs by the numbers that the verifier has for contents, the smaller one first."""
 
 
 def _nearest(
     session: Session, mine: Images, images: Images, settings: MatchSettings, options: Options
-) -> tuple[Near, Mapping[tuple[ContentId, ContentId], PairVerdict], list[Failure]]:
+) -> tuple[NearContents, Verdicts, list[Failure]]:
     """Return the contents that match the query, the verified pairs, and what could not be verified."""
     if settings.verified:
         near, verifier = _near_by_pixels(session, mine, images, settings, options)
@@ -131,7 +170,7 @@ def _nearest(
 
 def _near_by_pixels(
     session: Session, mine: Images, images: Images, settings: MatchSettings, options: Options
-) -> tuple[Near, Verifier]:
+) -> tuple[NearContents, Verifier]:
     """Return the contents that match the query on the pixels; the verifier numbers the query as content 0."""
     contents, width = images.contents, width_of(settings.method)
     verifier = verifier_of(session, [mine.of_each()[0], *images.of_each()], settings, options.transforms)
@@ -152,14 +191,14 @@ def _near_by_pixels(
     return near, verifier
 
 
-def _identical(mine: Images, images: Images) -> Near:
+def _identical(mine: Images, images: Images) -> NearContents:
     """Return the contents whose bytes or pixels are identical to the query's, as far as known."""
     every = ((images.contents.digest(number), images.contents.pixels(number)) for number in images.contents.numbers())
     rows = identical_rows((mine.contents.digest(_QUERY), mine.contents.pixels(_QUERY)), every)
     return {ContentId(row): (0, 0) for row in sorted(rows)}
 
 
-def _near_by_codes(mine: Images, images: Images, settings: MatchSettings, guard: bool, search: Search) -> Near:
+def _near_by_codes(mine: Images, images: Images, settings: MatchSettings, guard: bool, search: Search) -> NearContents:
     """Return the contents that match the query by code, or by identity if it has too little texture."""
     width = width_of(settings.method)
     asked, gallery = (

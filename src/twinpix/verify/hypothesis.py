@@ -163,7 +163,8 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
     """Score a transitive hypothesis on the area that all three images show, with a lower threshold except for pages.
 
     Outside that area are frames, windows and blurred margins that were added to a copy. Exclusive content inside it
-    refutes the pair: the third image is an empty form, of which both are filled in.
+    refutes the pair: the third image is an empty form, of which both are filled in. If the third image is the same as
+    one of the two in every place, at least as much agrees as in its match with the other one.
     """
     pair, shared = warp_pair(a, b, a_to_b), overlap(a_to_b, a.size, b.size)
     shown = _shown(pair, via)
@@ -185,7 +186,10 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
     tones, compared = match_light(of_all, agrees), agrees.share >= least and _may_conflict(agrees, shared, a, b)
     if compared and is_exclusive(of_all, tones, agrees, a, b, a_to_b, shown):
         return Hypothesis(a_to_b, pair, agrees, shared, None, contrary=True)
-    return Hypothesis(a_to_b, pair, agrees, shared, _edit_features(pair, agrees, a, b, a_to_b))
+    differs = _edit_features(pair, agrees, a, b, a_to_b)
+    if via.alike:  # the third image stands for one of them: its match with the other proves this one
+        agrees = agrees._replace(share=max(agrees.share, via.agrees))
+    return Hypothesis(a_to_b, pair, agrees, shared, differs)
 
 
 def _shown(pair: WarpedPair, via: Via) -> NDArray[np.bool_]:

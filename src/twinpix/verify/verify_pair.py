@@ -94,13 +94,13 @@ def verify_pair(
     align = cache(lambda: align_keypoints(a, b))
     if exact and guesses and via is None and (refuted := _refuted(a, b, guesses[0], align)) is not None:
         return refuted
-    seen = _look(a, b, guesses, least, align, exact=exact, via=via)
+    seen = _verify_once(a, b, guesses, least, align, exact=exact, via=via)
     if not seen.same and seen.points >= ALIGNMENT.overdrawn_inliers:
         seen = seen._replace(lettered=a.is_page and b.is_page)
     if seen.same or seen.conflict or (times := dark(a, b)) == 1:
         return seen
     a, b = a.brighter(times), b.brighter(times)
-    brighter = _look(a, b, guesses, least, partial(align_keypoints, a, b), exact=exact, via=via)
+    brighter = _verify_once(a, b, guesses, least, partial(align_keypoints, a, b), exact=exact, via=via)
     return brighter if brighter.same or brighter.conflict else seen
 
 
@@ -122,7 +122,7 @@ def _refuted(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | N
     return Verdict("similar-scene", "", "", agrees, overlap(a_to_b, a.size, b.size), points, a_to_b)
 
 
-def _look(
+def _verify_once(
     a: Pyramid, b: Pyramid, guesses: list[Affine], least: float, align: Align, *, exact: bool, via: Via | None
 ) -> Verdict:
     joined = [score_via(a, b, a_to_b, least, via) for a_to_b in guesses] if via else []
@@ -147,11 +147,11 @@ def _look(
     return _different(best)._replace(conflict=any(one.contrary for one in tried))
 
 
-def as_compared(look: Verdict, a: Pyramid, b: Pyramid) -> tuple[Pyramid, Pyramid]:
+def as_compared(verdict: Verdict, a: Pyramid, b: Pyramid) -> tuple[Pyramid, Pyramid]:
     """Return both pyramids as they were compared: if tones are inverted, that is undone in one of them."""
-    if not look.inverted or look.a_to_b is None:
+    if not verdict.inverted or verdict.a_to_b is None:
         return a, b
-    return undo_inversion(a, b, warp_pair(a, b, look.a_to_b)) or (a, b)
+    return undo_inversion(a, b, warp_pair(a, b, verdict.a_to_b)) or (a, b)
 
 
 def _straightened(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "Hypothesis":

@@ -231,11 +231,11 @@ class Outside:
         self._identities: dict[tuple[int, int], str] = {}  # device and inode: a bind mount has another path
         self._in_file_systems: dict[tuple[str, str], str] = {}
         for root in (*scope.roots, *scope.references):
-            told = f"the {'reference' if root in scope.references else 'scanned'} folder {root}"
+            description = f"the {'reference' if root in scope.references else 'scanned'} folder {root}"
             real = os.path.realpath(root)
-            self._places[real] = self._in_file_systems[mounts.place(real, self._mounts)] = told
+            self._places[real] = self._in_file_systems[mounts.place(real, self._mounts)] = description
             if identity := _identity(real):
-                self._identities[identity] = told
+                self._identities[identity] = description
 
     def require(self, folder: str) -> None:
         """Raise `RefusedError` if a target folder is inside a scanned or reference folder."""
@@ -244,14 +244,14 @@ class Outside:
             raise RefusedError(f"{folder} is in a library of another program: name a folder outside of it")
         device, within = mounts.place(real, self._mounts)
         found = next(filter(None, map(self._at, above(real))), None) or next(
-            (told for at in above(within) if (told := self._in_file_systems.get((device, at)))), None
+            (description for at in above(within) if (description := self._in_file_systems.get((device, at)))), None
         )
         if found:
             raise RefusedError(f"{folder} is inside {found}: name a folder outside of it")
 
     def _at(self, path: str) -> str | None:
-        if told := self._places.get(path):
-            return told
+        if description := self._places.get(path):
+            return description
         identity = _identity(path)
         return self._identities.get(identity) if identity else None
 

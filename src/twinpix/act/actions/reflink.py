@@ -25,8 +25,8 @@ class Reflink(Linking):
             _clone(step.keeper, name)
         except OSError as error:
             why = system_reason(error)
-            told = f"its file system cannot share the bytes of two files ({why})"
-            raise StepError(told, SkipKind.UNSUPPORTED) from None
+            message = f"its file system cannot share the bytes of two files ({why})"
+            raise StepError(message, SkipKind.UNSUPPORTED) from None
         filesystem.dress(name, step.facts)
         if filesystem.digest_of(name, filesystem.facts_at(name)) != step.digest:
             raise StepError("the keeper was changed during this step", SkipKind.KEEPER)

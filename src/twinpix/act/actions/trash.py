@@ -40,8 +40,8 @@ class Trash(Discarding):
             send2trash(step.path)
         except OSError as error:
             why = system_reason(error)
-            told = f"the trash refused it ({why}); move it to a folder instead"
-            raise StepError(told, SkipKind.UNSUPPORTED) from None
+            message = f"the trash refused it ({why}); move it to a folder instead"
+            raise StepError(message, SkipKind.UNSUPPORTED) from None
         if os.path.lexists(step.path):
             raise StepError("still exists after it was moved to the trash", SkipKind.UNSUPPORTED)
         new = [place for place in _names(step) if place not in before]

@@ -48,7 +48,7 @@ class Bundler:
 
     def bundles(self) -> Iterator[list[Item]]:
         """Return the images to move, in their order, each with its files."""
-        masks = self._set_masks_aside()
+        masks = self._separate_masks()
         for item in self.items.values():
             self._take(item)
         takers = self._companions()
@@ -79,7 +79,7 @@ class Bundler:
             if mask.path not in gone
         ]
 
-    def _set_masks_aside(self) -> list[tuple[Item, list[str]]]:
+    def _separate_masks(self) -> list[tuple[Item, list[str]]]:
         """Return masks, thumbnails and the like, which are not moved by themselves, each with its images."""
         owned = [(item, owners) for item in self.items.values() if (owners := self.folders.owners_of_mask(item.path))]
         for item, _ in owned:

@@ -170,7 +170,7 @@ def markers_from(data: bytes, start: int) -> bytes:
     return values[_markers(values) + 1].tobytes()
 
 
-class _Frame(NamedTuple):
+class _FrameHeader(NamedTuple):
     width: int
     height: int
     sampling: dict[int, tuple[int, int]]  # horizontal and vertical sampling factors by component
@@ -183,11 +183,11 @@ def _markers(values: NDArray[np.uint8]) -> NDArray[np.int64]:
     return found
 
 
-def _frame(body: bytes) -> _Frame:
+def _frame(body: bytes) -> _FrameHeader:
     height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
     parts = (body[at : at + 3] for at in range(6, 6 + 3 * min(body[5] if len(body) > 5 else 0, 4), 3))
     sampling = {part[0]: (max(1, part[1] >> 4), max(1, part[1] & 15)) for part in parts if len(part) == 3}
-    return _Frame(width, height, sampling)
+    return _FrameHeader(width, height, sampling)
 
 
 def _huffman_tables(body: bytes) -> dict[int, bytes]:
@@ -199,7 +199,9 @@ def _huffman_tables(body: bytes) -> dict[int, bytes]:
     return out
 
 
-def _scan(body: bytes, frame: _Frame, tables: dict[int, bytes], restart: int, start: int, end: int) -> Scan | None:
+def _scan(
+    body: bytes, frame: _FrameHeader, tables: dict[int, bytes], restart: int, start: int, end: int
+) -> Scan | None:
     count = body[0] if body else 0
     if len(body) < 4 + 2 * count or not 1 <= count <= 4:
         return None

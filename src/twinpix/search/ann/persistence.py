@@ -16,7 +16,7 @@ import xxhash
 
 from twinpix import plugins
 from twinpix.errors import OutputError, UsageError, system_reason
-from twinpix.search.ann.rerank import LibraryIndex, Options, Side, ask, version_of
+from twinpix.search.ann.rerank import DistinctCodes, LibraryIndex, Options, ask, version_of
 from twinpix.search.base import OnProgress
 
 _INDEX, _SETTINGS = "index", "settings.json"
@@ -60,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return out
 
 
-def ready(index: LibraryIndex, side: Side, backend: Options, on_progress: OnProgress) -> None:
+def ready(index: LibraryIndex, side: DistinctCodes, backend: Options, on_progress: OnProgress) -> None:
     """Load an index from the back end's folder; if it does not exist, build it from the codes and save it there.
 
     Raises `UsageError` if the folder holds an index of other codes or options, other files or a damaged index, and
@@ -94,14 +94,14 @@ def ready(index: LibraryIndex, side: Side, backend: Options, on_progress: OnProg
                 raise
 
 
-def _build(index: LibraryIndex, side: Side, backend: Options, on_progress: OnProgress) -> None:
+def _build(index: LibraryIndex, side: DistinctCodes, backend: Options, on_progress: OnProgress) -> None:
     ask(backend.package, index.start, len(side), side.sample)
     for first in range(0, len(side), _ADDED):
         ask(backend.package, index.add, side.codes(slice(first, first + _ADDED)), first)
         on_progress(min(1.0, (first + _ADDED) / len(side)))
 
 
-def _wanted(index: LibraryIndex, side: Side, backend: Options) -> Settings:
+def _wanted(index: LibraryIndex, side: DistinctCodes, backend: Options) -> Settings:
     return Settings(
         backend=plugins.name_of(backend),
         library=backend.package,

@@ -29,8 +29,8 @@ _MOST = 1 << 20  # maximum value of any option
 EDGE = {"hamming": 0.0, "cosine": 1e-3}
 """Bound on the error of a library's distances; it is added to the radius before candidates are dropped."""
 
-Rows = NDArray[np.int64]
-Candidates = tuple[Rows, Rows]  # rows of the queries, rows of the index
+RowIndices64 = NDArray[np.int64]
+Candidates = tuple[RowIndices64, RowIndices64]  # rows of the queries, rows of the index
 Neighbours = tuple[NDArray[Any], NDArray[Any]]  # `(n, k)` rows of the index (-1: no neighbour), and `(n, k)` distances
 
 
@@ -155,14 +155,14 @@ def beam_seconds(queries: int, gallery: int, kind: Kind, built: int, asked: int)
     For each candidate some codes are compared, each with a cache miss.
     """
     numbers = kind.width / 64 if kind.metric == "hamming" else kind.width
-    look = 15 * (1e-7 + numbers * 2e-10) * log2(gallery + 2) / 16
-    return look * (gallery * built + queries * asked) / kind.threads
+    of_candidate = 15 * (1e-7 + numbers * 2e-10) * log2(gallery + 2) / 16
+    return of_candidate * (gallery * built + queries * asked) / kind.threads
 
 
 # -- the join ------------------------------------------------------------------------------------------
 
 
-class Side:
+class DistinctCodes:
     """The distinct codes of one side of a join, sorted by their digests."""
 
     def __init__(self, codes: NDArray[Any]) -> None:
@@ -177,7 +177,7 @@ class Side:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def codes(self, at: slice | Rows) -> NDArray[Any]:
+    def codes(self, at: slice | RowIndices64) -> NDArray[Any]:
         """Return codes in the form for libraries: uint8 bits, or float32 unit vectors."""
         codes = self._given(at)
         return codes if self.metric == "hamming" else unit(codes)
@@ -186,7 +186,7 @@ class Side:
         """Return `count` random codes, or all: the order of the digests is random."""
         return self.codes(slice(0, count))
 
-    def apart(self, other: "Side", mine: Rows, theirs: Rows) -> NDArray[Any]:
+    def apart(self, other: "DistinctCodes", mine: RowIndices64, theirs: RowIndices64) -> NDArray[Any]:
         """Return the exact distances of pairs, computed in blocks to limit the memory."""
         out = np.empty(len(mine), self.kind)
         step = max(1, _NUMBERS // self._codes.shape[1])
@@ -199,7 +199,7 @@ class Side:
                 out[some] = cosine_distances(a, b)
         return out
 
-    def _given(self, at: slice | Rows) -> NDArray[Any]:
+    def _given(self, at: slice | RowIndices64) -> NDArray[Any]:
         return np.asarray(self._codes[self._rows[at]])
 
 
@@ -207,7 +207,7 @@ def blocks_of(
     backend: Options,
     index: LibraryIndex,
     candidates: Callable[..., Iterator[Pairs]],
-    ready: Callable[[LibraryIndex, Side, Options, OnProgress], None],
+    ready: Callable[[LibraryIndex, DistinctCodes, Options, OnProgress], None],
     queries: NDArray[Any],
     gallery: NDArray[Any] | None,
     radius: float,
@@ -218,8 +218,8 @@ def blocks_of(
     """
 
     def blocks(on_progress: OnProgress) -> Iterator[Pairs]:
-        left = Side(queries)
-        right = left if gallery is None else Side(gallery)
+        left = DistinctCodes(queries)
+        right = left if gallery is None else DistinctCodes(gallery)
         with closing(index):
             ready(index, right, backend, lambda share: on_progress(share / 2))
             found = candidates(index, left, right, radius, backend.package, lambda share: on_progress(0.5 + share / 2))
@@ -233,7 +233,7 @@ def blocks_of(
     return blocks
 
 
-def _once(found: Iterator[Pairs], side: Side) -> Iterator[Pairs]:
+def _once(found: Iterator[Pairs], side: DistinctCodes) -> Iterator[Pairs]:
     """Yield each pair of a self-join once: an approximate index may find it from one code, from the other or both."""
     low_first = ((np.minimum(i, j)[i != j], np.maximum(i, j)[i != j], apart[i != j]) for i, j, apart in found)
     with Ordered(low_first, side.kind) as ordered:
@@ -244,7 +244,7 @@ def _once(found: Iterator[Pairs], side: Side) -> Iterator[Pairs]:
 
 
 def by_radius(
-    index: Within, left: Side, right: Side, radius: float, package: str, on_progress: OnProgress
+    index: Within, left: DistinctCodes, right: DistinctCodes, radius: float, package: str, on_progress: OnProgress
 ) -> Iterator[Pairs]:
     """Yield the pairs of a code of `left` and a code of `right` within the radius.
 
@@ -270,7 +270,13 @@ def by_neighbours(k: int) -> Callable[..., Iterator[Pairs]]:
 
 
 def _by_neighbours(
-    k: int, index: Nearest, left: Side, right: Side, radius: float, package: str, on_progress: OnProgress
+    k: int,
+    index: Nearest,
+    left: DistinctCodes,
+    right: DistinctCodes,
+    radius: float,
+    package: str,
+    on_progress: OnProgress,
 ) -> Iterator[Pairs]:
     for start in range(0, len(left), _ASKED):
         waiting = np.arange(start, min(start + _ASKED, len(left)))
@@ -290,7 +296,7 @@ def _by_neighbours(
         on_progress(min(1.0, (start + _ASKED) / len(left)))
 
 
-def _exact(left: Side, right: Side, i: Rows, j: Rows, radius: float) -> Pairs:
+def _exact(left: DistinctCodes, right: DistinctCodes, i: RowIndices64, j: RowIndices64, radius: float) -> Pairs:
     """Return the pairs that are within the radius, with their exact distances."""
     apart = left.apart(right, i, j)
     kept = apart <= np.float32(radius)

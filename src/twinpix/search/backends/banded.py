@@ -36,7 +36,7 @@ _NEGLIGIBLE = 2e6  # nanoseconds: a faster search is run by tiles, without a cho
 _MIN_KEY_BITS, _ALL_COUNTS = 6, 64  # minimum key width; up to this many bands, every number of bands is considered
 _SKEWS, _TRIED = (1.0, 10.0, 100.0), 3  # for each assumed skew of the codes, this many best splits are measured
 _THINNED = 400_000  # codes sampled to measure the bucket sizes
-_LOOKED_AT = 4  # bands per split whose bucket sizes are measured
+_SAMPLED_BANDS = 4  # bands per split whose bucket sizes are measured
 _PARTS = 64  # tasks per band
 
 
@@ -109,8 +109,8 @@ def choose_bands(
     thinned = right[:, :: max(1, theirs // _THINNED)]
     scale = theirs / thinned.shape[1]
     for bands in _promising(64 * width, theirs, radius, width, sort):
-        looked = range(0, len(bands.firsts), -(-len(bands.firsts) // _LOOKED_AT))
-        costs = [_cost_of_band(some, thinned, scale, *(int(column[band]) for column in bands)) for band in looked]
+        sampled = range(0, len(bands.firsts), -(-len(bands.firsts) // _SAMPLED_BANDS))
+        costs = [_cost_of_band(some, thinned, scale, *(int(column[band]) for column in bands)) for band in sampled]
         cost = float(np.mean(costs)) * len(bands.firsts) * mine / half + sort * len(bands.firsts) * theirs
         if cost < cheapest:
             best, cheapest = bands, cost
@@ -212,8 +212,8 @@ def _tasks(
 
     other, same = left if right is None else right, right is None
     if bands is None:
-        looked = hamming.words_that_tell(left.shape[0], radius)
-        kernel = partial(hamming.blocked, left, other, same, radius, looked)
+        selective = hamming.selective_words(left.shape[0], radius)
+        kernel = partial(hamming.blocked, left, other, same, radius, selective)
         edges = np.linspace(0, left.shape[1], _PARTS + 1).astype(np.int64).tolist()
         for start, stop in pairwise(edges):
             column = start // hamming.TILE * hamming.TILE if same else 0
@@ -225,9 +225,9 @@ def _tasks(
         edges = np.searchsorted(a[1], np.linspace(0, left.shape[1], _PARTS + 1)).astype(np.int64).tolist()
         edges[0], edges[-1] = 0, 1 << int(width)
         last = int(first + width - 1) // 64
-        looked = hamming.words_that_tell(left.shape[0], radius, last + 1)  # words after the band
+        selective = hamming.selective_words(left.shape[0], radius, last + 1)  # words after the band
         masks = masks_of(int(width), int(slack))
-        kernel = partial(hamming.banded, *a, *b, masks, same, radius, *bands, band, looked)
+        kernel = partial(hamming.banded, *a, *b, masks, same, radius, *bands, band, selective)
         for start, stop in pairwise(edges):
             yield 1 / _PARTS / len(bands.firsts), steps(kernel, [start, 0, 0, 0, 0], stop)
 

@@ -20,7 +20,7 @@ from twinpix.model import DIGITS
 from twinpix.search.base import OnProgress, Pairs, Plan, Vectors, cosine_distances
 from twinpix.search.kernels import projection_bound
 from twinpix.search.kernels.blas_join import measure_pairs, plan_products
-from twinpix.search.kernels.projection_bound import Side
+from twinpix.search.kernels.projection_bound import ProjectedVectors
 from twinpix.search.scheduler import TaskScheduler
 
 _SMALL = 4e10  # up to this many multiplications numpy is faster than loading the compiled loops
@@ -67,19 +67,21 @@ def _blocks(
     on_progress: OnProgress,
 ) -> Iterator[Pairs]:
     with ThreadPoolExecutor(threads) as pool:
-        left = projection_bound.side(queries, frame, pool)
+        left = projection_bound.project(queries, frame, pool)
         if gallery is None:
             yield from _near(left, left, radius, least, TaskScheduler(pool, threads, on_progress, 0.0, 1.0))
             return
         for start in range(0, len(gallery), _GALLERY):
             stop = min(start + _GALLERY, len(gallery))
-            right = projection_bound.side(gallery[start:stop], frame, pool)
+            right = projection_bound.project(gallery[start:stop], frame, pool)
             turns = TaskScheduler(pool, threads, on_progress, start / len(gallery), stop / len(gallery))
             for i, j, distance in _near(left, right, radius, least, turns):
                 yield i, j + np.int32(start), distance
 
 
-def _near(left: Side, right: Side, radius: float, least: float, turns: TaskScheduler) -> Iterator[Pairs]:
+def _near(
+    left: ProjectedVectors, right: ProjectedVectors, radius: float, least: float, turns: TaskScheduler
+) -> Iterator[Pairs]:
     """Yield the pairs within the radius of two sides, or of a self-join if both are the same object."""
     panels = len(left.panels)
 
@@ -94,7 +96,9 @@ def _near(left: Side, right: Side, radius: float, least: float, turns: TaskSched
     yield from turns.of(tasks())
 
 
-def _task(left: Side, right: Side, first: int, last: int, radius: float, least: float) -> Iterator[Pairs]:
+def _task(
+    left: ProjectedVectors, right: ProjectedVectors, first: int, last: int, radius: float, least: float
+) -> Iterator[Pairs]:
     from twinpix.search.kernels import cosine as _tiles
 
     same = left is right
@@ -110,7 +114,9 @@ def _task(left: Side, right: Side, first: int, last: int, radius: float, least: 
         yield from _measured(left, i[:count], right, j[:count], radius)
 
 
-def _measured(left: Side, i: NDArray[np.int32], right: Side, j: NDArray[np.int32], radius: float) -> Iterator[Pairs]:
+def _measured(
+    left: ProjectedVectors, i: NDArray[np.int32], right: ProjectedVectors, j: NDArray[np.int32], radius: float
+) -> Iterator[Pairs]:
     """Yield the pairs that are within the radius, with their exact distances."""
     from twinpix.search.kernels import cosine as _tiles
 

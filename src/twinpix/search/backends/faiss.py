@@ -30,7 +30,7 @@ from twinpix.search.base import Plan
 _KINDS = {"hamming": ("multihash", "flat", "hnsw"), "cosine": ("ivf", "flat", "hnsw")}  # the default first
 _RECALL = 0.95  # minimum expected recall of the chosen keys, averaged over the distances up to the radius
 _SKEW = 10  # ratio of the size of a hash bucket to its size for uniformly distributed codes
-_LOOK, _MET = 3e-7, 6e-8  # seconds per key lookup, per code in its bucket
+_LOOKUP, _MET = 3e-7, 6e-8  # seconds per key lookup, per code in its bucket
 _KEPT = 7e-7  # seconds to insert a code under one key
 _PRODUCT, _SCANNED = 2e-11, 2e-10  # seconds per multiplication: in a matrix product, in the scan of a cell
 _ROUNDS, _PER_CELL = 6, 50  # k-means iterations; training codes per cell
@@ -279,7 +279,7 @@ class Keys(NamedTuple):
     def seconds(self, gallery: int) -> float:
         """Return the estimated seconds per query on one thread."""
         looked_up: int = sum(comb(self.bits, n) for n in range(self.flips + 1))
-        return self.number * looked_up * (_LOOK + _SKEW * gallery / (1 << self.bits) * _MET)
+        return self.number * looked_up * (_LOOKUP + _SKEW * gallery / (1 << self.bits) * _MET)
 
 
 @cache

@@ -12,7 +12,7 @@ _SLACK = 3e-4  # bound on the error of a float32 dot product plus the rounding o
 _SECONDS = 1e-11  # per multiplication
 _AT_ONCE = 1 << 21  # components per block of exact distances: equal images can give very many pairs
 
-Rows = NDArray[np.int64] | NDArray[np.int32]
+RowIndices = NDArray[np.int64] | NDArray[np.int32]
 
 
 def plan_products(queries: Vectors, gallery: Vectors | None, radius: float) -> Plan:
@@ -26,7 +26,7 @@ def plan_products(queries: Vectors, gallery: Vectors | None, radius: float) -> P
     return Plan(True, pairs * queries.shape[1] * _SECONDS, "blocks of products", blocks)
 
 
-def measure_pairs(left: Vectors, i: Rows, right: Vectors, j: Rows, radius: float) -> Iterator[Pairs]:
+def measure_pairs(left: Vectors, i: RowIndices, right: Vectors, j: RowIndices, radius: float) -> Iterator[Pairs]:
     """Yield the pairs that are within the radius, with their exact distances."""
     step = max(1, _AT_ONCE // left.shape[1])
     for at in range(0, len(i), step):
@@ -38,7 +38,7 @@ def measure_pairs(left: Vectors, i: Rows, right: Vectors, j: Rows, radius: float
 
 def _candidates(
     queries: Vectors, gallery: Vectors | None, least: np.float32, on_progress: OnProgress
-) -> Iterator[tuple[Rows, Rows]]:
+) -> Iterator[tuple[RowIndices, RowIndices]]:
     """Yield the pairs whose float32 dot product is at least `least`; without a gallery only pairs with i < j."""
     right = queries if gallery is None else gallery
     for column in range(0, len(right), _COLUMNS):

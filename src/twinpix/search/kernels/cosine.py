@@ -41,7 +41,7 @@ _UP = 1e-12  # upper bound on the error of a squared length in float64
 _FAST = {"reassoc", "contract", "nsz"}  # sums may be reordered
 
 Panels = NDArray[np.float32]  # (panels, components, PANEL)
-Rows = NDArray[np.int32]
+RowIndices32 = NDArray[np.int32]
 IndexArray = NDArray[np.int64]
 
 
@@ -155,8 +155,8 @@ def screen(
     last: int,
     state: IndexArray,
     stop: int,
-    out_i: Rows,
-    out_j: Rows,
+    out_i: RowIndices32,
+    out_j: RowIndices32,
 ) -> int:
     """Write the pairs with a dot product of at least `least`.
 
@@ -279,7 +279,9 @@ def fill(
 
 
 @compiled(fastmath=_FAST)
-def products(left: NDArray[Any], i: Rows, right: NDArray[Any], j: Rows, out: NDArray[np.float64]) -> None:
+def products(
+    left: NDArray[Any], i: RowIndices32, right: NDArray[Any], j: RowIndices32, out: NDArray[np.float64]
+) -> None:
     """Write the dot product of each pair of rows, computed in float64."""
     for pair in range(len(i)):
         fetch(right, j[min(pair + _AHEAD, len(j) - 1)])

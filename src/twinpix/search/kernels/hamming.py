@@ -162,7 +162,7 @@ def least_of(left: Words, a0: int, a1: int, right: Words, b0: int, b1: int, word
 _ALL = 5
 
 
-def words_that_tell(width: int, limit: int, first: int = 0) -> tuple[int, ...]:
+def selective_words(width: int, limit: int, first: int = 0) -> tuple[int, ...]:
     """Return the words, from `first` on, for a fast rejection test: random codes are rarely within `limit` in them.
 
     There are 1, 2 or 4 words; 5 mean that so few words are not selective.

@@ -71,7 +71,7 @@ def _shares(a: NDArray[np.float64], b: NDArray[np.float64], least: float) -> Ite
         yield numbers, float((products >= least - np.outer(*rests)).mean())
 
 
-class Side(NamedTuple):
+class ProjectedVectors(NamedTuple):
     """One side of a join."""
 
     vectors: Vectors
@@ -80,7 +80,7 @@ class Side(NamedTuple):
     panels: NDArray[np.float32]  # the heads, (panels, length of a head, PANEL)
 
 
-def side(vectors: Vectors, frame: Frame, pool: Executor) -> Side:
+def project(vectors: Vectors, frame: Frame, pool: Executor) -> ProjectedVectors:
     """Compute the heads of the normalised vectors, in float64 with one final rounding to float32."""
     from twinpix.search.kernels import cosine
 
@@ -93,7 +93,7 @@ def side(vectors: Vectors, frame: Frame, pool: Executor) -> Side:
         for first in range(0, len(panels), _AT_ONCE)
     ]:
         done.result()
-    return Side(vectors, numbers, lengths, panels)
+    return ProjectedVectors(vectors, numbers, lengths, panels)
 
 
 def _numbers(vectors: Vectors) -> NDArray[Any]:

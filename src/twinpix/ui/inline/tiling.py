@@ -8,7 +8,7 @@ from PIL import Image, ImageColor
 
 from twinpix.errors import UsageError
 from twinpix.imaging import MAX_PIXELS
-from twinpix.ui.thumbnails import Missing, look
+from twinpix.ui.thumbnails import Missing, load_thumbnail
 
 Colour = tuple[int, int, int]
 
@@ -98,7 +98,7 @@ def _colour(name: str) -> Colour:
 def _cell(
     path: str, size: tuple[int, int], ground: Colour, resampling: Image.Resampling, keep_aspect: bool
 ) -> Image.Image:
-    image = look(path, MAX_PIXELS)  # at full size, so that it is scaled only once, as requested
+    image = load_thumbnail(path, MAX_PIXELS)  # at full size, so that it is scaled only once, as requested
     if isinstance(image, Missing):
         return Image.new("RGB", size, "black")
     if not keep_aspect:

@@ -51,14 +51,14 @@ def _curve(x: Floats, y: Floats) -> _Curve:
     ranges = np.clip(x, 0, 255).astype(np.int64) // width
     counts = np.bincount(ranges, minlength=_RANGES)
     sums = np.bincount(ranges, weights=y, minlength=_RANGES)
-    told, many = (
+    usable, many = (
         counts >= TONE_INVERSION.min_range_pixels,
         counts >= max(TONE_INVERSION.min_range_pixels, TONE_INVERSION.range_share * len(x)),
     )
     if many.sum() < TONE_INVERSION.min_ranges:
         return _Curve(np.arange(_LEVELS), 0.0, falls=False)
     means = sums / np.maximum(counts, 1)
-    levels = np.interp(np.arange(256), (np.flatnonzero(told) + 0.5) * width - 0.5, means[told])
+    levels = np.interp(np.arange(256), (np.flatnonzero(usable) + 0.5) * width - 0.5, means[usable])
     left = y - np.interp(x, np.arange(256), levels)
     steps = np.diff(means[many])
     fall, all_steps = -float(steps[steps < 0].sum()), float(np.abs(steps).sum())
