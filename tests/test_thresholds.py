@@ -128,3 +128,11 @@ def test_an_overridden_threshold_decides() -> None:
     with overridden("DECISION", "min_overlap", 2.0):
         assert not verify_pair(a, b, guesses).same
     assert verify_pair(a, b, guesses).relation == "resized"
+
+
+def test_the_measured_thresholds_are_those_of_the_table() -> None:
+    """`bench/thresholds.md` is written by `bench/thresholds.py`: run it again after a change of the table."""
+    text = (TESTS.parent / "bench/thresholds.md").read_text(encoding="utf-8")
+    concerns = {type(table).__name__: name.upper() for name, table in CONCERNS.items()}
+    known = {f"{concerns[kind]}.{field}" for kind, field, _ in fields()}
+    assert set(re.findall(r"\b[A-Z_]+\.[a-z_0-9]+", text)) == known
