@@ -48,10 +48,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         always = [item for item in same if not item.get_closest_marker("full")]
         assert always, f"no case of {same[0].nodeid} runs without --full"
         if always[0].get_closest_marker("covering"):
-            always = amounts.covering((item, item.callspec.indices) for item in always)  # type: ignore[attr-defined]
+            always = amounts.covering((item, _parameters(item)) for item in always)
         chosen.update(always)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = [item for item in items if item in chosen]
+
+
+def _parameters(item: pytest.Item) -> dict[str, tuple[int, ...]]:
+    """The values of each `parametrize` mark and of each fixture with parameters, told apart by their identities.
+
+    pytest makes the value of a parameter once and gives it to each case. Its own `callspec.indices` are no help: from
+    9.0 on, they count the cases instead of the values, so that every case would be needed.
+    """
+    left = dict(item.callspec.params)  # type: ignore[attr-defined]
+    parameters = {}
+    for mark in item.iter_markers("parametrize"):
+        names = mark.args[0]
+        names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+        parameters[",".join(names)] = tuple(id(left.pop(name)) for name in names)
+    return parameters | {name: (id(value),) for name, value in left.items()}
 
 
 def pytest_unconfigure() -> None:
