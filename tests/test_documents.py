@@ -275,7 +275,7 @@ def test_by_default_another_face_at_half_the_size_is_an_edit(tmp_path: Path) -> 
 
 @pytest.mark.covering
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
-@pytest.mark.parametrize("case", ["forms_other_numbers", "calendars"])
+@pytest.mark.parametrize("case", ["calendars", "forms_other_numbers"])
 def test_cases_of_other_documents_are_in_no_group(case: str, method: str) -> None:
     if not (SHARED / case).is_dir():
         pytest.skip("the shared cases are not here")
