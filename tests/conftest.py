@@ -34,6 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "covering: by default only so many cases that each value of a parameter occurs")
     config.addinivalue_line("markers", "full: a case that runs with --full only; another case of its kind runs always")
     amounts.choose(full=config.getoption("--full"))
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and not amounts.is_full() and hasattr(os, "sched_setaffinity"):
+        # Each worker has a core: else every run that names no number of processes starts one for each core, and all
+        # workers together many more processes than there are cores. Tests of several processes name their number.
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+    commands.load_for_forks()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -652,4 +652,4 @@ def test_a_sample_estimates_the_share_and_its_interval() -> None:
 )
 def test_a_precision_that_does_not_fit_is_refused(given: dict[str, object], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
-        twinpix.find(tmp_path, store=None, **given)  # type: ignore[arg-type]
+        twinpix.find(tmp_path, **{"method": "phash:size=16", "store": None, **given})  # type: ignore[arg-type]
