@@ -279,7 +279,9 @@ def test_by_default_another_face_at_half_the_size_is_an_edit(tmp_path: Path) -> 
 def test_cases_of_other_documents_are_in_no_group(case: str, method: str) -> None:
     if not (SHARED / case).is_dir():
         pytest.skip("the shared cases are not here")
-    assert twinpix.find(SHARED / case, method=method, store=None).groups == []
+    images = sorted((SHARED / case).iterdir())
+    few = images[: amounts.amount(8, len(images))]
+    assert twinpix.find(few, method=method, store=None).groups == []
 
 
 def test_the_case_of_number_plates_is_a_named_edit() -> None:
