@@ -159,9 +159,19 @@ def _become(words: list[str], folder: str, environment: dict[str, str], handles:
     runpy.run_module("twinpix", run_name="__main__", alter_sys=True)
 
 
+def load_for_forks() -> None:
+    """Import what each worker process would else import anew, since it is a fork of this process."""
+    import numpy.fft  # noqa: F401
+    import threadpoolctl  # noqa: F401
+    from PIL import Image
+
+    Image.preinit()
+
+
 def _import_all() -> None:
     """Import what most commands use, by comparing two drawn images."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command does
+    load_for_forks()
     import matplotlib.backends.backend_agg
     import matplotlib.pyplot  # noqa: F401 - its fonts are looked for once
 

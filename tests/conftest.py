@@ -34,6 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "covering: by default only so many cases that each value of a parameter occurs")
     config.addinivalue_line("markers", "full: a case that runs with --full only; another case of its kind runs always")
     amounts.choose(full=config.getoption("--full"))
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and not amounts.is_full() and hasattr(os, "sched_setaffinity"):
+        # Each worker has a core: else every run that names no number of processes starts one for each core, and all
+        # workers together many more processes than there are cores. Tests of several processes name their number.
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+    commands.load_for_forks()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -48,10 +55,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         always = [item for item in same if not item.get_closest_marker("full")]
         assert always, f"no case of {same[0].nodeid} runs without --full"
         if always[0].get_closest_marker("covering"):
-            always = amounts.covering((item, item.callspec.indices) for item in always)  # type: ignore[attr-defined]
+            always = amounts.covering((item, _parameters(item)) for item in always)
         chosen.update(always)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = [item for item in items if item in chosen]
+
+
+def _parameters(item: pytest.Item) -> dict[str, tuple[int, ...]]:
+    """The values of each `parametrize` mark and of each fixture with parameters, told apart by their identities.
+
+    pytest makes the value of a parameter once and gives it to each case. Its own `callspec.indices` are no help: from
+    9.0 on, they count the cases instead of the values, so that every case would be needed.
+    """
+    left = dict(item.callspec.params)  # type: ignore[attr-defined]
+    parameters = {}
+    for mark in item.iter_markers("parametrize"):
+        names = mark.args[0]
+        names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+        parameters[",".join(names)] = tuple(id(left.pop(name)) for name in names)
+    return parameters | {name: (id(value),) for name, value in left.items()}
 
 
 def pytest_unconfigure() -> None:

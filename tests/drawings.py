@@ -32,12 +32,13 @@ _WORDS = (
 # -- material ------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=8)
 def _grid(size: Size) -> tuple[Array, Array]:
-    """x and y of every pixel's centre, from 0 to 1."""
+    """x and y of every pixel's centre, from 0 to 1, as arrays that cannot be written."""
     x = (np.arange(size[0]) + 0.5) / size[0]
     y = (np.arange(size[1]) + 0.5) / size[1]
-    xx, yy = np.meshgrid(x, y)
-    return xx, yy
+    shape = (size[1], size[0])
+    return np.broadcast_to(x, shape), np.broadcast_to(y[:, None], shape)
 
 
 def _noise(rng: Rng, size: Size, cells: int, octaves: int = 4, fall: float = 0.55) -> Array:
@@ -47,17 +48,52 @@ def _noise(rng: Rng, size: Size, cells: int, octaves: int = 4, fall: float = 0.5
         n = cells * 2**k
         values = rng.standard_normal((n, n)).astype(np.float32)
         layer = Image.fromarray(values).resize(size, Image.Resampling.BICUBIC)
-        total += fall**k * np.asarray(layer, dtype=np.float64)
+        total += np.multiply(np.asarray(layer), fall**k, dtype=np.float64)
     spread = float(total.std())
-    return np.asarray((total - total.mean()) / max(spread, 1e-12))
+    total -= total.mean()
+    total /= max(spread, 1e-12)
+    return total
 
 
 def _colour(rng: Rng, low: float = 20, high: float = 235) -> Array:
     return rng.uniform(low, high, 3)
 
 
-def _blend(canvas: Array, mask: Array, paint: Array) -> None:
-    canvas += mask[..., None] * (paint - canvas)
+class _Surface:
+    """A lit, textured surface of about one colour, of which any part can be computed alone."""
+
+    def __init__(self, colour: Array, light: tuple[Array, Array, float], grain: Array) -> None:
+        self._colour, self._light, self._grain = colour, light, grain
+
+    def __getitem__(self, box: tuple[slice, slice]) -> Array:
+        across, down, strength = self._light
+        light = across[None, box[1]] + down[box[0], None]
+        light *= strength
+        light += 1
+        out: Array = self._colour * light[..., None]
+        out += self._grain[box][..., None]
+        return out
+
+
+def _box_of(mask: Array) -> tuple[slice, slice]:
+    """The smallest box with all of a mask that is not zero: what lies outside need not be computed."""
+    down, across = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(down):
+        return slice(0), slice(0)
+    return slice(int(down[0]), int(down[-1]) + 1), slice(int(across[0]), int(across[-1]) + 1)
+
+
+def _blend(canvas: Array, mask: Array, paint: Array | _Surface) -> None:
+    box = _box_of(mask)
+    part = canvas[box]
+    change = paint[box] - part
+    change *= mask[box][..., None]
+    part += change
+
+
+def _darken(canvas: Array, mask: Array, strength: float) -> None:
+    box = _box_of(mask)
+    canvas[box] *= 1 - strength * mask[box][..., None]
 
 
 def _polygon(size: Size, points: Sequence[Point]) -> Array:
@@ -65,7 +101,14 @@ def _polygon(size: Size, points: Sequence[Point]) -> Array:
     w, h = size
     big = Image.new("L", (2 * w, 2 * h), 0)
     ImageDraw.Draw(big).polygon([(2 * w * x, 2 * h * y) for x, y in points], fill=255)
-    return np.asarray(big.resize(size, Image.Resampling.BOX), dtype=np.float64) / 255
+    out = np.zeros((h, w))
+    box = big.getbbox()
+    if box:
+        left, top, right, bottom = box[0] // 2, box[1] // 2, (box[2] + 1) // 2, (box[3] + 1) // 2
+        part = big.crop((2 * left, 2 * top, 2 * right, 2 * bottom))
+        soft = part.resize((right - left, bottom - top), Image.Resampling.BOX)
+        np.divide(np.asarray(soft), 255, out=out[top:bottom, left:right])
+    return out
 
 
 def _ellipse(size: Size, centre: Point, radii: Point, turn: float = 0.0) -> Array:
@@ -88,13 +131,17 @@ def _blob(rng: Rng, size: Size, centre: Point, radius: float, corners: int) -> A
     )
 
 
-def _paint(rng: Rng, size: Size, colour: Array, rough: float = 14) -> Array:
+def _paint(rng: Rng, size: Size, colour: Array, rough: float = 14) -> _Surface:
     """A lit, textured surface of about one colour."""
     xx, yy = _grid(size)
     way = rng.uniform(0, 2 * np.pi)
-    light = 1 + rng.uniform(0.15, 0.5) * (np.cos(way) * (xx - 0.5) + np.sin(way) * (yy - 0.5))
-    grain = rough * _noise(rng, size, int(rng.integers(4, 24)))
-    return np.asarray(colour * light[..., None] + grain[..., None])
+    light = np.cos(way) * (xx[0] - 0.5), np.sin(way) * (yy[:, 0] - 0.5), rng.uniform(0.15, 0.5)
+    grain = _noise(rng, size, int(rng.integers(4, 24)))
+    grain *= rough
+    return _Surface(colour, light, grain)
+
+
+_WHOLE = (slice(None), slice(None))
 
 
 def _grain(canvas: Array, seed: int, strength: float) -> Array:
@@ -111,15 +158,20 @@ def _rgb(colour: Array) -> tuple[int, int, int]:
     return r, g, b
 
 
+def _plain(size: Size, colour: Array) -> Array:
+    """One colour everywhere, as an array that cannot be written."""
+    return np.broadcast_to(colour, (size[1], size[0], 3))
+
+
 def _flat(size: Size, colour: Array) -> Array:
-    return np.broadcast_to(colour, (size[1], size[0], 3)).copy()
+    return _plain(size, colour).copy()
 
 
 # -- detailed kinds ------------------------------------------------------------------------
 
 
 def _scene(rng: Rng, size: Size) -> Array:
-    canvas = _paint(rng, size, _colour(rng), 20)
+    canvas = _paint(rng, size, _colour(rng), 20)[_WHOLE]
     for _ in range(int(rng.integers(9, 18))):
         centre = (float(rng.uniform(0, 1)), float(rng.uniform(0, 1)))
         radius = float(rng.uniform(0.06, 0.32))
@@ -130,13 +182,13 @@ def _scene(rng: Rng, size: Size) -> Array:
             turn = float(rng.uniform(0, np.pi))
             mask = _ellipse(size, centre, (radius, radius * squash), turn)
         shadow = np.roll(mask, (size[1] // 60 + 1, size[0] // 60 + 1), (0, 1))
-        canvas *= 1 - 0.45 * shadow[..., None]
+        _darken(canvas, shadow, 0.45)
         _blend(canvas, mask, _paint(rng, size, _colour(rng)))
     return canvas
 
 
 def _portrait(rng: Rng, size: Size) -> Array:
-    canvas = _paint(rng, size, _colour(rng, 40, 220), 8)
+    canvas = _paint(rng, size, _colour(rng, 40, 220), 8)[_WHOLE]
     canvas += 25 * _noise(rng, size, 3, 2)[..., None]
     x, y = float(rng.uniform(0.3, 0.7)), float(rng.uniform(0.34, 0.5))
     r = float(rng.uniform(0.13, 0.24))
@@ -154,22 +206,22 @@ def _portrait(rng: Rng, size: Size) -> Array:
         _blend(
             canvas,
             body * _ellipse(size, at(*rng.uniform((-2, 2), (2, 3.5))), (0.05, 0.03), 0.5),
-            _flat(size, _colour(rng)),
+            _plain(size, _colour(rng)),
         )
     tall = float(rng.uniform(1.25, 1.7))
     _blend(canvas, _ellipse(size, at(0, -0.25), (1.2 * r, tall * r), tilt), _paint(rng, size, hair))
-    _blend(canvas, _ellipse(size, at(0, 1.2), (0.5 * r, 0.7 * r), tilt), _flat(size, 0.85 * skin))
+    _blend(canvas, _ellipse(size, at(0, 1.2), (0.5 * r, 0.7 * r), tilt), _plain(size, 0.85 * skin))
     _blend(canvas, _ellipse(size, at(0, 0.1), (0.9 * r, 1.25 * r), tilt), _paint(rng, size, skin, 6))
     for side in (-1, 1):
         eye = _ellipse(size, at(0.38 * side, -0.1), (0.17 * r, 0.09 * r), tilt)
-        _blend(canvas, eye, _flat(size, np.array([240.0, 240, 235])))
+        _blend(canvas, eye, _plain(size, np.array([240.0, 240, 235])))
         iris = _ellipse(size, at(0.38 * side, -0.1), (0.08 * r, 0.08 * r))
-        _blend(canvas, iris, _flat(size, _colour(rng, 10, 110)))
+        _blend(canvas, iris, _plain(size, _colour(rng, 10, 110)))
         brow = _ellipse(size, at(0.38 * side, -0.32), (0.24 * r, 0.05 * r), tilt + 0.15 * side)
-        _blend(canvas, brow, _flat(size, 0.6 * hair))
-    _blend(canvas, _ellipse(size, at(0.05, 0.3), (0.1 * r, 0.26 * r), tilt), _flat(size, 0.8 * skin))
+        _blend(canvas, brow, _plain(size, 0.6 * hair))
+    _blend(canvas, _ellipse(size, at(0.05, 0.3), (0.1 * r, 0.26 * r), tilt), _plain(size, 0.8 * skin))
     mouth = _ellipse(size, at(0, 0.75), (0.34 * r, float(rng.uniform(0.05, 0.15)) * r), tilt)
-    _blend(canvas, mouth, _flat(size, np.array([160.0, 60, 60])))
+    _blend(canvas, mouth, _plain(size, np.array([160.0, 60, 60])))
     return canvas
 
 
@@ -178,9 +230,9 @@ def _landscape(rng: Rng, size: Size) -> Array:
     top, low = _colour(rng, 60, 200), _colour(rng, 130, 250)
     canvas = top + (low - top) * yy[..., None]
     clouds = np.clip(_noise(rng, size, int(rng.integers(2, 5)), 5), 0, 2) / 2
-    _blend(canvas, clouds * np.clip(1.1 - yy, 0, 1), _flat(size, np.array([250.0, 248, 245])))
+    _blend(canvas, clouds * np.clip(1.1 - yy, 0, 1), _plain(size, np.array([250.0, 248, 245])))
     sun = (float(rng.uniform(0, 1)), float(rng.uniform(0.05, 0.35)))
-    _blend(canvas, _ellipse(size, sun, (0.05, 0.06)), _flat(size, np.array([255.0, 240, 190])))
+    _blend(canvas, _ellipse(size, sun, (0.05, 0.06)), _plain(size, np.array([255.0, 240, 190])))
     base = float(rng.uniform(0.3, 0.5))
     for k in range(int(rng.integers(3, 6))):
         n = int(rng.integers(5, 24))
@@ -194,7 +246,7 @@ def _landscape(rng: Rng, size: Size) -> Array:
     for _ in range(int(rng.integers(2, 12))):
         x, y, r = (float(v) for v in rng.uniform((0, 0.6, 0.02), (1, 1, 0.09)))
         trunk = [(x - r / 9, y), (x + r / 9, y), (x + r / 12, y - 2 * r), (x - r / 12, y - 2 * r)]
-        _blend(canvas, _polygon(size, trunk), _flat(size, np.array([70.0, 50, 35])))
+        _blend(canvas, _polygon(size, trunk), _plain(size, np.array([70.0, 50, 35])))
         crown = _blob(rng, size, (x, y - 2.6 * r), 1.3 * r, 14)
         _blend(canvas, crown, _paint(rng, size, np.array([40.0, 95, 40]) * rng.uniform(0.4, 1.6), 22))
     return canvas
@@ -217,8 +269,8 @@ def _street(rng: Rng, size: Size) -> Array:
             for j in range(rows):
                 u, v = x + (i + 0.25) * dx, roof + (j + 0.25) * dy
                 lit = 5.0 if rng.random() < 0.2 else float(rng.uniform(0.6, 1.6))
-                box = (xx > u) & (xx < u + dx / 2) & (yy > v) & (yy < v + dy * 0.6)
-                canvas[box] = pane * lit
+                across = (xx[0] > u) & (xx[0] < u + dx / 2)
+                canvas[np.ix_((yy[:, 0] > v) & (yy[:, 0] < v + dy * 0.6), across)] = pane * lit
         x += wide + float(rng.uniform(-0.01, 0.06))
     road = np.clip((yy - ground) * size[1], 0, 1)
     _blend(canvas, road, _paint(rng, size, np.full(3, float(rng.uniform(50, 130))), 9))
@@ -229,7 +281,7 @@ def _street(rng: Rng, size: Size) -> Array:
         _blend(canvas, car, _paint(rng, size, _colour(rng), 6))
         for side in (-0.5, 0.5):
             wheel = _ellipse(size, (u + side * r, v), (r / 4, r / 3.5))
-            _blend(canvas, wheel, _flat(size, np.full(3, 25.0)))
+            _blend(canvas, wheel, _plain(size, np.full(3, 25.0)))
     return canvas
 
 
@@ -244,7 +296,7 @@ def _texture(rng: Rng, size: Size) -> Array:
     weave = 0.5 + 0.25 * np.sin(2 * np.pi * n * along) + 0.25 * np.sin(2 * np.pi * m * across)
     canvas: Array = a + (b - a) * weave[..., None]
     stain = np.clip(_noise(rng, size, int(rng.integers(2, 8)), 5), 0, 1)
-    _blend(canvas, 0.8 * stain, _flat(size, c))
+    _blend(canvas, 0.8 * stain, _plain(size, c))
     return np.asarray(canvas + 12 * _noise(rng, size, 48, 2)[..., None])
 
 
@@ -261,13 +313,13 @@ def _table(rng: Rng, size: Size) -> Array:
         ring, turn = rng.random(), float(rng.uniform(0, np.pi))
         radii = (r, r * float(rng.uniform(0.35, 1.2)))
         shadow = _ellipse(size, (centre[0] + 0.02, centre[1] + 0.025), radii, turn)
-        canvas *= 1 - 0.5 * shadow[..., None]
+        _darken(canvas, shadow, 0.5)
         _blend(canvas, _ellipse(size, centre, radii, turn), _paint(rng, size, colour, 8))
         if ring < 0.6:
             inner = (radii[0] * 0.7, radii[1] * 0.7)
             _blend(canvas, _ellipse(size, centre, inner, turn), _paint(rng, size, _colour(rng), 14))
         gloss = _ellipse(size, (centre[0] - r / 3, centre[1] - r / 3), (r / 6, r / 9), turn)
-        _blend(canvas, 0.7 * gloss, _flat(size, np.full(3, 250.0)))
+        _blend(canvas, 0.7 * gloss, _plain(size, np.full(3, 250.0)))
     return canvas
 
 

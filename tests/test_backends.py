@@ -504,8 +504,11 @@ def test_find_says_that_pairs_may_be_missing(photos: Path) -> None:
     pytest.importorskip("faiss")
     import twinpix
 
-    assert twinpix.find(photos, store=None).notes == []
-    exact, found = twinpix.find(photos, store=None), twinpix.find(photos, store=None, search="faiss:index=hnsw,k=2")
+    assert twinpix.find(photos, method="phash:size=16", store=None).notes == []
+    exact, found = (
+        twinpix.find(photos, method="phash:size=16", store=None),
+        twinpix.find(photos, method="phash:size=16", store=None, search="faiss:index=hnsw,k=2"),
+    )
     assert [group.members for group in found.groups] == [group.members for group in exact.groups]
     (note,) = found.notes
     assert note.startswith("search: faiss:index=hnsw,k=2, approximate: a graph of 16 links")
@@ -526,11 +529,11 @@ def test_a_report_says_what_compared_the_codes(photos: Path, tmp_path: Path) -> 
     import twinpix
     from twinpix.report import json as reports
 
-    found = twinpix.find(photos, store=None)
+    found = twinpix.find(photos, method="phash:size=16", store=None)
     assert found.search == ["oracle, exact: every code compared with every other, about 1 s"]
     (tmp_path / "report.json").write_text("".join(reports.Json().parts(found)))
     assert reports.read(str(tmp_path / "report.json")).search == found.search
-    banded = twinpix.find(photos, store=None, search="banded").search
+    banded = twinpix.find(photos, method="phash:size=16", store=None, search="banded").search
     assert banded == ["banded, exact: every code compared with every other"]
     assert twinpix.find(photos, store=None, method="digest").search == []
 
@@ -575,10 +578,14 @@ def test_a_picture_that_finds_itself_says_nothing_of_the_recall(
 
     for seed in (1, 2):
         picture(seed).save(tmp_path / f"{seed}.png")
-    (said,) = twinpix.find(tmp_path, store=None, transforms=True, search="faiss:index=hnsw").search
+    (said,) = twinpix.find(
+        tmp_path, method="phash:size=16", store=None, transforms=True, search="faiss:index=hnsw"
+    ).search
     assert said.endswith("its recall is not known: a sample has no pairs")
     picture(2).resize((100, 90)).save(tmp_path / "small.png")
-    (said,) = twinpix.find(tmp_path, store=None, transforms=True, search="faiss:index=hnsw").search
+    (said,) = twinpix.find(
+        tmp_path, method="phash:size=16", store=None, transforms=True, search="faiss:index=hnsw"
+    ).search
     assert said.endswith("2 of 2 pairs of a sample found (recall 1.000)")
 
 
@@ -590,9 +597,9 @@ def test_find_refuses_a_back_end_before_it_reads(photos: Path, monkeypatch: pyte
 
     monkeypatch.setattr("twinpix.usecases.find.scan", read)
     with pytest.raises(UsageError, match="no search back end is called 'nix'"):
-        twinpix.find(photos, store=None, search="nix")
+        twinpix.find(photos, method="phash:size=16", store=None, search="nix")
     with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):
-        twinpix.find(photos, store=None, search="cosine")
+        twinpix.find(photos, method="phash:size=16", store=None, search="cosine")
 
 
 def test_methods_lists_libraries_that_are_missing(
@@ -644,7 +651,7 @@ def test_a_comparison_of_many_is_told_of(photos: Path) -> None:
             self.done += steps * (self.name == "compare")
 
     steps = Steps()
-    twinpix.find(photos, store=None, progress=steps)
+    twinpix.find(photos, method="phash:size=16", store=None, progress=steps)
     assert steps.done == steps.total > 0
 
 

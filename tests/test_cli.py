@@ -38,7 +38,7 @@ HEAVY = (
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs /dev/stdout")
 def test_a_report_to_a_pipe_without_a_name(photos: Path) -> None:
-    done = run("find", photos, "-o", "/dev/stdout")
+    done = run("find", "-m", "phash:size=16", photos, "-o", "/dev/stdout")
     assert done.returncode == 0, done.stderr
     assert '"groups"' in done.stdout
 
@@ -46,14 +46,14 @@ def test_a_report_to_a_pipe_without_a_name(photos: Path) -> None:
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams(closed: str, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.json"
-    words = [sys.executable, "-m", "twinpix", "find", str(photos), "-o", str(out)]
+    words = [sys.executable, "-m", "twinpix", "find", "-m", "phash:size=16", str(photos), "-o", str(out)]
     done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *words], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(json.loads(out.read_text())["groups"]) == 1
 
 
 def test_text_report(photos: Path) -> None:
-    done = run("find", photos)
+    done = run("find", "-m", "phash:size=16", photos)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "Group 1: 4 images" in done.stdout
@@ -64,25 +64,25 @@ def test_text_report(photos: Path) -> None:
 
 def test_formats_and_output(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.json"
-    done = run("find", photos, "-o", out)
+    done = run("find", "-m", "phash:size=16", photos, "-o", out)
     assert done.returncode == 0
     assert f"report: {out}" in done.stdout
     assert json.loads(out.read_text())["counts"]["groups"] == 1
-    fdupes = run("find", photos, "--format", "fdupes").stdout
+    fdupes = run("find", "-m", "phash:size=16", photos, "--format", "fdupes").stdout
     assert fdupes.splitlines()[0] == str(photos / "0 same.png")
     assert len(fdupes.splitlines()) == 4
-    rows = run("find", photos, "--format", "csv").stdout.splitlines()
+    rows = run("find", "-m", "phash:size=16", photos, "--format", "csv").stdout.splitlines()
     assert rows[0].startswith("group,role,path")
     assert [row.split(",")[1] for row in rows[1:]] == ["keep", "discard", "discard", "discard"]
-    assert json.loads(run("find", photos, "--format", "json").stdout)["radius"] == 76
+    assert json.loads(run("find", "-m", "phash:size=16", photos, "--format", "json").stdout)["radius"] == 76
 
 
 def test_exit_codes(photos: Path, tmp_path: Path) -> None:
-    assert run("find", photos, "--fail-if-found").returncode == 10
-    assert run("find", photos / "1.png", "--fail-if-found").returncode == 0
+    assert run("find", "-m", "phash:size=16", photos, "--fail-if-found").returncode == 10
+    assert run("find", "-m", "phash:size=16", photos / "1.png", "--fail-if-found").returncode == 0
     (photos / "bad.jpg").write_text("no image")
-    assert run("find", photos).returncode == 0
-    assert run("find", photos, "--strict").returncode == 1
+    assert run("find", "-m", "phash:size=16", photos).returncode == 0
+    assert run("find", "-m", "phash:size=16", photos, "--strict").returncode == 1
     assert run("find").returncode == 2
     assert run("find", photos, "--radius", "many").returncode == 2
     assert run("nonsense").returncode == 2
@@ -97,7 +97,7 @@ def test_exit_codes(photos: Path, tmp_path: Path) -> None:
 
 def test_files_from(photos: Path) -> None:
     names = "\0".join([str(photos / "0.png"), str(photos / "0 same.png"), str(photos / "gone.png")])
-    done = run("find", "--files-from", "-", input=names)
+    done = run("find", "-m", "phash:size=16", "--files-from", "-", input=names)
     assert done.returncode == 0
     assert "2 images" in done.stdout
     assert "gone.png: no such file or directory" in done.stdout
@@ -113,7 +113,7 @@ def test_a_full_disk_leaves_the_old_report(photos: Path, tmp_path: Path) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
     unwritten = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # bytecode of a hundred bytes would be read later
-    done = run("find", photos, "-o", out, "--no-store", preexec_fn=no_room, env=unwritten)
+    done = run("find", "-m", "phash:size=16", photos, "-o", out, "--no-store", preexec_fn=no_room, env=unwritten)
     assert done.returncode == 3
     assert str(out) in done.stderr
     assert "the existing file is unchanged" in done.stderr
@@ -125,7 +125,18 @@ def test_a_full_disk_leaves_the_old_report(photos: Path, tmp_path: Path) -> None
 def test_ctrl_c_keeps_the_work(many: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_COMMAND, "find", str(many), "--store", str(store), "-j", "1"],
+        [
+            sys.executable,
+            "-c",
+            SLOW_COMMAND,
+            "find",
+            "--method=phash:size=16",
+            str(many),
+            "--store",
+            str(store),
+            "-j",
+            "1",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -173,10 +184,10 @@ if __name__ == "__main__":
 
 
 def test_query_compare_encode_store_methods_demo(photos: Path, tmp_path: Path) -> None:
-    assert "identical-file" in run("query", photos / "0.png", "--in", photos).stdout
-    nothing = run("query", photos / "1.png", "--in", photos)
+    assert "identical-file" in run("query", "-m", "phash:size=16", photos / "0.png", "--in", photos).stdout
+    nothing = run("query", "-m", "phash:size=16", photos / "1.png", "--in", photos)
     assert nothing.stdout == "no copy found\n"
-    assert json.loads(run("query", photos / "0.png", "--in", photos, "--json").stdout)["hits"]
+    assert json.loads(run("query", "-m", "phash:size=16", photos / "0.png", "--in", photos, "--json").stdout)["hits"]
     told = run("compare", photos / "0.png", photos / "0 small.jpg").stdout
     assert "verdict: copies of one image: resized 0.5" in told  # the pixels say how much
     told = run("compare", photos / "0.png", photos / "0 small.jpg", "-m", "phash").stdout
@@ -235,20 +246,20 @@ def test_a_folder_that_is_not_there_is_said_before_the_work(photos: Path, tmp_pa
 def test_what_is_no_file_is_written_to_and_a_link_stays_one(photos: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
-    assert run("find", photos, "-o", tmp_path / "pipe").returncode == 0
+    assert run("find", "-m", "phash:size=16", photos, "-o", tmp_path / "pipe").returncode == 0
     assert json.loads(reader.communicate()[0])["counts"]["groups"] == 1
     (tmp_path / "real.json").write_text('{"schema": "twinpix.report/1", "an": "old one"}')
     (tmp_path / "link.json").symlink_to("real.json")
-    assert run("find", photos, "-o", tmp_path / "link.json").returncode == 0
+    assert run("find", "-m", "phash:size=16", photos, "-o", tmp_path / "link.json").returncode == 0
     assert (tmp_path / "link.json").is_symlink()
     assert json.loads((tmp_path / "real.json").read_text())["counts"]["groups"] == 1
-    shown = run("find", photos, "-o", "-", "--format", "json", cwd=tmp_path)
+    shown = run("find", "-m", "phash:size=16", photos, "-o", "-", "--format", "json", cwd=tmp_path)
     assert json.loads(shown.stdout)["counts"]["groups"] == 1
     assert not (tmp_path / "-").exists()
 
 
 def test_a_named_path_must_be_there_even_beside_a_list(photos: Path) -> None:
-    done = run("find", photos / "nothing", "--files-from", "-", input=str(photos / "0.png"))
+    done = run("find", "-m", "phash:size=16", photos / "nothing", "--files-from", "-", input=str(photos / "0.png"))
     assert (done.returncode, "no such file" in done.stderr) == (2, True)
 
 

@@ -29,7 +29,7 @@ def variants(folder: Path) -> None:
 @pytest.mark.parametrize("options", [{}, {"keep": "path"}])
 def test_other_colours_are_named(options: dict[str, Any], tmp_path: Path) -> None:
     variants(tmp_path)
-    (found,) = twinpix.find(tmp_path, store=None, workers=1, **options).groups
+    (found,) = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1, **options).groups
     assert {Path(member.path).stem: member.relation for member in found.members} == {
         "a_picture": None,
         "encoded": "re-encoded",
@@ -97,7 +97,7 @@ def test_two_shots_are_no_encodings_for_find_query_and_compare(method: str, tmp_
 @pytest.mark.parametrize("strictness", ["exact", "strict"])
 def test_other_colours_are_no_copies_where_only_encodings_may_differ(strictness: Any, tmp_path: Path) -> None:
     variants(tmp_path)
-    found = twinpix.find(tmp_path, store=None, workers=1, strictness=strictness)
+    found = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1, strictness=strictness)
     together = [{Path(member.path).stem for member in group.members} for group in found.groups]
     assert strictness == "exact" or any({"a_picture", "encoded"} <= names for names in together)
     for names in together:
@@ -112,6 +112,6 @@ def test_encoders_make_no_other_colours(tmp_path: Path) -> None:
         for quality in (90, 20, 8):
             picture.save(tmp_path / f"{seed}-{quality}.jpg", quality=quality)
         picture.save(tmp_path / f"{seed}-{quality}.webp", quality=30)
-    found = twinpix.find(tmp_path, store=None, workers=1)
+    found = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1)
     assert [len(group.members) for group in found.groups] == [5] * 4
     assert {match.relation for group in found.groups for match in group.matches} <= {"re-encoded", "edited"}

@@ -351,6 +351,7 @@ def test_a_model_of_ones_own(photos: Path) -> None:
     assert encoder.apply_preprocess(np.stack([grey] * 3, axis=2)).shape == (3, 24, 32)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # where there is one core
 def test_batches_and_processes_change_nothing(photos: Path) -> None:
     pytest.importorskip("torch")
     (photos / "bad.jpg").write_text("no image")

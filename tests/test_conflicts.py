@@ -38,7 +38,7 @@ def form(seed: int | None) -> Image.Image:
 
 
 @pytest.mark.parametrize("link", plugins.names("linking"))
-@pytest.mark.parametrize("options", [{"method": "cascade"}, {"verify": True, "radius": 100}])
+@pytest.mark.parametrize("options", [{"method": "cascade"}, {"method": "phash:size=16", "verify": True, "radius": 100}])
 def test_an_empty_form_joins_no_two_filled_ones(link: str, options: dict[str, Any], tmp_path: Path) -> None:
     form(1).save(tmp_path / "a.jpg", quality=90)
     form(2).save(tmp_path / "b.jpg", quality=90)

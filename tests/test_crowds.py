@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import twinpix
+from amounts import amount
 from drawings import draw
 from test_conflicts import form
 from twinpix.encoding.content_table import File
@@ -20,7 +21,7 @@ from twinpix.match.verifier import PairVerdict, Verifier, verifier_of
 from twinpix.model import ContentId
 from twinpix.verify import Verdict
 
-CROWD = 22
+CROWD = amount(19, 22)
 WORDS = ("NOBODY EXPECTS", "THE QUICK BROWN FOX", "AND JUMPS OVER 13 DOGS")
 
 
@@ -49,8 +50,14 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bounded(crowd: Path) -> twinpix.Report:
-    return twinpix.find([str(crowd)], method="cascade", store=None)
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store, so that a second run verifies those pairs only that the first has left out."""
+    return str(tmp_path_factory.mktemp("store") / "store.sqlite")
+
+
+@pytest.fixture(scope="module")
+def bounded(crowd: Path, store: str) -> twinpix.Report:
+    return twinpix.find([str(crowd)], method="cascade", store=store)
 
 
 def test_copies_in_a_crowd_are_found(bounded: twinpix.Report) -> None:
@@ -121,8 +128,10 @@ def test_a_pair_verified_via_a_third_image_is_not_counted(tmp_path: Path) -> Non
     assert count_unverified([], np.empty((0, 2), np.int64), first, verifier) == 0
 
 
-def test_the_bound_changes_no_group(crowd: Path, bounded: twinpix.Report, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bound_changes_no_group(
+    crowd: Path, store: str, bounded: twinpix.Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stages, "_CANDIDATES", CROWD**2)
-    every = twinpix.find([str(crowd)], method="cascade", store=None)
+    every = twinpix.find([str(crowd)], method="cascade", store=store)
     assert groups(every) == groups(bounded)
     assert not unverified(every)

@@ -312,7 +312,7 @@ def test_the_end_of_the_input_is_no_yes(asked: Path) -> None:
 @pytest.mark.parametrize("protocol", ["blocks", "kitty", "iterm2", "sixel"])
 def test_groups_are_drawn(protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(["find", "photos", "-o", "r.json", "--no-store"]) == 0
+    assert run(["find", "-m", "phash:size=16", "photos", "-o", "r.json", "--no-store"]) == 0
     terminal = Terminal("resolve", "r.json", "-i", "--show", "--trash", "--no-store", TWINPIX_TERMINAL=protocol)
     terminal.until("?:")
     if protocol == "blocks":
@@ -331,7 +331,7 @@ def test_show_needs_interactive(asked: Path, capfd: pytest.CaptureFixture[str]) 
 
 
 def groups(folder: Path, store: Path, **options: object) -> list[set[str]]:
-    found = twinpix.find(folder, store=store, **options)  # type: ignore[arg-type]
+    found = twinpix.find(folder, **{"method": "phash:size=16", "store": store, **options})  # type: ignore[arg-type]
     return [{Path(member.path).name for member in each.members} for each in found.groups]
 
 
@@ -339,7 +339,7 @@ def test_not_duplicates_are_not_found_again(photos: Path, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     store = tmp_path / "store.sqlite"
     assert groups(photos, store) == [{"0.png", "0 same.png", "0 small.jpg", "0 encoded.jpg"}]
-    assert run(["find", "photos", "-o", "r.json", "--store", str(store)]) == 0
+    assert run(["find", "-m", "phash:size=16", "photos", "-o", "r.json", "--store", str(store)]) == 0
     terminal = Terminal("resolve", "r.json", "-i", "--move", "out", "--store", str(store))
     screen = terminal.until("?:")
     (number,) = [line.split("]")[0][-1] for line in screen if "0 small.jpg" in line]
@@ -352,14 +352,14 @@ def test_not_duplicates_are_not_found_again(photos: Path, tmp_path: Path, monkey
     assert groups(photos, store, link="components") == [{"0.png", "0 same.png", "0 encoded.jpg"}]
     (photos / "0 small.jpg").rename(photos / "renamed.jpg")
     assert groups(photos, store) == [{"0.png", "0 same.png", "0 encoded.jpg"}]
-    found = twinpix.find(photos, store=store)
+    found = twinpix.find(photos, method="phash:size=16", store=store)
     assert found.notes == ["2 pairs not matched: marked as not duplicates"]
     assert groups(photos, tmp_path / "other.sqlite")[0] >= {"renamed.jpg"}
 
 
 def test_all_of_a_group_are_not_duplicates(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(["find", "photos", "-o", "r.json", "--store", "s.sqlite"]) == 0
+    assert run(["find", "-m", "phash:size=16", "photos", "-o", "r.json", "--store", "s.sqlite"]) == 0
     terminal = Terminal("resolve", "r.json", "-i", "--move", "out", "--store", "s.sqlite")
     terminal.until("?:")
     terminal.type("n\r")
@@ -396,7 +396,7 @@ def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, picture: Ca
         for level in (1, 5, 9):
             image.save(folder / f"{kind}{level}.png", compress_level=level)
     assert groups(folder, store, method=method) == [{f"{k}{n}.png" for n in (1, 5, 9)} for k in ("blank", "photo")]
-    found = twinpix.find(folder, store=store)
+    found = twinpix.find(folder, method="phash:size=16", store=store)
     digests = {Path(m.path).name: bytes.fromhex(m.digest) for each in found.groups for m in each.members}
     opened = Store(store)
     for kind in ("photo", "blank"):
@@ -421,11 +421,14 @@ def test_what_is_apart_stays_apart_when_it_is_decided_anew(
     folder.mkdir()
     for level in (1, 5, 9):
         picture(1).save(folder / f"{level}.png", compress_level=level)
-    digests = {Path(member.path).name: member.digest for member in twinpix.find(folder, store=store).groups[0].members}
+    digests = {
+        Path(member.path).name: member.digest
+        for member in twinpix.find(folder, method="phash:size=16", store=store).groups[0].members
+    }
     opened = Store(store)
     exclusions.remember(opened, [digests["1.png"]], [digests["9.png"]])
     opened.close()
-    found = twinpix.find(folder, store=store, link=link, keep="path:*5.png")
+    found = twinpix.find(folder, method="phash:size=16", store=store, link=link, keep="path:*5.png")
     assert found.counts.apart == 1
     again = decide_again(found, "path:*1.png")
     assert [{Path(m.path).name for m in each.members} for each in again.groups] == [{"1.png", "5.png"}]
@@ -438,7 +441,7 @@ def test_not_duplicates_is_taken_back_by_going_back(
     monkeypatch.chdir(tmp_path)
     for number in (7, 8):
         (photos / f"{number}.png").write_bytes((photos / "1.png").read_bytes())
-    assert run(["find", "photos", "-o", "r.json", "--store", "s.sqlite"]) == 0
+    assert run(["find", "-m", "phash:size=16", "photos", "-o", "r.json", "--store", "s.sqlite"]) == 0
     terminal = Terminal("resolve", "r.json", "-i", "--move", "out", "--store", "s.sqlite")
     terminal.until("Group 1 of 2")
     terminal.type("n\r")
@@ -515,10 +518,14 @@ def test_a_step_forward_leads_to_what_is_not_decided(asked: Path) -> None:
 
 def test_too_many_pairs_are_not_remembered(tmp_path: Path) -> None:
     many = a_group(*(f"{number:032x}" for number in range(1500)))
-    memory = dialogue.Memory(twinpix.Options(store=str(tmp_path / "s.sqlite")))
+    memory = dialogue.Memory(twinpix.Options(method="phash:size=16", store=str(tmp_path / "s.sqlite")))
     told = memory.hold_apart(many, range(1500))
     assert told == "kept, but not remembered: 1,124,250 pairs are more than can be remembered (1,000,000)"
-    assert dialogue.Memory(twinpix.Options(store=None)).hold_apart(many, [0]).startswith("kept; without a store")
+    assert (
+        dialogue.Memory(twinpix.Options(method="phash:size=16", store=None))
+        .hold_apart(many, [0])
+        .startswith("kept; without a store")
+    )
 
 
 def test_places_are_written_as_they_are_typed() -> None:

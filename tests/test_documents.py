@@ -118,10 +118,10 @@ def test_by_default_pages_of_near_hashes_are_verified(family: str, tmp_path: Pat
         page = document(family, 11, number, 2 + number, side=900)
         page.save(tmp_path / f"{number}.png")
         page.resize((page.width // 2, page.height // 2)).save(tmp_path / f"{number} half.jpg", quality=70)
-    groups = twinpix.find(tmp_path, store=None).groups
+    groups = twinpix.find(tmp_path, method="phash:size=16", store=None).groups
     found = sorted(sorted(Path(member.path).name for member in group.members) for group in groups)
     assert found == [[f"{number} half.jpg", f"{number}.png"] for number in range(3)]
-    unverified = twinpix.find(tmp_path, store=None, verify=False, radius=82)
+    unverified = twinpix.find(tmp_path, method="phash:size=16", store=None, verify=False, radius=82)
     assert len(unverified.groups) == 1
 
 
@@ -220,7 +220,7 @@ def test_of_a_crowd_only_the_nearest_candidates_are_looked_at(tmp_path: Path) ->
         card(number).save(tmp_path / f"{number}.jpg", quality=90)
         if number < 3:
             card(number).resize((250, 350)).save(tmp_path / f"{number} half.jpg", quality=70)
-    report = twinpix.find(tmp_path, radius=110, store=None)
+    report = twinpix.find(tmp_path, method="phash:size=16", radius=110, store=None)
     found = sorted(sorted(Path(member.path).name for member in group.members) for group in report.groups)
     assert found == [[f"{number} half.jpg", f"{number}.jpg"] for number in range(3)]
     assert any("not verified" in note for note in report.notes)
@@ -275,11 +275,13 @@ def test_by_default_another_face_at_half_the_size_is_an_edit(tmp_path: Path) -> 
 
 @pytest.mark.covering
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
-@pytest.mark.parametrize("case", ["forms_other_numbers", "calendars"])
+@pytest.mark.parametrize("case", ["calendars", "forms_other_numbers"])
 def test_cases_of_other_documents_are_in_no_group(case: str, method: str) -> None:
     if not (SHARED / case).is_dir():
         pytest.skip("the shared cases are not here")
-    assert twinpix.find(SHARED / case, method=method, store=None).groups == []
+    images = sorted((SHARED / case).iterdir())
+    few = images[: amounts.amount(8, len(images))]
+    assert twinpix.find(few, method=method, store=None).groups == []
 
 
 def test_the_case_of_number_plates_is_a_named_edit() -> None:

@@ -93,7 +93,7 @@ with open({mark!r}, "a") as file:
     file.write("ran")
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 import twinpix
-report = twinpix.find({folder!r}, store=None, workers=2)
+report = twinpix.find({folder!r}, method="phash:size=16", store=None, workers=2)
 print(len(report.groups), len(report.failures))
 """
 
@@ -134,7 +134,7 @@ POOL = """
 import multiprocessing, sys, twinpix
 
 def groups(folder):
-    return len(twinpix.find(folder, store=None, workers=2).groups)
+    return len(twinpix.find(folder, method="phash:size=16", store=None, workers=2).groups)
 
 if __name__ == "__main__":
     with multiprocessing.get_context({context!r}).Pool(2) as pool:
@@ -286,11 +286,11 @@ def test_refused_memory_is_no_bug_of_the_work() -> None:
 LITTLE_MEMORY = """
 import resource, sys, twinpix
 folder, small, store, limited = sys.argv[1:]
-twinpix.find(small, store=None, workers=1)
+twinpix.find(small, method="phash:size=16", store=None, workers=1)
 if limited == "limited":
     pages = int(open("/proc/self/statm").read().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (12 << 20), -1))
-print(len(twinpix.find(folder, store=store, workers=1).failures))
+print(len(twinpix.find(folder, method="phash:size=16", store=store, workers=1).failures))
 """
 
 
@@ -397,7 +397,7 @@ def test_raw_files_are_decoded_where_torch_has_computed(shared: Path, tmp_path: 
     script = (
         "import sys, torch, twinpix\n"
         "torch.rand(2000, 2000) @ torch.rand(2000, 2000)\n"
-        "report = twinpix.find(sys.argv[1:], store=None, workers=2, timeout=20.0)\n"
+        "report = twinpix.find(sys.argv[1:], method='phash:size=16', store=None, workers=2, timeout=20.0)\n"
         "print(len(report.failures), report.counts.images)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, raw, *drawn(tmp_path)], capture_output=True, text=True)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +61,21 @@ EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Callable[..., Comparison]:
-    """`pair(edit)` compares the original with what an edit makes of it."""
+def compared(folder: Path, edit: str, **options: Any) -> Comparison:
+    original().save(folder / "a.png")
+    EDITS[edit](original()).save(folder / "b.bmp")
+    return twinpix.compare(folder / "a.png", folder / "b.bmp", **options)
 
-    def compared(edit: str, **options: Any) -> Comparison:
-        original().save(tmp_path / "a.png")
-        EDITS[edit](original()).save(tmp_path / "b.bmp")
-        return twinpix.compare(tmp_path / "a.png", tmp_path / "b.bmp", **options)
 
-    return compared
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Comparison]:
+    """`pair(edit)` compares the original with what an edit makes of it, once for all tests."""
+
+    @cache
+    def once(edit: str, **options: Any) -> Comparison:
+        return compared(tmp_path_factory.mktemp("pair"), edit, **options)
+
+    return once
 
 
 def drawn(comparison: Comparison) -> Pixels:
@@ -233,8 +239,8 @@ def test_any_pair_is_drawn_within_white_margins(pair: Callable[..., Comparison],
     assert not near(pixels[:100], other).any()
 
 
-def test_the_same_pair_gives_the_same_picture(pair: Callable[..., Comparison]) -> None:
-    assert (drawn(pair("rotation")) == drawn(pair("rotation"))).all()
+def test_the_same_pair_gives_the_same_picture(tmp_path: Path) -> None:
+    assert (drawn(compared(tmp_path, "rotation")) == drawn(compared(tmp_path, "rotation"))).all()
 
 
 def test_the_frame_is_round_what_both_show(pair: Callable[..., Comparison]) -> None:

@@ -46,7 +46,7 @@ def undated(report: Report) -> Report:
 
 
 def test_a_folder_of_copies(photos: Path) -> None:
-    report = twinpix.find([photos], store=None)
+    report = twinpix.find([photos], method="phash:size=16", store=None)
     assert groups(report) == [["0 same.png", "0.png", "0 encoded.jpg", "0 small.jpg"]]
     assert relations(report) == {"0.png": "identical-file", "0 encoded.jpg": "re-encoded", "0 small.jpg": "resized"}
     counts = report.counts
@@ -58,7 +58,7 @@ def test_a_folder_of_copies(photos: Path) -> None:
 def test_identical_pixels_are_named(tmp_path: Path, picture: Draw) -> None:
     picture(1).save(tmp_path / "a.png")
     picture(1).save(tmp_path / "b.bmp")
-    assert relations(twinpix.find([tmp_path], store=None)) == {"a.png": "identical-pixels"}
+    assert relations(twinpix.find([tmp_path], method="phash:size=16", store=None)) == {"a.png": "identical-pixels"}
 
 
 @pytest.mark.parametrize("method", ["phash", "phash:size=16", "phash_org", "dhash:size=16", "pdq"])
@@ -88,14 +88,14 @@ def test_the_low_information_guard(tmp_path: Path) -> None:
         for seed in range(3):
             draw(kind, seed, (320, 240)).save(tmp_path / f"{kind} {seed}.png")
     draw("linear", 0, (320, 240)).save(tmp_path / "linear 0 again.bmp")
-    report = twinpix.find([tmp_path], store=None)
+    report = twinpix.find([tmp_path], method="phash:size=16", store=None)
     kinds = [{name.split()[0] for name in group} for group in groups(report)]
     assert all(len(kind) == 1 for kind in kinds), groups(report)
     assert ["linear 0 again.bmp", "linear 0.png"] in groups(report)
     assert not any("sky" in kind or "empty_scan" in kind or "dark_frame" in kind for kind in kinds)
     assert report.counts.guarded == report.counts.images
     assert "identical" in report.guarded[0].reason
-    unguarded = twinpix.find([tmp_path], guard=False, store=None)
+    unguarded = twinpix.find([tmp_path], method="phash:size=16", guard=False, store=None)
     assert unguarded.counts.discards > report.counts.discards
 
 
@@ -108,11 +108,11 @@ def test_references_are_never_discards(tmp_path: Path, picture: Draw) -> None:
     picture(1).save(new / "large.png")
     picture(2).save(library / "a.png")
     picture(2).save(library / "b.bmp")
-    report = twinpix.find([new], reference=(str(library),), store=None)
+    report = twinpix.find([new], method="phash:size=16", reference=(str(library),), store=None)
     assert groups(report) == [["small.jpg", "large.png"]]
     assert [os.path.basename(m.path) for m in report.groups[0].discards] == ["large.png"]
     assert report.groups[0].reason == "in the reference folder"
-    inside = twinpix.find([tmp_path], reference=(str(library),), store=None)
+    inside = twinpix.find([tmp_path], method="phash:size=16", reference=(str(library),), store=None)
     assert all(not m.path.startswith(str(library)) for g in inside.groups for m in g.discards)
 
 
@@ -125,10 +125,10 @@ def test_cross_pairs_only_different_paths(tmp_path: Path, picture: Draw) -> None
     picture(1).save(test / "leak.jpg", quality=80)
     picture(2).save(test / "c.png")
     picture(2).save(test / "d.bmp")
-    report = twinpix.find([train, test], cross=True, store=None)
+    report = twinpix.find([train, test], method="phash:size=16", cross=True, store=None)
     assert groups(report) == [["a.png", "leak.jpg"]]
     with pytest.raises(UsageError, match="at least two"):
-        twinpix.find([train], cross=True, store=None)
+        twinpix.find([train], method="phash:size=16", cross=True, store=None)
 
 
 def test_the_same_report_whatever_the_order_and_the_workers(photos: Path, tmp_path: Path) -> None:
@@ -136,7 +136,9 @@ def test_the_same_report_whatever_the_order_and_the_workers(photos: Path, tmp_pa
     reports_ = []
     for workers, seed in ((1, 1), (2, 2), (4, 3)):
         random.Random(seed).shuffle(files)
-        report = twinpix.find(files, workers=workers, store=tmp_path / "s" if seed == 3 else None)
+        report = twinpix.find(
+            files, method="phash:size=16", workers=workers, store=tmp_path / "s" if seed == 3 else None
+        )
         reports_.append(
             replace(
                 undated(report),
@@ -153,7 +155,7 @@ def test_a_damaged_picture_is_marked_and_never_the_keeper(tmp_path: Path, pictur
     data = (tmp_path / "large.jpg").read_bytes()
     (tmp_path / "large.jpg").write_bytes(data[:-40])
     picture(1).resize((160, 120)).save(tmp_path / "small.jpg")
-    report = twinpix.find([tmp_path], store=None)
+    report = twinpix.find([tmp_path], method="phash:size=16", store=None)
     assert groups(report) == [["small.jpg", "large.jpg"]]
     assert report.groups[0].members[1].damaged
     assert [os.path.basename(path) for path in report.damaged] == ["large.jpg"]
@@ -166,7 +168,7 @@ def test_failures_are_rows_and_other_files_are_counted(photos: Path) -> None:
     (photos / "notes.txt").write_text("hello")
     data = (photos / "0.png").read_bytes()
     (photos / "cut.png").write_bytes(data[:100])
-    report = twinpix.find([photos], store=None)
+    report = twinpix.find([photos], method="phash:size=16", store=None)
     assert [(os.path.basename(f.path), f.stage) for f in report.failures] == [
         ("cut.png", "decode"),
         ("empty.png", "read"),
@@ -186,7 +188,7 @@ def test_no_permission(picture: Draw) -> None:
         (folder / "shut").mkdir(mode=0)
         (folder / "1.png").chmod(0)
         (folder / "2.png").chmod(0o644)
-        report = as_nobody(lambda: twinpix.find([folder], store=None))
+        report = as_nobody(lambda: twinpix.find([folder], method="phash:size=16", store=None))
     assert [(os.path.basename(path), stage, error) for path, stage, error in report] == [
         ("1.png", "read", "permission denied"),
         ("shut", "list", "permission denied"),
@@ -233,7 +235,7 @@ def test_all_of_many_equal_pictures_are_one_group(tmp_path: Path, picture: Draw,
 
 def test_a_copy_of_a_lesser_member_has_its_distance_to_the_keeper(photos: Path) -> None:
     shutil.copy(photos / "0 small.jpg", photos / "0 small too.jpg")
-    found = relations(twinpix.find([photos], store=None))
+    found = relations(twinpix.find([photos], method="phash:size=16", store=None))
     assert found["0 small too.jpg"] == found["0 small.jpg"] == "resized"
 
 
@@ -243,7 +245,7 @@ def test_a_damaged_reference_is_not_the_keeper_and_not_a_discard(tmp_path: Path,
     new.mkdir()
     picture(1).save(new / "intact.jpg", quality=95)
     (library / "cut.jpg").write_bytes((new / "intact.jpg").read_bytes()[:-60])
-    report = twinpix.find([new], reference=library, store=None)
+    report = twinpix.find([new], method="phash:size=16", reference=library, store=None)
     assert groups(report) == [["intact.jpg", "cut.jpg"]]
     assert report.groups[0].discards == []
     assert report.groups[0].reason == "the only one undamaged"
@@ -255,7 +257,7 @@ def test_files_behind_followed_links_are_no_discards(tmp_path: Path, picture: Dr
     picture(1).save(tmp_path / "in/a.png")
     picture(1).resize((100, 75)).save(tmp_path / "out/b.png")
     (tmp_path / "in/link").symlink_to(tmp_path / "out")
-    report = twinpix.find(tmp_path / "in", follow_links=True, store=None)
+    report = twinpix.find(tmp_path / "in", method="phash:size=16", follow_links=True, store=None)
     assert groups(report) == [["a.png", "b.png"]]
     assert report.groups[0].discards == []
 
@@ -265,18 +267,18 @@ def test_a_thousand_equal_codes_are_no_quadratic_report(tmp_path: Path, picture:
     for number in range(300):  # other files, of nearly equal pixels
         image.putpixel((number % 64, 0), (number, 0, 0))
         image.save(tmp_path / f"{number:03}.png")
-    report = twinpix.find(tmp_path, store=None)
+    report = twinpix.find(tmp_path, method="phash:size=16", store=None)
     assert [len(group.members) for group in report.groups] == [300]
     assert len(report.groups[0].matches) + report.groups[0].matches_left_out < 5000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux counts processes so")
 def test_paths_may_be_one_and_of_any_kind(photos: Path) -> None:
-    expected = undated(twinpix.find([photos], store=None))
+    expected = undated(twinpix.find([photos], method="phash:size=16", store=None))
     for paths in (str(photos), photos, os.fsencode(photos), (path for path in [photos])):
-        assert undated(twinpix.find(paths, store=None)) == expected
+        assert undated(twinpix.find(paths, method="phash:size=16", store=None)) == expected
     with pytest.raises(UsageError, match="paths are"):
-        twinpix.find([7], store=None)  # type: ignore[list-item]
+        twinpix.find([7], method="phash:size=16", store=None)  # type: ignore[list-item]
 
 
 def test_a_file_that_vanishes_during_the_run(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +292,7 @@ def test_a_file_that_vanishes_during_the_run(photos: Path, monkeypatch: pytest.M
         return listing
 
     monkeypatch.setattr(sources, "scan", scan_and_lose)
-    report = twinpix.find([photos], store=None)
+    report = twinpix.find([photos], method="phash:size=16", store=None)
     assert [(f.stage, f.error) for f in report.failures] == [("read", "no such file or directory")]
     assert report.counts.images == 5
 
@@ -304,7 +306,7 @@ def test_names_survive_json(tmp_path: Path, picture: Draw) -> None:
     for name in names:
         with open(os.path.join(folder, name), "wb") as file:
             file.write((tmp_path / "a.png").read_bytes())
-    report = twinpix.find([os.fsdecode(folder)], store=None)
+    report = twinpix.find([os.fsdecode(folder)], method="phash:size=16", store=None)
     path = tmp_path / "report.json"
     writer = reports.writer("json")
     outputs.write(str(path), (part.encode() for part in writer.parts(report)), writer.kind)
@@ -337,15 +339,15 @@ def test_reports_have_the_schema_that_the_package_holds(photos: Path, tmp_path: 
 
 
 def test_query(photos: Path) -> None:
-    hits, failures = twinpix.query(photos / "0.png", [photos], store=None)
+    hits, failures = twinpix.query(photos / "0.png", [photos], method="phash:size=16", store=None)
     assert [(os.path.basename(hit.path), hit.relation) for hit in hits][:1] == [("0 same.png", "identical-file")]
     assert {os.path.basename(hit.path) for hit in hits} == {"0 same.png", "0 encoded.jpg", "0 small.jpg"}
     assert not failures
     (photos / "bad.jpg").write_text("x")
     with pytest.raises(UsageError, match="as a query"):
-        twinpix.query(photos / "bad.jpg", [photos], store=None)
+        twinpix.query(photos / "bad.jpg", [photos], method="phash:size=16", store=None)
     with pytest.raises(UsageError, match="a folder"):
-        twinpix.query(photos, [photos], store=None)
+        twinpix.query(photos, [photos], method="phash:size=16", store=None)
     Image.open(photos / "1.png").save(photos / "1 pixels.bmp")
     for method in ("phash", "pixels"):
         hits, _ = twinpix.query(photos / "1.png", photos, method=method, store=None)
@@ -397,7 +399,7 @@ def test_encode_serves_all_methods_by_one_decode(photos: Path) -> None:
 )
 def test_wrong_options(photos: Path, change: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        twinpix.find([photos], store=None, **change)
+        twinpix.find([photos], **{"method": "phash:size=16", "store": None, **change})
 
 
 @pytest.mark.parametrize("method", ["pixels", "digest"])

@@ -12,13 +12,14 @@ import pdqhash
 import pytest
 from PIL import Image
 
+from amounts import amount
 from twinpix import fingerprints
 from twinpix.errors import ImageError
 from twinpix.formats import sniff
 from twinpix.imaging import decode
 
 GOLDEN = Path(__file__).parent / "golden" / "imagededup_dev.json.gz"
-PARTS = 10  # of which the first, every tenth image, runs by default
+PARTS = 10  # of which half of the first, every twentieth image, runs by default
 HASHES = ("ahash", "dhash", "phash", "whash")
 
 
@@ -26,7 +27,8 @@ HASHES = ("ahash", "dhash", "phash", "whash")
 @pytest.mark.filterwarnings("ignore")
 def test_dev_images(shared: Path, part: int) -> None:
     golden = json.loads(gzip.decompress(GOLDEN.read_bytes()))["items"]
-    files = sorted(path for path in (shared / "images/dev").rglob("*") if path.is_file())[part::PARTS]
+    every = sorted(path for path in (shared / "images/dev").rglob("*") if path.is_file())
+    files = every[part::PARTS][:: amount(2, 1)]
     deduped = {name: fingerprints.make(name) for name in HASHES}
     hashed = {name: fingerprints.make(f"{name}:flavour=imagehash") for name in HASHES}
     compared, gaps = 0, []
@@ -62,7 +64,7 @@ def test_dev_images(shared: Path, part: int) -> None:
             method = fingerprints.make("pdq")
             code = np.unpackbits(fingerprints.codes_of(method, [picture])[0, 0])
             gaps.append(int(np.count_nonzero(code != bits)))
-    assert compared > 300
+    assert compared > amount(150, 300)
     assert np.mean(gaps) < 2
     assert np.mean(np.array(gaps) > 10) < 0.02
 

@@ -191,7 +191,7 @@ def test_a_second_picture_of_the_first_one_s_size_is_a_frame(tmp_path: Path) -> 
     for name, seed in (("a", 2), ("b", 3)):
         second = encoded(draw("scene", seed, (200, 150)), "JPEG")
         (tmp_path / f"{name}.jpg").write_bytes(mpf([first, second], [0x030000, 0]))
-    report = find(tmp_path, store=None)
+    report = find(tmp_path, method="phash:size=16", store=None)
     assert [(member.frames, member.relation) for member in report.groups[0].members] == [(2, None), (2, "edited")]
     assert not plan(report, "delete").steps
     assert "only the first frames or pages were compared" in compare(*sorted(tmp_path.iterdir())).verdict
@@ -214,7 +214,7 @@ def documents(tmp_path: Path) -> Path:
 def test_a_document_of_which_only_the_first_page_was_compared_stays(documents: Path, action: str) -> None:
     if action == "trash":
         pytest.importorskip("send2trash")
-    report = find([str(documents)], store=None)
+    report = find([str(documents)], method="phash:size=16", store=None)
     assert len(report.groups) == 1
     members = {Path(member.path).name: member for member in report.groups[0].members}
     assert {name: member.frames for name, member in members.items()} == {
@@ -254,7 +254,7 @@ def test_a_motion_photo_does_not_go_for_its_still(keep: str, samsung: bool, tmp_
     (tmp_path / "photos/a_still.jpg").write_bytes(encoded(photo, "JPEG", quality=95))
     (tmp_path / "photos/b_motion.jpg").write_bytes(motion(still, bytes(400), samsung=samsung))
     (tmp_path / "photos/c_motion.jpg").write_bytes(motion(still, bytes(range(200)) * 2, samsung=samsung))
-    options = Options(store=None, keep=keep or Options().keep)
+    options = Options(method="phash:size=16", store=None, keep=keep or Options().keep)
     report = find([str(tmp_path / "photos")], options)
     (group,) = report.groups
     assert [member.traits.video for member in sorted(group.members, key=lambda m: m.path) if member.traits] == [
@@ -270,7 +270,7 @@ def test_a_motion_photo_does_not_go_for_its_still(keep: str, samsung: bool, tmp_
 def test_all_pages_identical_may_go(documents: Path) -> None:
     for name in ("b.tif", "cover.bmp"):
         (documents / name).unlink()
-    report = find([str(documents)], store=None)
+    report = find([str(documents)], method="phash:size=16", store=None)
     assert [match.relation for match in report.groups[0].matches] == ["identical-pixels"]
     assert len(plan(report, "delete").steps) == 1
 
@@ -294,7 +294,7 @@ def test_shared_cases_are_not_identical(shared: Path, name: str, method: str) ->
 
 
 def test_pages_that_were_not_compared_are_not_called_re_encoded(documents: Path) -> None:
-    report = find([str(documents)], store=None)
+    report = find([str(documents)], method="phash:size=16", store=None)
     (found,) = report.groups
     other = next(match for match in found.matches if {Path(match.a).name, Path(match.b).name} == {"a.tif", "b.tif"})
     assert other.relation == "edited"

@@ -242,7 +242,7 @@ def siblings(tmp_path_factory: pytest.TempPathFactory) -> twinpix.Report:
     for seed, (name, (edit, form)) in enumerate(EDITS.items()):
         (folder / f"{name} z original.jpg").write_bytes(jpeg(photo(seed)))
         edit(Image.open(folder / f"{name} z original.jpg").convert("RGB")).save(folder / f"{name} a.{form}")
-    return twinpix.find(folder, store=None, strictness="loose", workers=1)
+    return twinpix.find(folder, method="phash:size=16", store=None, strictness="loose", workers=1)
 
 
 @pytest.mark.parametrize("name", EDITS)
@@ -301,7 +301,7 @@ def test_alpha_stays_before_a_flattened_copy(tmp_path: Path) -> None:
     flat = Image.new("RGB", image.size, "white")
     flat.paste(image, mask=image)
     flat.save(tmp_path / "a.tif")
-    group = twinpix.find(tmp_path, store=None, workers=1).groups[0]
+    group = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1).groups[0]
     assert (Path(group.keeper).name, group.reason) == ("z.png", "with its transparency")
 
 
@@ -311,7 +311,7 @@ def test_a_heic_stays_before_its_export(tmp_path: Path) -> None:
     image, exif = photo(5).convert("RGB"), camera_exif(place=True).tobytes()
     image.save(tmp_path / "z.heic", quality=60, exif=exif)
     image.save(tmp_path / "a.jpg", quality=95, exif=exif)
-    group = twinpix.find(tmp_path, store=None, workers=1).groups[0]
+    group = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1).groups[0]
     assert Path(group.keeper).name == "z.heic"
     assert group.reason == "the original file (the JPEG was converted from it)"
 
@@ -321,7 +321,7 @@ def test_a_copy_is_told_by_its_name_where_all_else_is_equal(tmp_path: Path) -> N
     for name in ("Copy of x.jpg", "x (1).jpg", "x.jpg"):
         (tmp_path / name).write_bytes(data)
         os.utime(tmp_path / name, (1, 1))
-    group = twinpix.find(tmp_path, store=None, workers=1).groups[0]
+    group = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1).groups[0]
     assert (Path(group.keeper).name, group.reason) == ("x.jpg", "plain name (the next best is named like a copy)")
 
 
@@ -339,7 +339,7 @@ def test_what_stays_does_not_depend_on_the_names(tmp_path: Path) -> None:
         place = dict(zip(names, versions, strict=True))
         for name, version in place.items():
             versions[version](folder / f"{name}.jpg")
-        group = twinpix.find(folder, store=None, workers=1).groups[0]
+        group = twinpix.find(folder, method="phash:size=16", store=None, workers=1).groups[0]
         kept.add(place[Path(group.keeper).stem])
     assert kept == {"camera"}
 
@@ -355,7 +355,7 @@ def test_a_smaller_copy_of_a_picture_with_a_border_of_its_own_goes(tmp_path: Pat
     small = draw("portrait", 4, (128, 128))
     small.save(tmp_path / "icon.jpg", quality=93)
     small.resize((64, 64)).save(tmp_path / "icon small.jpg", quality=60)
-    report = twinpix.find(tmp_path, store=None)
+    report = twinpix.find(tmp_path, method="phash:size=16", store=None)
     assert {os.path.basename(group.keeper) for group in report.groups} == {"original.jpg", "icon.jpg"}
 
 
@@ -367,7 +367,11 @@ def test_of_a_group_of_very_many_only_the_best_are_read_again(tmp_path: Path, mo
     image.resize((320, 240)).save(tmp_path / "9.jpg", quality=90, exif=camera_exif())
     told: list[tuple[str, int, int]] = []
     report = twinpix.find(
-        tmp_path, store=tmp_path / "s.sqlite", verify=True, progress=lambda *state: told.append(state)
+        tmp_path,
+        method="phash:size=16",
+        store=tmp_path / "s.sqlite",
+        verify=True,
+        progress=lambda *state: told.append(state),
     )
     assert [total for stage, done, total in told if stage == "read" and not done][-1] == 3
     assert Path(report.groups[0].keeper).name == "9.jpg"

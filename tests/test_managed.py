@@ -40,10 +40,10 @@ def photos(tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pyt
 @pytest.mark.parametrize("name", NAMES)
 def test_a_library_is_not_entered(name: str, photos: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (photos / "L.photoslibrary").rename(photos / name)
-    found = twinpix.find("photos", hidden=True, store=None)
+    found = twinpix.find("photos", method="phash:size=16", hidden=True, store=None)
     assert found.counts.images == 1
     assert [note for note in found.notes if note.startswith("1 library of another program was not entered")]
-    assert run(["find", "photos", "--no-store"]) == 0
+    assert run(["find", "-m", "phash:size=16", "photos", "--no-store"]) == 0
     assert "1 library of another program was not entered" in "".join(capfd.readouterr())
 
 
@@ -53,7 +53,7 @@ def test_a_library_is_not_entered(name: str, photos: Path, capfd: pytest.Capture
 @pytest.mark.parametrize("action", [["--move", "out"], ["--delete"], ["--hardlink"]], ids=lambda action: action[0])
 def test_a_library_that_is_named_is_read_and_never_acted_in(paths: list[str], action: list[str], photos: Path) -> None:
     before = tree(photos / "L.photoslibrary")
-    assert run(["find", *paths, "--no-store", "-o", "r.json"]) == 0
+    assert run(["find", "-m", "phash:size=16", *paths, "--no-store", "-o", "r.json"]) == 0
     (group,) = json.loads(Path("r.json").read_text())["groups"]
     assert group["keeper"].startswith("photos/L.photoslibrary/")
     assert len(group["members"]) == (3 if len(paths[0]) < 25 else 2)
@@ -66,7 +66,7 @@ def test_a_library_that_is_named_is_read_and_never_acted_in(paths: list[str], ac
 def test_an_edited_report_does_not_change_that(through: str, photos: Path, capfd: pytest.CaptureFixture[str]) -> None:
     os.symlink("L.photoslibrary", photos / "link")
     before = tree(photos / "L.photoslibrary")
-    found = twinpix.find(through, store=None)
+    found = twinpix.find(through, method="phash:size=16", store=None)
     (group,) = found.groups
     members = [replace(member, reference=False, link=False) for member in group.members]
     edited = replace(found, groups=[replace(group, members=members)], references=[])
@@ -80,12 +80,12 @@ def test_an_edited_report_does_not_change_that(through: str, photos: Path, capfd
 def test_links_to_a_library_are_not_followed(photos: Path) -> None:
     (photos / "L.photoslibrary").rename(photos.parent / "L.photoslibrary")
     os.symlink("../L.photoslibrary/originals", photos / "link")
-    found = twinpix.find("photos", follow_links=True, store=None)
+    found = twinpix.find("photos", method="phash:size=16", follow_links=True, store=None)
     assert found.counts.images == 1
     assert in_library(str(photos / "link/A/1.png"))
 
 
 def test_nothing_is_moved_into_a_library(photos: Path) -> None:
-    found = twinpix.find(["photos/Exports"], store=None)
+    found = twinpix.find(["photos/Exports"], method="phash:size=16", store=None)
     with pytest.raises(RefusedError, match="library of another program"):
         twinpix.plan(found, "move:to=photos/L.photoslibrary/originals")

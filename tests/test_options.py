@@ -51,18 +51,21 @@ def test_leaving_out(photos: Path, picture: Drawn) -> None:
     (photos / "cache").mkdir()
     picture(0).save(photos / "cache" / "copy.png")
     picture(0).resize((40, 30)).save(photos / "tiny.png")
-    assert {"copy.png", "tiny.png"} <= names(twinpix.find(photos, store=None))
-    report = twinpix.find(photos, store=None, exclude=["cache"], min_pixels=1300)
+    assert {"copy.png", "tiny.png"} <= names(twinpix.find(photos, method="phash:size=16", store=None))
+    report = twinpix.find(photos, method="phash:size=16", store=None, exclude=["cache"], min_pixels=1300)
     assert not {"copy.png", "tiny.png"} & names(report)
     assert [note for note in report.notes if "excluded" in note] == [
         "1 file or folder excluded by name or size",
         "1 image excluded by the number of pixels",
     ]
-    assert report.counts.images == twinpix.find(photos, store=None).counts.images - 2
+    assert report.counts.images == twinpix.find(photos, method="phash:size=16", store=None).counts.images - 2
     smallest = min(member.size for group in report.groups for member in group.members)
-    assert twinpix.find(photos, store=None, min_size=smallest + 1).counts.images < report.counts.images + 2
+    assert (
+        twinpix.find(photos, method="phash:size=16", store=None, min_size=smallest + 1).counts.images
+        < report.counts.images + 2
+    )
     with pytest.raises(UsageError, match="min_size"):
-        twinpix.find(photos, min_size=-1)
+        twinpix.find(photos, method="phash:size=16", min_size=-1)
 
 
 def test_mirrored_copies_can_be_told_not_to_count(tmp_path: Path, picture: Drawn) -> None:
@@ -85,7 +88,7 @@ def test_the_signs_of_the_case(shared: Path) -> None:
 
 def test_acting_by_relation(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "report.json"
-    assert run(["find", str(photos), "-o", str(report)]) == 0
+    assert run(["find", "-m", "phash:size=16", str(photos), "-o", str(report)]) == 0
     assert run(["resolve", str(report), "--delete", "--only", "identical-file", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out.partition("--apply runs it)\n")[2])
     (unit,) = plan["units"]
@@ -102,8 +105,11 @@ def test_acting_by_relation(photos: Path, tmp_path: Path, capsys: pytest.Capture
 def test_no_option_is_lost_without_a_word(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["find", str(photos), "-m", "phash", "--method", "dhash"]) == 2
     assert "--method is given twice" in capsys.readouterr().err
-    assert run(["find", str(photos), "-r", "3", "-r", "4"]) == 2
-    assert run(["find", str(photos), "--exclude", "a", "--exclude", "b", "-t", "-t", "--no-store"]) == 0
+    assert run(["find", "-m", "phash:size=16", str(photos), "-r", "3", "-r", "4"]) == 2
+    assert (
+        run(["find", "-m", "phash:size=16", str(photos), "--exclude", "a", "--exclude", "b", "-t", "-t", "--no-store"])
+        == 0
+    )
 
 
 def test_codes_that_match_nothing_are_not_written(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,11 +120,21 @@ def test_codes_that_match_nothing_are_not_written(photos: Path, capsys: pytest.C
 
 def test_quiet_and_verbose(photos: Path) -> None:
     def stderr(*words: str) -> str:
-        command = [sys.executable, "-m", "twinpix", "find", str(photos), "--min-pixels", "99999999", *words]
+        command = [
+            sys.executable,
+            "-m",
+            "twinpix",
+            "find",
+            "--method=phash:size=16",
+            str(photos),
+            "--min-pixels",
+            "99999999",
+            *words,
+        ]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stderr
 
     assert stderr("-q") == ""
-    assert run(["find", str(photos), "--no-store", "-q"]) == 0
+    assert run(["find", "-m", "phash:size=16", str(photos), "--no-store", "-q"]) == 0
 
 
 def test_progress_without_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from twinpix.ui import figure
 @pytest.fixture
 def report(photos: Path, tmp_path: Path) -> Path:
     path = tmp_path / "report.json"
-    assert run("find", photos, "-o", path).returncode == 0
+    assert run("find", "-m", "phash:size=16", photos, "-o", path).returncode == 0
     return path
 
 
@@ -29,8 +29,8 @@ def commands(photos: Path, report: Path, victim: Path) -> dict[str, list[str | P
     truth = report.parent / "truth.csv"
     truth.write_text(f"{a.name},{b.name}\n")
     return {
-        "find": ["find", a, b, "-o", victim],
-        "find with a format": ["find", a, b, "-f", "text", "-o", victim],
+        "find": ["find", "-m", "phash:size=16", a, b, "-o", victim],
+        "find with a format": ["find", "-m", "phash:size=16", a, b, "-f", "text", "-o", victim],
         "encode": ["encode", photos, "-o", victim],
         "plot --html": ["plot", report, "--html", victim],
         "plot --histogram": ["plot", report, "--histogram", victim],
@@ -95,7 +95,7 @@ def test_what_only_begins_like_an_output_is_foreign(name: str, photos: Path, tmp
     elif name == "places.json":
         assert run("dedupe-dump", photos, "-e", "-o", victim).returncode == 2
     else:
-        assert run("find", photos, "-o", victim).returncode == 2
+        assert run("find", "-m", "phash:size=16", photos, "-o", victim).returncode == 2
     assert victim.read_text() == NOTES[name]
 
 
@@ -103,14 +103,16 @@ def test_results_replace_results(photos: Path, tmp_path: Path) -> None:
     for result in ({"a.jpg": ["b.jpg"]}, {"a.jpg": [["b.jpg", 0.9]]}, ["a.jpg"], {"a.jpg": "0123456789abcdef"}, []):
         save_json(result, str(tmp_path / "result.json"))
     for name in ("report.txt", "list.json"):
-        words: list[str | Path] = ["find", photos] if name == "report.txt" else ["dedupe-dump", photos, "-e"]
+        words: list[str | Path] = (
+            ["find", "-m", "phash:size=16", photos] if name == "report.txt" else ["dedupe-dump", photos, "-e"]
+        )
         for _ in range(2):
             assert run(*words, "-o", tmp_path / name).returncode == 0
     for photo in photos.iterdir():
         photo.unlink()
     (photos / "a.png").write_bytes(b"no image")
     for _ in range(2):
-        assert run("find", photos, "-o", tmp_path / "report.txt").returncode == 0
+        assert run("find", "-m", "phash:size=16", photos, "-o", tmp_path / "report.txt").returncode == 0
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".npz"])
@@ -187,13 +189,13 @@ def test_the_suffix_names_the_format(photos: Path, tmp_path: Path) -> None:
     for suffix, head in heads.items():
         path = tmp_path / f"out{suffix}"
         for _ in range(2):
-            done = run("find", photos, "-o", path)
+            done = run("find", "-m", "phash:size=16", photos, "-o", path)
             assert done.returncode == 0, done.stderr
         assert path.read_bytes().startswith(head), suffix
-    done = run("find", photos, "-o", tmp_path / "out.parquet")
+    done = run("find", "-m", "phash:size=16", photos, "-o", tmp_path / "out.parquet")
     assert (done.returncode, (tmp_path / "out.parquet").exists()) == (2, False)
     assert ".csv" in done.stderr
-    assert json.loads(run("find", photos, "-o", "-").stdout)["groups"]
+    assert json.loads(run("find", "-m", "phash:size=16", photos, "-o", "-").stdout)["groups"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names of any bytes")
@@ -201,19 +203,19 @@ def test_names_that_are_no_text(photos: Path, tmp_path: Path) -> None:
     odd = os.path.join(os.fsencode(photos), b"bad \xff\nname.png")
     with open(odd, "wb") as file:
         file.write((photos / "0.png").read_bytes())
-    done = run("find", photos, "-f", "csv")
+    done = run("find", "-m", "phash:size=16", photos, "-f", "csv")
     rows = list(csv.reader(done.stdout.splitlines()))
     assert done.stdout.isprintable() or "\x0a" in done.stdout
     assert {len(row) for row in rows} == {len(rows[0])}
     assert any(row[2].endswith(r"bad \udcff\nname.png") for row in rows)
     done.stdout.encode("utf-8")  # no byte in it is other than UTF-8
-    refused = run("find", photos, "-f", "fdupes")
+    refused = run("find", "-m", "phash:size=16", photos, "-f", "fdupes")
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "-0" in refused.stderr
-    null = run("find", photos, "-f", "fdupes", "-0")
+    null = run("find", "-m", "phash:size=16", photos, "-f", "fdupes", "-0")
     groups = null.stdout.removesuffix("\0\0").split("\0\0")
     assert os.fsdecode(odd) in {path for group in groups for path in group.split("\0")}
-    assert run("find", photos, "-0").returncode == 2
+    assert run("find", "-m", "phash:size=16", photos, "-0").returncode == 2
 
 
 # -- gates -----------------------------------------------------------------------------------------------
@@ -224,12 +226,12 @@ def test_a_gate_does_not_pass_on_nothing(tmp_path: Path, photos: Path) -> None:
     empty.mkdir()
     assert run("find", empty).returncode == 0
     for flags in (["--fail-if-found"], ["--strict"], ["--fail-if-found", "--strict"]):
-        done = run("find", empty, *flags)
+        done = run("find", "-m", "phash:size=16", empty, *flags)
         assert done.returncode == 11, flags
         assert "no image was compared" in done.stderr
     archive = tmp_path / "photos.zip"
     archive.write_bytes(b"PK\x03\x04" + bytes(100))
-    assert run("find", archive, "--fail-if-found").returncode == 11
+    assert run("find", "-m", "phash:size=16", archive, "--fail-if-found").returncode == 11
     (photos / "broken.jpg").write_bytes((photos / "0 small.jpg").read_bytes()[:200])
-    assert run("find", photos, "--fail-if-found", "--strict").returncode == 10
-    assert run("find", photos, "--strict").returncode == 1
+    assert run("find", "-m", "phash:size=16", photos, "--fail-if-found", "--strict").returncode == 10
+    assert run("find", "-m", "phash:size=16", photos, "--strict").returncode == 1

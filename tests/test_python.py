@@ -49,7 +49,7 @@ def test_the_programs_of_the_documents_run(photos: Path, number: int) -> None:
 
 
 def test_a_report_is_saved_loaded_and_a_dict(photos: Path) -> None:
-    report = twinpix.find(photos, store=None, workers=1)
+    report = twinpix.find(photos, method="phash:size=16", store=None, workers=1)
     report.save(photos.parent / "report.json")
     assert twinpix.Report.load(photos.parent / "report.json") == report
     assert report.to_dict()["groups"][0]["members"][0]["path"] == report.groups[0].keeper
@@ -60,7 +60,7 @@ def test_a_report_is_saved_loaded_and_a_dict(photos: Path) -> None:
         with pytest.raises(UsageError):
             report.save(name)
     assert (photos.parent / "diary.txt").read_text() == "mine"
-    assert twinpix.find(photos, store=None, workers=1).groups == report.groups
+    assert twinpix.find(photos, method="phash:size=16", store=None, workers=1).groups == report.groups
 
 
 class Bars:
@@ -81,23 +81,23 @@ class Bars:
 
 def test_progress_by_a_function_by_bars_and_by_true(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told: list[tuple[str, int, int]] = []
-    twinpix.find(photos, store=None, workers=1, progress=lambda *state: told.append(state))
+    twinpix.find(photos, method="phash:size=16", store=None, workers=1, progress=lambda *state: told.append(state))
     assert ("read", 5, 5) in told
     Bars.made.clear()
-    twinpix.find(photos, store=None, workers=1, progress=Bars)
+    twinpix.find(photos, method="phash:size=16", store=None, workers=1, progress=Bars)
     assert {(bar.desc, bar.n) for bar in Bars.made} >= {("read", 5)}
     assert all(bar.closed for bar in Bars.made)
-    twinpix.find(photos, store=None, workers=1, progress=True)
-    twinpix.query(photos / "0.png", photos, store=None, workers=1, progress=True)
-    twinpix.find(photos, store=None, workers=1, progress=Progress())
+    twinpix.find(photos, method="phash:size=16", store=None, workers=1, progress=True)
+    twinpix.query(photos / "0.png", photos, method="phash:size=16", store=None, workers=1, progress=True)
+    twinpix.find(photos, method="phash:size=16", store=None, workers=1, progress=Progress())
     assert capsys.readouterr().out == ""
 
 
 def test_progress_by_tqdm(photos: Path) -> None:
     tqdm = pytest.importorskip("tqdm")
-    twinpix.find(photos, store=None, workers=1, progress=tqdm.tqdm)
+    twinpix.find(photos, method="phash:size=16", store=None, workers=1, progress=tqdm.tqdm)
     with tqdm.tqdm() as bar:
-        twinpix.find(photos, store=None, workers=1, progress=bar)
+        twinpix.find(photos, method="phash:size=16", store=None, workers=1, progress=bar)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_wrong_arguments_are_said_in_words(photos: Path, given: dict[str, Any], 
 
 def test_logging(photos: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
     with caplog.at_level(logging.DEBUG, logger="twinpix"):
-        twinpix.find(photos, store=None, workers=1)
+        twinpix.find(photos, method="phash:size=16", store=None, workers=1)
     levels = {(record.levelname, record.getMessage().partition(":")[0]) for record in caplog.records}
     assert {("INFO", "list"), ("INFO", "read"), ("INFO", "compare"), ("INFO", "found"), ("DEBUG", "read")} <= levels
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
@@ -169,11 +169,11 @@ def undo_while_another_run_acts() -> None:
 
 
 def a_plan(action: str = "move:to=out") -> twinpix.Plan:
-    return twinpix.plan(twinpix.find("photos", store=None, workers=1), action)
+    return twinpix.plan(twinpix.find("photos", method="phash:size=16", store=None, workers=1), action)
 
 
 def a_plan_on_missing_files() -> twinpix.Plan:
-    report = twinpix.find("photos", store=None, workers=1)
+    report = twinpix.find("photos", method="phash:size=16", store=None, workers=1)
     shutil.rmtree("photos")
     return twinpix.plan(replace(report, base="elsewhere"), "move:to=out")
 

@@ -295,9 +295,9 @@ def test_deciding_anew_is_what_find_does(link: str, tmp_path: Path, picture: Cal
             os.utime(tmp_path / f"photos/{seed}-{at}.jpg", (1e9 + 7 * at % 5, 1e9 + 7 * at % 5))
     from twinpix.act.regroup import decide_again
 
-    wide = twinpix.find("photos", radius=90, link=link, store=None)
+    wide = twinpix.find("photos", method="phash:size=16", radius=90, link=link, store=None)
     for rules, radius in (("oldest", 90), ("filesize", 12), ("shortest", 4)):
-        fresh = twinpix.find("photos", radius=radius, link=link, keep=rules, store=None)
+        fresh = twinpix.find("photos", method="phash:size=16", radius=radius, link=link, keep=rules, store=None)
         again = decide_again(wide, rules, radius)
         assert [[m.path for m in g.members] for g in again.groups] == [
             [m.path for m in g.members] for g in fresh.groups
@@ -590,7 +590,7 @@ def test_a_reference_stays_whatever_its_flag_says(tmp_path: Path) -> None:
 
 def test_find_writes_what_resolve_needs(photos: Path, tmp_path: Path) -> None:
     write(tmp_path, "lib/x.png", (photos / "1.png").read_bytes())
-    assert run(["find", str(photos), "--reference", "lib", "-o", "r.json", "--no-store"]) == 0
+    assert run(["find", "-m", "phash:size=16", str(photos), "--reference", "lib", "-o", "r.json", "--no-store"]) == 0
     written = json.loads((tmp_path / "r.json").read_text())
     assert [Path(row["path"]).name for row in written["unique"]] == ["2.png"]
     assert (written["references"], written["cross"]) == (["lib"], False)
@@ -624,7 +624,7 @@ def test_a_file_that_symbolic_links_lead_to_stays(
     picture(1).save(photos / "large.png")
     (photos / "a.png").write_bytes((photos / "large.png").read_bytes())
     (photos / "b.png").symlink_to("a.png")
-    found = twinpix.find(photos, store=None, keep="path:*large*,path")
+    found = twinpix.find(photos, method="phash:size=16", store=None, keep="path:*large*,path")
     assert found.symlinks == {str(photos / "a.png"): [str(photos / "b.png")]}
     found.save(tmp_path / "r.json")
     assert twinpix.Report.load(tmp_path / "r.json") == found
@@ -639,7 +639,7 @@ def test_images_without_a_suffix_are_counted_as_images(tmp_path: Path, picture: 
         picture(1).save(tmp_path / name, "PNG")
     Path(tmp_path / "2.xmp").write_text("<x/>")
     Path(tmp_path / "1.xmp").write_text("<x/>")
-    made = twinpix.plan(twinpix.find(tmp_path, store=None, keep="path:*/1,path"), "delete")
+    made = twinpix.plan(twinpix.find(tmp_path, method="phash:size=16", store=None, keep="path:*/1,path"), "delete")
     assert list(plan_text.lines(made))[-1].startswith("3 files (2 images and 1 companion file) to delete")
 
 

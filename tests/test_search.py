@@ -333,8 +333,13 @@ def test_more_directions_than_a_task_takes_are_found(kind: str) -> None:
     assert listed(self_join(vectors, 0.1, "cosine:threads=2")) == listed(self_join(vectors, 0.1, "oracle"))
 
 
-def test_a_simple_processor_finds_the_same(tmp_path: Path) -> None:
-    """One without instructions for half precision, for many numbers at once, or for counting bits."""
+def test_a_simple_processor_finds_the_same(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """One without instructions for half precision, for many numbers at once, or for counting bits.
+
+    By default, what was compiled for it is kept from run to run, as the machine code of this processor is.
+    """
+    kept = amount(1, 0) and getattr(request.config, "cache", None)
+    compiled = kept.mkdir("machine-code-of-a-simple-processor") if kept else tmp_path
     code = """
 import numpy as np
 from twinpix.search import self_join
@@ -348,7 +353,7 @@ for given, radius, backend in ((vectors, 0.05, "cosine"), (codes, 4, "banded")):
     assert len(expected[0]) > 100
     assert all(np.array_equal(*columns) for columns in zip(found, expected, strict=True))
 """
-    env = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    env = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(compiled)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

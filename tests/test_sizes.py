@@ -73,7 +73,9 @@ def test_no_optical_flow_is_computed_of_small_sides() -> None:
             assert np.isfinite(bent).all()
 
 
-@pytest.mark.parametrize("options", [{"method": "cascade"}, {"method": "local"}, {"verify": True, "radius": 60}])
+@pytest.mark.parametrize(
+    "options", [{"method": "cascade"}, {"method": "local"}, {"method": "phash:size=16", "verify": True, "radius": 60}]
+)
 def test_a_folder_of_narrow_images_gives_a_report(tmp_path: Path, options: dict[str, Any]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_an_error_in_words(source: Source, made: Path, tm
     for path in (cut, rubbish):
         with pytest.raises(ImageError):
             list(source.entries(str(path)))
-    report = twinpix.find([cut, rubbish], store=None, workers=1)
+    report = twinpix.find([cut, rubbish], method="phash:size=16", store=None, workers=1)
     assert [(failure.path, failure.stage) for failure in report.failures] == [
         (str(cut), "list"),
         (str(rubbish), "list"),
@@ -138,8 +138,8 @@ def test_a_file_gives_the_groups_of_a_folder(
 
 def test_a_second_run_reads_nothing_again(source: Source, made: Path, tmp_path: Path) -> None:
     os.utime(made, ns=(1, 1))
-    first = twinpix.find([made], store=tmp_path / "store", workers=1)
-    second = twinpix.find([made], store=tmp_path / "store", workers=1)
+    first = twinpix.find([made], method="phash:size=16", store=tmp_path / "store", workers=1)
+    second = twinpix.find([made], method="phash:size=16", store=tmp_path / "store", workers=1)
     assert groups_of(first) == groups_of(second)
 
 
@@ -153,17 +153,17 @@ def test_versions_are_unknown_where_inode_numbers_do_not_last(
 
 
 def test_members_are_left_out_as_files_are(source: Source, made: Path) -> None:
-    assert twinpix.find([made], exclude=["*.jpg"], store=None, workers=1).counts.images == 4
-    assert twinpix.find([made], hidden=True, store=None, workers=1).counts.images == 7
-    assert twinpix.find([made], recursive=False, store=None, workers=1).counts.images == 2
-    assert twinpix.find([made], exclude=["b"], store=None, workers=1).counts.images == 4
-    assert twinpix.find([made], exclude=["a/*.png"], store=None, workers=1).counts.images == 4
+    assert twinpix.find([made], method="phash:size=16", exclude=["*.jpg"], store=None, workers=1).counts.images == 4
+    assert twinpix.find([made], method="phash:size=16", hidden=True, store=None, workers=1).counts.images == 7
+    assert twinpix.find([made], method="phash:size=16", recursive=False, store=None, workers=1).counts.images == 2
+    assert twinpix.find([made], method="phash:size=16", exclude=["b"], store=None, workers=1).counts.images == 4
+    assert twinpix.find([made], method="phash:size=16", exclude=["a/*.png"], store=None, workers=1).counts.images == 4
     hidden = uri_of(source, str(made), ".hidden/first.png")
-    assert twinpix.find([hidden], store=None, workers=1).counts.images == 1
+    assert twinpix.find([hidden], method="phash:size=16", store=None, workers=1).counts.images == 1
     uri = uri_of(source, str(made), "third::1.png")
-    assert twinpix.find([uri], store=None, workers=1).counts.images == 1
+    assert twinpix.find([uri], method="phash:size=16", store=None, workers=1).counts.images == 1
     with pytest.raises(UsageError, match="no such"):
-        twinpix.find([uri_of(source, str(made), "nothing.png")], store=None)
+        twinpix.find([uri_of(source, str(made), "nothing.png")], method="phash:size=16", store=None)
 
 
 def test_no_action_changes_a_member(
@@ -174,7 +174,7 @@ def test_no_action_changes_a_member(
     (beside / "second.png").write_bytes(members["b/c/second.png"])
     before = made.read_bytes()
     report = tmp_path / "r.json"
-    assert run(["find", str(beside), str(made), "--no-store", "-o", str(report)]) == 0
+    assert run(["find", "-m", "phash:size=16", str(beside), str(made), "--no-store", "-o", str(report)]) == 0
     for action in (["--move", str(tmp_path / "out")], ["--hardlink"], ["--copy-kept", str(tmp_path / "kept")]):
         run(["resolve", str(report), *action, "--apply"])
         assert made.read_bytes() == before
@@ -188,10 +188,10 @@ def test_compare_query_and_plot_take_members(
 ) -> None:
     first, again = (uri_of(source, str(made), name) for name in ("a/first.png", "b/first.jpg"))
     assert run(["compare", first, again, "--fail-if-found"]) == 10
-    hits, failures = twinpix.query(first, [made], store=None, workers=1)
+    hits, failures = twinpix.query(first, [made], method="phash:size=16", store=None, workers=1)
     assert [hit.path for hit in hits][:1] == [uri_of(source, str(made), "a/again.png")]
     assert len(failures) == 1
-    assert run(["find", str(made), "--no-store", "-o", str(tmp_path / "r.json")]) == 0
+    assert run(["find", "-m", "phash:size=16", str(made), "--no-store", "-o", str(tmp_path / "r.json")]) == 0
     assert run(["plot", str(tmp_path / "r.json"), "--html", str(tmp_path / "p.html")]) == 0
     assert (tmp_path / "p.html").read_text().count(JPEG) >= 5
     capsys.readouterr()
@@ -216,7 +216,7 @@ def test_zip_members_of_one_name_and_encrypted_ones_are_failures(
     at = data.rindex(b"PK\x01\x02", 0, data.rindex(b"locked.png"))
     data[at + 8] |= 1  # the flag of an encrypted member
     path.write_bytes(data)
-    report = twinpix.find([path], store=None, workers=1)
+    report = twinpix.find([path], method="phash:size=16", store=None, workers=1)
     assert [(failure.path, failure.error) for failure in report.failures] == [
         (f"zip://locked.png::{path}", "the member is encrypted"),
         (f"zip://twice.png::{path}", "a later member of the archive has the same name"),

@@ -167,7 +167,7 @@ def test_a_list_that_never_ends_is_refused() -> None:
     assert names_from("/dev/null") == []
     with pytest.raises(UsageError, match="/dev/zero is a device, not a list"):
         names_from("/dev/zero")
-    command = [sys.executable, "-m", "twinpix", "find", "--no-store", "--files-from", "-"]
+    command = [sys.executable, "-m", "twinpix", "find", "-m", "phash:size=16", "--no-store", "--files-from", "-"]
     with open("/dev/zero", "rb") as zeros, subprocess.Popen(["cat"], stdin=zeros, stdout=subprocess.PIPE) as cat:
         done = subprocess.run(command, stdin=cat.stdout, capture_output=True, text=True, timeout=60)
         cat.kill()

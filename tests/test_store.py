@@ -104,29 +104,40 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_a_damaged_store_is_set_aside_and_rebuilt(photos: Path, tmp_path: Path, damage: str) -> None:
     path = tmp_path / "store.sqlite"
     settle()
-    before = twinpix.find([photos], store=path)
+    before = twinpix.find([photos], method="phash:size=16", store=path)
     data = bytearray(path.read_bytes())
     if damage == "rubbish":
         data[100:] = b"this is no database" * 500  # after the header, which has the mark
     else:
         data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)
-    after = twinpix.find([photos], store=path)
+    after = twinpix.find([photos], method="phash:size=16", store=path)
     assert after.groups == before.groups
     assert any("it was renamed to" in note for note in after.notes)
     assert list(tmp_path.glob("store.sqlite.damaged-*"))
-    assert not twinpix.find([photos], store=path).notes
+    assert not twinpix.find([photos], method="phash:size=16", store=path).notes
 
 
 def test_a_store_that_cannot_be_made_is_said(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="file"):
-        twinpix.find([photos], store=tmp_path / "file" / "store")
+        twinpix.find([photos], method="phash:size=16", store=tmp_path / "file" / "store")
 
 
 def test_several_processes_at_once(photos: Path, tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
-    command = [sys.executable, "-m", "twinpix", "find", str(photos), "--store", str(store), "--format", "fdupes"]
+    command = [
+        sys.executable,
+        "-m",
+        "twinpix",
+        "find",
+        "--method=phash:size=16",
+        str(photos),
+        "--store",
+        str(store),
+        "--format",
+        "fdupes",
+    ]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
     outputs = [process.communicate(timeout=120) for process in running]
     assert [process.returncode for process in running] == [0] * 4, outputs
@@ -136,7 +147,18 @@ def test_several_processes_at_once(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_a_killed_run_loses_seconds(many: Path, tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
-    command = [sys.executable, "-c", SLOW_COMMAND, "find", str(many), "--store", str(store), "--workers", "1"]
+    command = [
+        sys.executable,
+        "-c",
+        SLOW_COMMAND,
+        "find",
+        "--method=phash:size=16",
+        str(many),
+        "--store",
+        str(store),
+        "--workers",
+        "1",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None and held(store) < 10:
@@ -160,7 +182,7 @@ def test_what_is_no_store_is_left_alone(photos: Path, tmp_path: Path, kind: str)
         path.write_text("my notes")
     before = path.read_bytes()
     with pytest.raises(StoreError, match="no twinpix store"):
-        twinpix.find([photos], store=path)
+        twinpix.find([photos], method="phash:size=16", store=path)
     assert path.read_bytes() == before
     assert [name for name in os.listdir(path.parent) if "damaged" in name] == []
 
@@ -267,7 +289,7 @@ def test_a_store_that_cannot_be_written_does_not_end_the_run(photos: Path, tmp_p
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
     done = subprocess.run(
-        [sys.executable, "-m", "twinpix", "find", str(photos), "--store", str(path)],
+        [sys.executable, "-m", "twinpix", "find", "-m", "phash:size=16", str(photos), "--store", str(path)],
         capture_output=True, text=True, preexec_fn=no_room, check=False,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
@@ -351,7 +373,7 @@ def test_stamps_are_not_trusted_where_inode_numbers_do_not_last(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settle()
-    twinpix.find([photos], store=tmp_path / "s")
+    twinpix.find([photos], method="phash:size=16", store=tmp_path / "s")
     settle()
     monkeypatch.setattr(mounts, "fleeting_devices", lambda: frozenset({photos.stat().st_dev}))
     path = photos / "1.png"
@@ -361,7 +383,7 @@ def test_stamps_are_not_trusted_where_inode_numbers_do_not_last(
     assert known
     store.put_version(version, b"x" * 16)  # of another archive
     store.close()
-    found = twinpix.find([photos], store=tmp_path / "s")
+    found = twinpix.find([photos], method="phash:size=16", store=tmp_path / "s")
     assert old.st_ino == path.stat().st_ino
     digests = {m.digest for g in found.groups for m in g.members} | {u.digest for u in found.unique or ()}
     assert known.hex() in digests

@@ -53,7 +53,7 @@ def test_deciding_again_counts_only_decoded_images(folder: Path) -> None:
 
 
 def test_they_go_as_any_identical_file(folder: Path) -> None:
-    report = find([str(folder)], store=None)
+    report = find([str(folder)], method="phash:size=16", store=None)
     planned = plan(report, f"move:to={folder.parent / 'aside'}")
     assert [Path(step.path).name for step in planned.steps] == ["b.png", "y.jpg", "z.jpg"]
     apply(planned, str(folder.parent / "journal.jsonl"))
@@ -65,17 +65,17 @@ def test_references_and_cross(folder: Path) -> None:
     other = folder.parent / "other"
     other.mkdir()
     (other / "c.png").write_bytes(too_large())
-    report = find([str(folder)], reference=[str(other)], store=None)
+    report = find([str(folder)], method="phash:size=16", reference=[str(other)], store=None)
     first = report.groups[0]
     assert Path(first.keeper).name == "c.png"
     assert [Path(member.path).name for member in first.discards] == ["a.png", "b.png"]
-    crossed = find([str(folder), str(other)], cross=True, store=None)
+    crossed = find([str(folder), str(other)], method="phash:size=16", cross=True, store=None)
     assert [[Path(member.path).name for member in group.members] for group in crossed.groups] == [
         ["c.png", "a.png", "b.png"]
     ]
 
 
 def test_a_copy_of_what_is_kept_takes_one_of_them(folder: Path) -> None:
-    report = find([str(folder)], store=None)
+    report = find([str(folder)], method="phash:size=16", store=None)
     planned = plan(report, f"copy:to={folder.parent / 'copies'}")
     assert sorted(Path(step.path).name for step in planned.steps) == ["a.png", "alone.jpg", "good.png", "x.jpg"]
