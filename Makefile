@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed
 	rm -rf demo
 	$(BIN)/twinpix demo demo
-	$(BIN)/twinpix find demo --transforms
+	$(BIN)/twinpix find demo
 
 test: check unit
 

@@ -87,8 +87,11 @@ def _archive_suffixes() -> str:
 PATHS_HELP = "Folders, images, and archives of images ({archives})."
 PATH_HELP = "Folder, image, or archive of images ({archives})"
 MethodOption = Annotated[
-    str,
-    typer.Option("--method", "-m", metavar="SPEC", help="Fingerprint method, e.g. phash:size=8 (see methods)."),
+    str | None,
+    typer.Option("--method", "-m", metavar="SPEC", help="How images are compared (see methods). Default: cascade."),
+]
+FastOption = Annotated[
+    bool, typer.Option("--fast", help="Compare by a hash alone: misses crops, borders, rotations and many edits.")
 ]
 RadiusOption = Annotated[
     float | None,
@@ -176,8 +179,12 @@ def specs(text: str) -> list[str]:
 
 def options(given: Mapping[str, Any]) -> "Options":
     """Convert the arguments of a command to the options of the library."""
-    from twinpix.encoding.options import Options
+    from twinpix.encoding.options import FAST_METHOD, Options
 
+    if given.get("fast"):
+        if given["method"] is not None:
+            raise UsageError("give --fast or --method, not both")
+        given = {**given, "method": FAST_METHOD}
     if given["store"] is not None and given["no_store"]:
         raise UsageError("give --store or --no-store, not both")
     names = {field.name for field in fields(Options)} - {"store"}

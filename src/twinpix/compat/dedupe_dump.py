@@ -10,14 +10,14 @@ import twinpix
 from twinpix import outputs, sources
 from twinpix.act import actions
 from twinpix.act.actions import Scope
-from twinpix.encoding.options import DEFAULT_METHOD
+from twinpix.encoding.options import FAST_METHOD
 from twinpix.errors import UsageError
 from twinpix.model import Member, Plan, Report, Step, Unique
 from twinpix.progress import Progress
 from twinpix.report.json import dumps
 from twinpix.usecases.encode import encode_files
 
-EXACT, NEAR = "pixels", DEFAULT_METHOD
+EXACT, NEAR = "pixels", FAST_METHOD
 
 
 def check(dump: str, folder: str) -> None:

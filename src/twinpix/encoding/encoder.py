@@ -1,7 +1,7 @@
 """Compute digests and codes: read each file once, decode each content once, and take stored results from the store."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import numpy as np
 
@@ -87,7 +87,8 @@ class Encoder:
         task = EncodeTask(self.methods, self.decode, self.transforms, memory_is_limited())
         executor, progress = self._session.executor, self._session.progress
         for method in self.methods if rows else ():
-            method.load()
+            with progress.stage("compile") if method.compiles() else nullcontext():
+                method.load()
         items = self._batches(refs, digests, rows, executor.size)
         with progress.stage("read", len(rows)), closing(executor.map(task, items)) as run:
             try:

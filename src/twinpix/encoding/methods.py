@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from twinpix import fingerprints, search
-from twinpix.encoding.options import Options
+from twinpix.encoding.options import FAST_METHOD, Options
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint
 from twinpix.model import DistanceUnit, format_distance
@@ -41,7 +41,8 @@ def settings_of(options: Options) -> MatchSettings:
     if method.metric:
         search.check(options.search, method.metric)
     elif options.search != "auto" and method.proposes:
-        raise UsageError(f"{options.method} has no search back ends to choose from: remove the search option")
+        what = f"{options.method} has no search back ends to choose from: remove the search option"
+        raise UsageError(what + _or_hash(method))
     return MatchSettings(method, radius, is_verified(options, method), options.search)
 
 
@@ -69,7 +70,8 @@ def is_verified(options: Options, method: Fingerprint) -> bool:
     """Return whether verification decides every pair; raises `UsageError` if it is required but switched off."""
     if method.proposes:
         if options.verify is False:
-            raise UsageError(f"{options.method} only proposes candidate pairs: its pairs must be verified")
+            what = f"{options.method} only proposes candidate pairs: its pairs must be verified"
+            raise UsageError(what + _or_hash(method))
         return True
     return bool(options.verify) and not method.by_equality
 
@@ -91,7 +93,7 @@ def radius_of(options: Options, method: Fingerprint) -> Radius:
 def _fitting(options: Options, method: Fingerprint, radius: float) -> float:
     if not 0 <= radius <= method.farthest:
         what = f"{_RADIUS[method.unit]}between 0 and {method.farthest}"
-        raise UsageError(f"the radius of {options.method} is {what}, not {format_distance(radius)}")
+        raise UsageError(f"the radius of {options.method} is {what}, not {format_distance(radius)}{_or_hash(method)}")
     if method.unit != "bits":
         return float(radius)
     if radius != int(radius):
@@ -101,8 +103,12 @@ def _fitting(options: Options, method: Fingerprint, radius: float) -> float:
     return int(radius)
 
 
+def _or_hash(method: Fingerprint) -> str:
+    return f"; or choose a hash, for example {FAST_METHOD}" if method.proposes else ""
+
+
 def _check_precision(options: Options, method: Fingerprint) -> None:
     if options.radius is not None:
         raise UsageError("precision chooses the radius: give one of them, not both")
     if not method.metric:
-        raise UsageError(f"{options.method} has no radius to choose: remove the precision option")
+        raise UsageError(f"{options.method} has no radius to choose: remove the precision option{_or_hash(method)}")

@@ -11,7 +11,9 @@ from twinpix import keep
 from twinpix.errors import UsageError
 from twinpix.model import Decode, Strictness, format_distance
 
-DEFAULT_METHOD = "phash:size=16"
+DEFAULT_METHOD = "cascade"
+FAST_METHOD = "phash:size=16"
+"""The hash of `--fast`, and of what needs codes that are compared by their distance."""
 
 Paths = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -91,6 +93,11 @@ class Options:
             raise UsageError(f"the precision is {what}, not {format_distance(self.precision)}")
         _require_one_of("strictness", get_args(Strictness), self.strictness)
         _require_one_of("decode", get_args(Decode), self.decode)
+
+    @property
+    def code_method(self) -> str:
+        """The method of `encode` if none is named: the codes of the default method alone match nothing."""
+        return FAST_METHOD if self.method == DEFAULT_METHOD else self.method
 
     @classmethod
     def of(cls, given: "Options | None", changes: Mapping[str, Any]) -> "Options":

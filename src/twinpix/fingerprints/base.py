@@ -103,6 +103,10 @@ class Fingerprint(ABC):
     def check(self) -> None:  # noqa: B027 - most methods have no requirements
         """Raise `UsageError` if the method cannot be used on this machine."""
 
+    def compiles(self) -> bool:
+        """True if `load` compiles loops, once after an installation, which takes ten seconds or more."""
+        return False
+
     def load(self) -> None:  # noqa: B027 - most methods need nothing
         """Load what `prepare` needs, before worker processes are forked, so that each of them need not."""
 

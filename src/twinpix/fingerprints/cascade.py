@@ -77,6 +77,9 @@ class Cascade(Proposer):
         for stage in self.layout:
             stage.method.check()
 
+    def compiles(self) -> bool:
+        return any(stage.method.compiles() for stage in self.layout)
+
     def load(self) -> None:
         """Load what its methods need."""
         for stage in self.layout:

@@ -79,9 +79,18 @@ class Local(Proposer):
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
         return batch
 
+    def compiles(self) -> bool:
+        from twinpix.localfeatures import candidates
+
+        return not (keypoints.is_compiled() and candidates.is_compiled())
+
     def load(self) -> None:
-        """Load the compiled loops."""
+        """Load the compiled loops of the detection; those of the search are compiled with them, if they are not yet."""
+        from twinpix.localfeatures import candidates
+
         keypoints.load()
+        if not candidates.is_compiled():
+            candidates.load()
 
     def candidates(self, codes: Bytes2D, of: int, on_progress: Callable[[float], None]) -> Candidates:
         from twinpix.localfeatures.candidates import find_pairs

@@ -84,6 +84,22 @@ def find_pairs(
     return ImagePairs(i, j, agreeing[order], whole[1][order, 0], mirrored[order].astype(bool), change)
 
 
+def is_compiled() -> bool:
+    """True if the loops of the voting need not be compiled."""
+    from twinpix.localfeatures.wgc_voting import vote
+    from twinpix.search.kernels import jit
+
+    return jit.is_compiled(vote)
+
+
+def load() -> None:
+    """Load the compiled loops of the voting."""
+    starts = np.array([0, ENOUGH, 2 * ENOUGH])
+    codes = np.tile(np.arange(ENOUGH, dtype=np.uint64) * np.uint64(2**RADIUS - 1), 2)
+    points = np.zeros((2 * ENOUGH, 4), np.float32)
+    find_pairs((starts, codes, points, np.ones((2, 2), np.float32)), 0)
+
+
 def _none() -> ImagePairs:
     empty = np.empty(0, np.int64)
     return ImagePairs(

@@ -67,6 +67,15 @@ def detect_in_small(grey: Bytes2D, most: int) -> Keypoints:
     return _shrunk(found, np.array([large.shape[1] / grey.shape[1], large.shape[0] / grey.shape[0]], np.float32))
 
 
+def is_compiled() -> bool:
+    """True if the loops of the detection need not be compiled."""
+    from twinpix.localfeatures.descriptor import describe
+    from twinpix.localfeatures.scale_space import find_extrema
+    from twinpix.search.kernels import jit
+
+    return jit.is_compiled(find_extrema) and jit.is_compiled(describe)
+
+
 def load() -> None:
     """Load the compiled loops, so that worker processes that are forked later need not."""
     detect_keypoints(np.zeros((32, 32), np.uint8), 1)

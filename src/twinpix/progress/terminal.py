@@ -20,6 +20,7 @@ _LABELS = {
     "symlink": "Linking",
     "reflink": "Sharing bytes",
 }
+_COMPILING = "compiling loops, once after an installation: ten seconds to a minute"
 _MANY = 20_000  # images; more take seconds to compare
 _LINE_SECONDS = 30.0  # interval of progress lines without a terminal
 _QUIET_SECONDS = 0.4  # seconds; shorter stages are not shown
@@ -38,6 +39,8 @@ class LineProgress(Progress):
     def start(self, stage: str, total: int) -> None:
         self._stage, self._total, self._done = stage, total, 0
         self._since = self._reported = time.monotonic()
+        if stage == "compile":
+            self.note(_COMPILING)
 
     def advance(self, steps: int = 1) -> None:
         self._done += steps
@@ -67,7 +70,7 @@ class TerminalProgress(LineProgress):
         self._bar: Any = None
 
     def start(self, stage: str, total: int) -> None:
-        self._stage, self._total, self._done, self._since = stage, total, 0, time.monotonic()
+        super().start(stage, total)
         if stage == "compare" and total > _MANY:  # the first progress value may take long: show the stage immediately
             self._bar = self._make()
 

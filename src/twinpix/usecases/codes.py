@@ -16,7 +16,7 @@ import numpy as np
 from twinpix import fingerprints, outputs, plugins, search, sources
 from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.methods import method_of, methods_of, radius_of
-from twinpix.encoding.options import Options, Paths, names_of
+from twinpix.encoding.options import DEFAULT_METHOD, Options, Paths, names_of
 from twinpix.encoding.session import open_session, scan
 from twinpix.errors import ImageError, UsageError, system_reason
 from twinpix.fingerprints import Fingerprint, detail_score_of, width_of
@@ -73,7 +73,7 @@ def header_of(methods: Sequence[str] = (), options: Options | None = None) -> He
         ['phash']
     """
     options = options or Options()
-    prints = methods_of(options, methods or [options.method])
+    prints = methods_of(options, methods or [options.code_method])
     specs, variants = list(map(plugins.describe, prints)), [method.variant for method in prints]
     return Header(specs, options.decode, bool(options.transforms), variants)
 
@@ -113,7 +113,7 @@ def encode_files_as_stream(
     """
     options, progress = Options.of(options, changes), progress_of(progress)
     names = names_of(paths)
-    prints = methods_of(options, methods or [options.method])
+    prints = methods_of(options, methods or [options.code_method])
     sources.require(names)
     listing = scan(options, progress, names)
     yield from (Coded(failure.path, [], error=failure.error) for failure in listing.failures)
@@ -158,7 +158,7 @@ def encode_pictures(
         ('stripes', 64, 64, 8)
     """
     options = Options.of(options, changes)
-    prints = methods_of(options, methods or [options.method])
+    prints = methods_of(options, methods or [options.code_method])
     for name, item in pictures:
         try:
             if isinstance(item, str | os.PathLike):
@@ -313,7 +313,9 @@ def query_codes(
         ['photos/beach.jpg', 'photos/beach.png']
     """
     header, rows = read_codes(path)
-    options = Options.of(options or Options(method=header.methods[0]), changes)
+    options = Options.of(options, changes)
+    if options.method == DEFAULT_METHOD:
+        options = replace(options, method=header.methods[0])
     method = method_of(options)
     at = _place_of(method, header, path)
     shown = name or (os.fspath(image) if isinstance(image, str | os.PathLike) else "the image")

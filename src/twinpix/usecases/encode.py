@@ -51,7 +51,7 @@ def encode(
     progress = progress_of(progress)
     names = names_of(paths)
     sources.require(names)
-    prints = methods_of(options, methods or [options.method])
+    prints = methods_of(options, methods or [options.code_method])
     return _coded(scan(options, progress, names), prints, options, progress)
 
 
@@ -65,7 +65,7 @@ def encode_files(
 ) -> dict[str, Fingerprints]:
     """Compute the fingerprints of these files, in the given order, without those that failed; see `encode`."""
     options = Options.of(options, changes)
-    prints = methods_of(options, methods or [options.method])
+    prints = methods_of(options, methods or [options.code_method])
     return _coded(sources.list_named(names), prints, options, progress_of(progress))
 
 

@@ -18,5 +18,5 @@ def demo(folder: Annotated[str, typer.Argument(metavar="DIR", help="A new folder
         raise UsageError(f"{folder} already exists: name a new folder") from None
     except OSError as error:
         raise UsageError(f"cannot make {folder}: {error.strerror}") from None
-    print(f"{count} files drawn in {folder}\nnext: {program()} find {folder} --transforms")
+    print(f"{count} files drawn in {folder}\nnext: {program()} find {folder}")
     return Exit.DONE

@@ -11,7 +11,7 @@ import typer
 import twinpix
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName
-from twinpix.encoding.options import DEFAULT_METHOD
+from twinpix.encoding.options import FAST_METHOD
 from twinpix.errors import Exit, UsageError
 from twinpix.model import Bytes2D, Fingerprints
 from twinpix.outputs import Kind, starts
@@ -64,7 +64,7 @@ def encode(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when an image could not be used.")] = False,
 ) -> int:
     """Write the fingerprints of images: hexadecimal in JSON and CSV, arrays in NPZ (names, and one for each method)."""
-    specs, method = method or [DEFAULT_METHOD], None
+    specs, method = method or [FAST_METHOD], None
     chosen = common.options(locals())
     from twinpix import outputs
     from twinpix.text import plural, printable

@@ -6,7 +6,7 @@ import typer
 
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName
-from twinpix.encoding.options import DEFAULT_METHOD
+from twinpix.encoding.options import FAST_METHOD
 from twinpix.errors import Exit, UsageError
 from twinpix.model import format_distance
 from twinpix.progress.terminal import progress
@@ -27,7 +27,7 @@ def evaluate(
     ] = None,
     methods: Annotated[
         str, typer.Option("--methods", metavar="SPEC,...", help="Methods to measure, with --in.")
-    ] = DEFAULT_METHOD,
+    ] = FAST_METHOD,
     transforms: common.TransformsOption = None,
     decode: common.DecodeOption = DecodeName.fast,
     search: common.SearchOption = "auto",

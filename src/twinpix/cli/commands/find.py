@@ -11,7 +11,6 @@ import twinpix
 from twinpix import plugins
 from twinpix.cli import common
 from twinpix.cli.common import DecodeName, StrictnessName
-from twinpix.encoding.options import DEFAULT_METHOD
 from twinpix.errors import Exit, UsageError
 from twinpix.keep import DEFAULT as DEFAULT_KEEP
 from twinpix.progress.terminal import progress
@@ -27,7 +26,8 @@ _PAGES = (".html", ".htm")  # suffixes of a page
 
 def find(
     paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...", help=common.PATHS_HELP)] = None,
-    method: common.MethodOption = DEFAULT_METHOD,
+    method: common.MethodOption = None,
+    fast: common.FastOption = False,
     radius: common.RadiusOption = None,
     strictness: common.StrictnessOption = StrictnessName.normal,
     precision: Annotated[

@@ -26,6 +26,7 @@ def query(
         str | None,
         typer.Option("--method", "-m", metavar="SPEC", help=f"Default: {DEFAULT_METHOD}, or the codes file's first."),
     ] = None,
+    fast: common.FastOption = False,
     radius: common.RadiusOption = None,
     strictness: common.StrictnessOption = StrictnessName.normal,
     transforms: common.TransformsOption = None,
@@ -58,7 +59,8 @@ def query(
     failures: list[Failure] = []
     if codes:
         first = twinpix.read_codes(codes)[0].methods[0]
-        hits = twinpix.query_codes(image, codes, chosen, method=method or first, progress=progress())
+        asked = chosen.method if method or fast else first
+        hits = twinpix.query_codes(image, codes, chosen, method=asked, progress=progress())
     else:
         hits, failures = twinpix.query(image, paths or [], chosen, progress=progress())
     if as_json:

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
@@ -37,6 +38,13 @@ def _compiled_once(dispatcher: Any) -> Any:
 
     dispatcher.get_call_template = of_values
     return dispatcher
+
+
+def is_compiled(function: Any) -> bool:
+    """True if the cache on disk has machine code of a compiled function, possibly of an earlier version of it."""
+    folder, code = function.stats.cache_path, function.py_func
+    name = f"{code.__module__.rpartition('.')[2]}.{code.__qualname__}-*.nbi"
+    return folder is not None and any(Path(folder).glob(name))
 
 
 def reads_halves() -> bool:
