@@ -73,9 +73,13 @@ def contenders(asked: argparse.Namespace) -> list[Contender]:
     def groups(output: str) -> str:
         return f"{sum(line.startswith('Group ') for line in output.splitlines())} groups"
 
-    method = ("--method", asked.method) if asked.method else ()
+    def ours(*method: str) -> tuple[str, str, tuple[str, ...], Callable[[str], str]]:
+        command = ("find", "{folder}", *method, "--store", "{scratch}/store")
+        return asked.twinpix_bin, " ".join(["twinpix", *method]), command, groups
+
     every = (
-        (asked.twinpix_bin, "twinpix", ("find", "{folder}", *method, "--store", "{scratch}/store"), groups),
+        ours("--method", asked.method) if asked.method else ours("--fast"),
+        ours(),
         (asked.czkawka_python, "czkawka", ("-c", CZKAWKA, "{folder}"), last_line),
         (asked.imgdupes_bin, "imgdupes", ("{folder}", "phash", "10", "--recursive"), blocks),
         (asked.imagededup_python, "imagededup", ("-c", IMAGEDEDUP, "{folder}"), last_line),
@@ -159,7 +163,7 @@ def beside_others(tools: list[Contender], folder: Path, runs: int) -> None:
             times[tool.name].append(cold(tool, folder).seconds)
     ours = statistics.median(times[tools[0].name])
     print(f"{folder.name}: {files} files, median of {runs} cold runs\n")
-    print("| tool | seconds | ÷ twinpix | spread | peak MB | found |\n|---|---|---|---|---|---|")
+    print("| tool | seconds | ÷ the first | spread | peak MB | found |\n|---|---|---|---|---|---|")
     for tool in tools:
         median, (first, peak) = statistics.median(times[tool.name]), peaks[tool.name]
         spread = f"{min(times[tool.name]):.2f}–{max(times[tool.name]):.2f}"
