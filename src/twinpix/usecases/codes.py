@@ -59,7 +59,7 @@ def header_of(methods: Sequence[str] = (), options: Options | None = None) -> He
     """Return the header of a codes file by these methods.
 
     Args:
-        methods: Fingerprints with their options; that of the options if empty.
+        methods: Fingerprints with their options; if empty, that of the options (`phash:size=16` by default).
         options: Options with which the codes are computed; the default ones if None.
 
     Returns:
@@ -90,7 +90,7 @@ def encode_files_as_stream(
 
     Args:
         paths: One or several folders and image files.
-        methods: Fingerprints with their options; that of the options if empty.
+        methods: Fingerprints with their options; if empty, that of the options (`phash:size=16` by default).
         options: Options of the run; the default ones if None.
         progress: As for `find`.
         **changes: Fields of `Options` that replace those in `options`.
@@ -138,7 +138,7 @@ def encode_pictures(
     Args:
         pictures: Pairs of a name and an image: a Pillow image, a uint8 array of shape (rows, columns),
             (rows, columns, 3) RGB or (rows, columns, 4) RGBA with values from 0 to 255, the bytes of a file, or a path.
-        methods: Fingerprints with their options; that of the options if empty.
+        methods: Fingerprints with their options; if empty, that of the options (`phash:size=16` by default).
         options: Options of the run; the default ones if None.
         **changes: Fields of `Options` that replace those in `options`.
 
