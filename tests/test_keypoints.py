@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +15,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+import twinpix
 from amounts import amount
 from drawings import draw
+from twinpix.localfeatures import keypoints
 from twinpix.localfeatures.descriptor import BINS, CELLS, GRID
 from twinpix.localfeatures.keypoints import (
     LEAST_SIDE,
@@ -33,6 +39,7 @@ from twinpix.localfeatures.scale_space import (
     find_extrema,
     octaves,
 )
+from twinpix.progress.terminal import LineProgress, TerminalProgress
 
 Floats = NDArray[np.float64]
 CONTRAST, EDGE = 0.5, 10.0
@@ -276,3 +283,46 @@ def test_a_small_image_is_enlarged_and_its_keypoints_lie_in_its_own_pixels() -> 
     assert len(points.size) > 2 * len(detect_keypoints(small, 100).size)
     assert points.place.max(axis=0)[0] < 64
     assert points.place.max(axis=0)[1] < 48
+
+
+# -- loops are compiled once after an installation
+
+
+def test_a_function_is_compiled_once(tmp_path: Path) -> None:
+    (tmp_path / "loops.py").write_text(
+        "from twinpix.search.kernels import jit\n@jit.compiled()\ndef double(x):\n    return 2 * x\n"
+    )
+    program = (
+        "import loops\n"
+        "print(loops.jit.is_compiled(loops.double), loops.double(21), loops.jit.is_compiled(loops.double))"
+    )
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    for told in ("False 42 True", "True 42 True"):
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == told.split()
+
+
+def test_compiling_is_a_stage_that_the_user_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw("scene", 1, (200, 150)).save(tmp_path / "a.png")
+    stages: list[str] = []
+
+    def find() -> None:
+        twinpix.find(tmp_path, store=None, workers=1, progress=lambda stage, done, total: stages.append(stage))
+
+    find()
+    stages.clear()
+    find()
+    assert "compile" not in stages
+    monkeypatch.setattr(keypoints, "is_compiled", lambda: False)
+    find()
+    assert stages.count("compile") == 1
+    for shown in (LineProgress(), TerminalProgress()):
+        with shown.stage("compile"):
+            pass
+        assert capsys.readouterr().err == (
+            "twinpix: compiling loops, once after an installation: ten seconds to a minute\n"
+        )
