@@ -24,6 +24,7 @@ from twinpix.model import Bytes2D
 from twinpix.sources.kinds.zip import Zip
 from twinpix.verify import COLOUR, DETAIL, FULL, Pyramid, Verdict, orientation_transform, pyramid_of, verify_pair
 from twinpix.verify.content.spots import find_spot
+from twinpix.verify.thresholds import TEXTURE
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "cases"
 
@@ -163,6 +164,26 @@ def test_cards_of_one_design_are_in_no_group(method: str, tmp_path: Path) -> Non
     groups = twinpix.find(tmp_path, method=method, store=None).groups
     found = sorted(sorted(Path(member.path).name for member in group.members) for group in groups)
     assert found == [[f"{number} half.jpg", f"{number}.jpg"] for number in range(cards)]
+
+
+def test_a_photo_with_spots_is_no_page() -> None:
+    """The spots of a dog, grass and stars have the size and contrast of letters; what is drawn over them is an edit."""
+    rng = np.random.default_rng(11)
+    image = draw("scene", 3, (640, 480))
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, 0, 640, 160), fill=(205, 200, 195))
+    for x, y, wide, high in rng.integers((0, 0, 5, 6), (620, 146, 14, 15), (70, 4)).tolist():
+        pen.ellipse((x, y, x + wide, y + high), fill=(30, 25, 20))
+    spotted = view(written(image))
+    assert sum(map(len, spotted._letters)) >= TEXTURE.min_letters
+    assert not spotted.is_page
+    marked = image.copy()
+    pen = ImageDraw.Draw(marked)
+    pen.text((60, 90), "SAMPLE text 2026", fill="white", stroke_width=2, stroke_fill="black", font_size=60)
+    pen.ellipse((480, 330, 620, 460), fill=(220, 30, 40))
+    found = seen(written(image, "JPEG"), written(marked, "JPEG", 80))
+    assert (found.same, found.relation) == (True, "edited")
+    assert view(written(card(1))).is_page
 
 
 def card(number: int) -> Image.Image:

@@ -146,13 +146,13 @@ class Pyramid:
 
     @cached_property
     def is_page(self) -> bool:
-        """True for printed images, and for cards, comics and others with many letters on a plain background."""
-        return self.is_printed or (self._background > TEXTURE.card_background and self._is_lettered)
+        """True for printed images, and for cards, comics and others with rows of letters on a plain background."""
+        return self.is_sheet or (self._background > TEXTURE.card_background and self._has_rows)
 
     @cached_property
     def is_sheet(self) -> bool:
         """True for printed images, and for pages of few words."""
-        return self.is_printed or (self._background > TEXTURE.sheet_background and self._is_lettered)
+        return self.is_printed or (self._background > TEXTURE.sheet_background and self._has_letters)
 
     @cached_property
     def _background(self) -> float:
@@ -161,8 +161,17 @@ class Pyramid:
         return float(np.convolve(levels, np.ones(TEXTURE.background_levels), "same").max()) / self.grey.size
 
     @cached_property
-    def _is_lettered(self) -> bool:
-        return _letters(self.fine) >= TEXTURE.min_letters
+    def _letters(self) -> list[NDArray[np.int32]]:
+        return [_letters(values) for values in _both_tones(self.fine)]
+
+    @property
+    def _has_letters(self) -> bool:
+        return sum(map(len, self._letters)) >= TEXTURE.min_letters
+
+    @cached_property
+    def _has_rows(self) -> bool:
+        """True if many letters stand in rows, as print does: grass and the spots of a dog look like letters, too."""
+        return self._has_letters and sum(map(_count_in_rows, self._letters)) >= TEXTURE.min_letters
 
     @cached_property
     def points(self) -> Keypoints:
@@ -176,23 +185,48 @@ def dark(a: Pyramid, b: Pyramid) -> int:
     return next((times for times in _BRIGHTER if TEXTURE.dark_floor <= lightest <= TEXTURE.dark_ceiling / times), 1)
 
 
-def _letters(grey: Bytes2D) -> int:
-    """Count connected components with the size and contrast of letters on a plain background."""
+def _both_tones(grey: Bytes2D) -> tuple[Bytes2D, Bytes2D]:
+    """Return a smoothed image and its negative: print is darker or lighter than its background."""
+    smooth = np.asarray(opencv().GaussianBlur(grey, (0, 0), _BLUR))
+    return smooth, 255 - smooth
+
+
+def _letters(values: Bytes2D) -> NDArray[np.int32]:
+    """Return the connected components with the size and contrast of dark letters on a plain background.
+
+    `(n, 4)`: left, top, width and height in pixels.
+    """
     cv2 = opencv()
-    smooth, found = cv2.GaussianBlur(grey, (0, 0), _BLUR), 0
-    for values in (smooth, 255 - smooth):
-        ground = cv2.morphologyEx(values, cv2.MORPH_CLOSE, np.ones((_STROKE, _STROKE), np.uint8))
-        around = np.ones((_AROUND, _AROUND), np.uint8)
-        plain = cv2.dilate(ground, around) - cv2.erode(ground, around) < TEXTURE.letter_flat_range
-        marked = (ground - values > TEXTURE.letter_contrast).astype(np.uint8)
-        count, labels, facts, _ = cv2.connectedComponentsWithStats(marked)
-        width, height, area = (facts[1:, at] for at in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
-        on_plain = np.bincount(labels[plain], minlength=count)[1:] > TEXTURE.letter_on_flat * area
-        small = (height <= TEXTURE.letter_height) & (width <= TEXTURE.letter_width)
-        large = (height >= TEXTURE.letter_min_height) & (area >= TEXTURE.letter_min_area)
-        open_shape = area < TEXTURE.letter_fill * width * height + TEXTURE.letter_slack
-        found += int((on_plain & small & large & open_shape).sum())
-    return found
+    ground = cv2.morphologyEx(values, cv2.MORPH_CLOSE, np.ones((_STROKE, _STROKE), np.uint8))
+    around = np.ones((_AROUND, _AROUND), np.uint8)
+    plain = cv2.dilate(ground, around) - cv2.erode(ground, around) < TEXTURE.letter_flat_range
+    marked = (ground - values > TEXTURE.letter_contrast).astype(np.uint8)
+    count, labels, facts, _ = cv2.connectedComponentsWithStats(marked)
+    width, height, area = (facts[1:, at] for at in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
+    on_plain = np.bincount(labels[plain], minlength=count)[1:] > TEXTURE.letter_on_flat * area
+    small = (height <= TEXTURE.letter_height) & (width <= TEXTURE.letter_width)
+    large = (height >= TEXTURE.letter_min_height) & (area >= TEXTURE.letter_min_area)
+    open_shape = area < TEXTURE.letter_fill * width * height + TEXTURE.letter_slack
+    return np.asarray(facts[1:][on_plain & small & large & open_shape, :4])
+
+
+def _count_in_rows(letters: NDArray[np.int32]) -> int:
+    """Count the letters `(n, 4)` in rows: each beside the next, of similar height, aligned above or below."""
+    left, top, width, height = letters[np.argsort(letters[:, 0], kind="stable")].T
+    right, bottom = left + width, top + height
+    row = np.arange(len(left))  # the first letter of the row of each letter
+    for at in range(len(left)):
+        end = int(np.searchsorted(left, right[at] + TEXTURE.row_gap * height[at] / TEXTURE.row_height))
+        others = slice(at + 1, end)
+        tall = np.maximum(height[others], height[at])
+        beside = np.abs(left[others] - right[at]) <= TEXTURE.row_gap * tall
+        similar = np.minimum(height[others], height[at]) >= TEXTURE.row_height * tall
+        off = np.minimum(np.abs(top[others] - top[at]), np.abs(bottom[others] - bottom[at]))
+        following = np.flatnonzero(beside & similar & (off <= TEXTURE.row_offset * tall + 1))
+        if len(following):
+            row[at + 1 + following[0]] = row[at]
+    lengths = np.bincount(row, minlength=1)
+    return int(lengths[lengths >= TEXTURE.row_letters].sum())
 
 
 def pyramid_of(picture: Picture, full: Callable[[], Bytes2D] | None = None) -> Pyramid:

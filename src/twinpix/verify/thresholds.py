@@ -1081,6 +1081,22 @@ class Texture:
     """Letters. Why: number plates, time stamps and captions have fewer. Data: documents, copies.
     Test: test_documents.py::test_another_number_plate_on_a_photo_is_a_named_edit
     """
+    row_letters: int = 3
+    """Letters in a row. Why: spots and grass look like letters and stand in no rows. Data: near hashes, documents.
+    Test: test_documents.py::test_a_photo_with_spots_is_no_page
+    """
+    row_gap: float = 1.0
+    """Heights of the taller of two letters. Why: the next letter of a row is closer. Data: near hashes, documents.
+    Test: test_documents.py::test_a_photo_with_spots_is_no_page
+    """
+    row_height: float = 0.5
+    """Share of the taller height. Why: capitals are not twice as high as small letters. Data: near hashes, documents.
+    Test: test_documents.py::test_a_photo_with_spots_is_no_page
+    """
+    row_offset: float = 0.2
+    """Heights. Why: letters of a row have a common base line, or a common upper edge. Data: near hashes, documents.
+    Test: test_documents.py::test_a_photo_with_spots_is_no_page
+    """
     letter_height: int = 28
     """Pixels of a pyramid at 640 pixels. Why: larger things are no print. Data: documents.
     Test: test_documents.py::test_cards_of_one_design_are_in_no_group
