@@ -272,7 +272,9 @@ def test_start_up_loads_nothing_heavy(statement: str) -> None:
 
 
 def test_a_small_run_never_loads_the_compiler(photos: Path) -> None:
-    program = f"import twinpix, sys\ntwinpix.find([{str(photos)!r}], store=None)\nprint(*sys.modules)"
+    program = (
+        f"import twinpix, sys\ntwinpix.find([{str(photos)!r}], method='phash:size=16', store=None)\nprint(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"numba", "scipy", "rich", "msgspec"} & set(done.stdout.split())
 
