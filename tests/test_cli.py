@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from commands import run
 from stores import SLOW_COMMAND, held
 from twinpix import plugins
 from twinpix.cli.app import command_line
+from twinpix.report import read
 
 HEAVY = (
     "numpy",
@@ -325,3 +327,16 @@ def test_help_names_what_the_plugins_are(photos: Path) -> None:
     assert all(suffix in shown for name in plugins.own("sources") for suffix in plugins.load("sources", name).suffixes)
     listed = run("methods").stdout
     assert all(f"\n  {name} " in listed for kind in plugins._KINDS for name in plugins.names(kind))
+
+
+def test_fast_is_the_hash_without_verification(photos: Path, tmp_path: Path) -> None:
+    for name, arguments in {"fast": ["--fast"], "hash": ["-m", "phash:size=16", "--no-verify"], "both": []}.items():
+        assert run("find", photos, "--no-store", "-o", tmp_path / f"{name}.json", *arguments).returncode == 0
+    fast, hashed, default = (read(str(tmp_path / f"{name}.json")) for name in ("fast", "hash", "both"))
+    assert replace(fast, created=hashed.created) == hashed
+    assert (fast.spec, fast.verified, default.spec, default.verified) == ("phash:size=16", False, "cascade", True)
+    assert {pair.agrees for group in default.groups for pair in group.matches if not pair.identical} != {None}
+    wrong = run("find", photos, "--fast", "--method", "ahash")
+    assert (wrong.returncode, wrong.stderr) == (2, "twinpix: give --fast or --method, not both\n")
+    found = run("query", photos / "0.png", "--in", photos, "--fast", "--no-store")
+    assert found.returncode == 0

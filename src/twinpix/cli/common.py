@@ -91,7 +91,10 @@ MethodOption = Annotated[
     typer.Option("--method", "-m", metavar="SPEC", help="How images are compared (see methods). Default: cascade."),
 ]
 FastOption = Annotated[
-    bool, typer.Option("--fast", help="Compare by a hash alone: misses crops, borders, rotations and many edits.")
+    bool,
+    typer.Option(
+        "--fast", help="Compare by a hash alone, unverified: misses crops, borders, rotations and many edits."
+    ),
 ]
 RadiusOption = Annotated[
     float | None,
@@ -184,7 +187,7 @@ def options(given: Mapping[str, Any]) -> "Options":
     if given.get("fast"):
         if given["method"] is not None:
             raise UsageError("give --fast or --method, not both")
-        given = {**given, "method": FAST_METHOD}
+        given = {**given, "method": FAST_METHOD, "verify": bool(given["verify"])}
     if given["store"] is not None and given["no_store"]:
         raise UsageError("give --store or --no-store, not both")
     names = {field.name for field in fields(Options)} - {"store"}
