@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 import amounts
 import twinpix
@@ -184,6 +184,26 @@ def test_a_photo_with_spots_is_no_page() -> None:
     found = seen(written(image, "JPEG"), written(marked, "JPEG", 80))
     assert (found.same, found.relation) == (True, "edited")
     assert view(written(card(1))).is_page
+
+
+def test_words_on_an_object_on_a_plain_background_are_an_edit() -> None:
+    """A photo of an object on white has ink on a plain background, as a page has, and no rows of letters."""
+    thing = draw("texture", 5, (640, 480)).filter(ImageFilter.GaussianBlur(2))
+    image, mask = Image.new("RGB", thing.size, (245, 245, 245)), Image.new("L", thing.size)
+    for x, y in np.random.default_rng(3).integers((40, 40), (560, 400), (14, 2)).tolist():
+        ImageDraw.Draw(mask).ellipse((x, y, x + 60, y + 50), fill=255)
+    image.paste(thing, mask=mask)
+    plain = view(written(image, "JPEG"))
+    assert not plain.is_printed
+    marked = image.copy()
+    ImageDraw.Draw(marked).text(
+        (120, 120), "do not share", fill="white", stroke_width=2, stroke_fill="black", font_size=70
+    )
+    found = seen(written(image, "JPEG"), written(marked, "JPEG", 80))
+    assert (found.same, found.relation) == (True, "edited")
+    for family in FAMILIES:
+        pages = [view(written(document(family, design))) for design in range(3)]
+        assert all(page.is_page or page.is_sheet for page in pages)
 
 
 def card(number: int) -> Image.Image:

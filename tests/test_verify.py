@@ -673,3 +673,32 @@ def test_a_sample_estimates_the_share_and_its_interval() -> None:
 def test_a_precision_that_does_not_fit_is_refused(given: dict[str, object], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
         twinpix.find(tmp_path, **{"method": "phash:size=16", "store": None, **given})  # type: ignore[arg-type]
+
+
+def test_frames_around_two_copies_are_no_text_of_theirs() -> None:
+    """A copy with a white border and a screenshot of it are printed; the third image shows what both have in common."""
+    image = Image.new("RGB", (500, 380), "white")
+    for x, y, wide, high in np.random.default_rng(4).integers((20, 20, 30, 30), (400, 290, 80, 70), (18, 4)).tolist():
+        ImageDraw.Draw(image).ellipse((x, y, x + wide, y + high), outline="black", width=5)
+    bordered = ImageOps.expand(image, (75, 57), fill="white")
+    window = Image.new("RGB", (750, 570), (250, 250, 250))
+    window.paste(image, (125, 100))
+    pen = ImageDraw.Draw(window)
+    pen.rectangle((0, 0, 750, 40), fill=(60, 60, 70))
+    for at in range(3):
+        pen.ellipse((15 + 30 * at, 12, 31 + 30 * at, 28), fill=(220, 80 * at, 90))
+    pen.text((150, 6), "holiday.jpg - viewer", fill="white", font_size=24)
+    pen.text((130, 500), "Page 1 of 12, 380 x 500 pixels", fill="black", font_size=22)
+    a, b, third = (view(each) for each in (bordered, window, image))
+    assert a.is_sheet
+    assert b.is_sheet
+    to_third, to_b = (np.array([[1.0, 0, dx], [0, 1, dy]]) for dx, dy in ((-75, -57), (50, 43)))
+    a_to_third, a_to_b = (
+        rescale(each, (first, a.size), (second, to))
+        for each, first, second, to in (
+            (to_third, bordered.size, image.size, third.size),
+            (to_b, bordered.size, window.size, b.size),
+        )
+    )
+    assert not verify_pair(a, b, [a_to_b], exact=True).same
+    assert verify_pair(a, b, [a_to_b], exact=True, via=Via(1.0, a_to_third, third.size)).same

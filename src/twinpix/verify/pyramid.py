@@ -138,11 +138,15 @@ class Pyramid:
 
     @cached_property
     def is_printed(self) -> bool:
-        """True for pages, forms, tables, charts and windows: ink all over a plain background."""
+        """True for pages, forms, tables, charts and windows: ink all over a plain background.
+
+        A photo of an object on a plain background is printed only if it has rows of letters.
+        """
         cv2 = opencv()
         share = min(1.0, SIDE / min(self.grey.shape))
         size = tuple(max(1, round(length * share)) for length in self.size)
-        return is_printed(cv2.resize(self.grey, size, interpolation=cv2.INTER_AREA))
+        printed = is_printed(cv2.resize(self.grey, size, interpolation=cv2.INTER_AREA))
+        return printed and (not self._shows_object or self._has_rows)
 
     @cached_property
     def is_page(self) -> bool:
@@ -155,10 +159,27 @@ class Pyramid:
         return self.is_printed or (self._background > TEXTURE.sheet_background and self._has_letters)
 
     @cached_property
+    def _levels(self) -> NDArray[np.float64]:
+        """The number of pixels around each grey level, `(256,)`."""
+        levels = np.bincount(self.grey.ravel(), minlength=256)
+        return np.convolve(levels, np.ones(TEXTURE.background_levels), "same")
+
+    @property
     def _background(self) -> float:
         """The share of the most frequent level."""
-        levels = np.bincount(self.grey.ravel(), minlength=256)
-        return float(np.convolve(levels, np.ones(TEXTURE.background_levels), "same").max()) / self.grey.size
+        return float(self._levels.max()) / self.grey.size
+
+    @cached_property
+    def _shows_object(self) -> bool:
+        """True if much of what is not background has the texture of a photo: a flag in the sky, an animal on white."""
+        cv2 = opencv()
+        kernel = np.ones((3, 3), np.uint8)
+        ink = np.abs(self.grey.astype(np.int16) - int(self._levels.argmax())) > TEXTURE.ink_difference
+        inner = cv2.erode(ink.astype(np.uint8), kernel, borderValue=1) > 0
+        ranges = cv2.dilate(self.grey, kernel) - cv2.erode(self.grey, kernel)
+        textured = inner & (ranges >= TEXTURE.photo_range) & (ranges < TEXTURE.print_range)
+        enough = inner.mean() >= TEXTURE.object_area
+        return bool(enough and textured.sum() >= TEXTURE.object_texture * inner.sum())
 
     @cached_property
     def _letters(self) -> list[NDArray[np.int32]]:

@@ -1081,6 +1081,27 @@ class Texture:
     """Letters. Why: number plates, time stamps and captions have fewer. Data: documents, copies.
     Test: test_documents.py::test_another_number_plate_on_a_photo_is_a_named_edit
     """
+    ink_difference: int = 24
+    """Grey levels. Why: ink and objects differ so much from the background. Data: near hashes, documents.
+    Test: test_documents.py::test_words_on_an_object_on_a_plain_background_are_an_edit
+    """
+    photo_range: int = 6
+    """Grey levels within 3 × 3 pixels. Why: flat areas of charts and windows vary less. Data: near hashes, documents.
+    Test: test_documents.py::test_words_on_an_object_on_a_plain_background_are_an_edit
+    """
+    print_range: int = 64
+    """Grey levels within 3 × 3 pixels. Why: the edges of letters and lines vary more. Data: near hashes, documents.
+    Test: test_documents.py::test_words_on_an_object_on_a_plain_background_are_an_edit
+    """
+    object_area: float = 0.05
+    """Share of the image. Why: strokes of print have no inner pixels, an object has. Data: near hashes, documents.
+    Test: test_documents.py::test_words_on_an_object_on_a_plain_background_are_an_edit
+    """
+    object_texture: float = 0.55
+    """Share of the inner pixels of ink. Why: of objects 0.58 to 0.88 is textured, of documents at most 0.5. Data: near
+    hashes, documents.
+    Test: test_documents.py::test_words_on_an_object_on_a_plain_background_are_an_edit
+    """
     row_letters: int = 3
     """Letters in a row. Why: spots and grass look like letters and stand in no rows. Data: near hashes, documents.
     Test: test_documents.py::test_a_photo_with_spots_is_no_page

@@ -19,7 +19,7 @@ from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import Pyramid, dark
 from twinpix.verify.thresholds import ALIGNMENT, DECISION, SCREENING, TONE_INVERSION
 
-VERSION = 16
+VERSION = 17
 """Version of the verdicts: raise it when verdicts, names or numbers change. Stored verdicts belong to one version."""
 
 _SAME_PLACE = 1e-6  # pixels: rounding of the transform of an orientation
@@ -128,7 +128,7 @@ def _verify_once(
     joined = [score_via(a, b, a_to_b, least, via) for a_to_b in guesses] if via else []
     for one in joined:
         if one.differs is not None:
-            return _described(a, b, one, one.differs)
+            return _described(a, b, one, one.differs, via)
         if one.contrary:
             return _different(one)
     tried = list(_tried(a, b, guesses, least, align, exact=exact))
@@ -242,9 +242,10 @@ def _turned_back(a: Pyramid, b: Pyramid, tried: Iterable[Hypothesis], least: flo
     return None
 
 
-def _described(a: Pyramid, b: Pyramid, best: Hypothesis, differs: EditFeatures) -> Verdict:
+def _described(a: Pyramid, b: Pyramid, best: Hypothesis, differs: EditFeatures, via: Via | None = None) -> Verdict:
     if not differs.inverted:
-        seen = compare_pages(a, b, best.a_to_b, spots=differs.spots or best.agrees.share < 1, clean=differs.clean)
+        spots, within = differs.spots or best.agrees.share < 1, via and (via.a_to_b, via.size)
+        seen = compare_pages(a, b, best.a_to_b, spots=spots, clean=differs.clean, within=within)
         if seen.different:
             return _different(best)
         if seen.box is not None and differs.clean:

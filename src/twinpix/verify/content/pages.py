@@ -1,16 +1,21 @@
 """Compare pages at full resolution: two forms of one design agree on nearly all blocks and differ in a few letters."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
-from twinpix.verify.alignment.affine import Affine, corners, rescale, transform_points
+from twinpix.verify.alignment.affine import Affine, Size, clipped, corners, inverse, rescale, transform_points
 from twinpix.verify.alignment.registration import FinePair, register, warp_fine
 from twinpix.verify.content.ink import InkComparison, InkDifference, compare_ink, contradict, ink_differences
 from twinpix.verify.content.spots import Box, find_spot
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import PAGES
+
+Within = tuple[Affine, Size]
+"""The transform of the first pyramid's pixels to a third image, and the size of that image."""
 
 
 class PageComparison(NamedTuple):
@@ -23,24 +28,30 @@ class PageComparison(NamedTuple):
 ALIKE = PageComparison(False)
 
 
-def compare_pages(a: Pyramid, b: Pyramid, a_to_b: Affine, *, spots: bool, clean: bool) -> PageComparison:
+def compare_pages(
+    a: Pyramid, b: Pyramid, a_to_b: Affine, *, spots: bool, clean: bool, within: Within | None = None
+) -> PageComparison:
     """Compare two aligned images at full resolution if that may change the verdict or the description.
 
     Two pages are decoded again if their ink clashes at the resolution of the pyramids. Other images are compared if
     some block or pixel differs (`spots`), only to name an edited region. Images without any difference (`clean`) of one
-    size are compared pixel by pixel.
+    size are compared pixel by pixel. If a third image matches both, only the area `within` it counts: frames and
+    windows that were added to copies are no text of theirs.
     """
     if a.damaged or b.damaged:
         return ALIKE
     printed = a.is_sheet and b.is_sheet
-    seen = _read(a, b, a_to_b, printed=printed, clean=clean) if printed or spots else ALIKE
+    seen = _read(a, b, a_to_b, within, printed=printed, clean=clean) if printed or spots else ALIKE
     if printed or not clean or seen.different or seen.box:
         return seen
     return PageComparison(False, _spot(a, b, a_to_b))
 
 
-def _read(a: Pyramid, b: Pyramid, a_to_b: Affine, *, printed: bool, clean: bool) -> PageComparison:
-    first = _laid(a, b, a_to_b, a.fine, b.fine) if printed else _laid(a, b, a_to_b, a.grey, b.grey)
+def _read(
+    a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, *, printed: bool, clean: bool
+) -> PageComparison:
+    laid = partial(_laid, a, b, a_to_b, within)
+    first = laid(a.fine, b.fine) if printed else laid(a.grey, b.grey)
     if min(first.a.shape) < PAGES.min_side:
         return ALIKE
     clash, alone = _differing(compare_ink(first))
@@ -49,7 +60,7 @@ def _read(a: Pyramid, b: Pyramid, a_to_b: Affine, *, printed: bool, clean: bool)
     pages = printed or (a.is_page and b.is_page)
     if not pages and not (clean and clash > PAGES.likely_clash):
         return ALIKE
-    pair = register(_laid(a, b, a_to_b, a.finest, b.finest) if pages else _laid(a, b, a_to_b, a.fine, b.fine))
+    pair = register(laid(a.finest, b.finest) if pages else laid(a.fine, b.fine))
     seen = compare_ink(pair)
     found = ink_differences(pair, seen)
     if pages and contradict(found) and not seen.is_rough:
@@ -72,10 +83,20 @@ def _differing(seen: InkComparison) -> tuple[float, bool]:
     return float(seen.clash.max()), all(own.any() for own in seen.own)
 
 
-def _laid(a: Pyramid, b: Pyramid, a_to_b: Affine, first: Bytes2D, second: Bytes2D) -> FinePair:
+def _laid(a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, first: Bytes2D, second: Bytes2D) -> FinePair:
     """Align images of another resolution by the transform of their pyramids."""
     sides = [(grey.shape[1], grey.shape[0]) for grey in (first, second)]
-    return warp_fine(first, second, rescale(a_to_b, (a.size, sides[0]), (b.size, sides[1])))
+    fine = rescale(a_to_b, (a.size, sides[0]), (b.size, sides[1]))
+    pair = warp_fine(first, second, fine)
+    if within is None:
+        return pair
+    to_third, size = within
+    ends = transform_points(rescale(inverse(to_third), (size, size), (a.size, sides[0])), corners(size))
+    ends = clipped(ends if pair.of_a else transform_points(fine, ends), pair.known.shape[::-1])
+    shown = np.zeros(pair.known.shape, np.uint8)
+    if len(ends):
+        opencv().fillConvexPoly(shown, np.rint(ends).astype(np.int32), 1)
+    return pair._replace(known=pair.known & (shown > 0))
 
 
 def _box(found: list[InkDifference], pair: FinePair, a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box:
