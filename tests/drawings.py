@@ -60,7 +60,7 @@ def _colour(rng: Rng, low: float = 20, high: float = 235) -> Array:
 
 
 class _Surface:
-    """A lit, textured surface of about one colour, of which any part can be computed alone."""
+    """A lit, textured surface of about one colour. Any part of it can be computed without the others."""
 
     def __init__(self, colour: Array, light: tuple[Array, Array, float], grain: Array) -> None:
         self._colour, self._light, self._grain = colour, light, grain

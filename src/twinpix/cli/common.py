@@ -1,8 +1,9 @@
 """Options that several commands share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -38,11 +39,11 @@ def fill_help(text: str) -> str:
 
     Called when a help text is shown, since it loads the plugins.
     """
-    words = {
+    words: dict[str, Callable[[], str]] = {
         "{search}": _search_words,
         "{linking}": _linking_words,
-        "{archives}": _archive_suffixes,
-        "{suffixes}": _report_suffixes,
+        "{archives}": partial(_suffixes_of, "sources"),
+        "{suffixes}": partial(_suffixes_of, "report", ".html"),
     }
     for place, write in words.items():
         text = text.replace(place, write()) if place in text else text
@@ -64,24 +65,15 @@ def _metrics(backend: type["Backend"]) -> str:
     return " and ".join(words[metric] for metric in backend.metrics)
 
 
-def _report_suffixes() -> str:
-    """Return the suffixes of report formats; a page is no plugin."""
-    return ", ".join(sorted([*(each for name in plugins.own("report") for each in _suffixes_of(name)), ".html"]))
-
-
-def _suffixes_of(name: str) -> tuple[str, ...]:
-    suffixes: tuple[str, ...] = plugins.load("report", name).suffixes
-    return suffixes
-
-
 def _linking_words() -> str:
     """Return the linking rules that come with twinpix, each with what it requires of a group."""
     return "; ".join(f"{name}: {plugins.load('linking', name).summary}" for name in plugins.own("linking"))
 
 
-def _archive_suffixes() -> str:
-    sources = (plugins.load("sources", name) for name in plugins.own("sources"))
-    return ", ".join(sorted(suffix for source in sources for suffix in source.suffixes))
+def _suffixes_of(kind: str, *more: str) -> str:
+    """Return the suffixes of the plugins of a kind that come with twinpix, and `more`, which are of no plugin."""
+    loaded = (plugins.load(kind, name) for name in plugins.own(kind))
+    return ", ".join(sorted([*more, *(suffix for each in loaded for suffix in each.suffixes)]))
 
 
 PATHS_HELP = "Folders, images, and archives of images ({archives})."

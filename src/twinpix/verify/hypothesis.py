@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, Size, clipped, corners, inverse, overlap, transform_points
+from twinpix.verify.alignment.affine import Affine, Size, corners, inverse, overlap, transform_points
 from twinpix.verify.alignment.blocks import (
     Agreement,
     WarpedPair,
@@ -15,6 +14,7 @@ from twinpix.verify.alignment.blocks import (
     directions,
     is_exact,
     part_of,
+    pixels_within,
     repetition,
     use_finer,
     warp_pair,
@@ -194,13 +194,8 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
 
 def _shown(pair: WarpedPair, via: Via) -> NDArray[np.bool_]:
     """Mask the pixels of a pair that the third image shows."""
-    cv2 = opencv()
-    at = transform_points(pair.a_to_b, transform_points(inverse(via.a_to_b), corners(via.size)))
-    inside = clipped(at, pair.common.shape[::-1])
-    out = np.zeros(pair.common.shape, np.uint8)
-    if len(inside):
-        cv2.fillConvexPoly(out, np.rint(inside).astype(np.int32), 1)
-    return out.astype(bool)
+    ends = transform_points(pair.a_to_b, transform_points(inverse(via.a_to_b), corners(via.size)))
+    return pixels_within(ends, pair.common.shape)
 
 
 def _agreement(pair: WarpedPair, least: float) -> Agreement:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, inverse, rescale
+from twinpix.verify.alignment.affine import Affine, clipped, inverse, rescale
 from twinpix.verify.pyramid import COLOUR, Pyramid, hull
 from twinpix.verify.thresholds import ALIGNMENT, BLOCKS
 
@@ -236,6 +236,14 @@ def repetition(pair: WarpedPair) -> float:
     counts = (down[:, None] < height / 2) & (across[None] < width / 2) & (far > _LEAST_SHIFT)
     alike = parts[0] / np.maximum(parts[1], _LEAST_WINDOW)
     return float(alike[counts].max(initial=0.0))
+
+
+def pixels_within(polygon: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Mask the pixels of an image of this shape inside a convex polygon, which may reach beyond the image."""
+    out, within = np.zeros(shape, np.uint8), clipped(polygon, (shape[1], shape[0]))
+    if len(within):
+        opencv().fillConvexPoly(out, np.rint(within).astype(np.int32), 1)
+    return out.astype(bool)
 
 
 def pixels_of(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:

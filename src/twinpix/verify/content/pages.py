@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
-from twinpix.verify.alignment.affine import Affine, Size, clipped, corners, inverse, rescale, transform_points
+from twinpix.verify.alignment.affine import Affine, Size, corners, inverse, rescale, transform_points
+from twinpix.verify.alignment.blocks import pixels_within
 from twinpix.verify.alignment.registration import FinePair, register, warp_fine
 from twinpix.verify.content.ink import InkComparison, InkDifference, compare_ink, contradict, ink_differences
 from twinpix.verify.content.spots import Box, find_spot
@@ -92,11 +92,8 @@ def _laid(a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, first: 
         return pair
     to_third, size = within
     ends = transform_points(rescale(inverse(to_third), (size, size), (a.size, sides[0])), corners(size))
-    ends = clipped(ends if pair.of_a else transform_points(fine, ends), pair.known.shape[::-1])
-    shown = np.zeros(pair.known.shape, np.uint8)
-    if len(ends):
-        opencv().fillConvexPoly(shown, np.rint(ends).astype(np.int32), 1)
-    return pair._replace(known=pair.known & (shown > 0))
+    ends = ends if pair.of_a else transform_points(fine, ends)
+    return pair._replace(known=pair.known & pixels_within(ends, pair.known.shape))
 
 
 def _box(found: list[InkDifference], pair: FinePair, a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box:
