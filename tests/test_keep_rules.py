@@ -23,7 +23,7 @@ from twinpix import keep
 from twinpix.act.regroup import decide_again
 from twinpix.encoding.alterations import mark_alterations
 from twinpix.errors import ReportError
-from twinpix.keep.plain import is_named_like_a_copy
+from twinpix.keep.files.plain import is_named_like_a_copy
 from twinpix.model import Alteration, ContentId, Group, Match, Member, Traits
 
 METHODS = ("phash:size=16", "cascade")

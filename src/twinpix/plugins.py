@@ -26,10 +26,11 @@ _KINDS = {
     "sources": "source",
 }
 _PACKAGES = {
-    "search": "search.backends",
-    "actions": "act.actions",
-    "sources": "sources.kinds",
-}  # packages of plugins whose name differs from that of the kind
+    "search": ("search.backends",),
+    "keep": ("keep.pixels", "keep.files"),
+    "actions": ("act.actions",),
+    "sources": ("sources.kinds",),
+}  # where the plugins of a kind are, if not in the package with the name of the kind
 _INTERFACES = {
     "fingerprints": "fingerprints.base.Fingerprint",
     "search": "search.base.Backend",
@@ -48,7 +49,7 @@ def names(package: str) -> tuple[str, ...]:
     """Return the sorted names of a kind of plugin (`"fingerprints"`): modules of twinpix and entry points."""
     from importlib.metadata import entry_points
 
-    return tuple(sorted(_own(package) | {point.name for point in entry_points(group=f"twinpix.{package}")}))
+    return tuple(sorted({*_own(package)} | {point.name for point in entry_points(group=f"twinpix.{package}")}))
 
 
 def own(package: str) -> list[str]:
@@ -57,15 +58,15 @@ def own(package: str) -> list[str]:
 
 
 @cache
-def _own(package: str) -> frozenset[str]:
+def _own(kind: str) -> Mapping[str, str]:
+    """Return the modules of twinpix's own plugins of a kind by their names."""
     # List the files instead of importing the package, which is slow: help texts need only names.
-    parts = _PACKAGES.get(package, package).split(".")
-    path = [str(Path(top, *parts)) for top in importlib.import_module("twinpix").__path__]
-    return frozenset(m.name for m in pkgutil.iter_modules(path) if m.name != SPECIAL and m.name[0] != "_")
-
-
-def _package(kind: str) -> str:
-    return f"twinpix.{_PACKAGES.get(kind, kind)}"
+    modules: dict[str, str] = {}
+    for package in _PACKAGES.get(kind, (kind,)):
+        path = [str(Path(top, *package.split("."))) for top in importlib.import_module("twinpix").__path__]
+        plugins = (m.name for m in pkgutil.iter_modules(path) if m.name != SPECIAL and m.name[0] != "_")
+        modules |= {name: f"twinpix.{package}.{name}" for name in plugins}
+    return modules
 
 
 def exists(package: str, name: str) -> bool:
@@ -81,7 +82,7 @@ def load(package: str, name: str) -> type[Any]:
     interface.
     """
     if name in _own(package):  # first: listing the installed packages takes longer than a small run
-        return _complete(package, _class_of(importlib.import_module(f"{_package(package)}.{name}")))
+        return _complete(package, _class_of(importlib.import_module(_own(package)[name])))
     from importlib.metadata import entry_points
 
     for point in entry_points(group=f"twinpix.{package}", name=name):

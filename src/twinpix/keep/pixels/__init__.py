@@ -1,0 +1,1 @@
+"""Keep rules by what an image shows: its size, frames, colours and edits."""
