@@ -29,6 +29,14 @@ STOPPED = "stopped by Ctrl-C"
 class Outcome:
     """The result of `apply` or `undo`.
 
+    Attributes:
+        journal: Path of the journal; "" if there was nothing to do.
+        done: Number of files.
+        bytes: Their size.
+        skipped: Files that were left alone, with the reason.
+        stopped: Why the run ended early; "" if it did not.
+        copies: Of `done`, the copies that undo removed.
+
     Example:
         >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
         >>> with twinpix.acting():
@@ -37,12 +45,12 @@ class Outcome:
         (1, True, [], '')
     """
 
-    journal: str  # path of the journal; "" if there was nothing to do
-    done: int = 0  # number of files
-    bytes: int = 0  # their size
-    skipped: list[Skipped] = field(default_factory=list)  # files that were left alone, with the reason
-    stopped: str = ""  # why the run ended early; "" if it did not
-    copies: int = 0  # of `done`, the copies that undo removed
+    journal: str
+    done: int = 0
+    bytes: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    stopped: str = ""
+    copies: int = 0
 
 
 def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:

@@ -255,7 +255,7 @@ def read(path: str) -> Record:
                 if not _take(found.sessions, line):
                     (found.sessions[-1].unread if found.sessions else found.unread).append(number)
     except FileNotFoundError:
-        raise UsageError(f"there is no journal {path}. Check the path: resolve printed it after 'to undo:'") from None
+        raise UsageError(f"there is no journal {path}. Check the path: the run that wrote it printed it") from None
     except OSError as error:
         raise ReportError(f"cannot read the journal {path}: {system_reason(error)}") from None
     return found

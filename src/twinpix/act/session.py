@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import secrets
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -64,7 +63,7 @@ def _require_of(record: journal.Record, report: str) -> None:
     if any(session.digest not in ("", digest) for session in record.sessions if not session.ended):
         raise ReportError(
             f"{record.path} is the journal of a run that was stopped in the middle, on another report than {report} is "
-            f"now: undo that run first (twinpix undo {shlex.quote(record.path)}), or move the journal elsewhere"
+            f"now: undo that run first, or move the journal elsewhere"
         )
 
 

@@ -111,8 +111,14 @@ class Refs(Sequence[Ref]):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One image that could not be processed."""
+    """One image that could not be processed.
+
+    Attributes:
+        path: Path.
+        stage: Stage that failed: list, read, decode, code or verify.
+        error: Reason.
+    """
 
     path: str
-    stage: str  # list, read, decode, code, verify
+    stage: str
     error: str

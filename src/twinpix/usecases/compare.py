@@ -264,7 +264,9 @@ def _distance(method: Fingerprint, pictures: list[Picture]) -> Distance:
 _UNITS: dict[DistanceUnit, str] = {"bits": "bits", "cosine": "of cosine distance", "share": "of the overlap"}
 
 
-def _apart(decisive: Distance, gap: float) -> str:
+def _measured(decisive: Distance, gap: float, method: Fingerprint) -> str:
+    if method.by_equality:
+        return "identical" if gap == 0 else "not identical"
     return f"{format_distance(gap)} {_UNITS[decisive.unit]}, radius {format_distance(decisive.radius)}"
 
 
@@ -276,7 +278,7 @@ def _verdict(pairs: Sequence[_Decoded], method: Fingerprint, decisive: Distance)
     if gap > decisive.radius:
         return (
             None,
-            Words(f"different images, by {decisive.method} ({_apart(decisive, decisive.distance)})"),
+            Words(f"different images, by {decisive.method} ({_measured(decisive, decisive.distance, method)})"),
         )
     first, second = (Result(None, pair.picture.width, pair.picture.height) for pair in pairs)
     relation = infer_relation(method, first, second, gap, turn)
@@ -284,7 +286,7 @@ def _verdict(pairs: Sequence[_Decoded], method: Fingerprint, decisive: Distance)
         relation = relation_by_evidence(relation, _evidence(pairs[0].fast), _evidence(pairs[1].fast), first, second)
     return (
         relation,
-        Words(f"copies of one image, {relation}, by {decisive.method} ({_apart(decisive, gap)})"),
+        Words(f"copies of one image, {relation}, by {decisive.method} ({_measured(decisive, gap, method)})"),
     )
 
 
