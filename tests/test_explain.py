@@ -201,6 +201,11 @@ def test_a_hash_that_is_named_decides(pair: Callable[..., Comparison]) -> None:
     assert pair("crop", method="local").verdict == told.seen
 
 
+@pytest.mark.parametrize(("method", "name"), [("pixels", "pixels"), ("digest", "digest")])
+def test_a_method_by_equality_has_no_distance(method: str, name: str, pair: Callable[..., Comparison]) -> None:
+    assert pair("crop", method=method).verdict == f"different images, by {name} (not identical)"
+
+
 def test_little_detail_proves_nothing(tmp_path: Path) -> None:
     for seed in (1, 2):
         draw("sky", seed, SIZE).save(tmp_path / f"{seed}.png")

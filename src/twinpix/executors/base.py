@@ -1,6 +1,6 @@
 """The interface of executors: apply a task to items, and return each item with its result or with `Lost`.
 
-An executor implements a `BatchRunner`; `mapped` converts its batches to items and retries lost ones.
+An executor implements a `BatchRunner`; `map_batches` converts its batches to items and retries lost ones.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
