@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import commands
 import twinpix
 from drawings import draw
 from twinpix import mounts, plugins, sources
@@ -195,6 +196,58 @@ def test_compare_query_and_plot_take_members(
     assert run(["plot", str(tmp_path / "r.json"), "--html", str(tmp_path / "p.html")]) == 0
     assert (tmp_path / "p.html").read_text().count(JPEG) >= 5
     capsys.readouterr()
+
+
+# -- sources of other packages -------------------------------------------------------------------------
+
+BOXES = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twinpix.sources.kinds.zip import Zip
+
+
+@dataclass(frozen=True)
+class Box(Zip):
+    suffixes: ClassVar[frozenset[str]] = frozenset({".box"})
+"""
+
+
+def test_files_of_a_source_of_another_package_are_listed(
+    tmp_path: Path, members: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    (package / "boxes-1.dist-info").mkdir(parents=True)
+    (package / "boxes.py").write_text(BOXES)
+    (package / "boxes-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: boxes\nVersion: 1\n")
+    (package / "boxes-1.dist-info" / "entry_points.txt").write_text("[twinpix.sources]\nbox = boxes:Box\n")
+    before = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", f"{package}{os.pathsep}{before}" if before else str(package))
+    path = tmp_path / "photos.box"
+    plugins.make("sources", "zip").write(str(path), members)
+    report = tmp_path / "r.json"
+    done = commands.run("find", "--fast", path, "--no-store", "-o", report)
+    assert done.returncode == 0, done.stderr
+    found = Report.load(report)
+    assert found.counts.images == 6
+    assert f"box://a/first.png::{path}" in {member.path for group in found.groups for member in group.members}
+    done = commands.run("compare", f"box://a/first.png::{path}", f"box://a/again.png::{path}", "--fail-if-found")
+    assert done.returncode == 10, done.stderr
+
+
+def test_entry_points_are_not_listed_for_suffixes_that_twinpix_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[str] = []
+
+    def names(kind: str) -> tuple[str, ...]:
+        listed.append(kind)
+        return ()
+
+    monkeypatch.setattr(plugins, "names", names)
+    assert [container(name) for name in ("a", "a.jpg", "a.NEF")] == [None, None, None]
+    assert container("a.zip") is not None
+    assert listed == []
+    assert container("a.box") is None
+    assert listed == ["sources"]
 
 
 # -- zip archives alone --------------------------------------------------------------------------------
