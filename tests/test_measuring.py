@@ -101,6 +101,28 @@ def test_copies_are_found(tmp_path: Path, picture: Callable[..., Image.Image]) -
         find_copies(tmp_path / "plain.png", ["phash"], options=Options(store=None))
 
 
+def test_paths_that_do_not_exist_or_cannot_be_listed_are_reported(
+    tmp_path: Path, picture: Callable[..., Image.Image]
+) -> None:
+    folder, archive = tmp_path / "photos", tmp_path / "cut.zip"
+    folder.mkdir()
+    for seed in range(2):
+        picture(seed).save(folder / f"{seed}.png")
+    archive.write_bytes(b"no archive")
+    found = find_copies([folder, archive], ["phash"], options=Options(store=None, workers=1))
+    assert [(failure.path, failure.stage) for failure in found.failures] == [(str(archive), "list")]
+    with pytest.raises(UsageError, match=r"1 file could not be used, first .*cut\.zip: not a zip archive"):
+        find_copies(archive, ["phash"], options=Options(store=None, workers=1))
+    with pytest.raises(UsageError, match=r"gone: no such file or folder"):
+        find_copies([folder, tmp_path / "gone"], ["phash"], options=Options(store=None, workers=1))
+    spaced = run("bench", "copies", folder, "--methods", "phash", "phash:size=16")  # a space in place of a comma
+    assert (spaced.returncode, spaced.stdout) == (2, "")
+    assert "phash:size=16: no such file or folder" in spaced.stderr
+    shown = run("bench", "copies", folder, archive, "--methods", "phash")
+    assert shown.returncode == 0, shown.stderr
+    assert f"  {archive}: not a zip archive that can be read" in shown.stderr
+
+
 def test_the_command_line(photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
     truth, report = tmp_path / "truth.json", tmp_path / "report.json"
     truth.write_text(json.dumps(TRUTH))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from twinpix.evaluation.copies import CopiesFound
 
 METHODS = "ahash:size=16,dhash:size=16,phash,phash:size=16,pdq"
+_SHOWN = 10  # failures that are listed, as by encode
 app = typer.Typer(
     help="Measure methods on your own images.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
@@ -44,10 +45,13 @@ def copies(
     """
     from twinpix.encoding.options import Options
     from twinpix.evaluation.copies import find_copies
+    from twinpix.text import printable
 
     chosen = Options(decode=decode.value, hidden=hidden, workers=workers, timeout=timeout, store=None)
     found = find_copies(paths, common.specs(methods), count=count, seed=seed, options=chosen, progress=progress())
     _json(found) if as_json else _table(found)
+    for failure in found.failures[:_SHOWN]:
+        typer.echo(f"  {printable(failure.path)}: {failure.error}", err=True)
     return Exit.DONE
 
 
