@@ -60,11 +60,37 @@ def test_every_option_that_is_written_of_is_there(name: str) -> None:
     assert {option.replace("_", "-") for option in used} <= known, name
 
 
-@pytest.mark.parametrize("package", ["fingerprints", "linking", "search", "report", "actions", "keep", "sources"])
-def test_the_names_of_plugins_stand_in_the_documents(package: str) -> None:
-    documents = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+OF_KIND = {
+    "fingerprints": "docs/benchmarks.md",
+    "keep": "docs/keep.md",
+    "actions": "docs/resolve.md",
+    "search": "docs/search.md",
+    "report": "README.md",
+    "sources": "README.md",
+    "linking": "README.md",
+}  # the document that names the plugins of a kind, as in CONTRIBUTING.md
+
+
+@pytest.mark.parametrize("package", OF_KIND)
+def test_the_names_of_plugins_stand_in_the_document_of_their_kind(package: str) -> None:
+    text = (ROOT / OF_KIND[package]).read_text(encoding="utf-8")
     for name in plugins.names(package):
-        assert name in documents, f"{name} stands neither in README.md nor in docs/*.md: see CONTRIBUTING.md"
+        suffixes = getattr(plugins.load(package, name), "suffixes", ())
+        what = f"`{name}`{''.join(f' or `{each}`' for each in sorted(suffixes))}"
+        assert any(is_named(word, text) for word in (name, *suffixes)), f"name {what} in {OF_KIND[package]}"
+
+
+def test_a_name_is_a_whole_word_within_backticks() -> None:
+    text = "Keep star `a`, `--copy-kept DIR`, `path:*/originals/*` and `r.csv`.\n```\n`fenced`\n```\n"
+    assert [is_named(word, text) for word in ("a", "path", ".csv", "originals")] == [True] * 4
+    assert [is_named(word, text) for word in ("star", "copy", "kept", "original", ".cs", "fenced")] == [False] * 6
+
+
+def is_named(word: str, text: str) -> bool:
+    """True if the code spans of a text, outside of its blocks of code, have this name or suffix as a whole word."""
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
+    start = "" if word.startswith(".") else r"(?<![\w-])"
+    return any(re.search(rf"{start}{re.escape(word)}(?![\w-])", span) for span in spans)
 
 
 def test_the_readme_shows_what_the_demo_prints(
