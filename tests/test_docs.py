@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import pkgutil
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,20 @@ def shape(line: str) -> str:
 
 def test_the_default_keep_rules_stand_in_the_documents_in_their_order() -> None:
     text = (ROOT / "docs/keep.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == keep.DEFAULT.split(",")
+    rows = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert rows == keep.DEFAULT.split(","), wrong_rows(rows)
+
+
+def wrong_rows(rows: Sequence[str]) -> str:
+    """What to change if the table of docs/keep.md is not the default chain."""
+    if others := sorted(set(rows) - set(keep.DEFAULT.split(","))):
+        return f"the table of docs/keep.md is the default chain: name {', '.join(others)} under *Other rules*"
+    return f"the rows of the table of docs/keep.md are the rules of keep.DEFAULT, in this order: {keep.DEFAULT}"
+
+
+def test_a_row_for_a_rule_outside_the_default_chain_is_explained() -> None:
+    assert "name shortest under *Other rules*" in wrong_rows([*keep.DEFAULT.split(","), "shortest"])
+    assert keep.DEFAULT in wrong_rows(["frames"])
 
 
 DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
