@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -138,10 +139,25 @@ def test_a_file_gives_the_groups_of_a_folder(
 
 
 def test_a_second_run_reads_nothing_again(source: Source, made: Path, tmp_path: Path) -> None:
-    os.utime(made, ns=(1, 1))
-    first = twinpix.find([made], method="phash:size=16", store=tmp_path / "store", workers=1)
-    second = twinpix.find([made], method="phash:size=16", store=tmp_path / "store", workers=1)
+    """Fails for a source whose members are never settled: their versions are not stored."""
+    time.sleep(0.12)  # until the file's time stamp is old enough to be trusted
+    first, read_first = found_and_read(made, tmp_path / "store")
+    second, read_again = found_and_read(made, tmp_path / "store")
+    assert read_first >= 8
+    assert read_again == 0
     assert groups_of(first) == groups_of(second)
+
+
+def found_and_read(path: Path, store: Path) -> tuple[Report, int]:
+    """The report of a run, and the number of members that it read (a member that it read twice counts twice)."""
+    steps: list[int] = []
+
+    def note(stage: str, done: int, total: int) -> None:
+        if stage == "read" and done:
+            steps.append(done)
+
+    report = twinpix.find([path], method="phash:size=16", store=store, workers=1, progress=note)
+    return report, len(steps)
 
 
 def test_versions_are_unknown_where_inode_numbers_do_not_last(
