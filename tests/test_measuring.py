@@ -11,12 +11,14 @@ from PIL import Image
 
 from commands import run
 from twinpix import fingerprints
+from twinpix.cli.app import run as in_process
 from twinpix.encoding.options import Options
 from twinpix.errors import UsageError
-from twinpix.evaluation.copies import find_copies
+from twinpix.evaluation import copies
+from twinpix.evaluation.copies import CopiesFound, Finds, find_copies
 from twinpix.evaluation.edits import EDITS, make_edit
 from twinpix.evaluation.methods import measure
-from twinpix.evaluation.rates import distances, points
+from twinpix.evaluation.rates import Point, distances, points
 from twinpix.fingerprints.base import codes_of
 from twinpix.imaging import decode
 
@@ -121,6 +123,25 @@ def test_paths_that_do_not_exist_or_cannot_be_listed_are_reported(
     shown = run("bench", "copies", folder, archive, "--methods", "phash")
     assert shown.returncode == 0, shown.stderr
     assert f"  {archive}: not a zip archive that can be read" in shown.stderr
+
+
+def test_a_rate_that_no_radius_reaches_is_explained_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_ahash = [Point(1e-4, 2, 0.5), Point(1e-5, 0, 0.3), Point(1e-6, -1, 0.0)]
+    rows = [Finds("ahash", 64, turns, of_ahash, {}) for turns in (1, 8)]
+    monkeypatch.setattr(copies, "find_copies", lambda *given, **options: CopiesFound(rows, 200, 1_592_000, 0, 0, []))
+    assert in_process(["bench", "copies", "photos", "--methods", "ahash"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("(none)") == 2
+    assert shown.count("none: ") == 1
+    assert "the method gives unlike images equal codes, or some of these images are too similar" in shown
+    assert "for images like these" not in shown
+    rows[0] = Finds("phash", 64, 1, [Point(rate, 9, 0.8) for rate in (1e-4, 1e-5, 1e-6)], dict.fromkeys(EDITS, 1.0))
+    assert in_process(["bench", "copies", "photos", "--methods", "ahash"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("none: ") == 1
+    assert "for images like these: --method phash --radius 9\n" in shown
 
 
 def test_the_command_line(photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
