@@ -200,6 +200,30 @@ def test_no_action_changes_a_member(
     assert Report.load(report).counts.discards == 0
 
 
+@pytest.mark.parametrize("more", [False, True])
+def test_duplicates_of_a_member_are_said_to_stay(
+    more: bool,
+    source: Source,
+    made: Path,
+    members: dict[str, bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "second.png").write_bytes(members["b/c/second.png"])
+    for name in ("one.png", "two.png") if more else ():
+        draw("street", 9, (300, 200)).save(folder / name)
+    report = tmp_path / "r.json"
+    given = ["find", "--fast", str(folder), "--reference", str(made), "--no-store", "-o", str(report)]
+    assert run(given) == 0
+    shown = capsys.readouterr().out
+    assert "1 duplicate cannot be moved or removed: the keeper is a member of an archive\n" in shown
+    assert ("next: " in shown) is more
+    assert run(["resolve", str(report), "--move", str(tmp_path / "out")]) in (0, 3)
+    assert f"{int(more)} file{'' if more else 's'} to move" in capsys.readouterr().out
+
+
 def test_compare_query_and_plot_take_members(
     source: Source, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
