@@ -200,6 +200,21 @@ def test_no_action_changes_a_member(
     assert Report.load(report).counts.discards == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_listed_member_of_a_named_pipe_is_a_failure(source: Source, tmp_path: Path) -> None:
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    uri = uri_of(source, pipe, "a.png")
+    handle = os.open(pipe, os.O_RDWR)  # else a source that opens the pipe would wait for ever
+    try:
+        listing = sources.scan([], listed=[uri])
+    finally:
+        os.close(handle)
+    assert [(failure.path, failure.error) for failure in listing.failures] == [
+        (uri, "a named pipe, not a regular file")
+    ]
+
+
 @pytest.mark.parametrize("more", [False, True])
 def test_duplicates_of_a_member_are_said_to_stay(
     more: bool,
