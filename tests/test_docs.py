@@ -142,6 +142,32 @@ def test_a_row_for_a_rule_outside_the_default_chain_is_explained() -> None:
     assert keep.DEFAULT in wrong_rows(["frames"])
 
 
+@pytest.mark.parametrize(
+    ("command", "kinds"),
+    [
+        (["methods"], set(OF_KIND)),
+        (["find", "--help"], {"search", "linking", "report", "sources"}),
+        (["--help"], set[str]()),
+    ],
+)
+def test_the_commands_that_load_all_plugins_are_those_of_contributing(
+    command: list[str], kinds: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """These commands refuse while a plugin of these kinds is incomplete; CONTRIBUTING.md names them."""
+    from twinpix.cli.app import run
+
+    loaded: dict[str, set[str]] = {}
+    load = plugins.load
+
+    def noting(kind: str, name: str) -> type:
+        loaded.setdefault(kind, set()).add(name)
+        return load(kind, name)
+
+    monkeypatch.setattr(plugins, "load", noting)
+    assert run(command) == 0
+    assert {kind for kind, names in loaded.items() if names >= set(plugins.own(kind))} == kinds
+
+
 DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
 LINKED = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
