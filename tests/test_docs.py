@@ -199,7 +199,9 @@ def test_relative_links_lead_to_files(path: Path) -> None:
             assert heading in map(anchor, found.read_text(encoding="utf-8").splitlines()), target
 
 
-@pytest.mark.parametrize("path", [*DECISIONS, ROOT / "docs/design.md"], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*DECISIONS, ROOT / "docs/design.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem
+)
 def test_the_names_in_decisions_exist(path: Path) -> None:
     """A name with a dot (`model.Refs`, `jpeg.py`, `counts.apart`) is of the code, or of the standard library."""
     names = re.findall(r"`([A-Za-z_]\w*(?:\.\w+)+)(?:\(\))?`", path.read_text(encoding="utf-8"))
@@ -207,7 +209,7 @@ def test_the_names_in_decisions_exist(path: Path) -> None:
 
 
 def is_file(name: str) -> bool:
-    return (ROOT / name).is_file() or any((ROOT / "src").rglob(name))
+    return (ROOT / name).is_file() or (ROOT / "tests" / name).is_file() or any((ROOT / "src").rglob(name))
 
 
 def is_in_code(name: str) -> bool:
