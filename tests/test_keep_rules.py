@@ -24,7 +24,7 @@ from twinpix.act.regroup import decide_again
 from twinpix.encoding.alterations import mark_alterations
 from twinpix.errors import ReportError
 from twinpix.keep.files.plain import is_named_like_a_copy
-from twinpix.model import Alteration, ContentId, Group, Match, Member, Traits
+from twinpix.model import Alteration, ContentId, Group, Match, Member, Traits, file_name
 
 METHODS = ("phash:size=16", "cascade")
 
@@ -145,6 +145,23 @@ def test_names_that_programs_give_to_copies(name: str) -> None:
 )
 def test_names_that_are_none_of_a_copy(name: str) -> None:
     assert not is_named_like_a_copy(f"Copy of pictures/{name}")
+
+
+@pytest.mark.parametrize(
+    ("location", "name", "copy"),
+    [
+        ("zip://a/1 (1).jpg::b.zip", "1 (1).jpg", True),
+        ("zip://a/1.jpg::/x/holiday copy.zip", "1.jpg", False),
+        ("zip://Copy of a.jpg::b.zip", "Copy of a.jpg", True),
+        ("zip://a copy/third::1.png::C:\\b (1).zip", "third::1.png", False),
+        ("a copy\\1.jpg", "1.jpg", False),
+        ("a copy/1.jpg", "1.jpg", False),
+        ("1 copy.jpg", "1 copy.jpg", True),
+    ],
+)
+def test_the_file_name_is_that_of_the_member_not_of_its_archive(location: str, name: str, copy: bool) -> None:
+    assert file_name(location) == name
+    assert is_named_like_a_copy(location) is copy
 
 
 # -- images ----------------------------------------------------------------------------------------------

@@ -560,6 +560,31 @@ def test_reports_of_elsewhere(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     assert len(tree(tmp_path / "photos")) == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("r.csv", "CSV report of twinpix"), ("r.txt", "text report of twinpix"), ("r.html", "page of twinpix")],
+)
+def test_a_report_of_another_format_is_recognised(
+    name: str, kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    library(tmp_path, 1)
+    path = tmp_path / name
+    assert run(["find", "--fast", str(tmp_path / "photos"), "--no-store", "-o", str(path)]) == 0
+    capfd.readouterr()
+    assert run(["resolve", str(path), "--trash"]) == 3
+    told = f"twinpix: {path}: this {kind} cannot be read, only a JSON report can; write one with twinpix find "
+    assert capfd.readouterr().err.startswith(told)
+
+
+def test_a_cut_json_report_is_not_called_one_of_another_format(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = save(library(tmp_path, 1), tmp_path / "r.json")
+    path.write_bytes(path.read_bytes()[:-20])
+    assert run(["resolve", str(path), "--trash"]) == 3
+    assert f"{path} is no report: " in capfd.readouterr().err
+
+
 def test_copying_needs_to_know_what_is_unique(tmp_path: Path) -> None:
     found = library(tmp_path, 1)
     with pytest.raises(ReportError, match="does not name the images that are in no group"):

@@ -30,6 +30,15 @@ def locate(base: str, name: str) -> str:
     return name if is_uri(name) else os.path.join(base, name)  # noqa: PTH118 - a text, as given
 
 
+def file_name(location: str) -> str:
+    """Return the file name of an image, without its folders: `1.jpg` of `a/1.jpg`, `a\\1.jpg` and `zip://a/1.jpg::b.zip`.
+
+    The text alone is read, so the last `::` of a URI is taken as the one before the file of the container.
+    """
+    path = location.partition("://")[2].rpartition("::")[0] if is_uri(location) else location
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 FileRow = NewType("FileRow", int)
 """The number of a listed image: its row in `Refs`."""
 ContentId = NewType("ContentId", int)

@@ -14,6 +14,7 @@ from twinpix.errors import ReportError, UsageError, system_reason
 from twinpix.machine import no_garbage_collection
 from twinpix.model import SCHEMA, SCHEMAS, Report, Traits, related
 from twinpix.outputs import Kind
+from twinpix.report.base import kind_of
 from twinpix.text import printable
 
 _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # at the position where this module writes it
@@ -108,6 +109,9 @@ def read(path: str) -> Report:
     except msgspec.ValidationError as error:
         raise ReportError(f"{path} is no valid report: {error}") from None
     except (ValueError, RecursionError) as error:
+        if kind := kind_of(data):
+            how = "write one with twinpix find PATH -o FILE.json"
+            raise ReportError(f"{path}: this {kind.name} cannot be read, only a JSON report can; {how}") from None
         raise ReportError(f"{path} is no report: {error}") from None
     if wrong := _contradiction(report):
         raise ReportError(f"{path}: the report cannot be trusted: {wrong}; run find again")
