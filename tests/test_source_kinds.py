@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -223,6 +224,7 @@ def test_duplicates_of_a_member_are_said_to_stay(
     members: dict[str, bytes],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -231,10 +233,13 @@ def test_duplicates_of_a_member_are_said_to_stay(
         draw("street", 9, (300, 200)).save(folder / name)
     report = tmp_path / "r.json"
     given = ["find", "--fast", str(folder), "--reference", str(made), "--no-store", "-o", str(report)]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert run(given) == 0
-    shown = capsys.readouterr().out
+    shown, hint = capsys.readouterr()
     assert "1 duplicate cannot be moved or removed: the keeper is a member of an archive\n" in shown
-    assert ("next: " in shown) is more
+    assert ("next: " in hint) is more
+    assert run([*given, "-q"]) == 0
+    assert "next: " not in capsys.readouterr().err
     assert run(["resolve", str(report), "--move", str(tmp_path / "out")]) in (0, 3)
     assert f"{int(more)} file{'' if more else 's'} to move" in capsys.readouterr().out
 

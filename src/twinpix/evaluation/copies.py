@@ -1,6 +1,5 @@
 """Measure the recall of methods on generated copies of the user's images, at fixed false-match rates."""
 
-import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from twinpix.evaluation.rates import Point, distances, points, radius_of
 from twinpix.executors import Begin, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, detail_score_of
 from twinpix.imaging import decode, thumbnail
-from twinpix.model import Decode, Failure
+from twinpix.model import Decode, Failure, file_name
 from twinpix.progress import Progress
 from twinpix.search import self_join
 from twinpix.text import plural, printable
@@ -75,7 +74,7 @@ class EditTask:
             if detail_score_of(picture) < LOW_DETAIL_BELOW:
                 return None
             image = thumbnail(data, _SIDE, path)
-            files = [make_edit(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
+            files = [make_edit(image, name, f"{self.seed}/{file_name(path)}") for name in EDITS]
             pictures = [picture, *(decode(file, self.decode, "", *wanted) for file in files)]
             codes = [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
             if any(method.broken(code).any() for method, code in zip(self.methods, codes, strict=True)):
