@@ -252,8 +252,8 @@ class Finds:
     edits: dict[str, Edit]
     said: dict[str, Counter[str]]  # relations of the matched copies, by edit
     false: list[Pair]
-    grouped_apart: int = 0  # pairs of different pictures in one group
-    similar_apart: int = 0  # pairs of different pictures called similar
+    falsely_grouped: int = 0  # pairs of different pictures in one group
+    falsely_similar: int = 0  # pairs of different pictures called similar
     left_out: int = 0
     seconds: float = 0.0
     peak: float = 0.0
@@ -316,8 +316,8 @@ def _edits_found(folder: Path, options: str, parts: Sequence[tuple[str, ...]], t
                 found.false.append(pair)
         for paths in outcome.groups:
             pictures = Counter(truths.of(path.stem) for path in paths)
-            found.grouped_apart += (len(paths) ** 2 - sum(count**2 for count in pictures.values())) // 2
-        found.similar_apart += sum(truths.of(pair.a.stem) != truths.of(pair.b.stem) for pair in outcome.similar)
+            found.falsely_grouped += (len(paths) ** 2 - sum(count**2 for count in pictures.values())) // 2
+        found.falsely_similar += sum(truths.of(pair.a.stem) != truths.of(pair.b.stem) for pair in outcome.similar)
         found.left_out += outcome.left_out
         found.seconds += outcome.seconds
         found.peak = max(found.peak, outcome.peak)
@@ -360,8 +360,8 @@ def _edit_tables(finds: dict[str, Finds]) -> None:
                 share(known.right, known.matched),
                 f"{len(found.false):,}" + (f" (+ up to {found.left_out:,} not listed)" if found.left_out else ""),
                 f"{len(found.of_two_pictures()):,}",
-                f"{found.grouped_apart:,}",
-                f"{found.similar_apart:,}",
+                f"{found.falsely_grouped:,}",
+                f"{found.falsely_similar:,}",
                 f"{found.seconds:.1f}",
                 f"{found.peak:.0f}",
             )

@@ -407,7 +407,7 @@ def hardly_overlapping() -> Pair:
     return Pair("hardly overlapping", "similar-scene", why, wide.crop((0, 0, 510, 480)), wide.crop((450, 0, 960, 480)))
 
 
-def apart() -> Pair:
+def disjoint_crops() -> Pair:
     wide = _wide()
     why = "two cuts of one wide picture that share nothing"
     return Pair("cuts apart", "similar-scene", why, wide.crop((0, 0, 470, 480)), wide.crop((490, 0, 960, 480)))
@@ -510,7 +510,7 @@ PAIRS: tuple[Callable[[], Pair], ...] = (
     skies,
     dials,
     hardly_overlapping,
-    apart,
+    disjoint_crops,
     two_steps_aside,
     clocks,
     meme_of_one_template,

@@ -182,9 +182,9 @@ def test_the_scale_space_and_its_extrema_are_those_of_the_twin(seed: int, height
     mine = found[:count][:, [OCTAVE, X, Y, LEVEL, RESPONSE]].astype(float)
     theirs = np.array(slow_extrema(slow)).reshape(-1, 5)
     for one, others in ((mine, theirs), (theirs, mine)):
-        apart = np.array([min((float(np.abs(other - row).max()) for other in others), default=9.0) for row in one])
+        distances = np.array([min((float(np.abs(other - row).max()) for other in others), default=9.0) for row in one])
         # Between two equal neighbours, at a threshold and halfway between two pixels, rounding decides.
-        assert np.count_nonzero(apart > 0.02) <= max(2, len(one) // 10)
+        assert np.count_nonzero(distances > 0.02) <= max(2, len(one) // 10)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -218,8 +218,8 @@ def test_the_strongest_directions_of_a_ramp_are_its_own() -> None:
         grey = np.clip(120 + ramp + spot, 0, 255).astype(np.uint8)
         points = detect_keypoints(grey, 10)
         centre = np.linalg.norm(points.place - [32, 32], axis=1).argmin()
-        apart = (points.angle[centre] - turn + math.pi) % (2 * math.pi) - math.pi
-        assert abs(apart) < 0.1
+        difference = (points.angle[centre] - turn + math.pi) % (2 * math.pi) - math.pi
+        assert abs(difference) < 0.1
 
 
 # -- what copies share

@@ -66,8 +66,8 @@ def test_a_mirrored_code_is_the_code_with_half_its_bits_turned_over(seed: int) -
     around /= np.linalg.norm(around, axis=1, keepdims=True)
     unlike = descriptor_codes(around[:, SWAPPED]) ^ descriptor_codes(around) ^ MIRROR
     with np.load(LEARNED, allow_pickle=False) as file:
-        apart = np.abs(around @ file["matrix"] - file["threshold"])
-    for code, gaps in zip(unlike.tolist(), apart, strict=True):
+        margins = np.abs(around @ file["matrix"] - file["threshold"])
+    for code, gaps in zip(unlike.tolist(), margins, strict=True):
         # Sums of the same numbers in another order differ in their last bits.
         assert all(gaps[bit] < 1e-5 for bit in range(64) if code >> bit & 1)
     assert np.count_nonzero(unlike) < len(unlike) // 2

@@ -217,10 +217,12 @@ def test_threshold(picture: Draw) -> None:
     brush.paste(picture(1).crop((0, 0, 110, 110)), (0, 0))
     brush.save("in/b.png")
     codes = [DHash(verbose=False).encode_image(f"in/{name}.png") or "" for name in "ab"]
-    apart = DHash.hamming_distance(*codes)
-    assert 0 < apart < 64
-    assert "0 files to move" in remove("-d", "in", "--no_data_dir", "--dry_run", "--threshold", str(apart - 1)).stdout
-    assert "1 file to move" in remove("-d", "in", "--no_data_dir", "--dry_run", "--threshold", str(apart)).stdout
+    distance = DHash.hamming_distance(*codes)
+    assert 0 < distance < 64
+    assert (
+        "0 files to move" in remove("-d", "in", "--no_data_dir", "--dry_run", "--threshold", str(distance - 1)).stdout
+    )
+    assert "1 file to move" in remove("-d", "in", "--no_data_dir", "--dry_run", "--threshold", str(distance)).stdout
     for wrong in ("65", "-1", "0.85", "nan", "inf"):
         done = remove("-d", "in", "--no_data_dir", "--threshold", wrong)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)

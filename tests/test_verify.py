@@ -26,7 +26,7 @@ from twinpix.verify import COLOUR, DETAIL, Pyramid, Via, orientation_transform, 
 from twinpix.verify.alignment.affine import Affine, decompose, inverse, overlap, rescale, transform_points
 from twinpix.verify.alignment.blocks import agreement, warp_pair
 from twinpix.verify.content.overlays import without_ink
-from twinpix.verify.light.normalize import apart, match_local_light, match_sharpness, undo_bending
+from twinpix.verify.light.normalize import match_local_light, match_sharpness, mean_difference, undo_bending
 from twinpix.verify.light.photometric import match_light
 from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import hull
@@ -474,9 +474,9 @@ def test_what_is_made_alike_is_what_was_made_unlike() -> None:
     bent = np.asarray(waved(Image.fromarray(grey.astype(np.uint8))), dtype=np.float32)
     inner = every.copy()
     inner[:, :20] = inner[:, -20:] = False  # where what was bent goes beyond the edge, and light is not evened
-    assert apart(*match_sharpness(grey, blurred, every), every) < 0.2 * apart(grey, blurred, every)
-    assert apart(*match_local_light(grey, lit, every), inner) < 0.1 * apart(grey, lit, inner)
-    assert apart(undo_bending(grey, bent), bent, inner) < 0.6 * apart(grey, bent, inner)
+    assert mean_difference(*match_sharpness(grey, blurred, every), every) < 0.2 * mean_difference(grey, blurred, every)
+    assert mean_difference(*match_local_light(grey, lit, every), inner) < 0.1 * mean_difference(grey, lit, inner)
+    assert mean_difference(undo_bending(grey, bent), bent, inner) < 0.6 * mean_difference(grey, bent, inner)
     assert all(np.array_equal(*both) for both in zip(match_sharpness(grey, grey, every), (grey, grey), strict=True))
 
 
@@ -547,8 +547,8 @@ def test_levels_that_any_curve_made_are_made_again(seed: int, knots: list[int]) 
     assert -np.minimum(np.diff(knots), 0).sum() >= 32 or views is None
     if falls >= 64 and falls >= 0.5 * np.abs(steps).sum() and b.grey.std() > 20:
         assert views is not None
-        apart_now = [np.abs(one.grey.astype(float) - two.grey).mean() for one, two in ((a, b), views)]
-        assert apart_now[1] < max(6.0, 0.25 * apart_now[0])
+        difference_now = [np.abs(one.grey.astype(float) - two.grey).mean() for one, two in ((a, b), views)]
+        assert difference_now[1] < max(6.0, 0.25 * difference_now[0])
 
 
 @pytest.mark.parametrize("kind", ["scene", "text", "portrait"])

@@ -217,9 +217,9 @@ def find_overlay(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tu
     as many edges where they differ strongly. At most one of the two is True.
     """
     one, two = a.astype(np.float32), b.astype(np.float32)
-    apart = one - two
-    apart -= np.median(apart)
-    size = np.abs(apart)
+    difference = one - two
+    difference -= np.median(difference)
+    size = np.abs(difference)
     if float(np.median(size)) > _ALIGNED:
         return False, False
     marked = size > max(_MARK, _NOISE * float(np.median(size)))
@@ -233,10 +233,10 @@ def find_overlay(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tu
 def _is_blur_of(soft: NDArray[np.uint8], sharp: NDArray[np.uint8]) -> bool:
     """True if blurring `sharp` removes most of its difference from `soft`: then the sharp one has no overlay."""
     one, two = soft.astype(np.float32), sharp.astype(np.float32)
-    apart = float(np.abs(one - two - np.median(one - two)).mean())
+    mean_difference = float(np.abs(one - two - np.median(one - two)).mean())
     for sigma in _SIGMAS:
         off = one - _smoothed(two, sigma)
-        if float(np.abs(off - np.median(off)).mean()) < _EXPLAINED * apart:
+        if float(np.abs(off - np.median(off)).mean()) < _EXPLAINED * mean_difference:
             return True
     return False
 

@@ -34,7 +34,8 @@ _PLACES_ALONG = 16  # blocks along each side of a layout
 LAYOUT = _PLACES_ALONG**2
 """The number of blocks in a layout."""
 
-_APART, _FLAT = 0.5, 8.0  # a block differs by this many standard deviations; lower bound of the latter, in grey levels
+_DEVIATIONS = 0.5  # standard deviations by which a block differs
+_FLAT = 8.0  # lower bound of the standard deviation, in grey levels
 _PLACE = 4  # pixels of the small version; for scale: a tenth of the width by a fiftieth of the height has 33
 _RINGS = 3  # nested frames: for example a line, a mat and another line
 
@@ -110,8 +111,8 @@ def has_other_colours(a: Evidence, b: Evidence) -> bool:
 
     The images are compared without alignment.
     """
-    apart = np.abs(a.colours.astype(np.int16) - b.colours).sum(axis=2)
-    return float((apart > _OTHER_COLOUR).mean()) >= _OTHER_PLACES
+    difference = np.abs(a.colours.astype(np.int16) - b.colours).sum(axis=2)
+    return float((difference > _OTHER_COLOUR).mean()) >= _OTHER_PLACES
 
 
 def tone_spread(seen: Evidence) -> float:
@@ -129,8 +130,8 @@ def tone_spread(seen: Evidence) -> float:
 
 def has_other_light(a: Evidence, b: Evidence) -> bool:
     """True if the brightness of two copies differs by more than encoders change it."""
-    apart = np.abs(layout_of(a).astype(np.int16) - layout_of(b))
-    return float(np.median(apart)) > _OTHER_LIGHT
+    difference = np.abs(layout_of(a).astype(np.int16) - layout_of(b))
+    return float(np.median(difference)) > _OTHER_LIGHT
 
 
 def has_other_place(a: Evidence, b: Evidence) -> bool:
@@ -140,9 +141,9 @@ def has_other_place(a: Evidence, b: Evidence) -> bool:
     70, 30 and 12, at one half and four fifths of the size, and sharpened; 4 % for copies with 30 % more contrast. A
     date stamp is detected in 70 %. The test is not valid for images with fewer than 1.5 × SMALL pixels along a side.
     """
-    apart = np.abs(a.small.astype(np.int16) - b.small)
-    apart = np.maximum(apart - int(np.median(apart)), 0)
-    strong = apart > max(_STRONG, _TIMES * float(np.percentile(apart, 90)))
+    difference = np.abs(a.small.astype(np.int16) - b.small)
+    difference = np.maximum(difference - int(np.median(difference)), 0)
+    strong = difference > max(_STRONG, _TIMES * float(np.percentile(difference, 90)))
     return int(strong.sum()) >= _PLACE
 
 
@@ -156,24 +157,25 @@ def layout_of(seen: Evidence) -> NDArray[np.uint8]:
 def may_differ(layouts: NDArray[np.uint8], i: NDArray[Any], j: NDArray[Any], share: float) -> NDArray[np.bool_]:
     """Return False for pairs of rows of `layouts` whose `differing_share` is certainly below `share`.
 
-    If a share `s` of the blocks deviates by `_APART` standard deviations, a linear fit leaves at least `s * _APART**2`
-    of the variance unexplained. The correlation bounds this, in a twentieth of the time of `differing_share`.
+    If a share `s` of the blocks deviates by `_DEVIATIONS` standard deviations, a linear fit leaves at least
+    `s * _DEVIATIONS**2` of the variance unexplained. The correlation bounds this, in a twentieth of the time of
+    `differing_share`.
     """
     rows, at = np.unique(np.concatenate([i, j]), return_inverse=True)
     values = layouts[rows].astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)
     values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)
     alike = np.einsum("ij,ij->i", values[at[: len(i)]], values[at[len(i) :]])
-    return np.asarray((alike < 0) | (1 - alike * alike > 0.99 * share * _APART**2), dtype=bool)
+    return np.asarray((alike < 0) | (1 - alike * alike > 0.99 * share * _DEVIATIONS**2), dtype=bool)
 
 
 def differing_share(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Floats:
     """Return the share of differing blocks `(n,)` of layouts `(n, LAYOUT)`, after gain and bias are removed."""
     one, two = (each.astype(np.float32) - each.mean(axis=1, keepdims=True, dtype=np.float32) for each in (a, b))
     gain = (one * two).sum(axis=1) / np.maximum((one * one).sum(axis=1), 1)
-    apart = np.abs(gain.clip(0)[:, None] * one - two)
-    least = _APART * np.maximum(two.std(axis=1), _FLAT)
-    return np.asarray((apart > least[:, None]).mean(axis=1), dtype=np.float32)
+    difference = np.abs(gain.clip(0)[:, None] * one - two)
+    least = _DEVIATIONS * np.maximum(two.std(axis=1), _FLAT)
+    return np.asarray((difference > least[:, None]).mean(axis=1), dtype=np.float32)
 
 
 def chroma_of(image: Image.Image) -> float:

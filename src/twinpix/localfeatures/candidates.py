@@ -136,8 +136,8 @@ def _affordable(distinct: NDArray[np.uint64], radius: int) -> int:
     some = distinct[:: max(1, len(distinct) // _SAMPLE)]
     counts = np.zeros(radius + 1, np.int64)
     for code in some:
-        apart = np.bitwise_count(distinct ^ code)
-        counts += np.bincount(apart[apart <= radius], minlength=radius + 1)
+        distances = np.bitwise_count(distinct ^ code)
+        counts += np.bincount(distances[distances <= radius], minlength=radius + 1)
     share = len(distinct) / len(some)
     within = np.cumsum(counts)
     while radius and within[radius] * share > _PAIRS:

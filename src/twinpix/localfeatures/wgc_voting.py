@@ -16,7 +16,7 @@ _TRIED = 48  # maximum hypotheses per pair of images
 _NEXT = 1000  # maximum matches of one keypoint with keypoints of one code
 _OCTAVES, _TURN = 0.6, 0.4  # tolerance of an inlier in scale (octaves) and orientation (radians)
 _ROUGH, _FINE = 0.09, 0.04  # inlier distance as a share of the longer side: for a hypothesis, for the fitted transform
-_APART = 2.0  # pixels (L1): keypoints of one image that are closer to the previous inlier do not count
+_MIN_DISTANCE = 2.0  # pixels (L1): keypoints of one image that are closer to the previous inlier do not count
 _COMMON = 48.0  # a code with more matching keypoints than this has a lower weight
 _RARE = (
     8.0  # the same for the weight by which candidates are ordered: the letters of a caption are in every image of it
@@ -247,7 +247,7 @@ def _count(rows, weight, fits, m, octaves, turn, change, far, seen):  # type: ig
         if dx * dx + dy * dy > far * far or seen[int(rows[k, 7])]:
             continue
         p = int(rows[k, 6])
-        if p == last or abs(rows[k, 0] - x) + abs(rows[k, 1] - y) < _APART:
+        if p == last or abs(rows[k, 0] - x) + abs(rows[k, 1] - y) < _MIN_DISTANCE:
             continue
         last, x, y = p, rows[k, 0], rows[k, 1]
         seen[int(rows[k, 7])] = 1

@@ -35,11 +35,11 @@ class CodeClasses(NamedTuple):
 
 
 def code_classes_of(
-    contents: ContentTable, method: Fingerprint, guard: bool, apart: Collection[int] = ()
+    contents: ContentTable, method: Fingerprint, guard: bool, excluded: Collection[int] = ()
 ) -> CodeClasses:
     """Return one class for each distinct code, or, for contents with too little texture, for each distinct image.
 
-    Each content in `apart`, those of excluded pairs, has a class of its own.
+    Each content in `excluded`, those of excluded pairs, has a class of its own.
     """
     codes = contents.codes(width_of(method))
     low = is_low_detail(contents) if guard and not method.by_equality else np.zeros(len(codes), dtype=bool)
@@ -50,7 +50,7 @@ def code_classes_of(
     for number, at in zip(plain, firsts, strict=True):
         of[number] = distinct + at  # either all contents of a class are guarded, or none
     origin = of.copy()
-    alone = np.array(sorted(apart), dtype=np.int64)
+    alone = np.array(sorted(excluded), dtype=np.int64)
     of[alone] = of.max(initial=-1) + 1 + np.arange(len(alone))
     used, of = np.unique(of, return_inverse=True)
     of = of.reshape(-1).astype(np.int64)

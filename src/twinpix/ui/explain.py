@@ -370,14 +370,14 @@ def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, DifferenceMap]:
     found = difference_map(pair.a.view, pair.b.view, pair.a_to_b)
     sides = found.levels.shape[::-1]
     out = compose(rescale(found.to_b, (sides, sides), (pair.b.view.size, pair.b.source.size)), part.b)
-    apart = cv2.warpAffine(found.levels, out, part.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _heated(apart), _flat(found.differs, out, part.size), found
+    difference = cv2.warpAffine(found.levels, out, part.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return _heated(difference), _flat(found.differs, out, part.size), found
 
 
-def _heated(apart: NDArray[np.float32]) -> RGB:
+def _heated(difference: NDArray[np.float32]) -> RGB:
     """Return levels as colours, from black to white."""
     stops = np.linspace(0, _LEVELS, len(_HEAT))
-    channels = [np.interp(apart, stops, [colour[at] for colour in _HEAT]) for at in range(3)]
+    channels = [np.interp(difference, stops, [colour[at] for colour in _HEAT]) for at in range(3)]
     return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 

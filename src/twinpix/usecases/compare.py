@@ -264,7 +264,7 @@ def _distance(method: Fingerprint, pictures: list[Picture]) -> Distance:
 _UNITS: dict[DistanceUnit, str] = {"bits": "bits", "cosine": "of cosine distance", "share": "of the overlap"}
 
 
-def _apart(decisive: Distance, gap: float) -> str:
+def _distance_text(decisive: Distance, gap: float) -> str:
     return f"{format_distance(gap)} {_UNITS[decisive.unit]}, radius {format_distance(decisive.radius)}"
 
 
@@ -276,7 +276,7 @@ def _verdict(pairs: Sequence[_Decoded], method: Fingerprint, decisive: Distance)
     if gap > decisive.radius:
         return (
             None,
-            Words(f"different images, by {decisive.method} ({_apart(decisive, decisive.distance)})"),
+            Words(f"different images, by {decisive.method} ({_distance_text(decisive, decisive.distance)})"),
         )
     first, second = (Result(None, pair.picture.width, pair.picture.height) for pair in pairs)
     relation = infer_relation(method, first, second, gap, turn)
@@ -284,7 +284,7 @@ def _verdict(pairs: Sequence[_Decoded], method: Fingerprint, decisive: Distance)
         relation = relation_by_evidence(relation, _evidence(pairs[0].fast), _evidence(pairs[1].fast), first, second)
     return (
         relation,
-        Words(f"copies of one image, {relation}, by {decisive.method} ({_apart(decisive, gap)})"),
+        Words(f"copies of one image, {relation}, by {decisive.method} ({_distance_text(decisive, gap)})"),
     )
 
 

@@ -18,7 +18,7 @@ from twinpix.verify.alignment.affine import (
     transform_points,
 )
 from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, inside, part_of, warp_colours
-from twinpix.verify.light.normalize import apart, undo_bending
+from twinpix.verify.light.normalize import mean_difference, undo_bending
 from twinpix.verify.light.photometric import ToneMatch
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import DESCRIBE
@@ -263,7 +263,7 @@ def edit_features(
     mapped, theirs = tones.a, tones.b
     outside = np.maximum(_beyond(mapped, theirs), _beyond(theirs, mapped))
     marked = (outside > DESCRIBE.step) & inner
-    if tones.apart > DESCRIBE.tone:
+    if tones.tone_change > DESCRIBE.tone:
         marked &= ~_blown(pair)
     rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
     rest = rest if rest.sum() > int(DESCRIBE.unmarked * inner.sum()) else inner
@@ -277,7 +277,7 @@ def edit_features(
         box = _box(marked, pair, a_to_b, b)
     colour, hues = _colour(a, b, a_to_b)
     return EditFeatures(
-        tones.apart,
+        tones.tone_change,
         colour,
         _steepness(mapped, theirs, rest),
         _grain(pair.a, pair.b, rest),
@@ -291,8 +291,8 @@ def edit_features(
 
 def _is_bent(a: Floats, b: Floats, rest: NDArray[np.bool_]) -> bool:
     """True if optical flow removes most of the difference."""
-    off = apart(a, b, rest)
-    return off > DESCRIBE.misaligned and apart(undo_bending(a, b), b, rest) < DESCRIBE.bent * off
+    off = mean_difference(a, b, rest)
+    return off > DESCRIBE.misaligned and mean_difference(undo_bending(a, b), b, rest) < DESCRIBE.bent * off
 
 
 def _blown(pair: WarpedPair) -> NDArray[np.bool_]:

@@ -170,7 +170,7 @@ def _straightened(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "
 
 
 def _distance(a: Pyramid, first: Affine, second: Affine) -> float:
-    """Return how far apart two transforms move the corners of `a`, in pixels."""
+    """Return the largest distance between the corners of `a` under two transforms, in pixels."""
     at = corners(a.size)
     return float(np.abs(transform_points(first, at) - transform_points(second, at)).max())
 

@@ -309,8 +309,8 @@ class _Planner:
         folder = path[: path.rfind(os.sep) + 1]
         if folder not in self._real:
             real = os.path.realpath(folder)
-            apart = is_within_any(real, self._read_only) or in_library(real)
-            self._real[folder] = is_within_any(real, self._tops) and not apart
+            read_only = is_within_any(real, self._read_only) or in_library(real)
+            self._real[folder] = is_within_any(real, self._tops) and not read_only
         return self._real[folder] and path not in self.scope.references
 
     def keep_all(self, choices: Mapping[int, Sequence[str]] | None) -> None:
@@ -332,13 +332,13 @@ class _Planner:
         for member in group.members:
             if member in kept:
                 continue
-            why = self._why_apart(group, copied[0], member) if copied else "in the place of the keeper"
+            why = self._why_not_represented(group, copied[0], member) if copied else "in the place of the keeper"
             if not why:
                 self.spare.add(self.places[member.path])
             elif self._keep(member, group.id, why) and not copied:
                 copied.append(member)
 
-    def _why_apart(self, group: Group, keeper: Member, member: Member) -> str:
+    def _why_not_represented(self, group: Group, keeper: Member, member: Member) -> str:
         """Return why one image does not represent another one of its group; "" if it does."""
         try:
             self._check_pair(keeper, member, _matches_with(group, keeper).get(member.path))

@@ -269,12 +269,16 @@ class Keys(NamedTuple):
 
         The positions of the differing bits are assumed to be random; a pair is found if it matches in one key.
         """
-        return sum(1 - (1 - self._share(width, apart)) ** self.number for apart in range(radius + 1)) / (radius + 1)
+        return sum(1 - (1 - self._share(width, distance)) ** self.number for distance in range(radius + 1)) / (
+            radius + 1
+        )
 
-    def _share(self, width: int, apart: int) -> float:
-        """Return the probability that a pair with `apart` differing bits differs in at most `flips` bits of a key."""
-        few = sum(comb(self.bits, n) * comb(width - self.bits, apart - n) for n in range(min(self.flips, apart) + 1))
-        return float(few / comb(width, apart))
+    def _share(self, width: int, distance: int) -> float:
+        """Return the probability that a pair at a Hamming distance differs in at most `flips` bits of a key."""
+        few = sum(
+            comb(self.bits, n) * comb(width - self.bits, distance - n) for n in range(min(self.flips, distance) + 1)
+        )
+        return float(few / comb(width, distance))
 
     def seconds(self, gallery: int) -> float:
         """Return the estimated seconds per query on one thread."""

@@ -130,10 +130,10 @@ def _principal(unit: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """
     from twinpix.search.kernels import cosine
 
-    apart = unit - unit.mean(axis=0)
+    centred = unit - unit.mean(axis=0)
     axes = np.random.default_rng(0).normal(size=(count, unit.shape[1]))
     for _ in range(_TURNS):
-        axes = axes @ apart.T @ apart
+        axes = axes @ centred.T @ centred
         cosine.orthogonal(axes)
     return axes.T
 

@@ -211,8 +211,8 @@ def directions(pair: WarpedPair, agrees: Agreement) -> float:
     for grey in (*smooth, *rough):
         across, down = (cv2.Sobel(grey, cv2.CV_32F, *along)[where] for along in ((1, 0), (0, 1)))
         rises, falls, both = (float(np.dot(*each)) for each in ((across, across), (down, down), (across, down)))
-        total, apart = rises + falls, np.hypot(rises - falls, 2 * both)
-        out = min(out, float((total - apart) / max(total + apart, _EPSILON)))
+        total, eigenvalue_gap = rises + falls, np.hypot(rises - falls, 2 * both)
+        out = min(out, float((total - eigenvalue_gap) / max(total + eigenvalue_gap, _EPSILON)))
     return out
 
 

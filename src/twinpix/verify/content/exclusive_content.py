@@ -22,7 +22,7 @@ from twinpix.verify.alignment.blocks import (
     warp_pair,
 )
 from twinpix.verify.content.overlays import overlay_mask, overlay_mask_on_background, without_ink
-from twinpix.verify.light.normalize import apart, match_local_light, match_sharpness, undo_bending
+from twinpix.verify.light.normalize import match_local_light, match_sharpness, mean_difference, undo_bending
 from twinpix.verify.light.photometric import ToneMatch, match_light
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import EXCLUSIVE, OVERLAYS
@@ -89,11 +89,14 @@ def _is_exclusive(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, left: R
         return False
     if found > left.area:
         return True
-    before = apart(tones.a, tones.b, inner)
+    before = mean_difference(tones.a, tones.b, inner)
     a, b = match_local_light(*match_sharpness(tones.a, tones.b, inner), pair.common)
 
     def alike(made: Floats, most: float) -> bool:
-        return apart(made, b, inner) <= most * before and _conflict(made, b, pair, agrees, inner) <= EXCLUSIVE.min_area
+        return (
+            mean_difference(made, b, inner) <= most * before
+            and _conflict(made, b, pair, agrees, inner) <= EXCLUSIVE.min_area
+        )
 
     return not (alike(a, left.light) or alike(undo_bending(a, b), left.flow))
 

@@ -74,12 +74,12 @@ def _local_mean(values: Floats) -> Floats:
     return out
 
 
-def _grain(apart: Floats, energy: Floats, known: Mask) -> np.float32:
-    """Estimate the noise in `apart` from the flattest part of the image."""
+def _grain(mean_square: Floats, energy: Floats, known: Mask) -> np.float32:
+    """Estimate the noise in `mean_square` from the flattest part of the image."""
     if not known.any():
         return np.float32(0)
     plain = known & (energy <= np.quantile(energy[known], INK.flattest))
-    return np.float32(np.median(apart[plain]) / 2)
+    return np.float32(np.median(mean_square[plain]) / 2)
 
 
 def _as_sharp(
@@ -207,5 +207,5 @@ def contradict(found: list[InkDifference]) -> bool:
     """True if two pages differ in their text: other ink in one place, or ink of its own on either page."""
     found = [place for place in found if not place.overlay_mask]
     small = [place for place in found if place.is_print]
-    apart = any(place.own[0] for place in small) and any(place.own[1] for place in small)
-    return apart or any(place.clash for place in found)
+    both_have_own = any(place.own[0] for place in small) and any(place.own[1] for place in small)
+    return both_have_own or any(place.clash for place in found)

@@ -24,15 +24,16 @@ def find_spot(a: Bytes2D, b: Bytes2D) -> Box | None:
     """
     cv2 = opencv()
     light = _light(a, b)
-    apart = cv2.absdiff(light, b)
-    strong = apart > max(
-        SPOTS.min_difference, SPOTS.noise_factor * float(np.percentile(apart[::_ROWS, ::_ROWS], SPOTS.noise_percentile))
+    difference = cv2.absdiff(light, b)
+    strong = difference > max(
+        SPOTS.min_difference,
+        SPOTS.noise_factor * float(np.percentile(difference[::_ROWS, ::_ROWS], SPOTS.noise_percentile)),
     )
     if not strong.any():
         return None
     local_mean = np.ones((_AROUND, _AROUND), np.uint8)
     ranges = [cv2.subtract(cv2.dilate(each, local_mean), cv2.erode(each, local_mean)) for each in (light, b)]
-    strong &= apart > SPOTS.range_share * (np.maximum(*ranges).astype(np.float32) + SPOTS.range_floor)
+    strong &= difference > SPOTS.range_share * (np.maximum(*ranges).astype(np.float32) + SPOTS.range_floor)
     count, _, facts, _ = cv2.connectedComponentsWithStats(strong.astype(np.uint8), connectivity=8)
     large = facts[1:count][facts[1:count, cv2.CC_STAT_AREA] >= SPOTS.min_area]
     if not len(large):

@@ -22,7 +22,7 @@ class ToneMatch(NamedTuple):
 
     a: Floats
     b: Floats
-    apart: float  # mean difference of levels that the tone curve removes
+    tone_change: float  # mean difference of levels that the tone curve removes
     shaded: bool = False  # a vignette of one image was applied to the other
 
 
@@ -59,8 +59,8 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
         return ToneMatch(pair.a, pair.b, 0.0)
     at = at[:: max(1, len(at) // _SAMPLE)]
     x, y = a.ravel()[at], b.ravel()[at]
-    levels, apart = _curve(x, y)
-    best, left = ToneMatch(_through(pair.a, levels), pair.b, apart), _left(x, y, levels)
+    levels, tone_change = _curve(x, y)
+    best, left = ToneMatch(_through(pair.a, levels), pair.b, tone_change), _left(x, y, levels)
     if left < PHOTOMETRIC.min_shade or not _all_over(at, pair.common):
         return best
     places = _places(at, inner.shape)
@@ -73,7 +73,7 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
         if now < PHOTOMETRIC.shade_gain * left and left - now > PHOTOMETRIC.min_shade:
             field = _field(shade, inner.shape)
             both = (pair.a * field, pair.b) if of_a else (pair.a, pair.b * field)
-            best, left = ToneMatch(_through(both[0], curve), both[1], apart, True), now
+            best, left = ToneMatch(_through(both[0], curve), both[1], tone_change, True), now
     return best
 
 
@@ -86,14 +86,14 @@ def _curve(x: Floats, y: Floats) -> tuple[NDArray[np.float64], float]:
     cuts = some[: len(some) // _KNOTS * _KNOTS].reshape(_KNOTS, -1)  # knots with equally many pixels
     at, to = (np.median(values[cuts], axis=1).astype(np.float64) for values in (x, y))
     to = (np.maximum.accumulate(to) + np.minimum.accumulate(to[::-1])[::-1]) / 2  # monotone
-    apart = float(np.abs(to - at).mean())
+    tone_change = float(np.abs(to - at).mean())
     at, keep = np.unique(at, return_index=True)
     to = to[keep]
     # Beyond the outermost knots the curve is extrapolated with its mean slope.
     slope = (to[-1] - to[0]) / max(at[-1] - at[0], 1.0)
     levels = np.arange(_LEVELS)
     curve = np.interp(levels, at, to) + slope * (np.minimum(levels - at[0], 0) + np.maximum(levels - at[-1], 0))
-    return np.clip(curve, 0, 255), apart
+    return np.clip(curve, 0, 255), tone_change
 
 
 def _through(values: Floats, curve: NDArray[np.float64]) -> Floats:
