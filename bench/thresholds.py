@@ -480,11 +480,11 @@ def answer(pair: Pair) -> Answer:
             small = [cv2.resize(each.grey, (COLOUR, COLOUR), interpolation=cv2.INTER_AREA) for each in (a, b)]
             same = differing_places(*small) <= COARSE.max_differing
             return Answer(same == pair.copies, str(same), "")
-        seen = verify_pair(a, b, [orientation_transform(0, a.size, b.size)], exact=pair.exact, via=pair.joint)
+        verdict = verify_pair(a, b, [orientation_transform(0, a.size, b.size)], exact=pair.exact, via=pair.joint)
     except (cv2.error, ValueError, ArithmeticError, IndexError, ImageError) as error:
         return Answer(not pair.copies, type(error).__name__, "")
-    good = pair.judge(seen.relation) if pair.judge else seen.same == pair.copies
-    return Answer(good, seen.relation, seen.detail)
+    good = pair.judge(verdict.relation) if pair.judge else verdict.same == pair.copies
+    return Answer(good, verdict.relation, verdict.detail)
 
 
 def moved(name: str, factor: float) -> float:

@@ -152,11 +152,11 @@ def find(options: Sequence[str], paths: Iterable[Path], *, staged: bool = False)
                 done.set()
                 watcher.join()
             errors.seek(0)
-            said = errors.read()
+            output = errors.read()
         if code:
-            raise SystemExit(f"twinpix find {' '.join(options)} ended with {code}:\n{said[-2000:]}")
+            raise SystemExit(f"twinpix find {' '.join(options)} ended with {code}:\n{output[-2000:]}")
         stages: dict[str, float] = defaultdict(float)
-        for line in said.splitlines():
+        for line in output.splitlines():
             if line.startswith("stage "):
                 _, name, took = line.split()
                 stages[name] += float(took)
@@ -250,7 +250,7 @@ class Finds:
     """What one way of running found among all copies."""
 
     edits: dict[str, Edit]
-    said: dict[str, Counter[str]]  # relations of the matched copies, by edit
+    relations: dict[str, Counter[str]]  # relations of the matched copies, by edit
     false: list[Pair]
     falsely_grouped: int = 0  # pairs of different pictures in one group
     falsely_similar: int = 0  # pairs of different pictures called similar
@@ -306,7 +306,7 @@ def _edits_found(folder: Path, options: str, parts: Sequence[tuple[str, ...]], t
                 tally.similar += key in similar
                 if pair := matches.get(key):
                     tally.matched += 1
-                    found.said[kind][pair.relation] += 1
+                    found.relations[kind][pair.relation] += 1
                     plain = kind in ACCEPTED and _is_excused(kind, pair, original, copy)
                     tally.plain += plain
                     tally.right += plain or (kind in ACCEPTED and pair.relation in ACCEPTED[kind].relations)
@@ -386,7 +386,7 @@ def _edit_tables(finds: dict[str, Finds]) -> None:
             edit, accepted = found.edits[kind], ACCEPTED.get(kind)
             right = share(edit.right, edit.matched) if accepted else "not judged"
             names = " or ".join(sorted(accepted.relations)) if accepted else "–"
-            rows_named.append((kind, right, edit.plain or "", names, counted(found.said[kind].elements())))
+            rows_named.append((kind, right, edit.plain or "", names, counted(found.relations[kind].elements())))
         table(("edit", "rightly", "excused", "right is", "said"), rows_named)
 
 

@@ -110,11 +110,11 @@ def same_caption() -> Pair:
 
 
 def same_words_on_plain_pictures() -> Pair:
-    def announced(ground: Image.Image) -> Image.Image:
-        pen = ImageDraw.Draw(ground)
+    def announced(background: Image.Image) -> Image.Image:
+        pen = ImageDraw.Draw(background)
         for text, y in (("BREAKING", 20), ("NEWS TODAY", 80)):
             pen.text((16, y), text, "yellow", _font(52), stroke_fill="black", stroke_width=4)
-        return ground
+        return background
 
     a, b = (announced(draw("radial", seed, _SIZE)) for seed in (31, 36))
     why = (

@@ -297,11 +297,11 @@ def test_a_function_is_compiled_once(tmp_path: Path) -> None:
         "print(loops.jit.is_compiled(loops.double), loops.double(21), loops.jit.is_compiled(loops.double))"
     )
     env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-    for told in ("False 42 True", "True 42 True"):
+    for expected in ("False 42 True", "True 42 True"):
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
         )
-        assert done.stdout.split() == told.split()
+        assert done.stdout.split() == expected.split()
 
 
 def test_compiling_is_a_stage_that_the_user_sees(

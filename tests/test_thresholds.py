@@ -45,9 +45,9 @@ def test_every_threshold_has_a_unit_a_reason_data_and_a_test() -> None:
     files = {path.name: functions_of(path.name) for path in TESTS.glob("test_*.py")}
     wrong = []
     for kind, field, text in fields():
-        said = FORM.fullmatch(text)
-        known = said and all(name in DATA for name in said["data"].split(", "))
-        file, _, test = said["test"].partition("::") if said else ("", "", "")
+        parts = FORM.fullmatch(text)
+        known = parts and all(name in DATA for name in parts["data"].split(", "))
+        file, _, test = parts["test"].partition("::") if parts else ("", "", "")
         if not known or test not in files.get(file, ()):
             wrong.append(f"{kind}.{field}: {text}")
     assert not wrong

@@ -105,9 +105,9 @@ def _applied(plan: Plan, path: str, progress: Progress) -> Outcome:
 
 
 def _begin(plan: Plan, units: Sequence[Unit], log: journal.Journal, action: actions.Action) -> None:
-    stays = plan.kept if action.permanent else ()
+    kept = plan.kept if action.permanent else ()
     try:
-        log.begin(plan.action, plan.options, plan.report, units, stays, roots=plan.roots)
+        log.begin(plan.action, plan.options, plan.report, units, kept, roots=plan.roots)
     except journal.WriteError as error:
         why = f"cannot write the journal {log.path}: {system_reason(error)}"
         raise OutputError(f"{why}; nothing was done. Free some space, or choose another path for the journal") from None

@@ -62,7 +62,7 @@ class JournalRun:
     steps: dict[int, Step] = field(default_factory=dict)
     units: list[list[int]] = field(default_factory=list)  # numbers of steps
     why: dict[int, Why] = field(default_factory=dict)  # of each step
-    stays: dict[str, Kept] = field(default_factory=dict)  # by path
+    kept: dict[str, Kept] = field(default_factory=dict)  # by path
     folders: list[str] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
@@ -130,7 +130,7 @@ class Journal:
         options: Mapping[str, str],
         report: str,
         units: Iterable[Unit],
-        stays: Iterable[Kept] = (),
+        kept: Iterable[Kept] = (),
         *,
         roots: Sequence[str] = (),
     ) -> None:
@@ -138,7 +138,7 @@ class Journal:
         created = datetime.now(UTC).isoformat(timespec="seconds")
         head = {"journal": SCHEMA, "action": action, "options": dict(options), "report": report, "created": created}
         head |= {"digest": digest_of(report) if report else "", "roots": list(roots)}
-        lines = [_line(head), *(_line(_kept(each)) for each in stays)]
+        lines = [_line(head), *(_line(_kept(each)) for each in kept)]
         for unit in units:
             lines.append(_line({"unit": [_row(step) for step in unit.steps], **_why(unit)}))
             if len(lines) >= _AHEAD:
@@ -219,10 +219,10 @@ def _why(unit: Unit) -> dict[str, Any]:
     return why
 
 
-def _kept(stays: Kept) -> dict[str, Any]:
+def _kept(kept: Kept) -> dict[str, Any]:
     """Return a file that is kept, with its group and the reason in words."""
-    row: dict[str, Any] = {"keep": [stays.path, list(stays.facts), stays.digest]}
-    return row | {"group": stays.group, "reason": stays.reason}
+    row: dict[str, Any] = {"keep": [kept.path, list(kept.facts), kept.digest]}
+    return row | {"group": kept.group, "reason": kept.reason}
 
 
 def _row(step: Step) -> list[Any]:
@@ -302,7 +302,7 @@ def _note(sessions: list[JournalRun], entry: dict[str, Any]) -> None:
     elif "keep" in entry:
         path, facts, digest = entry["keep"]
         group, reason = int(entry.get("group", 0)), str(entry.get("reason", ""))
-        sessions[-1].stays[_path(path)] = Kept(group, path, reason, _facts(facts), str(digest))
+        sessions[-1].kept[_path(path)] = Kept(group, path, reason, _facts(facts), str(digest))
     elif "target" in entry:
         number = entry["target"]
         sessions[-1].steps[number] = sessions[-1].steps[number]._replace(target=_path(entry["to"]))

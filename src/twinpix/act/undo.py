@@ -176,7 +176,7 @@ def _carry_through(
     session: journal.JournalRun, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Skipped]
 ) -> None:
     """Do the steps of a unit that a killed run did not reach, after all checks of a new run."""
-    checks = Checks(action, session.stays.values())
+    checks = Checks(action, session.kept.values())
     steps = [session.steps[number] for number in numbers]
     try:
         checks.begin(steps)

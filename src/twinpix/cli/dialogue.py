@@ -99,10 +99,10 @@ class Dialogue(NamedTuple):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row, member in zip(rows, group.members, strict=True):
             keeps = member.path == group.keeper
-            told = group.reason if keeps else how(pairs.get(member.path), self.report.unit)
+            reason = group.reason if keeps else how(pairs.get(member.path), self.report.unit)
             cells = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             notes = "".join(f", {word}" for word in ("reference", "damaged") if getattr(member, word))
-            yield f"  {cells}  {printable(member.path)}  ({told}{notes})"
+            yield f"  {cells}  {printable(member.path)}  ({reason}{notes})"
             if with_it := self.companions.of(member.path, stay):
                 yield f"  {'':{widths[0]}}  with {', '.join(map(printable, with_it))}"
         yield ""

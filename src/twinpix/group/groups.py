@@ -81,9 +81,9 @@ def group(
     found = [[files[0], *sorted(files[1:], key=place.__getitem__)] for files in found]
     most = None if by_codes else _READ_OF_ONE  # colours are part of the relation: all must be read
     groups = [
-        writer.group(part, seen)
-        for files, seen in _with_evidence(found, images, reader, most)
-        for part in parts(files, seen)
+        writer.group(part, evidence)
+        for files, evidence in _with_evidence(found, images, reader, most)
+        for part in parts(files, evidence)
     ]
     groups.sort(key=lambda group: group.keeper)
     return [replace(group, id=number) for number, group in enumerate(groups, start=1)]
@@ -95,7 +95,7 @@ def _is_strict(options: Options) -> bool:
     return asked and options.strictness in ("exact", "strict")
 
 
-def _whole(files: list[FileRow], seen: Mapping[ContentId, Evidence]) -> list[list[FileRow]]:
+def _whole(files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> list[list[FileRow]]:
     return [files]
 
 
@@ -109,8 +109,8 @@ def _with_evidence(
         waiting.append(files)
         wanted |= _unlike(images, files, most) if read_evidence else set()
         if len(wanted) >= _READ_AT_ONCE or at == len(found):
-            seen = read_evidence(wanted) if read_evidence and wanted else {}
-            yield from ((each, seen) for each in waiting)
+            evidence = read_evidence(wanted) if read_evidence and wanted else {}
+            yield from ((each, evidence) for each in waiting)
             waiting, wanted = [], set()
 
 
@@ -126,8 +126,8 @@ def _conflicts(pairs: MatchedPairs) -> dict[ClassId, set[ClassId]]:
     """Return for each class the classes that verification found to be in conflict with it, without a third image."""
     out: dict[ClassId, set[ClassId]] = {}
     of: list[ClassId] = pairs.classes.of.tolist()
-    for (a, b), seen in pairs.verdicts.items():
-        if seen.verdict.conflict and of[a] != of[b]:
+    for (a, b), verified in pairs.verdicts.items():
+        if verified.verdict.conflict and of[a] != of[b]:
             out.setdefault(of[a], set()).add(of[b])
             out.setdefault(of[b], set()).add(of[a])
     return out
@@ -273,12 +273,16 @@ class _Grouper(NamedTuple):
         of_a, of_b = evidence.get(x), evidence.get(y)
         if self.class_of[a] != self.class_of[b]:
             x, y = self.first[self.class_of[a]], self.first[self.class_of[b]]
-        seen = self.verdicts.get((min(x, y), max(x, y)))
-        if seen is None or name in IDENTICAL:
+        verified = self.verdicts.get((min(x, y), max(x, y)))
+        if verified is None or name in IDENTICAL:
             name = relation_by_evidence(name, of_a, of_b, first, second)
             return Match(uris[a], uris[b], distance, name, same_code=self.class_of[a] == self.class_of[b])
-        verdict = correct_verdict(seen.verdict if x < y else seen.verdict.turned(), explain_no_encoding(first, second))
-        return _match(uris[a], uris[b], distance, verdict, seen.stage, same_code=self.class_of[a] == self.class_of[b])
+        verdict = correct_verdict(
+            verified.verdict if x < y else verified.verdict.turned(), explain_no_encoding(first, second)
+        )
+        return _match(
+            uris[a], uris[b], distance, verdict, verified.stage, same_code=self.class_of[a] == self.class_of[b]
+        )
 
 
 def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, *, same_code: bool) -> Match:
@@ -293,9 +297,9 @@ def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, 
 def scenes(images: Images, pairs: MatchedPairs, method: Fingerprint) -> list[Match]:
     """Return pairs of one scene that are not copies, by their first files; the distance is a share, or unknown."""
     first, out = images.first(), []
-    for (i, j), seen in sorted(pairs.verdicts.items()):
-        if seen.verdict.relation == "similar-scene":
+    for (i, j), verified in sorted(pairs.verdicts.items()):
+        if verified.verdict.relation == "similar-scene":
             a, b = images.refs.uris[first[i]], images.refs.uris[first[j]]
-            gap = round(1 - seen.verdict.agrees, DIGITS) if method.proposes else None
-            out.append(_match(a, b, gap, seen.verdict, seen.stage, same_code=False))
+            gap = round(1 - verified.verdict.agrees, DIGITS) if method.proposes else None
+            out.append(_match(a, b, gap, verified.verdict, verified.stage, same_code=False))
     return sorted(out, key=lambda match: (match.a, match.b))

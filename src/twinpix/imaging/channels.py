@@ -9,7 +9,7 @@ from PIL import Image
 
 from twinpix.imaging.picture import BASE
 
-_GROUND = (255, 255, 255)  # background colour under transparent pixels
+_BACKGROUND = (255, 255, 255)  # background colour under transparent pixels
 _LARGE = 1 << 25  # pixels: a larger image is converted in horizontal bands
 _BAND = 1 << 22  # pixels per band
 _TURNS = {
@@ -125,7 +125,7 @@ def _on_white(image: Image.Image) -> Image.Image | None:
     """Composite an image over white; None if it has no alpha channel or transparent colour."""
     if not ("A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info):
         return None
-    return Image.alpha_composite(Image.new("RGBA", image.size, (*_GROUND, 255)), image.convert("RGBA"))
+    return Image.alpha_composite(Image.new("RGBA", image.size, (*_BACKGROUND, 255)), image.convert("RGBA"))
 
 
 def _scaled(image: Image.Image) -> Image.Image:

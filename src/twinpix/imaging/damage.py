@@ -48,7 +48,7 @@ def _on_two_grounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Im
             return None
         data = data + jpeg.EOI
     try:
-        dark, light = (_load_over(data, name, ground, draft) for ground in (0, 255))
+        dark, light = (_load_over(data, name, background, draft) for background in (0, 255))
     except (OSError, SyntaxError, ValueError, EOFError, IndexError):
         return None
     lost = np.asarray(dark) != np.asarray(light)
@@ -59,13 +59,13 @@ def _on_two_grounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Im
     return dark, float(lost.mean())
 
 
-def _load_over(data: bytes, name: str, ground: int, draft: int | None) -> Image.Image:
-    """Decode as far as possible into an image that is filled with `ground` before."""
+def _load_over(data: bytes, name: str, background: int, draft: int | None) -> Image.Image:
+    """Decode as far as possible into an image that is filled with `background` before."""
     image = open_image(data, name)
     if draft:
         image.draft("L", (draft, draft))
     image.im = Image.core.fill(  # type: ignore[attr-defined]
-        image.mode, image.size, _fill(image.mode, ground)
+        image.mode, image.size, _fill(image.mode, background)
     )
     if image.format in ("JPEG", "MPO"):  # tolerant loading would fill the missing part with grey
         with suppress(OSError):
@@ -76,9 +76,9 @@ def _load_over(data: bytes, name: str, ground: int, draft: int | None) -> Image.
     return image
 
 
-def _fill(mode: str, ground: int) -> Any:
+def _fill(mode: str, background: int) -> Any:
     bands = Image.getmodebands(mode)
-    return ground if bands == 1 else (ground,) * bands
+    return background if bands == 1 else (background,) * bands
 
 
 @contextmanager

@@ -115,14 +115,14 @@ def has_other_colours(a: Evidence, b: Evidence) -> bool:
     return float((difference > _OTHER_COLOUR).mean()) >= _OTHER_PLACES
 
 
-def tone_spread(seen: Evidence) -> float:
+def tone_spread(evidence: Evidence) -> float:
     """Return how far the chroma of the blocks is from a linear function of luma, in levels; 0 for a toned image.
 
     It is the larger standard deviation of the residuals of the linear regressions of Cb and Cr on luma.
     """
-    light = layout_of(seen).astype(np.float64)
+    light = layout_of(evidence).astype(np.float64)
     light -= light.mean()
-    chroma = seen.colours.reshape(-1, 2).astype(np.float64)
+    chroma = evidence.colours.reshape(-1, 2).astype(np.float64)
     chroma -= chroma.mean(axis=0)
     slope = (light @ chroma) / max(float(light @ light), 1.0)
     return float((chroma - light[:, None] * slope).std(axis=0).max())
@@ -147,10 +147,10 @@ def has_other_place(a: Evidence, b: Evidence) -> bool:
     return int(strong.sum()) >= _PLACE
 
 
-def layout_of(seen: Evidence) -> NDArray[np.uint8]:
+def layout_of(evidence: Evidence) -> NDArray[np.uint8]:
     """Return the mean luma of each block, `(LAYOUT,)` uint8, row-major."""
     side = SMALL // _PLACES_ALONG
-    places = seen.small.reshape(_PLACES_ALONG, side, _PLACES_ALONG, side).mean(axis=(1, 3))
+    places = evidence.small.reshape(_PLACES_ALONG, side, _PLACES_ALONG, side).mean(axis=(1, 3))
     return np.asarray(np.rint(places), dtype=np.uint8).ravel()
 
 

@@ -29,8 +29,8 @@ _AT_ONCE = 64  # images per task
 _ROOM = 1 << 16  # pairs of images per output buffer
 
 Sets = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]
-"""The keypoints of many images: `starts` `(images + 1,)`; `codes` `(keypoints,)`; `points` `(keypoints, 4)`: x and y in
-pixels, scale in octaves, orientation in radians; `sides` `(images, 2)`: width and height in pixels."""
+"""The keypoints of many images: `starts` `(images + 1,)`; `codes` `(keypoints,)`; `geometry` `(keypoints, 4)`: x and y
+in pixels, scale in octaves, orientation in radians; `image_sizes` `(images, 2)`: width and height in pixels."""
 
 
 class ImagePairs(NamedTuple):
@@ -59,7 +59,7 @@ def find_pairs(
     are inverted in a mirrored image. `enough` is the minimum number of inliers. The radius is reduced if the pairs of
     codes within it would not fit in memory.
     """
-    starts, codes, points, sides = sets
+    starts, codes, geometry, image_sizes = sets
     distinct, code = np.unique(codes, return_inverse=True)
     if len(starts) < 3 or not len(distinct) or of == 0:
         return _none()
@@ -72,7 +72,7 @@ def find_pairs(
     reached = np.concatenate([[0], np.cumsum(np.diff(posts)[linked >> 1])])
     common = np.maximum(np.diff(reached[links]), 1).astype(np.float32)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-    shape = np.ascontiguousarray(points), np.ascontiguousarray(sides), codes, np.uint64(mirror)
+    shape = np.ascontiguousarray(geometry), np.ascontiguousarray(image_sizes), codes, np.uint64(mirror)
     laid = starts, owner, code.astype(np.int32).reshape(-1), *shape
     likes = links, linked, posts, post, common
     parts = list(_votes(laid, likes, of, (np.float32(PROPOSING - 0.01), enough), on_progress))

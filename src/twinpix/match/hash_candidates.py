@@ -64,9 +64,9 @@ def evidence_of(
     out = ContentEvidence(np.full(count, -1, dtype=np.int32), np.zeros(count, dtype=bool), layout)
     for at in range(0, len(wanted), _READ_AT_ONCE):
         some = wanted[at : at + _READ_AT_ONCE]
-        seen = read_evidence(some)
+        evidence_of = read_evidence(some)
         for row, number in enumerate(some, start=at):
-            if evidence := seen.get(number):
+            if evidence := evidence_of.get(number):
                 out.printed[number], layout[row] = evidence.printed, layout_of(evidence)
                 out.row[number] = -1 if damaged[number] else row
     return out
@@ -154,10 +154,10 @@ def _alike_once_aligned(
     wanted = np.flatnonzero((pixels.row[i] >= 0) & (pixels.row[j] >= 0) & ~(pixels.printed[i] & pixels.printed[j]))
     for at in range(0, len(wanted), _READ_AT_ONCE):
         some = wanted[at : at + _READ_AT_ONCE]
-        seen = read_evidence({*i[some].tolist(), *j[some].tolist()})
+        evidence = read_evidence({*i[some].tolist(), *j[some].tolist()})
         for place, a, b in zip(some.tolist(), i[some].tolist(), j[some].tolist(), strict=True):
-            if a in seen and b in seen:
-                out[place] = verify.differing_places(seen[a].small, seen[b].small) <= COARSE.max_differing
+            if a in evidence and b in evidence:
+                out[place] = verify.differing_places(evidence[a].small, evidence[b].small) <= COARSE.max_differing
     return out
 
 
@@ -175,12 +175,17 @@ def _drawn_over(asked: Matches, first: Sequence[ContentId], verifier: Verifier) 
     out: dict[Ends, float | None] = {}
     for i, j, gap in zip(asked.i.tolist(), asked.j.tolist(), asked.distance.tolist(), strict=True):
         ends = min(first[i], first[j]), max(first[i], first[j])
-        seen = verifier.verdicts.get(ends)
-        if seen is None or seen.verdict.same or seen.verdict.lettered:
+        verified = verifier.verdicts.get(ends)
+        if verified is None or verified.verdict.same or verified.verdict.lettered:
             continue
-        if seen.verdict.points >= ALIGNMENT.overdrawn_inliers and seen.verdict.agrees >= ALIGNMENT.overdrawn_agreement:
+        if (
+            verified.verdict.points >= ALIGNMENT.overdrawn_inliers
+            and verified.verdict.agrees >= ALIGNMENT.overdrawn_agreement
+        ):
             out[i, j] = gap
-            verifier.verdicts[ends] = seen._replace(verdict=seen.verdict._replace(relation="edited", conflict=False))
+            verifier.verdicts[ends] = verified._replace(
+                verdict=verified.verdict._replace(relation="edited", conflict=False)
+            )
     return out
 
 

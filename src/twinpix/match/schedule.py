@@ -139,9 +139,9 @@ class ByLeaders:
 
     def _shows(self, leader: ClassId, middle: ClassId) -> float:
         """Return how well a follower connects classes to its leader: their agreement, times the shares that overlap."""
-        seen = self._pairs.verdict_of(leader, middle)
-        of_leader, of_middle = seen.overlap
-        return seen.agrees * of_leader * of_middle**2
+        verdict = self._pairs.verdict_of(leader, middle)
+        of_leader, of_middle = verdict.overlap
+        return verdict.agrees * of_leader * of_middle**2
 
 
 def _surer(one: Candidate, other: Candidate) -> bool:

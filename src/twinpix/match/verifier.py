@@ -218,9 +218,9 @@ class Verifier:
     def crowded(self) -> set[ContentId]:
         """Return the contents for which most verified pairs were not copies: windows of one program are similar."""
         verified, failed = Counter[ContentId](), Counter[ContentId]()
-        for pair, seen in self.verdicts.items():
+        for pair, result in self.verdicts.items():
             verified.update(pair)
-            failed.update(pair * (not seen.verdict.same))
+            failed.update(pair * (not result.verdict.same))
         return {content for content, count in failed.items() if 2 * count > verified[content]}
 
     def verify(self, pairs: Sequence[Pair], stage: str = "", *, quick: bool = False) -> None:

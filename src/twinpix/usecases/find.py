@@ -139,7 +139,7 @@ def _named_re_encoded(images: Images, pairs: MatchedPairs) -> set[ContentId]:
     Identical pixels need not agree completely, because the fast decodes of two formats differ.
     """
     width, height = images.contents.column("width"), images.contents.column("height")
-    found = [ends for ends, seen in pairs.verdicts.items() if seen.verdict.relation == "re-encoded"]
+    found = [ends for ends, verified in pairs.verdicts.items() if verified.verdict.relation == "re-encoded"]
     return {end for a, b in found if width[a] == width[b] and height[a] == height[b] for end in (a, b)}
 
 

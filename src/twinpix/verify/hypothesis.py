@@ -84,16 +84,16 @@ def score_hypothesis(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, *, su
     small overlaps may differ. If the images do not match as they are, overlays on one of them are left out.
     """
     pair = warp_pair(a, b, a_to_b)
-    seen = _score(a, b, pair, a_to_b, least, sure=sure)
-    if seen.differs is not None or seen.contrary or not seen.agrees.blocks:
-        return seen
+    hypothesis = _score(a, b, pair, a_to_b, least, sure=sure)
+    if hypothesis.differs is not None or hypothesis.contrary or not hypothesis.agrees.blocks:
+        return hypothesis
     for bare in filter(None, (find(pair) for find in (without_overlay, without_ink))):
         rest = _score(a, b, bare.pair, a_to_b, least, sure=sure)
         share = rest.agrees.share * (1 - bare.covered)
         if rest.differs is not None and share >= least:
             agrees = rest.agrees._replace(share=share)
             return rest._replace(pair=pair, agrees=agrees, differs=_edit_features(pair, agrees, a, b, a_to_b))
-    return seen
+    return hypothesis
 
 
 def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: float, *, sure: bool) -> Hypothesis:

@@ -218,10 +218,10 @@ def _letters(values: Bytes2D) -> NDArray[np.int32]:
     `(n, 4)`: left, top, width and height in pixels.
     """
     cv2 = opencv()
-    ground = cv2.morphologyEx(values, cv2.MORPH_CLOSE, np.ones((_STROKE, _STROKE), np.uint8))
+    background = cv2.morphologyEx(values, cv2.MORPH_CLOSE, np.ones((_STROKE, _STROKE), np.uint8))
     around = np.ones((_AROUND, _AROUND), np.uint8)
-    plain = cv2.dilate(ground, around) - cv2.erode(ground, around) < TEXTURE.letter_flat_range
-    marked = (ground - values > TEXTURE.letter_contrast).astype(np.uint8)
+    plain = cv2.dilate(background, around) - cv2.erode(background, around) < TEXTURE.letter_flat_range
+    marked = (background - values > TEXTURE.letter_contrast).astype(np.uint8)
     count, labels, facts, _ = cv2.connectedComponentsWithStats(marked)
     width, height, area = (facts[1:, at] for at in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
     on_plain = np.bincount(labels[plain], minlength=count)[1:] > TEXTURE.letter_on_flat * area

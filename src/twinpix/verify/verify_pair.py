@@ -94,24 +94,24 @@ def verify_pair(
     align = cache(lambda: align_keypoints(a, b))
     if exact and guesses and via is None and (refuted := _refuted(a, b, guesses[0], align)) is not None:
         return refuted
-    seen = _verify_once(a, b, guesses, least, align, exact=exact, via=via)
-    if not seen.same and seen.points >= ALIGNMENT.overdrawn_inliers:
-        seen = seen._replace(lettered=a.is_page and b.is_page)
-    if seen.same or seen.conflict or (times := dark(a, b)) == 1:
-        return seen
+    verdict = _verify_once(a, b, guesses, least, align, exact=exact, via=via)
+    if not verdict.same and verdict.points >= ALIGNMENT.overdrawn_inliers:
+        verdict = verdict._replace(lettered=a.is_page and b.is_page)
+    if verdict.same or verdict.conflict or (times := dark(a, b)) == 1:
+        return verdict
     a, b = a.brighter(times), b.brighter(times)
     brighter = _verify_once(a, b, guesses, least, partial(align_keypoints, a, b), exact=exact, via=via)
-    return brighter if brighter.same or brighter.conflict else seen
+    return brighter if brighter.same or brighter.conflict else verdict
 
 
 def _refuted(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | None:
     """Return the verdict of two images whose edges do not agree at 96 pixels; None if more has to be compared."""
-    seen = screen(a, b, guess)
-    if seen is None or seen.blocks < SCREENING.min_blocks or seen.agrees >= SCREENING.min_aligned_agreement:
+    screened = screen(a, b, guess)
+    if screened is None or screened.blocks < SCREENING.min_blocks or screened.agrees >= SCREENING.min_aligned_agreement:
         return None
-    agrees = max(0.0, seen.agrees)
+    agrees = max(0.0, screened.agrees)
     different = Verdict(None, "", "", agrees, overlap(guess, a.size, b.size), 0, guess)
-    if seen.refutes or (by_points := align()) is None or not fits(by_points, a, b):
+    if screened.refutes or (by_points := align()) is None or not fits(by_points, a, b):
         return different
     a_to_b, points = by_points.a_to_b, len(by_points.a)
     aligned = screen(a, b, a_to_b)
@@ -139,11 +139,11 @@ def _verify_once(
     turned_back = _turned_back(a, b, tried, least)
     if turned_back is not None:
         return turned_back
-    seen = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
-    if seen is not None and seen.points >= ALIGNMENT.scene_inliers and seen.spread >= ALIGNMENT.scene_spread:
+    scene = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
+    if scene is not None and scene.points >= ALIGNMENT.scene_inliers and scene.spread >= ALIGNMENT.scene_spread:
         conflict = any(one.contrary for one in tried)
-        share = seen.agrees.share
-        return Verdict("similar-scene", "", "", share, seen.overlap, seen.points, seen.a_to_b, conflict=conflict)
+        share = scene.agrees.share
+        return Verdict("similar-scene", "", "", share, scene.overlap, scene.points, scene.a_to_b, conflict=conflict)
     return _different(best)._replace(conflict=any(one.contrary for one in tried))
 
 
@@ -233,23 +233,23 @@ def _turned_back(a: Pyramid, b: Pyramid, tried: Iterable[Hypothesis], least: flo
         if rough is None:
             continue
         align, most = partial(align_keypoints, *rough), max(least, TONE_INVERSION.min_agreement)
-        seen = max(_tried(*rough, [one.a_to_b], most, align, exact=False), key=lambda each: each.rank)
-        differs = seen.differs and seen.differs._replace(inverted=True, grain=0.0)  # a steep curve amplifies noise
-        if differs is None or seen.agrees.blocks < TONE_INVERSION.min_blocks:
+        best = max(_tried(*rough, [one.a_to_b], most, align, exact=False), key=lambda each: each.rank)
+        differs = best.differs and best.differs._replace(inverted=True, grain=0.0)  # a steep curve amplifies noise
+        if differs is None or best.agrees.blocks < TONE_INVERSION.min_blocks:
             continue
-        if undo_inversion(a, b, warp_pair(a, b, seen.a_to_b)) is not None:
-            return _described(a, b, seen, differs)._replace(inverted=True)
+        if undo_inversion(a, b, warp_pair(a, b, best.a_to_b)) is not None:
+            return _described(a, b, best, differs)._replace(inverted=True)
     return None
 
 
 def _described(a: Pyramid, b: Pyramid, best: Hypothesis, differs: EditFeatures, via: Via | None = None) -> Verdict:
     if not differs.inverted:
         spots, within = differs.spots or best.agrees.share < 1, via and (via.a_to_b, via.size)
-        seen = compare_pages(a, b, best.a_to_b, spots=spots, clean=differs.clean, within=within)
-        if seen.different:
+        comparison = compare_pages(a, b, best.a_to_b, spots=spots, clean=differs.clean, within=within)
+        if comparison.different:
             return _different(best)
-        if seen.box is not None and differs.clean:
-            differs = differs.edited_at(seen.box)
+        if comparison.box is not None and differs.clean:
+            differs = differs.edited_at(comparison.box)
     name = describe_edit(a, b, best.a_to_b, differs)
     verdict = Verdict(
         name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.points, best.a_to_b, best.alike

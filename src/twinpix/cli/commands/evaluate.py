@@ -80,9 +80,9 @@ def _scores(truth: str, retrieved: str, as_json: bool) -> int:
     known = read_truth(truth)
     found = rename_to_known(read_map(retrieved), known)
     unknown = [name for name in found if name not in known]
-    said = {name: [other for other in found.get(name, []) if other in known] for name in known}
+    predicted = {name: [other for other in found.get(name, []) if other in known] for name in known}
     try:
-        scores = score(known, said)
+        scores = score(known, predicted)
     except (AssertionError, ValueError) as error:
         raise UsageError(f"cannot compare {truth} and {retrieved}: {error}") from None
     if as_json:

@@ -137,40 +137,40 @@ def agreement(pair: WarpedPair) -> Agreement:
         product = mean(a * b * weight) / filled - mean_a * mean_b
         # Any two gradients correlate: a block has texture where its levels leave the local mean.
         stand_out = [mean(other * weight) / filled for other in rough]
-        seen = (covered > BLOCKS.min_coverage) & (np.maximum(*stand_out) > BLOCKS.min_texture**2)
+        textured = (covered > BLOCKS.min_coverage) & (np.maximum(*stand_out) > BLOCKS.min_texture**2)
         fits = product > BLOCKS.min_correlation * np.sqrt(
             np.maximum(var_a, _VARIANCE_FLOOR) * np.maximum(var_b, _VARIANCE_FLOOR)
         )
-        return fits, seen, covered, [mean_a, mean_b]
+        return fits, textured, covered, [mean_a, mean_b]
 
     rough = [(grey - cv2.blur(grey, (_WINDOW, _WINDOW))) ** 2 for grey in (a, b)]
-    fits, seen, covered, light = compared(whole * ~pair.border)
-    if not seen.any():
-        return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(seen.shape, -1, np.int8))
-    share = of_all = float(fits[seen].mean())
+    fits, textured, covered, light = compared(whole * ~pair.border)
+    if not textured.any():
+        return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(textured.shape, -1, np.int8))
+    share = of_all = float(fits[textured].mean())
     if pair.border.any():
         every = compared(whole)
         of_all = float(every[0][every[1]].mean()) if every[1].any() else 0.0
     return Agreement(
         share,
-        _area(fits, seen, covered > BLOCKS.min_coverage),
+        _area(fits, textured, covered > BLOCKS.min_coverage),
         of_all,
-        int(seen.sum()),
-        _coarse(light[0], light[1], seen & fits),
-        np.where(seen, fits, -1).astype(np.int8),
+        int(textured.sum()),
+        _coarse(light[0], light[1], textured & fits),
+        np.where(textured, fits, -1).astype(np.int8),
     )
 
 
-def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:
+def _area(fits: NDArray[np.bool_], textured: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:
     """Return the mean share of agreeing blocks over cells of equal area that have texture."""
     rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
     cells = [
         (_CELLS * (np.arange(length) - kept[0]) // (kept[-1] - kept[0] + 1)).clip(0, _CELLS - 1)
         for length, kept in zip(covered.shape, (rows, columns), strict=True)
     ]
-    cell = (_CELLS * cells[0][:, None] + cells[1][None])[seen]
+    cell = (_CELLS * cells[0][:, None] + cells[1][None])[textured]
     counts = np.bincount(cell, minlength=_CELLS**2)
-    agreeing = np.bincount(cell, weights=fits[seen], minlength=_CELLS**2)
+    agreeing = np.bincount(cell, weights=fits[textured], minlength=_CELLS**2)
     a_to_b = counts > 0
     return float((agreeing[a_to_b] / counts[a_to_b]).mean())
 

@@ -112,9 +112,9 @@ def _conflict(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: 
     # With content of both under them, these are no overlays but the bars of two charts.
     if min((mine & over).sum(), (theirs & over).sum()) <= EXCLUSIVE.under_overlay * inner.sum():
         mine, theirs = mine & ~over, theirs & ~over
-    largest, things = _objects(mine | theirs, inner)
+    largest, objects = _objects(mine | theirs, inner)
     share = float(min((mine & ~largest).sum(), (theirs & ~largest).sum()) / inner.sum())
-    return share * (EXCLUSIVE.many_objects_factor if things >= EXCLUSIVE.many_objects else 1)
+    return share * (EXCLUSIVE.many_objects_factor if objects >= EXCLUSIVE.many_objects else 1)
 
 
 def filled(pair: WarpedPair, agrees: Agreement) -> float:
@@ -132,10 +132,10 @@ def _exclusive(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.boo
     if not stands_out.any():
         return stands_out
     brightest, darkest = cv2.dilate(values, near), cv2.erode(values, near)
-    same_ground = np.minimum(np.abs(brightest - other), np.abs(darkest - other)) < EXCLUSIVE.background_difference
+    same_background = np.minimum(np.abs(brightest - other), np.abs(darkest - other)) < EXCLUSIVE.background_difference
     # A steep tone curve enlarges small differences: the contrast must exist before it, too.
     own = cv2.dilate(untoned, near) - cv2.erode(untoned, near) > EXCLUSIVE.step
-    return np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & same_ground & own, dtype=bool)
+    return np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & same_background & own, dtype=bool)
 
 
 def _objects(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
@@ -148,7 +148,7 @@ def _objects(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArr
     areas = facts[1:, cv2.CC_STAT_AREA]
     largest = int(areas.argmax())
     sizes = np.bincount(labels[marked], minlength=count)
-    things = int((sizes[1:] >= EXCLUSIVE.min_object).sum())
+    objects = int((sizes[1:] >= EXCLUSIVE.min_object).sum())
     if areas[largest] > OVERLAYS.max_area * inner.sum():
-        return np.zeros_like(marked), things
-    return np.asarray(labels == largest + 1, dtype=bool), things
+        return np.zeros_like(marked), objects
+    return np.asarray(labels == largest + 1, dtype=bool), objects

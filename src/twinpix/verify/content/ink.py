@@ -121,19 +121,20 @@ class InkDifference(NamedTuple):
     is_print: bool  # no higher than print
 
 
-def ink_differences(pair: FinePair, seen: InkComparison) -> list[InkDifference]:
+def ink_differences(pair: FinePair, comparison: InkComparison) -> list[InkDifference]:
     """List the places where ink differs between two registered images."""
     cv2 = opencv()
-    clashes, own = seen.clash, seen.own
+    clashes, own = comparison.clash, comparison.own
     clash = clashes > INK.clash
     if not clash.any() and not (own[0].any() and own[1].any()):
         return []
-    off, side = _evened(pair.a, pair.b, seen) - pair.b, round(max(min(pair.a.shape), INK.strip * max(pair.a.shape)))
+    off = _evened(pair.a, pair.b, comparison) - pair.b
+    side = round(max(min(pair.a.shape), INK.strip * max(pair.a.shape)))
     # Where registration is less exact, edges differ without being other edges.
-    least = np.where(seen.energy > INK.min_energy, INK.energy_difference * seen.energy, 0)
+    least = np.where(comparison.energy > INK.min_energy, INK.energy_difference * comparison.energy, 0)
     signs = [
-        (off > INK.level_difference) & (seen.lighter >= least) & seen.known,
-        (off < -INK.level_difference) & (seen.darker >= least) & seen.known,
+        (off > INK.level_difference) & (comparison.lighter >= least) & comparison.known,
+        (off < -INK.level_difference) & (comparison.darker >= least) & comparison.known,
     ]
     joined = cv2.dilate((clash | own[0] | own[1]).astype(np.uint8), np.ones((_JOINED, _JOINED), np.uint8))
     count, labels, facts, _ = cv2.connectedComponentsWithStats(joined)
@@ -152,9 +153,9 @@ def ink_differences(pair: FinePair, seen: InkComparison) -> list[InkDifference]:
     return out
 
 
-def _evened(a: Floats, b: Floats, seen: InkComparison) -> Floats:
+def _evened(a: Floats, b: Floats, comparison: InkComparison) -> Floats:
     """Give `a` the gain and bias of `b`, fitted robustly to ink that does not differ."""
-    at = np.flatnonzero(seen.known & (seen.energy > INK.min_energy) & (seen.clash < INK.clash))
+    at = np.flatnonzero(comparison.known & (comparison.energy > INK.min_energy) & (comparison.clash < INK.clash))
     if len(at) < INK.min_area:
         return a
     at = at[:: max(1, len(at) // _SAMPLE)]

@@ -41,9 +41,9 @@ def compare_pages(
     if a.damaged or b.damaged:
         return ALIKE
     printed = a.is_sheet and b.is_sheet
-    seen = _read(a, b, a_to_b, within, printed=printed, clean=clean) if printed or spots else ALIKE
-    if printed or not clean or seen.different or seen.box:
-        return seen
+    comparison = _read(a, b, a_to_b, within, printed=printed, clean=clean) if printed or spots else ALIKE
+    if printed or not clean or comparison.different or comparison.box:
+        return comparison
     return PageComparison(False, _spot(a, b, a_to_b))
 
 
@@ -61,9 +61,9 @@ def _read(
     if not pages and not (clean and clash > PAGES.likely_clash):
         return ALIKE
     pair = register(laid(a.finest, b.finest) if pages else laid(a.fine, b.fine))
-    seen = compare_ink(pair)
-    found = ink_differences(pair, seen)
-    if pages and contradict(found) and not seen.is_rough:
+    comparison = compare_ink(pair)
+    found = ink_differences(pair, comparison)
+    if pages and contradict(found) and not comparison.is_rough:
         return PageComparison(True)
     strong = [place for place in found if place.strongest >= PAGES.edit_clash]
     return PageComparison(False, _box(strong, pair, a, b, a_to_b)) if strong else ALIKE
@@ -78,20 +78,20 @@ def _spot(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box | None:
     return find_spot(first, second) if first.shape == second.shape else None
 
 
-def _differing(seen: InkComparison) -> tuple[float, bool]:
+def _differing(comparison: InkComparison) -> tuple[float, bool]:
     """Return the largest clash, and whether each image has ink where the other has none."""
-    return float(seen.clash.max()), all(own.any() for own in seen.own)
+    return float(comparison.clash.max()), all(own.any() for own in comparison.own)
 
 
 def _laid(a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, first: Bytes2D, second: Bytes2D) -> FinePair:
     """Align images of another resolution by the transform of their pyramids."""
-    sides = [(grey.shape[1], grey.shape[0]) for grey in (first, second)]
-    fine = rescale(a_to_b, (a.size, sides[0]), (b.size, sides[1]))
+    sizes = [(grey.shape[1], grey.shape[0]) for grey in (first, second)]
+    fine = rescale(a_to_b, (a.size, sizes[0]), (b.size, sizes[1]))
     pair = warp_fine(first, second, fine)
     if within is None:
         return pair
     to_third, size = within
-    ends = transform_points(rescale(inverse(to_third), (size, size), (a.size, sides[0])), corners(size))
+    ends = transform_points(rescale(inverse(to_third), (size, size), (a.size, sizes[0])), corners(size))
     ends = ends if pair.of_a else transform_points(fine, ends)
     return pair._replace(known=pair.known & pixels_within(ends, pair.known.shape))
 
