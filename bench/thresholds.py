@@ -46,7 +46,7 @@ from twinpix.verify import (
 from twinpix.verify.alignment import align, blocks, registration
 from twinpix.verify.content import exclusive_content, ink, overlays, pages, spots
 from twinpix.verify.light import low_texture, normalize, photometric, tone_inversion
-from twinpix.verify.thresholds import COARSE, CONCERNS, overridden
+from twinpix.verify.thresholds import COARSE, CONCERNS, override_threshold
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -123,7 +123,7 @@ STEPS: tuple[Callable[..., Any], ...] = (
         normalize.undo_bending,
         overlays.without_overlay,
     ),
-    *(overlays.without_ink, overlays.overlay_mask, exclusive_content.is_exclusive, exclusive_content.filled),
+    *(overlays.without_ink, overlays.overlay_mask, exclusive_content.is_exclusive, exclusive_content.share_of_agreeing),
     *(
         describe.edit_features,
         describe.describe_edit,
@@ -519,7 +519,7 @@ def measured(
         concern, field = name.split(".")
         MEMORY.overridden = name
         for factor in factors(name):
-            with overridden(concern, field, moved(name, factor)):
+            with override_threshold(concern, field, moved(name, factor)):
                 now = answer(pair)
             if now != base:
                 others[name, factor] = now

@@ -285,7 +285,7 @@ def test_alterations_are_a_list_in_a_report_and_a_text_of_an_earlier_version_is_
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_border_is_known_by_the_verdict_and_not_by_its_text(turned: bool) -> None:
     match = Match("a", "b", 0.1, "padded", detail="in other words", same_code=False, borders=(False, True))
-    match = match.turned() if turned else match
+    match = match.swap_images() if turned else match
     a, b = mark_alterations([member("a"), member("b")], [match], [ContentId(0), ContentId(1)], {})
     assert (a.altered, b.altered) == ((), (Alteration.PADDED,))
 

@@ -26,7 +26,7 @@ from twinpix.localfeatures.keypoints import (
     _detect,
     detect_in_small,
     detect_keypoints,
-    enlarged,
+    enlarge,
 )
 from twinpix.localfeatures.scale_space import (
     FIRST,
@@ -250,7 +250,7 @@ def test_keypoints_are_found_again_in_turned_mirrored_and_scaled_copies() -> Non
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 2), (3, 3), (3, 500), (5, 7), (11, 11), (25, 300)])
 def test_any_shape_has_keypoints_or_none(shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    for grey in (noise, np.zeros(shape, np.uint8), enlarged(noise)):
+    for grey in (noise, np.zeros(shape, np.uint8), enlarge(noise)):
         points = detect_keypoints(grey, 20)
         assert len(points.size) <= 20
         assert all(np.isfinite(part).all() for part in points)
@@ -275,9 +275,9 @@ def test_few_are_the_strongest_of_many() -> None:
 def test_a_small_image_is_enlarged_and_its_keypoints_lie_in_its_own_pixels() -> None:
     image = draw("scene", 7, (256, 192)).convert("L")
     small = np.asarray(image.resize((64, 48), Image.Resampling.BOX))
-    assert enlarged(small).shape == (LEAST_SIDE * 3 // 4, LEAST_SIDE)
-    assert enlarged(np.asarray(image)).shape == (192, 256)
-    assert enlarged(small[:20, :32]).shape == (80, 128)  # four times
+    assert enlarge(small).shape == (LEAST_SIDE * 3 // 4, LEAST_SIDE)
+    assert enlarge(np.asarray(image)).shape == (192, 256)
+    assert enlarge(small[:20, :32]).shape == (80, 128)  # four times
     assert len(detect_in_small(small[:10, :16], 100).size) == 0
     points = detect_in_small(small, 100)
     assert len(points.size) > 2 * len(detect_keypoints(small, 100).size)

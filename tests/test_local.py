@@ -25,7 +25,7 @@ from twinpix.errors import UsageError
 from twinpix.fingerprints.local import LEARNED, MIRROR, KeypointSets, descriptor_codes, pack_keypoints, unpack_keypoints
 from twinpix.localfeatures.candidates import ImagePairs, find_pairs
 from twinpix.localfeatures.keypoints import MIRROR as SWAPPED
-from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirrored
+from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirror_keypoints
 from twinpix.match.candidates import Candidate
 from twinpix.match.join import best_of_each
 from twinpix.match.leaders import LeaderClusters
@@ -48,7 +48,7 @@ def grey(kind: str, seed: int, size: tuple[int, int] = SIDES) -> NDArray[np.uint
 
 def test_points_of_a_mirrored_picture_are_the_mirrored_points() -> None:
     picture = grey("street", 1)
-    there = mirrored(detect_keypoints(picture, 100), picture.shape[1])
+    there = mirror_keypoints(detect_keypoints(picture, 100), picture.shape[1])
     real = detect_keypoints(np.ascontiguousarray(picture[:, ::-1]), 100)
     far = np.linalg.norm(there.place[:, None] - real.place[None], axis=2)
     aside = np.abs(np.mod(there.angle[:, None] - real.angle[None] + np.pi, 2 * np.pi) - np.pi)

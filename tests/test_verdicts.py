@@ -85,7 +85,7 @@ def found(
     identity = way.by_equality
     matches = Matches.none() if identity else match(classes.codes, first, second, RADIUS, Search())
     equal = exclusions.between_equals(classes, all_of_them=identity)
-    return classes, exclusions.without(Matches.joined([matches, equal]), classes, pairs)
+    return classes, exclusions.without(Matches.concatenate([matches, equal]), classes, pairs)
 
 
 def groups(

@@ -578,7 +578,7 @@ def test_a_glance_says_what_a_look_says_or_nothing(kind: str) -> None:
 def test_a_look_from_the_other_side_says_the_other_way_round() -> None:
     whole = draw("street", 3, (400, 300))
     found = verdict_of(whole, whole.crop((40, 30, 360, 270)))
-    back = found.turned()
+    back = found.swap_images()
     assert found.relation == back.relation == "cropped"
     assert found.detail.startswith("cropped 64% at (")
     assert back.detail.startswith("shows more: 64% at (")
@@ -648,12 +648,12 @@ def test_the_radius_is_found_for_a_share_of_right_matches(tmp_path: Path) -> Non
 
 
 def test_a_sample_estimates_the_share_and_its_interval() -> None:
-    from twinpix.match.calibrate import _drawn, _estimate
+    from twinpix.match.calibrate import _estimate, _sample_pairs
 
     rng = np.random.default_rng(1)
     step = np.sort(rng.integers(0, 64, 50_000))
     wrong_all = rng.random(50_000) < step / 200
-    chosen = _drawn(step)
+    chosen = _sample_pairs(step)
     assert len(chosen) == len(set(chosen.tolist())) <= 2000
     found = _estimate(5, step, step[chosen], wrong_all[chosen])
     assert found.low < 1 - wrong_all.mean() < found.high

@@ -112,13 +112,13 @@ class Journal:
         self.path = path
         self._pending = b""  # not written yet
         try:
-            self._handle = _opened(path)
+            self._handle = _open(path)
         except OSError as error:
             why = system_reason(error)
             raise OutputError(f"cannot write the journal {path}: {why}; choose another path for the journal") from None
         if why := owners.stranger(os.fstat(self._handle)):
             os.close(self._handle)
-            raise _untrusted(path, why)
+            raise _untrusted_error(path, why)
         if size := os.fstat(self._handle).st_size:
             os.lseek(self._handle, size - 1, os.SEEK_SET)
             if os.read(self._handle, 1) != b"\n":
@@ -182,7 +182,7 @@ class Journal:
             self._pending = data
 
 
-def _opened(path: str) -> int:
+def _open(path: str) -> int:
     """Open a new file that only its user can write, or an existing one; never the target of a link."""
     flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
@@ -191,7 +191,7 @@ def _opened(path: str) -> int:
         return os.open(path, flags)
 
 
-def _untrusted(path: str, why: str) -> ReportError:
+def _untrusted_error(path: str, why: str) -> ReportError:
     return ReportError(
         f"the journal {path} is not used: {why}, and who writes a journal decides which files are moved or removed. "
         "If it is yours, copy it to a folder that only you can write and undo with the copy; else remove it"
@@ -246,7 +246,7 @@ def read(path: str) -> Record:
     try:
         with open(path, "rb") as file:
             if why := owners.stranger(os.fstat(file.fileno())):
-                raise _untrusted(path, why)
+                raise _untrusted_error(path, why)
             for number, line in enumerate(file, start=1):
                 if number == cut + 1 and not line.startswith(_HEAD):
                     if not _HEAD.startswith(line.rstrip()):

@@ -46,7 +46,7 @@ def open_run(
         left = [row for record in opened if apply for row in recover(record, finish=True)]
         done: dict[str, Step] = {}
         for record in records:
-            done |= dealt_with(record, action, options)
+            done |= find_dealt_with(record, action, options)
         yield ActionRun(path or (_default_journal(report, records) if apply else ""), done, left)
 
 
@@ -157,7 +157,7 @@ def _journals_at(stem: str) -> list[str]:
     return [os.path.join(folder, other) for other in sorted(found, key=lambda other: (len(other), other))]
 
 
-def dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) -> dict[str, Step]:
+def find_dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) -> dict[str, Step]:
     """Return what the runs of a journal have processed in the same way, or removed, and not undone."""
     done: dict[str, Step] = {}
     for session in record.sessions:

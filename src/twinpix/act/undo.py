@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twinpix.act import actions, filesystem, journal
 from twinpix.act.actions.base import Linking, LostError
-from twinpix.act.apply import STOPPED, Outcome, kind_of, patient, reason_of
+from twinpix.act.apply import STOPPED, Outcome, defer_interrupts, kind_of, reason_of
 from twinpix.act.checks import Checks
 from twinpix.act.locate import Seeker
 from twinpix.act.lock import acting_once
@@ -55,7 +55,10 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
         ]
         log = journal.Journal(path)
         try:
-            with progress.stage("undo", sum(len(session.steps) for session in record.sessions)), patient() as asked:
+            with (
+                progress.stage("undo", sum(len(session.steps) for session in record.sessions)),
+                defer_interrupts() as asked,
+            ):
                 for session in reversed(record.sessions):
                     _undo_session(session, outcome, log, progress, asked)
             log.sync()

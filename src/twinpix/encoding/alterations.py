@@ -14,7 +14,7 @@ from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.images import Images
 from twinpix.encoding.session import Session
 from twinpix.fingerprints._evidence import PixelEvidence
-from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, tone_spread, unpacked
+from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, tone_spread, unpack
 from twinpix.model import Alteration, ContentId, Match, Member
 
 EvidenceReader = Callable[[Iterable[ContentId]], Mapping[ContentId, Evidence]]
@@ -54,7 +54,7 @@ def evidence_reader(session: Session, images: Images) -> EvidenceReader:
         out = {}
         for number, digest in zip(chosen, digests, strict=True):
             if digest == images.contents.digest(number) and (code := encoder.result(digest).code):
-                out[number] = unpacked(code)  # else the file has changed, or cannot be decoded
+                out[number] = unpack(code)  # else the file has changed, or cannot be decoded
         return out
 
     return read
@@ -227,7 +227,7 @@ def find_overlay(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tu
     marked = size > max(_MARK, _NOISE * float(np.median(size)))
     if not _LEAST_MARKED <= marked.mean() <= _MOST_MARKED:
         return False, False
-    near = _grown(marked)
+    near = _dilate(marked)
     edges_a, edges_b = (float(_edges(values)[near].sum()) for values in (one, two))
     return edges_a > least * edges_b, edges_b > least * edges_a
 
@@ -237,13 +237,13 @@ def _is_blur_of(soft: NDArray[np.uint8], sharp: NDArray[np.uint8]) -> bool:
     one, two = soft.astype(np.float32), sharp.astype(np.float32)
     mean_difference = float(np.abs(one - two - np.median(one - two)).mean())
     for sigma in _SIGMAS:
-        off = one - _smoothed(two, sigma)
+        off = one - _smooth(two, sigma)
         if float(np.abs(off - np.median(off)).mean()) < _EXPLAINED * mean_difference:
             return True
     return False
 
 
-def _smoothed(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+def _smooth(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Smooth with a Gaussian of `sigma` pixels along both axes."""
     reach = int(3 * sigma + 1)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
@@ -261,7 +261,7 @@ def _edges(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def _grown(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _dilate(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Dilate a mask by one pixel in all eight directions."""
     wide = np.pad(marked, 1)
     out = np.zeros_like(marked)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from twinpix.fingerprints.base import Array, Candidates, Proposer
 from twinpix.imaging import Picture
 from twinpix.localfeatures import keypoints
-from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, enlarged
+from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, enlarge
 from twinpix.model import Bytes2D, Decode, Strictness
 
 LEARNED = Path(__file__).parent / "models" / "local.npz"
@@ -73,7 +73,7 @@ class Local(Proposer):
 
     def prepare(self, picture: Picture) -> Array:
         """Return the code of one image, `(bytes,)`; positions are in pixels of the image in which they are detected."""
-        grey = enlarged(picture.grey(self.side))
+        grey = enlarge(picture.grey(self.side))
         return pack_keypoints(detect_keypoints(grey, self.points), (grey.shape[1], grey.shape[0]), self.points)
 
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
@@ -134,12 +134,12 @@ def unpack_keypoints(codes: Bytes2D) -> KeypointSets:
 
 def descriptor_codes(around: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Return a 64-bit code for each descriptor: `(n, 128)` float32 to `(n,)` uint64."""
-    matrix, threshold = _learned()
+    matrix, threshold = _load_learned()
     bits = around @ matrix > threshold
     return np.packbits(bits, axis=1, bitorder="little").view("<u8")[:, 0].astype(np.uint64)
 
 
 @cache
-def _learned() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _load_learned() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     with np.load(LEARNED, allow_pickle=False) as file:
         return file["matrix"], file["threshold"]

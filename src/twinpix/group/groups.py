@@ -182,7 +182,7 @@ class _Grouper(NamedTuple):
 
     def group(self, files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> Group:
         """Return the group of these files, of which the first matches all others; its number is assigned later."""
-        made = self._written(files, evidence)
+        made = self._make_group(files, evidence)
         content = self.images.content[files].tolist()
         if len(set(content)) == 1:  # the same file in several places
             return made
@@ -194,7 +194,7 @@ class _Grouper(NamedTuple):
         head = next((file for file in ordered if self.chains or self._matches_all(file, ordered)), listed[0])
         ordered = [head, *(file for file in ordered if file != head)]
         if ordered != listed:
-            return self._written(ordered, evidence)
+            return self._make_group(ordered, evidence)
         keeper, *others = changed
         return replace(made, members=changed, reason=self.chain.reason(keeper, others))
 
@@ -206,7 +206,7 @@ class _Grouper(NamedTuple):
             for other in files
         )
 
-    def _written(self, files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> Group:
+    def _make_group(self, files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> Group:
         keeper, *others = files
         others.sort(key=lambda file: self.chain.key(self.members[file]))
         direct = list(self._with_keeper(keeper, others))
@@ -278,7 +278,7 @@ class _Grouper(NamedTuple):
             name = relation_by_evidence(name, of_a, of_b, first, second)
             return Match(uris[a], uris[b], distance, name, same_code=self.class_of[a] == self.class_of[b])
         verdict = correct_verdict(
-            verified.verdict if x < y else verified.verdict.turned(), explain_no_encoding(first, second)
+            verified.verdict if x < y else verified.verdict.swap_images(), explain_no_encoding(first, second)
         )
         return _match(
             uris[a], uris[b], distance, verdict, verified.stage, same_code=self.class_of[a] == self.class_of[b]

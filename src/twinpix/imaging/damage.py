@@ -71,7 +71,7 @@ def _load_over(data: bytes, name: str, background: int, draft: int | None) -> Im
         with suppress(OSError):
             image.load()
         return image._new(image.im)
-    with truncated_allowed():
+    with allow_truncated():
         image.load()
     return image
 
@@ -82,7 +82,7 @@ def _fill(mode: str, background: int) -> Any:
 
 
 @contextmanager
-def truncated_allowed() -> Iterator[None]:
+def allow_truncated() -> Iterator[None]:
     """Make Pillow decode truncated files without an error; pixels without data keep their value."""
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = True

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinpix.imaging.channels import orientation, to_luma, to_rgb, turn_upright
-from twinpix.imaging.damage import truncated_allowed
+from twinpix.imaging.damage import allow_truncated
 from twinpix.imaging.guard import convert_exceptions, silence_warnings
 from twinpix.imaging.opening import open_image
 from twinpix.imaging.printed import SIDE, is_printed
@@ -65,7 +65,7 @@ def evidence_of(data: bytes, name: str = "") -> bytes:
         return convert_exceptions(lambda: _evidence(data, name))
 
 
-def unpacked(packed: bytes) -> Evidence:
+def unpack(packed: bytes) -> Evidence:
     """Return the evidence that `evidence_of` packed."""
     numbers = np.frombuffer(packed, dtype="<f4", count=_NUMBERS).astype(np.float32)
     chroma, page, top, bottom, left, right = numbers[:6].tolist()
@@ -78,7 +78,7 @@ def unpacked(packed: bytes) -> Evidence:
 
 def _evidence(data: bytes, name: str) -> bytes:
     image = open_image(data, name)
-    with truncated_allowed():
+    with allow_truncated():
         image.load()
     turn = orientation(image)
     luma = turn_upright(to_luma(image), turn)

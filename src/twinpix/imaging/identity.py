@@ -69,7 +69,7 @@ def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
         yield from _heif_frames(data)
         return
     image = load_pixels(image, data, "")
-    count = _shown(image, data, kind)
+    count = _count_frames(image, data, kind)
     deep = loses_depth(image, stored_depth(image, data, kind))
     profile = b""
     for number in range(count):
@@ -99,7 +99,7 @@ def _holds_more(image: Image.Image) -> bool:
     return bool(samples > len(image.getbands()))
 
 
-def _shown(image: Image.Image, data: bytes, kind: str) -> int:
+def _count_frames(image: Image.Image, data: bytes, kind: str) -> int:
     """Return how many frames to decode: 1 for formats whose other images are compared by their bytes.
 
     Raises `TooDeepError` if all frames together have more than `_MOST_PIXELS`.

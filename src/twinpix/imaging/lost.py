@@ -48,7 +48,7 @@ def lost_part(data: bytes, kind: str, image: Image) -> str:
     if kind in ("JPEG", "MPO"):
         return _in_jpeg(data)
     least = _least(data, image) if kind in _ARITHMETIC else _LEAST
-    for start, end in _compressed(data, kind, image):
+    for start, end in _compressed_ranges(data, kind, image):
         for run in runs(data, start, end, least):
             if run.byte in (0, 0xFF):
                 return str(run)
@@ -139,7 +139,7 @@ def _may_be(scan: jpeg.Scan, run: Run) -> bool:
 # -- other formats ---------------------------------------------------------------------------------------
 
 
-def _compressed(data: bytes, kind: str, image: Image) -> Iterator[tuple[int, int]]:
+def _compressed_ranges(data: bytes, kind: str, image: Image) -> Iterator[tuple[int, int]]:
     """Yield the byte ranges in which an intact file has no long runs of 0x00 or 0xFF."""
     if kind == "WEBP":
         yield from _in_webp(data)

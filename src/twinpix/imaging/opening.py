@@ -39,7 +39,7 @@ def open_image(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
     if kind == "?":
         Image.init()
     image = (
-        _open_png(data) if kind == "PNG" else Image.open(io.BytesIO(data), formats=_allowed() if kind == "?" else None)
+        _open_png(data) if kind == "PNG" else Image.open(io.BytesIO(data), formats=_formats() if kind == "?" else None)
     )
     if image.format in _SHUT:
         raise ImageError("decode", f"{image.format} files are not read")
@@ -60,7 +60,7 @@ def _open_png(data: bytes) -> ImageFile.ImageFile:
 
 
 @cache
-def _allowed() -> tuple[str, ...]:
+def _formats() -> tuple[str, ...]:
     return tuple(sorted(set(Image.ID) - _SHUT))
 
 

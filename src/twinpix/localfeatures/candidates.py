@@ -68,7 +68,7 @@ def find_pairs(
     of = len(starts) - 1 if of is None else of
     asked = np.zeros(len(distinct), bool)
     asked[code[: starts[of]]] = True
-    links, linked = _linked(distinct, np.flatnonzero(asked), mirror, radius, on_progress)
+    links, linked = _link_codes(distinct, np.flatnonzero(asked), mirror, radius, on_progress)
     reached = np.concatenate([[0], np.cumsum(np.diff(posts)[linked >> 1])])
     common = np.maximum(np.diff(reached[links]), 1).astype(np.float32)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
@@ -107,7 +107,7 @@ def _none() -> ImagePairs:
     )
 
 
-def _linked(
+def _link_codes(
     distinct: NDArray[np.uint64], asked: NDArray[np.int64], mirror: int, radius: int, on_progress: OnProgress
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the codes within the radius of each queried code, itself included, in CSR form.

@@ -162,7 +162,7 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
         total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _ROUGH * longer, seen)
         _fit(rows, fits, m, change)
         for _ in range(2):
-            m = _paired(a, b, mirrored, sets, common, change, octaves, turn, _ROUGH * longer, rows, weight)
+            m = _match_guided(a, b, mirrored, sets, common, change, octaves, turn, _ROUGH * longer, rows, weight)
             total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _ROUGH * longer, seen)
             _fit(rows, fits, m, change)
             total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _FINE * longer, seen)
@@ -181,7 +181,7 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
 
 
 @compiled()
-def _paired(a, b, mirrored, sets, common, change, octaves, turn, far, rows, weight):  # type: ignore[no-untyped-def]
+def _match_guided(a, b, mirrored, sets, common, change, octaves, turn, far, rows, weight):  # type: ignore[no-untyped-def]
     """Guided matching: match each keypoint of `a` with the most similar keypoint near its predicted position in `b`.
 
     Returns the number of matches.

@@ -58,7 +58,7 @@ def calibrate(
         search = Search(engine, Shares(verifier.session.progress, total, 2 if len(rows[1]) else 1))
         pairs = match(method.comparable(classes.codes), *rows, loosest, search)
     step = np.minimum((pairs.distance / loosest * _STEPS).astype(np.int64), _STEPS - 1)
-    chosen = _drawn(step)
+    chosen = _sample_pairs(step)
     columns = (column[chosen].tolist() for column in (pairs.i, pairs.j, pairs.turn))
     drawn = [(first[i], first[j], guess_of_turn(turn)) for i, j, turn in zip(*columns, strict=True)]
     verifier.verify([pair_of(a, b, guess) for a, b, guess in drawn])
@@ -80,7 +80,7 @@ def loosest_of(method: Fingerprint) -> float:
     return int(loose) if method.unit == "bits" else round(loose, 4)
 
 
-def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:
+def _sample_pairs(step: NDArray[np.int64]) -> NDArray[np.int64]:
     """Sample pairs evenly over the steps of distance, with a fixed random seed."""
     if len(step) <= VERIFIED_PAIRS:
         return np.arange(len(step))

@@ -43,7 +43,7 @@ def code_classes_of(
     """
     codes = contents.codes(width_of(method))
     low = is_low_detail(contents) if guard and not method.by_equality else np.zeros(len(codes), dtype=bool)
-    of = _numbered(codes)
+    of = _number_codes(codes)
     distinct = int(of.max(initial=-1)) + 1
     plain = [ContentId(number) for number in np.flatnonzero(low).tolist()]
     firsts = _first_of_equals([contents.pixels(number) for number in plain])
@@ -67,7 +67,7 @@ def is_low_detail(contents: ContentTable) -> NDArray[np.bool_]:
     return low
 
 
-def _numbered(codes: Bytes2D) -> NDArray[np.int64]:
+def _number_codes(codes: Bytes2D) -> NDArray[np.int64]:
     """Return `(n,)`: equal codes have one number, in the order of first occurrence. Does not copy the codes."""
     items = _as_items(np.ascontiguousarray(codes.reshape(len(codes), codes.shape[1] * codes.shape[2])))
     order = np.argsort(items, kind="stable")

@@ -112,23 +112,23 @@ def verify_doubtful(
 
     def stages() -> Iterator[tuple[list[Candidate], bool]]:
         yield _candidates_of(asked.where(near & ~believed)), False
-        crowded = np.isin(first, sorted(verifier.crowded()))
+        crowded = np.isin(first, sorted(verifier.find_crowded()))
         of_crowds = crowded[farther.i] | crowded[farther.j]
         left.append(_ends(farther.where(of_crowds)))
         yield _candidates_of(farther.where(~of_crowds)), False
 
     found = verify_scheduled(stages(), first, verifier, rank, by_codes=True)
-    found |= _drawn_over(asked, first, verifier)
+    found |= _accept_overdrawn(asked, first, verifier)
     ends = sorted(found)
     turns = dict(zip(zip(asked.i.tolist(), asked.j.tolist(), strict=True), asked.turn.tolist(), strict=True))
     gaps: NDArray[Any] = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in ends])
     pairs = Matches.between(np.array(ends, dtype=np.int64).reshape(-1, 2), gaps.astype(matches.distance.dtype))
     pairs = replace(pairs, turn=np.array([turns.get(pair, 0) for pair in ends], dtype=np.int8))
-    accepted = Matches.joined([matches.where(~which), asked.where(believed)])
+    accepted = Matches.concatenate([matches.where(~which), asked.where(believed)])
     pairs = pairs.where(
         ~_are_among(pairs, accepted, len(first))
     )  # an accepted pair may be a match via a third image too
-    out = _sorted(Matches.joined([accepted, pairs]))
+    out = _sort_pairs(Matches.concatenate([accepted, pairs]))
     return out, count_unverified(left, _ends(out), first, verifier)
 
 
@@ -166,7 +166,7 @@ def _candidates_of(matches: Matches) -> list[Candidate]:
     return [Candidate(i, j, gap, guess_of_turn(turn), "") for i, j, gap, turn in zip(*rows, strict=True)]
 
 
-def _drawn_over(asked: Matches, first: Sequence[ContentId], verifier: Verifier) -> dict[Ends, float | None]:
+def _accept_overdrawn(asked: Matches, first: Sequence[ContentId], verifier: Verifier) -> dict[Ends, float | None]:
     """Return pairs of photos to accept although verification rejected them, with the distances of their hashes.
 
     Many keypoints agree: one photo was annotated or decorated in so many places that too few blocks agree. Pages and
@@ -189,6 +189,6 @@ def _drawn_over(asked: Matches, first: Sequence[ContentId], verifier: Verifier) 
     return out
 
 
-def _sorted(matches: Matches) -> Matches:
+def _sort_pairs(matches: Matches) -> Matches:
     order = np.lexsort((matches.j, matches.i))
     return Matches(matches.i[order], matches.j[order], matches.distance[order], matches.turn[order])

@@ -132,7 +132,7 @@ class ByLeaders:
         closing: dict[Ends, Candidate] = {}
         for first, middle, last in chains:
             one = self._pairs.link_via(first, middle, last)
-            if (first, last) not in closing or _surer(one, closing[first, last]):
+            if (first, last) not in closing or _is_surer(one, closing[first, last]):
                 closing[first, last] = one
         found = set(self._pairs.verify(list(closing.values())))
         return [ends for ends, one in closing.items() if one in found]
@@ -144,7 +144,7 @@ class ByLeaders:
         return verdict.agrees * of_leader * of_middle**2
 
 
-def _surer(one: Candidate, other: Candidate) -> bool:
+def _is_surer(one: Candidate, other: Candidate) -> bool:
     if not one.via or not other.via:
         return bool(one.via)
     return (one.via.alike, one.via.agrees) > (other.via.alike, other.via.agrees)

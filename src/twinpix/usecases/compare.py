@@ -17,7 +17,7 @@ from twinpix.executors import Begin, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
-from twinpix.imaging.evidence import Evidence, evidence_of, unpacked
+from twinpix.imaging.evidence import Evidence, evidence_of, unpack
 from twinpix.imaging.opencv import opencv
 from twinpix.match.relation import explain_no_encoding, infer_relation, is_encoding, relation_by_evidence
 from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, format_distance, numbers
@@ -132,15 +132,15 @@ class CompareTask:
 
     def __call__(self, batch: Sequence[tuple[str, str]], begin: Begin) -> list[Comparison]:
         begin(0)
-        return [_compared(names, self.method, self.decode) for names in batch]
+        return [_compare(names, self.method, self.decode) for names in batch]
 
 
-def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comparison:
+def _compare(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comparison:
     judge = plugins.describe(mine)
     every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
     methods = [every[spec] for spec in sorted(every) if not every[spec].proposes]
     wanted = _with_verification(fingerprints.needs_of(methods))
-    pairs = [_decoded(name, decode, wanted) for name in names]
+    pairs = [_decode(name, decode, wanted) for name in names]
     pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
     scores = [fingerprints.detail_score_of(picture) for picture in pictures]
@@ -224,7 +224,7 @@ def _with_verification(wanted: Wanted) -> Wanted:
     return Wanted(max(wanted.colour, verify.COLOUR), max(wanted.detail, verify.DETAIL))
 
 
-def _decoded(name: str, mode: Decode, wanted: Wanted) -> _Decoded:
+def _decode(name: str, mode: Decode, wanted: Wanted) -> _Decoded:
     try:
         data = read(name).data
         if data is None:
@@ -291,7 +291,7 @@ def _verdict(pairs: Sequence[_Decoded], method: Fingerprint, decisive: Distance)
 def _evidence(picture: Picture) -> Evidence | None:
     """Measure the pixels at full size; None if that cannot be decoded."""
     try:
-        return unpacked(evidence_of(picture.data, picture.name))
+        return unpack(evidence_of(picture.data, picture.name))
     except ImageError:
         return None
 

@@ -17,7 +17,7 @@ from twinpix.verify.alignment.affine import (
     rescale,
     transform_points,
 )
-from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, inside, part_of, warp_colours
+from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, erode_mask, part_of, warp_colours
 from twinpix.verify.light.normalize import mean_difference, undo_bending
 from twinpix.verify.light.photometric import ToneMatch
 from twinpix.verify.pyramid import Pyramid
@@ -62,7 +62,7 @@ class EditFeatures(NamedTuple):
         """True if so few pixels differ that they may be noise."""
         return 0 < self.outside <= DESCRIBE.spot
 
-    def edited_at(self, box: tuple[float, float, float, float]) -> "EditFeatures":
+    def with_edit_at(self, box: tuple[float, float, float, float]) -> "EditFeatures":
         """Return the difference with a small edited region in this box."""
         return self._replace(outside=2 * DESCRIBE.spot, spread=0.0, box=box)
 
@@ -71,7 +71,7 @@ class EditFeatures(NamedTuple):
         """True if nothing but tone and colour differs."""
         return self.clean and DESCRIBE.blurred < self.steepness < 1 / DESCRIBE.blurred
 
-    def turned(self, a_to_b: Affine, a: Pyramid, b: Pyramid) -> "EditFeatures":
+    def swap_images(self, a_to_b: Affine, a: Pyramid, b: Pyramid) -> "EditFeatures":
         """Return the difference with `a` and `b` exchanged; `a_to_b` is the transform of its pixels."""
         left, top, right, bottom = self.box
         ends = np.array([[left, top], [right, bottom], [left, bottom], [right, top]]) * b.size - 0.5
@@ -104,7 +104,7 @@ class Description(NamedTuple):
 def describe_edit(a: Pyramid, b: Pyramid, a_to_b: Affine, differs: EditFeatures) -> Description:
     """Name how `b` differs from `a`; `a_to_b` is the transform of its pixels."""
     parts = _parts(a, b, a_to_b, differs)
-    back = _parts(b, a, inverse(a_to_b), differs.turned(a_to_b, a, b))
+    back = _parts(b, a, inverse(a_to_b), differs.swap_images(a_to_b, a, b))
     if _is_only_resized(back):
         parts = _without_sharpness(parts)
     elif _is_only_resized(parts):
@@ -128,13 +128,18 @@ def _without_sharpness(parts: list[Part]) -> list[Part]:
 def _parts(a: Pyramid, b: Pyramid, a_to_b: Affine, differs: EditFeatures) -> list[Part]:
     full = rescale(a_to_b, (a.size, (a.width, a.height)), (b.size, (b.width, b.height)))
     change = decompose(full)
-    parts = [*_turned(change), *_cut(a, b, a_to_b, full), *_changed(differs, change, b), *_sized(a, b, change)]
+    parts = [
+        *_name_rotation(change),
+        *_name_crop(a, b, a_to_b, full),
+        *_name_changes(differs, change, b),
+        *_name_resize(a, b, change),
+    ]
     if differs.hues >= DESCRIBE.other_hue_area and all(part.relation == "resized" for part in parts):
         return [Part("recoloured", "recoloured"), *parts]  # a region that was edited has colours of its own
     return parts
 
 
-def _turned(change: Decomposition) -> list[Part]:
+def _name_rotation(change: Decomposition) -> list[Part]:
     angle = change.angle
     out = []
     if change.mirrored:
@@ -149,7 +154,7 @@ def _turned(change: Decomposition) -> list[Part]:
     return out
 
 
-def _cut(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Part]:
+def _name_crop(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Part]:
     """Name a crop or a border, of either image."""
     of_a, of_b = overlap(a_to_b, a.size, b.size)
     out = []
@@ -167,8 +172,8 @@ def _cut(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Part]:
             else f"shows more: {of_b:.0%} at ({x}, {y})"
         )
         out.append(Part(relation, what, borders=(False, relation == "padded")))
-    turned = abs(decompose(full).angle) % 90
-    if out and min(turned, 90 - turned) >= DESCRIBE.min_angle:
+    rotation = abs(decompose(full).angle) % 90
+    if out and min(rotation, 90 - rotation) >= DESCRIBE.min_angle:
         return out if min(of_a, of_b) < DESCRIBE.rotated_corners else []  # a rotation cuts off corners, or fills them
     return out
 
@@ -212,7 +217,7 @@ def _plain(pixels: NDArray[np.uint8]) -> float:
     return found / len(pixels)
 
 
-def _changed(differs: EditFeatures, change: Decomposition, b: Pyramid) -> list[Part]:
+def _name_changes(differs: EditFeatures, change: Decomposition, b: Pyramid) -> list[Part]:
     out = []
     as_large = max(abs(change.across - 1), abs(change.down - 1), abs(change.angle) / 90) < DESCRIBE.resized
     if differs.outside > DESCRIBE.spot and differs.spread < DESCRIBE.everywhere:
@@ -238,7 +243,7 @@ def _changed(differs: EditFeatures, change: Decomposition, b: Pyramid) -> list[P
     return out
 
 
-def _sized(a: Pyramid, b: Pyramid, change: Decomposition) -> list[Part]:
+def _name_resize(a: Pyramid, b: Pyramid, change: Decomposition) -> list[Part]:
     if (a.width, a.height) == (b.width, b.height) or not (change.across and change.down):
         return []
     across, down = change.across, change.down
@@ -257,14 +262,14 @@ def edit_features(
 ) -> EditFeatures:
     """Measure the differences of two aligned images after photometric alignment."""
     cv2 = opencv()
-    inner = inside(pair.common)
+    inner = erode_mask(pair.common)
     if inner.sum() < DESCRIBE.min_pixels or min(inner.shape) < DESCRIBE.min_side:
         return EditFeatures(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
     mapped, theirs = tones.a, tones.b
     outside = np.maximum(_beyond(mapped, theirs), _beyond(theirs, mapped))
     marked = (outside > DESCRIBE.step) & inner
     if tones.tone_change > DESCRIBE.tone:
-        marked &= ~_blown(pair)
+        marked &= ~_mask_blown(pair)
     rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
     rest = rest if rest.sum() > int(DESCRIBE.unmarked * inner.sum()) else inner
     rows, columns = (max(1, length // BLOCK) for length in marked.shape)
@@ -295,7 +300,7 @@ def _is_bent(a: Floats, b: Floats, rest: NDArray[np.bool_]) -> bool:
     return off > DESCRIBE.misaligned and mean_difference(undo_bending(a, b), b, rest) < DESCRIBE.bent * off
 
 
-def _blown(pair: WarpedPair) -> NDArray[np.bool_]:
+def _mask_blown(pair: WarpedPair) -> NDArray[np.bool_]:
     """Mask pixels that are clipped in either image: their content is lost, which is no overlay."""
     cv2 = opencv()
     low, high = np.minimum(pair.a, pair.b), np.maximum(pair.a, pair.b)

@@ -19,7 +19,7 @@ from twinpix.verify.alignment.blocks import (
     use_finer,
     warp_pair,
 )
-from twinpix.verify.content.exclusive_content import filled, is_exclusive
+from twinpix.verify.content.exclusive_content import is_exclusive, share_of_agreeing
 from twinpix.verify.content.overlays import without_ink, without_overlay
 from twinpix.verify.describe import EditFeatures, edit_features
 from twinpix.verify.light.low_texture import is_level
@@ -167,11 +167,11 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
     one of the two in every place, at least as much agrees as in its match with the other one.
     """
     pair, shared = warp_pair(a, b, a_to_b), overlap(a_to_b, a.size, b.size)
-    shown = _shown(pair, via)
+    shown = _mask_shown(pair, via)
     of_all = pair._replace(common=pair.common & shown)
     agrees = _agreement(of_all, least)
     enough = agrees.blocks >= DECISION.min_blocks or agrees.share >= DECISION.exact_agreement
-    sure = filled(of_all, agrees) >= DECISION.transitive_filled or (
+    sure = share_of_agreeing(of_all, agrees) >= DECISION.transitive_filled or (
         via.agrees >= DECISION.transitive_agreement and enough
     )
     same = sure and agrees.share >= DECISION.transitive_factor * least
@@ -192,7 +192,7 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
     return Hypothesis(a_to_b, pair, agrees, shared, differs)
 
 
-def _shown(pair: WarpedPair, via: Via) -> NDArray[np.bool_]:
+def _mask_shown(pair: WarpedPair, via: Via) -> NDArray[np.bool_]:
     """Mask the pixels of a pair that the third image shows."""
     ends = transform_points(pair.a_to_b, transform_points(inverse(via.a_to_b), corners(via.size)))
     return pixels_within(ends, pair.common.shape)

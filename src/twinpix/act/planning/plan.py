@@ -185,13 +185,13 @@ class _Planner:
 
     def discard(self, choices: Mapping[int, Sequence[str]] | None) -> None:
         """Add the duplicates of groups whose keeper is unchanged."""
-        chosen = [(group, self._kept(group, choices)) for group in self.report.groups]
+        chosen = [(group, self._members_to_keep(group, choices)) for group in self.report.groups]
         known = [(group, self._keepers(group, kept)) for group, kept in chosen if kept]
         for group, keepers in known:
             if keepers:
                 self._discard(group, keepers)
 
-    def _kept(self, group: Group, choices: Mapping[int, Sequence[str]] | None) -> list[Member]:
+    def _members_to_keep(self, group: Group, choices: Mapping[int, Sequence[str]] | None) -> list[Member]:
         """Return the members to keep, the keeper first; none if the group is left alone."""
         if choices is None:
             return [member for member in group.members if member.path == group.keeper]
@@ -318,7 +318,7 @@ class _Planner:
         if self.report.unique is None:
             raise ReportError("the report does not name the images that are in no group: run find again")
         for group in self.report.groups:
-            if kept := self._kept(group, choices):
+            if kept := self._members_to_keep(group, choices):
                 self._keep_group(group, kept)
         for image in self.report.unique:
             self._keep(image, 0, _ALONE)

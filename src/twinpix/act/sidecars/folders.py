@@ -39,7 +39,7 @@ class Folders:
 
     def of(self, image: str) -> Companions:
         """Return the files of an image."""
-        folder, name = _parted(image)
+        folder, name = _split(image)
         here, places = self._listing(folder), self._places(folder)
         known = key(name)
         stem = stem_of(known)
@@ -61,14 +61,14 @@ class Folders:
 
     def owners_of_mask(self, path: str) -> list[str]:
         """Return the images of an image in a folder of annotations (masks, thumbnails, depth), or of a .THM."""
-        folder, name = _parted(path)
+        folder, name = _split(path)
         stem = stem_of(key(name))
         if key(name)[len(stem) :] in kinds.PICTURES:
             return sorted(self._claiming(folder, name) - {path})
         if _annotations_in(folder):
             owners = self._owners(folder)
             found = {*owners.get(stem, ()), *owners.get(kinds.mask_of(stem, beside=False), ())}
-            return sorted(owner for owner in found if _parted(owner)[0] != folder)
+            return sorted(owner for owner in found if _split(owner)[0] != folder)
         whole = kinds.mask_of(stem, beside=True)
         return sorted(folder + image for image in self._listing(folder).images.get(whole, ())) if whole else []
 
@@ -76,7 +76,7 @@ class Folders:
 
     def _of_video(self, side: str, found: Collection[str]) -> dict[str, list[str]]:
         """Return the companion files of an image's video: IMG_1.MOV.xmp."""
-        place, name = _parted(side)
+        place, name = _split(side)
         known = key(name)
         if known[len(stem_of(known)) :] not in kinds.VIDEOS:
             return {}
@@ -215,7 +215,7 @@ def _annotations_in(folder: str) -> list[int]:
     return found
 
 
-def _parted(path: str) -> tuple[str, str]:
+def _split(path: str) -> tuple[str, str]:
     """Return a path's folder, with a final separator, and its name."""
     at = path.rfind(os.sep) + 1
     return path[:at], path[at:]

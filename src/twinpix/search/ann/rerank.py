@@ -61,7 +61,7 @@ class LibraryIndex(Protocol):
     A `RuntimeError`, `ValueError` or `MemoryError` of a method becomes a `UsageError`.
     """
 
-    def built(self, count: int) -> dict[str, int | str]:
+    def build_options(self, count: int) -> dict[str, int | str]:
         """Return the options that determine the index of `count` codes; a saved index is reused only if they match."""
 
     def start(self, count: int, sample: Callable[[int], NDArray[Any]]) -> None:
@@ -179,7 +179,7 @@ class DistinctCodes:
 
     def codes(self, at: slice | RowIndices64) -> NDArray[Any]:
         """Return codes in the form for libraries: uint8 bits, or float32 unit vectors."""
-        codes = self._given(at)
+        codes = self._read_codes(at)
         return codes if self.metric == "hamming" else unit(codes)
 
     def sample(self, count: int) -> NDArray[Any]:
@@ -192,14 +192,14 @@ class DistinctCodes:
         step = max(1, _NUMBERS // self._codes.shape[1])
         for at in range(0, len(mine), step):
             some = slice(at, at + step)
-            a, b = self._given(mine[some]), other._given(theirs[some])
+            a, b = self._read_codes(mine[some]), other._read_codes(theirs[some])
             if self.metric == "hamming":
                 out[some] = np.bitwise_count(words(a) ^ words(b)).sum(axis=1, dtype=np.int32)
             else:
                 out[some] = cosine_distances(a, b)
         return out
 
-    def _given(self, at: slice | RowIndices64) -> NDArray[Any]:
+    def _read_codes(self, at: slice | RowIndices64) -> NDArray[Any]:
         return np.asarray(self._codes[self._rows[at]])
 
 

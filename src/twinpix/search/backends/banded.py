@@ -126,7 +126,7 @@ def _promising(bits: int, n: int, radius: int, words: int, sort: float) -> list[
         for width in range(_MIN_KEY_BITS, min(_MAX_KEY_BITS, bits // count) + 1)
     ]
     for skew in _SKEWS:
-        for bands in sorted(splits, key=lambda bands: _reckoned(bands, n * skew, words, sort))[:_TRIED]:
+        for bands in sorted(splits, key=lambda bands: _estimate_cost(bands, n * skew, words, sort))[:_TRIED]:
             best[len(bands.firsts), int(bands.widths[0])] = bands
     return [best[key] for key in sorted(best)]
 
@@ -142,7 +142,7 @@ def _counts(bits: int, radius: int) -> list[int]:
     return sorted(count for count in {*range(1, _ALL_COUNTS + 1), *narrower, *wider} if 1 <= count <= most)
 
 
-def _reckoned(bands: Bands, n: float, words: int, sort: float) -> float:
+def _estimate_cost(bands: Bands, n: float, words: int, sort: float) -> float:
     """Return the estimated cost per code for `n` uniformly distributed codes."""
     sizes = n / 2.0**bands.widths
     keys = np.array([_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True)])
@@ -213,7 +213,7 @@ def _tasks(
     other, same = left if right is None else right, right is None
     if bands is None:
         selective = hamming.selective_words(left.shape[0], radius)
-        kernel = partial(hamming.blocked, left, other, same, radius, selective)
+        kernel = partial(hamming.compare_all, left, other, same, radius, selective)
         edges = np.linspace(0, left.shape[1], _PARTS + 1).astype(np.int64).tolist()
         for start, stop in pairwise(edges):
             column = start // hamming.TILE * hamming.TILE if same else 0
@@ -227,7 +227,7 @@ def _tasks(
         last = int(first + width - 1) // 64
         selective = hamming.selective_words(left.shape[0], radius, last + 1)  # words after the band
         masks = masks_of(int(width), int(slack))
-        kernel = partial(hamming.banded, *a, *b, masks, same, radius, *bands, band, selective)
+        kernel = partial(hamming.compare_bands, *a, *b, masks, same, radius, *bands, band, selective)
         for start, stop in pairwise(edges):
             yield 1 / _PARTS / len(bands.firsts), steps(kernel, [start, 0, 0, 0, 0], stop)
 

@@ -111,10 +111,10 @@ def _task(
         count = _tiles.screen(
             left.panels, rows[0], right.panels, rows[1], same, np.float32(least), first, last, state, stop, i, j
         )
-        yield from _measured(left, i[:count], right, j[:count], radius)
+        yield from _measure(left, i[:count], right, j[:count], radius)
 
 
-def _measured(
+def _measure(
     left: ProjectedVectors, i: NDArray[np.int32], right: ProjectedVectors, j: NDArray[np.int32], radius: float
 ) -> Iterator[Pairs]:
     """Yield the pairs that are within the radius, with their exact distances."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, clipped, inverse, rescale
+from twinpix.verify.alignment.affine import Affine, clip_polygon, inverse, rescale
 from twinpix.verify.pyramid import COLOUR, Pyramid, hull
 from twinpix.verify.thresholds import ALIGNMENT, BLOCKS
 
@@ -52,14 +52,14 @@ def warp_pair(a: Pyramid, b: Pyramid, a_to_b: Affine) -> WarpedPair:
     """Warp the image with more detail onto the other one; the transform is from pixels of `a` to pixels of `b`."""
     scale = float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
     if scale <= 1:
-        moved, common, border = _moved(a, a_to_b, scale, b.grey.shape)
-        return WarpedPair(moved, b.grey.astype(np.float32), common, _areas(border, b.border, common), a_to_b)
+        moved, common, border = _warp_luma(a, a_to_b, scale, b.grey.shape)
+        return WarpedPair(moved, b.grey.astype(np.float32), common, _border_areas(border, b.border, common), a_to_b)
     back = inverse(a_to_b)
-    moved, common, border = _moved(b, back, 1 / scale, a.grey.shape)
-    return WarpedPair(a.grey.astype(np.float32), moved, common, _areas(border, a.border, common), np.eye(2, 3))
+    moved, common, border = _warp_luma(b, back, 1 / scale, a.grey.shape)
+    return WarpedPair(a.grey.astype(np.float32), moved, common, _border_areas(border, a.border, common), np.eye(2, 3))
 
 
-def _areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _border_areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the border areas of one image or of both, dilated by their edges.
 
     The background between letters that only one image has is thin, and is not removed with a border.
@@ -72,7 +72,7 @@ def _areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]
     return out
 
 
-def _moved(
+def _warp_luma(
     view: Pyramid, a_to_b: Affine, scale: float, shape: tuple[int, ...]
 ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
     """Warp a pyramid's luma onto other pixels; return it, which pixels it covers, and its border there."""
@@ -104,7 +104,7 @@ def warp_colours(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[NDArray[np.uin
     return moved, common
 
 
-def inside(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def erode_mask(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Erode a mask by the reach of the smoothing, which mixes in pixels from beyond its edge."""
     cv2 = opencv()
     return np.asarray(cv2.erode(marked.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1), dtype=bool)
@@ -121,13 +121,13 @@ def agreement(pair: WarpedPair) -> Agreement:
     side = BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
     a, b = (cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b))
     rows, columns = (max(1, length // side) for length in a.shape)
-    whole = inside(pair.common).astype(np.float32)
+    whole = erode_mask(pair.common).astype(np.float32)
 
     def mean(values: Floats) -> Floats:
         out: Floats = cv2.resize(values[: rows * side, : columns * side], (columns, rows), interpolation=cv2.INTER_AREA)
         return out
 
-    def compared(weight: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], list[NDArray[Any]]]:
+    def compare(weight: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], list[NDArray[Any]]]:
         """Return which blocks correlate, which have texture, how much of each is covered, and their mean levels."""
         covered = mean(weight)
         filled = np.maximum(covered, _EPSILON)
@@ -144,12 +144,12 @@ def agreement(pair: WarpedPair) -> Agreement:
         return fits, textured, covered, [mean_a, mean_b]
 
     rough = [(grey - cv2.blur(grey, (_WINDOW, _WINDOW))) ** 2 for grey in (a, b)]
-    fits, textured, covered, light = compared(whole * ~pair.border)
+    fits, textured, covered, light = compare(whole * ~pair.border)
     if not textured.any():
         return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(textured.shape, -1, np.int8))
     share = of_all = float(fits[textured].mean())
     if pair.border.any():
-        every = compared(whole)
+        every = compare(whole)
         of_all = float(every[0][every[1]].mean()) if every[1].any() else 0.0
     return Agreement(
         share,
@@ -186,10 +186,10 @@ def coarse(a: Floats, b: Floats, fits: NDArray[np.int8]) -> float:
 
 def _coarse(a: NDArray[Any], b: NDArray[Any], chosen: NDArray[np.bool_]) -> float:
     """Correlate the mean levels of chosen blocks: all blocks of one fabric agree, whatever stains are on it."""
-    return correlated(a[chosen], b[chosen], BLOCKS.light_deviation)
+    return correlate(a[chosen], b[chosen], BLOCKS.light_deviation)
 
 
-def correlated(a: NDArray[Any], b: NDArray[Any], least: float) -> float:
+def correlate(a: NDArray[Any], b: NDArray[Any], least: float) -> float:
     """Return the correlation of levels `(n,)`; 1 where neither deviates by `least`."""
     if len(a) < 2 or max(a.std(), b.std()) < least:
         return 1.0
@@ -204,7 +204,7 @@ def directions(pair: WarpedPair, agrees: Agreement) -> float:
     its local mean.
     """
     cv2 = opencv()
-    where = inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape)
+    where = erode_mask(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape)
     smooth = [cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b)]
     rough = [grey - cv2.blur(grey, (_WINDOW, _WINDOW)) for grey in smooth]  # a vignette is no texture
     out = 1.0
@@ -240,7 +240,7 @@ def repetition(pair: WarpedPair) -> float:
 
 def pixels_within(polygon: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Mask the pixels of an image of this shape inside a convex polygon, which may reach beyond the image."""
-    out, within = np.zeros(shape, np.uint8), clipped(polygon, (shape[1], shape[0]))
+    out, within = np.zeros(shape, np.uint8), clip_polygon(polygon, (shape[1], shape[0]))
     if len(within):
         opencv().fillConvexPoly(out, np.rint(within).astype(np.int32), 1)
     return out.astype(bool)
@@ -252,7 +252,7 @@ def pixels_of(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.b
     return np.asarray(cv2.resize(blocks.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST), dtype=bool)
 
 
-def between(fits: NDArray[np.int8]) -> NDArray[np.bool_]:
+def hull_of_agreeing(fits: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Return the convex hull of the agreeing blocks."""
     return hull(fits == 1)
 

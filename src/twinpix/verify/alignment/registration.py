@@ -22,7 +22,7 @@ _ANTIALIAS, _MIN_BLUR = 0.9, 0.05  # scale below which an image is smoothed firs
 _COVERED, _EPSILON = 0.99, 1e-3  # share of a resampled pixel that is known; divisor above 0
 
 
-def moved(grey: NDArray[np.uint8], a_to_b: Affine, shape: tuple[int, ...]) -> tuple[Floats, Mask]:
+def warp_onto(grey: NDArray[np.uint8], a_to_b: Affine, shape: tuple[int, ...]) -> tuple[Floats, Mask]:
     """Warp an image onto pixels that are as large or larger; also return which of them it covers."""
     cv2 = opencv()
     scale = float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
@@ -47,9 +47,9 @@ class FinePair(NamedTuple):
 def warp_fine(a: NDArray[np.uint8], b: NDArray[np.uint8], a_to_b: Affine) -> FinePair:
     """Warp the image with more detail onto the other one; the transform is from pixels of `a` to pixels of `b`."""
     if abs(float(np.linalg.det(a_to_b[:, :2]))) <= 1:
-        out, covered = moved(a, a_to_b, b.shape)
+        out, covered = warp_onto(a, a_to_b, b.shape)
         return FinePair(out, b.astype(np.float32), covered, False)
-    out, covered = moved(b, inverse(a_to_b), a.shape)
+    out, covered = warp_onto(b, inverse(a_to_b), a.shape)
     return FinePair(a.astype(np.float32), out, covered, True)
 
 
@@ -90,8 +90,8 @@ def register(pair: FinePair) -> FinePair:
             params[:, :terms] += step / scales[:, None]
             if np.abs(step).max() < _TOLERANCE:
                 break
-    covered = (_shifted(known.astype(np.float32), params) > _COVERED) & known
-    return pair._replace(a=_shifted(a, params), known=covered)
+    covered = (_shift(known.astype(np.float32), params) > _COVERED) & known
+    return pair._replace(a=_shift(a, params), known=covered)
 
 
 def _basis(shape: tuple[int, ...]) -> list[Floats]:
@@ -102,7 +102,7 @@ def _basis(shape: tuple[int, ...]) -> list[Floats]:
     return [np.ones_like(u), u, v, u * u, u * v, v * v]
 
 
-def _shifted(values: Floats, params: NDArray[np.float64]) -> Floats:
+def _shift(values: Floats, params: NDArray[np.float64]) -> Floats:
     cv2 = opencv()
     if not params.any():
         return values
@@ -117,7 +117,7 @@ def _shifted(values: Floats, params: NDArray[np.float64]) -> Floats:
 def _step(a: Floats, b: Floats, known: Mask, params: NDArray[np.float64], terms: int) -> NDArray[np.float64] | None:
     """Return the Gauss-Newton step of the parameters, `(2, terms)`; None with too few gradients."""
     cv2 = opencv()
-    a_to_b = _shifted(a, params)
+    a_to_b = _shift(a, params)
     across, down = (cv2.Scharr(a_to_b, cv2.CV_32F, *along) / 32 for along in ((1, 0), (0, 1)))
     at = np.flatnonzero((across * across + down * down > REGISTRATION.min_gradient) & known)
     if len(at) < REGISTRATION.min_pixels:

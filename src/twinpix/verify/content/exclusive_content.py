@@ -15,8 +15,8 @@ from twinpix.verify.alignment.blocks import (
     Agreement,
     Floats,
     WarpedPair,
-    between,
-    inside,
+    erode_mask,
+    hull_of_agreeing,
     pixels_of,
     use_finer,
     warp_pair,
@@ -56,7 +56,7 @@ def is_exclusive(
     hull of the agreeing blocks, which is a border, does not count either. `only` masks the pixels that count; default:
     all.
     """
-    left = _left(a, b, a_to_b)
+    left = _residual_limits(a, b, a_to_b)
     if _is_exclusive(pair, tones, agrees, left):
         return True
     finer = use_finer(a, b, a_to_b)
@@ -70,7 +70,7 @@ def is_exclusive(
     return _is_exclusive(again, match_light(again, agrees), agrees, left)
 
 
-def _left(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Residual:
+def _residual_limits(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Residual:
     """Return the limits of the difference after normalisation: 0 if neither image shows the whole of the other."""
     if max(overlap(a_to_b, a.size, b.size)) < EXCLUSIVE.whole:
         return Residual(0.0, 0.0, 0.0)
@@ -80,8 +80,8 @@ def _left(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Residual:
 
 
 def _is_exclusive(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, left: Residual) -> bool:
-    within = pixels_of(between(agrees.fits), pair.a.shape)
-    inner = inside(pair.common & within & ~pair.border)
+    within = pixels_of(hull_of_agreeing(agrees.fits), pair.a.shape)
+    inner = erode_mask(pair.common & within & ~pair.border)
     if inner.sum() < EXCLUSIVE.min_pixels or min(inner.shape) < EXCLUSIVE.min_side:
         return False
     found = _conflict(tones.a, tones.b, pair, agrees, inner)
@@ -106,8 +106,8 @@ def _conflict(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: 
     mine, theirs = _exclusive(a, b, pair.a) & inner, _exclusive(b, a, pair.b) & inner
     if not mine.any() or not theirs.any():
         return 0.0
-    every = inside(pair.common & ~pair.border)
-    textured = filled(pair, agrees) >= EXCLUSIVE.filled
+    every = erode_mask(pair.common & ~pair.border)
+    textured = share_of_agreeing(pair, agrees) >= EXCLUSIVE.filled
     over = overlay_mask(a, b, every) if textured else overlay_mask_on_background(pair, every, EXCLUSIVE.max_overlays)
     # With content of both under them, these are no overlays but the bars of two charts.
     if min((mine & over).sum(), (theirs & over).sum()) <= EXCLUSIVE.under_overlay * inner.sum():
@@ -117,7 +117,7 @@ def _conflict(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: 
     return share * (EXCLUSIVE.many_objects_factor if objects >= EXCLUSIVE.many_objects else 1)
 
 
-def filled(pair: WarpedPair, agrees: Agreement) -> float:
+def share_of_agreeing(pair: WarpedPair, agrees: Agreement) -> float:
     """Return the share of the overlap's blocks that agree: of pages and charts most have no texture."""
     return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), _EPSILON))
 

@@ -59,7 +59,7 @@ def compare_ink(pair: FinePair) -> InkComparison:
     weight = known.astype(np.float32)
     first, second = normalise(a, weight), normalise(b, weight)
     inked = known & (np.maximum(_local_mean(first * first), _local_mean(second * second)) > INK.min_energy)
-    first, second = _as_sharp(a, b, first, second, weight, inked)
+    first, second = _match_sharpness(a, b, first, second, weight, inked)
     off = first - second
     energy = _local_mean(first * first + second * second)
     lighter, darker = (_local_mean(np.maximum(each, 0) ** 2) for each in (off, -off))
@@ -82,7 +82,7 @@ def _grain(mean_square: Floats, energy: Floats, known: Mask) -> np.float32:
     return np.float32(np.median(mean_square[plain]) / 2)
 
 
-def _as_sharp(
+def _match_sharpness(
     a: Floats, b: Floats, first: Floats, second: Floats, weight: Floats, inked: Mask
 ) -> tuple[Floats, Floats]:
     """Blur the sharper of two normalised images until it matches the other."""
@@ -92,17 +92,17 @@ def _as_sharp(
     steep = [float(np.abs(cv2.Laplacian(each, cv2.CV_32F)[inked]).mean()) for each in (first, second)]
     of_a = steep[0] > steep[1]
     sharp, soft = (first, second) if of_a else (second, first)
-    least = _off(sharp, soft, inked)
+    least = _ink_difference(sharp, soft, inked)
     for sigma in _BLURS:
         made = normalise(cv2.GaussianBlur(a if of_a else b, (0, 0), sigma), weight)
-        now = _off(made, soft, inked)
+        now = _ink_difference(made, soft, inked)
         if now >= INK.blur_gain * least:
             break
         sharp, least = made, now
     return (sharp, soft) if of_a else (soft, sharp)
 
 
-def _off(a: Floats, b: Floats, inked: Mask) -> float:
+def _ink_difference(a: Floats, b: Floats, inked: Mask) -> float:
     """Return the mean absolute difference in ink, clipped at 1 against outliers."""
     return float(np.minimum(np.abs(a - b)[inked], 1).mean())
 
@@ -128,7 +128,7 @@ def ink_differences(pair: FinePair, comparison: InkComparison) -> list[InkDiffer
     clash = clashes > INK.clash
     if not clash.any() and not (own[0].any() and own[1].any()):
         return []
-    off = _evened(pair.a, pair.b, comparison) - pair.b
+    off = _match_gain(pair.a, pair.b, comparison) - pair.b
     side = round(max(min(pair.a.shape), INK.strip * max(pair.a.shape)))
     # Where registration is less exact, edges differ without being other edges.
     least = np.where(comparison.energy > INK.min_energy, INK.energy_difference * comparison.energy, 0)
@@ -153,7 +153,7 @@ def ink_differences(pair: FinePair, comparison: InkComparison) -> list[InkDiffer
     return out
 
 
-def _evened(a: Floats, b: Floats, comparison: InkComparison) -> Floats:
+def _match_gain(a: Floats, b: Floats, comparison: InkComparison) -> Floats:
     """Give `a` the gain and bias of `b`, fitted robustly to ink that does not differ."""
     at = np.flatnonzero(comparison.known & (comparison.energy > INK.min_energy) & (comparison.clash < INK.clash))
     if len(at) < INK.min_area:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, WarpedPair, inside, part_of
+from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask, part_of
 from twinpix.verify.light.normalize import local_mean
 from twinpix.verify.thresholds import OVERLAYS
 
@@ -27,7 +27,7 @@ def without_overlay(pair: WarpedPair) -> WithoutOverlay | None:
 
     Around them every pixel must be the same, with as much texture as below them.
     """
-    inner = inside(pair.common)
+    inner = erode_mask(pair.common)
     over = overlay_mask_on_background(pair, inner)
     if not over.any() or not any(_is_background(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
         return None
@@ -41,7 +41,7 @@ def without_ink(pair: WarpedPair) -> WithoutOverlay | None:
     Every pixel that differs must lie between the bare image and full ink. Of two drawings in one colour, either has
     lines that the other lacks, so neither is the other with ink on it.
     """
-    inner = inside(pair.common)
+    inner = erode_mask(pair.common)
     difference = np.abs(pair.a - pair.b) * inner
     unlike, drawn = difference > OVERLAYS.edit_features, difference > OVERLAYS.ink_difference
     covered = part_of(unlike, inner)

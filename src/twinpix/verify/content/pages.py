@@ -50,8 +50,8 @@ def compare_pages(
 def _read(
     a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, *, printed: bool, clean: bool
 ) -> PageComparison:
-    laid = partial(_laid, a, b, a_to_b, within)
-    first = laid(a.fine, b.fine) if printed else laid(a.grey, b.grey)
+    warp = partial(_warp_pages, a, b, a_to_b, within)
+    first = warp(a.fine, b.fine) if printed else warp(a.grey, b.grey)
     if min(first.a.shape) < PAGES.min_side:
         return ALIKE
     clash, alone = _differing(compare_ink(first))
@@ -60,7 +60,7 @@ def _read(
     pages = printed or (a.is_page and b.is_page)
     if not pages and not (clean and clash > PAGES.likely_clash):
         return ALIKE
-    pair = register(laid(a.finest, b.finest) if pages else laid(a.fine, b.fine))
+    pair = register(warp(a.finest, b.finest) if pages else warp(a.fine, b.fine))
     comparison = compare_ink(pair)
     found = ink_differences(pair, comparison)
     if pages and contradict(found) and not comparison.is_rough:
@@ -83,7 +83,9 @@ def _differing(comparison: InkComparison) -> tuple[float, bool]:
     return float(comparison.clash.max()), all(own.any() for own in comparison.own)
 
 
-def _laid(a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, first: Bytes2D, second: Bytes2D) -> FinePair:
+def _warp_pages(
+    a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, first: Bytes2D, second: Bytes2D
+) -> FinePair:
     """Align images of another resolution by the transform of their pyramids."""
     sizes = [(grey.shape[1], grey.shape[0]) for grey in (first, second)]
     fine = rescale(a_to_b, (a.size, sizes[0]), (b.size, sizes[1]))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Agreement, Floats, WarpedPair, correlated, inside, pixels_of
+from twinpix.verify.alignment.blocks import Agreement, Floats, WarpedPair, correlate, erode_mask, pixels_of
 from twinpix.verify.thresholds import PHOTOMETRIC
 
 _SAMPLE = 4000  # pixels from which a tone curve is fitted
@@ -28,7 +28,7 @@ class ToneMatch(NamedTuple):
 
 def match_light(pair: WarpedPair, agrees: Agreement) -> ToneMatch:
     """Align tones, fitted to the blocks that agree."""
-    return match_tones(pair, inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape))
+    return match_tones(pair, erode_mask(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape))
 
 
 def untextured_correlation(pair: WarpedPair, tones: ToneMatch, agrees: Agreement) -> float:
@@ -37,14 +37,14 @@ def untextured_correlation(pair: WarpedPair, tones: ToneMatch, agrees: Agreement
     With the same words on two different skies, all textured blocks agree.
     """
     cv2 = opencv()
-    whole = inside(pair.common).astype(np.float32)
+    whole = erode_mask(pair.common).astype(np.float32)
     size = agrees.fits.shape[::-1]
     a, b, covered = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (tones.a, tones.b, whole))
     covered = covered > PHOTOMETRIC.flat_coverage
     plain = covered & (agrees.fits < 0)
     if plain.sum() <= PHOTOMETRIC.flat_share * covered.sum():
         return 1.0
-    return correlated(a[plain], b[plain], PHOTOMETRIC.flat_deviation)
+    return correlate(a[plain], b[plain], PHOTOMETRIC.flat_deviation)
 
 
 def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
@@ -60,7 +60,7 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
     at = at[:: max(1, len(at) // _SAMPLE)]
     x, y = a.ravel()[at], b.ravel()[at]
     levels, tone_change = _curve(x, y)
-    best, left = ToneMatch(_through(pair.a, levels), pair.b, tone_change), _left(x, y, levels)
+    best, left = ToneMatch(_apply_curve(pair.a, levels), pair.b, tone_change), _residual(x, y, levels)
     if left < PHOTOMETRIC.min_shade or not _all_over(at, pair.common):
         return best
     places = _places(at, inner.shape)
@@ -69,11 +69,11 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
         shaded = first * (places @ shade)
         x2, y2 = (shaded, y) if of_a else (x, shaded)
         curve, _ = _curve(x2, y2)
-        now = _left(x2, y2, curve)
+        now = _residual(x2, y2, curve)
         if now < PHOTOMETRIC.shade_gain * left and left - now > PHOTOMETRIC.min_shade:
             field = _field(shade, inner.shape)
             both = (pair.a * field, pair.b) if of_a else (pair.a, pair.b * field)
-            best, left = ToneMatch(_through(both[0], curve), both[1], tone_change, True), now
+            best, left = ToneMatch(_apply_curve(both[0], curve), both[1], tone_change, True), now
     return best
 
 
@@ -96,13 +96,13 @@ def _curve(x: Floats, y: Floats) -> tuple[NDArray[np.float64], float]:
     return np.clip(curve, 0, 255), tone_change
 
 
-def _through(values: Floats, curve: NDArray[np.float64]) -> Floats:
+def _apply_curve(values: Floats, curve: NDArray[np.float64]) -> Floats:
     cv2 = opencv()
     out: Floats = cv2.LUT(np.clip(values + 0.5, 0, 255).astype(np.uint8), curve.astype(np.float32))
     return out
 
 
-def _left(x: Floats, y: Floats, curve: NDArray[np.float64]) -> float:
+def _residual(x: Floats, y: Floats, curve: NDArray[np.float64]) -> float:
     """Return the mean absolute residual of a curve, in grey levels."""
     return float(np.abs(curve[np.clip(x + 0.5, 0, 255).astype(np.uint8)] - y).mean())
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, WarpedPair, inside
+from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import TONE_INVERSION
 
@@ -34,7 +34,7 @@ def undo_inversion(
     """
     cv2 = opencv()
     least = TONE_INVERSION.min_explained if least is None else least
-    inner = inside(pair.common)
+    inner = erode_mask(pair.common)
     if not inner.any():
         return None
     x, y = (cv2.GaussianBlur(grey, (0, 0), 1.0)[inner] for grey in (pair.a, pair.b))
@@ -42,7 +42,7 @@ def undo_inversion(
     best = max(of_a, of_b, key=lambda curve: curve.explained)
     if best.explained < least or not best.falls:
         return None
-    return (_through(a, best), b) if best is of_a else (a, _through(b, best))
+    return (_apply_curve(a, best), b) if best is of_a else (a, _apply_curve(b, best))
 
 
 def _curve(x: Floats, y: Floats) -> _Curve:
@@ -66,7 +66,7 @@ def _curve(x: Floats, y: Floats) -> _Curve:
     return _Curve(levels, explained, fall >= max(TONE_INVERSION.fall_levels, TONE_INVERSION.fall_share * all_steps))
 
 
-def _through(view: Pyramid, curve: _Curve) -> Pyramid:
+def _apply_curve(view: Pyramid, curve: _Curve) -> Pyramid:
     cv2 = opencv()
     levels = np.rint(curve.levels).clip(0, 255).astype(np.uint8)
     return replace(view, grey=cv2.LUT(view.grey, levels), fine=cv2.LUT(view.fine, levels))
