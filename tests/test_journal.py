@@ -352,7 +352,7 @@ def test_a_journal_names_files_of_its_roots_only(tmp_path: Path, capfd: pytest.C
     files = own(tmp_path)
     report = fresh(tmp_path / "a", "move")
     roots = [str(tmp_path / "a/photos")]
-    planted(Path("r.journal.jsonl"), "delete", files, digest=journal.digest_of(report), roots=roots)
+    planted(Path("r.journal.jsonl"), "delete", files, digest=journal.report_digest(report), roots=roots)
     assert run(["resolve", report, *act_with("move"), "--apply"]) == 3
     assert run(["undo", "r.journal.jsonl"]) == 3
     assert "outside of the folders of its report" in capfd.readouterr().err

@@ -409,7 +409,7 @@ def _temporary_name(part: str) -> Iterator[None]:
             os.unlink(part)
 
 
-def recover(path: str, target: str, staged: str) -> None:
+def restore_name(path: str, target: str, staged: str) -> None:
     """Repair one step of a killed run: remove incomplete copies, and restore the name of the file.
 
     Raises `StepError` if the name cannot be restored.

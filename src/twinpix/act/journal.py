@@ -34,7 +34,7 @@ from twinpix.model import Facts, Kept, Step, Unit
 
 SCHEMA = "twinpix.journal/1"
 _OLD_SYSTEM = "could not be dealt with"  # how `why` begins in journals without "system"
-_HEAD = b'{"journal":"' + SCHEMA.encode() + b'"'
+_FIRST_BYTES = b'{"journal":"' + SCHEMA.encode() + b'"'
 _STAGED_NAME = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, StopIteration, RecursionError)
 _AHEAD = 4096  # lines that are written together
@@ -137,7 +137,7 @@ class Journal:
         """Write a session and all its steps, flushed to disk."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         head = {"journal": SCHEMA, "action": action, "options": dict(options), "report": report, "created": created}
-        head |= {"digest": digest_of(report) if report else "", "roots": list(roots)}
+        head |= {"digest": report_digest(report) if report else "", "roots": list(roots)}
         lines = [_line(head), *(_line(_kept(each)) for each in kept)]
         for unit in units:
             lines.append(_line({"unit": [_row(step) for step in unit.steps], **_why(unit)}))
@@ -198,7 +198,7 @@ def _untrusted_error(path: str, why: str) -> ReportError:
     )
 
 
-def digest_of(report: str) -> str:
+def report_digest(report: str) -> str:
     """Return what identifies a report, even against a forged one; "" if it cannot be read."""
     import hashlib
 
@@ -248,8 +248,8 @@ def read(path: str) -> Record:
             if why := owners.stranger(os.fstat(file.fileno())):
                 raise _untrusted_error(path, why)
             for number, line in enumerate(file, start=1):
-                if number == cut + 1 and not line.startswith(_HEAD):
-                    if not _HEAD.startswith(line.rstrip()):
+                if number == cut + 1 and not line.startswith(_FIRST_BYTES):
+                    if not _FIRST_BYTES.startswith(line.rstrip()):
                         raise ReportError(f"{path} is no journal of schema {SCHEMA}")
                     cut += 1
                 if not _take(found.sessions, line):
@@ -267,8 +267,8 @@ def is_one(path: str) -> bool:
         if not os.path.isfile(path):
             return False
         with open(path, "rb") as file:
-            line = file.readline(len(_HEAD))
-        return line.startswith(_HEAD) or _HEAD.startswith(line.rstrip())
+            line = file.readline(len(_FIRST_BYTES))
+        return line.startswith(_FIRST_BYTES) or _FIRST_BYTES.startswith(line.rstrip())
     except OSError:
         return True
 

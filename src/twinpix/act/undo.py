@@ -49,7 +49,7 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
     with acting_once():
         record = journal.read(path)
         require_near(record)
-        outcome = Outcome(path, skipped=recover(record))
+        outcome = Outcome(path, skipped=recover_journal(record))
         outcome.skipped += [
             Skipped(path, f"line {number} {_UNREAD}", 0, True, SkipKind.UNREADABLE) for number in _unread(record)
         ]
@@ -131,7 +131,7 @@ def _took_place(step: Step, action: actions.Action) -> bool:
     return False
 
 
-def recover(record: journal.Record, *, finish: bool = False) -> list[Skipped]:
+def recover_journal(record: journal.Record, *, finish: bool = False) -> list[Skipped]:
     """Repair what a killed run left incomplete, in the files and in its journal.
 
     Afterwards every file is at its old path or at its target, and all files of a unit are at one place; with `finish`,
@@ -205,9 +205,9 @@ def _take_back(
     """Undo one step and record that; a step that cannot be undone is left."""
     step = session.steps[number]
     try:
-        filesystem.recover(step.path, step.target, step.staged)  # finishes an undo that was killed
+        filesystem.restore_name(step.path, step.target, step.staged)  # finishes an undo that was killed
         if step.target:
-            filesystem.recover(step.target, "", filesystem.beside(step.staged, step.target))
+            filesystem.restore_name(step.target, "", filesystem.beside(step.staged, step.target))
         back = action.undo(step)
     except (StepError, OSError) as error:
         if number not in session.done:

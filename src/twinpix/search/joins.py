@@ -34,7 +34,7 @@ SMALL = 150_000_000
 PATIENCE = 60.0
 """Seconds. If an exact search would take longer, `auto` names an approximate search that would be faster."""
 
-_SAMPLE = 200  # rows that are also searched exactly, to estimate the recall of an approximate search
+_RECALL_ROWS = 200  # rows that are also searched exactly, to estimate the recall of an approximate search
 _APPROXIMATE = "faiss"  # for both metrics the fastest back end with a recall above 0.95 (docs/search.md)
 _REMOVED = ("hnsw", "ngt", "usearch")  # back ends of earlier versions
 
@@ -236,7 +236,7 @@ class _Sample:
 
     def __init__(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int) -> None:
         self._own = own
-        self._rows = np.unique(np.linspace(0, len(queries) - 1, _SAMPLE).astype(np.int64))
+        self._rows = np.unique(np.linspace(0, len(queries) - 1, _RECALL_ROWS).astype(np.int64))
         self._self = gallery is None
         exact = Search("cosine" if metric_of(queries) == "cosine" else "banded")
         i, j, _ = exact.join(queries[self._rows], queries if gallery is None else gallery, radius)

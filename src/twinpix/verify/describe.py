@@ -24,7 +24,7 @@ from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import DESCRIBE
 
 _BLOCK = 8  # pixels a side of blocks in which grain is measured
-_WINDOW = 31  # pixels a side of the window in which the level of a border is measured
+_BORDER_WINDOW = 31  # pixels a side of the window in which the level of a border is measured
 _BLUR = 0.8  # pixels of Gaussian blur, against the noise of single pixels
 _CHROMA_BLUR = 2.0  # pixels of Gaussian blur: chroma is subsampled
 _LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)
@@ -200,7 +200,7 @@ def _is_border(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
     inside = (cv2.dilate(alone.astype(np.uint8), np.ones((15, 15), np.uint8)) == 1) & ~alone & (shown == 1)
     inside &= cv2.dilate(alone.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
     beyond = alone.astype(np.float32)
-    sums, weight = (cv2.blur(values, (_WINDOW, _WINDOW)) for values in (a.grey * beyond, beyond))
+    sums, weight = (cv2.blur(values, (_BORDER_WINDOW, _BORDER_WINDOW)) for values in (a.grey * beyond, beyond))
     goes_on = np.abs(a.grey[inside] - sums[inside] / np.maximum(weight[inside], _EPSILON)) <= DESCRIBE.border_step
     return not inside.any() or float(goes_on.mean()) < DESCRIBE.border_continues
 

@@ -106,7 +106,7 @@ class Discarding:
         return ""
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.staged)
+        filesystem.restore_name(step.path, step.target, step.staged)
         return not os.path.lexists(step.path)
 
 
@@ -136,7 +136,7 @@ class Linking(Discarding, ABC):
     leaves: ClassVar[bool] = False
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.staged)
+        filesystem.restore_name(step.path, step.target, step.staged)
         return not is_untouched(step.path, step.facts) and self.is_link(step.path, step)
 
     @abstractmethod

@@ -25,7 +25,7 @@ class Move(Placing):
         filesystem.move_new(step.path, step.target, step.facts, step.digest, step.staged, guard)
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.staged)
+        filesystem.restore_name(step.path, step.target, step.staged)
         if os.path.lexists(step.path) and os.path.lexists(step.target):
             _drop_copy(step)
         return not os.path.lexists(step.path)

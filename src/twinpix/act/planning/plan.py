@@ -142,7 +142,7 @@ def _check_options(only: Collection[str], sidecars: str | bool) -> None:
 
 _IN_CONTAINER = "is a member of another file: only files of their own are moved, removed, linked or copied"
 _UNREAD = "could not be read as an image"
-_ALONE = "in no group"
+_IN_NO_GROUP = "in no group"
 _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
 
 
@@ -321,7 +321,7 @@ class _Planner:
             if kept := self._members_to_keep(group, choices):
                 self._keep_group(group, kept)
         for image in self.report.unique:
-            self._keep(image, 0, _ALONE)
+            self._keep(image, 0, _IN_NO_GROUP)
 
     def _keep_group(self, group: Group, kept: Sequence[Member]) -> None:
         """Add the keepers of a group, and the duplicates that they do not represent.

@@ -45,7 +45,7 @@ class Folders:
         stem = stem_of(known)
         twins = here.images.get(stem, ())
         if not (places or here.has_companions or len(twins) > 1):
-            return _ALONE
+            return _NO_COMPANIONS
         found: dict[str, list[str]] = {}
         is_image = kinds.is_image(known[len(stem) :])
         for place in (folder, *places):
@@ -191,7 +191,7 @@ class Folders:
             yield os.path.join(above, name, *rest, "")
 
 
-_ALONE = Companions({}, [])
+_NO_COMPANIONS = Companions({}, [])
 
 
 def _precise(bases: Iterator[str], owners: dict[str, list[str]]) -> Iterator[str]:

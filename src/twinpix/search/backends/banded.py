@@ -25,7 +25,7 @@ from twinpix.search.scheduler import TaskScheduler
 from twinpix.search.unique import collapse, equals, expand_pairs
 
 _MAX_KEY_BITS = 22
-_SAMPLE = 2000
+_SAMPLE_CODES = 2000
 _BUFFER, _BUFFERS = 1 << 16, 16  # pairs per buffer, and buffers per step of a task
 # Cost model in nanoseconds: comparing four rows with a bucket; with each code in it (codes of one word; then per word
 # of longer codes); per code and word of a tile; sorting a code into its bucket.
@@ -105,7 +105,7 @@ def choose_bands(
     best, cheapest = None, _TILE_COST * mine * theirs * width / half
     if cheapest < _NEGLIGIBLE:
         return best, cheapest
-    some = left[:, np.linspace(0, mine - 1, min(_SAMPLE, mine)).astype(np.int64)]
+    some = left[:, np.linspace(0, mine - 1, min(_SAMPLE_CODES, mine)).astype(np.int64)]
     thinned = right[:, :: max(1, theirs // _THINNED)]
     scale = theirs / thinned.shape[1]
     for bands in _promising(64 * width, theirs, radius, width, sort):

@@ -13,7 +13,7 @@ from twinpix.verify.thresholds import ALIGNMENT, BLOCKS
 BLOCK = 16  # pixels of either side of a block
 _SMALL = 96  # pixels: in overlaps with a shorter side blocks have half the side, otherwise there are too few
 _BLUR = 1.5  # pixels of Gaussian blur: a transform may be off by a pixel
-_WINDOW = 25  # pixels of either side of the mean filter: variation over longer distances is light, not texture
+_TEXTURE_WINDOW = 25  # pixels of either side of the mean filter: variation over longer distances is light, not texture
 _BORDER = 15  # pixels: plain areas that are thinner are the background between letters, not a border
 _CELLS = 4  # cells of equal area along either side of the overlap
 _SCALE = 0.5  # at which transforms are refined
@@ -143,7 +143,7 @@ def agreement(pair: WarpedPair) -> Agreement:
         )
         return fits, textured, covered, [mean_a, mean_b]
 
-    rough = [(grey - cv2.blur(grey, (_WINDOW, _WINDOW))) ** 2 for grey in (a, b)]
+    rough = [(grey - cv2.blur(grey, (_TEXTURE_WINDOW, _TEXTURE_WINDOW))) ** 2 for grey in (a, b)]
     fits, textured, covered, light = compare(whole * ~pair.border)
     if not textured.any():
         return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(textured.shape, -1, np.int8))
@@ -206,7 +206,7 @@ def directions(pair: WarpedPair, agrees: Agreement) -> float:
     cv2 = opencv()
     where = erode_mask(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape)
     smooth = [cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b)]
-    rough = [grey - cv2.blur(grey, (_WINDOW, _WINDOW)) for grey in smooth]  # a vignette is no texture
+    rough = [grey - cv2.blur(grey, (_TEXTURE_WINDOW, _TEXTURE_WINDOW)) for grey in smooth]  # a vignette is no texture
     out = 1.0
     for grey in (*smooth, *rough):
         across, down = (cv2.Sobel(grey, cv2.CV_32F, *along)[where] for along in ((1, 0), (0, 1)))
@@ -228,7 +228,7 @@ def repetition(pair: WarpedPair) -> float:
     window = cv2.createHanningWindow((width, height), cv2.CV_32F)
     size = cv2.getOptimalDFTSize(2 * height), cv2.getOptimalDFTSize(2 * width)
     parts = []
-    for values in ((smooth - cv2.blur(smooth, (_WINDOW, _WINDOW))) * window, window):
+    for values in ((smooth - cv2.blur(smooth, (_TEXTURE_WINDOW, _TEXTURE_WINDOW))) * window, window):
         found = np.fft.irfft2(np.abs(np.fft.rfft2(values, size)) ** 2, size)
         parts.append(found / max(float(found[0, 0]), _EPSILON))
     down, across = (np.minimum(np.arange(length), length - np.arange(length)) for length in size)

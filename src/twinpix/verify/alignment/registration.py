@@ -12,9 +12,12 @@ from twinpix.verify.thresholds import REGISTRATION
 
 Mask = NDArray[np.bool_]
 
-_WINDOW = 33  # pixels a side of the window of local means
-_LEVELS = ((400, 4, 3), (800, 3, 6))  # coarse to fine: pixels of the longer side, iterations, terms of the polynomials
-_SAMPLE = 20_000  # pixels, evenly spread: more are no more exact
+_MEAN_WINDOW = 33  # pixels a side of the window of local means
+_RESOLUTIONS = (
+    (400, 4, 3),
+    (800, 3, 6),
+)  # coarse to fine: pixels of the longer side, iterations, terms of the polynomials
+_STEP_PIXELS = 20_000  # pixels, evenly spread: more are no more exact
 _RIDGE = 1e-4  # of the mean diagonal: along parallel edges a shift is undetermined, and remains 0
 _TOLERANCE = 0.02  # pixels: the last step of an iteration
 _CAUCHY = 1.5  # medians of the residual at which the weight of a pixel is a half
@@ -59,7 +62,7 @@ def normalise(grey: Floats, known: Floats) -> Floats:
     `known` is 1 where the image is known and 0 elsewhere.
     """
     cv2 = opencv()
-    side = (_WINDOW, _WINDOW)
+    side = (_MEAN_WINDOW, _MEAN_WINDOW)
     weight = np.maximum(cv2.blur(known, side), np.float32(_EPSILON))
     rest: Floats = (grey - cv2.blur(grey * known, side) / weight) * known
     floor = np.float32(REGISTRATION.deviation_floor**2)
@@ -77,7 +80,7 @@ def register(pair: FinePair) -> FinePair:
     a, b, known, _ = pair
     height, width = a.shape
     params = np.zeros((2, 6))
-    for side, rounds, terms in _LEVELS:
+    for side, rounds, terms in _RESOLUTIONS:
         share = min(1.0, side / max(width, height))
         size = (max(16, round(width * share)), max(16, round(height * share)))
         small = [cv2.resize(grey, size, interpolation=cv2.INTER_AREA) for grey in (a, b, known.astype(np.float32))]
@@ -122,7 +125,7 @@ def _step(a: Floats, b: Floats, known: Mask, params: NDArray[np.float64], terms:
     at = np.flatnonzero((across * across + down * down > REGISTRATION.min_gradient) & known)
     if len(at) < REGISTRATION.min_pixels:
         return None
-    at = at[:: max(1, len(at) // _SAMPLE)]
+    at = at[:: max(1, len(at) // _STEP_PIXELS)]
     off = (b - a_to_b).ravel()[at].astype(np.float64)
     scale = _CAUCHY * float(np.median(np.abs(off))) + _MIN_BLUR
     weight = 1 / (1 + (off / scale) ** 2)

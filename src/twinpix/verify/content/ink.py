@@ -10,10 +10,10 @@ from twinpix.verify.alignment.blocks import Floats
 from twinpix.verify.alignment.registration import FinePair, Mask, normalise
 from twinpix.verify.thresholds import INK
 
-_WINDOW = 9  # pixels a side in which ink is compared: about a letter of small print
+_INK_WINDOW = 9  # pixels a side in which ink is compared: about a letter of small print
 _BLURS = (0.5, 0.7, 1.0, 1.4, 2.0, 3.0)  # pixels of Gaussian blur that are tried
 _JOINED = 15  # pixels: differing ink within this distance is one place
-_SAMPLE, _ITERATIONS = 20_000, 3  # pixels and iterations of the robust fit of gain and bias
+_FIT_PIXELS, _ITERATIONS = 20_000, 3  # pixels and iterations of the robust fit of gain and bias
 _OUTLIER, _SLACK = 3, 1  # of the robust fit: medians of the residual that are kept, and grey levels beyond them
 
 
@@ -70,7 +70,7 @@ def compare_ink(pair: FinePair) -> InkComparison:
 
 def _local_mean(values: Floats) -> Floats:
     cv2 = opencv()
-    out: Floats = cv2.blur(values, (_WINDOW, _WINDOW))
+    out: Floats = cv2.blur(values, (_INK_WINDOW, _INK_WINDOW))
     return out
 
 
@@ -158,7 +158,7 @@ def _match_gain(a: Floats, b: Floats, comparison: InkComparison) -> Floats:
     at = np.flatnonzero(comparison.known & (comparison.energy > INK.min_energy) & (comparison.clash < INK.clash))
     if len(at) < INK.min_area:
         return a
-    at = at[:: max(1, len(at) // _SAMPLE)]
+    at = at[:: max(1, len(at) // _FIT_PIXELS)]
     x, y = a.ravel()[at].astype(np.float64), b.ravel()[at].astype(np.float64)
     kept, gain, bias = np.ones(len(at), dtype=bool), 1.0, 0.0
     for _ in range(_ITERATIONS):

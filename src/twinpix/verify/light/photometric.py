@@ -9,12 +9,12 @@ from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.blocks import Agreement, Floats, WarpedPair, correlate, erode_mask, pixels_of
 from twinpix.verify.thresholds import PHOTOMETRIC
 
-_SAMPLE = 4000  # pixels from which a tone curve is fitted
+_CURVE_PIXELS = 4000  # pixels from which a tone curve is fitted
 _KNOTS = 24  # of the tone curve
 _ITERATIONS = 3  # of the robust fit of a vignette
 _OUTLIER, _SLACK = 3, 1  # of the robust fit: medians of the residual that are kept, and grey levels beyond them
 _RIDGE = 1.0  # squared grey levels, beside sums over thousands of pixels: the system is never singular
-_LEVELS = 256.0
+_GREY_LEVELS = 256.0
 
 
 class ToneMatch(NamedTuple):
@@ -57,7 +57,7 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
     at = np.flatnonzero(inner)
     if len(at) < PHOTOMETRIC.min_samples:
         return ToneMatch(pair.a, pair.b, 0.0)
-    at = at[:: max(1, len(at) // _SAMPLE)]
+    at = at[:: max(1, len(at) // _CURVE_PIXELS)]
     x, y = a.ravel()[at], b.ravel()[at]
     levels, tone_change = _curve(x, y)
     best, left = ToneMatch(_apply_curve(pair.a, levels), pair.b, tone_change), _residual(x, y, levels)
@@ -91,7 +91,7 @@ def _curve(x: Floats, y: Floats) -> tuple[NDArray[np.float64], float]:
     to = to[keep]
     # Beyond the outermost knots the curve is extrapolated with its mean slope.
     slope = (to[-1] - to[0]) / max(at[-1] - at[0], 1.0)
-    levels = np.arange(_LEVELS)
+    levels = np.arange(_GREY_LEVELS)
     curve = np.interp(levels, at, to) + slope * (np.minimum(levels - at[0], 0) + np.maximum(levels - at[-1], 0))
     return np.clip(curve, 0, 255), tone_change
 

@@ -12,7 +12,7 @@ from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import TONE_INVERSION
 
 _RANGES = 32  # ranges of grey levels, with one mean each
-_LEVELS, _EPSILON = 256.0, 1e-6  # of 8 bits; divisor above 0
+_GREY_LEVELS, _EPSILON = 256.0, 1e-6  # of 8 bits; divisor above 0
 
 
 class _Curve(NamedTuple):
@@ -56,7 +56,7 @@ def _curve(x: Floats, y: Floats) -> _Curve:
         counts >= max(TONE_INVERSION.min_range_pixels, TONE_INVERSION.range_share * len(x)),
     )
     if many.sum() < TONE_INVERSION.min_ranges:
-        return _Curve(np.arange(_LEVELS), 0.0, falls=False)
+        return _Curve(np.arange(_GREY_LEVELS), 0.0, falls=False)
     means = sums / np.maximum(counts, 1)
     levels = np.interp(np.arange(256), (np.flatnonzero(usable) + 0.5) * width - 0.5, means[usable])
     left = y - np.interp(x, np.arange(256), levels)
