@@ -51,7 +51,8 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
         require_near(record)
         outcome = Outcome(path, skipped=recover_journal(record))
         outcome.skipped += [
-            Skipped(path, f"line {number} {_UNREAD}", 0, True, SkipKind.UNREADABLE) for number in _unread(record)
+            Skipped(path, f"line {number} {_UNREAD}", 0, True, SkipKind.UNREADABLE)
+            for number in _unreadable_lines(record)
         ]
         log = journal.Journal(path)
         try:
@@ -85,7 +86,7 @@ def require_near(record: journal.Record) -> None:
                     )
 
 
-def _unread(record: journal.Record) -> list[int]:
+def _unreadable_lines(record: journal.Record) -> list[int]:
     """Return the unreadable lines, without the last line of a run that was killed while it wrote the journal."""
     numbers = list(record.unread)
     for session in record.sessions:

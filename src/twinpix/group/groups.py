@@ -76,7 +76,7 @@ def group(
     )
     by_codes = not settings.verified  # else verification has named the relations
     reader = read_evidence if method.decodes and not method.by_equality and (chain.reads_pixels or by_codes) else None
-    parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole
+    parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole_group
     place = {file: at for at, file in enumerate(order)}
     found = [[files[0], *sorted(files[1:], key=place.__getitem__)] for files in found]
     most = None if by_codes else _READ_OF_ONE  # colours are part of the relation: all must be read
@@ -95,7 +95,7 @@ def _is_strict(options: Options) -> bool:
     return asked and options.strictness in ("exact", "strict")
 
 
-def _whole(files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> list[list[FileRow]]:
+def _whole_group(files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> list[list[FileRow]]:
     return [files]
 
 
@@ -107,14 +107,14 @@ def _with_evidence(
     wanted: set[ContentId] = set()
     for at, files in enumerate(found, start=1):
         waiting.append(files)
-        wanted |= _unlike(images, files, most) if read_evidence else set()
+        wanted |= _contents_to_read(images, files, most) if read_evidence else set()
         if len(wanted) >= _READ_AT_ONCE or at == len(found):
             evidence = read_evidence(wanted) if read_evidence and wanted else {}
             yield from ((each, evidence) for each in waiting)
             waiting, wanted = [], set()
 
 
-def _unlike(images: Images, files: Sequence[FileRow], most: int | None) -> set[ContentId]:
+def _contents_to_read(images: Images, files: Sequence[FileRow], most: int | None) -> set[ContentId]:
     """Return the contents of the best files, a limited number, unless all have the same pixels."""
     contents = list(dict.fromkeys(images.content[files].tolist()))
     pixels = {images.contents.pixels(number) for number in contents}

@@ -27,7 +27,7 @@ def salvage(data: bytes, name: str, error: Exception, draft: int | None) -> Imag
     image = open_image(data, name)
     if not draft and image.width * image.height > _LARGEST:
         raise ImageError("decode", reason(error)) from None
-    rows = _on_two_grounds(data, name, draft)
+    rows = _on_two_backgrounds(data, name, draft)
     if rows is None:
         raise ImageError("decode", reason(error)) from None
     image, missing = rows
@@ -37,7 +37,7 @@ def salvage(data: bytes, name: str, error: Exception, draft: int | None) -> Imag
     return image
 
 
-def _on_two_grounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Image, float] | None:
+def _on_two_backgrounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Image, float] | None:
     """Decode twice, into a black and into a white image: pixels that differ were not decoded.
 
     Returns the image with those pixels grey, and their share; None if it cannot be decoded.
@@ -112,7 +112,7 @@ def missing_of(data: bytes, name: str, grey: float, height: int) -> float:
         return 0.0
     if progressive:
         return grey if jpeg.scans(data) < 2 else 0.0
-    found = _on_two_grounds(data[: jpeg.entropy_end(data, scan)], name, BASE)
+    found = _on_two_backgrounds(data[: jpeg.entropy_end(data, scan)], name, BASE)
     if found is None:
         return 0.0
     return max(0.0, found[1] - _LAST_ROWS / height)  # the decoder may hold back one row of blocks until the end marker

@@ -98,7 +98,7 @@ def _in_jpeg(data: bytes) -> str:
         if not jpeg.restarts_in_order(data, scan):
             return f"restart markers are missing after byte {scan.start}"
         for run in runs(data, scan.start, scan.end, _LEAST):
-            if not _may_be(scan, run):
+            if not _may_be_intact(scan, run):
                 return str(run)
     return ""
 
@@ -123,7 +123,7 @@ def _is_in_order(markers: bytes) -> bool:
     return end >= 0 and not markers[:end].strip(jpeg.BETWEEN_SCANS)
 
 
-def _may_be(scan: jpeg.Scan, run: Run) -> bool:
+def _may_be_intact(scan: jpeg.Scan, run: Run) -> bool:
     """True if an intact scan can contain this run: its Huffman codes for a flat area repeat to these bytes."""
     if scan.first == 0 and scan.refines:  # one more bit of each DC coefficient: all equal in a flat area
         return True

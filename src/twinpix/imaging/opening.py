@@ -53,7 +53,7 @@ def _open_png(data: bytes) -> ImageFile.ImageFile:
     try:
         image = Image.open(io.BytesIO(whole), formats=["PNG"])
     except (OSError, SyntaxError, ValueError):  # a chunk with a correct checksum has invalid content
-        image, fault = Image.open(io.BytesIO(png.bare(data)), formats=["PNG"]), METADATA
+        image, fault = Image.open(io.BytesIO(png.strip_metadata(data)), formats=["PNG"]), METADATA
     if fault:
         image.info[FAULT] = fault
     return image
@@ -74,7 +74,7 @@ def load_pixels(image: Image.Image, data: bytes, name: str) -> Image.Image:
     except (OSError, SyntaxError, ValueError, EOFError, IndexError):
         if image.format != "PNG":
             raise
-        again = open_image(png.bare(data), name)
+        again = open_image(png.strip_metadata(data), name)
         again.load()
         again.info[FAULT] = METADATA
         return again

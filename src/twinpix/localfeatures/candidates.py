@@ -114,7 +114,7 @@ def _link_codes(
 
     Those of code `u` are `linked[links[u]:links[u + 1]]`, each as `code << 1 | mirrored`; `links` is `(n + 1,)`.
     """
-    radius = _affordable(distinct, radius)
+    radius = _affordable_radius(distinct, radius)
     search = Search("auto", lambda share: on_progress(0.5 * share))
     flipped = distinct ^ np.uint64(mirror)
     queries = _bytes(distinct[asked])
@@ -131,7 +131,7 @@ def _link_codes(
     return np.searchsorted(left[order], np.arange(len(distinct) + 1)), right[order]
 
 
-def _affordable(distinct: NDArray[np.uint64], radius: int) -> int:
+def _affordable_radius(distinct: NDArray[np.uint64], radius: int) -> int:
     """Return the largest radius, at most `radius`, with an estimated number of pairs of at most `_PAIRS`."""
     some = distinct[:: max(1, len(distinct) // _SAMPLE)]
     counts = np.zeros(radius + 1, np.int64)

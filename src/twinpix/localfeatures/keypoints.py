@@ -46,7 +46,7 @@ def detect_keypoints(grey: Bytes2D, most: int) -> Keypoints:
         return found
     # The soft blobs of a gradient have no sharp position: they are searched among twice as many pixels a side.
     large = _resize(grey, 2 * grey.shape[1], 2 * grey.shape[0])
-    return _shrunk(_detect(large, most, _FAINT, _FAINT_EDGE), np.array([2, 2], np.float32))
+    return _scale_down(_detect(large, most, _FAINT, _FAINT_EDGE), np.array([2, 2], np.float32))
 
 
 def enlarge(grey: Bytes2D) -> Bytes2D:
@@ -64,7 +64,7 @@ def detect_in_small(grey: Bytes2D, most: int) -> Keypoints:
     found = detect_keypoints(large, most)
     if large is grey:
         return found
-    return _shrunk(found, np.array([large.shape[1] / grey.shape[1], large.shape[0] / grey.shape[0]], np.float32))
+    return _scale_down(found, np.array([large.shape[1] / grey.shape[1], large.shape[0] / grey.shape[0]], np.float32))
 
 
 def is_compiled() -> bool:
@@ -117,7 +117,7 @@ def _resize(grey: Bytes2D, width: int, height: int) -> Bytes2D:
     return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _shrunk(points: Keypoints, factor: NDArray[np.float32]) -> Keypoints:
+def _scale_down(points: Keypoints, factor: NDArray[np.float32]) -> Keypoints:
     """Return keypoints of an enlarged image in pixels of the image; `factor` `(2,)` is that of width and height."""
     half = np.float32(0.5)
     return points._replace(place=(points.place + half) / factor - half, size=points.size / factor.max())

@@ -43,7 +43,7 @@ class CandidatePairs:
         self._settled: set[Ends] = set()
         self._undecided: dict[Ends, Candidate] = {}  # pairs that quick verification did not decide
 
-    def fresh(self, proposed: Iterable[Candidate]) -> list[Candidate]:
+    def unverified(self, proposed: Iterable[Candidate]) -> list[Candidate]:
         """Return the pairs that are not verified yet; undecided ones with the transform of their earlier stage."""
         out = []
         for one in proposed:

@@ -105,7 +105,7 @@ def verify_doubtful(
     first, asked = classes.first(), matches.where(which)
     near = np.zeros(len(asked), dtype=bool)
     near[best_of_each(asked.i, asked.j, -asked.distance, _NEAREST)] = True
-    alike = _alike_once_aligned(asked.where(near), np.array(first, dtype=np.int64), pixels, read_evidence)
+    alike = _are_alike_once_aligned(asked.where(near), np.array(first, dtype=np.int64), pixels, read_evidence)
     believed = np.zeros(len(asked), dtype=bool)
     believed[near] = alike
     farther, left = asked.where(~near), list[NDArray[np.int64]]()
@@ -142,7 +142,7 @@ def _are_among(pairs: Matches, others: Matches, class_count: int) -> NDArray[np.
     return np.isin(numbers, known)
 
 
-def _alike_once_aligned(
+def _are_alike_once_aligned(
     matches: Matches, first: NDArray[np.int64], pixels: ContentEvidence, read_evidence: EvidenceReader
 ) -> NDArray[np.bool_]:
     """Return which matches of images that are no pages differ in few places after alignment.

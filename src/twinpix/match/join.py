@@ -162,7 +162,7 @@ class Neighbours:
     """
 
     def __init__(self, matches: Matches, n: int) -> None:
-        self._matches = matches = _in_order(matches)
+        self._matches = matches = _sort_pairs(matches)
         rows = np.arange(n + 1)
         # `ahead`: the matches in which a node is first, which are contiguous; `behind`: those in which it is second.
         self._ahead = np.searchsorted(matches.i, rows)
@@ -194,7 +194,7 @@ class Neighbours:
         return list(zip(others.tolist(), numbers_or_none(self._matches.distance[at]), turns, strict=True))
 
 
-def _in_order(matches: Matches) -> Matches:
+def _sort_pairs(matches: Matches) -> Matches:
     """Return the matches sorted by `i`, then `j`."""
     i, j = matches.i, matches.j
     if bool(((i[1:] > i[:-1]) | ((i[1:] == i[:-1]) & (j[1:] > j[:-1]))).all()):

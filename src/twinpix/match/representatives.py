@@ -58,7 +58,7 @@ def clusters(
         parts.append(found)
         others = np.where(found.i == leader, found.j, found.i)
         others = others[np.argsort(place[others])].astype(np.int64)
-        among, rest = _among(search, place, others, listed)
+        among, rest = _pairs_of_members(search, place, others, listed)
         parts.append(among)
         if rest:
             left_out[leader] = rest
@@ -118,7 +118,7 @@ def _by_leader(found: Matches, block: NDArray[np.int64], place: NDArray[np.int64
             yield leader, found.where(by_rank[start:stop])
 
 
-def _among(
+def _pairs_of_members(
     search: _PairSearch, place: NDArray[np.int64], others: NDArray[np.int64], listed: int
 ) -> tuple[Matches, int]:
     """Return pairs of the members of a group, at least `listed` if there are as many, and the number of the others."""

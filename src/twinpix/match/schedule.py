@@ -46,7 +46,7 @@ def verify_scheduled(
     pairs = CandidatePairs(first, verifier, by_codes=by_codes)
     schedule: Schedule = AllPairs(pairs) if rank is None else ByLeaders(pairs, rank)
     for proposed, quick in stages:
-        schedule.add(pairs.fresh(proposed), quick=quick)
+        schedule.add(pairs.unverified(proposed), quick=quick)
     schedule.add(pairs.take_undecided())
     for _ in range(_ROUNDS):
         if not schedule.join():
@@ -81,7 +81,7 @@ class ByLeaders:
 
     def __init__(self, pairs: CandidatePairs, rank: Rank) -> None:
         self._pairs = pairs
-        self._clusters = LeaderClusters(rank, self._shows)
+        self._clusters = LeaderClusters(rank, self._link_strength)
 
     def add(self, proposed: Sequence[Candidate], *, quick: bool = False) -> None:
         self._clusters.propose(proposed)
@@ -137,7 +137,7 @@ class ByLeaders:
         found = set(self._pairs.verify(list(closing.values())))
         return [ends for ends, one in closing.items() if one in found]
 
-    def _shows(self, leader: ClassId, middle: ClassId) -> float:
+    def _link_strength(self, leader: ClassId, middle: ClassId) -> float:
         """Return how well a follower connects classes to its leader: their agreement, times the shares that overlap."""
         verdict = self._pairs.verdict_of(leader, middle)
         of_leader, of_middle = verdict.overlap

@@ -341,24 +341,27 @@ def _words(found: Explanation, least: float) -> Words:
             "copies of one image", f"{verdict.detail or verdict.relation}; {share} of the overlap agrees{needed}"
         )
     if verdict.relation == "similar-scene":
-        return Words("the same scene, not copies", f"{points}, {_unlike(found, least)}")
+        return Words("the same scene, not copies", f"{points}, {_why_no_copies(found, least)}")
     if not found.decided:
         return Words(_UNDECIDED, f"almost no texture in the best overlap, {points}")
     if verdict.agrees < least:
         return Words("different images", f"at the best alignment only {share} of the overlap agrees, {points}")
-    return Words("different images", f"at the best alignment {share} of the overlap agrees, {_but(found)}, {points}")
+    return Words(
+        "different images",
+        f"at the best alignment {share} of the overlap agrees, {_why_not_despite_agreement(found)}, {points}",
+    )
 
 
-def _unlike(found: Explanation, least: float) -> str:
+def _why_no_copies(found: Explanation, least: float) -> str:
     """Return why two images of one scene are not copies."""
     agrees = f"{found.verdict.agrees:.0%}"
     if not found.decided:
         return "but the overlap has too little texture"
     if found.verdict.agrees < least:
         return f"the pixels agree on only {agrees} of the overlap"
-    return f"{agrees} of the overlap agrees, {_but(found)}"
+    return f"{agrees} of the overlap agrees, {_why_not_despite_agreement(found)}"
 
 
-def _but(found: Explanation) -> str:
+def _why_not_despite_agreement(found: Explanation) -> str:
     """Return why two images whose overlap agrees are not copies."""
     return "but the overlap is a small part of both" if found.is_partial else "but its texture does not"

@@ -194,7 +194,7 @@ def _is_border(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
     alone = cv2.dilate(shown, np.ones((3, 3), np.uint8)) == 0
     if not alone.any():
         return False
-    if _plain(a.grey[alone]) < DESCRIBE.border_flat:
+    if _plain_share(a.grey[alone]) < DESCRIBE.border_flat:
         return False
     # If the levels outside continue right inside the overlap, the plain part belongs to the image.
     inside = (cv2.dilate(alone.astype(np.uint8), np.ones((15, 15), np.uint8)) == 1) & ~alone & (shown == 1)
@@ -205,7 +205,7 @@ def _is_border(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
     return not inside.any() or float(goes_on.mean()) < DESCRIBE.border_continues
 
 
-def _plain(pixels: NDArray[np.uint8]) -> float:
+def _plain_share(pixels: NDArray[np.uint8]) -> float:
     """Return the share of pixels with one of the three most frequent levels."""
     counts = np.bincount(pixels, minlength=256)
     wide = np.convolve(counts, np.ones(2 * DESCRIBE.border_level + 1, np.int64), "same")
@@ -266,7 +266,7 @@ def edit_features(
     if inner.sum() < DESCRIBE.min_pixels or min(inner.shape) < DESCRIBE.min_side:
         return EditFeatures(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
     mapped, theirs = tones.a, tones.b
-    outside = np.maximum(_beyond(mapped, theirs), _beyond(theirs, mapped))
+    outside = np.maximum(_excess(mapped, theirs), _excess(theirs, mapped))
     marked = (outside > DESCRIBE.step) & inner
     if tones.tone_change > DESCRIBE.tone:
         marked &= ~_mask_blown(pair)
@@ -308,7 +308,7 @@ def _mask_blown(pair: WarpedPair) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(out, np.ones((5, 5), np.uint8)), dtype=bool)
 
 
-def _beyond(values: Floats, other: Floats) -> Floats:
+def _excess(values: Floats, other: Floats) -> Floats:
     """Return by how many levels values leave the range of the other image within 5 × 5 pixels."""
     cv2 = opencv()
     local_mean = np.ones((5, 5), np.uint8)

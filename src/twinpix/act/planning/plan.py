@@ -10,7 +10,7 @@ from typing import get_args
 from twinpix import plugins
 from twinpix.act import actions, filesystem
 from twinpix.act.actions import Action, Scope
-from twinpix.act.emptied import IN_EMPTIED, in_emptied
+from twinpix.act.emptied import IN_EMPTIED, is_in_emptied
 from twinpix.act.planning.bundles import Bundler, Sidecars
 from twinpix.act.planning.leftovers import find_uncopied
 from twinpix.act.planning.own_outputs import is_output
@@ -232,7 +232,7 @@ class _Planner:
             try:
                 match = hows.get(member.path)
                 self._check_pair(keeper, member, match)
-                if in_emptied(keepers[0].path) and not in_emptied(path):
+                if is_in_emptied(keepers[0].path) and not is_in_emptied(path):
                     raise _ByRuleError(f"the keeper {IN_EMPTIED}", SkipKind.KEEPER_EMPTIED)
                 self._take(group.id, member, path, match, keepers)
             except StepError as error:

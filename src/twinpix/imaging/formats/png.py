@@ -47,7 +47,7 @@ def frames_of(data: bytes) -> int:
     return max(1, frames + (not is_first if frames else 0))
 
 
-def bare(data: bytes) -> bytes:
+def strip_metadata(data: bytes) -> bytes:
     """Return the file with its pixels only: no metadata, no colour profile, no further frames."""
     return _join_chunks(
         data, [(start, end) for name, start, end in _chunks(data) if not name[0] & 0x20 or name in _NEEDED]

@@ -108,7 +108,7 @@ def choose_bands(
     some = left[:, np.linspace(0, mine - 1, min(_SAMPLE_CODES, mine)).astype(np.int64)]
     thinned = right[:, :: max(1, theirs // _THINNED)]
     scale = theirs / thinned.shape[1]
-    for bands in _promising(64 * width, theirs, radius, width, sort):
+    for bands in _find_cheapest(64 * width, theirs, radius, width, sort):
         sampled = range(0, len(bands.firsts), -(-len(bands.firsts) // _SAMPLED_BANDS))
         costs = [_cost_of_band(some, thinned, scale, *(int(column[band]) for column in bands)) for band in sampled]
         cost = float(np.mean(costs)) * len(bands.firsts) * mine / half + sort * len(bands.firsts) * theirs
@@ -117,7 +117,7 @@ def choose_bands(
     return best, cheapest
 
 
-def _promising(bits: int, n: int, radius: int, words: int, sort: float) -> list[Bands]:
+def _find_cheapest(bits: int, n: int, radius: int, words: int, sort: float) -> list[Bands]:
     """Return the splits that are cheapest for uniformly distributed codes and for more skewed ones."""
     best: dict[tuple[int, int], Bands] = {}
     splits = [

@@ -84,7 +84,7 @@ def _is_exclusive(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, left: R
     inner = erode_mask(pair.common & within & ~pair.border)
     if inner.sum() < EXCLUSIVE.min_pixels or min(inner.shape) < EXCLUSIVE.min_side:
         return False
-    found = _conflict(tones.a, tones.b, pair, agrees, inner)
+    found = _conflict_share(tones.a, tones.b, pair, agrees, inner)
     if found <= EXCLUSIVE.min_area:
         return False
     if found > left.area:
@@ -92,18 +92,18 @@ def _is_exclusive(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, left: R
     before = mean_difference(tones.a, tones.b, inner)
     a, b = match_local_light(*match_sharpness(tones.a, tones.b, inner), pair.common)
 
-    def alike(made: Floats, most: float) -> bool:
+    def is_alike(made: Floats, most: float) -> bool:
         return (
             mean_difference(made, b, inner) <= most * before
-            and _conflict(made, b, pair, agrees, inner) <= EXCLUSIVE.min_area
+            and _conflict_share(made, b, pair, agrees, inner) <= EXCLUSIVE.min_area
         )
 
-    return not (alike(a, left.light) or alike(undo_bending(a, b), left.flow))
+    return not (is_alike(a, left.light) or is_alike(undo_bending(a, b), left.flow))
 
 
-def _conflict(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: NDArray[np.bool_]) -> float:
+def _conflict_share(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: NDArray[np.bool_]) -> float:
     """Return the share of the overlap with exclusive content, of the image that has less of it."""
-    mine, theirs = _exclusive(a, b, pair.a) & inner, _exclusive(b, a, pair.b) & inner
+    mine, theirs = _mask_exclusive(a, b, pair.a) & inner, _mask_exclusive(b, a, pair.b) & inner
     if not mine.any() or not theirs.any():
         return 0.0
     every = erode_mask(pair.common & ~pair.border)
@@ -112,7 +112,7 @@ def _conflict(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: 
     # With content of both under them, these are no overlays but the bars of two charts.
     if min((mine & over).sum(), (theirs & over).sum()) <= EXCLUSIVE.under_overlay * inner.sum():
         mine, theirs = mine & ~over, theirs & ~over
-    largest, objects = _objects(mine | theirs, inner)
+    largest, objects = _find_objects(mine | theirs, inner)
     share = float(min((mine & ~largest).sum(), (theirs & ~largest).sum()) / inner.sum())
     return share * (EXCLUSIVE.many_objects_factor if objects >= EXCLUSIVE.many_objects else 1)
 
@@ -122,7 +122,7 @@ def share_of_agreeing(pair: WarpedPair, agrees: Agreement) -> float:
     return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), _EPSILON))
 
 
-def _exclusive(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
+def _mask_exclusive(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
     """Mask the content that one image has on a plain background which the other shows without it."""
     cv2 = opencv()
     local_mean, near = np.ones((_AROUND, _AROUND), np.uint8), np.ones((_BACKGROUND, _BACKGROUND), np.uint8)
@@ -138,7 +138,7 @@ def _exclusive(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.boo
     return np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & same_background & own, dtype=bool)
 
 
-def _objects(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
+def _find_objects(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     """Return the mask of the largest object, empty if that is too large for one, and the number of objects."""
     cv2 = opencv()
     joined = cv2.dilate(marked.astype(np.uint8), np.ones((_JOINED, _JOINED), np.uint8))

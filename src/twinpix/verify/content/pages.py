@@ -41,20 +41,20 @@ def compare_pages(
     if a.damaged or b.damaged:
         return ALIKE
     printed = a.is_sheet and b.is_sheet
-    comparison = _read(a, b, a_to_b, within, printed=printed, clean=clean) if printed or spots else ALIKE
+    comparison = _compare_text(a, b, a_to_b, within, printed=printed, clean=clean) if printed or spots else ALIKE
     if printed or not clean or comparison.different or comparison.box:
         return comparison
-    return PageComparison(False, _spot(a, b, a_to_b))
+    return PageComparison(False, _find_spot(a, b, a_to_b))
 
 
-def _read(
+def _compare_text(
     a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, *, printed: bool, clean: bool
 ) -> PageComparison:
     warp = partial(_warp_pages, a, b, a_to_b, within)
     first = warp(a.fine, b.fine) if printed else warp(a.grey, b.grey)
     if min(first.a.shape) < PAGES.min_side:
         return ALIKE
-    clash, alone = _differing(compare_ink(first))
+    clash, alone = _measure_clash(compare_ink(first))
     if not (clash > PAGES.possible_clash or (printed and alone)):
         return ALIKE
     pages = printed or (a.is_page and b.is_page)
@@ -69,7 +69,7 @@ def _read(
     return PageComparison(False, _box(strong, pair, a, b, a_to_b)) if strong else ALIKE
 
 
-def _spot(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box | None:
+def _find_spot(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box | None:
     """Return the box of a small difference between images of one size and orientation."""
     upright = np.abs(transform_points(a_to_b, corners(a.size)) - corners(b.size)).max() < PAGES.same_place
     if (a.width, a.height) != (b.width, b.height) or not upright:
@@ -78,7 +78,7 @@ def _spot(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box | None:
     return find_spot(first, second) if first.shape == second.shape else None
 
 
-def _differing(comparison: InkComparison) -> tuple[float, bool]:
+def _measure_clash(comparison: InkComparison) -> tuple[float, bool]:
     """Return the largest clash, and whether each image has ink where the other has none."""
     return float(comparison.clash.max()), all(own.any() for own in comparison.own)
 

@@ -23,7 +23,7 @@ def find_spot(a: Bytes2D, b: Bytes2D) -> Box | None:
     half-size copy enlarged again make one in 3 % and 9 %. Another digit of 10 pixels makes one in 50 % to 80 %.
     """
     cv2 = opencv()
-    light = _light(a, b)
+    light = _match_light(a, b)
     difference = cv2.absdiff(light, b)
     strong = difference > max(
         SPOTS.min_difference,
@@ -44,7 +44,7 @@ def find_spot(a: Bytes2D, b: Bytes2D) -> Box | None:
     return float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3])
 
 
-def _light(a: Bytes2D, b: Bytes2D) -> Bytes2D:
+def _match_light(a: Bytes2D, b: Bytes2D) -> Bytes2D:
     """Give the first image the gain and bias of the second, fitted robustly."""
     x, y = (each.ravel()[::_STRIDE].astype(np.float64) for each in (a, b))
     kept, gain, bias = np.ones(len(x), dtype=bool), 1.0, 0.0

@@ -59,16 +59,16 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
         return ToneMatch(pair.a, pair.b, 0.0)
     at = at[:: max(1, len(at) // _CURVE_PIXELS)]
     x, y = a.ravel()[at], b.ravel()[at]
-    levels, tone_change = _curve(x, y)
+    levels, tone_change = _fit_curve(x, y)
     best, left = ToneMatch(_apply_curve(pair.a, levels), pair.b, tone_change), _residual(x, y, levels)
-    if left < PHOTOMETRIC.min_shade or not _all_over(at, pair.common):
+    if left < PHOTOMETRIC.min_shade or not _is_all_over(at, pair.common):
         return best
     places = _places(at, inner.shape)
     for first, second, of_a in ((x, y, True), (y, x, False)):
-        shade = _shade(places, first, second)
+        shade = _fit_vignette(places, first, second)
         shaded = first * (places @ shade)
         x2, y2 = (shaded, y) if of_a else (x, shaded)
-        curve, _ = _curve(x2, y2)
+        curve, _ = _fit_curve(x2, y2)
         now = _residual(x2, y2, curve)
         if now < PHOTOMETRIC.shade_gain * left and left - now > PHOTOMETRIC.min_shade:
             field = _field(shade, inner.shape)
@@ -80,7 +80,7 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
 # -- tone curve ------------------------------------------------------------------------------------------
 
 
-def _curve(x: Floats, y: Floats) -> tuple[NDArray[np.float64], float]:
+def _fit_curve(x: Floats, y: Floats) -> tuple[NDArray[np.float64], float]:
     """Fit a monotone curve from levels `x` to levels `y`: 256 values, and the mean change of a level."""
     some = np.argsort(x, kind="stable")
     cuts = some[: len(some) // _KNOTS * _KNOTS].reshape(_KNOTS, -1)  # knots with equally many pixels
@@ -110,7 +110,7 @@ def _residual(x: Floats, y: Floats, curve: NDArray[np.float64]) -> float:
 # -- vignette: darker towards an edge or a corner, as of a lens or a lamp ----------------------------------
 
 
-def _all_over(at: NDArray[np.int64], common: NDArray[np.bool_]) -> bool:
+def _is_all_over(at: NDArray[np.int64], common: NDArray[np.bool_]) -> bool:
     """True if the samples span the overlap, so that a polynomial is not extrapolated."""
     for part, axis in zip(np.divmod(at, common.shape[1]), (1, 0), strict=True):
         shown = np.flatnonzero(common.any(axis=axis))
@@ -127,7 +127,7 @@ def _places(at: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
     return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=1).astype(np.float32)
 
 
-def _shade(places: Floats, x: Floats, y: Floats) -> Floats:
+def _fit_vignette(places: Floats, x: Floats, y: Floats) -> Floats:
     """Fit the gain of `x` to `y` as a quadratic polynomial of the position, robustly: 6 coefficients."""
     kept = np.ones(len(x), dtype=bool)
     for _ in range(_ITERATIONS):

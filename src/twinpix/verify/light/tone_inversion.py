@@ -38,14 +38,14 @@ def undo_inversion(
     if not inner.any():
         return None
     x, y = (cv2.GaussianBlur(grey, (0, 0), 1.0)[inner] for grey in (pair.a, pair.b))
-    of_a, of_b = _curve(x, y), _curve(y, x)
+    of_a, of_b = _fit_curve(x, y), _fit_curve(y, x)
     best = max(of_a, of_b, key=lambda curve: curve.explained)
     if best.explained < least or not best.falls:
         return None
     return (_apply_curve(a, best), b) if best is of_a else (a, _apply_curve(b, best))
 
 
-def _curve(x: Floats, y: Floats) -> _Curve:
+def _fit_curve(x: Floats, y: Floats) -> _Curve:
     """Fit levels `y` by the means over ranges of levels `x`, both `(n,)`."""
     width = 256 // _RANGES
     ranges = np.clip(x, 0, 255).astype(np.int64) // width
