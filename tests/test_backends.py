@@ -519,10 +519,10 @@ class Notes(Progress):
     """Keeps what is said."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.notes: list[str] = []
 
     def note(self, text: str) -> None:
-        self.said.append(text)
+        self.notes.append(text)
 
 
 def test_a_report_says_what_compared_the_codes(photos: Path, tmp_path: Path) -> None:
@@ -548,10 +548,10 @@ def test_a_question_to_a_file_of_codes_tells_the_recall(
     twinpix.write_codes(file, twinpix.header_of(), twinpix.encode_files_as_stream(photos, store=None))
     exact, asked = Notes(), Notes()
     hits = twinpix.query_codes(photos / "0.png", file, progress=exact)
-    assert exact.said == []
+    assert exact.notes == []
     monkeypatch.setattr("twinpix.usecases.codes._TOGETHER", 2)
     assert twinpix.query_codes(photos / "0.png", file, search="faiss:index=hnsw", progress=asked) == hits
-    (note,) = asked.said
+    (note,) = asked.notes
     assert note.startswith("search: faiss:index=hnsw, approximate")
     assert "2 of 2 pairs of a sample found" in note
 
@@ -564,7 +564,7 @@ def test_a_measurement_by_an_approximate_search_says_so(photos: Path) -> None:
     truth = {"0.png": ["0 small.jpg"], "0 small.jpg": ["0.png"]}
     notes = Notes()
     measure(truth, str(photos), ["dhash"], Options(store=None, search="faiss:index=hnsw"), notes)
-    (note,) = notes.said
+    (note,) = notes.notes
     assert note.startswith("dhash: search: faiss:index=hnsw, approximate")
     with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):
         measure(truth, "nowhere", ["dhash"], Options(store=None, search="cosine"))
@@ -578,15 +578,15 @@ def test_a_picture_that_finds_itself_says_nothing_of_the_recall(
 
     for seed in (1, 2):
         picture(seed).save(tmp_path / f"{seed}.png")
-    (said,) = twinpix.find(
+    (note,) = twinpix.find(
         tmp_path, method="phash:size=16", store=None, transforms=True, search="faiss:index=hnsw"
     ).search
-    assert said.endswith("its recall is not known: a sample has no pairs")
+    assert note.endswith("its recall is not known: a sample has no pairs")
     picture(2).resize((100, 90)).save(tmp_path / "small.png")
-    (said,) = twinpix.find(
+    (note,) = twinpix.find(
         tmp_path, method="phash:size=16", store=None, transforms=True, search="faiss:index=hnsw"
     ).search
-    assert said.endswith("2 of 2 pairs of a sample found (recall 1.000)")
+    assert note.endswith("2 of 2 pairs of a sample found (recall 1.000)")
 
 
 def test_find_refuses_a_back_end_before_it_reads(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,9 +47,9 @@ def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_p
     wrong = (0.2, 0.0, 0.7, 0.0, 0.2, 0.1)
     eye = verifier.Verifier(files, 0.65, session_of())
     eye.verify([verifier.pair_of(ContentId(1), ContentId(0), wrong, True, before=verifier.guess_of_turn(0))])
-    seen = eye.of(ContentId(0), ContentId(1))
-    assert seen is not None
-    assert (seen.relation, seen.agrees > 0.9) == ("resized", True)
+    verdict = eye.of(ContentId(0), ContentId(1))
+    assert verdict is not None
+    assert (verdict.relation, verdict.agrees > 0.9) == ("resized", True)
 
 
 def test_a_pair_that_two_methods_propose_keeps_both_guesses() -> None:

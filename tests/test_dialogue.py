@@ -388,7 +388,7 @@ def test_the_store_forgets_codes_and_not_what_was_said(
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "pixels"])
-def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_equal_codes_are_excluded_too(method: str, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
     """Files of equal pixels, and blank pictures, match by identity and not by a search."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
     folder.mkdir()
@@ -413,7 +413,7 @@ def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, picture: Ca
 
 
 @pytest.mark.parametrize("link", [name for name in plugins.names("linking") if not chains(make(name))])
-def test_what_is_apart_stays_apart_when_it_is_decided_anew(
+def test_excluded_pairs_stay_excluded_when_decided_anew(
     link: str, tmp_path: Path, picture: Callable[..., Image.Image]
 ) -> None:
     """Two pictures of equal codes that match a third, and not one another."""
@@ -519,11 +519,11 @@ def test_a_step_forward_leads_to_what_is_not_decided(asked: Path) -> None:
 def test_too_many_pairs_are_not_remembered(tmp_path: Path) -> None:
     many = a_group(*(f"{number:032x}" for number in range(1500)))
     memory = dialogue.Memory(twinpix.Options(method="phash:size=16", store=str(tmp_path / "s.sqlite")))
-    told = memory.hold_apart(many, range(1500))
-    assert told == "kept, but not remembered: 1,124,250 pairs are more than can be remembered (1,000,000)"
+    message = memory.exclude(many, range(1500))
+    assert message == "kept, but not remembered: 1,124,250 pairs are more than can be remembered (1,000,000)"
     assert (
         dialogue.Memory(twinpix.Options(method="phash:size=16", store=None))
-        .hold_apart(many, [0])
+        .exclude(many, [0])
         .startswith("kept; without a store")
     )
 

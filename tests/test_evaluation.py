@@ -44,8 +44,8 @@ def groups_of(found: Map) -> list[set[str]]:
 
 @settings(max_examples=200, deadline=None)
 @given(pairs, pairs)
-def test_pairs_and_groups_are_their_definitions(real: set[tuple[str, str]], said: set[tuple[str, str]]) -> None:
-    truth, retrieved = map_of_pairs(NAMES, sorted(real)), map_of_pairs(NAMES, sorted(said))
+def test_pairs_and_groups_are_their_definitions(real: set[tuple[str, str]], predicted: set[tuple[str, str]]) -> None:
+    truth, retrieved = map_of_pairs(NAMES, sorted(real)), map_of_pairs(NAMES, sorted(predicted))
     scores = evaluation.score(truth, retrieved)
     every = list(combinations(NAMES, 2))
     a = {pair for pair in every if pair[1] in truth[pair[0]]}

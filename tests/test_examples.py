@@ -38,9 +38,9 @@ def test_the_example_of_a_public_name_runs(name: str) -> None:
     names = {"twinpix": twinpix, "os": os}
     example = doctest.DocTestParser().get_doctest(text, names, f"twinpix.{name}", None, None)
     assert any(name.lower() in each.source for each in example.examples), f"the example does not use twinpix.{name}"
-    told: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF).run(example, out=told.append)
-    assert not told, "".join(told)
+    failures: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF).run(example, out=failures.append)
+    assert not failures, "".join(failures)
 
 
 CLASSES = [value for name in NAMES if is_dataclass(value := getattr(twinpix, name))]

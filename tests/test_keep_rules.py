@@ -302,7 +302,7 @@ def test_alterations_are_a_list_in_a_report_and_a_text_of_an_earlier_version_is_
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_border_is_known_by_the_verdict_and_not_by_its_text(turned: bool) -> None:
     match = Match("a", "b", 0.1, "padded", detail="in other words", same_code=False, borders=(False, True))
-    match = match.turned() if turned else match
+    match = match.swap_images() if turned else match
     a, b = mark_alterations([member("a"), member("b")], [match], [ContentId(0), ContentId(1)], {})
     assert (a.altered, b.altered) == ((), (Alteration.PADDED,))
 
@@ -382,15 +382,15 @@ def test_of_a_group_of_very_many_only_the_best_are_read_again(tmp_path: Path, mo
     for number in range(9):
         image.save(tmp_path / f"{number}.jpg", quality=70 + number)
     image.resize((320, 240)).save(tmp_path / "9.jpg", quality=90, exif=camera_exif())
-    told: list[tuple[str, int, int]] = []
+    states: list[tuple[str, int, int]] = []
     report = twinpix.find(
         tmp_path,
         method="phash:size=16",
         store=tmp_path / "s.sqlite",
         verify=True,
-        progress=lambda *state: told.append(state),
+        progress=lambda *state: states.append(state),
     )
-    assert [total for stage, done, total in told if stage == "read" and not done][-1] == 3
+    assert [total for stage, done, total in states if stage == "read" and not done][-1] == 3
     assert Path(report.groups[0].keeper).name == "9.jpg"
 
 

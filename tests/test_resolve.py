@@ -128,7 +128,7 @@ def test_reflink_works_or_leaves_everything(tmp_path: Path, capfd: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"only": "re-encoded"}, "only is a list of relations, not the text 're-encoded'"),
         ({"only": ["re-encoded", "bogus"]}, "no relation is called 'bogus'; there are: identical-file, "),
@@ -136,8 +136,8 @@ def test_reflink_works_or_leaves_everything(tmp_path: Path, capfd: pytest.Captur
         ({"sidecars": "bogus"}, "sidecars is one of keep, same, all, not 'bogus'"),
     ],
 )
-def test_wrong_options_of_a_plan_are_refused(options: dict[str, object], told: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_wrong_options_of_a_plan_are_refused(options: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
         plan(library(tmp_path, 1), **options)  # type: ignore[arg-type]
 
 
@@ -654,8 +654,8 @@ def test_a_file_that_symbolic_links_lead_to_stays(
     found.save(tmp_path / "r.json")
     assert twinpix.Report.load(tmp_path / "r.json") == found
     assert run(["resolve", str(tmp_path / "r.json"), action, "--apply", "--yes"]) == 0
-    told = capfd.readouterr().out
-    assert ("b.png leads to it and would be broken" in told) == (action != "--symlink")
+    output = capfd.readouterr().out
+    assert ("b.png leads to it and would be broken" in output) == (action != "--symlink")
     assert (photos / "b.png").read_bytes() == (photos / "large.png").read_bytes()
 
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import twinpix
 from amounts import amount
-from drawings import clouds, draw, on_plain_ground
+from drawings import clouds, draw, on_plain_background
 from hard_negatives import PAIRS, Pair, right
 from twinpix import verify
 from twinpix.errors import UsageError
@@ -26,7 +26,7 @@ from twinpix.verify import COLOUR, DETAIL, Pyramid, Via, orientation_transform, 
 from twinpix.verify.alignment.affine import Affine, decompose, inverse, overlap, rescale, transform_points
 from twinpix.verify.alignment.blocks import agreement, warp_pair
 from twinpix.verify.content.overlays import without_ink
-from twinpix.verify.light.normalize import apart, match_local_light, match_sharpness, undo_bending
+from twinpix.verify.light.normalize import match_local_light, match_sharpness, mean_difference, undo_bending
 from twinpix.verify.light.photometric import match_light
 from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import hull
@@ -36,7 +36,7 @@ def view(image: Image.Image) -> Pyramid:
     return pyramid_of(picture_of(image.convert("RGB"), "fast", COLOUR, DETAIL))
 
 
-def seen(a: Image.Image, b: Image.Image) -> verify.Verdict:
+def verdict_of(a: Image.Image, b: Image.Image) -> verify.Verdict:
     first, second = view(a), view(b)
     return verify_pair(first, second, [orientation_transform(0, first.size, second.size)])
 
@@ -137,7 +137,7 @@ def test_a_picture_agrees_with_itself_and_not_with_another() -> None:
 def test_pictures_that_share_a_lot_are_no_copies(make: object) -> None:
     pair: Pair = make()  # type: ignore[operator]
     for a, b in ((pair.a, pair.b), (pair.b, pair.a)):
-        found = seen(a, b)
+        found = verdict_of(a, b)
         relation = None if pair.answer == "different" and found.relation == "similar-scene" else found.relation
         assert right(pair, relation), f"{pair.name}: {pair.reason}; got {found.relation} {found.detail}"
 
@@ -152,10 +152,10 @@ def shaded(image: Image.Image, strength: float) -> Image.Image:
 @pytest.mark.parametrize("kind", ["scene", "street", "portrait", "table"])
 def test_a_shaded_picture_is_the_picture(kind: str) -> None:
     picture = draw(kind, 5, (480, 360))
-    found = seen(picture, shaded(picture, 0.5))
+    found = verdict_of(picture, shaded(picture, 0.5))
     assert found.relation == "recoloured", found
-    assert seen(shaded(picture, 0.5), picture).relation == "recoloured"
-    assert not seen(picture, shaded(draw(kind, 6, (480, 360)), 0.5)).same
+    assert verdict_of(shaded(picture, 0.5), picture).relation == "recoloured"
+    assert not verdict_of(picture, shaded(draw(kind, 6, (480, 360)), 0.5)).same
 
 
 def test_a_shade_is_undone() -> None:
@@ -177,7 +177,7 @@ def test_stickers_on_a_picture_are_an_edit() -> None:
         for eye in (24, 50):
             pen.ellipse((x + eye, y + 26, x + eye + 10, y + 36), fill=(60, 40, 0))
         pen.arc((x + 20, y + 30, x + 60, y + 62), 20, 160, fill=(60, 40, 0), width=4)
-    found = seen(picture, stuck)
+    found = verdict_of(picture, stuck)
     assert found.relation == "edited", found
 
 
@@ -186,11 +186,11 @@ def test_soft_pictures_are_one_only_where_all_levels_are_the_same(kind: str) -> 
     picture = draw(kind, 3, (480, 360))
     file = io.BytesIO()
     picture.resize((240, 180), Image.Resampling.BICUBIC).save(file, "JPEG", quality=60)
-    assert seen(picture, Image.open(file)).same
-    assert not seen(picture, draw(kind, 4, (480, 360))).same
+    assert verdict_of(picture, Image.open(file)).same
+    assert not verdict_of(picture, draw(kind, 4, (480, 360))).same
     red, green, blue = picture.split()
-    assert not seen(picture, Image.merge("RGB", (blue, green, red))).same
-    assert not seen(Image.new("RGB", (320, 240), (90, 80, 70)), Image.new("RGB", (320, 240), (90, 80, 70))).same
+    assert not verdict_of(picture, Image.merge("RGB", (blue, green, red))).same
+    assert not verdict_of(Image.new("RGB", (320, 240), (90, 80, 70)), Image.new("RGB", (320, 240), (90, 80, 70))).same
 
 
 def patched(picture: Image.Image, seed: int) -> Image.Image:
@@ -267,7 +267,7 @@ def test_a_soft_blot_of_one_colour_is_no_part_of_one_of_another() -> None:
 
     assert same(warm.crop(box))
     assert not same(cold.crop(box))
-    assert seen(warm, cold).same  # as a whole it is
+    assert verdict_of(warm, cold).same  # as a whole it is
 
 
 def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -> Image.Image:
@@ -278,8 +278,8 @@ def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -
 
 def test_of_two_horizons_all_blocks_agree_and_tell_nothing() -> None:
     first = horizon(150, (40, 90, 160), (120, 190, 90))
-    assert not seen(first, horizon(150, (90, 40, 60), (200, 150, 240))).same
-    assert seen(first, first.resize((300, 225))).same
+    assert not verdict_of(first, horizon(150, (90, 40, 60), (200, 150, 240))).same
+    assert verdict_of(first, first.resize((300, 225))).same
 
 
 def stuck(picture: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
@@ -291,11 +291,11 @@ def stuck(picture: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
 
 
 def test_what_is_stuck_on_a_plain_ground_is_an_edit() -> None:
-    sign, other = (on_plain_ground(seed, (480, 360), (110, 90), (70, 60), (28, 32, 34)) for seed in (1, 2))
-    there = seen(sign, stuck(sign, [(250, 30), (380, 200), (230, 260)]))
+    sign, other = (on_plain_background(seed, (480, 360), (110, 90), (70, 60), (28, 32, 34)) for seed in (1, 2))
+    there = verdict_of(sign, stuck(sign, [(250, 30), (380, 200), (230, 260)]))
     assert there.same
     assert "edited" in there.detail
-    assert not seen(sign, stuck(other, [(250, 30), (380, 200), (230, 260)])).same
+    assert not verdict_of(sign, stuck(other, [(250, 30), (380, 200), (230, 260)])).same
 
 
 def bars(heights: list[int]) -> Image.Image:
@@ -310,13 +310,13 @@ def bars(heights: list[int]) -> Image.Image:
 
 
 def test_bars_of_two_charts_are_no_stickers() -> None:
-    assert not seen(bars([120, 200, 60, 240, 90]), bars([220, 80, 180, 70, 230])).same
+    assert not verdict_of(bars([120, 200, 60, 240, 90]), bars([220, 80, 180, 70, 230])).same
 
 
 def test_a_small_thing_is_looked_at_more_closely() -> None:
-    mark, other = (on_plain_ground(seed, (900, 700), (110, 110), (400, 240), (214, 212, 196)) for seed in (3, 4))
-    assert seen(mark, mark.resize((720, 560))).same
-    assert not seen(mark, other).same
+    mark, other = (on_plain_background(seed, (900, 700), (110, 110), (400, 240), (214, 212, 196)) for seed in (3, 4))
+    assert verdict_of(mark, mark.resize((720, 560))).same
+    assert not verdict_of(mark, other).same
 
 
 def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
@@ -362,19 +362,19 @@ def on_soft_ground(seed: int) -> Image.Image:
 def test_what_is_lost_in_light_is_no_edit(swap: bool) -> None:
     dark = ImageOps.grayscale(draw("street", 2, (480, 360))).convert("RGB")
     light = dark.point([min(255, 2 * level) for level in range(256)] * 3)
-    assert (seen(light, dark) if swap else seen(dark, light)).relation == "recoloured"
+    assert (verdict_of(light, dark) if swap else verdict_of(dark, light)).relation == "recoloured"
 
 
 def test_a_ground_that_goes_on_where_it_was_cut_is_no_border() -> None:
     whole = on_soft_ground(4)
-    assert seen(whole, whole.crop((40, 30, 440, 330))).relation == "cropped"
-    assert seen(whole, ImageOps.expand(whole, 30, (20, 20, 20))).relation == "padded"
+    assert verdict_of(whole, whole.crop((40, 30, 440, 330))).relation == "cropped"
+    assert verdict_of(whole, ImageOps.expand(whole, 30, (20, 20, 20))).relation == "padded"
 
 
 def test_colours_of_a_part_that_are_gone_are_named() -> None:
     page = Image.new("RGB", (480, 360), (190, 190, 190))
     page.paste(draw("scene", 5, (300, 300)), (20, 30))
-    assert seen(page, page.convert("L").convert("RGB")).relation == "recoloured"
+    assert verdict_of(page, page.convert("L").convert("RGB")).relation == "recoloured"
 
 
 def test_one_page_scanned_twice_is_one_picture() -> None:
@@ -393,9 +393,9 @@ def test_one_page_scanned_twice_is_one_picture() -> None:
             np.uint8
         )
     )
-    assert seen(first, again.filter(ImageFilter.GaussianBlur(0.6))).same
-    assert seen(first, first.resize((350, 495), Image.Resampling.LANCZOS)).same
-    assert seen(first, page(2)).relation is None
+    assert verdict_of(first, again.filter(ImageFilter.GaussianBlur(0.6))).same
+    assert verdict_of(first, first.resize((350, 495), Image.Resampling.LANCZOS)).same
+    assert verdict_of(first, page(2)).relation is None
 
 
 # -- what no writer does: sharpness, light, a lens; and what hides a part -------------------------------------
@@ -456,14 +456,14 @@ def banded(image: Image.Image) -> Image.Image:
     ],
 )
 def test_what_no_writer_does_is_no_conflict(edit: Callable[[Image.Image], Image.Image], seed: int) -> None:
-    assert seen(plain_photo(seed), edit(plain_photo(seed))).same
-    assert not seen(plain_photo(seed), edit(plain_photo(seed + 10))).same
+    assert verdict_of(plain_photo(seed), edit(plain_photo(seed))).same
+    assert not verdict_of(plain_photo(seed), edit(plain_photo(seed + 10))).same
 
 
 def test_a_photo_may_be_bent_as_no_map_does() -> None:
     photo, other = (draw("street", seed, (480, 360)) for seed in (1, 2))
-    assert seen(photo, waved(photo)).same
-    assert not seen(photo, waved(other)).same
+    assert verdict_of(photo, waved(photo)).same
+    assert not verdict_of(photo, waved(other)).same
 
 
 def test_what_is_made_alike_is_what_was_made_unlike() -> None:
@@ -474,9 +474,9 @@ def test_what_is_made_alike_is_what_was_made_unlike() -> None:
     bent = np.asarray(waved(Image.fromarray(grey.astype(np.uint8))), dtype=np.float32)
     inner = every.copy()
     inner[:, :20] = inner[:, -20:] = False  # where what was bent goes beyond the edge, and light is not evened
-    assert apart(*match_sharpness(grey, blurred, every), every) < 0.2 * apart(grey, blurred, every)
-    assert apart(*match_local_light(grey, lit, every), inner) < 0.1 * apart(grey, lit, inner)
-    assert apart(undo_bending(grey, bent), bent, inner) < 0.6 * apart(grey, bent, inner)
+    assert mean_difference(*match_sharpness(grey, blurred, every), every) < 0.2 * mean_difference(grey, blurred, every)
+    assert mean_difference(*match_local_light(grey, lit, every), inner) < 0.1 * mean_difference(grey, lit, inner)
+    assert mean_difference(undo_bending(grey, bent), bent, inner) < 0.6 * mean_difference(grey, bent, inner)
     assert all(np.array_equal(*both) for both in zip(match_sharpness(grey, grey, every), (grey, grey), strict=True))
 
 
@@ -504,11 +504,11 @@ def solarized(picture: Image.Image) -> Image.Image:
 )
 def test_a_negative_is_the_picture_and_of_no_other(kind: str, turn_over: Callable[[Image.Image], Image.Image]) -> None:
     picture, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
-    found = seen(picture, turn_over(picture).resize((300, 229)))
+    found = verdict_of(picture, turn_over(picture).resize((300, 229)))
     assert found.relation in ("recoloured", "edited")
     assert "inverted" in found.detail
     assert "inverted" in found.back
-    assert not seen(other, turn_over(picture)).same
+    assert not verdict_of(other, turn_over(picture)).same
     a, b = (view(image) for image in (picture, turn_over(picture)))
     back = verify.as_compared(verify_pair(a, b, [orientation_transform(0, a.size, b.size)]), a, b)
     assert agreement(warp_pair(*back, orientation_transform(0, a.size, b.size))).share > 0.9
@@ -516,20 +516,20 @@ def test_a_negative_is_the_picture_and_of_no_other(kind: str, turn_over: Callabl
 
 def test_a_part_of_a_negative_is_found_by_what_both_show() -> None:
     picture = draw("scene", 3, (420, 320))
-    found = seen(picture, ImageOps.invert(picture).crop((12, 8, 420, 320)))
+    found = verdict_of(picture, ImageOps.invert(picture).crop((12, 8, 420, 320)))
     assert found.detail.startswith("cropped")
     assert found.detail.endswith("inverted")
 
 
 def test_two_flags_of_one_design_are_no_negatives() -> None:
-    def flag(ground: str, cross: str) -> Image.Image:
-        out = Image.new("RGB", (420, 300), ground)
+    def flag(background: str, cross: str) -> Image.Image:
+        out = Image.new("RGB", (420, 300), background)
         ImageDraw.Draw(out).rectangle((130, 0, 180, 300), fill=cross)
         ImageDraw.Draw(out).rectangle((0, 125, 420, 175), fill=cross)
         ImageDraw.Draw(out).ellipse((250, 20, 340, 100), fill=cross)
         return out
 
-    assert not seen(flag("#c8102e", "white"), flag("white", "#002f6c")).same
+    assert not verdict_of(flag("#c8102e", "white"), flag("white", "#002f6c")).same
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 255), min_size=6, max_size=6))
@@ -547,8 +547,8 @@ def test_levels_that_any_curve_made_are_made_again(seed: int, knots: list[int]) 
     assert -np.minimum(np.diff(knots), 0).sum() >= 32 or views is None
     if falls >= 64 and falls >= 0.5 * np.abs(steps).sum() and b.grey.std() > 20:
         assert views is not None
-        apart_now = [np.abs(one.grey.astype(float) - two.grey).mean() for one, two in ((a, b), views)]
-        assert apart_now[1] < max(6.0, 0.25 * apart_now[0])
+        difference_now = [np.abs(one.grey.astype(float) - two.grey).mean() for one, two in ((a, b), views)]
+        assert difference_now[1] < max(6.0, 0.25 * difference_now[0])
 
 
 @pytest.mark.parametrize("kind", ["scene", "text", "portrait"])
@@ -565,20 +565,20 @@ def test_a_glance_says_what_a_look_says_or_nothing(kind: str) -> None:
         ImageOps.invert(picture),
         other,
     ]
-    a, said = view(picture), 0
+    a, decided = view(picture), 0
     for edit in edits:
         b = view(edit)
         guesses = [orientation_transform(0, a.size, b.size)]
         glanced, looked = verify_quick(a, b, guesses), verify_pair(a, b, guesses)
-        said += glanced is not None
+        decided += glanced is not None
         assert glanced is None or repr(glanced) == repr(looked)
-    assert said >= 2
+    assert decided >= 2
 
 
 def test_a_look_from_the_other_side_says_the_other_way_round() -> None:
     whole = draw("street", 3, (400, 300))
-    found = seen(whole, whole.crop((40, 30, 360, 270)))
-    back = found.turned()
+    found = verdict_of(whole, whole.crop((40, 30, 360, 270)))
+    back = found.swap_images()
     assert found.relation == back.relation == "cropped"
     assert found.detail.startswith("cropped 64% at (")
     assert back.detail.startswith("shows more: 64% at (")
@@ -648,12 +648,12 @@ def test_the_radius_is_found_for_a_share_of_right_matches(tmp_path: Path) -> Non
 
 
 def test_a_sample_estimates_the_share_and_its_interval() -> None:
-    from twinpix.match.calibrate import _drawn, _estimate
+    from twinpix.match.calibrate import _estimate, _sample_pairs
 
     rng = np.random.default_rng(1)
     step = np.sort(rng.integers(0, 64, 50_000))
     wrong_all = rng.random(50_000) < step / 200
-    chosen = _drawn(step)
+    chosen = _sample_pairs(step)
     assert len(chosen) == len(set(chosen.tolist())) <= 2000
     found = _estimate(5, step, step[chosen], wrong_all[chosen])
     assert found.low < 1 - wrong_all.mean() < found.high

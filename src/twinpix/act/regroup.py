@@ -144,7 +144,7 @@ class _Files:
         """Return the pairs among these files, with those of the keeper first."""
         inside = [match for name in names for match in self.pairs[name] if match.b in names]
         for match in sorted(inside, key=lambda match: (keeper not in (match.a, match.b), match.a, match.b)):
-            yield match.turned() if match.b == keeper else match
+            yield match.swap_images() if match.b == keeper else match
 
     def uniques(self, groups: Iterable[list[FileRow]]) -> Iterator[Unique]:
         """Return the files that are no longer in a group."""

@@ -84,13 +84,13 @@ def radius_of(options: Options, method: Fingerprint) -> Radius:
     if options.precision is not None:
         _check_precision(options, method)
     if options.radius is not None:
-        return Radius(_fitting(options, method, options.radius), method.unit)
+        return Radius(_check_radius(options, method, options.radius), method.unit)
     if options.strictness not in method.radii:
         raise UsageError(f"strictness is one of {', '.join(method.radii)}, not {options.strictness!r}")
     return Radius(method.radii[options.strictness], method.unit)
 
 
-def _fitting(options: Options, method: Fingerprint, radius: float) -> float:
+def _check_radius(options: Options, method: Fingerprint, radius: float) -> float:
     spec = options.matching_method
     if not 0 <= radius <= method.farthest:
         what = f"{_RADIUS[method.unit]}between 0 and {method.farthest}"

@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 from twinpix.executors.lost import Lost
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 Begin = Callable[[int], None]
 """A task calls it with the index in the batch of the item that it begins; a crash or a timeout is attributed to it."""

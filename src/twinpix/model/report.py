@@ -157,7 +157,7 @@ class Match:
         """True if both members show the same pixels."""
         return self.relation in IDENTICAL
 
-    def turned(self) -> "Match":
+    def swap_images(self) -> "Match":
         """Return the match with `a` and `b` exchanged."""
         return replace(self, a=self.b, b=self.a, detail=self.back, back=self.detail, borders=self.borders[::-1])
 

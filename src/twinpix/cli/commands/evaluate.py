@@ -80,13 +80,13 @@ def _scores(truth: str, retrieved: str, as_json: bool) -> int:
     known = read_truth(truth)
     found = rename_to_known(read_map(retrieved), known)
     unknown = [name for name in found if name not in known]
-    said = {name: [other for other in found.get(name, []) if other in known] for name in known}
-    for path, names in ((truth, known), (retrieved, said)):
+    predicted = {name: [other for other in found.get(name, []) if other in known] for name in known}
+    for path, names in ((truth, known), (retrieved, predicted)):
         if contradiction := contradiction_of(names):
             raise UsageError(f"{path} cannot be evaluated: {contradiction}")
     if not known:
         raise UsageError(f"{truth} names no image")
-    scores = score(known, said)
+    scores = score(known, predicted)
     if as_json:
         print(dumps(scores._asdict()), end="")
     else:
