@@ -344,7 +344,7 @@ def test_an_open_journal_of_another_report_is_not_mended(tmp_path: Path, capfd: 
     report = fresh(tmp_path / "a", "move")
     planted(Path("r.journal.jsonl"), "delete", files, digest="0" * 32)
     assert run(["resolve", report, *act_with("move"), "--apply"]) == 3
-    assert "twinpix undo" in capfd.readouterr().err
+    assert "undo that run first" in capfd.readouterr().err
     assert all(file.exists() for file in files)
 
 

@@ -90,7 +90,7 @@ def test_acting_by_relation(photos: Path, tmp_path: Path, capsys: pytest.Capture
     report = tmp_path / "report.json"
     assert run(["find", "-m", "phash:size=16", str(photos), "-o", str(report)]) == 0
     assert run(["resolve", str(report), "--delete", "--only", "identical-file", "--json"]) == 0
-    plan = json.loads(capsys.readouterr().out.partition("--apply runs it)\n")[2])
+    plan = json.loads(capsys.readouterr().out.partition(f"report: {report}\n")[2])
     (unit,) = plan["units"]
     assert {os.path.basename(row["path"]) for row in (*unit["files"], *plan["keep"])} == {"0.png", "0 same.png"}
     assert {row["reason"] for row in plan["left"]} == {
