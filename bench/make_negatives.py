@@ -559,7 +559,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def pictures(asked: argparse.Namespace) -> Iterator[tuple[str, int]]:
+def images(asked: argparse.Namespace) -> Iterator[tuple[str, int]]:
     for name in asked.only or FAMILIES:
         for number in range(max(2, round(FAMILIES[name].count * asked.share))):
             yield name, number
@@ -585,7 +585,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int)
     asked = parser.parse_args()
     files = sorted(path for path in asked.photos.rglob("*") if path.is_file()) if asked.photos else []
-    names, numbers = zip(*pictures(asked), strict=True)
+    names, numbers = zip(*images(asked), strict=True)
     with ProcessPoolExecutor(asked.workers) as pool:
         work = partial(write, asked.into, Photos(tuple(files)), asked.seed)
         list(pool.map(work, names, numbers, chunksize=10))

@@ -364,9 +364,9 @@ def gradients() -> Iterator[Pair]:
 def transitive() -> Iterator[Pair]:
     """Two edits of one image, and two pages, each with a third image."""
     for seed in range(4):
-        picture = draw("scene" if seed % 2 else "street", 20 + seed, (480, 360))
-        edits = drawn_over(picture), ImageOps.mirror(drawn_over(ImageOps.mirror(picture)))
-        a, b, whole = (view(encoded(each)) for each in (*edits, picture))
+        image = draw("scene" if seed % 2 else "street", 20 + seed, (480, 360))
+        edits = drawn_over(image), ImageOps.mirror(drawn_over(ImageOps.mirror(image)))
+        a, b, whole = (view(encoded(each)) for each in (*edits, image))
         joint = Via(0.8, orientation_transform(0, whole.size, whole.size), whole.size)
         yield Pair("via a third image", True, a, b, True, joint)
     for family in ("form", "table", "calendar", "page"):

@@ -258,7 +258,7 @@ class Finds:
     seconds: float = 0.0
     peak: float = 0.0
 
-    def of_two_pictures(self) -> list[Pair]:
+    def of_two_images(self) -> list[Pair]:
         """One false match of each two pictures, whatever their edits: of the originals, where those match."""
         by_stems: dict[frozenset[str], Pair] = {}
         for pair in sorted(self.false, key=lambda pair: -sum(path.parent.name == "original" for path in pair.key)):
@@ -280,7 +280,7 @@ def edits(asked: argparse.Namespace) -> None:
     _edit_tables(finds)
     for options, found in finds.items():
         if found.false:
-            first = found.of_two_pictures()
+            first = found.of_two_images()
             print(f"False matches of `{options}`, one of each two pictures:\n")
             listed(first, folder)
             if asked.sheets:
@@ -315,8 +315,8 @@ def _edits_found(folder: Path, options: str, parts: Sequence[tuple[str, ...]], t
                 seen.add(pair.key)  # two originals meet in every run
                 found.false.append(pair)
         for paths in outcome.groups:
-            pictures = Counter(truths.of(path.stem) for path in paths)
-            found.grouped_apart += (len(paths) ** 2 - sum(count**2 for count in pictures.values())) // 2
+            images = Counter(truths.of(path.stem) for path in paths)
+            found.grouped_apart += (len(paths) ** 2 - sum(count**2 for count in images.values())) // 2
         found.similar_apart += sum(truths.of(pair.a.stem) != truths.of(pair.b.stem) for pair in outcome.similar)
         found.left_out += outcome.left_out
         found.seconds += outcome.seconds
@@ -359,7 +359,7 @@ def _edit_tables(finds: dict[str, Finds]) -> None:
                 share(total.similar, total.copies),
                 share(known.right, known.matched),
                 f"{len(found.false):,}" + (f" (+ up to {found.left_out:,} not listed)" if found.left_out else ""),
-                f"{len(found.of_two_pictures()):,}",
+                f"{len(found.of_two_images()):,}",
                 f"{found.grouped_apart:,}",
                 f"{found.similar_apart:,}",
                 f"{found.seconds:.1f}",

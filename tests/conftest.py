@@ -99,7 +99,7 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def picture() -> Callable[..., Image.Image]:
+def draw_image() -> Callable[..., Image.Image]:
     """`picture(seed)` draws a detailed picture, another one for each seed."""
     kinds = ("scene", "landscape", "street", "table")
 
@@ -110,11 +110,11 @@ def picture() -> Callable[..., Image.Image]:
 
 
 @pytest.fixture
-def many(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
+def many(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> Path:
     """A folder of two hundred different files of one small picture."""
     folder = tmp_path / "many"
     folder.mkdir()
-    image = picture(1, (120, 90))
+    image = draw_image(1, (120, 90))
     for number in range(MANY):
         image.putpixel((number % 120, number // 120), (255, 0, 255))
         image.save(folder / f"{number}.png", compress_level=1)
@@ -123,13 +123,13 @@ def many(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
+def photos(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> Path:
     """A folder: three pictures, and of the first an identical file, a smaller copy and another encoding."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for seed in range(3):
-        picture(seed).save(folder / f"{seed}.png")
+        draw_image(seed).save(folder / f"{seed}.png")
     (folder / "0 same.png").write_bytes((folder / "0.png").read_bytes())
-    picture(0).resize((160, 120)).save(folder / "0 small.jpg", quality=85)
-    picture(0).save(folder / "0 encoded.jpg", quality=60)
+    draw_image(0).resize((160, 120)).save(folder / "0 small.jpg", quality=85)
+    draw_image(0).save(folder / "0 encoded.jpg", quality=60)
     return folder

@@ -113,7 +113,7 @@ class Sheet:
         ends = (x * self.unit, y * self.unit, to_x * self.unit, to_y * self.unit)
         self.pen.line(ends, fill, max(1, round(wide * self.unit)))
 
-    def picture(self, kind: str, seed: int, x: float, y: float, w: float, h: float) -> None:
+    def paste_drawing(self, kind: str, seed: int, x: float, y: float, w: float, h: float) -> None:
         size = (max(8, round(w * self.unit)), max(8, round(h * self.unit)))
         self.image.paste(draw(kind, seed, size), (round(x * self.unit), round(y * self.unit)))
 
@@ -259,7 +259,7 @@ def certificate(sheet: Sheet, rng: Rng) -> None:
 def id_card(sheet: Sheet, rng: Rng) -> None:
     sheet.box(0, 0, 999, 90, (30, 70, 140), None)
     sheet.text(30, 20, "IDENTITY CARD  " + _words(rng, 1).upper(), 44, (255, 255, 255))
-    sheet.picture("portrait", int(rng.integers(0, 1000)), 40, 130, 260, 340)
+    sheet.paste_drawing("portrait", int(rng.integers(0, 1000)), 40, 130, 260, 340)
     kinds = (("Surname, name", "name"), ("Date of birth", "date"), ("Place of birth", "town"), ("Expiry", "date"))
     for row, (label, kind) in enumerate(kinds):
         sheet.text(350, 130 + 85 * row, label, 18, (90, 100, 120))
@@ -313,7 +313,7 @@ def sheet_music(sheet: Sheet, rng: Rng) -> None:
 def comic(sheet: Sheet, rng: Rng) -> None:
     for panel in range(4):
         x, y = 20 + 340 * (panel % 2), 20 + 480 * (panel // 2)
-        sheet.picture("scene", int(rng.integers(0, 1000)), x, y, 325, 465)
+        sheet.paste_drawing("scene", int(rng.integers(0, 1000)), x, y, 325, 465)
         sheet.box(x, y, 325, 465)
         for part in range(2):
             top = y + 20 + 330 * part
@@ -342,7 +342,7 @@ def game_card(sheet: Sheet, rng: Rng) -> None:
     sheet.box(15, 15, 690, 970, (tint[0], tint[1], tint[2]))
     sheet.box(45, 40, 630, 70, (245, 240, 225))
     sheet.text(65, 54, sheet.value("name"), 38)
-    sheet.picture("scene", int(rng.integers(0, 1000)), 45, 125, 630, 420)
+    sheet.paste_drawing("scene", int(rng.integers(0, 1000)), 45, 125, 630, 420)
     sheet.box(45, 560, 630, 330, (245, 240, 225))
     for line in range(5):
         sheet.text(65, 580 + 48 * line, sheet.value("words")[:34], 28)

@@ -567,64 +567,64 @@ def save_modes(folder: Path) -> list[Path]:
         image.save(path, **options)
         saved.append(path)
 
-    def picture(kind: str, seed: int) -> Image.Image:
+    def drawn(kind: str, seed: int) -> Image.Image:
         return draw(kind, seed, (161, 120))
 
     def alpha(seed: int) -> Image.Image:
         return draw("radial", seed, (161, 120)).convert("L")
 
     def deep(seed: int) -> NDArray[np.uint16]:
-        gray = np.asarray(picture("landscape", seed).convert("L")).astype(np.uint16)
+        gray = np.asarray(drawn("landscape", seed).convert("L")).astype(np.uint16)
         return gray * 257
 
-    rgb = picture("scene", 1)
+    rgb = drawn("scene", 1)
     save(rgb, "rgb.jpg", quality=90)
     save(rgb, "rgb_444.jpg", quality=95, subsampling=0)
-    save(picture("table", 2), "progressive.jpg", quality=80, progressive=True)
-    save(picture("portrait", 3).convert("L"), "gray.jpg", quality=85)
-    save(picture("street", 4).convert("CMYK"), "cmyk.jpg", quality=90)
+    save(drawn("table", 2), "progressive.jpg", quality=80, progressive=True)
+    save(drawn("portrait", 3).convert("L"), "gray.jpg", quality=85)
+    save(drawn("street", 4).convert("CMYK"), "cmyk.jpg", quality=90)
     for turn in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = turn
-        save(picture("landscape", 5), f"orientation_{turn}.jpg", quality=88, exif=exif)
+        save(drawn("landscape", 5), f"orientation_{turn}.jpg", quality=88, exif=exif)
 
-    save(picture("scene", 6), "rgb.png")
-    save(picture("texture", 7).convert("L"), "l.png")
-    la = picture("portrait", 8).convert("LA")
+    save(drawn("scene", 6), "rgb.png")
+    save(drawn("texture", 7).convert("L"), "l.png")
+    la = drawn("portrait", 8).convert("LA")
     la.putalpha(alpha(8))
     save(la, "la.png")
-    palette = picture("chart", 9).quantize(64)
+    palette = drawn("chart", 9).quantize(64)
     save(palette, "p.png")
     save(palette, "p_transparent.png", transparency=3)
     save(palette, "p_transparent_bytes.png", transparency=bytes(range(0, 256, 4)))
-    rgba = picture("table", 10).convert("RGBA")
+    rgba = drawn("table", 10).convert("RGBA")
     rgba.putalpha(alpha(10))
     save(rgba, "rgba.png")
     save(rgb, "rgb_transparent.png", transparency=rgb.getpixel((0, 0)))
     save(Image.fromarray(deep(11)), "deep.png")
-    save(picture("text", 12).convert("1"), "one_bit.png")
-    save(picture("screen", 13).quantize(4), "p_2bit.png", bits=2)
+    save(drawn("text", 12).convert("1"), "one_bit.png")
+    save(drawn("screen", 13).quantize(4), "p_2bit.png", bits=2)
 
-    save(picture("landscape", 14).quantize(128), "p.gif")
+    save(drawn("landscape", 14).quantize(128), "p.gif")
     save(palette, "p_transparent.gif", transparency=3)
-    frames = [picture("scene", 20 + k).quantize(64) for k in range(3)]
+    frames = [drawn("scene", 20 + k).quantize(64) for k in range(3)]
     save(frames[0], "animated.gif", save_all=True, append_images=frames[1:], duration=80)
-    save(picture("street", 15), "rgb.bmp")
-    save(picture("street", 16).convert("L"), "l.bmp")
-    save(picture("text", 17).convert("1"), "one_bit.bmp")
-    save(picture("texture", 18), "rgb.ppm")
+    save(drawn("street", 15), "rgb.bmp")
+    save(drawn("street", 16).convert("L"), "l.bmp")
+    save(drawn("text", 17).convert("1"), "one_bit.bmp")
+    save(drawn("texture", 18), "rgb.ppm")
 
-    save(picture("portrait", 19), "rgb.tiff")
-    save(picture("chart", 23), "rgb_lzw.tiff", compression="tiff_lzw")
-    save(picture("scene", 24).convert("CMYK"), "cmyk.tiff")
+    save(drawn("portrait", 19), "rgb.tiff")
+    save(drawn("chart", 23), "rgb_lzw.tiff", compression="tiff_lzw")
+    save(drawn("scene", 24).convert("CMYK"), "cmyk.tiff")
     save(Image.fromarray(deep(25)), "i16.tiff")
     unit = deep(26).astype(np.float32) / 65535
     save(Image.fromarray(unit), "float_unit.tiff")
     save(Image.fromarray(unit * 255), "float_bytes.tiff")
     save(Image.fromarray(deep(27).astype(np.int32) - 20000), "int32.tiff")
 
-    save(picture("scene", 28), "lossy.webp", quality=80)
-    save(picture("chart", 29), "lossless.webp", lossless=True)
+    save(drawn("scene", 28), "lossy.webp", quality=80)
+    save(drawn("chart", 29), "lossless.webp", lossless=True)
     save(rgba, "alpha.webp", quality=85)
     save(rgba, "alpha_lossless.webp", lossless=True)
     save(rgb, "looks_like_png.png", format="JPEG", quality=75)

@@ -59,14 +59,14 @@ class Case(NamedTuple):
 def draw_folder(top: Path) -> None:
     """Draw `drawn/` below `top`, and a list of some of its files."""
     for name, kind, number, size, change in _FILES:
-        picture = draw(kind, number, (320, 240)).resize(size, Image.Resampling.LANCZOS)
+        image = draw(kind, number, (320, 240)).resize(size, Image.Resampling.LANCZOS)
         if change == "+":
-            picture.putpixel((size[0] // 2, size[1] // 2), (255, 0, 255))
+            image.putpixel((size[0] // 2, size[1] // 2), (255, 0, 255))
         elif change == "#":
-            picture.paste((20, 20, 20), (0, 0, size[0] // 3, size[1] // 4))
+            image.paste((20, 20, 20), (0, 0, size[0] // 3, size[1] // 4))
         path = top / FOLDER / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(stored_png(picture.convert("L") if change == "L" else picture))
+        path.write_bytes(stored_png(image.convert("L") if change == "L" else image))
     names = [f"{FOLDER}/{file[0]}" for file in _FILES]
     (top / LIST).write_text("\n".join(names[9:0:-1]) + "\n")
 

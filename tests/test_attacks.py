@@ -416,10 +416,12 @@ def test_a_plan_that_nobody_reads_is_not_applied(tmp_path: Path) -> None:
     assert tree(tmp_path / "photos") == before
 
 
-def test_a_report_without_an_image_of_its_own_is_written(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_a_report_without_an_image_of_its_own_is_written(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
     (tmp_path / "photos").mkdir()
     for name in "ab":
-        picture(1).save(tmp_path / f"photos/{name}.png")
+        draw_image(1).save(tmp_path / f"photos/{name}.png")
     assert run(["find", "-m", "phash:size=16", "photos", "-o", "r.json"]) == 0
     assert run(["resolve", "r.json", "--move", "out", "--apply"]) == 0
     assert len(tree(tmp_path / "out")) == 1

@@ -571,18 +571,18 @@ def test_a_measurement_by_an_approximate_search_says_so(photos: Path) -> None:
 
 
 def test_a_picture_that_finds_itself_says_nothing_of_the_recall(
-    tmp_path: Path, picture: Callable[..., Image.Image]
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
     pytest.importorskip("faiss")
     import twinpix
 
     for seed in (1, 2):
-        picture(seed).save(tmp_path / f"{seed}.png")
+        draw_image(seed).save(tmp_path / f"{seed}.png")
     (said,) = twinpix.find(
         tmp_path, method="phash:size=16", store=None, transforms=True, search="faiss:index=hnsw"
     ).search
     assert said.endswith("its recall is not known: a sample has no pairs")
-    picture(2).resize((100, 90)).save(tmp_path / "small.png")
+    draw_image(2).resize((100, 90)).save(tmp_path / "small.png")
     (said,) = twinpix.find(
         tmp_path, method="phash:size=16", store=None, transforms=True, search="faiss:index=hnsw"
     ).search

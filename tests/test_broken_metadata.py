@@ -49,11 +49,11 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 @pytest.mark.parametrize("mode", ["fast", "reference"])
 def test_a_png_with_a_broken_chunk_is_whole(name: str, mode: Decode) -> None:
-    picture = decode(BROKEN[name], mode)
-    assert not picture.damaged
-    assert np.array_equal(np.asarray(picture.image), np.asarray(decode(PNG, mode).image))
+    decoded = decode(BROKEN[name], mode)
+    assert not decoded.damaged
+    assert np.array_equal(np.asarray(decoded.image), np.asarray(decode(PNG, mode).image))
     assert pixel_digest(BROKEN[name]) == pixel_digest(PNG)
-    traits = from_text(picture.traits)
+    traits = from_text(decoded.traits)
     assert traits is not None
     assert traits.frames == 1
     assert traits.fault or name in (

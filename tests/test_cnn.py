@@ -86,17 +86,17 @@ def codes(spec: str, images: Sequence[Image.Image], mode: Decode = "fast") -> ND
     """Directions `(n, dims)` of pictures."""
     method = fingerprints.make(spec)
     method.check()
-    pictures = [picture_of(image, mode, *fingerprints.needs_of([method])) for image in images]
-    return method.comparable(fingerprints.codes_of(method, pictures)[:, 0]).astype(np.float64)
+    decoded = [picture_of(image, mode, *fingerprints.needs_of([method])) for image in images]
+    return method.comparable(fingerprints.codes_of(method, decoded)[:, 0]).astype(np.float64)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
+def folder(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> Path:
     """Three pictures, of each a smaller copy of lower quality, one of them mirrored too."""
     out = tmp_path / "pictures"
     out.mkdir()
     for seed in range(3):
-        image = picture(seed)
+        image = draw_image(seed)
         image.save(out / f"{seed}.png")
         image.resize((160, 120)).save(out / f"{seed}-small.jpg", quality=60)
     return out
@@ -112,8 +112,8 @@ PAIRS = [[f"{seed}-small.jpg", f"{seed}.png"] for seed in range(3)]
 # -- the package's own ---------------------------------------------------------------------------------
 
 
-def test_copies_are_near_and_other_pictures_far(picture: Callable[..., Image.Image]) -> None:
-    images = [picture(seed) for seed in range(6)]
+def test_copies_are_near_and_other_pictures_far(draw_image: Callable[..., Image.Image]) -> None:
+    images = [draw_image(seed) for seed in range(6)]
     held = io.BytesIO()
     edited = []
     for image in images:
@@ -127,8 +127,8 @@ def test_copies_are_near_and_other_pictures_far(picture: Callable[..., Image.Ima
     assert (1 - np.diag(near) <= method.radii["loose"]).all()
 
 
-def test_any_prefix_is_a_descriptor(picture: Callable[..., Image.Image]) -> None:
-    images = [picture(seed) for seed in range(3)]
+def test_any_prefix_is_a_descriptor(draw_image: Callable[..., Image.Image]) -> None:
+    images = [draw_image(seed) for seed in range(3)]
     whole = codes("cnn:dims=1024", images)
     assert whole.shape == (3, 1024)
     for dims in (1, 64, 256):
@@ -210,11 +210,11 @@ def test_distances_are_said_in_what_the_report_counts() -> None:
         assert how(Match("a", "b", distance, "edited", same_code=False), unit) == f"edited, {near}"
 
 
-def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     """They differ in the last bit of one pixel; said in the text, in a plan and on a sheet."""
     photos = tmp_path / "photos"
     photos.mkdir()
-    image = picture(1)
+    image = draw_image(1)
     image.save(photos / "a.png")
     values = np.array(image)
     values[0, 0, 0] ^= 1
@@ -233,10 +233,10 @@ def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: 
         assert "edited, cosine 1.00" in other.get_xlabel()
 
 
-def test_turned_copies_with_transforms(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_turned_copies_with_transforms(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     for seed in range(2):
-        picture(seed).save(tmp_path / f"{seed}.png")
-        picture(seed).transpose(Image.Transpose.ROTATE_90).save(tmp_path / f"{seed}-turned.png")
+        draw_image(seed).save(tmp_path / f"{seed}.png")
+        draw_image(seed).transpose(Image.Transpose.ROTATE_90).save(tmp_path / f"{seed}-turned.png")
     report = twinpix.find([tmp_path], method="cnn", transforms=True, radius=0.01, store=None)
     assert groups_of(report) == [[f"{seed}-turned.png", f"{seed}.png"] for seed in range(2)]
 
@@ -470,10 +470,12 @@ def quantised(path: Path, batch: int | str = "n") -> str:
     return network(path, nodes=nodes, shape=(batch, 3, SIZE, SIZE))
 
 
-def test_a_code_does_not_depend_on_the_others_of_its_batch(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_a_code_does_not_depend_on_the_others_of_its_batch(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
     """Bit for bit, whoever they are and however many: which they are depends on the order, the workers, the store."""
     models = [quantised(tmp_path / f"q{batch}.onnx", batch) for batch in ("n", 1, 4)]
-    images = [picture(seed) for seed in range(9)]
+    images = [draw_image(seed) for seed in range(9)]
     for spec in ("cnn:dims=1024", *(f"cnn:model={model}" for model in models)):
         alone = np.concatenate([codes(spec, [image]) for image in images])
         for count in range(2, 10):
@@ -677,10 +679,10 @@ def test_a_device_that_is_offered_and_cannot_be_started(tmp_path: Path, monkeypa
     spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=1.625)}"
     _onnx.device_of.cache_clear()
     try:
-        picture = picture_of(draw("scene", 1, (64, 64)), colour=SIZE)
-        fingerprints.codes_of(method_of(Options(method=spec)), [picture])
+        image = picture_of(draw("scene", 1, (64, 64)), colour=SIZE)
+        fingerprints.codes_of(method_of(Options(method=spec)), [image])
         with pytest.raises(UsageError, match="cannot start the device cuda here"):
-            fingerprints.codes_of(method_of(Options(method=spec, device="cuda")), [picture])
+            fingerprints.codes_of(method_of(Options(method=spec, device="cuda")), [image])
     finally:
         _onnx.device_of.cache_clear()
 
@@ -765,9 +767,9 @@ def test_what_the_store_holds_is_not_computed_again(tmp_path: Path, folder: Path
     assert groups_of(again) == groups_of(first)
 
 
-def test_join_of_codes_is_that_of_their_numbers(picture: Callable[..., Image.Image]) -> None:
+def test_join_of_codes_is_that_of_their_numbers(draw_image: Callable[..., Image.Image]) -> None:
     method = fingerprints.make("cnn")
-    image = decode(_png(picture(1)), colour=method.colour)
+    image = decode(_png(draw_image(1)), colour=method.colour)
     code = fingerprints.codes_of(method, [image])[:, 0]
     vector = method.comparable(code)
     assert vector.dtype == np.float16

@@ -40,7 +40,7 @@ def test_pictures_in_memory_have_the_codes_of_their_files(photos: Path, decode: 
     with Image.open(path) as opened:
         image = opened.convert("RGB")
 
-    def pictures() -> Iterator[tuple[str, object]]:
+    def images() -> Iterator[tuple[str, object]]:
         yield "path", path
         yield "bytes", path.read_bytes()
         yield "image", image
@@ -48,7 +48,7 @@ def test_pictures_in_memory_have_the_codes_of_their_files(photos: Path, decode: 
         yield "broken", b"no image"
         yield "empty", np.zeros((0, 4, 3), np.uint8)
 
-    rows = list(twinpix.encode_pictures(pictures(), METHODS, decode=decode))
+    rows = list(twinpix.encode_pictures(images(), METHODS, decode=decode))
     assert [bool(row.error) for row in rows] == [False] * 4 + [True] * 2
     expected = [
         prints.codes[0].tobytes() for prints in twinpix.encode(path, METHODS, decode=decode, store=None).values()
@@ -81,9 +81,9 @@ def names(hits: list[Hit]) -> dict[str, str]:
     return {os.path.basename(hit.path): hit.relation for hit in hits}
 
 
-def test_queries_against_codes(photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_queries_against_codes(photos: Path, tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     path = tmp_path / "codes.jsonl"
-    picture(0).transpose(Image.Transpose.ROTATE_90).save(photos / "0 turned.png")
+    draw_image(0).transpose(Image.Transpose.ROTATE_90).save(photos / "0 turned.png")
     Image.new("RGB", (50, 50)).save(photos / "blank.png")
     done = run("encode", photos, "-o", path, "-m", "phash:size=16", "-m", "pdq", "-t")
     assert "8 images coded" in done.stderr
@@ -96,7 +96,7 @@ def test_queries_against_codes(photos: Path, tmp_path: Path, picture: Callable[.
     }
     assert names(twinpix.query_codes(photos / "0.png", str(path))) == expected
     assert names(twinpix.query_codes(photos / "0.png", str(path), method="pdq")) == expected
-    assert set(names(twinpix.query_codes(picture(0), str(path)))) == set(expected)
+    assert set(names(twinpix.query_codes(draw_image(0), str(path)))) == set(expected)
     assert names(twinpix.query_codes(photos / "blank.png", str(path))) == {"blank.png": "identical-file"}
     assert names(twinpix.query_codes(Image.new("L", (9, 9)), str(path))) == {}
     shown = run("query", photos / "0.png", "--codes", path)
@@ -107,11 +107,11 @@ def test_queries_against_codes(photos: Path, tmp_path: Path, picture: Callable[.
 
 @pytest.mark.parametrize("method", ["phash:size=16", "pixels", "digest"])
 def test_images_and_their_codes_have_the_same_hits(
-    method: str, photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]
+    method: str, photos: Path, tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
     """By equality, images without texture match too; by a hash they match only if they are identical."""
     path = str(tmp_path / "codes.jsonl")
-    picture(0).transpose(Image.Transpose.ROTATE_90).save(photos / "0 turned.png")
+    draw_image(0).transpose(Image.Transpose.ROTATE_90).save(photos / "0 turned.png")
     blank = Image.new("RGB", (50, 50), "navy")
     for name in ("blank.png", "blank 2.bmp"):
         blank.save(photos / name)

@@ -13,15 +13,15 @@ from drawings import draw
 
 def variants(folder: Path) -> None:
     """One picture, its re-encoding, its half, in grey, in sepia, and with red and blue exchanged."""
-    picture = draw("portrait", 4, (400, 300)).convert("RGB")
-    grey = picture.convert("L")
+    image = draw("portrait", 4, (400, 300)).convert("RGB")
+    grey = image.convert("L")
     sepia = Image.merge("RGB", [grey.point([int(level * share) for level in range(256)]) for share in (1, 0.85, 0.6)])
-    picture.save(folder / "a_picture.png")
-    picture.save(folder / "encoded.jpg", quality=30)
-    picture.resize((200, 150)).save(folder / "half.jpg", quality=60)
+    image.save(folder / "a_picture.png")
+    image.save(folder / "encoded.jpg", quality=30)
+    image.resize((200, 150)).save(folder / "half.jpg", quality=60)
     grey.save(folder / "grey.jpg", quality=90)
     sepia.save(folder / "sepia.jpg", quality=90)
-    ycc = np.asarray(picture.convert("YCbCr")).copy()
+    ycc = np.asarray(image.convert("YCbCr")).copy()
     ycc[..., 1:] = ycc[..., :0:-1]
     Image.fromarray(ycc, "YCbCr").convert("RGB").save(folder / "exchanged.jpg", quality=90)
 
@@ -43,10 +43,10 @@ def test_other_colours_are_named(options: dict[str, Any], tmp_path: Path) -> Non
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
 def test_another_shirt_and_another_exposure_are_named(method: str, tmp_path: Path) -> None:
     """A part of another colour and the same light; and a whole that is lighter, as of two exposures."""
-    picture = draw("portrait", 4, (400, 300)).convert("RGB")
+    original = draw("portrait", 4, (400, 300)).convert("RGB")
     shirts = []
     for colour in ((190, 60, 60), (45, 129, 60)):  # of one luma
-        image = picture.copy()
+        image = original.copy()
         image.paste(colour, (140, 180, 260, 290))
         shirts.append(image)
     shirts[0].save(tmp_path / "a_red.png")
@@ -107,11 +107,11 @@ def test_other_colours_are_no_copies_where_only_encodings_may_differ(strictness:
 
 def test_encoders_make_no_other_colours(tmp_path: Path) -> None:
     for seed in range(4):
-        picture = draw("street", seed, (400, 300)).convert("RGB")
-        picture.save(tmp_path / f"{seed}.png")
+        image = draw("street", seed, (400, 300)).convert("RGB")
+        image.save(tmp_path / f"{seed}.png")
         for quality in (90, 20, 8):
-            picture.save(tmp_path / f"{seed}-{quality}.jpg", quality=quality)
-        picture.save(tmp_path / f"{seed}-{quality}.webp", quality=30)
+            image.save(tmp_path / f"{seed}-{quality}.jpg", quality=quality)
+        image.save(tmp_path / f"{seed}-{quality}.webp", quality=30)
     found = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1)
     assert [len(group.members) for group in found.groups] == [5] * 4
     assert {match.relation for group in found.groups for match in group.matches} <= {"re-encoded", "edited"}

@@ -265,9 +265,9 @@ def test_encodings_of_a_folder_and_of_one_image(photos: Path) -> None:
 
 
 @own
-def test_grey_arrays_have_their_channel_three_times(picture: Draw) -> None:
+def test_grey_arrays_have_their_channel_three_times(draw_image: Draw) -> None:
     pytest.importorskip("onnxruntime")
-    grey = np.asarray(picture(0).convert("L"))
+    grey = np.asarray(draw_image(0).convert("L"))
     thrice = np.stack([grey] * 3, axis=2)
     encoder = CNN(verbose=False)
     assert np.array_equal(encoder.encode_image(image_array=grey), encoder.encode_image(image_array=thrice))
@@ -276,10 +276,10 @@ def test_grey_arrays_have_their_channel_three_times(picture: Draw) -> None:
 
 
 @own
-def test_what_cannot_be_read_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, picture: Draw) -> None:
+def test_what_cannot_be_read_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, draw_image: Draw) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "bad.jpg").write_text("no image")
-    picture(0).save(tmp_path / "whole.jpg")
+    draw_image(0).save(tmp_path / "whole.jpg")
     data = (tmp_path / "whole.jpg").read_bytes()
     (tmp_path / "whole.jpg").unlink()
     (tmp_path / "cut.jpg").write_bytes(data[: len(data) * 3 // 4])
@@ -364,32 +364,32 @@ def test_batches_and_processes_change_nothing(photos: Path) -> None:
         assert all(np.allclose(found[name], whole[name], atol=1e-6) for name in whole)
 
 
-def test_a_single_image_and_a_single_number(tmp_path: Path, picture: Draw) -> None:
+def test_a_single_image_and_a_single_number(tmp_path: Path, draw_image: Draw) -> None:
     pytest.importorskip("torch")
-    picture(0).save(tmp_path / "a.png")
+    draw_image(0).save(tmp_path / "a.png")
     assert encoder_with(small_model()).encode_images(tmp_path)["a.png"].shape == (8,)
-    picture(1).save(tmp_path / "b.png")
+    draw_image(1).save(tmp_path / "b.png")
     found = encoder_with(lambda batch: batch.mean((1, 2, 3))).encode_images(tmp_path)
     assert {name: row.shape for name, row in found.items()} == {"a.png": (1,), "b.png": (1,)}
     assert found["a.png"] != found["b.png"]
 
 
-def test_a_model_is_evaluated_not_trained(tmp_path: Path, picture: Draw) -> None:
+def test_a_model_is_evaluated_not_trained(tmp_path: Path, draw_image: Draw) -> None:
     torch = pytest.importorskip("torch")
-    picture(0).save(tmp_path / "a.png")
+    draw_image(0).save(tmp_path / "a.png")
     encoder = encoder_with(small_model(torch.nn.Dropout(0.9)))
     first, second = (encoder.encode_image(tmp_path / "a.png") for _ in range(2))
     assert np.array_equal(first, second)
     assert first.all()
 
 
-def test_pictures_come_as_imagededup_shows_them(tmp_path: Path, picture: Draw) -> None:
+def test_pictures_come_as_imagededup_shows_them(tmp_path: Path, draw_image: Draw) -> None:
     """In RGB, not turned, without alpha."""
     torch = pytest.importorskip("torch")
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture(0, (80, 60)).save(tmp_path / "turned.jpg", exif=exif)
-    clear = picture(1, (50, 40)).convert("RGBA")
+    draw_image(0, (80, 60)).save(tmp_path / "turned.jpg", exif=exif)
+    clear = draw_image(1, (50, 40)).convert("RGBA")
     clear.putalpha(0)
     clear.save(tmp_path / "clear.png")
     seen: dict[tuple[int, int], tuple[str, float]] = {}
@@ -401,7 +401,7 @@ def test_pictures_come_as_imagededup_shows_them(tmp_path: Path, picture: Draw) -
     found = encoder_with(lambda batch: batch, transform).encode_images(tmp_path)
     assert {name: row.tolist() for name, row in found.items()} == {"turned.jpg": [80, 60], "clear.png": [50, 40]}
     assert {mode for mode, _ in seen.values()} == {"RGB"}
-    assert seen[(50, 40)][1] == pytest.approx(np.asarray(picture(1, (50, 40))).mean(), abs=1)
+    assert seen[(50, 40)][1] == pytest.approx(np.asarray(draw_image(1, (50, 40))).mean(), abs=1)
 
 
 def test_numbers_that_are_not_finite(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -186,8 +186,8 @@ def test_a_report_says_what_its_distances_count(method: str, unit: str, tmp_path
 
 
 def test_verification_names_identical_pixels_so_however_the_fast_decodes_differ(tmp_path: Path) -> None:
-    picture = Image.effect_mandelbrot((900, 700), (-2, -1.5, 1, 1.5), 60).convert("RGB")
-    picture.save(tmp_path / "a.jpg", quality=12)
+    image = Image.effect_mandelbrot((900, 700), (-2, -1.5, 1, 1.5), 60).convert("RGB")
+    image.save(tmp_path / "a.jpg", quality=12)
     Image.open(tmp_path / "a.jpg").save(tmp_path / "b.png")
     (found,) = twinpix.find(tmp_path, store=None, workers=1, method="cascade").groups
     assert [match.relation for match in found.matches] == ["identical-pixels"]

@@ -38,9 +38,9 @@ def test_half_size_copies_of_dark_pictures_are_found_and_others_are_not(light: f
 
 
 def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_path: Path) -> None:
-    picture = draw("landscape", 3, SIDES)
+    original = draw("landscape", 3, SIDES)
     files = []
-    for name, image in (("a.png", picture), ("b.png", picture.resize((320, 240)))):
+    for name, image in (("a.png", original), ("b.png", original.resize((320, 240)))):
         image.save(tmp_path / name)
         data = (tmp_path / name).read_bytes()
         files.append(File(str(tmp_path / name), xxhash.xxh3_128_digest(data), len(data)))

@@ -388,11 +388,11 @@ def test_the_store_forgets_codes_and_not_what_was_said(
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "pixels"])
-def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     """Files of equal pixels, and blank pictures, match by identity and not by a search."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
     folder.mkdir()
-    for kind, image in (("photo", picture(1)), ("blank", Image.new("RGB", (64, 64), "white"))):
+    for kind, image in (("photo", draw_image(1)), ("blank", Image.new("RGB", (64, 64), "white"))):
         for level in (1, 5, 9):
             image.save(folder / f"{kind}{level}.png", compress_level=level)
     assert groups(folder, store, method=method) == [{f"{k}{n}.png" for n in (1, 5, 9)} for k in ("blank", "photo")]
@@ -414,13 +414,13 @@ def test_equal_codes_are_held_apart_too(method: str, tmp_path: Path, picture: Ca
 
 @pytest.mark.parametrize("link", [name for name in plugins.names("linking") if not chains(make(name))])
 def test_what_is_apart_stays_apart_when_it_is_decided_anew(
-    link: str, tmp_path: Path, picture: Callable[..., Image.Image]
+    link: str, tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
     """Two pictures of equal codes that match a third, and not one another."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
     folder.mkdir()
     for level in (1, 5, 9):
-        picture(1).save(folder / f"{level}.png", compress_level=level)
+        draw_image(1).save(folder / f"{level}.png", compress_level=level)
     digests = {
         Path(member.path).name: member.digest
         for member in twinpix.find(folder, method="phash:size=16", store=store).groups[0].members

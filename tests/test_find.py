@@ -55,15 +55,15 @@ def test_a_folder_of_copies(photos: Path) -> None:
     assert (report.spec, report.radius, report.link) == ("phash:size=16", 76, "star")
 
 
-def test_identical_pixels_are_named(tmp_path: Path, picture: Draw) -> None:
-    picture(1).save(tmp_path / "a.png")
-    picture(1).save(tmp_path / "b.bmp")
+def test_identical_pixels_are_named(tmp_path: Path, draw_image: Draw) -> None:
+    draw_image(1).save(tmp_path / "a.png")
+    draw_image(1).save(tmp_path / "b.bmp")
     assert relations(twinpix.find([tmp_path], method="phash:size=16", store=None)) == {"a.png": "identical-pixels"}
 
 
 @pytest.mark.parametrize("method", ["phash", "phash:size=16", "phash_org", "dhash:size=16", "pdq"])
-def test_transforms_find_turned_and_mirrored_copies(tmp_path: Path, picture: Draw, method: str) -> None:
-    image = picture(4, (400, 300))
+def test_transforms_find_turned_and_mirrored_copies(tmp_path: Path, draw_image: Draw, method: str) -> None:
+    image = draw_image(4, (400, 300))
     image.save(tmp_path / "0 upright.png")
     turns = {
         "rotated": (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270),
@@ -99,15 +99,15 @@ def test_the_low_information_guard(tmp_path: Path) -> None:
     assert unguarded.counts.discards > report.counts.discards
 
 
-def test_references_are_never_discards(tmp_path: Path, picture: Draw) -> None:
+def test_references_are_never_discards(tmp_path: Path, draw_image: Draw) -> None:
     library, new = tmp_path / "library", tmp_path / "new"
     library.mkdir()
     new.mkdir()
-    picture(1).resize((160, 120)).save(library / "small.jpg")
-    picture(1).resize((150, 112)).save(library / "smaller.jpg")
-    picture(1).save(new / "large.png")
-    picture(2).save(library / "a.png")
-    picture(2).save(library / "b.bmp")
+    draw_image(1).resize((160, 120)).save(library / "small.jpg")
+    draw_image(1).resize((150, 112)).save(library / "smaller.jpg")
+    draw_image(1).save(new / "large.png")
+    draw_image(2).save(library / "a.png")
+    draw_image(2).save(library / "b.bmp")
     report = twinpix.find([new], method="phash:size=16", reference=(str(library),), store=None)
     assert groups(report) == [["small.jpg", "large.png"]]
     assert [os.path.basename(m.path) for m in report.groups[0].discards] == ["large.png"]
@@ -116,15 +116,15 @@ def test_references_are_never_discards(tmp_path: Path, picture: Draw) -> None:
     assert all(not m.path.startswith(str(library)) for g in inside.groups for m in g.discards)
 
 
-def test_cross_pairs_only_different_paths(tmp_path: Path, picture: Draw) -> None:
+def test_cross_pairs_only_different_paths(tmp_path: Path, draw_image: Draw) -> None:
     train, test = tmp_path / "train", tmp_path / "test"
     train.mkdir()
     test.mkdir()
     for name in ("a.png", "b.png"):
-        picture(1).save(train / name)
-    picture(1).save(test / "leak.jpg", quality=80)
-    picture(2).save(test / "c.png")
-    picture(2).save(test / "d.bmp")
+        draw_image(1).save(train / name)
+    draw_image(1).save(test / "leak.jpg", quality=80)
+    draw_image(2).save(test / "c.png")
+    draw_image(2).save(test / "d.bmp")
     report = twinpix.find([train, test], method="phash:size=16", cross=True, store=None)
     assert groups(report) == [["a.png", "leak.jpg"]]
     with pytest.raises(UsageError, match="at least two"):
@@ -150,11 +150,11 @@ def test_the_same_report_whatever_the_order_and_the_workers(photos: Path, tmp_pa
     assert reports_[0] == reports_[1] == reports_[2]
 
 
-def test_a_damaged_picture_is_marked_and_never_the_keeper(tmp_path: Path, picture: Draw) -> None:
-    picture(1).save(tmp_path / "large.jpg", quality=95)
+def test_a_damaged_picture_is_marked_and_never_the_keeper(tmp_path: Path, draw_image: Draw) -> None:
+    draw_image(1).save(tmp_path / "large.jpg", quality=95)
     data = (tmp_path / "large.jpg").read_bytes()
     (tmp_path / "large.jpg").write_bytes(data[:-40])
-    picture(1).resize((160, 120)).save(tmp_path / "small.jpg")
+    draw_image(1).resize((160, 120)).save(tmp_path / "small.jpg")
     report = twinpix.find([tmp_path], method="phash:size=16", store=None)
     assert groups(report) == [["small.jpg", "large.jpg"]]
     assert report.groups[0].members[1].damaged
@@ -179,12 +179,12 @@ def test_failures_are_rows_and_other_files_are_counted(photos: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
-def test_no_permission(picture: Draw) -> None:
+def test_no_permission(draw_image: Draw) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         for seed in (1, 2):
-            picture(seed).save(folder / f"{seed}.png")
+            draw_image(seed).save(folder / f"{seed}.png")
         (folder / "shut").mkdir(mode=0)
         (folder / "1.png").chmod(0)
         (folder / "2.png").chmod(0o644)
@@ -221,8 +221,8 @@ def as_nobody(work: Callable[[], Report]) -> list[list[str]]:
 
 @pytest.mark.parametrize("method", ["phash", "pixels"])
 @pytest.mark.parametrize("link", plugins.names("linking"))
-def test_all_of_many_equal_pictures_are_one_group(tmp_path: Path, picture: Draw, method: str, link: str) -> None:
-    for image, folder in ((Image.new("RGB", (64, 64), "white"), "blank"), (picture(1), "drawn")):
+def test_all_of_many_equal_pictures_are_one_group(tmp_path: Path, draw_image: Draw, method: str, link: str) -> None:
+    for image, folder in ((Image.new("RGB", (64, 64), "white"), "blank"), (draw_image(1), "drawn")):
         (tmp_path / folder).mkdir()
         for name in ("a.png", "b.bmp", "c.tif", "d.ppm"):
             image.save(tmp_path / folder / name)
@@ -239,11 +239,11 @@ def test_a_copy_of_a_lesser_member_has_its_distance_to_the_keeper(photos: Path) 
     assert found["0 small too.jpg"] == found["0 small.jpg"] == "resized"
 
 
-def test_a_damaged_reference_is_not_the_keeper_and_not_a_discard(tmp_path: Path, picture: Draw) -> None:
+def test_a_damaged_reference_is_not_the_keeper_and_not_a_discard(tmp_path: Path, draw_image: Draw) -> None:
     library, new = tmp_path / "library", tmp_path / "new"
     library.mkdir()
     new.mkdir()
-    picture(1).save(new / "intact.jpg", quality=95)
+    draw_image(1).save(new / "intact.jpg", quality=95)
     (library / "cut.jpg").write_bytes((new / "intact.jpg").read_bytes()[:-60])
     report = twinpix.find([new], method="phash:size=16", reference=library, store=None)
     assert groups(report) == [["intact.jpg", "cut.jpg"]]
@@ -251,19 +251,19 @@ def test_a_damaged_reference_is_not_the_keeper_and_not_a_discard(tmp_path: Path,
     assert report.groups[0].reason == "the only one undamaged"
 
 
-def test_files_behind_followed_links_are_no_discards(tmp_path: Path, picture: Draw) -> None:
+def test_files_behind_followed_links_are_no_discards(tmp_path: Path, draw_image: Draw) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
-    picture(1).save(tmp_path / "in/a.png")
-    picture(1).resize((100, 75)).save(tmp_path / "out/b.png")
+    draw_image(1).save(tmp_path / "in/a.png")
+    draw_image(1).resize((100, 75)).save(tmp_path / "out/b.png")
     (tmp_path / "in/link").symlink_to(tmp_path / "out")
     report = twinpix.find(tmp_path / "in", method="phash:size=16", follow_links=True, store=None)
     assert groups(report) == [["a.png", "b.png"]]
     assert report.groups[0].discards == []
 
 
-def test_a_thousand_equal_codes_are_no_quadratic_report(tmp_path: Path, picture: Draw) -> None:
-    image = picture(1, (64, 48))
+def test_a_thousand_equal_codes_are_no_quadratic_report(tmp_path: Path, draw_image: Draw) -> None:
+    image = draw_image(1, (64, 48))
     for number in range(300):  # other files, of nearly equal pixels
         image.putpixel((number % 64, 0), (number, 0, 0))
         image.save(tmp_path / f"{number:03}.png")
@@ -298,11 +298,11 @@ def test_a_file_that_vanishes_during_the_run(photos: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems forbid such names")
-def test_names_survive_json(tmp_path: Path, picture: Draw) -> None:
+def test_names_survive_json(tmp_path: Path, draw_image: Draw) -> None:
     folder = os.fsencode(tmp_path / "odd")
     os.mkdir(folder)
     names = [b"line\nbreak.png", b"\xff\xfe.png", "schön 写真.png".encode(), b'quote" \\.png']
-    picture(1).save(tmp_path / "a.png")
+    draw_image(1).save(tmp_path / "a.png")
     for name in names:
         with open(os.path.join(folder, name), "wb") as file:
             file.write((tmp_path / "a.png").read_bytes())

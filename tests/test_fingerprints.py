@@ -45,8 +45,8 @@ def apart(method: fingerprints.Fingerprint, left: Bytes2D, right: Bytes2D) -> fl
     return float(search.join(codes[0], codes[1], most)[2][0]) / most
 
 
-def hexa(spec: str, picture: Picture) -> str:
-    return str(fingerprints.codes_of(fingerprints.make(spec), [picture])[0, 0].tobytes().hex())
+def hexa(spec: str, image: Picture) -> str:
+    return str(fingerprints.codes_of(fingerprints.make(spec), [image])[0, 0].tobytes().hex())
 
 
 def test_imagededup_golden_codes_of_generated_pictures(tmp_path: Path) -> None:
@@ -63,15 +63,15 @@ def test_imagededup_golden_codes_of_generated_pictures(tmp_path: Path) -> None:
         if hashlib.sha256(data).hexdigest() != expected["sha256"]:
             continue  # another encoder version draws other bytes
         compared += 1
-        picture = decode(data, "reference", name)
-        assert {h: hexa(h, picture) for h in HASHES} == {h: expected[h] for h in HASHES}, name
+        image = decode(data, "reference", name)
+        assert {h: hexa(h, image) for h in HASHES} == {h: expected[h] for h in HASHES}, name
     if not compared:
         pytest.skip("this machine's encoders write other bytes than those recorded")
 
 
 def test_published_golden_codes(shared: Path) -> None:
-    picture = decode((shared / "images/compat/ukbench00120.jpg").read_bytes(), "reference")
-    assert [hexa(name, picture) for name in ("phash", "dhash", "ahash", "whash")] == [
+    image = decode((shared / "images/compat/ukbench00120.jpg").read_bytes(), "reference")
+    assert [hexa(name, image) for name in ("phash", "dhash", "ahash", "whash")] == [
         "9fee256239984d71",
         "2b69707551f1b87a",
         "81b83c3c3c3c1e0a",
@@ -129,15 +129,15 @@ def test_turns_are_named() -> None:
 @pytest.mark.parametrize("spec", PERCEPTUAL)
 def test_batches_code_as_single_pictures_do(spec: str) -> None:
     method = fingerprints.make(spec)
-    pictures = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
-    together = fingerprints.codes_of(method, pictures)
-    alone = np.stack([fingerprints.codes_of(method, [picture])[0] for picture in pictures])
+    images = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
+    together = fingerprints.codes_of(method, images)
+    alone = np.stack([fingerprints.codes_of(method, [image])[0] for image in images])
     if method.metric == "cosine":  # sums of products are added in another order
         first, second = (method.comparable(codes).astype(float) for codes in (together, alone))
         np.testing.assert_allclose(first, second, atol=0.002)
     else:
         assert np.array_equal(together, alone)
-    assert together.shape == (len(pictures), 1, method.bits // 8)
+    assert together.shape == (len(images), 1, method.bits // 8)
 
 
 @pytest.mark.parametrize("name", PERCEPTUAL)
@@ -169,10 +169,10 @@ def test_contract(name: str) -> None:
 @pytest.mark.parametrize("name", BY_PIXELS)
 def test_pictures_coded_together_have_the_codes_that_each_has_alone(name: str) -> None:
     method = fingerprints.make(name)
-    pictures = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
-    together = fingerprints.codes_of(method, pictures, transforms=True)
-    assert together.shape == (len(pictures), 1, method.bits // 8)
-    assert np.array_equal(together, np.stack([fingerprints.codes_of(method, [picture])[0] for picture in pictures]))
+    images = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
+    together = fingerprints.codes_of(method, images, transforms=True)
+    assert together.shape == (len(images), 1, method.bits // 8)
+    assert np.array_equal(together, np.stack([fingerprints.codes_of(method, [image])[0] for image in images]))
 
 
 @pytest.mark.parametrize(

@@ -333,9 +333,9 @@ def exif(second: str = "10", part: str = "", time: tuple[int, int] | None = (1, 
     ],
 )
 def test_two_shots_are_no_encodings_of_one_another(method: str, other: bytes, name: str, tmp_path: Path) -> None:
-    picture = draw("scene", 1, (320, 240))
+    image = draw("scene", 1, (320, 240))
     part = "25" if b"75" in other else ""
-    picture.save(tmp_path / "a.jpg", quality=90, exif=exif(part=part))
-    picture.save(tmp_path / "b.jpg", quality=60, exif=other)
+    image.save(tmp_path / "a.jpg", quality=90, exif=exif(part=part))
+    image.save(tmp_path / "b.jpg", quality=60, exif=other)
     report = find([str(tmp_path)], method=method, store=None, workers=1)
     assert [match.relation for group in report.groups for match in group.matches] == [name]

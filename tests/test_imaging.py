@@ -53,8 +53,8 @@ def test_exif_orientation_is_applied(scene: Image.Image, orientation: int, form:
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = scene.transpose(ORIENT[orientation]) if orientation > 1 else scene
-    picture = decode(encoded(stored, form, exif=exif))
-    assert (picture.width, picture.height) == scene.size
+    decoded = decode(encoded(stored, form, exif=exif))
+    assert (decoded.width, decoded.height) == scene.size
     assert gap(encoded(stored, form, exif=exif), encoded(scene)) <= 8
 
 
@@ -105,9 +105,9 @@ def test_the_first_frame_of_an_animation_counts(scene: Image.Image) -> None:
 def test_fast_and_full_decode_agree(progressive: bool, size: tuple[int, int]) -> None:
     image = draw("landscape", 2, size)
     data = encoded(image, "JPEG", quality=88, progressive=progressive)
-    picture = decode(data)
-    assert (picture.width, picture.height) == size
-    assert min(picture.image.size) <= 575
+    decoded = decode(data)
+    assert (decoded.width, decoded.height) == size
+    assert min(decoded.image.size) <= 575
     whole = encoded(Image.open(io.BytesIO(data)).convert("RGB"))
     assert gap(data, whole) <= 4
 
@@ -147,8 +147,8 @@ def test_a_truncated_picture_is_coded_while_most_of_it_is_there(scene: Image.Ima
 def test_a_jpeg_that_ends_four_bytes_early_is_damaged_not_lost(scene: Image.Image) -> None:
     for progressive in (False, True):
         data = encoded(scene, "JPEG", progressive=progressive)
-        picture = decode(data[:-4])
-        assert picture.damaged
+        decoded = decode(data[:-4])
+        assert decoded.damaged
         assert gap(data, data[:-4]) <= 20
 
 
@@ -252,8 +252,8 @@ def test_pixel_digest_names_the_visible_upright_pixels(scene: Image.Image) -> No
     assert digest != pixel_digest(encoded(changed))
 
 
-def test_optional_formats_are_read_or_name_what_to_install(picture: Callable[..., Image.Image]) -> None:
-    image = picture(1)
+def test_optional_formats_are_read_or_name_what_to_install(draw_image: Callable[..., Image.Image]) -> None:
+    image = draw_image(1)
     for form, module in (("HEIF", "pillow_heif"), ("JXL", "pillow_jxl")):
         pytest.importorskip(module)
         if form == "HEIF":

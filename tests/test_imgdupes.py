@@ -40,14 +40,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copies(tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
+def copies(tmp_path: Path, draw_image: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a folder `in`: of two pictures a large file, a small one and one below."""
     folder = tmp_path / "in"
     (folder / "below").mkdir(parents=True)
     for seed in (0, 2):
-        picture(seed).save(folder / f"{seed}.png")
-        picture(seed).resize((160, 120)).save(folder / f"{seed} small.png")
-        picture(seed).resize((80, 60)).save(folder / "below" / f"{seed}.png")
+        draw_image(seed).save(folder / f"{seed}.png")
+        draw_image(seed).resize((160, 120)).save(folder / f"{seed} small.png")
+        draw_image(seed).resize((80, 60)).save(folder / "below" / f"{seed}.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -70,9 +70,9 @@ def test_phash_org_tells_pictures_apart(drawn: Path) -> None:
 # -- what is listed
 
 
-def test_images_are_told_by_content(copies: Path, picture: Callable[..., Image.Image]) -> None:
-    picture(0).save(copies / "in" / "zero.webp")
-    picture(0).convert("L").save(copies / "in" / "no suffix", format="PNG")
+def test_images_are_told_by_content(copies: Path, draw_image: Callable[..., Image.Image]) -> None:
+    draw_image(0).save(copies / "in" / "zero.webp")
+    draw_image(0).convert("L").save(copies / "in" / "no suffix", format="PNG")
     (copies / "in" / "words.jpg").write_text("words")
     (copies / "in" / "empty.png").touch()
     (copies / "in" / "words.txt").write_text("words")
@@ -130,9 +130,9 @@ def test_unreadable_files_match_nothing(copies: Path) -> None:
     assert query.stderr.startswith("twinpix: cannot use in/a.png as a query: ")
 
 
-def test_an_edited_file_gets_a_new_hash(copies: Path, picture: Callable[..., Image.Image]) -> None:
+def test_an_edited_file_gets_a_new_hash(copies: Path, draw_image: Callable[..., Image.Image]) -> None:
     assert run("in", "phash", "4", "--sameline").stdout == "in/0.png in/0 small.png\nin/2.png in/2 small.png\n"
-    picture(3).save(copies / "in" / "0.png")
+    draw_image(3).save(copies / "in" / "0.png")
     assert run("in", "phash", "4", "--sameline").stdout == "in/2.png in/2 small.png\n"
     assert sorted(os.listdir()) == ["in"]  # nothing is left in the current folder
 
@@ -140,10 +140,10 @@ def test_an_edited_file_gets_a_new_hash(copies: Path, picture: Callable[..., Ima
 # -- options
 
 
-def test_radius_and_groups(copies: Path, picture: Callable[..., Image.Image]) -> None:
+def test_radius_and_groups(copies: Path, draw_image: Callable[..., Image.Image]) -> None:
     """More than twenty files make one set; what is not within the distance of the first is not in it."""
     for number in range(30):
-        picture(0).resize((100 + number, 90)).save(copies / "in" / f"many {number:02d}.png")
+        draw_image(0).resize((100 + number, 90)).save(copies / "in" / f"many {number:02d}.png")
     lines = run("in", "phash", "4", "--sameline").stdout.splitlines()
     assert [line.count("in/") for line in lines] == [32, 2]
 

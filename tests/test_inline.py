@@ -33,7 +33,7 @@ def noise(seed: int, width: int, height: int, colours: int = 0) -> Image.Image:
     return Image.fromarray(palette[chance.integers(0, colours, (height, width))])
 
 
-pictures = st.builds(noise, st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 20), st.integers(0, 5))
+noise_images = st.builds(noise, st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 20), st.integers(0, 5))
 
 
 def same(one: Image.Image, other: Image.Image) -> bool:
@@ -316,7 +316,7 @@ def test_an_unknown_terminal() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(image=pictures)
+@given(image=noise_images)
 def test_a_png_in_the_text(image: Image.Image) -> None:
     written = encode(image, "iterm2", 80, {})
     assert same(from_iterm2(written)[0], image)
@@ -352,15 +352,15 @@ def test_more_than_tmux_takes() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(image=pictures)
+@given(image=noise_images)
 def test_sixels(image: Image.Image) -> None:
     shown = from_sixel(encode(image, "sixel", 80, {}))
     reduced = np.asarray(image.quantize(255).convert("RGB"))
     assert (shown == np.round(reduced * (100 / 255))).all()
 
 
-def test_sixels_of_a_large_picture(picture: Any) -> None:
-    image = picture(1, (301, 200))
+def test_sixels_of_a_large_picture(draw_image: Any) -> None:
+    image = draw_image(1, (301, 200))
     written = encode(image, "sixel", 80, TMUX)
     assert written.startswith(b'\x1bP0;1q"1;1;301;200#0;2;')
     assert np.abs(from_sixel(written) * 2.55 - np.asarray(image)).mean() < 4
@@ -369,7 +369,7 @@ def test_sixels_of_a_large_picture(picture: Any) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(image=pictures)
+@given(image=noise_images)
 def test_blocks(image: Image.Image) -> None:
     for colours in ("truecolor", "24bit"):
         shown = from_blocks(encode(image, "blocks", 40, {"COLORTERM": colours}))

@@ -346,9 +346,9 @@ def test_what_stays_does_not_depend_on_the_names(tmp_path: Path) -> None:
 
 def test_a_smaller_copy_of_a_picture_with_a_border_of_its_own_goes(tmp_path: Path) -> None:
     """The border is part of the original; in a small copy of low quality it is no line of one colour any more."""
-    picture = draw("scene", 3, (600, 450))
+    image = draw("scene", 3, (600, 450))
     framed = Image.new("RGB", (640, 490), (240, 232, 220))
-    framed.paste(picture, (20, 20))
+    framed.paste(image, (20, 20))
     framed.save(tmp_path / "original.jpg", quality=93)
     for share, name in ((2, "half.jpg"), (5, "fifth.jpg")):
         framed.resize((640 // share, 490 // share)).save(tmp_path / name, quality=55)
@@ -381,10 +381,10 @@ def test_of_a_group_of_very_many_only_the_best_are_read_again(tmp_path: Path, mo
 def test_the_whole_picture_stays_before_a_crop_of_the_same_shape(method: str, tmp_path: Path) -> None:
     """Squashed to one size, a crop differs from the whole in places, as if something lay on one of them."""
     for seed, kind in enumerate(("street", "scene", "portrait")):
-        picture = draw(kind, 3 + seed, (400, 300))
-        picture.save(tmp_path / f"{seed} whole.png")
-        picture.crop((40, 30, 360, 270)).save(tmp_path / f"{seed} part.png")
-        picture.crop((6, 4, 396, 297)).save(tmp_path / f"{seed} nearly.png")
+        image = draw(kind, 3 + seed, (400, 300))
+        image.save(tmp_path / f"{seed} whole.png")
+        image.crop((40, 30, 360, 270)).save(tmp_path / f"{seed} part.png")
+        image.crop((6, 4, 396, 297)).save(tmp_path / f"{seed} nearly.png")
     report = twinpix.find(tmp_path, store=None, method=method)
     assert report.groups
     assert {os.path.basename(group.keeper)[2:] for group in report.groups} == {"whole.png"}

@@ -47,9 +47,9 @@ def grey(kind: str, seed: int, size: tuple[int, int] = SIDES) -> NDArray[np.uint
 
 
 def test_points_of_a_mirrored_picture_are_the_mirrored_points() -> None:
-    picture = grey("street", 1)
-    there = mirrored(detect_keypoints(picture, 100), picture.shape[1])
-    real = detect_keypoints(np.ascontiguousarray(picture[:, ::-1]), 100)
+    image = grey("street", 1)
+    there = mirrored(detect_keypoints(image, 100), image.shape[1])
+    real = detect_keypoints(np.ascontiguousarray(image[:, ::-1]), 100)
     far = np.linalg.norm(there.place[:, None] - real.place[None], axis=2)
     aside = np.abs(np.mod(there.angle[:, None] - real.angle[None] + np.pi, 2 * np.pi) - np.pi)
     same = (far < 1) & (aside < 0.1)
@@ -89,9 +89,9 @@ def test_points_come_back_from_their_code() -> None:
 
 
 def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
-    picture = draw("scene", 4, (400, 300)).convert("L")
-    smaller = picture.resize((200, 150), Image.Resampling.BILINEAR)
-    a, b = detect_keypoints(np.asarray(picture), 150), detect_keypoints(np.asarray(smaller), 150)
+    image = draw("scene", 4, (400, 300)).convert("L")
+    smaller = image.resize((200, 150), Image.Resampling.BILINEAR)
+    a, b = detect_keypoints(np.asarray(image), 150), detect_keypoints(np.asarray(smaller), 150)
     far = np.linalg.norm((a.place / 2)[:, None] - b.place[None], axis=2)
     near = (far < 1.5) & (np.abs(np.log2(a.size / 2)[:, None] - np.log2(b.size)[None]) < 0.3)
     gaps = np.bitwise_count(descriptor_codes(a.descriptors)[:, None] ^ descriptor_codes(b.descriptors)[None])
@@ -104,14 +104,14 @@ def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
 
 
 def planted(
-    seed: int, pictures: int, pairs: list[tuple[int, int, bool]]
+    seed: int, images: int, pairs: list[tuple[int, int, bool]]
 ) -> tuple[KeypointSets, dict[tuple[int, int], NDArray[np.float64]]]:
     """Pictures of random points, of which some hold the points of another, moved; and how those were moved."""
     rng = np.random.default_rng(seed)
-    codes = [rng.integers(0, 2**64, 60, dtype=np.uint64) for _ in range(pictures)]
-    place = [rng.uniform(0, 200, (60, 2)) for _ in range(pictures)]
-    size = [rng.uniform(1, 4, 60) for _ in range(pictures)]
-    angle = [rng.uniform(0, 2 * np.pi, 60) for _ in range(pictures)]
+    codes = [rng.integers(0, 2**64, 60, dtype=np.uint64) for _ in range(images)]
+    place = [rng.uniform(0, 200, (60, 2)) for _ in range(images)]
+    size = [rng.uniform(1, 4, 60) for _ in range(images)]
+    angle = [rng.uniform(0, 2 * np.pi, 60) for _ in range(images)]
     moves = {}
     for i, j, flip in pairs:
         turn, scale, shift = rng.uniform(-3, 3), rng.uniform(0.5, 2), rng.uniform(-20, 20, 2)
@@ -129,8 +129,8 @@ def planted(
             move[0] = -move[0]
             move[0, 2] += 199
         moves[i, j] = move
-    starts = np.arange(pictures + 1, dtype=np.int64) * 60
-    sides = np.full((pictures, 2), 200, np.float32)
+    starts = np.arange(images + 1, dtype=np.int64) * 60
+    sides = np.full((images, 2), 200, np.float32)
     flat = [np.concatenate(part) for part in (codes, place, size, angle)]
     floats = [part.astype(np.float32) for part in flat[1:]]
     return KeypointSets(starts, sides, flat[0].astype(np.uint64), floats[0], floats[1], floats[2]), moves
@@ -189,10 +189,10 @@ def test_a_code_that_thousands_have_neither_takes_for_ever_nor_hides_copies() ->
 # -- find -----------------------------------------------------------------------------------------------
 
 
-def saved(folder: Path, **pictures: Image.Image) -> Path:
+def saved(folder: Path, **images: Image.Image) -> Path:
     folder.mkdir(exist_ok=True)
-    for name, picture in pictures.items():
-        picture.convert("RGB").save(folder / f"{name}.jpg", quality=90)
+    for name, image in images.items():
+        image.convert("RGB").save(folder / f"{name}.jpg", quality=90)
     return folder
 
 
@@ -259,8 +259,8 @@ def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: 
 
 def test_a_negative_is_found_by_a_hash_turned_over(tmp_path: Path) -> None:
     for seed in (1, 2):
-        picture = draw("scene", seed, (480, 360))
-        saved(tmp_path, **{f"a{seed}": picture, f"b{seed}": ImageOps.invert(picture).resize((320, 240))})
+        image = draw("scene", seed, (480, 360))
+        saved(tmp_path, **{f"a{seed}": image, f"b{seed}": ImageOps.invert(image).resize((320, 240))})
     assert groups(twinpix.find(tmp_path, method="cascade", store=None)) == [["a1", "b1"], ["a2", "b2"]]
 
 
@@ -303,8 +303,8 @@ def test_the_same_pictures_give_the_same_report_whatever_the_workers(album: Path
 
 
 def test_a_hash_whose_pairs_are_looked_at_drops_the_wrong_ones(tmp_path: Path) -> None:
-    pictures = {f"p{seed}": draw("scene", seed, (320, 240)) for seed in range(6)}
-    folder = saved(tmp_path / "x", copy=draw("scene", 0, (320, 240)).resize((160, 120)), **pictures)
+    images = {f"p{seed}": draw("scene", seed, (320, 240)) for seed in range(6)}
+    folder = saved(tmp_path / "x", copy=draw("scene", 0, (320, 240)).resize((160, 120)), **images)
     loose = twinpix.find(folder, method="ahash", radius=28, verify=False, store=None)
     assert loose.counts.discards > 1
     report = twinpix.find(folder, method="ahash", radius=28, verify=True, store=None)
@@ -346,23 +346,23 @@ def test_copies_of_a_small_thing_on_a_plain_ground_are_found(tmp_path: Path) -> 
 
 def test_copies_that_differ_in_what_was_put_round_them_are_one_group(tmp_path: Path) -> None:
     """What stays is larger than the picture, and has a ground of its own; so have others: the picture joins them."""
-    picture = draw("table", 5, (480, 360)).convert("RGB")
+    image = draw("table", 5, (480, 360)).convert("RGB")
     page = Image.new("RGB", (1000, 900), (60, 64, 72))
-    page.paste(picture, (260, 270))
-    story = picture.resize((528, 939)).filter(ImageFilter.GaussianBlur(20))
-    story.paste(picture, (24, 290))
-    frame = ImageOps.expand(picture, 110, (250, 250, 250))
+    page.paste(image, (260, 270))
+    story = image.resize((528, 939)).filter(ImageFilter.GaussianBlur(20))
+    story.paste(image, (24, 290))
+    frame = ImageOps.expand(image, 110, (250, 250, 250))
     album = saved(
         tmp_path / "a",
         page=page,
         story=story,
         frame=frame,
-        turned=picture.rotate(45, Image.Resampling.BICUBIC, expand=True, fillcolor=(128, 128, 128)),
-        picture=picture,
-        small=picture.resize((360, 270)),
-        dark=picture.point([int(level * 0.7) for level in range(256)] * 3),
-        upright=picture.transpose(Image.Transpose.ROTATE_90),
-        cropped=picture.crop((40, 30, 400, 330)),
+        turned=image.rotate(45, Image.Resampling.BICUBIC, expand=True, fillcolor=(128, 128, 128)),
+        picture=image,
+        small=image.resize((360, 270)),
+        dark=image.point([int(level * 0.7) for level in range(256)] * 3),
+        upright=image.transpose(Image.Transpose.ROTATE_90),
+        cropped=image.crop((40, 30, 400, 330)),
         other=draw("table", 6, (480, 360)),
     )
     report = twinpix.find(album, method="local", store=None)

@@ -52,11 +52,11 @@ def test_a_lost_sector_is_seen(name: str, byte: int) -> None:
         for at in (int(len(data) * share), int(len(data) * share) // 512 * 512):
             bad = overwritten(data, at, bytes([byte]) * 512)
             try:
-                picture = decode(bad)
+                image = decode(bad)
             except ImageError:
                 continue
-            traits = from_text(picture.traits)
-            assert picture.damaged, (name, share, at)
+            traits = from_text(image.traits)
+            assert image.damaged, (name, share, at)
             assert traits is not None
             assert traits.fault, (name, share, at)
 

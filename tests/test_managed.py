@@ -23,14 +23,14 @@ NAMES = [
 
 
 @pytest.fixture
-def photos(tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
+def photos(tmp_path: Path, draw_image: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two equal images in a library, and an export of them beside it."""
     for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "photos"
     (folder / "Exports").mkdir(parents=True)
-    picture(1).save(folder / "Exports/IMG_1.png")
+    draw_image(1).save(folder / "Exports/IMG_1.png")
     data = (folder / "Exports/IMG_1.png").read_bytes()
     for name in ("originals/A/1.png", "resources/A/1_105_c.png"):
         write(folder, f"L.photoslibrary/{name}", data)

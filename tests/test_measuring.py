@@ -36,8 +36,8 @@ def test_the_curve_of_a_method_is_its_distances(photos: Path, transforms: bool) 
     assert (found.images, found.pairs, found.without_code) == (6, 6, [])
     for measured in found.methods:
         method = fingerprints.make(measured.spec)
-        pictures = {name: decode((photos / name).read_bytes(), "fast", name) for name in TRUTH}
-        codes = {name: codes_of(method, [picture], transforms=True)[0] for name, picture in pictures.items()}
+        images = {name: decode((photos / name).read_bytes(), "fast", name) for name in TRUTH}
+        codes = {name: codes_of(method, [image], transforms=True)[0] for name, image in images.items()}
         names = list(TRUTH)
         for radius in range(len(measured.curve.recall)):
             near = [
@@ -61,9 +61,9 @@ def test_names_may_be_short_and_missing_ones_are_told(photos: Path) -> None:
     assert (found.images, found.without_code) == (6, ["gone.png"])
 
 
-def test_every_edit_is_a_picture_and_the_same_every_time(picture: Callable[..., Image.Image]) -> None:
+def test_every_edit_is_a_picture_and_the_same_every_time(draw_image: Callable[..., Image.Image]) -> None:
     assert len(EDITS) >= 30
-    image = picture(3, (300, 200))
+    image = draw_image(3, (300, 200))
     for name in EDITS:
         data = make_edit(image, name, "seed")
         assert data == make_edit(image, name, "seed"), name
@@ -81,10 +81,10 @@ def test_points_are_their_definition() -> None:
     assert got[2, 3] == min(int(np.bitwise_count(codes[2, 0] ^ codes[3, turn]).sum()) for turn in range(8))
 
 
-def test_copies_are_found(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_copies_are_found(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     for seed in range(6):
-        picture(seed, (320, 240)).save(tmp_path / f"{seed}.jpg", quality=92)
-    picture(1, (320, 240)).save(tmp_path / "1 again.png")
+        draw_image(seed, (320, 240)).save(tmp_path / f"{seed}.jpg", quality=92)
+    draw_image(1, (320, 240)).save(tmp_path / "1 again.png")
     Image.new("RGB", (50, 50)).save(tmp_path / "plain.png")
     (tmp_path / "bad.jpg").write_text("no image")
     (tmp_path / "0.jpg").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff 0.jpg"))
@@ -101,7 +101,7 @@ def test_copies_are_found(tmp_path: Path, picture: Callable[..., Image.Image]) -
         find_copies(tmp_path / "plain.png", ["phash"], options=Options(store=None))
 
 
-def test_the_command_line(photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_the_command_line(photos: Path, tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     truth, report = tmp_path / "truth.json", tmp_path / "report.json"
     truth.write_text(json.dumps(TRUTH))
     assert run("find", "-m", "phash:size=16", photos, "-o", report).returncode == 0
@@ -129,7 +129,7 @@ def test_the_command_line(photos: Path, tmp_path: Path, picture: Callable[..., I
     many = tmp_path / "many"
     many.mkdir()
     for seed in range(20):
-        picture(seed, (160, 120)).save(many / f"{seed}.jpg")
+        draw_image(seed, (160, 120)).save(many / f"{seed}.jpg")
     shown = run("bench", "copies", many, "--methods", "phash,ahash", "--count", "20")
     assert shown.returncode == 0, shown.stderr
     assert "20 images, 40 edits each, 15,200 false pairs" in shown.stdout

@@ -47,10 +47,10 @@ def test_patterns(pattern: str, path: str, left_out: bool) -> None:
     assert Filter.of([pattern]).leaves_out(path) is left_out
 
 
-def test_leaving_out(photos: Path, picture: Drawn) -> None:
+def test_leaving_out(photos: Path, draw_image: Drawn) -> None:
     (photos / "cache").mkdir()
-    picture(0).save(photos / "cache" / "copy.png")
-    picture(0).resize((40, 30)).save(photos / "tiny.png")
+    draw_image(0).save(photos / "cache" / "copy.png")
+    draw_image(0).resize((40, 30)).save(photos / "tiny.png")
     assert {"copy.png", "tiny.png"} <= names(twinpix.find(photos, method="phash:size=16", store=None))
     report = twinpix.find(photos, method="phash:size=16", store=None, exclude=["cache"], min_pixels=1300)
     assert not {"copy.png", "tiny.png"} & names(report)
@@ -68,8 +68,8 @@ def test_leaving_out(photos: Path, picture: Drawn) -> None:
         twinpix.find(photos, method="phash:size=16", min_size=-1)
 
 
-def test_mirrored_copies_can_be_told_not_to_count(tmp_path: Path, picture: Drawn) -> None:
-    image = picture(2)
+def test_mirrored_copies_can_be_told_not_to_count(tmp_path: Path, draw_image: Drawn) -> None:
+    image = draw_image(2)
     image.save(tmp_path / "left.png")
     ImageOps.mirror(image).save(tmp_path / "right.png")
     image.rotate(90, expand=True).save(tmp_path / "turned.png")
@@ -167,9 +167,9 @@ def test_the_truth_may_name_absolute_paths(photos: Path, tmp_path: Path, capsys:
     assert json.loads(capsys.readouterr().out)["images"] == 2
 
 
-def test_copies_are_measured_on_a_folder_with_copies(tmp_path: Path, picture: Drawn) -> None:
+def test_copies_are_measured_on_a_folder_with_copies(tmp_path: Path, draw_image: Drawn) -> None:
     for seed in range(6):
-        image = picture(seed)
+        image = draw_image(seed)
         image.save(tmp_path / f"{seed}.png")
         image.crop((0, 0, 300, 200)).save(tmp_path / f"{seed} cropped.png")
     found = find_copies([tmp_path], ["phash:size=16"])
@@ -205,9 +205,9 @@ def test_nothing_of_a_report_reaches_the_terminal_raw(tmp_path: Path) -> None:
     assert all(line.isprintable() for line in text.splitlines())
 
 
-def test_images_outside_the_folders_of_a_report_are_not_shown(tmp_path: Path, picture: Drawn) -> None:
+def test_images_outside_the_folders_of_a_report_are_not_shown(tmp_path: Path, draw_image: Drawn) -> None:
     (tmp_path / "in").mkdir()
-    picture(0).save(tmp_path / "private.png")
+    draw_image(0).save(tmp_path / "private.png")
     report = edited(tmp_path / "in", str(tmp_path / "private.png"))
     ui.write_page(report, str(tmp_path / "page.html"))
     page = (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -194,9 +194,9 @@ def test_thousands_of_groups_scroll(photos: Path, tmp_path: Path) -> None:
 
 
 def test_the_page_tells_what_was_done_to_a_copy(tmp_path: Path) -> None:
-    picture = draw("street", 3, (400, 300))
-    picture.save(tmp_path / "whole.png")
-    picture.crop((40, 30, 360, 270)).save(tmp_path / "part.png")
+    image = draw("street", 3, (400, 300))
+    image.save(tmp_path / "whole.png")
+    image.crop((40, 30, 360, 270)).save(tmp_path / "part.png")
     ui.write_page(twinpix.find(tmp_path, method="local", store=None), str(tmp_path / "page.html"))
     assert re.search(r'<b title="cropped 64% at \(\d+, \d+\)">cropped, \d+% alike</b>', browse(tmp_path / "page.html"))
 

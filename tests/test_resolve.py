@@ -285,11 +285,11 @@ def test_stricter_than_the_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", plugins.names("linking"))
-def test_deciding_anew_is_what_find_does(link: str, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_deciding_anew_is_what_find_does(link: str, tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     """By other rules and a smaller radius, a report says what a new search with them says."""
     (tmp_path / "photos").mkdir()
     for seed in range(4):
-        image = picture(seed)
+        image = draw_image(seed)
         for at, quality in enumerate((95, 40, 12, 5)):
             image.resize((320 - 20 * at, 240 - 15 * at)).save(tmp_path / f"photos/{seed}-{at}.jpg", quality=quality)
             os.utime(tmp_path / f"photos/{seed}-{at}.jpg", (1e9 + 7 * at % 5, 1e9 + 7 * at % 5))
@@ -616,12 +616,12 @@ def test_every_action_can_be_made_again_from_its_options() -> None:
 
 @pytest.mark.parametrize("action", ["--delete", "--move=out", "--symlink"])
 def test_a_file_that_symbolic_links_lead_to_stays(
-    action: str, tmp_path: Path, picture: Callable[..., Image.Image], capfd: pytest.CaptureFixture[str]
+    action: str, tmp_path: Path, draw_image: Callable[..., Image.Image], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """An earlier run has made the link, whose undo needs what it leads to; a link in its place is led on by it."""
     photos = tmp_path / "photos"
     photos.mkdir()
-    picture(1).save(photos / "large.png")
+    draw_image(1).save(photos / "large.png")
     (photos / "a.png").write_bytes((photos / "large.png").read_bytes())
     (photos / "b.png").symlink_to("a.png")
     found = twinpix.find(photos, method="phash:size=16", store=None, keep="path:*large*,path")
@@ -634,9 +634,9 @@ def test_a_file_that_symbolic_links_lead_to_stays(
     assert (photos / "b.png").read_bytes() == (photos / "large.png").read_bytes()
 
 
-def test_images_without_a_suffix_are_counted_as_images(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_images_without_a_suffix_are_counted_as_images(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     for name in ("1", "2", "3.png_original"):
-        picture(1).save(tmp_path / name, "PNG")
+        draw_image(1).save(tmp_path / name, "PNG")
     Path(tmp_path / "2.xmp").write_text("<x/>")
     Path(tmp_path / "1.xmp").write_text("<x/>")
     made = twinpix.plan(twinpix.find(tmp_path, method="phash:size=16", store=None, keep="path:*/1,path"), "delete")

@@ -201,10 +201,10 @@ def test_compare_query_and_plot_take_members(
 
 
 def test_zip_members_of_one_name_and_encrypted_ones_are_failures(
-    tmp_path: Path, picture: Callable[..., Image.Image], recwarn: pytest.WarningsRecorder
+    tmp_path: Path, draw_image: Callable[..., Image.Image], recwarn: pytest.WarningsRecorder
 ) -> None:
     out = io.BytesIO()
-    picture(1).save(out, "PNG")
+    draw_image(1).save(out, "PNG")
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("twice.png", b"\x89PNG old")

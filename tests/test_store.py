@@ -43,7 +43,7 @@ def settle() -> None:
     time.sleep(0.12)
 
 
-def test_what_is_and_is_not_decoded_again(photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_what_is_and_is_not_decoded_again(photos: Path, tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     store = tmp_path / "store.sqlite"
     settle()
     assert decoded(photos, store) == 5  # six files, two of them equal
@@ -53,7 +53,7 @@ def test_what_is_and_is_not_decoded_again(photos: Path, tmp_path: Path, picture:
     settle()
     assert decoded(photos, store) == 0
     status = (photos / "2.png").stat()
-    picture(9).save(photos / "2.png")
+    draw_image(9).save(photos / "2.png")
     edited = (photos / "2.png").read_bytes()[: status.st_size].ljust(status.st_size, b"\0")
     (photos / "2.png").write_bytes(edited)  # as long as before
     os.utime(photos / "2.png", ns=(status.st_atime_ns, status.st_mtime_ns))  # and as old
@@ -65,10 +65,10 @@ def test_what_is_and_is_not_decoded_again(photos: Path, tmp_path: Path, picture:
 
 
 def test_a_file_written_this_instant_is_not_trusted_by_its_stamp(
-    tmp_path: Path, picture: Callable[..., Image.Image]
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
     path = tmp_path / "a.png"
-    picture(1).save(path)
+    draw_image(1).save(path)
     assert not sources.read(str(path)).settled
     settle()
     assert sources.read(str(path)).settled
@@ -201,9 +201,9 @@ def test_a_cleared_store_does_not_mix_up_specs(tmp_path: Path) -> None:
     theirs.close()
 
 
-def test_a_missing_library_is_not_remembered(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_a_missing_library_is_not_remembered(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     pytest.importorskip("pillow_jxl")
-    picture(1).save(tmp_path / "a.jxl")
+    draw_image(1).save(tmp_path / "a.jxl")
     settle()
     blocked = subprocess.run(
         [sys.executable, "-c", "import sys; sys.modules['pillow_jxl'] = None\n" + RUN.format(str(tmp_path))],
@@ -225,25 +225,27 @@ print(found.counts.images, [f.error for f in found.failures])
 
 @pytest.mark.parametrize("known", [1000, 0])
 def test_a_content_that_is_known_is_not_decoded_again(
-    known: int, tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
+    known: int, tmp_path: Path, draw_image: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its digest travels with files of its size; where there are too many of these, the digest is computed first."""
     monkeypatch.setattr(encoder, "_KNOWN_OF_A_SIZE", known)
-    picture(1).save(tmp_path / "a.bmp")
-    picture(2).save(tmp_path / "b.bmp")  # of the same size
+    draw_image(1).save(tmp_path / "a.bmp")
+    draw_image(2).save(tmp_path / "b.bmp")  # of the same size
     store = tmp_path / "store"
     assert decoded(tmp_path, store) == 2
     shutil.copy(tmp_path / "a.bmp", tmp_path / "c.bmp")
-    picture(3).save(tmp_path / "d.bmp")
+    draw_image(3).save(tmp_path / "d.bmp")
     assert decoded(tmp_path, store) == 1
     assert decoded(tmp_path, store) == 0
 
 
-def test_a_store_that_knew_files_by_numbers_is_taken_over(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_a_store_that_knew_files_by_numbers_is_taken_over(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
     """Layout 3 had no table of sizes at first; neither a known file nor a copy of it is decoded again."""
     (tmp_path / "in").mkdir()
     path = tmp_path / "in" / "a.png"
-    picture(1).save(path)
+    draw_image(1).save(path)
     settle()
     assert decoded(tmp_path / "in", tmp_path / "store") == 1
     status = path.stat()
@@ -262,8 +264,8 @@ def test_a_store_that_knew_files_by_numbers_is_taken_over(tmp_path: Path, pictur
     assert decoded(tmp_path / "in", tmp_path / "store") == 0
 
 
-def test_a_file_that_is_gone_lets_its_copy_be_read(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    picture(1).save(tmp_path / "a.png")
+def test_a_file_that_is_gone_lets_its_copy_be_read(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
+    draw_image(1).save(tmp_path / "a.png")
     shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
     settle()
     store = Store(tmp_path / "store")

@@ -118,8 +118,8 @@ def test_no_threshold_can_be_assigned() -> None:
 
 
 def test_an_overridden_threshold_decides() -> None:
-    picture = draw("scene", 4, (320, 240))
-    a, b = (pyramid_of(picture_of(each, "fast", COLOUR, DETAIL)) for each in (picture, picture.resize((240, 180))))
+    image = draw("scene", 4, (320, 240))
+    a, b = (pyramid_of(picture_of(each, "fast", COLOUR, DETAIL)) for each in (image, image.resize((240, 180))))
     guesses = [orientation_transform(0, a.size, b.size)]
     assert verify_pair(a, b, guesses).relation == "resized"
     with overridden("DESCRIBE", "same_scale", 0.5):

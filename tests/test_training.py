@@ -47,13 +47,13 @@ ALL = np.ones(1, bool)
 
 
 @pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory, picture: Callable[..., Image.Image]) -> Path:
+def packed(tmp_path_factory: pytest.TempPathFactory, draw_image: Callable[..., Image.Image]) -> Path:
     """Twelve packed pictures."""
     folder = tmp_path_factory.mktemp("train")
     with tarfile.open(folder / "a.tar", "w") as tar:
         for seed in range(12):
             out = io.BytesIO()
-            picture(seed, (SIDE, SIDE)).save(out, "WEBP", quality=90)
+            draw_image(seed, (SIDE, SIDE)).save(out, "WEBP", quality=90)
             info = tarfile.TarInfo(f"{seed:03}.webp")
             info.size = out.tell()
             tar.addfile(info, io.BytesIO(out.getvalue()))
@@ -61,16 +61,16 @@ def packed(tmp_path_factory: pytest.TempPathFactory, picture: Callable[..., Imag
     return folder / "packed"
 
 
-def drawn(views: Views, picture: Bytes, side: int) -> NDArray[np.float32]:
+def drawn(views: Views, image: Bytes, side: int) -> NDArray[np.float32]:
     """One moved picture on black."""
     out = np.empty((side, side, 3), np.float32)
     colours, bars = np.zeros((2, 3), np.float32), np.zeros((1, 7), np.float32)
-    render.fetch(picture, picture, views.squashed()[0], views.seen[0], render.FLAT, colours, bars, 1, out)
+    render.fetch(image, image, views.squashed()[0], views.seen[0], render.FLAT, colours, bars, 1, out)
     return out
 
 
-def test_packing_drops_copies_and_halves(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    images = [picture(1, (SIDE, SIDE)), picture(2, (SIDE, SIDE))]
+def test_packing_drops_copies_and_halves(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
+    images = [draw_image(1, (SIDE, SIDE)), draw_image(2, (SIDE, SIDE))]
     images += [images[0].transpose(Image.Transpose.FLIP_LEFT_RIGHT), images[1]]
     with tarfile.open(tmp_path / "b.tar", "w") as tar:
         for number, image in enumerate(images):
@@ -85,27 +85,27 @@ def test_packing_drops_copies_and_halves(tmp_path: Path, picture: Callable[..., 
 
 
 def test_moves_are_what_they_say() -> None:
-    picture = np.asarray(draw("scene", 1, (64, 64)))
+    image = np.asarray(draw("scene", 1, (64, 64)))
     whole = Views(np.ones(1))
-    np.testing.assert_allclose(drawn(whole, picture, 64), picture, atol=0.01)
+    np.testing.assert_allclose(drawn(whole, image, 64), image, atol=0.01)
     mirrored = Views(np.ones(1))
     mirrored.mirror(ALL)
-    np.testing.assert_allclose(drawn(mirrored, picture, 64), picture[:, ::-1], atol=0.01)
+    np.testing.assert_allclose(drawn(mirrored, image, 64), image[:, ::-1], atol=0.01)
     turned = Views(np.ones(1))
     turned.quarter(ALL)
-    assert any(np.allclose(drawn(turned, picture, 64), np.rot90(picture, k), atol=0.01) for k in (1, 3))
+    assert any(np.allclose(drawn(turned, image, 64), np.rot90(image, k), atol=0.01) for k in (1, 3))
     by_angle = Views(np.ones(1))
     by_angle.turn(ALL, np.array([np.pi]), np.ones(1))
-    np.testing.assert_allclose(drawn(by_angle, picture, 64), picture[::-1, ::-1], atol=0.01)
+    np.testing.assert_allclose(drawn(by_angle, image, 64), image[::-1, ::-1], atol=0.01)
     cut = Views(np.ones(1))
     cut.cut(ALL, np.array([0.25]), np.array([0.5]), np.array([0.5]), np.array([0.25]))
-    part = Image.fromarray(picture[32:48, 16:48]).resize((64, 64), Image.Resampling.BILINEAR)
-    assert np.abs(drawn(cut, picture, 64) - np.asarray(part)).mean() < 2.5
+    part = Image.fromarray(image[32:48, 16:48]).resize((64, 64), Image.Resampling.BILINEAR)
+    assert np.abs(drawn(cut, image, 64) - np.asarray(part)).mean() < 2.5
     framed = Views(np.ones(1))
     framed.frame(ALL, *(np.full(1, share) for share in (0.5, 0.0, 0.5, 1.0)))
-    found = drawn(framed, picture, 128)
+    found = drawn(framed, image, 128)
     assert found[:, :32].max() == found[:, 96:].max() == found[64:].max() == 0
-    np.testing.assert_allclose(found[:64, 32:96], picture, atol=0.01)
+    np.testing.assert_allclose(found[:64, 32:96], image, atol=0.01)
 
 
 def test_a_free_turn_that_grows_shows_everything() -> None:
@@ -161,12 +161,12 @@ def test_the_loss_is_its_definition() -> None:
 def test_later_rounds_hold_groups_of_near_pictures() -> None:
     rng = np.random.default_rng(1)
     centres, own = rng.normal(size=(40, 64)), rng.normal(size=(320, 64))
-    rounds = Rounds(pictures=320, pairs=8, group=4, grouped_after=40, dims=64, seed=1)
+    rounds = Rounds(images=320, pairs=8, group=4, grouped_after=40, dims=64, seed=1)
     for step in range(80):
-        pictures = rounds.pictures_of(step)
-        vectors = centres[pictures // 8] + 0.4 * own[pictures]  # forty bundles of eight: near, and no copies
-        rounds.learn(step, torch.tensor(pictures), torch.tensor(vectors, dtype=torch.float32))
-    third = np.stack([rounds.pictures_of(step) for step in range(80, 120)])
+        images = rounds.images_of(step)
+        vectors = centres[images // 8] + 0.4 * own[images]  # forty bundles of eight: near, and no copies
+        rounds.learn(step, torch.tensor(images), torch.tensor(vectors, dtype=torch.float32))
+    third = np.stack([rounds.images_of(step) for step in range(80, 120)])
     assert sorted(third.ravel()) == list(range(320))
     groups = third.reshape(80, 4) // 8
     assert (groups == groups[:, :1]).all(axis=1).mean() > 0.9
@@ -273,8 +273,8 @@ def test_what_is_exported_is_what_was_trained(packed: Path, tmp_path: Path) -> N
     export(tmp_path / "state.pt", tmp_path / "m.onnx", 32, {"dims": 16}, shape=shape)
     method = fingerprints.make(f"cnn:model={tmp_path / 'm.onnx'},dims=32")
     method.check()
-    pictures = [picture_of(image, colour=32) for image in map(Image.fromarray, pixels)]
-    found = method.comparable(fingerprints.codes_of(method, pictures)[:, 0]).astype(float)
+    images = [picture_of(image, colour=32) for image in map(Image.fromarray, pixels)]
+    found = method.comparable(fingerprints.codes_of(method, images)[:, 0]).astype(float)
     with torch.no_grad():
         wanted = net(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
@@ -284,7 +284,7 @@ def test_what_is_exported_is_what_was_trained(packed: Path, tmp_path: Path) -> N
     # turned to the principal axes: the same cosines, and most of each in the first numbers
     export(tmp_path / "state.pt", tmp_path / "t.onnx", 32, {}, pixels, shape)
     method = fingerprints.make(f"cnn:model={tmp_path / 't.onnx'}")
-    turned = method.comparable(fingerprints.codes_of(method, pictures)[:, 0]).astype(float)
+    turned = method.comparable(fingerprints.codes_of(method, images)[:, 0]).astype(float)
     np.testing.assert_allclose(turned @ turned.T, wanted @ wanted.T, atol=0.01)
     assert np.linalg.norm(turned[:, :4], axis=1).min() > 0.99
     assert (np.diff((turned**2).sum(axis=0)[:4]) <= 1e-3).all()

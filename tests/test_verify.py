@@ -151,16 +151,16 @@ def shaded(image: Image.Image, strength: float) -> Image.Image:
 
 @pytest.mark.parametrize("kind", ["scene", "street", "portrait", "table"])
 def test_a_shaded_picture_is_the_picture(kind: str) -> None:
-    picture = draw(kind, 5, (480, 360))
-    found = seen(picture, shaded(picture, 0.5))
+    image = draw(kind, 5, (480, 360))
+    found = seen(image, shaded(image, 0.5))
     assert found.relation == "recoloured", found
-    assert seen(shaded(picture, 0.5), picture).relation == "recoloured"
-    assert not seen(picture, shaded(draw(kind, 6, (480, 360)), 0.5)).same
+    assert seen(shaded(image, 0.5), image).relation == "recoloured"
+    assert not seen(image, shaded(draw(kind, 6, (480, 360)), 0.5)).same
 
 
 def test_a_shade_is_undone() -> None:
-    picture = draw("street", 5, (320, 240))
-    a, b = view(picture), view(shaded(picture, 0.5))
+    image = draw("street", 5, (320, 240))
+    a, b = view(image), view(shaded(image, 0.5))
     pair = warp_pair(a, b, orientation_transform(0, a.size, b.size))
     before = float(np.abs(pair.a - pair.b).mean())
     tones = match_light(pair, agreement(pair))
@@ -169,41 +169,41 @@ def test_a_shade_is_undone() -> None:
 
 
 def test_stickers_on_a_picture_are_an_edit() -> None:
-    picture = draw("scene", 7, (480, 360))
-    stuck = picture.copy()
+    image = draw("scene", 7, (480, 360))
+    stuck = image.copy()
     pen = ImageDraw.Draw(stuck)
     for x, y in ((40, 60), (220, 200), (360, 40)):
         pen.ellipse((x, y, x + 80, y + 80), fill=(250, 210, 40), outline=(60, 40, 0), width=3)
         for eye in (24, 50):
             pen.ellipse((x + eye, y + 26, x + eye + 10, y + 36), fill=(60, 40, 0))
         pen.arc((x + 20, y + 30, x + 60, y + 62), 20, 160, fill=(60, 40, 0), width=4)
-    found = seen(picture, stuck)
+    found = seen(image, stuck)
     assert found.relation == "edited", found
 
 
 @pytest.mark.parametrize("kind", ["linear", "radial", "sigmoid", "sky"])
 def test_soft_pictures_are_one_only_where_all_levels_are_the_same(kind: str) -> None:
-    picture = draw(kind, 3, (480, 360))
+    image = draw(kind, 3, (480, 360))
     file = io.BytesIO()
-    picture.resize((240, 180), Image.Resampling.BICUBIC).save(file, "JPEG", quality=60)
-    assert seen(picture, Image.open(file)).same
-    assert not seen(picture, draw(kind, 4, (480, 360))).same
-    red, green, blue = picture.split()
-    assert not seen(picture, Image.merge("RGB", (blue, green, red))).same
+    image.resize((240, 180), Image.Resampling.BICUBIC).save(file, "JPEG", quality=60)
+    assert seen(image, Image.open(file)).same
+    assert not seen(image, draw(kind, 4, (480, 360))).same
+    red, green, blue = image.split()
+    assert not seen(image, Image.merge("RGB", (blue, green, red))).same
     assert not seen(Image.new("RGB", (320, 240), (90, 80, 70)), Image.new("RGB", (320, 240), (90, 80, 70))).same
 
 
-def patched(picture: Image.Image, seed: int) -> Image.Image:
+def patched(image: Image.Image, seed: int) -> Image.Image:
     """With an eighth of it covered by black patches."""
-    rng, out = np.random.default_rng(seed), picture.copy()
+    rng, out = np.random.default_rng(seed), image.copy()
     for x, y in rng.permutation([(x, y) for x in range(0, 480, 60) for y in range(0, 360, 60)])[:6].tolist():
         ImageDraw.Draw(out).rectangle((x, y, x + 60, y + 60), fill="black")
     return out
 
 
 def test_two_edits_of_one_picture_are_joined_by_it() -> None:
-    picture = draw("scene", 3, (480, 360))
-    a, b, whole = view(patched(picture, 1)), view(patched(picture, 2)), view(picture)
+    image = draw("scene", 3, (480, 360))
+    a, b, whole = view(patched(image, 1)), view(patched(image, 2)), view(image)
     there = orientation_transform(0, a.size, b.size)
     via = Via(0.8, there, whole.size)
     assert verify_pair(a, whole, [there]).same
@@ -225,18 +225,18 @@ def test_pages_are_not_joined_by_what_they_have_alike() -> None:
     assert not verify_pair(notes[0], notes[1], [there], via=Via(0.8, there, notes[0].size)).same
 
 
-def beside(picture: Image.Image, seed: int, width: int) -> Image.Image:
+def beside(image: Image.Image, seed: int, width: int) -> Image.Image:
     """The picture with so much of another to the right of it."""
-    out = Image.new("RGB", (picture.width + width, picture.height))
-    out.paste(picture, (0, 0))
-    out.paste(draw("scene", seed, (width, picture.height)), (picture.width, 0))
+    out = Image.new("RGB", (image.width + width, image.height))
+    out.paste(image, (0, 0))
+    out.paste(draw("scene", seed, (width, image.height)), (image.width, 0))
     return out
 
 
 @pytest.mark.parametrize(("width", "same"), [(240, True), (900, False)])
 def test_what_a_third_picture_shows_decides_unless_it_is_a_small_part(width: int, same: bool) -> None:
-    picture = draw("scene", 3, (480, 360))
-    a, b, whole = view(beside(picture, 5, width)), view(beside(picture, 6, width)), view(picture)
+    image = draw("scene", 3, (480, 360))
+    a, b, whole = view(beside(image, 5, width)), view(beside(image, 6, width)), view(image)
     there = orientation_transform(0, a.size, b.size)
     scale = a.size[0] / (480 + width) * 480 / whole.size[0]
     via = Via(0.95, inverse(np.array([[scale, 0, 0], [0, scale, 0]])), whole.size)
@@ -282,8 +282,8 @@ def test_of_two_horizons_all_blocks_agree_and_tell_nothing() -> None:
     assert seen(first, first.resize((300, 225))).same
 
 
-def stuck(picture: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
-    out = picture.copy()
+def stuck(image: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
+    out = image.copy()
     for x, y in places:
         ImageDraw.Draw(out).ellipse((x, y, x + 70, y + 70), fill=(250, 210, 40), outline=(60, 40, 0), width=3)
         ImageDraw.Draw(out).arc((x + 15, y + 15, x + 55, y + 55), 20, 160, fill=(60, 40, 0), width=5)
@@ -320,12 +320,12 @@ def test_a_small_thing_is_looked_at_more_closely() -> None:
 
 
 def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
-    picture = draw("scene", 3, (600, 450))
-    plain, darker = view(picture), view(picture.point([int(level * 0.8) for level in range(256)] * 3))
+    image = draw("scene", 3, (600, 450))
+    plain, darker = view(image), view(image.point([int(level * 0.8) for level in range(256)] * 3))
     there = orientation_transform(0, plain.size, plain.size)
     link = verify_pair(plain, darker, [there])
     assert link.alike
-    assert not verify_pair(plain, view(stuck(picture, [(300, 200)])), [there]).alike
+    assert not verify_pair(plain, view(stuck(image, [(300, 200)])), [there]).alike
     far = view(draw("scene", 4, (600, 450)))
     assert not verify_pair(far, darker, [there], via=Via(0.9, there, plain.size)).same
     joined = verify_pair(far, darker, [there], via=Via(0.9, there, plain.size, alike=True))
@@ -335,12 +335,12 @@ def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
 
 def test_no_match_is_beyond_the_radius_because_a_third_picture_stands_for_one(tmp_path: Path) -> None:
     """A rotated copy and a negative, which the original joins, agreed in no block: distance 1, `0% alike`."""
-    picture = draw("portrait", 0, (480, 360)).convert("RGB")
-    picture.save(tmp_path / "original.png")
-    picture.resize((240, 180)).save(tmp_path / "half.jpg")
-    rotated = picture.rotate(7, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
+    image = draw("portrait", 0, (480, 360)).convert("RGB")
+    image.save(tmp_path / "original.png")
+    image.resize((240, 180)).save(tmp_path / "half.jpg")
+    rotated = image.rotate(7, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
     rotated.save(tmp_path / "rotated.jpg", quality=88)
-    ImageOps.invert(picture).save(tmp_path / "negative.jpg", quality=88)
+    ImageOps.invert(image).save(tmp_path / "negative.jpg", quality=88)
     (group,) = twinpix.find(tmp_path, method="cascade", store=None).groups
     assert len(group.members) == 4
     agreements = {(Path(match.a).stem, Path(match.b).stem): match.agrees for match in group.matches}
@@ -494,8 +494,8 @@ def test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it() -> 
     assert without_ink(warp_pair(view(lines(1)), view(lines(2)), there)) is None
 
 
-def solarized(picture: Image.Image) -> Image.Image:
-    return ImageOps.solarize(picture.convert("L"), 128)
+def solarized(image: Image.Image) -> Image.Image:
+    return ImageOps.solarize(image.convert("L"), 128)
 
 
 @pytest.mark.parametrize(
@@ -503,20 +503,20 @@ def solarized(picture: Image.Image) -> Image.Image:
     [*((kind, ImageOps.invert) for kind in ("scene", "portrait", "landscape", "table")), ("scene", solarized)],
 )
 def test_a_negative_is_the_picture_and_of_no_other(kind: str, turn_over: Callable[[Image.Image], Image.Image]) -> None:
-    picture, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
-    found = seen(picture, turn_over(picture).resize((300, 229)))
+    original, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
+    found = seen(original, turn_over(original).resize((300, 229)))
     assert found.relation in ("recoloured", "edited")
     assert "inverted" in found.detail
     assert "inverted" in found.back
-    assert not seen(other, turn_over(picture)).same
-    a, b = (view(image) for image in (picture, turn_over(picture)))
+    assert not seen(other, turn_over(original)).same
+    a, b = (view(image) for image in (original, turn_over(original)))
     back = verify.as_compared(verify_pair(a, b, [orientation_transform(0, a.size, b.size)]), a, b)
     assert agreement(warp_pair(*back, orientation_transform(0, a.size, b.size))).share > 0.9
 
 
 def test_a_part_of_a_negative_is_found_by_what_both_show() -> None:
-    picture = draw("scene", 3, (420, 320))
-    found = seen(picture, ImageOps.invert(picture).crop((12, 8, 420, 320)))
+    image = draw("scene", 3, (420, 320))
+    found = seen(image, ImageOps.invert(image).crop((12, 8, 420, 320)))
     assert found.detail.startswith("cropped")
     assert found.detail.endswith("inverted")
 
@@ -536,9 +536,9 @@ def test_two_flags_of_one_design_are_no_negatives() -> None:
 @settings(max_examples=40, deadline=None)
 def test_levels_that_any_curve_made_are_made_again(seed: int, knots: list[int]) -> None:
     levels = np.interp(np.arange(256), np.linspace(0, 255, len(knots)), knots)
-    picture = clouds(seed, (360, 270), (24, 18), 2).convert("L")
-    made = picture.point(levels.round().astype(int).tolist())
-    a, b = view(picture), view(made)
+    image = clouds(seed, (360, 270), (24, 18), 2).convert("L")
+    made = image.point(levels.round().astype(int).tolist())
+    a, b = view(image), view(made)
     pair = warp_pair(a, b, orientation_transform(0, a.size, b.size))
     low, high = np.quantile(a.grey, (0.02, 0.98)).astype(int)
     steps = np.diff(levels[low:high])
@@ -553,19 +553,19 @@ def test_levels_that_any_curve_made_are_made_again(seed: int, knots: list[int]) 
 
 @pytest.mark.parametrize("kind", ["scene", "text", "portrait"])
 def test_a_glance_says_what_a_look_says_or_nothing(kind: str) -> None:
-    picture, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
+    image, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
     edits = [
-        picture.resize((300, 229)),
-        ImageOps.posterize(picture, 3),
-        stuck(picture, [(40, 50)]),
-        stuck(picture, [(40, 50), (200, 160), (300, 20)]).filter(ImageFilter.GaussianBlur(2)),
-        picture.crop((0, 0, 380, 300)),
-        picture.rotate(3),
-        ImageOps.expand(picture, 30, "white"),
-        ImageOps.invert(picture),
+        image.resize((300, 229)),
+        ImageOps.posterize(image, 3),
+        stuck(image, [(40, 50)]),
+        stuck(image, [(40, 50), (200, 160), (300, 20)]).filter(ImageFilter.GaussianBlur(2)),
+        image.crop((0, 0, 380, 300)),
+        image.rotate(3),
+        ImageOps.expand(image, 30, "white"),
+        ImageOps.invert(image),
         other,
     ]
-    a, said = view(picture), 0
+    a, said = view(image), 0
     for edit in edits:
         b = view(edit)
         guesses = [orientation_transform(0, a.size, b.size)]
@@ -587,13 +587,13 @@ def test_a_look_from_the_other_side_says_the_other_way_round() -> None:
 
 def test_a_burst_is_a_scene_and_no_copy(tmp_path: Path) -> None:
     near, far = draw("scene", 3, (640, 480)), draw("street", 4, (640, 480)).resize((250, 200))
-    pictures = []
+    images = []
     for shift in (0, 140):  # what stands in front moves against what lies behind
         moment = near.copy()
         moment.paste(far, (60 + shift, 140 + shift // 3))
         moment.paste(far.rotate(90, expand=True), (380 - shift, 40))
-        pictures.append(moment.convert("RGB"))
-    for number, moment in enumerate(pictures):
+        images.append(moment.convert("RGB"))
+    for number, moment in enumerate(images):
         moment.save(tmp_path / f"{number}.png")
     report = twinpix.find(tmp_path, method="local", store=None, radius=0.2)
     assert report.groups == []
@@ -608,10 +608,10 @@ def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
 ) -> None:
     from twinpix.match import verifier
 
-    picture, copies = draw("street", 5, (600, 450)).convert("RGB"), amount(16, 24)
+    image, copies = draw("street", 5, (600, 450)).convert("RGB"), amount(16, 24)
     for number in range(copies):
         side = 600 - 12 * number
-        picture.resize((side, side * 3 // 4), Image.Resampling.LANCZOS).save(tmp_path / f"{number:02d}.jpg", quality=80)
+        image.resize((side, side * 3 // 4), Image.Resampling.LANCZOS).save(tmp_path / f"{number:02d}.jpg", quality=80)
     looked: list[int] = []
     real = verifier.Verifier.verify
 
@@ -635,9 +635,9 @@ def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
 
 def test_the_radius_is_found_for_a_share_of_right_matches(tmp_path: Path) -> None:
     for seed in range(12):
-        picture = draw("scene", seed, (320, 240)).convert("RGB")
-        picture.save(tmp_path / f"{seed}.png")
-        picture.filter(ImageFilter.GaussianBlur(1)).resize((200, 150)).save(tmp_path / f"{seed}-small.jpg", quality=60)
+        image = draw("scene", seed, (320, 240)).convert("RGB")
+        image.save(tmp_path / f"{seed}.png")
+        image.filter(ImageFilter.GaussianBlur(1)).resize((200, 150)).save(tmp_path / f"{seed}-small.jpg", quality=60)
     strict = twinpix.find(tmp_path, method="ahash", precision=1.0, store=None)
     loose = twinpix.find(tmp_path, method="ahash", precision=0.05, store=None)
     assert strict.radius <= loose.radius

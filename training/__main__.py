@@ -85,11 +85,11 @@ def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
         from training.export import export
 
-        pictures = None
+        images = None
         if args.packed:
             every = np.load(args.packed / "level0.npy", mmap_mode="r")
-            pictures = every[:: max(1, len(every) // LOOKED_AT)]
-        export(args.state, args.model, args.side, args.facts, pictures)
+            images = every[:: max(1, len(every) // LOOKED_AT)]
+        export(args.state, args.model, args.side, args.facts, images)
         print(f"{args.model.stat().st_size:,} bytes: {args.model}")
 
     parser.set_defaults(work=work)

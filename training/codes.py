@@ -29,9 +29,9 @@ ROUNDS = 60
 Floats = NDArray[np.float64]
 
 
-def learn(packed: Path, out: Path, pictures: int = 4000, seed: int = 1) -> dict[str, float]:
+def learn(packed: Path, out: Path, images: int = 4000, seed: int = 1) -> dict[str, float]:
     """Learn from `pictures` of the packed ones and write `out`, a NumPy archive; says how well pairs agree."""
-    left, right, every = _pairs(packed, pictures, np.random.default_rng(seed))
+    left, right, every = _pairs(packed, images, np.random.default_rng(seed))
     mean = (every.mean(axis=0) + every.mean(axis=0)[MIRROR]) / 2
     within = _symmetric(np.cov((left - right).T) / 2)
     total = _symmetric(np.cov(every.T))
@@ -79,11 +79,11 @@ def _rotation(values: Floats) -> Floats:
     return rotation
 
 
-def _pairs(packed: Path, pictures: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+def _pairs(packed: Path, images: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
     """Descriptors of points and of the same points in edited copies, and of all points."""
     stored = np.load(packed / "level0.npy", mmap_mode="r")
     left, right, every = [], [], []
-    for number in rng.permutation(len(stored))[:pictures]:
+    for number in rng.permutation(len(stored))[:images]:
         image = Image.fromarray(np.asarray(stored[number])).convert("L")
         image = image.resize((SIDE, round(SIDE * rng.uniform(0.6, 1))), Image.Resampling.BICUBIC)
         copy, there = _edited(image, rng)

@@ -31,7 +31,7 @@ class Batch:
     view, or -1; `share` (n): how much of the second view is its own picture's, 1 without a guest.
     """
 
-    pictures: NDArray[np.int64]
+    images: NDArray[np.int64]
     first: Bytes
     second: Bytes
     guest: NDArray[np.int64]
@@ -46,16 +46,16 @@ class Editor:
         self.side = side
         self.masks = _words(np.random.default_rng(5))
 
-    def batch(self, pictures: NDArray[np.int64], rng: Rng) -> Batch:
+    def batch(self, images: NDArray[np.int64], rng: Rng) -> Batch:
         """Two views of each of `pictures`: the first as it is or nearly, now and then edited, the second edited."""
-        n = len(pictures)
+        n = len(images)
         kind = rng.random(n)
         first = np.where(kind < 0.45, 0.0, np.where(kind < 0.7, 0.25, 0.8))
         second = rng.choice([0.45, 0.8, 1.2], n, p=[0.35, 0.4, 0.25])
-        left = self._views(pictures, first, rng)
-        right = self._views(pictures, second, rng)
+        left = self._views(images, first, rng)
+        right = self._views(images, second, rng)
         guest, share = self._mixed(right, rng)
-        return Batch(pictures, left, right, guest, share)
+        return Batch(images, left, right, guest, share)
 
     def _mixed(self, views: Bytes, rng: Rng) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Blend or inlay another picture of the batch into one view in eight, in place."""
@@ -76,8 +76,8 @@ class Editor:
             guest[k], share[k] = j, part
         return guest, share
 
-    def _views(self, pictures: NDArray[np.int64], rate: NDArray[np.float64], rng: Rng) -> Bytes:
-        n, side = len(pictures), self.side
+    def _views(self, images: NDArray[np.int64], rate: NDArray[np.float64], rng: Rng) -> Bytes:
+        n, side = len(images), self.side
 
         def some(chance: float) -> NDArray[np.bool_]:
             return rng.random(n) < chance * rate
@@ -112,8 +112,8 @@ class Editor:
 
         out = np.empty((n, side, side, 3), np.uint8)
         drawn = np.empty((side, side, 3), np.float32)
-        for k, picture in enumerate(pictures):
-            fine = self.levels[level[k]][picture]
+        for k, image in enumerate(images):
+            fine = self.levels[level[k]][image]
             guest = self.levels[0][others[k, 0]]
             render.fetch(fine, guest, back[k], moved.seen[k], fill[k], colours[k], bars[k], seeds[k, 0], drawn)
             if coloured[k] or gamma[k] != 1 or steps[k] or dusk[k]:
@@ -268,8 +268,8 @@ def _words(rng: Rng) -> Bytes:
     return np.where(out > 191, 255, np.where(out > 63, 128, 0)).astype(np.uint8)
 
 
-def _jpeg(picture: Bytes, quality: int) -> Bytes:
+def _jpeg(view: Bytes, quality: int) -> Bytes:
     held = io.BytesIO()
-    Image.fromarray(picture).save(held, "JPEG", quality=quality)
+    Image.fromarray(view).save(held, "JPEG", quality=quality)
     with Image.open(held) as image:
         return np.asarray(image.convert("RGB"))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-FLAT, SLOPE, PICTURE, SMEAR, STATIC = range(5)
+FLAT, SLOPE, IMAGE, SMEAR, STATIC = range(5)
 """What fills the canvas around the picture: a colour, a run of two colours, another picture, the edge, noise."""
 NOTHING, BOX, DISC, WORDS, PATCH = range(5)
 """What lies over the picture."""
@@ -63,7 +63,7 @@ def fetch(
             if inside or fill == SMEAR:
                 _sample(level, min(max(x, seen[0]), seen[2]), min(max(y, seen[1]), seen[3]), pixel)
                 continue
-            if fill == PICTURE:
+            if fill == IMAGE:
                 _sample(other, u, v, pixel)
             else:
                 for c in range(3):

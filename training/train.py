@@ -76,12 +76,12 @@ class Run:
     Raises `OtherRecipeError` where ``out/recipe.json`` says that the state there was made in another way.
     """
 
-    def __init__(self, out: Path, recipe: Recipe, pictures: int) -> None:
+    def __init__(self, out: Path, recipe: Recipe, images: int) -> None:
         self.out, self.recipe, self.step = out, recipe, 0
         torch.manual_seed(recipe.seed)
         self.net = Network(recipe.shape).to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(self._groups(), lr=recipe.rate, betas=(0.9, 0.98))
-        self.rounds = Rounds(pictures, recipe.pairs, recipe.group, recipe.grouped_after, recipe.shape.dims, recipe.seed)
+        self.rounds = Rounds(images, recipe.pairs, recipe.group, recipe.grouped_after, recipe.shape.dims, recipe.seed)
         if self.state.exists():
             held = torch.load(self.state, weights_only=True)
             self._require_same_recipe(held["step"])
@@ -108,7 +108,7 @@ class Run:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimiser.step()
-        self.rounds.learn(self.step, torch.from_numpy(batch.pictures), vectors[: recipe.pairs].detach())
+        self.rounds.learn(self.step, torch.from_numpy(batch.images), vectors[: recipe.pairs].detach())
         self.step += 1
         return float(loss.item())
 
@@ -177,7 +177,7 @@ def _batches(levels: list[NDArray[np.uint8]], run: Run) -> Iterator[Batch]:
     editors = {side: Editor(levels, side) for side in {recipe.side_at(run.step), recipe.side}}
     for step in range(run.step, recipe.steps):
         rng = np.random.default_rng([recipe.seed, step])
-        yield editors[recipe.side_at(step)].batch(rounds.pictures_of(step), rng)
+        yield editors[recipe.side_at(step)].batch(rounds.images_of(step), rng)
 
 
 def _ahead(batches: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
