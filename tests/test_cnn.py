@@ -112,7 +112,7 @@ PAIRS = [[f"{seed}-small.jpg", f"{seed}.png"] for seed in range(3)]
 # -- the package's own ---------------------------------------------------------------------------------
 
 
-def test_copies_are_near_and_other_pictures_far(draw_image: Callable[..., Image.Image]) -> None:
+def test_copies_are_near_and_other_images_far(draw_image: Callable[..., Image.Image]) -> None:
     images = [draw_image(seed) for seed in range(6)]
     held = io.BytesIO()
     edited = []
@@ -179,14 +179,14 @@ def test_a_crop_of_a_strip_takes_little_memory(tmp_path: Path, size: tuple[int, 
 
 
 @pytest.mark.parametrize("wrong", ["nan", "inf", "-inf", "-0.1", "2.1"])
-def test_a_radius_that_is_none(wrong: str) -> None:
+def test_an_invalid_radius(wrong: str) -> None:
     with pytest.raises(UsageError, match=f"not {wrong}"):
         radius_of(Options(method="cnn", radius=float(wrong)), fingerprints.make("cnn"))
     with pytest.raises(UsageError, match=r"between 0 and 256|0 or more"):
         radius_of(Options(radius=float(wrong) if wrong != "2.1" else 257), fingerprints.make("phash:size=16"))
 
 
-def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> None:
+def test_a_radius_has_the_type_of_its_unit_however_it_was_given(folder: Path) -> None:
     """That is what tells a report of bits from one of directions."""
     report = twinpix.find([folder], Options(method="cnn", radius=0, store=None))
     assert (report.radius, type(report.radius)) == (0, float)
@@ -196,7 +196,7 @@ def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> N
         decide_again(bits, stricter=float("nan"))
 
 
-def test_distances_are_said_in_what_the_report_counts() -> None:
+def test_distances_are_printed_in_the_unit_of_the_report() -> None:
     """Equal codes are a whole 0 apart, whatever they are."""
     told: dict[DistanceUnit, tuple[str, str]] = {
         "bits": ("0 bits apart", "2 bits apart"),
@@ -210,7 +210,9 @@ def test_distances_are_said_in_what_the_report_counts() -> None:
         assert how(Match("a", "b", distance, "edited", same_code=False), unit) == f"edited, {near}"
 
 
-def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
+def test_equal_codes_of_different_pixels_have_distance_0(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
     """They differ in the last bit of one pixel; said in the text, in a plan and on a sheet."""
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -241,7 +243,7 @@ def test_turned_copies_with_transforms(tmp_path: Path, draw_image: Callable[...,
     assert groups_of(report) == [[f"{seed}-turned.png", f"{seed}.png"] for seed in range(2)]
 
 
-def test_blank_pictures_are_matched_by_identity_alone(tmp_path: Path) -> None:
+def test_blank_images_match_by_identity_alone(tmp_path: Path) -> None:
     for name, shade in (("white", 255), ("black", 0), ("grey", 128)):
         Image.new("RGB", (200, 150), (shade,) * 3).save(tmp_path / f"{name}.png")
     shutil.copy(tmp_path / "grey.png", tmp_path / "grey-too.png")
@@ -250,7 +252,7 @@ def test_blank_pictures_are_matched_by_identity_alone(tmp_path: Path) -> None:
     assert len(report.guarded) == 4
 
 
-def test_it_is_quick_to_be_named_and_loads_nothing_heavy() -> None:
+def test_naming_the_method_is_quick_and_loads_no_large_library() -> None:
     code = "import sys, twinpix; from twinpix import fingerprints; fingerprints.make('cnn'); "
     code += "print(sorted({'onnxruntime', 'torch', 'onnx', 'numba'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -260,7 +262,7 @@ def test_it_is_quick_to_be_named_and_loads_nothing_heavy() -> None:
 # -- any other -----------------------------------------------------------------------------------------
 
 
-def test_a_network_of_ones_own(tmp_path: Path, folder: Path) -> None:
+def test_a_user_network(tmp_path: Path, folder: Path) -> None:
     model = network(tmp_path / "means.onnx")
     report = twinpix.find([folder], method=f"cnn:model={model}", radius=0.02, store=None)
     assert groups_of(report) == PAIRS
@@ -271,7 +273,7 @@ def test_a_network_of_ones_own(tmp_path: Path, folder: Path) -> None:
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16])
 @pytest.mark.parametrize("batch", ["n", 1, 4])
-def test_the_network_sees_what_its_description_says(
+def test_the_input_of_a_network_follows_its_description(
     tmp_path: Path, layout: str, channels: str, kind: int, batch: int | str
 ) -> None:
     square = (3, SIZE, SIZE) if layout == "nchw" else (SIZE, SIZE, 3)
@@ -290,7 +292,7 @@ def test_the_network_sees_what_its_description_says(
     np.testing.assert_allclose(codes(f"cnn:model={model}", images), wanted, atol=0.004)
 
 
-def test_a_crop_of_the_middle(tmp_path: Path) -> None:
+def test_a_centre_crop(tmp_path: Path) -> None:
     model = network(tmp_path / "m.onnx", cells=1, fit="crop", shorter=SIZE, mean=[0.0] * 3)
     image = Image.new("RGB", (3 * SIZE, SIZE), (255, 0, 0))
     image.paste((0, 255, 0), (SIZE, 0, 2 * SIZE, SIZE))
@@ -316,7 +318,7 @@ def test_rows_of_tokens_are_pooled(tmp_path: Path, pool: str, place: int | None)
         codes(f"cnn:model={tmp_path / 'none.onnx'}", [image])
 
 
-def test_dims_only_where_they_are_nested(tmp_path: Path) -> None:
+def test_dims_only_for_nested_descriptors(tmp_path: Path) -> None:
     image = draw("scene", 1, (64, 64))
     network(tmp_path / "flat.onnx")
     with pytest.raises(UsageError, match="the first 8 of the 48 numbers"):
@@ -335,7 +337,7 @@ def test_dims_only_where_they_are_nested(tmp_path: Path) -> None:
 # -- what can be wrong ---------------------------------------------------------------------------------
 
 
-def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_model(tmp_path: Path) -> None:
     missing = f"cnn:model={tmp_path / 'nothing.onnx'}"
     with pytest.raises(UsageError, match=r"cannot read the model .*: no such file"):
         fingerprints.make(missing)
@@ -367,7 +369,7 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
         ('{"size": 32, "radii": {"normal": 2.1}}', "from 0 to 2"),
     ],
 )
-def test_a_description_that_is_wrong(tmp_path: Path, text: str, words: str) -> None:
+def test_an_invalid_description(tmp_path: Path, text: str, words: str) -> None:
     model = network(tmp_path / "m.onnx")
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(UsageError, match=words):
@@ -400,7 +402,7 @@ def test_a_network_of_another_shape(tmp_path: Path, how: dict[str, Any], words: 
         codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
 
 
-def test_an_output_that_is_no_row_of_numbers(tmp_path: Path) -> None:
+def test_an_output_that_is_not_a_row_of_numbers(tmp_path: Path) -> None:
     maps = [helper.make_node("AveragePool", ["x0"], ["y"], kernel_shape=[8, 8], strides=[8, 8])]
     model = network(tmp_path / "m.onnx", nodes=maps)
     with pytest.raises(UsageError, match="gives 1 × 3 × 4 × 4 for 1 images"):
@@ -434,7 +436,7 @@ def test_an_output_of_another_shape(tmp_path: Path, last: list[onnx.NodeProto], 
         codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
 
 
-def test_an_output_that_is_no_array(tmp_path: Path) -> None:
+def test_an_output_that_is_not_an_array(tmp_path: Path) -> None:
     sequence = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)
     model = network(tmp_path / "m.onnx", nodes=[*_FLAT, helper.make_node("SequenceConstruct", ["f", "p"], ["y"])])
     loaded = onnx.load(model)
@@ -444,14 +446,14 @@ def test_an_output_that_is_no_array(tmp_path: Path) -> None:
         codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
 
 
-def test_a_batch_of_none_is_refused(tmp_path: Path) -> None:
+def test_an_empty_batch_is_refused(tmp_path: Path) -> None:
     model = network(tmp_path / "m.onnx", shape=(0, 3, SIZE, SIZE))
     with pytest.raises(UsageError, match="takes 0 × 3 × 32 × 32"):
         codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
 
 
 @pytest.mark.parametrize("shape", [(1, 48), (1, -1)])
-def test_a_network_that_takes_one_picture_whatever_it_says(tmp_path: Path, shape: tuple[int, int]) -> None:
+def test_a_network_that_takes_one_image_whatever_it_declares(tmp_path: Path, shape: tuple[int, int]) -> None:
     """Exporters write the batch of their example into the middle of a network whose batch is free by name."""
     images = [draw("scene", seed, (64, 64)) for seed in range(11)]
     last = [_shape("s", *shape), helper.make_node("Reshape", ["f", "s"], ["y"])]
@@ -470,7 +472,7 @@ def quantised(path: Path, batch: int | str = "n") -> str:
     return network(path, nodes=nodes, shape=(batch, 3, SIZE, SIZE))
 
 
-def test_a_code_does_not_depend_on_the_others_of_its_batch(
+def test_a_code_does_not_depend_on_the_other_images_of_its_batch(
     tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
     """Bit for bit, whoever they are and however many: which they are depends on the order, the workers, the store."""
@@ -485,7 +487,7 @@ def test_a_code_does_not_depend_on_the_others_of_its_batch(
 
 
 @pytest.mark.parametrize(("batch", "at_once"), [("n", _onnx.BATCH), (1, 1), (4, 4)])
-def test_pictures_go_together_where_none_minds(tmp_path: Path, batch: int | str, at_once: int) -> None:
+def test_images_are_batched_where_the_network_allows_it(tmp_path: Path, batch: int | str, at_once: int) -> None:
     plain = network(tmp_path / "m.onnx", shape=(batch, 3, SIZE, SIZE), gain=1.5)
     for model, wanted in ((plain, at_once), (quantised(tmp_path / "q.onnx", batch), 1), (str(cnn.OWN), _onnx.BATCH)):
         of = fingerprints.make(f"cnn:model={model}")
@@ -494,7 +496,7 @@ def test_pictures_go_together_where_none_minds(tmp_path: Path, batch: int | str,
 
 
 @pytest.mark.parametrize("gain", [np.nan, np.inf, 0.0])
-def test_numbers_that_are_none_become_failures(tmp_path: Path, folder: Path, gain: float) -> None:
+def test_non_finite_numbers_become_failures(tmp_path: Path, folder: Path, gain: float) -> None:
     model = network(tmp_path / "m.onnx", gain=gain)
     report = twinpix.find([folder], method=f"cnn:model={model}", store=None)
     assert {(failure.stage, failure.error) for failure in report.failures} == {("code", fingerprints.NOTHING)}
@@ -503,7 +505,7 @@ def test_numbers_that_are_none_become_failures(tmp_path: Path, folder: Path, gai
     assert row.error == fingerprints.NOTHING
 
 
-def test_numbers_that_are_none_are_not_compared(tmp_path: Path, folder: Path) -> None:
+def test_non_finite_numbers_are_not_compared(tmp_path: Path, folder: Path) -> None:
     spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=np.nan)}"
     with pytest.raises(UsageError, match="cannot compare them: the network gave no finite numbers"):
         twinpix.compare(folder / "0.png", folder / "1.png", method=spec)
@@ -526,9 +528,7 @@ def test_distances_in_thousandths() -> None:
 
 
 @pytest.mark.parametrize(("transforms", "clocks"), [(False, 1), (True, 6)])
-def test_the_clock_of_a_picture_is_not_that_of_eight_in_eight_orientations(
-    tmp_path: Path, folder: Path, transforms: bool, clocks: int
-) -> None:
+def test_the_time_limit_is_set_anew_within_a_batch(tmp_path: Path, folder: Path, transforms: bool, clocks: int) -> None:
     """A large network takes seconds for each: the first of the pictures would be said to have taken too long."""
     method = fingerprints.make(f"cnn:model={network(tmp_path / 'm.onnx')}")
     batch = [EncodeItem(number, str(path), ()) for number, path in enumerate(sorted(folder.iterdir()))]
@@ -538,7 +538,7 @@ def test_the_clock_of_a_picture_is_not_that_of_eight_in_eight_orientations(
     assert len(set_at) == 2 * len(batch) + clocks  # for reading, for decoding, and for these
 
 
-def test_one_bad_picture_leaves_the_others_of_its_batch_alone(tmp_path: Path, folder: Path) -> None:
+def test_one_bad_image_does_not_affect_the_others_of_its_batch(tmp_path: Path, folder: Path) -> None:
     """A network that divides by what a black picture has none of."""
     ratio = [
         helper.make_node("GlobalAveragePool", ["x0"], ["m"]),
@@ -594,7 +594,7 @@ def test_codes_in_a_file_are_of_one_model(tmp_path: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["", "00", "00" * 96, "ff" * 96, "3c" * 192])
-def test_codes_in_a_file_that_are_none(tmp_path: Path, folder: Path, code: str) -> None:
+def test_invalid_codes_in_a_file(tmp_path: Path, folder: Path, code: str) -> None:
     path, options = str(tmp_path / "codes"), Options(method=f"cnn:model={network(tmp_path / 'm.onnx')}", store=None)
     row = Coded("x.png", [bytes.fromhex(code)], 9, 9, 99)
     twinpix.write_codes(path, twinpix.header_of(options=options), [row])
@@ -657,7 +657,7 @@ def test_a_model_swapped_in_the_middle_of_a_run(tmp_path: Path, folder: Path) ->
     assert twinpix.find([folder], options).counts.failures == 0
 
 
-def test_the_device_is_no_part_of_the_code(tmp_path: Path, folder: Path) -> None:
+def test_the_device_is_not_part_of_the_code(tmp_path: Path, folder: Path) -> None:
     assert plugins.describe(fingerprints.make("cnn:device=cpu,dims=64")) == "cnn:dims=64"
     report = twinpix.find([folder], method="cnn", device="cpu", strictness="loose", store=None)
     assert (report.spec, groups_of(report)) == ("cnn", PAIRS)
@@ -669,7 +669,7 @@ def test_the_device_is_no_part_of_the_code(tmp_path: Path, folder: Path) -> None
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
-def test_a_device_that_is_offered_and_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_listed_but_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """onnxruntime falls back to the processor in silence, which is right where nobody asked for the device."""
     onnxruntime = __import__("onnxruntime")
     offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
@@ -703,14 +703,14 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return out
 
 
-def test_device_is_for_the_networks_of_a_run(tmp_path: Path) -> None:
+def test_the_device_option_applies_to_the_networks_of_a_run(tmp_path: Path) -> None:
     methods = methods_of(Options(device="cpu"), ["phash", "cnn", "dhash"])
     assert [getattr(method, "device", "") for method in methods] == ["", "cpu", ""]
     with pytest.raises(UsageError, match="no device can be chosen for phash, dhash: only networks"):
         methods_of(Options(device="cpu"), ["phash", "dhash"])
 
 
-def test_a_method_computes_where_it_says(tmp_path: Path, folder: Path, started: list[str]) -> None:
+def test_a_method_computes_on_its_device(tmp_path: Path, folder: Path, started: list[str]) -> None:
     """Also where its description stands in for it, which leaves that out."""
     spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=1.75)},device=cpu"
     twinpix.compare(folder / "0.png", folder / "1.png", method=spec)
@@ -720,7 +720,7 @@ def test_a_method_computes_where_it_says(tmp_path: Path, folder: Path, started: 
     assert started == ["cpu"]
 
 
-def test_a_run_is_begun_without_the_device(tmp_path: Path, started: list[str]) -> None:
+def test_the_parent_process_does_not_start_the_device(tmp_path: Path, started: list[str]) -> None:
     """What is started in the parent would be dead in workers that are forked from it."""
     method = method_of(Options(method=f"cnn:model={network(tmp_path / 'm.onnx', gain=1.875)}"))
     assert (fingerprints.width_of(method), started) == (96, [])  # a worker was asked
@@ -729,7 +729,7 @@ def test_a_run_is_begun_without_the_device(tmp_path: Path, started: list[str]) -
 
 
 @pytest.mark.parametrize("folder_of_model", ["a,b", "with space", "ünï", "back\\slash", "a=b", "a:b"])
-def test_where_a_model_may_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder_of_model: str) -> None:
+def test_valid_paths_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder_of_model: str) -> None:
     """Its path stands in a report, in codes files and in the store, where it is read again as an option."""
     if sys.platform == "win32" and set(folder_of_model) & set("\\:"):
         pytest.skip("no name there")
@@ -744,7 +744,7 @@ def test_where_a_model_may_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         assert fingerprints.make(plugins.describe(method)) == method
 
 
-def test_without_onnxruntime_it_says_what_to_install(tmp_path: Path, folder: Path) -> None:
+def test_without_onnxruntime_the_error_names_the_package(tmp_path: Path, folder: Path) -> None:
     code = "import sys; sys.modules['onnxruntime'] = None; from twinpix.cli import main; "
     code += f"sys.argv = ['twinpix', 'find', {str(folder)!r}, '--method', 'cnn', '--no-store']; sys.exit(main())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -752,7 +752,7 @@ def test_without_onnxruntime_it_says_what_to_install(tmp_path: Path, folder: Pat
     assert "pip install 'twinpix[cnn]'" in out.stderr
 
 
-def test_what_the_store_holds_is_not_computed_again(tmp_path: Path, folder: Path) -> None:
+def test_stored_codes_are_not_computed_again(tmp_path: Path, folder: Path) -> None:
     store = tmp_path / "store.sqlite"
     first = twinpix.find([folder], method="cnn", strictness="loose", store=store)
     for path in folder.iterdir():
@@ -767,7 +767,7 @@ def test_what_the_store_holds_is_not_computed_again(tmp_path: Path, folder: Path
     assert groups_of(again) == groups_of(first)
 
 
-def test_join_of_codes_is_that_of_their_numbers(draw_image: Callable[..., Image.Image]) -> None:
+def test_the_join_of_codes_is_the_join_of_their_vectors(draw_image: Callable[..., Image.Image]) -> None:
     method = fingerprints.make("cnn")
     image = decode(_png(draw_image(1)), colour=method.colour)
     code = fingerprints.codes_of(method, [image])[:, 0]

@@ -19,7 +19,7 @@ METHODS = ["phash", "dhash:size=16", "pdq"]
 
 
 @pytest.mark.parametrize("transforms", [False, True])
-def test_the_stream_is_the_encoding(photos: Path, transforms: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stream_equals_the_encoding(photos: Path, transforms: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "CHUNK", 2)
     (photos / "bad.jpg").write_text("no image")
     (photos / "notes.txt").write_text("hello")
@@ -35,7 +35,7 @@ def test_the_stream_is_the_encoding(photos: Path, transforms: bool, monkeypatch:
 
 
 @pytest.mark.parametrize("decode", ["fast", "reference"])
-def test_pictures_in_memory_have_the_codes_of_their_files(photos: Path, decode: str) -> None:
+def test_images_in_memory_have_the_codes_of_their_files(photos: Path, decode: str) -> None:
     path = photos / "1.png"
     with Image.open(path) as opened:
         image = opened.convert("RGB")
@@ -56,7 +56,7 @@ def test_pictures_in_memory_have_the_codes_of_their_files(photos: Path, decode: 
     assert [row.codes for row in rows[:4]] == [expected] * 4
 
 
-def test_a_file_of_codes_and_what_a_kill_leaves(photos: Path, tmp_path: Path) -> None:
+def test_a_codes_file_survives_a_kill(photos: Path, tmp_path: Path) -> None:
     path = tmp_path / "codes.jsonl"
     header = twinpix.header_of(METHODS)
     rows = list(twinpix.encode_files_as_stream(photos, METHODS, store=None))
@@ -132,7 +132,7 @@ def test_images_and_their_codes_have_the_same_hits(
 
 
 @pytest.mark.parametrize("together", [1, 2, 3])
-def test_a_file_of_codes_is_looked_in_to_its_last_row(
+def test_a_codes_file_is_searched_to_its_last_row(
     together: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = str(tmp_path / "codes.jsonl")
@@ -143,7 +143,7 @@ def test_a_file_of_codes_is_looked_in_to_its_last_row(
     assert twinpix.query_codes(photos / "0.png", file) == hits
 
 
-def test_files_that_hold_no_codes(tmp_path: Path) -> None:
+def test_files_without_codes(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello\n")
     (tmp_path / "other").write_text('{"schema": "else", "methods": [], "decode": "fast", "transforms": false}\n')
     for name, words in (("text", "holds no codes"), ("other", "holds no codes"), ("none", "cannot read")):

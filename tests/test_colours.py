@@ -27,7 +27,7 @@ def variants(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"keep": "path"}])
-def test_other_colours_are_named(options: dict[str, Any], tmp_path: Path) -> None:
+def test_colour_changes_are_named(options: dict[str, Any], tmp_path: Path) -> None:
     variants(tmp_path)
     (found,) = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1, **options).groups
     assert {Path(member.path).stem: member.relation for member in found.members} == {
@@ -41,7 +41,7 @@ def test_other_colours_are_named(options: dict[str, Any], tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
-def test_another_shirt_and_another_exposure_are_named(method: str, tmp_path: Path) -> None:
+def test_a_local_colour_change_and_an_exposure_change_are_named(method: str, tmp_path: Path) -> None:
     """A part of another colour and the same light; and a whole that is lighter, as of two exposures."""
     original = draw("portrait", 4, (400, 300)).convert("RGB")
     shirts = []
@@ -82,7 +82,7 @@ def test_a_codes_file_has_no_colours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
-def test_two_shots_are_no_encodings_for_find_query_and_compare(method: str, tmp_path: Path) -> None:
+def test_two_shots_are_not_re_encodings_for_find_query_and_compare(method: str, tmp_path: Path) -> None:
     for at, day in enumerate(("2024:05:01 10:00:00", "2024:05:01 10:00:05")):
         exif = Image.Exif()
         exif.get_ifd(0x8769)[0x9003] = day
@@ -95,7 +95,7 @@ def test_two_shots_are_no_encodings_for_find_query_and_compare(method: str, tmp_
 
 
 @pytest.mark.parametrize("strictness", ["exact", "strict"])
-def test_other_colours_are_no_copies_where_only_encodings_may_differ(strictness: Any, tmp_path: Path) -> None:
+def test_recoloured_images_are_not_copies_where_only_encodings_may_differ(strictness: Any, tmp_path: Path) -> None:
     variants(tmp_path)
     found = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1, strictness=strictness)
     together = [{Path(member.path).stem for member in group.members} for group in found.groups]
@@ -105,7 +105,7 @@ def test_other_colours_are_no_copies_where_only_encodings_may_differ(strictness:
         assert len(names & {"a_picture", "sepia"}) <= 1
 
 
-def test_encoders_make_no_other_colours(tmp_path: Path) -> None:
+def test_encoding_does_not_count_as_a_colour_change(tmp_path: Path) -> None:
     for seed in range(4):
         image = draw("street", seed, (400, 300)).convert("RGB")
         image.save(tmp_path / f"{seed}.png")

@@ -85,7 +85,7 @@ def test_equal_directions_reach_the_highest_threshold() -> None:
     threshold=st.integers(-20, 20),
     threads=st.sampled_from([-1, 0, 1, 3]),
 )
-def test_the_map_is_the_definition(rows: list[list[int]], threshold: int, threads: int) -> None:
+def test_the_map_matches_the_definition(rows: list[list[int]], threshold: int, threads: int) -> None:
     """Rows of zeros too, whose cosine is 0."""
     least = threshold / 20
     found = CNN().find_duplicates(
@@ -118,7 +118,7 @@ def test_rows_of_zeros_have_no_direction() -> None:
     assert found == {"a": [], "b": ["d"], "c": [], "d": ["b"]}
 
 
-def test_scores_survive_the_trip_through_json(tmp_path: Path) -> None:
+def test_scores_survive_json(tmp_path: Path) -> None:
     out = tmp_path / "found.json"
     found = CNN().find_duplicates(
         encoding_map=at_angles(0, 10, 90), min_similarity_threshold=-1.0, scores=True, outfile=str(out)
@@ -148,7 +148,7 @@ def test_the_length_of_an_encoding_does_not_matter(dtype: Any, end: str) -> None
     assert [cosine for _, cosine in found["0"]] == pytest.approx([0.866, 0, -1], abs=2e-4)
 
 
-def test_encodings_as_they_may_come() -> None:
+def test_accepted_types_of_encodings() -> None:
     """Lists, of a file; `(1, d)`, of a single image; other types of numbers; names that are no text."""
     row = [0.5, 0.25, -1]
     encodings: Any = {
@@ -237,7 +237,7 @@ def test_readme_find_duplicates(photos: Path, tmp_path: Path) -> None:
 
 
 @own
-def test_its_numbers_are_all_that_the_network_gives() -> None:
+def test_an_encoding_has_all_numbers_of_the_network() -> None:
     assert f"cnn:dims={_own.NUMBERS}" == _own.SPEC
     with pytest.raises(UsageError, match=f"gives {_own.NUMBERS} numbers"):
         fingerprints.make(f"cnn:dims={_own.NUMBERS + 1}").check()
@@ -276,7 +276,7 @@ def test_grey_arrays_have_their_channel_three_times(draw_image: Draw) -> None:
 
 
 @own
-def test_what_cannot_be_read_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, draw_image: Draw) -> None:
+def test_unreadable_images_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture, draw_image: Draw) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "bad.jpg").write_text("no image")
     draw_image(0).save(tmp_path / "whole.jpg")
@@ -294,7 +294,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 
 @own
-def test_a_run_goes_on_from_what_is_kept(photos: Path) -> None:
+def test_a_run_resumes_from_the_store(photos: Path) -> None:
     pytest.importorskip("onnxruntime")
     first = CNN(verbose=False).encode_images(photos)
     assert held(default_path()) == 5  # contents; two files are the same
@@ -327,7 +327,7 @@ def encoder_with(model: Any, transform: Any = tensor_of) -> CNN:
     return CNN(verbose=False, model_config=CustomModel("mine", model, transform))
 
 
-def test_a_model_of_ones_own(photos: Path) -> None:
+def test_a_user_model(photos: Path) -> None:
     torch = pytest.importorskip("torch")
     model = small_model()
     encoder = encoder_with(model)
@@ -383,7 +383,7 @@ def test_a_model_is_evaluated_not_trained(tmp_path: Path, draw_image: Draw) -> N
     assert first.all()
 
 
-def test_pictures_come_as_imagededup_shows_them(tmp_path: Path, draw_image: Draw) -> None:
+def test_images_are_passed_as_imagededup_passes_them(tmp_path: Path, draw_image: Draw) -> None:
     """In RGB, not turned, without alpha."""
     torch = pytest.importorskip("torch")
     exif = Image.Exif()
@@ -404,7 +404,7 @@ def test_pictures_come_as_imagededup_shows_them(tmp_path: Path, draw_image: Draw
     assert seen[(50, 40)][1] == pytest.approx(np.asarray(draw_image(1, (50, 40))).mean(), abs=1)
 
 
-def test_numbers_that_are_not_finite(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_non_finite_numbers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     torch = pytest.importorskip("torch")
     Image.new("RGB", (40, 30), "black").save(tmp_path / "black.png")
     Image.new("RGB", (40, 30), "white").save(tmp_path / "white.png")
@@ -428,7 +428,7 @@ def test_only_files_that_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptur
     assert "b.jpg" in caplog.text
 
 
-def test_what_a_model_and_a_transform_must_give(photos: Path) -> None:
+def test_required_outputs_of_a_model_and_a_transform(photos: Path) -> None:
     torch = pytest.importorskip("torch")
     with pytest.raises(TypeError, match="mine gives tuple, not a tensor"):
         encoder_with(lambda batch: (batch,)).encode_images(photos)
@@ -445,7 +445,7 @@ def test_what_a_model_and_a_transform_must_give(photos: Path) -> None:
         maps.find_duplicates(photos)
 
 
-def test_a_model_that_is_not_whole() -> None:
+def test_an_incomplete_model_config() -> None:
     for config in (CustomModel(), CustomModel("mine", model=len), CustomModel("mine", transform=len)):
         with pytest.raises(ValueError, match=r"No value provided for model and/or transform in model_config .."):
             CNN(model_config=config)
@@ -459,7 +459,7 @@ def test_a_model_that_is_not_whole() -> None:
 NAMED = [MobilenetV3, ViT, EfficientNet]
 
 
-def test_nothing_heavy_is_imported_before_it_computes() -> None:
+def test_large_libraries_are_imported_only_to_compute() -> None:
     program = """
 import sys, twinpix
 from twinpix.compat.imagededup.methods import CNN
@@ -474,7 +474,7 @@ print([name for name in ("torch", "torchvision", "onnxruntime") if name in sys.m
 
 
 @pytest.mark.parametrize("model", NAMED)
-def test_a_library_that_is_missing(model: Any, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library(model: Any, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = CNN(verbose=False, model_config=CustomModel(model.name, model(), model.transform))
     monkeypatch.setitem(sys.modules, "torchvision", None)
     if "torch" in sys.modules:
@@ -517,7 +517,7 @@ def test_a_network_of_torchvision(model: Any, photos: Path, monkeypatch: pytest.
     monkeypatch.setattr(model.transform, "_made", None)
 
 
-def test_weights_that_cannot_be_fetched(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_downloaded(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
 
     def get_model(name: str, weights: Any) -> Any:

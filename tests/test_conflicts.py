@@ -39,7 +39,7 @@ def form(seed: int | None) -> Image.Image:
 
 @pytest.mark.parametrize("link", plugins.names("linking"))
 @pytest.mark.parametrize("options", [{"method": "cascade"}, {"method": "phash:size=16", "verify": True, "radius": 100}])
-def test_an_empty_form_joins_no_two_filled_ones(link: str, options: dict[str, Any], tmp_path: Path) -> None:
+def test_an_empty_form_does_not_link_two_filled_ones(link: str, options: dict[str, Any], tmp_path: Path) -> None:
     form(1).save(tmp_path / "a.jpg", quality=90)
     form(2).save(tmp_path / "b.jpg", quality=90)
     assert twinpix.find(tmp_path, store=None, link=link, **options).groups == []
@@ -53,7 +53,7 @@ def test_an_empty_form_joins_no_two_filled_ones(link: str, options: dict[str, An
             assert not match.same_code
 
 
-def test_a_pair_that_only_a_third_image_joins_has_no_distance_of_codes(tmp_path: Path) -> None:
+def test_a_transitive_match_has_no_distance_of_codes(tmp_path: Path) -> None:
     """Such a distance was 0, which reads as equal codes within any radius."""
     names = [f"photos/{name}.png" for name in "abc"]
     for at, name in enumerate(names):
@@ -116,7 +116,7 @@ def members(found: Report) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("stricter", [None, 0.0, 0.25])
-def test_the_type_of_a_number_decides_nothing(stricter: float | None, tmp_path: Path) -> None:
+def test_the_type_of_a_number_has_no_effect(stricter: float | None, tmp_path: Path) -> None:
     found = near_ones(tmp_path)
     path = save(found, tmp_path / "r.json")
     path.write_text(json.dumps(as_other_programs(json.loads(path.read_text()))))
@@ -177,7 +177,7 @@ def test_a_malformed_report_of_the_first_schema_is_refused(change: dict[str, Any
 
 
 @pytest.mark.parametrize(("method", "unit"), [("phash", "bits"), ("digest", "bits"), ("local", "share")])
-def test_a_report_says_what_its_distances_count(method: str, unit: str, tmp_path: Path) -> None:
+def test_a_report_states_the_unit_of_its_distances(method: str, unit: str, tmp_path: Path) -> None:
     for name in ("a", "b"):
         form(1).save(tmp_path / f"{name}.png")
     found = twinpix.find(tmp_path, store=None, method=method)
@@ -185,7 +185,7 @@ def test_a_report_says_what_its_distances_count(method: str, unit: str, tmp_path
     assert [match.same_code for match in found.groups[0].matches] == [True]
 
 
-def test_verification_names_identical_pixels_so_however_the_fast_decodes_differ(tmp_path: Path) -> None:
+def test_identical_pixels_are_named_so_even_if_the_fast_decodes_differ(tmp_path: Path) -> None:
     image = Image.effect_mandelbrot((900, 700), (-2, -1.5, 1, 1.5), 60).convert("RGB")
     image.save(tmp_path / "a.jpg", quality=12)
     Image.open(tmp_path / "a.jpg").save(tmp_path / "b.png")

@@ -13,7 +13,7 @@ from twinpix.search.base import no_progress
 
 
 @pytest.mark.parametrize("radius", [0.0, 0.05, 0.3, 1.0, 2.0])
-def test_directions_on_several_threads_are_the_definition(radius: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_join_on_several_threads_matches_the_definition(radius: float, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(700, 64)).astype(np.float16)
     codes[500:] = codes[:200] + rng.normal(size=(200, 64)) * 0.1
@@ -42,7 +42,7 @@ def test_a_large_gallery_is_not_held_in_single_precision(small: float, monkeypat
 
 
 @pytest.mark.parametrize("small", [cosine._SMALL, 0])
-def test_equal_directions_do_not_fill_the_memory(small: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_vectors_do_not_fill_the_memory(small: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every pair of them is one: their numbers, all at once, would take 2 GB."""
     monkeypatch.setattr(cosine, "_SMALL", small)
     codes = np.ones((500, 1024), dtype=np.float16)
@@ -56,13 +56,13 @@ def test_equal_directions_do_not_fill_the_memory(small: float, monkeypatch: pyte
     assert peak < 600 << 20
 
 
-def test_where_everything_is_near_everything_blocks_stay_small() -> None:
+def test_blocks_stay_small_if_all_vectors_match() -> None:
     codes = np.ones((20_000, 128), dtype=np.float16)
     blocks = cosine.Cosine(threads=2).plan(codes, None, 0.1).blocks(no_progress)
     assert all(len(next(blocks)[0]) <= 1 << 20 for _ in range(50))
 
 
-def test_a_join_that_is_given_up_ends_soon() -> None:
+def test_a_cancelled_join_ends_soon() -> None:
     """By whoever no longer asks, or by what is told how far it is."""
     codes = np.random.default_rng(0).normal(size=(40_000, 256)).astype(np.float16)
     plan = cosine.Cosine(threads=2).plan(codes, None, 1.1)  # half of all pairs: minutes
@@ -83,7 +83,7 @@ def test_a_join_that_is_given_up_ends_soon() -> None:
     assert threading.active_count() == before
 
 
-def test_the_share_that_is_done_grows_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reported_share_grows_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(5000, 64)).astype(np.float16)
     for small in (cosine._SMALL, 0):

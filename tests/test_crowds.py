@@ -60,7 +60,7 @@ def bounded(crowd: Path, store: str) -> twinpix.Report:
     return twinpix.find([str(crowd)], method="cascade", store=store)
 
 
-def test_copies_in_a_crowd_are_found(bounded: twinpix.Report) -> None:
+def test_copies_among_many_similar_images_are_found(bounded: twinpix.Report) -> None:
     assert groups(bounded) == {
         frozenset({"03.jpg", "a crop without the caption.jpg"}),
         frozenset({"05.jpg", "smaller.jpg"}),

@@ -26,7 +26,7 @@ def dark(kind: str, seed: int, light: float) -> Image.Image:
 
 
 @pytest.mark.parametrize("light", [0.06, 0.12])
-def test_half_size_copies_of_dark_pictures_are_found_and_others_are_not(light: float, tmp_path: Path) -> None:
+def test_half_size_copies_of_dark_images_are_found_and_others_are_not(light: float, tmp_path: Path) -> None:
     for kind in ("scene", "street", "landscape"):
         image = dark(kind, 1, light)
         image.save(tmp_path / f"{kind}.png")
@@ -37,7 +37,7 @@ def test_half_size_copies_of_dark_pictures_are_found_and_others_are_not(light: f
     assert found == {(kind, f"{kind}-half") for kind in ("scene", "street", "landscape")}
 
 
-def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_path: Path) -> None:
+def test_the_transform_of_a_hash_is_tried_if_that_of_keypoints_is_inconclusive(tmp_path: Path) -> None:
     original = draw("landscape", 3, SIDES)
     files = []
     for name, image in (("a.png", original), ("b.png", original.resize((320, 240)))):
@@ -52,7 +52,7 @@ def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_p
     assert (seen.relation, seen.agrees > 0.9) == ("resized", True)
 
 
-def test_a_pair_that_two_methods_propose_keeps_both_guesses() -> None:
+def test_a_candidate_of_two_methods_keeps_both_transforms() -> None:
     hubs = LeaderClusters(lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 1.0)
     by_hash, by_points = verifier.guess_of_turn(0), (0.5, 0.0, 0.1, 0.0, 0.5, 0.2)
     hubs.propose([Candidate(ClassId(0), ClassId(1), None, by_hash, "phash")])

@@ -42,7 +42,7 @@ def test_the_radii_of_the_network_are_those_of_its_description() -> None:
     assert [float(radius) for radius in row] == [radii[s] for s in ("strict", "normal", "loose")]
 
 
-def test_the_fields_of_a_description_stand_in_the_documents() -> None:
+def test_the_fields_of_a_description_are_documented() -> None:
     from twinpix.fingerprints._onnx import Description
 
     text = (ROOT / "docs/cnn.md").read_text(encoding="utf-8")
@@ -54,14 +54,14 @@ DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in ("resolve", "imgdupes"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_option_that_is_written_of_is_there(name: str) -> None:
+def test_every_documented_option_exists(name: str) -> None:
     known = set(re.findall(r"`(--?[a-zA-Z-]+)`", (ROOT / "docs/cli.md").read_text(encoding="utf-8")))
     used = re.findall(r"(?<![\w-])--[a-z][a-z_-]+", (ROOT / name).read_text(encoding="utf-8"))
     assert {option.replace("_", "-") for option in used} <= known, name
 
 
 @pytest.mark.parametrize("package", ["fingerprints", "linking", "search", "report", "actions", "keep", "sources"])
-def test_the_names_of_plugins_stand_in_the_documents(package: str) -> None:
+def test_the_names_of_plugins_are_documented(package: str) -> None:
     documents = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
     for name in plugins.names(package):
         assert name in documents, f"{name} stands neither in README.md nor in docs/*.md: see CONTRIBUTING.md"
@@ -97,7 +97,7 @@ def shape(line: str) -> str:
     return re.sub(r"[\d.]+( (kB|MB|bits?)|%)", "N", " ".join(line.split()))
 
 
-def test_the_default_keep_rules_stand_in_the_documents_in_their_order() -> None:
+def test_the_default_keep_rules_are_documented_in_their_order() -> None:
     text = (ROOT / "docs/keep.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == keep.DEFAULT.split(",")
 
@@ -112,7 +112,7 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
-def test_a_decision_has_its_four_headings_and_stands_in_the_index(path: Path) -> None:
+def test_a_decision_has_its_four_headings_and_is_in_the_index(path: Path) -> None:
     text, number = path.read_text(encoding="utf-8"), path.name[:3]
     (title,) = re.findall(rf"\A# {number}\. (.+)$", text, re.MULTILINE)
     assert re.findall(r"^#+ (.+)$", text, re.MULTILINE)[1:] == ["Context", "Measured", "Decision", "Consequence"]

@@ -61,7 +61,7 @@ def test_every_item_comes_back_with_its_result(workers: int) -> None:
 
 @posix
 @pytest.mark.parametrize(("item", "words", "fault"), [("crash", "SIGSEGV", True), ("exit", "exit status 7", False)])
-def test_a_crash_names_its_item_and_the_rest_goes_on(item: str, words: str, fault: bool) -> None:
+def test_a_crash_is_attributed_to_its_item_and_the_rest_finish(item: str, words: str, fault: bool) -> None:
     results = run(treacherous, [["a", item, "b"], ["c"], ["d"]], workers=1)
     lost = results.pop(item)
     assert isinstance(lost, Lost)
@@ -71,7 +71,7 @@ def test_a_crash_names_its_item_and_the_rest_goes_on(item: str, words: str, faul
 
 
 @posix
-def test_a_busy_parent_is_no_hang() -> None:
+def test_a_busy_parent_is_not_a_hang() -> None:
     got: list[Any] = []
     for _, result in Local(workers=2, timeout=0.5).map(treacherous, [["a"], ["b"], ["c"], ["d"]]):
         time.sleep(0.8)
@@ -216,7 +216,7 @@ def coded(folder: Path, signal: int) -> list[bool]:
 
 @posix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGXCPU", "SIGABRT", "SIGKILL", "SIGSEGV", "SIGBUS", "SIGFPE"])
-def test_only_a_decoder_that_crashes_twice_is_remembered(tmp_path: Path, name: str) -> None:
+def test_only_a_decoder_that_crashes_twice_is_stored_as_a_failure(tmp_path: Path, name: str) -> None:
     (tmp_path / "images").mkdir()
     Image.new("RGB", (40, 40), (200, 30, 40)).save(tmp_path / "images" / "a.png")
     os.utime(tmp_path / "images" / "a.png", (10**9, 10**9))
@@ -237,7 +237,7 @@ def first_time(batch: Sequence[str], begin: Begin) -> list[str]:
 
 
 @posix
-def test_what_a_signal_has_ended_is_tried_again(tmp_path: Path) -> None:
+def test_items_of_a_worker_ended_by_a_signal_are_retried(tmp_path: Path) -> None:
     names = [str(tmp_path / str(number)) for number in range(3)]
     assert run(first_time, [names], workers=1) == {name: name for name in names}
 
@@ -247,7 +247,7 @@ def ends_once(batch: Sequence[dict[str, str]], begin: Begin) -> list[str]:
 
 
 @posix
-def test_an_item_that_cannot_be_hashed_is_tried_again(tmp_path: Path) -> None:
+def test_an_item_that_cannot_be_hashed_is_retried(tmp_path: Path) -> None:
     items = [{"name": str(tmp_path / str(number))} for number in range(2)]
     found = list(Local(workers=1).map(ends_once, [items]))
     assert sorted(result for _, result in found) == [item["name"] for item in items]
@@ -278,7 +278,7 @@ def refused(batch: Sequence[int], begin: Begin) -> list[int]:
     raise MemoryError
 
 
-def test_refused_memory_is_no_bug_of_the_work() -> None:
+def test_refused_memory_is_not_a_bug_of_the_work() -> None:
     assert run(refused, [[1]], workers=1)[1] == Lost(0, "needs more memory than is available")
 
 
@@ -295,7 +295,7 @@ print(len(twinpix.find(folder, method="phash:size=16", store=store, workers=1).f
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS does not hold to RLIMIT_AS")
-def test_failures_for_want_of_memory_are_not_remembered(tmp_path: Path) -> None:
+def test_out_of_memory_failures_are_not_stored(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     Image.new("RGB", (40, 40)).save(tmp_path / "small.png")
     image = draw("scene", 1, (400, 300)).resize((2400, 1800))

@@ -129,7 +129,7 @@ def difference_of(pixels: Pixels) -> Pixels:
         ("different", None, "different images: at the best alignment only "),
     ],
 )
-def test_what_is_said(pair: Callable[..., Comparison], edit: str, relation: str | None, words: str) -> None:
+def test_the_verdict_in_words(pair: Callable[..., Comparison], edit: str, relation: str | None, words: str) -> None:
     told = pair(edit)
     assert (told.relation, told.verdict[: len(words)]) == (relation, words)
     assert told.same == (relation is not None)
@@ -138,7 +138,7 @@ def test_what_is_said(pair: Callable[..., Comparison], edit: str, relation: str 
     assert not {"local", "cascade"} & {row.method for row in told.distances}
 
 
-def test_one_scene_is_no_copy(tmp_path: Path) -> None:
+def test_the_same_scene_is_not_a_copy(tmp_path: Path) -> None:
     pair = two_steps_aside()
     pair.a.save(tmp_path / "a.png")
     pair.b.save(tmp_path / "b.png")
@@ -152,7 +152,7 @@ def test_one_scene_is_no_copy(tmp_path: Path) -> None:
     assert near(pixels, explain.UNSURE).mean() > 0.005
 
 
-def test_what_agrees_and_yet_is_not_the_same_is_not_called_little(tmp_path: Path) -> None:
+def test_high_agreement_without_a_match_is_reported_as_such(tmp_path: Path) -> None:
     pair = squared_paper()
     pair.a.save(tmp_path / "a.png")
     pair.b.save(tmp_path / "b.png")
@@ -165,7 +165,7 @@ def test_what_agrees_and_yet_is_not_the_same_is_not_called_little(tmp_path: Path
     )
 
 
-def test_pictures_of_next_to_no_detail_are_not_called_different(tmp_path: Path) -> None:
+def test_images_with_almost_no_detail_are_not_called_different(tmp_path: Path) -> None:
     original().save(tmp_path / "a.png")
     original().resize((16, 12), Image.Resampling.BOX).save(tmp_path / "b.png")
     told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
@@ -176,7 +176,7 @@ def test_pictures_of_next_to_no_detail_are_not_called_different(tmp_path: Path) 
     assert not near(pixels, explain.OTHER).any()
 
 
-def test_different_pictures_are_not_turned_for_a_few_blocks(pair: Callable[..., Comparison]) -> None:
+def test_different_images_are_not_rotated_to_match_a_few_blocks(pair: Callable[..., Comparison]) -> None:
     told = pair("different")
     assert told.verification.a_to_b is not None
     assert np.allclose(told.verification.a_to_b, np.eye(2, 3))
@@ -185,7 +185,7 @@ def test_different_pictures_are_not_turned_for_a_few_blocks(pair: Callable[..., 
 
 
 @pytest.mark.parametrize("edit", ["crop", "rotation", "mirror", "different"])
-def test_the_points_that_are_counted_are_those_that_are_drawn(pair: Callable[..., Comparison], edit: str) -> None:
+def test_the_counted_keypoints_are_the_drawn_ones(pair: Callable[..., Comparison], edit: str) -> None:
     told = pair(edit, method="local")
     assert told.verification.a_to_b is not None
     points = len(common_points(*told.views, told.verification.a_to_b)[0])
@@ -193,7 +193,7 @@ def test_the_points_that_are_counted_are_those_that_are_drawn(pair: Callable[...
     assert (told.verification.points == 0) == ("inlier" not in told.verdict or "no inlier" in told.verdict)
 
 
-def test_a_hash_that_is_named_decides(pair: Callable[..., Comparison]) -> None:
+def test_a_named_hash_decides(pair: Callable[..., Comparison]) -> None:
     told = pair("crop", method="phash")
     assert (told.relation, told.by_pixels) == (None, False)
     assert told.verdict.startswith("different images, by phash (")
@@ -212,7 +212,7 @@ def test_little_detail_proves_nothing(tmp_path: Path) -> None:
     assert twinpix.compare(tmp_path / "1.png", tmp_path / "1.png").relation == "identical-file"
 
 
-def test_the_look_is_upright_in_any_decode(tmp_path: Path) -> None:
+def test_the_comparison_is_upright_in_any_decode(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     original().save(tmp_path / "a.jpg", quality=95)
@@ -239,11 +239,11 @@ def test_any_pair_is_drawn_within_white_margins(pair: Callable[..., Comparison],
     assert not near(pixels[:100], other).any()
 
 
-def test_the_same_pair_gives_the_same_picture(tmp_path: Path) -> None:
+def test_the_same_pair_gives_the_same_image(tmp_path: Path) -> None:
     assert (drawn(compared(tmp_path, "rotation")) == drawn(compared(tmp_path, "rotation"))).all()
 
 
-def test_the_frame_is_round_what_both_show(pair: Callable[..., Comparison]) -> None:
+def test_the_frame_marks_the_overlap(pair: Callable[..., Comparison]) -> None:
     left, right = halves(drawn(pair("crop")))
     part, all_of_it = (np.array(frame_of(half, explain.SAME)) for half in (left, right))
     there = np.array([60, 40, 420, 330]) * SCALE
@@ -258,7 +258,7 @@ def test_the_frame_is_round_what_both_show(pair: Callable[..., Comparison]) -> N
     assert left[inside].min() < 165
 
 
-def test_what_differs_is_bright_and_all_else_is_dark(pair: Callable[..., Comparison]) -> None:
+def test_differences_are_bright_and_the_rest_is_dark(pair: Callable[..., Comparison]) -> None:
     heat = difference_of(drawn(pair("edited")))
     scale = heat.shape[1] / SIZE[0]
     x0, y0, x1, y1 = (round(scale * side) for side in HOLE)
@@ -277,7 +277,7 @@ def test_what_differs_is_bright_and_all_else_is_dark(pair: Callable[..., Compari
     assert not near(dark, explain.MARK).any()
 
 
-def test_all_of_a_flat_thing_is_outlined(tmp_path: Path) -> None:
+def test_a_flat_object_is_outlined_completely(tmp_path: Path) -> None:
     original().save(tmp_path / "a.png")
     image = original()
     ImageDraw.Draw(image).rectangle(HOLE, fill="white")
@@ -292,7 +292,7 @@ def test_all_of_a_flat_thing_is_outlined(tmp_path: Path) -> None:
     assert not within.any()  # one outline round all of it
 
 
-def test_lines_join_what_lies_on_each_other(pair: Callable[..., Comparison]) -> None:
+def test_lines_join_corresponding_places(pair: Callable[..., Comparison]) -> None:
     def between(edit: str) -> Pixels:
         pixels = drawn(pair(edit))
         middle = pixels.shape[1] // 2
@@ -307,7 +307,7 @@ def test_lines_join_what_lies_on_each_other(pair: Callable[..., Comparison]) -> 
     assert lines("different") == 0
 
 
-def test_lines_are_spread_over_the_picture() -> None:
+def test_lines_are_spread_over_the_image() -> None:
     rng = np.random.default_rng(1)
     places = np.concatenate([rng.normal(50, 1, (500, 2)), rng.uniform(0, 300, (40, 2))])
     chosen = explain._spread(places, 60)
@@ -319,7 +319,7 @@ def test_lines_are_spread_over_the_picture() -> None:
     assert len(explain._hues(places[:1])) == 1
 
 
-def test_words_keep_to_their_width() -> None:
+def test_text_fits_its_width() -> None:
     name = "one folder/another folder/" + "a very long name " * 9 + "and its end.png"
     short = lettering.fitting(name, 300, 18)
     assert (short.startswith("one folder"), "…" in short, short.endswith("its end.png")) == (True, True, True)
@@ -380,7 +380,7 @@ def test_icons_are_drawn_large_enough_to_be_seen(tmp_path: Path) -> None:
         assert part.size == (420, 315)
 
 
-def test_a_damaged_picture_is_drawn(tmp_path: Path) -> None:
+def test_a_damaged_image_is_drawn(tmp_path: Path) -> None:
     original().save(tmp_path / "a.jpg", quality=90)
     whole = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(whole[: len(whole) * 4 // 5])
@@ -396,7 +396,7 @@ def test_a_damaged_picture_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "form"), [("o.png", "PNG"), ("o.JPG", "JPEG"), ("o.jpeg", "JPEG"), ("o.webp", "WEBP")]
 )
-def test_the_file_that_is_asked_for(tmp_path: Path, name: str, form: str) -> None:
+def test_the_requested_file_is_written(tmp_path: Path, name: str, form: str) -> None:
     original().save(tmp_path / "a.png")
     original().crop((60, 40, 420, 330)).save(tmp_path / "b.png")
     image = Image.new("RGB", (9, 9))
@@ -425,7 +425,7 @@ def test_the_file_that_is_asked_for(tmp_path: Path, name: str, form: str) -> Non
         ("link.png", "is one of the images that are compared"),
     ],
 )
-def test_where_nothing_can_be_drawn_is_said_first(tmp_path: Path, name: str, words: str) -> None:
+def test_an_unusable_output_is_reported_before_the_work(tmp_path: Path, name: str, words: str) -> None:
     original().save(tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
     (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
@@ -440,7 +440,7 @@ def test_where_nothing_can_be_drawn_is_said_first(tmp_path: Path, name: str, wor
 
 
 @pytest.mark.parametrize("broken", ["no image", "", None])
-def test_what_cannot_be_read_is_not_drawn(tmp_path: Path, broken: str | None) -> None:
+def test_an_unreadable_image_is_not_drawn(tmp_path: Path, broken: str | None) -> None:
     original().save(tmp_path / "a.png")
     if broken is not None:
         (tmp_path / "b.png").write_text(broken)
@@ -463,7 +463,7 @@ def test_no_plotting_library_is_needed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="signals are POSIX")
-def test_a_comparison_that_crashes_or_takes_too_long_is_told(tmp_path: Path) -> None:
+def test_a_comparison_that_crashes_or_takes_too_long_is_reported(tmp_path: Path) -> None:
     """It runs in a worker, here with a stand-in for the decoder."""
     original().save(tmp_path / "a.png")
     original().save(tmp_path / "b.png")

@@ -83,7 +83,7 @@ def test_transforms_find_turned_and_mirrored_copies(tmp_path: Path, draw_image: 
     assert all(name.startswith(relation) for name, relation in relations(report).items())
 
 
-def test_the_low_information_guard(tmp_path: Path) -> None:
+def test_images_with_low_detail_match_by_identity_alone(tmp_path: Path) -> None:
     for kind in LOW_KINDS:
         for seed in range(3):
             draw(kind, seed, (320, 240)).save(tmp_path / f"{kind} {seed}.png")
@@ -150,7 +150,7 @@ def test_the_same_report_whatever_the_order_and_the_workers(photos: Path, tmp_pa
     assert reports_[0] == reports_[1] == reports_[2]
 
 
-def test_a_damaged_picture_is_marked_and_never_the_keeper(tmp_path: Path, draw_image: Draw) -> None:
+def test_a_damaged_image_is_marked_and_never_the_keeper(tmp_path: Path, draw_image: Draw) -> None:
     draw_image(1).save(tmp_path / "large.jpg", quality=95)
     data = (tmp_path / "large.jpg").read_bytes()
     (tmp_path / "large.jpg").write_bytes(data[:-40])
@@ -162,7 +162,7 @@ def test_a_damaged_picture_is_marked_and_never_the_keeper(tmp_path: Path, draw_i
     assert "undamaged" in report.groups[0].reason
 
 
-def test_failures_are_rows_and_other_files_are_counted(photos: Path) -> None:
+def test_failures_are_listed_and_other_files_are_counted(photos: Path) -> None:
     (photos / "text.jpg").write_text("no picture at all")
     (photos / "empty.png").touch()
     (photos / "notes.txt").write_text("hello")
@@ -221,7 +221,7 @@ def as_nobody(work: Callable[[], Report]) -> list[list[str]]:
 
 @pytest.mark.parametrize("method", ["phash", "pixels"])
 @pytest.mark.parametrize("link", plugins.names("linking"))
-def test_all_of_many_equal_pictures_are_one_group(tmp_path: Path, draw_image: Draw, method: str, link: str) -> None:
+def test_many_equal_images_are_one_group(tmp_path: Path, draw_image: Draw, method: str, link: str) -> None:
     for image, folder in ((Image.new("RGB", (64, 64), "white"), "blank"), (draw_image(1), "drawn")):
         (tmp_path / folder).mkdir()
         for name in ("a.png", "b.bmp", "c.tif", "d.ppm"):
@@ -251,7 +251,7 @@ def test_a_damaged_reference_is_not_the_keeper_and_not_a_discard(tmp_path: Path,
     assert report.groups[0].reason == "the only one undamaged"
 
 
-def test_files_behind_followed_links_are_no_discards(tmp_path: Path, draw_image: Draw) -> None:
+def test_files_behind_followed_links_are_not_discards(tmp_path: Path, draw_image: Draw) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
     draw_image(1).save(tmp_path / "in/a.png")
@@ -262,7 +262,7 @@ def test_files_behind_followed_links_are_no_discards(tmp_path: Path, draw_image:
     assert report.groups[0].discards == []
 
 
-def test_a_thousand_equal_codes_are_no_quadratic_report(tmp_path: Path, draw_image: Draw) -> None:
+def test_a_thousand_equal_codes_do_not_make_a_quadratic_report(tmp_path: Path, draw_image: Draw) -> None:
     image = draw_image(1, (64, 48))
     for number in range(300):  # other files, of nearly equal pixels
         image.putpixel((number % 64, 0), (number, 0, 0))
@@ -273,7 +273,7 @@ def test_a_thousand_equal_codes_are_no_quadratic_report(tmp_path: Path, draw_ima
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux counts processes so")
-def test_paths_may_be_one_and_of_any_kind(photos: Path) -> None:
+def test_paths_can_be_a_single_one_and_of_any_type(photos: Path) -> None:
     expected = undated(twinpix.find([photos], method="phash:size=16", store=None))
     for paths in (str(photos), photos, os.fsencode(photos), (path for path in [photos])):
         assert undated(twinpix.find(paths, method="phash:size=16", store=None)) == expected
@@ -317,7 +317,7 @@ def test_names_survive_json(tmp_path: Path, draw_image: Draw) -> None:
     assert json.loads(path.read_text())["schema"] == "twinpix.report/2"
 
 
-def test_reports_have_the_schema_that_the_package_holds(photos: Path, tmp_path: Path) -> None:
+def test_reports_match_the_schema_of_the_package(photos: Path, tmp_path: Path) -> None:
     """Whatever a run finds: groups, similar scenes, failures, images guarded, and what each of them is known by."""
     file = importlib.resources.files("twinpix.report") / "report-2.schema.json"
     schema = json.loads(file.read_text(encoding="utf-8"))
@@ -368,7 +368,7 @@ def test_compare(photos: Path) -> None:
     assert {"phash", "pdq", "ahash"} <= {row.method for row in different.distances}
 
 
-def test_encode_serves_all_methods_by_one_decode(photos: Path) -> None:
+def test_encode_decodes_once_for_all_methods(photos: Path) -> None:
     coded = twinpix.encode([photos], ["phash", "dhash:size=16", "pdq"], store=None)
     assert {spec: prints.codes.shape for spec, prints in coded.items()} == {
         "phash": (6, 8),

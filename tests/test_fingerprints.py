@@ -49,7 +49,7 @@ def hexa(spec: str, image: Picture) -> str:
     return str(fingerprints.codes_of(fingerprints.make(spec), [image])[0, 0].tobytes().hex())
 
 
-def test_imagededup_golden_codes_of_generated_pictures(tmp_path: Path) -> None:
+def test_imagededup_golden_codes_of_generated_images(tmp_path: Path) -> None:
     save_modes(tmp_path / "modes")
     (tmp_path / "drawn").mkdir()
     golden = json.loads(GOLDEN.read_text())["items"]
@@ -109,7 +109,7 @@ def test_pdq_within_the_tolerance_of_its_authors() -> None:
 
 @pytest.mark.parametrize("spec", PERCEPTUAL)
 @pytest.mark.parametrize("kind", ["scene", "street"])
-def test_turned_codes_are_those_of_turned_pictures(spec: str, kind: str) -> None:
+def test_codes_of_orientations_are_those_of_transformed_images(spec: str, kind: str) -> None:
     image = draw(kind, 3, (256, 256))
     method = fingerprints.make(spec)
     eight = fingerprints.codes_of(method, [load(image, "fast")], transforms=True)[0]
@@ -121,13 +121,13 @@ def test_turned_codes_are_those_of_turned_pictures(spec: str, kind: str) -> None
         assert gap <= (0.001 if method.metric == "cosine" else 1 / 8), (turn, gap)
 
 
-def test_turns_are_named() -> None:
+def test_orientations_are_named() -> None:
     names = [fingerprints.relation_of_turn(turn) for turn in range(8)]
     assert names == [None, "mirrored", "mirrored", "rotated", "mirrored", "rotated", "rotated", "mirrored"]
 
 
 @pytest.mark.parametrize("spec", PERCEPTUAL)
-def test_batches_code_as_single_pictures_do(spec: str) -> None:
+def test_batches_give_the_codes_of_single_images(spec: str) -> None:
     method = fingerprints.make(spec)
     images = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
     together = fingerprints.codes_of(method, images)
@@ -167,7 +167,7 @@ def test_contract(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BY_PIXELS)
-def test_pictures_coded_together_have_the_codes_that_each_has_alone(name: str) -> None:
+def test_images_encoded_together_have_the_codes_that_each_has_alone(name: str) -> None:
     method = fingerprints.make(name)
     images = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
     together = fingerprints.codes_of(method, images, transforms=True)
@@ -191,20 +191,20 @@ def test_pictures_coded_together_have_the_codes_that_each_has_alone(name: str) -
         ("cnn:device=abacus", "device is one of auto, cpu, cuda"),
     ],
 )
-def test_wrong_specs_say_what_would_be_right(spec: str, words: str) -> None:
+def test_errors_about_invalid_specs_name_the_valid_ones(spec: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         fingerprints.make(spec)
 
 
 @pytest.mark.parametrize("kind", LOW_KINDS)
-def test_pictures_of_little_information(kind: str) -> None:
+def test_images_with_low_detail(kind: str) -> None:
     for seed in range(6):
         for size in ((640, 480), (120, 160)):
             assert fingerprints.detail_score_of(load(draw(kind, seed, size), "fast")) < fingerprints.LOW_DETAIL_BELOW
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_of_much_information(kind: str) -> None:
+def test_images_with_high_detail(kind: str) -> None:
     for seed in range(6):
         score = fingerprints.detail_score_of(load(draw(kind, seed, (200, 150)), "fast"))
         assert score > 3 * fingerprints.LOW_DETAIL_BELOW

@@ -103,7 +103,7 @@ def test_codes_files(photos: Path, tmp_path: Path) -> None:
         *({"path": "a", "codes": [], "digest": "x"}, {"path": "a", "codes": [], "error": 5}, b"\xff\n", b"[" * 10**5),
     ],
 )
-def test_a_row_that_is_none_of_codes_is_named(row: Any, tmp_path: Path) -> None:
+def test_a_row_without_codes_is_named(row: Any, tmp_path: Path) -> None:
     head = {"schema": "twinpix.codes/1", "methods": ["phash"], "decode": "fast", "transforms": False, "variants": [""]}
     line = row + b"\n" if isinstance(row, bytes) else json.dumps(row).encode() + b"\n"
     Path("c.jsonl").write_bytes(json.dumps(head).encode() + b"\n" + line)
@@ -180,7 +180,7 @@ def test_journals(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", [0, [], None, False, {}])
-def test_a_target_that_is_no_path_is_no_step(target: Any, tmp_path: Path) -> None:
+def test_a_target_that_is_not_a_path_is_not_a_step(target: Any, tmp_path: Path) -> None:
     row = [0, str(tmp_path / "a"), target, [1, 2, 3, 4, 5, 0o644, 0, 0], "", "", str(tmp_path / ".twinpix-00-0")]
     head = {"journal": journal.SCHEMA, "action": "move", "options": {"to": "/o"}, "report": "", "created": ""}
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in (head, {"unit": [row]}))

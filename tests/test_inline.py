@@ -177,7 +177,7 @@ def expected(size: tuple[int, int], ground: tuple[int, int, int], *boxes: tuple[
     return out
 
 
-def test_cells_lie_in_rows(images: list[str]) -> None:
+def test_cells_are_placed_in_rows(images: list[str]) -> None:
     drawn = tile(images[:3], size=(16, 16), columns=2, space_color="white")
     wide, high, square = (0, 4, 16, 12, RED), (21, 0, 26, 16, GREEN), (0, 16, 16, 32, BLUE)
     assert same(drawn, expected((32, 32), WHITE, wide, high, square))
@@ -185,7 +185,7 @@ def test_cells_lie_in_rows(images: list[str]) -> None:
     assert same(alone, expected((16, 16), BLACK, (0, 4, 16, 12, RED)))
 
 
-def test_space_is_left_of_each_cell_and_above(images: list[str]) -> None:
+def test_space_is_left_and_above_each_cell(images: list[str]) -> None:
     drawn = tile(images, size=(16, 12), columns=3, space=3, space_color="#0000fF")
     assert drawn.size == (3 * 19, 2 * 15)
     wide, high = (3, 5, 19, 13, RED), (28, 3, 32, 15, GREEN)
@@ -197,7 +197,7 @@ def test_stretched(images: list[str]) -> None:
     assert same(drawn, expected((12, 7), WHITE, (0, 0, 6, 7, RED), (6, 0, 12, 7, GREEN)))
 
 
-def test_what_is_no_image_is_black(images: list[str], tmp_path: Path) -> None:
+def test_a_non_image_is_black(images: list[str], tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no image")
     for path in (images[3], str(tmp_path / "text.jpg"), str(tmp_path), "zero\0byte"):
         assert same(
@@ -205,7 +205,7 @@ def test_what_is_no_image_is_black(images: list[str], tmp_path: Path) -> None:
         )
 
 
-def test_images_stand_upright(tmp_path: Path) -> None:
+def test_images_are_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (40, 20), "white").save(tmp_path / "turned.jpg", exif=exif)
@@ -248,7 +248,7 @@ def test_an_image_fills_its_cell_one_way(size: tuple[int, int], cell: tuple[int,
         ({"interpolation": "INTER_MAX"}, "there are: INTER_NEAREST, INTER_NEAREST_EXACT, INTER_LINEAR, "),
     ],
 )
-def test_what_cannot_be_tiled(images: list[str], change: dict[str, Any], words: str) -> None:
+def test_invalid_tiles(images: list[str], change: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
         tile(**{"paths": images, **change})
 
@@ -325,7 +325,7 @@ def test_a_png_in_the_text(image: Image.Image) -> None:
 
 
 @pytest.mark.parametrize("environment", [TMUX, {"TERM": "screen-256color"}, {"TERM": "xterm", "TMUX": "x"}])
-def test_tmux_hands_it_on(environment: Mapping[str, str]) -> None:
+def test_tmux_passes_it_through(environment: Mapping[str, str]) -> None:
     image = noise(2, 90, 70)
     readers: dict[Protocol, Callable[[bytes], Image.Image]] = {
         "iterm2": lambda data: from_iterm2(data)[0],
@@ -341,7 +341,7 @@ def test_tmux_hands_it_on(environment: Mapping[str, str]) -> None:
     assert max(map(len, pieces)) < 4200
 
 
-def test_more_than_tmux_takes() -> None:
+def test_more_data_than_tmux_accepts() -> None:
     image = noise(3, 700, 650)
     assert len(encode(image, "iterm2", 80, {})) > 1_700_000
     written = encode(image, "iterm2", 80, TMUX)
@@ -359,7 +359,7 @@ def test_sixels(image: Image.Image) -> None:
     assert (shown == np.round(reduced * (100 / 255))).all()
 
 
-def test_sixels_of_a_large_picture(draw_image: Any) -> None:
+def test_sixels_of_a_large_image(draw_image: Any) -> None:
     image = draw_image(1, (301, 200))
     written = encode(image, "sixel", 80, TMUX)
     assert written.startswith(b'\x1bP0;1q"1;1;301;200#0;2;')

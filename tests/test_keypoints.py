@@ -169,7 +169,7 @@ def slow_descriptor(image: Floats, x: float, y: float, sigma: float, angle: floa
 
 @given(st.integers(0, 2**32 - 1), st.integers(24, 48), st.integers(24, 48))
 @settings(max_examples=amount(4, 20), deadline=None)
-def test_the_scale_space_and_its_extrema_are_those_of_the_twin(seed: int, height: int, width: int) -> None:
+def test_the_scale_space_and_its_extrema_match_the_reference(seed: int, height: int, width: int) -> None:
     grey = blobs(seed, height, width)
     sizes = octaves(height, width)
     space, found = np.empty(sizes[-1, 2], np.float32), np.empty((500, 6), np.float32)
@@ -190,7 +190,7 @@ def test_the_scale_space_and_its_extrema_are_those_of_the_twin(seed: int, height
 @given(st.integers(0, 2**32 - 1))
 @example(188356710)
 @settings(max_examples=amount(3, 10), deadline=None)
-def test_descriptors_are_those_of_the_twin(seed: int) -> None:
+def test_descriptors_match_the_reference(seed: int) -> None:
     grey = blobs(seed, 60, 70)
     grey = np.clip(grey + np.random.default_rng(seed).normal(0, 6, grey.shape), 0, 255).astype(np.uint8)  # many spots
     slow = slow_space(grey)
@@ -208,7 +208,7 @@ def test_descriptors_are_those_of_the_twin(seed: int) -> None:
         assert best > 0.98
 
 
-def test_the_strongest_directions_of_a_ramp_are_its_own() -> None:
+def test_the_orientation_on_a_ramp_points_up_the_slope() -> None:
     """A spot on a slope points up the slope, whichever way that is."""
     y, x = np.mgrid[:64, :64].astype(float)
     for degrees in range(0, 360, 30):
@@ -248,7 +248,7 @@ def test_keypoints_are_found_again_in_turned_mirrored_and_scaled_copies() -> Non
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 2), (3, 3), (3, 500), (5, 7), (11, 11), (25, 300)])
-def test_any_shape_has_keypoints_or_none(shape: tuple[int, int]) -> None:
+def test_images_of_any_shape_are_accepted(shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     for grey in (noise, np.zeros(shape, np.uint8), enlarged(noise)):
         points = detect_keypoints(grey, 20)
@@ -265,7 +265,7 @@ def test_noise_does_not_crowd_out_large_spots() -> None:
     assert np.linalg.norm(points.place[large] - [100, 150], axis=1).min() < 8
 
 
-def test_few_are_the_strongest_of_many() -> None:
+def test_a_small_number_of_keypoints_are_the_strongest() -> None:
     grey = np.asarray(draw("scene", 2, (256, 200)).convert("L"))
     many, few = detect_keypoints(grey, 150), detect_keypoints(grey, 30)
     for one, other in zip(few, many, strict=True):
@@ -304,7 +304,7 @@ def test_a_function_is_compiled_once(tmp_path: Path) -> None:
         assert done.stdout.split() == told.split()
 
 
-def test_compiling_is_a_stage_that_the_user_sees(
+def test_compiling_is_shown_as_a_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw("scene", 1, (200, 150)).save(tmp_path / "a.png")

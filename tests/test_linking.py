@@ -64,7 +64,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 @settings(max_examples=300, deadline=None)
 @given(cases())
-def test_star_is_the_greedy_definition(case: Case) -> None:
+def test_star_matches_the_greedy_definition(case: Case) -> None:
     free, expected = set(range(len(case.contents))), []
     for file in range(len(case.contents)):
         if file in free:
@@ -78,7 +78,7 @@ def test_star_is_the_greedy_definition(case: Case) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(cases())
-def test_components_are_what_can_be_reached(case: Case) -> None:
+def test_components_are_the_reachable_files(case: Case) -> None:
     expected: list[set[int]] = []
     seen: set[int] = set()
     for file in range(len(case.contents)):

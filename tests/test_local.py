@@ -46,7 +46,7 @@ def grey(kind: str, seed: int, size: tuple[int, int] = SIDES) -> NDArray[np.uint
 # -- points and codes -----------------------------------------------------------------------------------
 
 
-def test_points_of_a_mirrored_picture_are_the_mirrored_points() -> None:
+def test_keypoints_of_a_mirrored_image_are_the_mirrored_keypoints() -> None:
     image = grey("street", 1)
     there = mirrored(detect_keypoints(image, 100), image.shape[1])
     real = detect_keypoints(np.ascontiguousarray(image[:, ::-1]), 100)
@@ -61,7 +61,7 @@ def test_points_of_a_mirrored_picture_are_the_mirrored_points() -> None:
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=50, deadline=None)
-def test_a_mirrored_code_is_the_code_with_half_its_bits_turned_over(seed: int) -> None:
+def test_a_mirrored_code_is_the_code_with_half_its_bits_inverted(seed: int) -> None:
     around = np.random.default_rng(seed).random((20, 128), dtype=np.float32)
     around /= np.linalg.norm(around, axis=1, keepdims=True)
     unlike = descriptor_codes(around[:, SWAPPED]) ^ descriptor_codes(around) ^ MIRROR
@@ -73,7 +73,7 @@ def test_a_mirrored_code_is_the_code_with_half_its_bits_turned_over(seed: int) -
     assert np.count_nonzero(unlike) < len(unlike) // 2
 
 
-def test_points_come_back_from_their_code() -> None:
+def test_keypoints_are_restored_from_their_code() -> None:
     points = detect_keypoints(grey("scene", 2), 80)
     both = np.stack(
         [pack_keypoints(points, SIDES, 100), pack_keypoints(Keypoints(*(part[:0] for part in points)), (9, 7), 100)]
@@ -88,7 +88,7 @@ def test_points_come_back_from_their_code() -> None:
     assert np.array_equal(sets.codes, descriptor_codes(points.descriptors))
 
 
-def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
+def test_an_edit_hardly_changes_the_code_of_a_keypoint() -> None:
     image = draw("scene", 4, (400, 300)).convert("L")
     smaller = image.resize((200, 150), Image.Resampling.BILINEAR)
     a, b = detect_keypoints(np.asarray(image), 150), detect_keypoints(np.asarray(smaller), 150)
@@ -143,7 +143,9 @@ def agreeing(sets: KeypointSets, of: int | None = None) -> ImagePairs:
 
 @given(st.integers(0, 2**32 - 1), st.sets(st.tuples(st.integers(0, 4), st.integers(5, 9)), max_size=4), st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_what_was_moved_as_a_whole_is_found_and_nothing_else(seed: int, ends: set[tuple[int, int]], flip: bool) -> None:
+def test_keypoints_moved_by_one_transform_are_found_and_no_others(
+    seed: int, ends: set[tuple[int, int]], flip: bool
+) -> None:
     first: dict[int, tuple[int, int, bool]] = {j: (i, j, flip) for i, j in sorted(ends)}  # one move into a picture
     sets, moves = planted(seed, 10, list(first.values()))
     found = agreeing(sets)
@@ -158,19 +160,19 @@ def test_what_was_moved_as_a_whole_is_found_and_nothing_else(seed: int, ends: se
     assert all(sources.get(i) == sources.get(j, -1) for i, j in pairs if (i, j) not in moves)  # copies of one picture
 
 
-def test_points_that_agree_in_code_alone_are_not_enough() -> None:
+def test_keypoints_that_agree_in_their_code_alone_are_not_enough() -> None:
     sets, _ = planted(3, 6, [(0, 5, False)])
     rng = np.random.default_rng(1)
     sets.place[:] = rng.uniform(0, 200, sets.place.shape)
     assert not len(agreeing(sets).i)
 
 
-def test_only_pairs_of_the_first_are_looked_for_when_asked() -> None:
+def test_only_pairs_of_the_first_are_searched_on_request() -> None:
     sets, _ = planted(5, 8, [(0, 4, False), (1, 5, True), (2, 6, False)])
     assert list(zip(*(x.tolist() for x in agreeing(sets, of=2)[:2]), strict=True)) == [(0, 4), (1, 5)]
 
 
-def test_no_pictures_no_points_no_pairs() -> None:
+def test_without_images_or_keypoints_there_are_no_pairs() -> None:
     empty = np.zeros((3, 100), np.uint8)
     method = fingerprints.make("local:points=16")
     assert not len(agreeing(unpack_keypoints(np.zeros((0, method.bits // 8), np.uint8))).i)
@@ -178,7 +180,7 @@ def test_no_pictures_no_points_no_pairs() -> None:
     assert len(detect_keypoints(empty, 50).size) == 0
 
 
-def test_a_code_that_thousands_have_neither_takes_for_ever_nor_hides_copies() -> None:
+def test_a_code_of_thousands_of_keypoints_is_fast_and_hides_no_copies() -> None:
     sets, moves = planted(7, 400, [(10, 300, False), (20, 301, True)])
     sets.codes.reshape(400, 60)[:, 40:] = np.uint64(12345)
     found = agreeing(sets)
@@ -235,7 +237,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("method", ["local", "cascade"])
-def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: str) -> None:
+def test_crops_rotations_mirrors_frames_and_captions_are_found(album: Path, method: str) -> None:
     report = twinpix.find(album, method=method, store=None)
     street = ["captioned", "cropped", "framed", "mirrored", "street", "turned"]
     assert groups(report) == [street, ["dark", "patched", "scene", "small"]]
@@ -257,7 +259,7 @@ def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: 
         assert {match.tier for group in report.groups for match in group.matches} <= {"phash", "local"}
 
 
-def test_a_negative_is_found_by_a_hash_turned_over(tmp_path: Path) -> None:
+def test_a_negative_is_found_by_its_inverted_hash(tmp_path: Path) -> None:
     for seed in (1, 2):
         image = draw("scene", seed, (480, 360))
         saved(tmp_path, **{f"a{seed}": image, f"b{seed}": ImageOps.invert(image).resize((320, 240))})
@@ -277,7 +279,7 @@ def test_a_negative_is_found_by_a_hash_turned_over(tmp_path: Path) -> None:
         ("scene", "patched", "edited", r"edited: region 1[12]\d×(8|9)\d at \(\d\d, \d\d\)"),
     ],
 )
-def test_a_match_says_what_was_done(album: Path, a: str, b: str, relation: str, detail: str) -> None:
+def test_a_match_describes_the_edit(album: Path, a: str, b: str, relation: str, detail: str) -> None:
     (hit,) = [
         hit
         for hit in twinpix.query(album / f"{a}.jpg", album, method="local", store=None)[0]
@@ -287,7 +289,7 @@ def test_a_match_says_what_was_done(album: Path, a: str, b: str, relation: str, 
     assert re.fullmatch(detail, hit.detail), hit.detail
 
 
-def test_a_stored_verdict_is_read_as_it_was() -> None:
+def test_a_stored_verdict_is_read_unchanged() -> None:
     store, key = Store(None), bytes(16)
     cache = VerdictCache(store)
     seen = Verdict("padded", "padded to 120%", "border removed", 0.9, (1.0, 0.8), 12, None, borders=(False, True))
@@ -296,13 +298,13 @@ def test_a_stored_verdict_is_read_as_it_was() -> None:
     assert cache.of([key]) == {key: seen}
 
 
-def test_the_same_pictures_give_the_same_report_whatever_the_workers(album: Path) -> None:
+def test_the_report_does_not_depend_on_the_workers(album: Path) -> None:
     reports = [twinpix.find(album, method="cascade", store=None, workers=workers) for workers in (1, 3)]
     assert reports[0].groups == reports[1].groups
     assert reports[0].similar == reports[1].similar
 
 
-def test_a_hash_whose_pairs_are_looked_at_drops_the_wrong_ones(tmp_path: Path) -> None:
+def test_verification_drops_false_matches_of_a_hash(tmp_path: Path) -> None:
     images = {f"p{seed}": draw("scene", seed, (320, 240)) for seed in range(6)}
     folder = saved(tmp_path / "x", copy=draw("scene", 0, (320, 240)).resize((160, 120)), **images)
     loose = twinpix.find(folder, method="ahash", radius=28, verify=False, store=None)
@@ -313,7 +315,7 @@ def test_a_hash_whose_pairs_are_looked_at_drops_the_wrong_ones(tmp_path: Path) -
     assert report.groups[0].matches[0].relation == "resized"
 
 
-def test_copies_of_pictures_in_which_hardly_anything_stands_out_are_found(tmp_path: Path) -> None:
+def test_copies_of_images_with_few_keypoints_are_found(tmp_path: Path) -> None:
     first, second, third = (clouds(seed, (600, 450), (8, 6), 10) for seed in (1, 2, 3))
     album = saved(
         tmp_path / "a",
@@ -330,7 +332,7 @@ def test_copies_of_pictures_in_which_hardly_anything_stands_out_are_found(tmp_pa
     assert "matched only when identical, or by their keypoints" in summary(report)
 
 
-def test_copies_of_a_small_thing_on_a_plain_ground_are_found(tmp_path: Path) -> None:
+def test_copies_of_a_small_object_on_a_plain_background_are_found(tmp_path: Path) -> None:
     ground = (214, 212, 196)
     first, second = (on_plain_ground(seed, (900, 700), (120, 120), (400, 240), ground) for seed in (3, 4))
     album = saved(
@@ -344,7 +346,7 @@ def test_copies_of_a_small_thing_on_a_plain_ground_are_found(tmp_path: Path) -> 
     assert groups(report) == [["first", "mirrored", "turned"]]
 
 
-def test_copies_that_differ_in_what_was_put_round_them_are_one_group(tmp_path: Path) -> None:
+def test_copies_with_different_surroundings_are_one_group(tmp_path: Path) -> None:
     """What stays is larger than the picture, and has a ground of its own; so have others: the picture joins them."""
     image = draw("table", 5, (480, 360)).convert("RGB")
     page = Image.new("RGB", (1000, 900), (60, 64, 72))
@@ -369,7 +371,7 @@ def test_copies_that_differ_in_what_was_put_round_them_are_one_group(tmp_path: P
     assert groups(report) == [["cropped", "dark", "frame", "page", "picture", "small", "story", "turned", "upright"]]
 
 
-def test_a_common_caption_does_not_make_two_pictures_one(tmp_path: Path) -> None:
+def test_a_common_caption_is_not_a_match(tmp_path: Path) -> None:
     def captioned(kind: str, seed: int) -> Image.Image:
         out = Image.new("RGB", (420, 420), "white")
         out.paste(draw(kind, seed, (420, 300)).convert("RGB"), (0, 120))
@@ -382,7 +384,7 @@ def test_a_common_caption_does_not_make_two_pictures_one(tmp_path: Path) -> None
     assert twinpix.find(folder, method="cascade", store=None).groups == []
 
 
-def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
+def test_a_file_removed_before_verification_is_reported(
     album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twinpix.match import verifier
@@ -395,7 +397,7 @@ def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
     assert first.of(ContentId(0), ContentId(1)) is None
 
 
-def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) -> None:
+def test_a_file_changed_after_encoding_is_not_verified(album: Path) -> None:
     from twinpix.match import verifier
 
     files = [File(str(album / name), b"of something else", 0) for name in ("street.jpg", "street50.jpg")]
@@ -405,7 +407,7 @@ def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) ->
 
 
 @pytest.mark.parametrize("method", ["local", "phash"])
-def test_what_was_seen_is_not_looked_at_again(album: Path, tmp_path: Path, method: str) -> None:
+def test_stored_verdicts_are_not_computed_again(album: Path, tmp_path: Path, method: str) -> None:
     class EvidenceReader(Progress):
         looked = 0
 
@@ -447,7 +449,7 @@ def test_the_best_candidates_of_each_image_are_kept(seed: int) -> None:
     assert kept == likeliest
 
 
-def test_what_proposes_only_cannot_do_without_the_pixels(album: Path) -> None:
+def test_a_method_that_only_proposes_candidates_needs_verification(album: Path) -> None:
     with pytest.raises(UsageError, match="only proposes candidate pairs"):
         twinpix.find(album, method="local", verify=False, store=None)
     with pytest.raises(UsageError, match="no search back ends to choose from"):
@@ -456,7 +458,7 @@ def test_what_proposes_only_cannot_do_without_the_pixels(album: Path) -> None:
         twinpix.find(album, method="local", radius=3, store=None)
 
 
-def test_a_report_with_what_was_seen_is_read_again(album: Path, tmp_path: Path) -> None:
+def test_a_report_with_verdicts_is_read_again(album: Path, tmp_path: Path) -> None:
     from twinpix import report as reports
 
     found = twinpix.find(album, method="local", store=None)
@@ -467,7 +469,7 @@ def test_a_report_with_what_was_seen_is_read_again(album: Path, tmp_path: Path) 
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40))
-def test_a_class_has_one_hub_which_has_none_and_gets_better_ones_only(claims: list[tuple[ClassId, ClassId]]) -> None:
+def test_a_class_has_one_leader_which_has_none_and_only_improves(claims: list[tuple[ClassId, ClassId]]) -> None:
     every = list(map(ClassId, range(13)))
     hubs = LeaderClusters(lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 1.0)
     hubs.propose([Candidate(i, j, None, (), "") for i, j in combinations(every, 2)])
@@ -491,7 +493,7 @@ def test_a_class_has_one_hub_which_has_none_and_gets_better_ones_only(claims: li
         assert set(hubs.edges(depth)) == {(i, j) for i, j in pairs if sorted(free).index(i) <= depth}
 
 
-def test_what_may_match_many_of_a_hub_is_tried_against_that_first() -> None:
+def test_a_candidate_of_many_followers_is_verified_against_their_leader_first() -> None:
     hubs = LeaderClusters(
         lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 0.9 if hub else 0.5
     )

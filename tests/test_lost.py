@@ -45,7 +45,7 @@ def overwritten(data: bytes, at: int, filler: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("byte", [0, 0xFF])
-def test_a_lost_sector_is_seen(name: str, byte: int) -> None:
+def test_a_lost_sector_is_detected(name: str, byte: int) -> None:
     data = encoded(name)
     assert not decode(data).damaged
     for share in (0.3, 0.55, 0.8):
@@ -73,7 +73,7 @@ def test_a_progressive_jpeg_with_a_zeroed_tail_is_damaged(share: float) -> None:
         assert share < 0.9
 
 
-def test_a_lost_sector_of_a_progressive_jpeg_is_seen() -> None:
+def test_a_lost_sector_of_a_progressive_jpeg_is_detected() -> None:
     """In any scan but that with one more bit of each mean, in which 512 zeros may be a flat area."""
     out = io.BytesIO()
     SCENE.save(out, "JPEG", quality=85, progressive=True)
@@ -108,7 +108,7 @@ def flat_pictures() -> list[Image.Image]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_flat_pictures_are_whole(name: str) -> None:
+def test_flat_images_are_not_damaged(name: str) -> None:
     for image in flat_pictures():
         assert not decode(encoded(name, image)).damaged
     if FORMATS[name][0] == "JPEG":
@@ -117,7 +117,7 @@ def test_flat_pictures_are_whole(name: str) -> None:
         assert not decode(out.getvalue()).damaged
 
 
-def test_the_intact_one_stays(tmp_path: Path) -> None:
+def test_the_intact_one_is_kept(tmp_path: Path) -> None:
     data = encoded("baseline")
     (tmp_path / "a_card.jpg").write_bytes(overwritten(data, 3 * len(data) // 4, bytes(512)))
     (tmp_path / "z_backup.jpg").write_bytes(data)
@@ -128,7 +128,7 @@ def test_the_intact_one_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["raw.tif", "noise.jpg"])
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
-def test_where_nobody_can_tell_both_stay(tmp_path: Path, name: str, method: str) -> None:
+def test_both_are_kept_if_the_damaged_one_is_unknown(tmp_path: Path, name: str, method: str) -> None:
     if name == "raw.tif":
         out = io.BytesIO()
         SCENE.save(out, "TIFF")
@@ -147,7 +147,7 @@ def test_where_nobody_can_tell_both_stay(tmp_path: Path, name: str, method: str)
     assert "one of the two is damaged" in planned.skipped[0].reason
 
 
-def test_identical_files_and_other_sizes_go_as_before(tmp_path: Path) -> None:
+def test_identical_files_and_other_sizes_are_still_removed(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(encoded("baseline"))
     SCENE.save(tmp_path / "c.png")

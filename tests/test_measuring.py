@@ -31,7 +31,7 @@ TRUTH = {
 
 
 @pytest.mark.parametrize("transforms", [False, True])
-def test_the_curve_of_a_method_is_its_distances(photos: Path, transforms: bool) -> None:
+def test_the_curve_of_a_method_matches_its_distances(photos: Path, transforms: bool) -> None:
     found = measure(TRUTH, str(photos), ["phash", "ahash"], Options(store=None, transforms=transforms))
     assert (found.images, found.pairs, found.without_code) == (6, 6, [])
     for measured in found.methods:
@@ -56,12 +56,12 @@ def gap(a: np.ndarray, b: np.ndarray, transforms: bool) -> int:
     return int(turned.min() if transforms else turned[0])
 
 
-def test_names_may_be_short_and_missing_ones_are_told(photos: Path) -> None:
+def test_names_can_be_short_and_missing_ones_are_reported(photos: Path) -> None:
     found = measure({**TRUTH, "gone.png": []}, str(photos.parent), ["phash"], Options(store=None))
     assert (found.images, found.without_code) == (6, ["gone.png"])
 
 
-def test_every_edit_is_a_picture_and_the_same_every_time(draw_image: Callable[..., Image.Image]) -> None:
+def test_every_edit_gives_an_image_and_the_same_one_every_time(draw_image: Callable[..., Image.Image]) -> None:
     assert len(EDITS) >= 30
     image = draw_image(3, (300, 200))
     for name in EDITS:
@@ -71,7 +71,7 @@ def test_every_edit_is_a_picture_and_the_same_every_time(draw_image: Callable[..
     assert make_edit(image, "grain", "a") != make_edit(image, "grain", "b")
 
 
-def test_points_are_their_definition() -> None:
+def test_points_match_their_definition() -> None:
     gaps = np.array([[0, 5, 9], [7, 2, 3]], np.uint16)
     same = np.array([[True, False, False], [False, True, False]])
     ((rate, radius, recall),) = points(gaps, same, (0.25, 0.1))

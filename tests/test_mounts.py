@@ -108,7 +108,7 @@ assert contents(Path("branch/one")) == contents(Path("merged/one")) == before
 
 
 @pytest.mark.parametrize("kind", ["overlay", "mergerfs"])
-def test_the_front_ends_do_not_either(kind: str, tmp_path: Path) -> None:
+def test_the_front_ends_do_not_remove_the_last_name_either(kind: str, tmp_path: Path) -> None:
     printed = mounted.run(kind, tmp_path, FRONT_ENDS)
     print(printed)
     assert printed.count("CODE 3") == 2

@@ -47,7 +47,7 @@ def test_patterns(pattern: str, path: str, left_out: bool) -> None:
     assert Filter.of([pattern]).leaves_out(path) is left_out
 
 
-def test_leaving_out(photos: Path, draw_image: Drawn) -> None:
+def test_excluding(photos: Path, draw_image: Drawn) -> None:
     (photos / "cache").mkdir()
     draw_image(0).save(photos / "cache" / "copy.png")
     draw_image(0).resize((40, 30)).save(photos / "tiny.png")
@@ -68,7 +68,7 @@ def test_leaving_out(photos: Path, draw_image: Drawn) -> None:
         twinpix.find(photos, method="phash:size=16", min_size=-1)
 
 
-def test_mirrored_copies_can_be_told_not_to_count(tmp_path: Path, draw_image: Drawn) -> None:
+def test_mirrored_copies_can_be_excluded(tmp_path: Path, draw_image: Drawn) -> None:
     image = draw_image(2)
     image.save(tmp_path / "left.png")
     ImageOps.mirror(image).save(tmp_path / "right.png")
@@ -81,7 +81,7 @@ def test_mirrored_copies_can_be_told_not_to_count(tmp_path: Path, draw_image: Dr
     assert [os.path.basename(hit.path) for hit in hits] == ["cropped.png"]
 
 
-def test_the_signs_of_the_case(shared: Path) -> None:
+def test_the_case_of_mirrored_signs(shared: Path) -> None:
     folder = shared / "cases" / "mirrored_signs"
     assert not twinpix.find(folder, store=None, method="cascade", transforms=False).groups
 
@@ -102,7 +102,7 @@ def test_acting_by_relation(photos: Path, tmp_path: Path, capsys: pytest.Capture
     assert run(["resolve", str(report), "--delete", "--only", ","]) == 2
 
 
-def test_no_option_is_lost_without_a_word(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_option_is_silently_ignored(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["find", str(photos), "-m", "phash", "--method", "dhash"]) == 2
     assert "--method is given twice" in capsys.readouterr().err
     assert run(["find", "-m", "phash:size=16", str(photos), "-r", "3", "-r", "4"]) == 2

@@ -75,7 +75,7 @@ def test_plot_errors(photos: Path, change: dict[str, Any], error: type[Exception
         plot_duplicates(**{**call, **change})
 
 
-def test_a_sheet_frames_what_stays(photos: Path, tmp_path: Path) -> None:
+def test_a_sheet_frames_the_keeper(photos: Path, tmp_path: Path) -> None:
     group = twinpix.find(photos, method="phash:size=16", store=None).groups[0]
     ui.save(ui.group_sheet(group, "bits"), tmp_path / "sheet.png")
     assert share_of(GREEN, tmp_path / "sheet.png") > 0.002
@@ -193,7 +193,7 @@ def test_thousands_of_groups_scroll(photos: Path, tmp_path: Path) -> None:
     assert shown.count('src="data:image/jpeg;base64,/9j/') == 3 * len(numbers)
 
 
-def test_the_page_tells_what_was_done_to_a_copy(tmp_path: Path) -> None:
+def test_the_page_describes_the_edit_of_a_copy(tmp_path: Path) -> None:
     image = draw("street", 3, (400, 300))
     image.save(tmp_path / "whole.png")
     image.crop((40, 30, 360, 270)).save(tmp_path / "part.png")
@@ -222,7 +222,7 @@ def crashes_at_two(batch: Sequence[str], begin: Begin) -> list[bytes | Missing]:
     return [path.encode() for path in batch]
 
 
-def test_a_crash_takes_one_thumbnail() -> None:
+def test_a_crash_loses_one_thumbnail() -> None:
     made = share(crashes_at_two, [str(number) for number in range(20)] * 2, Local(1))
     assert [path for path, image in made.items() if isinstance(image, Missing)] == ["2"]
     assert made["3"] == b"3"
@@ -239,7 +239,7 @@ def test_any_name_is_shown(photos: Path, tmp_path: Path, name: str) -> None:
     ui.save(ui.group_sheet(report.groups[0], report.unit), tmp_path / "sheet.png")
 
 
-def test_wrong_outputs_are_said_before_the_work(photos: Path, tmp_path: Path) -> None:
+def test_invalid_outputs_are_reported_before_the_work(photos: Path, tmp_path: Path) -> None:
     report, page = tmp_path / "report.json", tmp_path / "page.html"
     assert run("find", "-m", "phash:size=16", photos, "-o", report).returncode == 0
     for wrong, code in (
@@ -253,6 +253,6 @@ def test_wrong_outputs_are_said_before_the_work(photos: Path, tmp_path: Path) ->
         assert not page.exists()
 
 
-def test_scores_as_they_are() -> None:
+def test_scores_are_formatted_by_their_type() -> None:
     scores = [np.int64(3), 4, np.float32(0.5), 2.5, float("nan")]
     assert [_pair(["x", score])[1] for score in scores] == ["3", "4", "0.500", "2.500", "nan"]

@@ -71,7 +71,7 @@ ACTIONS = actions_where(permanent=False)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_every_action_comes_back(action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_every_action_can_be_undone(action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The contract of all actions: a plan touches nothing, an act loses nothing, undo restores times and modes."""
     path = str(save(library(tmp_path, 3, equal=plugins.load("actions", action).identical), tmp_path / "r.json"))
     before = tree(tmp_path)
@@ -108,7 +108,7 @@ def state(action: str, base: Path, before: dict[Path, int]) -> bool:
     return all(path.lstat().st_ino != before[path] for path in discards)
 
 
-def test_delete_is_for_good(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_delete_is_permanent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = str(save(library(tmp_path, 2), tmp_path / "r.json"))
     assert run(["resolve", path, "--delete", "--yes", "--apply"]) == 0
     assert "undo" not in capfd.readouterr().out
@@ -285,7 +285,9 @@ def test_stricter_than_the_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", plugins.names("linking"))
-def test_deciding_anew_is_what_find_does(link: str, tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
+def test_deciding_again_gives_the_result_of_find(
+    link: str, tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
     """By other rules and a smaller radius, a report says what a new search with them says."""
     (tmp_path / "photos").mkdir()
     for seed in range(4):
@@ -314,7 +316,7 @@ def test_choices(tmp_path: Path) -> None:
     assert [Path(stay.path).name for stay in made.kept] == ["1 copy.png", "1 small.png"]
 
 
-def test_a_plan_for_many_folders_looks_at_each_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_for_many_folders_examines_each_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As --files-from makes them, all called the same; once each was looked at as often as there are folders."""
     names = [[f"{number}/images/{half}.png" for half in "ab"] for number in range(200)]
     for number, pair in enumerate(names):
@@ -354,7 +356,7 @@ def with_sides(base: Path, *sides: str) -> Report:
         *("labels/0 copy.csv", "labels/0 copy.yaml"),
     ],
 )
-def test_sidecars_go_along(side: str, tmp_path: Path) -> None:
+def test_sidecars_are_moved_with_their_image(side: str, tmp_path: Path) -> None:
     found = replace(with_sides(tmp_path, side), roots=["."], base=str(tmp_path))
     before = tree(tmp_path)
     made = plan(replace(found, roots=[str(tmp_path)]), "move:to=/nowhere")
@@ -364,7 +366,7 @@ def test_sidecars_go_along(side: str, tmp_path: Path) -> None:
     assert tree(tmp_path) == before
 
 
-def test_annotations_beside_what_was_scanned_go_along(tmp_path: Path) -> None:
+def test_annotations_beside_the_scanned_folder_are_moved_too(tmp_path: Path) -> None:
     """The folder of images alone was scanned, its labels lie beside it."""
     found = with_sides(tmp_path, "labels/0 copy.txt")
     made = plan(found, "move:to=/nowhere")
@@ -372,7 +374,7 @@ def test_annotations_beside_what_was_scanned_go_along(tmp_path: Path) -> None:
     assert made.steps[1].target == "/nowhere/labels/0 copy.txt"
 
 
-def test_a_sidecar_stays_with_an_image_that_stays(tmp_path: Path) -> None:
+def test_a_sidecar_of_a_kept_image_is_kept(tmp_path: Path) -> None:
     found = with_sides(tmp_path, "photos/0 copy.xmp", "photos/0 copy.webp")
     assert going(plan(found), tmp_path) == ["photos/0 copy.png", "photos/sub/0 small.png"]
     found = with_sides(tmp_path, "annotations/0 copy.xml", "val/0 copy.jpg")
@@ -392,7 +394,7 @@ def pairs(base: Path, *extra: str) -> Report:
     return report(base, [group(base, 1, ["photos/a/1.jpg", "photos/b/1.jpg"])])
 
 
-def test_raw_and_jpeg_go_together_or_stay(tmp_path: Path) -> None:
+def test_raw_and_jpeg_are_removed_or_kept_together(tmp_path: Path) -> None:
     made = plan(pairs(tmp_path))
     assert reasons(made.skipped, tmp_path) == {"photos/b/1.jpg": "the other file of its pair, 1.CR2, stays"}
     assert kinds(made.skipped) == [SkipKind.WITH_PAIR]
@@ -409,7 +411,7 @@ def test_raw_and_jpeg_go_together_or_stay(tmp_path: Path) -> None:
     assert [len(unit.steps) for unit in plan(report(tmp_path, both)).units] == [2]
 
 
-def test_all_or_none(tmp_path: Path) -> None:
+def test_an_image_and_its_sidecar_are_moved_both_or_not_at_all(tmp_path: Path) -> None:
     """A sidecar that is gone when its image is to go keeps both where they are."""
     found = with_sides(tmp_path, "photos/0 copy.xmp")
     made = plan(found, f"move:to={tmp_path}/out")
@@ -421,7 +423,7 @@ def test_all_or_none(tmp_path: Path) -> None:
     assert sorted(tree(tmp_path / "out")) == ["sub/0 small.png"]
 
 
-def test_a_unit_is_taken_back_when_a_part_cannot_be_moved(tmp_path: Path) -> None:
+def test_a_unit_is_rolled_back_if_a_part_cannot_be_moved(tmp_path: Path) -> None:
     found = with_sides(tmp_path, "photos/0 copy.xmp")
     made = plan(found, f"move:to={tmp_path}/out")
     before = tree(tmp_path / "photos")
@@ -458,7 +460,7 @@ def test_undo_twice(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert tree(tmp_path / "photos") == before
 
 
-def test_undo_says_what_it_cannot_put_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_undo_reports_what_it_cannot_restore(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before, journal = moved(tmp_path)
     (tmp_path / "photos/0 copy.png").write_bytes(b"new")
     (tmp_path / "out/1 copy.png").write_bytes(b"edited")
@@ -476,21 +478,21 @@ def test_undo_says_what_it_cannot_put_back(tmp_path: Path, capfd: pytest.Capture
     assert (tmp_path / "photos/0 copy.png").read_bytes() == before["0 copy.png"][0]
 
 
-def test_undo_makes_folders_that_went(tmp_path: Path) -> None:
+def test_undo_recreates_removed_folders(tmp_path: Path) -> None:
     before, journal = moved(tmp_path)
     (tmp_path / "photos/sub").rmdir()
     assert run(["undo", str(journal)]) == 0
     assert tree(tmp_path / "photos") == before
 
 
-def test_a_folder_with_other_files_stays(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_kept(tmp_path: Path) -> None:
     _, journal = moved(tmp_path)
     write(tmp_path, "out/sub/mine.txt", b"mine")
     assert run(["undo", str(journal)]) == 0
     assert sorted(tree(tmp_path / "out")) == ["sub/mine.txt"]
 
 
-def test_an_edited_keeper_cannot_give_back_what_was_linked(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_edited_keeper_cannot_restore_linked_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = str(save(library(tmp_path, 1, equal=True), tmp_path / "r.json"))
     assert run(["resolve", path, "--hardlink", "--apply"]) == 0
     (tmp_path / "photos/0.png").write_bytes(b"edited")
@@ -527,7 +529,7 @@ def test_journals_that_are_damaged(tmp_path: Path, capfd: pytest.CaptureFixture[
         *('{"done":7}', '{"undone":"x"}', '{"target":9,"to":"/x"}', "null", "[]", "{}", '{"unit":5}'),
     ],
 )
-def test_a_hostile_line_is_left_out(line: str, tmp_path: Path) -> None:
+def test_a_hostile_line_is_ignored(line: str, tmp_path: Path) -> None:
     before, journal = moved(tmp_path)
     with journal.open("a") as file:
         file.write(line + "\n")
@@ -539,7 +541,7 @@ def test_a_hostile_line_is_left_out(line: str, tmp_path: Path) -> None:
 # -- reports that are wrong
 
 
-def test_reports_of_elsewhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_reports_that_cannot_be_applied_here(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = library(tmp_path, 1)
     path = save(found, tmp_path / "r.json")
     text = path.read_text()
@@ -566,7 +568,7 @@ def test_copying_needs_to_know_what_is_unique(tmp_path: Path) -> None:
         plan(replace(found, unique=None), "copy:to=/nowhere")
 
 
-def test_the_target_may_not_lie_in_what_was_scanned(tmp_path: Path) -> None:
+def test_the_target_must_not_be_in_a_scanned_folder(tmp_path: Path) -> None:
     found = library(tmp_path, 1)
     (tmp_path / "link").symlink_to(tmp_path / "photos")
     for target in ("photos", "photos/out", "link/out"):
@@ -578,7 +580,7 @@ def test_the_target_may_not_lie_in_what_was_scanned(tmp_path: Path) -> None:
         plan(replace(found, references=["lib"]), f"move:to={tmp_path}/lib/out")
 
 
-def test_a_reference_stays_whatever_its_flag_says(tmp_path: Path) -> None:
+def test_a_reference_is_kept_whatever_its_flag_says(tmp_path: Path) -> None:
     write(tmp_path, "lib/0.png", content(0))
     found = library(tmp_path, 1)
     shared = group(tmp_path, 1, ["photos/0.png", "lib/0.png", "photos/0 copy.png"])
@@ -615,7 +617,7 @@ def test_every_action_can_be_made_again_from_its_options() -> None:
 
 
 @pytest.mark.parametrize("action", ["--delete", "--move=out", "--symlink"])
-def test_a_file_that_symbolic_links_lead_to_stays(
+def test_the_target_of_symbolic_links_is_kept(
     action: str, tmp_path: Path, draw_image: Callable[..., Image.Image], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """An earlier run has made the link, whose undo needs what it leads to; a link in its place is led on by it."""
@@ -646,7 +648,7 @@ def test_images_without_a_suffix_are_counted_as_images(tmp_path: Path, draw_imag
 # -- why a file is left alone, for programs
 
 
-def test_every_file_left_alone_has_a_kind() -> None:
+def test_every_skipped_file_has_a_kind() -> None:
     """Of the package's own reasons none is `OTHER`, so no program needs to decide on their words."""
     package = Path(twinpix.__file__).parent
     raised: list[ast.Call] = []

@@ -57,7 +57,7 @@ MEMBERS = [
 
 
 @pytest.mark.parametrize("name", plugins.names("keep"))
-def test_a_keep_rule_orders_any_members_and_says_why(name: str) -> None:
+def test_a_keep_rule_orders_any_members_and_gives_a_reason(name: str) -> None:
     rule = sample_of("keep", name)
     chain = Chain([rule])
     ordered = sorted(MEMBERS, key=chain.key)
@@ -176,13 +176,15 @@ def complete(tmp_path: Path, kind: str, text: str) -> type:
         ),
     ],
 )
-def test_an_incomplete_plugin_is_told_what_it_lacks(kind: str, text: str, told: str, tmp_path: Path) -> None:
+def test_the_error_about_an_incomplete_plugin_names_what_it_lacks(
+    kind: str, text: str, told: str, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError) as error:
         complete(tmp_path, kind, text)
     assert str(error.value) == told
 
 
-def test_a_complete_plugin_is_taken(tmp_path: Path) -> None:
+def test_a_complete_plugin_is_accepted(tmp_path: Path) -> None:
     text = "@dataclass\nclass Widest:\n    def key(self, member): ...\n    def reason(self, member, other): ..."
     assert complete(tmp_path, "keep", text).__name__ == "Widest"
 
@@ -190,7 +192,7 @@ def test_a_complete_plugin_is_taken(tmp_path: Path) -> None:
 # -- keepers chosen again
 
 
-def test_a_keeper_chosen_again_turns_the_description_round(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_keeper_chosen_again_reverses_the_description(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """What was `cropped` seen from the whole image shows more seen from the crop."""
     photos = tmp_path / "photos"
     photos.mkdir()

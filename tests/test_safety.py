@@ -165,7 +165,7 @@ DISCARDING = actions_where(on="discards")
 
 @pytest.mark.parametrize("action", DISCARDING)
 @pytest.mark.parametrize("change", [*CHANGES, swap_the_folder_for_a_link])
-def test_a_discard_that_changed_is_left(
+def test_a_changed_discard_is_not_removed(
     change: Callable[[Path], None], action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = save(library(tmp_path, 2, equal=plugins.load("actions", action).identical), tmp_path / "r.json")
@@ -180,7 +180,7 @@ def test_a_discard_that_changed_is_left(
 
 @pytest.mark.parametrize("action", DISCARDING)
 @pytest.mark.parametrize("change", CHANGES)
-def test_nothing_goes_when_what_stays_changed(
+def test_nothing_is_removed_if_the_keeper_changed(
     change: Callable[[Path], None], action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = save(library(tmp_path, 2, equal=plugins.load("actions", action).identical), tmp_path / "r.json")
@@ -199,7 +199,7 @@ RACES = [edit, replace_by_another, swap_for_a_link]
 
 @pytest.mark.parametrize("action", [name for name in DISCARDING if name != "trash"])  # the trash: the next test
 @pytest.mark.parametrize("change", RACES)
-def test_a_change_after_the_last_look(
+def test_a_change_after_the_last_check(
     change: Callable[[Path], None], action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is changed in the moment before it is renamed."""
@@ -227,7 +227,7 @@ def test_a_change_after_the_last_look(
     assert images - contents(tmp_path) <= ({content(1)} if change in (edit, replace_by_another) else set())
 
 
-def test_a_trashed_file_that_was_swapped_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_swapped_before_it_was_trashed_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = library(tmp_path, 1)
     victim = tmp_path / "photos/0 copy.png"
     check = Keeper.check
@@ -244,7 +244,7 @@ def test_a_trashed_file_that_was_swapped_comes_back(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is one trash for all file systems")
-def test_the_trash_is_looked_for_where_a_link_leads(elsewhere: Path, tmp_path: Path) -> None:
+def test_the_trash_is_searched_at_the_target_of_a_link(elsewhere: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").symlink_to(elsewhere)
     top = elsewhere
     while not os.path.ismount(top):
@@ -292,7 +292,7 @@ def test_to_another_file_system_and_back(elsewhere: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("act_of", ["unlink", "rename"])
-def test_an_answer_that_is_an_error_to_what_was_done(
+def test_an_error_returned_for_a_finished_step(
     act_of: str, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of sshfs and NFS, where a reply is lost: the source of a move to another file system is gone all the same."""
@@ -408,7 +408,7 @@ cp -r {small}/out {tmp_path}/saved
 
 
 @pytest.mark.parametrize("target", ["/proc/out", "/sys/out", "/dev/null/out", "r.json/out", "r.json"])
-def test_a_target_that_takes_nothing(target: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_target_that_cannot_be_written(target: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     if target[0] == "/" and not os.path.exists(os.path.dirname(target)):
         pytest.skip(f"no {target} here")
     path = save(library(tmp_path, 2), tmp_path / "r.json")
@@ -419,7 +419,7 @@ def test_a_target_that_takes_nothing(target: str, tmp_path: Path, capfd: pytest.
     assert tree(tmp_path) == before
 
 
-def test_a_trash_that_takes_nothing(
+def test_a_trash_that_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "no folder").write_bytes(b"")
@@ -470,7 +470,7 @@ def lying(base: Path, lie: str) -> Report:
         *("two spellings", "no digest", "no members", "dots in a root"),
     ],
 )
-def test_a_lying_report_is_refused_whole(lie: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_false_report_is_refused_as_a_whole(lie: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = save(lying(tmp_path, lie), tmp_path / "r.json")
     before = tree(tmp_path)
     for action in DISCARDING:
@@ -535,7 +535,7 @@ def test_two_runs_at_once(tmp_path: Path) -> None:
     assert len(tree(tmp_path / "out")) == 600
 
 
-def test_nobody_acts_while_another_does(tmp_path: Path) -> None:
+def test_no_run_acts_while_another_does(tmp_path: Path) -> None:
     path = save(library(tmp_path, 1), tmp_path / "r.json")
     made = twinpix.plan(library(tmp_path, 1), f"move:to={tmp_path}/out")
     code: list[int] = []
@@ -587,7 +587,7 @@ def test_applying_a_plan_takes_the_lock_by_itself(tmp_path: Path, monkeypatch: p
 # -- the acts themselves
 
 
-def test_a_rename_takes_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rename_replaces_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for renamer in (renaming._renamer(), None):
         monkeypatch.setattr(renaming, "_renamer", lambda made=renamer: made)
         write(tmp_path, "a", b"a")
@@ -628,7 +628,7 @@ def test_a_journal_is_on_the_disk_before_the_first_step(tmp_path: Path, monkeypa
     assert written == [4, 4, 4, 4]
 
 
-def test_a_journal_may_not_be_something_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_only_a_journal_is_accepted_for_journal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = str(save(library(tmp_path, 1), tmp_path / "r.json"))
     (tmp_path / "diary.txt").write_bytes(b"dear diary\n")
     assert run(["resolve", path, "--move", "out", "--apply", "--journal", "diary.txt"]) == 3

@@ -116,7 +116,7 @@ def test_a_data_set(data_set: Callable[..., Path], draw_image: Draw) -> None:
     assert not Path("duplicates").exists()
 
 
-def test_images_lie_in_folders_named_so(data_set: Callable[..., Path], draw_image: Draw) -> None:
+def test_only_folders_named_images_are_searched(data_set: Callable[..., Path], draw_image: Draw) -> None:
     """Of data sets only what lies below data/…images…, at any depth, is looked at."""
     top = data_set("set", 0, folder="data/train/my_Images_2")
     (top / "data/other").mkdir()
@@ -148,7 +148,7 @@ def test_root_and_duplicates_dir(data_set: Callable[..., Path]) -> None:
     assert (Path("top/b/data/images/0.png")).exists()
 
 
-def test_data_sets_of_one_name_stay_apart(data_set: Callable[..., Path]) -> None:
+def test_data_sets_of_one_name_are_kept_separate(data_set: Callable[..., Path]) -> None:
     data_set("first/set", 0)
     data_set("second/set", 0)
     data_set("third/set", 0)
@@ -190,7 +190,7 @@ def test_no_data_dir_and_no_annot(pictures: Path) -> None:
     ]
 
 
-def test_an_annotation_of_two_images_stays_with_the_other(data_set: Callable[..., Path], draw_image: Draw) -> None:
+def test_an_annotation_of_two_images_is_kept_with_the_other(data_set: Callable[..., Path], draw_image: Draw) -> None:
     top = data_set("set", 0)
     shutil.copy(top / "data/images/0.png", top / "data/images/1.png")
     draw_image(2).save(top / "data/images/1.jpg")
@@ -284,7 +284,7 @@ def test_encodings_are_imagededups(pictures: Path) -> None:
     assert not Path("duplicates").exists()
 
 
-def test_encodings_of_elsewhere_have_absolute_names(
+def test_encodings_of_other_folders_have_absolute_names(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -311,7 +311,7 @@ def test_encodings_in_act_like_the_data_set(data_set: Callable[..., Path]) -> No
     assert tree(Path()) == before
 
 
-def test_encodings_are_believed(draw_image: Draw) -> None:
+def test_given_encodings_are_trusted(draw_image: Draw) -> None:
     """What is in a file of encodings is not coded again; what is not is."""
     Path("in").mkdir()
     for seed in range(3):
@@ -400,7 +400,7 @@ def test_encodings_of_the_current_folder(draw_image: Draw) -> None:
     assert Path("b.png").exists()
 
 
-def test_files_that_are_no_images_any_more(pictures: Path) -> None:
+def test_files_that_are_no_longer_images(pictures: Path) -> None:
     remove("-d", "pictures", "--no_data_dir", "--encodings_out", "enc", "--encodings_only")
     (pictures / "same.png").write_text("words now")
     (pictures / "1.png").unlink()
@@ -414,7 +414,7 @@ def test_files_that_are_no_images_any_more(pictures: Path) -> None:
     assert "0 files to move" in done.stdout
 
 
-def test_links_are_left_alone(pictures: Path) -> None:
+def test_links_are_not_moved(pictures: Path) -> None:
     os.symlink("0.png", pictures / "link.png")
     os.link(pictures / "0.png", pictures / "hard.png")
     remove("-d", "pictures", "--no_data_dir", "--encodings_out", "enc", "--encodings_only")
@@ -427,7 +427,7 @@ def test_links_are_left_alone(pictures: Path) -> None:
     assert sorted(Path(name).name for name in names("duplicates")) == ["same.png", "small.png"]
 
 
-def test_documents_of_one_first_page_are_left_alone(pictures: Path, draw_image: Draw) -> None:
+def test_documents_with_the_same_first_page_are_not_moved(pictures: Path, draw_image: Draw) -> None:
     for name, seed in (("a", 7), ("b", 8)):
         draw_image(1).save(pictures / f"{name}.tif", save_all=True, append_images=[draw_image(seed)])
     (pictures / "b.tif").write_bytes((pictures / "b.tif").read_bytes() + b"trailer")
@@ -437,7 +437,7 @@ def test_documents_of_one_first_page_are_left_alone(pictures: Path, draw_image: 
     assert (pictures / "b.tif").exists()
 
 
-def test_damaged_images_are_left_alone(pictures: Path) -> None:
+def test_damaged_images_are_not_moved(pictures: Path) -> None:
     data = (pictures / "0.png").read_bytes()
     (pictures / "half.png").write_bytes(data[: len(data) * 3 // 4])
     done = remove("-d", "pictures", "--no_data_dir", "--encodings_out", "enc")
@@ -531,7 +531,7 @@ def write_plane(name: str, **degrees: float) -> None:
 
 
 @own
-def test_the_network_is_the_usual_encoder(data_set: Callable[..., Path], draw_image: Draw) -> None:
+def test_the_network_is_the_default_encoder(data_set: Callable[..., Path], draw_image: Draw) -> None:
     top = data_set("set", 0, 1)
     draw_image(0).resize((160, 120)).save(top / "data/images/small.jpg")
     (top / "data/annotations/small.json").write_text("{}")
@@ -564,7 +564,7 @@ def test_encodings_of_the_network_are_those_of_the_library(pictures: Path) -> No
 
 
 @own
-def test_encodings_of_the_network_are_believed_and_merged(draw_image: Draw) -> None:
+def test_encodings_of_the_network_are_trusted_and_merged(draw_image: Draw) -> None:
     """By angles: 20 degrees are a cosine of 0.940, 40 of 0.766."""
     Path("in").mkdir()
     for name in "abc":
@@ -662,7 +662,7 @@ def test_maps_are_read_member_by_member(value: dict[str, Any], indent: int | Non
 
 
 @given(text=st.text(alphabet='{}[]":,1a \n\\', max_size=12))
-def test_what_is_no_json_is_told_as_json_does(text: str) -> None:
+def test_invalid_json_raises_the_errors_of_json(text: str) -> None:
     try:
         expected = json.loads(text)
     except ValueError:
@@ -711,7 +711,7 @@ def test_only_one_run_acts(pictures: Path) -> None:
     assert len(names(pictures)) == 5
 
 
-def test_a_killed_run_is_mended_by_the_next(pictures: Path) -> None:
+def test_a_killed_run_is_recovered_by_the_next(pictures: Path) -> None:
     """As it is left when the program ends between two steps: one file set aside, nothing said of its end."""
     before = tree(pictures)
     done = remove("-d", "pictures", "--no_data_dir")
@@ -800,13 +800,13 @@ def test_the_script_s_example(dump: Path) -> None:
     assert tree(dump) == before
 
 
-def test_without_show_duplicates_only_what_stays_is_copied(dump: Path) -> None:
+def test_without_show_duplicates_only_kept_images_are_copied(dump: Path) -> None:
     assert dedupe("dump", "--exact_duplicates", "--output_dir", "deep/out").returncode == 0
     assert len(names("deep/out")) == 4
     assert not Path("deep/out_duplicates").exists()
 
 
-def test_what_is_there_is_not_overwritten(dump: Path) -> None:
+def test_existing_files_are_not_overwritten(dump: Path) -> None:
     for folder in ("out/ab", "out_duplicates/index.html"):
         Path(folder).mkdir(parents=True)
     Path("out/ab/alone.cgi").write_text("mine")
@@ -824,7 +824,7 @@ def test_what_is_there_is_not_overwritten(dump: Path) -> None:
     assert len(names(".")) == first
 
 
-def test_equal_names_of_duplicates_stay_apart(draw_image: Draw) -> None:
+def test_duplicates_with_equal_names_are_kept_separate(draw_image: Draw) -> None:
     for folder in ("a", "b", "c"):
         Path("dump", folder).mkdir(parents=True)
         draw_image(0).save(f"dump/{folder}/x", format="PNG")
@@ -854,7 +854,7 @@ def test_an_empty_dump() -> None:
     assert not Path("out").exists()
 
 
-def test_names_that_are_no_text(draw_image: Draw) -> None:
+def test_undecodable_names(draw_image: Draw) -> None:
     Path("dump").mkdir()
     for name in (b"\xff", b"\xfe\n"):
         draw_image(0).save(os.fsencode("dump/") + name, format="PNG")

@@ -73,7 +73,7 @@ def bands(request: pytest.FixtureRequest) -> Iterator[None]:
     width=st.sampled_from([1, 2, 8, 9, 16, 32, 40]),
     share=st.floats(0, 0.35),
 )
-def test_self_join_is_the_definition(backend: str, seed: int, n: int, width: int, share: float) -> None:
+def test_self_join_matches_the_definition(backend: str, seed: int, n: int, width: int, share: float) -> None:
     radius = int(8 * width * share)
     codes = near_codes(np.random.default_rng(seed), n, width, radius + 2)
     assert listed(self_join(codes, radius, backend)) == by_definition(codes, radius)
@@ -83,7 +83,7 @@ def test_self_join_is_the_definition(backend: str, seed: int, n: int, width: int
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=amount(10, 40), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 40), m=st.integers(0, 40), radius=st.integers(0, 30))
-def test_join_is_the_definition(backend: str, seed: int, n: int, m: int, radius: int) -> None:
+def test_join_matches_the_definition(backend: str, seed: int, n: int, m: int, radius: int) -> None:
     codes = near_codes(np.random.default_rng(seed), n + m, 8, 12)
     queries, gallery = codes[:n], codes[n:]
     both = by_definition(codes, radius)
@@ -94,7 +94,7 @@ def test_join_is_the_definition(backend: str, seed: int, n: int, m: int, radius:
 @pytest.mark.parametrize(
     ("width", "radius", "n"), [(8, 10, 4000), (8, 0, 4000), (8, 3, 4000), (32, 31, 3000), (512, 200, 600)]
 )
-def test_banded_is_the_oracle_on_more_codes(width: int, radius: int, n: int) -> None:
+def test_banded_matches_the_oracle_on_more_codes(width: int, radius: int, n: int) -> None:
     codes = near_codes(np.random.default_rng(radius), n, width, radius)
     assert listed(self_join(codes, radius, "banded")) == listed(self_join(codes, radius, "oracle"))
 
@@ -119,7 +119,7 @@ def test_the_radius_is_inclusive(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_equal_codes_are_pairs_of_one_another_and_of_no_other(backend: str) -> None:
+def test_equal_codes_match_each_other_and_no_other_code(backend: str) -> None:
     codes = np.zeros((300, 8), np.uint8)
     codes[299] = 255
     assert listed(self_join(codes, 5, backend)) == [(i, j, 0) for i in range(299) for j in range(i + 1, 299)]
@@ -172,7 +172,7 @@ def test_widths_must_agree() -> None:
 
 @settings(max_examples=amount(50, 200), deadline=None)
 @given(bits=st.integers(16, 512), radius=st.integers(0, 150), count=st.integers(1, 40))
-def test_bands_keep_the_pigeonhole_promise(bits: int, radius: int, count: int) -> None:
+def test_bands_keep_the_pigeonhole_guarantee(bits: int, radius: int, count: int) -> None:
     bands = split(bits, radius, min(count, bits))
     assert int((bands.slacks + 1).sum()) == radius + 1
     assert (bands.widths > 0).all()
@@ -246,7 +246,7 @@ def tiles(request: pytest.FixtureRequest) -> Iterator[None]:
     radius=st.floats(0, 2),
     kind=st.sampled_from(["f2", "f4", "f8"]),
 )
-def test_self_join_of_directions_is_the_definition(
+def test_self_join_of_vectors_matches_the_definition(
     backend: str, seed: int, n: int, width: int, radius: float, kind: str
 ) -> None:
     vectors = near_vectors(np.random.default_rng(seed), n, width, kind)
@@ -264,7 +264,7 @@ def test_self_join_of_directions_is_the_definition(
 @pytest.mark.parametrize("backend", DIRECTIONS)
 @settings(max_examples=amount(10, 40), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 60), m=st.integers(0, 60), radius=st.floats(0, 1.2))
-def test_directions_are_found_as_the_oracle_finds_them(backend: str, seed: int, n: int, m: int, radius: float) -> None:
+def test_the_join_of_vectors_matches_the_oracle(backend: str, seed: int, n: int, m: int, radius: float) -> None:
     vectors = near_vectors(np.random.default_rng(seed), n + m, 64, "f2")
     assert listed(self_join(vectors, radius, backend)) == listed(self_join(vectors, radius, "oracle"))
     found = listed(join(vectors[:n], vectors[n:], radius, backend))
@@ -316,7 +316,7 @@ def directions(rng: np.random.Generator, n: int, width: int, kind: str) -> NDArr
     radius=st.one_of(st.floats(0, 2), st.sampled_from([0.0, 0.1, 1.0, 2.0])),
     stored=st.sampled_from(["f2", "f4", ">f4", "f8"]),
 )
-def test_directions_of_all_kinds_are_found(
+def test_vectors_of_all_distributions_are_found(
     kind: str, seed: int, n: int, width: int, radius: float, stored: str
 ) -> None:
     vectors = directions(np.random.default_rng(seed), n, width, kind).astype(stored)
@@ -328,12 +328,12 @@ def test_directions_of_all_kinds_are_found(
 @pytest.mark.covering
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("kind", KINDS)
-def test_more_directions_than_a_task_takes_are_found(kind: str) -> None:
+def test_more_vectors_than_a_task_takes_are_found(kind: str) -> None:
     vectors = directions(np.random.default_rng(0), 1300, 70, kind).astype("f2")
     assert listed(self_join(vectors, 0.1, "cosine:threads=2")) == listed(self_join(vectors, 0.1, "oracle"))
 
 
-def test_a_simple_processor_finds_the_same(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_simple_processor_gives_the_same_result(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """One without instructions for half precision, for many numbers at once, or for counting bits.
 
     By default, what was compiled for it is kept from run to run, as the machine code of this processor is.
@@ -360,7 +360,7 @@ for given, radius, backend in ((vectors, 0.05, "cosine"), (codes, 4, "banded")):
 
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
-def test_distances_on_the_edge_between_two_decimals_are_those_of_the_oracle(backend: str) -> None:
+def test_distances_between_two_decimals_are_rounded_as_by_the_oracle(backend: str) -> None:
     """Cosines of 31/32 and the like: their distances end in a 5 that the order of adding may push either way."""
     rows = np.array([[1 if at != k else -1 for at in range(64)] for k in range(40)], dtype="f4") * np.float32(1 / 3)
     for radius in (0.0624, 0.0625, 0.2):
@@ -369,7 +369,7 @@ def test_distances_on_the_edge_between_two_decimals_are_those_of_the_oracle(back
 
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
-def test_the_radius_of_directions_is_inclusive(backend: str) -> None:
+def test_the_radius_of_vectors_is_inclusive(backend: str) -> None:
     vectors = np.array([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0]])  # cosines 0.6, -0.6 and -1
     assert listed(self_join(vectors, 0.3999, backend)) == []
     assert listed(self_join(vectors, 0.4, backend)) == [(0, 1, pytest.approx(0.4))]
@@ -379,7 +379,7 @@ def test_the_radius_of_directions_is_inclusive(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", DIRECTIONS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_none_are_refused(backend: str, bad: float) -> None:
+def test_non_finite_numbers_are_refused(backend: str, bad: float) -> None:
     with pytest.raises(ValueError, match="finite"):
         self_join(np.array([[1.0, bad], [1.0, 1.0]]), 0.1, backend)
 
@@ -402,7 +402,7 @@ def test_very_long_and_very_short_vectors_have_directions(backend: str, order: s
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
 @pytest.mark.parametrize("radius", [3, 1e39, 1e300, pytest.param(10**400, id="a number of 400 digits")])
-def test_no_directions_are_farther_apart_than_two(backend: str, radius: float) -> None:
+def test_no_cosine_distance_exceeds_two(backend: str, radius: float) -> None:
     vectors = np.array([[1.0, 0], [-1, 0], [0, 1]])
     assert len(self_join(vectors, radius, backend)[0]) == 3
     assert len(search.Index(vectors, radius).join(vectors[:1], radius)[0]) == 3
@@ -450,7 +450,7 @@ def test_an_index_holds_few_products_at_once() -> None:
     width=st.sampled_from([1, 8, 16, 40]),
     share=st.floats(0, 0.3),
 )
-def test_an_index_finds_what_join_finds(seed: int, n: int, m: int, width: int, share: float) -> None:
+def test_an_index_finds_the_pairs_of_join(seed: int, n: int, m: int, width: int, share: float) -> None:
     radius = int(8 * width * share)
     codes = near_codes(np.random.default_rng(seed), n + m, width, radius + 2)
     index = search.Index(codes[n:], radius)
@@ -459,7 +459,7 @@ def test_an_index_finds_what_join_finds(seed: int, n: int, m: int, width: int, s
         assert listed(index.join(codes[:n], asked)) == listed(join(codes[:n], codes[n:], asked, "oracle"))
 
 
-def test_an_index_of_many_codes_looks_at_few() -> None:
+def test_an_index_of_many_codes_compares_few() -> None:
     codes = near_codes(np.random.default_rng(5), amount(20_000, 60_000), 8, 12)
     index = search.Index(codes, 8)
     assert listed(index.join(codes[:50])) == listed(join(codes[:50], codes, 8, "oracle"))
@@ -467,13 +467,13 @@ def test_an_index_of_many_codes_looks_at_few() -> None:
 
 @settings(max_examples=amount(8, 20), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 80), m=st.integers(0, 40), radius=st.floats(0, 1))
-def test_an_index_of_directions_finds_what_join_finds(seed: int, n: int, m: int, radius: float) -> None:
+def test_an_index_of_vectors_finds_the_pairs_of_join(seed: int, n: int, m: int, radius: float) -> None:
     vectors = near_vectors(np.random.default_rng(seed), n + m, 16, "f2")
     found = search.Index(vectors[n:], radius).join(vectors[:n])
     assert listed(found) == listed(join(vectors[:n], vectors[n:], radius, "oracle"))
 
 
-def test_an_index_finds_no_more_than_it_was_made_for() -> None:
+def test_an_index_refuses_a_larger_radius_than_its_own() -> None:
     with pytest.raises(ValueError, match="within 3, not 4"):
         search.Index(np.zeros((2, 8), np.uint8), 3).join(np.zeros((1, 8), np.uint8), 4)
 
@@ -483,7 +483,7 @@ def test_an_index_finds_no_more_than_it_was_made_for() -> None:
 
 @pytest.mark.parametrize("held", [1, 1000, 10**9])
 @pytest.mark.parametrize("backend", ["oracle", "banded"])
-def test_pairs_in_blocks_are_the_pairs(backend: str, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_contain_all_pairs(backend: str, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In memory, through files, and through a file for nearly every block."""
     codes = near_codes(np.random.default_rng(2), 3000, 8, 8)
     codes[500:900] = codes[7]
@@ -520,7 +520,7 @@ def test_blocks_are_small_however_pairs_come(kind: str, monkeypatch: pytest.Monk
     assert len(blocks) < 2000
 
 
-def test_nothing_is_left_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(external_sort, "HELD", 10)
     codes = np.zeros((200, 8), np.uint8)
@@ -538,7 +538,7 @@ def test_nothing_is_left_of_the_files(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not list(tmp_path.iterdir())
 
 
-def test_pairs_that_find_no_room_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_that_do_not_fit_on_the_disk_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     resource = pytest.importorskip("resource", reason="file sizes are limited by POSIX")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(external_sort, "HELD", 10)
@@ -570,7 +570,7 @@ def test_the_share_that_is_done_grows_to_one(backend: str) -> None:
 
 
 @pytest.mark.parametrize("tasks", [9, 49])
-def test_shares_that_add_up_to_more_than_one_are_no_step_back(tasks: int) -> None:
+def test_shares_that_sum_to_more_than_one_are_no_step_back(tasks: int) -> None:
     shares = list[float]()
     with ThreadPoolExecutor(1) as pool:
         list(TaskScheduler(pool, 1, shares.append, 0.0, 0.5).of((1 / tasks, iter(list[int]())) for _ in range(tasks)))
@@ -579,7 +579,7 @@ def test_shares_that_add_up_to_more_than_one_are_no_step_back(tasks: int) -> Non
 
 
 @pytest.mark.usefixtures("bands")
-def test_a_search_ends_when_it_is_told_to() -> None:
+def test_a_search_can_be_cancelled() -> None:
     def stop(share: float) -> None:
         raise StoppedError("enough")
 
@@ -590,7 +590,9 @@ def test_a_search_ends_when_it_is_told_to() -> None:
 
 @pytest.mark.usefixtures("bands")
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_search_ends_among_the_pairs_of_equal_codes(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_can_be_cancelled_among_the_pairs_of_equal_codes(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shares = list[float]()
 
     def stop(share: float) -> None:
@@ -613,12 +615,12 @@ def test_a_search_ends_among_the_pairs_of_equal_codes(backend: str, monkeypatch:
     assert sum(pairs) < 8_000_000  # of eighteen million, or nine where the two are farther apart
 
 
-def test_what_is_wrong_is_said_before_the_first_block() -> None:
+def test_errors_are_raised_before_the_first_block() -> None:
     with pytest.raises(ValueError, match="codes must be"):
         search.self_join_blocks(np.zeros((2, 8), np.int64), 1)
 
 
-def test_what_ran_is_said() -> None:
+def test_the_search_that_ran_is_reported() -> None:
     some = search.Search()
     some.self_join(np.zeros((3, 8), np.uint8), 1)
     assert str(some.hows[0]) == "search: oracle, exact: every code compared with every other, about 1 s"

@@ -102,7 +102,7 @@ def files(folder: Path, count: int) -> list[File]:
     return out
 
 
-def test_an_exception_in_verification_is_a_row_and_the_other_pairs_go_on(tmp_path: Path) -> None:
+def test_an_exception_in_verification_is_reported_and_the_other_pairs_are_verified(tmp_path: Path) -> None:
     mine = files(tmp_path, 3)
     flat = (0.0,) * 6  # a map that has no inverse
     eye = Verifier(mine, 0.35, session_of())
@@ -118,7 +118,7 @@ def test_an_exception_in_verification_is_a_row_and_the_other_pairs_go_on(tmp_pat
     assert eye.failures == []
 
 
-def test_a_worker_that_does_not_answer_is_a_row_of_its_pair_and_no_failure_of_an_image(tmp_path: Path) -> None:
+def test_a_worker_that_does_not_answer_fails_its_pair_and_no_image(tmp_path: Path) -> None:
     mine = files(tmp_path, 2)
     eye = Verifier(mine, 0.35, session_of(timeout=0.001))
     eye.verify([pair_of(ContentId(0), ContentId(1), ())])

@@ -89,9 +89,7 @@ def test_members_are_listed_and_read(source: Source, made: Path, members: dict[s
             assert file.read() == (content.data or b"")[1:]
 
 
-def test_a_file_that_was_written_again_has_other_versions(
-    source: Source, made: Path, members: dict[str, bytes]
-) -> None:
+def test_a_rewritten_file_has_other_versions(source: Source, made: Path, members: dict[str, bytes]) -> None:
     before = {entry.name: entry.version for entry in source.entries(str(made))}
     made.unlink()
     source.write(str(made), {**members, "a/first.png": members["third::1.png"]})
@@ -101,7 +99,7 @@ def test_a_file_that_was_written_again_has_other_versions(
         source.write(str(made), {})
 
 
-def test_what_cannot_be_read_is_an_error_in_words(source: Source, made: Path, tmp_path: Path) -> None:
+def test_unreadable_files_are_an_error_in_words(source: Source, made: Path, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such"):
         source.read(str(made), "nothing.png")
     with pytest.raises(ImageError):
@@ -152,7 +150,7 @@ def test_versions_are_unknown_where_inode_numbers_do_not_last(
     assert not sources.scan([uri]).refs.versions.any()
 
 
-def test_members_are_left_out_as_files_are(source: Source, made: Path) -> None:
+def test_members_are_excluded_as_files_are(source: Source, made: Path) -> None:
     assert twinpix.find([made], method="phash:size=16", exclude=["*.jpg"], store=None, workers=1).counts.images == 4
     assert twinpix.find([made], method="phash:size=16", hidden=True, store=None, workers=1).counts.images == 7
     assert twinpix.find([made], method="phash:size=16", recursive=False, store=None, workers=1).counts.images == 2

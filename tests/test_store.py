@@ -64,7 +64,7 @@ def test_what_is_and_is_not_decoded_again(photos: Path, tmp_path: Path, draw_ima
     assert decoded(photos, store) == 0
 
 
-def test_a_file_written_this_instant_is_not_trusted_by_its_stamp(
+def test_a_file_written_just_now_is_not_trusted_by_its_time_stamp(
     tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
     path = tmp_path / "a.png"
@@ -118,7 +118,7 @@ def test_a_damaged_store_is_set_aside_and_rebuilt(photos: Path, tmp_path: Path, 
     assert not twinpix.find([photos], method="phash:size=16", store=path).notes
 
 
-def test_a_store_that_cannot_be_made_is_said(tmp_path: Path, photos: Path) -> None:
+def test_a_store_that_cannot_be_created_is_reported(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="file"):
         twinpix.find([photos], method="phash:size=16", store=tmp_path / "file" / "store")
@@ -172,7 +172,7 @@ def test_a_killed_run_loses_seconds(many: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["photo", "database", "notes"])
-def test_what_is_no_store_is_left_alone(photos: Path, tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_not_a_store_is_not_changed(photos: Path, tmp_path: Path, kind: str) -> None:
     path = {"photo": photos / "1.png", "database": tmp_path / "other.sqlite", "notes": tmp_path / "notes.txt"}[kind]
     if kind == "database":
         other = sqlite3.connect(path)
@@ -201,7 +201,7 @@ def test_a_cleared_store_does_not_mix_up_specs(tmp_path: Path) -> None:
     theirs.close()
 
 
-def test_a_missing_library_is_not_remembered(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
+def test_a_missing_library_is_not_stored_as_a_failure(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     pytest.importorskip("pillow_jxl")
     draw_image(1).save(tmp_path / "a.jxl")
     settle()
@@ -224,7 +224,7 @@ print(found.counts.images, [f.error for f in found.failures])
 
 
 @pytest.mark.parametrize("known", [1000, 0])
-def test_a_content_that_is_known_is_not_decoded_again(
+def test_a_known_content_is_not_decoded_again(
     known: int, tmp_path: Path, draw_image: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its digest travels with files of its size; where there are too many of these, the digest is computed first."""
@@ -239,9 +239,7 @@ def test_a_content_that_is_known_is_not_decoded_again(
     assert decoded(tmp_path, store) == 0
 
 
-def test_a_store_that_knew_files_by_numbers_is_taken_over(
-    tmp_path: Path, draw_image: Callable[..., Image.Image]
-) -> None:
+def test_a_store_of_layout_3_is_migrated(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     """Layout 3 had no table of sizes at first; neither a known file nor a copy of it is decoded again."""
     (tmp_path / "in").mkdir()
     path = tmp_path / "in" / "a.png"
@@ -264,7 +262,9 @@ def test_a_store_that_knew_files_by_numbers_is_taken_over(
     assert decoded(tmp_path / "in", tmp_path / "store") == 0
 
 
-def test_a_file_that_is_gone_lets_its_copy_be_read(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
+def test_a_removed_file_does_not_prevent_reading_its_copy(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
     draw_image(1).save(tmp_path / "a.png")
     shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
     settle()
@@ -328,7 +328,7 @@ def test_not_duplicates_outlive_the_cache(places: Path, capfd: pytest.CaptureFix
     store.close()
 
 
-def test_what_an_older_version_kept_in_the_cache_moves(places: Path) -> None:
+def test_exclusions_of_an_older_version_in_the_cache_are_moved(places: Path) -> None:
     (places / "cache/twinpix").mkdir(parents=True)
     older = Store(places / "s")
     older.put_exclusions([PAIR])
@@ -371,7 +371,7 @@ def test_file_systems_that_make_inode_numbers_up() -> None:
     assert set(mounts._fleeting(table)) == {os.makedev(0, minor) for minor in (52, 54, 55)}
 
 
-def test_stamps_are_not_trusted_where_inode_numbers_do_not_last(
+def test_time_stamps_are_not_trusted_where_inode_numbers_do_not_last(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settle()

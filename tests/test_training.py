@@ -84,7 +84,7 @@ def test_packing_drops_copies_and_halves(tmp_path: Path, draw_image: Callable[..
     assert np.abs(levels[1] - means).max() <= 0.5
 
 
-def test_moves_are_what_they_say() -> None:
+def test_geometric_edits_match_their_definition() -> None:
     image = np.asarray(draw("scene", 1, (64, 64)))
     whole = Views(np.ones(1))
     np.testing.assert_allclose(drawn(whole, image, 64), image, atol=0.01)
@@ -108,7 +108,7 @@ def test_moves_are_what_they_say() -> None:
     np.testing.assert_allclose(found[:64, 32:96], image, atol=0.01)
 
 
-def test_a_free_turn_that_grows_shows_everything() -> None:
+def test_a_rotation_that_grows_the_canvas_shows_the_whole_image() -> None:
     white = np.full((64, 64, 3), 255, np.uint8)
     views = Views(np.full(1, 1.5))
     views.turn(ALL, np.array([0.4]), np.ones(1))
@@ -140,7 +140,7 @@ def test_what_a_mixture_is_a_copy_of() -> None:
     assert silent.nonzero().tolist() == [[0, 0], [1, 1], [2, 2], [2, 4], [3, 3], [4, 4], [4, 5], [5, 4], [5, 5]]
 
 
-def test_the_loss_is_its_definition() -> None:
+def test_the_loss_matches_its_definition() -> None:
     rng = np.random.default_rng(1)
     views = rng.normal(size=(6, 5))
     target, silent = partners(torch.tensor([-1, -1, -1]), torch.ones(3))
@@ -158,7 +158,7 @@ def test_the_loss_is_its_definition() -> None:
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
-def test_later_rounds_hold_groups_of_near_pictures() -> None:
+def test_later_rounds_hold_groups_of_near_images() -> None:
     rng = np.random.default_rng(1)
     centres, own = rng.normal(size=(40, 64)), rng.normal(size=(320, 64))
     rounds = Rounds(images=320, pairs=8, group=4, grouped_after=40, dims=64, seed=1)
@@ -172,7 +172,7 @@ def test_later_rounds_hold_groups_of_near_pictures() -> None:
     assert (groups == groups[:, :1]).all(axis=1).mean() > 0.9
 
 
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(packed: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(packed: Path, tmp_path: Path) -> None:
     train(packed, tmp_path / "whole", TINY)
     whole, parts = (tmp_path / name for name in ("whole", "parts"))
     parts.mkdir()
@@ -196,7 +196,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(packed: Path, tmp_
         ({"steps": 8, "seed": 2}, r"steps 6 \(asked for: 8\), seed 1 \(asked for: 2\)"),
     ],
 )
-def test_a_run_of_another_recipe_is_not_gone_on_with(
+def test_a_run_of_another_recipe_is_not_resumed(
     packed: Path, tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
     (tmp_path / "recipe.json").write_text(json.dumps(asdict(TINY)))
@@ -232,7 +232,7 @@ def test_the_end_may_be_moved_until_the_rate_falls(packed: Path, tmp_path: Path)
         torch.testing.assert_close(value, two["net"][name], rtol=1e-3, atol=1e-4)
 
 
-def test_a_refused_recipe_is_said_on_the_command_line(packed: Path, tmp_path: Path) -> None:
+def test_a_refused_recipe_is_reported_on_the_command_line(packed: Path, tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text(json.dumps(asdict(TINY)))
     run_until(packed, tmp_path, 3)
     command = [sys.executable, "-m", "training", "train", str(packed), "--out", str(tmp_path)]
@@ -255,7 +255,7 @@ def run_until(packed: Path, out: Path, step: int) -> None:
             return
 
 
-def test_what_is_exported_is_what_was_trained(packed: Path, tmp_path: Path) -> None:
+def test_the_exported_network_equals_the_trained_one(packed: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     from training.export import export

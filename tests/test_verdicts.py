@@ -54,7 +54,7 @@ def alike(a: tuple[int, int, bool, int], b: tuple[int, int, bool, int], method: 
 @pytest.mark.parametrize("method", ["phash", "pixels"])
 @settings(deadline=None, max_examples=150)
 @given(images=IMAGES, data=st.data())
-def test_groups_are_those_of_the_graph_without_the_pairs(
+def test_groups_match_the_graph_without_the_excluded_pairs(
     link: str, method: str, images: list[tuple[int, int, bool, int]], data: st.DataObject
 ) -> None:
     every = list(combinations(map(ContentId, range(len(images))), 2))
@@ -95,7 +95,7 @@ def groups(
     return sorted(map(sorted, found))
 
 
-def test_what_is_remembered() -> None:
+def test_stored_exclusions() -> None:
     store = Store(None)
     a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
     assert exclusions.remember(store, [c.hex(), a.hex(), a.hex()], [b.hex(), a.hex()]) == 3
@@ -106,9 +106,7 @@ def test_what_is_remembered() -> None:
     store.close()
 
 
-def test_with_orientations_what_is_apart_matches_in_none_of_them(
-    tmp_path: Path, draw_image: Callable[..., Image.Image]
-) -> None:
+def test_an_excluded_pair_matches_in_no_orientation(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     """Two mirrored copies of one picture, in two encodings, of which one is marked."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
     folder.mkdir()
@@ -126,7 +124,7 @@ def test_with_orientations_what_is_apart_matches_in_none_of_them(
     assert [{Path(m.path).name for m in each.members} for each in found.groups] == [{"a.png", "mirrored1.png"}]
 
 
-def test_what_is_forgotten_is_what_was_remembered() -> None:
+def test_removed_exclusions_are_those_that_were_stored() -> None:
     store = Store(None)
     a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
     exclusions.remember(store, [a.hex(), b.hex(), c.hex()])

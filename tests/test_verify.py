@@ -67,7 +67,7 @@ def hull_of_all(marked: np.ndarray) -> np.ndarray:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 60), st.sampled_from([0, 0.002, 0.05, 0.9]))
-def test_the_ends_of_the_rows_have_the_hull_of_all(seed: int, width: int, height: int, share: float) -> None:
+def test_the_ends_of_the_rows_have_the_hull_of_all_pixels(seed: int, width: int, height: int, share: float) -> None:
     marked = np.random.default_rng(seed).random((height, width)) < share
     assert np.array_equal(hull(marked), hull_of_all(marked))
 
@@ -76,7 +76,7 @@ def test_the_ends_of_the_rows_have_the_hull_of_all(seed: int, width: int, height
 
 
 @pytest.mark.parametrize("turn", range(8))
-def test_the_map_of_an_orientation_leads_to_the_same_pixel(turn: int) -> None:
+def test_the_transform_of_an_orientation_leads_to_the_same_pixel(turn: int) -> None:
     b = np.arange(35 * 3).reshape(7, 5, 3)
     oriented = base.turn_matrix(b, b.swapaxes(0, 1), turn)
     there = orientation_transform(turn, (oriented.shape[1], oriented.shape[0]), (5, 7))
@@ -88,7 +88,7 @@ def test_the_map_of_an_orientation_leads_to_the_same_pixel(turn: int) -> None:
 
 @given(maps)
 @settings(max_examples=100, deadline=None)
-def test_a_map_taken_apart_says_what_it_was_made_of(there: Affine) -> None:
+def test_a_transform_is_decomposed_into_its_parts(there: Affine) -> None:
     change = decompose(there)
     mirror = np.diag([-1.0, 1.0]) if change.mirrored else np.eye(2)
     angle = math.radians(change.angle)
@@ -112,7 +112,7 @@ def test_the_overlap_is_the_share_of_pixels_that_land_inside(there: Affine) -> N
 
 @given(maps)
 @settings(max_examples=50, deadline=None)
-def test_a_map_between_smaller_pictures_leads_to_the_same_places(there: Affine) -> None:
+def test_a_transform_between_smaller_images_leads_to_the_same_places(there: Affine) -> None:
     small = rescale(there, ((60, 40), (30, 20)), ((50, 70), (100, 140)))
     corner, far = (
         transform_points(there, np.array([[-0.5, -0.5], [59.5, 39.5]])),
@@ -124,7 +124,7 @@ def test_a_map_between_smaller_pictures_leads_to_the_same_places(there: Affine) 
 # -- agreement ------------------------------------------------------------------------------------------
 
 
-def test_a_picture_agrees_with_itself_and_not_with_another() -> None:
+def test_an_image_agrees_with_itself_and_not_with_another() -> None:
     a, b = view(draw("scene", 1, (320, 240))), view(draw("scene", 2, (320, 240)))
     whole = orientation_transform(0, a.size, b.size)
     assert agreement(warp_pair(a, a, whole)).share == 1
@@ -134,7 +134,7 @@ def test_a_picture_agrees_with_itself_and_not_with_another() -> None:
 
 
 @pytest.mark.parametrize("make", PAIRS, ids=lambda make: make.__name__)
-def test_pictures_that_share_a_lot_are_no_copies(make: object) -> None:
+def test_hard_negatives_are_not_copies(make: object) -> None:
     pair: Pair = make()  # type: ignore[operator]
     for a, b in ((pair.a, pair.b), (pair.b, pair.a)):
         found = seen(a, b)
@@ -150,7 +150,7 @@ def shaded(image: Image.Image, strength: float) -> Image.Image:
 
 
 @pytest.mark.parametrize("kind", ["scene", "street", "portrait", "table"])
-def test_a_shaded_picture_is_the_picture(kind: str) -> None:
+def test_an_image_with_vignetting_is_a_copy(kind: str) -> None:
     image = draw(kind, 5, (480, 360))
     found = seen(image, shaded(image, 0.5))
     assert found.relation == "recoloured", found
@@ -158,7 +158,7 @@ def test_a_shaded_picture_is_the_picture(kind: str) -> None:
     assert not seen(image, shaded(draw(kind, 6, (480, 360)), 0.5)).same
 
 
-def test_a_shade_is_undone() -> None:
+def test_vignetting_is_removed() -> None:
     image = draw("street", 5, (320, 240))
     a, b = view(image), view(shaded(image, 0.5))
     pair = warp_pair(a, b, orientation_transform(0, a.size, b.size))
@@ -168,7 +168,7 @@ def test_a_shade_is_undone() -> None:
     assert float(np.abs(tones.a - tones.b).mean()) < before / 5
 
 
-def test_stickers_on_a_picture_are_an_edit() -> None:
+def test_overlays_on_an_image_are_an_edit() -> None:
     image = draw("scene", 7, (480, 360))
     stuck = image.copy()
     pen = ImageDraw.Draw(stuck)
@@ -182,7 +182,7 @@ def test_stickers_on_a_picture_are_an_edit() -> None:
 
 
 @pytest.mark.parametrize("kind", ["linear", "radial", "sigmoid", "sky"])
-def test_soft_pictures_are_one_only_where_all_levels_are_the_same(kind: str) -> None:
+def test_low_texture_images_match_only_if_all_levels_agree(kind: str) -> None:
     image = draw(kind, 3, (480, 360))
     file = io.BytesIO()
     image.resize((240, 180), Image.Resampling.BICUBIC).save(file, "JPEG", quality=60)
@@ -201,7 +201,7 @@ def patched(image: Image.Image, seed: int) -> Image.Image:
     return out
 
 
-def test_two_edits_of_one_picture_are_joined_by_it() -> None:
+def test_two_edits_match_via_their_original() -> None:
     image = draw("scene", 3, (480, 360))
     a, b, whole = view(patched(image, 1)), view(patched(image, 2)), view(image)
     there = orientation_transform(0, a.size, b.size)
@@ -212,7 +212,7 @@ def test_two_edits_of_one_picture_are_joined_by_it() -> None:
     assert not verify_pair(a, view(draw("scene", 4, (480, 360))), [there], via=via).same
 
 
-def test_pages_are_not_joined_by_what_they_have_alike() -> None:
+def test_pages_do_not_match_via_their_common_content() -> None:
     page = draw("scene", 3, (600, 450))
     notes = []
     for seed in (1, 2):
@@ -234,7 +234,7 @@ def beside(image: Image.Image, seed: int, width: int) -> Image.Image:
 
 
 @pytest.mark.parametrize(("width", "same"), [(240, True), (900, False)])
-def test_what_a_third_picture_shows_decides_unless_it_is_a_small_part(width: int, same: bool) -> None:
+def test_the_area_of_a_third_image_decides_unless_it_is_small(width: int, same: bool) -> None:
     image = draw("scene", 3, (480, 360))
     a, b, whole = view(beside(image, 5, width)), view(beside(image, 6, width)), view(image)
     there = orientation_transform(0, a.size, b.size)
@@ -244,7 +244,7 @@ def test_what_a_third_picture_shows_decides_unless_it_is_a_small_part(width: int
     assert verify_pair(a, b, [there], exact=True, via=via).same == same
 
 
-def test_a_part_of_a_soft_picture_is_told_by_its_levels() -> None:
+def test_a_crop_of_a_low_texture_image_is_recognised_by_its_levels() -> None:
     whole, other = (clouds(seed, (480, 360), (5, 4), 20) for seed in (1, 2))
     a, b = view(whole), view(whole.crop((60, 40, 400, 320)))
     scale = b.size[0] / 340
@@ -253,7 +253,7 @@ def test_a_part_of_a_soft_picture_is_told_by_its_levels() -> None:
     assert not verify_pair(view(other), b, [there], exact=True).same
 
 
-def test_a_soft_blot_of_one_colour_is_no_part_of_one_of_another() -> None:
+def test_a_smooth_gradient_is_not_a_crop_of_one_in_other_colours() -> None:
     few = Image.fromarray(np.random.default_rng(4).integers(0, 256, (4, 5), dtype=np.uint8))
     soft = few.resize((500, 400), Image.Resampling.BICUBIC)
     warm, cold = ImageOps.colorize(soft, "#201008", "#f8e0a0"), ImageOps.colorize(soft, "#081020", "#90c0ff")
@@ -276,7 +276,7 @@ def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -
     return out.filter(ImageFilter.GaussianBlur(1))
 
 
-def test_of_two_horizons_all_blocks_agree_and_tell_nothing() -> None:
+def test_two_horizons_do_not_match_although_all_blocks_agree() -> None:
     first = horizon(150, (40, 90, 160), (120, 190, 90))
     assert not seen(first, horizon(150, (90, 40, 60), (200, 150, 240))).same
     assert seen(first, first.resize((300, 225))).same
@@ -290,7 +290,7 @@ def stuck(image: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
     return out
 
 
-def test_what_is_stuck_on_a_plain_ground_is_an_edit() -> None:
+def test_overlays_on_a_plain_background_are_an_edit() -> None:
     sign, other = (on_plain_ground(seed, (480, 360), (110, 90), (70, 60), (28, 32, 34)) for seed in (1, 2))
     there = seen(sign, stuck(sign, [(250, 30), (380, 200), (230, 260)]))
     assert there.same
@@ -309,17 +309,17 @@ def bars(heights: list[int]) -> Image.Image:
     return out
 
 
-def test_bars_of_two_charts_are_no_stickers() -> None:
+def test_bars_of_two_charts_are_not_overlays() -> None:
     assert not seen(bars([120, 200, 60, 240, 90]), bars([220, 80, 180, 70, 230])).same
 
 
-def test_a_small_thing_is_looked_at_more_closely() -> None:
+def test_a_small_object_is_compared_at_higher_resolution() -> None:
     mark, other = (on_plain_ground(seed, (900, 700), (110, 110), (400, 240), (214, 212, 196)) for seed in (3, 4))
     assert seen(mark, mark.resize((720, 560))).same
     assert not seen(mark, other).same
 
 
-def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
+def test_a_third_image_equal_to_one_of_the_pair_stands_for_it() -> None:
     image = draw("scene", 3, (600, 450))
     plain, darker = view(image), view(image.point([int(level * 0.8) for level in range(256)] * 3))
     there = orientation_transform(0, plain.size, plain.size)
@@ -333,7 +333,7 @@ def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
     assert joined.agrees >= 0.9
 
 
-def test_no_match_is_beyond_the_radius_because_a_third_picture_stands_for_one(tmp_path: Path) -> None:
+def test_a_match_via_a_third_image_is_within_the_radius(tmp_path: Path) -> None:
     """A rotated copy and a negative, which the original joins, agreed in no block: distance 1, `0% alike`."""
     image = draw("portrait", 0, (480, 360)).convert("RGB")
     image.save(tmp_path / "original.png")
@@ -359,25 +359,25 @@ def on_soft_ground(seed: int) -> Image.Image:
 
 
 @pytest.mark.parametrize("swap", [False, True])
-def test_what_is_lost_in_light_is_no_edit(swap: bool) -> None:
+def test_clipped_highlights_are_not_an_edit(swap: bool) -> None:
     dark = ImageOps.grayscale(draw("street", 2, (480, 360))).convert("RGB")
     light = dark.point([min(255, 2 * level) for level in range(256)] * 3)
     assert (seen(light, dark) if swap else seen(dark, light)).relation == "recoloured"
 
 
-def test_a_ground_that_goes_on_where_it_was_cut_is_no_border() -> None:
+def test_a_background_that_continues_beyond_a_crop_is_not_a_border() -> None:
     whole = on_soft_ground(4)
     assert seen(whole, whole.crop((40, 30, 440, 330))).relation == "cropped"
     assert seen(whole, ImageOps.expand(whole, 30, (20, 20, 20))).relation == "padded"
 
 
-def test_colours_of_a_part_that_are_gone_are_named() -> None:
+def test_removed_colours_of_a_part_are_named() -> None:
     page = Image.new("RGB", (480, 360), (190, 190, 190))
     page.paste(draw("scene", 5, (300, 300)), (20, 30))
     assert seen(page, page.convert("L").convert("RGB")).relation == "recoloured"
 
 
-def test_one_page_scanned_twice_is_one_picture() -> None:
+def test_two_scans_of_one_page_are_copies() -> None:
     def page(seed: int) -> Image.Image:
         out = Image.new("RGB", (700, 990), (250, 249, 246))
         rng = np.random.default_rng(seed)
@@ -455,18 +455,18 @@ def banded(image: Image.Image) -> Image.Image:
         pytest.param(banded, id="banded"),
     ],
 )
-def test_what_no_writer_does_is_no_conflict(edit: Callable[[Image.Image], Image.Image], seed: int) -> None:
+def test_blur_light_and_overlays_are_not_a_conflict(edit: Callable[[Image.Image], Image.Image], seed: int) -> None:
     assert seen(plain_photo(seed), edit(plain_photo(seed))).same
     assert not seen(plain_photo(seed), edit(plain_photo(seed + 10))).same
 
 
-def test_a_photo_may_be_bent_as_no_map_does() -> None:
+def test_a_non_affine_warp_of_a_photo_is_a_copy() -> None:
     photo, other = (draw("street", seed, (480, 360)) for seed in (1, 2))
     assert seen(photo, waved(photo)).same
     assert not seen(photo, waved(other)).same
 
 
-def test_what_is_made_alike_is_what_was_made_unlike() -> None:
+def test_normalisation_undoes_blur_light_and_warps() -> None:
     grey = np.asarray(draw("street", 3, (320, 240)).convert("L")).astype(np.float32)
     every = np.ones(grey.shape, dtype=bool)
     blurred = np.asarray(Image.fromarray(grey.astype(np.uint8)).filter(ImageFilter.GaussianBlur(3)), dtype=np.float32)
@@ -480,7 +480,7 @@ def test_what_is_made_alike_is_what_was_made_unlike() -> None:
     assert all(np.array_equal(*both) for both in zip(match_sharpness(grey, grey, every), (grey, grey), strict=True))
 
 
-def test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it() -> None:
+def test_two_drawings_in_one_colour_are_not_overlays_of_each_other() -> None:
     def lines(seed: int) -> Image.Image:
         out, rng = draw("table", 1, (480, 360)), np.random.default_rng(seed)
         for ends in rng.integers((0, 0, 0, 0), (480, 360, 480, 360), (9, 4)):
@@ -502,7 +502,9 @@ def solarized(image: Image.Image) -> Image.Image:
     ("kind", "turn_over"),
     [*((kind, ImageOps.invert) for kind in ("scene", "portrait", "landscape", "table")), ("scene", solarized)],
 )
-def test_a_negative_is_the_picture_and_of_no_other(kind: str, turn_over: Callable[[Image.Image], Image.Image]) -> None:
+def test_a_negative_matches_its_original_and_no_other_image(
+    kind: str, turn_over: Callable[[Image.Image], Image.Image]
+) -> None:
     original, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
     found = seen(original, turn_over(original).resize((300, 229)))
     assert found.relation in ("recoloured", "edited")
@@ -514,14 +516,14 @@ def test_a_negative_is_the_picture_and_of_no_other(kind: str, turn_over: Callabl
     assert agreement(warp_pair(*back, orientation_transform(0, a.size, b.size))).share > 0.9
 
 
-def test_a_part_of_a_negative_is_found_by_what_both_show() -> None:
+def test_a_crop_of_a_negative_is_found_by_the_overlap() -> None:
     image = draw("scene", 3, (420, 320))
     found = seen(image, ImageOps.invert(image).crop((12, 8, 420, 320)))
     assert found.detail.startswith("cropped")
     assert found.detail.endswith("inverted")
 
 
-def test_two_flags_of_one_design_are_no_negatives() -> None:
+def test_two_flags_of_one_design_are_not_negatives() -> None:
     def flag(ground: str, cross: str) -> Image.Image:
         out = Image.new("RGB", (420, 300), ground)
         ImageDraw.Draw(out).rectangle((130, 0, 180, 300), fill=cross)
@@ -534,7 +536,7 @@ def test_two_flags_of_one_design_are_no_negatives() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 255), min_size=6, max_size=6))
 @settings(max_examples=40, deadline=None)
-def test_levels_that_any_curve_made_are_made_again(seed: int, knots: list[int]) -> None:
+def test_levels_changed_by_any_tone_curve_are_restored(seed: int, knots: list[int]) -> None:
     levels = np.interp(np.arange(256), np.linspace(0, 255, len(knots)), knots)
     image = clouds(seed, (360, 270), (24, 18), 2).convert("L")
     made = image.point(levels.round().astype(int).tolist())
@@ -552,7 +554,7 @@ def test_levels_that_any_curve_made_are_made_again(seed: int, knots: list[int]) 
 
 
 @pytest.mark.parametrize("kind", ["scene", "text", "portrait"])
-def test_a_glance_says_what_a_look_says_or_nothing(kind: str) -> None:
+def test_quick_verification_gives_the_full_verdict_or_none(kind: str) -> None:
     image, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
     edits = [
         image.resize((300, 229)),
@@ -575,7 +577,7 @@ def test_a_glance_says_what_a_look_says_or_nothing(kind: str) -> None:
     assert said >= 2
 
 
-def test_a_look_from_the_other_side_says_the_other_way_round() -> None:
+def test_verification_in_reverse_order_reverses_the_description() -> None:
     whole = draw("street", 3, (400, 300))
     found = seen(whole, whole.crop((40, 30, 360, 270)))
     back = found.turned()
@@ -585,7 +587,7 @@ def test_a_look_from_the_other_side_says_the_other_way_round() -> None:
     assert back.overlap == found.overlap[::-1]
 
 
-def test_a_burst_is_a_scene_and_no_copy(tmp_path: Path) -> None:
+def test_a_burst_is_the_same_scene_and_not_a_copy(tmp_path: Path) -> None:
     near, far = draw("scene", 3, (640, 480)), draw("street", 4, (640, 480)).resize((250, 200))
     images = []
     for shift in (0, 140):  # what stands in front moves against what lies behind
@@ -603,7 +605,7 @@ def test_a_burst_is_a_scene_and_no_copy(tmp_path: Path) -> None:
 # -- what decides what stays ----------------------------------------------------------------------------
 
 
-def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
+def test_only_the_pairs_with_the_best_of_many_copies_are_verified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twinpix.match import verifier
@@ -633,7 +635,7 @@ def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
 # -- calibration ----------------------------------------------------------------------------------------
 
 
-def test_the_radius_is_found_for_a_share_of_right_matches(tmp_path: Path) -> None:
+def test_the_radius_is_calibrated_to_a_precision(tmp_path: Path) -> None:
     for seed in range(12):
         image = draw("scene", seed, (320, 240)).convert("RGB")
         image.save(tmp_path / f"{seed}.png")
@@ -647,7 +649,7 @@ def test_the_radius_is_found_for_a_share_of_right_matches(tmp_path: Path) -> Non
     assert any(note.startswith("calibrated: radius ") and "interval" in note for note in strict.notes)
 
 
-def test_a_sample_estimates_the_share_and_its_interval() -> None:
+def test_a_sample_estimates_the_precision_and_its_interval() -> None:
     from twinpix.match.calibrate import _drawn, _estimate
 
     rng = np.random.default_rng(1)
@@ -670,12 +672,12 @@ def test_a_sample_estimates_the_share_and_its_interval() -> None:
         ({"precision": 0.9, "method": "local"}, "no radius to choose"),
     ],
 )
-def test_a_precision_that_does_not_fit_is_refused(given: dict[str, object], words: str, tmp_path: Path) -> None:
+def test_an_invalid_precision_is_refused(given: dict[str, object], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
         twinpix.find(tmp_path, **{"method": "phash:size=16", "store": None, **given})  # type: ignore[arg-type]
 
 
-def test_frames_around_two_copies_are_no_text_of_theirs() -> None:
+def test_frames_around_two_copies_are_not_their_text() -> None:
     """A copy with a white border and a screenshot of it are printed; the third image shows what both have in common."""
     image = Image.new("RGB", (500, 380), "white")
     for x, y, wide, high in np.random.default_rng(4).integers((20, 20, 30, 30), (400, 290, 80, 70), (18, 4)).tolist():
