@@ -1,7 +1,7 @@
-"""Pictures that the tests draw themselves: the same arguments give the same picture.
+"""Images that the tests draw: the same arguments give the same image.
 
-A composition depends on kind and seed alone, so another size shows the same motif; only the
-grain of the finest scale is drawn anew for each size.
+The composition depends on kind and seed alone, so another size shows the same motif; only the
+grain of the finest scale is drawn separately for each size.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _colour(rng: Rng, low: float = 20, high: float = 235) -> Array:
 
 
 class _Surface:
-    """A lit, textured surface of about one colour. Any part of it can be computed without the others."""
+    """A lit, textured surface of about one colour. Each part can be computed without the others."""
 
     def __init__(self, colour: Array, light: tuple[Array, Array, float], grain: Array) -> None:
         self._colour, self._light, self._grain = colour, light, grain
@@ -76,7 +76,7 @@ class _Surface:
 
 
 def _box_of(mask: Array) -> tuple[slice, slice]:
-    """The smallest box with all of a mask that is not zero: what lies outside need not be computed."""
+    """The smallest box with all non-zero pixels of a mask: pixels outside need not be computed."""
     down, across = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(down):
         return slice(0), slice(0)
@@ -301,7 +301,7 @@ def _texture(rng: Rng, size: Size) -> Array:
 
 
 def _table(rng: Rng, size: Size) -> Array:
-    """Things on a table, seen from above."""
+    """Objects on a table, seen from above."""
     xx, yy = _grid(size)
     wood = np.array([150.0, 105, 70]) * rng.uniform(0.5, 1.5) + rng.normal(0, 20, 3)
     planks = np.floor((yy if rng.random() < 0.5 else xx) * int(rng.integers(3, 8)))
@@ -400,7 +400,7 @@ def _chart(rng: Rng, size: Size) -> Array:
 
 
 def _screen(rng: Rng, size: Size) -> Array:
-    """A program's window: bars, panels, lines of text, a small picture."""
+    """A program's window: bars, panels, lines of text, a small image."""
     w, h = size
     dark = rng.random() < 0.5
     back = _colour(rng, 15, 60) if dark else _colour(rng, 200, 250)
@@ -435,7 +435,7 @@ def _screen(rng: Rng, size: Size) -> Array:
     return np.asarray(image, dtype=np.float64)
 
 
-# -- kinds with little in them ---------------------------------------------------------------
+# -- kinds with low detail -------------------------------------------------------------------
 
 
 def _white(rng: Rng, size: Size) -> Array:
@@ -527,7 +527,7 @@ LOW_KINDS: tuple[str, ...] = tuple(_LOW)
 
 
 def draw(kind: str, seed: int, size: Size) -> Image.Image:
-    """An RGB picture of one of KINDS or LOW_KINDS; size is (width, height)."""
+    """An RGB image of one of KINDS or LOW_KINDS; size is (width, height)."""
     return _drawn(kind, seed, size).copy()
 
 
@@ -544,21 +544,21 @@ def _drawn(kind: str, seed: int, size: Size) -> Image.Image:
 
 
 def clouds(seed: int, size: Size, cells: Size, blur: float) -> Image.Image:
-    """Soft clouds of colour, in which hardly anything stands out."""
+    """Soft clouds of colour, with few keypoints."""
     rng = np.random.default_rng(seed)
     few = Image.fromarray(rng.integers(0, 256, (cells[1], cells[0], 3), dtype=np.uint8))
     return few.resize(size, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(blur))
 
 
 def on_plain_ground(seed: int, size: Size, thing: Size, at: Size, ground: tuple[int, int, int]) -> Image.Image:
-    """A small thing on a plain ground."""
+    """A small object on a plain background."""
     out = Image.new("RGB", size, ground)
     out.paste(draw("scene", seed, thing), at)
     return out
 
 
 def save_modes(folder: Path) -> list[Path]:
-    """Pictures in many formats and pixel modes, saved below folder; returns their paths."""
+    """Images in many formats and pixel modes, saved in `folder`; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     saved: list[Path] = []
 

@@ -1,4 +1,4 @@
-"""What users, other programs and hostile files do to the runs of an action."""
+"""How users, other programs and hostile files disturb the runs of an action."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home of the test's own; relative paths start from the test's folder."""
+    """A separate home for each test; relative paths start from the folder of the test."""
     for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
@@ -34,19 +34,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pair(base: Path, first: str, second: str, *more: str) -> Report:
-    """A report of one group of different files, of which the first stays."""
+    """A report of one group of different files; the first one is the keeper."""
     for at, name in enumerate((first, second, *more)):
         write(base, name, content(at))
     return report(base, [group(base, 1, [first, second, *more])])
 
 
 def goes(found: Report, action: str = "move:to=out") -> set[str]:
-    """The names, within the photos, of what an action would act on."""
+    """The names, relative to the photos, of the files that an action would act on."""
     base = f"{found.base}/photos/"
     return {step.path.removeprefix(base) for step in twinpix.plan(found, action).steps}
 
 
-# -- what belongs to an image ---------------------------------------------------------------------------
+# -- companion files ------------------------------------------------------------------------------------
 
 
 def test_a_sidecar_that_may_belong_to_a_kept_image_is_kept(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_two_images_never_remove_the_other_file_of_each_others_pair(tmp_path: Pa
 
 def test_an_image_in_the_report_is_never_a_sidecar(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a/x.png", "photos/b/x.png")
-    write(tmp_path, "photos/b/x.txt", content(7))  # a picture under a wrong name
+    write(tmp_path, "photos/b/x.txt", content(7))  # an image with a wrong suffix
     known = member(tmp_path, "photos/b/x.txt")
     found = replace(found, unique=[Unique(known.path, known.size, known.mtime_ns, known.digest)])
     assert goes(found) == {"b/x.png"}
@@ -138,7 +138,7 @@ def test_a_reference_is_recognised_under_its_other_names(tmp_path: Path) -> None
     assert not any(name.startswith("sub/") for name in goes(replace(found, references=["reference"])))
 
 
-# -- where it goes --------------------------------------------------------------------------------------
+# -- targets and journals -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("spec", ["move", "move:to=", "copy"])
@@ -172,12 +172,12 @@ def test_the_longest_names_can_be_numbered(tmp_path: Path, letter: str) -> None:
     assert {name: file for name, file in tree(tmp_path).items() if not name.startswith("home")} == before
 
 
-# -- what stays may be reached through a symbolic link ---------------------------------------------------
+# -- a keeper behind a symbolic link --------------------------------------------------------------------
 
 
 @pytest.fixture
 def linked(tmp_path: Path) -> Report:
-    """A group of two equal files, of which the one that stays is reached through a symbolic link."""
+    """A group of two equal files; the keeper is behind a symbolic link."""
     for name in ("elsewhere/x.png", "photos/same.png"):
         write(tmp_path, name, content(7))
     os.symlink("../elsewhere/x.png", tmp_path / "photos/link.png")
@@ -206,7 +206,7 @@ def test_an_image_behind_a_symbolic_link_is_linked_to(tmp_path: Path, linked: Re
     assert not (tmp_path / "photos/same.png").samefile(tmp_path / "elsewhere/x.png")
 
 
-# -- undo after the user did something ------------------------------------------------------------------
+# -- undo after changes by the user ----------------------------------------------------------------------
 
 
 def test_undo_of_a_copy_keeps_it_if_the_original_was_edited(tmp_path: Path) -> None:
@@ -243,12 +243,12 @@ def test_undo_restores_sidecars_from_file_systems_that_round_times(tmp_path: Pat
     write(tmp_path, "photos/b.xmp", b"side", mtime=1_600_000_001)
     before = tree(tmp_path / "photos")
     twinpix.apply(twinpix.plan(found, "move:to=out"), str(tmp_path / "j.jsonl"))
-    os.utime(tmp_path / "out/b.xmp", (1_600_000_000, 1_600_000_000))  # as FAT keeps it
+    os.utime(tmp_path / "out/b.xmp", (1_600_000_000, 1_600_000_000))  # as FAT stores it
     assert not twinpix.undo(str(tmp_path / "j.jsonl")).skipped
     assert tree(tmp_path / "photos") == before
 
 
-# -- journals that were damaged --------------------------------------------------------------------------
+# -- damaged journals ------------------------------------------------------------------------------------
 
 
 def test_a_journal_with_a_truncated_first_line_can_be_undone(tmp_path: Path) -> None:
@@ -310,11 +310,11 @@ def test_a_journal_line_not_written_by_a_run_is_reported_and_ignored(tmp_path: P
     assert tree(tmp_path / "photos") == before
 
 
-# -- undo that was broken off ----------------------------------------------------------------------------
+# -- interrupted undo -------------------------------------------------------------------------------------
 
 
 def applied(found: Report, action: str, base: Path) -> list[str]:
-    """Apply; the names that each file may have had for a moment."""
+    """Apply; returns the temporary names that each file may have had."""
     twinpix.apply(twinpix.plan(found, action), str(base / "j.jsonl"))
     (session,) = journal.read(str(base / "j.jsonl")).sessions
     return [step.staged for step in session.steps.values()]
@@ -361,7 +361,7 @@ def test_names_reserved_by_a_killed_rename_are_freed(tmp_path: Path) -> None:
 
 
 class Interrupting(Progress):
-    """Presses Ctrl-C after so many steps."""
+    """Raises KeyboardInterrupt after `steps` steps."""
 
     def __init__(self, after: int) -> None:
         self.after = after
@@ -374,7 +374,7 @@ class Interrupting(Progress):
 
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need a right there")
 def test_a_link_to_a_staged_file_does_not_cause_its_removal(tmp_path: Path) -> None:
-    """Somebody finds the hidden file of a run that was killed, and makes a link to it under the old name."""
+    """A user finds the staged file of a killed run, and makes a link to it under its old name."""
     save(library(tmp_path, groups=1, equal=True), tmp_path / "r.json")
     before = contents(tmp_path / "photos")
     killed = """import os, sys
@@ -439,7 +439,7 @@ def test_a_report_of_single_files_is_acted_on_twice(tmp_path: Path) -> None:
     [".Trash-1000/files", "Trash/files", "$RECYCLE.BIN/S-1", "@Recycle", "#snapshot/daily", ".stversions", ".cache/x"],
 )
 def test_no_file_is_removed_for_a_keeper_in_a_trash_folder(folder: str, tmp_path: Path) -> None:
-    """Whoever looks into hidden folders finds there what is removed without a question some day."""
+    """A scan of hidden folders also lists files in trash folders, which other programs may empty without asking."""
     first, second = f"photos/{folder}/x.jpg", f"photos/{folder}/y.jpg"
     found = pair(tmp_path, first, "photos/y.jpg")
     assert goes(found, "delete") == set()
@@ -448,12 +448,12 @@ def test_no_file_is_removed_for_a_keeper_in_a_trash_folder(folder: str, tmp_path
     ]
     assert goes(pair(tmp_path, "photos/y.jpg", first)) == {f"{folder}/x.jpg"}
     assert goes(pair(tmp_path, first, second)) == {f"{folder}/y.jpg"}
-    assert goes(pair(tmp_path, "photos/Trash/x.jpg", "photos/y.jpg")) == {"y.jpg"}  # anybody's folder
+    assert goes(pair(tmp_path, "photos/Trash/x.jpg", "photos/y.jpg")) == {"y.jpg"}  # an ordinary folder
 
 
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need a right there")
 def test_a_path_with_dot_dot_after_a_symbolic_link_is_refused(tmp_path: Path) -> None:
-    """`link/../photos` is beside the folder that the link leads to, and looks like `photos` here."""
+    """`link/../photos` is beside the target of the link, although it looks like `photos` here."""
     for base in (tmp_path, tmp_path / "else"):
         pair(base, "photos/x.jpg", "photos/y.jpg")
     (tmp_path / "else/in").mkdir()

@@ -1,4 +1,4 @@
-"""What every search back end guarantees, exact or approximate, and what those that use faiss guarantee besides."""
+"""The guarantees of every search back end, exact or approximate, and additional ones of those that use faiss."""
 
 import json
 import os
@@ -34,7 +34,7 @@ ASKING = [pair for pair in BOTH if pair[0].split(":")[0] in LIBRARIES]
 
 @pytest.fixture(autouse=True)
 def _installed(request: pytest.FixtureRequest) -> None:
-    """Skips what needs a library that is not installed."""
+    """Skips tests of libraries that are not installed."""
     spec = getattr(request.node, "callspec", None)
     name = str(spec.params.get("spec", "")).split(":")[0] if spec else ""
     if name in LIBRARIES and not is_there(plugins.load("search", name).library):
@@ -46,7 +46,7 @@ def with_option(spec: str, option: str) -> str:
 
 
 def near(metric: str, n: int, seed: int = 5) -> tuple[NDArray[Any], float]:
-    """Codes of which a third lies near another, and a radius."""
+    """Codes, a third of which are within the radius of another, and this radius."""
     rng = np.random.default_rng(seed)
     copies, originals = np.arange(2 * n // 3, n), rng.integers(0, 2 * n // 3, n - 2 * n // 3)
     if metric == "hamming":
@@ -63,7 +63,7 @@ def near(metric: str, n: int, seed: int = 5) -> tuple[NDArray[Any], float]:
 
 
 def one_at(metric: str, distance: float) -> NDArray[Any]:
-    """Two codes so far apart."""
+    """Two codes at a given distance."""
     if metric == "hamming":
         codes = np.zeros((2, 8), np.uint8)
         codes[1] = np.packbits(np.arange(64) < distance)
@@ -77,7 +77,7 @@ def listed(pairs: tuple[NDArray[Any], ...]) -> list[tuple[Any, ...]]:
 
 @cache
 def truth(metric: str) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """The oracle's pairs of two thousand codes, and of a thousand of them with the others."""
+    """The pairs of the oracle among two thousand codes, and between a thousand of them and the others."""
     codes, radius = near(metric, 2000)
     within = listed(self_join(codes, radius, "oracle"))
     between = listed(search.join(codes[:1000], codes[1000:], radius, "oracle"))
@@ -127,7 +127,7 @@ def test_equal_codes_match_pairwise(spec: str, metric: str) -> None:
 
 @pytest.mark.parametrize(("spec", "metric"), BOTH)
 def test_precision_is_one_and_recall_is_high(spec: str, metric: str) -> None:
-    """Each pair once, i < j, at its exact distance; of the oracle's, on easy codes, nine in ten at least."""
+    """Each pair once, i < j, at its exact distance; on easy codes at least 90 % of the pairs of the oracle."""
     codes, radius = near(metric, 2000)
     within, between = truth(metric)
     asked = Search(spec)
@@ -207,12 +207,12 @@ def test_a_negative_number_of_threads_is_refused(spec: str, metric: str) -> None
         self_join(codes, radius, with_option(spec, "threads=-1"))
 
 
-# -- those that ask a library --------------------------------------------------------------------------
+# -- back ends of a library ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("spec", "metric"), ASKING)
 def test_k_grows_until_the_last_neighbour_is_beyond_the_radius(spec: str, metric: str) -> None:
-    """Three hundred different codes within the radius of one another are all found, whatever k is at first."""
+    """Three hundred different codes within the radius of each other are all found, whatever the first k is."""
     rng = np.random.default_rng(2)
     if metric == "hamming":
         crowd = np.zeros((300, 8), np.uint8)
@@ -223,7 +223,7 @@ def test_k_grows_until_the_last_neighbour_is_beyond_the_radius(spec: str, metric
     else:
         crowd, radius = rng.normal(size=(300, 32)) * 0.03 + np.eye(32)[0], 0.1
         codes = np.concatenate([crowd, rng.normal(size=(1000, 32))])
-    spec = with_option(spec, "threads=1")  # two that build a graph may lose a code between them
+    spec = with_option(spec, "threads=1")  # two back ends that build a graph may miss a code
     found = search.join(codes[:1], codes, radius, spec)
     assert set(range(len(crowd))) <= set(found[1].tolist())
     i, j, _ = self_join(codes, radius, spec)
@@ -282,7 +282,7 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
         self_join(near("hamming", 9)[0], 1, "faiss")
 
 
-# -- indexes that are kept -----------------------------------------------------------------------------
+# -- saved indexes ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_a_saved_index_is_reused(spec: str, metric: str, folder: Path) -> None:
     first = listed(self_join(codes, radius, kept))
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert listed(self_join(codes, radius, kept)) == first
-    assert listed(search.join(codes, codes, radius, kept))  # of the same codes, in whatever order and number
+    assert listed(search.join(codes, codes, radius, kept))  # of the same codes, in any order and number
     assert listed(search.join(codes[:9], codes[::-1], radius, kept))
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == stamps
     assert sorted(os.listdir(folder.parent)) == ["index"]
@@ -307,7 +307,7 @@ def test_a_saved_index_is_reused(spec: str, metric: str, folder: Path) -> None:
 
 @pytest.mark.parametrize(("spec", "metric"), ASKING)
 def test_a_search_uses_the_codes_of_a_saved_index(spec: str, metric: str, folder: Path) -> None:
-    """Without what the index holds a second run finds nothing: it did not build one of its own."""
+    """If the saved index holds other codes, almost nothing is found: the search does not build a new index."""
     codes, radius = near(metric, 500)
     other = near(metric, 500, seed=6)[0]
     kept = with_option(spec, f"path={folder}")
@@ -316,7 +316,7 @@ def test_a_search_uses_the_codes_of_a_saved_index(spec: str, metric: str, folder
     self_join(other, radius, with_option(spec, f"path={folder.parent / 'other'}"))
     theirs = json.loads((folder.parent / "other" / "settings.json").read_text())
     (folder.parent / "other" / "settings.json").write_text(
-        json.dumps(settings | {"files": theirs["files"]})  # says that it were of the first codes
+        json.dumps(settings | {"files": theirs["files"]})  # its digest is that of the first codes
     )
     assert len(search.join(codes, codes, radius, with_option(spec, f"path={folder.parent / 'other'}"))[0]) < 50
 
@@ -353,7 +353,7 @@ def test_query_options_do_not_change_a_saved_index(folder: Path) -> None:
 
 
 def test_an_index_of_another_back_end_is_refused(folder: Path) -> None:
-    """As an earlier version kept it with hnswlib."""
+    """As an earlier version saved it with hnswlib."""
     pytest.importorskip("faiss")
     codes, radius = near("hamming", 200)
     self_join(codes, radius, f"faiss:path={folder}")
@@ -367,7 +367,7 @@ def test_an_index_of_another_back_end_is_refused(folder: Path) -> None:
 
 
 def _damage(folder: Path) -> Iterator[str]:
-    """Ways to damage each file of an index, one after the other; each is mended before the next."""
+    """Ways to damage each file of an index; each file is restored before the next one is damaged."""
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         whole = file.read_bytes()
         for name, now in (("cut", whole[: len(whole) // 2]), ("empty", b""), ("other", bytes(len(whole)) or b"x")):
@@ -416,7 +416,7 @@ def test_a_run_that_ends_early_leaves_no_index(spec: str, folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         self_join(*near("hamming", 100), f"{spec}:path={folder}", stop)
     assert os.listdir(folder.parent) == []
-    folder.mkdir()  # an empty one will do
+    folder.mkdir()  # an empty one is enough
     self_join(*near("hamming", 100), f"{spec}:path={folder}")
     assert "settings.json" in os.listdir(folder)
 
@@ -473,7 +473,7 @@ def test_an_index_saved_meanwhile_by_another_run_is_kept(folder: Path, monkeypat
     assert os.listdir(folder.parent) == ["index"]
 
 
-# -- auto, and what the user is told -------------------------------------------------------------------
+# -- auto, and messages to the user -------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -518,7 +518,7 @@ def test_find_reports_that_pairs_may_be_missing(photos: Path) -> None:
 
 
 class Notes(Progress):
-    """Keeps what is said."""
+    """Records the notes."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -633,7 +633,7 @@ def test_the_progress_bar_ends_with_the_work() -> None:
     steps = Steps()
     shares = Shares(steps, 1000, parts=2)
     seen = []
-    for share in (0.0, 0.5, 1.0, 0.2, 0.2, 1.0, 0.1):  # a third part that nobody has spoken of
+    for share in (0.0, 0.5, 1.0, 0.2, 0.2, 1.0, 0.1):  # a third part that was not announced
         shares(share)
         seen.append(steps.done)
     assert seen == [0, 250, 500, 600, 600, 1000, 1000]

@@ -1,4 +1,4 @@
-"""Images whose metadata are broken are read as every viewer does; what is wrong is said, and the pixels count."""
+"""Images with broken metadata are read like in every viewer; the fault is reported, and the pixels are compared."""
 
 import io
 import struct
@@ -60,7 +60,7 @@ def test_a_png_with_a_broken_chunk_is_not_damaged(name: str, mode: Decode) -> No
         "compressed text",
         "short chunk",
         "claimed frames",
-    )  # Pillow reads over these itself
+    )  # Pillow itself ignores these
 
 
 def test_a_truncated_transparent_colour_is_ignored() -> None:

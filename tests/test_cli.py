@@ -1,4 +1,4 @@
-"""The command line as a user meets it: output, exit codes, messages, interruption."""
+"""The command line: output, exit codes, messages, interruption."""
 
 import json
 import os
@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_the_old_report(photos: Path, tmp_path: Path) -> None
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
-    unwritten = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # bytecode of a hundred bytes would be read later
+    unwritten = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # truncated bytecode would be read later
     done = run("find", "-m", "phash:size=16", photos, "-o", out, "--no-store", preexec_fn=no_room, env=unwritten)
     assert done.returncode == 3
     assert str(out) in done.stderr
@@ -143,7 +143,7 @@ def test_ctrl_c_keeps_the_work(many: Path, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background process ignores SIGINT
     )
     while process.poll() is None and held(store) < 10:
         time.sleep(0.05)
@@ -156,7 +156,7 @@ def test_ctrl_c_keeps_the_work(many: Path, tmp_path: Path) -> None:
 
 
 def test_a_decoder_that_crashes_or_hangs_is_a_failure(photos: Path, tmp_path: Path) -> None:
-    """A stand-in decoder in a worker of its own: one file ends its process, another never returns."""
+    """A fake decoder in a worker: one file ends the process, another one never returns."""
     program = tmp_path / "program.py"
     program.write_text(
         """
@@ -191,7 +191,7 @@ def test_query_compare_encode_store_methods_demo(photos: Path, tmp_path: Path) -
     assert nothing.stdout == "no copy found\n"
     assert json.loads(run("query", "-m", "phash:size=16", photos / "0.png", "--in", photos, "--json").stdout)["hits"]
     told = run("compare", photos / "0.png", photos / "0 small.jpg").stdout
-    assert "verdict: copies of one image: resized 0.5" in told  # the pixels say how much
+    assert "verdict: copies of one image: resized 0.5" in told  # the share is measured on the pixels
     told = run("compare", photos / "0.png", photos / "0 small.jpg", "-m", "phash").stdout
     assert "\nverification: copies of one image: resized 0.5" in told
     assert "\nverdict: copies of one image, resized, by phash (" in told
@@ -218,7 +218,7 @@ def test_query_compare_encode_store_methods_demo(photos: Path, tmp_path: Path) -
 
 
 def test_a_reader_that_stops_early_is_not_an_error(photos: Path) -> None:
-    for number in range(400):  # more than a pipe holds
+    for number in range(400):  # more than the buffer of a pipe
         (photos / f"copy {'of a copy ' * 15}{number}.png").write_bytes((photos / "0.png").read_bytes())
     command = f"{sys.executable} -m twinpix find {photos} --no-store | head -n 1"
     done = subprocess.run(["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Networks: the package's own, and any in ONNX; what is wrong with them is said, and no code is taken for another's."""
+"""Networks: that of the package, and any in ONNX; faults are reported, codes of different networks are not mixed."""
 
 import io
 import json
@@ -60,7 +60,7 @@ def network(
     gain: float = 1.0,
     **described: Any,
 ) -> str:
-    """An ONNX network that gives the means of `cells` × `cells` places of each channel, and its description."""
+    """An ONNX network that returns the means of `cells` × `cells` cells of each channel, and its description."""
     stride = SIZE // cells
     taken = [helper.make_tensor_value_info(f"x{k}", kind, list(shape)) for k in range(inputs)]
     given = helper.make_tensor_value_info("y", kind, None)
@@ -83,7 +83,7 @@ def network(
 
 
 def codes(spec: str, images: Sequence[Image.Image], mode: Decode = "fast") -> NDArray[Any]:
-    """Directions `(n, dims)` of pictures."""
+    """Vectors `(n, dims)` of images."""
     method = fingerprints.make(spec)
     method.check()
     decoded = [picture_of(image, mode, *fingerprints.needs_of([method])) for image in images]
@@ -92,7 +92,7 @@ def codes(spec: str, images: Sequence[Image.Image], mode: Decode = "fast") -> ND
 
 @pytest.fixture
 def folder(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> Path:
-    """Three pictures, of each a smaller copy of lower quality, one of them mirrored too."""
+    """Three images, each with a smaller copy of lower quality."""
     out = tmp_path / "pictures"
     out.mkdir()
     for seed in range(3):
@@ -109,7 +109,7 @@ def groups_of(report: Any) -> list[list[str]]:
 PAIRS = [[f"{seed}-small.jpg", f"{seed}.png"] for seed in range(3)]
 
 
-# -- the package's own ---------------------------------------------------------------------------------
+# -- the package network -------------------------------------------------------------------------------
 
 
 def test_copies_are_near_and_other_images_far(draw_image: Callable[..., Image.Image]) -> None:
@@ -164,7 +164,7 @@ def test_find_and_query_and_compare(folder: Path) -> None:
 
 @pytest.mark.parametrize("size", [(40_000, 2), (2, 40_000)])
 def test_a_crop_of_a_strip_takes_little_memory(tmp_path: Path, size: tuple[int, int]) -> None:
-    """What is cut off again is not brought to size first: of this strip 50 million numbers."""
+    """The part outside the crop is not resized first: of this strip it would have 50 million values."""
     model = network(tmp_path / "m.onnx", fit="crop")
     strip = Image.new("RGB", size, (200, 0, 0))
     strip.paste((0, 0, 200), (size[0] // 2, 0, size[0], size[1]) if size[0] > 2 else (0, size[1] // 2, *size))
@@ -187,7 +187,7 @@ def test_an_invalid_radius(wrong: str) -> None:
 
 
 def test_a_radius_has_the_type_of_its_unit_however_it_was_given(folder: Path) -> None:
-    """That is what tells a report of bits from one of directions."""
+    """The type distinguishes reports with distances in bits from those with cosine distances."""
     report = twinpix.find([folder], Options(method="cnn", radius=0, store=None))
     assert (report.radius, type(report.radius)) == (0, float)
     bits = decide_again(twinpix.find([folder], method="phash:size=16", store=None), stricter=4.0)
@@ -197,7 +197,7 @@ def test_a_radius_has_the_type_of_its_unit_however_it_was_given(folder: Path) ->
 
 
 def test_distances_are_printed_in_the_unit_of_the_report() -> None:
-    """Equal codes are a whole 0 apart, whatever they are."""
+    """The distance of equal codes is the integer 0 for every method."""
     told: dict[DistanceUnit, tuple[str, str]] = {
         "bits": ("0 bits apart", "2 bits apart"),
         "cosine": ("cosine 1.00", "cosine 0.93"),
@@ -213,7 +213,7 @@ def test_distances_are_printed_in_the_unit_of_the_report() -> None:
 def test_equal_codes_of_different_pixels_have_distance_0(
     tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
-    """They differ in the last bit of one pixel; said in the text, in a plan and on a sheet."""
+    """They differ in the last bit of one pixel; shown in the text, in a plan and on a sheet."""
     photos = tmp_path / "photos"
     photos.mkdir()
     image = draw_image(1)
@@ -259,7 +259,7 @@ def test_naming_the_method_is_quick_and_loads_no_large_library() -> None:
     assert out.stdout.strip() == "[]"
 
 
-# -- any other -----------------------------------------------------------------------------------------
+# -- user networks -------------------------------------------------------------------------------------
 
 
 def test_a_user_network(tmp_path: Path, folder: Path) -> None:
@@ -305,7 +305,7 @@ def test_rows_of_tokens_are_pooled(tmp_path: Path, pool: str, place: int | None)
         helper.make_node("AveragePool", ["x0"], ["p"], kernel_shape=[16, 16], strides=[16, 16]),
         helper.make_node("Constant", [], ["s"], value_ints=[0, 3, 4]),
         helper.make_node("Reshape", ["p", "s"], ["f"]),
-        helper.make_node("Transpose", ["f"], ["y"], perm=[0, 2, 1]),  # (n, 4 places, 3 channels)
+        helper.make_node("Transpose", ["f"], ["y"], perm=[0, 2, 1]),  # (n, 4 positions, 3 channels)
     ]
     image = draw("scene", 1, (SIZE, SIZE))
     model = network(tmp_path / "m.onnx", nodes=tokens, pool=pool)
@@ -334,7 +334,7 @@ def test_dims_only_for_nested_descriptors(tmp_path: Path) -> None:
     assert codes(f"cnn:model={tmp_path / 'nested.onnx'}", [image]).shape == (1, 16)
 
 
-# -- what can be wrong ---------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------------------
 
 
 def test_a_missing_model(tmp_path: Path) -> None:
@@ -430,7 +430,7 @@ def _shape(name: str, *numbers: int) -> onnx.NodeProto:
     ],
 )
 def test_an_output_of_another_shape(tmp_path: Path, last: list[onnx.NodeProto], words: str) -> None:
-    """Also where its first rows would look like descriptors: the batch comes first, or it is no row a picture."""
+    """Also if its first rows look like descriptors: the first axis must be the batch, with one row for each image."""
     model = network(tmp_path / "m.onnx", nodes=[*_FLAT, *last])
     with pytest.raises(UsageError, match=words):
         codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
@@ -454,7 +454,7 @@ def test_an_empty_batch_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 48), (1, -1)])
 def test_a_network_that_takes_one_image_whatever_it_declares(tmp_path: Path, shape: tuple[int, int]) -> None:
-    """Exporters write the batch of their example into the middle of a network whose batch is free by name."""
+    """Exporters write the batch size of their example into inner nodes although the batch of the input is named."""
     images = [draw("scene", seed, (64, 64)) for seed in range(11)]
     last = [_shape("s", *shape), helper.make_node("Reshape", ["f", "s"], ["y"])]
     one = network(tmp_path / "one.onnx", nodes=[*_FLAT, *last])
@@ -463,7 +463,7 @@ def test_a_network_that_takes_one_image_whatever_it_declares(tmp_path: Path, sha
 
 
 def quantised(path: Path, batch: int | str = "n") -> str:
-    """A network that scales its numbers to bytes while it runs, by the largest and least of a whole batch."""
+    """A network with dynamic quantisation: it scales values to bytes by the minimum and maximum of a whole batch."""
     nodes = [
         *_FLAT,
         helper.make_node("DynamicQuantizeLinear", ["f"], ["q", "scale", "zero"]),
@@ -475,7 +475,7 @@ def quantised(path: Path, batch: int | str = "n") -> str:
 def test_a_code_does_not_depend_on_the_other_images_of_its_batch(
     tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
-    """Bit for bit, whoever they are and however many: which they are depends on the order, the workers, the store."""
+    """Bit for bit, whatever the others are: the batches depend on the order, the workers and the store."""
     models = [quantised(tmp_path / f"q{batch}.onnx", batch) for batch in ("n", 1, 4)]
     images = [draw_image(seed) for seed in range(9)]
     for spec in ("cnn:dims=1024", *(f"cnn:model={model}" for model in models)):
@@ -514,7 +514,7 @@ def test_non_finite_numbers_are_not_compared(tmp_path: Path, folder: Path) -> No
 
 
 def test_the_curve_reaches_the_usual_radius(tmp_path: Path, folder: Path) -> None:
-    """Also where the description calls a far one usual."""
+    """Also if the description has a large usual radius."""
     spec = f"cnn:model={network(tmp_path / 'm.onnx', radii={'normal': 1.0})}"
     truth = {"0.png": ["0-small.jpg"], "0-small.jpg": [], "1.png": []}
     found = measure(truth, str(folder), [spec], Options(store=None))
@@ -522,24 +522,24 @@ def test_the_curve_reaches_the_usual_radius(tmp_path: Path, folder: Path) -> Non
 
 
 def test_distances_in_thousandths() -> None:
-    """Whole ones are what they are, although a float of 32 bits is a little off; others count as the next."""
+    """Whole ones are exact despite the rounding of 32-bit floats; others are rounded up."""
     distances = np.round(np.arange(0, 2, 0.0001), 4).astype(np.float32)
     assert steps_of(fingerprints.make("cnn"), distances).tolist() == (-(-np.arange(20_000) // 10)).tolist()
 
 
 @pytest.mark.parametrize(("transforms", "clocks"), [(False, 1), (True, 6)])
 def test_the_time_limit_is_set_anew_within_a_batch(tmp_path: Path, folder: Path, transforms: bool, clocks: int) -> None:
-    """A large network takes seconds for each: the first of the pictures would be said to have taken too long."""
+    """A large network takes seconds for each image: with one limit for all, the first image would time out."""
     method = fingerprints.make(f"cnn:model={network(tmp_path / 'm.onnx')}")
     batch = [EncodeItem(number, str(path), ()) for number, path in enumerate(sorted(folder.iterdir()))]
     set_at: list[int] = []
     outcomes = EncodeTask((method,), "fast", transforms)(batch, set_at.append)
     assert all(outcome.results[0].code for outcome in outcomes)
-    assert len(set_at) == 2 * len(batch) + clocks  # for reading, for decoding, and for these
+    assert len(set_at) == 2 * len(batch) + clocks  # for reading, for decoding, and for the network
 
 
 def test_one_bad_image_does_not_affect_the_others_of_its_batch(tmp_path: Path, folder: Path) -> None:
-    """A network that divides by what a black picture has none of."""
+    """A network that divides by the mean, which is 0 for a black image."""
     ratio = [
         helper.make_node("GlobalAveragePool", ["x0"], ["m"]),
         helper.make_node("AveragePool", ["x0"], ["p"], kernel_shape=[8, 8], strides=[8, 8]),
@@ -562,7 +562,7 @@ def test_a_folder_of_broken_images_alone(tmp_path: Path) -> None:
 
 
 def test_a_model_swapped_between_two_runs(tmp_path: Path, folder: Path) -> None:
-    """Codes of the one in the store are not taken for the other's."""
+    """Stored codes of one model are not used for the other."""
     store, model = tmp_path / "store.sqlite", tmp_path / "m.onnx"
     network(model, cells=4)
     (before,) = twinpix.encode([folder], [f"cnn:model={model}"], store=store).values()
@@ -607,7 +607,7 @@ def test_invalid_codes_in_a_file(tmp_path: Path, folder: Path, code: str) -> Non
 def test_weights_in_other_files_are_refused(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, location: str | None, is_there: bool
 ) -> None:
-    """The digest covers one file: weights elsewhere could change under its name. The error says how to write one."""
+    """The digest covers one file: weights in others could change unnoticed. The error says how to write one file."""
     rows = numpy_helper.from_array(np.eye(48, dtype=np.float32), "rows")
     nodes = [*_FLAT, helper.make_node("MatMul", ["f", "rows"], ["r"]), helper.make_node("Mul", ["r", "gain"], ["y"])]
     model = Path(network(tmp_path / "m.onnx", nodes=nodes))
@@ -617,7 +617,7 @@ def test_weights_in_other_files_are_refused(
     onnx.save(
         loaded, model, save_as_external_data=True, all_tensors_to_one_file=one, location=location, size_threshold=0
     )
-    monkeypatch.chdir(tmp_path)  # onnxruntime looks for weights in the current folder, too
+    monkeypatch.chdir(tmp_path)  # onnxruntime also searches weights in the current folder
     if is_there:
         onnx.save(onnx.load(model), tmp_path / "whole.onnx", save_as_external_data=False)
         shutil.copy(tmp_path / "m.json", tmp_path / "whole.json")
@@ -641,7 +641,7 @@ def test_a_model_swapped_while_it_is_used(tmp_path: Path) -> None:
 
 
 def test_a_model_swapped_in_the_middle_of_a_run(tmp_path: Path, folder: Path) -> None:
-    """The pictures that are left are failures, which no store keeps; the run ends as any other."""
+    """The remaining images are failures, which are not stored; the run ends normally."""
     model, store, progress = tmp_path / "m.onnx", tmp_path / "store.sqlite", Progress()
     network(model, gain=1.375)
     options = Options(method=f"cnn:model={model}", store=store)
@@ -670,7 +670,7 @@ def test_the_device_is_not_part_of_the_code(tmp_path: Path, folder: Path) -> Non
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
 def test_a_device_that_is_listed_but_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """onnxruntime falls back to the processor in silence, which is right where nobody asked for the device."""
+    """onnxruntime silently falls back to the CPU, which is right unless the user asked for the device."""
     onnxruntime = __import__("onnxruntime")
     offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -689,7 +689,7 @@ def test_a_device_that_is_listed_but_cannot_be_started(tmp_path: Path, monkeypat
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Devices that networks are made for, on a machine that seems to have one; but for the package's own network."""
+    """The devices for which networks are created, on a machine that seems to have one; without the package network."""
     out: list[str] = []
     real = _onnx.Network
 
@@ -711,7 +711,7 @@ def test_the_device_option_applies_to_the_networks_of_a_run(tmp_path: Path) -> N
 
 
 def test_a_method_computes_on_its_device(tmp_path: Path, folder: Path, started: list[str]) -> None:
-    """Also where its description stands in for it, which leaves that out."""
+    """Also if it is created from its description, which does not contain the device."""
     spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=1.75)},device=cpu"
     twinpix.compare(folder / "0.png", folder / "1.png", method=spec)
     path, options = str(tmp_path / "codes"), Options(method=spec, store=None)
@@ -721,16 +721,16 @@ def test_a_method_computes_on_its_device(tmp_path: Path, folder: Path, started: 
 
 
 def test_the_parent_process_does_not_start_the_device(tmp_path: Path, started: list[str]) -> None:
-    """What is started in the parent would be dead in workers that are forked from it."""
+    """A device that was started in the parent does not work in workers that are forked from it."""
     method = method_of(Options(method=f"cnn:model={network(tmp_path / 'm.onnx', gain=1.875)}"))
-    assert (fingerprints.width_of(method), started) == (96, [])  # a worker was asked
+    assert (fingerprints.width_of(method), started) == (96, [])  # determined in a worker
     fingerprints.codes_of(method, [picture_of(draw("scene", 1, (64, 64)), colour=SIZE)])
     assert started == ["cuda"]
 
 
 @pytest.mark.parametrize("folder_of_model", ["a,b", "with space", "ünï", "back\\slash", "a=b", "a:b"])
 def test_valid_paths_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder_of_model: str) -> None:
-    """Its path stands in a report, in codes files and in the store, where it is read again as an option."""
+    """Its path is written to reports, codes files and the store, and is read again as an option."""
     if sys.platform == "win32" and set(folder_of_model) & set("\\:"):
         pytest.skip("no name there")
     (tmp_path / folder_of_model).mkdir()
@@ -757,7 +757,7 @@ def test_stored_codes_are_not_computed_again(tmp_path: Path, folder: Path) -> No
     first = twinpix.find([folder], method="cnn", strictness="loose", store=store)
     for path in folder.iterdir():
         data = path.read_bytes()
-        path.write_bytes(data)  # another stamp, the same content: read, and not coded again
+        path.write_bytes(data)  # another time stamp, the same content: read, and not encoded again
     opened = CountingStore(store)
     with closing(opened):
         refs = scan(Options(), Progress(), [str(folder)]).refs
@@ -790,7 +790,7 @@ def _png(image: Image.Image) -> bytes:
 def test_a_model_that_never_ends_or_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, greedy: bool, words: str
 ) -> None:
-    """It runs in a worker, never in the user's process."""
+    """The model runs in a worker, never in the user's process."""
     monkeypatch.setattr(_onnx, "_MEASURE_SECONDS", 30.0 if greedy else 2.0)
     if greedy:
         monkeypatch.setattr("twinpix.executors.local._SHARE", (300 << 20) / memory())

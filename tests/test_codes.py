@@ -1,4 +1,4 @@
-"""Codes as a stream: the same codes as in one go, rows that survive a kill, queries against them."""
+"""Codes as a stream: the same codes as at once, rows that survive a kill, queries against them."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -124,7 +124,7 @@ def test_images_and_their_codes_have_the_same_hits(
         assert not failures
         own = Hit(str(photos / name), 0, "identical-file")
         found = {(hit.path, hit.distance) for hit in [own, *hits]}
-        if method != "pixels" and name == "blank.png":  # a codes file has no digests of pixels
+        if method != "pixels" and name == "blank.png":  # a codes file has no pixel digests
             found.discard((str(photos / "blank 2.bmp"), 0))
         stored = twinpix.query_codes(photos / name, path, options)
         assert {(hit.path, hit.distance) for hit in stored} == found

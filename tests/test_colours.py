@@ -1,4 +1,4 @@
-"""Copies by a hash of light alone: images with other colours are named so, and are no copies at strict and exact."""
+"""Matches of a luma hash: recoloured images are named so, and are not copies at strict and exact."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from drawings import draw
 
 
 def variants(folder: Path) -> None:
-    """One picture, its re-encoding, its half, in grey, in sepia, and with red and blue exchanged."""
+    """One image, re-encoded, at half the size, in grey, in sepia, and with red and blue exchanged."""
     image = draw("portrait", 4, (400, 300)).convert("RGB")
     grey = image.convert("L")
     sepia = Image.merge("RGB", [grey.point([int(level * share) for level in range(256)]) for share in (1, 0.85, 0.6)])
@@ -42,10 +42,10 @@ def test_colour_changes_are_named(options: dict[str, Any], tmp_path: Path) -> No
 
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
 def test_a_local_colour_change_and_an_exposure_change_are_named(method: str, tmp_path: Path) -> None:
-    """A part of another colour and the same light; and a whole that is lighter, as of two exposures."""
+    """A part with another colour and the same luma; and a lighter copy, as of another exposure."""
     original = draw("portrait", 4, (400, 300)).convert("RGB")
     shirts = []
-    for colour in ((190, 60, 60), (45, 129, 60)):  # of one luma
+    for colour in ((190, 60, 60), (45, 129, 60)):  # of equal luma
         image = original.copy()
         image.paste(colour, (140, 180, 260, 290))
         shirts.append(image)
@@ -60,7 +60,7 @@ def test_a_local_colour_change_and_an_exposure_change_are_named(method: str, tmp
 
 @pytest.mark.parametrize("method", ["phash:size=16", "pdq"])
 def test_query_and_compare_name_the_relation_as_find_does(method: str, tmp_path: Path) -> None:
-    """They said `re-encoded` of a recoloured copy, since only groups were corrected by the pixels."""
+    """They reported a recoloured copy as `re-encoded`, since only groups were corrected by the pixels."""
     variants(tmp_path)
     own = tmp_path / "a_picture.png"
     (found,) = twinpix.find(tmp_path, store=None, workers=1, method=method, keep="path").groups

@@ -1,4 +1,4 @@
-"""Companion files: which belong to an image, when they go with it, and when both stay."""
+"""Companion files: which belong to an image, when they are removed with it, and when both are kept."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def twins(base: Path, first: str, *others: str, data: bytes | None = None) -> Report:
-    """Equal images, of which the first stays, below `photos`."""
+    """Equal images below `photos`; the first one is the keeper."""
     for name in (first, *others):
         write(base, f"photos/{name}", content(1) if data is None else data)
     return report(base, [group(base, 1, [f"photos/{name}" for name in (first, *others)])])
@@ -114,7 +114,7 @@ def test_a_companion_is_removed_if_the_keeper_has_an_equal_one(image: str, side:
     assert "the keeper has none of that kind" in why(found)[f"b/{image}"]
     assert goes(found, sidecars="all") == {f"b/{image}", f"b/{side}"}
     assert goes(found, sidecars="keep") == {f"b/{image}"}
-    assert goes(found, "hardlink") == {f"b/{image}"}  # its name and its companions stay
+    assert goes(found, "hardlink") == {f"b/{image}"}  # its name and its companions are kept
 
 
 @pytest.mark.parametrize("suffix", sorted(kinds.DATA))
@@ -159,7 +159,7 @@ def test_captions_of_a_training_set_are_moved_with_their_images(tmp_path: Path) 
 
 
 def test_a_label_is_removed_only_with_all_its_possible_owners(tmp_path: Path) -> None:
-    """Owners are asked for in the whole plan: two images of one stem in different groups share an XMP."""
+    """Owners are searched in the whole plan: two images of one stem in different groups share an XMP."""
     found = twins(tmp_path, "a/x.jpg", "b/x.jpg")
     for name in ("a/x.png", "b/x.png"):
         write(tmp_path, f"photos/{name}", content(2))
@@ -186,7 +186,7 @@ def test_a_second_version_belongs_to_the_image_of_its_name(tmp_path: Path) -> No
     [("images", "labels/train/x.txt"), ("images/train", "labels/train/x.txt"), ("images", "masks/train/x.png")],
 )
 def test_labels_outside_the_scanned_folder(root: str, label: str, tmp_path: Path) -> None:
-    """Labels beside the folder of images that was scanned, at the same place in their own."""
+    """Labels beside the scanned folder of images, at the same relative path in their own folder."""
     for folder in ("first", "second"):
         write(tmp_path, f"{folder}/images/train/x.jpg", content(1))
         write(tmp_path, f"{folder}/{label}", b"label")
@@ -198,7 +198,7 @@ def test_labels_outside_the_scanned_folder(root: str, label: str, tmp_path: Path
 
 
 def drawn(base: Path, seed: int) -> Report:
-    """Images with companion files in three folders, some equal and some not, by chance."""
+    """Images with companion files in three folders, at random equal or different."""
     chance = random.Random(seed)
     forms = ("{d}/{s}.xmp", "{d}/{n}.xmp", "{d}/{s}.mov", "{d}/{s}.aae", "{d}/{n}.json", "{d}/{s}.txt", "{d}/{s}.wav")
     places = (
@@ -228,7 +228,7 @@ def drawn(base: Path, seed: int) -> Report:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_no_bytes_are_lost_and_no_companion_is_orphaned(seed: int, tmp_path: Path) -> None:
-    """Of all that is drawn by chance: no bytes are lost, and no companion goes or stays without its images."""
+    """For random folders: no bytes are lost, and no companion is removed or kept without its images."""
     found = drawn(tmp_path, seed)
     before, folders = tree(tmp_path / "photos"), Folders()
     owners: dict[str, set[str]] = {}
@@ -250,7 +250,7 @@ def test_no_bytes_are_lost_and_no_companion_is_orphaned(seed: int, tmp_path: Pat
 
 
 def masks(base: Path) -> Report:
-    """Two images in two folders, the masks of all four are blank; images/1 is a duplicate, images/2 is not."""
+    """Two images in each of two folders, all four with blank masks; images/1 is a duplicate, images/2 is not."""
     for folder in ("a", "b"):
         for number in "12":
             write(base, f"photos/{folder}/images/{number}.jpg", content(1 if number == "1" else ord(folder)))
@@ -263,7 +263,10 @@ def masks(base: Path) -> Report:
 def test_a_mask_is_not_a_duplicate_while_its_image_is_kept(tmp_path: Path) -> None:
     found = masks(tmp_path)
     for action in ("move:to=out", "delete"):
-        assert goes(found, action) == {"b/images/1.jpg", "b/masks/1.png"}  # a group's keeper goes with its image
+        assert goes(found, action) == {
+            "b/images/1.jpg",
+            "b/masks/1.png",
+        }  # the keeper of a group is removed with its image
     assert why(found)["b/masks/2.png"] == f"belongs to {tmp_path}/photos/b/images/2.jpg, which stays"
     assert f"{tmp_path}/photos/b/masks/1.png" not in [stays.path for stays in twinpix.plan(found, "delete").kept]
     write(tmp_path, "photos/a/masks/1.png", b"drawn")
@@ -282,7 +285,7 @@ def test_masks_are_copied_with_kept_images(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".THM", ".ORI"])
 def test_an_image_that_belongs_to_another_by_its_suffix_is_not_a_duplicate(suffix: str, tmp_path: Path) -> None:
-    """Cameras write thumbnails as JPEG: find sees a small copy of the image beside it."""
+    """Cameras write thumbnails as JPEG: for find each is a small copy of the image beside it."""
     found = twins(tmp_path, "a/1.jpg", "b/1.jpg", f"a/1{suffix}", f"b/1{suffix}", f"b/film{suffix}")
     write(tmp_path, "photos/b/film.avi", b"film")
     assert goes(found) == {"b/1.jpg", f"b/1{suffix}"}
@@ -294,7 +297,7 @@ def test_masks_without_images_are_images(tmp_path: Path) -> None:
     assert goes(twins(tmp_path, "masks/1.png", "masks/2.png")) == {"masks/2.png"}
 
 
-# -- acts
+# -- actions
 
 
 ACTIONS = actions_where(on="discards")

@@ -1,4 +1,4 @@
-"""imagededup's CNN: with the package's own network, with encodings, and with PyTorch models of one's own."""
+"""imagededup's CNN: with the package network, with encodings, and with PyTorch models of the user."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ own = pytest.mark.skipif(not cnn.OWN.is_file(), reason="the package's own networ
 
 
 def at_angles(*degrees: float) -> dict[str, Vector]:
-    """Directions in a plane, by name `0`, `1` and so on; of other lengths."""
+    """Vectors of different lengths in a plane, with the names `0`, `1` and so on."""
     angles = np.radians(degrees)
     rows = np.stack([np.cos(angles), np.sin(angles)], axis=1) * (1 + np.arange(len(degrees)))[:, None]
     return {str(at): row.astype(np.float32) for at, row in enumerate(rows)}
@@ -50,7 +50,7 @@ def at_angles(*degrees: float) -> dict[str, Vector]:
 
 
 def test_neighbours_by_cosine() -> None:
-    """In the order of the names, as imagededup has them, and whatever the lengths."""
+    """In the order of the names, as in imagededup, whatever the lengths."""
     found = CNN().find_duplicates(encoding_map=at_angles(30, 0, 60, 180), min_similarity_threshold=0.5, scores=True)
     assert found == {
         "0": [("1", 0.866), ("2", 0.866)],
@@ -86,7 +86,7 @@ def test_equal_directions_reach_the_highest_threshold() -> None:
     threads=st.sampled_from([-1, 0, 1, 3]),
 )
 def test_the_map_matches_the_definition(rows: list[list[int]], threshold: int, threads: int) -> None:
-    """Rows of zeros too, whose cosine is 0."""
+    """Also rows of zeros, whose cosine is 0."""
     least = threshold / 20
     found = CNN().find_duplicates(
         encoding_map={str(at): np.array(row) for at, row in enumerate(rows)},
@@ -140,7 +140,7 @@ def test_find_duplicates_to_remove(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
 @pytest.mark.parametrize("end", ["max", "tiny"])
 def test_the_length_of_an_encoding_does_not_matter(dtype: Any, end: str) -> None:
-    """Numbers that single precision cannot hold, or only as zeros, have a direction too."""
+    """Numbers that overflow or underflow in single precision have a direction too."""
     most = getattr(np.finfo(dtype), end) * dtype(4 if end == "tiny" else 1 / 8)
     rows = {name: row.astype(dtype) * most for name, row in at_angles(0, 30, 90, 180).items()}
     found = CNN().find_duplicates(encoding_map=rows, min_similarity_threshold=-1.0, scores=True)
@@ -149,7 +149,7 @@ def test_the_length_of_an_encoding_does_not_matter(dtype: Any, end: str) -> None
 
 
 def test_accepted_types_of_encodings() -> None:
-    """Lists, of a file; `(1, d)`, of a single image; other types of numbers; names that are no text."""
+    """Lists, as from a file; `(1, d)`, as of a single image; other types of numbers; names that are not text."""
     row = [0.5, 0.25, -1]
     encodings: Any = {
         1: row,
@@ -205,7 +205,7 @@ def test_warnings_for_parameters_without_effect() -> None:
 
 
 def test_no_matrix_of_all_pairs_is_held() -> None:
-    """Of 8,000 images it would have 256 MB, in single precision."""
+    """For 8,000 images it would take 256 MB in single precision."""
     rows = np.random.default_rng(0).normal(size=(8000, 16)).astype(np.float32)
     encodings = {str(at): row for at, row in enumerate(rows)}
     tracemalloc.start()
@@ -218,7 +218,7 @@ def test_no_matrix_of_all_pairs_is_held() -> None:
     assert peak < 120 << 20
 
 
-# -- with the package's own network
+# -- with the package network
 
 
 @own
@@ -297,13 +297,13 @@ def test_unreadable_images_are_reported(tmp_path: Path, caplog: pytest.LogCaptur
 def test_a_run_resumes_from_the_store(photos: Path) -> None:
     pytest.importorskip("onnxruntime")
     first = CNN(verbose=False).encode_images(photos)
-    assert held(default_path()) == 5  # contents; two files are the same
+    assert held(default_path()) == 5  # contents; two files are identical
     again = CNN(verbose=False).encode_images(photos)
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert held(default_path()) == 5
 
 
-# -- with a model of one's own
+# -- with a user model
 
 
 def tensor_of(image: Image.Image) -> Any:
@@ -315,7 +315,7 @@ def tensor_of(image: Image.Image) -> Any:
 
 
 def small_model(*layers: Any) -> Any:
-    """Eight filters that are the same each time, pooled: `(n, 8, 1, 1)`."""
+    """Eight fixed filters, pooled: `(n, 8, 1, 1)`."""
     import torch
 
     torch.manual_seed(0)
@@ -351,7 +351,7 @@ def test_a_user_model(photos: Path) -> None:
     assert encoder.apply_preprocess(np.stack([grey] * 3, axis=2)).shape == (3, 24, 32)
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # where there is one core
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # on a machine with one core
 def test_batches_and_processes_change_nothing(photos: Path) -> None:
     pytest.importorskip("torch")
     (photos / "bad.jpg").write_text("no image")
@@ -384,7 +384,7 @@ def test_a_model_is_evaluated_not_trained(tmp_path: Path, draw_image: Draw) -> N
 
 
 def test_images_are_passed_as_imagededup_passes_them(tmp_path: Path, draw_image: Draw) -> None:
-    """In RGB, not turned, without alpha."""
+    """In RGB, not rotated, without alpha."""
     torch = pytest.importorskip("torch")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -486,7 +486,7 @@ def test_a_missing_library(model: Any, photos: Path, monkeypatch: pytest.MonkeyP
 
 
 def fake_torchvision(get_model: Callable[..., Any]) -> Any:
-    """What of torchvision is called, with a network that keeps three channels."""
+    """The part of torchvision that is called, with a network that returns three channels."""
     weights = types.SimpleNamespace(url="https://example.org/weights.pth", transforms=lambda: tensor_of)
     steps = types.SimpleNamespace(
         Compose=lambda parts: parts[-1], Resize=len, CenterCrop=bool, ToTensor=dict, Normalize=lambda **_: tensor_of

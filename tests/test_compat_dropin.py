@@ -1,4 +1,4 @@
-"""What programs take from imagededup beside its two classes' methods: searches, subclasses, attributes, figures."""
+"""What programs use of imagededup beside the methods of its two classes: searches, subclasses, attributes, figures."""
 
 import json
 import subprocess
@@ -94,7 +94,7 @@ def test_cosines_of_all_pairs() -> None:
 
 
 class Corner(Hashing):
-    """A hash of a user's own: whether each pixel of the top left corner is bright."""
+    """A user-defined hash: whether each pixel of the top left corner is bright."""
 
     def _hash_algo(self, image_array: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(image_array[:8, :8] > 127)
@@ -146,7 +146,7 @@ def test_work_in_threads_keeps_its_order(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_progress_without_a_terminal(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for _ in range(2):  # the second run finds all in the store
+    for _ in range(2):  # the second run reads everything from the store
         AHash(verbose=True).encode_images(photos)
         assert "100%" in capsys.readouterr().err
     AHash(verbose=False).encode_images(photos)

@@ -92,7 +92,7 @@ def test_readme_find_duplicates_to_remove(photos: Path, tmp_path: Path) -> None:
     duplicates = phasher.find_duplicates_to_remove(
         image_dir=photos, max_distance_threshold=12, outfile=str(tmp_path / "my_duplicates.json")
     )
-    assert sorted(duplicates) == ["0 same.png", "0 small.jpg", "0.png"]  # "0 encoded.jpg" comes first and stays
+    assert sorted(duplicates) == ["0 same.png", "0 small.jpg", "0.png"]  # "0 encoded.jpg" comes first and is kept
     assert json.loads((tmp_path / "my_duplicates.json").read_text()) == duplicates
     assert get_files_to_remove({"1": ["2"], "2": ["1", "3"], "3": ["2"]}) == ["2"]
 
@@ -200,7 +200,7 @@ def test_keys_may_be_anything_and_image_dir_wins(photos: Path) -> None:
 
 
 def test_a_killed_run_is_resumed(many: Path) -> None:
-    """What was coded before a kill is not decoded again."""
+    """Images encoded before a kill are not decoded again."""
     program = SLOW + (
         "from twinpix.compat.imagededup.methods import PHash\n"
         f"if __name__ == '__main__':\n    PHash().find_duplicates({str(many)!r}, num_enc_workers=1)"

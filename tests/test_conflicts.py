@@ -1,4 +1,4 @@
-"""What verification called different stays apart, whoever else is in the folder; distances say what they count."""
+"""Images that verification found different are not grouped, whatever else is in the folder; distances have a unit."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ from twinpix.report import read
 
 
 def form(seed: int | None) -> Image.Image:
-    """A form with eight fields, empty or with numbers that the seed chooses."""
+    """A form with eight fields, empty or with numbers chosen by the seed."""
     image = Image.new("RGB", (640, 800), "white")
     pen, rng = ImageDraw.Draw(image), random.Random(seed)
     pen.text((40, 30), "Application for a permit", fill="black", font=ImageFont.load_default(size=34))
@@ -54,7 +54,7 @@ def test_an_empty_form_does_not_link_two_filled_ones(link: str, options: dict[st
 
 
 def test_a_transitive_match_has_no_distance_of_codes(tmp_path: Path) -> None:
-    """Such a distance was 0, which reads as equal codes within any radius."""
+    """The distance was 0, which means equal codes, within any radius."""
     names = [f"photos/{name}.png" for name in "abc"]
     for at, name in enumerate(names):
         write(tmp_path, name, bytes([at]) * 9)
@@ -92,7 +92,7 @@ def test_pairs_of_one_scene_are_in_a_csv_report(tmp_path: Path) -> None:
 
 
 def near_ones(base: Path) -> Report:
-    """Three images by a network: a and b so near that their distance is 0.0, c beside b."""
+    """Three images encoded by a network: the distance of a and b is 0.0, c is near b."""
     names = [f"photos/{name}.png" for name in "abc"]
     for at, name in enumerate(names):
         write(base, name, bytes([at]) * (9 - at))
@@ -103,7 +103,7 @@ def near_ones(base: Path) -> Report:
 
 
 def as_other_programs(value: Any) -> Any:
-    """JSON as programs write it that know one type of number: 0.0 is 0."""
+    """JSON as written by programs with a single type of number: 0.0 becomes 0."""
     if isinstance(value, dict):
         return {key: as_other_programs(each) for key, each in value.items()}
     if isinstance(value, list):

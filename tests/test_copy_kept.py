@@ -1,4 +1,4 @@
-"""--copy-kept: whoever removes the scanned folder afterwards loses duplicates only, or was told what else."""
+"""--copy-kept: removing the scanned folder afterwards loses duplicates only, or files that were reported."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def photos(base: Path, **others: bytes) -> Report:
 
 
 def copied(found: Report, base: Path) -> tuple[int, set[str]]:
-    """The exit code, and the files that are in the copy."""
+    """The exit code, and the files in the copy."""
     code = run(["resolve", str(save(found, base / "r.json")), "--copy-kept", "out", "--apply"])
     return code, set(tree(base / "out"))
 
@@ -58,7 +58,7 @@ def test_files_that_are_not_copied_are_listed_and_counted(tmp_path: Path, capfd:
     }
     waste = {"Thumbs.db": b"", "b/.DS_Store": b"", "@eaDir/1.jpg": b""}
     found = photos(tmp_path, **others, **waste)
-    assert run(["resolve", str(save(found, tmp_path / "r.json")), "--copy-kept", "out"]) == 0  # the plan alone
+    assert run(["resolve", str(save(found, tmp_path / "r.json")), "--copy-kept", "out"]) == 0  # without --apply
     told = capfd.readouterr().out
     assert copied(found, tmp_path) == (1, {"a/1.jpg", "raw/x.cr2"})
     for text in (told, capfd.readouterr().out):
@@ -69,7 +69,7 @@ def test_files_that_are_not_copied_are_listed_and_counted(tmp_path: Path, capfd:
         for name in ("photos/b/notes.pdf", "photos/b/1.xmp", "photos/.hidden/z"):
             assert f"left  {name}: is not copied" in text
         assert "Thumbs" not in text
-    assert run(["resolve", "r.json", "--copy-kept", "out", "--apply"]) == 1  # nothing new to copy, still not all
+    assert run(["resolve", "r.json", "--copy-kept", "out", "--apply"]) == 1  # nothing new to copy, still incomplete
 
 
 def test_companions_of_duplicates_need_no_copy_when_their_bytes_have_one(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_failures_outside_the_scanned_folders_are_not_copied(tmp_path: Path) -> 
     assert copied(found, tmp_path) == (0, {"a/1.jpg", "raw/x.cr2"})
 
 
-# -- what an earlier run has copied -----------------------------------------------------------------------
+# -- copies of an earlier run ------------------------------------------------------------------------------
 
 
 def alone(base: Path, name: str, data: bytes) -> Unique:
@@ -125,7 +125,7 @@ def alone(base: Path, name: str, data: bytes) -> Unique:
 
 
 def test_other_images_under_names_that_were_copied_before_are_copied(tmp_path: Path) -> None:
-    """A camera begins again at IMG_0001, and the report of its second card has the name of that of the first."""
+    """A camera starts again at IMG_0001, and the report of its second card has the same name as the first report."""
     for number in (1, 2):
         shutil.rmtree(tmp_path / "photos", ignore_errors=True)
         card = photos(
@@ -152,10 +152,10 @@ def test_a_truncated_copy_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "out/2.jpg").write_bytes(b"")
     assert copied(found, tmp_path) == (0, {"2.jpg", "2 (2).jpg"})
     (tmp_path / "photos/2.jpg").unlink()
-    assert copied(found, tmp_path)[0] == 0  # what is copied may go
+    assert copied(found, tmp_path)[0] == 0  # the copied files can be removed
 
 
-# -- what one image of a group does not stand for -----------------------------------------------------------
+# -- members that the keeper does not represent -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("change", ["gone", "edited"])

@@ -1,4 +1,4 @@
-"""The join of directions: what it finds on several threads, and what memory it takes."""
+"""The join of vectors by cosine: its result on several threads, and its memory."""
 
 import threading
 import time
@@ -27,7 +27,7 @@ def test_the_join_on_several_threads_matches_the_definition(radius: float, monke
 
 @pytest.mark.parametrize("small", [cosine._SMALL, 0])
 def test_a_large_gallery_is_not_held_in_single_precision(small: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice what it takes itself: of 100,000 pictures in eight orientations 800 MB."""
+    """That would be twice its own size: 800 MB for 100,000 images in eight orientations."""
     monkeypatch.setattr(cosine, "_SMALL", small)
     rng = np.random.default_rng(1)
     gallery = rng.standard_normal((200_000, 32), dtype=np.float32).astype(np.float16)
@@ -43,7 +43,7 @@ def test_a_large_gallery_is_not_held_in_single_precision(small: float, monkeypat
 
 @pytest.mark.parametrize("small", [cosine._SMALL, 0])
 def test_equal_vectors_do_not_fill_the_memory(small: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every pair of them is one: their numbers, all at once, would take 2 GB."""
+    """Every pair matches: the numbers of all pairs at once would take 2 GB."""
     monkeypatch.setattr(cosine, "_SMALL", small)
     codes = np.ones((500, 1024), dtype=np.float16)
     tracemalloc.start()
@@ -63,9 +63,9 @@ def test_blocks_stay_small_if_all_vectors_match() -> None:
 
 
 def test_a_cancelled_join_ends_soon() -> None:
-    """By whoever no longer asks, or by what is told how far it is."""
+    """The caller stops iterating, or the progress callback cancels."""
     codes = np.random.default_rng(0).normal(size=(40_000, 256)).astype(np.float16)
-    plan = cosine.Cosine(threads=2).plan(codes, None, 1.1)  # half of all pairs: minutes
+    plan = cosine.Cosine(threads=2).plan(codes, None, 1.1)  # half of all pairs would take minutes
     before = threading.active_count()
     blocks = plan.blocks(no_progress)
     next(blocks)

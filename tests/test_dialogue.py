@@ -1,4 +1,4 @@
-"""resolve --interactive, driven through a real terminal; and what is remembered of it."""
+"""resolve --interactive in a real terminal; and the decisions that it stores."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ COLUMNS, LINES = 110, 50
 
 
 class Terminal:
-    """A command in a terminal, and what is on its screen."""
+    """A command in a terminal, and the text on its screen."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         self.screen = pyte.Screen(COLUMNS, LINES)
@@ -46,7 +46,7 @@ class Terminal:
         )
 
     def until(self, text: str) -> list[str]:
-        """The lines of the screen once a question is asked and a text is its end, or stands somewhere above it."""
+        """The lines of the screen once a question is asked that ends with a text, or has it somewhere above."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._more():
             asked = self._question()
@@ -69,7 +69,7 @@ class Terminal:
         return True
 
     def type(self, text: str) -> None:
-        """Type, and wait until that shows."""
+        """Type, and wait until the text is on the screen."""
         before, deadline = self.screen.display, time.monotonic() + 30
         self._child.send(text)
         while self.screen.display == before and time.monotonic() < deadline and self._more():
@@ -86,7 +86,7 @@ class Terminal:
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A library of four groups, a report on it, and the current folder there."""
+    """A library of four groups with a report on it; it becomes the current folder."""
     monkeypatch.chdir(tmp_path)
     save(library(tmp_path, 4), tmp_path / "r.json")
     return tmp_path
@@ -96,7 +96,7 @@ MOVE = ("resolve", "r.json", "--interactive", "--move", "out", "--store", "store
 
 
 def test_a_session(asked: Path) -> None:
-    """Keep what is marked, keep another, go back, keep all, skip; then act, and go on with what was skipped."""
+    """Keep the marked image, keep another, go back, keep all, skip; then act, and continue with the skipped group."""
     terminal = Terminal(*MOVE, "--apply")
     screen = terminal.until("keep [1], other numbers, a)ll, n)ot duplicates, s)kip, b)ack, q)uit, ?:")
     assert screen[1].startswith("Group 1 of 4: 3 images, ")
@@ -145,7 +145,7 @@ def test_without_apply_nothing_is_changed(asked: Path) -> None:
 
 
 def test_keep_all_is_remembered_by_later_reports(asked: Path) -> None:
-    """After another run of find the group is not asked about again, until a file has come to it."""
+    """After another run of find the group is not asked about again, unless it has a new file."""
     terminal = Terminal(*MOVE)
     terminal.until("Group 1 of 4")
     terminal.type("a\r")
@@ -160,7 +160,7 @@ def test_keep_all_is_remembered_by_later_reports(asked: Path) -> None:
     terminal.type("b\r")
     screen = terminal.until("Group 1 of 4")
     assert [line.split()[1] for line in screen if line.startswith("  [") and "/0" in line] == ["keep"] * 3
-    terminal.type("1\r")  # another answer takes it back
+    terminal.type("1\r")  # another answer revokes it
     terminal.until("Group 2 of 4")
     terminal.type("q\r")
     assert terminal.end()[0] == 0
@@ -283,7 +283,7 @@ def test_quitting_asks_whether_to_act(answer: str, asked: Path) -> None:
 
 @pytest.mark.parametrize("options", [[], ["-i", "--no-store"], ["--json"]])
 def test_nothing_is_deleted_permanently_without_confirmation(options: list[str], asked: Path) -> None:
-    """Answers from a pipe, whatever they are, do not stand for a word on a terminal."""
+    """Answers from a pipe, whatever they are, do not count as a confirmation on a terminal."""
     before = tree(asked / "photos")
     command = [sys.executable, "-m", "twinpix", *DELETE, *options]
     for text in ("", "\n" * 4, "\n" * 4 + "delete\nyes\ny\n"):
@@ -366,7 +366,7 @@ def test_all_of_a_group_are_not_duplicates(photos: Path, tmp_path: Path, monkeyp
     code, screen = terminal.end()
     assert code == 0
     assert "  kept and remembered: 3 pairs will not be found together again" in screen
-    assert groups(photos, tmp_path / "s.sqlite") == [{"0.png", "0 same.png"}]  # one and the same bytes
+    assert groups(photos, tmp_path / "s.sqlite") == [{"0.png", "0 same.png"}]  # identical bytes
 
 
 @pytest.mark.parametrize("option", ["--exclusions", "--verdicts"])  # the second is the old name of the first
@@ -391,7 +391,7 @@ def test_clearing_the_store_keeps_exclusions_unless_asked(
 def test_exclusions_apply_to_equal_codes_too(
     method: str, tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
-    """Files of equal pixels, and blank pictures, match by identity and not by a search."""
+    """Files with equal pixels and blank images match by identity and not by a search."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
     folder.mkdir()
     for kind, image in (("photo", draw_image(1)), ("blank", Image.new("RGB", (64, 64), "white"))):
@@ -418,7 +418,7 @@ def test_exclusions_apply_to_equal_codes_too(
 def test_exclusions_apply_when_groups_are_decided_again(
     link: str, tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
-    """Two pictures of equal codes that match a third, and not one another."""
+    """Two images with equal codes that match a third one but not each other."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
     folder.mkdir()
     for level in (1, 5, 9):
@@ -468,11 +468,11 @@ def a_group(*digests: str) -> Group:
 @pytest.mark.parametrize(
     ("given", "digests", "keep"),
     [
-        ("", "abc", ["2.png"]),  # what is marked, and not what was proposed first
+        ("", "abc", ["2.png"]),  # the marked image, and not the first proposal
         ("n 3", "abc", ["2.png", "3.png"]),
-        ("n 2", "abc", ["1.png", "2.png"]),  # 3 goes as a duplicate of 1, which 2 is not
+        ("n 2", "abc", ["1.png", "2.png"]),  # 3 is removed as a duplicate of 1; 2 is not a duplicate of 1
         ("n 2", "aba", ["1.png", "2.png"]),
-        ("n 2", "bba", ["3.png", "2.png"]),  # 1 has the bytes of 2: 3 must stay too
+        ("n 2", "bba", ["3.png", "2.png"]),  # 1 has the bytes of 2: 3 must be kept too
         ("n 2", "bbb", ["2.png"]),
         ("n", "abc", ["1.png", "2.png", "3.png"]),
         ("2-", "abc", None),
@@ -486,7 +486,7 @@ def test_what_an_answer_keeps_when_the_second_is_marked(given: str, digests: str
 
 
 def test_an_excluded_keeper_does_not_justify_removals(tmp_path: Path) -> None:
-    """`n 1` holds the keeper apart: another stays, and the rest goes for that one."""
+    """`n 1` excludes the keeper: another image is kept, and the rest is removed as its duplicates."""
     found = library(tmp_path, 1)
     answer = dialogue._understood("n 1", found.groups[0], [0])
     assert answer is not None
@@ -539,7 +539,7 @@ def test_times_outside_the_calendar_are_shown(mtime: int) -> None:
 
 
 def test_choices_apply_to_the_groups_that_were_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other rules, or a smaller radius, make other groups of one report."""
+    """Other rules or a smaller radius give other groups from the same report."""
     monkeypatch.chdir(tmp_path)
     found = library(tmp_path, 3)
     Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
@@ -554,7 +554,7 @@ def test_a_pipe_in_place_of_the_choices_file_is_not_opened(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     found = library(tmp_path, 4)
     os.mkfifo("r.choices.jsonl")
-    writer = os.open("r.choices.jsonl", os.O_RDWR)  # who never writes
+    writer = os.open("r.choices.jsonl", os.O_RDWR)  # without a writer
     try:
         Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
     finally:

@@ -1,4 +1,4 @@
-"""The documents say what the code does."""
+"""The documentation agrees with the code."""
 
 import contextlib
 import importlib.util
@@ -135,7 +135,7 @@ def test_relative_links_lead_to_files(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [*DECISIONS, ROOT / "docs/design.md"], ids=lambda path: path.stem)
 def test_the_names_in_decisions_exist(path: Path) -> None:
-    """A name with a dot (`model.Refs`, `jpeg.py`, `counts.apart`) is of the code, or of the standard library."""
+    """A name with a dot (`model.Refs`, `jpeg.py`, `counts.apart`) is defined in the code or in the standard library."""
     names = re.findall(r"`([A-Za-z_]\w*(?:\.\w+)+)(?:\(\))?`", path.read_text(encoding="utf-8"))
     assert [name for name in names if not (is_file(name) or is_in_code(name) or is_field(name))] == []
 
@@ -154,7 +154,7 @@ def is_in_code(name: str) -> bool:
 
 
 def is_field(name: str) -> bool:
-    """True for a part of a type or of a report: `Counts.apart`, or `counts.apart` as reports write it."""
+    """True for a field of a type or of a report: `Counts.apart`, or `counts.apart` as in reports."""
     first, _, attribute = name.partition(".")
     kind = getattr(model, first.capitalize(), None)
     return attribute in getattr(kind, "__dataclass_fields__", ()) or hasattr(kind, attribute)

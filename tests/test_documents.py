@@ -1,4 +1,4 @@
-"""Documents of one design are told apart by their small print; copies of them are found; small edits are named."""
+"""Documents of one design are distinguished by their fields; copies of them are found; small edits are named."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_re_encoded_photo_is_not_edited() -> None:
 
 
 def test_a_transform_that_maps_print_onto_other_print_is_rejected() -> None:
-    """Two months, of which one lies on the other when it is shifted by a day."""
+    """Two months whose grids coincide when one is shifted by a day."""
     a, b = (document("calendar", 14, number, 2, side=1000) for number in (0, 3))
     first, second = view(written(a)), view(written(b))
     day = np.array([[1.0, 0, 130 * first.size[0] / 1000], [0, 1, 0]])
@@ -156,7 +156,7 @@ def test_a_spot_is_detected_at_any_brightness() -> None:
 
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
 def test_cards_of_one_design_are_not_grouped(method: str, tmp_path: Path) -> None:
-    """Other art in one frame: a hash finds them near."""
+    """Different artwork in the same frame: their hashes are near."""
     cards = amounts.amount(3, 6)
     for number in range(cards):
         card(number).save(tmp_path / f"{number}.jpg", quality=90)
@@ -167,7 +167,7 @@ def test_cards_of_one_design_are_not_grouped(method: str, tmp_path: Path) -> Non
 
 
 def test_a_photo_with_spots_is_not_a_page() -> None:
-    """The spots of a dog, grass and stars have the size and contrast of letters; what is drawn over them is an edit."""
+    """The spots of a dog, grass and stars have the size and contrast of letters; drawings over them are an edit."""
     rng = np.random.default_rng(11)
     image = draw("scene", 3, (640, 480))
     pen = ImageDraw.Draw(image)
@@ -225,7 +225,7 @@ def card(number: int) -> Image.Image:
 
 
 def test_crops_and_small_rotations_agree_once_aligned() -> None:
-    """And other photos are not."""
+    """Different photos do not agree."""
     photos = [draw(kind, seed, (400, 300)) for seed, kind in enumerate(("street", "landscape", "portrait"))]
     small = [np.asarray(photo.convert("L").resize((128, 128))) for photo in photos]
     for photo, whole in zip(photos, small, strict=True):
@@ -256,7 +256,7 @@ def test_pairs_ruled_out_by_the_bound_do_not_differ() -> None:
 
 
 def test_only_the_nearest_candidates_of_a_dense_cluster_are_verified(tmp_path: Path) -> None:
-    """Cards of one game match in pairs; the copies among them are found all the same, and what was left out is said."""
+    """Cards of one game are candidates of each other; copies are found nevertheless, omitted pairs are reported."""
     for number in range(14):
         card(number).save(tmp_path / f"{number}.jpg", quality=90)
         if number < 3:
@@ -283,7 +283,7 @@ def test_by_default_another_number_plate_is_an_edit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"verify": True}, {"method": "local"}, {"method": "cascade"}], ids=str)
 def test_a_damaged_copy_is_found(options: dict[str, Any]) -> None:
-    """What is lost of it, half of the picture, is no reason to call it another one."""
+    """The missing half of the image is not a difference."""
     if not (SHARED / "bit_rot").is_dir():
         pytest.skip("the shared cases are not here")
     (group,) = twinpix.find(SHARED / "bit_rot", store=None, **options).groups

@@ -1,4 +1,4 @@
-"""Metrics against their definitions, and the files that truth is read from."""
+"""Metrics against their definitions, and files with ground truth."""
 
 import json
 from itertools import combinations

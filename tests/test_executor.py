@@ -1,4 +1,4 @@
-"""Workers that crash or hang cost one item, not the run."""
+"""A worker that crashes or hangs loses one item, not the run."""
 
 import os
 import signal
@@ -65,7 +65,7 @@ def test_a_crash_is_attributed_to_its_item_and_the_rest_finish(item: str, words:
     results = run(treacherous, [["a", item, "b"], ["c"], ["d"]], workers=1)
     lost = results.pop(item)
     assert isinstance(lost, Lost)
-    assert (lost.index, lost.fault, lost.again) == (0, fault, True)  # tried a second time, alone
+    assert (lost.index, lost.fault, lost.again) == (0, fault, True)  # retried once, alone
     assert words in lost.reason
     assert results == {name: name for name in "abcd"}
 
@@ -86,7 +86,7 @@ def test_an_error_in_the_parent_ends_the_workers() -> None:
         run.throw(OSError("the store is gone"))
 
 
-# A program without a guard; another thread lives, so that no process can be forked from it.
+# A program without a `__main__` guard and with a second thread, so that no process can be forked from it.
 PROGRAM = """
 import threading
 with open({mark!r}, "a") as file:
@@ -191,7 +191,7 @@ def test_spawned_workers_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class Deadly(Identity):
-    """A method during which the worker gets a signal, until the file `spared` is there."""
+    """A method that sends its worker a signal, unless the file `spared` exists."""
 
     signal: int
     spared: str
@@ -207,7 +207,7 @@ class Deadly(Identity):
 
 
 def coded(folder: Path, signal: int) -> list[bool]:
-    """Which of the contents have a code."""
+    """Whether each content has a code."""
     with closing(Store(folder / "store")) as store:
         coder = Encoder(session_of(store), [Deadly(signal, str(folder / "spared"))])
         digests = coder.encode(scan([str(folder / "images")]).refs)
@@ -227,7 +227,7 @@ def test_only_a_decoder_that_crashes_twice_is_stored_as_a_failure(tmp_path: Path
 
 
 def first_time(batch: Sequence[str], begin: Begin) -> list[str]:
-    """Ends its worker at each item that is the name of a file which is not there yet."""
+    """Ends its worker at each item that names a file which does not exist yet."""
     for index, item in enumerate(batch):
         begin(index)
         if not Path(item).exists():
@@ -282,7 +282,7 @@ def test_refused_memory_is_not_a_bug_of_the_work() -> None:
     assert run(refused, [[1]], workers=1)[1] == Lost(0, "needs more memory than is available")
 
 
-# With a limit of address space that leaves little for a decode, once everything is loaded.
+# With an address space limit that leaves little for a decode, once all modules are loaded.
 LITTLE_MEMORY = """
 import resource, sys, twinpix
 folder, small, store, limited = sys.argv[1:]
@@ -313,7 +313,7 @@ def test_out_of_memory_failures_are_not_stored(tmp_path: Path) -> None:
 
 @contextmanager
 def living_thread() -> Iterator[None]:
-    """For a time in which this process has another thread, so that it cannot be forked."""
+    """Give this process another thread, so that it cannot be forked."""
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
@@ -342,7 +342,7 @@ else:
 
 
 def endless(batch: Sequence[tuple[str, str]], begin: Begin) -> None:
-    """Makes a folder called like the process in a folder, and never ends."""
+    """Creates a folder named after the process in a folder, and never ends."""
     folder, what = batch[0]
     (Path(folder) / str(os.getpid())).mkdir()
     while True:
@@ -373,9 +373,9 @@ def test_workers_end_with_their_parent(threads: bool, inside: bool, tmp_path: Pa
 
 
 def runs(pid: int) -> bool:
-    """Whether a process runs that is no child of this one."""
+    """Whether a process that is not a child of this one is running."""
     state = Path(f"/proc/{pid}/stat")
-    if Path("/proc/self/stat").exists():  # a process that has ended may wait for somebody to ask for its exit code
+    if Path("/proc/self/stat").exists():  # an ended process may be a zombie until its exit code is read
         with suppress(OSError):
             return state.read_text().rpartition(")")[2].split()[0] != "Z"
         return False
@@ -388,7 +388,7 @@ def runs(pid: int) -> bool:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork")
 def test_raw_files_are_decoded_where_torch_has_computed(shared: Path, tmp_path: Path) -> None:
-    """An OpenMP library waits for ever for threads that did not survive the fork."""
+    """An OpenMP library waits for ever for threads that were lost in the fork."""
     pytest.importorskip("torch")
     pytest.importorskip("rawpy")
     raw = next((path for path in sorted((shared / "images/dev/nasty").rglob("*")) if is_raw(path)), None)
@@ -416,7 +416,7 @@ def is_raw(path: Path) -> bool:
 
 
 def drawn(folder: Path) -> list[str]:
-    """Enough images that they are shared among processes."""
+    """Enough images to be distributed among processes."""
     paths = [folder / f"{number}.png" for number in range(40)]
     for number, path in enumerate(paths):
         Image.fromarray(np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)

@@ -1,4 +1,4 @@
-"""Comparisons as they are said and drawn: the verdict of the pixels, and where things stand in the picture of it."""
+"""Comparisons in words and as a figure: the verdict of verification, and the layout of the figure."""
 
 import os
 import subprocess
@@ -25,8 +25,8 @@ from twinpix.verify.alignment.blocks import agreement, warp_pair
 from twinpix.verify.thresholds import DECISION
 
 SIZE = (480, 360)
-SCALE = 640 / 480  # of pictures of that size as they are drawn
-HOLE = (300, 90, 400, 170)  # the part of a picture that is edited
+SCALE = 640 / 480  # of images of that size as they are drawn
+HOLE = (300, 90, 400, 170)  # the part of an image that is edited
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -41,7 +41,7 @@ def edited(image: Image.Image) -> Image.Image:
 
 
 def pasted(kind: str, at: tuple[int, int]) -> Image.Image:
-    """One and the same page lies in another picture."""
+    """The same page is part of another image."""
     image = draw(kind, 2, SIZE)
     image.paste(draw("text", 3, (160, 120)), at)
     return image
@@ -69,7 +69,7 @@ def compared(folder: Path, edit: str, **options: Any) -> Comparison:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Comparison]:
-    """`pair(edit)` compares the original with what an edit makes of it, once for all tests."""
+    """`pair(edit)` compares the original with its edited copy, once for all tests."""
 
     @cache
     def once(edit: str, **options: Any) -> Comparison:
@@ -87,31 +87,31 @@ def near(pixels: Pixels, colour: tuple[int, int, int]) -> np.ndarray[Any, np.dty
 
 
 def frame_of(pixels: Pixels, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the frame in a part of the picture."""
+    """Left, top, right and bottom of the frame in a part of the figure."""
     inked = near(pixels, colour)
     rows, columns = (np.flatnonzero(inked.sum(axis=axis) > 100) for axis in (1, 0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def halves(pixels: Pixels) -> tuple[Pixels, Pixels]:
-    """The columns of the one image and of the other."""
+    """The columns of the two images."""
     width = (pixels.shape[1] - 2 * explain.MARGIN - explain.GAP) // 2
     right = explain.MARGIN + width + explain.GAP
     return pixels[100:, explain.MARGIN : explain.MARGIN + width], pixels[100:, right : right + width]
 
 
 def difference_of(pixels: Pixels) -> Pixels:
-    """The difference as it is drawn, on the right below."""
+    """The drawn difference, at the bottom right."""
     width = (pixels.shape[1] - 2 * explain.MARGIN - 2 * explain.GAP) // 3
     left = explain.MARGIN + 2 * (width + explain.GAP)
     column = pixels[:, left : left + width]
     rows = np.flatnonzero(near(column, (255, 255, 255)).mean(axis=1) < 0.3)
     runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
     part = max((run for run in runs if run[0] > 500), key=len)  # above it the other image
-    return column[part[0] + 1 : part[-1], 1:-1]  # without the line round it
+    return column[part[0] + 1 : part[-1], 1:-1]  # without its outline
 
 
-# -- what is said ---------------------------------------------------------------------------------------
+# -- in words -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_different_images_are_not_rotated_to_match_a_few_blocks(pair: Callable[.
     assert told.verification.a_to_b is not None
     assert np.allclose(told.verification.a_to_b, np.eye(2, 3))
     heat = agreement(warp_pair(*told.views, told.verification.a_to_b))
-    assert told.verification.agrees == heat.share  # what is said is what is drawn
+    assert told.verification.agrees == heat.share  # the text agrees with the figure
 
 
 @pytest.mark.parametrize("edit", ["crop", "rotation", "mirror", "different"])
@@ -219,11 +219,13 @@ def test_the_comparison_is_upright_in_any_decode(tmp_path: Path) -> None:
     original().transpose(Image.Transpose.ROTATE_90).save(tmp_path / "b.jpg", quality=80, exif=exif)
     told = twinpix.compare(tmp_path / "a.jpg", tmp_path / "b.jpg", decode="reference")
     assert told.relation == "re-encoded"
-    assert next(row for row in told.distances if row.method == "phash").distance > 10  # as the hash sees it
+    assert (
+        next(row for row in told.distances if row.method == "phash").distance > 10
+    )  # the hash is of the stored orientation
     assert (told.views[1].width, told.views[1].height) == SIZE
 
 
-# -- what is drawn --------------------------------------------------------------------------------------
+# -- as a figure ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("edit", EDITS)
@@ -231,7 +233,7 @@ def test_any_pair_is_drawn_within_white_margins(pair: Callable[..., Comparison],
     pixels = drawn(pair(edit))
     assert pixels.shape[1] == 2 * 640 + explain.GAP + 2 * explain.MARGIN
     assert 600 < pixels.shape[0] < 1800
-    edge = explain.MARGIN - 1  # beside which a quiet line may run round an image
+    edge = explain.MARGIN - 1  # beside it an image may have a faint outline
     for part in (pixels[:edge], pixels[-edge:], pixels[:, :edge], pixels[:, -edge:]):
         assert (part == 255).all()
     colour, other = (explain.OTHER, explain.SAME) if edit == "different" else (explain.SAME, explain.OTHER)
@@ -252,7 +254,7 @@ def test_the_frame_marks_the_overlap(pair: Callable[..., Comparison]) -> None:
     assert np.abs((all_of_it[2:] - all_of_it[:2]) - [640, 290 * 640 / 360]).max() <= 2
     top = part[1] - round(there[1])
     faded, plain = left[top + 3 : top + 40, 3:200], np.asarray(original().resize((640, 480)))[3:40, 3:200]
-    assert faded.mean() > plain.mean() + 40  # what the other has not
+    assert faded.mean() > plain.mean() + 40  # the part that the other one lacks
     assert faded.min() >= 165
     inside = (slice(part[1] + 9, part[1] + 60), slice(part[0] + 9, part[0] + 60))
     assert left[inside].min() < 165
@@ -273,7 +275,7 @@ def test_differences_are_bright_and_the_rest_is_dark(pair: Callable[..., Compari
     ys, xs = np.nonzero(outlined)
     assert np.abs(np.array([xs.mean(), ys.mean()]) - [(x0 + x1) / 2, (y0 + y1) / 2]).max() < 40
     dark = difference_of(drawn(pair("dark")))
-    assert np.quantile(dark.max(axis=2), 0.99) < 60  # light and dark do not count
+    assert np.quantile(dark.max(axis=2), 0.99) < 60  # brightness does not count
     assert not near(dark, explain.MARK).any()
 
 
@@ -289,7 +291,7 @@ def test_a_flat_object_is_outlined_completely(tmp_path: Path) -> None:
     assert around.min() >= -4
     assert around.max() < 40
     within = near(heat[y0 + 8 : y1 - 8, x0 + 8 : x1 - 8], explain.MARK)
-    assert not within.any()  # one outline round all of it
+    assert not within.any()  # one outline around all of it
 
 
 def test_lines_join_corresponding_places(pair: Callable[..., Comparison]) -> None:
@@ -312,7 +314,7 @@ def test_lines_are_spread_over_the_image() -> None:
     places = np.concatenate([rng.normal(50, 1, (500, 2)), rng.uniform(0, 300, (40, 2))])
     chosen = explain._spread(places, 60)
     assert len(chosen) == 60
-    assert set(range(500, 540)) <= chosen  # those that stand alone
+    assert set(range(500, 540)) <= chosen  # isolated ones
     assert explain._spread(np.zeros((9, 2)), 60) == {0}
     colours = explain._hues(places)
     assert len(set(colours)) > 300
@@ -329,7 +331,7 @@ def test_text_fits_its_width() -> None:
     assert many.width <= 300
     assert many.height >= 5 * one.height
     signs = np.asarray(lettering.words("4 × 3", 300, 18, explain.INK)), lettering.words("4 x 3", 300, 18, explain.INK)
-    assert (signs[0] == np.asarray(signs[1])).all()  # no box in its place
+    assert (signs[0] == np.asarray(signs[1])).all()  # not the box of a missing glyph
 
 
 @pytest.mark.parametrize(
@@ -361,7 +363,7 @@ def test_any_size_is_drawn(tmp_path: Path, a: tuple[int, int], b: tuple[int, int
     assert pixels.shape[1] >= 2 * 440 + explain.GAP + 2 * explain.MARGIN
     assert pixels.shape[0] < 1800
     widest = max(min(640, 640 * size[0] / size[1], 2 * size[0]) for size in (a, b))
-    assert pixels.shape[1] - 2 * explain.MARGIN - explain.GAP <= 2 * max(440, widest) + 1  # twice as large at most
+    assert pixels.shape[1] - 2 * explain.MARGIN - explain.GAP <= 2 * max(440, widest) + 1  # enlarged at most twice
 
 
 def test_icons_are_drawn_large_enough_to_be_seen(tmp_path: Path) -> None:
@@ -373,7 +375,7 @@ def test_icons_are_drawn_large_enough_to_be_seen(tmp_path: Path) -> None:
     part = explain._part_of(pair, 420)
     assert part is not None
     assert part.size == (200, 150)
-    for names in ("ac", "ca"):  # what both show is as large as the better of them allows, whichever is named first
+    for names in ("ac", "ca"):  # the overlap has the size that the larger image allows, in either order
         files = [tmp_path / f"{name}.png" for name in names]
         part = explain._part_of(explain._pair_of(twinpix.compare(*files)), 420)
         assert part is not None
@@ -464,7 +466,7 @@ def test_no_plotting_library_is_needed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="signals are POSIX")
 def test_a_comparison_that_crashes_or_takes_too_long_is_reported(tmp_path: Path) -> None:
-    """It runs in a worker, here with a stand-in for the decoder."""
+    """It runs in a worker, here with a fake decoder."""
     original().save(tmp_path / "a.png")
     original().save(tmp_path / "b.png")
     program = """

@@ -1,4 +1,4 @@
-"""`find` as a whole: groups, relations, guard, references, the same answer every time."""
+"""`find` as a whole: groups, relations, guard, references, deterministic results."""
 
 import importlib.resources
 import json
@@ -196,11 +196,11 @@ def test_no_permission(draw_image: Draw) -> None:
 
 
 def as_nobody(work: Callable[[], Report]) -> list[list[str]]:
-    """The failures of a run in a process that is not root."""
-    work()  # all modules are loaded now: where they lie, only root may look
+    """The failures of a run in a process without root privileges."""
+    work()  # all modules must be loaded now: only root can read their folder
     reader, writer = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the test runner's threads do nothing that we need
+        warnings.simplefilter("ignore", DeprecationWarning)  # the threads of the test runner are not needed in the fork
         child = os.fork()
     if not child:
         try:
@@ -264,7 +264,7 @@ def test_files_behind_followed_links_are_not_discards(tmp_path: Path, draw_image
 
 def test_a_thousand_equal_codes_do_not_make_a_quadratic_report(tmp_path: Path, draw_image: Draw) -> None:
     image = draw_image(1, (64, 48))
-    for number in range(300):  # other files, of nearly equal pixels
+    for number in range(300):  # different files with nearly equal pixels
         image.putpixel((number % 64, 0), (number, 0, 0))
         image.save(tmp_path / f"{number:03}.png")
     report = twinpix.find(tmp_path, method="phash:size=16", store=None)
@@ -318,7 +318,7 @@ def test_names_survive_json(tmp_path: Path, draw_image: Draw) -> None:
 
 
 def test_reports_match_the_schema_of_the_package(photos: Path, tmp_path: Path) -> None:
-    """Whatever a run finds: groups, similar scenes, failures, images guarded, and what each of them is known by."""
+    """Whatever a run finds: groups, similar scenes, failures, guarded images, and the fields of each."""
     file = importlib.resources.files("twinpix.report") / "report-2.schema.json"
     schema = json.loads(file.read_text(encoding="utf-8"))
     assert schema == reports.json.schema(), "run docs/write_schema.py"
@@ -360,7 +360,7 @@ def test_compare(photos: Path) -> None:
     cut = photos / "0 cut.jpg"
     cut.write_bytes((photos / "0 encoded.jpg").read_bytes()[:-60])
     assert twinpix.compare(cut, photos / "0 encoded.jpg").same
-    # A hash does not show what is missing; the pixels, by which `find` names the relation too, do.
+    # A hash does not show a missing part; the pixels do, by which `find` names the relation too.
     assert twinpix.compare(cut, photos / "0 encoded.jpg", method="phash:size=16").relation == "edited"
     assert twinpix.compare(photos / "0.png", photos / "0 same.png", method="pixels").relation == "identical-file"
     different = twinpix.compare(photos / "0.png", photos / "1.png")

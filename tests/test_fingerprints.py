@@ -1,4 +1,4 @@
-"""Hashes are bit for bit those of the libraries they are named after, and turn as pictures turn."""
+"""Hashes equal those of the libraries they are named after bit for bit, in every orientation of an image."""
 
 import hashlib
 import io
@@ -39,7 +39,7 @@ def load(image: Image.Image, mode: str = "reference") -> Picture:
 
 
 def apart(method: fingerprints.Fingerprint, left: Bytes2D, right: Bytes2D) -> float:
-    """How far apart two codes are, as a share of how far they can be."""
+    """The distance of two codes, as a share of the largest possible distance."""
     most = method.farthest
     codes = [method.comparable(code[None]) for code in (left, right)]
     return float(search.join(codes[0], codes[1], most)[2][0]) / most
@@ -61,7 +61,7 @@ def test_imagededup_golden_codes_of_generated_images(tmp_path: Path) -> None:
             draw(kind, int(seed), (int(width), int(height))).save(tmp_path / name)
         data = (tmp_path / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != expected["sha256"]:
-            continue  # another encoder version draws other bytes
+            continue  # another encoder version writes other bytes
         compared += 1
         image = decode(data, "reference", name)
         assert {h: hexa(h, image) for h in HASHES} == {h: expected[h] for h in HASHES}, name

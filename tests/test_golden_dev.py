@@ -19,7 +19,7 @@ from twinpix.formats import sniff
 from twinpix.imaging import decode
 
 GOLDEN = Path(__file__).parent / "golden" / "imagededup_dev.json.gz"
-PARTS = 10  # of which half of the first, every twentieth image, runs by default
+PARTS = 10  # by default half of the first part runs: every twentieth image
 HASHES = ("ahash", "dhash", "phash", "whash")
 
 
@@ -35,7 +35,9 @@ def test_dev_images(shared: Path, part: int) -> None:
     for path in files:
         data = path.read_bytes()
         expected = golden.get(hashlib.sha256(data).hexdigest())
-        if expected is None or sniff(data[:512], path.name) == "RAW":  # a thumbnail there, the sensor here
+        if (
+            expected is None or sniff(data[:512], path.name) == "RAW"
+        ):  # imagededup reads the thumbnail, twinpix the sensor
             continue
         decoded = decode(data, "reference", path.name)
         compared += 1
@@ -70,7 +72,7 @@ def test_dev_images(shared: Path, part: int) -> None:
 
 
 def opened(path: Path) -> Image.Image | None:
-    """The picture as ImageHash's users open it; None for what Pillow alone cannot read."""
+    """The image as users of ImageHash open it; None if Pillow alone cannot read it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

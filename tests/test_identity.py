@@ -1,4 +1,4 @@
-"""`identical-pixels` means all of an image: frames, pages, depth, colours, transparency and second images."""
+"""`identical-pixels` covers the whole image: frames, pages, depth, colours, transparency and second images."""
 
 import io
 import struct
@@ -186,7 +186,7 @@ def test_second_images_of_a_jpeg_count() -> None:
 
 
 def test_a_second_image_of_the_same_size_is_a_frame(tmp_path: Path) -> None:
-    """Whatever its type: an image of which only the first picture was compared does not go."""
+    """Whatever its type: a file is not removed if only its first image was compared."""
     first = encoded(draw("scene", 1, (200, 150)), "JPEG")
     for name, seed in (("a", 2), ("b", 3)):
         second = encoded(draw("scene", seed, (200, 150)), "JPEG")
@@ -238,7 +238,7 @@ XMP = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description GCamera:Motion
 
 
 def motion(still: bytes, video: bytes, *, samsung: bool = False) -> bytes:
-    """A still with a video behind it, as phones write them."""
+    """A still with a video appended, as phones write them."""
     film = b"\0\0\0\x18ftypmp42" + video
     if samsung:
         return still + film + b"SEFH" + bytes(8) + b"SEFT"
@@ -325,7 +325,7 @@ def exif(second: str = "10", part: str = "", time: tuple[int, int] | None = (1, 
 @pytest.mark.parametrize(
     ("other", "name", "method"),
     [
-        (exif(part="00"), "re-encoded", "phash:size=16"),  # other programs drop the parts of a second
+        (exif(part="00"), "re-encoded", "phash:size=16"),  # other programs drop the fractions of a second
         (exif(time=None), "re-encoded", "phash:size=16"),
         (exif("11"), "edited", "phash:size=16"),
         (exif(part="75"), "edited", "phash:size=16"),

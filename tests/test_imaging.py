@@ -1,4 +1,4 @@
-"""Bytes to pixels: orientation, transparency, depth, damage, and files that are not what they say."""
+"""Bytes to pixels: orientation, transparency, depth, damage, and files with a wrong name or header."""
 
 import contextlib
 import io
@@ -270,7 +270,7 @@ FILES = [
     ("JPEG", {}),
     ("JPEG", {"quality": 40, "subsampling": 2}),
     ("JPEG", {"progressive": True}),
-    ("JPEG", {"keep_rgb": True}),  # stored as red, green and blue: there is no luma to be had beside them
+    ("JPEG", {"keep_rgb": True}),  # stored as red, green and blue, without a separate luma
     ("PNG", {}),
     ("WEBP", {}),
     ("GIF", {}),

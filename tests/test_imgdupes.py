@@ -1,4 +1,4 @@
-"""imgdupes' command line: what it prints, to the byte as imgdupes 0.1.3 prints it where that is sound."""
+"""imgdupes' command line: its output equals that of imgdupes 0.1.3 byte for byte, except for errors of imgdupes."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from imgdupes_cases import FOLDER, Case, cases, draw_folder, shape
 from twinpix.compat.imgdupes import Options, command, deletion, hashing
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "imgdupes.json").read_text(encoding="utf-8"))
-ENGINES = {  # an engine's name in the names of logs, and all its settings
+ENGINES = {  # the name of an engine in log names, and all its settings
     "ngt": "--ngt --ngt-k 9 --ngt-epsilon 0.2 --ngt-edges 8 --ngt-edges-for-search 20",
     "hnsw": "--hnsw --hnsw-k 9 --hnsw-ef-construction 50 --hnsw-m 8 --hnsw-ef 30",
     "faiss_flat": "--faiss-flat --faiss-flat-k 9 --faiss-cuda --cuda-device 0",
@@ -33,7 +33,7 @@ def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder above the one that imgdupes' answers were recorded on."""
+    """The parent of the folder on which the output of imgdupes was recorded."""
     top = tmp_path_factory.mktemp("top")
     draw_folder(top)
     return top
@@ -41,7 +41,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copies(tmp_path: Path, draw_image: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a folder `in`: of two pictures a large file, a small one and one below."""
+    """The current folder, with a folder `in`: of two images a large file, a small one and one in a sub-folder."""
     folder = tmp_path / "in"
     (folder / "below").mkdir(parents=True)
     for seed in (0, 2):
@@ -61,13 +61,13 @@ def test_prints_what_imgdupes_prints(case: Case, drawn: Path) -> None:
 
 
 def test_phash_org_distinguishes_images(drawn: Path) -> None:
-    """The real one fails for every image with Pillow 10 and later, and all match."""
+    """imgdupes fails for every image with Pillow 10 and later, so all images match."""
     done = run("-r", FOLDER, "phash_org", "4", "--sameline", "--no-cache", cwd=drawn)
     assert len(done.stdout.splitlines()) == 5
     assert "alone" not in done.stdout
 
 
-# -- what is listed
+# -- listed files
 
 
 def test_images_are_recognised_by_content(copies: Path, draw_image: Callable[..., Image.Image]) -> None:
@@ -134,14 +134,14 @@ def test_an_edited_file_gets_a_new_hash(copies: Path, draw_image: Callable[..., 
     assert run("in", "phash", "4", "--sameline").stdout == "in/0.png in/0 small.png\nin/2.png in/2 small.png\n"
     draw_image(3).save(copies / "in" / "0.png")
     assert run("in", "phash", "4", "--sameline").stdout == "in/2.png in/2 small.png\n"
-    assert sorted(os.listdir()) == ["in"]  # nothing is left in the current folder
+    assert sorted(os.listdir()) == ["in"]  # no file is left in the current folder
 
 
 # -- options
 
 
 def test_radius_and_groups(copies: Path, draw_image: Callable[..., Image.Image]) -> None:
-    """More than twenty files make one set; what is not within the distance of the first is not in it."""
+    """More than twenty files make one set; files farther from the first one are not in it."""
     for number in range(30):
         draw_image(0).resize((100 + number, 90)).save(copies / "in" / f"many {number:02d}.png")
     lines = run("in", "phash", "4", "--sameline").stdout.splitlines()
@@ -214,7 +214,7 @@ def test_logs(copies: Path) -> None:
 
 
 def decisions(options: Options, monkeypatch: pytest.MonkeyPatch, typed: str = "") -> list[tuple[list[str], list[str]]]:
-    """What the dialogue has deleted: what stays and what goes of each set."""
+    """The decisions of the dialogue: the kept and the deleted files of each set."""
     made: list[tuple[list[str], list[str]]] = []
 
     def delete(kept: Sequence[hashing.Image], gone: Sequence[hashing.Image], folder: str | None) -> dict[str, str]:
@@ -309,7 +309,7 @@ def test_sets_across_folders_cause_a_warning(copies: Path) -> None:
 
 
 def test_what_was_deleted_is_logged(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when the run is stopped in between."""
+    """Also if the run is interrupted."""
     decisions(asked(noprompt=True, log=True), monkeypatch)
     (name,) = (name for name in os.listdir() if "_del_" in name)
     assert re.fullmatch(r"\d{14}_del_std_in_phash_64_4.log", name)
@@ -345,7 +345,7 @@ def test_none_and_yes_delete_the_last_copy_too(copies: Path) -> None:
 
 
 def image_of(path: str, **changes: object) -> hashing.Image:
-    """What is known of a file once its hash is made."""
+    """The facts about a file once its hash is computed."""
     data, status = Path(path).read_bytes(), os.stat(path)
     digest = xxhash.xxh3_128_hexdigest(data)
     return hashing.Image(path, status.st_size, status.st_mtime_ns, 8, 8, False, digest)._replace(**changes)  # type: ignore[arg-type]
@@ -368,7 +368,7 @@ def test_a_file_changed_meanwhile_is_not_deleted(copies: Path) -> None:
 
 @pytest.mark.parametrize("keep", [["in/0.png"], []], ids=["one stays", "every copy goes"])
 def test_another_image_of_the_same_size_and_time_is_not_deleted(keep: list[str], copies: Path) -> None:
-    """Put there while the question was open: what was shown is deleted, and nothing else."""
+    """It was put there while the question was open: only the image that was shown is deleted."""
     Path("in/other.bmp").write_bytes(b"B" * 500)
     shown = image_of("in/other.bmp")
     Path("in/other.bmp").write_bytes(b"C" * 500)
@@ -412,7 +412,7 @@ def test_neither_of_two_is_deleted_if_one_may_be_damaged(tmp_path: Path, monkeyp
 def test_masks_companions_and_files_in_trash_folders_are_not_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As `resolve` leaves them: a mask stays with its image, an image with its companion files."""
+    """As with `resolve`: a mask is kept with its image, an image with its companion files."""
     monkeypatch.chdir(tmp_path)
     for number in range(3):
         saved(f"set/images/{number}.jpg", draw("street", number, (320, 240)))
@@ -480,7 +480,7 @@ def test_engines_find_the_same_sets(engine: str, query: str, drawn: Path, tmp_pa
 
 @pytest.mark.parametrize("engine", ["hnsw", "faiss_flat"])
 def test_a_set_truncated_by_faiss_is_reported(engine: str, drawn: Path) -> None:
-    """With one neighbour asked for, a code finds itself alone."""
+    """With k = 1, a code finds only itself."""
     pytest.importorskip("faiss")
     option = f"--{engine.replace('_', '-')}"
     cut = run("-r", FOLDER, "ahash", "12", option, f"{option}-k", "1", cwd=drawn)

@@ -1,4 +1,4 @@
-"""Pictures in a terminal: what is written is read again, the way the terminal would."""
+"""Images in a terminal: the output is decoded again, as a terminal would do it."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ TRUE = {"COLORTERM": "truecolor"}
 
 
 def noise(seed: int, width: int, height: int, colours: int = 0) -> Image.Image:
-    """Any colours at all, or some few."""
+    """Any colours, or only a few."""
     chance = np.random.default_rng(seed)
     if not colours:
         return Image.fromarray(chance.integers(0, 256, (height, width, 3), dtype=np.uint8))
@@ -40,11 +40,11 @@ def same(one: Image.Image, other: Image.Image) -> bool:
     return one.mode == other.mode and one.size == other.size and one.tobytes() == other.tobytes()
 
 
-# -- terminals, as far as they are needed --------------------------------------------------------------
+# -- decoders, as far as they are needed ---------------------------------------------------------------
 
 
 def outside(data: bytes) -> bytes:
-    """What tmux hands on: every passthrough sequence opened, everything else left out."""
+    """The output that tmux passes on: the content of every passthrough sequence, nothing else."""
     out, rest = b"", data
     while (start := rest.find(b"\x1bPtmux;")) >= 0:
         inner, rest = b"", rest[start + 7 :]
@@ -117,7 +117,7 @@ CUBE = (0, 95, 135, 175, 215, 255)
 
 
 def colour_of(parameters: list[int]) -> tuple[int, ...] | None:
-    """Takes one colour off the parameters of a graphics sequence."""
+    """Pops one colour from the parameters of a graphics sequence."""
     match parameters:
         case [38 | 48, 2, r, g, b, *rest]:
             parameters[:] = rest
@@ -134,7 +134,7 @@ def colour_of(parameters: list[int]) -> tuple[int, ...] | None:
 
 
 def from_blocks(data: bytes) -> list[list[tuple[int, ...]]]:
-    """The rows of pixels that the text shows."""
+    """The rows of pixels that the text represents."""
     text = data.decode()
     assert text.endswith("\x1b[0m\n")
     rows: list[list[tuple[int, ...]]] = []
@@ -164,7 +164,7 @@ def from_blocks(data: bytes) -> list[list[tuple[int, ...]]]:
 
 @pytest.fixture
 def images(tmp_path: Path) -> list[str]:
-    """A wide one, a high one, a square one, and one that is gone."""
+    """A wide image, a high one, a square one, and a missing one."""
     for name, size, colour in (("wide", (40, 20), RED), ("high", (10, 30), GREEN), ("square", (8, 8), BLUE)):
         Image.new("RGB", size, colour).save(tmp_path / f"{name}.png")
     return [str(tmp_path / f"{name}.png") for name in ("wide", "high", "square", "gone")]
@@ -274,7 +274,7 @@ def test_sizes() -> None:
             parse_size(text)
 
 
-# -- which terminal --------------------------------------------------------------------------------------
+# -- terminal detection ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_an_unknown_terminal() -> None:
         detect({"TWINPIX_TERMINAL": "vt52"})
 
 
-# -- what is written -------------------------------------------------------------------------------------
+# -- output ----------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=40, deadline=None)
@@ -375,7 +375,7 @@ def test_blocks(image: Image.Image) -> None:
         shown = from_blocks(encode(image, "blocks", 40, {"COLORTERM": colours}))
         assert (np.array(shown) == np.asarray(image)).all()
     levels = np.array(CUBE)
-    nearest = levels[np.abs(np.asarray(image)[..., None] - levels + 0.1).argmin(axis=-1)]  # half-way: the upper one
+    nearest = levels[np.abs(np.asarray(image)[..., None] - levels + 0.1).argmin(axis=-1)]  # a tie: the upper one
     assert (np.array(from_blocks(encode(image, "blocks", 40, {"COLORTERM": ""}))) == nearest).all()
 
 

@@ -1,4 +1,4 @@
-"""What stays of a group: the image that shows most, is least edited, and has its metadata."""
+"""The keeper of a group: the image with the largest content, the fewest edits, and metadata."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ EDITS: dict[str, tuple[Callable[[Image.Image], Image.Image], str]] = {
 
 
 def test_a_soft_image_in_colour_is_preferred_to_a_grey_copy_of_half_the_size() -> None:
-    """Which may be taken for an enlarged one."""
+    """The soft image could be an enlarged one."""
     chain = keep.make_chain(keep.DEFAULT)
     soft, grey = member("b", "enlarged", width=200, height=200), member("a", "grey")
     assert chain.key(soft) < chain.key(grey)
@@ -237,7 +237,7 @@ def jpeg(image: Image.Image) -> bytes:
 
 @pytest.fixture(scope="module")
 def siblings(tmp_path_factory: pytest.TempPathFactory) -> twinpix.Report:
-    """A group of each edit: a JPEG without any metadata, and a larger file made of it whose name comes first."""
+    """A group for each edit: a JPEG without metadata, and a larger edited file whose name comes first."""
     folder = tmp_path_factory.mktemp("siblings")
     for seed, (name, (edit, form)) in enumerate(EDITS.items()):
         (folder / f"{name} z original.jpg").write_bytes(jpeg(photo(seed)))
@@ -345,7 +345,7 @@ def test_the_keeper_does_not_depend_on_the_names(tmp_path: Path) -> None:
 
 
 def test_a_smaller_copy_of_an_image_with_its_own_border_is_not_kept(tmp_path: Path) -> None:
-    """The border is part of the original; in a small copy of low quality it is no line of one colour any more."""
+    """The border is part of the original; in a small copy of low quality it is no longer of one colour."""
     image = draw("scene", 3, (600, 450))
     framed = Image.new("RGB", (640, 490), (240, 232, 220))
     framed.paste(image, (20, 20))
@@ -381,7 +381,7 @@ def test_only_the_best_members_of_a_very_large_group_are_read_again(
 
 @pytest.mark.parametrize("method", ["phash:size=16", "local", "cascade"])
 def test_the_whole_image_is_preferred_to_a_crop_of_the_same_shape(method: str, tmp_path: Path) -> None:
-    """Squashed to one size, a crop differs from the whole in places, as if something lay on one of them."""
+    """Resized to one size, a crop differs from the whole image in places, as if one had an overlay."""
     for seed, kind in enumerate(("street", "scene", "portrait")):
         image = draw(kind, 3 + seed, (400, 300))
         image.save(tmp_path / f"{seed} whole.png")

@@ -1,4 +1,4 @@
-"""No file goes unless the file that stays in its place is proven to be another one, as it was planned."""
+"""No file is removed unless its keeper is proven to be a different, unchanged file."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pair(base: Path, first: bytes, second: bytes) -> Report:
-    """A report of two files, of which the first stays."""
+    """A report of two files; the first one is the keeper."""
     write(base, "photos/first.png", first)
     write(base, "photos/second.png", second)
     return report(base, [group(base, 1, ["photos/first.png", "photos/second.png"])])
@@ -46,8 +46,8 @@ def pair(base: Path, first: bytes, second: bytes) -> Report:
 def colliding() -> tuple[bytes, bytes]:
     """Two files with one XXH3-128 digest.
 
-    The hash multiplies the halves of each word after it was combined with a fixed secret. Words whose lower half is
-    that of the secret are multiplied by 0, so their upper halves count as a sum only.
+    The hash combines each word with a fixed secret and multiplies its halves. Words whose lower half equals that of the
+    secret are multiplied by 0, so their upper halves enter as a sum only.
     """
     secret = bytes.fromhex("b8fe6c3923a44bbe7c01812cf721ad1c")
 
@@ -92,7 +92,7 @@ def test_large_files_are_compared_to_their_ends(tmp_path: Path) -> None:
     keeper.close()
 
 
-# -- a run that goes on ----------------------------------------------------------------------------------
+# -- a resumed run --------------------------------------------------------------------------------------
 
 
 def killed_after_one_file(base: Path) -> Path:
@@ -255,7 +255,7 @@ def test_a_run_respects_keepers_and_removals_of_another_run(tmp_path: Path) -> N
 def test_without_locks_the_names_reveal_another_run(
     action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run sets aside what stays in the moment in which this one sets its duplicate aside: both put it back."""
+    """Another run stages the keeper while this one stages its duplicate: both restore their file."""
     plan = twinpix.plan(pair(tmp_path, content(1), content(1)), spec_of(action))
     first, second = str(tmp_path / "photos/first.png"), str(tmp_path / "photos/second.png")
     rename_new = renaming.rename_new
@@ -288,7 +288,7 @@ def test_without_locks_the_names_reveal_another_run(
 
 
 def test_the_lock_of_a_user_without_a_home_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the shared temporary folder, others may have put a link or a file of their own in its place."""
+    """In the shared temporary folder, other users may have put a link or a file in its place."""
     (tmp_path / "no folder").write_bytes(b"")
     shared = tmp_path / "shared"
     shared.mkdir()
@@ -313,11 +313,11 @@ def test_the_lock_of_a_user_without_a_home_is_not_shared(tmp_path: Path, monkeyp
     assert not list(precious.iterdir())
 
 
-# -- what is said of a file that changed -------------------------------------------------------------------
+# -- messages about a changed file -------------------------------------------------------------------------
 
 
 def test_an_edited_file_is_not_called_damaged(tmp_path: Path) -> None:
-    """One block of many differs after the edit, as in a file of which a sector was lost."""
+    """One block of many differs after the edit, as in a file with a lost sector."""
     data = os.urandom(4096)
     found = pair(tmp_path, data, data[:-1] + b"x")
     write(tmp_path, "photos/second.png", data[:-1] + b"y", mtime=1_700_000_000)

@@ -1,4 +1,4 @@
-"""Keypoints: the compiled loops against slow, obvious twins in NumPy, and what must be the same in copies."""
+"""Keypoints: the compiled loops against slow reference implementations in NumPy, and repeatability in copies."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CONTRAST, EDGE = 0.5, 10.0
 
 
 def blobs(seed: int, height: int, width: int) -> NDArray[np.uint8]:
-    """A picture of soft spots of many sizes."""
+    """An image of soft spots of many sizes."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     out = np.full((height, width), 120.0)
@@ -56,7 +56,7 @@ def blobs(seed: int, height: int, width: int) -> NDArray[np.uint8]:
     return np.asarray(np.clip(out, 0, 255), np.uint8)
 
 
-# -- twins
+# -- reference implementations
 
 
 def slow_blur(image: Floats, sigma: float) -> Floats:
@@ -164,7 +164,7 @@ def slow_descriptor(image: Floats, x: float, y: float, sigma: float, angle: floa
     return np.asarray(np.sqrt(flat / flat.sum()))
 
 
-# -- the compiled loops are their twins
+# -- the compiled loops match the reference
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(24, 48), st.integers(24, 48))
@@ -183,7 +183,7 @@ def test_the_scale_space_and_its_extrema_match_the_reference(seed: int, height: 
     theirs = np.array(slow_extrema(slow)).reshape(-1, 5)
     for one, others in ((mine, theirs), (theirs, mine)):
         apart = np.array([min((float(np.abs(other - row).max()) for other in others), default=9.0) for row in one])
-        # Between two equal neighbours, at a threshold and halfway between two pixels, rounding decides.
+        # Rounding decides between two equal neighbours, at a threshold and halfway between two pixels.
         assert np.count_nonzero(apart > 0.02) <= max(2, len(one) // 10)
 
 
@@ -209,7 +209,7 @@ def test_descriptors_match_the_reference(seed: int) -> None:
 
 
 def test_the_orientation_on_a_ramp_points_up_the_slope() -> None:
-    """A spot on a slope points up the slope, whichever way that is."""
+    """The orientation of a spot on a gradient is the direction of the gradient."""
     y, x = np.mgrid[:64, :64].astype(float)
     for degrees in range(0, 360, 30):
         turn = math.radians(degrees)
@@ -222,11 +222,11 @@ def test_the_orientation_on_a_ramp_points_up_the_slope() -> None:
         assert abs(apart) < 0.1
 
 
-# -- what copies share
+# -- repeatability in copies
 
 
 def matched(a: Keypoints, b: Keypoints, moved: NDArray[np.floating], scale: float) -> float:
-    """The share of the keypoints of `a`, with positions `moved`, that `b` has too, with a like descriptor."""
+    """The share of the keypoints of `a`, at positions `moved`, that `b` has too, with a similar descriptor."""
     far = np.linalg.norm(moved[:, None] - b.place[None], axis=2)
     sizes = np.abs(np.log2(a.size * scale)[:, None] - np.log2(b.size)[None])
     alike = (far < 1.0 * max(scale, 1)) & (sizes < 0.3) & (a.descriptors @ b.descriptors.T > 0.9)

@@ -1,4 +1,4 @@
-"""What a header promises is checked before memory is taken for it; large images below the limit are read."""
+"""The sizes declared in a header are checked before memory is allocated; large images below the limit are read."""
 
 import io
 import struct
@@ -15,7 +15,7 @@ from drawings import draw
 from twinpix.errors import ImageError
 from twinpix.imaging import channels, decode, limits, pixel_digest
 
-SIDE = 16384  # the limit of pixels, exactly
+SIDE = 16384  # exactly the limit of pixels
 CHILD = """
 import resource, sys
 from pathlib import Path

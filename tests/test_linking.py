@@ -12,7 +12,7 @@ from twinpix.model import Member
 
 
 class Case:
-    """A random graph of files; `paired` is the definition of what may stand together."""
+    """A random graph of files; `paired` defines which files may be in one group."""
 
     def __init__(
         self, contents: Sequence[int], edges: set[tuple[int, int]], kinds: Sequence[tuple[int, bool]], cross: bool
@@ -125,7 +125,7 @@ def test_no_group_holds_two_contents_in_conflict(case: Case, pairs: set[tuple[in
         assert not any((a, b) in apart for a in held for b in held)
         assert taken.isdisjoint(group)
         taken |= set(group)
-        if rule == "star":  # all that is left out beside a group was taken before, or is in conflict with it
+        if rule == "star":  # every other file was in an earlier group, or is in conflict with this one
             left = [other for other in range(len(case.contents)) if other not in taken and case.paired(group[0], other)]
             assert all(not held.isdisjoint(conflicts.get(case.contents[other], ())) for other in left)
 

@@ -1,4 +1,4 @@
-"""Local features: points and their codes, pictures that agree in them, and what is found with them."""
+"""Local features: keypoints and their codes, candidate pairs by keypoints, and the copies found with them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def grey(kind: str, seed: int, size: tuple[int, int] = SIDES) -> NDArray[np.uint
     return np.asarray(draw(kind, seed, size).convert("L"))
 
 
-# -- points and codes -----------------------------------------------------------------------------------
+# -- keypoints and codes --------------------------------------------------------------------------------
 
 
 def test_keypoints_of_a_mirrored_image_are_the_mirrored_keypoints() -> None:
@@ -100,13 +100,13 @@ def test_an_edit_hardly_changes_the_code_of_a_keypoint() -> None:
     assert np.median(gaps[~near]) > 26
 
 
-# -- pictures that agree --------------------------------------------------------------------------------
+# -- candidate pairs ------------------------------------------------------------------------------------
 
 
 def planted(
     seed: int, images: int, pairs: list[tuple[int, int, bool]]
 ) -> tuple[KeypointSets, dict[tuple[int, int], NDArray[np.float64]]]:
-    """Pictures of random points, of which some hold the points of another, moved; and how those were moved."""
+    """Images of random keypoints, some with the transformed keypoints of another one; and these transforms."""
     rng = np.random.default_rng(seed)
     codes = [rng.integers(0, 2**64, 60, dtype=np.uint64) for _ in range(images)]
     place = [rng.uniform(0, 200, (60, 2)) for _ in range(images)]
@@ -117,7 +117,7 @@ def planted(
         turn, scale, shift = rng.uniform(-3, 3), rng.uniform(0.5, 2), rng.uniform(-20, 20, 2)
         linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         some = rng.permutation(60)[:25]
-        noise = np.uint64(1) << rng.integers(0, 64, (3, 25), dtype=np.uint64)  # bits of each that an edit has changed
+        noise = np.uint64(1) << rng.integers(0, 64, (3, 25), dtype=np.uint64)  # bits of each code that an edit changes
         codes[j][:25] = codes[i][some] ^ np.where(flip, MIRROR, np.uint64(0)) ^ noise[0] ^ noise[1] ^ noise[2]
         place[j][:25] = place[i][some] @ linear.T + shift
         size[j][:25] = size[i][some] + np.log2(scale)
@@ -146,7 +146,7 @@ def agreeing(sets: KeypointSets, of: int | None = None) -> ImagePairs:
 def test_keypoints_moved_by_one_transform_are_found_and_no_others(
     seed: int, ends: set[tuple[int, int]], flip: bool
 ) -> None:
-    first: dict[int, tuple[int, int, bool]] = {j: (i, j, flip) for i, j in sorted(ends)}  # one move into a picture
+    first: dict[int, tuple[int, int, bool]] = {j: (i, j, flip) for i, j in sorted(ends)}  # one transform into an image
     sets, moves = planted(seed, 10, list(first.values()))
     found = agreeing(sets)
     pairs = list(zip(found.i.tolist(), found.j.tolist(), strict=True))
@@ -157,7 +157,7 @@ def test_keypoints_moved_by_one_transform_are_found_and_no_others(
         assert found.points[at] >= 23
         assert found.mirrored[at] == flip
     sources = {j: i for i, j in moves}
-    assert all(sources.get(i) == sources.get(j, -1) for i, j in pairs if (i, j) not in moves)  # copies of one picture
+    assert all(sources.get(i) == sources.get(j, -1) for i, j in pairs if (i, j) not in moves)  # copies of one image
 
 
 def test_keypoints_that_agree_in_their_code_alone_are_not_enough() -> None:
@@ -347,7 +347,7 @@ def test_copies_of_a_small_object_on_a_plain_background_are_found(tmp_path: Path
 
 
 def test_copies_with_different_surroundings_are_one_group(tmp_path: Path) -> None:
-    """What stays is larger than the picture, and has a ground of its own; so have others: the picture joins them."""
+    """The keeper is larger than the image and has its own background, like others; all match via the image."""
     image = draw("table", 5, (480, 360)).convert("RGB")
     page = Image.new("RGB", (1000, 900), (60, 64, 72))
     page.paste(image, (260, 270))
@@ -471,35 +471,35 @@ def test_a_report_with_verdicts_is_read_again(album: Path, tmp_path: Path) -> No
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40))
 def test_a_class_has_one_leader_which_has_none_and_only_improves(claims: list[tuple[ClassId, ClassId]]) -> None:
     every = list(map(ClassId, range(13)))
-    hubs = LeaderClusters(lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 1.0)
-    hubs.propose([Candidate(i, j, None, (), "") for i, j in combinations(every, 2)])
+    clusters = LeaderClusters(lambda classes: {class_: class_ for class_ in classes}, lambda leader, joint: 1.0)
+    clusters.propose([Candidate(i, j, None, (), "") for i, j in combinations(every, 2)])
     for better, class_ in claims:
         if better >= class_:
             continue
-        before = {each: hubs.leader_of(each) for each in every}
-        freed = hubs.claim(better, class_)
+        before = {each: clusters.leader_of(each) for each in every}
+        freed = clusters.claim(better, class_)
         assert freed == sorted(
-            each for each, hub in before.items() if hub == class_ and hubs.leader_of(class_) == better
+            each for each, leader in before.items() if leader == class_ and clusters.leader_of(class_) == better
         )
-        now = {each: hubs.leader_of(each) for each in every}
+        now = {each: clusters.leader_of(each) for each in every}
         assert all(now[each] is None for each in freed)
-        assert all(hub is None or (now[hub] is None and hub < each) for each, hub in now.items())
+        assert all(leader is None or (now[leader] is None and leader < each) for each, leader in now.items())
         assert all(now[each] == before[each] for each in every if each != class_ and each not in freed)
         old, new = before[class_], now[class_]
         assert old is None or (new is not None and new <= old)
-    free = {each for each in every if hubs.leader_of(each) is None}
+    free = {each for each in every if clusters.leader_of(each) is None}
     pairs = {(i, j) for i, j in combinations(sorted(free), 2)}
     for depth in range(14):
-        assert set(hubs.edges(depth)) == {(i, j) for i, j in pairs if sorted(free).index(i) <= depth}
+        assert set(clusters.edges(depth)) == {(i, j) for i, j in pairs if sorted(free).index(i) <= depth}
 
 
 def test_a_candidate_of_many_followers_is_verified_against_their_leader_first() -> None:
-    hubs = LeaderClusters(
-        lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 0.9 if hub else 0.5
+    clusters = LeaderClusters(
+        lambda classes: {class_: class_ for class_ in classes}, lambda leader, joint: 0.9 if leader else 0.5
     )
-    alone, one, many = ClassId(40), {hub: [10 + hub] for hub in range(1, 8)}, list(range(20, 26))
-    claims = [(ClassId(hub), ClassId(class_)) for hub, classes in {**one, 0: many}.items() for class_ in classes]
-    hubs.propose([Candidate(class_, alone, None, (), "") for _, class_ in claims])
-    for hub, class_ in claims:
-        hubs.claim(hub, class_)
-    assert list(hubs.via_pairs()) == [(alone, class_) for class_ in many[:3]]
+    alone, one, many = ClassId(40), {leader: [10 + leader] for leader in range(1, 8)}, list(range(20, 26))
+    claims = [(ClassId(leader), ClassId(class_)) for leader, classes in {**one, 0: many}.items() for class_ in classes]
+    clusters.propose([Candidate(class_, alone, None, (), "") for _, class_ in claims])
+    for leader, class_ in claims:
+        clusters.claim(leader, class_)
+    assert list(clusters.via_pairs()) == [(alone, class_) for class_ in many[:3]]

@@ -1,4 +1,4 @@
-"""A damaged copy is never kept for an intact one: lost sectors are seen, and where they cannot be, both stay."""
+"""A damaged copy is never kept for an intact one: lost sectors are detected; if that is impossible, both are kept."""
 
 import io
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_a_progressive_jpeg_with_a_zeroed_tail_is_damaged(share: float) -> None:
 
 
 def test_a_lost_sector_of_a_progressive_jpeg_is_detected() -> None:
-    """In any scan but that with one more bit of each mean, in which 512 zeros may be a flat area."""
+    """In any scan except the refinement of the DC coefficients, where 512 zeros may be a flat area."""
     out = io.BytesIO()
     SCENE.save(out, "JPEG", quality=85, progressive=True)
     data = out.getvalue()
@@ -99,7 +99,7 @@ def test_missing_restart_markers_are_damage() -> None:
     assert decode(overwritten(data, at, noise)).damaged
 
 
-def flat_pictures() -> list[Image.Image]:
+def flat_images() -> list[Image.Image]:
     page = Image.new("RGB", (1200, 900), "white")
     ImageDraw.Draw(page).rectangle((100, 100, 300, 130), fill="black")
     dither = np.zeros((900, 1200), np.uint8)
@@ -109,11 +109,11 @@ def flat_pictures() -> list[Image.Image]:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_flat_images_are_not_damaged(name: str) -> None:
-    for image in flat_pictures():
+    for image in flat_images():
         assert not decode(encoded(name, image)).damaged
     if FORMATS[name][0] == "JPEG":
         out = io.BytesIO()
-        flat_pictures()[0].save(out, "JPEG", progressive=True, optimize=True)
+        flat_images()[0].save(out, "JPEG", progressive=True, optimize=True)
         assert not decode(out.getvalue()).damaged
 
 

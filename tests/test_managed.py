@@ -1,4 +1,4 @@
-"""Libraries of other programs: entered only when they are named, and never acted in."""
+"""Libraries of other programs: scanned only when they are named, and never changed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Methods measured on a truth, and on edited copies of one's own images."""
+"""Methods measured on a ground truth, and on edited copies of the user's images."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_points_match_their_definition() -> None:
     gaps = np.array([[0, 5, 9], [7, 2, 3]], np.uint16)
     same = np.array([[True, False, False], [False, True, False]])
     ((rate, radius, recall),) = points(gaps, same, (0.25, 0.1))
-    assert (rate, radius, recall) == (0.25, 4, 1.0)  # one of four false pairs, the one at 3
+    assert (rate, radius, recall) == (0.25, 4, 1.0)  # one of four false pairs, at distance 3
     codes = np.random.default_rng(1).integers(0, 256, (5, 8, 9), dtype=np.uint8)
     got = distances(fingerprints.make("phash"), codes[:, 0], codes)
     assert got[2, 3] == min(int(np.bitwise_count(codes[2, 0] ^ codes[3, turn]).sum()) for turn in range(8))

@@ -1,4 +1,4 @@
-"""Options that users of such tools expect: leaving out, acting by relation, mirrored copies, quiet and verbose."""
+"""Common options: excluding files, acting by relation, mirrored copies, quiet and verbose."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def names(report: Report) -> set[str]:
     ("pattern", "path", "left_out"),
     [
         ("thumb*", "a/thumb_1.jpg", True),
-        ("thumb*", "thumbs/a.jpg", False),  # the folder itself is left out when it is entered
+        ("thumb*", "thumbs/a.jpg", False),  # the folder itself is excluded when it is entered
         ("*.tmp.jpg", "a/b.tmp.jpg", True),
         ("cache/*", "a/cache/b.jpg", True),
         ("cache/*", "a/mycache/b.jpg", False),
@@ -176,7 +176,7 @@ def test_copies_are_measured_on_a_folder_with_copies(tmp_path: Path, draw_image:
     assert (found.images, found.alike) == (6, 6)
 
 
-# -- reports that somebody has edited -------------------------------------------------------------------
+# -- edited reports ------------------------------------------------------------------------------------
 
 
 def edited(folder: Path, path: str, reason: str = "largest file") -> Report:

@@ -1,4 +1,4 @@
-"""Options that name an output: nothing that twinpix did not write is replaced, and gates do not pass on nothing."""
+"""Options that name an output: files of other programs are not replaced, and gates do not pass without images."""
 
 import csv
 import json
@@ -73,7 +73,7 @@ def test_no_output_replaces_a_foreign_file(name: str, photos: Path, report: Path
     forced = run(*words, "--force")
     assert forced.returncode == 0, forced.stderr
     assert victim.read_bytes() != before
-    again = run(*words)  # now it is an output of twinpix, unless that cannot be told
+    again = run(*words)  # now it is an output of twinpix, unless that cannot be determined
     assert again.returncode == 0, again.stderr
 
 
@@ -208,7 +208,7 @@ def test_undecodable_names(photos: Path, tmp_path: Path) -> None:
     assert done.stdout.isprintable() or "\x0a" in done.stdout
     assert {len(row) for row in rows} == {len(rows[0])}
     assert any(row[2].endswith(r"bad \udcff\nname.png") for row in rows)
-    done.stdout.encode("utf-8")  # no byte in it is other than UTF-8
+    done.stdout.encode("utf-8")  # every byte is valid UTF-8
     refused = run("find", "-m", "phash:size=16", photos, "-f", "fdupes")
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "-0" in refused.stderr

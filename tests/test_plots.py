@@ -1,4 +1,4 @@
-"""Plots and the page, looked at: their pixels, and the page in a real browser."""
+"""Plots and the page: their pixels, and the page in a real browser."""
 
 import html
 import json
@@ -30,7 +30,7 @@ from twinpix.ui.thumbnails import Missing, share
 pytest.importorskip("matplotlib")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NO_FOLDER = "Provided image directory does not exist! Please provide the image directory where all files are present!"
-GREEN = (0, 158, 115)  # the frame of what stays
+GREEN = (0, 158, 115)  # the frame of the keeper
 
 
 def pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -124,7 +124,7 @@ def test_the_command_line(photos: Path, tmp_path: Path) -> None:
 
 
 def browse(page: Path, fragment: str = "", script: str = "") -> str:
-    """The page's elements, as a browser has made them."""
+    """The elements of the page, as built by a browser."""
     if BROWSER is None:
         pytest.skip("needs chromium")
     if script:
@@ -154,7 +154,7 @@ def test_the_page_shows_the_groups(photos: Path, tmp_path: Path) -> None:
 
 
 def synthetic(folder: Path, groups: int, name: Callable[[int, int], str]) -> Report:
-    """A report of so many groups of three."""
+    """A report of `count` groups of three."""
     base = twinpix.find(folder, method="phash:size=16", store=None)
 
     def group(number: int) -> Group:
@@ -202,7 +202,7 @@ def test_the_page_describes_the_edit_of_a_copy(tmp_path: Path) -> None:
 
 
 def test_the_page_in_use(photos: Path, tmp_path: Path) -> None:
-    """Cards stand in reading order after scrolling up, a link to a filtered view is followed, folders are told."""
+    """Cards are in reading order after scrolling up, a link to a filtered view works, folders are shown."""
     report = synthetic(photos, 300, lambda number, at: f"folder {at}/{number}.jpg")
     ui.write_page(report, str(tmp_path / "page.html"))
     shown = browse(tmp_path / "page.html", script="scrollTo(0, 9000); draw(); scrollTo(0, 8000); draw();")

@@ -64,7 +64,7 @@ def test_a_report_is_saved_loaded_and_a_dict(photos: Path) -> None:
 
 
 class Bars:
-    """Stands in for tqdm, which need not be installed: the same three calls."""
+    """A fake tqdm, since tqdm need not be installed: the same three calls."""
 
     made: ClassVar[list[Bars]] = []
 

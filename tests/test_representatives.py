@@ -1,4 +1,4 @@
-"""Dense clusters: what is found from the pairs of representatives is what all pairs give."""
+"""Dense clusters: the pairs of representatives give the same groups as all pairs."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""resolve and undo: what is planned, what is done, and that it can be taken back."""
+"""resolve and undo: plans, actions, and that undo restores everything."""
 
 import ast
 import json
@@ -72,7 +72,7 @@ ACTIONS = actions_where(permanent=False)
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_every_action_can_be_undone(action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The contract of all actions: a plan touches nothing, an act loses nothing, undo restores times and modes."""
+    """The contract of all actions: a plan changes nothing, an action loses nothing, undo restores times and modes."""
     path = str(save(library(tmp_path, 3, equal=plugins.load("actions", action).identical), tmp_path / "r.json"))
     before = tree(tmp_path)
     inodes = {each: each.lstat().st_ino for each in (tmp_path / "photos").rglob("*.png")}
@@ -81,7 +81,7 @@ def test_every_action_can_be_undone(action: str, tmp_path: Path, capfd: pytest.C
     assert tree(tmp_path) == before
     assert run(["resolve", path, *act_with(action), "--apply"]) == 0
     printed = capfd.readouterr().out
-    assert printed.endswith("twinpix undo r.journal.jsonl\n")  # `python -m twinpix` where it was started so
+    assert printed.endswith("twinpix undo r.journal.jsonl\n")  # `python -m twinpix` if it was started like that
     assert state(action, tmp_path, inodes)
     assert contents(tmp_path / "photos") | contents(tmp_path, Path(os.environ["XDG_DATA_HOME"])) >= {
         data for data, _, _ in before.values()
@@ -97,7 +97,7 @@ def test_every_action_can_be_undone(action: str, tmp_path: Path, capfd: pytest.C
 
 
 def state(action: str, base: Path, before: dict[Path, int]) -> bool:
-    """Whether an action has done what it is for, on the library; `before` are the inodes of its images."""
+    """Whether an action had its effect on the library; `before` are the inodes of its images."""
     discards = [base / "photos/1 copy.png", base / "photos/sub/2 small.png"]
     if action == "copy":
         return sorted(tree(base / "out")) == ["0.png", "1.png", "2.png", "alone.png"]
@@ -187,7 +187,7 @@ def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
 
 
 def rounded(text: str) -> int:
-    """A whole number as node writes it, and jq 1.6: with the digits of a 64-bit floating-point number."""
+    """A whole number as node and jq 1.6 write it: with the digits of a 64-bit floating-point number."""
     return int(Decimal(repr(float(text))))
 
 
@@ -208,7 +208,7 @@ def test_a_report_that_another_program_wrote_again_can_be_acted_on(action: str, 
     assert "was changed since it was scanned" in str(plan(again, f"{action}:to={tmp_path}/out").skipped)
 
 
-# -- what goes where
+# -- names at the target
 
 
 def test_names_that_are_taken_are_numbered(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_roots_of_one_name_stay_apart(tmp_path: Path) -> None:
     ]
 
 
-# -- deciding anew
+# -- deciding again
 
 
 def chain(base: Path) -> Report:
@@ -288,7 +288,7 @@ def test_stricter_than_the_report(tmp_path: Path) -> None:
 def test_deciding_again_gives_the_result_of_find(
     link: str, tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
-    """By other rules and a smaller radius, a report says what a new search with them says."""
+    """With other rules and a smaller radius, a report gives the result of a new search with them."""
     (tmp_path / "photos").mkdir()
     for seed in range(4):
         image = draw_image(seed)
@@ -310,14 +310,14 @@ def test_deciding_again_gives_the_result_of_find(
 
 
 def test_choices(tmp_path: Path) -> None:
-    """What an interactive user keeps; groups not named are left as they are."""
+    """The files that an interactive user keeps; groups that are not named are not changed."""
     made = plan(library(tmp_path, 3), choices={2: ["photos/1 copy.png", "photos/sub/1 small.png"]})
     assert going(made, tmp_path) == ["photos/1.png"]
     assert [Path(stay.path).name for stay in made.kept] == ["1 copy.png", "1 small.png"]
 
 
 def test_a_plan_for_many_folders_examines_each_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As --files-from makes them, all called the same; once each was looked at as often as there are folders."""
+    """As with --files-from, all with the same name; examining each folder for every folder would be quadratic."""
     names = [[f"{number}/images/{half}.png" for half in "ab"] for number in range(200)]
     for number, pair in enumerate(names):
         for name in pair:
@@ -337,11 +337,11 @@ def test_a_plan_for_many_folders_examines_each_a_few_times(tmp_path: Path, monke
     assert made.steps[-1].target == "/nowhere/else/images (200)/b.png"
 
 
-# -- what belongs to an image
+# -- companion files
 
 
 def with_sides(base: Path, *sides: str) -> Report:
-    """A library of one group, `photos/0.png` stays; companions of `0 copy.png` lie beside that one too."""
+    """A library of one group with the keeper `photos/0.png`; it has the same companions as `0 copy.png`."""
     for side in sides:
         for name in (side, side.replace("0 copy", "0")):
             write(base, name, side.encode())
@@ -367,7 +367,7 @@ def test_sidecars_are_moved_with_their_image(side: str, tmp_path: Path) -> None:
 
 
 def test_annotations_beside_the_scanned_folder_are_moved_too(tmp_path: Path) -> None:
-    """The folder of images alone was scanned, its labels lie beside it."""
+    """Only the folder of images was scanned; its labels are beside it."""
     found = with_sides(tmp_path, "labels/0 copy.txt")
     made = plan(found, "move:to=/nowhere")
     assert going(made, tmp_path) == ["photos/0 copy.png", "labels/0 copy.txt", "photos/sub/0 small.png"]
@@ -412,7 +412,7 @@ def test_raw_and_jpeg_are_removed_or_kept_together(tmp_path: Path) -> None:
 
 
 def test_an_image_and_its_sidecar_are_moved_both_or_not_at_all(tmp_path: Path) -> None:
-    """A sidecar that is gone when its image is to go keeps both where they are."""
+    """If a sidecar is missing when its image is to be moved, neither is moved."""
     found = with_sides(tmp_path, "photos/0 copy.xmp")
     made = plan(found, f"move:to={tmp_path}/out")
     (tmp_path / "photos/0 copy.xmp").unlink()
@@ -538,7 +538,7 @@ def test_a_hostile_line_is_ignored(line: str, tmp_path: Path) -> None:
     assert tree(tmp_path / "photos") == before
 
 
-# -- reports that are wrong
+# -- invalid reports
 
 
 def test_reports_that_cannot_be_applied_here(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -620,7 +620,7 @@ def test_every_action_can_be_made_again_from_its_options() -> None:
 def test_the_target_of_symbolic_links_is_kept(
     action: str, tmp_path: Path, draw_image: Callable[..., Image.Image], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An earlier run has made the link, whose undo needs what it leads to; a link in its place is led on by it."""
+    """An earlier run made the link, and its undo needs the target; a link in its place would make a chain."""
     photos = tmp_path / "photos"
     photos.mkdir()
     draw_image(1).save(photos / "large.png")
@@ -645,11 +645,11 @@ def test_images_without_a_suffix_are_counted_as_images(tmp_path: Path, draw_imag
     assert list(plan_text.lines(made))[-1].startswith("3 files (2 images and 1 companion file) to delete")
 
 
-# -- why a file is left alone, for programs
+# -- why a file is skipped, for programs
 
 
 def test_every_skipped_file_has_a_kind() -> None:
-    """Of the package's own reasons none is `OTHER`, so no program needs to decide on their words."""
+    """No reason of the package is `OTHER`, so no program needs to parse the text."""
     package = Path(twinpix.__file__).parent
     raised: list[ast.Call] = []
     for file in [*(package / "act").rglob("*.py"), package / "compat/imgdupes/deletion.py"]:

@@ -1,4 +1,4 @@
-"""Attacks on what acts: whatever happens, every distinct image is readable somewhere afterwards."""
+"""Attacks on actions: whatever happens, every distinct image is readable somewhere afterwards."""
 
 import ast
 import errno
@@ -44,7 +44,7 @@ from twinpix.errors import RefusedError, ReportError, StepError
 from twinpix.model import Facts, Report
 
 HERE = Path(__file__).parent
-OTHER = Path("/dev/shm")  # usually another file system than that of the tests' folder
+OTHER = Path("/dev/shm")  # usually on another file system than the folder of the tests
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, where there is one: nothing there waits for a disk."""
+    """A folder in memory, if available: no writes wait for a disk."""
     if not os.access(OTHER, os.W_OK):
         yield tmp_path
         return
@@ -82,7 +82,7 @@ ACTIONS = plugins.names("actions")
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_killed_before_and_after_every_change(action: str, memory: Path) -> None:
-    """At every line after which files are not as before: killing.py says why that is as good as at every line."""
+    """At every line after which files have changed: killing.py explains why that equals a kill at every line."""
     done = killing(action, memory, "changes")
     assert done["lines"] > 500
     assert done["kills"] > 30
@@ -92,7 +92,7 @@ def test_killed_before_and_after_every_change(action: str, memory: Path) -> None
     "action", [name if name == "move" else pytest.param(name, marks=pytest.mark.full) for name in ACTIONS]
 )
 def test_killed_at_every_line(action: str, memory: Path) -> None:
-    """At every fifth by default, which shows that the lines which `changes` leaves out are rightly left out."""
+    """At every fifth by default, which confirms that the lines which `changes` omits need no kill."""
     done = killing(action, memory, "lines", 1 if amounts.is_full() else 5)
     assert done["kills"] > 150
 
@@ -153,7 +153,7 @@ def swap_for_a_folder(path: Path) -> None:
 
 
 def swap_the_folder_for_a_link(path: Path) -> None:
-    """The folder goes out of the library, and a link leads to it."""
+    """The folder is moved out of the library and replaced by a link to it."""
     outside = path.parents[2] / "outside"
     path.parent.rename(outside)
     path.parent.symlink_to(outside)
@@ -197,12 +197,12 @@ def test_nothing_is_removed_if_the_keeper_changed(
 RACES = [edit, replace_by_another, swap_for_a_link]
 
 
-@pytest.mark.parametrize("action", [name for name in DISCARDING if name != "trash"])  # the trash: the next test
+@pytest.mark.parametrize("action", [name for name in DISCARDING if name != "trash"])  # for the trash, see the next test
 @pytest.mark.parametrize("change", RACES)
 def test_a_change_after_the_last_check(
     change: Callable[[Path], None], action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is changed in the moment before it is renamed."""
+    """The file is changed immediately before it is renamed."""
     identical = plugins.load("actions", action).identical
     found = library(tmp_path, 1, equal=identical)
     victim = tmp_path / "photos/0 copy.png"
@@ -276,7 +276,7 @@ def act(made: twinpix.Plan, folder: Path) -> twinpix.Outcome:
         return twinpix.apply(made, str(folder / "j.jsonl"))
 
 
-# -- where it cannot go
+# -- unusable targets
 
 
 def test_to_another_file_system_and_back(elsewhere: Path, tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_to_another_file_system_and_back(elsewhere: Path, tmp_path: Path) -> Non
 def test_an_error_returned_for_a_finished_step(
     act_of: str, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of sshfs and NFS, where a reply is lost: the source of a move to another file system is gone all the same."""
+    """As on sshfs and NFS when a reply is lost: the source of a move to another file system was removed anyway."""
     found = library(tmp_path, 2)
     before = tree(tmp_path / "photos")
     unlink, rename_new = os.unlink, renaming.rename_new
@@ -323,7 +323,7 @@ def test_an_error_returned_for_a_finished_step(
 
 @pytest.mark.parametrize("becomes", ["edited", "away", "as it was"])
 def test_a_copy_is_removed_only_if_its_source_is_there(becomes: str, elsewhere: Path, tmp_path: Path) -> None:
-    """The removal of the source fails; by then it was edited, or moved away, or nothing happened to it."""
+    """The removal of the source fails; meanwhile it was edited, moved away, or not changed."""
     found = library(tmp_path, 1)
     victim = tmp_path / "photos/0 copy.png"
     unlink = os.unlink
@@ -357,7 +357,7 @@ def test_links_do_not_reach_another_file_system(elsewhere: Path, tmp_path: Path)
 
 
 def test_a_full_disk(elsewhere: Path, tmp_path: Path) -> None:
-    """The second copy does not fit: it stays where it is, and nothing half is left."""
+    """The second copy does not fit: its source is not removed, and no partial file is left."""
     found = library(tmp_path, 3)
     for name in ("0 copy.png", "1 copy.png"):
         write(tmp_path, f"photos/{name}", os.urandom(1000 if name[0] == "0" else 100_000))
@@ -370,7 +370,7 @@ def test_a_full_disk(elsewhere: Path, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # else half a file of bytecode would be left
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # otherwise truncated bytecode would be left
     )
     assert done.returncode == 3, done.stderr
     assert "file too large" in done.stdout
@@ -380,7 +380,7 @@ def test_a_full_disk(elsewhere: Path, tmp_path: Path) -> None:
 
 
 def test_a_really_full_disk(tmp_path: Path) -> None:
-    """A file system of 64 kB in a name space of its own, where that may be made."""
+    """A file system of 64 kB in a separate namespace, if that can be created."""
     small = tmp_path / "small"
     small.mkdir()
     found = library(tmp_path, 40)
@@ -434,11 +434,11 @@ def test_a_trash_that_cannot_be_written(
     assert tree(tmp_path / "photos") == before
 
 
-# -- reports that lie
+# -- false reports
 
 
 def lying(base: Path, lie: str) -> Report:
-    """A report whose first group says something that is not so."""
+    """A report whose first group has a false statement."""
     found = library(base, 2)
     first, second = found.groups
     write(base, "secret/0.png", b"secret")
@@ -497,7 +497,7 @@ def test_one_file_under_two_names(
     printed = capfd.readouterr().out
     assert "is another name of" in printed or "is a symbolic link now" in printed
     assert (tmp_path / "photos/k.png").exists()
-    assert contents(tmp_path / "photos") == before  # of two discards that are one file, one name is left
+    assert contents(tmp_path / "photos") == before  # of two discards that are the same file, one name is kept
 
 
 def test_a_bind_mount_is_another_name(tmp_path: Path) -> None:
@@ -518,11 +518,11 @@ def test_a_bind_mount_is_another_name(tmp_path: Path) -> None:
     assert (tmp_path / "photos/a/k.png").exists()
 
 
-# -- two at once
+# -- concurrent runs
 
 
 def test_two_runs_at_once(tmp_path: Path) -> None:
-    """One acts, the other is refused, and nothing is lost."""
+    """One run acts, the other is refused, and nothing is lost."""
     path = save(library(tmp_path, 300), tmp_path / "r.json")
     before = contents(tmp_path / "photos")
     command = [sys.executable, "-m", "twinpix", "resolve", str(path), "--move", "out", "--apply"]
@@ -584,7 +584,7 @@ def test_applying_a_plan_takes_the_lock_by_itself(tmp_path: Path, monkeypatch: p
     assert tree(tmp_path / "photos") == before
 
 
-# -- the acts themselves
+# -- file operations
 
 
 def test_a_rename_replaces_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -639,12 +639,12 @@ def test_only_a_journal_is_accepted_for_journal(tmp_path: Path, capfd: pytest.Ca
         journal.read("diary.txt")
 
 
-# -- the rule that makes the guards complete
+# -- only one module removes and renames files
 
 
 @pytest.mark.parametrize("action", plugins.names("actions"))
 def test_actions_remove_and_rename_through_the_file_system_module_alone(action: str) -> None:
-    """Functions that remove or replace a file ask no guard; `trash` removes notes that it wrote."""
+    """Functions that remove or replace a file check no guard; `trash` removes metadata files that it wrote."""
     source = Path(sys.modules[plugins.load("actions", action).__module__].__file__ or "").read_text(encoding="utf-8")
     calls = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     named = {ast.unparse(call) for call in calls if isinstance(call, ast.Attribute)}

@@ -1,4 +1,4 @@
-"""Screening at 96 pixels: pairs of unrelated images end there, copies do not, whatever was done to them."""
+"""Screening at 96 pixels refutes pairs of unrelated images, but no copies, whatever their edit."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_copies_are_not_refuted_whatever_their_tones(tones: object) -> None:
 
 @pytest.mark.parametrize("turn", range(8))
 def test_every_orientation_is_compared_by_its_transform(turn: int) -> None:
-    """The transform of the orientation agrees, every other one is refuted; the same from either side."""
+    """The transform of the orientation agrees, every other one is refuted; also with the images swapped."""
     flipped = scene(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT) if turn & 1 else scene(1)
     flipped = flipped.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if turn & 2 else flipped
     a, b = view(scene(1)), view(flipped.transpose(Image.Transpose.TRANSPOSE) if turn & 4 else flipped)
@@ -79,7 +79,7 @@ def test_a_crop_is_compared_on_the_overlap() -> None:
 
 
 def test_images_with_little_texture_are_not_refuted() -> None:
-    """Noise, and a few edges, say nothing about whether two images are copies."""
+    """Noise and a few edges are no evidence for or against a copy."""
     plain = view(Image.new("RGB", SIZE, (120, 130, 140)))
     whole = orientation_transform(0, plain.size, plain.size)
     assert screened(plain, plain, whole) == Screening(0.0, 0.0, 0)
@@ -120,7 +120,7 @@ def test_other_transforms_are_tried_unless_the_first_is_exact() -> None:
 
 
 def test_photos_with_one_caption_are_refuted() -> None:
-    """A third of the pixels agrees, and its keypoints: it is no scene, and no other transform is tried."""
+    """A third of the pixels and of the keypoints agree: not the same scene, and no other transform is tried."""
     pair = same_caption()
     a, b = view(pair.a), view(pair.b)
     whole = orientation_transform(0, a.size, b.size)

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="paths are spelled as
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test has a current folder of its own, and no display."""
+    """Each test has a separate current folder, and no display."""
     monkeypatch.chdir(tmp_path)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND"):
         monkeypatch.delenv(name, raising=False)
@@ -82,7 +82,7 @@ def data_set(draw_image: Draw) -> Callable[..., Path]:
 
 @pytest.fixture
 def pictures(draw_image: Draw) -> Path:
-    """A plain folder: three pictures, a small copy of the first below, and the same file twice."""
+    """The plain folder `pictures`: three images, a small copy of the first in a sub-folder, and one file twice."""
     folder = Path("pictures")
     (folder / "sub").mkdir(parents=True)
     for seed in range(3):
@@ -92,7 +92,7 @@ def pictures(draw_image: Draw) -> Path:
     return folder
 
 
-# -- remove-duplicates: what is moved
+# -- remove-duplicates: moved files
 
 
 def test_a_data_set(data_set: Callable[..., Path], draw_image: Draw) -> None:
@@ -117,7 +117,7 @@ def test_a_data_set(data_set: Callable[..., Path], draw_image: Draw) -> None:
 
 
 def test_only_folders_named_images_are_searched(data_set: Callable[..., Path], draw_image: Draw) -> None:
-    """Of data sets only what lies below data/…images…, at any depth, is looked at."""
+    """Of a data set only files below data/…images…, at any depth, are searched."""
     top = data_set("set", 0, folder="data/train/my_Images_2")
     (top / "data/other").mkdir()
     draw_image(0).save(top / "data/other/0.png")
@@ -210,7 +210,7 @@ def test_dry_run(pictures: Path) -> None:
 
 
 def test_threshold(draw_image: Draw) -> None:
-    """A picture and one whose code differs in some bits."""
+    """An image and one whose code differs in some bits."""
     Path("in").mkdir()
     draw_image(0).save("in/a.png")
     brush = draw_image(0)
@@ -228,7 +228,7 @@ def test_threshold(draw_image: Draw) -> None:
 
 
 def test_finds_what_imagededup_finds(pictures: Path, draw_image: Draw) -> None:
-    """Blank pictures too: no guard stands between the hashes and the groups."""
+    """Also blank images: low detail is not checked here."""
     Image.new("RGB", (50, 50), "white").save(pictures / "white.png")
     Image.new("RGB", (60, 50), "black").save(pictures / "black.png")
     theirs = DHash(verbose=False).find_duplicates_to_remove(str(pictures), recursive=True)
@@ -312,7 +312,7 @@ def test_encodings_in_act_like_the_data_set(data_set: Callable[..., Path]) -> No
 
 
 def test_given_encodings_are_trusted(draw_image: Draw) -> None:
-    """What is in a file of encodings is not coded again; what is not is."""
+    """Images in a file of encodings are not encoded again; others are."""
     Path("in").mkdir()
     for seed in range(3):
         draw_image(seed).save(f"in/{seed}.png")
@@ -351,7 +351,7 @@ def test_maps_of_the_folder_of_images_of_a_data_set(data_set: Callable[..., Path
 
 
 def test_merging_needs_no_files() -> None:
-    """The script's own example; what is not there stays under its name, the last of two wins."""
+    """The example of the script; missing files keep their name, and the last of two encodings wins."""
     Path("enc_1.json").write_text(json.dumps({"a.png": "0" * 16, "b.png": "1" * 16, "c.png": "2" * 16}))
     Path("enc_2.json").write_text(json.dumps({"b.png": "3" * 16, "c.png": "2" * 16}))
     done = remove("--encodings_in", "enc_1.json", "enc_2", "--encodings_out", "merged", "--encodings_only")
@@ -363,7 +363,7 @@ def test_merging_needs_no_files() -> None:
 
 @pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
 def test_one_name_in_two_maps(draw_image: Draw, order: tuple[str, str]) -> None:
-    """Maps of two folders that share names are told apart by what the files look like."""
+    """Maps of two folders with common names are distinguished by the hashes of the files."""
     for folder, seed in (("one", 0), ("two", 1)):
         Path(folder).mkdir()
         draw_image(seed).save(f"{folder}/a.png")
@@ -389,7 +389,7 @@ def test_one_name_in_two_maps_for_equal_codes(draw_image: Draw) -> None:
 
 
 def test_encodings_of_the_current_folder(draw_image: Draw) -> None:
-    """The folder for duplicates lies in it, so that the files are no data set of that folder."""
+    """It contains the folder for duplicates, so the files are not a data set of that folder."""
     for name in ("a", "b"):
         draw_image(0).save(f"{name}.png")
     save_json(DHash(verbose=False).encode_images("."), "map.json")
@@ -522,7 +522,7 @@ def with_network(*args: str | Path) -> Done:
 
 
 def plane(degrees: float) -> list[float]:
-    """A direction of as many numbers as the network gives."""
+    """A vector with as many numbers as the network returns."""
     return [math.cos(math.radians(degrees)), math.sin(math.radians(degrees)), *[0.0] * 1022]
 
 
@@ -676,7 +676,7 @@ def test_invalid_json_raises_the_errors_of_json(text: str) -> None:
                 dict(members(text.encode()))
 
 
-# -- remove-duplicates: what it refuses
+# -- remove-duplicates: refusals
 
 
 def test_nothing_is_moved_into_a_data_set(pictures: Path) -> None:
@@ -691,7 +691,7 @@ def test_nothing_is_moved_into_a_data_set(pictures: Path) -> None:
 
 @pytest.mark.parametrize("args", [("-d", "one"), ("-d", "one", "x/one"), ("--encodings_in", "enc")])
 def test_nothing_is_moved_from_a_data_set_to_itself(args: tuple[str, ...], data_set: Callable[..., Path]) -> None:
-    """The folder of a set's name in the folder beside the sets is the set."""
+    """The target folder for a set, next to the sets, is the set itself."""
     data_set("one", 0, 1)
     data_set("x/one", 0)
     shutil.copy("one/data/images/0.png", "one/data/images/copy.png")
@@ -712,7 +712,7 @@ def test_only_one_run_acts(pictures: Path) -> None:
 
 
 def test_a_killed_run_is_recovered_by_the_next(pictures: Path) -> None:
-    """As it is left when the program ends between two steps: one file set aside, nothing said of its end."""
+    """The state after a kill between two steps: one file is staged, and its end is not in the journal."""
     before = tree(pictures)
     done = remove("-d", "pictures", "--no_data_dir")
     journal = Path("duplicates.journal.jsonl")
@@ -731,7 +731,7 @@ def test_a_killed_run_is_recovered_by_the_next(pictures: Path) -> None:
 
 @pytest.fixture
 def dump(draw_image: Draw) -> Path:
-    """What a crawler leaves: names that say nothing, folders that are hidden, and pages among the images."""
+    """The output of a crawler: meaningless names, hidden folders, and pages among the images."""
     folder = Path("dump")
     (folder / "ab/.hidden").mkdir(parents=True)
     draw_image(0).save(folder / "0cc175b9c0f1b6a831c399e269772661", format="PNG")

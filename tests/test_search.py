@@ -1,4 +1,4 @@
-"""Every back end finds the pairs that the oracle finds, and the oracle those of the definition."""
+"""Every back end finds the pairs of the oracle, and the oracle finds the pairs of the definition."""
 
 import math
 import os
@@ -27,7 +27,9 @@ from twinpix.search.base import Pairs, words
 from twinpix.search.kernels import projection_bound
 from twinpix.search.scheduler import TaskScheduler
 
-EXACT = [name for name in plugins.names("search") if plugins.load("search", name).exact]  # others: test_backends.py
+EXACT = [
+    name for name in plugins.names("search") if plugins.load("search", name).exact
+]  # see test_backends.py for others
 BACKENDS = [name for name in EXACT if "hamming" in plugins.load("search", name).metrics]
 DIRECTIONS = [name for name in EXACT if "cosine" in plugins.load("search", name).metrics]
 Codes = NDArray[np.uint8]
@@ -56,7 +58,7 @@ def listed(pairs: tuple[NDArray[Any], ...]) -> list[tuple[Any, ...]]:
 
 @pytest.fixture(scope="module", params=["as it chooses", "always bands"])
 def bands(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Small inputs never take bands by themselves: make every other way too dear."""
+    """Small inputs never use bands by themselves: raise the cost of every other way."""
     before = banded._TILE_COST, banded._NEGLIGIBLE
     if request.param == "always bands":
         banded._TILE_COST, banded._NEGLIGIBLE = 1e12, 0.0
@@ -196,7 +198,7 @@ def test_the_best_of_a_few_numbers_of_bands_is_the_best_of_all(bits: int, radius
         assert best(few, skew) <= 1.001 * best(every, skew)
 
 
-# -- directions ----------------------------------------------------------------------------------------
+# -- vectors -------------------------------------------------------------------------------------------
 
 
 def by_angle(vectors: NDArray[Any], radius: float) -> list[tuple[int, int, float]]:
@@ -211,7 +213,7 @@ def by_angle(vectors: NDArray[Any], radius: float) -> list[tuple[int, int, float
 
 
 def near_vectors(rng: np.random.Generator, n: int, width: int, kind: str) -> NDArray[Any]:
-    """Random directions of random lengths, most of them near another, some equal, some opposite."""
+    """Random vectors of random lengths, most of them near another one, some equal, some opposite."""
     vectors = rng.normal(size=(n, width))
     for row in range(1, n):
         if rng.random() < 0.7:
@@ -224,7 +226,7 @@ def near_vectors(rng: np.random.Generator, n: int, width: int, kind: str) -> NDA
 
 @pytest.fixture(scope="module", params=["as it chooses", "tiles", "tiles of short heads", "tiles of whole vectors"])
 def tiles(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Small inputs never take tiles by themselves, nor bounds that leave much or nothing over."""
+    """Small inputs never use tiles by themselves, nor bounds that exclude few or all pairs."""
     before = cosine._SMALL, projection_bound._NUMBER_COST, projection_bound._PAIR_COST
     if request.param != "as it chooses":
         cosine._SMALL = 0
@@ -251,7 +253,7 @@ def test_self_join_of_vectors_matches_the_definition(
 ) -> None:
     vectors = near_vectors(np.random.default_rng(seed), n, width, kind)
     found = listed(self_join(vectors, radius, backend))
-    # distances have four decimals: a pair within one of them of the edge may fall on either side
+    # distances have four decimals: a pair within the last decimal of the radius may be on either side
     sure, possible = by_angle(vectors, radius - 1e-4), by_angle(vectors, radius + 1e-4)
     pairs = [(i, j) for i, j, _ in found]
     assert {(i, j) for i, j, _ in sure} <= set(pairs) <= {(i, j) for i, j, _ in possible}
@@ -276,7 +278,7 @@ def test_the_join_of_vectors_matches_the_oracle(backend: str, seed: int, n: int,
 @pytest.mark.parametrize("decay", [1.0, 0.9])
 @pytest.mark.parametrize("radius", [0.05, 0.4])
 def test_blocks_and_prefixes_lose_nothing(decay: float, radius: float) -> None:
-    """More rows than a block, with the length spread over all numbers, and gathered in the first."""
+    """More rows than a block, with the norm spread over all components, or concentrated in the first ones."""
     rng = np.random.default_rng(3)
     vectors = (near_vectors(rng, 1500, 64, "f4") * decay ** np.arange(64)).astype("f2")
     assert listed(self_join(vectors, radius, "cosine")) == listed(self_join(vectors, radius, "oracle"))
@@ -288,7 +290,7 @@ KINDS = ["clustered", "isotropic", "of low rank", "many equal", "opposite", "one
 
 
 def directions(rng: np.random.Generator, n: int, width: int, kind: str) -> NDArray[Any]:
-    """As embeddings may lie: near some centres, everywhere, in a few dimensions, on few points, on a line."""
+    """Distributions of embeddings: clustered, uniform, in a few dimensions, on few points, on a line."""
     if kind == "clustered":
         centres = rng.normal(size=(1 + n // 20, width))
         noise = rng.normal(size=(n, width)) * rng.uniform(0.1, 0.6, (n, 1))
@@ -334,9 +336,9 @@ def test_more_vectors_than_a_task_takes_are_found(kind: str) -> None:
 
 
 def test_a_simple_processor_gives_the_same_result(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """One without instructions for half precision, for many numbers at once, or for counting bits.
+    """A processor without instructions for half precision, without SIMD, or without a population count.
 
-    By default, what was compiled for it is kept from run to run, as the machine code of this processor is.
+    By default, its compiled code is cached between runs, like the code for this processor.
     """
     kept = amount(1, 0) and getattr(request.config, "cache", None)
     compiled = kept.mkdir("machine-code-of-a-simple-processor") if kept else tmp_path
@@ -361,7 +363,7 @@ for given, radius, backend in ((vectors, 0.05, "cosine"), (codes, 4, "banded")):
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
 def test_distances_between_two_decimals_are_rounded_as_by_the_oracle(backend: str) -> None:
-    """Cosines of 31/32 and the like: their distances end in a 5 that the order of adding may push either way."""
+    """Cosines like 31/32: their distances end in a 5, and the order of summation decides how it is rounded."""
     rows = np.array([[1 if at != k else -1 for at in range(64)] for k in range(40)], dtype="f4") * np.float32(1 / 3)
     for radius in (0.0624, 0.0625, 0.2):
         assert listed(self_join(rows, radius, backend)) == listed(self_join(rows, radius, "oracle"))
@@ -419,11 +421,11 @@ def test_back_ends_refuse_what_they_cannot_compare() -> None:
         self_join(np.zeros((2, 8), np.uint8), 1.5)
 
 
-# -- an index ------------------------------------------------------------------------------------------
+# -- indexes -------------------------------------------------------------------------------------------
 
 
 def most_held(work: Callable[[], object]) -> int:
-    """Bytes that were held at once while something was done."""
+    """The peak of allocated bytes during a call."""
     tracemalloc.start()
     try:
         work()
@@ -478,7 +480,7 @@ def test_an_index_refuses_a_larger_radius_than_its_own() -> None:
         search.Index(np.zeros((2, 8), np.uint8), 3).join(np.zeros((1, 8), np.uint8), 4)
 
 
-# -- in blocks -----------------------------------------------------------------------------------------
+# -- blocks --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("held", [1, 1000, 10**9])
@@ -499,7 +501,7 @@ def test_blocks_contain_all_pairs(backend: str, held: int, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("kind", ["in order", "most of one row", "first one row, then others"])
 def test_blocks_are_small_however_pairs_come(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ranges of the files come from the first pairs; those that follow need not lie in them."""
+    """The ranges of the files are chosen from the first pairs; later pairs need not be within them."""
     rng = np.random.default_rng(0)
     i = np.arange(200_000) // 50
     if kind == "most of one row":
@@ -612,7 +614,7 @@ def test_a_search_can_be_cancelled_among_the_pairs_of_equal_codes(
     with pytest.raises(StoppedError):
         self_join(codes, 3, backend, stop)
     assert shares == sorted(shares)
-    assert sum(pairs) < 8_000_000  # of eighteen million, or nine where the two are farther apart
+    assert sum(pairs) < 8_000_000  # of eighteen million pairs, or nine if the two codes are farther apart
 
 
 def test_errors_are_raised_before_the_first_block() -> None:

@@ -1,4 +1,4 @@
-"""The suite of all sources: files with members give the same results as a folder of these members."""
+"""Tests of all sources: files with members give the same results as a folder of these members."""
 
 import io
 import os
@@ -31,7 +31,7 @@ def source(request: pytest.FixtureRequest) -> Source:
 
 @pytest.fixture(scope="module")
 def members() -> dict[str, bytes]:
-    """Two pictures, each with copies, one that is alone, a broken one, and a text."""
+    """Two images, each with copies, one without copies, a broken one, and a text file."""
 
     def encoded(image: Image.Image, form: str, **options: int) -> bytes:
         out = io.BytesIO()
@@ -195,7 +195,7 @@ def test_compare_query_and_plot_take_members(
     capsys.readouterr()
 
 
-# -- zip archives alone --------------------------------------------------------------------------------
+# -- only zip archives ---------------------------------------------------------------------------------
 
 
 def test_zip_members_of_one_name_and_encrypted_ones_are_failures(

@@ -1,4 +1,4 @@
-"""Listing files: what is skipped, what is followed, and names of every kind."""
+"""Listing files: skipped files, followed links, and names of every kind."""
 
 import errno
 import os
@@ -120,7 +120,7 @@ def test_names_of_any_bytes_and_long_paths(tmp_path: Path) -> None:
 
 
 def test_an_unreachable_folder_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network folder that went away; a link to nothing and a file that is none of images are other files."""
+    """A network folder that is no longer available; a broken link and a file that is not an image are other files."""
     for name in ("away", "there"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.jpg").write_bytes(b"x")

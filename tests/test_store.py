@@ -1,4 +1,4 @@
-"""The store: what is not decoded again, what always is, and what a kill or damage costs."""
+"""The store: which files are not decoded again, which always are, and what is lost after a kill or damage."""
 
 import os
 import resource
@@ -30,7 +30,7 @@ from twinpix.versions import version_of_file
 
 
 def decoded(folder: Path, store: Path, method: str = "phash", decode: str = "fast") -> int:
-    """How many contents a run decodes."""
+    """The number of contents that a run decodes."""
     opened = CountingStore(store)
     coder = Encoder(session_of(opened), [fingerprints.make(method)], decode="fast" if decode == "fast" else "reference")
     coder.encode(sources.scan([str(folder)]).refs)
@@ -107,7 +107,7 @@ def test_a_damaged_store_is_set_aside_and_rebuilt(photos: Path, tmp_path: Path, 
     before = twinpix.find([photos], method="phash:size=16", store=path)
     data = bytearray(path.read_bytes())
     if damage == "rubbish":
-        data[100:] = b"this is no database" * 500  # after the header, which has the mark
+        data[100:] = b"this is no database" * 500  # after the header, which has the signature
     else:
         data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)
@@ -227,7 +227,7 @@ print(found.counts.images, [f.error for f in found.failures])
 def test_a_known_content_is_not_decoded_again(
     known: int, tmp_path: Path, draw_image: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its digest travels with files of its size; where there are too many of these, the digest is computed first."""
+    """Known digests are passed along with files of their size; if there are too many, the digest is computed first."""
     monkeypatch.setattr(encoder, "_KNOWN_OF_A_SIZE", known)
     draw_image(1).save(tmp_path / "a.bmp")
     draw_image(2).save(tmp_path / "b.bmp")  # of the same size
@@ -240,7 +240,7 @@ def test_a_known_content_is_not_decoded_again(
 
 
 def test_a_store_of_layout_3_is_migrated(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
-    """Layout 3 had no table of sizes at first; neither a known file nor a copy of it is decoded again."""
+    """Early stores of layout 3 had no table of sizes; neither a known file nor a copy of it is decoded again."""
     (tmp_path / "in").mkdir()
     path = tmp_path / "in" / "a.png"
     draw_image(1).save(path)
@@ -299,12 +299,12 @@ def test_a_store_that_cannot_be_written_does_not_end_the_run(photos: Path, tmp_p
     assert (done.returncode, "1 group of copies" in done.stdout) == (0, True), done.stderr
 
 
-# -- what users have said
+# -- exclusions by users
 
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of the test's own: the default store and the data folder lie in it."""
+    """A separate home for each test, with the default store and the data folder."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path

@@ -1,4 +1,4 @@
-"""The table of thresholds gives a reason for each number, and no other module of verification has one of its own."""
+"""The table of thresholds gives a reason for each number, and no other module of verification has thresholds."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from twinpix.verify.thresholds import CONCERNS, DATA, DECISION, overridden
 
 VERIFY = Path(thresholds.__file__).parent
 TESTS = Path(__file__).parent
-FLOATS = {0.0, 0.5, 1.0}  # no threshold: nothing, the centre of a pixel, everything
+FLOATS = {0.0, 0.5, 1.0}  # not thresholds: none, the centre of a pixel, all
 COUNTS = {
     0,
     1,

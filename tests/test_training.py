@@ -1,4 +1,4 @@
-"""The training: edits are what they say, a run that was stopped goes on, and what is exported is what was trained."""
+"""The training: edits match their definition, a stopped run is resumed, and the exported network is the trained one."""
 
 import io
 import json
@@ -48,7 +48,7 @@ ALL = np.ones(1, bool)
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory, draw_image: Callable[..., Image.Image]) -> Path:
-    """Twelve packed pictures."""
+    """Twelve packed images."""
     folder = tmp_path_factory.mktemp("train")
     with tarfile.open(folder / "a.tar", "w") as tar:
         for seed in range(12):
@@ -62,7 +62,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory, draw_image: Callable[..., I
 
 
 def drawn(views: Views, image: Bytes, side: int) -> NDArray[np.float32]:
-    """One moved picture on black."""
+    """One transformed image on black."""
     out = np.empty((side, side, 3), np.float32)
     colours, bars = np.zeros((2, 3), np.float32), np.zeros((1, 7), np.float32)
     render.fetch(image, image, views.squashed()[0], views.seen[0], render.FLAT, colours, bars, 1, out)
@@ -126,7 +126,7 @@ def test_the_same_seed_makes_the_same_views(packed: Path) -> None:
     np.testing.assert_array_equal(one.guest, two.guest)
     other = editor.batch(np.arange(12), np.random.default_rng(4))
     assert (one.second != other.second).any(axis=(1, 2, 3)).all()
-    # some first views are the pictures as they are
+    # some first views are the unedited images
     small = np.stack([np.asarray(Image.fromarray(p).resize((48, 48), Image.Resampling.BILINEAR)) for p in levels[0]])
     gaps = np.abs(one.first.astype(int) - small).mean(axis=(1, 2, 3))
     assert 2 <= (gaps < 12).sum() < 12
@@ -164,7 +164,7 @@ def test_later_rounds_hold_groups_of_near_images() -> None:
     rounds = Rounds(images=320, pairs=8, group=4, grouped_after=40, dims=64, seed=1)
     for step in range(80):
         images = rounds.images_of(step)
-        vectors = centres[images // 8] + 0.4 * own[images]  # forty bundles of eight: near, and no copies
+        vectors = centres[images // 8] + 0.4 * own[images]  # forty clusters of eight: near, but not copies
         rounds.learn(step, torch.tensor(images), torch.tensor(vectors, dtype=torch.float32))
     third = np.stack([rounds.images_of(step) for step in range(80, 120)])
     assert sorted(third.ravel()) == list(range(320))
@@ -215,7 +215,7 @@ def test_a_recipe_may_be_changed_on_purpose(packed: Path, tmp_path: Path) -> Non
 
 
 def test_the_end_may_be_moved_until_the_rate_falls(packed: Path, tmp_path: Path) -> None:
-    """The whole run is the same as if it had been asked for so; `before_decay.pt` can be made longer too."""
+    """The whole run equals a run with that end from the start; a run can also be extended from `before_decay.pt`."""
     whole, parts, again = (tmp_path / name for name in ("whole", "parts", "again"))
     longer = replace(TINY, steps=8)
     train(packed, whole, longer)
@@ -243,7 +243,7 @@ def test_a_refused_recipe_is_reported_on_the_command_line(packed: Path, tmp_path
 
 
 def run_until(packed: Path, out: Path, step: int) -> None:
-    """Train to a step of the whole recipe and stop there."""
+    """Train to a step of the full recipe and stop there."""
     from training.train import Run, _ahead, _batches
 
     levels = load(packed)
@@ -281,7 +281,7 @@ def test_the_exported_network_equals_the_trained_one(packed: Path, tmp_path: Pat
     np.testing.assert_allclose(found, wanted, atol=0.004)
     assert fingerprints.make(f"cnn:model={tmp_path / 'm.onnx'}").bits == 16 * 16
 
-    # turned to the principal axes: the same cosines, and most of each in the first numbers
+    # rotated to the principal axes: the same cosines, and most of the norm in the first components
     export(tmp_path / "state.pt", tmp_path / "t.onnx", 32, {}, pixels, shape)
     method = fingerprints.make(f"cnn:model={tmp_path / 't.onnx'}")
     turned = method.comparable(fingerprints.codes_of(method, images)[:, 0]).astype(float)

@@ -1,4 +1,4 @@
-"""Facts of an image beside its pixels: taken from the file as it is, and carried from the worker to the report."""
+"""Traits of an image beside its pixels: read from the file, and passed from the worker to the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files with equal bytes are identical files also where nobody can decode them; they are failures as well."""
+"""Files with equal bytes are identical files even if they cannot be decoded; they are failures as well."""
 
 import struct
 import zlib

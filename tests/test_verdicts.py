@@ -1,4 +1,4 @@
-"""What is marked as not duplicates, against a slow and obvious twin: a graph of all contents without those pairs."""
+"""Pairs marked as not duplicates, against a slow reference: a graph of all contents without those pairs."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -23,8 +23,8 @@ from twinpix.search import Search
 from twinpix.store import Result, Store
 
 RADIUS = 3
-PLAIN = 0  # detail score of a blank picture
-# A picture: which of three codes it has, the bits that differ, whether it is blank, and its pixels.
+PLAIN = 0  # detail score of a blank image
+# An image: which of three codes it has, the bits that differ, whether it is blank, and its pixels.
 IMAGES = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 7), st.booleans(), st.integers(0, 1)), min_size=2, max_size=9
 )
@@ -40,7 +40,7 @@ def made(images: list[tuple[int, int, bool, int]], width: int) -> ContentTable:
 
 
 def alike(a: tuple[int, int, bool, int], b: tuple[int, int, bool, int], method: str) -> bool:
-    """Whether two pictures match: blank ones by their pixels, others by their codes."""
+    """Whether two images match: blank ones by their pixels, others by their codes."""
     if method == "pixels":
         return a[:2] == b[:2]
     if a[2] or b[2]:
@@ -75,7 +75,7 @@ def test_groups_match_the_graph_without_the_excluded_pairs(
 def found(
     method: str, images: list[tuple[int, int, bool, int]], pairs: exclusions.ExcludedPairs, references: list[bool]
 ) -> tuple[CodeClasses, Matches]:
-    """The nodes and matches as `find` makes them."""
+    """The classes and matches of `find`."""
     way = fingerprints.make(method)
     contents = made(images, fingerprints.width_of(way))
     classes = code_classes_of(contents, way, guard=True, apart=exclusions.contents_of(pairs))
@@ -107,7 +107,7 @@ def test_stored_exclusions() -> None:
 
 
 def test_an_excluded_pair_matches_in_no_orientation(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
-    """Two mirrored copies of one picture, in two encodings, of which one is marked."""
+    """Two mirrored copies of one image in two encodings, one of them marked."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
     folder.mkdir()
     draw_image(1).save(folder / "a.png")

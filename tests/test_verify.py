@@ -1,4 +1,4 @@
-"""The second look: maps, agreement, names; pictures that share a lot are told apart."""
+"""Verification: transforms, agreement, relations; hard negatives are not copies."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ maps = st.builds(
 
 
 def hull_of_all(marked: np.ndarray) -> np.ndarray:
-    """The hull, from every marked pixel."""
+    """The convex hull of all marked pixels."""
     out = np.zeros(marked.shape, np.uint8)
     rows, columns = np.nonzero(marked)
     if len(rows):
@@ -72,7 +72,7 @@ def test_the_ends_of_the_rows_have_the_hull_of_all_pixels(seed: int, width: int,
     assert np.array_equal(hull(marked), hull_of_all(marked))
 
 
-# -- maps -----------------------------------------------------------------------------------------------
+# -- transforms -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("turn", range(8))
@@ -143,7 +143,7 @@ def test_hard_negatives_are_not_copies(make: object) -> None:
 
 
 def shaded(image: Image.Image, strength: float) -> Image.Image:
-    """Darker towards the corners, as by a lens."""
+    """Vignetting: darker towards the corners, as by a lens."""
     y, x = np.mgrid[-1 : 1 : image.height * 1j, -1 : 1 : image.width * 1j]
     shade = np.clip(1.1 - strength * (x**2 + y**2), 0, 1)[..., None]
     return Image.fromarray((np.asarray(image) * shade).astype(np.uint8))
@@ -194,7 +194,7 @@ def test_low_texture_images_match_only_if_all_levels_agree(kind: str) -> None:
 
 
 def patched(image: Image.Image, seed: int) -> Image.Image:
-    """With an eighth of it covered by black patches."""
+    """With black patches over an eighth of the image."""
     rng, out = np.random.default_rng(seed), image.copy()
     for x, y in rng.permutation([(x, y) for x in range(0, 480, 60) for y in range(0, 360, 60)])[:6].tolist():
         ImageDraw.Draw(out).rectangle((x, y, x + 60, y + 60), fill="black")
@@ -226,7 +226,7 @@ def test_pages_do_not_match_via_their_common_content() -> None:
 
 
 def beside(image: Image.Image, seed: int, width: int) -> Image.Image:
-    """The picture with so much of another to the right of it."""
+    """The image with another one of `width` pixels to its right."""
     out = Image.new("RGB", (image.width + width, image.height))
     out.paste(image, (0, 0))
     out.paste(draw("scene", seed, (width, image.height)), (image.width, 0))
@@ -267,7 +267,7 @@ def test_a_smooth_gradient_is_not_a_crop_of_one_in_other_colours() -> None:
 
     assert same(warm.crop(box))
     assert not same(cold.crop(box))
-    assert seen(warm, cold).same  # as a whole it is
+    assert seen(warm, cold).same  # the whole image is a copy
 
 
 def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -> Image.Image:
@@ -334,7 +334,7 @@ def test_a_third_image_equal_to_one_of_the_pair_stands_for_it() -> None:
 
 
 def test_a_match_via_a_third_image_is_within_the_radius(tmp_path: Path) -> None:
-    """A rotated copy and a negative, which the original joins, agreed in no block: distance 1, `0% alike`."""
+    """A rotated copy and a negative, linked via the original, agreed in no block: distance 1, `0% alike`."""
     image = draw("portrait", 0, (480, 360)).convert("RGB")
     image.save(tmp_path / "original.png")
     image.resize((240, 180)).save(tmp_path / "half.jpg")
@@ -351,7 +351,7 @@ def test_a_match_via_a_third_image_is_within_the_radius(tmp_path: Path) -> None:
 
 
 def on_soft_ground(seed: int) -> Image.Image:
-    """A thing before a wall that gets darker to one side, hardly."""
+    """An object before a wall with a slight gradient."""
     wall = np.linspace(205, 170, 480)[None, :, None] * np.ones((360, 1, 3))
     out = Image.fromarray(wall.astype(np.uint8))
     out.paste(draw("scene", seed, (200, 160)), (140, 100))
@@ -398,11 +398,11 @@ def test_two_scans_of_one_page_are_copies() -> None:
     assert seen(first, page(2)).relation is None
 
 
-# -- what no writer does: sharpness, light, a lens; and what hides a part -------------------------------------
+# -- changes that are not a conflict: sharpness, light, lens distortion, overlays---------------------------------
 
 
 def plain_photo(seed: int) -> Image.Image:
-    """A photo of which a part is plain ground, with small bright things on it."""
+    """A photo with a plain dark area on which there are small bright objects."""
     out = draw("street", seed, (480, 360))
     pencil, rng = ImageDraw.Draw(out), np.random.default_rng(seed)
     pencil.rectangle((0, 0, 480, 120), fill=(30, 32, 36))
@@ -412,7 +412,7 @@ def plain_photo(seed: int) -> Image.Image:
 
 
 def veiled(image: Image.Image) -> Image.Image:
-    """Light that falls on a part of it."""
+    """With a glare on a part of the image."""
     y, x = np.mgrid[: image.height, : image.width]
     glow = 130 * np.exp(-((x - 120) ** 2 + (y - 60) ** 2) / (2 * 110**2))
     return Image.fromarray(np.clip(np.asarray(image) + glow[..., None], 0, 255).astype(np.uint8))
@@ -426,7 +426,7 @@ def waved(image: Image.Image) -> Image.Image:
 
 
 def striped(image: Image.Image) -> Image.Image:
-    """Lines of one colour all over it."""
+    """With lines of one colour over the whole image."""
     out = image.copy()
     pencil = ImageDraw.Draw(out)
     for left in range(-out.height, out.width, 60):
@@ -435,7 +435,7 @@ def striped(image: Image.Image) -> Image.Image:
 
 
 def banded(image: Image.Image) -> Image.Image:
-    """A band with words along the lower edge."""
+    """With a band with text along the lower edge."""
     out = image.copy()
     pencil = ImageDraw.Draw(out)
     pencil.rectangle((0, 0.8 * out.height, out.width, out.height), fill=(20, 20, 120))
@@ -473,7 +473,7 @@ def test_normalisation_undoes_blur_light_and_warps() -> None:
     lit = grey + np.linspace(0, 80, grey.shape[1], dtype=np.float32)
     bent = np.asarray(waved(Image.fromarray(grey.astype(np.uint8))), dtype=np.float32)
     inner = every.copy()
-    inner[:, :20] = inner[:, -20:] = False  # where what was bent goes beyond the edge, and light is not evened
+    inner[:, :20] = inner[:, -20:] = False  # there the warp leaves the image, and light is not normalised
     assert apart(*match_sharpness(grey, blurred, every), every) < 0.2 * apart(grey, blurred, every)
     assert apart(*match_local_light(grey, lit, every), inner) < 0.1 * apart(grey, lit, inner)
     assert apart(undo_bending(grey, bent), bent, inner) < 0.6 * apart(grey, bent, inner)
@@ -590,7 +590,7 @@ def test_verification_in_reverse_order_reverses_the_description() -> None:
 def test_a_burst_is_the_same_scene_and_not_a_copy(tmp_path: Path) -> None:
     near, far = draw("scene", 3, (640, 480)), draw("street", 4, (640, 480)).resize((250, 200))
     images = []
-    for shift in (0, 140):  # what stands in front moves against what lies behind
+    for shift in (0, 140):  # the foreground moves relative to the background
         moment = near.copy()
         moment.paste(far, (60 + shift, 140 + shift // 3))
         moment.paste(far.rotate(90, expand=True), (380 - shift, 40))
@@ -602,7 +602,7 @@ def test_a_burst_is_the_same_scene_and_not_a_copy(tmp_path: Path) -> None:
     assert [match.relation for match in report.similar] in ([], ["similar-scene"])
 
 
-# -- what decides what stays ----------------------------------------------------------------------------
+# -- which pairs are verified ---------------------------------------------------------------------------
 
 
 def test_only_the_pairs_with_the_best_of_many_copies_are_verified(
@@ -678,7 +678,7 @@ def test_an_invalid_precision_is_refused(given: dict[str, object], words: str, t
 
 
 def test_frames_around_two_copies_are_not_their_text() -> None:
-    """A copy with a white border and a screenshot of it are printed; the third image shows what both have in common."""
+    """A copy with a white border and a screenshot of it are printed; the third image is their common content."""
     image = Image.new("RGB", (500, 380), "white")
     for x, y, wide, high in np.random.default_rng(4).integers((20, 20, 30, 30), (400, 290, 80, 70), (18, 4)).tolist():
         ImageDraw.Draw(image).ellipse((x, y, x + wide, y + high), outline="black", width=5)
