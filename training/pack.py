@@ -1,4 +1,4 @@
-"""Pictures to one array: tar files of squashed pictures, decoded once, copies of one another dropped."""
+"""Images to one array: tar files of images resized to a square, decoded once, without duplicates."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 176
-"""Pixels on a side of a packed picture; two coarser levels, 88 and 44, lie beside it."""
+"""Pixels on a side of a packed image; two coarser levels have 88 and 44."""
 LEVELS = 3
 COPY_RADIUS = 40
-"""Bits of 256 (phash) up to which two pictures are one: a copy among the negatives teaches the wrong thing."""
+"""Bits of 256 (phash) up to which two images are duplicates: a copy among the negatives would be a wrong label."""
 
 Bytes = NDArray[np.uint8]
 
 
 def pack(tars: list[Path], folder: Path) -> int:
-    """Write the pictures of `tars` as ``level0.npy`` (n, 176, 176, 3), ``level1.npy`` (n, 88, 88, 3), … into `folder`.
+    """Write the images of `tars` as ``level0.npy`` (n, 176, 176, 3), ``level1.npy`` (n, 88, 88, 3), … into `folder`.
 
-    Returns how many pictures were kept. The order is that of the tars and of their members, so the same input
+    Returns the number of images kept. The order is that of the tars and of their members, so the same input
     gives the same files.
     """
     images = np.stack(list(_images(tars)))
@@ -52,7 +52,7 @@ def _images(tars: list[Path]) -> Iterator[Bytes]:
 
 
 def _firsts(images: Bytes) -> NDArray[np.intp]:
-    """Which pictures are no copy of an earlier one, by phash of 256 bits, as they are and mirrored."""
+    """Indices of the images that are not copies of an earlier one, by phash of 256 bits, also mirrored."""
     from scipy.fft import dctn
 
     from twinpix.search import join, self_join

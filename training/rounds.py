@@ -1,4 +1,4 @@
-"""Which pictures make a batch: at random at first, then pictures that are hard to tell apart."""
+"""Which images make a batch: at random at first, later groups of similar images (hard negatives)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 
 class Rounds:
-    """The order of the pictures in each round through all of them: at random, later in groups of near ones.
+    """The order of the images in each epoch: at random, later in groups of near ones.
 
-    Who is near whom is known from the last descriptor of each picture. An order is fixed a little before the
-    round begins, so that batches can be made ahead, and the same ones each time.
+    Near images are found by the last descriptor of each image. The order is fixed some steps before the epoch begins,
+    so that batches can be prepared ahead, deterministically.
     """
 
     _AHEAD = 8
     _PREFIX = 64
-    _COPY = 0.98  # a cosine above which two pictures may well be one
+    _COPY = 0.98  # cosine above which two images may be copies
 
     def __init__(self, images: int, pairs: int, group: int, grouped_after: int, dims: int, seed: int) -> None:
         self.images, self.pairs, self.group = images, pairs, group
@@ -30,7 +30,7 @@ class Rounds:
         self._fixed = threading.Condition()
 
     def learn(self, step: int, images: torch.Tensor, vectors: torch.Tensor) -> None:
-        """Note descriptors; when the end of a round is near, fix the order of the next."""
+        """Store descriptors; near the end of an epoch, fix the order of the next one."""
         self.last[images] = torch.nn.functional.normalize(vectors[:, : self._PREFIX], dim=1)
         place = step % self.steps
         if place == max(0, self.steps - self._AHEAD):
@@ -41,7 +41,7 @@ class Rounds:
                 self._fixed.notify_all()
 
     def images_of(self, step: int) -> NDArray[np.int64]:
-        """The pictures of a batch; waits until their order is fixed."""
+        """The images of a batch; waits until their order is fixed."""
         number, place = divmod(step, self.steps)
         with self._fixed:
             while number not in self._orders:
@@ -60,7 +60,7 @@ class Rounds:
         return np.random.default_rng([self.seed, number]).permutation(self.images)
 
     def _grouped(self, number: int) -> NDArray[np.int64]:
-        """Each free picture in a random order takes its nearest free ones along; then the groups are shuffled."""
+        """Group each free image, in random order, with its nearest free images; then shuffle the groups."""
         nearest = []
         for at in range(0, self.images, 2000):
             near = self.last[at : at + 2000] @ self.last.T
