@@ -47,8 +47,8 @@ def main() -> None:
     print(
         "| codes | radius | twinpix, seconds | imagededup, seconds | ratio | the same map |\n|---|---|---|---|---|---|"
     )
-    told = "yes" if same == expected else "no"
-    print(f"| {asked.codes:,} | {asked.radius} | {ours:.2f} | {theirs:.1f} | {theirs / ours:.0f} | {told} |")
+    agrees = "yes" if same == expected else "no"
+    print(f"| {asked.codes:,} | {asked.radius} | {ours:.2f} | {theirs:.1f} | {theirs / ours:.0f} | {agrees} |")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def view(data: bytes) -> Pyramid:
     return pyramid_of(decode(data, "fast", "", COLOUR, DETAIL), partial(full, data))
 
 
-def seen(a: Pyramid, b: Pyramid) -> Verdict:
+def verdict_of(a: Pyramid, b: Pyramid) -> Verdict:
     return verify_pair(a, b, [orientation_transform(0, a.size, b.size)])
 
 
@@ -69,10 +69,10 @@ def measured(family: str, designs: list[int], numbers: int, sides: list[int], ed
         for kind, views in enumerate((plain, scans)):
             for a, b in combinations(views, 2):
                 pairs[kind] += 1
-                wrong[kind] += seen(a, b).same
+                wrong[kind] += verdict_of(a, b).same
         for name, copy in copies(images[0], edits):
             every += 1
-            same = seen(plain[0], view(copy)).same
+            same = verdict_of(plain[0], view(copy)).same
             found += same
             missed += [] if same else [name]
     held = "yes" if family in HELD_OUT else ""

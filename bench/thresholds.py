@@ -46,7 +46,7 @@ from twinpix.verify import (
 from twinpix.verify.alignment import align, blocks, registration
 from twinpix.verify.content import exclusive_content, ink, overlays, pages, spots
 from twinpix.verify.light import low_texture, normalize, photometric, tone_inversion
-from twinpix.verify.thresholds import COARSE, CONCERNS, overridden
+from twinpix.verify.thresholds import COARSE, CONCERNS, override_threshold
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -123,7 +123,7 @@ STEPS: tuple[Callable[..., Any], ...] = (
         normalize.undo_bending,
         overlays.without_overlay,
     ),
-    *(overlays.without_ink, overlays.overlay_mask, exclusive_content.is_exclusive, exclusive_content.filled),
+    *(overlays.without_ink, overlays.overlay_mask, exclusive_content.is_exclusive, exclusive_content.share_of_agreeing),
     *(
         describe.edit_features,
         describe.describe_edit,
@@ -480,11 +480,11 @@ def answer(pair: Pair) -> Answer:
             small = [cv2.resize(each.grey, (COLOUR, COLOUR), interpolation=cv2.INTER_AREA) for each in (a, b)]
             same = differing_places(*small) <= COARSE.max_differing
             return Answer(same == pair.copies, str(same), "")
-        seen = verify_pair(a, b, [orientation_transform(0, a.size, b.size)], exact=pair.exact, via=pair.joint)
+        verdict = verify_pair(a, b, [orientation_transform(0, a.size, b.size)], exact=pair.exact, via=pair.joint)
     except (cv2.error, ValueError, ArithmeticError, IndexError, ImageError) as error:
         return Answer(not pair.copies, type(error).__name__, "")
-    good = pair.judge(seen.relation) if pair.judge else seen.same == pair.copies
-    return Answer(good, seen.relation, seen.detail)
+    good = pair.judge(verdict.relation) if pair.judge else verdict.same == pair.copies
+    return Answer(good, verdict.relation, verdict.detail)
 
 
 def moved(name: str, factor: float) -> float:
@@ -519,7 +519,7 @@ def measured(
         concern, field = name.split(".")
         MEMORY.overridden = name
         for factor in factors(name):
-            with overridden(concern, field, moved(name, factor)):
+            with override_threshold(concern, field, moved(name, factor)):
                 now = answer(pair)
             if now != base:
                 others[name, factor] = now

@@ -152,11 +152,11 @@ def find(options: Sequence[str], paths: Iterable[Path], *, staged: bool = False)
                 done.set()
                 watcher.join()
             errors.seek(0)
-            said = errors.read()
+            output = errors.read()
         if code:
-            raise SystemExit(f"twinpix find {' '.join(options)} ended with {code}:\n{said[-2000:]}")
+            raise SystemExit(f"twinpix find {' '.join(options)} ended with {code}:\n{output[-2000:]}")
         stages: dict[str, float] = defaultdict(float)
-        for line in said.splitlines():
+        for line in output.splitlines():
             if line.startswith("stage "):
                 _, name, took = line.split()
                 stages[name] += float(took)
@@ -250,10 +250,10 @@ class Finds:
     """The result for all copies with one set of options."""
 
     edits: dict[str, Edit]
-    said: dict[str, Counter[str]]  # relations of the matched copies, by edit
+    relations: dict[str, Counter[str]]  # relations of the matched copies, by edit
     false: list[Pair]
-    grouped_apart: int = 0  # pairs of different images in one group
-    similar_apart: int = 0  # pairs of different images reported as similar
+    falsely_grouped: int = 0  # pairs of different images in one group
+    falsely_similar: int = 0  # pairs of different images reported as similar
     left_out: int = 0
     seconds: float = 0.0
     peak: float = 0.0
@@ -306,7 +306,7 @@ def _edits_found(folder: Path, options: str, parts: Sequence[tuple[str, ...]], t
                 tally.similar += key in similar
                 if pair := matches.get(key):
                     tally.matched += 1
-                    found.said[kind][pair.relation] += 1
+                    found.relations[kind][pair.relation] += 1
                     plain = kind in ACCEPTED and _is_excused(kind, pair, original, copy)
                     tally.plain += plain
                     tally.right += plain or (kind in ACCEPTED and pair.relation in ACCEPTED[kind].relations)
@@ -316,8 +316,8 @@ def _edits_found(folder: Path, options: str, parts: Sequence[tuple[str, ...]], t
                 found.false.append(pair)
         for paths in outcome.groups:
             images = Counter(truths.of(path.stem) for path in paths)
-            found.grouped_apart += (len(paths) ** 2 - sum(count**2 for count in images.values())) // 2
-        found.similar_apart += sum(truths.of(pair.a.stem) != truths.of(pair.b.stem) for pair in outcome.similar)
+            found.falsely_grouped += (len(paths) ** 2 - sum(count**2 for count in images.values())) // 2
+        found.falsely_similar += sum(truths.of(pair.a.stem) != truths.of(pair.b.stem) for pair in outcome.similar)
         found.left_out += outcome.left_out
         found.seconds += outcome.seconds
         found.peak = max(found.peak, outcome.peak)
@@ -360,8 +360,8 @@ def _edit_tables(finds: dict[str, Finds]) -> None:
                 share(known.right, known.matched),
                 f"{len(found.false):,}" + (f" (+ up to {found.left_out:,} not listed)" if found.left_out else ""),
                 f"{len(found.of_two_images()):,}",
-                f"{found.grouped_apart:,}",
-                f"{found.similar_apart:,}",
+                f"{found.falsely_grouped:,}",
+                f"{found.falsely_similar:,}",
                 f"{found.seconds:.1f}",
                 f"{found.peak:.0f}",
             )
@@ -386,7 +386,7 @@ def _edit_tables(finds: dict[str, Finds]) -> None:
             edit, accepted = found.edits[kind], ACCEPTED.get(kind)
             right = share(edit.right, edit.matched) if accepted else "not judged"
             names = " or ".join(sorted(accepted.relations)) if accepted else "–"
-            rows_named.append((kind, right, edit.plain or "", names, counted(found.said[kind].elements())))
+            rows_named.append((kind, right, edit.plain or "", names, counted(found.relations[kind].elements())))
         table(("edit", "correct", "excused", "accepted", "reported"), rows_named)
 
 

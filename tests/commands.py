@@ -74,7 +74,7 @@ class _Server:
     def run(
         self, words: list[str], *, input: str | None = None, cwd: str | Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        told = (input or "").encode("utf-8", "surrogateescape")
+        text = (input or "").encode("utf-8", "surrogateescape")
         with contextlib.ExitStack() as open_files:
             ours, theirs = [], []
             for at in range(3):
@@ -99,7 +99,7 @@ class _Server:
                 thread.start()
             if input is not None:
                 with contextlib.suppress(BrokenPipeError):
-                    ours[0].write(told)
+                    ours[0].write(text)
                     ours[0].close()
             try:
                 status = int.from_bytes(self._socket.recv(4, socket.MSG_WAITALL), "big")

@@ -72,14 +72,14 @@ class Sheet:
     number: int
     changed: frozenset[int] | None  # fields; None: they are only counted
     size: tuple[int, int]
-    ground: Colour = (255, 255, 255)
+    background: Colour = (255, 255, 255)
     font: str = ""  # of a font file; "": the default font of Pillow
     count: int = 0
     image: Image.Image = field(init=False)
     pen: ImageDraw.ImageDraw = field(init=False)
 
     def __post_init__(self) -> None:
-        self.image = Image.new("RGB", self.size, self.ground)
+        self.image = Image.new("RGB", self.size, self.background)
         self.pen = ImageDraw.Draw(self.image)
 
     @property
@@ -321,8 +321,8 @@ def comic(sheet: Sheet, rng: Rng) -> None:
             sheet.pen.ellipse([v * sheet.unit for v in (x + 20, top, x + 305, top + 110)], (255, 255, 255), INK, 2)
             words = sheet.value("words" if sheet.number == 0 else "other words").upper().split()
             for line in range(2):
-                said = " ".join(words[2 * line : 2 * line + 2])
-                sheet.text(x + 162, top + 38 + 34 * line, said, 24, anchor="mm")
+                text = " ".join(words[2 * line : 2 * line + 2])
+                sheet.text(x + 162, top + 38 + 34 * line, text, 24, anchor="mm")
 
 
 def chat(sheet: Sheet, rng: Rng) -> None:
@@ -391,7 +391,7 @@ class Family:
 
     draw: Callable[[Sheet, Rng], None]
     shape: tuple[float, float]  # width and height; the larger one is 1
-    ground: Colour = (255, 255, 255)
+    background: Colour = (255, 255, 255)
 
 
 FAMILIES: dict[str, Family] = {
@@ -434,7 +434,7 @@ def document(
     if family == "comic" and number:  # in another language
         many = counted.count
     changed = chance.choice(counted.count, many, replace=False).tolist() if number else []
-    sheet = Sheet(key, number, frozenset(changed), size, kind.ground, font)
+    sheet = Sheet(key, number, frozenset(changed), size, kind.background, font)
     kind.draw(sheet, _rng(*key))
     return sheet.image
 

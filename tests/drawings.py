@@ -550,9 +550,9 @@ def clouds(seed: int, size: Size, cells: Size, blur: float) -> Image.Image:
     return few.resize(size, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(blur))
 
 
-def on_plain_ground(seed: int, size: Size, thing: Size, at: Size, ground: tuple[int, int, int]) -> Image.Image:
+def on_plain_background(seed: int, size: Size, thing: Size, at: Size, background: tuple[int, int, int]) -> Image.Image:
     """A small object on a plain background."""
-    out = Image.new("RGB", size, ground)
+    out = Image.new("RGB", size, background)
     out.paste(draw("scene", seed, thing), at)
     return out
 

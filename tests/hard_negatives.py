@@ -110,11 +110,11 @@ def same_caption() -> Pair:
 
 
 def same_words_on_plain_images() -> Pair:
-    def announced(ground: Image.Image) -> Image.Image:
-        pen = ImageDraw.Draw(ground)
+    def announced(background: Image.Image) -> Image.Image:
+        pen = ImageDraw.Draw(background)
         for text, y in (("BREAKING", 20), ("NEWS TODAY", 80)):
             pen.text((16, y), text, "yellow", _font(52), stroke_fill="black", stroke_width=4)
-        return ground
+        return background
 
     a, b = (announced(draw("radial", seed, _SIZE)) for seed in (31, 36))
     why = (
@@ -407,7 +407,7 @@ def hardly_overlapping() -> Pair:
     return Pair("hardly overlapping", "similar-scene", why, wide.crop((0, 0, 510, 480)), wide.crop((450, 0, 960, 480)))
 
 
-def apart() -> Pair:
+def disjoint_crops() -> Pair:
     wide = _wide()
     why = "two crops of one wide image that do not overlap"
     return Pair("cuts apart", "similar-scene", why, wide.crop((0, 0, 470, 480)), wide.crop((490, 0, 960, 480)))
@@ -510,7 +510,7 @@ PAIRS: tuple[Callable[[], Pair], ...] = (
     skies,
     dials,
     hardly_overlapping,
-    apart,
+    disjoint_crops,
     two_steps_aside,
     clocks,
     meme_of_one_template,

@@ -15,7 +15,7 @@ from PIL import Image
 import twinpix
 from libraries import content, contents, group, library, member, report, save, tree, write
 from twinpix.act import journal
-from twinpix.act import session as ground
+from twinpix.act import session as act_session
 from twinpix.cli.app import run
 from twinpix.errors import ReportError
 from twinpix.model import Report, Unique
@@ -521,4 +521,4 @@ def test_a_report_with_a_longer_name_has_a_journal_of_its_own(tmp_path: Path) ->
     path = save(library(tmp_path), tmp_path / "r.json")
     assert run(["resolve", "r.journal-b.json", "--move", "out", "--apply"]) == 0
     (tmp_path / "r.journal-notes.jsonl").write_text("mine")
-    assert ground.journals_of(str(path)) == []
+    assert act_session.journals_of(str(path)) == []

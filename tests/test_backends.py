@@ -521,10 +521,10 @@ class Notes(Progress):
     """Records the notes."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.notes: list[str] = []
 
     def note(self, text: str) -> None:
-        self.said.append(text)
+        self.notes.append(text)
 
 
 def test_a_report_names_the_search_back_end(photos: Path, tmp_path: Path) -> None:
@@ -550,10 +550,10 @@ def test_a_query_against_a_codes_file_reports_the_recall(
     twinpix.write_codes(file, twinpix.header_of(), twinpix.encode_files_as_stream(photos, store=None))
     exact, asked = Notes(), Notes()
     hits = twinpix.query_codes(photos / "0.png", file, progress=exact)
-    assert exact.said == []
+    assert exact.notes == []
     monkeypatch.setattr("twinpix.usecases.codes._TOGETHER", 2)
     assert twinpix.query_codes(photos / "0.png", file, search="faiss:index=hnsw", progress=asked) == hits
-    (note,) = asked.said
+    (note,) = asked.notes
     assert note.startswith("search: faiss:index=hnsw, approximate")
     assert "2 of 2 pairs of a sample found" in note
 
@@ -566,7 +566,7 @@ def test_a_measurement_with_approximate_search_is_marked(photos: Path) -> None:
     truth = {"0.png": ["0 small.jpg"], "0 small.jpg": ["0.png"]}
     notes = Notes()
     measure(truth, str(photos), ["dhash"], Options(store=None, search="faiss:index=hnsw"), notes)
-    (note,) = notes.said
+    (note,) = notes.notes
     assert note.startswith("dhash: search: faiss:index=hnsw, approximate")
     with pytest.raises(UsageError, match="cosine does not compare by hamming distance"):
         measure(truth, "nowhere", ["dhash"], Options(store=None, search="cosine"))
@@ -580,15 +580,15 @@ def test_an_image_that_finds_itself_is_no_evidence_of_recall(
 
     for seed in (1, 2):
         draw_image(seed).save(tmp_path / f"{seed}.png")
-    (said,) = twinpix.find(
+    (note,) = twinpix.find(
         tmp_path, method="phash:size=16", store=None, transforms=True, search="faiss:index=hnsw"
     ).search
-    assert said.endswith("its recall is not known: a sample has no pairs")
+    assert note.endswith("its recall is not known: a sample has no pairs")
     draw_image(2).resize((100, 90)).save(tmp_path / "small.png")
-    (said,) = twinpix.find(
+    (note,) = twinpix.find(
         tmp_path, method="phash:size=16", store=None, transforms=True, search="faiss:index=hnsw"
     ).search
-    assert said.endswith("2 of 2 pairs of a sample found (recall 1.000)")
+    assert note.endswith("2 of 2 pairs of a sample found (recall 1.000)")
 
 
 def test_find_refuses_a_back_end_before_it_reads_files(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,11 +190,11 @@ def test_query_compare_encode_store_methods_demo(photos: Path, tmp_path: Path) -
     nothing = run("query", "-m", "phash:size=16", photos / "1.png", "--in", photos)
     assert nothing.stdout == "no copy found\n"
     assert json.loads(run("query", "-m", "phash:size=16", photos / "0.png", "--in", photos, "--json").stdout)["hits"]
-    told = run("compare", photos / "0.png", photos / "0 small.jpg").stdout
-    assert "verdict: copies of one image: resized 0.5" in told  # the share is measured on the pixels
-    told = run("compare", photos / "0.png", photos / "0 small.jpg", "-m", "phash").stdout
-    assert "\nverification: copies of one image: resized 0.5" in told
-    assert "\nverdict: copies of one image, resized, by phash (" in told
+    output = run("compare", photos / "0.png", photos / "0 small.jpg").stdout
+    assert "verdict: copies of one image: resized 0.5" in output  # the share is measured on the pixels
+    output = run("compare", photos / "0.png", photos / "0 small.jpg", "-m", "phash").stdout
+    assert "\nverification: copies of one image: resized 0.5" in output
+    assert "\nverdict: copies of one image, resized, by phash (" in output
     assert "different images" in run("compare", photos / "0.png", photos / "1.png").stdout
     codes = json.loads(run("encode", photos, "-m", "phash", "-m", "dhash").stdout)
     assert {len(code) for code in codes["phash"].values()} == {16}

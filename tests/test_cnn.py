@@ -155,10 +155,10 @@ def test_find_and_query_and_compare(folder: Path) -> None:
     assert (groups_of(again), again.radius) == (PAIRS, report.radius)
     hits, _ = twinpix.query(folder / "1.png", [folder], method="cnn", strictness="loose", store=None)
     assert [Path(hit.path).name for hit in hits] == ["1-small.jpg"]
-    told = twinpix.compare(folder / "1.png", folder / "1-small.jpg", method="cnn")
-    assert told.relation == "edited"
-    assert "of cosine distance" in told.verdict
-    units = {row.method: row.unit for row in told.distances}
+    comparison = twinpix.compare(folder / "1.png", folder / "1-small.jpg", method="cnn")
+    assert comparison.relation == "edited"
+    assert "of cosine distance" in comparison.verdict
+    units = {row.method: row.unit for row in comparison.distances}
     assert (units["cnn"], units["phash"]) == ("cosine", "bits")
 
 
@@ -198,12 +198,12 @@ def test_a_radius_has_the_type_of_its_unit_however_it_was_given(folder: Path) ->
 
 def test_distances_are_printed_in_the_unit_of_the_report() -> None:
     """The distance of equal codes is the integer 0 for every method."""
-    told: dict[DistanceUnit, tuple[str, str]] = {
+    words: dict[DistanceUnit, tuple[str, str]] = {
         "bits": ("0 bits apart", "2 bits apart"),
         "cosine": ("cosine 1.00", "cosine 0.93"),
         "share": ("100% alike", "93% alike"),
     }
-    for unit, (equal, near) in told.items():
+    for unit, (equal, near) in words.items():
         for none in (0, 0.0):
             assert how(Match("a", "b", none, "mirrored", same_code=False), unit) == f"mirrored, {equal}"
         distance = 2 if unit == "bits" else 0.07
@@ -226,12 +226,12 @@ def test_equal_codes_of_different_pixels_have_distance_0(
     assert (match.distance, type(match.distance), match.relation) == (0, int, "edited")
     saved = tmp_path / "report.json"
     saved.write_text("".join(Json().parts(found)))
-    for told in (found, read(str(saved)), decide_again(found, stricter=0)):
-        assert "edited, cosine 1.00" in "".join(Text().parts(told))
-        (unit,) = twinpix.plan(told, f"move:to={tmp_path / 'out'}").units
+    for report in (found, read(str(saved)), decide_again(found, stricter=0)):
+        assert "edited, cosine 1.00" in "".join(Text().parts(report))
+        (unit,) = twinpix.plan(report, f"move:to={tmp_path / 'out'}").units
         assert unit.match
-        assert describe_difference(unit.match, told.unit) == "edited, cosine 1.00"
-        _, other = ui.group_sheet(told.groups[0], told.unit).axes
+        assert describe_difference(unit.match, report.unit) == "edited, cosine 1.00"
+        _, other = ui.group_sheet(report.groups[0], report.unit).axes
         assert "edited, cosine 1.00" in other.get_xlabel()
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,6 +104,36 @@ def test_queries_against_codes(photos: Path, tmp_path: Path, draw_image: Callabl
     assert shown.stdout.count("identical-file") == 2
     for arguments in (("query", photos / "0.png"), ("query", photos / "0.png", "--codes", path, "-m", "ahash")):
         assert run(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"method": "cascade"}, "holds codes of phash:size=16, not of cascade"),
+        ({"verify": True}, "has no pixels to verify"),
+        ({"exclude": ["*.png"]}, "exclude selects images"),
+        ({"min_size": 1}, "min_size selects images"),
+        ({"transforms": True}, "holds the codes of one orientation"),
+        ({"decode": "reference"}, "holds codes of the fast decode"),
+    ],
+)
+def test_an_option_that_codes_cannot_follow_is_refused(
+    options: dict[str, Any], reason: str, photos: Path, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "codes.jsonl")
+    rows = twinpix.encode_files_as_stream(photos, store=None)
+    twinpix.write_codes(path, twinpix.header_of(), rows)
+    assert twinpix.query_codes(photos / "0.png", path)
+    with pytest.raises(UsageError, match=reason):
+        twinpix.query_codes(photos / "0.png", path, **options)
+
+
+def test_the_codes_of_a_named_method_are_those_of_this_method(photos: Path) -> None:
+    for method, spec in ((None, "phash:size=16"), ("cascade", "cascade"), ("phash", "phash")):
+        options = twinpix.Options(method=method, store=None)
+        assert twinpix.header_of((), options).methods == [spec]
+        (found,) = twinpix.encode(photos, options=options)
+        assert found == spec
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "pixels", "digest"])

@@ -54,8 +54,8 @@ def test_a_local_colour_change_and_an_exposure_change_are_named(method: str, tmp
     shirts[1].resize((200, 150)).save(tmp_path / "green half.jpg", quality=90)
     shirts[0].point(lambda level: min(255, int(level * 1.3 + 12))).save(tmp_path / "lighter.jpg", quality=90)
     (found,) = twinpix.find(tmp_path, store=None, workers=1, method=method, keep="path").groups
-    told = {Path(member.path).stem: member.relation for member in found.members}
-    assert told == {"a_red": None, "green": "recoloured", "green half": "recoloured", "lighter": "recoloured"}
+    relations = {Path(member.path).stem: member.relation for member in found.members}
+    assert relations == {"a_red": None, "green": "recoloured", "green half": "recoloured", "lighter": "recoloured"}
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "pdq"])

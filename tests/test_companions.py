@@ -361,9 +361,9 @@ def test_spellings(spelling: list[str], files: int, tmp_path: Path, capfd: pytes
     assert run(["resolve", str(path), *spelling, "--move", "out", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["files"] == files
     assert run(["resolve", str(path), *spelling, "--move", "out"]) == 0
-    told = capfd.readouterr().out
-    assert ("left  photos/b/1.jpg: stays with its companion file 1.xmp" in told) == (files == 0)
-    assert ("use --sidecars all for both" in told) == (files == 0)
+    output = capfd.readouterr().out
+    assert ("left  photos/b/1.jpg: stays with its companion file 1.xmp" in output) == (files == 0)
+    assert ("use --sidecars all for both" in output) == (files == 0)
 
 
 # -- the shared cases

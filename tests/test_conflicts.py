@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
@@ -20,6 +21,7 @@ from twinpix.encoding.options import Options
 from twinpix.errors import ReportError
 from twinpix.model import Match, Report
 from twinpix.report import read
+from twinpix.report.json import schema
 
 
 def form(seed: int | None) -> Image.Image:
@@ -102,24 +104,25 @@ def near_ones(base: Path) -> Report:
     return replace(made, spec="cnn", radius=1.0, unit="cosine")
 
 
-def as_other_programs(value: Any) -> Any:
-    """JSON as written by programs with a single type of number: 0.0 becomes 0."""
+def as_other_programs(value: Any, kind: type) -> Any:
+    """JSON as written by programs with a single type of number: 0.0 becomes 0, or 0 becomes 0.0."""
     if isinstance(value, dict):
-        return {key: as_other_programs(each) for key, each in value.items()}
+        return {key: as_other_programs(each, kind) for key, each in value.items()}
     if isinstance(value, list):
-        return [as_other_programs(each) for each in value]
-    return int(value) if isinstance(value, float) and value == int(value) else value
+        return [as_other_programs(each, kind) for each in value]
+    return kind(value) if type(value) in (int, float) and value == int(value) else value
 
 
 def members(found: Report) -> list[list[str]]:
     return [[Path(member.path).name for member in each.members] for each in found.groups]
 
 
+@pytest.mark.parametrize("kind", [int, float])
 @pytest.mark.parametrize("stricter", [None, 0.0, 0.25])
-def test_the_type_of_a_number_has_no_effect(stricter: float | None, tmp_path: Path) -> None:
+def test_the_type_of_a_number_has_no_effect(stricter: float | None, kind: type, tmp_path: Path) -> None:
     found = near_ones(tmp_path)
     path = save(found, tmp_path / "r.json")
-    path.write_text(json.dumps(as_other_programs(json.loads(path.read_text()))))
+    path.write_text(json.dumps(as_other_programs(json.loads(path.read_text()), kind)))
     again = read(str(path))
     assert again.unit == "cosine"
     expected = members(decide_again(found, stricter=stricter))
@@ -147,6 +150,7 @@ def test_reports_of_the_first_schema_read_as_before(tmp_path: Path) -> None:
         assert (member.relation, member.distance) == ((known.relation, known.distance) if known else (None, None))
     assert (again.unit, [match.same_code for match in again.groups[0].matches]) == ("cosine", [False, False, False])
     assert read(str(save(again, tmp_path / "saved.json"))) == again
+    jsonschema.validate(json.loads((tmp_path / "saved.json").read_text()), schema())
     old["groups"][0]["matches"][0]["distance"] = 0  # equal codes, in words of the first schema
     old["radius"], old["spec"] = 1.0, "cascade"
     path.write_text(json.dumps(old))

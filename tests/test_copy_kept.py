@@ -37,9 +37,9 @@ def copied(found: Report, base: Path) -> tuple[int, set[str]]:
 def test_unreadable_images_are_copied(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     sides = {"raw/x.xmp": b"of the raw", "a/1.mov": b"live", "a/1.aae": b"edits"}
     assert copied(photos(tmp_path, **sides), tmp_path) == (0, {"a/1.jpg", "raw/x.cr2", *sides})
-    told = capfd.readouterr().out
-    assert "photos/raw/x.cr2  (3 bytes, could not be read as an image)" in told
-    assert "not copied" not in told
+    output = capfd.readouterr().out
+    assert "photos/raw/x.cr2  (3 bytes, could not be read as an image)" in output
+    assert "not copied" not in output
     assert (tmp_path / "out/raw/x.cr2").read_bytes() == b"raw"
     before = tree(tmp_path / "photos")
     assert run(["undo", "r.journal.jsonl"]) == 0
@@ -59,9 +59,9 @@ def test_files_that_are_not_copied_are_listed_and_counted(tmp_path: Path, capfd:
     waste = {"Thumbs.db": b"", "b/.DS_Store": b"", "@eaDir/1.jpg": b""}
     found = photos(tmp_path, **others, **waste)
     assert run(["resolve", str(save(found, tmp_path / "r.json")), "--copy-kept", "out"]) == 0  # without --apply
-    told = capfd.readouterr().out
+    output = capfd.readouterr().out
     assert copied(found, tmp_path) == (1, {"a/1.jpg", "raw/x.cr2"})
-    for text in (told, capfd.readouterr().out):
+    for text in (output, capfd.readouterr().out):
         assert "6 files are not copied" in text
         assert "left  photos/film.mp4: is not copied: it is no image, nor a companion file of one" in text
         assert "left  photos/new.jpg: is not copied: it was not scanned" in text

@@ -90,8 +90,8 @@ def test_the_reported_share_grows_to_all(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(cosine, "_SMALL", small)
         monkeypatch.setattr(cosine, "_GALLERY", 1500)
         for queries, gallery in ((codes, None), (codes[:3000], codes)):
-            told = list[float]()
-            list(cosine.Cosine(threads=2).plan(queries, gallery, 0.1).blocks(told.append))
-            assert told == sorted(told)
-            assert 0 <= told[0] < 1
-            assert told[-1] == pytest.approx(1)
+            shares = list[float]()
+            list(cosine.Cosine(threads=2).plan(queries, gallery, 0.1).blocks(shares.append))
+            assert shares == sorted(shares)
+            assert 0 <= shares[0] < 1
+            assert shares[-1] == pytest.approx(1)

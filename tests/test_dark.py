@@ -47,9 +47,9 @@ def test_the_transform_of_a_hash_is_tried_if_that_of_keypoints_is_inconclusive(t
     wrong = (0.2, 0.0, 0.7, 0.0, 0.2, 0.1)
     run = verifier.Verifier(files, 0.65, session_of())
     run.verify([verifier.pair_of(ContentId(1), ContentId(0), wrong, True, before=verifier.guess_of_turn(0))])
-    seen = run.of(ContentId(0), ContentId(1))
-    assert seen is not None
-    assert (seen.relation, seen.agrees > 0.9) == ("resized", True)
+    verdict = run.of(ContentId(0), ContentId(1))
+    assert verdict is not None
+    assert (verdict.relation, verdict.agrees > 0.9) == ("resized", True)
 
 
 def test_a_candidate_of_two_methods_keeps_both_transforms() -> None:

@@ -519,11 +519,11 @@ def test_a_step_forward_leads_to_the_next_undecided_group(asked: Path) -> None:
 def test_too_many_pairs_are_not_remembered(tmp_path: Path) -> None:
     many = a_group(*(f"{number:032x}" for number in range(1500)))
     memory = dialogue.Memory(twinpix.Options(method="phash:size=16", store=str(tmp_path / "s.sqlite")))
-    told = memory.hold_apart(many, range(1500))
-    assert told == "kept, but not remembered: 1,124,250 pairs are more than can be remembered (1,000,000)"
+    message = memory.exclude(many, range(1500))
+    assert message == "kept, but not remembered: 1,124,250 pairs are more than can be remembered (1,000,000)"
     assert (
         dialogue.Memory(twinpix.Options(method="phash:size=16", store=None))
-        .hold_apart(many, [0])
+        .exclude(many, [0])
         .startswith("kept; without a store")
     )
 

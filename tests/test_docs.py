@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import pkgutil
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -60,11 +61,37 @@ def test_every_documented_option_exists(name: str) -> None:
     assert {option.replace("_", "-") for option in used} <= known, name
 
 
-@pytest.mark.parametrize("package", ["fingerprints", "linking", "search", "report", "actions", "keep", "sources"])
-def test_the_names_of_plugins_are_documented(package: str) -> None:
-    documents = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+OF_KIND = {
+    "fingerprints": "docs/benchmarks.md",
+    "keep": "docs/keep.md",
+    "actions": "docs/resolve.md",
+    "search": "docs/search.md",
+    "report": "README.md",
+    "sources": "README.md",
+    "linking": "README.md",
+}  # the document that names the plugins of a kind, as in CONTRIBUTING.md
+
+
+@pytest.mark.parametrize("package", OF_KIND)
+def test_the_names_of_plugins_are_in_the_document_of_their_kind(package: str) -> None:
+    text = (ROOT / OF_KIND[package]).read_text(encoding="utf-8")
     for name in plugins.names(package):
-        assert name in documents, f"{name} stands neither in README.md nor in docs/*.md: see CONTRIBUTING.md"
+        suffixes = getattr(plugins.load(package, name), "suffixes", ())
+        what = f"`{name}`{''.join(f' or `{each}`' for each in sorted(suffixes))}"
+        assert any(is_named(word, text) for word in (name, *suffixes)), f"name {what} in {OF_KIND[package]}"
+
+
+def test_a_name_is_a_whole_word_within_backticks() -> None:
+    text = "Keep star `a`, `--copy-kept DIR`, `path:*/originals/*` and `r.csv`.\n```\n`fenced`\n```\n"
+    assert [is_named(word, text) for word in ("a", "path", ".csv", "originals")] == [True] * 4
+    assert [is_named(word, text) for word in ("star", "copy", "kept", "original", ".cs", "fenced")] == [False] * 6
+
+
+def is_named(word: str, text: str) -> bool:
+    """True if the code spans of a text, outside of its blocks of code, have this name or suffix as a whole word."""
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
+    start = "" if word.startswith(".") else r"(?<![\w-])"
+    return any(re.search(rf"{start}{re.escape(word)}(?![\w-])", span) for span in spans)
 
 
 def test_the_readme_shows_what_the_demo_prints(
@@ -99,7 +126,46 @@ def shape(line: str) -> str:
 
 def test_the_default_keep_rules_are_documented_in_their_order() -> None:
     text = (ROOT / "docs/keep.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == keep.DEFAULT.split(",")
+    rows = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert rows == keep.DEFAULT.split(","), wrong_rows(rows)
+
+
+def wrong_rows(rows: Sequence[str]) -> str:
+    """What to change if the table of docs/keep.md is not the default chain."""
+    if others := sorted(set(rows) - set(keep.DEFAULT.split(","))):
+        return f"the table of docs/keep.md is the default chain: name {', '.join(others)} under *Other rules*"
+    return f"the rows of the table of docs/keep.md are the rules of keep.DEFAULT, in this order: {keep.DEFAULT}"
+
+
+def test_a_row_for_a_rule_outside_the_default_chain_is_explained() -> None:
+    assert "name shortest under *Other rules*" in wrong_rows([*keep.DEFAULT.split(","), "shortest"])
+    assert keep.DEFAULT in wrong_rows(["frames"])
+
+
+@pytest.mark.parametrize(
+    ("command", "kinds"),
+    [
+        (["methods"], set(OF_KIND)),
+        (["find", "--help"], {"search", "linking", "report", "sources"}),
+        (["--help"], set[str]()),
+    ],
+)
+def test_the_commands_that_load_all_plugins_are_those_of_contributing(
+    command: list[str], kinds: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """These commands refuse while a plugin of these kinds is incomplete; CONTRIBUTING.md names them."""
+    from twinpix.cli.app import run
+
+    loaded: dict[str, set[str]] = {}
+    load = plugins.load
+
+    def noting(kind: str, name: str) -> type:
+        loaded.setdefault(kind, set()).add(name)
+        return load(kind, name)
+
+    monkeypatch.setattr(plugins, "load", noting)
+    assert run(command) == 0
+    assert {kind for kind, names in loaded.items() if names >= set(plugins.own(kind))} == kinds
 
 
 DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
@@ -133,7 +199,9 @@ def test_relative_links_lead_to_files(path: Path) -> None:
             assert heading in map(anchor, found.read_text(encoding="utf-8").splitlines()), target
 
 
-@pytest.mark.parametrize("path", [*DECISIONS, ROOT / "docs/design.md"], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*DECISIONS, ROOT / "docs/design.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem
+)
 def test_the_names_in_decisions_exist(path: Path) -> None:
     """A name with a dot (`model.Refs`, `jpeg.py`, `counts.apart`) is defined in the code or in the standard library."""
     names = re.findall(r"`([A-Za-z_]\w*(?:\.\w+)+)(?:\(\))?`", path.read_text(encoding="utf-8"))
@@ -141,7 +209,7 @@ def test_the_names_in_decisions_exist(path: Path) -> None:
 
 
 def is_file(name: str) -> bool:
-    return (ROOT / name).is_file() or any((ROOT / "src").rglob(name))
+    return (ROOT / name).is_file() or (ROOT / "tests" / name).is_file() or any((ROOT / "src").rglob(name))
 
 
 def is_in_code(name: str) -> bool:

@@ -43,7 +43,7 @@ def view(data: bytes) -> Pyramid:
     return pyramid_of(decode(data, "fast", "", COLOUR, DETAIL), partial(full, data))
 
 
-def seen(a: bytes, b: bytes) -> Verdict:
+def verdict_of(a: bytes, b: bytes) -> Verdict:
     first, second = view(a), view(b)
     return verify_pair(first, second, [orientation_transform(0, first.size, second.size)])
 
@@ -51,10 +51,10 @@ def seen(a: bytes, b: bytes) -> Verdict:
 @pytest.mark.parametrize("family", [*FAMILIES, *HELD_OUT])
 def test_documents_with_a_few_different_fields_are_different(family: str) -> None:
     a, b, c = (document(family, 11, number, fields, side=900) for number, fields in ((0, None), (1, 2), (2, 6)))
-    assert not seen(written(a), written(b)).same
-    assert not seen(written(b, "JPEG"), written(c, "JPEG", 60)).same
+    assert not verdict_of(written(a), written(b)).same
+    assert not verdict_of(written(b, "JPEG"), written(c, "JPEG", 60)).same
     scans = [written(scanned(image, seed), "JPEG", 60) for seed, image in enumerate((a, c))]
-    assert not seen(*scans).same
+    assert not verdict_of(*scans).same
 
 
 def copies(image: Image.Image) -> Iterator[bytes]:
@@ -73,7 +73,7 @@ def test_copies_of_documents_are_found() -> None:
         image = document(family, 12, side=800)
         for at, copy in enumerate(copies(image)):
             if (at + number) % amounts.amount(6, 2) == 1:
-                results.append((family, at, seen(written(image), copy).same))
+                results.append((family, at, verdict_of(written(image), copy).same))
     missed = [result for result in results if not result[2]]
     assert len(missed) <= 0.03 * len(results), missed
 
@@ -83,13 +83,13 @@ def test_drawings_over_a_page_are_an_edit(family: str) -> None:
     image = document(family, 13, side=900)
     stuck = image.copy()
     stuck.paste((220, 30, 40), (image.width // 2, image.height // 3, image.width * 3 // 4, image.height // 2))
-    assert seen(written(image), written(stuck, "JPEG")).relation == "edited"
+    assert verdict_of(written(image), written(stuck, "JPEG")).relation == "edited"
 
 
 @pytest.mark.parametrize("size", [(640, 480), (1280, 960)])
 def test_another_number_plate_on_a_photo_is_a_named_edit(size: tuple[int, int]) -> None:
     a, b = (written(taken("landscape", 3, text, size=size)) for text in ("ABC 123", "XKW 907"))
-    found = seen(a, b)
+    found = verdict_of(a, b)
     assert found.relation == "edited"
     words, place = found.detail.removeprefix("edited: region ").split(" at ")
     wide, high = (int(number) for number in words.split("×"))
@@ -102,7 +102,7 @@ def test_another_number_plate_on_a_photo_is_a_named_edit(size: tuple[int, int]) 
 
 def test_a_re_encoded_photo_is_not_edited() -> None:
     image = taken("landscape", 3, "ABC 123")
-    assert seen(written(image), written(image, "JPEG", 50)).relation == "re-encoded"
+    assert verdict_of(written(image), written(image, "JPEG", 50)).relation == "re-encoded"
 
 
 def test_a_transform_that_maps_print_onto_other_print_is_rejected() -> None:
@@ -135,13 +135,13 @@ def test_one_changed_digit_of_a_time_stamp_is_a_named_edit(size: tuple[int, int]
         at = (round(0.6 * size[0]), round(0.92 * size[1]))
         ImageDraw.Draw(image).text(at, f"2026 11 28 14:{minute}", fill=(255, 150, 20), font_size=height)
         stamped.append(image)
-    found = seen(written(stamped[0], "JPEG", 90), written(stamped[1], "JPEG", 70))
+    found = verdict_of(written(stamped[0], "JPEG", 90), written(stamped[1], "JPEG", 70))
     assert found.relation == "edited"
     words, place = found.detail.removeprefix("edited: region ").split(" at ")
     wide, _ = (int(number) for number in words.split("×"))
     assert wide < 0.1 * size[0]
     assert int(place.strip("()").split(", ")[1]) > 0.85 * size[1]
-    assert seen(written(stamped[0], "JPEG", 90), written(stamped[0], "JPEG", 40)).relation == "re-encoded"
+    assert verdict_of(written(stamped[0], "JPEG", 90), written(stamped[0], "JPEG", 40)).relation == "re-encoded"
 
 
 def test_a_spot_is_detected_at_any_brightness() -> None:
@@ -181,7 +181,7 @@ def test_a_photo_with_spots_is_not_a_page() -> None:
     pen = ImageDraw.Draw(marked)
     pen.text((60, 90), "SAMPLE text 2026", fill="white", stroke_width=2, stroke_fill="black", font_size=60)
     pen.ellipse((480, 330, 620, 460), fill=(220, 30, 40))
-    found = seen(written(image, "JPEG"), written(marked, "JPEG", 80))
+    found = verdict_of(written(image, "JPEG"), written(marked, "JPEG", 80))
     assert (found.same, found.relation) == (True, "edited")
     assert view(written(card(1))).is_page
 
@@ -199,7 +199,7 @@ def test_words_on_an_object_on_a_plain_background_are_an_edit() -> None:
     ImageDraw.Draw(marked).text(
         (120, 120), "do not share", fill="white", stroke_width=2, stroke_fill="black", font_size=70
     )
-    found = seen(written(image, "JPEG"), written(marked, "JPEG", 80))
+    found = verdict_of(written(image, "JPEG"), written(marked, "JPEG", 80))
     assert (found.same, found.relation) == (True, "edited")
     for family in FAMILIES:
         pages = [view(written(document(family, design))) for design in range(3)]
@@ -310,8 +310,8 @@ def test_by_default_another_face_at_half_the_size_is_an_edit(tmp_path: Path) -> 
     other.paste(draw("portrait", 2, (90, 110)), (280, 150))
     other.resize((320, 240), Image.Resampling.LANCZOS).save(tmp_path / "other half.jpg", quality=80)
     (group,) = twinpix.find(tmp_path, store=None).groups
-    told = {Path(member.path).name: member.relation for member in group.members}
-    assert told == {"photo.png": None, "same half.jpg": "resized", "other half.jpg": "edited"}
+    relations = {Path(member.path).name: member.relation for member in group.members}
+    assert relations == {"photo.png": None, "same half.jpg": "resized", "other half.jpg": "edited"}
 
 
 @pytest.mark.covering

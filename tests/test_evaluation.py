@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amounts import amount
+from commands import run
 from twinpix import evaluation
 from twinpix.errors import UsageError
 from twinpix.evaluation.maps import map_of_pairs
 
-Affine = dict[str, list[str]]
+Map = dict[str, list[str]]
 NAMES = [f"{n}" for n in range(9)]
 pairs = st.sets(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=14)
 
@@ -33,7 +34,7 @@ def test_documented_values(retrieved: list[str], precision: float, gain: float, 
     assert evaluation.true_ndcg(truth, ["1", "42"]) < evaluation.ndcg(truth, ["1", "42"])
 
 
-def groups_of(found: Affine) -> list[set[str]]:
+def groups_of(found: Map) -> list[set[str]]:
     out: list[set[str]] = []
     for key, names in found.items():
         touching = [group for group in out if group & {key, *names}]
@@ -43,8 +44,8 @@ def groups_of(found: Affine) -> list[set[str]]:
 
 @settings(max_examples=200, deadline=None)
 @given(pairs, pairs)
-def test_pairs_and_groups_match_their_definitions(real: set[tuple[str, str]], said: set[tuple[str, str]]) -> None:
-    truth, retrieved = map_of_pairs(NAMES, sorted(real)), map_of_pairs(NAMES, sorted(said))
+def test_pairs_and_groups_match_their_definitions(real: set[tuple[str, str]], predicted: set[tuple[str, str]]) -> None:
+    truth, retrieved = map_of_pairs(NAMES, sorted(real)), map_of_pairs(NAMES, sorted(predicted))
     scores = evaluation.score(truth, retrieved)
     every = list(combinations(NAMES, 2))
     a = {pair for pair in every if pair[1] in truth[pair[0]]}
@@ -125,3 +126,20 @@ def test_files_without_ground_truth(tmp_path: Path, text: str, words: str) -> No
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no sub-folders"):
         evaluation.read_truth(str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(
+    ("truth", "reason"),
+    [
+        ({"a": ["b"], "b": []}, "a lists b, but b does not list a"),
+        ({"a": ["b"]}, "a lists b, which has no entry of its own"),
+        ({}, "names no image"),
+    ],
+)
+def test_a_map_that_cannot_be_evaluated_is_refused_in_words(
+    truth: dict[str, list[str]], reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(truth))
+    done = run("evaluate", path, path)
+    assert (done.returncode, reason in done.stderr) == (2, True)

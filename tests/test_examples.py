@@ -5,12 +5,15 @@ from __future__ import annotations
 import doctest
 import inspect
 import os
+import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
 import twinpix
 from drawings import draw
+from twinpix import model
 
 NAMES = [name for name in twinpix.__all__ if name != "__version__"]
 
@@ -35,6 +38,17 @@ def test_the_example_of_a_public_name_runs(name: str) -> None:
     names = {"twinpix": twinpix, "os": os}
     example = doctest.DocTestParser().get_doctest(text, names, f"twinpix.{name}", None, None)
     assert any(name.lower() in each.source for each in example.examples), f"the example does not use twinpix.{name}"
-    told: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF).run(example, out=told.append)
-    assert not told, "".join(told)
+    failures: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF).run(example, out=failures.append)
+    assert not failures, "".join(failures)
+
+
+CLASSES = [value for name in NAMES if is_dataclass(value := getattr(twinpix, name))]
+PARTS = [model.Counts, model.Failure, model.Group, model.Guarded, model.Match, model.Member, model.Traits]
+
+
+@pytest.mark.parametrize("public", [*CLASSES, *PARTS], ids=lambda each: each.__name__)
+def test_each_field_of_a_public_class_is_explained(public: type) -> None:
+    text = re.split(r"\n(?:Args|Attributes):\n", inspect.getdoc(public) or "")[1].partition("\n\n")[0]
+    explained = re.findall(r"^    (\w+): \w|^    (\w+): [\"`]", text, re.MULTILINE)
+    assert [first or second for first, second in explained] == [field.name for field in fields(public)]

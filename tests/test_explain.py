@@ -130,25 +130,27 @@ def difference_of(pixels: Pixels) -> Pixels:
     ],
 )
 def test_the_verdict_in_words(pair: Callable[..., Comparison], edit: str, relation: str | None, words: str) -> None:
-    told = pair(edit)
-    assert (told.relation, told.verdict[: len(words)]) == (relation, words)
-    assert told.same == (relation is not None)
-    assert told.verification.a_to_b is not None
-    assert {"phash", "dhash"} <= {row.method for row in told.distances}
-    assert not {"local", "cascade"} & {row.method for row in told.distances}
+    comparison = pair(edit)
+    assert (comparison.relation, comparison.verdict[: len(words)]) == (relation, words)
+    assert comparison.same == (relation is not None)
+    assert comparison.verification.a_to_b is not None
+    assert {"phash", "dhash"} <= {row.method for row in comparison.distances}
+    assert not {"local", "cascade"} & {row.method for row in comparison.distances}
 
 
 def test_the_same_scene_is_not_a_copy(tmp_path: Path) -> None:
     pair = two_steps_aside()
     pair.a.save(tmp_path / "a.png")
     pair.b.save(tmp_path / "b.png")
-    told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
-    assert (told.relation, told.same) == ("similar-scene", False)
-    assert told.verdict.startswith("the same scene, not copies: ")
-    assert told.verification.points >= 12
-    assert told.verdict.endswith(f", the pixels agree on only {told.verification.agrees:.0%} of the overlap")
-    assert told.verification.agrees < DECISION.min_agreement
-    pixels = drawn(told)
+    comparison = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
+    assert (comparison.relation, comparison.same) == ("similar-scene", False)
+    assert comparison.verdict.startswith("the same scene, not copies: ")
+    assert comparison.verification.points >= 12
+    assert comparison.verdict.endswith(
+        f", the pixels agree on only {comparison.verification.agrees:.0%} of the overlap"
+    )
+    assert comparison.verification.agrees < DECISION.min_agreement
+    pixels = drawn(comparison)
     assert near(pixels, explain.UNSURE).mean() > 0.005
 
 
@@ -156,11 +158,11 @@ def test_high_agreement_without_a_match_is_reported_as_such(tmp_path: Path) -> N
     pair = squared_paper()
     pair.a.save(tmp_path / "a.png")
     pair.b.save(tmp_path / "b.png")
-    told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
-    assert (told.relation, told.undecided) == (None, False)
-    assert told.verification.agrees > DECISION.min_agreement
-    assert told.verdict.startswith(
-        f"different images: at the best alignment {told.verification.agrees:.0%} of the overlap agrees, "
+    comparison = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
+    assert (comparison.relation, comparison.undecided) == (None, False)
+    assert comparison.verification.agrees > DECISION.min_agreement
+    assert comparison.verdict.startswith(
+        f"different images: at the best alignment {comparison.verification.agrees:.0%} of the overlap agrees, "
         "but its texture does not, "
     )
 
@@ -168,47 +170,54 @@ def test_high_agreement_without_a_match_is_reported_as_such(tmp_path: Path) -> N
 def test_images_with_almost_no_detail_are_not_called_different(tmp_path: Path) -> None:
     original().save(tmp_path / "a.png")
     original().resize((16, 12), Image.Resampling.BOX).save(tmp_path / "b.png")
-    told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
-    assert (told.relation, told.undecided) == (None, True)
-    assert told.verdict.startswith("too little texture to decide: almost no texture in the best overlap")
-    pixels = drawn(told)
+    comparison = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
+    assert (comparison.relation, comparison.undecided) == (None, True)
+    assert comparison.verdict.startswith("too little texture to decide: almost no texture in the best overlap")
+    pixels = drawn(comparison)
     assert near(pixels[100:], explain.UNSURE).sum() > 5000  # the frames, too
     assert not near(pixels, explain.OTHER).any()
 
 
 def test_different_images_are_not_rotated_to_match_a_few_blocks(pair: Callable[..., Comparison]) -> None:
-    told = pair("different")
-    assert told.verification.a_to_b is not None
-    assert np.allclose(told.verification.a_to_b, np.eye(2, 3))
-    heat = agreement(warp_pair(*told.views, told.verification.a_to_b))
-    assert told.verification.agrees == heat.share  # the text agrees with the figure
+    comparison = pair("different")
+    assert comparison.verification.a_to_b is not None
+    assert np.allclose(comparison.verification.a_to_b, np.eye(2, 3))
+    heat = agreement(warp_pair(*comparison.views, comparison.verification.a_to_b))
+    assert comparison.verification.agrees == heat.share  # the text agrees with the figure
 
 
 @pytest.mark.parametrize("edit", ["crop", "rotation", "mirror", "different"])
 def test_the_counted_keypoints_are_the_drawn_ones(pair: Callable[..., Comparison], edit: str) -> None:
-    told = pair(edit, method="local")
-    assert told.verification.a_to_b is not None
-    points = len(common_points(*told.views, told.verification.a_to_b)[0])
-    assert told.verification.points in {points, 0}
-    assert (told.verification.points == 0) == ("inlier" not in told.verdict or "no inlier" in told.verdict)
+    comparison = pair(edit, method="local")
+    assert comparison.verification.a_to_b is not None
+    points = len(common_points(*comparison.views, comparison.verification.a_to_b)[0])
+    assert comparison.verification.points in {points, 0}
+    assert (comparison.verification.points == 0) == (
+        "inlier" not in comparison.verdict or "no inlier" in comparison.verdict
+    )
 
 
 def test_a_named_hash_decides(pair: Callable[..., Comparison]) -> None:
-    told = pair("crop", method="phash")
-    assert (told.relation, told.by_pixels) == (None, False)
-    assert told.verdict.startswith("different images, by phash (")
-    assert told.seen.startswith("copies of one image: cropped 60%")
-    assert pair("crop", method="local").verdict == told.seen
+    comparison = pair("crop", method="phash")
+    assert (comparison.relation, comparison.by_pixels) == (None, False)
+    assert comparison.verdict.startswith("different images, by phash (")
+    assert comparison.seen.startswith("copies of one image: cropped 60%")
+    assert pair("crop", method="local").verdict == comparison.seen
+
+
+@pytest.mark.parametrize(("method", "name"), [("pixels", "pixels"), ("digest", "digest")])
+def test_a_method_by_equality_has_no_distance(method: str, name: str, pair: Callable[..., Comparison]) -> None:
+    assert pair("crop", method=method).verdict == f"different images, by {name} (not identical)"
 
 
 def test_little_detail_proves_nothing(tmp_path: Path) -> None:
     for seed in (1, 2):
         draw("sky", seed, SIZE).save(tmp_path / f"{seed}.png")
     for method in ("cascade", "phash"):
-        told = twinpix.compare(tmp_path / "1.png", tmp_path / "2.png", method=method)
-        assert told.verdict == "too little texture to decide: blank, flat or a smooth gradient"
-        assert (told.relation, told.verification.relation, told.seen) == (None, None, "")
-        assert near(drawn(told)[:80], explain.UNSURE).sum() > 5000
+        comparison = twinpix.compare(tmp_path / "1.png", tmp_path / "2.png", method=method)
+        assert comparison.verdict == "too little texture to decide: blank, flat or a smooth gradient"
+        assert (comparison.relation, comparison.verification.relation, comparison.seen) == (None, None, "")
+        assert near(drawn(comparison)[:80], explain.UNSURE).sum() > 5000
     assert twinpix.compare(tmp_path / "1.png", tmp_path / "1.png").relation == "identical-file"
 
 
@@ -217,12 +226,11 @@ def test_the_comparison_is_upright_in_any_decode(tmp_path: Path) -> None:
     exif[0x0112] = 6
     original().save(tmp_path / "a.jpg", quality=95)
     original().transpose(Image.Transpose.ROTATE_90).save(tmp_path / "b.jpg", quality=80, exif=exif)
-    told = twinpix.compare(tmp_path / "a.jpg", tmp_path / "b.jpg", decode="reference")
-    assert told.relation == "re-encoded"
-    assert (
-        next(row for row in told.distances if row.method == "phash").distance > 10
-    )  # the hash is of the stored orientation
-    assert (told.views[1].width, told.views[1].height) == SIZE
+    comparison = twinpix.compare(tmp_path / "a.jpg", tmp_path / "b.jpg", decode="reference")
+    assert comparison.relation == "re-encoded"
+    # The hash is of the stored orientation.
+    assert next(row for row in comparison.distances if row.method == "phash").distance > 10
+    assert (comparison.views[1].width, comparison.views[1].height) == SIZE
 
 
 # -- as a figure ----------------------------------------------------------------------------------------
@@ -348,8 +356,8 @@ def test_any_name_is_drawn(tmp_path: Path, name: str) -> None:
     original().save(tmp_path / "a.png")
     with open(os.path.join(tmp_path, name), "wb") as file:
         edited(original()).save(file, "PNG")
-    told = twinpix.compare(tmp_path / "a.png", os.path.join(tmp_path, name))
-    assert drawn(told).shape[1] == 2 * 640 + explain.GAP + 2 * explain.MARGIN
+    comparison = twinpix.compare(tmp_path / "a.png", os.path.join(tmp_path, name))
+    assert drawn(comparison).shape[1] == 2 * 640 + explain.GAP + 2 * explain.MARGIN
 
 
 @pytest.mark.parametrize(
@@ -358,8 +366,8 @@ def test_any_name_is_drawn(tmp_path: Path, name: str) -> None:
 def test_any_size_is_drawn(tmp_path: Path, a: tuple[int, int], b: tuple[int, int]) -> None:
     for name, size in (("a.png", a), ("b.png", b)):
         original().resize(size).save(tmp_path / name)
-    told = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
-    pixels = drawn(told)
+    comparison = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
+    pixels = drawn(comparison)
     assert pixels.shape[1] >= 2 * 440 + explain.GAP + 2 * explain.MARGIN
     assert pixels.shape[0] < 1800
     widest = max(min(640, 640 * size[0] / size[1], 2 * size[0]) for size in (a, b))
@@ -386,10 +394,10 @@ def test_a_damaged_image_is_drawn(tmp_path: Path) -> None:
     original().save(tmp_path / "a.jpg", quality=90)
     whole = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(whole[: len(whole) * 4 // 5])
-    told = twinpix.compare(tmp_path / "a.jpg", tmp_path / "b.jpg")
-    assert told.same
-    assert told.views[1].damaged
-    assert drawn(told).std() > 20
+    comparison = twinpix.compare(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    assert comparison.same
+    assert comparison.views[1].damaged
+    assert drawn(comparison).std() > 20
 
 
 # -- the command ----------------------------------------------------------------------------------------

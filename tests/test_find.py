@@ -214,9 +214,9 @@ def as_nobody(work: Callable[[], Report]) -> list[list[str]]:
             os._exit(0)
     os.close(writer)
     with open(reader, "rb") as file:
-        told = file.read()
+        output = file.read()
     os.waitpid(child, 0)
-    return json.loads(told or "[]")  # type: ignore[no-any-return]
+    return json.loads(output or "[]")  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("method", ["phash", "pixels"])

@@ -38,7 +38,7 @@ def load(image: Image.Image, mode: str = "reference") -> Picture:
     return decode(data.getvalue(), "reference" if mode == "reference" else "fast", colour=128, detail=320)
 
 
-def apart(method: fingerprints.Fingerprint, left: Bytes2D, right: Bytes2D) -> float:
+def relative_distance(method: fingerprints.Fingerprint, left: Bytes2D, right: Bytes2D) -> float:
     """The distance of two codes, as a share of the largest possible distance."""
     most = method.farthest
     codes = [method.comparable(code[None]) for code in (left, right)]
@@ -117,7 +117,7 @@ def test_codes_of_orientations_are_those_of_transformed_images(spec: str, kind: 
     for turn in range(8):
         turned = Image.fromarray(np.ascontiguousarray(base.turn_matrix(pixels, pixels.swapaxes(0, 1), turn)))
         code = fingerprints.codes_of(method, [load(turned, "fast")])[0, 0]
-        gap = apart(method, code, eight[turn])
+        gap = relative_distance(method, code, eight[turn])
         assert gap <= (0.001 if method.metric == "cosine" else 1 / 8), (turn, gap)
 
 

@@ -170,8 +170,8 @@ def images(tmp_path: Path) -> list[str]:
     return [str(tmp_path / f"{name}.png") for name in ("wide", "high", "square", "gone")]
 
 
-def expected(size: tuple[int, int], ground: tuple[int, int, int], *boxes: tuple[Any, ...]) -> Image.Image:
-    out = Image.new("RGB", size, ground)
+def expected(size: tuple[int, int], background: tuple[int, int, int], *boxes: tuple[Any, ...]) -> Image.Image:
+    out = Image.new("RGB", size, background)
     for left, top, right, bottom, colour in boxes:
         out.paste(colour, (left, top, right, bottom))
     return out

@@ -14,7 +14,7 @@ from libraries import Tree, act_with, actions_where, content, contents, group, l
 from libraries import report as make_report
 from twinpix import owners, plugins
 from twinpix.act import journal
-from twinpix.act import session as ground
+from twinpix.act import session as act_session
 from twinpix.act.choices import Choices
 from twinpix.cli.app import run
 from twinpix.report import writer
@@ -72,7 +72,7 @@ def test_a_journal_of_an_action_without_undo_records_why_each_file_is_kept(tmp_p
     found = fresh(tmp_path / "library", "delete", groups=2)
     assert run(["resolve", found, "--delete", "--yes", "--apply"]) == 0
     (session,) = journal.read("r.journal.jsonl").sessions
-    rows = [(each.group, os.path.basename(each.path), each.reason) for each in session.stays.values()]
+    rows = [(each.group, os.path.basename(each.path), each.reason) for each in session.kept.values()]
     assert rows == [(1, "0.png", "largest file"), (2, "1.png", "largest file")]
 
 
@@ -87,7 +87,7 @@ def test_a_row_of_an_older_version_that_names_the_keeper_is_read(tmp_path: Path)
     file.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in old))
     (again,) = journal.read("r.journal.jsonl").sessions
     assert not again.unread
-    assert again.stays == {path: each._replace(group=0, reason="") for path, each in session.stays.items()}
+    assert again.kept == {path: each._replace(group=0, reason="") for path, each in session.kept.items()}
     assert {(why.group, why.reason) for why in again.why.values()} == {(0, "")}
 
 
@@ -328,9 +328,9 @@ def test_a_planted_journal_is_refused(how: str, action: str, tmp_path: Path, cap
     before = tree(tmp_path)
     for arguments in ([*act_with("move"), "--apply"], ["--trash", "--apply"], act_with("move")):
         assert run(["resolve", report, *arguments]) == 3
-        said = capfd.readouterr().err
-        assert "r.journal.jsonl" in said
-        assert "remove it" in said
+        errors = capfd.readouterr().err
+        assert "r.journal.jsonl" in errors
+        assert "remove it" in errors
     if how != "link":
         assert run(["undo", str(path)]) == 3
         assert "copy it to a folder that only you can write" in capfd.readouterr().err
@@ -352,7 +352,7 @@ def test_a_journal_names_files_of_its_roots_only(tmp_path: Path, capfd: pytest.C
     files = own(tmp_path)
     report = fresh(tmp_path / "a", "move")
     roots = [str(tmp_path / "a/photos")]
-    planted(Path("r.journal.jsonl"), "delete", files, digest=journal.digest_of(report), roots=roots)
+    planted(Path("r.journal.jsonl"), "delete", files, digest=journal.report_digest(report), roots=roots)
     assert run(["resolve", report, *act_with("move"), "--apply"]) == 3
     assert run(["undo", "r.journal.jsonl"]) == 3
     assert "outside of the folders of its report" in capfd.readouterr().err
@@ -394,7 +394,7 @@ def test_a_journal_is_in_the_users_folder_if_no_file_can_be_created(tmp_path: Pa
     os.chmod(".", 0o555)
     try:
         assert run(["resolve", report, "--move", str(tmp_path / "out"), "--apply"]) == 0
-        (path,) = ground.journals_of(report)
+        (path,) = act_session.journals_of(report)
         assert run(["undo", path]) == 0
         assert tree(Path("photos")) == before
     finally:
@@ -416,7 +416,7 @@ def test_a_journal_is_in_the_users_folder_if_others_could_write_it(
     )
     assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
     assert not list(Path().glob("*.jsonl"))
-    (path,) = ground.journals_of(report)
+    (path,) = act_session.journals_of(report)
     assert not os.path.basename(os.path.dirname(path)).startswith(".")
     assert run(["resolve", report, *act_with("move"), "--apply"]) == 0  # finds it again
     assert run(["undo", path]) == 0
@@ -484,10 +484,10 @@ def test_links_to_missing_files_are_listed(tmp_path: Path, capfd: pytest.Capture
     os.rename("photos/keep", "photos/other")
     capfd.readouterr()
     assert run(["undo", str(path)]) == 3
-    said = capfd.readouterr().out
-    assert "restored 1 file," in said
-    assert said.count("no file with its bytes is found in") == 2
-    assert str(tmp_path / "a/photos") in said
+    output = capfd.readouterr().out
+    assert "restored 1 file," in output
+    assert output.count("no file with its bytes is found in") == 2
+    assert str(tmp_path / "a/photos") in output
     for number in (0, 1):
         os.rename(tmp_path / f"far away {number}", f"photos/{number}.png")
     assert run(["undo", str(path)]) == 0

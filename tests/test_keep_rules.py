@@ -24,7 +24,7 @@ from twinpix.act.regroup import decide_again
 from twinpix.encoding.alterations import mark_alterations
 from twinpix.errors import ReportError
 from twinpix.keep.files.plain import is_named_like_a_copy
-from twinpix.model import Alteration, ContentId, Group, Match, Member, Traits
+from twinpix.model import Alteration, ContentId, Group, Match, Member, Traits, file_name
 
 METHODS = ("phash:size=16", "cascade")
 
@@ -145,6 +145,23 @@ def test_names_that_programs_give_to_copies(name: str) -> None:
 )
 def test_names_that_programs_do_not_give_to_copies(name: str) -> None:
     assert not is_named_like_a_copy(f"Copy of pictures/{name}")
+
+
+@pytest.mark.parametrize(
+    ("location", "name", "copy"),
+    [
+        ("zip://a/1 (1).jpg::b.zip", "1 (1).jpg", True),
+        ("zip://a/1.jpg::/x/holiday copy.zip", "1.jpg", False),
+        ("zip://Copy of a.jpg::b.zip", "Copy of a.jpg", True),
+        ("zip://a copy/third::1.png::C:\\b (1).zip", "third::1.png", False),
+        ("a copy\\1.jpg", "1.jpg", False),
+        ("a copy/1.jpg", "1.jpg", False),
+        ("1 copy.jpg", "1 copy.jpg", True),
+    ],
+)
+def test_the_file_name_is_that_of_the_member_not_of_its_archive(location: str, name: str, copy: bool) -> None:
+    assert file_name(location) == name
+    assert is_named_like_a_copy(location) is copy
 
 
 # -- images ----------------------------------------------------------------------------------------------
@@ -285,7 +302,7 @@ def test_alterations_are_a_list_in_a_report_and_a_text_of_an_earlier_version_is_
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_border_is_known_by_the_verdict_and_not_by_its_text(turned: bool) -> None:
     match = Match("a", "b", 0.1, "padded", detail="in other words", same_code=False, borders=(False, True))
-    match = match.turned() if turned else match
+    match = match.swap_images() if turned else match
     a, b = mark_alterations([member("a"), member("b")], [match], [ContentId(0), ContentId(1)], {})
     assert (a.altered, b.altered) == ((), (Alteration.PADDED,))
 
@@ -367,15 +384,15 @@ def test_only_the_best_members_of_a_very_large_group_are_read_again(
     for number in range(9):
         image.save(tmp_path / f"{number}.jpg", quality=70 + number)
     image.resize((320, 240)).save(tmp_path / "9.jpg", quality=90, exif=camera_exif())
-    told: list[tuple[str, int, int]] = []
+    states: list[tuple[str, int, int]] = []
     report = twinpix.find(
         tmp_path,
         method="phash:size=16",
         store=tmp_path / "s.sqlite",
         verify=True,
-        progress=lambda *state: told.append(state),
+        progress=lambda *state: states.append(state),
     )
-    assert [total for stage, done, total in told if stage == "read" and not done][-1] == 3
+    assert [total for stage, done, total in states if stage == "read" and not done][-1] == 3
     assert Path(report.groups[0].keeper).name == "9.jpg"
 
 

@@ -26,7 +26,7 @@ from twinpix.localfeatures.keypoints import (
     _detect,
     detect_in_small,
     detect_keypoints,
-    enlarged,
+    enlarge,
 )
 from twinpix.localfeatures.scale_space import (
     FIRST,
@@ -182,9 +182,9 @@ def test_the_scale_space_and_its_extrema_match_the_reference(seed: int, height: 
     mine = found[:count][:, [OCTAVE, X, Y, LEVEL, RESPONSE]].astype(float)
     theirs = np.array(slow_extrema(slow)).reshape(-1, 5)
     for one, others in ((mine, theirs), (theirs, mine)):
-        apart = np.array([min((float(np.abs(other - row).max()) for other in others), default=9.0) for row in one])
+        distances = np.array([min((float(np.abs(other - row).max()) for other in others), default=9.0) for row in one])
         # Rounding decides between two equal neighbours, at a threshold and halfway between two pixels.
-        assert np.count_nonzero(apart > 0.02) <= max(2, len(one) // 10)
+        assert np.count_nonzero(distances > 0.02) <= max(2, len(one) // 10)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -218,8 +218,8 @@ def test_the_orientation_on_a_ramp_points_up_the_slope() -> None:
         grey = np.clip(120 + ramp + spot, 0, 255).astype(np.uint8)
         points = detect_keypoints(grey, 10)
         centre = np.linalg.norm(points.place - [32, 32], axis=1).argmin()
-        apart = (points.angle[centre] - turn + math.pi) % (2 * math.pi) - math.pi
-        assert abs(apart) < 0.1
+        difference = (points.angle[centre] - turn + math.pi) % (2 * math.pi) - math.pi
+        assert abs(difference) < 0.1
 
 
 # -- repeatability in copies
@@ -250,7 +250,7 @@ def test_keypoints_are_found_again_in_turned_mirrored_and_scaled_copies() -> Non
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 2), (3, 3), (3, 500), (5, 7), (11, 11), (25, 300)])
 def test_images_of_any_shape_are_accepted(shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    for grey in (noise, np.zeros(shape, np.uint8), enlarged(noise)):
+    for grey in (noise, np.zeros(shape, np.uint8), enlarge(noise)):
         points = detect_keypoints(grey, 20)
         assert len(points.size) <= 20
         assert all(np.isfinite(part).all() for part in points)
@@ -275,9 +275,9 @@ def test_a_small_number_of_keypoints_are_the_strongest() -> None:
 def test_a_small_image_is_enlarged_and_its_keypoints_lie_in_its_own_pixels() -> None:
     image = draw("scene", 7, (256, 192)).convert("L")
     small = np.asarray(image.resize((64, 48), Image.Resampling.BOX))
-    assert enlarged(small).shape == (LEAST_SIDE * 3 // 4, LEAST_SIDE)
-    assert enlarged(np.asarray(image)).shape == (192, 256)
-    assert enlarged(small[:20, :32]).shape == (80, 128)  # four times
+    assert enlarge(small).shape == (LEAST_SIDE * 3 // 4, LEAST_SIDE)
+    assert enlarge(np.asarray(image)).shape == (192, 256)
+    assert enlarge(small[:20, :32]).shape == (80, 128)  # four times
     assert len(detect_in_small(small[:10, :16], 100).size) == 0
     points = detect_in_small(small, 100)
     assert len(points.size) > 2 * len(detect_keypoints(small, 100).size)
@@ -297,11 +297,11 @@ def test_a_function_is_compiled_once(tmp_path: Path) -> None:
         "print(loops.jit.is_compiled(loops.double), loops.double(21), loops.jit.is_compiled(loops.double))"
     )
     env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-    for told in ("False 42 True", "True 42 True"):
+    for expected in ("False 42 True", "True 42 True"):
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
         )
-        assert done.stdout.split() == told.split()
+        assert done.stdout.split() == expected.split()
 
 
 def test_compiling_is_shown_as_a_stage(

@@ -114,15 +114,15 @@ def test_complete_groups_match_throughout_and_cannot_grow(case: Case) -> None:
     st.sampled_from(["star", "components"]),
 )
 def test_no_group_holds_two_contents_in_conflict(case: Case, pairs: set[tuple[int, int]], rule: str) -> None:
-    apart = {(a, b) for a, b in pairs | {(b, a) for a, b in pairs} if a != b and b not in case.near.get(a, [])}
+    conflicting = {(a, b) for a, b in pairs | {(b, a) for a, b in pairs} if a != b and b not in case.near.get(a, [])}
     conflicts: dict[int, set[int]] = {}
-    for a, b in apart:
+    for a, b in conflicting:
         conflicts.setdefault(a, set()).add(b)
     order = range(len(case.contents))
     taken = set[int]()
     for group in groups_of(rule, case.contents, case.kinds, case.near, case.allowed, order, conflicts):
         held = {case.contents[file] for file in group}
-        assert not any((a, b) in apart for a in held for b in held)
+        assert not any((a, b) in conflicting for a in held for b in held)
         assert taken.isdisjoint(group)
         taken |= set(group)
         if rule == "star":  # every other file was in an earlier group, or is in conflict with this one

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import twinpix
-from drawings import clouds, draw, on_plain_ground
+from drawings import clouds, draw, on_plain_background
 from sessions import session_of
 from twinpix import fingerprints
 from twinpix.encoding.content_table import File
@@ -25,7 +25,7 @@ from twinpix.errors import UsageError
 from twinpix.fingerprints.local import LEARNED, MIRROR, KeypointSets, descriptor_codes, pack_keypoints, unpack_keypoints
 from twinpix.localfeatures.candidates import ImagePairs, find_pairs
 from twinpix.localfeatures.keypoints import MIRROR as SWAPPED
-from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirrored
+from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirror_keypoints
 from twinpix.match.candidates import Candidate
 from twinpix.match.join import best_of_each
 from twinpix.match.leaders import LeaderClusters
@@ -48,7 +48,7 @@ def grey(kind: str, seed: int, size: tuple[int, int] = SIDES) -> NDArray[np.uint
 
 def test_keypoints_of_a_mirrored_image_are_the_mirrored_keypoints() -> None:
     image = grey("street", 1)
-    there = mirrored(detect_keypoints(image, 100), image.shape[1])
+    there = mirror_keypoints(detect_keypoints(image, 100), image.shape[1])
     real = detect_keypoints(np.ascontiguousarray(image[:, ::-1]), 100)
     far = np.linalg.norm(there.place[:, None] - real.place[None], axis=2)
     aside = np.abs(np.mod(there.angle[:, None] - real.angle[None] + np.pi, 2 * np.pi) - np.pi)
@@ -66,8 +66,8 @@ def test_a_mirrored_code_is_the_code_with_half_its_bits_inverted(seed: int) -> N
     around /= np.linalg.norm(around, axis=1, keepdims=True)
     unlike = descriptor_codes(around[:, SWAPPED]) ^ descriptor_codes(around) ^ MIRROR
     with np.load(LEARNED, allow_pickle=False) as file:
-        apart = np.abs(around @ file["matrix"] - file["threshold"])
-    for code, gaps in zip(unlike.tolist(), apart, strict=True):
+        margins = np.abs(around @ file["matrix"] - file["threshold"])
+    for code, gaps in zip(unlike.tolist(), margins, strict=True):
         # Sums of the same numbers in another order differ in their last bits.
         assert all(gaps[bit] < 1e-5 for bit in range(64) if code >> bit & 1)
     assert np.count_nonzero(unlike) < len(unlike) // 2
@@ -81,7 +81,7 @@ def test_keypoints_are_restored_from_their_code() -> None:
     sets = unpack_keypoints(both)
     count = len(points.size)
     assert sets.starts.tolist() == [0, count, count]
-    assert sets.sides.tolist() == [list(SIDES), [9, 7]]
+    assert sets.image_sizes.tolist() == [list(SIDES), [9, 7]]
     np.testing.assert_allclose(sets.place, np.maximum(points.place, 0), atol=1 / 64)
     np.testing.assert_allclose(2**sets.size, points.size, rtol=0.03)
     assert np.abs(np.mod(sets.angle - points.angle + np.pi, 2 * np.pi) - np.pi).max() < 0.02
@@ -130,15 +130,15 @@ def planted(
             move[0, 2] += 199
         moves[i, j] = move
     starts = np.arange(images + 1, dtype=np.int64) * 60
-    sides = np.full((images, 2), 200, np.float32)
+    image_sizes = np.full((images, 2), 200, np.float32)
     flat = [np.concatenate(part) for part in (codes, place, size, angle)]
     floats = [part.astype(np.float32) for part in flat[1:]]
-    return KeypointSets(starts, sides, flat[0].astype(np.uint64), floats[0], floats[1], floats[2]), moves
+    return KeypointSets(starts, image_sizes, flat[0].astype(np.uint64), floats[0], floats[1], floats[2]), moves
 
 
 def agreeing(sets: KeypointSets, of: int | None = None) -> ImagePairs:
-    points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-    return find_pairs((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of)
+    geometry = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
+    return find_pairs((sets.starts, sets.codes, geometry, sets.image_sizes), int(MIRROR), of=of)
 
 
 @given(st.integers(0, 2**32 - 1), st.sets(st.tuples(st.integers(0, 4), st.integers(5, 9)), max_size=4), st.booleans())
@@ -292,10 +292,10 @@ def test_a_match_describes_the_edit(album: Path, a: str, b: str, relation: str, 
 def test_a_stored_verdict_is_read_unchanged() -> None:
     store, key = Store(None), bytes(16)
     cache = VerdictCache(store)
-    seen = Verdict("padded", "padded to 120%", "border removed", 0.9, (1.0, 0.8), 12, None, borders=(False, True))
-    cache.put(key, seen)
+    verdict = Verdict("padded", "padded to 120%", "border removed", 0.9, (1.0, 0.8), 12, None, borders=(False, True))
+    cache.put(key, verdict)
     store.flush()
-    assert cache.of([key]) == {key: seen}
+    assert cache.of([key]) == {key: verdict}
 
 
 def test_the_report_does_not_depend_on_the_workers(album: Path) -> None:
@@ -333,12 +333,12 @@ def test_copies_of_images_with_few_keypoints_are_found(tmp_path: Path) -> None:
 
 
 def test_copies_of_a_small_object_on_a_plain_background_are_found(tmp_path: Path) -> None:
-    ground = (214, 212, 196)
-    first, second = (on_plain_ground(seed, (900, 700), (120, 120), (400, 240), ground) for seed in (3, 4))
+    background = (214, 212, 196)
+    first, second = (on_plain_background(seed, (900, 700), (120, 120), (400, 240), background) for seed in (3, 4))
     album = saved(
         tmp_path / "a",
         first=first,
-        turned=first.rotate(10, Image.Resampling.BICUBIC, fillcolor=ground),
+        turned=first.rotate(10, Image.Resampling.BICUBIC, fillcolor=background),
         mirrored=ImageOps.mirror(first),
         second=second,
     )

@@ -11,12 +11,14 @@ from PIL import Image
 
 from commands import run
 from twinpix import fingerprints
+from twinpix.cli.app import run as in_process
 from twinpix.encoding.options import Options
 from twinpix.errors import UsageError
-from twinpix.evaluation.copies import find_copies
+from twinpix.evaluation import copies
+from twinpix.evaluation.copies import CopiesFound, Finds, find_copies
 from twinpix.evaluation.edits import EDITS, make_edit
 from twinpix.evaluation.methods import measure
-from twinpix.evaluation.rates import distances, points
+from twinpix.evaluation.rates import Point, distances, points
 from twinpix.fingerprints.base import codes_of
 from twinpix.imaging import decode
 
@@ -99,6 +101,47 @@ def test_copies_are_found(tmp_path: Path, draw_image: Callable[..., Image.Image]
         find_copies(tmp_path, ["digest"], options=Options(store=None))
     with pytest.raises(UsageError, match="at least two images"):
         find_copies(tmp_path / "plain.png", ["phash"], options=Options(store=None))
+
+
+def test_paths_that_do_not_exist_or_cannot_be_listed_are_reported(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
+    folder, archive = tmp_path / "photos", tmp_path / "cut.zip"
+    folder.mkdir()
+    for seed in range(2):
+        draw_image(seed).save(folder / f"{seed}.png")
+    archive.write_bytes(b"no archive")
+    found = find_copies([folder, archive], ["phash"], options=Options(store=None, workers=1))
+    assert [(failure.path, failure.stage) for failure in found.failures] == [(str(archive), "list")]
+    with pytest.raises(UsageError, match=r"1 file could not be used, first .*cut\.zip: not a zip archive"):
+        find_copies(archive, ["phash"], options=Options(store=None, workers=1))
+    with pytest.raises(UsageError, match=r"gone: no such file or folder"):
+        find_copies([folder, tmp_path / "gone"], ["phash"], options=Options(store=None, workers=1))
+    spaced = run("bench", "copies", folder, "--methods", "phash", "phash:size=16")  # a space in place of a comma
+    assert (spaced.returncode, spaced.stdout) == (2, "")
+    assert "phash:size=16: no such file or folder" in spaced.stderr
+    shown = run("bench", "copies", folder, archive, "--methods", "phash")
+    assert shown.returncode == 0, shown.stderr
+    assert f"  {archive}: not a zip archive that can be read" in shown.stderr
+
+
+def test_a_rate_that_no_radius_reaches_is_explained_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_ahash = [Point(1e-4, 2, 0.5), Point(1e-5, 0, 0.3), Point(1e-6, -1, 0.0)]
+    rows = [Finds("ahash", 64, turns, of_ahash, {}) for turns in (1, 8)]
+    monkeypatch.setattr(copies, "find_copies", lambda *given, **options: CopiesFound(rows, 200, 1_592_000, 0, 0, []))
+    assert in_process(["bench", "copies", "photos", "--methods", "ahash"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("(none)") == 2
+    assert shown.count("none: ") == 1
+    assert "the method gives unlike images equal codes, or some of these images are too similar" in shown
+    assert "for images like these" not in shown
+    rows[0] = Finds("phash", 64, 1, [Point(rate, 9, 0.8) for rate in (1e-4, 1e-5, 1e-6)], dict.fromkeys(EDITS, 1.0))
+    assert in_process(["bench", "copies", "photos", "--methods", "ahash"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("none: ") == 1
+    assert "for images like these: --method phash --radius 9\n" in shown
 
 
 def test_the_command_line(photos: Path, tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:

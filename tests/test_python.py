@@ -44,8 +44,8 @@ def test_the_programs_of_the_documents_run(photos: Path, number: int) -> None:
     program.write_text(PROGRAMS[number], "utf-8")
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, cwd=photos.parent)
     assert done.returncode == 0, done.stderr
-    said = {0: ("keep", done.stdout), 1: ("read done", done.stdout), 2: ("INFO:twinpix:read", done.stderr)}
-    assert said[number][0] in said[number][1]
+    expected = {0: ("keep", done.stdout), 1: ("read done", done.stdout), 2: ("INFO:twinpix:read", done.stderr)}
+    assert expected[number][0] in expected[number][1]
 
 
 def test_a_report_is_saved_loaded_and_a_dict(photos: Path) -> None:
@@ -80,9 +80,9 @@ class Bars:
 
 
 def test_progress_by_a_function_by_bars_and_by_true(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told: list[tuple[str, int, int]] = []
-    twinpix.find(photos, method="phash:size=16", store=None, workers=1, progress=lambda *state: told.append(state))
-    assert ("read", 5, 5) in told
+    states: list[tuple[str, int, int]] = []
+    twinpix.find(photos, method="phash:size=16", store=None, workers=1, progress=lambda *state: states.append(state))
+    assert ("read", 5, 5) in states
     Bars.made.clear()
     twinpix.find(photos, method="phash:size=16", store=None, workers=1, progress=Bars)
     assert {(bar.desc, bar.n) for bar in Bars.made} >= {("read", 5)}

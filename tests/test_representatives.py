@@ -31,11 +31,11 @@ def test_representatives_give_the_groups_of_all_pairs(
     order = rng.permutation(count)[: rng.integers(0, count + 1)]
     classes, place = np.sort(order), {class_: at for at, class_ in enumerate(order.tolist())}
     every = match(codes, classes, classes[:0], radius, Search())
-    apart = {tuple(sorted(pair)) for pair in rng.integers(0, max(count, 1), (3, 2)).tolist()}
+    excluded = {tuple(sorted(pair)) for pair in rng.integers(0, max(count, 1), (3, 2)).tolist()}
 
     def without(matches: Matches) -> Matches:
         ends = zip(matches.i.tolist(), matches.j.tolist(), strict=True)
-        return matches.where(np.array([pair not in apart for pair in ends], dtype=bool))
+        return matches.where(np.array([pair not in excluded for pair in ends], dtype=bool))
 
     every = without(every)
     found, left_out = clusters(codes, order.tolist(), radius, "auto", listed, without)

@@ -128,7 +128,7 @@ def test_reflink_works_or_leaves_everything(tmp_path: Path, capfd: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"only": "re-encoded"}, "only is a list of relations, not the text 're-encoded'"),
         ({"only": ["re-encoded", "bogus"]}, "no relation is called 'bogus'; there are: identical-file, "),
@@ -136,8 +136,8 @@ def test_reflink_works_or_leaves_everything(tmp_path: Path, capfd: pytest.Captur
         ({"sidecars": "bogus"}, "sidecars is one of keep, same, all, not 'bogus'"),
     ],
 )
-def test_wrong_options_of_a_plan_are_refused(options: dict[str, object], told: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_wrong_options_of_a_plan_are_refused(options: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
         plan(library(tmp_path, 1), **options)  # type: ignore[arg-type]
 
 
@@ -562,6 +562,31 @@ def test_reports_that_cannot_be_applied_here(tmp_path: Path, capfd: pytest.Captu
     assert len(tree(tmp_path / "photos")) == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("r.csv", "CSV report of twinpix"), ("r.txt", "text report of twinpix"), ("r.html", "page of twinpix")],
+)
+def test_a_report_of_another_format_is_recognised(
+    name: str, kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    library(tmp_path, 1)
+    path = tmp_path / name
+    assert run(["find", "--fast", str(tmp_path / "photos"), "--no-store", "-o", str(path)]) == 0
+    capfd.readouterr()
+    assert run(["resolve", str(path), "--trash"]) == 3
+    message = f"twinpix: {path}: this {kind} cannot be read, only a JSON report can; write one with twinpix find "
+    assert capfd.readouterr().err.startswith(message)
+
+
+def test_a_cut_json_report_is_not_called_one_of_another_format(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = save(library(tmp_path, 1), tmp_path / "r.json")
+    path.write_bytes(path.read_bytes()[:-20])
+    assert run(["resolve", str(path), "--trash"]) == 3
+    assert f"{path} is no report: " in capfd.readouterr().err
+
+
 def test_copying_needs_to_know_what_is_unique(tmp_path: Path) -> None:
     found = library(tmp_path, 1)
     with pytest.raises(ReportError, match="does not name the images that are in no group"):
@@ -631,8 +656,8 @@ def test_the_target_of_symbolic_links_is_kept(
     found.save(tmp_path / "r.json")
     assert twinpix.Report.load(tmp_path / "r.json") == found
     assert run(["resolve", str(tmp_path / "r.json"), action, "--apply", "--yes"]) == 0
-    told = capfd.readouterr().out
-    assert ("b.png leads to it and would be broken" in told) == (action != "--symlink")
+    output = capfd.readouterr().out
+    assert ("b.png leads to it and would be broken" in output) == (action != "--symlink")
     assert (photos / "b.png").read_bytes() == (photos / "large.png").read_bytes()
 
 

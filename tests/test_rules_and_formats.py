@@ -66,11 +66,11 @@ def test_a_keep_rule_orders_any_members_and_gives_a_reason(name: str) -> None:
     for better, other in itertools.combinations(ordered, 2):
         if rule.key(better) == rule.key(other):
             continue  # the next rule decides
-        said = rule.reason(better, other)
-        assert said
-        assert said.isprintable()
-        assert said[0].islower() or not said[0].isalpha()
-        assert chain.reason(better, [other]) == said
+        reason = rule.reason(better, other)
+        assert reason
+        assert reason.isprintable()
+        assert reason[0].islower() or not reason[0].isalpha()
+        assert chain.reason(better, [other]) == reason
 
 
 # -- report formats
@@ -143,7 +143,7 @@ def complete(tmp_path: Path, kind: str, text: str) -> type:
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "told"),
+    ("kind", "text", "message"),
     [
         ("keep", "", "incomplete defines 0 dataclasses; a plugin module defines one"),
         (
@@ -177,11 +177,11 @@ def complete(tmp_path: Path, kind: str, text: str) -> type:
     ],
 )
 def test_the_error_about_an_incomplete_plugin_names_what_it_lacks(
-    kind: str, text: str, told: str, tmp_path: Path
+    kind: str, text: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError) as error:
         complete(tmp_path, kind, text)
-    assert str(error.value) == told
+    assert str(error.value) == message
 
 
 def test_a_complete_plugin_is_accepted(tmp_path: Path) -> None:

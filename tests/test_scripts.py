@@ -217,10 +217,12 @@ def test_threshold(draw_image: Draw) -> None:
     brush.paste(draw_image(1).crop((0, 0, 110, 110)), (0, 0))
     brush.save("in/b.png")
     codes = [DHash(verbose=False).encode_image(f"in/{name}.png") or "" for name in "ab"]
-    apart = DHash.hamming_distance(*codes)
-    assert 0 < apart < 64
-    assert "0 files to move" in remove("-d", "in", "--no_data_dir", "--dry_run", "--threshold", str(apart - 1)).stdout
-    assert "1 file to move" in remove("-d", "in", "--no_data_dir", "--dry_run", "--threshold", str(apart)).stdout
+    distance = DHash.hamming_distance(*codes)
+    assert 0 < distance < 64
+    assert (
+        "0 files to move" in remove("-d", "in", "--no_data_dir", "--dry_run", "--threshold", str(distance - 1)).stdout
+    )
+    assert "1 file to move" in remove("-d", "in", "--no_data_dir", "--dry_run", "--threshold", str(distance)).stdout
     for wrong in ("65", "-1", "0.85", "nan", "inf"):
         done = remove("-d", "in", "--no_data_dir", "--threshold", wrong)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
@@ -460,7 +462,7 @@ def test_odd_names(draw_image: Draw) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "is no JSON"),
         ("[" * 100_000, "is no JSON"),
@@ -472,16 +474,16 @@ def test_odd_names(draw_image: Draw) -> None:
         ('{"a\\n.png": null}', r"a\n.png"),
     ],
 )
-def test_bad_encodings(text: str, said: str) -> None:
+def test_bad_encodings(text: str, message: str) -> None:
     Path("bad.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     done = remove("--encodings_in", "bad")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
-    assert said in done.stderr
+    assert message in done.stderr
     assert "bad.json" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         ((), "name at least one data set"),
         (("-r", "in"), "name at least one data set"),
@@ -500,12 +502,12 @@ def test_bad_encodings(text: str, said: str) -> None:
         (("in",), "in"),
     ],
 )
-def test_wrong_use(args: tuple[str, ...], said: str) -> None:
+def test_wrong_use(args: tuple[str, ...], message: str) -> None:
     Path("in").mkdir()
     Path("in/file").touch()
     done = remove(*args)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 # -- remove-duplicates: the network
@@ -866,7 +868,7 @@ def test_undecodable_names(draw_image: Draw) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "said"),
+    ("args", "code", "message"),
     [
         ((), 2, "DUMP_DIR"),
         (("gone",), 2, "gone: no such file or folder; check the path"),
@@ -882,9 +884,9 @@ def test_undecodable_names(draw_image: Draw) -> None:
         (("in", "more"), 2, "more"),
     ],
 )
-def test_wrong_use_of_dedupe_dump(args: tuple[str, ...], code: int, said: str) -> None:
+def test_wrong_use_of_dedupe_dump(args: tuple[str, ...], code: int, message: str) -> None:
     Path("in").mkdir()
     Path("file").touch()
     done = dedupe(*args)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1)
-    assert said in done.stderr
+    assert message in done.stderr

@@ -192,7 +192,7 @@ def test_the_best_of_a_few_numbers_of_bands_is_the_best_of_all(bits: int, radius
     def best(counts: Iterable[int], skew: float) -> float:
         widths = range(6, 23)
         splits = (split(bits, radius, count, width) for count in counts for width in widths if width * count <= bits)
-        return min(banded._reckoned(bands, n * skew, bits // 64, 20.0) for bands in splits)
+        return min(banded._estimate_cost(bands, n * skew, bits // 64, 20.0) for bands in splits)
 
     for skew in (1.0, 100.0):
         assert best(few, skew) <= 1.001 * best(every, skew)

@@ -2,6 +2,8 @@
 
 import io
 import os
+import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import commands
 import twinpix
 from drawings import draw
 from twinpix import mounts, plugins, sources
@@ -135,10 +138,25 @@ def test_a_file_gives_the_groups_of_a_folder(
 
 
 def test_a_second_run_reads_nothing_again(source: Source, made: Path, tmp_path: Path) -> None:
-    os.utime(made, ns=(1, 1))
-    first = twinpix.find([made], method="phash:size=16", store=tmp_path / "store", workers=1)
-    second = twinpix.find([made], method="phash:size=16", store=tmp_path / "store", workers=1)
+    """Fails for a source whose members are never settled: their versions are not stored."""
+    time.sleep(0.12)  # until the file's time stamp is old enough to be trusted
+    first, read_first = found_and_read(made, tmp_path / "store")
+    second, read_again = found_and_read(made, tmp_path / "store")
+    assert read_first >= 8
+    assert read_again == 0
     assert groups_of(first) == groups_of(second)
+
+
+def found_and_read(path: Path, store: Path) -> tuple[Report, int]:
+    """The report of a run, and the number of members that it read (a member that it read twice counts twice)."""
+    steps: list[int] = []
+
+    def note(stage: str, done: int, total: int) -> None:
+        if stage == "read" and done:
+            steps.append(done)
+
+    report = twinpix.find([path], method="phash:size=16", store=store, workers=1, progress=note)
+    return report, len(steps)
 
 
 def test_versions_are_unknown_where_inode_numbers_do_not_last(
@@ -181,6 +199,49 @@ def test_no_action_changes_a_member(
     assert Report.load(report).counts.discards == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_listed_member_of_a_named_pipe_is_a_failure(source: Source, tmp_path: Path) -> None:
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    uri = uri_of(source, pipe, "a.png")
+    handle = os.open(pipe, os.O_RDWR)  # else a source that opens the pipe would wait for ever
+    try:
+        listing = sources.scan([], listed=[uri])
+    finally:
+        os.close(handle)
+    assert [(failure.path, failure.error) for failure in listing.failures] == [
+        (uri, "a named pipe, not a regular file")
+    ]
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_duplicates_of_a_member_are_reported_as_kept(
+    more: bool,
+    source: Source,
+    made: Path,
+    members: dict[str, bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "second.png").write_bytes(members["b/c/second.png"])
+    for name in ("one.png", "two.png") if more else ():
+        draw("street", 9, (300, 200)).save(folder / name)
+    report = tmp_path / "r.json"
+    given = ["find", "--fast", str(folder), "--reference", str(made), "--no-store", "-o", str(report)]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run(given) == 0
+    shown, hint = capsys.readouterr()
+    assert "1 duplicate cannot be moved or removed: the keeper is a member of an archive\n" in shown
+    assert ("next: " in hint) is more
+    assert run([*given, "-q"]) == 0
+    assert "next: " not in capsys.readouterr().err
+    assert run(["resolve", str(report), "--move", str(tmp_path / "out")]) in (0, 3)
+    assert f"{int(more)} file{'' if more else 's'} to move" in capsys.readouterr().out
+
+
 def test_compare_query_and_plot_take_members(
     source: Source, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,6 +254,58 @@ def test_compare_query_and_plot_take_members(
     assert run(["plot", str(tmp_path / "r.json"), "--html", str(tmp_path / "p.html")]) == 0
     assert (tmp_path / "p.html").read_text().count(JPEG) >= 5
     capsys.readouterr()
+
+
+# -- sources of other packages -------------------------------------------------------------------------
+
+BOXES = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twinpix.sources.kinds.zip import Zip
+
+
+@dataclass(frozen=True)
+class Box(Zip):
+    suffixes: ClassVar[frozenset[str]] = frozenset({".box"})
+"""
+
+
+def test_files_of_a_source_of_another_package_are_listed(
+    tmp_path: Path, members: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    (package / "boxes-1.dist-info").mkdir(parents=True)
+    (package / "boxes.py").write_text(BOXES)
+    (package / "boxes-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: boxes\nVersion: 1\n")
+    (package / "boxes-1.dist-info" / "entry_points.txt").write_text("[twinpix.sources]\nbox = boxes:Box\n")
+    before = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", f"{package}{os.pathsep}{before}" if before else str(package))
+    path = tmp_path / "photos.box"
+    plugins.make("sources", "zip").write(str(path), members)
+    report = tmp_path / "r.json"
+    done = commands.run("find", "--fast", path, "--no-store", "-o", report)
+    assert done.returncode == 0, done.stderr
+    found = Report.load(report)
+    assert found.counts.images == 6
+    assert f"box://a/first.png::{path}" in {member.path for group in found.groups for member in group.members}
+    done = commands.run("compare", f"box://a/first.png::{path}", f"box://a/again.png::{path}", "--fail-if-found")
+    assert done.returncode == 10, done.stderr
+
+
+def test_entry_points_are_not_listed_for_suffixes_that_twinpix_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[str] = []
+
+    def names(kind: str) -> tuple[str, ...]:
+        listed.append(kind)
+        return ()
+
+    monkeypatch.setattr(plugins, "names", names)
+    assert [container(name) for name in ("a", "a.jpg", "a.NEF")] == [None, None, None]
+    assert container("a.zip") is not None
+    assert listed == []
+    assert container("a.box") is None
+    assert listed == ["sources"]
 
 
 # -- only zip archives ---------------------------------------------------------------------------------

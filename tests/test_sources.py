@@ -182,14 +182,14 @@ def test_a_file_that_grows_is_not_read_for_ever(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", grow, str(path)]) as writer:
         while path.stat().st_size < 4 << 20:
             pass
-        said = ""
-        while not said and writer.poll() is None:
+        reason = ""
+        while not reason and writer.poll() is None:
             try:
                 read(str(path))
             except ImageError as error:
-                said = error.reason
+                reason = error.reason
         writer.kill()
-    assert said == "grew while it was read; run again"
+    assert reason == "grew while it was read; run again"
 
 
 def test_read_stops_at_the_first_bytes_of_a_non_image(tmp_path: Path) -> None:

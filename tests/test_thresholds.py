@@ -9,7 +9,7 @@ import pytest
 from drawings import draw
 from twinpix.imaging import picture_of
 from twinpix.verify import COLOUR, DETAIL, orientation_transform, pyramid_of, thresholds, verify_pair
-from twinpix.verify.thresholds import CONCERNS, DATA, DECISION, overridden
+from twinpix.verify.thresholds import CONCERNS, DATA, DECISION, override_threshold
 
 VERIFY = Path(thresholds.__file__).parent
 TESTS = Path(__file__).parent
@@ -45,9 +45,9 @@ def test_every_threshold_has_a_unit_a_reason_data_and_a_test() -> None:
     files = {path.name: functions_of(path.name) for path in TESTS.glob("test_*.py")}
     wrong = []
     for kind, field, text in fields():
-        said = FORM.fullmatch(text)
-        known = said and all(name in DATA for name in said["data"].split(", "))
-        file, _, test = said["test"].partition("::") if said else ("", "", "")
+        parts = FORM.fullmatch(text)
+        known = parts and all(name in DATA for name in parts["data"].split(", "))
+        file, _, test = parts["test"].partition("::") if parts else ("", "", "")
         if not known or test not in files.get(file, ()):
             wrong.append(f"{kind}.{field}: {text}")
     assert not wrong
@@ -89,7 +89,7 @@ def is_threshold(node: ast.expr) -> bool:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(VERIFY)))
 def test_no_module_keeps_a_threshold_when_it_is_imported(path: Path) -> None:
-    """Neither a constant nor a default argument: `overridden` would not reach it."""
+    """Neither a constant nor a default argument: `override_threshold` would not reach it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     early: list[ast.AST] = [each for each in tree.body if isinstance(each, (ast.Assign, ast.AnnAssign))]
     for node in ast.walk(tree):
@@ -103,11 +103,11 @@ def test_no_module_keeps_a_threshold_when_it_is_imported(path: Path) -> None:
 
 def test_a_threshold_is_overridden_within_the_block_alone() -> None:
     before = DECISION.min_agreement
-    with overridden("DECISION", "min_agreement", 0.9):
+    with override_threshold("DECISION", "min_agreement", 0.9):
         assert DECISION.min_agreement == 0.9
         assert CONCERNS["DECISION"].min_agreement == 0.9
     assert DECISION.min_agreement == before
-    with pytest.raises(ZeroDivisionError), overridden("DECISION", "min_agreement", 0.9):
+    with pytest.raises(ZeroDivisionError), override_threshold("DECISION", "min_agreement", 0.9):
         _ = 1 / 0
     assert DECISION.min_agreement == before
 
@@ -122,9 +122,9 @@ def test_an_overridden_threshold_decides() -> None:
     a, b = (pyramid_of(picture_of(each, "fast", COLOUR, DETAIL)) for each in (image, image.resize((240, 180))))
     guesses = [orientation_transform(0, a.size, b.size)]
     assert verify_pair(a, b, guesses).relation == "resized"
-    with overridden("DESCRIBE", "same_scale", 0.5):
+    with override_threshold("DESCRIBE", "same_scale", 0.5):
         assert verify_pair(a, b, guesses).relation == "re-encoded"
-    with overridden("DECISION", "min_overlap", 2.0):
+    with override_threshold("DECISION", "min_overlap", 2.0):
         assert not verify_pair(a, b, guesses).same
     assert verify_pair(a, b, guesses).relation == "resized"
 

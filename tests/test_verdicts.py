@@ -46,8 +46,8 @@ def alike(a: tuple[int, int, bool, int], b: tuple[int, int, bool, int], method: 
     if a[2] or b[2]:
         return a[2] and b[2] and a[3] == b[3]
     codes = [bytes([base * 85, bits, 0, 0, 0, 0, 0, base]) for base, bits, _, _ in (a, b)]
-    apart: int = sum((x ^ y).bit_count() for x, y in zip(*codes, strict=True))
-    return apart <= RADIUS
+    distance: int = sum((x ^ y).bit_count() for x, y in zip(*codes, strict=True))
+    return distance <= RADIUS
 
 
 @pytest.mark.parametrize("link", plugins.names("linking"))
@@ -78,14 +78,14 @@ def found(
     """The classes and matches of `find`."""
     way = fingerprints.make(method)
     contents = made(images, fingerprints.width_of(way))
-    classes = code_classes_of(contents, way, guard=True, apart=exclusions.contents_of(pairs))
+    classes = code_classes_of(contents, way, guard=True, excluded=exclusions.contents_of(pairs))
     own = np.zeros(len(classes.codes), dtype=bool)
     own[classes.of[~np.array(references)]] = True
     first, second = np.flatnonzero(~classes.guarded & own), np.flatnonzero(~classes.guarded & ~own)
     identity = way.by_equality
     matches = Matches.none() if identity else match(classes.codes, first, second, RADIUS, Search())
     equal = exclusions.between_equals(classes, all_of_them=identity)
-    return classes, exclusions.without(Matches.joined([matches, equal]), classes, pairs)
+    return classes, exclusions.without(Matches.concatenate([matches, equal]), classes, pairs)
 
 
 def groups(

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import twinpix
 from amounts import amount
-from drawings import clouds, draw, on_plain_ground
+from drawings import clouds, draw, on_plain_background
 from hard_negatives import PAIRS, Pair, right
 from twinpix import verify
 from twinpix.errors import UsageError
@@ -26,7 +26,7 @@ from twinpix.verify import COLOUR, DETAIL, Pyramid, Via, orientation_transform, 
 from twinpix.verify.alignment.affine import Affine, decompose, inverse, overlap, rescale, transform_points
 from twinpix.verify.alignment.blocks import agreement, warp_pair
 from twinpix.verify.content.overlays import without_ink
-from twinpix.verify.light.normalize import apart, match_local_light, match_sharpness, undo_bending
+from twinpix.verify.light.normalize import match_local_light, match_sharpness, mean_difference, undo_bending
 from twinpix.verify.light.photometric import match_light
 from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import hull
@@ -36,7 +36,7 @@ def view(image: Image.Image) -> Pyramid:
     return pyramid_of(picture_of(image.convert("RGB"), "fast", COLOUR, DETAIL))
 
 
-def seen(a: Image.Image, b: Image.Image) -> verify.Verdict:
+def verdict_of(a: Image.Image, b: Image.Image) -> verify.Verdict:
     first, second = view(a), view(b)
     return verify_pair(first, second, [orientation_transform(0, first.size, second.size)])
 
@@ -137,7 +137,7 @@ def test_an_image_agrees_with_itself_and_not_with_another() -> None:
 def test_hard_negatives_are_not_copies(make: object) -> None:
     pair: Pair = make()  # type: ignore[operator]
     for a, b in ((pair.a, pair.b), (pair.b, pair.a)):
-        found = seen(a, b)
+        found = verdict_of(a, b)
         relation = None if pair.answer == "different" and found.relation == "similar-scene" else found.relation
         assert right(pair, relation), f"{pair.name}: {pair.reason}; got {found.relation} {found.detail}"
 
@@ -152,10 +152,10 @@ def shaded(image: Image.Image, strength: float) -> Image.Image:
 @pytest.mark.parametrize("kind", ["scene", "street", "portrait", "table"])
 def test_an_image_with_vignetting_is_a_copy(kind: str) -> None:
     image = draw(kind, 5, (480, 360))
-    found = seen(image, shaded(image, 0.5))
+    found = verdict_of(image, shaded(image, 0.5))
     assert found.relation == "recoloured", found
-    assert seen(shaded(image, 0.5), image).relation == "recoloured"
-    assert not seen(image, shaded(draw(kind, 6, (480, 360)), 0.5)).same
+    assert verdict_of(shaded(image, 0.5), image).relation == "recoloured"
+    assert not verdict_of(image, shaded(draw(kind, 6, (480, 360)), 0.5)).same
 
 
 def test_vignetting_is_removed() -> None:
@@ -177,7 +177,7 @@ def test_overlays_on_an_image_are_an_edit() -> None:
         for eye in (24, 50):
             pen.ellipse((x + eye, y + 26, x + eye + 10, y + 36), fill=(60, 40, 0))
         pen.arc((x + 20, y + 30, x + 60, y + 62), 20, 160, fill=(60, 40, 0), width=4)
-    found = seen(image, stuck)
+    found = verdict_of(image, stuck)
     assert found.relation == "edited", found
 
 
@@ -186,11 +186,11 @@ def test_low_texture_images_match_only_if_all_levels_agree(kind: str) -> None:
     image = draw(kind, 3, (480, 360))
     file = io.BytesIO()
     image.resize((240, 180), Image.Resampling.BICUBIC).save(file, "JPEG", quality=60)
-    assert seen(image, Image.open(file)).same
-    assert not seen(image, draw(kind, 4, (480, 360))).same
+    assert verdict_of(image, Image.open(file)).same
+    assert not verdict_of(image, draw(kind, 4, (480, 360))).same
     red, green, blue = image.split()
-    assert not seen(image, Image.merge("RGB", (blue, green, red))).same
-    assert not seen(Image.new("RGB", (320, 240), (90, 80, 70)), Image.new("RGB", (320, 240), (90, 80, 70))).same
+    assert not verdict_of(image, Image.merge("RGB", (blue, green, red))).same
+    assert not verdict_of(Image.new("RGB", (320, 240), (90, 80, 70)), Image.new("RGB", (320, 240), (90, 80, 70))).same
 
 
 def patched(image: Image.Image, seed: int) -> Image.Image:
@@ -267,7 +267,7 @@ def test_a_smooth_gradient_is_not_a_crop_of_one_in_other_colours() -> None:
 
     assert same(warm.crop(box))
     assert not same(cold.crop(box))
-    assert seen(warm, cold).same  # the whole image is a copy
+    assert verdict_of(warm, cold).same  # the whole image is a copy
 
 
 def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -> Image.Image:
@@ -278,8 +278,8 @@ def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -
 
 def test_two_horizons_do_not_match_although_all_blocks_agree() -> None:
     first = horizon(150, (40, 90, 160), (120, 190, 90))
-    assert not seen(first, horizon(150, (90, 40, 60), (200, 150, 240))).same
-    assert seen(first, first.resize((300, 225))).same
+    assert not verdict_of(first, horizon(150, (90, 40, 60), (200, 150, 240))).same
+    assert verdict_of(first, first.resize((300, 225))).same
 
 
 def stuck(image: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
@@ -291,11 +291,11 @@ def stuck(image: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
 
 
 def test_overlays_on_a_plain_background_are_an_edit() -> None:
-    sign, other = (on_plain_ground(seed, (480, 360), (110, 90), (70, 60), (28, 32, 34)) for seed in (1, 2))
-    there = seen(sign, stuck(sign, [(250, 30), (380, 200), (230, 260)]))
+    sign, other = (on_plain_background(seed, (480, 360), (110, 90), (70, 60), (28, 32, 34)) for seed in (1, 2))
+    there = verdict_of(sign, stuck(sign, [(250, 30), (380, 200), (230, 260)]))
     assert there.same
     assert "edited" in there.detail
-    assert not seen(sign, stuck(other, [(250, 30), (380, 200), (230, 260)])).same
+    assert not verdict_of(sign, stuck(other, [(250, 30), (380, 200), (230, 260)])).same
 
 
 def bars(heights: list[int]) -> Image.Image:
@@ -310,13 +310,13 @@ def bars(heights: list[int]) -> Image.Image:
 
 
 def test_bars_of_two_charts_are_not_overlays() -> None:
-    assert not seen(bars([120, 200, 60, 240, 90]), bars([220, 80, 180, 70, 230])).same
+    assert not verdict_of(bars([120, 200, 60, 240, 90]), bars([220, 80, 180, 70, 230])).same
 
 
 def test_a_small_object_is_compared_at_higher_resolution() -> None:
-    mark, other = (on_plain_ground(seed, (900, 700), (110, 110), (400, 240), (214, 212, 196)) for seed in (3, 4))
-    assert seen(mark, mark.resize((720, 560))).same
-    assert not seen(mark, other).same
+    mark, other = (on_plain_background(seed, (900, 700), (110, 110), (400, 240), (214, 212, 196)) for seed in (3, 4))
+    assert verdict_of(mark, mark.resize((720, 560))).same
+    assert not verdict_of(mark, other).same
 
 
 def test_a_third_image_equal_to_one_of_the_pair_stands_for_it() -> None:
@@ -362,19 +362,19 @@ def on_soft_ground(seed: int) -> Image.Image:
 def test_clipped_highlights_are_not_an_edit(swap: bool) -> None:
     dark = ImageOps.grayscale(draw("street", 2, (480, 360))).convert("RGB")
     light = dark.point([min(255, 2 * level) for level in range(256)] * 3)
-    assert (seen(light, dark) if swap else seen(dark, light)).relation == "recoloured"
+    assert (verdict_of(light, dark) if swap else verdict_of(dark, light)).relation == "recoloured"
 
 
 def test_a_background_that_continues_beyond_a_crop_is_not_a_border() -> None:
     whole = on_soft_ground(4)
-    assert seen(whole, whole.crop((40, 30, 440, 330))).relation == "cropped"
-    assert seen(whole, ImageOps.expand(whole, 30, (20, 20, 20))).relation == "padded"
+    assert verdict_of(whole, whole.crop((40, 30, 440, 330))).relation == "cropped"
+    assert verdict_of(whole, ImageOps.expand(whole, 30, (20, 20, 20))).relation == "padded"
 
 
 def test_removed_colours_of_a_part_are_named() -> None:
     page = Image.new("RGB", (480, 360), (190, 190, 190))
     page.paste(draw("scene", 5, (300, 300)), (20, 30))
-    assert seen(page, page.convert("L").convert("RGB")).relation == "recoloured"
+    assert verdict_of(page, page.convert("L").convert("RGB")).relation == "recoloured"
 
 
 def test_two_scans_of_one_page_are_copies() -> None:
@@ -393,9 +393,9 @@ def test_two_scans_of_one_page_are_copies() -> None:
             np.uint8
         )
     )
-    assert seen(first, again.filter(ImageFilter.GaussianBlur(0.6))).same
-    assert seen(first, first.resize((350, 495), Image.Resampling.LANCZOS)).same
-    assert seen(first, page(2)).relation is None
+    assert verdict_of(first, again.filter(ImageFilter.GaussianBlur(0.6))).same
+    assert verdict_of(first, first.resize((350, 495), Image.Resampling.LANCZOS)).same
+    assert verdict_of(first, page(2)).relation is None
 
 
 # -- changes that are not a conflict: sharpness, light, lens distortion, overlays---------------------------------
@@ -456,14 +456,14 @@ def banded(image: Image.Image) -> Image.Image:
     ],
 )
 def test_blur_light_and_overlays_are_not_a_conflict(edit: Callable[[Image.Image], Image.Image], seed: int) -> None:
-    assert seen(plain_photo(seed), edit(plain_photo(seed))).same
-    assert not seen(plain_photo(seed), edit(plain_photo(seed + 10))).same
+    assert verdict_of(plain_photo(seed), edit(plain_photo(seed))).same
+    assert not verdict_of(plain_photo(seed), edit(plain_photo(seed + 10))).same
 
 
 def test_a_non_affine_warp_of_a_photo_is_a_copy() -> None:
     photo, other = (draw("street", seed, (480, 360)) for seed in (1, 2))
-    assert seen(photo, waved(photo)).same
-    assert not seen(photo, waved(other)).same
+    assert verdict_of(photo, waved(photo)).same
+    assert not verdict_of(photo, waved(other)).same
 
 
 def test_normalisation_undoes_blur_light_and_warps() -> None:
@@ -474,9 +474,9 @@ def test_normalisation_undoes_blur_light_and_warps() -> None:
     bent = np.asarray(waved(Image.fromarray(grey.astype(np.uint8))), dtype=np.float32)
     inner = every.copy()
     inner[:, :20] = inner[:, -20:] = False  # there the warp leaves the image, and light is not normalised
-    assert apart(*match_sharpness(grey, blurred, every), every) < 0.2 * apart(grey, blurred, every)
-    assert apart(*match_local_light(grey, lit, every), inner) < 0.1 * apart(grey, lit, inner)
-    assert apart(undo_bending(grey, bent), bent, inner) < 0.6 * apart(grey, bent, inner)
+    assert mean_difference(*match_sharpness(grey, blurred, every), every) < 0.2 * mean_difference(grey, blurred, every)
+    assert mean_difference(*match_local_light(grey, lit, every), inner) < 0.1 * mean_difference(grey, lit, inner)
+    assert mean_difference(undo_bending(grey, bent), bent, inner) < 0.6 * mean_difference(grey, bent, inner)
     assert all(np.array_equal(*both) for both in zip(match_sharpness(grey, grey, every), (grey, grey), strict=True))
 
 
@@ -506,11 +506,11 @@ def test_a_negative_matches_its_original_and_no_other_image(
     kind: str, turn_over: Callable[[Image.Image], Image.Image]
 ) -> None:
     original, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
-    found = seen(original, turn_over(original).resize((300, 229)))
+    found = verdict_of(original, turn_over(original).resize((300, 229)))
     assert found.relation in ("recoloured", "edited")
     assert "inverted" in found.detail
     assert "inverted" in found.back
-    assert not seen(other, turn_over(original)).same
+    assert not verdict_of(other, turn_over(original)).same
     a, b = (view(image) for image in (original, turn_over(original)))
     back = verify.as_compared(verify_pair(a, b, [orientation_transform(0, a.size, b.size)]), a, b)
     assert agreement(warp_pair(*back, orientation_transform(0, a.size, b.size))).share > 0.9
@@ -518,20 +518,20 @@ def test_a_negative_matches_its_original_and_no_other_image(
 
 def test_a_crop_of_a_negative_is_found_by_the_overlap() -> None:
     image = draw("scene", 3, (420, 320))
-    found = seen(image, ImageOps.invert(image).crop((12, 8, 420, 320)))
+    found = verdict_of(image, ImageOps.invert(image).crop((12, 8, 420, 320)))
     assert found.detail.startswith("cropped")
     assert found.detail.endswith("inverted")
 
 
 def test_two_flags_of_one_design_are_not_negatives() -> None:
-    def flag(ground: str, cross: str) -> Image.Image:
-        out = Image.new("RGB", (420, 300), ground)
+    def flag(background: str, cross: str) -> Image.Image:
+        out = Image.new("RGB", (420, 300), background)
         ImageDraw.Draw(out).rectangle((130, 0, 180, 300), fill=cross)
         ImageDraw.Draw(out).rectangle((0, 125, 420, 175), fill=cross)
         ImageDraw.Draw(out).ellipse((250, 20, 340, 100), fill=cross)
         return out
 
-    assert not seen(flag("#c8102e", "white"), flag("white", "#002f6c")).same
+    assert not verdict_of(flag("#c8102e", "white"), flag("white", "#002f6c")).same
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 255), min_size=6, max_size=6))
@@ -549,8 +549,8 @@ def test_levels_changed_by_any_tone_curve_are_restored(seed: int, knots: list[in
     assert -np.minimum(np.diff(knots), 0).sum() >= 32 or views is None
     if falls >= 64 and falls >= 0.5 * np.abs(steps).sum() and b.grey.std() > 20:
         assert views is not None
-        apart_now = [np.abs(one.grey.astype(float) - two.grey).mean() for one, two in ((a, b), views)]
-        assert apart_now[1] < max(6.0, 0.25 * apart_now[0])
+        difference_now = [np.abs(one.grey.astype(float) - two.grey).mean() for one, two in ((a, b), views)]
+        assert difference_now[1] < max(6.0, 0.25 * difference_now[0])
 
 
 @pytest.mark.parametrize("kind", ["scene", "text", "portrait"])
@@ -567,20 +567,20 @@ def test_quick_verification_gives_the_full_verdict_or_none(kind: str) -> None:
         ImageOps.invert(image),
         other,
     ]
-    a, said = view(image), 0
+    a, decided = view(image), 0
     for edit in edits:
         b = view(edit)
         guesses = [orientation_transform(0, a.size, b.size)]
         glanced, looked = verify_quick(a, b, guesses), verify_pair(a, b, guesses)
-        said += glanced is not None
+        decided += glanced is not None
         assert glanced is None or repr(glanced) == repr(looked)
-    assert said >= 2
+    assert decided >= 2
 
 
 def test_verification_in_reverse_order_reverses_the_description() -> None:
     whole = draw("street", 3, (400, 300))
-    found = seen(whole, whole.crop((40, 30, 360, 270)))
-    back = found.turned()
+    found = verdict_of(whole, whole.crop((40, 30, 360, 270)))
+    back = found.swap_images()
     assert found.relation == back.relation == "cropped"
     assert found.detail.startswith("cropped 64% at (")
     assert back.detail.startswith("shows more: 64% at (")
@@ -650,12 +650,12 @@ def test_the_radius_is_calibrated_to_a_precision(tmp_path: Path) -> None:
 
 
 def test_a_sample_estimates_the_precision_and_its_interval() -> None:
-    from twinpix.match.calibrate import _drawn, _estimate
+    from twinpix.match.calibrate import _estimate, _sample_pairs
 
     rng = np.random.default_rng(1)
     step = np.sort(rng.integers(0, 64, 50_000))
     wrong_all = rng.random(50_000) < step / 200
-    chosen = _drawn(step)
+    chosen = _sample_pairs(step)
     assert len(chosen) == len(set(chosen.tolist())) <= 2000
     found = _estimate(5, step, step[chosen], wrong_all[chosen])
     assert found.low < 1 - wrong_all.mean() < found.high

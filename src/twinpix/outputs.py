@@ -30,6 +30,7 @@ def starts(name: str, *heads: bytes) -> Kind:
 
 
 DRAWING = Kind("image drawn by twinpix", lambda file: MARK in file.read(_MARKED))
+PAGE = Kind("page of twinpix", lambda file: b'<meta name="generator" content="twinpix">' in file.read(1 << 10))
 UNMARKED = Kind("file of twinpix", lambda file: False)  # a list of names has no mark
 
 

@@ -333,14 +333,14 @@ class Store:
             place.parent.mkdir(parents=True, exist_ok=True)
             if place.exists() and (why := owners.stranger(place.stat())):
                 raise OSError(None, why)
-            db.execute("ATTACH DATABASE ? AS said", (str(place),))
-            db.execute(f"PRAGMA said.application_id={_OURS}")
-            db.execute("CREATE TABLE IF NOT EXISTS said.apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
+            db.execute("ATTACH DATABASE ? AS exclusions", (str(place),))
+            db.execute(f"PRAGMA exclusions.application_id={_OURS}")
+            db.execute("CREATE TABLE IF NOT EXISTS exclusions.apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
             with db:
-                db.execute("INSERT OR IGNORE INTO said.apart SELECT a, b FROM main.apart")
+                db.execute("INSERT OR IGNORE INTO exclusions.apart SELECT a, b FROM main.apart")
             with db:  # a second transaction, so that a crash in between loses no pair
                 db.execute("DELETE FROM main.apart")
-            self._exclusions = "said.apart"
+            self._exclusions = "exclusions.apart"
         except (OSError, *_FAULTS) as error:
             why = system_reason(error) if isinstance(error, OSError) else str(error)
             self.notes.append(f"{place}, which pairs are not duplicates, cannot be used ({why}): it is left as it is")

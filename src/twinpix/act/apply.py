@@ -29,6 +29,14 @@ STOPPED = "stopped by Ctrl-C"
 class Outcome:
     """The result of `apply` or `undo`.
 
+    Attributes:
+        journal: Path of the journal; "" if there was nothing to do.
+        done: Number of files.
+        bytes: Their size.
+        skipped: Files that were left alone, with the reason.
+        stopped: Why the run ended early; "" if it did not.
+        copies: Of `done`, the copies that undo removed.
+
     Example:
         >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
         >>> with twinpix.acting():
@@ -37,12 +45,12 @@ class Outcome:
         (1, True, [], '')
     """
 
-    journal: str  # path of the journal; "" if there was nothing to do
-    done: int = 0  # number of files
-    bytes: int = 0  # their size
-    skipped: list[Skipped] = field(default_factory=list)  # files that were left alone, with the reason
-    stopped: str = ""  # why the run ended early; "" if it did not
-    copies: int = 0  # of `done`, the copies that undo removed
+    journal: str
+    done: int = 0
+    bytes: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    stopped: str = ""
+    copies: int = 0
 
 
 def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
@@ -79,18 +87,18 @@ def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
     if not plan.units:
         return Outcome("", skipped=list(plan.skipped))
     with acting_once():
-        return _applied(plan, path, progress)
+        return _apply(plan, path, progress)
 
 
-def _applied(plan: Plan, path: str, progress: Progress) -> Outcome:
+def _apply(plan: Plan, path: str, progress: Progress) -> Outcome:
     run = _Run(plan, Outcome(path, skipped=list(plan.skipped)))
     run.action.prepare(Scope(plan.roots, plan.references), apply=True)
     first = journal.read(path).free_number if os.path.lexists(path) else 0
-    units = list(_signed(plan.units, first))
+    units = list(_number_steps(plan.units, first))
     log = journal.Journal(path)
     try:
         _begin(plan, units, log, run.action)
-        with progress.stage(run.action.verb, len(units)), patient() as asked:
+        with progress.stage(run.action.verb, len(units)), defer_interrupts() as asked:
             run.all(units, log, progress, asked)
         if not run.unsettled:  # else the session remains open: the next run examines the files again
             log.note_soon(end="stopped" if run.outcome.stopped else "done")
@@ -105,15 +113,15 @@ def _applied(plan: Plan, path: str, progress: Progress) -> Outcome:
 
 
 def _begin(plan: Plan, units: Sequence[Unit], log: journal.Journal, action: actions.Action) -> None:
-    stays = plan.kept if action.permanent else ()
+    kept = plan.kept if action.permanent else ()
     try:
-        log.begin(plan.action, plan.options, plan.report, units, stays, roots=plan.roots)
+        log.begin(plan.action, plan.options, plan.report, units, kept, roots=plan.roots)
     except journal.WriteError as error:
         why = f"cannot write the journal {log.path}: {system_reason(error)}"
         raise OutputError(f"{why}; nothing was done. Free some space, or choose another path for the journal") from None
 
 
-def _signed(units: Sequence[Unit], first: int) -> Iterator[Unit]:
+def _number_steps(units: Sequence[Unit], first: int) -> Iterator[Unit]:
     """Yield the units with numbered steps, each with its own temporary name."""
     token = secrets.token_hex(4)
     number = first
@@ -127,7 +135,7 @@ def _signed(units: Sequence[Unit], first: int) -> Iterator[Unit]:
 
 
 @contextlib.contextmanager
-def patient() -> Iterator[Callable[[], bool]]:
+def defer_interrupts() -> Iterator[Callable[[], bool]]:
     """Defer Ctrl-C, so that it does not interrupt a step; yields a function that returns whether it was pressed."""
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():

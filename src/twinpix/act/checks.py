@@ -14,9 +14,9 @@ from twinpix.text import printable
 class Checks:
     """Holds the keepers of the current steps, and compares each duplicate with its keeper."""
 
-    def __init__(self, action: Action, stays: Iterable[Kept]) -> None:
+    def __init__(self, action: Action, kept: Iterable[Kept]) -> None:
         self._action = action
-        self._stays = {each.path: each for each in stays}
+        self._kept = {each.path: each for each in kept}
         self._held: dict[str, Keeper] = {}
         self._read: set[str] = set()  # keepers that were read in full
 
@@ -45,10 +45,10 @@ class Checks:
             elif filesystem.digest_of(path, step.facts) != step.digest:
                 raise StepError("was changed since it was scanned: its bytes differ", SkipKind.CHANGED)
             return
-        keeper, stays = self._keeper(step.keeper)
-        same = stays.digest == step.digest
+        keeper, kept = self._keeper(step.keeper)
+        same = kept.digest == step.digest
         if not same and step.keeper not in self._read:
-            keeper.read(stays.digest)
+            keeper.read(kept.digest)
         if step.digest or os.access(path, os.R_OK):  # a companion file may be moved though it cannot be read
             keeper.check(path, step.facts, step.digest, same=same)
         else:
@@ -56,10 +56,10 @@ class Checks:
         self._read.add(step.keeper)
 
     def _keeper(self, path: str) -> tuple[Keeper, Kept]:
-        stays = self._stays.get(path)
-        if stays is None:
+        kept = self._kept.get(path)
+        if kept is None:
             why = f"it is not written down what {printable(path)} was, which would stay"
             raise StepError(why, SkipKind.NOT_RECORDED)
         if path not in self._held:
-            self._held[path] = Keeper(path, stays.facts, printable(path))
-        return self._held[path], stays
+            self._held[path] = Keeper(path, kept.facts, printable(path))
+        return self._held[path], kept

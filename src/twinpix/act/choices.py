@@ -50,7 +50,7 @@ class Choices:
                 found._recall(whole)
                 return found
             if not found.refused:
-                whole += _kept_whole(found.path)
+                whole += _read_completely_kept(found.path)
             number += 1
 
     @cached_property
@@ -146,7 +146,7 @@ def _plain(path: str, flags: int) -> int:
     return handle
 
 
-def _kept_whole(path: str) -> list[Counter[str]]:
+def _read_completely_kept(path: str) -> list[Counter[str]]:
     """Return the contents of each group that was kept completely, from a file of choices."""
     found: dict[int, Counter[str]] = {}
     try:

@@ -19,7 +19,7 @@ _REMEMBERED = 1 << 16  # names of folders
 IN_EMPTIED = "is in a trash, snapshot or cache folder, which may be emptied"
 
 
-def in_emptied(path: str) -> bool:
+def is_in_emptied(path: str) -> bool:
     """True for a file below a folder that is emptied automatically, by the names in its path."""
     return _is_emptied(path.replace("\\", "/").rpartition("/")[0])
 

@@ -305,7 +305,7 @@ def copy_new(source: str, target: str, facts: Facts, digest: str, staged: str) -
     `facts` are those of the copy. Raises `FileExistsError` if the new name exists.
     """
     part = os.path.join(os.path.dirname(target), os.path.basename(staged) + PART)
-    with _made(part):
+    with _temporary_name(part):
         _copy_bytes(source, part)
         _dress(source, part, facts)
         check = digest or digest_of(source, facts_at(source))
@@ -378,7 +378,7 @@ def _unlink(old: str, path: str) -> None:
 def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], staged: str, guard: Guard) -> None:
     """Replace the file that `check`, given a name of it, accepts by the file that `make` makes under a given name."""
     part, old = staged + PART, staged + OLD
-    with _made(part):
+    with _temporary_name(part):
         make(part)
         _rename_checked(path, old, check, guard)
         try:
@@ -398,7 +398,7 @@ def swap(path: str, make: Callable[[str], None], check: Callable[[str], None], s
 
 
 @contextlib.contextmanager
-def _made(part: str) -> Iterator[None]:
+def _temporary_name(part: str) -> Iterator[None]:
     """Remove the file with a temporary name at the end, also after an error."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(part)  # of a killed run
@@ -409,7 +409,7 @@ def _made(part: str) -> Iterator[None]:
             os.unlink(part)
 
 
-def recover(path: str, target: str, staged: str) -> None:
+def restore_name(path: str, target: str, staged: str) -> None:
     """Repair one step of a killed run: remove incomplete copies, and restore the name of the file.
 
     Raises `StepError` if the name cannot be restored.

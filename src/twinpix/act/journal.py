@@ -34,7 +34,7 @@ from twinpix.model import Facts, Kept, Step, Unit
 
 SCHEMA = "twinpix.journal/1"
 _OLD_SYSTEM = "could not be dealt with"  # how `why` begins in journals without "system"
-_HEAD = b'{"journal":"' + SCHEMA.encode() + b'"'
+_FIRST_BYTES = b'{"journal":"' + SCHEMA.encode() + b'"'
 _STAGED_NAME = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, StopIteration, RecursionError)
 _AHEAD = 4096  # lines that are written together
@@ -62,7 +62,7 @@ class JournalRun:
     steps: dict[int, Step] = field(default_factory=dict)
     units: list[list[int]] = field(default_factory=list)  # numbers of steps
     why: dict[int, Why] = field(default_factory=dict)  # of each step
-    stays: dict[str, Kept] = field(default_factory=dict)  # by path
+    kept: dict[str, Kept] = field(default_factory=dict)  # by path
     folders: list[str] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
@@ -112,13 +112,13 @@ class Journal:
         self.path = path
         self._pending = b""  # not written yet
         try:
-            self._handle = _opened(path)
+            self._handle = _open(path)
         except OSError as error:
             why = system_reason(error)
             raise OutputError(f"cannot write the journal {path}: {why}; choose another path for the journal") from None
         if why := owners.stranger(os.fstat(self._handle)):
             os.close(self._handle)
-            raise _untrusted(path, why)
+            raise _untrusted_error(path, why)
         if size := os.fstat(self._handle).st_size:
             os.lseek(self._handle, size - 1, os.SEEK_SET)
             if os.read(self._handle, 1) != b"\n":
@@ -130,15 +130,15 @@ class Journal:
         options: Mapping[str, str],
         report: str,
         units: Iterable[Unit],
-        stays: Iterable[Kept] = (),
+        kept: Iterable[Kept] = (),
         *,
         roots: Sequence[str] = (),
     ) -> None:
         """Write a session and all its steps, flushed to disk."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         head = {"journal": SCHEMA, "action": action, "options": dict(options), "report": report, "created": created}
-        head |= {"digest": digest_of(report) if report else "", "roots": list(roots)}
-        lines = [_line(head), *(_line(_kept(each)) for each in stays)]
+        head |= {"digest": report_digest(report) if report else "", "roots": list(roots)}
+        lines = [_line(head), *(_line(_kept(each)) for each in kept)]
         for unit in units:
             lines.append(_line({"unit": [_row(step) for step in unit.steps], **_why(unit)}))
             if len(lines) >= _AHEAD:
@@ -182,7 +182,7 @@ class Journal:
             self._pending = data
 
 
-def _opened(path: str) -> int:
+def _open(path: str) -> int:
     """Open a new file that only its user can write, or an existing one; never the target of a link."""
     flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
@@ -191,14 +191,14 @@ def _opened(path: str) -> int:
         return os.open(path, flags)
 
 
-def _untrusted(path: str, why: str) -> ReportError:
+def _untrusted_error(path: str, why: str) -> ReportError:
     return ReportError(
         f"the journal {path} is not used: {why}, and who writes a journal decides which files are moved or removed. "
         "If it is yours, copy it to a folder that only you can write and undo with the copy; else remove it"
     )
 
 
-def digest_of(report: str) -> str:
+def report_digest(report: str) -> str:
     """Return what identifies a report, even against a forged one; "" if it cannot be read."""
     import hashlib
 
@@ -219,10 +219,10 @@ def _why(unit: Unit) -> dict[str, Any]:
     return why
 
 
-def _kept(stays: Kept) -> dict[str, Any]:
+def _kept(kept: Kept) -> dict[str, Any]:
     """Return a file that is kept, with its group and the reason in words."""
-    row: dict[str, Any] = {"keep": [stays.path, list(stays.facts), stays.digest]}
-    return row | {"group": stays.group, "reason": stays.reason}
+    row: dict[str, Any] = {"keep": [kept.path, list(kept.facts), kept.digest]}
+    return row | {"group": kept.group, "reason": kept.reason}
 
 
 def _row(step: Step) -> list[Any]:
@@ -246,16 +246,16 @@ def read(path: str) -> Record:
     try:
         with open(path, "rb") as file:
             if why := owners.stranger(os.fstat(file.fileno())):
-                raise _untrusted(path, why)
+                raise _untrusted_error(path, why)
             for number, line in enumerate(file, start=1):
-                if number == cut + 1 and not line.startswith(_HEAD):
-                    if not _HEAD.startswith(line.rstrip()):
+                if number == cut + 1 and not line.startswith(_FIRST_BYTES):
+                    if not _FIRST_BYTES.startswith(line.rstrip()):
                         raise ReportError(f"{path} is no journal of schema {SCHEMA}")
                     cut += 1
                 if not _take(found.sessions, line):
                     (found.sessions[-1].unread if found.sessions else found.unread).append(number)
     except FileNotFoundError:
-        raise UsageError(f"there is no journal {path}. Check the path: resolve printed it after 'to undo:'") from None
+        raise UsageError(f"there is no journal {path}. Check the path: the run that wrote it printed it") from None
     except OSError as error:
         raise ReportError(f"cannot read the journal {path}: {system_reason(error)}") from None
     return found
@@ -267,8 +267,8 @@ def is_one(path: str) -> bool:
         if not os.path.isfile(path):
             return False
         with open(path, "rb") as file:
-            line = file.readline(len(_HEAD))
-        return line.startswith(_HEAD) or _HEAD.startswith(line.rstrip())
+            line = file.readline(len(_FIRST_BYTES))
+        return line.startswith(_FIRST_BYTES) or _FIRST_BYTES.startswith(line.rstrip())
     except OSError:
         return True
 
@@ -302,7 +302,7 @@ def _note(sessions: list[JournalRun], entry: dict[str, Any]) -> None:
     elif "keep" in entry:
         path, facts, digest = entry["keep"]
         group, reason = int(entry.get("group", 0)), str(entry.get("reason", ""))
-        sessions[-1].stays[_path(path)] = Kept(group, path, reason, _facts(facts), str(digest))
+        sessions[-1].kept[_path(path)] = Kept(group, path, reason, _facts(facts), str(digest))
     elif "target" in entry:
         number = entry["target"]
         sessions[-1].steps[number] = sessions[-1].steps[number]._replace(target=_path(entry["to"]))

@@ -41,7 +41,7 @@ def acting(*paths: str) -> Iterator[None]:
         for path in filter(None, (own, *paths)):
             try:
                 os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
-                handle = _opened(path, follow=path != own)
+                handle = _open(path, follow=path != own)
             except OSError as error:
                 why = system_reason(error)
                 raise RefusedError(f"cannot check that no other run is changing files ({path}: {why})") from None
@@ -60,7 +60,7 @@ def acting_once() -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext() if getattr(_thread, "holds", False) else acting()
 
 
-def _opened(path: str, *, follow: bool) -> int:
+def _open(path: str, *, follow: bool) -> int:
     """Open a file, for writing if allowed: some network file systems lock only writable files."""
     links = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
     try:

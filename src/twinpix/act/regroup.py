@@ -10,7 +10,6 @@ from twinpix.act.validate import sound_places
 from twinpix.errors import UsageError
 from twinpix.linking.base import Kind, is_allowed
 from twinpix.model import (
-    SCHEMA,
     ClassId,
     Counts,
     FileRow,
@@ -74,8 +73,8 @@ class _Files:
     """The members of all groups in a row, as linking rules take them; a class has the number of its first file.
 
     A report lists files of one code as pairs with the first of them (`same_code`), so they are one class here, as they
-    were in the run. Reports of the first schema lack this for pairs that the user marked as not duplicates. With the
-    radius of the report all its matches count, within a smaller one those with a known distance.
+    were in the run. With the radius of the report all its matches count, within a smaller one those with a known
+    distance.
     """
 
     def __init__(self, report: Report, radius: float) -> None:
@@ -83,16 +82,15 @@ class _Files:
         self.class_of: list[ClassId] = []
         self.near: dict[ClassId, list[ClassId]] = {}
         self.pairs: dict[str, list[Match]] = defaultdict(list)
-        merge = report.schema == SCHEMA or not report.counts.apart
         for group in report.groups:
-            self._add(group, radius if radius < report.radius else math.inf, merge=merge)
+            self._add(group, radius if radius < report.radius else math.inf)
         self.kinds: list[Kind] = [(member.root if report.cross else 0, member.reference) for member in self.members]
 
     def rows(self) -> list[FileRow]:
         """Return the number of each member."""
         return [FileRow(row) for row in range(len(self.members))]
 
-    def _add(self, group: Group, radius: float, *, merge: bool) -> None:
+    def _add(self, group: Group, radius: float) -> None:
         start = len(self.members)
         place = {member.path: FileRow(start + at) for at, member in enumerate(group.members)}
         self.members += group.members
@@ -100,7 +98,7 @@ class _Files:
         self.class_of += [equal.setdefault(member.digest, ClassId(place[member.path])) for member in group.members]
         near = [match for match in group.matches if (math.inf if match.distance is None else match.distance) <= radius]
         for match in near:
-            if merge and match.same_code:
+            if match.same_code:
                 a, b = self._first(place[match.a]), self._first(place[match.b])
                 self.class_of[max(a, b)] = min(a, b)
         for file in self.rows()[start:]:
@@ -146,7 +144,7 @@ class _Files:
         """Return the pairs among these files, with those of the keeper first."""
         inside = [match for name in names for match in self.pairs[name] if match.b in names]
         for match in sorted(inside, key=lambda match: (keeper not in (match.a, match.b), match.a, match.b)):
-            yield match.turned() if match.b == keeper else match
+            yield match.swap_images() if match.b == keeper else match
 
     def uniques(self, groups: Iterable[list[FileRow]]) -> Iterator[Unique]:
         """Return the files that are no longer in a group."""

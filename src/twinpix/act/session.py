@@ -4,14 +4,13 @@ import contextlib
 import os
 import re
 import secrets
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from twinpix import owners
 from twinpix.act import filesystem, journal
 from twinpix.act.lock import acting
-from twinpix.act.undo import recover, require_near
+from twinpix.act.undo import recover_journal, require_near
 from twinpix.errors import ReportError, StepError
 from twinpix.model import Skipped, Step
 
@@ -43,10 +42,10 @@ def open_run(
         for record in opened if apply else ():
             _require_of(record, report)
             require_near(record)
-        left = [row for record in opened if apply for row in recover(record, finish=True)]
+        left = [row for record in opened if apply for row in recover_journal(record, finish=True)]
         done: dict[str, Step] = {}
         for record in records:
-            done |= dealt_with(record, action, options)
+            done |= find_dealt_with(record, action, options)
         yield ActionRun(path or (_default_journal(report, records) if apply else ""), done, left)
 
 
@@ -60,11 +59,11 @@ def _require_plain(path: str) -> None:
 
 def _require_of(record: journal.Record, report: str) -> None:
     """Raise `ReportError` if an interrupted run was on another report than this one."""
-    digest = journal.digest_of(report)
+    digest = journal.report_digest(report)
     if any(session.digest not in ("", digest) for session in record.sessions if not session.ended):
         raise ReportError(
             f"{record.path} is the journal of a run that was stopped in the middle, on another report than {report} is "
-            f"now: undo that run first (twinpix undo {shlex.quote(record.path)}), or move the journal elsewhere"
+            f"now: undo that run first, or move the journal elsewhere"
         )
 
 
@@ -80,7 +79,7 @@ def mend(stem: str) -> list[Skipped]:
             if journal.is_one(path):  # else it is another program's file
                 record = journal.read(path)
                 require_near(record)
-                left += recover(record, finish=True) if record.is_open else []
+                left += recover_journal(record, finish=True) if record.is_open else []
     return left
 
 
@@ -157,7 +156,7 @@ def _journals_at(stem: str) -> list[str]:
     return [os.path.join(folder, other) for other in sorted(found, key=lambda other: (len(other), other))]
 
 
-def dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) -> dict[str, Step]:
+def find_dealt_with(record: journal.Record, action: str, options: Mapping[str, str]) -> dict[str, Step]:
     """Return what the runs of a journal have processed in the same way, or removed, and not undone."""
     done: dict[str, Step] = {}
     for session in record.sessions:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twinpix.act import actions, filesystem, journal
 from twinpix.act.actions.base import Linking, LostError
-from twinpix.act.apply import STOPPED, Outcome, kind_of, patient, reason_of
+from twinpix.act.apply import STOPPED, Outcome, defer_interrupts, kind_of, reason_of
 from twinpix.act.checks import Checks
 from twinpix.act.locate import Seeker
 from twinpix.act.lock import acting_once
@@ -49,13 +49,17 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
     with acting_once():
         record = journal.read(path)
         require_near(record)
-        outcome = Outcome(path, skipped=recover(record))
+        outcome = Outcome(path, skipped=recover_journal(record))
         outcome.skipped += [
-            Skipped(path, f"line {number} {_UNREAD}", 0, True, SkipKind.UNREADABLE) for number in _unread(record)
+            Skipped(path, f"line {number} {_UNREAD}", 0, True, SkipKind.UNREADABLE)
+            for number in _unreadable_lines(record)
         ]
         log = journal.Journal(path)
         try:
-            with progress.stage("undo", sum(len(session.steps) for session in record.sessions)), patient() as asked:
+            with (
+                progress.stage("undo", sum(len(session.steps) for session in record.sessions)),
+                defer_interrupts() as asked,
+            ):
                 for session in reversed(record.sessions):
                     _undo_session(session, outcome, log, progress, asked)
             log.sync()
@@ -82,7 +86,7 @@ def require_near(record: journal.Record) -> None:
                     )
 
 
-def _unread(record: journal.Record) -> list[int]:
+def _unreadable_lines(record: journal.Record) -> list[int]:
     """Return the unreadable lines, without the last line of a run that was killed while it wrote the journal."""
     numbers = list(record.unread)
     for session in record.sessions:
@@ -128,7 +132,7 @@ def _took_place(step: Step, action: actions.Action) -> bool:
     return False
 
 
-def recover(record: journal.Record, *, finish: bool = False) -> list[Skipped]:
+def recover_journal(record: journal.Record, *, finish: bool = False) -> list[Skipped]:
     """Repair what a killed run left incomplete, in the files and in its journal.
 
     Afterwards every file is at its old path or at its target, and all files of a unit are at one place; with `finish`,
@@ -176,7 +180,7 @@ def _carry_through(
     session: journal.JournalRun, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Skipped]
 ) -> None:
     """Do the steps of a unit that a killed run did not reach, after all checks of a new run."""
-    checks = Checks(action, session.stays.values())
+    checks = Checks(action, session.kept.values())
     steps = [session.steps[number] for number in numbers]
     try:
         checks.begin(steps)
@@ -202,9 +206,9 @@ def _take_back(
     """Undo one step and record that; a step that cannot be undone is left."""
     step = session.steps[number]
     try:
-        filesystem.recover(step.path, step.target, step.staged)  # finishes an undo that was killed
+        filesystem.restore_name(step.path, step.target, step.staged)  # finishes an undo that was killed
         if step.target:
-            filesystem.recover(step.target, "", filesystem.beside(step.staged, step.target))
+            filesystem.restore_name(step.target, "", filesystem.beside(step.staged, step.target))
         back = action.undo(step)
     except (StepError, OSError) as error:
         if number not in session.done:

@@ -129,12 +129,12 @@ class Places:
         folder, name = path[:at], path[at:]
         place = self._known.get(folder)
         if place is None:
-            place = self._known[folder] = self._inside(folder)
+            place = self._known[folder] = self._resolve_folder(folder)
         if place and "\0" not in name and name not in ("", os.curdir, os.pardir):
             return place + name
-        return self._alone(path)
+        return self._resolve_named(path)
 
-    def _inside(self, folder: str) -> str:
+    def _resolve_folder(self, folder: str) -> str:
         """Return the folder with a final separator, or "" for one outside."""
         if "\0" in folder:
             return ""
@@ -146,7 +146,7 @@ class Places:
                     return place.rstrip(os.sep) + os.sep
         return ""
 
-    def _alone(self, path: str) -> str:
+    def _resolve_named(self, path: str) -> str:
         """Return the absolute path of an image that was named by itself, or "" for any other file."""
         place = "" if "\0" in path else os.path.normpath(os.path.join(self._base, path))
         return place if self._given.get(place) == path else ""

@@ -153,7 +153,11 @@ VerifyOption = Annotated[
     typer.Option("--verify/--no-verify", help="Verify each pair on its pixels; local and cascade always do."),
 ]
 GuardOption = Annotated[
-    bool, typer.Option("--guard/--no-guard", help="Match images with too little texture only when identical.")
+    bool,
+    typer.Option(
+        "--guard/--no-guard",
+        help="Match images with too little texture for a hash by keypoints or identity only.",
+    ),
 ]
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Let an output replace a file that twinpix did not write.")]

@@ -43,7 +43,7 @@ class Answer(NamedTuple):
     """The choice for a group, by indices from 0; without any, the group is decided later."""
 
     keep: Sequence[int] = ()  # the keeper first
-    apart: Sequence[int] = ()  # not duplicates of the others; all indices: not duplicates of one another
+    excluded: Sequence[int] = ()  # not duplicates of the others; all indices: not duplicates of one another
     back: bool = False
 
 
@@ -99,10 +99,10 @@ class Dialogue(NamedTuple):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row, member in zip(rows, group.members, strict=True):
             keeps = member.path == group.keeper
-            told = group.reason if keeps else how(pairs.get(member.path), self.report.unit)
+            reason = group.reason if keeps else how(pairs.get(member.path), self.report.unit)
             cells = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             notes = "".join(f", {word}" for word in ("reference", "damaged") if getattr(member, word))
-            yield f"  {cells}  {printable(member.path)}  ({told}{notes})"
+            yield f"  {cells}  {printable(member.path)}  ({reason}{notes})"
             if with_it := self.companions.of(member.path, stay):
                 yield f"  {'':{widths[0]}}  with {', '.join(map(printable, with_it))}"
         yield ""
@@ -119,8 +119,8 @@ class Dialogue(NamedTuple):
             if answer.back:
                 return True
             self.memory.let_go(group)
-            if answer.apart:
-                print(f"  {self.memory.hold_apart(group, answer.apart)}")
+            if answer.excluded:
+                print(f"  {self.memory.exclude(group, answer.excluded)}")
             if answer.keep:
                 self.choices.keep(group.id, [group.members[at].path for at in answer.keep])
             else:
@@ -135,16 +135,16 @@ class Memory:
         self._options = options
         self._held: dict[int, tuple[list[str], list[str]]] = {}  # pairs stored for a group in this run
 
-    def hold_apart(self, group: Group, places: Sequence[int]) -> str:
+    def exclude(self, group: Group, places: Sequence[int]) -> str:
         """Store that these images are not duplicates of the others, or of one another if there are no others."""
         from twinpix.encoding.session import open_store
         from twinpix.match import exclusions
 
         if self._options.store is None:
             return "kept; without a store this is not remembered"
-        apart = {group.members[at].digest for at in places}
+        excluded = {group.members[at].digest for at in places}
         others = {member.digest for at, member in enumerate(group.members) if at not in set(places)}
-        held = sorted(apart), sorted(others)
+        held = sorted(excluded), sorted(others)
         with open_store(self._options, LineProgress()) as store:
             try:
                 count = exclusions.remember(store, *held)
@@ -251,7 +251,7 @@ def _understood(given: str, group: Group, marked: Sequence[int]) -> Answer | Non
         return Answer(keep=everything)
     if word in ("n", "not", "no"):
         chosen = _places(rest, len(group.members)) if rest else everything
-        return Answer(keep=_stay(group, chosen, marked), apart=chosen) if chosen else None
+        return Answer(keep=_kept_beside(group, chosen, marked), excluded=chosen) if chosen else None
     if given in ("s", "skip"):
         return Answer()
     if given in ("b", "back"):
@@ -262,15 +262,15 @@ def _understood(given: str, group: Group, marked: Sequence[int]) -> Answer | Non
     return Answer(keep=places) if places else None
 
 
-def _stay(group: Group, apart: Sequence[int], marked: Sequence[int]) -> list[int]:
+def _kept_beside(group: Group, excluded: Sequence[int], marked: Sequence[int]) -> list[int]:
     """Return what to keep if some are not duplicates of the others: these, the marked ones, and at least one other.
 
     That one is first, because the others are its duplicates and not those of an image that is not a duplicate.
     """
-    digests = {group.members[at].digest for at in apart}
+    digests = {group.members[at].digest for at in excluded}
     others = [at for at, member in enumerate(group.members) if member.digest not in digests]
     first = [at for at in marked if at in others] or others[:1]
-    return list(dict.fromkeys([*first, *apart, *marked]))
+    return list(dict.fromkeys([*first, *excluded, *marked]))
 
 
 def _places(text: str, count: int) -> list[int]:

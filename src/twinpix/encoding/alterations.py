@@ -14,7 +14,7 @@ from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.images import Images
 from twinpix.encoding.session import Session
 from twinpix.fingerprints._evidence import PixelEvidence
-from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, tone_spread, unpacked
+from twinpix.imaging.evidence import BANDS, SMALL, TILE, Evidence, tone_spread, unpack
 from twinpix.model import Alteration, ContentId, Match, Member
 
 EvidenceReader = Callable[[Iterable[ContentId]], Mapping[ContentId, Evidence]]
@@ -47,17 +47,17 @@ _ALL_PAIRS = 12  # members: in a larger group, each member is compared with the 
 def evidence_reader(session: Session, images: Images) -> EvidenceReader:
     """Return a function that reads the pixel evidence of contents at full size, and keeps it in the store."""
 
-    def look(numbers: Iterable[ContentId]) -> dict[ContentId, Evidence]:
+    def read(numbers: Iterable[ContentId]) -> dict[ContentId, Evidence]:
         chosen = sorted(numbers)
         encoder = Encoder(session, [PixelEvidence()])
         digests = encoder.encode(images.refs.take(images.first()[chosen]))
         out = {}
         for number, digest in zip(chosen, digests, strict=True):
             if digest == images.contents.digest(number) and (code := encoder.result(digest).code):
-                out[number] = unpacked(code)  # else the file has changed, or cannot be decoded
+                out[number] = unpack(code)  # else the file has changed, or cannot be decoded
         return out
 
-    return look
+    return read
 
 
 def mark_alterations(
@@ -84,10 +84,10 @@ def mark_alterations(
     for a, b in combinations(range(len(members)), 2) if few else ((0, at) for at in range(1, len(members))):
         if content[a] != content[b]:
             one, two = members[a], members[b]
-            seen_a, seen_b = evidence.get(content[a]), evidence.get(content[b])
-            _compare_alone(one, two, seen_a, seen_b, found[a], found[b])
+            evidence_a, evidence_b = evidence.get(content[a]), evidence.get(content[b])
+            _compare_alone(one, two, evidence_a, evidence_b, found[a], found[b])
             if frozenset((one.path, two.path)) not in other_framing:
-                _compare_places(one, two, seen_a, seen_b, found[a], found[b])
+                _compare_places(one, two, evidence_a, evidence_b, found[a], found[b])
     _note_thumbnails(members, found)
     return [replace(member, altered=tuple(sorted(edits))) for member, edits in zip(members, found, strict=True)]
 
@@ -99,69 +99,71 @@ def _note_converted(a: Member, b: Member, found_a: _Found, found_b: _Found) -> N
 
 
 def _compare_alone(
-    a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, found_a: _Found, found_b: _Found
+    a: Member, b: Member, evidence_a: Evidence | None, evidence_b: Evidence | None, found_a: _Found, found_b: _Found
 ) -> None:
     """Note edits that show without aligned images: exports and removed colours."""
     if _is_export(a, b):
         found_a.add(Alteration.CONVERTED)
     elif _is_export(b, a):
         found_b.add(Alteration.CONVERTED)
-    if _is_grey_of(a, b, seen_a, seen_b):
+    if _is_grey_of(a, b, evidence_a, evidence_b):
         found_a.add(Alteration.GREY)
-    elif _is_grey_of(b, a, seen_b, seen_a):
+    elif _is_grey_of(b, a, evidence_b, evidence_a):
         found_b.add(Alteration.GREY)
 
 
 def _compare_places(
-    a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None, found_a: _Found, found_b: _Found
+    a: Member, b: Member, evidence_a: Evidence | None, evidence_b: Evidence | None, found_a: _Found, found_b: _Found
 ) -> None:
     """Note edits that show place by place in two images of the same part of a scene.
 
     These are frames, enlargements, overlays and blur.
     """
-    if seen_a is None or seen_b is None or min(_side(a), _side(b)) < _SMALLEST:
+    if evidence_a is None or evidence_b is None or min(_side(a), _side(b)) < _SMALLEST:
         return
-    if (framed := sum(seen_a.frame) - sum(seen_b.frame)) and abs(framed) > _FRAME:
-        large, seen, edits, other = (a, seen_a, found_a, b) if framed > 0 else (b, seen_b, found_b, a)
-        if sum(side > _FRAME_SIDE for side in seen.frame) >= 2 and _fits_inside(large, seen, other):
+    if (framed := sum(evidence_a.frame) - sum(evidence_b.frame)) and abs(framed) > _FRAME:
+        large, evidence, edits, other = (a, evidence_a, found_a, b) if framed > 0 else (b, evidence_b, found_b, a)
+        if sum(side > _FRAME_SIDE for side in evidence.frame) >= 2 and _fits_inside(large, evidence, other):
             edits.add(Alteration.PADDED)
             return
     if abs(a.width * b.height - b.width * a.height) > _SAME_SHAPE * a.width * b.height:
         return  # one image shows a larger part: positions and frequencies are not comparable
     if not _has_side_of(a, b):
-        found_a |= {Alteration.ENLARGED} if _is_enlarged(a, b, seen_a) else set()
-        found_b |= {Alteration.ENLARGED} if _is_enlarged(b, a, seen_b) else set()
+        found_a |= {Alteration.ENLARGED} if _is_enlarged(a, b, evidence_a) else set()
+        found_b |= {Alteration.ENLARGED} if _is_enlarged(b, a, evidence_b) else set()
     for least in (_SURELY_MORE_EDGES, _MORE_EDGES):  # blur removes edges too, but fewer
-        on_a, on_b = find_overlay(seen_a.small, seen_b.small, least)
-        if (on_a and _is_blur_of(seen_b.small, seen_a.small)) or (on_b and _is_blur_of(seen_a.small, seen_b.small)):
+        on_a, on_b = find_overlay(evidence_a.small, evidence_b.small, least)
+        if (on_a and _is_blur_of(evidence_b.small, evidence_a.small)) or (
+            on_b and _is_blur_of(evidence_a.small, evidence_b.small)
+        ):
             on_a = on_b = False
         if on_a or on_b:
             (found_a if on_a else found_b).add(Alteration.OVERLAID)
             return
-        if _has_side_of(a, b) and (_is_blurred(seen_a, seen_b) or _is_blurred(seen_b, seen_a)):
-            (found_a if _is_blurred(seen_a, seen_b) else found_b).add(Alteration.BLURRED)
+        if _has_side_of(a, b) and (_is_blurred(evidence_a, evidence_b) or _is_blurred(evidence_b, evidence_a)):
+            (found_a if _is_blurred(evidence_a, evidence_b) else found_b).add(Alteration.BLURRED)
             return
 
 
-def _fits_inside(framed: Member, seen: Evidence, other: Member) -> bool:
+def _fits_inside(framed: Member, evidence: Evidence, other: Member) -> bool:
     """True if the image inside a frame is no larger than the other image.
 
     Else the other image is a smaller copy whose own border was lost by resampling, and the larger one is not padded.
     """
-    top, bottom, left, right = seen.frame
+    top, bottom, left, right = evidence.frame
     width, height = framed.width * (1 - left - right), framed.height * (1 - top - bottom)
     return max(width, height) <= (1 + _INSIDE) * _side(other)
 
 
-def _is_grey_of(a: Member, b: Member, seen_a: Evidence | None, seen_b: Evidence | None) -> bool:
+def _is_grey_of(a: Member, b: Member, evidence_a: Evidence | None, evidence_b: Evidence | None) -> bool:
     """True if the first image is the second one without its colours: grey, or in one tone such as sepia."""
-    if seen_a is None or seen_b is None:
+    if evidence_a is None or evidence_b is None:
         return bool(a.traits and b.traits and a.traits.colour is False and b.traits.colour)
-    if seen_b.chroma <= _COLOURED:
+    if evidence_b.chroma <= _COLOURED:
         return False
-    tones = tone_spread(seen_a), tone_spread(seen_b)
+    tones = tone_spread(evidence_a), tone_spread(evidence_b)
     one_tone = tones[1] > _HUES and tones[0] < _PALER * tones[1]
-    return seen_a.chroma < _PALER * seen_b.chroma or one_tone
+    return evidence_a.chroma < _PALER * evidence_b.chroma or one_tone
 
 
 def _is_blurred(a: Evidence, b: Evidence) -> bool:
@@ -190,7 +192,7 @@ def _is_export(a: Member, b: Member) -> bool:
     return not a.traits.captured or a.traits.captured[:19] == b.traits.captured[:19]
 
 
-def _is_enlarged(large: Member, small: Member, seen: Evidence) -> bool:
+def _is_enlarged(large: Member, small: Member, evidence: Evidence) -> bool:
     """True if the larger image has almost no power at frequencies above the Nyquist limit of the smaller one.
 
     Always False for an image straight from a camera, since some of these are as soft.
@@ -203,8 +205,8 @@ def _is_enlarged(large: Member, small: Member, seen: Evidence) -> bool:
             return False
     limit = 0.5 * _side(small) / _side(large)  # the smaller image's Nyquist limit, in cycles per pixel of the larger
     frequency = np.arange(BANDS) / TILE
-    above = seen.power[(frequency >= 1.12 * limit) & (frequency <= min(0.5, 1.45 * limit))]
-    below = seen.power[(frequency >= 0.7 * limit) & (frequency <= 0.95 * limit)]
+    above = evidence.power[(frequency >= 1.12 * limit) & (frequency <= min(0.5, 1.45 * limit))]
+    below = evidence.power[(frequency >= 0.7 * limit) & (frequency <= 0.95 * limit)]
     if not above.size or not below.size or not float(below.mean()):
         return False
     return float(above.mean()) < _DEAD * float(below.mean())
@@ -217,15 +219,15 @@ def find_overlay(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tu
     as many edges where they differ strongly. At most one of the two is True.
     """
     one, two = a.astype(np.float32), b.astype(np.float32)
-    apart = one - two
-    apart -= np.median(apart)
-    size = np.abs(apart)
+    difference = one - two
+    difference -= np.median(difference)
+    size = np.abs(difference)
     if float(np.median(size)) > _ALIGNED:
         return False, False
     marked = size > max(_MARK, _NOISE * float(np.median(size)))
     if not _LEAST_MARKED <= marked.mean() <= _MOST_MARKED:
         return False, False
-    near = _grown(marked)
+    near = _dilate(marked)
     edges_a, edges_b = (float(_edges(values)[near].sum()) for values in (one, two))
     return edges_a > least * edges_b, edges_b > least * edges_a
 
@@ -233,15 +235,15 @@ def find_overlay(a: NDArray[np.uint8], b: NDArray[np.uint8], least: float) -> tu
 def _is_blur_of(soft: NDArray[np.uint8], sharp: NDArray[np.uint8]) -> bool:
     """True if blurring `sharp` removes most of its difference from `soft`: then the sharp one has no overlay."""
     one, two = soft.astype(np.float32), sharp.astype(np.float32)
-    apart = float(np.abs(one - two - np.median(one - two)).mean())
+    mean_difference = float(np.abs(one - two - np.median(one - two)).mean())
     for sigma in _SIGMAS:
-        off = one - _smoothed(two, sigma)
-        if float(np.abs(off - np.median(off)).mean()) < _EXPLAINED * apart:
+        off = one - _smooth(two, sigma)
+        if float(np.abs(off - np.median(off)).mean()) < _EXPLAINED * mean_difference:
             return True
     return False
 
 
-def _smoothed(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+def _smooth(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Smooth with a Gaussian of `sigma` pixels along both axes."""
     reach = int(3 * sigma + 1)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
@@ -259,7 +261,7 @@ def _edges(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def _grown(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _dilate(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Dilate a mask by one pixel in all eight directions."""
     wide = np.pad(marked, 1)
     out = np.zeros_like(marked)

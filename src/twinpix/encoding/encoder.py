@@ -46,7 +46,8 @@ class Encoder:
         digests = self._store.digests(refs.versions)
         self._look_up({digest for digest in digests if digest})
         self._note_known(refs, digests)
-        while rows := self._unfinished(digests):  # a second pass for files that were only digested, or that changed
+        # A second pass reads files that were only digested, or that changed.
+        while rows := self._unfinished_rows(digests):
             self._run(refs, digests, rows)
         self._store.flush()
         return [digest or NOT_AN_IMAGE for digest in digests]
@@ -58,7 +59,7 @@ class Encoder:
         """Return the result, and remove it from `results` to free its memory."""
         return self.results[method].pop(digest)
 
-    def _unfinished(self, digests: Sequence[bytes | None]) -> list[int]:
+    def _unfinished_rows(self, digests: Sequence[bytes | None]) -> list[int]:
         """Return the rows of files to read: all without a digest, and one for each content without a code."""
         out, seen = [], set()
         for row, digest in enumerate(digests):

@@ -41,14 +41,14 @@ def settings_of(options: Options) -> MatchSettings:
     if method.metric:
         search.check(options.search, method.metric)
     elif options.search != "auto" and method.proposes:
-        what = f"{options.method} has no search back ends to choose from: remove the search option"
+        what = f"{options.matching_method} has no search back ends to choose from: remove the search option"
         raise UsageError(what + _or_hash(method))
     return MatchSettings(method, radius, is_verified(options, method), options.search)
 
 
 def method_of(options: Options) -> Fingerprint:
     """Return the method of the options; raises `UsageError` like `methods_of`."""
-    return methods_of(options, [options.method])[0]
+    return methods_of(options, [options.matching_method])[0]
 
 
 def methods_of(options: Options, specs: Sequence[str]) -> tuple[Fingerprint, ...]:
@@ -70,7 +70,7 @@ def is_verified(options: Options, method: Fingerprint) -> bool:
     """Return whether verification decides every pair; raises `UsageError` if it is required but switched off."""
     if method.proposes:
         if options.verify is False:
-            what = f"{options.method} only proposes candidate pairs: its pairs must be verified"
+            what = f"{options.matching_method} only proposes candidate pairs: its pairs must be verified"
             raise UsageError(what + _or_hash(method))
         return True
     return bool(options.verify) and not method.by_equality
@@ -84,22 +84,23 @@ def radius_of(options: Options, method: Fingerprint) -> Radius:
     if options.precision is not None:
         _check_precision(options, method)
     if options.radius is not None:
-        return Radius(_fitting(options, method, options.radius), method.unit)
+        return Radius(_check_radius(options, method, options.radius), method.unit)
     if options.strictness not in method.radii:
         raise UsageError(f"strictness is one of {', '.join(method.radii)}, not {options.strictness!r}")
     return Radius(method.radii[options.strictness], method.unit)
 
 
-def _fitting(options: Options, method: Fingerprint, radius: float) -> float:
+def _check_radius(options: Options, method: Fingerprint, radius: float) -> float:
+    spec = options.matching_method
     if not 0 <= radius <= method.farthest:
         what = f"{_RADIUS[method.unit]}between 0 and {method.farthest}"
-        raise UsageError(f"the radius of {options.method} is {what}, not {format_distance(radius)}{_or_hash(method)}")
+        raise UsageError(f"the radius of {spec} is {what}, not {format_distance(radius)}{_or_hash(method)}")
     if method.unit != "bits":
         return float(radius)
     if radius != int(radius):
-        raise UsageError(f"the radius of {options.method} is a whole number of bits, not {format_distance(radius)}")
+        raise UsageError(f"the radius of {spec} is a whole number of bits, not {format_distance(radius)}")
     if method.by_equality and radius:
-        raise UsageError(f"{options.method} compares for equality: its only radius is 0")
+        raise UsageError(f"{spec} compares for equality: its only radius is 0")
     return int(radius)
 
 
@@ -111,4 +112,5 @@ def _check_precision(options: Options, method: Fingerprint) -> None:
     if options.radius is not None:
         raise UsageError("precision chooses the radius: give one of them, not both")
     if not method.metric:
-        raise UsageError(f"{options.method} has no radius to choose: remove the precision option{_or_hash(method)}")
+        what = f"{options.matching_method} has no radius to choose: remove the precision option"
+        raise UsageError(what + _or_hash(method))

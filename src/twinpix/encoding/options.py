@@ -39,6 +39,31 @@ class Options:
 
     `twinpix methods` lists the names for `method`, `search`, `link` and `keep`, with their options.
 
+    Args:
+        method: Fingerprint with its options, as "phash:size=8"; None: "cascade", for codes "phash:size=16".
+        radius: Largest distance of a match: whole bits, or cosine distance or share; None: strictness.
+        strictness: Radius measured for the method: "exact", "strict", "normal" or "loose".
+        precision: Choose the largest radius with this estimated precision, above 0 and at most 1.
+        transforms: Match rotations by 90° and mirror images; None: only if the method does so anyway.
+        decode: "fast", or "reference": bit for bit the pixels of imagededup and ImageHash.
+        search: Search back end; "auto" is exact.
+        device: Device of a network: auto, cpu, cuda, coreml or directml; "": that of the method.
+        link: Linking rule: "star", "complete" or "components".
+        keep: Keep rules in order of priority, separated by commas.
+        reference: Folders and images that are compared and never removed.
+        cross: Match only images of different paths.
+        recursive: Search sub-folders.
+        hidden: Also search hidden and service folders.
+        follow_links: Follow symbolic links to folders.
+        verify: True: verify every match on the pixels; False: none; None: those that a hash cannot decide.
+        guard: Match images with too little texture for a hash by keypoints or when identical only.
+        workers: Number of processes; 0: one for each core.
+        timeout: Seconds for one image, above 0.
+        exclude: Patterns of file names, or of paths if they contain a slash.
+        min_size: Smallest file, in bytes.
+        min_pixels: Smallest image, width times height.
+        store: Path of the SQLite file of results; "default": in the cache folder; None: none.
+
     Raises:
         UsageError: A value is outside its range. What depends on the method (a radius above its largest distance) and
             the names of plugins are checked when the options are used.
@@ -51,33 +76,29 @@ class Options:
         0
     """
 
-    method: str = DEFAULT_METHOD  # fingerprint with its options, e.g. "phash:size=8", "cascade", "cnn"
-    radius: float | None = (
-        None  # largest distance of a match: whole bits, or cosine distance or share; None: strictness
-    )
-    strictness: Strictness = "normal"  # a radius measured for the method: exact, strict, normal or loose
-    precision: float | None = None  # above 0, at most 1: choose the largest radius with this estimated precision
-    transforms: bool | None = None  # match rotations by 90° and mirror images; None: only if the method does so anyway
-    decode: Decode = "fast"  # "reference": bit for bit the pixels of imagededup and ImageHash
-    search: str = "auto"  # search back end; "auto" is exact
-    device: str = ""  # device of a network: auto, cpu, cuda, coreml or directml; "": that of the method
-    link: str = "star"  # linking rule: star, complete or components
-    keep: str = keep.DEFAULT  # keep rules in order of priority, separated by commas
-    reference: Paths | Sequence[Paths] = ()  # folders and images that are compared and never removed
-    cross: bool = False  # match only images of different paths
-    recursive: bool = True  # search sub-folders
-    hidden: bool = False  # also search hidden and service folders
-    follow_links: bool = False  # follow symbolic links to folders
-    verify: bool | None = None  # True: verify every match on the pixels; False: none; None: those a hash cannot decide
-    guard: bool = True  # match images with too little texture for a hash only when they are identical
-    workers: int = 0  # number of processes; 0: one for each core
-    timeout: float = 60.0  # seconds for one image, above 0
-    exclude: Paths | Sequence[Paths] = ()  # patterns of file names, or of paths if they contain a slash
-    min_size: int = 0  # smallest file, in bytes
-    min_pixels: int = 0  # smallest image, width times height
-    store: str | os.PathLike[str] | None = (
-        "default"  # SQLite file of results; "default": in the cache folder; None: none
-    )
+    method: str | None = None
+    radius: float | None = None
+    strictness: Strictness = "normal"
+    precision: float | None = None
+    transforms: bool | None = None
+    decode: Decode = "fast"
+    search: str = "auto"
+    device: str = ""
+    link: str = "star"
+    keep: str = keep.DEFAULT
+    reference: Paths | Sequence[Paths] = ()
+    cross: bool = False
+    recursive: bool = True
+    hidden: bool = False
+    follow_links: bool = False
+    verify: bool | None = None
+    guard: bool = True
+    workers: int = 0
+    timeout: float = 60.0
+    exclude: Paths | Sequence[Paths] = ()
+    min_size: int = 0
+    min_pixels: int = 0
+    store: str | os.PathLike[str] | None = "default"
 
     def __post_init__(self) -> None:
         if self.workers < 0:
@@ -95,9 +116,14 @@ class Options:
         _require_one_of("decode", get_args(Decode), self.decode)
 
     @property
+    def matching_method(self) -> str:
+        """The method that finds copies."""
+        return self.method or DEFAULT_METHOD
+
+    @property
     def code_method(self) -> str:
-        """The method of `encode` if none is named: the codes of the default method alone match nothing."""
-        return FAST_METHOD if self.method == DEFAULT_METHOD else self.method
+        """The method of codes that are written or returned: by default a hash, as those of cascade match nothing."""
+        return self.method or FAST_METHOD
 
     @classmethod
     def of(cls, given: "Options | None", changes: Mapping[str, Any]) -> "Options":

@@ -2,7 +2,7 @@
 
 from twinpix.evaluation.curve import Curve, curve
 from twinpix.evaluation.groups import GroupScores, group_scores
-from twinpix.evaluation.maps import Map, check, check_symmetry, drop_scores
+from twinpix.evaluation.maps import Map, check, check_symmetry, contradiction_of, drop_scores
 from twinpix.evaluation.pairs import PairScores, classification, pair_scores
 from twinpix.evaluation.retrieval import average_precision, jaccard, mean, ndcg, true_ndcg
 from twinpix.evaluation.scores import Scores, score
@@ -18,6 +18,7 @@ __all__ = [
     "check",
     "check_symmetry",
     "classification",
+    "contradiction_of",
     "curve",
     "drop_scores",
     "group_scores",

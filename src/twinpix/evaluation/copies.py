@@ -1,6 +1,5 @@
 """Measure the recall of methods on generated copies of the user's images, at fixed false-match rates."""
 
-import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import twinpix
-from twinpix import fingerprints
+from twinpix import fingerprints, sources
 from twinpix.encoding.methods import methods_of
 from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import open_session, scan
@@ -20,10 +19,10 @@ from twinpix.evaluation.rates import Point, distances, points, radius_of
 from twinpix.executors import Begin, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, detail_score_of
 from twinpix.imaging import decode, thumbnail
-from twinpix.model import Decode, Failure
+from twinpix.model import Decode, Failure, file_name
 from twinpix.progress import Progress
 from twinpix.search import self_join
-from twinpix.sources import read
+from twinpix.text import plural, printable
 
 RATES = (1e-4, 1e-5, 1e-6)
 _SIDE = 1024  # pixels of the longer side to which an original is reduced before it is edited
@@ -67,7 +66,7 @@ class EditTask:
         None if the file is not an image or has too little texture for a hash.
         """
         try:
-            data = read(path).data
+            data = sources.read(path).data
             if data is None:
                 return None
             wanted = fingerprints.needs_of(self.methods)
@@ -75,7 +74,7 @@ class EditTask:
             if detail_score_of(picture) < LOW_DETAIL_BELOW:
                 return None
             image = thumbnail(data, _SIDE, path)
-            files = [make_edit(image, name, f"{self.seed}/{os.path.basename(path)}") for name in EDITS]
+            files = [make_edit(image, name, f"{self.seed}/{file_name(path)}") for name in EDITS]
             pictures = [picture, *(decode(file, self.decode, "", *wanted) for file in files)]
             codes = [fingerprints.codes_of(method, pictures, transforms=True) for method in self.methods]
             if any(method.broken(code).any() for method, code in zip(self.methods, codes, strict=True)):
@@ -102,7 +101,8 @@ def find_copies(
     too little texture for a hash, and copies of another original (found by a cascade first), are left out: they would
     count as false matches. The same seed gives the same copies.
 
-    Raises `UsageError` for a method without distances, or if fewer than two images are left.
+    Raises `UsageError` for a path that does not exist, for a method without distances, or if fewer than two images are
+    left.
     """
     options, progress = options or Options(), progress or Progress()
     methods = methods_of(options, specs)
@@ -111,12 +111,15 @@ def find_copies(
             raise UsageError(f"{spec} compares for equality: of edited copies it finds none")
         if method.proposes:
             raise UsageError(f"{spec} has no distances to measure: its pairs are copies or not, by their pixels")
-    files = list(scan(options, progress, names_of(paths)).refs.uris)
+    given = names_of(paths)
+    sources.require(given)
+    listing = scan(options, progress, given)
+    files = list(listing.refs.uris)
     random.Random(seed).shuffle(files)
     task = EditTask(methods, options.decode, seed)
     coded: list[list[NDArray[np.uint8]]] = []
     names: list[str] = []
-    failures: list[Failure] = []
+    failures = list(listing.failures)
     plain = 0
     of_all_edits = replace(options, timeout=options.timeout * len(EDITS), store=None)
     with open_session(of_all_edits, progress) as session, progress.stage("read", min(count, len(files))):
@@ -139,13 +142,21 @@ def find_copies(
     coded, names = coded[:count], names[:count]
     different = _first_of_each(_groups_among(names, options, progress), _different(methods, coded), names)
     if len(different) < 2:
-        raise UsageError("at least two images with some detail, unlike each other, are needed")
+        raise UsageError(f"at least two images with some detail, unlike each other, are needed{_first_of(failures)}")
     finds = []
     for number, method in enumerate(methods):
         codes = np.stack([coded[at][number] for at in different])
         finds += [_finds(specs[number], method, codes, turns) for turns in (1, fingerprints.TURNS)]
     n = len(different)
     return CopiesFound(finds, n, n * (n - 1) * len(EDITS), plain, len(coded) - n, failures)
+
+
+def _first_of(failures: Sequence[Failure]) -> str:
+    """Return how many files could not be used, with the reason of the first; "" if there is none."""
+    if not failures:
+        return ""
+    first = failures[0]
+    return f"; {plural(len(failures), 'file')} could not be used, first {printable(first.path)}: {first.error}"
 
 
 def _first_of_each(groups: Mapping[str, int], rows: Sequence[int], names: Sequence[str]) -> list[int]:

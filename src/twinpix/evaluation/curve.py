@@ -24,8 +24,8 @@ def curve(true_distances: NDArray[np.int32], false_distances: NDArray[np.int32],
     true = np.cumsum(np.bincount(true_distances, minlength=radius + 1)[: radius + 1])
     false = np.cumsum(np.bincount(false_distances, minlength=radius + 1)[: radius + 1])
     every = len(true_distances) + missing
-    said = true + false
-    precision = np.where(said > 0, true / np.maximum(said, 1), 1.0)
+    predicted = true + false
+    precision = np.where(predicted > 0, true / np.maximum(predicted, 1), 1.0)
     recall = true / every if every else np.ones(radius + 1)
     total = precision + recall
     f1 = 2 * precision * recall / np.where(total > 0, total, 1)

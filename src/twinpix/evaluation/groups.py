@@ -23,14 +23,17 @@ def group_scores(truth: Mapping[str, Sequence[str]], retrieved: Mapping[str, Seq
     1998, https://aclanthology.org/P98-1012/; L. Hubert, P. Arabie, "Comparing partitions", 1985,
     https://doi.org/10.1007/BF01908075
     """
-    real, said = labels(truth), labels({key: retrieved[key] for key in truth})
-    cells, counts = np.unique(np.stack([real, said], axis=1), axis=0, return_counts=True)
-    per_real, per_said = np.bincount(real), np.bincount(said)
+    real, predicted = labels(truth), labels({key: retrieved[key] for key in truth})
+    cells, counts = np.unique(np.stack([real, predicted], axis=1), axis=0, return_counts=True)
+    per_real, per_predicted = np.bincount(real), np.bincount(predicted)
     n = len(real)
-    precision = float((counts**2 / per_said[cells[:, 1]]).sum() / n)
+    precision = float((counts**2 / per_predicted[cells[:, 1]]).sum() / n)
     recall = float((counts**2 / per_real[cells[:, 0]]).sum() / n)
     return GroupScores(
-        precision, recall, 2 * precision * recall / (precision + recall), _adjusted_rand(counts, per_real, per_said)
+        precision,
+        recall,
+        2 * precision * recall / (precision + recall),
+        _adjusted_rand(counts, per_real, per_predicted),
     )
 
 
@@ -47,11 +50,11 @@ def labels(found: Mapping[str, Sequence[str]]) -> NDArray[np.int64]:
     return out
 
 
-def _adjusted_rand(counts: NDArray[np.int64], real: NDArray[np.int64], said: NDArray[np.int64]) -> float:
+def _adjusted_rand(counts: NDArray[np.int64], real: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
     def pairs(sizes: NDArray[np.int64]) -> float:
         return float((sizes * (sizes - 1) // 2).sum())
 
     every = pairs(np.array([real.sum()]))
-    together, a, b = pairs(counts), pairs(real), pairs(said)
+    together, a, b = pairs(counts), pairs(real), pairs(predicted)
     expected, most = (a * b / every if every else 0.0), (a + b) / 2
     return 1.0 if most == expected else (together - expected) / (most - expected)

@@ -16,6 +16,17 @@ def _name(value: Any) -> Any:
     return value[0] if isinstance(value, tuple | list) else value
 
 
+def contradiction_of(found: Mapping[str, Sequence[str]]) -> str:
+    """Return why a map cannot be evaluated; "" if it can."""
+    for key, names in found.items():
+        for name in names:
+            if name not in found:
+                return f"{key} lists {name}, which has no entry of its own"
+            if key not in found[name]:
+                return f"{key} lists {name}, but {name} does not list {key}"
+    return ""
+
+
 def check(truth: Mapping[str, Sequence[str]], retrieved: Mapping[str, Sequence[str]]) -> None:
     """Check that two maps can be compared; raises the exceptions of imagededup.
 

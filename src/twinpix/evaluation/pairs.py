@@ -33,10 +33,10 @@ def pairs_of(found: Names) -> set[tuple[int, int]]:
 def confusion(truth: Names, retrieved: Names) -> NDArray[np.int64]:
     """Return the confusion matrix `(2, 2)` of pairs: truth by row, retrieved by column, [not duplicate, duplicate]."""
     real = pairs_of(truth)
-    said = pairs_of({key: retrieved[key] for key in truth})
-    both = len(real & said)
+    predicted = pairs_of({key: retrieved[key] for key in truth})
+    both = len(real & predicted)
     every = len(truth) * (len(truth) - 1) // 2
-    return np.array([[every - len(real) - len(said) + both, len(said) - both], [len(real) - both, both]])
+    return np.array([[every - len(real) - len(predicted) + both, len(predicted) - both], [len(real) - both, both]])
 
 
 def pair_scores(truth: Names, retrieved: Names) -> PairScores:
@@ -60,7 +60,7 @@ def classification(truth: Names, retrieved: Names) -> dict[str, NDArray[Any]]:
 
 
 def _scores(counts: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    hit, said, support = np.diag(counts), counts.sum(axis=0), counts.sum(axis=1)
-    precision, recall = hit / np.maximum(said, 1), hit / np.maximum(support, 1)
+    hit, predicted, support = np.diag(counts), counts.sum(axis=0), counts.sum(axis=1)
+    precision, recall = hit / np.maximum(predicted, 1), hit / np.maximum(support, 1)
     f1 = 2 * precision * recall / np.where(precision + recall > 0, precision + recall, 1)
     return precision, recall, f1, support

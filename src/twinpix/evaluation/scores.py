@@ -26,14 +26,14 @@ class Scores(NamedTuple):
 
 def score(truth: Map, retrieved: Map) -> Scores:
     """Compare two maps with the same keys; raises like `check`. The time is linear in the number of relations."""
-    real, said = drop_scores(truth), drop_scores(retrieved)
-    check(real, said)
-    pairs, groups = pair_scores(real, said), group_scores(real, said)
+    real, predicted = drop_scores(truth), drop_scores(retrieved)
+    check(real, predicted)
+    pairs, groups = pair_scores(real, predicted), group_scores(real, predicted)
     return Scores(
-        map=mean(real, said, average_precision),
-        ndcg=mean(real, said, ndcg),
-        true_ndcg=mean(real, said, true_ndcg),
-        jaccard=mean(real, said, jaccard),
+        map=mean(real, predicted, average_precision),
+        ndcg=mean(real, predicted, ndcg),
+        true_ndcg=mean(real, predicted, true_ndcg),
+        jaccard=mean(real, predicted, jaccard),
         **pairs._asdict(),
         **groups._asdict(),
     )

@@ -1,6 +1,6 @@
 """The interface of executors: apply a task to items, and return each item with its result or with `Lost`.
 
-An executor implements a `BatchRunner`; `mapped` converts its batches to items and retries lost ones.
+An executor implements a `BatchRunner`; `map_batches` converts its batches to items and retries lost ones.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 from twinpix.executors.lost import Lost
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 Begin = Callable[[int], None]
 """A task calls it with the index in the batch of the item that it begins; a crash or a timeout is attributed to it."""

@@ -134,7 +134,7 @@ def _nonsense(found: Description) -> str:
     return "" if found.dims >= 0 else f"dims is a number of dimensions, not {found.dims}"
 
 
-def digest_of(model: str) -> str:
+def model_digest(model: str) -> str:
     """Return a digest of a model and its description, so that codes of different models are never compared.
 
     Raises `UsageError` if a file cannot be read.

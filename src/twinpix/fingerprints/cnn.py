@@ -47,7 +47,7 @@ class CNN(Embedding):
         if self.dims < 0:
             raise ValueError("dims is a number of dimensions, or 0 for the default")
         object.__setattr__(self, "description", _onnx.description_of(self.path))
-        object.__setattr__(self, "digest", _onnx.digest_of(self.path))
+        object.__setattr__(self, "digest", _onnx.model_digest(self.path))
 
     @property
     def path(self) -> str:

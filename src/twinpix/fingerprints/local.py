@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from twinpix.fingerprints.base import Array, Candidates, Proposer
 from twinpix.imaging import Picture
 from twinpix.localfeatures import keypoints
-from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, enlarged
+from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, enlarge
 from twinpix.model import Bytes2D, Decode, Strictness
 
 LEARNED = Path(__file__).parent / "models" / "local.npz"
@@ -32,7 +32,7 @@ class KeypointSets(NamedTuple):
     """The keypoints of many images in columns; those of image `n` are `starts[n]:starts[n + 1]`."""
 
     starts: NDArray[np.int64]  # (images + 1,)
-    sides: NDArray[np.float32]  # (images, 2): width and height in pixels
+    image_sizes: NDArray[np.float32]  # (images, 2): width and height in pixels
     codes: NDArray[np.uint64]  # (keypoints,)
     place: NDArray[np.float32]  # (keypoints, 2): x and y in pixels
     size: NDArray[np.float32]  # (keypoints,): scale in octaves
@@ -73,7 +73,7 @@ class Local(Proposer):
 
     def prepare(self, picture: Picture) -> Array:
         """Return the code of one image, `(bytes,)`; positions are in pixels of the image in which they are detected."""
-        grey = enlarged(picture.grey(self.side))
+        grey = enlarge(picture.grey(self.side))
         return pack_keypoints(detect_keypoints(grey, self.points), (grey.shape[1], grey.shape[0]), self.points)
 
     def compute(self, batch: Array, decode: Decode = "fast") -> Bytes2D:
@@ -96,21 +96,23 @@ class Local(Proposer):
         from twinpix.localfeatures.candidates import find_pairs
 
         sets = unpack_keypoints(codes)
-        points = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-        found = find_pairs((sets.starts, sets.codes, points, sets.sides), int(MIRROR), of=of, on_progress=on_progress)
-        return Candidates(found.i, found.j, found.weight, found.change, sets.sides)
+        geometry = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
+        found = find_pairs(
+            (sets.starts, sets.codes, geometry, sets.image_sizes), int(MIRROR), of=of, on_progress=on_progress
+        )
+        return Candidates(found.i, found.j, found.weight, found.change, sets.image_sizes)
 
 
-def pack_keypoints(points: Keypoints, sides: tuple[int, int], most: int) -> NDArray[np.uint8]:
+def pack_keypoints(features: Keypoints, image_size: tuple[int, int], most: int) -> NDArray[np.uint8]:
     """Pack keypoints to bytes: a header, a `POINT` record for each of at most `most` keypoints, then zeros."""
     out = np.zeros(HEADER.itemsize + most * POINT.itemsize, dtype=np.uint8)
-    count = min(len(points.size), most)
-    out[: HEADER.itemsize].view(HEADER)[0] = (count, *sides)
+    count = min(len(features.size), most)
+    out[: HEADER.itemsize].view(HEADER)[0] = (count, *image_size)
     rows = out[HEADER.itemsize :].view(POINT)[:count]
-    rows["code"] = descriptor_codes(points.descriptors[:count])
-    rows["x"], rows["y"] = np.rint(np.maximum(points.place[:count], 0) * _STEPS).T
-    rows["size"] = np.clip(np.rint(np.log2(points.size[:count]) * _SIZES), 0, 255)
-    rows["angle"] = np.rint(points.angle[:count] * (_ANGLES / (2 * np.pi))).astype(np.int64) % _ANGLES
+    rows["code"] = descriptor_codes(features.descriptors[:count])
+    rows["x"], rows["y"] = np.rint(np.maximum(features.place[:count], 0) * _STEPS).T
+    rows["size"] = np.clip(np.rint(np.log2(features.size[:count]) * _SIZES), 0, 255)
+    rows["angle"] = np.rint(features.angle[:count] * (_ANGLES / (2 * np.pi))).astype(np.int64) % _ANGLES
     return out
 
 
@@ -119,25 +121,25 @@ def unpack_keypoints(codes: Bytes2D) -> KeypointSets:
     head = np.ascontiguousarray(codes[:, : HEADER.itemsize]).view(HEADER)[:, 0]
     rows = np.ascontiguousarray(codes[:, HEADER.itemsize :]).view(POINT)
     counts = head["count"].astype(np.int64)
-    points = rows[np.arange(rows.shape[1]) < counts[:, None]]
+    records = rows[np.arange(rows.shape[1]) < counts[:, None]]
     return KeypointSets(
         np.concatenate([[0], np.cumsum(counts)]),
         np.stack([head["width"], head["height"]], axis=1).astype(np.float32),
-        points["code"].astype(np.uint64),
-        np.stack([points["x"], points["y"]], axis=1).astype(np.float32) / np.float32(_STEPS),
-        points["size"].astype(np.float32) / np.float32(_SIZES),
-        points["angle"].astype(np.float32) * np.float32(2 * np.pi / _ANGLES),
+        records["code"].astype(np.uint64),
+        np.stack([records["x"], records["y"]], axis=1).astype(np.float32) / np.float32(_STEPS),
+        records["size"].astype(np.float32) / np.float32(_SIZES),
+        records["angle"].astype(np.float32) * np.float32(2 * np.pi / _ANGLES),
     )
 
 
 def descriptor_codes(around: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Return a 64-bit code for each descriptor: `(n, 128)` float32 to `(n,)` uint64."""
-    matrix, threshold = _learned()
+    matrix, threshold = _load_learned()
     bits = around @ matrix > threshold
     return np.packbits(bits, axis=1, bitorder="little").view("<u8")[:, 0].astype(np.uint64)
 
 
 @cache
-def _learned() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _load_learned() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     with np.load(LEARNED, allow_pickle=False) as file:
         return file["matrix"], file["threshold"]

@@ -76,14 +76,14 @@ def group(
     )
     by_codes = not settings.verified  # else verification has named the relations
     reader = read_evidence if method.decodes and not method.by_equality and (chain.reads_pixels or by_codes) else None
-    parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole
+    parts = writer.of_one_colour if by_codes and _is_strict(options) else _whole_group
     place = {file: at for at, file in enumerate(order)}
     found = [[files[0], *sorted(files[1:], key=place.__getitem__)] for files in found]
     most = None if by_codes else _READ_OF_ONE  # colours are part of the relation: all must be read
     groups = [
-        writer.group(part, seen)
-        for files, seen in _with_evidence(found, images, reader, most)
-        for part in parts(files, seen)
+        writer.group(part, evidence)
+        for files, evidence in _with_evidence(found, images, reader, most)
+        for part in parts(files, evidence)
     ]
     groups.sort(key=lambda group: group.keeper)
     return [replace(group, id=number) for number, group in enumerate(groups, start=1)]
@@ -95,7 +95,7 @@ def _is_strict(options: Options) -> bool:
     return asked and options.strictness in ("exact", "strict")
 
 
-def _whole(files: list[FileRow], seen: Mapping[ContentId, Evidence]) -> list[list[FileRow]]:
+def _whole_group(files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> list[list[FileRow]]:
     return [files]
 
 
@@ -107,14 +107,14 @@ def _with_evidence(
     wanted: set[ContentId] = set()
     for at, files in enumerate(found, start=1):
         waiting.append(files)
-        wanted |= _unlike(images, files, most) if read_evidence else set()
+        wanted |= _contents_to_read(images, files, most) if read_evidence else set()
         if len(wanted) >= _READ_AT_ONCE or at == len(found):
-            seen = read_evidence(wanted) if read_evidence and wanted else {}
-            yield from ((each, seen) for each in waiting)
+            evidence = read_evidence(wanted) if read_evidence and wanted else {}
+            yield from ((each, evidence) for each in waiting)
             waiting, wanted = [], set()
 
 
-def _unlike(images: Images, files: Sequence[FileRow], most: int | None) -> set[ContentId]:
+def _contents_to_read(images: Images, files: Sequence[FileRow], most: int | None) -> set[ContentId]:
     """Return the contents of the best files, a limited number, unless all have the same pixels."""
     contents = list(dict.fromkeys(images.content[files].tolist()))
     pixels = {images.contents.pixels(number) for number in contents}
@@ -126,8 +126,8 @@ def _conflicts(pairs: MatchedPairs) -> dict[ClassId, set[ClassId]]:
     """Return for each class the classes that verification found to be in conflict with it, without a third image."""
     out: dict[ClassId, set[ClassId]] = {}
     of: list[ClassId] = pairs.classes.of.tolist()
-    for (a, b), seen in pairs.verdicts.items():
-        if seen.verdict.conflict and of[a] != of[b]:
+    for (a, b), verified in pairs.verdicts.items():
+        if verified.verdict.conflict and of[a] != of[b]:
             out.setdefault(of[a], set()).add(of[b])
             out.setdefault(of[b], set()).add(of[a])
     return out
@@ -182,7 +182,7 @@ class _Grouper(NamedTuple):
 
     def group(self, files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> Group:
         """Return the group of these files, of which the first matches all others; its number is assigned later."""
-        made = self._written(files, evidence)
+        made = self._make_group(files, evidence)
         content = self.images.content[files].tolist()
         if len(set(content)) == 1:  # the same file in several places
             return made
@@ -194,7 +194,7 @@ class _Grouper(NamedTuple):
         head = next((file for file in ordered if self.chains or self._matches_all(file, ordered)), listed[0])
         ordered = [head, *(file for file in ordered if file != head)]
         if ordered != listed:
-            return self._written(ordered, evidence)
+            return self._make_group(ordered, evidence)
         keeper, *others = changed
         return replace(made, members=changed, reason=self.chain.reason(keeper, others))
 
@@ -206,7 +206,7 @@ class _Grouper(NamedTuple):
             for other in files
         )
 
-    def _written(self, files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> Group:
+    def _make_group(self, files: list[FileRow], evidence: Mapping[ContentId, Evidence]) -> Group:
         keeper, *others = files
         others.sort(key=lambda file: self.chain.key(self.members[file]))
         direct = list(self._with_keeper(keeper, others))
@@ -273,12 +273,16 @@ class _Grouper(NamedTuple):
         of_a, of_b = evidence.get(x), evidence.get(y)
         if self.class_of[a] != self.class_of[b]:
             x, y = self.first[self.class_of[a]], self.first[self.class_of[b]]
-        seen = self.verdicts.get((min(x, y), max(x, y)))
-        if seen is None or name in IDENTICAL:
+        verified = self.verdicts.get((min(x, y), max(x, y)))
+        if verified is None or name in IDENTICAL:
             name = relation_by_evidence(name, of_a, of_b, first, second)
             return Match(uris[a], uris[b], distance, name, same_code=self.class_of[a] == self.class_of[b])
-        verdict = correct_verdict(seen.verdict if x < y else seen.verdict.turned(), explain_no_encoding(first, second))
-        return _match(uris[a], uris[b], distance, verdict, seen.stage, same_code=self.class_of[a] == self.class_of[b])
+        verdict = correct_verdict(
+            verified.verdict if x < y else verified.verdict.swap_images(), explain_no_encoding(first, second)
+        )
+        return _match(
+            uris[a], uris[b], distance, verdict, verified.stage, same_code=self.class_of[a] == self.class_of[b]
+        )
 
 
 def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, *, same_code: bool) -> Match:
@@ -293,9 +297,9 @@ def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, 
 def scenes(images: Images, pairs: MatchedPairs, method: Fingerprint) -> list[Match]:
     """Return pairs of one scene that are not copies, by their first files; the distance is a share, or unknown."""
     first, out = images.first(), []
-    for (i, j), seen in sorted(pairs.verdicts.items()):
-        if seen.verdict.relation == "similar-scene":
+    for (i, j), verified in sorted(pairs.verdicts.items()):
+        if verified.verdict.relation == "similar-scene":
             a, b = images.refs.uris[first[i]], images.refs.uris[first[j]]
-            gap = round(1 - seen.verdict.agrees, DIGITS) if method.proposes else None
-            out.append(_match(a, b, gap, seen.verdict, seen.stage, same_code=False))
+            gap = round(1 - verified.verdict.agrees, DIGITS) if method.proposes else None
+            out.append(_match(a, b, gap, verified.verdict, verified.stage, same_code=False))
     return sorted(out, key=lambda match: (match.a, match.b))

@@ -20,7 +20,7 @@ def identical(
         left = sorted(files, key=chain.key)
         while left:
             head, *others = left
-            mine = [other for other in others if _may(files[head], files[other], cross)]
+            mine = [other for other in others if _may_match(files[head], files[other], cross)]
             left = [other for other in others if other not in mine]
             if mine:
                 matches = [Match(head.path, other.path, 0, "identical-file", same_code=True) for other in mine]
@@ -29,7 +29,7 @@ def identical(
     return groups
 
 
-def _may(a: Ref, b: Ref, cross: bool) -> bool:
+def _may_match(a: Ref, b: Ref, cross: bool) -> bool:
     roots = (a.root, b.root) if cross else (0, 0)
     return is_allowed((roots[0], a.reference), (roots[1], b.reference), cross=cross)
 

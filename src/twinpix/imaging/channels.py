@@ -9,7 +9,7 @@ from PIL import Image
 
 from twinpix.imaging.picture import BASE
 
-_GROUND = (255, 255, 255)  # background colour under transparent pixels
+_BACKGROUND = (255, 255, 255)  # background colour under transparent pixels
 _LARGE = 1 << 25  # pixels: a larger image is converted in horizontal bands
 _BAND = 1 << 22  # pixels per band
 _TURNS = {
@@ -76,7 +76,7 @@ def reduce_rgb_to(image: Image.Image, turn: int, side: int) -> Image.Image:
     if image.mode.startswith(("I", "F")):  # the scale depends on the extremes of the whole image
         image = to_luma(image)
     parts = (to_rgb(band).reduce(factor) for band in bands(image, factor))
-    out = _joined("RGB", parts, (-(-image.width // factor), -(-image.height // factor)))
+    out = _join("RGB", parts, (-(-image.width // factor), -(-image.height // factor)))
     return turn_upright(out, turn)
 
 
@@ -92,7 +92,7 @@ def bands(image: Image.Image, multiple: int = 1) -> Iterator[Image.Image]:
         yield band
 
 
-def _joined(mode: str, parts: Iterable[Image.Image], size: tuple[int, int]) -> Image.Image:
+def _join(mode: str, parts: Iterable[Image.Image], size: tuple[int, int]) -> Image.Image:
     """Return an image of `size` with the parts stacked vertically."""
     out, top = Image.new(mode, size), 0
     for part in parts:
@@ -113,9 +113,9 @@ def to_luma(image: Image.Image) -> Image.Image:
     if image.mode == "L" and "transparency" not in image.info:
         return image
     if image.mode.startswith(("I", "F")):
-        return _scaled(image)
+        return _scale(image)
     if image.width * image.height > _LARGE and image.height > 1 and image.mode != "RGB":
-        return _joined("L", map(to_luma, bands(image)), image.size)
+        return _join("L", map(to_luma, bands(image)), image.size)
     if flat := _on_white(image):
         return flat.convert("L")
     return image.convert("RGB" if image.mode in ("CMYK", "LAB", "HSV", "YCbCr") else "L").convert("L")
@@ -125,10 +125,10 @@ def _on_white(image: Image.Image) -> Image.Image | None:
     """Composite an image over white; None if it has no alpha channel or transparent colour."""
     if not ("A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info):
         return None
-    return Image.alpha_composite(Image.new("RGBA", image.size, (*_GROUND, 255)), image.convert("RGBA"))
+    return Image.alpha_composite(Image.new("RGBA", image.size, (*_BACKGROUND, 255)), image.convert("RGBA"))
 
 
-def _scaled(image: Image.Image) -> Image.Image:
+def _scale(image: Image.Image) -> Image.Image:
     """Scale integers and floats of more than 8 bits to 0..255.
 
     Integers of up to 16 bits are scaled by the number of bits in use, other values by their minimum and maximum.
@@ -137,7 +137,7 @@ def _scaled(image: Image.Image) -> Image.Image:
     """
     low, high = _extremes(image)
     parts = (Image.fromarray(_levels(np.asarray(band), image.mode, low, high)) for band in bands(image))
-    return _joined("L", parts, image.size)
+    return _join("L", parts, image.size)
 
 
 def _extremes(image: Image.Image) -> tuple[float, float]:

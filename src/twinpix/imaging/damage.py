@@ -27,7 +27,7 @@ def salvage(data: bytes, name: str, error: Exception, draft: int | None) -> Imag
     image = open_image(data, name)
     if not draft and image.width * image.height > _LARGEST:
         raise ImageError("decode", reason(error)) from None
-    rows = _on_two_grounds(data, name, draft)
+    rows = _on_two_backgrounds(data, name, draft)
     if rows is None:
         raise ImageError("decode", reason(error)) from None
     image, missing = rows
@@ -37,7 +37,7 @@ def salvage(data: bytes, name: str, error: Exception, draft: int | None) -> Imag
     return image
 
 
-def _on_two_grounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Image, float] | None:
+def _on_two_backgrounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Image, float] | None:
     """Decode twice, into a black and into a white image: pixels that differ were not decoded.
 
     Returns the image with those pixels grey, and their share; None if it cannot be decoded.
@@ -48,7 +48,7 @@ def _on_two_grounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Im
             return None
         data = data + jpeg.EOI
     try:
-        dark, light = (_load_over(data, name, ground, draft) for ground in (0, 255))
+        dark, light = (_load_over(data, name, background, draft) for background in (0, 255))
     except (OSError, SyntaxError, ValueError, EOFError, IndexError):
         return None
     lost = np.asarray(dark) != np.asarray(light)
@@ -59,30 +59,30 @@ def _on_two_grounds(data: bytes, name: str, draft: int | None) -> tuple[Image.Im
     return dark, float(lost.mean())
 
 
-def _load_over(data: bytes, name: str, ground: int, draft: int | None) -> Image.Image:
-    """Decode as far as possible into an image that is filled with `ground` before."""
+def _load_over(data: bytes, name: str, background: int, draft: int | None) -> Image.Image:
+    """Decode as far as possible into an image that is filled with `background` before."""
     image = open_image(data, name)
     if draft:
         image.draft("L", (draft, draft))
     image.im = Image.core.fill(  # type: ignore[attr-defined]
-        image.mode, image.size, _fill(image.mode, ground)
+        image.mode, image.size, _fill(image.mode, background)
     )
     if image.format in ("JPEG", "MPO"):  # tolerant loading would fill the missing part with grey
         with suppress(OSError):
             image.load()
         return image._new(image.im)
-    with truncated_allowed():
+    with allow_truncated():
         image.load()
     return image
 
 
-def _fill(mode: str, ground: int) -> Any:
+def _fill(mode: str, background: int) -> Any:
     bands = Image.getmodebands(mode)
-    return ground if bands == 1 else (ground,) * bands
+    return background if bands == 1 else (background,) * bands
 
 
 @contextmanager
-def truncated_allowed() -> Iterator[None]:
+def allow_truncated() -> Iterator[None]:
     """Make Pillow decode truncated files without an error; pixels without data keep their value."""
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = True
@@ -112,7 +112,7 @@ def missing_of(data: bytes, name: str, grey: float, height: int) -> float:
         return 0.0
     if progressive:
         return grey if jpeg.scans(data) < 2 else 0.0
-    found = _on_two_grounds(data[: jpeg.entropy_end(data, scan)], name, BASE)
+    found = _on_two_backgrounds(data[: jpeg.entropy_end(data, scan)], name, BASE)
     if found is None:
         return 0.0
     return max(0.0, found[1] - _LAST_ROWS / height)  # the decoder may hold back one row of blocks until the end marker

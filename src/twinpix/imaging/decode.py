@@ -23,7 +23,7 @@ from twinpix.imaging.channels import (
     turn_upright,
     upright,
 )
-from twinpix.imaging.damage import MOST, grey_rows, missing_of, salvage, truncated_allowed
+from twinpix.imaging.damage import MOST, allow_truncated, grey_rows, missing_of, salvage
 from twinpix.imaging.depth import TooDeepError, deep_frame, loses_depth, stored_depth
 from twinpix.imaging.formats import jpeg
 from twinpix.imaging.guard import convert_exceptions, silence_warnings
@@ -77,7 +77,7 @@ def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> P
         traits = traits_of(image, data, format_of(data, name, image), fault=fault)
         return Picture(image, *full, image.format or "", mode, data, name, damaged, traits=traits)
     turn = orientation(image)
-    image = _brightened(image, data, format_of(data, name, image))
+    image = _brighten(image, data, format_of(data, name, image))
     whole = turn_upright(to_luma(image), turn)
     colours = reduce_rgb_to(image, turn, colour) if colour else None
     fine = _longer(whole, detail) if detail else None
@@ -86,7 +86,7 @@ def _decode(data: bytes, mode: Decode, name: str, colour: int, detail: int) -> P
     return Picture(reduce_to(whole), *upright(full, turn), form, mode, data, name, damaged, colours, fine, traits)
 
 
-def _brightened(image: Image.Image, data: bytes, kind: str) -> Image.Image:
+def _brighten(image: Image.Image, data: bytes, kind: str) -> Image.Image:
     """Rescale colours of 10, 12 or 14 bits stored in 16, of which Pillow reads the upper 8; return others unchanged."""
     if image.mode not in ("RGB", "RGBA") or not loses_depth(image, stored_depth(image, data, kind)):
         return image
@@ -142,7 +142,7 @@ def _detail(data: bytes, name: str, side: int) -> Image.Image:
     image = open_image(data, name)
     share = side / max(image.size)
     image.draft("L", (round(image.width * share), round(image.height * share)))
-    with truncated_allowed():
+    with allow_truncated():
         image.load()
     return to_luma(image)
 
@@ -219,6 +219,6 @@ def _colours(data: bytes, name: str, side: int) -> Image.Image:
     image = open_image(data, name)
     if isinstance(image, ImageFile.ImageFile):
         image.draft("RGB", (side, side))
-    with truncated_allowed():
+    with allow_truncated():
         image.load()
     return turn_upright(to_rgb(image), orientation(image))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinpix.imaging.channels import orientation, to_luma, to_rgb, turn_upright
-from twinpix.imaging.damage import truncated_allowed
+from twinpix.imaging.damage import allow_truncated
 from twinpix.imaging.guard import convert_exceptions, silence_warnings
 from twinpix.imaging.opening import open_image
 from twinpix.imaging.printed import SIDE, is_printed
@@ -34,7 +34,8 @@ _PLACES_ALONG = 16  # blocks along each side of a layout
 LAYOUT = _PLACES_ALONG**2
 """The number of blocks in a layout."""
 
-_APART, _FLAT = 0.5, 8.0  # a block differs by this many standard deviations; lower bound of the latter, in grey levels
+_DEVIATIONS = 0.5  # standard deviations by which a block differs
+_FLAT = 8.0  # lower bound of the standard deviation, in grey levels
 _PLACE = 4  # pixels of the small version; for scale: a tenth of the width by a fiftieth of the height has 33
 _RINGS = 3  # nested frames: for example a line, a mat and another line
 
@@ -64,7 +65,7 @@ def evidence_of(data: bytes, name: str = "") -> bytes:
         return convert_exceptions(lambda: _evidence(data, name))
 
 
-def unpacked(packed: bytes) -> Evidence:
+def unpack(packed: bytes) -> Evidence:
     """Return the evidence that `evidence_of` packed."""
     numbers = np.frombuffer(packed, dtype="<f4", count=_NUMBERS).astype(np.float32)
     chroma, page, top, bottom, left, right = numbers[:6].tolist()
@@ -77,7 +78,7 @@ def unpacked(packed: bytes) -> Evidence:
 
 def _evidence(data: bytes, name: str) -> bytes:
     image = open_image(data, name)
-    with truncated_allowed():
+    with allow_truncated():
         image.load()
     turn = orientation(image)
     luma = turn_upright(to_luma(image), turn)
@@ -110,18 +111,18 @@ def has_other_colours(a: Evidence, b: Evidence) -> bool:
 
     The images are compared without alignment.
     """
-    apart = np.abs(a.colours.astype(np.int16) - b.colours).sum(axis=2)
-    return float((apart > _OTHER_COLOUR).mean()) >= _OTHER_PLACES
+    difference = np.abs(a.colours.astype(np.int16) - b.colours).sum(axis=2)
+    return float((difference > _OTHER_COLOUR).mean()) >= _OTHER_PLACES
 
 
-def tone_spread(seen: Evidence) -> float:
+def tone_spread(evidence: Evidence) -> float:
     """Return how far the chroma of the blocks is from a linear function of luma, in levels; 0 for a toned image.
 
     It is the larger standard deviation of the residuals of the linear regressions of Cb and Cr on luma.
     """
-    light = layout_of(seen).astype(np.float64)
+    light = layout_of(evidence).astype(np.float64)
     light -= light.mean()
-    chroma = seen.colours.reshape(-1, 2).astype(np.float64)
+    chroma = evidence.colours.reshape(-1, 2).astype(np.float64)
     chroma -= chroma.mean(axis=0)
     slope = (light @ chroma) / max(float(light @ light), 1.0)
     return float((chroma - light[:, None] * slope).std(axis=0).max())
@@ -129,8 +130,8 @@ def tone_spread(seen: Evidence) -> float:
 
 def has_other_light(a: Evidence, b: Evidence) -> bool:
     """True if the brightness of two copies differs by more than encoders change it."""
-    apart = np.abs(layout_of(a).astype(np.int16) - layout_of(b))
-    return float(np.median(apart)) > _OTHER_LIGHT
+    difference = np.abs(layout_of(a).astype(np.int16) - layout_of(b))
+    return float(np.median(difference)) > _OTHER_LIGHT
 
 
 def has_other_place(a: Evidence, b: Evidence) -> bool:
@@ -140,40 +141,41 @@ def has_other_place(a: Evidence, b: Evidence) -> bool:
     70, 30 and 12, at one half and four fifths of the size, and sharpened; 4 % for copies with 30 % more contrast. A
     date stamp is detected in 70 %. The test is not valid for images with fewer than 1.5 × SMALL pixels along a side.
     """
-    apart = np.abs(a.small.astype(np.int16) - b.small)
-    apart = np.maximum(apart - int(np.median(apart)), 0)
-    strong = apart > max(_STRONG, _TIMES * float(np.percentile(apart, 90)))
+    difference = np.abs(a.small.astype(np.int16) - b.small)
+    difference = np.maximum(difference - int(np.median(difference)), 0)
+    strong = difference > max(_STRONG, _TIMES * float(np.percentile(difference, 90)))
     return int(strong.sum()) >= _PLACE
 
 
-def layout_of(seen: Evidence) -> NDArray[np.uint8]:
+def layout_of(evidence: Evidence) -> NDArray[np.uint8]:
     """Return the mean luma of each block, `(LAYOUT,)` uint8, row-major."""
     side = SMALL // _PLACES_ALONG
-    places = seen.small.reshape(_PLACES_ALONG, side, _PLACES_ALONG, side).mean(axis=(1, 3))
+    places = evidence.small.reshape(_PLACES_ALONG, side, _PLACES_ALONG, side).mean(axis=(1, 3))
     return np.asarray(np.rint(places), dtype=np.uint8).ravel()
 
 
 def may_differ(layouts: NDArray[np.uint8], i: NDArray[Any], j: NDArray[Any], share: float) -> NDArray[np.bool_]:
     """Return False for pairs of rows of `layouts` whose `differing_share` is certainly below `share`.
 
-    If a share `s` of the blocks deviates by `_APART` standard deviations, a linear fit leaves at least `s * _APART**2`
-    of the variance unexplained. The correlation bounds this, in a twentieth of the time of `differing_share`.
+    If a share `s` of the blocks deviates by `_DEVIATIONS` standard deviations, a linear fit leaves at least
+    `s * _DEVIATIONS**2` of the variance unexplained. The correlation bounds this, in a twentieth of the time of
+    `differing_share`.
     """
     rows, at = np.unique(np.concatenate([i, j]), return_inverse=True)
     values = layouts[rows].astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)
     values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)
     alike = np.einsum("ij,ij->i", values[at[: len(i)]], values[at[len(i) :]])
-    return np.asarray((alike < 0) | (1 - alike * alike > 0.99 * share * _APART**2), dtype=bool)
+    return np.asarray((alike < 0) | (1 - alike * alike > 0.99 * share * _DEVIATIONS**2), dtype=bool)
 
 
 def differing_share(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Floats:
     """Return the share of differing blocks `(n,)` of layouts `(n, LAYOUT)`, after gain and bias are removed."""
     one, two = (each.astype(np.float32) - each.mean(axis=1, keepdims=True, dtype=np.float32) for each in (a, b))
     gain = (one * two).sum(axis=1) / np.maximum((one * one).sum(axis=1), 1)
-    apart = np.abs(gain.clip(0)[:, None] * one - two)
-    least = _APART * np.maximum(two.std(axis=1), _FLAT)
-    return np.asarray((apart > least[:, None]).mean(axis=1), dtype=np.float32)
+    difference = np.abs(gain.clip(0)[:, None] * one - two)
+    least = _DEVIATIONS * np.maximum(two.std(axis=1), _FLAT)
+    return np.asarray((difference > least[:, None]).mean(axis=1), dtype=np.float32)
 
 
 def chroma_of(image: Image.Image) -> float:

@@ -69,7 +69,7 @@ def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
         yield from _heif_frames(data)
         return
     image = load_pixels(image, data, "")
-    count = _shown(image, data, kind)
+    count = _count_frames(image, data, kind)
     deep = loses_depth(image, stored_depth(image, data, kind))
     profile = b""
     for number in range(count):
@@ -85,9 +85,9 @@ def _frames(image: Image.Image, data: bytes, kind: str) -> Iterator[Frame]:
         if _holds_more(image):
             raise TooDeepError
         if deep or (number and loses_depth(image, stored_depth(image, data, kind))):
-            frame = _deep(turn_array_upright(deep_frame(data, kind, number), turn), image)
+            frame = _deep_frame(turn_array_upright(deep_frame(data, kind, number), turn), image)
         else:
-            frame = _visible(turn_upright(image, turn))
+            frame = _visible_frame(turn_upright(image, turn))
         yield frame._replace(tag=f"{frame.tag}{profile.hex()}")
     if count < frames_of(image, data, kind) or kind == "RAW":  # some frames were not decoded
         raise TooDeepError
@@ -99,7 +99,7 @@ def _holds_more(image: Image.Image) -> bool:
     return bool(samples > len(image.getbands()))
 
 
-def _shown(image: Image.Image, data: bytes, kind: str) -> int:
+def _count_frames(image: Image.Image, data: bytes, kind: str) -> int:
     """Return how many frames to decode: 1 for formats whose other images are compared by their bytes.
 
     Raises `TooDeepError` if all frames together have more than `_MOST_PIXELS`.
@@ -114,19 +114,19 @@ def _shown(image: Image.Image, data: bytes, kind: str) -> int:
     return count
 
 
-def _visible(image: Image.Image) -> Frame:
+def _visible_frame(image: Image.Image) -> Frame:
     """Return the visible pixels: grey and palette images as RGB, fully transparent pixels set to 0."""
     if image.mode in _RAW_CHANNELS:
-        return _whole(np.asarray(image), image.mode)
+        return _frame_of(np.asarray(image), image.mode)
     if image.mode.startswith(("I", "F")):
-        return _whole(_integers(np.asarray(image)))
+        return _frame_of(_integers(np.asarray(image)))
     size = image.height, image.width
     if not _is_transparent(image):
         return Frame("", _EIGHT_BITS, (*size, 3), (np.asarray(band.convert("RGB")) for band in bands(image)))
-    return Frame("", _EIGHT_BITS, (*size, 4), map(_without_hidden, bands(image)))
+    return Frame("", _EIGHT_BITS, (*size, 4), map(_clear_hidden, bands(image)))
 
 
-def _whole(pixels: NDArray[Any], tag: str = "") -> Frame:
+def _frame_of(pixels: NDArray[Any], tag: str = "") -> Frame:
     return Frame(tag, pixels.dtype.str, pixels.shape, (pixels,))
 
 
@@ -137,7 +137,7 @@ def _is_transparent(image: Image.Image) -> bool:
     return any(np.asarray(band.convert("RGBA").getchannel("A")).min() < 255 for band in bands(image))
 
 
-def _without_hidden(band: Image.Image) -> NDArray[np.uint8]:
+def _clear_hidden(band: Image.Image) -> NDArray[np.uint8]:
     rgba = np.array(band.convert("RGBA"))
     rgba[rgba[..., 3] == 0] = 0
     return rgba
@@ -150,16 +150,16 @@ def _integers(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(values.dtype.newbyteorder("<"))
 
 
-def _deep(values: NDArray[Any], image: Image.Image) -> Frame:
+def _deep_frame(values: NDArray[Any], image: Image.Image) -> Frame:
     """Return a frame of more than 8 bits per channel: as grey if R = G = B, without alpha if all pixels are opaque."""
     bands = len(image.getbands())
     channels = values.shape[2] if values.ndim == 3 else 1
     if image.mode in _RAW_CHANNELS or channels not in (1, 3, 4) or (bands == 4) != (channels == 4):
         raise TooDeepError
-    return _whole(_plain(values.astype("<u2")))
+    return _frame_of(_drop_redundant_channels(values.astype("<u2")))
 
 
-def _plain(values: NDArray[Any]) -> NDArray[Any]:
+def _drop_redundant_channels(values: NDArray[Any]) -> NDArray[Any]:
     if values.ndim == 3 and values.shape[2] == 4:
         alpha = values[..., 3]
         if alpha.min() < np.iinfo(values.dtype).max:
@@ -183,12 +183,14 @@ def _heif_frames(data: bytes) -> Iterator[Frame]:
             nclx.get("color_primaries", 2), nclx.get("transfer_characteristics", 2)
         )
         values = pixels if pixels.ndim == 3 or pixels.dtype.itemsize > 1 else np.repeat(pixels[..., None], 3, axis=2)
-        yield _whole(_plain(values if values.dtype.str == _EIGHT_BITS else values.astype("<u2")), profile.hex())
+        yield _frame_of(
+            _drop_redundant_channels(values if values.dtype.str == _EIGHT_BITS else values.astype("<u2")), profile.hex()
+        )
         for kind, numbers in sorted((info.get("aux") or {}).items()):
             for number in numbers:
-                yield _whole(_second(lambda number=number, image=image: image.get_aux_image(number)), kind)
+                yield _frame_of(_second(lambda number=number, image=image: image.get_aux_image(number)), kind)
         for depth in info.get("depth_images") or ():
-            yield _whole(_second(lambda depth=depth: depth), "depth")
+            yield _frame_of(_second(lambda depth=depth: depth), "depth")
 
 
 def _second(made: Any) -> NDArray[Any]:

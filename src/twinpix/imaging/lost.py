@@ -48,7 +48,7 @@ def lost_part(data: bytes, kind: str, image: Image) -> str:
     if kind in ("JPEG", "MPO"):
         return _in_jpeg(data)
     least = _least(data, image) if kind in _ARITHMETIC else _LEAST
-    for start, end in _compressed(data, kind, image):
+    for start, end in _compressed_ranges(data, kind, image):
         for run in runs(data, start, end, least):
             if run.byte in (0, 0xFF):
                 return str(run)
@@ -98,7 +98,7 @@ def _in_jpeg(data: bytes) -> str:
         if not jpeg.restarts_in_order(data, scan):
             return f"restart markers are missing after byte {scan.start}"
         for run in runs(data, scan.start, scan.end, _LEAST):
-            if not _may_be(scan, run):
+            if not _may_be_intact(scan, run):
                 return str(run)
     return ""
 
@@ -123,7 +123,7 @@ def _is_in_order(markers: bytes) -> bool:
     return end >= 0 and not markers[:end].strip(jpeg.BETWEEN_SCANS)
 
 
-def _may_be(scan: jpeg.Scan, run: Run) -> bool:
+def _may_be_intact(scan: jpeg.Scan, run: Run) -> bool:
     """True if an intact scan can contain this run: its Huffman codes for a flat area repeat to these bytes."""
     if scan.first == 0 and scan.refines:  # one more bit of each DC coefficient: all equal in a flat area
         return True
@@ -139,7 +139,7 @@ def _may_be(scan: jpeg.Scan, run: Run) -> bool:
 # -- other formats ---------------------------------------------------------------------------------------
 
 
-def _compressed(data: bytes, kind: str, image: Image) -> Iterator[tuple[int, int]]:
+def _compressed_ranges(data: bytes, kind: str, image: Image) -> Iterator[tuple[int, int]]:
     """Yield the byte ranges in which an intact file has no long runs of 0x00 or 0xFF."""
     if kind == "WEBP":
         yield from _in_webp(data)

@@ -39,7 +39,7 @@ def open_image(data: bytes, name: str) -> ImageFile.ImageFile | Image.Image:
     if kind == "?":
         Image.init()
     image = (
-        _open_png(data) if kind == "PNG" else Image.open(io.BytesIO(data), formats=_allowed() if kind == "?" else None)
+        _open_png(data) if kind == "PNG" else Image.open(io.BytesIO(data), formats=_formats() if kind == "?" else None)
     )
     if image.format in _SHUT:
         raise ImageError("decode", f"{image.format} files are not read")
@@ -53,14 +53,14 @@ def _open_png(data: bytes) -> ImageFile.ImageFile:
     try:
         image = Image.open(io.BytesIO(whole), formats=["PNG"])
     except (OSError, SyntaxError, ValueError):  # a chunk with a correct checksum has invalid content
-        image, fault = Image.open(io.BytesIO(png.bare(data)), formats=["PNG"]), METADATA
+        image, fault = Image.open(io.BytesIO(png.strip_metadata(data)), formats=["PNG"]), METADATA
     if fault:
         image.info[FAULT] = fault
     return image
 
 
 @cache
-def _allowed() -> tuple[str, ...]:
+def _formats() -> tuple[str, ...]:
     return tuple(sorted(set(Image.ID) - _SHUT))
 
 
@@ -74,7 +74,7 @@ def load_pixels(image: Image.Image, data: bytes, name: str) -> Image.Image:
     except (OSError, SyntaxError, ValueError, EOFError, IndexError):
         if image.format != "PNG":
             raise
-        again = open_image(png.bare(data), name)
+        again = open_image(png.strip_metadata(data), name)
         again.load()
         again.info[FAULT] = METADATA
         return again

@@ -9,7 +9,7 @@ SIDE = 160
 
 _BAND = 17  # width of the grey level range of the background
 _OFF = 24  # minimum difference between ink and background, in grey levels
-_GROUND = 0.5  # minimum share of background pixels
+_MIN_BACKGROUND = 0.5  # minimum share of background pixels
 _BEGINS = 0.005  # minimum share of pixels where a stroke begins, along rows and columns; a single object has fewer
 
 
@@ -20,9 +20,9 @@ def is_printed(grey: Bytes2D) -> bool:
     """
     levels = np.bincount(grey.ravel(), minlength=256)
     wide = np.convolve(levels, np.ones(_BAND, np.int64), "same")
-    ground = int(wide.argmax())
-    if wide[ground] <= _GROUND * grey.size:
+    background = int(wide.argmax())
+    if wide[background] <= _MIN_BACKGROUND * grey.size:
         return False
-    ink = np.abs(grey.astype(np.int16) - ground) > _OFF
+    ink = np.abs(grey.astype(np.int16) - background) > _OFF
     across, down = ink[:, 1:] & ~ink[:, :-1], ink[1:] & ~ink[:-1]
     return bool(min(across.mean(), down.mean()) > _BEGINS)

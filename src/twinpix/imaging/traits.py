@@ -61,15 +61,15 @@ def traits_of(image: Image.Image, data: bytes, kind: str, colours: Image.Image |
     except ImageError:
         traits = {}
     traits["fault"] = fault
-    return _packed(traits)
+    return _pack(traits)
 
 
 def to_text(traits: Traits) -> str:
     """Return the traits as JSON that `from_text` reads."""
-    return _packed({name: getattr(traits, name) for name in _DEFAULTS})
+    return _pack({name: getattr(traits, name) for name in _DEFAULTS})
 
 
-def _packed(traits: dict[str, Any]) -> str:
+def _pack(traits: dict[str, Any]) -> str:
     given = {name: value for name, value in traits.items() if value != _DEFAULTS[name]}
     return json.dumps(given, separators=(",", ":"))
 
@@ -126,7 +126,7 @@ def _exif_of(image: Image.Image, data: bytes, kind: str) -> dict[str, Any]:
     except (struct.error, ValueError):
         return {}
     return {
-        "captured": _captured(details),
+        "captured": _capture_time(details),
         "exposure": _exposure(details),
         "camera": " ".join(filter(None, (_text(first.get(_MAKE)), _text(first.get(_MODEL))))),
         "software": _text(first.get(_SOFTWARE)),
@@ -168,7 +168,7 @@ def _value(block: bytes, order: str, kind: int, length: int, at: int) -> Any:
     return None
 
 
-def _captured(details: Tags) -> str:
+def _capture_time(details: Tags) -> str:
     """Return the time at which the photo was taken or digitized, as `2019-07-01T12:30:00.25`; "" if unknown."""
     for tag, parts in ((_ORIGINAL, _SUBSECONDS), (_DIGITIZED, _SUBSECONDS_DIGITIZED)):
         text = _digits(details.get(tag))

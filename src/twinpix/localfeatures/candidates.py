@@ -29,8 +29,8 @@ _AT_ONCE = 64  # images per task
 _ROOM = 1 << 16  # pairs of images per output buffer
 
 Sets = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]
-"""The keypoints of many images: `starts` `(images + 1,)`; `codes` `(keypoints,)`; `points` `(keypoints, 4)`: x and y in
-pixels, scale in octaves, orientation in radians; `sides` `(images, 2)`: width and height in pixels."""
+"""The keypoints of many images: `starts` `(images + 1,)`; `codes` `(keypoints,)`; `geometry` `(keypoints, 4)`: x and y
+in pixels, scale in octaves, orientation in radians; `image_sizes` `(images, 2)`: width and height in pixels."""
 
 
 class ImagePairs(NamedTuple):
@@ -59,7 +59,7 @@ def find_pairs(
     are inverted in a mirrored image. `enough` is the minimum number of inliers. The radius is reduced if the pairs of
     codes within it would not fit in memory.
     """
-    starts, codes, points, sides = sets
+    starts, codes, geometry, image_sizes = sets
     distinct, code = np.unique(codes, return_inverse=True)
     if len(starts) < 3 or not len(distinct) or of == 0:
         return _none()
@@ -68,11 +68,11 @@ def find_pairs(
     of = len(starts) - 1 if of is None else of
     asked = np.zeros(len(distinct), bool)
     asked[code[: starts[of]]] = True
-    links, linked = _linked(distinct, np.flatnonzero(asked), mirror, radius, on_progress)
+    links, linked = _link_codes(distinct, np.flatnonzero(asked), mirror, radius, on_progress)
     reached = np.concatenate([[0], np.cumsum(np.diff(posts)[linked >> 1])])
     common = np.maximum(np.diff(reached[links]), 1).astype(np.float32)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-    shape = np.ascontiguousarray(points), np.ascontiguousarray(sides), codes, np.uint64(mirror)
+    shape = np.ascontiguousarray(geometry), np.ascontiguousarray(image_sizes), codes, np.uint64(mirror)
     laid = starts, owner, code.astype(np.int32).reshape(-1), *shape
     likes = links, linked, posts, post, common
     parts = list(_votes(laid, likes, of, (np.float32(PROPOSING - 0.01), enough), on_progress))
@@ -107,14 +107,14 @@ def _none() -> ImagePairs:
     )
 
 
-def _linked(
+def _link_codes(
     distinct: NDArray[np.uint64], asked: NDArray[np.int64], mirror: int, radius: int, on_progress: OnProgress
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the codes within the radius of each queried code, itself included, in CSR form.
 
     Those of code `u` are `linked[links[u]:links[u + 1]]`, each as `code << 1 | mirrored`; `links` is `(n + 1,)`.
     """
-    radius = _affordable(distinct, radius)
+    radius = _affordable_radius(distinct, radius)
     search = Search("auto", lambda share: on_progress(0.5 * share))
     flipped = distinct ^ np.uint64(mirror)
     queries = _bytes(distinct[asked])
@@ -131,13 +131,13 @@ def _linked(
     return np.searchsorted(left[order], np.arange(len(distinct) + 1)), right[order]
 
 
-def _affordable(distinct: NDArray[np.uint64], radius: int) -> int:
+def _affordable_radius(distinct: NDArray[np.uint64], radius: int) -> int:
     """Return the largest radius, at most `radius`, with an estimated number of pairs of at most `_PAIRS`."""
     some = distinct[:: max(1, len(distinct) // _SAMPLE)]
     counts = np.zeros(radius + 1, np.int64)
     for code in some:
-        apart = np.bitwise_count(distinct ^ code)
-        counts += np.bincount(apart[apart <= radius], minlength=radius + 1)
+        distances = np.bitwise_count(distinct ^ code)
+        counts += np.bincount(distances[distances <= radius], minlength=radius + 1)
     share = len(distinct) / len(some)
     within = np.cumsum(counts)
     while radius and within[radius] * share > _PAIRS:

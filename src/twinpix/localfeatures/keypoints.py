@@ -45,26 +45,26 @@ def detect_keypoints(grey: Bytes2D, most: int) -> Keypoints:
     if len(found.size) >= min(_FEW, most):
         return found
     # The soft blobs of a gradient have no sharp position: they are searched among twice as many pixels a side.
-    large = _resized(grey, 2 * grey.shape[1], 2 * grey.shape[0])
-    return _shrunk(_detect(large, most, _FAINT, _FAINT_EDGE), np.array([2, 2], np.float32))
+    large = _resize(grey, 2 * grey.shape[1], 2 * grey.shape[0])
+    return _scale_down(_detect(large, most, _FAINT, _FAINT_EDGE), np.array([2, 2], np.float32))
 
 
-def enlarged(grey: Bytes2D) -> Bytes2D:
+def enlarge(grey: Bytes2D) -> Bytes2D:
     """Return a small image enlarged to `LEAST_SIDE` along its longer side, at most four times; others as they are."""
     height, width = grey.shape
     factor = min(LEAST_SIDE / max(height, width), _MOST_ENLARGED)
     if factor <= 1:
         return grey
-    return _resized(grey, max(1, round(width * factor)), max(1, round(height * factor)))
+    return _resize(grey, max(1, round(width * factor)), max(1, round(height * factor)))
 
 
 def detect_in_small(grey: Bytes2D, most: int) -> Keypoints:
     """Return the strongest keypoints of an image that may be small, detected in the enlarged image, in its pixels."""
-    large = enlarged(grey) if max(grey.shape) >= _TINY else grey
+    large = enlarge(grey) if max(grey.shape) >= _TINY else grey
     found = detect_keypoints(large, most)
     if large is grey:
         return found
-    return _shrunk(found, np.array([large.shape[1] / grey.shape[1], large.shape[0] / grey.shape[0]], np.float32))
+    return _scale_down(found, np.array([large.shape[1] / grey.shape[1], large.shape[0] / grey.shape[0]], np.float32))
 
 
 def is_compiled() -> bool:
@@ -81,7 +81,7 @@ def load() -> None:
     detect_keypoints(np.zeros((32, 32), np.uint8), 1)
 
 
-def mirrored(points: Keypoints, width: int) -> Keypoints:
+def mirror_keypoints(points: Keypoints, width: int) -> Keypoints:
     """Return the keypoints of the horizontally mirrored image; `width` is the width of the image in pixels."""
     place = points.place * np.array([-1, 1], np.float32) + np.array([width - 1, 0], np.float32)
     angle = np.mod(np.float32(np.pi) - points.angle, np.float32(2 * np.pi))
@@ -113,11 +113,11 @@ def _detect(grey: Bytes2D, most: int, contrast: float, edge: float) -> Keypoints
     return Keypoints(*(part[:count] for part in out))
 
 
-def _resized(grey: Bytes2D, width: int, height: int) -> Bytes2D:
+def _resize(grey: Bytes2D, width: int, height: int) -> Bytes2D:
     return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _shrunk(points: Keypoints, factor: NDArray[np.float32]) -> Keypoints:
+def _scale_down(points: Keypoints, factor: NDArray[np.float32]) -> Keypoints:
     """Return keypoints of an enlarged image in pixels of the image; `factor` `(2,)` is that of width and height."""
     half = np.float32(0.5)
     return points._replace(place=(points.place + half) / factor - half, size=points.size / factor.max())

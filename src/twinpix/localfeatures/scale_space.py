@@ -116,19 +116,19 @@ def _blur(image, out, kernel, line):  # type: ignore[no-untyped-def]
         for x in range(width):
             middle[x] = weight * source[x]
         for at in range(1, reach, 2):
-            above, below = image[_mirrored(y - at, height)], image[_mirrored(y + at, height)]
-            higher, lower = image[_mirrored(y - at - 1, height)], image[_mirrored(y + at + 1, height)]
+            above, below = image[_mirror_index(y - at, height)], image[_mirror_index(y + at, height)]
+            higher, lower = image[_mirror_index(y - at - 1, height)], image[_mirror_index(y + at + 1, height)]
             weight, next_weight = kernel[at], kernel[at + 1]
             for x in range(width):
                 middle[x] += weight * (above[x] + below[x]) + next_weight * (higher[x] + lower[x])
         if reach % 2:
-            above, below = image[_mirrored(y - reach, height)], image[_mirrored(y + reach, height)]
+            above, below = image[_mirror_index(y - reach, height)], image[_mirror_index(y + reach, height)]
             weight = kernel[reach]
             for x in range(width):
                 middle[x] += weight * (above[x] + below[x])
         for at in range(1, reach + 1):
-            line[reach - at] = middle[_mirrored(-at, width)]
-            line[reach + width - 1 + at] = middle[_mirrored(width - 1 + at, width)]
+            line[reach - at] = middle[_mirror_index(-at, width)]
+            line[reach + width - 1 + at] = middle[_mirror_index(width - 1 + at, width)]
         target, weight = out[y], kernel[0]
         for x in range(width):
             target[x] = weight * middle[x]
@@ -149,7 +149,7 @@ def _blur(image, out, kernel, line):  # type: ignore[no-untyped-def]
 
 
 @compiled(error_model="numpy")
-def _mirrored(at, length):  # type: ignore[no-untyped-def]
+def _mirror_index(at, length):  # type: ignore[no-untyped-def]
     """Return the index that a position outside of an axis is mirrored to, without repeating the border."""
     if 0 <= at < length:
         return at

@@ -16,7 +16,7 @@ _TRIED = 48  # maximum hypotheses per pair of images
 _NEXT = 1000  # maximum matches of one keypoint with keypoints of one code
 _OCTAVES, _TURN = 0.6, 0.4  # tolerance of an inlier in scale (octaves) and orientation (radians)
 _ROUGH, _FINE = 0.09, 0.04  # inlier distance as a share of the longer side: for a hypothesis, for the fitted transform
-_APART = 2.0  # pixels (L1): keypoints of one image that are closer to the previous inlier do not count
+_MIN_DISTANCE = 2.0  # pixels (L1): keypoints of one image that are closer to the previous inlier do not count
 _COMMON = 48.0  # a code with more matching keypoints than this has a lower weight
 _RARE = (
     8.0  # the same for the weight by which candidates are ordered: the letters of a caption are in every image of it
@@ -44,7 +44,7 @@ def reach(first: Any, last: Any, starts: Any, code: Any, links: Any, linked: Any
 def vote(
     first: Any,
     last: Any,
-    sets: Any,  # starts, owner, code, points (n, 4) of x, y, octaves, radians; sides (images, 2); bits, mirror
+    sets: Any,  # starts, owner, code, geometry (n, 4) of x, y, octaves, radians; image_sizes (images, 2); bits, mirror
     likes: Any,  # links, linked (code << 1 | mirrored); inverted lists posts, post; common: matching keypoints per code
     least: Any,  # minimum weight of the votes for a hypothesis; minimum number of inliers
     work: Any,  # (3, matches) int32, (matches,) int32
@@ -124,24 +124,24 @@ def _may_agree(chosen, pairs, code, common, propose):  # type: ignore[no-untyped
 @compiled()
 def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # type: ignore[no-untyped-def]
     """Write the transform with the most inliers to `out[at]` and return 1; return 0 if there are not enough inliers."""
-    starts, _, code, points, sides, _, _ = sets
+    starts, _, code, geometry, image_sizes, _, _ = sets
     rows, weight, fits = room
     propose, enough = least
     change, trial = np.empty(6, np.float32), np.empty(6, np.float32)
-    best, wide = 0, sides[b, 0]
+    best, wide = 0, image_sizes[b, 0]
     fewer = min(starts[a + 1] - starts[a], starts[b + 1] - starts[b])
     enough = min(enough, max(_LEAST, (fewer + _OF - 1) // _OF))
-    longer = max(sides[b, 0], sides[b, 1])
+    longer = max(image_sizes[b, 0], image_sizes[b, 1])
     for mirrored in range(2):
         m = 0
         for t in chosen:
             if pairs[2, t] & 1 == mirrored and m < MOST:
                 p, q = pairs[1, t], pairs[2, t] >> 1
-                x, turn = points[q, 0], points[q, 3]
+                x, turn = geometry[q, 0], geometry[q, 3]
                 if mirrored:
                     x, turn = wide - 1 - x, np.float32(np.pi) - turn
-                rows[m, 0], rows[m, 1], rows[m, 2], rows[m, 3] = points[p, 0], points[p, 1], x, points[q, 1]
-                rows[m, 4], rows[m, 5] = points[q, 2] - points[p, 2], turn - points[p, 3]
+                rows[m, 0], rows[m, 1], rows[m, 2], rows[m, 3] = geometry[p, 0], geometry[p, 1], x, geometry[q, 1]
+                rows[m, 4], rows[m, 5] = geometry[q, 2] - geometry[p, 2], turn - geometry[p, 3]
                 rows[m, 6], rows[m, 7] = p - starts[a], q - starts[b]
                 weight[m] = min(np.float32(1), np.float32(_COMMON) / common[code[p]])
                 m += 1
@@ -162,7 +162,7 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
         total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _ROUGH * longer, seen)
         _fit(rows, fits, m, change)
         for _ in range(2):
-            m = _paired(a, b, mirrored, sets, common, change, octaves, turn, _ROUGH * longer, rows, weight)
+            m = _match_guided(a, b, mirrored, sets, common, change, octaves, turn, _ROUGH * longer, rows, weight)
             total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _ROUGH * longer, seen)
             _fit(rows, fits, m, change)
             total, agreeing = _count(rows, weight, fits, m, octaves, turn, change, _FINE * longer, seen)
@@ -181,36 +181,36 @@ def _agree(a, b, chosen, pairs, sets, common, least, room, seen, out, at):  # ty
 
 
 @compiled()
-def _paired(a, b, mirrored, sets, common, change, octaves, turn, far, rows, weight):  # type: ignore[no-untyped-def]
+def _match_guided(a, b, mirrored, sets, common, change, octaves, turn, far, rows, weight):  # type: ignore[no-untyped-def]
     """Guided matching: match each keypoint of `a` with the most similar keypoint near its predicted position in `b`.
 
     Returns the number of matches.
     """
-    starts, _, code, points, sides, bits, mirror = sets
+    starts, _, code, geometry, image_sizes, bits, mirror = sets
     flip = mirror if mirrored else np.uint64(0)
     m = 0
     for p in range(starts[a], starts[a + 1]):
-        x, y = points[p, 0], points[p, 1]
+        x, y = geometry[p, 0], geometry[p, 1]
         u, v = change[0] * x + change[1] * y + change[2], change[3] * x + change[4] * y + change[5]
         nearest = _BITS + 1
         for q in range(starts[b], starts[b + 1]):
-            down = points[q, 1] - v
+            down = geometry[q, 1] - v
             if abs(down) > far:
                 continue
-            across, angle = points[q, 0], points[q, 3]
+            across, angle = geometry[q, 0], geometry[q, 3]
             if mirrored:
-                across, angle = sides[b, 0] - 1 - across, np.float32(np.pi) - angle
+                across, angle = image_sizes[b, 0] - 1 - across, np.float32(np.pi) - angle
             if (across - u) ** 2 + down * down > far * far:
                 continue
             gap = int(popcount(bits[p] ^ bits[q] ^ flip))
-            if gap >= nearest or abs(points[q, 2] - points[p, 2] - octaves) > _OCTAVES:
+            if gap >= nearest or abs(geometry[q, 2] - geometry[p, 2] - octaves) > _OCTAVES:
                 continue
-            turn_error = abs(angle - points[p, 3] - turn) % np.float32(2 * np.pi)
+            turn_error = abs(angle - geometry[p, 3] - turn) % np.float32(2 * np.pi)
             if min(turn_error, np.float32(2 * np.pi) - turn_error) > _TURN:
                 continue
             nearest = gap
-            rows[m, 0], rows[m, 1], rows[m, 2], rows[m, 3] = x, y, across, points[q, 1]
-            rows[m, 4], rows[m, 5] = points[q, 2] - points[p, 2], angle - points[p, 3]
+            rows[m, 0], rows[m, 1], rows[m, 2], rows[m, 3] = x, y, across, geometry[q, 1]
+            rows[m, 4], rows[m, 5] = geometry[q, 2] - geometry[p, 2], angle - geometry[p, 3]
             rows[m, 6], rows[m, 7] = p - starts[a], q - starts[b]
         if nearest <= _BITS:
             weight[m] = min(np.float32(1), np.float32(_RARE) / common[code[p]])
@@ -247,7 +247,7 @@ def _count(rows, weight, fits, m, octaves, turn, change, far, seen):  # type: ig
         if dx * dx + dy * dy > far * far or seen[int(rows[k, 7])]:
             continue
         p = int(rows[k, 6])
-        if p == last or abs(rows[k, 0] - x) + abs(rows[k, 1] - y) < _APART:
+        if p == last or abs(rows[k, 0] - x) + abs(rows[k, 1] - y) < _MIN_DISTANCE:
             continue
         last, x, y = p, rows[k, 0], rows[k, 1]
         seen[int(rows[k, 7])] = 1

@@ -44,9 +44,9 @@ class Calibration:
         if not self.pairs:
             return f"calibrated: radius {format_distance(self.radius)}: no pairs within it"
         interval = f"{SURE:.0%} interval {self.low:.4f} to {self.high:.4f}"
-        seen = f"{self.wrong:,} of {plural(self.verified, 'pair')} verified are different images"
+        errors = f"{self.wrong:,} of {plural(self.verified, 'pair')} verified are different images"
         radius = format_distance(self.radius)
-        return f"calibrated: radius {radius}: estimated precision {self.share:.4f} ({interval}; {seen})"
+        return f"calibrated: radius {radius}: estimated precision {self.share:.4f} ({interval}; {errors})"
 
 
 def calibrate(
@@ -58,7 +58,7 @@ def calibrate(
         search = Search(engine, Shares(verifier.session.progress, total, 2 if len(rows[1]) else 1))
         pairs = match(method.comparable(classes.codes), *rows, loosest, search)
     step = np.minimum((pairs.distance / loosest * _STEPS).astype(np.int64), _STEPS - 1)
-    chosen = _drawn(step)
+    chosen = _sample_pairs(step)
     columns = (column[chosen].tolist() for column in (pairs.i, pairs.j, pairs.turn))
     drawn = [(first[i], first[j], guess_of_turn(turn)) for i, j, turn in zip(*columns, strict=True)]
     verifier.verify([pair_of(a, b, guess) for a, b, guess in drawn])
@@ -67,8 +67,8 @@ def calibrate(
     wrong = np.array([verdict is not None and not verdict.same for verdict in verdicts], dtype=bool)
     best = Calibration(0 if isinstance(loosest, int) else 0.0, 1.0, 0.0, 1.0, 0, 0, 0)
     for radius in np.unique(pairs.distance[chosen]).tolist():
-        within, seen = pairs.distance <= radius, (pairs.distance[chosen] <= radius) & known
-        found = _estimate(radius, step[within], step[chosen][seen], wrong[seen])
+        within, sampled = pairs.distance <= radius, (pairs.distance[chosen] <= radius) & known
+        found = _estimate(radius, step[within], step[chosen][sampled], wrong[sampled])
         if found.share >= precision:
             best = found
     return best
@@ -80,7 +80,7 @@ def loosest_of(method: Fingerprint) -> float:
     return int(loose) if method.unit == "bits" else round(loose, 4)
 
 
-def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:
+def _sample_pairs(step: NDArray[np.int64]) -> NDArray[np.int64]:
     """Sample pairs evenly over the steps of distance, with a fixed random seed."""
     if len(step) <= VERIFIED_PAIRS:
         return np.arange(len(step))
@@ -97,13 +97,13 @@ def _drawn(step: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _estimate(
-    radius: float, every: NDArray[np.int64], seen: NDArray[np.int64], wrong: NDArray[np.bool_]
+    radius: float, every: NDArray[np.int64], sampled: NDArray[np.int64], wrong: NDArray[np.bool_]
 ) -> Calibration:
-    """Estimate the precision of a radius: `every` and `seen` are the steps of all pairs, and of the verified ones."""
+    """Estimate the precision of a radius: `every` and `sampled` are the steps of all and of the verified pairs."""
     from scipy.stats import beta
 
-    counts, verified = (np.bincount(part, minlength=_STEPS) for part in (every, seen))
-    false = np.bincount(seen, weights=wrong, minlength=_STEPS)
+    counts, verified = (np.bincount(part, minlength=_STEPS) for part in (every, sampled))
+    false = np.bincount(sampled, weights=wrong, minlength=_STEPS)
     known = verified > 0
     total = float(counts[known].sum())
     rate = float((counts[known] * false[known] / verified[known]).sum()) / max(total, 1.0)
@@ -114,4 +114,4 @@ def _estimate(
     complete = bool((verified == counts).all())
     low = 1 - rate if complete else float(beta.ppf(side, passed, failed + 1)) if passed > 0 else 0.0
     high = 1 - rate if complete else float(beta.ppf(1 - side, passed + 1, failed)) if failed > 0 else 1.0
-    return Calibration(radius, 1 - rate, low, high, len(seen), int(wrong.sum()), len(every))
+    return Calibration(radius, 1 - rate, low, high, len(sampled), int(wrong.sum()), len(every))

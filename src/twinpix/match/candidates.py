@@ -43,7 +43,7 @@ class CandidatePairs:
         self._settled: set[Ends] = set()
         self._undecided: dict[Ends, Candidate] = {}  # pairs that quick verification did not decide
 
-    def fresh(self, proposed: Iterable[Candidate]) -> list[Candidate]:
+    def unverified(self, proposed: Iterable[Candidate]) -> list[Candidate]:
         """Return the pairs that are not verified yet; undecided ones with the transform of their earlier stage."""
         out = []
         for one in proposed:
@@ -63,13 +63,13 @@ class CandidatePairs:
             ]
             self._verifier.verify(pairs, stage, quick=quick)
         for one in wanted:
-            seen = self._verifier.of(self._first[one.i], self._first[one.j])
-            if quick and seen is None:
+            verdict = self._verifier.of(self._first[one.i], self._first[one.j])
+            if quick and verdict is None:
                 self._undecided[one.ends] = one
                 continue
             self._settled.add(one.ends)
-            if seen and seen.same:
-                self.found[one.ends] = one.distance if self._by_codes else difference_share(seen)
+            if verdict and verdict.same:
+                self.found[one.ends] = one.distance if self._by_codes else difference_share(verdict)
         return [one for one in proposed if one.ends in self.found]
 
     def take_undecided(self) -> list[Candidate]:

@@ -35,22 +35,22 @@ class CodeClasses(NamedTuple):
 
 
 def code_classes_of(
-    contents: ContentTable, method: Fingerprint, guard: bool, apart: Collection[int] = ()
+    contents: ContentTable, method: Fingerprint, guard: bool, excluded: Collection[int] = ()
 ) -> CodeClasses:
     """Return one class for each distinct code, or, for contents with too little texture, for each distinct image.
 
-    Each content in `apart`, those of excluded pairs, has a class of its own.
+    Each content in `excluded`, those of excluded pairs, has a class of its own.
     """
     codes = contents.codes(width_of(method))
     low = is_low_detail(contents) if guard and not method.by_equality else np.zeros(len(codes), dtype=bool)
-    of = _numbered(codes)
+    of = _number_codes(codes)
     distinct = int(of.max(initial=-1)) + 1
     plain = [ContentId(number) for number in np.flatnonzero(low).tolist()]
     firsts = _first_of_equals([contents.pixels(number) for number in plain])
     for number, at in zip(plain, firsts, strict=True):
         of[number] = distinct + at  # either all contents of a class are guarded, or none
     origin = of.copy()
-    alone = np.array(sorted(apart), dtype=np.int64)
+    alone = np.array(sorted(excluded), dtype=np.int64)
     of[alone] = of.max(initial=-1) + 1 + np.arange(len(alone))
     used, of = np.unique(of, return_inverse=True)
     of = of.reshape(-1).astype(np.int64)
@@ -67,7 +67,7 @@ def is_low_detail(contents: ContentTable) -> NDArray[np.bool_]:
     return low
 
 
-def _numbered(codes: Bytes2D) -> NDArray[np.int64]:
+def _number_codes(codes: Bytes2D) -> NDArray[np.int64]:
     """Return `(n,)`: equal codes have one number, in the order of first occurrence. Does not copy the codes."""
     items = _as_items(np.ascontiguousarray(codes.reshape(len(codes), codes.shape[1] * codes.shape[2])))
     order = np.argsort(items, kind="stable")

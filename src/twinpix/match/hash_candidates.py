@@ -64,9 +64,9 @@ def evidence_of(
     out = ContentEvidence(np.full(count, -1, dtype=np.int32), np.zeros(count, dtype=bool), layout)
     for at in range(0, len(wanted), _READ_AT_ONCE):
         some = wanted[at : at + _READ_AT_ONCE]
-        seen = read_evidence(some)
+        evidence_of = read_evidence(some)
         for row, number in enumerate(some, start=at):
-            if evidence := seen.get(number):
+            if evidence := evidence_of.get(number):
                 out.printed[number], layout[row] = evidence.printed, layout_of(evidence)
                 out.row[number] = -1 if damaged[number] else row
     return out
@@ -105,30 +105,30 @@ def verify_doubtful(
     first, asked = classes.first(), matches.where(which)
     near = np.zeros(len(asked), dtype=bool)
     near[best_of_each(asked.i, asked.j, -asked.distance, _NEAREST)] = True
-    alike = _alike_once_aligned(asked.where(near), np.array(first, dtype=np.int64), pixels, read_evidence)
+    alike = _are_alike_once_aligned(asked.where(near), np.array(first, dtype=np.int64), pixels, read_evidence)
     believed = np.zeros(len(asked), dtype=bool)
     believed[near] = alike
     farther, left = asked.where(~near), list[NDArray[np.int64]]()
 
     def stages() -> Iterator[tuple[list[Candidate], bool]]:
         yield _candidates_of(asked.where(near & ~believed)), False
-        crowded = np.isin(first, sorted(verifier.crowded()))
+        crowded = np.isin(first, sorted(verifier.find_crowded()))
         of_crowds = crowded[farther.i] | crowded[farther.j]
         left.append(_ends(farther.where(of_crowds)))
         yield _candidates_of(farther.where(~of_crowds)), False
 
     found = verify_scheduled(stages(), first, verifier, rank, by_codes=True)
-    found |= _drawn_over(asked, first, verifier)
+    found |= _accept_overdrawn(asked, first, verifier)
     ends = sorted(found)
     turns = dict(zip(zip(asked.i.tolist(), asked.j.tolist(), strict=True), asked.turn.tolist(), strict=True))
     gaps: NDArray[Any] = np.array([UNKNOWN if (gap := found[pair]) is None else gap for pair in ends])
     pairs = Matches.between(np.array(ends, dtype=np.int64).reshape(-1, 2), gaps.astype(matches.distance.dtype))
     pairs = replace(pairs, turn=np.array([turns.get(pair, 0) for pair in ends], dtype=np.int8))
-    accepted = Matches.joined([matches.where(~which), asked.where(believed)])
+    accepted = Matches.concatenate([matches.where(~which), asked.where(believed)])
     pairs = pairs.where(
         ~_are_among(pairs, accepted, len(first))
     )  # an accepted pair may be a match via a third image too
-    out = _sorted(Matches.joined([accepted, pairs]))
+    out = _sort_pairs(Matches.concatenate([accepted, pairs]))
     return out, count_unverified(left, _ends(out), first, verifier)
 
 
@@ -142,7 +142,7 @@ def _are_among(pairs: Matches, others: Matches, class_count: int) -> NDArray[np.
     return np.isin(numbers, known)
 
 
-def _alike_once_aligned(
+def _are_alike_once_aligned(
     matches: Matches, first: NDArray[np.int64], pixels: ContentEvidence, read_evidence: EvidenceReader
 ) -> NDArray[np.bool_]:
     """Return which matches of images that are no pages differ in few places after alignment.
@@ -154,10 +154,10 @@ def _alike_once_aligned(
     wanted = np.flatnonzero((pixels.row[i] >= 0) & (pixels.row[j] >= 0) & ~(pixels.printed[i] & pixels.printed[j]))
     for at in range(0, len(wanted), _READ_AT_ONCE):
         some = wanted[at : at + _READ_AT_ONCE]
-        seen = read_evidence({*i[some].tolist(), *j[some].tolist()})
+        evidence = read_evidence({*i[some].tolist(), *j[some].tolist()})
         for place, a, b in zip(some.tolist(), i[some].tolist(), j[some].tolist(), strict=True):
-            if a in seen and b in seen:
-                out[place] = verify.differing_places(seen[a].small, seen[b].small) <= COARSE.max_differing
+            if a in evidence and b in evidence:
+                out[place] = verify.differing_places(evidence[a].small, evidence[b].small) <= COARSE.max_differing
     return out
 
 
@@ -166,7 +166,7 @@ def _candidates_of(matches: Matches) -> list[Candidate]:
     return [Candidate(i, j, gap, guess_of_turn(turn), "") for i, j, gap, turn in zip(*rows, strict=True)]
 
 
-def _drawn_over(asked: Matches, first: Sequence[ContentId], verifier: Verifier) -> dict[Ends, float | None]:
+def _accept_overdrawn(asked: Matches, first: Sequence[ContentId], verifier: Verifier) -> dict[Ends, float | None]:
     """Return pairs of photos to accept although verification rejected them, with the distances of their hashes.
 
     Many keypoints agree: one photo was annotated or decorated in so many places that too few blocks agree. Pages and
@@ -175,15 +175,20 @@ def _drawn_over(asked: Matches, first: Sequence[ContentId], verifier: Verifier) 
     out: dict[Ends, float | None] = {}
     for i, j, gap in zip(asked.i.tolist(), asked.j.tolist(), asked.distance.tolist(), strict=True):
         ends = min(first[i], first[j]), max(first[i], first[j])
-        seen = verifier.verdicts.get(ends)
-        if seen is None or seen.verdict.same or seen.verdict.lettered:
+        verified = verifier.verdicts.get(ends)
+        if verified is None or verified.verdict.same or verified.verdict.lettered:
             continue
-        if seen.verdict.points >= ALIGNMENT.overdrawn_inliers and seen.verdict.agrees >= ALIGNMENT.overdrawn_agreement:
+        if (
+            verified.verdict.points >= ALIGNMENT.overdrawn_inliers
+            and verified.verdict.agrees >= ALIGNMENT.overdrawn_agreement
+        ):
             out[i, j] = gap
-            verifier.verdicts[ends] = seen._replace(verdict=seen.verdict._replace(relation="edited", conflict=False))
+            verifier.verdicts[ends] = verified._replace(
+                verdict=verified.verdict._replace(relation="edited", conflict=False)
+            )
     return out
 
 
-def _sorted(matches: Matches) -> Matches:
+def _sort_pairs(matches: Matches) -> Matches:
     order = np.lexsort((matches.j, matches.i))
     return Matches(matches.i[order], matches.j[order], matches.distance[order], matches.turn[order])

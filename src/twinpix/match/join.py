@@ -19,18 +19,20 @@ def match(
 
     `codes` is `(n, orientations, width)`, bits or floats; the distance is the minimum over 1 or 8 orientations.
     """
-    return Matches.joined([_within(codes, first, radius, search), _between(codes, first, second, radius, search)])
+    return Matches.concatenate(
+        [_within(codes, first, radius, search), _join_between(codes, first, second, radius, search)]
+    )
 
 
-def between(
+def join_between(
     codes: NDArray[Any], rows: NDArray[np.int64], others: NDArray[np.int64], radius: float, search: Search
 ) -> Matches:
     """Return pairs within the radius of one of `rows` and one of `others`, each once, in any order."""
     if not len(rows) or not len(others):
         return Matches.none()
-    found = _turned(codes, rows, others, radius, search)
+    found = _join_orientations(codes, rows, others, radius, search)
     if codes.shape[1] > 1:  # every orientation of both sides
-        return _nearest(Matches.joined([found, _turned(codes, others, rows, radius, search)]))
+        return _nearest(Matches.concatenate([found, _join_orientations(codes, others, rows, radius, search)]))
     mine, theirs = (np.isin(np.arange(len(codes)), some) for some in (rows, others))
     once = (found.i < found.j) | ~(mine[found.j] & theirs[found.i])  # every pair of rows on both sides occurs twice
     found = found.where(once)
@@ -91,25 +93,25 @@ def _within(codes: NDArray[Any], rows: NDArray[np.int64], radius: float, search:
         with closing(search.self_join_blocks(codes[rows, 0], radius)) as blocks:
             i, j, distance = _columns((rows[i], rows[j], distance) for i, j, distance in blocks)
         return Matches(i, j, distance, np.zeros(len(i), np.int8))
-    return _oriented(codes, rows, rows, radius, search)
+    return _nearest_orientations(codes, rows, rows, radius, search)
 
 
-def _between(
+def _join_between(
     codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, search: Search
 ) -> Matches:
     if not len(first) or not len(second):
         return Matches.none()
-    return _oriented(codes, first, second, radius, search)
+    return _nearest_orientations(codes, first, second, radius, search)
 
 
-def _oriented(
+def _nearest_orientations(
     codes: NDArray[Any], first: NDArray[np.int64], second: NDArray[np.int64], radius: float, search: Search
 ) -> Matches:
     """Compare each row of `first` in one orientation with each of `second` in all; the nearest one counts."""
-    return _nearest(_turned(codes, first, second, radius, search, own=first is second))
+    return _nearest(_join_orientations(codes, first, second, radius, search, own=first is second))
 
 
-def _turned(
+def _join_orientations(
     codes: NDArray[Any],
     first: NDArray[np.int64],
     second: NDArray[np.int64],
@@ -160,7 +162,7 @@ class Neighbours:
     """
 
     def __init__(self, matches: Matches, n: int) -> None:
-        self._matches = matches = _in_order(matches)
+        self._matches = matches = _sort_pairs(matches)
         rows = np.arange(n + 1)
         # `ahead`: the matches in which a node is first, which are contiguous; `behind`: those in which it is second.
         self._ahead = np.searchsorted(matches.i, rows)
@@ -192,7 +194,7 @@ class Neighbours:
         return list(zip(others.tolist(), numbers_or_none(self._matches.distance[at]), turns, strict=True))
 
 
-def _in_order(matches: Matches) -> Matches:
+def _sort_pairs(matches: Matches) -> Matches:
     """Return the matches sorted by `i`, then `j`."""
     i, j = matches.i, matches.j
     if bool(((i[1:] > i[:-1]) | ((i[1:] == i[:-1]) & (j[1:] > j[:-1]))).all()):

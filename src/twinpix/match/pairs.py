@@ -70,12 +70,12 @@ def match_pairs(
         if options.precision is None:
             found = _by_pixels(images, settings, excluded, options, verifier)
         else:
-            found = _calibrated(images, settings, options.precision, excluded, options, verifier)
+            found = _calibrate(images, settings, options.precision, excluded, options, verifier)
     if not excluded or found.left_out is not None:
         return found
     classes = found.classes
     equal = exclusions.between_equals(classes, all_of_them=method.by_equality)
-    matches = exclusions.without(Matches.joined([found.matches, equal]), classes, excluded)
+    matches = exclusions.without(Matches.concatenate([found.matches, equal]), classes, excluded)
     return replace(found, matches=matches)
 
 
@@ -106,7 +106,7 @@ def _by_codes(
             assert rank is not None
             order = sorted(first.tolist(), key=_best_first(rank, first).__getitem__)
             matches, left_out = clusters(
-                codes, order, radius, settings.search, MATCHES_LISTED, *_ruled_out(classes, excluded)
+                codes, order, radius, settings.search, MATCHES_LISTED, *_exclusion_filter(classes, excluded)
             )
         notes.of(engine, time.monotonic() - begun)
         return MatchedPairs(classes, matches, {}, notes, radius, left_out=left_out)
@@ -146,7 +146,7 @@ def _best_first(rank: Rank, classes: NDArray[np.int64]) -> dict[ClassId, Any]:
     return keys
 
 
-def _ruled_out(classes: CodeClasses, excluded: exclusions.ExcludedPairs) -> tuple[Without, Matches]:
+def _exclusion_filter(classes: CodeClasses, excluded: exclusions.ExcludedPairs) -> tuple[Without, Matches]:
     """Return a filter for the pairs that the user marked as not duplicates, and the matches of equal codes."""
 
     def without(matches: Matches) -> Matches:
@@ -172,7 +172,7 @@ def _by_pixels(
     )
 
 
-def _calibrated(
+def _calibrate(
     images: Images,
     settings: MatchSettings,
     precision: float,

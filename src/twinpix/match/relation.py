@@ -81,17 +81,17 @@ def explain_no_encoding(a: Result, b: Result) -> str:
     x, y = from_text(a.traits), from_text(b.traits)
     if max((traits.frames for traits in (x, y) if traits), default=1) > 1:
         return "only the first frames or pages were compared"
-    if x and y and _two_shots(x, y):
+    if x and y and _are_two_shots(x, y):
         return "two shots, by EXIF"
     return ""
 
 
-def _two_shots(a: Traits, b: Traits) -> bool:
+def _are_two_shots(a: Traits, b: Traits) -> bool:
     """True if both images have exposure times or settings, and they differ."""
-    return _unlike_times(a.captured, b.captured) or _unlike_exposures(a.exposure, b.exposure)
+    return _have_unlike_times(a.captured, b.captured) or _have_unlike_exposures(a.exposure, b.exposure)
 
 
-def _unlike_times(a: str, b: str) -> bool:
+def _have_unlike_times(a: str, b: str) -> bool:
     (day, _, part), (other_day, _, other_part) = a.partition("."), b.partition(".")
     if not (day and other_day):
         return False
@@ -99,7 +99,7 @@ def _unlike_times(a: str, b: str) -> bool:
     return day != other_day or unlike_parts
 
 
-def _unlike_exposures(a: str, b: str) -> bool:
+def _have_unlike_exposures(a: str, b: str) -> bool:
     """True if two exposures, such as `1/250 f/2.8 ISO100`, differ in a part that both have."""
     first, second = ({_kind(part): part for part in text.split()} for text in (a, b))
     return any(first[kind] != second[kind] for kind in first.keys() & second.keys())

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.match.join import between
+from twinpix.match.join import join_between
 from twinpix.model import Matches
 from twinpix.search import Search
 
@@ -58,11 +58,11 @@ def clusters(
         parts.append(found)
         others = np.where(found.i == leader, found.j, found.i)
         others = others[np.argsort(place[others])].astype(np.int64)
-        among, rest = _among(search, place, others, listed)
+        among, rest = _pairs_of_members(search, place, others, listed)
         parts.append(among)
         if rest:
             left_out[leader] = rest
-    return Clusters(Matches.joined([part for part in parts if len(part)] or [Matches.none()]), left_out)
+    return Clusters(Matches.concatenate([part for part in parts if len(part)] or [Matches.none()]), left_out)
 
 
 class _PairSearch:
@@ -74,12 +74,12 @@ class _PairSearch:
 
     def between(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> Matches:
         """Return the pairs of one of `rows` with one of `others`, each once."""
-        found = between(self._codes, rows, others, self._radius, Search(self._engine))
+        found = join_between(self._codes, rows, others, self._radius, Search(self._engine))
         if len(self._extra):
             mine, theirs = (np.isin(np.arange(len(self._codes)), some) for some in (rows, others))
             i, j = self._extra.i, self._extra.j
             kept = (mine[i] & theirs[j]) | (mine[j] & theirs[i])
-            found = Matches.joined([found, self._extra.where(kept)])
+            found = Matches.concatenate([found, self._extra.where(kept)])
         return self._without(found)
 
 
@@ -118,7 +118,7 @@ def _by_leader(found: Matches, block: NDArray[np.int64], place: NDArray[np.int64
             yield leader, found.where(by_rank[start:stop])
 
 
-def _among(
+def _pairs_of_members(
     search: _PairSearch, place: NDArray[np.int64], others: NDArray[np.int64], listed: int
 ) -> tuple[Matches, int]:
     """Return pairs of the members of a group, at least `listed` if there are as many, and the number of the others."""
@@ -138,4 +138,4 @@ def _among(
             kept, rest = kept + stop, rest + len(found) - stop
         else:
             rest += len(found)
-    return Matches.joined(parts or [Matches.none()]), rest
+    return Matches.concatenate(parts or [Matches.none()]), rest

@@ -46,7 +46,7 @@ def verify_scheduled(
     pairs = CandidatePairs(first, verifier, by_codes=by_codes)
     schedule: Schedule = AllPairs(pairs) if rank is None else ByLeaders(pairs, rank)
     for proposed, quick in stages:
-        schedule.add(pairs.fresh(proposed), quick=quick)
+        schedule.add(pairs.unverified(proposed), quick=quick)
     schedule.add(pairs.take_undecided())
     for _ in range(_ROUNDS):
         if not schedule.join():
@@ -81,7 +81,7 @@ class ByLeaders:
 
     def __init__(self, pairs: CandidatePairs, rank: Rank) -> None:
         self._pairs = pairs
-        self._clusters = LeaderClusters(rank, self._shows)
+        self._clusters = LeaderClusters(rank, self._link_strength)
 
     def add(self, proposed: Sequence[Candidate], *, quick: bool = False) -> None:
         self._clusters.propose(proposed)
@@ -132,19 +132,19 @@ class ByLeaders:
         closing: dict[Ends, Candidate] = {}
         for first, middle, last in chains:
             one = self._pairs.link_via(first, middle, last)
-            if (first, last) not in closing or _surer(one, closing[first, last]):
+            if (first, last) not in closing or _is_surer(one, closing[first, last]):
                 closing[first, last] = one
         found = set(self._pairs.verify(list(closing.values())))
         return [ends for ends, one in closing.items() if one in found]
 
-    def _shows(self, leader: ClassId, middle: ClassId) -> float:
+    def _link_strength(self, leader: ClassId, middle: ClassId) -> float:
         """Return how well a follower connects classes to its leader: their agreement, times the shares that overlap."""
-        seen = self._pairs.verdict_of(leader, middle)
-        of_leader, of_middle = seen.overlap
-        return seen.agrees * of_leader * of_middle**2
+        verdict = self._pairs.verdict_of(leader, middle)
+        of_leader, of_middle = verdict.overlap
+        return verdict.agrees * of_leader * of_middle**2
 
 
-def _surer(one: Candidate, other: Candidate) -> bool:
+def _is_surer(one: Candidate, other: Candidate) -> bool:
     if not one.via or not other.via:
         return bool(one.via)
     return (one.via.alike, one.via.agrees) > (other.via.alike, other.via.agrees)

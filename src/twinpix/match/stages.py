@@ -14,7 +14,7 @@ from twinpix.match.classes import CodeClasses
 from twinpix.match.join import SearchNotes, best_of_each, match
 from twinpix.match.leaders import Rank
 from twinpix.match.schedule import verify_scheduled
-from twinpix.match.verifier import Verifier, guess_of_turn, guesses_of, pair_of, turned
+from twinpix.match.verifier import Verifier, guess_of_turn, guesses_of, invert_guess, pair_of
 from twinpix.model import UNKNOWN, Bytes2D, ContentId, Matches
 from twinpix.progress import Shares
 from twinpix.search import Search
@@ -97,7 +97,7 @@ def verify_candidates(
     left: list[NDArray[np.int64]] = []
     by_codes = stages[0].by_distance and not stages[0].name
 
-    def proposed() -> Iterator[tuple[list[Candidate], bool]]:
+    def propose() -> Iterator[tuple[list[Candidate], bool]]:
         farther: list[Proposed] = []
         for stage in stages:
             near, others = _candidates_by(stage, engine, verifier, notes)
@@ -107,14 +107,14 @@ def verify_candidates(
                 farther.append(others)
             else:
                 left.append(others.ends)
-        crowded, wanted = np.isin(first, sorted(verifier.crowded())), list[Candidate]()
+        crowded, wanted = np.isin(first, sorted(verifier.find_crowded())), list[Candidate]()
         for others in farther:
             of_crowds = crowded[others.ends].any(axis=1)
             left.append(others.ends[of_crowds])
             wanted += others.candidates(np.flatnonzero(~of_crowds))
         yield wanted, False
 
-    found = verify_scheduled(proposed(), first, verifier, rank, by_codes=by_codes)
+    found = verify_scheduled(propose(), first, verifier, rank, by_codes=by_codes)
     pairs = sorted(found)
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     if count := count_unverified(left, ends, first, verifier):
@@ -197,7 +197,7 @@ def _by_keypoints(stage: CandidateStage, on_progress: Shares) -> tuple[list[Cand
         return [
             Candidate(a, b, None, guess, stage.name, True)
             if a < b
-            else Candidate(b, a, None, turned(guess), stage.name, True)
+            else Candidate(b, a, None, invert_guess(guess), stage.name, True)
             for (a, b), guess in zip(ends[numbers].tolist(), guesses, strict=True)
         ]
 

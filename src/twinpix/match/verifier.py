@@ -52,11 +52,11 @@ class Pair(NamedTuple):
     via: ThirdImage | None = None
     before: Guess = ()  # another transform, tried if the first one decides nothing
 
-    def turned(self) -> "Pair":
+    def swap_images(self) -> "Pair":
         """The same pair in the other order."""
-        back = turned(self.guess)
+        back = invert_guess(self.guess)
         via = self.via and self.via._replace(guess=compose(back, self.via.guess))
-        return Pair(self.b, self.a, back, self.exact, via, turned(self.before) if self.before else ())
+        return Pair(self.b, self.a, back, self.exact, via, invert_guess(self.before) if self.before else ())
 
 
 def pair_of(
@@ -69,7 +69,7 @@ def pair_of(
 ) -> Pair:
     """Return a pair with its smaller number first."""
     pair = Pair(a, b, guess, exact, via, before)
-    return pair if a < b else pair.turned()
+    return pair if a < b else pair.swap_images()
 
 
 class PairVerdict(NamedTuple):
@@ -209,18 +209,18 @@ class Verifier:
         found = self.verdicts.get((min(a, b), max(a, b)))
         if found is None:
             return None
-        return found.verdict if a < b else found.verdict.turned()
+        return found.verdict if a < b else found.verdict.swap_images()
 
     def stage_of(self, a: ContentId, b: ContentId) -> str:
         """Return the method that proposed two verified contents."""
         return self.verdicts[min(a, b), max(a, b)].stage
 
-    def crowded(self) -> set[ContentId]:
+    def find_crowded(self) -> set[ContentId]:
         """Return the contents for which most verified pairs were not copies: windows of one program are similar."""
         verified, failed = Counter[ContentId](), Counter[ContentId]()
-        for pair, seen in self.verdicts.items():
+        for pair, result in self.verdicts.items():
             verified.update(pair)
-            failed.update(pair * (not seen.verdict.same))
+            failed.update(pair * (not result.verdict.same))
         return {content for content, count in failed.items() if 2 * count > verified[content]}
 
     def verify(self, pairs: Sequence[Pair], stage: str = "", *, quick: bool = False) -> None:
@@ -314,7 +314,7 @@ def compose(first: Guess, second: Guess) -> Guess:
     return tuple(verify.compose(one, two).ravel().tolist())
 
 
-def turned(guess: Guess) -> Guess:
+def invert_guess(guess: Guess) -> Guess:
     """Return the inverse guess."""
     return tuple(verify.inverse(np.array(guess, dtype=np.float64).reshape(2, 3)).ravel().tolist())
 

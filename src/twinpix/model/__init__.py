@@ -19,7 +19,7 @@ from twinpix.model.matches import (
     numbers_or_none,
 )
 from twinpix.model.plan import Facts, Kept, Plan, Skipped, Step, Unit
-from twinpix.model.refs import ClassId, ContentId, Failure, FileRow, Ref, Refs, can_change, is_uri, locate
+from twinpix.model.refs import ClassId, ContentId, Failure, FileRow, Ref, Refs, can_change, file_name, is_uri, locate
 from twinpix.model.report import (
     SCHEMA,
     SCHEMAS,
@@ -72,6 +72,7 @@ __all__ = [
     "Unit",
     "Unverified",
     "can_change",
+    "file_name",
     "format_distance",
     "is_uri",
     "locate",

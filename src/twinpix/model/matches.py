@@ -67,7 +67,7 @@ class Matches:
         return cls(i, j, distance, np.zeros(len(ends), np.int8))
 
     @classmethod
-    def joined(cls, parts: Sequence["Matches"]) -> "Matches":
+    def concatenate(cls, parts: Sequence["Matches"]) -> "Matches":
         """Concatenate matches; copies nothing if only one part has any."""
         parts = [part for part in parts if len(part)] or list(parts[:1])
         if len(parts) == 1:

@@ -72,22 +72,34 @@ class Kept(NamedTuple):
 class Plan:
     """The steps of an action on the duplicates of a report, before they are applied.
 
+    Attributes:
+        action: Name of the action.
+        options: Options of the action.
+        report: Path of the report; "" if unknown.
+        roots: Absolute paths of the scanned folders.
+        references: Absolute paths of the reference folders.
+        kept: Files of groups that are kept.
+        units: Images with their companion files; the steps of a unit are done all or none.
+        skipped: Files that are left alone, with the reason.
+        already: Number of images that an earlier run has processed.
+        distance_unit: Unit of the distances in `Unit.match`.
+
     Example:
         >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
         >>> len(plan.steps), plan.bytes == os.path.getsize("photos/beach.jpg")
         (1, True)
     """
 
-    action: str  # name of the action
-    options: dict[str, str]  # options of the action
-    report: str  # path of the report; "" if unknown
-    roots: list[str]  # absolute paths of the scanned folders
-    references: list[str]  # absolute paths of the reference folders
-    kept: list[Kept]  # files of groups that are kept
-    units: list[Unit]  # images with their companion files; the steps of a unit are done all or none
-    skipped: list[Skipped]  # files that are left alone, with the reason
-    already: int = 0  # number of images that an earlier run has processed
-    distance_unit: DistanceUnit = "bits"  # of the distances in `Unit.match`
+    action: str
+    options: dict[str, str]
+    report: str
+    roots: list[str]
+    references: list[str]
+    kept: list[Kept]
+    units: list[Unit]
+    skipped: list[Skipped]
+    already: int = 0
+    distance_unit: DistanceUnit = "bits"
 
     @property
     def steps(self) -> list[Step]:

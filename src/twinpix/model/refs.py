@@ -30,6 +30,15 @@ def locate(base: str, name: str) -> str:
     return name if is_uri(name) else os.path.join(base, name)  # noqa: PTH118 - a text, as given
 
 
+def file_name(location: str) -> str:
+    """Return the file name of an image, without its folders: `1.jpg` of `a/1.jpg`, `a\\1.jpg` and `zip://a/1.jpg::b.zip`.
+
+    The text alone is read, so the last `::` of a URI is taken as the one before the file of the container.
+    """
+    path = location.partition("://")[2].rpartition("::")[0] if is_uri(location) else location
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 FileRow = NewType("FileRow", int)
 """The number of a listed image: its row in `Refs`."""
 ContentId = NewType("ContentId", int)
@@ -111,8 +120,14 @@ class Refs(Sequence[Ref]):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One image that could not be processed."""
+    """One image that could not be processed.
+
+    Attributes:
+        path: Path.
+        stage: Stage that failed: list, read, decode, code or verify.
+        error: Reason.
+    """
 
     path: str
-    stage: str  # list, read, decode, code, verify
+    stage: str
     error: str

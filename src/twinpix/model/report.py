@@ -17,26 +17,47 @@ SCHEMAS = ("twinpix.report/1", SCHEMA)
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """Facts about a decoded image, for the keep rules."""
+    """Facts about a decoded image, for the keep rules.
 
-    frames: int = 1  # frames or pages
-    video: bool = False  # a motion photo: the file also contains a video
-    depth: int = 8  # bits per channel, as stored
-    mode: str = ""  # channels as stored, in Pillow's names
-    colour: bool | None = None  # False: grey, or shades of one hue; None: unknown
-    palette: int = 0  # number of colours, if 256 or fewer and not lossily compressed; else 0
-    alpha: bool = False  # at least one pixel is not opaque
-    lossless: bool = False  # pixels are stored losslessly
-    icc: str = ""  # name of the colour profile
-    captured: str = ""  # capture time by EXIF: 2019-07-01T12:30:00.25
-    exposure: str = ""  # by EXIF: 1/250 f/2.8 ISO100
-    camera: str = ""  # maker and model, by EXIF
-    gps: bool = False  # EXIF has a GPS position
-    software: str = ""  # program by EXIF
-    exif: int = 0  # number of EXIF tags that describe the image
-    quality: int = 0  # of a JPEG, 1 to 100, estimated from its tables; 0: unknown
-    subsampling: str = ""  # of a JPEG: 4:4:4, 4:2:2 or 4:2:0
-    fault: str = ""  # defect of a readable file; "" for none
+    Attributes:
+        frames: Frames or pages.
+        video: A motion photo: the file also contains a video.
+        depth: Bits per channel, as stored.
+        mode: Channels as stored, in Pillow's names.
+        colour: Whether it has colours; False: grey, or shades of one hue; None: unknown.
+        palette: Number of colours if 256 or fewer and not lossily compressed; else 0.
+        alpha: At least one pixel is not opaque.
+        lossless: Pixels are stored losslessly.
+        icc: Name of the colour profile.
+        captured: Capture time by EXIF: 2019-07-01T12:30:00.25.
+        exposure: Exposure by EXIF: 1/250 f/2.8 ISO100.
+        camera: Maker and model, by EXIF.
+        gps: EXIF has a GPS position.
+        software: Program by EXIF.
+        exif: Number of EXIF tags that describe the image.
+        quality: Quality of a JPEG, 1 to 100, estimated from its tables; 0: unknown.
+        subsampling: Chroma subsampling of a JPEG: 4:4:4, 4:2:2 or 4:2:0.
+        fault: Defect of a readable file; "" for none.
+    """
+
+    frames: int = 1
+    video: bool = False
+    depth: int = 8
+    mode: str = ""
+    colour: bool | None = None
+    palette: int = 0
+    alpha: bool = False
+    lossless: bool = False
+    icc: str = ""
+    captured: str = ""
+    exposure: str = ""
+    camera: str = ""
+    gps: bool = False
+    software: str = ""
+    exif: int = 0
+    quality: int = 0
+    subsampling: str = ""
+    fault: str = ""
 
 
 class Alteration(StrEnum):
@@ -53,10 +74,29 @@ class Alteration(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One image of a group."""
+    """One image of a group.
+
+    Attributes:
+        path: Path, relative to the report's `base` as the user named it, or a URI.
+        size: Bytes.
+        width: Pixels.
+        height: Pixels.
+        mtime_ns: Time of the last change, nanoseconds since 1970.
+        digest: xxh3-128 of the file in hexadecimal digits.
+        format: Format by content, as JPEG; "" if unknown.
+        damaged: A part of the image is missing.
+        reference: It is compared and never removed.
+        link: It is a further name of a counted file.
+        root: Index of its path in the report's `roots`.
+        frames: Frames or pages.
+        traits: Facts from decoding; None: not decoded, or written by an earlier version.
+        relation: What it is of the keeper; None: it is the keeper, or a transitive match.
+        distance: From the keeper; None as for the relation.
+        altered: What was done to it, sorted.
+    """
 
     path: str
-    size: int  # bytes
+    size: int
     width: int
     height: int
     mtime_ns: int
@@ -66,11 +106,11 @@ class Member:
     reference: bool = False
     link: bool = False
     root: int = 0
-    frames: int = 1  # frames or pages
-    traits: Traits | None = None  # None: not decoded, or written by an earlier version
-    relation: Relation | None = None  # to the keeper; None: it is the keeper, or a transitive match
-    distance: int | float | None = None  # to the keeper; None: as above
-    altered: tuple[Alteration, ...] = ()  # sorted
+    frames: int = 1
+    traits: Traits | None = None
+    relation: Relation | None = None
+    distance: int | float | None = None
+    altered: tuple[Alteration, ...] = ()
 
     @property
     def pixels(self) -> int:
@@ -84,33 +124,53 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Two members of a group with their distance and relation."""
+    """Two members of a group with their distance and relation.
+
+    Attributes:
+        a: Path.
+        b: Path.
+        distance: In the unit of the report; shares and cosines with four decimals; None: not by codes.
+        relation: What `b` is of `a`.
+        detail: The relation with its parameters, if the pair was verified.
+        tier: The method that proposed the pair, if there are several.
+        agrees: Share of the overlap that agrees, 0 to 1; None: not verified.
+        points: Number of inlier keypoints, if they were computed.
+        same_code: Whether the codes are equal.
+        back: The detail from `b` to `a`; "" if the pair was not verified, or in older reports.
+        borders: Whether `a` and `b` has a border that the other one lacks.
+    """
 
     a: str
     b: str
-    distance: int | float | None  # in the unit of the report; shares and cosines with four decimals; None: not by codes
+    distance: int | float | None
     relation: Relation
-    detail: str = ""  # the relation with its parameters, if the pair was verified
-    tier: str = ""  # the method that proposed the pair, if there are several
-    agrees: float | None = None  # share of the overlap that agrees, 0 to 1; None: not verified
-    points: int = 0  # number of inlier keypoints, if they were computed
-    same_code: bool = field(kw_only=True)  # whether the codes are equal
-    back: str = ""  # the detail from `b` to `a`; "" if the pair was not verified, or in older reports
-    borders: tuple[bool, bool] = (False, False)  # whether `a` and `b` has a border that the other one lacks
+    detail: str = ""
+    tier: str = ""
+    agrees: float | None = None
+    points: int = 0
+    same_code: bool = field(kw_only=True)
+    back: str = ""
+    borders: tuple[bool, bool] = (False, False)
 
     @property
     def identical(self) -> bool:
         """True if both members show the same pixels."""
         return self.relation in IDENTICAL
 
-    def turned(self) -> "Match":
+    def swap_images(self) -> "Match":
         """Return the match with `a` and `b` exchanged."""
         return replace(self, a=self.b, b=self.a, detail=self.back, back=self.detail, borders=self.borders[::-1])
 
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """A candidate pair that verification could not compare; it is not grouped."""
+    """A candidate pair that verification could not compare; it is not grouped.
+
+    Attributes:
+        a: Path.
+        b: Path.
+        reason: Why it could not be compared.
+    """
 
     a: str
     b: str
@@ -119,14 +179,23 @@ class Unverified:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Copies of one image: the keeper first, then the others from best to worst."""
+    """Copies of one image: the keeper first, then the others from best to worst.
+
+    Attributes:
+        id: Number, from 1.
+        keeper: Path of the image that is kept.
+        reason: Why it is kept.
+        members: The keeper first, then the others from best to worst.
+        matches: The matches between members, those of the keeper first.
+        matches_left_out: Number of matches that are not listed, in very large groups.
+    """
 
     id: int
     keeper: str
     reason: str
     members: list[Member]
     matches: list[Match]
-    matches_left_out: int = 0  # number of matches that are not listed, in very large groups
+    matches_left_out: int = 0
 
     @property
     def discards(self) -> list[Member]:
@@ -149,38 +218,68 @@ def _matches_of(keeper: str, matches: Iterable[Match]) -> dict[str, Match]:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """An image with too little texture for a perceptual hash: it is matched only if it is identical."""
+    """An image with too little texture for a hash: it is matched if it is identical, or by its keypoints.
+
+    Attributes:
+        path: Path.
+        information: Number of low frequencies above the noise; a hash needs 26.
+        reason: Why a hash does not compare it, and how it is matched.
+        by_keypoints: Matched by its keypoints too.
+    """
 
     path: str
     information: int
     reason: str
-    by_keypoints: bool = False  # matched by its keypoints too
+    by_keypoints: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The totals of a report."""
+    """The totals of a report.
 
-    images: int = 0  # readable images, each file once
-    unique: int = 0  # images in no group
+    Attributes:
+        images: Readable images, each file once.
+        unique: Images in no group.
+        groups: Groups of copies.
+        discards: Members that may be removed.
+        failures: Images that could not be processed.
+        damaged: Images of which a part is missing.
+        guarded: Images with too little texture for a hash.
+        other_files: Files that are no images, by content and by name.
+        links: Further names of counted files (hard links, symbolic links).
+        bytes: Size of all readable images.
+        bytes_reclaimable: Size of the members that may be removed.
+        apart: Excluded pairs: pairs of contents that the user marked as not duplicates.
+    """
+
+    images: int = 0
+    unique: int = 0
     groups: int = 0
     discards: int = 0
     failures: int = 0
     damaged: int = 0
     guarded: int = 0
-    other_files: int = 0  # files that are no images, by content and by name
-    links: int = 0  # further names of counted files (hard links, symbolic links)
-    bytes: int = 0  # of all readable images
+    other_files: int = 0
+    links: int = 0
+    bytes: int = 0
     bytes_reclaimable: int = 0
-    apart: int = 0  # excluded pairs: pairs of contents that the user marked as not duplicates
+    apart: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Unique:
-    """An image that is in no group."""
+    """An image that is in no group.
+
+    Attributes:
+        path: Path.
+        size: Bytes.
+        mtime_ns: Time of the last change, nanoseconds since 1970.
+        digest: xxh3-128 of the file in hexadecimal digits.
+        root: Index of its path in the report's `roots`.
+    """
 
     path: str
-    size: int  # bytes
+    size: int
     mtime_ns: int
     digest: str
     root: int = 0
@@ -195,6 +294,33 @@ def _files() -> Any:
 class Report:
     """The result of `find`; all commands and front ends exchange results in this form.
 
+    Attributes:
+        created: Time in UTC, ISO 8601.
+        roots: The paths that were searched.
+        base: Absolute folder that relative paths start from.
+        spec: Method with its options.
+        radius: Largest distance of a match.
+        link: Linking rule.
+        counts: Totals.
+        groups: Groups of copies.
+        failures: Images that could not be processed.
+        guarded: Images with too little texture for a hash.
+        damaged: Paths of images of which a part is missing.
+        keep: Keep rules.
+        decode: Fast or reference.
+        transforms: Whether eight orientations were compared.
+        notes: What was excluded, and other remarks of the run.
+        references: Folders whose images are never removed.
+        cross: Whether only images of different paths were matched.
+        search: Search back ends that ran, and why.
+        unique: Images in no group; None: not listed.
+        verified: Whether matches were verified on the pixels.
+        similar: Pairs of one scene that are not copies; not grouped.
+        unverified: Pairs that verification could not compare.
+        unit: Of all distances and the radius.
+        symlinks: Symbolic links to members, by member.
+        schema: Schema of the JSON report.
+
     Example:
         >>> report = twinpix.find("photos", store=None)
         >>> report.counts.images, report.counts.groups, report.counts.discards
@@ -204,30 +330,30 @@ class Report:
         True
     """
 
-    created: str  # time in UTC, ISO 8601
-    roots: list[str]  # the paths that were searched
-    base: str  # absolute folder that relative paths start from
-    spec: str  # method with its options
-    radius: int | float  # largest distance of a match
-    link: str  # linking rule
+    created: str
+    roots: list[str]
+    base: str
+    spec: str
+    radius: int | float
+    link: str
     counts: Counts
     groups: list[Group]
-    failures: list[Failure]  # images that could not be processed
-    guarded: list[Guarded] = field(default_factory=list)  # images with too little texture for a hash
-    damaged: list[str] = field(default_factory=list)  # paths of images of which a part is missing
-    keep: str = ""  # keep rules
-    decode: str = "fast"  # fast or reference
-    transforms: bool = False  # whether eight orientations were compared
-    notes: list[str] = field(default_factory=list)  # what was excluded, and other remarks of the run
-    references: list[str] = field(default_factory=list)  # folders whose images are never removed
-    cross: bool = False  # whether only images of different paths were matched
-    search: list[str] = field(default_factory=list)  # search back ends that ran, and why
-    unique: Sequence[Unique] | None = None  # images in no group; None: not listed
-    verified: bool = False  # whether matches were verified on the pixels
-    similar: list[Match] = field(default_factory=list)  # pairs of one scene that are not copies; not grouped
-    unverified: list[Unverified] = field(default_factory=list)  # pairs that verification could not compare
-    unit: DistanceUnit = field(kw_only=True)  # of all distances and the radius
-    symlinks: dict[str, list[str]] = field(default_factory=dict)  # symbolic links to members, by member
+    failures: list[Failure]
+    guarded: list[Guarded] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    keep: str = ""
+    decode: str = "fast"
+    transforms: bool = False
+    notes: list[str] = field(default_factory=list)
+    references: list[str] = field(default_factory=list)
+    cross: bool = False
+    search: list[str] = field(default_factory=list)
+    unique: Sequence[Unique] | None = None
+    verified: bool = False
+    similar: list[Match] = field(default_factory=list)
+    unverified: list[Unverified] = field(default_factory=list)
+    unit: DistanceUnit = field(kw_only=True)
+    symlinks: dict[str, list[str]] = field(default_factory=dict)
     schema: str = SCHEMA
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
 """The interface of a report format, and distances and relations in words."""
 
+import io
 import os
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Protocol, cast
@@ -38,6 +39,12 @@ def format_of(path: str, also: Iterable[str] = ()) -> str:
             "name another file, or choose a format"
         )
     return known.get(suffix, "json")
+
+
+def kind_of(data: bytes) -> Kind | None:
+    """Return the kind of a report or page in another format than JSON; None for any other file."""
+    kinds = [plugins.load("report", name).kind for name in plugins.names("report") if name != "json"]
+    return next((kind for kind in (*kinds, outputs.PAGE) if kind.is_ours(io.BytesIO(data))), None)
 
 
 def save(report: Report, path: str, *, force: bool = False) -> None:

@@ -14,6 +14,7 @@ from twinpix.errors import ReportError, UsageError, system_reason
 from twinpix.machine import no_garbage_collection
 from twinpix.model import SCHEMA, SCHEMAS, Report, Traits, related
 from twinpix.outputs import Kind
+from twinpix.report.base import kind_of
 from twinpix.text import printable
 
 _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # at the position where this module writes it
@@ -90,7 +91,7 @@ def read(path: str) -> Report:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
-        how = "check the path, or write a report with twinpix find PATH -o FILE.json"
+        how = "check the path, or write a report first"
         raise UsageError(f"cannot read the report {path}: {system_reason(error)}; {how}") from None
     try:
         schema = _schema_of(data)
@@ -99,19 +100,41 @@ def read(path: str) -> Report:
             raise ReportError(f"{path} is no report of schema {SCHEMA} ({found}): run find again")
         with no_garbage_collection():
             if schema == SCHEMA and not _SURROGATE.search(data) and not _ALTERED_AS_TEXT.search(data):
-                report = msgspec.json.decode(data, type=Report)
+                report = _decoded(data)
             else:
                 value = _with_lists_of_alterations(_parsed(data))
-                report = msgspec.convert(value if schema == SCHEMA else _completed(value), Report)
+                report = msgspec.convert(_whole(value if schema == SCHEMA else _completed(value)), Report)
     except UnicodeEncodeError:
         raise ReportError(f"{path}: the report cannot be trusted: it holds a name that no file can have") from None
     except msgspec.ValidationError as error:
         raise ReportError(f"{path} is no valid report: {error}") from None
     except (ValueError, RecursionError) as error:
+        if kind := kind_of(data):
+            how = "write one with twinpix find PATH -o FILE.json"
+            raise ReportError(f"{path}: this {kind.name} cannot be read, only a JSON report can; {how}") from None
         raise ReportError(f"{path} is no report: {error}") from None
     if wrong := _contradiction(report):
         raise ReportError(f"{path}: the report cannot be trusted: {wrong}; run find again")
     return report if schema == SCHEMA else _with_relations(report)
+
+
+def _decoded(data: bytes) -> Report:
+    """Return a report of schema 2; programs with one type of number write whole numbers as 10.0."""
+    import msgspec
+
+    try:
+        return msgspec.json.decode(data, type=Report)
+    except msgspec.ValidationError:
+        return msgspec.convert(_whole(_parsed(data)), Report)
+
+
+def _whole(value: Any) -> Any:
+    """Return a value of JSON with its whole numbers as integers."""
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _with_relations(report: Report) -> Report:
@@ -168,15 +191,18 @@ def _completed(old: dict[str, Any]) -> dict[str, Any]:
     """Return a report of the first schema with the unit of its distances, and with whether codes are equal.
 
     There the type of a number said both: a whole radius counted bits, and a whole 0 was the distance of equal codes.
+    With pairs that the user marked as not duplicates, which codes are equal is unknown.
     """
+    counts = old.get("counts")
+    known = not (isinstance(counts, dict) and counts.get("apart"))
     by_pixels = str(old.get("spec")).partition(":")[0] in ("local", "cascade")
     whole = isinstance(old.get("radius"), int)
     for group in [*_rows(old, "groups"), {"matches": old.get("similar")}]:
         for match in _rows(group, "matches"):
             distance = match.get("distance")
             same = isinstance(distance, int) and distance == 0
-            match.setdefault("same_code", same and match.get("relation") not in ("rotated", "mirrored"))
-    return {"unit": "bits" if whole else "share" if by_pixels else "cosine", **old}
+            match.setdefault("same_code", known and same and match.get("relation") not in ("rotated", "mirrored"))
+    return {"unit": "bits" if whole else "share" if by_pixels else "cosine", **old, "schema": SCHEMA}
 
 
 def _with_lists_of_alterations(value: dict[str, Any]) -> dict[str, Any]:
@@ -200,15 +226,25 @@ def schema() -> dict[str, Any]:
 
     out: dict[str, Any] = stdlib.loads(stdlib.dumps(msgspec.json.schema(Report)))  # tuples of defaults as lists
     definition = out["$defs"]["Report"]
-    definition["description"] = definition["description"].partition("\n")[0]
     definition["properties"]["schema"] = {"const": SCHEMA}
     definition["required"] = [*definition["required"], "schema"]
     for each in out["$defs"].values():
+        _describe(each)
         for described in each.get("properties", {}).values():
             if described.get("default") in ([], {}):  # made by a factory: written by msgspec from 0.23 on
                 del described["default"]
     identifier = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA}
     return {**identifier, "title": "A report of twinpix", **out}
+
+
+def _describe(definition: dict[str, Any]) -> None:
+    """Describe a type by the first line of its docstring, and its properties by the section `Attributes` of it."""
+    text = definition.get("description", "")
+    definition["description"] = text.partition("\n")[0]
+    attributes = text.partition("Attributes:\n")[2].partition("\n\n")[0]
+    for line in re.sub(r"\n {8}", " ", attributes).splitlines():
+        name, _, meaning = line.strip().partition(": ")
+        definition["properties"][name]["description"] = meaning
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:

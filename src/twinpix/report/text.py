@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twinpix.model import DistanceUnit, Group, Match, Member, Report
+from twinpix.model import DistanceUnit, Group, Match, Member, Report, can_change
 from twinpix.outputs import Kind
 from twinpix.report.base import describe_difference, describe_low_detail
 from twinpix.text import bytes_text, plural, printable
@@ -49,6 +49,8 @@ def summary(report: Report) -> str:
             else "no duplicates"
         )
     ]
+    if bound := count_bound(report):
+        lines.append(f"{plural(bound, 'duplicate')} cannot be moved or removed: the keeper is a member of an archive")
     if report.guarded:
         lines.append(
             f"{plural(c.guarded, 'image')} with too little texture for a hash (blank, flat or a smooth gradient): "
@@ -81,6 +83,11 @@ def summary(report: Report) -> str:
         if len(report.failures) > _SHOWN:
             lines.append(f"  … and {len(report.failures) - _SHOWN} more; the JSON report (-o) lists them all")
     return "\n".join(lines) + "\n"
+
+
+def count_bound(report: Report) -> int:
+    """Return how many duplicates no action changes, because their keeper is a member of an archive."""
+    return sum(len(group.discards) for group in report.groups if not can_change(group.keeper))
 
 
 def _group(group: Group, unit: DistanceUnit, width: int) -> str:

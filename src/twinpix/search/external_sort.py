@@ -68,7 +68,7 @@ class Ordered:
     def blocks(self) -> Iterator[Pairs]:
         """Yield the sorted pairs, once. All pairs of one row `i` are in one block."""
         if self._files is None:
-            yield _sorted(self._take())
+            yield _sort(self._take())
             return
         self._spill()
         yield from self._files.in_order()
@@ -145,13 +145,13 @@ class _Files:
             if not path.exists():
                 continue
             if after - first > 1 and path.stat().st_size > HELD * self._record.itemsize:
-                yield from self._divided(path).in_order()
+                yield from self._divide(path).in_order()
             else:
                 rows = np.fromfile(path, self._record)
                 path.unlink()
-                yield _sorted(rows)
+                yield _sort(rows)
 
-    def _divided(self, path: Path) -> "_Files":
+    def _divide(self, path: Path) -> "_Files":
         with _room():
             count = path.stat().st_size // self._record.itemsize
             with path.open("rb") as file:
@@ -184,7 +184,7 @@ def _room() -> Iterator[None]:
         ) from None
 
 
-def _sorted(rows: NDArray[Any]) -> Pairs:
+def _sort(rows: NDArray[Any]) -> Pairs:
     i, j, distance = rows["i"], rows["j"], rows["distance"]
     if len(rows) <= _FEW:
         order = np.lexsort((j, i))

@@ -80,7 +80,7 @@ class _Bits:
 
         if self._bands is None:
             selective = _kernels.selective_words(len(queries), limit)
-            yield partial(_kernels.blocked, queries, self._codes, False, limit, selective)
+            yield partial(_kernels.compare_all, queries, self._codes, False, limit, selective)
             return
         for band, (codes, starts, at, masks) in enumerate(self._tables):
             yield partial(_kernels.probe, queries, codes, starts, at, masks, limit, *self._bands, band)

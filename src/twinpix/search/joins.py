@@ -34,7 +34,7 @@ SMALL = 150_000_000
 PATIENCE = 60.0
 """Seconds. If an exact search would take longer, `auto` names an approximate search that would be faster."""
 
-_SAMPLE = 200  # rows that are also searched exactly, to estimate the recall of an approximate search
+_RECALL_ROWS = 200  # rows that are also searched exactly, to estimate the recall of an approximate search
 _APPROXIMATE = "faiss"  # for both metrics the fastest back end with a recall above 0.95 (docs/search.md)
 _REMOVED = ("hnsw", "ngt", "usearch")  # back ends of earlier versions
 
@@ -75,7 +75,7 @@ class Search:
 
     def self_join(self, codes: NDArray[Any], radius: float) -> Pairs:
         """Return the pairs of the function `self_join`."""
-        with closing(self._ordered(check_codes(codes, radius), None, radius)) as found:
+        with closing(self._order(check_codes(codes, radius), None, radius)) as found:
             return found.arrays()
 
     def join(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float, own: int = 0) -> Pairs:
@@ -84,7 +84,7 @@ class Search:
         If the gallery has `own` rows for each query (0: none), pairs of a query with its own rows do not count in the
         recall estimate.
         """
-        with closing(self._ordered(*check_both(queries, gallery, radius), radius, own)) as found:
+        with closing(self._order(*check_both(queries, gallery, radius), radius, own)) as found:
             return found.arrays()
 
     def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Blocks:
@@ -92,12 +92,12 @@ class Search:
         codes = check_codes(codes, radius)  # here, so that errors are raised at the call and not at the first block
 
         def blocks() -> Blocks:
-            with closing(self._ordered(codes, None, radius)) as found:
+            with closing(self._order(codes, None, radius)) as found:
                 yield from found.blocks()
 
         return blocks()
 
-    def _ordered(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int = 0) -> Ordered:
+    def _order(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int = 0) -> Ordered:
         radius = limit(queries, radius)
         kind = kind_of_distances(queries)
         if not len(queries) or (gallery is not None and not len(gallery)):
@@ -154,7 +154,7 @@ def check(spec: str, metric: str) -> None:
     if spec != "auto":
         from twinpix.search.ann.rerank import require
 
-        require(_made(spec, metric))
+        require(_make_backend(spec, metric))
 
 
 def choose(spec: str, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> tuple[Plan, How]:
@@ -164,27 +164,27 @@ def choose(spec: str, queries: NDArray[Any], gallery: NDArray[Any] | None, radiu
     """
     metric = metric_of(queries)
     if spec != "auto":
-        backend = _made(spec, metric)
+        backend = _make_backend(spec, metric)
         plan = backend.plan(queries, gallery, radius)
         return plan, How(plugins.describe(backend), plan.exact, plan.how)
     rows = len(queries) if gallery is None else len(gallery)
     words = len(queries) * rows * queries.shape[1] // (16 if gallery is None else 8)
     name = "cosine" if metric == "cosine" else "oracle" if words <= SMALL else "banded"
-    plan = _made(name, metric).plan(queries, gallery, radius)
+    plan = _make_backend(name, metric).plan(queries, gallery, radius)
     how = How(name, True, f"{plan.how}, about {_time(plan.seconds)}")
     if plan.seconds > PATIENCE:
-        how.why += _faster(queries, gallery, radius, plan.seconds)
+        how.why += _faster_note(queries, gallery, radius, plan.seconds)
     return plan, how
 
 
-def _faster(queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, seconds: float) -> str:
+def _faster_note(queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, seconds: float) -> str:
     """Return a note that names a faster approximate search, or "" if none is faster.
 
     `auto` never runs an approximate search: the user must request it.
     """
     from twinpix.search.ann.rerank import is_there
 
-    other = _made(_APPROXIMATE, metric_of(queries))
+    other = _make_backend(_APPROXIMATE, metric_of(queries))
     if not is_there(cast(Any, other).library):
         return " (pip install 'twinpix[search]' for an approximate search, which may be faster)"
     needed = other.plan(queries, gallery, radius).seconds
@@ -193,7 +193,7 @@ def _faster(queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, 
     return f" (the approximate search {plugins.describe(other)} would take about {_time(needed)}, and may miss pairs)"
 
 
-def _made(spec: str, metric: str) -> Backend:
+def _make_backend(spec: str, metric: str) -> Backend:
     name, _ = plugins.parse(spec)
     if name in _REMOVED and not plugins.exists("search", name):
         raise UsageError(
@@ -236,7 +236,7 @@ class _Sample:
 
     def __init__(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int) -> None:
         self._own = own
-        self._rows = np.unique(np.linspace(0, len(queries) - 1, _SAMPLE).astype(np.int64))
+        self._rows = np.unique(np.linspace(0, len(queries) - 1, _RECALL_ROWS).astype(np.int64))
         self._self = gallery is None
         exact = Search("cosine" if metric_of(queries) == "cosine" else "banded")
         i, j, _ = exact.join(queries[self._rows], queries if gallery is None else gallery, radius)

@@ -60,7 +60,7 @@ def expand_pairs(found: Pairs, left: Equal, right: Equal, *, half: bool) -> Iter
     n, m = left.starts[u + 1] - left.starts[u], right.starts[v + 1] - right.starts[v]
     total = n * m
     if total.max(initial=1) == 1:
-        yield _placed(left.order[left.starts[u]], right.order[right.starts[v]], distance, half=half)
+        yield _order_ends(left.order[left.starts[u]], right.order[right.starts[v]], distance, half=half)
         return
     ends = np.cumsum(total)
     start = 0
@@ -74,7 +74,7 @@ def expand_pairs(found: Pairs, left: Equal, right: Equal, *, half: bool) -> Iter
             width = np.repeat(m[some], total[some])
             i = left.order[np.repeat(left.starts[u[some]], total[some]) + at // width]
             j = right.order[np.repeat(right.starts[v[some]], total[some]) + at % width]
-            yield _placed(i, j, np.repeat(distance[some], total[some]), half=half)
+            yield _order_ends(i, j, np.repeat(distance[some], total[some]), half=half)
         start = stop
 
 
@@ -83,10 +83,10 @@ def _products(a: NDArray[np.int64], b: NDArray[np.int64], distance: Any, *, half
     for at in range(0, len(a), step):
         i = np.repeat(a[at : at + step], len(b))
         j = np.tile(b, len(a[at : at + step]))
-        yield _placed(i, j, np.full(len(i), distance), half=half)
+        yield _order_ends(i, j, np.full(len(i), distance), half=half)
 
 
-def _placed(i: NDArray[np.int64], j: NDArray[np.int64], distance: NDArray[Any], *, half: bool) -> Pairs:
+def _order_ends(i: NDArray[np.int64], j: NDArray[np.int64], distance: NDArray[Any], *, half: bool) -> Pairs:
     return (np.minimum(i, j), np.maximum(i, j), distance) if half else (i, j, distance)
 
 

@@ -52,7 +52,10 @@ class Source(ABC):
     """
 
     suffixes: ClassVar[frozenset[str]]
-    """Lower-case suffixes, each with its dot, of the files that are listed as such a container."""
+    """Lower-case suffixes, each with its dot, of the files that are listed as such a container.
+
+    A source of another package is not looked up for a suffix of an image format (`formats.IMAGE_SUFFIXES`).
+    """
 
     @abstractmethod
     def entries(self, path: str) -> Iterator[Entry]:

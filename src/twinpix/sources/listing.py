@@ -16,7 +16,7 @@ from twinpix.formats import claims_image
 from twinpix.managed import in_library, is_library
 from twinpix.model import Failure, Refs, is_uri
 from twinpix.sources.base import Entry, Listing, Source
-from twinpix.sources.files import file_version, special_kind
+from twinpix.sources.files import file_version, regular, special_kind
 from twinpix.sources.filters import Filter
 from twinpix.sources.uris import container, member_of, uri_of
 from twinpix.versions import UNKNOWN
@@ -256,15 +256,14 @@ class _Walker:
         try:
             member = member_of(uri)
             assert member is not None
+            device = regular(member.path).st_dev  # before its source opens it: opening a named pipe would wait
             for entry in member.source.entries(member.path):
                 if entry.name == member.name and not entry.error:
-                    self._entry_of(entry, uri, os.stat(member.path).st_dev, root, reference)
+                    self._entry_of(entry, uri, device, root, reference)
                     return
             self.failures.append(Failure(uri, "list", "there is no such member"))
         except ImageError as error:
             self.failures.append(Failure(uri, "list", error.reason))
-        except OSError as error:  # the container was removed meanwhile
-            self.failures.append(Failure(uri, "list", system_reason(error)))
 
     def _note(
         self, uri: str, version: bytes, size: int, modified_ns: int, root: int, reference: bool, link: bool

@@ -6,7 +6,7 @@ from typing import BinaryIO, NamedTuple
 
 from twinpix import plugins
 from twinpix.errors import ImageError, UsageError
-from twinpix.formats import suffix
+from twinpix.formats import claims_image, suffix
 from twinpix.model import is_uri
 from twinpix.sources.base import Content, Source
 from twinpix.sources.files import read_file, regular, require_unchanged
@@ -51,14 +51,17 @@ def uri_of(source: Source, path: str, name: str) -> str:
 
 
 def container(path: str) -> Source | None:
-    """Return the source that lists the members of this file; None if its suffix is not that of a container."""
+    """Return the source that lists the members of this file; None if its suffix is not that of a container.
+
+    Sources of other packages are looked up only for a suffix of no image format and of no source of twinpix, since the
+    first listing of the installed packages takes about 40 ms.
+    """
     end = suffix(path)
     if not end:
         return None
-    for name in plugins.own("sources"):
-        if end in plugins.load("sources", name).suffixes:
-            return _source(name)
-    return None
+    if source := _first_with(end, plugins.own("sources")):
+        return source
+    return None if claims_image(path) else _first_with(end, plugins.names("sources"))
 
 
 def read(uri: str) -> Content:
@@ -89,6 +92,11 @@ def require(names: Iterable[str]) -> None:
                 raise UsageError(f"cannot read {name}: {error.reason}") from None
         elif not os.path.lexists(name):
             raise UsageError(f"{name}: no such file or folder; check the path")
+
+
+def _first_with(end: str, names: Iterable[str]) -> Source | None:
+    """Return the first of these sources whose files have this suffix."""
+    return next((_source(name) for name in names if end in plugins.load("sources", name).suffixes), None)
 
 
 def _source(name: str) -> Source:

@@ -165,9 +165,9 @@ def _colour(relation: Relation | None, *, undecided: bool) -> Colour:
 
 
 def _head(comparison: Comparison, width: int) -> Image.Image:
-    said, numbers = comparison.conclusion, comparison.numbers
+    conclusion, numbers = comparison.conclusion, comparison.numbers
     colour = _colour(comparison.relation, undecided=comparison.undecided)
-    parts = [lettering.badge(said[:1].upper() + said[1:], colour)]
+    parts = [lettering.badge(conclusion[:1].upper() + conclusion[1:], colour)]
     if numbers:
         parts.append(lettering.words(numbers[:1].upper() + numbers[1:], width, 19, INK))
     if comparison.seen and not comparison.by_pixels:
@@ -224,9 +224,9 @@ def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Im
     return lettering.stack([joined, lettering.words(f"{note}; {frame}", out.width, 14, QUIET)], out.width, 8)
 
 
-def _covered(inner: Size, a_to_b: Affine, sides: Size) -> Mask:
+def _covered(inner: Size, a_to_b: Affine, size: Size) -> Mask:
     """Return which pixels of an image another image covers, given its transform."""
-    mask = Image.new("L", (int(sides[0]), int(sides[1])), 0)
+    mask = Image.new("L", (int(size[0]), int(size[1])), 0)
     ImageDraw.Draw(mask).polygon(
         [tuple(place) for place in transform_points(a_to_b, corners(inner)).tolist()], fill=255
     )
@@ -368,16 +368,16 @@ def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, DifferenceMap]:
     """Return the difference in colours, the places that differ, and the agreement of the blocks."""
     cv2 = opencv()
     found = difference_map(pair.a.view, pair.b.view, pair.a_to_b)
-    sides = found.levels.shape[::-1]
-    out = compose(rescale(found.to_b, (sides, sides), (pair.b.view.size, pair.b.source.size)), part.b)
-    apart = cv2.warpAffine(found.levels, out, part.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _heated(apart), _flat(found.differs, out, part.size), found
+    size = found.levels.shape[::-1]
+    out = compose(rescale(found.to_b, (size, size), (pair.b.view.size, pair.b.source.size)), part.b)
+    difference = cv2.warpAffine(found.levels, out, part.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return _heated(difference), _flat(found.differs, out, part.size), found
 
 
-def _heated(apart: NDArray[np.float32]) -> RGB:
+def _heated(difference: NDArray[np.float32]) -> RGB:
     """Return levels as colours, from black to white."""
     stops = np.linspace(0, _LEVELS, len(_HEAT))
-    channels = [np.interp(apart, stops, [colour[at] for colour in _HEAT]) for at in range(3)]
+    channels = [np.interp(difference, stops, [colour[at] for colour in _HEAT]) for at in range(3)]
     return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 

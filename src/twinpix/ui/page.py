@@ -30,7 +30,7 @@ _OUTSIDE = Missing("outside the folders that were scanned")
 _SHOWN = 60  # members of a group that have a thumbnail
 
 
-PAGE = outputs.Kind("page of twinpix", lambda file: b'<meta name="generator" content="twinpix">' in file.read(1 << 10))
+PAGE = outputs.PAGE
 
 
 def write_page(report: Report, path: str, workers: int = 0, *, force: bool = False) -> None:

@@ -1,10 +1,9 @@
 """A group on one sheet: every member, with a frame around the keeper."""
 
 import math
-import os
 from typing import TYPE_CHECKING
 
-from twinpix.model import DistanceUnit, Group, Match, Member, locate
+from twinpix.model import DistanceUnit, Group, Match, Member, file_name, locate
 from twinpix.report import describe_difference
 from twinpix.text import bytes_text, plural
 from twinpix.ui import figure
@@ -48,7 +47,7 @@ def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> Non
     for spine in axes.spines.values():
         spine.set(visible=keeps, color=figure.KEPT, linewidth=4)
     size = f"{member.width}×{member.height}, {bytes_text(member.size)}"
-    name = figure.shorten(os.path.basename(member.path), 34).replace("$", r"\$")
+    name = figure.shorten(file_name(member.path), 34).replace("$", r"\$")
     axes.set_xlabel(f"{name}\n{figure.shorten(how, 38)}\n{size}", fontsize=9, color="black", loc="left")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from twinpix import fingerprints, outputs, plugins, search, sources
 from twinpix.encoding.encoder import Encoder
 from twinpix.encoding.methods import method_of, methods_of, radius_of
-from twinpix.encoding.options import DEFAULT_METHOD, Options, Paths, names_of
+from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import open_session, scan
 from twinpix.errors import ImageError, UsageError, system_reason
 from twinpix.fingerprints import Fingerprint, detail_score_of, width_of
@@ -252,9 +252,7 @@ def read_codes(path: str) -> tuple[Header, Iterator[Coded]]:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
     except ValueError:
-        raise UsageError(
-            f"{path} holds no codes of schema {SCHEMA}: give a file of twinpix encode PATH -o FILE.jsonl"
-        ) from None
+        raise UsageError(f"{path} holds no codes of schema {SCHEMA}: encode the images to a .jsonl file") from None
     return Header(head.methods, head.decode, head.transforms, variants), _rows(path, len(head.methods))
 
 
@@ -314,13 +312,13 @@ def query_codes(
     """
     header, rows = read_codes(path)
     options = Options.of(options, changes)
-    if options.method == DEFAULT_METHOD:
-        options = replace(options, method=header.methods[0])
+    options = replace(options, method=options.method or header.methods[0])
     method = method_of(options)
     at = _place_of(method, header, path)
+    _require_answerable(options, header, path)
     shown = name or (os.fspath(image) if isinstance(image, str | os.PathLike) else "the image")
     options = replace(options, decode=header.decode, transforms=False)
-    (mine,) = encode_pictures([(shown, image)], [options.method], options)
+    (mine,) = encode_pictures([(shown, image)], (), options)
     if mine.error:
         raise UsageError(f"cannot use {shown} as a query: {mine.error}")
     question = _facts(mine)
@@ -359,6 +357,20 @@ def _place_of(method: Fingerprint, header: Header, path: str) -> int:
     if header.variants[at : at + 1] != [method.variant]:
         raise UsageError(f"{path} holds codes of another network than {spec} is now: encode the images again")
     return at
+
+
+def _require_answerable(options: Options, header: Header, path: str) -> None:
+    """Raise `UsageError` for an option that needs the images, or codes that the file does not have."""
+    default = Options()
+    for name in ("exclude", "min_size", "min_pixels", "recursive", "hidden", "follow_links", "reference", "cross"):
+        if getattr(options, name) != getattr(default, name):
+            raise UsageError(f"{name} selects images: a codes file is searched as a whole")
+    if options.verify:
+        raise UsageError("a codes file has no pixels to verify: query the images themselves")
+    if options.transforms and not header.transforms:
+        raise UsageError(f"{path} holds the codes of one orientation: encode the images with all transforms")
+    if options.decode != default.decode and options.decode != header.decode:
+        raise UsageError(f"{path} holds codes of the {header.decode} decode: encode the images again")
 
 
 def _gallery(rows: Sequence[Coded], at: int, method: Fingerprint, transforms: bool, path: str) -> Bytes2D:

@@ -17,7 +17,7 @@ from twinpix.executors import Begin, Lost
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, Wanted
 from twinpix.fingerprints.pdq import PDQ
 from twinpix.imaging import Picture, decode, pixel_digest
-from twinpix.imaging.evidence import Evidence, evidence_of, unpacked
+from twinpix.imaging.evidence import Evidence, evidence_of, unpack
 from twinpix.imaging.opencv import opencv
 from twinpix.match.relation import explain_no_encoding, infer_relation, is_encoding, relation_by_evidence
 from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, format_distance, numbers
@@ -132,15 +132,15 @@ class CompareTask:
 
     def __call__(self, batch: Sequence[tuple[str, str]], begin: Begin) -> list[Comparison]:
         begin(0)
-        return [_compared(names, self.method, self.decode) for names in batch]
+        return [_compare(names, self.method, self.decode) for names in batch]
 
 
-def _compared(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comparison:
+def _compare(names: tuple[str, str], mine: Fingerprint, decode: Decode) -> Comparison:
     judge = plugins.describe(mine)
     every = {plugins.describe(other): other for other in _usable()} | {judge: mine}
     methods = [every[spec] for spec in sorted(every) if not every[spec].proposes]
     wanted = _with_verification(fingerprints.needs_of(methods))
-    pairs = [_decoded(name, decode, wanted) for name in names]
+    pairs = [_decode(name, decode, wanted) for name in names]
     pictures = [pair.picture for pair in pairs]
     distances = list(_distances(methods, pictures, judge))
     scores = [fingerprints.detail_score_of(picture) for picture in pictures]
@@ -224,7 +224,7 @@ def _with_verification(wanted: Wanted) -> Wanted:
     return Wanted(max(wanted.colour, verify.COLOUR), max(wanted.detail, verify.DETAIL))
 
 
-def _decoded(name: str, mode: Decode, wanted: Wanted) -> _Decoded:
+def _decode(name: str, mode: Decode, wanted: Wanted) -> _Decoded:
     try:
         data = read(name).data
         if data is None:
@@ -264,7 +264,9 @@ def _distance(method: Fingerprint, pictures: list[Picture]) -> Distance:
 _UNITS: dict[DistanceUnit, str] = {"bits": "bits", "cosine": "of cosine distance", "share": "of the overlap"}
 
 
-def _apart(decisive: Distance, gap: float) -> str:
+def _distance_text(decisive: Distance, gap: float, method: Fingerprint) -> str:
+    if method.by_equality:
+        return "identical" if gap == 0 else "not identical"
     return f"{format_distance(gap)} {_UNITS[decisive.unit]}, radius {format_distance(decisive.radius)}"
 
 
@@ -276,7 +278,7 @@ def _verdict(pairs: Sequence[_Decoded], method: Fingerprint, decisive: Distance)
     if gap > decisive.radius:
         return (
             None,
-            Words(f"different images, by {decisive.method} ({_apart(decisive, decisive.distance)})"),
+            Words(f"different images, by {decisive.method} ({_distance_text(decisive, decisive.distance, method)})"),
         )
     first, second = (Result(None, pair.picture.width, pair.picture.height) for pair in pairs)
     relation = infer_relation(method, first, second, gap, turn)
@@ -284,14 +286,14 @@ def _verdict(pairs: Sequence[_Decoded], method: Fingerprint, decisive: Distance)
         relation = relation_by_evidence(relation, _evidence(pairs[0].fast), _evidence(pairs[1].fast), first, second)
     return (
         relation,
-        Words(f"copies of one image, {relation}, by {decisive.method} ({_apart(decisive, gap)})"),
+        Words(f"copies of one image, {relation}, by {decisive.method} ({_distance_text(decisive, gap, method)})"),
     )
 
 
 def _evidence(picture: Picture) -> Evidence | None:
     """Measure the pixels at full size; None if that cannot be decoded."""
     try:
-        return unpacked(evidence_of(picture.data, picture.name))
+        return unpack(evidence_of(picture.data, picture.name))
     except ImageError:
         return None
 
@@ -341,24 +343,27 @@ def _words(found: Explanation, least: float) -> Words:
             "copies of one image", f"{verdict.detail or verdict.relation}; {share} of the overlap agrees{needed}"
         )
     if verdict.relation == "similar-scene":
-        return Words("the same scene, not copies", f"{points}, {_unlike(found, least)}")
+        return Words("the same scene, not copies", f"{points}, {_why_no_copies(found, least)}")
     if not found.decided:
         return Words(_UNDECIDED, f"almost no texture in the best overlap, {points}")
     if verdict.agrees < least:
         return Words("different images", f"at the best alignment only {share} of the overlap agrees, {points}")
-    return Words("different images", f"at the best alignment {share} of the overlap agrees, {_but(found)}, {points}")
+    return Words(
+        "different images",
+        f"at the best alignment {share} of the overlap agrees, {_why_not_despite_agreement(found)}, {points}",
+    )
 
 
-def _unlike(found: Explanation, least: float) -> str:
+def _why_no_copies(found: Explanation, least: float) -> str:
     """Return why two images of one scene are not copies."""
     agrees = f"{found.verdict.agrees:.0%}"
     if not found.decided:
         return "but the overlap has too little texture"
     if found.verdict.agrees < least:
         return f"the pixels agree on only {agrees} of the overlap"
-    return f"{agrees} of the overlap agrees, {_but(found)}"
+    return f"{agrees} of the overlap agrees, {_why_not_despite_agreement(found)}"
 
 
-def _but(found: Explanation) -> str:
+def _why_not_despite_agreement(found: Explanation) -> str:
     """Return why two images whose overlap agrees are not copies."""
     return "but the overlap is a small part of both" if found.is_partial else "but its texture does not"

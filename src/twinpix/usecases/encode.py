@@ -52,7 +52,7 @@ def encode(
     names = names_of(paths)
     sources.require(names)
     prints = methods_of(options, methods or [options.code_method])
-    return _coded(scan(options, progress, names), prints, options, progress)
+    return _encode(scan(options, progress, names), prints, options, progress)
 
 
 def encode_files(
@@ -66,10 +66,10 @@ def encode_files(
     """Compute the fingerprints of these files, in the given order, without those that failed; see `encode`."""
     options = Options.of(options, changes)
     prints = methods_of(options, methods or [options.code_method])
-    return _coded(sources.list_named(names), prints, options, progress_of(progress))
+    return _encode(sources.list_named(names), prints, options, progress_of(progress))
 
 
-def _coded(
+def _encode(
     listing: sources.Listing, prints: Sequence[Fingerprint], options: Options, progress: Progress
 ) -> dict[str, Fingerprints]:
     with open_session(options, progress) as session:

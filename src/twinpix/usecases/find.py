@@ -79,7 +79,7 @@ def find(
         pairs = match_pairs(session, images, settings, excluded, options, read_evidence)
         digest_pixels(session, images, _maybe_identical(images, pairs, settings.method))
         groups = bit_rot.mark_damaged_pairs(group(images, pairs, settings, options, read_evidence))
-        groups += _undecoded(listing, images, options, after=len(groups))
+        groups += _group_undecoded(listing, images, options, after=len(groups))
         failures = _failures(listing.failures, encoder.failures, images.failures, pairs.failures)
         notes = [*pairs.notes.notes, *session.store.notes, *_notes(listing, small, len(excluded))]
         return _report(request, listing, images, settings, pairs, groups, failures, notes, len(excluded), options)
@@ -111,7 +111,7 @@ class _Request(NamedTuple):
 
 def _maybe_identical(images: Images, pairs: MatchedPairs, method: Fingerprint) -> set[ContentId]:
     """Return contents whose pixels may be identical to another's, which only a full decode can show."""
-    return _with_near_codes(images, pairs.classes, pairs.matches, method) | _named_re_encoded(images, pairs)
+    return _with_near_codes(images, pairs.classes, pairs.matches, method) | _find_re_encoded(images, pairs)
 
 
 def _with_near_codes(images: Images, classes: CodeClasses, matches: Matches, method: Fingerprint) -> set[ContentId]:
@@ -133,17 +133,17 @@ def _with_near_codes(images: Images, classes: CodeClasses, matches: Matches, met
     return wanted
 
 
-def _named_re_encoded(images: Images, pairs: MatchedPairs) -> set[ContentId]:
+def _find_re_encoded(images: Images, pairs: MatchedPairs) -> set[ContentId]:
     """Return contents of one size that verification called re-encoded, whose pixels may therefore be identical.
 
     Identical pixels need not agree completely, because the fast decodes of two formats differ.
     """
     width, height = images.contents.column("width"), images.contents.column("height")
-    found = [ends for ends, seen in pairs.verdicts.items() if seen.verdict.relation == "re-encoded"]
+    found = [ends for ends, verified in pairs.verdicts.items() if verified.verdict.relation == "re-encoded"]
     return {end for a, b in found if width[a] == width[b] and height[a] == height[b] for end in (a, b)}
 
 
-def _guarded(images: Images, method: Fingerprint) -> list[Guarded]:
+def _list_guarded(images: Images, method: Fingerprint) -> list[Guarded]:
     by_keypoints = method.proposes
     why = f"too little texture (blank, flat or a smooth gradient): {describe_low_detail(by_keypoints)}"
     scores = images.contents.column("detail_score")
@@ -200,7 +200,7 @@ class UniqueRows(Sequence[Unique]):
         )
 
 
-def _undecoded(listing: sources.Listing, images: Images, options: Options, *, after: int) -> list[Group]:
+def _group_undecoded(listing: sources.Listing, images: Images, options: Options, *, after: int) -> list[Group]:
     """Return groups of identical undecodable files; none with `min_pixels`, because their size is unknown."""
     if options.min_pixels:
         return []
@@ -257,7 +257,7 @@ def _report(
 ) -> Report:
     method = settings.method
     logger.info("found: %s in %s", plural(len(groups), "group"), plural(len(images.refs), "image"))
-    guarded = _guarded(images, method) if options.guard and not method.by_equality else []
+    guarded = _list_guarded(images, method) if options.guard and not method.by_equality else []
     damaged = [images.refs.uris[file] for file in images.files_where(images.contents.column("damaged") > 0)]
     grouped = {member.path for group in groups for member in group.members}
     return Report(

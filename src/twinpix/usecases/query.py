@@ -181,10 +181,10 @@ def _near_by_pixels(
         rows = np.zeros(1, np.int64), np.arange(1, len(codes))
         plain = np.concatenate([is_low_detail(mine.contents)[:1] & options.guard, low])
         stages = candidate_stages(settings, codes, rows, plain)
-        matches, said = verify_candidates(
+        matches, search_notes = verify_candidates(
             [ContentId(number) for number in range(len(codes))], stages, settings.search, verifier
         )
-        for note in said.notes:
+        for note in search_notes.notes:
             session.progress.note(note)
         for number, gap in zip(map(ContentId, (matches.j - 1).tolist()), numbers(matches.distance), strict=True):
             near.setdefault(number, (gap, 0))

@@ -17,14 +17,14 @@ from twinpix.verify.alignment.affine import (
     rescale,
     transform_points,
 )
-from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, inside, part_of, warp_colours
-from twinpix.verify.light.normalize import apart, undo_bending
+from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, erode_mask, part_of, warp_colours
+from twinpix.verify.light.normalize import mean_difference, undo_bending
 from twinpix.verify.light.photometric import ToneMatch
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import DESCRIBE
 
 _BLOCK = 8  # pixels a side of blocks in which grain is measured
-_WINDOW = 31  # pixels a side of the window in which the level of a border is measured
+_BORDER_WINDOW = 31  # pixels a side of the window in which the level of a border is measured
 _BLUR = 0.8  # pixels of Gaussian blur, against the noise of single pixels
 _CHROMA_BLUR = 2.0  # pixels of Gaussian blur: chroma is subsampled
 _LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)
@@ -62,7 +62,7 @@ class EditFeatures(NamedTuple):
         """True if so few pixels differ that they may be noise."""
         return 0 < self.outside <= DESCRIBE.spot
 
-    def edited_at(self, box: tuple[float, float, float, float]) -> "EditFeatures":
+    def with_edit_at(self, box: tuple[float, float, float, float]) -> "EditFeatures":
         """Return the difference with a small edited region in this box."""
         return self._replace(outside=2 * DESCRIBE.spot, spread=0.0, box=box)
 
@@ -71,7 +71,7 @@ class EditFeatures(NamedTuple):
         """True if nothing but tone and colour differs."""
         return self.clean and DESCRIBE.blurred < self.steepness < 1 / DESCRIBE.blurred
 
-    def turned(self, a_to_b: Affine, a: Pyramid, b: Pyramid) -> "EditFeatures":
+    def swap_images(self, a_to_b: Affine, a: Pyramid, b: Pyramid) -> "EditFeatures":
         """Return the difference with `a` and `b` exchanged; `a_to_b` is the transform of its pixels."""
         left, top, right, bottom = self.box
         ends = np.array([[left, top], [right, bottom], [left, bottom], [right, top]]) * b.size - 0.5
@@ -104,7 +104,7 @@ class Description(NamedTuple):
 def describe_edit(a: Pyramid, b: Pyramid, a_to_b: Affine, differs: EditFeatures) -> Description:
     """Name how `b` differs from `a`; `a_to_b` is the transform of its pixels."""
     parts = _parts(a, b, a_to_b, differs)
-    back = _parts(b, a, inverse(a_to_b), differs.turned(a_to_b, a, b))
+    back = _parts(b, a, inverse(a_to_b), differs.swap_images(a_to_b, a, b))
     if _is_only_resized(back):
         parts = _without_sharpness(parts)
     elif _is_only_resized(parts):
@@ -128,13 +128,18 @@ def _without_sharpness(parts: list[Part]) -> list[Part]:
 def _parts(a: Pyramid, b: Pyramid, a_to_b: Affine, differs: EditFeatures) -> list[Part]:
     full = rescale(a_to_b, (a.size, (a.width, a.height)), (b.size, (b.width, b.height)))
     change = decompose(full)
-    parts = [*_turned(change), *_cut(a, b, a_to_b, full), *_changed(differs, change, b), *_sized(a, b, change)]
+    parts = [
+        *_name_rotation(change),
+        *_name_crop(a, b, a_to_b, full),
+        *_name_changes(differs, change, b),
+        *_name_resize(a, b, change),
+    ]
     if differs.hues >= DESCRIBE.other_hue_area and all(part.relation == "resized" for part in parts):
         return [Part("recoloured", "recoloured"), *parts]  # a region that was edited has colours of its own
     return parts
 
 
-def _turned(change: Decomposition) -> list[Part]:
+def _name_rotation(change: Decomposition) -> list[Part]:
     angle = change.angle
     out = []
     if change.mirrored:
@@ -149,7 +154,7 @@ def _turned(change: Decomposition) -> list[Part]:
     return out
 
 
-def _cut(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Part]:
+def _name_crop(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Part]:
     """Name a crop or a border, of either image."""
     of_a, of_b = overlap(a_to_b, a.size, b.size)
     out = []
@@ -167,8 +172,8 @@ def _cut(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Part]:
             else f"shows more: {of_b:.0%} at ({x}, {y})"
         )
         out.append(Part(relation, what, borders=(False, relation == "padded")))
-    turned = abs(decompose(full).angle) % 90
-    if out and min(turned, 90 - turned) >= DESCRIBE.min_angle:
+    rotation = abs(decompose(full).angle) % 90
+    if out and min(rotation, 90 - rotation) >= DESCRIBE.min_angle:
         return out if min(of_a, of_b) < DESCRIBE.rotated_corners else []  # a rotation cuts off corners, or fills them
     return out
 
@@ -189,18 +194,18 @@ def _is_border(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
     alone = cv2.dilate(shown, np.ones((3, 3), np.uint8)) == 0
     if not alone.any():
         return False
-    if _plain(a.grey[alone]) < DESCRIBE.border_flat:
+    if _plain_share(a.grey[alone]) < DESCRIBE.border_flat:
         return False
     # If the levels outside continue right inside the overlap, the plain part belongs to the image.
     inside = (cv2.dilate(alone.astype(np.uint8), np.ones((15, 15), np.uint8)) == 1) & ~alone & (shown == 1)
     inside &= cv2.dilate(alone.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
     beyond = alone.astype(np.float32)
-    sums, weight = (cv2.blur(values, (_WINDOW, _WINDOW)) for values in (a.grey * beyond, beyond))
+    sums, weight = (cv2.blur(values, (_BORDER_WINDOW, _BORDER_WINDOW)) for values in (a.grey * beyond, beyond))
     goes_on = np.abs(a.grey[inside] - sums[inside] / np.maximum(weight[inside], _EPSILON)) <= DESCRIBE.border_step
     return not inside.any() or float(goes_on.mean()) < DESCRIBE.border_continues
 
 
-def _plain(pixels: NDArray[np.uint8]) -> float:
+def _plain_share(pixels: NDArray[np.uint8]) -> float:
     """Return the share of pixels with one of the three most frequent levels."""
     counts = np.bincount(pixels, minlength=256)
     wide = np.convolve(counts, np.ones(2 * DESCRIBE.border_level + 1, np.int64), "same")
@@ -212,7 +217,7 @@ def _plain(pixels: NDArray[np.uint8]) -> float:
     return found / len(pixels)
 
 
-def _changed(differs: EditFeatures, change: Decomposition, b: Pyramid) -> list[Part]:
+def _name_changes(differs: EditFeatures, change: Decomposition, b: Pyramid) -> list[Part]:
     out = []
     as_large = max(abs(change.across - 1), abs(change.down - 1), abs(change.angle) / 90) < DESCRIBE.resized
     if differs.outside > DESCRIBE.spot and differs.spread < DESCRIBE.everywhere:
@@ -238,7 +243,7 @@ def _changed(differs: EditFeatures, change: Decomposition, b: Pyramid) -> list[P
     return out
 
 
-def _sized(a: Pyramid, b: Pyramid, change: Decomposition) -> list[Part]:
+def _name_resize(a: Pyramid, b: Pyramid, change: Decomposition) -> list[Part]:
     if (a.width, a.height) == (b.width, b.height) or not (change.across and change.down):
         return []
     across, down = change.across, change.down
@@ -257,14 +262,14 @@ def edit_features(
 ) -> EditFeatures:
     """Measure the differences of two aligned images after photometric alignment."""
     cv2 = opencv()
-    inner = inside(pair.common)
+    inner = erode_mask(pair.common)
     if inner.sum() < DESCRIBE.min_pixels or min(inner.shape) < DESCRIBE.min_side:
         return EditFeatures(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
     mapped, theirs = tones.a, tones.b
-    outside = np.maximum(_beyond(mapped, theirs), _beyond(theirs, mapped))
+    outside = np.maximum(_excess(mapped, theirs), _excess(theirs, mapped))
     marked = (outside > DESCRIBE.step) & inner
-    if tones.apart > DESCRIBE.tone:
-        marked &= ~_blown(pair)
+    if tones.tone_change > DESCRIBE.tone:
+        marked &= ~_mask_blown(pair)
     rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
     rest = rest if rest.sum() > int(DESCRIBE.unmarked * inner.sum()) else inner
     rows, columns = (max(1, length // BLOCK) for length in marked.shape)
@@ -277,7 +282,7 @@ def edit_features(
         box = _box(marked, pair, a_to_b, b)
     colour, hues = _colour(a, b, a_to_b)
     return EditFeatures(
-        tones.apart,
+        tones.tone_change,
         colour,
         _steepness(mapped, theirs, rest),
         _grain(pair.a, pair.b, rest),
@@ -291,11 +296,11 @@ def edit_features(
 
 def _is_bent(a: Floats, b: Floats, rest: NDArray[np.bool_]) -> bool:
     """True if optical flow removes most of the difference."""
-    off = apart(a, b, rest)
-    return off > DESCRIBE.misaligned and apart(undo_bending(a, b), b, rest) < DESCRIBE.bent * off
+    off = mean_difference(a, b, rest)
+    return off > DESCRIBE.misaligned and mean_difference(undo_bending(a, b), b, rest) < DESCRIBE.bent * off
 
 
-def _blown(pair: WarpedPair) -> NDArray[np.bool_]:
+def _mask_blown(pair: WarpedPair) -> NDArray[np.bool_]:
     """Mask pixels that are clipped in either image: their content is lost, which is no overlay."""
     cv2 = opencv()
     low, high = np.minimum(pair.a, pair.b), np.maximum(pair.a, pair.b)
@@ -303,7 +308,7 @@ def _blown(pair: WarpedPair) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(out, np.ones((5, 5), np.uint8)), dtype=bool)
 
 
-def _beyond(values: Floats, other: Floats) -> Floats:
+def _excess(values: Floats, other: Floats) -> Floats:
     """Return by how many levels values leave the range of the other image within 5 × 5 pixels."""
     cv2 = opencv()
     local_mean = np.ones((5, 5), np.uint8)

@@ -69,10 +69,10 @@ def explain_pair(verdict: Verdict, a: Pyramid, b: Pyramid, guesses: Sequence[Aff
     """
     if verdict.same and verdict.a_to_b is not None:
         points = len(common_points(a, b, verdict.a_to_b)[0]) if verdict.points else 0
-        return Explanation(verdict._replace(points=points), _on(a, b, verdict.a_to_b).agrees.blocks)
-    best = _aligned_by_keypoints(a, b)
+        return Explanation(verdict._replace(points=points), _agreement_under(a, b, verdict.a_to_b).agrees.blocks)
+    best = _align_by_keypoints(a, b)
     if best is None or not verdict.relation:
-        best = _aligned_best(verdict.a_to_b, best, a, b, guesses)
+        best = _align_best(verdict.a_to_b, best, a, b, guesses)
     a_to_b, agrees = best
     shared, points = overlap(a_to_b, a.size, b.size), len(common_points(a, b, a_to_b)[0])
     complete = verdict._replace(agrees=agrees.share, overlap=shared, points=points, a_to_b=a_to_b)
@@ -106,28 +106,26 @@ def _no_points() -> tuple[Places, Places]:
     return np.empty((0, 2)), np.empty((0, 2))
 
 
-def _on(a: Pyramid, b: Pyramid, a_to_b: Affine) -> _On:
+def _agreement_under(a: Pyramid, b: Pyramid, a_to_b: Affine) -> _On:
     return _On(a_to_b, agreement(warp_pair(a, b, a_to_b)))
 
 
-def _aligned_by_keypoints(a: Pyramid, b: Pyramid) -> _On | None:
+def _align_by_keypoints(a: Pyramid, b: Pyramid) -> _On | None:
     """Align two pyramids by their keypoints; return None if these do not define a transform."""
     by_points = align_keypoints(a, b)
-    return None if by_points is None or not fits(by_points, a, b) else _on(a, b, by_points.a_to_b)
+    return None if by_points is None or not fits(by_points, a, b) else _agreement_under(a, b, by_points.a_to_b)
 
 
-def _aligned_best(
-    a_to_b: Affine | None, by_points: _On | None, a: Pyramid, b: Pyramid, guesses: Sequence[Affine]
-) -> _On:
+def _align_best(a_to_b: Affine | None, by_points: _On | None, a: Pyramid, b: Pyramid, guesses: Sequence[Affine]) -> _On:
     """Align two different images where they have most in common.
 
     Under `a_to_b` the largest share agrees, often of a small part and by chance: no image is rotated for that.
     """
-    upright, *turned = (_on(a, b, each) for each in guesses)
+    upright, *turned = (_agreement_under(a, b, each) for each in guesses)
     least = min(DECISION.min_blocks, upright.agrees.blocks)
     if by_points is not None and by_points.agrees.blocks >= least and by_points.agreeing >= upright.agreeing:
         return by_points
-    others = turned if a_to_b is None else [_on(a, b, a_to_b), *turned]
+    others = turned if a_to_b is None else [_agreement_under(a, b, a_to_b), *turned]
     best = max((one for one in others if one.agrees.blocks >= least), key=lambda one: one.agreeing, default=upright)
     return best if best.agreeing > DESCRIBE.turned_gain * upright.agreeing else upright
 

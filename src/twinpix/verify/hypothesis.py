@@ -19,7 +19,7 @@ from twinpix.verify.alignment.blocks import (
     use_finer,
     warp_pair,
 )
-from twinpix.verify.content.exclusive_content import filled, is_exclusive
+from twinpix.verify.content.exclusive_content import is_exclusive, share_of_agreeing
 from twinpix.verify.content.overlays import without_ink, without_overlay
 from twinpix.verify.describe import EditFeatures, edit_features
 from twinpix.verify.light.low_texture import is_level
@@ -84,16 +84,16 @@ def score_hypothesis(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, *, su
     small overlaps may differ. If the images do not match as they are, overlays on one of them are left out.
     """
     pair = warp_pair(a, b, a_to_b)
-    seen = _score(a, b, pair, a_to_b, least, sure=sure)
-    if seen.differs is not None or seen.contrary or not seen.agrees.blocks:
-        return seen
+    hypothesis = _score(a, b, pair, a_to_b, least, sure=sure)
+    if hypothesis.differs is not None or hypothesis.contrary or not hypothesis.agrees.blocks:
+        return hypothesis
     for bare in filter(None, (find(pair) for find in (without_overlay, without_ink))):
         rest = _score(a, b, bare.pair, a_to_b, least, sure=sure)
         share = rest.agrees.share * (1 - bare.covered)
         if rest.differs is not None and share >= least:
             agrees = rest.agrees._replace(share=share)
             return rest._replace(pair=pair, agrees=agrees, differs=_edit_features(pair, agrees, a, b, a_to_b))
-    return seen
+    return hypothesis
 
 
 def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: float, *, sure: bool) -> Hypothesis:
@@ -167,11 +167,11 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
     one of the two in every place, at least as much agrees as in its match with the other one.
     """
     pair, shared = warp_pair(a, b, a_to_b), overlap(a_to_b, a.size, b.size)
-    shown = _shown(pair, via)
+    shown = _mask_shown(pair, via)
     of_all = pair._replace(common=pair.common & shown)
     agrees = _agreement(of_all, least)
     enough = agrees.blocks >= DECISION.min_blocks or agrees.share >= DECISION.exact_agreement
-    sure = filled(of_all, agrees) >= DECISION.transitive_filled or (
+    sure = share_of_agreeing(of_all, agrees) >= DECISION.transitive_filled or (
         via.agrees >= DECISION.transitive_agreement and enough
     )
     same = sure and agrees.share >= DECISION.transitive_factor * least
@@ -192,7 +192,7 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
     return Hypothesis(a_to_b, pair, agrees, shared, differs)
 
 
-def _shown(pair: WarpedPair, via: Via) -> NDArray[np.bool_]:
+def _mask_shown(pair: WarpedPair, via: Via) -> NDArray[np.bool_]:
     """Mask the pixels of a pair that the third image shows."""
     ends = transform_points(pair.a_to_b, transform_points(inverse(via.a_to_b), corners(via.size)))
     return pixels_within(ends, pair.common.shape)

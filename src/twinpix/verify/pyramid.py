@@ -43,7 +43,7 @@ def hull(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(out, dtype=bool)
 
 
-def _times(levels: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+def _multiply(levels: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
     return np.minimum(levels.astype(np.uint16) * times, 255).astype(np.uint8)
 
 
@@ -80,16 +80,16 @@ class Pyramid:
         """The pyramid with `fine` in place of `grey`."""
         return replace(self, grey=self.fine)
 
-    def brighter(self, times: int) -> "Pyramid":
+    def brighten(self, times: int) -> "Pyramid":
         """Return the pyramid with all grey levels multiplied by `times`."""
         if times not in self._brighter:
             full = self.full
             self._brighter[times] = replace(
                 self,
-                grey=_times(self.grey, times),
-                fine=_times(self.fine, times),
-                colours=_times(self.colours, times),
-                full=None if full is None else lambda: _times(full(), times),
+                grey=_multiply(self.grey, times),
+                fine=_multiply(self.fine, times),
+                colours=_multiply(self.colours, times),
+                full=None if full is None else lambda: _multiply(full(), times),
                 _brighter={},
             )
         return self._brighter[times]
@@ -200,7 +200,7 @@ class Pyramid:
         return detect_in_small(self.grey, _KEYPOINTS)
 
 
-def dark(a: Pyramid, b: Pyramid) -> int:
+def brightening_factor(a: Pyramid, b: Pyramid) -> int:
     """Return the factor by which two dark images can be brightened; 1 if either has light pixels."""
     lightest = max(1.0, *(float(np.quantile(view.grey, TEXTURE.lightest)) for view in (a, b)))
     return next((times for times in _BRIGHTER if TEXTURE.dark_floor <= lightest <= TEXTURE.dark_ceiling / times), 1)
@@ -218,10 +218,10 @@ def _letters(values: Bytes2D) -> NDArray[np.int32]:
     `(n, 4)`: left, top, width and height in pixels.
     """
     cv2 = opencv()
-    ground = cv2.morphologyEx(values, cv2.MORPH_CLOSE, np.ones((_STROKE, _STROKE), np.uint8))
+    background = cv2.morphologyEx(values, cv2.MORPH_CLOSE, np.ones((_STROKE, _STROKE), np.uint8))
     around = np.ones((_AROUND, _AROUND), np.uint8)
-    plain = cv2.dilate(ground, around) - cv2.erode(ground, around) < TEXTURE.letter_flat_range
-    marked = (ground - values > TEXTURE.letter_contrast).astype(np.uint8)
+    plain = cv2.dilate(background, around) - cv2.erode(background, around) < TEXTURE.letter_flat_range
+    marked = (background - values > TEXTURE.letter_contrast).astype(np.uint8)
     count, labels, facts, _ = cv2.connectedComponentsWithStats(marked)
     width, height, area = (facts[1:, at] for at in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
     on_plain = np.bincount(labels[plain], minlength=count)[1:] > TEXTURE.letter_on_flat * area

@@ -12,7 +12,7 @@ other module of `verify` has an unnamed float or compares with an unnamed number
 thresholds that change none of its pairs.
 
 Read a threshold as an attribute, where it is compared (`DECISION.min_blocks`), never into a constant of a module: only
-then does `overridden` take effect.
+then does `override_threshold` take effect.
 """
 
 from collections.abc import Iterator
@@ -1194,7 +1194,7 @@ CONCERNS: dict[str, Any] = {
 
 
 @contextmanager
-def overridden(concern: str, field: str, value: float) -> Iterator[None]:
+def override_threshold(concern: str, field: str, value: float) -> Iterator[None]:
     """Replace one threshold in this process for the duration of the block, for measurements and tests.
 
     Pyramids keep derived data that is computed once (`Pyramid.border`, `Pyramid.is_page`): make new ones in the block.

@@ -16,7 +16,7 @@ from twinpix.verify.content.pages import compare_pages
 from twinpix.verify.describe import EditFeatures, describe_edit
 from twinpix.verify.hypothesis import Hypothesis, Via, score_hypothesis, score_via
 from twinpix.verify.light.tone_inversion import undo_inversion
-from twinpix.verify.pyramid import Pyramid, dark
+from twinpix.verify.pyramid import Pyramid, brightening_factor
 from twinpix.verify.thresholds import ALIGNMENT, DECISION, SCREENING, TONE_INVERSION
 
 VERSION = 17
@@ -46,7 +46,7 @@ class Verdict(NamedTuple):
     lettered: bool = False  # no copies although many keypoints agree: both have print, as pages and cards do
     borders: tuple[bool, bool] = (False, False)  # whether a and b has a border that the other one lacks
 
-    def turned(self) -> "Verdict":
+    def swap_images(self) -> "Verdict":
         """Return the verdict with both images exchanged."""
         a_to_b = None if self.a_to_b is None else inverse(self.a_to_b)
         overlap, borders = self.overlap[::-1], self.borders[::-1]
@@ -65,9 +65,9 @@ def verify_quick(a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float
     for a_to_b in guesses:
         one = score_hypothesis(a, b, a_to_b, least)
         if one.differs is not None:  # another transform may describe the edit better
-            return _described(a, b, one, one.differs) if one.clear else verify_pair(a, b, guesses, least)
+            return _describe(a, b, one, one.differs) if one.clear else verify_pair(a, b, guesses, least)
         if one.refuted:
-            return _different(one)
+            return _reject(one)
     return None
 
 
@@ -92,26 +92,26 @@ def verify_pair(
     least = DECISION.min_agreement if least is None else least
     guesses = list(guesses)
     align = cache(lambda: align_keypoints(a, b))
-    if exact and guesses and via is None and (refuted := _refuted(a, b, guesses[0], align)) is not None:
+    if exact and guesses and via is None and (refuted := _refute(a, b, guesses[0], align)) is not None:
         return refuted
-    seen = _verify_once(a, b, guesses, least, align, exact=exact, via=via)
-    if not seen.same and seen.points >= ALIGNMENT.overdrawn_inliers:
-        seen = seen._replace(lettered=a.is_page and b.is_page)
-    if seen.same or seen.conflict or (times := dark(a, b)) == 1:
-        return seen
-    a, b = a.brighter(times), b.brighter(times)
+    verdict = _verify_once(a, b, guesses, least, align, exact=exact, via=via)
+    if not verdict.same and verdict.points >= ALIGNMENT.overdrawn_inliers:
+        verdict = verdict._replace(lettered=a.is_page and b.is_page)
+    if verdict.same or verdict.conflict or (times := brightening_factor(a, b)) == 1:
+        return verdict
+    a, b = a.brighten(times), b.brighten(times)
     brighter = _verify_once(a, b, guesses, least, partial(align_keypoints, a, b), exact=exact, via=via)
-    return brighter if brighter.same or brighter.conflict else seen
+    return brighter if brighter.same or brighter.conflict else verdict
 
 
-def _refuted(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | None:
+def _refute(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | None:
     """Return the verdict of two images whose edges do not agree at 96 pixels; None if more has to be compared."""
-    seen = screen(a, b, guess)
-    if seen is None or seen.blocks < SCREENING.min_blocks or seen.agrees >= SCREENING.min_aligned_agreement:
+    screened = screen(a, b, guess)
+    if screened is None or screened.blocks < SCREENING.min_blocks or screened.agrees >= SCREENING.min_aligned_agreement:
         return None
-    agrees = max(0.0, seen.agrees)
+    agrees = max(0.0, screened.agrees)
     different = Verdict(None, "", "", agrees, overlap(guess, a.size, b.size), 0, guess)
-    if seen.refutes or (by_points := align()) is None or not fits(by_points, a, b):
+    if screened.refutes or (by_points := align()) is None or not fits(by_points, a, b):
         return different
     a_to_b, points = by_points.a_to_b, len(by_points.a)
     aligned = screen(a, b, a_to_b)
@@ -128,23 +128,23 @@ def _verify_once(
     joined = [score_via(a, b, a_to_b, least, via) for a_to_b in guesses] if via else []
     for one in joined:
         if one.differs is not None:
-            return _described(a, b, one, one.differs, via)
+            return _describe(a, b, one, one.differs, via)
         if one.contrary:
-            return _different(one)
-    tried = list(_tried(a, b, guesses, least, align, exact=exact))
+            return _reject(one)
+    tried = list(_try_transforms(a, b, guesses, least, align, exact=exact))
     best = max(tried, key=lambda one: one.rank, default=None)
-    best = best and _straightened(a, b, best, least)
+    best = best and _straighten(a, b, best, least)
     if best is not None and best.differs is not None:
-        return _described(a, b, best, best.differs)
-    turned_back = _turned_back(a, b, tried, least)
-    if turned_back is not None:
-        return turned_back
-    seen = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
-    if seen is not None and seen.points >= ALIGNMENT.scene_inliers and seen.spread >= ALIGNMENT.scene_spread:
+        return _describe(a, b, best, best.differs)
+    inverted = _verify_inverted(a, b, tried, least)
+    if inverted is not None:
+        return inverted
+    scene = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
+    if scene is not None and scene.points >= ALIGNMENT.scene_inliers and scene.spread >= ALIGNMENT.scene_spread:
         conflict = any(one.contrary for one in tried)
-        share = seen.agrees.share
-        return Verdict("similar-scene", "", "", share, seen.overlap, seen.points, seen.a_to_b, conflict=conflict)
-    return _different(best)._replace(conflict=any(one.contrary for one in tried))
+        share = scene.agrees.share
+        return Verdict("similar-scene", "", "", share, scene.overlap, scene.points, scene.a_to_b, conflict=conflict)
+    return _reject(best)._replace(conflict=any(one.contrary for one in tried))
 
 
 def as_compared(verdict: Verdict, a: Pyramid, b: Pyramid) -> tuple[Pyramid, Pyramid]:
@@ -154,7 +154,7 @@ def as_compared(verdict: Verdict, a: Pyramid, b: Pyramid) -> tuple[Pyramid, Pyra
     return undo_inversion(a, b, warp_pair(a, b, verdict.a_to_b)) or (a, b)
 
 
-def _straightened(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "Hypothesis":
+def _straighten(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "Hypothesis":
     """Replace a transform by a near orientation if nearly as much agrees under it: keypoints are inexact."""
     for turn in range(8):
         a_to_b = orientation_transform(turn, a.size, b.size)
@@ -170,18 +170,18 @@ def _straightened(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "
 
 
 def _distance(a: Pyramid, first: Affine, second: Affine) -> float:
-    """Return how far apart two transforms move the corners of `a`, in pixels."""
+    """Return the largest distance between the corners of `a` under two transforms, in pixels."""
     at = corners(a.size)
     return float(np.abs(transform_points(first, at) - transform_points(second, at)).max())
 
 
-def _different(best: "Hypothesis | None") -> Verdict:
+def _reject(best: "Hypothesis | None") -> Verdict:
     if best is None:
         return Verdict(None, "", "", 0.0, (0.0, 0.0), 0, None)
     return Verdict(None, "", "", best.agrees.share, best.overlap, best.points, best.a_to_b, conflict=best.contrary)
 
 
-def _tried(
+def _try_transforms(
     a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float, align: Align, *, exact: bool
 ) -> Iterator[Hypothesis]:
     """Score transforms, the cheapest first, until one decides: guesses, keypoints, refinement by ECC.
@@ -205,7 +205,7 @@ def _tried(
         spread = _spread(by_points, a, b)
         sure = len(by_points.a) >= ALIGNMENT.many_inliers and spread >= ALIGNMENT.wide_spread
         least *= ALIGNMENT.many_inliers_factor if sure else 1
-        known = None if sure else _as_scored(a, by_points.a_to_b, scored)
+        known = None if sure else _find_scored(a, by_points.a_to_b, scored)
         one = known or score_hypothesis(a, b, by_points.a_to_b, least, sure=sure)
         one = one._replace(points=len(by_points.a), spread=spread)
         yield one
@@ -215,16 +215,16 @@ def _tried(
         best = one if best is None or one.rank > best.rank else best
     if best is not None and best.agrees.share > ALIGNMENT.min_refined_share:
         fine = refine(a, b, best.a_to_b)
-        if fine is not None and _as_scored(a, fine, scored) is None:
+        if fine is not None and _find_scored(a, fine, scored) is None:
             yield score_hypothesis(a, b, fine, least)._replace(points=best.points, spread=best.spread)
 
 
-def _as_scored(a: Pyramid, a_to_b: Affine, scored: list[Hypothesis]) -> Hypothesis | None:
+def _find_scored(a: Pyramid, a_to_b: Affine, scored: list[Hypothesis]) -> Hypothesis | None:
     """Return the hypothesis whose transform is the same but for a pixel."""
     return next((one for one in scored if _distance(a, a_to_b, one.a_to_b) < _AS_EXACT), None)
 
 
-def _turned_back(a: Pyramid, b: Pyramid, tried: Iterable[Hypothesis], least: float) -> Verdict | None:
+def _verify_inverted(a: Pyramid, b: Pyramid, tried: Iterable[Hypothesis], least: float) -> Verdict | None:
     """Return the verdict of the first transform under which the images match after a tone inversion is undone."""
     for one in tried:
         if one.contrary or ((screened := screen(a, b, one.a_to_b)) and screened.is_positive):
@@ -233,23 +233,23 @@ def _turned_back(a: Pyramid, b: Pyramid, tried: Iterable[Hypothesis], least: flo
         if rough is None:
             continue
         align, most = partial(align_keypoints, *rough), max(least, TONE_INVERSION.min_agreement)
-        seen = max(_tried(*rough, [one.a_to_b], most, align, exact=False), key=lambda each: each.rank)
-        differs = seen.differs and seen.differs._replace(inverted=True, grain=0.0)  # a steep curve amplifies noise
-        if differs is None or seen.agrees.blocks < TONE_INVERSION.min_blocks:
+        best = max(_try_transforms(*rough, [one.a_to_b], most, align, exact=False), key=lambda each: each.rank)
+        differs = best.differs and best.differs._replace(inverted=True, grain=0.0)  # a steep curve amplifies noise
+        if differs is None or best.agrees.blocks < TONE_INVERSION.min_blocks:
             continue
-        if undo_inversion(a, b, warp_pair(a, b, seen.a_to_b)) is not None:
-            return _described(a, b, seen, differs)._replace(inverted=True)
+        if undo_inversion(a, b, warp_pair(a, b, best.a_to_b)) is not None:
+            return _describe(a, b, best, differs)._replace(inverted=True)
     return None
 
 
-def _described(a: Pyramid, b: Pyramid, best: Hypothesis, differs: EditFeatures, via: Via | None = None) -> Verdict:
+def _describe(a: Pyramid, b: Pyramid, best: Hypothesis, differs: EditFeatures, via: Via | None = None) -> Verdict:
     if not differs.inverted:
         spots, within = differs.spots or best.agrees.share < 1, via and (via.a_to_b, via.size)
-        seen = compare_pages(a, b, best.a_to_b, spots=spots, clean=differs.clean, within=within)
-        if seen.different:
-            return _different(best)
-        if seen.box is not None and differs.clean:
-            differs = differs.edited_at(seen.box)
+        comparison = compare_pages(a, b, best.a_to_b, spots=spots, clean=differs.clean, within=within)
+        if comparison.different:
+            return _reject(best)
+        if comparison.box is not None and differs.clean:
+            differs = differs.with_edit_at(comparison.box)
     name = describe_edit(a, b, best.a_to_b, differs)
     verdict = Verdict(
         name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.points, best.a_to_b, best.alike

@@ -106,7 +106,7 @@ class Discarding:
         return ""
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.staged)
+        filesystem.restore_name(step.path, step.target, step.staged)
         return not os.path.lexists(step.path)
 
 
@@ -118,7 +118,7 @@ class Placing(Discarding):
     to: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "to", folder_named(self.to))
+        object.__setattr__(self, "to", absolute_folder(self.to))
 
     def prepare(self, scope: Scope, *, apply: bool) -> None:
         Outside(scope).require(self.to)
@@ -136,7 +136,7 @@ class Linking(Discarding, ABC):
     leaves: ClassVar[bool] = False
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.staged)
+        filesystem.restore_name(step.path, step.target, step.staged)
         return not is_untouched(step.path, step.facts) and self.is_link(step.path, step)
 
     @abstractmethod
@@ -215,7 +215,7 @@ def holds(path: str, step: Step) -> bool:
     return filesystem.digest_of(path, now) == step.digest if step.digest else is_alike(now, step.facts)
 
 
-def folder_named(name: str) -> str:
+def absolute_folder(name: str) -> str:
     """Return the absolute path of the folder of an action's option; raises `ValueError` for an empty name."""
     if not name:
         raise ValueError("name a folder")

@@ -25,7 +25,7 @@ class Copy(Placing):
     to: str
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.staged)
+        filesystem.restore_name(step.path, step.target, step.staged)
         return os.path.lexists(step.target) and holds(step.target, step)
 
     def do(self, step: Step, guard: filesystem.Guard) -> None:

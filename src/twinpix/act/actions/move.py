@@ -25,7 +25,7 @@ class Move(Placing):
         filesystem.move_new(step.path, step.target, step.facts, step.digest, step.staged, guard)
 
     def recover(self, step: Step) -> bool:
-        filesystem.recover(step.path, step.target, step.staged)
+        filesystem.restore_name(step.path, step.target, step.staged)
         if os.path.lexists(step.path) and os.path.lexists(step.target):
             _drop_copy(step)
         return not os.path.lexists(step.path)
@@ -73,8 +73,8 @@ def _drop_copy(step: Step) -> None:
             _remove_second(step.target, there, step.path, here, filesystem.beside(step.staged, step.target))
 
 
-def _remove_second(path: str, facts: Facts, first: str, stays: Facts, staged: str) -> None:
+def _remove_second(path: str, facts: Facts, first: str, first_facts: Facts, staged: str) -> None:
     """Remove the second of two files with the same bytes, if the first is proven to be another file."""
-    with contextlib.closing(Keeper(first, stays, first)) as keeper:
+    with contextlib.closing(Keeper(first, first_facts, first)) as keeper:
         keeper.check(path, facts, "", same=True)
         filesystem.remove(path, facts, staged, keeper)

@@ -20,7 +20,7 @@ from twinpix.model import Kept, Skipped
 from twinpix.text import printable
 
 Sidecars = Literal["keep", "same", "all"]
-_STAYS_WITH = "stays with its companion file"
+_KEPT_WITH_COMPANION = "stays with its companion file"
 
 
 @dataclass
@@ -119,7 +119,9 @@ class Bundler:
         first = self._images[images[0]]
         name = printable(os.path.basename(companion))
         if companion in self._relied:
-            raise StepError(f"{_STAYS_WITH} {name}, which other images are duplicates of", SkipKind.WITH_COMPANION)
+            raise StepError(
+                f"{_KEPT_WITH_COMPANION} {name}, which other images are duplicates of", SkipKind.WITH_COMPANION
+            )
         facts = filesystem.facts_at(companion)
         others = [
             other
@@ -144,7 +146,7 @@ class Bundler:
                 )
         if not self.everything:
             has = f"{printable(others[0])} has other bytes" if others else "the keeper has none of that kind"
-            raise StepError(f"{_STAYS_WITH} {name}: {has}", SkipKind.WITH_COMPANION)
+            raise StepError(f"{_KEPT_WITH_COMPANION} {name}: {has}", SkipKind.WITH_COMPANION)
         return first._replace(path=companion, match=None, companion=True, facts=facts, digest=self._digest(companion))
 
     def _beside_kept(self, item: Item) -> list[str]:

@@ -10,14 +10,14 @@ from twinpix.report import writer
 
 # Reports, journals, choices and codes begin with their schema; codes as CSV begin with these columns.
 _MARK = re.compile(rb'\s*[{\[]\s*"(?:schema|journal)"\s*:\s*"twinpix\.|path,method,code\r?\n')
-_HEAD = 4096  # bytes that are examined
+_EXAMINED = 4096  # bytes that are examined
 
 
 def is_output(path: str) -> bool:
     """True for a file that twinpix wrote; also for an unreadable one."""
     try:
         with open(path, "rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(_EXAMINED)
     except OSError:
         return True
     return any(kind.is_ours(io.BytesIO(head)) for kind in _kinds())
@@ -25,5 +25,5 @@ def is_output(path: str) -> bool:
 
 @cache
 def _kinds() -> tuple[Kind, ...]:
-    marked = Kind("file of twinpix", lambda file: _MARK.match(file.read(_HEAD)) is not None)
+    marked = Kind("file of twinpix", lambda file: _MARK.match(file.read(_EXAMINED)) is not None)
     return (marked, *(writer(name).kind for name in plugins.names("report")))

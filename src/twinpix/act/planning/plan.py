@@ -10,7 +10,7 @@ from typing import get_args
 from twinpix import plugins
 from twinpix.act import actions, filesystem
 from twinpix.act.actions import Action, Scope
-from twinpix.act.emptied import IN_EMPTIED, in_emptied
+from twinpix.act.emptied import IN_EMPTIED, is_in_emptied
 from twinpix.act.planning.bundles import Bundler, Sidecars
 from twinpix.act.planning.leftovers import find_uncopied
 from twinpix.act.planning.own_outputs import is_output
@@ -142,7 +142,7 @@ def _check_options(only: Collection[str], sidecars: str | bool) -> None:
 
 _IN_CONTAINER = "is a member of another file: only files of their own are moved, removed, linked or copied"
 _UNREAD = "could not be read as an image"
-_ALONE = "in no group"
+_IN_NO_GROUP = "in no group"
 _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
 
 
@@ -185,13 +185,13 @@ class _Planner:
 
     def discard(self, choices: Mapping[int, Sequence[str]] | None) -> None:
         """Add the duplicates of groups whose keeper is unchanged."""
-        chosen = [(group, self._kept(group, choices)) for group in self.report.groups]
+        chosen = [(group, self._members_to_keep(group, choices)) for group in self.report.groups]
         known = [(group, self._keepers(group, kept)) for group, kept in chosen if kept]
         for group, keepers in known:
             if keepers:
                 self._discard(group, keepers)
 
-    def _kept(self, group: Group, choices: Mapping[int, Sequence[str]] | None) -> list[Member]:
+    def _members_to_keep(self, group: Group, choices: Mapping[int, Sequence[str]] | None) -> list[Member]:
         """Return the members to keep, the keeper first; none if the group is left alone."""
         if choices is None:
             return [member for member in group.members if member.path == group.keeper]
@@ -232,7 +232,7 @@ class _Planner:
             try:
                 match = hows.get(member.path)
                 self._check_pair(keeper, member, match)
-                if in_emptied(keepers[0].path) and not in_emptied(path):
+                if is_in_emptied(keepers[0].path) and not is_in_emptied(path):
                     raise _ByRuleError(f"the keeper {IN_EMPTIED}", SkipKind.KEEPER_EMPTIED)
                 self._take(group.id, member, path, match, keepers)
             except StepError as error:
@@ -309,8 +309,8 @@ class _Planner:
         folder = path[: path.rfind(os.sep) + 1]
         if folder not in self._real:
             real = os.path.realpath(folder)
-            apart = is_within_any(real, self._read_only) or in_library(real)
-            self._real[folder] = is_within_any(real, self._tops) and not apart
+            read_only = is_within_any(real, self._read_only) or in_library(real)
+            self._real[folder] = is_within_any(real, self._tops) and not read_only
         return self._real[folder] and path not in self.scope.references
 
     def keep_all(self, choices: Mapping[int, Sequence[str]] | None) -> None:
@@ -318,10 +318,10 @@ class _Planner:
         if self.report.unique is None:
             raise ReportError("the report does not name the images that are in no group: run find again")
         for group in self.report.groups:
-            if kept := self._kept(group, choices):
+            if kept := self._members_to_keep(group, choices):
                 self._keep_group(group, kept)
         for image in self.report.unique:
-            self._keep(image, 0, _ALONE)
+            self._keep(image, 0, _IN_NO_GROUP)
 
     def _keep_group(self, group: Group, kept: Sequence[Member]) -> None:
         """Add the keepers of a group, and the duplicates that they do not represent.
@@ -332,13 +332,13 @@ class _Planner:
         for member in group.members:
             if member in kept:
                 continue
-            why = self._why_apart(group, copied[0], member) if copied else "in the place of the keeper"
+            why = self._why_not_represented(group, copied[0], member) if copied else "in the place of the keeper"
             if not why:
                 self.spare.add(self.places[member.path])
             elif self._keep(member, group.id, why) and not copied:
                 copied.append(member)
 
-    def _why_apart(self, group: Group, keeper: Member, member: Member) -> str:
+    def _why_not_represented(self, group: Group, keeper: Member, member: Member) -> str:
         """Return why one image does not represent another one of its group; "" if it does."""
         try:
             self._check_pair(keeper, member, _matches_with(group, keeper).get(member.path))

@@ -39,18 +39,18 @@ class Folders:
 
     def of(self, image: str) -> Companions:
         """Return the files of an image."""
-        folder, name = _parted(image)
+        folder, name = _split(image)
         here, places = self._listing(folder), self._places(folder)
         known = key(name)
         stem = stem_of(known)
         twins = here.images.get(stem, ())
         if not (places or here.has_companions or len(twins) > 1):
-            return _ALONE
+            return _NO_COMPANIONS
         found: dict[str, list[str]] = {}
         is_image = kinds.is_image(known[len(stem) :])
         for place in (folder, *places):
             for side in self._sides(place, known, stem, beside=place == folder):
-                claiming = self._claiming(place, side)
+                claiming = self._possible_owners(place, side)
                 if image in claiming or not is_image:
                     found[place + side] = sorted(claiming - {image})
         for side in list(found):
@@ -61,14 +61,14 @@ class Folders:
 
     def owners_of_mask(self, path: str) -> list[str]:
         """Return the images of an image in a folder of annotations (masks, thumbnails, depth), or of a .THM."""
-        folder, name = _parted(path)
+        folder, name = _split(path)
         stem = stem_of(key(name))
         if key(name)[len(stem) :] in kinds.PICTURES:
-            return sorted(self._claiming(folder, name) - {path})
+            return sorted(self._possible_owners(folder, name) - {path})
         if _annotations_in(folder):
             owners = self._owners(folder)
             found = {*owners.get(stem, ()), *owners.get(kinds.mask_of(stem, beside=False), ())}
-            return sorted(owner for owner in found if _parted(owner)[0] != folder)
+            return sorted(owner for owner in found if _split(owner)[0] != folder)
         whole = kinds.mask_of(stem, beside=True)
         return sorted(folder + image for image in self._listing(folder).images.get(whole, ())) if whole else []
 
@@ -76,13 +76,13 @@ class Folders:
 
     def _of_video(self, side: str, found: Collection[str]) -> dict[str, list[str]]:
         """Return the companion files of an image's video: IMG_1.MOV.xmp."""
-        place, name = _parted(side)
+        place, name = _split(side)
         known = key(name)
         if known[len(stem_of(known)) :] not in kinds.VIDEOS:
             return {}
         listing = self._listing(place)
         names = [*listing.sidecars.get(known, ()), *listing.data.get(known, ())]
-        return {place + name: sorted(self._claiming(place, name)) for name in names if place + name not in found}
+        return {place + name: sorted(self._possible_owners(place, name)) for name in names if place + name not in found}
 
     def _sides(self, place: str, name: str, stem: str, *, beside: bool) -> Iterator[str]:
         """Return the names of the companion files in a folder of an image with this name and stem."""
@@ -125,10 +125,10 @@ class Folders:
                 for place, way in itertools.product((name, *nested), (rest, rest[1:]) if rest else (rest,)):
                     found.append(os.path.join(above, place, *way, ""))
         for pattern in kinds.FOLDERS_OF_PROGRAMS:
-            found += self._matching(folder, pattern.split("/"))
+            found += self._find_matching(folder, pattern.split("/"))
         return [place for place in dict.fromkeys(found) if place != folder and os.path.isdir(place)]
 
-    def _matching(self, folder: str, patterns: list[str]) -> list[str]:
+    def _find_matching(self, folder: str, patterns: list[str]) -> list[str]:
         """Return the folders below one whose names match patterns, one per level."""
         found = [folder]
         for pattern in patterns:
@@ -142,7 +142,7 @@ class Folders:
 
     # -- from a companion file to its images
 
-    def _claiming(self, place: str, side: str) -> set[str]:
+    def _possible_owners(self, place: str, side: str) -> set[str]:
         """Return the files that a companion file may belong to."""
         name = key(side)
         suffix = name[len(stem_of(name)) :]
@@ -155,7 +155,7 @@ class Folders:
             for whole in kinds.names_in_data(name):
                 found.update(owners.get(whole, ()))
         else:
-            for base in _precise(kinds.bases(name), owners):
+            for base in _most_precise(kinds.bases(name), owners):
                 found.update(owners.get(base, ()))
         if suffix not in kinds.OWNED_BY_IMAGES:
             found.update(place + other for other in self._listing(place).others.get(stem_of(name), ()))
@@ -164,7 +164,7 @@ class Folders:
     def _find_owners(self, place: str) -> dict[str, list[str]]:
         """Return the images, by stem and by name, that the files in a folder may belong to."""
         found: dict[str, list[str]] = defaultdict(list)
-        for folder in dict.fromkeys((place, *self._around(place))):
+        for folder in dict.fromkeys((place, *self._other_folders(place))):
             for stem, names in self._listing(folder).images.items():
                 for name in names:
                     path, known = folder + name, key(name)
@@ -172,17 +172,17 @@ class Folders:
                         found[each].append(path)
         return dict(found)
 
-    def _around(self, place: str) -> Iterable[str]:
+    def _other_folders(self, place: str) -> Iterable[str]:
         """Return the other folders of images that the files in a folder may belong to."""
         parts = place.rstrip(os.sep).split(os.sep)
         for pattern in kinds.FOLDERS_OF_PROGRAMS:
             levels = pattern.count("/") + 1
             if re.fullmatch(pattern, key("/".join(parts[-levels:]))):
                 return [os.sep.join(parts[:-levels]) + os.sep]
-        found = [folder for at in _annotations_in(place) for folder in self._beside(parts, at)]
+        found = [folder for at in _annotations_in(place) for folder in self._image_folders(parts, at)]
         return dict.fromkeys(found)
 
-    def _beside(self, parts: list[str], at: int) -> Iterator[str]:
+    def _image_folders(self, parts: list[str], at: int) -> Iterator[str]:
         """Return the parent of a folder of annotations, those in it, and the path of the folder within."""
         above = os.sep.join(parts[:at]) + os.sep
         rest = [part for part in parts[at + 1 :] if not kinds.is_annotations(key(part))]
@@ -191,10 +191,10 @@ class Folders:
             yield os.path.join(above, name, *rest, "")
 
 
-_ALONE = Companions({}, [])
+_NO_COMPANIONS = Companions({}, [])
 
 
-def _precise(bases: Iterator[str], owners: dict[str, list[str]]) -> Iterator[str]:
+def _most_precise(bases: Iterator[str], owners: dict[str, list[str]]) -> Iterator[str]:
     """Return the plainest base if an image has that name, else all: photo_01.jpg.xmp is of photo_01.jpg."""
     plain = next(bases)
     yield plain
@@ -215,7 +215,7 @@ def _annotations_in(folder: str) -> list[int]:
     return found
 
 
-def _parted(path: str) -> tuple[str, str]:
+def _split(path: str) -> tuple[str, str]:
     """Return a path's folder, with a final separator, and its name."""
     at = path.rfind(os.sep) + 1
     return path[:at], path[at:]

@@ -80,10 +80,10 @@ def names_in(path: str) -> frozenset[str]:
     except OSError:
         return frozenset()
     values = re.findall(r'"((?:[^"\\]|\\.){1,400})"', text) + re.findall(r">\s*([^<>]{1,400}?)\s*<", text)
-    return frozenset(key(re.split(r"[\\/]", _unescaped(value))[-1]) for value in values)
+    return frozenset(key(re.split(r"[\\/]", _unescape(value))[-1]) for value in values)
 
 
-def _unescaped(value: str) -> str:
+def _unescape(value: str) -> str:
     if "\\" in value:
         try:
             return str(json.loads(f'"{value}"'))

@@ -20,7 +20,7 @@ class CompanionNotes:
         """Return the names of an image's companion files, each with how it differs from those of the images to keep."""
         mine = self._files(path)
         others = [other for each in kept if each != path for other in self._files(each)]
-        names = [self._named(side, others) if path not in kept else os.path.basename(side) for side in mine]
+        names = [self._describe(side, others) if path not in kept else os.path.basename(side) for side in mine]
         pair = self._of(self._place(path)).pair
         return [*map(os.path.basename, pair), *names]
 
@@ -30,7 +30,7 @@ class CompanionNotes:
     def _place(self, path: str) -> str:
         return os.path.normpath(os.path.join(self._base, path))
 
-    def _named(self, side: str, others: list[str]) -> str:
+    def _describe(self, side: str, others: list[str]) -> str:
         suffix = os.path.splitext(side)[1].lower()
         alike = [other for other in others if os.path.splitext(other)[1].lower() == suffix]
         if any(_same_bytes(side, other) for other in alike):

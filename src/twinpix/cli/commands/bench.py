@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from twinpix.evaluation.copies import CopiesFound
 
 METHODS = "ahash:size=16,dhash:size=16,phash,phash:size=16,pdq"
+_SHOWN = 10  # failures that are listed, as by encode
+_NONE = (
+    "none: even at radius 0 more false pairs match than this rate allows: the method gives unlike images equal codes,\n"
+    "or some of these images are too similar, as they are or when rotated or mirrored"
+)
 app = typer.Typer(
     help="Measure methods on your own images.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
@@ -44,10 +49,13 @@ def copies(
     """
     from twinpix.encoding.options import Options
     from twinpix.evaluation.copies import find_copies
+    from twinpix.text import printable
 
     chosen = Options(decode=decode.value, hidden=hidden, workers=workers, timeout=timeout, store=None)
     found = find_copies(paths, common.specs(methods), count=count, seed=seed, options=chosen, progress=progress())
     _json(found) if as_json else _table(found)
+    for failure in found.failures[:_SHOWN]:
+        typer.echo(f"  {printable(failure.path)}: {failure.error}", err=True)
     return Exit.DONE
 
 
@@ -78,6 +86,8 @@ def _table(found: "CopiesFound") -> None:
         print(f"{row.spec:<{width}}  {turned:>10}" + "".join(f"{cells.get(rate, '-'):>16}" for rate in RATES))
     if any(len(row.points) < len(RATES) for row in found.finds):
         print(f"\n-: too few pairs to estimate this rate; use {_needed(len(EDITS))} images or more")
+    if any(point.radius < 0 for row in found.finds for point in row.points):
+        print(f"\n{_NONE}")
     _advice(found)
 
 
@@ -99,8 +109,6 @@ def _advice(found: "CopiesFound") -> None:
         best = max(rows, key=lambda row: row.points[-1].recall)
         point = best.points[-1]
         if point.radius < 0:
-            print("\nno radius has a false-match rate that low: some of these images are too similar", end="")
-            print(" when rotated or mirrored" if turns > 1 else "")
             continue
         option = " --transforms" if turns > 1 else ""
         print(f"\nfor images like these: --method {best.spec} --radius {format_distance(point.radius)}{option}", end="")

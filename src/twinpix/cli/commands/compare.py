@@ -84,6 +84,6 @@ def _print_json(result: "Comparison") -> None:
 
     names = ("a", "b", "relation", "verdict", "same", "undecided", "by_pixels", "seen", "qualities", "detail_scores")
     value = {name: getattr(result, name) for name in names}
-    look = result.verification if result.by_pixels or result.same else None
-    value["agreement"] = look.agrees if look else None
+    verification = result.verification if result.by_pixels or result.same else None
+    value["agreement"] = verification.agrees if verification else None
     print(dumps({**value, "distances": [asdict(row) for row in result.distances]}), end="")

@@ -72,7 +72,7 @@ def evaluate(
 
 
 def _scores(truth: str, retrieved: str, as_json: bool) -> int:
-    from twinpix.evaluation import read_map, read_truth, score
+    from twinpix.evaluation import contradiction_of, read_map, read_truth, score
     from twinpix.evaluation.truth import rename_to_known
     from twinpix.report.json import dumps
     from twinpix.text import plural
@@ -80,11 +80,13 @@ def _scores(truth: str, retrieved: str, as_json: bool) -> int:
     known = read_truth(truth)
     found = rename_to_known(read_map(retrieved), known)
     unknown = [name for name in found if name not in known]
-    said = {name: [other for other in found.get(name, []) if other in known] for name in known}
-    try:
-        scores = score(known, said)
-    except (AssertionError, ValueError) as error:
-        raise UsageError(f"cannot compare {truth} and {retrieved}: {error}") from None
+    predicted = {name: [other for other in found.get(name, []) if other in known] for name in known}
+    for path, names in ((truth, known), (retrieved, predicted)):
+        if contradiction := contradiction_of(names):
+            raise UsageError(f"{path} cannot be evaluated: {contradiction}")
+    if not known:
+        raise UsageError(f"{truth} names no image")
+    scores = score(known, predicted)
     if as_json:
         print(dumps(scores._asdict()), end="")
     else:

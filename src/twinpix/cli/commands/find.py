@@ -172,8 +172,9 @@ class _Target(NamedTuple):
     def write(self, found: "Report") -> None:
         from twinpix import outputs, report
         from twinpix.report.base import encode_text
-        from twinpix.report.text import summary
+        from twinpix.report.text import count_bound, summary
 
+        can_act = found.counts.discards > count_bound(found)
         if self.format == "html":
             from twinpix import ui
 
@@ -186,15 +187,21 @@ class _Target(NamedTuple):
                 sys.stdout.flush()
                 sys.stdout.buffer.writelines(encode_text(writer.parts(found)))
         if self.path:
-            sys.stdout.write(f"{summary(found)}{self.format if self.format == 'html' else 'report'}: {self.path}\n")
-            if self.format == "json" and found.groups:
-                print(
-                    f"next: {program()} resolve {shlex.quote(self.path)} --move DIR  (prints the plan; --apply runs it)"
-                )
+            sys.stdout.write(f"{summary(found)}report: {self.path}\n")
+            if self.format == "json" and can_act:
+                _hint(f"{program()} resolve {shlex.quote(self.path)} --move DIR  (prints the plan; --apply runs it)")
         elif self.format not in ("text", "json"):
             sys.stderr.write(summary(found))
-        elif self.format == "text" and found.groups and sys.stdout.isatty():
-            print(f"next: add -o report.json, then: {program()} resolve report.json --move DIR", file=sys.stderr)
+        elif self.format == "text" and can_act:
+            _hint(f"add -o report.json, then: {program()} resolve report.json --move DIR")
+
+
+def _hint(text: str) -> None:
+    """Tell a user at a terminal what to do next, unless only results and errors are wanted."""
+    from twinpix.progress import terminal
+
+    if sys.stderr and sys.stderr.isatty() and not terminal.quiet:
+        print(f"next: {text}", file=sys.stderr)
 
 
 def _kind_of(format: str) -> "Kind":

@@ -53,14 +53,14 @@ def query(
     from twinpix.report.json import dumps
     from twinpix.text import plural, printable
 
-    if bool(paths) == bool(codes):
+    if not paths and not codes:
         raise UsageError("name what to search: --in PATH, or --codes FILE")
+    if paths and codes:
+        raise UsageError("give --in or --codes, not both")
     hits: list[Hit]
     failures: list[Failure] = []
     if codes:
-        first = twinpix.read_codes(codes)[0].methods[0]
-        asked = chosen.method if method or fast else first
-        hits = twinpix.query_codes(image, codes, chosen, method=asked, progress=progress())
+        hits = twinpix.query_codes(image, codes, chosen, progress=progress())
     else:
         hits, failures = twinpix.query(image, paths or [], chosen, progress=progress())
     if as_json:

@@ -53,11 +53,11 @@ def clear(
         held = opened.info()
         opened.clear(exclusions=exclusions or verdicts)
     counts = plural(held.codes, "code"), plural(held.verdicts, "verification"), plural(held.failures, "failure")
-    told = f"deleted {counts[0]}, {counts[1]} and {counts[2]}: {held.path}"
+    summary = f"deleted {counts[0]}, {counts[1]} and {counts[2]}: {held.path}"
     if held.exclusions:
         what = "deleted too" if exclusions or verdicts else "kept (--exclusions deletes them)"
-        told += f"\n{plural(held.exclusions, 'pair')} marked as not duplicates: {what}"
-    print(told)
+        summary += f"\n{plural(held.exclusions, 'pair')} marked as not duplicates: {what}"
+    print(summary)
     return Exit.DONE
 
 

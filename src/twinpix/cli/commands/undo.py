@@ -22,9 +22,9 @@ def undo(
     outcome = twinpix.undo(journal, progress())
     if outcome.done:
         copies, back = outcome.copies, outcome.done - outcome.copies
-        told = [f"restored {plural(back, 'file')}"] if back else []
-        told += [f"removed {plural(copies, 'copy', 'copies')}"] if copies else []
-        print(f"{', '.join(told)}, {bytes_text(outcome.bytes)}")
+        summary = [f"restored {plural(back, 'file')}"] if back else []
+        summary += [f"removed {plural(copies, 'copy', 'copies')}"] if copies else []
+        print(f"{', '.join(summary)}, {bytes_text(outcome.bytes)}")
     elif not outcome.skipped and not outcome.stopped:
         print("nothing to restore")
     sys.stdout.writelines(f"{line}\n" for line in outcome_text.left_alone(outcome.skipped))

@@ -31,7 +31,7 @@ def mend(data: bytes) -> tuple[bytes, str]:
     starts = {start for _, start in broken}
     without = _FRAMES if any(name in _FRAMES for name, _ in broken) else ()
     kept = [(start, end) for name, start, end in _chunks(data) if start not in starts and name not in without]
-    return _written(data, kept), f"broken chunks: {', '.join(names)}"
+    return _join_chunks(data, kept), f"broken chunks: {', '.join(names)}"
 
 
 def frames_of(data: bytes) -> int:
@@ -47,9 +47,11 @@ def frames_of(data: bytes) -> int:
     return max(1, frames + (not is_first if frames else 0))
 
 
-def bare(data: bytes) -> bytes:
+def strip_metadata(data: bytes) -> bytes:
     """Return the file with its pixels only: no metadata, no colour profile, no further frames."""
-    return _written(data, [(start, end) for name, start, end in _chunks(data) if not name[0] & 0x20 or name in _NEEDED])
+    return _join_chunks(
+        data, [(start, end) for name, start, end in _chunks(data) if not name[0] & 0x20 or name in _NEEDED]
+    )
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -64,7 +66,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at = end + 4
 
 
-def _written(data: bytes, kept: list[tuple[int, int]]) -> bytes:
+def _join_chunks(data: bytes, kept: list[tuple[int, int]]) -> bytes:
     """Return a file of the chunks `kept`, and of a truncated chunk at the end of the file."""
     last = max((end + 4 for _, _, end in _chunks(data)), default=_SIGNATURE)
     return data[:_SIGNATURE] + b"".join(data[start - 8 : end + 4] for start, end in kept) + data[last:]

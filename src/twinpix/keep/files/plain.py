@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from twinpix.model import Member
+from twinpix.model import Member, file_name
 
 _WORD = (
     r"copy|copies|copie|copia|cópia|còpia|kopie|kopia|kópia|kópie|kopi|kopio|kopya|kopija|másolat|копия|копія|"
@@ -34,7 +34,7 @@ class Plain:
 
 
 def is_named_like_a_copy(path: str) -> bool:
-    """True for a file name that programs give to copies."""
-    name = path.replace("\\", "/").rpartition("/")[2]
+    """True for the path or URI of a file with a name that programs give to copies."""
+    name = file_name(path)
     stem = name.rpartition(".")[0] or name
     return any(pattern.search(stem) for pattern in _NAMED_LIKE_A_COPY)

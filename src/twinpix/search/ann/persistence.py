@@ -69,19 +69,19 @@ def ready(index: LibraryIndex, side: DistinctCodes, backend: Options, on_progres
     if not backend.path:
         _build(index, side, backend, on_progress)
         return
-    folder, wanted = Path(backend.path).expanduser(), _wanted(index, side, backend)
+    folder, wanted = Path(backend.path).expanduser(), _settings_of(index, side, backend)
     if _is_taken(folder):
         _require(folder, wanted)
         try:
             ask(backend.package, index.load, str(folder / _INDEX))
         except UsageError:
-            raise _damaged(folder, _INDEX) from None
+            raise _damaged_error(folder, _INDEX) from None
         on_progress(1.0)
         return
-    with _beside(folder):  # fail before the build if the folder cannot be written
+    with _temporary_folder(folder):  # fail before the build if the folder cannot be written
         pass
     _build(index, side, backend, on_progress)
-    with _beside(folder) as place, _written(folder):
+    with _temporary_folder(folder) as place, _translate_errors(folder):
         index.save(str(place / _INDEX))
         settings = msgspec.structs.replace(wanted, files={_INDEX: _digest(place / _INDEX)})
         (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
@@ -101,7 +101,7 @@ def _build(index: LibraryIndex, side: DistinctCodes, backend: Options, on_progre
         on_progress(min(1.0, (first + _ADDED) / len(side)))
 
 
-def _wanted(index: LibraryIndex, side: DistinctCodes, backend: Options) -> Settings:
+def _settings_of(index: LibraryIndex, side: DistinctCodes, backend: Options) -> Settings:
     return Settings(
         backend=plugins.name_of(backend),
         library=backend.package,
@@ -109,7 +109,7 @@ def _wanted(index: LibraryIndex, side: DistinctCodes, backend: Options) -> Setti
         metric=side.metric,
         width=side.width,
         count=len(side),
-        options=index.built(len(side)),
+        options=index.build_options(len(side)),
         codes=side.digest,
     )
 
@@ -130,7 +130,7 @@ def _require(folder: Path, wanted: Settings) -> None:
     except FileNotFoundError:
         raise UsageError(f"{folder} holds other things than an index: name a new folder") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        raise _damaged(folder, _SETTINGS) from None
+        raise _damaged_error(folder, _SETTINGS) from None
     if differences := settings.differences(wanted):
         raise UsageError(
             f"{folder} holds another index ({'; '.join(differences)}): remove the folder, or name another one"
@@ -140,10 +140,10 @@ def _require(folder: Path, wanted: Settings) -> None:
     except OSError:
         is_whole = False
     if not is_whole:
-        raise _damaged(folder, _INDEX)
+        raise _damaged_error(folder, _INDEX)
 
 
-def _damaged(folder: Path, name: str) -> UsageError:
+def _damaged_error(folder: Path, name: str) -> UsageError:
     return UsageError(f"the index in {folder} is damaged ({name}): remove the folder, and it will be built again")
 
 
@@ -156,12 +156,12 @@ def _digest(file: Path) -> str:
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
+def _temporary_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder on the same disk; it is removed at the end, also after an exception.
 
     If the process is killed, the folder stays; a later run removes it.
     """
-    with _written(folder):
+    with _translate_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         there = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder.parent, ignore_cleanup_errors=True)
     with there as name:
@@ -174,7 +174,7 @@ def _beside(folder: Path) -> Iterator[Path]:
 
 
 def _is_left_over(folder: Path) -> bool:
-    """True for a folder that `_beside` made, that holds only its files and has not been written to for `_LONG`."""
+    """True for a folder of `_temporary_folder` that holds only its files and was not written to for `_LONG`."""
     try:
         if folder.is_symlink() or not folder.is_dir():
             return False
@@ -188,7 +188,7 @@ def _is_left_over(folder: Path) -> bool:
 
 
 @contextmanager
-def _written(folder: Path) -> Iterator[None]:
+def _translate_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:  # faiss raises RuntimeError

@@ -61,7 +61,7 @@ class LibraryIndex(Protocol):
     A `RuntimeError`, `ValueError` or `MemoryError` of a method becomes a `UsageError`.
     """
 
-    def built(self, count: int) -> dict[str, int | str]:
+    def build_options(self, count: int) -> dict[str, int | str]:
         """Return the options that determine the index of `count` codes; a saved index is reused only if they match."""
 
     def start(self, count: int, sample: Callable[[int], NDArray[Any]]) -> None:
@@ -179,27 +179,27 @@ class DistinctCodes:
 
     def codes(self, at: slice | RowIndices64) -> NDArray[Any]:
         """Return codes in the form for libraries: uint8 bits, or float32 unit vectors."""
-        codes = self._given(at)
+        codes = self._read_codes(at)
         return codes if self.metric == "hamming" else unit(codes)
 
     def sample(self, count: int) -> NDArray[Any]:
         """Return `count` random codes, or all: the order of the digests is random."""
         return self.codes(slice(0, count))
 
-    def apart(self, other: "DistinctCodes", mine: RowIndices64, theirs: RowIndices64) -> NDArray[Any]:
+    def distances_to(self, other: "DistinctCodes", mine: RowIndices64, theirs: RowIndices64) -> NDArray[Any]:
         """Return the exact distances of pairs, computed in blocks to limit the memory."""
         out = np.empty(len(mine), self.kind)
         step = max(1, _NUMBERS // self._codes.shape[1])
         for at in range(0, len(mine), step):
             some = slice(at, at + step)
-            a, b = self._given(mine[some]), other._given(theirs[some])
+            a, b = self._read_codes(mine[some]), other._read_codes(theirs[some])
             if self.metric == "hamming":
                 out[some] = np.bitwise_count(words(a) ^ words(b)).sum(axis=1, dtype=np.int32)
             else:
                 out[some] = cosine_distances(a, b)
         return out
 
-    def _given(self, at: slice | RowIndices64) -> NDArray[Any]:
+    def _read_codes(self, at: slice | RowIndices64) -> NDArray[Any]:
         return np.asarray(self._codes[self._rows[at]])
 
 
@@ -235,12 +235,12 @@ def blocks_of(
 
 def _once(found: Iterator[Pairs], side: DistinctCodes) -> Iterator[Pairs]:
     """Yield each pair of a self-join once: an approximate index may find it from one code, from the other or both."""
-    low_first = ((np.minimum(i, j)[i != j], np.maximum(i, j)[i != j], apart[i != j]) for i, j, apart in found)
+    low_first = ((np.minimum(i, j)[i != j], np.maximum(i, j)[i != j], distance[i != j]) for i, j, distance in found)
     with Ordered(low_first, side.kind) as ordered:
-        for i, j, apart in ordered.blocks():
+        for i, j, distance in ordered.blocks():
             new = np.ones(len(i), dtype=bool)
             new[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
-            yield from expand_pairs((i[new], j[new], apart[new]), side.equal, side.equal, half=True)
+            yield from expand_pairs((i[new], j[new], distance[new]), side.equal, side.equal, half=True)
 
 
 def by_radius(
@@ -285,8 +285,8 @@ def _by_neighbours(
             step, again = max(1, _FOUND // wanted), []
             for at in range(0, len(waiting), step):
                 rows = waiting[at : at + step]
-                found, apart = ask(package, index.nearest, left.codes(rows), wanted)
-                near = (found >= 0) & (apart <= radius + EDGE[left.metric])
+                found, distance = ask(package, index.nearest, left.codes(rows), wanted)
+                near = (found >= 0) & (distance <= radius + EDGE[left.metric])
                 more = near[:, -1] & (wanted < len(right))
                 again.append(rows[more])
                 of, column = np.nonzero(near & ~more[:, None])
@@ -298,6 +298,6 @@ def _by_neighbours(
 
 def _exact(left: DistinctCodes, right: DistinctCodes, i: RowIndices64, j: RowIndices64, radius: float) -> Pairs:
     """Return the pairs that are within the radius, with their exact distances."""
-    apart = left.apart(right, i, j)
-    kept = apart <= np.float32(radius)
-    return i[kept], j[kept], apart[kept]
+    distance = left.distances_to(right, i, j)
+    kept = distance <= np.float32(radius)
+    return i[kept], j[kept], distance[kept]

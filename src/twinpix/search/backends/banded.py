@@ -25,7 +25,7 @@ from twinpix.search.scheduler import TaskScheduler
 from twinpix.search.unique import collapse, equals, expand_pairs
 
 _MAX_KEY_BITS = 22
-_SAMPLE = 2000
+_SAMPLE_CODES = 2000
 _BUFFER, _BUFFERS = 1 << 16, 16  # pairs per buffer, and buffers per step of a task
 # Cost model in nanoseconds: comparing four rows with a bucket; with each code in it (codes of one word; then per word
 # of longer codes); per code and word of a tile; sorting a code into its bucket.
@@ -105,10 +105,10 @@ def choose_bands(
     best, cheapest = None, _TILE_COST * mine * theirs * width / half
     if cheapest < _NEGLIGIBLE:
         return best, cheapest
-    some = left[:, np.linspace(0, mine - 1, min(_SAMPLE, mine)).astype(np.int64)]
+    some = left[:, np.linspace(0, mine - 1, min(_SAMPLE_CODES, mine)).astype(np.int64)]
     thinned = right[:, :: max(1, theirs // _THINNED)]
     scale = theirs / thinned.shape[1]
-    for bands in _promising(64 * width, theirs, radius, width, sort):
+    for bands in _find_cheapest(64 * width, theirs, radius, width, sort):
         sampled = range(0, len(bands.firsts), -(-len(bands.firsts) // _SAMPLED_BANDS))
         costs = [_cost_of_band(some, thinned, scale, *(int(column[band]) for column in bands)) for band in sampled]
         cost = float(np.mean(costs)) * len(bands.firsts) * mine / half + sort * len(bands.firsts) * theirs
@@ -117,7 +117,7 @@ def choose_bands(
     return best, cheapest
 
 
-def _promising(bits: int, n: int, radius: int, words: int, sort: float) -> list[Bands]:
+def _find_cheapest(bits: int, n: int, radius: int, words: int, sort: float) -> list[Bands]:
     """Return the splits that are cheapest for uniformly distributed codes and for more skewed ones."""
     best: dict[tuple[int, int], Bands] = {}
     splits = [
@@ -126,7 +126,7 @@ def _promising(bits: int, n: int, radius: int, words: int, sort: float) -> list[
         for width in range(_MIN_KEY_BITS, min(_MAX_KEY_BITS, bits // count) + 1)
     ]
     for skew in _SKEWS:
-        for bands in sorted(splits, key=lambda bands: _reckoned(bands, n * skew, words, sort))[:_TRIED]:
+        for bands in sorted(splits, key=lambda bands: _estimate_cost(bands, n * skew, words, sort))[:_TRIED]:
             best[len(bands.firsts), int(bands.widths[0])] = bands
     return [best[key] for key in sorted(best)]
 
@@ -142,7 +142,7 @@ def _counts(bits: int, radius: int) -> list[int]:
     return sorted(count for count in {*range(1, _ALL_COUNTS + 1), *narrower, *wider} if 1 <= count <= most)
 
 
-def _reckoned(bands: Bands, n: float, words: int, sort: float) -> float:
+def _estimate_cost(bands: Bands, n: float, words: int, sort: float) -> float:
     """Return the estimated cost per code for `n` uniformly distributed codes."""
     sizes = n / 2.0**bands.widths
     keys = np.array([_neighbours(int(w), int(t)) for w, t in zip(bands.widths, bands.slacks, strict=True)])
@@ -213,7 +213,7 @@ def _tasks(
     other, same = left if right is None else right, right is None
     if bands is None:
         selective = hamming.selective_words(left.shape[0], radius)
-        kernel = partial(hamming.blocked, left, other, same, radius, selective)
+        kernel = partial(hamming.compare_all, left, other, same, radius, selective)
         edges = np.linspace(0, left.shape[1], _PARTS + 1).astype(np.int64).tolist()
         for start, stop in pairwise(edges):
             column = start // hamming.TILE * hamming.TILE if same else 0
@@ -227,7 +227,7 @@ def _tasks(
         last = int(first + width - 1) // 64
         selective = hamming.selective_words(left.shape[0], radius, last + 1)  # words after the band
         masks = masks_of(int(width), int(slack))
-        kernel = partial(hamming.banded, *a, *b, masks, same, radius, *bands, band, selective)
+        kernel = partial(hamming.compare_bands, *a, *b, masks, same, radius, *bands, band, selective)
         for start, stop in pairwise(edges):
             yield 1 / _PARTS / len(bands.firsts), steps(kernel, [start, 0, 0, 0, 0], stop)
 

@@ -69,17 +69,17 @@ def _blocks(
     with ThreadPoolExecutor(threads) as pool:
         left = projection_bound.project(queries, frame, pool)
         if gallery is None:
-            yield from _near(left, left, radius, least, TaskScheduler(pool, threads, on_progress, 0.0, 1.0))
+            yield from _find_near(left, left, radius, least, TaskScheduler(pool, threads, on_progress, 0.0, 1.0))
             return
         for start in range(0, len(gallery), _GALLERY):
             stop = min(start + _GALLERY, len(gallery))
             right = projection_bound.project(gallery[start:stop], frame, pool)
             turns = TaskScheduler(pool, threads, on_progress, start / len(gallery), stop / len(gallery))
-            for i, j, distance in _near(left, right, radius, least, turns):
+            for i, j, distance in _find_near(left, right, radius, least, turns):
                 yield i, j + np.int32(start), distance
 
 
-def _near(
+def _find_near(
     left: ProjectedVectors, right: ProjectedVectors, radius: float, least: float, turns: TaskScheduler
 ) -> Iterator[Pairs]:
     """Yield the pairs within the radius of two sides, or of a self-join if both are the same object."""
@@ -111,10 +111,10 @@ def _task(
         count = _tiles.screen(
             left.panels, rows[0], right.panels, rows[1], same, np.float32(least), first, last, state, stop, i, j
         )
-        yield from _measured(left, i[:count], right, j[:count], radius)
+        yield from _measure(left, i[:count], right, j[:count], radius)
 
 
-def _measured(
+def _measure(
     left: ProjectedVectors, i: NDArray[np.int32], right: ProjectedVectors, j: NDArray[np.int32], radius: float
 ) -> Iterator[Pairs]:
     """Yield the pairs that are within the radius, with their exact distances."""

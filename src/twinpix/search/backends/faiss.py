@@ -102,27 +102,27 @@ class _Index(ABC):
         """Return the estimated duration of a search."""
 
     @abstractmethod
-    def _made(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
+    def _make(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
         """Return a new, empty faiss index, trained on a sample if necessary."""
 
-    def _asked(self) -> dict[str, int]:
+    def _search_options(self) -> dict[str, int]:
         """Return the search parameters, by their names in faiss; they are not saved with the index."""
         return {}
 
     def _ready(self, index: Any) -> None:
-        for name, value in self._asked().items():
+        for name, value in self._search_options().items():
             setattr(index, name, value)
         self._index = index
 
-    def built(self, count: int) -> dict[str, int | str]:
+    def build_options(self, count: int) -> dict[str, int | str]:
         return {"index": self.name}
 
     def start(self, count: int, sample: Callable[[int], NDArray[Any]]) -> None:
-        with _limited(self._kind.threads):
-            self._ready(self._made(count, sample))
+        with _limit_threads(self._kind.threads):
+            self._ready(self._make(count, sample))
 
     def add(self, codes: NDArray[Any], first: int) -> None:
-        with _limited(self._kind.threads):
+        with _limit_threads(self._kind.threads):
             self._index.add(codes)
 
     def save(self, place: str) -> None:
@@ -141,7 +141,7 @@ class _Index(ABC):
     def within(self, queries: NDArray[Any], radius: float) -> Candidates:
         # faiss returns Hamming distances below the limit, or inner products above it
         limit = int(min(radius, self._kind.width)) + 1 if self._kind.metric == "hamming" else 1 - radius
-        with _limited(self._kind.threads):
+        with _limit_threads(self._kind.threads):
             ends, _, rows = self._index.range_search(queries, limit)
         return np.repeat(np.arange(len(queries)), np.diff(ends.astype(np.int64))), rows
 
@@ -156,7 +156,7 @@ class _Flat(_Index):
         each = self._kind.width / 64 * 6e-10 if self._kind.metric == "hamming" else self._kind.width * _PRODUCT
         return queries * gallery * each / self._kind.threads
 
-    def _made(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
+    def _make(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
         import faiss
 
         return (faiss.IndexBinaryFlat if self._kind.metric == "hamming" else faiss.IndexFlatIP)(self._kind.width)
@@ -176,15 +176,15 @@ class _Multihash(_Index):
     def seconds(self, queries: int, gallery: int) -> float:
         return gallery * self._keys.number * _KEPT + queries * self._keys.seconds(gallery) / self._kind.threads
 
-    def built(self, count: int) -> dict[str, int | str]:
+    def build_options(self, count: int) -> dict[str, int | str]:
         return {"index": self.name, "bits": self._keys.bits}
 
-    def _made(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
+    def _make(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
         import faiss
 
         return faiss.IndexBinaryMultiHash(self._kind.width, self._keys.number, self._keys.bits)
 
-    def _asked(self) -> dict[str, int]:
+    def _search_options(self) -> dict[str, int]:
         return {"nflip": self._keys.flips}
 
 
@@ -201,14 +201,14 @@ class _Ivf(_Index):
         scanned = queries * gallery * min(1.0, self._options.nprobe / cells) * _SCANNED
         return (products + scanned) * self._kind.width / self._kind.threads
 
-    def built(self, count: int) -> dict[str, int | str]:
+    def build_options(self, count: int) -> dict[str, int | str]:
         return {"index": self.name, "nlist": self._cells(count)}
 
     def _cells(self, count: int) -> int:
         """Return the number of cells; with 4 √n cells, finding the cells costs about as much as scanning them."""
         return min(self._options.nlist, count) or max(1, min(4 * isqrt(count), count // _PER_CELL))
 
-    def _made(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
+    def _make(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
         import faiss
 
         cells = self._cells(count)
@@ -220,7 +220,7 @@ class _Ivf(_Index):
         index.train(sample(cells * _PER_CELL))
         return index
 
-    def _asked(self) -> dict[str, int]:
+    def _search_options(self) -> dict[str, int]:
         return {"nprobe": self._options.nprobe}
 
 
@@ -230,13 +230,13 @@ class _Graph(_Index):
     def how(self) -> str:
         return f"a graph of {self._options.m} links a code, {self._options.ef} candidates"
 
-    def built(self, count: int) -> dict[str, int | str]:
+    def build_options(self, count: int) -> dict[str, int | str]:
         return {"index": self.name, "m": self._options.m, "ef_construction": self._options.ef_construction}
 
     def seconds(self, queries: int, gallery: int) -> float:
         return beam_seconds(queries, gallery, self._kind, self._options.ef_construction, self._options.ef)
 
-    def _made(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
+    def _make(self, count: int, sample: Callable[[int], NDArray[Any]]) -> Any:
         import faiss
 
         index: Any
@@ -249,7 +249,7 @@ class _Graph(_Index):
 
     def nearest(self, queries: NDArray[Any], k: int) -> Neighbours:
         self._index.hnsw.efSearch = max(self._options.ef, k)
-        with _limited(self._kind.threads):
+        with _limit_threads(self._kind.threads):
             found, rows = self._index.search(queries, k)
         return rows, found if self._kind.metric == "hamming" else 1 - found
 
@@ -269,12 +269,16 @@ class Keys(NamedTuple):
 
         The positions of the differing bits are assumed to be random; a pair is found if it matches in one key.
         """
-        return sum(1 - (1 - self._share(width, apart)) ** self.number for apart in range(radius + 1)) / (radius + 1)
+        return sum(1 - (1 - self._share(width, distance)) ** self.number for distance in range(radius + 1)) / (
+            radius + 1
+        )
 
-    def _share(self, width: int, apart: int) -> float:
-        """Return the probability that a pair with `apart` differing bits differs in at most `flips` bits of a key."""
-        few = sum(comb(self.bits, n) * comb(width - self.bits, apart - n) for n in range(min(self.flips, apart) + 1))
-        return float(few / comb(width, apart))
+    def _share(self, width: int, distance: int) -> float:
+        """Return the probability that a pair at a Hamming distance differs in at most `flips` bits of a key."""
+        few = sum(
+            comb(self.bits, n) * comb(width - self.bits, distance - n) for n in range(min(self.flips, distance) + 1)
+        )
+        return float(few / comb(width, distance))
 
     def seconds(self, gallery: int) -> float:
         """Return the estimated seconds per query on one thread."""
@@ -301,7 +305,7 @@ def keys_for(width: int, radius: int, count: int, bits: int, flips: int) -> Keys
 
 
 @contextmanager
-def _limited(threads: int) -> Iterator[None]:
+def _limit_threads(threads: int) -> Iterator[None]:
     import faiss
 
     before = faiss.omp_get_max_threads()

@@ -115,7 +115,7 @@ def _everywhere(builder: Any, value: Any, real: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def doubled(typingctx: Any, value: Any) -> Any:
+def to_double(typingctx: Any, value: Any) -> Any:
     """Convert a float64, a float32 or the bits of a float16 (uint16) to float64."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -211,11 +211,11 @@ def orthogonal(rows: NDArray[np.float64]) -> None:
 
 
 @compiled(fastmath=_FAST)
-def lengthened(vector: NDArray[Any], out: NDArray[np.float64]) -> float:
+def normalise(vector: NDArray[Any], out: NDArray[np.float64]) -> float:
     """Write the unit vector to `out` and return the length of the vector."""
     squares = 0.0
     for k in range(len(vector)):
-        out[k] = doubled(vector[k])
+        out[k] = to_double(vector[k])
         squares += out[k] * out[k]
     length = np.sqrt(squares)
     if not _SMALLEST < squares < 1 / _SMALLEST:  # the squares underflow or overflow
@@ -264,7 +264,7 @@ def fill(
             some = min(_TURNED, len(vectors) - panel * PANEL - start)
             for at in range(some):
                 row = panel * PANEL + start + at
-                lengths[row] = lengthened(vectors[row], unit[at])
+                lengths[row] = normalise(vectors[row], unit[at])
             if count == 0:
                 for at in range(some):
                     panels[panel, :, start + at] = unit[at]
@@ -288,5 +288,5 @@ def products(
         a, b = left[i[pair]], right[j[pair]]
         total = 0.0
         for k in range(len(a)):
-            total += doubled(a[k]) * doubled(b[k])
+            total += to_double(a[k]) * to_double(b[k])
         out[pair] = total

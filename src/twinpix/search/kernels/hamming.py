@@ -217,7 +217,7 @@ def distances_of(left: Words, a: int, right: Words, b0: int, b1: int, limit: np.
 
 
 @compiled()
-def banded(
+def compare_bands(
     left: Words,
     left_starts: IndexArray,
     left_rows: NDArray[np.int32],
@@ -289,7 +289,7 @@ def banded(
 
 
 @compiled()
-def blocked(
+def compare_all(
     left: Words,
     right: Words,
     same: bool,
@@ -304,7 +304,7 @@ def blocked(
     """Compare rows `state[0]..stop` of `left` with all rows of `right` (only later rows if `same`), by tiles.
 
     `state` is (next row of the chunk, first row of the tile, first row of the chunk, 0, 1 when done). Each tile is
-    compared with all rows of a chunk while it is in the cache. Returns as `banded` does.
+    compared with all rows of a chunk while it is in the cache. Returns as `compare_bands` does.
     """
     n, room, count = right.shape[1], len(out_i), 0
     limit = np.uint64(radius)
@@ -374,7 +374,7 @@ def probe(
 ) -> int:
     """Compare each query with the buckets of one band whose key differs from its own by a mask.
 
-    `state` is (next query, next mask, next code of the bucket, 0, 1 when done). Returns as `banded` does.
+    `state` is (next query, next mask, next code of the bucket, 0, 1 when done). Returns as `compare_bands` does.
     """
     count, room, limit = 0, len(out_i), np.uint64(radius)
     distance = np.empty(TILE, np.uint64)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from twinpix.search.base import Vectors, scale_to_largest
 
 _AT_ONCE = 64  # panels per task
-_SAMPLE = 1024  # rows of each side from which the rotation is computed, and as many others on which it is measured
+_SAMPLE_ROWS = 1024  # rows of each side from which the rotation is computed, and as many others on which it is measured
 _LENGTHS = (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 224, 256)
 _TURNS = 3  # power iterations: each improves the accuracy of the principal axes
 _ROUNDING = 6e-5  # bound on the rounding of a distance to four decimals
@@ -118,7 +118,7 @@ def unit_of(vectors: Vectors) -> NDArray[np.float64]:
 
 def _sample(vectors: Vectors, offset: float) -> NDArray[np.float64]:
     """Return evenly sampled rows as unit vectors; offsets half a step apart give disjoint samples of a large array."""
-    count = min(_SAMPLE, len(vectors))
+    count = min(_SAMPLE_ROWS, len(vectors))
     return unit_of(vectors[((np.arange(count) + offset) * len(vectors) / count).astype(np.int64)])
 
 
@@ -130,10 +130,10 @@ def _principal(unit: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """
     from twinpix.search.kernels import cosine
 
-    apart = unit - unit.mean(axis=0)
+    centred = unit - unit.mean(axis=0)
     axes = np.random.default_rng(0).normal(size=(count, unit.shape[1]))
     for _ in range(_TURNS):
-        axes = axes @ apart.T @ apart
+        axes = axes @ centred.T @ centred
         cosine.orthogonal(axes)
     return axes.T
 

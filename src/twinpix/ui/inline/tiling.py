@@ -67,15 +67,15 @@ def tile(
         raise UsageError("a tile needs at least one image and one column")
     if width < 1 or height < 1 or space < 0:
         raise UsageError("a tile's size starts at 1x1, its space at 0")
-    resampling, ground = _resampling(interpolation), _colour(space_color)
+    resampling, background = _resampling(interpolation), _colour(space_color)
     rows = -(-len(paths) // columns)
     whole = (columns * (space + width), rows * (space + height))
     if whole[0] * whole[1] > MAX_PIXELS:
         raise UsageError(f"the tile would be {whole[0]}x{whole[1]} pixels: choose a smaller size or fewer images")
-    out = Image.new("RGB", whole, ground)
+    out = Image.new("RGB", whole, background)
     for at, path in enumerate(paths):
         row, column = divmod(at, columns)
-        cell = _cell(path, size, ground, resampling, keep_aspect)
+        cell = _cell(path, size, background, resampling, keep_aspect)
         out.paste(cell, (column * (space + width) + space, row * (space + height) + space))
     return out
 
@@ -96,7 +96,7 @@ def _colour(name: str) -> Colour:
 
 
 def _cell(
-    path: str, size: tuple[int, int], ground: Colour, resampling: Image.Resampling, keep_aspect: bool
+    path: str, size: tuple[int, int], background: Colour, resampling: Image.Resampling, keep_aspect: bool
 ) -> Image.Image:
     image = load_thumbnail(path, MAX_PIXELS)  # at full size, so that it is scaled only once, as requested
     if isinstance(image, Missing):
@@ -104,7 +104,7 @@ def _cell(
     if not keep_aspect:
         return image.resize(size, resampling)
     scaled, corner = _fitted(image.size, size)
-    out = Image.new("RGB", size, ground)
+    out = Image.new("RGB", size, background)
     out.paste(image.resize(scaled, resampling), corner)
     return out
 

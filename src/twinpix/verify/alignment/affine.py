@@ -86,12 +86,12 @@ def transform_points(a_to_b: Affine, places: NDArray[np.float64]) -> NDArray[np.
 
 def overlap(a_to_b: Affine, a: Size, b: Size) -> tuple[float, float]:
     """Return the shares of image `a` and of image `b` that both show."""
-    area = _area(clipped(transform_points(a_to_b, corners(a)), b))
+    area = _area(clip_polygon(transform_points(a_to_b, corners(a)), b))
     scale = abs(float(np.linalg.det(a_to_b[:, :2])))
     return min(1.0, area / max(scale * a[0] * a[1], _EPSILON)), min(1.0, area / (b[0] * b[1]))
 
 
-def clipped(polygon: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
+def clip_polygon(polygon: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
     """Clip a convex polygon to an image (I. Sutherland, G. Hodgman, CACM 17 (1), 1974)."""
     for axis, sign, limit in ((0, 1, -0.5), (0, -1, size[0] - 0.5), (1, 1, -0.5), (1, -1, size[1] - 0.5)):
         out = []

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.localfeatures.keypoints import Keypoints, mirrored
+from twinpix.localfeatures.keypoints import Keypoints, mirror_keypoints
 from twinpix.verify.alignment.affine import Affine, compose, overlap
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import ALIGNMENT
@@ -28,7 +28,7 @@ def align_keypoints(a: Pyramid, b: Pyramid) -> KeypointAlignment | None:
     """Return the transform with the most inliers, of the second image as it is or mirrored; None without one."""
     plain = _align(a.points, b.points)
     width = b.size[0]
-    other = _align(a.points, mirrored(b.points, width))
+    other = _align(a.points, mirror_keypoints(b.points, width))
     if other is not None and (plain is None or len(other.a) > len(plain.a)):
         back = np.array([[-1.0, 0, width - 1], [0, 1, 0]])  # undo the mirroring
         return KeypointAlignment(

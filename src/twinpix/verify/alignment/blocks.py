@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, clipped, inverse, rescale
+from twinpix.verify.alignment.affine import Affine, clip_polygon, inverse, rescale
 from twinpix.verify.pyramid import COLOUR, Pyramid, hull
 from twinpix.verify.thresholds import ALIGNMENT, BLOCKS
 
 BLOCK = 16  # pixels of either side of a block
 _SMALL = 96  # pixels: in overlaps with a shorter side blocks have half the side, otherwise there are too few
 _BLUR = 1.5  # pixels of Gaussian blur: a transform may be off by a pixel
-_WINDOW = 25  # pixels of either side of the mean filter: variation over longer distances is light, not texture
+_TEXTURE_WINDOW = 25  # pixels of either side of the mean filter: variation over longer distances is light, not texture
 _BORDER = 15  # pixels: plain areas that are thinner are the background between letters, not a border
 _CELLS = 4  # cells of equal area along either side of the overlap
 _SCALE = 0.5  # at which transforms are refined
@@ -52,14 +52,14 @@ def warp_pair(a: Pyramid, b: Pyramid, a_to_b: Affine) -> WarpedPair:
     """Warp the image with more detail onto the other one; the transform is from pixels of `a` to pixels of `b`."""
     scale = float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
     if scale <= 1:
-        moved, common, border = _moved(a, a_to_b, scale, b.grey.shape)
-        return WarpedPair(moved, b.grey.astype(np.float32), common, _areas(border, b.border, common), a_to_b)
+        moved, common, border = _warp_luma(a, a_to_b, scale, b.grey.shape)
+        return WarpedPair(moved, b.grey.astype(np.float32), common, _border_areas(border, b.border, common), a_to_b)
     back = inverse(a_to_b)
-    moved, common, border = _moved(b, back, 1 / scale, a.grey.shape)
-    return WarpedPair(a.grey.astype(np.float32), moved, common, _areas(border, a.border, common), np.eye(2, 3))
+    moved, common, border = _warp_luma(b, back, 1 / scale, a.grey.shape)
+    return WarpedPair(a.grey.astype(np.float32), moved, common, _border_areas(border, a.border, common), np.eye(2, 3))
 
 
-def _areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _border_areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the border areas of one image or of both, dilated by their edges.
 
     The background between letters that only one image has is thin, and is not removed with a border.
@@ -72,7 +72,7 @@ def _areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np.bool_]
     return out
 
 
-def _moved(
+def _warp_luma(
     view: Pyramid, a_to_b: Affine, scale: float, shape: tuple[int, ...]
 ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
     """Warp a pyramid's luma onto other pixels; return it, which pixels it covers, and its border there."""
@@ -104,7 +104,7 @@ def warp_colours(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[NDArray[np.uin
     return moved, common
 
 
-def inside(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def erode_mask(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Erode a mask by the reach of the smoothing, which mixes in pixels from beyond its edge."""
     cv2 = opencv()
     return np.asarray(cv2.erode(marked.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1), dtype=bool)
@@ -121,13 +121,13 @@ def agreement(pair: WarpedPair) -> Agreement:
     side = BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
     a, b = (cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b))
     rows, columns = (max(1, length // side) for length in a.shape)
-    whole = inside(pair.common).astype(np.float32)
+    whole = erode_mask(pair.common).astype(np.float32)
 
     def mean(values: Floats) -> Floats:
         out: Floats = cv2.resize(values[: rows * side, : columns * side], (columns, rows), interpolation=cv2.INTER_AREA)
         return out
 
-    def compared(weight: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], list[NDArray[Any]]]:
+    def compare(weight: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], list[NDArray[Any]]]:
         """Return which blocks correlate, which have texture, how much of each is covered, and their mean levels."""
         covered = mean(weight)
         filled = np.maximum(covered, _EPSILON)
@@ -137,40 +137,40 @@ def agreement(pair: WarpedPair) -> Agreement:
         product = mean(a * b * weight) / filled - mean_a * mean_b
         # Any two gradients correlate: a block has texture where its levels leave the local mean.
         stand_out = [mean(other * weight) / filled for other in rough]
-        seen = (covered > BLOCKS.min_coverage) & (np.maximum(*stand_out) > BLOCKS.min_texture**2)
+        textured = (covered > BLOCKS.min_coverage) & (np.maximum(*stand_out) > BLOCKS.min_texture**2)
         fits = product > BLOCKS.min_correlation * np.sqrt(
             np.maximum(var_a, _VARIANCE_FLOOR) * np.maximum(var_b, _VARIANCE_FLOOR)
         )
-        return fits, seen, covered, [mean_a, mean_b]
+        return fits, textured, covered, [mean_a, mean_b]
 
-    rough = [(grey - cv2.blur(grey, (_WINDOW, _WINDOW))) ** 2 for grey in (a, b)]
-    fits, seen, covered, light = compared(whole * ~pair.border)
-    if not seen.any():
-        return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(seen.shape, -1, np.int8))
-    share = of_all = float(fits[seen].mean())
+    rough = [(grey - cv2.blur(grey, (_TEXTURE_WINDOW, _TEXTURE_WINDOW))) ** 2 for grey in (a, b)]
+    fits, textured, covered, light = compare(whole * ~pair.border)
+    if not textured.any():
+        return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(textured.shape, -1, np.int8))
+    share = of_all = float(fits[textured].mean())
     if pair.border.any():
-        every = compared(whole)
+        every = compare(whole)
         of_all = float(every[0][every[1]].mean()) if every[1].any() else 0.0
     return Agreement(
         share,
-        _area(fits, seen, covered > BLOCKS.min_coverage),
+        _area(fits, textured, covered > BLOCKS.min_coverage),
         of_all,
-        int(seen.sum()),
-        _coarse(light[0], light[1], seen & fits),
-        np.where(seen, fits, -1).astype(np.int8),
+        int(textured.sum()),
+        _coarse(light[0], light[1], textured & fits),
+        np.where(textured, fits, -1).astype(np.int8),
     )
 
 
-def _area(fits: NDArray[np.bool_], seen: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:
+def _area(fits: NDArray[np.bool_], textured: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:
     """Return the mean share of agreeing blocks over cells of equal area that have texture."""
     rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
     cells = [
         (_CELLS * (np.arange(length) - kept[0]) // (kept[-1] - kept[0] + 1)).clip(0, _CELLS - 1)
         for length, kept in zip(covered.shape, (rows, columns), strict=True)
     ]
-    cell = (_CELLS * cells[0][:, None] + cells[1][None])[seen]
+    cell = (_CELLS * cells[0][:, None] + cells[1][None])[textured]
     counts = np.bincount(cell, minlength=_CELLS**2)
-    agreeing = np.bincount(cell, weights=fits[seen], minlength=_CELLS**2)
+    agreeing = np.bincount(cell, weights=fits[textured], minlength=_CELLS**2)
     a_to_b = counts > 0
     return float((agreeing[a_to_b] / counts[a_to_b]).mean())
 
@@ -186,10 +186,10 @@ def coarse(a: Floats, b: Floats, fits: NDArray[np.int8]) -> float:
 
 def _coarse(a: NDArray[Any], b: NDArray[Any], chosen: NDArray[np.bool_]) -> float:
     """Correlate the mean levels of chosen blocks: all blocks of one fabric agree, whatever stains are on it."""
-    return correlated(a[chosen], b[chosen], BLOCKS.light_deviation)
+    return correlate(a[chosen], b[chosen], BLOCKS.light_deviation)
 
 
-def correlated(a: NDArray[Any], b: NDArray[Any], least: float) -> float:
+def correlate(a: NDArray[Any], b: NDArray[Any], least: float) -> float:
     """Return the correlation of levels `(n,)`; 1 where neither deviates by `least`."""
     if len(a) < 2 or max(a.std(), b.std()) < least:
         return 1.0
@@ -204,15 +204,15 @@ def directions(pair: WarpedPair, agrees: Agreement) -> float:
     its local mean.
     """
     cv2 = opencv()
-    where = inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape)
+    where = erode_mask(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape)
     smooth = [cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b)]
-    rough = [grey - cv2.blur(grey, (_WINDOW, _WINDOW)) for grey in smooth]  # a vignette is no texture
+    rough = [grey - cv2.blur(grey, (_TEXTURE_WINDOW, _TEXTURE_WINDOW)) for grey in smooth]  # a vignette is no texture
     out = 1.0
     for grey in (*smooth, *rough):
         across, down = (cv2.Sobel(grey, cv2.CV_32F, *along)[where] for along in ((1, 0), (0, 1)))
         rises, falls, both = (float(np.dot(*each)) for each in ((across, across), (down, down), (across, down)))
-        total, apart = rises + falls, np.hypot(rises - falls, 2 * both)
-        out = min(out, float((total - apart) / max(total + apart, _EPSILON)))
+        total, eigenvalue_gap = rises + falls, np.hypot(rises - falls, 2 * both)
+        out = min(out, float((total - eigenvalue_gap) / max(total + eigenvalue_gap, _EPSILON)))
     return out
 
 
@@ -228,7 +228,7 @@ def repetition(pair: WarpedPair) -> float:
     window = cv2.createHanningWindow((width, height), cv2.CV_32F)
     size = cv2.getOptimalDFTSize(2 * height), cv2.getOptimalDFTSize(2 * width)
     parts = []
-    for values in ((smooth - cv2.blur(smooth, (_WINDOW, _WINDOW))) * window, window):
+    for values in ((smooth - cv2.blur(smooth, (_TEXTURE_WINDOW, _TEXTURE_WINDOW))) * window, window):
         found = np.fft.irfft2(np.abs(np.fft.rfft2(values, size)) ** 2, size)
         parts.append(found / max(float(found[0, 0]), _EPSILON))
     down, across = (np.minimum(np.arange(length), length - np.arange(length)) for length in size)
@@ -240,7 +240,7 @@ def repetition(pair: WarpedPair) -> float:
 
 def pixels_within(polygon: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Mask the pixels of an image of this shape inside a convex polygon, which may reach beyond the image."""
-    out, within = np.zeros(shape, np.uint8), clipped(polygon, (shape[1], shape[0]))
+    out, within = np.zeros(shape, np.uint8), clip_polygon(polygon, (shape[1], shape[0]))
     if len(within):
         opencv().fillConvexPoly(out, np.rint(within).astype(np.int32), 1)
     return out.astype(bool)
@@ -252,7 +252,7 @@ def pixels_of(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.b
     return np.asarray(cv2.resize(blocks.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST), dtype=bool)
 
 
-def between(fits: NDArray[np.int8]) -> NDArray[np.bool_]:
+def hull_of_agreeing(fits: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Return the convex hull of the agreeing blocks."""
     return hull(fits == 1)
 

@@ -38,11 +38,11 @@ def differing_places(a: Bytes2D, b: Bytes2D) -> float:
         return 1.0
     x, y = moved[known], second[known].astype(np.float32)
     gain, bias = np.polyfit(x, y, 1)
-    apart = np.zeros((_SIDE, _SIDE), np.float32)
-    apart[known] = np.abs(gain * x + bias - y)
+    difference = np.zeros((_SIDE, _SIDE), np.float32)
+    difference[known] = np.abs(gain * x + bias - y)
     side = _SIDE // _BLOCKS
     places, covered = (
-        each.reshape(_BLOCKS, side, _BLOCKS, side).mean(axis=(1, 3)) for each in (apart, known.astype(np.float32))
+        each.reshape(_BLOCKS, side, _BLOCKS, side).mean(axis=(1, 3)) for each in (difference, known.astype(np.float32))
     )
     least = COARSE.edit_features * max(float(y.std()), COARSE.min_deviation)
     return float((places[covered > COARSE.min_coverage] > least).mean())

@@ -12,9 +12,12 @@ from twinpix.verify.thresholds import REGISTRATION
 
 Mask = NDArray[np.bool_]
 
-_WINDOW = 33  # pixels a side of the window of local means
-_LEVELS = ((400, 4, 3), (800, 3, 6))  # coarse to fine: pixels of the longer side, iterations, terms of the polynomials
-_SAMPLE = 20_000  # pixels, evenly spread: more are no more exact
+_MEAN_WINDOW = 33  # pixels a side of the window of local means
+_RESOLUTIONS = (
+    (400, 4, 3),
+    (800, 3, 6),
+)  # coarse to fine: pixels of the longer side, iterations, terms of the polynomials
+_STEP_PIXELS = 20_000  # pixels, evenly spread: more are no more exact
 _RIDGE = 1e-4  # of the mean diagonal: along parallel edges a shift is undetermined, and remains 0
 _TOLERANCE = 0.02  # pixels: the last step of an iteration
 _CAUCHY = 1.5  # medians of the residual at which the weight of a pixel is a half
@@ -22,7 +25,7 @@ _ANTIALIAS, _MIN_BLUR = 0.9, 0.05  # scale below which an image is smoothed firs
 _COVERED, _EPSILON = 0.99, 1e-3  # share of a resampled pixel that is known; divisor above 0
 
 
-def moved(grey: NDArray[np.uint8], a_to_b: Affine, shape: tuple[int, ...]) -> tuple[Floats, Mask]:
+def warp_onto(grey: NDArray[np.uint8], a_to_b: Affine, shape: tuple[int, ...]) -> tuple[Floats, Mask]:
     """Warp an image onto pixels that are as large or larger; also return which of them it covers."""
     cv2 = opencv()
     scale = float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
@@ -47,9 +50,9 @@ class FinePair(NamedTuple):
 def warp_fine(a: NDArray[np.uint8], b: NDArray[np.uint8], a_to_b: Affine) -> FinePair:
     """Warp the image with more detail onto the other one; the transform is from pixels of `a` to pixels of `b`."""
     if abs(float(np.linalg.det(a_to_b[:, :2]))) <= 1:
-        out, covered = moved(a, a_to_b, b.shape)
+        out, covered = warp_onto(a, a_to_b, b.shape)
         return FinePair(out, b.astype(np.float32), covered, False)
-    out, covered = moved(b, inverse(a_to_b), a.shape)
+    out, covered = warp_onto(b, inverse(a_to_b), a.shape)
     return FinePair(a.astype(np.float32), out, covered, True)
 
 
@@ -59,7 +62,7 @@ def normalise(grey: Floats, known: Floats) -> Floats:
     `known` is 1 where the image is known and 0 elsewhere.
     """
     cv2 = opencv()
-    side = (_WINDOW, _WINDOW)
+    side = (_MEAN_WINDOW, _MEAN_WINDOW)
     weight = np.maximum(cv2.blur(known, side), np.float32(_EPSILON))
     rest: Floats = (grey - cv2.blur(grey * known, side) / weight) * known
     floor = np.float32(REGISTRATION.deviation_floor**2)
@@ -77,7 +80,7 @@ def register(pair: FinePair) -> FinePair:
     a, b, known, _ = pair
     height, width = a.shape
     params = np.zeros((2, 6))
-    for side, rounds, terms in _LEVELS:
+    for side, rounds, terms in _RESOLUTIONS:
         share = min(1.0, side / max(width, height))
         size = (max(16, round(width * share)), max(16, round(height * share)))
         small = [cv2.resize(grey, size, interpolation=cv2.INTER_AREA) for grey in (a, b, known.astype(np.float32))]
@@ -90,8 +93,8 @@ def register(pair: FinePair) -> FinePair:
             params[:, :terms] += step / scales[:, None]
             if np.abs(step).max() < _TOLERANCE:
                 break
-    covered = (_shifted(known.astype(np.float32), params) > _COVERED) & known
-    return pair._replace(a=_shifted(a, params), known=covered)
+    covered = (_shift(known.astype(np.float32), params) > _COVERED) & known
+    return pair._replace(a=_shift(a, params), known=covered)
 
 
 def _basis(shape: tuple[int, ...]) -> list[Floats]:
@@ -102,7 +105,7 @@ def _basis(shape: tuple[int, ...]) -> list[Floats]:
     return [np.ones_like(u), u, v, u * u, u * v, v * v]
 
 
-def _shifted(values: Floats, params: NDArray[np.float64]) -> Floats:
+def _shift(values: Floats, params: NDArray[np.float64]) -> Floats:
     cv2 = opencv()
     if not params.any():
         return values
@@ -117,12 +120,12 @@ def _shifted(values: Floats, params: NDArray[np.float64]) -> Floats:
 def _step(a: Floats, b: Floats, known: Mask, params: NDArray[np.float64], terms: int) -> NDArray[np.float64] | None:
     """Return the Gauss-Newton step of the parameters, `(2, terms)`; None with too few gradients."""
     cv2 = opencv()
-    a_to_b = _shifted(a, params)
+    a_to_b = _shift(a, params)
     across, down = (cv2.Scharr(a_to_b, cv2.CV_32F, *along) / 32 for along in ((1, 0), (0, 1)))
     at = np.flatnonzero((across * across + down * down > REGISTRATION.min_gradient) & known)
     if len(at) < REGISTRATION.min_pixels:
         return None
-    at = at[:: max(1, len(at) // _SAMPLE)]
+    at = at[:: max(1, len(at) // _STEP_PIXELS)]
     off = (b - a_to_b).ravel()[at].astype(np.float64)
     scale = _CAUCHY * float(np.median(np.abs(off))) + _MIN_BLUR
     weight = 1 / (1 + (off / scale) ** 2)

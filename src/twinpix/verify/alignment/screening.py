@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
-from twinpix.verify.alignment.affine import Affine, Size, clipped, compose, corners, inverse, transform_points
+from twinpix.verify.alignment.affine import Affine, Size, clip_polygon, compose, corners, inverse, transform_points
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import SCREENING
 
@@ -59,7 +59,7 @@ def screen(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Screening | None:
         np.ones(a.grey.shape, np.uint8), to_a, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=0
     )
     known = cv2.erode(shown, np.ones((3, 3), np.uint8), borderValue=0).astype(np.float32)
-    (ax, ay), (bx, by) = (_gradients(_sampled(view.halves, to, size)) for view, to in ((a, to_a), (b, to_b)))
+    (ax, ay), (bx, by) = (_gradients(_sample_grid(view.halves, to, size)) for view, to in ((a, to_a), (b, to_b)))
     of_a, of_b = (ax * ax + ay * ay) * known, (bx * bx + by * by) * known
     along, across = ax * bx + ay * by, ax * by - ay * bx
     doubled = (along * along - across * across) / (np.sqrt(of_a * of_b) + _EPSILON) * known
@@ -82,7 +82,7 @@ def _grid(a: Size, b: Size, a_to_b: Affine) -> tuple[Affine, Affine, tuple[int, 
 
     A pixel of the grid is no smaller than one of either image.
     """
-    shared = clipped(transform_points(a_to_b, corners(a)), b)
+    shared = clip_polygon(transform_points(a_to_b, corners(a)), b)
     if len(shared) < 3:
         return None
     low, high = shared.min(axis=0), shared.max(axis=0)
@@ -95,7 +95,7 @@ def _grid(a: Size, b: Size, a_to_b: Affine) -> tuple[Affine, Affine, tuple[int, 
     return compose(to_b, inverse(a_to_b)), to_b, (width, height)
 
 
-def _sampled(halves: list[Bytes2D], to_image: Affine, size: tuple[int, int]) -> Bytes2D:
+def _sample_grid(halves: list[Bytes2D], to_image: Affine, size: tuple[int, int]) -> Bytes2D:
     """Sample an image at the pixels of the grid, from the half whose pixels are about as large."""
     cv2 = opencv()
     step = float(np.sqrt(abs(np.linalg.det(to_image[:, :2]))))

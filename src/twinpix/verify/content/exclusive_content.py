@@ -15,14 +15,14 @@ from twinpix.verify.alignment.blocks import (
     Agreement,
     Floats,
     WarpedPair,
-    between,
-    inside,
+    erode_mask,
+    hull_of_agreeing,
     pixels_of,
     use_finer,
     warp_pair,
 )
 from twinpix.verify.content.overlays import overlay_mask, overlay_mask_on_background, without_ink
-from twinpix.verify.light.normalize import apart, match_local_light, match_sharpness, undo_bending
+from twinpix.verify.light.normalize import match_local_light, match_sharpness, mean_difference, undo_bending
 from twinpix.verify.light.photometric import ToneMatch, match_light
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import EXCLUSIVE, OVERLAYS
@@ -56,7 +56,7 @@ def is_exclusive(
     hull of the agreeing blocks, which is a border, does not count either. `only` masks the pixels that count; default:
     all.
     """
-    left = _left(a, b, a_to_b)
+    left = _residual_limits(a, b, a_to_b)
     if _is_exclusive(pair, tones, agrees, left):
         return True
     finer = use_finer(a, b, a_to_b)
@@ -70,7 +70,7 @@ def is_exclusive(
     return _is_exclusive(again, match_light(again, agrees), agrees, left)
 
 
-def _left(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Residual:
+def _residual_limits(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Residual:
     """Return the limits of the difference after normalisation: 0 if neither image shows the whole of the other."""
     if max(overlap(a_to_b, a.size, b.size)) < EXCLUSIVE.whole:
         return Residual(0.0, 0.0, 0.0)
@@ -80,46 +80,49 @@ def _left(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Residual:
 
 
 def _is_exclusive(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, left: Residual) -> bool:
-    within = pixels_of(between(agrees.fits), pair.a.shape)
-    inner = inside(pair.common & within & ~pair.border)
+    within = pixels_of(hull_of_agreeing(agrees.fits), pair.a.shape)
+    inner = erode_mask(pair.common & within & ~pair.border)
     if inner.sum() < EXCLUSIVE.min_pixels or min(inner.shape) < EXCLUSIVE.min_side:
         return False
-    found = _conflict(tones.a, tones.b, pair, agrees, inner)
+    found = _conflict_share(tones.a, tones.b, pair, agrees, inner)
     if found <= EXCLUSIVE.min_area:
         return False
     if found > left.area:
         return True
-    before = apart(tones.a, tones.b, inner)
+    before = mean_difference(tones.a, tones.b, inner)
     a, b = match_local_light(*match_sharpness(tones.a, tones.b, inner), pair.common)
 
-    def alike(made: Floats, most: float) -> bool:
-        return apart(made, b, inner) <= most * before and _conflict(made, b, pair, agrees, inner) <= EXCLUSIVE.min_area
+    def is_alike(made: Floats, most: float) -> bool:
+        return (
+            mean_difference(made, b, inner) <= most * before
+            and _conflict_share(made, b, pair, agrees, inner) <= EXCLUSIVE.min_area
+        )
 
-    return not (alike(a, left.light) or alike(undo_bending(a, b), left.flow))
+    return not (is_alike(a, left.light) or is_alike(undo_bending(a, b), left.flow))
 
 
-def _conflict(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: NDArray[np.bool_]) -> float:
+def _conflict_share(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: NDArray[np.bool_]) -> float:
     """Return the share of the overlap with exclusive content, of the image that has less of it."""
-    mine, theirs = _exclusive(a, b, pair.a) & inner, _exclusive(b, a, pair.b) & inner
+    mine, theirs = _mask_exclusive(a, b, pair.a) & inner, _mask_exclusive(b, a, pair.b) & inner
     if not mine.any() or not theirs.any():
         return 0.0
-    every = inside(pair.common & ~pair.border)
-    textured = filled(pair, agrees) >= EXCLUSIVE.filled
+    every = erode_mask(pair.common & ~pair.border)
+    textured = share_of_agreeing(pair, agrees) >= EXCLUSIVE.filled
     over = overlay_mask(a, b, every) if textured else overlay_mask_on_background(pair, every, EXCLUSIVE.max_overlays)
     # With content of both under them, these are no overlays but the bars of two charts.
     if min((mine & over).sum(), (theirs & over).sum()) <= EXCLUSIVE.under_overlay * inner.sum():
         mine, theirs = mine & ~over, theirs & ~over
-    largest, things = _objects(mine | theirs, inner)
+    largest, objects = _find_objects(mine | theirs, inner)
     share = float(min((mine & ~largest).sum(), (theirs & ~largest).sum()) / inner.sum())
-    return share * (EXCLUSIVE.many_objects_factor if things >= EXCLUSIVE.many_objects else 1)
+    return share * (EXCLUSIVE.many_objects_factor if objects >= EXCLUSIVE.many_objects else 1)
 
 
-def filled(pair: WarpedPair, agrees: Agreement) -> float:
+def share_of_agreeing(pair: WarpedPair, agrees: Agreement) -> float:
     """Return the share of the overlap's blocks that agree: of pages and charts most have no texture."""
     return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), _EPSILON))
 
 
-def _exclusive(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
+def _mask_exclusive(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
     """Mask the content that one image has on a plain background which the other shows without it."""
     cv2 = opencv()
     local_mean, near = np.ones((_AROUND, _AROUND), np.uint8), np.ones((_BACKGROUND, _BACKGROUND), np.uint8)
@@ -129,13 +132,13 @@ def _exclusive(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.boo
     if not stands_out.any():
         return stands_out
     brightest, darkest = cv2.dilate(values, near), cv2.erode(values, near)
-    same_ground = np.minimum(np.abs(brightest - other), np.abs(darkest - other)) < EXCLUSIVE.background_difference
+    same_background = np.minimum(np.abs(brightest - other), np.abs(darkest - other)) < EXCLUSIVE.background_difference
     # A steep tone curve enlarges small differences: the contrast must exist before it, too.
     own = cv2.dilate(untoned, near) - cv2.erode(untoned, near) > EXCLUSIVE.step
-    return np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & same_ground & own, dtype=bool)
+    return np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & same_background & own, dtype=bool)
 
 
-def _objects(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
+def _find_objects(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     """Return the mask of the largest object, empty if that is too large for one, and the number of objects."""
     cv2 = opencv()
     joined = cv2.dilate(marked.astype(np.uint8), np.ones((_JOINED, _JOINED), np.uint8))
@@ -145,7 +148,7 @@ def _objects(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArr
     areas = facts[1:, cv2.CC_STAT_AREA]
     largest = int(areas.argmax())
     sizes = np.bincount(labels[marked], minlength=count)
-    things = int((sizes[1:] >= EXCLUSIVE.min_object).sum())
+    objects = int((sizes[1:] >= EXCLUSIVE.min_object).sum())
     if areas[largest] > OVERLAYS.max_area * inner.sum():
-        return np.zeros_like(marked), things
-    return np.asarray(labels == largest + 1, dtype=bool), things
+        return np.zeros_like(marked), objects
+    return np.asarray(labels == largest + 1, dtype=bool), objects

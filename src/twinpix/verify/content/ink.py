@@ -10,10 +10,10 @@ from twinpix.verify.alignment.blocks import Floats
 from twinpix.verify.alignment.registration import FinePair, Mask, normalise
 from twinpix.verify.thresholds import INK
 
-_WINDOW = 9  # pixels a side in which ink is compared: about a letter of small print
+_INK_WINDOW = 9  # pixels a side in which ink is compared: about a letter of small print
 _BLURS = (0.5, 0.7, 1.0, 1.4, 2.0, 3.0)  # pixels of Gaussian blur that are tried
 _JOINED = 15  # pixels: differing ink within this distance is one place
-_SAMPLE, _ITERATIONS = 20_000, 3  # pixels and iterations of the robust fit of gain and bias
+_FIT_PIXELS, _ITERATIONS = 20_000, 3  # pixels and iterations of the robust fit of gain and bias
 _OUTLIER, _SLACK = 3, 1  # of the robust fit: medians of the residual that are kept, and grey levels beyond them
 
 
@@ -59,7 +59,7 @@ def compare_ink(pair: FinePair) -> InkComparison:
     weight = known.astype(np.float32)
     first, second = normalise(a, weight), normalise(b, weight)
     inked = known & (np.maximum(_local_mean(first * first), _local_mean(second * second)) > INK.min_energy)
-    first, second = _as_sharp(a, b, first, second, weight, inked)
+    first, second = _match_sharpness(a, b, first, second, weight, inked)
     off = first - second
     energy = _local_mean(first * first + second * second)
     lighter, darker = (_local_mean(np.maximum(each, 0) ** 2) for each in (off, -off))
@@ -70,19 +70,19 @@ def compare_ink(pair: FinePair) -> InkComparison:
 
 def _local_mean(values: Floats) -> Floats:
     cv2 = opencv()
-    out: Floats = cv2.blur(values, (_WINDOW, _WINDOW))
+    out: Floats = cv2.blur(values, (_INK_WINDOW, _INK_WINDOW))
     return out
 
 
-def _grain(apart: Floats, energy: Floats, known: Mask) -> np.float32:
-    """Estimate the noise in `apart` from the flattest part of the image."""
+def _grain(mean_square: Floats, energy: Floats, known: Mask) -> np.float32:
+    """Estimate the noise in `mean_square` from the flattest part of the image."""
     if not known.any():
         return np.float32(0)
     plain = known & (energy <= np.quantile(energy[known], INK.flattest))
-    return np.float32(np.median(apart[plain]) / 2)
+    return np.float32(np.median(mean_square[plain]) / 2)
 
 
-def _as_sharp(
+def _match_sharpness(
     a: Floats, b: Floats, first: Floats, second: Floats, weight: Floats, inked: Mask
 ) -> tuple[Floats, Floats]:
     """Blur the sharper of two normalised images until it matches the other."""
@@ -92,17 +92,17 @@ def _as_sharp(
     steep = [float(np.abs(cv2.Laplacian(each, cv2.CV_32F)[inked]).mean()) for each in (first, second)]
     of_a = steep[0] > steep[1]
     sharp, soft = (first, second) if of_a else (second, first)
-    least = _off(sharp, soft, inked)
+    least = _ink_difference(sharp, soft, inked)
     for sigma in _BLURS:
         made = normalise(cv2.GaussianBlur(a if of_a else b, (0, 0), sigma), weight)
-        now = _off(made, soft, inked)
+        now = _ink_difference(made, soft, inked)
         if now >= INK.blur_gain * least:
             break
         sharp, least = made, now
     return (sharp, soft) if of_a else (soft, sharp)
 
 
-def _off(a: Floats, b: Floats, inked: Mask) -> float:
+def _ink_difference(a: Floats, b: Floats, inked: Mask) -> float:
     """Return the mean absolute difference in ink, clipped at 1 against outliers."""
     return float(np.minimum(np.abs(a - b)[inked], 1).mean())
 
@@ -121,19 +121,20 @@ class InkDifference(NamedTuple):
     is_print: bool  # no higher than print
 
 
-def ink_differences(pair: FinePair, seen: InkComparison) -> list[InkDifference]:
+def ink_differences(pair: FinePair, comparison: InkComparison) -> list[InkDifference]:
     """List the places where ink differs between two registered images."""
     cv2 = opencv()
-    clashes, own = seen.clash, seen.own
+    clashes, own = comparison.clash, comparison.own
     clash = clashes > INK.clash
     if not clash.any() and not (own[0].any() and own[1].any()):
         return []
-    off, side = _evened(pair.a, pair.b, seen) - pair.b, round(max(min(pair.a.shape), INK.strip * max(pair.a.shape)))
+    off = _match_gain(pair.a, pair.b, comparison) - pair.b
+    side = round(max(min(pair.a.shape), INK.strip * max(pair.a.shape)))
     # Where registration is less exact, edges differ without being other edges.
-    least = np.where(seen.energy > INK.min_energy, INK.energy_difference * seen.energy, 0)
+    least = np.where(comparison.energy > INK.min_energy, INK.energy_difference * comparison.energy, 0)
     signs = [
-        (off > INK.level_difference) & (seen.lighter >= least) & seen.known,
-        (off < -INK.level_difference) & (seen.darker >= least) & seen.known,
+        (off > INK.level_difference) & (comparison.lighter >= least) & comparison.known,
+        (off < -INK.level_difference) & (comparison.darker >= least) & comparison.known,
     ]
     joined = cv2.dilate((clash | own[0] | own[1]).astype(np.uint8), np.ones((_JOINED, _JOINED), np.uint8))
     count, labels, facts, _ = cv2.connectedComponentsWithStats(joined)
@@ -152,12 +153,12 @@ def ink_differences(pair: FinePair, seen: InkComparison) -> list[InkDifference]:
     return out
 
 
-def _evened(a: Floats, b: Floats, seen: InkComparison) -> Floats:
+def _match_gain(a: Floats, b: Floats, comparison: InkComparison) -> Floats:
     """Give `a` the gain and bias of `b`, fitted robustly to ink that does not differ."""
-    at = np.flatnonzero(seen.known & (seen.energy > INK.min_energy) & (seen.clash < INK.clash))
+    at = np.flatnonzero(comparison.known & (comparison.energy > INK.min_energy) & (comparison.clash < INK.clash))
     if len(at) < INK.min_area:
         return a
-    at = at[:: max(1, len(at) // _SAMPLE)]
+    at = at[:: max(1, len(at) // _FIT_PIXELS)]
     x, y = a.ravel()[at].astype(np.float64), b.ravel()[at].astype(np.float64)
     kept, gain, bias = np.ones(len(at), dtype=bool), 1.0, 0.0
     for _ in range(_ITERATIONS):
@@ -207,5 +208,5 @@ def contradict(found: list[InkDifference]) -> bool:
     """True if two pages differ in their text: other ink in one place, or ink of its own on either page."""
     found = [place for place in found if not place.overlay_mask]
     small = [place for place in found if place.is_print]
-    apart = any(place.own[0] for place in small) and any(place.own[1] for place in small)
-    return apart or any(place.clash for place in found)
+    both_have_own = any(place.own[0] for place in small) and any(place.own[1] for place in small)
+    return both_have_own or any(place.clash for place in found)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, WarpedPair, inside, part_of
+from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask, part_of
 from twinpix.verify.light.normalize import local_mean
 from twinpix.verify.thresholds import OVERLAYS
 
@@ -27,7 +27,7 @@ def without_overlay(pair: WarpedPair) -> WithoutOverlay | None:
 
     Around them every pixel must be the same, with as much texture as below them.
     """
-    inner = inside(pair.common)
+    inner = erode_mask(pair.common)
     over = overlay_mask_on_background(pair, inner)
     if not over.any() or not any(_is_background(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
         return None
@@ -41,9 +41,9 @@ def without_ink(pair: WarpedPair) -> WithoutOverlay | None:
     Every pixel that differs must lie between the bare image and full ink. Of two drawings in one colour, either has
     lines that the other lacks, so neither is the other with ink on it.
     """
-    inner = inside(pair.common)
-    apart = np.abs(pair.a - pair.b) * inner
-    unlike, drawn = apart > OVERLAYS.edit_features, apart > OVERLAYS.ink_difference
+    inner = erode_mask(pair.common)
+    difference = np.abs(pair.a - pair.b) * inner
+    unlike, drawn = difference > OVERLAYS.edit_features, difference > OVERLAYS.ink_difference
     covered = part_of(unlike, inner)
     if not drawn.any() or covered > OVERLAYS.max_ink_area:
         return None
@@ -106,8 +106,8 @@ def overlay_mask(
     most = OVERLAYS.max_count if most is None else most
     cv2 = opencv()
     nothing = np.zeros(inner.shape, dtype=bool)
-    apart = np.abs(cv2.GaussianBlur(a - b, (0, 0), 1.0))
-    differs = (apart > OVERLAYS.edit_features) & inner
+    difference = np.abs(cv2.GaussianBlur(a - b, (0, 0), 1.0))
+    differs = (difference > OVERLAYS.edit_features) & inner
     if differs.sum() > OVERLAYS.max_count * OVERLAYS.max_area * inner.sum():
         return nothing
     side = int(max(inner.shape) // OVERLAYS.min_thickness)
@@ -115,7 +115,7 @@ def overlay_mask(
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((2 * side, 2 * side), np.uint8))
     over = np.asarray(cv2.dilate(solid, np.ones((4 * side, 4 * side), np.uint8)), dtype=bool)
     beside = inner & ~over
-    same = beside.any() and apart[beside].mean() <= off and differs[beside].mean() <= off_at_most
+    same = beside.any() and difference[beside].mean() <= off and differs[beside].mean() <= off_at_most
     if not same or not over.any():
         return nothing
     count, _, facts, _ = cv2.connectedComponentsWithStats(solid)

@@ -41,35 +41,35 @@ def compare_pages(
     if a.damaged or b.damaged:
         return ALIKE
     printed = a.is_sheet and b.is_sheet
-    seen = _read(a, b, a_to_b, within, printed=printed, clean=clean) if printed or spots else ALIKE
-    if printed or not clean or seen.different or seen.box:
-        return seen
-    return PageComparison(False, _spot(a, b, a_to_b))
+    comparison = _compare_text(a, b, a_to_b, within, printed=printed, clean=clean) if printed or spots else ALIKE
+    if printed or not clean or comparison.different or comparison.box:
+        return comparison
+    return PageComparison(False, _find_spot(a, b, a_to_b))
 
 
-def _read(
+def _compare_text(
     a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, *, printed: bool, clean: bool
 ) -> PageComparison:
-    laid = partial(_laid, a, b, a_to_b, within)
-    first = laid(a.fine, b.fine) if printed else laid(a.grey, b.grey)
+    warp = partial(_warp_pages, a, b, a_to_b, within)
+    first = warp(a.fine, b.fine) if printed else warp(a.grey, b.grey)
     if min(first.a.shape) < PAGES.min_side:
         return ALIKE
-    clash, alone = _differing(compare_ink(first))
+    clash, alone = _measure_clash(compare_ink(first))
     if not (clash > PAGES.possible_clash or (printed and alone)):
         return ALIKE
     pages = printed or (a.is_page and b.is_page)
     if not pages and not (clean and clash > PAGES.likely_clash):
         return ALIKE
-    pair = register(laid(a.finest, b.finest) if pages else laid(a.fine, b.fine))
-    seen = compare_ink(pair)
-    found = ink_differences(pair, seen)
-    if pages and contradict(found) and not seen.is_rough:
+    pair = register(warp(a.finest, b.finest) if pages else warp(a.fine, b.fine))
+    comparison = compare_ink(pair)
+    found = ink_differences(pair, comparison)
+    if pages and contradict(found) and not comparison.is_rough:
         return PageComparison(True)
     strong = [place for place in found if place.strongest >= PAGES.edit_clash]
     return PageComparison(False, _box(strong, pair, a, b, a_to_b)) if strong else ALIKE
 
 
-def _spot(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box | None:
+def _find_spot(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box | None:
     """Return the box of a small difference between images of one size and orientation."""
     upright = np.abs(transform_points(a_to_b, corners(a.size)) - corners(b.size)).max() < PAGES.same_place
     if (a.width, a.height) != (b.width, b.height) or not upright:
@@ -78,20 +78,22 @@ def _spot(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box | None:
     return find_spot(first, second) if first.shape == second.shape else None
 
 
-def _differing(seen: InkComparison) -> tuple[float, bool]:
+def _measure_clash(comparison: InkComparison) -> tuple[float, bool]:
     """Return the largest clash, and whether each image has ink where the other has none."""
-    return float(seen.clash.max()), all(own.any() for own in seen.own)
+    return float(comparison.clash.max()), all(own.any() for own in comparison.own)
 
 
-def _laid(a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, first: Bytes2D, second: Bytes2D) -> FinePair:
+def _warp_pages(
+    a: Pyramid, b: Pyramid, a_to_b: Affine, within: Within | None, first: Bytes2D, second: Bytes2D
+) -> FinePair:
     """Align images of another resolution by the transform of their pyramids."""
-    sides = [(grey.shape[1], grey.shape[0]) for grey in (first, second)]
-    fine = rescale(a_to_b, (a.size, sides[0]), (b.size, sides[1]))
+    sizes = [(grey.shape[1], grey.shape[0]) for grey in (first, second)]
+    fine = rescale(a_to_b, (a.size, sizes[0]), (b.size, sizes[1]))
     pair = warp_fine(first, second, fine)
     if within is None:
         return pair
     to_third, size = within
-    ends = transform_points(rescale(inverse(to_third), (size, size), (a.size, sides[0])), corners(size))
+    ends = transform_points(rescale(inverse(to_third), (size, size), (a.size, sizes[0])), corners(size))
     ends = ends if pair.of_a else transform_points(fine, ends)
     return pair._replace(known=pair.known & pixels_within(ends, pair.known.shape))
 

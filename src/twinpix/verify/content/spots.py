@@ -23,16 +23,17 @@ def find_spot(a: Bytes2D, b: Bytes2D) -> Box | None:
     half-size copy enlarged again make one in 3 % and 9 %. Another digit of 10 pixels makes one in 50 % to 80 %.
     """
     cv2 = opencv()
-    light = _light(a, b)
-    apart = cv2.absdiff(light, b)
-    strong = apart > max(
-        SPOTS.min_difference, SPOTS.noise_factor * float(np.percentile(apart[::_ROWS, ::_ROWS], SPOTS.noise_percentile))
+    light = _match_light(a, b)
+    difference = cv2.absdiff(light, b)
+    strong = difference > max(
+        SPOTS.min_difference,
+        SPOTS.noise_factor * float(np.percentile(difference[::_ROWS, ::_ROWS], SPOTS.noise_percentile)),
     )
     if not strong.any():
         return None
     local_mean = np.ones((_AROUND, _AROUND), np.uint8)
     ranges = [cv2.subtract(cv2.dilate(each, local_mean), cv2.erode(each, local_mean)) for each in (light, b)]
-    strong &= apart > SPOTS.range_share * (np.maximum(*ranges).astype(np.float32) + SPOTS.range_floor)
+    strong &= difference > SPOTS.range_share * (np.maximum(*ranges).astype(np.float32) + SPOTS.range_floor)
     count, _, facts, _ = cv2.connectedComponentsWithStats(strong.astype(np.uint8), connectivity=8)
     large = facts[1:count][facts[1:count, cv2.CC_STAT_AREA] >= SPOTS.min_area]
     if not len(large):
@@ -43,7 +44,7 @@ def find_spot(a: Bytes2D, b: Bytes2D) -> Box | None:
     return float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3])
 
 
-def _light(a: Bytes2D, b: Bytes2D) -> Bytes2D:
+def _match_light(a: Bytes2D, b: Bytes2D) -> Bytes2D:
     """Give the first image the gain and bias of the second, fitted robustly."""
     x, y = (each.ravel()[::_STRIDE].astype(np.float64) for each in (a, b))
     kept, gain, bias = np.ones(len(x), dtype=bool), 1.0, 0.0

@@ -19,28 +19,28 @@ def is_level(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine) -> bool:
     shared = overlap(a_to_b, a.size, b.size)
     if max(shared) < LOW_TEXTURE.min_overlap or min(shared) < LOW_TEXTURE.min_smaller_overlap:
         return False
-    if not _near(pair.a - pair.b, _within(pair.common), BLOCK):
+    if not _is_near(pair.a - pair.b, _erode(pair.common), BLOCK):
         return False
     moved, common = warp_colours(a, b, a_to_b)
-    shown = _within(common)
-    apart: Floats = np.abs(moved.astype(np.float32) - b.colours).max(axis=-1)
-    if not _near(apart, shown, BLOCK // 4):
+    shown = _erode(common)
+    difference: Floats = np.abs(moved.astype(np.float32) - b.colours).max(axis=-1)
+    if not _is_near(difference, shown, BLOCK // 4):
         return False
     varied = max(float(channel.std()) for channel in (pair.b[pair.common], *np.moveaxis(b.colours[shown], -1, 0)))
     return varied > LOW_TEXTURE.min_deviation
 
 
-def _within(common: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _erode(common: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Erode the overlap: a transform is no more exact than a pixel along its edge."""
     cv2 = opencv()
     return np.asarray(cv2.erode(common.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0), dtype=bool)
 
 
-def _near(apart: Floats, where: NDArray[np.bool_], side: int) -> bool:
+def _is_near(difference: Floats, where: NDArray[np.bool_], side: int) -> bool:
     cv2 = opencv()
     if not where.any():
         return False
-    off = np.where(where, np.abs(cv2.GaussianBlur(apart, (0, 0), 1.0)), np.float32(0))
+    off = np.where(where, np.abs(cv2.GaussianBlur(difference, (0, 0), 1.0)), np.float32(0))
     return (
         float(off[where].mean()) <= LOW_TEXTURE.mean_difference
         and float(cv2.blur(off, (side, side)).max()) <= LOW_TEXTURE.block_difference

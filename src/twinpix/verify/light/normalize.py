@@ -11,7 +11,7 @@ _BLURS = (1.0, 1.5, 2.0, 3.0, 4.0)  # pixels of Gaussian blur that are tried
 FLOW_LEAST = 32  # pixels of the shorter side: four times the 8 of a patch, as optical flow halves the sides twice
 
 
-def apart(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
+def mean_difference(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
     """Return the mean absolute difference of marked pixels, in grey levels."""
     return float(np.abs(a - b)[inner].mean())
 
@@ -28,10 +28,10 @@ def local_mean(values: Floats, known: NDArray[np.bool_], sigma: float) -> Floats
 def match_sharpness(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Blur the sharper image to match the other one, if that removes enough of their difference."""
     cv2 = opencv()
-    best, least = (a, b), PHOTOMETRIC.blur_gain * apart(a, b, inner)
+    best, least = (a, b), PHOTOMETRIC.blur_gain * mean_difference(a, b, inner)
     for sigma in _BLURS:
         for one, other in ((cv2.GaussianBlur(a, (0, 0), sigma), b), (a, cv2.GaussianBlur(b, (0, 0), sigma))):
-            if (now := apart(one, other, inner)) < least:
+            if (now := mean_difference(one, other, inner)) < least:
                 best, least = (one, other), now
     return best
 

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Agreement, Floats, WarpedPair, correlated, inside, pixels_of
+from twinpix.verify.alignment.blocks import Agreement, Floats, WarpedPair, correlate, erode_mask, pixels_of
 from twinpix.verify.thresholds import PHOTOMETRIC
 
-_SAMPLE = 4000  # pixels from which a tone curve is fitted
+_CURVE_PIXELS = 4000  # pixels from which a tone curve is fitted
 _KNOTS = 24  # of the tone curve
 _ITERATIONS = 3  # of the robust fit of a vignette
 _OUTLIER, _SLACK = 3, 1  # of the robust fit: medians of the residual that are kept, and grey levels beyond them
 _RIDGE = 1.0  # squared grey levels, beside sums over thousands of pixels: the system is never singular
-_LEVELS = 256.0
+_GREY_LEVELS = 256.0
 
 
 class ToneMatch(NamedTuple):
@@ -22,13 +22,13 @@ class ToneMatch(NamedTuple):
 
     a: Floats
     b: Floats
-    apart: float  # mean difference of levels that the tone curve removes
+    tone_change: float  # mean difference of levels that the tone curve removes
     shaded: bool = False  # a vignette of one image was applied to the other
 
 
 def match_light(pair: WarpedPair, agrees: Agreement) -> ToneMatch:
     """Align tones, fitted to the blocks that agree."""
-    return match_tones(pair, inside(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape))
+    return match_tones(pair, erode_mask(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape))
 
 
 def untextured_correlation(pair: WarpedPair, tones: ToneMatch, agrees: Agreement) -> float:
@@ -37,14 +37,14 @@ def untextured_correlation(pair: WarpedPair, tones: ToneMatch, agrees: Agreement
     With the same words on two different skies, all textured blocks agree.
     """
     cv2 = opencv()
-    whole = inside(pair.common).astype(np.float32)
+    whole = erode_mask(pair.common).astype(np.float32)
     size = agrees.fits.shape[::-1]
     a, b, covered = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (tones.a, tones.b, whole))
     covered = covered > PHOTOMETRIC.flat_coverage
     plain = covered & (agrees.fits < 0)
     if plain.sum() <= PHOTOMETRIC.flat_share * covered.sum():
         return 1.0
-    return correlated(a[plain], b[plain], PHOTOMETRIC.flat_deviation)
+    return correlate(a[plain], b[plain], PHOTOMETRIC.flat_deviation)
 
 
 def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
@@ -57,52 +57,52 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
     at = np.flatnonzero(inner)
     if len(at) < PHOTOMETRIC.min_samples:
         return ToneMatch(pair.a, pair.b, 0.0)
-    at = at[:: max(1, len(at) // _SAMPLE)]
+    at = at[:: max(1, len(at) // _CURVE_PIXELS)]
     x, y = a.ravel()[at], b.ravel()[at]
-    levels, apart = _curve(x, y)
-    best, left = ToneMatch(_through(pair.a, levels), pair.b, apart), _left(x, y, levels)
-    if left < PHOTOMETRIC.min_shade or not _all_over(at, pair.common):
+    levels, tone_change = _fit_curve(x, y)
+    best, left = ToneMatch(_apply_curve(pair.a, levels), pair.b, tone_change), _residual(x, y, levels)
+    if left < PHOTOMETRIC.min_shade or not _is_all_over(at, pair.common):
         return best
     places = _places(at, inner.shape)
     for first, second, of_a in ((x, y, True), (y, x, False)):
-        shade = _shade(places, first, second)
+        shade = _fit_vignette(places, first, second)
         shaded = first * (places @ shade)
         x2, y2 = (shaded, y) if of_a else (x, shaded)
-        curve, _ = _curve(x2, y2)
-        now = _left(x2, y2, curve)
+        curve, _ = _fit_curve(x2, y2)
+        now = _residual(x2, y2, curve)
         if now < PHOTOMETRIC.shade_gain * left and left - now > PHOTOMETRIC.min_shade:
             field = _field(shade, inner.shape)
             both = (pair.a * field, pair.b) if of_a else (pair.a, pair.b * field)
-            best, left = ToneMatch(_through(both[0], curve), both[1], apart, True), now
+            best, left = ToneMatch(_apply_curve(both[0], curve), both[1], tone_change, True), now
     return best
 
 
 # -- tone curve ------------------------------------------------------------------------------------------
 
 
-def _curve(x: Floats, y: Floats) -> tuple[NDArray[np.float64], float]:
+def _fit_curve(x: Floats, y: Floats) -> tuple[NDArray[np.float64], float]:
     """Fit a monotone curve from levels `x` to levels `y`: 256 values, and the mean change of a level."""
     some = np.argsort(x, kind="stable")
     cuts = some[: len(some) // _KNOTS * _KNOTS].reshape(_KNOTS, -1)  # knots with equally many pixels
     at, to = (np.median(values[cuts], axis=1).astype(np.float64) for values in (x, y))
     to = (np.maximum.accumulate(to) + np.minimum.accumulate(to[::-1])[::-1]) / 2  # monotone
-    apart = float(np.abs(to - at).mean())
+    tone_change = float(np.abs(to - at).mean())
     at, keep = np.unique(at, return_index=True)
     to = to[keep]
     # Beyond the outermost knots the curve is extrapolated with its mean slope.
     slope = (to[-1] - to[0]) / max(at[-1] - at[0], 1.0)
-    levels = np.arange(_LEVELS)
+    levels = np.arange(_GREY_LEVELS)
     curve = np.interp(levels, at, to) + slope * (np.minimum(levels - at[0], 0) + np.maximum(levels - at[-1], 0))
-    return np.clip(curve, 0, 255), apart
+    return np.clip(curve, 0, 255), tone_change
 
 
-def _through(values: Floats, curve: NDArray[np.float64]) -> Floats:
+def _apply_curve(values: Floats, curve: NDArray[np.float64]) -> Floats:
     cv2 = opencv()
     out: Floats = cv2.LUT(np.clip(values + 0.5, 0, 255).astype(np.uint8), curve.astype(np.float32))
     return out
 
 
-def _left(x: Floats, y: Floats, curve: NDArray[np.float64]) -> float:
+def _residual(x: Floats, y: Floats, curve: NDArray[np.float64]) -> float:
     """Return the mean absolute residual of a curve, in grey levels."""
     return float(np.abs(curve[np.clip(x + 0.5, 0, 255).astype(np.uint8)] - y).mean())
 
@@ -110,7 +110,7 @@ def _left(x: Floats, y: Floats, curve: NDArray[np.float64]) -> float:
 # -- vignette: darker towards an edge or a corner, as of a lens or a lamp ----------------------------------
 
 
-def _all_over(at: NDArray[np.int64], common: NDArray[np.bool_]) -> bool:
+def _is_all_over(at: NDArray[np.int64], common: NDArray[np.bool_]) -> bool:
     """True if the samples span the overlap, so that a polynomial is not extrapolated."""
     for part, axis in zip(np.divmod(at, common.shape[1]), (1, 0), strict=True):
         shown = np.flatnonzero(common.any(axis=axis))
@@ -127,7 +127,7 @@ def _places(at: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
     return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=1).astype(np.float32)
 
 
-def _shade(places: Floats, x: Floats, y: Floats) -> Floats:
+def _fit_vignette(places: Floats, x: Floats, y: Floats) -> Floats:
     """Fit the gain of `x` to `y` as a quadratic polynomial of the position, robustly: 6 coefficients."""
     kept = np.ones(len(x), dtype=bool)
     for _ in range(_ITERATIONS):

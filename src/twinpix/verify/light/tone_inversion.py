@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, WarpedPair, inside
+from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import TONE_INVERSION
 
 _RANGES = 32  # ranges of grey levels, with one mean each
-_LEVELS, _EPSILON = 256.0, 1e-6  # of 8 bits; divisor above 0
+_GREY_LEVELS, _EPSILON = 256.0, 1e-6  # of 8 bits; divisor above 0
 
 
 class _Curve(NamedTuple):
@@ -34,18 +34,18 @@ def undo_inversion(
     """
     cv2 = opencv()
     least = TONE_INVERSION.min_explained if least is None else least
-    inner = inside(pair.common)
+    inner = erode_mask(pair.common)
     if not inner.any():
         return None
     x, y = (cv2.GaussianBlur(grey, (0, 0), 1.0)[inner] for grey in (pair.a, pair.b))
-    of_a, of_b = _curve(x, y), _curve(y, x)
+    of_a, of_b = _fit_curve(x, y), _fit_curve(y, x)
     best = max(of_a, of_b, key=lambda curve: curve.explained)
     if best.explained < least or not best.falls:
         return None
-    return (_through(a, best), b) if best is of_a else (a, _through(b, best))
+    return (_apply_curve(a, best), b) if best is of_a else (a, _apply_curve(b, best))
 
 
-def _curve(x: Floats, y: Floats) -> _Curve:
+def _fit_curve(x: Floats, y: Floats) -> _Curve:
     """Fit levels `y` by the means over ranges of levels `x`, both `(n,)`."""
     width = 256 // _RANGES
     ranges = np.clip(x, 0, 255).astype(np.int64) // width
@@ -56,7 +56,7 @@ def _curve(x: Floats, y: Floats) -> _Curve:
         counts >= max(TONE_INVERSION.min_range_pixels, TONE_INVERSION.range_share * len(x)),
     )
     if many.sum() < TONE_INVERSION.min_ranges:
-        return _Curve(np.arange(_LEVELS), 0.0, falls=False)
+        return _Curve(np.arange(_GREY_LEVELS), 0.0, falls=False)
     means = sums / np.maximum(counts, 1)
     levels = np.interp(np.arange(256), (np.flatnonzero(usable) + 0.5) * width - 0.5, means[usable])
     left = y - np.interp(x, np.arange(256), levels)
@@ -66,7 +66,7 @@ def _curve(x: Floats, y: Floats) -> _Curve:
     return _Curve(levels, explained, fall >= max(TONE_INVERSION.fall_levels, TONE_INVERSION.fall_share * all_steps))
 
 
-def _through(view: Pyramid, curve: _Curve) -> Pyramid:
+def _apply_curve(view: Pyramid, curve: _Curve) -> Pyramid:
     cv2 = opencv()
     levels = np.rint(curve.levels).clip(0, 255).astype(np.uint8)
     return replace(view, grey=cv2.LUT(view.grey, levels), fine=cv2.LUT(view.fine, levels))
