@@ -1,7 +1,7 @@
-"""How long acting takes: planning, moving beside a plain loop of renames, the first screen of the dialogue.
+"""How long actions take: planning, moving compared with a plain loop of renames, the first screen of the dialogue.
 
 usage: python bench/acting.py FOLDER [--groups N] [--files N] [--bytes N] [--runs N]
-FOLDER must be empty; files of `--bytes` each are written there. Times are medians, taken in turns.
+FOLDER must be empty; files of `--bytes` each are written there. Times are medians of interleaved runs.
 """
 
 import argparse

@@ -2,12 +2,12 @@
 
 usage: copies.py FOLDER [--methods SPEC ...] [--decode fast|reference] [--unrelated FOLDER]
 
-FOLDER holds `original/` and one folder an edit; files of one stem are copies of one picture. A positive is
-an original and its edited copy, a negative an original and another picture's edited copy. The radius is
-the largest at which the share of negatives within it stays at or below the rate. Prints Markdown.
+FOLDER holds `original/` and one folder for each edit; files with the same stem are copies of one image. A positive
+pair is an original and its edited copy, a negative pair an original and the edited copy of another image. The radius is
+the largest at which the share of negative pairs within it is at most the rate. Prints Markdown.
 
-With --unrelated, all pairs of the pictures below that folder are the negatives, and a second table gives
-the share of them within each radius. Pictures that do occur twice there count as false matches.
+With --unrelated, all pairs of the images below that folder are the negative pairs, and a second table gives
+the share of them within each radius. Images that do occur twice there count as false matches.
 """
 
 import argparse
@@ -30,8 +30,8 @@ METHODS = (
     "ahash", "ahash:size=16", "dhash", "dhash:size=16", "phash", "phash:size=12", "phash:size=16",
     "phash_org", "phash_org:size=16", "whash", "whash:size=16", "pdq", "cnn",
 )  # fmt: skip
-STEPS = 13  # radii of the second table, each a 32nd further of the bits, or of half a turn
-ROWS, COLUMNS = 16, 4096  # of a block that stays in the processor's cache
+STEPS = 13  # radii of the second table, in steps of 1/32 of the bits, or of the largest cosine distance
+ROWS, COLUMNS = 16, 4096  # of a block that fits the processor cache
 
 Counts = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ def most(method: Fingerprint) -> int:
 
 
 def spread(method: Fingerprint, prints: Fingerprints, turns: int) -> Counts:
-    """How many of all pairs lie at each distance."""
+    """The number of pairs at each distance."""
     bits, measured = most(method), nearest_directions if method.unit == "cosine" else nearest
     codes = prints.codes[:, :turns]
     codes = method.comparable(codes) if method.unit == "cosine" else words(codes)
@@ -65,7 +65,7 @@ def spread(method: Fingerprint, prints: Fingerprints, turns: int) -> Counts:
 
 
 def score(method: Fingerprint, prints: Fingerprints, turns: int, negative: Counts | None) -> list[str]:
-    """A cell a rate: recall, and the radius in brackets."""
+    """A cell for each rate: recall, and the radius in brackets."""
     names = [PurePath(os.fspath(ref.uri)) for ref in prints.refs]
     stems, edits = np.array([n.stem for n in names]), np.array([n.parent.name for n in names])
     first, edited = np.flatnonzero(edits == "original"), edits != "original"
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--decode", default="fast")
-    parser.add_argument("--unrelated", help="a folder of many pictures that are all different")
+    parser.add_argument("--unrelated", help="a folder of many images that are all different")
     asked = parser.parse_args()
 
     def coded(folder: str) -> dict[str, Fingerprints]:

@@ -22,13 +22,13 @@ FOLDER_FILES = 1000
 
 
 def sources(folder: Path) -> list[Path]:
-    """The JPEGs below the folder, the largest files first: they hold the most detail."""
+    """The JPEGs below the folder, the largest files first: these have the most detail."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
     return sorted(found, key=lambda path: (-path.stat().st_size, path))
 
 
 def crop(path: Path, rng: np.random.Generator, low: float, high: float, aspect: float) -> Image.Image:
-    """A random part that takes `low` to `high` of the longest side that the aspect (of a wide picture) allows."""
+    """A random part that takes `low` to `high` of the longest side that the aspect (of a wide image) allows."""
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     if image.height > image.width:
         aspect = 1 / aspect
@@ -41,7 +41,7 @@ def crop(path: Path, rng: np.random.Generator, low: float, high: float, aspect: 
 
 def photo(seed: int, paths: list[Path], folder: Path, number: int) -> None:
     rng = np.random.default_rng([seed, 1, number])
-    again = number // len(paths)  # a second crop of a photo is a small part, unlike the first
+    again = number // len(paths)  # a second crop of a photo is a small part, different from the first
     part = crop(paths[number % len(paths)], rng, *((0.85, 1.0) if not again else (0.3, 0.5)), rng.uniform(1.28, 1.5))
     scale = 500 / max(part.size)
     part = part.resize((round(part.width * scale), round(part.height * scale)), Image.Resampling.LANCZOS)
@@ -60,7 +60,7 @@ def large(seed: int, paths: list[Path], folder: Path, count: int, number: int) -
 
 
 def grained(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """The picture with fine and coarse noise, the same in all three colours, a strip at a time."""
+    """The image with fine and coarse noise, the same in all three channels, computed strip by strip."""
     tile = rng.normal(0, 1.6, (2048, 2048)).astype(np.float32)
     coarse = Image.fromarray(rng.normal(0, 2.0, (512, 512)).astype(np.float32))
     tile += np.asarray(coarse.resize((2048, 2048), Image.Resampling.BICUBIC))
@@ -74,7 +74,7 @@ def grained(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def encoded(image: Image.Image, size: float, progressive: bool) -> bytes:
-    """The JPEG of the quality that comes nearest to a size, by halving the range."""
+    """The JPEG with the quality that comes nearest to a size, by bisection."""
     low, high, data = 20, 95, b""
     while low < high:
         quality = (low + high) // 2
@@ -86,7 +86,7 @@ def encoded(image: Image.Image, size: float, progressive: bool) -> bytes:
 
 
 def small(seed: int, folder: Path, part: int, count: int) -> None:
-    """One folder of tiny pictures: soft random colours, no two alike."""
+    """One folder of tiny images: soft random colours, all different."""
     rng = np.random.default_rng([seed, 3, part])
     place = folder / f"{part:04d}"
     place.mkdir(parents=True, exist_ok=True)

@@ -1,15 +1,15 @@
-"""Draw folders of pictures that look alike and are no copies; the same seed gives the same pictures.
+"""Draw folders of hard negatives, images that look alike and are not copies; the same seed gives the same images.
 
 usage: make_negatives.py INTO [--photos DIR] [--only NAME ...] [--share S] [--seed N]
 
 For each name of FAMILIES a folder is made below INTO: gradients, scanned pages, screenshots of one program,
 memes, charts, icons, photos in one frame, slides, forms. Where photos are needed they are drawn, or taken
-from DIR, each once at most: there must be no two copies of a picture in it. `--share 0.1` draws a tenth.
+from DIR, each once at most: no image may occur twice there. `--share 0.1` draws a tenth.
 
-In a folder with a file `negatives.json` pictures of one sub-folder are kin: one template with two captions,
-one screen with two dialogs. Whether these are one picture with an edit may be disputed, so they may match,
-by the relations that the file names: as if nothing but size or encoding differed they may not. All other
-matches are false. `verified.py negatives INTO/*` measures.
+In a folder with a file `negatives.json`, the images of one sub-folder are variants of one template: a meme with two
+captions, a screen with two dialogs. Whether these are one image with an edit is disputed, so they may match with the
+relations that the file names, but not as if only size or encoding differed. All other matches are false.
+`verified.py negatives INTO/*` counts them.
 """
 
 import argparse
@@ -55,7 +55,7 @@ _JOKES = (
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos by number: drawn, or files, each of which is another picture."""
+    """Photos by number: drawn ones, or files; each is a different image."""
 
     files: tuple[Path, ...]
 
@@ -64,7 +64,7 @@ class Photos:
             kinds = ("scene", "portrait", "landscape", "street", "table")
             return draw(kinds[number % len(kinds)], 10_000 + number, size)
         if number >= len(self.files):
-            raise SystemExit(f"--photos has {len(self.files)} pictures, number {number} is asked for")
+            raise SystemExit(f"--photos has {len(self.files)} images, number {number} is needed")
         with Image.open(self.files[number]) as file:
             image = ImageOps.exif_transpose(file).convert("RGB")
         return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
@@ -72,13 +72,13 @@ class Photos:
 
 @dataclass(frozen=True)
 class Family:
-    """Alike pictures: how many; how the nth is drawn; where it lies; the relations that kin may match by."""
+    """Similar images: number of images, drawing function, path, and the relations with which variants may match."""
 
     count: int
     draw: Callable[[Rng, int, Photos], Image.Image]
     place: Callable[[int], str] = "{:04d}".format  # below the folder, without a suffix
     kin: tuple[str, ...] = ()
-    png: bool = False  # saved without loss; else as JPEG
+    png: bool = False  # saved without loss; otherwise as JPEG
 
 
 # -- material -----------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def _wrapped(pen: ImageDraw.ImageDraw, text: str, wide: float, size: float) -> l
 def _paragraph(
     pen: ImageDraw.ImageDraw, rng: Rng, box: tuple[float, float, float, float], size: float, fill: Colour | str
 ) -> None:
-    """Words, until the box is full."""
+    """Fill the box with words."""
     left, top, right, bottom = box
     while top + size < bottom:
         for line in _wrapped(pen, _words(rng, int(rng.integers(15, 70))), right - left, size):
@@ -138,7 +138,7 @@ def _plain(rng: Rng, number: int, photos: Photos) -> Image.Image:
     width, height = ((640, 480), (480, 640), (800, 600), (512, 512), (1280, 720), (300, 200))[int(rng.integers(6))]
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     kind = number % 5
-    # Flat pictures lie on a lattice of colours, so that no two are the same.
+    # Flat images have the colours of a grid, so that no two are the same.
     step = number // 5
     one = np.array([step % 5 * 50 + 20, step // 5 % 5 * 50 + 20, step // 25 % 5 * 50 + 20], float)
     one += rng.uniform(-8, 8, 3)
@@ -169,7 +169,7 @@ _INK = (35, 35, 45)
 
 
 def _scanned(page: Image.Image, rng: Rng) -> Image.Image:
-    """As a scanner sees it: a little turned, unevenly lit, with the paper's grain."""
+    """As a scan: slightly rotated, unevenly lit, with the grain of paper."""
     page = page.rotate(rng.normal(0, 0.5), Image.Resampling.BICUBIC, fillcolor=(248, 247, 243))
     page = page.filter(ImageFilter.GaussianBlur(0.5))
     y, x = np.mgrid[-1 : 1 : page.height * 1j, -1 : 1 : page.width * 1j]
@@ -187,7 +187,7 @@ def _letterhead(pen: ImageDraw.ImageDraw, width: int) -> None:
 
 
 def _page(rng: Rng, number: int, photos: Photos) -> Image.Image:
-    """A letter on one firm's paper; stamps on some."""
+    """A letter with one letterhead; some with stamps."""
     page = Image.new("RGB", (744, 1052), (248, 247, 243))
     pen = ImageDraw.Draw(page)
     _letterhead(pen, page.width)
@@ -248,7 +248,7 @@ def _form(rng: Rng, number: int, photos: Photos) -> Image.Image:
 
 
 def _window(content: Rng, detail: Rng, variant: int) -> Image.Image:
-    """A mail program: one chrome, lists and letters of its own; variant 1 has a dialog, 2 another list."""
+    """A mail program: the same interface, different lists and letters; variant 1 has a dialog, 2 another list."""
     size = width, height = 1280, 800
     image = Image.new("RGB", size, (250, 250, 252))
     pen = ImageDraw.Draw(image)
@@ -300,7 +300,7 @@ def _near_screen(rng: Rng, number: int, photos: Photos) -> Image.Image:
 
 
 def _slide(rng: Rng, number: int, photos: Photos) -> Image.Image:
-    """A deck of one design."""
+    """A slide of one design."""
     image = Image.new("RGB", (960, 540), "white")
     pen = ImageDraw.Draw(image)
     pen.rectangle((0, 0, 960, 84), fill=(25, 60, 110))
@@ -328,7 +328,7 @@ def _slide(rng: Rng, number: int, photos: Photos) -> Image.Image:
 
 
 def _built_slide(rng: Rng, number: int, photos: Photos) -> Image.Image:
-    """A slide on which one line after the other comes up."""
+    """A slide on which one line after the other appears."""
     same = np.random.default_rng([78, number // 4])
     image = _slide(np.random.default_rng([79, number // 4]), number // 4, photos)
     pen = ImageDraw.Draw(image)
@@ -363,7 +363,7 @@ def _bars(pen: ImageDraw.ImageDraw, rng: Rng, box: tuple[int, int, int, int], fi
 
 
 def _chart(rng: Rng, number: int, photos: Photos) -> Image.Image:
-    """Bars and lines in one style, with other numbers."""
+    """Bars and lines in one style, with different numbers."""
     image = Image.new("RGB", (720, 480), "white")
     pen = ImageDraw.Draw(image)
     pen.text((80, 18), _words(rng, 4).capitalize(), fill=(20, 20, 30), font=_font(22))
@@ -387,13 +387,13 @@ def _chart(rng: Rng, number: int, photos: Photos) -> Image.Image:
 
 def _icon(rng: Rng, number: int, photos: Photos) -> Image.Image:
     """A sign in the middle of white: a star-like shape with another cut out, or two letters in a disc."""
-    side = 1024  # drawn large and made small: smooth edges
+    side = 1024  # drawn large and scaled down: smooth edges
     image = Image.new("RGB", (side, side), "white")
     pen = ImageDraw.Draw(image)
     fill = _colour(rng, 0, 190)
     if number % 3 == 2:
         pen.ellipse((140, 140, 884, 884), fill=fill)
-        at = number // 3  # no two letters come twice
+        at = number // 3  # no pair of letters occurs twice
         letters = chr(65 + at % 26) + chr(65 + (at * 7 + at // 26 + 3) % 26)
         pen.text((512, 500), letters, fill="white", font=_font(360), anchor="mm")
         return image.resize((256, 256), Image.Resampling.LANCZOS)
@@ -420,7 +420,7 @@ def _icon(rng: Rng, number: int, photos: Photos) -> Image.Image:
 
 
 def _tiles(rng: Rng, number: int, photos: Photos) -> Image.Image:
-    """Walls of one kind of brick, each laid in its own way; a window, a door or a plant somewhere on it."""
+    """Walls of one kind of brick, each with a different pattern; a window, a door or a plant on it."""
     width, height = 640, 480
     image = Image.new("RGB", (width, height), (196, 190, 180))
     pen = ImageDraw.Draw(image)
@@ -448,7 +448,7 @@ def _tiles(rng: Rng, number: int, photos: Photos) -> Image.Image:
     return _noisy(image, rng, 5)
 
 
-# -- photos with something in common ------------------------------------------------------------------
+# -- photos with common content -----------------------------------------------------------------------
 
 
 def _caption(pen: ImageDraw.ImageDraw, text: str, middle: tuple[float, float], size: float) -> None:
@@ -456,10 +456,10 @@ def _caption(pen: ImageDraw.ImageDraw, text: str, middle: tuple[float, float], s
 
 
 def _meme(rng: Rng, number: int, photos: Photos) -> Image.Image:
-    """Ten captions on each of thirty pictures: on it, or in a bar above it. Some are smaller."""
+    """Ten captions on each of thirty photos: on the photo, or in a bar above it. Some are smaller."""
     template = number // 10
     image = photos(_PHOTOS["memes"] + template, (600, 450))
-    chance = np.random.default_rng([80, template])  # the order of the captions; every one is another
+    chance = np.random.default_rng([80, template])  # the order of the captions, different for each template
     jokes = chance.permutation(len(_JOKES))
     one, two = (_JOKES[jokes[(2 * number + at) % 20]].upper() for at in (0, 1))
     if template % 3 == 2:
@@ -474,7 +474,7 @@ def _meme(rng: Rng, number: int, photos: Photos) -> Image.Image:
 
 
 def _framed(rng: Rng, number: int, photos: Photos) -> Image.Image:
-    """In turn: one carved frame, one watermark all over, one logo in the corner, one instant film."""
+    """In turn: the same carved frame, tiled watermark, logo in the corner, instant film."""
     photo = photos(_PHOTOS["frames"] + number, (560, 420))
     kind = number % 4
     if kind == 0:
@@ -517,7 +517,7 @@ def _framed(rng: Rng, number: int, photos: Photos) -> Image.Image:
 
 
 def _captioned(rng: Rng, number: int, photos: Photos) -> Image.Image:
-    """One bar with one caption below every photo."""
+    """The same bar with the same caption below every photo."""
     out = Image.new("RGB", (600, 560), "black")
     out.paste(photos(_PHOTOS["captions"] + number, (600, 400)), (0, 0))
     pen = ImageDraw.Draw(out)
@@ -529,7 +529,7 @@ def _captioned(rng: Rng, number: int, photos: Photos) -> Image.Image:
 
 
 def _stickered(rng: Rng, number: int, photos: Photos) -> Image.Image:
-    """One and the same small picture laid into every photo, at the same place in half of them."""
+    """The same small image pasted into every photo, at the same place in half of them."""
     photo = photos(_PHOTOS["stickers"] + number, (640, 480))
     sticker = ImageOps.expand(draw("portrait", 4711, (200, 150)), 4, "white")
     place = (420, 310) if number % 2 else (int(rng.integers(0, 430)), int(rng.integers(0, 320)))
@@ -559,7 +559,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def pictures(asked: argparse.Namespace) -> Iterator[tuple[str, int]]:
+def images(asked: argparse.Namespace) -> Iterator[tuple[str, int]]:
     for name in asked.only or FAMILIES:
         for number in range(max(2, round(FAMILIES[name].count * asked.share))):
             yield name, number
@@ -585,14 +585,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int)
     asked = parser.parse_args()
     files = sorted(path for path in asked.photos.rglob("*") if path.is_file()) if asked.photos else []
-    names, numbers = zip(*pictures(asked), strict=True)
+    names, numbers = zip(*images(asked), strict=True)
     with ProcessPoolExecutor(asked.workers) as pool:
         work = partial(write, asked.into, Photos(tuple(files)), asked.seed)
         list(pool.map(work, names, numbers, chunksize=10))
     for name in dict.fromkeys(names):
         if kin := FAMILIES[name].kin:
             (asked.into / name / "negatives.json").write_text(json.dumps({"kin": list(kin)}) + "\n")
-        print(f"{asked.into / name}: {names.count(name)} pictures")
+        print(f"{asked.into / name}: {names.count(name)} images")
 
 
 if __name__ == "__main__":

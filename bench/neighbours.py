@@ -1,9 +1,9 @@
-"""`find_duplicates` on hashes alone, beside imagededup's. Prints Markdown.
+"""`find_duplicates` on hashes alone, compared with imagededup. Prints Markdown.
 
 usage: neighbours.py --imagededup-python FILE [--codes N] [--radius R]
 
-Random 64-bit hashes, a tenth of them a few bits from another. Each run is a process of its own that makes
-the same map first, which is not timed; both must find the same map.
+Random 64-bit hashes, a tenth of them a few bits from another one. Each run is a separate process that first makes
+the same map, which is not timed; both must return the same result.
 """
 
 import argparse

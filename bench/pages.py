@@ -1,9 +1,9 @@
-"""How well documents of one design are told apart, and whether copies of them are found.
+"""How well documents of one design are distinguished, and whether copies of them are found.
 
 usage: pages.py [--families NAME ...] [--designs N ...] [--numbers K] [--side PIXELS ...] [--edits MODULE.py]
 
 Draws K documents of each design of each family of `tests/documents.py`, with one to ten fields changed, compares every
-pair of them as they are and as scans (each pair of two numbers is a false match when it is called a copy), and the
+pair of them as they are and as scans (a match of two different numbers is a false match), and the
 first of them with its edited copies: those of EDITS in MODULE.py, a dictionary from names to functions of a Pillow
 image which return another, or one and a JPEG quality. Prints Markdown; held-out families are marked. One process.
 """

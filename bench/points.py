@@ -1,10 +1,10 @@
-"""What the points of a picture cost: `--method local`, decode included, beside OpenCV's own SIFT.
+"""Time for the keypoints of an image: `--method local`, including decoding, compared with SIFT of OpenCV.
 
 usage: points.py FOLDER [--images N] [--rounds N]
 
-Codes the first N images below FOLDER as `find --method local` does, from the bytes of their files, on one core, and,
-in turns with it, asks `SIFT_create(150)` for the points of the same pictures at 320 pixels, which were decoded
-before. Prints Markdown: medians over the rounds of the milliseconds a picture, and their ratio.
+Encodes the first N images below FOLDER like `find --method local`, from the bytes of their files, on one core.
+Interleaved with it, `SIFT_create(150)` computes the keypoints of the same images at 320 pixels, which were decoded
+before. Prints Markdown: medians over the rounds of the milliseconds per image, and their ratio.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SIDE = 320
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
+    """The duration of a call in seconds."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
@@ -70,7 +70,7 @@ def main() -> None:
         for name, run in runs.items():
             times[name].append(seconds(run) / len(files) * 1e3)
     base = statistics.median(next(iter(times.values())))
-    print(f"{len(files)} pictures, one core\n\n| | ms a picture | ratio |\n|---|---|---|")
+    print(f"{len(files)} images, one core\n\n| | ms per image | ratio |\n|---|---|---|")
     for name, taken in times.items():
         middle = statistics.median(taken)
         print(f"| {name} | {middle:.2f} | {middle / base:.2f} |")

@@ -1,9 +1,9 @@
-"""Record what imgdupes prints for the calls of tests/imgdupes_cases.py, on the folder that is drawn there.
+"""Record the output of imgdupes for the calls of tests/imgdupes_cases.py, on the folder that is drawn there.
 
 usage: record_imgdupes.py OUTPUT --imgdupes-bin FILE
 
-Run it with a Python that has what the tests need. imgdupes walks files in another order in each run; a call
-whose output depends on that is refused. What it prints on stderr is not kept.
+Run it in an environment with the dependencies of the tests. imgdupes lists files in a different order in each run; a
+call whose output depends on the order is refused. Its stderr is not recorded.
 """
 
 import argparse
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from imgdupes_cases import Case, cases, draw_folder, shape
 
-ORDERS = ("0", "1", "2")  # seeds of Python's hashes, by which imgdupes walks files
+ORDERS = ("0", "1", "2")  # seeds of Python's hashes, which determine the order of files in imgdupes
 
 
 def record(program: Path, folder: Path) -> dict[str, dict[str, object]]:

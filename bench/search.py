@@ -1,14 +1,13 @@
-"""All pairs within a radius: twinpix beside faiss. Prints Markdown and draws a plot.
+"""All pairs within a radius: twinpix compared with faiss. Prints Markdown and draws a plot.
 
 usage: search.py CASE... [--only NAME...] [--codes FOLDER] [--threads N] [--runs N] [--plot FILE.png] [--list]
 
-Every contender gets the same codes and runs in a process of its own, in turns with the others, on as many
-threads as given; what is imported and compiled is so before the clock starts, building an index is not.
-A contender too slow for all the codes gets the first of them, and its time, in brackets, is scaled by n².
-Recall and false pairs are those against the exact pairs of the codes it got. Peak memory is the process's
-own high-water mark, with the codes. CASEs that begin with `real` need `--codes`, a folder of `NAME.npy`
-with codes `(n, bytes)` or `(n, d)` of real pictures, which are enlarged by copies with some bits or
-directions changed.
+Every contender gets the same codes and runs in a separate process, interleaved with the others, on the given number of
+threads. Imports and compilation are not timed, building an index is. A contender that is too slow for all codes gets
+the first of them, and its time, in brackets, is scaled by n². Recall and false pairs are relative to the exact pairs of
+the codes it got. Peak memory is the high-water mark of the process, with the codes. CASEs that begin with `real` need
+`--codes`, a folder of `NAME.npy` with codes `(n, bytes)` or vectors `(n, d)` of real images, which are extended by
+copies with changed bits or components.
 """
 
 import argparse
@@ -30,21 +29,21 @@ Codes = NDArray[Any]
 
 
 class Case(NamedTuple):
-    """Codes, and the radius within which pairs are asked for."""
+    """Codes, and the radius of the join."""
 
     make: Callable[[Path], Codes]
     radius: float
     metric: str = "hamming"
-    task: str = "pairs"  # or "query": one code at a time, of codes that were made ready
+    task: str = "pairs"  # or "query": one code at a time, against an index
 
 
 class Contender(NamedTuple):
     """A way to find pairs, with its settings."""
 
-    run: str  # a function of this module
+    run: str  # the name of a function of this module
     settings: dict[str, Any]
     metrics: tuple[str, ...] = ("hamming", "cosine")
-    most: int = 1 << 40  # codes that it gets
+    most: int = 1 << 40  # number of codes that it gets
     task: str = "pairs"
 
 
@@ -52,7 +51,7 @@ class Contender(NamedTuple):
 
 
 def bits(n: int, width: int, spread: int, seed: int) -> Codes:
-    """Random codes, of which one in a hundred lies 0 to `spread` + 2 bits from another."""
+    """Random codes; one in a hundred is 0 to `spread` + 2 bits from another one."""
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, 256, (n, width // 8), dtype=np.uint8)
     copies = rng.permutation(n)[: n // 100]
@@ -60,7 +59,7 @@ def bits(n: int, width: int, spread: int, seed: int) -> Codes:
 
 
 def flipped(codes: Codes, at: Codes, of: Codes, most: int, rng: np.random.Generator) -> Codes:
-    """Codes `at` become those `of` with 0 to `most` bits flipped."""
+    """Replace the codes `at` by the codes `of` with 0 to `most` bits flipped."""
     width = 8 * codes.shape[1]
     for start in range(0, len(at), 100_000):
         rows, origin = at[start : start + 100_000], of[start : start + 100_000]
@@ -87,10 +86,10 @@ def enlarged(file: Path, n: int, most: int) -> Codes:
 
 
 def clustered(n: int, dims: int, seed: int) -> Codes:
-    """Directions, seven in ten in clusters of 2 to 1,000, most of them small, before a background of single ones.
+    """Vectors, seven in ten in clusters of 2 to 1,000, most of them small, the others isolated.
 
-    Clusters are as wide as 0.15 to 0.6 of what they are apart, so many pairs lie near the threshold on either side.
-    All share a part, and their spectrum falls, as that of embeddings does.
+    The width of clusters is 0.15 to 0.6 of their distance, so many pairs are near the threshold on either side.
+    All have a common component, and their spectrum decays, like that of embeddings.
     """
     rng = np.random.default_rng(seed)
     fall = (1 + np.arange(dims, dtype=np.float32)) ** -0.5
@@ -111,7 +110,7 @@ def clustered(n: int, dims: int, seed: int) -> Codes:
 
 
 def isotropic(n: int, dims: int, seed: int) -> Codes:
-    """Directions with nothing that a join could use."""
+    """Vectors without any structure that a join could use."""
     return np.random.default_rng(seed).standard_normal((n, dims), dtype=np.float32)
 
 
@@ -150,7 +149,7 @@ CONTENDERS = {
 }
 
 
-# -- contenders, each in a process of its own ----------------------------------------------------------
+# -- contenders, each in a separate process ------------------------------------------------------------
 
 KeypointAlignment = tuple[float, Codes, Codes]
 """Seconds, and the pairs `i < j`."""
@@ -160,7 +159,7 @@ def twinpix(codes: Codes, radius: float, spec: str, threads: int) -> KeypointAli
     from twinpix import search
 
     search.self_join(codes[:2000], radius, spec)
-    if spec == "auto":  # by each of its ways
+    if spec == "auto":  # compile each of its algorithms
         search.self_join(codes[:15_000], radius, "banded" if codes.dtype == np.uint8 else "cosine")
         if codes.dtype == np.uint8:
             search.self_join(codes[:60_000], 3, "banded")
@@ -177,7 +176,7 @@ def twinpix_index(codes: Codes, radius: float, threads: int) -> KeypointAlignmen
 
 
 def queried(codes: Codes, near: Callable[[Codes], Codes]) -> KeypointAlignment:
-    """Median seconds of a query with one code, and whom it finds."""
+    """Median seconds of a query with one code, and the codes that it finds."""
     seconds, i, j = [], [], []
     for row in range(40):
         start = time.perf_counter()
@@ -229,7 +228,7 @@ def faiss_multihash(codes: Codes, radius: float, tables: int, key: int, flips: i
 
 
 def faiss_hnsw(codes: Codes, radius: float, links: int, build: int, search: int, threads: int) -> KeypointAlignment:
-    """By neighbours, and more of them where the last is near: its search by radius ends in an exception (1.15)."""
+    """By k nearest neighbours, with a larger k if the last one is near: the search by radius raises an error (1.15)."""
     import faiss
 
     faiss.omp_set_num_threads(threads)
@@ -254,14 +253,14 @@ def faiss_hnsw(codes: Codes, radius: float, links: int, build: int, search: int,
 
 
 def once(i: Codes, j: Codes) -> tuple[Codes, Codes]:
-    """Each pair of different rows one time, the smaller row first."""
+    """Each pair of different rows once, the smaller row first."""
     low, high = np.minimum(i, j)[i != j].astype(np.int64), np.maximum(i, j)[i != j].astype(np.int64)
     keys = np.unique(low << 32 | high)
     return keys >> 32, keys & 0xFFFFFFFF
 
 
 def work(name: str, codes: str, radius: float, threads: int, pairs: str) -> None:
-    """What the process of a contender does."""
+    """The main function of the process of a contender."""
     contender = CONTENDERS[name]
     mine = np.load(codes, mmap_mode="r")[: contender.most].copy()
     seconds, i, j = globals()[contender.run](mine, radius, threads=threads, **contender.settings)
@@ -277,10 +276,10 @@ def work(name: str, codes: str, radius: float, threads: int, pairs: str) -> None
 
 
 def run(name: str, codes: Path, radius: float, threads: int, pairs: Path) -> dict[str, Any]:
-    """One contender in a process of its own; `why` says what went wrong."""
+    """Run one contender in a separate process; `why` is the error."""
     count = str(threads)
     env = os.environ | {"OMP_NUM_THREADS": count, "NUMBA_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
-    if hasattr(os, "sched_setaffinity"):  # twinpix starts a thread a core; the child inherits the limit
+    if hasattr(os, "sched_setaffinity"):  # twinpix starts one thread per core; the child inherits the limit
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     argv = [sys.executable, __file__, "--work", name, str(codes), str(radius), count, str(pairs)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
@@ -291,7 +290,7 @@ def run(name: str, codes: Path, radius: float, threads: int, pairs: Path) -> dic
 
 
 def exact(codes: Codes, case: Case) -> Codes:
-    """The pairs that there are, as sorted keys; of queries, those of the first rows."""
+    """The true pairs as sorted keys; for queries, those of the first rows."""
     from twinpix import search
 
     if case.task == "query":
@@ -350,7 +349,7 @@ def table(name: str, case: Case, rows: list[dict[str, Any]]) -> str:
 
 
 def plot(results: dict[str, list[dict[str, Any]]], file: Path) -> None:
-    """Recall against time, a panel a case."""
+    """Recall against time, one panel per case."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -402,7 +401,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             results[name] = compared(name, case, names, Path(folder), asked)
         print(table(name, case, results[name]), flush=True)
-    print(f"\n{asked.threads} threads, median of {asked.runs} runs, each in a process of its own")
+    print(f"\n{asked.threads} threads, median of {asked.runs} runs, each in a separate process")
     if asked.plot:
         plot(results, asked.plot)
 

@@ -83,7 +83,7 @@ DRAWN = 240  # images, where the folder of photos is missing
 NAMED = 6  # kinds of pairs that a row of the table names
 
 Change = Callable[[Image.Image], Image.Image]
-Source = Path | tuple[str, int]  # a file, or kind and seed of a drawing
+Source = Path | tuple[str, int]  # a file, or the kind and seed of a drawing
 
 
 class Pair(NamedTuple):
@@ -96,11 +96,11 @@ class Pair(NamedTuple):
     exact: bool = False
     joint: Via | None = None
     coarse: bool = False  # compared by `differing_places` alone
-    judge: Callable[[str | None], bool] | None = None  # of the relation, where that is not "copies or not"
+    judge: Callable[[str | None], bool] | None = None  # of the relation, if that is not "copies or not"
 
 
 class Answer(NamedTuple):
-    """What verification says of a pair."""
+    """The result of verification for a pair."""
 
     right: bool
     relation: str | None
@@ -195,7 +195,7 @@ def distorted(image: Image.Image) -> Image.Image:
 
 
 def drawn_over(image: Image.Image) -> Image.Image:
-    """With an eighth of it covered by patches."""
+    """With patches over an eighth of the image."""
     out, chance = image.copy(), random.Random(image.width)
     for _ in range(7):
         left, top = chance.uniform(0, 0.85) * image.width, chance.uniform(0, 0.85) * image.height
@@ -208,7 +208,7 @@ def half(image: Image.Image) -> Image.Image:
 
 
 def collage(image: Image.Image) -> Image.Image:
-    """Beside another picture of half its width."""
+    """Beside another image of half its width."""
     out = Image.new("RGB", (round(1.5 * image.width), image.height))
     out.paste(image, (0, 0))
     out.paste(draw("portrait", image.width, (max(8, image.width // 2), image.height)), (image.width, 0))
@@ -225,7 +225,7 @@ def meme(image: Image.Image) -> Image.Image:
 
 
 def part(image: Image.Image) -> Image.Image:
-    """A third of it, with a frame, darker, with grain."""
+    """A third of the image, with a frame, darker, with grain."""
     out = image.crop((image.width // 4, image.height // 4, round(0.83 * image.width), round(0.83 * image.height)))
     grain = np.random.default_rng(1).normal(0, 12, (out.height, out.width, 1))
     dark = Image.fromarray(np.clip(0.7 * np.asarray(out) + grain, 0, 255).astype(np.uint8))
@@ -264,7 +264,7 @@ def photos(folder: Path) -> list[Source]:
 
 
 def opened(source: Source) -> Image.Image | None:
-    """The image in RGB, if it can be decoded and has some size."""
+    """The image in RGB, if it can be decoded and is not too small."""
     if isinstance(source, tuple):
         return draw(*source, (640, 480))
     try:
@@ -303,7 +303,7 @@ def unrelated(paths: Sequence[Source]) -> Iterator[Pair]:
 
 
 def overlaid(paths: Sequence[Source]) -> Iterator[Pair]:
-    """Different photos with the same caption, letters, patches, lines, or beside the same picture."""
+    """Different photos with the same caption, letters, patches, lines, or beside the same image."""
     images = [image for path in paths[2::4] if (image := opened(path)) is not None]
     for at, change in enumerate((band, meme, collage, drawn_over, lines, part) * 2):
         one, other = images[2 * at], images[2 * at + 1].resize(images[2 * at].size)
@@ -364,9 +364,9 @@ def gradients() -> Iterator[Pair]:
 def transitive() -> Iterator[Pair]:
     """Two edits of one image, and two pages, each with a third image."""
     for seed in range(4):
-        picture = draw("scene" if seed % 2 else "street", 20 + seed, (480, 360))
-        edits = drawn_over(picture), ImageOps.mirror(drawn_over(ImageOps.mirror(picture)))
-        a, b, whole = (view(encoded(each)) for each in (*edits, picture))
+        image = draw("scene" if seed % 2 else "street", 20 + seed, (480, 360))
+        edits = drawn_over(image), ImageOps.mirror(drawn_over(ImageOps.mirror(image)))
+        a, b, whole = (view(encoded(each)) for each in (*edits, image))
         joint = Via(0.8, orientation_transform(0, whole.size, whole.size), whole.size)
         yield Pair("via a third image", True, a, b, True, joint)
     for family in ("form", "table", "calendar", "page"):
@@ -462,7 +462,7 @@ def keyed(value: Any) -> Any:
 
 
 def watched(name: str, kind: Any, read: Callable[[str], None]) -> Any:
-    """A class of thresholds that tells which of them are read."""
+    """A class of thresholds that records which of them are read."""
 
     def get(self: Any, field: str) -> Any:
         if field in kind.__dataclass_fields__:
@@ -473,7 +473,7 @@ def watched(name: str, kind: Any, read: Callable[[str], None]) -> Any:
 
 
 def answer(pair: Pair) -> Answer:
-    """The answer; a pair whose verification fails is right if it is none of copies."""
+    """The answer; a pair whose verification fails is right if it is not a pair of copies."""
     a, b = pair.a, pair.b
     try:
         if pair.coarse:
@@ -488,7 +488,7 @@ def answer(pair: Pair) -> Answer:
 
 
 def moved(name: str, factor: float) -> float:
-    """The value of a threshold times a factor, a whole number where it is one, and another one than before."""
+    """The value of a threshold times a factor; whole numbers stay whole and change by at least 1."""
     concern, field = name.split(".")
     value = getattr(CONCERNS[concern], field)
     new = min(value * factor, AT_MOST.get(name, np.inf))
@@ -634,7 +634,7 @@ def main() -> None:
 
 
 def of_off(pairs: Sequence[Pair], names: Sequence[str]) -> list[str]:
-    """What changes once thresholds that make no difference within ±20 % are switched off."""
+    """The changes if thresholds that make no difference within ±20 % are switched off."""
     sweep = swept(pairs, names, off)
     changing = [(name, factor) for name in names for factor in off(name) if (name, factor) in sweep.moves]
     never = [name for name in names if not any((name, factor) in sweep.moves for factor in off(name))]

@@ -1,4 +1,4 @@
-"""How right a run of `find` is: which copies it finds and how it names them, what it takes for copies, how it grows.
+"""Accuracy and cost of `find`: copies found and how they are named, false matches, and time and memory by folder size.
 
 usage: verified.py edits FOLDER [--find OPTIONS ...] [--each] [--same FILE] [--sheets DIR]
        verified.py negatives FOLDER ... [--find OPTIONS ...] [--same FILE] [--sheets DIR]
@@ -6,25 +6,25 @@ usage: verified.py edits FOLDER [--find OPTIONS ...] [--each] [--same FILE] [--s
 
 Runs `python -m twinpix find PATHS OPTIONS --no-store -o report.json` once for each `--find`, which may be
 repeated (`--find '--method cnn' --find '--method phash -t'`; one option alone: `--find=-t`), and reads the
-report. Prints Markdown. Time is that of the whole process; memory the most that it and its workers held.
+report. Prints Markdown. Time is that of the whole process; memory is the peak of it and its workers.
 
-edits      FOLDER holds `original/` and one folder an edit; files of one stem are copies of one picture. A
-           copy is matched when the pair of it and its original is listed, grouped when both are in one
-           group. Which names of an edit are right, and why, stands in ACCEPTED. A match of two stems is false;
-           false by group are all pairs of two stems that stand in one group, matched or not.
-           In a run over all edits a copy may be listed with another copy in place of its original: then it is
-           grouped and not matched, and its name is not judged. With --each, every edit is a run of its own,
-           with the originals only: no copy helps another, and nearly every name is judged.
-negatives  FOLDERs in which no picture is a copy of another: every match is false. A FOLDER with a file
-           `negatives.json` (`make_negatives.py` writes it) has kin: the pictures of each of its sub-folders,
-           which may also match by the relations that it names.
-growth     Makes pictures in INTO, by warping, cropping and recolouring those in SRC, and one in ten a copy
-           of another; then runs over the first 5,000, 10,000 and 20,000 of them, and says how long each
-           stage took. What is in INTO already is not made again.
+edits      FOLDER holds `original/` and one folder for each edit; files with the same stem are copies of one image.
+           A copy is matched if the report lists the pair of the copy and its original, and grouped if both are in
+           one group. ACCEPTED has the right names of each edit, with the reasons. A match of two stems is false;
+           "false by group" counts all pairs of different stems in one group, matched or not.
+           In a run over all edits a copy may be listed with another copy instead of its original: then it is
+           grouped and not matched, and its name is not judged. With --each, every edit is a separate run
+           with the originals only: no copy is found via another one, and nearly every name is judged.
+negatives  FOLDERs in which no image is a copy of another: every match is false. In a FOLDER with a file
+           `negatives.json` (`make_negatives.py` writes it), the images of each sub-folder are variants of one
+           template; they may also match with the relations that the file names.
+growth     Makes images in INTO, by warping, cropping and recolouring those in SRC; one in ten is a copy
+           of another one. Then runs `find` on the first 5,000, 10,000 and 20,000 of them, and prints the time of
+           each stage. Existing images in INTO are not made again.
 
---same     a file of known truths: on each line two files that are one picture in spite of all, separated by
-           a tab: stems for `edits`, else paths that begin with the FOLDER's name. They count for nothing.
---sheets   a folder for contact sheets of the false matches: both pictures, the relation and the detail.
+--same     a file of known copies that are not labelled as such: on each line two files, separated by a tab: stems
+           for `edits`, otherwise paths that begin with the name of the FOLDER. Matches of these are ignored.
+--sheets   a folder for contact sheets of the false matches: both images, the relation and the detail.
 """
 
 import argparse
@@ -68,7 +68,7 @@ sys.exit(main())
 
 
 class Accepted(NamedTuple):
-    """The relations that name an edit rightly, and why these."""
+    """The relations that name an edit correctly, and the reason."""
 
     relations: frozenset[str]
     why: str
@@ -79,25 +79,25 @@ def _accept(relations: str, why: str, *edits: str) -> dict[str, Accepted]:
 
 
 ACCEPTED: dict[str, Accepted] = {
-    **_accept("re-encoded", "only the encoding is another", "jpeg90", "jpeg50", "jpeg15"),
-    **_accept("resized", "the same picture in other sizes, or squeezed", "resize50", "resize20", "aspect"),
+    **_accept("re-encoded", "only the encoding differs", "jpeg90", "jpeg50", "jpeg15"),
+    **_accept("resized", "the same image in another size or aspect ratio", "resize50", "resize20", "aspect"),
     **_accept(
         "recoloured",
-        "every pixel is where it was; its value follows from the old one",
+        "no pixel moved; its value is a function of the old one",
         *("bright", "dark", "contrast", "saturate", "gray", "gamma"),
     ),
     **_accept(
         "edited",
-        "neighbouring pixels were mixed, or noise was added: no curve of values does that, and no encoder",
+        "neighbouring pixels were mixed, or noise was added: neither a tone curve nor an encoder does that",
         *("blur2", "sharpen", "noise15"),
     ),
     **_accept("edited", "a part was painted over", "watermark", "logo"),
-    **_accept("padded edited", "a bar was added, which is a frame, and words on it, which are an edit", "meme"),
-    **_accept("padded", "the whole picture with something around it", "screenshot", "border5", "border15"),
-    **_accept("cropped", "a part of the picture", "crop95", "crop85", "crop70", "crop50", "crop85jpeg30"),
-    **_accept("cropped edited", "a part of the picture, and words on it", "crop80text"),
-    **_accept("rotated", "turned, by whatever angle", "rot2", "rot5", "rot25", "rot90", "rot180"),
-    **_accept("mirrored", "no rotation makes this of it", "mirror", "flip"),
+    **_accept("padded edited", "a bar was added, which is padding, with text on it, which is an edit", "meme"),
+    **_accept("padded", "the whole image with something around it", "screenshot", "border5", "border15"),
+    **_accept("cropped", "a part of the image", "crop95", "crop85", "crop70", "crop50", "crop85jpeg30"),
+    **_accept("cropped edited", "a part of the image, with text on it", "crop80text"),
+    **_accept("rotated", "rotated by any angle", "rot2", "rot5", "rot25", "rot90", "rot180"),
+    **_accept("mirrored", "no rotation gives this image", "mirror", "flip"),
 }
 
 
@@ -120,20 +120,20 @@ class Pair:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run found, and what it took."""
+    """The result of one run, and its time and memory."""
 
     images: int
     matches: list[Pair]
     groups: list[list[Path]]
-    similar: list[Pair]  # the same scene, no copies
-    left_out: int  # matches that the report counts and does not list
+    similar: list[Pair]  # the same scene, not copies
+    left_out: int  # matches that the report counts but does not list
     seconds: float
     peak: float  # MB
-    stages: dict[str, float]  # seconds, where the run was asked for them
+    stages: dict[str, float]  # seconds, if the run measured them
 
 
 def find(options: Sequence[str], paths: Iterable[Path], *, staged: bool = False) -> Outcome:
-    """One run of the command line, with nothing kept from any other."""
+    """One run of the command line, without a store."""
     with tempfile.TemporaryDirectory() as scratch:
         report = os.path.join(scratch, "report.json")
         program = ("-c", STAGED) if staged else ("-m", "twinpix")
@@ -192,7 +192,7 @@ def _detail(row: dict[str, Any]) -> str:
 
 
 class Truths:
-    """Which files are known to be one picture: `of(name)` is equal for those, and for others their own name."""
+    """Known copies: `of(name)` is equal for files that are the same image, and the name itself for others."""
 
     def __init__(self, file: Path | None) -> None:
         self._parent: dict[str, str] = {}
@@ -232,14 +232,14 @@ def listed(pairs: Sequence[Pair], root: Path) -> None:
 
 @dataclass
 class Edit:
-    """What became of the copies of one edit."""
+    """The numbers of found copies of one edit."""
 
     copies: int = 0
     matched: int = 0
     grouped: int = 0
-    similar: int = 0  # called the same scene and no copy
-    right: int = 0  # matched, and named rightly
-    plain: int = 0  # of those: named as if nothing was done, where the edit did next to nothing
+    similar: int = 0  # reported as the same scene, not as a copy
+    right: int = 0  # matched and correctly named
+    plain: int = 0  # of those: named as unedited, and the edit changed almost nothing
 
     def __add__(self, other: "Edit") -> "Edit":
         return Edit(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
@@ -247,19 +247,19 @@ class Edit:
 
 @dataclass
 class Finds:
-    """What one way of running found among all copies."""
+    """The result for all copies with one set of options."""
 
     edits: dict[str, Edit]
     relations: dict[str, Counter[str]]  # relations of the matched copies, by edit
     false: list[Pair]
-    falsely_grouped: int = 0  # pairs of different pictures in one group
-    falsely_similar: int = 0  # pairs of different pictures called similar
+    falsely_grouped: int = 0  # pairs of different images in one group
+    falsely_similar: int = 0  # pairs of different images reported as similar
     left_out: int = 0
     seconds: float = 0.0
     peak: float = 0.0
 
-    def of_two_pictures(self) -> list[Pair]:
-        """One false match of each two pictures, whatever their edits: of the originals, where those match."""
+    def of_two_images(self) -> list[Pair]:
+        """One false match for each pair of images, whatever their edits: of the originals, if those match."""
         by_stems: dict[frozenset[str], Pair] = {}
         for pair in sorted(self.false, key=lambda pair: -sum(path.parent.name == "original" for path in pair.key)):
             by_stems.setdefault(frozenset((pair.a.stem, pair.b.stem)), pair)
@@ -275,13 +275,13 @@ def edits(asked: argparse.Namespace) -> None:
         parts = [(kind,) for kind in kinds] if asked.each else [tuple(kinds)]
         finds[options] = _edits_found(folder, options, parts, truths)
     originals = sum(path.is_file() for path in (folder / "original").iterdir())
-    way = ", each in a run of its own with the originals" if asked.each else ""
+    way = ", each in a separate run with the originals" if asked.each else ""
     print(f"{folder.name}: {originals:,} originals, {len(kinds)} edits{way}\n")
     _edit_tables(finds)
     for options, found in finds.items():
         if found.false:
-            first = found.of_two_pictures()
-            print(f"False matches of `{options}`, one of each two pictures:\n")
+            first = found.of_two_images()
+            print(f"False matches of `{options}`, one for each pair of images:\n")
             listed(first, folder)
             if asked.sheets:
                 sheets(first, folder, asked.sheets, f"edits {folder.name} {options}")
@@ -312,11 +312,11 @@ def _edits_found(folder: Path, options: str, parts: Sequence[tuple[str, ...]], t
                     tally.right += plain or (kind in ACCEPTED and pair.relation in ACCEPTED[kind].relations)
         for pair in outcome.matches:
             if truths.of(pair.a.stem) != truths.of(pair.b.stem) and pair.key not in seen:
-                seen.add(pair.key)  # two originals meet in every run
+                seen.add(pair.key)  # two originals are in every run
                 found.false.append(pair)
         for paths in outcome.groups:
-            pictures = Counter(truths.of(path.stem) for path in paths)
-            found.falsely_grouped += (len(paths) ** 2 - sum(count**2 for count in pictures.values())) // 2
+            images = Counter(truths.of(path.stem) for path in paths)
+            found.falsely_grouped += (len(paths) ** 2 - sum(count**2 for count in images.values())) // 2
         found.falsely_similar += sum(truths.of(pair.a.stem) != truths.of(pair.b.stem) for pair in outcome.similar)
         found.left_out += outcome.left_out
         found.seconds += outcome.seconds
@@ -325,21 +325,21 @@ def _edits_found(folder: Path, options: str, parts: Sequence[tuple[str, ...]], t
 
 
 def _is_excused(kind: str, pair: Pair, original: Path, copy: Path) -> bool:
-    """True when the pair is named as if only encoding or size differed, and in truth no more does."""
+    """True if the pair is named as if only encoding or size differed, and nothing else does differ."""
     if pair.relation in ACCEPTED[kind].relations or pair.relation not in SAME | {"resized"}:
         return False
     with Image.open(original) as one, Image.open(copy) as other:
         if (one.size == other.size) != (pair.relation in SAME):
             return False
         cells = (max(1, one.width // 16), max(1, one.height // 16))
-        for image in (one, other):  # an eighth of a JPEG tells most apart, and is read in no time
+        for image in (one, other):  # most pairs differ at an eighth of the size, which is quick to decode
             image.draft("RGB", cells)
         means = [np.asarray(image.convert("RGB").resize(cells, Image.Resampling.BOX), float) for image in (one, other)]
     if np.abs(means[0] - means[1]).max() > 4:
         return False
     with Image.open(original) as one, Image.open(copy) as other:
         whole = [np.asarray(image.convert("RGB").resize(one.size), np.float32) for image in (one, other)]
-    return float(np.sqrt(((whole[0] - whole[1]) ** 2).mean())) <= 5  # what a good JPEG does to a detailed picture
+    return float(np.sqrt(((whole[0] - whole[1]) ** 2).mean())) <= 5  # the error of a good JPEG of a detailed image
 
 
 def _edit_tables(finds: dict[str, Finds]) -> None:
@@ -359,15 +359,15 @@ def _edit_tables(finds: dict[str, Finds]) -> None:
                 share(total.similar, total.copies),
                 share(known.right, known.matched),
                 f"{len(found.false):,}" + (f" (+ up to {found.left_out:,} not listed)" if found.left_out else ""),
-                f"{len(found.of_two_pictures()):,}",
+                f"{len(found.of_two_images()):,}",
                 f"{found.falsely_grouped:,}",
                 f"{found.falsely_similar:,}",
                 f"{found.seconds:.1f}",
                 f"{found.peak:.0f}",
             )
         )
-    head = "options, copies, matched, grouped, called similar only, named rightly, false matches, of two pictures, "
-    table((head + "false by group, others called similar, seconds, peak MB").split(", "), rows)
+    head = "options, copies, matched, grouped, similar only, correctly named, false matches, pairs of images, "
+    table((head + "false by group, others similar, seconds, peak MB").split(", "), rows)
     kinds = list(next(iter(finds.values())).edits)
 
     def cell(edit: Edit) -> str:
@@ -380,14 +380,14 @@ def _edit_tables(finds: dict[str, Finds]) -> None:
         [(kind, *(cell(found.edits[kind]) for found in finds.values())) for kind in kinds],
     )
     for options, found in finds.items():
-        print(f"How `{options}` names what it matches; excused: the edit changed next to nothing of that picture\n")
+        print(f"How `{options}` names its matches; excused: the edit changed almost nothing of that image\n")
         rows_named = []
         for kind in kinds:
             edit, accepted = found.edits[kind], ACCEPTED.get(kind)
             right = share(edit.right, edit.matched) if accepted else "not judged"
             names = " or ".join(sorted(accepted.relations)) if accepted else "–"
             rows_named.append((kind, right, edit.plain or "", names, counted(found.relations[kind].elements())))
-        table(("edit", "rightly", "excused", "right is", "said"), rows_named)
+        table(("edit", "correct", "excused", "accepted", "reported"), rows_named)
 
 
 # -- negatives ----------------------------------------------------------------------------------------
@@ -399,17 +399,17 @@ def negatives(asked: argparse.Namespace) -> None:
         rows, wrong = [], {}
         for folder in (path.resolve() for path in asked.folders):
             outcome = find(shlex.split(options), [folder])
-            may = _allowed_among_kin(folder)
+            may = _allowed_among_variants(folder)
 
             def is_known(pair: Pair, folder: Path = folder) -> bool:
                 a, b = (truths.of(f"{folder.name}/{path.relative_to(folder)}") for path in (pair.a, pair.b))
                 return a == b
 
-            def is_kin(pair: Pair, folder: Path = folder) -> bool:
+            def are_variants(pair: Pair, folder: Path = folder) -> bool:
                 return pair.a.parent == pair.b.parent != folder
 
             judged = [pair for pair in outcome.matches if not is_known(pair)]
-            false = [pair for pair in judged if not (pair.relation in may and is_kin(pair))]
+            false = [pair for pair in judged if not (pair.relation in may and are_variants(pair))]
             wrong[folder] = false
             rows.append(
                 (
@@ -429,7 +429,9 @@ def negatives(asked: argparse.Namespace) -> None:
             if asked.sheets:
                 sheets(false, folder, asked.sheets, f"{folder.name} {options}")
         print(f"`{options}`\n")
-        head = "folder, images, matched pairs, known copies, allowed among kin, false, by relation, images in them, "
+        head = (
+            "folder, images, matched pairs, known copies, allowed among variants, false, by relation, images in them, "
+        )
         table((head + "similar-scene, seconds, peak MB").split(", "), rows)
         for folder, false in wrong.items():
             if false:
@@ -437,18 +439,18 @@ def negatives(asked: argparse.Namespace) -> None:
                 listed(false, folder)
 
 
-def _allowed_among_kin(folder: Path) -> frozenset[str]:
+def _allowed_among_variants(folder: Path) -> frozenset[str]:
     file = folder / "negatives.json"
     return frozenset(json.loads(file.read_text(encoding="utf-8"))["kin"]) if file.exists() else frozenset()
 
 
 # -- sheets -------------------------------------------------------------------------------------------
 
-SIDE, LINE, ACROSS, DOWN = 300, 16, 2, 4  # pixels of a picture and of a line of text; pairs of a sheet
+SIDE, LINE, ACROSS, DOWN = 300, 16, 2, 4  # pixels of an image and of a line of text; pairs of a sheet
 
 
 def sheets(pairs: Sequence[Pair], root: Path, into: Path, name: str) -> None:
-    """Write the first pairs on contact sheets, `name 001.png` and on."""
+    """Write the first pairs on contact sheets `name 001.png` and so on."""
     into.mkdir(parents=True, exist_ok=True)
     name = "".join(letter if letter.isalnum() or letter in "-_=" else " " for letter in name)
     font = ImageFont.load_default(size=12)
@@ -471,7 +473,7 @@ def sheets(pairs: Sequence[Pair], root: Path, into: Path, name: str) -> None:
 
 
 def _small(path: Path) -> Image.Image:
-    """The picture in the middle of a square; grey where it cannot be read."""
+    """The image in the middle of a square; grey if it cannot be read."""
     square = Image.new("RGB", (SIDE, SIDE), (205, 205, 210))
     try:
         with Image.open(path) as file:
@@ -488,8 +490,8 @@ def _small(path: Path) -> Image.Image:
 
 # -- growth -------------------------------------------------------------------------------------------
 
-PART = 1000  # pictures of a sub-folder
-EACH = 10  # every tenth picture is a copy of the one nine before it
+PART = 1000  # images of a sub-folder
+EACH = 10  # every tenth image is a copy of the one nine before it
 
 
 def growth(asked: argparse.Namespace) -> None:
@@ -497,7 +499,7 @@ def growth(asked: argparse.Namespace) -> None:
     most = max(asked.counts)
     needed = most - most // EACH
     if len(sources) < needed:
-        raise SystemExit(f"{most:,} pictures need {needed:,} below {asked.src}, there are {len(sources):,}")
+        raise SystemExit(f"{most:,} images need {needed:,} below {asked.src}, which has {len(sources):,}")
     into: Path = asked.into.resolve()
     with ProcessPoolExecutor(asked.workers) as pool:
         for part in range(-(-most // PART)):
@@ -511,7 +513,7 @@ def growth(asked: argparse.Namespace) -> None:
         outcomes = {}
         for count in asked.counts:
             if count % PART:
-                raise SystemExit(f"--counts are whole thousands of pictures, not {count}")
+                raise SystemExit(f"--counts must be multiples of {PART:,} images, not {count}")
             outcome = outcomes[count] = find(
                 shlex.split(options), [into / f"{part:03d}" for part in range(count // PART)], staged=True
             )
@@ -535,7 +537,7 @@ def growth(asked: argparse.Namespace) -> None:
                 )
             )
         print(f"`{options}`\n")
-        head = ["pictures", *stages, "seconds", "ms a picture", "peak MB", "copies found", "other matches", "similar"]
+        head = ["images", *stages, "seconds", "ms per image", "peak MB", "copies found", "other matches", "similar"]
         table(head, rows)
 
 
@@ -544,7 +546,7 @@ def _place(into: Path, number: int) -> Path:
 
 
 def _made(seed: int, into: Path, number: int, source: Path) -> None:
-    """A picture of its own: a warped, cropped, recoloured and enlarged part of another."""
+    """A different image: a warped, cropped, recoloured and enlarged part of another one."""
     place = _place(into, number)
     if place.exists():
         return
@@ -615,7 +617,7 @@ def main() -> None:
     three.add_argument("into", type=Path)
     three.add_argument("--counts", nargs="+", type=int, default=[5000, 10000, 20000])
     three.add_argument("--seed", type=int, default=0)
-    three.add_argument("--workers", type=int, help="processes that make the pictures")
+    three.add_argument("--workers", type=int, help="number of processes that make the images")
     asked = parser.parse_args()
     asked.find = asked.find or ["--method phash:size=16"]
     asked.work(asked)

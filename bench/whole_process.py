@@ -1,14 +1,13 @@
-"""Time and memory of whole runs over folders of images, beside other tools. Prints Markdown.
+"""Time and memory of whole runs over folders of images, compared with other tools. Prints Markdown.
 
 usage: whole_process.py FOLDER [FOLDER ...] --twinpix-bin FILE [--czkawka-python FILE]
        [--imagededup-python FILE] [--imgdupes-bin FILE] [--fastdup-python FILE] [--method SPEC]
        [--small FOLDER] [--runs N]
 
-Every run is cold: a home, a cache directory, a working directory and a store of its own, all new. Files
-are in the system's cache, after one run that is not counted. The tools run in turns: A B C A B C.
-Memory comes from that uncounted run: the most that the process and its children held at one time, as
-the sum of their proportional set sizes, sampled from /proc, or the largest single process when that is
-more; the sampler would disturb the timed runs.
+Every run is cold: it has a new home, cache directory, working directory and store. Files are in the page cache,
+after one run that is not timed. The tools run interleaved: A B C A B C. Memory is measured in the untimed run, since
+the sampler would disturb the timed ones: the peak of the sum of the proportional set sizes of the process and its
+children, sampled from /proc, or the largest single process if that is more.
 """
 
 import argparse
@@ -49,7 +48,7 @@ print(len(fd.similarity()), "pairs")
 
 @dataclass(frozen=True)
 class Contender:
-    """A tool: its name, its command (`{folder}` and `{scratch}` are filled in), and what it says it found."""
+    """A tool: its name, its command (`{folder}` and `{scratch}` are filled in), and the number that it reports."""
 
     name: str
     command: tuple[str, ...]
@@ -138,7 +137,7 @@ def watched(contender: Contender, folder: Path) -> tuple[Run, float]:
 
 
 def held(leader: int) -> float:
-    """MB that the processes of one session hold, pages that they share counted once."""
+    """Memory of the processes of one session in MB; shared pages are counted once."""
     total = 0
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) < leader:
@@ -146,7 +145,7 @@ def held(leader: int) -> float:
         try:
             if int((entry / "stat").read_text().rpartition(")")[2].split()[3]) == leader:
                 total += next(int(x.split()[1]) for x in (entry / "smaps_rollup").open() if x.startswith("Pss:"))
-        except (OSError, StopIteration):  # it has ended meanwhile
+        except (OSError, StopIteration):  # the process has ended meanwhile
             continue
     return total / 1024
 

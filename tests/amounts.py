@@ -1,7 +1,7 @@
 """How much the tests try: a part of the cases by default, every case with `pytest --full`.
 
-Nothing of a kind is left to the full set alone: of a test with the mark `covering`, the cases that run by default
-contain each value of each parameter at least once; `amount` gives a smaller number of the same random cases.
+No kind of test runs with the full set alone. Of a test with the mark `covering`, the cases that run by default contain
+each value of each parameter at least once; `amount` gives a smaller number of the same random cases.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
@@ -12,7 +12,7 @@ _full = False
 
 
 def choose(*, full: bool) -> None:
-    """Say which set runs; conftest.py does so before any test module is imported."""
+    """Set which cases run; conftest.py does so before any test module is imported."""
     global _full
     _full = full
 
@@ -29,7 +29,7 @@ def amount(part: int, full: int) -> int:
 def covering(cases: Iterable[tuple[_T, Mapping[str, Hashable]]]) -> list[_T]:
     """Some of the cases, in their order, so that each value of each parameter is in at least one of them.
 
-    A case comes with its parameters. Greedy: the next case is always the one with most values that are still missing.
+    Each case comes with its parameters. Greedy: the next case is the one with the most values that are still missing.
     """
     left = {at: (case, set(parameters.items())) for at, (case, parameters) in enumerate(cases)}
     missing = {value for _, values in left.values() for value in values}

@@ -1,7 +1,7 @@
 """Run `twinpix` as a command: in a process of its own, with its own streams and exit code.
 
 A new interpreter spends 0.7 s of CPU time on imports alone, and the tests run several hundred commands. By default a
-server process imports twinpix once, and each command runs in a fork of it, which is the same but for the imports.
+server process imports twinpix once, and each command runs in a fork of it, which differs in the imports only.
 With `pytest --full`, and for a command with another environment or limits, a new interpreter is started.
 """
 
@@ -57,7 +57,7 @@ def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Server:
-    """The process that commands are forks of."""
+    """The server process; each command is a fork of it."""
 
     def __init__(self) -> None:
         self.environment = _at_start(os.environ)
@@ -145,7 +145,7 @@ def _serve(pipe: socket.socket) -> None:
 
 
 def _become(words: list[str], folder: str, environment: dict[str, str], handles: Any) -> None:
-    """Go on as `python -m twinpix` with these arguments; returns only where that does not end the process."""
+    """Run `python -m twinpix` with these arguments in this process; returns only if that does not end the process."""
     for number, handle in enumerate(handles):
         os.dup2(handle, number)
         os.close(handle)
@@ -160,7 +160,7 @@ def _become(words: list[str], folder: str, environment: dict[str, str], handles:
 
 
 def load_for_forks() -> None:
-    """Import what each worker process would else import anew, since it is a fork of this process."""
+    """Import the modules that each worker process would otherwise import again; workers are forks of this process."""
     import numpy.fft  # noqa: F401
     import threadpoolctl  # noqa: F401
     from PIL import Image
@@ -169,7 +169,7 @@ def load_for_forks() -> None:
 
 
 def _import_all() -> None:
-    """Import what most commands use, by comparing two drawn images."""
+    """Import the modules of most commands, by comparing two drawn images."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command does
     load_for_forks()
     import matplotlib.backends.backend_agg

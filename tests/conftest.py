@@ -1,4 +1,4 @@
-"""Fixtures: drawn pictures, a store of the test's own, and the shared images where they are at hand."""
+"""Fixtures: drawn images, a separate store for each test, and the shared images if they are available."""
 
 import os
 import shutil
@@ -16,13 +16,13 @@ import commands
 from drawings import draw
 from stores import MANY
 
-# The trash's library looks for its place once, when it is loaded.
+# The trash library determines its folder once, when it is imported.
 DATA = os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="twinpix-data-")
-# Without stored bytecode, each command that a test starts would compile every module anew, for a second.
+# Without stored bytecode, each command that a test starts would compile every module again, which takes a second.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-os.environ["MPLCONFIGDIR"] = f"{DATA}/matplotlib"  # else each process looks for fonts anew
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the training lies beside the package
+os.environ["MPLCONFIGDIR"] = f"{DATA}/matplotlib"  # otherwise each process searches for fonts again
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `training` is beside the package
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     amounts.choose(full=config.getoption("--full"))
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker and not amounts.is_full() and hasattr(os, "sched_setaffinity"):
-        # Each worker has a core: else every run that names no number of processes starts one for each core, and all
+        # Each worker has a core: otherwise each run without a number of processes starts one for each core, and all
         # workers together many more processes than there are cores. Tests of several processes name their number.
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `--full`, leave out what amounts.py describes; a test that is named on the command line runs whole."""
+    """Without `--full`, deselect the cases of amounts.py; a test that is named on the command line runs completely."""
     if amounts.is_full() or any("::" in argument for argument in config.args):
         return
     cases: dict[str, list[pytest.Item]] = {}
@@ -62,10 +62,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _parameters(item: pytest.Item) -> dict[str, tuple[int, ...]]:
-    """The values of each `parametrize` mark and of each fixture with parameters, told apart by their identities.
+    """The values of each `parametrize` mark and of each fixture with parameters, identified by `id`.
 
-    pytest makes the value of a parameter once and gives it to each case. Its own `callspec.indices` are no help: from
-    9.0 on, they count the cases instead of the values, so that every case would be needed.
+    pytest creates the value of a parameter once and passes it to each case. `callspec.indices` cannot be used: from
+    pytest 9.0 on they number the cases instead of the values, so that every case would be needed.
     """
     left = dict(item.callspec.params)  # type: ignore[attr-defined]
     parameters = {}
@@ -92,15 +92,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def shared() -> Path:
-    """The shared images; the test is skipped where they are not."""
+    """The shared images; the test is skipped if they are missing."""
     if not SHARED.is_dir():
         pytest.skip("needs ../shared, which is not beside this checkout")
     return SHARED
 
 
 @pytest.fixture(scope="session")
-def picture() -> Callable[..., Image.Image]:
-    """`picture(seed)` draws a detailed picture, another one for each seed."""
+def draw_image() -> Callable[..., Image.Image]:
+    """`draw_image(seed)` draws a detailed image, a different one for each seed."""
     kinds = ("scene", "landscape", "street", "table")
 
     def drawn(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
@@ -110,11 +110,11 @@ def picture() -> Callable[..., Image.Image]:
 
 
 @pytest.fixture
-def many(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
-    """A folder of two hundred different files of one small picture."""
+def many(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> Path:
+    """A folder of two hundred different files that show the same small image."""
     folder = tmp_path / "many"
     folder.mkdir()
-    image = picture(1, (120, 90))
+    image = draw_image(1, (120, 90))
     for number in range(MANY):
         image.putpixel((number % 120, number // 120), (255, 0, 255))
         image.save(folder / f"{number}.png", compress_level=1)
@@ -123,13 +123,13 @@ def many(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
-    """A folder: three pictures, and of the first an identical file, a smaller copy and another encoding."""
+def photos(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> Path:
+    """A folder with three images, and an identical file, a smaller copy and another encoding of the first."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for seed in range(3):
-        picture(seed).save(folder / f"{seed}.png")
+        draw_image(seed).save(folder / f"{seed}.png")
     (folder / "0 same.png").write_bytes((folder / "0.png").read_bytes())
-    picture(0).resize((160, 120)).save(folder / "0 small.jpg", quality=85)
-    picture(0).save(folder / "0 encoded.jpg", quality=60)
+    draw_image(0).resize((160, 120)).save(folder / "0 small.jpg", quality=85)
+    draw_image(0).save(folder / "0 encoded.jpg", quality=60)
     return folder

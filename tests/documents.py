@@ -1,8 +1,9 @@
-"""Families of documents, drawn by code: one design filled in again and again, and scans of what came of it.
+"""Families of documents, drawn by code: one design with different values in its fields, and scans of these documents.
 
 `document(family, design, number, fields)` draws one document: number 0 is the first of its design, every other one
-has other values in so many of its fields. Two documents of other numbers are different documents, however alike.
-`scanned` makes a scan of one: turned a little, noisy, unevenly lit, as a JPEG of quality 60.
+differs from it in the values of `fields` fields. Two documents with different numbers are different documents, however
+similar they are.
+`scanned` makes a scan of one: slightly rotated, noisy, unevenly lit, as a JPEG of quality 60.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Sheet:
     changed: frozenset[int] | None  # fields; None: they are only counted
     size: tuple[int, int]
     background: Colour = (255, 255, 255)
-    font: str = ""  # of a font's file; "": the one that Pillow has
+    font: str = ""  # of a font file; "": the default font of Pillow
     count: int = 0
     image: Image.Image = field(init=False)
     pen: ImageDraw.ImageDraw = field(init=False)
@@ -98,7 +99,7 @@ class Sheet:
         return other
 
     def text(self, x: float, y: float, text: str, size: float, fill: Colour = INK, **how: object) -> None:
-        """Text at a place in thousandths of the longer side, so high."""
+        """Text at a position and with a height in thousandths of the longer side."""
         pixels = max(7.0, size * self.unit)
         font = ImageFont.truetype(self.font, pixels) if self.font else ImageFont.load_default(size=pixels)
         self.pen.text((x * self.unit, y * self.unit), text, fill, font, **how)  # type: ignore[arg-type]
@@ -113,12 +114,12 @@ class Sheet:
         ends = (x * self.unit, y * self.unit, to_x * self.unit, to_y * self.unit)
         self.pen.line(ends, fill, max(1, round(wide * self.unit)))
 
-    def picture(self, kind: str, seed: int, x: float, y: float, w: float, h: float) -> None:
+    def paste_drawing(self, kind: str, seed: int, x: float, y: float, w: float, h: float) -> None:
         size = (max(8, round(w * self.unit)), max(8, round(h * self.unit)))
         self.image.paste(draw(kind, seed, size), (round(x * self.unit), round(y * self.unit)))
 
 
-# -- families: each draws on a sheet, with what of the design is chosen by `rng` -----------------------------------
+# -- families: each draws on a sheet; `rng` chooses the design -----------------------------------
 
 
 def form(sheet: Sheet, rng: Rng) -> None:
@@ -180,14 +181,14 @@ def ticket(sheet: Sheet, rng: Rng) -> None:
     ):
         sheet.text(x, y, head, 15, (110, 110, 110))
         sheet.text(x, y + 20, sheet.value(kind), 28)
-    bars = _rng(*sheet.key, "bars")  # one code on all: of a machine that was not set
+    bars = _rng(*sheet.key, "bars")  # the same code on all: of a machine that was not set
     for at in range(46):
         if bars.random() < 0.5:
             sheet.box(830, 100 + 6 * at, 130, 4, INK)
 
 
 def bill(sheet: Sheet, rng: Rng) -> None:
-    """A page of few words, most of it empty."""
+    """A page with few words, mostly empty."""
     sheet.text(40, 40, _words(rng, 2).title() + " Trading", 30)
     for row, kind in enumerate(("number", "date", "name", "code")):
         sheet.text(400, 150 + 28 * row, ("Invoice no.", "Date", "Customer", "Order")[row], 16)
@@ -259,7 +260,7 @@ def certificate(sheet: Sheet, rng: Rng) -> None:
 def id_card(sheet: Sheet, rng: Rng) -> None:
     sheet.box(0, 0, 999, 90, (30, 70, 140), None)
     sheet.text(30, 20, "IDENTITY CARD  " + _words(rng, 1).upper(), 44, (255, 255, 255))
-    sheet.picture("portrait", int(rng.integers(0, 1000)), 40, 130, 260, 340)
+    sheet.paste_drawing("portrait", int(rng.integers(0, 1000)), 40, 130, 260, 340)
     kinds = (("Surname, name", "name"), ("Date of birth", "date"), ("Place of birth", "town"), ("Expiry", "date"))
     for row, (label, kind) in enumerate(kinds):
         sheet.text(350, 130 + 85 * row, label, 18, (90, 100, 120))
@@ -313,7 +314,7 @@ def sheet_music(sheet: Sheet, rng: Rng) -> None:
 def comic(sheet: Sheet, rng: Rng) -> None:
     for panel in range(4):
         x, y = 20 + 340 * (panel % 2), 20 + 480 * (panel // 2)
-        sheet.picture("scene", int(rng.integers(0, 1000)), x, y, 325, 465)
+        sheet.paste_drawing("scene", int(rng.integers(0, 1000)), x, y, 325, 465)
         sheet.box(x, y, 325, 465)
         for part in range(2):
             top = y + 20 + 330 * part
@@ -342,7 +343,7 @@ def game_card(sheet: Sheet, rng: Rng) -> None:
     sheet.box(15, 15, 690, 970, (tint[0], tint[1], tint[2]))
     sheet.box(45, 40, 630, 70, (245, 240, 225))
     sheet.text(65, 54, sheet.value("name"), 38)
-    sheet.picture("scene", int(rng.integers(0, 1000)), 45, 125, 630, 420)
+    sheet.paste_drawing("scene", int(rng.integers(0, 1000)), 45, 125, 630, 420)
     sheet.box(45, 560, 630, 330, (245, 240, 225))
     for line in range(5):
         sheet.text(65, 580 + 48 * line, sheet.value("words")[:34], 28)
@@ -351,14 +352,14 @@ def game_card(sheet: Sheet, rng: Rng) -> None:
 
 
 def page(sheet: Sheet, rng: Rng) -> None:
-    """Lines of text, of which some words differ."""
+    """Lines of text in which some words differ."""
     sheet.text(80, 60, _words(rng, 3).title(), 34)
     for row in range(32):
         sheet.text(80, 130 + 26 * row, f"{_words(rng, 4)} {sheet.value('town')} {_words(rng, 2)}", 17)
 
 
 def scores(sheet: Sheet, rng: Rng) -> None:
-    """A table of a league on a dark ground."""
+    """A league table on a dark background."""
     sheet.text(40, 30, _words(rng, 1).upper() + " LEAGUE", 44, (255, 210, 60))
     for row in range(10):
         y = 110 + 54 * row
@@ -386,10 +387,10 @@ def label(sheet: Sheet, rng: Rng) -> None:
 
 @dataclass(frozen=True)
 class Family:
-    """How documents of one kind are drawn."""
+    """How documents of a family are drawn."""
 
     draw: Callable[[Sheet, Rng], None]
-    shape: tuple[float, float]  # width and height, of which the larger is 1
+    shape: tuple[float, float]  # width and height; the larger one is 1
     background: Colour = (255, 255, 255)
 
 
@@ -416,13 +417,13 @@ HELD_OUT: dict[str, Family] = {
     "scores": Family(scores, (1, 0.68), (22, 28, 45)),
     "label": Family(label, (0.7, 1)),
 }
-"""Families on which nothing was tuned."""
+"""Held-out families: nothing was tuned on them."""
 
 
 def document(
     family: str, design: int, number: int = 0, fields: int | None = None, side: int = 1000, font: str = ""
 ) -> Image.Image:
-    """One document of a design; other numbers have other values in so many fields, 1 to 10 where not said."""
+    """One document of a design; other numbers have other values in `fields` fields, 1 to 10 by default."""
     kind = (FAMILIES | HELD_OUT)[family]
     size = (round(kind.shape[0] * side), round(kind.shape[1] * side))
     key = (family, design)
@@ -441,7 +442,7 @@ def document(
 def scanned(
     image: Image.Image, seed: int, *, turned: float = 0.8, noise: float = 6.0, quality: int = 60
 ) -> Image.Image:
-    """A scan: turned by at most so many degrees, unevenly lit, noisy, as a JPEG."""
+    """A scan: rotated by at most `degrees`, unevenly lit, noisy, as a JPEG."""
     rng = _rng("scan", seed)
     angle = float(rng.uniform(-turned, turned))
     corner = tuple(int(v) for v in np.asarray(image)[2, 2])

@@ -1,7 +1,7 @@
-"""Pictures that the tests draw themselves: the same arguments give the same picture.
+"""Images that the tests draw: the same arguments give the same image.
 
-A composition depends on kind and seed alone, so another size shows the same motif; only the
-grain of the finest scale is drawn anew for each size.
+The composition depends on kind and seed alone, so another size shows the same motif; only the
+grain of the finest scale is drawn separately for each size.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _colour(rng: Rng, low: float = 20, high: float = 235) -> Array:
 
 
 class _Surface:
-    """A lit, textured surface of about one colour. Any part of it can be computed without the others."""
+    """A lit, textured surface of about one colour. Each part can be computed without the others."""
 
     def __init__(self, colour: Array, light: tuple[Array, Array, float], grain: Array) -> None:
         self._colour, self._light, self._grain = colour, light, grain
@@ -76,7 +76,7 @@ class _Surface:
 
 
 def _box_of(mask: Array) -> tuple[slice, slice]:
-    """The smallest box with all of a mask that is not zero: what lies outside need not be computed."""
+    """The smallest box with all non-zero pixels of a mask: pixels outside need not be computed."""
     down, across = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(down):
         return slice(0), slice(0)
@@ -301,7 +301,7 @@ def _texture(rng: Rng, size: Size) -> Array:
 
 
 def _table(rng: Rng, size: Size) -> Array:
-    """Things on a table, seen from above."""
+    """Objects on a table, seen from above."""
     xx, yy = _grid(size)
     wood = np.array([150.0, 105, 70]) * rng.uniform(0.5, 1.5) + rng.normal(0, 20, 3)
     planks = np.floor((yy if rng.random() < 0.5 else xx) * int(rng.integers(3, 8)))
@@ -400,7 +400,7 @@ def _chart(rng: Rng, size: Size) -> Array:
 
 
 def _screen(rng: Rng, size: Size) -> Array:
-    """A program's window: bars, panels, lines of text, a small picture."""
+    """A program's window: bars, panels, lines of text, a small image."""
     w, h = size
     dark = rng.random() < 0.5
     back = _colour(rng, 15, 60) if dark else _colour(rng, 200, 250)
@@ -435,7 +435,7 @@ def _screen(rng: Rng, size: Size) -> Array:
     return np.asarray(image, dtype=np.float64)
 
 
-# -- kinds with little in them ---------------------------------------------------------------
+# -- kinds with low detail -------------------------------------------------------------------
 
 
 def _white(rng: Rng, size: Size) -> Array:
@@ -527,7 +527,7 @@ LOW_KINDS: tuple[str, ...] = tuple(_LOW)
 
 
 def draw(kind: str, seed: int, size: Size) -> Image.Image:
-    """An RGB picture of one of KINDS or LOW_KINDS; size is (width, height)."""
+    """An RGB image of one of KINDS or LOW_KINDS; size is (width, height)."""
     return _drawn(kind, seed, size).copy()
 
 
@@ -544,21 +544,21 @@ def _drawn(kind: str, seed: int, size: Size) -> Image.Image:
 
 
 def clouds(seed: int, size: Size, cells: Size, blur: float) -> Image.Image:
-    """Soft clouds of colour, in which hardly anything stands out."""
+    """Soft clouds of colour, with few keypoints."""
     rng = np.random.default_rng(seed)
     few = Image.fromarray(rng.integers(0, 256, (cells[1], cells[0], 3), dtype=np.uint8))
     return few.resize(size, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(blur))
 
 
 def on_plain_background(seed: int, size: Size, thing: Size, at: Size, background: tuple[int, int, int]) -> Image.Image:
-    """A small thing on a plain ground."""
+    """A small object on a plain background."""
     out = Image.new("RGB", size, background)
     out.paste(draw("scene", seed, thing), at)
     return out
 
 
 def save_modes(folder: Path) -> list[Path]:
-    """Pictures in many formats and pixel modes, saved below folder; returns their paths."""
+    """Images in many formats and pixel modes, saved in `folder`; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     saved: list[Path] = []
 
@@ -567,64 +567,64 @@ def save_modes(folder: Path) -> list[Path]:
         image.save(path, **options)
         saved.append(path)
 
-    def picture(kind: str, seed: int) -> Image.Image:
+    def drawn(kind: str, seed: int) -> Image.Image:
         return draw(kind, seed, (161, 120))
 
     def alpha(seed: int) -> Image.Image:
         return draw("radial", seed, (161, 120)).convert("L")
 
     def deep(seed: int) -> NDArray[np.uint16]:
-        gray = np.asarray(picture("landscape", seed).convert("L")).astype(np.uint16)
+        gray = np.asarray(drawn("landscape", seed).convert("L")).astype(np.uint16)
         return gray * 257
 
-    rgb = picture("scene", 1)
+    rgb = drawn("scene", 1)
     save(rgb, "rgb.jpg", quality=90)
     save(rgb, "rgb_444.jpg", quality=95, subsampling=0)
-    save(picture("table", 2), "progressive.jpg", quality=80, progressive=True)
-    save(picture("portrait", 3).convert("L"), "gray.jpg", quality=85)
-    save(picture("street", 4).convert("CMYK"), "cmyk.jpg", quality=90)
+    save(drawn("table", 2), "progressive.jpg", quality=80, progressive=True)
+    save(drawn("portrait", 3).convert("L"), "gray.jpg", quality=85)
+    save(drawn("street", 4).convert("CMYK"), "cmyk.jpg", quality=90)
     for turn in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = turn
-        save(picture("landscape", 5), f"orientation_{turn}.jpg", quality=88, exif=exif)
+        save(drawn("landscape", 5), f"orientation_{turn}.jpg", quality=88, exif=exif)
 
-    save(picture("scene", 6), "rgb.png")
-    save(picture("texture", 7).convert("L"), "l.png")
-    la = picture("portrait", 8).convert("LA")
+    save(drawn("scene", 6), "rgb.png")
+    save(drawn("texture", 7).convert("L"), "l.png")
+    la = drawn("portrait", 8).convert("LA")
     la.putalpha(alpha(8))
     save(la, "la.png")
-    palette = picture("chart", 9).quantize(64)
+    palette = drawn("chart", 9).quantize(64)
     save(palette, "p.png")
     save(palette, "p_transparent.png", transparency=3)
     save(palette, "p_transparent_bytes.png", transparency=bytes(range(0, 256, 4)))
-    rgba = picture("table", 10).convert("RGBA")
+    rgba = drawn("table", 10).convert("RGBA")
     rgba.putalpha(alpha(10))
     save(rgba, "rgba.png")
     save(rgb, "rgb_transparent.png", transparency=rgb.getpixel((0, 0)))
     save(Image.fromarray(deep(11)), "deep.png")
-    save(picture("text", 12).convert("1"), "one_bit.png")
-    save(picture("screen", 13).quantize(4), "p_2bit.png", bits=2)
+    save(drawn("text", 12).convert("1"), "one_bit.png")
+    save(drawn("screen", 13).quantize(4), "p_2bit.png", bits=2)
 
-    save(picture("landscape", 14).quantize(128), "p.gif")
+    save(drawn("landscape", 14).quantize(128), "p.gif")
     save(palette, "p_transparent.gif", transparency=3)
-    frames = [picture("scene", 20 + k).quantize(64) for k in range(3)]
+    frames = [drawn("scene", 20 + k).quantize(64) for k in range(3)]
     save(frames[0], "animated.gif", save_all=True, append_images=frames[1:], duration=80)
-    save(picture("street", 15), "rgb.bmp")
-    save(picture("street", 16).convert("L"), "l.bmp")
-    save(picture("text", 17).convert("1"), "one_bit.bmp")
-    save(picture("texture", 18), "rgb.ppm")
+    save(drawn("street", 15), "rgb.bmp")
+    save(drawn("street", 16).convert("L"), "l.bmp")
+    save(drawn("text", 17).convert("1"), "one_bit.bmp")
+    save(drawn("texture", 18), "rgb.ppm")
 
-    save(picture("portrait", 19), "rgb.tiff")
-    save(picture("chart", 23), "rgb_lzw.tiff", compression="tiff_lzw")
-    save(picture("scene", 24).convert("CMYK"), "cmyk.tiff")
+    save(drawn("portrait", 19), "rgb.tiff")
+    save(drawn("chart", 23), "rgb_lzw.tiff", compression="tiff_lzw")
+    save(drawn("scene", 24).convert("CMYK"), "cmyk.tiff")
     save(Image.fromarray(deep(25)), "i16.tiff")
     unit = deep(26).astype(np.float32) / 65535
     save(Image.fromarray(unit), "float_unit.tiff")
     save(Image.fromarray(unit * 255), "float_bytes.tiff")
     save(Image.fromarray(deep(27).astype(np.int32) - 20000), "int32.tiff")
 
-    save(picture("scene", 28), "lossy.webp", quality=80)
-    save(picture("chart", 29), "lossless.webp", lossless=True)
+    save(drawn("scene", 28), "lossy.webp", quality=80)
+    save(drawn("chart", 29), "lossless.webp", lossless=True)
     save(rgba, "alpha.webp", quality=85)
     save(rgba, "alpha_lossless.webp", lossless=True)
     save(rgb, "looks_like_png.png", format="JPEG", quality=75)

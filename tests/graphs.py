@@ -1,4 +1,4 @@
-"""Graphs of matches of plain numbers, for the tests of linking rules."""
+"""Graphs of matches between numbers, for the tests of linking rules."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import cast
@@ -17,7 +17,7 @@ def groups_of(
     order: Sequence[int],
     conflicts: Mapping[int, Collection[int]] | None = None,
 ) -> list[list[int]]:
-    """The groups that a rule forms of files, each with the number of its class."""
+    """The groups that a linking rule forms of files; each file is given by the number of its class."""
     graph = linking.Graph(
         cast(Sequence[ClassId], nodes),
         kinds,

@@ -1,10 +1,10 @@
-"""Pairs of different pictures that share a lot, drawn by code, with the right answer for each.
+"""Hard negatives: pairs of different images that look alike, drawn by code, with the right answer for each.
 
-The answers: `different` (no match, no mention), `similar-scene` (not a match; may stand among the similar),
-`edited` (one picture in which something was put in, taken out or painted over: it may match, but never as
-if nothing but encoding, size or colours differed; calling it similar is right too). `right(pair, relation)`
-judges. Most pairs are `different`: what they share is a frame, a form or a pattern, and a user who lost one
-of them would lose a picture. Several pairs are made of the same photos, so look at each pair alone.
+The answers: `different` (no match, not in the report), `similar-scene` (not a match; may be among the similar pairs),
+`edited` (one image in which something was inserted, removed or painted over: it may match, but never as
+if only encoding, size or colours differed; `similar-scene` is right too). `right(pair, relation)` checks an answer.
+Most pairs are `different`: they share a frame, a form or a pattern, and a user who deleted one of them would lose an
+image. Several pairs are made of the same photos, so verify each pair separately.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class Pair:
-    """Two pictures, what a user would say of them, and why."""
+    """Two images, the right answer for them, and the reason."""
 
     name: str
     answer: Answer
@@ -39,7 +39,7 @@ class Pair:
 
 
 def right(pair: Pair, relation: str | None) -> bool:
-    """True when a relation is a right thing to say of the pair; None: it was not mentioned."""
+    """True if a relation is a right answer for the pair; None: the pair is not in the report."""
     allowed: dict[Answer, set[str | None]] = {
         "different": {None},
         "similar-scene": {None, "similar-scene"},
@@ -72,7 +72,7 @@ def _photos() -> tuple[Image.Image, Image.Image]:
     return draw("landscape", 901, _SIZE), draw("street", 902, _SIZE)
 
 
-# -- different: they share what is around the picture ----------------------------------------------------
+# -- different: they share the surroundings of the image ------------------------------------------------
 
 
 def same_frame() -> Pair:
@@ -92,7 +92,7 @@ def same_frame() -> Pair:
         return out
 
     a, b = _photos()
-    why = "one carved frame, richer in detail than the pictures in it, which are two"
+    why = "the same carved frame, with more detail than the two different photos in it"
     return Pair("same frame", "different", why, framed(a), framed(b))
 
 
@@ -105,11 +105,11 @@ def same_caption() -> Pair:
         return out
 
     a, b = _photos()
-    why = "a bar with the same words above two photos: a caption is no picture"
+    why = "a bar with the same caption above two different photos"
     return Pair("same caption", "different", why, captioned(a), captioned(b))
 
 
-def same_words_on_plain_pictures() -> Pair:
+def same_words_on_plain_images() -> Pair:
     def announced(background: Image.Image) -> Image.Image:
         pen = ImageDraw.Draw(background)
         for text, y in (("BREAKING", 20), ("NEWS TODAY", 80)):
@@ -161,7 +161,7 @@ def same_inset() -> Pair:
         return photo
 
     a, b = _photos()
-    why = "one small portrait is laid into two photos; it is a tenth of the picture and not its subject"
+    why = "the same small portrait is pasted into two photos; it is a tenth of the image and not its subject"
     return Pair("same inset", "different", why, laid(a, (300, 210)), laid(b, (20, 30)))
 
 
@@ -208,7 +208,7 @@ def squared_paper() -> Pair:
             pen.text((66 + rng.uniform(0, 30), 22 + 32 * row), _line(rng, 4), fill=(30, 40, 120), font=_font(21))
         return _grained(image, rng)
 
-    why = "the same squared paper, written on twice: the writing is the picture"
+    why = "the same squared paper with different writing: the writing is the content"
     return Pair("squared paper", "different", why, sheet(0), sheet(1))
 
 
@@ -394,7 +394,7 @@ def dials() -> Pair:
     return Pair("dials", "different", why, dial("dial a", 12), dial("dial b", 10))
 
 
-# -- the same scene, and no copy --------------------------------------------------------------------------------
+# -- the same scene, not a copy ---------------------------------------------------------------------------------
 
 
 def _wide() -> Image.Image:
@@ -403,18 +403,18 @@ def _wide() -> Image.Image:
 
 def hardly_overlapping() -> Pair:
     wide = _wide()
-    why = "two cuts of one wide picture that share a strip of an eighth: neither holds what the other shows"
+    why = "two crops of one wide image that overlap in an eighth: neither contains the other"
     return Pair("hardly overlapping", "similar-scene", why, wide.crop((0, 0, 510, 480)), wide.crop((450, 0, 960, 480)))
 
 
 def disjoint_crops() -> Pair:
     wide = _wide()
-    why = "two cuts of one wide picture that share nothing"
+    why = "two crops of one wide image that do not overlap"
     return Pair("cuts apart", "similar-scene", why, wide.crop((0, 0, 470, 480)), wide.crop((490, 0, 960, 480)))
 
 
 def two_steps_aside() -> Pair:
-    """Near things move further than far ones, as when a camera goes aside: no one warp fits both."""
+    """Parallax: near objects move further than far ones, as for a camera that moves; no one transform fits both."""
 
     def seen(step: int) -> Image.Image:
         back = draw("landscape", 905, (640, 400)).crop((40 + step // 4, 20, 520 + step // 4, 380))
@@ -431,7 +431,7 @@ def two_steps_aside() -> Pair:
     return Pair("a step aside", "similar-scene", why, seen(0), seen(45))
 
 
-# -- one picture with an edit, or so one may say --------------------------------------------------------------------
+# -- one image with an edit, possibly disputed -----------------------------------------------------------------------
 
 
 def clocks() -> Pair:
@@ -462,7 +462,7 @@ def meme_of_one_template() -> Pair:
         return image
 
     a, b = meme("WHEN IT COMPILES", "AT ONCE"), meme("MONDAY AGAIN", "WHO ASKED FOR IT")
-    why = "one photo under two jokes: the picture is the same, what it says is not"
+    why = "the same photo with two captions: the image is the same, the text is not"
     return Pair("meme of one template", "edited", why, a, b)
 
 
@@ -473,7 +473,7 @@ def differences_to_find() -> Pair:
     pen.ellipse((60, 60, 130, 130), fill=(230, 210, 40), outline=(60, 50, 10), width=3)
     pen.rectangle((330, 220, 420, 290), fill=(40, 90, 60))
     b.paste(a.crop((0, 280, 80, 350)), (230, 40))
-    why = "a picture in which three things were changed, as in puzzles: an edit"
+    why = "an image in which three objects were changed, as in puzzles: an edit"
     return Pair("differences to find", "edited", why, a, b)
 
 
@@ -493,7 +493,7 @@ def dialog_over_a_screen() -> Pair:
 PAIRS: tuple[Callable[[], Pair], ...] = (
     same_frame,
     same_caption,
-    same_words_on_plain_pictures,
+    same_words_on_plain_images,
     same_logo,
     same_watermark,
     same_inset,

@@ -19,7 +19,7 @@ FOLDER, LIST = "drawn", "list of files.txt"
 SORTS = ("filesize", "filepath", "imagesize", "width", "height")
 _BLOCK = 65_535  # bytes in a stored block of deflate
 
-# Name, kind of picture, its number, size; an `L` is grey, a `+` has a spot, a `#` a stamp.
+# Name, kind of image, its number, size; `L` is grey, `+` has a spot, `#` has a stamp.
 _FILES: tuple[tuple[str, str, int, tuple[int, int], str], ...] = (
     ("harbour.png", "landscape", 3, (320, 240), ""),
     ("harbour small.png", "landscape", 3, (160, 120), ""),
@@ -46,7 +46,7 @@ _FILES: tuple[tuple[str, str, int, tuple[int, int], str], ...] = (
 
 
 class Case(NamedTuple):
-    """Arguments after the program's name, and what is typed in."""
+    """Arguments after the program's name, and the input."""
 
     arguments: tuple[str, ...]
     typed: str = ""
@@ -59,20 +59,20 @@ class Case(NamedTuple):
 def draw_folder(top: Path) -> None:
     """Draw `drawn/` below `top`, and a list of some of its files."""
     for name, kind, number, size, change in _FILES:
-        picture = draw(kind, number, (320, 240)).resize(size, Image.Resampling.LANCZOS)
+        image = draw(kind, number, (320, 240)).resize(size, Image.Resampling.LANCZOS)
         if change == "+":
-            picture.putpixel((size[0] // 2, size[1] // 2), (255, 0, 255))
+            image.putpixel((size[0] // 2, size[1] // 2), (255, 0, 255))
         elif change == "#":
-            picture.paste((20, 20, 20), (0, 0, size[0] // 3, size[1] // 4))
+            image.paste((20, 20, 20), (0, 0, size[0] // 3, size[1] // 4))
         path = top / FOLDER / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(stored_png(picture.convert("L") if change == "L" else picture))
+        path.write_bytes(stored_png(image.convert("L") if change == "L" else image))
     names = [f"{FOLDER}/{file[0]}" for file in _FILES]
     (top / LIST).write_text("\n".join(names[9:0:-1]) + "\n")
 
 
 def stored_png(image: Image.Image) -> bytes:
-    """A PNG without compression: the same picture gives the same bytes with any zlib."""
+    """A PNG without compression: the same image gives the same bytes with any zlib."""
     pixels = np.asarray(image)
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
     parts = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
@@ -91,7 +91,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def cases() -> list[Case]:
-    """The calls; each leaves the files as they are."""
+    """The calls; none changes the files."""
     out = [
         Case((FOLDER, "phash", "4", "--no-cache")),
         Case((f"./{FOLDER}/", "phash", "4", "--no-cache")),
@@ -132,7 +132,7 @@ def _of(*arguments: str) -> Case:
 
 
 def shape(case: Case, printed: str) -> str:
-    """What is compared: with `--sort none`, imgdupes' order is another one in each run."""
+    """The output as compared: with `--sort none`, the order of imgdupes differs from run to run."""
     if "none" not in case.arguments:
         return printed
     sets = ["\n".join(sorted(part.splitlines())) for part in printed.split("\n\n")]

@@ -1,11 +1,11 @@
-"""A program for the tests: kills runs of an action, again and again, each at another line or instant.
+"""A program for the tests: kills runs of an action, each run at another line or instant.
 
 usage: python killing.py ACTION FOLDER (changes | lines EVERY | random RUNS SEED) [--other FOLDER]
 
-`lines`: before each line that the code which acts executes, or before every n-th. `changes`: before the first of these
-lines at all, and before each before which any file differs from how it was before the line above. What a killed run
-leaves behind is files and nothing else, so a kill at any other line leaves what one of these kills leaves.
-Ends with an error when an image was lost, or when undo or another run did not put everything right.
+`lines`: before each line that the acting code executes, or before every n-th. `changes`: before the first of these
+lines, and before each line before which any file differs from its state before the previous line. A killed run leaves
+only files, so a kill at any other line leaves the same files as one of these kills.
+Ends with an error if an image was lost, or if undo or another run did not restore everything.
 """
 
 import argparse
@@ -41,13 +41,13 @@ WATCHED = (
 
 
 class Place:
-    """A library in a folder of its own, and an action on it."""
+    """A library in its own folder, and an action on it."""
 
     def __init__(self, folder: Path, action: str, other: Path | None, groups: int) -> None:
         self.folder, self.target = folder, (other or folder) / "target"
         self.action = sample_of("actions", action, self.target)
         self.report = save(library(folder, groups, equal=self.action.identical), folder / "report.json")
-        for name in ("0", "0 copy"):  # it goes along, as what stays has the same
+        for name in ("0", "0 copy"):  # removed too, since the keeper has an equal one
             (folder / f"photos/{name}.xmp").write_bytes(b"sidecar")
         self.before = tree(folder / "photos")
         self.images = contents(folder / "photos")
@@ -56,7 +56,7 @@ class Place:
         (folder / "home").mkdir()
 
     def apply(self) -> None:
-        """One run, as the command does it; raises when a file is left for a reason."""
+        """One run, as the command does it; raises if a file is skipped for a reason."""
         place = (plugins.name_of(self.action), options_of(self.action))
         with session.open_run(str(self.report), *place, apply=True) as on:
             plan = twinpix.plan(
@@ -76,7 +76,7 @@ class Place:
 
 
 def in_child(work: Callable[[], None]) -> int:
-    """Run in a process of its own; its signal, or its exit status."""
+    """Run in a separate process; returns its signal or its exit status."""
     child = os.fork()
     if not child:
         try:
@@ -89,7 +89,7 @@ def in_child(work: Callable[[], None]) -> int:
 
 
 def at_each_line(call: Callable[[int], None], work: Callable[[], None]) -> Callable[[], None]:
-    """The same work, with `call(n)` before the n-th line that it executes in the code which acts."""
+    """The same work, with `call(n)` before the n-th line that it executes in the acting code."""
     count = 0
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
@@ -120,7 +120,7 @@ def killed_at(line: int, work: Callable[[], None]) -> Callable[[], None]:
 
 
 def lines_after_changes(place: Place) -> tuple[int, list[int]]:
-    """How many lines a run executes; the first, and those before which any file changed since the line above."""
+    """The number of lines that a run executes; the first, and those before which a file has changed."""
     last, lines, count = None, [], 0
     folders = {place.folder, place.target.parent}
 
@@ -145,7 +145,7 @@ def lines_after_changes(place: Place) -> tuple[int, list[int]]:
 
 
 def state(folders: set[Path]) -> list[tuple[object, ...]]:
-    """All that a process can leave behind: names, what they lead to, bytes, times, modes."""
+    """Everything that a process can leave behind: names, link targets, bytes, times, modes."""
     found: list[tuple[object, ...]] = []
     for folder in folders:
         for top, names, files in os.walk(folder):
@@ -163,7 +163,7 @@ def state(folders: set[Path]) -> list[tuple[object, ...]]:
 
 
 def check(place: Place, final: Any, *, again: bool) -> None:
-    """After a kill: nothing is lost; another run comes out as an undisturbed one; undo puts everything back."""
+    """After a kill: nothing is lost, another run ends like an undisturbed one, and undo restores everything."""
     permanent = plugins.name_of(place.action) == "delete"
     missing = place.images - place.everywhere()
     kept = {data for name, (data, _, _) in place.before.items() if name.count(" ") == 0}
@@ -203,7 +203,7 @@ def main() -> None:
     make_reflinks_copies()
     groups = 12 if asked.how == "random" else 2
     place = fresh(groups)
-    place.apply()  # in this process, which loads all there is to load
+    place.apply()  # in this process, which then has every module loaded
     final = (sorted(tree(place.folder / "photos")), sorted(tree(place.target)))
     lines = kills = runs = 0
     if asked.how == "changes":

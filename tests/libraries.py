@@ -1,4 +1,4 @@
-"""Folders of files with a report on them, and what is left of them: for tests that act."""
+"""Folders of files with a report on them, and their contents afterwards: for tests of actions."""
 
 import os
 import shutil
@@ -17,12 +17,12 @@ Tree = dict[str, tuple[bytes, int, int]]  # content, time, mode of each file
 
 
 def content(number: int) -> bytes:
-    """The bytes of a file, others for each number."""
+    """The bytes of a file, different ones for each number."""
     return b"%d " % number * 400
 
 
 def member(base: Path, path: str, **changes: object) -> Member:
-    """What a report says of a file that is there."""
+    """The member of a report for an existing file."""
     data, status = (base / path).read_bytes(), (base / path).stat()
     facts = {
         "path": path,
@@ -45,7 +45,7 @@ def write(base: Path, path: str, data: bytes, *, mtime: int = 1_600_000_000, mod
 
 
 def library(base: Path, groups: int = 3, *, equal: bool = False) -> Report:
-    """Groups of three files below `base/photos`, and one image that is alone; with `equal` of the same bytes."""
+    """Groups of three files below `base/photos`, identical ones with `equal`, and one image in no group."""
     found = []
     for number in range(groups):
         names = [f"photos/{number}.png", f"photos/{number} copy.png", f"photos/sub/{number} small.png"]
@@ -57,7 +57,7 @@ def library(base: Path, groups: int = 3, *, equal: bool = False) -> Report:
 
 
 def group(base: Path, number: int, names: list[str], distance: int = 2) -> Group:
-    """A group whose first member stays, and whose others match it and one another."""
+    """A group whose first member is the keeper; all members match each other."""
     members = [member(base, name) for name in names]
     pairs = [(a, b) for at, a in enumerate(members) for b in members[at + 1 :]]
     matches = [
@@ -111,24 +111,24 @@ def contents(*folders: Path) -> set[bytes]:
 
 
 def act_with(action: str) -> list[str]:
-    """The options of `resolve` for an action, found by discovery; one with a folder of its own gets `out`."""
+    """The options of `resolve` for an action, found by discovery; an action that needs a folder gets `out`."""
     return ["--action", spec_of(action)]
 
 
 def sample_options(action: str, folder: Path | str) -> dict[str, str]:
-    """The options that the class of an action gives as a sample; `{folder}` in them stands for a folder."""
+    """The sample options of the class of an action; `{folder}` in them stands for a folder."""
     sample = getattr(plugins.load("actions", action), "sample", {})
     return {name: value.format(folder=folder) for name, value in sample.items()}
 
 
 def spec_of(action: str, folder: Path | str = "out") -> str:
-    """An action with the options that its class gives as a sample, as text."""
+    """The specification of an action, with the sample options of its class."""
     options = ",".join(f"{name}={value}" for name, value in sample_options(action, folder).items())
     return f"{action}:{options}" if options else action
 
 
 def actions_where(**facts: object) -> list[str]:
-    """The names of all actions with these facts (`permanent=False`, `on="discards"`) that work here."""
+    """The names of all actions with these attributes (`permanent=False`, `on="discards"`) that work here."""
     loaded = ((name, plugins.load("actions", name)) for name in plugins.names("actions"))
     return [
         name
@@ -138,13 +138,13 @@ def actions_where(**facts: object) -> list[str]:
 
 
 def sample_of(kind: str, name: str, folder: Path | str = "") -> Any:
-    """A plugin with the options that its class gives as a sample, for tests; `{folder}` in them stands for a folder."""
+    """A plugin with the sample options of its class, for tests; `{folder}` in them stands for a folder."""
     sample = getattr(plugins.load(kind, name), "sample", {})
     return plugins.build(kind, name, {key: value.format(folder=folder) for key, value in sample.items()})
 
 
 def make_reflinks_copies() -> None:
-    """Copy instead where few file systems can share the bytes of two files."""
+    """Replace reflinks by copies, since few file systems can share the bytes of two files."""
 
     def clone(source: str, name: str) -> None:
         shutil.copyfile(source, name)

@@ -1,4 +1,4 @@
-"""Runs code where one folder is seen through two mounts, in a name space of its own."""
+"""Runs code in a separate mount namespace, where one folder is visible through two mounts."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# A file system of its own at {top}, in which the folder {top}/merged shows what lies in {top}/branch.
+# A separate file system at {top}, in which the folder {top}/merged is a mount of {top}/branch.
 MOUNTS = {
     "overlay": "mkdir lower work; mount -t overlay -o lowerdir=lower,upperdir=branch,workdir=work overlay merged",
     "bind": "mount --bind branch merged",
@@ -20,7 +20,7 @@ _NO_MOUNT = 77
 
 
 def run(kind: str, top: Path, script: str) -> str:
-    """What a Python script prints where the folder `merged` shows `branch`; skips where that cannot be mounted."""
+    """The output of a Python script where `merged` is a mount of `branch`; skips if that cannot be mounted."""
     program = MOUNTS[kind].split("; ")[-1].split(" ")[0]
     unshare = shutil.which("unshare")
     if unshare is None or shutil.which(program) is None:

@@ -1,12 +1,12 @@
-"""Look into a store while somebody else writes it."""
+"""Read a store while another process writes it."""
 
 from pathlib import Path
 
 from twinpix.store import Store
 
-MANY = 200  # pictures in the folder `many`
-# Begins a program whose workers take a tenth of a second for each picture, so that it can be stopped in the middle:
-# twenty seconds for all of `many`, of which the first show in the store after three to five.
+MANY = 200  # images in the folder `many`
+# The start of a program whose workers take a tenth of a second for each image, so that it can be stopped in the middle:
+# twenty seconds for all of `many`; the first ones are in the store after three to five.
 SLOW = """
 import time
 import twinpix.encoding.encode_task as coding
@@ -27,7 +27,7 @@ if __name__ == "__main__":
 
 
 def held(path: Path) -> int:
-    """How many codes a store holds; 0 while there is none."""
+    """The number of codes in a store; 0 if there is no store."""
     if not path.exists():
         return 0
     store = Store(path)

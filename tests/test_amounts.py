@@ -1,4 +1,4 @@
-"""The part of the cases that runs by default is a part, and has every value of every parameter."""
+"""By default only some of the cases run, and these contain every value of every parameter."""
 
 import pytest
 

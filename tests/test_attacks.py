@@ -1,4 +1,4 @@
-"""What users, other programs and hostile files do to the runs of an action."""
+"""How users, other programs and hostile files disturb the runs of an action."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home of the test's own; relative paths start from the test's folder."""
+    """A separate home for each test; relative paths start from the folder of the test."""
     for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
@@ -34,36 +34,36 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pair(base: Path, first: str, second: str, *more: str) -> Report:
-    """A report of one group of different files, of which the first stays."""
+    """A report of one group of different files; the first one is the keeper."""
     for at, name in enumerate((first, second, *more)):
         write(base, name, content(at))
     return report(base, [group(base, 1, [first, second, *more])])
 
 
 def goes(found: Report, action: str = "move:to=out") -> set[str]:
-    """The names, within the photos, of what an action would act on."""
+    """The names, relative to the photos, of the files that an action would act on."""
     base = f"{found.base}/photos/"
     return {step.path.removeprefix(base) for step in twinpix.plan(found, action).steps}
 
 
-# -- what belongs to an image ---------------------------------------------------------------------------
+# -- companion files ------------------------------------------------------------------------------------
 
 
-def test_a_sidecar_that_an_image_that_stays_may_claim_stays(tmp_path: Path) -> None:
+def test_a_sidecar_that_may_belong_to_a_kept_image_is_kept(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/x.png", "photos/x.jpg", "photos/y.jpg")
     for name in ("x.xmp", "x.jpg.xmp", "y.xmp"):
         write(tmp_path, f"photos/{name}", b"side")
     assert goes(found) == {"x.jpg", "x.jpg.xmp", "y.jpg", "y.xmp"}
 
 
-def test_annotations_that_two_folders_of_images_share_stay(tmp_path: Path) -> None:
+def test_annotations_shared_by_two_image_folders_are_kept(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a/x.png", "photos/b/x.png", "photos/b/y.png")
     for name in ("x.png.json", "x.txt", "y.png.json"):
         write(tmp_path, f"photos/labels/{name}", b"side")
     assert goes(found) == {"b/x.png", "b/y.png", "labels/y.png.json"}
 
 
-def test_the_other_half_of_a_pair_goes_only_when_its_copy_stays(tmp_path: Path) -> None:
+def test_the_other_file_of_a_pair_is_removed_only_if_its_copy_is_kept(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a/x.jpg", "photos/b/x.jpg")
     write(tmp_path, "photos/b/x.cr2", b"raw")
     assert not goes(found)
@@ -72,7 +72,7 @@ def test_the_other_half_of_a_pair_goes_only_when_its_copy_stays(tmp_path: Path) 
     assert not goes(replace(found, references=["photos/b/x.cr2"]))
 
 
-def test_two_images_never_take_each_others_halves(tmp_path: Path) -> None:
+def test_two_images_never_remove_the_other_file_of_each_others_pair(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a/x.jpg", "photos/b/x.jpg")
     for name in ("photos/a/x.jpeg", "photos/b/x.jpeg"):
         write(tmp_path, name, content(5))
@@ -82,9 +82,9 @@ def test_two_images_never_take_each_others_halves(tmp_path: Path) -> None:
     assert goes(found) == {"b/x.jpg", "b/x.cr2"}
 
 
-def test_an_image_in_the_report_is_nobodys_sidecar(tmp_path: Path) -> None:
+def test_an_image_in_the_report_is_never_a_sidecar(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a/x.png", "photos/b/x.png")
-    write(tmp_path, "photos/b/x.txt", content(7))  # a picture under a wrong name
+    write(tmp_path, "photos/b/x.txt", content(7))  # an image with a wrong suffix
     known = member(tmp_path, "photos/b/x.txt")
     found = replace(found, unique=[Unique(known.path, known.size, known.mtime_ns, known.digest)])
     assert goes(found) == {"b/x.png"}
@@ -97,7 +97,7 @@ def test_a_name_without_a_suffix_is_its_own_stem(tmp_path: Path) -> None:
     assert goes(found) == {"ab", "ab.json"}
 
 
-def test_what_lies_outside_or_in_a_reference_is_nobodys_sidecar(tmp_path: Path) -> None:
+def test_files_outside_the_roots_or_in_a_reference_are_never_sidecars(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a/x.png", "photos/b/x.png")
     write(tmp_path, "photos/a/labels/x.txt", b"side")
     write(tmp_path, "photos/b/labels/x.txt", b"side")
@@ -107,7 +107,7 @@ def test_what_lies_outside_or_in_a_reference_is_nobodys_sidecar(tmp_path: Path) 
     assert goes(replace(found, references=["photos/b/labels"])) == {"b/x.png"}
 
 
-def test_a_folder_called_like_a_sidecar_is_none(tmp_path: Path) -> None:
+def test_a_folder_named_like_a_sidecar_is_not_a_sidecar(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a/x.png", "photos/b/x.png")
     write(tmp_path, "photos/b/x.json/inside", b"")
     assert goes(found) == {"b/x.png"}
@@ -127,28 +127,28 @@ def test_a_folder_called_like_a_sidecar_is_none(tmp_path: Path) -> None:
         lambda found: replace(found, groups=[replace(each, id=1) for each in found.groups]),
     ],
 )
-def test_a_report_that_no_find_wrote_is_refused(tmp_path: Path, change: Callable[[Report], Report]) -> None:
+def test_a_report_not_written_by_find_is_refused(tmp_path: Path, change: Callable[[Report], Report]) -> None:
     with pytest.raises(ReportError):
         twinpix.plan(change(library(tmp_path)), "move:to=out")
 
 
-def test_a_reference_is_one_under_its_other_names_too(tmp_path: Path) -> None:
+def test_a_reference_is_recognised_under_its_other_names(tmp_path: Path) -> None:
     found = library(tmp_path)
     os.symlink("photos/sub", tmp_path / "reference")
     assert not any(name.startswith("sub/") for name in goes(replace(found, references=["reference"])))
 
 
-# -- where it goes --------------------------------------------------------------------------------------
+# -- targets and journals -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("spec", ["move", "move:to=", "copy"])
-def test_an_action_without_its_folder_is_wrong_use(tmp_path: Path, spec: str) -> None:
+def test_an_action_without_its_folder_is_a_usage_error(tmp_path: Path, spec: str) -> None:
     path = save(library(tmp_path), tmp_path / "r.json")
     assert run(["resolve", str(path), "--action", spec]) == 2
     assert run(["resolve", str(path), "--move", ""]) == 2
 
 
-def test_a_relative_folder_is_written_down_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_folder_is_recorded_as_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = library(tmp_path)
     before = tree(tmp_path / "photos")
     twinpix.apply(twinpix.plan(found, "move:to=out/deep"), str(tmp_path / "j.jsonl"))
@@ -172,12 +172,12 @@ def test_the_longest_names_can_be_numbered(tmp_path: Path, letter: str) -> None:
     assert {name: file for name, file in tree(tmp_path).items() if not name.startswith("home")} == before
 
 
-# -- what stays may be reached through a symbolic link ---------------------------------------------------
+# -- a keeper behind a symbolic link --------------------------------------------------------------------
 
 
 @pytest.fixture
 def linked(tmp_path: Path) -> Report:
-    """A group of two equal files, of which the one that stays is reached through a symbolic link."""
+    """A group of two equal files; the keeper is behind a symbolic link."""
     for name in ("elsewhere/x.png", "photos/same.png"):
         write(tmp_path, name, content(7))
     os.symlink("../elsewhere/x.png", tmp_path / "photos/link.png")
@@ -206,10 +206,10 @@ def test_an_image_behind_a_symbolic_link_is_linked_to(tmp_path: Path, linked: Re
     assert not (tmp_path / "photos/same.png").samefile(tmp_path / "elsewhere/x.png")
 
 
-# -- undo after the user did something ------------------------------------------------------------------
+# -- undo after changes by the user ----------------------------------------------------------------------
 
 
-def test_undo_of_a_copy_leaves_it_when_the_original_was_edited(tmp_path: Path) -> None:
+def test_undo_of_a_copy_keeps_it_if_the_original_was_edited(tmp_path: Path) -> None:
     found = library(tmp_path)
     twinpix.apply(twinpix.plan(found, "copy:to=out"), str(tmp_path / "j.jsonl"))
     write(tmp_path, "photos/0.png", b"cropped")
@@ -218,7 +218,7 @@ def test_undo_of_a_copy_leaves_it_when_the_original_was_edited(tmp_path: Path) -
     assert (tmp_path / "out/0.png").read_bytes() == content(0)
 
 
-def test_copies_that_were_removed_are_made_again(tmp_path: Path) -> None:
+def test_removed_copies_are_made_again(tmp_path: Path) -> None:
     path = save(library(tmp_path), tmp_path / "r.json")
     assert run(["resolve", str(path), "--copy-kept", "out", "--apply"]) == 0
     before = tree(tmp_path / "out")
@@ -227,7 +227,7 @@ def test_copies_that_were_removed_are_made_again(tmp_path: Path) -> None:
     assert tree(tmp_path / "out") == before
 
 
-def test_undo_says_when_another_file_stands_where_one_is_to_go(tmp_path: Path) -> None:
+def test_undo_reports_a_target_path_that_is_taken(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a.png", "photos/b.png")
     twinpix.apply(twinpix.plan(found, "move:to=out"), str(tmp_path / "j.jsonl"))
     (tmp_path / "out/b.png").unlink()
@@ -237,21 +237,21 @@ def test_undo_says_when_another_file_stands_where_one_is_to_go(tmp_path: Path) -
     assert "another file has its name" in outcome.skipped[0].reason
 
 
-def test_undo_takes_sidecars_from_file_systems_that_round_times(tmp_path: Path) -> None:
+def test_undo_restores_sidecars_from_file_systems_that_round_times(tmp_path: Path) -> None:
     found = pair(tmp_path, "photos/a.png", "photos/b.png")
     write(tmp_path, "photos/a.xmp", b"side")
     write(tmp_path, "photos/b.xmp", b"side", mtime=1_600_000_001)
     before = tree(tmp_path / "photos")
     twinpix.apply(twinpix.plan(found, "move:to=out"), str(tmp_path / "j.jsonl"))
-    os.utime(tmp_path / "out/b.xmp", (1_600_000_000, 1_600_000_000))  # as FAT keeps it
+    os.utime(tmp_path / "out/b.xmp", (1_600_000_000, 1_600_000_000))  # as FAT stores it
     assert not twinpix.undo(str(tmp_path / "j.jsonl")).skipped
     assert tree(tmp_path / "photos") == before
 
 
-# -- journals that were damaged --------------------------------------------------------------------------
+# -- damaged journals ------------------------------------------------------------------------------------
 
 
-def test_a_journal_whose_first_line_was_cut_can_be_undone(tmp_path: Path) -> None:
+def test_a_journal_with_a_truncated_first_line_can_be_undone(tmp_path: Path) -> None:
     path = save(library(tmp_path), tmp_path / "r.json")
     before = tree(tmp_path / "photos")
     (tmp_path / "r.journal.jsonl").write_text('{"jour')
@@ -297,7 +297,7 @@ def _row(base: Path, **changes: object) -> list[object]:
         {"path": "/\ud800"},
     ],
 )
-def test_a_line_that_no_run_wrote_is_said_and_left_out(tmp_path: Path, line: object) -> None:
+def test_a_journal_line_not_written_by_a_run_is_reported_and_ignored(tmp_path: Path, line: object) -> None:
     write(tmp_path, "photos/film.part", b"a download")
     write(tmp_path, "out/a.png", b"abc")
     if isinstance(line, dict) and not line.keys() & {"folder", "done", "end", "to"}:
@@ -310,11 +310,11 @@ def test_a_line_that_no_run_wrote_is_said_and_left_out(tmp_path: Path, line: obj
     assert tree(tmp_path / "photos") == before
 
 
-# -- undo that was broken off ----------------------------------------------------------------------------
+# -- interrupted undo -------------------------------------------------------------------------------------
 
 
 def applied(found: Report, action: str, base: Path) -> list[str]:
-    """Apply; the names that each file may have had for a moment."""
+    """Apply; returns the temporary names that each file may have had."""
     twinpix.apply(twinpix.plan(found, action), str(base / "j.jsonl"))
     (session,) = journal.read(str(base / "j.jsonl")).sessions
     return [step.staged for step in session.steps.values()]
@@ -322,7 +322,7 @@ def applied(found: Report, action: str, base: Path) -> list[str]:
 
 @pytest.mark.parametrize("action", ["hardlink", "symlink"])
 @pytest.mark.parametrize("moment", ["link aside", "file there", "all but the end"])
-def test_an_undo_of_links_that_was_killed_is_undone_again(tmp_path: Path, action: str, moment: str) -> None:
+def test_a_killed_undo_of_links_can_be_repeated(tmp_path: Path, action: str, moment: str) -> None:
     found = library(tmp_path, 1, equal=True)
     before = tree(tmp_path / "photos")
     aside, _ = applied(found, action, tmp_path)
@@ -341,7 +341,7 @@ def test_an_undo_of_links_that_was_killed_is_undone_again(tmp_path: Path, action
     assert tree(tmp_path / "photos") == before
 
 
-def test_an_undo_of_a_copy_that_was_killed_leaves_nothing(tmp_path: Path) -> None:
+def test_a_killed_undo_of_a_copy_leaves_no_files(tmp_path: Path) -> None:
     found = library(tmp_path, 1)
     aside, *_ = applied(found, "copy:to=out", tmp_path)
     (tmp_path / "out/0.png").rename(tmp_path / "out" / f"{Path(aside).name}.aside")
@@ -349,7 +349,7 @@ def test_an_undo_of_a_copy_that_was_killed_leaves_nothing(tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_names_that_a_killed_rename_had_taken_are_free_again(tmp_path: Path) -> None:
+def test_names_reserved_by_a_killed_rename_are_freed(tmp_path: Path) -> None:
     found = library(tmp_path, 1)
     before = tree(tmp_path / "photos")
     aside, _ = applied(found, "move:to=out", tmp_path)
@@ -361,7 +361,7 @@ def test_names_that_a_killed_rename_had_taken_are_free_again(tmp_path: Path) -> 
 
 
 class Interrupting(Progress):
-    """Presses Ctrl-C after so many steps."""
+    """Raises KeyboardInterrupt after `steps` steps."""
 
     def __init__(self, after: int) -> None:
         self.after = after
@@ -373,8 +373,8 @@ class Interrupting(Progress):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need a right there")
-def test_a_link_to_what_was_set_aside_is_no_reason_to_remove_that(tmp_path: Path) -> None:
-    """Somebody finds the hidden file of a run that was killed, and makes a link to it under the old name."""
+def test_a_link_to_a_staged_file_does_not_cause_its_removal(tmp_path: Path) -> None:
+    """A user finds the staged file of a killed run, and makes a link to it under its old name."""
     save(library(tmp_path, groups=1, equal=True), tmp_path / "r.json")
     before = contents(tmp_path / "photos")
     killed = """import os, sys
@@ -405,7 +405,7 @@ def test_ctrl_c_ends_an_undo_between_two_files(tmp_path: Path) -> None:
 # -- the command line -----------------------------------------------------------------------------------
 
 
-def test_a_plan_that_nobody_reads_is_not_applied(tmp_path: Path) -> None:
+def test_a_plan_whose_output_is_not_read_is_not_applied(tmp_path: Path) -> None:
     path = save(library(tmp_path, 600), tmp_path / "r.json")
     before = tree(tmp_path / "photos")
     command = [sys.executable, "-m", "twinpix", "resolve", str(path), "--move", "out", "--apply"]
@@ -416,10 +416,12 @@ def test_a_plan_that_nobody_reads_is_not_applied(tmp_path: Path) -> None:
     assert tree(tmp_path / "photos") == before
 
 
-def test_a_report_without_an_image_of_its_own_is_written(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_a_report_of_two_equal_files_is_written_and_applied(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
     (tmp_path / "photos").mkdir()
     for name in "ab":
-        picture(1).save(tmp_path / f"photos/{name}.png")
+        draw_image(1).save(tmp_path / f"photos/{name}.png")
     assert run(["find", "-m", "phash:size=16", "photos", "-o", "r.json"]) == 0
     assert run(["resolve", "r.json", "--move", "out", "--apply"]) == 0
     assert len(tree(tmp_path / "out")) == 1
@@ -436,8 +438,8 @@ def test_a_report_of_single_files_is_acted_on_twice(tmp_path: Path) -> None:
     "folder",
     [".Trash-1000/files", "Trash/files", "$RECYCLE.BIN/S-1", "@Recycle", "#snapshot/daily", ".stversions", ".cache/x"],
 )
-def test_nothing_goes_for_what_lies_in_a_trash(folder: str, tmp_path: Path) -> None:
-    """Whoever looks into hidden folders finds there what is removed without a question some day."""
+def test_no_file_is_removed_for_a_keeper_in_a_trash_folder(folder: str, tmp_path: Path) -> None:
+    """A scan of hidden folders also lists files in trash folders, which other programs may empty without asking."""
     first, second = f"photos/{folder}/x.jpg", f"photos/{folder}/y.jpg"
     found = pair(tmp_path, first, "photos/y.jpg")
     assert goes(found, "delete") == set()
@@ -446,12 +448,12 @@ def test_nothing_goes_for_what_lies_in_a_trash(folder: str, tmp_path: Path) -> N
     ]
     assert goes(pair(tmp_path, "photos/y.jpg", first)) == {f"{folder}/x.jpg"}
     assert goes(pair(tmp_path, first, second)) == {f"{folder}/y.jpg"}
-    assert goes(pair(tmp_path, "photos/Trash/x.jpg", "photos/y.jpg")) == {"y.jpg"}  # anybody's folder
+    assert goes(pair(tmp_path, "photos/Trash/x.jpg", "photos/y.jpg")) == {"y.jpg"}  # an ordinary folder
 
 
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need a right there")
-def test_a_path_that_leads_back_from_behind_a_link_is_refused(tmp_path: Path) -> None:
-    """`link/../photos` is beside the folder that the link leads to, and looks like `photos` here."""
+def test_a_path_with_dot_dot_after_a_symbolic_link_is_refused(tmp_path: Path) -> None:
+    """`link/../photos` is beside the target of the link, although it looks like `photos` here."""
     for base in (tmp_path, tmp_path / "else"):
         pair(base, "photos/x.jpg", "photos/y.jpg")
     (tmp_path / "else/in").mkdir()
@@ -478,7 +480,7 @@ def test_other_images_under_names_that_were_linked_before_are_linked(tmp_path: P
         assert run(["resolve", "r.json", "--symlink", "--apply"]) == 0
 
 
-def test_equal_files_whose_pairs_are_not_listed_are_decided_anew(tmp_path: Path) -> None:
+def test_equal_files_whose_pairs_are_not_listed_are_decided_again(tmp_path: Path) -> None:
     found = library(tmp_path, 1, equal=True)
     (only,) = found.groups
     path = f"path:*/{Path(only.members[2].path).name}"
@@ -488,7 +490,7 @@ def test_equal_files_whose_pairs_are_not_listed_are_decided_anew(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["r.json", "photos/0.png", "other.json", "photos"])
-def test_nothing_but_a_journal_is_written_to_as_one(tmp_path: Path, name: str) -> None:
+def test_only_a_journal_is_appended_to_as_a_journal(tmp_path: Path, name: str) -> None:
     path = save(library(tmp_path), tmp_path / "r.json")
     (tmp_path / "other.json").write_text('{\n "a": 1\n}\n')
     before = tree(tmp_path)
@@ -497,7 +499,7 @@ def test_nothing_but_a_journal_is_written_to_as_one(tmp_path: Path, name: str) -
     assert {name: file for name, file in tree(tmp_path).items() if not name.startswith("home")} == before
 
 
-def test_undo_of_trash_says_when_it_was_emptied(tmp_path: Path) -> None:
+def test_undo_of_trash_reports_an_emptied_trash(tmp_path: Path) -> None:
     pytest.importorskip("send2trash")
     found = pair(tmp_path, "photos/a.png", "photos/b.png")
     applied(found, "trash", tmp_path)
@@ -508,13 +510,13 @@ def test_undo_of_trash_says_when_it_was_emptied(tmp_path: Path) -> None:
     assert "another file has its name" in left.reason
 
 
-def test_what_is_no_regular_file_is_no_journal(tmp_path: Path) -> None:
+def test_only_a_regular_file_is_accepted_as_a_journal(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("pipe", os.devnull, "."):
         assert run(["undo", name]) == 3
 
 
-def test_a_journal_of_a_report_with_a_longer_name_is_another(tmp_path: Path) -> None:
+def test_a_report_with_a_longer_name_has_a_journal_of_its_own(tmp_path: Path) -> None:
     save(library(tmp_path), tmp_path / "r.journal-b.json")
     path = save(library(tmp_path), tmp_path / "r.json")
     assert run(["resolve", "r.journal-b.json", "--move", "out", "--apply"]) == 0

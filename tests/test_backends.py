@@ -1,4 +1,4 @@
-"""What every search back end guarantees, exact or approximate, and what those that use faiss guarantee besides."""
+"""The guarantees of every search back end, exact or approximate, and additional ones of those that use faiss."""
 
 import json
 import os
@@ -34,7 +34,7 @@ ASKING = [pair for pair in BOTH if pair[0].split(":")[0] in LIBRARIES]
 
 @pytest.fixture(autouse=True)
 def _installed(request: pytest.FixtureRequest) -> None:
-    """Skips what needs a library that is not installed."""
+    """Skips tests of libraries that are not installed."""
     spec = getattr(request.node, "callspec", None)
     name = str(spec.params.get("spec", "")).split(":")[0] if spec else ""
     if name in LIBRARIES and not is_there(plugins.load("search", name).library):
@@ -46,7 +46,7 @@ def with_option(spec: str, option: str) -> str:
 
 
 def near(metric: str, n: int, seed: int = 5) -> tuple[NDArray[Any], float]:
-    """Codes of which a third lies near another, and a radius."""
+    """Codes, a third of which are within the radius of another, and this radius."""
     rng = np.random.default_rng(seed)
     copies, originals = np.arange(2 * n // 3, n), rng.integers(0, 2 * n // 3, n - 2 * n // 3)
     if metric == "hamming":
@@ -63,7 +63,7 @@ def near(metric: str, n: int, seed: int = 5) -> tuple[NDArray[Any], float]:
 
 
 def one_at(metric: str, distance: float) -> NDArray[Any]:
-    """Two codes so far apart."""
+    """Two codes at a given distance."""
     if metric == "hamming":
         codes = np.zeros((2, 8), np.uint8)
         codes[1] = np.packbits(np.arange(64) < distance)
@@ -77,7 +77,7 @@ def listed(pairs: tuple[NDArray[Any], ...]) -> list[tuple[Any, ...]]:
 
 @cache
 def truth(metric: str) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """The oracle's pairs of two thousand codes, and of a thousand of them with the others."""
+    """The pairs of the oracle among two thousand codes, and between a thousand of them and the others."""
     codes, radius = near(metric, 2000)
     within = listed(self_join(codes, radius, "oracle"))
     between = listed(search.join(codes[:1000], codes[1000:], radius, "oracle"))
@@ -89,7 +89,7 @@ def truth(metric: str) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize(("spec", "metric"), BOTH)
-def test_the_radius_is_inclusive_to_its_edge(spec: str, metric: str) -> None:
+def test_a_distance_equal_to_the_radius_is_within_it(spec: str, metric: str) -> None:
     codes, edge, less = one_at(metric, 5 if metric == "hamming" else 0.4), (5, 0.4), (4, 0.3999)
     at = metric == "cosine"
     assert listed(self_join(codes, edge[at], spec)) == [(0, 1, pytest.approx(edge[at]))]
@@ -99,7 +99,7 @@ def test_the_radius_is_inclusive_to_its_edge(spec: str, metric: str) -> None:
 
 
 @pytest.mark.parametrize(("spec", "metric"), BOTH)
-def test_nothing_and_one_code_have_no_pairs(spec: str, metric: str) -> None:
+def test_no_codes_and_one_code_have_no_pairs(spec: str, metric: str) -> None:
     codes, radius = near(metric, 9)
     for pairs in (
         self_join(codes[:0], radius, spec),
@@ -113,7 +113,7 @@ def test_nothing_and_one_code_have_no_pairs(spec: str, metric: str) -> None:
 
 
 @pytest.mark.parametrize(("spec", "metric"), BOTH)
-def test_equal_codes_are_all_pairs_of_one_another(spec: str, metric: str) -> None:
+def test_equal_codes_match_pairwise(spec: str, metric: str) -> None:
     codes, radius = near(metric, 40)
     codes = np.concatenate([codes[:20], np.repeat(codes[20:21], 300, axis=0), codes[21:]])
     rows = range(20, 320)
@@ -126,8 +126,8 @@ def test_equal_codes_are_all_pairs_of_one_another(spec: str, metric: str) -> Non
 
 
 @pytest.mark.parametrize(("spec", "metric"), BOTH)
-def test_what_is_found_is_true_and_almost_all(spec: str, metric: str) -> None:
-    """Each pair once, i < j, at its exact distance; of the oracle's, on easy codes, nine in ten at least."""
+def test_precision_is_one_and_recall_is_high(spec: str, metric: str) -> None:
+    """Each pair once, i < j, at its exact distance; on easy codes at least 90 % of the pairs of the oracle."""
     codes, radius = near(metric, 2000)
     within, between = truth(metric)
     asked = Search(spec)
@@ -142,7 +142,7 @@ def test_what_is_found_is_true_and_almost_all(spec: str, metric: str) -> None:
 
 
 @pytest.mark.parametrize(("spec", "metric"), BOTH)
-def test_one_thread_finds_the_same_twice(spec: str, metric: str) -> None:
+def test_one_thread_gives_the_same_pairs_twice(spec: str, metric: str) -> None:
     codes, radius = near(metric, 1000)
     if spec != "oracle":
         spec = with_option(spec, "threads=1")
@@ -165,7 +165,7 @@ def test_wrong_codes_are_refused(spec: str, metric: str) -> None:
 
 @pytest.mark.parametrize(("spec", "metric"), BOTH)
 @pytest.mark.parametrize("halves", [False, True])
-def test_it_tells_how_far_it_is(spec: str, metric: str, halves: bool) -> None:
+def test_progress_is_reported(spec: str, metric: str, halves: bool) -> None:
     codes, radius = near(metric, 600)
     shares = list[float]()
     asked = Search(spec, shares.append)
@@ -175,7 +175,7 @@ def test_it_tells_how_far_it_is(spec: str, metric: str, halves: bool) -> None:
 
 
 @pytest.mark.parametrize(("spec", "metric"), BOTH)
-def test_who_is_told_may_end_it(spec: str, metric: str) -> None:
+def test_a_progress_callback_can_cancel(spec: str, metric: str) -> None:
     def stop(_: float) -> None:
         raise RuntimeError("enough")
 
@@ -184,7 +184,9 @@ def test_who_is_told_may_end_it(spec: str, metric: str) -> None:
 
 
 @pytest.mark.parametrize(("spec", "metric"), BOTH)
-def test_blocks_may_be_left_half_way(spec: str, metric: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_iteration_over_blocks_can_be_abandoned(
+    spec: str, metric: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     codes, radius = near(metric, 600)
     blocks: Any = plugins.make("search", spec).plan(codes, None, radius).blocks(no_progress)
@@ -194,7 +196,7 @@ def test_blocks_may_be_left_half_way(spec: str, metric: str, tmp_path: Path, mon
 
 
 @pytest.mark.parametrize(("spec", "metric"), [pair for pair in BOTH if pair[0] != "oracle"])
-def test_threads_are_any_number_but_no_negative_one(spec: str, metric: str) -> None:
+def test_a_negative_number_of_threads_is_refused(spec: str, metric: str) -> None:
     codes, radius = near(metric, 300)
     expected = set(listed(self_join(codes, radius, "oracle")))
     for threads in (1, 3):
@@ -205,12 +207,12 @@ def test_threads_are_any_number_but_no_negative_one(spec: str, metric: str) -> N
         self_join(codes, radius, with_option(spec, "threads=-1"))
 
 
-# -- those that ask a library --------------------------------------------------------------------------
+# -- back ends of a library ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("spec", "metric"), ASKING)
-def test_neighbours_are_asked_for_until_they_are_too_far(spec: str, metric: str) -> None:
-    """Three hundred different codes within the radius of one another are all found, whatever k is at first."""
+def test_k_grows_until_the_last_neighbour_is_beyond_the_radius(spec: str, metric: str) -> None:
+    """Three hundred different codes within the radius of each other are all found, whatever the first k is."""
     rng = np.random.default_rng(2)
     if metric == "hamming":
         crowd = np.zeros((300, 8), np.uint8)
@@ -221,7 +223,7 @@ def test_neighbours_are_asked_for_until_they_are_too_far(spec: str, metric: str)
     else:
         crowd, radius = rng.normal(size=(300, 32)) * 0.03 + np.eye(32)[0], 0.1
         codes = np.concatenate([crowd, rng.normal(size=(1000, 32))])
-    spec = with_option(spec, "threads=1")  # two that build a graph may lose a code between them
+    spec = with_option(spec, "threads=1")  # two back ends that build a graph may miss a code
     found = search.join(codes[:1], codes, radius, spec)
     assert set(range(len(crowd))) <= set(found[1].tolist())
     i, j, _ = self_join(codes, radius, spec)
@@ -230,7 +232,7 @@ def test_neighbours_are_asked_for_until_they_are_too_far(spec: str, metric: str)
 
 
 @pytest.mark.parametrize(("spec", "metric"), ASKING)
-def test_all_of_a_small_gallery_may_be_near(spec: str, metric: str) -> None:
+def test_all_codes_of_a_small_gallery_can_be_within_the_radius(spec: str, metric: str) -> None:
     codes, _ = near(metric, 50)
     spec = with_option(spec, "bits=1,flips=1") if spec == "faiss" and metric == "hamming" else spec
     assert len(self_join(codes, 64 if metric == "hamming" else 2, spec)[0]) == 50 * 49 // 2
@@ -243,7 +245,7 @@ def test_nothing_is_printed(spec: str, metric: str, capfd: pytest.CaptureFixture
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_failure_of_faiss_is_no_empty_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_faiss_is_not_an_empty_result(monkeypatch: pytest.MonkeyPatch) -> None:
     faiss: Any = pytest.importorskip("faiss")
 
     def fail(*_: Any, **__: Any) -> None:
@@ -280,7 +282,7 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
         self_join(near("hamming", 9)[0], 1, "faiss")
 
 
-# -- indexes that are kept -----------------------------------------------------------------------------
+# -- saved indexes ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -289,13 +291,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("spec", "metric"), ASKING)
-def test_a_kept_index_is_taken_up_again(spec: str, metric: str, folder: Path) -> None:
+def test_a_saved_index_is_reused(spec: str, metric: str, folder: Path) -> None:
     codes, radius = near(metric, 500)
     kept = with_option(spec, f"path={folder}")
     first = listed(self_join(codes, radius, kept))
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert listed(self_join(codes, radius, kept)) == first
-    assert listed(search.join(codes, codes, radius, kept))  # of the same codes, in whatever order and number
+    assert listed(search.join(codes, codes, radius, kept))  # of the same codes, in any order and number
     assert listed(search.join(codes[:9], codes[::-1], radius, kept))
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == stamps
     assert sorted(os.listdir(folder.parent)) == ["index"]
@@ -304,8 +306,8 @@ def test_a_kept_index_is_taken_up_again(spec: str, metric: str, folder: Path) ->
 
 
 @pytest.mark.parametrize(("spec", "metric"), ASKING)
-def test_what_a_kept_index_holds_is_what_is_found(spec: str, metric: str, folder: Path) -> None:
-    """Without what the index holds a second run finds nothing: it did not build one of its own."""
+def test_a_search_uses_the_codes_of_a_saved_index(spec: str, metric: str, folder: Path) -> None:
+    """If the saved index holds other codes, almost nothing is found: the search does not build a new index."""
     codes, radius = near(metric, 500)
     other = near(metric, 500, seed=6)[0]
     kept = with_option(spec, f"path={folder}")
@@ -314,13 +316,13 @@ def test_what_a_kept_index_holds_is_what_is_found(spec: str, metric: str, folder
     self_join(other, radius, with_option(spec, f"path={folder.parent / 'other'}"))
     theirs = json.loads((folder.parent / "other" / "settings.json").read_text())
     (folder.parent / "other" / "settings.json").write_text(
-        json.dumps(settings | {"files": theirs["files"]})  # says that it were of the first codes
+        json.dumps(settings | {"files": theirs["files"]})  # its digest is that of the first codes
     )
     assert len(search.join(codes, codes, radius, with_option(spec, f"path={folder.parent / 'other'}"))[0]) < 50
 
 
 @pytest.mark.parametrize(("spec", "metric"), ASKING)
-def test_an_index_of_something_else_is_refused(spec: str, metric: str, folder: Path) -> None:
+def test_an_index_of_other_codes_or_another_metric_is_refused(spec: str, metric: str, folder: Path) -> None:
     codes, radius = near(metric, 200)
     kept = with_option(spec, f"path={folder}")
     self_join(codes, radius, kept)
@@ -343,7 +345,7 @@ def test_an_index_built_by_other_options_is_refused(spec: str, option: str, fold
         self_join(codes, radius, with_option(spec, f"path={folder},{option}"))
 
 
-def test_options_of_a_question_leave_a_kept_index_as_it_is(folder: Path) -> None:
+def test_query_options_do_not_change_a_saved_index(folder: Path) -> None:
     pytest.importorskip("faiss")
     codes, radius = near("hamming", 200)
     for options in ("", ",ef=100", ",k=3", ",threads=1"):
@@ -351,7 +353,7 @@ def test_options_of_a_question_leave_a_kept_index_as_it_is(folder: Path) -> None
 
 
 def test_an_index_of_another_back_end_is_refused(folder: Path) -> None:
-    """As an earlier version kept it with hnswlib."""
+    """As an earlier version saved it with hnswlib."""
     pytest.importorskip("faiss")
     codes, radius = near("hamming", 200)
     self_join(codes, radius, f"faiss:path={folder}")
@@ -365,7 +367,7 @@ def test_an_index_of_another_back_end_is_refused(folder: Path) -> None:
 
 
 def _damage(folder: Path) -> Iterator[str]:
-    """Ways to damage each file of an index, one after the other; each is mended before the next."""
+    """Ways to damage each file of an index; each file is restored before the next one is damaged."""
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         whole = file.read_bytes()
         for name, now in (("cut", whole[: len(whole) // 2]), ("empty", b""), ("other", bytes(len(whole)) or b"x")):
@@ -390,7 +392,7 @@ def test_a_damaged_index_is_refused(spec: str, metric: str, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("spec", LIBRARIES)
-def test_a_folder_of_other_things_is_left_alone(spec: str, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_changed(spec: str, tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"")
     with pytest.raises(UsageError, match="holds other things than an index"):
         self_join(*near("hamming", 9), f"{spec}:path={tmp_path}")
@@ -401,7 +403,7 @@ def test_a_folder_of_other_things_is_left_alone(spec: str, tmp_path: Path) -> No
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a place where root cannot write")
 @pytest.mark.parametrize("spec", LIBRARIES)
-def test_a_folder_that_cannot_be_written_is_said(spec: str) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(spec: str) -> None:
     with pytest.raises(OutputError, match="cannot keep the index in /proc/nix/index"):
         self_join(*near("hamming", 9), f"{spec}:path=/proc/nix/index")
 
@@ -414,12 +416,12 @@ def test_a_run_that_ends_early_leaves_no_index(spec: str, folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         self_join(*near("hamming", 100), f"{spec}:path={folder}", stop)
     assert os.listdir(folder.parent) == []
-    folder.mkdir()  # an empty one will do
+    folder.mkdir()  # an empty one is enough
     self_join(*near("hamming", 100), f"{spec}:path={folder}")
     assert "settings.json" in os.listdir(folder)
 
 
-def test_what_a_killed_run_has_left_goes_with_the_next(folder: Path, tmp_path: Path) -> None:
+def test_files_left_by_a_killed_run_are_removed_by_the_next(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("faiss")
     code = "import os, sys, numpy as np; from twinpix.search import self_join; "
     code += "from twinpix.search.backends import faiss; save = faiss._Index.save; "
@@ -451,7 +453,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(folder: Path, tmp_path: P
     assert elsewhere.is_dir()
 
 
-def test_an_index_that_another_run_has_kept_meanwhile_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_saved_meanwhile_by_another_run_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("faiss")
     from twinpix.search.backends import faiss
 
@@ -471,7 +473,7 @@ def test_an_index_that_another_run_has_kept_meanwhile_stays(folder: Path, monkey
     assert os.listdir(folder.parent) == ["index"]
 
 
-# -- auto, and what the user is told -------------------------------------------------------------------
+# -- auto, and messages to the user -------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -500,7 +502,7 @@ def test_auto_is_exact_and_names_a_faster_search(metric: str, monkeypatch: pytes
     assert all(how.exact for how in asked.hows)
 
 
-def test_find_says_that_pairs_may_be_missing(photos: Path) -> None:
+def test_find_reports_that_pairs_may_be_missing(photos: Path) -> None:
     pytest.importorskip("faiss")
     import twinpix
 
@@ -516,7 +518,7 @@ def test_find_says_that_pairs_may_be_missing(photos: Path) -> None:
 
 
 class Notes(Progress):
-    """Keeps what is said."""
+    """Records the notes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -525,7 +527,7 @@ class Notes(Progress):
         self.notes.append(text)
 
 
-def test_a_report_says_what_compared_the_codes(photos: Path, tmp_path: Path) -> None:
+def test_a_report_names_the_search_back_end(photos: Path, tmp_path: Path) -> None:
     import twinpix
     from twinpix.report import json as reports
 
@@ -538,7 +540,7 @@ def test_a_report_says_what_compared_the_codes(photos: Path, tmp_path: Path) -> 
     assert twinpix.find(photos, store=None, method="digest").search == []
 
 
-def test_a_question_to_a_file_of_codes_tells_the_recall(
+def test_a_query_against_a_codes_file_reports_the_recall(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("faiss")
@@ -556,7 +558,7 @@ def test_a_question_to_a_file_of_codes_tells_the_recall(
     assert "2 of 2 pairs of a sample found" in note
 
 
-def test_a_measurement_by_an_approximate_search_says_so(photos: Path) -> None:
+def test_a_measurement_with_approximate_search_is_marked(photos: Path) -> None:
     pytest.importorskip("faiss")
     from twinpix.encoding.options import Options
     from twinpix.evaluation.methods import measure
@@ -570,26 +572,26 @@ def test_a_measurement_by_an_approximate_search_says_so(photos: Path) -> None:
         measure(truth, "nowhere", ["dhash"], Options(store=None, search="cosine"))
 
 
-def test_a_picture_that_finds_itself_says_nothing_of_the_recall(
-    tmp_path: Path, picture: Callable[..., Image.Image]
+def test_an_image_that_finds_itself_is_no_evidence_of_recall(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
     pytest.importorskip("faiss")
     import twinpix
 
     for seed in (1, 2):
-        picture(seed).save(tmp_path / f"{seed}.png")
+        draw_image(seed).save(tmp_path / f"{seed}.png")
     (note,) = twinpix.find(
         tmp_path, method="phash:size=16", store=None, transforms=True, search="faiss:index=hnsw"
     ).search
     assert note.endswith("its recall is not known: a sample has no pairs")
-    picture(2).resize((100, 90)).save(tmp_path / "small.png")
+    draw_image(2).resize((100, 90)).save(tmp_path / "small.png")
     (note,) = twinpix.find(
         tmp_path, method="phash:size=16", store=None, transforms=True, search="faiss:index=hnsw"
     ).search
     assert note.endswith("2 of 2 pairs of a sample found (recall 1.000)")
 
 
-def test_find_refuses_a_back_end_before_it_reads(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_find_refuses_a_back_end_before_it_reads_files(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import twinpix
 
     def read(*_: Any) -> None:
@@ -613,13 +615,13 @@ def test_methods_lists_libraries_that_are_missing(
     assert line.endswith("(faiss-cpu is not installed: pip install 'twinpix[search]')")
 
 
-def test_libraries_are_loaded_by_no_other_search() -> None:
+def test_libraries_are_loaded_only_by_their_back_ends() -> None:
     code = "import sys; from twinpix import plugins; [plugins.load('search', n) for n in plugins.names('search')]; "
     code += "print('faiss' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
-def test_the_bar_goes_as_far_as_the_work() -> None:
+def test_the_progress_bar_ends_with_the_work() -> None:
     from twinpix.progress import Shares
 
     class Steps(Progress):
@@ -631,13 +633,13 @@ def test_the_bar_goes_as_far_as_the_work() -> None:
     steps = Steps()
     shares = Shares(steps, 1000, parts=2)
     seen = []
-    for share in (0.0, 0.5, 1.0, 0.2, 0.2, 1.0, 0.1):  # a third part that nobody has spoken of
+    for share in (0.0, 0.5, 1.0, 0.2, 0.2, 1.0, 0.1):  # a third part that was not announced
         shares(share)
         seen.append(steps.done)
     assert seen == [0, 250, 500, 600, 600, 1000, 1000]
 
 
-def test_a_comparison_of_many_is_told_of(photos: Path) -> None:
+def test_a_long_comparison_is_announced(photos: Path) -> None:
     import twinpix
 
     class Steps(Progress):
@@ -655,7 +657,7 @@ def test_a_comparison_of_many_is_told_of(photos: Path) -> None:
     assert steps.done == steps.total > 0
 
 
-def test_faiss_has_its_threads_back() -> None:
+def test_the_thread_setting_of_faiss_is_restored() -> None:
     faiss: Any = pytest.importorskip("faiss")
     before = faiss.omp_get_max_threads()
     self_join(*near("cosine", 100), f"faiss:threads={before + 1}")

@@ -1,4 +1,4 @@
-"""Images whose metadata are broken are read as every viewer does; what is wrong is said, and the pixels count."""
+"""Images with broken metadata are read like in every viewer; the fault is reported, and the pixels are compared."""
 
 import io
 import struct
@@ -48,29 +48,29 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 @pytest.mark.parametrize("mode", ["fast", "reference"])
-def test_a_png_with_a_broken_chunk_is_whole(name: str, mode: Decode) -> None:
-    picture = decode(BROKEN[name], mode)
-    assert not picture.damaged
-    assert np.array_equal(np.asarray(picture.image), np.asarray(decode(PNG, mode).image))
+def test_a_png_with_a_broken_chunk_is_not_damaged(name: str, mode: Decode) -> None:
+    decoded = decode(BROKEN[name], mode)
+    assert not decoded.damaged
+    assert np.array_equal(np.asarray(decoded.image), np.asarray(decode(PNG, mode).image))
     assert pixel_digest(BROKEN[name]) == pixel_digest(PNG)
-    traits = from_text(picture.traits)
+    traits = from_text(decoded.traits)
     assert traits is not None
     assert traits.frames == 1
     assert traits.fault or name in (
         "compressed text",
         "short chunk",
         "claimed frames",
-    )  # Pillow reads over these itself
+    )  # Pillow itself ignores these
 
 
-def test_a_transparent_colour_that_is_cut_off_is_ignored() -> None:
+def test_a_truncated_transparent_colour_is_ignored() -> None:
     """As libpng does."""
     assert pixel_digest(HEAD + chunk(b"tRNS", b"\0\1") + REST) == pixel_digest(PNG)
     with pytest.raises(ImageError):
         decode(PNG[:8] + chunk(b"tRNS", b""))  # and no header at all
 
 
-def test_the_sound_file_stays(tmp_path: Path) -> None:
+def test_the_intact_file_is_kept(tmp_path: Path) -> None:
     (tmp_path / "z_good.png").write_bytes(PNG)
     for name in ("gamma", "animation"):
         (tmp_path / f"a_{name}.png").write_bytes(BROKEN[name])
@@ -87,7 +87,7 @@ def test_a_broken_pixel_chunk_is_still_damage() -> None:
 
 
 @pytest.mark.parametrize(("form", "mark"), [("JPEG", b"Exif\0\0"), ("WEBP", b"EXIF"), ("TIFF", b"")])
-def test_broken_exif_and_what_stands_behind_the_end(form: str, mark: bytes) -> None:
+def test_broken_exif_and_trailing_data_are_ignored(form: str, mark: bytes) -> None:
     exif = Image.Exif()
     exif[0x010F] = "maker" * 10
     data = encoded(form, exif=exif)

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: output, exit codes, messages, interruption."""
+"""The command line: output, exit codes, messages, interruption."""
 
 import json
 import os
@@ -39,7 +39,7 @@ HEAVY = (
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs /dev/stdout")
-def test_a_report_to_a_pipe_without_a_name(photos: Path) -> None:
+def test_a_report_is_written_to_an_anonymous_pipe(photos: Path) -> None:
     done = run("find", "-m", "phash:size=16", photos, "-o", "/dev/stdout")
     assert done.returncode == 0, done.stderr
     assert '"groups"' in done.stdout
@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_the_old_report(photos: Path, tmp_path: Path) -> None
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
-    unwritten = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # bytecode of a hundred bytes would be read later
+    unwritten = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # truncated bytecode would be read later
     done = run("find", "-m", "phash:size=16", photos, "-o", out, "--no-store", preexec_fn=no_room, env=unwritten)
     assert done.returncode == 3
     assert str(out) in done.stderr
@@ -143,7 +143,7 @@ def test_ctrl_c_keeps_the_work(many: Path, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background process ignores SIGINT
     )
     while process.poll() is None and held(store) < 10:
         time.sleep(0.05)
@@ -156,7 +156,7 @@ def test_ctrl_c_keeps_the_work(many: Path, tmp_path: Path) -> None:
 
 
 def test_a_decoder_that_crashes_or_hangs_is_a_failure(photos: Path, tmp_path: Path) -> None:
-    """A stand-in decoder in a worker of its own: one file ends its process, another never returns."""
+    """A fake decoder in a worker: one file ends the process, another one never returns."""
     program = tmp_path / "program.py"
     program.write_text(
         """
@@ -191,7 +191,7 @@ def test_query_compare_encode_store_methods_demo(photos: Path, tmp_path: Path) -
     assert nothing.stdout == "no copy found\n"
     assert json.loads(run("query", "-m", "phash:size=16", photos / "0.png", "--in", photos, "--json").stdout)["hits"]
     output = run("compare", photos / "0.png", photos / "0 small.jpg").stdout
-    assert "verdict: copies of one image: resized 0.5" in output  # the pixels say how much
+    assert "verdict: copies of one image: resized 0.5" in output  # the share is measured on the pixels
     output = run("compare", photos / "0.png", photos / "0 small.jpg", "-m", "phash").stdout
     assert "\nverification: copies of one image: resized 0.5" in output
     assert "\nverdict: copies of one image, resized, by phash (" in output
@@ -217,8 +217,8 @@ def test_query_compare_encode_store_methods_demo(photos: Path, tmp_path: Path) -
     assert "broken.jpg" in found.stdout
 
 
-def test_a_reader_that_stops_early_is_no_error(photos: Path) -> None:
-    for number in range(400):  # more than a pipe holds
+def test_a_reader_that_stops_early_is_not_an_error(photos: Path) -> None:
+    for number in range(400):  # more than the buffer of a pipe
         (photos / f"copy {'of a copy ' * 15}{number}.png").write_bytes((photos / "0.png").read_bytes())
     command = f"{sys.executable} -m twinpix find {photos} --no-store | head -n 1"
     done = subprocess.run(["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
@@ -227,7 +227,7 @@ def test_a_reader_that_stops_early_is_no_error(photos: Path) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("command", ["find", "--help", "methods"])
-def test_what_cannot_be_printed_is_said(photos: Path, command: str) -> None:
+def test_a_full_output_device_is_reported(photos: Path, command: str) -> None:
     arguments = [command, str(photos), "--no-store"] if command == "find" else [command]
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -236,7 +236,7 @@ def test_what_cannot_be_printed_is_said(photos: Path, command: str) -> None:
     assert (done.returncode, done.stderr) == (3, "twinpix: cannot continue: no space left on device\n")
 
 
-def test_a_folder_that_is_not_there_is_said_before_the_work(photos: Path, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_before_the_work(photos: Path, tmp_path: Path) -> None:
     for command in ("find", "encode"):
         done = run(command, photos, "-o", tmp_path / "nowhere" / "out.json")
         assert (done.returncode, "there is no folder" in done.stderr) == (3, True)
@@ -245,7 +245,7 @@ def test_a_folder_that_is_not_there_is_said_before_the_work(photos: Path, tmp_pa
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_what_is_no_file_is_written_to_and_a_link_stays_one(photos: Path, tmp_path: Path) -> None:
+def test_a_report_is_written_to_pipes_and_through_symbolic_links(photos: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
     assert run("find", "-m", "phash:size=16", photos, "-o", tmp_path / "pipe").returncode == 0
@@ -260,13 +260,13 @@ def test_what_is_no_file_is_written_to_and_a_link_stays_one(photos: Path, tmp_pa
     assert not (tmp_path / "-").exists()
 
 
-def test_a_named_path_must_be_there_even_beside_a_list(photos: Path) -> None:
+def test_a_named_path_must_exist_even_beside_a_list(photos: Path) -> None:
     done = run("find", "-m", "phash:size=16", photos / "nothing", "--files-from", "-", input=str(photos / "0.png"))
     assert (done.returncode, "no such file" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("statement", ["import twinpix", "import twinpix.cli.app"])
-def test_start_up_loads_nothing_heavy(statement: str) -> None:
+def test_start_up_loads_no_large_library(statement: str) -> None:
     program = f"{statement}\nimport sys\nprint(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     heavy = HEAVY if statement == "import twinpix" else [name for name in HEAVY if name not in ("numpy", "PIL", "rich")]
@@ -306,7 +306,7 @@ def test_no_line_in_a_list_of_commands_is_cut(name: str) -> None:
     assert "..." not in shown.partition("Commands:")[2]
 
 
-def test_a_format_that_does_not_exist_is_told_all_there_are(photos: Path, tmp_path: Path) -> None:
+def test_an_unknown_format_is_reported_with_all_valid_ones(photos: Path, tmp_path: Path) -> None:
     wrong = run("find", photos, "-f", "nope")
     assert wrong.returncode == 2
     assert wrong.stderr.endswith("no report format is called 'nope'; there are: csv, fdupes, html, json, text\n")
@@ -315,7 +315,7 @@ def test_a_format_that_does_not_exist_is_told_all_there_are(photos: Path, tmp_pa
     assert "no format is written to files that end in .nope (.csv, .html, .json, .txt are known)" in wrong.stderr
 
 
-def test_help_names_what_the_plugins_are(photos: Path) -> None:
+def test_help_lists_the_plugins(photos: Path) -> None:
     shown = " ".join(run("find", "--help", env={**os.environ, "COLUMNS": "80"}).stdout.split())
     backends = {name: plugins.load("search", name) for name in plugins.own("search")}
     exact, approximate = re.findall(r" exact: (.*?); approximate: (.*?)\. ", shown)[0]

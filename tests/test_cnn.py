@@ -1,4 +1,4 @@
-"""Networks: the package's own, and any in ONNX; what is wrong with them is said, and no code is taken for another's."""
+"""Networks: that of the package, and any in ONNX; faults are reported, codes of different networks are not mixed."""
 
 import io
 import json
@@ -60,7 +60,7 @@ def network(
     gain: float = 1.0,
     **described: Any,
 ) -> str:
-    """An ONNX network that gives the means of `cells` × `cells` places of each channel, and its description."""
+    """An ONNX network that returns the means of `cells` × `cells` cells of each channel, and its description."""
     stride = SIZE // cells
     taken = [helper.make_tensor_value_info(f"x{k}", kind, list(shape)) for k in range(inputs)]
     given = helper.make_tensor_value_info("y", kind, None)
@@ -83,20 +83,20 @@ def network(
 
 
 def codes(spec: str, images: Sequence[Image.Image], mode: Decode = "fast") -> NDArray[Any]:
-    """Directions `(n, dims)` of pictures."""
+    """Vectors `(n, dims)` of images."""
     method = fingerprints.make(spec)
     method.check()
-    pictures = [picture_of(image, mode, *fingerprints.needs_of([method])) for image in images]
-    return method.comparable(fingerprints.codes_of(method, pictures)[:, 0]).astype(np.float64)
+    decoded = [picture_of(image, mode, *fingerprints.needs_of([method])) for image in images]
+    return method.comparable(fingerprints.codes_of(method, decoded)[:, 0]).astype(np.float64)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
-    """Three pictures, of each a smaller copy of lower quality, one of them mirrored too."""
+def folder(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> Path:
+    """Three images, each with a smaller copy of lower quality."""
     out = tmp_path / "pictures"
     out.mkdir()
     for seed in range(3):
-        image = picture(seed)
+        image = draw_image(seed)
         image.save(out / f"{seed}.png")
         image.resize((160, 120)).save(out / f"{seed}-small.jpg", quality=60)
     return out
@@ -109,11 +109,11 @@ def groups_of(report: Any) -> list[list[str]]:
 PAIRS = [[f"{seed}-small.jpg", f"{seed}.png"] for seed in range(3)]
 
 
-# -- the package's own ---------------------------------------------------------------------------------
+# -- the package network -------------------------------------------------------------------------------
 
 
-def test_copies_are_near_and_other_pictures_far(picture: Callable[..., Image.Image]) -> None:
-    images = [picture(seed) for seed in range(6)]
+def test_copies_are_near_and_other_images_far(draw_image: Callable[..., Image.Image]) -> None:
+    images = [draw_image(seed) for seed in range(6)]
     held = io.BytesIO()
     edited = []
     for image in images:
@@ -127,8 +127,8 @@ def test_copies_are_near_and_other_pictures_far(picture: Callable[..., Image.Ima
     assert (1 - np.diag(near) <= method.radii["loose"]).all()
 
 
-def test_any_prefix_is_a_descriptor(picture: Callable[..., Image.Image]) -> None:
-    images = [picture(seed) for seed in range(3)]
+def test_any_prefix_is_a_descriptor(draw_image: Callable[..., Image.Image]) -> None:
+    images = [draw_image(seed) for seed in range(3)]
     whole = codes("cnn:dims=1024", images)
     assert whole.shape == (3, 1024)
     for dims in (1, 64, 256):
@@ -164,7 +164,7 @@ def test_find_and_query_and_compare(folder: Path) -> None:
 
 @pytest.mark.parametrize("size", [(40_000, 2), (2, 40_000)])
 def test_a_crop_of_a_strip_takes_little_memory(tmp_path: Path, size: tuple[int, int]) -> None:
-    """What is cut off again is not brought to size first: of this strip 50 million numbers."""
+    """The part outside the crop is not resized first: of this strip it would have 50 million values."""
     model = network(tmp_path / "m.onnx", fit="crop")
     strip = Image.new("RGB", size, (200, 0, 0))
     strip.paste((0, 0, 200), (size[0] // 2, 0, size[0], size[1]) if size[0] > 2 else (0, size[1] // 2, *size))
@@ -179,15 +179,15 @@ def test_a_crop_of_a_strip_takes_little_memory(tmp_path: Path, size: tuple[int, 
 
 
 @pytest.mark.parametrize("wrong", ["nan", "inf", "-inf", "-0.1", "2.1"])
-def test_a_radius_that_is_none(wrong: str) -> None:
+def test_an_invalid_radius(wrong: str) -> None:
     with pytest.raises(UsageError, match=f"not {wrong}"):
         radius_of(Options(method="cnn", radius=float(wrong)), fingerprints.make("cnn"))
     with pytest.raises(UsageError, match=r"between 0 and 256|0 or more"):
         radius_of(Options(radius=float(wrong) if wrong != "2.1" else 257), fingerprints.make("phash:size=16"))
 
 
-def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> None:
-    """That is what tells a report of bits from one of directions."""
+def test_a_radius_has_the_type_of_its_unit_however_it_was_given(folder: Path) -> None:
+    """The type distinguishes reports with distances in bits from those with cosine distances."""
     report = twinpix.find([folder], Options(method="cnn", radius=0, store=None))
     assert (report.radius, type(report.radius)) == (0, float)
     bits = decide_again(twinpix.find([folder], method="phash:size=16", store=None), stricter=4.0)
@@ -196,8 +196,8 @@ def test_a_radius_is_a_float_or_bits_whatever_it_was_given_as(folder: Path) -> N
         decide_again(bits, stricter=float("nan"))
 
 
-def test_distances_are_said_in_what_the_report_counts() -> None:
-    """Equal codes are a whole 0 apart, whatever they are."""
+def test_distances_are_printed_in_the_unit_of_the_report() -> None:
+    """The distance of equal codes is the integer 0 for every method."""
     words: dict[DistanceUnit, tuple[str, str]] = {
         "bits": ("0 bits apart", "2 bits apart"),
         "cosine": ("cosine 1.00", "cosine 0.93"),
@@ -210,11 +210,13 @@ def test_distances_are_said_in_what_the_report_counts() -> None:
         assert how(Match("a", "b", distance, "edited", same_code=False), unit) == f"edited, {near}"
 
 
-def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    """They differ in the last bit of one pixel; said in the text, in a plan and on a sheet."""
+def test_equal_codes_of_different_pixels_have_distance_0(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
+    """They differ in the last bit of one pixel; shown in the text, in a plan and on a sheet."""
     photos = tmp_path / "photos"
     photos.mkdir()
-    image = picture(1)
+    image = draw_image(1)
     image.save(photos / "a.png")
     values = np.array(image)
     values[0, 0, 0] ^= 1
@@ -233,15 +235,15 @@ def test_equal_codes_of_other_pixels_are_no_bits_apart(tmp_path: Path, picture: 
         assert "edited, cosine 1.00" in other.get_xlabel()
 
 
-def test_turned_copies_with_transforms(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_turned_copies_with_transforms(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     for seed in range(2):
-        picture(seed).save(tmp_path / f"{seed}.png")
-        picture(seed).transpose(Image.Transpose.ROTATE_90).save(tmp_path / f"{seed}-turned.png")
+        draw_image(seed).save(tmp_path / f"{seed}.png")
+        draw_image(seed).transpose(Image.Transpose.ROTATE_90).save(tmp_path / f"{seed}-turned.png")
     report = twinpix.find([tmp_path], method="cnn", transforms=True, radius=0.01, store=None)
     assert groups_of(report) == [[f"{seed}-turned.png", f"{seed}.png"] for seed in range(2)]
 
 
-def test_blank_pictures_are_matched_by_identity_alone(tmp_path: Path) -> None:
+def test_blank_images_match_by_identity_alone(tmp_path: Path) -> None:
     for name, shade in (("white", 255), ("black", 0), ("grey", 128)):
         Image.new("RGB", (200, 150), (shade,) * 3).save(tmp_path / f"{name}.png")
     shutil.copy(tmp_path / "grey.png", tmp_path / "grey-too.png")
@@ -250,17 +252,17 @@ def test_blank_pictures_are_matched_by_identity_alone(tmp_path: Path) -> None:
     assert len(report.guarded) == 4
 
 
-def test_it_is_quick_to_be_named_and_loads_nothing_heavy() -> None:
+def test_naming_the_method_is_quick_and_loads_no_large_library() -> None:
     code = "import sys, twinpix; from twinpix import fingerprints; fingerprints.make('cnn'); "
     code += "print(sorted({'onnxruntime', 'torch', 'onnx', 'numba'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
 
-# -- any other -----------------------------------------------------------------------------------------
+# -- user networks -------------------------------------------------------------------------------------
 
 
-def test_a_network_of_ones_own(tmp_path: Path, folder: Path) -> None:
+def test_a_user_network(tmp_path: Path, folder: Path) -> None:
     model = network(tmp_path / "means.onnx")
     report = twinpix.find([folder], method=f"cnn:model={model}", radius=0.02, store=None)
     assert groups_of(report) == PAIRS
@@ -271,7 +273,7 @@ def test_a_network_of_ones_own(tmp_path: Path, folder: Path) -> None:
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16])
 @pytest.mark.parametrize("batch", ["n", 1, 4])
-def test_the_network_sees_what_its_description_says(
+def test_the_input_of_a_network_follows_its_description(
     tmp_path: Path, layout: str, channels: str, kind: int, batch: int | str
 ) -> None:
     square = (3, SIZE, SIZE) if layout == "nchw" else (SIZE, SIZE, 3)
@@ -290,7 +292,7 @@ def test_the_network_sees_what_its_description_says(
     np.testing.assert_allclose(codes(f"cnn:model={model}", images), wanted, atol=0.004)
 
 
-def test_a_crop_of_the_middle(tmp_path: Path) -> None:
+def test_a_centre_crop(tmp_path: Path) -> None:
     model = network(tmp_path / "m.onnx", cells=1, fit="crop", shorter=SIZE, mean=[0.0] * 3)
     image = Image.new("RGB", (3 * SIZE, SIZE), (255, 0, 0))
     image.paste((0, 255, 0), (SIZE, 0, 2 * SIZE, SIZE))
@@ -303,7 +305,7 @@ def test_rows_of_tokens_are_pooled(tmp_path: Path, pool: str, place: int | None)
         helper.make_node("AveragePool", ["x0"], ["p"], kernel_shape=[16, 16], strides=[16, 16]),
         helper.make_node("Constant", [], ["s"], value_ints=[0, 3, 4]),
         helper.make_node("Reshape", ["p", "s"], ["f"]),
-        helper.make_node("Transpose", ["f"], ["y"], perm=[0, 2, 1]),  # (n, 4 places, 3 channels)
+        helper.make_node("Transpose", ["f"], ["y"], perm=[0, 2, 1]),  # (n, 4 positions, 3 channels)
     ]
     image = draw("scene", 1, (SIZE, SIZE))
     model = network(tmp_path / "m.onnx", nodes=tokens, pool=pool)
@@ -316,7 +318,7 @@ def test_rows_of_tokens_are_pooled(tmp_path: Path, pool: str, place: int | None)
         codes(f"cnn:model={tmp_path / 'none.onnx'}", [image])
 
 
-def test_dims_only_where_they_are_nested(tmp_path: Path) -> None:
+def test_dims_only_for_nested_descriptors(tmp_path: Path) -> None:
     image = draw("scene", 1, (64, 64))
     network(tmp_path / "flat.onnx")
     with pytest.raises(UsageError, match="the first 8 of the 48 numbers"):
@@ -332,10 +334,10 @@ def test_dims_only_where_they_are_nested(tmp_path: Path) -> None:
     assert codes(f"cnn:model={tmp_path / 'nested.onnx'}", [image]).shape == (1, 16)
 
 
-# -- what can be wrong ---------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------------------
 
 
-def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_model(tmp_path: Path) -> None:
     missing = f"cnn:model={tmp_path / 'nothing.onnx'}"
     with pytest.raises(UsageError, match=r"cannot read the model .*: no such file"):
         fingerprints.make(missing)
@@ -367,7 +369,7 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
         ('{"size": 32, "radii": {"normal": 2.1}}', "from 0 to 2"),
     ],
 )
-def test_a_description_that_is_wrong(tmp_path: Path, text: str, words: str) -> None:
+def test_an_invalid_description(tmp_path: Path, text: str, words: str) -> None:
     model = network(tmp_path / "m.onnx")
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(UsageError, match=words):
@@ -400,7 +402,7 @@ def test_a_network_of_another_shape(tmp_path: Path, how: dict[str, Any], words: 
         codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
 
 
-def test_an_output_that_is_no_row_of_numbers(tmp_path: Path) -> None:
+def test_an_output_that_is_not_a_row_of_numbers(tmp_path: Path) -> None:
     maps = [helper.make_node("AveragePool", ["x0"], ["y"], kernel_shape=[8, 8], strides=[8, 8])]
     model = network(tmp_path / "m.onnx", nodes=maps)
     with pytest.raises(UsageError, match="gives 1 × 3 × 4 × 4 for 1 images"):
@@ -428,13 +430,13 @@ def _shape(name: str, *numbers: int) -> onnx.NodeProto:
     ],
 )
 def test_an_output_of_another_shape(tmp_path: Path, last: list[onnx.NodeProto], words: str) -> None:
-    """Also where its first rows would look like descriptors: the batch comes first, or it is no row a picture."""
+    """Also if its first rows look like descriptors: the first axis must be the batch, with one row for each image."""
     model = network(tmp_path / "m.onnx", nodes=[*_FLAT, *last])
     with pytest.raises(UsageError, match=words):
         codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
 
 
-def test_an_output_that_is_no_array(tmp_path: Path) -> None:
+def test_an_output_that_is_not_an_array(tmp_path: Path) -> None:
     sequence = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)
     model = network(tmp_path / "m.onnx", nodes=[*_FLAT, helper.make_node("SequenceConstruct", ["f", "p"], ["y"])])
     loaded = onnx.load(model)
@@ -444,15 +446,15 @@ def test_an_output_that_is_no_array(tmp_path: Path) -> None:
         codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
 
 
-def test_a_batch_of_none_is_refused(tmp_path: Path) -> None:
+def test_an_empty_batch_is_refused(tmp_path: Path) -> None:
     model = network(tmp_path / "m.onnx", shape=(0, 3, SIZE, SIZE))
     with pytest.raises(UsageError, match="takes 0 × 3 × 32 × 32"):
         codes(f"cnn:model={model}", [draw("scene", 1, (64, 64))])
 
 
 @pytest.mark.parametrize("shape", [(1, 48), (1, -1)])
-def test_a_network_that_takes_one_picture_whatever_it_says(tmp_path: Path, shape: tuple[int, int]) -> None:
-    """Exporters write the batch of their example into the middle of a network whose batch is free by name."""
+def test_a_network_that_takes_one_image_whatever_it_declares(tmp_path: Path, shape: tuple[int, int]) -> None:
+    """Exporters write the batch size of their example into inner nodes although the batch of the input is named."""
     images = [draw("scene", seed, (64, 64)) for seed in range(11)]
     last = [_shape("s", *shape), helper.make_node("Reshape", ["f", "s"], ["y"])]
     one = network(tmp_path / "one.onnx", nodes=[*_FLAT, *last])
@@ -461,7 +463,7 @@ def test_a_network_that_takes_one_picture_whatever_it_says(tmp_path: Path, shape
 
 
 def quantised(path: Path, batch: int | str = "n") -> str:
-    """A network that scales its numbers to bytes while it runs, by the largest and least of a whole batch."""
+    """A network with dynamic quantisation: it scales values to bytes by the minimum and maximum of a whole batch."""
     nodes = [
         *_FLAT,
         helper.make_node("DynamicQuantizeLinear", ["f"], ["q", "scale", "zero"]),
@@ -470,10 +472,12 @@ def quantised(path: Path, batch: int | str = "n") -> str:
     return network(path, nodes=nodes, shape=(batch, 3, SIZE, SIZE))
 
 
-def test_a_code_does_not_depend_on_the_others_of_its_batch(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    """Bit for bit, whoever they are and however many: which they are depends on the order, the workers, the store."""
+def test_a_code_does_not_depend_on_the_other_images_of_its_batch(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
+    """Bit for bit, whatever the others are: the batches depend on the order, the workers and the store."""
     models = [quantised(tmp_path / f"q{batch}.onnx", batch) for batch in ("n", 1, 4)]
-    images = [picture(seed) for seed in range(9)]
+    images = [draw_image(seed) for seed in range(9)]
     for spec in ("cnn:dims=1024", *(f"cnn:model={model}" for model in models)):
         alone = np.concatenate([codes(spec, [image]) for image in images])
         for count in range(2, 10):
@@ -483,7 +487,7 @@ def test_a_code_does_not_depend_on_the_others_of_its_batch(tmp_path: Path, pictu
 
 
 @pytest.mark.parametrize(("batch", "at_once"), [("n", _onnx.BATCH), (1, 1), (4, 4)])
-def test_pictures_go_together_where_none_minds(tmp_path: Path, batch: int | str, at_once: int) -> None:
+def test_images_are_batched_where_the_network_allows_it(tmp_path: Path, batch: int | str, at_once: int) -> None:
     plain = network(tmp_path / "m.onnx", shape=(batch, 3, SIZE, SIZE), gain=1.5)
     for model, wanted in ((plain, at_once), (quantised(tmp_path / "q.onnx", batch), 1), (str(cnn.OWN), _onnx.BATCH)):
         of = fingerprints.make(f"cnn:model={model}")
@@ -492,7 +496,7 @@ def test_pictures_go_together_where_none_minds(tmp_path: Path, batch: int | str,
 
 
 @pytest.mark.parametrize("gain", [np.nan, np.inf, 0.0])
-def test_numbers_that_are_none_become_failures(tmp_path: Path, folder: Path, gain: float) -> None:
+def test_non_finite_numbers_become_failures(tmp_path: Path, folder: Path, gain: float) -> None:
     model = network(tmp_path / "m.onnx", gain=gain)
     report = twinpix.find([folder], method=f"cnn:model={model}", store=None)
     assert {(failure.stage, failure.error) for failure in report.failures} == {("code", fingerprints.NOTHING)}
@@ -501,7 +505,7 @@ def test_numbers_that_are_none_become_failures(tmp_path: Path, folder: Path, gai
     assert row.error == fingerprints.NOTHING
 
 
-def test_numbers_that_are_none_are_not_compared(tmp_path: Path, folder: Path) -> None:
+def test_non_finite_numbers_are_not_compared(tmp_path: Path, folder: Path) -> None:
     spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=np.nan)}"
     with pytest.raises(UsageError, match="cannot compare them: the network gave no finite numbers"):
         twinpix.compare(folder / "0.png", folder / "1.png", method=spec)
@@ -510,7 +514,7 @@ def test_numbers_that_are_none_are_not_compared(tmp_path: Path, folder: Path) ->
 
 
 def test_the_curve_reaches_the_usual_radius(tmp_path: Path, folder: Path) -> None:
-    """Also where the description calls a far one usual."""
+    """Also if the description has a large usual radius."""
     spec = f"cnn:model={network(tmp_path / 'm.onnx', radii={'normal': 1.0})}"
     truth = {"0.png": ["0-small.jpg"], "0-small.jpg": [], "1.png": []}
     found = measure(truth, str(folder), [spec], Options(store=None))
@@ -518,26 +522,24 @@ def test_the_curve_reaches_the_usual_radius(tmp_path: Path, folder: Path) -> Non
 
 
 def test_distances_in_thousandths() -> None:
-    """Whole ones are what they are, although a float of 32 bits is a little off; others count as the next."""
+    """Whole ones are exact despite the rounding of 32-bit floats; others are rounded up."""
     distances = np.round(np.arange(0, 2, 0.0001), 4).astype(np.float32)
     assert steps_of(fingerprints.make("cnn"), distances).tolist() == (-(-np.arange(20_000) // 10)).tolist()
 
 
 @pytest.mark.parametrize(("transforms", "clocks"), [(False, 1), (True, 6)])
-def test_the_clock_of_a_picture_is_not_that_of_eight_in_eight_orientations(
-    tmp_path: Path, folder: Path, transforms: bool, clocks: int
-) -> None:
-    """A large network takes seconds for each: the first of the pictures would be said to have taken too long."""
+def test_the_time_limit_is_set_anew_within_a_batch(tmp_path: Path, folder: Path, transforms: bool, clocks: int) -> None:
+    """A large network takes seconds for each image: with one limit for all, the first image would time out."""
     method = fingerprints.make(f"cnn:model={network(tmp_path / 'm.onnx')}")
     batch = [EncodeItem(number, str(path), ()) for number, path in enumerate(sorted(folder.iterdir()))]
     set_at: list[int] = []
     outcomes = EncodeTask((method,), "fast", transforms)(batch, set_at.append)
     assert all(outcome.results[0].code for outcome in outcomes)
-    assert len(set_at) == 2 * len(batch) + clocks  # for reading, for decoding, and for these
+    assert len(set_at) == 2 * len(batch) + clocks  # for reading, for decoding, and for the network
 
 
-def test_one_bad_picture_leaves_the_others_of_its_batch_alone(tmp_path: Path, folder: Path) -> None:
-    """A network that divides by what a black picture has none of."""
+def test_one_bad_image_does_not_affect_the_others_of_its_batch(tmp_path: Path, folder: Path) -> None:
+    """A network that divides by the mean, which is 0 for a black image."""
     ratio = [
         helper.make_node("GlobalAveragePool", ["x0"], ["m"]),
         helper.make_node("AveragePool", ["x0"], ["p"], kernel_shape=[8, 8], strides=[8, 8]),
@@ -560,7 +562,7 @@ def test_a_folder_of_broken_images_alone(tmp_path: Path) -> None:
 
 
 def test_a_model_swapped_between_two_runs(tmp_path: Path, folder: Path) -> None:
-    """Codes of the one in the store are not taken for the other's."""
+    """Stored codes of one model are not used for the other."""
     store, model = tmp_path / "store.sqlite", tmp_path / "m.onnx"
     network(model, cells=4)
     (before,) = twinpix.encode([folder], [f"cnn:model={model}"], store=store).values()
@@ -592,7 +594,7 @@ def test_codes_in_a_file_are_of_one_model(tmp_path: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["", "00", "00" * 96, "ff" * 96, "3c" * 192])
-def test_codes_in_a_file_that_are_none(tmp_path: Path, folder: Path, code: str) -> None:
+def test_invalid_codes_in_a_file(tmp_path: Path, folder: Path, code: str) -> None:
     path, options = str(tmp_path / "codes"), Options(method=f"cnn:model={network(tmp_path / 'm.onnx')}", store=None)
     row = Coded("x.png", [bytes.fromhex(code)], 9, 9, 99)
     twinpix.write_codes(path, twinpix.header_of(options=options), [row])
@@ -605,7 +607,7 @@ def test_codes_in_a_file_that_are_none(tmp_path: Path, folder: Path, code: str) 
 def test_weights_in_other_files_are_refused(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, location: str | None, is_there: bool
 ) -> None:
-    """The digest covers one file: weights elsewhere could change under its name. The error says how to write one."""
+    """The digest covers one file: weights in others could change unnoticed. The error says how to write one file."""
     rows = numpy_helper.from_array(np.eye(48, dtype=np.float32), "rows")
     nodes = [*_FLAT, helper.make_node("MatMul", ["f", "rows"], ["r"]), helper.make_node("Mul", ["r", "gain"], ["y"])]
     model = Path(network(tmp_path / "m.onnx", nodes=nodes))
@@ -615,7 +617,7 @@ def test_weights_in_other_files_are_refused(
     onnx.save(
         loaded, model, save_as_external_data=True, all_tensors_to_one_file=one, location=location, size_threshold=0
     )
-    monkeypatch.chdir(tmp_path)  # onnxruntime looks for weights in the current folder, too
+    monkeypatch.chdir(tmp_path)  # onnxruntime also searches weights in the current folder
     if is_there:
         onnx.save(onnx.load(model), tmp_path / "whole.onnx", save_as_external_data=False)
         shutil.copy(tmp_path / "m.json", tmp_path / "whole.json")
@@ -639,7 +641,7 @@ def test_a_model_swapped_while_it_is_used(tmp_path: Path) -> None:
 
 
 def test_a_model_swapped_in_the_middle_of_a_run(tmp_path: Path, folder: Path) -> None:
-    """The pictures that are left are failures, which no store keeps; the run ends as any other."""
+    """The remaining images are failures, which are not stored; the run ends normally."""
     model, store, progress = tmp_path / "m.onnx", tmp_path / "store.sqlite", Progress()
     network(model, gain=1.375)
     options = Options(method=f"cnn:model={model}", store=store)
@@ -655,7 +657,7 @@ def test_a_model_swapped_in_the_middle_of_a_run(tmp_path: Path, folder: Path) ->
     assert twinpix.find([folder], options).counts.failures == 0
 
 
-def test_the_device_is_no_part_of_the_code(tmp_path: Path, folder: Path) -> None:
+def test_the_device_is_not_part_of_the_code(tmp_path: Path, folder: Path) -> None:
     assert plugins.describe(fingerprints.make("cnn:device=cpu,dims=64")) == "cnn:dims=64"
     report = twinpix.find([folder], method="cnn", device="cpu", strictness="loose", store=None)
     assert (report.spec, groups_of(report)) == ("cnn", PAIRS)
@@ -667,8 +669,8 @@ def test_the_device_is_no_part_of_the_code(tmp_path: Path, folder: Path) -> None
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
-def test_a_device_that_is_offered_and_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """onnxruntime falls back to the processor in silence, which is right where nobody asked for the device."""
+def test_a_device_that_is_listed_but_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime silently falls back to the CPU, which is right unless the user asked for the device."""
     onnxruntime = __import__("onnxruntime")
     offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -677,17 +679,17 @@ def test_a_device_that_is_offered_and_cannot_be_started(tmp_path: Path, monkeypa
     spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=1.625)}"
     _onnx.device_of.cache_clear()
     try:
-        picture = picture_of(draw("scene", 1, (64, 64)), colour=SIZE)
-        fingerprints.codes_of(method_of(Options(method=spec)), [picture])
+        image = picture_of(draw("scene", 1, (64, 64)), colour=SIZE)
+        fingerprints.codes_of(method_of(Options(method=spec)), [image])
         with pytest.raises(UsageError, match="cannot start the device cuda here"):
-            fingerprints.codes_of(method_of(Options(method=spec, device="cuda")), [picture])
+            fingerprints.codes_of(method_of(Options(method=spec, device="cuda")), [image])
     finally:
         _onnx.device_of.cache_clear()
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Devices that networks are made for, on a machine that seems to have one; but for the package's own network."""
+    """The devices for which networks are created, on a machine that seems to have one; without the package network."""
     out: list[str] = []
     real = _onnx.Network
 
@@ -701,15 +703,15 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return out
 
 
-def test_device_is_for_the_networks_of_a_run(tmp_path: Path) -> None:
+def test_the_device_option_applies_to_the_networks_of_a_run(tmp_path: Path) -> None:
     methods = methods_of(Options(device="cpu"), ["phash", "cnn", "dhash"])
     assert [getattr(method, "device", "") for method in methods] == ["", "cpu", ""]
     with pytest.raises(UsageError, match="no device can be chosen for phash, dhash: only networks"):
         methods_of(Options(device="cpu"), ["phash", "dhash"])
 
 
-def test_a_method_computes_where_it_says(tmp_path: Path, folder: Path, started: list[str]) -> None:
-    """Also where its description stands in for it, which leaves that out."""
+def test_a_method_computes_on_its_device(tmp_path: Path, folder: Path, started: list[str]) -> None:
+    """Also if it is created from its description, which does not contain the device."""
     spec = f"cnn:model={network(tmp_path / 'm.onnx', gain=1.75)},device=cpu"
     twinpix.compare(folder / "0.png", folder / "1.png", method=spec)
     path, options = str(tmp_path / "codes"), Options(method=spec, store=None)
@@ -718,17 +720,17 @@ def test_a_method_computes_where_it_says(tmp_path: Path, folder: Path, started: 
     assert started == ["cpu"]
 
 
-def test_a_run_is_begun_without_the_device(tmp_path: Path, started: list[str]) -> None:
-    """What is started in the parent would be dead in workers that are forked from it."""
+def test_the_parent_process_does_not_start_the_device(tmp_path: Path, started: list[str]) -> None:
+    """A device that was started in the parent does not work in workers that are forked from it."""
     method = method_of(Options(method=f"cnn:model={network(tmp_path / 'm.onnx', gain=1.875)}"))
-    assert (fingerprints.width_of(method), started) == (96, [])  # a worker was asked
+    assert (fingerprints.width_of(method), started) == (96, [])  # determined in a worker
     fingerprints.codes_of(method, [picture_of(draw("scene", 1, (64, 64)), colour=SIZE)])
     assert started == ["cuda"]
 
 
 @pytest.mark.parametrize("folder_of_model", ["a,b", "with space", "ünï", "back\\slash", "a=b", "a:b"])
-def test_where_a_model_may_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder_of_model: str) -> None:
-    """Its path stands in a report, in codes files and in the store, where it is read again as an option."""
+def test_valid_paths_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder_of_model: str) -> None:
+    """Its path is written to reports, codes files and the store, and is read again as an option."""
     if sys.platform == "win32" and set(folder_of_model) & set("\\:"):
         pytest.skip("no name there")
     (tmp_path / folder_of_model).mkdir()
@@ -742,7 +744,7 @@ def test_where_a_model_may_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         assert fingerprints.make(plugins.describe(method)) == method
 
 
-def test_without_onnxruntime_it_says_what_to_install(tmp_path: Path, folder: Path) -> None:
+def test_without_onnxruntime_the_error_names_the_package(tmp_path: Path, folder: Path) -> None:
     code = "import sys; sys.modules['onnxruntime'] = None; from twinpix.cli import main; "
     code += f"sys.argv = ['twinpix', 'find', {str(folder)!r}, '--method', 'cnn', '--no-store']; sys.exit(main())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -750,12 +752,12 @@ def test_without_onnxruntime_it_says_what_to_install(tmp_path: Path, folder: Pat
     assert "pip install 'twinpix[cnn]'" in out.stderr
 
 
-def test_what_the_store_holds_is_not_computed_again(tmp_path: Path, folder: Path) -> None:
+def test_stored_codes_are_not_computed_again(tmp_path: Path, folder: Path) -> None:
     store = tmp_path / "store.sqlite"
     first = twinpix.find([folder], method="cnn", strictness="loose", store=store)
     for path in folder.iterdir():
         data = path.read_bytes()
-        path.write_bytes(data)  # another stamp, the same content: read, and not coded again
+        path.write_bytes(data)  # another time stamp, the same content: read, and not encoded again
     opened = CountingStore(store)
     with closing(opened):
         refs = scan(Options(), Progress(), [str(folder)]).refs
@@ -765,9 +767,9 @@ def test_what_the_store_holds_is_not_computed_again(tmp_path: Path, folder: Path
     assert groups_of(again) == groups_of(first)
 
 
-def test_join_of_codes_is_that_of_their_numbers(picture: Callable[..., Image.Image]) -> None:
+def test_the_join_of_codes_is_the_join_of_their_vectors(draw_image: Callable[..., Image.Image]) -> None:
     method = fingerprints.make("cnn")
-    image = decode(_png(picture(1)), colour=method.colour)
+    image = decode(_png(draw_image(1)), colour=method.colour)
     code = fingerprints.codes_of(method, [image])[:, 0]
     vector = method.comparable(code)
     assert vector.dtype == np.float16
@@ -788,7 +790,7 @@ def _png(image: Image.Image) -> bytes:
 def test_a_model_that_never_ends_or_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, greedy: bool, words: str
 ) -> None:
-    """It runs in a worker, never in the user's process."""
+    """The model runs in a worker, never in the user's process."""
     monkeypatch.setattr(_onnx, "_MEASURE_SECONDS", 30.0 if greedy else 2.0)
     if greedy:
         monkeypatch.setattr("twinpix.executors.local._SHARE", (300 << 20) / memory())

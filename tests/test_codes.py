@@ -1,4 +1,4 @@
-"""Codes as a stream: the same codes as in one go, rows that survive a kill, queries against them."""
+"""Codes as a stream: the same codes as at once, rows that survive a kill, queries against them."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ METHODS = ["phash", "dhash:size=16", "pdq"]
 
 
 @pytest.mark.parametrize("transforms", [False, True])
-def test_the_stream_is_the_encoding(photos: Path, transforms: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stream_equals_the_encoding(photos: Path, transforms: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "CHUNK", 2)
     (photos / "bad.jpg").write_text("no image")
     (photos / "notes.txt").write_text("hello")
@@ -36,12 +36,12 @@ def test_the_stream_is_the_encoding(photos: Path, transforms: bool, monkeypatch:
 
 
 @pytest.mark.parametrize("decode", ["fast", "reference"])
-def test_pictures_in_memory_have_the_codes_of_their_files(photos: Path, decode: str) -> None:
+def test_images_in_memory_have_the_codes_of_their_files(photos: Path, decode: str) -> None:
     path = photos / "1.png"
     with Image.open(path) as opened:
         image = opened.convert("RGB")
 
-    def pictures() -> Iterator[tuple[str, object]]:
+    def images() -> Iterator[tuple[str, object]]:
         yield "path", path
         yield "bytes", path.read_bytes()
         yield "image", image
@@ -49,7 +49,7 @@ def test_pictures_in_memory_have_the_codes_of_their_files(photos: Path, decode: 
         yield "broken", b"no image"
         yield "empty", np.zeros((0, 4, 3), np.uint8)
 
-    rows = list(twinpix.encode_pictures(pictures(), METHODS, decode=decode))
+    rows = list(twinpix.encode_pictures(images(), METHODS, decode=decode))
     assert [bool(row.error) for row in rows] == [False] * 4 + [True] * 2
     expected = [
         prints.codes[0].tobytes() for prints in twinpix.encode(path, METHODS, decode=decode, store=None).values()
@@ -57,7 +57,7 @@ def test_pictures_in_memory_have_the_codes_of_their_files(photos: Path, decode: 
     assert [row.codes for row in rows[:4]] == [expected] * 4
 
 
-def test_a_file_of_codes_and_what_a_kill_leaves(photos: Path, tmp_path: Path) -> None:
+def test_a_codes_file_survives_a_kill(photos: Path, tmp_path: Path) -> None:
     path = tmp_path / "codes.jsonl"
     header = twinpix.header_of(METHODS)
     rows = list(twinpix.encode_files_as_stream(photos, METHODS, store=None))
@@ -82,9 +82,9 @@ def names(hits: list[Hit]) -> dict[str, str]:
     return {os.path.basename(hit.path): hit.relation for hit in hits}
 
 
-def test_queries_against_codes(photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_queries_against_codes(photos: Path, tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     path = tmp_path / "codes.jsonl"
-    picture(0).transpose(Image.Transpose.ROTATE_90).save(photos / "0 turned.png")
+    draw_image(0).transpose(Image.Transpose.ROTATE_90).save(photos / "0 turned.png")
     Image.new("RGB", (50, 50)).save(photos / "blank.png")
     done = run("encode", photos, "-o", path, "-m", "phash:size=16", "-m", "pdq", "-t")
     assert "8 images coded" in done.stderr
@@ -97,7 +97,7 @@ def test_queries_against_codes(photos: Path, tmp_path: Path, picture: Callable[.
     }
     assert names(twinpix.query_codes(photos / "0.png", str(path))) == expected
     assert names(twinpix.query_codes(photos / "0.png", str(path), method="pdq")) == expected
-    assert set(names(twinpix.query_codes(picture(0), str(path)))) == set(expected)
+    assert set(names(twinpix.query_codes(draw_image(0), str(path)))) == set(expected)
     assert names(twinpix.query_codes(photos / "blank.png", str(path))) == {"blank.png": "identical-file"}
     assert names(twinpix.query_codes(Image.new("L", (9, 9)), str(path))) == {}
     shown = run("query", photos / "0.png", "--codes", path)
@@ -138,11 +138,11 @@ def test_the_codes_of_a_named_method_are_those_of_this_method(photos: Path) -> N
 
 @pytest.mark.parametrize("method", ["phash:size=16", "pixels", "digest"])
 def test_images_and_their_codes_have_the_same_hits(
-    method: str, photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]
+    method: str, photos: Path, tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
     """By equality, images without texture match too; by a hash they match only if they are identical."""
     path = str(tmp_path / "codes.jsonl")
-    picture(0).transpose(Image.Transpose.ROTATE_90).save(photos / "0 turned.png")
+    draw_image(0).transpose(Image.Transpose.ROTATE_90).save(photos / "0 turned.png")
     blank = Image.new("RGB", (50, 50), "navy")
     for name in ("blank.png", "blank 2.bmp"):
         blank.save(photos / name)
@@ -155,7 +155,7 @@ def test_images_and_their_codes_have_the_same_hits(
         assert not failures
         own = Hit(str(photos / name), 0, "identical-file")
         found = {(hit.path, hit.distance) for hit in [own, *hits]}
-        if method != "pixels" and name == "blank.png":  # a codes file has no digests of pixels
+        if method != "pixels" and name == "blank.png":  # a codes file has no pixel digests
             found.discard((str(photos / "blank 2.bmp"), 0))
         stored = twinpix.query_codes(photos / name, path, options)
         assert {(hit.path, hit.distance) for hit in stored} == found
@@ -163,7 +163,7 @@ def test_images_and_their_codes_have_the_same_hits(
 
 
 @pytest.mark.parametrize("together", [1, 2, 3])
-def test_a_file_of_codes_is_looked_in_to_its_last_row(
+def test_a_codes_file_is_searched_to_its_last_row(
     together: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = str(tmp_path / "codes.jsonl")
@@ -174,7 +174,7 @@ def test_a_file_of_codes_is_looked_in_to_its_last_row(
     assert twinpix.query_codes(photos / "0.png", file) == hits
 
 
-def test_files_that_hold_no_codes(tmp_path: Path) -> None:
+def test_files_without_codes(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello\n")
     (tmp_path / "other").write_text('{"schema": "else", "methods": [], "decode": "fast", "transforms": false}\n')
     for name, words in (("text", "holds no codes"), ("other", "holds no codes"), ("none", "cannot read")):

@@ -1,4 +1,4 @@
-"""Copies by a hash of light alone: images with other colours are named so, and are no copies at strict and exact."""
+"""Matches of a luma hash: recoloured images are named so, and are not copies at strict and exact."""
 
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,22 @@ from drawings import draw
 
 
 def variants(folder: Path) -> None:
-    """One picture, its re-encoding, its half, in grey, in sepia, and with red and blue exchanged."""
-    picture = draw("portrait", 4, (400, 300)).convert("RGB")
-    grey = picture.convert("L")
+    """One image, re-encoded, at half the size, in grey, in sepia, and with red and blue exchanged."""
+    image = draw("portrait", 4, (400, 300)).convert("RGB")
+    grey = image.convert("L")
     sepia = Image.merge("RGB", [grey.point([int(level * share) for level in range(256)]) for share in (1, 0.85, 0.6)])
-    picture.save(folder / "a_picture.png")
-    picture.save(folder / "encoded.jpg", quality=30)
-    picture.resize((200, 150)).save(folder / "half.jpg", quality=60)
+    image.save(folder / "a_picture.png")
+    image.save(folder / "encoded.jpg", quality=30)
+    image.resize((200, 150)).save(folder / "half.jpg", quality=60)
     grey.save(folder / "grey.jpg", quality=90)
     sepia.save(folder / "sepia.jpg", quality=90)
-    ycc = np.asarray(picture.convert("YCbCr")).copy()
+    ycc = np.asarray(image.convert("YCbCr")).copy()
     ycc[..., 1:] = ycc[..., :0:-1]
     Image.fromarray(ycc, "YCbCr").convert("RGB").save(folder / "exchanged.jpg", quality=90)
 
 
 @pytest.mark.parametrize("options", [{}, {"keep": "path"}])
-def test_other_colours_are_named(options: dict[str, Any], tmp_path: Path) -> None:
+def test_colour_changes_are_named(options: dict[str, Any], tmp_path: Path) -> None:
     variants(tmp_path)
     (found,) = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1, **options).groups
     assert {Path(member.path).stem: member.relation for member in found.members} == {
@@ -41,12 +41,12 @@ def test_other_colours_are_named(options: dict[str, Any], tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
-def test_another_shirt_and_another_exposure_are_named(method: str, tmp_path: Path) -> None:
-    """A part of another colour and the same light; and a whole that is lighter, as of two exposures."""
-    picture = draw("portrait", 4, (400, 300)).convert("RGB")
+def test_a_local_colour_change_and_an_exposure_change_are_named(method: str, tmp_path: Path) -> None:
+    """A part with another colour and the same luma; and a lighter copy, as of another exposure."""
+    original = draw("portrait", 4, (400, 300)).convert("RGB")
     shirts = []
-    for colour in ((190, 60, 60), (45, 129, 60)):  # of one luma
-        image = picture.copy()
+    for colour in ((190, 60, 60), (45, 129, 60)):  # of equal luma
+        image = original.copy()
         image.paste(colour, (140, 180, 260, 290))
         shirts.append(image)
     shirts[0].save(tmp_path / "a_red.png")
@@ -60,7 +60,7 @@ def test_another_shirt_and_another_exposure_are_named(method: str, tmp_path: Pat
 
 @pytest.mark.parametrize("method", ["phash:size=16", "pdq"])
 def test_query_and_compare_name_the_relation_as_find_does(method: str, tmp_path: Path) -> None:
-    """They said `re-encoded` of a recoloured copy, since only groups were corrected by the pixels."""
+    """They reported a recoloured copy as `re-encoded`, since only groups were corrected by the pixels."""
     variants(tmp_path)
     own = tmp_path / "a_picture.png"
     (found,) = twinpix.find(tmp_path, store=None, workers=1, method=method, keep="path").groups
@@ -82,7 +82,7 @@ def test_a_codes_file_has_no_colours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
-def test_two_shots_are_no_encodings_for_find_query_and_compare(method: str, tmp_path: Path) -> None:
+def test_two_shots_are_not_re_encodings_for_find_query_and_compare(method: str, tmp_path: Path) -> None:
     for at, day in enumerate(("2024:05:01 10:00:00", "2024:05:01 10:00:05")):
         exif = Image.Exif()
         exif.get_ifd(0x8769)[0x9003] = day
@@ -95,7 +95,7 @@ def test_two_shots_are_no_encodings_for_find_query_and_compare(method: str, tmp_
 
 
 @pytest.mark.parametrize("strictness", ["exact", "strict"])
-def test_other_colours_are_no_copies_where_only_encodings_may_differ(strictness: Any, tmp_path: Path) -> None:
+def test_recoloured_images_are_not_copies_where_only_encodings_may_differ(strictness: Any, tmp_path: Path) -> None:
     variants(tmp_path)
     found = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1, strictness=strictness)
     together = [{Path(member.path).stem for member in group.members} for group in found.groups]
@@ -105,13 +105,13 @@ def test_other_colours_are_no_copies_where_only_encodings_may_differ(strictness:
         assert len(names & {"a_picture", "sepia"}) <= 1
 
 
-def test_encoders_make_no_other_colours(tmp_path: Path) -> None:
+def test_encoding_does_not_count_as_a_colour_change(tmp_path: Path) -> None:
     for seed in range(4):
-        picture = draw("street", seed, (400, 300)).convert("RGB")
-        picture.save(tmp_path / f"{seed}.png")
+        image = draw("street", seed, (400, 300)).convert("RGB")
+        image.save(tmp_path / f"{seed}.png")
         for quality in (90, 20, 8):
-            picture.save(tmp_path / f"{seed}-{quality}.jpg", quality=quality)
-        picture.save(tmp_path / f"{seed}-{quality}.webp", quality=30)
+            image.save(tmp_path / f"{seed}-{quality}.jpg", quality=quality)
+        image.save(tmp_path / f"{seed}-{quality}.webp", quality=30)
     found = twinpix.find(tmp_path, method="phash:size=16", store=None, workers=1)
     assert [len(group.members) for group in found.groups] == [5] * 4
     assert {match.relation for group in found.groups for match in group.matches} <= {"re-encoded", "edited"}

@@ -1,4 +1,4 @@
-"""Companion files: which belong to an image, when they go with it, and when both stay."""
+"""Companion files: which belong to an image, when they are removed with it, and when both are kept."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def twins(base: Path, first: str, *others: str, data: bytes | None = None) -> Report:
-    """Equal images, of which the first stays, below `photos`."""
+    """Equal images below `photos`; the first one is the keeper."""
     for name in (first, *others):
         write(base, f"photos/{name}", content(1) if data is None else data)
     return report(base, [group(base, 1, [f"photos/{name}" for name in (first, *others)])])
@@ -99,7 +99,7 @@ def known(found: Report, base: Path, *names: str) -> Report:
         ("thumbs/IMG_1.jpg", "thumbs/IMG_1.jpg.pp3"),
     ],
 )
-def test_a_companion_goes_when_what_stays_has_the_same(image: str, side: str, tmp_path: Path) -> None:
+def test_a_companion_is_removed_if_the_keeper_has_an_equal_one(image: str, side: str, tmp_path: Path) -> None:
     found = twins(tmp_path, f"a/{image}", f"b/{image}")
     write(tmp_path, f"photos/a/{side}", b"side")
     write(tmp_path, f"photos/b/{side}", b"side")
@@ -114,11 +114,11 @@ def test_a_companion_goes_when_what_stays_has_the_same(image: str, side: str, tm
     assert "the keeper has none of that kind" in why(found)[f"b/{image}"]
     assert goes(found, sidecars="all") == {f"b/{image}", f"b/{side}"}
     assert goes(found, sidecars="keep") == {f"b/{image}"}
-    assert goes(found, "hardlink") == {f"b/{image}"}  # its name and its companions stay
+    assert goes(found, "hardlink") == {f"b/{image}"}  # its name and its companions are kept
 
 
 @pytest.mark.parametrize("suffix", sorted(kinds.DATA))
-def test_data_never_goes_by_its_stem_alone(suffix: str, tmp_path: Path) -> None:
+def test_data_files_are_never_removed_by_their_stem_alone(suffix: str, tmp_path: Path) -> None:
     found = twins(tmp_path, "a/plot.jpg", "b/plot.jpg", "b/clip.jpg")
     for name in (f"a/plot{suffix}", f"b/plot{suffix}"):
         write(tmp_path, f"photos/{name}", b"1,2,3 measured on Monday")
@@ -126,7 +126,7 @@ def test_data_never_goes_by_its_stem_alone(suffix: str, tmp_path: Path) -> None:
     assert goes(found, "delete") == {"b/plot.jpg", "b/clip.jpg"}
 
 
-def test_what_may_belong_to_a_film_stays(tmp_path: Path) -> None:
+def test_a_possible_companion_of_a_video_is_kept(tmp_path: Path) -> None:
     found = twins(tmp_path, "a/still.jpg", "b/clip.jpg")
     for name in ("clip.mkv", "clip.xmp", "clip.txt", "clip.json"):
         write(tmp_path, f"photos/b/{name}", b"of the film")
@@ -136,7 +136,7 @@ def test_what_may_belong_to_a_film_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ['{"shapes": [], "imagePath": "../b/x.jpg"}', "<a><filename> x.jpg </filename></a>"])
-def test_data_that_names_its_image_goes_along(text: str, tmp_path: Path) -> None:
+def test_data_that_names_its_image_is_moved_with_it(text: str, tmp_path: Path) -> None:
     found = twins(tmp_path, "a/x.jpg", "b/x.jpg")
     suffix = "json" if text.startswith("{") else "xml"
     for folder in "ab":
@@ -144,7 +144,7 @@ def test_data_that_names_its_image_goes_along(text: str, tmp_path: Path) -> None
     assert goes(found) == {"b/x.jpg", f"b/x.{suffix}"}
 
 
-def test_captions_of_a_training_set_go_along(tmp_path: Path) -> None:
+def test_captions_of_a_training_set_are_moved_with_their_images(tmp_path: Path) -> None:
     found = twins(tmp_path, "a/x.jpg", "b/x.jpg")
     for name in ("a/x.txt", "b/x.txt", "a/y.txt", "b/y.txt"):
         write(tmp_path, f"photos/{name}", b"a dog")
@@ -158,8 +158,8 @@ def test_captions_of_a_training_set_go_along(tmp_path: Path) -> None:
 # -- owners
 
 
-def test_a_label_goes_when_all_that_may_own_it_go(tmp_path: Path) -> None:
-    """Owners are asked for in the whole plan: two images of one stem in different groups share an XMP."""
+def test_a_label_is_removed_only_with_all_its_possible_owners(tmp_path: Path) -> None:
+    """Owners are searched in the whole plan: two images of one stem in different groups share an XMP."""
     found = twins(tmp_path, "a/x.jpg", "b/x.jpg")
     for name in ("a/x.png", "b/x.png"):
         write(tmp_path, f"photos/{name}", content(2))
@@ -185,8 +185,8 @@ def test_a_second_version_belongs_to_the_image_of_its_name(tmp_path: Path) -> No
     ("root", "label"),
     [("images", "labels/train/x.txt"), ("images/train", "labels/train/x.txt"), ("images", "masks/train/x.png")],
 )
-def test_labels_outside_of_what_was_scanned(root: str, label: str, tmp_path: Path) -> None:
-    """Labels beside the folder of images that was scanned, at the same place in their own."""
+def test_labels_outside_the_scanned_folder(root: str, label: str, tmp_path: Path) -> None:
+    """Labels beside the scanned folder of images, at the same relative path in their own folder."""
     for folder in ("first", "second"):
         write(tmp_path, f"{folder}/images/train/x.jpg", content(1))
         write(tmp_path, f"{folder}/{label}", b"label")
@@ -198,7 +198,7 @@ def test_labels_outside_of_what_was_scanned(root: str, label: str, tmp_path: Pat
 
 
 def drawn(base: Path, seed: int) -> Report:
-    """Images with companion files in three folders, some equal and some not, by chance."""
+    """Images with companion files in three folders, at random equal or different."""
     chance = random.Random(seed)
     forms = ("{d}/{s}.xmp", "{d}/{n}.xmp", "{d}/{s}.mov", "{d}/{s}.aae", "{d}/{n}.json", "{d}/{s}.txt", "{d}/{s}.wav")
     places = (
@@ -227,8 +227,8 @@ def drawn(base: Path, seed: int) -> Report:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_nothing_is_lost_nor_left_alone(seed: int, tmp_path: Path) -> None:
-    """Of all that is drawn by chance: no bytes are lost, and no companion goes or stays without its images."""
+def test_no_bytes_are_lost_and_no_companion_is_orphaned(seed: int, tmp_path: Path) -> None:
+    """For random folders: no bytes are lost, and no companion is removed or kept without its images."""
     found = drawn(tmp_path, seed)
     before, folders = tree(tmp_path / "photos"), Folders()
     owners: dict[str, set[str]] = {}
@@ -250,7 +250,7 @@ def test_nothing_is_lost_nor_left_alone(seed: int, tmp_path: Path) -> None:
 
 
 def masks(base: Path) -> Report:
-    """Two images in two folders, the masks of all four are blank; images/1 is a duplicate, images/2 is not."""
+    """Two images in each of two folders, all four with blank masks; images/1 is a duplicate, images/2 is not."""
     for folder in ("a", "b"):
         for number in "12":
             write(base, f"photos/{folder}/images/{number}.jpg", content(1 if number == "1" else ord(folder)))
@@ -260,29 +260,32 @@ def masks(base: Path) -> Report:
     return known(report(base, groups), base, "a/images/2.jpg", "b/images/2.jpg")
 
 
-def test_a_mask_is_no_duplicate_while_its_image_stays(tmp_path: Path) -> None:
+def test_a_mask_is_not_a_duplicate_while_its_image_is_kept(tmp_path: Path) -> None:
     found = masks(tmp_path)
     for action in ("move:to=out", "delete"):
-        assert goes(found, action) == {"b/images/1.jpg", "b/masks/1.png"}  # a group's keeper goes with its image
+        assert goes(found, action) == {
+            "b/images/1.jpg",
+            "b/masks/1.png",
+        }  # the keeper of a group is removed with its image
     assert why(found)["b/masks/2.png"] == f"belongs to {tmp_path}/photos/b/images/2.jpg, which stays"
     assert f"{tmp_path}/photos/b/masks/1.png" not in [stays.path for stays in twinpix.plan(found, "delete").kept]
     write(tmp_path, "photos/a/masks/1.png", b"drawn")
     assert goes(found) == set()
 
 
-def test_masks_stay_when_images_go_alone(tmp_path: Path) -> None:
+def test_masks_are_kept_when_images_are_removed_alone(tmp_path: Path) -> None:
     assert goes(masks(tmp_path), "delete", sidecars="keep") == {"b/images/1.jpg"}
 
 
-def test_masks_are_copied_with_what_is_kept(tmp_path: Path) -> None:
+def test_masks_are_copied_with_kept_images(tmp_path: Path) -> None:
     kept = goes(masks(tmp_path), "copy:to=out")
     images = {"a/images/1.jpg", "a/images/2.jpg", "b/images/2.jpg"}
     assert kept >= images | {name.replace("images", "masks").replace("jpg", "png") for name in images}
 
 
 @pytest.mark.parametrize("suffix", [".THM", ".ORI"])
-def test_an_image_that_belongs_to_another_by_its_suffix_is_no_duplicate(suffix: str, tmp_path: Path) -> None:
-    """Cameras write thumbnails as JPEG: find sees a small copy of the image beside it."""
+def test_an_image_that_belongs_to_another_by_its_suffix_is_not_a_duplicate(suffix: str, tmp_path: Path) -> None:
+    """Cameras write thumbnails as JPEG: for find each is a small copy of the image beside it."""
     found = twins(tmp_path, "a/1.jpg", "b/1.jpg", f"a/1{suffix}", f"b/1{suffix}", f"b/film{suffix}")
     write(tmp_path, "photos/b/film.avi", b"film")
     assert goes(found) == {"b/1.jpg", f"b/1{suffix}"}
@@ -294,7 +297,7 @@ def test_masks_without_images_are_images(tmp_path: Path) -> None:
     assert goes(twins(tmp_path, "masks/1.png", "masks/2.png")) == {"masks/2.png"}
 
 
-# -- acts
+# -- actions
 
 
 ACTIONS = actions_where(on="discards")
@@ -320,7 +323,7 @@ def test_nothing_is_lost_and_undo_restores(action: str, tmp_path: Path) -> None:
         assert tree(tmp_path / "photos") == before
 
 
-def test_a_companion_is_read_again_before_it_goes(tmp_path: Path) -> None:
+def test_a_companion_is_read_again_before_its_removal(tmp_path: Path) -> None:
     found = twins(tmp_path, "a/1.jpg", "b/1.jpg")
     write(tmp_path, "photos/a/1.xmp", b"one")
     write(tmp_path, "photos/b/1.xmp", b"one")
@@ -331,7 +334,7 @@ def test_a_companion_is_read_again_before_it_goes(tmp_path: Path) -> None:
     assert tree(tmp_path / "photos") == before
 
 
-def test_the_report_is_no_companion(tmp_path: Path) -> None:
+def test_the_report_is_not_a_companion(tmp_path: Path) -> None:
     found = twins(tmp_path, "a/1.jpg", "b/1.jpg")
     write(tmp_path, "photos/a/1.jpg.json", b"")
     path = save(found, tmp_path / "photos/b/1.jpg.json")
@@ -417,7 +420,7 @@ def test_listing_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_with_the_name_of_a_companion_is_none(tmp_path: Path) -> None:
+def test_a_pipe_named_like_a_companion_is_not_a_companion(tmp_path: Path) -> None:
     found = twins(tmp_path, "a.jpg", "b.jpg")
     for name in ("b.json", "b.xmp", "b.jpg.xmp", "b.txt", "b.mov"):
         os.mkfifo(tmp_path / "photos" / name)
@@ -425,7 +428,7 @@ def test_a_pipe_with_the_name_of_a_companion_is_none(tmp_path: Path) -> None:
     assert goes(found) == {"b.jpg"}
 
 
-def test_a_link_to_itself_hides_no_companions(tmp_path: Path) -> None:
+def test_a_link_to_itself_does_not_hide_companions(tmp_path: Path) -> None:
     found = twins(tmp_path, "a.jpg", "b.jpg")
     for name in ("a.xmp", "b.xmp"):
         write(tmp_path, f"photos/{name}", b"<x:xmpmeta/>")

@@ -1,4 +1,4 @@
-"""imagededup's CNN: with the package's own network, with encodings, and with PyTorch models of one's own."""
+"""imagededup's CNN: with the package network, with encodings, and with PyTorch models of the user."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ own = pytest.mark.skipif(not cnn.OWN.is_file(), reason="the package's own networ
 
 
 def at_angles(*degrees: float) -> dict[str, Vector]:
-    """Directions in a plane, by name `0`, `1` and so on; of other lengths."""
+    """Vectors of different lengths in a plane, with the names `0`, `1` and so on."""
     angles = np.radians(degrees)
     rows = np.stack([np.cos(angles), np.sin(angles)], axis=1) * (1 + np.arange(len(degrees)))[:, None]
     return {str(at): row.astype(np.float32) for at, row in enumerate(rows)}
@@ -50,7 +50,7 @@ def at_angles(*degrees: float) -> dict[str, Vector]:
 
 
 def test_neighbours_by_cosine() -> None:
-    """In the order of the names, as imagededup has them, and whatever the lengths."""
+    """In the order of the names, as in imagededup, whatever the lengths."""
     found = CNN().find_duplicates(encoding_map=at_angles(30, 0, 60, 180), min_similarity_threshold=0.5, scores=True)
     assert found == {
         "0": [("1", 0.866), ("2", 0.866)],
@@ -85,8 +85,8 @@ def test_equal_directions_reach_the_highest_threshold() -> None:
     threshold=st.integers(-20, 20),
     threads=st.sampled_from([-1, 0, 1, 3]),
 )
-def test_the_map_is_the_definition(rows: list[list[int]], threshold: int, threads: int) -> None:
-    """Rows of zeros too, whose cosine is 0."""
+def test_the_map_matches_the_definition(rows: list[list[int]], threshold: int, threads: int) -> None:
+    """Also rows of zeros, whose cosine is 0."""
     least = threshold / 20
     found = CNN().find_duplicates(
         encoding_map={str(at): np.array(row) for at, row in enumerate(rows)},
@@ -118,7 +118,7 @@ def test_rows_of_zeros_have_no_direction() -> None:
     assert found == {"a": [], "b": ["d"], "c": [], "d": ["b"]}
 
 
-def test_scores_survive_the_trip_through_json(tmp_path: Path) -> None:
+def test_scores_survive_json(tmp_path: Path) -> None:
     out = tmp_path / "found.json"
     found = CNN().find_duplicates(
         encoding_map=at_angles(0, 10, 90), min_similarity_threshold=-1.0, scores=True, outfile=str(out)
@@ -140,7 +140,7 @@ def test_find_duplicates_to_remove(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
 @pytest.mark.parametrize("end", ["max", "tiny"])
 def test_the_length_of_an_encoding_does_not_matter(dtype: Any, end: str) -> None:
-    """Numbers that single precision cannot hold, or only as zeros, have a direction too."""
+    """Numbers that overflow or underflow in single precision have a direction too."""
     most = getattr(np.finfo(dtype), end) * dtype(4 if end == "tiny" else 1 / 8)
     rows = {name: row.astype(dtype) * most for name, row in at_angles(0, 30, 90, 180).items()}
     found = CNN().find_duplicates(encoding_map=rows, min_similarity_threshold=-1.0, scores=True)
@@ -148,8 +148,8 @@ def test_the_length_of_an_encoding_does_not_matter(dtype: Any, end: str) -> None
     assert [cosine for _, cosine in found["0"]] == pytest.approx([0.866, 0, -1], abs=2e-4)
 
 
-def test_encodings_as_they_may_come() -> None:
-    """Lists, of a file; `(1, d)`, of a single image; other types of numbers; names that are no text."""
+def test_accepted_types_of_encodings() -> None:
+    """Lists, as from a file; `(1, d)`, as of a single image; other types of numbers; names that are not text."""
     row = [0.5, 0.25, -1]
     encodings: Any = {
         1: row,
@@ -205,7 +205,7 @@ def test_warnings_for_parameters_without_effect() -> None:
 
 
 def test_no_matrix_of_all_pairs_is_held() -> None:
-    """Of 8,000 images it would have 256 MB, in single precision."""
+    """For 8,000 images it would take 256 MB in single precision."""
     rows = np.random.default_rng(0).normal(size=(8000, 16)).astype(np.float32)
     encodings = {str(at): row for at, row in enumerate(rows)}
     tracemalloc.start()
@@ -218,7 +218,7 @@ def test_no_matrix_of_all_pairs_is_held() -> None:
     assert peak < 120 << 20
 
 
-# -- with the package's own network
+# -- with the package network
 
 
 @own
@@ -237,7 +237,7 @@ def test_readme_find_duplicates(photos: Path, tmp_path: Path) -> None:
 
 
 @own
-def test_its_numbers_are_all_that_the_network_gives() -> None:
+def test_an_encoding_has_all_numbers_of_the_network() -> None:
     assert f"cnn:dims={_own.NUMBERS}" == _own.SPEC
     with pytest.raises(UsageError, match=f"gives {_own.NUMBERS} numbers"):
         fingerprints.make(f"cnn:dims={_own.NUMBERS + 1}").check()
@@ -265,9 +265,9 @@ def test_encodings_of_a_folder_and_of_one_image(photos: Path) -> None:
 
 
 @own
-def test_grey_arrays_have_their_channel_three_times(picture: Draw) -> None:
+def test_grey_arrays_have_their_channel_three_times(draw_image: Draw) -> None:
     pytest.importorskip("onnxruntime")
-    grey = np.asarray(picture(0).convert("L"))
+    grey = np.asarray(draw_image(0).convert("L"))
     thrice = np.stack([grey] * 3, axis=2)
     encoder = CNN(verbose=False)
     assert np.array_equal(encoder.encode_image(image_array=grey), encoder.encode_image(image_array=thrice))
@@ -276,10 +276,10 @@ def test_grey_arrays_have_their_channel_three_times(picture: Draw) -> None:
 
 
 @own
-def test_what_cannot_be_read_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, picture: Draw) -> None:
+def test_unreadable_images_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture, draw_image: Draw) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "bad.jpg").write_text("no image")
-    picture(0).save(tmp_path / "whole.jpg")
+    draw_image(0).save(tmp_path / "whole.jpg")
     data = (tmp_path / "whole.jpg").read_bytes()
     (tmp_path / "whole.jpg").unlink()
     (tmp_path / "cut.jpg").write_bytes(data[: len(data) * 3 // 4])
@@ -294,16 +294,16 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 
 @own
-def test_a_run_goes_on_from_what_is_kept(photos: Path) -> None:
+def test_a_run_resumes_from_the_store(photos: Path) -> None:
     pytest.importorskip("onnxruntime")
     first = CNN(verbose=False).encode_images(photos)
-    assert held(default_path()) == 5  # contents; two files are the same
+    assert held(default_path()) == 5  # contents; two files are identical
     again = CNN(verbose=False).encode_images(photos)
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert held(default_path()) == 5
 
 
-# -- with a model of one's own
+# -- with a user model
 
 
 def tensor_of(image: Image.Image) -> Any:
@@ -315,7 +315,7 @@ def tensor_of(image: Image.Image) -> Any:
 
 
 def small_model(*layers: Any) -> Any:
-    """Eight filters that are the same each time, pooled: `(n, 8, 1, 1)`."""
+    """Eight fixed filters, pooled: `(n, 8, 1, 1)`."""
     import torch
 
     torch.manual_seed(0)
@@ -327,7 +327,7 @@ def encoder_with(model: Any, transform: Any = tensor_of) -> CNN:
     return CNN(verbose=False, model_config=CustomModel("mine", model, transform))
 
 
-def test_a_model_of_ones_own(photos: Path) -> None:
+def test_a_user_model(photos: Path) -> None:
     torch = pytest.importorskip("torch")
     model = small_model()
     encoder = encoder_with(model)
@@ -351,7 +351,7 @@ def test_a_model_of_ones_own(photos: Path) -> None:
     assert encoder.apply_preprocess(np.stack([grey] * 3, axis=2)).shape == (3, 24, 32)
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # where there is one core
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # on a machine with one core
 def test_batches_and_processes_change_nothing(photos: Path) -> None:
     pytest.importorskip("torch")
     (photos / "bad.jpg").write_text("no image")
@@ -364,32 +364,32 @@ def test_batches_and_processes_change_nothing(photos: Path) -> None:
         assert all(np.allclose(found[name], whole[name], atol=1e-6) for name in whole)
 
 
-def test_a_single_image_and_a_single_number(tmp_path: Path, picture: Draw) -> None:
+def test_a_single_image_and_a_single_number(tmp_path: Path, draw_image: Draw) -> None:
     pytest.importorskip("torch")
-    picture(0).save(tmp_path / "a.png")
+    draw_image(0).save(tmp_path / "a.png")
     assert encoder_with(small_model()).encode_images(tmp_path)["a.png"].shape == (8,)
-    picture(1).save(tmp_path / "b.png")
+    draw_image(1).save(tmp_path / "b.png")
     found = encoder_with(lambda batch: batch.mean((1, 2, 3))).encode_images(tmp_path)
     assert {name: row.shape for name, row in found.items()} == {"a.png": (1,), "b.png": (1,)}
     assert found["a.png"] != found["b.png"]
 
 
-def test_a_model_is_evaluated_not_trained(tmp_path: Path, picture: Draw) -> None:
+def test_a_model_is_evaluated_not_trained(tmp_path: Path, draw_image: Draw) -> None:
     torch = pytest.importorskip("torch")
-    picture(0).save(tmp_path / "a.png")
+    draw_image(0).save(tmp_path / "a.png")
     encoder = encoder_with(small_model(torch.nn.Dropout(0.9)))
     first, second = (encoder.encode_image(tmp_path / "a.png") for _ in range(2))
     assert np.array_equal(first, second)
     assert first.all()
 
 
-def test_pictures_come_as_imagededup_shows_them(tmp_path: Path, picture: Draw) -> None:
-    """In RGB, not turned, without alpha."""
+def test_images_are_passed_as_imagededup_passes_them(tmp_path: Path, draw_image: Draw) -> None:
+    """In RGB, not rotated, without alpha."""
     torch = pytest.importorskip("torch")
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture(0, (80, 60)).save(tmp_path / "turned.jpg", exif=exif)
-    clear = picture(1, (50, 40)).convert("RGBA")
+    draw_image(0, (80, 60)).save(tmp_path / "turned.jpg", exif=exif)
+    clear = draw_image(1, (50, 40)).convert("RGBA")
     clear.putalpha(0)
     clear.save(tmp_path / "clear.png")
     seen: dict[tuple[int, int], tuple[str, float]] = {}
@@ -401,10 +401,10 @@ def test_pictures_come_as_imagededup_shows_them(tmp_path: Path, picture: Draw) -
     found = encoder_with(lambda batch: batch, transform).encode_images(tmp_path)
     assert {name: row.tolist() for name, row in found.items()} == {"turned.jpg": [80, 60], "clear.png": [50, 40]}
     assert {mode for mode, _ in seen.values()} == {"RGB"}
-    assert seen[(50, 40)][1] == pytest.approx(np.asarray(picture(1, (50, 40))).mean(), abs=1)
+    assert seen[(50, 40)][1] == pytest.approx(np.asarray(draw_image(1, (50, 40))).mean(), abs=1)
 
 
-def test_numbers_that_are_not_finite(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_non_finite_numbers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     torch = pytest.importorskip("torch")
     Image.new("RGB", (40, 30), "black").save(tmp_path / "black.png")
     Image.new("RGB", (40, 30), "white").save(tmp_path / "white.png")
@@ -428,7 +428,7 @@ def test_only_files_that_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptur
     assert "b.jpg" in caplog.text
 
 
-def test_what_a_model_and_a_transform_must_give(photos: Path) -> None:
+def test_required_outputs_of_a_model_and_a_transform(photos: Path) -> None:
     torch = pytest.importorskip("torch")
     with pytest.raises(TypeError, match="mine gives tuple, not a tensor"):
         encoder_with(lambda batch: (batch,)).encode_images(photos)
@@ -445,7 +445,7 @@ def test_what_a_model_and_a_transform_must_give(photos: Path) -> None:
         maps.find_duplicates(photos)
 
 
-def test_a_model_that_is_not_whole() -> None:
+def test_an_incomplete_model_config() -> None:
     for config in (CustomModel(), CustomModel("mine", model=len), CustomModel("mine", transform=len)):
         with pytest.raises(ValueError, match=r"No value provided for model and/or transform in model_config .."):
             CNN(model_config=config)
@@ -459,7 +459,7 @@ def test_a_model_that_is_not_whole() -> None:
 NAMED = [MobilenetV3, ViT, EfficientNet]
 
 
-def test_nothing_heavy_is_imported_before_it_computes() -> None:
+def test_large_libraries_are_imported_only_to_compute() -> None:
     program = """
 import sys, twinpix
 from twinpix.compat.imagededup.methods import CNN
@@ -474,7 +474,7 @@ print([name for name in ("torch", "torchvision", "onnxruntime") if name in sys.m
 
 
 @pytest.mark.parametrize("model", NAMED)
-def test_a_library_that_is_missing(model: Any, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library(model: Any, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = CNN(verbose=False, model_config=CustomModel(model.name, model(), model.transform))
     monkeypatch.setitem(sys.modules, "torchvision", None)
     if "torch" in sys.modules:
@@ -486,7 +486,7 @@ def test_a_library_that_is_missing(model: Any, photos: Path, monkeypatch: pytest
 
 
 def fake_torchvision(get_model: Callable[..., Any]) -> Any:
-    """What of torchvision is called, with a network that keeps three channels."""
+    """The part of torchvision that is called, with a network that returns three channels."""
     weights = types.SimpleNamespace(url="https://example.org/weights.pth", transforms=lambda: tensor_of)
     steps = types.SimpleNamespace(
         Compose=lambda parts: parts[-1], Resize=len, CenterCrop=bool, ToTensor=dict, Normalize=lambda **_: tensor_of
@@ -517,7 +517,7 @@ def test_a_network_of_torchvision(model: Any, photos: Path, monkeypatch: pytest.
     monkeypatch.setattr(model.transform, "_made", None)
 
 
-def test_weights_that_cannot_be_fetched(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_downloaded(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
 
     def get_model(name: str, weights: Any) -> Any:

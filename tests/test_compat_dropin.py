@@ -1,4 +1,4 @@
-"""What programs take from imagededup beside its two classes' methods: searches, subclasses, attributes, figures."""
+"""What programs use of imagededup beside the methods of its two classes: searches, subclasses, attributes, figures."""
 
 import json
 import subprocess
@@ -45,7 +45,7 @@ def test_the_version_is_twinpix() -> None:
 
 
 @pytest.mark.parametrize("tolerance", [0, 3, 12])
-def test_every_search_finds_the_same(tolerance: int) -> None:
+def test_every_search_gives_the_same_result(tolerance: int) -> None:
     known, queries = hashes(60, 1), hashes(9, 1)
     searchers = [kind(known, Hashing.hamming_distance) for kind in (BKTree, BruteForce, BruteForceCython)]
     for query in queries.values():
@@ -94,7 +94,7 @@ def test_cosines_of_all_pairs() -> None:
 
 
 class Corner(Hashing):
-    """A hash of a user's own: whether each pixel of the top left corner is bright."""
+    """A user-defined hash: whether each pixel of the top left corner is bright."""
 
     def _hash_algo(self, image_array: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(image_array[:8, :8] > 127)
@@ -122,7 +122,7 @@ def test_another_target_size_is_another_hash(photos: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_one_picture_and_a_folder_give_the_same_hash(kind: type[Hashing], photos: Path) -> None:
+def test_one_image_and_a_folder_give_the_same_hash(kind: type[Hashing], photos: Path) -> None:
     hasher = kind(verbose=False)
     found = hasher.encode_images(photos)
     assert {name: hasher.encode_image(photos / name) for name in found} == found
@@ -132,7 +132,7 @@ def test_one_picture_and_a_folder_give_the_same_hash(kind: type[Hashing], photos
     assert hasher.encode_image(image_file=False, image_array=pixels) == found["0.png"]
 
 
-def test_what_is_no_image_is_said_as_there(photos: Path) -> None:
+def test_a_non_image_is_reported_as_in_imagededup(photos: Path) -> None:
     hasher = PHash(verbose=False)
     with Image.open(photos / "0.png") as image, pytest.raises(ValueError, match="Please provide"):
         hasher.encode_image(image_file=image)
@@ -145,8 +145,8 @@ def test_work_in_threads_keeps_its_order(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == ""
 
 
-def test_progress_where_there_is_no_terminal(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for _ in range(2):  # the second run finds all in the store
+def test_progress_without_a_terminal(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):  # the second run reads everything from the store
         AHash(verbose=True).encode_images(photos)
         assert "100%" in capsys.readouterr().err
     AHash(verbose=False).encode_images(photos)
@@ -178,7 +178,7 @@ def test_metrics_by_keyword_and_by_both_spellings() -> None:
         evaluate()
 
 
-def test_a_figure_is_as_large_as_matplotlib_is_told(photos: Path, tmp_path: Path) -> None:
+def test_a_figure_has_the_size_set_in_matplotlib(photos: Path, tmp_path: Path) -> None:
     matplotlib = pytest.importorskip("matplotlib")
     with matplotlib.rc_context({"figure.figsize": (5, 3)}):
         plot_duplicates(photos, {"0.png": ["0 small.jpg"]}, "0.png", str(tmp_path / "plot.png"))

@@ -92,7 +92,7 @@ def test_readme_find_duplicates_to_remove(photos: Path, tmp_path: Path) -> None:
     duplicates = phasher.find_duplicates_to_remove(
         image_dir=photos, max_distance_threshold=12, outfile=str(tmp_path / "my_duplicates.json")
     )
-    assert sorted(duplicates) == ["0 same.png", "0 small.jpg", "0.png"]  # "0 encoded.jpg" comes first and stays
+    assert sorted(duplicates) == ["0 same.png", "0 small.jpg", "0.png"]  # "0 encoded.jpg" comes first and is kept
     assert json.loads((tmp_path / "my_duplicates.json").read_text()) == duplicates
     assert get_files_to_remove({"1": ["2"], "2": ["1", "3"], "3": ["2"]}) == ["2"]
 
@@ -105,7 +105,7 @@ def test_readme_encodings(photos: Path) -> None:
     assert dhasher.find_duplicates(encoding_map=encodings)["0.png"].count("0 same.png") == 1
 
 
-def test_what_is_listed(photos: Path) -> None:
+def test_listed_files(photos: Path) -> None:
     (photos / "sub").mkdir()
     shutil.copy(photos / "1.png", photos / "sub" / "deep.png")
     shutil.copy(photos / "1.png", photos / ".hidden.png")
@@ -119,7 +119,7 @@ def test_what_is_listed(photos: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["brute_force", "brute_force_cython", "bktree"])
-def test_search_methods_are_one(method: str) -> None:
+def test_search_methods_give_the_same_result(method: str) -> None:
     found = PHash().find_duplicates(
         encoding_map={"b": A, "a": B, "c": A, "d": "0" * 15 + "2", "e": C}, search_method=method, scores=True
     )
@@ -138,7 +138,7 @@ def test_search_methods_are_one(method: str) -> None:
     flips=st.lists(st.integers(0, 63), max_size=8),
     radius=st.integers(0, 64),
 )
-def test_the_map_is_the_definition(codes: list[int], flips: list[int], radius: int) -> None:
+def test_the_map_matches_the_definition(codes: list[int], flips: list[int], radius: int) -> None:
     codes += [codes[0] ^ (1 << bit) for bit in flips] if codes else []
     names = {f"{at}": f"{code:016x}" for at, code in enumerate(codes)}
     if not names:
@@ -173,7 +173,7 @@ def test_errors(call: Callable[[PHash], Any], error: type[Exception], words: str
         call(PHash())
 
 
-def test_an_image_that_cannot_be_read_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_image_gives_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "bad.jpg").write_text("no image")
     assert PHash().encode_image(tmp_path / "bad.jpg") is None
     assert "Invalid image file" in caplog.text
@@ -199,8 +199,8 @@ def test_keys_may_be_anything_and_image_dir_wins(photos: Path) -> None:
     assert "a" not in PHash().find_duplicates(photos, encoding_map={"a": A})
 
 
-def test_a_killed_run_goes_on(many: Path) -> None:
-    """What was coded before a kill is not decoded again."""
+def test_a_killed_run_is_resumed(many: Path) -> None:
+    """Images encoded before a kill are not decoded again."""
     program = SLOW + (
         "from twinpix.compat.imagededup.methods import PHash\n"
         f"if __name__ == '__main__':\n    PHash().find_duplicates({str(many)!r}, num_enc_workers=1)"

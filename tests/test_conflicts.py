@@ -1,4 +1,4 @@
-"""What verification called different stays apart, whoever else is in the folder; distances say what they count."""
+"""Images that verification found different are not grouped, whatever else is in the folder; distances have a unit."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ from twinpix.report.json import schema
 
 
 def form(seed: int | None) -> Image.Image:
-    """A form with eight fields, empty or with numbers that the seed chooses."""
+    """A form with eight fields, empty or with numbers chosen by the seed."""
     image = Image.new("RGB", (640, 800), "white")
     pen, rng = ImageDraw.Draw(image), random.Random(seed)
     pen.text((40, 30), "Application for a permit", fill="black", font=ImageFont.load_default(size=34))
@@ -41,7 +41,7 @@ def form(seed: int | None) -> Image.Image:
 
 @pytest.mark.parametrize("link", plugins.names("linking"))
 @pytest.mark.parametrize("options", [{"method": "cascade"}, {"method": "phash:size=16", "verify": True, "radius": 100}])
-def test_an_empty_form_joins_no_two_filled_ones(link: str, options: dict[str, Any], tmp_path: Path) -> None:
+def test_an_empty_form_does_not_link_two_filled_ones(link: str, options: dict[str, Any], tmp_path: Path) -> None:
     form(1).save(tmp_path / "a.jpg", quality=90)
     form(2).save(tmp_path / "b.jpg", quality=90)
     assert twinpix.find(tmp_path, store=None, link=link, **options).groups == []
@@ -55,8 +55,8 @@ def test_an_empty_form_joins_no_two_filled_ones(link: str, options: dict[str, An
             assert not match.same_code
 
 
-def test_a_pair_that_only_a_third_image_joins_has_no_distance_of_codes(tmp_path: Path) -> None:
-    """Such a distance was 0, which reads as equal codes within any radius."""
+def test_a_transitive_match_has_no_distance_of_codes(tmp_path: Path) -> None:
+    """The distance was 0, which means equal codes, within any radius."""
     names = [f"photos/{name}.png" for name in "abc"]
     for at, name in enumerate(names):
         write(tmp_path, name, bytes([at]) * 9)
@@ -94,7 +94,7 @@ def test_pairs_of_one_scene_are_in_a_csv_report(tmp_path: Path) -> None:
 
 
 def near_ones(base: Path) -> Report:
-    """Three images by a network: a and b so near that their distance is 0.0, c beside b."""
+    """Three images encoded by a network: the distance of a and b is 0.0, c is near b."""
     names = [f"photos/{name}.png" for name in "abc"]
     for at, name in enumerate(names):
         write(base, name, bytes([at]) * (9 - at))
@@ -105,7 +105,7 @@ def near_ones(base: Path) -> Report:
 
 
 def as_other_programs(value: Any, kind: type) -> Any:
-    """JSON as programs write it that know one type of number: 0.0 is 0, or 0 is 0.0."""
+    """JSON as written by programs with a single type of number: 0.0 becomes 0, or 0 becomes 0.0."""
     if isinstance(value, dict):
         return {key: as_other_programs(each, kind) for key, each in value.items()}
     if isinstance(value, list):
@@ -119,7 +119,7 @@ def members(found: Report) -> list[list[str]]:
 
 @pytest.mark.parametrize("kind", [int, float])
 @pytest.mark.parametrize("stricter", [None, 0.0, 0.25])
-def test_the_type_of_a_number_decides_nothing(stricter: float | None, kind: type, tmp_path: Path) -> None:
+def test_the_type_of_a_number_has_no_effect(stricter: float | None, kind: type, tmp_path: Path) -> None:
     found = near_ones(tmp_path)
     path = save(found, tmp_path / "r.json")
     path.write_text(json.dumps(as_other_programs(json.loads(path.read_text()), kind)))
@@ -181,7 +181,7 @@ def test_a_malformed_report_of_the_first_schema_is_refused(change: dict[str, Any
 
 
 @pytest.mark.parametrize(("method", "unit"), [("phash", "bits"), ("digest", "bits"), ("local", "share")])
-def test_a_report_says_what_its_distances_count(method: str, unit: str, tmp_path: Path) -> None:
+def test_a_report_states_the_unit_of_its_distances(method: str, unit: str, tmp_path: Path) -> None:
     for name in ("a", "b"):
         form(1).save(tmp_path / f"{name}.png")
     found = twinpix.find(tmp_path, store=None, method=method)
@@ -189,9 +189,9 @@ def test_a_report_says_what_its_distances_count(method: str, unit: str, tmp_path
     assert [match.same_code for match in found.groups[0].matches] == [True]
 
 
-def test_verification_names_identical_pixels_so_however_the_fast_decodes_differ(tmp_path: Path) -> None:
-    picture = Image.effect_mandelbrot((900, 700), (-2, -1.5, 1, 1.5), 60).convert("RGB")
-    picture.save(tmp_path / "a.jpg", quality=12)
+def test_identical_pixels_are_named_so_even_if_the_fast_decodes_differ(tmp_path: Path) -> None:
+    image = Image.effect_mandelbrot((900, 700), (-2, -1.5, 1, 1.5), 60).convert("RGB")
+    image.save(tmp_path / "a.jpg", quality=12)
     Image.open(tmp_path / "a.jpg").save(tmp_path / "b.png")
     (found,) = twinpix.find(tmp_path, store=None, workers=1, method="cascade").groups
     assert [match.relation for match in found.matches] == ["identical-pixels"]

@@ -1,4 +1,4 @@
-"""--copy-kept: whoever removes the scanned folder afterwards loses duplicates only, or was told what else."""
+"""--copy-kept: removing the scanned folder afterwards loses duplicates only, or files that were reported."""
 
 import os
 import shutil
@@ -29,12 +29,12 @@ def photos(base: Path, **others: bytes) -> Report:
 
 
 def copied(found: Report, base: Path) -> tuple[int, set[str]]:
-    """The exit code, and the files that are in the copy."""
+    """The exit code, and the files in the copy."""
     code = run(["resolve", str(save(found, base / "r.json")), "--copy-kept", "out", "--apply"])
     return code, set(tree(base / "out"))
 
 
-def test_what_could_not_be_read_is_copied(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_images_are_copied(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     sides = {"raw/x.xmp": b"of the raw", "a/1.mov": b"live", "a/1.aae": b"edits"}
     assert copied(photos(tmp_path, **sides), tmp_path) == (0, {"a/1.jpg", "raw/x.cr2", *sides})
     output = capfd.readouterr().out
@@ -47,7 +47,7 @@ def test_what_could_not_be_read_is_copied(tmp_path: Path, capfd: pytest.CaptureF
     assert tree(tmp_path / "photos") == before
 
 
-def test_what_is_not_copied_is_listed_and_counted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_not_copied_are_listed_and_counted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     others = {
         "film.mp4": b"film",
         "b/notes.pdf": b"notes",
@@ -58,7 +58,7 @@ def test_what_is_not_copied_is_listed_and_counted(tmp_path: Path, capfd: pytest.
     }
     waste = {"Thumbs.db": b"", "b/.DS_Store": b"", "@eaDir/1.jpg": b""}
     found = photos(tmp_path, **others, **waste)
-    assert run(["resolve", str(save(found, tmp_path / "r.json")), "--copy-kept", "out"]) == 0  # the plan alone
+    assert run(["resolve", str(save(found, tmp_path / "r.json")), "--copy-kept", "out"]) == 0  # without --apply
     output = capfd.readouterr().out
     assert copied(found, tmp_path) == (1, {"a/1.jpg", "raw/x.cr2"})
     for text in (output, capfd.readouterr().out):
@@ -69,7 +69,7 @@ def test_what_is_not_copied_is_listed_and_counted(tmp_path: Path, capfd: pytest.
         for name in ("photos/b/notes.pdf", "photos/b/1.xmp", "photos/.hidden/z"):
             assert f"left  {name}: is not copied" in text
         assert "Thumbs" not in text
-    assert run(["resolve", "r.json", "--copy-kept", "out", "--apply"]) == 1  # nothing new to copy, still not all
+    assert run(["resolve", "r.json", "--copy-kept", "out", "--apply"]) == 1  # nothing new to copy, still incomplete
 
 
 def test_companions_of_duplicates_need_no_copy_when_their_bytes_have_one(tmp_path: Path) -> None:
@@ -77,14 +77,14 @@ def test_companions_of_duplicates_need_no_copy_when_their_bytes_have_one(tmp_pat
     assert copied(found, tmp_path) == (0, {"a/1.jpg", "a/1.xmp", "raw/x.cr2"})
 
 
-def test_other_names_of_what_is_copied_need_no_copy(tmp_path: Path) -> None:
+def test_other_names_of_copied_files_need_no_copy(tmp_path: Path) -> None:
     found = photos(tmp_path)
     os.link(tmp_path / "photos/a/1.jpg", tmp_path / "photos/again.jpg")
     os.symlink("a/1.jpg", tmp_path / "photos/link.jpg")
     assert copied(found, tmp_path)[0] == 0
 
 
-def test_groups_that_were_not_decided_are_told(tmp_path: Path) -> None:
+def test_undecided_groups_are_reported(tmp_path: Path) -> None:
     plan = twinpix.plan(photos(tmp_path), "copy:to=out", choices={})
     left = {
         os.path.basename(os.path.dirname(row.path)) for row in plan.skipped if row.reason.startswith("is not copied")
@@ -96,7 +96,7 @@ def test_groups_that_were_not_decided_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
-def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_folder_is_reported(tmp_path: Path) -> None:
     found = photos(tmp_path, **{"closed/2.jpg": b"2"})
     (tmp_path / "photos/closed").chmod(0)
     try:
@@ -115,7 +115,7 @@ def test_failures_outside_the_scanned_folders_are_not_copied(tmp_path: Path) -> 
     assert copied(found, tmp_path) == (0, {"a/1.jpg", "raw/x.cr2"})
 
 
-# -- what an earlier run has copied -----------------------------------------------------------------------
+# -- copies of an earlier run ------------------------------------------------------------------------------
 
 
 def alone(base: Path, name: str, data: bytes) -> Unique:
@@ -125,7 +125,7 @@ def alone(base: Path, name: str, data: bytes) -> Unique:
 
 
 def test_other_images_under_names_that_were_copied_before_are_copied(tmp_path: Path) -> None:
-    """A camera begins again at IMG_0001, and the report of its second card has the name of that of the first."""
+    """A camera starts again at IMG_0001, and the report of its second card has the same name as the first report."""
     for number in (1, 2):
         shutil.rmtree(tmp_path / "photos", ignore_errors=True)
         card = photos(
@@ -138,9 +138,7 @@ def test_other_images_under_names_that_were_copied_before_are_copied(tmp_path: P
     assert len(tree(tmp_path / "out")) == 6
 
 
-def test_an_image_that_was_edited_after_it_was_copied_is_told(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_image_edited_after_it_was_copied_is_reported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = replace(report(tmp_path, []), unique=[alone(tmp_path, "photos/2.jpg", content(1))])
     assert copied(found, tmp_path) == (0, {"2.jpg"})
     write(tmp_path, "photos/2.jpg", b"edited")
@@ -148,23 +146,21 @@ def test_an_image_that_was_edited_after_it_was_copied_is_told(
     assert "photos/2.jpg: was changed since it was scanned" in capfd.readouterr().out
 
 
-def test_a_copy_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
+def test_a_truncated_copy_is_made_again(tmp_path: Path) -> None:
     found = replace(report(tmp_path, []), unique=[alone(tmp_path, "photos/2.jpg", content(1))])
     assert copied(found, tmp_path) == (0, {"2.jpg"})
     (tmp_path / "out/2.jpg").write_bytes(b"")
     assert copied(found, tmp_path) == (0, {"2.jpg", "2 (2).jpg"})
     (tmp_path / "photos/2.jpg").unlink()
-    assert copied(found, tmp_path)[0] == 0  # what is copied may go
+    assert copied(found, tmp_path)[0] == 0  # the copied files can be removed
 
 
-# -- what one image of a group does not stand for -----------------------------------------------------------
+# -- members that the keeper does not represent -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("change", ["gone", "edited"])
 @pytest.mark.parametrize("reference", [False, True])
-def test_the_next_best_is_copied_when_what_stays_is_not_as_it_was(
-    change: str, *, reference: bool, tmp_path: Path
-) -> None:
+def test_the_next_best_is_copied_if_the_keeper_has_changed(change: str, *, reference: bool, tmp_path: Path) -> None:
     first = "ref/1.jpg" if reference else "photos/a/1.jpg"
     for name in (first, "photos/b/1.jpg", "photos/c/1.jpg"):
         write(tmp_path, name, content(1))
@@ -179,7 +175,7 @@ def test_the_next_best_is_copied_when_what_stays_is_not_as_it_was(
     assert copied(found, tmp_path) == (3, {"b/1.jpg"})
 
 
-def test_a_reference_that_is_there_needs_no_copy(tmp_path: Path) -> None:
+def test_an_existing_reference_needs_no_copy(tmp_path: Path) -> None:
     for name in ("ref/1.jpg", "photos/1.jpg"):
         write(tmp_path, name, content(1))
     made = group(tmp_path, 1, ["ref/1.jpg", "photos/1.jpg"])
@@ -198,7 +194,7 @@ def test_images_of_which_only_first_frames_were_compared_are_both_copied(
     assert copied(report(tmp_path, [replace(made, members=members)]), tmp_path) == (0, {"1.gif", "2.gif"})
 
 
-def test_where_nobody_can_tell_the_damaged_one_both_are_copied(tmp_path: Path) -> None:
+def test_both_are_copied_if_the_damaged_one_is_unknown(tmp_path: Path) -> None:
     whole = b"".join(content(number) for number in range(25))
     write(tmp_path, "photos/1.jpg", whole[:4096] + bytes(512) + whole[4608:])
     write(tmp_path, "photos/2.jpg", whole)
@@ -208,7 +204,7 @@ def test_where_nobody_can_tell_the_damaged_one_both_are_copied(tmp_path: Path) -
     assert copied(found, tmp_path) == (0, {"1.jpg", "2.jpg"})
 
 
-def test_duplicates_that_were_not_asked_for_are_copied(tmp_path: Path) -> None:
+def test_duplicates_of_other_relations_than_selected_are_copied(tmp_path: Path) -> None:
     for number, name in enumerate(("1", "2", "3")):
         write(tmp_path, f"photos/{name}.jpg", content(number // 2))
     made = group(tmp_path, 1, ["photos/1.jpg", "photos/2.jpg", "photos/3.jpg"])

@@ -1,4 +1,4 @@
-"""The join of directions: what it finds on several threads, and what memory it takes."""
+"""The join of vectors by cosine: its result on several threads, and its memory."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from twinpix.search.base import no_progress
 
 
 @pytest.mark.parametrize("radius", [0.0, 0.05, 0.3, 1.0, 2.0])
-def test_directions_on_several_threads_are_the_definition(radius: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_join_on_several_threads_matches_the_definition(radius: float, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(700, 64)).astype(np.float16)
     codes[500:] = codes[:200] + rng.normal(size=(200, 64)) * 0.1
@@ -27,7 +27,7 @@ def test_directions_on_several_threads_are_the_definition(radius: float, monkeyp
 
 @pytest.mark.parametrize("small", [cosine._SMALL, 0])
 def test_a_large_gallery_is_not_held_in_single_precision(small: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice what it takes itself: of 100,000 pictures in eight orientations 800 MB."""
+    """That would be twice its own size: 800 MB for 100,000 images in eight orientations."""
     monkeypatch.setattr(cosine, "_SMALL", small)
     rng = np.random.default_rng(1)
     gallery = rng.standard_normal((200_000, 32), dtype=np.float32).astype(np.float16)
@@ -42,8 +42,8 @@ def test_a_large_gallery_is_not_held_in_single_precision(small: float, monkeypat
 
 
 @pytest.mark.parametrize("small", [cosine._SMALL, 0])
-def test_equal_directions_do_not_fill_the_memory(small: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every pair of them is one: their numbers, all at once, would take 2 GB."""
+def test_equal_vectors_do_not_fill_the_memory(small: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pair matches: the numbers of all pairs at once would take 2 GB."""
     monkeypatch.setattr(cosine, "_SMALL", small)
     codes = np.ones((500, 1024), dtype=np.float16)
     tracemalloc.start()
@@ -56,16 +56,16 @@ def test_equal_directions_do_not_fill_the_memory(small: float, monkeypatch: pyte
     assert peak < 600 << 20
 
 
-def test_where_everything_is_near_everything_blocks_stay_small() -> None:
+def test_blocks_stay_small_if_all_vectors_match() -> None:
     codes = np.ones((20_000, 128), dtype=np.float16)
     blocks = cosine.Cosine(threads=2).plan(codes, None, 0.1).blocks(no_progress)
     assert all(len(next(blocks)[0]) <= 1 << 20 for _ in range(50))
 
 
-def test_a_join_that_is_given_up_ends_soon() -> None:
-    """By whoever no longer asks, or by what is told how far it is."""
+def test_a_cancelled_join_ends_soon() -> None:
+    """The caller stops iterating, or the progress callback cancels."""
     codes = np.random.default_rng(0).normal(size=(40_000, 256)).astype(np.float16)
-    plan = cosine.Cosine(threads=2).plan(codes, None, 1.1)  # half of all pairs: minutes
+    plan = cosine.Cosine(threads=2).plan(codes, None, 1.1)  # half of all pairs would take minutes
     before = threading.active_count()
     blocks = plan.blocks(no_progress)
     next(blocks)
@@ -83,7 +83,7 @@ def test_a_join_that_is_given_up_ends_soon() -> None:
     assert threading.active_count() == before
 
 
-def test_the_share_that_is_done_grows_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reported_share_grows_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(5000, 64)).astype(np.float16)
     for small in (cosine._SMALL, 0):

@@ -1,4 +1,4 @@
-"""Crowds of images that look alike: a bounded number of verifications, and the same groups as with all of them."""
+"""Many similar images: a bounded number of verifications, and the same groups as with all verifications."""
 
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +26,7 @@ WORDS = ("NOBODY EXPECTS", "THE QUICK BROWN FOX", "AND JUMPS OVER 13 DOGS")
 
 
 def captioned(photo: Image.Image) -> Image.Image:
-    """A bar of the same words below a photo."""
+    """A bar with the same caption below a photo."""
     out = Image.new("RGB", (photo.width, photo.height + 150), "white")
     out.paste(photo, (0, 0))
     for line, words in enumerate(WORDS):
@@ -51,7 +51,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A store, so that a second run verifies those pairs only that the first has left out."""
+    """A store, so that a second run verifies only the pairs that the first run left out."""
     return str(tmp_path_factory.mktemp("store") / "store.sqlite")
 
 
@@ -60,7 +60,7 @@ def bounded(crowd: Path, store: str) -> twinpix.Report:
     return twinpix.find([str(crowd)], method="cascade", store=store)
 
 
-def test_copies_in_a_crowd_are_found(bounded: twinpix.Report) -> None:
+def test_copies_among_many_similar_images_are_found(bounded: twinpix.Report) -> None:
     assert groups(bounded) == {
         frozenset({"03.jpg", "a crop without the caption.jpg"}),
         frozenset({"05.jpg", "smaller.jpg"}),

@@ -1,4 +1,4 @@
-"""Copies of dark pictures are found by their pixels; a cascade finds what its first method with verification does."""
+"""Copies of dark images are found by their pixels; a cascade finds the copies that its first verified method finds."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def dark(kind: str, seed: int, light: float) -> Image.Image:
 
 
 @pytest.mark.parametrize("light", [0.06, 0.12])
-def test_half_size_copies_of_dark_pictures_are_found_and_others_are_not(light: float, tmp_path: Path) -> None:
+def test_half_size_copies_of_dark_images_are_found_and_others_are_not(light: float, tmp_path: Path) -> None:
     for kind in ("scene", "street", "landscape"):
         image = dark(kind, 1, light)
         image.save(tmp_path / f"{kind}.png")
@@ -37,25 +37,25 @@ def test_half_size_copies_of_dark_pictures_are_found_and_others_are_not(light: f
     assert found == {(kind, f"{kind}-half") for kind in ("scene", "street", "landscape")}
 
 
-def test_the_guess_of_a_hash_is_tried_where_that_of_points_decides_nothing(tmp_path: Path) -> None:
-    picture = draw("landscape", 3, SIDES)
+def test_the_transform_of_a_hash_is_tried_if_that_of_keypoints_is_inconclusive(tmp_path: Path) -> None:
+    original = draw("landscape", 3, SIDES)
     files = []
-    for name, image in (("a.png", picture), ("b.png", picture.resize((320, 240)))):
+    for name, image in (("a.png", original), ("b.png", original.resize((320, 240)))):
         image.save(tmp_path / name)
         data = (tmp_path / name).read_bytes()
         files.append(File(str(tmp_path / name), xxhash.xxh3_128_digest(data), len(data)))
     wrong = (0.2, 0.0, 0.7, 0.0, 0.2, 0.1)
-    eye = verifier.Verifier(files, 0.65, session_of())
-    eye.verify([verifier.pair_of(ContentId(1), ContentId(0), wrong, True, before=verifier.guess_of_turn(0))])
-    verdict = eye.of(ContentId(0), ContentId(1))
+    run = verifier.Verifier(files, 0.65, session_of())
+    run.verify([verifier.pair_of(ContentId(1), ContentId(0), wrong, True, before=verifier.guess_of_turn(0))])
+    verdict = run.of(ContentId(0), ContentId(1))
     assert verdict is not None
     assert (verdict.relation, verdict.agrees > 0.9) == ("resized", True)
 
 
-def test_a_pair_that_two_methods_propose_keeps_both_guesses() -> None:
-    hubs = LeaderClusters(lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 1.0)
+def test_a_candidate_of_two_methods_keeps_both_transforms() -> None:
+    clusters = LeaderClusters(lambda classes: {class_: class_ for class_ in classes}, lambda leader, joint: 1.0)
     by_hash, by_points = verifier.guess_of_turn(0), (0.5, 0.0, 0.1, 0.0, 0.5, 0.2)
-    hubs.propose([Candidate(ClassId(0), ClassId(1), None, by_hash, "phash")])
-    hubs.propose([Candidate(ClassId(0), ClassId(1), None, by_points, "local", exact=True)])
-    taken = hubs.take(ClassId(0), ClassId(1))
+    clusters.propose([Candidate(ClassId(0), ClassId(1), None, by_hash, "phash")])
+    clusters.propose([Candidate(ClassId(0), ClassId(1), None, by_points, "local", exact=True)])
+    taken = clusters.take(ClassId(0), ClassId(1))
     assert (taken.guess, taken.before) == (by_points, by_hash)

@@ -1,4 +1,4 @@
-"""resolve --interactive, driven through a real terminal; and what is remembered of it."""
+"""resolve --interactive in a real terminal; and the decisions that it stores."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ COLUMNS, LINES = 110, 50
 
 
 class Terminal:
-    """A command in a terminal, and what is on its screen."""
+    """A command in a terminal, and the text on its screen."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         self.screen = pyte.Screen(COLUMNS, LINES)
@@ -46,7 +46,7 @@ class Terminal:
         )
 
     def until(self, text: str) -> list[str]:
-        """The lines of the screen once a question is asked and a text is its end, or stands somewhere above it."""
+        """The lines of the screen once a question is asked that ends with a text, or has it somewhere above."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._more():
             asked = self._question()
@@ -69,7 +69,7 @@ class Terminal:
         return True
 
     def type(self, text: str) -> None:
-        """Type, and wait until that shows."""
+        """Type, and wait until the text is on the screen."""
         before, deadline = self.screen.display, time.monotonic() + 30
         self._child.send(text)
         while self.screen.display == before and time.monotonic() < deadline and self._more():
@@ -86,7 +86,7 @@ class Terminal:
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A library of four groups, a report on it, and the current folder there."""
+    """A library of four groups with a report on it; it becomes the current folder."""
     monkeypatch.chdir(tmp_path)
     save(library(tmp_path, 4), tmp_path / "r.json")
     return tmp_path
@@ -96,7 +96,7 @@ MOVE = ("resolve", "r.json", "--interactive", "--move", "out", "--store", "store
 
 
 def test_a_session(asked: Path) -> None:
-    """Keep what is marked, keep another, go back, keep all, skip; then act, and go on with what was skipped."""
+    """Keep the marked image, keep another, go back, keep all, skip; then act, and continue with the skipped group."""
     terminal = Terminal(*MOVE, "--apply")
     screen = terminal.until("keep [1], other numbers, a)ll, n)ot duplicates, s)kip, b)ack, q)uit, ?:")
     assert screen[1].startswith("Group 1 of 4: 3 images, ")
@@ -133,7 +133,7 @@ def test_a_session(asked: Path) -> None:
     assert any("0 files to move" in line and "3 images processed before" in line for line in screen)
 
 
-def test_without_apply_nothing_is_touched(asked: Path) -> None:
+def test_without_apply_nothing_is_changed(asked: Path) -> None:
     before = tree(asked / "photos")
     terminal = Terminal(*MOVE)
     terminal.until("?:")
@@ -145,7 +145,7 @@ def test_without_apply_nothing_is_touched(asked: Path) -> None:
 
 
 def test_keep_all_is_remembered_by_later_reports(asked: Path) -> None:
-    """After another run of find the group is not asked about again, until a file has come to it."""
+    """After another run of find the group is not asked about again, unless it has a new file."""
     terminal = Terminal(*MOVE)
     terminal.until("Group 1 of 4")
     terminal.type("a\r")
@@ -160,7 +160,7 @@ def test_keep_all_is_remembered_by_later_reports(asked: Path) -> None:
     terminal.type("b\r")
     screen = terminal.until("Group 1 of 4")
     assert [line.split()[1] for line in screen if line.startswith("  [") and "/0" in line] == ["keep"] * 3
-    terminal.type("1\r")  # another answer takes it back
+    terminal.type("1\r")  # another answer revokes it
     terminal.until("Group 2 of 4")
     terminal.type("q\r")
     assert terminal.end()[0] == 0
@@ -171,7 +171,7 @@ def test_keep_all_is_remembered_by_later_reports(asked: Path) -> None:
     terminal.end()
 
 
-def test_what_was_kept_whole_is_asked_about_when_a_file_comes_to_it(tmp_path: Path) -> None:
+def test_a_group_kept_as_a_whole_is_asked_about_again_if_it_grows(tmp_path: Path) -> None:
     found = library(tmp_path, 2, equal=True)
     path = str(tmp_path / "r.json")
     first = Choices.beside(found, path)
@@ -203,7 +203,7 @@ def test_companion_files_are_shown(asked: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", ["0", "4", "1,9", "x", "1-9", "3-1", "n 7", "1;2", "-1", "9" * 30])
-def test_what_is_not_understood_is_asked_again(answer: str, asked: Path) -> None:
+def test_an_invalid_answer_is_asked_again(answer: str, asked: Path) -> None:
     terminal = Terminal(*MOVE)
     terminal.until("?:")
     terminal.type(answer + "\r")
@@ -255,7 +255,7 @@ def test_leaving_a_dialogue_deletes_nothing(leave: str, what: str, asked: Path) 
     assert tree(asked / "photos") == before
 
 
-def test_the_word_deletes(asked: Path) -> None:
+def test_the_confirmation_word_deletes(asked: Path) -> None:
     terminal = Terminal(*DELETE)
     screen = terminal.until("Type delete to continue:")
     assert any(
@@ -269,7 +269,7 @@ def test_the_word_deletes(asked: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", ["y", "n", "end"])
-def test_who_quits_is_asked_whether_to_act(answer: str, asked: Path) -> None:
+def test_quitting_asks_whether_to_act(answer: str, asked: Path) -> None:
     terminal = Terminal(*MOVE, "--apply")
     terminal.until("?:")
     terminal.type("\r")
@@ -282,8 +282,8 @@ def test_who_quits_is_asked_whether_to_act(answer: str, asked: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["-i", "--no-store"], ["--json"]])
-def test_nothing_is_deleted_for_good_unasked(options: list[str], asked: Path) -> None:
-    """Answers from a pipe, whatever they are, do not stand for a word on a terminal."""
+def test_nothing_is_deleted_permanently_without_confirmation(options: list[str], asked: Path) -> None:
+    """Answers from a pipe, whatever they are, do not count as a confirmation on a terminal."""
     before = tree(asked / "photos")
     command = [sys.executable, "-m", "twinpix", *DELETE, *options]
     for text in ("", "\n" * 4, "\n" * 4 + "delete\nyes\ny\n"):
@@ -297,7 +297,7 @@ def test_nothing_is_deleted_for_good_unasked(options: list[str], asked: Path) ->
     assert len(tree(asked / "photos")) == 5
 
 
-def test_the_end_of_the_input_is_no_yes(asked: Path) -> None:
+def test_end_of_input_is_not_a_confirmation(asked: Path) -> None:
     before = tree(asked / "photos")
     for option in ("--yes", "--no-store"):
         for action in (["--delete"], ["--move", "out"]):
@@ -366,11 +366,11 @@ def test_all_of_a_group_are_not_duplicates(photos: Path, tmp_path: Path, monkeyp
     code, screen = terminal.end()
     assert code == 0
     assert "  kept and remembered: 3 pairs will not be found together again" in screen
-    assert groups(photos, tmp_path / "s.sqlite") == [{"0.png", "0 same.png"}]  # one and the same bytes
+    assert groups(photos, tmp_path / "s.sqlite") == [{"0.png", "0 same.png"}]  # identical bytes
 
 
 @pytest.mark.parametrize("option", ["--exclusions", "--verdicts"])  # the second is the old name of the first
-def test_the_store_forgets_codes_and_not_what_was_said(
+def test_clearing_the_store_keeps_exclusions_unless_asked(
     option: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "s.sqlite"
@@ -388,11 +388,13 @@ def test_the_store_forgets_codes_and_not_what_was_said(
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "pixels"])
-def test_equal_codes_are_excluded_too(method: str, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    """Files of equal pixels, and blank pictures, match by identity and not by a search."""
+def test_exclusions_apply_to_equal_codes_too(
+    method: str, tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
+    """Files with equal pixels and blank images match by identity and not by a search."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
     folder.mkdir()
-    for kind, image in (("photo", picture(1)), ("blank", Image.new("RGB", (64, 64), "white"))):
+    for kind, image in (("photo", draw_image(1)), ("blank", Image.new("RGB", (64, 64), "white"))):
         for level in (1, 5, 9):
             image.save(folder / f"{kind}{level}.png", compress_level=level)
     assert groups(folder, store, method=method) == [{f"{k}{n}.png" for n in (1, 5, 9)} for k in ("blank", "photo")]
@@ -413,14 +415,14 @@ def test_equal_codes_are_excluded_too(method: str, tmp_path: Path, picture: Call
 
 
 @pytest.mark.parametrize("link", [name for name in plugins.names("linking") if not chains(make(name))])
-def test_excluded_pairs_stay_excluded_when_decided_anew(
-    link: str, tmp_path: Path, picture: Callable[..., Image.Image]
+def test_exclusions_apply_when_groups_are_decided_again(
+    link: str, tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
-    """Two pictures of equal codes that match a third, and not one another."""
+    """Two images with equal codes that match a third one but not each other."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
     folder.mkdir()
     for level in (1, 5, 9):
-        picture(1).save(folder / f"{level}.png", compress_level=level)
+        draw_image(1).save(folder / f"{level}.png", compress_level=level)
     digests = {
         Path(member.path).name: member.digest
         for member in twinpix.find(folder, method="phash:size=16", store=store).groups[0].members
@@ -435,9 +437,7 @@ def test_excluded_pairs_stay_excluded_when_decided_anew(
     assert groups(folder, store, link=link, keep="path:*1.png") == [{"1.png", "5.png"}]
 
 
-def test_not_duplicates_is_taken_back_by_going_back(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_going_back_revokes_not_duplicates(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for number in (7, 8):
         (photos / f"{number}.png").write_bytes((photos / "1.png").read_bytes())
@@ -468,11 +468,11 @@ def a_group(*digests: str) -> Group:
 @pytest.mark.parametrize(
     ("given", "digests", "keep"),
     [
-        ("", "abc", ["2.png"]),  # what is marked, and not what was proposed first
+        ("", "abc", ["2.png"]),  # the marked image, and not the first proposal
         ("n 3", "abc", ["2.png", "3.png"]),
-        ("n 2", "abc", ["1.png", "2.png"]),  # 3 goes as a duplicate of 1, which 2 is not
+        ("n 2", "abc", ["1.png", "2.png"]),  # 3 is removed as a duplicate of 1; 2 is not a duplicate of 1
         ("n 2", "aba", ["1.png", "2.png"]),
-        ("n 2", "bba", ["3.png", "2.png"]),  # 1 has the bytes of 2: 3 must stay too
+        ("n 2", "bba", ["3.png", "2.png"]),  # 1 has the bytes of 2: 3 must be kept too
         ("n 2", "bbb", ["2.png"]),
         ("n", "abc", ["1.png", "2.png", "3.png"]),
         ("2-", "abc", None),
@@ -485,8 +485,8 @@ def test_what_an_answer_keeps_when_the_second_is_marked(given: str, digests: str
     assert keep == (answer and [asked.members[at].path for at in answer.keep])
 
 
-def test_what_is_no_duplicate_is_not_what_others_go_for(tmp_path: Path) -> None:
-    """`n 1` holds the keeper apart: another stays, and the rest goes for that one."""
+def test_an_excluded_keeper_does_not_justify_removals(tmp_path: Path) -> None:
+    """`n 1` excludes the keeper: another image is kept, and the rest is removed as its duplicates."""
     found = library(tmp_path, 1)
     answer = dialogue._understood("n 1", found.groups[0], [0])
     assert answer is not None
@@ -497,7 +497,7 @@ def test_what_is_no_duplicate_is_not_what_others_go_for(tmp_path: Path) -> None:
     assert (Path(step.path).name, Path(step.keeper).name) == ("0 small.png", "0 copy.png")
 
 
-def test_a_step_forward_leads_to_what_is_not_decided(asked: Path) -> None:
+def test_a_step_forward_leads_to_the_next_undecided_group(asked: Path) -> None:
     made = Choices.beside(library(asked, 4), "r.json")
     save(library(asked, 4), asked / "r.json")
     for number, names in ((2, ["photos/1 copy.png"]), (3, ["photos/2.png"])):
@@ -528,18 +528,18 @@ def test_too_many_pairs_are_not_remembered(tmp_path: Path) -> None:
     )
 
 
-def test_places_are_written_as_they_are_typed() -> None:
+def test_numbers_of_members_are_printed_as_they_are_typed() -> None:
     assert dialogue._ranges([4, 0, 2, 3]) == "1,3-5"
     assert dialogue._places("1,3-5", 5) == [0, 2, 3, 4]
 
 
 @pytest.mark.parametrize("mtime", [-(10**18), 10**30])
-def test_times_that_no_calendar_has_are_shown(mtime: int) -> None:
+def test_times_outside_the_calendar_are_shown(mtime: int) -> None:
     assert len(dialogue._when(mtime)) in (1, 16)
 
 
-def test_choices_are_of_the_groups_that_were_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other rules, or a smaller radius, make other groups of one report."""
+def test_choices_apply_to_the_groups_that_were_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other rules or a smaller radius give other groups from the same report."""
     monkeypatch.chdir(tmp_path)
     found = library(tmp_path, 3)
     Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
@@ -550,11 +550,11 @@ def test_choices_are_of_the_groups_that_were_shown(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_in_the_place_of_choices_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_in_place_of_the_choices_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = library(tmp_path, 4)
     os.mkfifo("r.choices.jsonl")
-    writer = os.open("r.choices.jsonl", os.O_RDWR)  # who never writes
+    writer = os.open("r.choices.jsonl", os.O_RDWR)  # without a writer
     try:
         Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
     finally:
@@ -562,7 +562,7 @@ def test_a_pipe_in_the_place_of_choices_is_left_alone(tmp_path: Path, monkeypatc
     assert sorted(name for name in os.listdir() if "choices" in name) == ["r.choices-2.jsonl", "r.choices.jsonl"]
 
 
-def test_a_choice_after_one_that_was_cut_off_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_choice_after_a_truncated_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = library(tmp_path, 3)
     first = Choices.beside(found, "r.json")
@@ -573,7 +573,7 @@ def test_a_choice_after_one_that_was_cut_off_is_read(tmp_path: Path, monkeypatch
     assert Choices.beside(found, "r.json").kept == {1: ["photos/0.png"], 3: ["photos/2.png"]}
 
 
-def test_bytes_that_are_no_text_are_not_understood(asked: Path) -> None:
+def test_undecodable_input_is_not_accepted(asked: Path) -> None:
     terminal = Terminal(*MOVE, PYTHONIOENCODING="utf-8:strict")
     terminal.until("?:")
     terminal._child.send(b"\xff\n")
@@ -582,13 +582,13 @@ def test_bytes_that_are_no_text_are_not_understood(asked: Path) -> None:
     assert terminal.end()[0] == 0
 
 
-def test_where_choices_cannot_be_written(tmp_path: Path) -> None:
+def test_choices_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
     choices = Choices.beside(library(tmp_path, 1), str(tmp_path / "not there" / "r.json"))
     with pytest.raises(OutputError, match="choices are stored beside the report: copy it to your own folder"):
         choices.keep(1, ["photos/0.png"])
 
 
-def test_choices_are_of_one_report(asked: Path) -> None:
+def test_choices_apply_to_one_report(asked: Path) -> None:
     found = library(asked, 4)
     first = Choices.beside(found, "r.json")
     first.keep(2, ["photos/1.png"])

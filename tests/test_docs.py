@@ -1,4 +1,4 @@
-"""The documents say what the code does."""
+"""The documentation agrees with the code."""
 
 import contextlib
 import importlib.util
@@ -43,7 +43,7 @@ def test_the_radii_of_the_network_are_those_of_its_description() -> None:
     assert [float(radius) for radius in row] == [radii[s] for s in ("strict", "normal", "loose")]
 
 
-def test_the_fields_of_a_description_stand_in_the_documents() -> None:
+def test_the_fields_of_a_description_are_documented() -> None:
     from twinpix.fingerprints._onnx import Description
 
     text = (ROOT / "docs/cnn.md").read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in ("resolve", "imgdupes"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_option_that_is_written_of_is_there(name: str) -> None:
+def test_every_documented_option_exists(name: str) -> None:
     known = set(re.findall(r"`(--?[a-zA-Z-]+)`", (ROOT / "docs/cli.md").read_text(encoding="utf-8")))
     used = re.findall(r"(?<![\w-])--[a-z][a-z_-]+", (ROOT / name).read_text(encoding="utf-8"))
     assert {option.replace("_", "-") for option in used} <= known, name
@@ -73,7 +73,7 @@ OF_KIND = {
 
 
 @pytest.mark.parametrize("package", OF_KIND)
-def test_the_names_of_plugins_stand_in_the_document_of_their_kind(package: str) -> None:
+def test_the_names_of_plugins_are_in_the_document_of_their_kind(package: str) -> None:
     text = (ROOT / OF_KIND[package]).read_text(encoding="utf-8")
     for name in plugins.names(package):
         suffixes = getattr(plugins.load(package, name), "suffixes", ())
@@ -124,7 +124,7 @@ def shape(line: str) -> str:
     return re.sub(r"[\d.]+( (kB|MB|bits?)|%)", "N", " ".join(line.split()))
 
 
-def test_the_default_keep_rules_stand_in_the_documents_in_their_order() -> None:
+def test_the_default_keep_rules_are_documented_in_their_order() -> None:
     text = (ROOT / "docs/keep.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
     assert rows == keep.DEFAULT.split(","), wrong_rows(rows)
@@ -178,7 +178,7 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
-def test_a_decision_has_its_four_headings_and_stands_in_the_index(path: Path) -> None:
+def test_a_decision_has_its_four_headings_and_is_in_the_index(path: Path) -> None:
     text, number = path.read_text(encoding="utf-8"), path.name[:3]
     (title,) = re.findall(rf"\A# {number}\. (.+)$", text, re.MULTILINE)
     assert re.findall(r"^#+ (.+)$", text, re.MULTILINE)[1:] == ["Context", "Measured", "Decision", "Consequence"]
@@ -203,7 +203,7 @@ def test_relative_links_lead_to_files(path: Path) -> None:
     "path", [*DECISIONS, ROOT / "docs/design.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem
 )
 def test_the_names_in_decisions_exist(path: Path) -> None:
-    """A name with a dot (`model.Refs`, `jpeg.py`, `counts.apart`) is of the code, or of the standard library."""
+    """A name with a dot (`model.Refs`, `jpeg.py`, `counts.apart`) is defined in the code or in the standard library."""
     names = re.findall(r"`([A-Za-z_]\w*(?:\.\w+)+)(?:\(\))?`", path.read_text(encoding="utf-8"))
     assert [name for name in names if not (is_file(name) or is_in_code(name) or is_field(name))] == []
 
@@ -222,7 +222,7 @@ def is_in_code(name: str) -> bool:
 
 
 def is_field(name: str) -> bool:
-    """True for a part of a type or of a report: `Counts.apart`, or `counts.apart` as reports write it."""
+    """True for a field of a type or of a report: `Counts.apart`, or `counts.apart` as in reports."""
     first, _, attribute = name.partition(".")
     kind = getattr(model, first.capitalize(), None)
     return attribute in getattr(kind, "__dataclass_fields__", ()) or hasattr(kind, attribute)

@@ -1,4 +1,4 @@
-"""Documents of one design are told apart by their small print; copies of them are found; small edits are named."""
+"""Documents of one design are distinguished by their fields; copies of them are found; small edits are named."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def verdict_of(a: bytes, b: bytes) -> Verdict:
 
 
 @pytest.mark.parametrize("family", [*FAMILIES, *HELD_OUT])
-def test_documents_with_a_few_other_fields_are_different(family: str) -> None:
+def test_documents_with_a_few_different_fields_are_different(family: str) -> None:
     a, b, c = (document(family, 11, number, fields, side=900) for number, fields in ((0, None), (1, 2), (2, 6)))
     assert not verdict_of(written(a), written(b)).same
     assert not verdict_of(written(b, "JPEG"), written(c, "JPEG", 60)).same
@@ -79,7 +79,7 @@ def test_copies_of_documents_are_found() -> None:
 
 
 @pytest.mark.parametrize("family", ["form", "table", "sheet music"])
-def test_what_is_drawn_over_a_page_is_an_edit(family: str) -> None:
+def test_drawings_over_a_page_are_an_edit(family: str) -> None:
     image = document(family, 13, side=900)
     stuck = image.copy()
     stuck.paste((220, 30, 40), (image.width // 2, image.height // 3, image.width * 3 // 4, image.height // 2))
@@ -100,13 +100,13 @@ def test_another_number_plate_on_a_photo_is_a_named_edit(size: tuple[int, int]) 
     assert high < 0.15 * size[1]
 
 
-def test_the_same_photo_once_more_encoded_is_no_edit() -> None:
+def test_a_re_encoded_photo_is_not_edited() -> None:
     image = taken("landscape", 3, "ABC 123")
     assert verdict_of(written(image), written(image, "JPEG", 50)).relation == "re-encoded"
 
 
-def test_a_map_on_which_print_lands_on_other_print_is_none() -> None:
-    """Two months, of which one lies on the other when it is shifted by a day."""
+def test_a_transform_that_maps_print_onto_other_print_is_rejected() -> None:
+    """Two months whose grids coincide when one is shifted by a day."""
     a, b = (document("calendar", 14, number, 2, side=1000) for number in (0, 3))
     first, second = view(written(a)), view(written(b))
     day = np.array([[1.0, 0, 130 * first.size[0] / 1000], [0, 1, 0]])
@@ -127,7 +127,7 @@ def test_by_default_pages_of_near_hashes_are_verified(family: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("size", "height"), [((640, 480), 14), ((1200, 900), 26)])
-def test_a_time_stamp_with_one_other_digit_is_a_named_edit(size: tuple[int, int], height: int) -> None:
+def test_one_changed_digit_of_a_time_stamp_is_a_named_edit(size: tuple[int, int], height: int) -> None:
     photo = draw("street", 6, size)
     stamped = []
     for minute in ("03", "01"):
@@ -144,7 +144,7 @@ def test_a_time_stamp_with_one_other_digit_is_a_named_edit(size: tuple[int, int]
     assert verdict_of(written(stamped[0], "JPEG", 90), written(stamped[0], "JPEG", 40)).relation == "re-encoded"
 
 
-def test_a_spot_is_one_whatever_the_light() -> None:
+def test_a_spot_is_detected_at_any_brightness() -> None:
     photo = np.asarray(draw("landscape", 6, (320, 240)).convert("L"))
     other = photo.copy()
     other[100:104, 200:206] = 255 - other[100:104, 200:206] // 2
@@ -155,8 +155,8 @@ def test_a_spot_is_one_whatever_the_light() -> None:
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
-def test_cards_of_one_design_are_in_no_group(method: str, tmp_path: Path) -> None:
-    """Other art in one frame: a hash finds them near."""
+def test_cards_of_one_design_are_not_grouped(method: str, tmp_path: Path) -> None:
+    """Different artwork in the same frame: their hashes are near."""
     cards = amounts.amount(3, 6)
     for number in range(cards):
         card(number).save(tmp_path / f"{number}.jpg", quality=90)
@@ -166,8 +166,8 @@ def test_cards_of_one_design_are_in_no_group(method: str, tmp_path: Path) -> Non
     assert found == [[f"{number} half.jpg", f"{number}.jpg"] for number in range(cards)]
 
 
-def test_a_photo_with_spots_is_no_page() -> None:
-    """The spots of a dog, grass and stars have the size and contrast of letters; what is drawn over them is an edit."""
+def test_a_photo_with_spots_is_not_a_page() -> None:
+    """The spots of a dog, grass and stars have the size and contrast of letters; drawings over them are an edit."""
     rng = np.random.default_rng(11)
     image = draw("scene", 3, (640, 480))
     pen = ImageDraw.Draw(image)
@@ -224,8 +224,8 @@ def card(number: int) -> Image.Image:
     return image
 
 
-def test_crops_and_small_turns_are_alike_once_aligned() -> None:
-    """And other photos are not."""
+def test_crops_and_small_rotations_agree_once_aligned() -> None:
+    """Different photos do not agree."""
     photos = [draw(kind, seed, (400, 300)) for seed, kind in enumerate(("street", "landscape", "portrait"))]
     small = [np.asarray(photo.convert("L").resize((128, 128))) for photo in photos]
     for photo, whole in zip(photos, small, strict=True):
@@ -243,7 +243,7 @@ def test_crops_and_small_turns_are_alike_once_aligned() -> None:
     assert verify.differing_places(flat, flat) == verify.differing_places(flat, small[0]) == 1
 
 
-def test_pairs_that_cannot_differ_do_not() -> None:
+def test_pairs_ruled_out_by_the_bound_do_not_differ() -> None:
     rng = np.random.default_rng(8)
     first = rng.integers(0, 256, (40, 256))
     others = first * rng.uniform(0.3, 1, (40, 1)) + rng.normal(0, 1, (40, 256)) * rng.uniform(0, 40, (40, 1))
@@ -255,8 +255,8 @@ def test_pairs_that_cannot_differ_do_not() -> None:
     assert 40 < np.count_nonzero(~may) < 0.9 * len(i)
 
 
-def test_of_a_crowd_only_the_nearest_candidates_are_looked_at(tmp_path: Path) -> None:
-    """Cards of one game match in pairs; the copies among them are found all the same, and what was left out is said."""
+def test_only_the_nearest_candidates_of_a_dense_cluster_are_verified(tmp_path: Path) -> None:
+    """Cards of one game are candidates of each other; copies are found nevertheless, omitted pairs are reported."""
     for number in range(14):
         card(number).save(tmp_path / f"{number}.jpg", quality=90)
         if number < 3:
@@ -283,7 +283,7 @@ def test_by_default_another_number_plate_is_an_edit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"verify": True}, {"method": "local"}, {"method": "cascade"}], ids=str)
 def test_a_damaged_copy_is_found(options: dict[str, Any]) -> None:
-    """What is lost of it, half of the picture, is no reason to call it another one."""
+    """The missing half of the image is not a difference."""
     if not (SHARED / "bit_rot").is_dir():
         pytest.skip("the shared cases are not here")
     (group,) = twinpix.find(SHARED / "bit_rot", store=None, **options).groups
@@ -317,7 +317,7 @@ def test_by_default_another_face_at_half_the_size_is_an_edit(tmp_path: Path) -> 
 @pytest.mark.covering
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
 @pytest.mark.parametrize("case", ["calendars", "forms_other_numbers"])
-def test_cases_of_other_documents_are_in_no_group(case: str, method: str) -> None:
+def test_cases_of_different_documents_are_not_grouped(case: str, method: str) -> None:
     if not (SHARED / case).is_dir():
         pytest.skip("the shared cases are not here")
     images = sorted((SHARED / case).iterdir())

@@ -1,4 +1,4 @@
-"""Metrics against their definitions, and the files that truth is read from."""
+"""Metrics against their definitions, and files with ground truth."""
 
 import json
 from itertools import combinations
@@ -44,7 +44,7 @@ def groups_of(found: Map) -> list[set[str]]:
 
 @settings(max_examples=200, deadline=None)
 @given(pairs, pairs)
-def test_pairs_and_groups_are_their_definitions(real: set[tuple[str, str]], predicted: set[tuple[str, str]]) -> None:
+def test_pairs_and_groups_match_their_definitions(real: set[tuple[str, str]], predicted: set[tuple[str, str]]) -> None:
     truth, retrieved = map_of_pairs(NAMES, sorted(real)), map_of_pairs(NAMES, sorted(predicted))
     scores = evaluation.score(truth, retrieved)
     every = list(combinations(NAMES, 2))
@@ -78,7 +78,7 @@ def test_many_thousand_keys_with_ten_relations_each() -> None:
     assert set(scores) == {1.0}
 
 
-def test_the_curve_is_the_definition() -> None:
+def test_the_curve_matches_the_definition() -> None:
     true, false = np.array([0, 1, 1, 4], np.int32), np.array([2, 3, 3, 4, 4], np.int32)
     curve = evaluation.curve(true, false, missing=1, radius=5)
     for radius in range(6):
@@ -117,7 +117,7 @@ def test_truth_from_files(tmp_path: Path) -> None:
         ("a,b,c", "line 1: give two names"),
     ],
 )
-def test_files_that_hold_no_truth(tmp_path: Path, text: str, words: str) -> None:
+def test_files_without_ground_truth(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "truth").write_text(text)
     with pytest.raises(UsageError, match=words):
         evaluation.read_truth(str(tmp_path / "truth"))

@@ -1,4 +1,4 @@
-"""Workers that crash or hang cost one item, not the run."""
+"""A worker that crashes or hangs loses one item, not the run."""
 
 import os
 import signal
@@ -61,17 +61,17 @@ def test_every_item_comes_back_with_its_result(workers: int) -> None:
 
 @posix
 @pytest.mark.parametrize(("item", "words", "fault"), [("crash", "SIGSEGV", True), ("exit", "exit status 7", False)])
-def test_a_crash_names_its_item_and_the_rest_goes_on(item: str, words: str, fault: bool) -> None:
+def test_a_crash_is_attributed_to_its_item_and_the_rest_finish(item: str, words: str, fault: bool) -> None:
     results = run(treacherous, [["a", item, "b"], ["c"], ["d"]], workers=1)
     lost = results.pop(item)
     assert isinstance(lost, Lost)
-    assert (lost.index, lost.fault, lost.again) == (0, fault, True)  # tried a second time, alone
+    assert (lost.index, lost.fault, lost.again) == (0, fault, True)  # retried once, alone
     assert words in lost.reason
     assert results == {name: name for name in "abcd"}
 
 
 @posix
-def test_a_busy_parent_is_no_hang() -> None:
+def test_a_busy_parent_is_not_a_hang() -> None:
     got: list[Any] = []
     for _, result in Local(workers=2, timeout=0.5).map(treacherous, [["a"], ["b"], ["c"], ["d"]]):
         time.sleep(0.8)
@@ -86,7 +86,7 @@ def test_an_error_in_the_parent_ends_the_workers() -> None:
         run.throw(OSError("the store is gone"))
 
 
-# A program without a guard; another thread lives, so that no process can be forked from it.
+# A program without a `__main__` guard and with a second thread, so that no process can be forked from it.
 PROGRAM = """
 import threading
 with open({mark!r}, "a") as file:
@@ -191,7 +191,7 @@ def test_spawned_workers_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class Deadly(Identity):
-    """A method during which the worker gets a signal, until the file `spared` is there."""
+    """A method that sends its worker a signal, unless the file `spared` exists."""
 
     signal: int
     spared: str
@@ -207,7 +207,7 @@ class Deadly(Identity):
 
 
 def coded(folder: Path, signal: int) -> list[bool]:
-    """Which of the contents have a code."""
+    """Whether each content has a code."""
     with closing(Store(folder / "store")) as store:
         coder = Encoder(session_of(store), [Deadly(signal, str(folder / "spared"))])
         digests = coder.encode(scan([str(folder / "images")]).refs)
@@ -216,7 +216,7 @@ def coded(folder: Path, signal: int) -> list[bool]:
 
 @posix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGXCPU", "SIGABRT", "SIGKILL", "SIGSEGV", "SIGBUS", "SIGFPE"])
-def test_only_a_decoder_that_crashes_twice_is_remembered(tmp_path: Path, name: str) -> None:
+def test_only_a_decoder_that_crashes_twice_is_stored_as_a_failure(tmp_path: Path, name: str) -> None:
     (tmp_path / "images").mkdir()
     Image.new("RGB", (40, 40), (200, 30, 40)).save(tmp_path / "images" / "a.png")
     os.utime(tmp_path / "images" / "a.png", (10**9, 10**9))
@@ -227,7 +227,7 @@ def test_only_a_decoder_that_crashes_twice_is_remembered(tmp_path: Path, name: s
 
 
 def first_time(batch: Sequence[str], begin: Begin) -> list[str]:
-    """Ends its worker at each item that is the name of a file which is not there yet."""
+    """Ends its worker at each item that names a file which does not exist yet."""
     for index, item in enumerate(batch):
         begin(index)
         if not Path(item).exists():
@@ -237,7 +237,7 @@ def first_time(batch: Sequence[str], begin: Begin) -> list[str]:
 
 
 @posix
-def test_what_a_signal_has_ended_is_tried_again(tmp_path: Path) -> None:
+def test_items_of_a_worker_ended_by_a_signal_are_retried(tmp_path: Path) -> None:
     names = [str(tmp_path / str(number)) for number in range(3)]
     assert run(first_time, [names], workers=1) == {name: name for name in names}
 
@@ -247,7 +247,7 @@ def ends_once(batch: Sequence[dict[str, str]], begin: Begin) -> list[str]:
 
 
 @posix
-def test_an_item_that_cannot_be_hashed_is_tried_again(tmp_path: Path) -> None:
+def test_an_item_that_cannot_be_hashed_is_retried(tmp_path: Path) -> None:
     items = [{"name": str(tmp_path / str(number))} for number in range(2)]
     found = list(Local(workers=1).map(ends_once, [items]))
     assert sorted(result for _, result in found) == [item["name"] for item in items]
@@ -278,11 +278,11 @@ def refused(batch: Sequence[int], begin: Begin) -> list[int]:
     raise MemoryError
 
 
-def test_refused_memory_is_no_bug_of_the_work() -> None:
+def test_refused_memory_is_not_a_bug_of_the_work() -> None:
     assert run(refused, [[1]], workers=1)[1] == Lost(0, "needs more memory than is available")
 
 
-# With a limit of address space that leaves little for a decode, once everything is loaded.
+# With an address space limit that leaves little for a decode, once all modules are loaded.
 LITTLE_MEMORY = """
 import resource, sys, twinpix
 folder, small, store, limited = sys.argv[1:]
@@ -295,7 +295,7 @@ print(len(twinpix.find(folder, method="phash:size=16", store=store, workers=1).f
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS does not hold to RLIMIT_AS")
-def test_failures_for_want_of_memory_are_not_remembered(tmp_path: Path) -> None:
+def test_out_of_memory_failures_are_not_stored(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     Image.new("RGB", (40, 40)).save(tmp_path / "small.png")
     image = draw("scene", 1, (400, 300)).resize((2400, 1800))
@@ -313,7 +313,7 @@ def test_failures_for_want_of_memory_are_not_remembered(tmp_path: Path) -> None:
 
 @contextmanager
 def living_thread() -> Iterator[None]:
-    """For a time in which this process has another thread, so that it cannot be forked."""
+    """Give this process another thread, so that it cannot be forked."""
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
@@ -342,7 +342,7 @@ else:
 
 
 def endless(batch: Sequence[tuple[str, str]], begin: Begin) -> None:
-    """Makes a folder called like the process in a folder, and never ends."""
+    """Creates a folder named after the process in a folder, and never ends."""
     folder, what = batch[0]
     (Path(folder) / str(os.getpid())).mkdir()
     while True:
@@ -373,9 +373,9 @@ def test_workers_end_with_their_parent(threads: bool, inside: bool, tmp_path: Pa
 
 
 def runs(pid: int) -> bool:
-    """Whether a process runs that is no child of this one."""
+    """Whether a process that is not a child of this one is running."""
     state = Path(f"/proc/{pid}/stat")
-    if Path("/proc/self/stat").exists():  # a process that has ended may wait for somebody to ask for its exit code
+    if Path("/proc/self/stat").exists():  # an ended process may be a zombie until its exit code is read
         with suppress(OSError):
             return state.read_text().rpartition(")")[2].split()[0] != "Z"
         return False
@@ -388,7 +388,7 @@ def runs(pid: int) -> bool:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork")
 def test_raw_files_are_decoded_where_torch_has_computed(shared: Path, tmp_path: Path) -> None:
-    """An OpenMP library waits for ever for threads that did not survive the fork."""
+    """An OpenMP library waits for ever for threads that were lost in the fork."""
     pytest.importorskip("torch")
     pytest.importorskip("rawpy")
     raw = next((path for path in sorted((shared / "images/dev/nasty").rglob("*")) if is_raw(path)), None)
@@ -416,7 +416,7 @@ def is_raw(path: Path) -> bool:
 
 
 def drawn(folder: Path) -> list[str]:
-    """Enough images that they are shared among processes."""
+    """Enough images to be distributed among processes."""
     paths = [folder / f"{number}.png" for number in range(40)]
     for number, path in enumerate(paths):
         Image.fromarray(np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)

@@ -1,4 +1,4 @@
-"""Comparisons as they are said and drawn: the verdict of the pixels, and where things stand in the picture of it."""
+"""Comparisons in words and as a figure: the verdict of verification, and the layout of the figure."""
 
 import os
 import subprocess
@@ -25,8 +25,8 @@ from twinpix.verify.alignment.blocks import agreement, warp_pair
 from twinpix.verify.thresholds import DECISION
 
 SIZE = (480, 360)
-SCALE = 640 / 480  # of pictures of that size as they are drawn
-HOLE = (300, 90, 400, 170)  # the part of a picture that is edited
+SCALE = 640 / 480  # of images of that size as they are drawn
+HOLE = (300, 90, 400, 170)  # the part of an image that is edited
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -41,7 +41,7 @@ def edited(image: Image.Image) -> Image.Image:
 
 
 def pasted(kind: str, at: tuple[int, int]) -> Image.Image:
-    """One and the same page lies in another picture."""
+    """The same page is part of another image."""
     image = draw(kind, 2, SIZE)
     image.paste(draw("text", 3, (160, 120)), at)
     return image
@@ -69,7 +69,7 @@ def compared(folder: Path, edit: str, **options: Any) -> Comparison:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Comparison]:
-    """`pair(edit)` compares the original with what an edit makes of it, once for all tests."""
+    """`pair(edit)` compares the original with its edited copy, once for all tests."""
 
     @cache
     def once(edit: str, **options: Any) -> Comparison:
@@ -87,31 +87,31 @@ def near(pixels: Pixels, colour: tuple[int, int, int]) -> np.ndarray[Any, np.dty
 
 
 def frame_of(pixels: Pixels, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the frame in a part of the picture."""
+    """Left, top, right and bottom of the frame in a part of the figure."""
     inked = near(pixels, colour)
     rows, columns = (np.flatnonzero(inked.sum(axis=axis) > 100) for axis in (1, 0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def halves(pixels: Pixels) -> tuple[Pixels, Pixels]:
-    """The columns of the one image and of the other."""
+    """The columns of the two images."""
     width = (pixels.shape[1] - 2 * explain.MARGIN - explain.GAP) // 2
     right = explain.MARGIN + width + explain.GAP
     return pixels[100:, explain.MARGIN : explain.MARGIN + width], pixels[100:, right : right + width]
 
 
 def difference_of(pixels: Pixels) -> Pixels:
-    """The difference as it is drawn, on the right below."""
+    """The drawn difference, at the bottom right."""
     width = (pixels.shape[1] - 2 * explain.MARGIN - 2 * explain.GAP) // 3
     left = explain.MARGIN + 2 * (width + explain.GAP)
     column = pixels[:, left : left + width]
     rows = np.flatnonzero(near(column, (255, 255, 255)).mean(axis=1) < 0.3)
     runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
     part = max((run for run in runs if run[0] > 500), key=len)  # above it the other image
-    return column[part[0] + 1 : part[-1], 1:-1]  # without the line round it
+    return column[part[0] + 1 : part[-1], 1:-1]  # without its outline
 
 
-# -- what is said ---------------------------------------------------------------------------------------
+# -- in words -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def difference_of(pixels: Pixels) -> Pixels:
         ("different", None, "different images: at the best alignment only "),
     ],
 )
-def test_what_is_said(pair: Callable[..., Comparison], edit: str, relation: str | None, words: str) -> None:
+def test_the_verdict_in_words(pair: Callable[..., Comparison], edit: str, relation: str | None, words: str) -> None:
     comparison = pair(edit)
     assert (comparison.relation, comparison.verdict[: len(words)]) == (relation, words)
     assert comparison.same == (relation is not None)
@@ -138,7 +138,7 @@ def test_what_is_said(pair: Callable[..., Comparison], edit: str, relation: str 
     assert not {"local", "cascade"} & {row.method for row in comparison.distances}
 
 
-def test_one_scene_is_no_copy(tmp_path: Path) -> None:
+def test_the_same_scene_is_not_a_copy(tmp_path: Path) -> None:
     pair = two_steps_aside()
     pair.a.save(tmp_path / "a.png")
     pair.b.save(tmp_path / "b.png")
@@ -154,7 +154,7 @@ def test_one_scene_is_no_copy(tmp_path: Path) -> None:
     assert near(pixels, explain.UNSURE).mean() > 0.005
 
 
-def test_what_agrees_and_yet_is_not_the_same_is_not_called_little(tmp_path: Path) -> None:
+def test_high_agreement_without_a_match_is_reported_as_such(tmp_path: Path) -> None:
     pair = squared_paper()
     pair.a.save(tmp_path / "a.png")
     pair.b.save(tmp_path / "b.png")
@@ -167,7 +167,7 @@ def test_what_agrees_and_yet_is_not_the_same_is_not_called_little(tmp_path: Path
     )
 
 
-def test_pictures_of_next_to_no_detail_are_not_called_different(tmp_path: Path) -> None:
+def test_images_with_almost_no_detail_are_not_called_different(tmp_path: Path) -> None:
     original().save(tmp_path / "a.png")
     original().resize((16, 12), Image.Resampling.BOX).save(tmp_path / "b.png")
     comparison = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
@@ -178,16 +178,16 @@ def test_pictures_of_next_to_no_detail_are_not_called_different(tmp_path: Path) 
     assert not near(pixels, explain.OTHER).any()
 
 
-def test_different_pictures_are_not_turned_for_a_few_blocks(pair: Callable[..., Comparison]) -> None:
+def test_different_images_are_not_rotated_to_match_a_few_blocks(pair: Callable[..., Comparison]) -> None:
     comparison = pair("different")
     assert comparison.verification.a_to_b is not None
     assert np.allclose(comparison.verification.a_to_b, np.eye(2, 3))
     heat = agreement(warp_pair(*comparison.views, comparison.verification.a_to_b))
-    assert comparison.verification.agrees == heat.share  # what is said is what is drawn
+    assert comparison.verification.agrees == heat.share  # the text agrees with the figure
 
 
 @pytest.mark.parametrize("edit", ["crop", "rotation", "mirror", "different"])
-def test_the_points_that_are_counted_are_those_that_are_drawn(pair: Callable[..., Comparison], edit: str) -> None:
+def test_the_counted_keypoints_are_the_drawn_ones(pair: Callable[..., Comparison], edit: str) -> None:
     comparison = pair(edit, method="local")
     assert comparison.verification.a_to_b is not None
     points = len(common_points(*comparison.views, comparison.verification.a_to_b)[0])
@@ -197,7 +197,7 @@ def test_the_points_that_are_counted_are_those_that_are_drawn(pair: Callable[...
     )
 
 
-def test_a_hash_that_is_named_decides(pair: Callable[..., Comparison]) -> None:
+def test_a_named_hash_decides(pair: Callable[..., Comparison]) -> None:
     comparison = pair("crop", method="phash")
     assert (comparison.relation, comparison.by_pixels) == (None, False)
     assert comparison.verdict.startswith("different images, by phash (")
@@ -221,18 +221,19 @@ def test_little_detail_proves_nothing(tmp_path: Path) -> None:
     assert twinpix.compare(tmp_path / "1.png", tmp_path / "1.png").relation == "identical-file"
 
 
-def test_the_look_is_upright_in_any_decode(tmp_path: Path) -> None:
+def test_the_comparison_is_upright_in_any_decode(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     original().save(tmp_path / "a.jpg", quality=95)
     original().transpose(Image.Transpose.ROTATE_90).save(tmp_path / "b.jpg", quality=80, exif=exif)
     comparison = twinpix.compare(tmp_path / "a.jpg", tmp_path / "b.jpg", decode="reference")
     assert comparison.relation == "re-encoded"
-    assert next(row for row in comparison.distances if row.method == "phash").distance > 10  # as the hash sees it
+    # The hash is of the stored orientation.
+    assert next(row for row in comparison.distances if row.method == "phash").distance > 10
     assert (comparison.views[1].width, comparison.views[1].height) == SIZE
 
 
-# -- what is drawn --------------------------------------------------------------------------------------
+# -- as a figure ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("edit", EDITS)
@@ -240,7 +241,7 @@ def test_any_pair_is_drawn_within_white_margins(pair: Callable[..., Comparison],
     pixels = drawn(pair(edit))
     assert pixels.shape[1] == 2 * 640 + explain.GAP + 2 * explain.MARGIN
     assert 600 < pixels.shape[0] < 1800
-    edge = explain.MARGIN - 1  # beside which a quiet line may run round an image
+    edge = explain.MARGIN - 1  # beside it an image may have a faint outline
     for part in (pixels[:edge], pixels[-edge:], pixels[:, :edge], pixels[:, -edge:]):
         assert (part == 255).all()
     colour, other = (explain.OTHER, explain.SAME) if edit == "different" else (explain.SAME, explain.OTHER)
@@ -248,11 +249,11 @@ def test_any_pair_is_drawn_within_white_margins(pair: Callable[..., Comparison],
     assert not near(pixels[:100], other).any()
 
 
-def test_the_same_pair_gives_the_same_picture(tmp_path: Path) -> None:
+def test_the_same_pair_gives_the_same_image(tmp_path: Path) -> None:
     assert (drawn(compared(tmp_path, "rotation")) == drawn(compared(tmp_path, "rotation"))).all()
 
 
-def test_the_frame_is_round_what_both_show(pair: Callable[..., Comparison]) -> None:
+def test_the_frame_marks_the_overlap(pair: Callable[..., Comparison]) -> None:
     left, right = halves(drawn(pair("crop")))
     part, all_of_it = (np.array(frame_of(half, explain.SAME)) for half in (left, right))
     there = np.array([60, 40, 420, 330]) * SCALE
@@ -261,13 +262,13 @@ def test_the_frame_is_round_what_both_show(pair: Callable[..., Comparison]) -> N
     assert np.abs((all_of_it[2:] - all_of_it[:2]) - [640, 290 * 640 / 360]).max() <= 2
     top = part[1] - round(there[1])
     faded, plain = left[top + 3 : top + 40, 3:200], np.asarray(original().resize((640, 480)))[3:40, 3:200]
-    assert faded.mean() > plain.mean() + 40  # what the other has not
+    assert faded.mean() > plain.mean() + 40  # the part that the other one lacks
     assert faded.min() >= 165
     inside = (slice(part[1] + 9, part[1] + 60), slice(part[0] + 9, part[0] + 60))
     assert left[inside].min() < 165
 
 
-def test_what_differs_is_bright_and_all_else_is_dark(pair: Callable[..., Comparison]) -> None:
+def test_differences_are_bright_and_the_rest_is_dark(pair: Callable[..., Comparison]) -> None:
     heat = difference_of(drawn(pair("edited")))
     scale = heat.shape[1] / SIZE[0]
     x0, y0, x1, y1 = (round(scale * side) for side in HOLE)
@@ -282,11 +283,11 @@ def test_what_differs_is_bright_and_all_else_is_dark(pair: Callable[..., Compari
     ys, xs = np.nonzero(outlined)
     assert np.abs(np.array([xs.mean(), ys.mean()]) - [(x0 + x1) / 2, (y0 + y1) / 2]).max() < 40
     dark = difference_of(drawn(pair("dark")))
-    assert np.quantile(dark.max(axis=2), 0.99) < 60  # light and dark do not count
+    assert np.quantile(dark.max(axis=2), 0.99) < 60  # brightness does not count
     assert not near(dark, explain.MARK).any()
 
 
-def test_all_of_a_flat_thing_is_outlined(tmp_path: Path) -> None:
+def test_a_flat_object_is_outlined_completely(tmp_path: Path) -> None:
     original().save(tmp_path / "a.png")
     image = original()
     ImageDraw.Draw(image).rectangle(HOLE, fill="white")
@@ -298,10 +299,10 @@ def test_all_of_a_flat_thing_is_outlined(tmp_path: Path) -> None:
     assert around.min() >= -4
     assert around.max() < 40
     within = near(heat[y0 + 8 : y1 - 8, x0 + 8 : x1 - 8], explain.MARK)
-    assert not within.any()  # one outline round all of it
+    assert not within.any()  # one outline around all of it
 
 
-def test_lines_join_what_lies_on_each_other(pair: Callable[..., Comparison]) -> None:
+def test_lines_join_corresponding_places(pair: Callable[..., Comparison]) -> None:
     def between(edit: str) -> Pixels:
         pixels = drawn(pair(edit))
         middle = pixels.shape[1] // 2
@@ -316,19 +317,19 @@ def test_lines_join_what_lies_on_each_other(pair: Callable[..., Comparison]) -> 
     assert lines("different") == 0
 
 
-def test_lines_are_spread_over_the_picture() -> None:
+def test_lines_are_spread_over_the_image() -> None:
     rng = np.random.default_rng(1)
     places = np.concatenate([rng.normal(50, 1, (500, 2)), rng.uniform(0, 300, (40, 2))])
     chosen = explain._spread(places, 60)
     assert len(chosen) == 60
-    assert set(range(500, 540)) <= chosen  # those that stand alone
+    assert set(range(500, 540)) <= chosen  # isolated ones
     assert explain._spread(np.zeros((9, 2)), 60) == {0}
     colours = explain._hues(places)
     assert len(set(colours)) > 300
     assert len(explain._hues(places[:1])) == 1
 
 
-def test_words_keep_to_their_width() -> None:
+def test_text_fits_its_width() -> None:
     name = "one folder/another folder/" + "a very long name " * 9 + "and its end.png"
     short = lettering.fitting(name, 300, 18)
     assert (short.startswith("one folder"), "…" in short, short.endswith("its end.png")) == (True, True, True)
@@ -338,7 +339,7 @@ def test_words_keep_to_their_width() -> None:
     assert many.width <= 300
     assert many.height >= 5 * one.height
     signs = np.asarray(lettering.words("4 × 3", 300, 18, explain.INK)), lettering.words("4 x 3", 300, 18, explain.INK)
-    assert (signs[0] == np.asarray(signs[1])).all()  # no box in its place
+    assert (signs[0] == np.asarray(signs[1])).all()  # not the box of a missing glyph
 
 
 @pytest.mark.parametrize(
@@ -370,7 +371,7 @@ def test_any_size_is_drawn(tmp_path: Path, a: tuple[int, int], b: tuple[int, int
     assert pixels.shape[1] >= 2 * 440 + explain.GAP + 2 * explain.MARGIN
     assert pixels.shape[0] < 1800
     widest = max(min(640, 640 * size[0] / size[1], 2 * size[0]) for size in (a, b))
-    assert pixels.shape[1] - 2 * explain.MARGIN - explain.GAP <= 2 * max(440, widest) + 1  # twice as large at most
+    assert pixels.shape[1] - 2 * explain.MARGIN - explain.GAP <= 2 * max(440, widest) + 1  # enlarged at most twice
 
 
 def test_icons_are_drawn_large_enough_to_be_seen(tmp_path: Path) -> None:
@@ -382,14 +383,14 @@ def test_icons_are_drawn_large_enough_to_be_seen(tmp_path: Path) -> None:
     part = explain._part_of(pair, 420)
     assert part is not None
     assert part.size == (200, 150)
-    for names in ("ac", "ca"):  # what both show is as large as the better of them allows, whichever is named first
+    for names in ("ac", "ca"):  # the overlap has the size that the larger image allows, in either order
         files = [tmp_path / f"{name}.png" for name in names]
         part = explain._part_of(explain._pair_of(twinpix.compare(*files)), 420)
         assert part is not None
         assert part.size == (420, 315)
 
 
-def test_a_damaged_picture_is_drawn(tmp_path: Path) -> None:
+def test_a_damaged_image_is_drawn(tmp_path: Path) -> None:
     original().save(tmp_path / "a.jpg", quality=90)
     whole = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(whole[: len(whole) * 4 // 5])
@@ -405,7 +406,7 @@ def test_a_damaged_picture_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "form"), [("o.png", "PNG"), ("o.JPG", "JPEG"), ("o.jpeg", "JPEG"), ("o.webp", "WEBP")]
 )
-def test_the_file_that_is_asked_for(tmp_path: Path, name: str, form: str) -> None:
+def test_the_requested_file_is_written(tmp_path: Path, name: str, form: str) -> None:
     original().save(tmp_path / "a.png")
     original().crop((60, 40, 420, 330)).save(tmp_path / "b.png")
     image = Image.new("RGB", (9, 9))
@@ -434,7 +435,7 @@ def test_the_file_that_is_asked_for(tmp_path: Path, name: str, form: str) -> Non
         ("link.png", "is one of the images that are compared"),
     ],
 )
-def test_where_nothing_can_be_drawn_is_said_first(tmp_path: Path, name: str, words: str) -> None:
+def test_an_unusable_output_is_reported_before_the_work(tmp_path: Path, name: str, words: str) -> None:
     original().save(tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
     (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
@@ -449,7 +450,7 @@ def test_where_nothing_can_be_drawn_is_said_first(tmp_path: Path, name: str, wor
 
 
 @pytest.mark.parametrize("broken", ["no image", "", None])
-def test_what_cannot_be_read_is_not_drawn(tmp_path: Path, broken: str | None) -> None:
+def test_an_unreadable_image_is_not_drawn(tmp_path: Path, broken: str | None) -> None:
     original().save(tmp_path / "a.png")
     if broken is not None:
         (tmp_path / "b.png").write_text(broken)
@@ -472,8 +473,8 @@ def test_no_plotting_library_is_needed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="signals are POSIX")
-def test_a_comparison_that_crashes_or_takes_too_long_is_told(tmp_path: Path) -> None:
-    """It runs in a worker, here with a stand-in for the decoder."""
+def test_a_comparison_that_crashes_or_takes_too_long_is_reported(tmp_path: Path) -> None:
+    """It runs in a worker, here with a fake decoder."""
     original().save(tmp_path / "a.png")
     original().save(tmp_path / "b.png")
     program = """

@@ -1,4 +1,4 @@
-"""`find` as a whole: groups, relations, guard, references, the same answer every time."""
+"""`find` as a whole: groups, relations, guard, references, deterministic results."""
 
 import importlib.resources
 import json
@@ -55,15 +55,15 @@ def test_a_folder_of_copies(photos: Path) -> None:
     assert (report.spec, report.radius, report.link) == ("phash:size=16", 76, "star")
 
 
-def test_identical_pixels_are_named(tmp_path: Path, picture: Draw) -> None:
-    picture(1).save(tmp_path / "a.png")
-    picture(1).save(tmp_path / "b.bmp")
+def test_identical_pixels_are_named(tmp_path: Path, draw_image: Draw) -> None:
+    draw_image(1).save(tmp_path / "a.png")
+    draw_image(1).save(tmp_path / "b.bmp")
     assert relations(twinpix.find([tmp_path], method="phash:size=16", store=None)) == {"a.png": "identical-pixels"}
 
 
 @pytest.mark.parametrize("method", ["phash", "phash:size=16", "phash_org", "dhash:size=16", "pdq"])
-def test_transforms_find_turned_and_mirrored_copies(tmp_path: Path, picture: Draw, method: str) -> None:
-    image = picture(4, (400, 300))
+def test_transforms_find_turned_and_mirrored_copies(tmp_path: Path, draw_image: Draw, method: str) -> None:
+    image = draw_image(4, (400, 300))
     image.save(tmp_path / "0 upright.png")
     turns = {
         "rotated": (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270),
@@ -83,7 +83,7 @@ def test_transforms_find_turned_and_mirrored_copies(tmp_path: Path, picture: Dra
     assert all(name.startswith(relation) for name, relation in relations(report).items())
 
 
-def test_the_low_information_guard(tmp_path: Path) -> None:
+def test_images_with_low_detail_match_by_identity_alone(tmp_path: Path) -> None:
     for kind in LOW_KINDS:
         for seed in range(3):
             draw(kind, seed, (320, 240)).save(tmp_path / f"{kind} {seed}.png")
@@ -99,15 +99,15 @@ def test_the_low_information_guard(tmp_path: Path) -> None:
     assert unguarded.counts.discards > report.counts.discards
 
 
-def test_references_are_never_discards(tmp_path: Path, picture: Draw) -> None:
+def test_references_are_never_discards(tmp_path: Path, draw_image: Draw) -> None:
     library, new = tmp_path / "library", tmp_path / "new"
     library.mkdir()
     new.mkdir()
-    picture(1).resize((160, 120)).save(library / "small.jpg")
-    picture(1).resize((150, 112)).save(library / "smaller.jpg")
-    picture(1).save(new / "large.png")
-    picture(2).save(library / "a.png")
-    picture(2).save(library / "b.bmp")
+    draw_image(1).resize((160, 120)).save(library / "small.jpg")
+    draw_image(1).resize((150, 112)).save(library / "smaller.jpg")
+    draw_image(1).save(new / "large.png")
+    draw_image(2).save(library / "a.png")
+    draw_image(2).save(library / "b.bmp")
     report = twinpix.find([new], method="phash:size=16", reference=(str(library),), store=None)
     assert groups(report) == [["small.jpg", "large.png"]]
     assert [os.path.basename(m.path) for m in report.groups[0].discards] == ["large.png"]
@@ -116,15 +116,15 @@ def test_references_are_never_discards(tmp_path: Path, picture: Draw) -> None:
     assert all(not m.path.startswith(str(library)) for g in inside.groups for m in g.discards)
 
 
-def test_cross_pairs_only_different_paths(tmp_path: Path, picture: Draw) -> None:
+def test_cross_pairs_only_different_paths(tmp_path: Path, draw_image: Draw) -> None:
     train, test = tmp_path / "train", tmp_path / "test"
     train.mkdir()
     test.mkdir()
     for name in ("a.png", "b.png"):
-        picture(1).save(train / name)
-    picture(1).save(test / "leak.jpg", quality=80)
-    picture(2).save(test / "c.png")
-    picture(2).save(test / "d.bmp")
+        draw_image(1).save(train / name)
+    draw_image(1).save(test / "leak.jpg", quality=80)
+    draw_image(2).save(test / "c.png")
+    draw_image(2).save(test / "d.bmp")
     report = twinpix.find([train, test], method="phash:size=16", cross=True, store=None)
     assert groups(report) == [["a.png", "leak.jpg"]]
     with pytest.raises(UsageError, match="at least two"):
@@ -150,11 +150,11 @@ def test_the_same_report_whatever_the_order_and_the_workers(photos: Path, tmp_pa
     assert reports_[0] == reports_[1] == reports_[2]
 
 
-def test_a_damaged_picture_is_marked_and_never_the_keeper(tmp_path: Path, picture: Draw) -> None:
-    picture(1).save(tmp_path / "large.jpg", quality=95)
+def test_a_damaged_image_is_marked_and_never_the_keeper(tmp_path: Path, draw_image: Draw) -> None:
+    draw_image(1).save(tmp_path / "large.jpg", quality=95)
     data = (tmp_path / "large.jpg").read_bytes()
     (tmp_path / "large.jpg").write_bytes(data[:-40])
-    picture(1).resize((160, 120)).save(tmp_path / "small.jpg")
+    draw_image(1).resize((160, 120)).save(tmp_path / "small.jpg")
     report = twinpix.find([tmp_path], method="phash:size=16", store=None)
     assert groups(report) == [["small.jpg", "large.jpg"]]
     assert report.groups[0].members[1].damaged
@@ -162,7 +162,7 @@ def test_a_damaged_picture_is_marked_and_never_the_keeper(tmp_path: Path, pictur
     assert "undamaged" in report.groups[0].reason
 
 
-def test_failures_are_rows_and_other_files_are_counted(photos: Path) -> None:
+def test_failures_are_listed_and_other_files_are_counted(photos: Path) -> None:
     (photos / "text.jpg").write_text("no picture at all")
     (photos / "empty.png").touch()
     (photos / "notes.txt").write_text("hello")
@@ -179,12 +179,12 @@ def test_failures_are_rows_and_other_files_are_counted(photos: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
-def test_no_permission(picture: Draw) -> None:
+def test_no_permission(draw_image: Draw) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         for seed in (1, 2):
-            picture(seed).save(folder / f"{seed}.png")
+            draw_image(seed).save(folder / f"{seed}.png")
         (folder / "shut").mkdir(mode=0)
         (folder / "1.png").chmod(0)
         (folder / "2.png").chmod(0o644)
@@ -196,11 +196,11 @@ def test_no_permission(picture: Draw) -> None:
 
 
 def as_nobody(work: Callable[[], Report]) -> list[list[str]]:
-    """The failures of a run in a process that is not root."""
-    work()  # all modules are loaded now: where they lie, only root may look
+    """The failures of a run in a process without root privileges."""
+    work()  # all modules must be loaded now: only root can read their folder
     reader, writer = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the test runner's threads do nothing that we need
+        warnings.simplefilter("ignore", DeprecationWarning)  # the threads of the test runner are not needed in the fork
         child = os.fork()
     if not child:
         try:
@@ -221,8 +221,8 @@ def as_nobody(work: Callable[[], Report]) -> list[list[str]]:
 
 @pytest.mark.parametrize("method", ["phash", "pixels"])
 @pytest.mark.parametrize("link", plugins.names("linking"))
-def test_all_of_many_equal_pictures_are_one_group(tmp_path: Path, picture: Draw, method: str, link: str) -> None:
-    for image, folder in ((Image.new("RGB", (64, 64), "white"), "blank"), (picture(1), "drawn")):
+def test_many_equal_images_are_one_group(tmp_path: Path, draw_image: Draw, method: str, link: str) -> None:
+    for image, folder in ((Image.new("RGB", (64, 64), "white"), "blank"), (draw_image(1), "drawn")):
         (tmp_path / folder).mkdir()
         for name in ("a.png", "b.bmp", "c.tif", "d.ppm"):
             image.save(tmp_path / folder / name)
@@ -239,11 +239,11 @@ def test_a_copy_of_a_lesser_member_has_its_distance_to_the_keeper(photos: Path) 
     assert found["0 small too.jpg"] == found["0 small.jpg"] == "resized"
 
 
-def test_a_damaged_reference_is_not_the_keeper_and_not_a_discard(tmp_path: Path, picture: Draw) -> None:
+def test_a_damaged_reference_is_not_the_keeper_and_not_a_discard(tmp_path: Path, draw_image: Draw) -> None:
     library, new = tmp_path / "library", tmp_path / "new"
     library.mkdir()
     new.mkdir()
-    picture(1).save(new / "intact.jpg", quality=95)
+    draw_image(1).save(new / "intact.jpg", quality=95)
     (library / "cut.jpg").write_bytes((new / "intact.jpg").read_bytes()[:-60])
     report = twinpix.find([new], method="phash:size=16", reference=library, store=None)
     assert groups(report) == [["intact.jpg", "cut.jpg"]]
@@ -251,20 +251,20 @@ def test_a_damaged_reference_is_not_the_keeper_and_not_a_discard(tmp_path: Path,
     assert report.groups[0].reason == "the only one undamaged"
 
 
-def test_files_behind_followed_links_are_no_discards(tmp_path: Path, picture: Draw) -> None:
+def test_files_behind_followed_links_are_not_discards(tmp_path: Path, draw_image: Draw) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
-    picture(1).save(tmp_path / "in/a.png")
-    picture(1).resize((100, 75)).save(tmp_path / "out/b.png")
+    draw_image(1).save(tmp_path / "in/a.png")
+    draw_image(1).resize((100, 75)).save(tmp_path / "out/b.png")
     (tmp_path / "in/link").symlink_to(tmp_path / "out")
     report = twinpix.find(tmp_path / "in", method="phash:size=16", follow_links=True, store=None)
     assert groups(report) == [["a.png", "b.png"]]
     assert report.groups[0].discards == []
 
 
-def test_a_thousand_equal_codes_are_no_quadratic_report(tmp_path: Path, picture: Draw) -> None:
-    image = picture(1, (64, 48))
-    for number in range(300):  # other files, of nearly equal pixels
+def test_a_thousand_equal_codes_do_not_make_a_quadratic_report(tmp_path: Path, draw_image: Draw) -> None:
+    image = draw_image(1, (64, 48))
+    for number in range(300):  # different files with nearly equal pixels
         image.putpixel((number % 64, 0), (number, 0, 0))
         image.save(tmp_path / f"{number:03}.png")
     report = twinpix.find(tmp_path, method="phash:size=16", store=None)
@@ -273,7 +273,7 @@ def test_a_thousand_equal_codes_are_no_quadratic_report(tmp_path: Path, picture:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux counts processes so")
-def test_paths_may_be_one_and_of_any_kind(photos: Path) -> None:
+def test_paths_can_be_a_single_one_and_of_any_type(photos: Path) -> None:
     expected = undated(twinpix.find([photos], method="phash:size=16", store=None))
     for paths in (str(photos), photos, os.fsencode(photos), (path for path in [photos])):
         assert undated(twinpix.find(paths, method="phash:size=16", store=None)) == expected
@@ -298,11 +298,11 @@ def test_a_file_that_vanishes_during_the_run(photos: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems forbid such names")
-def test_names_survive_json(tmp_path: Path, picture: Draw) -> None:
+def test_names_survive_json(tmp_path: Path, draw_image: Draw) -> None:
     folder = os.fsencode(tmp_path / "odd")
     os.mkdir(folder)
     names = [b"line\nbreak.png", b"\xff\xfe.png", "schön 写真.png".encode(), b'quote" \\.png']
-    picture(1).save(tmp_path / "a.png")
+    draw_image(1).save(tmp_path / "a.png")
     for name in names:
         with open(os.path.join(folder, name), "wb") as file:
             file.write((tmp_path / "a.png").read_bytes())
@@ -317,8 +317,8 @@ def test_names_survive_json(tmp_path: Path, picture: Draw) -> None:
     assert json.loads(path.read_text())["schema"] == "twinpix.report/2"
 
 
-def test_reports_have_the_schema_that_the_package_holds(photos: Path, tmp_path: Path) -> None:
-    """Whatever a run finds: groups, similar scenes, failures, images guarded, and what each of them is known by."""
+def test_reports_match_the_schema_of_the_package(photos: Path, tmp_path: Path) -> None:
+    """Whatever a run finds: groups, similar scenes, failures, guarded images, and the fields of each."""
     file = importlib.resources.files("twinpix.report") / "report-2.schema.json"
     schema = json.loads(file.read_text(encoding="utf-8"))
     assert schema == reports.json.schema(), "run docs/write_schema.py"
@@ -360,7 +360,7 @@ def test_compare(photos: Path) -> None:
     cut = photos / "0 cut.jpg"
     cut.write_bytes((photos / "0 encoded.jpg").read_bytes()[:-60])
     assert twinpix.compare(cut, photos / "0 encoded.jpg").same
-    # A hash does not show what is missing; the pixels, by which `find` names the relation too, do.
+    # A hash does not show a missing part; the pixels do, by which `find` names the relation too.
     assert twinpix.compare(cut, photos / "0 encoded.jpg", method="phash:size=16").relation == "edited"
     assert twinpix.compare(photos / "0.png", photos / "0 same.png", method="pixels").relation == "identical-file"
     different = twinpix.compare(photos / "0.png", photos / "1.png")
@@ -368,7 +368,7 @@ def test_compare(photos: Path) -> None:
     assert {"phash", "pdq", "ahash"} <= {row.method for row in different.distances}
 
 
-def test_encode_serves_all_methods_by_one_decode(photos: Path) -> None:
+def test_encode_decodes_once_for_all_methods(photos: Path) -> None:
     coded = twinpix.encode([photos], ["phash", "dhash:size=16", "pdq"], store=None)
     assert {spec: prints.codes.shape for spec, prints in coded.items()} == {
         "phash": (6, 8),

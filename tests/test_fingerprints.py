@@ -1,4 +1,4 @@
-"""Hashes are bit for bit those of the libraries they are named after, and turn as pictures turn."""
+"""Hashes equal those of the libraries they are named after bit for bit, in every orientation of an image."""
 
 import hashlib
 import io
@@ -39,17 +39,17 @@ def load(image: Image.Image, mode: str = "reference") -> Picture:
 
 
 def relative_distance(method: fingerprints.Fingerprint, left: Bytes2D, right: Bytes2D) -> float:
-    """How far apart two codes are, as a share of how far they can be."""
+    """The distance of two codes, as a share of the largest possible distance."""
     most = method.farthest
     codes = [method.comparable(code[None]) for code in (left, right)]
     return float(search.join(codes[0], codes[1], most)[2][0]) / most
 
 
-def hexa(spec: str, picture: Picture) -> str:
-    return str(fingerprints.codes_of(fingerprints.make(spec), [picture])[0, 0].tobytes().hex())
+def hexa(spec: str, image: Picture) -> str:
+    return str(fingerprints.codes_of(fingerprints.make(spec), [image])[0, 0].tobytes().hex())
 
 
-def test_imagededup_golden_codes_of_generated_pictures(tmp_path: Path) -> None:
+def test_imagededup_golden_codes_of_generated_images(tmp_path: Path) -> None:
     save_modes(tmp_path / "modes")
     (tmp_path / "drawn").mkdir()
     golden = json.loads(GOLDEN.read_text())["items"]
@@ -61,17 +61,17 @@ def test_imagededup_golden_codes_of_generated_pictures(tmp_path: Path) -> None:
             draw(kind, int(seed), (int(width), int(height))).save(tmp_path / name)
         data = (tmp_path / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != expected["sha256"]:
-            continue  # another encoder version draws other bytes
+            continue  # another encoder version writes other bytes
         compared += 1
-        picture = decode(data, "reference", name)
-        assert {h: hexa(h, picture) for h in HASHES} == {h: expected[h] for h in HASHES}, name
+        image = decode(data, "reference", name)
+        assert {h: hexa(h, image) for h in HASHES} == {h: expected[h] for h in HASHES}, name
     if not compared:
         pytest.skip("this machine's encoders write other bytes than those recorded")
 
 
 def test_published_golden_codes(shared: Path) -> None:
-    picture = decode((shared / "images/compat/ukbench00120.jpg").read_bytes(), "reference")
-    assert [hexa(name, picture) for name in ("phash", "dhash", "ahash", "whash")] == [
+    image = decode((shared / "images/compat/ukbench00120.jpg").read_bytes(), "reference")
+    assert [hexa(name, image) for name in ("phash", "dhash", "ahash", "whash")] == [
         "9fee256239984d71",
         "2b69707551f1b87a",
         "81b83c3c3c3c1e0a",
@@ -109,7 +109,7 @@ def test_pdq_within_the_tolerance_of_its_authors() -> None:
 
 @pytest.mark.parametrize("spec", PERCEPTUAL)
 @pytest.mark.parametrize("kind", ["scene", "street"])
-def test_turned_codes_are_those_of_turned_pictures(spec: str, kind: str) -> None:
+def test_codes_of_orientations_are_those_of_transformed_images(spec: str, kind: str) -> None:
     image = draw(kind, 3, (256, 256))
     method = fingerprints.make(spec)
     eight = fingerprints.codes_of(method, [load(image, "fast")], transforms=True)[0]
@@ -121,23 +121,23 @@ def test_turned_codes_are_those_of_turned_pictures(spec: str, kind: str) -> None
         assert gap <= (0.001 if method.metric == "cosine" else 1 / 8), (turn, gap)
 
 
-def test_turns_are_named() -> None:
+def test_orientations_are_named() -> None:
     names = [fingerprints.relation_of_turn(turn) for turn in range(8)]
     assert names == [None, "mirrored", "mirrored", "rotated", "mirrored", "rotated", "rotated", "mirrored"]
 
 
 @pytest.mark.parametrize("spec", PERCEPTUAL)
-def test_batches_code_as_single_pictures_do(spec: str) -> None:
+def test_batches_give_the_codes_of_single_images(spec: str) -> None:
     method = fingerprints.make(spec)
-    pictures = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
-    together = fingerprints.codes_of(method, pictures)
-    alone = np.stack([fingerprints.codes_of(method, [picture])[0] for picture in pictures])
+    images = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
+    together = fingerprints.codes_of(method, images)
+    alone = np.stack([fingerprints.codes_of(method, [image])[0] for image in images])
     if method.metric == "cosine":  # sums of products are added in another order
         first, second = (method.comparable(codes).astype(float) for codes in (together, alone))
         np.testing.assert_allclose(first, second, atol=0.002)
     else:
         assert np.array_equal(together, alone)
-    assert together.shape == (len(pictures), 1, method.bits // 8)
+    assert together.shape == (len(images), 1, method.bits // 8)
 
 
 @pytest.mark.parametrize("name", PERCEPTUAL)
@@ -167,12 +167,12 @@ def test_contract(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BY_PIXELS)
-def test_pictures_coded_together_have_the_codes_that_each_has_alone(name: str) -> None:
+def test_images_encoded_together_have_the_codes_that_each_has_alone(name: str) -> None:
     method = fingerprints.make(name)
-    pictures = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
-    together = fingerprints.codes_of(method, pictures, transforms=True)
-    assert together.shape == (len(pictures), 1, method.bits // 8)
-    assert np.array_equal(together, np.stack([fingerprints.codes_of(method, [picture])[0] for picture in pictures]))
+    images = [load(draw(kind, 1, (90, 120)), "fast") for kind in (*KINDS, *LOW_KINDS)]
+    together = fingerprints.codes_of(method, images, transforms=True)
+    assert together.shape == (len(images), 1, method.bits // 8)
+    assert np.array_equal(together, np.stack([fingerprints.codes_of(method, [image])[0] for image in images]))
 
 
 @pytest.mark.parametrize(
@@ -191,20 +191,20 @@ def test_pictures_coded_together_have_the_codes_that_each_has_alone(name: str) -
         ("cnn:device=abacus", "device is one of auto, cpu, cuda"),
     ],
 )
-def test_wrong_specs_say_what_would_be_right(spec: str, words: str) -> None:
+def test_errors_about_invalid_specs_name_the_valid_ones(spec: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         fingerprints.make(spec)
 
 
 @pytest.mark.parametrize("kind", LOW_KINDS)
-def test_pictures_of_little_information(kind: str) -> None:
+def test_images_with_low_detail(kind: str) -> None:
     for seed in range(6):
         for size in ((640, 480), (120, 160)):
             assert fingerprints.detail_score_of(load(draw(kind, seed, size), "fast")) < fingerprints.LOW_DETAIL_BELOW
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_of_much_information(kind: str) -> None:
+def test_images_with_high_detail(kind: str) -> None:
     for seed in range(6):
         score = fingerprints.detail_score_of(load(draw(kind, seed, (200, 150)), "fast"))
         assert score > 3 * fingerprints.LOW_DETAIL_BELOW

@@ -19,7 +19,7 @@ from twinpix.formats import sniff
 from twinpix.imaging import decode
 
 GOLDEN = Path(__file__).parent / "golden" / "imagededup_dev.json.gz"
-PARTS = 10  # of which half of the first, every twentieth image, runs by default
+PARTS = 10  # by default half of the first part runs: every twentieth image
 HASHES = ("ahash", "dhash", "phash", "whash")
 
 
@@ -35,12 +35,14 @@ def test_dev_images(shared: Path, part: int) -> None:
     for path in files:
         data = path.read_bytes()
         expected = golden.get(hashlib.sha256(data).hexdigest())
-        if expected is None or sniff(data[:512], path.name) == "RAW":  # a thumbnail there, the sensor here
+        if (
+            expected is None or sniff(data[:512], path.name) == "RAW"
+        ):  # imagededup reads the thumbnail, twinpix the sensor
             continue
-        picture = decode(data, "reference", path.name)
+        decoded = decode(data, "reference", path.name)
         compared += 1
         for name, method in deduped.items():
-            assert fingerprints.codes_of(method, [picture])[0, 0].tobytes().hex() == expected[name], (path, name)
+            assert fingerprints.codes_of(method, [decoded])[0, 0].tobytes().hex() == expected[name], (path, name)
         image = opened(path)
         if image is None:
             continue
@@ -55,14 +57,14 @@ def test_dev_images(shared: Path, part: int) -> None:
                 expected_code = str(theirs[name](image))
             except ValueError:  # a mode that Pillow cannot turn to luma is a failure here too
                 with pytest.raises(ImageError):
-                    fingerprints.codes_of(method, [picture])
+                    fingerprints.codes_of(method, [decoded])
                 continue
-            code = fingerprints.codes_of(method, [picture])[0, 0].tobytes().hex()
+            code = fingerprints.codes_of(method, [decoded])[0, 0].tobytes().hex()
             assert code == expected_code, (path, name)
-        if min(image.size) >= 64 and fingerprints.detail_score_of(picture) >= fingerprints.LOW_DETAIL_BELOW:
+        if min(image.size) >= 64 and fingerprints.detail_score_of(decoded) >= fingerprints.LOW_DETAIL_BELOW:
             bits, _ = pdqhash.compute(np.asarray(image.convert("RGB")))
             method = fingerprints.make("pdq")
-            code = np.unpackbits(fingerprints.codes_of(method, [picture])[0, 0])
+            code = np.unpackbits(fingerprints.codes_of(method, [decoded])[0, 0])
             gaps.append(int(np.count_nonzero(code != bits)))
     assert compared > amount(150, 300)
     assert np.mean(gaps) < 2
@@ -70,7 +72,7 @@ def test_dev_images(shared: Path, part: int) -> None:
 
 
 def opened(path: Path) -> Image.Image | None:
-    """The picture as ImageHash's users open it; None for what Pillow alone cannot read."""
+    """The image as users of ImageHash open it; None if Pillow alone cannot read it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -1,4 +1,4 @@
-"""Files that twinpix reads and anyone may have written or damaged: an error in words, never a traceback."""
+"""Files that twinpix reads and anyone may have written or damaged cause an error in words, never a traceback."""
 
 import contextlib
 import json
@@ -49,7 +49,7 @@ def spoilt(value: Any, rng: random.Random) -> Any:
 
 
 def spoilt_lines(lines: list[bytes], rng: random.Random) -> bytes:
-    """Lines of JSON of which some are spoilt, as values or as bytes."""
+    """Lines of JSON, some of them with wrong values or wrong bytes."""
     out = list(lines)
     for _ in range(rng.choice([1, 1, 3])):
         at = rng.randrange(len(out))
@@ -63,7 +63,7 @@ def spoilt_lines(lines: list[bytes], rng: random.Random) -> bytes:
 
 
 def in_words(work: Any) -> None:
-    """Whatever a file holds, what comes of it is a result or an error of twinpix."""
+    """Whatever a file contains, reading it gives a result or an error of twinpix."""
     with contextlib.suppress(TwinpixError):
         work()
 
@@ -103,7 +103,7 @@ def test_codes_files(photos: Path, tmp_path: Path) -> None:
         *({"path": "a", "codes": [], "digest": "x"}, {"path": "a", "codes": [], "error": 5}, b"\xff\n", b"[" * 10**5),
     ],
 )
-def test_a_row_that_is_none_of_codes_is_named(row: Any, tmp_path: Path) -> None:
+def test_a_row_without_codes_is_named(row: Any, tmp_path: Path) -> None:
     head = {"schema": "twinpix.codes/1", "methods": ["phash"], "decode": "fast", "transforms": False, "variants": [""]}
     line = row + b"\n" if isinstance(row, bytes) else json.dumps(row).encode() + b"\n"
     Path("c.jsonl").write_bytes(json.dumps(head).encode() + b"\n" + line)
@@ -112,7 +112,7 @@ def test_a_row_that_is_none_of_codes_is_named(row: Any, tmp_path: Path) -> None:
 
 
 def test_reports(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Each is refused, or acted on without a file being lost."""
+    """Each is refused, or applied without losing a file."""
     path = save(library(tmp_path, 2), tmp_path / "r.json")
     whole = json.loads(path.read_text())
     before = tree(tmp_path / "photos")
@@ -180,7 +180,7 @@ def test_journals(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", [0, [], None, False, {}])
-def test_a_target_that_is_no_path_is_no_step(target: Any, tmp_path: Path) -> None:
+def test_a_target_that_is_not_a_path_is_not_a_step(target: Any, tmp_path: Path) -> None:
     row = [0, str(tmp_path / "a"), target, [1, 2, 3, 4, 5, 0o644, 0, 0], "", "", str(tmp_path / ".twinpix-00-0")]
     head = {"journal": journal.SCHEMA, "action": "move", "options": {"to": "/o"}, "report": "", "created": ""}
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in (head, {"unit": [row]}))
@@ -204,7 +204,7 @@ def filled(path: Path) -> bytes:
 
 
 def test_stores_with_flipped_bits(tmp_path: Path) -> None:
-    """The run goes on, and at the latest the next one has nothing to say."""
+    """The run continues, and at the latest the next run has no notes."""
     path = tmp_path / "s"
     whole = filled(path)
     digests = [bytes([number]) * 16 for number in range(40)]
@@ -220,7 +220,7 @@ def test_stores_with_flipped_bits(tmp_path: Path) -> None:
         for again in (False, True):
             try:
                 store = Store(path)
-            except StoreError:  # its mark is damaged
+            except StoreError:  # its signature is damaged
                 assert path.read_bytes() == bytes(data)
                 break
             results = store.results(digests, "spec")
@@ -235,7 +235,7 @@ def test_stores_with_flipped_bits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bit", [2, 7])
 def test_a_store_whose_header_says_that_it_cannot_be_written_is_set_aside(tmp_path: Path, bit: int) -> None:
-    """SQLite reads such a file and never writes it: every run would go on without a store."""
+    """SQLite reads such a file and never writes it: every run would continue without a store."""
     path = tmp_path / "s"
     data = bytearray(filled(path))
     data[18] ^= 1 << bit

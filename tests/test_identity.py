@@ -1,4 +1,4 @@
-"""`identical-pixels` means all of an image: frames, pages, depth, colours, transparency and second images."""
+"""`identical-pixels` covers the whole image: frames, pages, depth, colours, transparency and second images."""
 
 import io
 import struct
@@ -126,7 +126,7 @@ def test_cmyk_counts_as_it_is_stored() -> None:
     assert len({pixel_digest(each) for each in data}) == 3
 
 
-def test_profiles_count_and_srgb_is_none() -> None:
+def test_profiles_count_and_srgb_counts_as_no_profile() -> None:
     image = noise()
     plain, named = encoded(image), encoded(image, icc_profile=profile(0))
     other = encoded(image, icc_profile=profile(1.8))
@@ -145,7 +145,7 @@ def png_with(chunks: list[tuple[bytes, bytes]]) -> bytes:
     return encoded(noise(), pnginfo=info)
 
 
-def test_what_a_png_says_of_its_colours_counts() -> None:
+def test_the_colour_chunks_of_a_png_count() -> None:
     plain = pixel_digest(encoded(noise()))
     assert plain == pixel_digest(png_with([(b"gAMA", struct.pack(">I", 45455))]))
     assert plain == pixel_digest(png_with([(b"cICP", bytes([1, 13, 0, 1]))]))
@@ -185,8 +185,8 @@ def test_second_images_of_a_jpeg_count() -> None:
     assert pixel_digest(first + video) == pixel_digest(commented + video)
 
 
-def test_a_second_picture_of_the_first_one_s_size_is_a_frame(tmp_path: Path) -> None:
-    """Whatever its type: an image of which only the first picture was compared does not go."""
+def test_a_second_image_of_the_same_size_is_a_frame(tmp_path: Path) -> None:
+    """Whatever its type: a file is not removed if only its first image was compared."""
     first = encoded(draw("scene", 1, (200, 150)), "JPEG")
     for name, seed in (("a", 2), ("b", 3)):
         second = encoded(draw("scene", seed, (200, 150)), "JPEG")
@@ -211,7 +211,7 @@ def documents(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("action", actions_where(on="discards", identical=False))
-def test_a_document_of_which_only_the_first_page_was_compared_stays(documents: Path, action: str) -> None:
+def test_a_document_compared_by_its_first_page_only_is_kept(documents: Path, action: str) -> None:
     if action == "trash":
         pytest.importorskip("send2trash")
     report = find([str(documents)], method="phash:size=16", store=None)
@@ -238,7 +238,7 @@ XMP = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description GCamera:Motion
 
 
 def motion(still: bytes, video: bytes, *, samsung: bool = False) -> bytes:
-    """A still with a video behind it, as phones write them."""
+    """A still with a video appended, as phones write them."""
     film = b"\0\0\0\x18ftypmp42" + video
     if samsung:
         return still + film + b"SEFH" + bytes(8) + b"SEFT"
@@ -247,7 +247,7 @@ def motion(still: bytes, video: bytes, *, samsung: bool = False) -> bytes:
 
 @pytest.mark.parametrize("samsung", [False, True])
 @pytest.mark.parametrize("keep", ["path", ""])
-def test_a_motion_photo_does_not_go_for_its_still(keep: str, samsung: bool, tmp_path: Path) -> None:
+def test_a_motion_photo_is_not_removed_for_its_still(keep: str, samsung: bool, tmp_path: Path) -> None:
     photo = draw("scene", 4, (320, 240))
     still = encoded(photo, "JPEG")
     (tmp_path / "photos").mkdir()
@@ -267,7 +267,7 @@ def test_a_motion_photo_does_not_go_for_its_still(keep: str, samsung: bool, tmp_
     assert going == (set() if keep else {"a_still.jpg"})
 
 
-def test_all_pages_identical_may_go(documents: Path) -> None:
+def test_documents_with_identical_pages_can_be_removed(documents: Path) -> None:
     for name in ("b.tif", "cover.bmp"):
         (documents / name).unlink()
     report = find([str(documents)], method="phash:size=16", store=None)
@@ -327,17 +327,17 @@ def exif(second: str = "10", part: str = "", time: tuple[int, int] | None = (1, 
 @pytest.mark.parametrize(
     ("other", "name", "method"),
     [
-        (exif(part="00"), "re-encoded", "phash:size=16"),  # other programs drop the parts of a second
+        (exif(part="00"), "re-encoded", "phash:size=16"),  # other programs drop the fractions of a second
         (exif(time=None), "re-encoded", "phash:size=16"),
         (exif("11"), "edited", "phash:size=16"),
         (exif(part="75"), "edited", "phash:size=16"),
         (exif(time=(1, 30)), "edited", "cascade"),
     ],
 )
-def test_two_shots_are_no_encodings_of_one_another(method: str, other: bytes, name: str, tmp_path: Path) -> None:
-    picture = draw("scene", 1, (320, 240))
+def test_two_shots_are_not_re_encodings_of_each_other(method: str, other: bytes, name: str, tmp_path: Path) -> None:
+    image = draw("scene", 1, (320, 240))
     part = "25" if b"75" in other else ""
-    picture.save(tmp_path / "a.jpg", quality=90, exif=exif(part=part))
-    picture.save(tmp_path / "b.jpg", quality=60, exif=other)
+    image.save(tmp_path / "a.jpg", quality=90, exif=exif(part=part))
+    image.save(tmp_path / "b.jpg", quality=60, exif=other)
     report = find([str(tmp_path)], method=method, store=None, workers=1)
     assert [match.relation for group in report.groups for match in group.matches] == [name]

@@ -1,4 +1,4 @@
-"""Bytes to pixels: orientation, transparency, depth, damage, and files that are not what they say."""
+"""Bytes to pixels: orientation, transparency, depth, damage, and files with a wrong name or header."""
 
 import contextlib
 import io
@@ -53,8 +53,8 @@ def test_exif_orientation_is_applied(scene: Image.Image, orientation: int, form:
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = scene.transpose(ORIENT[orientation]) if orientation > 1 else scene
-    picture = decode(encoded(stored, form, exif=exif))
-    assert (picture.width, picture.height) == scene.size
+    decoded = decode(encoded(stored, form, exif=exif))
+    assert (decoded.width, decoded.height) == scene.size
     assert gap(encoded(stored, form, exif=exif), encoded(scene)) <= 8
 
 
@@ -71,7 +71,7 @@ def test_hidden_colours_under_transparency_do_not_decide(scene: Image.Image) -> 
     assert pixel_digest(encoded(shown)) == pixel_digest(encoded(other))
 
 
-def test_palette_transparency_is_laid_on_white(scene: Image.Image) -> None:
+def test_palette_transparency_is_composited_on_white(scene: Image.Image) -> None:
     palette = scene.quantize(64)
     palette.info["transparency"] = 0
     clear = encoded(palette, transparency=0)
@@ -105,9 +105,9 @@ def test_the_first_frame_of_an_animation_counts(scene: Image.Image) -> None:
 def test_fast_and_full_decode_agree(progressive: bool, size: tuple[int, int]) -> None:
     image = draw("landscape", 2, size)
     data = encoded(image, "JPEG", quality=88, progressive=progressive)
-    picture = decode(data)
-    assert (picture.width, picture.height) == size
-    assert min(picture.image.size) <= 575
+    decoded = decode(data)
+    assert (decoded.width, decoded.height) == size
+    assert min(decoded.image.size) <= 575
     whole = encoded(Image.open(io.BytesIO(data)).convert("RGB"))
     assert gap(data, whole) <= 4
 
@@ -133,7 +133,7 @@ def test_an_eighth_of_a_progressive_file_is_the_same_from_two_scans() -> None:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "TIFF"])
-def test_a_truncated_picture_is_coded_while_most_of_it_is_there(scene: Image.Image, form: str) -> None:
+def test_a_truncated_image_is_encoded_if_most_of_it_remains(scene: Image.Image, form: str) -> None:
     data = encoded(scene, form)
     assert not decode(data).damaged
     most = decode(data[: int(len(data) * 0.9)]) if form != "TIFF" else None
@@ -144,11 +144,11 @@ def test_a_truncated_picture_is_coded_while_most_of_it_is_there(scene: Image.Ima
         decode(data[: int(len(data) * 0.2)])
 
 
-def test_a_jpeg_that_ends_four_bytes_early_is_damaged_not_lost(scene: Image.Image) -> None:
+def test_a_jpeg_that_ends_four_bytes_early_is_damaged_and_not_a_failure(scene: Image.Image) -> None:
     for progressive in (False, True):
         data = encoded(scene, "JPEG", progressive=progressive)
-        picture = decode(data[:-4])
-        assert picture.damaged
+        decoded = decode(data[:-4])
+        assert decoded.damaged
         assert gap(data, data[:-4]) <= 20
 
 
@@ -169,7 +169,7 @@ def test_a_progressive_jpeg_cut_in_its_first_scan_is_a_failure(scene: Image.Imag
         decode(data[: (first + second) // 2])
 
 
-def test_a_picture_that_is_half_mid_grey_is_whole(scene: Image.Image) -> None:
+def test_an_image_that_is_half_mid_grey_is_not_damaged(scene: Image.Image) -> None:
     scene.paste((128, 128, 128), (0, 100, 480, 360))
     assert not decode(encoded(scene, "JPEG", quality=90)).damaged
 
@@ -177,7 +177,7 @@ def test_a_picture_that_is_half_mid_grey_is_whole(scene: Image.Image) -> None:
 # -- what is an image ------------------------------------------------------------------------------------
 
 
-def test_images_are_told_by_content(scene: Image.Image) -> None:
+def test_images_are_recognised_by_content(scene: Image.Image) -> None:
     for form in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "AVIF", "JPEG2000", "SGI", "QOI", "DDS"):
         try:
             data = encoded(scene.resize((64, 64)), form)
@@ -191,14 +191,14 @@ def test_images_are_told_by_content(scene: Image.Image) -> None:
     assert not claims_image("a.txt")
 
 
-def test_a_format_without_a_mark_is_told_by_its_suffix(scene: Image.Image) -> None:
+def test_a_format_without_a_signature_is_recognised_by_its_suffix(scene: Image.Image) -> None:
     data = encoded(scene, "TGA")
     assert sniff(data[:512], "x.tga") == "?"
     assert decode(data, name="x.tga").width == 480
     assert sniff(data[:512], "x.dat") is None
 
 
-def test_bombs_are_refused() -> None:
+def test_decompression_bombs_are_refused() -> None:
     import struct
     import zlib
 
@@ -252,8 +252,8 @@ def test_pixel_digest_names_the_visible_upright_pixels(scene: Image.Image) -> No
     assert digest != pixel_digest(encoded(changed))
 
 
-def test_optional_formats_are_read_or_name_what_to_install(picture: Callable[..., Image.Image]) -> None:
-    image = picture(1)
+def test_optional_formats_are_read_or_name_what_to_install(draw_image: Callable[..., Image.Image]) -> None:
+    image = draw_image(1)
     for form, module in (("HEIF", "pillow_heif"), ("JXL", "pillow_jxl")):
         pytest.importorskip(module)
         if form == "HEIF":
@@ -270,7 +270,7 @@ FILES = [
     ("JPEG", {}),
     ("JPEG", {"quality": 40, "subsampling": 2}),
     ("JPEG", {"progressive": True}),
-    ("JPEG", {"keep_rgb": True}),  # stored as red, green and blue: there is no luma to be had beside them
+    ("JPEG", {"keep_rgb": True}),  # stored as red, green and blue, without a separate luma
     ("PNG", {}),
     ("WEBP", {}),
     ("GIF", {}),
@@ -282,7 +282,7 @@ FILES = [
 @pytest.mark.parametrize("colour", [128, 160, 300])
 @pytest.mark.parametrize(("form", "how"), FILES)
 @pytest.mark.parametrize("size", [(480, 360), (1700, 1300), (90, 60)])
-def test_colours_change_nothing_of_the_luma(form: str, how: dict[str, Any], size: tuple[int, int], colour: int) -> None:
+def test_colours_do_not_change_the_luma(form: str, how: dict[str, Any], size: tuple[int, int], colour: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     how = how | ({"exif": exif} if form in ("JPEG", "PNG", "WEBP") else {})
@@ -297,7 +297,7 @@ def test_colours_change_nothing_of_the_luma(form: str, how: dict[str, Any], size
     assert coloured.rgb(20, 30).shape == (30, 20, 3)
 
 
-def test_colours_of_what_is_grey_deep_transparent_or_for_print(scene: Image.Image) -> None:
+def test_colours_of_grey_deep_transparent_and_cmyk_images(scene: Image.Image) -> None:
     grey = decode(encoded(scene.convert("L"), "JPEG"), colour=128).rgb(16, 16)
     assert np.ptp(grey, axis=2).max() == 0
     deep = Image.fromarray(np.asarray(scene.convert("L")).astype(np.uint16) * 257)
@@ -310,7 +310,7 @@ def test_colours_of_what_is_grey_deep_transparent_or_for_print(scene: Image.Imag
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_damaged_picture_has_the_colours_that_are_there(scene: Image.Image, progressive: bool) -> None:
+def test_a_damaged_image_has_the_colours_of_its_intact_part(scene: Image.Image, progressive: bool) -> None:
     data = encoded(scene, "JPEG", progressive=progressive)
     cut = decode(data[: len(data) * 3 // 4], colour=128)
     assert cut.damaged
@@ -319,7 +319,7 @@ def test_a_damaged_picture_has_the_colours_that_are_there(scene: Image.Image, pr
 
 
 @pytest.mark.parametrize("mode", ["fast", "reference"])
-def test_pictures_in_memory_have_colours(scene: Image.Image, mode: Decode) -> None:
+def test_images_in_memory_have_colours(scene: Image.Image, mode: Decode) -> None:
     expected = decode(encoded(scene), mode, colour=128).rgb(32, 32)
     assert np.array_equal(picture_of(scene, mode, 128).rgb(32, 32), expected)
     assert np.array_equal(picture_of(np.asarray(scene), mode, 128).rgb(32, 32), expected)
@@ -327,6 +327,6 @@ def test_pictures_in_memory_have_colours(scene: Image.Image, mode: Decode) -> No
     assert np.abs(turned - expected.swapaxes(0, 1).astype(int)).max() <= 1
 
 
-def test_colours_must_be_asked_for(scene: Image.Image) -> None:
+def test_colours_are_computed_on_request_only(scene: Image.Image) -> None:
     with pytest.raises(ValueError, match="without colours"):
         decode(encoded(scene)).rgb(8, 8)

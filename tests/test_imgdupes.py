@@ -1,4 +1,4 @@
-"""imgdupes' command line: what it prints, to the byte as imgdupes 0.1.3 prints it where that is sound."""
+"""imgdupes' command line: its output equals that of imgdupes 0.1.3 byte for byte, except for errors of imgdupes."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from imgdupes_cases import FOLDER, Case, cases, draw_folder, shape
 from twinpix.compat.imgdupes import Options, command, deletion, hashing
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "imgdupes.json").read_text(encoding="utf-8"))
-ENGINES = {  # an engine's name in the names of logs, and all its settings
+ENGINES = {  # the name of an engine in log names, and all its settings
     "ngt": "--ngt --ngt-k 9 --ngt-epsilon 0.2 --ngt-edges 8 --ngt-edges-for-search 20",
     "hnsw": "--hnsw --hnsw-k 9 --hnsw-ef-construction 50 --hnsw-m 8 --hnsw-ef 30",
     "faiss_flat": "--faiss-flat --faiss-flat-k 9 --faiss-cuda --cuda-device 0",
@@ -33,21 +33,21 @@ def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder above the one that imgdupes' answers were recorded on."""
+    """The parent of the folder on which the output of imgdupes was recorded."""
     top = tmp_path_factory.mktemp("top")
     draw_folder(top)
     return top
 
 
 @pytest.fixture
-def copies(tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a folder `in`: of two pictures a large file, a small one and one below."""
+def copies(tmp_path: Path, draw_image: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a folder `in`: of two images a large file, a small one and one in a sub-folder."""
     folder = tmp_path / "in"
     (folder / "below").mkdir(parents=True)
     for seed in (0, 2):
-        picture(seed).save(folder / f"{seed}.png")
-        picture(seed).resize((160, 120)).save(folder / f"{seed} small.png")
-        picture(seed).resize((80, 60)).save(folder / "below" / f"{seed}.png")
+        draw_image(seed).save(folder / f"{seed}.png")
+        draw_image(seed).resize((160, 120)).save(folder / f"{seed} small.png")
+        draw_image(seed).resize((80, 60)).save(folder / "below" / f"{seed}.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -60,19 +60,19 @@ def test_prints_what_imgdupes_prints(case: Case, drawn: Path) -> None:
     assert done.returncode == GOLDEN[case.key]["exit"], done.stderr
 
 
-def test_phash_org_tells_pictures_apart(drawn: Path) -> None:
-    """The real one fails for every image with Pillow 10 and later, and all match."""
+def test_phash_org_distinguishes_images(drawn: Path) -> None:
+    """imgdupes fails for every image with Pillow 10 and later, so all images match."""
     done = run("-r", FOLDER, "phash_org", "4", "--sameline", "--no-cache", cwd=drawn)
     assert len(done.stdout.splitlines()) == 5
     assert "alone" not in done.stdout
 
 
-# -- what is listed
+# -- listed files
 
 
-def test_images_are_told_by_content(copies: Path, picture: Callable[..., Image.Image]) -> None:
-    picture(0).save(copies / "in" / "zero.webp")
-    picture(0).convert("L").save(copies / "in" / "no suffix", format="PNG")
+def test_images_are_recognised_by_content(copies: Path, draw_image: Callable[..., Image.Image]) -> None:
+    draw_image(0).save(copies / "in" / "zero.webp")
+    draw_image(0).convert("L").save(copies / "in" / "no suffix", format="PNG")
     (copies / "in" / "words.jpg").write_text("words")
     (copies / "in" / "empty.png").touch()
     (copies / "in" / "words.txt").write_text("words")
@@ -86,7 +86,7 @@ def test_images_are_told_by_content(copies: Path, picture: Callable[..., Image.I
     assert done.returncode == 0
 
 
-def test_one_file_of_several_names_is_no_duplicate(copies: Path) -> None:
+def test_several_names_of_one_file_are_not_duplicates(copies: Path) -> None:
     os.link("in/0.png", "in/hard.png")
     os.symlink("0.png", "in/soft.png")
     os.symlink("below", "in/again")
@@ -109,7 +109,7 @@ def test_lists(copies: Path) -> None:
     assert both.stderr.startswith("Both 'target_dir' and `--files-from` option are specified.")
 
 
-def test_nothing_to_look_at(tmp_path: Path) -> None:
+def test_no_images_to_compare(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("words")
     done = run(tmp_path, "phash", "4")
     assert (done.returncode, done.stdout) == (0, "")
@@ -130,20 +130,20 @@ def test_unreadable_files_match_nothing(copies: Path) -> None:
     assert query.stderr.startswith("twinpix: cannot use in/a.png as a query: ")
 
 
-def test_an_edited_file_gets_a_new_hash(copies: Path, picture: Callable[..., Image.Image]) -> None:
+def test_an_edited_file_gets_a_new_hash(copies: Path, draw_image: Callable[..., Image.Image]) -> None:
     assert run("in", "phash", "4", "--sameline").stdout == "in/0.png in/0 small.png\nin/2.png in/2 small.png\n"
-    picture(3).save(copies / "in" / "0.png")
+    draw_image(3).save(copies / "in" / "0.png")
     assert run("in", "phash", "4", "--sameline").stdout == "in/2.png in/2 small.png\n"
-    assert sorted(os.listdir()) == ["in"]  # nothing is left in the current folder
+    assert sorted(os.listdir()) == ["in"]  # no file is left in the current folder
 
 
 # -- options
 
 
-def test_radius_and_groups(copies: Path, picture: Callable[..., Image.Image]) -> None:
-    """More than twenty files make one set; what is not within the distance of the first is not in it."""
+def test_radius_and_groups(copies: Path, draw_image: Callable[..., Image.Image]) -> None:
+    """More than twenty files make one set; files farther from the first one are not in it."""
     for number in range(30):
-        picture(0).resize((100 + number, 90)).save(copies / "in" / f"many {number:02d}.png")
+        draw_image(0).resize((100 + number, 90)).save(copies / "in" / f"many {number:02d}.png")
     lines = run("in", "phash", "4", "--sameline").stdout.splitlines()
     assert [line.count("in/") for line in lines] == [32, 2]
 
@@ -183,7 +183,7 @@ def test_wrong_use(arguments: str, copies: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_every_option_is_taken(copies: Path) -> None:
+def test_every_option_is_accepted(copies: Path) -> None:
     options = "--size 100x80 --space 2 --space-color red --tile-num 3 --interpolation INTER_AREA --no-keep-aspect"
     done = run("-rdcN", "in", "phash", "4", "--dry-run", "--num-proc", "2", "--no-subdir-warning", *options.split())
     assert (done.returncode, done.stderr) == (0, "")
@@ -214,7 +214,7 @@ def test_logs(copies: Path) -> None:
 
 
 def decisions(options: Options, monkeypatch: pytest.MonkeyPatch, typed: str = "") -> list[tuple[list[str], list[str]]]:
-    """What the dialogue has deleted: what stays and what goes of each set."""
+    """The decisions of the dialogue: the kept and the deleted files of each set."""
     made: list[tuple[list[str], list[str]]] = []
 
     def delete(kept: Sequence[hashing.Image], gone: Sequence[hashing.Image], folder: str | None) -> dict[str, str]:
@@ -248,18 +248,20 @@ def test_answers(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("word", ["none", "n", "No"])
-def test_the_last_copy_goes_only_after_a_yes(word: str, copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_copy_is_deleted_only_after_confirmation(
+    word: str, copies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     typed = f"{word}\nyes\n{word}\ny\n"
     assert decisions(asked(), monkeypatch, typed) == [([], ZERO), (TWO[:1], TWO[1:])]
 
 
-def test_what_stays_without_a_yes_is_said(copies: Path) -> None:
+def test_files_kept_without_confirmation_are_reported(copies: Path) -> None:
     asked_for = run("in", "phash", "4", "-d", input="none\n").stdout
     assert "preserve files [1 - 2, all, none]: Delete every image" in asked_for
     assert "yes; anything else keeps the first: \n" in asked_for
 
 
-def test_closed_input_is_no_answer(copies: Path) -> None:
+def test_closed_input_is_not_an_answer(copies: Path) -> None:
     words = [sys.executable, "-m", "twinpix", "imgdupes", "in", "phash", "4", "-d"]
     done = subprocess.run(["sh", "-c", '"$@" <&-', "sh", *words], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
@@ -267,7 +269,7 @@ def test_closed_input_is_no_answer(copies: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["--size=0x1", "--space-color=none", "--interpolation=INTER_NONE"])
-def test_wrong_tiles_are_told_before_the_work(wrong: str, copies: Path) -> None:
+def test_invalid_tiles_are_reported_before_the_work(wrong: str, copies: Path) -> None:
     (copies / "in" / "broken.png").write_bytes(b"no image")
     done = run("in", "phash", "4", "-c", wrong)
     assert (done.returncode, done.stdout) == (2, "")
@@ -275,7 +277,7 @@ def test_wrong_tiles_are_told_before_the_work(wrong: str, copies: Path) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "1\n", "1\nnone\n"])
-def test_when_nobody_answers_everything_stays(
+def test_without_an_answer_every_file_is_kept(
     typed: str, copies: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert decisions(asked(), monkeypatch, typed) == ([(ZERO[:1], ZERO[1:])] if typed else [])
@@ -289,7 +291,7 @@ def test_end_of_input_in_the_program(copies: Path) -> None:
     assert "[-]" not in done.stdout
 
 
-def test_a_damaged_image_alone_does_not_stay(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_image_is_not_the_only_one_kept(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = (copies / "in" / "0.png").read_bytes()
     (copies / "in" / "0 torn.png").write_bytes(data[: len(data) * 99 // 100])
     ((kept, gone), _) = decisions(asked(noprompt=True, reverse=True, sort="filepath"), monkeypatch)
@@ -299,7 +301,7 @@ def test_a_damaged_image_alone_does_not_stay(copies: Path, monkeypatch: pytest.M
     assert (kept, gone) == (["in/1 torn.png", "in/0.png"], ["in/0 small.png"])
 
 
-def test_sets_across_folders_are_warned_of(copies: Path) -> None:
+def test_sets_across_folders_cause_a_warning(copies: Path) -> None:
     done = run("-rdN", "in", "phash", "4", "--dry-run")
     warning = "WARNING! Found similar images in different subdirectories.\nin\nin/below\n"
     assert done.stderr == 2 * warning
@@ -307,7 +309,7 @@ def test_sets_across_folders_are_warned_of(copies: Path) -> None:
 
 
 def test_what_was_deleted_is_logged(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when the run is stopped in between."""
+    """Also if the run is interrupted."""
     decisions(asked(noprompt=True, log=True), monkeypatch)
     (name,) = (name for name in os.listdir() if "_del_" in name)
     assert re.fullmatch(r"\d{14}_del_std_in_phash_64_4.log", name)
@@ -343,13 +345,13 @@ def test_none_and_yes_delete_the_last_copy_too(copies: Path) -> None:
 
 
 def image_of(path: str, **changes: object) -> hashing.Image:
-    """What is known of a file once its hash is made."""
+    """The facts about a file once its hash is computed."""
     data, status = Path(path).read_bytes(), os.stat(path)
     digest = xxhash.xxh3_128_hexdigest(data)
     return hashing.Image(path, status.st_size, status.st_mtime_ns, 8, 8, False, digest)._replace(**changes)  # type: ignore[arg-type]
 
 
-def test_what_changed_meanwhile_is_left(copies: Path) -> None:
+def test_a_file_changed_meanwhile_is_not_deleted(copies: Path) -> None:
     image, other = image_of("in/0.png"), image_of("in/0 small.png", mtime_ns=1)
     assert deletion.delete([image], [other], "in") == {"in/0 small.png": "was changed since it was scanned"}
     (why,) = deletion.delete([other], [image], "in").values()
@@ -365,8 +367,8 @@ def test_what_changed_meanwhile_is_left(copies: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [["in/0.png"], []], ids=["one stays", "every copy goes"])
-def test_another_image_of_the_same_size_and_time_is_left(keep: list[str], copies: Path) -> None:
-    """Put there while the question was open: what was shown is deleted, and nothing else."""
+def test_another_image_of_the_same_size_and_time_is_not_deleted(keep: list[str], copies: Path) -> None:
+    """It was put there while the question was open: only the image that was shown is deleted."""
     Path("in/other.bmp").write_bytes(b"B" * 500)
     shown = image_of("in/other.bmp")
     Path("in/other.bmp").write_bytes(b"C" * 500)
@@ -380,7 +382,7 @@ def saved(path: str, image: Image.Image, **options: Any) -> None:
     image.save(path, **options)
 
 
-def test_what_was_compared_in_part_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partly_compared_file_is_not_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name, seed in (("a", 1), ("b", 2)):
         saved(
@@ -395,7 +397,7 @@ def test_what_was_compared_in_part_is_left(tmp_path: Path, monkeypatch: pytest.M
     assert sorted(os.listdir("in")) == ["a.tif", "b.tif"]
 
 
-def test_one_of_two_that_may_be_damaged_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_of_two_is_deleted_if_one_may_be_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     saved("in/intact.bmp", draw("street", 5, (320, 240)))
     data = bytearray(Path("in/intact.bmp").read_bytes())
@@ -407,8 +409,10 @@ def test_one_of_two_that_may_be_damaged_is_left(tmp_path: Path, monkeypatch: pyt
     assert len(os.listdir("in")) == 2
 
 
-def test_masks_companions_and_waste_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `resolve` leaves them: a mask stays with its image, an image with its companion files."""
+def test_masks_companions_and_files_in_trash_folders_are_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with `resolve`: a mask is kept with its image, an image with its companion files."""
     monkeypatch.chdir(tmp_path)
     for number in range(3):
         saved(f"set/images/{number}.jpg", draw("street", number, (320, 240)))
@@ -429,7 +433,7 @@ def test_masks_companions_and_waste_are_left_alone(tmp_path: Path, monkeypatch: 
     assert sorted(map(str, Path().rglob("*.*"))) == before
 
 
-def test_what_a_killed_run_set_aside_is_mended_by_the_next(copies: Path) -> None:
+def test_files_staged_by_a_killed_run_are_restored_by_the_next(copies: Path) -> None:
     script = """
 import os, signal, sys
 from twinpix.act import filesystem
@@ -447,7 +451,7 @@ main()
     assert not (copies / "in" / "0 small.png").exists()
 
 
-def test_what_could_not_be_deleted_shows_in_the_exit_code(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_deletions_set_the_exit_code(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "delete", lambda kept, gone, folder: {gone[0].path: "permission denied"})
     assert command.run(asked(noprompt=True)) == 3
     assert command.run(asked(noprompt=True, dry_run=True)) == 0
@@ -475,8 +479,8 @@ def test_engines_find_the_same_sets(engine: str, query: str, drawn: Path, tmp_pa
 
 
 @pytest.mark.parametrize("engine", ["hnsw", "faiss_flat"])
-def test_a_set_that_faiss_cuts_short_is_told(engine: str, drawn: Path) -> None:
-    """With one neighbour asked for, a code finds itself alone."""
+def test_a_set_truncated_by_faiss_is_reported(engine: str, drawn: Path) -> None:
+    """With k = 1, a code finds only itself."""
     pytest.importorskip("faiss")
     option = f"--{engine.replace('_', '-')}"
     cut = run("-r", FOLDER, "ahash", "12", option, f"{option}-k", "1", cwd=drawn)
@@ -487,7 +491,7 @@ def test_a_set_that_faiss_cuts_short_is_told(engine: str, drawn: Path) -> None:
     assert cut.stdout != whole.stdout == run("-r", FOLDER, "ahash", "12", cwd=drawn).stdout
 
 
-def test_ngt_cuts_no_set_short(drawn: Path) -> None:
+def test_ngt_truncates_no_set(drawn: Path) -> None:
     """The exact search runs, whatever the settings of the graph that is not built."""
     found = run("-r", FOLDER, "ahash", "12", "--ngt", "--ngt-k", "1", "--ngt-epsilon", "0", cwd=drawn)
     assert (found.returncode, found.stderr) == (0, "")

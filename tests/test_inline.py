@@ -1,4 +1,4 @@
-"""Pictures in a terminal: what is written is read again, the way the terminal would."""
+"""Images in a terminal: the output is decoded again, as a terminal would do it."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ TRUE = {"COLORTERM": "truecolor"}
 
 
 def noise(seed: int, width: int, height: int, colours: int = 0) -> Image.Image:
-    """Any colours at all, or some few."""
+    """Any colours, or only a few."""
     chance = np.random.default_rng(seed)
     if not colours:
         return Image.fromarray(chance.integers(0, 256, (height, width, 3), dtype=np.uint8))
@@ -33,18 +33,18 @@ def noise(seed: int, width: int, height: int, colours: int = 0) -> Image.Image:
     return Image.fromarray(palette[chance.integers(0, colours, (height, width))])
 
 
-pictures = st.builds(noise, st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 20), st.integers(0, 5))
+noise_images = st.builds(noise, st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 20), st.integers(0, 5))
 
 
 def same(one: Image.Image, other: Image.Image) -> bool:
     return one.mode == other.mode and one.size == other.size and one.tobytes() == other.tobytes()
 
 
-# -- terminals, as far as they are needed --------------------------------------------------------------
+# -- decoders, as far as they are needed ---------------------------------------------------------------
 
 
 def outside(data: bytes) -> bytes:
-    """What tmux hands on: every passthrough sequence opened, everything else left out."""
+    """The output that tmux passes on: the content of every passthrough sequence, nothing else."""
     out, rest = b"", data
     while (start := rest.find(b"\x1bPtmux;")) >= 0:
         inner, rest = b"", rest[start + 7 :]
@@ -117,7 +117,7 @@ CUBE = (0, 95, 135, 175, 215, 255)
 
 
 def colour_of(parameters: list[int]) -> tuple[int, ...] | None:
-    """Takes one colour off the parameters of a graphics sequence."""
+    """Pops one colour from the parameters of a graphics sequence."""
     match parameters:
         case [38 | 48, 2, r, g, b, *rest]:
             parameters[:] = rest
@@ -134,7 +134,7 @@ def colour_of(parameters: list[int]) -> tuple[int, ...] | None:
 
 
 def from_blocks(data: bytes) -> list[list[tuple[int, ...]]]:
-    """The rows of pixels that the text shows."""
+    """The rows of pixels that the text represents."""
     text = data.decode()
     assert text.endswith("\x1b[0m\n")
     rows: list[list[tuple[int, ...]]] = []
@@ -164,7 +164,7 @@ def from_blocks(data: bytes) -> list[list[tuple[int, ...]]]:
 
 @pytest.fixture
 def images(tmp_path: Path) -> list[str]:
-    """A wide one, a high one, a square one, and one that is gone."""
+    """A wide image, a high one, a square one, and a missing one."""
     for name, size, colour in (("wide", (40, 20), RED), ("high", (10, 30), GREEN), ("square", (8, 8), BLUE)):
         Image.new("RGB", size, colour).save(tmp_path / f"{name}.png")
     return [str(tmp_path / f"{name}.png") for name in ("wide", "high", "square", "gone")]
@@ -177,7 +177,7 @@ def expected(size: tuple[int, int], background: tuple[int, int, int], *boxes: tu
     return out
 
 
-def test_cells_lie_in_rows(images: list[str]) -> None:
+def test_cells_are_placed_in_rows(images: list[str]) -> None:
     drawn = tile(images[:3], size=(16, 16), columns=2, space_color="white")
     wide, high, square = (0, 4, 16, 12, RED), (21, 0, 26, 16, GREEN), (0, 16, 16, 32, BLUE)
     assert same(drawn, expected((32, 32), WHITE, wide, high, square))
@@ -185,7 +185,7 @@ def test_cells_lie_in_rows(images: list[str]) -> None:
     assert same(alone, expected((16, 16), BLACK, (0, 4, 16, 12, RED)))
 
 
-def test_space_is_left_of_each_cell_and_above(images: list[str]) -> None:
+def test_space_is_left_and_above_each_cell(images: list[str]) -> None:
     drawn = tile(images, size=(16, 12), columns=3, space=3, space_color="#0000fF")
     assert drawn.size == (3 * 19, 2 * 15)
     wide, high = (3, 5, 19, 13, RED), (28, 3, 32, 15, GREEN)
@@ -197,7 +197,7 @@ def test_stretched(images: list[str]) -> None:
     assert same(drawn, expected((12, 7), WHITE, (0, 0, 6, 7, RED), (6, 0, 12, 7, GREEN)))
 
 
-def test_what_is_no_image_is_black(images: list[str], tmp_path: Path) -> None:
+def test_a_non_image_is_black(images: list[str], tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no image")
     for path in (images[3], str(tmp_path / "text.jpg"), str(tmp_path), "zero\0byte"):
         assert same(
@@ -205,7 +205,7 @@ def test_what_is_no_image_is_black(images: list[str], tmp_path: Path) -> None:
         )
 
 
-def test_images_stand_upright(tmp_path: Path) -> None:
+def test_images_are_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (40, 20), "white").save(tmp_path / "turned.jpg", exif=exif)
@@ -248,7 +248,7 @@ def test_an_image_fills_its_cell_one_way(size: tuple[int, int], cell: tuple[int,
         ({"interpolation": "INTER_MAX"}, "there are: INTER_NEAREST, INTER_NEAREST_EXACT, INTER_LINEAR, "),
     ],
 )
-def test_what_cannot_be_tiled(images: list[str], change: dict[str, Any], words: str) -> None:
+def test_invalid_tiles(images: list[str], change: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
         tile(**{"paths": images, **change})
 
@@ -274,7 +274,7 @@ def test_sizes() -> None:
             parse_size(text)
 
 
-# -- which terminal --------------------------------------------------------------------------------------
+# -- terminal detection ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -312,11 +312,11 @@ def test_an_unknown_terminal() -> None:
         detect({"TWINPIX_TERMINAL": "vt52"})
 
 
-# -- what is written -------------------------------------------------------------------------------------
+# -- output ----------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=40, deadline=None)
-@given(image=pictures)
+@given(image=noise_images)
 def test_a_png_in_the_text(image: Image.Image) -> None:
     written = encode(image, "iterm2", 80, {})
     assert same(from_iterm2(written)[0], image)
@@ -325,7 +325,7 @@ def test_a_png_in_the_text(image: Image.Image) -> None:
 
 
 @pytest.mark.parametrize("environment", [TMUX, {"TERM": "screen-256color"}, {"TERM": "xterm", "TMUX": "x"}])
-def test_tmux_hands_it_on(environment: Mapping[str, str]) -> None:
+def test_tmux_passes_it_through(environment: Mapping[str, str]) -> None:
     image = noise(2, 90, 70)
     readers: dict[Protocol, Callable[[bytes], Image.Image]] = {
         "iterm2": lambda data: from_iterm2(data)[0],
@@ -341,7 +341,7 @@ def test_tmux_hands_it_on(environment: Mapping[str, str]) -> None:
     assert max(map(len, pieces)) < 4200
 
 
-def test_more_than_tmux_takes() -> None:
+def test_more_data_than_tmux_accepts() -> None:
     image = noise(3, 700, 650)
     assert len(encode(image, "iterm2", 80, {})) > 1_700_000
     written = encode(image, "iterm2", 80, TMUX)
@@ -352,15 +352,15 @@ def test_more_than_tmux_takes() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(image=pictures)
+@given(image=noise_images)
 def test_sixels(image: Image.Image) -> None:
     shown = from_sixel(encode(image, "sixel", 80, {}))
     reduced = np.asarray(image.quantize(255).convert("RGB"))
     assert (shown == np.round(reduced * (100 / 255))).all()
 
 
-def test_sixels_of_a_large_picture(picture: Any) -> None:
-    image = picture(1, (301, 200))
+def test_sixels_of_a_large_image(draw_image: Any) -> None:
+    image = draw_image(1, (301, 200))
     written = encode(image, "sixel", 80, TMUX)
     assert written.startswith(b'\x1bP0;1q"1;1;301;200#0;2;')
     assert np.abs(from_sixel(written) * 2.55 - np.asarray(image)).mean() < 4
@@ -369,13 +369,13 @@ def test_sixels_of_a_large_picture(picture: Any) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(image=pictures)
+@given(image=noise_images)
 def test_blocks(image: Image.Image) -> None:
     for colours in ("truecolor", "24bit"):
         shown = from_blocks(encode(image, "blocks", 40, {"COLORTERM": colours}))
         assert (np.array(shown) == np.asarray(image)).all()
     levels = np.array(CUBE)
-    nearest = levels[np.abs(np.asarray(image)[..., None] - levels + 0.1).argmin(axis=-1)]  # half-way: the upper one
+    nearest = levels[np.abs(np.asarray(image)[..., None] - levels + 0.1).argmin(axis=-1)]  # a tie: the upper one
     assert (np.array(from_blocks(encode(image, "blocks", 40, {"COLORTERM": ""}))) == nearest).all()
 
 

@@ -1,4 +1,4 @@
-"""Journals: what a failed write, a failed answer of the system, or a stranger does to them."""
+"""Journals: after failed writes, failed system calls, and changes by other users."""
 
 import errno
 import json
@@ -35,7 +35,7 @@ def fresh(base: Path, action: str, groups: int = 1) -> str:
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, first: int, *, last: int) -> list[int]:
-    """Let the writes to journals from one to another, counted from 1, fail; returns the count, as it goes."""
+    """Let a range of writes to journals, counted from 1, fail; returns the running count."""
     count = [0]
     write = os.write
 
@@ -50,7 +50,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, first: int, *, last: int) -> list[i
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_journal_says_why_each_file_went(action: str, tmp_path: Path) -> None:
+def test_a_journal_records_why_each_file_was_removed(action: str, tmp_path: Path) -> None:
     found = fresh(tmp_path / "library", action, groups=2)
     assert run(["resolve", found, *act_with(action), "--apply"]) == 0
     (session,) = journal.read("r.journal.jsonl").sessions
@@ -68,7 +68,7 @@ def test_a_journal_says_why_each_file_went(action: str, tmp_path: Path) -> None:
     assert {why.group for why in session.why.values()} - {0} == set(groups)
 
 
-def test_a_journal_says_why_each_file_is_kept_by_an_action_without_undo(tmp_path: Path) -> None:
+def test_a_journal_of_an_action_without_undo_records_why_each_file_is_kept(tmp_path: Path) -> None:
     found = fresh(tmp_path / "library", "delete", groups=2)
     assert run(["resolve", found, "--delete", "--yes", "--apply"]) == 0
     (session,) = journal.read("r.journal.jsonl").sessions
@@ -76,7 +76,7 @@ def test_a_journal_says_why_each_file_is_kept_by_an_action_without_undo(tmp_path
     assert rows == [(1, "0.png", "largest file"), (2, "1.png", "largest file")]
 
 
-def test_a_row_of_an_older_version_that_names_what_is_kept_is_read(tmp_path: Path) -> None:
+def test_a_row_of_an_older_version_that_names_the_keeper_is_read(tmp_path: Path) -> None:
     found = fresh(tmp_path / "library", "delete")
     assert run(["resolve", found, "--delete", "--yes", "--apply"]) == 0
     file = Path("r.journal.jsonl")
@@ -92,7 +92,7 @@ def test_a_row_of_an_older_version_that_names_what_is_kept_is_read(tmp_path: Pat
 
 
 def test_a_journal_of_an_older_version_is_undone(tmp_path: Path) -> None:
-    """By its form on disk, written out here: no change of a module's name may change it."""
+    """Its format on disk is written out here: renaming a module must not change it."""
     (tmp_path / "out").mkdir()
     target, path = tmp_path / "out" / "a.png", tmp_path / "photos" / "a.png"
     target.write_bytes(b"image")
@@ -122,12 +122,12 @@ def test_a_journal_of_an_older_version_is_undone(tmp_path: Path) -> None:
     assert not target.exists()
 
 
-# -- F6: a line cannot be written ------------------------------------------------------------------------
+# -- a line cannot be written ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("lasting", [False, True])
-def test_whatever_write_fails_undo_puts_everything_back(action: str, lasting: bool, tmp_path: Path) -> None:
+def test_undo_restores_everything_whichever_write_fails(action: str, lasting: bool, tmp_path: Path) -> None:
     """Each write to the journal fails in turn, once, or together with all that follow it in that run."""
     place = 0
     while True:
@@ -139,7 +139,7 @@ def test_whatever_write_fails_undo_puts_everything_back(action: str, lasting: bo
             count = failing(patch, place, last=10**9 if lasting else place)
             code = run(["resolve", report, *act_with(action), "--apply"])
         ended = journal.read("r.journal.jsonl").sessions[-1:]
-        assert code == 3 or ended[0].ended == "done", place  # the line of the end is written once more
+        assert code == 3 or ended[0].ended == "done", place  # the last line is written once more
         run(["undo", "r.journal.jsonl"])
         assert tree(base / "photos") == before, place
         assert not (base / "out").exists(), place
@@ -149,12 +149,12 @@ def test_whatever_write_fails_undo_puts_everything_back(action: str, lasting: bo
     assert place > 5
 
 
-def test_a_delete_whose_line_is_not_written_is_known_to_be_done(
+def test_a_delete_whose_journal_line_is_missing_is_known_to_be_done(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     report = fresh(tmp_path / "a", "delete", groups=2)
     with pytest.MonkeyPatch.context() as patch:
-        failing(patch, 3, last=3)  # the head and its units, then "ready", then the first that was deleted
+        failing(patch, 3, last=3)  # the header and its units, then "ready", then the first deleted file
         assert run(["resolve", report, "--delete", "--yes", "--apply"]) == 3
     assert "1 file deleted" in capfd.readouterr().out
     (session,) = journal.read("r.journal.jsonl").sessions
@@ -162,7 +162,7 @@ def test_a_delete_whose_line_is_not_written_is_known_to_be_done(
     assert gone == session.done == {0}
 
 
-def test_a_journal_of_an_older_version_that_says_failed_is_not_believed(tmp_path: Path) -> None:
+def test_a_failure_in_a_journal_of_an_older_version_is_checked(tmp_path: Path) -> None:
     """Older versions wrote that a step had failed when only the line about it could not be written."""
     report = fresh(tmp_path / "a", "move")
     before = tree(tmp_path / "a/photos")
@@ -174,7 +174,7 @@ def test_a_journal_of_an_older_version_that_says_failed_is_not_believed(tmp_path
     assert tree(tmp_path / "a/photos") == before
 
 
-def test_an_undo_that_cannot_write_puts_everything_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_undo_that_cannot_write_restores_everything(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     report = fresh(tmp_path / "a", "move")
     before = tree(tmp_path / "a/photos")
     assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
@@ -186,11 +186,11 @@ def test_an_undo_that_cannot_write_puts_everything_back(tmp_path: Path, capfd: p
     assert run(["undo", "r.journal.jsonl"]) == 0
 
 
-# -- F16: what is left half done ---------------------------------------------------------------------------
+# -- unfinished steps --------------------------------------------------------------------------------------
 
 
 def once(monkeypatch: pytest.MonkeyPatch, fails: Callable[[str], bool], name: str, *, after: bool) -> None:
-    """Let one call of `os.NAME` fail whose path the test chooses, before it does anything or after it did it all."""
+    """Let one call of `os.NAME`, chosen by its path, fail before it does anything or after it did everything."""
     real = getattr(os, name)
     left = [1]
 
@@ -207,7 +207,7 @@ def once(monkeypatch: pytest.MonkeyPatch, fails: Callable[[str], bool], name: st
 
 @pytest.mark.parametrize("action", ["hardlink", "symlink"])
 @pytest.mark.parametrize("command", ["resolve", "undo"])
-def test_files_set_aside_that_cannot_be_removed_go_later(action: str, command: str, tmp_path: Path) -> None:
+def test_staged_files_that_cannot_be_removed_are_removed_later(action: str, command: str, tmp_path: Path) -> None:
     report = fresh(tmp_path / "a", action, groups=2)
     before = tree(tmp_path / "a/photos")
     bad: list[bool] = [True]
@@ -232,8 +232,8 @@ def test_files_set_aside_that_cannot_be_removed_go_later(action: str, command: s
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_removal_whose_answer_is_an_error(after: bool, tmp_path: Path) -> None:
-    """The file is gone, or it is there: the journal says which."""
+def test_a_removal_that_returns_an_error(after: bool, tmp_path: Path) -> None:
+    """The journal records whether the file was removed or still exists."""
     report = fresh(tmp_path / "a", "delete", groups=2)
     with pytest.MonkeyPatch.context() as patch:
         once(patch, lambda path: path.endswith(".aside"), "unlink", after=after)
@@ -245,11 +245,11 @@ def test_a_removal_whose_answer_is_an_error(after: bool, tmp_path: Path) -> None
     assert not list(tmp_path.rglob(".twinpix*"))
 
 
-# -- G5: many steps ---------------------------------------------------------------------------------------
+# -- many steps -------------------------------------------------------------------------------------------
 
 
-def test_undo_goes_through_what_is_done_a_few_times_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once for each file made the time of an undo grow with the square of their number."""
+def test_undo_scans_the_finished_steps_only_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scanning them once for each file made the time of an undo quadratic in the number of files."""
     fresh(tmp_path / "a", "move", 20)
     twinpix.apply(twinpix.plan(library(tmp_path / "a", 20), "move:to=out"), "r.journal.jsonl")
     passes: list[int] = []
@@ -272,11 +272,11 @@ def test_undo_goes_through_what_is_done_a_few_times_only(tmp_path: Path, monkeyp
     assert len(passes) < 10
 
 
-# -- F5: journals that another user could have written -----------------------------------------------------
+# -- journals that another user could have written ---------------------------------------------------------
 
 
 def planted(path: Path, action: str, files: list[Path], to: str = "", **head: object) -> None:
-    """A journal of a run that was killed in the middle of a unit, as anyone can write it."""
+    """The journal of a run killed in the middle of a unit, as anyone could write it."""
     rows = []
     for number, file in enumerate(files):
         status = file.stat()
@@ -293,7 +293,7 @@ def planted(path: Path, action: str, files: list[Path], to: str = "", **head: ob
 
 
 def own(base: Path) -> list[Path]:
-    """Files of a user that no report speaks of."""
+    """Files of a user that are in no report."""
     found = []
     for name in ("gone.jpg", "only1.jpg", "only2.jpg"):
         write(base, f"wedding/{name}", name.encode())
@@ -338,8 +338,8 @@ def test_a_planted_journal_is_refused(how: str, action: str, tmp_path: Path, cap
     assert {name: file for name, file in tree(tmp_path).items() if ".state" not in name} == before
 
 
-def test_an_open_journal_of_another_report_is_not_mended(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Anyone who may rename files in a folder can give a user's own journal the name that another report's has."""
+def test_an_open_journal_of_another_report_is_not_recovered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Anyone who can rename files in a folder can give a user's journal the name of another report's journal."""
     files = own(tmp_path)
     report = fresh(tmp_path / "a", "move")
     planted(Path("r.journal.jsonl"), "delete", files, digest="0" * 32)
@@ -359,8 +359,8 @@ def test_a_journal_names_files_of_its_roots_only(tmp_path: Path, capfd: pytest.C
     assert all(file.exists() for file in files)
 
 
-def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
-    """Its own journal, of this version and of one that knew no digest, is mended and written on."""
+def test_the_journal_of_a_killed_run_is_continued(tmp_path: Path) -> None:
+    """Its journal, of this version or of one without digests, is recovered and appended to."""
     for at, old in enumerate((False, True)):
         report = fresh(tmp_path / str(at), "move", groups=2)
         before = tree(Path("photos"))
@@ -377,7 +377,7 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
         assert tree(Path("photos")) == before
 
 
-def test_undo_sets_no_bit_that_changes_who_a_program_runs_as(tmp_path: Path) -> None:
+def test_undo_sets_no_setuid_or_setgid_bit(tmp_path: Path) -> None:
     report = fresh(tmp_path / "a", "move")
     assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
     path = Path("r.journal.jsonl")
@@ -388,7 +388,7 @@ def test_undo_sets_no_bit_that_changes_who_a_program_runs_as(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
-def test_a_journal_lies_in_the_users_folder_where_no_file_can_be_made(tmp_path: Path) -> None:
+def test_a_journal_is_in_the_users_folder_if_no_file_can_be_created(tmp_path: Path) -> None:
     report = fresh(tmp_path / "a", "move")
     before = tree(Path("photos"))
     os.chmod(".", 0o555)
@@ -401,10 +401,10 @@ def test_a_journal_lies_in_the_users_folder_where_no_file_can_be_made(tmp_path: 
         os.chmod(".", 0o755)
 
 
-def test_a_journal_lies_in_the_users_folder_where_others_could_write_it(
+def test_a_journal_is_in_the_users_folder_if_others_could_write_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on file systems without owners and modes, where every new file is everybody's."""
+    """As on file systems without owners and modes, where every new file is writable for everybody."""
     report = fresh(tmp_path / "a", "move")
     before = tree(Path("photos"))
     inode = os.stat(".").st_ino
@@ -428,7 +428,7 @@ def _inode(name: str) -> int:
 
 
 @pytest.mark.parametrize("how", ["all can write", "link"])
-def test_planted_choices_are_not_taken_up(how: str, tmp_path: Path) -> None:
+def test_planted_choices_are_not_used(how: str, tmp_path: Path) -> None:
     found = library(tmp_path, 2)
     Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
     path = tmp_path / "r.choices.jsonl"
@@ -444,11 +444,11 @@ def test_planted_choices_are_not_taken_up(how: str, tmp_path: Path) -> None:
     assert ("r.choices.jsonl" in choices.refused) == (how == "all can write")
 
 
-# -- F10, F16: what stays has another name by now ----------------------------------------------------------
+# -- the keeper has another name by now --------------------------------------------------------------------
 
 
 def linked(base: Path, action: str) -> tuple[Tree, Path]:
-    """A library of equal files in two folders, of which one has links to the other; how it was, and the journal."""
+    """A library of equal files in two folders, one with links to the other; its former state, and the journal."""
     base.mkdir()
     os.chdir(base)
     found = []
@@ -477,7 +477,7 @@ def test_undo_of_links_whose_other_folder_was_renamed(action: str, new: str, tmp
     assert run(["undo", str(path)]) == 0
 
 
-def test_links_to_what_is_gone_are_listed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_links_to_missing_files_are_listed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before, path = linked(tmp_path / "a", "symlink")
     for number in (0, 1):
         os.rename(f"photos/keep/{number}.png", tmp_path / f"far away {number}")
@@ -501,8 +501,8 @@ def test_the_last_name_of_a_hard_link_gets_its_own_times_back(tmp_path: Path) ->
     assert tree(Path("photos/dup")) == before
 
 
-def test_links_of_a_journal_without_roots_are_put_back(tmp_path: Path) -> None:
-    """As of an older version: the report names the folders, and where it is gone too, the links' own do."""
+def test_links_of_a_journal_without_roots_are_restored(tmp_path: Path) -> None:
+    """As in an older version: the report names the folders; if it is missing too, the folders of the links are used."""
     for at, gone in enumerate((False, True)):
         before, path = linked(tmp_path / str(at), "symlink")
         lines = path.read_text().splitlines(keepends=True)
@@ -516,7 +516,7 @@ def test_links_of_a_journal_without_roots_are_put_back(tmp_path: Path) -> None:
         assert tree(Path("photos/dup")) == before
 
 
-def test_undo_of_a_move_says_where_the_bytes_are(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_undo_of_a_move_reports_where_the_bytes_are(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     report = fresh(tmp_path / "a", "move")
     before = tree(Path("photos"))
     assert run(["resolve", report, *act_with("move"), "--apply"]) == 0
@@ -529,13 +529,13 @@ def test_undo_of_a_move_says_where_the_bytes_are(tmp_path: Path, capfd: pytest.C
 
 
 @pytest.mark.parametrize("kind", ["json", "csv", "text", "codes", "caption"])
-def test_no_output_of_twinpix_is_a_companion(kind: str, tmp_path: Path) -> None:
-    """A report beside photos, named like one of them, stays where it is, whichever images it is about."""
+def test_outputs_of_twinpix_are_not_companions(kind: str, tmp_path: Path) -> None:
+    """A report beside photos, named like one of them, is not moved, whatever images it lists."""
     found = library(tmp_path, 2)
     names = {"json": "0 copy.png.json", "csv": "0 copy.png.csv", "text": "0 copy.txt", "codes": "0 copy.png.csv"}
     side = tmp_path / "photos" / names.get(kind, "0 copy.txt")
     for name in ("0", "1", "1 copy", "alone"):
-        (tmp_path / f"photos/{name}.txt").write_text("a caption")  # as sets for training have them
+        (tmp_path / f"photos/{name}.txt").write_text("a caption")  # as in data sets for training
     if kind == "codes":
         side.write_text("path,method,code\n")
     elif kind == "caption":

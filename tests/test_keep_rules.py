@@ -1,4 +1,4 @@
-"""What stays of a group: the image that shows most, is least edited, and has its metadata."""
+"""The keeper of a group: the image with the largest content, the fewest edits, and metadata."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("best", "other", "reason"), PAIRS, ids=[reason for *_, reason in PAIRS])
-def test_each_rule_of_the_default_decides_and_says_so(best: Member, other: Member, reason: str) -> None:
+def test_each_default_rule_decides_and_is_named(best: Member, other: Member, reason: str) -> None:
     chain = keep.make_chain(keep.DEFAULT)
     assert chain.key(best) < chain.key(other)
     assert chain.reason(best, [other]) == reason
 
 
-def test_a_drawing_of_few_colours_stays_before_its_jpeg() -> None:
+def test_a_drawing_of_few_colours_is_preferred_to_its_jpeg() -> None:
     chain = keep.make_chain(keep.DEFAULT)
     drawing, jpeg = member("b.png", format="PNG", palette=40, size=300), member("a.jpg", format="JPEG", size=200)
     assert chain.key(drawing) < chain.key(jpeg)
@@ -81,7 +81,7 @@ def test_damaged_is_last_and_a_reference_first_whatever_the_rules() -> None:
     assert [one.path for one in ranked] == ["b", "c", "a"]
 
 
-def test_the_order_is_total_and_that_of_the_files_does_not_matter() -> None:
+def test_the_order_is_total_and_does_not_depend_on_the_order_of_the_files() -> None:
     chain = keep.make_chain(keep.DEFAULT)
     members = [one for at, pair in enumerate(PAIRS) for one in (member_at(pair[0], at, 0), member_at(pair[1], at, 1))]
     keys = [chain.key(one) for one in members]
@@ -97,7 +97,7 @@ def member_at(one: Member, *place: int) -> Member:
     return replace(one, path=f"{one.path}-{'-'.join(map(str, place))}")
 
 
-def test_rules_take_members_of_old_reports() -> None:
+def test_rules_accept_members_of_old_reports() -> None:
     old = [Member("b.jpg", 10, 8, 8, 5, ""), Member("a.jpg", 9, 8, 8, 4, "")]
     for rule in ("oldest", keep.DEFAULT):
         chain = keep.make_chain(rule)
@@ -106,7 +106,7 @@ def test_rules_take_members_of_old_reports() -> None:
         ]
 
 
-def test_the_oldest_is_the_one_taken_first_whatever_the_dates_of_the_files() -> None:
+def test_the_oldest_is_the_first_by_capture_date_whatever_the_file_dates() -> None:
     chain = keep.make_chain("oldest")
     camera = member("b", captured="2019-05-05T10:00:00", mtime_ns=9)
     chat, later = member("a", mtime_ns=1), member("a", captured="2020-05-05T10:00:00", mtime_ns=1)
@@ -143,7 +143,7 @@ def test_names_that_programs_give_to_copies(name: str) -> None:
         *("copier 3.jpg", "2019-05-05 10.00.00.jpg", "IMG_1 2.jpg", "a~b.jpg", "Copiapó.jpg", "kopieerapparaat.jpg"),
     ],
 )
-def test_names_that_are_none_of_a_copy(name: str) -> None:
+def test_names_that_programs_do_not_give_to_copies(name: str) -> None:
     assert not is_named_like_a_copy(f"Copy of pictures/{name}")
 
 
@@ -230,8 +230,8 @@ EDITS: dict[str, tuple[Callable[[Image.Image], Image.Image], str]] = {
 }
 
 
-def test_a_grey_copy_of_half_the_size_goes_for_a_soft_image_in_colour() -> None:
-    """Which may be taken for an enlarged one."""
+def test_a_soft_image_in_colour_is_preferred_to_a_grey_copy_of_half_the_size() -> None:
+    """The soft image could be an enlarged one."""
     chain = keep.make_chain(keep.DEFAULT)
     soft, grey = member("b", "enlarged", width=200, height=200), member("a", "grey")
     assert chain.key(soft) < chain.key(grey)
@@ -254,7 +254,7 @@ def jpeg(image: Image.Image) -> bytes:
 
 @pytest.fixture(scope="module")
 def siblings(tmp_path_factory: pytest.TempPathFactory) -> twinpix.Report:
-    """A group of each edit: a JPEG without any metadata, and a larger file made of it whose name comes first."""
+    """A group for each edit: a JPEG without metadata, and a larger edited file whose name comes first."""
     folder = tmp_path_factory.mktemp("siblings")
     for seed, (name, (edit, form)) in enumerate(EDITS.items()):
         (folder / f"{name} z original.jpg").write_bytes(jpeg(photo(seed)))
@@ -263,7 +263,7 @@ def siblings(tmp_path_factory: pytest.TempPathFactory) -> twinpix.Report:
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_the_original_stays_before_what_was_made_of_it(siblings: twinpix.Report, name: str) -> None:
+def test_the_original_is_preferred_to_its_edits(siblings: twinpix.Report, name: str) -> None:
     groups = [group for group in siblings.groups if Path(group.keeper).name.startswith(f"{name} ")]
     assert [Path(group.keeper).name for group in groups] == [f"{name} z original.jpg"]
     (other,) = groups[0].members[1:]
@@ -273,7 +273,7 @@ def test_the_original_stays_before_what_was_made_of_it(siblings: twinpix.Report,
         assert name.partition(",")[0] in other.altered
 
 
-def test_decided_again_nothing_changes(siblings: twinpix.Report) -> None:
+def test_deciding_again_changes_nothing(siblings: twinpix.Report) -> None:
     again = decide_again(siblings)
     assert [plain_of(group) for group in again.groups] == [plain_of(group) for group in siblings.groups]
 
@@ -311,7 +311,7 @@ def plain_of(group: Group) -> tuple[str, str, list[Member]]:
     return group.keeper, group.reason, group.members
 
 
-def test_alpha_stays_before_a_flattened_copy(tmp_path: Path) -> None:
+def test_alpha_is_preferred_to_a_flattened_copy(tmp_path: Path) -> None:
     image = draw("scene", 3, (300, 200)).convert("RGBA")
     image.putalpha(Image.fromarray((np.indices((200, 300)).sum(axis=0) > 90).astype(np.uint8) * 255))
     image.save(tmp_path / "z.png")
@@ -322,7 +322,7 @@ def test_alpha_stays_before_a_flattened_copy(tmp_path: Path) -> None:
     assert (Path(group.keeper).name, group.reason) == ("z.png", "with its transparency")
 
 
-def test_a_heic_stays_before_its_export(tmp_path: Path) -> None:
+def test_a_heic_is_preferred_to_its_export(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.register_heif_opener()
     image, exif = photo(5).convert("RGB"), camera_exif(place=True).tobytes()
@@ -333,7 +333,7 @@ def test_a_heic_stays_before_its_export(tmp_path: Path) -> None:
     assert group.reason == "the original file (the JPEG was converted from it)"
 
 
-def test_a_copy_is_told_by_its_name_where_all_else_is_equal(tmp_path: Path) -> None:
+def test_a_copy_is_recognised_by_its_name_if_all_else_is_equal(tmp_path: Path) -> None:
     data = jpeg(photo(6))
     for name in ("Copy of x.jpg", "x (1).jpg", "x.jpg"):
         (tmp_path / name).write_bytes(data)
@@ -342,7 +342,7 @@ def test_a_copy_is_told_by_its_name_where_all_else_is_equal(tmp_path: Path) -> N
     assert (Path(group.keeper).name, group.reason) == ("x.jpg", "plain name (the next best is named like a copy)")
 
 
-def test_what_stays_does_not_depend_on_the_names(tmp_path: Path) -> None:
+def test_the_keeper_does_not_depend_on_the_names(tmp_path: Path) -> None:
     image = photo(7).convert("RGB")
     versions = {
         "camera": lambda path: image.save(path, "JPEG", quality=80, exif=camera_exif()),
@@ -361,11 +361,11 @@ def test_what_stays_does_not_depend_on_the_names(tmp_path: Path) -> None:
     assert kept == {"camera"}
 
 
-def test_a_smaller_copy_of_a_picture_with_a_border_of_its_own_goes(tmp_path: Path) -> None:
-    """The border is part of the original; in a small copy of low quality it is no line of one colour any more."""
-    picture = draw("scene", 3, (600, 450))
+def test_a_smaller_copy_of_an_image_with_its_own_border_is_not_kept(tmp_path: Path) -> None:
+    """The border is part of the original; in a small copy of low quality it is no longer of one colour."""
+    image = draw("scene", 3, (600, 450))
     framed = Image.new("RGB", (640, 490), (240, 232, 220))
-    framed.paste(picture, (20, 20))
+    framed.paste(image, (20, 20))
     framed.save(tmp_path / "original.jpg", quality=93)
     for share, name in ((2, "half.jpg"), (5, "fifth.jpg")):
         framed.resize((640 // share, 490 // share)).save(tmp_path / name, quality=55)
@@ -376,7 +376,9 @@ def test_a_smaller_copy_of_a_picture_with_a_border_of_its_own_goes(tmp_path: Pat
     assert {os.path.basename(group.keeper) for group in report.groups} == {"original.jpg", "icon.jpg"}
 
 
-def test_of_a_group_of_very_many_only_the_best_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_best_members_of_a_very_large_group_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("twinpix.group.groups._READ_OF_ONE", 3)
     image = photo(8).resize((160, 120))
     for number in range(9):
@@ -395,13 +397,13 @@ def test_of_a_group_of_very_many_only_the_best_are_read_again(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "local", "cascade"])
-def test_the_whole_picture_stays_before_a_crop_of_the_same_shape(method: str, tmp_path: Path) -> None:
-    """Squashed to one size, a crop differs from the whole in places, as if something lay on one of them."""
+def test_the_whole_image_is_preferred_to_a_crop_of_the_same_shape(method: str, tmp_path: Path) -> None:
+    """Resized to one size, a crop differs from the whole image in places, as if one had an overlay."""
     for seed, kind in enumerate(("street", "scene", "portrait")):
-        picture = draw(kind, 3 + seed, (400, 300))
-        picture.save(tmp_path / f"{seed} whole.png")
-        picture.crop((40, 30, 360, 270)).save(tmp_path / f"{seed} part.png")
-        picture.crop((6, 4, 396, 297)).save(tmp_path / f"{seed} nearly.png")
+        image = draw(kind, 3 + seed, (400, 300))
+        image.save(tmp_path / f"{seed} whole.png")
+        image.crop((40, 30, 360, 270)).save(tmp_path / f"{seed} part.png")
+        image.crop((6, 4, 396, 297)).save(tmp_path / f"{seed} nearly.png")
     report = twinpix.find(tmp_path, store=None, method=method)
     assert report.groups
     assert {os.path.basename(group.keeper)[2:] for group in report.groups} == {"whole.png"}

@@ -1,4 +1,4 @@
-"""No file goes unless the file that stays in its place is proven to be another one, as it was planned."""
+"""No file is removed unless its keeper is proven to be a different, unchanged file."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pair(base: Path, first: bytes, second: bytes) -> Report:
-    """A report of two files, of which the first stays."""
+    """A report of two files; the first one is the keeper."""
     write(base, "photos/first.png", first)
     write(base, "photos/second.png", second)
     return report(base, [group(base, 1, ["photos/first.png", "photos/second.png"])])
@@ -46,8 +46,8 @@ def pair(base: Path, first: bytes, second: bytes) -> Report:
 def colliding() -> tuple[bytes, bytes]:
     """Two files with one XXH3-128 digest.
 
-    The hash multiplies the halves of each word after it was combined with a fixed secret. Words whose lower half is
-    that of the secret are multiplied by 0, so their upper halves count as a sum only.
+    The hash combines each word with a fixed secret and multiplies its halves. Words whose lower half equals that of the
+    secret are multiplied by 0, so their upper halves enter as a sum only.
     """
     secret = bytes.fromhex("b8fe6c3923a44bbe7c01812cf721ad1c")
 
@@ -61,7 +61,7 @@ def colliding() -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("action", actions_where(on="discards"))
-def test_files_made_to_have_one_digest_stay(action: str, tmp_path: Path) -> None:
+def test_files_with_a_forged_equal_digest_are_kept(action: str, tmp_path: Path) -> None:
     first, second = colliding()
     assert first != second
     assert xxhash.xxh3_128_digest(first) == xxhash.xxh3_128_digest(second)
@@ -92,7 +92,7 @@ def test_large_files_are_compared_to_their_ends(tmp_path: Path) -> None:
     keeper.close()
 
 
-# -- a run that goes on ----------------------------------------------------------------------------------
+# -- a resumed run --------------------------------------------------------------------------------------
 
 
 def killed_after_one_file(base: Path) -> Path:
@@ -140,7 +140,7 @@ def edit_in_secret(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [remove_what_stays, edit_what_stays, edit_the_rest])
-def test_a_run_that_goes_on_checks_like_a_first_one(
+def test_a_resumed_run_checks_like_a_first_one(
     change: Callable[[Path], None], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = killed_after_one_file(tmp_path)
@@ -151,14 +151,14 @@ def test_a_run_that_goes_on_checks_like_a_first_one(
     assert "by a run that was killed" in capfd.readouterr().out
 
 
-def test_a_run_goes_on(tmp_path: Path) -> None:
+def test_a_run_is_resumed(tmp_path: Path) -> None:
     path = killed_after_one_file(tmp_path)
     assert run(["resolve", str(path), "--delete", "--yes", "--apply"]) == 0
     assert not os.listdir(tmp_path / "dup")
     assert len(os.listdir(tmp_path / "keep")) == 2
 
 
-def test_a_journal_that_does_not_say_what_stayed_goes_no_further(tmp_path: Path) -> None:
+def test_a_journal_that_does_not_name_the_keepers_is_not_resumed(tmp_path: Path) -> None:
     path = killed_after_one_file(tmp_path)
     lines = (tmp_path / "r.journal.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "r.journal.jsonl").write_bytes(b"".join(line for line in lines if not line.startswith(b'{"keep"')))
@@ -192,7 +192,7 @@ def edit_the_originals(base: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [link_to_the_copies, rename_and_link, hard_links, edit_the_originals])
-def test_undo_of_copies_leaves_those_that_are_the_only_ones(change: Callable[[Path], None], tmp_path: Path) -> None:
+def test_undo_of_copies_keeps_those_without_an_original(change: Callable[[Path], None], tmp_path: Path) -> None:
     path = save(pair(tmp_path, content(1), content(2)), tmp_path / "r.json")
     write(tmp_path, "photos/first.xmp", b"sidecar")
     assert run(["resolve", str(path), "--copy-kept", "clean", "--apply"]) == 0
@@ -236,7 +236,7 @@ def test_two_users_do_not_delete_both_copies(tmp_path: Path) -> None:
     assert not [path for folder in "ab" for path in (tmp_path / folder).iterdir() if path.name.startswith(".")]
 
 
-def test_what_another_run_keeps_stays_and_what_it_removes_is_not_relied_on(tmp_path: Path) -> None:
+def test_a_run_respects_keepers_and_removals_of_another_run(tmp_path: Path) -> None:
     plan = twinpix.plan(pair(tmp_path, content(1), content(1)), "delete")
     first, second = str(tmp_path / "photos/first.png"), str(tmp_path / "photos/second.png")
     other = Keeper(second, filesystem.facts_at(second), second)
@@ -252,8 +252,10 @@ def test_what_another_run_keeps_stays_and_what_it_removes_is_not_relied_on(tmp_p
 
 
 @pytest.mark.parametrize("action", [*actions_where(on="discards"), "reflink"])
-def test_without_locks_the_names_tell(action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another run sets aside what stays in the moment in which this one sets its duplicate aside: both put it back."""
+def test_without_locks_the_names_reveal_another_run(
+    action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run stages the keeper while this one stages its duplicate: both restore their file."""
     plan = twinpix.plan(pair(tmp_path, content(1), content(1)), spec_of(action))
     first, second = str(tmp_path / "photos/first.png"), str(tmp_path / "photos/second.png")
     rename_new = renaming.rename_new
@@ -285,8 +287,8 @@ def test_without_locks_the_names_tell(action: str, tmp_path: Path, monkeypatch: 
 # -- the lock of one user --------------------------------------------------------------------------------
 
 
-def test_the_lock_of_a_user_without_a_home_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the shared temporary folder, others may have put a link or a file of their own in its place."""
+def test_the_lock_of_a_user_without_a_home_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the shared temporary folder, other users may have put a link or a file in its place."""
     (tmp_path / "no folder").write_bytes(b"")
     shared = tmp_path / "shared"
     shared.mkdir()
@@ -311,11 +313,11 @@ def test_the_lock_of_a_user_without_a_home_is_nobody_elses(tmp_path: Path, monke
     assert not list(precious.iterdir())
 
 
-# -- what is said of a file that changed -------------------------------------------------------------------
+# -- messages about a changed file -------------------------------------------------------------------------
 
 
 def test_an_edited_file_is_not_called_damaged(tmp_path: Path) -> None:
-    """One block of many differs after the edit, as in a file of which a sector was lost."""
+    """One block of many differs after the edit, as in a file with a lost sector."""
     data = os.urandom(4096)
     found = pair(tmp_path, data, data[:-1] + b"x")
     write(tmp_path, "photos/second.png", data[:-1] + b"y", mtime=1_700_000_000)

@@ -1,4 +1,4 @@
-"""Keypoints: the compiled loops against slow, obvious twins in NumPy, and what must be the same in copies."""
+"""Keypoints: the compiled loops against slow reference implementations in NumPy, and repeatability in copies."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CONTRAST, EDGE = 0.5, 10.0
 
 
 def blobs(seed: int, height: int, width: int) -> NDArray[np.uint8]:
-    """A picture of soft spots of many sizes."""
+    """An image of soft spots of many sizes."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     out = np.full((height, width), 120.0)
@@ -56,7 +56,7 @@ def blobs(seed: int, height: int, width: int) -> NDArray[np.uint8]:
     return np.asarray(np.clip(out, 0, 255), np.uint8)
 
 
-# -- twins
+# -- reference implementations
 
 
 def slow_blur(image: Floats, sigma: float) -> Floats:
@@ -164,12 +164,12 @@ def slow_descriptor(image: Floats, x: float, y: float, sigma: float, angle: floa
     return np.asarray(np.sqrt(flat / flat.sum()))
 
 
-# -- the compiled loops are their twins
+# -- the compiled loops match the reference
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(24, 48), st.integers(24, 48))
 @settings(max_examples=amount(4, 20), deadline=None)
-def test_the_scale_space_and_its_extrema_are_those_of_the_twin(seed: int, height: int, width: int) -> None:
+def test_the_scale_space_and_its_extrema_match_the_reference(seed: int, height: int, width: int) -> None:
     grey = blobs(seed, height, width)
     sizes = octaves(height, width)
     space, found = np.empty(sizes[-1, 2], np.float32), np.empty((500, 6), np.float32)
@@ -183,14 +183,14 @@ def test_the_scale_space_and_its_extrema_are_those_of_the_twin(seed: int, height
     theirs = np.array(slow_extrema(slow)).reshape(-1, 5)
     for one, others in ((mine, theirs), (theirs, mine)):
         distances = np.array([min((float(np.abs(other - row).max()) for other in others), default=9.0) for row in one])
-        # Between two equal neighbours, at a threshold and halfway between two pixels, rounding decides.
+        # Rounding decides between two equal neighbours, at a threshold and halfway between two pixels.
         assert np.count_nonzero(distances > 0.02) <= max(2, len(one) // 10)
 
 
 @given(st.integers(0, 2**32 - 1))
 @example(188356710)
 @settings(max_examples=amount(3, 10), deadline=None)
-def test_descriptors_are_those_of_the_twin(seed: int) -> None:
+def test_descriptors_match_the_reference(seed: int) -> None:
     grey = blobs(seed, 60, 70)
     grey = np.clip(grey + np.random.default_rng(seed).normal(0, 6, grey.shape), 0, 255).astype(np.uint8)  # many spots
     slow = slow_space(grey)
@@ -208,8 +208,8 @@ def test_descriptors_are_those_of_the_twin(seed: int) -> None:
         assert best > 0.98
 
 
-def test_the_strongest_directions_of_a_ramp_are_its_own() -> None:
-    """A spot on a slope points up the slope, whichever way that is."""
+def test_the_orientation_on_a_ramp_points_up_the_slope() -> None:
+    """The orientation of a spot on a gradient is the direction of the gradient."""
     y, x = np.mgrid[:64, :64].astype(float)
     for degrees in range(0, 360, 30):
         turn = math.radians(degrees)
@@ -222,11 +222,11 @@ def test_the_strongest_directions_of_a_ramp_are_its_own() -> None:
         assert abs(difference) < 0.1
 
 
-# -- what copies share
+# -- repeatability in copies
 
 
 def matched(a: Keypoints, b: Keypoints, moved: NDArray[np.floating], scale: float) -> float:
-    """The share of the keypoints of `a`, with positions `moved`, that `b` has too, with a like descriptor."""
+    """The share of the keypoints of `a`, at positions `moved`, that `b` has too, with a similar descriptor."""
     far = np.linalg.norm(moved[:, None] - b.place[None], axis=2)
     sizes = np.abs(np.log2(a.size * scale)[:, None] - np.log2(b.size)[None])
     alike = (far < 1.0 * max(scale, 1)) & (sizes < 0.3) & (a.descriptors @ b.descriptors.T > 0.9)
@@ -248,7 +248,7 @@ def test_keypoints_are_found_again_in_turned_mirrored_and_scaled_copies() -> Non
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 2), (3, 3), (3, 500), (5, 7), (11, 11), (25, 300)])
-def test_any_shape_has_keypoints_or_none(shape: tuple[int, int]) -> None:
+def test_images_of_any_shape_are_accepted(shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     for grey in (noise, np.zeros(shape, np.uint8), enlarge(noise)):
         points = detect_keypoints(grey, 20)
@@ -265,7 +265,7 @@ def test_noise_does_not_crowd_out_large_spots() -> None:
     assert np.linalg.norm(points.place[large] - [100, 150], axis=1).min() < 8
 
 
-def test_few_are_the_strongest_of_many() -> None:
+def test_a_small_number_of_keypoints_are_the_strongest() -> None:
     grey = np.asarray(draw("scene", 2, (256, 200)).convert("L"))
     many, few = detect_keypoints(grey, 150), detect_keypoints(grey, 30)
     for one, other in zip(few, many, strict=True):
@@ -304,7 +304,7 @@ def test_a_function_is_compiled_once(tmp_path: Path) -> None:
         assert done.stdout.split() == expected.split()
 
 
-def test_compiling_is_a_stage_that_the_user_sees(
+def test_compiling_is_shown_as_a_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw("scene", 1, (200, 150)).save(tmp_path / "a.png")

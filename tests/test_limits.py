@@ -1,4 +1,4 @@
-"""What a header promises is checked before memory is taken for it; large images below the limit are read."""
+"""The sizes declared in a header are checked before memory is allocated; large images below the limit are read."""
 
 import io
 import struct
@@ -15,7 +15,7 @@ from drawings import draw
 from twinpix.errors import ImageError
 from twinpix.imaging import channels, decode, limits, pixel_digest
 
-SIDE = 16384  # the limit of pixels, exactly
+SIDE = 16384  # exactly the limit of pixels
 CHILD = """
 import resource, sys
 from pathlib import Path
@@ -112,7 +112,7 @@ def bombs() -> dict[str, bytes]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is measured by getrusage")
-def test_small_files_that_promise_much_take_no_memory(tmp_path: Path) -> None:
+def test_small_files_that_declare_large_sizes_take_no_memory(tmp_path: Path) -> None:
     warm = tmp_path / "warm.png"
     draw("scene", 1, (600, 400)).save(warm)
     names = []
@@ -174,7 +174,7 @@ def test_large_images_are_converted_in_pieces_to_the_same_pixels(mode: str, monk
         assert np.array_equal(np.asarray(one), np.asarray(other))
 
 
-def test_the_limits_are_of_pixels_and_of_bytes() -> None:
+def test_limits_apply_to_pixels_and_to_bytes() -> None:
     assert limits.MAX_PIXELS == SIDE * SIDE
     with pytest.raises(ImageError, match="GiB"):
         decode(bombs()["lossy.webp"])

@@ -12,7 +12,7 @@ from twinpix.model import Member
 
 
 class Case:
-    """A random graph of files; `paired` is the definition of what may stand together."""
+    """A random graph of files; `paired` defines which files may be in one group."""
 
     def __init__(
         self, contents: Sequence[int], edges: set[tuple[int, int]], kinds: Sequence[tuple[int, bool]], cross: bool
@@ -64,7 +64,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 @settings(max_examples=300, deadline=None)
 @given(cases())
-def test_star_is_the_greedy_definition(case: Case) -> None:
+def test_star_matches_the_greedy_definition(case: Case) -> None:
     free, expected = set(range(len(case.contents))), []
     for file in range(len(case.contents)):
         if file in free:
@@ -78,7 +78,7 @@ def test_star_is_the_greedy_definition(case: Case) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(cases())
-def test_components_are_what_can_be_reached(case: Case) -> None:
+def test_components_are_the_reachable_files(case: Case) -> None:
     expected: list[set[int]] = []
     seen: set[int] = set()
     for file in range(len(case.contents)):
@@ -125,7 +125,7 @@ def test_no_group_holds_two_contents_in_conflict(case: Case, pairs: set[tuple[in
         assert not any((a, b) in conflicting for a in held for b in held)
         assert taken.isdisjoint(group)
         taken |= set(group)
-        if rule == "star":  # all that is left out beside a group was taken before, or is in conflict with it
+        if rule == "star":  # every other file was in an earlier group, or is in conflict with this one
             left = [other for other in range(len(case.contents)) if other not in taken and case.paired(group[0], other)]
             assert all(not held.isdisjoint(conflicts.get(case.contents[other], ())) for other in left)
 

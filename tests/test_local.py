@@ -1,4 +1,4 @@
-"""Local features: points and their codes, pictures that agree in them, and what is found with them."""
+"""Local features: keypoints and their codes, candidate pairs by keypoints, and the copies found with them."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def grey(kind: str, seed: int, size: tuple[int, int] = SIDES) -> NDArray[np.uint
     return np.asarray(draw(kind, seed, size).convert("L"))
 
 
-# -- points and codes -----------------------------------------------------------------------------------
+# -- keypoints and codes --------------------------------------------------------------------------------
 
 
-def test_points_of_a_mirrored_picture_are_the_mirrored_points() -> None:
-    picture = grey("street", 1)
-    there = mirror_keypoints(detect_keypoints(picture, 100), picture.shape[1])
-    real = detect_keypoints(np.ascontiguousarray(picture[:, ::-1]), 100)
+def test_keypoints_of_a_mirrored_image_are_the_mirrored_keypoints() -> None:
+    image = grey("street", 1)
+    there = mirror_keypoints(detect_keypoints(image, 100), image.shape[1])
+    real = detect_keypoints(np.ascontiguousarray(image[:, ::-1]), 100)
     far = np.linalg.norm(there.place[:, None] - real.place[None], axis=2)
     aside = np.abs(np.mod(there.angle[:, None] - real.angle[None] + np.pi, 2 * np.pi) - np.pi)
     same = (far < 1) & (aside < 0.1)
@@ -61,7 +61,7 @@ def test_points_of_a_mirrored_picture_are_the_mirrored_points() -> None:
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=50, deadline=None)
-def test_a_mirrored_code_is_the_code_with_half_its_bits_turned_over(seed: int) -> None:
+def test_a_mirrored_code_is_the_code_with_half_its_bits_inverted(seed: int) -> None:
     around = np.random.default_rng(seed).random((20, 128), dtype=np.float32)
     around /= np.linalg.norm(around, axis=1, keepdims=True)
     unlike = descriptor_codes(around[:, SWAPPED]) ^ descriptor_codes(around) ^ MIRROR
@@ -73,7 +73,7 @@ def test_a_mirrored_code_is_the_code_with_half_its_bits_turned_over(seed: int) -
     assert np.count_nonzero(unlike) < len(unlike) // 2
 
 
-def test_points_come_back_from_their_code() -> None:
+def test_keypoints_are_restored_from_their_code() -> None:
     points = detect_keypoints(grey("scene", 2), 80)
     both = np.stack(
         [pack_keypoints(points, SIDES, 100), pack_keypoints(Keypoints(*(part[:0] for part in points)), (9, 7), 100)]
@@ -88,10 +88,10 @@ def test_points_come_back_from_their_code() -> None:
     assert np.array_equal(sets.codes, descriptor_codes(points.descriptors))
 
 
-def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
-    picture = draw("scene", 4, (400, 300)).convert("L")
-    smaller = picture.resize((200, 150), Image.Resampling.BILINEAR)
-    a, b = detect_keypoints(np.asarray(picture), 150), detect_keypoints(np.asarray(smaller), 150)
+def test_an_edit_hardly_changes_the_code_of_a_keypoint() -> None:
+    image = draw("scene", 4, (400, 300)).convert("L")
+    smaller = image.resize((200, 150), Image.Resampling.BILINEAR)
+    a, b = detect_keypoints(np.asarray(image), 150), detect_keypoints(np.asarray(smaller), 150)
     far = np.linalg.norm((a.place / 2)[:, None] - b.place[None], axis=2)
     near = (far < 1.5) & (np.abs(np.log2(a.size / 2)[:, None] - np.log2(b.size)[None]) < 0.3)
     gaps = np.bitwise_count(descriptor_codes(a.descriptors)[:, None] ^ descriptor_codes(b.descriptors)[None])
@@ -100,24 +100,24 @@ def test_the_code_of_a_point_is_hardly_changed_by_an_edit() -> None:
     assert np.median(gaps[~near]) > 26
 
 
-# -- pictures that agree --------------------------------------------------------------------------------
+# -- candidate pairs ------------------------------------------------------------------------------------
 
 
 def planted(
-    seed: int, pictures: int, pairs: list[tuple[int, int, bool]]
+    seed: int, images: int, pairs: list[tuple[int, int, bool]]
 ) -> tuple[KeypointSets, dict[tuple[int, int], NDArray[np.float64]]]:
-    """Pictures of random points, of which some hold the points of another, moved; and how those were moved."""
+    """Images of random keypoints, some with the transformed keypoints of another one; and these transforms."""
     rng = np.random.default_rng(seed)
-    codes = [rng.integers(0, 2**64, 60, dtype=np.uint64) for _ in range(pictures)]
-    place = [rng.uniform(0, 200, (60, 2)) for _ in range(pictures)]
-    size = [rng.uniform(1, 4, 60) for _ in range(pictures)]
-    angle = [rng.uniform(0, 2 * np.pi, 60) for _ in range(pictures)]
+    codes = [rng.integers(0, 2**64, 60, dtype=np.uint64) for _ in range(images)]
+    place = [rng.uniform(0, 200, (60, 2)) for _ in range(images)]
+    size = [rng.uniform(1, 4, 60) for _ in range(images)]
+    angle = [rng.uniform(0, 2 * np.pi, 60) for _ in range(images)]
     moves = {}
     for i, j, flip in pairs:
         turn, scale, shift = rng.uniform(-3, 3), rng.uniform(0.5, 2), rng.uniform(-20, 20, 2)
         linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         some = rng.permutation(60)[:25]
-        noise = np.uint64(1) << rng.integers(0, 64, (3, 25), dtype=np.uint64)  # bits of each that an edit has changed
+        noise = np.uint64(1) << rng.integers(0, 64, (3, 25), dtype=np.uint64)  # bits of each code that an edit changes
         codes[j][:25] = codes[i][some] ^ np.where(flip, MIRROR, np.uint64(0)) ^ noise[0] ^ noise[1] ^ noise[2]
         place[j][:25] = place[i][some] @ linear.T + shift
         size[j][:25] = size[i][some] + np.log2(scale)
@@ -129,8 +129,8 @@ def planted(
             move[0] = -move[0]
             move[0, 2] += 199
         moves[i, j] = move
-    starts = np.arange(pictures + 1, dtype=np.int64) * 60
-    image_sizes = np.full((pictures, 2), 200, np.float32)
+    starts = np.arange(images + 1, dtype=np.int64) * 60
+    image_sizes = np.full((images, 2), 200, np.float32)
     flat = [np.concatenate(part) for part in (codes, place, size, angle)]
     floats = [part.astype(np.float32) for part in flat[1:]]
     return KeypointSets(starts, image_sizes, flat[0].astype(np.uint64), floats[0], floats[1], floats[2]), moves
@@ -143,8 +143,10 @@ def agreeing(sets: KeypointSets, of: int | None = None) -> ImagePairs:
 
 @given(st.integers(0, 2**32 - 1), st.sets(st.tuples(st.integers(0, 4), st.integers(5, 9)), max_size=4), st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_what_was_moved_as_a_whole_is_found_and_nothing_else(seed: int, ends: set[tuple[int, int]], flip: bool) -> None:
-    first: dict[int, tuple[int, int, bool]] = {j: (i, j, flip) for i, j in sorted(ends)}  # one move into a picture
+def test_keypoints_moved_by_one_transform_are_found_and_no_others(
+    seed: int, ends: set[tuple[int, int]], flip: bool
+) -> None:
+    first: dict[int, tuple[int, int, bool]] = {j: (i, j, flip) for i, j in sorted(ends)}  # one transform into an image
     sets, moves = planted(seed, 10, list(first.values()))
     found = agreeing(sets)
     pairs = list(zip(found.i.tolist(), found.j.tolist(), strict=True))
@@ -155,22 +157,22 @@ def test_what_was_moved_as_a_whole_is_found_and_nothing_else(seed: int, ends: se
         assert found.points[at] >= 23
         assert found.mirrored[at] == flip
     sources = {j: i for i, j in moves}
-    assert all(sources.get(i) == sources.get(j, -1) for i, j in pairs if (i, j) not in moves)  # copies of one picture
+    assert all(sources.get(i) == sources.get(j, -1) for i, j in pairs if (i, j) not in moves)  # copies of one image
 
 
-def test_points_that_agree_in_code_alone_are_not_enough() -> None:
+def test_keypoints_that_agree_in_their_code_alone_are_not_enough() -> None:
     sets, _ = planted(3, 6, [(0, 5, False)])
     rng = np.random.default_rng(1)
     sets.place[:] = rng.uniform(0, 200, sets.place.shape)
     assert not len(agreeing(sets).i)
 
 
-def test_only_pairs_of_the_first_are_looked_for_when_asked() -> None:
+def test_only_pairs_of_the_first_are_searched_on_request() -> None:
     sets, _ = planted(5, 8, [(0, 4, False), (1, 5, True), (2, 6, False)])
     assert list(zip(*(x.tolist() for x in agreeing(sets, of=2)[:2]), strict=True)) == [(0, 4), (1, 5)]
 
 
-def test_no_pictures_no_points_no_pairs() -> None:
+def test_without_images_or_keypoints_there_are_no_pairs() -> None:
     empty = np.zeros((3, 100), np.uint8)
     method = fingerprints.make("local:points=16")
     assert not len(agreeing(unpack_keypoints(np.zeros((0, method.bits // 8), np.uint8))).i)
@@ -178,7 +180,7 @@ def test_no_pictures_no_points_no_pairs() -> None:
     assert len(detect_keypoints(empty, 50).size) == 0
 
 
-def test_a_code_that_thousands_have_neither_takes_for_ever_nor_hides_copies() -> None:
+def test_a_code_of_thousands_of_keypoints_is_fast_and_hides_no_copies() -> None:
     sets, moves = planted(7, 400, [(10, 300, False), (20, 301, True)])
     sets.codes.reshape(400, 60)[:, 40:] = np.uint64(12345)
     found = agreeing(sets)
@@ -189,10 +191,10 @@ def test_a_code_that_thousands_have_neither_takes_for_ever_nor_hides_copies() ->
 # -- find -----------------------------------------------------------------------------------------------
 
 
-def saved(folder: Path, **pictures: Image.Image) -> Path:
+def saved(folder: Path, **images: Image.Image) -> Path:
     folder.mkdir(exist_ok=True)
-    for name, picture in pictures.items():
-        picture.convert("RGB").save(folder / f"{name}.jpg", quality=90)
+    for name, image in images.items():
+        image.convert("RGB").save(folder / f"{name}.jpg", quality=90)
     return folder
 
 
@@ -235,7 +237,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("method", ["local", "cascade"])
-def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: str) -> None:
+def test_crops_rotations_mirrors_frames_and_captions_are_found(album: Path, method: str) -> None:
     report = twinpix.find(album, method=method, store=None)
     street = ["captioned", "cropped", "framed", "mirrored", "street", "turned"]
     assert groups(report) == [street, ["dark", "patched", "scene", "small"]]
@@ -257,10 +259,10 @@ def test_crops_turns_mirrors_frames_and_captions_are_found(album: Path, method: 
         assert {match.tier for group in report.groups for match in group.matches} <= {"phash", "local"}
 
 
-def test_a_negative_is_found_by_a_hash_turned_over(tmp_path: Path) -> None:
+def test_a_negative_is_found_by_its_inverted_hash(tmp_path: Path) -> None:
     for seed in (1, 2):
-        picture = draw("scene", seed, (480, 360))
-        saved(tmp_path, **{f"a{seed}": picture, f"b{seed}": ImageOps.invert(picture).resize((320, 240))})
+        image = draw("scene", seed, (480, 360))
+        saved(tmp_path, **{f"a{seed}": image, f"b{seed}": ImageOps.invert(image).resize((320, 240))})
     assert groups(twinpix.find(tmp_path, method="cascade", store=None)) == [["a1", "b1"], ["a2", "b2"]]
 
 
@@ -277,7 +279,7 @@ def test_a_negative_is_found_by_a_hash_turned_over(tmp_path: Path) -> None:
         ("scene", "patched", "edited", r"edited: region 1[12]\d×(8|9)\d at \(\d\d, \d\d\)"),
     ],
 )
-def test_a_match_says_what_was_done(album: Path, a: str, b: str, relation: str, detail: str) -> None:
+def test_a_match_describes_the_edit(album: Path, a: str, b: str, relation: str, detail: str) -> None:
     (hit,) = [
         hit
         for hit in twinpix.query(album / f"{a}.jpg", album, method="local", store=None)[0]
@@ -287,7 +289,7 @@ def test_a_match_says_what_was_done(album: Path, a: str, b: str, relation: str, 
     assert re.fullmatch(detail, hit.detail), hit.detail
 
 
-def test_a_stored_verdict_is_read_as_it_was() -> None:
+def test_a_stored_verdict_is_read_unchanged() -> None:
     store, key = Store(None), bytes(16)
     cache = VerdictCache(store)
     verdict = Verdict("padded", "padded to 120%", "border removed", 0.9, (1.0, 0.8), 12, None, borders=(False, True))
@@ -296,15 +298,15 @@ def test_a_stored_verdict_is_read_as_it_was() -> None:
     assert cache.of([key]) == {key: verdict}
 
 
-def test_the_same_pictures_give_the_same_report_whatever_the_workers(album: Path) -> None:
+def test_the_report_does_not_depend_on_the_workers(album: Path) -> None:
     reports = [twinpix.find(album, method="cascade", store=None, workers=workers) for workers in (1, 3)]
     assert reports[0].groups == reports[1].groups
     assert reports[0].similar == reports[1].similar
 
 
-def test_a_hash_whose_pairs_are_looked_at_drops_the_wrong_ones(tmp_path: Path) -> None:
-    pictures = {f"p{seed}": draw("scene", seed, (320, 240)) for seed in range(6)}
-    folder = saved(tmp_path / "x", copy=draw("scene", 0, (320, 240)).resize((160, 120)), **pictures)
+def test_verification_drops_false_matches_of_a_hash(tmp_path: Path) -> None:
+    images = {f"p{seed}": draw("scene", seed, (320, 240)) for seed in range(6)}
+    folder = saved(tmp_path / "x", copy=draw("scene", 0, (320, 240)).resize((160, 120)), **images)
     loose = twinpix.find(folder, method="ahash", radius=28, verify=False, store=None)
     assert loose.counts.discards > 1
     report = twinpix.find(folder, method="ahash", radius=28, verify=True, store=None)
@@ -313,7 +315,7 @@ def test_a_hash_whose_pairs_are_looked_at_drops_the_wrong_ones(tmp_path: Path) -
     assert report.groups[0].matches[0].relation == "resized"
 
 
-def test_copies_of_pictures_in_which_hardly_anything_stands_out_are_found(tmp_path: Path) -> None:
+def test_copies_of_images_with_few_keypoints_are_found(tmp_path: Path) -> None:
     first, second, third = (clouds(seed, (600, 450), (8, 6), 10) for seed in (1, 2, 3))
     album = saved(
         tmp_path / "a",
@@ -330,7 +332,7 @@ def test_copies_of_pictures_in_which_hardly_anything_stands_out_are_found(tmp_pa
     assert "matched only when identical, or by their keypoints" in summary(report)
 
 
-def test_copies_of_a_small_thing_on_a_plain_ground_are_found(tmp_path: Path) -> None:
+def test_copies_of_a_small_object_on_a_plain_background_are_found(tmp_path: Path) -> None:
     background = (214, 212, 196)
     first, second = (on_plain_background(seed, (900, 700), (120, 120), (400, 240), background) for seed in (3, 4))
     album = saved(
@@ -344,32 +346,32 @@ def test_copies_of_a_small_thing_on_a_plain_ground_are_found(tmp_path: Path) -> 
     assert groups(report) == [["first", "mirrored", "turned"]]
 
 
-def test_copies_that_differ_in_what_was_put_round_them_are_one_group(tmp_path: Path) -> None:
-    """What stays is larger than the picture, and has a ground of its own; so have others: the picture joins them."""
-    picture = draw("table", 5, (480, 360)).convert("RGB")
+def test_copies_with_different_surroundings_are_one_group(tmp_path: Path) -> None:
+    """The keeper is larger than the image and has its own background, like others; all match via the image."""
+    image = draw("table", 5, (480, 360)).convert("RGB")
     page = Image.new("RGB", (1000, 900), (60, 64, 72))
-    page.paste(picture, (260, 270))
-    story = picture.resize((528, 939)).filter(ImageFilter.GaussianBlur(20))
-    story.paste(picture, (24, 290))
-    frame = ImageOps.expand(picture, 110, (250, 250, 250))
+    page.paste(image, (260, 270))
+    story = image.resize((528, 939)).filter(ImageFilter.GaussianBlur(20))
+    story.paste(image, (24, 290))
+    frame = ImageOps.expand(image, 110, (250, 250, 250))
     album = saved(
         tmp_path / "a",
         page=page,
         story=story,
         frame=frame,
-        turned=picture.rotate(45, Image.Resampling.BICUBIC, expand=True, fillcolor=(128, 128, 128)),
-        picture=picture,
-        small=picture.resize((360, 270)),
-        dark=picture.point([int(level * 0.7) for level in range(256)] * 3),
-        upright=picture.transpose(Image.Transpose.ROTATE_90),
-        cropped=picture.crop((40, 30, 400, 330)),
+        turned=image.rotate(45, Image.Resampling.BICUBIC, expand=True, fillcolor=(128, 128, 128)),
+        picture=image,
+        small=image.resize((360, 270)),
+        dark=image.point([int(level * 0.7) for level in range(256)] * 3),
+        upright=image.transpose(Image.Transpose.ROTATE_90),
+        cropped=image.crop((40, 30, 400, 330)),
         other=draw("table", 6, (480, 360)),
     )
     report = twinpix.find(album, method="local", store=None)
     assert groups(report) == [["cropped", "dark", "frame", "page", "picture", "small", "story", "turned", "upright"]]
 
 
-def test_a_common_caption_does_not_make_two_pictures_one(tmp_path: Path) -> None:
+def test_a_common_caption_is_not_a_match(tmp_path: Path) -> None:
     def captioned(kind: str, seed: int) -> Image.Image:
         out = Image.new("RGB", (420, 420), "white")
         out.paste(draw(kind, seed, (420, 300)).convert("RGB"), (0, 120))
@@ -382,7 +384,7 @@ def test_a_common_caption_does_not_make_two_pictures_one(tmp_path: Path) -> None
     assert twinpix.find(folder, method="cascade", store=None).groups == []
 
 
-def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
+def test_a_file_removed_before_verification_is_reported(
     album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twinpix.match import verifier
@@ -395,7 +397,7 @@ def test_a_file_that_is_gone_is_a_row_when_it_is_looked_at(
     assert first.of(ContentId(0), ContentId(1)) is None
 
 
-def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) -> None:
+def test_a_file_changed_after_encoding_is_not_verified(album: Path) -> None:
     from twinpix.match import verifier
 
     files = [File(str(album / name), b"of something else", 0) for name in ("street.jpg", "street50.jpg")]
@@ -405,7 +407,7 @@ def test_a_file_that_changed_since_it_was_coded_is_not_looked_at(album: Path) ->
 
 
 @pytest.mark.parametrize("method", ["local", "phash"])
-def test_what_was_seen_is_not_looked_at_again(album: Path, tmp_path: Path, method: str) -> None:
+def test_stored_verdicts_are_not_computed_again(album: Path, tmp_path: Path, method: str) -> None:
     class EvidenceReader(Progress):
         looked = 0
 
@@ -447,7 +449,7 @@ def test_the_best_candidates_of_each_image_are_kept(seed: int) -> None:
     assert kept == likeliest
 
 
-def test_what_proposes_only_cannot_do_without_the_pixels(album: Path) -> None:
+def test_a_method_that_only_proposes_candidates_needs_verification(album: Path) -> None:
     with pytest.raises(UsageError, match="only proposes candidate pairs"):
         twinpix.find(album, method="local", verify=False, store=None)
     with pytest.raises(UsageError, match="no search back ends to choose from"):
@@ -456,7 +458,7 @@ def test_what_proposes_only_cannot_do_without_the_pixels(album: Path) -> None:
         twinpix.find(album, method="local", radius=3, store=None)
 
 
-def test_a_report_with_what_was_seen_is_read_again(album: Path, tmp_path: Path) -> None:
+def test_a_report_with_verdicts_is_read_again(album: Path, tmp_path: Path) -> None:
     from twinpix import report as reports
 
     found = twinpix.find(album, method="local", store=None)
@@ -467,37 +469,37 @@ def test_a_report_with_what_was_seen_is_read_again(album: Path, tmp_path: Path) 
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40))
-def test_a_class_has_one_hub_which_has_none_and_gets_better_ones_only(claims: list[tuple[ClassId, ClassId]]) -> None:
+def test_a_class_has_one_leader_which_has_none_and_only_improves(claims: list[tuple[ClassId, ClassId]]) -> None:
     every = list(map(ClassId, range(13)))
-    hubs = LeaderClusters(lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 1.0)
-    hubs.propose([Candidate(i, j, None, (), "") for i, j in combinations(every, 2)])
+    clusters = LeaderClusters(lambda classes: {class_: class_ for class_ in classes}, lambda leader, joint: 1.0)
+    clusters.propose([Candidate(i, j, None, (), "") for i, j in combinations(every, 2)])
     for better, class_ in claims:
         if better >= class_:
             continue
-        before = {each: hubs.leader_of(each) for each in every}
-        freed = hubs.claim(better, class_)
+        before = {each: clusters.leader_of(each) for each in every}
+        freed = clusters.claim(better, class_)
         assert freed == sorted(
-            each for each, hub in before.items() if hub == class_ and hubs.leader_of(class_) == better
+            each for each, leader in before.items() if leader == class_ and clusters.leader_of(class_) == better
         )
-        now = {each: hubs.leader_of(each) for each in every}
+        now = {each: clusters.leader_of(each) for each in every}
         assert all(now[each] is None for each in freed)
-        assert all(hub is None or (now[hub] is None and hub < each) for each, hub in now.items())
+        assert all(leader is None or (now[leader] is None and leader < each) for each, leader in now.items())
         assert all(now[each] == before[each] for each in every if each != class_ and each not in freed)
         old, new = before[class_], now[class_]
         assert old is None or (new is not None and new <= old)
-    free = {each for each in every if hubs.leader_of(each) is None}
+    free = {each for each in every if clusters.leader_of(each) is None}
     pairs = {(i, j) for i, j in combinations(sorted(free), 2)}
     for depth in range(14):
-        assert set(hubs.edges(depth)) == {(i, j) for i, j in pairs if sorted(free).index(i) <= depth}
+        assert set(clusters.edges(depth)) == {(i, j) for i, j in pairs if sorted(free).index(i) <= depth}
 
 
-def test_what_may_match_many_of_a_hub_is_tried_against_that_first() -> None:
-    hubs = LeaderClusters(
-        lambda classes: {class_: class_ for class_ in classes}, lambda hub, joint: 0.9 if hub else 0.5
+def test_a_candidate_of_many_followers_is_verified_against_their_leader_first() -> None:
+    clusters = LeaderClusters(
+        lambda classes: {class_: class_ for class_ in classes}, lambda leader, joint: 0.9 if leader else 0.5
     )
-    alone, one, many = ClassId(40), {hub: [10 + hub] for hub in range(1, 8)}, list(range(20, 26))
-    claims = [(ClassId(hub), ClassId(class_)) for hub, classes in {**one, 0: many}.items() for class_ in classes]
-    hubs.propose([Candidate(class_, alone, None, (), "") for _, class_ in claims])
-    for hub, class_ in claims:
-        hubs.claim(hub, class_)
-    assert list(hubs.via_pairs()) == [(alone, class_) for class_ in many[:3]]
+    alone, one, many = ClassId(40), {leader: [10 + leader] for leader in range(1, 8)}, list(range(20, 26))
+    claims = [(ClassId(leader), ClassId(class_)) for leader, classes in {**one, 0: many}.items() for class_ in classes]
+    clusters.propose([Candidate(class_, alone, None, (), "") for _, class_ in claims])
+    for leader, class_ in claims:
+        clusters.claim(leader, class_)
+    assert list(clusters.via_pairs()) == [(alone, class_) for class_ in many[:3]]

@@ -1,4 +1,4 @@
-"""A damaged copy is never kept for an intact one: lost sectors are seen, and where they cannot be, both stay."""
+"""A damaged copy is never kept for an intact one: lost sectors are detected; if that is impossible, both are kept."""
 
 import io
 from pathlib import Path
@@ -45,18 +45,18 @@ def overwritten(data: bytes, at: int, filler: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("byte", [0, 0xFF])
-def test_a_lost_sector_is_seen(name: str, byte: int) -> None:
+def test_a_lost_sector_is_detected(name: str, byte: int) -> None:
     data = encoded(name)
     assert not decode(data).damaged
     for share in (0.3, 0.55, 0.8):
         for at in (int(len(data) * share), int(len(data) * share) // 512 * 512):
             bad = overwritten(data, at, bytes([byte]) * 512)
             try:
-                picture = decode(bad)
+                image = decode(bad)
             except ImageError:
                 continue
-            traits = from_text(picture.traits)
-            assert picture.damaged, (name, share, at)
+            traits = from_text(image.traits)
+            assert image.damaged, (name, share, at)
             assert traits is not None
             assert traits.fault, (name, share, at)
 
@@ -73,8 +73,8 @@ def test_a_progressive_jpeg_with_a_zeroed_tail_is_damaged(share: float) -> None:
         assert share < 0.9
 
 
-def test_a_lost_sector_of_a_progressive_jpeg_is_seen() -> None:
-    """In any scan but that with one more bit of each mean, in which 512 zeros may be a flat area."""
+def test_a_lost_sector_of_a_progressive_jpeg_is_detected() -> None:
+    """In any scan except the refinement of the DC coefficients, where 512 zeros may be a flat area."""
     out = io.BytesIO()
     SCENE.save(out, "JPEG", quality=85, progressive=True)
     data = out.getvalue()
@@ -99,7 +99,7 @@ def test_missing_restart_markers_are_damage() -> None:
     assert decode(overwritten(data, at, noise)).damaged
 
 
-def flat_pictures() -> list[Image.Image]:
+def flat_images() -> list[Image.Image]:
     page = Image.new("RGB", (1200, 900), "white")
     ImageDraw.Draw(page).rectangle((100, 100, 300, 130), fill="black")
     dither = np.zeros((900, 1200), np.uint8)
@@ -108,16 +108,16 @@ def flat_pictures() -> list[Image.Image]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_flat_pictures_are_whole(name: str) -> None:
-    for image in flat_pictures():
+def test_flat_images_are_not_damaged(name: str) -> None:
+    for image in flat_images():
         assert not decode(encoded(name, image)).damaged
     if FORMATS[name][0] == "JPEG":
         out = io.BytesIO()
-        flat_pictures()[0].save(out, "JPEG", progressive=True, optimize=True)
+        flat_images()[0].save(out, "JPEG", progressive=True, optimize=True)
         assert not decode(out.getvalue()).damaged
 
 
-def test_the_intact_one_stays(tmp_path: Path) -> None:
+def test_the_intact_one_is_kept(tmp_path: Path) -> None:
     data = encoded("baseline")
     (tmp_path / "a_card.jpg").write_bytes(overwritten(data, 3 * len(data) // 4, bytes(512)))
     (tmp_path / "z_backup.jpg").write_bytes(data)
@@ -128,7 +128,7 @@ def test_the_intact_one_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["raw.tif", "noise.jpg"])
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
-def test_where_nobody_can_tell_both_stay(tmp_path: Path, name: str, method: str) -> None:
+def test_both_are_kept_if_the_damaged_one_is_unknown(tmp_path: Path, name: str, method: str) -> None:
     if name == "raw.tif":
         out = io.BytesIO()
         SCENE.save(out, "TIFF")
@@ -147,7 +147,7 @@ def test_where_nobody_can_tell_both_stay(tmp_path: Path, name: str, method: str)
     assert "one of the two is damaged" in planned.skipped[0].reason
 
 
-def test_identical_files_and_other_sizes_go_as_before(tmp_path: Path) -> None:
+def test_identical_files_and_other_sizes_are_still_removed(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(encoded("baseline"))
     SCENE.save(tmp_path / "c.png")

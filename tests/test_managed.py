@@ -1,4 +1,4 @@
-"""Libraries of other programs: entered only when they are named, and never acted in."""
+"""Libraries of other programs: scanned only when they are named, and never changed."""
 
 import json
 import os
@@ -23,14 +23,14 @@ NAMES = [
 
 
 @pytest.fixture
-def photos(tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
+def photos(tmp_path: Path, draw_image: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two equal images in a library, and an export of them beside it."""
     for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "photos"
     (folder / "Exports").mkdir(parents=True)
-    picture(1).save(folder / "Exports/IMG_1.png")
+    draw_image(1).save(folder / "Exports/IMG_1.png")
     data = (folder / "Exports/IMG_1.png").read_bytes()
     for name in ("originals/A/1.png", "resources/A/1_105_c.png"):
         write(folder, f"L.photoslibrary/{name}", data)
@@ -51,7 +51,7 @@ def test_a_library_is_not_entered(name: str, photos: Path, capfd: pytest.Capture
     "paths", [["photos/L.photoslibrary", "photos"], ["photos/L.photoslibrary/originals", "photos"]]
 )
 @pytest.mark.parametrize("action", [["--move", "out"], ["--delete"], ["--hardlink"]], ids=lambda action: action[0])
-def test_a_library_that_is_named_is_read_and_never_acted_in(paths: list[str], action: list[str], photos: Path) -> None:
+def test_a_named_library_is_read_and_never_changed(paths: list[str], action: list[str], photos: Path) -> None:
     before = tree(photos / "L.photoslibrary")
     assert run(["find", "-m", "phash:size=16", *paths, "--no-store", "-o", "r.json"]) == 0
     (group,) = json.loads(Path("r.json").read_text())["groups"]
@@ -63,7 +63,9 @@ def test_a_library_that_is_named_is_read_and_never_acted_in(paths: list[str], ac
 
 
 @pytest.mark.parametrize("through", ["photos/L.photoslibrary", "photos/link"])
-def test_an_edited_report_does_not_change_that(through: str, photos: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_edited_report_does_not_permit_changes_in_a_library(
+    through: str, photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     os.symlink("L.photoslibrary", photos / "link")
     before = tree(photos / "L.photoslibrary")
     found = twinpix.find(through, method="phash:size=16", store=None)

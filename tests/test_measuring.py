@@ -1,4 +1,4 @@
-"""Methods measured on a truth, and on edited copies of one's own images."""
+"""Methods measured on a ground truth, and on edited copies of the user's images."""
 
 import json
 import os
@@ -33,13 +33,13 @@ TRUTH = {
 
 
 @pytest.mark.parametrize("transforms", [False, True])
-def test_the_curve_of_a_method_is_its_distances(photos: Path, transforms: bool) -> None:
+def test_the_curve_of_a_method_matches_its_distances(photos: Path, transforms: bool) -> None:
     found = measure(TRUTH, str(photos), ["phash", "ahash"], Options(store=None, transforms=transforms))
     assert (found.images, found.pairs, found.without_code) == (6, 6, [])
     for measured in found.methods:
         method = fingerprints.make(measured.spec)
-        pictures = {name: decode((photos / name).read_bytes(), "fast", name) for name in TRUTH}
-        codes = {name: codes_of(method, [picture], transforms=True)[0] for name, picture in pictures.items()}
+        images = {name: decode((photos / name).read_bytes(), "fast", name) for name in TRUTH}
+        codes = {name: codes_of(method, [image], transforms=True)[0] for name, image in images.items()}
         names = list(TRUTH)
         for radius in range(len(measured.curve.recall)):
             near = [
@@ -58,14 +58,14 @@ def gap(a: np.ndarray, b: np.ndarray, transforms: bool) -> int:
     return int(turned.min() if transforms else turned[0])
 
 
-def test_names_may_be_short_and_missing_ones_are_told(photos: Path) -> None:
+def test_names_can_be_short_and_missing_ones_are_reported(photos: Path) -> None:
     found = measure({**TRUTH, "gone.png": []}, str(photos.parent), ["phash"], Options(store=None))
     assert (found.images, found.without_code) == (6, ["gone.png"])
 
 
-def test_every_edit_is_a_picture_and_the_same_every_time(picture: Callable[..., Image.Image]) -> None:
+def test_every_edit_gives_an_image_and_the_same_one_every_time(draw_image: Callable[..., Image.Image]) -> None:
     assert len(EDITS) >= 30
-    image = picture(3, (300, 200))
+    image = draw_image(3, (300, 200))
     for name in EDITS:
         data = make_edit(image, name, "seed")
         assert data == make_edit(image, name, "seed"), name
@@ -73,20 +73,20 @@ def test_every_edit_is_a_picture_and_the_same_every_time(picture: Callable[..., 
     assert make_edit(image, "grain", "a") != make_edit(image, "grain", "b")
 
 
-def test_points_are_their_definition() -> None:
+def test_points_match_their_definition() -> None:
     gaps = np.array([[0, 5, 9], [7, 2, 3]], np.uint16)
     same = np.array([[True, False, False], [False, True, False]])
     ((rate, radius, recall),) = points(gaps, same, (0.25, 0.1))
-    assert (rate, radius, recall) == (0.25, 4, 1.0)  # one of four false pairs, the one at 3
+    assert (rate, radius, recall) == (0.25, 4, 1.0)  # one of four false pairs, at distance 3
     codes = np.random.default_rng(1).integers(0, 256, (5, 8, 9), dtype=np.uint8)
     got = distances(fingerprints.make("phash"), codes[:, 0], codes)
     assert got[2, 3] == min(int(np.bitwise_count(codes[2, 0] ^ codes[3, turn]).sum()) for turn in range(8))
 
 
-def test_copies_are_found(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_copies_are_found(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     for seed in range(6):
-        picture(seed, (320, 240)).save(tmp_path / f"{seed}.jpg", quality=92)
-    picture(1, (320, 240)).save(tmp_path / "1 again.png")
+        draw_image(seed, (320, 240)).save(tmp_path / f"{seed}.jpg", quality=92)
+    draw_image(1, (320, 240)).save(tmp_path / "1 again.png")
     Image.new("RGB", (50, 50)).save(tmp_path / "plain.png")
     (tmp_path / "bad.jpg").write_text("no image")
     (tmp_path / "0.jpg").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff 0.jpg"))
@@ -104,12 +104,12 @@ def test_copies_are_found(tmp_path: Path, picture: Callable[..., Image.Image]) -
 
 
 def test_paths_that_do_not_exist_or_cannot_be_listed_are_reported(
-    tmp_path: Path, picture: Callable[..., Image.Image]
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
     folder, archive = tmp_path / "photos", tmp_path / "cut.zip"
     folder.mkdir()
     for seed in range(2):
-        picture(seed).save(folder / f"{seed}.png")
+        draw_image(seed).save(folder / f"{seed}.png")
     archive.write_bytes(b"no archive")
     found = find_copies([folder, archive], ["phash"], options=Options(store=None, workers=1))
     assert [(failure.path, failure.stage) for failure in found.failures] == [(str(archive), "list")]
@@ -144,7 +144,7 @@ def test_a_rate_that_no_radius_reaches_is_explained_once(
     assert "for images like these: --method phash --radius 9\n" in shown
 
 
-def test_the_command_line(photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_the_command_line(photos: Path, tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     truth, report = tmp_path / "truth.json", tmp_path / "report.json"
     truth.write_text(json.dumps(TRUTH))
     assert run("find", "-m", "phash:size=16", photos, "-o", report).returncode == 0
@@ -172,7 +172,7 @@ def test_the_command_line(photos: Path, tmp_path: Path, picture: Callable[..., I
     many = tmp_path / "many"
     many.mkdir()
     for seed in range(20):
-        picture(seed, (160, 120)).save(many / f"{seed}.jpg")
+        draw_image(seed, (160, 120)).save(many / f"{seed}.jpg")
     shown = run("bench", "copies", many, "--methods", "phash,ahash", "--count", "20")
     assert shown.returncode == 0, shown.stderr
     assert "20 images, 40 edits each, 15,200 false pairs" in shown.stdout

@@ -1,4 +1,4 @@
-"""One file seen through two mounts: no action removes its last readable name."""
+"""One file visible through two mounts: no action removes its last readable name."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from twinpix.act.actions.base import Outside
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError
 
-# Prints the exit code of each action on a report that keeps one of the two names, and what is readable afterwards.
+# Prints the exit code of each action on a report that keeps one of the two names, and the readable files afterwards.
 ACTIONS = """
 import os, sys
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_no_action_removes_the_last_name(kind: str, tmp_path: Path) -> None:
     assert len(results) == 2 * len(OPTIONS), printed
     assert all(line.endswith(": 3 True") for line in results), printed
     for line in printed.splitlines():
-        if line.startswith("NAMES"):  # and the true copy is dealt with, or made a link
+        if line.startswith("NAMES"):  # and the true copy is removed or replaced by a link
             assert "'0.png', '1.png'" in line, printed
             assert ".twinpix" not in line, printed
 
@@ -59,7 +59,7 @@ Keeper._require_there = lambda keeper: None
 
 @pytest.mark.parametrize("kind", ["overlay", "mergerfs, numbers of paths"])
 def test_a_cache_that_still_holds_the_name_does_not_matter(kind: str, tmp_path: Path) -> None:
-    """As of a network file system: the file that stays seems to be there though it was renamed a moment ago."""
+    """As on a network file system: the keeper seems to exist although it has just been renamed."""
     printed = mounted.run(kind, tmp_path, f"OPTIONS = {OPTIONS!r}\n{CACHED}{ACTIONS}")
     results = [line for line in printed.splitlines() if line.startswith("RESULT")]
     assert len(results) == 2 * len(OPTIONS), printed
@@ -108,13 +108,13 @@ assert contents(Path("branch/one")) == contents(Path("merged/one")) == before
 
 
 @pytest.mark.parametrize("kind", ["overlay", "mergerfs"])
-def test_the_front_ends_do_not_either(kind: str, tmp_path: Path) -> None:
+def test_the_front_ends_do_not_remove_the_last_name_either(kind: str, tmp_path: Path) -> None:
     printed = mounted.run(kind, tmp_path, FRONT_ENDS)
     print(printed)
     assert printed.count("CODE 3") == 2
 
 
-# -- where files go -----------------------------------------------------------------------------------------
+# -- targets ------------------------------------------------------------------------------------------------
 
 
 TARGETS = """
@@ -141,7 +141,7 @@ def test_a_target_behind_a_bind_mount_is_in_the_scanned_folder(tmp_path: Path) -
 
 
 def test_a_target_above_several_roots_is_in_them(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Each root has a folder of its name in the target: with the folder above as the target, that is the root."""
+    """Each root gets a folder with its name in the target: if the target is the parent, this folder is the root."""
     for name in ("photos/a/0.png", "photos/a/1.png", "photos/b/2.png"):
         write(tmp_path, name, content(int(name[-5])))
     found = report(tmp_path, [group(tmp_path, 1, ["photos/b/2.png", "photos/a/0.png"])], ("photos/a", "photos/b"))

@@ -1,4 +1,4 @@
-"""Options that users of such tools expect: leaving out, acting by relation, mirrored copies, quiet and verbose."""
+"""Common options: excluding files, acting by relation, mirrored copies, quiet and verbose."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def names(report: Report) -> set[str]:
     ("pattern", "path", "left_out"),
     [
         ("thumb*", "a/thumb_1.jpg", True),
-        ("thumb*", "thumbs/a.jpg", False),  # the folder itself is left out when it is entered
+        ("thumb*", "thumbs/a.jpg", False),  # the folder itself is excluded when it is entered
         ("*.tmp.jpg", "a/b.tmp.jpg", True),
         ("cache/*", "a/cache/b.jpg", True),
         ("cache/*", "a/mycache/b.jpg", False),
@@ -47,10 +47,10 @@ def test_patterns(pattern: str, path: str, left_out: bool) -> None:
     assert Filter.of([pattern]).leaves_out(path) is left_out
 
 
-def test_leaving_out(photos: Path, picture: Drawn) -> None:
+def test_excluding(photos: Path, draw_image: Drawn) -> None:
     (photos / "cache").mkdir()
-    picture(0).save(photos / "cache" / "copy.png")
-    picture(0).resize((40, 30)).save(photos / "tiny.png")
+    draw_image(0).save(photos / "cache" / "copy.png")
+    draw_image(0).resize((40, 30)).save(photos / "tiny.png")
     assert {"copy.png", "tiny.png"} <= names(twinpix.find(photos, method="phash:size=16", store=None))
     report = twinpix.find(photos, method="phash:size=16", store=None, exclude=["cache"], min_pixels=1300)
     assert not {"copy.png", "tiny.png"} & names(report)
@@ -68,8 +68,8 @@ def test_leaving_out(photos: Path, picture: Drawn) -> None:
         twinpix.find(photos, method="phash:size=16", min_size=-1)
 
 
-def test_mirrored_copies_can_be_told_not_to_count(tmp_path: Path, picture: Drawn) -> None:
-    image = picture(2)
+def test_mirrored_copies_can_be_excluded(tmp_path: Path, draw_image: Drawn) -> None:
+    image = draw_image(2)
     image.save(tmp_path / "left.png")
     ImageOps.mirror(image).save(tmp_path / "right.png")
     image.rotate(90, expand=True).save(tmp_path / "turned.png")
@@ -81,7 +81,7 @@ def test_mirrored_copies_can_be_told_not_to_count(tmp_path: Path, picture: Drawn
     assert [os.path.basename(hit.path) for hit in hits] == ["cropped.png"]
 
 
-def test_the_signs_of_the_case(shared: Path) -> None:
+def test_the_case_of_mirrored_signs(shared: Path) -> None:
     folder = shared / "cases" / "mirrored_signs"
     assert not twinpix.find(folder, store=None, method="cascade", transforms=False).groups
 
@@ -102,7 +102,7 @@ def test_acting_by_relation(photos: Path, tmp_path: Path, capsys: pytest.Capture
     assert run(["resolve", str(report), "--delete", "--only", ","]) == 2
 
 
-def test_no_option_is_lost_without_a_word(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_option_is_silently_ignored(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["find", str(photos), "-m", "phash", "--method", "dhash"]) == 2
     assert "--method is given twice" in capsys.readouterr().err
     assert run(["find", "-m", "phash:size=16", str(photos), "-r", "3", "-r", "4"]) == 2
@@ -167,16 +167,16 @@ def test_the_truth_may_name_absolute_paths(photos: Path, tmp_path: Path, capsys:
     assert json.loads(capsys.readouterr().out)["images"] == 2
 
 
-def test_copies_are_measured_on_a_folder_with_copies(tmp_path: Path, picture: Drawn) -> None:
+def test_copies_are_measured_on_a_folder_with_copies(tmp_path: Path, draw_image: Drawn) -> None:
     for seed in range(6):
-        image = picture(seed)
+        image = draw_image(seed)
         image.save(tmp_path / f"{seed}.png")
         image.crop((0, 0, 300, 200)).save(tmp_path / f"{seed} cropped.png")
     found = find_copies([tmp_path], ["phash:size=16"])
     assert (found.images, found.alike) == (6, 6)
 
 
-# -- reports that somebody has edited -------------------------------------------------------------------
+# -- edited reports ------------------------------------------------------------------------------------
 
 
 def edited(folder: Path, path: str, reason: str = "largest file") -> Report:
@@ -205,9 +205,9 @@ def test_nothing_of_a_report_reaches_the_terminal_raw(tmp_path: Path) -> None:
     assert all(line.isprintable() for line in text.splitlines())
 
 
-def test_images_outside_the_folders_of_a_report_are_not_shown(tmp_path: Path, picture: Drawn) -> None:
+def test_images_outside_the_folders_of_a_report_are_not_shown(tmp_path: Path, draw_image: Drawn) -> None:
     (tmp_path / "in").mkdir()
-    picture(0).save(tmp_path / "private.png")
+    draw_image(0).save(tmp_path / "private.png")
     report = edited(tmp_path / "in", str(tmp_path / "private.png"))
     ui.write_page(report, str(tmp_path / "page.html"))
     page = (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Options that name an output: nothing that twinpix did not write is replaced, and gates do not pass on nothing."""
+"""Options that name an output: files of other programs are not replaced, and gates do not pass without images."""
 
 import csv
 import json
@@ -73,7 +73,7 @@ def test_no_output_replaces_a_foreign_file(name: str, photos: Path, report: Path
     forced = run(*words, "--force")
     assert forced.returncode == 0, forced.stderr
     assert victim.read_bytes() != before
-    again = run(*words)  # now it is an output of twinpix, unless that cannot be told
+    again = run(*words)  # now it is an output of twinpix, unless that cannot be determined
     assert again.returncode == 0, again.stderr
 
 
@@ -86,7 +86,7 @@ NOTES = {
 
 
 @pytest.mark.parametrize("name", NOTES)
-def test_what_only_begins_like_an_output_is_foreign(name: str, photos: Path, tmp_path: Path) -> None:
+def test_a_file_that_only_begins_like_an_output_is_foreign(name: str, photos: Path, tmp_path: Path) -> None:
     victim = tmp_path / name
     victim.write_text(NOTES[name])
     if name == "coco.json":
@@ -126,7 +126,7 @@ def test_codes_replace_codes_only(suffix: str, photos: Path, tmp_path: Path) -> 
         assert done.returncode == 0, done.stderr
 
 
-def test_the_marks_of_pictures(tmp_path: Path, report: Path) -> None:
+def test_the_signatures_of_images(tmp_path: Path, report: Path) -> None:
     found = twinpix.report.read(str(report))
     for form in figure.FORMATS:
         path = tmp_path / f"histogram.{form}"
@@ -149,7 +149,7 @@ def test_an_output_follows_a_link(tmp_path: Path) -> None:
     assert real.read_bytes() == b"a diary"
 
 
-def test_a_file_that_appears_or_changes_meanwhile_stays(tmp_path: Path) -> None:
+def test_a_file_that_appears_or_changes_meanwhile_is_kept(tmp_path: Path) -> None:
     path, kind = tmp_path / "out", outputs.starts("greeting", b"hello")
 
     def parts(other: bytes) -> Iterator[bytes]:
@@ -199,7 +199,7 @@ def test_the_suffix_names_the_format(photos: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names of any bytes")
-def test_names_that_are_no_text(photos: Path, tmp_path: Path) -> None:
+def test_undecodable_names(photos: Path, tmp_path: Path) -> None:
     odd = os.path.join(os.fsencode(photos), b"bad \xff\nname.png")
     with open(odd, "wb") as file:
         file.write((photos / "0.png").read_bytes())
@@ -208,7 +208,7 @@ def test_names_that_are_no_text(photos: Path, tmp_path: Path) -> None:
     assert done.stdout.isprintable() or "\x0a" in done.stdout
     assert {len(row) for row in rows} == {len(rows[0])}
     assert any(row[2].endswith(r"bad \udcff\nname.png") for row in rows)
-    done.stdout.encode("utf-8")  # no byte in it is other than UTF-8
+    done.stdout.encode("utf-8")  # every byte is valid UTF-8
     refused = run("find", "-m", "phash:size=16", photos, "-f", "fdupes")
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "-0" in refused.stderr

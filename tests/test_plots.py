@@ -1,4 +1,4 @@
-"""Plots and the page, looked at: their pixels, and the page in a real browser."""
+"""Plots and the page: their pixels, and the page in a real browser."""
 
 import html
 import json
@@ -30,7 +30,7 @@ from twinpix.ui.thumbnails import Missing, share
 pytest.importorskip("matplotlib")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NO_FOLDER = "Provided image directory does not exist! Please provide the image directory where all files are present!"
-GREEN = (0, 158, 115)  # the frame of what stays
+GREEN = (0, 158, 115)  # the frame of the keeper
 
 
 def pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -75,7 +75,7 @@ def test_plot_errors(photos: Path, change: dict[str, Any], error: type[Exception
         plot_duplicates(**{**call, **change})
 
 
-def test_a_sheet_frames_what_stays(photos: Path, tmp_path: Path) -> None:
+def test_a_sheet_frames_the_keeper(photos: Path, tmp_path: Path) -> None:
     group = twinpix.find(photos, method="phash:size=16", store=None).groups[0]
     ui.save(ui.group_sheet(group, "bits"), tmp_path / "sheet.png")
     assert share_of(GREEN, tmp_path / "sheet.png") > 0.002
@@ -124,7 +124,7 @@ def test_the_command_line(photos: Path, tmp_path: Path) -> None:
 
 
 def browse(page: Path, fragment: str = "", script: str = "") -> str:
-    """The page's elements, as a browser has made them."""
+    """The elements of the page, as built by a browser."""
     if BROWSER is None:
         pytest.skip("needs chromium")
     if script:
@@ -154,7 +154,7 @@ def test_the_page_shows_the_groups(photos: Path, tmp_path: Path) -> None:
 
 
 def synthetic(folder: Path, groups: int, name: Callable[[int, int], str]) -> Report:
-    """A report of so many groups of three."""
+    """A report of `count` groups of three."""
     base = twinpix.find(folder, method="phash:size=16", store=None)
 
     def group(number: int) -> Group:
@@ -193,16 +193,16 @@ def test_thousands_of_groups_scroll(photos: Path, tmp_path: Path) -> None:
     assert shown.count('src="data:image/jpeg;base64,/9j/') == 3 * len(numbers)
 
 
-def test_the_page_tells_what_was_done_to_a_copy(tmp_path: Path) -> None:
-    picture = draw("street", 3, (400, 300))
-    picture.save(tmp_path / "whole.png")
-    picture.crop((40, 30, 360, 270)).save(tmp_path / "part.png")
+def test_the_page_describes_the_edit_of_a_copy(tmp_path: Path) -> None:
+    image = draw("street", 3, (400, 300))
+    image.save(tmp_path / "whole.png")
+    image.crop((40, 30, 360, 270)).save(tmp_path / "part.png")
     ui.write_page(twinpix.find(tmp_path, method="local", store=None), str(tmp_path / "page.html"))
     assert re.search(r'<b title="cropped 64% at \(\d+, \d+\)">cropped, \d+% alike</b>', browse(tmp_path / "page.html"))
 
 
 def test_the_page_in_use(photos: Path, tmp_path: Path) -> None:
-    """Cards stand in reading order after scrolling up, a link to a filtered view is followed, folders are told."""
+    """Cards are in reading order after scrolling up, a link to a filtered view works, folders are shown."""
     report = synthetic(photos, 300, lambda number, at: f"folder {at}/{number}.jpg")
     ui.write_page(report, str(tmp_path / "page.html"))
     shown = browse(tmp_path / "page.html", script="scrollTo(0, 9000); draw(); scrollTo(0, 8000); draw();")
@@ -222,7 +222,7 @@ def crashes_at_two(batch: Sequence[str], begin: Begin) -> list[bytes | Missing]:
     return [path.encode() for path in batch]
 
 
-def test_a_crash_takes_one_thumbnail() -> None:
+def test_a_crash_loses_one_thumbnail() -> None:
     made = share(crashes_at_two, [str(number) for number in range(20)] * 2, Local(1))
     assert [path for path, image in made.items() if isinstance(image, Missing)] == ["2"]
     assert made["3"] == b"3"
@@ -239,7 +239,7 @@ def test_any_name_is_shown(photos: Path, tmp_path: Path, name: str) -> None:
     ui.save(ui.group_sheet(report.groups[0], report.unit), tmp_path / "sheet.png")
 
 
-def test_wrong_outputs_are_said_before_the_work(photos: Path, tmp_path: Path) -> None:
+def test_invalid_outputs_are_reported_before_the_work(photos: Path, tmp_path: Path) -> None:
     report, page = tmp_path / "report.json", tmp_path / "page.html"
     assert run("find", "-m", "phash:size=16", photos, "-o", report).returncode == 0
     for wrong, code in (
@@ -253,6 +253,6 @@ def test_wrong_outputs_are_said_before_the_work(photos: Path, tmp_path: Path) ->
         assert not page.exists()
 
 
-def test_scores_as_they_are() -> None:
+def test_scores_are_formatted_by_their_type() -> None:
     scores = [np.int64(3), 4, np.float32(0.5), 2.5, float("nan")]
     assert [_pair(["x", score])[1] for score in scores] == ["3", "4", "0.500", "2.500", "nan"]

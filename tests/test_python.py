@@ -64,7 +64,7 @@ def test_a_report_is_saved_loaded_and_a_dict(photos: Path) -> None:
 
 
 class Bars:
-    """Stands in for tqdm, which need not be installed: the same three calls."""
+    """A fake tqdm, since tqdm need not be installed: the same three calls."""
 
     made: ClassVar[list[Bars]] = []
 
@@ -110,7 +110,7 @@ def test_progress_by_tqdm(photos: Path) -> None:
         ({"options": "phash"}, "options are twinpix.Options(...), or single ones by name, not 'phash'"),
     ],
 )
-def test_wrong_arguments_are_said_in_words(photos: Path, given: dict[str, Any], message: str) -> None:
+def test_errors_about_wrong_arguments_are_in_words(photos: Path, given: dict[str, Any], message: str) -> None:
     for call in (
         lambda: twinpix.find(photos, **given),
         lambda: twinpix.query(photos / "0.png", photos, **given),

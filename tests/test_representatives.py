@@ -1,4 +1,4 @@
-"""Dense clusters: what is found from the pairs of representatives is what all pairs give."""
+"""Dense clusters: the pairs of representatives give the same groups as all pairs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -77,10 +77,10 @@ def test_a_search_of_too_many_pairs_ends_early() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"transforms": True}, {"keep": "oldest"}, {"radius": 90}])
 def test_a_report_is_the_same_without_all_pairs(
-    options: dict[str, Any], tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], tmp_path: Path, draw_image: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for seed in range(3):
-        image = picture(seed).resize((200, 150))
+        image = draw_image(seed).resize((200, 150))
         for at in range(8):
             image.crop((at, 0, 200, 150)).save(tmp_path / f"{seed}-{at}.jpg", quality=90 - 10 * at)
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / f"{seed}-flip.png")

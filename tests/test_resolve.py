@@ -1,4 +1,4 @@
-"""resolve and undo: what is planned, what is done, and that it can be taken back."""
+"""resolve and undo: plans, actions, and that undo restores everything."""
 
 import ast
 import json
@@ -71,8 +71,8 @@ ACTIONS = actions_where(permanent=False)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_every_action_comes_back(action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The contract of all actions: a plan touches nothing, an act loses nothing, undo restores times and modes."""
+def test_every_action_can_be_undone(action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The contract of all actions: a plan changes nothing, an action loses nothing, undo restores times and modes."""
     path = str(save(library(tmp_path, 3, equal=plugins.load("actions", action).identical), tmp_path / "r.json"))
     before = tree(tmp_path)
     inodes = {each: each.lstat().st_ino for each in (tmp_path / "photos").rglob("*.png")}
@@ -81,7 +81,7 @@ def test_every_action_comes_back(action: str, tmp_path: Path, capfd: pytest.Capt
     assert tree(tmp_path) == before
     assert run(["resolve", path, *act_with(action), "--apply"]) == 0
     printed = capfd.readouterr().out
-    assert printed.endswith("twinpix undo r.journal.jsonl\n")  # `python -m twinpix` where it was started so
+    assert printed.endswith("twinpix undo r.journal.jsonl\n")  # `python -m twinpix` if it was started like that
     assert state(action, tmp_path, inodes)
     assert contents(tmp_path / "photos") | contents(tmp_path, Path(os.environ["XDG_DATA_HOME"])) >= {
         data for data, _, _ in before.values()
@@ -97,7 +97,7 @@ def test_every_action_comes_back(action: str, tmp_path: Path, capfd: pytest.Capt
 
 
 def state(action: str, base: Path, before: dict[Path, int]) -> bool:
-    """Whether an action has done what it is for, on the library; `before` are the inodes of its images."""
+    """Whether an action had its effect on the library; `before` are the inodes of its images."""
     discards = [base / "photos/1 copy.png", base / "photos/sub/2 small.png"]
     if action == "copy":
         return sorted(tree(base / "out")) == ["0.png", "1.png", "2.png", "alone.png"]
@@ -108,7 +108,7 @@ def state(action: str, base: Path, before: dict[Path, int]) -> bool:
     return all(path.lstat().st_ino != before[path] for path in discards)
 
 
-def test_delete_is_for_good(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_delete_is_permanent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = str(save(library(tmp_path, 2), tmp_path / "r.json"))
     assert run(["resolve", path, "--delete", "--yes", "--apply"]) == 0
     assert "undo" not in capfd.readouterr().out
@@ -187,7 +187,7 @@ def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
 
 
 def rounded(text: str) -> int:
-    """A whole number as node writes it, and jq 1.6: with the digits of a 64-bit floating-point number."""
+    """A whole number as node and jq 1.6 write it: with the digits of a 64-bit floating-point number."""
     return int(Decimal(repr(float(text))))
 
 
@@ -208,7 +208,7 @@ def test_a_report_that_another_program_wrote_again_can_be_acted_on(action: str, 
     assert "was changed since it was scanned" in str(plan(again, f"{action}:to={tmp_path}/out").skipped)
 
 
-# -- what goes where
+# -- names at the target
 
 
 def test_names_that_are_taken_are_numbered(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_roots_of_one_name_stay_apart(tmp_path: Path) -> None:
     ]
 
 
-# -- deciding anew
+# -- deciding again
 
 
 def chain(base: Path) -> Report:
@@ -285,11 +285,13 @@ def test_stricter_than_the_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", plugins.names("linking"))
-def test_deciding_anew_is_what_find_does(link: str, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    """By other rules and a smaller radius, a report says what a new search with them says."""
+def test_deciding_again_gives_the_result_of_find(
+    link: str, tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
+    """With other rules and a smaller radius, a report gives the result of a new search with them."""
     (tmp_path / "photos").mkdir()
     for seed in range(4):
-        image = picture(seed)
+        image = draw_image(seed)
         for at, quality in enumerate((95, 40, 12, 5)):
             image.resize((320 - 20 * at, 240 - 15 * at)).save(tmp_path / f"photos/{seed}-{at}.jpg", quality=quality)
             os.utime(tmp_path / f"photos/{seed}-{at}.jpg", (1e9 + 7 * at % 5, 1e9 + 7 * at % 5))
@@ -308,14 +310,14 @@ def test_deciding_anew_is_what_find_does(link: str, tmp_path: Path, picture: Cal
 
 
 def test_choices(tmp_path: Path) -> None:
-    """What an interactive user keeps; groups not named are left as they are."""
+    """The files that an interactive user keeps; groups that are not named are not changed."""
     made = plan(library(tmp_path, 3), choices={2: ["photos/1 copy.png", "photos/sub/1 small.png"]})
     assert going(made, tmp_path) == ["photos/1.png"]
     assert [Path(stay.path).name for stay in made.kept] == ["1 copy.png", "1 small.png"]
 
 
-def test_a_plan_for_many_folders_looks_at_each_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As --files-from makes them, all called the same; once each was looked at as often as there are folders."""
+def test_a_plan_for_many_folders_examines_each_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with --files-from, all with the same name; examining each folder for every folder would be quadratic."""
     names = [[f"{number}/images/{half}.png" for half in "ab"] for number in range(200)]
     for number, pair in enumerate(names):
         for name in pair:
@@ -335,11 +337,11 @@ def test_a_plan_for_many_folders_looks_at_each_a_few_times(tmp_path: Path, monke
     assert made.steps[-1].target == "/nowhere/else/images (200)/b.png"
 
 
-# -- what belongs to an image
+# -- companion files
 
 
 def with_sides(base: Path, *sides: str) -> Report:
-    """A library of one group, `photos/0.png` stays; companions of `0 copy.png` lie beside that one too."""
+    """A library of one group with the keeper `photos/0.png`; it has the same companions as `0 copy.png`."""
     for side in sides:
         for name in (side, side.replace("0 copy", "0")):
             write(base, name, side.encode())
@@ -354,7 +356,7 @@ def with_sides(base: Path, *sides: str) -> Report:
         *("labels/0 copy.csv", "labels/0 copy.yaml"),
     ],
 )
-def test_sidecars_go_along(side: str, tmp_path: Path) -> None:
+def test_sidecars_are_moved_with_their_image(side: str, tmp_path: Path) -> None:
     found = replace(with_sides(tmp_path, side), roots=["."], base=str(tmp_path))
     before = tree(tmp_path)
     made = plan(replace(found, roots=[str(tmp_path)]), "move:to=/nowhere")
@@ -364,15 +366,15 @@ def test_sidecars_go_along(side: str, tmp_path: Path) -> None:
     assert tree(tmp_path) == before
 
 
-def test_annotations_beside_what_was_scanned_go_along(tmp_path: Path) -> None:
-    """The folder of images alone was scanned, its labels lie beside it."""
+def test_annotations_beside_the_scanned_folder_are_moved_too(tmp_path: Path) -> None:
+    """Only the folder of images was scanned; its labels are beside it."""
     found = with_sides(tmp_path, "labels/0 copy.txt")
     made = plan(found, "move:to=/nowhere")
     assert going(made, tmp_path) == ["photos/0 copy.png", "labels/0 copy.txt", "photos/sub/0 small.png"]
     assert made.steps[1].target == "/nowhere/labels/0 copy.txt"
 
 
-def test_a_sidecar_stays_with_an_image_that_stays(tmp_path: Path) -> None:
+def test_a_sidecar_of_a_kept_image_is_kept(tmp_path: Path) -> None:
     found = with_sides(tmp_path, "photos/0 copy.xmp", "photos/0 copy.webp")
     assert going(plan(found), tmp_path) == ["photos/0 copy.png", "photos/sub/0 small.png"]
     found = with_sides(tmp_path, "annotations/0 copy.xml", "val/0 copy.jpg")
@@ -392,7 +394,7 @@ def pairs(base: Path, *extra: str) -> Report:
     return report(base, [group(base, 1, ["photos/a/1.jpg", "photos/b/1.jpg"])])
 
 
-def test_raw_and_jpeg_go_together_or_stay(tmp_path: Path) -> None:
+def test_raw_and_jpeg_are_removed_or_kept_together(tmp_path: Path) -> None:
     made = plan(pairs(tmp_path))
     assert reasons(made.skipped, tmp_path) == {"photos/b/1.jpg": "the other file of its pair, 1.CR2, stays"}
     assert kinds(made.skipped) == [SkipKind.WITH_PAIR]
@@ -409,8 +411,8 @@ def test_raw_and_jpeg_go_together_or_stay(tmp_path: Path) -> None:
     assert [len(unit.steps) for unit in plan(report(tmp_path, both)).units] == [2]
 
 
-def test_all_or_none(tmp_path: Path) -> None:
-    """A sidecar that is gone when its image is to go keeps both where they are."""
+def test_an_image_and_its_sidecar_are_moved_both_or_not_at_all(tmp_path: Path) -> None:
+    """If a sidecar is missing when its image is to be moved, neither is moved."""
     found = with_sides(tmp_path, "photos/0 copy.xmp")
     made = plan(found, f"move:to={tmp_path}/out")
     (tmp_path / "photos/0 copy.xmp").unlink()
@@ -421,7 +423,7 @@ def test_all_or_none(tmp_path: Path) -> None:
     assert sorted(tree(tmp_path / "out")) == ["sub/0 small.png"]
 
 
-def test_a_unit_is_taken_back_when_a_part_cannot_be_moved(tmp_path: Path) -> None:
+def test_a_unit_is_rolled_back_if_a_part_cannot_be_moved(tmp_path: Path) -> None:
     found = with_sides(tmp_path, "photos/0 copy.xmp")
     made = plan(found, f"move:to={tmp_path}/out")
     before = tree(tmp_path / "photos")
@@ -458,7 +460,7 @@ def test_undo_twice(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert tree(tmp_path / "photos") == before
 
 
-def test_undo_says_what_it_cannot_put_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_undo_reports_what_it_cannot_restore(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before, journal = moved(tmp_path)
     (tmp_path / "photos/0 copy.png").write_bytes(b"new")
     (tmp_path / "out/1 copy.png").write_bytes(b"edited")
@@ -476,21 +478,21 @@ def test_undo_says_what_it_cannot_put_back(tmp_path: Path, capfd: pytest.Capture
     assert (tmp_path / "photos/0 copy.png").read_bytes() == before["0 copy.png"][0]
 
 
-def test_undo_makes_folders_that_went(tmp_path: Path) -> None:
+def test_undo_recreates_removed_folders(tmp_path: Path) -> None:
     before, journal = moved(tmp_path)
     (tmp_path / "photos/sub").rmdir()
     assert run(["undo", str(journal)]) == 0
     assert tree(tmp_path / "photos") == before
 
 
-def test_a_folder_with_other_files_stays(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_kept(tmp_path: Path) -> None:
     _, journal = moved(tmp_path)
     write(tmp_path, "out/sub/mine.txt", b"mine")
     assert run(["undo", str(journal)]) == 0
     assert sorted(tree(tmp_path / "out")) == ["sub/mine.txt"]
 
 
-def test_an_edited_keeper_cannot_give_back_what_was_linked(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_edited_keeper_cannot_restore_linked_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = str(save(library(tmp_path, 1, equal=True), tmp_path / "r.json"))
     assert run(["resolve", path, "--hardlink", "--apply"]) == 0
     (tmp_path / "photos/0.png").write_bytes(b"edited")
@@ -527,7 +529,7 @@ def test_journals_that_are_damaged(tmp_path: Path, capfd: pytest.CaptureFixture[
         *('{"done":7}', '{"undone":"x"}', '{"target":9,"to":"/x"}', "null", "[]", "{}", '{"unit":5}'),
     ],
 )
-def test_a_hostile_line_is_left_out(line: str, tmp_path: Path) -> None:
+def test_a_hostile_line_is_ignored(line: str, tmp_path: Path) -> None:
     before, journal = moved(tmp_path)
     with journal.open("a") as file:
         file.write(line + "\n")
@@ -536,10 +538,10 @@ def test_a_hostile_line_is_left_out(line: str, tmp_path: Path) -> None:
     assert tree(tmp_path / "photos") == before
 
 
-# -- reports that are wrong
+# -- invalid reports
 
 
-def test_reports_of_elsewhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_reports_that_cannot_be_applied_here(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = library(tmp_path, 1)
     path = save(found, tmp_path / "r.json")
     text = path.read_text()
@@ -572,8 +574,8 @@ def test_a_report_of_another_format_is_recognised(
     assert run(["find", "--fast", str(tmp_path / "photos"), "--no-store", "-o", str(path)]) == 0
     capfd.readouterr()
     assert run(["resolve", str(path), "--trash"]) == 3
-    told = f"twinpix: {path}: this {kind} cannot be read, only a JSON report can; write one with twinpix find "
-    assert capfd.readouterr().err.startswith(told)
+    message = f"twinpix: {path}: this {kind} cannot be read, only a JSON report can; write one with twinpix find "
+    assert capfd.readouterr().err.startswith(message)
 
 
 def test_a_cut_json_report_is_not_called_one_of_another_format(
@@ -591,7 +593,7 @@ def test_copying_needs_to_know_what_is_unique(tmp_path: Path) -> None:
         plan(replace(found, unique=None), "copy:to=/nowhere")
 
 
-def test_the_target_may_not_lie_in_what_was_scanned(tmp_path: Path) -> None:
+def test_the_target_must_not_be_in_a_scanned_folder(tmp_path: Path) -> None:
     found = library(tmp_path, 1)
     (tmp_path / "link").symlink_to(tmp_path / "photos")
     for target in ("photos", "photos/out", "link/out"):
@@ -603,7 +605,7 @@ def test_the_target_may_not_lie_in_what_was_scanned(tmp_path: Path) -> None:
         plan(replace(found, references=["lib"]), f"move:to={tmp_path}/lib/out")
 
 
-def test_a_reference_stays_whatever_its_flag_says(tmp_path: Path) -> None:
+def test_a_reference_is_kept_whatever_its_flag_says(tmp_path: Path) -> None:
     write(tmp_path, "lib/0.png", content(0))
     found = library(tmp_path, 1)
     shared = group(tmp_path, 1, ["photos/0.png", "lib/0.png", "photos/0 copy.png"])
@@ -640,13 +642,13 @@ def test_every_action_can_be_made_again_from_its_options() -> None:
 
 
 @pytest.mark.parametrize("action", ["--delete", "--move=out", "--symlink"])
-def test_a_file_that_symbolic_links_lead_to_stays(
-    action: str, tmp_path: Path, picture: Callable[..., Image.Image], capfd: pytest.CaptureFixture[str]
+def test_the_target_of_symbolic_links_is_kept(
+    action: str, tmp_path: Path, draw_image: Callable[..., Image.Image], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An earlier run has made the link, whose undo needs what it leads to; a link in its place is led on by it."""
+    """An earlier run made the link, and its undo needs the target; a link in its place would make a chain."""
     photos = tmp_path / "photos"
     photos.mkdir()
-    picture(1).save(photos / "large.png")
+    draw_image(1).save(photos / "large.png")
     (photos / "a.png").write_bytes((photos / "large.png").read_bytes())
     (photos / "b.png").symlink_to("a.png")
     found = twinpix.find(photos, method="phash:size=16", store=None, keep="path:*large*,path")
@@ -659,20 +661,20 @@ def test_a_file_that_symbolic_links_lead_to_stays(
     assert (photos / "b.png").read_bytes() == (photos / "large.png").read_bytes()
 
 
-def test_images_without_a_suffix_are_counted_as_images(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_images_without_a_suffix_are_counted_as_images(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     for name in ("1", "2", "3.png_original"):
-        picture(1).save(tmp_path / name, "PNG")
+        draw_image(1).save(tmp_path / name, "PNG")
     Path(tmp_path / "2.xmp").write_text("<x/>")
     Path(tmp_path / "1.xmp").write_text("<x/>")
     made = twinpix.plan(twinpix.find(tmp_path, method="phash:size=16", store=None, keep="path:*/1,path"), "delete")
     assert list(plan_text.lines(made))[-1].startswith("3 files (2 images and 1 companion file) to delete")
 
 
-# -- why a file is left alone, for programs
+# -- why a file is skipped, for programs
 
 
-def test_every_file_left_alone_has_a_kind() -> None:
-    """Of the package's own reasons none is `OTHER`, so no program needs to decide on their words."""
+def test_every_skipped_file_has_a_kind() -> None:
+    """No reason of the package is `OTHER`, so no program needs to parse the text."""
     package = Path(twinpix.__file__).parent
     raised: list[ast.Call] = []
     for file in [*(package / "act").rglob("*.py"), package / "compat/imgdupes/deletion.py"]:

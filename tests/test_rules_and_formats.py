@@ -1,5 +1,5 @@
-"""The suites of all keep rules and of all report formats, found by discovery, and of what a plugin that lacks
-a part of its interface is told."""
+"""Tests of all keep rules and of all report formats, found by discovery, and of the errors about plugins with an
+incomplete interface."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ MEMBERS = [
 
 
 @pytest.mark.parametrize("name", plugins.names("keep"))
-def test_a_keep_rule_orders_any_members_and_says_why(name: str) -> None:
+def test_a_keep_rule_orders_any_members_and_gives_a_reason(name: str) -> None:
     rule = sample_of("keep", name)
     chain = Chain([rule])
     ordered = sorted(MEMBERS, key=chain.key)
@@ -77,7 +77,7 @@ def test_a_keep_rule_orders_any_members_and_says_why(name: str) -> None:
 
 
 def odd(base: Path) -> Report:
-    """A report with names that a format may take for its own marks, and with failures."""
+    """A report with names that contain the syntax of a format, and with failures."""
     library(base, 2)
     names = ["a|b `c`.png", "-dash.png", "ü\udcff.png", "# Group 1.png", "a,b;c.png", '"quoted".png']
     for name in names:
@@ -127,7 +127,7 @@ def test_no_two_plugins_claim_one_suffix(kind: str) -> None:
     assert len(claimed) == len(set(claimed))
 
 
-# -- plugins that are not complete
+# -- incomplete plugins
 
 
 def complete(tmp_path: Path, kind: str, text: str) -> type:
@@ -176,13 +176,15 @@ def complete(tmp_path: Path, kind: str, text: str) -> type:
         ),
     ],
 )
-def test_an_incomplete_plugin_is_told_what_it_lacks(kind: str, text: str, message: str, tmp_path: Path) -> None:
+def test_the_error_about_an_incomplete_plugin_names_what_it_lacks(
+    kind: str, text: str, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError) as error:
         complete(tmp_path, kind, text)
     assert str(error.value) == message
 
 
-def test_a_complete_plugin_is_taken(tmp_path: Path) -> None:
+def test_a_complete_plugin_is_accepted(tmp_path: Path) -> None:
     text = "@dataclass\nclass Widest:\n    def key(self, member): ...\n    def reason(self, member, other): ..."
     assert complete(tmp_path, "keep", text).__name__ == "Widest"
 
@@ -190,8 +192,8 @@ def test_a_complete_plugin_is_taken(tmp_path: Path) -> None:
 # -- keepers chosen again
 
 
-def test_a_keeper_chosen_again_turns_the_description_round(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """What was `cropped` seen from the whole image shows more seen from the crop."""
+def test_a_keeper_chosen_again_reverses_the_description(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """An image that is `cropped` relative to the whole image: the whole image shows more relative to the crop."""
     photos = tmp_path / "photos"
     photos.mkdir()
     image = draw("scene", 3, (800, 600))

@@ -1,4 +1,4 @@
-"""Attacks on what acts: whatever happens, every distinct image is readable somewhere afterwards."""
+"""Attacks on actions: whatever happens, every distinct image is readable somewhere afterwards."""
 
 import ast
 import errno
@@ -44,7 +44,7 @@ from twinpix.errors import RefusedError, ReportError, StepError
 from twinpix.model import Facts, Report
 
 HERE = Path(__file__).parent
-OTHER = Path("/dev/shm")  # usually another file system than that of the tests' folder
+OTHER = Path("/dev/shm")  # usually on another file system than the folder of the tests
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, where there is one: nothing there waits for a disk."""
+    """A folder in memory, if available: no writes wait for a disk."""
     if not os.access(OTHER, os.W_OK):
         yield tmp_path
         return
@@ -82,7 +82,7 @@ ACTIONS = plugins.names("actions")
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_killed_before_and_after_every_change(action: str, memory: Path) -> None:
-    """At every line after which files are not as before: killing.py says why that is as good as at every line."""
+    """At every line after which files have changed: killing.py explains why that equals a kill at every line."""
     done = killing(action, memory, "changes")
     assert done["lines"] > 500
     assert done["kills"] > 30
@@ -92,7 +92,7 @@ def test_killed_before_and_after_every_change(action: str, memory: Path) -> None
     "action", [name if name == "move" else pytest.param(name, marks=pytest.mark.full) for name in ACTIONS]
 )
 def test_killed_at_every_line(action: str, memory: Path) -> None:
-    """At every fifth by default, which shows that the lines which `changes` leaves out are rightly left out."""
+    """At every fifth by default, which confirms that the lines which `changes` omits need no kill."""
     done = killing(action, memory, "lines", 1 if amounts.is_full() else 5)
     assert done["kills"] > 150
 
@@ -153,7 +153,7 @@ def swap_for_a_folder(path: Path) -> None:
 
 
 def swap_the_folder_for_a_link(path: Path) -> None:
-    """The folder goes out of the library, and a link leads to it."""
+    """The folder is moved out of the library and replaced by a link to it."""
     outside = path.parents[2] / "outside"
     path.parent.rename(outside)
     path.parent.symlink_to(outside)
@@ -165,7 +165,7 @@ DISCARDING = actions_where(on="discards")
 
 @pytest.mark.parametrize("action", DISCARDING)
 @pytest.mark.parametrize("change", [*CHANGES, swap_the_folder_for_a_link])
-def test_a_discard_that_changed_is_left(
+def test_a_changed_discard_is_not_removed(
     change: Callable[[Path], None], action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = save(library(tmp_path, 2, equal=plugins.load("actions", action).identical), tmp_path / "r.json")
@@ -180,7 +180,7 @@ def test_a_discard_that_changed_is_left(
 
 @pytest.mark.parametrize("action", DISCARDING)
 @pytest.mark.parametrize("change", CHANGES)
-def test_nothing_goes_when_what_stays_changed(
+def test_nothing_is_removed_if_the_keeper_changed(
     change: Callable[[Path], None], action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = save(library(tmp_path, 2, equal=plugins.load("actions", action).identical), tmp_path / "r.json")
@@ -197,12 +197,12 @@ def test_nothing_goes_when_what_stays_changed(
 RACES = [edit, replace_by_another, swap_for_a_link]
 
 
-@pytest.mark.parametrize("action", [name for name in DISCARDING if name != "trash"])  # the trash: the next test
+@pytest.mark.parametrize("action", [name for name in DISCARDING if name != "trash"])  # for the trash, see the next test
 @pytest.mark.parametrize("change", RACES)
-def test_a_change_after_the_last_look(
+def test_a_change_after_the_last_check(
     change: Callable[[Path], None], action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is changed in the moment before it is renamed."""
+    """The file is changed immediately before it is renamed."""
     identical = plugins.load("actions", action).identical
     found = library(tmp_path, 1, equal=identical)
     victim = tmp_path / "photos/0 copy.png"
@@ -227,7 +227,7 @@ def test_a_change_after_the_last_look(
     assert images - contents(tmp_path) <= ({content(1)} if change in (edit, replace_by_another) else set())
 
 
-def test_a_trashed_file_that_was_swapped_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_swapped_before_it_was_trashed_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = library(tmp_path, 1)
     victim = tmp_path / "photos/0 copy.png"
     check = Keeper.check
@@ -244,7 +244,7 @@ def test_a_trashed_file_that_was_swapped_comes_back(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is one trash for all file systems")
-def test_the_trash_is_looked_for_where_a_link_leads(elsewhere: Path, tmp_path: Path) -> None:
+def test_the_trash_is_searched_at_the_target_of_a_link(elsewhere: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").symlink_to(elsewhere)
     top = elsewhere
     while not os.path.ismount(top):
@@ -276,7 +276,7 @@ def act(made: twinpix.Plan, folder: Path) -> twinpix.Outcome:
         return twinpix.apply(made, str(folder / "j.jsonl"))
 
 
-# -- where it cannot go
+# -- unusable targets
 
 
 def test_to_another_file_system_and_back(elsewhere: Path, tmp_path: Path) -> None:
@@ -292,10 +292,10 @@ def test_to_another_file_system_and_back(elsewhere: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("act_of", ["unlink", "rename"])
-def test_an_answer_that_is_an_error_to_what_was_done(
+def test_an_error_returned_for_a_finished_step(
     act_of: str, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of sshfs and NFS, where a reply is lost: the source of a move to another file system is gone all the same."""
+    """As on sshfs and NFS when a reply is lost: the source of a move to another file system was removed anyway."""
     found = library(tmp_path, 2)
     before = tree(tmp_path / "photos")
     unlink, rename_new = os.unlink, renaming.rename_new
@@ -323,7 +323,7 @@ def test_an_answer_that_is_an_error_to_what_was_done(
 
 @pytest.mark.parametrize("becomes", ["edited", "away", "as it was"])
 def test_a_copy_is_removed_only_if_its_source_is_there(becomes: str, elsewhere: Path, tmp_path: Path) -> None:
-    """The removal of the source fails; by then it was edited, or moved away, or nothing happened to it."""
+    """The removal of the source fails; meanwhile it was edited, moved away, or not changed."""
     found = library(tmp_path, 1)
     victim = tmp_path / "photos/0 copy.png"
     unlink = os.unlink
@@ -357,7 +357,7 @@ def test_links_do_not_reach_another_file_system(elsewhere: Path, tmp_path: Path)
 
 
 def test_a_full_disk(elsewhere: Path, tmp_path: Path) -> None:
-    """The second copy does not fit: it stays where it is, and nothing half is left."""
+    """The second copy does not fit: its source is not removed, and no partial file is left."""
     found = library(tmp_path, 3)
     for name in ("0 copy.png", "1 copy.png"):
         write(tmp_path, f"photos/{name}", os.urandom(1000 if name[0] == "0" else 100_000))
@@ -370,7 +370,7 @@ def test_a_full_disk(elsewhere: Path, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # else half a file of bytecode would be left
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # otherwise truncated bytecode would be left
     )
     assert done.returncode == 3, done.stderr
     assert "file too large" in done.stdout
@@ -380,7 +380,7 @@ def test_a_full_disk(elsewhere: Path, tmp_path: Path) -> None:
 
 
 def test_a_really_full_disk(tmp_path: Path) -> None:
-    """A file system of 64 kB in a name space of its own, where that may be made."""
+    """A file system of 64 kB in a separate namespace, if that can be created."""
     small = tmp_path / "small"
     small.mkdir()
     found = library(tmp_path, 40)
@@ -408,7 +408,7 @@ cp -r {small}/out {tmp_path}/saved
 
 
 @pytest.mark.parametrize("target", ["/proc/out", "/sys/out", "/dev/null/out", "r.json/out", "r.json"])
-def test_a_target_that_takes_nothing(target: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_target_that_cannot_be_written(target: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     if target[0] == "/" and not os.path.exists(os.path.dirname(target)):
         pytest.skip(f"no {target} here")
     path = save(library(tmp_path, 2), tmp_path / "r.json")
@@ -419,7 +419,7 @@ def test_a_target_that_takes_nothing(target: str, tmp_path: Path, capfd: pytest.
     assert tree(tmp_path) == before
 
 
-def test_a_trash_that_takes_nothing(
+def test_a_trash_that_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "no folder").write_bytes(b"")
@@ -434,11 +434,11 @@ def test_a_trash_that_takes_nothing(
     assert tree(tmp_path / "photos") == before
 
 
-# -- reports that lie
+# -- false reports
 
 
 def lying(base: Path, lie: str) -> Report:
-    """A report whose first group says something that is not so."""
+    """A report whose first group has a false statement."""
     found = library(base, 2)
     first, second = found.groups
     write(base, "secret/0.png", b"secret")
@@ -470,7 +470,7 @@ def lying(base: Path, lie: str) -> Report:
         *("two spellings", "no digest", "no members", "dots in a root"),
     ],
 )
-def test_a_lying_report_is_refused_whole(lie: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_false_report_is_refused_as_a_whole(lie: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = save(lying(tmp_path, lie), tmp_path / "r.json")
     before = tree(tmp_path)
     for action in DISCARDING:
@@ -497,7 +497,7 @@ def test_one_file_under_two_names(
     printed = capfd.readouterr().out
     assert "is another name of" in printed or "is a symbolic link now" in printed
     assert (tmp_path / "photos/k.png").exists()
-    assert contents(tmp_path / "photos") == before  # of two discards that are one file, one name is left
+    assert contents(tmp_path / "photos") == before  # of two discards that are the same file, one name is kept
 
 
 def test_a_bind_mount_is_another_name(tmp_path: Path) -> None:
@@ -518,11 +518,11 @@ def test_a_bind_mount_is_another_name(tmp_path: Path) -> None:
     assert (tmp_path / "photos/a/k.png").exists()
 
 
-# -- two at once
+# -- concurrent runs
 
 
 def test_two_runs_at_once(tmp_path: Path) -> None:
-    """One acts, the other is refused, and nothing is lost."""
+    """One run acts, the other is refused, and nothing is lost."""
     path = save(library(tmp_path, 300), tmp_path / "r.json")
     before = contents(tmp_path / "photos")
     command = [sys.executable, "-m", "twinpix", "resolve", str(path), "--move", "out", "--apply"]
@@ -535,7 +535,7 @@ def test_two_runs_at_once(tmp_path: Path) -> None:
     assert len(tree(tmp_path / "out")) == 600
 
 
-def test_nobody_acts_while_another_does(tmp_path: Path) -> None:
+def test_no_run_acts_while_another_does(tmp_path: Path) -> None:
     path = save(library(tmp_path, 1), tmp_path / "r.json")
     made = twinpix.plan(library(tmp_path, 1), f"move:to={tmp_path}/out")
     code: list[int] = []
@@ -584,10 +584,10 @@ def test_applying_a_plan_takes_the_lock_by_itself(tmp_path: Path, monkeypatch: p
     assert tree(tmp_path / "photos") == before
 
 
-# -- the acts themselves
+# -- file operations
 
 
-def test_a_rename_takes_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rename_replaces_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for renamer in (renaming._renamer(), None):
         monkeypatch.setattr(renaming, "_renamer", lambda made=renamer: made)
         write(tmp_path, "a", b"a")
@@ -628,7 +628,7 @@ def test_a_journal_is_on_the_disk_before_the_first_step(tmp_path: Path, monkeypa
     assert written == [4, 4, 4, 4]
 
 
-def test_a_journal_may_not_be_something_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_only_a_journal_is_accepted_for_journal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = str(save(library(tmp_path, 1), tmp_path / "r.json"))
     (tmp_path / "diary.txt").write_bytes(b"dear diary\n")
     assert run(["resolve", path, "--move", "out", "--apply", "--journal", "diary.txt"]) == 3
@@ -639,12 +639,12 @@ def test_a_journal_may_not_be_something_else(tmp_path: Path, capfd: pytest.Captu
         journal.read("diary.txt")
 
 
-# -- the rule that makes the guards complete
+# -- only one module removes and renames files
 
 
 @pytest.mark.parametrize("action", plugins.names("actions"))
 def test_actions_remove_and_rename_through_the_file_system_module_alone(action: str) -> None:
-    """Functions that remove or replace a file ask no guard; `trash` removes notes that it wrote."""
+    """Functions that remove or replace a file check no guard; `trash` removes metadata files that it wrote."""
     source = Path(sys.modules[plugins.load("actions", action).__module__].__file__ or "").read_text(encoding="utf-8")
     calls = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     named = {ast.unparse(call) for call in calls if isinstance(call, ast.Attribute)}

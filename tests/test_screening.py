@@ -1,4 +1,4 @@
-"""Screening at 96 pixels: pairs of unrelated images end there, copies do not, whatever was done to them."""
+"""Screening at 96 pixels refutes pairs of unrelated images, but no copies, whatever their edit."""
 
 import numpy as np
 import pytest
@@ -52,8 +52,8 @@ def test_copies_are_not_refuted_whatever_their_tones(tones: object) -> None:
 
 
 @pytest.mark.parametrize("turn", range(8))
-def test_every_orientation_is_compared_as_it_lies(turn: int) -> None:
-    """The transform of the orientation agrees, every other one is refuted; the same from either side."""
+def test_every_orientation_is_compared_by_its_transform(turn: int) -> None:
+    """The transform of the orientation agrees, every other one is refuted; also with the images swapped."""
     flipped = scene(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT) if turn & 1 else scene(1)
     flipped = flipped.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if turn & 2 else flipped
     a, b = view(scene(1)), view(flipped.transpose(Image.Transpose.TRANSPOSE) if turn & 4 else flipped)
@@ -64,14 +64,14 @@ def test_every_orientation_is_compared_as_it_lies(turn: int) -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 48), (160, 120), (640, 480), (1500, 200)])
-def test_scale_does_not_count(size: tuple[int, int]) -> None:
+def test_scale_has_no_effect(size: tuple[int, int]) -> None:
     image = draw("scene", 1, size)
     half = image.resize((size[0] // 2, size[1] // 2)).filter(ImageFilter.GaussianBlur(0.5))
     a, b = view(image), view(half)
     assert screened(a, b, orientation_transform(0, a.size, b.size)).agrees > 0.85
 
 
-def test_a_crop_is_compared_where_both_show_the_same() -> None:
+def test_a_crop_is_compared_on_the_overlap() -> None:
     whole, part = view(scene(1)), view(scene(1).crop((150, 90, 290, 200)))
     into = np.array([[1.0, 0, -150], [0, 1, -90]])
     assert screened(whole, part, into).agrees > 0.9
@@ -79,7 +79,7 @@ def test_a_crop_is_compared_where_both_show_the_same() -> None:
 
 
 def test_images_with_little_texture_are_not_refuted() -> None:
-    """Noise, and a few edges, say nothing about whether two images are copies."""
+    """Noise and a few edges are no evidence for or against a copy."""
     plain = view(Image.new("RGB", SIZE, (120, 130, 140)))
     whole = orientation_transform(0, plain.size, plain.size)
     assert screened(plain, plain, whole) == Screening(0.0, 0.0, 0)
@@ -98,7 +98,7 @@ def test_images_that_hardly_overlap_are_not_screened() -> None:
     assert screen(a, a, np.array([[1.0, 0, 400], [0, 1, 0]])) is None
 
 
-def test_inverted_tones_are_noticed() -> None:
+def test_inverted_tones_are_detected() -> None:
     a = view(scene(1))
     whole = orientation_transform(0, a.size, a.size)
     assert screened(a, a, whole).opposed == 0
@@ -120,7 +120,7 @@ def test_other_transforms_are_tried_unless_the_first_is_exact() -> None:
 
 
 def test_photos_with_one_caption_are_refuted() -> None:
-    """A third of the pixels agrees, and its keypoints: it is no scene, and no other transform is tried."""
+    """A third of the pixels and of the keypoints agree: not the same scene, and no other transform is tried."""
     pair = same_caption()
     a, b = view(pair.a), view(pair.b)
     whole = orientation_transform(0, a.size, b.size)
@@ -143,7 +143,7 @@ def test_an_inexact_transform_is_no_reason_to_refute_a_copy() -> None:
     assert found.same
 
 
-def test_a_third_image_speaks_for_a_pair_that_has_little_in_common() -> None:
+def test_a_third_image_supports_a_pair_with_little_agreement() -> None:
     """Edits of one image may cover most of each other: such a pair is not screened."""
     whole = scene(1)
     left, right = whole.copy(), whole.copy()

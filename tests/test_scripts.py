@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="paths are spelled as
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test has a current folder of its own, and no display."""
+    """Each test has a separate current folder, and no display."""
     monkeypatch.chdir(tmp_path)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND"):
         monkeypatch.delenv(name, raising=False)
@@ -65,7 +65,7 @@ def undo_line(done: Done) -> list[str]:
 
 
 @pytest.fixture
-def data_set(picture: Draw) -> Callable[..., Path]:
+def data_set(draw_image: Draw) -> Callable[..., Path]:
     """`data_set("a", 0, 2)` draws `a/data/images/0.png` with `a/data/annotations/0.xml`, and so on."""
 
     def drawn(name: str, *seeds: int, folder: str = "data/images", notes: str = "data/annotations") -> Path:
@@ -73,7 +73,7 @@ def data_set(picture: Draw) -> Callable[..., Path]:
         for seed in seeds:
             (top / folder).mkdir(parents=True, exist_ok=True)
             (top / notes).mkdir(parents=True, exist_ok=True)
-            picture(seed).save(top / folder / f"{seed}.png")
+            draw_image(seed).save(top / folder / f"{seed}.png")
             (top / notes / f"{seed}.xml").write_text(f"<note>{name} {seed}</note>")
         return top
 
@@ -81,23 +81,23 @@ def data_set(picture: Draw) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def pictures(picture: Draw) -> Path:
-    """A plain folder: three pictures, a small copy of the first below, and the same file twice."""
+def pictures(draw_image: Draw) -> Path:
+    """The plain folder `pictures`: three images, a small copy of the first in a sub-folder, and one file twice."""
     folder = Path("pictures")
     (folder / "sub").mkdir(parents=True)
     for seed in range(3):
-        picture(seed).save(folder / f"{seed}.png")
-    picture(0).resize((160, 120)).save(folder / "sub" / "small.png")
+        draw_image(seed).save(folder / f"{seed}.png")
+    draw_image(0).resize((160, 120)).save(folder / "sub" / "small.png")
     shutil.copy(folder / "1.png", folder / "same.png")
     return folder
 
 
-# -- remove-duplicates: what is moved
+# -- remove-duplicates: moved files
 
 
-def test_a_data_set(data_set: Callable[..., Path], picture: Draw) -> None:
+def test_a_data_set(data_set: Callable[..., Path], draw_image: Draw) -> None:
     top = data_set("set", 0, 1)
-    picture(0).resize((160, 120)).save(top / "data/images/small.jpg")
+    draw_image(0).resize((160, 120)).save(top / "data/images/small.jpg")
     (top / "data/images/small.txt").write_text("beside")
     (top / "data/annotations/small.json").write_text("{}")
     before = tree(top)
@@ -116,14 +116,14 @@ def test_a_data_set(data_set: Callable[..., Path], picture: Draw) -> None:
     assert not Path("duplicates").exists()
 
 
-def test_images_lie_in_folders_named_so(data_set: Callable[..., Path], picture: Draw) -> None:
-    """Of data sets only what lies below data/…images…, at any depth, is looked at."""
+def test_only_folders_named_images_are_searched(data_set: Callable[..., Path], draw_image: Draw) -> None:
+    """Of a data set only files below data/…images…, at any depth, are searched."""
     top = data_set("set", 0, folder="data/train/my_Images_2")
     (top / "data/other").mkdir()
-    picture(0).save(top / "data/other/0.png")
-    picture(0).save(top / "0.png")
+    draw_image(0).save(top / "data/other/0.png")
+    draw_image(0).save(top / "0.png")
     (top / "data/train/my_Images_2/deep").mkdir()
-    picture(0).resize((100, 75)).save(top / "data/train/my_Images_2/deep/small.png")
+    draw_image(0).resize((100, 75)).save(top / "data/train/my_Images_2/deep/small.png")
     done = remove("-d", "set")
     assert names("duplicates") == ["set/data/train/my_Images_2/deep/small.png"], done.stdout
 
@@ -148,7 +148,7 @@ def test_root_and_duplicates_dir(data_set: Callable[..., Path]) -> None:
     assert (Path("top/b/data/images/0.png")).exists()
 
 
-def test_data_sets_of_one_name_stay_apart(data_set: Callable[..., Path]) -> None:
+def test_data_sets_of_one_name_are_kept_separate(data_set: Callable[..., Path]) -> None:
     data_set("first/set", 0)
     data_set("second/set", 0)
     data_set("third/set", 0)
@@ -190,10 +190,10 @@ def test_no_data_dir_and_no_annot(pictures: Path) -> None:
     ]
 
 
-def test_an_annotation_of_two_images_stays_with_the_other(data_set: Callable[..., Path], picture: Draw) -> None:
+def test_an_annotation_of_two_images_is_kept_with_the_other(data_set: Callable[..., Path], draw_image: Draw) -> None:
     top = data_set("set", 0)
     shutil.copy(top / "data/images/0.png", top / "data/images/1.png")
-    picture(2).save(top / "data/images/1.jpg")
+    draw_image(2).save(top / "data/images/1.jpg")
     (top / "data/annotations/1.xml").write_text("whose?")
     remove("-d", "set")
     assert names("duplicates") == ["set/data/images/1.png"]
@@ -209,12 +209,12 @@ def test_dry_run(pictures: Path) -> None:
     assert tree(Path()) == before
 
 
-def test_threshold(picture: Draw) -> None:
-    """A picture and one whose code differs in some bits."""
+def test_threshold(draw_image: Draw) -> None:
+    """An image and one whose code differs in some bits."""
     Path("in").mkdir()
-    picture(0).save("in/a.png")
-    brush = picture(0)
-    brush.paste(picture(1).crop((0, 0, 110, 110)), (0, 0))
+    draw_image(0).save("in/a.png")
+    brush = draw_image(0)
+    brush.paste(draw_image(1).crop((0, 0, 110, 110)), (0, 0))
     brush.save("in/b.png")
     codes = [DHash(verbose=False).encode_image(f"in/{name}.png") or "" for name in "ab"]
     distance = DHash.hamming_distance(*codes)
@@ -229,8 +229,8 @@ def test_threshold(picture: Draw) -> None:
         assert "0 to 64" in done.stderr
 
 
-def test_finds_what_imagededup_finds(pictures: Path, picture: Draw) -> None:
-    """Blank pictures too: no guard stands between the hashes and the groups."""
+def test_finds_what_imagededup_finds(pictures: Path, draw_image: Draw) -> None:
+    """Also blank images: low detail is not checked here."""
     Image.new("RGB", (50, 50), "white").save(pictures / "white.png")
     Image.new("RGB", (60, 50), "black").save(pictures / "black.png")
     theirs = DHash(verbose=False).find_duplicates_to_remove(str(pictures), recursive=True)
@@ -286,7 +286,7 @@ def test_encodings_are_imagededups(pictures: Path) -> None:
     assert not Path("duplicates").exists()
 
 
-def test_encodings_of_elsewhere_have_absolute_names(
+def test_encodings_of_other_folders_have_absolute_names(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -313,11 +313,11 @@ def test_encodings_in_act_like_the_data_set(data_set: Callable[..., Path]) -> No
     assert tree(Path()) == before
 
 
-def test_encodings_are_believed(picture: Draw) -> None:
-    """What is in a file of encodings is not coded again; what is not is."""
+def test_given_encodings_are_trusted(draw_image: Draw) -> None:
+    """Images in a file of encodings are not encoded again; others are."""
     Path("in").mkdir()
     for seed in range(3):
-        picture(seed).save(f"in/{seed}.png")
+        draw_image(seed).save(f"in/{seed}.png")
     Path("enc.json").write_text(json.dumps({"in/0.png": "0" * 16, "in/1.png": "0" * 15 + "F"}))
     done = remove("--encodings_in", "enc", "-d", "in", "--no_data_dir", "--encodings_out", "all", "--dry_run")
     assert "1 file to move" in done.stdout
@@ -353,7 +353,7 @@ def test_maps_of_the_folder_of_images_of_a_data_set(data_set: Callable[..., Path
 
 
 def test_merging_needs_no_files() -> None:
-    """The script's own example; what is not there stays under its name, the last of two wins."""
+    """The example of the script; missing files keep their name, and the last of two encodings wins."""
     Path("enc_1.json").write_text(json.dumps({"a.png": "0" * 16, "b.png": "1" * 16, "c.png": "2" * 16}))
     Path("enc_2.json").write_text(json.dumps({"b.png": "3" * 16, "c.png": "2" * 16}))
     done = remove("--encodings_in", "enc_1.json", "enc_2", "--encodings_out", "merged", "--encodings_only")
@@ -364,12 +364,12 @@ def test_merging_needs_no_files() -> None:
 
 
 @pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
-def test_one_name_in_two_maps(picture: Draw, order: tuple[str, str]) -> None:
-    """Maps of two folders that share names are told apart by what the files look like."""
+def test_one_name_in_two_maps(draw_image: Draw, order: tuple[str, str]) -> None:
+    """Maps of two folders with common names are distinguished by the hashes of the files."""
     for folder, seed in (("one", 0), ("two", 1)):
         Path(folder).mkdir()
-        picture(seed).save(f"{folder}/a.png")
-        picture(seed).resize((160, 120)).save(f"{folder}/b.png")
+        draw_image(seed).save(f"{folder}/a.png")
+        draw_image(seed).resize((160, 120)).save(f"{folder}/b.png")
         save_json(DHash(verbose=False).encode_images(folder), f"{folder}.json")
     done = remove("--encodings_in", *order, "-d", "one", "two", "--no_data_dir", "--encodings_out", "all")
     assert done.returncode == 0
@@ -381,19 +381,19 @@ def test_one_name_in_two_maps(picture: Draw, order: tuple[str, str]) -> None:
     assert json.loads(Path("all.json").read_text()) == theirs
 
 
-def test_one_name_in_two_maps_for_equal_codes(picture: Draw) -> None:
+def test_one_name_in_two_maps_for_equal_codes(draw_image: Draw) -> None:
     for folder in ("one", "two"):
         Path(folder).mkdir()
-        picture(0).save(f"{folder}/a.png")
+        draw_image(0).save(f"{folder}/a.png")
         save_json(DHash(verbose=False).encode_images(folder), f"{folder}.json")
     remove("--encodings_in", "one", "two", "-d", "one", "two", "--no_data_dir")
     assert names("duplicates") == ["two/a.png"]
 
 
-def test_encodings_of_the_current_folder(picture: Draw) -> None:
-    """The folder for duplicates lies in it, so that the files are no data set of that folder."""
+def test_encodings_of_the_current_folder(draw_image: Draw) -> None:
+    """It contains the folder for duplicates, so the files are not a data set of that folder."""
     for name in ("a", "b"):
-        picture(0).save(f"{name}.png")
+        draw_image(0).save(f"{name}.png")
     save_json(DHash(verbose=False).encode_images("."), "map.json")
     done = remove("--encodings_in", "map")
     assert done.returncode == 0, done.stderr
@@ -402,7 +402,7 @@ def test_encodings_of_the_current_folder(picture: Draw) -> None:
     assert Path("b.png").exists()
 
 
-def test_files_that_are_no_images_any_more(pictures: Path) -> None:
+def test_files_that_are_no_longer_images(pictures: Path) -> None:
     remove("-d", "pictures", "--no_data_dir", "--encodings_out", "enc", "--encodings_only")
     (pictures / "same.png").write_text("words now")
     (pictures / "1.png").unlink()
@@ -416,7 +416,7 @@ def test_files_that_are_no_images_any_more(pictures: Path) -> None:
     assert "0 files to move" in done.stdout
 
 
-def test_links_are_left_alone(pictures: Path) -> None:
+def test_links_are_not_moved(pictures: Path) -> None:
     os.symlink("0.png", pictures / "link.png")
     os.link(pictures / "0.png", pictures / "hard.png")
     remove("-d", "pictures", "--no_data_dir", "--encodings_out", "enc", "--encodings_only")
@@ -429,9 +429,9 @@ def test_links_are_left_alone(pictures: Path) -> None:
     assert sorted(Path(name).name for name in names("duplicates")) == ["same.png", "small.png"]
 
 
-def test_documents_of_one_first_page_are_left_alone(pictures: Path, picture: Draw) -> None:
+def test_documents_with_the_same_first_page_are_not_moved(pictures: Path, draw_image: Draw) -> None:
     for name, seed in (("a", 7), ("b", 8)):
-        picture(1).save(pictures / f"{name}.tif", save_all=True, append_images=[picture(seed)])
+        draw_image(1).save(pictures / f"{name}.tif", save_all=True, append_images=[draw_image(seed)])
     (pictures / "b.tif").write_bytes((pictures / "b.tif").read_bytes() + b"trailer")
     done = remove("-d", "pictures", "--no_data_dir")
     assert "has 2 frames or pages, of which only the first was compared" in done.stdout
@@ -439,7 +439,7 @@ def test_documents_of_one_first_page_are_left_alone(pictures: Path, picture: Dra
     assert (pictures / "b.tif").exists()
 
 
-def test_damaged_images_are_left_alone(pictures: Path) -> None:
+def test_damaged_images_are_not_moved(pictures: Path) -> None:
     data = (pictures / "0.png").read_bytes()
     (pictures / "half.png").write_bytes(data[: len(data) * 3 // 4])
     done = remove("-d", "pictures", "--no_data_dir", "--encodings_out", "enc")
@@ -448,11 +448,11 @@ def test_damaged_images_are_left_alone(pictures: Path) -> None:
     assert not any("half" in name for name in json.loads(Path("enc.json").read_text()))
 
 
-def test_odd_names(picture: Draw) -> None:
+def test_odd_names(draw_image: Draw) -> None:
     folder = Path(os.fsdecode(b"in \xff\n"))
     folder.mkdir()
     for name in ("a,b=c.png", "-d.png", os.fsdecode(b"\xfe.png")):
-        picture(0).save(folder / name)
+        draw_image(0).save(folder / name)
     done = remove("-d", folder, "--no_data_dir", "--encodings_out", "enc", "--duplicates_dir", "to,x=y z")
     assert done.returncode == 0, done.stderr
     assert len(names("to,x=y z")) == 2
@@ -524,7 +524,7 @@ def with_network(*args: str | Path) -> Done:
 
 
 def plane(degrees: float) -> list[float]:
-    """A direction of as many numbers as the network gives."""
+    """A vector with as many numbers as the network returns."""
     return [math.cos(math.radians(degrees)), math.sin(math.radians(degrees)), *[0.0] * 1022]
 
 
@@ -533,9 +533,9 @@ def write_plane(name: str, **degrees: float) -> None:
 
 
 @own
-def test_the_network_is_the_usual_encoder(data_set: Callable[..., Path], picture: Draw) -> None:
+def test_the_network_is_the_default_encoder(data_set: Callable[..., Path], draw_image: Draw) -> None:
     top = data_set("set", 0, 1)
-    picture(0).resize((160, 120)).save(top / "data/images/small.jpg")
+    draw_image(0).resize((160, 120)).save(top / "data/images/small.jpg")
     (top / "data/annotations/small.json").write_text("{}")
     before = tree(top)
     done = with_network("-d", "set")
@@ -566,11 +566,11 @@ def test_encodings_of_the_network_are_those_of_the_library(pictures: Path) -> No
 
 
 @own
-def test_encodings_of_the_network_are_believed_and_merged(picture: Draw) -> None:
+def test_encodings_of_the_network_are_trusted_and_merged(draw_image: Draw) -> None:
     """By angles: 20 degrees are a cosine of 0.940, 40 of 0.766."""
     Path("in").mkdir()
     for name in "abc":
-        picture("abc".index(name)).save(f"in/{name}.png")
+        draw_image("abc".index(name)).save(f"in/{name}.png")
     write_plane("one.json", a=0, b=90)
     write_plane("two.json", b=20, c=40, gone=5)
     done = with_network("--encodings_in", "one", "two.json", "--encodings_out", "both", "--threshold", "0.76")
@@ -664,7 +664,7 @@ def test_maps_are_read_member_by_member(value: dict[str, Any], indent: int | Non
 
 
 @given(text=st.text(alphabet='{}[]":,1a \n\\', max_size=12))
-def test_what_is_no_json_is_told_as_json_does(text: str) -> None:
+def test_invalid_json_raises_the_errors_of_json(text: str) -> None:
     try:
         expected = json.loads(text)
     except ValueError:
@@ -678,7 +678,7 @@ def test_what_is_no_json_is_told_as_json_does(text: str) -> None:
                 dict(members(text.encode()))
 
 
-# -- remove-duplicates: what it refuses
+# -- remove-duplicates: refusals
 
 
 def test_nothing_is_moved_into_a_data_set(pictures: Path) -> None:
@@ -693,7 +693,7 @@ def test_nothing_is_moved_into_a_data_set(pictures: Path) -> None:
 
 @pytest.mark.parametrize("args", [("-d", "one"), ("-d", "one", "x/one"), ("--encodings_in", "enc")])
 def test_nothing_is_moved_from_a_data_set_to_itself(args: tuple[str, ...], data_set: Callable[..., Path]) -> None:
-    """The folder of a set's name in the folder beside the sets is the set."""
+    """The target folder for a set, next to the sets, is the set itself."""
     data_set("one", 0, 1)
     data_set("x/one", 0)
     shutil.copy("one/data/images/0.png", "one/data/images/copy.png")
@@ -713,8 +713,8 @@ def test_only_one_run_acts(pictures: Path) -> None:
     assert len(names(pictures)) == 5
 
 
-def test_a_killed_run_is_mended_by_the_next(pictures: Path) -> None:
-    """As it is left when the program ends between two steps: one file set aside, nothing said of its end."""
+def test_a_killed_run_is_recovered_by_the_next(pictures: Path) -> None:
+    """The state after a kill between two steps: one file is staged, and its end is not in the journal."""
     before = tree(pictures)
     done = remove("-d", "pictures", "--no_data_dir")
     journal = Path("duplicates.journal.jsonl")
@@ -732,16 +732,16 @@ def test_a_killed_run_is_mended_by_the_next(pictures: Path) -> None:
 
 
 @pytest.fixture
-def dump(picture: Draw) -> Path:
-    """What a crawler leaves: names that say nothing, folders that are hidden, and pages among the images."""
+def dump(draw_image: Draw) -> Path:
+    """The output of a crawler: meaningless names, hidden folders, and pages among the images."""
     folder = Path("dump")
     (folder / "ab/.hidden").mkdir(parents=True)
-    picture(0).save(folder / "0cc175b9c0f1b6a831c399e269772661", format="PNG")
-    picture(0).save(folder / "ab/92eb5ffee6ae2fec3ad71c777531578f.html", format="BMP")
-    picture(0).resize((160, 120)).save(folder / "ab/.hidden/small", format="JPEG")
-    picture(1).save(folder / "index.html", format="PNG")
+    draw_image(0).save(folder / "0cc175b9c0f1b6a831c399e269772661", format="PNG")
+    draw_image(0).save(folder / "ab/92eb5ffee6ae2fec3ad71c777531578f.html", format="BMP")
+    draw_image(0).resize((160, 120)).save(folder / "ab/.hidden/small", format="JPEG")
+    draw_image(1).save(folder / "index.html", format="PNG")
     shutil.copy(folder / "index.html", folder / "ab/index.html")
-    picture(2).save(folder / "ab/alone.cgi", format="GIF")
+    draw_image(2).save(folder / "ab/alone.cgi", format="GIF")
     (folder / "page.html").write_text("<html></html>")
     (folder / "ab/robots").write_text("words")
     return folder
@@ -802,13 +802,13 @@ def test_the_script_s_example(dump: Path) -> None:
     assert tree(dump) == before
 
 
-def test_without_show_duplicates_only_what_stays_is_copied(dump: Path) -> None:
+def test_without_show_duplicates_only_kept_images_are_copied(dump: Path) -> None:
     assert dedupe("dump", "--exact_duplicates", "--output_dir", "deep/out").returncode == 0
     assert len(names("deep/out")) == 4
     assert not Path("deep/out_duplicates").exists()
 
 
-def test_what_is_there_is_not_overwritten(dump: Path) -> None:
+def test_existing_files_are_not_overwritten(dump: Path) -> None:
     for folder in ("out/ab", "out_duplicates/index.html"):
         Path(folder).mkdir(parents=True)
     Path("out/ab/alone.cgi").write_text("mine")
@@ -826,10 +826,10 @@ def test_what_is_there_is_not_overwritten(dump: Path) -> None:
     assert len(names(".")) == first
 
 
-def test_equal_names_of_duplicates_stay_apart(picture: Draw) -> None:
+def test_duplicates_with_equal_names_are_kept_separate(draw_image: Draw) -> None:
     for folder in ("a", "b", "c"):
         Path("dump", folder).mkdir(parents=True)
-        picture(0).save(f"dump/{folder}/x", format="PNG")
+        draw_image(0).save(f"dump/{folder}/x", format="PNG")
     done = dedupe("dump", "-d", "out", "-s", "-e")
     assert names("out") == ["a/x"]
     assert names("out_duplicates") == ["a/x/b/x", "a/x/c/x"]
@@ -856,10 +856,10 @@ def test_an_empty_dump() -> None:
     assert not Path("out").exists()
 
 
-def test_names_that_are_no_text(picture: Draw) -> None:
+def test_undecodable_names(draw_image: Draw) -> None:
     Path("dump").mkdir()
     for name in (b"\xff", b"\xfe\n"):
-        picture(0).save(os.fsencode("dump/") + name, format="PNG")
+        draw_image(0).save(os.fsencode("dump/") + name, format="PNG")
     assert dedupe("dump", "-o", "out.json", "-d", "out", "-s").returncode == 0
     (row,) = json.loads(Path("out.json").read_text())
     assert os.path.isfile(row["location"])

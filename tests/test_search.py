@@ -1,4 +1,4 @@
-"""Every back end finds the pairs that the oracle finds, and the oracle those of the definition."""
+"""Every back end finds the pairs of the oracle, and the oracle finds the pairs of the definition."""
 
 import math
 import os
@@ -27,7 +27,9 @@ from twinpix.search.base import Pairs, words
 from twinpix.search.kernels import projection_bound
 from twinpix.search.scheduler import TaskScheduler
 
-EXACT = [name for name in plugins.names("search") if plugins.load("search", name).exact]  # others: test_backends.py
+EXACT = [
+    name for name in plugins.names("search") if plugins.load("search", name).exact
+]  # see test_backends.py for others
 BACKENDS = [name for name in EXACT if "hamming" in plugins.load("search", name).metrics]
 DIRECTIONS = [name for name in EXACT if "cosine" in plugins.load("search", name).metrics]
 Codes = NDArray[np.uint8]
@@ -56,7 +58,7 @@ def listed(pairs: tuple[NDArray[Any], ...]) -> list[tuple[Any, ...]]:
 
 @pytest.fixture(scope="module", params=["as it chooses", "always bands"])
 def bands(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Small inputs never take bands by themselves: make every other way too dear."""
+    """Small inputs never use bands by themselves: raise the cost of every other way."""
     before = banded._TILE_COST, banded._NEGLIGIBLE
     if request.param == "always bands":
         banded._TILE_COST, banded._NEGLIGIBLE = 1e12, 0.0
@@ -73,7 +75,7 @@ def bands(request: pytest.FixtureRequest) -> Iterator[None]:
     width=st.sampled_from([1, 2, 8, 9, 16, 32, 40]),
     share=st.floats(0, 0.35),
 )
-def test_self_join_is_the_definition(backend: str, seed: int, n: int, width: int, share: float) -> None:
+def test_self_join_matches_the_definition(backend: str, seed: int, n: int, width: int, share: float) -> None:
     radius = int(8 * width * share)
     codes = near_codes(np.random.default_rng(seed), n, width, radius + 2)
     assert listed(self_join(codes, radius, backend)) == by_definition(codes, radius)
@@ -83,7 +85,7 @@ def test_self_join_is_the_definition(backend: str, seed: int, n: int, width: int
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=amount(10, 40), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 40), m=st.integers(0, 40), radius=st.integers(0, 30))
-def test_join_is_the_definition(backend: str, seed: int, n: int, m: int, radius: int) -> None:
+def test_join_matches_the_definition(backend: str, seed: int, n: int, m: int, radius: int) -> None:
     codes = near_codes(np.random.default_rng(seed), n + m, 8, 12)
     queries, gallery = codes[:n], codes[n:]
     both = by_definition(codes, radius)
@@ -94,7 +96,7 @@ def test_join_is_the_definition(backend: str, seed: int, n: int, m: int, radius:
 @pytest.mark.parametrize(
     ("width", "radius", "n"), [(8, 10, 4000), (8, 0, 4000), (8, 3, 4000), (32, 31, 3000), (512, 200, 600)]
 )
-def test_banded_is_the_oracle_on_more_codes(width: int, radius: int, n: int) -> None:
+def test_banded_matches_the_oracle_on_more_codes(width: int, radius: int, n: int) -> None:
     codes = near_codes(np.random.default_rng(radius), n, width, radius)
     assert listed(self_join(codes, radius, "banded")) == listed(self_join(codes, radius, "oracle"))
 
@@ -119,7 +121,7 @@ def test_the_radius_is_inclusive(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_equal_codes_are_pairs_of_one_another_and_of_no_other(backend: str) -> None:
+def test_equal_codes_match_each_other_and_no_other_code(backend: str) -> None:
     codes = np.zeros((300, 8), np.uint8)
     codes[299] = 255
     assert listed(self_join(codes, 5, backend)) == [(i, j, 0) for i in range(299) for j in range(i + 1, 299)]
@@ -172,7 +174,7 @@ def test_widths_must_agree() -> None:
 
 @settings(max_examples=amount(50, 200), deadline=None)
 @given(bits=st.integers(16, 512), radius=st.integers(0, 150), count=st.integers(1, 40))
-def test_bands_keep_the_pigeonhole_promise(bits: int, radius: int, count: int) -> None:
+def test_bands_keep_the_pigeonhole_guarantee(bits: int, radius: int, count: int) -> None:
     bands = split(bits, radius, min(count, bits))
     assert int((bands.slacks + 1).sum()) == radius + 1
     assert (bands.widths > 0).all()
@@ -196,7 +198,7 @@ def test_the_best_of_a_few_numbers_of_bands_is_the_best_of_all(bits: int, radius
         assert best(few, skew) <= 1.001 * best(every, skew)
 
 
-# -- directions ----------------------------------------------------------------------------------------
+# -- vectors -------------------------------------------------------------------------------------------
 
 
 def by_angle(vectors: NDArray[Any], radius: float) -> list[tuple[int, int, float]]:
@@ -211,7 +213,7 @@ def by_angle(vectors: NDArray[Any], radius: float) -> list[tuple[int, int, float
 
 
 def near_vectors(rng: np.random.Generator, n: int, width: int, kind: str) -> NDArray[Any]:
-    """Random directions of random lengths, most of them near another, some equal, some opposite."""
+    """Random vectors of random lengths, most of them near another one, some equal, some opposite."""
     vectors = rng.normal(size=(n, width))
     for row in range(1, n):
         if rng.random() < 0.7:
@@ -224,7 +226,7 @@ def near_vectors(rng: np.random.Generator, n: int, width: int, kind: str) -> NDA
 
 @pytest.fixture(scope="module", params=["as it chooses", "tiles", "tiles of short heads", "tiles of whole vectors"])
 def tiles(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Small inputs never take tiles by themselves, nor bounds that leave much or nothing over."""
+    """Small inputs never use tiles by themselves, nor bounds that exclude few or all pairs."""
     before = cosine._SMALL, projection_bound._NUMBER_COST, projection_bound._PAIR_COST
     if request.param != "as it chooses":
         cosine._SMALL = 0
@@ -246,12 +248,12 @@ def tiles(request: pytest.FixtureRequest) -> Iterator[None]:
     radius=st.floats(0, 2),
     kind=st.sampled_from(["f2", "f4", "f8"]),
 )
-def test_self_join_of_directions_is_the_definition(
+def test_self_join_of_vectors_matches_the_definition(
     backend: str, seed: int, n: int, width: int, radius: float, kind: str
 ) -> None:
     vectors = near_vectors(np.random.default_rng(seed), n, width, kind)
     found = listed(self_join(vectors, radius, backend))
-    # distances have four decimals: a pair within one of them of the edge may fall on either side
+    # distances have four decimals: a pair within the last decimal of the radius may be on either side
     sure, possible = by_angle(vectors, radius - 1e-4), by_angle(vectors, radius + 1e-4)
     pairs = [(i, j) for i, j, _ in found]
     assert {(i, j) for i, j, _ in sure} <= set(pairs) <= {(i, j) for i, j, _ in possible}
@@ -264,7 +266,7 @@ def test_self_join_of_directions_is_the_definition(
 @pytest.mark.parametrize("backend", DIRECTIONS)
 @settings(max_examples=amount(10, 40), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 60), m=st.integers(0, 60), radius=st.floats(0, 1.2))
-def test_directions_are_found_as_the_oracle_finds_them(backend: str, seed: int, n: int, m: int, radius: float) -> None:
+def test_the_join_of_vectors_matches_the_oracle(backend: str, seed: int, n: int, m: int, radius: float) -> None:
     vectors = near_vectors(np.random.default_rng(seed), n + m, 64, "f2")
     assert listed(self_join(vectors, radius, backend)) == listed(self_join(vectors, radius, "oracle"))
     found = listed(join(vectors[:n], vectors[n:], radius, backend))
@@ -276,7 +278,7 @@ def test_directions_are_found_as_the_oracle_finds_them(backend: str, seed: int, 
 @pytest.mark.parametrize("decay", [1.0, 0.9])
 @pytest.mark.parametrize("radius", [0.05, 0.4])
 def test_blocks_and_prefixes_lose_nothing(decay: float, radius: float) -> None:
-    """More rows than a block, with the length spread over all numbers, and gathered in the first."""
+    """More rows than a block, with the norm spread over all components, or concentrated in the first ones."""
     rng = np.random.default_rng(3)
     vectors = (near_vectors(rng, 1500, 64, "f4") * decay ** np.arange(64)).astype("f2")
     assert listed(self_join(vectors, radius, "cosine")) == listed(self_join(vectors, radius, "oracle"))
@@ -288,7 +290,7 @@ KINDS = ["clustered", "isotropic", "of low rank", "many equal", "opposite", "one
 
 
 def directions(rng: np.random.Generator, n: int, width: int, kind: str) -> NDArray[Any]:
-    """As embeddings may lie: near some centres, everywhere, in a few dimensions, on few points, on a line."""
+    """Distributions of embeddings: clustered, uniform, in a few dimensions, on few points, on a line."""
     if kind == "clustered":
         centres = rng.normal(size=(1 + n // 20, width))
         noise = rng.normal(size=(n, width)) * rng.uniform(0.1, 0.6, (n, 1))
@@ -316,7 +318,7 @@ def directions(rng: np.random.Generator, n: int, width: int, kind: str) -> NDArr
     radius=st.one_of(st.floats(0, 2), st.sampled_from([0.0, 0.1, 1.0, 2.0])),
     stored=st.sampled_from(["f2", "f4", ">f4", "f8"]),
 )
-def test_directions_of_all_kinds_are_found(
+def test_vectors_of_all_distributions_are_found(
     kind: str, seed: int, n: int, width: int, radius: float, stored: str
 ) -> None:
     vectors = directions(np.random.default_rng(seed), n, width, kind).astype(stored)
@@ -328,15 +330,15 @@ def test_directions_of_all_kinds_are_found(
 @pytest.mark.covering
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("kind", KINDS)
-def test_more_directions_than_a_task_takes_are_found(kind: str) -> None:
+def test_more_vectors_than_a_task_takes_are_found(kind: str) -> None:
     vectors = directions(np.random.default_rng(0), 1300, 70, kind).astype("f2")
     assert listed(self_join(vectors, 0.1, "cosine:threads=2")) == listed(self_join(vectors, 0.1, "oracle"))
 
 
-def test_a_simple_processor_finds_the_same(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """One without instructions for half precision, for many numbers at once, or for counting bits.
+def test_a_simple_processor_gives_the_same_result(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """A processor without instructions for half precision, without SIMD, or without a population count.
 
-    By default, what was compiled for it is kept from run to run, as the machine code of this processor is.
+    By default, its compiled code is cached between runs, like the code for this processor.
     """
     kept = amount(1, 0) and getattr(request.config, "cache", None)
     compiled = kept.mkdir("machine-code-of-a-simple-processor") if kept else tmp_path
@@ -360,8 +362,8 @@ for given, radius, backend in ((vectors, 0.05, "cosine"), (codes, 4, "banded")):
 
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
-def test_distances_on_the_edge_between_two_decimals_are_those_of_the_oracle(backend: str) -> None:
-    """Cosines of 31/32 and the like: their distances end in a 5 that the order of adding may push either way."""
+def test_distances_between_two_decimals_are_rounded_as_by_the_oracle(backend: str) -> None:
+    """Cosines like 31/32: their distances end in a 5, and the order of summation decides how it is rounded."""
     rows = np.array([[1 if at != k else -1 for at in range(64)] for k in range(40)], dtype="f4") * np.float32(1 / 3)
     for radius in (0.0624, 0.0625, 0.2):
         assert listed(self_join(rows, radius, backend)) == listed(self_join(rows, radius, "oracle"))
@@ -369,7 +371,7 @@ def test_distances_on_the_edge_between_two_decimals_are_those_of_the_oracle(back
 
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
-def test_the_radius_of_directions_is_inclusive(backend: str) -> None:
+def test_the_radius_of_vectors_is_inclusive(backend: str) -> None:
     vectors = np.array([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0]])  # cosines 0.6, -0.6 and -1
     assert listed(self_join(vectors, 0.3999, backend)) == []
     assert listed(self_join(vectors, 0.4, backend)) == [(0, 1, pytest.approx(0.4))]
@@ -379,7 +381,7 @@ def test_the_radius_of_directions_is_inclusive(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", DIRECTIONS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_none_are_refused(backend: str, bad: float) -> None:
+def test_non_finite_numbers_are_refused(backend: str, bad: float) -> None:
     with pytest.raises(ValueError, match="finite"):
         self_join(np.array([[1.0, bad], [1.0, 1.0]]), 0.1, backend)
 
@@ -402,7 +404,7 @@ def test_very_long_and_very_short_vectors_have_directions(backend: str, order: s
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("backend", DIRECTIONS)
 @pytest.mark.parametrize("radius", [3, 1e39, 1e300, pytest.param(10**400, id="a number of 400 digits")])
-def test_no_directions_are_farther_apart_than_two(backend: str, radius: float) -> None:
+def test_no_cosine_distance_exceeds_two(backend: str, radius: float) -> None:
     vectors = np.array([[1.0, 0], [-1, 0], [0, 1]])
     assert len(self_join(vectors, radius, backend)[0]) == 3
     assert len(search.Index(vectors, radius).join(vectors[:1], radius)[0]) == 3
@@ -419,11 +421,11 @@ def test_back_ends_refuse_what_they_cannot_compare() -> None:
         self_join(np.zeros((2, 8), np.uint8), 1.5)
 
 
-# -- an index ------------------------------------------------------------------------------------------
+# -- indexes -------------------------------------------------------------------------------------------
 
 
 def most_held(work: Callable[[], object]) -> int:
-    """Bytes that were held at once while something was done."""
+    """The peak of allocated bytes during a call."""
     tracemalloc.start()
     try:
         work()
@@ -450,7 +452,7 @@ def test_an_index_holds_few_products_at_once() -> None:
     width=st.sampled_from([1, 8, 16, 40]),
     share=st.floats(0, 0.3),
 )
-def test_an_index_finds_what_join_finds(seed: int, n: int, m: int, width: int, share: float) -> None:
+def test_an_index_finds_the_pairs_of_join(seed: int, n: int, m: int, width: int, share: float) -> None:
     radius = int(8 * width * share)
     codes = near_codes(np.random.default_rng(seed), n + m, width, radius + 2)
     index = search.Index(codes[n:], radius)
@@ -459,7 +461,7 @@ def test_an_index_finds_what_join_finds(seed: int, n: int, m: int, width: int, s
         assert listed(index.join(codes[:n], asked)) == listed(join(codes[:n], codes[n:], asked, "oracle"))
 
 
-def test_an_index_of_many_codes_looks_at_few() -> None:
+def test_an_index_of_many_codes_compares_few() -> None:
     codes = near_codes(np.random.default_rng(5), amount(20_000, 60_000), 8, 12)
     index = search.Index(codes, 8)
     assert listed(index.join(codes[:50])) == listed(join(codes[:50], codes, 8, "oracle"))
@@ -467,23 +469,23 @@ def test_an_index_of_many_codes_looks_at_few() -> None:
 
 @settings(max_examples=amount(8, 20), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 80), m=st.integers(0, 40), radius=st.floats(0, 1))
-def test_an_index_of_directions_finds_what_join_finds(seed: int, n: int, m: int, radius: float) -> None:
+def test_an_index_of_vectors_finds_the_pairs_of_join(seed: int, n: int, m: int, radius: float) -> None:
     vectors = near_vectors(np.random.default_rng(seed), n + m, 16, "f2")
     found = search.Index(vectors[n:], radius).join(vectors[:n])
     assert listed(found) == listed(join(vectors[:n], vectors[n:], radius, "oracle"))
 
 
-def test_an_index_finds_no_more_than_it_was_made_for() -> None:
+def test_an_index_refuses_a_larger_radius_than_its_own() -> None:
     with pytest.raises(ValueError, match="within 3, not 4"):
         search.Index(np.zeros((2, 8), np.uint8), 3).join(np.zeros((1, 8), np.uint8), 4)
 
 
-# -- in blocks -----------------------------------------------------------------------------------------
+# -- blocks --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("held", [1, 1000, 10**9])
 @pytest.mark.parametrize("backend", ["oracle", "banded"])
-def test_pairs_in_blocks_are_the_pairs(backend: str, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_contain_all_pairs(backend: str, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In memory, through files, and through a file for nearly every block."""
     codes = near_codes(np.random.default_rng(2), 3000, 8, 8)
     codes[500:900] = codes[7]
@@ -499,7 +501,7 @@ def test_pairs_in_blocks_are_the_pairs(backend: str, held: int, monkeypatch: pyt
 
 @pytest.mark.parametrize("kind", ["in order", "most of one row", "first one row, then others"])
 def test_blocks_are_small_however_pairs_come(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ranges of the files come from the first pairs; those that follow need not lie in them."""
+    """The ranges of the files are chosen from the first pairs; later pairs need not be within them."""
     rng = np.random.default_rng(0)
     i = np.arange(200_000) // 50
     if kind == "most of one row":
@@ -520,7 +522,7 @@ def test_blocks_are_small_however_pairs_come(kind: str, monkeypatch: pytest.Monk
     assert len(blocks) < 2000
 
 
-def test_nothing_is_left_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(external_sort, "HELD", 10)
     codes = np.zeros((200, 8), np.uint8)
@@ -538,7 +540,7 @@ def test_nothing_is_left_of_the_files(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not list(tmp_path.iterdir())
 
 
-def test_pairs_that_find_no_room_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_that_do_not_fit_on_the_disk_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     resource = pytest.importorskip("resource", reason="file sizes are limited by POSIX")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(external_sort, "HELD", 10)
@@ -570,7 +572,7 @@ def test_the_share_that_is_done_grows_to_one(backend: str) -> None:
 
 
 @pytest.mark.parametrize("tasks", [9, 49])
-def test_shares_that_add_up_to_more_than_one_are_no_step_back(tasks: int) -> None:
+def test_shares_that_sum_to_more_than_one_are_no_step_back(tasks: int) -> None:
     shares = list[float]()
     with ThreadPoolExecutor(1) as pool:
         list(TaskScheduler(pool, 1, shares.append, 0.0, 0.5).of((1 / tasks, iter(list[int]())) for _ in range(tasks)))
@@ -579,7 +581,7 @@ def test_shares_that_add_up_to_more_than_one_are_no_step_back(tasks: int) -> Non
 
 
 @pytest.mark.usefixtures("bands")
-def test_a_search_ends_when_it_is_told_to() -> None:
+def test_a_search_can_be_cancelled() -> None:
     def stop(share: float) -> None:
         raise StoppedError("enough")
 
@@ -590,7 +592,9 @@ def test_a_search_ends_when_it_is_told_to() -> None:
 
 @pytest.mark.usefixtures("bands")
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_search_ends_among_the_pairs_of_equal_codes(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_can_be_cancelled_among_the_pairs_of_equal_codes(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shares = list[float]()
 
     def stop(share: float) -> None:
@@ -610,15 +614,15 @@ def test_a_search_ends_among_the_pairs_of_equal_codes(backend: str, monkeypatch:
     with pytest.raises(StoppedError):
         self_join(codes, 3, backend, stop)
     assert shares == sorted(shares)
-    assert sum(pairs) < 8_000_000  # of eighteen million, or nine where the two are farther apart
+    assert sum(pairs) < 8_000_000  # of eighteen million pairs, or nine if the two codes are farther apart
 
 
-def test_what_is_wrong_is_said_before_the_first_block() -> None:
+def test_errors_are_raised_before_the_first_block() -> None:
     with pytest.raises(ValueError, match="codes must be"):
         search.self_join_blocks(np.zeros((2, 8), np.int64), 1)
 
 
-def test_what_ran_is_said() -> None:
+def test_the_search_that_ran_is_reported() -> None:
     some = search.Search()
     some.self_join(np.zeros((3, 8), np.uint8), 1)
     assert str(some.hows[0]) == "search: oracle, exact: every code compared with every other, about 1 s"

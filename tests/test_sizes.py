@@ -34,7 +34,7 @@ def view(image: Image.Image) -> Pyramid:
 
 
 def lettered(size: tuple[int, int], seed: int) -> Image.Image:
-    """White, with lines of letters that the seed chooses: all that a conflict is looked for in."""
+    """White, with lines of letters chosen by the seed: the kind of image that is checked for conflicts."""
     image, rng = Image.new("RGB", size, "white"), random.Random(seed)
     pen = ImageDraw.Draw(image)
     for top in range(0, size[1], 12):
@@ -79,7 +79,7 @@ def test_no_optical_flow_is_computed_of_small_sides() -> None:
 def test_a_folder_of_narrow_images_gives_a_report(tmp_path: Path, options: dict[str, Any]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    few = NARROW[:4]  # those that once ended a run
+    few = NARROW[:4]  # these ended a run in an earlier version
     for at, size in enumerate(few):
         for seed in (1, 2):
             (folder / f"{at}_{seed}.jpg").write_bytes(jpeg(lettered(size, seed)))
@@ -102,9 +102,9 @@ def files(folder: Path, count: int) -> list[File]:
     return out
 
 
-def test_an_exception_in_verification_is_a_row_and_the_other_pairs_go_on(tmp_path: Path) -> None:
+def test_an_exception_in_verification_is_reported_and_the_other_pairs_are_verified(tmp_path: Path) -> None:
     mine = files(tmp_path, 3)
-    flat = (0.0,) * 6  # a map that has no inverse
+    flat = (0.0,) * 6  # a transform without an inverse
     eye = Verifier(mine, 0.35, session_of())
     eye.verify(
         [pair_of(ContentId(0), ContentId(2), guess_of_turn(0)), pair_of(ContentId(1), ContentId(2), guess_of_turn(0))]
@@ -118,7 +118,7 @@ def test_an_exception_in_verification_is_a_row_and_the_other_pairs_go_on(tmp_pat
     assert eye.failures == []
 
 
-def test_a_worker_that_does_not_answer_is_a_row_of_its_pair_and_no_failure_of_an_image(tmp_path: Path) -> None:
+def test_a_worker_that_does_not_answer_fails_its_pair_and_no_image(tmp_path: Path) -> None:
     mine = files(tmp_path, 2)
     eye = Verifier(mine, 0.35, session_of(timeout=0.001))
     eye.verify([pair_of(ContentId(0), ContentId(1), ())])

@@ -1,4 +1,4 @@
-"""The suite of all sources: files with members give the same results as a folder of these members."""
+"""Tests of all sources: files with members give the same results as a folder of these members."""
 
 import io
 import os
@@ -34,7 +34,7 @@ def source(request: pytest.FixtureRequest) -> Source:
 
 @pytest.fixture(scope="module")
 def members() -> dict[str, bytes]:
-    """Two pictures, each with copies, one that is alone, a broken one, and a text."""
+    """Two images, each with copies, one without copies, a broken one, and a text file."""
 
     def encoded(image: Image.Image, form: str, **options: int) -> bytes:
         out = io.BytesIO()
@@ -92,9 +92,7 @@ def test_members_are_listed_and_read(source: Source, made: Path, members: dict[s
             assert file.read() == (content.data or b"")[1:]
 
 
-def test_a_file_that_was_written_again_has_other_versions(
-    source: Source, made: Path, members: dict[str, bytes]
-) -> None:
+def test_a_rewritten_file_has_other_versions(source: Source, made: Path, members: dict[str, bytes]) -> None:
     before = {entry.name: entry.version for entry in source.entries(str(made))}
     made.unlink()
     source.write(str(made), {**members, "a/first.png": members["third::1.png"]})
@@ -104,7 +102,7 @@ def test_a_file_that_was_written_again_has_other_versions(
         source.write(str(made), {})
 
 
-def test_what_cannot_be_read_is_an_error_in_words(source: Source, made: Path, tmp_path: Path) -> None:
+def test_unreadable_files_are_an_error_in_words(source: Source, made: Path, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such"):
         source.read(str(made), "nothing.png")
     with pytest.raises(ImageError):
@@ -170,7 +168,7 @@ def test_versions_are_unknown_where_inode_numbers_do_not_last(
     assert not sources.scan([uri]).refs.versions.any()
 
 
-def test_members_are_left_out_as_files_are(source: Source, made: Path) -> None:
+def test_members_are_excluded_as_files_are(source: Source, made: Path) -> None:
     assert twinpix.find([made], method="phash:size=16", exclude=["*.jpg"], store=None, workers=1).counts.images == 4
     assert twinpix.find([made], method="phash:size=16", hidden=True, store=None, workers=1).counts.images == 7
     assert twinpix.find([made], method="phash:size=16", recursive=False, store=None, workers=1).counts.images == 2
@@ -217,7 +215,7 @@ def test_a_listed_member_of_a_named_pipe_is_a_failure(source: Source, tmp_path: 
 
 
 @pytest.mark.parametrize("more", [False, True])
-def test_duplicates_of_a_member_are_said_to_stay(
+def test_duplicates_of_a_member_are_reported_as_kept(
     more: bool,
     source: Source,
     made: Path,
@@ -310,14 +308,14 @@ def test_entry_points_are_not_listed_for_suffixes_that_twinpix_knows(monkeypatch
     assert listed == ["sources"]
 
 
-# -- zip archives alone --------------------------------------------------------------------------------
+# -- only zip archives ---------------------------------------------------------------------------------
 
 
 def test_zip_members_of_one_name_and_encrypted_ones_are_failures(
-    tmp_path: Path, picture: Callable[..., Image.Image], recwarn: pytest.WarningsRecorder
+    tmp_path: Path, draw_image: Callable[..., Image.Image], recwarn: pytest.WarningsRecorder
 ) -> None:
     out = io.BytesIO()
-    picture(1).save(out, "PNG")
+    draw_image(1).save(out, "PNG")
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("twice.png", b"\x89PNG old")

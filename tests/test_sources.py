@@ -1,4 +1,4 @@
-"""Listing files: what is skipped, what is followed, and names of every kind."""
+"""Listing files: skipped files, followed links, and names of every kind."""
 
 import errno
 import os
@@ -75,7 +75,7 @@ def test_hard_links_are_one_file(tmp_path: Path) -> None:
 
 
 @needs_posix
-def test_a_reference_owns_files_that_lie_in_both(tmp_path: Path) -> None:
+def test_files_in_both_belong_to_the_reference(tmp_path: Path) -> None:
     touch(tmp_path / "ref/a.jpg")
     listing = scan([str(tmp_path)], [str(tmp_path / "ref")])
     assert [(os.path.basename(ref.uri), ref.reference) for ref in listing.refs] == [("a.jpg", True)]
@@ -119,8 +119,8 @@ def test_names_of_any_bytes_and_long_paths(tmp_path: Path) -> None:
     assert all(os.path.exists(uri) for uri in uris)
 
 
-def test_a_folder_that_cannot_be_reached_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network folder that went away; a link to nothing and a file that is none of images are other files."""
+def test_an_unreachable_folder_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network folder that is no longer available; a broken link and a file that is not an image are other files."""
     for name in ("away", "there"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.jpg").write_bytes(b"x")
@@ -150,7 +150,7 @@ def test_lists_of_names(tmp_path: Path) -> None:
         names_from(str(tmp_path / "missing"))
 
 
-def test_a_list_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_list_is_refused(tmp_path: Path) -> None:
     long, empty = tmp_path / "long", tmp_path / "empty"
     long.write_bytes(b"a.jpg\n" + (1 << 21) * b"x")
     empty.write_bytes((3 << 20) * b"\0")
@@ -192,7 +192,7 @@ def test_a_file_that_grows_is_not_read_for_ever(tmp_path: Path) -> None:
     assert reason == "grew while it was read; run again"
 
 
-def test_read_stops_at_the_first_bytes_of_what_is_no_image(tmp_path: Path) -> None:
+def test_read_stops_at_the_first_bytes_of_a_non_image(tmp_path: Path) -> None:
     assert read(str(touch(tmp_path / "movie.bin", b"\0" * 5000))).data is None
     assert read(str(touch(tmp_path / "empty.bin", b""))).data is None
     with pytest.raises(ImageError, match="empty"):

@@ -1,4 +1,4 @@
-"""The store: what is not decoded again, what always is, and what a kill or damage costs."""
+"""The store: which files are not decoded again, which always are, and what is lost after a kill or damage."""
 
 import os
 import resource
@@ -30,7 +30,7 @@ from twinpix.versions import version_of_file
 
 
 def decoded(folder: Path, store: Path, method: str = "phash", decode: str = "fast") -> int:
-    """How many contents a run decodes."""
+    """The number of contents that a run decodes."""
     opened = CountingStore(store)
     coder = Encoder(session_of(opened), [fingerprints.make(method)], decode="fast" if decode == "fast" else "reference")
     coder.encode(sources.scan([str(folder)]).refs)
@@ -43,7 +43,7 @@ def settle() -> None:
     time.sleep(0.12)
 
 
-def test_what_is_and_is_not_decoded_again(photos: Path, tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_what_is_and_is_not_decoded_again(photos: Path, tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     store = tmp_path / "store.sqlite"
     settle()
     assert decoded(photos, store) == 5  # six files, two of them equal
@@ -53,7 +53,7 @@ def test_what_is_and_is_not_decoded_again(photos: Path, tmp_path: Path, picture:
     settle()
     assert decoded(photos, store) == 0
     status = (photos / "2.png").stat()
-    picture(9).save(photos / "2.png")
+    draw_image(9).save(photos / "2.png")
     edited = (photos / "2.png").read_bytes()[: status.st_size].ljust(status.st_size, b"\0")
     (photos / "2.png").write_bytes(edited)  # as long as before
     os.utime(photos / "2.png", ns=(status.st_atime_ns, status.st_mtime_ns))  # and as old
@@ -64,11 +64,11 @@ def test_what_is_and_is_not_decoded_again(photos: Path, tmp_path: Path, picture:
     assert decoded(photos, store) == 0
 
 
-def test_a_file_written_this_instant_is_not_trusted_by_its_stamp(
-    tmp_path: Path, picture: Callable[..., Image.Image]
+def test_a_file_written_just_now_is_not_trusted_by_its_time_stamp(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
 ) -> None:
     path = tmp_path / "a.png"
-    picture(1).save(path)
+    draw_image(1).save(path)
     assert not sources.read(str(path)).settled
     settle()
     assert sources.read(str(path)).settled
@@ -107,7 +107,7 @@ def test_a_damaged_store_is_set_aside_and_rebuilt(photos: Path, tmp_path: Path, 
     before = twinpix.find([photos], method="phash:size=16", store=path)
     data = bytearray(path.read_bytes())
     if damage == "rubbish":
-        data[100:] = b"this is no database" * 500  # after the header, which has the mark
+        data[100:] = b"this is no database" * 500  # after the header, which has the signature
     else:
         data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)
@@ -118,7 +118,7 @@ def test_a_damaged_store_is_set_aside_and_rebuilt(photos: Path, tmp_path: Path, 
     assert not twinpix.find([photos], method="phash:size=16", store=path).notes
 
 
-def test_a_store_that_cannot_be_made_is_said(tmp_path: Path, photos: Path) -> None:
+def test_a_store_that_cannot_be_created_is_reported(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="file"):
         twinpix.find([photos], method="phash:size=16", store=tmp_path / "file" / "store")
@@ -172,7 +172,7 @@ def test_a_killed_run_loses_seconds(many: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["photo", "database", "notes"])
-def test_what_is_no_store_is_left_alone(photos: Path, tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_not_a_store_is_not_changed(photos: Path, tmp_path: Path, kind: str) -> None:
     path = {"photo": photos / "1.png", "database": tmp_path / "other.sqlite", "notes": tmp_path / "notes.txt"}[kind]
     if kind == "database":
         other = sqlite3.connect(path)
@@ -201,9 +201,9 @@ def test_a_cleared_store_does_not_mix_up_specs(tmp_path: Path) -> None:
     theirs.close()
 
 
-def test_a_missing_library_is_not_remembered(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
+def test_a_missing_library_is_not_stored_as_a_failure(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     pytest.importorskip("pillow_jxl")
-    picture(1).save(tmp_path / "a.jxl")
+    draw_image(1).save(tmp_path / "a.jxl")
     settle()
     blocked = subprocess.run(
         [sys.executable, "-c", "import sys; sys.modules['pillow_jxl'] = None\n" + RUN.format(str(tmp_path))],
@@ -224,26 +224,26 @@ print(found.counts.images, [f.error for f in found.failures])
 
 
 @pytest.mark.parametrize("known", [1000, 0])
-def test_a_content_that_is_known_is_not_decoded_again(
-    known: int, tmp_path: Path, picture: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
+def test_a_known_content_is_not_decoded_again(
+    known: int, tmp_path: Path, draw_image: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its digest travels with files of its size; where there are too many of these, the digest is computed first."""
+    """Known digests are passed along with files of their size; if there are too many, the digest is computed first."""
     monkeypatch.setattr(encoder, "_KNOWN_OF_A_SIZE", known)
-    picture(1).save(tmp_path / "a.bmp")
-    picture(2).save(tmp_path / "b.bmp")  # of the same size
+    draw_image(1).save(tmp_path / "a.bmp")
+    draw_image(2).save(tmp_path / "b.bmp")  # of the same size
     store = tmp_path / "store"
     assert decoded(tmp_path, store) == 2
     shutil.copy(tmp_path / "a.bmp", tmp_path / "c.bmp")
-    picture(3).save(tmp_path / "d.bmp")
+    draw_image(3).save(tmp_path / "d.bmp")
     assert decoded(tmp_path, store) == 1
     assert decoded(tmp_path, store) == 0
 
 
-def test_a_store_that_knew_files_by_numbers_is_taken_over(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    """Layout 3 had no table of sizes at first; neither a known file nor a copy of it is decoded again."""
+def test_a_store_of_layout_3_is_migrated(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
+    """Early stores of layout 3 had no table of sizes; neither a known file nor a copy of it is decoded again."""
     (tmp_path / "in").mkdir()
     path = tmp_path / "in" / "a.png"
-    picture(1).save(path)
+    draw_image(1).save(path)
     settle()
     assert decoded(tmp_path / "in", tmp_path / "store") == 1
     status = path.stat()
@@ -262,8 +262,10 @@ def test_a_store_that_knew_files_by_numbers_is_taken_over(tmp_path: Path, pictur
     assert decoded(tmp_path / "in", tmp_path / "store") == 0
 
 
-def test_a_file_that_is_gone_lets_its_copy_be_read(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    picture(1).save(tmp_path / "a.png")
+def test_a_removed_file_does_not_prevent_reading_its_copy(
+    tmp_path: Path, draw_image: Callable[..., Image.Image]
+) -> None:
+    draw_image(1).save(tmp_path / "a.png")
     shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
     settle()
     store = Store(tmp_path / "store")
@@ -297,12 +299,12 @@ def test_a_store_that_cannot_be_written_does_not_end_the_run(photos: Path, tmp_p
     assert (done.returncode, "1 group of copies" in done.stdout) == (0, True), done.stderr
 
 
-# -- what users have said
+# -- exclusions by users
 
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of the test's own: the default store and the data folder lie in it."""
+    """A separate home for each test, with the default store and the data folder."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
@@ -326,7 +328,7 @@ def test_not_duplicates_outlive_the_cache(places: Path, capfd: pytest.CaptureFix
     store.close()
 
 
-def test_what_an_older_version_kept_in_the_cache_moves(places: Path) -> None:
+def test_exclusions_of_an_older_version_in_the_cache_are_moved(places: Path) -> None:
     (places / "cache/twinpix").mkdir(parents=True)
     older = Store(places / "s")
     older.put_exclusions([PAIR])
@@ -369,7 +371,7 @@ def test_file_systems_that_make_inode_numbers_up() -> None:
     assert set(mounts._fleeting(table)) == {os.makedev(0, minor) for minor in (52, 54, 55)}
 
 
-def test_stamps_are_not_trusted_where_inode_numbers_do_not_last(
+def test_time_stamps_are_not_trusted_where_inode_numbers_do_not_last(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settle()

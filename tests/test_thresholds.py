@@ -1,4 +1,4 @@
-"""The table of thresholds gives a reason for each number, and no other module of verification has one of its own."""
+"""The table of thresholds gives a reason for each number, and no other module of verification has thresholds."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from twinpix.verify.thresholds import CONCERNS, DATA, DECISION, override_thresho
 
 VERIFY = Path(thresholds.__file__).parent
 TESTS = Path(__file__).parent
-FLOATS = {0.0, 0.5, 1.0}  # no threshold: nothing, the centre of a pixel, everything
+FLOATS = {0.0, 0.5, 1.0}  # not thresholds: none, the centre of a pixel, all
 COUNTS = {
     0,
     1,
@@ -118,8 +118,8 @@ def test_no_threshold_can_be_assigned() -> None:
 
 
 def test_an_overridden_threshold_decides() -> None:
-    picture = draw("scene", 4, (320, 240))
-    a, b = (pyramid_of(picture_of(each, "fast", COLOUR, DETAIL)) for each in (picture, picture.resize((240, 180))))
+    image = draw("scene", 4, (320, 240))
+    a, b = (pyramid_of(picture_of(each, "fast", COLOUR, DETAIL)) for each in (image, image.resize((240, 180))))
     guesses = [orientation_transform(0, a.size, b.size)]
     assert verify_pair(a, b, guesses).relation == "resized"
     with override_threshold("DESCRIBE", "same_scale", 0.5):

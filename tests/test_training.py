@@ -1,4 +1,4 @@
-"""The training: edits are what they say, a run that was stopped goes on, and what is exported is what was trained."""
+"""The training: edits match their definition, a stopped run is resumed, and the exported network is the trained one."""
 
 import io
 import json
@@ -47,13 +47,13 @@ ALL = np.ones(1, bool)
 
 
 @pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory, picture: Callable[..., Image.Image]) -> Path:
-    """Twelve packed pictures."""
+def packed(tmp_path_factory: pytest.TempPathFactory, draw_image: Callable[..., Image.Image]) -> Path:
+    """Twelve packed images."""
     folder = tmp_path_factory.mktemp("train")
     with tarfile.open(folder / "a.tar", "w") as tar:
         for seed in range(12):
             out = io.BytesIO()
-            picture(seed, (SIDE, SIDE)).save(out, "WEBP", quality=90)
+            draw_image(seed, (SIDE, SIDE)).save(out, "WEBP", quality=90)
             info = tarfile.TarInfo(f"{seed:03}.webp")
             info.size = out.tell()
             tar.addfile(info, io.BytesIO(out.getvalue()))
@@ -61,16 +61,16 @@ def packed(tmp_path_factory: pytest.TempPathFactory, picture: Callable[..., Imag
     return folder / "packed"
 
 
-def drawn(views: Views, picture: Bytes, side: int) -> NDArray[np.float32]:
-    """One moved picture on black."""
+def drawn(views: Views, image: Bytes, side: int) -> NDArray[np.float32]:
+    """One transformed image on black."""
     out = np.empty((side, side, 3), np.float32)
     colours, bars = np.zeros((2, 3), np.float32), np.zeros((1, 7), np.float32)
-    render.fetch(picture, picture, views.squashed()[0], views.seen[0], render.FLAT, colours, bars, 1, out)
+    render.fetch(image, image, views.squashed()[0], views.seen[0], render.FLAT, colours, bars, 1, out)
     return out
 
 
-def test_packing_drops_copies_and_halves(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    images = [picture(1, (SIDE, SIDE)), picture(2, (SIDE, SIDE))]
+def test_packing_drops_copies_and_halves(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
+    images = [draw_image(1, (SIDE, SIDE)), draw_image(2, (SIDE, SIDE))]
     images += [images[0].transpose(Image.Transpose.FLIP_LEFT_RIGHT), images[1]]
     with tarfile.open(tmp_path / "b.tar", "w") as tar:
         for number, image in enumerate(images):
@@ -84,31 +84,31 @@ def test_packing_drops_copies_and_halves(tmp_path: Path, picture: Callable[..., 
     assert np.abs(levels[1] - means).max() <= 0.5
 
 
-def test_moves_are_what_they_say() -> None:
-    picture = np.asarray(draw("scene", 1, (64, 64)))
+def test_geometric_edits_match_their_definition() -> None:
+    image = np.asarray(draw("scene", 1, (64, 64)))
     whole = Views(np.ones(1))
-    np.testing.assert_allclose(drawn(whole, picture, 64), picture, atol=0.01)
+    np.testing.assert_allclose(drawn(whole, image, 64), image, atol=0.01)
     mirrored = Views(np.ones(1))
     mirrored.mirror(ALL)
-    np.testing.assert_allclose(drawn(mirrored, picture, 64), picture[:, ::-1], atol=0.01)
+    np.testing.assert_allclose(drawn(mirrored, image, 64), image[:, ::-1], atol=0.01)
     turned = Views(np.ones(1))
     turned.quarter(ALL)
-    assert any(np.allclose(drawn(turned, picture, 64), np.rot90(picture, k), atol=0.01) for k in (1, 3))
+    assert any(np.allclose(drawn(turned, image, 64), np.rot90(image, k), atol=0.01) for k in (1, 3))
     by_angle = Views(np.ones(1))
     by_angle.turn(ALL, np.array([np.pi]), np.ones(1))
-    np.testing.assert_allclose(drawn(by_angle, picture, 64), picture[::-1, ::-1], atol=0.01)
+    np.testing.assert_allclose(drawn(by_angle, image, 64), image[::-1, ::-1], atol=0.01)
     cut = Views(np.ones(1))
     cut.cut(ALL, np.array([0.25]), np.array([0.5]), np.array([0.5]), np.array([0.25]))
-    part = Image.fromarray(picture[32:48, 16:48]).resize((64, 64), Image.Resampling.BILINEAR)
-    assert np.abs(drawn(cut, picture, 64) - np.asarray(part)).mean() < 2.5
+    part = Image.fromarray(image[32:48, 16:48]).resize((64, 64), Image.Resampling.BILINEAR)
+    assert np.abs(drawn(cut, image, 64) - np.asarray(part)).mean() < 2.5
     framed = Views(np.ones(1))
     framed.frame(ALL, *(np.full(1, share) for share in (0.5, 0.0, 0.5, 1.0)))
-    found = drawn(framed, picture, 128)
+    found = drawn(framed, image, 128)
     assert found[:, :32].max() == found[:, 96:].max() == found[64:].max() == 0
-    np.testing.assert_allclose(found[:64, 32:96], picture, atol=0.01)
+    np.testing.assert_allclose(found[:64, 32:96], image, atol=0.01)
 
 
-def test_a_free_turn_that_grows_shows_everything() -> None:
+def test_a_rotation_that_grows_the_canvas_shows_the_whole_image() -> None:
     white = np.full((64, 64, 3), 255, np.uint8)
     views = Views(np.full(1, 1.5))
     views.turn(ALL, np.array([0.4]), np.ones(1))
@@ -126,7 +126,7 @@ def test_the_same_seed_makes_the_same_views(packed: Path) -> None:
     np.testing.assert_array_equal(one.guest, two.guest)
     other = editor.batch(np.arange(12), np.random.default_rng(4))
     assert (one.second != other.second).any(axis=(1, 2, 3)).all()
-    # some first views are the pictures as they are
+    # some first views are the unedited images
     small = np.stack([np.asarray(Image.fromarray(p).resize((48, 48), Image.Resampling.BILINEAR)) for p in levels[0]])
     gaps = np.abs(one.first.astype(int) - small).mean(axis=(1, 2, 3))
     assert 2 <= (gaps < 12).sum() < 12
@@ -140,7 +140,7 @@ def test_what_a_mixture_is_a_copy_of() -> None:
     assert silent.nonzero().tolist() == [[0, 0], [1, 1], [2, 2], [2, 4], [3, 3], [4, 4], [4, 5], [5, 4], [5, 5]]
 
 
-def test_the_loss_is_its_definition() -> None:
+def test_the_loss_matches_its_definition() -> None:
     rng = np.random.default_rng(1)
     views = rng.normal(size=(6, 5))
     target, silent = partners(torch.tensor([-1, -1, -1]), torch.ones(3))
@@ -158,21 +158,21 @@ def test_the_loss_is_its_definition() -> None:
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
-def test_later_rounds_hold_groups_of_near_pictures() -> None:
+def test_later_rounds_hold_groups_of_near_images() -> None:
     rng = np.random.default_rng(1)
     centres, own = rng.normal(size=(40, 64)), rng.normal(size=(320, 64))
-    rounds = Rounds(pictures=320, pairs=8, group=4, grouped_after=40, dims=64, seed=1)
+    rounds = Rounds(images=320, pairs=8, group=4, grouped_after=40, dims=64, seed=1)
     for step in range(80):
-        pictures = rounds.pictures_of(step)
-        vectors = centres[pictures // 8] + 0.4 * own[pictures]  # forty bundles of eight: near, and no copies
-        rounds.learn(step, torch.tensor(pictures), torch.tensor(vectors, dtype=torch.float32))
-    third = np.stack([rounds.pictures_of(step) for step in range(80, 120)])
+        images = rounds.images_of(step)
+        vectors = centres[images // 8] + 0.4 * own[images]  # forty clusters of eight: near, but not copies
+        rounds.learn(step, torch.tensor(images), torch.tensor(vectors, dtype=torch.float32))
+    third = np.stack([rounds.images_of(step) for step in range(80, 120)])
     assert sorted(third.ravel()) == list(range(320))
     groups = third.reshape(80, 4) // 8
     assert (groups == groups[:, :1]).all(axis=1).mean() > 0.9
 
 
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(packed: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(packed: Path, tmp_path: Path) -> None:
     train(packed, tmp_path / "whole", TINY)
     whole, parts = (tmp_path / name for name in ("whole", "parts"))
     parts.mkdir()
@@ -196,7 +196,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(packed: Path, tmp_
         ({"steps": 8, "seed": 2}, r"steps 6 \(asked for: 8\), seed 1 \(asked for: 2\)"),
     ],
 )
-def test_a_run_of_another_recipe_is_not_gone_on_with(
+def test_a_run_of_another_recipe_is_not_resumed(
     packed: Path, tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
     (tmp_path / "recipe.json").write_text(json.dumps(asdict(TINY)))
@@ -215,7 +215,7 @@ def test_a_recipe_may_be_changed_on_purpose(packed: Path, tmp_path: Path) -> Non
 
 
 def test_the_end_may_be_moved_until_the_rate_falls(packed: Path, tmp_path: Path) -> None:
-    """The whole run is the same as if it had been asked for so; `before_decay.pt` can be made longer too."""
+    """The whole run equals a run with that end from the start; a run can also be extended from `before_decay.pt`."""
     whole, parts, again = (tmp_path / name for name in ("whole", "parts", "again"))
     longer = replace(TINY, steps=8)
     train(packed, whole, longer)
@@ -232,7 +232,7 @@ def test_the_end_may_be_moved_until_the_rate_falls(packed: Path, tmp_path: Path)
         torch.testing.assert_close(value, two["net"][name], rtol=1e-3, atol=1e-4)
 
 
-def test_a_refused_recipe_is_said_on_the_command_line(packed: Path, tmp_path: Path) -> None:
+def test_a_refused_recipe_is_reported_on_the_command_line(packed: Path, tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text(json.dumps(asdict(TINY)))
     run_until(packed, tmp_path, 3)
     command = [sys.executable, "-m", "training", "train", str(packed), "--out", str(tmp_path)]
@@ -243,7 +243,7 @@ def test_a_refused_recipe_is_said_on_the_command_line(packed: Path, tmp_path: Pa
 
 
 def run_until(packed: Path, out: Path, step: int) -> None:
-    """Train to a step of the whole recipe and stop there."""
+    """Train to a step of the full recipe and stop there."""
     from training.train import Run, _ahead, _batches
 
     levels = load(packed)
@@ -255,7 +255,7 @@ def run_until(packed: Path, out: Path, step: int) -> None:
             return
 
 
-def test_what_is_exported_is_what_was_trained(packed: Path, tmp_path: Path) -> None:
+def test_the_exported_network_equals_the_trained_one(packed: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     from training.export import export
@@ -273,18 +273,18 @@ def test_what_is_exported_is_what_was_trained(packed: Path, tmp_path: Path) -> N
     export(tmp_path / "state.pt", tmp_path / "m.onnx", 32, {"dims": 16}, shape=shape)
     method = fingerprints.make(f"cnn:model={tmp_path / 'm.onnx'},dims=32")
     method.check()
-    pictures = [picture_of(image, colour=32) for image in map(Image.fromarray, pixels)]
-    found = method.comparable(fingerprints.codes_of(method, pictures)[:, 0]).astype(float)
+    images = [picture_of(image, colour=32) for image in map(Image.fromarray, pixels)]
+    found = method.comparable(fingerprints.codes_of(method, images)[:, 0]).astype(float)
     with torch.no_grad():
         wanted = net(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
     np.testing.assert_allclose(found, wanted, atol=0.004)
     assert fingerprints.make(f"cnn:model={tmp_path / 'm.onnx'}").bits == 16 * 16
 
-    # turned to the principal axes: the same cosines, and most of each in the first numbers
+    # rotated to the principal axes: the same cosines, and most of the norm in the first components
     export(tmp_path / "state.pt", tmp_path / "t.onnx", 32, {}, pixels, shape)
     method = fingerprints.make(f"cnn:model={tmp_path / 't.onnx'}")
-    turned = method.comparable(fingerprints.codes_of(method, pictures)[:, 0]).astype(float)
+    turned = method.comparable(fingerprints.codes_of(method, images)[:, 0]).astype(float)
     np.testing.assert_allclose(turned @ turned.T, wanted @ wanted.T, atol=0.01)
     assert np.linalg.norm(turned[:, :4], axis=1).min() > 0.99
     assert (np.diff((turned**2).sum(axis=0)[:4]) <= 1e-3).all()

@@ -1,4 +1,4 @@
-"""Facts of an image beside its pixels: taken from the file as it is, and carried from the worker to the report."""
+"""Traits of an image beside its pixels: read from the file, and passed from the worker to the report."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def test_a_camera_and_its_date_are_read_in_every_container(form: str) -> None:
     assert found.exif >= 8
 
 
-def test_nothing_is_noted_where_there_is_no_exif() -> None:
+def test_nothing_is_recorded_without_exif() -> None:
     found = traits(saved(draw("scene", 1, SIZE), "JPEG", quality=85))
     assert (found.captured, found.camera, found.gps, found.exif) == ("", "", False, 0)
     assert (found.quality, found.subsampling, found.lossless) == (85, "4:2:0", False)
 
 
 @pytest.mark.parametrize("at", [0, 4, 8, 10, 20, 40])
-def test_exif_with_wrong_bytes_takes_nothing_else_along(at: int) -> None:
+def test_invalid_exif_bytes_do_not_affect_other_fields(at: int) -> None:
     block = bytearray(camera_exif(place=True).tobytes())
     block[6 + at : 6 + at + 4] = b"\xff\xff\xff\xff"
     found = traits(saved(draw("scene", 1, SIZE), "JPEG", exif=bytes(block), quality=85))
@@ -88,7 +88,7 @@ def test_depth_frames_palette_and_alpha() -> None:
     assert [traits(saved(each, "PNG")).alpha for each in (image, opaque, clear)] == [False, False, True]
 
 
-def test_a_grey_image_is_known_however_it_is_stored() -> None:
+def test_a_grey_image_is_recognised_however_it_is_stored() -> None:
     image = draw("scene", 1, SIZE)
     grey = image.convert("L")
     sepia = Image.fromarray(
@@ -118,7 +118,7 @@ def test_whether_pixels_are_stored_exactly(form: str, options: dict[str, Any], l
     assert traits(saved(draw("scene", 1, SIZE), form, **options)).lossless is lossless
 
 
-def test_the_report_has_them_and_reads_them_again_with_and_without_a_store(tmp_path: Path) -> None:
+def test_traits_survive_the_report_with_and_without_a_store(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     image = draw("scene", 1, (300, 200))
@@ -145,7 +145,7 @@ def test_the_report_has_them_and_reads_them_again_with_and_without_a_store(tmp_p
     assert [member.traits for member in read(str(made)).groups[0].members] == [None, None]
 
 
-def test_a_store_of_an_earlier_version_is_begun_anew_in_words(tmp_path: Path) -> None:
+def test_a_store_of_an_earlier_version_is_rebuilt_with_a_note(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     store = Store(path)
     store.put_exclusions([(b"a" * 16, b"b" * 16)])

@@ -1,4 +1,4 @@
-"""Files with equal bytes are identical files also where nobody can decode them; they are failures as well."""
+"""Files with equal bytes are identical files even if they cannot be decoded; they are failures as well."""
 
 import struct
 import zlib
@@ -52,7 +52,7 @@ def test_deciding_again_counts_only_decoded_images(folder: Path) -> None:
     assert decide_again(report, "resolution").counts == report.counts
 
 
-def test_they_go_as_any_identical_file(folder: Path) -> None:
+def test_they_are_removed_like_any_identical_file(folder: Path) -> None:
     report = find([str(folder)], method="phash:size=16", store=None)
     planned = plan(report, f"move:to={folder.parent / 'aside'}")
     assert [Path(step.path).name for step in planned.steps] == ["b.png", "y.jpg", "z.jpg"]
@@ -75,7 +75,7 @@ def test_references_and_cross(folder: Path) -> None:
     ]
 
 
-def test_a_copy_of_what_is_kept_takes_one_of_them(folder: Path) -> None:
+def test_copy_kept_copies_one_of_them(folder: Path) -> None:
     report = find([str(folder)], method="phash:size=16", store=None)
     planned = plan(report, f"copy:to={folder.parent / 'copies'}")
     assert sorted(Path(step.path).name for step in planned.steps) == ["a.png", "alone.jpg", "good.png", "x.jpg"]

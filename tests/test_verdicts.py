@@ -1,4 +1,4 @@
-"""What is marked as not duplicates, against a slow and obvious twin: a graph of all contents without those pairs."""
+"""Pairs marked as not duplicates, against a slow reference: a graph of all contents without those pairs."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -23,16 +23,16 @@ from twinpix.search import Search
 from twinpix.store import Result, Store
 
 RADIUS = 3
-PLAIN = 0  # detail score of a blank picture
-# A picture: which of three codes it has, the bits that differ, whether it is blank, and its pixels.
-PICTURES = st.lists(
+PLAIN = 0  # detail score of a blank image
+# An image: which of three codes it has, the bits that differ, whether it is blank, and its pixels.
+IMAGES = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 7), st.booleans(), st.integers(0, 1)), min_size=2, max_size=9
 )
 
 
-def made(pictures: list[tuple[int, int, bool, int]], width: int) -> ContentTable:
+def made(images: list[tuple[int, int, bool, int]], width: int) -> ContentTable:
     contents = ContentTable()
-    for number, (base, bits, blank, pixels) in enumerate(pictures):
+    for number, (base, bits, blank, pixels) in enumerate(images):
         code = bytes([base * 85, bits, 0, 0, 0, 0, 0, base]).ljust(width, b"\0")
         result = Result(code, 8, 8, "PNG", False, PLAIN if blank else 200, bytes([pixels]) if blank else None)
         contents.add(number.to_bytes(16, "big"), result)
@@ -40,7 +40,7 @@ def made(pictures: list[tuple[int, int, bool, int]], width: int) -> ContentTable
 
 
 def alike(a: tuple[int, int, bool, int], b: tuple[int, int, bool, int], method: str) -> bool:
-    """Whether two pictures match: blank ones by their pixels, others by their codes."""
+    """Whether two images match: blank ones by their pixels, others by their codes."""
     if method == "pixels":
         return a[:2] == b[:2]
     if a[2] or b[2]:
@@ -53,31 +53,31 @@ def alike(a: tuple[int, int, bool, int], b: tuple[int, int, bool, int], method: 
 @pytest.mark.parametrize("link", plugins.names("linking"))
 @pytest.mark.parametrize("method", ["phash", "pixels"])
 @settings(deadline=None, max_examples=150)
-@given(pictures=PICTURES, data=st.data())
-def test_groups_are_those_of_the_graph_without_the_pairs(
-    link: str, method: str, pictures: list[tuple[int, int, bool, int]], data: st.DataObject
+@given(images=IMAGES, data=st.data())
+def test_groups_match_the_graph_without_the_excluded_pairs(
+    link: str, method: str, images: list[tuple[int, int, bool, int]], data: st.DataObject
 ) -> None:
-    every = list(combinations(map(ContentId, range(len(pictures))), 2))
+    every = list(combinations(map(ContentId, range(len(images))), 2))
     pairs = frozenset(data.draw(st.lists(st.sampled_from(every), max_size=6)))
     kind = st.tuples(st.integers(0, 1), st.booleans())  # its PATH, and whether it is a reference
-    kinds = data.draw(st.lists(kind, min_size=len(pictures), max_size=len(pictures)))
+    kinds = data.draw(st.lists(kind, min_size=len(images), max_size=len(images)))
     cross = data.draw(st.booleans())
-    near: dict[int, list[int]] = {number: [] for number in range(len(pictures))}
+    near: dict[int, list[int]] = {number: [] for number in range(len(images))}
     for i, j in every:
-        if (i, j) not in pairs and alike(pictures[i], pictures[j], method):
+        if (i, j) not in pairs and alike(images[i], images[j], method):
             near[i].append(j)
             near[j].append(i)
-    slow = groups(link, list(range(len(pictures))), near, kinds, cross)
-    classes, matches = found(method, pictures, pairs, [reference for _, reference in kinds])
+    slow = groups(link, list(range(len(images))), near, kinds, cross)
+    classes, matches = found(method, images, pairs, [reference for _, reference in kinds])
     assert groups(link, classes.of.tolist(), Neighbours(matches, len(classes.codes)), kinds, cross) == slow
 
 
 def found(
-    method: str, pictures: list[tuple[int, int, bool, int]], pairs: exclusions.ExcludedPairs, references: list[bool]
+    method: str, images: list[tuple[int, int, bool, int]], pairs: exclusions.ExcludedPairs, references: list[bool]
 ) -> tuple[CodeClasses, Matches]:
-    """The nodes and matches as `find` makes them."""
+    """The classes and matches of `find`."""
     way = fingerprints.make(method)
-    contents = made(pictures, fingerprints.width_of(way))
+    contents = made(images, fingerprints.width_of(way))
     classes = code_classes_of(contents, way, guard=True, excluded=exclusions.contents_of(pairs))
     own = np.zeros(len(classes.codes), dtype=bool)
     own[classes.of[~np.array(references)]] = True
@@ -95,7 +95,7 @@ def groups(
     return sorted(map(sorted, found))
 
 
-def test_what_is_remembered() -> None:
+def test_stored_exclusions() -> None:
     store = Store(None)
     a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
     assert exclusions.remember(store, [c.hex(), a.hex(), a.hex()], [b.hex(), a.hex()]) == 3
@@ -106,13 +106,13 @@ def test_what_is_remembered() -> None:
     store.close()
 
 
-def test_an_excluded_pair_matches_in_no_orientation(tmp_path: Path, picture: Callable[..., Image.Image]) -> None:
-    """Two mirrored copies of one picture, in two encodings, of which one is marked."""
+def test_an_excluded_pair_matches_in_no_orientation(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
+    """Two mirrored copies of one image in two encodings, one of them marked."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
     folder.mkdir()
-    picture(1).save(folder / "a.png")
+    draw_image(1).save(folder / "a.png")
     for level in (1, 9):
-        ImageOps.mirror(picture(1)).save(folder / f"mirrored{level}.png", compress_level=level)
+        ImageOps.mirror(draw_image(1)).save(folder / f"mirrored{level}.png", compress_level=level)
     (group,) = twinpix.find(folder, method="phash:size=16", store=store, transforms=True).groups
     digests = {Path(member.path).name: member.digest for member in group.members}
     opened = Store(store)
@@ -124,7 +124,7 @@ def test_an_excluded_pair_matches_in_no_orientation(tmp_path: Path, picture: Cal
     assert [{Path(m.path).name for m in each.members} for each in found.groups] == [{"a.png", "mirrored1.png"}]
 
 
-def test_what_is_forgotten_is_what_was_remembered() -> None:
+def test_removed_exclusions_are_those_that_were_stored() -> None:
     store = Store(None)
     a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
     exclusions.remember(store, [a.hex(), b.hex(), c.hex()])

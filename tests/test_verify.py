@@ -1,4 +1,4 @@
-"""The second look: maps, agreement, names; pictures that share a lot are told apart."""
+"""Verification: transforms, agreement, relations; hard negatives are not copies."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ maps = st.builds(
 
 
 def hull_of_all(marked: np.ndarray) -> np.ndarray:
-    """The hull, from every marked pixel."""
+    """The convex hull of all marked pixels."""
     out = np.zeros(marked.shape, np.uint8)
     rows, columns = np.nonzero(marked)
     if len(rows):
@@ -67,16 +67,16 @@ def hull_of_all(marked: np.ndarray) -> np.ndarray:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 60), st.sampled_from([0, 0.002, 0.05, 0.9]))
-def test_the_ends_of_the_rows_have_the_hull_of_all(seed: int, width: int, height: int, share: float) -> None:
+def test_the_ends_of_the_rows_have_the_hull_of_all_pixels(seed: int, width: int, height: int, share: float) -> None:
     marked = np.random.default_rng(seed).random((height, width)) < share
     assert np.array_equal(hull(marked), hull_of_all(marked))
 
 
-# -- maps -----------------------------------------------------------------------------------------------
+# -- transforms -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("turn", range(8))
-def test_the_map_of_an_orientation_leads_to_the_same_pixel(turn: int) -> None:
+def test_the_transform_of_an_orientation_leads_to_the_same_pixel(turn: int) -> None:
     b = np.arange(35 * 3).reshape(7, 5, 3)
     oriented = base.turn_matrix(b, b.swapaxes(0, 1), turn)
     there = orientation_transform(turn, (oriented.shape[1], oriented.shape[0]), (5, 7))
@@ -88,7 +88,7 @@ def test_the_map_of_an_orientation_leads_to_the_same_pixel(turn: int) -> None:
 
 @given(maps)
 @settings(max_examples=100, deadline=None)
-def test_a_map_taken_apart_says_what_it_was_made_of(there: Affine) -> None:
+def test_a_transform_is_decomposed_into_its_parts(there: Affine) -> None:
     change = decompose(there)
     mirror = np.diag([-1.0, 1.0]) if change.mirrored else np.eye(2)
     angle = math.radians(change.angle)
@@ -112,7 +112,7 @@ def test_the_overlap_is_the_share_of_pixels_that_land_inside(there: Affine) -> N
 
 @given(maps)
 @settings(max_examples=50, deadline=None)
-def test_a_map_between_smaller_pictures_leads_to_the_same_places(there: Affine) -> None:
+def test_a_transform_between_smaller_images_leads_to_the_same_places(there: Affine) -> None:
     small = rescale(there, ((60, 40), (30, 20)), ((50, 70), (100, 140)))
     corner, far = (
         transform_points(there, np.array([[-0.5, -0.5], [59.5, 39.5]])),
@@ -124,7 +124,7 @@ def test_a_map_between_smaller_pictures_leads_to_the_same_places(there: Affine) 
 # -- agreement ------------------------------------------------------------------------------------------
 
 
-def test_a_picture_agrees_with_itself_and_not_with_another() -> None:
+def test_an_image_agrees_with_itself_and_not_with_another() -> None:
     a, b = view(draw("scene", 1, (320, 240))), view(draw("scene", 2, (320, 240)))
     whole = orientation_transform(0, a.size, b.size)
     assert agreement(warp_pair(a, a, whole)).share == 1
@@ -134,7 +134,7 @@ def test_a_picture_agrees_with_itself_and_not_with_another() -> None:
 
 
 @pytest.mark.parametrize("make", PAIRS, ids=lambda make: make.__name__)
-def test_pictures_that_share_a_lot_are_no_copies(make: object) -> None:
+def test_hard_negatives_are_not_copies(make: object) -> None:
     pair: Pair = make()  # type: ignore[operator]
     for a, b in ((pair.a, pair.b), (pair.b, pair.a)):
         found = verdict_of(a, b)
@@ -143,24 +143,24 @@ def test_pictures_that_share_a_lot_are_no_copies(make: object) -> None:
 
 
 def shaded(image: Image.Image, strength: float) -> Image.Image:
-    """Darker towards the corners, as by a lens."""
+    """Vignetting: darker towards the corners, as by a lens."""
     y, x = np.mgrid[-1 : 1 : image.height * 1j, -1 : 1 : image.width * 1j]
     shade = np.clip(1.1 - strength * (x**2 + y**2), 0, 1)[..., None]
     return Image.fromarray((np.asarray(image) * shade).astype(np.uint8))
 
 
 @pytest.mark.parametrize("kind", ["scene", "street", "portrait", "table"])
-def test_a_shaded_picture_is_the_picture(kind: str) -> None:
-    picture = draw(kind, 5, (480, 360))
-    found = verdict_of(picture, shaded(picture, 0.5))
+def test_an_image_with_vignetting_is_a_copy(kind: str) -> None:
+    image = draw(kind, 5, (480, 360))
+    found = verdict_of(image, shaded(image, 0.5))
     assert found.relation == "recoloured", found
-    assert verdict_of(shaded(picture, 0.5), picture).relation == "recoloured"
-    assert not verdict_of(picture, shaded(draw(kind, 6, (480, 360)), 0.5)).same
+    assert verdict_of(shaded(image, 0.5), image).relation == "recoloured"
+    assert not verdict_of(image, shaded(draw(kind, 6, (480, 360)), 0.5)).same
 
 
-def test_a_shade_is_undone() -> None:
-    picture = draw("street", 5, (320, 240))
-    a, b = view(picture), view(shaded(picture, 0.5))
+def test_vignetting_is_removed() -> None:
+    image = draw("street", 5, (320, 240))
+    a, b = view(image), view(shaded(image, 0.5))
     pair = warp_pair(a, b, orientation_transform(0, a.size, b.size))
     before = float(np.abs(pair.a - pair.b).mean())
     tones = match_light(pair, agreement(pair))
@@ -168,42 +168,42 @@ def test_a_shade_is_undone() -> None:
     assert float(np.abs(tones.a - tones.b).mean()) < before / 5
 
 
-def test_stickers_on_a_picture_are_an_edit() -> None:
-    picture = draw("scene", 7, (480, 360))
-    stuck = picture.copy()
+def test_overlays_on_an_image_are_an_edit() -> None:
+    image = draw("scene", 7, (480, 360))
+    stuck = image.copy()
     pen = ImageDraw.Draw(stuck)
     for x, y in ((40, 60), (220, 200), (360, 40)):
         pen.ellipse((x, y, x + 80, y + 80), fill=(250, 210, 40), outline=(60, 40, 0), width=3)
         for eye in (24, 50):
             pen.ellipse((x + eye, y + 26, x + eye + 10, y + 36), fill=(60, 40, 0))
         pen.arc((x + 20, y + 30, x + 60, y + 62), 20, 160, fill=(60, 40, 0), width=4)
-    found = verdict_of(picture, stuck)
+    found = verdict_of(image, stuck)
     assert found.relation == "edited", found
 
 
 @pytest.mark.parametrize("kind", ["linear", "radial", "sigmoid", "sky"])
-def test_soft_pictures_are_one_only_where_all_levels_are_the_same(kind: str) -> None:
-    picture = draw(kind, 3, (480, 360))
+def test_low_texture_images_match_only_if_all_levels_agree(kind: str) -> None:
+    image = draw(kind, 3, (480, 360))
     file = io.BytesIO()
-    picture.resize((240, 180), Image.Resampling.BICUBIC).save(file, "JPEG", quality=60)
-    assert verdict_of(picture, Image.open(file)).same
-    assert not verdict_of(picture, draw(kind, 4, (480, 360))).same
-    red, green, blue = picture.split()
-    assert not verdict_of(picture, Image.merge("RGB", (blue, green, red))).same
+    image.resize((240, 180), Image.Resampling.BICUBIC).save(file, "JPEG", quality=60)
+    assert verdict_of(image, Image.open(file)).same
+    assert not verdict_of(image, draw(kind, 4, (480, 360))).same
+    red, green, blue = image.split()
+    assert not verdict_of(image, Image.merge("RGB", (blue, green, red))).same
     assert not verdict_of(Image.new("RGB", (320, 240), (90, 80, 70)), Image.new("RGB", (320, 240), (90, 80, 70))).same
 
 
-def patched(picture: Image.Image, seed: int) -> Image.Image:
-    """With an eighth of it covered by black patches."""
-    rng, out = np.random.default_rng(seed), picture.copy()
+def patched(image: Image.Image, seed: int) -> Image.Image:
+    """With black patches over an eighth of the image."""
+    rng, out = np.random.default_rng(seed), image.copy()
     for x, y in rng.permutation([(x, y) for x in range(0, 480, 60) for y in range(0, 360, 60)])[:6].tolist():
         ImageDraw.Draw(out).rectangle((x, y, x + 60, y + 60), fill="black")
     return out
 
 
-def test_two_edits_of_one_picture_are_joined_by_it() -> None:
-    picture = draw("scene", 3, (480, 360))
-    a, b, whole = view(patched(picture, 1)), view(patched(picture, 2)), view(picture)
+def test_two_edits_match_via_their_original() -> None:
+    image = draw("scene", 3, (480, 360))
+    a, b, whole = view(patched(image, 1)), view(patched(image, 2)), view(image)
     there = orientation_transform(0, a.size, b.size)
     via = Via(0.8, there, whole.size)
     assert verify_pair(a, whole, [there]).same
@@ -212,7 +212,7 @@ def test_two_edits_of_one_picture_are_joined_by_it() -> None:
     assert not verify_pair(a, view(draw("scene", 4, (480, 360))), [there], via=via).same
 
 
-def test_pages_are_not_joined_by_what_they_have_alike() -> None:
+def test_pages_do_not_match_via_their_common_content() -> None:
     page = draw("scene", 3, (600, 450))
     notes = []
     for seed in (1, 2):
@@ -225,18 +225,18 @@ def test_pages_are_not_joined_by_what_they_have_alike() -> None:
     assert not verify_pair(notes[0], notes[1], [there], via=Via(0.8, there, notes[0].size)).same
 
 
-def beside(picture: Image.Image, seed: int, width: int) -> Image.Image:
-    """The picture with so much of another to the right of it."""
-    out = Image.new("RGB", (picture.width + width, picture.height))
-    out.paste(picture, (0, 0))
-    out.paste(draw("scene", seed, (width, picture.height)), (picture.width, 0))
+def beside(image: Image.Image, seed: int, width: int) -> Image.Image:
+    """The image with another one of `width` pixels to its right."""
+    out = Image.new("RGB", (image.width + width, image.height))
+    out.paste(image, (0, 0))
+    out.paste(draw("scene", seed, (width, image.height)), (image.width, 0))
     return out
 
 
 @pytest.mark.parametrize(("width", "same"), [(240, True), (900, False)])
-def test_what_a_third_picture_shows_decides_unless_it_is_a_small_part(width: int, same: bool) -> None:
-    picture = draw("scene", 3, (480, 360))
-    a, b, whole = view(beside(picture, 5, width)), view(beside(picture, 6, width)), view(picture)
+def test_the_area_of_a_third_image_decides_unless_it_is_small(width: int, same: bool) -> None:
+    image = draw("scene", 3, (480, 360))
+    a, b, whole = view(beside(image, 5, width)), view(beside(image, 6, width)), view(image)
     there = orientation_transform(0, a.size, b.size)
     scale = a.size[0] / (480 + width) * 480 / whole.size[0]
     via = Via(0.95, inverse(np.array([[scale, 0, 0], [0, scale, 0]])), whole.size)
@@ -244,7 +244,7 @@ def test_what_a_third_picture_shows_decides_unless_it_is_a_small_part(width: int
     assert verify_pair(a, b, [there], exact=True, via=via).same == same
 
 
-def test_a_part_of_a_soft_picture_is_told_by_its_levels() -> None:
+def test_a_crop_of_a_low_texture_image_is_recognised_by_its_levels() -> None:
     whole, other = (clouds(seed, (480, 360), (5, 4), 20) for seed in (1, 2))
     a, b = view(whole), view(whole.crop((60, 40, 400, 320)))
     scale = b.size[0] / 340
@@ -253,7 +253,7 @@ def test_a_part_of_a_soft_picture_is_told_by_its_levels() -> None:
     assert not verify_pair(view(other), b, [there], exact=True).same
 
 
-def test_a_soft_blot_of_one_colour_is_no_part_of_one_of_another() -> None:
+def test_a_smooth_gradient_is_not_a_crop_of_one_in_other_colours() -> None:
     few = Image.fromarray(np.random.default_rng(4).integers(0, 256, (4, 5), dtype=np.uint8))
     soft = few.resize((500, 400), Image.Resampling.BICUBIC)
     warm, cold = ImageOps.colorize(soft, "#201008", "#f8e0a0"), ImageOps.colorize(soft, "#081020", "#90c0ff")
@@ -267,7 +267,7 @@ def test_a_soft_blot_of_one_colour_is_no_part_of_one_of_another() -> None:
 
     assert same(warm.crop(box))
     assert not same(cold.crop(box))
-    assert verdict_of(warm, cold).same  # as a whole it is
+    assert verdict_of(warm, cold).same  # the whole image is a copy
 
 
 def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -> Image.Image:
@@ -276,21 +276,21 @@ def horizon(at: int, above: tuple[int, int, int], below: tuple[int, int, int]) -
     return out.filter(ImageFilter.GaussianBlur(1))
 
 
-def test_of_two_horizons_all_blocks_agree_and_tell_nothing() -> None:
+def test_two_horizons_do_not_match_although_all_blocks_agree() -> None:
     first = horizon(150, (40, 90, 160), (120, 190, 90))
     assert not verdict_of(first, horizon(150, (90, 40, 60), (200, 150, 240))).same
     assert verdict_of(first, first.resize((300, 225))).same
 
 
-def stuck(picture: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
-    out = picture.copy()
+def stuck(image: Image.Image, places: list[tuple[int, int]]) -> Image.Image:
+    out = image.copy()
     for x, y in places:
         ImageDraw.Draw(out).ellipse((x, y, x + 70, y + 70), fill=(250, 210, 40), outline=(60, 40, 0), width=3)
         ImageDraw.Draw(out).arc((x + 15, y + 15, x + 55, y + 55), 20, 160, fill=(60, 40, 0), width=5)
     return out
 
 
-def test_what_is_stuck_on_a_plain_ground_is_an_edit() -> None:
+def test_overlays_on_a_plain_background_are_an_edit() -> None:
     sign, other = (on_plain_background(seed, (480, 360), (110, 90), (70, 60), (28, 32, 34)) for seed in (1, 2))
     there = verdict_of(sign, stuck(sign, [(250, 30), (380, 200), (230, 260)]))
     assert there.same
@@ -309,23 +309,23 @@ def bars(heights: list[int]) -> Image.Image:
     return out
 
 
-def test_bars_of_two_charts_are_no_stickers() -> None:
+def test_bars_of_two_charts_are_not_overlays() -> None:
     assert not verdict_of(bars([120, 200, 60, 240, 90]), bars([220, 80, 180, 70, 230])).same
 
 
-def test_a_small_thing_is_looked_at_more_closely() -> None:
+def test_a_small_object_is_compared_at_higher_resolution() -> None:
     mark, other = (on_plain_background(seed, (900, 700), (110, 110), (400, 240), (214, 212, 196)) for seed in (3, 4))
     assert verdict_of(mark, mark.resize((720, 560))).same
     assert not verdict_of(mark, other).same
 
 
-def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
-    picture = draw("scene", 3, (600, 450))
-    plain, darker = view(picture), view(picture.point([int(level * 0.8) for level in range(256)] * 3))
+def test_a_third_image_equal_to_one_of_the_pair_stands_for_it() -> None:
+    image = draw("scene", 3, (600, 450))
+    plain, darker = view(image), view(image.point([int(level * 0.8) for level in range(256)] * 3))
     there = orientation_transform(0, plain.size, plain.size)
     link = verify_pair(plain, darker, [there])
     assert link.alike
-    assert not verify_pair(plain, view(stuck(picture, [(300, 200)])), [there]).alike
+    assert not verify_pair(plain, view(stuck(image, [(300, 200)])), [there]).alike
     far = view(draw("scene", 4, (600, 450)))
     assert not verify_pair(far, darker, [there], via=Via(0.9, there, plain.size)).same
     joined = verify_pair(far, darker, [there], via=Via(0.9, there, plain.size, alike=True))
@@ -333,14 +333,14 @@ def test_a_picture_that_is_the_same_as_one_of_two_stands_for_it() -> None:
     assert joined.agrees >= 0.9
 
 
-def test_no_match_is_beyond_the_radius_because_a_third_picture_stands_for_one(tmp_path: Path) -> None:
-    """A rotated copy and a negative, which the original joins, agreed in no block: distance 1, `0% alike`."""
-    picture = draw("portrait", 0, (480, 360)).convert("RGB")
-    picture.save(tmp_path / "original.png")
-    picture.resize((240, 180)).save(tmp_path / "half.jpg")
-    rotated = picture.rotate(7, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
+def test_a_match_via_a_third_image_is_within_the_radius(tmp_path: Path) -> None:
+    """A rotated copy and a negative, linked via the original, agreed in no block: distance 1, `0% alike`."""
+    image = draw("portrait", 0, (480, 360)).convert("RGB")
+    image.save(tmp_path / "original.png")
+    image.resize((240, 180)).save(tmp_path / "half.jpg")
+    rotated = image.rotate(7, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
     rotated.save(tmp_path / "rotated.jpg", quality=88)
-    ImageOps.invert(picture).save(tmp_path / "negative.jpg", quality=88)
+    ImageOps.invert(image).save(tmp_path / "negative.jpg", quality=88)
     (group,) = twinpix.find(tmp_path, method="cascade", store=None).groups
     assert len(group.members) == 4
     agreements = {(Path(match.a).stem, Path(match.b).stem): match.agrees for match in group.matches}
@@ -351,7 +351,7 @@ def test_no_match_is_beyond_the_radius_because_a_third_picture_stands_for_one(tm
 
 
 def on_soft_ground(seed: int) -> Image.Image:
-    """A thing before a wall that gets darker to one side, hardly."""
+    """An object before a wall with a slight gradient."""
     wall = np.linspace(205, 170, 480)[None, :, None] * np.ones((360, 1, 3))
     out = Image.fromarray(wall.astype(np.uint8))
     out.paste(draw("scene", seed, (200, 160)), (140, 100))
@@ -359,25 +359,25 @@ def on_soft_ground(seed: int) -> Image.Image:
 
 
 @pytest.mark.parametrize("swap", [False, True])
-def test_what_is_lost_in_light_is_no_edit(swap: bool) -> None:
+def test_clipped_highlights_are_not_an_edit(swap: bool) -> None:
     dark = ImageOps.grayscale(draw("street", 2, (480, 360))).convert("RGB")
     light = dark.point([min(255, 2 * level) for level in range(256)] * 3)
     assert (verdict_of(light, dark) if swap else verdict_of(dark, light)).relation == "recoloured"
 
 
-def test_a_ground_that_goes_on_where_it_was_cut_is_no_border() -> None:
+def test_a_background_that_continues_beyond_a_crop_is_not_a_border() -> None:
     whole = on_soft_ground(4)
     assert verdict_of(whole, whole.crop((40, 30, 440, 330))).relation == "cropped"
     assert verdict_of(whole, ImageOps.expand(whole, 30, (20, 20, 20))).relation == "padded"
 
 
-def test_colours_of_a_part_that_are_gone_are_named() -> None:
+def test_removed_colours_of_a_part_are_named() -> None:
     page = Image.new("RGB", (480, 360), (190, 190, 190))
     page.paste(draw("scene", 5, (300, 300)), (20, 30))
     assert verdict_of(page, page.convert("L").convert("RGB")).relation == "recoloured"
 
 
-def test_one_page_scanned_twice_is_one_picture() -> None:
+def test_two_scans_of_one_page_are_copies() -> None:
     def page(seed: int) -> Image.Image:
         out = Image.new("RGB", (700, 990), (250, 249, 246))
         rng = np.random.default_rng(seed)
@@ -398,11 +398,11 @@ def test_one_page_scanned_twice_is_one_picture() -> None:
     assert verdict_of(first, page(2)).relation is None
 
 
-# -- what no writer does: sharpness, light, a lens; and what hides a part -------------------------------------
+# -- changes that are not a conflict: sharpness, light, lens distortion, overlays---------------------------------
 
 
 def plain_photo(seed: int) -> Image.Image:
-    """A photo of which a part is plain ground, with small bright things on it."""
+    """A photo with a plain dark area on which there are small bright objects."""
     out = draw("street", seed, (480, 360))
     pencil, rng = ImageDraw.Draw(out), np.random.default_rng(seed)
     pencil.rectangle((0, 0, 480, 120), fill=(30, 32, 36))
@@ -412,7 +412,7 @@ def plain_photo(seed: int) -> Image.Image:
 
 
 def veiled(image: Image.Image) -> Image.Image:
-    """Light that falls on a part of it."""
+    """With a glare on a part of the image."""
     y, x = np.mgrid[: image.height, : image.width]
     glow = 130 * np.exp(-((x - 120) ** 2 + (y - 60) ** 2) / (2 * 110**2))
     return Image.fromarray(np.clip(np.asarray(image) + glow[..., None], 0, 255).astype(np.uint8))
@@ -426,7 +426,7 @@ def waved(image: Image.Image) -> Image.Image:
 
 
 def striped(image: Image.Image) -> Image.Image:
-    """Lines of one colour all over it."""
+    """With lines of one colour over the whole image."""
     out = image.copy()
     pencil = ImageDraw.Draw(out)
     for left in range(-out.height, out.width, 60):
@@ -435,7 +435,7 @@ def striped(image: Image.Image) -> Image.Image:
 
 
 def banded(image: Image.Image) -> Image.Image:
-    """A band with words along the lower edge."""
+    """With a band with text along the lower edge."""
     out = image.copy()
     pencil = ImageDraw.Draw(out)
     pencil.rectangle((0, 0.8 * out.height, out.width, out.height), fill=(20, 20, 120))
@@ -455,32 +455,32 @@ def banded(image: Image.Image) -> Image.Image:
         pytest.param(banded, id="banded"),
     ],
 )
-def test_what_no_writer_does_is_no_conflict(edit: Callable[[Image.Image], Image.Image], seed: int) -> None:
+def test_blur_light_and_overlays_are_not_a_conflict(edit: Callable[[Image.Image], Image.Image], seed: int) -> None:
     assert verdict_of(plain_photo(seed), edit(plain_photo(seed))).same
     assert not verdict_of(plain_photo(seed), edit(plain_photo(seed + 10))).same
 
 
-def test_a_photo_may_be_bent_as_no_map_does() -> None:
+def test_a_non_affine_warp_of_a_photo_is_a_copy() -> None:
     photo, other = (draw("street", seed, (480, 360)) for seed in (1, 2))
     assert verdict_of(photo, waved(photo)).same
     assert not verdict_of(photo, waved(other)).same
 
 
-def test_what_is_made_alike_is_what_was_made_unlike() -> None:
+def test_normalisation_undoes_blur_light_and_warps() -> None:
     grey = np.asarray(draw("street", 3, (320, 240)).convert("L")).astype(np.float32)
     every = np.ones(grey.shape, dtype=bool)
     blurred = np.asarray(Image.fromarray(grey.astype(np.uint8)).filter(ImageFilter.GaussianBlur(3)), dtype=np.float32)
     lit = grey + np.linspace(0, 80, grey.shape[1], dtype=np.float32)
     bent = np.asarray(waved(Image.fromarray(grey.astype(np.uint8))), dtype=np.float32)
     inner = every.copy()
-    inner[:, :20] = inner[:, -20:] = False  # where what was bent goes beyond the edge, and light is not evened
+    inner[:, :20] = inner[:, -20:] = False  # there the warp leaves the image, and light is not normalised
     assert mean_difference(*match_sharpness(grey, blurred, every), every) < 0.2 * mean_difference(grey, blurred, every)
     assert mean_difference(*match_local_light(grey, lit, every), inner) < 0.1 * mean_difference(grey, lit, inner)
     assert mean_difference(undo_bending(grey, bent), bent, inner) < 0.6 * mean_difference(grey, bent, inner)
     assert all(np.array_equal(*both) for both in zip(match_sharpness(grey, grey, every), (grey, grey), strict=True))
 
 
-def test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it() -> None:
+def test_two_drawings_in_one_colour_are_not_overlays_of_each_other() -> None:
     def lines(seed: int) -> Image.Image:
         out, rng = draw("table", 1, (480, 360)), np.random.default_rng(seed)
         for ends in rng.integers((0, 0, 0, 0), (480, 360, 480, 360), (9, 4)):
@@ -494,34 +494,36 @@ def test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it() -> 
     assert without_ink(warp_pair(view(lines(1)), view(lines(2)), there)) is None
 
 
-def solarized(picture: Image.Image) -> Image.Image:
-    return ImageOps.solarize(picture.convert("L"), 128)
+def solarized(image: Image.Image) -> Image.Image:
+    return ImageOps.solarize(image.convert("L"), 128)
 
 
 @pytest.mark.parametrize(
     ("kind", "turn_over"),
     [*((kind, ImageOps.invert) for kind in ("scene", "portrait", "landscape", "table")), ("scene", solarized)],
 )
-def test_a_negative_is_the_picture_and_of_no_other(kind: str, turn_over: Callable[[Image.Image], Image.Image]) -> None:
-    picture, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
-    found = verdict_of(picture, turn_over(picture).resize((300, 229)))
+def test_a_negative_matches_its_original_and_no_other_image(
+    kind: str, turn_over: Callable[[Image.Image], Image.Image]
+) -> None:
+    original, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
+    found = verdict_of(original, turn_over(original).resize((300, 229)))
     assert found.relation in ("recoloured", "edited")
     assert "inverted" in found.detail
     assert "inverted" in found.back
-    assert not verdict_of(other, turn_over(picture)).same
-    a, b = (view(image) for image in (picture, turn_over(picture)))
+    assert not verdict_of(other, turn_over(original)).same
+    a, b = (view(image) for image in (original, turn_over(original)))
     back = verify.as_compared(verify_pair(a, b, [orientation_transform(0, a.size, b.size)]), a, b)
     assert agreement(warp_pair(*back, orientation_transform(0, a.size, b.size))).share > 0.9
 
 
-def test_a_part_of_a_negative_is_found_by_what_both_show() -> None:
-    picture = draw("scene", 3, (420, 320))
-    found = verdict_of(picture, ImageOps.invert(picture).crop((12, 8, 420, 320)))
+def test_a_crop_of_a_negative_is_found_by_the_overlap() -> None:
+    image = draw("scene", 3, (420, 320))
+    found = verdict_of(image, ImageOps.invert(image).crop((12, 8, 420, 320)))
     assert found.detail.startswith("cropped")
     assert found.detail.endswith("inverted")
 
 
-def test_two_flags_of_one_design_are_no_negatives() -> None:
+def test_two_flags_of_one_design_are_not_negatives() -> None:
     def flag(background: str, cross: str) -> Image.Image:
         out = Image.new("RGB", (420, 300), background)
         ImageDraw.Draw(out).rectangle((130, 0, 180, 300), fill=cross)
@@ -534,11 +536,11 @@ def test_two_flags_of_one_design_are_no_negatives() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 255), min_size=6, max_size=6))
 @settings(max_examples=40, deadline=None)
-def test_levels_that_any_curve_made_are_made_again(seed: int, knots: list[int]) -> None:
+def test_levels_changed_by_any_tone_curve_are_restored(seed: int, knots: list[int]) -> None:
     levels = np.interp(np.arange(256), np.linspace(0, 255, len(knots)), knots)
-    picture = clouds(seed, (360, 270), (24, 18), 2).convert("L")
-    made = picture.point(levels.round().astype(int).tolist())
-    a, b = view(picture), view(made)
+    image = clouds(seed, (360, 270), (24, 18), 2).convert("L")
+    made = image.point(levels.round().astype(int).tolist())
+    a, b = view(image), view(made)
     pair = warp_pair(a, b, orientation_transform(0, a.size, b.size))
     low, high = np.quantile(a.grey, (0.02, 0.98)).astype(int)
     steps = np.diff(levels[low:high])
@@ -552,20 +554,20 @@ def test_levels_that_any_curve_made_are_made_again(seed: int, knots: list[int]) 
 
 
 @pytest.mark.parametrize("kind", ["scene", "text", "portrait"])
-def test_a_glance_says_what_a_look_says_or_nothing(kind: str) -> None:
-    picture, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
+def test_quick_verification_gives_the_full_verdict_or_none(kind: str) -> None:
+    image, other = (draw(kind, seed, (420, 320)) for seed in (3, 4))
     edits = [
-        picture.resize((300, 229)),
-        ImageOps.posterize(picture, 3),
-        stuck(picture, [(40, 50)]),
-        stuck(picture, [(40, 50), (200, 160), (300, 20)]).filter(ImageFilter.GaussianBlur(2)),
-        picture.crop((0, 0, 380, 300)),
-        picture.rotate(3),
-        ImageOps.expand(picture, 30, "white"),
-        ImageOps.invert(picture),
+        image.resize((300, 229)),
+        ImageOps.posterize(image, 3),
+        stuck(image, [(40, 50)]),
+        stuck(image, [(40, 50), (200, 160), (300, 20)]).filter(ImageFilter.GaussianBlur(2)),
+        image.crop((0, 0, 380, 300)),
+        image.rotate(3),
+        ImageOps.expand(image, 30, "white"),
+        ImageOps.invert(image),
         other,
     ]
-    a, decided = view(picture), 0
+    a, decided = view(image), 0
     for edit in edits:
         b = view(edit)
         guesses = [orientation_transform(0, a.size, b.size)]
@@ -575,7 +577,7 @@ def test_a_glance_says_what_a_look_says_or_nothing(kind: str) -> None:
     assert decided >= 2
 
 
-def test_a_look_from_the_other_side_says_the_other_way_round() -> None:
+def test_verification_in_reverse_order_reverses_the_description() -> None:
     whole = draw("street", 3, (400, 300))
     found = verdict_of(whole, whole.crop((40, 30, 360, 270)))
     back = found.swap_images()
@@ -585,33 +587,33 @@ def test_a_look_from_the_other_side_says_the_other_way_round() -> None:
     assert back.overlap == found.overlap[::-1]
 
 
-def test_a_burst_is_a_scene_and_no_copy(tmp_path: Path) -> None:
+def test_a_burst_is_the_same_scene_and_not_a_copy(tmp_path: Path) -> None:
     near, far = draw("scene", 3, (640, 480)), draw("street", 4, (640, 480)).resize((250, 200))
-    pictures = []
-    for shift in (0, 140):  # what stands in front moves against what lies behind
+    images = []
+    for shift in (0, 140):  # the foreground moves relative to the background
         moment = near.copy()
         moment.paste(far, (60 + shift, 140 + shift // 3))
         moment.paste(far.rotate(90, expand=True), (380 - shift, 40))
-        pictures.append(moment.convert("RGB"))
-    for number, moment in enumerate(pictures):
+        images.append(moment.convert("RGB"))
+    for number, moment in enumerate(images):
         moment.save(tmp_path / f"{number}.png")
     report = twinpix.find(tmp_path, method="local", store=None, radius=0.2)
     assert report.groups == []
     assert [match.relation for match in report.similar] in ([], ["similar-scene"])
 
 
-# -- what decides what stays ----------------------------------------------------------------------------
+# -- which pairs are verified ---------------------------------------------------------------------------
 
 
-def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
+def test_only_the_pairs_with_the_best_of_many_copies_are_verified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twinpix.match import verifier
 
-    picture, copies = draw("street", 5, (600, 450)).convert("RGB"), amount(16, 24)
+    image, copies = draw("street", 5, (600, 450)).convert("RGB"), amount(16, 24)
     for number in range(copies):
         side = 600 - 12 * number
-        picture.resize((side, side * 3 // 4), Image.Resampling.LANCZOS).save(tmp_path / f"{number:02d}.jpg", quality=80)
+        image.resize((side, side * 3 // 4), Image.Resampling.LANCZOS).save(tmp_path / f"{number:02d}.jpg", quality=80)
     looked: list[int] = []
     real = verifier.Verifier.verify
 
@@ -633,11 +635,11 @@ def test_of_many_copies_only_the_pairs_with_the_best_are_looked_at(
 # -- calibration ----------------------------------------------------------------------------------------
 
 
-def test_the_radius_is_found_for_a_share_of_right_matches(tmp_path: Path) -> None:
+def test_the_radius_is_calibrated_to_a_precision(tmp_path: Path) -> None:
     for seed in range(12):
-        picture = draw("scene", seed, (320, 240)).convert("RGB")
-        picture.save(tmp_path / f"{seed}.png")
-        picture.filter(ImageFilter.GaussianBlur(1)).resize((200, 150)).save(tmp_path / f"{seed}-small.jpg", quality=60)
+        image = draw("scene", seed, (320, 240)).convert("RGB")
+        image.save(tmp_path / f"{seed}.png")
+        image.filter(ImageFilter.GaussianBlur(1)).resize((200, 150)).save(tmp_path / f"{seed}-small.jpg", quality=60)
     strict = twinpix.find(tmp_path, method="ahash", precision=1.0, store=None)
     loose = twinpix.find(tmp_path, method="ahash", precision=0.05, store=None)
     assert strict.radius <= loose.radius
@@ -647,7 +649,7 @@ def test_the_radius_is_found_for_a_share_of_right_matches(tmp_path: Path) -> Non
     assert any(note.startswith("calibrated: radius ") and "interval" in note for note in strict.notes)
 
 
-def test_a_sample_estimates_the_share_and_its_interval() -> None:
+def test_a_sample_estimates_the_precision_and_its_interval() -> None:
     from twinpix.match.calibrate import _estimate, _sample_pairs
 
     rng = np.random.default_rng(1)
@@ -670,13 +672,13 @@ def test_a_sample_estimates_the_share_and_its_interval() -> None:
         ({"precision": 0.9, "method": "local"}, "no radius to choose"),
     ],
 )
-def test_a_precision_that_does_not_fit_is_refused(given: dict[str, object], words: str, tmp_path: Path) -> None:
+def test_an_invalid_precision_is_refused(given: dict[str, object], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
         twinpix.find(tmp_path, **{"method": "phash:size=16", "store": None, **given})  # type: ignore[arg-type]
 
 
-def test_frames_around_two_copies_are_no_text_of_theirs() -> None:
-    """A copy with a white border and a screenshot of it are printed; the third image shows what both have in common."""
+def test_frames_around_two_copies_are_not_their_text() -> None:
+    """A copy with a white border and a screenshot of it are printed; the third image is their common content."""
     image = Image.new("RGB", (500, 380), "white")
     for x, y, wide, high in np.random.default_rng(4).integers((20, 20, 30, 30), (400, 290, 80, 70), (18, 4)).tolist():
         ImageDraw.Draw(image).ellipse((x, y, x + wide, y + high), outline="black", width=5)

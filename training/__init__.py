@@ -1,1 +1,1 @@
-"""How the network of ``fingerprints/cnn`` is made: pack, train, score, export (see README.md)."""
+"""Training of the network of ``fingerprints/cnn``: pack, train, score, export (see README.md)."""

@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 LOOKED_AT = 4000
-"""Pictures that the export looks at to order the numbers."""
+"""Number of images from which the export computes the principal axes of the descriptors."""
 
 
 def main() -> None:
@@ -24,14 +24,14 @@ def main() -> None:
 
 
 def _pack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("pack", help="tar files of pictures to one array")
+    parser = commands.add_parser("pack", help="tar files of images to one array")
     parser.add_argument("tars", type=Path, nargs="+", metavar="TAR")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
 
     def work(args: argparse.Namespace) -> None:
         from training.pack import pack
 
-        print(f"{pack(args.tars, args.out):,} pictures packed into {args.out}")
+        print(f"{pack(args.tars, args.out):,} images packed into {args.out}")
 
     parser.set_defaults(work=work)
 
@@ -39,7 +39,7 @@ def _pack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     from training.train import OtherRecipeError, Recipe, train
 
-    parser = commands.add_parser("train", help="train, or go on with a run that was stopped")
+    parser = commands.add_parser("train", help="train, or resume a stopped run")
     parser.add_argument("packed", type=Path, metavar="FOLDER")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     settings = [f for f in fields(Recipe) if isinstance(f.default, int | float)]
@@ -77,7 +77,9 @@ def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("state", type=Path)
     parser.add_argument("model", type=Path, metavar="MODEL.onnx")
     parser.add_argument("--side", type=int, default=128)
-    parser.add_argument("--packed", type=Path, metavar="FOLDER", help="turn the numbers so that the first say most")
+    parser.add_argument(
+        "--packed", type=Path, metavar="FOLDER", help="rotate descriptors to the principal axes of these images"
+    )
     parser.add_argument("--facts", type=json.loads, default={}, help='JSON: {"dims": …, "radii": {"strict": …, …}}')
 
     def work(args: argparse.Namespace) -> None:
@@ -85,18 +87,18 @@ def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
         from training.export import export
 
-        pictures = None
+        images = None
         if args.packed:
             every = np.load(args.packed / "level0.npy", mmap_mode="r")
-            pictures = every[:: max(1, len(every) // LOOKED_AT)]
-        export(args.state, args.model, args.side, args.facts, pictures)
+            images = every[:: max(1, len(every) // LOOKED_AT)]
+        export(args.state, args.model, args.side, args.facts, images)
         print(f"{args.model.stat().st_size:,} bytes: {args.model}")
 
     parser.set_defaults(work=work)
 
 
 def _codes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("codes", help="learn how points of pictures become 64 bits")
+    parser = commands.add_parser("codes", help="learn the embedding of keypoint descriptors in 64 bits")
     parser.add_argument("packed", type=Path, metavar="FOLDER")
     parser.add_argument("out", type=Path, metavar="CODES.npz")
     parser.add_argument("--pictures", type=int, default=4000)

@@ -1,9 +1,9 @@
-"""Learn how the descriptors of points become 64 bits: an embedding in which pairs stay, a rotation, a threshold.
+"""Learn the embedding of keypoint descriptors in 64 bits: a linear discriminant, a rotation, thresholds.
 
-Pairs of descriptors come from pictures and edited copies of them, whose geometry is known. The embedding is the
-linear one in which all descriptors spread and those of a pair do not (Fisher's). A mirrored picture's descriptors
-are a permutation of the picture's; the embedding is made of directions that this permutation keeps and of ones that
-it negates, 32 of each, so that a mirrored code is the code with 32 of its bits turned over.
+Pairs of descriptors come from images and edited copies of them, whose geometry is known. The embedding is the linear
+one with a large variance over all descriptors and a small one within pairs (Fisher's). The descriptors of a mirrored
+image are a permutation of those of the image; the embedding has 32 directions that this permutation keeps and 32 that
+it negates, so that a mirrored code is the code with 32 of its bits inverted.
 
 Source: Y. Gong, S. Lazebnik, "Iterative quantization", CVPR 2011, https://doi.org/10.1109/CVPR.2011.5995432;
 H. Jégou, M. Douze, C. Schmid, "Hamming embedding and weak geometric consistency", ECCV 2008.
@@ -22,16 +22,16 @@ from twinpix.localfeatures.keypoints import MIRROR, Keypoints, detect_keypoints
 BITS, HALF = 64, 32
 MOST = 150
 SIDE = 256
-NEAR = 2.0  # pixels between a point and where its copy's should be
-ALIKE = 1.3  # times that their sizes may differ
+NEAR = 2.0  # pixels between a keypoint and the transformed one of its copy
+ALIKE = 1.3  # ratio of their sizes
 ROUNDS = 60
 
 Floats = NDArray[np.float64]
 
 
-def learn(packed: Path, out: Path, pictures: int = 4000, seed: int = 1) -> dict[str, float]:
-    """Learn from `pictures` of the packed ones and write `out`, a NumPy archive; says how well pairs agree."""
-    left, right, every = _pairs(packed, pictures, np.random.default_rng(seed))
+def learn(packed: Path, out: Path, images: int = 4000, seed: int = 1) -> dict[str, float]:
+    """Learn from `images` of the packed images and write `out`, a NumPy archive; returns how well pairs agree."""
+    left, right, every = _pairs(packed, images, np.random.default_rng(seed))
     mean = (every.mean(axis=0) + every.mean(axis=0)[MIRROR]) / 2
     within = _symmetric(np.cov((left - right).T) / 2)
     total = _symmetric(np.cov(every.T))
@@ -50,12 +50,12 @@ def learn(packed: Path, out: Path, pictures: int = 4000, seed: int = 1) -> dict[
 
 
 def _symmetric(matrix: Floats) -> Floats:
-    """The mean of a covariance and that of mirrored descriptors."""
+    """The mean of a covariance and that of the mirrored descriptors."""
     return (matrix + matrix[np.ix_(MIRROR, MIRROR)]) / 2
 
 
 def _half(sign: int, within: Floats, total: Floats, centred: Floats) -> Floats:
-    """Directions `(128, 32)` that mirroring keeps (1) or negates (-1), turned so that signs tell most."""
+    """Directions `(128, 32)` that mirroring keeps (1) or negates (-1), rotated so that signs keep most information."""
     swap = np.eye(128)[MIRROR]
     _, vectors = np.linalg.eigh(np.eye(128) + sign * swap)
     basis = vectors[:, np.linalg.eigvalsh(np.eye(128) + sign * swap) > 1]  # of the descriptors of that symmetry
@@ -69,7 +69,7 @@ def _half(sign: int, within: Floats, total: Floats, centred: Floats) -> Floats:
 
 
 def _rotation(values: Floats) -> Floats:
-    """The rotation after which the values lie nearest to their signs (ITQ)."""
+    """The rotation after which the values are nearest to their signs (ITQ)."""
     rng = np.random.default_rng(0)
     rotation = np.linalg.qr(rng.normal(size=(HALF, HALF)))[0]
     for _ in range(ROUNDS):
@@ -79,11 +79,11 @@ def _rotation(values: Floats) -> Floats:
     return rotation
 
 
-def _pairs(packed: Path, pictures: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    """Descriptors of points and of the same points in edited copies, and of all points."""
+def _pairs(packed: Path, images: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    """Descriptors of keypoints, of the same keypoints in edited copies, and of all keypoints."""
     stored = np.load(packed / "level0.npy", mmap_mode="r")
     left, right, every = [], [], []
-    for number in rng.permutation(len(stored))[:pictures]:
+    for number in rng.permutation(len(stored))[:images]:
         image = Image.fromarray(np.asarray(stored[number])).convert("L")
         image = image.resize((SIDE, round(SIDE * rng.uniform(0.6, 1))), Image.Resampling.BICUBIC)
         copy, there = _edited(image, rng)
@@ -96,7 +96,7 @@ def _pairs(packed: Path, pictures: int, rng: np.random.Generator) -> tuple[Float
 
 
 def _edited(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, Floats]:
-    """A cropped, turned, scaled, recoloured copy of a picture, and where a place of it lies there: `(2, 3)`."""
+    """A cropped, rotated, scaled, recoloured copy of an image, and the transform `(2, 3)` to it."""
     scale, angle = np.exp(rng.uniform(np.log(0.5), np.log(1.6))), rng.choice([0.0, rng.normal(0, 0.5)])
     stretch = np.exp(rng.choice([0.0, rng.normal(0, 0.15)]))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -121,7 +121,7 @@ def _edited(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, 
 
 
 def _same(a: Keypoints, b: Keypoints, there: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Points of `b` that lie where points of `a` have gone, are as large and look the same way."""
+    """Keypoints of `b` at the transformed position of keypoints of `a`, with the same scale and orientation."""
     empty = np.empty(0, np.int64)
     if not len(a.size) or not len(b.size):
         return empty, empty

@@ -1,4 +1,4 @@
-"""Edited views of pictures, as people and programs make them: drawn at random, the same ones for the same seed."""
+"""Edited views of images, as people and programs make them: random, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from training.geometry import Views
 Bytes = NDArray[np.uint8]
 Rng = np.random.Generator
 Some = Callable[[float], NDArray[np.bool_]]
-"""Which pictures get an edit whose chance, at rate 1, is so much."""
+"""Chooses the images that get an edit; the argument is its probability at rate 1."""
 
 MASKS = 400
-"""Lines of text drawn once, to be laid over pictures."""
+"""Number of text masks, drawn once and laid over images."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`first` and `second`: two views (n, side, side, 3) of each picture.
+    """`first` and `second`: two views (n, side, side, 3) of each image.
 
-    `pictures` (n): which they are. `guest` (n): the place in the batch of the picture that is mixed into the second
-    view, or -1; `share` (n): how much of the second view is its own picture's, 1 without a guest.
+    `images` (n): their indices. `guest` (n): the position in the batch of the image that is mixed into the second
+    view, or -1; `share` (n): the share of the second view that comes from its own image, 1 without a guest.
     """
 
-    pictures: NDArray[np.int64]
+    images: NDArray[np.int64]
     first: Bytes
     second: Bytes
     guest: NDArray[np.int64]
@@ -46,19 +46,19 @@ class Editor:
         self.side = side
         self.masks = _words(np.random.default_rng(5))
 
-    def batch(self, pictures: NDArray[np.int64], rng: Rng) -> Batch:
-        """Two views of each of `pictures`: the first as it is or nearly, now and then edited, the second edited."""
-        n = len(pictures)
+    def batch(self, images: NDArray[np.int64], rng: Rng) -> Batch:
+        """Two views of each of `images`: the first one unedited or nearly, sometimes edited, the second one edited."""
+        n = len(images)
         kind = rng.random(n)
         first = np.where(kind < 0.45, 0.0, np.where(kind < 0.7, 0.25, 0.8))
         second = rng.choice([0.45, 0.8, 1.2], n, p=[0.35, 0.4, 0.25])
-        left = self._views(pictures, first, rng)
-        right = self._views(pictures, second, rng)
+        left = self._views(images, first, rng)
+        right = self._views(images, second, rng)
         guest, share = self._mixed(right, rng)
-        return Batch(pictures, left, right, guest, share)
+        return Batch(images, left, right, guest, share)
 
     def _mixed(self, views: Bytes, rng: Rng) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Blend or inlay another picture of the batch into one view in eight, in place."""
+        """Blend or inlay another image of the batch into one view in eight, in place."""
         n, side = len(views), self.side
         guest, share = np.full(n, -1, np.int64), np.ones(n, np.float32)
         kept = views.copy()
@@ -76,8 +76,8 @@ class Editor:
             guest[k], share[k] = j, part
         return guest, share
 
-    def _views(self, pictures: NDArray[np.int64], rate: NDArray[np.float64], rng: Rng) -> Bytes:
-        n, side = len(pictures), self.side
+    def _views(self, images: NDArray[np.int64], rate: NDArray[np.float64], rng: Rng) -> Bytes:
+        n, side = len(images), self.side
 
         def some(chance: float) -> NDArray[np.bool_]:
             return rng.random(n) < chance * rate
@@ -112,8 +112,8 @@ class Editor:
 
         out = np.empty((n, side, side, 3), np.uint8)
         drawn = np.empty((side, side, 3), np.float32)
-        for k, picture in enumerate(pictures):
-            fine = self.levels[level[k]][picture]
+        for k, image in enumerate(images):
+            fine = self.levels[level[k]][image]
             guest = self.levels[0][others[k, 0]]
             render.fetch(fine, guest, back[k], moved.seen[k], fill[k], colours[k], bars[k], seeds[k, 0], drawn)
             if coloured[k] or gamma[k] != 1 or steps[k] or dusk[k]:
@@ -137,7 +137,7 @@ def _moved(n: int, some: Some, rng: Rng) -> Views:
     area = np.exp(rng.uniform(np.log(0.22), 0, n))
     stretch = np.exp(rng.normal(0, 0.18, n))
     width, height = np.minimum(np.sqrt(area) * stretch, 1), np.minimum(np.sqrt(area) / stretch, 1)
-    # half of the crops lie anywhere, the others take something off one or two sides
+    # half of the crops are anywhere, the others remove something from one or two sides
     left, top = rng.random(n) * (1 - width), rng.random(n) * (1 - height)
     corner = rng.random((2, n)) < 0.25
     left, top = (
@@ -166,7 +166,7 @@ _SAME = np.eye(3, 4, dtype=np.float32)
 
 
 def _margins(n: int, rng: Rng) -> NDArray[np.float64]:
-    """(4, n): left, top, right, bottom, in shares: an even frame, bars, a caption, or anywhere on a page."""
+    """(4, n): left, top, right, bottom, as shares: an even frame, bars, a caption, or anywhere on a page."""
     kind = rng.random(n)
     even = np.exp(rng.uniform(np.log(0.02), np.log(0.35), n))
     page = rng.uniform(0.05, 1.3, n)
@@ -181,7 +181,7 @@ def _margins(n: int, rng: Rng) -> NDArray[np.float64]:
 
 
 def _colours(rng: Rng, n: int) -> NDArray[np.float32]:
-    """Black and white often, greys, any colour."""
+    """Often black and white, greys, any colour."""
     kind = rng.random((n, 1))
     grey = np.repeat(rng.uniform(0, 255, (n, 1)), 3, axis=1)
     plain = np.repeat(np.where(rng.random((n, 1)) < 0.5, 0.0, 255.0), 3, axis=1)
@@ -189,7 +189,7 @@ def _colours(rng: Rng, n: int) -> NDArray[np.float32]:
 
 
 def _bars(n: int, rng: Rng) -> NDArray[np.float64]:
-    """(n, 5, 7): bars and boxes around a picture on a page: some across the whole, some anywhere."""
+    """(n, 5, 7): bars and boxes around an image on a page: some across the whole page, some anywhere."""
     corner = rng.uniform(-0.1, 0.95, (n, 5, 2))
     extent = np.exp(rng.uniform(np.log(0.02), np.log(0.6), (n, 5, 2)))
     corner[:, 0] = np.where(rng.random((n, 1)) < 0.5, 0, corner[:, 0])
@@ -227,7 +227,7 @@ def _matrices(n: int, rng: Rng) -> NDArray[np.float32]:
 
 
 def _shapes(n: int, some: Some, rng: Rng) -> NDArray[np.float32]:
-    """(n, 4, 13), see `render.cover`: boxes, discs, lines of text, patches of other pictures."""
+    """(n, 4, 13), see `render.cover`: boxes, discs, lines of text, patches of other images."""
     out = np.zeros((n, 4, 13), np.float32)
     any_ = some(0.45)[:, None] & (rng.random((n, 4)) < [1.0, 0.45, 0.25, 0.15])
     kind = rng.choice([render.BOX, render.DISC, render.WORDS, render.PATCH], (n, 4), p=[0.2, 0.2, 0.45, 0.15])
@@ -268,8 +268,8 @@ def _words(rng: Rng) -> Bytes:
     return np.where(out > 191, 255, np.where(out > 63, 128, 0)).astype(np.uint8)
 
 
-def _jpeg(picture: Bytes, quality: int) -> Bytes:
+def _jpeg(view: Bytes, quality: int) -> Bytes:
     held = io.BytesIO()
-    Image.fromarray(picture).save(held, "JPEG", quality=quality)
+    Image.fromarray(view).save(held, "JPEG", quality=quality)
     with Image.open(held) as image:
         return np.asarray(image.convert("RGB"))

@@ -1,4 +1,4 @@
-"""From a trained state to the file that is shipped: normalisation folded into the convolutions, half precision."""
+"""From a trained state to the shipped file: normalisation folded into the convolutions, half precision."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ def export(
     model: Path,
     side: int,
     facts: dict[str, object],
-    pictures: NDArray[np.uint8] | None = None,
+    images: NDArray[np.uint8] | None = None,
     shape: Shape | None = None,
 ) -> None:
     """Write the network of a training `state` as an ONNX file, and the JSON that describes it beside it.
 
-    Weights are kept in half precision and computed with in single. `facts` go into the JSON (see
-    `twinpix.fingerprints._onnx.Description`). With some `pictures` (n, rows, columns, 3) the descriptors are turned
-    so that their first numbers hold as much of them as can be: no cosine of whole descriptors changes by that.
+    Weights are stored in half precision and computed with in single precision. `facts` go into the JSON (see
+    `twinpix.fingerprints._onnx.Description`). With `images` (n, rows, columns, 3) the descriptors are rotated to the
+    principal axes of these images, so that prefixes keep as much as possible; no cosine of whole descriptors changes.
     """
     net = Network(shape)
     net.load_state_dict(torch.load(state, weights_only=True)["net"])
     net.eval()
-    if pictures is not None:
-        _turn(net, pictures, side)
+    if images is not None:
+        _turn(net, images, side)
     graph = _Graph()
     name = graph.network(net)
-    picture = helper.make_tensor_value_info("pictures", TensorProto.FLOAT, ["n", 3, side, side])
+    inputs = helper.make_tensor_value_info("pictures", TensorProto.FLOAT, ["n", 3, side, side])
     vectors = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", net.shape.dims])
-    made = helper.make_graph(graph.nodes, "twinpix-cnn", [picture], [vectors], graph.weights)
+    made = helper.make_graph(graph.nodes, "twinpix-cnn", [inputs], [vectors], graph.weights)
     proto = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], producer_name="twinpix")
     proto.ir_version = 9
     onnx.checker.check_model(proto, full_check=True)
@@ -51,16 +51,16 @@ def export(
     model.with_suffix(".json").write_text(json.dumps(described, indent=1) + "\n")
 
 
-def _turn(net: Network, pictures: NDArray[np.uint8], side: int) -> None:
-    """Turn the last layer to the principal axes of descriptors, the longest first."""
-    small = [np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BILINEAR)) for p in pictures]
+def _turn(net: Network, images: NDArray[np.uint8], side: int) -> None:
+    """Rotate the last layer to the principal axes of the descriptors, the largest variance first."""
+    small = [np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BILINEAR)) for p in images]
     seen = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2)
     with torch.no_grad():
         vectors = torch.cat([functional.normalize(net(part.float()), dim=1) for part in seen.split(100)]).double()
         _, axes = torch.linalg.eigh(vectors.T @ vectors)
         axes = axes.flip(1)
         strongest = axes.abs().argmax(0)
-        axes *= axes[strongest, torch.arange(len(axes))].sign()  # else another machine might mirror them
+        axes *= axes[strongest, torch.arange(len(axes))].sign()  # otherwise the signs could differ between machines
         net.head.weight.copy_((axes.T @ net.head.weight.double()).float())
         net.head.bias.copy_((axes.T @ net.head.bias.double()).float())
 

@@ -1,4 +1,4 @@
-"""Where each pixel of an edited picture comes from: homographies of crops, turns, frames and tilts, many at once."""
+"""Geometric edits as homographies: crops, rotations, frames and perspective, for many images at once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Floats = NDArray[np.float64]
 
 
 class Views:
-    """`n` pictures being moved: for each, the way from the canvas back to the picture.
+    """Geometric edits of `n` images: for each, the homography from the canvas back to the image.
 
-    `back` (n, 3, 3) takes a point of the canvas, in units where the original is 1 high, to the original's unit
-    square; `size` (n, 2) is the canvas's width and height; `seen` (n, 4) is the part of the original's unit
-    square (left, top, right, bottom) that has not been cut off.
+    `back` (n, 3, 3) maps a point of the canvas, in units of the height of the original, to the unit square of the
+    original; `size` (n, 2) is the canvas's width and height; `seen` (n, 4) is the part of the unit square
+    of the original (left, top, right, bottom) that has not been cropped.
     """
 
     def __init__(self, aspect: Floats) -> None:
@@ -23,7 +23,7 @@ class Views:
         self.seen = np.tile([0.0, 0.0, 1.0, 1.0], (n, 1))
 
     def cut(self, who: NDArray[np.bool_], left: Floats, top: Floats, width: Floats, height: Floats) -> None:
-        """Keep only a rectangle of the canvas, given in shares of it. Before any turn: the cut is of the original."""
+        """Crop to a rectangle of the canvas, in shares of it. Before any rotation: the crop is of the original."""
         origin = np.stack([left, top], axis=1) * self.size
         self._canvas(who, origin, self.size * np.stack([width, height], axis=1))
         span = self.seen[:, 2:] - self.seen[:, :2]
@@ -48,7 +48,7 @@ class Views:
         self.size = np.where(who[:, None], self.size[:, ::-1], self.size)
 
     def turn(self, who: NDArray[np.bool_], angle: Floats, grow: Floats) -> None:
-        """Turn by `angle` (radians); the canvas goes from its old size (`grow` 0) to all that holds the picture (1)."""
+        """Rotate by `angle` (radians); `grow` enlarges the canvas from its old size (0) to hold the whole image (1)."""
         cos, sin = np.cos(angle), np.sin(angle)
         width, height = self.size.T
         held = np.stack([width * abs(cos) + height * abs(sin), width * abs(sin) + height * abs(cos)], axis=1)
@@ -62,14 +62,14 @@ class Views:
         self.size = np.where(who[:, None], size, self.size)
 
     def tilt(self, who: NDArray[np.bool_], slope: Floats, vanish: Floats) -> None:
-        """Shear by `slope` (n, 2) and let it recede by `vanish` (n, 2), about the middle."""
+        """Shear by `slope` (n, 2) and tilt with perspective terms `vanish` (n, 2), about the centre."""
         tilt = np.tile(np.eye(3), (len(who), 1, 1))
         tilt[:, 0, 1], tilt[:, 1, 0] = slope.T
         tilt[:, 2, :2] = vanish / self.size
         self._then(who, _shifting(*(self.size.T / 2)) @ tilt @ _shifting(*(-self.size.T / 2)))
 
     def squashed(self) -> Floats:
-        """(n, 3, 3): from the unit square, to which the canvas is squashed, to the original's unit square."""
+        """(n, 3, 3): from the unit square, to which the canvas is resized, to the unit square of the original."""
         return self.back @ _scaling(*self.size.T)
 
     def _canvas(self, who: NDArray[np.bool_], origin: Floats, size: Floats) -> None:

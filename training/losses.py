@@ -1,4 +1,4 @@
-"""What is asked of descriptors: copies near, all others far, spread out; and so for each prefix of the numbers."""
+"""The loss: copies near, all others far, descriptors spread out; for each prefix of the descriptor."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from torch.nn import functional as F
 def partners(guest: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
     """`target` and `silent`, both (2n, 2n), of n first views followed by n second views.
 
-    `target` holds what each view is a copy of, and how much. A second view into which the picture at place `guest`
-    of the batch was mixed (-1: none) counts as `share` of its own picture and 1 - `share` of the guest. `silent` are
-    the pairs that are neither asked for nor punished: a view and itself, and what else a mixture and its guest are.
+    `target` is the weight with which each view is a copy of each other view. A second view into which the image at
+    position `guest` of the batch was mixed (-1: none) counts as `share` of its own image and 1 - `share` of the guest.
+    `silent` are the pairs that are neither positives nor negatives: a view and itself, and the other pairs of a mixture
+    and its guest.
     """
     n = len(guest)
     rows = torch.arange(2 * n)
@@ -30,7 +31,7 @@ def partners(guest: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def contrast(views: Tensor, target: Tensor, silent: Tensor, temperature: float, spread: float) -> Tensor:
-    """InfoNCE among views (2n, d) of any length, and `spread` × KoLeo, which pushes each from its nearest other.
+    """InfoNCE among views (2n, d) of any length, and `spread` × KoLeo, which repels each view from its nearest one.
 
     For `target` and `silent` see `partners`. Sources: A. van den Oord et al., "Representation learning with
     contrastive predictive coding" (2018); A. Sablayrolles et al., "Spreading vectors for similarity search" (ICLR

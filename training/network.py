@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 MEAN, SPREAD = 127.5, 63.75
-"""What the channels of a picture are shifted and divided by."""
+"""The mean and the divisor of the channels of an image."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Shape:
     pooled: int = 768
     dims: int = 1024
     power: float = 3.0
-    """The exponent of the generalised mean: 1 is the mean, large is the largest."""
+    """The exponent of the generalised mean: 1 is the mean, a large one the maximum."""
 
 
 class Unit(nn.Sequential):
-    """Convolution and normalisation, and a ReLU if wished."""
+    """Convolution and normalisation, optionally with a ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, active: bool = True) -> None:
         parts: list[nn.Module] = [
@@ -36,7 +36,7 @@ class Unit(nn.Sequential):
 
 
 class Block(nn.Module):
-    """Two units beside a straight way (He et al., "Deep residual learning", CVPR 2016)."""
+    """Two units with a skip connection (He et al., "Deep residual learning", CVPR 2016)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Pictures to one array: tar files of squashed pictures, decoded once, copies of one another dropped."""
+"""Images to one array: tar files of images resized to a square, decoded once, without duplicates."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 176
-"""Pixels on a side of a packed picture; two coarser levels, 88 and 44, lie beside it."""
+"""Pixels on a side of a packed image; two coarser levels have 88 and 44."""
 LEVELS = 3
 COPY_RADIUS = 40
-"""Bits of 256 (phash) up to which two pictures are one: a copy among the negatives teaches the wrong thing."""
+"""Bits of 256 (phash) up to which two images are duplicates: a copy among the negatives would be a wrong label."""
 
 Bytes = NDArray[np.uint8]
 
 
 def pack(tars: list[Path], folder: Path) -> int:
-    """Write the pictures of `tars` as ``level0.npy`` (n, 176, 176, 3), ``level1.npy`` (n, 88, 88, 3), … into `folder`.
+    """Write the images of `tars` as ``level0.npy`` (n, 176, 176, 3), ``level1.npy`` (n, 88, 88, 3), … into `folder`.
 
-    Returns how many pictures were kept. The order is that of the tars and of their members, so the same input
+    Returns the number of images kept. The order is that of the tars and of their members, so the same input
     gives the same files.
     """
-    pictures = np.stack(list(_pictures(tars)))
-    pictures = np.ascontiguousarray(pictures[_firsts(pictures)])
+    images = np.stack(list(_images(tars)))
+    images = np.ascontiguousarray(images[_firsts(images)])
     folder.mkdir(parents=True, exist_ok=True)
     for level in range(LEVELS):
-        np.save(folder / f"level{level}.npy", pictures)
-        pictures = _halved(pictures)
-    return len(pictures)
+        np.save(folder / f"level{level}.npy", images)
+        images = _halved(images)
+    return len(images)
 
 
 def load(folder: Path) -> list[Bytes]:
@@ -40,7 +40,7 @@ def load(folder: Path) -> list[Bytes]:
     return [np.load(folder / f"level{level}.npy") for level in range(LEVELS)]
 
 
-def _pictures(tars: list[Path]) -> Iterator[Bytes]:
+def _images(tars: list[Path]) -> Iterator[Bytes]:
     for path in sorted(tars):
         with tarfile.open(path) as tar:
             for member in tar:
@@ -51,8 +51,8 @@ def _pictures(tars: list[Path]) -> Iterator[Bytes]:
                     yield np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 
-def _firsts(pictures: Bytes) -> NDArray[np.intp]:
-    """Which pictures are no copy of an earlier one, by phash of 256 bits, as they are and mirrored."""
+def _firsts(images: Bytes) -> NDArray[np.intp]:
+    """Indices of the images that are not copies of an earlier one, by phash of 256 bits, also mirrored."""
     from scipy.fft import dctn
 
     from twinpix.search import join, self_join
@@ -62,19 +62,19 @@ def _firsts(pictures: Bytes) -> NDArray[np.intp]:
         low = dctn(grey, axes=(1, 2))[:, :16, :16].reshape(len(grey), 256)
         return np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
 
-    plain, mirrored = codes(pictures), codes(pictures[:, :, ::-1])
+    plain, mirrored = codes(images), codes(images[:, :, ::-1])
     first, second, _ = self_join(plain, COPY_RADIUS)
-    dropped = np.zeros(len(pictures), bool)
+    dropped = np.zeros(len(images), bool)
     dropped[second] = True
     first, second, _ = join(mirrored, plain, COPY_RADIUS)
     dropped[second[first < second]] = True
     return np.flatnonzero(~dropped)
 
 
-def _halved(pictures: Bytes) -> Bytes:
-    n, side = len(pictures), pictures.shape[1] // 2
+def _halved(images: Bytes) -> Bytes:
+    n, side = len(images), images.shape[1] // 2
     out = np.empty((n, side, side, 3), np.uint8)
     for k in range(0, n, 1000):
-        block = pictures[k : k + 1000].reshape(-1, side, 2, side, 2, 3).astype(np.uint16)
+        block = images[k : k + 1000].reshape(-1, side, 2, side, 2, 3).astype(np.uint16)
         out[k : k + 1000] = (block.sum(axis=(2, 4)) + 2) // 4
     return out

@@ -1,4 +1,4 @@
-"""The compiled loops that draw edited pictures: fetch, recolour, draw over, blur."""
+"""The compiled loops that render edited images: resample, recolour, draw overlays, blur."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-FLAT, SLOPE, PICTURE, SMEAR, STATIC = range(5)
-"""What fills the canvas around the picture: a colour, a run of two colours, another picture, the edge, noise."""
+FLAT, SLOPE, IMAGE, SMEAR, STATIC = range(5)
+"""The fill of the canvas around the image: a colour, a gradient of two colours, another image, the edge, noise."""
 NOTHING, BOX, DISC, WORDS, PATCH = range(5)
-"""What lies over the picture."""
+"""The overlays on the image."""
 
 jit: Any = numba.njit(nogil=True, fastmath=True, cache=True, boundscheck=False)
 
 
 @jit
 def _sample(level: Bytes, x: float, y: float, out: Floats) -> None:
-    """`level` (side, side, 3) at a point of its unit square, between its four nearest pixels."""
+    """`level` (side, side, 3) at a point of its unit square, by bilinear interpolation."""
     side = level.shape[0]
     fx = min(max(x * side - 0.5, 0.0), side - 1.0)
     fy = min(max(y * side - 0.5, 0.0), side - 1.0)
@@ -48,7 +48,7 @@ def fetch(
     seed: int,
     out: Floats,
 ) -> None:
-    """Draw one moved picture into `out` (side, side, 3); `bars` (k, 4 + 3) are boxes drawn on what lies around it."""
+    """Draw one transformed image into `out` (side, side, 3); `bars` (k, 4 + 3) are boxes drawn on its surroundings."""
     np.random.seed(seed)
     side = out.shape[0]
     for row in range(side):
@@ -63,7 +63,7 @@ def fetch(
             if inside or fill == SMEAR:
                 _sample(level, min(max(x, seen[0]), seen[2]), min(max(y, seen[1]), seen[3]), pixel)
                 continue
-            if fill == PICTURE:
+            if fill == IMAGE:
                 _sample(other, u, v, pixel)
             else:
                 for c in range(3):
@@ -80,7 +80,7 @@ def fetch(
 
 @jit
 def recolour(out: Floats, matrix: Floats, gamma: float, steps: int, dusk: float) -> None:
-    """A linear change of colours `matrix` (3, 4), a power, fewer levels (0: all), darker corners."""
+    """A linear change of colours `matrix` (3, 4), a gamma, fewer levels (0: all), vignetting."""
     side = out.shape[0]
     r = np.empty(3, np.float32)
     for row in range(side):
@@ -138,7 +138,7 @@ def cover(out: Floats, shapes: Floats, masks: Bytes, other: Bytes) -> None:
 
 @jit
 def smooth(out: Floats, across: float, down: float, sharper: float) -> None:
-    """Gaussian blur with sigmas `across` and `down` in pixels; with `sharper`, so much of what it takes is added."""
+    """Gaussian blur with sigmas `across` and `down` in pixels; with `sharper`, an unsharp mask of that strength."""
     side = out.shape[0]
     kept = out.copy()
     line = np.empty((side, 3), np.float32)
@@ -174,7 +174,7 @@ def smooth(out: Floats, across: float, down: float, sharper: float) -> None:
 
 @jit
 def coarsen(out: Floats, cells: int, blocky: bool) -> None:
-    """Bring down to `cells` × `cells` means and up again: as squares, or run together."""
+    """Downscale to `cells` × `cells` means and upscale again: as squares, or interpolated."""
     side = out.shape[0]
     small = np.zeros((cells, cells, 3), np.float32)
     count = np.zeros((cells, cells), np.float32)
@@ -204,7 +204,7 @@ def coarsen(out: Floats, cells: int, blocky: bool) -> None:
 
 @jit
 def grain(out: Floats, sigma: float, specks: float, grey: bool, seed: int) -> None:
-    """Noise of `sigma` levels, in each channel or (`grey`) in all alike, and a share of black and white specks."""
+    """Noise of `sigma` levels, in each channel or (`grey`) the same in all, and a share of black and white specks."""
     np.random.seed(seed)
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):

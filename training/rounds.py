@@ -1,4 +1,4 @@
-"""Which pictures make a batch: at random at first, then pictures that are hard to tell apart."""
+"""Which images make a batch: at random at first, later groups of similar images (hard negatives)."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from numpy.typing import NDArray
 
 
 class Rounds:
-    """The order of the pictures in each round through all of them: at random, later in groups of near ones.
+    """The order of the images in each epoch: at random, later in groups of near ones.
 
-    Who is near whom is known from the last descriptor of each picture. An order is fixed a little before the
-    round begins, so that batches can be made ahead, and the same ones each time.
+    Near images are found by the last descriptor of each image. The order is fixed some steps before the epoch begins,
+    so that batches can be prepared ahead, deterministically.
     """
 
     _AHEAD = 8
     _PREFIX = 64
-    _COPY = 0.98  # a cosine above which two pictures may well be one
+    _COPY = 0.98  # cosine above which two images may be copies
 
-    def __init__(self, pictures: int, pairs: int, group: int, grouped_after: int, dims: int, seed: int) -> None:
-        self.pictures, self.pairs, self.group = pictures, pairs, group
+    def __init__(self, images: int, pairs: int, group: int, grouped_after: int, dims: int, seed: int) -> None:
+        self.images, self.pairs, self.group = images, pairs, group
         self.grouped_after, self.seed = grouped_after, seed
-        self.steps = pictures // pairs
-        self.last = torch.zeros(pictures, min(dims, self._PREFIX))
+        self.steps = images // pairs
+        self.last = torch.zeros(images, min(dims, self._PREFIX))
         self._orders: dict[int, NDArray[np.int64]] = {0: self._random(0)}
         self._fixed = threading.Condition()
 
-    def learn(self, step: int, pictures: torch.Tensor, vectors: torch.Tensor) -> None:
-        """Note descriptors; when the end of a round is near, fix the order of the next."""
-        self.last[pictures] = torch.nn.functional.normalize(vectors[:, : self._PREFIX], dim=1)
+    def learn(self, step: int, images: torch.Tensor, vectors: torch.Tensor) -> None:
+        """Store descriptors; near the end of an epoch, fix the order of the next one."""
+        self.last[images] = torch.nn.functional.normalize(vectors[:, : self._PREFIX], dim=1)
         place = step % self.steps
         if place == max(0, self.steps - self._AHEAD):
             number = step // self.steps + 1
@@ -40,8 +40,8 @@ class Rounds:
                 self._orders = {number - 1: self._orders[number - 1], number: order}
                 self._fixed.notify_all()
 
-    def pictures_of(self, step: int) -> NDArray[np.int64]:
-        """The pictures of a batch; waits until their order is fixed."""
+    def images_of(self, step: int) -> NDArray[np.int64]:
+        """The images of a batch; waits until their order is fixed."""
         number, place = divmod(step, self.steps)
         with self._fixed:
             while number not in self._orders:
@@ -57,24 +57,24 @@ class Rounds:
         self._orders = {key: order.numpy() for key, order in held["orders"].items()}
 
     def _random(self, number: int) -> NDArray[np.int64]:
-        return np.random.default_rng([self.seed, number]).permutation(self.pictures)
+        return np.random.default_rng([self.seed, number]).permutation(self.images)
 
     def _grouped(self, number: int) -> NDArray[np.int64]:
-        """Each free picture in a random order takes its nearest free ones along; then the groups are shuffled."""
+        """Group each free image, in random order, with its nearest free images; then shuffle the groups."""
         nearest = []
-        for at in range(0, self.pictures, 2000):
+        for at in range(0, self.images, 2000):
             near = self.last[at : at + 2000] @ self.last.T
             nearest.append(near.masked_fill(near > self._COPY, -1).topk(4 * self.group).indices.numpy())
         neighbours = np.concatenate(nearest)
-        free = np.ones(self.pictures, bool)
+        free = np.ones(self.images, bool)
         groups: list[list[int]] = []
         rest: list[list[int]] = []
-        for picture in self._random(number):
-            if not free[picture]:
+        for image in self._random(number):
+            if not free[image]:
                 continue
-            free[picture] = False
-            company = [int(other) for other in neighbours[picture] if free[other]][: self.group - 1]
+            free[image] = False
+            company = [int(other) for other in neighbours[image] if free[other]][: self.group - 1]
             free[company] = False
-            (groups if len(company) == self.group - 1 else rest).append([int(picture), *company])
+            (groups if len(company) == self.group - 1 else rest).append([int(image), *company])
         order = np.random.default_rng([self.seed, number, 1]).permutation(len(groups))
         return np.array([p for at in order for p in groups[at]] + [p for some in rest for p in some], np.int64)

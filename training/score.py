@@ -1,4 +1,4 @@
-"""How much a trained state finds: recall of edited copies at fixed shares of false matches, prefix by prefix."""
+"""Recall of edited copies with a trained state at fixed false-match rates, for each prefix of the descriptor."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ RATES = (1e-4, 1e-5, 1e-6)
 
 
 def score(state: Path, folder: Path, side: int, prefixes: tuple[int, ...], turns: tuple[int, ...] = (1, 8)) -> str:
-    """A Markdown table of recall (and radius), and the edits of which less than nine in ten are found at the last rate.
+    """A Markdown table of recall (and radius), and the edits with a recall below 0.9 at the last rate.
 
-    `folder` holds ``original/`` and a folder an edit; files of one stem are copies of one picture. The state is
-    exported and run as it would be in the package. `turns`: 1 as the pictures lie, 8 in all orientations.
+    `folder` holds ``original/`` and a folder for each edit; files with the same stem are copies of one image. The state
+    is exported and run as in the package. `turns`: 1 for the images as they are, 8 for all orientations.
     """
     with tempfile.TemporaryDirectory() as scratch:
         model = Path(scratch) / "network.onnx"
@@ -33,7 +33,7 @@ def score(state: Path, folder: Path, side: int, prefixes: tuple[int, ...], turns
     same = stems[first][:, None] == stems[edited][None]
     codes = prints.codes if prints.codes.ndim == 3 else prints.codes[:, None]
     lines = [
-        f"{len(first)} pictures, {len(set(edits)) - 1} edits, {side} pixels\n",
+        f"{len(first)} images, {len(set(edits)) - 1} edits, {side} pixels\n",
         "| numbers | orientations | " + " | ".join(f"{rate:g}" for rate in RATES) + " | weakest at the last |",
         "|---|---|" + "---|" * (len(RATES) + 1),
     ]

@@ -1,4 +1,4 @@
-"""Training: seeded by step, so that a run that was stopped goes on as if it had not been."""
+"""Training, seeded by step, so that a resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from training.pack import load
 from training.rounds import Rounds
 
 LOGGED_EVERY, KEPT_EVERY = 50, 250
-"""Steps between two lines of the log, and between two states on the disk."""
+"""Steps between two lines of the log, and between two saved states."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that shapes a run. `steps` counts batches; the sides and the learning rate follow from it."""
+    """The settings of a run. `steps` is the number of batches; the sides and the learning rate follow from it."""
 
     steps: int = 6800
     coarse_steps: int = 4300
-    """So many steps with pictures of `coarse_side` pixels, the rest with `side`."""
+    """Number of steps with images of `coarse_side` pixels; the rest have `side`."""
     decay_steps: int = 2300
-    """The last steps, over which the learning rate falls to nothing."""
+    """Number of the last steps, over which the learning rate falls to 0."""
     side: int = 128
     coarse_side: int = 96
     pairs: int = 128
@@ -43,11 +43,11 @@ class Recipe:
     spread: float = 10.0
     spread_first: float = 0.3
     spread_steps: int = 3000
-    """The weight of KoLeo grows from the first to the last over so many steps, by equal factors: from the start it
-    would scatter descriptors that do not yet know a copy."""
+    """The weight of KoLeo grows geometrically from `spread_first` to `spread` over so many steps: in full from the
+    start, it would scatter descriptors that do not recognise copies yet."""
     grouped_after: int = 2200
-    """Steps after which a batch is made of groups of pictures that are near one another, so that it holds hard
-    cases; before, nearness means nothing."""
+    """Steps after which a batch consists of groups of near images, so that it contains hard negatives; before that,
+    distances mean nothing."""
     group: int = 8
     prefixes: tuple[int, ...] = (256, 1024)
     seed: int = 1
@@ -67,21 +67,21 @@ class Recipe:
 
 
 class OtherRecipeError(ValueError):
-    """The folder holds a run of another recipe."""
+    """The folder has a run with another recipe."""
 
 
 class Run:
-    """A network in training; all that is needed to go on with it is kept in ``out/state.pt``.
+    """A network in training; ``out/state.pt`` has everything that is needed to resume it.
 
-    Raises `OtherRecipeError` where ``out/recipe.json`` says that the state there was made in another way.
+    Raises `OtherRecipeError` if the state was made with another recipe according to ``out/recipe.json``.
     """
 
-    def __init__(self, out: Path, recipe: Recipe, pictures: int) -> None:
+    def __init__(self, out: Path, recipe: Recipe, images: int) -> None:
         self.out, self.recipe, self.step = out, recipe, 0
         torch.manual_seed(recipe.seed)
         self.net = Network(recipe.shape).to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(self._groups(), lr=recipe.rate, betas=(0.9, 0.98))
-        self.rounds = Rounds(pictures, recipe.pairs, recipe.group, recipe.grouped_after, recipe.shape.dims, recipe.seed)
+        self.rounds = Rounds(images, recipe.pairs, recipe.group, recipe.grouped_after, recipe.shape.dims, recipe.seed)
         if self.state.exists():
             held = torch.load(self.state, weights_only=True)
             self._require_same_recipe(held["step"])
@@ -108,12 +108,12 @@ class Run:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimiser.step()
-        self.rounds.learn(self.step, torch.from_numpy(batch.pictures), vectors[: recipe.pairs].detach())
+        self.rounds.learn(self.step, torch.from_numpy(batch.images), vectors[: recipe.pairs].detach())
         self.step += 1
         return float(loss.item())
 
     def save(self) -> None:
-        """Keep the state, whole or not at all; the one before the learning rate falls is kept beside it."""
+        """Save the state atomically; the state before the learning rate falls is saved beside it."""
         held = {"net": self.net.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step}
         torch.save(held | {"rounds": self.rounds.state_dict()}, self.state.with_suffix(".part"))
         self.state.with_suffix(".part").replace(self.state)
@@ -121,12 +121,12 @@ class Run:
             (self.out / "before_decay.pt").write_bytes(self.state.read_bytes())
 
     def is_due(self) -> bool:
-        """True when the state is to be kept now."""
+        """True if the state must be saved now."""
         ends = (self.recipe.steps, self.recipe.steps - self.recipe.decay_steps)
         return self.step % KEPT_EVERY == 0 or self.step in ends
 
     def _require_same_recipe(self, step: int) -> None:
-        """The end may be moved while the learning rate of every step so far stays what it was: nothing else may."""
+        """Only the end can be changed, and only if the learning rate of every step so far does not change."""
         kept = self.out / "recipe.json"
         if not kept.exists():
             return
@@ -153,7 +153,7 @@ class Run:
 
 
 def train(packed: Path, out: Path, recipe: Recipe) -> None:
-    """Train on the `packed` folder until `recipe.steps`, from where `out` was left; raises `OtherRecipeError`."""
+    """Train on the `packed` folder until `recipe.steps`, resuming from `out`; raises `OtherRecipeError`."""
     out.mkdir(parents=True, exist_ok=True)
     levels = load(packed)
     run = Run(out, recipe, len(levels[0]))
@@ -177,11 +177,11 @@ def _batches(levels: list[NDArray[np.uint8]], run: Run) -> Iterator[Batch]:
     editors = {side: Editor(levels, side) for side in {recipe.side_at(run.step), recipe.side}}
     for step in range(run.step, recipe.steps):
         rng = np.random.default_rng([recipe.seed, step])
-        yield editors[recipe.side_at(step)].batch(rounds.pictures_of(step), rng)
+        yield editors[recipe.side_at(step)].batch(rounds.images_of(step), rng)
 
 
 def _ahead(batches: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
-    """The same batches, made in a thread while the network works."""
+    """The same batches, prepared in a thread while the network computes."""
     ready: Queue[Batch | BaseException | None] = Queue(depth)
 
     def fill() -> None:

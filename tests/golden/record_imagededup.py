@@ -1,11 +1,11 @@
-"""Record what imagededup hashes every picture below a folder to.
+"""Record the hashes of imagededup for every image below a folder.
 
 usage: record_imagededup.py FOLDER OUTPUT [--by-content]
        record_imagededup.py --generated OUTPUT
 
 Run it where imagededup is installed. Files that imagededup cannot read are absent. Keys are
 paths relative to FOLDER or, with --by-content, the files' SHA-256, so that no name is recorded.
---generated draws the pictures of tests/drawings.py anew and stores each one's SHA-256 beside its
+--generated draws the images of tests/drawings.py again and stores the SHA-256 of each with its
 hashes. An OUTPUT that ends in .gz is compressed, always to the same bytes.
 """
 
@@ -93,7 +93,7 @@ def main() -> None:
     else:
         items = record_folder(args.folder, args.by_content)
     write(args.output, items)
-    print(f"{len(items)} pictures recorded in {args.output.name}")
+    print(f"{len(items)} images recorded in {args.output.name}")
 
 
 if __name__ == "__main__":

@@ -44,101 +44,101 @@ class Alignment:
     match_ratio: float = 0.8
     """Ratio of the nearest to the second nearest descriptor distance. Why: ambiguous keypoints of repeated patterns are
     matched at random (D. Lowe, IJCV 2004). Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     inlier_distance: float = 4.0
     """Pixels of the smaller pyramid. Why: with less a bent or rescaled copy loses its inliers, with more RANSAC accepts
     a transform that is off by a block. Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     similarity_distance: float = 8.0
     """Pixels of the smaller pyramid, for the first fit, a similarity transform. Why: a copy that was stretched fits it
     roughly; the affine fit that follows is exact. Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     min_matches: int = 4
     """Keypoint matches. Why: three matches define an affine transform and confirm nothing. Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     affine_matches: int = 8
     """Inliers of the similarity transform. Why: an affine transform has six degrees of freedom, and fits three of
     fewer matches whatever they are. Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     min_area_ratio: float = 0.001
     """Area of one image in the other. Why: RANSAC may map all keypoints to one spot, where everything agrees.
     Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     affine_inliers: float = 0.8
     """Share of the inliers of the similarity transform. Why: an affine transform has two degrees of freedom more, and
     may follow a few outliers. Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     min_scale: float = 0.02
     """Smaller singular value of the transform. Why: a transform that flattens an image is no edit. Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     max_anisotropy: float = 4.0
     """Larger by the smaller singular value of the transform. Why: nobody stretches an image by more, but a fit to
     keypoints along a line does. Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     many_inliers: int = 40
     """Keypoints. Why: with so many that are also spread out, less of the overlap must agree. Data: copies.
-    Test: test_verify.py::test_stickers_on_a_picture_are_an_edit
+    Test: test_verify.py::test_overlays_on_an_image_are_an_edit
     """
     wide_spread: float = 0.3
     """Share of the overlap inside the hull of the inliers. Why: many inliers on a caption or a logo must not lower the
     agreement asked for. Data: copies, hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     many_inliers_factor: float = 0.77
     """Factor of the agreement asked for. Why: a copy with half of it drawn over agrees in about half of its blocks.
     Data: copies.
-    Test: test_verify.py::test_stickers_on_a_picture_are_an_edit
+    Test: test_verify.py::test_overlays_on_an_image_are_an_edit
     """
     orientation_distance: float = 0.025
     """Share of the longer side, at the corners. Why: keypoints are not exact: a transform so near to one of the eight
     orientations is replaced by it. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     orientation_loss: float = 0.05
     """Share of the overlap. Why: the orientation is preferred unless clearly less agrees on it. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     min_refined_share: float = 0.25
     """Share of the overlap that agrees before refinement. Why: ECC does not converge from a worse start. Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     scene_inliers: int = 12
     """Keypoints. Why: fewer agree by chance in unrelated images; with more the pair is called a similar scene. Data:
     unrelated.
-    Test: test_verify.py::test_a_burst_is_a_scene_and_no_copy
+    Test: test_verify.py::test_a_burst_is_the_same_scene_and_not_a_copy
     """
     scene_spread: float = 0.18
     """Share of the overlap inside the hull of the inliers. Why: a logo or a caption in two images makes no common
     scene. Data: unrelated, hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     overdrawn_inliers: int = 60
     """Keypoints. Why: images that are drawn over so much that their blocks do not agree are found by their keypoints.
     Data: near hashes.
-    Test: test_local.py::test_a_common_caption_does_not_make_two_pictures_one
+    Test: test_local.py::test_a_common_caption_is_not_a_match
     """
     overdrawn_agreement: float = 0.7
     """Share of the textured blocks. Why: as before, how much must agree all the same: of annotated photos so much does,
     of other photos of one place 0.4 to 0.65. Data: near hashes.
-    Test: test_local.py::test_a_common_caption_does_not_make_two_pictures_one
+    Test: test_local.py::test_a_common_caption_is_not_a_match
     """
     shift_response: float = 0.05
     """Peak of the phase correlation. Why: a weaker peak is noise, and its shift means nothing. Data: copies.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     max_shift: float = 0.7
     """Pixels of the smaller pyramid. Why: a pair on a transform that is off by a pixel is not refuted yet: another
     transform may fit. Data: copies.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
 
 
@@ -171,12 +171,12 @@ class ScreeningLimits:
     """
     agreeing: float = 0.3
     """Agreement of the directions of edges in one block. Why: in fewer the sign is that of noise. Data: negatives.
-    Test: test_screening.py::test_inverted_tones_are_noticed
+    Test: test_screening.py::test_inverted_tones_are_detected
     """
     min_opposed: float = 0.2
     """Share of the agreeing blocks. Why: in images that are not inverted fewer are opposed; where fewer are, in
     solarised photos, the others agree as they are, and are enough. Data: candidates, negatives.
-    Test: test_screening.py::test_inverted_tones_are_noticed
+    Test: test_screening.py::test_inverted_tones_are_detected
     """
 
 
@@ -187,30 +187,30 @@ class Coarse:
     edit_features: float = 0.35
     """Standard deviations of the image. Why: a block that differs by more shows something else; a smaller step takes
     re-encoding and captions for it. Data: near hashes.
-    Test: test_documents.py::test_crops_and_small_turns_are_alike_once_aligned
+    Test: test_documents.py::test_crops_and_small_rotations_agree_once_aligned
     """
     min_deviation: float = 8.0
     """Grey levels. Why: in an image with less contrast the noise of encoders would differ. Data: near hashes.
-    Test: test_documents.py::test_crops_and_small_turns_are_alike_once_aligned
+    Test: test_documents.py::test_crops_and_small_rotations_agree_once_aligned
     """
     max_differing: float = 0.1
     """Share of the blocks. Why: a pair that a hash proposes and that differs in more is verified. Of 57 false pairs 51
     differ in more, of the true ones a fifth. Data: near hashes.
-    Test: test_documents.py::test_crops_and_small_turns_are_alike_once_aligned
+    Test: test_documents.py::test_crops_and_small_rotations_agree_once_aligned
     """
     min_texture: float = 1.0
     """Grey levels of standard deviation in the overlap. Why: a blank overlap determines no gain. Data: near hashes.
-    Test: test_documents.py::test_crops_and_small_turns_are_alike_once_aligned
+    Test: test_documents.py::test_crops_and_small_rotations_agree_once_aligned
     """
     min_coverage: float = 0.5
     """Share of a block's pixels that both images show. Why: the difference of a few pixels is chance. Data: near
     hashes.
-    Test: test_documents.py::test_crops_and_small_turns_are_alike_once_aligned
+    Test: test_documents.py::test_crops_and_small_rotations_agree_once_aligned
     """
     min_overlap: float = 0.3
     """Share of the pixels. Why: ECC may move one image off the other until nothing is left to differ. Data: near
     hashes.
-    Test: test_documents.py::test_crops_and_small_turns_are_alike_once_aligned
+    Test: test_documents.py::test_crops_and_small_rotations_agree_once_aligned
     """
 
 
@@ -241,20 +241,20 @@ class Blocks:
     min_texture: float = 3.0
     """Grey levels of standard deviation in a block. Why: noise of a flat area correlates with nothing, gradients with
     everything. Data: copies, unrelated.
-    Test: test_verify.py::test_a_picture_agrees_with_itself_and_not_with_another
+    Test: test_verify.py::test_an_image_agrees_with_itself_and_not_with_another
     """
     min_correlation: float = 0.6
     """NCC. Why: blocks of unrelated images seldom reach it, those of copies nearly always. Data: copies, unrelated.
-    Test: test_verify.py::test_a_picture_agrees_with_itself_and_not_with_another
+    Test: test_verify.py::test_an_image_agrees_with_itself_and_not_with_another
     """
     min_coverage: float = 0.6
     """Share of the block's pixels that both images show. Why: a correlation of a few pixels is chance. Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     light_deviation: float = 6.0
     """Grey levels of standard deviation of the mean levels of agreeing blocks. Why: where these hardly vary, their
     correlation is noise. Data: copies, hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
 
 
@@ -265,138 +265,138 @@ class Decision:
     min_agreement: float = 0.65
     """Share of the textured blocks. Why: unrelated images agree on fewer on every transform; harder edits leave two
     thirds. Data: copies, unrelated.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     min_blocks: int = 6
     """Textured blocks. Why: fewer agree by chance. Data: gradients, unrelated.
-    Test: test_verify.py::test_a_small_thing_is_looked_at_more_closely
+    Test: test_verify.py::test_a_small_object_is_compared_at_higher_resolution
     """
     min_overlap: float = 0.5
     """Share of the image that is shown more completely. Why: two parts of a wide image that share a strip are no
     copies. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     min_smaller_overlap: float = 0.03
     """Share of the image that is shown less completely. Why: a small inset that is common to two images is not their
     subject. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     area_factor: float = 0.8
     """Factor of the agreement asked for, by parts of equal area. Why: otherwise dense text outvotes a smooth image.
     Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     border_agreement: float = 0.55
     """Share of the textured blocks, plain borders included. Why: two images must not be reduced to a common detail by
     calling the rest a border. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     border_agreement_exact: float = 0.35
     """The same where nearly all other blocks agree. Why: copies with wide borders and captions. Data: copies.
-    Test: test_local.py::test_crops_turns_mirrors_frames_and_captions_are_found
+    Test: test_local.py::test_crops_rotations_mirrors_frames_and_captions_are_found
     """
     light_correlation: float = 0.52
     """Correlation of the mean levels of agreeing blocks. Why: all blocks of one fabric agree, whatever stains are on
     it. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     light_correlation_partial: float = 0.8
     """The same where each image shows more than the other. Why: parts of two walls of one brick agree; their shades do
     not. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     flat_correlation: float = 0.3
     """Correlation of the mean levels of blocks without texture. Why: text over two different smooth backgrounds passes
     the block test. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     min_directions: float = 0.01
     """Smaller by the larger eigenvalue of the structure tensor. Why: straight parallel edges agree in any two images.
     Data: unrelated.
-    Test: test_verify.py::test_of_two_horizons_all_blocks_agree_and_tell_nothing
+    Test: test_verify.py::test_two_horizons_do_not_match_although_all_blocks_agree
     """
     min_directions_toned: float = 0.05
     """The same where light or colour differs. Why: two horizons agree, with a few bends in them. Data: unrelated.
-    Test: test_verify.py::test_of_two_horizons_all_blocks_agree_and_tell_nothing
+    Test: test_verify.py::test_two_horizons_do_not_match_although_all_blocks_agree
     """
     line_blocks: int = 60
     """Agreeing blocks. Why: no more lie along one or two lines; with more, other light is allowed. Data: unrelated.
-    Test: test_verify.py::test_of_two_horizons_all_blocks_agree_and_tell_nothing
+    Test: test_verify.py::test_two_horizons_do_not_match_although_all_blocks_agree
     """
     part_blocks: int = 24
     """Textured blocks. Why: fewer cannot support a crop and a recolouring at once: soft blots agree in any part of each
     other. Data: gradients.
-    Test: test_verify.py::test_a_soft_blot_of_one_colour_is_no_part_of_one_of_another
+    Test: test_verify.py::test_a_smooth_gradient_is_not_a_crop_of_one_in_other_colours
     """
     inside: float = 0.85
     """Share of an image that the other one shows. Why: periodic textures agree by chance on a part: with less, nothing
     may differ. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     max_difference_partial: float = 0.01
     """Share of the overlap that differs. Why: the same, how much may differ all the same. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     min_repetition: float = 0.9
     """Correlation of an image with itself at the best shift. Why: in an image that repeats itself a part agrees
     wherever it is laid: then nothing may differ. Chessboards, bricks and fabrics have 0.95 to 0.97, 99% of photos less
     than 0.88. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     clear_agreement: float = 0.8
     """Share of the textured blocks. Why: with so much no other transform is tried: time, and a simpler description.
     Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     exact_agreement: float = 0.95
     """Share of the textured blocks. Why: with so much the transform is as good as can be: what contradicts it refutes
     the pair. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     max_flat_photo: float = 0.15
     """Share of the image without texture. Why: images with less are photos, and are not searched for exclusive content;
     pages and charts have twice as much. Data: documents, unrelated.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     whole: float = 0.97
     """Share of either image. Why: an image that is the same in every place may stand for the other one in transitive
     matches. Data: copies.
-    Test: test_verify.py::test_a_picture_that_is_the_same_as_one_of_two_stands_for_it
+    Test: test_verify.py::test_a_third_image_equal_to_one_of_the_pair_stands_for_it
     """
     min_gain: float = 0.02
     """Share of the overlap that agrees. Why: a smaller gain does not justify a more complicated transform. Data:
     copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     difference_weight: int = 2
     """Factor of the share of the overlap that differs, subtracted from the agreement. Why: of two transforms on which
     as many blocks agree, the one that leaves less to explain is right. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     shade_factor: float = 0.4
     """Factor of the agreement asked for. Why: with so much it can be seen whether one image has a vignette. Data:
     copies.
-    Test: test_verify.py::test_a_shaded_picture_is_the_picture
+    Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
     """
     transitive_factor: float = 0.6
     """Factor of the agreement asked for. Why: two edits of one image may leave little in common; the third image has
     confirmed the transform. Data: copies.
-    Test: test_verify.py::test_two_edits_of_one_picture_are_joined_by_it
+    Test: test_verify.py::test_two_edits_match_via_their_original
     """
     transitive_agreement: float = 0.9
     """Agreement of the third image with either one. Why: pages of one design agree less, and must not be joined by the
     empty page. Data: documents.
-    Test: test_verify.py::test_pages_are_not_joined_by_what_they_have_alike
+    Test: test_verify.py::test_pages_do_not_match_via_their_common_content
     """
     transitive_overlap: float = 0.4
     """Share of what both show, borders left out. Why: the third image may be a small part of both, such as a logo.
     Data: copies.
-    Test: test_verify.py::test_what_a_third_picture_shows_decides_unless_it_is_a_small_part
+    Test: test_verify.py::test_the_area_of_a_third_image_decides_unless_it_is_small
     """
     transitive_filled: float = 0.5
     """Share of the blocks that agree. Why: images with so much texture are no pages, charts or windows. Data:
     documents, copies.
-    Test: test_verify.py::test_pages_are_not_joined_by_what_they_have_alike
+    Test: test_verify.py::test_pages_do_not_match_via_their_common_content
     """
 
 
@@ -406,42 +406,42 @@ class ToneInversion:
 
     min_explained: float = 0.8
     """Correlation ratio. Why: levels of unrelated images explain less of each other. Data: negatives, unrelated.
-    Test: test_verify.py::test_a_negative_is_the_picture_and_of_no_other
+    Test: test_verify.py::test_a_negative_matches_its_original_and_no_other_image
     """
     first_explained: float = 0.3
     """Correlation ratio on the first transform. Why: before refinement a copy explains no more. Data: negatives.
-    Test: test_verify.py::test_a_negative_is_the_picture_and_of_no_other
+    Test: test_verify.py::test_a_negative_matches_its_original_and_no_other_image
     """
     min_agreement: float = 0.8
     """Share of the textured blocks after the inversion. Why: a curve of any shape fits more pairs than gain and bias.
     Data: negatives, unrelated.
-    Test: test_verify.py::test_a_negative_is_the_picture_and_of_no_other
+    Test: test_verify.py::test_a_negative_matches_its_original_and_no_other_image
     """
     min_blocks: int = 24
     """Textured blocks after the inversion. Why: the same, for images with little texture. Data: negatives, unrelated.
-    Test: test_verify.py::test_a_negative_is_the_picture_and_of_no_other
+    Test: test_verify.py::test_a_negative_matches_its_original_and_no_other_image
     """
     min_range_pixels: int = 16
     """Pixels in a range of eight levels. Why: the mean of fewer is noise. Data: negatives.
-    Test: test_verify.py::test_a_negative_is_the_picture_and_of_no_other
+    Test: test_verify.py::test_a_negative_matches_its_original_and_no_other_image
     """
     range_share: float = 0.005
     """Share of the pixels in a range that counts. Why: ranges of a few stray pixels do not make an image rich in tones.
     Data: negatives.
-    Test: test_verify.py::test_two_flags_of_one_design_are_no_negatives
+    Test: test_verify.py::test_two_flags_of_one_design_are_not_negatives
     """
     min_ranges: int = 8
     """Ranges that count, of 32. Why: of an image with a few colours any colour may stand for any other, as in flags of
     one design. Data: negatives.
-    Test: test_verify.py::test_two_flags_of_one_design_are_no_negatives
+    Test: test_verify.py::test_two_flags_of_one_design_are_not_negatives
     """
     fall_share: float = 0.2
     """Share of the curve's total variation. Why: a curve that hardly falls is no inversion. Data: negatives.
-    Test: test_verify.py::test_a_negative_is_the_picture_and_of_no_other
+    Test: test_verify.py::test_a_negative_matches_its_original_and_no_other_image
     """
     fall_levels: int = 32
     """Grey levels. Why: the same: noise lets every curve fall by a few levels. Data: negatives.
-    Test: test_verify.py::test_a_negative_is_the_picture_and_of_no_other
+    Test: test_verify.py::test_a_negative_matches_its_original_and_no_other_image
     """
 
 
@@ -452,61 +452,61 @@ class Photometric:
     shade_gain: float = 0.75
     """Share of the residual of a tone curve alone. Why: a polynomial always leaves less; only a vignette leaves clearly
     less. Data: copies.
-    Test: test_verify.py::test_a_shaded_picture_is_the_picture
+    Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
     """
     min_shade: float = 1.5
     """Grey levels of residual. Why: below, encoder noise is taken for a vignette. Data: copies.
-    Test: test_verify.py::test_a_shaded_picture_is_the_picture
+    Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
     """
     flat_coverage: float = 0.95
     """Share of a block that both images show. Why: at the rim of the overlap the mean of a block takes in other pixels.
     Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     flat_share: float = 0.5
     """Share of the blocks without texture. Why: with fewer, the textured blocks decide alone. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     flat_deviation: float = 8.0
     """Grey levels of standard deviation of the flat blocks. Why: a single background has no levels to correlate. Data:
     hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     shade_extent: float = 0.5
     """Share of the overlap's width and height that the samples span. Why: a polynomial that is extrapolated to the rest
     of the image says anything. Data: copies.
-    Test: test_verify.py::test_a_shaded_picture_is_the_picture
+    Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
     """
     extent_quantile: float = 0.05
     """Quantile of the samples' rows and columns, at either end. Why: the same: a few samples at an edge do not span an
     overlap. Data: copies.
-    Test: test_verify.py::test_a_shaded_picture_is_the_picture
+    Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
     """
     min_samples: int = 240
     """Pixels of agreeing blocks. Why: fewer give the 24 knots of a tone curve no 10 pixels each. Data: copies.
-    Test: test_verify.py::test_a_shaded_picture_is_the_picture
+    Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
     """
     max_gain: float = 8.0
     """Factor of a pixel. Why: the polynomial must not amplify noise at a corner. Data: copies.
-    Test: test_verify.py::test_a_shaded_picture_is_the_picture
+    Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
     """
     blur_gain: float = 0.8
     """Share of the mean difference. Why: a blur that leaves more was not the reason for the difference. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     light_sigma: float = 16.0
     """Pixels of Gaussian blur. Why: differences that are wider are light; with less, things are normalised away. Data:
     copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     flow_sigma: float = 12.0
     """Pixels of Gaussian blur of the optical flow. Why: so smooth a flow cannot turn one word into another. Data:
     copies, documents.
-    Test: test_verify.py::test_a_photo_may_be_bent_as_no_map_does
+    Test: test_verify.py::test_a_non_affine_warp_of_a_photo_is_a_copy
     """
     max_flow: float = 6.0
     """Pixels. Why: the same. Data: copies, documents.
-    Test: test_verify.py::test_a_photo_may_be_bent_as_no_map_does
+    Test: test_verify.py::test_a_non_affine_warp_of_a_photo_is_a_copy
     """
 
 
@@ -517,25 +517,25 @@ class LowTexture:
     min_overlap: float = 0.85
     """Share of the image that is shown more completely. Why: a part of a gradient is found in any gradient. Data:
     gradients.
-    Test: test_verify.py::test_soft_pictures_are_one_only_where_all_levels_are_the_same
+    Test: test_verify.py::test_low_texture_images_match_only_if_all_levels_agree
     """
     min_smaller_overlap: float = 0.1
     """Share of the image that is shown less completely. Why: the same, for a crop. Data: gradients.
-    Test: test_verify.py::test_a_part_of_a_soft_picture_is_told_by_its_levels
+    Test: test_verify.py::test_a_crop_of_a_low_texture_image_is_recognised_by_its_levels
     """
     mean_difference: float = 2.5
     """Grey levels, mean of the overlap, in luma and in each channel. Why: encoders change less, another gradient more.
     Data: gradients.
-    Test: test_verify.py::test_soft_pictures_are_one_only_where_all_levels_are_the_same
+    Test: test_verify.py::test_low_texture_images_match_only_if_all_levels_agree
     """
     block_difference: float = 8.0
     """Grey levels, mean of any block. Why: the same: a small object on an empty background. Data: gradients.
-    Test: test_verify.py::test_soft_pictures_are_one_only_where_all_levels_are_the_same
+    Test: test_verify.py::test_low_texture_images_match_only_if_all_levels_agree
     """
     min_deviation: float = 10.0
     """Grey levels of standard deviation. Why: blank images are the same in every place and prove nothing. Data:
     gradients.
-    Test: test_verify.py::test_soft_pictures_are_one_only_where_all_levels_are_the_same
+    Test: test_verify.py::test_low_texture_images_match_only_if_all_levels_agree
     """
 
 
@@ -546,86 +546,86 @@ class ExclusiveContent:
     whole: float = 0.95
     """Share of one image that the other one shows. Why: with less, two images may be parts of one repetitive texture,
     and nothing is normalised away. Data: hard negatives.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     min_area: float = 0.0001
     """Share of the overlap. Why: less is noise. Data: documents, unrelated.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     min_pixels: int = 64
     """Pixels of the overlap that are compared. Why: a share of fewer is of single pixels. Data: documents.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     min_side: int = 8
     """Pixels of the overlap's shorter side. Why: the same, for narrow strips. Data: documents.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     page_flat: float = 0.2
     """Share of the image without texture. Why: with more it is a page, a form, a chart or a window, and little may be
     left after normalisation. Data: documents.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     step: float = 24.0
     """Grey levels beyond everything around. Why: JPEG ringing stays below, print exceeds it. Data: documents.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     flat_range: float = 14.0
     """Grey levels within 5 × 5 pixels. Why: a background with more is textured, and content is not exclusive there.
     Data: documents.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     background_difference: float = 14.0
     """Grey levels. Why: the backgrounds must be the same, otherwise light differs and not content. Data: copies.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     many_objects: int = 6
     """Connected components. Why: an edit adds fewer; forms and pages differ in more. Data: documents.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     many_objects_factor: int = 3
     """Factor of the area. Why: the same, how much more they count. Data: documents.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     min_object: int = 8
     """Pixels of a connected component. Why: smaller ones are noise. Data: documents.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     filled: float = 0.33
     """Share of the blocks that agree. Why: with so much texture, solid areas that differ are overlays and not bars of a
     chart. Data: documents, copies.
-    Test: test_verify.py::test_bars_of_two_charts_are_no_stickers
+    Test: test_verify.py::test_bars_of_two_charts_are_not_overlays
     """
     max_overlays: int = 2
     """Solid areas on a plain background. Why: more are the bars of a chart. Data: hard negatives.
-    Test: test_verify.py::test_bars_of_two_charts_are_no_stickers
+    Test: test_verify.py::test_bars_of_two_charts_are_not_overlays
     """
     under_overlay: float = 0.01
     """Share of the overlap. Why: where both have content of their own under the overlays, these are bars of two charts.
     Data: hard negatives.
-    Test: test_verify.py::test_bars_of_two_charts_are_no_stickers
+    Test: test_verify.py::test_bars_of_two_charts_are_not_overlays
     """
     photo_light: float = 0.8
     """Share of the mean difference left after blur and light are removed. Why: a photo of which one is blurred or lit
     differently has no more left. Data: copies, unrelated.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     photo_flow: float = 0.8
     """The same after optical flow. Why: nine look-alikes of 1,681 images became copies at a looser value. Data:
     unrelated.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     page_light: float = 0.7
     """As for photos, of pages. Why: the bars of two charts can be normalised away. Data: documents.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     page_flow: float = 0.45
     """As for photos, of pages. Why: the same. Data: documents.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     page_area: float = 0.02
     """Share of the overlap with exclusive content, of pages. Why: with more, no normalisation is tried. Data:
     documents.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
 
 
@@ -635,84 +635,84 @@ class Overlays:
 
     max_area: float = 0.12
     """Share of the overlap, of one solid overlay. Why: a larger one may be the subject. Data: copies, unrelated.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     max_band_area: float = 0.3
     """Share of the overlap, of a band along an edge. Why: captions are larger than stickers. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     band_span: float = 0.95
     """Share of the edge and of its own box that a band fills. Why: other large areas are no bands. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     mean_difference: float = 2.5
     """Grey levels, mean of the pixels beside overlays. Why: a person before another background is no overlay. Data:
     copies.
-    Test: test_verify.py::test_stickers_on_a_picture_are_an_edit
+    Test: test_verify.py::test_overlays_on_an_image_are_an_edit
     """
     max_unlike: float = 0.03
     """Share of the pixels beside overlays that differ. Why: the same. Data: copies.
-    Test: test_verify.py::test_stickers_on_a_picture_are_an_edit
+    Test: test_verify.py::test_overlays_on_an_image_are_an_edit
     """
     mean_difference_flat: float = 1.0
     """Grey levels, as above, on a plain background. Why: there the pixels beside overlays are all the evidence. Data:
     copies.
-    Test: test_verify.py::test_what_is_stuck_on_a_plain_ground_is_an_edit
+    Test: test_verify.py::test_overlays_on_a_plain_background_are_an_edit
     """
     max_unlike_flat: float = 0.001
     """Share of the pixels, as above, on a plain background. Why: the same. Data: copies.
-    Test: test_verify.py::test_what_is_stuck_on_a_plain_ground_is_an_edit
+    Test: test_verify.py::test_overlays_on_a_plain_background_are_an_edit
     """
     texture: float = 3.0
     """Grey levels of standard deviation within 5 × 5 pixels. Why: above, a place has texture. Data: copies.
-    Test: test_verify.py::test_what_is_stuck_on_a_plain_ground_is_an_edit
+    Test: test_verify.py::test_overlays_on_a_plain_background_are_an_edit
     """
     extra_texture: float = 0.1
     """Share of the covered pixels. Why: an overlay on a plain background covers no more texture than lies beside it.
     Data: copies.
-    Test: test_verify.py::test_what_is_stuck_on_a_plain_ground_is_an_edit
+    Test: test_verify.py::test_overlays_on_a_plain_background_are_an_edit
     """
     max_count: int = 6
     """Solid overlays. Why: more of them are content. Data: copies, documents.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     edit_features: float = 12.0
     """Grey levels. Why: a pixel that differs by more is part of an overlay; JPEG changes most pixels by less. Data:
     copies.
-    Test: test_verify.py::test_what_is_stuck_on_a_plain_ground_is_an_edit
+    Test: test_verify.py::test_overlays_on_a_plain_background_are_an_edit
     """
     min_thickness: int = 36
     """Parts of the longer side. Why: what is thinner than this part is not solid: lines and letters. Data: copies.
-    Test: test_verify.py::test_what_is_stuck_on_a_plain_ground_is_an_edit
+    Test: test_verify.py::test_overlays_on_a_plain_background_are_an_edit
     """
     ink_difference: float = 24.0
     """Grey levels. Why: above, a pixel belongs to drawn lines. Data: copies.
-    Test: test_verify.py::test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it
+    Test: test_verify.py::test_two_drawings_in_one_colour_are_not_overlays_of_each_other
     """
     ink_tolerance: float = 20.0
     """Grey levels beyond background and ink. Why: JPEG ringing along the lines. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     max_ink_outliers: float = 0.002
     """Share of the drawn pixels. Why: of two drawings in one colour, either has lines that the other lacks. Data:
     copies.
-    Test: test_verify.py::test_of_two_drawings_in_one_colour_neither_is_the_other_with_ink_on_it
+    Test: test_verify.py::test_two_drawings_in_one_colour_are_not_overlays_of_each_other
     """
     max_ink_area: float = 0.33
     """Share of the overlap. Why: an image that is drawn over by more is not verified by the rest. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     min_transparency: float = -0.1
     """Share of the image that shows through the ink. Why: ink inverts nothing. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     max_transparency: float = 0.9
     """Share of the image that shows through the ink. Why: with more there is no ink. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     ink_fit: float = 6.0
     """Grey levels off the fitted ink. Why: pixels at the edges of lines are left out of the fit. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
 
 
@@ -722,7 +722,7 @@ class Ink:
 
     min_energy: float = 0.5
     """Local variance of both images together. Why: with less a pixel has no ink. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     softening: float = 0.3
     """Local variance. Why: faint ink has no clash, whatever its shape. Data: documents.
@@ -740,68 +740,68 @@ class Ink:
     clash: float = 0.25
     """Clash, 0 to about 1. Why: copies (JPEG 15, a fifth of the size, noise, scans) stay below, another number reaches
     0.5 to 1.2. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     strong_clash: float = 0.5
     """Largest clash of a place. Why: the same. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     min_area: int = 40
     """Pixels of a place that clash. Why: less is smaller than a stroke. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     own_energy: float = 0.5
     """Local variance of one image. Why: with more there is ink that the other image may lack. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     empty_energy: float = 0.08
     """Local variance of the other image. Why: with less there is none. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     level_difference: float = 24.0
     """Grey levels. Why: print that was replaced differs by more; JPEG changes less. Data: documents.
-    Test: test_documents.py::test_what_is_drawn_over_a_page_is_an_edit
+    Test: test_documents.py::test_drawings_over_a_page_are_an_edit
     """
     energy_difference: float = 0.2
     """Share of the local variance that differs. Why: where the registration is not exact, edges differ without being
     other edges. Data: documents.
-    Test: test_documents.py::test_what_is_drawn_over_a_page_is_an_edit
+    Test: test_documents.py::test_drawings_over_a_page_are_an_edit
     """
     overlay_width: float = 0.055
     """Share of the shorter side, longer side of a box. Why: what is drawn over a page is larger than its print. Data:
     documents.
-    Test: test_documents.py::test_what_is_drawn_over_a_page_is_an_edit
+    Test: test_documents.py::test_drawings_over_a_page_are_an_edit
     """
     overlay_height: float = 0.045
     """Share of the shorter side, shorter side of a box. Why: the same. Data: documents.
-    Test: test_documents.py::test_what_is_drawn_over_a_page_is_an_edit
+    Test: test_documents.py::test_drawings_over_a_page_are_an_edit
     """
     print_height: float = 0.15
     """Share of the shorter side. Why: places that are higher are no print. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     strip: float = 0.6
     """Share of the longer side that is taken for the shorter one. Why: print on tickets and other strips is not smaller
     for their shape. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     enclosed: float = 0.85
     """Share of the differing ink inside the outlines. Why: a stamp or a drawing encloses what it covers. Data:
     documents.
-    Test: test_documents.py::test_what_is_drawn_over_a_page_is_an_edit
+    Test: test_documents.py::test_drawings_over_a_page_are_an_edit
     """
     minor_sign: float = 0.3
     """Share of the darker by the lighter ink, or the reverse. Why: with less the place was only drawn on. Data:
     documents.
-    Test: test_documents.py::test_what_is_drawn_over_a_page_is_an_edit
+    Test: test_documents.py::test_drawings_over_a_page_are_an_edit
     """
     solid_width: float = 0.025
     """Share of the shorter side. Why: a wider solid area was laid over the page. Data: documents.
-    Test: test_documents.py::test_what_is_drawn_over_a_page_is_an_edit
+    Test: test_documents.py::test_drawings_over_a_page_are_an_edit
     """
     solid_share: float = 0.6
     """Share of the differing ink that is solid. Why: the same. Data: documents.
-    Test: test_documents.py::test_what_is_drawn_over_a_page_is_an_edit
+    Test: test_documents.py::test_drawings_over_a_page_are_an_edit
     """
     max_roughness: float = 0.028
     """Median clash of all ink. Why: with more the image is a mosaic or smeared, and letters cannot be compared. Data:
@@ -811,7 +811,7 @@ class Ink:
     outline_gap: float = 0.006
     """Share of the shorter side. Why: outlines are closed over gaps where they cross print of their own colour. Data:
     documents.
-    Test: test_documents.py::test_what_is_drawn_over_a_page_is_an_edit
+    Test: test_documents.py::test_drawings_over_a_page_are_an_edit
     """
 
 
@@ -822,11 +822,11 @@ class Pages:
     min_side: int = 32
     """Pixels of the overlap's shorter side. Why: smaller overlaps have no print, and local normalisation needs a
     window. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     possible_clash: float = 0.2
     """Clash at the resolution of a pyramid. Why: with less the images are not decoded again. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     likely_clash: float = 0.35
     """The same, of images that are no pages. Why: texture clashes more than print. Data: copies.
@@ -839,7 +839,7 @@ class Pages:
     same_place: float = 0.5
     """Pixels of a pyramid, at the corners. Why: images that are subtracted pixel by pixel must be aligned. Data:
     spots.
-    Test: test_documents.py::test_a_time_stamp_with_one_other_digit_is_a_named_edit
+    Test: test_documents.py::test_one_changed_digit_of_a_time_stamp_is_a_named_edit
     """
 
 
@@ -849,27 +849,27 @@ class Spots:
 
     min_difference: int = 24
     """Grey levels. Why: encoders change single pixels by less. Data: spots.
-    Test: test_documents.py::test_a_time_stamp_with_one_other_digit_is_a_named_edit
+    Test: test_documents.py::test_one_changed_digit_of_a_time_stamp_is_a_named_edit
     """
     noise_factor: float = 3.0
     """Factor of the noise. Why: strong compression changes many pixels by more. Data: spots.
-    Test: test_documents.py::test_a_time_stamp_with_one_other_digit_is_a_named_edit
+    Test: test_documents.py::test_one_changed_digit_of_a_time_stamp_is_a_named_edit
     """
     noise_percentile: int = 99
     """Percentile of all differences, taken for the noise. Why: the same. Data: spots.
-    Test: test_documents.py::test_a_time_stamp_with_one_other_digit_is_a_named_edit
+    Test: test_documents.py::test_one_changed_digit_of_a_time_stamp_is_a_named_edit
     """
     range_share: float = 0.3
     """Share of the levels within 9 × 9 pixels. Why: ringing and resampling at strong edges differ by less. Data: spots.
-    Test: test_documents.py::test_a_spot_is_one_whatever_the_light
+    Test: test_documents.py::test_a_spot_is_detected_at_any_brightness
     """
     range_floor: int = 8
     """Grey levels that are added to these. Why: in flat areas the share of nothing is nothing. Data: spots.
-    Test: test_documents.py::test_a_time_stamp_with_one_other_digit_is_a_named_edit
+    Test: test_documents.py::test_one_changed_digit_of_a_time_stamp_is_a_named_edit
     """
     min_area: int = 4
     """Connected pixels. Why: single pixels are noise. Data: spots.
-    Test: test_documents.py::test_a_time_stamp_with_one_other_digit_is_a_named_edit
+    Test: test_documents.py::test_one_changed_digit_of_a_time_stamp_is_a_named_edit
     """
 
 
@@ -881,97 +881,97 @@ class Describe:
     whole: float = 0.975
     """Share of an image that the other one shows. Why: a transform is not exact: with more nothing was cut off. Data:
     copies, natural.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     min_pixels: int = 64
     """Pixels of the overlap that are compared. Why: shares of fewer are of single pixels. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     min_side: int = 8
     """Pixels of the overlap's shorter side. Why: the same, for narrow strips. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     min_angle: float = 0.75
     """Degrees. Why: smaller angles are errors of the transform. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     same_scale: float = 0.012
     """Difference of a scale from 1. Why: the same. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     same_aspect: float = 0.03
     """Difference of the ratio of both scales from 1. Why: rounding of sides to whole pixels. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     rotated_corners: float = 0.8
     """Share of an image. Why: a rotated image loses its corners: only with less it was cropped too. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     tone: float = 5.0
     """Grey levels of mean difference. Why: encoders change less, and an exposure more. Data: copies.
-    Test: test_verify.py::test_a_shaded_picture_is_the_picture
+    Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
     """
     black: int = 4
     """Grey level. Why: darker pixels were clipped, and are no edit where tones differ. Data: copies.
-    Test: test_verify.py::test_what_is_lost_in_light_is_no_edit
+    Test: test_verify.py::test_clipped_highlights_are_not_an_edit
     """
     white: int = 251
     """Grey level. Why: the same at the other end. Data: copies.
-    Test: test_verify.py::test_what_is_lost_in_light_is_no_edit
+    Test: test_verify.py::test_clipped_highlights_are_not_an_edit
     """
     colour: float = 8.0
     """Levels of both colour differences together. Why: chroma subsampling changes less. Data: copies.
-    Test: test_colours.py::test_other_colours_are_named
+    Test: test_colours.py::test_colour_changes_are_named
     """
     colour_quantile: float = 0.75
     """Quantile of all places. Why: a grey background stays grey, so that more than half of an image may not change.
     Data: copies.
-    Test: test_verify.py::test_colours_of_a_part_that_are_gone_are_named
+    Test: test_verify.py::test_removed_colours_of_a_part_are_named
     """
     blurred: float = 0.76
     """Ratio of the gradients' root mean squares. Why: JPEG and resampling blur less. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     sharpened: float = 1.3
     """The same. Why: JPEG ringing sharpens less. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     sharpened_resized: float = 1.9
     """The same, of a resized image. Why: a reduced image is sharper at the pixels of the pyramid. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     resized: float = 0.06
     """Difference of the scales from 1, or of the angle in quarter turns. Why: the same: from where an image counts as
     resized. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     grain: float = 2.0
     """Grey levels in flat blocks. Why: JPEG noise is less. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     grain_flattest: float = 0.3
     """Quantile of the blocks' noise. Why: blocks below it have no texture that is taken for noise. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     grain_coverage: float = 0.95
     """Share of a block that both images show unclipped. Why: clipped pixels have no noise. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     grain_blocks: int = 8
     """Blocks. Why: the median of fewer is chance. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     grain_black: int = 2
     """Grey level. Why: noise of darker pixels is clipped. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     grain_white: int = 253
     """Grey level. Why: the same at the other end. Data: copies.
-    Test: test_local.py::test_a_match_says_what_was_done
+    Test: test_local.py::test_a_match_describes_the_edit
     """
     step: float = 24.0
     """Grey levels beyond everything around. Why: JPEG ringing stays below. Data: copies.
-    Test: test_verify.py::test_stickers_on_a_picture_are_an_edit
+    Test: test_verify.py::test_overlays_on_an_image_are_an_edit
     """
     spot: float = 0.0025
     """Share of the overlap. Why: less is noise, or is found at full resolution. Data: copies.
@@ -979,74 +979,74 @@ class Describe:
     """
     all_over: float = 0.06
     """Share of the overlap. Why: encoders change less all over an image. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     everywhere: float = 0.5
     """Share of the blocks with a difference. Why: with more no region is named. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     block_pixels: int = 4
     """Pixels of a block of 256. Why: a block with fewer that differ counts as one without a difference. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     block_coverage: float = 0.5
     """Share of a block that both images show. Why: the same, of blocks at the rim of the overlap. Data: copies.
-    Test: test_verify.py::test_what_no_writer_does_is_no_conflict
+    Test: test_verify.py::test_blur_light_and_overlays_are_not_a_conflict
     """
     unmarked: float = 0.25
     """Share of the overlap beside regions that differ. Why: sharpness and distortion are measured there, but on all of
     the overlap where less is left. Data: copies.
-    Test: test_verify.py::test_stickers_on_a_picture_are_an_edit
+    Test: test_verify.py::test_overlays_on_an_image_are_an_edit
     """
     box_quantile: float = 0.02
     """Quantile of the rows and columns that differ, at either end. Why: single pixels do not widen the box of a region.
     Data: copies.
-    Test: test_verify.py::test_stickers_on_a_picture_are_an_edit
+    Test: test_verify.py::test_overlays_on_an_image_are_an_edit
     """
     border_flat: float = 0.72
     """Share of the pixels outside the overlap with one of three levels. Why: with less they are image and not a border.
     Data: copies.
-    Test: test_verify.py::test_a_ground_that_goes_on_where_it_was_cut_is_no_border
+    Test: test_verify.py::test_a_background_that_continues_beyond_a_crop_is_not_a_border
     """
     border_continues: float = 0.5
     """Share of the pixels along the border. Why: where so many continue the level beyond it, the border was part of the
     image. Data: copies.
-    Test: test_verify.py::test_a_ground_that_goes_on_where_it_was_cut_is_no_border
+    Test: test_verify.py::test_a_background_that_continues_beyond_a_crop_is_not_a_border
     """
     border_step: int = 8
     """Grey levels. Why: the same: no step. Data: copies.
-    Test: test_verify.py::test_a_ground_that_goes_on_where_it_was_cut_is_no_border
+    Test: test_verify.py::test_a_background_that_continues_beyond_a_crop_is_not_a_border
     """
     border_level: int = 4
     """Grey levels on either side that count as one. Why: the noise of encoders in a plain border. Data: copies.
-    Test: test_verify.py::test_a_ground_that_goes_on_where_it_was_cut_is_no_border
+    Test: test_verify.py::test_a_background_that_continues_beyond_a_crop_is_not_a_border
     """
     misaligned: float = 3.0
     """Grey levels of mean difference. Why: with less nothing is left for a distortion to explain. Data: copies.
-    Test: test_verify.py::test_a_photo_may_be_bent_as_no_map_does
+    Test: test_verify.py::test_a_non_affine_warp_of_a_photo_is_a_copy
     """
     bent: float = 0.75
     """Share of the mean difference after optical flow. Why: with less left the image was distorted. Data: copies.
-    Test: test_verify.py::test_a_photo_may_be_bent_as_no_map_does
+    Test: test_verify.py::test_a_non_affine_warp_of_a_photo_is_a_copy
     """
     other_hue: float = 30.0
     """Levels of both colour differences together. Why: copies at JPEG 15, a half and a fifth of the size and with noise
     stay below in 0.985 of the places. Data: shirts.
-    Test: test_colours.py::test_another_shirt_and_another_exposure_are_named
+    Test: test_colours.py::test_a_local_colour_change_and_an_exposure_change_are_named
     """
     other_hue_area: float = 0.04
     """Share of the overlap. Why: the same; another shirt of a tenth of the image has 0.11. Data: shirts.
-    Test: test_colours.py::test_another_shirt_and_another_exposure_are_named
+    Test: test_colours.py::test_a_local_colour_change_and_an_exposure_change_are_named
     """
     same_point: float = 8.0
     """Pixels of a pyramid. Why: of a pair that is shown to the user, keypoints that are further from where the
     transform puts them are not shown as common. Data: copies.
-    Test: test_explain.py::test_the_points_that_are_counted_are_those_that_are_drawn
+    Test: test_explain.py::test_the_counted_keypoints_are_the_drawn_ones
     """
     turned_gain: float = 1.5
     """Factor of the agreeing blocks. Why: of different images one is shown turned or mirrored only where clearly more
     agrees, since chance finds a little more among eight orientations. Data: unrelated.
-    Test: test_explain.py::test_different_pictures_are_not_turned_for_a_few_blocks
+    Test: test_explain.py::test_different_images_are_not_rotated_to_match_a_few_blocks
     """
 
 
@@ -1057,25 +1057,25 @@ class Texture:
     page_background: float = 0.3
     """Share of the hull of all content. Why: with more plain background inside, things stand on it: letters of a page
     are no border. Data: copies, documents.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     flat_range: int = 8
     """Grey levels. Why: a flat area varies by less: noise of encoders. Data: copies, documents.
-    Test: test_verify.py::test_pictures_that_share_a_lot_are_no_copies
+    Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     card_background: float = 0.18
     """Share of the most frequent level. Why: cards and comics with many letters have a plain background too. Data: near
     hashes.
-    Test: test_documents.py::test_cards_of_one_design_are_in_no_group
+    Test: test_documents.py::test_cards_of_one_design_are_not_grouped
     """
     sheet_background: float = 0.6
     """Share of the most frequent level. Why: pages of few words, such as invoices. Data: documents.
-    Test: test_documents.py::test_documents_with_a_few_other_fields_are_different
+    Test: test_documents.py::test_documents_with_a_few_different_fields_are_different
     """
     background_levels: int = 9
     """Grey levels that count as the most frequent one. Why: the noise of encoders in a plain background. Data:
     documents.
-    Test: test_documents.py::test_cards_of_one_design_are_in_no_group
+    Test: test_documents.py::test_cards_of_one_design_are_not_grouped
     """
     min_letters: int = 30
     """Letters. Why: number plates, time stamps and captions have fewer. Data: documents, copies.
@@ -1104,27 +1104,27 @@ class Texture:
     """
     row_letters: int = 3
     """Letters in a row. Why: spots and grass look like letters and stand in no rows. Data: near hashes, documents.
-    Test: test_documents.py::test_a_photo_with_spots_is_no_page
+    Test: test_documents.py::test_a_photo_with_spots_is_not_a_page
     """
     row_gap: float = 1.0
     """Heights of the taller of two letters. Why: the next letter of a row is closer. Data: near hashes, documents.
-    Test: test_documents.py::test_a_photo_with_spots_is_no_page
+    Test: test_documents.py::test_a_photo_with_spots_is_not_a_page
     """
     row_height: float = 0.5
     """Share of the taller height. Why: capitals are not twice as high as small letters. Data: near hashes, documents.
-    Test: test_documents.py::test_a_photo_with_spots_is_no_page
+    Test: test_documents.py::test_a_photo_with_spots_is_not_a_page
     """
     row_offset: float = 0.2
     """Heights. Why: letters of a row have a common base line, or a common upper edge. Data: near hashes, documents.
-    Test: test_documents.py::test_a_photo_with_spots_is_no_page
+    Test: test_documents.py::test_a_photo_with_spots_is_not_a_page
     """
     letter_height: int = 28
     """Pixels of a pyramid at 640 pixels. Why: larger things are no print. Data: documents.
-    Test: test_documents.py::test_cards_of_one_design_are_in_no_group
+    Test: test_documents.py::test_cards_of_one_design_are_not_grouped
     """
     letter_width: int = 56
     """The same, of the width. Why: letters of a word may touch each other. Data: documents.
-    Test: test_documents.py::test_cards_of_one_design_are_in_no_group
+    Test: test_documents.py::test_cards_of_one_design_are_not_grouped
     """
     letter_min_height: int = 3
     """The same. Why: smaller components are dots and noise. Data: documents.
@@ -1136,7 +1136,7 @@ class Texture:
     """
     letter_contrast: int = 40
     """Grey levels off the background. Why: print is darker, or lighter. Data: documents.
-    Test: test_documents.py::test_cards_of_one_design_are_in_no_group
+    Test: test_documents.py::test_cards_of_one_design_are_not_grouped
     """
     letter_on_flat: float = 0.8
     """Share of a letter's pixels on a plain background. Why: leaves and gravel are as small as letters. Data: copies.
@@ -1153,20 +1153,20 @@ class Texture:
     letter_flat_range: int = 16
     """Grey levels of the background around letters. Why: JPEG makes it vary by more than a background without letters.
     Data: documents.
-    Test: test_documents.py::test_cards_of_one_design_are_in_no_group
+    Test: test_documents.py::test_cards_of_one_design_are_not_grouped
     """
     dark_floor: int = 8
     """Grey level of the lightest places. Why: a darker image is noise. Data: dark.
-    Test: test_dark.py::test_half_size_copies_of_dark_pictures_are_found_and_others_are_not
+    Test: test_dark.py::test_half_size_copies_of_dark_images_are_found_and_others_are_not
     """
     dark_ceiling: int = 200
     """Grey level of the lightest places once brightened. Why: a pair is brightened so far that nothing is clipped.
     Data: dark.
-    Test: test_dark.py::test_half_size_copies_of_dark_pictures_are_found_and_others_are_not
+    Test: test_dark.py::test_half_size_copies_of_dark_images_are_found_and_others_are_not
     """
     lightest: float = 0.995
     """Quantile of the levels. Why: single hot pixels of a dark image do not make it light. Data: dark.
-    Test: test_dark.py::test_half_size_copies_of_dark_pictures_are_found_and_others_are_not
+    Test: test_dark.py::test_half_size_copies_of_dark_images_are_found_and_others_are_not
     """
 
 
