@@ -26,7 +26,7 @@ from twinpix.verify import COLOUR, DETAIL, Pyramid, Via, orientation_transform, 
 from twinpix.verify.alignment.affine import Affine, decompose, inverse, overlap, rescale, transform_points
 from twinpix.verify.alignment.blocks import agreement, warp_pair
 from twinpix.verify.content.overlays import without_ink
-from twinpix.verify.light.normalize import match_local_light, match_sharpness, mean_difference, undo_bending
+from twinpix.verify.light.normalize import match_local_light, match_sharpness, mean_difference, smooth, undo_bending
 from twinpix.verify.light.photometric import match_light
 from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import hull
@@ -478,6 +478,36 @@ def test_normalisation_undoes_blur_light_and_warps() -> None:
     assert mean_difference(*match_local_light(grey, lit, every), inner) < 0.1 * mean_difference(grey, lit, inner)
     assert mean_difference(undo_bending(grey, bent), bent, inner) < 0.6 * mean_difference(grey, bent, inner)
     assert all(np.array_equal(*both) for both in zip(match_sharpness(grey, grey, every), (grey, grey), strict=True))
+
+
+@settings(max_examples=amount(20, 200), deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rows=st.integers(1, 400),
+    columns=st.integers(1, 400),
+    channels=st.sampled_from([(), (2,)]),
+    sigma=st.floats(0.5, 20),
+)
+def test_a_wide_blur_is_that_of_opencv(
+    seed: int, rows: int, columns: int, channels: tuple[int, ...], sigma: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(0, 255, (rows, columns, *channels)).astype(np.float32)
+    values[: rows // 2, : columns // 3] = 255  # a step, and noise
+    exact = cv2.GaussianBlur(values, (0, 0), sigma)
+    assert np.abs(smooth(values, sigma) - exact).max() <= 0.02 * 255
+    assert np.abs(smooth(values, sigma) - exact).mean() <= 0.002 * 255
+
+
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1))
+def test_the_mean_difference_is_the_definition(seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(0, 255, (2, 40, 60)).astype(np.float32)
+    marked = rng.random((40, 60)) < share
+    marked[0, 0] = True
+    assert mean_difference(a, b, marked) == pytest.approx(
+        float(np.abs(a - b)[marked].astype(np.float64).mean()), rel=1e-6
+    )
 
 
 def test_two_drawings_in_one_colour_are_not_overlays_of_each_other() -> None:

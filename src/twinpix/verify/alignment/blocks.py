@@ -110,6 +110,12 @@ def erode_mask(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(cv2.erode(marked.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1), dtype=bool)
 
 
+def sample_pixels(marked: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """Return the flat indices of marked pixels, evenly spaced: up to twice `count` of them."""
+    at = np.flatnonzero(marked)
+    return at[:: max(1, len(at) // count)]
+
+
 def part_of(marked: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
     """Return the share of `whole` that is marked."""
     return float((marked & whole).sum() / max(1, whole.sum()))

@@ -65,9 +65,10 @@ def is_exclusive(
     again = warp_pair(*finer)
     if only is not None:
         again = again._replace(common=again.common & pixels_of(only, again.common.shape))
+    if not _is_exclusive(again, match_light(again, agrees), agrees, left):
+        return False
     bare = without_ink(again)
-    again = again if bare is None else bare.pair
-    return _is_exclusive(again, match_light(again, agrees), agrees, left)
+    return bare is None or _is_exclusive(bare.pair, match_light(bare.pair, agrees), agrees, left)
 
 
 def _residual_limits(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Residual:
@@ -103,8 +104,11 @@ def _is_exclusive(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, left: R
 
 def _conflict_share(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: NDArray[np.bool_]) -> float:
     """Return the share of the overlap with exclusive content, of the image that has less of it."""
-    mine, theirs = _mask_exclusive(a, b, pair.a) & inner, _mask_exclusive(b, a, pair.b) & inner
-    if not mine.any() or not theirs.any():
+    mine = _mask_exclusive(a, b, pair.a, inner)
+    if not mine.any():
+        return 0.0
+    theirs = _mask_exclusive(b, a, pair.b, inner)
+    if not theirs.any():
         return 0.0
     every = erode_mask(pair.common & ~pair.border)
     textured = share_of_agreeing(pair, agrees) >= EXCLUSIVE.filled
@@ -122,20 +126,37 @@ def share_of_agreeing(pair: WarpedPair, agrees: Agreement) -> float:
     return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), _EPSILON))
 
 
-def _mask_exclusive(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
-    """Mask the content that one image has on a plain background which the other shows without it."""
+def _mask_exclusive(values: Floats, other: Floats, untoned: Floats, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mask the content within `inner` that one image has on a plain background which the other shows without it."""
     cv2 = opencv()
-    local_mean, near = np.ones((_AROUND, _AROUND), np.uint8), np.ones((_BACKGROUND, _BACKGROUND), np.uint8)
     values, other = (cv2.GaussianBlur(each, (0, 0), _BLUR) for each in (values, other))
-    high, low = cv2.dilate(other, local_mean), cv2.erode(other, local_mean)
-    stands_out = np.asarray(np.maximum(values - high, low - values) > EXCLUSIVE.step, dtype=bool)
-    if not stands_out.any():
-        return stands_out
+    around = np.ones((_AROUND, _AROUND), np.uint8)
+    high, low = cv2.dilate(other, around), cv2.erode(other, around)
+    stands_out = np.maximum(values - high, low - values) > EXCLUSIVE.step
+    marked = np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & inner, dtype=bool)
+    if marked.any():
+        box = _box_around(marked)
+        marked[box] &= _is_on_same_background(values[box], other[box], untoned[box])
+    return marked
+
+
+def _box_around(marked: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return the part of an image that holds all marked pixels and what lies within reach of their background."""
+    reach = _BACKGROUND // 2
+    left, top, width, height = opencv().boundingRect(marked.view(np.uint8))
+    rows = slice(max(0, top - reach), top + height + reach)
+    return rows, slice(max(0, left - reach), left + width + reach)
+
+
+def _is_on_same_background(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
+    """Mask the pixels of one image near which it shows the level that the other one has there."""
+    cv2 = opencv()
+    near = np.ones((_BACKGROUND, _BACKGROUND), np.uint8)
     brightest, darkest = cv2.dilate(values, near), cv2.erode(values, near)
     same_background = np.minimum(np.abs(brightest - other), np.abs(darkest - other)) < EXCLUSIVE.background_difference
     # A steep tone curve enlarges small differences: the contrast must exist before it, too.
     own = cv2.dilate(untoned, near) - cv2.erode(untoned, near) > EXCLUSIVE.step
-    return np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & same_background & own, dtype=bool)
+    return np.asarray(same_background & own, dtype=bool)
 
 
 def _find_objects(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:

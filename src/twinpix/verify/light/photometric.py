@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Agreement, Floats, WarpedPair, correlate, erode_mask, pixels_of
+from twinpix.verify.alignment.blocks import (
+    Agreement,
+    Floats,
+    WarpedPair,
+    correlate,
+    erode_mask,
+    pixels_of,
+    sample_pixels,
+)
 from twinpix.verify.thresholds import PHOTOMETRIC
 
 _CURVE_PIXELS = 4000  # pixels from which a tone curve is fitted
@@ -54,10 +62,9 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
     """
     cv2 = opencv()
     a, b = (cv2.GaussianBlur(grey, (0, 0), 1.0) for grey in (pair.a, pair.b))
-    at = np.flatnonzero(inner)
+    at = sample_pixels(inner, _CURVE_PIXELS)
     if len(at) < PHOTOMETRIC.min_samples:
         return ToneMatch(pair.a, pair.b, 0.0)
-    at = at[:: max(1, len(at) // _CURVE_PIXELS)]
     x, y = a.ravel()[at], b.ravel()[at]
     levels, tone_change = _fit_curve(x, y)
     best, left = ToneMatch(_apply_curve(pair.a, levels), pair.b, tone_change), _residual(x, y, levels)

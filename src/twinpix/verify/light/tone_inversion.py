@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask
+from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask, sample_pixels
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import TONE_INVERSION
 
+_CURVE_PIXELS = 8000  # pixels to which a curve is fitted
 _RANGES = 32  # ranges of grey levels, with one mean each
 _GREY_LEVELS, _EPSILON = 256.0, 1e-6  # of 8 bits; divisor above 0
 
@@ -37,7 +38,8 @@ def undo_inversion(
     inner = erode_mask(pair.common)
     if not inner.any():
         return None
-    x, y = (cv2.GaussianBlur(grey, (0, 0), 1.0)[inner] for grey in (pair.a, pair.b))
+    at = sample_pixels(inner, _CURVE_PIXELS)
+    x, y = (cv2.GaussianBlur(grey, (0, 0), 1.0).ravel()[at] for grey in (pair.a, pair.b))
     of_a, of_b = _fit_curve(x, y), _fit_curve(y, x)
     best = max(of_a, of_b, key=lambda curve: curve.explained)
     if best.explained < least or not best.falls:
