@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import groups_of
+from twinpix import plugins
 from twinpix.keep import make_chain
 from twinpix.model import Member
 
@@ -60,6 +61,22 @@ def cases(draw: st.DrawFn) -> Case:
     edges = draw(st.sets(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=14))
     kinds = draw(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=files, max_size=files))
     return Case(contents, edges, kinds, draw(st.booleans()))
+
+
+@pytest.mark.parametrize("rule", plugins.names("linking"))
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_every_rule_forms_groups_of_files_that_matches_connect(rule: str, case: Case) -> None:
+    groups = case.groups(rule)
+    members = [file for group in groups for file in group]
+    assert len(members) == len(set(members))
+    for group in groups:
+        assert len(group) > 1
+        reached = [group[0]]
+        for file in reached:
+            reached += [other for other in group if other not in reached and case.paired(file, other)]
+        assert sorted(reached) == sorted(group)
+    assert case.groups(rule) == groups
 
 
 @settings(max_examples=300, deadline=None)
