@@ -188,7 +188,7 @@ def _outcome(found: dict[str, Any], seconds: float, peak: float, stages: dict[st
 
 
 def _detail(row: dict[str, Any]) -> str:
-    return row.get("detail") or ("distance {:g}".format(row["distance"]) if "distance" in row else "")
+    return row.get("detail") or ("" if row.get("distance") is None else f"distance {row['distance']:g}")
 
 
 class Truths:
@@ -619,7 +619,7 @@ def main() -> None:
     three.add_argument("--seed", type=int, default=0)
     three.add_argument("--workers", type=int, help="number of processes that make the images")
     asked = parser.parse_args()
-    asked.find = asked.find or ["--method phash:size=16"]
+    asked.find = asked.find or ["--method cascade"]  # the default
     asked.work(asked)
 
 
