@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -503,3 +505,21 @@ def test_a_candidate_of_many_followers_is_verified_against_their_leader_first() 
     for leader, class_ in claims:
         clusters.claim(leader, class_)
     assert list(clusters.via_pairs()) == [(alone, class_) for class_ in many[:3]]
+
+
+def test_compiled_loops_load_without_scipy_linalg_and_leave_it_to_other_compiled_code() -> None:
+    code = """
+import sys
+import numpy as np
+from PIL import Image
+import twinpix
+list(twinpix.encode_pictures([("a", Image.effect_noise((200, 150), 90))], ["cascade"]))
+print("scipy.linalg" in sys.modules, sys.modules["numba.np.arraymath"]._HAVE_BLAS)
+import numba
+@numba.njit
+def product(a, b):
+    return np.dot(a, b), np.convolve(a[0], b[0])
+print(product(np.ones((2, 2)), np.ones((2, 2)))[0].tolist(), "scipy.linalg" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["False True", "[[2.0, 2.0], [2.0, 2.0]] True"]

@@ -1,6 +1,9 @@
 """The compiler decorator, and intrinsics for instructions that numba does not offer."""
 
+import importlib
 import platform
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,26 @@ from llvmlite import ir
 from numba import config, njit, types
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
+
+
+def _load_without_blas() -> None:
+    """Load numba's array functions without scipy.linalg, which numba imports only to know that it exists.
+
+    This saves a fifth of a second of every run. It is not done while another thread could import scipy.linalg.
+    """
+    name, blas = "numba.np.arraymath", "scipy.linalg"
+    if name in sys.modules or blas in sys.modules or threading.active_count() > 1:
+        return
+    sys.modules[blas] = None  # type: ignore[assignment]  # what import takes for a module that does not exist
+    try:
+        arrays = importlib.import_module(name)
+    finally:
+        del sys.modules[blas]
+    if hasattr(arrays, "_HAVE_BLAS"):
+        setattr(arrays, "_HAVE_BLAS", True)  # noqa: B010 - an attribute that numba does not declare; scipy is required
+
+
+_load_without_blas()
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
