@@ -495,7 +495,7 @@ def test_a_wide_blur_is_that_of_opencv(
     values = rng.uniform(0, 255, (rows, columns, *channels)).astype(np.float32)
     values[: rows // 2, : columns // 3] = 255  # a step, and noise
     exact = cv2.GaussianBlur(values, (0, 0), sigma)
-    assert np.abs(smooth(values, sigma) - exact).max() <= 0.02 * 255
+    assert np.abs(smooth(values, sigma) - exact).max() <= 0.03 * 255
     assert np.abs(smooth(values, sigma) - exact).mean() <= 0.002 * 255
 
 
