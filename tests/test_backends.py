@@ -46,7 +46,7 @@ def with_option(spec: str, option: str) -> str:
 
 
 def near(metric: str, n: int, seed: int = 5) -> tuple[NDArray[Any], float]:
-    """Codes, a third of which are within the radius of another, and this radius."""
+    """Codes and a radius: a third of the codes are within this radius of another."""
     rng = np.random.default_rng(seed)
     copies, originals = np.arange(2 * n // 3, n), rng.integers(0, 2 * n // 3, n - 2 * n // 3)
     if metric == "hamming":

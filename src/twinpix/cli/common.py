@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from enum import StrEnum
 from functools import partial
@@ -13,7 +13,10 @@ from twinpix.errors import UsageError
 
 if TYPE_CHECKING:
     from twinpix.encoding.options import Options
+    from twinpix.model import Failure
     from twinpix.search import Backend
+
+_SHOWN_FAILURES = 10  # a longer list would hide the summary above it
 
 
 class DecodeName(StrEnum):
@@ -174,6 +177,14 @@ def specs(text: str) -> list[str]:
     if not out:
         raise UsageError("name at least one method")
     return out
+
+
+def print_failures(failures: Sequence["Failure"]) -> None:
+    """List the first files that could not be used, with the reasons, on stderr."""
+    from twinpix.text import printable
+
+    for failure in failures[:_SHOWN_FAILURES]:
+        typer.echo(f"  {printable(failure.path)}: {failure.error}", err=True)
 
 
 def options(given: Mapping[str, Any]) -> "Options":

@@ -18,11 +18,12 @@ def _name(value: Any) -> Any:
 
 def contradiction_of(found: Mapping[str, Sequence[str]]) -> str:
     """Return why a map cannot be evaluated; "" if it can."""
+    known = {key: set(names) for key, names in found.items()}
     for key, names in found.items():
         for name in names:
-            if name not in found:
+            if name not in known:
                 return f"{key} lists {name}, which has no entry of its own"
-            if key not in found[name]:
+            if key not in known[name]:
                 return f"{key} lists {name}, but {name} does not list {key}"
     return ""
 

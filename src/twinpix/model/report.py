@@ -243,7 +243,7 @@ class Counts:
         groups: Groups of copies.
         discards: Members that may be removed.
         failures: Images that could not be processed.
-        damaged: Images of which a part is missing.
+        damaged: Images with a missing part.
         guarded: Images with too little texture for a hash.
         other_files: Files that are no images, by content and by name.
         links: Further names of counted files (hard links, symbolic links).
@@ -305,7 +305,7 @@ class Report:
         groups: Groups of copies.
         failures: Images that could not be processed.
         guarded: Images with too little texture for a hash.
-        damaged: Paths of images of which a part is missing.
+        damaged: Paths of images with a missing part.
         keep: Keep rules.
         decode: Fast or reference.
         transforms: Whether eight orientations were compared.

@@ -30,16 +30,15 @@ _OUTSIDE = Missing("outside the folders that were scanned")
 _SHOWN = 60  # members of a group that have a thumbnail
 
 
-PAGE = outputs.PAGE
-
-
 def write_page(report: Report, path: str, workers: int = 0, *, force: bool = False) -> None:
     """Write the page of a report; relative paths of images start from the report's `base`.
 
     Raises `OutputError` if it cannot be written, `UsageError` for a file that is no page of twinpix unless `force` is
     given; an existing file is then unchanged. An image outside the folders of the report is not shown.
     """
-    outputs.write(path, (part.encode("utf-8", "replace") for part in _parts(report, workers)), PAGE, force=force)
+    outputs.write(
+        path, (part.encode("utf-8", "replace") for part in _parts(report, workers)), outputs.PAGE, force=force
+    )
 
 
 def _parts(report: Report, workers: int) -> Iterator[str]:

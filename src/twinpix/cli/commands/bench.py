@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from twinpix.evaluation.copies import CopiesFound
 
 METHODS = "ahash:size=16,dhash:size=16,phash,phash:size=16,pdq"
-_SHOWN = 10  # failures that are listed, as by encode
 _NONE = (
     "none: even at radius 0 more false pairs match than this rate allows: the method gives unlike images equal codes,\n"
     "or some of these images are too similar, as they are or when rotated or mirrored"
@@ -49,13 +48,11 @@ def copies(
     """
     from twinpix.encoding.options import Options
     from twinpix.evaluation.copies import find_copies
-    from twinpix.text import printable
 
     chosen = Options(decode=decode.value, hidden=hidden, workers=workers, timeout=timeout, store=None)
     found = find_copies(paths, common.specs(methods), count=count, seed=seed, options=chosen, progress=progress())
     _json(found) if as_json else _table(found)
-    for failure in found.failures[:_SHOWN]:
-        typer.echo(f"  {printable(failure.path)}: {failure.error}", err=True)
+    common.print_failures(found.failures)
     return Exit.DONE
 
 

@@ -67,7 +67,7 @@ def encode(
     specs, method = method or [FAST_METHOD], None
     chosen = common.options(locals())
     from twinpix import outputs
-    from twinpix.text import plural, printable
+    from twinpix.text import plural
 
     _refuse_pixels(specs)
     kind = "json" if output == "-" else PurePath(output).suffix.lower().lstrip(".")
@@ -94,8 +94,7 @@ def encode(
     if failed:
         what += f", {plural(len(failed), 'file')} could not be used"
     typer.echo(what if output == "-" else f"{what}: {output}", err=True)
-    for failure in first.failures[:10]:
-        typer.echo(f"  {printable(failure.path)}: {failure.error}", err=True)
+    common.print_failures(first.failures)
     return Exit.SOME_FAILED if strict and failed else Exit.DONE
 
 

@@ -206,9 +206,9 @@ def _hint(text: str) -> None:
 
 def _kind_of(format: str) -> "Kind":
     if format == "html":
-        from twinpix.ui.page import PAGE
+        from twinpix import outputs
 
-        return PAGE
+        return outputs.PAGE
     from twinpix import report
 
     return report.writer(format).kind

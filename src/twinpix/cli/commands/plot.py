@@ -70,10 +70,9 @@ def _require(html: str | None, histogram: str | None, sheet: str | None, *, forc
     """Raise before the work what would be raised after it."""
     from twinpix import outputs
     from twinpix.ui import figure
-    from twinpix.ui.page import PAGE
 
     if html:
-        outputs.require(html, PAGE, force=force)
+        outputs.require(html, outputs.PAGE, force=force)
     if histogram:
         figure.require(histogram, force=force)
     if sheet:

@@ -27,8 +27,7 @@ def _load_without_blas() -> None:
         arrays = importlib.import_module(name)
     finally:
         del sys.modules[blas]
-    if hasattr(arrays, "_HAVE_BLAS"):
-        setattr(arrays, "_HAVE_BLAS", True)  # noqa: B010 - an attribute that numba does not declare; scipy is required
+    vars(arrays)["_HAVE_BLAS"] = True  # as scipy is required
 
 
 _load_without_blas()
