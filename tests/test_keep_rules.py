@@ -64,7 +64,7 @@ PAIRS = [
 def test_each_default_rule_decides_and_is_named(best: Member, other: Member, reason: str) -> None:
     chain = keep.make_chain(keep.DEFAULT)
     assert chain.key(best) < chain.key(other)
-    assert chain.reason(best, [other]) == reason
+    assert chain.explain(best, [other]).reason == reason
 
 
 def test_a_drawing_of_few_colours_is_preferred_to_its_jpeg() -> None:
@@ -112,7 +112,7 @@ def test_the_oldest_is_the_first_by_capture_date_whatever_the_file_dates() -> No
     chat, later = member("a", mtime_ns=1), member("a", captured="2020-05-05T10:00:00", mtime_ns=1)
     assert chain.key(camera) < chain.key(chat)
     assert chain.key(camera) < chain.key(later)
-    assert chain.reason(camera, [later]) == "taken first (2019-05-05)"
+    assert chain.explain(camera, [later]).reason == "taken first (2019-05-05)"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_soft_image_in_colour_is_preferred_to_a_grey_copy_of_half_the_size() -
     chain = keep.make_chain(keep.DEFAULT)
     soft, grey = member("b", "enlarged", width=200, height=200), member("a", "grey")
     assert chain.key(soft) < chain.key(grey)
-    assert chain.reason(soft, [grey]) == "in colour"
+    assert chain.explain(soft, [grey]).reason == "in colour"
 
 
 def photo(seed: int) -> Image.Image:

@@ -51,7 +51,7 @@ def test_a_pattern_may_hold_commas_and_equals(rules: str, path: str, stays: bool
 
 def test_the_reason_names_the_rule_that_decided_among_damaged() -> None:
     large, small = (Member(f"{side}.jpg", 9, side, side, 0, "", damaged=True) for side in (9, 5))
-    assert make_chain("resolution").reason(large, [small]) == "largest image (9×9)"
+    assert make_chain("resolution").explain(large, [small]).reason == "largest image (9×9)"
 
 
 @st.composite
@@ -170,4 +170,7 @@ def member(path: str, **facts: int | bool | str) -> Member:
 def test_keep_rules(rules: str, best: Member, other: Member, reason: str) -> None:
     chain = make_chain(rules)
     assert sorted([other, best], key=chain.key)[0] == best
-    assert reason in chain.reason(best, [other])
+    named, why = chain.explain(best, [other])
+    assert reason in why
+    exceptions = {"reference": "reference", "undamaged": "intact", "largest file": "filesize"}
+    assert named == exceptions.get(reason, rules.partition(":")[0])

@@ -574,7 +574,7 @@ def test_a_report_of_another_format_is_recognised(
     assert run(["find", "--fast", str(tmp_path / "photos"), "--no-store", "-o", str(path)]) == 0
     capfd.readouterr()
     assert run(["resolve", str(path), "--trash"]) == 3
-    message = f"twinpix: {path}: this {kind} cannot be read, only a JSON report can; write one with twinpix find "
+    message = f"twinpix: {path}: this {kind} cannot be read, only a JSON report can; save the result of find"
     assert capfd.readouterr().err.startswith(message)
 
 

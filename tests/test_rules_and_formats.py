@@ -70,7 +70,7 @@ def test_a_keep_rule_orders_any_members_and_gives_a_reason(name: str) -> None:
         assert reason
         assert reason.isprintable()
         assert reason[0].islower() or not reason[0].isalpha()
-        assert chain.reason(better, [other]) == reason
+        assert chain.explain(better, [other]) == (name, reason)
 
 
 # -- report formats

@@ -136,9 +136,9 @@ class _Files:
         keeper, *others = (self.members[file] for file in files)
         others.sort(key=chain.key)
         names = {keeper.path, *(member.path for member in others)}
-        reason = chain.reason(keeper, others)
+        rule, reason = chain.explain(keeper, others)
         matches = list(self._matches(keeper.path, names))
-        return Group(number, keeper.path, reason, related(keeper.path, [keeper, *others], matches), matches)
+        return Group(number, keeper.path, reason, related(keeper.path, [keeper, *others], matches), matches, rule=rule)
 
     def _matches(self, keeper: str, names: set[str]) -> Iterator[Match]:
         """Return the pairs among these files, with those of the keeper first."""

@@ -196,7 +196,7 @@ class _Grouper(NamedTuple):
         if ordered != listed:
             return self._make_group(ordered, evidence)
         keeper, *others = changed
-        return replace(made, members=changed, reason=self.chain.reason(keeper, others))
+        return replace(made, members=changed, **self.chain.explain(keeper, others)._asdict())
 
     def _matches_all(self, file: FileRow, files: Sequence[FileRow]) -> bool:
         near = {self.class_of[file], *self.near.row(self.class_of[file])[0].tolist()}
@@ -215,7 +215,7 @@ class _Grouper(NamedTuple):
         return Group(
             id=0,
             keeper=self.members[keeper].path,
-            reason=self.chain.reason(self.members[keeper], [self.members[file] for file in others]),
+            **self.chain.explain(self.members[keeper], [self.members[file] for file in others])._asdict(),
             members=related(self.members[keeper].path, [self.members[file] for file in (keeper, *others)], matches),
             matches=[*matches, *(self._match(*pair, evidence) for pair in pairs[len(direct) :])][: len(pairs)],
             matches_left_out=left_out

@@ -25,7 +25,8 @@ def identical(
             if mine:
                 matches = [Match(head.path, other.path, 0, "identical-file", same_code=True) for other in mine]
                 members = related(head.path, [head, *mine], matches)
-                groups.append(Group(after + len(groups) + 1, head.path, chain.reason(head, mine), members, matches))
+                rule, reason = chain.explain(head, mine)
+                groups.append(Group(after + len(groups) + 1, head.path, reason, members, matches, rule=rule))
     return groups
 
 

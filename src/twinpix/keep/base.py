@@ -26,6 +26,13 @@ class Rule(Protocol):
         """Return why this rule prefers a member to another one."""
 
 
+class Decision(NamedTuple):
+    """The rule that chose a keeper before the second best, and why in words."""
+
+    rule: str  # its name; `intact`, `reference` or `order` if no rule decided
+    reason: str
+
+
 class Chain(NamedTuple):
     """Rules in order. Before all rules, intact images precede damaged ones, and references precede others."""
 
@@ -40,17 +47,17 @@ class Chain(NamedTuple):
         """True if a rule needs the pixels, which are then decoded and compared."""
         return any(getattr(rule, "reads_pixels", False) for rule in self.rules)
 
-    def reason(self, keeper: Member, others: Sequence[Member]) -> str:
-        """Return how the keeper differs from the second best, the first of `others`."""
+    def explain(self, keeper: Member, others: Sequence[Member]) -> Decision:
+        """Return which rule prefers the keeper to the second best, the first of `others`."""
         second = others[0]
         if second.damaged and not keeper.damaged:
-            return "the only one undamaged"
+            return Decision("intact", "the only one undamaged")
         if keeper.reference and not second.reference:
-            return "in the reference folder"
+            return Decision("reference", "in the reference folder")
         for rule in self.rules:
             if rule.key(second) != rule.key(keeper):
-                return rule.reason(keeper, second)
-        return "first by path among equals"
+                return Decision(plugins.name_of(rule), rule.reason(keeper, second))
+        return Decision("order", "first by path among equals")
 
 
 def make_chain(text: str) -> Chain:

@@ -59,7 +59,7 @@ def import_pairs(store: Store, path: str) -> int:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {system_reason(error)}") from None
     except (ValueError, KeyError, msgspec.MsgspecError):
-        raise UsageError(f"{path} holds no pairs of schema {SCHEMA}: give a file of twinpix store export") from None
+        raise UsageError(f"{path} holds no pairs of schema {SCHEMA}: give an export of a store") from None
     store.put_exclusions(read)
     return len(read)
 

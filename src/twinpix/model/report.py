@@ -184,10 +184,12 @@ class Group:
     Attributes:
         id: Number, from 1.
         keeper: Path of the image that is kept.
-        reason: Why it is kept.
+        reason: Why it is kept, in words.
         members: The keeper first, then the others from best to worst.
         matches: The matches between members, those of the keeper first.
         matches_left_out: Number of matches that are not listed, in very large groups.
+        rule: Name of the keep rule that chose the keeper; `intact`: the others are damaged; `reference`: it is in a
+            reference folder; `order`: the first by path; "" in reports of earlier versions.
     """
 
     id: int
@@ -196,6 +198,7 @@ class Group:
     members: list[Member]
     matches: list[Match]
     matches_left_out: int = 0
+    rule: str = ""
 
     @property
     def discards(self) -> list[Member]:

@@ -110,7 +110,7 @@ def read(path: str) -> Report:
         raise ReportError(f"{path} is no valid report: {error}") from None
     except (ValueError, RecursionError) as error:
         if kind := kind_of(data):
-            how = "write one with twinpix find PATH -o FILE.json"
+            how = "save the result of find as a .json file"
             raise ReportError(f"{path}: this {kind.name} cannot be read, only a JSON report can; {how}") from None
         raise ReportError(f"{path} is no report: {error}") from None
     if wrong := _contradiction(report):
