@@ -20,6 +20,7 @@ from twinpix.verify.alignment.blocks import (
     warp_pair,
 )
 from twinpix.verify.content.exclusive_content import is_exclusive, share_of_agreeing
+from twinpix.verify.content.moments import are_two_moments
 from twinpix.verify.content.overlays import without_ink, without_overlay
 from twinpix.verify.describe import EditFeatures, edit_features
 from twinpix.verify.light.low_texture import is_level
@@ -48,6 +49,7 @@ class Hypothesis(NamedTuple):
     contrary: bool = False  # the images align very well, but have mutually exclusive content: no copies
     points: int = 0  # inliers; 0 without keypoints
     spread: float = 0.0  # share of the overlap inside the hull of the inliers
+    other_moment: bool = False  # contrary: other objects in the same view
 
     @property
     def clear(self) -> bool:
@@ -68,7 +70,8 @@ class Hypothesis(NamedTuple):
     @property
     def refuted(self) -> bool:
         """True if the images align as well as possible and are no copies."""
-        return self.contrary and self.agrees.share >= DECISION.exact_agreement and is_exact(self.pair)
+        exact = self.agrees.share >= DECISION.exact_agreement and is_exact(self.pair)
+        return self.other_moment or (self.contrary and exact)
 
     @property
     def rank(self) -> tuple[bool, int]:
@@ -92,7 +95,11 @@ def score_hypothesis(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, *, su
         share = rest.agrees.share * (1 - bare.covered)
         if rest.differs is not None and share >= least:
             agrees = rest.agrees._replace(share=share)
-            return rest._replace(pair=pair, agrees=agrees, differs=_edit_features(pair, agrees, a, b, a_to_b))
+            tones = match_light(pair, agrees)
+            differs = edit_features(pair, tones, agrees, a, b, a_to_b)
+            if are_two_moments(pair, tones, differs, a, b, a_to_b):
+                return hypothesis._replace(contrary=True, other_moment=True)
+            return rest._replace(pair=pair, agrees=agrees, differs=differs)
     return hypothesis
 
 
@@ -115,6 +122,8 @@ def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: floa
     if _may_conflict(agrees, shared, a, b) and is_exclusive(pair, tones, agrees, a, b, a_to_b):
         return no._replace(contrary=True)
     differs = edit_features(pair, tones, agrees, a, b, a_to_b)
+    if are_two_moments(pair, tones, differs, a, b, a_to_b):
+        return no._replace(contrary=True, other_moment=True)
     if not sure and differs.outside > DECISION.max_difference_partial and _may_agree_by_chance(shared, pair):
         return no
     if ways < DECISION.min_directions_toned and agrees.blocks < DECISION.line_blocks and differs.toned:
@@ -162,9 +171,10 @@ def _may_conflict(agrees: Agreement, shared: tuple[float, float], a: Pyramid, b:
 def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) -> Hypothesis:
     """Score a transitive hypothesis on the area that all three images show, with a lower threshold except for pages.
 
-    Outside that area are frames, windows and blurred margins that were added to a copy. Exclusive content inside it
-    refutes the pair: the third image is an empty form, of which both are filled in. If the third image is the same as
-    one of the two in every place, at least as much agrees as in its match with the other one.
+    Outside that area are frames, windows and blurred margins that were added to a copy. Exclusive content and other
+    objects inside it refute the pair: the third image is an empty form, of which both are filled in, or an empty scene.
+    If the third image is the same as one of the two in every place, at least as much agrees as in its match with the
+    other one.
     """
     pair, shared = warp_pair(a, b, a_to_b), overlap(a_to_b, a.size, b.size)
     shown = _mask_shown(pair, via)
@@ -187,6 +197,8 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
     if compared and is_exclusive(of_all, tones, agrees, a, b, a_to_b, shown):
         return Hypothesis(a_to_b, pair, agrees, shared, None, contrary=True)
     differs = _edit_features(pair, agrees, a, b, a_to_b)
+    if are_two_moments(of_all, tones, differs, a, b, a_to_b):
+        return Hypothesis(a_to_b, pair, agrees, shared, None, contrary=True, other_moment=True)
     if via.alike:  # the third image stands for one of them: its match with the other proves this one
         agrees = agrees._replace(share=max(agrees.share, via.agrees))
     return Hypothesis(a_to_b, pair, agrees, shared, differs)

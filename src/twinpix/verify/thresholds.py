@@ -32,6 +32,7 @@ DATA = {
     "near hashes": "copies of 120 photos, and 49 pairs of different images with near hashes (commit 8202105)",
     "shirts": "28 photos with a part in another colour, and copies down to JPEG 15 (commit e066d12)",
     "candidates": "2,616 candidate pairs of 60 photos with 45 edits, 80 of 1,000 photos without copies (decision 080)",
+    "cameras": "7 clips of fixed cameras, 31 to 45 frames of each, and 100 drawn frames; same-sized pairs of copies",
     "natural": "108 labelled pairs of shared/images/dev/natural",
 }
 """Names of the data sets that the thresholds were chosen or last checked on."""
@@ -631,6 +632,67 @@ class ExclusiveContent:
 
 
 @dataclass(frozen=True, slots=True)
+class Moments:
+    """Two moments of one scene, as frames of a fixed camera are."""
+
+    max_shift: float = 0.01
+    """Share of the longer side by which a corner is moved. Why: a camera on a tripod moves less; of crops and rotations
+    the edges of the images differ. Data: cameras, copies.
+    Test: test_moments.py::test_edits_are_not_another_moment
+    """
+    min_steepness: float = 0.8
+    """Ratio of the gradients of the rest. Why: a camera does not change its focus; of a blurred or sharpened copy
+    texture looks like other content. Data: cameras, copies.
+    Test: test_moments.py::test_edits_of_one_image_are_not_other_moments_of_each_other
+    """
+    max_tone: float = 10.0
+    """Grey levels that the tone curve changes. Why: exposure of a camera changes less; where a curve is steep, texture
+    of a recoloured copy looks like other content. Data: cameras, copies.
+    Test: test_moments.py::test_edits_of_one_image_are_not_other_moments_of_each_other
+    """
+    max_rest: float = 4.0
+    """Mean difference of the rest, in grey levels. Why: the background of a fixed camera differs by noise alone; with
+    more the transform is inexact, and another one has to be tried. Data: cameras, copies.
+    Test: test_moments.py::test_edits_of_one_image_are_not_other_moments_of_each_other
+    """
+    step: float = 12.0
+    """Grey levels beyond everything around. Why: noise of a camera and of JPEG stay below. Data: cameras.
+    Test: test_moments.py::test_something_else_in_the_same_place_is_another_moment
+    """
+    min_pixels: int = 40
+    """Pixels of the core of an object. Why: fewer are the edge of something that both images show. Data: cameras.
+    Test: test_moments.py::test_something_else_in_the_same_place_is_another_moment
+    """
+    min_varied: float = 0.25
+    """Share that is not of the three commonest levels. Why: a logo, a band and a plain background have less.
+    Data: cameras, copies.
+    Test: test_moments.py::test_edits_are_not_another_moment
+    """
+    same_outline: float = 1.6
+    """Ratio of the gradients along the outline. Why: letters on one image make 2 or more, frames of a camera at most
+    1.5 in 19 of 20 places. Data: cameras, copies.
+    Test: test_moments.py::test_edits_are_not_another_moment
+    """
+    max_correlation: float = 0.3
+    """Correlation of both images in the object. Why: a place that was blurred, lightened or made a mosaic is still the
+    same; two objects make at most 0.2 in 19 of 20 places. Data: cameras, copies.
+    Test: test_moments.py::test_edits_are_not_another_moment
+    """
+    plain: float = 0.15
+    """Share that is not of the three commonest levels. Why: an object of one colour has less. Data: cameras.
+    Test: test_moments.py::test_an_object_of_one_colour_that_moves_is_no_logo
+    """
+    same_level: float = 10.0
+    """Grey levels. Why: an object that moves keeps its colour. Data: cameras.
+    Test: test_moments.py::test_an_object_of_one_colour_that_moves_is_no_logo
+    """
+    same_pixels: float = 2.0
+    """Ratio of the pixels. Why: an object that moves keeps its size. Data: cameras.
+    Test: test_moments.py::test_an_object_of_one_colour_that_moves_is_no_logo
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Overlays:
     """Stickers, bands, logos and lines on one of the images."""
 
@@ -1181,6 +1243,7 @@ TONE_INVERSION = ToneInversion()
 PHOTOMETRIC = Photometric()
 LOW_TEXTURE = LowTexture()
 EXCLUSIVE = ExclusiveContent()
+MOMENTS = Moments()
 OVERLAYS = Overlays()
 INK = Ink()
 PAGES = Pages()

@@ -19,7 +19,7 @@ from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import Pyramid, brightening_factor
 from twinpix.verify.thresholds import ALIGNMENT, DECISION, SCREENING, TONE_INVERSION
 
-VERSION = 18
+VERSION = 19
 """Version of the verdicts: raise it when verdicts, names or numbers change. Stored verdicts belong to one version."""
 
 _SAME_PLACE = 1e-6  # pixels: rounding of the transform of an orientation
@@ -132,6 +132,8 @@ def _verify_once(
         if one.contrary:
             return _reject(one)
     tried = list(_try_transforms(a, b, guesses, least, align, exact=exact))
+    if (moment := next((one for one in tried if one.other_moment), None)) is not None:
+        return _reject(moment)
     best = max(tried, key=lambda one: one.rank, default=None)
     best = best and _straighten(a, b, best, least)
     if best is not None and best.differs is not None:
@@ -178,7 +180,8 @@ def _distance(a: Pyramid, first: Affine, second: Affine) -> float:
 def _reject(best: "Hypothesis | None") -> Verdict:
     if best is None:
         return Verdict(None, "", "", 0.0, (0.0, 0.0), 0, None)
-    return Verdict(None, "", "", best.agrees.share, best.overlap, best.points, best.a_to_b, conflict=best.contrary)
+    relation: Relation | None = "similar-scene" if best.other_moment else None
+    return Verdict(relation, "", "", best.agrees.share, best.overlap, best.points, best.a_to_b, conflict=best.contrary)
 
 
 def _try_transforms(

@@ -1,0 +1,159 @@
+"""Two moments of one scene, such as frames of a fixed camera: other objects in the same view.
+
+An edit adds something drawn to an image: letters, a logo, a band, all of few levels. Between two moments something else
+is seen in one place of both images, or an object moves: each image has it where the other has its background.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpix.imaging.opencv import opencv
+from twinpix.verify.alignment.affine import Affine, corners, transform_points
+from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask
+from twinpix.verify.describe import EditFeatures
+from twinpix.verify.light.normalize import match_sharpness, mean_difference
+from twinpix.verify.light.photometric import ToneMatch
+from twinpix.verify.pyramid import Pyramid
+from twinpix.verify.thresholds import MOMENTS
+
+_AROUND, _BLUR = 5, 0.8  # pixels: side of the window around a pixel, and Gaussian blur against noise
+_JOINED = 9  # pixels: differing pixels within this distance belong to one object
+_BESIDE = 15  # pixels around an object that do not belong to the rest
+_CORE = 5  # pixels: what is thinner is an edge, not an object
+_SOLID = 11  # pixels: what is thinner may be the stroke of a letter
+_MOST_OBJECTS = 16  # the largest are compared, so that noise does not take time
+_LEVELS, _LEVEL_WIDTH = 3, 3  # levels of a drawn object, and grey levels on either side that count as one
+_SOBEL = 0.125  # scale of the Sobel kernel, for grey levels a pixel
+_VARIED = 1.0  # grey levels of standard deviation: with less nothing correlates
+
+Mask = NDArray[np.bool_]
+
+
+class Object(NamedTuple):
+    """A place in which two aligned images differ."""
+
+    pixels: int  # of its core
+    correlation: float  # of both images in the core
+    varied: tuple[float, float]  # of either image: the share of the core that is not of its three commonest levels
+    level: tuple[float, float]  # the median of either image
+    edge: tuple[float, float]  # the mean gradient of either image along the outline, in grey levels a pixel
+    is_solid: bool  # thicker than a letter
+
+    @property
+    def is_replaced(self) -> bool:
+        """True if both images show something natural here, not the same, and with an outline of its own."""
+        low, high = sorted(self.edge)
+        natural = min(self.varied) > MOMENTS.min_varied and high < MOMENTS.same_outline * low
+        return natural and self.correlation < MOMENTS.max_correlation
+
+    @property
+    def owner(self) -> int | None:
+        """The image, 0 or 1, that has a solid thing of few levels here, with an outline; None if neither or both do."""
+        for mine, theirs in ((0, 1), (1, 0)):
+            if self.is_solid and self.varied[mine] < MOMENTS.plain and self.edge[mine] > self.edge[theirs]:
+                return mine
+        return None
+
+
+def are_two_moments(
+    pair: WarpedPair, tones: ToneMatch, differs: EditFeatures, a: Pyramid, b: Pyramid, a_to_b: Affine
+) -> bool:
+    """True if two images of one size and view show other objects, or an object in another place."""
+    if not differs.outside or not _have_one_view(a, b, a_to_b) or a.damaged or b.damaged:
+        return False
+    sharp = MOMENTS.min_steepness < differs.steepness < 1 / MOMENTS.min_steepness
+    if not sharp or tones.tone_change > MOMENTS.max_tone:
+        return False
+    inner = erode_mask(pair.common)
+    first, second = match_sharpness(tones.a, tones.b, inner)
+    objects = _join(_mask_differences(first, second) & inner)
+    beside = opencv().dilate(objects, np.ones((_BESIDE, _BESIDE), np.uint8))
+    if mean_difference(first, second, inner & (beside == 0)) > MOMENTS.max_rest:
+        return False
+    found = list(_compare_objects(first, second, objects, inner))
+    return any(each.is_replaced for each in found) or _has_moved(found)
+
+
+def _have_one_view(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
+    """True if the images have one size, and a place of one is the same place of the other."""
+    if (a.width, a.height) != (b.width, b.height):
+        return False
+    at = corners(a.size)
+    return float(np.abs(transform_points(a_to_b, at) - at).max()) <= MOMENTS.max_shift * max(a.size)
+
+
+def _mask_differences(a: Floats, b: Floats) -> Mask:
+    """Mask pixels of one image that leave the range of the other one around them."""
+    cv2 = opencv()
+    around = np.ones((_AROUND, _AROUND), np.uint8)
+    out = np.zeros(a.shape, bool)
+    for values, other in ((a, b), (b, a)):
+        smooth = cv2.GaussianBlur(values, (0, 0), _BLUR)
+        out |= np.maximum(smooth - cv2.dilate(other, around), cv2.erode(other, around) - smooth) > MOMENTS.step
+    return out
+
+
+def _join(differs: Mask) -> NDArray[np.uint8]:
+    cv2 = opencv()
+    kernel = np.ones((_JOINED, _JOINED), np.uint8)
+    return np.asarray(cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, kernel), dtype=np.uint8)
+
+
+def _compare_objects(a: Floats, b: Floats, objects: NDArray[np.uint8], inner: Mask) -> Iterator[Object]:
+    """Yield the objects with a core, the largest first."""
+    cv2 = opencv()
+    off = np.abs(cv2.GaussianBlur(a - b, (0, 0), _BLUR)) > MOMENTS.step
+    edges = [cv2.dilate(_gradient(each), np.ones((_AROUND, _AROUND), np.uint8)) for each in (a, b)]
+    count, labels, facts, _ = cv2.connectedComponentsWithStats(objects)
+    largest = 1 + np.argsort(-facts[1:count, cv2.CC_STAT_AREA], kind="stable")[:_MOST_OBJECTS]
+    for label in largest.tolist():
+        mask = labels == label
+        changed = (mask & off & inner).astype(np.uint8)
+        core, solid = (cv2.erode(changed, np.ones((side, side), np.uint8)) > 0 for side in (_CORE, _SOLID))
+        pixels = int(core.sum())
+        if pixels < MOMENTS.min_pixels:
+            continue
+        outline = (cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0) & inner
+        here, there = a[core], b[core]
+        yield Object(
+            pixels=pixels,
+            correlation=_correlate(here, there),
+            varied=(_varied_share(here), _varied_share(there)),
+            level=(float(np.median(here)), float(np.median(there))),
+            edge=(float(edges[0][outline].mean()), float(edges[1][outline].mean())),
+            is_solid=int(solid.sum()) >= MOMENTS.min_pixels,
+        )
+
+
+def _gradient(values: Floats) -> Floats:
+    cv2 = opencv()
+    smooth = cv2.GaussianBlur(values, (0, 0), _BLUR)
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, *way, scale=_SOBEL) for way in ((1, 0), (0, 1)))
+    return np.asarray(np.hypot(across, down), dtype=np.float32)
+
+
+def _correlate(a: Floats, b: Floats) -> float:
+    return float(np.corrcoef(a, b)[0, 1]) if min(a.std(), b.std()) > _VARIED else 0.0
+
+
+def _varied_share(values: Floats) -> float:
+    """Return the share of values that are not near one of the three commonest levels."""
+    counts = np.bincount(np.rint(values).clip(0, 255).astype(np.uint8), minlength=256)
+    for _ in range(_LEVELS):
+        at = int(np.convolve(counts, np.ones(2 * _LEVEL_WIDTH + 1, np.int64), "same").argmax())
+        counts[max(0, at - _LEVEL_WIDTH) : at + _LEVEL_WIDTH + 1] = 0
+    return float(counts.sum()) / len(values)
+
+
+def _has_moved(found: list[Object]) -> bool:
+    """True if a solid object of one level is in one place of one image, and in another place of the other."""
+    mine, theirs = ([each for each in found if each.owner == image] for image in (0, 1))
+    return any(
+        abs(one.level[0] - other.level[1]) < MOMENTS.same_level
+        and max(one.pixels, other.pixels) < MOMENTS.same_pixels * min(one.pixels, other.pixels)
+        for one in mine
+        for other in theirs
+    )
