@@ -256,6 +256,31 @@ def test_compare_query_and_plot_take_members(
     capsys.readouterr()
 
 
+def test_a_query_is_one_image(
+    source: Source, made: Path, members: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first member of an archive was the query, and the others were ignored."""
+    options = twinpix.Options(method="phash:size=16", store=None, workers=1)
+    form = uri_of(source, str(made), "MEMBER")
+    how = f"{made} holds 7 images, and a query is one image: name one of them as {form}"
+    with pytest.raises(UsageError) as raised:
+        twinpix.query(made, [made], options)
+    assert str(raised.value) == how
+    assert run(["query", str(made), "--in", str(made), "--no-store"]) == 2
+    assert capsys.readouterr().err == f"twinpix: {how}\n"
+    nameless = tmp_path / f"nameless{made.suffix}"
+    source.write(str(nameless), {"1": members["a/first.png"], "2": members["a/again.png"]})
+    with pytest.raises(UsageError, match="holds 2 images"):
+        twinpix.query(nameless, [made], options)
+    one = tmp_path / f"one{made.suffix}"
+    source.write(str(one), {"first.png": members["a/first.png"], "notes.txt": b"no image"})
+    hits, _ = twinpix.query(one, [made], options)
+    assert len(hits) == 3
+    for several in ([], [one, made]):
+        with pytest.raises(UsageError, match=f"a query is one image, not {len(several)}"):
+            twinpix.query(several, [made], options)  # type: ignore[arg-type]
+
+
 # -- sources of other packages -------------------------------------------------------------------------
 
 BOXES = """

@@ -64,6 +64,12 @@ def container(path: str) -> Source | None:
     return None if claims_image(path) else _first_with(end, plugins.names("sources"))
 
 
+def member_form(path: str) -> str:
+    """Return how a member of this container is named, such as `zip://MEMBER::photos.zip`; "" for any other file."""
+    source = container(path) if os.path.isfile(path) else None
+    return uri_of(source, path, "MEMBER") if source else ""
+
+
 def read(uri: str) -> Content:
     """Read an image completely, once, unless its first bytes are not those of an image.
 
