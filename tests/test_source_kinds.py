@@ -1,6 +1,7 @@
 """Tests of all sources: files with members give the same results as a folder of these members."""
 
 import io
+import json
 import os
 import sys
 import time
@@ -191,12 +192,61 @@ def test_no_action_changes_a_member(
     before = made.read_bytes()
     report = tmp_path / "r.json"
     assert run(["find", "-m", "phash:size=16", str(beside), str(made), "--no-store", "-o", str(report)]) == 0
-    for action in (["--move", str(tmp_path / "out")], ["--hardlink"], ["--copy-kept", str(tmp_path / "kept")]):
-        run(["resolve", str(report), *action, "--apply"])
+    for action, code in (
+        (["--move", str(tmp_path / "out")], 0),
+        (["--hardlink"], 0),
+        (["--copy-kept", str(tmp_path / "kept")], 1),  # images of groups and alone that are only in the archive
+    ):
+        assert run(["resolve", str(report), *action, "--apply"]) == code
         assert made.read_bytes() == before
         assert (beside / "second.png").read_bytes() == members["b/c/second.png"]
-    assert "is a member of another file" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.count("2 duplicates are inside archives; twinpix never changes archives\n") == 2
+    assert shown.count("1 group is left unchanged: its keeper is inside an archive (--keep chooses other keepers)") == 2
+    assert shown.count("4 images are inside archives and not copied: copy the archives too\n") == 1
+    assert "left  " not in shown  # a line for each member
     assert Report.load(report).counts.discards == 0
+
+
+def test_a_keeper_inside_an_archive_is_no_refusal(
+    source: Source, made: Path, members: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("b/c/second.png", "third::1.png"):
+        (folder / os.path.basename(name)).write_bytes(members[name])
+    report = tmp_path / "r.json"
+    given = [str(folder), str(made), "--reference", str(made), "--fast", "--no-store", "--exclude", "half*"]
+    assert run(["find", *given, "-o", str(report)]) == 0
+    keepers = [group.keeper for group in Report.load(report).groups]
+    assert len(keepers) == 2
+    capsys.readouterr()
+    for action in (["--move", str(tmp_path / "out")], ["--delete", "--yes"], ["--symlink"]):
+        assert run(["resolve", str(report), *action, "--apply", "--json"]) == 0
+        left = json.loads(capsys.readouterr().out)["left"]
+        assert [(row["kind"], row["refused"]) for row in left] == [("in-container", False)] * 2
+        assert "is inside an archive: no file of this group is changed" in left[0]["reason"]
+    assert run(["resolve", str(report), "--trash"]) == 0
+    assert "2 groups are left unchanged: their keepers are inside archives" in capsys.readouterr().out
+
+
+def test_an_image_is_copied_in_the_place_of_a_keeper_inside_an_archive(
+    source: Source, made: Path, members: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, inside = tmp_path / "photos", tmp_path / f"second{made.suffix}"
+    folder.mkdir()
+    (folder / "second.png").write_bytes(members["b/c/second.png"])
+    source.write(str(inside), {"second.png": members["b/c/second.png"]})
+    report, out = tmp_path / "r.json", tmp_path / "kept"
+    given = [str(folder), str(inside), "--keep", "oldest", "--fast", "--no-store"]
+    os.utime(folder / "second.png", (2_000_000_000, 2_000_000_000))
+    assert run(["find", *given, "-o", str(report)]) == 0
+    (found,) = Report.load(report).groups
+    assert found.keeper == uri_of(source, str(inside), "second.png")
+    capsys.readouterr()
+    assert run(["resolve", str(report), "--copy-kept", str(out), "--apply"]) == 0
+    assert (out / "photos" / "second.png").read_bytes() == members["b/c/second.png"]
+    assert "1 image is inside an archive; another image of the same group is copied\n" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
