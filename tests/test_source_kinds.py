@@ -284,7 +284,18 @@ def test_duplicates_of_a_member_are_reported_as_kept(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert run(given) == 0
     shown, hint = capsys.readouterr()
-    assert "1 duplicate cannot be moved or removed: the keeper is a member of an archive\n" in shown
+    assert ("2 groups of copies, 1 duplicate," if more else "1 group of copies, 0 duplicates, 0 bytes") in shown
+    assert "1 further duplicate cannot be moved or removed: its keeper is inside an archive\n" in shown
+    found = Report.load(report)
+    assert (found.counts.discards, found.counts.bytes_reclaimable) == (
+        (1, sum(member.size for group in found.groups for member in group.discards)) if more else (0, 0)
+    )
+    text = "".join(twinpix.report.writer("text").parts(found))
+    bound = next(part for part in text.split("\n\n") if "second.png" in part)
+    assert "2 images, 0 bytes to reclaim" in bound
+    assert "\n  stay" in bound
+    rows = [row.split(",")[1] for row in "".join(twinpix.report.writer("csv").parts(found)).splitlines()[1:]]
+    assert sorted(rows) == sorted(["keep", "protected", *["keep", "discard"] * more])
     assert ("next: " in hint) is more
     assert run([*given, "-q"]) == 0
     assert "next: " not in capsys.readouterr().err

@@ -172,9 +172,9 @@ class _Target(NamedTuple):
     def write(self, found: "Report") -> None:
         from twinpix import outputs, report
         from twinpix.report.base import encode_text
-        from twinpix.report.text import count_bound, summary
+        from twinpix.report.text import summary
 
-        can_act = found.counts.discards > count_bound(found)
+        can_act = bool(found.counts.discards)
         if self.format == "html":
             from twinpix import ui
 
