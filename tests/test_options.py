@@ -81,6 +81,23 @@ def test_mirrored_copies_can_be_excluded(tmp_path: Path, draw_image: Drawn) -> N
     assert [os.path.basename(hit.path) for hit in hits] == ["cropped.png"]
 
 
+@pytest.mark.parametrize(
+    ("method", "given", "matched"),
+    [
+        *[(method, given, given is not False) for method in ("cascade", "local") for given in (None, True, False)],
+        *[("phash:size=16", given, given is True) for given in (None, True, False)],
+        ("pixels", None, False),
+    ],
+)
+def test_a_report_says_whether_mirrored_and_rotated_copies_were_matched(
+    method: str, given: bool | None, matched: bool, tmp_path: Path, draw_image: Drawn
+) -> None:
+    draw_image(2).save(tmp_path / "left.png")
+    ImageOps.mirror(draw_image(2)).save(tmp_path / "right.png")
+    report = twinpix.find(tmp_path, store=None, method=method, transforms=given, workers=1)
+    assert (report.transforms, bool(report.groups)) == (matched, matched)
+
+
 def test_the_case_of_mirrored_signs(shared: Path) -> None:
     folder = shared / "cases" / "mirrored_signs"
     assert not twinpix.find(folder, store=None, method="cascade", transforms=False).groups

@@ -315,7 +315,7 @@ class Report:
         damaged: Paths of images with a missing part.
         keep: Keep rules.
         decode: Fast or reference.
-        transforms: Whether eight orientations were compared.
+        transforms: Whether mirrored and rotated copies were matched.
         notes: What was excluded, and other remarks of the run.
         references: Folders whose images are never removed.
         cross: Whether only images of different paths were matched.

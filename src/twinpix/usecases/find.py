@@ -287,7 +287,7 @@ def _report(
         damaged=damaged,
         keep=options.keep,
         decode=options.decode,
-        transforms=bool(options.transforms),
+        transforms=method.proposes if options.transforms is None else options.transforms,
         notes=notes,
         references=request.references,
         cross=options.cross,
