@@ -61,13 +61,17 @@ class TwinpixError(Exception):
 
 
 class UsageError(TwinpixError):
-    """A wrong option, an unknown plugin, a path that does not exist; `reason` is the last part of its message."""
+    """A wrong option, an unknown plugin, a path that does not exist.
+
+    `reason` is the last part of its message. If the message begins with the name of a parameter, `field` is this name;
+    the command line prints its option instead.
+    """
 
     exit_code = Exit.USAGE
 
-    def __init__(self, message: str, reason: str = "") -> None:
+    def __init__(self, message: str, reason: str = "", *, field: str = "") -> None:
         super().__init__(message)
-        self.reason = reason or message
+        self.reason, self.field = reason or message, field
 
 
 class OutputError(TwinpixError):

@@ -364,11 +364,13 @@ def _require_answerable(options: Options, header: Header, path: str) -> None:
     default = Options()
     for name in ("exclude", "min_size", "min_pixels", "recursive", "hidden", "follow_links", "reference", "cross"):
         if getattr(options, name) != getattr(default, name):
-            raise UsageError(f"{name} selects images: a codes file is searched as a whole")
+            what = f"{name} selects images, and a codes file is searched as a whole: leave it out"
+            raise UsageError(what, field=name)
     if options.verify:
         raise UsageError("a codes file has no pixels to verify: query the images themselves")
     if options.transforms and not header.transforms:
-        raise UsageError(f"{path} holds the codes of one orientation: encode the images with all transforms")
+        what = f"transforms needs codes of all orientations, and {path} holds those of one"
+        raise UsageError(f"{what}: use it too when you encode the images", field="transforms")
     if options.decode != default.decode and options.decode != header.decode:
         raise UsageError(f"{path} holds codes of the {header.decode} decode: encode the images again")
 

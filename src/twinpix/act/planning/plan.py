@@ -131,13 +131,13 @@ def plan(
 def _check_options(only: Collection[str], sidecars: str | bool) -> None:
     """Raise `UsageError` for a word that is no relation of duplicates, or no treatment of companion files."""
     if isinstance(only, str):
-        raise UsageError(f"only is a list of relations, not the text {only!r}")
+        raise UsageError(f"only is a list of relations, not the text {only!r}", field="only")
     relations = [name for name in get_args(Relation) if name != "similar-scene"]
     for name in only:
         if name not in relations:
             raise UsageError(f"no relation is called {name!r}; there are: {', '.join(relations)}")
     if isinstance(sidecars, str) and sidecars not in get_args(Sidecars):
-        raise UsageError(f"sidecars is one of {', '.join(get_args(Sidecars))}, not {sidecars!r}")
+        raise UsageError(f"sidecars is one of {', '.join(get_args(Sidecars))}, not {sidecars!r}", field="sidecars")
 
 
 _IN_CONTAINER = "is inside an archive; twinpix never changes archives"
