@@ -107,14 +107,16 @@ def read(path: str) -> Report:
                 value = _with_lists_of_alterations(_parsed(data))
                 report = msgspec.convert(_whole(value if schema == SCHEMA else _completed(value)), Report)
     except UnicodeEncodeError:
-        raise ReportError(f"{path}: the report cannot be trusted: it holds a name that no file can have") from None
+        raise ReportError(
+            f"{path}: the report cannot be trusted: it holds a name that no file can have; run find again"
+        ) from None
     except msgspec.ValidationError as error:
-        raise ReportError(f"{path} is no valid report: {error}") from None
+        raise ReportError(f"{path} is no valid report: {error}; run find again") from None
     except (ValueError, RecursionError) as error:
         if kind := kind_of(data):
             how = "save the result of find as a .json file"
             raise ReportError(f"{path}: this {kind.name} cannot be read, only a JSON report can; {how}") from None
-        raise ReportError(f"{path} is no report: {error}") from None
+        raise ReportError(f"{path} is no report: {error}. Give the JSON report that find wrote") from None
     if wrong := _contradiction(report):
         raise ReportError(f"{path}: the report cannot be trusted: {wrong}; run find again")
     return report if schema == SCHEMA else _with_relations(report)

@@ -320,7 +320,7 @@ def query_codes(
     options = replace(options, decode=header.decode, transforms=False)
     (mine,) = encode_pictures([(shown, image)], (), options)
     if mine.error:
-        raise UsageError(f"cannot use {shown} as a query: {mine.error}")
+        raise UsageError(f"cannot use {shown} as a query: {_why_no_query(image, mine.error)}")
     question = _facts(mine)
     code = np.frombuffer(mine.codes[0], dtype=np.uint8)[None, None]
     asked = Compared(code, np.array([mine.detail_score], np.int32))
@@ -344,6 +344,14 @@ def query_codes(
         sampled, there = sum(how.sampled for how in unsure), sum(how.found for how in unsure)
         progress_of(progress).note(str(replace(unsure[0], sampled=sampled, found=there)))
     return sort_hits(hits)
+
+
+def _why_no_query(image: Any, error: str) -> str:
+    """Return why an image cannot be used, and what to do if it is a path of another kind."""
+    if not isinstance(image, str | os.PathLike):
+        return error
+    path = os.fspath(image)
+    return sources.explain_no_image(path) if sources.member_form(path) else error + sources.path_advice(path)
 
 
 def _place_of(method: Fingerprint, header: Header, path: str) -> int:

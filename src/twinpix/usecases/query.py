@@ -84,7 +84,7 @@ def query(
         mine = gather(asked.refs, encoder)
         if not len(mine.refs):
             failures = [*asked.failures, *encoder.failures, *mine.failures]
-            why = failures[0].error if failures else "not an image"
+            why = failures[0].error if failures else sources.explain_no_image(name)
             raise UsageError(f"cannot use {name} as a query: {why}")
         _require_one_image(name, mine.refs.uris)
         images, _ = gather(listing.refs, encoder).without_small(options.min_pixels)
