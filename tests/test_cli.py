@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import twinpix
 from commands import run
 from stores import SLOW_COMMAND, held
 from twinpix import plugins
+from twinpix.cli import app
 from twinpix.cli.app import command_line
 from twinpix.report import read
 
@@ -341,6 +343,40 @@ def test_fast_is_the_hash_without_verification(photos: Path, tmp_path: Path) -> 
     assert (wrong.returncode, wrong.stderr) == (2, "twinpix: give --fast or --method, not both\n")
     found = run("query", photos / "0.png", "--in", photos, "--fast", "--no-store")
     assert found.returncode == 0
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_the_next_command_works_as_printed(
+    inside: bool, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photos if inside else photos.parent)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    def called(*words: str) -> tuple[list[str], str]:
+        """The words of the next command after the program, and the text below it."""
+        monkeypatch.setattr(sys, "argv", ["/bin/twinpix", *words])
+        assert app.run([*words]) == 0
+        command, below = capsys.readouterr().err.partition("next: ")[2].splitlines()
+        assert shlex.split(command)[0].endswith("twinpix")
+        return shlex.split(command)[1:], below.strip()
+
+    folder = "." if inside else "photos"
+    words, below = called("find", folder, "--fast", "--no-store", "--exclude", "no such*")
+    assert words == ["find", folder, "--fast", "--no-store", "--exclude", "no such*", "-o", "report.json"]
+    assert below == "(saves the report, which resolve reads)"
+    words, below = called(*words)
+    assert words == ["resolve", "report.json", "--move", "../duplicates" if inside else "duplicates"]
+    assert below == "(prints the plan; --apply carries it out)"
+    assert app.run(words) == 0
+    assert "3 files to move" in capsys.readouterr().out
+
+
+def test_an_explicit_format_has_no_next_command(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert app.run(["find", str(photos), "--fast", "--no-store", "-f", "text"]) == 0
+    assert "next: " not in capsys.readouterr().err
 
 
 NO_FILE, NO_IMAGE = "no such file or directory; check the path", "not an image; name an image file"
