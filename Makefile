@@ -1,5 +1,5 @@
 # These need only Python and make:
-#   make demo        draw a folder of example images with edited copies, find them, print the groups
+#   make demo        draw a folder of example images with edited copies, find them, print the groups, write a report
 #   make test        lint, types, the direction of imports, and every test on a part of its cases
 #   make test-all    the same with every case of every test, as CI runs it
 PYTHON ?= python3
@@ -9,9 +9,10 @@ BIN := $(VENV)/bin
 .PHONY: demo test test-all check lint types imports unit unit-all clean
 
 demo: $(VENV)/installed
-	rm -rf demo
+	rm -rf demo demo.json demo.journal.jsonl
 	$(BIN)/twinpix demo demo
 	$(BIN)/twinpix find demo
+	$(BIN)/twinpix find demo -o demo.json
 
 test: check unit
 

@@ -4,10 +4,12 @@ import json
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ import twinpix
 from commands import run
 from stores import SLOW_COMMAND, held
 from twinpix import plugins
+from twinpix.cli import app
 from twinpix.cli.app import command_line
 from twinpix.report import read
 
@@ -340,3 +343,75 @@ def test_fast_is_the_hash_without_verification(photos: Path, tmp_path: Path) -> 
     assert (wrong.returncode, wrong.stderr) == (2, "twinpix: give --fast or --method, not both\n")
     found = run("query", photos / "0.png", "--in", photos, "--fast", "--no-store")
     assert found.returncode == 0
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_the_next_command_works_as_printed(
+    inside: bool, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photos if inside else photos.parent)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    def called(*words: str) -> tuple[list[str], str]:
+        """The words of the next command after the program, and the text below it."""
+        monkeypatch.setattr(sys, "argv", ["/bin/twinpix", *words])
+        assert app.run([*words]) == 0
+        command, below = capsys.readouterr().err.partition("next: ")[2].splitlines()
+        assert shlex.split(command)[0].endswith("twinpix")
+        return shlex.split(command)[1:], below.strip()
+
+    folder = "." if inside else "photos"
+    words, below = called("find", folder, "--fast", "--no-store", "--exclude", "no such*")
+    assert words == ["find", folder, "--fast", "--no-store", "--exclude", "no such*", "-o", "report.json"]
+    assert below == "(saves the report, which resolve reads)"
+    words, below = called(*words)
+    assert words == ["resolve", "report.json", "--move", "../duplicates" if inside else "duplicates"]
+    assert below == "(prints the plan; --apply carries it out)"
+    assert app.run(words) == 0
+    assert "3 files to move" in capsys.readouterr().out
+
+
+def test_an_explicit_format_has_no_next_command(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert app.run(["find", str(photos), "--fast", "--no-store", "-f", "text"]) == 0
+    assert "next: " not in capsys.readouterr().err
+
+
+NO_FILE, NO_IMAGE = "no such file or directory; check the path", "not an image; name an image file"
+AN_ARCHIVE = "an archive, not an image; name an image in it as zip://MEMBER::d.zip"
+NO_ARCHIVE = "not a zip archive, or its end is missing; copy or download it again"
+NO_JSON = "is no report: JSON is malformed: invalid character (byte 0). Give the JSON report that find wrote"
+FROM_APPLY = "Give the file that apply wrote; resolve --apply prints its name"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        ("compare nope photos/0.png", 2, f"cannot compare nope: {NO_FILE}"),
+        ("compare zip://0.png::nope.zip photos/0.png", 2, f"cannot compare zip://0.png::nope.zip: {NO_FILE}"),
+        ("compare photos/0.png words.txt", 2, f"cannot compare words.txt: {NO_IMAGE}"),
+        ("compare photos/0.png d.zip", 2, f"cannot compare d.zip: {AN_ARCHIVE}"),
+        ("query words.txt --in photos", 2, f"cannot use words.txt as a query: {NO_IMAGE}"),
+        ("query bad.zip --in photos", 2, f"cannot use bad.zip as a query: {NO_ARCHIVE}"),
+        ("query d.zip --codes codes.jsonl", 2, f"cannot use d.zip as a query: {AN_ARCHIVE}"),
+        ("query nope --codes codes.jsonl", 2, f"cannot use nope as a query: {NO_FILE}"),
+        ("resolve words.txt --trash", 3, f"words.txt {NO_JSON}"),
+        ("undo words.txt", 3, f"words.txt is no journal of schema twinpix.journal/1. {FROM_APPLY}"),
+        ("undo photos", 3, f"photos is no journal: it is no regular file. {FROM_APPLY}"),
+    ],
+)
+def test_an_error_says_what_to_do(
+    command: str, code: int, message: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("words.txt", "bad.zip"):
+        Path(name).write_text("words")
+    with zipfile.ZipFile("d.zip", "w") as archive:
+        archive.write("photos/0.png", "0.png")
+    rows = twinpix.encode_files_as_stream("photos", ["phash"], store=None, workers=1)
+    twinpix.write_codes("codes.jsonl", twinpix.header_of(["phash"]), rows)
+    done = run(*command.split())
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.replace(f"{tmp_path}{os.sep}", "").splitlines()[-1] == f"twinpix: {message}"

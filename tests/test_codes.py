@@ -113,7 +113,7 @@ def test_queries_against_codes(photos: Path, tmp_path: Path, draw_image: Callabl
         ({"verify": True}, "has no pixels to verify"),
         ({"exclude": ["*.png"]}, "exclude selects images"),
         ({"min_size": 1}, "min_size selects images"),
-        ({"transforms": True}, "holds the codes of one orientation"),
+        ({"transforms": True}, "holds those of one"),
         ({"decode": "reference"}, "holds codes of the fast decode"),
     ],
 )

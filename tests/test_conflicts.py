@@ -151,14 +151,38 @@ def test_reports_of_the_first_schema_read_as_before(tmp_path: Path) -> None:
     assert (again.unit, [match.same_code for match in again.groups[0].matches]) == ("cosine", [False, False, False])
     assert read(str(save(again, tmp_path / "saved.json"))) == again
     jsonschema.validate(json.loads((tmp_path / "saved.json").read_text()), schema())
-    old["groups"][0]["matches"][0]["distance"] = 0  # equal codes, in words of the first schema
-    old["radius"], old["spec"] = 1.0, "cascade"
-    path.write_text(json.dumps(old))
-    again = read(str(path))
-    assert (again.unit, again.groups[0].matches[0].same_code) == ("share", True)
-    old["radius"] = 10
-    path.write_text(json.dumps(old))
-    assert read(str(path)).unit == "bits"
+
+
+UNITS = {"cascade": "share", "local": "share", "cnn:dims=256": "cosine", "phash:size=16": "bits", "digest": "bits"}
+
+
+@pytest.mark.parametrize("spec", UNITS)
+def test_the_type_of_a_number_has_no_effect_in_the_first_schema(spec: str, tmp_path: Path) -> None:
+    """`jq .` moved two files instead of one within a smaller radius, because it writes 0.0 as 0."""
+    unit, made = UNITS[spec], near_ones(tmp_path)
+    write(tmp_path, "photos/d.png", bytes(9))  # the bytes of a
+    matches = made.groups[0].matches
+    if unit == "bits":
+        matches = [replace(match, distance=int(10 * (match.distance or 0))) for match in matches]
+    same = Match("photos/a.png", "photos/d.png", 0, "identical-file", same_code=True)
+    listed = group(tmp_path, 1, [f"photos/{name}.png" for name in "abcd"]).members
+    listed = [replace(member, mtime_ns=1_600_000_000 * 10**9) for member in listed]  # exact as a 64-bit float
+    made = replace(made, groups=[replace(made.groups[0], members=listed, matches=[same, *matches])])
+    old = made.to_dict() | {"schema": "twinpix.report/1", "spec": spec, "radius": 10 if unit == "bits" else 1.0}
+    del old["unit"]
+    for match in old["groups"][0]["matches"]:
+        del match["same_code"]
+    path, found = tmp_path / "s1.json", []
+    for write_number in (None, int, float):
+        path.write_text(json.dumps(old if write_number is None else as_other_programs(old, write_number)))
+        found.append(read(str(path)))
+    assert found[0] == found[1] == found[2]
+    assert found[0].unit == unit
+    assert [match.same_code for match in found[0].groups[0].matches] == [True, unit == "bits", False, False]
+    smaller = 2.5 if unit == "bits" else 0.25
+    for each in found:
+        again = members(decide_again(each, stricter=smaller))
+        assert again == [["a.png", "d.png", "b.png", "c.png"] if unit == "bits" else ["a.png", "d.png", "b.png"]]
 
 
 def test_a_report_of_the_second_schema_that_lacks_a_unit_or_same_code_is_refused(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_paths_that_do_not_exist_or_cannot_be_listed_are_reported(
     assert "phash:size=16: no such file or folder" in spaced.stderr
     shown = run("bench", "copies", folder, archive, "--methods", "phash")
     assert shown.returncode == 0, shown.stderr
-    assert f"  {archive}: not a zip archive that can be read" in shown.stderr
+    assert f"  {archive}: not a zip archive, or its end is missing; copy or download it again" in shown.stderr
 
 
 def test_a_rate_that_no_radius_reaches_is_explained_once(

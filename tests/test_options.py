@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageOps
@@ -68,6 +69,78 @@ def test_excluding(photos: Path, draw_image: Drawn) -> None:
         twinpix.find(photos, method="phash:size=16", min_size=-1)
 
 
+# -- errors: Python names its parameters, the command line its options
+
+NAMED: dict[str, tuple[list[str], Callable[[], object]]] = {
+    "--cross": (["find", "photos"], lambda: twinpix.find("photos", cross=True)),
+    "--transforms": (
+        ["find", "photos", "-m", "pixels"],
+        lambda: twinpix.find("photos", method="pixels", transforms=True),
+    ),
+    "--search=oracle": (["find", "photos"], lambda: twinpix.find("photos", search="oracle")),
+    "--precision=0.9": (["find", "photos"], lambda: twinpix.find("photos", precision=0.9)),
+    "--stricter=900": (
+        ["resolve", "r.json", "--trash"],
+        lambda: twinpix.plan(twinpix.Report.load("r.json"), "trash", stricter=900),
+    ),
+    "--follow-links": (
+        ["query", "photos/0.png", "--codes", "c.jsonl"],
+        lambda: twinpix.query_codes("photos/0.png", "c.jsonl", follow_links=True),
+    ),
+    "--no-recursive": (
+        ["query", "photos/0.png", "--codes", "c.jsonl"],
+        lambda: twinpix.query_codes("photos/0.png", "c.jsonl", recursive=False),
+    ),
+    "--exclude=*.gif": (
+        ["query", "photos/0.png", "--codes", "c.jsonl"],
+        lambda: twinpix.query_codes("photos/0.png", "c.jsonl", exclude="*.gif"),
+    ),
+    "-t": (
+        ["query", "photos/0.png", "--codes", "c.jsonl"],
+        lambda: twinpix.query_codes("photos/0.png", "c.jsonl", transforms=True),
+    ),
+}
+
+
+@pytest.mark.parametrize("given", NAMED)
+def test_an_error_names_the_option_or_the_parameter(
+    given: str, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    arguments, call = NAMED[given]
+    if "r.json" in arguments:
+        twinpix.find("photos", method="phash", store=None, workers=1).save("r.json")
+    if "c.jsonl" in arguments:
+        rows = twinpix.encode_files_as_stream("photos", ["phash"], store=None, workers=1)
+        twinpix.write_codes("c.jsonl", twinpix.header_of(["phash"]), rows)
+    with pytest.raises(UsageError) as raised:
+        call()
+    field, text = raised.value.field, str(raised.value)
+    assert field
+    assert text.startswith(f"{field} ")
+    assert run([*arguments, given]) == 2
+    option = {"-t": "--transforms"}.get(given, given.partition("=")[0])
+    assert option in (f"--{field.replace('_', '-')}", f"--no-{field}")
+    assert capsys.readouterr().err == f"twinpix: {option}{text.removeprefix(field)}\n"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("workers", -1), ("timeout", 0), ("min_size", -1), ("min_pixels", -1), ("decode", "x"), ("strictness", "x")],
+)
+def test_options_name_the_parameter_that_is_out_of_range(field: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"^{field} is ") as raised:
+        twinpix.Options(**{field: value})
+    assert raised.value.field == field
+
+
+def test_the_note_on_links_names_the_option(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(photos)
+    found = twinpix.find(tmp_path, store=None, exclude=["photos"], method="phash", workers=1)
+    how = "--follow-links, in Python follow_links=True, follows them"
+    assert found.notes[-1] == f"1 symbolic link to a folder was not followed ({how})"
+
+
 def test_mirrored_copies_can_be_excluded(tmp_path: Path, draw_image: Drawn) -> None:
     image = draw_image(2)
     image.save(tmp_path / "left.png")
@@ -79,6 +152,23 @@ def test_mirrored_copies_can_be_excluded(tmp_path: Path, draw_image: Drawn) -> N
     assert names(report) == {"left.png", "cropped.png"}
     hits, _ = twinpix.query(tmp_path / "left.png", [tmp_path], store=None, method="cascade", transforms=False)
     assert [os.path.basename(hit.path) for hit in hits] == ["cropped.png"]
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "matched"),
+    [
+        *[(method, given, given is not False) for method in ("cascade", "local") for given in (None, True, False)],
+        *[("phash:size=16", given, given is True) for given in (None, True, False)],
+        ("pixels", None, False),
+    ],
+)
+def test_a_report_says_whether_mirrored_and_rotated_copies_were_matched(
+    method: str, given: bool | None, matched: bool, tmp_path: Path, draw_image: Drawn
+) -> None:
+    draw_image(2).save(tmp_path / "left.png")
+    ImageOps.mirror(draw_image(2)).save(tmp_path / "right.png")
+    report = twinpix.find(tmp_path, store=None, method=method, transforms=given, workers=1)
+    assert (report.transforms, bool(report.groups)) == (matched, matched)
 
 
 def test_the_case_of_mirrored_signs(shared: Path) -> None:

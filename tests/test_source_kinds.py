@@ -1,6 +1,7 @@
 """Tests of all sources: files with members give the same results as a folder of these members."""
 
 import io
+import json
 import os
 import sys
 import time
@@ -191,12 +192,61 @@ def test_no_action_changes_a_member(
     before = made.read_bytes()
     report = tmp_path / "r.json"
     assert run(["find", "-m", "phash:size=16", str(beside), str(made), "--no-store", "-o", str(report)]) == 0
-    for action in (["--move", str(tmp_path / "out")], ["--hardlink"], ["--copy-kept", str(tmp_path / "kept")]):
-        run(["resolve", str(report), *action, "--apply"])
+    for action, code in (
+        (["--move", str(tmp_path / "out")], 0),
+        (["--hardlink"], 0),
+        (["--copy-kept", str(tmp_path / "kept")], 1),  # images of groups and alone that are only in the archive
+    ):
+        assert run(["resolve", str(report), *action, "--apply"]) == code
         assert made.read_bytes() == before
         assert (beside / "second.png").read_bytes() == members["b/c/second.png"]
-    assert "is a member of another file" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.count("2 duplicates are inside archives; twinpix never changes archives\n") == 2
+    assert shown.count("1 group is left unchanged: its keeper is inside an archive (--keep chooses other keepers)") == 2
+    assert shown.count("4 images are inside archives and not copied: copy the archives too\n") == 1
+    assert "left  " not in shown  # a line for each member
     assert Report.load(report).counts.discards == 0
+
+
+def test_a_keeper_inside_an_archive_is_no_refusal(
+    source: Source, made: Path, members: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("b/c/second.png", "third::1.png"):
+        (folder / os.path.basename(name)).write_bytes(members[name])
+    report = tmp_path / "r.json"
+    given = [str(folder), str(made), "--reference", str(made), "--fast", "--no-store", "--exclude", "half*"]
+    assert run(["find", *given, "-o", str(report)]) == 0
+    keepers = [group.keeper for group in Report.load(report).groups]
+    assert len(keepers) == 2
+    capsys.readouterr()
+    for action in (["--move", str(tmp_path / "out")], ["--delete", "--yes"], ["--symlink"]):
+        assert run(["resolve", str(report), *action, "--apply", "--json"]) == 0
+        left = json.loads(capsys.readouterr().out)["left"]
+        assert [(row["kind"], row["refused"]) for row in left] == [("in-container", False)] * 2
+        assert "is inside an archive: no file of this group is changed" in left[0]["reason"]
+    assert run(["resolve", str(report), "--trash"]) == 0
+    assert "2 groups are left unchanged: their keepers are inside archives" in capsys.readouterr().out
+
+
+def test_an_image_is_copied_in_the_place_of_a_keeper_inside_an_archive(
+    source: Source, made: Path, members: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, inside = tmp_path / "photos", tmp_path / f"second{made.suffix}"
+    folder.mkdir()
+    (folder / "second.png").write_bytes(members["b/c/second.png"])
+    source.write(str(inside), {"second.png": members["b/c/second.png"]})
+    report, out = tmp_path / "r.json", tmp_path / "kept"
+    given = [str(folder), str(inside), "--keep", "oldest", "--fast", "--no-store"]
+    os.utime(folder / "second.png", (2_000_000_000, 2_000_000_000))
+    assert run(["find", *given, "-o", str(report)]) == 0
+    (found,) = Report.load(report).groups
+    assert found.keeper == uri_of(source, str(inside), "second.png")
+    capsys.readouterr()
+    assert run(["resolve", str(report), "--copy-kept", str(out), "--apply"]) == 0
+    assert (out / "photos" / "second.png").read_bytes() == members["b/c/second.png"]
+    assert "1 image is inside an archive; another image of the same group is copied\n" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -234,7 +284,18 @@ def test_duplicates_of_a_member_are_reported_as_kept(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert run(given) == 0
     shown, hint = capsys.readouterr()
-    assert "1 duplicate cannot be moved or removed: the keeper is a member of an archive\n" in shown
+    assert ("2 groups of copies, 1 duplicate," if more else "1 group of copies, 0 duplicates, 0 bytes") in shown
+    assert "1 further duplicate cannot be moved or removed: its keeper is inside an archive\n" in shown
+    found = Report.load(report)
+    assert (found.counts.discards, found.counts.bytes_reclaimable) == (
+        (1, sum(member.size for group in found.groups for member in group.discards)) if more else (0, 0)
+    )
+    text = "".join(twinpix.report.writer("text").parts(found))
+    bound = next(part for part in text.split("\n\n") if "second.png" in part)
+    assert "2 images, 0 bytes to reclaim" in bound
+    assert "\n  stay" in bound
+    rows = [row.split(",")[1] for row in "".join(twinpix.report.writer("csv").parts(found)).splitlines()[1:]]
+    assert sorted(rows) == sorted(["keep", "protected", *["keep", "discard"] * more])
     assert ("next: " in hint) is more
     assert run([*given, "-q"]) == 0
     assert "next: " not in capsys.readouterr().err
@@ -254,6 +315,31 @@ def test_compare_query_and_plot_take_members(
     assert run(["plot", str(tmp_path / "r.json"), "--html", str(tmp_path / "p.html")]) == 0
     assert (tmp_path / "p.html").read_text().count(JPEG) >= 5
     capsys.readouterr()
+
+
+def test_a_query_is_one_image(
+    source: Source, made: Path, members: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first member of an archive was the query, and the others were ignored."""
+    options = twinpix.Options(method="phash:size=16", store=None, workers=1)
+    form = uri_of(source, str(made), "MEMBER")
+    how = f"{made} holds 7 images, and a query is one image: name one of them as {form}"
+    with pytest.raises(UsageError) as raised:
+        twinpix.query(made, [made], options)
+    assert str(raised.value) == how
+    assert run(["query", str(made), "--in", str(made), "--no-store"]) == 2
+    assert capsys.readouterr().err == f"twinpix: {how}\n"
+    nameless = tmp_path / f"nameless{made.suffix}"
+    source.write(str(nameless), {"1": members["a/first.png"], "2": members["a/again.png"]})
+    with pytest.raises(UsageError, match="holds 2 images"):
+        twinpix.query(nameless, [made], options)
+    one = tmp_path / f"one{made.suffix}"
+    source.write(str(one), {"first.png": members["a/first.png"], "notes.txt": b"no image"})
+    hits, _ = twinpix.query(one, [made], options)
+    assert len(hits) == 3
+    for several in ([], [one, made]):
+        with pytest.raises(UsageError, match=f"a query is one image, not {len(several)}"):
+            twinpix.query(several, [made], options)  # type: ignore[arg-type]
 
 
 # -- sources of other packages -------------------------------------------------------------------------

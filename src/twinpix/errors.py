@@ -26,7 +26,7 @@ class SkipKind(StrEnum):
     MAYBE_DAMAGED = "maybe-damaged"  # it or the keeper is damaged, and it is unknown which
     KEEPER_EMPTIED = "keeper-emptied"  # the keeper is in a trash, snapshot or cache folder
     OTHER_BYTES = "other-bytes"  # the action replaces only files with the keeper's bytes
-    IN_CONTAINER = "in-container"  # it is a member of another file
+    IN_CONTAINER = "in-container"  # it or the keeper is inside an archive
     IN_LIBRARY = "in-library"  # it is in a library of another program
     IN_REFERENCE = "in-reference"  # it is in a reference folder
     BEHIND_LINK = "behind-link"  # it is reached through a symbolic link
@@ -35,7 +35,7 @@ class SkipKind(StrEnum):
     WITH_PAIR = "with-pair"  # the other file of its RAW and JPEG pair stays
     WITH_COMPANION = "with-companion"  # a companion file of it would be lost, or separated from it
     COMPANION = "companion"  # it is the mask, thumbnail or the like of an image, and goes only with it
-    NOT_COPIED = "not-copied"  # neither an image nor a companion file of one
+    NOT_COPIED = "not-copied"  # neither an image nor a companion file of one, or an image inside an archive
 
     # found by the checks, while planning or immediately before a step
     CHANGED = "changed"  # it is not the file that was scanned
@@ -61,13 +61,17 @@ class TwinpixError(Exception):
 
 
 class UsageError(TwinpixError):
-    """A wrong option, an unknown plugin, a path that does not exist; `reason` is the last part of its message."""
+    """A wrong option, an unknown plugin, a path that does not exist.
+
+    `reason` is the last part of its message. If the message begins with the name of a parameter, `field` is this name;
+    the command line prints its option instead.
+    """
 
     exit_code = Exit.USAGE
 
-    def __init__(self, message: str, reason: str = "") -> None:
+    def __init__(self, message: str, reason: str = "", *, field: str = "") -> None:
         super().__init__(message)
-        self.reason = reason or message
+        self.reason, self.field = reason or message, field
 
 
 class OutputError(TwinpixError):

@@ -33,6 +33,7 @@ from twinpix.errors import OutputError, ReportError, UsageError, system_reason
 from twinpix.model import Facts, Kept, Step, Unit
 
 SCHEMA = "twinpix.journal/1"
+_GIVE_A_JOURNAL = "Give the file that apply wrote; resolve --apply prints its name"
 _OLD_SYSTEM = "could not be dealt with"  # how `why` begins in journals without "system"
 _FIRST_BYTES = b'{"journal":"' + SCHEMA.encode() + b'"'
 _STAGED_NAME = re.compile(r"\.twinpix-[0-9a-f]+-[0-9]+")
@@ -240,7 +241,7 @@ def read(path: str) -> Record:
     have written it. An empty file is the journal of a run that was killed before it planned anything.
     """
     if os.path.exists(path) and not os.path.isfile(path):
-        raise ReportError(f"{path} is no journal: it is no regular file")
+        raise ReportError(f"{path} is no journal: it is no regular file. {_GIVE_A_JOURNAL}")
     found = Record(path, [], [])
     cut = 0  # incomplete first lines of killed runs
     try:
@@ -250,7 +251,7 @@ def read(path: str) -> Record:
             for number, line in enumerate(file, start=1):
                 if number == cut + 1 and not line.startswith(_FIRST_BYTES):
                     if not _FIRST_BYTES.startswith(line.rstrip()):
-                        raise ReportError(f"{path} is no journal of schema {SCHEMA}")
+                        raise ReportError(f"{path} is no journal of schema {SCHEMA}. {_GIVE_A_JOURNAL}")
                     cut += 1
                 if not _take(found.sessions, line):
                     (found.sessions[-1].unread if found.sessions else found.unread).append(number)

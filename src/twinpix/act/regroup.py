@@ -32,7 +32,7 @@ def decide_again(report: Report, rules: str | None = None, stricter: float | Non
     radius = report.radius if stricter is None else stricter
     if not 0 <= radius <= report.radius:
         most, given = format_distance(report.radius), format_distance(radius)
-        raise UsageError(f"stricter is a radius between 0 and the report's, {most}, not {given}")
+        raise UsageError(f"stricter is a radius between 0 and the report's, {most}, not {given}", field="stricter")
     radius = int(radius) if report.unit == "bits" else float(radius)  # bits are whole: the lower one counts
     sound_places(report)
     chain = keep.make_chain(report.keep or keep.DEFAULT if rules is None else rules)

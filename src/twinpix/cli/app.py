@@ -10,7 +10,7 @@ import typer
 import typer.main
 
 from twinpix import __version__
-from twinpix.errors import Exit, TwinpixError, system_reason
+from twinpix.errors import Exit, TwinpixError, UsageError, system_reason
 from twinpix.text import printable
 
 EPILOG = (
@@ -113,6 +113,8 @@ def run(arguments: list[str]) -> int:
             raise KeyboardInterrupt
         sys.stdout.flush()
         return code
+    except UsageError as error:
+        return _say(_with_option(error, arguments), error.exit_code)
     except TwinpixError as error:
         return _say(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
@@ -141,6 +143,26 @@ def run(arguments: list[str]) -> int:
             print(text, file=sys.stderr)
             return Exit.USAGE
         return _say(text or "wrong use; see twinpix --help", Exit.USAGE)
+
+
+def _with_option(error: UsageError, arguments: list[str]) -> str:
+    """Return the message of an error that begins with a parameter's name, with the option as the user types it."""
+    text, name = str(error), error.field.replace("_", "-")
+    if not name or f"--{name}" not in _options(arguments):
+        return text
+    option = f"--no-{name}" if f"--no-{name}" in arguments else f"--{name}"
+    return option + text.removeprefix(error.field)
+
+
+def _options(arguments: list[str]) -> set[str]:
+    """Return the options of the command that these arguments call."""
+    command = command_line()
+    for name in arguments:
+        commands = getattr(command, "commands", {})
+        if name not in commands:
+            break
+        command = commands[name]
+    return {option for parameter in command.params for option in parameter.opts}
 
 
 def _mute() -> None:

@@ -41,8 +41,8 @@ def settings_of(options: Options) -> MatchSettings:
     if method.metric:
         search.check(options.search, method.metric)
     elif options.search != "auto" and method.proposes:
-        what = f"{options.matching_method} has no search back ends to choose from: remove the search option"
-        raise UsageError(what + _or_hash(method))
+        what = f"search cannot be chosen for {options.matching_method}, which has no search back ends: leave it out"
+        raise UsageError(what + _or_hash(method), field="search")
     return MatchSettings(method, radius, is_verified(options, method), options.search)
 
 
@@ -61,7 +61,8 @@ def methods_of(options: Options, specs: Sequence[str]) -> tuple[Fingerprint, ...
         methods = fingerprints.place_on_device(methods, options.device)
     for spec, method in zip(specs, methods, strict=True):
         if options.transforms and method.by_equality:
-            raise UsageError(f"{spec} compares for equality: it cannot be combined with transforms")
+            what = f"transforms cannot be combined with {spec}, which compares for equality: leave it out"
+            raise UsageError(what, field="transforms")
         method.check()
     return methods
 
@@ -86,7 +87,9 @@ def radius_of(options: Options, method: Fingerprint) -> Radius:
     if options.radius is not None:
         return Radius(_check_radius(options, method, options.radius), method.unit)
     if options.strictness not in method.radii:
-        raise UsageError(f"strictness is one of {', '.join(method.radii)}, not {options.strictness!r}")
+        raise UsageError(
+            f"strictness is one of {', '.join(method.radii)}, not {options.strictness!r}", field="strictness"
+        )
     return Radius(method.radii[options.strictness], method.unit)
 
 
@@ -110,7 +113,7 @@ def _or_hash(method: Fingerprint) -> str:
 
 def _check_precision(options: Options, method: Fingerprint) -> None:
     if options.radius is not None:
-        raise UsageError("precision chooses the radius: give one of them, not both")
+        raise UsageError("precision chooses the radius: give one of them, not both", field="precision")
     if not method.metric:
-        what = f"{options.matching_method} has no radius to choose: remove the precision option"
-        raise UsageError(what + _or_hash(method))
+        what = f"precision chooses a radius, and {options.matching_method} has none: leave it out"
+        raise UsageError(what + _or_hash(method), field="precision")

@@ -30,7 +30,7 @@ def names_of(paths: Paths | Iterable[Paths]) -> list[str]:
 
 def _require_one_of(name: str, values: Sequence[str], given: str) -> None:
     if given not in values:
-        raise UsageError(f"{name} is one of {', '.join(values)}, not {given!r}")
+        raise UsageError(f"{name} is one of {', '.join(values)}, not {given!r}", field=name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +102,14 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.workers < 0:
-            raise UsageError(f"workers is a number of processes, or 0 for one a core, not {self.workers}")
+            raise UsageError(
+                f"workers is a number of processes, or 0 for one a core, not {self.workers}", field="workers"
+            )
         if not 0 < self.timeout < math.inf:
-            raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout:g}")
-        if min(self.min_size, self.min_pixels) < 0:
-            raise UsageError("min_size and min_pixels are 0 or more")
+            raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout:g}", field="timeout")
+        for name, least in (("min_size", self.min_size), ("min_pixels", self.min_pixels)):
+            if least < 0:
+                raise UsageError(f"{name} is 0 or more, not {least}", field=name)
         if self.radius is not None and not 0 <= self.radius < math.inf:
             raise UsageError(f"the radius is a distance of 0 or more, not {format_distance(self.radius)}")
         if self.precision is not None and not 0 < self.precision <= 1:

@@ -11,6 +11,8 @@ from twinpix.errors import UsageError, system_reason
 from twinpix.evaluation.maps import drop_scores, map_of_pairs
 from twinpix.model import SCHEMAS
 
+_GIVE = "Give a JSON map, a CSV of pairs, or a report of find"
+
 
 def read_truth(path: str) -> dict[str, list[str]]:
     """Read a ground truth from a file (see `read_map`) or a folder.
@@ -47,13 +49,13 @@ def read_map(path: str) -> dict[str, list[str]]:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         why = system_reason(error) if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise UsageError(f"cannot read {path}: {why}. Give a JSON map, a CSV of pairs, or a report of find") from None
+        raise UsageError(f"cannot read {path}: {why}. {_GIVE}") from None
     if not text.lstrip().startswith(("{", "[")):
         return _from_csv(path, text)
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"{path} is no JSON: {error}") from None
+        raise UsageError(f"{path} is no JSON: {error}. {_GIVE}") from None
     if isinstance(value, dict) and value.get("schema") in SCHEMAS:
         return _from_report(path)
     if not isinstance(value, dict) or not all(isinstance(names, list) for names in value.values()):
@@ -98,7 +100,7 @@ def _from_csv(path: str, text: str) -> dict[str, list[str]]:
         if len(cells) == 2:
             pairs.append((cells[0], cells[1]))
     if not names:
-        raise UsageError(f"{path} is empty")
+        raise UsageError(f"{path} is empty. {_GIVE}")
     return map_of_pairs(names, pairs)
 
 

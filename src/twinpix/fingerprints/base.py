@@ -293,7 +293,8 @@ def matrices(method: Fingerprint, picture: Picture, transforms: bool) -> list[Ar
     if turns_of(method, transforms) == 1:
         return [matrix]
     if method.by_equality:
-        raise UsageError(f"{plugins.describe(method)} cannot be combined with transforms")
+        what = f"transforms cannot be combined with {plugins.describe(method)}, which compares for equality"
+        raise UsageError(what, field="transforms")
     transposed = matrix.swapaxes(0, 1) if method.turns == "matrix" else method.prepare(picture.transpose())
     return [turn_matrix(matrix, transposed, turn) for turn in range(TURNS)]
 

@@ -202,8 +202,12 @@ class Group:
 
     @property
     def discards(self) -> list[Member]:
-        """The members that may be removed."""
-        return [m for m in self.members if m.path != self.keeper and not m.protected]
+        """The members that may be removed: none if the keeper is inside an archive."""
+        return [m for m in self.members if m.path != self.keeper and not self.stays(m)]
+
+    def stays(self, member: Member) -> bool:
+        """True for a member that no action removes: it is protected, or the keeper is inside an archive."""
+        return member.protected or not can_change(self.keeper)
 
     @property
     def bytes_reclaimable(self) -> int:
@@ -311,7 +315,7 @@ class Report:
         damaged: Paths of images with a missing part.
         keep: Keep rules.
         decode: Fast or reference.
-        transforms: Whether eight orientations were compared.
+        transforms: Whether mirrored and rotated copies were matched.
         notes: What was excluded, and other remarks of the run.
         references: Folders whose images are never removed.
         cross: Whether only images of different paths were matched.

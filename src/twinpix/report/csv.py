@@ -39,7 +39,7 @@ class Csv:
                 rows.writerow(
                     [
                         group.id,
-                        "keep" if keeps else "protected" if m.protected else "discard",
+                        "keep" if keeps else "protected" if group.stays(m) else "discard",
                         printable(m.path),
                         m.size,
                         m.width,

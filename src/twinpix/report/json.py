@@ -5,14 +5,15 @@ import json as stdlib
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from twinpix import plugins
 from twinpix.errors import ReportError, UsageError, system_reason
 from twinpix.machine import no_garbage_collection
-from twinpix.model import SCHEMA, SCHEMAS, Report, Traits, related
+from twinpix.model import IDENTICAL, SCHEMA, SCHEMAS, DistanceUnit, Report, Traits, related
 from twinpix.outputs import Kind
 from twinpix.report.base import kind_of
 from twinpix.text import printable
@@ -21,6 +22,7 @@ _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # at the pos
 _HEAD = 256  # bytes in which a report names its schema
 _NAMES = "surrogatepass" if os.name == "nt" else "surrogateescape"  # how Python represents the names of this system
 _SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
+_OTHER_UNITS: Mapping[str, DistanceUnit] = {"cascade": "share", "local": "share", "cnn": "cosine"}  # of schema 1
 _ALTERED_AS_TEXT = re.compile(rb'"altered"\s*:\s*"')  # as in reports of earlier versions: "blurred, padded"
 
 
@@ -105,14 +107,16 @@ def read(path: str) -> Report:
                 value = _with_lists_of_alterations(_parsed(data))
                 report = msgspec.convert(_whole(value if schema == SCHEMA else _completed(value)), Report)
     except UnicodeEncodeError:
-        raise ReportError(f"{path}: the report cannot be trusted: it holds a name that no file can have") from None
+        raise ReportError(
+            f"{path}: the report cannot be trusted: it holds a name that no file can have; run find again"
+        ) from None
     except msgspec.ValidationError as error:
-        raise ReportError(f"{path} is no valid report: {error}") from None
+        raise ReportError(f"{path} is no valid report: {error}; run find again") from None
     except (ValueError, RecursionError) as error:
         if kind := kind_of(data):
             how = "save the result of find as a .json file"
             raise ReportError(f"{path}: this {kind.name} cannot be read, only a JSON report can; {how}") from None
-        raise ReportError(f"{path} is no report: {error}") from None
+        raise ReportError(f"{path} is no report: {error}. Give the JSON report that find wrote") from None
     if wrong := _contradiction(report):
         raise ReportError(f"{path}: the report cannot be trusted: {wrong}; run find again")
     return report if schema == SCHEMA else _with_relations(report)
@@ -190,19 +194,31 @@ def _finite(text: str) -> float:
 def _completed(old: dict[str, Any]) -> dict[str, Any]:
     """Return a report of the first schema with the unit of its distances, and with whether codes are equal.
 
-    There the type of a number said both: a whole radius counted bits, and a whole 0 was the distance of equal codes.
-    With pairs that the user marked as not duplicates, which codes are equal is unknown.
+    There 0 bits are the distance of equal codes. A cosine distance or a share of 0 is also that of codes that are only
+    close, so such codes are known to be equal only if the images are identical. The type of a number says nothing,
+    because programs such as jq and node have a single type of number. With pairs that the user marked as not
+    duplicates, which codes are equal is unknown.
     """
     counts = old.get("counts")
     known = not (isinstance(counts, dict) and counts.get("apart"))
-    by_pixels = str(old.get("spec")).partition(":")[0] in ("local", "cascade")
-    whole = isinstance(old.get("radius"), int)
+    unit = _unit_of(old)
     for group in [*_rows(old, "groups"), {"matches": old.get("similar")}]:
         for match in _rows(group, "matches"):
-            distance = match.get("distance")
-            same = isinstance(distance, int) and distance == 0
-            match.setdefault("same_code", known and same and match.get("relation") not in ("rotated", "mirrored"))
-    return {"unit": "bits" if whole else "share" if by_pixels else "cosine", **old, "schema": SCHEMA}
+            relation = match.get("relation")
+            may = relation not in ("rotated", "mirrored") if unit == "bits" else relation in IDENTICAL
+            match.setdefault("same_code", known and may and match.get("distance") == 0)
+    return {"unit": unit, **old, "schema": SCHEMA}
+
+
+def _unit_of(old: dict[str, Any]) -> DistanceUnit:
+    """Return the unit of the distances in a report of the first schema, which its method determines.
+
+    Of a method of another package only the radius is known: a whole number of bits, or a cosine distance.
+    """
+    name, radius = str(old.get("spec")).partition(":")[0], old.get("radius")
+    if name in _OTHER_UNITS or name in plugins.own("fingerprints"):
+        return _OTHER_UNITS.get(name, "bits")
+    return "bits" if isinstance(radius, int | float) and radius == int(radius) else "cosine"
 
 
 def _with_lists_of_alterations(value: dict[str, Any]) -> dict[str, Any]:

@@ -49,8 +49,9 @@ def summary(report: Report) -> str:
             else "no duplicates"
         )
     ]
-    if bound := count_bound(report):
-        lines.append(f"{plural(bound, 'duplicate')} cannot be moved or removed: the keeper is a member of an archive")
+    if bound := _count_bound(report):
+        where = "its keeper is inside an archive" if bound == 1 else "their keepers are inside archives"
+        lines.append(f"{plural(bound, 'further duplicate')} cannot be moved or removed: {where}")
     if report.guarded:
         lines.append(
             f"{plural(c.guarded, 'image')} with too little texture for a hash (blank, flat or a smooth gradient): "
@@ -85,9 +86,10 @@ def summary(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def count_bound(report: Report) -> int:
-    """Return how many duplicates no action changes, because their keeper is a member of an archive."""
-    return sum(len(group.discards) for group in report.groups if not can_change(group.keeper))
+def _count_bound(report: Report) -> int:
+    """Return how many duplicates no action changes, because their keeper is inside an archive."""
+    groups = [group for group in report.groups if not can_change(group.keeper)]
+    return sum(not member.protected for group in groups for member in group.members)
 
 
 def _group(group: Group, unit: DistanceUnit, width: int) -> str:
@@ -95,7 +97,7 @@ def _group(group: Group, unit: DistanceUnit, width: int) -> str:
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     rows = [_row(group.members[0], "keep", group.reason)]
     rows += [
-        _row(member, "stay" if member.protected else "", how(pairs.get(member.path), unit))
+        _row(member, "stay" if group.stays(member) else "", how(pairs.get(member.path), unit))
         for member in group.members[1:]
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]

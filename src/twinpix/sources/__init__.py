@@ -3,6 +3,18 @@
 from twinpix.sources.base import Content, Listing
 from twinpix.sources.filelist import names_from
 from twinpix.sources.listing import list_named, scan
-from twinpix.sources.uris import open_uri, read, require
+from twinpix.sources.uris import explain_no_image, member_form, open_uri, path_advice, read, require
 
-__all__ = ["Content", "Listing", "list_named", "names_from", "open_uri", "read", "require", "scan"]
+__all__ = [
+    "Content",
+    "Listing",
+    "explain_no_image",
+    "list_named",
+    "member_form",
+    "names_from",
+    "open_uri",
+    "path_advice",
+    "read",
+    "require",
+    "scan",
+]

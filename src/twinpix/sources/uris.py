@@ -64,6 +64,27 @@ def container(path: str) -> Source | None:
     return None if claims_image(path) else _first_with(end, plugins.names("sources"))
 
 
+def member_form(path: str) -> str:
+    """Return how a member of this container is named, such as `zip://MEMBER::photos.zip`; "" for any other file."""
+    source = container(path) if os.path.isfile(path) else None
+    return uri_of(source, path, "MEMBER") if source else ""
+
+
+def explain_no_image(path: str) -> str:
+    """Return that this file is not an image, and what to name instead."""
+    form = member_form(path)
+    return f"an archive, not an image; name an image in it as {form}" if form else "not an image; name an image file"
+
+
+def path_advice(uri: str) -> str:
+    """Return `; check the path` if there is no such file, else "": the end of a message about an unreadable image."""
+    try:
+        member = member_of(uri)
+    except ImageError:  # its message lists the known sources
+        return ""
+    return "" if os.path.isfile(member.path if member else uri) else "; check the path"
+
+
 def read(uri: str) -> Content:
     """Read an image completely, once, unless its first bytes are not those of an image.
 

@@ -90,7 +90,7 @@ def _group(group: Group) -> dict[str, Any]:
         pair = pairs.get(member.path)
         keeps = member.path == group.keeper
         how = "keep" if keeps else pair.relation if pair else "matched via a third image"
-        marks = [word for word, on in (("damaged", member.damaged), ("stays", member.protected and not keeps)) if on]
+        marks = [word for word, on in (("damaged", member.damaged), ("stays", group.stays(member) and not keeps)) if on]
         facts = f"{member.width}×{member.height}, {bytes_text(member.size)}"
         distance = pair.distance if pair and pair.distance is not None else -1
         row = [printable(member.path), how, distance, facts, marks, int(pair is not None and pair.identical)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from twinpix.act import actions
 from twinpix.act.apply import Outcome
 from twinpix.errors import SkipKind
-from twinpix.model import Plan, Skipped, Unit
+from twinpix.model import Plan, Skipped, Unit, can_change
 from twinpix.report.json import dumps
 from twinpix.report.text import how
 from twinpix.text import bytes_text, plural, printable
@@ -24,15 +24,16 @@ def lines(plan: Plan) -> Iterator[str]:
             yield from _unit(unit, plan, action, here)
     else:
         yield from _groups(plan, action, here)
-    loose = [left for left in plan.skipped if not left.group]
-    for left in loose:
-        yield f"left  {shorten_path(left.path, here)}: {printable(left.reason)}"
-    if others := len(plan.skipped) - len(_listed_skips(plan)):
+    for left in _listed_skips(plan):
+        if action.on == "kept" or not left.group:
+            yield f"left  {shorten_path(left.path, here)}: {printable(left.reason)}"
+    if others := sum(left.kind is SkipKind.OTHER_BYTES for left in plan.skipped):
         what = "is" if others == 1 else "are"
         yield f"{plural(others, 'duplicate')} {what} not byte-identical to the keeper: use --move or --trash for those"
     if held := sum(left.kind is SkipKind.WITH_COMPANION for left in plan.skipped):
         what = "stays because of its companion files" if held == 1 else "stay because of their companion files"
         yield f"{plural(held, 'duplicate')} {what}: use --sidecars all for both, --sidecars keep for the image alone"
+    yield from _inside_archives(plan, action)
     yield from _uncopied(plan)
     yield _sum(plan, action)
 
@@ -56,8 +57,32 @@ def _groups(plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
 
 
 def _listed_skips(plan: Plan) -> list[Skipped]:
-    """Return the files left alone for individual reasons; that links need equal bytes is stated once."""
-    return [left for left in plan.skipped if left.kind is not SkipKind.OTHER_BYTES]
+    """Return the files left alone for individual reasons; the reasons of the others are stated once."""
+    once = (SkipKind.OTHER_BYTES, SkipKind.IN_CONTAINER)
+    return [left for left in plan.skipped if left.kind not in once and can_change(left.path)]
+
+
+def _inside_archives(plan: Plan, action: actions.Action) -> Iterator[str]:
+    """Yield how many images are left alone because they, or their keepers, are inside archives."""
+    inside = [left for left in plan.skipped if not can_change(left.path)]
+    changed = {stay.group for stay in plan.kept}
+    if action.on == "kept":
+        lost = sum(left.kind is SkipKind.NOT_COPIED for left in inside)
+        if represented := len(inside) - lost:
+            yield f"{_are_inside(represented, 'image')}; another image of the same group is copied"
+        if lost:
+            yield f"{_are_inside(lost, 'image')} and not copied: copy the archives too"
+        return
+    if duplicates := sum(left.group in changed for left in inside):
+        yield f"{_are_inside(duplicates, 'duplicate')}; twinpix never changes archives"
+    if keepers := len(inside) - duplicates:
+        what = "is left unchanged: its keeper is" if keepers == 1 else "are left unchanged: their keepers are"
+        where = "an archive" if keepers == 1 else "archives"
+        yield f"{plural(keepers, 'group')} {what} inside {where} (--keep chooses other keepers)"
+
+
+def _are_inside(count: int, what: str) -> str:
+    return f"{plural(count, what)} {'is inside an archive' if count == 1 else 'are inside archives'}"
 
 
 def _unit(unit: Unit, plan: Plan, action: actions.Action, here: str) -> Iterator[str]:

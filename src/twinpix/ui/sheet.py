@@ -1,6 +1,7 @@
 """A group on one sheet: every member, with a frame around the keeper."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from twinpix.model import DistanceUnit, Group, Match, Member, file_name, locate
@@ -30,7 +31,7 @@ def group_sheet(group: Group, unit: DistanceUnit, base: str = "") -> "Figure":
     out.suptitle(f"{title}{more}", x=0.01, ha="left", fontsize=12)
     pairs = group.to_keeper
     for at, member in enumerate(shown):
-        how = f"keep: {group.reason}" if member.path == group.keeper else _how(member, pairs.get(member.path), unit)
+        how = f"keep: {group.reason}" if member.path == group.keeper else _how(group, member, pairs, unit)
         _cell(out.add_subplot(rows, columns, at + 1), member, member.path == group.keeper, how, base)
     return out
 
@@ -51,6 +52,7 @@ def _cell(axes: "Axes", member: Member, keeps: bool, how: str, base: str) -> Non
     axes.set_xlabel(f"{name}\n{figure.shorten(how, 38)}\n{size}", fontsize=9, color="black", loc="left")
 
 
-def _how(member: Member, pair: Match | None, unit: DistanceUnit) -> str:
+def _how(group: Group, member: Member, pairs: Mapping[str, Match], unit: DistanceUnit) -> str:
+    pair = pairs.get(member.path)
     how = describe_difference(pair, unit) if pair else "matched via a third image"
-    return how + (", stays" if member.protected else "") + (", damaged" if member.damaged else "")
+    return how + (", stays" if group.stays(member) else "") + (", damaged" if member.damaged else "")

@@ -320,7 +320,7 @@ def query_codes(
     options = replace(options, decode=header.decode, transforms=False)
     (mine,) = encode_pictures([(shown, image)], (), options)
     if mine.error:
-        raise UsageError(f"cannot use {shown} as a query: {mine.error}")
+        raise UsageError(f"cannot use {shown} as a query: {_why_no_query(image, mine.error)}")
     question = _facts(mine)
     code = np.frombuffer(mine.codes[0], dtype=np.uint8)[None, None]
     asked = Compared(code, np.array([mine.detail_score], np.int32))
@@ -346,6 +346,14 @@ def query_codes(
     return sort_hits(hits)
 
 
+def _why_no_query(image: Any, error: str) -> str:
+    """Return why an image cannot be used, and what to do if it is a path of another kind."""
+    if not isinstance(image, str | os.PathLike):
+        return error
+    path = os.fspath(image)
+    return sources.explain_no_image(path) if sources.member_form(path) else error + sources.path_advice(path)
+
+
 def _place_of(method: Fingerprint, header: Header, path: str) -> int:
     """Return the index of a method in the codes of a row; raises `UsageError` if the file has no such codes."""
     spec = plugins.describe(method)
@@ -364,11 +372,13 @@ def _require_answerable(options: Options, header: Header, path: str) -> None:
     default = Options()
     for name in ("exclude", "min_size", "min_pixels", "recursive", "hidden", "follow_links", "reference", "cross"):
         if getattr(options, name) != getattr(default, name):
-            raise UsageError(f"{name} selects images: a codes file is searched as a whole")
+            what = f"{name} selects images, and a codes file is searched as a whole: leave it out"
+            raise UsageError(what, field=name)
     if options.verify:
         raise UsageError("a codes file has no pixels to verify: query the images themselves")
     if options.transforms and not header.transforms:
-        raise UsageError(f"{path} holds the codes of one orientation: encode the images with all transforms")
+        what = f"transforms needs codes of all orientations, and {path} holds those of one"
+        raise UsageError(f"{what}: use it too when you encode the images", field="transforms")
     if options.decode != default.decode and options.decode != header.decode:
         raise UsageError(f"{path} holds codes of the {header.decode} decode: encode the images again")
 

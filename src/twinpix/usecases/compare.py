@@ -22,7 +22,7 @@ from twinpix.imaging.opencv import opencv
 from twinpix.match.relation import explain_no_encoding, infer_relation, is_encoding, relation_by_evidence
 from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, format_distance, numbers
 from twinpix.progress import Progress
-from twinpix.sources import read
+from twinpix.sources import explain_no_image, path_advice, read
 from twinpix.store import Result
 from twinpix.text import plural
 from twinpix.verify import Affine, Explanation, Pyramid, Verdict
@@ -228,12 +228,12 @@ def _decode(name: str, mode: Decode, wanted: Wanted) -> _Decoded:
     try:
         data = read(name).data
         if data is None:
-            raise ImageError("read", "not an image")
+            raise ImageError("read", explain_no_image(name))
         fast = decode(data, "fast", name, *wanted)
         picture = fast if mode == "fast" else decode(data, mode, name)
         return _Decoded(picture, fast, verify.pyramid_of(fast, partial(_full, data, name)))
     except ImageError as error:
-        raise UsageError(f"cannot compare {name}: {error.reason}") from None
+        raise UsageError(f"cannot compare {name}: {error.reason}{path_advice(name)}") from None
 
 
 def _full(data: bytes, name: str) -> Bytes2D:

@@ -103,7 +103,7 @@ class _Request(NamedTuple):
             raise UsageError("name at least one folder or image")
         sources.require([*self.names, *self.references])
         if cross and len(self.names) + bool(self.listed) < 2:
-            raise UsageError("cross compares images of different paths: name at least two paths")
+            raise UsageError("cross compares images of different paths: name at least two paths", field="cross")
 
 
 # -- stages, in order ----------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def left_out_notes(excluded: int, small: int) -> list[str]:
 
 def _links_note(count: int) -> str:
     what = "1 symbolic link to a folder was" if count == 1 else f"{count} symbolic links to folders were"
-    return f"{what} not followed (follow_links is off)"
+    return f"{what} not followed (--follow-links, in Python follow_links=True, follows them)"
 
 
 def _libraries_note(count: int) -> str:
@@ -287,7 +287,7 @@ def _report(
         damaged=damaged,
         keep=options.keep,
         decode=options.decode,
-        transforms=bool(options.transforms),
+        transforms=method.proposes if options.transforms is None else options.transforms,
         notes=notes,
         references=request.references,
         cross=options.cross,

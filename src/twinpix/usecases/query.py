@@ -16,6 +16,7 @@ from twinpix.encoding.options import Options, Paths, names_of
 from twinpix.encoding.session import Session, open_session, scan
 from twinpix.errors import UsageError
 from twinpix.fingerprints import Fingerprint, width_of
+from twinpix.formats import claims_image
 from twinpix.match.classes import is_low_detail
 from twinpix.match.join import notes_of
 from twinpix.match.relation import (
@@ -27,7 +28,7 @@ from twinpix.match.relation import (
 )
 from twinpix.match.stages import candidate_stages, verify_candidates
 from twinpix.match.verifier import PairVerdict, Verifier, verifier_of
-from twinpix.model import IDENTICAL, ContentId, Failure, Ref, Relation, numbers
+from twinpix.model import IDENTICAL, ContentId, Failure, Ref, Relation, file_name, numbers
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.search import Search
 from twinpix.usecases.hits import Compared, Hit, hit_of, identical_rows, near_rows, sort_hits
@@ -45,7 +46,7 @@ def query(
     """Find the copies of one image.
 
     Args:
-        image: Path of the image.
+        image: Path of the image, or of an archive that holds only this image.
         paths: One or several folders and image files to search. `image` itself is not a result.
         options: Options of the run; the default ones if None.
         progress: As for `find`.
@@ -55,7 +56,8 @@ def query(
         The copies, as `Hit` by increasing distance, and the images that could not be processed.
 
     Raises:
-        UsageError: `image` cannot be read, a path does not exist, or an option is unknown or unsuitable.
+        UsageError: `image` cannot be read or is an archive of several images, a path does not exist, or an option is
+            unknown or unsuitable.
         StoreError: `store` names a file that is no store of twinpix, or a store that cannot be used.
         WorkerError: The worker processes have ended and no more of them can be started.
         OutputError: The disk has no space for the temporary files of the search.
@@ -66,20 +68,25 @@ def query(
         ([('photos/beach.jpg', 're-encoded')], [])
     """
     options = Options.of(options, changes)
-    name, names = names_of(image)[0], names_of(paths)
+    asked_for, names = names_of(image), names_of(paths)
+    if len(asked_for) != 1:
+        raise UsageError(f"a query is one image, not {len(asked_for)}: call query once for each image")
+    (name,) = asked_for
     settings = settings_of(options)
     sources.require([name, *names])
     if os.path.isdir(name):
         raise UsageError(f"{name} is a folder: a query is one image")
     with open_session(options, progress_of(progress)) as session:
         asked = scan(replace(options, exclude=(), min_size=0), session.progress, [name])
+        _require_one_image(name, [uri for uri in asked.refs.uris if claims_image(file_name(uri))])
         listing = scan(options, session.progress, names)
         encoder = Encoder(session, [settings.method], options.decode, bool(options.transforms))
         mine = gather(asked.refs, encoder)
         if not len(mine.refs):
             failures = [*asked.failures, *encoder.failures, *mine.failures]
-            why = failures[0].error if failures else "not an image"
+            why = failures[0].error if failures else sources.explain_no_image(name)
             raise UsageError(f"cannot use {name} as a query: {why}")
+        _require_one_image(name, mine.refs.uris)
         images, _ = gather(listing.refs, encoder).without_small(options.min_pixels)
         near, seen, lost = _nearest(session, mine, images, settings, options)
         most = most_of_identical(settings.method)
@@ -89,6 +96,13 @@ def query(
         hits = _by_evidence(session, mine, images, _hits(mine, images, near, seen, settings.method))
     failures = sorted([*listing.failures, *encoder.failures, *images.failures, *lost], key=lambda f: f.path)
     return sort_hits(hits), failures
+
+
+def _require_one_image(name: str, images: Sequence[str]) -> None:
+    """Raise `UsageError` for an archive of several images."""
+    if len(images) > 1:
+        how = f"name one of them as {sources.member_form(name)}"
+        raise UsageError(f"{name} holds {len(images)} images, and a query is one image: {how}")
 
 
 def _hits(

@@ -131,16 +131,18 @@ def plan(
 def _check_options(only: Collection[str], sidecars: str | bool) -> None:
     """Raise `UsageError` for a word that is no relation of duplicates, or no treatment of companion files."""
     if isinstance(only, str):
-        raise UsageError(f"only is a list of relations, not the text {only!r}")
+        raise UsageError(f"only is a list of relations, not the text {only!r}", field="only")
     relations = [name for name in get_args(Relation) if name != "similar-scene"]
     for name in only:
         if name not in relations:
             raise UsageError(f"no relation is called {name!r}; there are: {', '.join(relations)}")
     if isinstance(sidecars, str) and sidecars not in get_args(Sidecars):
-        raise UsageError(f"sidecars is one of {', '.join(get_args(Sidecars))}, not {sidecars!r}")
+        raise UsageError(f"sidecars is one of {', '.join(get_args(Sidecars))}, not {sidecars!r}", field="sidecars")
 
 
-_IN_CONTAINER = "is a member of another file: only files of their own are moved, removed, linked or copied"
+_IN_CONTAINER = "is inside an archive; twinpix never changes archives"
+_INSTEAD = "is inside an archive: another image of its group is copied"
+_NOT_FROM_CONTAINER = "is not copied: it is inside an archive"
 _UNREAD = "could not be read as an image"
 _IN_NO_GROUP = "in no group"
 _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
@@ -149,7 +151,7 @@ _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
 def _facts_of(path: str, *, behind_link: bool) -> Facts:
     """Return the facts of a file; raises `StepError` if there is none."""
     if not can_change(path):
-        raise StepError(_IN_CONTAINER, SkipKind.IN_CONTAINER)
+        raise _ByRuleError(_IN_CONTAINER, SkipKind.IN_CONTAINER)
     return filesystem.facts_at(os.path.realpath(path) if behind_link else path)
 
 
@@ -203,6 +205,10 @@ class _Planner:
         out = []
         for member in kept:
             path = self.places[member.path]
+            if not can_change(path):
+                why = f"the keeper, {printable(member.path)}, is inside an archive: no file of this group is changed"
+                self.skipped.append(Skipped(path, why, group.id, kind=SkipKind.IN_CONTAINER))
+                return []
             try:
                 facts = self._facts(member, path)
             except StepError as error:
@@ -326,17 +332,31 @@ class _Planner:
     def _keep_group(self, group: Group, kept: Sequence[Member]) -> None:
         """Add the keepers of a group, and the duplicates that they do not represent.
 
-        These were compared in part only, or not requested. If a keeper has changed, add the next best image.
+        These were compared in part only, or not requested. If a keeper has changed or is inside an archive, add the
+        next best image.
         """
-        copied = [member for member in kept if self._keep(member, group.id, _why_kept(group, member))]
+        inside = list[Member]()
+
+        def keep(member: Member, why: str) -> bool:
+            if can_change(self.places[member.path]):
+                return self._keep(member, group.id, why)
+            if not member.reference:
+                inside.append(member)
+            return False
+
+        copied = [member for member in kept if keep(member, _why_kept(group, member))]
         for member in group.members:
             if member in kept:
                 continue
             why = self._why_not_represented(group, copied[0], member) if copied else "in the place of the keeper"
             if not why:
                 self.spare.add(self.places[member.path])
-            elif self._keep(member, group.id, why) and not copied:
+            elif keep(member, why) and not copied:
                 copied.append(member)
+        for member in inside:
+            chosen = len(kept) > 1 and member in kept
+            found = copied and not chosen and not self._why_not_represented(group, copied[0], member)
+            self._leave_inside(self.places[member.path], group.id, represented=bool(found))
 
     def _why_not_represented(self, group: Group, keeper: Member, member: Member) -> str:
         """Return why one image does not represent another one of its group; "" if it does."""
@@ -367,6 +387,9 @@ class _Planner:
         References are not copied; images in a library of another program are, because reading changes nothing.
         """
         path = self.places[image.path]
+        if not can_change(path):
+            self._leave_inside(path, group, represented=False)
+            return False
         dealt_with = self._was_dealt_with(path, image)
         if dealt_with and not os.path.lexists(path):
             self.already += 1
@@ -383,6 +406,12 @@ class _Planner:
         elif not (isinstance(image, Member) and image.reference) or in_library(path):
             self.items[path] = Item(path, group, None, facts, image.digest, "", image.root, why)
         return True
+
+    def _leave_inside(self, path: str, group: int, *, represented: bool) -> None:
+        """Leave a member of an archive alone; if no copied image represents it, it counts as not copied."""
+        why = _INSTEAD if represented else _NOT_FROM_CONTAINER
+        kind = SkipKind.IN_CONTAINER if represented else SkipKind.NOT_COPIED
+        self.skipped.append(Skipped(path, why, group, kind=kind))
 
     # -- bundles and targets
 

@@ -1,5 +1,6 @@
 """`twinpix demo`."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -18,5 +19,5 @@ def demo(folder: Annotated[str, typer.Argument(metavar="DIR", help="A new folder
         raise UsageError(f"{folder} already exists: name a new folder") from None
     except OSError as error:
         raise UsageError(f"cannot make {folder}: {error.strerror}") from None
-    print(f"{count} files drawn in {folder}\nnext: {program()} find {folder}")
+    print(f"{count} files drawn in {folder}\nnext: {program()} find {shlex.quote(folder)}")
     return Exit.DONE

@@ -1,5 +1,6 @@
 """`twinpix find`."""
 
+import os
 import shlex
 import shutil
 import sys
@@ -13,6 +14,7 @@ from twinpix.cli import common
 from twinpix.cli.common import DecodeName, StrictnessName
 from twinpix.errors import Exit, UsageError
 from twinpix.keep import DEFAULT as DEFAULT_KEEP
+from twinpix.paths import above, is_within_any
 from twinpix.progress.terminal import progress
 from twinpix.ui.program import program
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _PAGES = (".html", ".htm")  # suffixes of a page
+_DUPLICATES = "duplicates"  # the folder that the next command moves them to
 
 
 def find(
@@ -141,6 +144,7 @@ class _Target(NamedTuple):
     format: str
     force: bool
     null: bool
+    named: bool  # whether the user named the format
 
     @classmethod
     def of(cls, output: str | None, format: str | None, *, null: bool, force: bool) -> "_Target":
@@ -160,7 +164,7 @@ class _Target(NamedTuple):
             outputs.require(path, _kind_of(name), force=force)
         else:
             report.writer(name)
-        return cls(path or "", name, force, null)
+        return cls(path or "", name, force, null, format is not None)
 
     def _options(self) -> str:
         if self.null:
@@ -172,9 +176,9 @@ class _Target(NamedTuple):
     def write(self, found: "Report") -> None:
         from twinpix import outputs, report
         from twinpix.report.base import encode_text
-        from twinpix.report.text import count_bound, summary
+        from twinpix.report.text import summary
 
-        can_act = found.counts.discards > count_bound(found)
+        can_act = bool(found.counts.discards)
         if self.format == "html":
             from twinpix import ui
 
@@ -189,19 +193,33 @@ class _Target(NamedTuple):
         if self.path:
             sys.stdout.write(f"{summary(found)}report: {self.path}\n")
             if self.format == "json" and can_act:
-                _hint(f"{program()} resolve {shlex.quote(self.path)} --move DIR  (prints the plan; --apply runs it)")
+                command = f"resolve {shlex.quote(self.path)} --move {shlex.quote(_free_folder(found))}"
+                _hint(command, "prints the plan; --apply carries it out")
         elif self.format not in ("text", "json"):
             sys.stderr.write(summary(found))
-        elif self.format == "text" and can_act:
-            _hint(f"add -o report.json, then: {program()} resolve report.json --move DIR")
+        elif self.format == "text" and can_act and not self.named:
+            _hint(f"{shlex.join(sys.argv[1:])} -o report.json", "saves the report, which resolve reads")
 
 
-def _hint(text: str) -> None:
-    """Tell a user at a terminal what to do next, unless only results and errors are wanted."""
+def _hint(command: str, what: str) -> None:
+    """Print the next command at a terminal, and what it does, unless only results and errors are wanted.
+
+    The explanation has a line of its own, because not every shell ignores a comment after a command.
+    """
     from twinpix.progress import terminal
 
     if sys.stderr and sys.stderr.isatty() and not terminal.quiet:
-        print(f"next: {text}", file=sys.stderr)
+        print(f"next: {program()} {command}\n      ({what})", file=sys.stderr)
+
+
+def _free_folder(found: "Report") -> str:
+    """Return a folder for duplicates outside the searched folders: `duplicates`, or one further up, or `DIR`."""
+    searched = {os.path.realpath(name) for name in (*found.roots, *found.references)}
+    for folder in above(os.path.realpath(os.curdir)):
+        free = os.path.join(folder, _DUPLICATES)
+        if not is_within_any(free, searched) and os.access(folder, os.W_OK):
+            return os.path.relpath(free)
+    return "DIR"
 
 
 def _kind_of(format: str) -> "Kind":

@@ -45,7 +45,7 @@ class Zip(Source):
         try:
             info = archive.getinfo(name)
         except KeyError:
-            raise ImageError("read", "the archive has no such member") from None
+            raise ImageError("read", "the archive has no such member; check its name") from None
         if info.flag_bits & _ENCRYPTED:
             raise ImageError("read", "the member is encrypted")
         try:
@@ -78,7 +78,9 @@ def _archive(path: str) -> tuple[zipfile.ZipFile, os.stat_result]:
     except OSError as error:
         raise ImageError("read", system_reason(error)) from None
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise ImageError("read", f"not a zip archive that can be read: {error}") from None
+        known = "not a zip file" in str(error)
+        what = "not a zip archive, or its end is missing" if known else f"the zip archive cannot be read: {error}"
+        raise ImageError("read", f"{what}; copy or download it again") from None
 
 
 @lru_cache(maxsize=_OPEN)
