@@ -152,8 +152,7 @@ def test_no_control_character_of_a_name_is_written(name: str, tmp_path: Path) ->
     try:
         text = encoded(name, named(tmp_path, parts)).decode("utf-8", "replace")
     except OutputError as error:
-        assert str(error).isprintable()
-        return
+        text = str(error)
     assert [part for part in parts if part in text] == []
     assert [char for char in text if char < " " and char not in "\n\r\t"] == []
 
