@@ -1,8 +1,9 @@
-"""Tests of all keep rules and of all report formats, found by discovery, and of the errors about plugins with an
-incomplete interface."""
+"""Keep rules and report formats, found by discovery, the imports of plugins, and errors about incomplete plugins."""
 
 from __future__ import annotations
 
+import ast
+import importlib
 import importlib.util
 import io
 import itertools
@@ -245,6 +246,35 @@ def test_the_error_about_an_incomplete_plugin_names_what_it_lacks(
 def test_a_complete_plugin_is_accepted(tmp_path: Path) -> None:
     text = "@dataclass\nclass Widest:\n    def key(self, member): ...\n    def reason(self, member, other): ..."
     assert complete(tmp_path, "keep", text).__name__ == "Widest"
+
+
+# -- imports
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in plugins._KINDS for name in plugins.own(kind)])
+def test_a_plugin_imports_no_other_plugin_of_its_kind(kind: str, name: str) -> None:
+    """A contract of import-linter keeps the kinds apart; it would need a list of the modules of one kind."""
+    modules = plugins._own(kind)
+    others = {module for other, module in modules.items() if other != name}
+    assert imports_of(modules[name]) & others == set()
+
+
+def imports_of(module: str) -> set[str]:
+    """The modules that a module imports anywhere, and those that define what it imports from a package."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    found = set[str]()
+    for node in ast.walk(ast.parse(Path(spec.origin).read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = importlib.util.resolve_name("." * node.level + (node.module or ""), module.rpartition(".")[0])
+            found |= {package} | {f"{package}.{alias.name}" for alias in node.names}
+            if package.startswith("twinpix"):
+                values = (getattr(importlib.import_module(package), alias.name, None) for alias in node.names)
+                found |= {getattr(value, "__module__", "") for value in values}
+    return found
 
 
 # -- keepers chosen again
