@@ -312,10 +312,13 @@ def test_no_line_in_a_list_of_commands_is_cut(name: str) -> None:
 def test_an_unknown_format_is_reported_with_all_valid_ones(photos: Path, tmp_path: Path) -> None:
     wrong = run("find", photos, "-f", "nope")
     assert wrong.returncode == 2
-    assert wrong.stderr.endswith("no report format is called 'nope'; there are: csv, fdupes, html, json, text\n")
+    known = ", ".join(sorted([*plugins.names("report"), "html"]))
+    assert wrong.stderr.endswith(f"no report format is called 'nope'; there are: {known}\n")
     wrong = run("find", photos, "-o", tmp_path / "report.nope")
     assert wrong.returncode == 2
-    assert "no format is written to files that end in .nope (.csv, .html, .json, .txt are known)" in wrong.stderr
+    suffixes = [suffix for name in plugins.names("report") for suffix in plugins.load("report", name).suffixes]
+    known = ", ".join(sorted([*suffixes, ".html"]))
+    assert f"no format is written to files that end in .nope ({known} are known)" in wrong.stderr
 
 
 def test_help_lists_the_plugins(photos: Path) -> None:

@@ -15,25 +15,14 @@ from twinpix.keep import base as keep
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_the_command_line_is_documented_as_it_is() -> None:
-    spec = importlib.util.spec_from_file_location("write_cli", ROOT / "docs/write_cli.py")
+@pytest.mark.parametrize(("program", "page"), [("write_cli", "cli.md"), ("write_plugins", "plugins.md")])
+def test_the_written_pages_are_those_of_the_code(program: str, page: str) -> None:
+    spec = importlib.util.spec_from_file_location(program, ROOT / f"docs/{program}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs/cli.md").read_text(encoding="utf-8") == module.text(), "run: python docs/write_cli.py"
-
-
-def test_the_radii_in_the_docs_are_those_of_the_code() -> None:
-    text = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([a-z_:=0-9]+)` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|", text, re.MULTILINE)
-    assert {row[0].split(":")[0] for row in rows} == {
-        name for name in plugins.names("fingerprints") if fingerprints.make(name).metric == "hamming"
-    }
-    for spec, bits, *radii in rows:
-        method = fingerprints.make(spec)
-        assert method.bits == int(bits)
-        assert [method.radii[s] for s in ("strict", "normal", "loose")] == [int(radius) for radius in radii]
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == module.text(), f"run: python docs/{program}.py"
 
 
 def test_the_radii_of_the_network_are_those_of_its_description() -> None:
@@ -59,39 +48,6 @@ def test_every_documented_option_exists(name: str) -> None:
     known = set(re.findall(r"`(--?[a-zA-Z-]+)`", (ROOT / "docs/cli.md").read_text(encoding="utf-8")))
     used = re.findall(r"(?<![\w-])--[a-z][a-z_-]+", (ROOT / name).read_text(encoding="utf-8"))
     assert {option.replace("_", "-") for option in used} <= known, name
-
-
-OF_KIND = {
-    "fingerprints": "docs/benchmarks.md",
-    "keep": "docs/keep.md",
-    "actions": "docs/resolve.md",
-    "search": "docs/search.md",
-    "report": "README.md",
-    "sources": "README.md",
-    "linking": "README.md",
-}  # the document that names the plugins of a kind, as in CONTRIBUTING.md
-
-
-@pytest.mark.parametrize("package", OF_KIND)
-def test_the_names_of_plugins_are_in_the_document_of_their_kind(package: str) -> None:
-    text = (ROOT / OF_KIND[package]).read_text(encoding="utf-8")
-    for name in plugins.names(package):
-        suffixes = getattr(plugins.load(package, name), "suffixes", ())
-        what = f"`{name}`{''.join(f' or `{each}`' for each in sorted(suffixes))}"
-        assert any(is_named(word, text) for word in (name, *suffixes)), f"name {what} in {OF_KIND[package]}"
-
-
-def test_a_name_is_a_whole_word_within_backticks() -> None:
-    text = "Keep star `a`, `--copy-kept DIR`, `path:*/originals/*` and `r.csv`.\n```\n`fenced`\n```\n"
-    assert [is_named(word, text) for word in ("a", "path", ".csv", "originals")] == [True] * 4
-    assert [is_named(word, text) for word in ("star", "copy", "kept", "original", ".cs", "fenced")] == [False] * 6
-
-
-def is_named(word: str, text: str) -> bool:
-    """True if the code spans of a text, outside of its blocks of code, have this name or suffix as a whole word."""
-    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
-    start = "" if word.startswith(".") else r"(?<![\w-])"
-    return any(re.search(rf"{start}{re.escape(word)}(?![\w-])", span) for span in spans)
 
 
 def test_the_readme_shows_what_the_demo_prints(
@@ -145,7 +101,7 @@ def test_a_row_for_a_rule_outside_the_default_chain_is_explained() -> None:
 @pytest.mark.parametrize(
     ("command", "kinds"),
     [
-        (["methods"], set(OF_KIND)),
+        (["methods"], set(plugins._KINDS)),
         (["find", "--help"], {"search", "linking", "report", "sources"}),
         (["--help"], set[str]()),
     ],

@@ -178,7 +178,7 @@ def test_images_encoded_together_have_the_codes_that_each_has_alone(name: str) -
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("fhash", "there are: ahash"),
+        ("fhash", f"there are: {', '.join(plugins.names('fingerprints'))}$"),
         ("phash:sice=8", "no option 'sice'; it has: size, flavour"),
         ("phash:size=7", "even number from 4 to 64"),
         ("phash:size=66", "even number from 4 to 64"),

@@ -21,6 +21,7 @@ from twinpix.evaluation.methods import measure
 from twinpix.evaluation.rates import Point, distances, points
 from twinpix.fingerprints.base import codes_of
 from twinpix.imaging import decode
+from twinpix.progress import Progress
 
 TRUTH = {
     "0.png": ["0 same.png", "0 small.jpg", "0 encoded.jpg"],
@@ -101,6 +102,35 @@ def test_copies_are_found(tmp_path: Path, draw_image: Callable[..., Image.Image]
         find_copies(tmp_path, ["digest"], options=Options(store=None))
     with pytest.raises(UsageError, match="at least two images"):
         find_copies(tmp_path / "plain.png", ["phash"], options=Options(store=None))
+
+
+def test_progress_counts_the_images_that_are_used(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
+    """Images that are left out are replaced by others: more files are read than are used."""
+    for seed in range(5):
+        draw_image(seed).save(tmp_path / f"{seed}.png")
+    for number in range(3):
+        Image.new("RGB", (50, 50)).save(tmp_path / f"plain {number}.png")
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    for count, done in ((4, 4), (100, 5)):
+        steps = Steps()
+        find_copies(tmp_path, ["ahash"], count=count, options=Options(store=None, workers=1), progress=steps)
+        total, counted = steps.stages["read"]
+        assert (total, counted) == (min(count, 9), done)
+
+
+class Steps(Progress):
+    """Records the total and the steps of each stage, of several with one name those of the first one."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, list[int]] = {}
+        self.current: list[int] = []
+
+    def start(self, stage: str, total: int) -> None:
+        self.current = [total, 0]
+        self.stages.setdefault(stage, self.current)
+
+    def advance(self, steps: int = 1) -> None:
+        self.current[1] += steps
 
 
 def test_paths_that_do_not_exist_or_cannot_be_listed_are_reported(

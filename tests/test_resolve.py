@@ -33,6 +33,7 @@ from twinpix.act.lock import acting
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, SkipKind, UsageError
 from twinpix.model import Match, Plan, Report, Skipped
+from twinpix.sources import scan
 from twinpix.ui import plan_text
 
 pytestmark = pytest.mark.usefixtures("_here")
@@ -96,6 +97,25 @@ def test_every_action_can_be_undone(action: str, tmp_path: Path, capfd: pytest.C
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("action", actions_where())
+def test_the_next_find_lists_no_file_that_an_action_placed(
+    action: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = library(tmp_path, 2, equal=plugins.load("actions", action).identical)
+    before = listed(tmp_path / "photos")
+    assert len(before) == 7
+    path = str(save(found, tmp_path / "r.json"))
+    assert run(["resolve", path, *act_with(action), "--yes", "--apply"]) == 0, capfd.readouterr().out
+    assert listed(tmp_path / "photos") <= before
+
+
+def listed(folder: Path) -> set[str]:
+    """The files that `find` lists below a folder; links to them count as files."""
+    found = scan([str(folder)])
+    assert not found.failures
+    return {*found.refs.uris, *(link for links in found.symlinks.values() for link in links)}
+
+
 def state(action: str, base: Path, before: dict[Path, int]) -> bool:
     """Whether an action had its effect on the library; `before` are the inodes of its images."""
     discards = [base / "photos/1 copy.png", base / "photos/sub/2 small.png"]
@@ -155,7 +175,7 @@ def test_exactly_one_action(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert "choose an action for the duplicates: --trash, --move DIR" in capfd.readouterr().err
     assert run(["resolve", path, "--trash", "--delete"]) == 2
     assert run(["resolve", path, "--action", "shred"]) == 2
-    assert "there are: copy, delete, hardlink, move" in capfd.readouterr().err
+    assert f"there are: {', '.join(plugins.names('actions'))}" in capfd.readouterr().err
     assert run(["resolve", path, "--action", "move:to=else,where"]) == 2
     assert run(["resolve", path, "--action", "trash"]) == 0
 
@@ -451,6 +471,10 @@ def moved(base: Path, groups: int = 2) -> tuple[Tree, Path]:
     return before, base / "r.journal.jsonl"
 
 
+UNDONE = actions_where(on="discards", permanent=False)
+LEAVING = actions_where(on="discards", permanent=False, leaves=True)
+
+
 def test_undo_twice(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before, journal = moved(tmp_path)
     assert run(["undo", str(journal)]) == 0
@@ -476,6 +500,57 @@ def test_undo_reports_what_it_cannot_restore(tmp_path: Path, capfd: pytest.Captu
     os.replace(tmp_path / "photos/0 copy.png", tmp_path / "elsewhere")
     assert run(["undo", str(journal)]) == 3
     assert (tmp_path / "photos/0 copy.png").read_bytes() == before["0 copy.png"][0]
+
+
+@pytest.mark.parametrize("action", UNDONE)
+def test_undo_leaves_a_file_alone_that_was_edited_since(action: str, tmp_path: Path) -> None:
+    """The moved file or, of an action after which the name still exists, the file that replaced the link."""
+    journal, place = acted(action, tmp_path)
+    edited = b"edited %s" % os.fsencode(tmp_path)
+    place.unlink()
+    place.write_bytes(edited)
+    assert run(["undo", str(journal)]) == 3
+    assert files_with(edited, tmp_path) == [place]
+
+
+@pytest.mark.parametrize("action", LEAVING)
+def test_undo_leaves_a_file_alone_whose_name_is_taken(action: str, tmp_path: Path) -> None:
+    journal, place = acted(action, tmp_path)
+    taken = tmp_path / "photos/0 copy.png"
+    taken.write_bytes(b"new")
+    outcome = twinpix.undo(str(journal))
+    assert kinds(outcome.skipped) == [SkipKind.NAME_TAKEN]
+    assert str(place) in outcome.skipped[0].reason
+    assert taken.read_bytes() == b"new"
+    assert files_with(os.fsencode(tmp_path), tmp_path) == [place]
+
+
+@pytest.mark.parametrize("action", LEAVING)
+def test_only_an_action_that_moves_files_out_of_the_scanned_folders_frees_space(action: str, tmp_path: Path) -> None:
+    _, place = acted(action, tmp_path)
+    assert plugins.load("actions", action).frees is not place.is_relative_to(tmp_path / "photos")
+
+
+def acted(action: str, base: Path) -> tuple[Path, Path]:
+    """Act on `photos/0 copy.png`, whose bytes are the path of `base` or, for links, equal to those of its keeper.
+
+    Returns the journal, and where the file is now.
+    """
+    identical = plugins.load("actions", action).identical
+    write(base, "photos/0.png", content(0))
+    write(base, "photos/0 copy.png", content(0) if identical else os.fsencode(base))
+    path = str(save(report(base, [group(base, 1, ["photos/0.png", "photos/0 copy.png"])]), base / "r.json"))
+    assert run(["resolve", path, *act_with(action), "--apply"]) == 0
+    if not plugins.load("actions", action).leaves:
+        return base / "r.journal.jsonl", base / "photos/0 copy.png"
+    (place,) = files_with(os.fsencode(base), base)
+    return base / "r.journal.jsonl", place
+
+
+def files_with(data: bytes, base: Path) -> list[Path]:
+    """The files below a folder and in the trash with this content."""
+    files = (file for folder in (base, Path(os.environ["XDG_DATA_HOME"])) for file in folder.rglob("*"))
+    return [file for file in files if file.is_file() and file.read_bytes() == data]
 
 
 def test_undo_recreates_removed_folders(tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ def find_copies(
     failures = list(listing.failures)
     plain = 0
     of_all_edits = replace(options, timeout=options.timeout * len(EDITS), store=None)
-    with open_session(of_all_edits, progress) as session, progress.stage("read", min(count, len(files))):
+    total = min(count, len(files))
+    used = 0  # images that count as progress: those that are left out are not a part of the total
+    with open_session(of_all_edits, progress) as session, progress.stage("read", total):
         pool = session.executor
         for start in range(0, len(files), pool.size * 8):
             if len(coded) >= count:
@@ -130,7 +132,9 @@ def find_copies(
             found: dict[str, Any] = {}
             for path, result in pool.map(task, [[path] for path in files[start : start + pool.size * 8]]):
                 found[path] = Failure(path, "decode", result.reason) if isinstance(result, Lost) else result
-                progress.advance(1)
+                if isinstance(result, list) and used < total:
+                    used += 1
+                    progress.advance(1)
             for path in sorted(found, key=files.index):
                 if isinstance(found[path], Failure):
                     failures.append(found[path])

@@ -33,7 +33,7 @@ class Step(NamedTuple):
     target: str  # path of the moved file or the copy; "" if the action has none
     facts: Facts
     digest: str  # of the file; "" if unknown (a companion file)
-    keeper: str = ""  # the keeper of the file
+    keeper: str = ""  # the kept image; of a companion file: its companion file with the same bytes, if any
     staged: str = ""  # start of its temporary names, in its folder; set by `apply`
 
 

@@ -13,7 +13,11 @@ from twinpix.text import plural
 
 
 class Writer(Protocol):
-    """Converts a report to text."""
+    """Converts a report to text.
+
+    The tests of all formats read two optional attributes: `lists_failures: ClassVar[bool]`, False if the format does
+    not list failures, and `syntax: ClassVar[str]`, the characters that the format escapes in names ("" for none).
+    """
 
     kind: ClassVar[Kind]  # recognises an earlier file of this format, which a new one may replace
     suffixes: ClassVar[tuple[str, ...]]  # files with these suffixes have this format by default

@@ -26,6 +26,8 @@ class Csv:
 
     kind: ClassVar[Kind] = starts("CSV report of twinpix", b"group,role,path,")
     suffixes: ClassVar[tuple[str, ...]] = (".csv",)
+    lists_failures: ClassVar[bool] = False
+    syntax: ClassVar[str] = '"'
 
     def parts(self, report: Report) -> Iterator[str]:
         out = io.StringIO()

@@ -22,6 +22,8 @@ class Fdupes:
 
     kind: ClassVar[Kind] = UNMARKED
     suffixes: ClassVar[tuple[str, ...]] = ()
+    lists_failures: ClassVar[bool] = False
+    syntax: ClassVar[str] = ""
 
     def parts(self, report: Report) -> Iterator[str]:
         if self.null:

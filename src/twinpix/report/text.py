@@ -28,6 +28,7 @@ class Text:
 
     kind: ClassVar[Kind] = Kind("text report of twinpix", lambda file: _FIRST_LINE.match(file.read(256)) is not None)
     suffixes: ClassVar[tuple[str, ...]] = (".txt",)
+    syntax: ClassVar[str] = ""
 
     def parts(self, report: Report) -> Iterator[str]:
         for group in report.groups:

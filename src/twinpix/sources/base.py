@@ -61,21 +61,24 @@ class Source(ABC):
     def entries(self, path: str) -> Iterator[Entry]:
         """List the members of the file `path`, without folders.
 
-        Raises `ImageError` if the file cannot be read or is not a container of this kind.
+        Of several members with one name the last one counts, as for programs that unpack them; each of the others is
+        an entry with an `error`. Raises `ImageError` if the file cannot be read, is not a container of this kind, or
+        is only the first half of one (an interrupted copy).
         """
 
     @abstractmethod
     def read(self, path: str, name: str) -> Content:
         """Read the member `name` of the file `path`; `data` is None if its first bytes are not those of an image.
 
-        Raises `ImageError` if it does not exist, cannot be read or is larger than `MAX_BYTES`.
+        Raises `ImageError` if it does not exist ("no such" is a part of that error), cannot be read or is larger than
+        `MAX_BYTES`.
         """
 
     @abstractmethod
     def write(self, path: str, members: Mapping[str, bytes]) -> None:
         """Write a new file with these members; used by the tests of all sources.
 
-        Raises `OSError`, also if the file exists.
+        Raises `OSError`; `FileExistsError` if the file exists.
         """
 
     def open(self, path: str, name: str) -> BinaryIO:
