@@ -92,7 +92,7 @@ def test_copies_are_found(tmp_path: Path, draw_image: Callable[..., Image.Image]
     (tmp_path / "bad.jpg").write_text("no image")
     (tmp_path / "0.jpg").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff 0.jpg"))
     found = find_copies(tmp_path, ["phash:size=16", "ahash"], options=Options(store=None))
-    assert (found.images, found.plain, found.alike, len(found.failures)) == (6, 1, 1, 1)
+    assert (found.images, found.low_detail, found.alike, len(found.failures)) == (6, 1, 1, 1)
     assert found.pairs == 6 * 5 * len(EDITS)
     best = found.finds[1]
     assert (best.spec, best.turns, [point.rate for point in best.points]) == ("phash:size=16", 8, [])

@@ -387,7 +387,7 @@ class Report:
         return plain
 
 
-def related(keeper: str, members: Iterable[Member], matches: Iterable[Match]) -> list[Member]:
+def relate_to_keeper(keeper: str, members: Iterable[Member], matches: Iterable[Match]) -> list[Member]:
     """Return the members of a group with the relation and distance to the keeper of those that match it directly."""
     pairs, out = _matches_of(keeper, matches), list[Member]()
     for member in members:

@@ -20,17 +20,17 @@ def names_from(path: str) -> list[str]:
     """
     try:
         if path == "-":
-            data = _bounded(sys.stdin.buffer, "on standard input")
+            data = _read_bounded(sys.stdin.buffer, "on standard input")
         else:
             with open(path, "rb") as file:
-                data = _bounded(file, path)
+                data = _read_bounded(file, path)
     except OSError as error:
         raise UsageError(f"cannot read the list {path}: {system_reason(error)}") from None
     parts = data.split(b"\0") if b"\0" in data else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     return [os.fsdecode(part) for part in parts if part]
 
 
-def _bounded(file: IO[bytes], name: str) -> bytes:
+def _read_bounded(file: IO[bytes], name: str) -> bytes:
     """Read the list, while it may be one."""
     if _is_endless(file):
         raise UsageError(f"{name} is a device, not a list of file names")
