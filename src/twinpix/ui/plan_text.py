@@ -104,8 +104,8 @@ def _how(unit: Unit, plan: Plan, action: actions.Action) -> str:
 
 def _warn_of_files_not_copied(plan: Plan) -> Iterator[str]:
     if count := sum(left.kind is SkipKind.NOT_COPIED for left in plan.skipped):
-        what = "is" if count == 1 else "are"
-        yield f"{plural(count, 'file')} {what} not copied: check them before you remove the scanned folders"
+        what, each = ("is", "it") if count == 1 else ("are", "them")
+        yield f"{plural(count, 'file')} {what} not copied: check {each} before you remove the scanned folders"
 
 
 def _sum(plan: Plan, action: actions.Action) -> str:

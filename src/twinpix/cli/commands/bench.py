@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 METHODS = "ahash:size=16,dhash:size=16,phash,phash:size=16,pdq"
 _NONE = (
-    "none: even at radius 0 more false pairs match than this rate allows: the method gives unlike images equal codes,\n"
-    "or some of these images are too similar, as they are or when rotated or mirrored"
+    "none: even at radius 0 more negative pairs match than this rate allows: the method gives unlike images\n"
+    "equal codes, or some of these images are too similar, as they are or when rotated or mirrored"
 )
 app = typer.Typer(
     help="Measure methods on your own images.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
@@ -72,15 +72,15 @@ def _table(found: "CopiesFound") -> None:
     left = [f"{plural(found.low_detail, 'image')} with too little texture"] * bool(found.low_detail)
     left += [f"{found.alike} similar to another"] * bool(found.alike)
     left += [f"{plural(len(found.failures), 'file')} could not be used"] * bool(found.failures)
-    print(f"{plural(found.images, 'image')}, {len(EDITS)} edits each, {found.pairs:,} false pairs", end="")
+    print(f"{plural(found.images, 'image')}, {len(EDITS)} edits each, {found.pairs:,} negative pairs", end="")
     print(f" (left out: {', '.join(left)})\n" if left else "\n")
     print("recall, with the radius in brackets, at a false-match rate of at most\n")
     width = max(len(row.spec) for row in found.finds)
-    print(f"{'method':<{width}}  {'turned too':>10}" + "".join(f"{rate:>16g}" for rate in RATES))
+    print(f"{'method':<{width}}  {'eight orientations':>18}" + "".join(f"{rate:>16g}" for rate in RATES))
     for row in found.finds:
         cells = {point.rate: f"{point.recall:.3f} ({_radius(point.radius)})" for point in row.points}
-        turned = "yes" if row.turns > 1 else "no"
-        print(f"{row.spec:<{width}}  {turned:>10}" + "".join(f"{cells.get(rate, '-'):>16}" for rate in RATES))
+        orientations = "yes" if row.turns > 1 else "no"
+        print(f"{row.spec:<{width}}  {orientations:>18}" + "".join(f"{cells.get(rate, '-'):>16}" for rate in RATES))
     if any(len(row.points) < len(RATES) for row in found.finds):
         print(f"\n-: too few pairs to estimate this rate; use {_images_needed(len(EDITS))} images or more")
     if any(point.radius < 0 for row in found.finds for point in row.points):

@@ -1,4 +1,4 @@
-"""Compare the print of two registered pages: is there other ink in one place?"""
+"""Compare the print of two registered pages: is there different print in one place?"""
 
 from typing import NamedTuple
 
@@ -205,7 +205,7 @@ def _is_large(outline: NDArray[np.int32], side: int) -> bool:
 
 
 def contradict(found: list[InkDifference]) -> bool:
-    """True if two pages differ in their text: other ink in one place, or ink of its own on either page."""
+    """True if two pages differ in their print: different print in one place, or print on each that the other lacks."""
     found = [place for place in found if not place.overlay_mask]
     small = [place for place in found if place.is_print]
     both_have_own = any(place.own[0] for place in small) and any(place.own[1] for place in small)
