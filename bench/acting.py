@@ -54,7 +54,7 @@ def write_library(folder: Path, groups: int, size: int) -> Path:
     return path
 
 
-def timed(work: Callable[[], object]) -> float:
+def time_of(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -107,10 +107,10 @@ def main() -> None:
     path = write_library(few, asked.files, asked.bytes)
     rows: dict[str, list[float]] = {"twinpix": [], "renames, flushed": [], "renames, synced": []}
     for _ in range(asked.runs):
-        rows["twinpix"].append(timed(lambda: move_all(few, path)))
+        rows["twinpix"].append(time_of(lambda: move_all(few, path)))
         put_back(few, asked.files, "moved")
         for name, sync in (("renames, flushed", False), ("renames, synced", True)):
-            rows[name].append(timed(lambda sync=sync: rename_all(few, asked.files, sync=sync)))  # type: ignore[misc]
+            rows[name].append(time_of(lambda sync=sync: rename_all(few, asked.files, sync=sync)))  # type: ignore[misc]
             put_back(few, asked.files, "renamed")
     medians = {name: statistics.median(times) for name, times in rows.items()}
     print(f"moving {asked.files:,} files of {asked.bytes:,} bytes")
@@ -119,7 +119,7 @@ def main() -> None:
 
     many = folder / "many"
     path = write_library(many, asked.groups, 100)
-    times = [timed(lambda: twinpix.plan(report.read(str(path)), f"move:to={many}/moved")) for _ in range(asked.runs)]
+    times = [time_of(lambda: twinpix.plan(report.read(str(path)), f"move:to={many}/moved")) for _ in range(asked.runs)]
     print(f"planning {asked.groups:,} groups: {statistics.median(times):.2f} s")
 
 

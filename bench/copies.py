@@ -89,13 +89,13 @@ def main() -> None:
     parser.add_argument("--unrelated", help="a folder of many images that are all different")
     asked = parser.parse_args()
 
-    def coded(folder: str) -> dict[str, Fingerprints]:
+    def encode_folder(folder: str) -> dict[str, Fingerprints]:
         found: dict[str, Fingerprints] = twinpix.encode(
             [folder], asked.methods, transforms=True, decode=asked.decode, store=None
         )
         return found
 
-    copies, unrelated = coded(asked.folder), coded(asked.unrelated) if asked.unrelated else {}
+    copies, unrelated = encode_folder(asked.folder), encode_folder(asked.unrelated) if asked.unrelated else {}
     shares: list[str] = []
     print("| method | bits | orientations | " + " | ".join(f"{rate:g}" for rate in RATES) + " |")
     print("|---|---|---|" + "---|" * len(RATES))

@@ -54,12 +54,12 @@ def large(seed: int, paths: list[Path], folder: Path, count: int, number: int) -
     part = crop(paths[number % len(paths)], rng, 0.8, 1.0, 4 / 3)
     scale = (pixels / (part.width * part.height)) ** 0.5
     part = part.resize((round(part.width * scale), round(part.height * scale)), Image.Resampling.BICUBIC)
-    part = grained(part.filter(ImageFilter.UnsharpMask(radius=scale, percent=120, threshold=0)), rng)
-    data = encoded(part, LARGE_BYTES * pixels / 17e6, progressive=number % 10 in (2, 5, 8))
+    part = add_grain(part.filter(ImageFilter.UnsharpMask(radius=scale, percent=120, threshold=0)), rng)
+    data = encode(part, LARGE_BYTES * pixels / 17e6, progressive=number % 10 in (2, 5, 8))
     (folder / f"{number:04d}.jpg").write_bytes(data[:-4] if number == count - 1 else data)
 
 
-def grained(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+def add_grain(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """The image with fine and coarse noise, the same in all three channels, computed strip by strip."""
     tile = rng.normal(0, 1.6, (2048, 2048)).astype(np.float32)
     coarse = Image.fromarray(rng.normal(0, 2.0, (512, 512)).astype(np.float32))
@@ -73,7 +73,7 @@ def grained(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def encoded(image: Image.Image, size: float, progressive: bool) -> bytes:
+def encode(image: Image.Image, size: float, progressive: bool) -> bytes:
     """The JPEG with the quality that comes nearest to a size, by bisection."""
     low, high, data = 20, 95, b""
     while low < high:

@@ -97,7 +97,7 @@ def _words(rng: Rng, count: int) -> str:
     return " ".join(_WORDS[int(at)] for at in rng.integers(0, len(_WORDS), count))
 
 
-def _wrapped(pen: ImageDraw.ImageDraw, text: str, wide: float, size: float) -> list[str]:
+def _wrap(pen: ImageDraw.ImageDraw, text: str, wide: float, size: float) -> list[str]:
     lines, font = [""], _font(size)
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -114,7 +114,7 @@ def _paragraph(
     """Fill the box with words."""
     left, top, right, bottom = box
     while top + size < bottom:
-        for line in _wrapped(pen, _words(rng, int(rng.integers(15, 70))), right - left, size):
+        for line in _wrap(pen, _words(rng, int(rng.integers(15, 70))), right - left, size):
             if top + size < bottom:
                 pen.text((left, top), line, fill=fill, font=_font(size))
             top += size * 1.35
@@ -168,7 +168,7 @@ def _plain(rng: Rng, number: int, photos: Photos) -> Image.Image:
 _INK = (35, 35, 45)
 
 
-def _scanned(page: Image.Image, rng: Rng) -> Image.Image:
+def _scan(page: Image.Image, rng: Rng) -> Image.Image:
     """As a scan: slightly rotated, unevenly lit, with the grain of paper."""
     page = page.rotate(rng.normal(0, 0.5), Image.Resampling.BICUBIC, fillcolor=(248, 247, 243))
     page = page.filter(ImageFilter.GaussianBlur(0.5))
@@ -211,7 +211,7 @@ def _page(rng: Rng, number: int, photos: Photos) -> Image.Image:
         ImageDraw.Draw(stamp).text((24, 24), words, fill=ink, font=_font(34))
         stamp = stamp.rotate(rng.uniform(-25, 25), Image.Resampling.BICUBIC, expand=True)
         page.paste(stamp, (int(rng.integers(60, 460)), int(rng.integers(300, 850))), stamp)
-    return _scanned(page, rng)
+    return _scan(page, rng)
 
 
 def _form(rng: Rng, number: int, photos: Photos) -> Image.Image:
@@ -241,7 +241,7 @@ def _form(rng: Rng, number: int, photos: Photos) -> Image.Image:
     curve = np.cumsum(rng.normal(0, 5, 60)) * 0.6
     strokes = [(150 + 4.0 * at, 995 + float(np.clip(v, -25, 25))) for at, v in enumerate(curve)]
     pen.line(strokes, fill=(25, 35, 140), width=2)
-    return _scanned(page, rng)
+    return _scan(page, rng)
 
 
 # -- screens ------------------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def _slide(rng: Rng, number: int, photos: Photos) -> Image.Image:
     for row in range(int(rng.integers(3, 7))):
         top = 120 + 56 * row
         pen.ellipse((50, top + 8, 62, top + 20), fill=(240, 150, 40))
-        text = _wrapped(pen, _words(rng, int(rng.integers(3, 12))), 400 if kind else 820, 22)[0]
+        text = _wrap(pen, _words(rng, int(rng.integers(3, 12))), 400 if kind else 820, 22)[0]
         pen.text((80, top), text, fill=(40, 40, 50), font=_font(22))
     if kind == 1:
         for at in range(3):
@@ -335,7 +335,7 @@ def _built_slide(rng: Rng, number: int, photos: Photos) -> Image.Image:
     pen.rectangle((0, 90, 960, 495), fill="white")
     for row in range(2 + number % 4):
         pen.ellipse((50, 138 + 70 * row, 64, 152 + 70 * row), fill=(240, 150, 40))
-        text = _wrapped(pen, _words(same, 9), 820, 26)[0]
+        text = _wrap(pen, _words(same, 9), 820, 26)[0]
         pen.text((84, 128 + 70 * row), text, fill=(40, 40, 50), font=_font(26))
     return image
 
@@ -473,7 +473,7 @@ def _meme(rng: Rng, number: int, photos: Photos) -> Image.Image:
     return out.resize((out.width * 4 // 5, out.height * 4 // 5), Image.Resampling.LANCZOS) if number % 10 > 6 else out
 
 
-def _framed(rng: Rng, number: int, photos: Photos) -> Image.Image:
+def _draw_framed_photo(rng: Rng, number: int, photos: Photos) -> Image.Image:
     """In turn: the same carved frame, tiled watermark, logo in the corner, instant film."""
     photo = photos(_PHOTOS["frames"] + number, (560, 420))
     kind = number % 4
@@ -516,7 +516,7 @@ def _framed(rng: Rng, number: int, photos: Photos) -> Image.Image:
     return out
 
 
-def _captioned(rng: Rng, number: int, photos: Photos) -> Image.Image:
+def _draw_captioned_photo(rng: Rng, number: int, photos: Photos) -> Image.Image:
     """The same bar with the same caption below every photo."""
     out = Image.new("RGB", (600, 560), "black")
     out.paste(photos(_PHOTOS["captions"] + number, (600, 400)), (0, 0))
@@ -528,7 +528,7 @@ def _captioned(rng: Rng, number: int, photos: Photos) -> Image.Image:
     return out
 
 
-def _stickered(rng: Rng, number: int, photos: Photos) -> Image.Image:
+def _draw_photo_with_sticker(rng: Rng, number: int, photos: Photos) -> Image.Image:
     """The same small image pasted into every photo, at the same place in half of them."""
     photo = photos(_PHOTOS["stickers"] + number, (640, 480))
     sticker = ImageOps.expand(draw("portrait", 4711, (200, 150)), 4, "white")
@@ -553,9 +553,9 @@ FAMILIES: dict[str, Family] = {
     "icons": Family(150, _icon, png=True),
     "walls": Family(90, _tiles),
     "memes": Family(300, _meme, partial(_kin, size=10, name="template"), ("edited",)),
-    "frames": Family(160, _framed),
-    "captions": Family(80, _captioned),
-    "stickers": Family(80, _stickered),
+    "frames": Family(160, _draw_framed_photo),
+    "captions": Family(80, _draw_captioned_photo),
+    "stickers": Family(80, _draw_photo_with_sticker),
 }
 
 

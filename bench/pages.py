@@ -32,7 +32,7 @@ from documents import FAMILIES, HELD_OUT, document, scanned
 Edits = dict[str, Callable[[Image.Image], Any]]
 
 
-def encoded(image: Image.Image, form: str = "PNG", quality: int = 88) -> bytes:
+def encode(image: Image.Image, form: str = "PNG", quality: int = 88) -> bytes:
     file = io.BytesIO()
     image.save(file, form, **({"quality": quality} if form == "JPEG" else {}))
     return file.getvalue()
@@ -55,17 +55,17 @@ def copies(image: Image.Image, edits: Edits) -> Iterator[tuple[str, bytes]]:
         random.seed(name)
         out = edit(image)
         changed, quality = out if isinstance(out, tuple) else (out, 88)
-        yield name, encoded(changed, "JPEG", quality)
-    yield "scan", encoded(scanned(image, 1), "JPEG", 60)
+        yield name, encode(changed, "JPEG", quality)
+    yield "scan", encode(scanned(image, 1), "JPEG", 60)
 
 
-def measured(family: str, designs: list[int], numbers: int, sides: list[int], edits: Edits) -> str:
+def measure(family: str, designs: list[int], numbers: int, sides: list[int], edits: Edits) -> str:
     """A row of the table."""
     wrong, pairs, found, every, missed = [0, 0], [0, 0], 0, 0, list[str]()
     for at, design in enumerate(designs):
         images = [document(family, design, number, side=sides[at % len(sides)]) for number in range(numbers)]
-        plain = [view(encoded(image)) for image in images]
-        scans = [view(encoded(scanned(image, 10 + n), "JPEG", 60)) for n, image in enumerate(images)]
+        plain = [view(encode(image)) for image in images]
+        scans = [view(encode(scanned(image, 10 + n), "JPEG", 60)) for n, image in enumerate(images)]
         for kind, views in enumerate((plain, scans)):
             for a, b in combinations(views, 2):
                 pairs[kind] += 1
@@ -103,7 +103,7 @@ def main() -> None:
         "| family | held out | false, as drawn | false, as scans | copies found | missed |\n|---|---|---|---|---|---|"
     )
     for family in options.families:
-        print(measured(family, options.designs, options.numbers, options.side, edits), flush=True)
+        print(measure(family, options.designs, options.numbers, options.side, edits), flush=True)
 
 
 if __name__ == "__main__":

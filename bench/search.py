@@ -55,10 +55,10 @@ def bits(n: int, width: int, spread: int, seed: int) -> Codes:
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, 256, (n, width // 8), dtype=np.uint8)
     copies = rng.permutation(n)[: n // 100]
-    return flipped(codes, copies, rng.integers(0, n, len(copies)), spread + 2, rng)
+    return flip_bits(codes, copies, rng.integers(0, n, len(copies)), spread + 2, rng)
 
 
-def flipped(codes: Codes, at: Codes, of: Codes, most: int, rng: np.random.Generator) -> Codes:
+def flip_bits(codes: Codes, at: Codes, of: Codes, most: int, rng: np.random.Generator) -> Codes:
     """Replace the codes `at` by the codes `of` with 0 to `most` bits flipped."""
     width = 8 * codes.shape[1]
     for start in range(0, len(at), 100_000):
@@ -76,16 +76,16 @@ def with_equal(codes: Codes, equal: int, each: int) -> Codes:
     return np.random.default_rng(len(codes)).permutation(codes)
 
 
-def enlarged(file: Path, n: int, most: int) -> Codes:
+def enlarge(file: Path, n: int, most: int) -> Codes:
     """Real codes, and copies of them with 0 to `most` bits flipped."""
     real = np.unique(np.load(file), axis=0)
     rng = np.random.default_rng(len(real))
     codes = np.concatenate([rng.permutation(real), np.empty((max(n - len(real), 0), real.shape[1]), np.uint8)])[:n]
     copies = np.arange(min(len(real), n), n)
-    return flipped(codes, copies, rng.integers(0, min(len(real), n), len(copies)), most, rng)
+    return flip_bits(codes, copies, rng.integers(0, min(len(real), n), len(copies)), most, rng)
 
 
-def clustered(n: int, dims: int, seed: int) -> Codes:
+def make_clusters(n: int, dims: int, seed: int) -> Codes:
     """Vectors, seven in ten in clusters of 2 to 1,000, most of them small, the others isolated.
 
     The width of clusters is 0.15 to 0.6 of their distance, so many pairs are near the threshold on either side.
@@ -125,11 +125,11 @@ CASES = {
     "100k-1024": Case(lambda _: bits(100_000, 1024, 100, 4), 100),
     "20k-4096": Case(lambda _: bits(20_000, 4096, 800, 5), 800),
     "10M-64-query": Case(lambda _: bits(10 * MILLION, 64, 10, 2), 10, task="query"),
-    "100k-512": Case(lambda _: clustered(100_000, 512, 6), 0.1, "cosine"),
+    "100k-512": Case(lambda _: make_clusters(100_000, 512, 6), 0.1, "cosine"),
     "100k-512-isotropic": Case(lambda _: isotropic(100_000, 512, 8), 0.1, "cosine"),
-    "1M-512": Case(lambda _: clustered(MILLION, 512, 7), 0.1, "cosine"),
-    "real-64": Case(lambda folder: enlarged(folder / "phash.npy", MILLION, 20), 10),
-    "real-256": Case(lambda folder: enlarged(folder / "pdq.npy", MILLION, 60), 31),
+    "1M-512": Case(lambda _: make_clusters(MILLION, 512, 7), 0.1, "cosine"),
+    "real-64": Case(lambda folder: enlarge(folder / "phash.npy", MILLION, 20), 10),
+    "real-256": Case(lambda folder: enlarge(folder / "pdq.npy", MILLION, 60), 31),
     "real-cnn": Case(lambda folder: np.load(folder / "cnn.npy"), 0.25, "cosine"),
 }
 BITS, ANGLES, FEW = ("hamming",), ("cosine",), 100_000
@@ -151,11 +151,11 @@ CONTENDERS = {
 
 # -- contenders, each in a separate process ------------------------------------------------------------
 
-KeypointAlignment = tuple[float, Codes, Codes]
+SearchResult = tuple[float, Codes, Codes]
 """Seconds, and the pairs `i < j`."""
 
 
-def twinpix(codes: Codes, radius: float, spec: str, threads: int) -> KeypointAlignment:
+def twinpix(codes: Codes, radius: float, spec: str, threads: int) -> SearchResult:
     from twinpix import search
 
     search.self_join(codes[:2000], radius, spec)
@@ -168,14 +168,14 @@ def twinpix(codes: Codes, radius: float, spec: str, threads: int) -> KeypointAli
     return time.perf_counter() - start, i, j
 
 
-def twinpix_index(codes: Codes, radius: float, threads: int) -> KeypointAlignment:
+def twinpix_index(codes: Codes, radius: float, threads: int) -> SearchResult:
     from twinpix import search
 
     index = search.Index(codes, radius)
-    return queried(codes, lambda code: index.join(code, radius)[1])
+    return query_all(codes, lambda code: index.join(code, radius)[1])
 
 
-def queried(codes: Codes, near: Callable[[Codes], Codes]) -> KeypointAlignment:
+def query_all(codes: Codes, near: Callable[[Codes], Codes]) -> SearchResult:
     """Median seconds of a query with one code, and the codes that it finds."""
     seconds, i, j = [], [], []
     for row in range(40):
@@ -188,7 +188,7 @@ def queried(codes: Codes, near: Callable[[Codes], Codes]) -> KeypointAlignment:
     return statistics.median(seconds[20:]), np.concatenate(i), np.concatenate(j)
 
 
-def faiss_flat(codes: Codes, radius: float, index: str, threads: int) -> KeypointAlignment:
+def faiss_flat(codes: Codes, radius: float, index: str, threads: int) -> SearchResult:
     import faiss
 
     faiss.omp_set_num_threads(threads)
@@ -206,16 +206,16 @@ def faiss_flat(codes: Codes, radius: float, index: str, threads: int) -> Keypoin
     return time.perf_counter() - start, *once(np.concatenate(i), np.concatenate(j))
 
 
-def faiss_query(codes: Codes, radius: float, threads: int) -> KeypointAlignment:
+def faiss_query(codes: Codes, radius: float, threads: int) -> SearchResult:
     import faiss
 
     faiss.omp_set_num_threads(threads)
     made = faiss.IndexBinaryFlat(codes.shape[1] * 8)
     made.add(codes)
-    return queried(codes, lambda code: made.range_search(code, int(radius) + 1)[2])
+    return query_all(codes, lambda code: made.range_search(code, int(radius) + 1)[2])
 
 
-def faiss_multihash(codes: Codes, radius: float, tables: int, key: int, flips: int, threads: int) -> KeypointAlignment:
+def faiss_multihash(codes: Codes, radius: float, tables: int, key: int, flips: int, threads: int) -> SearchResult:
     import faiss
 
     faiss.omp_set_num_threads(threads)
@@ -227,7 +227,7 @@ def faiss_multihash(codes: Codes, radius: float, tables: int, key: int, flips: i
     return time.perf_counter() - start, *once(np.repeat(np.arange(len(codes)), np.diff(ends).astype(np.int64)), j)
 
 
-def faiss_hnsw(codes: Codes, radius: float, links: int, build: int, search: int, threads: int) -> KeypointAlignment:
+def faiss_hnsw(codes: Codes, radius: float, links: int, build: int, search: int, threads: int) -> SearchResult:
     """By k nearest neighbours, with a larger k if the last one is near: the search by radius raises an error (1.15)."""
     import faiss
 
@@ -300,7 +300,7 @@ def exact(codes: Codes, case: Case) -> Codes:
     return i << 32 | j
 
 
-def compared(name: str, case: Case, names: list[str], folder: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
+def compare(name: str, case: Case, names: list[str], folder: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
     """A row for each contender."""
     codes = case.make(asked.codes)
     file, pairs = folder / "codes.npy", folder / "pairs.npy"
@@ -399,7 +399,7 @@ def main() -> None:
         ]
         names = [each for each in fits if not asked.only or each in asked.only]
         with tempfile.TemporaryDirectory() as folder:
-            results[name] = compared(name, case, names, Path(folder), asked)
+            results[name] = compare(name, case, names, Path(folder), asked)
         print(table(name, case, results[name]), flush=True)
     print(f"\n{asked.threads} threads, median of {asked.runs} runs, each in a separate process")
     if asked.plot:

@@ -108,7 +108,14 @@ class Answer(NamedTuple):
 
 
 STEPS: tuple[Callable[..., Any], ...] = (
-    *(align.align_keypoints, blocks.warp_pair, blocks.warp_colours, blocks.agreement, blocks.refine, blocks.directions),
+    *(
+        align.align_keypoints,
+        blocks.warp_pair,
+        blocks.warp_colours,
+        blocks.agreement,
+        blocks.refine,
+        blocks.isotropy_of,
+    ),
     *(
         blocks.coarse,
         blocks.is_exact,
@@ -446,7 +453,7 @@ class Memory:
                     if value is function:
                         setattr(module, name, self.step(function))
         for name, value in list(vars(Pyramid).items()):
-            if isinstance(value, cached_property) and name not in ("finer", "points"):  # these read no threshold
+            if isinstance(value, cached_property) and name not in ("finer", "keypoints"):  # these read no threshold
                 setattr(Pyramid, name, property(self.step(value.func)))
         for name, table in CONCERNS.items():
             object.__setattr__(table, "__class__", watched(name, type(table), self.read))

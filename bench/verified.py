@@ -214,11 +214,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     print(flush=True)
 
 
-def counted(relations: Iterable[str]) -> str:
+def count_relations(relations: Iterable[str]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in Counter(relations).most_common()) or "–"
 
 
-def listed(pairs: Sequence[Pair], root: Path) -> None:
+def list_pairs(pairs: Sequence[Pair], root: Path) -> None:
     for pair in pairs[:LISTED]:
         names = (os.path.relpath(path, root) for path in (pair.a, pair.b))
         print("- " + " – ".join(f"`{name}`" for name in names) + f": {pair.relation}, {pair.detail}")
@@ -282,7 +282,7 @@ def edits(asked: argparse.Namespace) -> None:
         if found.false:
             first = found.of_two_images()
             print(f"False matches of `{options}`, one for each pair of images:\n")
-            listed(first, folder)
+            list_pairs(first, folder)
             if asked.sheets:
                 sheets(first, folder, asked.sheets, f"edits {folder.name} {options}")
 
@@ -386,7 +386,7 @@ def _edit_tables(finds: dict[str, Finds]) -> None:
             edit, accepted = found.edits[kind], ACCEPTED.get(kind)
             right = share(edit.right, edit.matched) if accepted else "not judged"
             names = " or ".join(sorted(accepted.relations)) if accepted else "–"
-            rows_named.append((kind, right, edit.plain or "", names, counted(found.relations[kind].elements())))
+            rows_named.append((kind, right, edit.plain or "", names, count_relations(found.relations[kind].elements())))
         table(("edit", "correct", "excused", "accepted", "reported"), rows_named)
 
 
@@ -419,7 +419,7 @@ def negatives(asked: argparse.Namespace) -> None:
                     f"{len(outcome.matches) - len(judged):,}",
                     f"{len(judged) - len(false):,}" if may else "",
                     f"**{len(false) + outcome.left_out:,}**",
-                    counted(pair.relation for pair in false),
+                    count_relations(pair.relation for pair in false),
                     f"{len({path for pair in false for path in pair.key}):,}",
                     f"{len(outcome.similar):,}",
                     f"{outcome.seconds:.1f}",
@@ -436,7 +436,7 @@ def negatives(asked: argparse.Namespace) -> None:
         for folder, false in wrong.items():
             if false:
                 print(f"False in {folder.name}:\n")
-                listed(false, folder)
+                list_pairs(false, folder)
 
 
 def _allowed_among_variants(folder: Path) -> frozenset[str]:
@@ -507,7 +507,7 @@ def growth(asked: argparse.Namespace) -> None:
         originals = [number for number in range(most) if number % EACH != EACH - 1]
         paths = [sources[number - number // EACH] for number in originals]
         list(pool.map(partial(_made, asked.seed, into), originals, paths, chunksize=50))
-        list(pool.map(partial(_copied, asked.seed, into), range(EACH - 1, most, EACH), chunksize=50))
+        list(pool.map(partial(_copy_edited, asked.seed, into), range(EACH - 1, most, EACH), chunksize=50))
     for options in asked.find:
         rows, stages = [], dict[str, None]()
         outcomes = {}
@@ -557,13 +557,13 @@ def _made(seed: int, into: Path, number: int, source: Path) -> None:
     corners = np.array([(0, 0), (0, 1), (1, 1), (1, 0)]) * 0.8 + 0.1 + chance.uniform(-0.1, 0.1, (4, 2))
     quad = tuple((corners * image.size).ravel().tolist())
     image = image.transform(size, Image.Transform.QUAD, quad, Image.Resampling.BICUBIC)
-    image = _recoloured(image, chance, 0.3)
+    image = _recolour(image, chance, 0.3)
     grain = chance.normal(0, chance.uniform(1, 4), (size[1], size[0], 1))
     image = Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
     image.save(place, quality=int(chance.integers(80, 95)))
 
 
-def _copied(seed: int, into: Path, number: int) -> None:
+def _copy_edited(seed: int, into: Path, number: int) -> None:
     """A cropped, resized, recoloured copy."""
     place = _place(into, number)
     if place.exists():
@@ -577,10 +577,10 @@ def _copied(seed: int, into: Path, number: int) -> None:
     scale = chance.uniform(0.6, 1.0)
     size = (round(width * scale), round(height * scale))
     image = image.resize(size, Image.Resampling.LANCZOS, (left, top, left + width, top + height))
-    _recoloured(image, chance, 0.15).save(place, quality=int(chance.integers(50, 90)))
+    _recolour(image, chance, 0.15).save(place, quality=int(chance.integers(50, 90)))
 
 
-def _recoloured(image: Image.Image, chance: np.random.Generator, reach: float) -> Image.Image:
+def _recolour(image: Image.Image, chance: np.random.Generator, reach: float) -> Image.Image:
     kinds: tuple[Callable[[Image.Image], Any], ...] = (
         ImageEnhance.Brightness,
         ImageEnhance.Contrast,

@@ -118,7 +118,7 @@ def cold(contender: Contender, folder: Path) -> Run:
         return run(contender.command, folder, Path(scratch))
 
 
-def watched(contender: Contender, folder: Path) -> tuple[Run, float]:
+def run_watched(contender: Contender, folder: Path) -> tuple[Run, float]:
     """A cold run, and the peak memory of the process with its children in MB."""
     done = threading.Event()
     peak = [0.0]
@@ -155,7 +155,7 @@ def held(leader: int) -> float:
 
 def beside_others(tools: list[Contender], folder: Path, runs: int) -> None:
     files = sum(path.is_file() for path in folder.rglob("*"))
-    peaks = {tool.name: watched(tool, folder) for tool in tools}
+    peaks = {tool.name: run_watched(tool, folder) for tool in tools}
     times: dict[str, list[float]] = {tool.name: [] for tool in tools}
     for _ in range(runs):
         for tool in tools:
@@ -200,7 +200,7 @@ def twinpix_alone(tool: Contender, folder: Path, small: Path | None, runs: int) 
         each = (again - nothing) / len(files) * 1e6
         print(f"| {folder.name} again, from the store: {len(files)} files | {again:.3f}: {each:.0f} µs a file |")
     if small:
-        result, peak = watched(tool, small)
+        result, peak = run_watched(tool, small)
         count = sum(len(names) for _, _, names in os.walk(small))
         print(f"| {small.name}: {count} files, cold, once | {result.seconds:.1f}; peak {peak:.0f} MB |")
     print(flush=True)

@@ -145,7 +145,7 @@ def test_the_same_scene_is_not_a_copy(tmp_path: Path) -> None:
     comparison = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
     assert (comparison.relation, comparison.same) == ("similar-scene", False)
     assert comparison.verdict.startswith("the same scene, not copies: ")
-    assert comparison.verification.points >= 12
+    assert comparison.verification.inliers >= 12
     assert comparison.verdict.endswith(
         f", the pixels agree on only {comparison.verification.agrees:.0%} of the overlap"
     )
@@ -191,8 +191,8 @@ def test_the_counted_keypoints_are_the_drawn_ones(pair: Callable[..., Comparison
     comparison = pair(edit, method="local")
     assert comparison.verification.a_to_b is not None
     points = len(common_points(*comparison.views, comparison.verification.a_to_b)[0])
-    assert comparison.verification.points in {points, 0}
-    assert (comparison.verification.points == 0) == (
+    assert comparison.verification.inliers in {points, 0}
+    assert (comparison.verification.inliers == 0) == (
         "inlier" not in comparison.verdict or "no inlier" in comparison.verdict
     )
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from twinpix.errors import UsageError
 from twinpix.ui.inline import INTERPOLATIONS, PROTOCOLS, Protocol, detect, encode, parse_size, show, tile
-from twinpix.ui.inline.tiling import _fitted
+from twinpix.ui.inline.tiling import _fit
 
 Pixels = NDArray[np.integer[Any]]
 RED, GREEN, BLUE, BLACK, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
@@ -224,7 +224,7 @@ def test_interpolations(name: str, tmp_path: Path) -> None:
 
 @given(*[st.tuples(st.integers(1, most), st.integers(1, most)) for most in (5000, 300)])
 def test_an_image_fills_its_cell_one_way(size: tuple[int, int], cell: tuple[int, int]) -> None:
-    scaled, corner = _fitted(size, cell)
+    scaled, corner = _fit(size, cell)
     assert cell[0] in scaled[:1] or cell[1] in scaled[1:]
     for way in (0, 1):
         assert 1 <= scaled[way] <= cell[way]

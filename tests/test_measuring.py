@@ -78,7 +78,7 @@ def test_points_match_their_definition() -> None:
     gaps = np.array([[0, 5, 9], [7, 2, 3]], np.uint16)
     same = np.array([[True, False, False], [False, True, False]])
     ((rate, radius, recall),) = points(gaps, same, (0.25, 0.1))
-    assert (rate, radius, recall) == (0.25, 4, 1.0)  # one of four false pairs, at distance 3
+    assert (rate, radius, recall) == (0.25, 4, 1.0)  # one of four negative pairs, at distance 3
     codes = np.random.default_rng(1).integers(0, 256, (5, 8, 9), dtype=np.uint8)
     got = distances(fingerprints.make("phash"), codes[:, 0], codes)
     assert got[2, 3] == min(int(np.bitwise_count(codes[2, 0] ^ codes[3, turn]).sum()) for turn in range(8))
@@ -92,7 +92,7 @@ def test_copies_are_found(tmp_path: Path, draw_image: Callable[..., Image.Image]
     (tmp_path / "bad.jpg").write_text("no image")
     (tmp_path / "0.jpg").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff 0.jpg"))
     found = find_copies(tmp_path, ["phash:size=16", "ahash"], options=Options(store=None))
-    assert (found.images, found.plain, found.alike, len(found.failures)) == (6, 1, 1, 1)
+    assert (found.images, found.low_detail, found.alike, len(found.failures)) == (6, 1, 1, 1)
     assert found.pairs == 6 * 5 * len(EDITS)
     best = found.finds[1]
     assert (best.spec, best.turns, [point.rate for point in best.points]) == ("phash:size=16", 8, [])
@@ -205,6 +205,6 @@ def test_the_command_line(photos: Path, tmp_path: Path, draw_image: Callable[...
         draw_image(seed, (160, 120)).save(many / f"{seed}.jpg")
     shown = run("bench", "copies", many, "--methods", "phash,ahash", "--count", "20")
     assert shown.returncode == 0, shown.stderr
-    assert "20 images, 40 edits each, 15,200 false pairs" in shown.stdout
+    assert "20 images, 40 edits each, 15,200 negative pairs" in shown.stdout
     assert "for images like these: --method phash" in shown.stdout
     assert "-: too few pairs to estimate this rate" in shown.stdout

@@ -116,7 +116,7 @@ def test_other_transforms_are_tried_unless_the_first_is_exact() -> None:
     assert verify_pair(first, second, [wrong]).relation == "rotated"
     refuted = verify_pair(first, second, [wrong], exact=True)
     assert refuted.relation is None
-    assert refuted.points == 0
+    assert refuted.inliers == 0
 
 
 def test_photos_with_one_caption_are_refuted() -> None:

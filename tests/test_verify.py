@@ -164,7 +164,7 @@ def test_vignetting_is_removed() -> None:
     pair = warp_pair(a, b, orientation_transform(0, a.size, b.size))
     before = float(np.abs(pair.a - pair.b).mean())
     tones = match_light(pair, agreement(pair))
-    assert tones.shaded
+    assert tones.removes_vignette
     assert float(np.abs(tones.a - tones.b).mean()) < before / 5
 
 

@@ -86,7 +86,7 @@ def _pairs(packed: Path, images: int, rng: np.random.Generator) -> tuple[Floats,
     for number in rng.permutation(len(stored))[:images]:
         image = Image.fromarray(np.asarray(stored[number])).convert("L")
         image = image.resize((SIDE, round(SIDE * rng.uniform(0.6, 1))), Image.Resampling.BICUBIC)
-        copy, there = _edited(image, rng)
+        copy, there = _make_edit(image, rng)
         a, b = detect_keypoints(np.asarray(image), MOST), detect_keypoints(np.asarray(copy), MOST)
         i, j = _same(a, b, there)
         left.append(a.descriptors[i])
@@ -95,7 +95,7 @@ def _pairs(packed: Path, images: int, rng: np.random.Generator) -> tuple[Floats,
     return tuple(np.concatenate(each).astype(np.float64) for each in (left, right, every))  # type: ignore[return-value]
 
 
-def _edited(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, Floats]:
+def _make_edit(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, Floats]:
     """A cropped, rotated, scaled, recoloured copy of an image, and the transform `(2, 3)` to it."""
     scale, angle = np.exp(rng.uniform(np.log(0.5), np.log(1.6))), rng.choice([0.0, rng.normal(0, 0.5)])
     stretch = np.exp(rng.choice([0.0, rng.normal(0, 0.15)]))

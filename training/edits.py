@@ -54,10 +54,10 @@ class Editor:
         second = rng.choice([0.45, 0.8, 1.2], n, p=[0.35, 0.4, 0.25])
         left = self._views(images, first, rng)
         right = self._views(images, second, rng)
-        guest, share = self._mixed(right, rng)
+        guest, share = self._mix(right, rng)
         return Batch(images, left, right, guest, share)
 
-    def _mixed(self, views: Bytes, rng: Rng) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _mix(self, views: Bytes, rng: Rng) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Blend or inlay another image of the batch into one view in eight, in place."""
         n, side = len(views), self.side
         guest, share = np.full(n, -1, np.int64), np.ones(n, np.float32)
@@ -82,7 +82,7 @@ class Editor:
         def some(chance: float) -> NDArray[np.bool_]:
             return rng.random(n) < chance * rate
 
-        moved = _moved(n, some, rng)
+        moved = _move(n, some, rng)
         back = moved.squashed()
         scale = np.sqrt(np.abs(np.linalg.det(back[:, :2, :2]))) * len(self.levels[0][0]) / side
         level = np.clip(np.round(np.log2(np.maximum(scale, 1e-6)) - 0.1), 0, len(self.levels) - 1).astype(int)
@@ -132,7 +132,7 @@ class Editor:
         return out
 
 
-def _moved(n: int, some: Some, rng: Rng) -> Views:
+def _move(n: int, some: Some, rng: Rng) -> Views:
     views = Views(np.exp(np.clip(rng.normal(0.15, 0.33, n), -0.9, 0.9)))
     area = np.exp(rng.uniform(np.log(0.22), 0, n))
     stretch = np.exp(rng.normal(0, 0.18, n))

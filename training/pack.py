@@ -31,7 +31,7 @@ def pack(tars: list[Path], folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for level in range(LEVELS):
         np.save(folder / f"level{level}.npy", images)
-        images = _halved(images)
+        images = _halve(images)
     return len(images)
 
 
@@ -71,7 +71,7 @@ def _firsts(images: Bytes) -> NDArray[np.intp]:
     return np.flatnonzero(~dropped)
 
 
-def _halved(images: Bytes) -> Bytes:
+def _halve(images: Bytes) -> Bytes:
     n, side = len(images), images.shape[1] // 2
     out = np.empty((n, side, side, 3), np.uint8)
     for k in range(0, n, 1000):

@@ -35,7 +35,7 @@ class Rounds:
         place = step % self.steps
         if place == max(0, self.steps - self._AHEAD):
             number = step // self.steps + 1
-            order = self._random(number) if step < self.grouped_after else self._grouped(number)
+            order = self._random(number) if step < self.grouped_after else self._draw_groups(number)
             with self._fixed:
                 self._orders = {number - 1: self._orders[number - 1], number: order}
                 self._fixed.notify_all()
@@ -59,7 +59,7 @@ class Rounds:
     def _random(self, number: int) -> NDArray[np.int64]:
         return np.random.default_rng([self.seed, number]).permutation(self.images)
 
-    def _grouped(self, number: int) -> NDArray[np.int64]:
+    def _draw_groups(self, number: int) -> NDArray[np.int64]:
         """Group each free image, in random order, with its nearest free images; then shuffle the groups."""
         nearest = []
         for at in range(0, self.images, 2000):

@@ -36,8 +36,8 @@ class Choices:
     def beside(cls, report: Report, path: str) -> "Choices":
         """Return the choices for a report, in a file beside it.
 
-        Of those for an earlier report, one kind is adopted: a group of which all images were kept is kept again, unless
-        it has a new file.
+        If the user kept all images of a group of an earlier report, they are kept again, unless the group has a new
+        file. Other choices for earlier reports are not used.
         """
         stem = os.path.splitext(os.path.abspath(path))[0]
         number, refused = 1, []

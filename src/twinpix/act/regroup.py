@@ -19,7 +19,7 @@ from twinpix.model import (
     Report,
     Unique,
     format_distance,
-    related,
+    relate_to_keeper,
 )
 
 
@@ -138,7 +138,9 @@ class _Files:
         names = {keeper.path, *(member.path for member in others)}
         rule, reason = chain.explain(keeper, others)
         matches = list(self._matches(keeper.path, names))
-        return Group(number, keeper.path, reason, related(keeper.path, [keeper, *others], matches), matches, rule=rule)
+        return Group(
+            number, keeper.path, reason, relate_to_keeper(keeper.path, [keeper, *others], matches), matches, rule=rule
+        )
 
     def _matches(self, keeper: str, names: set[str]) -> Iterator[Match]:
         """Return the pairs among these files, with those of the keeper first."""

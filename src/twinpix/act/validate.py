@@ -11,7 +11,7 @@ from twinpix.model import Group, Report, is_uri
 from twinpix.paths import above
 from twinpix.text import plural, printable
 
-_SHOWN = 5  # faults that are listed
+_MAX_LISTED = 5  # faults that are listed
 _DIGEST = re.compile("[0-9a-f]{32}")
 
 
@@ -45,8 +45,8 @@ def sound_places(report: Report) -> dict[str, str]:
     places: dict[str, str] = {}
     faults = list(_faults(report, places))
     if faults:
-        more = f"\n  … and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        listed = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
+        more = f"\n  … and {len(faults) - _MAX_LISTED} more" if len(faults) > _MAX_LISTED else ""
+        listed = "".join(f"\n  {fault}" for fault in faults[:_MAX_LISTED])
         count = plural(len(faults), "fault")
         raise ReportError(f"the report cannot be trusted ({count}); nothing was changed:{listed}{more}")
     return places

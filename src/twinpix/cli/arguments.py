@@ -20,7 +20,7 @@ class ScriptCommand(TyperCommand):
         several = {
             name for parameter in self.params if getattr(parameter, "multiple", False) for name in parameter.opts
         }
-        return super().parse_args(ctx, list(_spread(_hyphened(args, names), several)))
+        return super().parse_args(ctx, list(_spread(_replace_underscores(args, names), several)))
 
 
 class ResolveCommand(Command):
@@ -38,7 +38,7 @@ def _with_value(args: list[str]) -> Iterator[str]:
             yield "--sidecars=same" if arg == "--sidecars" and following not in ("keep", "same", "all") else arg
 
 
-def _hyphened(args: Iterable[str], names: set[str]) -> Iterator[str]:
+def _replace_underscores(args: Iterable[str], names: set[str]) -> Iterator[str]:
     for arg in args:
         name, equals, value = arg.partition("=")
         known = name.replace("_", "-")

@@ -33,11 +33,11 @@ def confirm(plan: "Plan", action: "Action", end: DialogueEnd, *, yes: bool, kept
     if yes:
         return True
     if action.permanent:
-        return _typed(plan, action)
-    return end is DialogueEnd.ALL_DECIDED or _asked("carry out this plan? [y/N] ") in ("y", "yes")
+        return _ask_for_the_verb(plan, action)
+    return end is DialogueEnd.ALL_DECIDED or _ask("carry out this plan? [y/N] ") in ("y", "yes")
 
 
-def _typed(plan: "Plan", action: "Action") -> bool:
+def _ask_for_the_verb(plan: "Plan", action: "Action") -> bool:
     """Return whether the user types the name of the action."""
     from twinpix.text import bytes_text, plural
 
@@ -46,10 +46,10 @@ def _typed(plan: "Plan", action: "Action") -> bool:
         raise RefusedError(
             f"{what}, and there is no terminal to confirm it: nothing was done. Add --yes to skip the question"
         )
-    return _asked(f"{what}: there is no undo. Type {action.verb} to continue: ") == action.verb
+    return _ask(f"{what}: there is no undo. Type {action.verb} to continue: ") == action.verb
 
 
-def _asked(prompt: str) -> str:
+def _ask(prompt: str) -> str:
     """Ask on stderr, since stdout may be read by a program; returns "" at the end of the input."""
     sys.stdout.flush()
     sys.stderr.write(prompt)

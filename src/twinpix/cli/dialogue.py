@@ -59,7 +59,7 @@ class Dialogue(NamedTuple):
     def walk(self) -> DialogueEnd:
         """Ask from the first undecided group on; ends after the last group, or when the user quits."""
         groups = self.report.groups
-        place = self._undecided(0)
+        place = self._find_undecided(0)
         if decided := len(self.choices.kept) - len(self.choices.recalled):
             print(f"{plural(decided, 'group')} decided before ({self.choices.path})")
         if recalled := len(self.choices.recalled):
@@ -74,16 +74,16 @@ class Dialogue(NamedTuple):
                 back = self._decide(group)
             except Closed as end:
                 return DialogueEnd.USER_QUIT if isinstance(end, Quit) else DialogueEnd.INPUT_ENDED
-            place = max(0, place - 1) if back else self._undecided(place + 1)
+            place = max(0, place - 1) if back else self._find_undecided(place + 1)
         print("\nno more groups")
         return DialogueEnd.ALL_DECIDED
 
-    def _undecided(self, start: int) -> int:
+    def _find_undecided(self, start: int) -> int:
         """Return the index of the first undecided group from `start` on."""
         groups = self.report.groups
         return next((at for at in range(start, len(groups)) if groups[at].id not in self.choices.kept), len(groups))
 
-    def _marked(self, group: Group) -> list[int]:
+    def _find_marked(self, group: Group) -> list[int]:
         """Return the indices of the images to keep: as chosen before, else of the keeper."""
         place = {member.path: at for at, member in enumerate(group.members)}
         return [place[path] for path in self.choices.kept.get(group.id, [group.keeper])]
@@ -93,7 +93,7 @@ class Dialogue(NamedTuple):
         count = f"{place + 1:,} of {len(self.report.groups):,}"
         yield f"\nGroup {count}: {plural(len(group.members), 'image')}, {size} to reclaim\n"
         pairs = group.to_keeper
-        kept = set(self._marked(group))
+        kept = set(self._find_marked(group))
         stay = [member.path for at, member in enumerate(group.members) if at in kept]
         rows = [_cells(at, member, at in kept) for at, member in enumerate(group.members)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -109,9 +109,9 @@ class Dialogue(NamedTuple):
 
     def _decide(self, group: Group) -> bool:
         """Ask until there is a valid answer, and store it; returns True for going back."""
-        marked = self._marked(group)
+        marked = self._find_marked(group)
         while True:
-            given = _asked(_prompt(marked))
+            given = _ask(_prompt(marked))
             answer = _understood(given, group, marked)
             if answer is None:
                 sys.stdout.write(_HELP if given == "?" else f"not understood: {printable(given)} (? for help)\n")
@@ -220,7 +220,7 @@ def _prompt(marked: Sequence[int]) -> str:
     return f"keep [{_ranges(marked)}], other numbers, a)ll, n)ot duplicates, s)kip, b)ack, q)uit, ?: "
 
 
-def _asked(prompt: str) -> str:
+def _ask(prompt: str) -> str:
     sys.stdout.write(prompt)
     sys.stdout.flush()
     line = sys.stdin.readline()

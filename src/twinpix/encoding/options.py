@@ -13,7 +13,7 @@ from twinpix.model import Decode, Strictness, format_distance
 
 DEFAULT_METHOD = "cascade"
 FAST_METHOD = "phash:size=16"
-"""The hash of `--fast`, and of what needs codes that are compared by their distance."""
+"""The hash for fast searches without verification, and the default wherever codes must have a distance."""
 
 Paths = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 

@@ -44,7 +44,7 @@ class CopiesFound(NamedTuple):
     finds: list[Finds]
     images: int
     pairs: int  # negative pairs, the denominator of the false-match rates
-    plain: int  # images left out for too little texture
+    low_detail: int  # images left out for too little texture
     alike: int  # images left out as copies of another one
     failures: list[Failure]
 
@@ -120,7 +120,7 @@ def find_copies(
     coded: list[list[NDArray[np.uint8]]] = []
     names: list[str] = []
     failures = list(listing.failures)
-    plain = 0
+    low_detail = 0
     of_all_edits = replace(options, timeout=options.timeout * len(EDITS), store=None)
     total = min(count, len(files))
     used = 0  # images that count as progress: those that are left out are not a part of the total
@@ -139,7 +139,7 @@ def find_copies(
                 if isinstance(found[path], Failure):
                     failures.append(found[path])
                 elif found[path] is None:
-                    plain += 1
+                    low_detail += 1
                 else:
                     coded.append(found[path])
                     names.append(path)
@@ -152,7 +152,7 @@ def find_copies(
         codes = np.stack([coded[at][number] for at in different])
         finds += [_finds(specs[number], method, codes, turns) for turns in (1, fingerprints.TURNS)]
     n = len(different)
-    return CopiesFound(finds, n, n * (n - 1) * len(EDITS), plain, len(coded) - n, failures)
+    return CopiesFound(finds, n, n * (n - 1) * len(EDITS), low_detail, len(coded) - n, failures)
 
 
 def _first_of(failures: Sequence[Failure]) -> str:

@@ -20,11 +20,11 @@ class Edit(NamedTuple):
     quality: int = 85
 
 
-def _same(image: Image.Image, chance: random.Random) -> Image.Image:
+def _leave_unchanged(image: Image.Image, chance: random.Random) -> Image.Image:
     return image
 
 
-def _scaled(share_x: float, share_y: float) -> Change:
+def _scale(share_x: float, share_y: float) -> Change:
     def change(image: Image.Image, chance: random.Random) -> Image.Image:
         size = max(8, round(image.width * share_x)), max(8, round(image.height * share_y))
         return image.resize(size, Image.Resampling.BICUBIC)
@@ -32,25 +32,25 @@ def _scaled(share_x: float, share_y: float) -> Change:
     return change
 
 
-def _enhanced(kind: type[ImageEnhance.Color], share: float) -> Change:
+def _enhance(kind: type[ImageEnhance.Color], share: float) -> Change:
     return lambda image, chance: kind(image).enhance(share)
 
 
-def _curve(power: float) -> Change:
+def _apply_gamma(power: float) -> Change:
     table = [round(255 * (value / 255) ** power) for value in range(256)] * 3
     return lambda image, chance: image.point(table)
 
 
-def _tinted(red: float, green: float, blue: float) -> Change:
+def _tint(red: float, green: float, blue: float) -> Change:
     table = [min(255, round(value * share)) for share in (red, green, blue) for value in range(256)]
     return lambda image, chance: image.point(table)
 
 
-def _filtered(kind: ImageFilter.Filter) -> Change:
+def _filter(kind: ImageFilter.Filter) -> Change:
     return lambda image, chance: image.filter(kind)
 
 
-def _noise(strength: float) -> Change:
+def _add_noise(strength: float) -> Change:
     def change(image: Image.Image, chance: random.Random) -> Image.Image:
         grain = np.random.default_rng(chance.getrandbits(32)).normal(0, strength, (image.height, image.width, 3))
         return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
@@ -58,7 +58,7 @@ def _noise(strength: float) -> Change:
     return change
 
 
-def _cropped(share: float) -> Change:
+def _crop(share: float) -> Change:
     """Keep this share of each side, at a random position."""
 
     def change(image: Image.Image, chance: random.Random) -> Image.Image:
@@ -69,11 +69,11 @@ def _cropped(share: float) -> Change:
     return change
 
 
-def _framed(share: float, colour: str) -> Change:
+def _add_border(share: float, colour: str) -> Change:
     return lambda image, chance: ImageOps.expand(image, round(share * min(image.size)), fill=colour)
 
 
-def _turned(degrees: float) -> Change:
+def _rotate(degrees: float) -> Change:
     """Rotate by a small angle, and crop the empty corners away."""
 
     def change(image: Image.Image, chance: random.Random) -> Image.Image:
@@ -85,11 +85,11 @@ def _turned(degrees: float) -> Change:
     return change
 
 
-def _transposed(way: Image.Transpose) -> Change:
-    return lambda image, chance: image.transpose(way)
+def _transpose(method: Image.Transpose) -> Change:
+    return lambda image, chance: image.transpose(method)
 
 
-def _written(image: Image.Image, chance: random.Random) -> Image.Image:
+def _add_text(image: Image.Image, chance: random.Random) -> Image.Image:
     out = image.copy()
     size = max(10, image.height // 10)
     place = chance.randint(0, image.width // 2), chance.randint(0, max(1, image.height - 2 * size))
@@ -99,7 +99,7 @@ def _written(image: Image.Image, chance: random.Random) -> Image.Image:
     return out
 
 
-def _badge(image: Image.Image, chance: random.Random) -> Image.Image:
+def _add_badge(image: Image.Image, chance: random.Random) -> Image.Image:
     out = image.copy()
     side = min(image.size) // 6
     left, top = image.width - side - side // 3, image.height - side - side // 3
@@ -107,7 +107,7 @@ def _badge(image: Image.Image, chance: random.Random) -> Image.Image:
     return out
 
 
-def _captioned(image: Image.Image, chance: random.Random) -> Image.Image:
+def _add_caption(image: Image.Image, chance: random.Random) -> Image.Image:
     bar = max(12, image.height // 6)
     out = Image.new("RGB", (image.width, image.height + bar), "white")
     out.paste(image, (0, bar))
@@ -115,7 +115,7 @@ def _captioned(image: Image.Image, chance: random.Random) -> Image.Image:
     return out
 
 
-def _screen(image: Image.Image, chance: random.Random) -> Image.Image:
+def _imitate_screenshot(image: Image.Image, chance: random.Random) -> Image.Image:
     """Imitate a phone's screenshot of the image: bars above and below it."""
     out = Image.new("RGB", (image.width, round(image.height * 1.5)), (18, 18, 20))
     out.paste(image, (0, image.height // 4))
@@ -125,61 +125,61 @@ def _screen(image: Image.Image, chance: random.Random) -> Image.Image:
     return out
 
 
-def _vignette(image: Image.Image, chance: random.Random) -> Image.Image:
+def _add_vignette(image: Image.Image, chance: random.Random) -> Image.Image:
     y, x = np.mgrid[-1 : 1 : image.height * 1j, -1 : 1 : image.width * 1j]
-    shade = Image.fromarray((255 * np.clip(1.15 - 0.55 * (x**2 + y**2), 0, 1)).astype(np.uint8))
-    return ImageChops.multiply(image, Image.merge("RGB", (shade,) * 3))
+    gain = Image.fromarray((255 * np.clip(1.15 - 0.55 * (x**2 + y**2), 0, 1)).astype(np.uint8))
+    return ImageChops.multiply(image, Image.merge("RGB", (gain,) * 3))
 
 
-def _grey(image: Image.Image, chance: random.Random) -> Image.Image:
+def _remove_colour(image: Image.Image, chance: random.Random) -> Image.Image:
     return ImageOps.grayscale(image).convert("RGB")
 
 
-def _few_colours(image: Image.Image, chance: random.Random) -> Image.Image:
+def _quantize(image: Image.Image, chance: random.Random) -> Image.Image:
     return image.quantize(32).convert("RGB")
 
 
 EDITS: dict[str, Edit] = {
-    "JPEG 90": Edit(_same, quality=90),
-    "JPEG 60": Edit(_same, quality=60),
-    "JPEG 30": Edit(_same, quality=30),
-    "JPEG 10": Edit(_same, quality=10),
-    "WebP 50": Edit(_same, "WEBP", 50),
-    "PNG": Edit(_same, "PNG"),
-    "32 colours": Edit(_few_colours, "PNG"),
-    "3/4 of the size": Edit(_scaled(0.75, 0.75)),
-    "half the size": Edit(_scaled(0.5, 0.5)),
-    "a sixth of the size": Edit(_scaled(1 / 6, 1 / 6)),
-    "wider by a fifth": Edit(_scaled(1.2, 1.0)),
-    "higher by a third": Edit(_scaled(1.0, 4 / 3)),
-    "brighter": Edit(_enhanced(ImageEnhance.Brightness, 1.35)),  # type: ignore[arg-type]
-    "darker": Edit(_enhanced(ImageEnhance.Brightness, 0.65)),  # type: ignore[arg-type]
-    "more contrast": Edit(_enhanced(ImageEnhance.Contrast, 1.5)),  # type: ignore[arg-type]
-    "less contrast": Edit(_enhanced(ImageEnhance.Contrast, 0.6)),  # type: ignore[arg-type]
-    "stronger colours": Edit(_enhanced(ImageEnhance.Color, 1.8)),
-    "lighter shadows": Edit(_curve(0.65)),
-    "deeper shadows": Edit(_curve(1.5)),
-    "warmer": Edit(_tinted(1.15, 1.0, 0.8)),
-    "grey": Edit(_grey),
-    "vignette": Edit(_vignette),
-    "blurred": Edit(_filtered(ImageFilter.GaussianBlur(2))),
-    "sharpened": Edit(_filtered(ImageFilter.UnsharpMask(3, 180, 2))),
-    "grain": Edit(_noise(14)),
-    "a word on it": Edit(_written),
-    "a badge in the corner": Edit(_badge),
-    "a caption above": Edit(_captioned),
-    "screenshot": Edit(_screen),
-    "thin frame": Edit(_framed(0.03, "black")),
-    "thick frame": Edit(_framed(0.12, "white")),
-    "cropped to 97 %": Edit(_cropped(0.97)),
-    "cropped to 90 %": Edit(_cropped(0.9)),
-    "cropped to 75 %": Edit(_cropped(0.75)),
-    "cropped to half": Edit(_cropped(0.5)),
-    "turned by 1°": Edit(_turned(1)),
-    "turned by 4°": Edit(_turned(4)),
-    "turned by 90°": Edit(_transposed(Image.Transpose.ROTATE_90)),
-    "turned by 180°": Edit(_transposed(Image.Transpose.ROTATE_180)),
-    "mirrored": Edit(_transposed(Image.Transpose.FLIP_LEFT_RIGHT)),
+    "JPEG 90": Edit(_leave_unchanged, quality=90),
+    "JPEG 60": Edit(_leave_unchanged, quality=60),
+    "JPEG 30": Edit(_leave_unchanged, quality=30),
+    "JPEG 10": Edit(_leave_unchanged, quality=10),
+    "WebP 50": Edit(_leave_unchanged, "WEBP", 50),
+    "PNG": Edit(_leave_unchanged, "PNG"),
+    "32 colours": Edit(_quantize, "PNG"),
+    "3/4 of the size": Edit(_scale(0.75, 0.75)),
+    "half the size": Edit(_scale(0.5, 0.5)),
+    "a sixth of the size": Edit(_scale(1 / 6, 1 / 6)),
+    "wider by a fifth": Edit(_scale(1.2, 1.0)),
+    "higher by a third": Edit(_scale(1.0, 4 / 3)),
+    "brighter": Edit(_enhance(ImageEnhance.Brightness, 1.35)),  # type: ignore[arg-type]
+    "darker": Edit(_enhance(ImageEnhance.Brightness, 0.65)),  # type: ignore[arg-type]
+    "more contrast": Edit(_enhance(ImageEnhance.Contrast, 1.5)),  # type: ignore[arg-type]
+    "less contrast": Edit(_enhance(ImageEnhance.Contrast, 0.6)),  # type: ignore[arg-type]
+    "stronger colours": Edit(_enhance(ImageEnhance.Color, 1.8)),
+    "lighter shadows": Edit(_apply_gamma(0.65)),
+    "deeper shadows": Edit(_apply_gamma(1.5)),
+    "warmer": Edit(_tint(1.15, 1.0, 0.8)),
+    "grey": Edit(_remove_colour),
+    "vignette": Edit(_add_vignette),
+    "blurred": Edit(_filter(ImageFilter.GaussianBlur(2))),
+    "sharpened": Edit(_filter(ImageFilter.UnsharpMask(3, 180, 2))),
+    "grain": Edit(_add_noise(14)),
+    "a word on it": Edit(_add_text),
+    "a badge in the corner": Edit(_add_badge),
+    "a caption above": Edit(_add_caption),
+    "screenshot": Edit(_imitate_screenshot),
+    "thin frame": Edit(_add_border(0.03, "black")),
+    "thick frame": Edit(_add_border(0.12, "white")),
+    "cropped to 97 %": Edit(_crop(0.97)),
+    "cropped to 90 %": Edit(_crop(0.9)),
+    "cropped to 75 %": Edit(_crop(0.75)),
+    "cropped to half": Edit(_crop(0.5)),
+    "turned by 1°": Edit(_rotate(1)),
+    "turned by 4°": Edit(_rotate(4)),
+    "turned by 90°": Edit(_transpose(Image.Transpose.ROTATE_90)),
+    "turned by 180°": Edit(_transpose(Image.Transpose.ROTATE_180)),
+    "mirrored": Edit(_transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
 }
 
 

@@ -78,7 +78,7 @@ def measure(
             raise UsageError(f"{spec} has no radii to draw a curve of: evaluate what find reports with it")
         if metric := fingerprints.make(spec).metric:
             check(options.search, metric)
-    coded = _coded(truth, folder, specs, options, progress)
+    coded = _encode_images(truth, folder, specs, options, progress)
     numbers = {name: number for number, name in enumerate(truth)}
     real = np.array(sorted(pairs_of(truth)), dtype=np.int64).reshape(-1, 2)
     out, there = [], np.zeros(0, dtype=np.int64)
@@ -99,7 +99,7 @@ def measure(
     return Measurement(out, len(known), len(real), missing, failures)
 
 
-def _coded(
+def _encode_images(
     truth: Mapping[str, Sequence[str]],
     folder: str,
     specs: Sequence[str],

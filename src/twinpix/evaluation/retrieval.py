@@ -31,7 +31,7 @@ def ndcg(truth: Sequence[str], retrieved: Sequence[str]) -> float:
     if not truth or not retrieved:
         return float(not truth and not retrieved)
     gains = _gains(truth, retrieved)
-    return _discounted(gains) / (_discounted(sorted(gains, reverse=True)) or 1.0)
+    return _discounted_gain(gains) / (_discounted_gain(sorted(gains, reverse=True)) or 1.0)
 
 
 def true_ndcg(truth: Sequence[str], retrieved: Sequence[str]) -> float:
@@ -42,7 +42,7 @@ def true_ndcg(truth: Sequence[str], retrieved: Sequence[str]) -> float:
     """
     if not truth or not retrieved:
         return float(not truth and not retrieved)
-    return _discounted(_gains(truth, retrieved)) / _discounted([1] * len(set(truth)))
+    return _discounted_gain(_gains(truth, retrieved)) / _discounted_gain([1] * len(set(truth)))
 
 
 def jaccard(truth: Sequence[str], retrieved: Sequence[str]) -> float:
@@ -63,5 +63,5 @@ def _gains(truth: Sequence[str], retrieved: Sequence[str]) -> list[int]:
     return [int(name in wanted) for name in retrieved]
 
 
-def _discounted(gains: Sequence[int]) -> float:
+def _discounted_gain(gains: Sequence[int]) -> float:
     return float(sum((2**gain - 1) / log2(place + 2) for place, gain in enumerate(gains) if gain))

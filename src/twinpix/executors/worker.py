@@ -70,7 +70,7 @@ def run_spawned(pipe: Connection, cell: int | str, parent: int, memory: int, is_
     code = 1
     try:
         _prepare(pipe, parent, memory, is_main_thread=is_main_thread)
-        numbers = memoryview(_shared(cell)).cast("d")
+        numbers = memoryview(_map_cell(cell)).cast("d")
         try:
             task = pipe.recv()
         except _GONE:
@@ -84,7 +84,7 @@ def run_spawned(pipe: Connection, cell: int | str, parent: int, memory: int, is_
         os._exit(code)
 
 
-def _shared(cell: int | str) -> mmap.mmap:
+def _map_cell(cell: int | str) -> mmap.mmap:
     if sys.platform == "win32":
         return mmap.mmap(-1, CELL_BYTES, tagname=str(cell))
     return mmap.mmap(int(cell), CELL_BYTES)

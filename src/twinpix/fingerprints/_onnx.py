@@ -287,14 +287,14 @@ def measure(model: str, digest: str, description: Description) -> int:
     Raises `UsageError` if it cannot run, exceeds the time limit or needs too much memory.
     """
     if digest not in _widths:  # without the lock: a forked worker would inherit it locked
-        _widths[digest] = _measured(model, digest, description)
+        _widths[digest] = _measure_width(model, digest, description)
     return _widths[digest]
 
 
 _widths: dict[str, int] = {}
 
 
-def _measured(model: str, digest: str, description: Description) -> int:
+def _measure_width(model: str, digest: str, description: Description) -> int:
     ((_, found),) = Local(1, _MEASURE_SECONDS).map(_widths_of, [[(model, digest, description)]])
     if isinstance(found, Lost):
         raise UsageError(f"{model} cannot be run on a blank image: {found.reason}")

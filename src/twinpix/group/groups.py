@@ -21,7 +21,7 @@ from twinpix.match.pairs import MatchedPairs
 from twinpix.match.relation import correct_verdict, explain_no_encoding, infer_relation, relation_by_evidence
 from twinpix.match.representatives import MATCHES_LISTED
 from twinpix.match.verifier import PairVerdict
-from twinpix.model import DIGITS, IDENTICAL, ClassId, ContentId, FileRow, Group, Match, Member, Refs, related
+from twinpix.model import DIGITS, IDENTICAL, ClassId, ContentId, FileRow, Group, Match, Member, Refs, relate_to_keeper
 from twinpix.verify import Verdict
 
 _READ_AT_ONCE = 512  # contents that are compared on the pixels together, 17 kB each
@@ -216,7 +216,9 @@ class _Grouper(NamedTuple):
             id=0,
             keeper=self.members[keeper].path,
             **self.chain.explain(self.members[keeper], [self.members[file] for file in others])._asdict(),
-            members=related(self.members[keeper].path, [self.members[file] for file in (keeper, *others)], matches),
+            members=relate_to_keeper(
+                self.members[keeper].path, [self.members[file] for file in (keeper, *others)], matches
+            ),
             matches=[*matches, *(self._match(*pair, evidence) for pair in pairs[len(direct) :])][: len(pairs)],
             matches_left_out=left_out
             + sum(self.left_out.get(class_, 0) for class_ in {self.class_of[file] for file in files}),
@@ -288,9 +290,9 @@ class _Grouper(NamedTuple):
 def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, *, same_code: bool) -> Match:
     """A verified pair."""
     relation, agrees = verdict.relation or "edited", round(verdict.agrees, DIGITS)
-    detail, points, back = verdict.detail, verdict.points, verdict.back
+    detail, inliers, back = verdict.detail, verdict.inliers, verdict.back
     return Match(
-        a, b, distance, relation, detail, tier, agrees, points, same_code=same_code, back=back, borders=verdict.borders
+        a, b, distance, relation, detail, tier, agrees, inliers, same_code=same_code, back=back, borders=verdict.borders
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from twinpix import keep
 from twinpix.linking.base import is_allowed
-from twinpix.model import Group, Match, Member, Ref, Refs, related
+from twinpix.model import Group, Match, Member, Ref, Refs, relate_to_keeper
 
 
 def identical(
@@ -24,7 +24,7 @@ def identical(
             left = [other for other in others if other not in mine]
             if mine:
                 matches = [Match(head.path, other.path, 0, "identical-file", same_code=True) for other in mine]
-                members = related(head.path, [head, *mine], matches)
+                members = relate_to_keeper(head.path, [head, *mine], matches)
                 rule, reason = chain.explain(head, mine)
                 groups.append(Group(after + len(groups) + 1, head.path, reason, members, matches, rule=rule))
     return groups

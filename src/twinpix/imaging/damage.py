@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from twinpix.errors import ImageError
+from twinpix.imaging.decoder_errors import reason
 from twinpix.imaging.formats import jpeg
-from twinpix.imaging.guard import reason
 from twinpix.imaging.opening import open_image
 from twinpix.imaging.picture import BASE
 

@@ -24,9 +24,9 @@ from twinpix.imaging.channels import (
     upright,
 )
 from twinpix.imaging.damage import MOST, allow_truncated, grey_rows, missing_of, salvage
+from twinpix.imaging.decoder_errors import convert_exceptions, silence_warnings
 from twinpix.imaging.depth import TooDeepError, deep_frame, loses_depth, stored_depth
 from twinpix.imaging.formats import jpeg
-from twinpix.imaging.guard import convert_exceptions, silence_warnings
 from twinpix.imaging.lost import lost_part
 from twinpix.imaging.opening import FAULT, HALVED, format_of, load_pixels, open_image
 from twinpix.imaging.picture import BASE, Picture

@@ -12,7 +12,7 @@ from PIL import Image
 
 from twinpix.imaging.channels import orientation, to_luma, to_rgb, turn_upright
 from twinpix.imaging.damage import allow_truncated
-from twinpix.imaging.guard import convert_exceptions, silence_warnings
+from twinpix.imaging.decoder_errors import convert_exceptions, silence_warnings
 from twinpix.imaging.opening import open_image
 from twinpix.imaging.printed import SIDE, is_printed
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinpix.imaging.channels import bands, orientation, turn_array_upright, turn_upright
+from twinpix.imaging.decoder_errors import convert_exceptions, silence_warnings
 from twinpix.imaging.depth import TooDeepError, deep_frame, deep_heif, loses_depth, stored_depth
 from twinpix.imaging.formats import png
 from twinpix.imaging.formats.profiles import nclx_key, profile_key, profile_of
-from twinpix.imaging.guard import convert_exceptions, silence_warnings
 from twinpix.imaging.limits import MAX_PIXELS
 from twinpix.imaging.opening import format_of, load_pixels, open_image
 from twinpix.imaging.seconds import frames_of, seconds_of

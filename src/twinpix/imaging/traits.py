@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from twinpix.errors import ImageError
+from twinpix.imaging.decoder_errors import convert_exceptions
 from twinpix.imaging.depth import stored_depth
-from twinpix.imaging.guard import convert_exceptions
 from twinpix.imaging.seconds import frames_of, has_video
 from twinpix.model import Traits
 

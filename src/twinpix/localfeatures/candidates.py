@@ -73,9 +73,9 @@ def find_pairs(
     common = np.maximum(np.diff(reached[links]), 1).astype(np.float32)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
     shape = np.ascontiguousarray(geometry), np.ascontiguousarray(image_sizes), codes, np.uint64(mirror)
-    laid = starts, owner, code.astype(np.int32).reshape(-1), *shape
+    keypoint_sets = starts, owner, code.astype(np.int32).reshape(-1), *shape
     likes = links, linked, posts, post, common
-    parts = list(_votes(laid, likes, of, (np.float32(PROPOSING - 0.01), enough), on_progress))
+    parts = list(_votes(keypoint_sets, likes, of, (np.float32(PROPOSING - 0.01), enough), on_progress))
     whole = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     i, j, agreeing, mirrored = whole[0].T
     order = np.lexsort((j, i))

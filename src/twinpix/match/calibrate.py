@@ -109,8 +109,8 @@ def _estimate(
     rate = float((counts[known] * false[known] / verified[known]).sum()) / max(total, 1.0)
     # The effective sample size: smaller than the sample if a few pairs represent many others.
     weights = counts[known] / np.maximum(verified[known], 1)
-    worth = total**2 / max(float((weights**2 * verified[known]).sum()), 1e-9)
-    failed, passed, side = rate * worth, (1 - rate) * worth, (1 - SURE) / 2
+    effective_size = total**2 / max(float((weights**2 * verified[known]).sum()), 1e-9)
+    failed, passed, side = rate * effective_size, (1 - rate) * effective_size, (1 - SURE) / 2
     complete = bool((verified == counts).all())
     low = 1 - rate if complete else float(beta.ppf(side, passed, failed + 1)) if passed > 0 else 0.0
     high = 1 - rate if complete else float(beta.ppf(1 - side, passed + 1, failed)) if failed > 0 else 1.0

@@ -10,7 +10,7 @@ from twinpix.encoding.content_table import ContentTable
 from twinpix.fingerprints import LOW_DETAIL_BELOW, Fingerprint, width_of
 from twinpix.model import Bytes2D, ContentId
 
-_AT_ONCE = 4096  # codes that are compared together
+_CODES_PER_BLOCK = 4096  # codes that are compared together
 
 
 class CodeClasses(NamedTuple):
@@ -72,9 +72,9 @@ def _number_codes(codes: Bytes2D) -> NDArray[np.int64]:
     items = _as_items(np.ascontiguousarray(codes.reshape(len(codes), codes.shape[1] * codes.shape[2])))
     order = np.argsort(items, kind="stable")
     new = np.ones(len(items), dtype=bool)
-    for at in range(1, len(items), _AT_ONCE):
-        some = order[at - 1 : at + _AT_ONCE]
-        new[at : at + _AT_ONCE] = items[some[1:]] != items[some[:-1]]
+    for at in range(1, len(items), _CODES_PER_BLOCK):
+        some = order[at - 1 : at + _CODES_PER_BLOCK]
+        new[at : at + _CODES_PER_BLOCK] = items[some[1:]] != items[some[:-1]]
     firsts = order[new]
     numbers = np.empty(len(items), dtype=np.int64)
     numbers[order] = np.argsort(np.argsort(firsts))[np.cumsum(new) - 1]

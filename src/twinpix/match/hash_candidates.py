@@ -179,7 +179,7 @@ def _accept_overdrawn(asked: Matches, first: Sequence[ContentId], verifier: Veri
         if verified is None or verified.verdict.same or verified.verdict.lettered:
             continue
         if (
-            verified.verdict.points >= ALIGNMENT.overdrawn_inliers
+            verified.verdict.inliers >= ALIGNMENT.overdrawn_inliers
             and verified.verdict.agrees >= ALIGNMENT.overdrawn_agreement
         ):
             out[i, j] = gap

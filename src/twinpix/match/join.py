@@ -39,14 +39,14 @@ def join_between(
     return Matches(np.minimum(found.i, found.j), np.maximum(found.i, found.j), found.distance, found.turn)
 
 
-def best_of_each(i: NDArray[Any], j: NDArray[Any], worth: NDArray[Any], count: int) -> NDArray[np.int64]:
+def best_of_each(i: NDArray[Any], j: NDArray[Any], score: NDArray[Any], count: int) -> NDArray[np.int64]:
     """Return the indices of the pairs that are among the best `count` of one of their images, ascending.
 
     A thousand windows of one program are half a million similar pairs; copies of one are the most similar.
     """
     kept = np.zeros(len(i), dtype=bool)
     ends, pairs = np.concatenate([i, j]), np.tile(np.arange(len(i)), 2)
-    order = np.lexsort((pairs, -worth[pairs], ends))
+    order = np.lexsort((pairs, -score[pairs], ends))
     starts = np.searchsorted(ends[order], ends[order])
     kept[pairs[order[np.arange(len(order)) - starts < count]]] = True
     return np.flatnonzero(kept)

@@ -22,7 +22,7 @@ MOST = 1 << 23
 """Largest number of pairs, of about 40 bytes with derived data; above it, only those of representatives are kept."""
 
 _FIRST, _ROWS = 16, 1 << 16  # images that are searched for together: at first, and at most
-_AT_ONCE = 1 << 22  # pairs that a block may have
+_MAX_BLOCK_PAIRS = 1 << 22  # pairs that a block may have
 
 
 class Clusters(NamedTuple):
@@ -104,7 +104,7 @@ def _stars(search: _PairSearch, place: NDArray[np.int64], order: NDArray[np.int6
         free[block] = False
         at = int(place[block[-1]]) + 1
         dense = len(found) / len(block)
-        count = int(min(_ROWS, 2 * count, max(1, _AT_ONCE / max(dense, 1))))
+        count = int(min(_ROWS, 2 * count, max(1, _MAX_BLOCK_PAIRS / max(dense, 1))))
 
 
 def _by_leader(found: Matches, block: NDArray[np.int64], place: NDArray[np.int64]) -> Iterator[tuple[int, Matches]]:
@@ -123,7 +123,7 @@ def _pairs_of_members(
 ) -> tuple[Matches, int]:
     """Return pairs of the members of a group, at least `listed` if there are as many, and the number of the others."""
     parts, kept, rest = list[Matches](), 0, 0
-    rows = max(1, _AT_ONCE // max(1, len(others)))
+    rows = max(1, _MAX_BLOCK_PAIRS // max(1, len(others)))
     for at in range(0, len(others) - 1, rows):
         found = search.between(others[at : at + rows], others[at:])
         if kept < listed:

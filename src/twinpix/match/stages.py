@@ -170,10 +170,10 @@ def _candidates_by(
     return near, others
 
 
-def _likeliest(proposed: Proposed, worth: NDArray[Any]) -> tuple[list[Candidate], Proposed]:
-    """Return the candidates that are among those of the largest `worth` of either image, and the other pairs."""
-    near = best_of_each(proposed.ends[:, 0], proposed.ends[:, 1], worth, _CANDIDATES)
-    return proposed.candidates(near), proposed.where(np.delete(np.arange(len(worth)), near))
+def _likeliest(proposed: Proposed, score: NDArray[Any]) -> tuple[list[Candidate], Proposed]:
+    """Return the candidates that are among those of the largest `score` of either image, and the other pairs."""
+    near = best_of_each(proposed.ends[:, 0], proposed.ends[:, 1], score, _CANDIDATES)
+    return proposed.candidates(near), proposed.where(np.delete(np.arange(len(score)), near))
 
 
 def _negatives(stage: CandidateStage, search: Search) -> list[Ends]:

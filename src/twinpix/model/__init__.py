@@ -33,7 +33,7 @@ from twinpix.model.report import (
     Traits,
     Unique,
     Unverified,
-    related,
+    relate_to_keeper,
 )
 
 __all__ = [
@@ -78,5 +78,5 @@ __all__ = [
     "locate",
     "numbers",
     "numbers_or_none",
-    "related",
+    "relate_to_keeper",
 ]

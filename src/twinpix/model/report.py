@@ -90,9 +90,9 @@ class Member:
         root: Index of its path in the report's `roots`.
         frames: Frames or pages.
         traits: Facts from decoding; None: not decoded, or written by an earlier version.
-        relation: What it is of the keeper; None: it is the keeper, or a transitive match.
-        distance: From the keeper; None as for the relation.
-        altered: What was done to it, sorted.
+        relation: How it differs from the keeper; None: it is the keeper, or a transitive match.
+        distance: Distance from the keeper; None if `relation` is None.
+        altered: The edits found in it, sorted.
     """
 
     path: str
@@ -387,7 +387,7 @@ class Report:
         return plain
 
 
-def related(keeper: str, members: Iterable[Member], matches: Iterable[Match]) -> list[Member]:
+def relate_to_keeper(keeper: str, members: Iterable[Member], matches: Iterable[Match]) -> list[Member]:
     """Return the members of a group with the relation and distance to the keeper of those that match it directly."""
     pairs, out = _matches_of(keeper, matches), list[Member]()
     for member in members:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from twinpix import plugins
 from twinpix.errors import ReportError, UsageError, system_reason
 from twinpix.machine import no_garbage_collection
-from twinpix.model import IDENTICAL, SCHEMA, SCHEMAS, DistanceUnit, Report, Traits, related
+from twinpix.model import IDENTICAL, SCHEMA, SCHEMAS, DistanceUnit, Report, Traits, relate_to_keeper
 from twinpix.outputs import Kind
 from twinpix.report.base import kind_of
 from twinpix.text import printable
@@ -102,10 +102,12 @@ def read(path: str) -> Report:
             raise ReportError(f"{path} is no report of schema {SCHEMA} ({found}): run find again")
         with no_garbage_collection():
             if schema == SCHEMA and not _SURROGATE.search(data) and not _ALTERED_AS_TEXT.search(data):
-                report = _decoded(data)
+                report = _decode_report(data)
             else:
-                value = _with_lists_of_alterations(_parsed(data))
-                report = msgspec.convert(_whole(value if schema == SCHEMA else _completed(value)), Report)
+                value = _with_lists_of_alterations(_parse(data))
+                report = msgspec.convert(
+                    _convert_whole_numbers(value if schema == SCHEMA else _upgrade_to_schema_2(value)), Report
+                )
     except UnicodeEncodeError:
         raise ReportError(
             f"{path}: the report cannot be trusted: it holds a name that no file can have; run find again"
@@ -122,28 +124,30 @@ def read(path: str) -> Report:
     return report if schema == SCHEMA else _with_relations(report)
 
 
-def _decoded(data: bytes) -> Report:
+def _decode_report(data: bytes) -> Report:
     """Return a report of schema 2; programs with one type of number write whole numbers as 10.0."""
     import msgspec
 
     try:
         return msgspec.json.decode(data, type=Report)
     except msgspec.ValidationError:
-        return msgspec.convert(_whole(_parsed(data)), Report)
+        return msgspec.convert(_convert_whole_numbers(_parse(data)), Report)
 
 
-def _whole(value: Any) -> Any:
+def _convert_whole_numbers(value: Any) -> Any:
     """Return a value of JSON with its whole numbers as integers."""
     if isinstance(value, dict):
-        return {key: _whole(each) for key, each in value.items()}
+        return {key: _convert_whole_numbers(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_whole(each) for each in value]
+        return [_convert_whole_numbers(each) for each in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _with_relations(report: Report) -> Report:
     """Return a report of the first schema with the relation and distance of each member, which only schema 2 names."""
-    groups = [replace(group, members=related(group.keeper, group.members, group.matches)) for group in report.groups]
+    groups = [
+        replace(group, members=relate_to_keeper(group.keeper, group.members, group.matches)) for group in report.groups
+    ]
     return replace(report, groups=groups)
 
 
@@ -164,11 +168,11 @@ def _schema_of(data: bytes) -> str:
     """Return the schema that a report names; raises `ValueError` if it is no JSON."""
     if match := _SCHEMA_FIRST.match(data):
         return match[1].decode("utf-8", "replace")
-    value = _parsed(data)
+    value = _parse(data)
     return str(value.get("schema", "")) if isinstance(value, dict) else ""
 
 
-def _parsed(data: bytes) -> Any:
+def _parse(data: bytes) -> Any:
     """Return the value of JSON; raises `ValueError` for none, `UnicodeEncodeError` for a name that no file can have.
 
     msgspec is ten times as fast as the standard library, but rejects lone surrogates, which represent undecodable bytes
@@ -191,7 +195,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _completed(old: dict[str, Any]) -> dict[str, Any]:
+def _upgrade_to_schema_2(old: dict[str, Any]) -> dict[str, Any]:
     """Return a report of the first schema with the unit of its distances, and with whether codes are equal.
 
     There 0 bits are the distance of equal codes. A cosine distance or a share of 0 is also that of codes that are only

@@ -17,7 +17,7 @@ _FIRST_LINE = re.compile(  # the complete first line, since other text files may
     rb"|[\d,]+ images? \(" + _SIZE + rb"\): (?:no duplicates\n|[\d,]+ groups? of (?:copies|the same picture), )"
     rb"|Similar scenes, not copies:\n  "
 )
-_SHOWN = 10  # failures that are listed; the JSON report lists all
+_MAX_LISTED = 10  # failures that are listed; the JSON report lists all
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,18 @@ def summary(report: Report) -> str:
         lines.append(f"{plural(len(report.unverified), 'pair')} could not be verified and are not joined:")
         lines += [
             f"  {printable(pair.a)}  {printable(pair.b)}: {printable(pair.reason)}"
-            for pair in report.unverified[:_SHOWN]
+            for pair in report.unverified[:_MAX_LISTED]
         ]
-        if len(report.unverified) > _SHOWN:
-            lines.append(f"  … and {len(report.unverified) - _SHOWN} more; the JSON report (-o) lists them all")
+        if len(report.unverified) > _MAX_LISTED:
+            lines.append(f"  … and {len(report.unverified) - _MAX_LISTED} more; the JSON report (-o) lists them all")
     lines += map(printable, report.notes)
     if report.failures:
         by_stage = Counter(failure.stage for failure in report.failures)
         stages = ", ".join(f"{count} at {printable(stage)}" for stage, count in sorted(by_stage.items()))
         lines.append(f"{plural(c.failures, 'file')} could not be used ({stages}):")
-        lines += [f"  {printable(f.path)}: {printable(f.error)}" for f in report.failures[:_SHOWN]]
-        if len(report.failures) > _SHOWN:
-            lines.append(f"  … and {len(report.failures) - _SHOWN} more; the JSON report (-o) lists them all")
+        lines += [f"  {printable(f.path)}: {printable(f.error)}" for f in report.failures[:_MAX_LISTED]]
+        if len(report.failures) > _MAX_LISTED:
+            lines.append(f"  … and {len(report.failures) - _MAX_LISTED} more; the JSON report (-o) lists them all")
     return "\n".join(lines) + "\n"
 
 
@@ -102,10 +102,10 @@ def _group(group: Group, unit: DistanceUnit, width: int) -> str:
         for member in group.members[1:]
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join([head, *(_folded(_aligned(row, widths), width) for row in rows)]) + "\n"
+    return "\n".join([head, *(_wrap_row(_pad_cells(row, widths), width) for row in rows)]) + "\n"
 
 
-def _folded(cells: list[str], width: int) -> str:
+def _wrap_row(cells: list[str], width: int) -> str:
     """Return a row, with its path on a separate line if the row would be wider than the terminal."""
     line = "  ".join(["", *cells])
     if not width or len(line) <= width:
@@ -116,9 +116,9 @@ def _folded(cells: list[str], width: int) -> str:
 def _scenes(report: Report) -> str:
     """List the pairs of one scene that are not copies."""
     lines = ["Similar scenes, not copies:"]
-    lines += [f"  {printable(pair.a)}  {printable(pair.b)}" for pair in report.similar[:_SHOWN]]
-    if len(report.similar) > _SHOWN:
-        lines.append(f"  … and {len(report.similar) - _SHOWN} more; the JSON report (-o) lists them all")
+    lines += [f"  {printable(pair.a)}  {printable(pair.b)}" for pair in report.similar[:_MAX_LISTED]]
+    if len(report.similar) > _MAX_LISTED:
+        lines.append(f"  … and {len(report.similar) - _MAX_LISTED} more; the JSON report (-o) lists them all")
     return "\n".join(lines) + "\n"
 
 
@@ -139,6 +139,6 @@ def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:
     return role or "·", size, bytes_text(member.size), what, printable(member.path)
 
 
-def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
+def _pad_cells(row: tuple[str, ...], widths: list[int]) -> list[str]:
     role, size, weight, how, path = row
     return [role.ljust(widths[0]), size.rjust(widths[1]), weight.rjust(widths[2]), how.ljust(widths[3]), path]

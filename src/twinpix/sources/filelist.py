@@ -16,22 +16,23 @@ _READ_BYTES = 1 << 20  # at once
 def names_from(path: str) -> list[str]:
     """Return the names in the file `path`, or on standard input for `-`, without empty lines.
 
-    Raises `UsageError` if the list cannot be read, or is no list of names, endless or not.
+    Raises `UsageError` if the list cannot be read, is an endless device, has a line that is too long for a name, has
+    more than 1 MB of line ends without a name, or is longer than 1 GB.
     """
     try:
         if path == "-":
-            data = _bounded(sys.stdin.buffer, "on standard input")
+            data = _read_bounded(sys.stdin.buffer, "on standard input")
         else:
             with open(path, "rb") as file:
-                data = _bounded(file, path)
+                data = _read_bounded(file, path)
     except OSError as error:
         raise UsageError(f"cannot read the list {path}: {system_reason(error)}") from None
     parts = data.split(b"\0") if b"\0" in data else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     return [os.fsdecode(part) for part in parts if part]
 
 
-def _bounded(file: IO[bytes], name: str) -> bytes:
-    """Read the list, while it may be one."""
+def _read_bounded(file: IO[bytes], name: str) -> bytes:
+    """Read the list; raises `UsageError` as soon as the data cannot be a list of names."""
     if _is_endless(file):
         raise UsageError(f"{name} is a device, not a list of file names")
     parts, size, empty, tail = list[bytes](), 0, 0, 0

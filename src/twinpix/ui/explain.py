@@ -199,8 +199,8 @@ def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Im
     """Return both images, with a frame around the overlap, and lines between inlier keypoints."""
     a_to_b = pair.between(pair.a.shown.size, pair.b.shown.size)
     masks = (
-        _covered(pair.b.shown.size, inverse(a_to_b), pair.a.shown.size),
-        _covered(pair.a.shown.size, a_to_b, pair.b.shown.size),
+        _mask_covered(pair.b.shown.size, inverse(a_to_b), pair.a.shown.size),
+        _mask_covered(pair.a.shown.size, a_to_b, pair.b.shown.size),
     )
     captions = [_caption(letter, drawn, column) for letter, drawn in zip("AB", (pair.a, pair.b), strict=True)]
     top = max(caption.height for caption in captions) + 8
@@ -212,10 +212,10 @@ def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Im
         out.paste(captions[at], (left, 0))
         corner = (left + (column - drawn.shown.width) // 2, top + (height - drawn.shown.height) // 2)
         ImageDraw.Draw(out).rectangle((*(np.array(corner) - 1), *(np.array(corner) + drawn.shown.size)), outline=LINE)
-        out.paste(_framed(drawn.shown, mask, pair.colour), corner)
+        out.paste(_draw_frame(drawn.shown, mask, pair.colour), corner)
         scale = np.array(drawn.shown.size) / np.array(drawn.view.size)
         ends.append((points[at] + 0.5) * scale - 0.5 + np.array(corner))
-    joined = _joined(out, *ends)
+    joined = _draw_inliers(out, *ends)
     count = len(ends[0])
     note = describe_inliers(count)
     if count > _LINES:
@@ -224,7 +224,7 @@ def _images(pair: _Pair, points: tuple[Places, Places], column: int) -> Image.Im
     return lettering.stack([joined, lettering.words(f"{note}; {frame}", out.width, 14, QUIET)], out.width, 8)
 
 
-def _covered(inner: Size, a_to_b: Affine, size: Size) -> Mask:
+def _mask_covered(inner: Size, a_to_b: Affine, size: Size) -> Mask:
     """Return which pixels of an image another image covers, given its transform."""
     mask = Image.new("L", (int(size[0]), int(size[1])), 0)
     ImageDraw.Draw(mask).polygon(
@@ -234,7 +234,7 @@ def _covered(inner: Size, a_to_b: Affine, size: Size) -> Mask:
     return np.ones_like(covered) if covered.mean() > _WHOLE else covered
 
 
-def _framed(image: Image.Image, mask: Mask, colour: Colour) -> Image.Image:
+def _draw_frame(image: Image.Image, mask: Mask, colour: Colour) -> Image.Image:
     """Return an image with a frame around a part of it, the rest faded."""
     pixels = np.array(image)
     pixels[~mask] = (pixels[~mask].astype(np.uint16) + 2 * 255) // 3
@@ -251,7 +251,7 @@ def _rim(mask: Mask, width: int) -> Mask:
     return np.asarray(mask & (inner == 0))
 
 
-def _joined(image: Image.Image, a: Places, b: Places) -> Image.Image:
+def _draw_inliers(image: Image.Image, a: Places, b: Places) -> Image.Image:
     """Return an image with points marked in both halves, and lines between some of them."""
     if not len(a):
         return image
@@ -307,7 +307,7 @@ class _Part(NamedTuple):
 def _part_of(pair: _Pair, width: int) -> _Part | None:
     """Return the part of B that A covers, at most this wide; None without an overlap."""
     a_to_b = pair.between(pair.a.source.size, pair.b.source.size)
-    covered = _covered(pair.a.source.size, a_to_b, pair.b.source.size)
+    covered = _mask_covered(pair.a.source.size, a_to_b, pair.b.source.size)
     if not covered.any():
         return None
     ys, xs = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
@@ -326,8 +326,8 @@ def _parts(pair: _Pair, width: int) -> list[Image.Image]:
     part = _part_of(pair, column)
     if part is None:
         return []
-    a, common = _moved(pair.a.source, part.a, part.size)
-    b, _ = _moved(pair.b.source, part.b, part.size)
+    a, common = _warp_image(pair.a.source, part.a, part.size)
+    b, _ = _warp_image(pair.b.source, part.b, part.size)
     heat, unlike, found = _difference(pair, part)
     outlined = pair.verification.same and bool(unlike.any())
     heads = ("Overlap in A (aligned with B)", "Overlap in B") if pair.verification.same else ("A, aligned with B", "B")
@@ -346,7 +346,7 @@ def _parts(pair: _Pair, width: int) -> list[Image.Image]:
     return [out]
 
 
-def _moved(image: Image.Image, a_to_b: Affine, size: tuple[int, int]) -> tuple[RGB, Mask]:
+def _warp_image(image: Image.Image, a_to_b: Affine, size: tuple[int, int]) -> tuple[RGB, Mask]:
     """Return a transformed image, and which pixels it covers."""
     scale = float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
     if scale < 1:
@@ -355,10 +355,10 @@ def _moved(image: Image.Image, a_to_b: Affine, size: tuple[int, int]) -> tuple[R
         image = image.resize(small, Image.Resampling.LANCZOS)
     cv2 = opencv()
     moved = cv2.warpAffine(np.asarray(image), a_to_b, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return moved, _flat(np.ones((image.height, image.width), np.bool_), a_to_b, size)
+    return moved, _warp_mask(np.ones((image.height, image.width), np.bool_), a_to_b, size)
 
 
-def _flat(mask: Mask, a_to_b: Affine, size: tuple[int, int]) -> Mask:
+def _warp_mask(mask: Mask, a_to_b: Affine, size: tuple[int, int]) -> Mask:
     """Return a transformed mask."""
     cv2 = opencv()
     return np.asarray(cv2.warpAffine(mask.astype(np.uint8), a_to_b, size, flags=cv2.INTER_NEAREST, borderValue=0) > 0)
@@ -371,10 +371,10 @@ def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, DifferenceMap]:
     size = found.levels.shape[::-1]
     out = compose(rescale(found.to_b, (size, size), (pair.b.view.size, pair.b.source.size)), part.b)
     difference = cv2.warpAffine(found.levels, out, part.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _heated(difference), _flat(found.differs, out, part.size), found
+    return _apply_colour_map(difference), _warp_mask(found.differs, out, part.size), found
 
 
-def _heated(difference: NDArray[np.float32]) -> RGB:
+def _apply_colour_map(difference: NDArray[np.float32]) -> RGB:
     """Return levels as colours, from black to white."""
     stops = np.linspace(0, _LEVELS, len(_HEAT))
     channels = [np.interp(difference, stops, [colour[at] for colour in _HEAT]) for at in range(3)]
@@ -383,7 +383,7 @@ def _heated(difference: NDArray[np.float32]) -> RGB:
 
 def _legend(found: DifferenceMap, width: int, *, outlined: bool) -> list[Image.Image]:
     """Return the legend of the colours and outlines of the difference."""
-    bar = Image.fromarray(_heated(np.tile(np.linspace(0, _LEVELS, 90, dtype=np.float32), (12, 1))))
+    bar = Image.fromarray(_apply_colour_map(np.tile(np.linspace(0, _LEVELS, 90, dtype=np.float32), (12, 1))))
     ends = (lettering.words(words, width, 14, QUIET) for words in ("equal", f"{_LEVELS} levels or more"))
     blocks = plural(found.blocks, "block")
     none = f"all {blocks} agree" if found.blocks else "no texture"

@@ -8,7 +8,7 @@ from twinpix.errors import Exit, SkipKind
 from twinpix.model import Skipped
 from twinpix.text import printable
 
-_SHOWN = 20  # files left alone that are listed after an action
+_MAX_LISTED = 20  # files left alone that are listed after an action
 
 
 def shorten_path(path: str, here: str = "") -> str:
@@ -17,10 +17,10 @@ def shorten_path(path: str, here: str = "") -> str:
 
 
 def left_alone(rows: list[Skipped]) -> Iterator[str]:
-    for row in rows[:_SHOWN]:
+    for row in rows[:_MAX_LISTED]:
         yield f"left  {shorten_path(row.path)}: {printable(row.reason)}"
-    if len(rows) > _SHOWN:
-        yield f"… and {len(rows) - _SHOWN:,} more"
+    if len(rows) > _MAX_LISTED:
+        yield f"… and {len(rows) - _MAX_LISTED:,} more"
 
 
 def exit_code(outcome: Outcome) -> Exit:

@@ -23,11 +23,11 @@ from twinpix.text import bytes_text, plural, printable
 from twinpix.ui.thumbnails import Missing, Thumbnails, share
 
 _CHUNK = 50  # groups
-_AT_ONCE = 20 * _CHUNK  # groups whose thumbnails are in memory together, made by one set of processes
+_GROUPS_IN_MEMORY = 20 * _CHUNK  # groups whose thumbnails are in memory together, made by one set of processes
 _SIDES = ((3_000, 160), (15_000, 112), (60_000, 80))  # sides of a thumbnail in pixels, by the number of members
 _LEAST = 64
 _OUTSIDE = Missing("outside the folders that were scanned")
-_SHOWN = 60  # members of a group that have a thumbnail
+_MAX_THUMBNAILS = 60  # members of a group that have a thumbnail
 
 
 def write_page(report: Report, path: str, workers: int = 0, *, force: bool = False) -> None:
@@ -44,7 +44,7 @@ def write_page(report: Report, path: str, workers: int = 0, *, force: bool = Fal
 def _parts(report: Report, workers: int) -> Iterator[str]:
     template = files("twinpix.ui").joinpath("page.html").read_text(encoding="utf-8")
     head, tail = template.split("<!--DATA-->")
-    count = sum(min(_SHOWN, len(group.members)) for group in report.groups)
+    count = sum(min(_MAX_THUMBNAILS, len(group.members)) for group in report.groups)
     side = next((side for most, side in _SIDES if count <= most), _LEAST)
     places = Places(report)
     yield head
@@ -53,7 +53,7 @@ def _parts(report: Report, workers: int) -> Iterator[str]:
     groups = iter(report.groups)
     number = 0
     with open_session(Options(workers=workers, store=None), Progress()) as session:
-        while some := list(islice(groups, _AT_ONCE)):
+        while some := list(islice(groups, _GROUPS_IN_MEMORY)):
             made = share(Thumbnails(side), filter(None, _paths(some, places)), session.executor) | {"": _OUTSIDE}
             for start in range(0, len(some), _CHUNK):
                 yield f'<script type="text/plain" id="thumbs-{number}">\n'
@@ -96,7 +96,7 @@ def _group(group: Group) -> dict[str, Any]:
         row = [printable(member.path), how, distance, facts, marks, int(pair is not None and pair.identical)]
         members.append([*row, pair.detail] if pair and pair.detail else row)
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
-    return {"head": head, "reason": group.reason, "members": members, "shown": min(_SHOWN, len(group.members))}
+    return {"head": head, "reason": group.reason, "members": members, "shown": min(_MAX_THUMBNAILS, len(group.members))}
 
 
 def _thumbs(groups: list[Group], places: Places, made: Mapping[str, bytes | Missing]) -> Iterator[str]:
@@ -111,4 +111,4 @@ def _thumbs(groups: list[Group], places: Places, made: Mapping[str, bytes | Miss
 
 def _paths(groups: list[Group], places: Places) -> Iterator[str]:
     """Return the absolute path of each member with a thumbnail, "" for one outside the report's folders."""
-    return (places.of(member.path) for group in groups for member in group.members[:_SHOWN])
+    return (places.of(member.path) for group in groups for member in group.members[:_MAX_THUMBNAILS])

@@ -34,7 +34,7 @@ def lines(plan: Plan) -> Iterator[str]:
         what = "stays because of its companion files" if held == 1 else "stay because of their companion files"
         yield f"{plural(held, 'duplicate')} {what}: use --sidecars all for both, --sidecars keep for the image alone"
     yield from _inside_archives(plan, action)
-    yield from _uncopied(plan)
+    yield from _warn_of_files_not_copied(plan)
     yield _sum(plan, action)
 
 
@@ -102,10 +102,10 @@ def _how(unit: Unit, plan: Plan, action: actions.Action) -> str:
     return how(unit.match, plan.distance_unit)
 
 
-def _uncopied(plan: Plan) -> Iterator[str]:
+def _warn_of_files_not_copied(plan: Plan) -> Iterator[str]:
     if count := sum(left.kind is SkipKind.NOT_COPIED for left in plan.skipped):
-        what = "is" if count == 1 else "are"
-        yield f"{plural(count, 'file')} {what} not copied: check them before you remove the scanned folders"
+        what, each = ("is", "it") if count == 1 else ("are", "them")
+        yield f"{plural(count, 'file')} {what} not copied: check {each} before you remove the scanned folders"
 
 
 def _sum(plan: Plan, action: actions.Action) -> str:
@@ -133,7 +133,7 @@ def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
     summary = f"{plural(outcome.done, 'file')} {action.done}{parts}, {bytes_text(outcome.bytes)}"
     yield summary if outcome.done else "nothing was done"
     yield from left_alone(outcome.skipped[len(plan.skipped) :])
-    yield from _uncopied(plan)
+    yield from _warn_of_files_not_copied(plan)
     if outcome.stopped:
         yield outcome.stopped
     if outcome.done and not action.permanent:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLUMNS, _SHOWN = 4, 40
+_COLUMNS, _MAX_MEMBERS = 4, 40
 
 
 def group_sheet(group: Group, unit: DistanceUnit, base: str = "") -> "Figure":
@@ -22,11 +22,11 @@ def group_sheet(group: Group, unit: DistanceUnit, base: str = "") -> "Figure":
 
     `unit` is that of the distances of the report; paths start from `base`.
     """
-    shown = group.members[:_SHOWN]
+    shown = group.members[:_MAX_MEMBERS]
     columns = min(_COLUMNS, len(shown))
     rows = math.ceil(len(shown) / columns)
     out = figure.new(max(6.4, 2.9 * columns), 0.8 + 3.1 * rows)
-    more = f", {len(group.members) - _SHOWN} more not shown" if len(group.members) > _SHOWN else ""
+    more = f", {len(group.members) - _MAX_MEMBERS} more not shown" if len(group.members) > _MAX_MEMBERS else ""
     title = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
     out.suptitle(f"{title}{more}", x=0.01, ha="left", fontsize=12)
     pairs = group.to_keeper

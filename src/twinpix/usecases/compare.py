@@ -329,28 +329,28 @@ def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyra
     return _Verification(relation, Words(words), Explanation(verdict, 0), views, True)
 
 
-def describe_inliers(points: int) -> str:
+def describe_inliers(inliers: int) -> str:
     """Return the number of inlier keypoints in words."""
-    return plural(points, "inlier keypoint") if points else "no inlier keypoints"
+    return plural(inliers, "inlier keypoint") if inliers else "no inlier keypoints"
 
 
 def _words(found: Explanation, least: float) -> Words:
     verdict = found.verdict
-    share, points = f"{verdict.agrees:.0%}", describe_inliers(verdict.points)
+    share, inliers = f"{verdict.agrees:.0%}", describe_inliers(verdict.inliers)
     if verdict.same:
-        needed = f", {points}" if verdict.points else ""
+        needed = f", {inliers}" if verdict.inliers else ""
         return Words(
             "copies of one image", f"{verdict.detail or verdict.relation}; {share} of the overlap agrees{needed}"
         )
     if verdict.relation == "similar-scene":
-        return Words("the same scene, not copies", f"{points}, {_why_no_copies(found, least)}")
+        return Words("the same scene, not copies", f"{inliers}, {_why_no_copies(found, least)}")
     if not found.decided:
-        return Words(_UNDECIDED, f"almost no texture in the best overlap, {points}")
+        return Words(_UNDECIDED, f"almost no texture in the best overlap, {inliers}")
     if verdict.agrees < least:
-        return Words("different images", f"at the best alignment only {share} of the overlap agrees, {points}")
+        return Words("different images", f"at the best alignment only {share} of the overlap agrees, {inliers}")
     return Words(
         "different images",
-        f"at the best alignment {share} of the overlap agrees, {_why_not_despite_agreement(found)}, {points}",
+        f"at the best alignment {share} of the overlap agrees, {_why_not_despite_agreement(found)}, {inliers}",
     )
 
 

@@ -48,7 +48,7 @@ class EditFeatures(NamedTuple):
     hues: float = 0.0  # share of the overlap with another chroma
 
     @property
-    def toned(self) -> bool:
+    def is_recoloured(self) -> bool:
         """True if tone or colour differs."""
         return self.inverted or self.tone > DESCRIBE.tone or self.colour > DESCRIBE.colour
 
@@ -237,7 +237,7 @@ def _name_changes(differs: EditFeatures, change: Decomposition, b: Pyramid) -> l
         out.append(Part("edited", "edited: bent"))
     if differs.inverted:
         out.append(Part("recoloured", "inverted"))
-    elif differs.toned:
+    elif differs.is_recoloured:
         what = "recoloured" if differs.colour > DESCRIBE.colour else "lightened or darkened"
         out.append(Part("recoloured", what))
     return out

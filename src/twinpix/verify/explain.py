@@ -68,24 +68,24 @@ def explain_pair(verdict: Verdict, a: Pyramid, b: Pyramid, guesses: Sequence[Aff
     `guesses` are the transforms of the eight orientations, the upright one first.
     """
     if verdict.same and verdict.a_to_b is not None:
-        points = len(common_points(a, b, verdict.a_to_b)[0]) if verdict.points else 0
-        return Explanation(verdict._replace(points=points), _agreement_under(a, b, verdict.a_to_b).agrees.blocks)
+        inliers = len(common_points(a, b, verdict.a_to_b)[0]) if verdict.inliers else 0
+        return Explanation(verdict._replace(inliers=inliers), _agreement_under(a, b, verdict.a_to_b).agrees.blocks)
     best = _align_by_keypoints(a, b)
     if best is None or not verdict.relation:
         best = _align_best(verdict.a_to_b, best, a, b, guesses)
     a_to_b, agrees = best
-    shared, points = overlap(a_to_b, a.size, b.size), len(common_points(a, b, a_to_b)[0])
-    complete = verdict._replace(agrees=agrees.share, overlap=shared, points=points, a_to_b=a_to_b)
+    shared, inliers = overlap(a_to_b, a.size, b.size), len(common_points(a, b, a_to_b)[0])
+    complete = verdict._replace(agrees=agrees.share, overlap=shared, inliers=inliers, a_to_b=a_to_b)
     return Explanation(complete, agrees.blocks)
 
 
 def common_points(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[Places, Places]:
     """Return keypoints of one pyramid and their matches in the other that agree with the transform."""
-    by_points = align_keypoints(a, b)
-    if by_points is None:
-        return _no_points()
-    on = np.linalg.norm(transform_points(a_to_b, by_points.a) - by_points.b, axis=1) <= DESCRIBE.same_point
-    return by_points.a[on], by_points.b[on]
+    by_keypoints = align_keypoints(a, b)
+    if by_keypoints is None:
+        return _no_inliers()
+    on = np.linalg.norm(transform_points(a_to_b, by_keypoints.a) - by_keypoints.b, axis=1) <= DESCRIBE.same_point
+    return by_keypoints.a[on], by_keypoints.b[on]
 
 
 def difference_map(a: Pyramid, b: Pyramid, a_to_b: Affine) -> DifferenceMap:
@@ -102,7 +102,7 @@ def difference_map(a: Pyramid, b: Pyramid, a_to_b: Affine) -> DifferenceMap:
     return DifferenceMap(levels, _differing_pixels(pair, agrees, levels), to_b, agrees.blocks, differing)
 
 
-def _no_points() -> tuple[Places, Places]:
+def _no_inliers() -> tuple[Places, Places]:
     return np.empty((0, 2)), np.empty((0, 2))
 
 
@@ -112,19 +112,21 @@ def _agreement_under(a: Pyramid, b: Pyramid, a_to_b: Affine) -> _On:
 
 def _align_by_keypoints(a: Pyramid, b: Pyramid) -> _On | None:
     """Align two pyramids by their keypoints; return None if these do not define a transform."""
-    by_points = align_keypoints(a, b)
-    return None if by_points is None or not fits(by_points, a, b) else _agreement_under(a, b, by_points.a_to_b)
+    by_keypoints = align_keypoints(a, b)
+    return None if by_keypoints is None or not fits(by_keypoints, a, b) else _agreement_under(a, b, by_keypoints.a_to_b)
 
 
-def _align_best(a_to_b: Affine | None, by_points: _On | None, a: Pyramid, b: Pyramid, guesses: Sequence[Affine]) -> _On:
+def _align_best(
+    a_to_b: Affine | None, by_keypoints: _On | None, a: Pyramid, b: Pyramid, guesses: Sequence[Affine]
+) -> _On:
     """Align two different images where they have most in common.
 
     Under `a_to_b` the largest share agrees, often of a small part and by chance: no image is rotated for that.
     """
     upright, *turned = (_agreement_under(a, b, each) for each in guesses)
     least = min(DECISION.min_blocks, upright.agrees.blocks)
-    if by_points is not None and by_points.agrees.blocks >= least and by_points.agreeing >= upright.agreeing:
-        return by_points
+    if by_keypoints is not None and by_keypoints.agrees.blocks >= least and by_keypoints.agreeing >= upright.agreeing:
+        return by_keypoints
     others = turned if a_to_b is None else [_agreement_under(a, b, a_to_b), *turned]
     best = max((one for one in others if one.agrees.blocks >= least), key=lambda one: one.agreeing, default=upright)
     return best if best.agreeing > DESCRIBE.turned_gain * upright.agreeing else upright

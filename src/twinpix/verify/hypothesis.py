@@ -11,8 +11,8 @@ from twinpix.verify.alignment.blocks import (
     WarpedPair,
     agreement,
     coarse,
-    directions,
     is_exact,
+    isotropy_of,
     part_of,
     pixels_within,
     repetition,
@@ -47,7 +47,7 @@ class Hypothesis(NamedTuple):
     overlap: tuple[float, float]
     differs: EditFeatures | None  # None: the evidence does not prove a copy
     contrary: bool = False  # the images align very well, but have mutually exclusive content: no copies
-    points: int = 0  # inliers; 0 without keypoints
+    inliers: int = 0  # keypoints; 0 if none were used
     spread: float = 0.0  # share of the overlap inside the hull of the inliers
     other_moment: bool = False  # contrary: other objects in the same view
 
@@ -116,8 +116,8 @@ def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: floa
     no = Hypothesis(a_to_b, pair, agrees, shared, None)
     if not _enough_agrees(agrees, shared, least):
         return no
-    tones, ways = match_light(pair, agrees), directions(pair, agrees)
-    if ways < DECISION.min_directions or not _light_agrees(pair, tones, agrees, shared):
+    tones, isotropy = match_light(pair, agrees), isotropy_of(pair, agrees)
+    if isotropy < DECISION.min_isotropy or not _light_agrees(pair, tones, agrees, shared):
         return no
     if _may_conflict(agrees, shared, a, b) and is_exclusive(pair, tones, agrees, a, b, a_to_b):
         return no._replace(contrary=True)
@@ -126,9 +126,9 @@ def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: floa
         return no._replace(contrary=True, other_moment=True)
     if not sure and differs.outside > DECISION.max_difference_partial and _may_agree_by_chance(shared, pair):
         return no
-    if ways < DECISION.min_directions_toned and agrees.blocks < DECISION.line_blocks and differs.toned:
+    if isotropy < DECISION.min_isotropy_recoloured and agrees.blocks < DECISION.line_blocks and differs.is_recoloured:
         return no  # nearly collinear edges agree in any two images
-    if min(shared) < DECISION.inside and agrees.blocks < DECISION.part_blocks and differs.toned:
+    if min(shared) < DECISION.inside and agrees.blocks < DECISION.part_blocks and differs.is_recoloured:
         return no  # too few blocks to support a crop and a recolouring at once
     return no._replace(differs=differs)
 
@@ -213,10 +213,10 @@ def _mask_shown(pair: WarpedPair, via: Via) -> NDArray[np.bool_]:
 def _agreement(pair: WarpedPair, least: float) -> Agreement:
     """Compare the blocks; if only some agree and these show a vignette, compare once more without it."""
     agrees = agreement(pair)
-    if not DECISION.shade_factor * least < agrees.share < least or agrees.blocks < DECISION.min_blocks:
+    if not DECISION.vignette_factor * least < agrees.share < least or agrees.blocks < DECISION.min_blocks:
         return agrees
     tones = match_light(pair, agrees)
-    again = agreement(pair._replace(a=tones.a, b=tones.b)) if tones.shaded else agrees
+    again = agreement(pair._replace(a=tones.a, b=tones.b)) if tones.removes_vignette else agrees
     return again if again.share > agrees.share else agrees
 
 

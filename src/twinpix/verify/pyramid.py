@@ -195,7 +195,7 @@ class Pyramid:
         return self._has_letters and sum(map(_count_in_rows, self._letters)) >= TEXTURE.min_letters
 
     @cached_property
-    def points(self) -> Keypoints:
+    def keypoints(self) -> Keypoints:
         """Keypoints, in pixels of `grey`."""
         return detect_in_small(self.grey, _KEYPOINTS)
 

@@ -312,12 +312,12 @@ class Decision:
     the block test. Data: hard negatives.
     Test: test_verify.py::test_hard_negatives_are_not_copies
     """
-    min_directions: float = 0.01
+    min_isotropy: float = 0.01
     """Smaller by the larger eigenvalue of the structure tensor. Why: straight parallel edges agree in any two images.
     Data: unrelated.
     Test: test_verify.py::test_two_horizons_do_not_match_although_all_blocks_agree
     """
-    min_directions_toned: float = 0.05
+    min_isotropy_recoloured: float = 0.05
     """The same where light or colour differs. Why: two horizons agree, with a few bends in them. Data: unrelated.
     Test: test_verify.py::test_two_horizons_do_not_match_although_all_blocks_agree
     """
@@ -375,7 +375,7 @@ class Decision:
     as many blocks agree, the one that leaves less to explain is right. Data: copies.
     Test: test_local.py::test_a_match_describes_the_edit
     """
-    shade_factor: float = 0.4
+    vignette_factor: float = 0.4
     """Factor of the agreement asked for. Why: with so much it can be seen whether one image has a vignette. Data:
     copies.
     Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
@@ -451,12 +451,12 @@ class ToneInversion:
 class Photometric:
     """Tone curve, vignetting, and the removal of blur, light and lens distortion."""
 
-    shade_gain: float = 0.75
+    vignette_gain: float = 0.75
     """Share of the residual of a tone curve alone. Why: a polynomial always leaves less; only a vignette leaves clearly
     less. Data: copies.
     Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
     """
-    min_shade: float = 1.5
+    min_vignette: float = 1.5
     """Grey levels of residual. Why: below, encoder noise is taken for a vignette. Data: copies.
     Test: test_verify.py::test_an_image_with_vignetting_is_a_copy
     """
@@ -474,7 +474,7 @@ class Photometric:
     hard negatives.
     Test: test_verify.py::test_hard_negatives_are_not_copies
     """
-    shade_extent: float = 0.5
+    vignette_extent: float = 0.5
     """Share of the overlap's width and height that the samples span. Why: a polynomial that is extrapolated to the rest
     of the image says anything. Data: copies.
     Test: test_verify.py::test_an_image_with_vignetting_is_a_copy

@@ -38,7 +38,7 @@ class Verdict(NamedTuple):
     back: str  # the edits from b to a
     agrees: float  # share of the textured blocks
     overlap: tuple[float, float]  # share of either image that both show
-    points: int  # inliers; 0 if no keypoints were needed
+    inliers: int  # keypoints; 0 if none were needed
     a_to_b: Affine | None  # from pixels of pyramid a to those of pyramid b
     alike: bool = False  # the same in every place, except for tone and colour
     inverted: bool = False  # tones are inverted; `agrees` counts after the inversion is undone
@@ -95,7 +95,7 @@ def verify_pair(
     if exact and guesses and via is None and (refuted := _refute(a, b, guesses[0], align)) is not None:
         return refuted
     verdict = _verify_once(a, b, guesses, least, align, exact=exact, via=via)
-    if not verdict.same and verdict.points >= ALIGNMENT.overdrawn_inliers:
+    if not verdict.same and verdict.inliers >= ALIGNMENT.overdrawn_inliers:
         verdict = verdict._replace(lettered=a.is_page and b.is_page)
     if verdict.same or verdict.conflict or (times := brightening_factor(a, b)) == 1:
         return verdict
@@ -111,15 +111,15 @@ def _refute(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | No
         return None
     agrees = max(0.0, screened.agrees)
     different = Verdict(None, "", "", agrees, overlap(guess, a.size, b.size), 0, guess)
-    if screened.refutes or (by_points := align()) is None or not fits(by_points, a, b):
+    if screened.refutes or (by_keypoints := align()) is None or not fits(by_keypoints, a, b):
         return different
-    a_to_b, points = by_points.a_to_b, len(by_points.a)
+    a_to_b, inliers = by_keypoints.a_to_b, len(by_keypoints.a)
     aligned = screen(a, b, a_to_b)
     if aligned is not None and aligned.agrees >= SCREENING.min_aligned_agreement:
         return None
-    if points < ALIGNMENT.scene_inliers or _spread(by_points, a, b) < ALIGNMENT.scene_spread:
+    if inliers < ALIGNMENT.scene_inliers or _spread(by_keypoints, a, b) < ALIGNMENT.scene_spread:
         return different
-    return Verdict("similar-scene", "", "", agrees, overlap(a_to_b, a.size, b.size), points, a_to_b)
+    return Verdict("similar-scene", "", "", agrees, overlap(a_to_b, a.size, b.size), inliers, a_to_b)
 
 
 def _verify_once(
@@ -141,11 +141,11 @@ def _verify_once(
     inverted = _verify_inverted(a, b, tried, least)
     if inverted is not None:
         return inverted
-    scene = max((one for one in tried if not one.contrary), key=lambda one: one.points, default=None)
-    if scene is not None and scene.points >= ALIGNMENT.scene_inliers and scene.spread >= ALIGNMENT.scene_spread:
+    scene = max((one for one in tried if not one.contrary), key=lambda one: one.inliers, default=None)
+    if scene is not None and scene.inliers >= ALIGNMENT.scene_inliers and scene.spread >= ALIGNMENT.scene_spread:
         conflict = any(one.contrary for one in tried)
         share = scene.agrees.share
-        return Verdict("similar-scene", "", "", share, scene.overlap, scene.points, scene.a_to_b, conflict=conflict)
+        return Verdict("similar-scene", "", "", share, scene.overlap, scene.inliers, scene.a_to_b, conflict=conflict)
     return _reject(best)._replace(conflict=any(one.contrary for one in tried))
 
 
@@ -167,7 +167,7 @@ def _straighten(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "Hy
             straight = score_hypothesis(a, b, a_to_b, least)
             known = straight.differs is not None or straight.contrary
             if known and straight.agrees.share >= best.agrees.share - ALIGNMENT.orientation_loss:
-                return straight._replace(points=best.points, spread=best.spread)
+                return straight._replace(inliers=best.inliers, spread=best.spread)
     return best
 
 
@@ -181,7 +181,7 @@ def _reject(best: "Hypothesis | None") -> Verdict:
     if best is None:
         return Verdict(None, "", "", 0.0, (0.0, 0.0), 0, None)
     relation: Relation | None = "similar-scene" if best.other_moment else None
-    return Verdict(relation, "", "", best.agrees.share, best.overlap, best.points, best.a_to_b, conflict=best.contrary)
+    return Verdict(relation, "", "", best.agrees.share, best.overlap, best.inliers, best.a_to_b, conflict=best.contrary)
 
 
 def _try_transforms(
@@ -203,14 +203,14 @@ def _try_transforms(
         if one.clear or one.refuted:
             return
         best = one if best is None or one.rank > best.rank else best
-    by_points = align()
-    if by_points is not None and fits(by_points, a, b):
-        spread = _spread(by_points, a, b)
-        sure = len(by_points.a) >= ALIGNMENT.many_inliers and spread >= ALIGNMENT.wide_spread
+    by_keypoints = align()
+    if by_keypoints is not None and fits(by_keypoints, a, b):
+        spread = _spread(by_keypoints, a, b)
+        sure = len(by_keypoints.a) >= ALIGNMENT.many_inliers and spread >= ALIGNMENT.wide_spread
         least *= ALIGNMENT.many_inliers_factor if sure else 1
-        known = None if sure else _find_scored(a, by_points.a_to_b, scored)
-        one = known or score_hypothesis(a, b, by_points.a_to_b, least, sure=sure)
-        one = one._replace(points=len(by_points.a), spread=spread)
+        known = None if sure else _find_scored(a, by_keypoints.a_to_b, scored)
+        one = known or score_hypothesis(a, b, by_keypoints.a_to_b, least, sure=sure)
+        one = one._replace(inliers=len(by_keypoints.a), spread=spread)
         yield one
         scored.append(one)
         if one.decided:
@@ -219,7 +219,7 @@ def _try_transforms(
     if best is not None and best.agrees.share > ALIGNMENT.min_refined_share:
         fine = refine(a, b, best.a_to_b)
         if fine is not None and _find_scored(a, fine, scored) is None:
-            yield score_hypothesis(a, b, fine, least)._replace(points=best.points, spread=best.spread)
+            yield score_hypothesis(a, b, fine, least)._replace(inliers=best.inliers, spread=best.spread)
 
 
 def _find_scored(a: Pyramid, a_to_b: Affine, scored: list[Hypothesis]) -> Hypothesis | None:
@@ -255,14 +255,14 @@ def _describe(a: Pyramid, b: Pyramid, best: Hypothesis, differs: EditFeatures, v
             differs = differs.with_edit_at(comparison.box)
     name = describe_edit(a, b, best.a_to_b, differs)
     verdict = Verdict(
-        name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.points, best.a_to_b, best.alike
+        name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.inliers, best.a_to_b, best.alike
     )
     return verdict._replace(borders=name.borders)
 
 
-def _spread(by_points: KeypointAlignment, a: Pyramid, b: Pyramid) -> float:
+def _spread(by_keypoints: KeypointAlignment, a: Pyramid, b: Pyramid) -> float:
     """Return the share of the overlap inside the hull of the inliers: a caption or a logo is a small part of it."""
     cv2 = opencv()
-    hull = cv2.convexHull(by_points.a.astype(np.float32))
-    shared = overlap(by_points.a_to_b, a.size, b.size)[0] * a.size[0] * a.size[1]
+    hull = cv2.convexHull(by_keypoints.a.astype(np.float32))
+    shared = overlap(by_keypoints.a_to_b, a.size, b.size)[0] * a.size[0] * a.size[1]
     return float(cv2.contourArea(hull)) / max(shared, 1.0)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 METHODS = "ahash:size=16,dhash:size=16,phash,phash:size=16,pdq"
 _NONE = (
-    "none: even at radius 0 more false pairs match than this rate allows: the method gives unlike images equal codes,\n"
-    "or some of these images are too similar, as they are or when rotated or mirrored"
+    "none: even at radius 0 more negative pairs match than this rate allows: the method gives unlike images\n"
+    "equal codes, or some of these images are too similar, as they are or when rotated or mirrored"
 )
 app = typer.Typer(
     help="Measure methods on your own images.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
@@ -60,7 +60,7 @@ def _json(found: "CopiesFound") -> None:
     from twinpix.report.json import dumps
 
     rows = [{**row._asdict(), "points": [point._asdict() for point in row.points]} for row in found.finds]
-    facts = {"images": found.images, "pairs": found.pairs, "plain": found.plain, "alike": found.alike}
+    facts = {"images": found.images, "pairs": found.pairs, "plain": found.low_detail, "alike": found.alike}
     print(dumps({**facts, "failures": len(found.failures), "methods": rows}), end="")
 
 
@@ -69,20 +69,20 @@ def _table(found: "CopiesFound") -> None:
     from twinpix.evaluation.edits import EDITS
     from twinpix.text import plural
 
-    left = [f"{plural(found.plain, 'image')} with too little texture"] * bool(found.plain)
+    left = [f"{plural(found.low_detail, 'image')} with too little texture"] * bool(found.low_detail)
     left += [f"{found.alike} similar to another"] * bool(found.alike)
     left += [f"{plural(len(found.failures), 'file')} could not be used"] * bool(found.failures)
-    print(f"{plural(found.images, 'image')}, {len(EDITS)} edits each, {found.pairs:,} false pairs", end="")
+    print(f"{plural(found.images, 'image')}, {len(EDITS)} edits each, {found.pairs:,} negative pairs", end="")
     print(f" (left out: {', '.join(left)})\n" if left else "\n")
     print("recall, with the radius in brackets, at a false-match rate of at most\n")
     width = max(len(row.spec) for row in found.finds)
-    print(f"{'method':<{width}}  {'turned too':>10}" + "".join(f"{rate:>16g}" for rate in RATES))
+    print(f"{'method':<{width}}  {'eight orientations':>18}" + "".join(f"{rate:>16g}" for rate in RATES))
     for row in found.finds:
         cells = {point.rate: f"{point.recall:.3f} ({_radius(point.radius)})" for point in row.points}
-        turned = "yes" if row.turns > 1 else "no"
-        print(f"{row.spec:<{width}}  {turned:>10}" + "".join(f"{cells.get(rate, '-'):>16}" for rate in RATES))
+        orientations = "yes" if row.turns > 1 else "no"
+        print(f"{row.spec:<{width}}  {orientations:>18}" + "".join(f"{cells.get(rate, '-'):>16}" for rate in RATES))
     if any(len(row.points) < len(RATES) for row in found.finds):
-        print(f"\n-: too few pairs to estimate this rate; use {_needed(len(EDITS))} images or more")
+        print(f"\n-: too few pairs to estimate this rate; use {_images_needed(len(EDITS))} images or more")
     if any(point.radius < 0 for row in found.finds for point in row.points):
         print(f"\n{_NONE}")
     _advice(found)
@@ -92,7 +92,7 @@ def _radius(radius: float) -> str:
     return format_distance(radius) if radius >= 0 else "none"
 
 
-def _needed(edits: int) -> int:
+def _images_needed(edits: int) -> int:
     """Return how many images make a million negative pairs."""
     return int((1_000_000 / edits) ** 0.5) + 2
 

@@ -67,7 +67,7 @@ def evaluate(
         marked = {method.spec: method.curve.recommended for method in found.methods}
         steps = {method.spec: method.step for method in found.methods}
         ui.save(ui.precision_recall(curves, marked, steps), plot, force=force)
-    _measured(found, as_json)
+    _print_measurement(found, as_json)
     return Exit.DONE
 
 
@@ -98,7 +98,7 @@ def _scores(truth: str, retrieved: str, as_json: bool) -> int:
     return Exit.DONE
 
 
-def _measured(found: "Measurement", as_json: bool) -> None:
+def _print_measurement(found: "Measurement", as_json: bool) -> None:
     from twinpix.report.json import dumps
     from twinpix.text import plural
 

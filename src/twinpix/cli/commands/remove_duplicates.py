@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twinpix.compat.remove_duplicates import Duplicates, Encoded, Options
     from twinpix.model import Plan
 
-_SHOWN = 10  # file names that are listed in a message
+_MAX_LISTED = 10  # file names that are listed in a message
 
 
 class EncoderName(StrEnum):
@@ -120,11 +120,11 @@ def _tell(encoded: "Encoded") -> None:
 
     missing = [printable(name) for name in encoded.missing]
     count = plural(len(missing), "file")
-    acting.say_rows(f"{count} of the encodings could not be found and will not be moved:", missing, _SHOWN)
+    acting.say_rows(f"{count} of the encodings could not be found and will not be moved:", missing, _MAX_LISTED)
     unlike = [printable(name) for name in encoded.overruled]
-    acting.say_rows("encodings disagree on these files; the last one counts:", unlike, _SHOWN)
+    acting.say_rows("encodings disagree on these files; the last one counts:", unlike, _MAX_LISTED)
     damaged = [printable(name) for name in encoded.damaged]
-    acting.say_rows("part of these images is missing; they are left alone:", damaged, _SHOWN)
+    acting.say_rows("part of these images is missing; they are left alone:", damaged, _MAX_LISTED)
 
 
 def _show(found: "Duplicates", options: "Options") -> None:

@@ -55,10 +55,10 @@ def _in_order(found: list[Set], options: Options) -> list[Set]:
     if options.sort == "none":
         return found
     by_path = sorted(sorted(images) for images in found)
-    return [_sorted(images, options) for images in by_path]
+    return [_sort_images(images, options) for images in by_path]
 
 
-def _sorted(images: Set, options: Options) -> Set:
+def _sort_images(images: Set, options: Options) -> Set:
     """Sort images as requested; images with equal keys stay in the order of their paths, also if `reverse`."""
     if options.sort == "filepath":
         return sorted(images, reverse=options.reverse)

@@ -5,7 +5,7 @@ import sys
 from twinpix.text import printable
 
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
-_SHOWN = 10  # paths printed at most
+_MAX_LISTED = 10  # paths printed at most
 
 
 def note(text: str) -> None:
@@ -28,6 +28,6 @@ def print_line(text: str) -> None:
 def name_files(what: str, paths: list[str]) -> None:
     """Print a line about files with a problem, and the first ten of their paths."""
     if paths:
-        print_line("\n".join([f"twinpix: {what}", *(f"  {printable(path)}" for path in paths[:_SHOWN])]))
-        if len(paths) > _SHOWN:
-            print_line(f"  and {len(paths) - _SHOWN:,} more")
+        print_line("\n".join([f"twinpix: {what}", *(f"  {printable(path)}" for path in paths[:_MAX_LISTED])]))
+        if len(paths) > _MAX_LISTED:
+            print_line(f"  and {len(paths) - _MAX_LISTED:,} more")

@@ -70,7 +70,7 @@ def is_srgb(profile: bytes) -> bool:
         return False
     for name, expected in _PRIMARIES.items():
         tag = tags.get(name, b"")
-        if len(tag) < 20 or np.abs(_fixed(tag[8:20]) - expected).max() > _CLOSE_PRIMARY:
+        if len(tag) < 20 or np.abs(_read_fixed_point(tag[8:20]) - expected).max() > _CLOSE_PRIMARY:
             return False
     return all(_is_srgb_curve(tags.get(name, b"")) for name in _CURVES)
 
@@ -84,7 +84,7 @@ def _tags(profile: bytes) -> dict[bytes, bytes]:
     return out
 
 
-def _fixed(values: bytes) -> Any:
+def _read_fixed_point(values: bytes) -> Any:
     """Return s15Fixed16 numbers as floats."""
     return np.frombuffer(values, ">i4") / 65536
 
@@ -99,7 +99,7 @@ def _is_srgb_curve(tag: bytes) -> bool:
         values = np.frombuffer(tag, ">u2", count, 12) / 65535
         curve = np.interp(x, np.linspace(0, 1, count), values)
     elif tag[:4] == b"para" and tag[8:10] in (b"\0\3", b"\0\4") and len(tag) >= 32:
-        g, a, b, c, d = _fixed(tag[12:32])
+        g, a, b, c, d = _read_fixed_point(tag[12:32])
         curve = np.where(x >= d, np.maximum(a * x + b, 0) ** g, c * x)
     else:
         return False

@@ -74,7 +74,7 @@ def _archive(path: str) -> tuple[zipfile.ZipFile, os.stat_result]:
     """Return the open archive and its status; raises `ImageError` if it cannot be opened."""
     try:
         status = os.stat(path)
-        return _opened(path, os.getpid(), status.st_mtime_ns, status.st_size, status.st_ino), status
+        return _open(path, os.getpid(), status.st_mtime_ns, status.st_size, status.st_ino), status
     except OSError as error:
         raise ImageError("read", system_reason(error)) from None
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
@@ -84,7 +84,7 @@ def _archive(path: str) -> tuple[zipfile.ZipFile, os.stat_result]:
 
 
 @lru_cache(maxsize=_OPEN)
-def _opened(path: str, process: int, modified_ns: int, size: int, inode: int) -> zipfile.ZipFile:
+def _open(path: str, process: int, modified_ns: int, size: int, inode: int) -> zipfile.ZipFile:
     """Return the archive at `path`, reopened after it was written to.
 
     Each process opens its own: a forked one shares the position in the file with its parent.

@@ -87,7 +87,7 @@ def _iterm2(image: Image.Image, tmux: bool) -> bytes:
         data = _png(sent)
     width = "" if sent is image else f";width={image.width}px"
     head = f"\x1b]1337;File=size={len(data)};inline=1{width}:".encode()
-    return _passed(head + b64encode(data) + b"\a", tmux) + b"\n"
+    return _wrap_for_tmux(head + b64encode(data) + b"\a", tmux) + b"\n"
 
 
 def _kitty(image: Image.Image, tmux: bool) -> bytes:
@@ -97,7 +97,7 @@ def _kitty(image: Image.Image, tmux: bool) -> bytes:
     for start in range(0, len(data), _CHUNK):
         keys = b"a=T,f=100,q=2," if start == 0 else b""
         more = b"m=1;" if start + _CHUNK < len(data) else b"m=0;"
-        out.append(_passed(b"\x1b_G" + keys + more + data[start : start + _CHUNK] + b"\x1b\\", tmux))
+        out.append(_wrap_for_tmux(b"\x1b_G" + keys + more + data[start : start + _CHUNK] + b"\x1b\\", tmux))
     return b"".join(out) + b"\n"
 
 
@@ -107,6 +107,6 @@ def _png(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _passed(sequence: bytes, tmux: bool) -> bytes:
+def _wrap_for_tmux(sequence: bytes, tmux: bool) -> bytes:
     """Return a sequence, in tmux wrapped so that tmux passes it through to the outer terminal."""
     return b"\x1bPtmux;" + sequence.replace(b"\x1b", b"\x1b\x1b") + b"\x1b\\" if tmux else sequence

@@ -103,13 +103,13 @@ def _cell(
         return Image.new("RGB", size, "black")
     if not keep_aspect:
         return image.resize(size, resampling)
-    scaled, corner = _fitted(image.size, size)
+    scaled, corner = _fit(image.size, size)
     out = Image.new("RGB", size, background)
     out.paste(image.resize(scaled, resampling), corner)
     return out
 
 
-def _fitted(size: tuple[int, int], cell: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+def _fit(size: tuple[int, int], cell: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the largest size that fits in the cell, and the position of its upper left corner, in pixels.
 
     In square cells both are the same as in imgdupes.

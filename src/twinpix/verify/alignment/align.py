@@ -26,9 +26,9 @@ class KeypointAlignment(NamedTuple):
 
 def align_keypoints(a: Pyramid, b: Pyramid) -> KeypointAlignment | None:
     """Return the transform with the most inliers, of the second image as it is or mirrored; None without one."""
-    plain = _align(a.points, b.points)
+    plain = _align(a.keypoints, b.keypoints)
     width = b.size[0]
-    other = _align(a.points, mirror_keypoints(b.points, width))
+    other = _align(a.keypoints, mirror_keypoints(b.keypoints, width))
     if other is not None and (plain is None or len(other.a) > len(plain.a)):
         back = np.array([[-1.0, 0, width - 1], [0, 1, 0]])  # undo the mirroring
         return KeypointAlignment(
@@ -37,9 +37,9 @@ def align_keypoints(a: Pyramid, b: Pyramid) -> KeypointAlignment | None:
     return plain
 
 
-def fits(by_points: KeypointAlignment, a: Pyramid, b: Pyramid) -> bool:
+def fits(by_keypoints: KeypointAlignment, a: Pyramid, b: Pyramid) -> bool:
     """True if the images overlap under the transform and neither collapses to a point or a line."""
-    a_to_b = by_points.a_to_b
+    a_to_b = by_keypoints.a_to_b
     area = abs(float(np.linalg.det(a_to_b[:, :2])))
     return area > ALIGNMENT.min_area_ratio and max(overlap(a_to_b, a.size, b.size)) > 0
 

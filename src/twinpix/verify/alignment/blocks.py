@@ -83,8 +83,10 @@ def _warp_luma(
     size = (shape[1], shape[0])
     moved = cv2.warpAffine(source, a_to_b, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     kinds = np.where(view.border, 2, 1).astype(np.uint8)
-    laid = cv2.warpAffine(kinds, a_to_b, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return moved, laid > 0, laid == 2
+    warped_kinds = cv2.warpAffine(
+        kinds, a_to_b, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    return moved, warped_kinds > 0, warped_kinds == 2
 
 
 def use_finer(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[Pyramid, Pyramid, Affine] | None:
@@ -203,7 +205,7 @@ def correlate(a: NDArray[Any], b: NDArray[Any], least: float) -> float:
     return float(product / max(a.std() * b.std(), 1.0))
 
 
-def directions(pair: WarpedPair, agrees: Agreement) -> float:
+def isotropy_of(pair: WarpedPair, agrees: Agreement) -> float:
     """Return the smaller by the larger eigenvalue of the gradient structure tensor over agreeing blocks.
 
     0 for parallel straight edges, which agree in any two images. The least of both images, each as it is and without

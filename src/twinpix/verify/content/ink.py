@@ -1,4 +1,4 @@
-"""Compare the print of two registered pages: is there other ink in one place?"""
+"""Compare the print of two registered pages: is there different print in one place?"""
 
 from typing import NamedTuple
 
@@ -40,8 +40,8 @@ class InkComparison(NamedTuple):
     @property
     def is_rough(self) -> bool:
         """True if most ink differs: a mosaic, or a smeared page, whose letters cannot be compared."""
-        inked = self.energy > INK.min_energy
-        return bool(inked.any() and np.median(self.clash[inked]) > INK.max_roughness)
+        ink_mask = self.energy > INK.min_energy
+        return bool(ink_mask.any() and np.median(self.clash[ink_mask]) > INK.max_roughness)
 
     @property
     def own(self) -> tuple[Mask, Mask]:
@@ -58,8 +58,8 @@ def compare_ink(pair: FinePair) -> InkComparison:
     known = np.asarray(cv2.erode(known.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0), dtype=bool)
     weight = known.astype(np.float32)
     first, second = normalise(a, weight), normalise(b, weight)
-    inked = known & (np.maximum(_local_mean(first * first), _local_mean(second * second)) > INK.min_energy)
-    first, second = _match_sharpness(a, b, first, second, weight, inked)
+    ink_mask = known & (np.maximum(_local_mean(first * first), _local_mean(second * second)) > INK.min_energy)
+    first, second = _match_sharpness(a, b, first, second, weight, ink_mask)
     off = first - second
     energy = _local_mean(first * first + second * second)
     lighter, darker = (_local_mean(np.maximum(each, 0) ** 2) for each in (off, -off))
@@ -83,28 +83,28 @@ def _grain(mean_square: Floats, energy: Floats, known: Mask) -> np.float32:
 
 
 def _match_sharpness(
-    a: Floats, b: Floats, first: Floats, second: Floats, weight: Floats, inked: Mask
+    a: Floats, b: Floats, first: Floats, second: Floats, weight: Floats, ink_mask: Mask
 ) -> tuple[Floats, Floats]:
     """Blur the sharper of two normalised images until it matches the other."""
     cv2 = opencv()
-    if not inked.any():
+    if not ink_mask.any():
         return first, second
-    steep = [float(np.abs(cv2.Laplacian(each, cv2.CV_32F)[inked]).mean()) for each in (first, second)]
+    steep = [float(np.abs(cv2.Laplacian(each, cv2.CV_32F)[ink_mask]).mean()) for each in (first, second)]
     of_a = steep[0] > steep[1]
     sharp, soft = (first, second) if of_a else (second, first)
-    least = _ink_difference(sharp, soft, inked)
+    least = _ink_difference(sharp, soft, ink_mask)
     for sigma in _BLURS:
         made = normalise(cv2.GaussianBlur(a if of_a else b, (0, 0), sigma), weight)
-        now = _ink_difference(made, soft, inked)
+        now = _ink_difference(made, soft, ink_mask)
         if now >= INK.blur_gain * least:
             break
         sharp, least = made, now
     return (sharp, soft) if of_a else (soft, sharp)
 
 
-def _ink_difference(a: Floats, b: Floats, inked: Mask) -> float:
+def _ink_difference(a: Floats, b: Floats, ink_mask: Mask) -> float:
     """Return the mean absolute difference in ink, clipped at 1 against outliers."""
-    return float(np.minimum(np.abs(a - b)[inked], 1).mean())
+    return float(np.minimum(np.abs(a - b)[ink_mask], 1).mean())
 
 
 # -- places where ink differs -----------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def _is_large(outline: NDArray[np.int32], side: int) -> bool:
 
 
 def contradict(found: list[InkDifference]) -> bool:
-    """True if two pages differ in their text: other ink in one place, or ink of its own on either page."""
+    """True if two pages differ in their print: different print in one place, or print on each that the other lacks."""
     found = [place for place in found if not place.overlay_mask]
     small = [place for place in found if place.is_print]
     both_have_own = any(place.own[0] for place in small) and any(place.own[1] for place in small)

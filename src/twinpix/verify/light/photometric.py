@@ -31,7 +31,7 @@ class ToneMatch(NamedTuple):
     a: Floats
     b: Floats
     tone_change: float  # mean difference of levels that the tone curve removes
-    shaded: bool = False  # a vignette of one image was applied to the other
+    removes_vignette: bool = False  # a vignette of one image was applied to the other
 
 
 def match_light(pair: WarpedPair, agrees: Agreement) -> ToneMatch:
@@ -68,18 +68,18 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
     x, y = a.ravel()[at], b.ravel()[at]
     levels, tone_change = _fit_curve(x, y)
     best, left = ToneMatch(_apply_curve(pair.a, levels), pair.b, tone_change), _residual(x, y, levels)
-    if left < PHOTOMETRIC.min_shade or not _is_all_over(at, pair.common):
+    if left < PHOTOMETRIC.min_vignette or not _is_all_over(at, pair.common):
         return best
-    places = _places(at, inner.shape)
+    monomials = _monomials(at, inner.shape)
     for first, second, of_a in ((x, y, True), (y, x, False)):
-        shade = _fit_vignette(places, first, second)
-        shaded = first * (places @ shade)
-        x2, y2 = (shaded, y) if of_a else (x, shaded)
+        coefficients = _fit_vignette(monomials, first, second)
+        corrected = first * (monomials @ coefficients)
+        x2, y2 = (corrected, y) if of_a else (x, corrected)
         curve, _ = _fit_curve(x2, y2)
         now = _residual(x2, y2, curve)
-        if now < PHOTOMETRIC.shade_gain * left and left - now > PHOTOMETRIC.min_shade:
-            field = _field(shade, inner.shape)
-            both = (pair.a * field, pair.b) if of_a else (pair.a, pair.b * field)
+        if now < PHOTOMETRIC.vignette_gain * left and left - now > PHOTOMETRIC.min_vignette:
+            gain = _gain_field(coefficients, inner.shape)
+            both = (pair.a * gain, pair.b) if of_a else (pair.a, pair.b * gain)
             best, left = ToneMatch(_apply_curve(both[0], curve), both[1], tone_change, True), now
     return best
 
@@ -122,32 +122,35 @@ def _is_all_over(at: NDArray[np.int64], common: NDArray[np.bool_]) -> bool:
     for part, axis in zip(np.divmod(at, common.shape[1]), (1, 0), strict=True):
         shown = np.flatnonzero(common.any(axis=axis))
         low, high = np.quantile(part, (PHOTOMETRIC.extent_quantile, 1 - PHOTOMETRIC.extent_quantile))
-        if high - low < PHOTOMETRIC.shade_extent * (shown[-1] - shown[0]):
+        if high - low < PHOTOMETRIC.vignette_extent * (shown[-1] - shown[0]):
             return False
     return True
 
 
-def _places(at: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
+def _monomials(at: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
     """Return the quadratic monomials of pixel positions, `(n, 6)`."""
     rows, columns = np.divmod(at, shape[1])
     v, u = 2 * rows / max(shape[0] - 1, 1) - 1, 2 * columns / max(shape[1] - 1, 1) - 1
     return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=1).astype(np.float32)
 
 
-def _fit_vignette(places: Floats, x: Floats, y: Floats) -> Floats:
+def _fit_vignette(monomials: Floats, x: Floats, y: Floats) -> Floats:
     """Fit the gain of `x` to `y` as a quadratic polynomial of the position, robustly: 6 coefficients."""
     kept = np.ones(len(x), dtype=bool)
     for _ in range(_ITERATIONS):
-        known = (places[kept] * x[kept, None]).astype(np.float64)
+        known = (monomials[kept] * x[kept, None]).astype(np.float64)
         squares = known.T @ known + _RIDGE * np.eye(known.shape[1])
-        shade: Floats = np.linalg.solve(squares, known.T @ y[kept]).astype(np.float32)
-        off = np.abs(x * (places @ shade) - y)
+        coefficients: Floats = np.linalg.solve(squares, known.T @ y[kept]).astype(np.float32)
+        off = np.abs(x * (monomials @ coefficients) - y)
         kept = off <= _OUTLIER * np.median(off) + _SLACK
-    return shade
+    return coefficients
 
 
-def _field(shade: Floats, shape: tuple[int, ...]) -> Floats:
+def _gain_field(coefficients: Floats, shape: tuple[int, ...]) -> Floats:
     u, v = (np.linspace(-1, 1, length, dtype=np.float32) for length in (shape[1], shape[0]))
-    of_row, of_both = shade[0] + u * (shade[1] + u * shade[3]), shade[2] + u * shade[4]
+    of_row, of_both = (
+        coefficients[0] + u * (coefficients[1] + u * coefficients[3]),
+        coefficients[2] + u * coefficients[4],
+    )
     v = v[:, None]
-    return np.asarray(np.clip(of_row + v * (of_both + v * shade[5]), 0, PHOTOMETRIC.max_gain), dtype=np.float32)
+    return np.asarray(np.clip(of_row + v * (of_both + v * coefficients[5]), 0, PHOTOMETRIC.max_gain), dtype=np.float32)

@@ -58,7 +58,7 @@ class HashEval:
             pairs = search.self_join(codes_of(self.test), self.threshold, backend)
             return neighbour_map(list(self.test), *pairs, scores=True)
         names, asked = list(self.test), list(self.queries)
-        codes = codes_of({**{f"q{at}": self.queries[name] for at, name in enumerate(asked)}, **_prefixed(self.test)})
+        codes = codes_of({**{f"q{at}": self.queries[name] for at, name in enumerate(asked)}, **_add_prefix(self.test)})
         i, j, distance = search.join(codes[: len(asked)], codes[len(asked) :], self.threshold, backend)
         found: Neighbours = {name: [] for name in asked}
         order = np.lexsort((j, distance, i))
@@ -80,7 +80,7 @@ class HashEval:
         }
 
 
-def _prefixed(hashes: Mapping[str, str]) -> dict[str, str]:
+def _add_prefix(hashes: Mapping[str, str]) -> dict[str, str]:
     return {f"t{at}": value for at, value in enumerate(hashes.values())}
 
 
