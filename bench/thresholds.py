@@ -57,8 +57,8 @@ from hard_negatives import PAIRS, right
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "images" / "dev"
 PHOTOS_AN_EDIT, SOURCES, NATURAL = 1, 48, 24  # pairs of each
 _STAYS = (
-    "This set is small. Each of these thresholds has a test of its own in the table: it stays as long as that test "
-    "fails without it.\n"
+    "This set is small. The table names a test of the cases that each of these thresholds is for; some of these tests "
+    "pass without it too.\n"
 )
 MOVES = (0.8, 1.2)
 WIDTHS = frozenset(

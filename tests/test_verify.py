@@ -699,7 +699,7 @@ def test_a_sample_estimates_the_precision_and_its_interval() -> None:
     [
         ({"precision": 2}, "above 0 and at most 1"),
         ({"precision": 0.9, "radius": 3}, "not both"),
-        ({"precision": 0.9, "method": "local"}, "no radius to choose"),
+        ({"precision": 0.9, "method": "local"}, "local has none"),
     ],
 )
 def test_an_invalid_precision_is_refused(given: dict[str, object], words: str, tmp_path: Path) -> None:

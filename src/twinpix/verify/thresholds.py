@@ -678,18 +678,6 @@ class Moments:
     same; two objects make at most 0.2 in 19 of 20 places. Data: cameras, copies.
     Test: test_moments.py::test_edits_are_not_another_moment
     """
-    plain: float = 0.15
-    """Share that is not of the three commonest levels. Why: an object of one colour has less. Data: cameras.
-    Test: test_moments.py::test_an_object_of_one_colour_that_moves_is_no_logo
-    """
-    same_level: float = 10.0
-    """Grey levels. Why: an object that moves keeps its colour. Data: cameras.
-    Test: test_moments.py::test_an_object_of_one_colour_that_moves_is_no_logo
-    """
-    same_pixels: float = 2.0
-    """Ratio of the pixels. Why: an object that moves keeps its size. Data: cameras.
-    Test: test_moments.py::test_an_object_of_one_colour_that_moves_is_no_logo
-    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Two moments of one scene, such as frames of a fixed camera: other objects in the same view.
 
-An edit adds something drawn to an image: letters, a logo, a band, all of few levels. Between two moments something else
-is seen in one place of both images, or an object moves: each image has it where the other has its background.
+An edit lays something drawn on an image: letters, a logo, a band, of few levels and with a strong outline. Between two
+moments both images show something natural in one place, and not the same. The method is described in
+docs/decisions/085-frames-of-a-fixed-camera.md.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,6 @@ _AROUND, _BLUR = 5, 0.8  # pixels: side of the window around a pixel, and Gaussi
 _JOINED = 9  # pixels: differing pixels within this distance belong to one object
 _BESIDE = 15  # pixels around an object that do not belong to the rest
 _CORE = 5  # pixels: what is thinner is an edge, not an object
-_SOLID = 11  # pixels: what is thinner may be the stroke of a letter
 _MOST_OBJECTS = 16  # the largest are compared, so that noise does not take time
 _LEVELS, _LEVEL_WIDTH = 3, 3  # levels of a drawn object, and grey levels on either side that count as one
 _SOBEL = 0.125  # scale of the Sobel kernel, for grey levels a pixel
@@ -38,9 +38,7 @@ class Object(NamedTuple):
     pixels: int  # of its core
     correlation: float  # of both images in the core
     varied: tuple[float, float]  # of either image: the share of the core that is not of its three commonest levels
-    level: tuple[float, float]  # the median of either image
     edge: tuple[float, float]  # the mean gradient of either image along the outline, in grey levels a pixel
-    is_solid: bool  # thicker than a letter
 
     @property
     def is_replaced(self) -> bool:
@@ -49,23 +47,15 @@ class Object(NamedTuple):
         natural = min(self.varied) > MOMENTS.min_varied and high < MOMENTS.same_outline * low
         return natural and self.correlation < MOMENTS.max_correlation
 
-    @property
-    def owner(self) -> int | None:
-        """The image, 0 or 1, that has a solid thing of few levels here, with an outline; None if neither or both do."""
-        for mine, theirs in ((0, 1), (1, 0)):
-            if self.is_solid and self.varied[mine] < MOMENTS.plain and self.edge[mine] > self.edge[theirs]:
-                return mine
-        return None
-
 
 def are_two_moments(
     pair: WarpedPair, tones: ToneMatch, differs: EditFeatures, a: Pyramid, b: Pyramid, a_to_b: Affine
 ) -> bool:
-    """True if two images of one size and view show other objects, or an object in another place."""
+    """True if two images of one size and view show something else in one place."""
     if not differs.outside or not _have_one_view(a, b, a_to_b) or a.damaged or b.damaged:
         return False
     sharp = MOMENTS.min_steepness < differs.steepness < 1 / MOMENTS.min_steepness
-    if not sharp or tones.tone_change > MOMENTS.max_tone:
+    if not sharp or differs.bent or tones.tone_change > MOMENTS.max_tone:
         return False
     inner = erode_mask(pair.common)
     first, second = match_sharpness(tones.a, tones.b, inner)
@@ -73,8 +63,7 @@ def are_two_moments(
     beside = opencv().dilate(objects, np.ones((_BESIDE, _BESIDE), np.uint8))
     if mean_difference(first, second, inner & (beside == 0)) > MOMENTS.max_rest:
         return False
-    found = list(_compare_objects(first, second, objects, inner))
-    return any(each.is_replaced for each in found) or _has_moved(found)
+    return any(each.is_replaced for each in _compare_objects(first, second, objects, inner))
 
 
 def _have_one_view(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
@@ -112,7 +101,7 @@ def _compare_objects(a: Floats, b: Floats, objects: NDArray[np.uint8], inner: Ma
     for label in largest.tolist():
         mask = labels == label
         changed = (mask & off & inner).astype(np.uint8)
-        core, solid = (cv2.erode(changed, np.ones((side, side), np.uint8)) > 0 for side in (_CORE, _SOLID))
+        core = cv2.erode(changed, np.ones((_CORE, _CORE), np.uint8)) > 0
         pixels = int(core.sum())
         if pixels < MOMENTS.min_pixels:
             continue
@@ -122,9 +111,7 @@ def _compare_objects(a: Floats, b: Floats, objects: NDArray[np.uint8], inner: Ma
             pixels=pixels,
             correlation=_correlate(here, there),
             varied=(_varied_share(here), _varied_share(there)),
-            level=(float(np.median(here)), float(np.median(there))),
             edge=(float(edges[0][outline].mean()), float(edges[1][outline].mean())),
-            is_solid=int(solid.sum()) >= MOMENTS.min_pixels,
         )
 
 
@@ -146,14 +133,3 @@ def _varied_share(values: Floats) -> float:
         at = int(np.convolve(counts, np.ones(2 * _LEVEL_WIDTH + 1, np.int64), "same").argmax())
         counts[max(0, at - _LEVEL_WIDTH) : at + _LEVEL_WIDTH + 1] = 0
     return float(counts.sum()) / len(values)
-
-
-def _has_moved(found: list[Object]) -> bool:
-    """True if a solid object of one level is in one place of one image, and in another place of the other."""
-    mine, theirs = ([each for each in found if each.owner == image] for image in (0, 1))
-    return any(
-        abs(one.level[0] - other.level[1]) < MOMENTS.same_level
-        and max(one.pixels, other.pixels) < MOMENTS.same_pixels * min(one.pixels, other.pixels)
-        for one in mine
-        for other in theirs
-    )
