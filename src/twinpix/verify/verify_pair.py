@@ -1,6 +1,6 @@
 """Verify a pair of pyramids: try the given transforms, the cheapest first, then keypoints, and return a verdict."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -61,11 +61,12 @@ class Verdict(NamedTuple):
 def verify_quick(a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float | None = None) -> Verdict | None:
     """Verify with an early exit: the verdict of `verify_pair` if one of the guesses decides it, else None."""
     least = DECISION.min_agreement if least is None else least
-    guesses = list(guesses)
+    guesses, scored = list(guesses), list[Hypothesis]()
     for a_to_b in guesses:
         one = score_hypothesis(a, b, a_to_b, least)
+        scored.append(one)
         if one.differs is not None:  # another transform may describe the edit better
-            return _describe(a, b, one, one.differs) if one.clear else verify_pair(a, b, guesses, least)
+            return _describe(a, b, one, one.differs) if one.clear else verify_pair(a, b, guesses, least, scored=scored)
         if one.refuted:
             return _reject(one)
     return None
@@ -79,6 +80,7 @@ def verify_pair(
     *,
     exact: bool = False,
     via: Via | None = None,
+    scored: Sequence[Hypothesis] = (),
 ) -> Verdict:
     """Verify whether `a` and `b` are copies: at least a share `least` of their textured blocks must agree.
 
@@ -87,14 +89,15 @@ def verify_pair(
     three show counts, and less of it must agree, since two edits of one image may leave little in common. If the third
     image is the same as one of them in every place, it stands for that one. Without one, images whose edges do not
     agree at 96 pixels, under an `exact` transform and under that of their keypoints, are different: nothing else is
-    tried. Two dark images that do not match are compared once more, brightened by the same factor.
+    tried. Two dark images that do not match are compared once more, brightened by the same factor. `scored` are the
+    scores of the first guesses, if they are known.
     """
     least = DECISION.min_agreement if least is None else least
     guesses = list(guesses)
     align = cache(lambda: align_keypoints(a, b))
     if exact and guesses and via is None and (refuted := _refute(a, b, guesses[0], align)) is not None:
         return refuted
-    verdict = _verify_once(a, b, guesses, least, align, exact=exact, via=via)
+    verdict = _verify_once(a, b, guesses, least, align, exact=exact, via=via, scored=scored)
     if not verdict.same and verdict.inliers >= ALIGNMENT.overdrawn_inliers:
         verdict = verdict._replace(lettered=a.is_page and b.is_page)
     if verdict.same or verdict.conflict or (times := brightening_factor(a, b)) == 1:
@@ -123,7 +126,15 @@ def _refute(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | No
 
 
 def _verify_once(
-    a: Pyramid, b: Pyramid, guesses: list[Affine], least: float, align: Align, *, exact: bool, via: Via | None
+    a: Pyramid,
+    b: Pyramid,
+    guesses: list[Affine],
+    least: float,
+    align: Align,
+    *,
+    exact: bool,
+    via: Via | None,
+    scored: Sequence[Hypothesis] = (),
 ) -> Verdict:
     joined = [score_via(a, b, a_to_b, least, via) for a_to_b in guesses] if via else []
     for one in joined:
@@ -131,7 +142,7 @@ def _verify_once(
             return _describe(a, b, one, one.differs, via)
         if one.contrary:
             return _reject(one)
-    tried = list(_try_transforms(a, b, guesses, least, align, exact=exact))
+    tried = list(_try_transforms(a, b, guesses, least, align, exact=exact, known=scored))
     if (moment := next((one for one in tried if one.other_moment), None)) is not None:
         return _reject(moment)
     best = max(tried, key=lambda one: one.rank, default=None)
@@ -185,17 +196,26 @@ def _reject(best: "Hypothesis | None") -> Verdict:
 
 
 def _try_transforms(
-    a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float, align: Align, *, exact: bool
+    a: Pyramid,
+    b: Pyramid,
+    guesses: Iterable[Affine],
+    least: float,
+    align: Align,
+    *,
+    exact: bool,
+    known: Sequence[Hypothesis] = (),
 ) -> Iterator[Hypothesis]:
     """Score transforms, the cheapest first, until one decides: guesses, keypoints, refinement by ECC.
+
+    `known` are the scores of the first guesses.
 
     A transform that hardly differs from an earlier one is not scored again: pages and windows of one design agree as
     exactly under the first as under any.
     """
     best: Hypothesis | None = None
     scored: list[Hypothesis] = []
-    for a_to_b in guesses:
-        one = score_hypothesis(a, b, a_to_b, least)
+    for number, a_to_b in enumerate(guesses):
+        one = known[number] if number < len(known) else score_hypothesis(a, b, a_to_b, least)
         yield one
         scored.append(one)
         if exact and best is None and one.decided:  # only the first is exact
@@ -208,8 +228,8 @@ def _try_transforms(
         spread = _spread(by_keypoints, a, b)
         sure = len(by_keypoints.a) >= ALIGNMENT.many_inliers and spread >= ALIGNMENT.wide_spread
         least *= ALIGNMENT.many_inliers_factor if sure else 1
-        known = None if sure else _find_scored(a, by_keypoints.a_to_b, scored)
-        one = known or score_hypothesis(a, b, by_keypoints.a_to_b, least, sure=sure)
+        same = None if sure else _find_scored(a, by_keypoints.a_to_b, scored)
+        one = same or score_hypothesis(a, b, by_keypoints.a_to_b, least, sure=sure)
         one = one._replace(inliers=len(by_keypoints.a), spread=spread)
         yield one
         scored.append(one)
