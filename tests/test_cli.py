@@ -383,7 +383,7 @@ def test_an_explicit_format_has_no_next_command(
 
 
 NO_FILE, NO_IMAGE = "no such file or directory; check the path", "not an image; name an image file"
-AN_ARCHIVE = "an archive, not an image; name an image in it as zip://MEMBER::d.zip"
+AN_ARCHIVE = "not an image; an image in an archive is named zip://MEMBER::d.zip"
 NO_ARCHIVE = "not a zip archive, or its end is missing; copy or download it again"
 NO_JSON = "is no report: JSON is malformed: invalid character (byte 0). Give the JSON report that find wrote"
 FROM_APPLY = "Give the file that apply wrote; resolve --apply prints its name"

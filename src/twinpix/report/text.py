@@ -51,7 +51,7 @@ def summary(report: Report) -> str:
         )
     ]
     if bound := _count_bound(report):
-        where = "its keeper is inside an archive" if bound == 1 else "their keepers are inside archives"
+        where = "it or its keeper is inside an archive" if bound == 1 else "they or their keepers are inside archives"
         lines.append(f"{plural(bound, 'further duplicate')} cannot be moved or removed: {where}")
     if report.guarded:
         lines.append(
@@ -88,9 +88,13 @@ def summary(report: Report) -> str:
 
 
 def _count_bound(report: Report) -> int:
-    """Return how many duplicates no action changes, because their keeper is inside an archive."""
-    groups = [group for group in report.groups if not can_change(group.keeper)]
-    return sum(not member.protected for group in groups for member in group.members)
+    """Return how many duplicates no action changes, because they or their keepers are inside archives."""
+    pairs = [(group.keeper, member) for group in report.groups for member in group.members]
+    return sum(
+        not (can_change(keeper) and can_change(member.path))
+        for keeper, member in pairs
+        if member.path != keeper and not member.reference
+    )
 
 
 def _group(group: Group, unit: DistanceUnit, width: int) -> str:

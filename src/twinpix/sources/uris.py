@@ -73,7 +73,7 @@ def member_form(path: str) -> str:
 def explain_no_image(path: str) -> str:
     """Return that this file is not an image, and what to name instead."""
     form = member_form(path)
-    return f"an archive, not an image; name an image in it as {form}" if form else "not an image; name an image file"
+    return f"not an image; an image in an archive is named {form}" if form else "not an image; name an image file"
 
 
 def path_advice(uri: str) -> str:
