@@ -266,7 +266,7 @@ def edit_features(
     if inner.sum() < DESCRIBE.min_pixels or min(inner.shape) < DESCRIBE.min_side:
         return EditFeatures(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
     mapped, theirs = tones.a, tones.b
-    outside = np.maximum(_excess(mapped, theirs), _excess(theirs, mapped))
+    outside = np.maximum(excess(mapped, theirs), excess(theirs, mapped))
     marked = (outside > DESCRIBE.step) & inner
     if tones.tone_change > DESCRIBE.tone:
         marked &= ~_mask_blown(pair)
@@ -308,12 +308,12 @@ def _mask_blown(pair: WarpedPair) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(out, np.ones((5, 5), np.uint8)), dtype=bool)
 
 
-def _excess(values: Floats, other: Floats) -> Floats:
+def excess(values: Floats, other: Floats) -> Floats:
     """Return by how many levels values leave the range of the other image within 5 × 5 pixels."""
     cv2 = opencv()
-    local_mean = np.ones((5, 5), np.uint8)
+    around = np.ones((5, 5), np.uint8)
     smooth = cv2.GaussianBlur(values, (0, 0), _BLUR)
-    over, under = smooth - cv2.dilate(other, local_mean), cv2.erode(other, local_mean) - smooth
+    over, under = smooth - cv2.dilate(other, around), cv2.erode(other, around) - smooth
     out: Floats = np.maximum(np.maximum(over, under), 0)
     return out
 

@@ -70,8 +70,9 @@ class Hypothesis(NamedTuple):
     @property
     def refuted(self) -> bool:
         """True if the images align as well as possible and are no copies."""
-        exact = self.agrees.share >= DECISION.exact_agreement and is_exact(self.pair)
-        return self.other_moment or (self.contrary and exact)
+        if self.other_moment or not self.contrary:
+            return self.other_moment
+        return self.agrees.share >= DECISION.exact_agreement and is_exact(self.pair)
 
     @property
     def rank(self) -> tuple[bool, int]:
@@ -171,10 +172,10 @@ def _may_conflict(agrees: Agreement, shared: tuple[float, float], a: Pyramid, b:
 def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) -> Hypothesis:
     """Score a transitive hypothesis on the area that all three images show, with a lower threshold except for pages.
 
-    Outside that area are frames, windows and blurred margins that were added to a copy. Exclusive content and other
-    objects inside it refute the pair: the third image is an empty form, of which both are filled in, or an empty scene.
-    If the third image is the same as one of the two in every place, at least as much agrees as in its match with the
-    other one.
+    Outside that area are frames, windows and blurred margins that were added to a copy. A pair with exclusive content
+    or other objects inside it is different: the third image is an empty form that both filled in, or an empty scene. If
+    the third image is the same as one of the two in every place, at least as much agrees as in its match with the other
+    one.
     """
     pair, shared = warp_pair(a, b, a_to_b), overlap(a_to_b, a.size, b.size)
     shown = _mask_shown(pair, via)

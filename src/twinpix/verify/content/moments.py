@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.affine import Affine, corners, transform_points
 from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask
-from twinpix.verify.describe import EditFeatures
+from twinpix.verify.describe import EditFeatures, excess
 from twinpix.verify.light.normalize import match_sharpness, mean_difference
 from twinpix.verify.light.photometric import ToneMatch
 from twinpix.verify.pyramid import Pyramid
@@ -35,8 +35,7 @@ Mask = NDArray[np.bool_]
 class Object(NamedTuple):
     """A place in which two aligned images differ."""
 
-    pixels: int  # of its core
-    correlation: float  # of both images in the core
+    correlation: float  # of both images in its core
     varied: tuple[float, float]  # of either image: the share of the core that is not of its three commonest levels
     edge: tuple[float, float]  # the mean gradient of either image along the outline, in grey levels a pixel
 
@@ -76,13 +75,7 @@ def _have_one_view(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
 
 def _mask_differences(a: Floats, b: Floats) -> Mask:
     """Mask pixels of one image that leave the range of the other one around them."""
-    cv2 = opencv()
-    around = np.ones((_AROUND, _AROUND), np.uint8)
-    out = np.zeros(a.shape, bool)
-    for values, other in ((a, b), (b, a)):
-        smooth = cv2.GaussianBlur(values, (0, 0), _BLUR)
-        out |= np.maximum(smooth - cv2.dilate(other, around), cv2.erode(other, around) - smooth) > MOMENTS.step
-    return out
+    return np.asarray(np.maximum(excess(a, b), excess(b, a)) > MOMENTS.step, dtype=bool)
 
 
 def _join(differs: Mask) -> NDArray[np.uint8]:
@@ -102,13 +95,11 @@ def _compare_objects(a: Floats, b: Floats, objects: NDArray[np.uint8], inner: Ma
         mask = labels == label
         changed = (mask & off & inner).astype(np.uint8)
         core = cv2.erode(changed, np.ones((_CORE, _CORE), np.uint8)) > 0
-        pixels = int(core.sum())
-        if pixels < MOMENTS.min_pixels:
+        if core.sum() < MOMENTS.min_pixels:
             continue
         outline = (cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0) & inner
         here, there = a[core], b[core]
         yield Object(
-            pixels=pixels,
             correlation=_correlate(here, there),
             varied=(_varied_share(here), _varied_share(there)),
             edge=(float(edges[0][outline].mean()), float(edges[1][outline].mean())),
